@@ -1,0 +1,1 @@
+"""The CalcJobs, one file each, and the quick calcfunctions."""

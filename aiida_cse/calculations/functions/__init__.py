@@ -1,0 +1,1 @@
+"""Quick calcfunctions, one theme per file."""

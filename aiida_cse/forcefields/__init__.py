@@ -1,0 +1,1 @@
+"""Force-field sets with citations, and their loader. No AiiDA."""

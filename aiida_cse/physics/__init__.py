@@ -1,0 +1,1 @@
+"""Profiles, regions, transitions, equilibration and statistics: numpy and scipy only."""

@@ -1,0 +1,1 @@
+"""Studies and productions as tables."""

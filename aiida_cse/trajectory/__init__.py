@@ -1,0 +1,1 @@
+"""Streaming reduction of trajectory segments. No AiiDA."""

@@ -1,0 +1,1 @@
+"""The WorkChains, one file each, and their protocols."""
