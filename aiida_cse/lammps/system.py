@@ -12,7 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aiida_cse.lammps.datafile import DataFile
 
-__all__ = ["CERAMIC_MOLECULE", "FILENAMES", "WALL_MOLECULE", "AtomType", "SlabGeometry", "System", "SystemInfo"]
+__all__ = [
+    "CERAMIC_MOLECULE",
+    "FILENAMES",
+    "WALL_MOLECULE",
+    "AtomType",
+    "SlabGeometry",
+    "System",
+    "SystemInfo",
+]
 
 #: molecule ID of every atom that the ceramic started with; the electrolyte's molecules count from 2
 CERAMIC_MOLECULE = 1

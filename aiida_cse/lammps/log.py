@@ -1,0 +1,278 @@
+"""Streaming reader of LAMMPS logs: thermo series, stages, errors, and how far the run really came.
+
+It reads a log that ends anywhere, holds NaN, warnings between rows or several runs with other columns, and
+never raises on content. A run counts as complete only if the last line of the script reports the target step.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["LogReport", "RunTable", "StageRecord", "classify_error", "parse_fields", "read_log"]
+
+#: kinds of failure and the words by which LAMMPS tells of them, most specific first
+ERROR_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("lost_atoms", re.compile(r"Lost atoms|Too many atoms lost", re.I)),
+    ("bond_atoms_missing", re.compile(r"(bond|angle|dihedral|improper) atoms? .*missing|bond extent", re.I)),
+    ("kspace_out_of_range", re.compile(r"out of range atoms.*(pppm|kspace)", re.I)),
+    ("not_a_number", re.compile(r"non-numeric|not a number|\bnan\b", re.I)),
+    ("restart_unreadable", re.compile(r"restart file|read_restart", re.I)),
+)
+
+_YAML_ROW = re.compile(r"^\s*- \[(.*)\]\s*$")
+_QUOTED = re.compile(r"'([^']*)'")
+_FIELD = re.compile(r"([a-z_]+)=(\S+)")
+_LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps")
+_PERFORMANCE = re.compile(r"^Performance:\s+(\S+) ns/day")
+_TIMEOUT = "Wall time limit reached"
+
+
+@dataclass
+class RunTable:
+    """The thermo rows of one ``run`` or ``minimize``; ``stage`` is the stage that it belongs to."""
+
+    columns: tuple[str, ...]
+    stage: str | None
+    rows: list[tuple[float, ...]] = field(default_factory=list)
+
+
+@dataclass
+class StageRecord:
+    """What the log says of one stage; ``step`` is the last step it is known to have reached."""
+
+    name: str
+    kind: str
+    start: int
+    target: int
+    first_step: int
+    step: int
+    ended: bool = False
+    wall_seconds: float | None = None
+    ns_per_day: float | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stage itself reported that it reached its target."""
+        return self.ended and self.step >= self.target
+
+
+@dataclass
+class LogReport:
+    """All that was found in a log."""
+
+    version: str | None = None
+    tables: list[RunTable] = field(default_factory=list)
+    stages: list[StageRecord] = field(default_factory=list)
+    restarts: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    error: str | None = None
+    timed_out: bool = False
+    finished_step: int | None = None
+
+    @property
+    def error_kind(self) -> str | None:
+        """The kind of the error (a key of :data:`ERROR_PATTERNS` or ``other``), None without one."""
+        return None if self.error is None else classify_error(self.error)
+
+    @property
+    def last_step(self) -> int | None:
+        """The last step seen anywhere, None if there is none."""
+        steps = [record.step for record in self.stages]
+        return max(steps) if steps else None
+
+    def reached(self, target: int) -> bool:
+        """Whether the run proved, by its last line, that it reached step ``target`` without an error."""
+        return self.error is None and self.finished_step is not None and self.finished_step >= target
+
+    def not_a_number(self) -> tuple[str, int] | None:
+        """Return the first column and step with a value that is no finite number, or None."""
+        for table in self.tables:
+            for row in table.rows:
+                for column, value in zip(table.columns, row, strict=True):
+                    if not math.isfinite(value):
+                        return column, int(row[0]) if math.isfinite(row[0]) else -1
+        return None
+
+
+def classify_error(line: str) -> str:
+    """Return the kind of failure that an error line of LAMMPS tells of."""
+    return next((kind for kind, pattern in ERROR_PATTERNS if pattern.search(line)), "other")
+
+
+def parse_fields(line: str) -> dict[str, str]:
+    """Return the ``key=value`` fields of a ``CSE`` line."""
+    return dict(_FIELD.findall(line))
+
+
+def read_log(lines: Iterable[str]) -> LogReport:
+    """Read a log line by line; never raises on what the lines hold."""
+    reader = _Reader()
+    for line in lines:
+        reader.feed(line)
+    return reader.report
+
+
+def _integer(text: str | None) -> int | None:
+    try:
+        return int(float(text)) if text is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+class _Reader:
+    """The state of reading: the open table and the open stage."""
+
+    def __init__(self) -> None:
+        self.report = LogReport()
+        self._table: RunTable | None = None
+        self._plain = False
+        self._events: tuple[tuple[str, Callable[[str], None]], ...] = (
+            ("CSE ", self._cse),
+            ("LAMMPS (", self._version),
+            ("ERROR", self._error),
+            ("WARNING", self._warning),
+            ("keywords:", self._yaml_header),
+            ("Loop time of", self._loop),
+            ("Performance:", self._performance),
+        )
+
+    def feed(self, raw: str) -> None:
+        whole = raw.endswith("\n")
+        line = raw.rstrip("\n")
+        text = line.lstrip()
+        for prefix, handle in self._events:
+            if text.startswith(prefix):
+                # A sentinel that was cut short proves nothing.
+                if whole or prefix in ("ERROR", "LAMMPS ("):
+                    handle(text)
+                return
+        if text.startswith("Step ") or text == "Step":
+            self._open(tuple(text.split()), plain=True)
+        elif whole:
+            self._row(line)
+
+    def _open(self, columns: tuple[str, ...], *, plain: bool) -> None:
+        stage = self.report.stages[-1].name if self.report.stages and not self.report.stages[-1].ended else None
+        self._table = RunTable(columns=tuple(column.lower() for column in columns), stage=stage)
+        self._plain = plain
+        self.report.tables.append(self._table)
+
+    def _row(self, line: str) -> None:
+        if self._table is None:
+            return
+        match = _YAML_ROW.match(line)
+        if match is None and not self._plain:
+            return
+        words = match.group(1).replace(",", " ").split() if match else line.split()
+        values = [_number(word) for word in words]
+        if len(values) != len(self._table.columns) or any(value is None for value in values):
+            return
+        row = tuple(value for value in values if value is not None)
+        self._table.rows.append(row)
+        stage = self._open_stage()
+        if stage is not None and stage.kind != "minimize" and math.isfinite(row[0]):
+            stage.step = max(stage.step, int(row[0]))
+
+    def _open_stage(self) -> StageRecord | None:
+        stages = self.report.stages
+        return stages[-1] if stages and not stages[-1].ended else None
+
+    def _cse(self, line: str) -> None:
+        fields = parse_fields(line)
+        if "begin" in fields:
+            self._begin(fields)
+        elif "end" in fields:
+            stage, step = self._open_stage(), _integer(fields.get("step"))
+            if stage is not None and stage.name == fields["end"] and step is not None:
+                stage.step, stage.ended = step, True
+        elif "restart" in fields:
+            self.report.restarts.append(fields["restart"])
+        elif line.startswith("CSE finished"):
+            self.report.finished_step = _integer(fields.get("step"))
+
+    def _begin(self, fields: dict[str, str]) -> None:
+        start, target, step = (_integer(fields.get(key)) for key in ("start", "target", "step"))
+        if start is None or target is None or step is None:
+            return
+        self._table = None
+        self.report.stages.append(
+            StageRecord(
+                name=fields["begin"],
+                kind=fields.get("kind", ""),
+                start=start,
+                target=target,
+                first_step=step,
+                step=step,
+            )
+        )
+
+    def _version(self, line: str) -> None:
+        self.report.version = self.report.version or line[len("LAMMPS (") :].split(")", 1)[0]
+
+    def _error(self, line: str) -> None:
+        self.report.error = self.report.error or line.strip()
+
+    def _warning(self, line: str) -> None:
+        if _TIMEOUT in line:
+            self.report.timed_out = True
+        if line not in self.report.warnings:
+            self.report.warnings.append(line)
+
+    def _yaml_header(self, line: str) -> None:
+        self._open(tuple(_QUOTED.findall(line)), plain=False)
+
+    def _loop(self, line: str) -> None:
+        match, stage = _LOOP.match(line), self._open_stage()
+        if match and stage is not None:
+            stage.wall_seconds = _number(match.group(1))
+        self._table = None
+
+    def _performance(self, line: str) -> None:
+        match, stage = _PERFORMANCE.match(line), self._open_stage()
+        if match and stage is not None:
+            stage.ns_per_day = _number(match.group(1))
+
+
+def summarize_stage(record: StageRecord, tables: list[RunTable]) -> dict[str, Any]:
+    """Return the record of a stage as a dictionary, with averages over the second half of its thermo rows."""
+    summary: dict[str, Any] = {
+        "name": record.name,
+        "kind": record.kind,
+        "start_step": record.start,
+        "target_step": record.target,
+        "first_step": record.first_step,
+        "step": record.step,
+        "complete": record.complete,
+        "wall_seconds": record.wall_seconds,
+        "ns_per_day": record.ns_per_day if record.kind != "minimize" else None,
+    }
+    table = next((t for t in reversed(tables) if t.stage == record.name and t.rows), None)
+    if table is not None and record.kind != "minimize":
+        late = table.rows[len(table.rows) // 2 :]
+        for column, key in _AVERAGES.items():
+            if column in table.columns:
+                index = table.columns.index(column)
+                mean = math.fsum(row[index] for row in late) / len(late)
+                summary[key] = mean if math.isfinite(mean) else None
+    return summary
+
+
+_AVERAGES = {
+    "temp": "temperature_K",
+    "press": "pressure_atm",
+    "density": "density_g_cm3",
+    "lx": "lx_A",
+    "ly": "ly_A",
+    "lz": "lz_A",
+}

@@ -1,0 +1,220 @@
+"""Turn the plan of a job into a LAMMPS input script that can start, resume and stop anywhere.
+
+The script skips what the checkpoint it resumes from has already done: every stage is guarded by its last step,
+and what happens once at the start of a stage (velocities) by its first. A line that begins with ``CSE`` tells
+the log reader which stage started, which step it reached and which restart file was written whole.
+"""
+
+from __future__ import annotations
+
+from aiida_cse.lammps.stage import JobPlan, RunSettings, Span, Stage
+from aiida_cse.lammps.system import CERAMIC_MOLECULE, FILENAMES, WALL_MOLECULE
+
+__all__ = ["FINAL_DATA", "START_FILE", "TRAJECTORY", "render_script"]
+
+#: written by the prologue of the job: reads the data file, or the restart file to go on from
+START_FILE = "start.in"
+#: the system at the end of the job
+FINAL_DATA = "final.data"
+#: unwrapped coordinates of all atoms, sorted by ID
+TRAJECTORY = "trajectory.dcd"
+
+THERMO_COLUMNS = "step temp press pe ke etotal vol density lx ly lz pxx pyy pzz"
+
+#: soft potential of the push-off: range in Å, and its final prefactor in kcal/mol
+SOFT_RANGE, SOFT_PREFACTOR = 2.5, 60.0
+#: largest displacement of an atom per step during the push-off, Å
+PUSHOFF_LIMIT = 0.1
+
+
+def render_script(plan: JobPlan) -> str:
+    """Return the LAMMPS input script of ``plan``.
+
+    The working directory holds the files of a system (:data:`~aiida_cse.lammps.system.FILENAMES`) and
+    :data:`START_FILE`; the variable ``timeout`` (``off`` or hh:mm:ss) comes from the command line.
+    """
+    blocks = [_opening(plan.settings)]
+    for span in plan.spans:
+        end = min(span.end, plan.target_step)
+        blocks.append(_guarded_stage(span, end, plan))
+    blocks.append(_closing())
+    return "\n".join(blocks)
+
+
+def _opening(settings: RunSettings) -> str:
+    return "\n".join(
+        [
+            "units real",
+            "atom_style full",
+            "boundary p p p",
+            *(["atom_modify sort 0 0.0"] if settings.exact else []),
+            f"variable cutoff equal {settings.cutoff:g}",
+            f"include {START_FILE}",
+            f"include {FILENAMES['forcefield']}",
+            _kspace(settings),
+            f"neighbor {settings.skin:g} bin",
+            "neigh_modify every 1 delay 0 check yes",
+            f"group ceramic molecule {CERAMIC_MOLECULE}",
+            f"group wall molecule {WALL_MOLECULE}",
+            "group moving subtract all wall",
+            "group electrolyte subtract moving ceramic",
+            "compute moving_temp moving temp",
+            "compute electrolyte_temp electrolyte temp",
+            f"thermo_style custom {THERMO_COLUMNS}",
+            "thermo_modify line yaml flush yes lost error",
+            f"timer timeout ${{timeout}} every {settings.restart_interval}",
+            "",
+        ]
+    )
+
+
+def _kspace(settings: RunSettings) -> str:
+    return f"kspace_style {settings.kspace_style} {settings.kspace_accuracy:g}"
+
+
+def _guarded_stage(span: Span, end: int, plan: JobPlan) -> str:
+    stage = span.stage
+    body = _minimize(span) if stage.kind == "minimize" else _dynamics(span, end, plan)
+    return "\n".join(
+        [
+            f"# ---- {stage.name}: steps {span.start} to {end}",
+            f'if "$(step) >= {end}" then "jump SELF after_{stage.name}"',
+            f'print "CSE begin={stage.name} kind={stage.kind} start={span.start} target={end} step=$(step:%.0f)"',
+            *body,
+            f'print "CSE end={stage.name} step=$(step:%.0f)"',
+            f'if "$(step) < {end}" then "jump SELF finish"',
+            f"label after_{stage.name}",
+            "",
+        ]
+    )
+
+
+def _moving_group(stage: Stage) -> str:
+    return "moving" if stage.mobile == "all" else "electrolyte"
+
+
+def _minimize(span: Span) -> list[str]:
+    """Minimise; the step counter then says that this stage is done, however many iterations it took."""
+    group = _moving_group(span.stage)
+    return [
+        "restart 0",
+        "thermo 50",
+        f"group frozen subtract all {group}",
+        "fix freeze frozen setforce 0.0 0.0 0.0",
+        "min_style cg",
+        f"minimize 1e-6 1e-6 {span.stage.max_iterations} {10 * span.stage.max_iterations}",
+        "unfix freeze",
+        "group frozen delete",
+        f"reset_timestep {span.end}",
+        *_checkpoint(),
+    ]
+
+
+def _dynamics(span: Span, end: int, plan: JobPlan) -> list[str]:
+    stage, settings = span.stage, plan.settings
+    group = _moving_group(stage)
+    opening, closing = _pushoff(span, plan) if stage.kind == "pushoff" else _integrator(stage)
+    return [
+        f"timestep {stage.timestep_fs:g}",
+        f"thermo {stage.interval(stage.thermo_ps)}",
+        f"thermo_modify temp {group}_temp",
+        f"restart {settings.restart_interval} restart.*",
+        *_velocities(span, group, plan.seed),
+        *opening,
+        *_dump(stage),
+        f"run {end} upto start {span.start} stop {span.end}",
+        *(["undump trajectory"] if stage.trajectory_ps else []),
+        # before the fixes go: the state of thermostat and barostat belongs to the checkpoint
+        *_checkpoint(),
+        *closing,
+    ]
+
+
+def _velocities(span: Span, group: str, seed: int) -> list[str]:
+    if span.stage.velocities is None:
+        return []
+    draw = f"velocity {group} create {span.stage.velocities:g} {seed} mom yes rot no dist gaussian loop geom"
+    return [f'if "$(step) == {span.start}" then "{draw}"']
+
+
+def _pushoff(span: Span, plan: JobPlan) -> tuple[list[str], list[str]]:
+    stage = span.stage
+    group = _moving_group(stage)
+    opening = [
+        "kspace_style none",
+        f"pair_style soft {SOFT_RANGE}",
+        "pair_coeff * * 0.0",
+        f"variable push_off equal ramp(0.0,{SOFT_PREFACTOR})",
+        "fix push_off all adapt 1 pair soft a * * v_push_off",
+        f"fix {stage.name} {group} nve/limit {PUSHOFF_LIMIT}",
+        f"fix {stage.name}_bath {group} langevin {_ramp(stage.temperature)} {stage.thermostat_fs:g} {plan.seed}",
+    ]
+    closing = [
+        f"unfix {stage.name}_bath",
+        f"unfix {stage.name}",
+        "unfix push_off",
+        f"include {FILENAMES['forcefield']}",
+        _kspace(plan.settings),
+    ]
+    return opening, closing
+
+
+def _integrator(stage: Stage) -> tuple[list[str], list[str]]:
+    """Nosé–Hoover dynamics; the fix has the stage's name, so that a restart gives it its state back."""
+    group = _moving_group(stage)
+    bath = f"temp {_ramp(stage.temperature)} {stage.thermostat_fs:g}"
+    if stage.kind == "npt":
+        bath += f" {_barostat(stage)} dilate {group} fixedpoint 0.0 0.0 0.0"
+    opening, closing = [], [f"unfix {stage.name}"]
+    if stage.mobile == "electrolyte":
+        # The constraint virial of the rigid slab takes out the kinetic pressure that it no longer has.
+        opening.append(f"fix {stage.name}_rigid ceramic rigid/nve single force 1 off off off torque 1 off off off")
+        closing.append(f"unfix {stage.name}_rigid")
+    opening += [
+        f"fix {stage.name} {group} {stage.kind} {bath}",
+        f"fix_modify {stage.name} temp {group}_temp",
+    ]
+    return opening, closing
+
+
+def _barostat(stage: Stage) -> str:
+    pressure = f"{_ramp(stage.pressure)} {stage.barostat_fs:g}"
+    axes = {
+        "z": f"z {pressure}",
+        "xy-z": f"x {pressure} y {pressure} z {pressure} couple xy",
+        "iso": f"iso {pressure}",
+    }
+    return axes[stage.barostat or "z"]
+
+
+def _ramp(value: float | tuple[float, float] | None) -> str:
+    if value is None:
+        msg = "a stage of dynamics has no temperature or pressure"
+        raise ValueError(msg)
+    start, end = value if isinstance(value, tuple) else (value, value)
+    return f"{start:g} {end:g}"
+
+
+def _dump(stage: Stage) -> list[str]:
+    if stage.trajectory_ps is None:
+        return []
+    return [
+        f"dump trajectory all dcd {stage.interval(stage.trajectory_ps)} {TRAJECTORY}",
+        "dump_modify trajectory unwrap yes sort id",
+    ]
+
+
+def _checkpoint() -> list[str]:
+    """Write a restart file and say in the log that it is whole."""
+    return ["write_restart restart.$(step:%.0f)", 'print "CSE restart=restart.$(step:%.0f)"']
+
+
+def _closing() -> str:
+    return "\n".join(
+        [
+            "label finish",
+            f"write_data {FINAL_DATA} nocoeff",
+            'print "CSE finished step=$(step:%.0f)"',
+            "",
+        ]
+    )

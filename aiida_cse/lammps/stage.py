@@ -1,0 +1,162 @@
+"""The stage language: what one step of a protocol asks LAMMPS to do, and the plan of a job."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["JobPlan", "RunSettings", "Span", "Stage", "plan_steps"]
+
+Temperature = Annotated[float, Field(gt=0, le=5000)]
+Pressure = Annotated[float, Field(ge=-1e5, le=2e5)]
+
+
+TemperatureRamp = Temperature | tuple[Temperature, Temperature]
+PressureRamp = Pressure | tuple[Pressure, Pressure]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stage(_Strict):
+    """One stage of a protocol.
+
+    ``kind`` is ``minimize`` (conjugate gradients), ``pushoff`` (a soft potential that grows and pushes
+    overlapping molecules apart), ``nvt`` or ``npt`` (Nosé–Hoover). ``temperature`` and ``pressure`` are
+    values or [start, end] ramps in K and atm. ``barostat`` names the axes that follow the pressure: ``z``,
+    ``xy-z`` (x and y coupled, z free) or ``iso``. With ``mobile: electrolyte`` the ceramic is one rigid body that
+    does not move. ``velocities`` draws velocities at that temperature (K) when the stage starts.
+    ``trajectory_ps`` writes the unwrapped trajectory at that interval.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    kind: Literal["minimize", "pushoff", "nvt", "npt"]
+    duration_ps: float | None = Field(default=None, gt=0)
+    timestep_fs: float = Field(default=2.0, gt=0, le=4)
+    temperature: TemperatureRamp | None = None
+    pressure: PressureRamp | None = None
+    barostat: Literal["z", "xy-z", "iso"] | None = None
+    mobile: Literal["all", "electrolyte"] = "all"
+    velocities: Temperature | None = None
+    thermostat_fs: float = Field(default=100.0, gt=0)
+    barostat_fs: float = Field(default=1000.0, gt=0)
+    thermo_ps: float = Field(default=1.0, gt=0)
+    trajectory_ps: float | None = Field(default=None, gt=0)
+    max_iterations: int = Field(default=500, gt=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Stage:
+        for rule, message in (
+            (
+                (self.kind == "minimize") == (self.duration_ps is None),
+                f"stage '{self.name}': every stage but minimize needs duration_ps, minimize has max_iterations",
+            ),
+            (
+                self.kind == "minimize" or self.temperature is not None,
+                f"stage '{self.name}': a {self.kind} stage needs temperature",
+            ),
+            (
+                (self.kind == "npt") == (self.pressure is not None),
+                f"stage '{self.name}': pressure belongs to an npt stage, and an npt stage needs it",
+            ),
+            (
+                (self.kind == "npt") == (self.barostat is not None),
+                f"stage '{self.name}': barostat (z, xy-z, iso) belongs to an npt stage, and an npt stage needs it",
+            ),
+            (
+                self.mobile == "all" or self.barostat in (None, "z"),
+                f"stage '{self.name}': with a rigid ceramic (mobile: electrolyte) only barostat z is possible",
+            ),
+            (
+                self.kind != "minimize" or self.trajectory_ps is None,
+                f"stage '{self.name}': a minimize stage has no trajectory",
+            ),
+        ):
+            if not rule:
+                raise ValueError(message)
+        return self
+
+    @property
+    def steps(self) -> int:
+        """The length of the stage in steps; a minimisation counts as one."""
+        if self.duration_ps is None:
+            return 1
+        return max(1, round(self.duration_ps * 1000 / self.timestep_fs))
+
+    def interval(self, picoseconds: float) -> int:
+        """Return an interval of ``picoseconds`` in steps of this stage, at least one."""
+        return max(1, round(picoseconds * 1000 / self.timestep_fs))
+
+
+class RunSettings(_Strict):
+    """What all stages of a job share.
+
+    ``cutoff`` in Å; ``kspace_accuracy`` is LAMMPS' relative force accuracy; ``restart_interval`` in steps is
+    the cadence of checkpoints, constant over all segments of a run, because a resumed run is the same run only
+    then (a checkpoint rebuilds the neighbour lists). ``exact`` keeps the order of the atoms in memory, so that a
+    resumed run repeats the uninterrupted one bit for bit; without it a run is 5–11 % faster.
+    """
+
+    cutoff: float = Field(default=12.0, gt=2, le=30)
+    kspace_style: Literal["pppm", "ewald"] = "pppm"
+    kspace_accuracy: float = Field(default=1e-5, gt=0, lt=0.1)
+    skin: float = Field(default=2.0, gt=0, le=5)
+    restart_interval: int = Field(default=5000, gt=0)
+    exact: bool = True
+
+
+class Span(_Strict):
+    """A stage with its place in the run: it leads from step ``start`` to step ``end``."""
+
+    stage: Stage
+    start: int
+    end: int
+
+
+def plan_steps(stages: tuple[Stage, ...], first_step: int = 0) -> tuple[Span, ...]:
+    """Lay stages end to end from ``first_step``; the steps of a whole phase are counted through."""
+    spans = []
+    start = first_step
+    for stage in stages:
+        spans.append(Span(stage=stage, start=start, end=start + stage.steps))
+        start += stage.steps
+    return tuple(spans)
+
+
+class JobPlan(_Strict):
+    """What one LAMMPS job does: its stages, where in the run they lie and when to stop.
+
+    ``first_step`` is the step at which the first stage starts; ``stop_step`` ends the job inside its last stage
+    (a segment of a production). ``seed`` feeds the random numbers of velocities and push-off.
+    """
+
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    first_step: int = Field(default=0, ge=0)
+    stop_step: int | None = Field(default=None, gt=0)
+    seed: int = Field(default=1, gt=0, lt=2**31)
+    settings: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> JobPlan:
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            msg = f"stages: each name must be used once; used twice: {', '.join(twice)}"
+            raise ValueError(msg)
+        last = self.spans[-1]
+        if self.stop_step is not None and not last.start < self.stop_step <= last.end:
+            msg = f"stop_step: {self.stop_step} lies outside the last stage ({last.start}, {last.end}]"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The stages with their first and last steps."""
+        return plan_steps(self.stages, self.first_step)
+
+    @property
+    def target_step(self) -> int:
+        """The step that proves the job complete."""
+        return self.stop_step if self.stop_step is not None else self.spans[-1].end
