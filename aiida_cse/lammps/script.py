@@ -10,10 +10,14 @@ from __future__ import annotations
 from aiida_cse.lammps.stage import JobPlan, RunSettings, Span, Stage
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, FILENAMES, WALL_MOLECULE
 
-__all__ = ["FINAL_DATA", "START_FILE", "TRAJECTORY", "render_script"]
+__all__ = ["FINAL_DATA", "LOG", "PROLOGUE", "START_FILE", "START_RECORD", "TRAJECTORY", "render_script"]
 
 #: written by the prologue of the job: reads the data file, or the restart file to go on from
 START_FILE = "start.in"
+#: the shell script that writes it, beside this module, and its record of what it chose
+PROLOGUE, START_RECORD = "prologue.sh", "start.json"
+#: the log of the job
+LOG = "log.lammps"
 #: the system at the end of the job
 FINAL_DATA = "final.data"
 #: unwrapped coordinates of all atoms, sorted by ID

@@ -1,0 +1,189 @@
+"""The LAMMPS CalcJob: one or more stages of a run, from a system or from the checkpoint of an earlier job."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+from aiida import orm
+from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJobProcessSpec
+from aiida_lammps.calculations.raw import LammpsRawCalculation
+from pydantic import ValidationError
+
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.script import FINAL_DATA, LOG, PROLOGUE, START_RECORD, render_script
+from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.lammps.system import FILENAMES
+from aiida_cse.lammps.validation import explain, nearest
+
+__all__ = ["LammpsStageCalculation"]
+
+#: share of the wall time after which LAMMPS is asked to stop and write a checkpoint
+SOFT_STOP = 0.95
+
+SETTINGS = {"additional_retrieve_list", "additional_cmdline_params", "keep_system"}
+
+
+class LammpsStageCalculation(LammpsRawCalculation):
+    """Run the stages of a plan with LAMMPS; stop cleanly before the wall time and go on from a checkpoint."""
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Define inputs, outputs and exit codes."""
+        super().define(spec)
+        spec.inputs["script"].required = False
+        spec.outputs["results"].required = False
+        spec.input(
+            "system",
+            valid_type=CseSystemData,
+            required=False,
+            help="The system where the run starts; also names the types and holds the force field.",
+        )
+        spec.input(
+            "plan",
+            valid_type=orm.Dict,
+            required=False,
+            validator=_validate_plan,
+            serializer=orm.to_aiida_type,
+            help="Stages, first and last step, seed and settings: see aiida_cse.lammps.stage.JobPlan.",
+        )
+        spec.input(
+            "parent_folder",
+            valid_type=(orm.RemoteData, orm.RemoteStashData),
+            required=False,
+            help="The folder of the job that this one goes on from; its newest whole checkpoint is used.",
+        )
+        spec.input("metadata.options.parser_name", valid_type=str, default="cse.lammps")
+        spec.input("metadata.options.withmpi", valid_type=bool, default=True)
+        spec.input(
+            "metadata.options.resources",
+            valid_type=dict,
+            default=lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1},
+        )
+        spec.inputs["settings"].validator = _validate_settings
+        spec.inputs.validator = _validate_inputs
+
+        spec.output("thermo", valid_type=orm.ArrayData, required=False, help=THERMO_HELP)
+        spec.output(
+            "system",
+            valid_type=CseSystemData,
+            required=False,
+            help="The system at the end, if settings.keep_system asks for it.",
+        )
+        for status, label, message, depends_on_luck in EXIT_CODES:
+            spec.exit_code(status, label, message=message, invalidates_cache=depends_on_luck)
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the system, the script and the prologue that picks the checkpoint."""
+        if "script" in self.inputs:
+            info: CalcInfo = super().prepare_for_submission(folder)
+            return info
+        plan = JobPlan.model_validate(self.inputs.plan.get_dict())
+        with folder.open(self.inputs.metadata.options.input_filename, "w", encoding="utf-8") as handle:
+            handle.write(render_script(plan))
+        return self._calcinfo(folder, plan)
+
+    def _calcinfo(self, folder: Folder, plan: JobPlan) -> CalcInfo:
+        system: CseSystemData = self.inputs.system
+        settings = self.inputs.settings.get_dict() if "settings" in self.inputs else {}
+        options = self.inputs.metadata.options
+        code = CodeInfo()
+        code.code_uuid = self.inputs.code.uuid
+        code.stdout_name = options.output_filename
+        code.cmdline_params = [
+            "-in",
+            options.input_filename,
+            "-log",
+            LOG,
+            "-nb",
+            "-var",
+            "timeout",
+            _soft_limit(options.get("max_wallclock_seconds")),
+            *settings.get("additional_cmdline_params", []),
+        ]
+        with folder.open(PROLOGUE, "w", encoding="utf-8") as handle:
+            handle.write(resources.files("aiida_cse.lammps").joinpath(PROLOGUE).read_text(encoding="utf-8"))
+        info = CalcInfo()
+        info.codes_info = [code]
+        info.prepend_text = f'sh {PROLOGUE} "{self.inputs.code.get_executable()}"'
+        info.local_copy_list = [(system.uuid, FILENAMES[key], FILENAMES[key]) for key in ("data", "forcefield")]
+        info.provenance_exclude_list = [PROLOGUE]
+        info.retrieve_list = [LOG, START_RECORD, *settings.get("additional_retrieve_list", [])]
+        info.retrieve_temporary_list = [FINAL_DATA] if settings.get("keep_system", False) else []
+        if "parent_folder" in self.inputs:
+            info.remote_symlink_list = [self._parent_link()]
+        return info
+
+    def _parent_link(self) -> tuple[str, str, str]:
+        parent = self.inputs.parent_folder
+        path = parent.get_remote_path() if isinstance(parent, orm.RemoteData) else parent.target_basepath
+        return (parent.computer.uuid, path, "parent")
+
+
+def _soft_limit(seconds: int | None) -> str:
+    """Return the LAMMPS timer limit for a wall time, ``hh:mm:ss`` or ``off``."""
+    if not seconds:
+        return "off"
+    limit = max(1, int(SOFT_STOP * seconds))
+    return f"{limit // 3600:02d}:{limit // 60 % 60:02d}:{limit % 60:02d}"
+
+
+def _validate_plan(value: orm.Dict | None, _: Any) -> str | None:
+    if value is None:
+        return None
+    try:
+        JobPlan.model_validate(value.get_dict())
+    except ValidationError as error:
+        return "plan: " + explain(error, JobPlan)
+    return None
+
+
+def _validate_settings(value: orm.Dict | None, _: Any) -> str | None:
+    if value is None:
+        return None
+    for key in value.get_dict():
+        if key not in SETTINGS:
+            return f"settings: '{key}' is no known key: {nearest(key, SETTINGS)}"
+    return None
+
+
+def _validate_inputs(value: dict[str, Any], ctx: Any) -> str | None:
+    if "script" in value:
+        message: str | None = LammpsRawCalculation.validate_inputs(value, ctx)
+        return message
+    missing = [key for key in ("system", "plan") if key not in value]
+    if missing and "code" in value:
+        return f"inputs {', '.join(missing)} are missing: give system and plan, or a whole script"
+    return None
+
+
+THERMO_HELP = (
+    "One array per thermo column over all rows: step, temp (K), press, pxx, pyy, pzz (atm), pe, ke, etotal "
+    "(kcal/mol), vol (Å^3), density (g/cm^3), lx, ly, lz (Å); `stage` is the index into results.stages."
+)
+
+#: status, label, message, whether time, machine or luck decide it (then it is never served from the cache)
+EXIT_CODES = (
+    (302, "ERROR_NO_LOG", "LAMMPS wrote no log: see the scheduler's output.", True),
+    (310, "ERROR_LAMMPS", "LAMMPS stopped with an error: {error}", False),
+    (311, "ERROR_FINAL_SYSTEM", "The final system could not be read: {error}", True),
+    (320, "ERROR_RESTART_UNREADABLE", "LAMMPS could not read the checkpoint: {error}", True),
+    (
+        400,
+        "ERROR_OUT_OF_WALLTIME",
+        "Stopped before the wall time at step {step} of {target}; go on from the checkpoint.",
+        True,
+    ),
+    (410, "ERROR_LOST_ATOMS", "Atoms were lost: {error}", True),
+    (411, "ERROR_BOND_ATOMS_MISSING", "Atoms of a bonded term drifted apart: {error}", True),
+    (412, "ERROR_NOT_A_NUMBER", "A thermo value is no finite number: {error}", True),
+    (413, "ERROR_KSPACE_OUT_OF_RANGE", "Atoms left the k-space mesh: {error}", True),
+    (
+        420,
+        "ERROR_INTERRUPTED",
+        "The run ended without a word at step {step} of {target}; go on from the newest checkpoint.",
+        True,
+    ),
+)

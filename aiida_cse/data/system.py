@@ -1,0 +1,105 @@
+"""The ``cse.system`` node: what LAMMPS reads of a system, with the facts about it as queryable attributes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from aiida.orm import Data, StructureData
+from pydantic import ValidationError
+
+from aiida_cse.lammps.datafile import DataFile
+from aiida_cse.lammps.system import FILENAMES, System, SystemInfo
+
+if TYPE_CHECKING:
+    import MDAnalysis
+
+__all__ = ["CseSystemData"]
+
+
+class CseSystemData(Data):
+    """A LAMMPS data file with numeric types, its force-field include file, and facts to query.
+
+    The attributes are those of :class:`~aiida_cse.lammps.system.SystemInfo`: ``phase``, ``natoms``,
+    ``composition``, ``charge`` (e), ``box`` (Å), ``types``, ``slab``, ``seeds``, ``forcefield`` and
+    ``citations``. A structure for another program is made on demand.
+    """
+
+    def __init__(self, system: System | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        if system is None:
+            return
+        self.base.attributes.set_many(system.info.model_dump(mode="json"))
+        for key, content in (
+            ("data", system.data.format(system.info.phase)),
+            ("forcefield", system.forcefield),
+        ):
+            self.base.repository.put_object_from_bytes(content.encode(), FILENAMES[key])
+
+    @property
+    def info(self) -> SystemInfo:
+        """The facts about the system."""
+        attributes = self.base.attributes.all
+        return SystemInfo.model_validate(
+            {key: attributes[key] for key in SystemInfo.model_fields if key in attributes}
+        )
+
+    @property
+    def lammps_data(self) -> str:
+        """The text of the LAMMPS data file."""
+        return self.base.repository.get_object_content(FILENAMES["data"], "r")
+
+    @property
+    def forcefield(self) -> str:
+        """The text of the include file with styles and coefficients."""
+        return self.base.repository.get_object_content(FILENAMES["forcefield"], "r")
+
+    def get_system(self) -> System:
+        """Return the system as the plain library knows it."""
+        return System(data=DataFile.parse(self.lammps_data), forcefield=self.forcefield, info=self.info)
+
+    def get_universe(self) -> MDAnalysis.Universe:
+        """Return an MDAnalysis Universe with element names, made from the data file."""
+        import MDAnalysis
+        import numpy as np
+
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / FILENAMES["data"]
+            path.write_text(self.lammps_data, encoding="utf-8")
+            universe = MDAnalysis.Universe(path, format="DATA", topology_format="DATA")
+        types = self.info.types
+        labels = [types[int(number) - 1] for number in universe.atoms.types]
+        universe.add_TopologyAttr("elements", np.array([t.element for t in labels], dtype=object))
+        universe.add_TopologyAttr("names", np.array([t.label for t in labels], dtype=object))
+        return universe
+
+    def get_structure(self) -> StructureData:
+        """Return a StructureData (slow and large above some thousand atoms)."""
+        system = self.get_system()
+        structure = StructureData(cell=[list(row) for row in _diagonal(system.data.lengths)])
+        for number, position in zip(system.data.types, system.data.positions - system.data.box[:, 0], strict=True):
+            atom_type = system.info.types[number - 1]
+            structure.append_atom(
+                position=position.tolist(), symbols=atom_type.element, name=atom_type.label, mass=atom_type.mass
+            )
+        return structure
+
+    def _validate(self) -> bool:
+        super()._validate()
+        from aiida.common.exceptions import ValidationError as NodeValidationError
+
+        missing = {FILENAMES["data"], FILENAMES["forcefield"]} - set(self.base.repository.list_object_names())
+        if missing:
+            msg = f"a cse.system needs the files {sorted(missing)}: make it with CseSystemData(system=System(...))"
+            raise NodeValidationError(msg)
+        try:
+            _ = self.info
+        except ValidationError as error:
+            msg = f"the attributes do not describe a system: {error}"
+            raise NodeValidationError(msg) from error
+        return True
+
+
+def _diagonal(lengths: Any) -> list[list[float]]:
+    return [[float(lengths[i]) if i == j else 0.0 for j in range(3)] for i in range(3)]
