@@ -1,0 +1,92 @@
+"""Protocols: named sets of inputs, kept as YAML beside the WorkChains, and overrides that are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from importlib import resources
+from typing import Any, ClassVar
+
+import yaml
+
+from aiida_cse.lammps.validation import nearest
+
+__all__ = ["ProtocolMixin", "merge"]
+
+#: inputs whose content is free: what is in them is checked elsewhere (AiiDA's options, lists of stages)
+FREE = frozenset({"options", "stages"})
+
+
+class ProtocolMixin:
+    """Inputs from ``protocols/<name>.yaml``: ``default_inputs``, and per protocol only what differs."""
+
+    protocol_name: ClassVar[str]
+
+    @classmethod
+    def get_available_protocols(cls) -> dict[str, str]:
+        """Return the names of the protocols with their descriptions."""
+        protocols = cls._load_protocol_file()["protocols"]
+        return {name: content["description"] for name, content in protocols.items()}
+
+    @classmethod
+    def get_default_protocol(cls) -> str:
+        """Return the name of the protocol that is used where none is named."""
+        return str(cls._load_protocol_file()["default_protocol"])
+
+    @classmethod
+    def get_protocol_inputs(
+        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the inputs of a protocol with overrides.
+
+        Raises
+        ------
+        ValueError
+            The protocol or a key of the overrides is not known; names the nearest known one.
+        """
+        content = cls._load_protocol_file()
+        name = protocol or content["default_protocol"]
+        if name not in content["protocols"]:
+            msg = f"protocol '{name}' of {cls.__name__} is not known: {nearest(name, content['protocols'])}"
+            raise ValueError(msg)
+        difference = {key: value for key, value in content["protocols"][name].items() if key != "description"}
+        inputs = merge(content["default_inputs"], difference)
+        check_keys(overrides or {}, inputs, cls.__name__)
+        return merge(inputs, overrides or {})
+
+    @classmethod
+    def _load_protocol_file(cls) -> dict[str, Any]:
+        path = resources.files("aiida_cse.workchains.protocols").joinpath(f"{cls.protocol_name}.yaml")
+        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return content
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``changes``, mappings within mappings merged, everything else replaced."""
+    merged = deepcopy(dict(base))
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = deepcopy(value)
+    return merged
+
+
+def check_keys(overrides: Mapping[str, Any], known: Mapping[str, Any], place: str) -> None:
+    """Refuse keys of ``overrides`` that ``known`` does not have, at every level.
+
+    Raises
+    ------
+    ValueError
+        Names the place, the key and the nearest known key.
+    """
+    for key, value in overrides.items():
+        if key not in known:
+            msg = f"overrides of {place}: '{key}' is no known key: {nearest(key, known)}"
+            raise ValueError(msg)
+        if isinstance(known[key], Mapping) and key not in FREE:
+            if not isinstance(value, Mapping):
+                keys = ", ".join(sorted(known[key]))
+                msg = f"overrides of {place}: '{key}' = {value!r} must be a mapping with keys of: {keys}"
+                raise ValueError(msg)
+            check_keys(value, known[key], f"{place}.{key}")
