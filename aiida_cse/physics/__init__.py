@@ -1,1 +1,4 @@
-"""Profiles, regions, transitions, equilibration and statistics: numpy and scipy only."""
+"""From counts and profiles to statements with a true uncertainty. numpy and scipy only.
+
+Lengths are in Å, temperatures and free energies in kelvin, unless a name says otherwise.
+"""

@@ -1,1 +1,1 @@
-"""Streaming reduction of trajectory segments. No AiiDA."""
+"""One streaming pass over the segments of a production gives a mergeable state. No AiiDA."""

@@ -1,0 +1,203 @@
+"""Has the distribution of the ions equilibrated? The equilibration coefficient and a verdict.
+
+EC = 2 min(S_AB, S_BA) / (S_AB + S_BA + λ), eq 5 of Kozdra et al., PCCP 27, 24918 (2025): entries and exits
+of a region, λ = 10. It is 0 where ions go one way only and near 1 where many go both ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, stats
+
+from aiida_cse.physics import checks
+from aiida_cse.physics.populations import drift_test
+
+__all__ = [
+    "EquilibrationVerdict",
+    "NetFlux",
+    "equilibration_coefficient",
+    "equilibration_lower_bound",
+    "equilibration_verdict",
+    "net_flux_test",
+]
+
+#: nodes of the quadrature over the posterior of the entries
+_NODES = 4000
+#: a bound below this is 0
+_SMALLEST = 1e-12
+
+
+@dataclass(frozen=True)
+class NetFlux:
+    """Mean of ΔN per block, its standard error, and how likely a balanced exchange is as far from zero."""
+
+    mean: float
+    standard_error: float
+    p_value: float
+    blocks: int
+
+
+@dataclass(frozen=True)
+class EquilibrationVerdict:
+    """A decision and, for each criterion, a sentence with its numbers."""
+
+    equilibrated: bool
+    coefficient: float
+    lower_bound: float
+    reasons: tuple[str, ...]
+
+
+def equilibration_coefficient(entries: float, exits: float, lam: float = 10.0) -> float:
+    """Return the equilibration coefficient of eq 5, at least 0 and below 1.
+
+    Raises
+    ------
+    ValueError
+        A count is no whole number of at least zero, or ``lam`` is not above zero.
+    """
+    into, out = checks.count("entries", entries), checks.count("exits", exits)
+    return 2 * min(into, out) / (into + out + checks.positive("lam", lam))
+
+
+def equilibration_lower_bound(entries: float, exits: float, level: float = 0.975, lam: float = 10.0) -> float:
+    """One-sided lower bound of the equilibration coefficient of the expected counts.
+
+    The means of entries and of exits have independent Jeffreys posteriors, Gamma(S + ½, 1), and the bound is
+    the (1 − level) quantile of EC over both. EC falls on either side of balance, so independent posteriors
+    lower it; entries and exits of ions that must leave before they come back are positively correlated and
+    closer to balance than that. Both make the bound conservative, and both rule out an upper bound made the
+    same way. 7 in and 7 out give 0.26, 20 and 20 give 0.52. Without an event on one side it is 0.
+
+    Raises
+    ------
+    ValueError
+        As :func:`equilibration_coefficient`, or ``level`` is not between 0 and 1.
+    """
+    into, out = checks.count("entries", entries), checks.count("exits", exits)
+    tail = 1 - checks.probability("level", level)
+    offset = checks.positive("lam", lam)
+    if min(into, out) == 0:
+        return 0.0
+    posterior_in, posterior_out = stats.gamma(into + 0.5), stats.gamma(out + 0.5)
+    means = posterior_in.ppf((np.arange(_NODES) + 0.5) / _NODES)
+
+    def probability_below(bound: float) -> float:
+        # EC ≥ bound for out-means between these two, which cross where even balance does not reach the bound
+        low = bound * (means + offset) / (2 - bound)
+        high = means * (2 - bound) / bound - offset
+        above = np.maximum(posterior_out.cdf(high) - posterior_out.cdf(low), 0)
+        return 1 - float(above.mean())
+
+    return float(optimize.brentq(lambda bound: probability_below(bound) - tail, 1e-9, 1 - 1e-9, xtol=1e-10))
+
+
+def net_flux_test(net_fluxes: ArrayLike) -> NetFlux:
+    """Test the net flux ΔN per block (entries minus exits, (B,)) against zero.
+
+    Student's t over blocks. Entries and exits alternate, so that blocks are, if anything, anticorrelated and
+    the test cautious; a binomial test of entries against exits would never reject.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than 2 blocks, or a flux is not finite.
+    """
+    flux = checks.finite_array("net_fluxes", net_fluxes, ndim=1, minimum=2)
+    mean = float(flux.mean())
+    error = float(flux.std(ddof=1) / np.sqrt(len(flux)))
+    if error == 0:
+        return NetFlux(mean, error, 1.0 if mean == 0 else 0.0, len(flux))
+    p_value = 2 * float(stats.t.sf(abs(mean) / error, len(flux) - 1))
+    return NetFlux(mean, error, p_value, len(flux))
+
+
+def equilibration_verdict(
+    entries: float,
+    exits: float,
+    *,
+    net_fluxes: ArrayLike | None = None,
+    population: ArrayLike | None = None,
+    minimum_coefficient: float = 0.5,
+    minimum_lower_bound: float = 0.25,
+    bound_level: float = 0.975,
+    significance: float = 0.05,
+    lam: float = 10.0,
+) -> EquilibrationVerdict:
+    """Decide whether the exchange of ions shows that their distribution has equilibrated.
+
+    Parameters
+    ----------
+    entries, exits
+        Events over the time that is judged.
+    net_fluxes
+        (B,) ΔN per block of time; without it the net flux is not judged.
+    population
+        (N,) number of ions in the region over time; without it the drift is not judged.
+    minimum_coefficient, minimum_lower_bound
+        What EC and its one-sided lower bound must reach.
+    bound_level
+        Level of that bound.
+    significance
+        A net flux or drift whose p-value lies below is not compatible with zero.
+    lam
+        λ of eq 5.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of its range.
+    """
+    alpha = checks.probability("significance", significance)
+    coefficient = equilibration_coefficient(entries, exits, lam)
+    bound = equilibration_lower_bound(entries, exits, bound_level, lam)
+    criteria = [
+        _at_least(
+            f"equilibration coefficient {coefficient:.3f} ({entries} in, {exits} out)",
+            coefficient,
+            minimum_coefficient,
+        ),
+        _at_least(f"its lower {100 * bound_level:g} % bound {bound:.3f}", bound, minimum_lower_bound),
+    ]
+    if net_fluxes is not None:
+        criteria.append(_judge_net_flux(np.asarray(net_fluxes, dtype=np.float64), alpha))
+    if population is not None:
+        criteria.append(_judge_drift(np.asarray(population, dtype=np.float64), alpha))
+    return EquilibrationVerdict(
+        equilibrated=all(passed for passed, _ in criteria),
+        coefficient=coefficient,
+        lower_bound=bound,
+        reasons=tuple(reason for _, reason in criteria),
+    )
+
+
+def _at_least(what: str, value: float, minimum: float) -> tuple[bool, str]:
+    passed = value >= minimum
+    return passed, f"{what} {'reaches' if passed else 'is below'} {minimum:g}"
+
+
+def _judge_net_flux(flux: NDArray[np.float64], alpha: float) -> tuple[bool, str]:
+    if len(flux) < 2:
+        return False, f"net flux cannot be judged: {len(flux)} block(s) of time, at least 2 are needed"
+    test = net_flux_test(flux)
+    what = f"net flux {test.mean:+.3g} ± {test.standard_error:.2g} ions per block over {test.blocks} blocks"
+    return _compatible(what, test.p_value, alpha)
+
+
+def _judge_drift(series: NDArray[np.float64], alpha: float) -> tuple[bool, str]:
+    if len(series) < 4:
+        return False, f"drift cannot be judged: {len(series)} frame(s), at least 4 are needed"
+    test = drift_test(series)
+    what = (
+        f"drift of the population {test.slope * len(series):+.3g} ± "
+        f"{test.standard_error * len(series):.2g} ions over the time judged"
+    )
+    return _compatible(what, test.p_value, alpha)
+
+
+def _compatible(what: str, p_value: float, alpha: float) -> tuple[bool, str]:
+    passed = p_value >= alpha
+    relation = "compatible" if passed else "not compatible"
+    return passed, f"{what} is {relation} with zero (p = {p_value:.2g}, required {alpha:g})"

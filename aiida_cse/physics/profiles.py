@@ -1,0 +1,222 @@
+"""Density and free-energy profiles along z, from integer counts per bin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aiida_cse.physics import checks
+from aiida_cse.physics.counting import poisson_upper
+
+__all__ = ["KELVIN_TO_KJ_PER_MOL", "DensityProfile", "FreeEnergyProfile", "density_profile", "free_energy_profile"]
+
+Floats = NDArray[np.float64]
+
+#: gas constant, so that a free energy in kelvin becomes one in kJ/mol (CODATA 2018)
+KELVIN_TO_KJ_PER_MOL = 8.31446261815324e-3
+
+
+@dataclass(frozen=True)
+class DensityProfile:
+    """Number density per bin and its standard error, both (bins,) in Å⁻³; NaN where it is not known."""
+
+    density: Floats
+    standard_error: Floats
+
+
+@dataclass(frozen=True)
+class FreeEnergyProfile:
+    """Free energy per bin, F / k_B.
+
+    Attributes
+    ----------
+    free_energy
+        (bins,) kelvin; NaN in a bin that was never visited.
+    standard_error
+        (bins,) kelvin; NaN in such a bin.
+    lower_bound
+        (bins,) kelvin; one-sided lower bound in a bin that was never visited, NaN elsewhere.
+    dispersion
+        How many counts make one independent visit (≥ 1), as the blocks show.
+    """
+
+    free_energy: Floats
+    standard_error: Floats
+    lower_bound: Floats
+    dispersion: float
+
+
+def density_profile(
+    counts: ArrayLike,
+    frames: int,
+    bin_volume: float,
+    *,
+    block_counts: ArrayLike | None = None,
+    block_frames: int | None = None,
+) -> DensityProfile:
+    """Return ρ(z) = counts / (frames × bin volume), eq 1 of Kozdra et al., PCCP 27, 24918 (2025).
+
+    Parameters
+    ----------
+    counts
+        (bins,) counts summed over the frames.
+    frames
+        Number of frames.
+    bin_volume
+        Å³.
+    block_counts, block_frames
+        (B, bins) counts of blocks of ``block_frames`` frames each; with at least 2 of them the standard error
+        is that of the block means.
+
+    Raises
+    ------
+    ValueError
+        A count is negative, a number is not above zero, or the blocks have other bins than ``counts``.
+    """
+    table = checks.counts_array("counts", counts, ndim=1)
+    volume = checks.positive("bin_volume", bin_volume)
+    density = table / (checks.positive("frames", frames) * volume)
+    error = np.full(len(table), np.nan)
+    if block_counts is not None:
+        blocks = _blocks(block_counts, len(table))
+        length = checks.positive("block_frames", block_frames or 0)
+        if len(blocks) > 1:
+            error = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)) / (length * volume)
+    return DensityProfile(density, error)
+
+
+def free_energy_profile(
+    counts: ArrayLike,
+    temperature: float,
+    bin_volume: float,
+    reference_z: float | Sequence[float] | None = None,
+    *,
+    z: ArrayLike | None = None,
+    reference_mask: ArrayLike | None = None,
+    frames: int = 1,
+    block_counts: ArrayLike | None = None,
+    level: float = 0.95,
+) -> FreeEnergyProfile:
+    """Return F(z) / k_B = −T ln ρ(z), eq 2 of Kozdra et al., PCCP 27, 24918 (2025).
+
+    The zero is the mean of F over the bins that hold ``reference_z``, or the F of the mean density of the bins
+    in ``reference_mask`` (a bulk), or the lowest F where neither is given. It does not depend on
+    ``bin_volume`` and ``frames``, which only a zero at ρ = 1 Å⁻³ would need; they are checked all the same.
+
+    A bin without a visit is no number: its F is NaN, and ``lower_bound`` says what F it has at least, from the
+    Poisson upper bound of the visits (3.00 at 95 %) times the counts per visit.
+
+    Parameters
+    ----------
+    counts
+        (bins,) counts summed over the frames.
+    temperature
+        K.
+    bin_volume
+        Å³.
+    reference_z
+        One or more z (Å); needs ``z``.
+    z
+        (bins,) ascending, equally spaced centres of the bins, Å.
+    reference_mask
+        (bins,) true in the reference bins.
+    frames
+        Number of frames.
+    block_counts
+        (B, bins) counts of equal blocks of time. Their variance against their mean says how many counts make
+        one independent visit; without at least 2 blocks every count is taken for one.
+    level
+        Level of the bounds.
+
+    Raises
+    ------
+    ValueError
+        A count is negative, a number out of range, all bins are empty, or the reference bins are.
+    """
+    table = checks.counts_array("counts", counts, ndim=1)
+    kelvin = checks.positive("temperature", temperature)
+    checks.positive("bin_volume", bin_volume)
+    checks.positive("frames", frames)
+    if not table.any():
+        raise ValueError("counts are all zero: there is no density to take a free energy of")
+    blocks = None if block_counts is None else _blocks(block_counts, len(table))
+    dispersion = _dispersion(blocks)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        energy = np.where(table > 0, -kelvin * np.log(table), np.nan)
+        error = np.where(table > 0, kelvin * np.sqrt(dispersion / table), np.nan)
+    zero = _zero(table, energy, kelvin, reference_z, z, reference_mask)
+    fewest = -kelvin * np.log(poisson_upper(0, level) * dispersion) - zero
+    return FreeEnergyProfile(
+        free_energy=energy - zero,
+        standard_error=error,
+        lower_bound=np.where(table > 0, np.nan, fewest),
+        dispersion=dispersion,
+    )
+
+
+def _zero(
+    counts: Floats,
+    energy: Floats,
+    temperature: float,
+    reference_z: float | Sequence[float] | None,
+    z: ArrayLike | None,
+    reference_mask: ArrayLike | None,
+) -> float:
+    if reference_z is not None and reference_mask is not None:
+        raise ValueError("reference_z and reference_mask are both given; give one of them")
+    if reference_mask is not None:
+        return _zero_of_mask(counts, temperature, reference_mask)
+    if reference_z is None:
+        return float(np.nanmin(energy))
+    if z is None:
+        raise ValueError("z is None: reference_z needs the centres of the bins")
+    points = np.atleast_1d(np.asarray(reference_z, dtype=np.float64))
+    bins = _bins_of(points, checks.finite_array("z", z, ndim=1, minimum=2), len(counts))
+    if (counts[bins] == 0).any():
+        empty = float(points[counts[bins] == 0][0])
+        raise ValueError(f"reference_z is {empty:g} Å: that bin is empty, it must hold at least one count")
+    return float(energy[bins].mean())
+
+
+def _zero_of_mask(counts: Floats, temperature: float, reference_mask: ArrayLike) -> float:
+    mask = np.asarray(reference_mask, dtype=np.bool_)
+    if mask.shape != counts.shape:
+        raise ValueError(f"reference_mask has shape {mask.shape}, counts has {counts.shape}")
+    if not counts[mask].any():
+        raise ValueError("reference_mask: its bins are empty, they must hold at least one count")
+    return float(-temperature * np.log(counts[mask].mean()))
+
+
+def _bins_of(points: Floats, centres: Floats, bins: int) -> NDArray[np.int64]:
+    if len(centres) != bins:
+        raise ValueError(f"z has {len(centres)} values, counts has {bins}")
+    width = (centres[-1] - centres[0]) / (bins - 1)
+    if width <= 0 or not np.allclose(np.diff(centres), width, rtol=1e-6):
+        raise ValueError("z must be ascending and equally spaced")
+    index: NDArray[np.int64] = np.floor((points - centres[0]) / width + 0.5).astype(np.int64)
+    if (index < 0).any() or (index >= bins).any():
+        low, high = centres[0] - width / 2, centres[-1] + width / 2
+        raise ValueError(f"reference_z is {points.tolist()} Å, it must lie within {low:g} to {high:g} Å")
+    return index
+
+
+def _blocks(block_counts: ArrayLike, bins: int) -> Floats:
+    blocks: Floats = checks.counts_array("block_counts", block_counts, ndim=2, minimum=0)
+    if blocks.shape[1] != bins:
+        raise ValueError(f"block_counts has {blocks.shape[1]} bins, counts has {bins}")
+    return blocks
+
+
+def _dispersion(blocks: Floats | None) -> float:
+    """Return Pearson's index of dispersion of the counts per block, pooled over the bins, at least 1."""
+    if blocks is None or len(blocks) < 2:
+        return 1.0
+    mean = blocks.mean(axis=0)
+    visited = mean > 0
+    if not visited.any():
+        return 1.0
+    pooled = blocks[:, visited].var(axis=0, ddof=1).sum() / mean[visited].sum()
+    return max(float(pooled), 1.0)

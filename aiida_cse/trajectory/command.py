@@ -1,0 +1,85 @@
+"""The reduction as a command: files in, file out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from aiida_cse.trajectory.config import ReductionConfig
+from aiida_cse.trajectory.reduction import Progress, reduce_plan
+from aiida_cse.trajectory.segments import plan_segments
+from aiida_cse.trajectory.state import State
+
+__all__ = ["ReductionSummary", "load_config", "run_reduction"]
+
+
+@dataclass(frozen=True)
+class ReductionSummary:
+    """What a reduction did: frames and steps of the state, frames it read, and notes about the files."""
+
+    frames: int
+    first_step: int
+    last_step: int
+    frames_read: int
+    notes: tuple[str, ...]
+
+
+def load_config(path: str | Path) -> ReductionConfig:
+    """Read a configuration from a JSON file.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read or a field of it is wrong; names the file and the field.
+    """
+    try:
+        return ReductionConfig.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']) or 'configuration'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise ValueError(f"{path}: {problems}") from error
+
+
+def run_reduction(
+    segments: Sequence[str | Path],
+    config: ReductionConfig,
+    out: str | Path,
+    previous: str | Path | None = None,
+    progress: Progress | None = None,
+    *,
+    until_step: int | None = None,
+) -> ReductionSummary:
+    """Reduce segments and write the state; see :func:`~aiida_cse.trajectory.reduction.reduce_segments`.
+
+    Parameters
+    ----------
+    segments
+        DCD files in the order of time.
+    config
+        The system, its regions and the sampling.
+    out
+        The npz file to write; it appears only when it is whole.
+    previous
+        The state (npz) that the segments continue.
+    progress
+        Called with the frames done and the frames in all.
+    until_step
+        Leave out the frames at or after this step.
+
+    Raises
+    ------
+    ValueError
+        As :func:`~aiida_cse.trajectory.reduction.reduce_segments`, or ``previous`` is no state.
+    """
+    earlier = None if previous is None else State.load(previous)
+    plan = plan_segments(segments, config, until_step)
+    state = reduce_plan(plan, config, earlier, progress)
+    state.save(out)
+    return ReductionSummary(state.frames, state.first_step, state.last_step, plan.frames, plan.notes)

@@ -1,0 +1,138 @@
+"""The hot loops, compiled by numba.
+
+Every number depends on its own frame alone and sums run in the order of the atoms, so that the result does not
+depend on how the frames are cut into chunks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["bin_frames", "scan_labels"]
+
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    """Compile on first use, and keep the result on disk where there is a writable place for it."""
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:
+        return numba.njit(nogil=True)(function)
+
+
+def _wrap(z: float, length: float) -> float:
+    """Return z in [−length / 2, length / 2)."""
+    return z - length * math.floor(z / length + 0.5)
+
+
+def _bin(z: float, length: float, bins: int) -> int:
+    return min(max(int((z / length + 0.5) * bins), 0), bins - 1)
+
+
+_wrap = _compiled(_wrap)
+_bin = _compiled(_bin)
+
+
+def _bin_frames(
+    coordinates: NDArray[np.float32],
+    lengths: NDArray[np.float64],
+    blocks: NDArray[np.int64],
+    type_index: NDArray[np.int64],
+    framework: NDArray[np.int64],
+    framework_weights: NDArray[np.float64],
+    midplane_offset: float,
+    ion_starts: NDArray[np.int64],
+    ion_atoms: NDArray[np.int64],
+    ion_weights: NDArray[np.float64],
+    ion_species: NDArray[np.int64],
+    edges: NDArray[np.float64],
+    cores: NDArray[np.float64],
+    histograms: NDArray[np.int64],
+    point_histograms: NDArray[np.int64],
+    region_counts: NDArray[np.int32],
+    centres: NDArray[np.float64],
+    labels: NDArray[np.int8],
+    core_labels: NDArray[np.int8],
+) -> int:
+    """Histogram and label F frames in the frame of the slab; the last six arrays are written to.
+
+    ``coordinates`` (F, N) unwrapped z, ``lengths`` (F,) box; ``blocks`` (F,) index of each frame's block in
+    ``histograms`` (B, types, bins) and ``point_histograms`` (B, species, bins). The framework's centre is the
+    sum of ``framework_weights`` × z. Ion p is the sum of ``ion_weights`` × z over
+    ``ion_atoms[ion_starts[p]:ion_starts[p + 1]]``. ``edges`` (species, regions − 1) inner boundaries, ``cores``
+    (species, regions, 2). ``region_counts`` (F, species, regions), ``labels`` and ``core_labels`` (F, ions).
+
+    Returns the index of the first frame with a coordinate that is not finite, −1 if there is none.
+    """
+    bins = histograms.shape[2]
+    for frame in range(coordinates.shape[0]):
+        z = coordinates[frame]
+        length = lengths[frame]
+        block = blocks[frame]
+        centre = midplane_offset
+        for k in range(framework.shape[0]):
+            centre += framework_weights[k] * z[framework[k]]
+        centres[frame] = centre
+        for atom in range(z.shape[0]):
+            place = _wrap(z[atom] - centre, length)
+            if not abs(place) <= length:
+                return frame
+            histograms[block, type_index[atom], _bin(place, length, bins)] += 1
+        for ion in range(ion_species.shape[0]):
+            species = ion_species[ion]
+            place = 0.0
+            for k in range(ion_starts[ion], ion_starts[ion + 1]):
+                place += ion_weights[k] * z[ion_atoms[k]]
+            place = _wrap(place - centre, length)
+            label = 0
+            for k in range(edges.shape[1]):
+                label += place >= edges[species, k]
+            inside = cores[species, label, 0] <= place < cores[species, label, 1]
+            labels[frame, ion] = label
+            core_labels[frame, ion] = label if inside else -1
+            region_counts[frame, species, label] += 1
+            point_histograms[block, species, _bin(place, length, bins)] += 1
+    return -1
+
+
+def _scan_labels(
+    labels: NDArray[np.int8],
+    frames: NDArray[np.int64],
+    first_labels: NDArray[np.int8],
+    first_frames: NDArray[np.int64],
+    last_labels: NDArray[np.int8],
+    events: NDArray[np.int64],
+) -> int:
+    """Follow each ion through ``labels`` (F, ions) and return the number of changes of label.
+
+    A label of −1 changes nothing. ``first_labels``, ``first_frames`` and ``last_labels`` (ions) are what is known
+    so far, −1 for nothing, and are brought up to date. As many changes as fit go into ``events`` (E, 4) as
+    frame, ion, from, to.
+    """
+    found = 0
+    for row in range(labels.shape[0]):
+        for ion in range(labels.shape[1]):
+            label = labels[row, ion]
+            if label < 0 or label == last_labels[ion]:
+                continue
+            if last_labels[ion] < 0:
+                first_labels[ion] = label
+                first_frames[ion] = frames[row]
+            else:
+                if found < events.shape[0]:
+                    events[found, 0] = frames[row]
+                    events[found, 1] = ion
+                    events[found, 2] = last_labels[ion]
+                    events[found, 3] = label
+                found += 1
+            last_labels[ion] = label
+    return found
+
+
+bin_frames = _compiled(_bin_frames)
+scan_labels = _compiled(_scan_labels)
