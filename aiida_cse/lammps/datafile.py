@@ -81,8 +81,11 @@ class DataFile:
 
     def set_unwrapped(self, positions: Floats) -> None:
         """Store unwrapped positions (N, 3) Å, wrapped into the box with their image flags."""
-        self.images = np.floor((positions - self.box[:, 0]) / self.lengths).astype(np.int64)
-        self.positions = positions - self.images * self.lengths
+        images = np.floor((positions - self.box[:, 0]) / self.lengths)
+        # an atom a rounding error below the box would otherwise land on its upper end
+        images += positions - images * self.lengths >= self.box[:, 1]
+        self.images = images.astype(np.int64)
+        self.positions = np.maximum(positions - images * self.lengths, self.box[:, 0])
 
     def select(self, keep: NDArray[np.bool_]) -> DataFile:
         """Return the atoms where ``keep`` (N,) is true, renumbered in order.

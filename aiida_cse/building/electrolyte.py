@@ -1,0 +1,131 @@
+"""The electrolyte: chains and ion pairs laid out at low density above a wall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.building.chemistry import Chemistry, Template, chemistry_of
+from aiida_cse.building.conformers import conformer
+from aiida_cse.building.placement import Layer
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.wall import wall_positions
+from aiida_cse.lammps.datafile import TOPOLOGY, DataFile
+from aiida_cse.lammps.system import CERAMIC_MOLECULE, WALL_MOLECULE, System
+
+__all__ = ["build_electrolyte"]
+
+Floats = NDArray[np.float64]
+
+#: g/mol/Å³ in g/cm³
+_DENSITY_UNIT = 1.66053906660
+_FIRST_MOLECULE = max(CERAMIC_MOLECULE, WALL_MOLECULE) + 1
+
+
+def build_electrolyte(recipe: Recipe, lx: float, ly: float) -> System:
+    """Build chains, cations and anions at random in the box [0, lx] × [0, ly] × [0, Lz], and a wall at z = 0.
+
+    Lz follows from the initial density of the recipe, plus its padding below and above. Every molecule is
+    whole along z (image flags 0) and wraps along x and y. Molecule IDs count from 2: chains, cations, anions;
+    the wall's atoms come last. Contacts can be close: the layout wants a soft push-off before real forces.
+
+    Parameters
+    ----------
+    recipe
+        What to build.
+    lx, ly
+        The cross-section in Å, that of the equilibrated ceramic.
+
+    Raises
+    ------
+    ValueError
+        The cross-section is not positive, or a molecule does not fit into the layer.
+    """
+    if not (np.isfinite([lx, ly]).all() and min(lx, ly) > 0):
+        msg = f"lx, ly: {lx}, {ly} Å; the cross-section must be positive"
+        raise ValueError(msg)
+    chemistry = chemistry_of(recipe)
+    templates = [chemistry.chain] * recipe.polymer.chains
+    templates += [chemistry.cation] * recipe.salt.pairs
+    templates += [chemistry.anion] * recipe.salt.pairs
+    box = np.array([(0.0, lx), (0.0, ly), (0.0, _height(recipe, chemistry, templates, lx * ly))])
+    molecules = _layout(recipe, templates, box)
+    wall = wall_positions(lx, ly, recipe.electrolyte.wall.spacing)
+    return System.create(
+        _data(chemistry, templates, molecules, wall, box),
+        chemistry.forcefield,
+        phase="electrolyte",
+        types=chemistry.types,
+        seeds=recipe.seeds.model_dump(),
+        forcefield_names=chemistry.sources,
+        citations=chemistry.citations,
+    )
+
+
+def _height(recipe: Recipe, chemistry: Chemistry, templates: Sequence[Template], area: float) -> float:
+    """Return Lz in Å: the layer at the recipe's density, and the padding on both sides of it."""
+    mass = sum(float(chemistry.masses[template.types - 1].sum()) for template in templates)
+    return mass * _DENSITY_UNIT / (recipe.electrolyte.density * area) + 2 * recipe.electrolyte.padding
+
+
+def _layout(recipe: Recipe, templates: Sequence[Template], box: Floats) -> list[Floats]:
+    """Return the unwrapped positions of each molecule; the largest are placed first."""
+    rng = np.random.default_rng(recipe.seeds.electrolyte)
+    seeds = rng.integers(1, 2**31 - 1, size=len(templates))
+    (lx, ly, height), padding = box[:, 1], recipe.electrolyte.padding
+    layer = Layer(lx, ly, bottom=padding, top=height - padding)
+    positions: dict[int, Floats] = {}
+    for index in sorted(range(len(templates)), key=lambda index: -templates[index].natoms):
+        template = templates[index]
+        placed = layer.place(_shape(template, int(seeds[index])), rng)
+        if placed is None:
+            msg = (
+                f"electrolyte.density: at {recipe.electrolyte.density} g/cm³ over {lx:.1f} × {ly:.1f} Å² the layer"
+                f" is {layer.top - layer.bottom:.1f} Å high and {template.name} does not fit; lower the density"
+            )
+            raise ValueError(msg)
+        positions[index] = placed
+    return [positions[index] for index in range(len(templates))]
+
+
+def _shape(template: Template, seed: int) -> Floats:
+    if template.graph is None:
+        return np.zeros((1, 3))
+    return conformer(template.name, template.graph, seed)
+
+
+def _data(
+    chemistry: Chemistry, templates: Sequence[Template], molecules: Sequence[Floats], wall: Floats, box: Floats
+) -> DataFile:
+    sizes = [template.natoms for template in templates]
+    numbers = np.arange(_FIRST_MOLECULE, _FIRST_MOLECULE + len(templates))
+    wall_type = len(chemistry.types)
+    types = np.concatenate([*(template.types for template in templates), np.full(len(wall), wall_type)])
+    data = DataFile(
+        box=box,
+        masses=chemistry.masses,
+        molecules=np.concatenate([np.repeat(numbers, sizes), np.full(len(wall), WALL_MOLECULE)]),
+        types=types,
+        charges=chemistry.charges[types - 1],
+        positions=np.zeros((len(types), 3)),
+        images=np.zeros((len(types), 3), dtype=np.int64),
+        topology=_topology(templates, np.cumsum([0, *sizes[:-1]])),
+        topology_types=dict(chemistry.topology_types),
+    )
+    data.set_unwrapped(np.concatenate([*molecules, wall]))
+    return data
+
+
+def _topology(templates: Sequence[Template], offsets: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Return the bonded terms of all molecules; atom indices become IDs from 1."""
+    return {
+        kind: np.concatenate(
+            [
+                template.topology[kind] + np.array([0] + [offset + 1] * atoms)
+                for template, offset in zip(templates, offsets, strict=True)
+            ]
+        )
+        for kind, atoms in TOPOLOGY.items()
+    }

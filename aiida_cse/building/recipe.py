@@ -1,0 +1,270 @@
+"""The recipe: what an interface is made of. One YAML file or mapping, checked before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, model_validator
+
+from aiida_cse.building.smiles import parse_smiles
+from aiida_cse.forcefields.library import load_set
+from aiida_cse.forcefields.pairs import Mixing
+from aiida_cse.forcefields.strict import Name, Number, StrictModel, located, nearest
+
+__all__ = [
+    "AnionRecipe",
+    "CeramicRecipe",
+    "CrystalSite",
+    "CrystalStructure",
+    "ElectrolyteRecipe",
+    "ForceFieldRecipe",
+    "PolymerRecipe",
+    "Recipe",
+    "SaltRecipe",
+    "Seeds",
+    "WallRecipe",
+    "available_recipes",
+    "load_recipe",
+]
+
+Element = Annotated[str, Field(strict=True, pattern=r"^[A-Z][a-z]?$")]
+Smiles = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9@+\-\[\]()=#*/\\.%]+$", max_length=500)]
+Seed = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
+Repeat = Annotated[int, Field(strict=True, ge=1, le=50)]
+Index = Annotated[int, Field(strict=True, ge=-9, le=9)]
+Fraction = Annotated[float, Field(strict=True, ge=-1, le=1)]
+
+_FOLDER = resources.files("aiida_cse.building") / "recipes"
+
+
+class CrystalSite(StrictModel):
+    """One symmetry-inequivalent site: fractional coordinates, and the part of its orbit that is occupied."""
+
+    species: Element
+    coords: tuple[Fraction, Fraction, Fraction]
+    occupancy: Number = Field(default=1.0, gt=0, le=1)
+
+
+class CrystalStructure(StrictModel):
+    """A cubic crystal; ``a`` in Å."""
+
+    spacegroup: str = Field(strict=True, pattern=r"^[A-Za-z0-9/_-]+$")
+    a: Number = Field(ge=2, le=50)
+    sites: tuple[CrystalSite, ...] = Field(min_length=1)
+
+
+class CeramicRecipe(StrictModel):
+    """The slab: its crystal, how it is cut and how its mobile ions are drawn.
+
+    ``shift`` is the height of the cut in unit planes; ``flip`` turns the slab by π about x after the cut;
+    ``min_distance`` (Å) is the shortest distance allowed between mobile ions as built.
+    """
+
+    structure: CrystalStructure
+    miller: tuple[Index, Index, Index]
+    repeat: tuple[Repeat, Repeat, Repeat]
+    shift: Number = Field(ge=0, lt=1)
+    flip: bool = Field(default=False, strict=True)
+    min_distance: Number = Field(default=1.5, ge=0, le=4)
+    mobile: Element
+    framework: tuple[Element, ...] = Field(min_length=1)
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """The species of the crystal in the order of its sites, the mobile one last."""
+        immobile = dict.fromkeys(site.species for site in self.structure.sites if site.species != self.mobile)
+        return (*immobile, self.mobile)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CeramicRecipe:
+        if self.miller == (0, 0, 0):
+            msg = "miller: (0, 0, 0) is no plane"
+            raise ValueError(msg)
+        present = {site.species for site in self.structure.sites}
+        if self.mobile not in present:
+            msg = f"mobile: {self.mobile!r} is on no site of the structure ({', '.join(sorted(present))})"
+            raise ValueError(msg)
+        for species in self.framework:
+            if species not in present or species == self.mobile:
+                msg = f"framework: {species!r} must be an immobile species of the structure"
+                raise ValueError(msg)
+        for number, site in enumerate(self.structure.sites):
+            if site.occupancy < 1 and site.species != self.mobile:
+                where = f"structure.sites.{number}.occupancy"
+                msg = f"{where}: {site.occupancy}, but only the mobile species ({self.mobile}) may be disordered"
+                raise ValueError(msg)
+        return self
+
+
+class PolymerRecipe(StrictModel):
+    """Linear chains: a repeat unit with two open ends ``*`` and two end groups with one each."""
+
+    name: Name
+    repeat_unit: Smiles
+    end_groups: tuple[Smiles, Smiles]
+    length: int = Field(strict=True, ge=1, le=1000)
+    chains: int = Field(strict=True, ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _open_ends(self) -> PolymerRecipe:
+        parse_smiles(self.repeat_unit, "repeat_unit", open_ends=2, charge=0)
+        for number, group in enumerate(self.end_groups):
+            parse_smiles(group, f"end_groups.{number}", open_ends=1, charge=0)
+        return self
+
+
+class AnionRecipe(StrictModel):
+    """The anion of the salt; ``name`` is its species in every analysis."""
+
+    name: Name
+    smiles: Smiles
+
+    @model_validator(mode="after")
+    def _is_one_anion(self) -> AnionRecipe:
+        parse_smiles(self.smiles, "smiles", open_ends=0, charge=-1)
+        return self
+
+
+class SaltRecipe(StrictModel):
+    """The salt: ``pairs`` cations, of the ceramic's mobile species, and as many anions."""
+
+    name: Name
+    cation: Element
+    anion: AnionRecipe
+    pairs: int = Field(strict=True, ge=1, le=100_000)
+
+
+class ForceFieldRecipe(StrictModel):
+    """The names of the force-field sets and the choices that the sets leave open.
+
+    ``salt_charge_scale`` multiplies the charges of cation and anion; ``hydrogen_mass`` (g/mol) replaces that
+    of hydrogen; ``variants`` chooses among published values, by the names that the ceramic set gives them.
+    """
+
+    ceramic: Name
+    cross: Name
+    polymer: Name
+    salt: Name
+    variants: dict[Name, Name] = Field(default_factory=dict)
+    mixing: Mixing = "lorentz-berthelot"
+    salt_charge_scale: Number = Field(default=1.0, gt=0, le=1)
+    hydrogen_mass: Number = Field(default=1.008, ge=1, le=4)
+
+    @model_validator(mode="after")
+    def _sets_exist(self) -> ForceFieldRecipe:
+        for role in ("ceramic", "cross", "polymer", "salt"):
+            with located(role):
+                load_set(getattr(self, role))
+        with located("variants"):
+            load_set(self.ceramic).chosen_variants(self.variants)
+        return self
+
+
+class WallRecipe(StrictModel):
+    """The flat grid of dummy atoms that keeps molecules from crossing z; ε in kcal/mol, σ and spacing in Å."""
+
+    epsilon: Number = Field(default=0.05, gt=0, le=10)
+    sigma: Number = Field(default=2.193, gt=0, le=10)
+    spacing: Number = Field(default=2.594, ge=0.5, le=10)
+
+
+class ElectrolyteRecipe(StrictModel):
+    """How the electrolyte is first laid out: density in g/cm³, distance to the wall ``padding`` in Å."""
+
+    density: Number = Field(default=0.5, ge=0.02, le=1.5)
+    padding: Number = Field(default=2.0, ge=0.5, le=20)
+    wall: WallRecipe = WallRecipe()
+
+
+class Seeds(StrictModel):
+    """The seed of each random choice: mobile ions of the slab, layout of the electrolyte, first velocities."""
+
+    slab: Seed
+    electrolyte: Seed
+    velocities: Seed
+
+
+class Recipe(StrictModel):
+    """A polymer/ceramic interface: chemistry, size, force field and seeds. Units: Å, g/mol, g/cm³, kcal/mol."""
+
+    name: Name
+    description: str = Field(default="", max_length=2000)
+    ceramic: CeramicRecipe
+    polymer: PolymerRecipe
+    salt: SaltRecipe
+    forcefield: ForceFieldRecipe
+    electrolyte: ElectrolyteRecipe = ElectrolyteRecipe()
+    seeds: Seeds
+
+    @model_validator(mode="after")
+    def _one_mobile_ion(self) -> Recipe:
+        if self.salt.cation != self.ceramic.mobile:
+            msg = f"salt.cation: {self.salt.cation!r} must be the ceramic's mobile species {self.ceramic.mobile!r}"
+            raise ValueError(msg)
+        self._refuse_missing_types()
+        in_ceramic = load_set(self.forcefield.ceramic).atom_type(self.ceramic.mobile).charge
+        scale = self.forcefield.salt_charge_scale
+        in_salt = load_set(self.forcefield.salt).atom_type(self.salt.cation).charge * scale
+        if abs(in_ceramic - in_salt) > 1e-9:
+            msg = (
+                f"forcefield.salt_charge_scale: {scale} gives {self.salt.cation} of the salt the charge {in_salt:g},"
+                f" in the ceramic it is {in_ceramic:g}; one ion needs one charge"
+            )
+            raise ValueError(msg)
+        return self
+
+    def _refuse_missing_types(self) -> None:
+        needed = [("ceramic", "atom_type", species) for species in self.ceramic.species]
+        needed += [("cross", "lennard_jones", species) for species in self.ceramic.species[:-1]]
+        needed += [("salt", "atom_type", self.salt.cation), ("salt", "lennard_jones", self.salt.cation)]
+        for role, lookup, name in needed:
+            with located(f"forcefield.{role}"):
+                getattr(load_set(getattr(self.forcefield, role)), lookup)(name)
+
+
+def available_recipes() -> tuple[str, ...]:
+    """Return the names of the shipped recipes."""
+    return tuple(
+        sorted(entry.name.removesuffix(".yaml") for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
+    )
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """Return a shipped recipe by name, or the one in a YAML file.
+
+    Raises
+    ------
+    ValueError
+        There is no such recipe or file, or it is not valid; names the field.
+    """
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            msg = f"there is no recipe file {path}"
+            raise ValueError(msg)
+        text = path.read_text(encoding="utf-8")
+    elif str(name_or_path) in available_recipes():
+        text = (_FOLDER / f"{name_or_path}.yaml").read_text(encoding="utf-8")
+    else:
+        known = available_recipes()
+        hint = f"{nearest(str(name_or_path), known)} (available: {', '.join(known)})"
+        msg = f"there is no recipe {str(name_or_path)!r}; {hint}"
+        raise ValueError(msg)
+    return _validate(text, str(name_or_path))
+
+
+def _validate(text: str, source: str) -> Recipe:
+    try:
+        content: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        msg = f"{source}: not valid YAML: {error}"
+        raise ValueError(msg) from error
+    if not isinstance(content, Mapping):
+        msg = f"{source}: a recipe is a mapping of keys to values, not {type(content).__name__}"
+        raise ValueError(msg)
+    with located(source):
+        return Recipe.model_validate(content)

@@ -1,0 +1,219 @@
+"""What a force-field set holds: atom types, their interactions, and where the numbers come from.
+
+All numbers are in LAMMPS real units: Å, kcal/mol, e, g/mol, degrees.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from pydantic import Field, model_validator
+
+from aiida_cse.forcefields.strict import Name, Number, StrictModel, nearest
+
+__all__ = [
+    "AngleTerm",
+    "BondTerm",
+    "Buckingham",
+    "DihedralTerm",
+    "ForceFieldSet",
+    "ForceFieldType",
+    "LennardJones",
+    "OneFour",
+    "TypingRule",
+    "Variant",
+    "canonical",
+]
+
+
+def canonical(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the order of ``names`` that stands for it and its reverse: A–B–C is C–B–A."""
+    return min(tuple(names), tuple(reversed(names)))
+
+
+class ForceFieldType(StrictModel):
+    """An atom type: mass in g/mol, charge in e; ``bonded`` is its name in bonded terms (default: its own)."""
+
+    name: Name
+    element: str = Field(pattern=r"^[A-Z][a-z]?$")
+    mass: Number = Field(gt=0)
+    charge: Number
+    bonded: Name | None = None
+
+    @property
+    def bonded_name(self) -> str:
+        """The name under which bonded terms know this type."""
+        return self.bonded or self.name
+
+
+class LennardJones(StrictModel):
+    """E(r) = 4 ε [(σ/r)¹² − (σ/r)⁶]; ε in kcal/mol, σ in Å."""
+
+    type: Name
+    epsilon: Number = Field(ge=0)
+    sigma: Number = Field(gt=0)
+
+
+class Buckingham(StrictModel):
+    """E(r) = A exp(−r/ρ) − C/r⁶; A in kcal/mol, ρ in Å, C in kcal/mol Å⁶."""
+
+    pair: tuple[Name, Name]
+    a: Number = Field(ge=0)
+    rho: Number = Field(gt=0)
+    c: Number = Field(ge=0)
+    note: str = ""
+
+
+class BondTerm(StrictModel):
+    """E = k (r − r0)²; k in kcal/mol/Å², r0 in Å."""
+
+    atoms: tuple[Name, Name]
+    k: Number = Field(ge=0)
+    r0: Number = Field(gt=0)
+
+    @property
+    def coefficients(self) -> tuple[float, ...]:
+        """The coefficients of LAMMPS' ``bond_style harmonic``."""
+        return (self.k, self.r0)
+
+
+class AngleTerm(StrictModel):
+    """E = k (θ − θ0)²; k in kcal/mol/rad², θ0 in degrees."""
+
+    atoms: tuple[Name, Name, Name]
+    k: Number = Field(ge=0)
+    theta0: Number = Field(gt=0, le=180)
+
+    @property
+    def coefficients(self) -> tuple[float, ...]:
+        """The coefficients of LAMMPS' ``angle_style harmonic``."""
+        return (self.k, self.theta0)
+
+
+class DihedralTerm(StrictModel):
+    """E = V1/2 (1+cos φ) + V2/2 (1−cos 2φ) + V3/2 (1+cos 3φ) + V4/2 (1−cos 4φ); V in kcal/mol."""
+
+    atoms: tuple[Name, Name, Name, Name]
+    opls: tuple[Number, Number, Number, Number]
+
+    @property
+    def coefficients(self) -> tuple[float, ...]:
+        """The coefficients A1…A5 of LAMMPS' ``dihedral_style multi/harmonic``, E = Σ A_n cosⁿ⁻¹ φ.
+
+        Equal to the OPLS form with cos 2φ, cos 3φ and cos 4φ written out in powers of cos φ.
+        """
+        v1, v2, v3, v4 = self.opls
+        powers = (v1 / 2 + v2 + v3 / 2, v1 / 2 - 1.5 * v3, 4 * v4 - v2, 2 * v3, -4 * v4)
+        return tuple(power + 0.0 for power in powers)
+
+
+class TypingRule(StrictModel):
+    """Atoms that match ``smarts`` (its first atom) get ``type``; a later rule overrides an earlier one."""
+
+    smarts: str = Field(min_length=1)
+    type: Name
+
+
+class OneFour(StrictModel):
+    """The weights of Lennard-Jones and Coulomb between atoms three bonds apart."""
+
+    lj: Number = Field(ge=0, le=1)
+    coul: Number = Field(ge=0, le=1)
+
+
+class Variant(StrictModel):
+    """A choice among published values that disagree; each option is a list of Buckingham pairs."""
+
+    default: Name
+    options: dict[Name, tuple[Buckingham, ...]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _default_is_an_option(self) -> Variant:
+        if self.default not in self.options:
+            msg = f"default: {self.default!r} is no option; {nearest(self.default, self.options)}"
+            raise ValueError(msg)
+        return self
+
+
+class ForceFieldSet(StrictModel):
+    """A published set of parameters with its sources and how far they can be trusted."""
+
+    name: Name
+    title: str
+    citations: tuple[str, ...] = Field(min_length=1)
+    confidence: str = Field(min_length=1)
+    one_four: OneFour | None = None
+    atom_types: tuple[ForceFieldType, ...] = ()
+    typing: tuple[TypingRule, ...] = ()
+    lj: tuple[LennardJones, ...] = ()
+    buckingham: tuple[Buckingham, ...] = ()
+    variants: dict[Name, Variant] = Field(default_factory=dict)
+    bonds: tuple[BondTerm, ...] = ()
+    angles: tuple[AngleTerm, ...] = ()
+    dihedrals: tuple[DihedralTerm, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_unique_and_known(self) -> ForceFieldSet:
+        _refuse_duplicates("atom_types", (entry.name for entry in self.atom_types))
+        _refuse_duplicates("lj", (entry.type for entry in self.lj))
+        _refuse_duplicates("buckingham", (canonical(entry.pair) for entry in self.buckingham))
+        for kind in ("bonds", "angles", "dihedrals"):
+            _refuse_duplicates(kind, (canonical(entry.atoms) for entry in getattr(self, kind)))
+        names = [entry.name for entry in self.atom_types]
+        for rule in self.typing:
+            if rule.type not in names:
+                msg = f"typing: {rule.smarts!r} gives unknown type {rule.type!r}; {nearest(rule.type, names)}"
+                raise ValueError(msg)
+        return self
+
+    def atom_type(self, name: str) -> ForceFieldType:
+        """Return the atom type called ``name``; ValueError if there is none."""
+        known = {entry.name: entry for entry in self.atom_types}
+        if name not in known:
+            msg = f"force-field set {self.name} has no atom type {name!r}; {nearest(name, known)}"
+            raise ValueError(msg)
+        return known[name]
+
+    def lennard_jones(self, name: str) -> LennardJones:
+        """Return the Lennard-Jones parameters of type ``name``; ValueError if there are none."""
+        known = {entry.type: entry for entry in self.lj}
+        if name not in known:
+            msg = (
+                f"force-field set {self.name} has no Lennard-Jones parameters for {name!r}; {nearest(name, known)}"
+            )
+            raise ValueError(msg)
+        return known[name]
+
+    def buckingham_pairs(self, choices: dict[str, str] | None = None) -> dict[tuple[str, ...], Buckingham]:
+        """Return the Buckingham terms by canonical pair, with the chosen (else the default) variants.
+
+        Raises
+        ------
+        ValueError
+            A choice names a variant or an option that the set does not have.
+        """
+        chosen = self.chosen_variants(choices or {})
+        entries = list(self.buckingham)
+        for group, option in chosen.items():
+            entries.extend(self.variants[group].options[option])
+        return {canonical(entry.pair): entry for entry in entries}
+
+    def chosen_variants(self, choices: dict[str, str]) -> dict[str, str]:
+        """Return the option of every variant: the one in ``choices``, else the default."""
+        for group, option in choices.items():
+            if group not in self.variants:
+                msg = f"force-field set {self.name} has no variant {group!r}; {nearest(group, self.variants)}"
+                raise ValueError(msg)
+            if option not in self.variants[group].options:
+                options = ", ".join(sorted(self.variants[group].options))
+                msg = f"force-field set {self.name} has no option {option!r} of {group}; known: {options}"
+                raise ValueError(msg)
+        return {group: choices.get(group, variant.default) for group, variant in self.variants.items()}
+
+
+def _refuse_duplicates(where: str, keys: Iterable[object]) -> None:
+    twice = [key for key, count in Counter(keys).items() if count > 1]
+    if twice:
+        msg = f"{where}: {twice[0]} is given twice"
+        raise ValueError(msg)

@@ -1,0 +1,49 @@
+"""The strict base of every user-facing model: unknown keys are refused, and the nearest known one is named."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["Name", "Number", "StrictModel", "located", "nearest"]
+
+#: what may become a file name or a LAMMPS label: no spaces, quotes, dollars or slashes
+Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+@contextmanager
+def located(field: str) -> Iterator[None]:
+    """Put the name of the field before the message of a ValueError raised inside."""
+    try:
+        yield
+    except ValueError as error:
+        msg = f"{field}: {error}"
+        raise ValueError(msg) from error
+
+
+def nearest(word: str, known: Mapping[str, Any] | Sequence[str]) -> str:
+    """Return ``did you mean 'x'?`` or, if nothing is near, all that is known: to end an error message with."""
+    names = sorted(known)
+    match = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"did you mean {match[0]!r}?" if match else f"known: {', '.join(names)}"
+
+
+class StrictModel(BaseModel):
+    """A frozen model that names the nearest known key when it meets an unknown one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            for key in values:
+                if key not in cls.model_fields:
+                    msg = f"unknown key {key!r}; {nearest(str(key), cls.model_fields)}"
+                    raise ValueError(msg)
+        return values
