@@ -203,7 +203,7 @@ class State:
         partial.replace(target)
 
     @classmethod
-    def load(cls, path: str | Path) -> State:
+    def load(cls, path: str | Path | BinaryIO) -> State:
         """Read a state that :meth:`save` wrote.
 
         Raises

@@ -1,0 +1,128 @@
+"""The part of a state that an analysis looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.physics.transitions import Rule
+from aiida_cse.trajectory.config import ReductionConfig
+from aiida_cse.trajectory.state import State
+
+__all__ = ["Window"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The frames ``begin`` to ``stop`` − 1 of a production, from the start of a block or of the state."""
+
+    config: ReductionConfig
+    origin: int
+    begin: int
+    stop: int
+
+    @classmethod
+    def of(cls, state: State, start_ns: float) -> Window:
+        """Return the window without the first ``start_ns``, which is rounded up to a whole block.
+
+        Raises
+        ------
+        ValueError
+            Nothing is left.
+        """
+        block = state.config.block_frames
+        frame_ns = state.config.frame_ps / 1000
+        skipped = int(np.ceil(start_ns / frame_ns - 1e-9))
+        begin = state.start if skipped == 0 else -(-(state.start + skipped) // block) * block
+        if begin >= state.stop:
+            latest = (state.stop - 1) // block * block
+            possible = max(latest - state.start, 0) * frame_ns
+            raise ValueError(
+                f"start_ns is {start_ns:g}, it must be at most {possible:g}: the last block of "
+                f"{block * frame_ns:g} ns starts there"
+            )
+        return cls(state.config, state.start, begin, state.stop)
+
+    @property
+    def frame_ns(self) -> float:
+        """Time between frames, ns."""
+        return self.config.frame_ps / 1000
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.stop - self.begin
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every result says about its window; times count from the first frame of the state."""
+        return {
+            "start_ns": (self.begin - self.origin) * self.frame_ns,
+            "end_ns": (self.stop - 1 - self.origin) * self.frame_ns,
+            "time_ns": (self.frames - 1) * self.frame_ns,
+            "frames": self.frames,
+            "frame_ps": self.config.frame_ps,
+        }
+
+    @property
+    def rows(self) -> slice:
+        """The rows of the arrays of one value per frame."""
+        return slice(self.begin - self.origin, self.stop - self.origin)
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """Numbers of the frames."""
+        return np.arange(self.begin, self.stop)
+
+    @property
+    def first_block(self) -> int:
+        """Number of the first block, counted from that of the state."""
+        return self.begin // self.config.block_frames - self.origin // self.config.block_frames
+
+    @cached_property
+    def block_lengths(self) -> NDArray[np.int64]:
+        """Frames in each block of the window."""
+        blocks = self.numbers // self.config.block_frames
+        lengths: NDArray[np.int64] = np.bincount(blocks - blocks[0])
+        return lengths
+
+    def blocks(self, histograms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the blocks of the window."""
+        return histograms[self.first_block :]
+
+    def whole_blocks(self, histograms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those blocks of the window that have all their frames."""
+        return self.blocks(histograms)[self.block_lengths == self.config.block_frames]
+
+    # -- events ----------------------------------------------------------------------------------------
+
+    def events(self, events: NDArray[np.int64], rule: Rule) -> NDArray[np.int64]:
+        """Return the events (E, 4) of a rule that were observed as a whole within the window."""
+        earliest = self.begin + 1
+        if rule == "snapshot":
+            earliest = self._first_snapshot + self.config.snapshot_frames
+        return events[(events[:, 0] >= earliest) & (events[:, 0] < self.stop)]
+
+    def observed_ns(self, rule: Rule) -> float:
+        """Return the time in which an event of the rule would have been seen, ns."""
+        if rule == "core":
+            return (self.frames - 1) * self.frame_ns
+        stride = self.config.snapshot_frames
+        return max((self.stop - 1) // stride * stride - self._first_snapshot, 0) * self.frame_ns
+
+    def net_fluxes(self, events: NDArray[np.int64], labels: tuple[int, ...]) -> NDArray[np.int64]:
+        """Return entries to minus exits from the regions with these labels, per block of the window."""
+        blocks = events[:, 0] // self.config.block_frames - self.begin // self.config.block_frames
+        change = np.isin(events[:, 3], labels).astype(np.int64) - np.isin(events[:, 2], labels)
+        flux = np.zeros(len(self.block_lengths), dtype=np.int64)
+        np.add.at(flux, blocks, change)
+        return flux
+
+    @property
+    def _first_snapshot(self) -> int:
+        stride = self.config.snapshot_frames
+        return -(-self.begin // stride) * stride
