@@ -18,8 +18,8 @@ __all__ = ["bin_centres", "density_profiles", "free_energy_profiles"]
 
 def bin_centres(config: ReductionConfig) -> NDArray[np.float64]:
     """Return the centres of the bins (bins,), Å from the mid-plane of the slab."""
-    width = config.box[2] / config.bins
-    centres: NDArray[np.float64] = (np.arange(config.bins) + 0.5) * width - config.box[2] / 2
+    edges = np.linspace(-config.box[2] / 2, config.box[2] / 2, config.bins + 1)
+    centres: NDArray[np.float64] = (edges[1:] + edges[:-1]) / 2
     return centres
 
 

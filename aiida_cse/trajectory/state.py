@@ -10,10 +10,10 @@ from __future__ import annotations
 import zipfile
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from aiida_cse.physics.regions import REGION_NAMES
 from aiida_cse.physics.transitions import RULES, Rule
@@ -204,7 +204,7 @@ class State:
 
     @classmethod
     def load(cls, path: str | Path | BinaryIO) -> State:
-        """Read a state that :meth:`save` wrote.
+        """Read a state that :meth:`save` wrote, from a path or an open binary file.
 
         Raises
         ------
@@ -216,7 +216,7 @@ class State:
                 arrays = {name: archive[name] for name in archive.files}
             config = ReductionConfig.model_validate_json(arrays.pop("config").tobytes())
             return cls._from_arrays(config, arrays)
-        except (OSError, EOFError, KeyError, IndexError, zipfile.BadZipFile, ValidationError) as error:
+        except (OSError, EOFError, KeyError, IndexError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: is no state of a reduction: {error}") from error
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -232,7 +232,9 @@ class State:
     def _from_arrays(cls, config: ReductionConfig, arrays: dict[str, NDArray[np.generic]]) -> State:
         version, start, stop = (int(number) for number in arrays["range"].tolist())
         if version != FORMAT:
-            raise KeyError(f"format {version}, this program reads {FORMAT}")
+            raise ValueError(f"format {version}, this program reads {FORMAT}")
+        if not len(arrays["centres"]) == len(arrays["lengths"]) == len(arrays["region_counts"]) == stop - start:
+            raise ValueError(f"the arrays do not have the {stop - start} frames that it says")
         tracks = {
             rule: Track(**{name: arrays[f"{rule}_{name}"] for name in _TRACK_FIELDS})  # type: ignore[arg-type]
             for rule in RULES

@@ -96,7 +96,8 @@ class Window:
 
     def whole_blocks(self, histograms: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those blocks of the window that have all their frames."""
-        return self.blocks(histograms)[self.block_lengths == self.config.block_frames]
+        whole = np.flatnonzero(self.block_lengths == self.config.block_frames)
+        return np.take(self.blocks(histograms), whole, axis=0)
 
     # -- events ----------------------------------------------------------------------------------------
 
