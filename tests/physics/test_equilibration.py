@@ -1,0 +1,135 @@
+"""The equilibration coefficient, its bound and the verdict: published figures, coverage, and wrong input."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiida_cse.physics.equilibration import (
+    equilibration_coefficient,
+    equilibration_lower_bound,
+    equilibration_verdict,
+    net_flux_test,
+)
+from aiida_cse.physics.transitions import Exchange, count_transitions
+from tests.physics.chains import two_state_chain
+
+COUNTS = st.integers(0, 2000)
+
+
+@pytest.mark.parametrize(
+    ("entries", "exits", "coefficient"),
+    [(7, 7, 0.583), (2, 2, 0.286), (3, 7, 0.3), (0, 5, 0.0), (0, 0, 0.0)],
+)
+def test_published_coefficients(entries: int, exits: int, coefficient: float) -> None:
+    assert equilibration_coefficient(entries, exits) == pytest.approx(coefficient, abs=1e-3)
+
+
+def test_lower_bounds() -> None:
+    assert equilibration_lower_bound(7, 7) == pytest.approx(0.26, abs=5e-3)
+    assert equilibration_lower_bound(20, 20) > 0.5 > equilibration_lower_bound(18, 18)
+    assert equilibration_lower_bound(0, 9) == 0.0
+
+
+def test_lower_bound_is_the_quantile_of_the_posterior() -> None:
+    rng = np.random.default_rng(2)
+    into, out = rng.gamma(7.5, size=400_000), rng.gamma(12.5, size=400_000)
+    sampled = np.quantile(2 * np.minimum(into, out) / (into + out + 10), 0.025)
+    assert equilibration_lower_bound(7, 12) == pytest.approx(sampled, abs=2e-3)
+
+
+@given(COUNTS, COUNTS, st.floats(0.1, 1e6))
+def test_coefficient_properties(entries: int, exits: int, lam: float) -> None:
+    coefficient = equilibration_coefficient(entries, exits, lam)
+    assert 0 <= coefficient < 1
+    assert coefficient == equilibration_coefficient(exits, entries, lam)
+    assert coefficient <= equilibration_coefficient(entries + 1, exits + 1, lam)
+
+
+@given(COUNTS, COUNTS, st.floats(0.5, 0.999), st.floats(0.1, 1e6))
+def test_bound_properties(entries: int, exits: int, level: float, lam: float) -> None:
+    bound = equilibration_lower_bound(entries, exits, level, lam)
+    assert 0 <= bound < 1
+    assert bound == pytest.approx(equilibration_lower_bound(exits, entries, level, lam), abs=1e-3)
+
+
+@pytest.mark.parametrize("per_frame", [2e-4, 1e-3, 4e-3])
+def test_bound_covers_on_alternating_ions(per_frame: float) -> None:
+    """On stationary ions that must leave before they come back, in at least 97.5 % of 1,000 experiments."""
+    bound = cache(equilibration_lower_bound)
+    rng = np.random.default_rng(17)
+    ions, frames, experiments = 60, 100, 1000
+    expected = ions * (frames - 1) * per_frame / 2
+    truth = 2 * expected / (2 * expected + 10)
+    covered = 0
+    for _ in range(experiments):
+        labels = two_state_chain(rng, ions=ions, frames=frames, enter=per_frame, leave=per_frame)
+        both = sum(count_transitions(labels).exchange("ceramic").values(), Exchange(0, 0))
+        covered += bound(both.entries, both.exits) <= truth
+    assert covered >= 0.975 * experiments
+
+
+def test_net_flux() -> None:
+    assert net_flux_test([1, -1, 0, 2, -2]).p_value > 0.9
+    assert net_flux_test([1, 1, 2, 1, 1]).p_value < 0.01
+    assert net_flux_test([0, 0, 0]).p_value == 1.0
+    assert net_flux_test([1, 1, 1]).p_value == 0.0
+
+
+def test_verdict_of_the_published_counts() -> None:
+    verdict = equilibration_verdict(7, 7, net_fluxes=[1, -1, 0, 1, -1, 0], population=[42, 43, 42, 42, 43, 42])
+    assert verdict.equilibrated
+    assert len(verdict.reasons) == 4
+    assert verdict.reasons[0] == "equilibration coefficient 0.583 (7 in, 7 out) reaches 0.5"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"entries": 1, "exits": 1}, "equilibration coefficient 0.167 (1 in, 1 out) is below 0.5"),
+        ({"entries": 6, "exits": 6}, "its lower 97.5 % bound 0.223 is below 0.25"),
+        ({"entries": 30, "exits": 20, "net_fluxes": [2, 1, 2, 3, 2]}, "is not compatible with zero"),
+        ({"entries": 30, "exits": 20, "population": list(range(50))}, "drift of the population"),
+        ({"entries": 30, "exits": 20, "net_fluxes": [1]}, "net flux cannot be judged: 1 block(s)"),
+        ({"entries": 30, "exits": 20, "population": [1, 2]}, "drift cannot be judged: 2 frame(s)"),
+    ],
+)
+def test_verdict_says_why_not(arguments: dict[str, object], reason: str) -> None:
+    verdict = equilibration_verdict(**arguments)  # type: ignore[arg-type]
+    assert not verdict.equilibrated
+    assert any(reason in text for text in verdict.reasons)
+
+
+def test_verdict_on_a_chain_in_and_out_of_equilibrium() -> None:
+    rng = np.random.default_rng(3)
+    labels = two_state_chain(rng, ions=60, frames=2000, enter=0.002, leave=0.002)
+    filling = labels.copy()
+    filling[:, :] = np.where(np.arange(2000)[:, None] > rng.integers(0, 2000, 60), 2, 3)
+    for table, expected in ((labels, True), (filling, False)):
+        found = count_transitions(table)
+        both = sum(found.exchange("ceramic").values(), Exchange(0, 0))
+        inside = (table == 2).sum(axis=1)
+        verdict = equilibration_verdict(
+            both.entries, both.exits, net_fluxes=np.diff(inside[::100]), population=inside
+        )
+        assert verdict.equilibrated is expected, verdict.reasons
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [((-1, 2), "entries"), ((1, 2.5), "exits"), ((1, 2, 0.0), "lam"), ((1, 2, float("inf")), "lam")],
+)
+def test_bad_input_is_named(arguments: tuple[float, ...], name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} is"):
+        equilibration_coefficient(*arguments)
+
+
+def test_bad_blocks_and_levels_are_named() -> None:
+    with pytest.raises(ValueError, match="net_fluxes has 1 values, it must have at least 2"):
+        net_flux_test([1])
+    with pytest.raises(ValueError, match="level is 2"):
+        equilibration_lower_bound(1, 1, 2)
+    with pytest.raises(ValueError, match="significance is 0"):
+        equilibration_verdict(1, 1, significance=0)
