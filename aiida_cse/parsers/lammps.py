@@ -117,7 +117,7 @@ class LammpsStageParser(Parser):
             data = DataFile.read(Path(folder or ".") / FINAL_DATA)
             system = self.node.inputs.system.get_system().evolved(data)
         except (OSError, ValueError) as error:
-            return self._code("ERROR_FINAL_SYSTEM", error=error)
+            return self._code("ERROR_FINAL_SYSTEM", error=str(error))
         self.out("system", CseSystemData(system))
         return None
 

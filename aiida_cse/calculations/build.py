@@ -1,0 +1,110 @@
+"""The CalcJob that builds a slab or an electrolyte from a recipe, with the plain command ``aiida-cse build``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from aiida import orm
+from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJob, CalcJobProcessSpec
+from pydantic import ValidationError
+
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.system import FILENAMES
+from aiida_cse.lammps.validation import explain
+
+__all__ = ["BuildCalculation", "validate_recipe"]
+
+COMPONENTS = ("slab", "electrolyte")
+RECIPE = "recipe.yaml"
+
+
+class BuildCalculation(CalcJob):
+    """Build one component of an interface from its recipe."""
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Define inputs, outputs and exit codes."""
+        super().define(spec)
+        spec.input(
+            "recipe",
+            valid_type=orm.Dict,
+            validator=validate_recipe,
+            serializer=orm.to_aiida_type,
+            help="The recipe of the interface: see aiida_cse.building.recipe.Recipe.",
+        )
+        spec.input(
+            "component",
+            valid_type=orm.Str,
+            validator=_validate_component,
+            serializer=orm.to_aiida_type,
+            help="What to build: slab or electrolyte.",
+        )
+        spec.input(
+            "ceramic",
+            valid_type=CseSystemData,
+            required=False,
+            help="The equilibrated ceramic whose cross-section the electrolyte is built on.",
+        )
+        spec.input("metadata.options.parser_name", valid_type=str, default="cse.build")
+        spec.input("metadata.options.output_filename", valid_type=str, default="build.out")
+        spec.input(
+            "metadata.options.resources",
+            valid_type=dict,
+            default=lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1},
+        )
+        spec.inputs.validator = _validate_inputs
+        spec.output("system", valid_type=CseSystemData, required=False, help="What was built.")
+        spec.exit_code(
+            330,
+            "ERROR_BUILDER_FAILED",
+            message="The component could not be built: {error}",
+        )
+        spec.exit_code(
+            331,
+            "ERROR_SYSTEM_MISSING",
+            message="The builder ended without a whole system: {error}",
+            invalidates_cache=True,
+        )
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the recipe and call ``aiida-cse build``."""
+        with folder.open(RECIPE, "w", encoding="utf-8") as handle:
+            yaml.safe_dump(self.inputs.recipe.get_dict(), handle, sort_keys=True)
+        code = CodeInfo()
+        code.code_uuid = self.inputs.code.uuid
+        code.stdout_name = self.metadata.options.output_filename
+        code.join_files = True
+        code.cmdline_params = ["build", self.inputs.component.value, "--recipe", RECIPE, "--out", "."]
+        if "ceramic" in self.inputs:
+            for flag, (low, high) in zip(("--lx", "--ly"), self.inputs.ceramic.info.box[:2], strict=True):
+                code.cmdline_params += [flag, repr(high - low)]
+        info = CalcInfo()
+        info.codes_info = [code]
+        info.retrieve_list = [self.metadata.options.output_filename]
+        info.retrieve_temporary_list = list(FILENAMES.values())
+        return info
+
+
+def validate_recipe(value: orm.Dict, _: Any) -> str | None:
+    """Return what is wrong with a recipe, None if nothing is."""
+    try:
+        Recipe.model_validate(value.get_dict())
+    except ValidationError as error:
+        return f"recipe: {explain(error, Recipe)}"
+    return None
+
+
+def _validate_component(value: orm.Str, _: Any) -> str | None:
+    if value.value not in COMPONENTS:
+        return f"component '{value.value}' cannot be built, only {' or '.join(COMPONENTS)}"
+    return None
+
+
+def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
+    if "component" in value and value["component"].value == "electrolyte" and "ceramic" not in value:
+        return "an electrolyte is built on the cross-section of a ceramic: the input 'ceramic' is missing"
+    return None

@@ -1,0 +1,88 @@
+"""The plan of a production: its length, its segments, and the frames and checkpoints that must fit them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage
+
+__all__ = ["PRODUCTION", "ProductionPlan"]
+
+#: name of the one stage of a production
+PRODUCTION = "production"
+
+
+class ProductionPlan(BaseModel):
+    """An NVT production of ``length_ps`` in segments of ``segment_ps``, a frame every ``frame_ps``.
+
+    Each segment is a run of its own that goes on from the checkpoint of the one before. Segments end on
+    checkpoints and frames fall on steps that all segments share, so that the segments together are the same run
+    as an uninterrupted one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    length_ps: float = Field(gt=0)
+    segment_ps: float = Field(gt=0)
+    frame_ps: float = Field(gt=0)
+    timestep_fs: float = Field(default=2.0, gt=0, le=4)
+    thermostat_fs: float = Field(default=100.0, gt=0)
+    thermo_ps: float = Field(default=1.0, gt=0)
+    settings: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ProductionPlan:
+        cadence = self.settings.restart_interval
+        for name, value in (
+            ("segment_ps", self.segment_ps),
+            ("length_ps", self.length_ps),
+            ("frame_ps", self.frame_ps),
+        ):
+            if abs(value * 1000 / self.timestep_fs - self._steps(value)) > 1e-6:
+                msg = f"{name} = {value:g} ps is no whole number of steps of {self.timestep_fs:g} fs"
+                raise ValueError(msg)
+        if self.length_ps < self.segment_ps:
+            msg = f"length_ps = {self.length_ps:g} is shorter than one segment (segment_ps = {self.segment_ps:g})"
+            raise ValueError(msg)
+        segment, frame = self._steps(self.segment_ps), self._steps(self.frame_ps)
+        if segment % cadence:
+            msg = (
+                f"segment_ps = {self.segment_ps:g} ({segment} steps) must be a multiple of the checkpoints' cadence,"
+                f" settings.restart_interval = {cadence} steps"
+            )
+            raise ValueError(msg)
+        if segment % frame:
+            msg = f"segment_ps = {self.segment_ps:g} must be a multiple of frame_ps = {self.frame_ps:g}"
+            raise ValueError(msg)
+        return self
+
+    def _steps(self, picoseconds: float) -> int:
+        return round(picoseconds * 1000 / self.timestep_fs)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole production."""
+        return self._steps(self.length_ps)
+
+    def segments(self, temperature: float, seed: int) -> list[dict[str, Any]]:
+        """Return the job plan of each segment at this temperature (K), in order, as dictionaries."""
+        stage = Stage(
+            name=PRODUCTION,
+            kind="nvt",
+            duration_ps=self.length_ps,
+            timestep_fs=self.timestep_fs,
+            temperature=temperature,
+            thermostat_fs=self.thermostat_fs,
+            thermo_ps=self.thermo_ps,
+            trajectory_ps=self.frame_ps,
+        )
+        length = self._steps(self.segment_ps)
+        stops = [*range(length, self.total_steps, length), self.total_steps]
+        return [
+            JobPlan(stages=(stage,), stop_step=stop, seed=seed, settings=self.settings).model_dump(
+                mode="json", exclude_none=True
+            )
+            for stop in stops
+        ]

@@ -1,0 +1,90 @@
+"""The analysis of a production from its reduction; it never reads the trajectory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, WorkChain
+from aiida.orm.nodes.data.base import to_aiida_type
+from pydantic import ValidationError
+
+from aiida_cse.calculations.functions.analysis import analyse
+from aiida_cse.data.reduction import CseReductionData
+from aiida_cse.lammps.validation import explain
+from aiida_cse.trajectory.analyse import AnalysisSettings
+from aiida_cse.workchains.protocol import ProtocolMixin
+
+__all__ = ["AnalysisWorkChain"]
+
+
+class AnalysisWorkChain(ProtocolMixin, WorkChain):
+    """Populations, transitions, the verdict, density and free-energy profiles of one production."""
+
+    protocol_name = "analysis"
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input("reduction", valid_type=CseReductionData, help="The reduced production.")
+        spec.input("temperature", valid_type=orm.Float, serializer=to_aiida_type, help="Its temperature in K.")
+        spec.input(
+            "settings",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            default=lambda: orm.Dict(AnalysisSettings().model_dump()),
+            validator=_validate_settings,
+            help="What to leave out and the criteria of the verdict: see AnalysisSettings.",
+        )
+        spec.outline(cls.analyse)
+        spec.output("populations", valid_type=orm.Dict, help="Mean number of ions per region with its error.")
+        spec.output("transitions", valid_type=orm.Dict, help="Entries and exits by ion identity, per side.")
+        spec.output("equilibration", valid_type=orm.Dict, help="EC with its bound, and the verdict with reasons.")
+        spec.output("density_profiles", valid_type=orm.ArrayData, help="Densities along z in Å^-3.")
+        spec.output("free_energy_profiles", valid_type=orm.ArrayData, help="F along z in K, with bounds.")
+        spec.exit_code(342, "ERROR_ANALYSIS", message="{reason}")
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        reduction: CseReductionData,
+        temperature: float,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+    ) -> Any:
+        """Return a builder for this reduction at its temperature (K).
+
+        Raises
+        ------
+        ValueError
+            The protocol or an override is wrong; says where.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        builder = cls.get_builder()
+        builder.reduction = reduction
+        builder.temperature = temperature
+        builder.settings = inputs["settings"]
+        return builder
+
+    def analyse(self) -> ExitCode | None:
+        """Analyse the reduction and say the verdict."""
+        results, node = analyse.run_get_node(**self.inputs)
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_ANALYSIS.format(reason=node.exit_message)
+        for name, result in results.items():
+            self.out(name, result)
+        found = results["equilibration"]
+        verdict = "equilibrated" if found["equilibrated"] else "not equilibrated"
+        self.report(f"EC {found['ec']:.2f} (at least {found['ec_lower_bound']:.2f}): {verdict}")
+        for reason in found["reasons"]:
+            self.report(reason)
+        return None
+
+
+def _validate_settings(value: orm.Dict, _: Any) -> str | None:
+    try:
+        AnalysisSettings.model_validate(value.get_dict())
+    except ValidationError as error:
+        return f"settings: {explain(error, AnalysisSettings)}"
+    return None

@@ -1,0 +1,108 @@
+"""The ceramic: built as a periodic crystal, equilibrated at the study's temperature, cut into a slab."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, while_
+
+from aiida_cse.calculations.build import BuildCalculation
+from aiida_cse.calculations.functions.assembly import cut_slab
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, recipe_node
+from aiida_cse.workchains.phase import PhaseWorkChain
+from aiida_cse.workchains.protocol import ProtocolMixin
+
+__all__ = ["CeramicWorkChain"]
+
+
+class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
+    """Build the slab's cells, equilibrate them as a bulk crystal, and cut the slab at the recipe's plane."""
+
+    protocol_name = "ceramic"
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.expose_inputs(BuildCalculation, namespace="build", exclude=("component", "ceramic"))
+        spec.outline(
+            cls.build,
+            cls.inspect_build,
+            cls.plan_jobs,
+            while_(cls.has_jobs)(cls.run_job, cls.inspect_job),
+            cls.attach_stages,
+            cls.cut,
+        )
+        spec.output("slab", valid_type=CseSystemData, help="The slab's cells as they were built.")
+        spec.output("ceramic", valid_type=CseSystemData, help="The equilibrated slab, its mid-plane at z = 0.")
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        codes: Codes,
+        recipe: dict[str, Any] | orm.Dict,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        """Return a builder with the inputs of a protocol.
+
+        Parameters
+        ----------
+        codes
+            The codes by role: ``lammps`` and ``cse``.
+        recipe
+            The recipe, or its node.
+        protocol
+            Name of the protocol; see :meth:`get_available_protocols`.
+        overrides
+            Changes to the protocol; unknown keys are refused.
+        options
+            Scheduler options of the LAMMPS jobs.
+
+        Raises
+        ------
+        ValueError
+            The recipe, the protocol or an override is wrong; says where.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        node = recipe_node(recipe)
+        builder = cls.get_builder()
+        builder.build = {"code": codes["cse"], "recipe": node, "metadata": cse_metadata()}
+        builder.base = base_inputs(codes, inputs.get("base"), options)
+        builder.schedule = inputs["schedule"]
+        builder.temperature = inputs["temperature"]
+        builder.seed = node["seeds"]["velocities"]
+        return builder
+
+    def build(self) -> dict[str, Any]:
+        """Build the slab's cells from the recipe."""
+        inputs = self.exposed_inputs(BuildCalculation, namespace="build")
+        inputs["component"] = orm.Str("slab")
+        job = self.submit(BuildCalculation, **inputs)
+        self.report(f"building the slab of {self.inputs.build.recipe['name']}: <{job.pk}>")
+        return ToContext(built=job)
+
+    def inspect_build(self) -> ExitCode | None:
+        """Take over the slab, or stop with the builder's reason."""
+        if not self.ctx.built.is_finished_ok:
+            return self.exit_codes.ERROR_BUILD.format(reason=self.ctx.built.exit_message)
+        slab = self.ctx.built.outputs.system
+        self.ctx.system = slab
+        self.out("slab", slab)
+        self.report(
+            f"slab of {slab.info.natoms} atoms, {slab.info.slab.lithium} Li+, charge {slab.info.charge:g} e"
+        )
+        return None
+
+    def cut(self) -> ExitCode | None:
+        """Cut the equilibrated slab out of the crystal."""
+        ceramic, cutting = cut_slab.run_get_node(self.ctx.system, self.ctx.final)
+        if not isinstance(ceramic, CseSystemData):
+            return self.exit_codes.ERROR_BUILD.format(reason=cutting.exit_message)
+        self.out("ceramic", ceramic)
+        (x, y, _), thickness = ceramic.info.box, ceramic.info.slab.thickness
+        self.report(f"cut the slab: {x[1] - x[0]:.3f} × {y[1] - y[0]:.3f} Å², {thickness:.2f} Å thick")
+        return None

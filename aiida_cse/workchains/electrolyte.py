@@ -1,0 +1,88 @@
+"""The electrolyte: built on the ceramic's cross-section above a wall, pushed apart, compressed and relaxed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, while_
+
+from aiida_cse.calculations.build import BuildCalculation
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, recipe_node
+from aiida_cse.workchains.phase import PhaseWorkChain
+from aiida_cse.workchains.protocol import ProtocolMixin
+
+__all__ = ["ElectrolyteWorkChain"]
+
+
+class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
+    """Build chains and salt above a wall and equilibrate them."""
+
+    protocol_name = "electrolyte"
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.expose_inputs(BuildCalculation, namespace="build", exclude=("component", "ceramic"))
+        spec.input("ceramic", valid_type=CseSystemData, help="The equilibrated slab, for its cross-section.")
+        spec.outline(
+            cls.build,
+            cls.inspect_build,
+            cls.plan_jobs,
+            while_(cls.has_jobs)(cls.run_job, cls.inspect_job),
+            cls.attach_stages,
+            cls.attach_electrolyte,
+        )
+        spec.output("electrolyte", valid_type=CseSystemData, help="The equilibrated electrolyte with its wall.")
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        codes: Codes,
+        recipe: dict[str, Any] | orm.Dict,
+        ceramic: CseSystemData | None = None,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        """Return a builder with the inputs of a protocol; arguments as for the ceramic, and the slab itself.
+
+        Raises
+        ------
+        ValueError
+            The recipe, the protocol or an override is wrong; says where.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        node = recipe_node(recipe)
+        builder = cls.get_builder()
+        builder.build = {"code": codes["cse"], "recipe": node, "metadata": cse_metadata()}
+        builder.base = base_inputs(codes, inputs["base"], options)
+        builder.schedule = inputs["schedule"]
+        builder.temperature = inputs["temperature"]
+        builder.seed = node["seeds"]["velocities"]
+        if ceramic is not None:
+            builder.ceramic = ceramic
+        return builder
+
+    def build(self) -> dict[str, Any]:
+        """Build the electrolyte from the recipe."""
+        inputs = self.exposed_inputs(BuildCalculation, namespace="build")
+        inputs |= {"component": orm.Str("electrolyte"), "ceramic": self.inputs.ceramic}
+        job = self.submit(BuildCalculation, **inputs)
+        self.report(f"building the electrolyte of {self.inputs.build.recipe['name']}: <{job.pk}>")
+        return ToContext(built=job)
+
+    def inspect_build(self) -> ExitCode | None:
+        """Take over the electrolyte, or stop with the builder's reason."""
+        if not self.ctx.built.is_finished_ok:
+            return self.exit_codes.ERROR_BUILD.format(reason=self.ctx.built.exit_message)
+        self.ctx.system = self.ctx.built.outputs.system
+        info = self.ctx.system.info
+        self.report(f"electrolyte of {info.natoms} atoms with its wall, charge {info.charge:g} e")
+        return None
+
+    def attach_electrolyte(self) -> None:
+        """Attach the equilibrated electrolyte."""
+        self.out("electrolyte", self.ctx.final)

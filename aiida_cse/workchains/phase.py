@@ -1,0 +1,159 @@
+"""What the WorkChains of the three phases share: a schedule of stages, run job by job from a starting system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, WorkChain, append_
+from aiida.orm.nodes.data.base import to_aiida_type
+
+from aiida_cse.calculations.functions.stages import collect_stages
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.schedule import job_plans, schedule_error
+from aiida_cse.workchains.base import LammpsBaseWorkChain
+
+__all__ = ["PhaseWorkChain", "lammps_inputs", "lammps_jobs"]
+
+
+class PhaseWorkChain(WorkChain):
+    """Run the jobs of a schedule one after the other; a subclass says where it starts and what it ends with.
+
+    The outline of a subclass sets ``ctx.system``, calls :meth:`plan_jobs`, and loops
+    ``while_(has_jobs)(run_job, inspect_job)``; then ``ctx.final`` is the system at the end.
+    """
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define what all phases share."""
+        super().define(spec)
+        spec.expose_inputs(
+            LammpsBaseWorkChain,
+            namespace="base",
+            exclude=("lammps.system", "lammps.plan", "lammps.parent_folder", "lammps.settings"),
+        )
+        spec.input(
+            "schedule",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            validator=_validate_schedule,
+            help="Stages, stages_per_job and settings: see aiida_cse.lammps.schedule.Schedule.",
+        )
+        spec.input("seed", valid_type=orm.Int, serializer=to_aiida_type, help="Seed of velocities and push-off.")
+        spec.input(
+            "temperature",
+            valid_type=orm.Float,
+            serializer=to_aiida_type,
+            required=False,
+            help="What `target` stands for in the schedule, in K.",
+        )
+        spec.inputs.validator = _validate_temperature
+        spec.output("stages", valid_type=orm.Dict, help="One record per stage, wall_seconds, jobs and steps.")
+        spec.exit_code(340, "ERROR_BUILD", message="The starting system could not be made: {reason}")
+        spec.exit_code(
+            341, "ERROR_STAGE", message="The run <{pk}> failed at stage {stage} with [{status}] {reason}"
+        )
+
+    def plan_jobs(self) -> None:
+        """Lay out the jobs of the schedule."""
+        temperature = self.inputs.temperature.value if "temperature" in self.inputs else None
+        self.ctx.plans = job_plans(
+            self.inputs.schedule.get_dict(), seed=self.inputs.seed.value, temperature=temperature
+        )
+        self.ctx.job = 0
+        self.ctx.jobs = []
+
+    def has_jobs(self) -> bool:
+        """Whether jobs of the schedule are left."""
+        return bool(self.ctx.job < len(self.ctx.plans))
+
+    def run_job(self) -> dict[str, Any]:
+        """Run the next job from the checkpoint of the one before."""
+        plan = self.ctx.plans[self.ctx.job]
+        parent = self.ctx.jobs[-1].outputs.remote_folder if self.ctx.jobs else None
+        last = self.ctx.job == len(self.ctx.plans) - 1
+        inputs = lammps_inputs(self, self.ctx.system, plan, parent, keep_system=last)
+        inputs["metadata"] = {"call_link_label": f"job_{self.ctx.job + 1:02d}"}
+        run = self.submit(LammpsBaseWorkChain, **inputs)
+        names = [stage["name"] for stage in plan["stages"]]
+        steps = f"from step {plan['first_step']}" if parent else "from the start"
+        self.report(f"running {_list(names)} {steps}: <{run.pk}>")
+        return ToContext(jobs=append_(run))
+
+    def inspect_job(self) -> ExitCode | None:
+        """Go on if the job reached its last step, else stop with its reason."""
+        run = self.ctx.jobs[-1]
+        if not run.is_finished_ok:
+            names = [stage["name"] for stage in self.ctx.plans[self.ctx.job]["stages"]]
+            return self.exit_codes.ERROR_STAGE.format(
+                pk=run.pk, stage=_list(names), status=run.exit_status, reason=run.exit_message or run.process_state
+            )
+        self.ctx.job += 1
+        self.ctx.final = run.outputs.system if "system" in run.outputs else None
+        return None
+
+    def attach_stages(self) -> None:
+        """Attach the records of all stages."""
+        results = {
+            f"job_{number:03d}": job.outputs.results for number, job in enumerate(lammps_jobs(self.ctx.jobs), 1)
+        }
+        records = collect_stages(**results)
+        last = records["stages"][-1]
+        self.report(
+            f"{len(records['stages'])} stages done in {records['wall_seconds']:.0f} s of LAMMPS; {_state(last)}"
+        )
+        self.out("stages", records)
+
+
+def lammps_inputs(
+    process: WorkChain,
+    system: CseSystemData,
+    plan: dict[str, Any],
+    parent: orm.RemoteData | None,
+    *,
+    keep_system: bool,
+) -> dict[str, Any]:
+    """Return the inputs of a LAMMPS run with this plan, from ``parent``'s checkpoint if there is one."""
+    inputs: dict[str, Any] = process.exposed_inputs(LammpsBaseWorkChain, namespace="base")
+    lammps = inputs["lammps"]
+    lammps["system"] = system
+    lammps["plan"] = orm.Dict(plan)
+    if keep_system:
+        lammps["settings"] = orm.Dict({"keep_system": True})
+    if parent is not None:
+        lammps["parent_folder"] = parent
+    return inputs
+
+
+def lammps_jobs(runs: list[orm.WorkChainNode]) -> list[orm.CalcJobNode]:
+    """Return the LAMMPS jobs of the runs that left results, in order."""
+    return [
+        job
+        for run in runs
+        for job in sorted(run.called, key=lambda node: node.ctime)
+        if isinstance(job, orm.CalcJobNode) and "results" in job.outputs
+    ]
+
+
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} stages)"
+
+
+def _state(stage: dict[str, Any]) -> str:
+    parts = [f"{label} {stage[key]:.{digits}f} {unit}" for key, label, digits, unit in _SHOWN if stage.get(key)]
+    return f"at the end of {stage['name']}: {', '.join(parts)}" if parts else f"last stage {stage['name']}"
+
+
+_SHOWN = (("temperature_K", "T", 0, "K"), ("density_g_cm3", "density", 3, "g/cm³"), ("lz_A", "Lz", 2, "Å"))
+
+
+def _validate_schedule(value: orm.Dict, _: Any) -> str | None:
+    error = schedule_error(value.get_dict())
+    return f"schedule: {error}" if error else None
+
+
+def _validate_temperature(value: dict[str, Any], _: Any) -> str | None:
+    if "schedule" not in value or "temperature" in value:
+        return None
+    error = schedule_error(value["schedule"].get_dict(), None)
+    return f"schedule: {error}" if error else None

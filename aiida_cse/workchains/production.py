@@ -1,0 +1,246 @@
+"""The production: NVT segments that go on from each other, reduced where they lie, and analysed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, WorkChain, append_, while_
+from aiida.orm.nodes.data.base import to_aiida_type
+from pydantic import ValidationError
+
+from aiida_cse.building.sampling import Sampling
+from aiida_cse.calculations.functions.stages import collect_stages
+from aiida_cse.calculations.reduce import ReduceCalculation
+from aiida_cse.data.reduction import CseReductionData
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.production import ProductionPlan
+from aiida_cse.lammps.validation import explain
+from aiida_cse.workchains.analysis import AnalysisWorkChain
+from aiida_cse.workchains.base import LammpsBaseWorkChain
+from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata
+from aiida_cse.workchains.phase import lammps_inputs, lammps_jobs
+from aiida_cse.workchains.protocol import ProtocolMixin
+
+__all__ = ["ProductionWorkChain"]
+
+#: what of the sampling is given by the production itself
+_FROM_PLAN = ("timestep_fs", "frame_ps")
+
+
+class ProductionWorkChain(ProtocolMixin, WorkChain):
+    """Run a production in segments, reduce its trajectory and analyse the reduction."""
+
+    protocol_name = "production"
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.expose_inputs(
+            LammpsBaseWorkChain,
+            namespace="base",
+            exclude=("lammps.system", "lammps.plan", "lammps.parent_folder", "lammps.settings"),
+        )
+        spec.expose_inputs(
+            ReduceCalculation, namespace="reduce", exclude=("system", "sampling", "folders", "previous")
+        )
+        spec.expose_inputs(AnalysisWorkChain, namespace="analysis", exclude=("reduction", "temperature"))
+        spec.input("system", valid_type=CseSystemData, help="The relaxed interface.")
+        spec.input("temperature", valid_type=orm.Float, serializer=to_aiida_type, help="In K.")
+        spec.input("seed", valid_type=orm.Int, serializer=to_aiida_type, help="Seed of the run.")
+        spec.input(
+            "plan",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            validator=_validate_plan,
+            help="Length, segments, frames, settings: see aiida_cse.lammps.production.ProductionPlan.",
+        )
+        spec.input(
+            "sampling",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            default=lambda: orm.Dict({}),
+            help="Blocks, snapshots and bins of the reduction: see aiida_cse.building.sampling.Sampling.",
+        )
+        spec.inputs.validator = _validate_inputs
+        spec.outline(
+            cls.plan_segments,
+            while_(cls.has_segments)(cls.run_segment, cls.inspect_segment),
+            cls.attach_segments,
+            cls.reduce,
+            cls.inspect_reduction,
+            cls.analyse,
+            cls.inspect_analysis,
+        )
+        spec.output("system", valid_type=CseSystemData, help="The interface at the end of the production.")
+        spec.output("stages", valid_type=orm.Dict, help="The record of the production over all segments.")
+        spec.output("reduction", valid_type=CseReductionData, help="The reduced trajectory.")
+        spec.output_namespace(
+            "folders", valid_type=orm.RemoteData, dynamic=True, help="The folders with the trajectory, in order."
+        )
+        spec.expose_outputs(AnalysisWorkChain)
+        spec.exit_code(343, "ERROR_SEGMENT", message="The segment <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(344, "ERROR_REDUCTION", message="The reduction <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(345, "ERROR_NO_ANALYSIS", message="The analysis <{pk}> failed with [{status}] {reason}")
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        codes: Codes,
+        recipe: dict[str, Any] | orm.Dict,
+        system: CseSystemData | None = None,
+        temperature: float | None = None,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        """Return a builder with the inputs of a protocol; arguments as for the interface.
+
+        Raises
+        ------
+        ValueError
+            The protocol or an override is wrong; says where.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        builder = cls.get_builder()
+        builder.base = base_inputs(codes, inputs["base"], options)
+        builder.reduce = {"code": codes["cse"], "metadata": cse_metadata()}
+        builder.plan = inputs["plan"]
+        builder.sampling = inputs["sampling"]
+        builder.seed = recipe["seeds"]["velocities"]
+        analysis = AnalysisWorkChain.get_protocol_inputs(protocol, inputs["analysis"])
+        builder.analysis = {"settings": orm.Dict(analysis["settings"])}
+        if system is not None:
+            builder.system = system
+        if temperature is not None:
+            builder.temperature = temperature
+        return builder
+
+    def plan_segments(self) -> None:
+        """Lay out the segments."""
+        plan = ProductionPlan.model_validate(self.inputs.plan.get_dict())
+        self.ctx.plans = plan.segments(self.inputs.temperature.value, self.inputs.seed.value)
+        self.ctx.segments = []
+        self.report(
+            f"production of {plan.length_ps / 1000:g} ns at {self.inputs.temperature.value:g} K "
+            f"in {len(self.ctx.plans)} segments"
+        )
+
+    def has_segments(self) -> bool:
+        """Whether segments are left."""
+        return len(self.ctx.segments) < len(self.ctx.plans)
+
+    def run_segment(self) -> dict[str, Any]:
+        """Run the next segment from the checkpoint of the one before."""
+        done = len(self.ctx.segments)
+        parent = self.ctx.segments[-1].outputs.remote_folder if done else None
+        last = done + 1 == len(self.ctx.plans)
+        inputs = lammps_inputs(self, self.inputs.system, self.ctx.plans[done], parent, keep_system=last)
+        inputs["metadata"] = {"call_link_label": f"segment_{done + 1:03d}"}
+        run = self.submit(LammpsBaseWorkChain, **inputs)
+        stop = self.ctx.plans[done]["stop_step"]
+        self.report(f"segment {done + 1} of {len(self.ctx.plans)}, to step {stop}: <{run.pk}>")
+        return ToContext(segments=append_(run))
+
+    def inspect_segment(self) -> ExitCode | None:
+        """Go on if the segment reached its last step, else stop with its reason; what is done stays named."""
+        run = self.ctx.segments[-1]
+        if run.is_finished_ok:
+            return None
+        self.out("folders", self._folders())
+        return self.exit_codes.ERROR_SEGMENT.format(**_failure(run))
+
+    def attach_segments(self) -> None:
+        """Attach the final system, the record of the stage and the folders with the trajectory."""
+        self.out("system", self.ctx.segments[-1].outputs.system)
+        self.out("folders", self._folders())
+        results = {
+            f"job_{number:04d}": job.outputs.results
+            for number, job in enumerate(lammps_jobs(self.ctx.segments), 1)
+        }
+        self.out("stages", collect_stages(**results))
+
+    def reduce(self) -> dict[str, Any]:
+        """Reduce the trajectory where it lies."""
+        plan = self.inputs.plan.get_dict()
+        inputs = self.exposed_inputs(ReduceCalculation, namespace="reduce")
+        inputs |= {
+            "system": self.inputs.system,
+            "sampling": orm.Dict(sampling_of(plan, self.inputs.sampling.get_dict())),
+            "folders": self._folders(),
+        }
+        job = self.submit(ReduceCalculation, **inputs)
+        self.report(f"reducing {len(inputs['folders'])} pieces of trajectory: <{job.pk}>")
+        return ToContext(reduction=job)
+
+    def inspect_reduction(self) -> ExitCode | None:
+        """Take over the reduction, or stop with its reason."""
+        if not self.ctx.reduction.is_finished_ok:
+            return self.exit_codes.ERROR_REDUCTION.format(**_failure(self.ctx.reduction))
+        self.out("reduction", self.ctx.reduction.outputs.reduction)
+        return None
+
+    def analyse(self) -> dict[str, Any]:
+        """Analyse the reduction."""
+        inputs = self.exposed_inputs(AnalysisWorkChain, namespace="analysis")
+        inputs |= {
+            "reduction": self.ctx.reduction.outputs.reduction,
+            "temperature": self.inputs.temperature,
+        }
+        return ToContext(analysis=self.submit(AnalysisWorkChain, **inputs))
+
+    def inspect_analysis(self) -> ExitCode | None:
+        """Attach the results and say the verdict, or stop with the reason."""
+        run = self.ctx.analysis
+        if not run.is_finished_ok:
+            return self.exit_codes.ERROR_NO_ANALYSIS.format(**_failure(run))
+        self.out_many(self.exposed_outputs(run, AnalysisWorkChain))
+        found = run.outputs.equilibration
+        self.report(f"EC {found['ec']:.2f}, {'' if found['equilibrated'] else 'not '}equilibrated")
+        return None
+
+    def _folders(self) -> dict[str, orm.RemoteData]:
+        folders = [folder for run in self.ctx.segments for _, folder in sorted(dict(run.outputs.folders).items())]
+        return {f"segment_{number:04d}": folder for number, folder in enumerate(folders, 1)}
+
+
+def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:
+    """Return the whole sampling: blocks and snapshots as asked, timestep and frames as the production has them."""
+    production = ProductionPlan.model_validate(plan)
+    return {key: getattr(production, key) for key in _FROM_PLAN} | sampling
+
+
+def _failure(process: orm.ProcessNode) -> dict[str, Any]:
+    return {
+        "pk": process.pk,
+        "status": process.exit_status,
+        "reason": process.exit_message or str(process.process_state),
+    }
+
+
+def _validate_plan(value: orm.Dict, _: Any) -> str | None:
+    try:
+        ProductionPlan.model_validate(value.get_dict())
+    except ValidationError as error:
+        return f"plan: {explain(error, ProductionPlan)}"
+    return None
+
+
+def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
+    """Refuse a sampling that does not fit the frames, before anything runs."""
+    if "plan" not in value or "sampling" not in value or _validate_plan(value["plan"], None):
+        return None
+    given = value["sampling"].get_dict()
+    fixed = sorted(set(given) & set(_FROM_PLAN))
+    if fixed:
+        return f"sampling: {', '.join(fixed)} follow from the plan of the production, do not give them"
+    try:
+        sampling = Sampling.model_validate(sampling_of(value["plan"].get_dict(), given))
+    except ValidationError as error:
+        return f"sampling: {explain(error, Sampling)}"
+    for name in ("block_ps", "snapshot_ps"):
+        length = getattr(sampling, name)
+        if abs(length / sampling.frame_ps - round(length / sampling.frame_ps)) > 1e-9:
+            return f"sampling: {name} = {length:g} must be a multiple of frame_ps = {sampling.frame_ps:g}"
+    return None

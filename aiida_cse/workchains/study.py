@@ -1,0 +1,282 @@
+"""The study: both phases once, then an interface and a production for every temperature and replica."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.common import AttributeDict
+from aiida.engine import ExitCode, ToContext, WorkChain
+from aiida.orm.nodes.data.base import to_aiida_type
+
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.calculations.build import validate_recipe
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.workchains.builders import Codes, builder_inputs, recipe_node
+from aiida_cse.workchains.ceramic import CeramicWorkChain
+from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
+from aiida_cse.workchains.interface import InterfaceWorkChain
+from aiida_cse.workchains.production import ProductionWorkChain
+from aiida_cse.workchains.protocol import ProtocolMixin
+
+__all__ = ["StudyWorkChain", "run_label"]
+
+RUN_OUTPUTS = (
+    "system",
+    "reduction",
+    "populations",
+    "transitions",
+    "equilibration",
+    "density_profiles",
+    "free_energy_profiles",
+)
+
+
+class StudyWorkChain(ProtocolMixin, WorkChain):
+    """From a recipe to populations, transitions and equilibration coefficients at one or more temperatures."""
+
+    protocol_name = "study"
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input(
+            "recipe",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            validator=validate_recipe,
+            help="The recipe of the interface: see aiida_cse.building.recipe.Recipe.",
+        )
+        spec.input(
+            "temperatures",
+            valid_type=orm.List,
+            serializer=to_aiida_type,
+            validator=_validate_temperatures,
+            help="Temperatures of the productions in K.",
+        )
+        spec.input(
+            "replicas",
+            valid_type=orm.Int,
+            serializer=to_aiida_type,
+            default=lambda: orm.Int(1),
+            validator=_validate_replicas,
+            help="How many productions, with seeds of their own, at each temperature.",
+        )
+        spec.expose_inputs(CeramicWorkChain, namespace="ceramic", exclude=("build.recipe", "seed"))
+        spec.expose_inputs(
+            ElectrolyteWorkChain, namespace="electrolyte", exclude=("build.recipe", "seed", "ceramic")
+        )
+        spec.expose_inputs(
+            InterfaceWorkChain, namespace="interface", exclude=("seed", "ceramic", "electrolyte", "temperature")
+        )
+        spec.expose_inputs(ProductionWorkChain, namespace="production", exclude=("seed", "system", "temperature"))
+        spec.outline(
+            cls.run_ceramic,
+            cls.inspect_ceramic,
+            cls.run_electrolyte,
+            cls.inspect_electrolyte,
+            cls.run_interfaces,
+            cls.run_productions,
+            cls.inspect_runs,
+        )
+        spec.output("ceramic", valid_type=CseSystemData, help="The equilibrated slab.")
+        spec.output("electrolyte", valid_type=CseSystemData, help="The equilibrated electrolyte with its wall.")
+        spec.output_namespace(
+            "runs",
+            dynamic=True,
+            help="Per temperature and replica, as `T0700_r1`: interface and the outputs of its production.",
+        )
+        spec.output_namespace("stages", valid_type=orm.Dict, dynamic=True, help="Stage records of each part.")
+        spec.exit_code(350, "ERROR_PHASE", message="The {phase} <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(
+            351, "ERROR_RUNS", message="{count} of {total} runs failed: {runs}; the others are complete."
+        )
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        codes: Codes,
+        recipe: dict[str, Any] | orm.Dict | Recipe,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        """Return a builder with the inputs of a protocol.
+
+        Parameters
+        ----------
+        codes
+            The codes by role: ``lammps`` and ``cse``.
+        recipe
+            The recipe, or its node.
+        protocol
+            Name of the protocol; see :meth:`get_available_protocols`.
+        overrides
+            Changes to the protocol: ``temperatures``, ``replicas``, and those of each part under ``ceramic``,
+            ``electrolyte``, ``interface`` and ``production``; unknown keys are refused.
+        options
+            Scheduler options of all LAMMPS jobs.
+
+        Raises
+        ------
+        ValueError
+            The recipe, the protocol or an override is wrong; says where.
+        """
+        changes = dict(overrides or {})
+        parts = {name: changes.pop(name, None) for name in _PARTS}
+        inputs = cls.get_protocol_inputs(protocol, changes)
+        name = protocol or cls.get_default_protocol()
+        node = recipe_node(recipe)
+        builder = cls.get_builder()
+        builder.recipe = node
+        builder.temperatures = inputs["temperatures"]
+        builder.replicas = inputs["replicas"]
+        for part, process in _PARTS.items():
+            sub = process.get_builder_from_protocol(
+                codes=codes, recipe=node, protocol=name, overrides=parts[part], options=options
+            )
+            builder[part] = builder_inputs(sub, cls.spec().inputs[part])
+        return builder
+
+    # -- the phases ------------------------------------------------------------------------------------
+
+    def run_ceramic(self) -> dict[str, Any]:
+        """Build and equilibrate the ceramic."""
+        inputs = self.exposed_inputs(CeramicWorkChain, namespace="ceramic")
+        inputs.build.recipe = self.inputs.recipe
+        inputs.seed = self._seed(1)
+        return self._submit("ceramic", CeramicWorkChain, inputs)
+
+    def inspect_ceramic(self) -> ExitCode | None:
+        """Take over the slab, or stop with the reason."""
+        return self._take_over("ceramic")
+
+    def run_electrolyte(self) -> dict[str, Any]:
+        """Build and equilibrate the electrolyte on the slab's cross-section."""
+        inputs = self.exposed_inputs(ElectrolyteWorkChain, namespace="electrolyte")
+        inputs.build.recipe = self.inputs.recipe
+        inputs.ceramic = self.ctx.ceramic.outputs.ceramic
+        inputs.seed = self._seed(1)
+        return self._submit("electrolyte", ElectrolyteWorkChain, inputs)
+
+    def inspect_electrolyte(self) -> ExitCode | None:
+        """Take over the electrolyte, or stop with the reason."""
+        return self._take_over("electrolyte")
+
+    # -- the runs --------------------------------------------------------------------------------------
+
+    def run_interfaces(self) -> dict[str, Any]:
+        """Join the phases and relax an interface for every run, all at once."""
+        waiting: dict[str, Any] = {}
+        self.ctx.runs = [
+            (run_label(temperature, replica), temperature, replica)
+            for temperature in self.inputs.temperatures.get_list()
+            for replica in range(1, self.inputs.replicas.value + 1)
+        ]
+        for label, temperature, replica in self.ctx.runs:
+            inputs = self.exposed_inputs(InterfaceWorkChain, namespace="interface")
+            inputs.ceramic = self.ctx.ceramic.outputs.ceramic
+            inputs.electrolyte = self.ctx.electrolyte.outputs.electrolyte
+            inputs.temperature = orm.Float(temperature)
+            inputs.seed = self._seed(replica)
+            waiting |= self._submit(f"interface_{label}", InterfaceWorkChain, inputs)
+        return waiting
+
+    def run_productions(self) -> dict[str, Any]:
+        """Run the production of every run whose interface is relaxed."""
+        waiting: dict[str, Any] = {}
+        for label, temperature, replica in self.ctx.runs:
+            interface = self.ctx[f"interface_{label}"]
+            if not interface.is_finished_ok:
+                continue
+            inputs = self.exposed_inputs(ProductionWorkChain, namespace="production")
+            inputs.system = interface.outputs.interface
+            inputs.temperature = orm.Float(temperature)
+            inputs.seed = self._seed(replica)
+            waiting |= self._submit(f"production_{label}", ProductionWorkChain, inputs)
+        return waiting
+
+    def inspect_runs(self) -> ExitCode | None:
+        """Attach the results of every run; say which failed."""
+        failed = []
+        for label, _, _ in self.ctx.runs:
+            interface = self.ctx[f"interface_{label}"]
+            production = self.ctx.get(f"production_{label}")
+            self._attach_run(label, interface, production)
+            last = production if production is not None else interface
+            if not last.is_finished_ok:
+                failed.append(f"{label} <{last.pk}> [{last.exit_status}] {last.exit_message}")
+        if failed:
+            return self.exit_codes.ERROR_RUNS.format(
+                count=len(failed), total=len(self.ctx.runs), runs="; ".join(failed)
+            )
+        return None
+
+    def _attach_run(self, label: str, interface: Any, production: Any) -> None:
+        results: dict[str, Any] = {}
+        if "interface" in interface.outputs:
+            results["interface"] = interface.outputs.interface
+            self.out(f"stages.interface_{label}", interface.outputs.stages)
+        if production is not None:
+            outputs = production.outputs
+            results |= {name: outputs[name] for name in RUN_OUTPUTS if name in outputs}
+            if "stages" in outputs:
+                self.out(f"stages.production_{label}", outputs.stages)
+        if results:
+            self.out(f"runs.{label}", results)
+        if "equilibration" in results:
+            found = results["equilibration"]
+            verdict = "equilibrated" if found["equilibrated"] else "not equilibrated"
+            self.report(f"{label}: EC {found['ec']:.2f} (at least {found['ec_lower_bound']:.2f}), {verdict}")
+
+    # -- helpers ---------------------------------------------------------------------------------------
+
+    def _submit(self, name: str, process: type[WorkChain], inputs: AttributeDict) -> dict[str, Any]:
+        inputs.metadata = {"call_link_label": name}
+        run = self.submit(process, **inputs)
+        self.report(f"{name}: <{run.pk}>")
+        return ToContext(**{name: run})
+
+    def _take_over(self, phase: str) -> ExitCode | None:
+        run = self.ctx[phase]
+        if not run.is_finished_ok:
+            return self.exit_codes.ERROR_PHASE.format(
+                phase=phase, pk=run.pk, status=run.exit_status, reason=run.exit_message or run.process_state
+            )
+        self.out(phase, run.outputs[phase])
+        self.out(f"stages.{phase}", run.outputs.stages)
+        return None
+
+    def _seed(self, replica: int) -> orm.Int:
+        """Return the seed of a replica: the recipe's, counted up."""
+        return orm.Int(self.inputs.recipe["seeds"]["velocities"] + replica - 1)
+
+
+_PARTS: dict[str, Any] = {
+    "ceramic": CeramicWorkChain,
+    "electrolyte": ElectrolyteWorkChain,
+    "interface": InterfaceWorkChain,
+    "production": ProductionWorkChain,
+}
+
+
+def run_label(temperature: float, replica: int) -> str:
+    """Return the name of a run: temperature in K, rounded, and replica."""
+    return f"T{round(temperature):04d}_r{replica}"
+
+
+def _validate_temperatures(value: orm.List, _: Any) -> str | None:
+    temperatures = value.get_list()
+    wrong = [
+        t for t in temperatures if isinstance(t, bool) or not isinstance(t, (int, float)) or not 0 < t <= 5000
+    ]
+    if wrong or not temperatures:
+        return f"temperatures = {temperatures!r}: give one or more numbers between 0 and 5000 K"
+    if len({round(t) for t in temperatures}) < len(temperatures):
+        return f"temperatures = {temperatures!r}: each must be there once, and they must differ by 1 K at least"
+    return None
+
+
+def _validate_replicas(value: orm.Int, _: Any) -> str | None:
+    return None if 1 <= value.value <= 99 else f"replicas = {value.value}: give a number from 1 to 99"
