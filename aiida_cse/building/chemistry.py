@@ -24,8 +24,8 @@ from aiida_cse.lammps.system import AtomType
 
 __all__ = ["Chemistry", "Template", "chemistry_of"]
 
-#: the wall's dummy atoms are never integrated, so their mass is arbitrary
-_WALL_MASS = 12.0
+#: the wall's dummy atoms are never integrated; their mass is negligible so that it does not count in densities
+_WALL_MASS = 0.01
 _NEUTRAL = 1e-9
 
 
@@ -222,7 +222,7 @@ def _site(atom_type: AtomType, role: Role, lj: LennardJones, source: str) -> Pai
 
 
 def _bonded_rows(molecules: Sequence[TypedMolecule]) -> list[tuple[BondedRow, BondedTerm]]:
-    """Assign numbers to the bonded terms in use, kind by kind, molecule by molecule, in the order of the set's file."""
+    """Assign numbers to the bonded terms in use: by kind, then molecule, then the order of the set."""
     rows: list[tuple[BondedRow, BondedTerm]] = []
     for kind in ("bond", "angle", "dihedral"):
         number = 0

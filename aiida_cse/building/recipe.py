@@ -211,8 +211,8 @@ class Recipe(StrictModel):
         in_salt = load_set(self.forcefield.salt).atom_type(self.salt.cation).charge * scale
         if abs(in_ceramic - in_salt) > 1e-9:
             msg = (
-                f"forcefield.salt_charge_scale: {scale} gives {self.salt.cation} of the salt the charge {in_salt:g},"
-                f" in the ceramic it is {in_ceramic:g}; one ion needs one charge"
+                f"forcefield.salt_charge_scale: {scale} gives {self.salt.cation} of the salt"
+                f" the charge {in_salt:g}, in the ceramic it is {in_ceramic:g}; one ion needs one charge"
             )
             raise ValueError(msg)
         return self

@@ -1,0 +1,128 @@
+"""The interface: the slab in the middle of the box, the electrolyte above it and, through the end, below it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.building.wall import remove_wall
+from aiida_cse.lammps.datafile import TOPOLOGY, DataFile
+from aiida_cse.lammps.system import System
+
+__all__ = ["assemble"]
+
+Floats = NDArray[np.float64]
+
+#: relative difference of the two cross-sections that is a rounding error
+_SAME_EDGE = 1e-6
+
+
+def assemble(ceramic: System, electrolyte: System, gap: float = 2.5) -> System:
+    """Join the equilibrated slab and the equilibrated electrolyte into one periodic interface.
+
+    The slab's mid-plane stays at z = 0. The wall is removed; the electrolyte follows ``gap`` above the
+    slab's topmost atom and, through the periodic boundary, ``gap`` below its lowest. The box is
+    [−L/2, L/2] along z; the middle of the electrolyte lies near its ends. Ceramic atoms come first.
+
+    Parameters
+    ----------
+    ceramic
+        The cut slab, mid-plane at z = 0.
+    electrolyte
+        Molecules and wall on the slab's cross-section, with valid image flags; no molecule lies across z.
+    gap
+        Å, between the outermost atoms of the two phases.
+
+    Raises
+    ------
+    ValueError
+        The two differ in type table, force field or cross-section; the ceramic has no slab; or a molecule
+        lies across the wall.
+    """
+    if not (np.isfinite(gap) and gap > 0):
+        msg = f"gap: {gap} Å; must be a positive number"
+        raise ValueError(msg)
+    _refuse_mismatch(ceramic, electrolyte)
+    liquid = _whole(remove_wall(electrolyte.data))
+    solid = ceramic.data
+    below, above = solid.unwrapped, liquid.unwrapped
+    z_solid, z_liquid = below[:, 2], above[:, 2]
+    length = float(np.ptp(z_solid) + np.ptp(z_liquid) + 2 * gap)
+    above[:, 2] += z_solid.max() + gap - z_liquid.min()
+    box = np.vstack([solid.box[:2], [(-length / 2, length / 2)]])
+    return ceramic.evolved(_merge(solid, liquid, np.vstack([below, above]), box), phase="interface")
+
+
+def _refuse_mismatch(ceramic: System, electrolyte: System) -> None:
+    if ceramic.info.slab is None:
+        msg = f"ceramic: a system of phase {ceramic.info.phase!r} has no slab geometry; give the cut slab"
+        raise ValueError(msg)
+    if ceramic.info.types != electrolyte.info.types:
+        msg = "ceramic and electrolyte have different type tables; build both from one recipe"
+        raise ValueError(msg)
+    if ceramic.forcefield != electrolyte.forcefield:
+        msg = "ceramic and electrolyte have different force fields; build both from one recipe"
+        raise ValueError(msg)
+    edges = zip("xy", ceramic.data.lengths[:2], electrolyte.data.lengths[:2], strict=True)
+    for axis, solid, liquid in edges:
+        if abs(solid - liquid) > _SAME_EDGE * solid:
+            msg = (
+                f"box edge L{axis}: {solid:.6f} Å of the ceramic, {liquid:.6f} Å of the electrolyte;"
+                " build the electrolyte on the equilibrated ceramic's cross-section and keep it fixed"
+            )
+            raise ValueError(msg)
+
+
+def _whole(liquid: DataFile) -> DataFile:
+    """Return the liquid with every molecule in the box along z, its image flags 0 there.
+
+    A lone ion or a molecule as a whole may have passed through the wall; one that lies across it is refused.
+    """
+    flags = liquid.images[:, 2]
+    lowest = np.zeros(int(liquid.molecules.max()) + 1, dtype=np.int64)
+    highest = lowest.copy()
+    first = np.unique(liquid.molecules, return_index=True)[1]
+    lowest[liquid.molecules[first]] = highest[liquid.molecules[first]] = flags[first]
+    np.minimum.at(lowest, liquid.molecules, flags)
+    np.maximum.at(highest, liquid.molecules, flags)
+    across = np.flatnonzero(lowest < highest)
+    if len(across):
+        msg = (
+            f"electrolyte: {len(across)} molecules lie across the wall, the first is molecule {across[0]}"
+            f" (z image flags {lowest[across[0]]} to {highest[across[0]]}); equilibrate behind the wall"
+        )
+        raise ValueError(msg)
+    return replace(liquid, images=liquid.images * (1, 1, 0))
+
+
+def _merge(solid: DataFile, liquid: DataFile, positions: Floats, box: Floats) -> DataFile:
+    """Return solid and liquid as one data file; IDs of the liquid follow those of the solid."""
+    shift = np.array([0, *[solid.natoms] * max(TOPOLOGY.values())])
+    data = DataFile(
+        box=box,
+        masses=solid.masses,
+        molecules=np.concatenate([solid.molecules, liquid.molecules]),
+        types=np.concatenate([solid.types, liquid.types]),
+        charges=np.concatenate([solid.charges, liquid.charges]),
+        positions=positions,
+        images=np.zeros((len(positions), 3), dtype=np.int64),
+        velocities=_velocities(solid, liquid),
+        topology={
+            kind: np.concatenate([solid.topology[kind], liquid.topology[kind] + shift[: atoms + 1]])
+            for kind, atoms in TOPOLOGY.items()
+        },
+        topology_types=dict(solid.topology_types),
+    )
+    data.set_unwrapped(positions)
+    return data
+
+
+def _velocities(solid: DataFile, liquid: DataFile) -> Floats | None:
+    """Return the velocities of both, zero where one has none; None if neither has."""
+    if solid.velocities is None and liquid.velocities is None:
+        return None
+    return np.concatenate(
+        [np.zeros((part.natoms, 3)) if part.velocities is None else part.velocities for part in (solid, liquid)]
+    )
