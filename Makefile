@@ -1,0 +1,66 @@
+# Targets: install demo test lint docs bench clean. Each sets up what it needs in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .make
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint docs bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make install  .venv with everything that developing needs"
+	@echo "make demo     a small study with real LAMMPS, from recipe to result (add ARGS=--new to run it again)"
+	@echo "make test     the whole test suite (PYTEST_ARGS are passed on to pytest)"
+	@echo "make lint     ruff, mypy and the import floors"
+	@echo "make docs     the documentation as HTML in docs/_build/html"
+	@echo "make bench    the benchmarks"
+	@echo "make clean    remove caches, stamps and built files (neither .venv nor .aiida)"
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "aiida-cse needs Python 3.10 or newer; $(PYTHON) is `$(PYTHON) --version`. Use make PYTHON=python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/local: pyproject.toml | $(STAMPS)/venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[local]"
+	@touch $@
+
+$(STAMPS)/dev: pyproject.toml | $(STAMPS)/venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $(STAMPS)/local $@
+
+$(STAMPS)/docs: pyproject.toml | $(STAMPS)/venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs,local]"
+	@touch $@
+
+install: $(STAMPS)/dev
+
+# An empty AIIDA_PATH per run keeps the tests away from the user's own profiles, and off HOME.
+test: $(STAMPS)/dev
+	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/.aiida" && \
+	  AIIDA_PATH="$$folder" $(BIN)/python -m pytest --junitxml=$(STAMPS)/tests.xml $(PYTEST_ARGS)
+
+lint: $(STAMPS)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+demo: $(STAMPS)/local
+	AIIDA_PATH="$(CURDIR)/.aiida" $(BIN)/aiida-cse demo $(ARGS)
+
+docs: $(STAMPS)/docs
+	AIIDA_PATH="$(CURDIR)/$(STAMPS)/aiida" $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+bench: $(STAMPS)/dev
+	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && \
+	  for script in benchmarks/bench_*.py; do \
+	    echo "== $$script"; AIIDA_PATH="$$folder" $(BIN)/python "$$script" || exit 1; \
+	  done
+
+clean:
+	rm -rf $(STAMPS) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	find aiida_cse tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,57 @@
+"""``aiida-cse build``: the builders as plain commands, without AiiDA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aiida_cse.cli import params
+from aiida_cse.cli.errors import input_errors
+
+if TYPE_CHECKING:
+    from aiida_cse.lammps.system import System
+
+__all__ = ["build"]
+
+
+@click.group()
+def build() -> None:
+    """Build what LAMMPS is to read: data file, force field and facts, in three files."""
+
+
+@build.command()
+@params.RECIPE
+@params.NEW_FOLDER
+def slab(recipe: str, out: Path) -> None:
+    """Build the ceramic as a periodic crystal, cut plane at z = 0, mobile ions drawn at random."""
+    with input_errors():
+        from aiida_cse.building.recipe import load_recipe
+        from aiida_cse.building.slab import build_slab
+
+        _write(build_slab(load_recipe(recipe)), out)
+
+
+@build.command()
+@params.RECIPE
+@click.option("--lx", type=float, required=True, help="Length of the cross-section along x, in Å.")
+@click.option("--ly", type=float, required=True, help="Length of the cross-section along y, in Å.")
+@params.NEW_FOLDER
+def electrolyte(recipe: str, lx: float, ly: float, out: Path) -> None:
+    """Build polymer chains and salt at low density on the cross-section of a ceramic, with a wall."""
+    with input_errors():
+        from aiida_cse.building.electrolyte import build_electrolyte
+        from aiida_cse.building.recipe import load_recipe
+
+        _write(build_electrolyte(load_recipe(recipe), lx, ly), out)
+
+
+def _write(system: System, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    system.write(out)
+    (x, y, z), info = system.info.box, system.info
+    composition = ", ".join(f"{label} {count}" for label, count in info.composition.items() if count)
+    lengths = " × ".join(f"{high - low:.2f}" for low, high in (x, y, z))
+    click.echo(f"{info.phase}: {info.natoms} atoms ({composition}), box {lengths} Å, charge {info.charge:g} e")
+    click.echo(f"written to {out}")
