@@ -1,0 +1,223 @@
+"""``aiida-cse launch``: studies, productions and analyses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from aiida_cse.cli import params
+from aiida_cse.cli import profile as profiles
+from aiida_cse.cli.errors import InputError, input_errors
+
+if TYPE_CHECKING:
+    from aiida.engine import ProcessBuilder
+    from aiida.orm import Node
+
+    from aiida_cse.workchains.builders import Codes
+
+__all__ = ["launch"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_PROTOCOL = click.option("--protocol", metavar="NAME", help="Protocol; without it, the default one.")
+_OVERRIDES = click.option(
+    "--overrides",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML file with changes to the protocol; unknown keys are refused.",
+)
+_TEMPERATURE = click.option("--temperature", type=float, required=True, help="Temperature in K.")
+_WAIT = click.option("--wait", is_flag=True, help="Show progress until the end (a daemon runs it either way).")
+
+
+def _job_options(command: Command) -> Command:
+    """Add the options that say where and how the LAMMPS jobs run."""
+    for option in reversed(
+        [
+            click.option("--lammps", default="lmp@localhost", show_default=True, help="Code with LAMMPS."),
+            click.option("--cse", default="cse@localhost", show_default=True, help="Code of aiida-cse."),
+            click.option(
+                "--machines", type=click.IntRange(min=1), default=1, show_default=True, help="Nodes per job."
+            ),
+            click.option(
+                "--mpiprocs", type=click.IntRange(min=1), default=1, show_default=True, help="Ranks per node."
+            ),
+            click.option("--walltime", type=click.IntRange(min=60), help="Wall time per job in seconds."),
+            click.option("--queue", help="Queue or partition."),
+            click.option("--account", help="Account to charge."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def launch() -> None:
+    """Launch a study, a production or an analysis.
+
+    A profile with a broker hands it to the daemon; a profile without one runs it here, with live progress.
+    """
+
+
+@launch.command()
+@params.RECIPE
+@_PROTOCOL
+@_OVERRIDES
+@_job_options
+@_WAIT
+@params.PROFILE
+def study(
+    recipe: str, protocol: str | None, overrides: Path | None, wait: bool, profile: str | None, **job: Any
+) -> None:
+    """Launch a whole study from a recipe."""
+    with input_errors():
+        from aiida_cse.building.recipe import load_recipe
+
+        content, changes = load_recipe(recipe), _read_overrides(overrides)
+    profiles.load(profile)
+    from aiida_cse.workchains.study import StudyWorkChain
+
+    with input_errors():
+        builder = StudyWorkChain.get_builder_from_protocol(
+            codes=_codes(job), recipe=content, protocol=protocol, overrides=changes, options=_options(job)
+        )
+    _go(builder, wait)
+
+
+@launch.command()
+@click.option("--system", type=click.IntRange(min=1), required=True, help="PK of the relaxed interface.")
+@_TEMPERATURE
+@click.option("--seed", type=click.IntRange(min=1), help="Seed of the run; without it, that of the system.")
+@_PROTOCOL
+@_OVERRIDES
+@_job_options
+@_WAIT
+@params.PROFILE
+def production(
+    system: int,
+    temperature: float,
+    seed: int | None,
+    protocol: str | None,
+    overrides: Path | None,
+    wait: bool,
+    profile: str | None,
+    **job: Any,
+) -> None:
+    """Launch the production of a relaxed interface, with its reduction and analysis."""
+    with input_errors():
+        changes = _read_overrides(overrides)
+    profiles.load(profile)
+    from aiida_cse.data.system import CseSystemData
+    from aiida_cse.workchains.production import ProductionWorkChain
+
+    node = _load(system, CseSystemData, "--system")
+    seeds = node.info.seeds | ({} if seed is None else {"velocities": seed})
+    if "velocities" not in seeds:
+        raise InputError(f"--seed: system {system} names no seed for velocities; give one")
+    with input_errors():
+        builder = ProductionWorkChain.get_builder_from_protocol(
+            codes=_codes(job),
+            recipe={"seeds": seeds},
+            system=node,
+            temperature=temperature,
+            protocol=protocol,
+            overrides=changes,
+            options=_options(job),
+        )
+    _go(builder, wait)
+
+
+@launch.command()
+@click.option("--reduction", type=click.IntRange(min=1), required=True, help="PK of the reduction.")
+@_TEMPERATURE
+@_PROTOCOL
+@_OVERRIDES
+@_WAIT
+@params.PROFILE
+def analysis(
+    reduction: int,
+    temperature: float,
+    protocol: str | None,
+    overrides: Path | None,
+    wait: bool,
+    profile: str | None,
+) -> None:
+    """Launch the analysis of a reduced production; it reads no trajectory."""
+    with input_errors():
+        changes = _read_overrides(overrides)
+    profiles.load(profile)
+    from aiida_cse.data.reduction import CseReductionData
+    from aiida_cse.workchains.analysis import AnalysisWorkChain
+
+    node = _load(reduction, CseReductionData, "--reduction")
+    with input_errors():
+        builder = AnalysisWorkChain.get_builder_from_protocol(
+            reduction=node, temperature=temperature, protocol=protocol, overrides=changes
+        )
+    _go(builder, wait)
+
+
+def _read_overrides(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"--overrides {path}: no valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"--overrides {path}: must hold a mapping of keys to values")
+    return content
+
+
+def _codes(job: dict[str, Any]) -> Codes:
+    from aiida.common.exceptions import NotExistent
+    from aiida.orm import load_code
+
+    try:
+        return {"lammps": load_code(job["lammps"]), "cse": load_code(job["cse"])}
+    except NotExistent as error:
+        raise InputError(f"{error}; codes of this machine are made with: aiida-cse setup") from error
+
+
+def _options(job: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "resources": {"num_machines": job["machines"], "num_mpiprocs_per_machine": job["mpiprocs"]}
+    }
+    for key, name in (("walltime", "max_wallclock_seconds"), ("queue", "queue_name"), ("account", "account")):
+        if job[key] is not None:
+            options[name] = job[key]
+    return options
+
+
+NodeType = TypeVar("NodeType", bound="Node")
+
+
+def _load(pk: int, kind: type[NodeType], option: str) -> NodeType:
+    from aiida.common.exceptions import NotExistent
+    from aiida.orm import load_node
+
+    try:
+        node = load_node(pk)
+    except NotExistent as error:
+        raise InputError(f"{option}: there is no node {pk} in this profile") from error
+    if not isinstance(node, kind):
+        raise InputError(f"{option}: node {pk} is a {type(node).__name__}, it must be a {kind.__name__}")
+    return node
+
+
+def _go(builder: ProcessBuilder, wait: bool) -> None:
+    """Submit to the daemon where there is a broker, else run here."""
+    from aiida.manage import get_manager
+
+    from aiida_cse.cli.running import follow_shown, leave, run_shown, submit
+
+    if get_manager().get_profile().process_control_backend is None:  # type: ignore[union-attr]
+        leave(run_shown(builder))
+    node = submit(builder)
+    click.echo(f"submitted {node.process_label} <{node.pk}>; see: aiida-cse status {node.pk}")
+    if wait:
+        leave(follow_shown(node))

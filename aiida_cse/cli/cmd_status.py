@@ -1,0 +1,87 @@
+"""``aiida-cse status``: where a process stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aiida_cse.cli import params
+from aiida_cse.cli import profile as profiles
+
+if TYPE_CHECKING:
+    from aiida.orm import ProcessNode
+
+__all__ = ["status"]
+
+
+@click.command()
+@click.argument("pk", type=click.IntRange(min=1), metavar="[PK]", required=False)
+@params.PROFILE
+def status(pk: int | None, profile: str | None) -> None:
+    """Show where the process PK stands; without PK, the processes launched last.
+
+    For a finished study that is its table of results.
+    """
+    profiles.load(profile)
+    if pk is None:
+        _list_roots()
+    else:
+        _show(pk)
+
+
+def _show(pk: int) -> None:
+    from aiida.common.exceptions import NotExistent
+    from aiida.orm import ProcessNode, load_node
+    from rich.console import Console
+
+    from aiida_cse.cli.render import JobWatch, render_tree
+    from aiida_cse.cli.results import has_results, print_results
+    from aiida_cse.cli.tree import ProcessTree
+
+    try:
+        node = load_node(pk)
+    except NotExistent as error:
+        raise click.ClickException(f"there is no node {pk} in this profile") from error
+    if not isinstance(node, ProcessNode):
+        raise click.ClickException(f"node {pk} is a {type(node).__name__}, not a process")
+    console = Console(highlight=False)
+    console.print(render_tree(ProcessTree(node).root, JobWatch()))
+    if has_results(node):
+        print_results(node, console)
+    if (hint := _hint(node)) is not None:
+        click.echo(hint)
+
+
+def _hint(node: ProcessNode) -> str | None:
+    """Return what can be done about a process that does not go on by itself, None if there is nothing."""
+    from aiida_cse.cli.checkpoints import root_of
+    from aiida_cse.cli.engine import is_embedded
+    from aiida_cse.cli.locks import is_held
+
+    root = root_of(node)
+    if root.is_terminated:
+        return None
+    if not is_embedded(root):
+        return None
+    return "it is running" if is_held(root) else f"nothing runs it now; go on with: aiida-cse resume {root.pk}"
+
+
+def _list_roots(number: int = 10) -> None:
+    from aiida.orm import ProcessNode, QueryBuilder
+
+    from aiida_cse.cli.checkpoints import root_of
+    from aiida_cse.cli.render import duration
+
+    query = QueryBuilder().append(ProcessNode, filters={"process_type": {"like": "%:cse.%"}})
+    nodes = (row[0] for row in query.order_by({ProcessNode: {"id": "desc"}}).iterall())
+    roots = [node for node in nodes if root_of(node).pk == node.pk][:number]
+    if not roots:
+        click.echo("no process has been launched in this profile; try: aiida-cse demo")
+    for node in roots:
+        state = node.process_state.value if node.process_state else "created"
+        ending = f" [{node.exit_status}]" if node.is_finished else ""
+        spent = duration(node.mtime - node.ctime)
+        click.echo(
+            f"{node.pk:>8}  {node.ctime:%Y-%m-%d %H:%M}  {node.process_label:<24} {state}{ending} ({spent})"
+        )

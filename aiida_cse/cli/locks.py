@@ -1,0 +1,85 @@
+"""One Python per process: a lock that two commands cannot hold for the same run, and that dies with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from aiida.manage.configuration import get_config
+from aiida.orm import ProcessNode
+
+__all__ = ["ProcessBusyError", "is_held", "process_lock"]
+
+
+class ProcessBusyError(RuntimeError):
+    """Another Python steps this process."""
+
+
+def _path(node: ProcessNode) -> Path:
+    return Path(get_config().dirpath) / "embedded" / f"{node.uuid}.lock"
+
+
+def _open_locked(path: Path) -> TextIO | None:
+    """Return the locked file, or None if another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        stream = path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.close()
+            return None
+        # A holder that has just finished removes the file: then this lock is on a file that nobody else sees.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(stream.fileno())):
+                return stream
+        stream.close()
+
+
+@contextmanager
+def process_lock(node: ProcessNode) -> Iterator[None]:
+    """Hold the lock of the process ``node``; the kernel releases it when this Python ends, however it ends.
+
+    Raises
+    ------
+    ProcessBusyError
+        Another Python holds it; the message names the Python and the host.
+    """
+    path = _path(node)
+    stream = _open_locked(path)
+    if stream is None:
+        msg = f"process {node.pk} is being run by another Python ({_holder(path)}); wait for it or stop it first"
+        raise ProcessBusyError(msg)
+    with stream:
+        stream.truncate(0)
+        stream.write(f"process ID {os.getpid()} on {socket.gethostname()}")
+        stream.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def is_held(node: ProcessNode) -> bool:
+    """Return whether some Python is running the process ``node`` right now."""
+    path = _path(node)
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") or "it has just started"
+    except FileNotFoundError:
+        return "it has just ended"

@@ -1,0 +1,76 @@
+"""Which AiiDA configuration folder and which profile a command works with."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+__all__ = ["activate", "find_folder", "load", "verdi_prefix"]
+
+_FOLDER = ".aiida"
+
+
+def find_folder(start: Path | None = None) -> Path | None:
+    """Return the nearest ``.aiida`` with a configuration, from ``start`` (default: here) upwards."""
+    here = (start or Path.cwd()).absolute()
+    for parent in (here, *here.parents):
+        if (parent / _FOLDER / "config.json").is_file():
+            return parent / _FOLDER
+    return None
+
+
+def activate(*, create: bool = False) -> None:
+    """Choose the configuration folder, before AiiDA is imported.
+
+    ``AIIDA_PATH`` wins if it is set. Then comes the nearest ``.aiida`` from the current folder upwards, or, with
+    ``create``, that of the current folder, which is made. Last comes AiiDA's own default, in the home folder.
+
+    Raises
+    ------
+    click.ClickException
+        There is none of them.
+    """
+    if "AIIDA_PATH" not in os.environ:
+        folder = Path.cwd() / _FOLDER if create else find_folder() or Path.home() / _FOLDER
+        if not create and not folder.is_dir():
+            msg = f"there is no {_FOLDER} in this folder, above it or at home; make one with: aiida-cse setup"
+            raise click.ClickException(msg)
+        os.environ["AIIDA_PATH"] = str(folder)
+    if create:
+        path = Path(os.environ["AIIDA_PATH"].split(os.pathsep)[-1]).expanduser()
+        (path if path.name == _FOLDER else path / _FOLDER).mkdir(parents=True, exist_ok=True)
+
+
+def load(name: str | None) -> None:
+    """Load the profile ``name``, or the default one of the folder that :func:`activate` finds.
+
+    Raises
+    ------
+    click.ClickException
+        There is no such profile, or its storage cannot be used; says what to do.
+    """
+    activate()
+    from aiida.common.exceptions import AiidaException
+    from aiida.manage import get_manager
+    from aiida.manage.configuration import get_config
+
+    try:
+        config = get_config(create=True)
+        if name is None and config.default_profile_name is None:
+            msg = f"there is no AiiDA profile in {config.dirpath}; make one with: aiida-cse setup"
+            raise click.ClickException(msg)
+        get_manager().load_profile(name, allow_switch=True)
+        get_manager().get_profile_storage()
+    except AiidaException as error:
+        raise click.ClickException(str(error)) from error
+
+
+def verdi_prefix() -> str:
+    """Return what has to stand before ``verdi`` for it to find the profile that is loaded."""
+    from aiida.manage.configuration import get_config
+
+    folder = Path(get_config().dirpath)
+    return "" if folder == Path.home() / _FOLDER else f"AIIDA_PATH={shlex.quote(str(folder))} "

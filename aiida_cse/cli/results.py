@@ -1,0 +1,170 @@
+"""The tables of a finished study: its stages, its results per run, and where its time went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiida.orm import CalcJobNode, ProcessNode, QueryBuilder
+from rich.console import Console
+from rich.table import Table
+
+from aiida_cse.cli.render import duration
+
+__all__ = ["TimeShare", "has_results", "print_results", "time_share"]
+
+_STUDY = "aiida.workflows:cse.study"
+_LAMMPS = "aiida.calculations:cse.lammps"
+
+
+@dataclass(frozen=True)
+class TimeShare:
+    """Seconds of all LAMMPS jobs of a process, and of these the seconds that LAMMPS itself was stepping."""
+
+    jobs: int
+    seconds: float
+    lammps_seconds: float
+
+    @property
+    def overhead_per_job(self) -> float:
+        """What a job costs besides the stepping: AiiDA, the scheduler, and the start of LAMMPS; s."""
+        return (self.seconds - self.lammps_seconds) / self.jobs
+
+
+def has_results(node: ProcessNode) -> bool:
+    """Return whether the process is a study with at least one run to show."""
+    return node.process_type == _STUDY and node.is_terminated and "runs" in node.outputs
+
+
+def print_results(node: ProcessNode, console: Console) -> None:
+    """Print the tables of a study."""
+    console.print(_stage_table(node))
+    console.print(_result_table(node))
+    for label, run in sorted(node.outputs.runs.items()):
+        if "equilibration" in run:
+            _print_verdict(label, run["equilibration"], console)
+    share = time_share(node)
+    if share is not None:
+        console.print(
+            f"{share.jobs} LAMMPS jobs took {duration(share.seconds)}; LAMMPS stepped for "
+            f"{100 * share.lammps_seconds / share.seconds:.0f} % of it, the rest is "
+            f"{share.overhead_per_job:.1f} s per job"
+        )
+
+
+def time_share(node: ProcessNode) -> TimeShare | None:
+    """Return where the time of the LAMMPS jobs of ``node`` went, None if it has none."""
+    query = QueryBuilder()
+    query.append(ProcessNode, filters={"id": node.pk}, tag="root")
+    query.append(
+        CalcJobNode,
+        with_ancestors="root",
+        filters={"process_type": _LAMMPS, "attributes.process_state": "finished"},
+    )
+    jobs = [job for (job,) in query.all() if "results" in job.outputs]
+    if not jobs:
+        return None
+    return TimeShare(
+        jobs=len(jobs),
+        seconds=sum((job.mtime - job.ctime).total_seconds() for job in jobs),
+        lammps_seconds=sum(job.outputs.results["wall_seconds"] for job in jobs),
+    )
+
+
+# -- stages --------------------------------------------------------------------------------------------------
+
+_AVERAGES = (("temperature_K", "T (K)", ".0f"), ("density_g_cm3", "ρ (g/cm³)", ".2f"), ("lz_A", "Lz (Å)", ".1f"))
+
+
+def _stage_table(node: ProcessNode) -> Table:
+    table = Table(title="Stages", title_justify="left")
+    table.add_column("part")
+    table.add_column("stage")
+    headings = ("steps", "time", "ns/day", *(heading for _, heading, _ in _AVERAGES))
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for part, records in sorted(node.outputs.stages.items(), key=lambda item: item[1].ctime):
+        for row, stage in enumerate(records["stages"]):
+            table.add_row(*_stage_cells(part if row == 0 else "", stage))
+        table.add_section()
+    return table
+
+
+def _stage_cells(part: str, stage: Mapping[str, Any]) -> Iterator[str]:
+    yield part
+    yield str(stage["name"])
+    yield "" if stage["kind"] == "minimize" else f"{stage['step'] - stage['start_step']:,}"
+    yield "" if stage["wall_seconds"] is None else duration(stage["wall_seconds"])
+    yield _cell(stage.get("ns_per_day"), ".2f")
+    for key, _, form in _AVERAGES:
+        yield _cell(stage.get(key), form)
+
+
+# -- results -------------------------------------------------------------------------------------------------
+
+
+def _result_table(node: ProcessNode) -> Table:
+    runs = dict(sorted(node.outputs.runs.items()))
+    table = Table(title="Results", title_justify="left")
+    table.add_column("")
+    for label in runs:
+        table.add_column(label, justify="right")
+    rows: dict[str, dict[str, str]] = {}
+    for label, run in runs.items():
+        for name, cell in _result_cells(run):
+            rows.setdefault(name, {})[label] = cell
+    for name, cells in rows.items():
+        table.add_row(name, *(cells.get(label, "") for label in runs))
+    return table
+
+
+def _result_cells(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is shown of a run, as far as the run came."""
+    if "populations" in run:
+        found = run["populations"].get_dict()
+        for key, name in (("n_{}_excess", "N({} excess)"), ("n_{}_layer", "N({} 1st layer)")):
+            for ion in _ions(found):
+                if key.format(ion) in found:
+                    number, error = found[key.format(ion)], found.get(f"{key.format(ion)}_error")
+                    yield name.format(_name(ion)), _with_error(number, error)
+    if "transitions" in run and "equilibration" in run:
+        yield from _exchange_cells(run["transitions"].get_dict(), run["equilibration"].get_dict())
+
+
+def _exchange_cells(transitions: dict[str, Any], found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for ion in found["decided_by"]:
+        for direction in ("in", "out"):
+            yield f"S_{direction} ({ion})", str(transitions[f"s_{direction}_{ion.lower()}_ceramic"])
+    yield "EC (lower bound)", f"{found['ec']:.2f} (≥ {found['ec_lower_bound']:.2f})"
+    if (bound := found["rate_upper_bound_per_s"]) is not None:
+        yield "entries per second", f"< {bound:.2g}"
+    yield "equilibrated", "yes" if found["equilibrated"] else "no"
+
+
+def _print_verdict(label: str, equilibration: Any, console: Console) -> None:
+    found = equilibration.get_dict()
+    if found["equilibrated"]:
+        console.print(f"{label} is equilibrated:")
+    else:
+        console.print(f"{label} is not equilibrated, because not all of this holds:")
+    for reason in found["reasons"]:
+        console.print(f"  {reason}")
+
+
+def _ions(populations: Mapping[str, Any]) -> list[str]:
+    suffix = "_bulk"
+    return [key[2 : -len(suffix)] for key in populations if key.startswith("n_") and key.endswith(suffix)]
+
+
+def _name(ion: str) -> str:
+    """Return an ion as the field writes it: Li, but TFSI."""
+    return ion.capitalize() if len(ion) <= 2 else ion.upper()
+
+
+def _with_error(number: float, error: float | None) -> str:
+    return f"{number:.2f}" if error is None else f"{number:.2f} ± {error:.2f}"
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
