@@ -30,7 +30,7 @@ def nearest(word: str, known: Mapping[str, Any] | Sequence[str]) -> str:
     """Return ``did you mean 'x'?`` or, if nothing is near, all that is known: to end an error message with."""
     names = sorted(known)
     match = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"did you mean {match[0]!r}?" if match else f"known: {', '.join(names)}"
+    return f"did you mean {match[0]!r}?" if match else f"known: {', '.join(names) or 'none'}"
 
 
 class StrictModel(BaseModel):

@@ -1,0 +1,165 @@
+"""LAMMPS itself reads what was built: every coefficient is set, and energies are finite."""
+
+import math
+import subprocess
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymatgen.analysis.ewald import EwaldSummation
+from pymatgen.core.lattice import Lattice
+from pymatgen.core.structure import Structure
+from scipy.spatial.distance import cdist
+
+from aiida_cse.building.assembly import assemble
+from aiida_cse.building.chains import chain_molecule
+from aiida_cse.building.cut import cut_slab
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.salt import anion_molecule
+from aiida_cse.building.topology import BondedTerm, type_molecule
+from aiida_cse.forcefields import load_set
+from aiida_cse.forcefields.models import AngleTerm, BondTerm
+from aiida_cse.lammps.datafile import DataFile
+from aiida_cse.lammps.system import FILENAMES, System
+
+pytestmark = pytest.mark.integration
+
+SCRIPT = f"""\
+units real
+atom_style full
+variable cutoff index 10.0
+read_data {FILENAMES["data"]}
+include {FILENAMES["forcefield"]}
+kspace_style pppm 1e-6
+thermo_style custom step evdwl ecoul elong ebond eangle edihed
+run 0
+variable energy equal pe
+variable ebond equal ebond
+variable eangle equal eangle
+variable edihedral equal edihed
+print "energy ${{energy}}"
+print "ebond ${{ebond}}"
+print "eangle ${{eangle}}"
+print "edihedral ${{edihedral}}"
+write_restart state.restart
+write_data back.data nocoeff
+clear
+variable cutoff index 10.0
+read_restart state.restart
+include {FILENAMES["forcefield"]}
+kspace_style pppm 1e-6
+run 0
+variable again equal pe
+print "again ${{again}}"
+"""
+
+PRINTED = ("energy ", "again ", "ebond ", "eangle ", "edihedral ")
+
+#: said of every run 0, and of a wall without charges
+HARMLESS = ("No fixes with time integration", "Neighbor exclusions used with KSpace solver")
+
+
+def run(system: System, folder: Path, environment_bin: Path) -> dict[str, float]:
+    """Run the script on the system; return the printed energies."""
+    system.write(folder)
+    (folder / "run.in").write_text(SCRIPT)
+    done = subprocess.run(
+        [environment_bin / "lmp", "-in", "run.in", "-log", "none"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    warnings = [line for line in done.stdout.splitlines() if line.startswith("WARNING")]
+    assert [line for line in warnings if not any(known in line for known in HARMLESS)] == []
+    printed = [line.split() for line in done.stdout.splitlines() if line.startswith(PRINTED)]
+    return {name: float(value) for name, value in printed}
+
+
+@pytest.fixture(scope="module")
+def interface(slab: System, electrolyte: System) -> System:
+    return assemble(cut_slab(slab, slab.data), electrolyte)
+
+
+@pytest.mark.parametrize("name", ["slab", "electrolyte", "interface"])
+def test_lammps_reads_every_phase(
+    name: str, tmp_path: Path, environment_bin: Path, request: pytest.FixtureRequest
+) -> None:
+    system: System = request.getfixturevalue(name)
+    energies = run(system, tmp_path, environment_bin)
+    assert math.isfinite(energies["energy"])
+    assert energies["again"] == pytest.approx(energies["energy"], rel=1e-9), (
+        "the include file serves a restart too"
+    )
+    back = DataFile.read(tmp_path / "back.data")
+    assert back.positions == pytest.approx(system.data.positions, abs=1e-9)
+    assert np.array_equal(back.images, system.data.images)
+    assert np.array_equal(back.molecules, system.data.molecules)
+    assert {k: len(t) for k, t in back.topology.items()} == {k: len(t) for k, t in system.data.topology.items()}
+
+
+def test_the_energy_of_the_crystal_is_its_ewald_and_buckingham_sum(
+    slab: System, tmp_path: Path, environment_bin: Path
+) -> None:
+    energy = run(slab, tmp_path, environment_bin)["energy"]
+    assert energy == pytest.approx(ewald(slab.data) + buckingham(slab, cutoff=10.0), rel=2e-6)
+
+
+def ewald(data: DataFile) -> float:
+    """Return the Coulomb energy in kcal/mol by another program's Ewald sum."""
+    structure = Structure(Lattice.orthorhombic(*data.lengths), ["H"] * data.natoms, data.positions / data.lengths)
+    structure.add_oxidation_state_by_site(data.charges.tolist())
+    return float(EwaldSummation(structure).total_energy) * 23.060548
+
+
+def buckingham(system: System, cutoff: float) -> float:
+    """Return the sum of A exp(−r/ρ) − C/r⁶ over pairs and images, kcal/mol."""
+    data, terms = system.data, load_set("jalem-2015").buckingham_pairs()
+    labels = np.array([entry.label for entry in system.info.types])[data.types - 1]
+    reach = np.ceil(cutoff / data.lengths).astype(int)
+    shifts = np.array(list(product(*(range(-n, n + 1) for n in reach)))) * data.lengths
+    total = 0.0
+    for pair, term in terms.items():
+        first, second = (data.positions[labels == label] for label in pair)
+        images = (second + shifts[:, None, :]).reshape(-1, 3)
+        r = cdist(first, images)
+        r = r[(r > 1e-6) & (r < cutoff)]
+        twice = 2 if pair[0] == pair[1] else 1
+        total += float((term.a * np.exp(-r / term.rho) - term.c / r**6).sum()) / twice
+    return total
+
+
+def test_bonded_energies_are_those_of_the_published_forms(
+    recipe: Recipe, electrolyte: System, tmp_path: Path, environment_bin: Path
+) -> None:
+    energies = run(electrolyte, tmp_path, environment_bin)
+    chain = type_molecule("PEO", chain_molecule(recipe.polymer), load_set("opls-aa-peo"), [])
+    anion = type_molecule("TFSI", anion_molecule(recipe.salt), load_set("cl-p-2004"), [])
+    expected = {"bond": 0.0, "angle": 0.0, "dihedral": 0.0}
+    for molecule in range(2, 26):
+        positions = electrolyte.data.unwrapped[electrolyte.data.molecules == molecule]
+        typed = {57: chain, 15: anion}.get(len(positions))
+        for kind, terms in typed.terms.items() if typed else ():
+            expected[kind] += sum(bonded_energy(positions[list(path)], term) for path, term in terms)
+    for kind, energy in expected.items():
+        assert energies[f"e{kind}"] == pytest.approx(energy, rel=1e-6), kind
+
+
+def bonded_energy(x: np.ndarray, term: BondedTerm) -> float:
+    """Return the energy in kcal/mol of one bond, angle or dihedral with atoms at x."""
+    if isinstance(term, BondTerm):
+        return float(term.k * (np.linalg.norm(x[1] - x[0]) - term.r0) ** 2)
+    if isinstance(term, AngleTerm):
+        a, b = x[0] - x[1], x[2] - x[1]
+        theta = np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+        return float(term.k * (theta - np.deg2rad(term.theta0)) ** 2)
+    a, b, c = np.diff(x, axis=0)
+    m, n = np.cross(a, b), np.cross(b, c)
+    phi = np.arctan2(np.linalg.norm(b) * (a @ n), m @ n)
+    signs = (1, -1, 1, -1)
+    return float(
+        sum(v / 2 * (1 + s * np.cos(k * phi)) for k, (v, s) in enumerate(zip(term.opls, signs, strict=True), 1))
+    )
