@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
 from aiida_cse.physics import checks
+from aiida_cse.physics.counting import poisson_lower
 from aiida_cse.physics.populations import drift_test
 
 __all__ = [
@@ -65,11 +66,14 @@ def equilibration_coefficient(entries: float, exits: float, lam: float = 10.0) -
 def equilibration_lower_bound(entries: float, exits: float, level: float = 0.975, lam: float = 10.0) -> float:
     """One-sided lower bound of the equilibration coefficient of the expected counts.
 
-    The means of entries and of exits have independent Jeffreys posteriors, Gamma(S + ½, 1), and the bound is
-    the (1 − level) quantile of EC over both. EC falls on either side of balance, so independent posteriors
-    lower it; entries and exits of ions that must leave before they come back are positively correlated and
-    closer to balance than that. Both make the bound conservative, and both rule out an upper bound made the
-    same way. 7 in and 7 out give 0.26, 20 and 20 give 0.52. Without an event on one side it is 0.
+    It is the lower of two bounds. Near balance, the (1 − level) quantile of EC where the means of entries
+    and of exits have independent Jeffreys posteriors, Gamma(S + ½, 1): EC falls on either side of
+    balance, so independent posteriors lower it, and ions that must leave before they come back are closer
+    to balance than that. Far from balance, where EC is all about the smaller count and Jeffreys' tail is
+    too short for few events, EC of the exact (Garwood) lower bound of the smaller mean and the larger
+    count. 7 in and 7 out give 0.26, 20 and 20 give 0.52. Without an event on one side it is 0. There is
+    no upper bound of this kind: EC is at its maximum at balance, so that the posterior lies below the
+    truth there.
 
     Raises
     ------
@@ -79,8 +83,15 @@ def equilibration_lower_bound(entries: float, exits: float, level: float = 0.975
     into, out = checks.count("entries", entries), checks.count("exits", exits)
     tail = 1 - checks.probability("level", level)
     offset = checks.positive("lam", lam)
-    if min(into, out) == 0:
+    fewer, more = sorted((into, out))
+    if fewer == 0:
         return 0.0
+    least = poisson_lower(fewer, level)
+    return min(_posterior_quantile(into, out, tail, offset), 2 * least / (least + more + offset))
+
+
+def _posterior_quantile(into: int, out: int, tail: float, offset: float) -> float:
+    """Return the ``tail`` quantile of EC where both means have independent Jeffreys posteriors."""
     posterior_in, posterior_out = stats.gamma(into + 0.5), stats.gamma(out + 0.5)
     means = posterior_in.ppf((np.arange(_NODES) + 0.5) / _NODES)
 
@@ -91,7 +102,11 @@ def equilibration_lower_bound(entries: float, exits: float, level: float = 0.975
         above = np.maximum(posterior_out.cdf(high) - posterior_out.cdf(low), 0)
         return 1 - float(above.mean())
 
-    return float(optimize.brentq(lambda bound: probability_below(bound) - tail, 1e-9, 1 - 1e-9, xtol=1e-10))
+    if probability_below(_SMALLEST) >= tail:
+        return 0.0
+    return float(
+        optimize.brentq(lambda bound: probability_below(bound) - tail, _SMALLEST, 1 - _SMALLEST, xtol=1e-10)
+    )
 
 
 def net_flux_test(net_fluxes: ArrayLike) -> NetFlux:

@@ -33,11 +33,11 @@ def test_lower_bounds() -> None:
     assert equilibration_lower_bound(0, 9) == 0.0
 
 
-def test_lower_bound_is_the_quantile_of_the_posterior() -> None:
+def test_lower_bound_near_balance_is_the_quantile_of_the_posterior() -> None:
     rng = np.random.default_rng(2)
-    into, out = rng.gamma(7.5, size=400_000), rng.gamma(12.5, size=400_000)
+    into, out = rng.gamma(7.5, size=400_000), rng.gamma(8.5, size=400_000)
     sampled = np.quantile(2 * np.minimum(into, out) / (into + out + 10), 0.025)
-    assert equilibration_lower_bound(7, 12) == pytest.approx(sampled, abs=2e-3)
+    assert equilibration_lower_bound(7, 8) == pytest.approx(sampled, abs=2e-3)
 
 
 @given(COUNTS, COUNTS, st.floats(0.1, 1e6))
@@ -69,6 +69,17 @@ def test_bound_covers_on_alternating_ions(per_frame: float) -> None:
         both = sum(count_transitions(labels).exchange("ceramic").values(), Exchange(0, 0))
         covered += bound(both.entries, both.exits) <= truth
     assert covered >= 0.975 * experiments
+
+
+@pytest.mark.parametrize(("entries", "exits"), [(0.1, 10), (0.8, 24), (1, 10), (3, 9), (5, 100), (20, 60)])
+def test_bound_covers_far_from_balance(entries: float, exits: float) -> None:
+    bound = cache(equilibration_lower_bound)
+    experiments = 4000
+    counts = np.random.default_rng(3).poisson((entries, exits), (experiments, 2)).tolist()
+    truth = 2 * min(entries, exits) / (entries + exits + 10)
+    covered = sum(bound(into, out) <= truth for into, out in counts)
+    noise = np.sqrt(0.975 * 0.025 / experiments)
+    assert covered / experiments >= 0.975 - 2 * noise
 
 
 def test_net_flux() -> None:
