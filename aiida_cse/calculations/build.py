@@ -104,7 +104,12 @@ def _validate_component(value: orm.Str, _: Any) -> str | None:
     return None
 
 
-def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
-    if "component" in value and value["component"].value == "electrolyte" and "ceramic" not in value:
+def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
+    if (
+        "component" in ports
+        and "component" in value
+        and value["component"].value == "electrolyte"
+        and "ceramic" not in value
+    ):
         return "an electrolyte is built on the cross-section of a ceramic: the input 'ceramic' is missing"
     return None

@@ -149,12 +149,12 @@ def _validate_settings(value: orm.Dict | None, _: Any) -> str | None:
     return None
 
 
-def _validate_inputs(value: dict[str, Any], ctx: Any) -> str | None:
+def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
     if "script" in value:
-        message: str | None = LammpsRawCalculation.validate_inputs(value, ctx)
+        message: str | None = LammpsRawCalculation.validate_inputs(value, ports)
         return message
-    missing = [key for key in ("system", "plan") if key not in value]
-    if missing and "code" in value:
+    missing = [key for key in ("system", "plan") if key in ports and key not in value]
+    if missing:
         return f"inputs {', '.join(missing)} are missing: give system and plan, or a whole script"
     return None
 

@@ -96,7 +96,8 @@ class ReduceCalculation(CalcJob):
 
 def _link(folder: orm.RemoteData | orm.RemoteStashData, name: str) -> tuple[str, str, str]:
     path = folder.get_remote_path() if isinstance(folder, orm.RemoteData) else folder.target_basepath
-    return (folder.computer.uuid, path, name)
+    computer: Any = folder.computer
+    return (computer.uuid, path, name)
 
 
 def _validate_sampling(value: orm.Dict, _: Any) -> str | None:
@@ -107,14 +108,17 @@ def _validate_sampling(value: orm.Dict, _: Any) -> str | None:
     return None
 
 
-def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
+def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
+    if "folders" not in ports:
+        return None
     if not value.get("folders"):
         return "folders: at least one segment is needed"
     if "code" in value:
+        computer = value["code"].computer
         for name, folder in value["folders"].items():
-            if folder.computer.uuid != value["code"].computer.uuid:
+            if folder.computer.uuid != computer.uuid:
                 return (
-                    f"folders.{name} lies on {folder.computer.label}, the code on {value['code'].computer.label}: "
+                    f"folders.{name} lies on {folder.computer.label}, the code on {computer.label}: "
                     "a trajectory is reduced where it lies, set up the code cse there"
                 )
     return None

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from aiida.orm import CalcJobNode, ProcessNode, QueryBuilder
+from aiida.orm import ProcessNode, load_node
 from rich.console import Console
 from rich.table import Table
 
 from aiida_cse.cli.render import duration
+from aiida_cse.cli.tree import ProcessTree
 
 __all__ = ["TimeShare", "has_results", "print_results", "time_share"]
+
+Stage = Mapping[str, Any]
 
 _STUDY = "aiida.workflows:cse.study"
 _LAMMPS = "aiida.calculations:cse.lammps"
@@ -49,20 +54,15 @@ def print_results(node: ProcessNode, console: Console) -> None:
         console.print(
             f"{share.jobs} LAMMPS jobs took {duration(share.seconds)}; LAMMPS stepped for "
             f"{100 * share.lammps_seconds / share.seconds:.0f} % of it, the rest is "
-            f"{share.overhead_per_job:.1f} s per job"
+            f"{share.overhead_per_job:.1f} s per job",
+            soft_wrap=True,
         )
 
 
 def time_share(node: ProcessNode) -> TimeShare | None:
     """Return where the time of the LAMMPS jobs of ``node`` went, None if it has none."""
-    query = QueryBuilder()
-    query.append(ProcessNode, filters={"id": node.pk}, tag="root")
-    query.append(
-        CalcJobNode,
-        with_ancestors="root",
-        filters={"process_type": _LAMMPS, "attributes.process_state": "finished"},
-    )
-    jobs = [job for (job,) in query.all() if "results" in job.outputs]
+    branches = (branch for branch in ProcessTree(node).root.descendants() if branch.process_type == _LAMMPS)
+    jobs = [job for job in (load_node(branch.pk) for branch in branches) if "results" in job.outputs]
     if not jobs:
         return None
     return TimeShare(
@@ -79,26 +79,34 @@ _AVERAGES = (("temperature_K", "T (K)", ".0f"), ("density_g_cm3", "ρ (g/cm³)",
 
 def _stage_table(node: ProcessNode) -> Table:
     table = Table(title="Stages", title_justify="left")
-    table.add_column("part")
-    table.add_column("stage")
+    table.add_column("part", no_wrap=True)
+    table.add_column("stage", no_wrap=True)
     headings = ("steps", "time", "ns/day", *(heading for _, heading, _ in _AVERAGES))
     for heading in headings:
         table.add_column(heading, justify="right")
     for part, records in sorted(node.outputs.stages.items(), key=lambda item: item[1].ctime):
-        for row, stage in enumerate(records["stages"]):
-            table.add_row(*_stage_cells(part if row == 0 else "", stage))
+        for row, stages in enumerate(_series(records["stages"])):
+            table.add_row(part if row == 0 else "", *_stage_cells(stages))
         table.add_section()
     return table
 
 
-def _stage_cells(part: str, stage: Mapping[str, Any]) -> Iterator[str]:
-    yield part
-    yield str(stage["name"])
-    yield "" if stage["kind"] == "minimize" else f"{stage['step'] - stage['start_step']:,}"
-    yield "" if stage["wall_seconds"] is None else duration(stage["wall_seconds"])
-    yield _cell(stage.get("ns_per_day"), ".2f")
+def _series(stages: Iterable[Stage]) -> list[list[Stage]]:
+    """Group what is one schedule: consecutive stages whose names differ in a number at the end only."""
+    return [list(group) for _, group in groupby(stages, key=lambda stage: re.sub(r"_\d+$", "_", stage["name"]))]
+
+
+def _stage_cells(stages: list[Stage]) -> Iterator[str]:
+    """Yield a row: the sums over the stages, and the averages of the last one."""
+    first, last = stages[0], stages[-1]
+    steps = sum(stage["step"] - stage["start_step"] for stage in stages if stage["kind"] != "minimize")
+    times = [stage["wall_seconds"] for stage in stages if stage["wall_seconds"] is not None]
+    yield first["name"] if first is last else f"{first['name']} … {last['name'].rsplit('_', 1)[1]}"
+    yield f"{steps:,}" if steps else ""
+    yield duration(sum(times)) if times else ""
+    yield _cell(last.get("ns_per_day"), ".2f")
     for key, _, form in _AVERAGES:
-        yield _cell(stage.get(key), form)
+        yield _cell(last.get(key), form)
 
 
 # -- results -------------------------------------------------------------------------------------------------
@@ -149,7 +157,7 @@ def _print_verdict(label: str, equilibration: Any, console: Console) -> None:
     else:
         console.print(f"{label} is not equilibrated, because not all of this holds:")
     for reason in found["reasons"]:
-        console.print(f"  {reason}")
+        console.print(f"  {reason}", soft_wrap=True)
 
 
 def _ions(populations: Mapping[str, Any]) -> list[str]:

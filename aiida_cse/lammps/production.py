@@ -49,7 +49,7 @@ class ProductionPlan(BaseModel):
         segment, frame = self._steps(self.segment_ps), self._steps(self.frame_ps)
         if segment % cadence:
             msg = (
-                f"segment_ps = {self.segment_ps:g} ({segment} steps) must be a multiple of the checkpoints' cadence,"
+                f"segment_ps = {self.segment_ps:g} ({segment} steps) must be a multiple of the checkpoint cadence,"
                 f" settings.restart_interval = {cadence} steps"
             )
             raise ValueError(msg)

@@ -104,10 +104,10 @@ def _minimize(span: Span) -> list[str]:
         "restart 0",
         "thermo 50",
         f"group frozen subtract all {group}",
-        "fix freeze frozen setforce 0.0 0.0 0.0",
+        f"fix {span.stage.name} frozen setforce 0.0 0.0 0.0",
         "min_style cg",
         f"minimize 1e-6 1e-6 {span.stage.max_iterations} {10 * span.stage.max_iterations}",
-        "unfix freeze",
+        f"unfix {span.stage.name}",
         "group frozen delete",
         f"reset_timestep {span.end}",
         *_checkpoint(),
@@ -148,15 +148,15 @@ def _pushoff(span: Span, plan: JobPlan) -> tuple[list[str], list[str]]:
         "kspace_style none",
         f"pair_style soft {SOFT_RANGE}",
         "pair_coeff * * 0.0",
-        f"variable push_off equal ramp(0.0,{SOFT_PREFACTOR})",
-        "fix push_off all adapt 1 pair soft a * * v_push_off",
+        f"variable {stage.name}_prefactor equal ramp(0.0,{SOFT_PREFACTOR})",
+        f"fix {stage.name}_soft all adapt 1 pair soft a * * v_{stage.name}_prefactor",
         f"fix {stage.name} {group} nve/limit {PUSHOFF_LIMIT}",
         f"fix {stage.name}_bath {group} langevin {_ramp(stage.temperature)} {stage.thermostat_fs:g} {plan.seed}",
     ]
     closing = [
         f"unfix {stage.name}_bath",
         f"unfix {stage.name}",
-        "unfix push_off",
+        f"unfix {stage.name}_soft",
         f"include {FILENAMES['forcefield']}",
         _kspace(plan.settings),
     ]
@@ -171,8 +171,12 @@ def _integrator(stage: Stage) -> tuple[list[str], list[str]]:
         bath += f" {_barostat(stage)} dilate {group} fixedpoint 0.0 0.0 0.0"
     opening, closing = [], [f"unfix {stage.name}"]
     if stage.mobile == "electrolyte":
-        # The constraint virial of the rigid slab takes out the kinetic pressure that it no longer has.
-        opening.append(f"fix {stage.name}_rigid ceramic rigid/nve single force 1 off off off torque 1 off off off")
+        # The body would keep the momentum that its atoms start with, force-free as it is. Its constraint virial
+        # takes out the kinetic pressure that a frozen slab no longer has.
+        opening += [
+            "velocity ceramic set 0.0 0.0 0.0",
+            f"fix {stage.name}_rigid ceramic rigid/nve single force 1 off off off torque 1 off off off",
+        ]
         closing.append(f"unfix {stage.name}_rigid")
     opening += [
         f"fix {stage.name} {group} {stage.kind} {bath}",

@@ -69,6 +69,7 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
 
     def analyse(self) -> ExitCode | None:
         """Analyse the reduction and say the verdict."""
+        results: Any
         results, node = analyse.run_get_node(**self.inputs)
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_ANALYSIS.format(reason=node.exit_message)

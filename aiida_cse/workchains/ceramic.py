@@ -73,7 +73,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         builder.build = {"code": codes["cse"], "recipe": node, "metadata": cse_metadata()}
         builder.base = base_inputs(codes, inputs.get("base"), options)
         builder.schedule = inputs["schedule"]
-        builder.temperature = inputs["temperature"]
+        builder.temperature = float(inputs["temperature"])
         builder.seed = node["seeds"]["velocities"]
         return builder
 
@@ -99,8 +99,9 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
 
     def cut(self) -> ExitCode | None:
         """Cut the equilibrated slab out of the crystal."""
+        ceramic: Any
         ceramic, cutting = cut_slab.run_get_node(self.ctx.system, self.ctx.final)
-        if not isinstance(ceramic, CseSystemData):
+        if not cutting.is_finished_ok:
             return self.exit_codes.ERROR_BUILD.format(reason=cutting.exit_message)
         self.out("ceramic", ceramic)
         (x, y, _), thickness = ceramic.info.box, ceramic.info.slab.thickness

@@ -60,7 +60,7 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         builder.build = {"code": codes["cse"], "recipe": node, "metadata": cse_metadata()}
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.schedule = inputs["schedule"]
-        builder.temperature = inputs["temperature"]
+        builder.temperature = float(inputs["temperature"])
         builder.seed = node["seeds"]["velocities"]
         if ceramic is not None:
             builder.ceramic = ceramic

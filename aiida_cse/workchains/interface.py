@@ -78,8 +78,9 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
 
     def assemble(self) -> ExitCode | None:
         """Join the phases."""
+        interface: Any
         interface, joining = assemble.run_get_node(self.inputs.ceramic, self.inputs.electrolyte, self.inputs.gap)
-        if not isinstance(interface, CseSystemData):
+        if not joining.is_finished_ok:
             return self.exit_codes.ERROR_BUILD.format(reason=joining.exit_message)
         self.ctx.system = interface
         self.out("assembled", interface)

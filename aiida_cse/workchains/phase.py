@@ -152,8 +152,8 @@ def _validate_schedule(value: orm.Dict, _: Any) -> str | None:
     return f"schedule: {error}" if error else None
 
 
-def _validate_temperature(value: dict[str, Any], _: Any) -> str | None:
-    if "schedule" not in value or "temperature" in value:
+def _validate_temperature(value: dict[str, Any], ports: Any) -> str | None:
+    if "temperature" not in ports or "schedule" not in value or "temperature" in value:
         return None
     error = schedule_error(value["schedule"].get_dict(), None)
     return f"schedule: {error}" if error else None
