@@ -9,6 +9,7 @@ import click
 
 from aiida_cse.cli import params
 from aiida_cse.cli import profile as profiles
+from aiida_cse.cli.hints import aiida_cse, verdi
 
 if TYPE_CHECKING:
     from aiida.orm import ProcessNode
@@ -47,7 +48,7 @@ def demo(new: bool, lmp: Path | None, mpiprocs: int) -> None:
         click.echo(f"going on with the interrupted demo <{study.pk}>")
         study = resume_shown(study)
     else:
-        click.echo(f"the demo <{study.pk}> has run already; run it again with: aiida-cse demo --new")
+        click.echo(f"the demo <{study.pk}> has run already; run it again with: {aiida_cse('demo', '--new')}")
     _tell(study)
 
 
@@ -84,9 +85,8 @@ def _tell(study: ProcessNode) -> None:
 
     if has_results(study):
         print_results(study, Console(highlight=False))
-        verdi = f"{profiles.verdi_prefix()}verdi process"
         click.echo(f"\nthe study is process {study.pk}; three things to try next:")
-        click.echo(f"  aiida-cse status {study.pk}")
-        click.echo(f"  {verdi} report {study.pk}")
-        click.echo(f"  {verdi} dump {study.pk}")
+        click.echo(f"  {aiida_cse('status', study.pk)}")
+        click.echo(f"  {verdi('process', 'report', study.pk)}")
+        click.echo(f"  {verdi('process', 'dump', study.pk)}")
     leave(study)

@@ -11,6 +11,7 @@ import click
 from aiida_cse.cli import params
 from aiida_cse.cli import profile as profiles
 from aiida_cse.cli.errors import InputError, input_errors
+from aiida_cse.cli.hints import aiida_cse
 
 if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
@@ -180,7 +181,7 @@ def _codes(job: dict[str, Any]) -> Codes:
     try:
         return {"lammps": load_code(job["lammps"]), "cse": load_code(job["cse"])}
     except NotExistent as error:
-        raise InputError(f"{error}; codes of this machine are made with: aiida-cse setup") from error
+        raise InputError(f"{error}; codes of this machine are made with: {aiida_cse('setup')}") from error
 
 
 def _options(job: dict[str, Any]) -> dict[str, Any]:
@@ -218,6 +219,6 @@ def _go(builder: ProcessBuilder, wait: bool) -> None:
     if get_manager().get_profile().process_control_backend is None:  # type: ignore[union-attr]
         leave(run_shown(builder))
     node = submit(builder)
-    click.echo(f"submitted {node.process_label} <{node.pk}>; see: aiida-cse status {node.pk}")
+    click.echo(f"submitted {node.process_label} <{node.pk}>; see: {aiida_cse('status', node.pk)}")
     if wait:
         leave(follow_shown(node))

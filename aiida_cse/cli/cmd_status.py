@@ -8,6 +8,7 @@ import click
 
 from aiida_cse.cli import params
 from aiida_cse.cli import profile as profiles
+from aiida_cse.cli.hints import aiida_cse
 
 if TYPE_CHECKING:
     from aiida.orm import ProcessNode
@@ -64,7 +65,7 @@ def _hint(node: ProcessNode) -> str | None:
         return None
     if not is_embedded(root):
         return None
-    return "it is running" if is_held(root) else f"nothing runs it now; go on with: aiida-cse resume {root.pk}"
+    return "it is running" if is_held(root) else f"nothing runs it now; go on with: {aiida_cse('resume', root.pk)}"
 
 
 def _list_roots(number: int = 10) -> None:
@@ -77,7 +78,7 @@ def _list_roots(number: int = 10) -> None:
     nodes = (row[0] for row in query.order_by({ProcessNode: {"id": "desc"}}).iterall())
     roots = [node for node in nodes if root_of(node).pk == node.pk][:number]
     if not roots:
-        click.echo("no process has been launched in this profile; try: aiida-cse demo")
+        click.echo(f"no process has been launched in this profile; try: {aiida_cse('demo')}")
     for node in roots:
         state = node.process_state.value if node.process_state else "created"
         ending = f" [{node.exit_status}]" if node.is_finished else ""

@@ -18,6 +18,7 @@ from aiida.orm import ProcessNode, load_node
 from plumpy import ensure_portal
 
 from aiida_cse.cli.checkpoints import awaited_children, load_tree, root_of
+from aiida_cse.cli.hints import aiida_cse
 from aiida_cse.cli.locks import ProcessBusyError, process_lock
 from aiida_cse.cli.signals import stop_requests
 
@@ -48,7 +49,7 @@ class UnfinishedError(RuntimeError):
     """The run stopped before its end; ``pk`` is what resumes it."""
 
     def __init__(self, pk: int, reason: str) -> None:
-        super().__init__(f"{reason}; go on with: aiida-cse resume {pk}")
+        super().__init__(f"{reason}; go on with: {aiida_cse('resume', pk)}")
         self.pk = pk
 
 

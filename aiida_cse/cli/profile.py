@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 import click
 
-__all__ = ["activate", "find_folder", "load", "verdi_prefix"]
+from aiida_cse.cli.hints import aiida_cse
+
+__all__ = ["activate", "find_folder", "load"]
 
 _FOLDER = ".aiida"
 
@@ -36,7 +37,7 @@ def activate(*, create: bool = False) -> None:
     if "AIIDA_PATH" not in os.environ:
         folder = Path.cwd() / _FOLDER if create else find_folder() or Path.home() / _FOLDER
         if not create and not folder.is_dir():
-            msg = f"there is no {_FOLDER} in this folder, above it or at home; make one with: aiida-cse setup"
+            msg = f"there is no {_FOLDER} in this folder, above it or at home; make one with: {aiida_cse('setup')}"
             raise click.ClickException(msg)
         os.environ["AIIDA_PATH"] = str(folder)
     if create:
@@ -60,17 +61,9 @@ def load(name: str | None) -> None:
     try:
         config = get_config(create=True)
         if name is None and config.default_profile_name is None:
-            msg = f"there is no AiiDA profile in {config.dirpath}; make one with: aiida-cse setup"
+            msg = f"there is no AiiDA profile in {config.dirpath}; make one with: {aiida_cse('setup')}"
             raise click.ClickException(msg)
         get_manager().load_profile(name, allow_switch=True)
         get_manager().get_profile_storage()
     except AiidaException as error:
         raise click.ClickException(str(error)) from error
-
-
-def verdi_prefix() -> str:
-    """Return what has to stand before ``verdi`` for it to find the profile that is loaded."""
-    from aiida.manage.configuration import get_config
-
-    folder = Path(get_config().dirpath)
-    return "" if folder == Path.home() / _FOLDER else f"AIIDA_PATH={shlex.quote(str(folder))} "

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from aiida.orm import ProcessNode, load_node
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -78,16 +79,20 @@ _AVERAGES = (("temperature_K", "T (K)", ".0f"), ("density_g_cm3", "ρ (g/cm³)",
 
 
 def _stage_table(node: ProcessNode) -> Table:
-    table = Table(title="Stages", title_justify="left")
-    table.add_column("part", no_wrap=True)
-    table.add_column("stage", no_wrap=True)
-    headings = ("steps", "time", "ns/day", *(heading for _, heading, _ in _AVERAGES))
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    table = _table("Stages")
+    for heading in ("steps", "time", "ns/day", *(heading for _, heading, _ in _AVERAGES)):
+        table.add_column(heading, justify="right", no_wrap=True)
     for part, records in sorted(node.outputs.stages.items(), key=lambda item: item[1].ctime):
-        for row, stages in enumerate(_series(records["stages"])):
-            table.add_row(part if row == 0 else "", *_stage_cells(stages))
-        table.add_section()
+        table.add_row(part, style="bold")
+        for stages in _series(records["stages"]):
+            name, *cells = _stage_cells(stages)
+            table.add_row(f"  {name}", *cells)
+    return table
+
+
+def _table(title: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(title, no_wrap=True)
     return table
 
 
@@ -114,10 +119,9 @@ def _stage_cells(stages: list[Stage]) -> Iterator[str]:
 
 def _result_table(node: ProcessNode) -> Table:
     runs = dict(sorted(node.outputs.runs.items()))
-    table = Table(title="Results", title_justify="left")
-    table.add_column("")
+    table = _table("Results")
     for label in runs:
-        table.add_column(label, justify="right")
+        table.add_column(label, justify="right", no_wrap=True)
     rows: dict[str, dict[str, str]] = {}
     for label, run in runs.items():
         for name, cell in _result_cells(run):

@@ -22,6 +22,7 @@ from aiida_cse.cli.engine import (
     resume_embedded,
     run_embedded,
 )
+from aiida_cse.cli.hints import aiida_cse
 from aiida_cse.cli.locks import ProcessBusyError
 from aiida_cse.cli.render import duration
 
@@ -58,7 +59,7 @@ def follow_shown(node: ProcessNode) -> ProcessNode:
                 show(node)
                 time.sleep(1)
     except KeyboardInterrupt:
-        click.echo(f"the daemon goes on with it; see: aiida-cse status {node.pk}", err=True)
+        click.echo(f"the daemon goes on with it; see: {aiida_cse('status', node.pk)}", err=True)
         sys.exit(_INTERRUPTED)
     return node
 

@@ -1,0 +1,37 @@
+"""Commands for the user to copy: they work as they are printed, also where nothing is on PATH."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+__all__ = ["aiida_cse", "verdi"]
+
+
+def aiida_cse(*words: object) -> str:
+    """Return a call of ``aiida-cse``."""
+    return _call("aiida-cse", words)
+
+
+def verdi(*words: object) -> str:
+    """Return a call of ``verdi`` that finds the profile that is loaded."""
+    from aiida.manage.configuration import get_config
+
+    folder = Path(get_config().dirpath)
+    prefix = "" if folder == Path.home() / ".aiida" else f"AIIDA_PATH={shlex.quote(_short(folder))} "
+    return prefix + _call("verdi", words)
+
+
+def _call(program: str, words: tuple[object, ...]) -> str:
+    own = Path(sys.executable).parent / program
+    found = shutil.which(program)
+    on_path = found is not None and (not own.exists() or Path(found).samefile(own))
+    return " ".join([program if on_path else shlex.quote(_short(own)), *map(str, words)])
+
+
+def _short(path: Path) -> str:
+    """Return the path as seen from here if it lies below."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
