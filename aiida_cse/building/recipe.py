@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from aiida_cse.building.smiles import parse_smiles
 from aiida_cse.forcefields.library import load_set
 from aiida_cse.forcefields.pairs import Mixing
-from aiida_cse.forcefields.strict import Name, Number, StrictModel, located, nearest
+from aiida_cse.validation import Name, Number, StrictModel, located, nearest
 
 __all__ = [
     "AnionRecipe",

@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from aiida_cse.lammps.system import System
 from aiida_cse.trajectory.config import ReductionConfig, default_config
+from aiida_cse.validation import StrictModel
 
 __all__ = ["Sampling", "reduction_config"]
 
 
-class Sampling(BaseModel):
+class Sampling(StrictModel):
     """How a trajectory is sampled: frames as LAMMPS wrote them, blocks and snapshots in ps.
 
     ``anion_point`` says which point stands for an anion: its centre of mass, or the one atom type
     ``anion_atom``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     timestep_fs: float = Field(gt=0, le=4)
     frame_ps: float = Field(gt=0)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.system import FILENAMES
-from aiida_cse.lammps.validation import explain
+from aiida_cse.validation import explain
 
 __all__ = ["BuildCalculation", "validate_recipe"]
 
@@ -94,7 +94,7 @@ def validate_recipe(value: orm.Dict, _: Any) -> str | None:
     try:
         Recipe.model_validate(value.get_dict())
     except ValidationError as error:
-        return f"recipe: {explain(error, Recipe)}"
+        return f"recipe: {explain(error)}"
     return None
 
 

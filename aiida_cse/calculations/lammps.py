@@ -16,7 +16,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.script import FINAL_DATA, LOG, PROLOGUE, START_RECORD, render_script
 from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.lammps.system import FILENAMES
-from aiida_cse.lammps.validation import explain, nearest
+from aiida_cse.validation import explain, nearest
 
 __all__ = ["LammpsStageCalculation"]
 
@@ -136,7 +136,7 @@ def _validate_plan(value: orm.Dict | None, _: Any) -> str | None:
     try:
         JobPlan.model_validate(value.get_dict())
     except ValidationError as error:
-        return "plan: " + explain(error, JobPlan)
+        return "plan: " + explain(error)
     return None
 
 

@@ -14,7 +14,7 @@ from aiida_cse.building.sampling import Sampling, reduction_config
 from aiida_cse.data.reduction import FILENAME, CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.script import TRAJECTORY
-from aiida_cse.lammps.validation import explain
+from aiida_cse.validation import explain
 
 __all__ = ["ReduceCalculation"]
 
@@ -104,7 +104,7 @@ def _validate_sampling(value: orm.Dict, _: Any) -> str | None:
     try:
         Sampling.model_validate(value.get_dict())
     except ValidationError as error:
-        return f"sampling: {explain(error, Sampling)}"
+        return f"sampling: {explain(error)}"
     return None
 
 

@@ -8,7 +8,7 @@ from importlib import resources
 import yaml
 
 from aiida_cse.forcefields.models import ForceFieldSet
-from aiida_cse.forcefields.strict import nearest
+from aiida_cse.validation import nearest
 
 __all__ = ["available_sets", "load_set"]
 

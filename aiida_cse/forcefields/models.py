@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import Field, model_validator
 
-from aiida_cse.forcefields.strict import Name, Number, StrictModel, nearest
+from aiida_cse.validation import Name, Number, StrictModel, nearest
 
 __all__ = [
     "AngleTerm",

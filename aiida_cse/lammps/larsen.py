@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from aiida_cse.lammps.stage import Stage
-from aiida_cse.lammps.validation import explain
+from aiida_cse.validation import StrictModel, explain
 
 __all__ = ["LARSEN", "expand_larsen"]
 
@@ -44,9 +44,7 @@ _STEPS: tuple[tuple[float | None, str, float], ...] = (
 )
 
 
-class _Scheme(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Scheme(StrictModel):
     schedule: str
     max_temperature: float = Field(gt=0, le=5000)
     final_temperature: float = Field(gt=0, le=5000)
@@ -70,8 +68,7 @@ def expand_larsen(entry: dict[str, Any]) -> list[Stage]:
         scheme = _Scheme.model_validate(entry)
         return [_step(number, scheme) for number in range(1, len(_STEPS) + 1)]
     except ValidationError as error:
-        model = Stage if error.title == "Stage" else _Scheme
-        msg = f"schedule '{LARSEN}': {explain(error, model)}"
+        msg = f"schedule '{LARSEN}': {explain(error)}"
         raise ValueError(msg) from error
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage
+from aiida_cse.validation import StrictModel
 
 __all__ = ["PRODUCTION", "ProductionPlan"]
 
@@ -14,15 +15,13 @@ __all__ = ["PRODUCTION", "ProductionPlan"]
 PRODUCTION = "production"
 
 
-class ProductionPlan(BaseModel):
+class ProductionPlan(StrictModel):
     """An NVT production of ``length_ps`` in segments of ``segment_ps``, a frame every ``frame_ps``.
 
     Each segment is a run of its own that goes on from the checkpoint of the one before. Segments end on
     checkpoints and frames fall on steps that all segments share, so that the segments together are the same run
     as an uninterrupted one.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     length_ps: float = Field(gt=0)
     segment_ps: float = Field(gt=0)

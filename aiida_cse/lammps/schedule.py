@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from aiida_cse.lammps.larsen import LARSEN, expand_larsen
 from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage, plan_steps
-from aiida_cse.lammps.validation import explain
+from aiida_cse.validation import StrictModel, explain
 
 __all__ = ["TARGET", "Schedule", "job_plans", "schedule_error"]
 
@@ -16,15 +16,13 @@ __all__ = ["TARGET", "Schedule", "job_plans", "schedule_error"]
 TARGET = "target"
 
 
-class Schedule(BaseModel):
+class Schedule(StrictModel):
     """The ``schedule`` of a phase.
 
     ``stages`` are those of :class:`~aiida_cse.lammps.stage.Stage`, or a schedule by name
     (``{schedule: larsen-2011, …}``); the word ``target`` stands for the temperature of the run.
     ``stages_per_job`` packs several stages into one job, for queues where waiting is long.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stages: tuple[dict[str, Any], ...] = Field(min_length=1)
     stages_per_job: int = Field(default=1, gt=0)
@@ -49,7 +47,7 @@ def _stage(entry: dict[str, Any]) -> Stage:
     try:
         return Stage.model_validate(entry)
     except ValidationError as error:
-        msg = f"stage '{entry.get('name', '?')}': {explain(error, Stage)}"
+        msg = f"stage '{entry.get('name', '?')}': {explain(error)}"
         raise ValueError(msg) from error
 
 
@@ -78,7 +76,7 @@ def job_plans(schedule: dict[str, Any], *, seed: int, temperature: float | None 
     try:
         model = Schedule.model_validate(schedule)
     except ValidationError as error:
-        raise ValueError(explain(error, Schedule)) from error
+        raise ValueError(explain(error)) from error
     stages = model.resolve(temperature)
     plans = []
     spans = plan_steps(stages)

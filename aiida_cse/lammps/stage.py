@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from aiida_cse.validation import StrictModel
 
 __all__ = ["JobPlan", "RunSettings", "Span", "Stage", "plan_steps"]
 
@@ -16,11 +18,7 @@ TemperatureRamp = Temperature | tuple[Temperature, Temperature]
 PressureRamp = Pressure | tuple[Pressure, Pressure]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Stage(_Strict):
+class Stage(StrictModel):
     """One stage of a protocol.
 
     ``kind`` is ``minimize`` (conjugate gradients), ``pushoff`` (a soft potential that grows and pushes
@@ -90,7 +88,7 @@ class Stage(_Strict):
         return max(1, round(picoseconds * 1000 / self.timestep_fs))
 
 
-class RunSettings(_Strict):
+class RunSettings(StrictModel):
     """What all stages of a job share.
 
     ``cutoff`` in Å; ``kspace_accuracy`` is LAMMPS' relative force accuracy; ``restart_interval`` in steps is
@@ -107,7 +105,7 @@ class RunSettings(_Strict):
     exact: bool = True
 
 
-class Span(_Strict):
+class Span(StrictModel):
     """A stage with its place in the run: it leads from step ``start`` to step ``end``."""
 
     stage: Stage
@@ -125,7 +123,7 @@ def plan_steps(stages: tuple[Stage, ...], first_step: int = 0) -> tuple[Span, ..
     return tuple(spans)
 
 
-class JobPlan(_Strict):
+class JobPlan(StrictModel):
     """What one LAMMPS job does: its stages, where in the run they lie and when to stop.
 
     ``first_step`` is the step at which the first stage starts; ``stop_step`` ends the job inside its last stage

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from aiida_cse.lammps.datafile import DataFile
+from aiida_cse.validation import StrictModel
 
 __all__ = [
     "CERAMIC_MOLECULE",
@@ -31,11 +32,7 @@ WALL_MOLECULE = 0
 FILENAMES = {"data": "system.data", "forcefield": "forcefield.in", "info": "system.json"}
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AtomType(_Facts):
+class AtomType(StrictModel):
     """One LAMMPS atom type: all its atoms have the same mass (g/mol) and charge (e)."""
 
     label: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
@@ -46,7 +43,7 @@ class AtomType(_Facts):
     species: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
 
 
-class SlabGeometry(_Facts):
+class SlabGeometry(StrictModel):
     """The slab's own frame of reference, measured on the slab as it was cut.
 
     ``thickness`` is the distance of the two cut planes (Å); the surfaces lie at ± thickness / 2 from the
@@ -61,7 +58,7 @@ class SlabGeometry(_Facts):
     lithium: int = Field(ge=0)
 
 
-class SystemInfo(_Facts):
+class SystemInfo(StrictModel):
     """What is known of a system besides its coordinates."""
 
     phase: Literal["slab", "ceramic", "electrolyte", "interface", "production"]

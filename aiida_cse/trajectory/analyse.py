@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from aiida_cse.physics.counting import poisson_interval, poisson_upper
 from aiida_cse.physics.equilibration import EquilibrationVerdict, equilibration_verdict
@@ -24,6 +24,7 @@ from aiida_cse.trajectory.profiles import density_profiles, free_energy_profiles
 from aiida_cse.trajectory.reduction import Selection
 from aiida_cse.trajectory.state import State
 from aiida_cse.trajectory.window import Window
+from aiida_cse.validation import StrictModel
 
 __all__ = ["AnalysisSettings", "analyse"]
 
@@ -33,7 +34,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 _POINTS = 1000
 
 
-class AnalysisSettings(BaseModel):
+class AnalysisSettings(StrictModel):
     """How a state is analysed.
 
     Attributes
@@ -49,8 +50,6 @@ class AnalysisSettings(BaseModel):
     level
         Level of the bounds of rates and free energies.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     start_ns: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     rule: Rule = "snapshot"

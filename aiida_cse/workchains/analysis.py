@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from aiida_cse.calculations.functions.analysis import analyse
 from aiida_cse.data.reduction import CseReductionData
-from aiida_cse.lammps.validation import explain
 from aiida_cse.trajectory.analyse import AnalysisSettings
+from aiida_cse.validation import explain
 from aiida_cse.workchains.protocol import ProtocolMixin
 
 __all__ = ["AnalysisWorkChain"]
@@ -87,5 +87,5 @@ def _validate_settings(value: orm.Dict, _: Any) -> str | None:
     try:
         AnalysisSettings.model_validate(value.get_dict())
     except ValidationError as error:
-        return f"settings: {explain(error, AnalysisSettings)}"
+        return f"settings: {explain(error)}"
     return None

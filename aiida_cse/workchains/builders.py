@@ -9,7 +9,7 @@ from aiida.engine.processes.ports import PortNamespace
 from pydantic import ValidationError
 
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.lammps.validation import explain
+from aiida_cse.validation import explain
 from aiida_cse.workchains.protocol import merge
 
 __all__ = ["Codes", "base_inputs", "builder_inputs", "cse_metadata", "recipe_node"]
@@ -35,7 +35,7 @@ def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
         try:
             content = Recipe.model_validate(content)
         except ValidationError as error:
-            msg = f"recipe: {explain(error, Recipe)}"
+            msg = f"recipe: {explain(error)}"
             raise ValueError(msg) from error
     complete = content.model_dump(mode="json")
     if isinstance(recipe, orm.Dict) and recipe.get_dict() == complete:

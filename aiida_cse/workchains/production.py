@@ -15,7 +15,7 @@ from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.production import ProductionPlan
-from aiida_cse.lammps.validation import explain
+from aiida_cse.validation import explain
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import LammpsBaseWorkChain
 from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata
@@ -223,7 +223,7 @@ def _validate_plan(value: orm.Dict, _: Any) -> str | None:
     try:
         ProductionPlan.model_validate(value.get_dict())
     except ValidationError as error:
-        return f"plan: {explain(error, ProductionPlan)}"
+        return f"plan: {explain(error)}"
     return None
 
 
@@ -238,7 +238,7 @@ def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
     try:
         sampling = Sampling.model_validate(sampling_of(value["plan"].get_dict(), given))
     except ValidationError as error:
-        return f"sampling: {explain(error, Sampling)}"
+        return f"sampling: {explain(error)}"
     for name in ("block_ps", "snapshot_ps"):
         length = getattr(sampling, name)
         if abs(length / sampling.frame_ps - round(length / sampling.frame_ps)) > 1e-9:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from aiida_cse.lammps.validation import nearest
+from aiida_cse.validation import nearest
 
 __all__ = ["ProtocolMixin", "merge"]
 

@@ -1,15 +1,15 @@
-"""The strict base of every user-facing model: unknown keys are refused, and the nearest known one is named."""
+"""What all user-facing models share: unknown keys are refused, errors name field, value and what is right."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["Name", "Number", "StrictModel", "located", "nearest"]
+__all__ = ["Name", "Number", "StrictModel", "explain", "located", "nearest"]
 
 #: what may become a file name or a LAMMPS label: no spaces, quotes, dollars or slashes
 Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
@@ -26,7 +26,7 @@ def located(field: str) -> Iterator[None]:
         raise ValueError(msg) from error
 
 
-def nearest(word: str, known: Mapping[str, Any] | Sequence[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` or, if nothing is near, all that is known: to end an error message with."""
     names = sorted(known)
     match = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
@@ -47,3 +47,20 @@ class StrictModel(BaseModel):
                     msg = f"unknown key {key!r}; {nearest(str(key), cls.model_fields)}"
                     raise ValueError(msg)
         return values
+
+
+def explain(error: ValidationError) -> str:
+    """Return the findings of a pydantic error, one sentence each, joined by semicolons."""
+    return "; ".join(_sentence(finding) for finding in error.errors())
+
+
+def _sentence(finding: Any) -> str:
+    place = ".".join(str(part) for part in finding["loc"])
+    message = str(finding["msg"]).removeprefix("Value error, ")
+    if not place:
+        return message
+    if finding["type"] == "missing":
+        return f"'{place}' is missing"
+    if finding["type"] == "value_error":
+        return f"'{place}': {message}"
+    return f"'{place}' = {finding['input']!r}: {message}"
