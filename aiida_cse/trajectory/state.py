@@ -25,6 +25,9 @@ __all__ = ["FORMAT", "State", "Track"]
 #: version of the layout of the file; a reader refuses others
 FORMAT = 1
 
+#: what numpy and zipfile raise for a file that is no whole archive of arrays
+_DAMAGED = (OSError, EOFError, AttributeError, KeyError, IndexError, TypeError, ValueError, zipfile.BadZipFile)
+
 _TRACK_FIELDS = ("first_labels", "first_frames", "last_labels", "events")
 
 
@@ -211,13 +214,19 @@ class State:
         ValueError
             The file is missing, damaged, or of another format.
         """
+        if isinstance(path, str | Path):
+            try:
+                with Path(path).open("rb") as file:
+                    return cls.load(file)
+            except (OSError, ValueError) as error:
+                raise ValueError(f"{path}: {error}") from error
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             config = ReductionConfig.model_validate_json(arrays.pop("config").tobytes())
             return cls._from_arrays(config, arrays)
-        except (OSError, EOFError, KeyError, IndexError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: is no state of a reduction: {error}") from error
+        except _DAMAGED as error:
+            raise ValueError(f"is no state of a reduction: {error}") from error
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         arrays: dict[str, NDArray[np.generic]] = {
