@@ -6,7 +6,6 @@ depend on how the frames are cut into chunks.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,24 +24,21 @@ def _compiled(function: Callable[..., Any]) -> Any:
         return numba.njit(nogil=True)(function)
 
 
-def _wrap(z: float, length: float) -> float:
-    """Return z in [−length / 2, length / 2)."""
-    return z - length * math.floor(z / length + 0.5)
+def _fraction(z: float, inverse_length: float) -> Any:
+    """Return where z lies in the box around 0, from 0 (lower end) to 1 (upper end, after rounding only)."""
+    place = z * inverse_length + 0.5
+    return place - np.floor(place)
 
 
-def _bin(z: float, length: float, bins: int) -> int:
-    return min(max(int((z / length + 0.5) * bins), 0), bins - 1)
-
-
-_wrap = _compiled(_wrap)
-_bin = _compiled(_bin)
+_fraction = _compiled(_fraction)
 
 
 def _bin_frames(
     coordinates: NDArray[np.float32],
     lengths: NDArray[np.float64],
     blocks: NDArray[np.int64],
-    type_index: NDArray[np.int64],
+    bins: int,
+    type_rows: NDArray[np.int64],
     framework: NDArray[np.int64],
     framework_weights: NDArray[np.float64],
     midplane_offset: float,
@@ -61,34 +57,38 @@ def _bin_frames(
 ) -> int:
     """Histogram and label F frames in the frame of the slab; the last six arrays are written to.
 
-    ``coordinates`` (F, N) unwrapped z, ``lengths`` (F,) box; ``blocks`` (F,) index of each frame's block in
-    ``histograms`` (B, types, bins) and ``point_histograms`` (B, species, bins). The framework's centre is the
-    sum of ``framework_weights`` × z. Ion p is the sum of ``ion_weights`` × z over
-    ``ion_atoms[ion_starts[p]:ion_starts[p + 1]]``. ``edges`` (species, regions − 1) inner boundaries, ``cores``
-    (species, regions, 2). ``region_counts`` (F, species, regions), ``labels`` and ``core_labels`` (F, ions).
+    ``coordinates`` (F, N) unwrapped z, ``lengths`` (F,) box; ``blocks`` (F,) index of each frame's block
+    in ``histograms`` (B, types × bins) and ``point_histograms`` (B, species × bins), which are flat
+    because that is three times as fast; ``type_rows`` (N,) is where the row of each atom's type starts.
+    The framework's centre is the sum of ``framework_weights`` × z. Ion p is the sum of ``ion_weights`` ×
+    z over ``ion_atoms[ion_starts[p]:ion_starts[p + 1]]``. ``edges`` (species, regions − 1) inner
+    boundaries, ``cores`` (species, regions, 2). ``region_counts`` (F, species, regions), ``labels`` and
+    ``core_labels`` (F, ions).
 
     Returns the index of the first frame with a coordinate that is not finite, −1 if there is none.
     """
-    bins = histograms.shape[2]
     for frame in range(coordinates.shape[0]):
         z = coordinates[frame]
         length = lengths[frame]
-        block = blocks[frame]
+        inverse = 1.0 / length
+        histogram = histograms[blocks[frame]]
+        point_histogram = point_histograms[blocks[frame]]
         centre = midplane_offset
         for k in range(framework.shape[0]):
             centre += framework_weights[k] * z[framework[k]]
         centres[frame] = centre
         for atom in range(z.shape[0]):
-            place = _wrap(z[atom] - centre, length)
-            if not abs(place) <= length:
+            fraction = _fraction(z[atom] - centre, inverse)
+            if not 0.0 <= fraction <= 1.0:
                 return frame
-            histograms[block, type_index[atom], _bin(place, length, bins)] += 1
+            histogram[type_rows[atom] + min(int(fraction * bins), bins - 1)] += 1
         for ion in range(ion_species.shape[0]):
             species = ion_species[ion]
             place = 0.0
             for k in range(ion_starts[ion], ion_starts[ion + 1]):
                 place += ion_weights[k] * z[ion_atoms[k]]
-            place = _wrap(place - centre, length)
+            fraction = _fraction(place - centre, inverse)
+            place = (fraction - 0.5) * length
             label = 0
             for k in range(edges.shape[1]):
                 label += place >= edges[species, k]
@@ -96,7 +96,7 @@ def _bin_frames(
             labels[frame, ion] = label
             core_labels[frame, ion] = label if inside else -1
             region_counts[frame, species, label] += 1
-            point_histograms[block, species, _bin(place, length, bins)] += 1
+            point_histogram[species * bins + min(int(fraction * bins), bins - 1)] += 1
     return -1
 
 

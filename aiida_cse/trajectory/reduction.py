@@ -34,7 +34,7 @@ _CENTRE_TOLERANCE = 1e-4
 class Selection:
     """The configuration as the arrays that the kernels take; see there."""
 
-    type_index: NDArray[np.int64]
+    type_rows: NDArray[np.int64]
     framework: NDArray[np.int64]
     framework_weights: NDArray[np.float64]
     ion_starts: NDArray[np.int64]
@@ -61,7 +61,7 @@ class Selection:
         sizes = np.array([len(ion) for ion in atoms])
         species = list(config.ions.values())
         return cls(
-            type_index=types - 1,
+            type_rows=(types - 1) * config.bins,
             framework=framework,
             framework_weights=masses[framework] / masses[framework].sum(),
             ion_starts=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
@@ -182,7 +182,8 @@ def _take(frames: Frames, start: int, selection: Selection, state: State) -> int
         frames.coordinates,
         frames.lengths,
         numbers // state.config.block_frames - state.first_block,
-        selection.type_index,
+        state.config.bins,
+        selection.type_rows,
         selection.framework,
         selection.framework_weights,
         state.config.midplane_offset,
@@ -192,8 +193,8 @@ def _take(frames: Frames, start: int, selection: Selection, state: State) -> int
         selection.ion_species,
         selection.edges,
         selection.cores,
-        state.histograms,
-        state.point_histograms,
+        state.histograms.reshape(len(state.histograms), -1),
+        state.point_histograms.reshape(len(state.point_histograms), -1),
         state.region_counts[rows],
         state.centres[rows],
         labels,
