@@ -116,6 +116,22 @@ def test_a_state_that_starts_within_a_block(trajectory: Synthetic, tmp_path: Pat
     assert results["populations"]["frames"] == FRAMES
 
 
+def test_a_late_start_within_a_late_state(trajectory: Synthetic, tmp_path: Path) -> None:
+    state = reduced(trajectory, tmp_path, first_step=270, snapshot_ps=0.14)
+    results = analyse(state, TEMPERATURE, AnalysisSettings(start_ns=0.0019))
+    begin = 130 - 27
+    late = trajectory.regions["Li"][begin:]
+    assert results["populations"]["frames"] == len(late)
+    density = results["density_profiles"]
+    assert density["point_li_per_A3"].sum() * 20 * 20 * LENGTH / 110 == pytest.approx(late.shape[1])
+    inside = np.abs(density["z_A"]) < 23
+    in_ceramic = density["Li_per_A3"][inside].sum() * 20 * 20 * LENGTH / 110
+    assert in_ceramic == pytest.approx((late == 2).sum(axis=1).mean())
+    # frame 133 of the production is the first snapshot of the window
+    snapshots = count_transitions(trajectory.regions["Li"][133 - 27 :], stride=7)
+    assert results["transitions"]["matrix_li"] == snapshots.matrix.tolist()
+
+
 def test_snapshots_at_a_stride_say_what_they_observed(trajectory: Synthetic, tmp_path: Path) -> None:
     found = analyse(reduced(trajectory, tmp_path, snapshot_ps=0.14), TEMPERATURE)["transitions"]["by_rule"]
     assert found["snapshot"]["matrix_li"] == count_transitions(trajectory.regions["Li"], stride=7).matrix.tolist()
