@@ -36,18 +36,19 @@ def density_profiles(state: State, window: Window) -> dict[str, Any]:
     config = state.config
     names = [*config.labels, *(f"point_{name.lower()}" for name in config.ions)]
     histograms = np.concatenate([state.histograms, state.point_histograms], axis=1)
+    total, whole = window.blocks(histograms).sum(axis=0), window.whole_blocks(histograms)
     results: dict[str, Any] = {"z_A": bin_centres(config)}
     for index, name in enumerate(names):
         profile = density_profile(
-            window.blocks(histograms)[:, index].sum(axis=0),
+            total[index],
             window.frames,
             _bin_volume(config),
-            block_counts=window.whole_blocks(histograms)[:, index],
+            block_counts=whole[:, index],
             block_frames=config.block_frames,
         )
         results[f"{name}_per_A3"] = profile.density
         results[f"{name}_error_per_A3"] = profile.standard_error
-    charge = np.array(config.charges) @ window.blocks(state.histograms).sum(axis=0)
+    charge = np.array(config.charges) @ total[: len(config.charges)]
     results["charge_e_per_A3"] = charge / (window.frames * _bin_volume(config))
     return results
 
