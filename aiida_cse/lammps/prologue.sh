@@ -3,16 +3,24 @@
 #
 #   sh prologue.sh LMP
 #
-# Earlier jobs are reached through the link "parent" (and their own "parent", and so on). A file is whole if its
-# job's log says that it was written to the end, or else if LAMMPS itself can read its header and body.
+# Earlier jobs are reached through the link "parent" (and their own "parent", and so on). A file is whole if LAMMPS
+# itself can read its header and body; where LAMMPS does not run without its launcher, if its job's log says that it
+# was written to the end.
 # Writes start.in (what the input script reads) and start.json (what is kept of the choice).
 set -u
 lmp=$1
 
 whole() { # folder file
-    grep -qx "CSE restart=$2" "$1/log.lammps" 2>/dev/null && return 0
-    "$lmp" -restart2info "$1/$2" -log none >/dev/null 2>&1
+    [ -s "$1/$2" ] || return 1
+    if [ "$runs" = yes ]; then
+        "$lmp" -restart2info "$1/$2" -log none >/dev/null 2>&1
+    else
+        grep -qx "CSE restart=$2" "$1/log.lammps" 2>/dev/null
+    fi
 }
+
+runs=no
+[ -d parent/ ] && "$lmp" -h >/dev/null 2>&1 && runs=yes
 
 chosen=none
 skipped=
@@ -30,10 +38,13 @@ while [ -d "$folder/" ] && [ "$chosen" = none ]; do
 done
 
 digest=
-[ "$chosen" = none ] || digest=$(sha256sum "$chosen" | cut -d ' ' -f 1)
-if [ "$chosen" = none ]; then
-    echo 'read_data system.data' >start.in
-else
+if [ "$chosen" != none ]; then
+    digest=$(sha256sum "$chosen" | cut -d ' ' -f 1)
     echo "read_restart $chosen" >start.in
+elif [ -L "$folder" ]; then
+    # to start anew would pass for going on
+    printf 'print "ERROR: no restart file: the folder of an earlier job is gone"\nquit 1\n' >start.in
+else
+    echo 'read_data system.data' >start.in
 fi
 printf '{"restart": "%s", "sha256": "%s", "unreadable": "%s"}\n' "$chosen" "$digest" "${skipped# }" >start.json

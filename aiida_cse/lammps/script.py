@@ -37,7 +37,7 @@ def render_script(plan: JobPlan) -> str:
     The working directory holds the files of a system (:data:`~aiida_cse.lammps.system.FILENAMES`) and
     :data:`START_FILE`; the variable ``timeout`` (``off`` or hh:mm:ss) comes from the command line.
     """
-    blocks = [_opening(plan.settings)]
+    blocks = [_opening(plan)]
     for span in plan.spans:
         end = min(span.end, plan.target_step)
         blocks.append(_guarded_stage(span, end, plan))
@@ -45,7 +45,8 @@ def render_script(plan: JobPlan) -> str:
     return "\n".join(blocks)
 
 
-def _opening(settings: RunSettings) -> str:
+def _opening(plan: JobPlan) -> str:
+    settings = plan.settings
     return "\n".join(
         [
             "units real",
@@ -54,6 +55,7 @@ def _opening(settings: RunSettings) -> str:
             *(["atom_modify sort 0 0.0"] if settings.exact else []),
             f"variable cutoff equal {settings.cutoff:g}",
             f"include {START_FILE}",
+            *_refuse_earlier_start(plan.first_step),
             f"include {FILENAMES['forcefield']}",
             _kspace(settings),
             f"neighbor {settings.skin:g} bin",
@@ -70,6 +72,14 @@ def _opening(settings: RunSettings) -> str:
             "",
         ]
     )
+
+
+def _refuse_earlier_start(first_step: int) -> list[str]:
+    """Stop if the checkpoint that this job needs was not there."""
+    if first_step == 0:
+        return []
+    words = f"ERROR: no restart file of step {first_step} or later to go on from"
+    return [f'if "$(step) < {first_step}" then "print \'{words}\'" "quit 1"']
 
 
 def _kspace(settings: RunSettings) -> str:
@@ -98,7 +108,10 @@ def _moving_group(stage: Stage) -> str:
 
 
 def _minimize(span: Span) -> list[str]:
-    """Minimise; the step counter then says that this stage is done, however many iterations it took."""
+    """Minimise; the step counter then says that this stage is done, however many iterations it took.
+
+    A minimisation that the wall time cut short is not done: it starts again from where it came.
+    """
     group = _moving_group(span.stage)
     return [
         "restart 0",
@@ -109,7 +122,7 @@ def _minimize(span: Span) -> list[str]:
         f"minimize 1e-6 1e-6 {span.stage.max_iterations} {10 * span.stage.max_iterations}",
         f"unfix {span.stage.name}",
         "group frozen delete",
-        f"reset_timestep {span.end}",
+        f'if "$(is_timeout())" then "reset_timestep {span.start}" else "reset_timestep {span.end}"',
         *_checkpoint(),
     ]
 
@@ -122,7 +135,9 @@ def _dynamics(span: Span, end: int, plan: JobPlan) -> list[str]:
         f"timestep {stage.timestep_fs:g}",
         f"thermo {stage.interval(stage.thermo_ps)}",
         f"thermo_modify temp {group}_temp",
-        f"restart {settings.restart_interval} restart.*",
+        # counted from the start of the stage, as the timer does: a stop in time falls on a checkpoint
+        f"variable checkpoint equal stride({span.start},{span.end},{settings.restart_interval})",
+        "restart v_checkpoint restart.*",
         *_velocities(span, group, plan.seed),
         *opening,
         *_dump(stage),
@@ -222,7 +237,7 @@ def _closing() -> str:
         [
             "label finish",
             f"write_data {FINAL_DATA} nocoeff",
-            'print "CSE finished step=$(step:%.0f)"',
+            'print "CSE finished step=$(step:%.0f) timeout=$(is_timeout():%.0f)"',
             "",
         ]
     )
