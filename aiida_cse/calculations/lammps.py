@@ -23,7 +23,12 @@ __all__ = ["LammpsStageCalculation"]
 #: share of the wall time after which LAMMPS is asked to stop and write a checkpoint
 SOFT_STOP = 0.95
 
-SETTINGS = {"additional_retrieve_list", "additional_cmdline_params", "keep_system"}
+#: keys of `settings`, and what they hold
+SETTINGS = {
+    "additional_retrieve_list": "a list",
+    "additional_cmdline_params": "a list",
+    "keep_system": "true or false",
+}
 
 
 class LammpsStageCalculation(LammpsRawCalculation):
@@ -78,12 +83,19 @@ class LammpsStageCalculation(LammpsRawCalculation):
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the system, the script and the prologue that picks the checkpoint."""
         if "script" in self.inputs:
-            info: CalcInfo = super().prepare_for_submission(folder)
-            return info
+            return self._keep_log(super().prepare_for_submission(folder))
         plan = JobPlan.model_validate(self.inputs.plan.get_dict())
         with folder.open(self.inputs.metadata.options.input_filename, "w", encoding="utf-8") as handle:
             handle.write(render_script(plan))
         return self._calcinfo(folder, plan)
+
+    def _keep_log(self, info: Any) -> CalcInfo:
+        """Return what a script of the user's own needs: its log is all that the parser can judge it by."""
+        settings = self.inputs.settings.get_dict() if "settings" in self.inputs else {}
+        info.codes_info[0].cmdline_params += ["-log", LOG, *settings.get("additional_cmdline_params", [])]
+        info.retrieve_list.append(LOG)
+        whole: CalcInfo = info
+        return whole
 
     def _calcinfo(self, folder: Folder, plan: JobPlan) -> CalcInfo:
         system: CseSystemData = self.inputs.system
@@ -143,19 +155,36 @@ def _validate_plan(value: orm.Dict | None, _: Any) -> str | None:
 def _validate_settings(value: orm.Dict | None, _: Any) -> str | None:
     if value is None:
         return None
-    for key in value.get_dict():
+    for key, content in value.get_dict().items():
         if key not in SETTINGS:
             return f"settings: '{key}' is no known key: {nearest(key, SETTINGS)}"
+        if not isinstance(content, bool if key == "keep_system" else (list, tuple)):
+            return f"settings: '{key}' = {content!r} must be {SETTINGS[key]}"
     return None
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
     if "script" in value:
+        both = [key for key in ("system", "plan", "parent_folder") if key in value]
+        if both:
+            return f"a whole script and {', '.join(both)} exclude each other"
         message: str | None = LammpsRawCalculation.validate_inputs(value, ports)
         return message
     missing = [key for key in ("system", "plan") if key in ports and key not in value]
     if missing:
         return f"inputs {', '.join(missing)} are missing: give system and plan, or a whole script"
+    return _validate_parent(value)
+
+
+def _validate_parent(value: dict[str, Any]) -> str | None:
+    if "parent_folder" not in value or "code" not in value:
+        return None
+    parent, code = value["parent_folder"].computer, value["code"].computer
+    if code is not None and parent.uuid != code.uuid:
+        return (
+            f"parent_folder lies on {parent.label}, the code on {code.label}: "
+            "a run goes on where its checkpoint is"
+        )
     return None
 
 

@@ -62,7 +62,7 @@ class StageRecord:
 
 @dataclass
 class LogReport:
-    """All that was found in a log."""
+    """All that was found in a log; ``ended`` says that LAMMPS itself ended, wherever the run then was."""
 
     version: str | None = None
     tables: list[RunTable] = field(default_factory=list)
@@ -71,6 +71,7 @@ class LogReport:
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
     timed_out: bool = False
+    ended: bool = False
     finished_step: int | None = None
 
     @property
@@ -80,8 +81,10 @@ class LogReport:
 
     @property
     def last_step(self) -> int | None:
-        """The last step seen anywhere, None if there is none."""
-        steps = [record.step for record in self.stages]
+        """The last step seen in a stage or, without stages, in a table; None if there is none."""
+        steps = [record.step for record in self.stages] or [
+            int(table.rows[-1][0]) for table in self.tables if table.rows and math.isfinite(table.rows[-1][0])
+        ]
         return max(steps) if steps else None
 
     def reached(self, target: int) -> bool:
@@ -130,6 +133,11 @@ def _number(text: str) -> float | None:
         return None
 
 
+def _finite(text: str) -> float | None:
+    value = _number(text)
+    return value if value is not None and math.isfinite(value) else None
+
+
 class _Reader:
     """The state of reading: the open table and the open stage."""
 
@@ -145,11 +153,13 @@ class _Reader:
             ("keywords:", self._yaml_header),
             ("Loop time of", self._loop),
             ("Performance:", self._performance),
+            ("Total wall time:", self._end),
         )
 
     def feed(self, raw: str) -> None:
         whole = raw.endswith("\n")
-        line = raw.rstrip("\n")
+        # a node that went down leaves zeros where the end of the file was to be
+        line = raw.rstrip("\n").replace("\0", "")
         text = line.lstrip()
         for prefix, handle in self._events:
             if text.startswith(prefix):
@@ -176,7 +186,7 @@ class _Reader:
             return
         words = match.group(1).replace(",", " ").split() if match else line.split()
         values = [_number(word) for word in words]
-        if len(values) != len(self._table.columns) or any(value is None for value in values):
+        if not values or len(values) != len(self._table.columns) or any(value is None for value in values):
             return
         row = tuple(value for value in values if value is not None)
         self._table.rows.append(row)
@@ -200,6 +210,7 @@ class _Reader:
             self.report.restarts.append(fields["restart"])
         elif line.startswith("CSE finished"):
             self.report.finished_step = _integer(fields.get("step"))
+            self.report.timed_out |= fields.get("timeout") == "1"
 
     def _begin(self, fields: dict[str, str]) -> None:
         start, target, step = (_integer(fields.get(key)) for key in ("start", "target", "step"))
@@ -235,13 +246,16 @@ class _Reader:
     def _loop(self, line: str) -> None:
         match, stage = _LOOP.match(line), self._open_stage()
         if match and stage is not None:
-            stage.wall_seconds = _number(match.group(1))
+            stage.wall_seconds = _finite(match.group(1))
         self._table = None
+
+    def _end(self, _: str) -> None:
+        self.report.ended = True
 
     def _performance(self, line: str) -> None:
         match, stage = _PERFORMANCE.match(line), self._open_stage()
         if match and stage is not None:
-            stage.ns_per_day = _number(match.group(1))
+            stage.ns_per_day = _finite(match.group(1))
 
 
 def summarize_stage(record: StageRecord, tables: list[RunTable]) -> dict[str, Any]:
@@ -263,9 +277,15 @@ def summarize_stage(record: StageRecord, tables: list[RunTable]) -> dict[str, An
         for column, key in _AVERAGES.items():
             if column in table.columns:
                 index = table.columns.index(column)
-                mean = math.fsum(row[index] for row in late) / len(late)
-                summary[key] = mean if math.isfinite(mean) else None
+                summary[key] = _mean([row[index] for row in late])
     return summary
+
+
+def _mean(values: list[float]) -> float | None:
+    """Return the mean, None if there is no finite one."""
+    if not all(map(math.isfinite, values)):
+        return None
+    return math.fsum(value / len(values) for value in values)
 
 
 _AVERAGES = {

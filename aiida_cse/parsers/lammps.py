@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,8 @@ class LammpsStageParser(Parser):
         """Attach the outputs and return the exit code; a killed run is never a success."""
         if LOG not in self.retrieved.base.repository.list_object_names():
             return self._failure("ERROR_NO_LOG")
-        with self.retrieved.base.repository.open(LOG, "r") as handle:
-            report = read_log(handle)
+        with self.retrieved.base.repository.open(LOG, "rb") as handle:
+            report = read_log(io.TextIOWrapper(handle, encoding="utf-8", errors="replace"))
         if "plan" not in self.node.inputs:
             return self._script_outcome(report)
         plan = JobPlan.model_validate(self.node.inputs.plan.get_dict())
@@ -73,7 +75,7 @@ class LammpsStageParser(Parser):
         """Return which checkpoint the job went on from, as its prologue wrote it down."""
         try:
             record = json.loads(self.retrieved.base.repository.get_object_content(START_RECORD, "r"))
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (FileNotFoundError, ValueError):
             return {}
         return {"restart_file": record.get("restart"), "restart_sha256": record.get("sha256")}
 
@@ -93,11 +95,14 @@ class LammpsStageParser(Parser):
         return self._failure("ERROR_INTERRUPTED", **where)
 
     def _script_outcome(self, report: LogReport) -> ExitCode | None:
-        """Judge a script of the user's own: all that can be known of it is whether LAMMPS complained."""
+        """Judge a script of the user's own: of it can be known whether LAMMPS complained or did not end."""
         self.out("results", orm.Dict({"error": report.error, "lammps_version": report.version}))
         if report.error is not None:
             return self._code(EXIT_CODE_OF_ERROR[report.error_kind or "other"], error=report.error)
-        return None
+        where = {"step": report.last_step, "target": "the end of the script"}
+        if report.timed_out:
+            return self._code("ERROR_OUT_OF_WALLTIME", **where)
+        return None if report.ended else self._failure("ERROR_INTERRUPTED", **where)
 
     def _code(self, label: str, **fields: Any) -> ExitCode:
         code: ExitCode = self.exit_codes[label]
@@ -129,7 +134,10 @@ def thermo_arrays(report: LogReport) -> orm.ArrayData:
     columns = list(dict.fromkeys(column for table in tables for column in table.columns))
     node = orm.ArrayData()
     for column in columns:
-        node.set_array(column, np.concatenate([_column(table.columns, table.rows, column) for table in tables]))
+        node.set_array(
+            re.sub(r"[^0-9a-zA-Z_]", "_", column),
+            np.concatenate([_column(table.columns, table.rows, column) for table in tables]),
+        )
     node.set_array(
         "stage",
         np.concatenate(
