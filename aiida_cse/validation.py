@@ -36,7 +36,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 class StrictModel(BaseModel):
     """A frozen model that names the nearest known key when it meets an unknown one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -51,7 +51,16 @@ class StrictModel(BaseModel):
 
 def explain(error: ValidationError) -> str:
     """Return the findings of a pydantic error, one sentence each, joined by semicolons."""
-    return "; ".join(_sentence(finding) for finding in error.errors())
+    findings = error.errors()
+    return "; ".join(_sentence(finding) for finding in findings if not _follows(finding, findings))
+
+
+def _follows(finding: Any, findings: Any) -> bool:
+    """Whether a list is only called too short because its entries are wrong, which is said already."""
+    place = finding["loc"]
+    return finding["type"] == "too_short" and any(
+        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in findings
+    )
 
 
 def _sentence(finding: Any) -> str:

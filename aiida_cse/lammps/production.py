@@ -14,6 +14,9 @@ __all__ = ["PRODUCTION", "ProductionPlan"]
 #: name of the one stage of a production
 PRODUCTION = "production"
 
+#: what numbers of four digits can name in order
+MOST_SEGMENTS = 9999
+
 
 class ProductionPlan(StrictModel):
     """An NVT production of ``length_ps`` in segments of ``segment_ps``, a frame every ``frame_ps``.
@@ -23,7 +26,7 @@ class ProductionPlan(StrictModel):
     as an uninterrupted one.
     """
 
-    length_ps: float = Field(gt=0)
+    length_ps: float = Field(gt=0, le=1e9)
     segment_ps: float = Field(gt=0)
     frame_ps: float = Field(gt=0)
     timestep_fs: float = Field(default=2.0, gt=0, le=4)
@@ -44,6 +47,9 @@ class ProductionPlan(StrictModel):
                 raise ValueError(msg)
         if self.length_ps < self.segment_ps:
             msg = f"length_ps = {self.length_ps:g} is shorter than one segment (segment_ps = {self.segment_ps:g})"
+            raise ValueError(msg)
+        if self.length_ps > MOST_SEGMENTS * self.segment_ps:
+            msg = f"segment_ps = {self.segment_ps:g} cuts length_ps into more than {MOST_SEGMENTS} segments"
             raise ValueError(msg)
         segment, frame = self._steps(self.segment_ps), self._steps(self.frame_ps)
         if segment % cadence:

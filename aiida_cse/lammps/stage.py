@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from aiida_cse.validation import StrictModel
 
@@ -14,8 +14,19 @@ Temperature = Annotated[float, Field(gt=0, le=5000)]
 Pressure = Annotated[float, Field(ge=-1e5, le=2e5)]
 
 
-TemperatureRamp = Temperature | tuple[Temperature, Temperature]
-PressureRamp = Pressure | tuple[Pressure, Pressure]
+def _form(value: Any) -> str:
+    return "ramp" if isinstance(value, (list, tuple)) else "value"
+
+
+#: a value or [start, end]; what is wrong with either is said of that one alone
+TemperatureRamp = Annotated[
+    Annotated[Temperature, Tag("value")] | Annotated[tuple[Temperature, Temperature], Tag("ramp")],
+    Discriminator(_form),
+]
+PressureRamp = Annotated[
+    Annotated[Pressure, Tag("value")] | Annotated[tuple[Pressure, Pressure], Tag("ramp")],
+    Discriminator(_form),
+]
 
 
 class Stage(StrictModel):
@@ -31,7 +42,7 @@ class Stage(StrictModel):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
     kind: Literal["minimize", "pushoff", "nvt", "npt"]
-    duration_ps: float | None = Field(default=None, gt=0)
+    duration_ps: float | None = Field(default=None, gt=0, le=1e9)
     timestep_fs: float = Field(default=2.0, gt=0, le=4)
     temperature: TemperatureRamp | None = None
     pressure: PressureRamp | None = None

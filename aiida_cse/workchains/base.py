@@ -57,7 +57,7 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             valid_type=orm.RemoteData,
             dynamic=True,
             required=False,
-            help="The remote folders of all jobs in order: `job_01`, `job_02`, …",
+            help="The remote folders of all jobs in order: `job_0001`, `job_0002`, …",
         )
         spec.exit_code(
             430,
@@ -122,7 +122,7 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         exit_code = super().inspect_process()
         if self.ctx.is_finished or exit_code:
             folders = (job.outputs.remote_folder for job in self.ctx.children if "remote_folder" in job.outputs)
-            self.out("folders", {f"job_{number:02d}": folder for number, folder in enumerate(folders, 1)})
+            self.out("folders", {f"job_{number:04d}": folder for number, folder in enumerate(folders, 1)})
         return exit_code
 
     def _go_on_from(self, job: orm.CalcJobNode) -> None:

@@ -95,7 +95,7 @@ class PhaseWorkChain(WorkChain):
     def attach_stages(self) -> None:
         """Attach the records of all stages."""
         results = {
-            f"job_{number:03d}": job.outputs.results for number, job in enumerate(lammps_jobs(self.ctx.jobs), 1)
+            f"job_{number:04d}": job.outputs.results for number, job in enumerate(lammps_jobs(self.ctx.jobs), 1)
         }
         records = collect_stages(**results)
         last = records["stages"][-1]
