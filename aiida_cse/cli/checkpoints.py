@@ -11,6 +11,8 @@ from aiida.orm import CalcJobNode, ProcessNode
 from plumpy.exceptions import PersistenceError
 from plumpy.persistence import LoadSaveContext
 
+from aiida_cse.cli.jobs import note_started_job
+
 __all__ = ["CheckpointError", "awaited_children", "load_tree", "root_of"]
 
 
@@ -58,6 +60,8 @@ def load_tree(node: ProcessNode, runner: Runner) -> Iterator[Process]:
 def _load(node: ProcessNode, runner: Runner) -> Process:
     assert runner.persister is not None
     assert node.pk is not None
+    if isinstance(node, CalcJobNode):
+        note_started_job(node)
     try:
         bundle = runner.persister.load_checkpoint(node.pk)
         process = bundle.unbundle(LoadSaveContext(loop=runner.loop, runner=runner))

@@ -186,18 +186,28 @@ def _integrator(stage: Stage) -> tuple[list[str], list[str]]:
         bath += f" {_barostat(stage)} dilate {group} fixedpoint 0.0 0.0 0.0"
     opening, closing = [], [f"unfix {stage.name}"]
     if stage.mobile == "electrolyte":
-        # The body would keep the momentum that its atoms start with, force-free as it is. Its constraint virial
-        # takes out the kinetic pressure that a frozen slab no longer has.
-        opening += [
-            "velocity ceramic set 0.0 0.0 0.0",
-            f"fix {stage.name}_rigid ceramic rigid/nve single force 1 off off off torque 1 off off off",
-        ]
-        closing.append(f"unfix {stage.name}_rigid")
+        opening, release = _hold(stage.name)
+        closing += release
     opening += [
         f"fix {stage.name} {group} {stage.kind} {bath}",
         f"fix_modify {stage.name} temp {group}_temp",
     ]
     return opening, closing
+
+
+def _hold(name: str) -> tuple[list[str], list[str]]:
+    """Hold the ceramic where it is, with a pressure that knows of it.
+
+    The forces that hold the atoms are a fix of their own, so that their virial takes out the kinetic pressure
+    that a frozen slab no longer has. ``fix rigid`` cannot serve: its virial is complete only after its second
+    half step, and whichever of the two is defined first, ``fix npt`` sees half of it in one of its two.
+    """
+    opening = [
+        *(f"variable hold_{axis} atom -f{axis}" for axis in "xyz"),
+        f"fix {name}_hold ceramic addforce v_hold_x v_hold_y v_hold_z",
+        f"fix_modify {name}_hold virial yes",
+    ]
+    return opening, [f"unfix {name}_hold"]
 
 
 def _barostat(stage: Stage) -> str:

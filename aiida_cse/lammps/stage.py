@@ -35,8 +35,8 @@ class Stage(StrictModel):
     ``kind`` is ``minimize`` (conjugate gradients), ``pushoff`` (a soft potential that grows and pushes
     overlapping molecules apart), ``nvt`` or ``npt`` (Nosé–Hoover). ``temperature`` and ``pressure`` are
     values or [start, end] ramps in K and atm. ``barostat`` names the axes that follow the pressure: ``z``,
-    ``xy-z`` (x and y coupled, z free) or ``iso``. With ``mobile: electrolyte`` the ceramic is one rigid body that
-    does not move. ``velocities`` draws velocities at that temperature (K) when the stage starts.
+    ``xy-z`` (x and y coupled, z free) or ``iso``. With ``mobile: electrolyte`` the ceramic is held where
+    it is. ``velocities`` draws velocities at that temperature (K) when the stage starts.
     ``trajectory_ps`` writes the unwrapped trajectory at that interval.
     """
 
@@ -76,7 +76,7 @@ class Stage(StrictModel):
             ),
             (
                 self.mobile == "all" or self.barostat in (None, "z"),
-                f"stage '{self.name}': with a rigid ceramic (mobile: electrolyte) only barostat z is possible",
+                f"stage '{self.name}': with a ceramic that is held (mobile: electrolyte) only barostat z is possible",
             ),
             (
                 self.kind != "minimize" or self.trajectory_ps is None,
