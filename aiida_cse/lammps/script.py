@@ -184,7 +184,8 @@ def _integrator(stage: Stage) -> tuple[list[str], list[str]]:
     bath = f"temp {_ramp(stage.temperature)} {stage.thermostat_fs:g}"
     if stage.kind == "npt":
         bath += f" {_barostat(stage)} dilate {group} fixedpoint 0.0 0.0 0.0"
-    opening, closing = [], [f"unfix {stage.name}"]
+    opening: list[str] = []
+    closing = [f"unfix {stage.name}"]
     if stage.mobile == "electrolyte":
         opening, release = _hold(stage.name)
         closing += release

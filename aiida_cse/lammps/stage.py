@@ -76,7 +76,7 @@ class Stage(StrictModel):
             ),
             (
                 self.mobile == "all" or self.barostat in (None, "z"),
-                f"stage '{self.name}': with a ceramic that is held (mobile: electrolyte) only barostat z is possible",
+                f"stage '{self.name}': where the ceramic is held (mobile: electrolyte) only barostat z can be",
             ),
             (
                 self.kind != "minimize" or self.trajectory_ps is None,

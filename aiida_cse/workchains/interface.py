@@ -1,4 +1,4 @@
-"""The interface: slab and electrolyte joined, the polymer relaxed on the rigid ceramic, then all atoms."""
+"""The interface: slab and electrolyte joined, the polymer relaxed on the held ceramic, then all atoms."""
 
 from __future__ import annotations
 
