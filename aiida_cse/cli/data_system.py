@@ -110,7 +110,7 @@ def _rows(phase: str | None, past_days: int | None) -> Iterator[tuple[Any, ...]]
         filters["ctime"] = {">=": timezone.now() - timedelta(days=past_days)}
     query = QueryBuilder().append(CseSystemData, filters=filters, project=[*_PROJECTED, "ctime"], tag="system")
     for pk, of_phase, natoms, charge, box, atom_types, composition, ctime in query.order_by(
-        {"system": {"id": "asc"}}
+        {"system": {"ctime": "asc"}}
     ).all():
         species = dict.fromkeys(t["species"] for t in atom_types if composition[t["label"]])
         created = f"{timezone.localtime(ctime):%Y-%m-%d %H:%M}"

