@@ -75,7 +75,7 @@ def productions(minimum_ec: float | None = None, temperature: float | None = Non
         filters=_filters(minimum_ec, temperature),
         project=[f"attributes.{column}" for column in _COLUMNS],
     )
-    rows = query.order_by({"production": {"id": "asc"}}).all()
+    rows = query.order_by({"production": {"ctime": "asc"}}).all()
     studies = _studies()
     return [_production(row, studies) for row in rows]
 
