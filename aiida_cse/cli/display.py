@@ -126,7 +126,7 @@ class _ReportHandler(logging.Handler):
             message = f"{match[2]} <{match[1]}>: {message[match.end() :]}"
         elif record.levelno >= logging.WARNING:
             message = f"{record.levelname.lower()}: {message}"
-        self._console.print(f"{_clock()} {message}", markup=False, soft_wrap=True)
+        self._console.print(f"{_clock()} {message}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _clock() -> str:

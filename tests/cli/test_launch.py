@@ -1,0 +1,92 @@
+"""``aiida-cse launch``: what is refused before anything is launched, and an analysis that runs."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiida.orm import Int, Node, QueryBuilder, WorkChainNode
+from click.testing import CliRunner, Result
+
+from aiida_cse.cli import main
+from aiida_cse.data.reduction import CseReductionData
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.trajectory.reduction import reduce_segments
+from tests.systems import crystal_and_molecules
+from tests.trajectory import synthetic
+
+pytestmark = pytest.mark.usefixtures("aiida_profile")
+
+RECIPE = "llzo-peo-litfsi-demo"
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["launch", *map(str, arguments)])
+
+
+def refused(*arguments: object) -> str:
+    """Call the command, check that it launched nothing, and return what it said."""
+    before = QueryBuilder().append(WorkChainNode).count()
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    assert QueryBuilder().append(WorkChainNode).count() == before
+    (line,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+    return line
+
+
+@pytest.fixture
+def reduction(tmp_path: Path) -> CseReductionData:
+    path = synthetic.write_dcd(tmp_path / "1.dcd", synthetic.make(5, 120).positions)
+    reduce_segments([path], synthetic.config()).save(tmp_path / "state.npz")
+    return CseReductionData(file=BytesIO((tmp_path / "state.npz").read_bytes())).store()
+
+
+def test_an_analysis_runs_here_and_ends_with_its_verdict(reduction: CseReductionData) -> None:
+    result = invoke("analysis", "--reduction", reduction.pk, "--temperature", 700, "--protocol", "demo")
+    assert result.exit_code == 0, result.output
+    assert "EC 0." in result.output
+    last = result.output.splitlines()[-1]
+    assert last.startswith("AnalysisWorkChain <")
+    assert " finished after " in last
+
+
+def test_unknown_names_are_refused_with_the_known_ones(lmp: Any, cse: Any, tmp_path: Path) -> None:
+    assert "there is no recipe 'llzo'" in refused("study", "--recipe", "llzo")
+    assert "protocol" in refused("study", "--recipe", RECIPE, "--protocol", "slow")
+    overrides = tmp_path / "changes.yaml"
+    overrides.write_text("temperature: [600]\n")
+    line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--overrides", overrides)
+    assert "'temperature' is no known key" in line
+    assert "temperatures" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [("{", "no valid YAML"), ("- a list", "must hold a mapping of keys to values")]
+)
+def test_an_overrides_file_that_holds_no_mapping_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+    overrides = tmp_path / "changes.yaml"
+    overrides.write_text(content)
+    line = refused("study", "--recipe", RECIPE, "--overrides", overrides)
+    assert f"--overrides {overrides}: " in line
+    assert complaint in line
+
+
+def test_a_code_that_is_not_set_up_is_refused_with_what_to_do() -> None:
+    line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", "lmp@nowhere")
+    assert "lmp@nowhere" in line
+    assert "aiida-cse setup" in line
+
+
+def test_nodes_of_another_kind_are_refused(lmp: Any, cse: Any) -> None:
+    number: Node = Int(1).store()
+    words = ("--temperature", 700)
+    assert "must be a CseReductionData" in refused("analysis", "--reduction", number.pk, *words)
+    assert "must be a CseSystemData" in refused("production", "--system", number.pk, *words)
+    assert "there is no node 1000000000" in refused("production", "--system", 10**9, *words)
+
+
+def test_a_production_of_a_system_without_seed_wants_one(lmp: Any, cse: Any) -> None:
+    system = CseSystemData(crystal_and_molecules()).store()
+    assert "--seed: " in refused("production", "--system", system.pk, "--temperature", 700)

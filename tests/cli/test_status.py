@@ -1,0 +1,130 @@
+"""``aiida-cse status`` and the tables of a finished study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiida.common.links import LinkType
+from aiida.engine import ProcessState
+from aiida.orm import Dict, Int, WorkChainNode
+from click.testing import CliRunner, Result
+
+from aiida_cse.cli import main
+from aiida_cse.cli.engine import is_embedded
+from aiida_cse.cli.locks import process_lock
+
+pytestmark = pytest.mark.usefixtures("aiida_profile")
+
+STUDY = "aiida.workflows:cse.study"
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["status", *map(str, arguments)])
+
+
+def stage(name: str, start: int, step: int, wall: float, **averages: float) -> dict[str, Any]:
+    kind = "minimize" if name == "minimize" else "npt"
+    return {"name": name, "kind": kind, "start_step": start, "step": step, "wall_seconds": wall, **averages}
+
+
+@pytest.fixture
+def unfinished() -> WorkChainNode:
+    node = WorkChainNode(process_type=STUDY)
+    node.set_process_label("StudyWorkChain")
+    node.set_process_state(ProcessState.WAITING)
+    node.store()
+    node.base.extras.set("cse_engine", "embedded")
+    return node
+
+
+@pytest.fixture
+def finished() -> WorkChainNode:
+    """A study with one run, as its WorkChain leaves it."""
+    node = WorkChainNode(process_type=STUDY)
+    node.set_process_label("StudyWorkChain")
+    node.set_process_state(ProcessState.RUNNING)
+    node.store()
+    steps = [stage(f"larsen_{i:02d}", 100 * i, 100 * (i + 1), 10.0, temperature_K=600.0 + i) for i in range(1, 22)]
+    outputs = {
+        "stages__electrolyte": {"stages": [stage("minimize", 0, 1, 3.0), *steps]},
+        "runs__T0700_r1__populations": {
+            "n_li_excess": 4.25,
+            "n_li_excess_error": 0.5,
+            "n_li_layer": 3.0,
+            "n_li_layer_error": None,
+            "n_li_bulk": 9.0,
+            "n_tfsi_layer": 5.5,
+            "n_tfsi_layer_error": 0.25,
+            "n_tfsi_bulk": 2.0,
+        },
+        "runs__T0700_r1__transitions": {"s_in_li_ceramic": 3, "s_out_li_ceramic": 1},
+        "runs__T0700_r1__equilibration": {
+            "equilibrated": False,
+            "decided_by": ["Li"],
+            "reasons": ["Li: equilibration coefficient 0.143 (3 in, 1 out) is below 0.5"],
+            "ec": 0.143,
+            "ec_lower_bound": 0.02,
+            "rate_upper_bound_per_s": 2.5e11,
+        },
+    }
+    for label, content in outputs.items():
+        Dict(content).store().base.links.add_incoming(node, LinkType.RETURN, label)
+    node.set_exit_status(0)
+    node.set_process_state(ProcessState.FINISHED)
+    return node
+
+
+def test_a_finished_study_shows_its_results(finished: WorkChainNode) -> None:
+    result = invoke(finished.pk)
+    assert result.exit_code == 0, result.output
+    rows = [line.strip() for line in result.output.splitlines()]
+    assert "electrolyte" in rows
+    assert any(row.split() == ["larsen_01", "…", "21", "2,100", "3", "min", "30", "s", "621"] for row in rows)
+    assert any(row.split() == ["minimize", "3", "s"] for row in rows)
+    for expected in (
+        "N(Li excess) 4.25 ± 0.50",
+        "N(Li 1st layer) 3.00",
+        "N(TFSI 1st layer) 5.50 ± 0.25",
+        "S_in (Li) 3",
+        "S_out (Li) 1",
+        "EC (lower bound) 0.14 (≥ 0.02)",
+        "entries per second < 2.5e+11",
+        "equilibrated no",
+    ):
+        assert any(" ".join(row.split()) == expected for row in rows), expected
+    assert "T0700_r1 is not equilibrated" in result.output
+    assert "  Li: equilibration coefficient 0.143 (3 in, 1 out) is below 0.5" in result.output
+
+
+def test_what_nobody_runs_says_how_to_go_on(unfinished: WorkChainNode) -> None:
+    assert is_embedded(unfinished)
+    result = invoke(unfinished.pk)
+    assert result.exit_code == 0, result.output
+    assert "nothing runs it now; go on with: " in result.output
+    assert f"resume {unfinished.pk}" in result.output
+    with process_lock(unfinished):
+        assert "it is running" in invoke(unfinished.pk).output
+
+
+def test_without_a_pk_the_last_processes_are_listed(finished: WorkChainNode, unfinished: WorkChainNode) -> None:
+    lines = invoke().output.splitlines()
+    found = {int(line.split()[0]): line for line in lines}
+    assert "StudyWorkChain" in found[finished.pk or 0]
+    assert "finished [0]" in found[finished.pk or 0]
+    assert "waiting" in found[unfinished.pk or 0]
+
+
+def test_wrong_pks_are_refused_in_one_line() -> None:
+    number = Int(1).store()
+    for pk, complaint in ((number.pk, "is a Int, not a process"), (10**9, "there is no node 1000000000")):
+        result = invoke(pk)
+        assert result.exit_code != 0
+        (line,) = result.output.splitlines()
+        assert complaint in line
+
+
+def test_resume_of_a_wrong_pk_is_refused_in_one_line() -> None:
+    result = CliRunner().invoke(main, ["resume", str(10**9)])
+    assert result.exit_code == 1
+    assert len(result.output.splitlines()) == 1
