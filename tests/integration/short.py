@@ -1,0 +1,69 @@
+"""The demo's study at the length of a test: every part runs, on real LAMMPS, in about a minute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida_cse.building.recipe import load_recipe
+from aiida_cse.workchains.builders import Codes
+from aiida_cse.workchains.study import StudyWorkChain
+
+#: thousand-fold shorter than a study; settings and order of the stages are the demo's
+SHORT: dict[str, Any] = {
+    "ceramic": {
+        "schedule": {
+            "stages_per_job": 3,
+            "stages": [
+                {"name": "minimize", "kind": "minimize", "max_iterations": 50},
+                {"name": "ramp", "kind": "nvt", "duration_ps": 0.4, "temperature": [100, "target"],
+                 "velocities": 100},
+                {"name": "crystal", "kind": "npt", "duration_ps": 0.4, "temperature": "target", "pressure": 1,
+                 "barostat": "xy-z"},
+            ],
+        }
+    },
+    "electrolyte": {
+        "schedule": {
+            "stages_per_job": 30,
+            "stages": [
+                {"name": "push_off", "kind": "pushoff", "duration_ps": 2, "timestep_fs": 1,
+                 "temperature": "target", "velocities": 300},
+                {"name": "minimize", "kind": "minimize", "max_iterations": 200},
+                {"name": "settle", "kind": "nvt", "duration_ps": 0.5, "timestep_fs": 1,
+                 "temperature": [100, "target"], "velocities": 100},
+                {"schedule": "larsen-2011", "max_temperature": 800, "final_temperature": "target",
+                 "max_pressure": 20000, "time_scale": 0.001, "shortest_ps": 0.05, "last_ps": 0.1,
+                 "stage": {"barostat_fs": 300}},
+            ],
+        }
+    },
+    "interface": {
+        "schedule": {
+            "stages_per_job": 10,
+            "stages": [
+                {"name": "minimize", "kind": "minimize", "max_iterations": 50, "mobile": "electrolyte"},
+                {"name": "polymer", "kind": "npt", "duration_ps": 0.4, "timestep_fs": 1, "temperature": "target",
+                 "velocities": "target", "pressure": 1, "barostat": "z", "mobile": "electrolyte"},
+                {"name": "relax", "kind": "npt", "duration_ps": 0.4, "timestep_fs": 1, "temperature": "target",
+                 "velocities": "target", "pressure": 1, "barostat": "xy-z"},
+            ],
+        }
+    },
+    "production": {
+        "plan": {"length_ps": 1.2, "segment_ps": 0.4, "frame_ps": 0.02, "settings": {"restart_interval": 100}},
+        "sampling": {"block_ps": 0.2, "snapshot_ps": 0.1, "bins": 100},
+    },
+}  # fmt: skip
+
+
+def short_study(codes: Codes, *, temperatures: list[float], replicas: int = 1) -> Any:
+    """Return the builder of a short study."""
+    builder = StudyWorkChain.get_builder_from_protocol(
+        codes=codes,
+        recipe=load_recipe("llzo-peo-litfsi-demo"),
+        protocol="demo",
+        overrides=SHORT | {"temperatures": temperatures, "replicas": replicas},
+        options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}},
+    )
+    builder.metadata.label = "short"
+    return builder

@@ -1,0 +1,147 @@
+"""One study of two productions from recipe to equilibration coefficient, and what its provenance answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiida import orm
+from aiida.engine import run_get_node
+from aiida.orm import InstalledCode, WorkChainNode
+
+from aiida_cse.query import productions, slab_seed
+from aiida_cse.workchains.production import ProductionWorkChain
+from tests.integration.short import short_study
+
+pytestmark = pytest.mark.integration
+
+TEMPERATURES = [500.0, 600.0]
+
+
+@pytest.fixture(scope="module")
+def study(module_codes: dict[str, InstalledCode]) -> WorkChainNode:
+    """The study, run once for all tests of this module."""
+    _, node = run_get_node(short_study(module_codes, temperatures=TEMPERATURES))
+    assert node.is_finished_ok, [(n.process_label, n.exit_status, n.exit_message) for n in node.called_descendants]
+    return node
+
+
+def test_a_study_has_a_run_for_every_temperature(study: WorkChainNode) -> None:
+    assert set(study.outputs.runs) == {"T0500_r1", "T0600_r1"}
+    for label in study.outputs.runs:
+        assert set(study.outputs.runs[label]) == {
+            "interface", "system", "reduction", "populations", "transitions", "equilibration", "density_profiles",
+            "free_energy_profiles",
+        }  # fmt: skip
+    assert set(study.outputs.stages) == {
+        "ceramic", "electrolyte",
+        *(f"{part}_{label}" for part in ("interface", "production") for label in study.outputs.runs),
+    }  # fmt: skip
+
+
+def test_every_stage_reached_its_step(study: WorkChainNode) -> None:
+    for part in study.outputs.stages:
+        records = study.outputs.stages[part]["stages"]
+        assert records
+        assert all(record["complete"] and record["step"] == record["target_step"] for record in records)
+    assert [r["step"] for r in study.outputs.stages.production_T0500_r1["stages"]] == [600]
+
+
+def test_the_parts_fit_together(study: WorkChainNode) -> None:
+    slab, electrolyte = study.outputs.ceramic.info, study.outputs.electrolyte.info
+    interface = study.outputs.runs.T0500_r1.interface.info
+    wall = electrolyte.composition["W"]
+    assert interface.natoms == slab.natoms + electrolyte.natoms - wall == 1066
+    assert interface.charge == pytest.approx(0, abs=1e-10)
+    np.testing.assert_allclose(slab.box[:2], electrolyte.box[:2])
+    assert interface.slab == slab.slab
+
+
+def test_no_ion_is_lost_and_no_frame_counted_twice(study: WorkChainNode) -> None:
+    for label in study.outputs.runs:
+        run = study.outputs.runs[label]
+        assert run.reduction.base.attributes.get("frames") == 61
+        state = run.reduction.get_state()
+        assert state.first_step == 0
+        assert state.last_step == 600
+        lithium, tfsi = state.region_counts[:, 0].sum(axis=1), state.region_counts[:, 1].sum(axis=1)
+        assert set(lithium.tolist()) == {119}
+        assert set(tfsi.tolist()) == {7}
+        assert state.histograms.sum() == 61 * 1066
+
+
+def test_the_verdict_is_honest(study: WorkChainNode) -> None:
+    """A picosecond shows no exchange; that is a result with a bound, not a failure."""
+    found = study.outputs.runs.T0500_r1.equilibration
+    assert found["equilibrated"] is False
+    assert found["ec"] == 0
+    assert found["ec_lower_bound"] == 0
+    # no event in 1.2 ps: at most 3.0 in that time, 95 % one-sided
+    assert found["rate_upper_bound_per_s"] == pytest.approx(-np.log(0.05) / 1.2e-12, rel=0.05)
+    assert found["reasons"]
+
+
+def test_the_box_follows_the_axes_of_its_barostat(study: WorkChainNode) -> None:
+    interface = next(n for n in study.called if n.process_label == "InterfaceWorkChain")
+    edge = interface.outputs.assembled.info.box[0]
+    records = {r["name"]: r for r in interface.outputs.stages["stages"]}
+    assert records["polymer"]["lx_A"] == pytest.approx(edge[1] - edge[0], abs=1e-9)
+    assert records["relax"]["lx_A"] != pytest.approx(edge[1] - edge[0], abs=1e-6)
+    assert records["relax"]["lx_A"] == pytest.approx(records["relax"]["ly_A"], rel=1e-9)
+
+
+def test_the_report_reads_like_a_notebook(study: WorkChainNode) -> None:
+    from aiida.cmdline.utils.common import get_workchain_report
+
+    report = get_workchain_report(study, "REPORT", max_depth=None)
+    for words in ("slab of 384 atoms, 112 Li+, charge 0 e", "cut the slab", "joined slab and electrolyte",
+                  "segment 3 of 3", "not equilibrated"):  # fmt: skip
+        assert words in report
+
+
+def test_queries_find_the_productions_and_their_seed(study: WorkChainNode) -> None:
+    of_study = [production for production in productions() if production.study_pk == study.pk]
+    assert [production.temperature_K for production in of_study] == TEMPERATURES
+    assert [p.pk for p in productions(temperature=600) if p.study_pk == study.pk] == [of_study[1].pk]
+    assert [p for p in productions(minimum_ec=0.5) if p.study_pk == study.pk] == []
+    assert slab_seed(orm.load_node(of_study[0].pk)) == study.inputs.recipe["seeds"]["slab"]
+
+
+def test_an_archive_answers_the_same_query_elsewhere(study: WorkChainNode, tmp_path: Path) -> None:
+    from aiida.storage.sqlite_temp import SqliteTempBackend
+    from aiida.tools.archive import create_archive, import_archive
+
+    archive = tmp_path / "study.aiida"
+    create_archive([study], filename=archive)
+    elsewhere = SqliteTempBackend(SqliteTempBackend.create_profile("elsewhere"))
+    import_archive(archive, backend=elsewhere)
+    query = orm.QueryBuilder(backend=elsewhere)
+    query.append(orm.WorkChainNode, filters={"attributes.process_label": "ProductionWorkChain"}, tag="production")
+    query.append(
+        orm.Dict,
+        with_incoming="production",
+        edge_filters={"label": "equilibration"},
+        filters={"attributes.temperature_K": 500.0, "attributes.ec": {">=": 0.0}},
+        project=["attributes.ec"],
+    )
+    assert query.all(flat=True) == [0.0]
+
+
+def test_a_production_goes_on_alone(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> None:
+    """A production launched from a relaxed interface gives the same trajectory as the study's own, bit for bit."""
+    builder = ProductionWorkChain.get_builder_from_protocol(
+        codes=module_codes,
+        recipe=study.inputs.recipe,
+        system=study.outputs.runs.T0500_r1.interface,
+        temperature=500.0,
+        protocol="demo",
+        overrides={
+            "plan": {"length_ps": 1.2, "segment_ps": 1.2, "frame_ps": 0.02, "settings": {"restart_interval": 100}},
+            "sampling": {"block_ps": 0.2, "snapshot_ps": 0.1, "bins": 100},
+        },
+        options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}},
+    )
+    outputs, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    assert outputs["reduction"].get_state().equals(study.outputs.runs.T0500_r1.reduction.get_state())
