@@ -78,6 +78,17 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         self.ctx.failures = 0
         self.ctx.last_step = None
 
+    def results(self) -> None:
+        """Attach the outputs of the last job."""
+        self._attach_outputs(self.ctx.children[-1])
+
+    def on_terminated(self) -> None:
+        """Clean the working folders if that was asked; where it was not, there is nothing to report."""
+        if self.inputs.clean_workdir.value:
+            super().on_terminated()
+        else:
+            super(BaseRestartWorkChain, self).on_terminated()
+
     @process_handler(priority=600, exit_codes=[ExitCode(OUT_OF_WALLTIME)])
     def handle_out_of_walltime(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
         """Go on from the checkpoint that was written before the wall time."""

@@ -191,13 +191,11 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         return ToContext(analysis=self.submit(AnalysisWorkChain, **inputs))
 
     def inspect_analysis(self) -> ExitCode | None:
-        """Attach the results and say the verdict, or stop with the reason."""
+        """Attach the results, or stop with the reason."""
         run = self.ctx.analysis
         if not run.is_finished_ok:
             return self.exit_codes.ERROR_NO_ANALYSIS.format(**_failure(run))
         self.out_many(self.exposed_outputs(run, AnalysisWorkChain))
-        found = run.outputs.equilibration
-        self.report(f"EC {found['ec']:.2f}, {'' if found['equilibrated'] else 'not '}equilibrated")
         return None
 
     def _folders(self) -> dict[str, orm.RemoteData]:
