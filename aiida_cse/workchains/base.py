@@ -87,7 +87,7 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         if self.inputs.clean_workdir.value:
             super().on_terminated()
         else:
-            super(BaseRestartWorkChain, self).on_terminated()
+            super(BaseRestartWorkChain, self).on_terminated()  # type: ignore[no-untyped-call]
 
     @process_handler(priority=600, exit_codes=[ExitCode(OUT_OF_WALLTIME)])
     def handle_out_of_walltime(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
