@@ -85,9 +85,9 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
     def on_terminated(self) -> None:
         """Clean the working folders if that was asked; where it was not, there is nothing to report."""
         if self.inputs.clean_workdir.value:
-            super().on_terminated()
+            super().on_terminated()  # type: ignore[no-untyped-call]
         else:
-            super(BaseRestartWorkChain, self).on_terminated()  # type: ignore[no-untyped-call]
+            super(BaseRestartWorkChain, self).on_terminated()
 
     @process_handler(priority=600, exit_codes=[ExitCode(OUT_OF_WALLTIME)])
     def handle_out_of_walltime(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
