@@ -27,13 +27,13 @@ _YAML_ROW = re.compile(r"^\s*- \[(.*)\]\s*$")
 _QUOTED = re.compile(r"'([^']*)'")
 _FIELD = re.compile(r"([a-z_]+)=(\S+)")
 _LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps")
-_PERFORMANCE = re.compile(r"^Performance:\s+(\S+) ns/day")
+_RESTART = re.compile(r"restart\.(\d+)")
 _TIMEOUT = "Wall time limit reached"
 
 
 @dataclass
 class RunTable:
-    """The thermo rows of one ``run`` or ``minimize``; ``stage`` is the stage that it belongs to."""
+    """The thermo rows of a stage, or of one ``run`` or ``minimize`` outside of stages."""
 
     columns: tuple[str, ...]
     stage: str | None
@@ -50,9 +50,17 @@ class StageRecord:
     target: int
     first_step: int
     step: int
+    timestep_fs: float | None = None
     ended: bool = False
     wall_seconds: float | None = None
-    ns_per_day: float | None = None
+    steps_run: int = 0
+
+    @property
+    def ns_per_day(self) -> float | None:
+        """The speed over all runs of the stage, None for a minimisation or if it is not known."""
+        if not self.wall_seconds or self.timestep_fs is None or self.kind == "minimize":
+            return None
+        return self.steps_run * self.timestep_fs * 1e-6 / self.wall_seconds * 86400
 
     @property
     def complete(self) -> bool:
@@ -152,7 +160,6 @@ class _Reader:
             ("WARNING", self._warning),
             ("keywords:", self._yaml_header),
             ("Loop time of", self._loop),
-            ("Performance:", self._performance),
             ("Total wall time:", self._end),
         )
 
@@ -174,9 +181,14 @@ class _Reader:
 
     def _open(self, columns: tuple[str, ...], *, plain: bool) -> None:
         stage = self.report.stages[-1].name if self.report.stages and not self.report.stages[-1].ended else None
-        self._table = RunTable(columns=tuple(column.lower() for column in columns), stage=stage)
         self._plain = plain
-        self.report.tables.append(self._table)
+        table = RunTable(columns=tuple(column.lower() for column in columns), stage=stage)
+        last = self.report.tables[-1] if self.report.tables else None
+        if last is not None and stage is not None and (last.stage, last.columns) == (stage, table.columns):
+            self._table = last
+        else:
+            self._table = table
+            self.report.tables.append(table)
 
     def _row(self, line: str) -> None:
         if self._table is None:
@@ -189,8 +201,10 @@ class _Reader:
         if not values or len(values) != len(self._table.columns) or any(value is None for value in values):
             return
         row = tuple(value for value in values if value is not None)
-        self._table.rows.append(row)
         stage = self._open_stage()
+        if stage is not None and self._table.rows and self._table.rows[-1][0] == row[0]:
+            return  # the first row of a run repeats the last one of the run before
+        self._table.rows.append(row)
         if stage is not None and stage.kind != "minimize" and math.isfinite(row[0]):
             stage.step = max(stage.step, int(row[0]))
 
@@ -207,10 +221,16 @@ class _Reader:
             if stage is not None and stage.name == fields["end"] and step is not None:
                 stage.step, stage.ended = step, True
         elif "restart" in fields:
-            self.report.restarts.append(fields["restart"])
+            self._checkpoint(fields["restart"])
         elif line.startswith("CSE finished"):
             self.report.finished_step = _integer(fields.get("step"))
             self.report.timed_out |= fields.get("timeout") == "1"
+
+    def _checkpoint(self, name: str) -> None:
+        self.report.restarts.append(name)
+        match, stage = _RESTART.fullmatch(name), self._open_stage()
+        if match and stage is not None:
+            stage.step = max(stage.step, int(match.group(1)))
 
     def _begin(self, fields: dict[str, str]) -> None:
         start, target, step = (_integer(fields.get(key)) for key in ("start", "target", "step"))
@@ -225,6 +245,7 @@ class _Reader:
                 target=target,
                 first_step=step,
                 step=step,
+                timestep_fs=_finite(fields.get("timestep_fs", "")),
             )
         )
 
@@ -245,17 +266,14 @@ class _Reader:
 
     def _loop(self, line: str) -> None:
         match, stage = _LOOP.match(line), self._open_stage()
-        if match and stage is not None:
-            stage.wall_seconds = _finite(match.group(1))
+        seconds = _finite(match.group(1)) if match else None
+        if match and seconds is not None and stage is not None:
+            stage.wall_seconds = (stage.wall_seconds or 0.0) + seconds
+            stage.steps_run += int(match.group(2))
         self._table = None
 
     def _end(self, _: str) -> None:
         self.report.ended = True
-
-    def _performance(self, line: str) -> None:
-        match, stage = _PERFORMANCE.match(line), self._open_stage()
-        if match and stage is not None:
-            stage.ns_per_day = _finite(match.group(1))
 
 
 def summarize_stage(record: StageRecord, tables: list[RunTable]) -> dict[str, Any]:
@@ -269,7 +287,7 @@ def summarize_stage(record: StageRecord, tables: list[RunTable]) -> dict[str, An
         "step": record.step,
         "complete": record.complete,
         "wall_seconds": record.wall_seconds,
-        "ns_per_day": record.ns_per_day if record.kind != "minimize" else None,
+        "ns_per_day": record.ns_per_day,
     }
     table = next((t for t in reversed(tables) if t.stage == record.name and t.rows), None)
     if table is not None and record.kind != "minimize":

@@ -16,6 +16,8 @@ __all__ = ["FINAL_DATA", "LOG", "PROLOGUE", "START_FILE", "START_RECORD", "TRAJE
 START_FILE = "start.in"
 #: the shell script that writes it, beside this module, and its record of what it chose
 PROLOGUE, START_RECORD = "prologue.sh", "start.json"
+#: written by the job itself at every checkpoint: whether its time is up
+CLOCK = "clock.in"
 #: the log of the job
 LOG = "log.lammps"
 #: the system at the end of the job
@@ -69,6 +71,7 @@ def _opening(plan: JobPlan) -> str:
             f"thermo_style custom {THERMO_COLUMNS}",
             "thermo_modify line yaml flush yes lost error",
             f"timer timeout ${{timeout}} every {settings.restart_interval}",
+            "variable limited equal $(timeremain > 0)",
             "",
         ]
     )
@@ -93,7 +96,8 @@ def _guarded_stage(span: Span, end: int, plan: JobPlan) -> str:
         [
             f"# ---- {stage.name}: steps {span.start} to {end}",
             f'if "$(step) >= {end}" then "jump SELF after_{stage.name}"',
-            f'print "CSE begin={stage.name} kind={stage.kind} start={span.start} target={end} step=$(step:%.0f)"',
+            f'print "CSE begin={stage.name} kind={stage.kind} start={span.start} target={end} step=$(step:%.0f)'
+            f' timestep_fs={stage.timestep_fs:g}"',
             *body,
             f'print "CSE end={stage.name} step=$(step:%.0f)"',
             f'if "$(step) < {end}" then "jump SELF finish"',
@@ -141,12 +145,34 @@ def _dynamics(span: Span, end: int, plan: JobPlan) -> list[str]:
         *_velocities(span, group, plan.seed),
         *opening,
         *_dump(stage),
-        f"run {end} upto start {span.start} stop {span.end}",
+        _run(span, end, settings),
         *(["undump trajectory"] if stage.trajectory_ps else []),
         # before the fixes go: the state of thermostat and barostat belongs to the checkpoint
         *_checkpoint(),
         *closing,
     ]
+
+
+def _run(span: Span, end: int, settings: RunSettings) -> str:
+    """Run to step ``end``; where that is to be exact, as a row of runs from checkpoint to checkpoint.
+
+    A job that goes on from a checkpoint sets up anew: LAMMPS wraps the atoms, builds neighbour lists, fits the
+    k-space mesh to the box and takes the temperature from the velocities, where a run that does not stop has it
+    from the thermostat, which may differ in the last bit. So the run that does not stop sets up there as well.
+    """
+    run = f"run {end} upto start {span.start} stop {span.end}"
+    if not settings.exact:
+        return run
+    commands = (
+        f"""if "$(step) < {end}" then "print 'CSE restart=restart.$(step:%.0f)'" """,
+        # The timer itself looks at the clock only within a run that is longer than its interval. The clock that
+        # counts is that of the first process, which alone writes the file: all must stop together.
+        f"print 'variable expired equal $(v_limited && timeremain <= 0)' file {CLOCK} screen no ",
+        f"include {CLOCK} ",
+        "if ${expired} then 'timer timeout 0' ",
+    )
+    quoted = (f'"""{command}"""' for command in commands)
+    return " ".join([run, f"post no every {settings.restart_interval}", *quoted])
 
 
 def _velocities(span: Span, group: str, seed: int) -> list[str]:

@@ -104,8 +104,8 @@ class RunSettings(StrictModel):
 
     ``cutoff`` in Å; ``kspace_accuracy`` is LAMMPS' relative force accuracy; ``restart_interval`` in steps is
     the cadence of checkpoints, constant over all segments of a run, because a resumed run is the same run only
-    then (a checkpoint rebuilds the neighbour lists). ``exact`` keeps the order of the atoms in memory, so that a
-    resumed run repeats the uninterrupted one bit for bit; without it a run is 5–11 % faster.
+    then. ``exact`` keeps the order of the atoms in memory and sets up anew at every checkpoint, so that a resumed
+    run repeats the uninterrupted one bit for bit; without it a run is 5–11 % faster.
     """
 
     cutoff: float = Field(default=12.0, gt=2, le=30)
