@@ -1,0 +1,194 @@
+"""Recipe, force fields and stage language, from their pydantic models."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+from pydantic import BaseModel
+
+from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
+from aiida_cse.building.sampling import Sampling
+from aiida_cse.forcefields.library import available_sets, load_set
+from aiida_cse.lammps.larsen import _Scheme, expand_larsen
+from aiida_cse.lammps.production import ProductionPlan
+from aiida_cse.lammps.schedule import Schedule
+from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage
+from aiida_cse.trajectory.analyse import AnalysisSettings
+from reference_pages.markdown import code, plain, section, table
+
+__all__ = ["forcefields", "recipe", "stages"]
+
+_LIMITS = (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
+_LONGEST_PATTERN = 40
+_ATTRIBUTES = re.compile(r"\n\nAttributes\n-+\n")
+
+
+def recipe() -> str:
+    """Return the page on the fields of a recipe."""
+    shipped = table(
+        ["name", "what it is"], [(code(name), load_recipe(name).description) for name in available_recipes()]
+    )
+    source = resources.files("aiida_cse.building") / "recipes" / "llzo-peo-litfsi-demo.yaml"
+    example = f"```yaml\n{source.read_text(encoding='utf-8')}```"
+    return "\n".join(
+        [
+            section("Recipe", "Every field of a recipe. Unknown fields are refused.", level=1),
+            section("Shipped recipes", shipped, "The small one in full:", example),
+            *_models(Recipe),
+        ]
+    )
+
+
+def stages() -> str:
+    """Return the page on stages, schedules, productions, sampling and analysis."""
+    opening = (
+        "What the `schedule` of a phase and the `plan`, `sampling` and `analysis` of a production hold. Lengths "
+        "are in Å, temperatures in K, pressures in atm; a name ends with its unit of time. Unknown fields are "
+        "refused."
+    )
+    return "\n".join(
+        [
+            section("Stage language", opening, level=1),
+            _model(Schedule),
+            _model(Stage),
+            _model(RunSettings),
+            _larsen(),
+            _model(JobPlan),
+            _model(ProductionPlan),
+            _model(Sampling),
+            _model(AnalysisSettings),
+        ]
+    )
+
+
+def forcefields() -> str:
+    """Return the page on the shipped force-field sets."""
+    parts = []
+    for name in available_sets():
+        chosen = load_set(name)
+        facts = [("sources", "; ".join(chosen.citations)), ("confidence", chosen.confidence)]
+        facts += [("atom types", ", ".join(f"{t.name} ({t.charge:g} e)" for t in chosen.atom_types))]
+        facts += [
+            (
+                "Lennard-Jones",
+                ", ".join(f"{lj.type} ({lj.epsilon:g} kcal/mol, {lj.sigma:g} Å)" for lj in chosen.lj),
+            )
+        ]
+        facts += [("Buckingham", ", ".join("–".join(term.pair) for term in chosen.buckingham))]
+        facts += [
+            (f"variant `{group}`", f"{', '.join(variant.options)}; default {variant.default}")
+            for group, variant in chosen.variants.items()
+        ]
+        parts.append(section(name, chosen.title + ".", table(["", ""], [fact for fact in facts if fact[1]])))
+    opening = "The sets that `forcefield` of a recipe names. Charges are those before `salt_charge_scale`."
+    return "\n".join([section("Force fields", opening, level=1), *parts])
+
+
+def _larsen() -> str:
+    steps = expand_larsen({"schedule": "larsen-2011", "max_temperature": 1000, "final_temperature": 600})
+    rows = [
+        (
+            n,
+            step.kind,
+            f"{step.temperature:g}",
+            "" if step.pressure is None else f"{step.pressure:g}",
+            f"{step.duration_ps:g}",
+        )
+        for n, step in enumerate(steps, 1)
+    ]
+    words = (
+        "In place of a stage stands `{schedule: larsen-2011, …}`: the 21 stages `larsen_01` to `larsen_21` of "
+        "Larsen et al., Macromolecules 2011, 44, 6944, with these fields:"
+    )
+    example = "For example with `max_temperature: 1000` and `final_temperature: 600`:"
+    headings = ["stage", "kind", "temperature (K)", "pressure (atm)", "duration (ps)"]
+    return section("larsen-2011", words, _fields(_Scheme), example, table(headings, rows))
+
+
+def _models(root: type[BaseModel]) -> Iterator[str]:
+    """Yield a section per model, ``root`` first, then those that its fields name."""
+    queue, seen = [root], {root}
+    while queue:
+        model = queue.pop(0)
+        yield _model(model)
+        for field in model.model_fields.values():
+            for found in _within(field.annotation):
+                if found not in seen:
+                    seen.add(found)
+                    queue.append(found)
+
+
+def _within(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _within(argument)
+
+
+def _model(model: type[BaseModel]) -> str:
+    words = _ATTRIBUTES.split(inspect.getdoc(model) or "")[0]
+    return section(model.__name__, plain(words), _fields(model))
+
+
+def _fields(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema()
+    meanings = _meanings(inspect.getdoc(model) or "")
+    rows = []
+    for name, field in schema["properties"].items():
+        meaning = meanings.get(name) or field.get("description", "")
+        default = (
+            "**required**"
+            if name in schema.get("required", ())
+            else code(json.dumps(field["default"]))
+            if "default" in field
+            else "empty"
+        )
+        rows.append((code(name), _kind(field), default, plain(meaning)))
+    if any(row[3] for row in rows):
+        return table(["field", "value", "default", "meaning"], rows)
+    return table(["field", "value", "default"], [row[:3] for row in rows])
+
+
+def _meanings(docstring: str) -> dict[str, str]:
+    """Return the meaning of each field from the section ``Attributes`` of a docstring."""
+    _, *sections = _ATTRIBUTES.split(docstring)
+    meanings: dict[str, str] = {}
+    for entry in re.split(r"\n(?=\S)", sections[0]) if sections else ():
+        names, _, words = entry.partition("\n")
+        meanings |= {name.strip(): " ".join(words.split()) for name in names.split(",")}
+    return meanings
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """Return in words what a JSON schema allows."""
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return " or ".join(_kind(option) for option in schema[key])
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in schema or "const" in schema:
+        return " or ".join(code(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return _list(schema)
+    if schema.get("type") == "object":
+        return "mapping"
+    words = {"null": "nothing", "boolean": "true or false"}.get(schema["type"], schema["type"])
+    if words == "string":
+        pattern = schema.get("pattern", "")
+        return f"text like {code(pattern)}" if 0 < len(pattern) <= _LONGEST_PATTERN else "text"
+    limits = [f"{sign} {schema[key]:g}" for key, sign in _LIMITS if key in schema]
+    return " ".join([words, *([", ".join(limits)] if limits else [])])
+
+
+def _list(schema: dict[str, Any]) -> str:
+    if "prefixItems" not in schema:
+        return f"list of {_kind(schema['items'])}"
+    kinds = [_kind(item) for item in schema["prefixItems"]]
+    same = len(set(kinds)) == 1
+    return f"list of {len(kinds)}: {kinds[0]}" if same else f"list of {', '.join(kinds)}"

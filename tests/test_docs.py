@@ -1,0 +1,77 @@
+"""What the documentation tells a user to write is accepted, its links lead somewhere, and its keys exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from aiida_cse.building.recipe import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from aiida.orm import InstalledCode
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+#: written from the code when the documentation is built
+GENERATED = DOCS / "reference"
+PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if path.parent != GENERATED)]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a page in this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
+
+
+def ids(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    local = [page.parent / target for target in targets if "://" not in target]
+    assert [path for path in local if path.parent.resolve() != GENERATED and not path.is_file()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_python_is_python(page: Path) -> None:
+    for source in blocks(page, "python"):
+        compile(source, str(page), "exec")
+
+
+def test_the_recipe_of_the_how_to() -> None:
+    (source,) = blocks(DOCS / "howto" / "own-recipe.md", "yaml")
+    recipe = Recipe.model_validate(yaml.safe_load(source))
+    assert recipe.salt.pairs * 10 == recipe.polymer.chains * recipe.polymer.length
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_overrides_of_the_how_to(number: int, lmp: InstalledCode, cse: InstalledCode) -> None:
+    from aiida_cse.workchains.study import StudyWorkChain
+
+    overrides = yaml.safe_load(blocks(DOCS / "howto" / "protocols.md", "yaml")[number])
+    builder = StudyWorkChain.get_builder_from_protocol(
+        codes={"lammps": lmp, "cse": cse},
+        recipe=load_recipe("llzo-peo-litfsi"),
+        protocol="paper" if number == 2 else "moderate",
+        overrides=overrides,
+    )
+    assert StudyWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None
+
+
+def test_the_settings_of_another_analysis(aiida_profile: object) -> None:
+    from aiida_cse.workchains.analysis import AnalysisWorkChain
+
+    (source,) = blocks(DOCS / "howto" / "reading-results.md", "yaml")
+    assert AnalysisWorkChain.get_protocol_inputs(None, yaml.safe_load(source))["settings"]["rule"] == "core"
+
+
+def test_every_key_of_the_result_nodes_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(DOCS)
+    from reference_pages import results
+
+    assert "rate_upper_bound_per_s" in results.page()
