@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from aiida_cse.lammps.larsen import LARSEN, expand_larsen
-from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage, plan_steps
-from aiida_cse.validation import StrictModel, explain
+from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage, plan_steps, refuse_doubles
+from aiida_cse.validation import StrictModel, explain, nearest
 
 __all__ = ["TARGET", "Schedule", "job_plans", "schedule_error"]
 
@@ -34,13 +34,20 @@ class Schedule(StrictModel):
         Raises
         ------
         ValueError
-            A stage is wrong, or one asks for the target temperature and there is none.
+            A stage is wrong, two have one name, or one asks for the target temperature and there is none.
         """
-        stages: list[Stage] = []
-        for entry in self.stages:
-            filled = _fill(entry, temperature)
-            stages += expand_larsen(filled) if filled.get("schedule") == LARSEN else [_stage(filled)]
-        return tuple(stages)
+        stages = tuple(stage for entry in self.stages for stage in _expand(_fill(entry, temperature)))
+        refuse_doubles(stages)
+        return stages
+
+
+def _expand(entry: dict[str, Any]) -> list[Stage]:
+    if "schedule" not in entry:
+        return [_stage(entry)]
+    if entry["schedule"] != LARSEN:
+        msg = f"schedule {entry['schedule']!r} is not known; {nearest(str(entry['schedule']), [LARSEN])}"
+        raise ValueError(msg)
+    return expand_larsen(entry)
 
 
 def _stage(entry: dict[str, Any]) -> Stage:

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from aiida_cse.validation import StrictModel
 
-__all__ = ["JobPlan", "RunSettings", "Span", "Stage", "plan_steps"]
+__all__ = ["JobPlan", "RunSettings", "Span", "Stage", "plan_steps", "refuse_doubles"]
 
 Temperature = Annotated[float, Field(gt=0, le=5000)]
 Pressure = Annotated[float, Field(ge=-1e5, le=2e5)]
@@ -134,6 +134,21 @@ def plan_steps(stages: tuple[Stage, ...], first_step: int = 0) -> tuple[Span, ..
     return tuple(spans)
 
 
+def refuse_doubles(stages: tuple[Stage, ...]) -> None:
+    """Refuse stages of one name: it is their key in the records of a phase and in the script of a job.
+
+    Raises
+    ------
+    ValueError
+        Names the names that are used more than once.
+    """
+    names = [stage.name for stage in stages]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        msg = f"stages: each name must be used once; used twice: {', '.join(twice)}"
+        raise ValueError(msg)
+
+
 class JobPlan(StrictModel):
     """What one LAMMPS job does: its stages, where in the run they lie and when to stop.
 
@@ -149,11 +164,7 @@ class JobPlan(StrictModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> JobPlan:
-        names = [stage.name for stage in self.stages]
-        if len(set(names)) != len(names):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            msg = f"stages: each name must be used once; used twice: {', '.join(twice)}"
-            raise ValueError(msg)
+        refuse_doubles(self.stages)
         last = self.spans[-1]
         if self.stop_step is not None and not last.start < self.stop_step <= last.end:
             msg = f"stop_step: {self.stop_step} lies outside the last stage ({last.start}, {last.end}]"
