@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-from aiida.orm import ProcessNode, load_node
+from aiida.orm import ProcessNode
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from aiida_cse.cli.render import duration
 from aiida_cse.cli.tree import ProcessTree
+from aiida_cse.lammps.script import LOG
 
 __all__ = ["TimeShare", "has_results", "print_results", "time_share"]
 
@@ -22,20 +24,27 @@ Stage = Mapping[str, Any]
 
 _STUDY = "aiida.workflows:cse.study"
 _LAMMPS = "aiida.calculations:cse.lammps"
+#: made by a job before it does anything else, and empty unless something goes wrong
+_STARTED = "_scheduler-stdout.txt"
 
 
 @dataclass(frozen=True)
 class TimeShare:
-    """Seconds of all LAMMPS jobs of a process, and of these the seconds that LAMMPS itself was stepping."""
+    """Seconds of the LAMMPS jobs of a process, and of these the seconds that their programs ran."""
 
     jobs: int
     seconds: float
-    lammps_seconds: float
+    program_seconds: float
+
+    @property
+    def percent(self) -> float:
+        """Share of the programs in %."""
+        return 100 * self.program_seconds / self.seconds
 
     @property
     def overhead_per_job(self) -> float:
-        """What a job costs besides the stepping: AiiDA, the scheduler, and the start of LAMMPS; s."""
-        return (self.seconds - self.lammps_seconds) / self.jobs
+        """What a job costs besides its programs, in s: AiiDA, the scheduler, the transport of files."""
+        return (self.seconds - self.program_seconds) / self.jobs
 
 
 def has_results(node: ProcessNode) -> bool:
@@ -53,24 +62,34 @@ def print_results(node: ProcessNode, console: Console) -> None:
     share = time_share(node)
     if share is not None:
         console.print(
-            f"{share.jobs} LAMMPS jobs took {duration(share.seconds)}; LAMMPS stepped for "
-            f"{100 * share.lammps_seconds / share.seconds:.0f} % of it, the rest is "
-            f"{share.overhead_per_job:.1f} s per job",
+            f"{share.jobs} LAMMPS jobs took {duration(share.seconds)}: {share.percent:.0f} % in LAMMPS, "
+            f"the rest in orchestration, {share.overhead_per_job:.1f} s per job",
             soft_wrap=True,
         )
 
 
 def time_share(node: ProcessNode) -> TimeShare | None:
-    """Return where the time of the LAMMPS jobs of ``node`` went, None if it has none."""
-    branches = (branch for branch in ProcessTree(node).root.descendants() if branch.process_type == _LAMMPS)
-    jobs = [job for job in (load_node(branch.pk) for branch in branches) if "results" in job.outputs]
-    if not jobs:
+    """Return where the time of the LAMMPS jobs of ``node`` went, None where their folders are not at hand."""
+    known = []
+    for branch in ProcessTree(node).root.descendants():
+        if branch.process_type == _LAMMPS and branch.workdir is not None:
+            seconds = _program_seconds(Path(branch.workdir))
+            known += [] if seconds is None else [(branch, seconds)]
+    if not known:
         return None
     return TimeShare(
-        jobs=len(jobs),
-        seconds=sum((job.mtime - job.ctime).total_seconds() for job in jobs),
-        lammps_seconds=sum(job.outputs.results["wall_seconds"] for job in jobs),
+        jobs=len(known),
+        seconds=sum(branch.duration.total_seconds() for branch, _ in known),
+        program_seconds=sum(seconds for _, seconds in known),
     )
+
+
+def _program_seconds(workdir: Path) -> float | None:
+    """Return the time from the start of a job here to the last line of its log, as its files tell it."""
+    try:
+        return (workdir / LOG).stat().st_mtime - (workdir / _STARTED).stat().st_mtime
+    except OSError:
+        return None
 
 
 # -- stages --------------------------------------------------------------------------------------------------

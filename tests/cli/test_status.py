@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiida.common.links import LinkType
 from aiida.engine import ProcessState
-from aiida.orm import Dict, Int, WorkChainNode
+from aiida.orm import CalcJobNode, Dict, Int, WorkChainNode
 from click.testing import CliRunner, Result
 
 from aiida_cse.cli import main
 from aiida_cse.cli.engine import is_embedded
 from aiida_cse.cli.locks import process_lock
+from aiida_cse.cli.results import time_share
+from aiida_cse.lammps.script import LOG
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 
@@ -128,3 +132,22 @@ def test_resume_of_a_wrong_pk_is_refused_in_one_line() -> None:
     result = CliRunner().invoke(main, ["resume", str(10**9)])
     assert result.exit_code == 1
     assert len(result.output.splitlines()) == 1
+
+
+def test_the_time_share_is_read_from_the_files_of_the_jobs(
+    finished: WorkChainNode, localhost: Any, tmp_path: Path
+) -> None:
+    assert time_share(finished) is None
+    job = CalcJobNode(computer=localhost, process_type="aiida.calculations:cse.lammps")
+    job.base.links.add_incoming(finished, LinkType.CALL_CALC, "job_01")
+    job.set_process_state(ProcessState.RUNNING)
+    job.store()
+    job.set_remote_workdir(str(tmp_path))
+    job.set_process_state(ProcessState.FINISHED)
+    for name, moment in (("_scheduler-stdout.txt", 1000.0), (LOG, 1000.25)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (moment, moment))
+    share = time_share(finished)
+    assert share is not None
+    assert (share.jobs, share.program_seconds) == (1, 0.25)
+    assert share.overhead_per_job == pytest.approx(share.seconds - 0.25)
