@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from aiida.cmdline.utils.log import CliHandler
+from aiida.manage.configuration import get_config_option
 from aiida.orm import ProcessNode
 from rich.console import Console
 from rich.live import Live
@@ -92,11 +94,11 @@ class _LiveScreen(_Screen):
 
 @contextmanager
 def _reports_on(console: Console) -> Iterator[None]:
-    """Send what AiiDA logs to ``console`` in place of its own handler, which would break the live display."""
+    """Send what AiiDA logs to ``console`` in place of its own handlers, which would break the live display."""
     logger = logging.getLogger("aiida")
-    replaced = [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]
+    replaced = [handler for handler in logger.handlers if type(handler) in (logging.StreamHandler, CliHandler)]
     handler = _ReportHandler(console)
-    handler.setLevel(min((other.level for other in replaced), default=logging.WARNING))
+    handler.setLevel(get_config_option("logging.terminal_handler"))
     for other in replaced:
         logger.removeHandler(other)
     logger.addHandler(handler)
