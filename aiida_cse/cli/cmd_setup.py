@@ -8,6 +8,7 @@ import click
 
 from aiida_cse.cli import params
 from aiida_cse.cli import profile as profiles
+from aiida_cse.cli.hints import verdi
 
 __all__ = ["setup"]
 
@@ -47,3 +48,5 @@ def setup(profile: str | None, lmp: Path | None, daemon: bool, mpiprocs: int) ->
     click.echo("\n".join(environment.lines))
     if not environment.changed:
         click.echo("everything was there already; nothing was changed")
+    if daemon:
+        click.echo(f"start the daemon with verdi on PATH: {verdi('daemon', 'start')}")

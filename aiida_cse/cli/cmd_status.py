@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -71,12 +72,11 @@ def _hint(node: ProcessNode) -> str | None:
 def _list_roots(number: int = 10) -> None:
     from aiida.orm import ProcessNode, QueryBuilder
 
-    from aiida_cse.cli.checkpoints import root_of
     from aiida_cse.cli.render import duration
 
     query = QueryBuilder().append(ProcessNode, filters={"process_type": {"like": "%:cse.%"}})
     nodes = (row[0] for row in query.order_by({ProcessNode: {"id": "desc"}}).iterall())
-    roots = [node for node in nodes if root_of(node).pk == node.pk][:number]
+    roots = list(islice((node for node in nodes if node.caller is None), number))
     if not roots:
         click.echo(f"no process has been launched in this profile; try: {aiida_cse('demo')}")
     for node in roots:
