@@ -28,12 +28,13 @@ _QUOTED = re.compile(r"'([^']*)'")
 _FIELD = re.compile(r"([a-z_]+)=(\S+)")
 _LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps")
 _RESTART = re.compile(r"restart\.(\d+)")
+_KEYWORDS = {"poteng": "pe", "kineng": "ke", "toteng": "etotal", "volume": "vol"}
 _TIMEOUT = "Wall time limit reached"
 
 
 @dataclass
 class RunTable:
-    """The thermo rows of a stage, or of one ``run`` or ``minimize`` outside of stages."""
+    """The thermo rows of a stage, or of one run outside of stages; columns are named by their keyword."""
 
     columns: tuple[str, ...]
     stage: str | None
@@ -146,6 +147,12 @@ def _finite(text: str) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def _keyword(heading: str) -> str:
+    """Return the keyword of ``thermo_style custom`` that stands under a heading."""
+    name = heading.lower()
+    return _KEYWORDS.get(name, name)
+
+
 class _Reader:
     """The state of reading: the open table and the open stage."""
 
@@ -182,7 +189,7 @@ class _Reader:
     def _open(self, columns: tuple[str, ...], *, plain: bool) -> None:
         stage = self.report.stages[-1].name if self.report.stages and not self.report.stages[-1].ended else None
         self._plain = plain
-        table = RunTable(columns=tuple(column.lower() for column in columns), stage=stage)
+        table = RunTable(columns=tuple(_keyword(column) for column in columns), stage=stage)
         last = self.report.tables[-1] if self.report.tables else None
         if last is not None and stage is not None and (last.stage, last.columns) == (stage, table.columns):
             self._table = last
