@@ -34,6 +34,9 @@ SETTINGS = {
 class LammpsStageCalculation(LammpsRawCalculation):
     """Run the stages of a plan with LAMMPS; stop cleanly before the wall time and go on from a checkpoint."""
 
+    #: to be raised when the same inputs give another script: AiiDA's cache sees the inputs alone
+    CACHE_VERSION = 1
+
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Define inputs, outputs and exit codes."""

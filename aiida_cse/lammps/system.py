@@ -18,6 +18,7 @@ __all__ = [
     "FILENAMES",
     "WALL_MOLECULE",
     "AtomType",
+    "Phase",
     "SlabGeometry",
     "System",
     "SystemInfo",
@@ -30,6 +31,10 @@ WALL_MOLECULE = 0
 
 #: the files of a system
 FILENAMES = {"data": "system.data", "forcefield": "forcefield.in", "info": "system.json"}
+
+
+#: which part of the work a system belongs to
+Phase = Literal["slab", "ceramic", "electrolyte", "interface", "production"]
 
 
 class AtomType(StrictModel):
@@ -61,7 +66,7 @@ class SlabGeometry(StrictModel):
 class SystemInfo(StrictModel):
     """What is known of a system besides its coordinates."""
 
-    phase: Literal["slab", "ceramic", "electrolyte", "interface", "production"]
+    phase: Phase
     types: tuple[AtomType, ...]
     natoms: int
     composition: dict[str, int]
@@ -95,7 +100,7 @@ class System:
         data: DataFile,
         forcefield: str,
         *,
-        phase: Literal["slab", "ceramic", "electrolyte", "interface", "production"],
+        phase: Phase,
         types: tuple[AtomType, ...],
         slab: SlabGeometry | None = None,
         seeds: dict[str, int] | None = None,
@@ -137,7 +142,7 @@ class System:
         self,
         data: DataFile,
         *,
-        phase: Literal["slab", "ceramic", "electrolyte", "interface", "production"] | None = None,
+        phase: Phase | None = None,
         slab: SlabGeometry | None = None,
     ) -> System:
         """Return the same chemistry with other coordinates (and, if given, phase and slab geometry)."""

@@ -16,8 +16,10 @@ from aiida.parsers import Parser
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.log import LogReport, read_log, summarize_stage
+from aiida_cse.lammps.production import PRODUCTION
 from aiida_cse.lammps.script import FINAL_DATA, LOG, START_RECORD
 from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.lammps.system import Phase
 
 __all__ = ["LammpsStageParser"]
 
@@ -120,7 +122,9 @@ class LammpsStageParser(Parser):
             return None
         try:
             data = DataFile.read(Path(folder or ".") / FINAL_DATA)
-            system = self.node.inputs.system.get_system().evolved(data)
+            stage = self.node.inputs.plan["stages"][-1]["name"]
+            phase: Phase | None = "production" if stage == PRODUCTION else None
+            system = self.node.inputs.system.get_system().evolved(data, phase=phase)
         except (OSError, ValueError) as error:
             return self._code("ERROR_FINAL_SYSTEM", error=str(error))
         self.out("system", CseSystemData(system))

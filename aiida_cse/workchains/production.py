@@ -102,14 +102,15 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         ValueError
             The protocol or an override is wrong; says where.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
+        changes = dict(overrides or {})
+        analysis = AnalysisWorkChain.get_protocol_inputs(protocol, changes.pop("analysis", None))
+        inputs = cls.get_protocol_inputs(protocol, changes)
         builder = cls.get_builder()
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.reduce = {"code": codes["cse"], "metadata": cse_metadata()}
         builder.plan = inputs["plan"]
         builder.sampling = inputs["sampling"]
         builder.seed = recipe["seeds"]["velocities"]
-        analysis = AnalysisWorkChain.get_protocol_inputs(protocol, inputs["analysis"])
         builder.analysis = {"settings": orm.Dict(analysis["settings"])}
         if system is not None:
             builder.system = system
