@@ -16,7 +16,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.script import TRAJECTORY
 from aiida_cse.validation import explain
 
-__all__ = ["ReduceCalculation"]
+__all__ = ["ReduceCalculation", "reduction_error"]
 
 CONFIG = "reduction.json"
 PREVIOUS = "previous.npz"
@@ -121,4 +121,15 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
                     f"folders.{name} lies on {folder.computer.label}, the code on {computer.label}: "
                     "a trajectory is reduced where it lies, set up the code cse there"
                 )
+    if "system" in value and "sampling" in value:
+        return reduction_error(value["system"], value["sampling"].get_dict())
+    return None
+
+
+def reduction_error(system: CseSystemData, sampling: dict[str, Any]) -> str | None:
+    """Return why a trajectory of ``system`` could not be reduced, None if it can."""
+    try:
+        reduction_config(system.get_system(), Sampling.model_validate(sampling))
+    except ValueError as error:
+        return f"system and sampling: {error}"
     return None

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from aiida_cse.building.sampling import Sampling
 from aiida_cse.calculations.functions.stages import collect_stages
-from aiida_cse.calculations.reduce import ReduceCalculation
+from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.production import ProductionPlan
@@ -242,4 +242,4 @@ def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
         length = getattr(sampling, name)
         if abs(length / sampling.frame_ps - round(length / sampling.frame_ps)) > 1e-9:
             return f"sampling: {name} = {length:g} must be a multiple of frame_ps = {sampling.frame_ps:g}"
-    return None
+    return reduction_error(value["system"], sampling.model_dump()) if "system" in value else None
