@@ -1,0 +1,78 @@
+"""The building job: the recipe as a file, the command and its options, and what it refuses."""
+
+from typing import Any
+
+import pytest
+import yaml
+from aiida import orm
+from aiida.plugins import CalculationFactory
+
+from aiida_cse.building.recipe import Recipe, load_recipe
+from aiida_cse.calculations.build import BuildCalculation
+from tests.calculations.conftest import Prepare
+from tests.nodes import system_node
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+
+@pytest.fixture
+def recipe() -> dict[str, Any]:
+    return load_recipe("llzo-peo-litfsi-demo").model_dump(mode="json")
+
+
+def test_the_entry_point() -> None:
+    assert CalculationFactory("cse.build") is BuildCalculation
+
+
+def test_a_slab(prepare: Prepare, cse: orm.InstalledCode, recipe: dict[str, Any]) -> None:
+    info, files = prepare("cse.build", code=cse, recipe=recipe, component="slab")
+    assert set(files) == {"recipe.yaml"}
+    assert Recipe.model_validate(yaml.safe_load(files["recipe.yaml"])) == load_recipe("llzo-peo-litfsi-demo")
+    (code,) = info.codes_info
+    assert code.cmdline_params == ["build", "slab", "--recipe", "recipe.yaml", "--out", "."]
+    assert (code.stdout_name, code.join_files) == ("build.out", True)
+    assert info.retrieve_list == ["build.out"]
+    assert set(info.retrieve_temporary_list) == {"system.data", "forcefield.in", "system.json"}
+
+
+def test_an_electrolyte_on_the_cross_section_of_its_ceramic(
+    prepare: Prepare, cse: orm.InstalledCode, recipe: dict[str, Any]
+) -> None:
+    ceramic = system_node()
+    info, _ = prepare("cse.build", code=cse, recipe=recipe, component="electrolyte", ceramic=ceramic)
+    params = info.codes_info[0].cmdline_params
+    assert params[:2] == ["build", "electrolyte"]
+    lengths = ceramic.get_system().data.lengths
+    assert float(params[params.index("--lx") + 1]) == lengths[0]
+    assert float(params[params.index("--ly") + 1]) == lengths[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"component": "polymer"}, "component 'polymer' cannot be built, only slab or electrolyte"),
+        ({"component": "electrolyte"}, "an electrolyte is built on the cross-section of a ceramic"),
+    ],
+)
+def test_a_wrong_component_is_refused(
+    prepare: Prepare, cse: orm.InstalledCode, recipe: dict[str, Any], change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        prepare("cse.build", **({"code": cse, "recipe": recipe, "component": "slab"} | change))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("polymr", {}, "recipe: unknown key 'polymr'; did you mean 'polymer'?"),
+        ("name", "a\nshell rm", r"recipe: 'name' = 'a\nshell rm'"),
+        ("seeds", {"slab": 0, "electrolyte": 1, "velocities": 1}, "recipe: 'seeds.slab' = 0"),
+        ("salt", None, "recipe: 'salt' = None"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_by_its_field(
+    prepare: Prepare, cse: orm.InstalledCode, recipe: dict[str, Any], key: str, value: Any, message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        prepare("cse.build", code=cse, recipe=recipe | {key: value}, component="slab")
+    assert message in str(caught.value)

@@ -1,0 +1,167 @@
+"""The LAMMPS job: what it uploads, how it is called, what comes back, and what it refuses."""
+
+import io
+from importlib import resources
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.common.datastructures import StashMode
+from aiida.plugins import CalculationFactory
+
+from aiida_cse.calculations.lammps import LammpsStageCalculation
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.script import render_script
+from aiida_cse.lammps.stage import JobPlan
+from tests.calculations.conftest import Prepare
+from tests.nodes import system_node
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+PLAN: dict[str, Any] = {
+    "stages": [{"name": "heat", "kind": "nvt", "duration_ps": 1, "temperature": 300, "velocities": 300}],
+    "seed": 7,
+}
+
+
+@pytest.fixture
+def inputs(lmp: orm.InstalledCode) -> dict[str, Any]:
+    return {"code": lmp, "system": system_node(), "plan": PLAN}
+
+
+def option(**options: Any) -> dict[str, Any]:
+    return {"metadata": {"options": options}}
+
+
+def test_the_entry_point() -> None:
+    assert CalculationFactory("cse.lammps") is LammpsStageCalculation
+
+
+def test_script_system_and_prologue_are_uploaded(prepare: Prepare, inputs: dict[str, Any]) -> None:
+    info, files = prepare("cse.lammps", **inputs)
+    assert set(files) == {"input.in", "prologue.sh"}
+    assert files["input.in"] == render_script(JobPlan.model_validate(PLAN))
+    assert files["prologue.sh"] == resources.files("aiida_cse.lammps").joinpath("prologue.sh").read_text()
+    uuid = inputs["system"].uuid
+    assert info.local_copy_list == [(uuid, "system.data", "system.data"), (uuid, "forcefield.in", "forcefield.in")]
+    assert info.provenance_exclude_list == ["prologue.sh"], "the script stays with the node, the prologue is ours"
+    assert info.prepend_text == f'sh prologue.sh "{inputs["code"].get_executable()}"'
+    assert not info.remote_symlink_list
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit"),
+    [(None, "off"), (1, "00:00:01"), (3600, "00:57:00"), (100_000, "26:23:20"), (400_000, "105:33:20")],
+)
+def test_lammps_is_asked_to_stop_before_the_wall_time(
+    prepare: Prepare, inputs: dict[str, Any], seconds: int | None, limit: str
+) -> None:
+    options = {} if seconds is None else option(max_wallclock_seconds=seconds)
+    info, _ = prepare("cse.lammps", **inputs, **options)
+    (code,) = info.codes_info
+    assert code.cmdline_params == ["-in", "input.in", "-log", "log.lammps", "-nb", "-var", "timeout", limit]
+    assert code.code_uuid == inputs["code"].uuid
+    assert code.stdout_name == "lammps.out"
+
+
+def test_what_is_retrieved(prepare: Prepare, inputs: dict[str, Any]) -> None:
+    info, _ = prepare("cse.lammps", **inputs)
+    assert info.retrieve_list == ["log.lammps", "start.json"]
+    assert info.retrieve_temporary_list == []
+    settings = {
+        "keep_system": True,
+        "additional_retrieve_list": ["restart.500"],
+        "additional_cmdline_params": ["-sf", "gpu"],
+    }
+    info, _ = prepare("cse.lammps", **inputs, settings=orm.Dict(settings))
+    assert info.retrieve_list == ["log.lammps", "start.json", "restart.500"]
+    assert info.retrieve_temporary_list == ["final.data"]
+    assert info.codes_info[0].cmdline_params[-2:] == ["-sf", "gpu"]
+
+
+def test_the_parent_is_linked(prepare: Prepare, inputs: dict[str, Any], localhost: orm.Computer) -> None:
+    remote = orm.RemoteData(computer=localhost, remote_path="/scratch/earlier")
+    info, _ = prepare("cse.lammps", **inputs, parent_folder=remote)
+    assert info.remote_symlink_list == [(localhost.uuid, "/scratch/earlier", "parent")]
+
+
+def test_a_stash_is_a_parent_too(prepare: Prepare, inputs: dict[str, Any], localhost: orm.Computer) -> None:
+    stash = orm.RemoteStashFolderData(
+        computer=localhost,
+        stash_mode=StashMode.COPY,
+        target_basepath="/archive/earlier",
+        source_list=["restart.*"],
+    )
+    info, _ = prepare("cse.lammps", **inputs, parent_folder=stash)
+    assert info.remote_symlink_list == [(localhost.uuid, "/archive/earlier", "parent")]
+
+
+def test_a_script_of_the_users_own(prepare: Prepare, lmp: orm.InstalledCode) -> None:
+    script = orm.SinglefileData(io.BytesIO(b"units lj\n"), filename="mine.in")
+    settings = orm.Dict({"additional_cmdline_params": ["-var", "x", "1"], "additional_retrieve_list": ["out.xyz"]})
+    info, files = prepare("cse.lammps", code=lmp, script=script, settings=settings)
+    assert files == {"input.in": "units lj\n"}
+    assert info.codes_info[0].cmdline_params == ["-in", "input.in", "-log", "log.lammps", "-var", "x", "1"]
+    assert set(info.retrieve_list) == {"lammps.out", "log.lammps", "out.xyz"}
+
+
+def test_defaults_of_the_options(inputs: dict[str, Any]) -> None:
+    ports = LammpsStageCalculation.spec().inputs["metadata"]["options"]
+    assert ports["parser_name"].default == "cse.lammps"
+    assert ports["withmpi"].default is True
+    assert ports["resources"].default() == {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"plan": {"stages": []}}, "plan: 'stages' = []"),
+        ({"plan": PLAN | {"stop_step": 10**6}}, "plan: stop_step: 1000000 lies outside the last stage"),
+        (
+            {"plan": {"stages": [PLAN["stages"][0] | {"name": "a\nshell rm"}]}},
+            r"plan: 'stages.0.name' = 'a\nshell rm'",
+        ),
+        ({"plan": PLAN | {"settings": {"cutof": 9}}}, "unknown key 'cutof'; did you mean 'cutoff'?"),
+        (
+            {"settings": {"keep_systm": True}},
+            "settings: 'keep_systm' is no known key: did you mean 'keep_system'?",
+        ),
+        ({"settings": {"keep_system": "yes"}}, "settings: 'keep_system' = 'yes' must be true or false"),
+        (
+            {"settings": {"additional_cmdline_params": "-sf gpu"}},
+            "settings: 'additional_cmdline_params' = '-sf gpu' must be a list",
+        ),
+    ],
+)
+def test_wrong_inputs_are_refused_by_their_field(
+    prepare: Prepare, inputs: dict[str, Any], change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        prepare("cse.lammps", **(inputs | {key: orm.Dict(value) for key, value in change.items()}))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("missing", "message"), [("system", "inputs system are"), ("plan", "inputs plan are")])
+def test_missing_inputs_are_named(prepare: Prepare, inputs: dict[str, Any], missing: str, message: str) -> None:
+    del inputs[missing]
+    with pytest.raises(ValueError, match=f"{message} missing: give system and plan, or a whole script"):
+        prepare("cse.lammps", **inputs)
+
+
+def test_a_script_and_a_plan_exclude_each_other(prepare: Prepare, inputs: dict[str, Any]) -> None:
+    script = orm.SinglefileData(io.BytesIO(b"units lj\n"), filename="mine.in")
+    with pytest.raises(ValueError, match="a whole script and system, plan exclude each other"):
+        prepare("cse.lammps", **inputs, script=script)
+
+
+def test_a_parent_elsewhere_is_refused(
+    prepare: Prepare, inputs: dict[str, Any], other_computer: orm.Computer
+) -> None:
+    remote = orm.RemoteData(computer=other_computer, remote_path="/scratch/earlier")
+    with pytest.raises(ValueError, match="parent_folder lies on elsewhere, the code on localhost"):
+        prepare("cse.lammps", **inputs, parent_folder=remote)
+
+
+def test_an_unknown_input_is_refused(prepare: Prepare, inputs: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Unexpected ports"):
+        prepare("cse.lammps", **inputs, parent=CseSystemData())

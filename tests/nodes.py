@@ -1,0 +1,137 @@
+"""Nodes as the engine leaves them: jobs with inputs, a remote folder, what was retrieved, and an exit status."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.common.links import LinkType
+
+from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.data.reduction import CseReductionData
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.datafile import DataFile
+from aiida_cse.lammps.system import AtomType, SlabGeometry, System
+from aiida_cse.trajectory.reduction import reduce_segments
+from aiida_cse.trajectory.state import State
+from tests.systems import crystal_and_molecules
+from tests.trajectory import synthetic
+
+LOGS = Path(__file__).parent / "lammps" / "logs"
+
+#: how the synthetic trajectory is sampled
+SAMPLING: dict[str, Any] = {
+    "timestep_fs": synthetic.TIMESTEP,
+    "frame_ps": 0.02,
+    "block_ps": 0.2,
+    "snapshot_ps": 0.06,
+    "bins": 110,
+}
+
+
+def system_node() -> CseSystemData:
+    """Return the small system as a stored node."""
+    node = CseSystemData(crystal_and_molecules())
+    node.store()
+    return node
+
+
+def interface() -> System:
+    """Return the system of the synthetic trajectory: slab, Li+ and anions of three atoms."""
+    config = synthetic.config()
+    phases = ("ceramic", "ceramic", "both", "electrolyte", "electrolyte")
+    species = ("La", "Zr", "Li", "TFSI", "TFSI")
+    types = tuple(
+        AtomType.model_validate(
+            {"label": label, "element": label, "mass": mass, "charge": charge, "phase": phase, "species": kind}
+        )
+        for label, mass, charge, phase, kind in zip(
+            config.labels, config.masses, (2.1, 2.8, 0.7, -0.5, -0.1), phases, species, strict=True
+        )
+    )
+    atom_types = np.array(config.atom_types)
+    data = DataFile(
+        box=np.array([[0.0, 20.0], [0.0, 20.0], [-synthetic.LENGTH / 2, synthetic.LENGTH / 2]]),
+        masses=np.array(config.masses),
+        molecules=np.array(config.molecules),
+        types=atom_types,
+        charges=np.array([t.charge for t in types])[atom_types - 1],
+        positions=np.zeros((len(atom_types), 3)),
+        images=np.zeros((len(atom_types), 3), dtype=np.int64),
+    )
+    slab = SlabGeometry(
+        thickness=2 * synthetic.HALF, framework=("La", "Zr"), midplane_offset=synthetic.OFFSET, lithium=4
+    )
+    return System.create(data, "# none\n", phase="interface", types=types, slab=slab, seeds={"test": 1})
+
+
+def state(frames: int = 60) -> State:
+    """Return the reduction of a synthetic trajectory of :func:`interface`."""
+    config = reduction_config(interface(), Sampling.model_validate(SAMPLING))
+    with TemporaryDirectory() as folder:
+        path = synthetic.write_dcd(Path(folder) / "trajectory.dcd", synthetic.make(3, frames).positions)
+        return reduce_segments([path], config)
+
+
+def state_bytes() -> bytes:
+    """Return the file of :func:`state`."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "state.npz"
+        state().save(path)
+        return path.read_bytes()
+
+
+def reduction_node() -> CseReductionData:
+    """Return the reduction as a stored node."""
+    node = CseReductionData(io.BytesIO(state_bytes()))
+    node.store()
+    return node
+
+
+def job_node(
+    entry_point: str,
+    computer: orm.Computer,
+    inputs: Mapping[str, orm.Data] | None = None,
+    *,
+    retrieved: Mapping[str, str | bytes] | None = None,
+    outputs: Mapping[str, orm.Data] | None = None,
+    exit_status: int | None = None,
+    exit_message: str | None = None,
+    folder: str = "/scratch/job",
+) -> orm.CalcJobNode:
+    """Return a stored job with its links; with an exit status it is finished."""
+    node = orm.CalcJobNode(computer=computer, process_type=f"aiida.calculations:{entry_point}")
+    node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
+    node.set_option("output_filename", "job.out")
+    for label, value in (inputs or {}).items():
+        node.base.links.add_incoming(value.store(), LinkType.INPUT_CALC, label)
+    node.store()
+    files = orm.FolderData()
+    for name, content in (retrieved or {}).items():
+        files.base.repository.put_object_from_bytes(
+            content.encode() if isinstance(content, str) else content, name
+        )
+    remote = orm.RemoteData(computer=computer, remote_path=folder)
+    for label, made in ({"retrieved": files, "remote_folder": remote} | dict(outputs or {})).items():
+        made.base.links.add_incoming(node, LinkType.CREATE, label)
+        made.store()
+    finish(node, exit_status, exit_message)
+    return node
+
+
+def finish(node: orm.ProcessNode, status: int | None, message: str | None = None) -> None:
+    """Set the exit status of a process, as the engine does at its end."""
+    if status is not None:
+        node.set_exit_status(status)
+        node.set_exit_message(message)
+        node.set_process_state("finished")
+
+
+def log(name: str) -> bytes:
+    """Return a stored log of LAMMPS."""
+    return (LOGS / f"{name}.log").read_bytes()
