@@ -213,7 +213,6 @@ def _run(
             with stop_requests(loop, stop):
                 return loop.run_until_complete(_with_portal(session(runner, stop)))
         finally:
-            loop.run_until_complete(_cancel_all())
             runner.close()
 
 
@@ -225,22 +224,34 @@ async def _with_portal(session: Coroutine[Any, Any, ProcessNode]) -> ProcessNode
 async def _to_the_end(
     runner: _EmbeddedRunner, root: ProcessNode, on_tick: OnTick | None, stop: asyncio.Event
 ) -> ProcessNode:
+    """Step all processes to their ends; whatever happens, no task is left when this returns."""
     assert root.pk is not None
     tick = on_tick or (lambda _: None)
-    while runner.steppers:
-        if stop.is_set():
-            raise InterruptedRunError(root.pk, "interrupted")
-        if paused := runner.paused():
-            raise PausedRunError(root.pk, "; ".join(map(_why_paused, paused)))
+    try:
+        while runner.steppers:
+            _raise_if_it_cannot_go_on(runner, root.pk, stop)
+            tick(root)
+            await _next_event(runner, stop)
+            _sweep(runner, root.pk)
         tick(root)
-        await _next_event(runner, stop)
-        try:
-            runner.sweep()
-        except Exception as error:
-            reason = f"AiiDA could not step a process ({type(error).__name__}: {error})"
-            raise StepError(root.pk, reason) from error
-    tick(root)
+    finally:
+        await _cancel_all()
     return root
+
+
+def _raise_if_it_cannot_go_on(runner: _EmbeddedRunner, pk: int, stop: asyncio.Event) -> None:
+    if stop.is_set():
+        raise InterruptedRunError(pk, "interrupted")
+    if paused := runner.paused():
+        raise PausedRunError(pk, "; ".join(map(_why_paused, paused)))
+
+
+def _sweep(runner: _EmbeddedRunner, pk: int) -> None:
+    try:
+        runner.sweep()
+    except Exception as error:
+        reason = f"AiiDA could not step a process ({type(error).__name__}: {error})"
+        raise StepError(pk, reason) from error
 
 
 def _why_paused(process: Process) -> str:

@@ -17,7 +17,7 @@ import pytest
 from aiida.manage.configuration import get_config
 from aiida.orm import Int, Str
 
-from aiida_cse.cli.engine import PausedRunError, resume_embedded, run_embedded
+from aiida_cse.cli.engine import PausedRunError, StepError, resume_embedded, run_embedded
 from aiida_cse.cli.locks import ProcessBusyError, is_held, process_lock
 from tests.cli.engine_processes import MarkCalculation
 
@@ -269,3 +269,21 @@ def mark_builder(installed_code: Callable[..., Any], folder: Path) -> Any:
     builder.code = installed_code("bash", Path("/bin/bash"), "core.arithmetic.add")
     builder.marks, builder.name, builder.seconds = Str(str(folder / "marks")), Str("x"), Int(0)
     return builder
+
+
+def test_an_error_of_aiida_itself_ends_the_run_and_keeps_the_checkpoint(
+    aiida_profile: object,
+    installed_code: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as broken:
+
+        async def fail(_: Any) -> None:
+            raise OSError("No space left on device")
+
+        broken.setattr(MarkCalculation, "step_until_terminated", fail)
+        with pytest.raises(StepError, match=r"\(OSError: No space left on device\); go on with: ") as caught:
+            run_embedded(mark_builder(installed_code, tmp_path))
+
+    assert resume_embedded(caught.value.pk).is_finished_ok
