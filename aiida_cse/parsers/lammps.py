@@ -41,8 +41,11 @@ class LammpsStageParser(Parser):
         """Attach the outputs and return the exit code; a killed run is never a success."""
         if LOG not in self.retrieved.base.repository.list_object_names():
             return self._failure("ERROR_NO_LOG")
-        with self.retrieved.base.repository.open(LOG, "rb") as handle:
-            report = read_log(io.TextIOWrapper(handle, encoding="utf-8", errors="replace"))
+        with (
+            self.retrieved.base.repository.open(LOG, "rb") as handle,
+            io.TextIOWrapper(handle, encoding="utf-8", errors="replace") as lines,
+        ):
+            report = read_log(lines)
         if "plan" not in self.node.inputs:
             return self._script_outcome(report)
         plan = JobPlan.model_validate(self.node.inputs.plan.get_dict())
@@ -78,6 +81,8 @@ class LammpsStageParser(Parser):
         try:
             record = json.loads(self.retrieved.base.repository.get_object_content(START_RECORD, "r"))
         except (FileNotFoundError, ValueError):
+            return {}
+        if not isinstance(record, dict):
             return {}
         return {"restart_file": record.get("restart"), "restart_sha256": record.get("sha256")}
 
