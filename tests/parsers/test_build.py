@@ -1,0 +1,64 @@
+"""The parser of the builder: three files become a system, or the builder's last words the reason."""
+
+from pathlib import Path
+
+import pytest
+
+from aiida_cse.data.system import CseSystemData
+from tests.parsers.conftest import Parse
+from tests.systems import crystal_and_molecules
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+SAID = "Usage: aiida-cse build slab [OPTIONS]\nError: llzo.yaml: 'ceramic.repeat.0' = 0\nError: another\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str | bytes]:
+    folder = tmp_path / "built"
+    folder.mkdir()
+    crystal_and_molecules().write(folder)
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_what_was_built_is_a_system(parse: Parse, files: dict[str, str | bytes]) -> None:
+    exit_code, outputs = parse("cse.build", retrieved={"job.out": "interface: 113 atoms\n"}, temporary=files)
+    assert exit_code is None
+    assert isinstance(outputs["system"], CseSystemData)
+    assert outputs["system"].info == crystal_and_molecules().info
+
+
+def test_a_builder_that_failed_says_why(parse: Parse) -> None:
+    exit_code, outputs = parse("cse.build", retrieved={"job.out": SAID})
+    assert exit_code is not None
+    assert exit_code.status == 330
+    assert exit_code.message == "The component could not be built: llzo.yaml: 'ceramic.repeat.0' = 0"
+    assert not exit_code.invalidates_cache, "the same recipe fails again"
+    assert outputs == {}
+
+
+@pytest.mark.parametrize("output", [None, "", "Killed\n"])
+@pytest.mark.parametrize("missing", ["system.data", "forcefield.in", "system.json"])
+def test_a_builder_that_was_killed(
+    parse: Parse, files: dict[str, str | bytes], missing: str, output: str | None
+) -> None:
+    del files[missing]
+    exit_code, _ = parse("cse.build", retrieved={} if output is None else {"job.out": output}, temporary=files)
+    assert exit_code is not None
+    assert exit_code.status == 331
+    assert exit_code.invalidates_cache
+    assert f"has no {missing}" in exit_code.message
+
+
+@pytest.mark.parametrize("name", ["system.data", "system.json"])
+def test_a_file_cut_short_is_no_system(parse: Parse, files: dict[str, str | bytes], name: str) -> None:
+    files[name] = files[name][: len(files[name]) // 2]
+    exit_code, _ = parse("cse.build", temporary=files)
+    assert exit_code is not None
+    assert exit_code.status == 331
+
+
+def test_the_scheduler_knows_better_why_a_job_ended(parse: Parse) -> None:
+    exit_code, _ = parse("cse.build", retrieved={"job.out": SAID}, scheduler=(110, "Out of memory."))
+    assert exit_code is not None
+    assert (exit_code.status, exit_code.message) == (110, "Out of memory.")

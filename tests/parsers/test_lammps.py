@@ -1,0 +1,243 @@
+"""The parser of LAMMPS jobs on stored logs of the real program: what really became of the run."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from aiida import orm
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aiida_cse.data.system import CseSystemData
+from tests.lammps.jobs import plan
+from tests.lammps.make_logs import HEAT, LONG, MINIMIZE, RELAX, SHORT
+from tests.nodes import log, system_node
+from tests.parsers.conftest import Parse
+from tests.systems import crystal_and_molecules
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+START = '{"restart": "parent/restart.300", "sha256": "abc", "unreadable": ""}\n'
+
+
+def inputs(*stages: dict[str, Any], **settings: Any) -> dict[str, orm.Data]:
+    """Return the inputs of the job whose log is stored."""
+    found: dict[str, orm.Data] = {
+        "system": system_node(),
+        "plan": orm.Dict(plan(*stages).model_dump(mode="json", exclude_none=True)),
+    }
+    if settings:
+        found["settings"] = orm.Dict(settings)
+    return found
+
+
+FINISHED = (MINIMIZE, HEAT, RELAX)
+
+
+def test_a_finished_run(parse: Parse) -> None:
+    exit_code, outputs = parse(
+        "cse.lammps", inputs(*FINISHED), retrieved={"log.lammps": log("finished"), "start.json": START}
+    )
+    assert exit_code is None
+    assert set(outputs) == {"results", "thermo"}
+    results = outputs["results"]
+    assert results["complete"] is True
+    assert results["timed_out"] is False
+    assert (results["step"], results["target_step"], results["first_step"]) == (401, 401, 0)
+    assert [stage["name"] for stage in results["stages"]] == ["minimize", "heat", "relax"]
+    assert all(stage["complete"] for stage in results["stages"])
+    assert results["wall_seconds"] == pytest.approx(sum(stage["wall_seconds"] for stage in results["stages"]))
+    assert results["ns_per_day"] == results["stages"][-1]["ns_per_day"] > 0
+    assert results["error"] is None
+    assert (results["restart_file"], results["restart_sha256"]) == ("parent/restart.300", "abc")
+
+
+def test_thermo_is_one_series_per_column(parse: Parse) -> None:
+    _, outputs = parse("cse.lammps", inputs(*FINISHED), retrieved={"log.lammps": log("finished")})
+    thermo = outputs["thermo"]
+    assert set(thermo.get_arraynames()) == {
+        *("stage", "step", "temp", "press", "pe", "ke", "etotal", "vol", "density"),
+        *("lx", "ly", "lz", "pxx", "pyy", "pzz"),
+    }
+    steps, stages = thermo.get_array("step"), thermo.get_array("stage")
+    assert steps.dtype == np.int64
+    assert {thermo.get_array(name).shape for name in thermo.get_arraynames()} == {steps.shape}
+    assert set(stages) == {0, 1, 2}
+    assert (np.diff(steps[stages == 2]) > 0).all()
+    assert steps[stages == 2][[0, -1]].tolist() == [201, 401]
+    assert np.allclose(thermo.get_array("pe") + thermo.get_array("ke"), thermo.get_array("etotal"))
+
+
+def test_the_final_system_is_kept_if_asked_for(parse: Parse) -> None:
+    moved = crystal_and_molecules()
+    moved.data.set_unwrapped(moved.data.unwrapped + 0.25)
+    exit_code, outputs = parse(
+        "cse.lammps",
+        inputs(*FINISHED, keep_system=True),
+        retrieved={"log.lammps": log("finished")},
+        temporary={"final.data": moved.data.format()},
+    )
+    assert exit_code is None
+    system = outputs["system"]
+    assert isinstance(system, CseSystemData)
+    assert np.array_equal(system.get_system().data.unwrapped, moved.data.unwrapped)
+    assert system.info.slab == moved.info.slab
+    assert system.forcefield == moved.forcefield
+    assert system.info.phase == "interface"
+
+
+def test_the_end_of_a_production_says_so(parse: Parse) -> None:
+    short = HEAT | {"name": "production", "duration_ps": 0.001}
+    text = (
+        "CSE begin=production kind=nvt start=0 target=1 step=0\nCSE end=production step=1\nCSE finished step=1\n"
+    )
+    exit_code, outputs = parse(
+        "cse.lammps",
+        inputs(short, keep_system=True),
+        retrieved={"log.lammps": text},
+        temporary={"final.data": crystal_and_molecules().data.format()},
+    )
+    assert exit_code is None
+    assert outputs["system"].info.phase == "production"
+
+
+@pytest.mark.parametrize("content", [None, "", "LAMMPS data file\n\n3 atoms\n"], ids=["missing", "empty", "cut"])
+def test_a_final_system_that_is_not_there_is_said(parse: Parse, content: str | None) -> None:
+    exit_code, outputs = parse(
+        "cse.lammps",
+        inputs(*FINISHED, keep_system=True),
+        retrieved={"log.lammps": log("finished")},
+        temporary={} if content is None else {"final.data": content},
+    )
+    assert exit_code is not None
+    assert exit_code.status == 311
+    assert exit_code.invalidates_cache
+    assert "final.data" in exit_code.message
+    assert set(outputs) == {"results", "thermo"}
+
+
+def test_a_final_system_of_other_atoms_is_no_end_of_this_run(parse: Parse) -> None:
+    other = crystal_and_molecules().data
+    other.charges[0] = 5.0
+    exit_code, _ = parse(
+        "cse.lammps",
+        inputs(*FINISHED, keep_system=True),
+        retrieved={"log.lammps": log("finished")},
+        temporary={"final.data": other.format()},
+    )
+    assert exit_code is not None
+    assert exit_code.status == 311
+    assert "atom 1 has charge 5.0" in exit_code.message
+
+
+CASES = [
+    ("timed_out", (MINIMIZE, LONG), 400, "Stopped before the wall time at step {step} of 1000001"),
+    ("killed", (MINIMIZE, LONG), 420, "The run ended without a word at step {step} of 1000001"),
+    ("killed_mid_line", (MINIMIZE, LONG), 420, "The run ended without a word at step {step} of 1000001"),
+    ("lost_atoms", (SHORT,), 410, "Atoms were lost: ERROR: Lost atoms: original 113 current 111"),
+    ("bond_atoms_missing", (SHORT,), 411, "Atoms of a bonded term drifted apart: ERROR on proc 0: Bond atoms"),
+    ("non_numeric", (SHORT,), 412, "A thermo value is no finite number: ERROR on proc 0: Non-numeric atom coords"),
+    ("not_a_number", (LONG,), 412, "A thermo value is no finite number: press at step 0"),
+    ("kspace_out_of_range", (SHORT,), 413, "Atoms left the k-space mesh: ERROR on proc 0: Out of range atoms"),
+    ("restart_unreadable", (HEAT,), 320, "LAMMPS could not read the checkpoint: ERROR: Incomplete or corrupted"),
+    (
+        "no_checkpoint",
+        (MINIMIZE,),
+        320,
+        "LAMMPS could not read the checkpoint: ERROR: no restart file of step 400",
+    ),
+    ("other_error", (HEAT,), 310, "LAMMPS stopped with an error: ERROR: Bond coeffs are not set"),
+]
+
+
+@pytest.mark.parametrize(("name", "stages", "status", "message"), CASES, ids=[case[0] for case in CASES])
+def test_what_became_of_a_run_that_did_not_finish(
+    parse: Parse, name: str, stages: tuple[dict[str, Any], ...], status: int, message: str
+) -> None:
+    exit_code, outputs = parse("cse.lammps", inputs(*stages), retrieved={"log.lammps": log(name)})
+    assert exit_code is not None
+    assert exit_code.status == status
+    assert exit_code.invalidates_cache == (status != 310)
+    results = outputs["results"]
+    assert message.format(step=results["step"]) in exit_code.message
+    assert results["complete"] is False
+    assert ("thermo" in outputs) == (name not in ("restart_unreadable", "no_checkpoint", "other_error"))
+
+
+def test_without_a_log_lammps_never_ran(parse: Parse) -> None:
+    exit_code, outputs = parse("cse.lammps", inputs(HEAT))
+    assert exit_code is not None
+    assert exit_code.status == 302
+    assert outputs == {}
+
+
+@pytest.mark.parametrize("retrieved", [None, "killed"], ids=["no log", "killed"])
+def test_the_scheduler_knows_better_why_a_job_ended(parse: Parse, retrieved: str | None) -> None:
+    files: dict[str, str | bytes] = {} if retrieved is None else {"log.lammps": log(retrieved)}
+    exit_code, _ = parse(
+        "cse.lammps", inputs(MINIMIZE, LONG), retrieved=files, scheduler=(120, "The job ran out of walltime.")
+    )
+    assert exit_code is not None
+    assert (exit_code.status, exit_code.message) == (120, "The job ran out of walltime.")
+
+
+def test_what_lammps_said_counts_more_than_the_scheduler(parse: Parse) -> None:
+    exit_code, _ = parse(
+        "cse.lammps",
+        inputs(SHORT),
+        retrieved={"log.lammps": log("lost_atoms")},
+        scheduler=(140, "The node failed."),
+    )
+    assert exit_code is not None
+    assert exit_code.status == 410
+
+
+def test_a_log_of_another_plan_is_not_finished(parse: Parse) -> None:
+    longer = RELAX | {"duration_ps": 5}
+    exit_code, _ = parse("cse.lammps", inputs(MINIMIZE, HEAT, longer), retrieved={"log.lammps": log("finished")})
+    assert exit_code is not None
+    assert exit_code.status == 420
+
+
+@pytest.mark.parametrize("record", ["", "{", "[1]", b"\x00\xff"])
+def test_a_damaged_record_of_the_start_does_no_harm(parse: Parse, record: str | bytes) -> None:
+    files: dict[str, str | bytes] = {"log.lammps": log("finished"), "start.json": record}
+    exit_code, outputs = parse("cse.lammps", inputs(*FINISHED), retrieved=files)
+    assert exit_code is None
+    assert "restart_file" not in outputs["results"].get_dict()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(log("finished"))), st.binary(max_size=80))
+def test_whatever_the_end_of_the_log_it_is_parsed(parse: Parse, length: int, tail: bytes) -> None:
+    text = log("finished")[:length] + tail
+    exit_code, outputs = parse("cse.lammps", inputs(*FINISHED), retrieved={"log.lammps": text})
+    complete = b"CSE finished step=401 timeout=0\n" in text
+    assert outputs["results"]["complete"] == complete
+    assert (exit_code is None) == complete
+    json.dumps(outputs["results"].get_dict(), allow_nan=False)
+
+
+def test_columns_that_no_array_may_be_called(parse: Parse) -> None:
+    table = "Step c_t[1] v-x\n  0  300 1\n 10 310 2\nLoop time of 1 on 1 procs for 10 steps\n"
+    _, outputs = parse("cse.lammps", inputs(HEAT), retrieved={"log.lammps": table})
+    assert outputs["thermo"].get_array("c_t_1_").tolist() == [300, 310]
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (log("finished"), None),
+        (log("columns"), None),
+        (log("lost_atoms"), 410),
+        (log("killed"), 420),
+        (log("timed_out"), 400),
+    ],
+    ids=["finished", "columns", "lost_atoms", "killed", "timed_out"],
+)
+def test_a_script_of_the_users_own(parse: Parse, text: bytes, status: int | None) -> None:
+    exit_code, outputs = parse("cse.lammps", {}, retrieved={"log.lammps": text})
+    assert (exit_code.status if exit_code else None) == status
+    assert set(outputs) == {"results"}
+    assert outputs["results"]["lammps_version"].startswith("22 Jul 2025")

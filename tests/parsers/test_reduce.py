@@ -1,0 +1,42 @@
+"""The parser of the reduction: the state becomes a node, or the reason an exit code."""
+
+import pytest
+
+from aiida_cse.data.reduction import CseReductionData
+from tests.nodes import state, state_bytes
+from tests.parsers.conftest import Parse
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+SAID = "Error: segment_0002/trajectory.dcd: frames are missing between step 4000 and step 6000\n"
+
+
+def test_the_state_is_a_node(parse: Parse) -> None:
+    exit_code, outputs = parse("cse.reduce", temporary={"state.npz": state_bytes()})
+    assert exit_code is None
+    assert isinstance(outputs["reduction"], CseReductionData)
+    assert outputs["reduction"].get_state().equals(state())
+
+
+def test_a_reduction_that_failed_says_why(parse: Parse) -> None:
+    exit_code, outputs = parse("cse.reduce", retrieved={"job.out": SAID})
+    assert exit_code is not None
+    assert exit_code.status == 334
+    assert exit_code.message == f"The trajectory could not be reduced: {SAID.removeprefix('Error: ').strip()}"
+    assert outputs == {}
+
+
+@pytest.mark.parametrize("length", [None, 0, 200, -50])
+def test_a_reduction_that_was_killed(parse: Parse, length: int | None) -> None:
+    temporary: dict[str, str | bytes] = {} if length is None else {"state.npz": state_bytes()[:length]}
+    exit_code, outputs = parse("cse.reduce", retrieved={"job.out": "Killed\n"}, temporary=temporary)
+    assert exit_code is not None
+    assert exit_code.status == 335
+    assert exit_code.invalidates_cache
+    assert outputs == {}
+
+
+def test_the_scheduler_knows_better_why_a_job_ended(parse: Parse) -> None:
+    exit_code, _ = parse("cse.reduce", retrieved={"job.out": SAID}, scheduler=(140, "The node failed."))
+    assert exit_code is not None
+    assert (exit_code.status, exit_code.message) == (140, "The node failed.")
