@@ -13,7 +13,9 @@ from aiida_cse.calculations.functions.analysis import analyse
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.trajectory.analyse import AnalysisSettings
 from aiida_cse.validation import explain
+from aiida_cse.workchains.builders import real
 from aiida_cse.workchains.protocol import ProtocolMixin
+from aiida_cse.workchains.validators import validate_temperature
 
 __all__ = ["AnalysisWorkChain"]
 
@@ -28,7 +30,13 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
         spec.input("reduction", valid_type=CseReductionData, help="The reduced production.")
-        spec.input("temperature", valid_type=orm.Float, serializer=to_aiida_type, help="Its temperature in K.")
+        spec.input(
+            "temperature",
+            valid_type=orm.Float,
+            serializer=to_aiida_type,
+            validator=validate_temperature,
+            help="Its temperature in K.",
+        )
         spec.input(
             "settings",
             valid_type=orm.Dict,
@@ -63,7 +71,7 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         builder = cls.get_builder()
         builder.reduction = reduction
-        builder.temperature = temperature
+        builder.temperature = real("temperature", temperature)
         builder.settings = inputs["settings"]
         return builder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, TypedDict
 
 from aiida import orm
@@ -12,7 +13,7 @@ from aiida_cse.building.recipe import Recipe
 from aiida_cse.validation import explain
 from aiida_cse.workchains.protocol import merge
 
-__all__ = ["Codes", "base_inputs", "builder_inputs", "cse_metadata", "recipe_node"]
+__all__ = ["Codes", "base_inputs", "builder_inputs", "cse_metadata", "real", "recipe_node"]
 
 
 class Codes(TypedDict):
@@ -55,6 +56,22 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
     if "max_failures" in protocol:
         inputs["max_failures"] = orm.Int(protocol["max_failures"])
     return inputs
+
+
+def real(name: str, value: Any) -> orm.Float:
+    """Return a number as the node that its port takes; 700 is as good as 700.0.
+
+    Raises
+    ------
+    ValueError
+        It is no number; names it.
+    """
+    if isinstance(value, orm.Float):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (Real, orm.Int)):
+        msg = f"{name} = {value!r}: give a number"
+        raise ValueError(msg)
+    return orm.Float(float(value))
 
 
 def cse_metadata() -> dict[str, Any]:

@@ -10,9 +10,10 @@ from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.calculations.functions.assembly import assemble
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes, base_inputs
+from aiida_cse.workchains.builders import Codes, base_inputs, real
 from aiida_cse.workchains.phase import PhaseWorkChain
 from aiida_cse.workchains.protocol import ProtocolMixin
+from aiida_cse.workchains.validators import validate_gap
 
 __all__ = ["InterfaceWorkChain"]
 
@@ -33,6 +34,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             valid_type=orm.Float,
             serializer=to_aiida_type,
             default=lambda: orm.Float(2.5),
+            validator=validate_gap,
             help="Distance between the outermost atoms of the two phases at assembly, in Å.",
         )
         spec.outline(
@@ -69,9 +71,11 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         builder = cls.get_builder()
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.schedule = inputs["schedule"]
-        builder.gap = inputs["gap"]
+        builder.gap = real("gap", inputs["gap"])
         builder.seed = seeds["velocities"]
-        for name, value in (("ceramic", ceramic), ("electrolyte", electrolyte), ("temperature", temperature)):
+        if temperature is not None:
+            builder.temperature = real("temperature", temperature)
+        for name, value in (("ceramic", ceramic), ("electrolyte", electrolyte)):
             if value is not None:
                 builder[name] = value
         return builder

@@ -12,6 +12,7 @@ from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.schedule import job_plans, schedule_error
 from aiida_cse.workchains.base import LammpsBaseWorkChain
+from aiida_cse.workchains.validators import validate_seed, validate_temperature
 
 __all__ = ["PhaseWorkChain", "lammps_inputs", "lammps_jobs"]
 
@@ -39,12 +40,19 @@ class PhaseWorkChain(WorkChain):
             validator=_validate_schedule,
             help="Stages, stages_per_job and settings: see aiida_cse.lammps.schedule.Schedule.",
         )
-        spec.input("seed", valid_type=orm.Int, serializer=to_aiida_type, help="Seed of velocities and push-off.")
+        spec.input(
+            "seed",
+            valid_type=orm.Int,
+            serializer=to_aiida_type,
+            validator=validate_seed,
+            help="Seed of velocities and push-off.",
+        )
         spec.input(
             "temperature",
             valid_type=orm.Float,
             serializer=to_aiida_type,
             required=False,
+            validator=validate_temperature,
             help="What `target` stands for in the schedule, in K.",
         )
         spec.inputs.validator = _validate_temperature
@@ -153,7 +161,9 @@ def _validate_schedule(value: orm.Dict, _: Any) -> str | None:
 
 
 def _validate_temperature(value: dict[str, Any], ports: Any) -> str | None:
-    if "temperature" not in ports or "schedule" not in value or "temperature" in value:
+    """Check the schedule at the temperature that it will have, or without one."""
+    if "temperature" not in ports or "schedule" not in value:
         return None
-    error = schedule_error(value["schedule"].get_dict(), None)
+    temperature = value["temperature"].value if "temperature" in value else None
+    error = schedule_error(value["schedule"].get_dict(), temperature)
     return f"schedule: {error}" if error else None

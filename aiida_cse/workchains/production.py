@@ -18,9 +18,10 @@ from aiida_cse.lammps.production import ProductionPlan
 from aiida_cse.validation import explain
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import LammpsBaseWorkChain
-from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata
+from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real
 from aiida_cse.workchains.phase import lammps_inputs, lammps_jobs
 from aiida_cse.workchains.protocol import ProtocolMixin
+from aiida_cse.workchains.validators import validate_seed, validate_temperature
 
 __all__ = ["ProductionWorkChain"]
 
@@ -47,8 +48,16 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         )
         spec.expose_inputs(AnalysisWorkChain, namespace="analysis", exclude=("reduction", "temperature"))
         spec.input("system", valid_type=CseSystemData, help="The relaxed interface.")
-        spec.input("temperature", valid_type=orm.Float, serializer=to_aiida_type, help="In K.")
-        spec.input("seed", valid_type=orm.Int, serializer=to_aiida_type, help="Seed of the run.")
+        spec.input(
+            "temperature",
+            valid_type=orm.Float,
+            serializer=to_aiida_type,
+            validator=validate_temperature,
+            help="In K.",
+        )
+        spec.input(
+            "seed", valid_type=orm.Int, serializer=to_aiida_type, validator=validate_seed, help="Seed of the run."
+        )
         spec.input(
             "plan",
             valid_type=orm.Dict,
@@ -115,7 +124,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         if system is not None:
             builder.system = system
         if temperature is not None:
-            builder.temperature = temperature
+            builder.temperature = real("temperature", temperature)
         return builder
 
     def plan_segments(self) -> None:

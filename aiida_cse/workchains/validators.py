@@ -1,0 +1,29 @@
+"""Validators of single inputs that several WorkChains share: what is wrong is said before anything runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+
+__all__ = ["validate_gap", "validate_seed", "validate_temperature"]
+
+#: what the stage language and LAMMPS take
+HIGHEST_TEMPERATURE, SEEDS = 5000, 2**31
+
+
+def validate_temperature(value: orm.Float | None, _: Any) -> str | None:
+    """Return what is wrong with a temperature in K, None if nothing is."""
+    if value is None or 0 < value.value <= HIGHEST_TEMPERATURE:
+        return None
+    return f"temperature = {value.value:g}: give a number between 0 and {HIGHEST_TEMPERATURE} K"
+
+
+def validate_seed(value: orm.Int, _: Any) -> str | None:
+    """Return what is wrong with a seed, None if nothing is."""
+    return None if 0 < value.value < SEEDS else f"seed = {value.value}: give a number from 1 to {SEEDS - 1}"
+
+
+def validate_gap(value: orm.Float, _: Any) -> str | None:
+    """Return what is wrong with a distance of two phases in Å, None if nothing is."""
+    return None if 0 < value.value <= 100 else f"gap = {value.value:g}: give a distance between 0 and 100 Å"
