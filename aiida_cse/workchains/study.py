@@ -184,8 +184,9 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         return waiting
 
     def run_productions(self) -> dict[str, Any]:
-        """Run the production of every run whose interface is relaxed."""
+        """Run the production of every run whose interface is relaxed and can be analysed."""
         waiting: dict[str, Any] = {}
+        self.ctx.refused = {}
         for label, temperature, replica in self.ctx.runs:
             interface = self.ctx[f"interface_{label}"]
             if not interface.is_finished_ok:
@@ -194,7 +195,12 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             inputs.system = interface.outputs.interface
             inputs.temperature = orm.Float(temperature)
             inputs.seed = self._seed(replica)
-            waiting |= self._submit(f"production_{label}", ProductionWorkChain, inputs)
+            try:
+                waiting |= self._submit(f"production_{label}", ProductionWorkChain, inputs)
+            except ValueError as error:
+                # what one interface has become is no reason to give up the other runs
+                self.ctx.refused[label] = str(error)
+                self.report(f"{label}: no production: {error}")
         return waiting
 
     def inspect_runs(self) -> ExitCode | None:
@@ -205,7 +211,9 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             production = self.ctx.get(f"production_{label}")
             self._attach_run(label, interface, production)
             last = production if production is not None else interface
-            if not last.is_finished_ok:
+            if label in self.ctx.refused:
+                failed.append(f"{label}: {self.ctx.refused[label]}")
+            elif not last.is_finished_ok:
                 failed.append(f"{label} <{last.pk}> [{last.exit_status}] {last.exit_message}")
         if failed:
             return self.exit_codes.ERROR_RUNS.format(
