@@ -103,6 +103,7 @@ def job_node(
     exit_status: int | None = None,
     exit_message: str | None = None,
     folder: str = "/scratch/job",
+    caller: orm.WorkChainNode | None = None,
 ) -> orm.CalcJobNode:
     """Return a stored job with its links; with an exit status it is finished."""
     node = orm.CalcJobNode(computer=computer, process_type=f"aiida.calculations:{entry_point}")
@@ -110,6 +111,8 @@ def job_node(
     node.set_option("output_filename", "job.out")
     for label, value in (inputs or {}).items():
         node.base.links.add_incoming(value.store(), LinkType.INPUT_CALC, label)
+    if caller is not None:
+        node.base.links.add_incoming(caller, LinkType.CALL_CALC, "job")
     node.store()
     files = orm.FolderData()
     for name, content in (retrieved or {}).items():
@@ -135,3 +138,25 @@ def finish(node: orm.ProcessNode, status: int | None, message: str | None = None
 def log(name: str) -> bytes:
     """Return a stored log of LAMMPS."""
     return (LOGS / f"{name}.log").read_bytes()
+
+
+def run_node(
+    entry_point: str,
+    outputs: Mapping[str, orm.Data] | None = None,
+    *,
+    exit_status: int | None = 0,
+    exit_message: str | None = None,
+) -> orm.WorkChainNode:
+    """Return a stored WorkChain with its outputs; an output ``a.b`` lies in the namespace ``a``."""
+    node = orm.WorkChainNode(process_type=f"aiida.workflows:{entry_point}")
+    node.store()
+    returns(node, outputs or {})
+    finish(node, exit_status, exit_message)
+    return node
+
+
+def returns(node: orm.WorkChainNode, outputs: Mapping[str, orm.Data]) -> None:
+    """Give a WorkChain outputs."""
+    for label, value in outputs.items():
+        value.store()
+        value.base.links.add_incoming(node, LinkType.RETURN, label.replace(".", "__"))

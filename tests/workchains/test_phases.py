@@ -1,0 +1,386 @@
+"""The phases, the analysis, the production and the study: what each step makes of what the one before left."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from aiida import orm
+from aiida.plugins import WorkflowFactory
+
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.trajectory.analyse import AnalysisSettings
+from aiida_cse.workchains.builders import Codes
+from aiida_cse.workchains.production import sampling_of
+from tests.nodes import SAMPLING, interface, job_node, reduction_node, returns, run_node, system_node
+from tests.systems import crystal_and_molecules
+from tests.workchains.conftest import Make
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+Phase = Callable[..., Any]
+
+STAGES = [
+    {"name": "minimize", "kind": "minimize"},
+    {"name": "heat", "kind": "nvt", "duration_ps": 1, "temperature": "target", "velocities": "target"},
+    {"name": "relax", "kind": "npt", "duration_ps": 2, "temperature": "target", "pressure": 1, "barostat": "z"},
+]
+
+
+def newest(kind: type[orm.ProcessNode]) -> Any:
+    """Return the process that was made last."""
+    return orm.QueryBuilder().append(kind, tag="p").order_by({"p": {"id": "desc"}}).first(flat=True)
+
+
+@pytest.fixture
+def phase(make: Make, codes: Codes, recipe: dict[str, Any]) -> Phase:
+    """Return a function that makes the process of a phase with three stages in two jobs."""
+
+    def run(name: str, **more: Any) -> Any:
+        chain: Any = WorkflowFactory(name)
+        overrides = {"schedule": {"stages": STAGES, "stages_per_job": 2}}
+        return make(chain.get_builder_from_protocol(codes, recipe, protocol="demo", overrides=overrides, **more))
+
+    return run
+
+
+@pytest.fixture
+def ceramic(phase: Phase) -> Any:
+    return phase("cse.ceramic")
+
+
+def built(computer: orm.Computer, status: int = 0, message: str | None = None) -> orm.CalcJobNode:
+    """Return a building job that left a system, or failed."""
+    outputs = {} if status else {"system": CseSystemData(crystal_and_molecules())}
+    return job_node("cse.build", computer, outputs=outputs, exit_status=status, exit_message=message)
+
+
+def results(*names: str, step: int) -> orm.Dict:
+    stages = [
+        {
+            "name": name,
+            "first_step": 0,
+            "step": step,
+            "wall_seconds": 2.0,
+            "temperature_K": 700.0,
+            "density_g_cm3": 2.0,
+            "lz_A": 35.2,
+        }
+        for name in names
+    ]
+    return orm.Dict({"stages": stages, "wall_seconds": 2.0 * len(names), "step": step, "target_step": step})
+
+
+def finished(
+    computer: orm.Computer, number: int, *names: str, step: int, system: bool = False
+) -> orm.WorkChainNode:
+    """Return a restart chain of one job that ran these stages."""
+    final = {"system": CseSystemData(crystal_and_molecules())} if system else {}
+    made = {"results": results(*names, step=step)} | final
+    run = run_node("cse.base")
+    job = job_node("cse.lammps", computer, outputs=made, exit_status=0, folder=f"/scratch/{number}", caller=run)
+    remote = job.outputs.remote_folder
+    returns(run, made | {"remote_folder": remote, "folders.job_0001": remote})
+    return run
+
+
+# -- phases -----------------------------------------------------------------------------------------------
+
+
+def test_the_jobs_of_a_phase(ceramic: Any, localhost: orm.Computer) -> None:
+    ceramic.ctx.built = built(localhost)
+    assert ceramic.inspect_build() is None
+    assert ceramic.outputs["slab"] is ceramic.ctx.system
+    ceramic.plan_jobs()
+    plans = [JobPlan.model_validate(plan) for plan in ceramic.ctx.plans]
+    assert [[stage.name for stage in plan.stages] for plan in plans] == [["minimize", "heat"], ["relax"]]
+    assert {stage.temperature for plan in plans for stage in plan.stages} == {None, 800}
+    assert {plan.seed for plan in plans} == {20253}
+
+    ceramic.run_job()
+    first = newest(orm.WorkChainNode)
+    assert first.process_type == "aiida.workflows:cse.base"
+    assert first.inputs.lammps.system.uuid == ceramic.ctx.system.uuid
+    assert JobPlan.model_validate(first.inputs.lammps.plan.get_dict()) == plans[0]
+    assert "parent_folder" not in first.inputs.lammps
+    assert "settings" not in first.inputs.lammps, "only the last job keeps its system"
+
+    ceramic.ctx.jobs = [finished(localhost, 1, "minimize", "heat", step=501)]
+    assert ceramic.inspect_job() is None
+    assert ceramic.has_jobs()
+    ceramic.run_job()
+    second = newest(orm.WorkChainNode)
+    assert second.inputs.lammps.parent_folder.get_remote_path() == "/scratch/1"
+    assert second.inputs.lammps.settings.get_dict() == {"keep_system": True}
+    assert second.inputs.lammps.plan["first_step"] == 501
+
+    ceramic.ctx.jobs = [*ceramic.ctx.jobs, finished(localhost, 2, "relax", step=1501, system=True)]
+    assert ceramic.inspect_job() is None
+    assert not ceramic.has_jobs()
+    assert isinstance(ceramic.ctx.final, CseSystemData)
+    ceramic.attach_stages()
+    stages = ceramic.outputs["stages"]
+    assert [stage["name"] for stage in stages["stages"]] == ["minimize", "heat", "relax"]
+    assert (stages["jobs"], stages["steps"], stages["wall_seconds"]) == (2, 1501, 6.0)
+
+
+@pytest.mark.parametrize("name", ["cse.ceramic", "cse.electrolyte"])
+def test_what_cannot_be_built_ends_the_phase(phase: Phase, localhost: orm.Computer, name: str) -> None:
+    process = phase(name, **({"ceramic": system_node()} if name == "cse.electrolyte" else {}))
+    process.ctx.built = built(localhost, 330, "The component could not be built: 'ceramic.repeat' is too small")
+    answer = process.inspect_build()
+    assert answer.status == 340
+    assert answer.message.endswith("The component could not be built: 'ceramic.repeat' is too small")
+
+
+def test_a_stage_that_failed_ends_the_phase(ceramic: Any) -> None:
+    ceramic.plan_jobs()
+    run = run_node("cse.base", exit_status=410, exit_message="Atoms were lost")
+    ceramic.ctx.jobs = [run]
+    answer = ceramic.inspect_job()
+    assert answer.status == 341
+    assert answer.message == (
+        f"The run <{run.pk}> failed at stage minimize … heat (2 stages) with [410] Atoms were lost"
+    )
+
+
+def test_a_crystal_of_other_atoms_is_not_cut(ceramic: Any, localhost: orm.Computer) -> None:
+    ceramic.ctx.system = built(localhost).outputs.system
+    whole = crystal_and_molecules()
+    part = whole.evolved(whole.data.select(whole.data.molecules == 1))
+    ceramic.ctx.final = CseSystemData(part).store()
+    answer = ceramic.cut()
+    assert answer.status == 340
+    assert "the slab cannot be cut: the equilibrated crystal has 64 atoms" in answer.message
+
+
+def test_the_electrolyte_is_built_on_its_ceramic(phase: Phase, localhost: orm.Computer) -> None:
+    below = system_node()
+    process = phase("cse.electrolyte", ceramic=below)
+    process.build()
+    job = newest(orm.CalcJobNode)
+    assert job.inputs.component == "electrolyte"
+    assert job.inputs.ceramic.uuid == below.uuid
+    process.ctx.built = built(localhost)
+    assert process.inspect_build() is None
+    process.ctx.final = system_node()
+    process.attach_electrolyte()
+    assert process.outputs["electrolyte"] is process.ctx.final
+
+
+def test_phases_that_do_not_fit_are_not_joined(phase: Phase) -> None:
+    process = phase(
+        "cse.interface", ceramic=system_node(), electrolyte=CseSystemData(interface()), temperature=700
+    )
+    answer = process.assemble()
+    assert answer.status == 340
+    assert "slab and electrolyte cannot be joined" in answer.message
+
+
+# -- analysis and production ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def analysis(make: Make) -> Callable[..., Any]:
+    """Return a function that makes an analysis with these settings."""
+
+    def run(**settings: Any) -> Any:
+        inputs = {"reduction": reduction_node(), "temperature": orm.Float(700)}
+        return make(WorkflowFactory("cse.analysis"), **inputs, settings=orm.Dict(settings))
+
+    return run
+
+
+def test_the_analysis_attaches_what_it_found(analysis: Callable[..., Any]) -> None:
+    process = analysis(rule="core")
+    assert process.analyse() is None
+    assert set(process.outputs) == {
+        *("populations", "transitions", "equilibration", "density_profiles", "free_energy_profiles"),
+    }
+
+
+def test_nothing_to_analyse_is_said(analysis: Callable[..., Any]) -> None:
+    answer = analysis(start_ns=1000).analyse()
+    assert answer.status == 342
+    assert "the reduction cannot be analysed: start_ns" in answer.message
+
+
+PLAN = {"length_ps": 6, "segment_ps": 2, "frame_ps": 0.02, "settings": {"restart_interval": 500}}
+
+
+@pytest.fixture
+def production(make: Make, codes: Codes, recipe: dict[str, Any]) -> Any:
+    chain: Any = WorkflowFactory("cse.production")
+    overrides = {"plan": PLAN, "sampling": {"block_ps": 0.2, "snapshot_ps": 0.06, "bins": 110}}
+    system = CseSystemData(interface())
+    return make(chain.get_builder_from_protocol(codes, recipe, system, 650, protocol="demo", overrides=overrides))
+
+
+def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer) -> None:
+    production.plan_segments()
+    for number in (1, 2, 3):
+        assert production.has_segments()
+        production.run_segment()
+        run = newest(orm.WorkChainNode)
+        assert run.inputs.lammps.plan["stop_step"] == 1000 * number
+        assert run.inputs.lammps.plan["stages"][0]["temperature"] == 650
+        assert run.inputs.lammps.system.uuid == production.inputs.system.uuid
+        assert ("settings" in run.inputs.lammps) == (number == 3), "only the last one keeps its system"
+        if number > 1:
+            assert run.inputs.lammps.parent_folder.get_remote_path() == f"/scratch/{number - 1}"
+        done = finished(localhost, number, "production", step=1000 * number, system=number == 3)
+        production.ctx.segments = [*production.ctx.segments, done]
+        assert production.inspect_segment() is None
+    assert not production.has_segments()
+    production.attach_segments()
+    (stage,) = production.outputs["stages"]["stages"]
+    assert (stage["name"], stage["step"], stage["wall_seconds"]) == ("production", 3000, 6.0)
+    assert isinstance(production.outputs["system"], CseSystemData)
+
+    production.reduce()
+    job = newest(orm.CalcJobNode)
+    assert job.process_type == "aiida.calculations:cse.reduce"
+    assert {name: folder.get_remote_path() for name, folder in job.inputs.folders.items()} == {
+        f"segment_{number:04d}": f"/scratch/{number}" for number in (1, 2, 3)
+    }
+    assert job.inputs.sampling.get_dict() == SAMPLING
+
+
+def test_the_folders_of_many_jobs_stay_in_order(production: Any, localhost: orm.Computer) -> None:
+    folders = {
+        f"folders.job_{number:04d}": orm.RemoteData(computer=localhost, remote_path=f"/scratch/{number}")
+        for number in (1, 2, 99, 100, 101, 1000)
+    }
+    production.ctx.segments = [
+        run_node("cse.base", outputs=folders),
+        finished(localhost, 2000, "production", step=9),
+    ]
+    paths = [folder.get_remote_path() for _, folder in sorted(production._folders().items())]
+    assert paths == [f"/scratch/{number}" for number in (1, 2, 99, 100, 101, 1000, 2000)]
+
+
+def test_a_segment_that_failed_ends_the_production_and_names_what_is_done(
+    production: Any, localhost: orm.Computer
+) -> None:
+    production.plan_segments()
+    folder = orm.RemoteData(computer=localhost, remote_path="/scratch/2")
+    failed = run_node(
+        "cse.base", outputs={"folders.job_0001": folder}, exit_status=431, exit_message="Failed 4 times"
+    )
+    production.ctx.segments = [finished(localhost, 1, "production", step=1000), failed]
+    answer = production.inspect_segment()
+    assert answer.status == 343
+    assert answer.message == f"The segment <{failed.pk}> failed with [431] Failed 4 times"
+    assert list(production.outputs["folders"]) == ["segment_0001", "segment_0002"]
+
+
+def test_a_reduction_that_failed_ends_the_production(production: Any, localhost: orm.Computer) -> None:
+    production.ctx.reduction = job_node(
+        "cse.reduce", localhost, exit_status=334, exit_message="frames are missing"
+    )
+    answer = production.inspect_reduction()
+    assert answer.status == 344
+    assert answer.message.endswith("failed with [334] frames are missing")
+
+
+def test_an_analysis_that_failed_ends_the_production(production: Any) -> None:
+    production.ctx.analysis = run_node("cse.analysis", exit_status=342, exit_message="nothing is left")
+    answer = production.inspect_analysis()
+    assert answer.status == 345
+    assert answer.message.endswith("failed with [342] nothing is left")
+
+
+def test_the_sampling_takes_frames_from_the_plan() -> None:
+    assert sampling_of(PLAN | {"timestep_fs": 1}, {"bins": 90}) == {"timestep_fs": 1, "frame_ps": 0.02, "bins": 90}
+
+
+# -- the study --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def study(make: Make, codes: Codes, recipe: dict[str, Any]) -> Any:
+    chain: Any = WorkflowFactory("cse.study")
+    overrides = {"temperatures": [650, 700], "replicas": 2, "production": {"plan": PLAN}}
+    return make(chain.get_builder_from_protocol(codes, recipe, "demo", overrides=overrides))
+
+
+def part(name: str, output: str, **more: orm.Data) -> orm.WorkChainNode:
+    """Return a part of a study that finished with a system."""
+    system = CseSystemData(interface())
+    return run_node(name, {output: system, "stages": orm.Dict({"stages": []})} | more)
+
+
+@pytest.mark.parametrize("phase_name", ["ceramic", "electrolyte"])
+def test_a_phase_that_failed_ends_the_study(study: Any, phase_name: str) -> None:
+    run = run_node(f"cse.{phase_name}", exit_status=341, exit_message="at stage ramp")
+    study.ctx[phase_name] = run
+    answer = getattr(study, f"inspect_{phase_name}")()
+    assert answer.status == 350
+    assert answer.message == f"The {phase_name} <{run.pk}> failed with [341] at stage ramp"
+
+
+def test_runs_of_every_temperature_and_replica(study: Any) -> None:
+    study.ctx.ceramic = part("cse.ceramic", "ceramic")
+    study.ctx.electrolyte = part("cse.electrolyte", "electrolyte")
+    assert study.inspect_ceramic() is None
+    assert study.inspect_electrolyte() is None
+    study.run_interfaces()
+    labels = ["T0650_r1", "T0650_r2", "T0700_r1", "T0700_r2"]
+    assert [label for label, _, _ in study.ctx.runs] == labels
+    made = orm.QueryBuilder().append(orm.WorkChainNode, tag="p").order_by({"p": {"id": "desc"}}).limit(4)
+    interfaces = list(reversed(made.all(flat=True)))
+    assert [(run.inputs.temperature.value, run.inputs.seed.value) for run in interfaces] == [
+        *((650, 20253), (650, 20254), (700, 20253), (700, 20254)),
+    ]
+    assert {run.inputs.ceramic.uuid for run in interfaces} == {study.ctx.ceramic.outputs.ceramic.uuid}
+
+    failed = run_node("cse.interface", exit_status=341, exit_message="at stage relax")
+    found = {
+        "equilibration": orm.Dict({"ec": 0.7, "ec_lower_bound": 0.3, "equilibrated": True}),
+        "density_profiles": orm.ArrayData({"z_A": np.zeros(3)}),
+    }
+    ended = run_node("cse.production", exit_status=343, exit_message="segment 3")
+    for label in labels:
+        study.ctx[f"interface_{label}"] = failed if label == "T0650_r2" else part("cse.interface", "interface")
+    study.run_productions()
+    assert newest(orm.WorkChainNode).inputs.seed == 20254
+    for label in ("T0650_r1", "T0700_r1", "T0700_r2"):
+        study.ctx[f"production_{label}"] = (
+            ended
+            if label == "T0700_r2"
+            else part("cse.production", "system", **{k: v.clone() for k, v in found.items()})
+        )
+    answer = study.inspect_runs()
+    assert answer.status == 351
+    assert answer.message == (
+        "2 of 4 runs failed, the others are complete: "
+        f"T0650_r2 <{failed.pk}> [341] at stage relax; T0700_r2 <{ended.pk}> [343] segment 3"
+    )
+    runs = study.outputs["runs"]
+    assert set(runs) == {"T0650_r1", "T0700_r1", "T0700_r2"}
+    assert set(runs["T0650_r1"]) == {"interface", "system", "equilibration", "density_profiles"}
+    assert set(runs["T0700_r2"]) == {"interface"}, "what is done stays"
+    assert set(study.outputs["stages"]) == {
+        *("ceramic", "electrolyte"),
+        *(f"interface_{label}" for label in labels if label != "T0650_r2"),
+        *("production_T0650_r1", "production_T0700_r1"),
+    }
+
+
+def test_an_interface_that_cannot_be_analysed_stops_no_other_run(study: Any) -> None:
+    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
+    thin = run_node("cse.interface", {"interface": system_node(), "stages": orm.Dict({"stages": []})})
+    study.ctx.interface_T0650_r1, study.ctx.interface_T0700_r1 = thin, part("cse.interface", "interface")
+    assert list(study.run_productions()) == ["production_T0700_r1"]
+    study.ctx.production_T0700_r1 = part("cse.production", "system")
+    answer = study.inspect_runs()
+    assert answer.status == 351
+    assert answer.message.startswith("1 of 2 runs failed, the others are complete: T0650_r1: ")
+    assert "the system must have exactly one species with negative molecules" in answer.message
+    assert set(study.outputs["runs"]["T0650_r1"]) == {"interface"}
+
+
+def test_the_verdict_of_the_demo_is_by_cores(study: Any) -> None:
+    settings = AnalysisSettings.model_validate(study.inputs.production.analysis.settings.get_dict())
+    assert (settings.rule, settings.start_ns) == ("core", 0)
