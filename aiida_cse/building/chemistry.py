@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.building.chains import chain_molecule
-from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.recipe import WALL_SPECIES, Recipe
 from aiida_cse.building.salt import anion_molecule
 from aiida_cse.building.topology import BondedTerm, TypedMolecule, type_molecule
 from aiida_cse.forcefields.include import BondedRow, render_include
@@ -160,7 +160,7 @@ def _type_table(recipe: Recipe, chain: TypedMolecule, anion: TypedMolecule) -> l
     wall = recipe.electrolyte.wall
     entries.append(
         (
-            AtomType(label="W", element="X", mass=_WALL_MASS, charge=0.0, phase="wall", species="wall"),
+            AtomType(label="W", element="X", mass=_WALL_MASS, charge=0.0, phase="wall", species=WALL_SPECIES),
             PairSite("W", "wall", 0.0, wall.epsilon, wall.sigma, "wall"),
         )
     )

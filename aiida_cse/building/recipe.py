@@ -16,6 +16,7 @@ from aiida_cse.forcefields.pairs import Mixing
 from aiida_cse.validation import Name, Number, StrictModel, located, nearest
 
 __all__ = [
+    "WALL_SPECIES",
     "AnionRecipe",
     "CeramicRecipe",
     "CrystalSite",
@@ -36,7 +37,12 @@ Smiles = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9@+\-\[\]()=#*/\\
 Seed = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
 Repeat = Annotated[int, Field(strict=True, ge=1, le=50)]
 Index = Annotated[int, Field(strict=True, ge=-9, le=9)]
+#: what may name an ion in every analysis; see the keys of ``ReductionConfig.ions``
+SpeciesName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
 Fraction = Annotated[float, Field(strict=True, ge=-1, le=1)]
+
+#: species of the dummy atoms of the wall
+WALL_SPECIES = "wall"
 
 _FOLDER = resources.files("aiida_cse.building") / "recipes"
 
@@ -101,9 +107,12 @@ class CeramicRecipe(StrictModel):
 
 
 class PolymerRecipe(StrictModel):
-    """Linear chains: a repeat unit with two open ends ``*`` and two end groups with one each."""
+    """Linear chains: a repeat unit with two open ends ``*`` and two end groups with one each.
 
-    name: Name
+    ``name`` is their species.
+    """
+
+    name: SpeciesName
     repeat_unit: Smiles
     end_groups: tuple[Smiles, Smiles]
     length: int = Field(strict=True, ge=1, le=1000)
@@ -120,7 +129,7 @@ class PolymerRecipe(StrictModel):
 class AnionRecipe(StrictModel):
     """The anion of the salt; ``name`` is its species in every analysis."""
 
-    name: Name
+    name: SpeciesName
     smiles: Smiles
 
     @model_validator(mode="after")
@@ -215,6 +224,17 @@ class Recipe(StrictModel):
                 f" the charge {in_salt:g}, in the ceramic it is {in_ceramic:g}; one ion needs one charge"
             )
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _distinct_species(self) -> Recipe:
+        taken = {species.lower(): "a species of the ceramic" for species in self.ceramic.species}
+        taken[WALL_SPECIES] = "the wall's dummy atoms"
+        for field, name in (("polymer.name", self.polymer.name), ("salt.anion.name", self.salt.anion.name)):
+            owner = taken.setdefault(name.lower(), field)
+            if owner != field:
+                msg = f"{field}: {name!r} already names {owner}; species must differ by more than case"
+                raise ValueError(msg)
         return self
 
     def _refuse_missing_types(self) -> None:
