@@ -15,12 +15,18 @@ __all__ = ["Name", "Number", "StrictModel", "explain", "located", "nearest"]
 Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
+#: characters of a wrong value that a message shows
+_LONGEST_VALUE = 100
+
 
 @contextmanager
 def located(field: str) -> Iterator[None]:
-    """Put the name of the field before the message of a ValueError raised inside."""
+    """Put the name of the field before the message of a ValueError raised inside, pydantic's in sentences."""
     try:
         yield
+    except ValidationError as error:
+        msg = f"{field}: {explain(error)}"
+        raise ValueError(msg) from error
     except ValueError as error:
         msg = f"{field}: {error}"
         raise ValueError(msg) from error
@@ -72,4 +78,8 @@ def _sentence(finding: Any) -> str:
         return f"'{place}' is missing"
     if finding["type"] == "value_error":
         return f"'{place}': {message}"
-    return f"'{place}' = {finding['input']!r}: {message}"
+    return f"'{place}' = {_shortened(repr(finding['input']))}: {message}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -64,3 +64,19 @@ def test_nearest_names_one_or_all() -> None:
 def test_located_says_where() -> None:
     with pytest.raises(ValueError, match=r"^recipe: too short$"), located("recipe"):
         raise ValueError("too short")
+
+
+def test_located_explains_what_a_model_refuses() -> None:
+    with pytest.raises(ValueError) as caught, located("mine.yaml"):  # noqa: PT011
+        Inner.model_validate({"size": 0, "name": "b c"})
+    assert str(caught.value) == (
+        "mine.yaml: 'size' = 0: Input should be greater than 0; "
+        "'name' = 'b c': String should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$'"
+    )
+
+
+def test_a_long_wrong_value_is_cut() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate({"length": [0] * 1000})
+    assert explain(caught.value).endswith("…: Input should be a valid number")
+    assert len(explain(caught.value)) < 150

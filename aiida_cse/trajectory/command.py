@@ -12,6 +12,7 @@ from aiida_cse.trajectory.config import ReductionConfig
 from aiida_cse.trajectory.reduction import Progress, reduce_plan
 from aiida_cse.trajectory.segments import plan_segments
 from aiida_cse.trajectory.state import State
+from aiida_cse.validation import explain
 
 __all__ = ["ReductionSummary", "load_config", "run_reduction"]
 
@@ -40,11 +41,7 @@ def load_config(path: str | Path) -> ReductionConfig:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'configuration'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise ValueError(f"{path}: {problems}") from error
+        raise ValueError(f"{path}: {explain(error)}") from error
 
 
 def run_reduction(
