@@ -9,12 +9,12 @@ from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
-from pydantic import ValidationError
 
+from aiida_cse.building.chemistry import chemistry_of
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.system import FILENAMES
-from aiida_cse.validation import explain
+from aiida_cse.validation import located
 
 __all__ = ["BuildCalculation", "validate_recipe"]
 
@@ -62,6 +62,7 @@ class BuildCalculation(CalcJob):
             330,
             "ERROR_BUILDER_FAILED",
             message="The component could not be built: {error}",
+            invalidates_cache=True,
         )
         spec.exit_code(
             331,
@@ -90,11 +91,12 @@ class BuildCalculation(CalcJob):
 
 
 def validate_recipe(value: orm.Dict, _: Any) -> str | None:
-    """Return what is wrong with a recipe, None if nothing is."""
+    """Return what is wrong with a recipe or lacks parameters, None if nothing is."""
     try:
-        Recipe.model_validate(value.get_dict())
-    except ValidationError as error:
-        return f"recipe: {explain(error)}"
+        with located("recipe"):
+            chemistry_of(Recipe.model_validate(value.get_dict()))
+    except ValueError as error:
+        return str(error)
     return None
 
 

@@ -76,3 +76,11 @@ def test_a_wrong_recipe_is_refused_by_its_field(
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         prepare("cse.build", code=cse, recipe=recipe | {key: value}, component="slab")
     assert message in str(caught.value)
+
+
+def test_a_recipe_without_force_field_is_refused_with_the_words_of_the_builder(
+    prepare: Prepare, cse: orm.InstalledCode, recipe: dict[str, Any]
+) -> None:
+    recipe["polymer"]["end_groups"] = ["*O", "*C"]
+    with pytest.raises(ValueError, match="recipe: PEO: force-field set opls-aa-peo lacks parameters: type of O"):
+        prepare("cse.build", code=cse, recipe=recipe, component="slab")
