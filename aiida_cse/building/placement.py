@@ -68,7 +68,7 @@ class Layer:
 
     def _wrap(self, positions: Floats) -> Floats:
         edges = np.array([self.lx, self.ly])
-        wrapped = positions.copy()
+        wrapped: Floats = positions.copy()
         wrapped[:, :2] = np.mod(positions[:, :2], edges)
         wrapped[:, :2] = np.where(wrapped[:, :2] < edges, wrapped[:, :2], 0.0)
         return wrapped

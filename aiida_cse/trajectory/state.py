@@ -10,7 +10,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,11 +198,12 @@ class State:
 
     def save(self, path: str | Path) -> None:
         """Write the state to an npz file without pickled objects."""
-        config = np.frombuffer(self.config.model_dump_json().encode(), dtype=np.uint8)
+        arrays: dict[str, Any] = {"config": np.frombuffer(self.config.model_dump_json().encode(), dtype=np.uint8)}
+        arrays |= self._arrays()
         target = Path(path)
         partial = target.with_name(target.name + ".part")
         with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, config=config, **self._arrays())
+            np.savez_compressed(file, **arrays)
         partial.replace(target)
 
     @classmethod

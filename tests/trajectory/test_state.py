@@ -35,6 +35,7 @@ def test_the_file_holds_no_pickle(state: State, tmp_path: Path) -> None:
     state.save(tmp_path / "state.npz")
     with np.load(tmp_path / "state.npz", allow_pickle=False) as archive:
         assert all(archive[name].dtype != object for name in archive.files)
+        assert set(archive.files) == {"config", *state._arrays()}
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "pickle", "array"])
