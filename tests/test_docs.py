@@ -49,6 +49,22 @@ def test_the_recipe_of_the_how_to() -> None:
     assert recipe.salt.pairs * 10 == recipe.polymer.chains * recipe.polymer.length
 
 
+def test_the_offsets_of_the_how_to(lmp: InstalledCode, cse: InstalledCode) -> None:
+    from aiida_cse.building.sampling import Sampling
+    from aiida_cse.workchains.production import sampling_of
+    from aiida_cse.workchains.study import StudyWorkChain
+
+    builder = StudyWorkChain.get_builder_from_protocol(
+        codes={"lammps": lmp, "cse": cse}, recipe=load_recipe("llzo-peo-litfsi-demo"), protocol="demo"
+    )
+    (source,) = blocks(DOCS / "howto" / "own-recipe.md", "python")
+    exec(compile(source, "own-recipe.md", "exec"), {"builder": builder})
+    assert StudyWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None
+    production = builder.production
+    sampling = Sampling.model_validate(sampling_of(production.plan.get_dict(), production.sampling.get_dict()))
+    assert sampling.offsets["FSI"].outer == 6.0
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_the_overrides_of_the_how_to(number: int, lmp: InstalledCode, cse: InstalledCode) -> None:
     from aiida_cse.workchains.study import StudyWorkChain

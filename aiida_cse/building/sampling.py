@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aiida_cse.lammps.system import System
+from aiida_cse.physics.regions import SurfaceOffsets
 from aiida_cse.trajectory.config import ReductionConfig, default_config
-from aiida_cse.validation import StrictModel
+from aiida_cse.validation import Number, StrictModel, nearest
 
-__all__ = ["Sampling", "reduction_config"]
+__all__ = ["LayerOffsets", "Sampling", "reduction_config"]
+
+Margin = Annotated[Number, Field(ge=0, le=50)]
+
+
+class LayerOffsets(StrictModel):
+    """Where the first layer of a species lies, in Å outward from the surface plane.
+
+    ``inner`` and ``outer`` bound the layer. ``margins`` are the widths of the buffers of the core rule at these
+    two boundaries, from the ceramic outward: before and behind ``inner``, before and behind ``outer``.
+    """
+
+    inner: Number = Field(ge=-50, le=50)
+    outer: Number = Field(ge=-50, le=100)
+    margins: tuple[Margin, Margin, Margin, Margin] = (1.0, 1.0, 1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _has_core(self) -> LayerOffsets:
+        low, high = self.inner + self.margins[1], self.outer - self.margins[2]
+        if low >= high:
+            msg = f"the core of the layer from {low:g} to {high:g} Å is empty; outer must lie farther out"
+            raise ValueError(msg)
+        return self
 
 
 class Sampling(StrictModel):
     """How a trajectory is sampled: frames as LAMMPS wrote them, blocks and snapshots in ps.
 
     ``anion_point`` says which point stands for an anion: its centre of mass, or the one atom type
-    ``anion_atom``.
+    ``anion_atom``. ``offsets`` says, by name of the ion, where its first layer lies; without an entry it is
+    that of the published study, which knows Li and TFSI.
     """
 
     timestep_fs: float = Field(gt=0, le=4)
@@ -28,6 +52,7 @@ class Sampling(StrictModel):
     bins: int = Field(default=520, ge=10, le=100_000)
     anion_point: Literal["centre_of_mass", "atom"] = "centre_of_mass"
     anion_atom: str | None = None
+    offsets: dict[str, LayerOffsets] = Field(default_factory=dict)
 
 
 def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
@@ -39,7 +64,8 @@ def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
     Raises
     ------
     ValueError
-        The system has no slab, no such ions, or its layers do not fit between the slab and its image.
+        The system has no slab, no such ions, its layers do not fit between the slab and its image, or the
+        offsets of the layers of an ion are not known or name another species.
     """
     info, data = system.info, system.data
     if info.slab is None:
@@ -73,7 +99,18 @@ def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
         block_ps=sampling.block_ps,
         snapshot_ps=sampling.snapshot_ps,
         bins=sampling.bins,
+        offsets=_offsets(sampling, (cation, anion)),
     )
+
+
+def _offsets(sampling: Sampling, ions: tuple[str, str]) -> dict[str, SurfaceOffsets]:
+    for name in sampling.offsets:
+        if name not in ions:
+            msg = f"offsets: {name!r} is no ion of the system; {nearest(name, ions)}"
+            raise ValueError(msg)
+    return {
+        name: SurfaceOffsets(layer.inner, layer.outer, layer.margins) for name, layer in sampling.offsets.items()
+    }
 
 
 def _anions(system: System) -> list[str]:

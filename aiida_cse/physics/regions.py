@@ -171,7 +171,7 @@ def surface_regions(
 def _offsets(species: str) -> SurfaceOffsets:
     if species not in SURFACE_OFFSETS:
         known = ", ".join(SURFACE_OFFSETS)
-        raise ValueError(f"species is {species!r}; offsets are known for {known}, others must be given")
+        raise ValueError(f"species is {species!r}; offsets are known for {known}, others must be given in offsets")
     return SURFACE_OFFSETS[species]
 
 

@@ -60,7 +60,7 @@ def stages() -> str:
             _larsen(),
             _model(JobPlan),
             _model(ProductionPlan),
-            _model(Sampling),
+            *_models(Sampling),
             _model(AnalysisSettings),
         ]
     )

@@ -1,0 +1,84 @@
+"""From a system to the configuration of its reduction: ions by their charge, layers by their offsets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.lammps.system import System
+from aiida_cse.validation import explain
+from tests.nodes import SAMPLING, interface
+from tests.trajectory import synthetic
+
+LAYER = {"inner": 0.5, "outer": 8.0}
+
+
+def sampling(**changes: Any) -> Sampling:
+    return Sampling.model_validate(SAMPLING | changes)
+
+
+def renamed(anion: str) -> System:
+    """Return the synthetic interface with another name of its anion."""
+    system = interface()
+    types = tuple(
+        entry.model_copy(update={"species": anion}) if entry.species == "TFSI" else entry
+        for entry in system.info.types
+    )
+    return System(system.data, system.forcefield, system.info.model_copy(update={"types": types}))
+
+
+def test_without_offsets_the_layers_are_the_published_ones() -> None:
+    config = reduction_config(interface(), sampling())
+    assert {name: ion.edges for name, ion in config.ions.items()} == {
+        name: ion.edges for name, ion in synthetic.config().ions.items()
+    }
+
+
+def test_another_anion_needs_offsets_and_is_analysed_with_them() -> None:
+    with pytest.raises(ValueError, match=r"species is 'FSI'; offsets are known for Li, TFSI, .* given in offsets"):
+        reduction_config(renamed("FSI"), sampling())
+    offsets = {"FSI": LAYER | {"margins": [0.5, 1.0, 1.5, 2.0]}}
+    ion = reduction_config(renamed("FSI"), sampling(offsets=offsets)).ions["FSI"]
+    half = synthetic.HALF
+    assert ion.edges[3:5] == (half + 0.5, half + 8.0)
+    np.testing.assert_allclose(ion.cores[2], (-half, half))
+    np.testing.assert_allclose(ion.cores[3], (half + 1.5, half + 6.5))
+    assert ion.cores[4][0] == half + 10.0
+    assert ion.exchange == "layer"
+
+
+def test_the_offsets_of_a_known_ion_can_be_changed() -> None:
+    ions = reduction_config(interface(), sampling(offsets={"Li": LAYER})).ions
+    assert ions["Li"].edges[3] == synthetic.HALF + 0.5
+    assert ions["TFSI"] == reduction_config(interface(), sampling()).ions["TFSI"]
+
+
+def test_offsets_of_what_is_no_ion_are_refused() -> None:
+    with pytest.raises(ValueError, match="offsets: 'TSFI' is no ion of the system; did you mean 'TFSI'"):
+        reduction_config(interface(), sampling(offsets={"TSFI": LAYER}))
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        ({"inner": 1}, "'offsets.FSI.outer' is missing"),
+        (LAYER | {"margin": 1}, "'offsets.FSI': unknown key 'margin'; did you mean 'margins'?"),
+        (LAYER | {"outer": 2.5}, "'offsets.FSI': the core of the layer from 1.5 to 1.5 Å is empty"),
+        (LAYER | {"inner": float("nan")}, "'offsets.FSI.inner' = nan"),
+        (LAYER | {"margins": [1, 1, 1, -1]}, "'offsets.FSI.margins.3' = -1"),
+        (LAYER | {"margins": [1, 1]}, "'offsets.FSI.margins"),
+    ],
+)
+def test_offsets_that_cannot_be_are_refused_by_their_field(layer: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        sampling(offsets={"FSI": layer})
+    assert sentence in explain(caught.value)
+
+
+def test_offsets_survive_the_way_through_a_node() -> None:
+    given = sampling(offsets={"FSI": LAYER})
+    assert Sampling.model_validate(given.model_dump(mode="json")) == given
