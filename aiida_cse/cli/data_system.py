@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import arguments, options, types
 from aiida.cmdline.utils import decorators, echo
+
+from aiida_cse.lammps.system import Phase
 
 if TYPE_CHECKING:
     from aiida_cse.data.system import CseSystemData
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cse_system"]
 
-PHASES = ("slab", "ceramic", "electrolyte", "interface", "production")
 FORMATS = ("lammps", "pdb", "xyz")
 
 _SYSTEM = types.DataParamType(sub_classes=("aiida.data:cse.system",))
@@ -30,7 +31,7 @@ def cse_system() -> None:
 
 
 @cse_system.command("list")
-@click.option("--phase", type=click.Choice(PHASES), help="Only systems of this phase of the work.")
+@click.option("--phase", type=click.Choice(get_args(Phase)), help="Only systems of this phase of the work.")
 @options.PAST_DAYS()
 @options.RAW()
 @decorators.with_dbenv()

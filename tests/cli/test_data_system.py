@@ -6,16 +6,18 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
+import click
 import MDAnalysis
 import pytest
 from aiida.orm import Dict
 from click.testing import CliRunner, Result
 
-from aiida_cse.cli.data_system import FORMATS, PHASES, cse_system
+from aiida_cse.cli.data_system import FORMATS, cse_system
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.system import SystemInfo
+from aiida_cse.lammps.system import Phase, SystemInfo
 from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
@@ -56,9 +58,10 @@ def test_verdi_finds_the_command() -> None:
 
 
 def test_the_phases_are_those_of_a_system() -> None:
-    annotation = SystemInfo.model_fields["phase"].annotation
-    assert annotation is not None
-    assert annotation.__args__ == PHASES
+    (phase,) = [option for option in cse_system.commands["list"].params if option.name == "phase"]
+    assert isinstance(phase.type, click.Choice)
+    assert SystemInfo.model_fields["phase"].annotation is Phase
+    assert tuple(phase.type.choices) == get_args(Phase)
 
 
 def line_of(output: str, pk: int | None) -> str | None:
