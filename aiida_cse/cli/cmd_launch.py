@@ -15,7 +15,7 @@ from aiida_cse.cli.hints import aiida_cse
 
 if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
-    from aiida.orm import Node
+    from aiida.orm import AbstractCode, Node
 
     from aiida_cse.workchains.builders import Codes
 
@@ -38,7 +38,7 @@ def _job_options(command: Command) -> Command:
     for option in reversed(
         [
             click.option("--lammps", default="lmp@localhost", show_default=True, help="Code with LAMMPS."),
-            click.option("--cse", default="cse@localhost", show_default=True, help="Code of aiida-cse."),
+            click.option("--cse", help="Code of aiida-cse; without it, cse on the computer of --lammps."),
             click.option(
                 "--machines", type=click.IntRange(min=1), default=1, show_default=True, help="Nodes per job."
             ),
@@ -90,7 +90,9 @@ def study(
 @launch.command()
 @click.option("--system", type=click.IntRange(min=1), required=True, help="PK of the relaxed interface.")
 @_TEMPERATURE
-@click.option("--seed", type=click.IntRange(min=1), help="Seed of the run; without it, that of the system.")
+@click.option(
+    "--seed", type=click.IntRange(min=1), help="Seed of the velocities that the run draws (plan.velocities: draw)."
+)
 @_PROTOCOL
 @_OVERRIDES
 @_job_options
@@ -179,9 +181,17 @@ def _codes(job: dict[str, Any]) -> Codes:
     from aiida.orm import load_code
 
     try:
-        return {"lammps": load_code(job["lammps"]), "cse": load_code(job["cse"])}
+        lammps = load_code(job["lammps"])
+        return {"lammps": lammps, "cse": load_code(job["cse"] or _beside(lammps))}
     except NotExistent as error:
         raise InputError(f"{error}; codes of this machine are made with: {aiida_cse('setup')}") from error
+
+
+def _beside(lammps: AbstractCode) -> str:
+    """Return the label of the code of aiida-cse on the computer of LAMMPS."""
+    if lammps.computer is None:
+        raise InputError(f"--cse: {lammps.full_label} belongs to no computer; give the code of aiida-cse")
+    return f"cse@{lammps.computer.label}"
 
 
 def _options(job: dict[str, Any]) -> dict[str, Any]:

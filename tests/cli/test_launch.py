@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiida.orm import Int, Node, QueryBuilder, WorkChainNode
+from aiida.engine import ProcessBuilder
+from aiida.orm import Computer, InstalledCode, Int, Node, PortableCode, QueryBuilder, WorkChainNode
 from click.testing import CliRunner, Result
 
 from aiida_cse.cli import main
@@ -90,3 +91,28 @@ def test_nodes_of_another_kind_are_refused(lmp: Any, cse: Any) -> None:
 def test_a_production_of_a_system_without_seed_wants_one(lmp: Any, cse: Any) -> None:
     system = CseSystemData(crystal_and_molecules()).store()
     assert "--seed: " in refused("production", "--system", system.pk, "--temperature", 700)
+
+
+def test_the_code_of_aiida_cse_is_that_beside_lammps(
+    lmp: InstalledCode, cse: InstalledCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[ProcessBuilder] = []
+    monkeypatch.setattr("aiida_cse.cli.cmd_launch._go", lambda builder, wait: built.append(builder))
+    result = invoke("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
+    assert result.exit_code == 0, result.output
+    (builder,) = built
+    assert builder.ceramic.build.code.uuid == cse.uuid
+
+
+def test_where_there_is_no_such_code_it_is_asked_for(lmp: InstalledCode, localhost: Computer) -> None:
+    elsewhere = Computer("elsewhere", "localhost", "test", "core.local", "core.direct", "/tmp").store()
+    InstalledCode(elsewhere, str(lmp.filepath_executable), label="lmp").store()
+    line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", "lmp@elsewhere")
+    assert "cse@elsewhere" in line
+
+
+def test_a_code_of_no_computer_says_nothing_of_aiida_cse(tmp_path: Path, aiida_profile: object) -> None:
+    (tmp_path / "lmp").write_text("#!/bin/sh\n")
+    portable = PortableCode(label="portable-lmp", filepath_executable="lmp", filepath_files=tmp_path).store()
+    line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", portable.pk)
+    assert line == "Error: --cse: portable-lmp belongs to no computer; give the code of aiida-cse"
