@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["reduce"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_NEW = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()

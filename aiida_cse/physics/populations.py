@@ -29,9 +29,6 @@ __all__ = [
     "statistical_inefficiency",
 ]
 
-#: fewer independent samples than this say nothing about slow modes (Grossfield et al., LiveCoMS 1, 5067, 2018)
-_ENOUGH_SAMPLES = 20
-
 #: origins that the search for the equilibration time tries
 _ORIGINS = 100
 
@@ -50,8 +47,6 @@ class Population:
         Statistical inefficiency g in frames, and N / g.
     block_means
         Averages over consecutive blocks of equal length.
-    sampled
-        Whether there are at least 20 independent samples; below, the error is a lower bound of itself.
     """
 
     mean: float
@@ -59,7 +54,6 @@ class Population:
     inefficiency: float
     samples: float
     block_means: tuple[float, ...]
-    sampled: bool
 
 
 @dataclass(frozen=True)
@@ -183,7 +177,6 @@ def _population(series: NDArray[np.float64], blocks: int) -> Population:
         inefficiency=inefficiency,
         samples=samples,
         block_means=tuple(float(mean) for mean in whole.mean(axis=1)[:blocks]),
-        sampled=samples >= _ENOUGH_SAMPLES,
     )
 
 

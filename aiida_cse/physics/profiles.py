@@ -11,12 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from aiida_cse.physics import checks
 from aiida_cse.physics.counting import poisson_upper
 
-__all__ = ["KELVIN_TO_KJ_PER_MOL", "DensityProfile", "FreeEnergyProfile", "density_profile", "free_energy_profile"]
+__all__ = ["DensityProfile", "FreeEnergyProfile", "density_profile", "free_energy_profile"]
 
 Floats = NDArray[np.float64]
-
-#: gas constant, so that a free energy in kelvin becomes one in kJ/mol (CODATA 2018)
-KELVIN_TO_KJ_PER_MOL = 8.31446261815324e-3
 
 
 @dataclass(frozen=True)

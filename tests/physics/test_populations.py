@@ -43,8 +43,6 @@ def test_columns_and_blocks() -> None:
     found = populations(table, ("a", "b"), blocks=4)
     assert found["a"].block_means == (12.0, 37.0, 62.0, 87.0)
     assert found["b"].mean == 0.5
-    assert not found["a"].sampled
-    assert found["b"].sampled
 
 
 def test_a_constant_series_does_not_claim_an_error_of_zero() -> None:
@@ -52,7 +50,6 @@ def test_a_constant_series_does_not_claim_an_error_of_zero() -> None:
     assert found.mean == 3
     assert np.isnan(found.standard_error)
     assert found.samples == 1
-    assert not found.sampled
 
 
 def test_equilibration_is_found() -> None:
