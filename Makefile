@@ -24,16 +24,17 @@ $(STAMPS)/venv:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 
+# -qq leaves errors only: pip's warnings here are about the extras and releases of others.
 $(STAMPS)/local: pyproject.toml | $(STAMPS)/venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[local]"
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[local]"
 	@touch $@
 
 $(STAMPS)/dev: pyproject.toml | $(STAMPS)/venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[dev]"
 	@touch $(STAMPS)/local $@
 
 $(STAMPS)/docs: pyproject.toml | $(STAMPS)/venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs,local]"
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[docs,local]"
 	@touch $@
 
 install: $(STAMPS)/dev
