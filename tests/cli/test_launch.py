@@ -104,11 +104,11 @@ def test_the_code_of_aiida_cse_is_that_beside_lammps(
     assert builder.ceramic.build.code.uuid == cse.uuid
 
 
-def test_where_there_is_no_such_code_it_is_asked_for(lmp: InstalledCode, localhost: Computer) -> None:
-    elsewhere = Computer("elsewhere", "localhost", "test", "core.local", "core.direct", "/tmp").store()
-    InstalledCode(elsewhere, str(lmp.filepath_executable), label="lmp").store()
-    line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", "lmp@elsewhere")
-    assert "cse@elsewhere" in line
+def test_where_there_is_no_such_code_it_is_asked_for(lmp: InstalledCode, tmp_path: Path) -> None:
+    bare = Computer("without-cse", "localhost", "", "core.local", "core.direct", str(tmp_path)).store()
+    InstalledCode(bare, str(lmp.filepath_executable), label="lmp").store()
+    line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", "lmp@without-cse")
+    assert "cse@without-cse" in line
 
 
 def test_a_code_of_no_computer_says_nothing_of_aiida_cse(tmp_path: Path, aiida_profile: object) -> None:
