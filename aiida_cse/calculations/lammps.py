@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib import resources
 from typing import Any
 
@@ -122,7 +123,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
             handle.write(resources.files("aiida_cse.lammps").joinpath(PROLOGUE).read_text(encoding="utf-8"))
         info = CalcInfo()
         info.codes_info = [code]
-        info.prepend_text = f'sh {PROLOGUE} "{self.inputs.code.get_executable()}"'
+        info.prepend_text = f"sh {PROLOGUE} {shlex.quote(str(self.inputs.code.get_executable()))}"
         info.local_copy_list = [(system.uuid, FILENAMES[key], FILENAMES[key]) for key in ("data", "forcefield")]
         info.provenance_exclude_list = [PROLOGUE]
         info.retrieve_list = [LOG, START_RECORD, *settings.get("additional_retrieve_list", [])]
@@ -199,7 +200,7 @@ THERMO_HELP = (
 #: status, label, message, whether time, machine or luck decide it (then it is never served from the cache)
 EXIT_CODES = (
     (302, "ERROR_NO_LOG", "LAMMPS wrote no log: see the scheduler's output.", True),
-    (310, "ERROR_LAMMPS", "LAMMPS stopped with an error: {error}", False),
+    (310, "ERROR_LAMMPS", "LAMMPS stopped with an error: {error}", True),
     (311, "ERROR_FINAL_SYSTEM", "The final system could not be read: {error}", True),
     (320, "ERROR_RESTART_UNREADABLE", "LAMMPS could not read the checkpoint: {error}", True),
     (

@@ -53,7 +53,12 @@ class ReduceCalculation(CalcJob):
         )
         spec.inputs.validator = _validate_inputs
         spec.output("reduction", valid_type=CseReductionData, required=False, help="The state of all segments.")
-        spec.exit_code(334, "ERROR_REDUCTION_FAILED", message="The trajectory could not be reduced: {error}")
+        spec.exit_code(
+            334,
+            "ERROR_REDUCTION_FAILED",
+            message="The trajectory could not be reduced: {error}",
+            invalidates_cache=True,
+        )
         spec.exit_code(
             335,
             "ERROR_STATE_MISSING",
@@ -80,6 +85,7 @@ class ReduceCalculation(CalcJob):
             CONFIG,
             "--out",
             FILENAME,
+            "--skip-missing",
         ]
         info = CalcInfo()
         info.codes_info = [code]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,7 +23,8 @@ class ProductionPlan(StrictModel):
 
     Each segment is a run of its own that goes on from the checkpoint of the one before. Segments end on
     checkpoints and frames fall on steps that all segments share, so that the segments together are the same run
-    as an uninterrupted one.
+    as an uninterrupted one. It starts with the velocities of the system (``velocities: keep``), or draws its own
+    from the seed, as a replica of its own must (``draw``).
     """
 
     length_ps: float = Field(gt=0, le=1e9)
@@ -32,6 +33,7 @@ class ProductionPlan(StrictModel):
     timestep_fs: float = Field(default=2.0, gt=0, le=4)
     thermostat_fs: float = Field(default=100.0, gt=0)
     thermo_ps: float = Field(default=1.0, gt=0)
+    velocities: Literal["keep", "draw"] = "keep"
     settings: RunSettings = RunSettings()
 
     @model_validator(mode="after")
@@ -71,6 +73,12 @@ class ProductionPlan(StrictModel):
         """Steps of the whole production."""
         return self._steps(self.length_ps)
 
+    @property
+    def last_frame_step(self) -> int:
+        """The step of the last frame of the trajectory."""
+        frame = self._steps(self.frame_ps)
+        return self.total_steps // frame * frame
+
     def segments(self, temperature: float, seed: int) -> list[dict[str, Any]]:
         """Return the job plan of each segment at this temperature (K), in order, as dictionaries."""
         stage = Stage(
@@ -82,12 +90,13 @@ class ProductionPlan(StrictModel):
             thermostat_fs=self.thermostat_fs,
             thermo_ps=self.thermo_ps,
             trajectory_ps=self.frame_ps,
+            velocities=temperature if self.velocities == "draw" else None,
         )
         length = self._steps(self.segment_ps)
         stops = [*range(length, self.total_steps, length), self.total_steps]
         return [
-            JobPlan(stages=(stage,), stop_step=stop, seed=seed, settings=self.settings).model_dump(
-                mode="json", exclude_none=True
-            )
-            for stop in stops
+            JobPlan(
+                stages=(stage,), resume_step=start, stop_step=stop, seed=seed, settings=self.settings
+            ).model_dump(mode="json", exclude_none=True)
+            for start, stop in zip([0, *stops[:-1]], stops, strict=True)
         ]

@@ -13,14 +13,17 @@ lmp=$1
 whole() { # folder file
     [ -s "$1/$2" ] || return 1
     if [ "$runs" = yes ]; then
-        "$lmp" -restart2info "$1/$2" -log none >/dev/null 2>&1
+        $limit "$lmp" -restart2info "$1/$2" -log none >/dev/null 2>&1
     else
         grep -qx "CSE restart=$2" "$1/log.lammps" 2>/dev/null
     fi
 }
 
+# a LAMMPS that needs its launcher may hang without it
+limit=
+command -v timeout >/dev/null 2>&1 && limit='timeout 300'
 runs=no
-[ -d parent/ ] && "$lmp" -h >/dev/null 2>&1 && runs=yes
+[ -d parent/ ] && $limit "$lmp" -h 2>/dev/null | grep -q restart2info && runs=yes
 
 chosen=none
 skipped=

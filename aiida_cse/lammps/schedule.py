@@ -10,8 +10,10 @@ from aiida_cse.lammps.larsen import LARSEN, expand_larsen
 from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage, plan_steps, refuse_doubles
 from aiida_cse.validation import StrictModel, explain, nearest
 
-__all__ = ["TARGET", "Schedule", "job_plans", "schedule_error"]
+__all__ = ["ANY_TEMPERATURE", "TARGET", "Schedule", "job_plans", "schedule_error"]
 
+#: a temperature in K for looking at a schedule whose own is not known yet
+ANY_TEMPERATURE = 300.0
 #: the word in a protocol that stands for the temperature of the run
 TARGET = "target"
 
@@ -94,7 +96,7 @@ def job_plans(schedule: dict[str, Any], *, seed: int, temperature: float | None 
     return plans
 
 
-def schedule_error(schedule: dict[str, Any], temperature: float | None = 300.0) -> str | None:
+def schedule_error(schedule: dict[str, Any], temperature: float | None = ANY_TEMPERATURE) -> str | None:
     """Return what is wrong with a schedule, None if nothing is."""
     try:
         job_plans(schedule, seed=1, temperature=temperature)

@@ -27,6 +27,9 @@ TRAJECTORY = "trajectory.dcd"
 
 THERMO_COLUMNS = "step temp press pe ke etotal vol density lx ly lz pxx pyy pzz"
 
+#: how many checkpoints of a stage stay; the older ones are there for when the newest is not whole
+KEPT_CHECKPOINTS = 3
+
 #: soft potential of the push-off: range in Å, and its final prefactor in kcal/mol
 SOFT_RANGE, SOFT_PREFACTOR = 2.5, 60.0
 #: largest displacement of an atom per step during the push-off, Å
@@ -57,7 +60,7 @@ def _opening(plan: JobPlan) -> str:
             *(["atom_modify sort 0 0.0"] if settings.exact else []),
             f"variable cutoff equal {settings.cutoff:g}",
             f"include {START_FILE}",
-            *_refuse_earlier_start(plan.first_step),
+            *_refuse_earlier_start(max(plan.first_step, plan.resume_step)),
             f"include {FILENAMES['forcefield']}",
             _kspace(settings),
             f"neighbor {settings.skin:g} bin",
@@ -77,12 +80,12 @@ def _opening(plan: JobPlan) -> str:
     )
 
 
-def _refuse_earlier_start(first_step: int) -> list[str]:
+def _refuse_earlier_start(needed: int) -> list[str]:
     """Stop if the checkpoint that this job needs was not there."""
-    if first_step == 0:
+    if needed == 0:
         return []
-    words = f"ERROR: no restart file of step {first_step} or later to go on from"
-    return [f'if "$(step) < {first_step}" then "print \'{words}\'" "quit 1"']
+    words = f"ERROR: no restart file of step {needed} or later to go on from"
+    return [f'if "$(step) < {needed}" then "print \'{words}\'" "quit 1"']
 
 
 def _kspace(settings: RunSettings) -> str:
@@ -107,6 +110,11 @@ def _guarded_stage(span: Span, end: int, plan: JobPlan) -> str:
     )
 
 
+def _fix(stage: Stage) -> str:
+    """Return the ID of the stage's fix; the prefix keeps it apart from the groups and computes of the script."""
+    return f"stage_{stage.name}"
+
+
 def _moving_group(stage: Stage) -> str:
     return "moving" if stage.mobile == "all" else "electrolyte"
 
@@ -121,10 +129,10 @@ def _minimize(span: Span) -> list[str]:
         "restart 0",
         "thermo 50",
         f"group frozen subtract all {group}",
-        f"fix {span.stage.name} frozen setforce 0.0 0.0 0.0",
+        f"fix {_fix(span.stage)} frozen setforce 0.0 0.0 0.0",
         "min_style cg",
         f"minimize 1e-6 1e-6 {span.stage.max_iterations} {10 * span.stage.max_iterations}",
-        f"unfix {span.stage.name}",
+        f"unfix {_fix(span.stage)}",
         "group frozen delete",
         f'if "$(is_timeout())" then "reset_timestep {span.start}" else "reset_timestep {span.end}"',
         *_checkpoint(),
@@ -163,8 +171,10 @@ def _run(span: Span, end: int, settings: RunSettings) -> str:
     run = f"run {end} upto start {span.start} stop {span.end}"
     if not settings.exact:
         return run
+    oldest = KEPT_CHECKPOINTS * settings.restart_interval
     commands = (
         f"""if "$(step) < {end}" then "print 'CSE restart=restart.$(step:%.0f)'" """,
+        f"shell rm -f restart.$(step-{oldest}:%.0f) ",
         # The timer itself looks at the clock only within a run that is longer than its interval. The clock that
         # counts is that of the first process, which alone writes the file: all must stop together.
         f"print 'variable expired equal $(v_limited && timeremain <= 0)' file {CLOCK} screen no ",
@@ -189,15 +199,15 @@ def _pushoff(span: Span, plan: JobPlan) -> tuple[list[str], list[str]]:
         "kspace_style none",
         f"pair_style soft {SOFT_RANGE}",
         "pair_coeff * * 0.0",
-        f"variable {stage.name}_prefactor equal ramp(0.0,{SOFT_PREFACTOR})",
-        f"fix {stage.name}_soft all adapt 1 pair soft a * * v_{stage.name}_prefactor",
-        f"fix {stage.name} {group} nve/limit {PUSHOFF_LIMIT}",
-        f"fix {stage.name}_bath {group} langevin {_ramp(stage.temperature)} {stage.thermostat_fs:g} {plan.seed}",
+        f"variable {_fix(stage)}_prefactor equal ramp(0.0,{SOFT_PREFACTOR})",
+        f"fix {_fix(stage)}_soft all adapt 1 pair soft a * * v_{_fix(stage)}_prefactor",
+        f"fix {_fix(stage)} {group} nve/limit {PUSHOFF_LIMIT}",
+        f"fix {_fix(stage)}_bath {group} langevin {_ramp(stage.temperature)} {stage.thermostat_fs:g} {plan.seed}",
     ]
     closing = [
-        f"unfix {stage.name}_bath",
-        f"unfix {stage.name}",
-        f"unfix {stage.name}_soft",
+        f"unfix {_fix(stage)}_bath",
+        f"unfix {_fix(stage)}",
+        f"unfix {_fix(stage)}_soft",
         f"include {FILENAMES['forcefield']}",
         _kspace(plan.settings),
     ]
@@ -211,13 +221,13 @@ def _integrator(stage: Stage) -> tuple[list[str], list[str]]:
     if stage.kind == "npt":
         bath += f" {_barostat(stage)} dilate {group} fixedpoint 0.0 0.0 0.0"
     opening: list[str] = []
-    closing = [f"unfix {stage.name}"]
+    closing = [f"unfix {_fix(stage)}"]
     if stage.mobile == "electrolyte":
-        opening, release = _hold(stage.name)
+        opening, release = _hold(_fix(stage))
         closing += release
     opening += [
-        f"fix {stage.name} {group} {stage.kind} {bath}",
-        f"fix_modify {stage.name} temp {group}_temp",
+        f"fix {_fix(stage)} {group} {stage.kind} {bath}",
+        f"fix_modify {_fix(stage)} temp {group}_temp",
     ]
     return opening, closing
 

@@ -153,18 +153,24 @@ class JobPlan(StrictModel):
     """What one LAMMPS job does: its stages, where in the run they lie and when to stop.
 
     ``first_step`` is the step at which the first stage starts; ``stop_step`` ends the job inside its last stage
-    (a segment of a production). ``seed`` feeds the random numbers of velocities and push-off.
+    (a segment of a production); a job that finds no checkpoint of ``resume_step`` or later stops. ``seed`` feeds
+    the random numbers of velocities and push-off.
     """
 
     stages: tuple[Stage, ...] = Field(min_length=1)
     first_step: int = Field(default=0, ge=0)
     stop_step: int | None = Field(default=None, gt=0)
+    resume_step: int = Field(default=0, ge=0)
     seed: int = Field(default=1, gt=0, lt=2**31)
     settings: RunSettings = RunSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> JobPlan:
         refuse_doubles(self.stages)
+        written = [stage.name for stage in self.stages if stage.trajectory_ps]
+        if len(written) > 1:
+            msg = f"stages: one job writes one trajectory, but {' and '.join(written)} have trajectory_ps"
+            raise ValueError(msg)
         last = self.spans[-1]
         if self.stop_step is not None and not last.start < self.stop_step <= last.end:
             msg = f"stop_step: {self.stop_step} lies outside the last stage ({last.start}, {last.end}]"

@@ -144,15 +144,16 @@ class System:
         *,
         phase: Phase | None = None,
         slab: SlabGeometry | None = None,
+        seeds: dict[str, int] | None = None,
     ) -> System:
-        """Return the same chemistry with other coordinates (and, if given, phase and slab geometry)."""
+        """Return the same chemistry with other coordinates (and, if given, phase, slab geometry, more seeds)."""
         return System.create(
             data,
             self.forcefield,
             phase=phase or self.info.phase,
             types=self.info.types,
             slab=slab or self.info.slab,
-            seeds=self.info.seeds,
+            seeds=self.info.seeds | (seeds or {}),
             forcefield_names=self.info.forcefield,
             citations=self.info.citations,
         )

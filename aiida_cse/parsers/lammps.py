@@ -55,7 +55,7 @@ class LammpsStageParser(Parser):
         failure = self._outcome(report, plan)
         if failure is not None:
             return failure
-        return self._final_system(retrieved_temporary_folder)
+        return self._final_system(plan, retrieved_temporary_folder)
 
     def _results(self, report: LogReport, plan: JobPlan) -> dict[str, Any]:
         stages = [summarize_stage(record, report.tables) for record in report.stages]
@@ -121,19 +121,27 @@ class LammpsStageParser(Parser):
             return ExitCode(self.node.exit_status, self.node.exit_message)
         return self._code(label, **fields)
 
-    def _final_system(self, folder: str | None) -> ExitCode | None:
+    def _final_system(self, plan: JobPlan, folder: str | None) -> ExitCode | None:
         settings = self.node.inputs.settings.get_dict() if "settings" in self.node.inputs else {}
         if not settings.get("keep_system", False):
             return None
         try:
             data = DataFile.read(Path(folder or ".") / FINAL_DATA)
-            stage = self.node.inputs.plan["stages"][-1]["name"]
-            phase: Phase | None = "production" if stage == PRODUCTION else None
-            system = self.node.inputs.system.get_system().evolved(data, phase=phase)
+            system = self.node.inputs.system.get_system().evolved(data, phase=_phase(plan), seeds=_seeds(plan))
         except (OSError, ValueError) as error:
             return self._code("ERROR_FINAL_SYSTEM", error=str(error))
         self.out("system", CseSystemData(system))
         return None
+
+
+def _phase(plan: JobPlan) -> Phase | None:
+    return "production" if plan.stages[-1].name == PRODUCTION else None
+
+
+def _seeds(plan: JobPlan) -> dict[str, int]:
+    """Return the seed of the velocities if the job, or one before it in its phase, drew any."""
+    drawn = any(stage.velocities is not None or stage.kind == "pushoff" for stage in plan.stages)
+    return {"velocities": plan.seed} if drawn or plan.first_step > 0 else {}
 
 
 def thermo_arrays(report: LogReport) -> orm.ArrayData:

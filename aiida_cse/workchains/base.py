@@ -15,7 +15,10 @@ from aiida.engine import (
 
 from aiida_cse.calculations.lammps import LammpsStageCalculation
 
-__all__ = ["LammpsBaseWorkChain"]
+__all__ = ["SET_BY_CALLER", "LammpsBaseWorkChain"]
+
+#: inputs that a WorkChain around this one sets itself; folders are not cleaned, the next job goes on from them
+SET_BY_CALLER = ("clean_workdir", "lammps.system", "lammps.plan", "lammps.parent_folder", "lammps.settings")
 
 OUT_OF_WALLTIME = 400
 INTERRUPTED = 420
@@ -35,13 +38,13 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
     def define(cls, spec: Any) -> None:
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
-        spec.expose_inputs(LammpsStageCalculation, namespace="lammps")
+        spec.expose_inputs(LammpsStageCalculation, namespace="lammps", exclude=("script", "files", "filenames"))
         spec.inputs["max_iterations"].default = lambda: orm.Int(1000)
         spec.input(
             "max_failures",
             valid_type=orm.Int,
             default=lambda: orm.Int(3),
-            help="How often the run may go on after an interruption; the wall time does not count.",
+            help="How often in a row the run may go on after an interruption without getting further.",
         )
         spec.outline(
             cls.setup,
@@ -77,6 +80,7 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         self.ctx.inputs = self.exposed_inputs(LammpsStageCalculation, namespace="lammps")
         self.ctx.failures = 0
         self.ctx.last_step = None
+        self.ctx.last_start = None
 
     def results(self) -> None:
         """Attach the outputs of the last job."""
@@ -96,6 +100,7 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         if step == self.ctx.last_step:
             return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS.format(step=step))
         self.ctx.last_step = step
+        self.ctx.failures = 0
         self._go_on_from(job)
         target = job.outputs.results["target_step"]
         self.report(f"out of wall time at step {step} of {target} (job {job.pk}): going on from its checkpoint")
@@ -105,7 +110,15 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         priority=500, exit_codes=[ExitCode(status) for status in (INTERRUPTED, 302, 320, *SCHEDULER_STOPS)]
     )
     def handle_interruption(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
-        """Go on from the newest whole checkpoint of the interrupted job, or of one before it."""
+        """Go on from the newest whole checkpoint of the interrupted job, or of one before it.
+
+        Failures count from the last time that the checkpoints moved on.
+        """
+        start = job.outputs.results["first_step"] if "results" in job.outputs else None
+        if start is not None:
+            if self.ctx.last_start is not None and start > self.ctx.last_start:
+                self.ctx.failures = 0
+            self.ctx.last_start = start
         self.ctx.failures += 1
         if self.ctx.failures > self.inputs.max_failures.value:
             failure = self.exit_codes.ERROR_TOO_MANY_FAILURES

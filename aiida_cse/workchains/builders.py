@@ -74,9 +74,10 @@ def real(name: str, value: Any) -> orm.Float:
     return orm.Float(float(value))
 
 
-def cse_metadata() -> dict[str, Any]:
-    """Return the metadata of a job of the command ``aiida-cse``: one process, no MPI."""
-    return {"options": {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}}
+def cse_metadata(options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the metadata of a job of the command ``aiida-cse``: the user's options, one process, no MPI."""
+    one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}
+    return {"options": {**(options or {}), **one_process}}
 
 
 def builder_inputs(builder: Any, namespace: PortNamespace) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
     """Build the slab's cells, equilibrate them as a bulk crystal, and cut the slab at the recipe's plane."""
 
     protocol_name = "ceramic"
+    has_both_phases = False
 
     @classmethod
     def define(cls, spec: Any) -> None:
@@ -70,7 +71,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         node = recipe_node(recipe)
         builder = cls.get_builder()
-        builder.build = {"code": codes["cse"], "recipe": node, "metadata": cse_metadata()}
+        builder.build = {"code": codes["cse"], "recipe": node, "metadata": cse_metadata(options)}
         builder.base = base_inputs(codes, inputs.get("base"), options)
         builder.schedule = inputs["schedule"]
         builder.temperature = real("temperature", inputs["temperature"])

@@ -20,6 +20,9 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
     """Build chains and salt above a wall and equilibrate them."""
 
     protocol_name = "electrolyte"
+    #: its cross-section is the ceramic's
+    barostats = ("z",)
+    has_both_phases = False
 
     @classmethod
     def define(cls, spec: Any) -> None:
@@ -57,7 +60,7 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         node = recipe_node(recipe)
         builder = cls.get_builder()
-        builder.build = {"code": codes["cse"], "recipe": node, "metadata": cse_metadata()}
+        builder.build = {"code": codes["cse"], "recipe": node, "metadata": cse_metadata(options)}
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.schedule = inputs["schedule"]
         builder.temperature = real("temperature", inputs["temperature"])

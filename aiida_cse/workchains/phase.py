@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, append_
@@ -10,8 +10,8 @@ from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.schedule import job_plans, schedule_error
-from aiida_cse.workchains.base import LammpsBaseWorkChain
+from aiida_cse.lammps.schedule import ANY_TEMPERATURE, Schedule, job_plans, schedule_error
+from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.validators import validate_seed, validate_temperature
 
 __all__ = ["PhaseWorkChain", "lammps_inputs", "lammps_jobs"]
@@ -24,20 +24,20 @@ class PhaseWorkChain(WorkChain):
     ``while_(has_jobs)(run_job, inspect_job)``; then ``ctx.final`` is the system at the end.
     """
 
+    #: what the barostat may change, and whether there is a ceramic to hold, in this phase
+    barostats: ClassVar[tuple[str, ...]] = ("z", "xy-z", "iso")
+    has_both_phases: ClassVar[bool] = True
+
     @classmethod
     def define(cls, spec: Any) -> None:
         """Define what all phases share."""
         super().define(spec)
-        spec.expose_inputs(
-            LammpsBaseWorkChain,
-            namespace="base",
-            exclude=("lammps.system", "lammps.plan", "lammps.parent_folder", "lammps.settings"),
-        )
+        spec.expose_inputs(LammpsBaseWorkChain, namespace="base", exclude=SET_BY_CALLER)
         spec.input(
             "schedule",
             valid_type=orm.Dict,
             serializer=to_aiida_type,
-            validator=_validate_schedule,
+            validator=cls.validate_schedule,
             help="Stages, stages_per_job and settings: see aiida_cse.lammps.schedule.Schedule.",
         )
         spec.input(
@@ -61,6 +61,23 @@ class PhaseWorkChain(WorkChain):
         spec.exit_code(
             341, "ERROR_STAGE", message="The run <{pk}> failed at stage {stage} with [{status}] {reason}"
         )
+
+    @classmethod
+    def validate_schedule(cls, value: orm.Dict, _: Any) -> str | None:
+        """Return what is wrong with a schedule, by itself or in this phase; None if nothing is."""
+        error = schedule_error(value.get_dict())
+        if error:
+            return f"schedule: {error}"
+        for stage in Schedule.model_validate(value.get_dict()).resolve(ANY_TEMPERATURE):
+            if stage.barostat is not None and stage.barostat not in cls.barostats:
+                allowed = " or ".join(cls.barostats)
+                return (
+                    f"schedule: stage '{stage.name}': barostat {stage.barostat} changes a cross-section that must "
+                    f"stay; give {allowed}"
+                )
+            if stage.mobile == "electrolyte" and not cls.has_both_phases:
+                return f"schedule: stage '{stage.name}': mobile: electrolyte belongs to an interface"
+        return None
 
     def plan_jobs(self) -> None:
         """Lay out the jobs of the schedule."""
@@ -153,11 +170,6 @@ def _state(stage: dict[str, Any]) -> str:
 
 
 _SHOWN = (("temperature_K", "T", 0, "K"), ("density_g_cm3", "density", 3, "g/cm³"), ("lz_A", "Lz", 2, "Å"))
-
-
-def _validate_schedule(value: orm.Dict, _: Any) -> str | None:
-    error = schedule_error(value.get_dict())
-    return f"schedule: {error}" if error else None
 
 
 def _validate_temperature(value: dict[str, Any], ports: Any) -> str | None:

@@ -17,7 +17,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.production import ProductionPlan
 from aiida_cse.validation import explain
 from aiida_cse.workchains.analysis import AnalysisWorkChain
-from aiida_cse.workchains.base import LammpsBaseWorkChain
+from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real
 from aiida_cse.workchains.phase import lammps_inputs, lammps_jobs
 from aiida_cse.workchains.protocol import ProtocolMixin
@@ -38,11 +38,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
     def define(cls, spec: Any) -> None:
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
-        spec.expose_inputs(
-            LammpsBaseWorkChain,
-            namespace="base",
-            exclude=("lammps.system", "lammps.plan", "lammps.parent_folder", "lammps.settings"),
-        )
+        spec.expose_inputs(LammpsBaseWorkChain, namespace="base", exclude=SET_BY_CALLER)
         spec.expose_inputs(
             ReduceCalculation, namespace="reduce", exclude=("system", "sampling", "folders", "previous")
         )
@@ -91,6 +87,11 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         spec.expose_outputs(AnalysisWorkChain)
         spec.exit_code(343, "ERROR_SEGMENT", message="The segment <{pk}> failed with [{status}] {reason}")
         spec.exit_code(344, "ERROR_REDUCTION", message="The reduction <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(
+            346,
+            "ERROR_TRAJECTORY_INCOMPLETE",
+            message="The trajectory ends at step {step}, the production's last frame is at step {last}.",
+        )
         spec.exit_code(345, "ERROR_NO_ANALYSIS", message="The analysis <{pk}> failed with [{status}] {reason}")
 
     @classmethod
@@ -116,7 +117,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         inputs = cls.get_protocol_inputs(protocol, changes)
         builder = cls.get_builder()
         builder.base = base_inputs(codes, inputs["base"], options)
-        builder.reduce = {"code": codes["cse"], "metadata": cse_metadata()}
+        builder.reduce = {"code": codes["cse"], "metadata": cse_metadata(options)}
         builder.plan = inputs["plan"]
         builder.sampling = inputs["sampling"]
         builder.seed = recipe["seeds"]["velocities"]
@@ -188,7 +189,12 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         """Take over the reduction, or stop with its reason."""
         if not self.ctx.reduction.is_finished_ok:
             return self.exit_codes.ERROR_REDUCTION.format(**_failure(self.ctx.reduction))
-        self.out("reduction", self.ctx.reduction.outputs.reduction)
+        reduction = self.ctx.reduction.outputs.reduction
+        self.out("reduction", reduction)
+        plan = ProductionPlan.model_validate(self.inputs.plan.get_dict())
+        reached = reduction.base.attributes.get("last_step")
+        if reached != plan.last_frame_step:
+            return self.exit_codes.ERROR_TRAJECTORY_INCOMPLETE.format(step=reached, last=plan.last_frame_step)
         return None
 
     def analyse(self) -> dict[str, Any]:
@@ -209,7 +215,12 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         return None
 
     def _folders(self) -> dict[str, orm.RemoteData]:
-        folders = [folder for run in self.ctx.segments for _, folder in sorted(dict(run.outputs.folders).items())]
+        folders = [
+            folder
+            for run in self.ctx.segments
+            if "folders" in run.outputs
+            for _, folder in sorted(dict(run.outputs.folders).items())
+        ]
         return {f"segment_{number:04d}": folder for number, folder in enumerate(folders, 1)}
 
 
@@ -251,4 +262,28 @@ def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
         length = getattr(sampling, name)
         if abs(length / sampling.frame_ps - round(length / sampling.frame_ps)) > 1e-9:
             return f"sampling: {name} = {length:g} must be a multiple of frame_ps = {sampling.frame_ps:g}"
-    return reduction_error(value["system"], sampling.model_dump()) if "system" in value else None
+    return (
+        _analysis_error(value)
+        or _computer_error(value)
+        or (reduction_error(value["system"], sampling.model_dump()) if "system" in value else None)
+    )
+
+
+def _analysis_error(value: dict[str, Any]) -> str | None:
+    """Refuse to leave out as much as the production is long."""
+    settings = value["analysis"]["settings"].get_dict() if "settings" in value.get("analysis", {}) else {}
+    start, length = settings.get("start_ns", 0), value["plan"]["length_ps"] / 1000
+    if isinstance(start, (int, float)) and start >= length:
+        return f"analysis.settings.start_ns = {start:g} leaves nothing of the {length:g} ns of plan.length_ps"
+    return None
+
+
+def _computer_error(value: dict[str, Any]) -> str | None:
+    """Refuse a code that cannot reach the trajectory: it is reduced where LAMMPS wrote it."""
+    lammps, cse = value["base"]["lammps"].get("code"), value["reduce"].get("code")
+    if lammps is None or cse is None or lammps.computer.uuid == cse.computer.uuid:
+        return None
+    return (
+        f"reduce.code {cse.full_label} is on another computer than base.lammps.code {lammps.full_label}: "
+        f"a trajectory is reduced where it lies, set up aiida-cse on {lammps.computer.label}"
+    )

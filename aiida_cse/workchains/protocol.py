@@ -14,7 +14,7 @@ from aiida_cse.validation import nearest
 __all__ = ["ProtocolMixin", "merge"]
 
 #: inputs whose content is free: what is in them is checked elsewhere (AiiDA's options, lists of stages)
-FREE = frozenset({"options", "stages"})
+FREE = frozenset({"options", "stages", "offsets"})
 
 
 class ProtocolMixin:
@@ -72,7 +72,7 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def check_keys(overrides: Mapping[str, Any], known: Mapping[str, Any], place: str) -> None:
+def check_keys(overrides: Any, known: Mapping[str, Any], place: str) -> None:
     """Refuse keys of ``overrides`` that ``known`` does not have, at every level.
 
     Raises
@@ -80,13 +80,12 @@ def check_keys(overrides: Mapping[str, Any], known: Mapping[str, Any], place: st
     ValueError
         Names the place, the key and the nearest known key.
     """
+    if not isinstance(overrides, Mapping):
+        msg = f"overrides of {place}: {overrides!r} must be a mapping with keys of: {', '.join(sorted(known))}"
+        raise ValueError(msg)
     for key, value in overrides.items():
         if key not in known:
             msg = f"overrides of {place}: '{key}' is no known key: {nearest(key, known)}"
             raise ValueError(msg)
         if isinstance(known[key], Mapping) and key not in FREE:
-            if not isinstance(value, Mapping):
-                keys = ", ".join(sorted(known[key]))
-                msg = f"overrides of {place}: '{key}' = {value!r} must be a mapping with keys of: {keys}"
-                raise ValueError(msg)
             check_keys(value, known[key], f"{place}.{key}")

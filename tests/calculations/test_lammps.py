@@ -45,7 +45,7 @@ def test_script_system_and_prologue_are_uploaded(prepare: Prepare, inputs: dict[
     uuid = inputs["system"].uuid
     assert info.local_copy_list == [(uuid, "system.data", "system.data"), (uuid, "forcefield.in", "forcefield.in")]
     assert info.provenance_exclude_list == ["prologue.sh"], "the script stays with the node, the prologue is ours"
-    assert info.prepend_text == f'sh prologue.sh "{inputs["code"].get_executable()}"'
+    assert info.prepend_text == f"sh prologue.sh {inputs['code'].get_executable()}"
     assert not info.remote_symlink_list
 
 

@@ -53,6 +53,7 @@ def test_the_configuration_and_the_segments_in_order(
         "reduction.json",
         "--out",
         "state.npz",
+        "--skip-missing",
     ]
     assert info.remote_symlink_list == [
         (localhost.uuid, f"/scratch/{number}", f"segment_{number:04d}") for number in (1, 2, 10)

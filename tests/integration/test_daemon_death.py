@@ -31,7 +31,7 @@ builder.lammps.code = orm.load_code("lmp@localhost")
 builder.lammps.system = CseSystemData(crystal_and_molecules())
 builder.lammps.plan = {
     "stages": [{"name": "relax", "kind": "minimize"},
-               {"name": "heat", "kind": "nvt", "duration_ps": 16, "temperature": 300, "velocities": 300}],
+               {"name": "heat", "kind": "nvt", "duration_ps": 8, "temperature": 300, "velocities": 300}],
     "settings": {"cutoff": 5, "restart_interval": 500},
 }
 print(engine.submit(builder).pk)
@@ -93,10 +93,11 @@ class Profile:
         found: list[Any] = json.loads(self.python(STATE, pk))
         return found
 
-    def await_end(self, pk: int, timeout: float = 240) -> list[Any]:
+    def await_end(self, pk: int, timeout: float = 480) -> list[Any]:
         deadline = time.monotonic() + timeout
         while (found := self.state(pk))[0] not in ("finished", "excepted", "killed"):
             assert time.monotonic() < deadline, found
+            time.sleep(5)
         return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aiida import orm
+from aiida.common.log import configure_logging
 from aiida.engine import run_get_node
 from aiida.orm import InstalledCode, WorkChainNode
 
@@ -22,6 +23,9 @@ TEMPERATURES = [500.0, 600.0]
 @pytest.fixture(scope="module")
 def study(module_codes: dict[str, InstalledCode]) -> WorkChainNode:
     """The study, run once for all tests of this module."""
+    configure_logging(
+        with_orm=True
+    )  # commands that other tests ran in this Python took the database's handler away
     _, node = run_get_node(short_study(module_codes, temperatures=TEMPERATURES))
     assert node.is_finished_ok, [(n.process_label, n.exit_status, n.exit_message) for n in node.called_descendants]
     return node

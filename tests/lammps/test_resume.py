@@ -83,6 +83,13 @@ def frames(folder: Path) -> np.ndarray:
         return np.array([frame.positions.copy() for frame in reader])
 
 
+@pytest.fixture
+def keep_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every checkpoint of a run."""
+    monkeypatch.setattr("aiida_cse.lammps.script.KEPT_CHECKPOINTS", 10**4)
+
+
+@pytest.mark.usefixtures("keep_all")
 @pytest.mark.parametrize("step", [100, 700, 1300])
 def test_every_checkpoint_leads_to_the_same_end(step: int, system: System, lmp: Path, tmp_path: Path) -> None:
     job = plan(NVT, stop=6000, restart_interval=100)
@@ -213,8 +220,26 @@ def test_a_held_ceramic_does_not_move_and_the_electrolyte_is_at_its_temperature(
 # -- the choice of the checkpoint -------------------------------------------------------------------------
 
 
+def test_of_the_checkpoints_of_a_stage_the_last_stay(system: System, lmp: Path, tmp_path: Path) -> None:
+    job = Job.prepare(tmp_path / "job", lmp, system, plan(NVT, stop=500)).run()
+    assert [path.name for path in job.checkpoints()] == ["restart.400", "restart.450", "restart.500"]
+
+
+def test_a_segment_without_the_one_before_does_not_begin_anew(system: System, lmp: Path, tmp_path: Path) -> None:
+    """Its folder is there, its checkpoints are gone: a scratch that was purged by file."""
+    emptied = Job.prepare(tmp_path / "first", lmp, system, plan(NVT, stop=200)).run()
+    for checkpoint in emptied.checkpoints():
+        checkpoint.unlink()
+    second = plan(NVT, stop=300).model_copy(update={"resume_step": 200})
+    job = Job.prepare(tmp_path / "second", lmp, system, second, emptied)
+    job.choose_checkpoint()
+    job.run()
+    assert job.report.error == "ERROR: no restart file of step 200 or later to go on from"
+    assert job.report.finished_step is None
+
+
 @pytest.fixture
-def earlier(system: System, lmp: Path, tmp_path: Path) -> Job:
+def earlier(system: System, lmp: Path, tmp_path: Path, keep_all: None) -> Job:
     """A job with checkpoints at 50, 100, 150 and 200."""
     job = Job.prepare(tmp_path / "earlier", lmp, system, plan(NVT, stop=200)).run()
     assert [path.name for path in job.checkpoints()] == ["restart.50", "restart.100", "restart.150", "restart.200"]

@@ -109,19 +109,20 @@ def test_an_exact_run_sets_up_at_every_checkpoint_and_another_does_not() -> None
 @pytest.mark.parametrize(
     ("stage", "fix"),
     [
-        (NVT, "fix heat moving nvt temp 100 300 100"),
+        (NVT, "fix stage_heat moving nvt temp 100 300 100"),
         (
             NPT,
-            "fix relax moving npt temp 300 300 100 x 1 500 1000 y 1 500 1000 z 1 500 1000 couple xy"
+            "fix stage_relax moving npt temp 300 300 100 x 1 500 1000 y 1 500 1000 z 1 500 1000 couple xy"
             " dilate moving fixedpoint 0.0 0.0 0.0",
         ),
         (
             NPT | {"barostat": "iso", "barostat_fs": 300},
-            "fix relax moving npt temp 300 300 100 iso 1 500 300 dilate moving fixedpoint 0.0 0.0 0.0",
+            "fix stage_relax moving npt temp 300 300 100 iso 1 500 300 dilate moving fixedpoint 0.0 0.0 0.0",
         ),
         (
             HELD,
-            "fix relax electrolyte npt temp 300 300 100 z 1 500 1000 dilate electrolyte fixedpoint 0.0 0.0 0.0",
+            "fix stage_relax electrolyte npt temp 300 300 100 z 1 500 1000"
+            " dilate electrolyte fixedpoint 0.0 0.0 0.0",
         ),
     ],
 )
@@ -129,13 +130,15 @@ def test_thermostat_and_barostat(stage: dict[str, Any], fix: str) -> None:
     group = "electrolyte" if stage is HELD else "moving"
     found = lines(plan(stage))
     assert fix in found
-    assert f"fix_modify {stage['name']} temp {group}_temp" in found, "else it takes the held atoms for cold ones"
+    assert f"fix_modify stage_{stage['name']} temp {group}_temp" in found, (
+        "else it takes the held atoms for cold ones"
+    )
     assert f"thermo_modify temp {group}_temp" in found
 
 
 def test_held_atoms_are_no_part_of_the_dynamics() -> None:
-    assert any(line.startswith("fix relax_hold ceramic ") for line in lines(plan(HELD)))
-    assert "unfix relax_hold" in lines(plan(HELD))
+    assert any(line.startswith("fix stage_relax_hold ceramic ") for line in lines(plan(HELD)))
+    assert "unfix stage_relax_hold" in lines(plan(HELD))
     assert "group frozen subtract all electrolyte" in lines(plan(MINIMIZE | {"mobile": "electrolyte"}))
     assert "group frozen subtract all moving" in lines(plan(MINIMIZE)), "the wall never moves"
 
@@ -190,6 +193,8 @@ stages = st.builds(
 
 @given(st.lists(stages, min_size=1, max_size=4, unique_by=lambda stage: stage.name), st.booleans())
 def test_whatever_the_stages_only_known_commands_are_in_the_script(found: list[Stage], exact: bool) -> None:
+    written = [stage for stage in found if stage.trajectory_ps]
+    found = [stage for stage in found if stage not in written[1:]]  # one job writes one trajectory
     job = JobPlan.model_validate({"stages": [s.model_dump() for s in found], "settings": {"exact": exact}})
     for line in lines(job):
         if line and not line.startswith("#"):

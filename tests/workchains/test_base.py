@@ -119,11 +119,13 @@ def test_too_many_interruptions_end_it(chain: Chain) -> None:
     assert len(chain.outputs["folders"]) == 4
 
 
-def test_interruptions_and_the_wall_time_are_counted_apart(chain: Chain) -> None:
-    for number, (status, step) in enumerate([(420, None), (400, 100), (120, None), (400, 300), (140, None)], 1):
+def test_interruptions_count_from_the_last_progress(chain: Chain) -> None:
+    for number, (status, step, failures) in enumerate(
+        [(420, None, 1), (420, None, 2), (400, 100, 0), (120, None, 1), (400, 300, 0), (140, None, 1)], 1
+    ):
         assert goes_on(chain.job_ends(status, step))
         assert chain.goes_on_from == f"/scratch/{number}"
-    assert chain.process.ctx.failures == 3
+        assert chain.process.ctx.failures == failures
     assert chain.job_ends(0, 1000) is None
 
 

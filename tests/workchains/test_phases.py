@@ -224,6 +224,7 @@ def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer
         production.run_segment()
         run = newest(orm.WorkChainNode)
         assert run.inputs.lammps.plan["stop_step"] == 1000 * number
+        assert run.inputs.lammps.plan["resume_step"] == 1000 * (number - 1)
         assert run.inputs.lammps.plan["stages"][0]["temperature"] == 650
         assert run.inputs.lammps.system.uuid == production.inputs.system.uuid
         assert ("settings" in run.inputs.lammps) == (number == 3), "only the last one keeps its system"
@@ -244,7 +245,7 @@ def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer
     assert {name: folder.get_remote_path() for name, folder in job.inputs.folders.items()} == {
         f"segment_{number:04d}": f"/scratch/{number}" for number in (1, 2, 3)
     }
-    assert job.inputs.sampling.get_dict() == SAMPLING
+    assert job.inputs.sampling.get_dict().items() >= SAMPLING.items()
 
 
 def test_the_folders_of_many_jobs_stay_in_order(production: Any, localhost: orm.Computer) -> None:
@@ -273,6 +274,23 @@ def test_a_segment_that_failed_ends_the_production_and_names_what_is_done(
     assert answer.status == 343
     assert answer.message == f"The segment <{failed.pk}> failed with [431] Failed 4 times"
     assert list(production.outputs["folders"]) == ["segment_0001", "segment_0002"]
+
+
+def test_a_trajectory_that_lacks_its_end_is_not_passed_off_as_whole(
+    production: Any, localhost: orm.Computer
+) -> None:
+    """The last of the three segments left no trajectory."""
+    production.ctx.reduction = job_node(
+        "cse.reduce", localhost, exit_status=0, outputs={"reduction": reduction_node()}
+    )
+    answer = production.inspect_reduction()
+    assert answer.status == 346
+    assert "the production's last frame is at step 3000" in answer.message
+
+
+def test_a_segment_that_left_nothing_ends_the_production(production: Any) -> None:
+    production.ctx.segments = [run_node("cse.base", exit_status=302, exit_message="killed")]
+    assert production.inspect_segment().status == 343
 
 
 def test_a_reduction_that_failed_ends_the_production(production: Any, localhost: orm.Computer) -> None:

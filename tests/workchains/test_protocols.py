@@ -143,7 +143,7 @@ def test_overrides_of_a_study_reach_its_parts(codes: Codes, recipe: dict[str, An
     assert study.ceramic.base.max_failures == 7
     assert study.electrolyte.base.max_failures == 3
     settings = study.electrolyte.schedule["settings"]
-    assert settings == {"cutoff": 8.5, "kspace_style": "pppm", "kspace_accuracy": 1e-4, "restart_interval": 500}
+    assert (settings["cutoff"], settings["kspace_accuracy"], settings["restart_interval"]) == (8.5, 1e-4, 500)
     assert study.interface.gap == 3.0
     assert (study.production.plan["length_ps"], study.production.plan["segment_ps"]) == (24, 4)
     assert study.production.sampling["block_ps"] == 2
@@ -184,7 +184,7 @@ def test_an_unknown_protocol_is_refused(builder: Builder, name: str) -> None:
         ("cse.ceramic", {"schedul": {}}, "'schedul' is no known key: did you mean 'schedule'?"),
         ("cse.ceramic", {"schedule": {"setings": {}}}, "overrides of CeramicWorkChain.schedule: 'setings'"),
         ("cse.ceramic", {"schedule": {"settings": {"cut": 1}}}, "'cut' is no known key: did you mean 'cutoff'?"),
-        ("cse.ceramic", {"schedule": 3}, "'schedule' = 3 must be a mapping with keys of: settings, stages"),
+        ("cse.ceramic", {"schedule": 3}, "schedule: 3 must be a mapping with keys of: settings, stages"),
         ("cse.ceramic", {"base": {"max_failure": 1}}, "did you mean 'max_failures'?"),
         ("cse.electrolyte", {"temprature": 1}, "did you mean 'temperature'?"),
         (
@@ -287,6 +287,11 @@ def test_a_seed_is_one_that_lammps_takes(builder: Builder, seed: int, valid: boo
         ({"sampling": {"bins": 1}}, "sampling: 'bins' = 1"),
         ({"analysis": {"settings": {"minimum_coefficient": 2}}}, "'minimum_coefficient' = 2"),
         ({"analysis": {"settings": {"start_ns": float("inf")}}}, "'start_ns' = inf"),
+        (
+            {"analysis": {"settings": {"start_ns": 0.012}}},
+            "start_ns = 0.012 leaves nothing of the 0.012 ns of plan.length_ps",
+        ),
+        ({"plan": {"velocities": "new"}}, "'velocities' = 'new'"),
     ],
 )
 def test_a_wrong_production_is_refused_before_anything_runs(
@@ -294,6 +299,70 @@ def test_a_wrong_production_is_refused_before_anything_runs(
 ) -> None:
     assert message in refusal(builder, make, "cse.production", overrides)
     assert message in refusal(builder, make, "cse.study", {"production": overrides})
+
+
+def test_a_trajectory_is_reduced_on_the_computer_where_it_lies(
+    builder: Builder, make: Make, lmp: orm.InstalledCode
+) -> None:
+    elsewhere = orm.Computer(
+        label="far-away", hostname="far-away", transport_type="core.local", scheduler_type="core.direct"
+    ).store()
+    far = orm.InstalledCode(
+        computer=elsewhere, filepath_executable="/opt/lmp", default_calc_job_plugin="cse.lammps"
+    )
+    far.label = "far"
+    inputs = builder("cse.production", "demo")
+    inputs.base.lammps.code = far.store()
+    with pytest.raises(ValueError, match=r"is on another computer than base\.lammps\.code far@far-away"):
+        make(inputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "message"),
+    [
+        (
+            "cse.electrolyte",
+            {"name": "press", "kind": "npt", "pressure": 1, "barostat": "iso"},
+            "stage 'press': barostat iso changes a cross-section that must stay; give z",
+        ),
+        (
+            "cse.electrolyte",
+            {"name": "settle", "kind": "nvt", "mobile": "electrolyte"},
+            "stage 'settle': mobile: electrolyte belongs to an interface",
+        ),
+        (
+            "cse.ceramic",
+            {"name": "settle", "kind": "nvt", "mobile": "electrolyte"},
+            "stage 'settle': mobile: electrolyte belongs to an interface",
+        ),
+    ],
+)
+def test_a_stage_that_does_not_fit_its_phase_is_refused(
+    builder: Builder, make: Make, name: str, stage: dict[str, Any], message: str
+) -> None:
+    overrides = {"schedule": {"stages": [stage | {"duration_ps": 1, "temperature": 300}]}}
+    assert message in refusal(builder, make, name, overrides)
+
+
+@pytest.mark.parametrize("name", ["cse.ceramic", "cse.electrolyte", "cse.interface", "cse.production"])
+def test_what_a_chain_sets_itself_is_no_input(builder: Builder, name: str) -> None:
+    """Folders that were cleaned or another script would break the chain from job to job."""
+    base = builder(name, "demo").base
+    for key in ("clean_workdir", "script"):
+        assert key not in base
+        assert key not in base.lammps
+
+
+def test_options_reach_every_job(builder: Builder) -> None:
+    study = builder("cse.study", "demo", options={"account": "battery", "queue_name": "long"})
+    for part in (
+        study.ceramic.build,
+        study.electrolyte.build,
+        study.production.reduce,
+        study.interface.base.lammps,
+    ):
+        assert (part.metadata.options.account, part.metadata.options.queue_name) == ("battery", "long")
+    assert study.production.reduce.metadata.options.withmpi is False
 
 
 def test_what_follows_from_the_plan_is_not_given_twice(builder: Builder, make: Make) -> None:
@@ -334,7 +403,7 @@ def test_a_phase_whose_stages_ask_for_a_temperature_needs_one(builder: Builder, 
 
 
 def test_a_mapping_where_a_value_belongs_is_refused() -> None:
-    with pytest.raises(ValueError, match="'a' = 1 must be a mapping with keys of: b"):
+    with pytest.raises(ValueError, match=r"here\.a: 1 must be a mapping with keys of: b"):
         check_keys({"a": 1}, {"a": {"b": 1}}, "here")
 
 
