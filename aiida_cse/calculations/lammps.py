@@ -199,7 +199,7 @@ THERMO_HELP = (
 
 #: status, label, message, whether time, machine or luck decide it (then it is never served from the cache)
 EXIT_CODES = (
-    (302, "ERROR_NO_LOG", "LAMMPS wrote no log: see the scheduler's output.", True),
+    (303, "ERROR_NO_LOG", "LAMMPS wrote no log: see the scheduler's output.", True),
     (310, "ERROR_LAMMPS", "LAMMPS stopped with an error: {error}", True),
     (311, "ERROR_FINAL_SYSTEM", "The final system could not be read: {error}", True),
     (320, "ERROR_RESTART_UNREADABLE", "LAMMPS could not read the checkpoint: {error}", True),

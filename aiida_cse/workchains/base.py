@@ -107,7 +107,7 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         return ProcessHandlerReport(True)
 
     @process_handler(
-        priority=500, exit_codes=[ExitCode(status) for status in (INTERRUPTED, 302, 320, *SCHEDULER_STOPS)]
+        priority=500, exit_codes=[ExitCode(status) for status in (INTERRUPTED, 303, 320, *SCHEDULER_STOPS)]
     )
     def handle_interruption(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
         """Go on from the newest whole checkpoint of the interrupted job, or of one before it.

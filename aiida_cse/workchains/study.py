@@ -90,7 +90,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         spec.output_namespace("stages", valid_type=orm.Dict, dynamic=True, help="Stage records of each part.")
         spec.exit_code(350, "ERROR_PHASE", message="The {phase} <{pk}> failed with [{status}] {reason}")
         spec.exit_code(
-            351, "ERROR_RUNS", message="{count} of {total} runs failed, the others are complete: {runs}"
+            352, "ERROR_RUNS", message="{count} of {total} runs failed, the others are complete: {runs}"
         )
 
     @classmethod

@@ -170,7 +170,7 @@ def test_what_became_of_a_run_that_did_not_finish(
 def test_without_a_log_lammps_never_ran(parse: Parse) -> None:
     exit_code, outputs = parse("cse.lammps", inputs(HEAT))
     assert exit_code is not None
-    assert exit_code.status == 302
+    assert exit_code.status == 303
     assert outputs == {}
 
 

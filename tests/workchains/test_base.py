@@ -101,7 +101,7 @@ def test_a_wall_time_that_reaches_no_checkpoint_ends_it(chain: Chain) -> None:
     assert list(chain.outputs["folders"]) == ["job_0001", "job_0002"], "what is done stays named"
 
 
-@pytest.mark.parametrize("status", [420, 110, 120, 140, 302, 320])
+@pytest.mark.parametrize("status", [420, 110, 120, 140, 303, 320])
 def test_after_an_interruption_it_goes_on_and_counts(chain: Chain, status: int) -> None:
     assert goes_on(chain.job_ends(status))
     assert chain.goes_on_from == "/scratch/1"

@@ -289,7 +289,7 @@ def test_a_trajectory_that_lacks_its_end_is_not_passed_off_as_whole(
 
 
 def test_a_segment_that_left_nothing_ends_the_production(production: Any) -> None:
-    production.ctx.segments = [run_node("cse.base", exit_status=302, exit_message="killed")]
+    production.ctx.segments = [run_node("cse.base", exit_status=303, exit_message="killed")]
     assert production.inspect_segment().status == 343
 
 
@@ -370,7 +370,7 @@ def test_runs_of_every_temperature_and_replica(study: Any) -> None:
             else part("cse.production", "system", **{k: v.clone() for k, v in found.items()})
         )
     answer = study.inspect_runs()
-    assert answer.status == 351
+    assert answer.status == 352
     assert answer.message == (
         "2 of 4 runs failed, the others are complete: "
         f"T0650_r2 <{failed.pk}> [341] at stage relax; T0700_r2 <{ended.pk}> [343] segment 3"
@@ -393,7 +393,7 @@ def test_an_interface_that_cannot_be_analysed_stops_no_other_run(study: Any) -> 
     assert list(study.run_productions()) == ["production_T0700_r1"]
     study.ctx.production_T0700_r1 = part("cse.production", "system")
     answer = study.inspect_runs()
-    assert answer.status == 351
+    assert answer.status == 352
     assert answer.message.startswith("1 of 2 runs failed, the others are complete: T0650_r1: ")
     assert "the system must have exactly one species with negative molecules" in answer.message
     assert set(study.outputs["runs"]["T0650_r1"]) == {"interface"}
