@@ -11,13 +11,13 @@ from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida_lammps.calculations.raw import LammpsRawCalculation
-from pydantic import ValidationError
 
+from aiida_cse.calculations.ports import checked_by, remote_link
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.script import FINAL_DATA, LOG, PROLOGUE, START_RECORD, render_script
 from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.lammps.system import FILENAMES
-from aiida_cse.validation import explain, nearest
+from aiida_cse.validation import nearest
 
 __all__ = ["LammpsStageCalculation"]
 
@@ -54,7 +54,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
             "plan",
             valid_type=orm.Dict,
             required=False,
-            validator=_validate_plan,
+            validator=checked_by(JobPlan, "plan"),
             serializer=orm.to_aiida_type,
             help="Stages, first and last step, seed and settings: see aiida_cse.lammps.stage.JobPlan.",
         )
@@ -129,13 +129,8 @@ class LammpsStageCalculation(LammpsRawCalculation):
         info.retrieve_list = [LOG, START_RECORD, *settings.get("additional_retrieve_list", [])]
         info.retrieve_temporary_list = [FINAL_DATA] if settings.get("keep_system", False) else []
         if "parent_folder" in self.inputs:
-            info.remote_symlink_list = [self._parent_link()]
+            info.remote_symlink_list = [remote_link(self.inputs.parent_folder, "parent")]
         return info
-
-    def _parent_link(self) -> tuple[str, str, str]:
-        parent = self.inputs.parent_folder
-        path = parent.get_remote_path() if isinstance(parent, orm.RemoteData) else parent.target_basepath
-        return (parent.computer.uuid, path, "parent")
 
 
 def _soft_limit(seconds: int | None) -> str:
@@ -144,16 +139,6 @@ def _soft_limit(seconds: int | None) -> str:
         return "off"
     limit = max(1, int(SOFT_STOP * seconds))
     return f"{limit // 3600:02d}:{limit // 60 % 60:02d}:{limit % 60:02d}"
-
-
-def _validate_plan(value: orm.Dict | None, _: Any) -> str | None:
-    if value is None:
-        return None
-    try:
-        JobPlan.model_validate(value.get_dict())
-    except ValidationError as error:
-        return "plan: " + explain(error)
-    return None
 
 
 def _validate_settings(value: orm.Dict | None, _: Any) -> str | None:

@@ -8,13 +8,12 @@ from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
-from pydantic import ValidationError
 
 from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.calculations.ports import checked_by, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.script import TRAJECTORY
-from aiida_cse.validation import explain
 
 __all__ = ["ReduceCalculation", "reduction_error"]
 
@@ -34,7 +33,7 @@ class ReduceCalculation(CalcJob):
             "sampling",
             valid_type=orm.Dict,
             serializer=orm.to_aiida_type,
-            validator=_validate_sampling,
+            validator=checked_by(Sampling, "sampling"),
             help="Timestep, frames, blocks and snapshots: see aiida_cse.building.sampling.Sampling.",
         )
         spec.input_namespace(
@@ -89,7 +88,7 @@ class ReduceCalculation(CalcJob):
         ]
         info = CalcInfo()
         info.codes_info = [code]
-        info.remote_symlink_list = [_link(self.inputs.folders[name], name) for name in names]
+        info.remote_symlink_list = [remote_link(self.inputs.folders[name], name) for name in names]
         info.provenance_exclude_list = [CONFIG]
         if "previous" in self.inputs:
             previous = self.inputs.previous
@@ -98,20 +97,6 @@ class ReduceCalculation(CalcJob):
         info.retrieve_list = [self.metadata.options.output_filename]
         info.retrieve_temporary_list = [FILENAME]
         return info
-
-
-def _link(folder: orm.RemoteData | orm.RemoteStashData, name: str) -> tuple[str, str, str]:
-    path = folder.get_remote_path() if isinstance(folder, orm.RemoteData) else folder.target_basepath
-    computer: Any = folder.computer
-    return (computer.uuid, path, name)
-
-
-def _validate_sampling(value: orm.Dict, _: Any) -> str | None:
-    try:
-        Sampling.model_validate(value.get_dict())
-    except ValidationError as error:
-        return f"sampling: {explain(error)}"
-    return None
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:

@@ -7,12 +7,11 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode, WorkChain
 from aiida.orm.nodes.data.base import to_aiida_type
-from pydantic import ValidationError
 
 from aiida_cse.calculations.functions.analysis import analyse
+from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.trajectory.analyse import AnalysisSettings
-from aiida_cse.validation import explain
 from aiida_cse.workchains.builders import real
 from aiida_cse.workchains.protocol import ProtocolMixin
 from aiida_cse.workchains.validators import validate_temperature
@@ -42,7 +41,7 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
             valid_type=orm.Dict,
             serializer=to_aiida_type,
             default=lambda: orm.Dict(AnalysisSettings().model_dump()),
-            validator=_validate_settings,
+            validator=checked_by(AnalysisSettings, "settings"),
             help="What to leave out and the criteria of the verdict: see AnalysisSettings.",
         )
         spec.outline(cls.analyse)
@@ -89,11 +88,3 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
         for reason in found["reasons"]:
             self.report(reason)
         return None
-
-
-def _validate_settings(value: orm.Dict, _: Any) -> str | None:
-    try:
-        AnalysisSettings.model_validate(value.get_dict())
-    except ValidationError as error:
-        return f"settings: {explain(error)}"
-    return None

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from aiida_cse.building.sampling import Sampling
 from aiida_cse.calculations.functions.stages import collect_stages
+from aiida_cse.calculations.ports import checked_by
 from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
@@ -27,6 +28,7 @@ __all__ = ["ProductionWorkChain"]
 
 #: what of the sampling is given by the production itself
 _FROM_PLAN = ("timestep_fs", "frame_ps")
+_plan_error = checked_by(ProductionPlan, "plan")
 
 
 class ProductionWorkChain(ProtocolMixin, WorkChain):
@@ -58,7 +60,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             "plan",
             valid_type=orm.Dict,
             serializer=to_aiida_type,
-            validator=_validate_plan,
+            validator=_plan_error,
             help="Length, segments, frames, settings: see aiida_cse.lammps.production.ProductionPlan.",
         )
         spec.input(
@@ -238,17 +240,9 @@ def _failure(process: orm.ProcessNode) -> dict[str, Any]:
     }
 
 
-def _validate_plan(value: orm.Dict, _: Any) -> str | None:
-    try:
-        ProductionPlan.model_validate(value.get_dict())
-    except ValidationError as error:
-        return f"plan: {explain(error)}"
-    return None
-
-
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
     """Refuse a sampling that does not fit the frames, before anything runs."""
-    if "plan" not in value or "sampling" not in value or _validate_plan(value["plan"], None):
+    if "plan" not in value or "sampling" not in value or _plan_error(value["plan"], None):
         return None
     given = value["sampling"].get_dict()
     fixed = sorted(set(given) & set(_FROM_PLAN))
