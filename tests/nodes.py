@@ -78,11 +78,11 @@ def state(frames: int = 60) -> State:
         return reduce_segments([path], config)
 
 
-def state_bytes() -> bytes:
+def state_bytes(frames: int = 60) -> bytes:
     """Return the file of :func:`state`."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "state.npz"
-        state().save(path)
+        state(frames).save(path)
         return path.read_bytes()
 
 

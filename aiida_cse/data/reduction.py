@@ -20,6 +20,9 @@ class CseReductionData(SinglefileData):
     Attributes to query: ``frames``, ``first_step``, ``last_step`` and ``time_ps``.
     """
 
+    #: the state, once it was read
+    _state: State | None = None
+
     def __init__(self, file: Any = None, filename: Any = None, **kwargs: Any) -> None:
         super().__init__(file=file, filename=filename or FILENAME, **kwargs)
         if file is not None:
@@ -33,7 +36,17 @@ class CseReductionData(SinglefileData):
                 }
             )
 
+    def set_file(self, file: Any, filename: Any = None) -> None:
+        """Put another file in the place of the state."""
+        super().set_file(file, filename)
+        self._state = None
+
     def get_state(self) -> State:
-        """Return the state as the plain library knows it."""
-        with self.open(mode="rb") as handle:
-            return State.load(io.BytesIO(handle.read()))
+        """Return the state as the plain library knows it.
+
+        The file is read once per object: the steps of an analysis share one state, which is not to be changed.
+        """
+        if self._state is None:
+            with self.open(mode="rb") as handle:
+                self._state = State.load(io.BytesIO(handle.read()))
+        return self._state

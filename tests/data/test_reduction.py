@@ -27,6 +27,22 @@ def test_what_is_stored_is_loaded() -> None:
     assert loaded.get_state().equals(state())
 
 
+def test_the_file_is_read_once_per_node() -> None:
+    node = reduction_node()
+    assert node.get_state() is node.get_state()
+    loaded = load_node(node.pk)
+    assert loaded is not node
+    assert loaded.get_state() is loaded.get_state() is not node.get_state()
+
+
+def test_another_file_is_another_state() -> None:
+    node = CseReductionData(io.BytesIO(state_bytes()))
+    assert node.get_state().frames == 60
+    with io.BytesIO(state_bytes(50)) as file:
+        node.set_file(file)
+    assert node.get_state().frames == 50
+
+
 def test_the_range_is_in_the_attributes() -> None:
     node = reduction_node()
     query = QueryBuilder().append(
