@@ -8,54 +8,121 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["count", "counts_array", "finite_array", "nonnegative", "positive", "probability"]
+__all__ = [
+    "broadcast",
+    "centres",
+    "count",
+    "counts_array",
+    "finite_array",
+    "finite_values",
+    "nonnegative",
+    "nonnegative_values",
+    "positive",
+    "positive_values",
+    "probability",
+    "real_values",
+]
 
 
 def positive(name: str, value: float) -> float:
     """Return ``value``, a finite number above zero."""
-    if not (math.isfinite(value) and value > 0):
+    if not (_is_finite(value) and value > 0):
         raise ValueError(f"{name} is {value!r}, it must be a finite number above zero")
     return float(value)
 
 
 def nonnegative(name: str, value: float) -> float:
     """Return ``value``, a finite number that is not negative."""
-    if not (math.isfinite(value) and value >= 0):
+    if not (_is_finite(value) and value >= 0):
         raise ValueError(f"{name} is {value!r}, it must be a finite number of at least zero")
     return float(value)
 
 
 def probability(name: str, value: float) -> float:
     """Return ``value``, a number between 0 and 1, both excluded."""
-    if not 0 < value < 1:
+    if not (_is_finite(value) and 0 < value < 1):
         raise ValueError(f"{name} is {value!r}, it must lie between 0 and 1, both excluded")
     return float(value)
 
 
 def count(name: str, value: float) -> int:
     """Return ``value``, a whole number of at least zero."""
-    if not (math.isfinite(value) and value >= 0 and value == int(value)):
+    if not (_is_finite(value) and value >= 0 and value == int(value)):
         raise ValueError(f"{name} is {value!r}, it must be a whole number of at least zero")
     return int(value)
 
 
+def real_values(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return ``values``, numbers of any shape, as float64; NaN and infinite ones pass."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} must be numbers: {error}") from error
+
+
+def finite_values(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return ``values``, finite numbers of any shape, as float64."""
+    array = real_values(name, values)
+    return _require(name, array, np.isfinite(array), "it must be finite")
+
+
+def positive_values(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return ``values``, finite numbers above zero of any shape, as float64."""
+    array = finite_values(name, values)
+    return _require(name, array, array > 0, "it must be above zero")
+
+
+def nonnegative_values(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return ``values``, finite numbers of at least zero of any shape, as float64."""
+    array = finite_values(name, values)
+    return _require(name, array, array >= 0, "it must be at least zero")
+
+
+def broadcast(**arrays: NDArray[Any]) -> tuple[int, ...]:
+    """Return the shape to which the arrays of these names broadcast."""
+    try:
+        return np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise ValueError(f"shapes do not broadcast together: {shapes}") from None
+
+
 def finite_array(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -> NDArray[np.float64]:
     """Return ``values`` as float64: finite, of ``ndim`` axes, at least ``minimum`` long on the first."""
-    array = np.asarray(values, dtype=np.float64)
+    array = real_values(name, values)
     if array.ndim != ndim:
         raise ValueError(f"{name} has {array.ndim} axes, it must have {ndim}")
     if len(array) < minimum:
         raise ValueError(f"{name} has {len(array)} values, it must have at least {minimum}")
-    if not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name}{list(where)} is {array[where]}, it must be finite")
-    return array
+    return finite_values(name, array)
 
 
 def counts_array(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -> NDArray[Any]:
     """Return ``values`` as an array of counts: finite and nowhere negative."""
     array = finite_array(name, values, ndim=ndim, minimum=minimum)
-    if (array < 0).any():
-        where = tuple(int(i) for i in np.argwhere(array < 0)[0])
-        raise ValueError(f"{name}{list(where)} is {array[where]:g}, a count must not be negative")
+    return _require(name, array, array >= 0, "a count must not be negative")
+
+
+def centres(name: str, values: ArrayLike, minimum: int = 2) -> NDArray[np.float64]:
+    """Return ``values``, the ascending and equally spaced centres of at least ``minimum`` bins."""
+    array = finite_array(name, values, ndim=1, minimum=minimum)
+    width = (array[-1] - array[0]) / (len(array) - 1)
+    if not (width > 0 and np.allclose(np.diff(array), width, rtol=1e-6, atol=0)):
+        raise ValueError(f"{name} must be ascending and equally spaced")
+    return array
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return math.isfinite(value)  # type: ignore[arg-type]
+    except (TypeError, OverflowError):
+        return False
+
+
+def _require(name: str, array: NDArray[np.float64], good: NDArray[np.bool_], rule: str) -> NDArray[np.float64]:
+    """Return ``array``; name the first value where ``good`` (same shape) is false, and the rule it breaks."""
+    if not good.all():
+        where = tuple(int(i) for i in np.argwhere(~good)[0])
+        place = list(where) if where else ""
+        raise ValueError(f"{name}{place} is {array[where]:g}, {rule}")
     return array

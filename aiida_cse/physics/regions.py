@@ -127,6 +127,17 @@ class RegionSet:
         inside = (label >= 0) & (position >= low[label]) & (position < high[label])
         return np.where(inside, label, -1).astype(np.int8)
 
+    def scaled_cores(self, scale: float) -> RegionSet:
+        """Return the same regions with buffers ``scale`` times as wide; 1 changes nothing, 0 leaves no buffer.
+
+        Raises
+        ------
+        ValueError
+            ``scale`` is negative or not finite, or leaves a region without a core.
+        """
+        factor = checks.nonnegative("scale", scale)
+        return RegionSet(self.species, tuple(_scaled(region, factor, self.species) for region in self.regions))
+
 
 def surface_regions(
     half_thickness: float,
@@ -193,6 +204,20 @@ def _check_fit(species: str, half: float, end: float, layer: SurfaceOffsets) -> 
             f"box_half_length is {end:g} Å: the layers of {species} at a half thickness of {half:g} Å need "
             f"more than {need:g} Å, a box longer than {2 * need:g} Å"
         )
+
+
+def _scaled(region: Region, scale: float, species: str) -> Region:
+    low, high = region.core
+    # written so that a scale of 1 gives the same core bit for bit, and one of 0 never reaches out of the region
+    scaled_low = max(region.lower, low + (scale - 1) * (low - region.lower))
+    scaled_high = min(region.upper, high - (scale - 1) * (region.upper - high))
+    if not scaled_low < scaled_high:
+        buffers = region.upper - region.lower - (high - low)
+        most = (region.upper - region.lower) / buffers
+        raise ValueError(
+            f"scale is {scale:g}: {region.name} of {species} would have no core, it must be below {most:.4g}"
+        )
+    return Region(region.name, region.lower, region.upper, (scaled_low, scaled_high))
 
 
 def _mirror(region: Region) -> Region:

@@ -1,11 +1,20 @@
-"""Exact Poisson intervals against published figures and against their own definition."""
+"""Exact intervals of counts, rates and ratios against known figures and against their own definition."""
+
+import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from aiida_cse.physics.counting import poisson_interval, poisson_lower, poisson_upper, rate_interval
+from aiida_cse.physics.counting import (
+    poisson_interval,
+    poisson_lower,
+    poisson_upper,
+    rate_interval,
+    rate_ratio_interval,
+)
 
 
 @pytest.mark.parametrize(("count", "low", "high"), [(0, 0.0, 3.69), (2, 0.24, 7.22), (7, 2.81, 14.42)])
@@ -52,3 +61,60 @@ def test_bad_input_is_named(arguments: tuple[float, float], name: str) -> None:
 def test_exposure_must_be_positive(exposure: float) -> None:
     with pytest.raises(ValueError, match="exposure is"):
         rate_interval(3, exposure)
+
+
+def test_ratio_of_the_published_counts() -> None:
+    # 7 entries in 380 ns at 700 K, 2 in 300 ns at 600 K
+    low, high = rate_ratio_interval(7, 380, 2, 300)
+    assert (low, high) == (pytest.approx(0.53, abs=5e-3), pytest.approx(27, abs=0.5))
+
+
+@given(st.integers(0, 200), st.integers(0, 200), st.floats(0.5, 0.999), st.floats(0.01, 100))
+def test_ratio_is_that_of_the_exact_binomial_interval(one: int, two: int, level: float, span: float) -> None:
+    low, high = rate_ratio_interval(one, 1.0, two, span, level)
+    if one + two == 0:
+        assert (low, high) == (0.0, math.inf)
+        return
+    share = stats.binomtest(one, one + two).proportion_ci(level, method="exact")
+    assert low / (low + span) == pytest.approx(share.low, abs=1e-9)
+    assert (1.0 if math.isinf(high) else high / (high + span)) == pytest.approx(share.high, abs=1e-9)
+    assert (low == 0.0) == (one == 0)
+    assert math.isinf(high) == (two == 0)
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.floats(0.1, 10), st.floats(0.1, 10))
+def test_swapping_the_two_inverts_the_ratio(one: int, two: int, span1: float, span2: float) -> None:
+    low, high = rate_ratio_interval(one, span1, two, span2)
+    swapped_low, swapped_high = rate_ratio_interval(two, span2, one, span1)
+    assert low == pytest.approx(0.0 if math.isinf(swapped_high) else 1 / swapped_high)
+    assert high == pytest.approx(math.inf if swapped_low == 0 else 1 / swapped_low)
+
+
+@given(
+    st.tuples(st.floats(), st.floats(), st.floats(), st.floats()),
+    st.floats(),
+)
+def test_any_ratio_is_ordered_or_an_argument_is_named(values: tuple[float, ...], level: float) -> None:
+    count1, exposure1, count2, exposure2 = values
+    try:
+        low, high = rate_ratio_interval(count1, exposure1, count2, exposure2, level)
+    except ValueError as error:
+        assert re.match(r"(count1|exposure1|count2|exposure2|level)\b", str(error))  # noqa: PT017
+    else:
+        assert 0 <= low <= high
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ((-1, 1.0, 1, 1.0, 0.95), "count1"),
+        ((1, 0.0, 1, 1.0, 0.95), "exposure1"),
+        ((1, 1.0, 0.5, 1.0, 0.95), "count2"),
+        ((1, 1.0, 1, math.inf, 0.95), "exposure2"),
+        ((1, 1.0, 1, 1.0, 1.0), "level"),
+        ((1, 1e-200, 1, 1e200, 0.95), "exposure2 / exposure1"),
+    ],
+)
+def test_bad_input_of_a_ratio_is_named(arguments: tuple[float, float, float, float, float], name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} is"):
+        rate_ratio_interval(*arguments)

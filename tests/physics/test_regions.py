@@ -79,3 +79,31 @@ def test_regions_with_a_gap_are_refused() -> None:
 def test_a_core_outside_its_region_is_refused() -> None:
     with pytest.raises(ValueError, match="region a of X: core -1 to 1 Å"):
         RegionSet("X", (Region("a", 0, 1, (-1, 1)),))
+
+
+def test_buffers_scale() -> None:
+    regions = surface_regions(19.5, 55.0, "Li")
+    assert regions.scaled_cores(1.0) == regions
+    assert regions.scaled_cores(0.0).cores == tuple((one.lower, one.upper) for one in regions.regions)
+    assert regions.scaled_cores(0.5).cores[2:] == ((-22.0, 22.0), (24.5, 31.5), (32.5, 55.0))
+    assert regions.scaled_cores(2.0).cores[2:] == ((-19.0, 19.0), (29.0, 30.0), (34.0, 55.0))
+
+
+def test_buffers_that_leave_no_core_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"scale is 3: layer_left of Li would have no core, it must be below 2\.25"
+    ):
+        surface_regions(19.5, 55.0, "Li").scaled_cores(3.0)
+
+
+@given(half=st.floats(5, 60), scale=st.floats(allow_nan=True, allow_infinity=True))
+def test_scaled_cores_lie_inside_or_scale_is_named(half: float, scale: float) -> None:
+    regions = surface_regions(half, half + 40, "Li")
+    try:
+        scaled = regions.scaled_cores(scale)
+    except ValueError as error:
+        assert str(error).startswith("scale is")  # noqa: PT017
+        return
+    assert scaled.edges == regions.edges
+    inside = scaled.core_label(np.linspace(-half - 40, half + 40, 500, endpoint=False))
+    assert set(inside.tolist()) - {-1} <= set(range(5))
