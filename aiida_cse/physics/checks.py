@@ -21,6 +21,7 @@ __all__ = [
     "positive_values",
     "probability",
     "real_values",
+    "representable",
 ]
 
 
@@ -85,6 +86,11 @@ def broadcast(**arrays: NDArray[Any]) -> tuple[int, ...]:
     except ValueError:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ValueError(f"shapes do not broadcast together: {shapes}") from None
+
+
+def representable(what: str, result: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``result``, which ``what`` tells the making of; refuse one that is too large for a float."""
+    return _require(what, np.asarray(result), np.isfinite(result), "too large a number")[()]
 
 
 def finite_array(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -> NDArray[np.float64]:
