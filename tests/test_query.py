@@ -109,7 +109,7 @@ def graph(localhost: Computer) -> Callable[..., Graph]:
         production = process(WorkChainNode, "aiida.workflows:cse.production", {"system": interface}, caller=study)
         if analysed:
             analysis = process(WorkChainNode, "aiida.workflows:cse.analysis", {}, caller=production)
-            analyse = process(CalcFunctionNode, "aiida.calculations:cse.analyse", {}, caller=analysis)
+            judge = process(CalcFunctionNode, "aiida.calculations:cse.equilibration", {}, caller=analysis)
             found = {
                 "ec": ec,
                 "ec_lower_bound": ec / 2,
@@ -117,7 +117,7 @@ def graph(localhost: Computer) -> Callable[..., Graph]:
                 "time_ns": 380.0,
                 "temperature_K": temperature,
             }
-            equilibration = made(Dict(found), analyse, "equilibration")
+            equilibration = made(Dict(found), judge, "result")
             for workchain in (analysis, production, *([study] if study else [])):
                 label = "runs__T0700_r1__equilibration" if workchain is study else "equilibration"
                 returned(equilibration, workchain, label)

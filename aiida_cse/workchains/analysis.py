@@ -8,10 +8,13 @@ from aiida import orm
 from aiida.engine import ExitCode, WorkChain
 from aiida.orm.nodes.data.base import to_aiida_type
 
-from aiida_cse.calculations.functions.analysis import analyse
+from aiida_cse.calculations.functions.equilibration import equilibration
+from aiida_cse.calculations.functions.populations import populations
+from aiida_cse.calculations.functions.profiles import density_profiles, free_energy
+from aiida_cse.calculations.functions.transitions import transitions
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.reduction import CseReductionData
-from aiida_cse.trajectory.analyse import AnalysisSettings
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.workchains.builders import real
 from aiida_cse.workchains.protocol import ProtocolMixin
 from aiida_cse.workchains.validators import validate_temperature
@@ -44,9 +47,16 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
             validator=checked_by(AnalysisSettings, "settings"),
             help="What to leave out and the criteria of the verdict: see AnalysisSettings.",
         )
-        spec.outline(cls.analyse)
+        spec.outline(
+            cls.populations,
+            cls.transitions,
+            cls.equilibration,
+            cls.say_verdict,
+            cls.density_profiles,
+            cls.free_energy_profiles,
+        )
         spec.output("populations", valid_type=orm.Dict, help="Mean number of ions per region with its error.")
-        spec.output("transitions", valid_type=orm.Dict, help="Entries and exits by ion identity, per side.")
+        spec.output("transitions", valid_type=orm.Dict, help="Entries and exits by ion identity, per side; rates.")
         spec.output("equilibration", valid_type=orm.Dict, help="EC with its bound, and the verdict with reasons.")
         spec.output("density_profiles", valid_type=orm.ArrayData, help="Densities along z in Å^-3.")
         spec.output("free_energy_profiles", valid_type=orm.ArrayData, help="F along z in K, with bounds.")
@@ -74,17 +84,38 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
         builder.settings = inputs["settings"]
         return builder
 
-    def analyse(self) -> ExitCode | None:
-        """Analyse the reduction and say the verdict."""
-        results: Any
-        results, node = analyse.run_get_node(**self.inputs)
-        if not node.is_finished_ok:
-            return self.exit_codes.ERROR_ANALYSIS.format(reason=node.exit_message)
-        for name, result in results.items():
-            self.out(name, result)
-        found = results["equilibration"]
+    def populations(self) -> ExitCode | None:
+        """Average the number of ions in each region."""
+        return self._attach("populations", populations)
+
+    def transitions(self) -> ExitCode | None:
+        """Count entries and exits."""
+        return self._attach("transitions", transitions)
+
+    def equilibration(self) -> ExitCode | None:
+        """Judge the exchange."""
+        return self._attach("equilibration", equilibration)
+
+    def say_verdict(self) -> None:
+        """Say the verdict with its reasons."""
+        found = self.outputs["equilibration"]
         verdict = "equilibrated" if found["equilibrated"] else "not equilibrated"
         self.report(f"EC {found['ec']:.2f} (at least {found['ec_lower_bound']:.2f}): {verdict}")
         for reason in found["reasons"]:
             self.report(reason)
+
+    def density_profiles(self) -> ExitCode | None:
+        """Take the densities along z."""
+        return self._attach("density_profiles", density_profiles)
+
+    def free_energy_profiles(self) -> ExitCode | None:
+        """Take the free energies along z."""
+        return self._attach("free_energy_profiles", free_energy)
+
+    def _attach(self, output: str, function: Any) -> ExitCode | None:
+        """Ask one question of the reduction and attach the answer, or stop with the reason why there is none."""
+        result, node = function.run_get_node(**self.inputs)
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_ANALYSIS.format(reason=node.exit_message)
+        self.out(output, result)
         return None

@@ -18,7 +18,7 @@ from aiida_cse.lammps.larsen import _Scheme, expand_larsen
 from aiida_cse.lammps.production import ProductionPlan
 from aiida_cse.lammps.schedule import Schedule
 from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage
-from aiida_cse.trajectory.analyse import AnalysisSettings
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from reference_pages.markdown import code, plain, section, table
 
 __all__ = ["forcefields", "recipe", "stages"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, distribution
+from types import FunctionType
 from typing import Any
 
 from aiida.engine.processes.ports import PortNamespace
@@ -142,10 +143,8 @@ def _default(port: Any) -> str:
 def _codes(entry: EntryPoint) -> Iterator[tuple[Any, ...]]:
     process = entry.load()
     if not isinstance(process, type):
-        module = __import__(process.__module__, fromlist=["*"])
-        used = process.__wrapped__.__code__.co_names
-        for name in (name for name in used if name.startswith(_CONSTANT)):
-            yield getattr(module, name), code(entry.name), code(name), "The message says what is wrong.", ""
+        for name, status in _constants(process.__wrapped__):
+            yield status, code(entry.name), code(name), "The message says what is wrong.", ""
         return
     parent = next(base for base in process.__mro__ if not base.__module__.startswith("aiida_cse"))
     inherited = {found.status for found in parent.spec().exit_codes.values()}
@@ -153,3 +152,13 @@ def _codes(entry: EntryPoint) -> Iterator[tuple[Any, ...]]:
         if found.status not in inherited:
             luck = "yes" if found.invalidates_cache else ""
             yield found.status, code(entry.name), code(label), found.message, luck
+
+
+def _constants(function: FunctionType) -> Iterator[tuple[str, int]]:
+    """Yield the exit codes that a calculation function, or one of ours that it calls, names."""
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        if name.startswith(_CONSTANT):
+            yield name, value
+        elif isinstance(value, FunctionType) and value.__module__.startswith("aiida_cse.calculations"):
+            yield from _constants(value)

@@ -18,7 +18,7 @@ from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.lammps.log import RunTable, StageRecord, summarize_stage
 from aiida_cse.lammps.system import SystemInfo
 from aiida_cse.parsers.lammps import LammpsStageParser
-from aiida_cse.trajectory.analyse import analyse
+from aiida_cse.trajectory.analysis.everything import analyse
 from aiida_cse.trajectory.config import default_config
 from aiida_cse.trajectory.state import State
 from reference_pages.markdown import code, section, table
@@ -88,7 +88,7 @@ def _pattern(key: str) -> str:
 
 def _written() -> dict[str, set[str]]:
     """Return the keys of each node."""
-    analysed = {name: {*content, "temperature_K"} for name, content in analyse(_state(), 700.0).items()}
+    analysed = {name: set(content) for name, content in analyse(_state(), 700.0).items()}
     return analysed | {
         "stages": _literals(collect_stages.__wrapped__) - {"first_step"},
         "a record of stages": set(_stage_record()),

@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from aiida import orm
 
-from aiida_cse.calculations.functions.analysis import CANNOT_ANALYSE, analyse
 from aiida_cse.calculations.functions.assembly import CANNOT_ASSEMBLE, CANNOT_CUT, assemble, cut_slab
 from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.system import System
-from aiida_cse.trajectory.analyse import AnalysisSettings
-from tests.nodes import reduction_node, system_node
+from tests.nodes import system_node
 from tests.systems import SPACING, crystal_and_molecules
 
 pytestmark = [
@@ -66,31 +64,6 @@ def test_phases_that_do_not_fit_cannot_be_joined() -> None:
     assert node.exit_status == CANNOT_ASSEMBLE == 333
     assert node.exit_message is not None
     assert node.exit_message.startswith("slab and electrolyte cannot be joined: box edge Lx: 11.2")
-
-
-def test_a_reduction_is_analysed() -> None:
-    settings = orm.Dict(AnalysisSettings(rule="core").model_dump())
-    found, node = analyse.run_get_node(reduction_node(), orm.Float(700), settings)
-    assert node.is_finished_ok
-    assert set(found) == {
-        "populations",
-        "transitions",
-        "equilibration",
-        "density_profiles",
-        "free_energy_profiles",
-    }
-    assert isinstance(found["equilibration"], orm.Dict)
-    assert isinstance(found["density_profiles"], orm.ArrayData)
-    assert {result.base.attributes.get("temperature_K") for result in found.values()} == {700}
-    assert isinstance(found["equilibration"]["equilibrated"], bool)
-
-
-def test_nothing_left_cannot_be_analysed() -> None:
-    settings = orm.Dict(AnalysisSettings(start_ns=100).model_dump())
-    _, node = analyse.run_get_node(reduction_node(), orm.Float(700), settings)
-    assert node.exit_status == CANNOT_ANALYSE == 336
-    assert node.exit_message is not None
-    assert node.exit_message.startswith("the reduction cannot be analysed: start_ns")
 
 
 def record(name: str, first_step: int, step: int, target: int, wall: float | None = 1.5) -> dict[str, Any]:

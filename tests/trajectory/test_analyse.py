@@ -8,7 +8,8 @@ import pytest
 
 from aiida_cse.physics.equilibration import equilibration_coefficient, equilibration_lower_bound
 from aiida_cse.physics.transitions import count_transitions
-from aiida_cse.trajectory.analyse import AnalysisSettings, analyse
+from aiida_cse.trajectory.analysis.everything import analyse
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.trajectory.reduction import reduce_segments
 from aiida_cse.trajectory.state import State
 from tests.trajectory.synthetic import LENGTH, Synthetic, config, make, write_dcd

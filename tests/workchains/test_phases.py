@@ -10,7 +10,7 @@ from aiida.plugins import WorkflowFactory
 
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.trajectory.analyse import AnalysisSettings
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.workchains.builders import Codes
 from aiida_cse.workchains.production import sampling_of
 from tests.nodes import SAMPLING, interface, job_node, reduction_node, returns, run_node, system_node
@@ -178,32 +178,7 @@ def test_phases_that_do_not_fit_are_not_joined(phase: Phase) -> None:
     assert "slab and electrolyte cannot be joined" in answer.message
 
 
-# -- analysis and production ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def analysis(make: Make) -> Callable[..., Any]:
-    """Return a function that makes an analysis with these settings."""
-
-    def run(**settings: Any) -> Any:
-        inputs = {"reduction": reduction_node(), "temperature": orm.Float(700)}
-        return make(WorkflowFactory("cse.analysis"), **inputs, settings=orm.Dict(settings))
-
-    return run
-
-
-def test_the_analysis_attaches_what_it_found(analysis: Callable[..., Any]) -> None:
-    process = analysis(rule="core")
-    assert process.analyse() is None
-    assert set(process.outputs) == {
-        *("populations", "transitions", "equilibration", "density_profiles", "free_energy_profiles"),
-    }
-
-
-def test_nothing_to_analyse_is_said(analysis: Callable[..., Any]) -> None:
-    answer = analysis(start_ns=1000).analyse()
-    assert answer.status == 342
-    assert "the reduction cannot be analysed: start_ns" in answer.message
+# -- production ---------------------------------------------------------------------------------------------
 
 
 PLAN = {"length_ps": 6, "segment_ps": 2, "frame_ps": 0.02, "settings": {"restart_interval": 500}}

@@ -1,39 +1,44 @@
-"""From a reduction to populations, transitions, the verdict and the profiles."""
+"""What the functions that analyse a production share: each asks one question of its reduction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from aiida import orm
-from aiida.engine import ExitCode, calcfunction
+from aiida.engine import ExitCode
 
 from aiida_cse.data.reduction import CseReductionData
-from aiida_cse.trajectory.analyse import AnalysisSettings
-from aiida_cse.trajectory.analyse import analyse as analyse_state
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.trajectory.analysis.subject import Subject
 
-__all__ = ["analyse"]
+__all__ = ["CANNOT_ANALYSE", "analysed"]
 
 CANNOT_ANALYSE = 336
 
 
-@calcfunction
-def analyse(
-    reduction: CseReductionData, temperature: orm.Float, settings: orm.Dict
-) -> dict[str, orm.Data] | ExitCode:
-    """Analyse a reduction; every key says its unit, scalars lie at the top level.
+def analysed(
+    analysis: Callable[[Subject], dict[str, Any]],
+    reduction: CseReductionData,
+    temperature: orm.Float,
+    settings: orm.Dict,
+) -> orm.Data | ExitCode:
+    """Return the result of an analysis as a node, or the exit code that says why there is none.
 
-    :param reduction: the reduced production.
-    :param temperature: its temperature in K.
-    :param settings: what to leave out and the criteria of the verdict, see AnalysisSettings.
+    Parameters
+    ----------
+    analysis
+        A function of the plain library, see :mod:`aiida_cse.trajectory.analysis`.
+    reduction, temperature, settings
+        The inputs that all these functions have: the reduced production, its temperature in K, and what to leave
+        out with the criteria, see AnalysisSettings.
     """
     try:
-        results = analyse_state(
-            reduction.get_state(), temperature.value, AnalysisSettings.model_validate(settings.get_dict())
-        )
+        chosen = AnalysisSettings.model_validate(settings.get_dict())
+        return _node(analysis(Subject(reduction.get_state(), temperature.value, chosen)))
     except ValueError as error:
         return ExitCode(CANNOT_ANALYSE, f"the reduction cannot be analysed: {error}")
-    return {name: _node(content | {"temperature_K": temperature.value}) for name, content in results.items()}
 
 
 def _node(content: dict[str, Any]) -> orm.Data:

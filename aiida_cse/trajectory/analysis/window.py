@@ -94,26 +94,32 @@ class Window:
         """Return the blocks of the window."""
         return histograms[self.first_block :]
 
-    def whole_blocks(self, histograms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those blocks of the window that have all their frames."""
-        whole = np.flatnonzero(self.block_lengths == self.config.block_frames)
-        return np.take(self.blocks(histograms), whole, axis=0)
+    @cached_property
+    def whole(self) -> NDArray[np.int64]:
+        """Which blocks of the window have all their frames."""
+        return np.flatnonzero(self.block_lengths == self.config.block_frames)
 
-    # -- events ----------------------------------------------------------------------------------------
+    # -- looks and events ------------------------------------------------------------------------------
+
+    def look_frames(self, rule: Rule) -> int:
+        """Return the number of frames between two looks of a rule: ``core`` looks at every frame."""
+        return self.config.snapshot_frames if rule == "snapshot" else 1
+
+    def looks(self, rule: Rule, multiple: int = 1) -> NDArray[np.int64]:
+        """Return the numbers of the frames that a rule looks at, or of every ``multiple``-th from the first on."""
+        stride = self.look_frames(rule)
+        first = -(-self.begin // stride) * stride
+        return np.arange(first, self.stop, stride * multiple)
 
     def events(self, events: NDArray[np.int64], rule: Rule) -> NDArray[np.int64]:
         """Return the events (E, 4) of a rule that were observed as a whole within the window."""
-        earliest = self.begin + 1
-        if rule == "snapshot":
-            earliest = self._first_snapshot + self.config.snapshot_frames
+        looks = self.looks(rule)
+        earliest = looks[0] + 1 if len(looks) else self.stop
         return events[(events[:, 0] >= earliest) & (events[:, 0] < self.stop)]
 
     def observed_ns(self, rule: Rule) -> float:
         """Return the time in which an event of the rule would have been seen, ns."""
-        if rule == "core":
-            return (self.frames - 1) * self.frame_ns
-        stride = self.config.snapshot_frames
-        return max((self.stop - 1) // stride * stride - self._first_snapshot, 0) * self.frame_ns
+        return max(len(self.looks(rule)) - 1, 0) * self.look_frames(rule) * self.frame_ns
 
     def net_fluxes(self, events: NDArray[np.int64], labels: tuple[int, ...]) -> NDArray[np.int64]:
         """Return entries to minus exits from the regions with these labels, per block of the window."""
@@ -122,8 +128,3 @@ class Window:
         flux = np.zeros(len(self.block_lengths), dtype=np.int64)
         np.add.at(flux, blocks, change)
         return flux
-
-    @property
-    def _first_snapshot(self) -> int:
-        stride = self.config.snapshot_frames
-        return -(-self.begin // stride) * stride

@@ -1,0 +1,37 @@
+"""Profiles along z: arrays of one value per bin."""
+
+from __future__ import annotations
+
+from aiida import orm
+from aiida.engine import ExitCode, calcfunction
+
+from aiida_cse.calculations.functions.analysis import analysed
+from aiida_cse.data.reduction import CseReductionData
+from aiida_cse.trajectory.analysis.density import density_profiles as analyse_density
+from aiida_cse.trajectory.analysis.free_energy import free_energy_profiles as analyse_free_energy
+
+__all__ = ["density_profiles", "free_energy"]
+
+
+@calcfunction
+def density_profiles(
+    reduction: CseReductionData, temperature: orm.Float, settings: orm.Dict
+) -> orm.Data | ExitCode:
+    """Return the densities of atoms, ions and charge.
+
+    :param reduction: the reduced production.
+    :param temperature: its temperature in K.
+    :param settings: what to leave out, see AnalysisSettings.
+    """
+    return analysed(analyse_density, reduction, temperature, settings)
+
+
+@calcfunction
+def free_energy(reduction: CseReductionData, temperature: orm.Float, settings: orm.Dict) -> orm.Data | ExitCode:
+    """Return the free energy of each ion, with its error, and bounds where no ion was seen.
+
+    :param reduction: the reduced production.
+    :param temperature: its temperature in K.
+    :param settings: what to leave out, and the level of the bounds, see AnalysisSettings.
+    """
+    return analysed(analyse_free_energy, reduction, temperature, settings)

@@ -1,0 +1,72 @@
+"""The equilibration coefficients with their bounds, and the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida_cse.physics.counting import poisson_interval, poisson_upper
+from aiida_cse.physics.equilibration import EquilibrationVerdict, equilibration_verdict
+from aiida_cse.trajectory.analysis.subject import Ion, IonTransitions, Subject
+
+__all__ = ["equilibration"]
+
+
+def equilibration(subject: Subject) -> dict[str, Any]:
+    """Return the verdict under the rule of the settings, with its reasons and numbers.
+
+    Returns
+    -------
+    dict
+        Numbers, words and lists. ``ec``, ``ec_lower_bound`` and ``rate_upper_bound_per_s`` are of the ions that
+        decide.
+    """
+    settings, deciding = subject.settings, subject.deciding
+    counted = subject.transitions(settings.rule)
+    verdicts = {name: _verdict(ion, counted[name], subject) for name, ion in subject.ions.items()}
+    results = subject.facts | {
+        "equilibrated": all(verdicts[name].equilibrated for name in deciding),
+        "decided_by": deciding,
+        "reasons": [f"{name}: {reason}" for name in deciding for reason in verdicts[name].reasons],
+        "rule": settings.rule,
+        "criteria": settings.model_dump(),
+        "ec": min(verdicts[name].coefficient for name in deciding),
+        "ec_lower_bound": min(verdicts[name].lower_bound for name in deciding),
+        "rate_upper_bound_per_s": _upper_rate(counted[deciding[0]], subject),
+    }
+    for name, ion in subject.ions.items():
+        results |= _of_ion(ion, counted[name], verdicts[name], subject)
+    return results
+
+
+def _verdict(ion: Ion, found: IonTransitions, subject: Subject) -> EquilibrationVerdict:
+    settings = subject.settings
+    return equilibration_verdict(
+        found.both.entries,
+        found.both.exits,
+        net_fluxes=subject.window.net_fluxes(found.events, ion.exchange_labels),
+        population=ion.counts[ion.species.exchange],
+        minimum_coefficient=settings.minimum_coefficient,
+        minimum_lower_bound=settings.minimum_lower_bound,
+        bound_level=settings.bound_level,
+        significance=settings.significance,
+        lam=settings.lam,
+    )
+
+
+def _of_ion(ion: Ion, found: IonTransitions, verdict: EquilibrationVerdict, subject: Subject) -> dict[str, Any]:
+    key = ion.exchange_key
+    return {
+        f"ec_{key}": verdict.coefficient,
+        f"ec_{key}_lower_bound": verdict.lower_bound,
+        f"s_total_{key}": found.both.total,
+        f"s_total_{key}_interval": list(poisson_interval(found.both.total, subject.settings.level)),
+        f"rate_in_{key}_upper_bound_per_s": _upper_rate(found, subject),
+        f"rate_in_{key}_per_ion_upper_bound_per_s": _upper_rate(found, subject, float(ion.donors.mean())),
+        f"reasons_{key}": list(verdict.reasons),
+    }
+
+
+def _upper_rate(found: IonTransitions, subject: Subject, ions: float = 1.0) -> float | None:
+    """Return the one-sided upper bound of the rate of entries (per ion), s⁻¹."""
+    exposure_s = subject.window.observed_ns(subject.settings.rule) * 1e-9 * ions
+    return poisson_upper(found.both.entries, subject.settings.level) / exposure_s if exposure_s > 0 else None

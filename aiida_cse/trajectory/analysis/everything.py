@@ -1,0 +1,50 @@
+"""All analyses of one production at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiida_cse.trajectory.analysis.density import density_profiles
+from aiida_cse.trajectory.analysis.equilibration import equilibration
+from aiida_cse.trajectory.analysis.free_energy import free_energy_profiles
+from aiida_cse.trajectory.analysis.populations import populations
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.trajectory.analysis.subject import Subject
+from aiida_cse.trajectory.analysis.transitions import transitions
+from aiida_cse.trajectory.state import State
+
+__all__ = ["ANALYSES", "analyse"]
+
+#: what can be asked of the state of one production, by the name of the result
+ANALYSES: dict[str, Callable[[Subject], dict[str, Any]]] = {
+    "populations": populations,
+    "transitions": transitions,
+    "equilibration": equilibration,
+    "density_profiles": density_profiles,
+    "free_energy_profiles": free_energy_profiles,
+}
+
+
+def analyse(
+    state: State, temperature: float, settings: AnalysisSettings | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the results of every analysis by name.
+
+    Parameters
+    ----------
+    state
+        The reduced production.
+    temperature
+        K.
+    settings
+        What to leave out, and the criteria of the verdict.
+
+    Raises
+    ------
+    ValueError
+        The temperature is not above zero, ``start_ns`` leaves nothing to analyse, or an analysis is not possible;
+        says why.
+    """
+    subject = Subject(state, temperature, settings or AnalysisSettings())
+    return {name: analysis(subject) for name, analysis in ANALYSES.items()}

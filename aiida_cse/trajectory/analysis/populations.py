@@ -1,0 +1,50 @@
+"""How many ions are where, with the error of the mean."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from aiida_cse.physics.populations import Population, detect_equilibration
+from aiida_cse.physics.populations import populations as averages
+from aiida_cse.trajectory.analysis.subject import Ion, Subject
+from aiida_cse.trajectory.analysis.window import Window
+
+__all__ = ["populations"]
+
+#: points of a series that the search for its equilibration time looks at
+_POINTS = 1000
+
+
+def populations(subject: Subject) -> dict[str, Any]:
+    """Return the mean number of each ion per region.
+
+    Returns
+    -------
+    dict
+        Per ion and region the mean, its standard error and what it rests on; numbers and lists.
+    """
+    results = subject.facts
+    for ion in subject.ions.values():
+        columns = np.column_stack(list(ion.counts.values()))
+        for region, population in averages(columns, tuple(ion.counts)).items():
+            results |= _entries(f"n_{ion.key}_{region}", population, subject.window)
+        results[f"n_{ion.exchange_key}_stationary_after_ns"] = _stationary_after_ns(ion, subject.window)
+    return results
+
+
+def _entries(key: str, population: Population, window: Window) -> dict[str, Any]:
+    return {
+        key: population.mean,
+        f"{key}_error": population.standard_error if math.isfinite(population.standard_error) else None,
+        f"{key}_inefficiency_ps": population.inefficiency * window.frame_ns * 1000,
+        f"{key}_samples": population.samples,
+        f"{key}_blocks": list(population.block_means),
+    }
+
+
+def _stationary_after_ns(ion: Ion, window: Window) -> float:
+    stride = max(1, window.frames // _POINTS)
+    return detect_equilibration(ion.counts[ion.species.exchange][::stride]).start * stride * window.frame_ns

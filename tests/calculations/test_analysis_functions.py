@@ -1,0 +1,65 @@
+"""The functions that analyse a production: each one question, one node, one exit code where it has no answer."""
+
+import pytest
+from aiida import orm
+from aiida.plugins import CalculationFactory
+
+from aiida_cse.calculations.functions.analysis import CANNOT_ANALYSE
+from aiida_cse.trajectory.analysis.everything import ANALYSES
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.trajectory.analysis.subject import Subject
+from tests.nodes import reduction_node, state
+
+pytestmark = [
+    pytest.mark.usefixtures("aiida_profile"),
+    pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning"),
+]
+
+#: entry point, what it makes, and the name of its result
+FUNCTIONS = [
+    ("cse.populations", orm.Dict, "populations"),
+    ("cse.transitions", orm.Dict, "transitions"),
+    ("cse.equilibration", orm.Dict, "equilibration"),
+    ("cse.density_profiles", orm.ArrayData, "density_profiles"),
+    ("cse.free_energy", orm.ArrayData, "free_energy_profiles"),
+]
+
+
+def settings(**changes: object) -> orm.Dict:
+    return orm.Dict(AnalysisSettings.model_validate(changes).model_dump())
+
+
+def test_there_is_a_function_for_every_analysis() -> None:
+    assert [name for _, _, name in FUNCTIONS] == list(ANALYSES)
+
+
+@pytest.mark.parametrize(("entry_point", "kind", "name"), FUNCTIONS)
+def test_the_answer_is_a_node_of_what_the_library_finds(entry_point: str, kind: type[orm.Data], name: str) -> None:
+    function = CalculationFactory(entry_point)
+    found, node = function.run_get_node(reduction_node(), orm.Float(700), settings(rule="core"))
+    assert node.is_finished_ok
+    assert type(found) is kind
+    expected = ANALYSES[name](Subject(state(), 700.0, AnalysisSettings(rule="core")))
+    arrays = set(found.get_arraynames()) if isinstance(found, orm.ArrayData) else set()
+    attributes = {key for key in found.base.attributes.all if not key.startswith("array|")}
+    assert arrays | attributes >= set(expected)
+    assert found.base.attributes.get("temperature_K") == 700
+
+
+@pytest.mark.parametrize("entry_point", [entry_point for entry_point, _, _ in FUNCTIONS])
+def test_nothing_left_cannot_be_analysed(entry_point: str) -> None:
+    function = CalculationFactory(entry_point)
+    _, node = function.run_get_node(reduction_node(), orm.Float(700), settings(start_ns=100))
+    assert node.exit_status == CANNOT_ANALYSE == 336
+    assert node.exit_message.startswith("the reduction cannot be analysed: start_ns is 100, it must be at most")
+
+
+def test_answers_can_be_filtered_on() -> None:
+    function = CalculationFactory("cse.equilibration")
+    found, _ = function.run_get_node(reduction_node(), orm.Float(700), settings())
+    query = orm.QueryBuilder().append(
+        orm.Dict,
+        filters={"id": found.pk, "attributes.equilibrated": False, "attributes.temperature_K": 700},
+        project="attributes.ec",
+    )
+    assert query.all(flat=True) == [found["ec"]]
