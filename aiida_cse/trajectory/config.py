@@ -2,74 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from aiida_cse.physics.regions import REGION_NAMES, RegionSet, SurfaceOffsets, surface_regions
+from aiida_cse.physics.regions import RegionSet, SurfaceOffsets, surface_regions
+from aiida_cse.trajectory.ions import (
+    Finite,
+    FrozenModel,
+    IonSpecies,
+    Name,
+    Positive,
+    TypeNumber,
+    displacement_layers,
+)
 
-__all__ = ["IonSpecies", "ReductionConfig", "default_config", "whole_frames"]
+__all__ = ["GRID", "IonSpecies", "ReductionConfig", "default_config", "sampling_stride", "whole_frames"]
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-TypeNumber = Annotated[int, Field(ge=1)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class IonSpecies(_Model):
-    """One species of ion and its regions.
-
-    ``types`` are the LAMMPS types of its atoms. With ``point`` = ``atom`` each such atom is an ion (for a
-    molecule, name the one type that stands for it); with ``centre_of_mass`` the atoms of these types in one
-    molecule are. ``edges`` (6, Å) bound the five regions, ``cores`` (5 pairs, Å) their cores; the outermost
-    regions reach to the periodic boundary wherever it is. ``exchange`` names the region whose entries and exits
-    count. ``initial_ceramic`` is the number of these ions that the slab started with.
-    """
-
-    types: tuple[TypeNumber, ...] = Field(min_length=1)
-    point: Literal["atom", "centre_of_mass"] = "atom"
-    edges: tuple[Finite, Finite, Finite, Finite, Finite, Finite]
-    cores: tuple[tuple[Finite, Finite], ...] = Field(min_length=len(REGION_NAMES), max_length=len(REGION_NAMES))
-    exchange: Literal["ceramic", "layer"]
-    initial_ceramic: int | None = Field(default=None, ge=0)
-
-    @model_validator(mode="after")
-    def _check_regions(self) -> Self:
-        if list(self.edges) != sorted(set(self.edges)):
-            raise ValueError(f"edges are {self.edges}, they must ascend")
-        for name, low, high, core in zip(REGION_NAMES, self.edges, self.edges[1:], self.cores, strict=False):
-            if not low <= core[0] < core[1] <= high:
-                raise ValueError(f"cores: that of {name} is {core}, it must lie within {(low, high)}")
-        return self
-
-    @classmethod
-    def from_regions(
-        cls,
-        regions: RegionSet,
-        types: Sequence[int],
-        *,
-        point: Literal["atom", "centre_of_mass"] = "atom",
-        exchange: Literal["ceramic", "layer"] = "ceramic",
-        initial_ceramic: int | None = None,
-    ) -> IonSpecies:
-        """Make a species of five regions; see the attributes of the class."""
-        a, b, c, d, e, f = regions.edges
-        return cls(
-            types=tuple(types),
-            point=point,
-            edges=(a, b, c, d, e, f),
-            cores=regions.cores,
-            exchange=exchange,
-            initial_ceramic=initial_ceramic,
-        )
+#: displacements are sums of whole numbers of 1/GRID Å
+GRID = 1024
+#: by default displacements start at every tenth frame, or oftener where the lags ask for it
+_DEFAULT_STRIDE = 10
 
 
-class ReductionConfig(_Model):
+class ReductionConfig(FrozenModel):
     """The system, its regions and the sampling of a reduction.
 
     Attributes
@@ -93,23 +52,31 @@ class ReductionConfig(_Model):
     block_frames, snapshot_frames
         Frames per block of histograms, and between the snapshots of the snapshot rule. Both count from step 0,
         whichever frame is the first.
+    core_scales
+        For each of these the core rule is followed a second time, with buffers that are so many times as wide.
+    displacement_frames, lags
+        Displacements are taken between frames whose numbers are multiples of ``displacement_frames``, over each
+        of the ``lags`` (frames, multiples of it). None and () for no displacements.
     """
 
     atom_types: tuple[TypeNumber, ...] = Field(min_length=1)
     molecules: tuple[Annotated[int, Field(ge=0)], ...]
-    labels: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], ...]
+    labels: tuple[Name, ...]
     masses: tuple[Positive, ...]
     charges: tuple[Finite, ...]
     framework: tuple[TypeNumber, ...] = Field(min_length=1)
     midplane_offset: Finite
     half_thickness: Positive
     box: tuple[Positive, Positive, Positive]
-    ions: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], IonSpecies] = Field(min_length=1)
+    ions: dict[Name, IonSpecies] = Field(min_length=1)
     bins: int = Field(default=520, ge=1)
     timestep_fs: Positive
     frame_steps: int = Field(ge=1)
     block_frames: int = Field(ge=1)
     snapshot_frames: int = Field(ge=1)
+    core_scales: tuple[Positive, ...] = ()
+    displacement_frames: int | None = Field(default=None, ge=1)
+    lags: tuple[Annotated[int, Field(ge=1, le=2**53)], ...] = ()
 
     @property
     def natoms(self) -> int:
@@ -120,6 +87,23 @@ class ReductionConfig(_Model):
     def frame_ps(self) -> float:
         """Time between frames, ps."""
         return self.frame_steps * self.timestep_fs / 1000
+
+    @property
+    def lag_samples(self) -> tuple[int, ...]:
+        """The lags in units of ``displacement_frames``."""
+        return tuple(lag // (self.displacement_frames or 1) for lag in self.lags)
+
+    @property
+    def displacement_range(self) -> float:
+        """How far (Å) an ion may be from the slab along an axis, so that no sum of squares can leave 64 bits.
+
+        A sum holds at most the ions of one species at all origins of one block, and two positions within the range
+        are at most twice the range apart.
+        """
+        origins = -(-self.block_frames // (self.displacement_frames or 1))
+        ions = max(sum(kind in one.types for kind in self.atom_types) for one in self.ions.values())
+        largest = math.isqrt((2**63 - 1) // (origins * ions)) // 2
+        return min(largest, 2**30) / GRID
 
     @model_validator(mode="after")
     def _check_table(self) -> Self:
@@ -149,6 +133,38 @@ class ReductionConfig(_Model):
                 raise ValueError(f"ions.{name}.types: no atom has one of the types {species.types}")
         return self
 
+    @model_validator(mode="after")
+    def _check_core_scales(self) -> Self:
+        if len({1.0, *self.core_scales}) != len(self.core_scales) + 1:
+            raise ValueError(f"core_scales are {self.core_scales}, each must be there once and none be 1")
+        for name, species in self.ions.items():
+            for scale in self.core_scales:
+                species.scaled_cores(scale, f"core_scales of {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_displacements(self) -> Self:
+        if (self.displacement_frames is None) != (not self.lags):
+            raise ValueError(
+                f"displacement_frames is {self.displacement_frames} and lags are {self.lags}: "
+                "give both, or neither for no displacements"
+            )
+        if self.displacement_frames is None:
+            return self
+        if list(self.lags) != sorted(set(self.lags)):
+            raise ValueError(f"lags are {self.lags}, they must ascend")
+        for lag in self.lags:
+            if lag % self.displacement_frames:
+                raise ValueError(
+                    f"lags: {lag} frames is no multiple of displacement_frames {self.displacement_frames}"
+                )
+        if self.displacement_range < 2 * max(self.box):
+            raise ValueError(
+                f"displacement_frames is {self.displacement_frames} in blocks of {self.block_frames} frames: the "
+                "sums of so many displacements could overflow; it must be larger or the blocks shorter"
+            )
+        return self
+
 
 def whole_frames(name: str, duration_ps: float, frame_ps: float) -> int:
     """Return how many frames of ``frame_ps`` the duration is.
@@ -158,10 +174,23 @@ def whole_frames(name: str, duration_ps: float, frame_ps: float) -> int:
     ValueError
         It is not a whole number of at least 1.
     """
-    frames = round(duration_ps / frame_ps)
+    ratio = duration_ps / frame_ps
+    frames = round(ratio) if math.isfinite(ratio) else 0
     if frames < 1 or abs(frames * frame_ps - duration_ps) > 1e-6 * frame_ps:
         raise ValueError(f"{name} is {duration_ps:g} ps, it must be a multiple of the {frame_ps:g} ps of a frame")
     return frames
+
+
+def sampling_stride(lags: Sequence[int], displacement: int | None = None) -> int | None:
+    """Return the frames between the origins of displacements over ``lags`` (frames), None without lags.
+
+    It is ``displacement`` or, by default, the largest number up to 10 that divides every lag.
+    """
+    if not lags:
+        return None
+    if displacement is not None:
+        return displacement
+    return max(stride for stride in range(1, _DEFAULT_STRIDE + 1) if not any(lag % stride for lag in lags))
 
 
 def default_config(
@@ -183,6 +212,9 @@ def default_config(
     block_ps: float = 1000.0,
     snapshot_ps: float = 1000.0,
     bins: int = 520,
+    core_scales: Sequence[float] = (),
+    displacement_ps: float | None = None,
+    lags_ps: Sequence[float] = (1000.0,),
     cation: str = "Li",
     anion: str = "TFSI",
     anion_point: Literal["atom", "centre_of_mass"] = "centre_of_mass",
@@ -193,7 +225,7 @@ def default_config(
     Parameters
     ----------
     types, molecules, labels, masses, charges, framework, half_thickness, midplane_offset, box, timestep_fs, \
-frame_steps, bins
+frame_steps, bins, core_scales
         As the attributes of :class:`ReductionConfig`.
     cation, cation_types, initial_cations
         Name and types of the cation, and how many of them the slab started with. Each atom is an ion; its
@@ -203,6 +235,9 @@ frame_steps, bins
         layer count. With ``atom``, ``anion_types`` names the one type of that atom.
     block_ps, snapshot_ps
         Length of a block and time between snapshots.
+    displacement_ps, lags_ps
+        Time between the origins of displacements, by default ten frames or the most below that divides the lags,
+        and over which lags. Without lags there are no displacements.
     offsets
         Where the first layer of a species lies, by name; by default that of the published study.
 
@@ -217,6 +252,9 @@ frame_steps, bins
     def regions(species: str) -> RegionSet:
         return surface_regions(half_thickness, box[2] / 2, species, layers.get(species))
 
+    lags = [whole_frames("lags_ps", lag, frame_ps) for lag in lags_ps]
+    displacement = None if displacement_ps is None else whole_frames("displacement_ps", displacement_ps, frame_ps)
+    cation_regions = regions(cation)
     return ReductionConfig(
         atom_types=tuple(types),
         molecules=tuple(molecules),
@@ -228,7 +266,12 @@ frame_steps, bins
         half_thickness=half_thickness,
         box=box,
         ions={
-            cation: IonSpecies.from_regions(regions(cation), cation_types, initial_ceramic=initial_cations),
+            cation: IonSpecies.from_regions(
+                cation_regions,
+                cation_types,
+                initial_ceramic=initial_cations,
+                layers=displacement_layers(cation_regions, half_thickness),
+            ),
             anion: IonSpecies.from_regions(regions(anion), anion_types, point=anion_point, exchange="layer"),
         },
         bins=bins,
@@ -236,4 +279,7 @@ frame_steps, bins
         frame_steps=frame_steps,
         block_frames=whole_frames("block_ps", block_ps, frame_ps),
         snapshot_frames=whole_frames("snapshot_ps", snapshot_ps, frame_ps),
+        core_scales=tuple(core_scales),
+        displacement_frames=sampling_stride(lags, displacement),
+        lags=tuple(lags),
     )

@@ -34,7 +34,7 @@ class TrajectoryError(ValueError):
 
 @dataclass(frozen=True)
 class Frames:
-    """Consecutive frames along one axis: ``coordinates`` (F, N) float32 and ``lengths`` (F,) float64, in Å.
+    """Equally spaced frames along one axis: ``coordinates`` (F, N) float32 and ``lengths`` (F,) float64, in Å.
 
     Both are views into a buffer of the reader and hold until the next read.
     """
@@ -112,36 +112,37 @@ class DcdFile:
 
     # -- frames ----------------------------------------------------------------------------------------
 
-    def read(self, first: int, count: int, axis: int = 2) -> Frames:
-        """Read the coordinates along ``axis`` and the box length along it of ``count`` frames.
+    def read(self, first: int, count: int, axis: int = 2, stride: int = 1) -> Frames:
+        """Read the coordinates and the box length along ``axis`` of ``count`` frames that are ``stride`` apart.
 
         Raises
         ------
         TrajectoryError
             A frame is damaged, its box is tilted, or the file has shrunk since it was opened.
         """
-        if self.frame_bytes <= _SMALL_FRAME:
-            cells, blocks = self._read_whole(first, count, axis)
+        rows = range(first, first + count * stride, stride)
+        if stride == 1 and self.frame_bytes <= _SMALL_FRAME:
+            cells, blocks = self._read_whole(rows, axis)
         else:
-            cells, blocks = self._read_blocks(first, count, axis)
-        lengths = self._lengths(first, cells, axis)
-        self._check_markers(first, blocks)
+            cells, blocks = self._read_blocks(rows, axis)
+        lengths = self._lengths(rows, cells, axis)
+        self._check_markers(rows, blocks)
         coordinates = blocks[:, 4:-4].view("<f4")
         return Frames(coordinates, lengths)
 
-    def _read_whole(self, first: int, count: int, axis: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        table = self._table(count, self.frame_bytes)
-        self._fill(table, self._offset(first), first)
+    def _read_whole(self, rows: range, axis: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        table = self._table(len(rows), self.frame_bytes)
+        self._fill(table, self._offset(rows.start), rows.start)
         start = _CELL_BYTES + _MARKERS + axis * (self.block_bytes + _MARKERS)
         return table[:, : _CELL_BYTES + _MARKERS], table[:, start : start + self.block_bytes + _MARKERS]
 
-    def _read_blocks(self, first: int, count: int, axis: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _read_blocks(self, rows: range, axis: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         cell_bytes, block_bytes = _CELL_BYTES + _MARKERS, self.block_bytes + _MARKERS
-        table = self._table(count, cell_bytes + block_bytes)
-        for row in range(count):
-            offset = self._offset(first + row)
-            self._fill(table[row, :cell_bytes], offset, first + row)
-            self._fill(table[row, cell_bytes:], offset + cell_bytes + axis * block_bytes, first + row)
+        table = self._table(len(rows), cell_bytes + block_bytes)
+        for row, frame in zip(table, rows, strict=True):
+            offset = self._offset(frame)
+            self._fill(row[:cell_bytes], offset, frame)
+            self._fill(row[cell_bytes:], offset + cell_bytes + axis * block_bytes, frame)
         return table[:, :cell_bytes], table[:, cell_bytes:]
 
     def _table(self, rows: int, columns: int) -> NDArray[np.uint8]:
@@ -163,25 +164,25 @@ class DcdFile:
     def _offset(self, frame: int) -> int:
         return self._header_bytes + frame * self.frame_bytes
 
-    def _lengths(self, first: int, cells: NDArray[np.uint8], axis: int) -> NDArray[np.float64]:
+    def _lengths(self, rows: range, cells: NDArray[np.uint8], axis: int) -> NDArray[np.float64]:
         markers = cells[:, :4].copy().view("<i4")[:, 0]
-        self._refuse(markers != _CELL_BYTES, first, "its unit cell is damaged")
+        self._refuse(markers != _CELL_BYTES, rows, "its unit cell is damaged")
         cell = cells[:, 4:-4].copy().view("<f8")
         angles = cell[:, [1, 3, 4]]
         # LAMMPS writes cosines, others degrees
         tilted = ~((np.abs(angles) < 1e-6) | (np.abs(angles - 90) < 1e-4)).all(axis=1)
-        self._refuse(tilted, first, "its box is tilted")
+        self._refuse(tilted, rows, "its box is tilted")
         lengths: NDArray[np.float64] = cell[:, [0, 2, 5][axis]]
-        self._refuse(~(np.isfinite(lengths) & (lengths > 0)), first, "its box has no length")
+        self._refuse(~(np.isfinite(lengths) & (lengths > 0)), rows, "its box has no length")
         return lengths
 
-    def _check_markers(self, first: int, blocks: NDArray[np.uint8]) -> None:
+    def _check_markers(self, rows: range, blocks: NDArray[np.uint8]) -> None:
         for part in (blocks[:, :4], blocks[:, -4:]):
-            self._refuse(part.copy().view("<i4")[:, 0] != self.block_bytes, first, "its coordinates are damaged")
+            self._refuse(part.copy().view("<i4")[:, 0] != self.block_bytes, rows, "its coordinates are damaged")
 
-    def _refuse(self, wrong: NDArray[np.bool_], first: int, why: str) -> None:
+    def _refuse(self, wrong: NDArray[np.bool_], rows: range, why: str) -> None:
         if wrong.any():
-            frame = first + int(np.argmax(wrong))
+            frame = rows[int(np.argmax(wrong))]
             raise TrajectoryError(f"{self.path}: frame {frame} (step {self.step(frame)}): {why}")
 
     # -- header ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bin_frames", "scan_labels"]
+__all__ = ["add_pairs", "bin_frames", "place_points", "scan_labels"]
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
@@ -30,7 +30,18 @@ def _fraction(z: float, inverse_length: float) -> Any:
     return place - np.floor(place)
 
 
+def _weighted_sum(
+    values: NDArray[np.float32], atoms: NDArray[np.int64], weights: NDArray[np.float64], first: int, stop: int
+) -> Any:
+    """Return the sum of weight × value over ``atoms[first:stop]``."""
+    total = 0.0
+    for k in range(first, stop):
+        total += weights[k] * values[atoms[k]]
+    return total
+
+
 _fraction = _compiled(_fraction)
+_weighted_sum = _compiled(_weighted_sum)
 
 
 def _bin_frames(
@@ -62,8 +73,8 @@ def _bin_frames(
     because that is three times as fast; ``type_rows`` (N,) is where the row of each atom's type starts.
     The framework's centre is the sum of ``framework_weights`` × z. Ion p is the sum of ``ion_weights`` ×
     z over ``ion_atoms[ion_starts[p]:ion_starts[p + 1]]``. ``edges`` (species, regions − 1) inner
-    boundaries, ``cores`` (species, regions, 2). ``region_counts`` (F, species, regions), ``labels`` and
-    ``core_labels`` (F, ions).
+    boundaries, ``cores`` (C, species, regions, 2) for C widths of the buffers. ``region_counts`` (F, species,
+    regions), ``labels`` (F, ions), ``core_labels`` (C, F, ions).
 
     Returns the index of the first frame with a coordinate that is not finite, −1 if there is none.
     """
@@ -73,9 +84,7 @@ def _bin_frames(
         inverse = 1.0 / length
         histogram = histograms[blocks[frame]]
         point_histogram = point_histograms[blocks[frame]]
-        centre = midplane_offset
-        for k in range(framework.shape[0]):
-            centre += framework_weights[k] * z[framework[k]]
+        centre = midplane_offset + _weighted_sum(z, framework, framework_weights, 0, framework.shape[0])
         centres[frame] = centre
         for atom in range(z.shape[0]):
             fraction = _fraction(z[atom] - centre, inverse)
@@ -84,17 +93,16 @@ def _bin_frames(
             histogram[type_rows[atom] + min(int(fraction * bins), bins - 1)] += 1
         for ion in range(ion_species.shape[0]):
             species = ion_species[ion]
-            place = 0.0
-            for k in range(ion_starts[ion], ion_starts[ion + 1]):
-                place += ion_weights[k] * z[ion_atoms[k]]
+            place = _weighted_sum(z, ion_atoms, ion_weights, ion_starts[ion], ion_starts[ion + 1])
             fraction = _fraction(place - centre, inverse)
             place = (fraction - 0.5) * length
             label = 0
             for k in range(edges.shape[1]):
                 label += place >= edges[species, k]
-            inside = cores[species, label, 0] <= place < cores[species, label, 1]
             labels[frame, ion] = label
-            core_labels[frame, ion] = label if inside else -1
+            for width in range(cores.shape[0]):
+                inside = cores[width, species, label, 0] <= place < cores[width, species, label, 1]
+                core_labels[width, frame, ion] = label if inside else -1
             region_counts[frame, species, label] += 1
             point_histogram[species * bins + min(int(fraction * bins), bins - 1)] += 1
     return -1
@@ -134,5 +142,60 @@ def _scan_labels(
     return found
 
 
+def _place_points(
+    coordinates: NDArray[np.float32],
+    framework: NDArray[np.int64],
+    framework_weights: NDArray[np.float64],
+    offset: float,
+    ion_starts: NDArray[np.int64],
+    ion_atoms: NDArray[np.int64],
+    ion_weights: NDArray[np.float64],
+    points: NDArray[np.float64],
+) -> None:
+    """Write to ``points`` (F, ions) how far each ion is from the framework's centre plus ``offset``.
+
+    ``coordinates`` (F, N) are those along one axis; the rest is as in :func:`bin_frames`, to the last bit.
+    """
+    for frame in range(coordinates.shape[0]):
+        values = coordinates[frame]
+        centre = offset + _weighted_sum(values, framework, framework_weights, 0, framework.shape[0])
+        for ion in range(points.shape[1]):
+            place = _weighted_sum(values, ion_atoms, ion_weights, ion_starts[ion], ion_starts[ion + 1])
+            points[frame, ion] = place - centre
+
+
+def _add_pairs(
+    positions: NDArray[np.int32],
+    layers: NDArray[np.int16],
+    blocks: NDArray[np.int64],
+    lags: NDArray[np.int64],
+    first_target: int,
+    counts: NDArray[np.int64],
+    sums: NDArray[np.int64],
+    squares: NDArray[np.int64],
+) -> None:
+    """Add the displacements that end in one of the rows from ``first_target`` on.
+
+    ``positions`` (W, ions, 3) of equally spaced frames; ``layers`` (O, ions) and ``blocks`` (O,) of the first O
+    of them, which may be origins; ``lags`` (L,) in rows. ``counts`` (B, layers, L), ``sums`` and ``squares``
+    (B, layers, L, 3) are added to.
+    """
+    for target in range(first_target, positions.shape[0]):
+        for index in range(lags.shape[0]):
+            origin = target - lags[index]
+            if origin < 0 or origin >= layers.shape[0]:
+                continue
+            block = blocks[origin]
+            for ion in range(layers.shape[1]):
+                layer = layers[origin, ion]
+                counts[block, layer, index] += 1
+                for axis in range(3):
+                    step = np.int64(positions[target, ion, axis]) - np.int64(positions[origin, ion, axis])
+                    sums[block, layer, index, axis] += step
+                    squares[block, layer, index, axis] += step * step
+
+
 bin_frames = _compiled(_bin_frames)
+place_points = _compiled(_place_points)
+add_pairs = _compiled(_add_pairs)
 scan_labels = _compiled(_scan_labels)

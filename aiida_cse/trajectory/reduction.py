@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.trajectory.config import ReductionConfig
+from aiida_cse.trajectory.config import GRID, ReductionConfig
 from aiida_cse.trajectory.dcd import DcdFile, Frames, TrajectoryError
+from aiida_cse.trajectory.displacements import Samples
 from aiida_cse.trajectory.kernels import bin_frames
 from aiida_cse.trajectory.segments import Segment, SegmentPlan, plan_segments
+from aiida_cse.trajectory.selection import Selection
 from aiida_cse.trajectory.state import State
 
 __all__ = ["Progress", "Selection", "reduce_plan", "reduce_segments"]
@@ -28,49 +29,6 @@ _CHUNK_FRAMES = 4096
 _LENGTH_TOLERANCE = 1e-6
 #: how far the slab may be from where an earlier reduction saw it in the same frame, Å
 _CENTRE_TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The configuration as the arrays that the kernels take; see there."""
-
-    type_rows: NDArray[np.int64]
-    framework: NDArray[np.int64]
-    framework_weights: NDArray[np.float64]
-    ion_starts: NDArray[np.int64]
-    ion_atoms: NDArray[np.int64]
-    ion_weights: NDArray[np.float64]
-    ion_species: NDArray[np.int64]
-    edges: NDArray[np.float64]
-    cores: NDArray[np.float64]
-
-    @property
-    def ions(self) -> int:
-        """Number of ions of all species."""
-        return len(self.ion_species)
-
-    @classmethod
-    def from_config(cls, config: ReductionConfig) -> Selection:
-        """Select the framework and the ions; ions are numbered species by species, then by atom or molecule."""
-        types = np.array(config.atom_types, dtype=np.int64)
-        masses = np.array(config.masses)[types - 1]
-        framework = np.flatnonzero(np.isin(types, config.framework))
-        groups = [_ions(config, name, types) for name in config.ions]
-        atoms = [ion for group in groups for ion in group]
-        flat = np.concatenate(atoms)
-        sizes = np.array([len(ion) for ion in atoms])
-        species = list(config.ions.values())
-        return cls(
-            type_rows=(types - 1) * config.bins,
-            framework=framework,
-            framework_weights=masses[framework] / masses[framework].sum(),
-            ion_starts=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-            ion_atoms=flat,
-            ion_weights=masses[flat] / np.repeat([masses[ion].sum() for ion in atoms], sizes),
-            ion_species=np.repeat(np.arange(len(groups)), [len(group) for group in groups]).astype(np.int64),
-            edges=np.array([one.edges[1:-1] for one in species]),
-            cores=np.array([_open_ended(one.cores) for one in species]),
-        )
 
 
 def reduce_segments(
@@ -142,6 +100,7 @@ class _Stream:
         self._progress = progress
         self._total = total
         self._done = 0
+        self._range = config.displacement_range
 
     def reduce(self, plan: SegmentPlan) -> State:
         state = State.empty(self._config, plan.start, plan.start + plan.frames, self._selection.ions)
@@ -158,8 +117,43 @@ class _Stream:
                             f"{segment.path}: {_frame(damaged + offset, segment, self._config)} has a "
                             "coordinate that is not finite"
                         )
+                    self._take_displacements(file, frames, segment, offset, state)
                     self._report(count)
         return state
+
+    def _take_displacements(
+        self, file: DcdFile, frames: Frames, segment: Segment, offset: int, state: State
+    ) -> None:
+        """Go on with the displacement frames among ``frames``, the first of which is ``offset`` in the segment."""
+        stride = self._config.displacement_frames
+        if stride is None:
+            return
+        start = segment.start + offset
+        first = -start % stride
+        numbers = np.arange(start + first, start + len(frames.lengths), stride)
+        if not len(numbers):
+            return
+        chosen = Frames(frames.coordinates[first::stride], frames.lengths[first::stride])
+        z = self._selection.place(chosen.coordinates, self._config.midplane_offset)
+        layers = self._selection.layers(z, chosen.lengths)
+        row = segment.first + offset + first
+        x, y = (
+            self._selection.place(file.read(row, len(numbers), axis, stride).coordinates, 0.0) for axis in (0, 1)
+        )
+        points = np.stack([x, y, z], axis=-1)
+        self._refuse_far(points, segment, numbers)
+        positions = np.rint(points * GRID).astype(np.int32)
+        state.displacements.follow(Samples(numbers, positions, layers), self._config, state.first_block)
+
+    def _refuse_far(self, points: NDArray[np.float64], segment: Segment, numbers: NDArray[np.int64]) -> None:
+        far = ~(np.abs(points) <= self._range)
+        if far.any():
+            row, ion, axis = np.argwhere(far)[0].tolist()
+            frame = _frame(int(numbers[row]) - segment.start, segment, self._config)
+            raise TrajectoryError(
+                f"{segment.path}: {frame} has an ion at {points[row, ion, axis]:g} Å from the slab along "
+                f"{'xyz'[axis]}, its displacements can be summed up to {self._range:g} Å"
+            )
 
     def _report(self, count: int) -> None:
         self._done += count
@@ -176,7 +170,7 @@ def _take(frames: Frames, start: int, selection: Selection, state: State) -> int
     rows = slice(start - state.start, start - state.start + count)
     numbers = np.arange(start, start + count)
     labels = np.empty((count, selection.ions), dtype=np.int8)
-    core_labels = np.empty_like(labels)
+    core_labels = np.empty((len(selection.cores), *labels.shape), dtype=np.int8)
     state.lengths[rows] = frames.lengths
     damaged: int = bin_frames(
         frames.coordinates,
@@ -202,28 +196,9 @@ def _take(frames: Frames, start: int, selection: Selection, state: State) -> int
     )
     snapshots = numbers % state.config.snapshot_frames == 0
     state.tracks["snapshot"].follow(labels[snapshots], numbers[snapshots])
-    state.tracks["core"].follow(core_labels, numbers)
+    for track, own_labels in zip((state.tracks["core"], *state.core_tracks.values()), core_labels, strict=True):
+        track.follow(own_labels, numbers)
     return damaged
-
-
-def _ions(config: ReductionConfig, name: str, types: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the atoms of each ion of a species."""
-    species = config.ions[name]
-    atoms = np.flatnonzero(np.isin(types, species.types))
-    if species.point == "atom":
-        return list(atoms[:, None])
-    molecules = np.array(config.molecules, dtype=np.int64)[atoms]
-    order = np.argsort(molecules, kind="stable")
-    cuts = np.flatnonzero(np.diff(molecules[order])) + 1
-    return np.split(atoms[order], cuts)
-
-
-def _open_ended(cores: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Let the outermost cores reach to the periodic boundary, wherever it is."""
-    bounds = list(cores)
-    bounds[0] = (-np.inf, bounds[0][1])
-    bounds[-1] = (bounds[-1][0], np.inf)
-    return bounds
 
 
 def _check_lengths(frames: Frames, config: ReductionConfig, segment: Segment, offset: int) -> None:

@@ -2,13 +2,15 @@
 
 Merging the states of two halves gives the state of the whole, bit for bit, wherever the cut lies: histograms and
 counts are integers, what belongs to one frame depends on that frame alone, and the seam knows the first and the
-last label of each ion.
+last label of each ion and where the ions were within the longest lag of either end.
 """
 
 from __future__ import annotations
 
 import zipfile
-from dataclasses import Field, dataclass, fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,72 +19,20 @@ from numpy.typing import NDArray
 
 from aiida_cse.physics.regions import REGION_NAMES
 from aiida_cse.physics.transitions import RULES, Rule
+from aiida_cse.trajectory.blocks import join_blocks
 from aiida_cse.trajectory.config import ReductionConfig
-from aiida_cse.trajectory.kernels import scan_labels
+from aiida_cse.trajectory.displacements import DisplacementMoments, Displacements
+from aiida_cse.trajectory.tracks import Track
 
 __all__ = ["FORMAT", "State", "Track"]
 
 #: version of the layout of the file; a reader refuses others
-FORMAT = 1
+FORMAT = 2
 
 #: what numpy and zipfile raise for a file that is no whole archive of arrays
 _DAMAGED = (OSError, EOFError, AttributeError, KeyError, IndexError, TypeError, ValueError, zipfile.BadZipFile)
 
-_TRACK_FIELDS = ("first_labels", "first_frames", "last_labels", "events")
-
-
-@dataclass
-class Track:
-    """The ions' way through the labels of one rule.
-
-    Attributes
-    ----------
-    first_labels, first_frames, last_labels
-        (ions,) the first label of each ion, the frame where it had it, and its last label; −1 for none yet.
-    events
-        (E, 4) int64, sorted by frame and ion: frame, ion, from, to.
-    """
-
-    first_labels: NDArray[np.int8]
-    first_frames: NDArray[np.int64]
-    last_labels: NDArray[np.int8]
-    events: NDArray[np.int64]
-
-    @classmethod
-    def empty(cls, ions: int) -> Track:
-        """Return the track of ions of which nothing is known."""
-        unknown = np.full(ions, -1, dtype=np.int8)
-        return cls(unknown, np.full(ions, -1, dtype=np.int64), unknown.copy(), np.zeros((0, 4), np.int64))
-
-    def follow(self, labels: NDArray[np.int8], frames: NDArray[np.int64]) -> None:
-        """Go on with ``labels`` (F, ions) of the frames numbered ``frames`` (F,)."""
-        memory = (self.first_labels, self.first_frames, self.last_labels)
-        none = np.zeros((0, 4), dtype=np.int64)
-        found = scan_labels(labels, frames, *(array.copy() for array in memory), none)
-        events = np.zeros((found, 4), dtype=np.int64)
-        scan_labels(labels, frames, *memory, events)
-        self.events = np.concatenate([self.events, events])
-
-    def merge(self, later: Track) -> Track:
-        """Return this track followed by ``later``."""
-        labelled = later.first_labels >= 0
-        new = (self.last_labels < 0) & labelled
-        crossed = np.flatnonzero((self.last_labels >= 0) & labelled & (self.last_labels != later.first_labels))
-        seam = np.column_stack(
-            [
-                later.first_frames[crossed],
-                crossed,
-                self.last_labels[crossed],
-                later.first_labels[crossed],
-            ]
-        ).astype(np.int64)
-        events = np.concatenate([self.events, seam, later.events])
-        return Track(
-            first_labels=np.where(new, later.first_labels, self.first_labels),
-            first_frames=np.where(new, later.first_frames, self.first_frames),
-            last_labels=np.where(labelled, later.last_labels, self.last_labels),
-            events=events[np.lexsort((events[:, 1], events[:, 0]))],
-        )
+_ARRAYS = ("histograms", "point_histograms", "region_counts", "centres", "lengths")
 
 
 @dataclass
@@ -104,6 +54,10 @@ class State:
         (frames,) z of the slab's mid-plane in the trajectory, and length of the box, Å.
     tracks
         Per rule, the events and what a seam needs.
+    core_tracks
+        The same for the core rule with buffers that are ``config.core_scales`` × as wide, by scale.
+    displacements
+        Sums over the displacements and what a seam needs; see :meth:`displacement_moments`.
     """
 
     config: ReductionConfig
@@ -115,6 +69,8 @@ class State:
     centres: NDArray[np.float64]
     lengths: NDArray[np.float64]
     tracks: dict[Rule, Track]
+    core_tracks: dict[float, Track]
+    displacements: Displacements
 
     @property
     def frames(self) -> int:
@@ -150,6 +106,8 @@ class State:
             centres=np.zeros(stop - start),
             lengths=np.zeros(stop - start),
             tracks={rule: Track.empty(ions) for rule in RULES},
+            core_tracks={scale: Track.empty(ions) for scale in config.core_scales},
+            displacements=Displacements.empty(config, blocks, ions),
         )
 
     def merge(self, later: State) -> State:
@@ -171,13 +129,29 @@ class State:
             config=self.config,
             start=self.start,
             stop=later.stop,
-            histograms=_join_blocks(self.histograms, later.histograms, shift),
-            point_histograms=_join_blocks(self.point_histograms, later.point_histograms, shift),
+            histograms=join_blocks(self.histograms, later.histograms, shift),
+            point_histograms=join_blocks(self.point_histograms, later.point_histograms, shift),
             region_counts=np.concatenate([self.region_counts, later.region_counts]),
             centres=np.concatenate([self.centres, later.centres]),
             lengths=np.concatenate([self.lengths, later.lengths]),
-            tracks={rule: self.tracks[rule].merge(later.tracks[rule]) for rule in RULES},
+            tracks={rule: track.merge(later.tracks[rule]) for rule, track in self.tracks.items()},
+            core_tracks={
+                scale: track.merge(later.core_tracks[scale]) for scale, track in self.core_tracks.items()
+            },
+            displacements=self.displacements.merge(later.displacements, self.config, self.first_block, shift),
         )
+
+    def displacement_moments(self, name: str) -> DisplacementMoments:
+        """Return the moments of the displacements of the ions ``name`` per block, layer and lag.
+
+        Raises
+        ------
+        ValueError
+            There is no such species.
+        """
+        if name not in self.config.ions:
+            raise ValueError(f"name is {name!r}, it must be one of {', '.join(self.config.ions)}")
+        return self.displacements.moments(self.config, name)
 
     def check_config(self, config: ReductionConfig) -> None:
         """Raise ValueError, naming the first field that differs, where ``config`` is not that of this state."""
@@ -221,45 +195,48 @@ class State:
                     return cls.load(file)
             except (OSError, ValueError) as error:
                 raise ValueError(f"{path}: {error}") from error
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            config = ReductionConfig.model_validate_json(arrays.pop("config").tobytes())
-            return cls._from_arrays(config, arrays)
-        except _DAMAGED as error:
-            raise ValueError(f"is no state of a reduction: {error}") from error
+        with _refuse_damaged(), np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+            version = int(arrays["range"][0])
+        if version != FORMAT:
+            raise ValueError(
+                f"is a state of format {version}, this program reads format {FORMAT}; reduce the trajectory again"
+            )
+        with _refuse_damaged():
+            return cls._from_arrays(arrays)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         arrays: dict[str, NDArray[np.generic]] = {
             "range": np.array([FORMAT, self.start, self.stop], dtype=np.int64)
         }
-        arrays |= {field.name: getattr(self, field.name) for field in _array_fields()}
-        for rule, track in self.tracks.items():
-            arrays |= {f"{rule}_{name}": getattr(track, name) for name in _TRACK_FIELDS}
-        return arrays
+        arrays |= {name: getattr(self, name) for name in _ARRAYS}
+        for prefix, track in self._all_tracks().items():
+            arrays |= track.arrays(prefix)
+        return arrays | self.displacements.arrays()
+
+    def _all_tracks(self) -> dict[str, Track]:
+        return dict(self.tracks) | {f"core_{scale}": track for scale, track in self.core_tracks.items()}
 
     @classmethod
-    def _from_arrays(cls, config: ReductionConfig, arrays: dict[str, NDArray[np.generic]]) -> State:
-        version, start, stop = (int(number) for number in arrays["range"].tolist())
-        if version != FORMAT:
-            raise ValueError(f"format {version}, this program reads {FORMAT}")
+    def _from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> State:
+        _, start, stop = (int(number) for number in arrays["range"].tolist())
+        config = ReductionConfig.model_validate_json(arrays["config"].tobytes())
         if not len(arrays["centres"]) == len(arrays["lengths"]) == len(arrays["region_counts"]) == stop - start:
             raise ValueError(f"the arrays do not have the {stop - start} frames that it says")
-        tracks = {
-            rule: Track(**{name: arrays[f"{rule}_{name}"] for name in _TRACK_FIELDS})  # type: ignore[arg-type]
-            for rule in RULES
-        }
-        values = {field.name: arrays[field.name] for field in _array_fields()}
-        return cls(config=config, start=start, stop=stop, tracks=tracks, **values)  # type: ignore[arg-type]
+        return cls(
+            config=config,
+            start=start,
+            stop=stop,
+            tracks={rule: Track.from_arrays(arrays, rule) for rule in RULES},
+            core_tracks={scale: Track.from_arrays(arrays, f"core_{scale}") for scale in config.core_scales},
+            displacements=Displacements.from_arrays(arrays),
+            **{name: arrays[name] for name in _ARRAYS},
+        )
 
 
-def _array_fields() -> list[Field[object]]:
-    return [field for field in fields(State) if field.name not in ("config", "start", "stop", "tracks")]
-
-
-def _join_blocks(earlier: NDArray[np.int64], later: NDArray[np.int64], shift: int) -> NDArray[np.int64]:
-    """Add two stacks of blocks, the second of which starts ``shift`` blocks after the first."""
-    whole = np.zeros((shift + len(later), *earlier.shape[1:]), dtype=np.int64)
-    whole[: len(earlier)] += earlier
-    whole[shift:] += later
-    return whole
+@contextmanager
+def _refuse_damaged() -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGED as error:
+        raise ValueError(f"is no state of a reduction: {error}") from error

@@ -55,6 +55,9 @@ def config(**changes: Any) -> ReductionConfig:
         "block_ps": 0.2,
         "snapshot_ps": 0.06,
         "bins": 110,
+        "core_scales": (0.5, 1.5),
+        "displacement_ps": 0.06,
+        "lags_ps": (0.12, 0.3),
     }
     return default_config(**(settings | changes))
 

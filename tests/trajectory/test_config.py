@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from aiida_cse.physics.regions import SurfaceOffsets
-from aiida_cse.trajectory.config import ReductionConfig, whole_frames
+from aiida_cse.physics.regions import REGION_NAMES, SurfaceOffsets
+from aiida_cse.trajectory.config import ReductionConfig, sampling_stride, whole_frames
 from tests.trajectory.synthetic import config
 
 
@@ -31,6 +31,7 @@ def test_another_chemistry_gives_its_own_offsets() -> None:
     [
         ({"block_ps": 0.03}, "block_ps is 0.03 ps, it must be a multiple of the 0.02 ps of a frame"),
         ({"snapshot_ps": 0.0}, "snapshot_ps is 0 ps"),
+        ({"snapshot_ps": float("inf")}, "snapshot_ps is inf ps"),
         ({"box": (20.0, 20.0, 60.0)}, "box_half_length is 30 Å"),
         ({"cation": "Na"}, "species is 'Na'"),
         ({"framework": [9]}, "framework: no atom has one of the types"),
@@ -43,6 +44,16 @@ def test_another_chemistry_gives_its_own_offsets() -> None:
         ({"midplane_offset": float("nan")}, "midplane_offset"),
         ({"anion": "li", "offsets": {"li": SurfaceOffsets(2.0, 9.0)}}, "must differ by more than case"),
         ({"bins": 0}, "bins"),
+        ({"core_scales": (0.5, 0.5)}, r"core_scales are \(0.5, 0.5\), each must be there once and none be 1"),
+        ({"core_scales": (1,)}, r"core_scales are \(1.0,\)"),
+        ({"core_scales": (-1,)}, "core_scales.0"),
+        ({"core_scales": (2.3,)}, "core_scales of Li: 2.3 makes the core of layer_left empty, .* -32 to -23 Å"),
+        ({"core_scales": (7.7,)}, "core_scales of Li: 7.7 makes the core of layer_left empty"),
+        ({"lags_ps": (0.3, 0.12)}, r"lags are \(15, 6\), they must ascend"),
+        ({"lags_ps": (0.11,)}, "lags_ps is 0.11 ps, it must be a multiple of the 0.02 ps of a frame"),
+        ({"displacement_ps": 0.05}, "displacement_ps is 0.05 ps, it must be a multiple"),
+        ({"lags_ps": (0.1,)}, "lags: 5 frames is no multiple of displacement_frames 3"),
+        ({"block_ps": 2e9}, "displacement_frames is 3 in blocks of 100000000000 frames: .* could overflow"),
     ],
 )
 def test_wrong_settings_name_the_field(changes: dict[str, Any], match: str) -> None:
@@ -56,6 +67,10 @@ def test_wrong_settings_name_the_field(changes: dict[str, Any], match: str) -> N
         ("edges", (-55, -23, -32, 23, 32, 55), "they must ascend"),
         ("cores", ((-55, -33),) * 5, "cores: that of layer_left"),
         ("types", (), "types"),
+        ("layers", ("a", "b"), "layer_edges has 8 entries, 2 layers must have 3"),
+        ("layers", ("a",) * 7, "layers are .*, each name must be there once"),
+        ("layers", ("a b",), "layers.0"),
+        ("layer_edges", (-55, -32, -23, 15, -15, 23, 32, 55), "layer_edges are .*, they must ascend"),
         ("point", "oxygen", "point"),
     ],
 )
@@ -68,3 +83,49 @@ def test_wrong_species_name_the_field(field: str, value: object, match: str) -> 
 
 def test_whole_frames() -> None:
     assert whole_frames("block_ps", 1000.0, 0.1) == 10_000
+
+
+@pytest.mark.parametrize(("frames", "lags"), [(None, (5,)), (5, ())])
+def test_displacements_need_frames_and_lags(frames: int | None, lags: tuple[int, ...]) -> None:
+    made = config().model_dump() | {"displacement_frames": frames, "lags": lags}
+    with pytest.raises(ValueError, match=r"displacement_frames is .* give both, or neither"):
+        ReductionConfig.model_validate(made)
+
+
+def test_the_layers_of_the_cation_tell_the_surface_from_the_inside() -> None:
+    ions = config().ions
+    assert dict(zip(ions["Li"].layers, ions["Li"].layer_edges, strict=False)) == {
+        "bulk_left": -55.0,
+        "layer_left": -32.0,
+        "surface_left": -23.0,
+        "inside": -15.0,
+        "surface_right": 15.0,
+        "layer_right": 23.0,
+        "bulk_right": 32.0,
+    }
+    assert (ions["TFSI"].layers, ions["TFSI"].layer_edges) == (REGION_NAMES, ions["TFSI"].edges)
+
+
+def test_a_thin_slab_has_no_inside() -> None:
+    thin = config(half_thickness=4.0, core_scales=()).ions["Li"]
+    assert (thin.layers, thin.layer_edges) == (REGION_NAMES, thin.edges)
+
+
+@pytest.mark.parametrize(
+    ("lags", "given", "stride"),
+    [
+        ((500,), None, 10),
+        ((50, 200), None, 10),
+        ((24, 36), None, 6),
+        ((7,), None, 7),
+        ((500,), 4, 4),
+        ((), 4, None),
+    ],
+)
+def test_the_default_of_the_displacement_frames(lags: tuple[int, ...], given: int | None, stride: int) -> None:
+    assert sampling_stride(lags, given) == stride
+
+
+def test_scaled_cores() -> None:
+    cores = config().ions["Li"].scaled_cores(0.5)
+    assert cores == ((-55.0, -32.5), (-31.5, -24.5), (-22.0, 22.0), (24.5, 31.5), (32.5, 55.0))

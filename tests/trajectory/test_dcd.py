@@ -39,6 +39,14 @@ def test_each_axis_both_ways_of_reading(
         assert (frames.lengths == [20.0, 20.0, 110.0][axis]).all()
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_frames_that_are_apart(path: Path, axis: int) -> None:
+    with DcdFile(path) as file:
+        frames = file.read(1, 3, axis, stride=4)
+        assert np.array_equal(frames.coordinates, make(1, 12).positions[1:10:4, :, axis])
+        assert (frames.lengths == [20.0, 20.0, 110.0][axis]).all()
+
+
 def test_agrees_with_mdanalysis(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -106,6 +114,8 @@ def test_damage_names_the_frame(path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(TrajectoryError, match=r"frame 6 \(step 90\): its coordinates are damaged"):
             file.read(0, 12)
+        with pytest.raises(TrajectoryError, match=r"frame 6 \(step 90\): its coordinates are damaged"):
+            file.read(0, 4, stride=3)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from aiida_cse.trajectory.command import load_config, run_reduction
 from aiida_cse.trajectory.reduction import reduce_segments
-from aiida_cse.trajectory.state import State
+from aiida_cse.trajectory.state import FORMAT, State
 from tests.trajectory.synthetic import config, make, write_dcd
 
 
@@ -57,7 +57,7 @@ def test_damaged_files_are_refused(state: State, tmp_path: Path, damage: str) ->
 
 
 def test_other_archives_are_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "other.npz", range=[1, 0, 5])
+    np.savez(tmp_path / "other.npz", range=[FORMAT, 0, 5])
     with pytest.raises(ValueError, match=r"other.npz: is no state of a reduction"):
         State.load(tmp_path / "other.npz")
     with pytest.raises(ValueError, match=r"none.npz: .*No such file"):
@@ -70,8 +70,15 @@ def test_another_format_is_refused(state: State, tmp_path: Path) -> None:
     with np.load(path) as archive:
         arrays = {name: archive[name] for name in archive.files}
     for numbers, why in (
-        ([99, 0, 25], "format 99, this program reads 1"),
-        ([1, 0, 24], "do not have the 24 frames"),
+        (
+            [99, 0, 25],
+            r"state.npz: is a state of format 99, this program reads format 2; reduce the trajectory again",
+        ),
+        (
+            [1, 0, 25],
+            r"state.npz: is a state of format 1, this program reads format 2; reduce the trajectory again",
+        ),
+        ([FORMAT, 0, 24], "is no state of a reduction: the arrays do not have the 24 frames"),
     ):
         np.savez(path, **(arrays | {"range": np.array(numbers)}))
         with pytest.raises(ValueError, match=why):
