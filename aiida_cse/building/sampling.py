@@ -9,12 +9,14 @@ from pydantic import Field, model_validator
 
 from aiida_cse.lammps.system import System
 from aiida_cse.physics.regions import SurfaceOffsets
-from aiida_cse.trajectory.config import ReductionConfig, default_config
+from aiida_cse.trajectory.config import ReductionConfig, default_config, whole_frames
 from aiida_cse.validation import Number, StrictModel, nearest
 
 __all__ = ["LayerOffsets", "Sampling", "reduction_config"]
 
 Margin = Annotated[Number, Field(ge=0, le=50)]
+Scale = Annotated[Number, Field(gt=0, le=100)]
+Duration = Annotated[Number, Field(gt=0, le=1e9)]
 
 
 class LayerOffsets(StrictModel):
@@ -43,6 +45,10 @@ class Sampling(StrictModel):
     ``anion_point`` says which point stands for an anion: its centre of mass, or the one atom type
     ``anion_atom``. ``offsets`` says, by name of the ion, where its first layer lies; without an entry it is
     that of the published study, which knows Li and TFSI.
+
+    ``core_scales`` are further widths of the buffers of the core rule, in units of the given ones. Displacements
+    are taken over each of ``lags_ps``, from origins ``displacement_ps`` apart: by default ten frames, or as many
+    below as divide every lag. A lag longer than the run has no samples; without lags there are no displacements.
     """
 
     timestep_fs: float = Field(gt=0, le=4)
@@ -53,6 +59,26 @@ class Sampling(StrictModel):
     anion_point: Literal["centre_of_mass", "atom"] = "centre_of_mass"
     anion_atom: str | None = None
     offsets: dict[str, LayerOffsets] = Field(default_factory=dict)
+    core_scales: tuple[Scale, ...] = ()
+    displacement_ps: Duration | None = None
+    lags_ps: tuple[Duration, ...] = (1000.0,)
+
+    @model_validator(mode="after")
+    def _displacements_fit_the_frames(self) -> Sampling:
+        lags = [whole_frames("lags_ps", lag, self.frame_ps) for lag in self.lags_ps]
+        if lags != sorted(set(lags)):
+            msg = f"lags_ps are {', '.join(f'{lag:g}' for lag in self.lags_ps)}, they must ascend"
+            raise ValueError(msg)
+        if self.displacement_ps is None:
+            return self
+        stride = whole_frames("displacement_ps", self.displacement_ps, self.frame_ps)
+        for lag in lags:
+            if lag % stride:
+                msg = (
+                    f"lags_ps: {lag * self.frame_ps:g} is no multiple of displacement_ps {self.displacement_ps:g}"
+                )
+                raise ValueError(msg)
+        return self
 
 
 def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
@@ -99,6 +125,9 @@ def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
         block_ps=sampling.block_ps,
         snapshot_ps=sampling.snapshot_ps,
         bins=sampling.bins,
+        core_scales=sampling.core_scales,
+        displacement_ps=sampling.displacement_ps,
+        lags_ps=sampling.lags_ps,
         offsets=_offsets(sampling, (cation, anion)),
     )
 

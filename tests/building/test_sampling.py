@@ -82,3 +82,44 @@ def test_offsets_that_cannot_be_are_refused_by_their_field(layer: dict[str, Any]
 def test_offsets_survive_the_way_through_a_node() -> None:
     given = sampling(offsets={"FSI": LAYER})
     assert Sampling.model_validate(given.model_dump(mode="json")) == given
+
+
+def test_by_default_displacements_are_those_of_the_published_study() -> None:
+    config = reduction_config(interface(), sampling(frame_ps=2.0, block_ps=1000.0, snapshot_ps=1000.0))
+    assert (config.displacement_frames, config.lags) == (10, (500,))
+    assert config.core_scales == ()
+
+
+def test_displacements_and_core_widths_reach_the_configuration() -> None:
+    given = sampling(core_scales=[0.5, 1.5], displacement_ps=0.06, lags_ps=[0.06, 0.12])
+    config = reduction_config(interface(), given)
+    assert (config.core_scales, config.displacement_frames, config.lags) == ((0.5, 1.5), 3, (3, 6))
+    assert Sampling.model_validate(given.model_dump(mode="json")) == given
+    assert reduction_config(interface(), sampling(lags_ps=[])).displacement_frames is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"lags_ps": [0.05]}, "lags_ps is 0.05 ps, it must be a multiple of the 0.02 ps of a frame"),
+        ({"lags_ps": [0.2, 0.1]}, "lags_ps are 0.2, 0.1, they must ascend"),
+        ({"lags_ps": [0.1, 0.1]}, "lags_ps are 0.1, 0.1, they must ascend"),
+        ({"lags_ps": [-1]}, "'lags_ps.0' = -1"),
+        ({"lags_ps": [1e300]}, "'lags_ps.0' = 1e+300"),
+        ({"lags_ps": ["1"]}, "'lags_ps.0' = '1'"),
+        ({"displacement_ps": 0.03}, "displacement_ps is 0.03 ps, it must be a multiple"),
+        ({"displacement_ps": 0}, "'displacement_ps' = 0"),
+        ({"displacement_ps": 0.06, "lags_ps": [0.1]}, "lags_ps: 0.1 is no multiple of displacement_ps 0.06"),
+        ({"core_scales": [0]}, "'core_scales.0' = 0"),
+        ({"core_scales": [float("nan")]}, "'core_scales.0' = nan"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused_by_its_field(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        sampling(**changes)
+    assert sentence in explain(caught.value)
+
+
+def test_a_width_without_cores_is_refused() -> None:
+    with pytest.raises(ValueError, match="core_scales of Li: 3 makes the core of layer_left empty"):
+        reduction_config(interface(), sampling(core_scales=[3]))
