@@ -13,6 +13,7 @@ __all__ = [
     "centres",
     "count",
     "counts_array",
+    "finite",
     "finite_array",
     "finite_values",
     "nonnegative",
@@ -22,7 +23,15 @@ __all__ = [
     "probability",
     "real_values",
     "representable",
+    "whole_values",
 ]
+
+
+def finite(name: str, value: float) -> float:
+    """Return ``value``, a finite number."""
+    if not _is_finite(value):
+        raise ValueError(f"{name} is {value!r}, it must be a finite number")
+    return float(value)
 
 
 def positive(name: str, value: float) -> float:
@@ -79,6 +88,12 @@ def nonnegative_values(name: str, values: ArrayLike) -> NDArray[np.float64]:
     return _require(name, array, array >= 0, "it must be at least zero")
 
 
+def whole_values(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return ``values``, whole numbers of at least zero of any shape, as float64."""
+    array = nonnegative_values(name, values)
+    return _require(name, array, array == np.floor(array), "it must be a whole number")
+
+
 def broadcast(**arrays: NDArray[Any]) -> tuple[int, ...]:
     """Return the shape to which the arrays of these names broadcast."""
     try:
@@ -112,8 +127,9 @@ def counts_array(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -
 def centres(name: str, values: ArrayLike, minimum: int = 2) -> NDArray[np.float64]:
     """Return ``values``, the ascending and equally spaced centres of at least ``minimum`` bins."""
     array = finite_array(name, values, ndim=1, minimum=minimum)
-    width = (array[-1] - array[0]) / (len(array) - 1)
-    if not (width > 0 and np.allclose(np.diff(array), width, rtol=1e-6, atol=0)):
+    with np.errstate(over="ignore"):
+        steps, width = np.diff(array), (array[-1] - array[0]) / (len(array) - 1)
+    if not (0 < width < np.inf and np.allclose(steps, width, rtol=1e-6, atol=0)):
         raise ValueError(f"{name} must be ascending and equally spaced")
     return array
 
