@@ -124,6 +124,12 @@ def counts_array(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -
     return _require(name, array, array >= 0, "a count must not be negative")
 
 
+def whole_counts(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -> NDArray[Any]:
+    """Return ``values`` as float64 array of counts: whole numbers of at least zero."""
+    array = counts_array(name, values, ndim=ndim, minimum=minimum)
+    return _require(name, array, array == np.floor(array), "a count must be a whole number")
+
+
 def centres(name: str, values: ArrayLike, minimum: int = 2) -> NDArray[np.float64]:
     """Return ``values``, the ascending and equally spaced centres of at least ``minimum`` bins."""
     array = finite_array(name, values, ndim=1, minimum=minimum)
