@@ -10,7 +10,7 @@ from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.calculations.functions.equilibration import equilibration
 from aiida_cse.calculations.functions.populations import populations
-from aiida_cse.calculations.functions.profiles import density_profiles, free_energy
+from aiida_cse.calculations.functions.profiles import charge_integral, density_profiles, free_energy
 from aiida_cse.calculations.functions.transitions import transitions
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.reduction import CseReductionData
@@ -23,7 +23,7 @@ __all__ = ["AnalysisWorkChain"]
 
 
 class AnalysisWorkChain(ProtocolMixin, WorkChain):
-    """Populations, transitions, the verdict, density and free-energy profiles of one production."""
+    """Populations, transitions, the verdict and the profiles along z of one production."""
 
     protocol_name = "analysis"
 
@@ -54,12 +54,18 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
             cls.say_verdict,
             cls.density_profiles,
             cls.free_energy_profiles,
+            cls.charge_integral,
         )
         spec.output("populations", valid_type=orm.Dict, help="Mean number of ions per region with its error.")
         spec.output("transitions", valid_type=orm.Dict, help="Entries and exits by ion identity, per side; rates.")
         spec.output("equilibration", valid_type=orm.Dict, help="EC with its bound, and the verdict with reasons.")
         spec.output("density_profiles", valid_type=orm.ArrayData, help="Densities along z in Å^-3.")
         spec.output("free_energy_profiles", valid_type=orm.ArrayData, help="F along z in K, with bounds.")
+        spec.output(
+            "charge_integral",
+            valid_type=orm.ArrayData,
+            help="Charge between each end of the box and z, in e Å^-2.",
+        )
         spec.exit_code(342, "ERROR_ANALYSIS", message="{reason}")
 
     @classmethod
@@ -111,6 +117,10 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
     def free_energy_profiles(self) -> ExitCode | None:
         """Take the free energies along z."""
         return self._attach("free_energy_profiles", free_energy)
+
+    def charge_integral(self) -> ExitCode | None:
+        """Integrate the charge from both ends of the box."""
+        return self._attach("charge_integral", charge_integral)
 
     def _attach(self, output: str, function: Any) -> ExitCode | None:
         """Ask one question of the reduction and attach the answer, or stop with the reason why there is none."""

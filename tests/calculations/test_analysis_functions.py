@@ -22,6 +22,7 @@ FUNCTIONS = [
     ("cse.equilibration", orm.Dict, "equilibration"),
     ("cse.density_profiles", orm.ArrayData, "density_profiles"),
     ("cse.free_energy", orm.ArrayData, "free_energy_profiles"),
+    ("cse.charge_integral", orm.ArrayData, "charge_integral"),
 ]
 
 

@@ -50,7 +50,7 @@ def plain(value: Any) -> bool:
 def test_numbers_can_be_stored(results: dict[str, dict[str, Any]]) -> None:
     for part in ("populations", "transitions", "equilibration"):
         assert plain(results[part]), part
-    for part in ("density_profiles", "free_energy_profiles"):
+    for part in ("density_profiles", "free_energy_profiles", "charge_integral"):
         assert all(isinstance(item, np.ndarray) or plain(item) for item in results[part].values()), part
 
 

@@ -7,10 +7,11 @@ from aiida.engine import ExitCode, calcfunction
 
 from aiida_cse.calculations.functions.analysis import analysed
 from aiida_cse.data.reduction import CseReductionData
+from aiida_cse.trajectory.analysis.charge import charge_integrals as analyse_charge
 from aiida_cse.trajectory.analysis.density import density_profiles as analyse_density
 from aiida_cse.trajectory.analysis.free_energy import free_energy_profiles as analyse_free_energy
 
-__all__ = ["density_profiles", "free_energy"]
+__all__ = ["charge_integral", "density_profiles", "free_energy"]
 
 
 @calcfunction
@@ -35,3 +36,16 @@ def free_energy(reduction: CseReductionData, temperature: orm.Float, settings: o
     :param settings: what to leave out, and the level of the bounds, see AnalysisSettings.
     """
     return analysed(analyse_free_energy, reduction, temperature, settings)
+
+
+@calcfunction
+def charge_integral(
+    reduction: CseReductionData, temperature: orm.Float, settings: orm.Dict
+) -> orm.Data | ExitCode:
+    """Integrate the charge from each end of the box to the mid-plane of the slab.
+
+    :param reduction: the reduced production.
+    :param temperature: its temperature in K.
+    :param settings: what to leave out, see AnalysisSettings.
+    """
+    return analysed(analyse_charge, reduction, temperature, settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from aiida_cse.trajectory.analysis.charge import charge_integrals
 from aiida_cse.trajectory.analysis.density import density_profiles
 from aiida_cse.trajectory.analysis.equilibration import equilibration
 from aiida_cse.trajectory.analysis.free_energy import free_energy_profiles
@@ -23,6 +24,7 @@ ANALYSES: dict[str, Callable[[Subject], dict[str, Any]]] = {
     "equilibration": equilibration,
     "density_profiles": density_profiles,
     "free_energy_profiles": free_energy_profiles,
+    "charge_integral": charge_integrals,
 }
 
 

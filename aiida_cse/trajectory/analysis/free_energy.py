@@ -11,7 +11,8 @@ from aiida_cse.physics.profiles import free_energy_profile
 from aiida_cse.physics.regions import REFERENCE_OFFSET
 from aiida_cse.trajectory.analysis.bins import bin_centres, bin_volume
 from aiida_cse.trajectory.analysis.subject import Subject
-from aiida_cse.trajectory.config import IonSpecies, ReductionConfig
+from aiida_cse.trajectory.config import ReductionConfig
+from aiida_cse.trajectory.ions import IonSpecies
 
 __all__ = ["free_energy_profiles"]
 

@@ -14,8 +14,8 @@ from aiida_cse.physics.regions import REGION_NAMES
 from aiida_cse.physics.transitions import Exchange, Rule, exchange, transition_matrix
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.trajectory.analysis.window import Window
-from aiida_cse.trajectory.config import IonSpecies
-from aiida_cse.trajectory.reduction import Selection
+from aiida_cse.trajectory.ions import IonSpecies
+from aiida_cse.trajectory.selection import Selection
 from aiida_cse.trajectory.state import State
 
 __all__ = ["Ion", "IonTransitions", "Subject"]
