@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from aiida_cse.physics import checks
-from aiida_cse.physics.counting import poisson_lower
+from aiida_cse.physics.dispersion import burst_index
 from aiida_cse.physics.populations import drift_test
 
 __all__ = [
@@ -43,11 +43,15 @@ class NetFlux:
 
 @dataclass(frozen=True)
 class EquilibrationVerdict:
-    """A decision and, for each criterion, a sentence with its numbers."""
+    """A decision and, for each criterion, a sentence with its numbers.
+
+    ``burst_index`` tells how many events were worth one for the bound, 1 where they come one by one.
+    """
 
     equilibrated: bool
     coefficient: float
     lower_bound: float
+    burst_index: float
     reasons: tuple[str, ...]
 
 
@@ -63,7 +67,15 @@ def equilibration_coefficient(entries: float, exits: float, lam: float = 10.0) -
     return 2 * min(into, out) / (into + out + checks.positive("lam", lam))
 
 
-def equilibration_lower_bound(entries: float, exits: float, level: float = 0.975, lam: float = 10.0) -> float:
+def equilibration_lower_bound(
+    entries: float,
+    exits: float,
+    level: float = 0.975,
+    lam: float = 10.0,
+    *,
+    block_counts: ArrayLike | None = None,
+    ion_counts: ArrayLike | None = None,
+) -> float:
     """One-sided lower bound of the equilibration coefficient of the expected counts.
 
     It is the lower of two bounds. Near balance, the (1 − level) quantile of EC where the means of entries
@@ -75,32 +87,74 @@ def equilibration_lower_bound(entries: float, exits: float, level: float = 0.975
     no upper bound of this kind: EC is at its maximum at balance, so that the posterior lies below the
     truth there.
 
+    Events that come in bursts, as when one ion crosses to and fro, tell less than their number. Where the
+    counts per ion or per block vary more than independent events do (``burst_index`` D of
+    :mod:`~aiida_cse.physics.dispersion`, the larger of the two), S events count as S / D of weight D.
+
+    Parameters
+    ----------
+    entries, exits
+        Events, S_AB and S_BA of eq 5.
+    level
+        Level of the bound.
+    lam
+        λ of eq 5.
+    block_counts
+        (B, 2) entries and exits in each block of time of equal length. A burst shows if it is shorter than a
+        block.
+    ion_counts
+        (I, 2) entries and exits of each ion, those that never crossed among them. Bursts of any length show;
+        ions that are more active than others for good look like bursts too, and lower the bound.
+
     Raises
     ------
     ValueError
-        As :func:`equilibration_coefficient`, or ``level`` is not between 0 and 1.
+        As :func:`equilibration_coefficient`, ``level`` is not between 0 and 1, or the counts per block or ion
+        are no (n, 2) whole numbers of at least zero whose sums are ``entries`` and ``exits``.
     """
     into, out = checks.count("entries", entries), checks.count("exits", exits)
     tail = 1 - checks.probability("level", level)
     offset = checks.positive("lam", lam)
-    fewer, more = sorted((into, out))
-    if fewer == 0:
+    weight = _burst_index(into, out, block_counts, ion_counts)
+    if min(into, out) == 0:
         return 0.0
-    least = poisson_lower(fewer, level)
+    # counts and λ in units of the weight: EC does not change with the unit
+    return _lower_bound(into / weight, out / weight, tail, offset / weight)
+
+
+def _burst_index(into: int, out: int, block_counts: ArrayLike | None, ion_counts: ArrayLike | None) -> float:
+    """Return how many events are worth one: the largest burst index of what is given."""
+    weight = 1.0
+    for name, counts in (("block_counts", block_counts), ("ion_counts", ion_counts)):
+        if counts is not None:
+            table = checks.whole_counts(name, counts, ndim=2)
+            if table.shape[1] != 2:
+                raise ValueError(f"{name} has {table.shape[1]} columns, it must have 2: entries and exits")
+            sums = tuple(int(total) for total in table.sum(axis=0))
+            if sums != (into, out):
+                raise ValueError(
+                    f"{name} sums to {sums[0]} entries and {sums[1]} exits, it must sum to {into} and {out}"
+                )
+            weight = max(weight, burst_index(table))
+    return weight
+
+
+def _lower_bound(into: float, out: float, tail: float, offset: float) -> float:
+    fewer, more = sorted((into, out))
+    least = float(special.gammaincinv(fewer, tail))
     return min(_posterior_quantile(into, out, tail, offset), 2 * least / (least + more + offset))
 
 
-def _posterior_quantile(into: int, out: int, tail: float, offset: float) -> float:
+def _posterior_quantile(into: float, out: float, tail: float, offset: float) -> float:
     """Return the ``tail`` quantile of EC where both means have independent Jeffreys posteriors."""
-    posterior_in, posterior_out = stats.gamma(into + 0.5), stats.gamma(out + 0.5)
-    means = posterior_in.ppf((np.arange(_NODES) + 0.5) / _NODES)
+    means = special.gammaincinv(into + 0.5, (np.arange(_NODES) + 0.5) / _NODES)
 
     def probability_below(bound: float) -> float:
         # EC ≥ bound for out-means between these two, which cross where even balance does not reach the bound
         low = bound * (means + offset) / (2 - bound)
-        high = means * (2 - bound) / bound - offset
-        above = np.maximum(posterior_out.cdf(high) - posterior_out.cdf(low), 0)
-        return 1 - float(above.mean())
+        high = np.maximum(means * (2 - bound) / bound - offset, 0)
+        above = special.gammainc(out + 0.5, high) - special.gammainc(out + 0.5, low)
+        return 1 - float(np.maximum(above, 0).mean())
 
     if probability_below(_SMALLEST) >= tail:
         return 0.0
@@ -135,6 +189,8 @@ def equilibration_verdict(
     *,
     net_fluxes: ArrayLike | None = None,
     population: ArrayLike | None = None,
+    block_counts: ArrayLike | None = None,
+    ion_counts: ArrayLike | None = None,
     minimum_coefficient: float = 0.5,
     minimum_lower_bound: float = 0.25,
     bound_level: float = 0.975,
@@ -151,6 +207,9 @@ def equilibration_verdict(
         (B,) ΔN per block of time; without it the net flux is not judged.
     population
         (N,) number of ions in the region over time; without it the drift is not judged.
+    block_counts, ion_counts
+        (B, 2) and (I, 2) entries and exits per block and per ion; without them events are taken for
+        independent. See :func:`equilibration_lower_bound`.
     minimum_coefficient, minimum_lower_bound
         What EC and its one-sided lower bound must reach.
     bound_level
@@ -167,14 +226,18 @@ def equilibration_verdict(
     """
     alpha = checks.probability("significance", significance)
     coefficient = equilibration_coefficient(entries, exits, lam)
-    bound = equilibration_lower_bound(entries, exits, bound_level, lam)
+    bound = equilibration_lower_bound(
+        entries, exits, bound_level, lam, block_counts=block_counts, ion_counts=ion_counts
+    )
+    weight = _burst_index(int(entries), int(exits), block_counts, ion_counts)
+    bursts = f", in bursts of about {weight:.2g} events," if weight > 1 else ""
     criteria = [
         _at_least(
             f"equilibration coefficient {coefficient:.3f} ({entries} in, {exits} out)",
             coefficient,
             minimum_coefficient,
         ),
-        _at_least(f"its lower {100 * bound_level:g} % bound {bound:.3f}", bound, minimum_lower_bound),
+        _at_least(f"its lower {100 * bound_level:g} % bound {bound:.3f}{bursts}", bound, minimum_lower_bound),
     ]
     if net_fluxes is not None:
         criteria.append(_judge_net_flux(np.asarray(net_fluxes, dtype=np.float64), alpha))
@@ -184,6 +247,7 @@ def equilibration_verdict(
         equilibrated=all(passed for passed, _ in criteria),
         coefficient=coefficient,
         lower_bound=bound,
+        burst_index=weight,
         reasons=tuple(reason for _, reason in criteria),
     )
 
