@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "finite_values",
     "nonnegative",
     "nonnegative_values",
+    "one_of",
     "positive",
     "positive_values",
     "probability",
@@ -60,6 +62,13 @@ def count(name: str, value: float) -> int:
     if not (_is_finite(value) and value >= 0 and value == int(value)):
         raise ValueError(f"{name} is {value!r}, it must be a whole number of at least zero")
     return int(value)
+
+
+def one_of(name: str, value: str, choices: Collection[str]) -> str:
+    """Return ``value``, one of ``choices``."""
+    if not (isinstance(value, str) and value in choices):
+        raise ValueError(f"{name} is {value!r}, it must be one of {', '.join(choices)}")
+    return value
 
 
 def real_values(name: str, values: ArrayLike) -> NDArray[np.float64]:
