@@ -88,8 +88,10 @@ def _pattern(key: str) -> str:
 
 def _written() -> dict[str, set[str]]:
     """Return the keys of each node."""
-    analysed = {name: set(content) for name, content in analyse(_state(), 700.0).items()}
+    results = analyse(_state(), 700.0)
+    analysed = {name: set(content) for name, content in results.items()}
     return analysed | {
+        "a record of sensitivity": {key for record in results["transitions"]["sensitivity"] for key in record},
         "stages": _literals(collect_stages.__wrapped__) - {"first_step"},
         "a record of stages": set(_stage_record()),
         "results": _literals(LammpsStageParser._results) | _literals(LammpsStageParser._start_record),

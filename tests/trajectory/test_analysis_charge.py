@@ -63,7 +63,7 @@ def test_with_one_whole_block_there_is_no_error() -> None:
 
 
 def test_charge_reversal_is_found_on_its_side() -> None:
-    """Layers of alternating charge on the right make the integral change its sign there, one on the left does not."""
+    """Layers of alternating charge on the right make the integral change its sign there, not on the left."""
     z = (np.arange(110) + 0.5) - LENGTH / 2
     made = state(110, np.zeros((BLOCKS, 110), dtype=np.int64))
     li, nitrogen = (made.config.labels.index(label) for label in ("Li", "N"))

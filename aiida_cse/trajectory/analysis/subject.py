@@ -22,6 +22,30 @@ __all__ = ["Ion", "IonTransitions", "Subject"]
 
 
 @dataclass(frozen=True)
+class IonTransitions:
+    """The transitions of one species under one rule.
+
+    Attributes
+    ----------
+    events
+        (E, 4) int64: frame, ion, from, to.
+    matrix
+        (5, 5) int64, transitions from region i to region j.
+    sides
+        Entries to and exits from the region that counts, by ``left`` and ``right``.
+    """
+
+    events: NDArray[np.int64]
+    matrix: NDArray[np.int64]
+    sides: dict[str, Exchange]
+
+    @property
+    def both(self) -> Exchange:
+        """Entries and exits of both sides together."""
+        return self.sides["left"] + self.sides["right"]
+
+
+@dataclass(frozen=True)
 class Ion:
     """One species of ion.
 
@@ -65,29 +89,11 @@ class Ion:
         """Return those of the events (E, 4) by which an ion enters it."""
         return events[np.isin(events[:, 3], self.exchange_labels)]
 
-
-@dataclass(frozen=True)
-class IonTransitions:
-    """The transitions of one species under one rule.
-
-    Attributes
-    ----------
-    events
-        (E, 4) int64: frame, ion, from, to.
-    matrix
-        (5, 5) int64, transitions from region i to region j.
-    sides
-        Entries to and exits from the region that counts, by ``left`` and ``right``.
-    """
-
-    events: NDArray[np.int64]
-    matrix: NDArray[np.int64]
-    sides: dict[str, Exchange]
-
-    @property
-    def both(self) -> Exchange:
-        """Entries and exits of both sides together."""
-        return self.sides["left"] + self.sides["right"]
+    def transitions(self, events: NDArray[np.int64]) -> IonTransitions:
+        """Return those of the events (E, 4) of all ions that are of this species, and what they amount to."""
+        own = events[np.isin(events[:, 1], self.numbers)]
+        matrix = transition_matrix(own)
+        return IonTransitions(own, matrix, exchange(matrix, self.species.exchange))
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,7 @@ class Subject:
     def transitions(self, rule: Rule) -> dict[str, IonTransitions]:
         """Return the transitions of each species within the window."""
         events = self.window.events(self.state.tracks[rule].events, rule)
-        return {name: self._transitions(ion, events) for name, ion in self.ions.items()}
+        return {name: ion.transitions(events) for name, ion in self.ions.items()}
 
     def _counts(self, index: int, species: IonSpecies) -> dict[str, NDArray[np.int64]]:
         table = self.state.region_counts[self.window.rows, index].astype(np.int64)
@@ -155,9 +161,3 @@ class Subject:
         if species.initial_ceramic is not None:
             counts["excess"] = counts["ceramic"] - species.initial_ceramic
         return counts
-
-    @staticmethod
-    def _transitions(ion: Ion, events: NDArray[np.int64]) -> IonTransitions:
-        own = events[np.isin(events[:, 1], ion.numbers)]
-        matrix = transition_matrix(own)
-        return IonTransitions(own, matrix, exchange(matrix, ion.species.exchange))

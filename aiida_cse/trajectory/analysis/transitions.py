@@ -8,6 +8,7 @@ from aiida_cse.physics.counting import rate_interval
 from aiida_cse.physics.exposure import Exposure, count_exposed
 from aiida_cse.physics.regions import REGION_NAMES
 from aiida_cse.physics.transitions import RULES, Rule
+from aiida_cse.trajectory.analysis.sensitivity import sensitivity
 from aiida_cse.trajectory.analysis.subject import Ion, IonTransitions, Subject
 
 __all__ = ["transitions"]
@@ -36,6 +37,7 @@ def transitions(subject: Subject) -> dict[str, Any]:
         "condition_minimum_excess": subject.settings.minimum_excess,
         **by_rule[subject.settings.rule],
         "by_rule": by_rule,
+        "sensitivity": sensitivity(subject),
     }
 
 

@@ -105,11 +105,11 @@ class Window:
         """Return the number of frames between two looks of a rule: ``core`` looks at every frame."""
         return self.config.snapshot_frames if rule == "snapshot" else 1
 
-    def looks(self, rule: Rule, multiple: int = 1) -> NDArray[np.int64]:
-        """Return the numbers of the frames that a rule looks at, or of every ``multiple``-th from the first on."""
+    def looks(self, rule: Rule) -> NDArray[np.int64]:
+        """Return the numbers of the frames that a rule looks at."""
         stride = self.look_frames(rule)
         first = -(-self.begin // stride) * stride
-        return np.arange(first, self.stop, stride * multiple)
+        return np.arange(first, self.stop, stride)
 
     def events(self, events: NDArray[np.int64], rule: Rule) -> NDArray[np.int64]:
         """Return the events (E, 4) of a rule that were observed as a whole within the window."""
