@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -101,7 +102,8 @@ class ReductionConfig(FrozenModel):
         are at most twice the range apart.
         """
         origins = -(-self.block_frames // (self.displacement_frames or 1))
-        ions = max(sum(kind in one.types for kind in self.atom_types) for one in self.ions.values())
+        atoms = Counter(self.atom_types)
+        ions = max(sum(atoms[one] for one in set(species.types)) for species in self.ions.values())
         largest = math.isqrt((2**63 - 1) // (origins * ions)) // 2
         return min(largest, 2**30) / GRID
 

@@ -7,7 +7,7 @@ depend on how the frames are cut into chunks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numba
 import numpy as np
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 __all__ = ["add_pairs", "bin_frames", "place_points", "scan_labels"]
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
+def _compiled(function: Callable[..., Any], inline: Literal["never", "always"] = "never") -> Any:
     """Compile on first use, and keep the result on disk where there is a writable place for it."""
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, nogil=True, inline=inline)(function)
     except RuntimeError:
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, inline=inline)(function)
 
 
 def _fraction(z: float, inverse_length: float) -> Any:
@@ -41,7 +41,8 @@ def _weighted_sum(
 
 
 _fraction = _compiled(_fraction)
-_weighted_sum = _compiled(_weighted_sum)
+# a call would make the frame a tenth slower
+_weighted_sum = _compiled(_weighted_sum, inline="always")
 
 
 def _bin_frames(
@@ -73,8 +74,8 @@ def _bin_frames(
     because that is three times as fast; ``type_rows`` (N,) is where the row of each atom's type starts.
     The framework's centre is the sum of ``framework_weights`` × z. Ion p is the sum of ``ion_weights`` ×
     z over ``ion_atoms[ion_starts[p]:ion_starts[p + 1]]``. ``edges`` (species, regions − 1) inner
-    boundaries, ``cores`` (C, species, regions, 2) for C widths of the buffers. ``region_counts`` (F, species,
-    regions), ``labels`` (F, ions), ``core_labels`` (C, F, ions).
+    boundaries, ``cores`` (species, regions, W, 2) for W widths of the buffers. ``region_counts`` (F, species,
+    regions), ``labels`` (F, ions), ``core_labels`` (F, ions, W).
 
     Returns the index of the first frame with a coordinate that is not finite, −1 if there is none.
     """
@@ -100,9 +101,9 @@ def _bin_frames(
             for k in range(edges.shape[1]):
                 label += place >= edges[species, k]
             labels[frame, ion] = label
-            for width in range(cores.shape[0]):
-                inside = cores[width, species, label, 0] <= place < cores[width, species, label, 1]
-                core_labels[width, frame, ion] = label if inside else -1
+            for width in range(cores.shape[2]):
+                inside = cores[species, label, width, 0] <= place < cores[species, label, width, 1]
+                core_labels[frame, ion, width] = label if inside else -1
             region_counts[frame, species, label] += 1
             point_histogram[species * bins + min(int(fraction * bins), bins - 1)] += 1
     return -1

@@ -170,7 +170,7 @@ def _take(frames: Frames, start: int, selection: Selection, state: State) -> int
     rows = slice(start - state.start, start - state.start + count)
     numbers = np.arange(start, start + count)
     labels = np.empty((count, selection.ions), dtype=np.int8)
-    core_labels = np.empty((len(selection.cores), *labels.shape), dtype=np.int8)
+    core_labels = np.empty((*labels.shape, selection.cores.shape[2]), dtype=np.int8)
     state.lengths[rows] = frames.lengths
     damaged: int = bin_frames(
         frames.coordinates,
@@ -196,8 +196,8 @@ def _take(frames: Frames, start: int, selection: Selection, state: State) -> int
     )
     snapshots = numbers % state.config.snapshot_frames == 0
     state.tracks["snapshot"].follow(labels[snapshots], numbers[snapshots])
-    for track, own_labels in zip((state.tracks["core"], *state.core_tracks.values()), core_labels, strict=True):
-        track.follow(own_labels, numbers)
+    for width, track in enumerate((state.tracks["core"], *state.core_tracks.values())):
+        track.follow(core_labels[..., width], numbers)
     return damaged
 
 

@@ -54,7 +54,7 @@ class Selection:
             ion_weights=masses[flat] / np.repeat([masses[ion].sum() for ion in atoms], sizes),
             ion_species=np.repeat(np.arange(len(groups)), [len(group) for group in groups]).astype(np.int64),
             edges=np.array([one.edges[1:-1] for one in species]),
-            cores=np.array([[_open_ended(cores) for cores in width] for width in _widths(config)]),
+            cores=_cores(config),
             layer_edges=tuple(np.array(one.layer_edges[1:-1]) for one in species),
         )
 
@@ -89,13 +89,13 @@ class Selection:
         return layers
 
 
-def _widths(config: ReductionConfig) -> list[list[tuple[tuple[float, float], ...]]]:
-    """Return the cores of each species, for the core rule and for each scale of its buffers."""
-    species = list(config.ions.values())
-    return [
-        [one.cores for one in species],
-        *([one.scaled_cores(scale) for one in species] for scale in config.core_scales),
+def _cores(config: ReductionConfig) -> NDArray[np.float64]:
+    """Return (species, regions, widths, 2) bounds of the cores: of the core rule, then of each scale."""
+    widths = [
+        [_open_ended(cores) for cores in (species.cores, *map(species.scaled_cores, config.core_scales))]
+        for species in config.ions.values()
     ]
+    return np.ascontiguousarray(np.array(widths).swapaxes(1, 2))
 
 
 def _ions(config: ReductionConfig, name: str, types: NDArray[np.int64]) -> list[NDArray[np.int64]]:
