@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aiida_cse.physics.counting import poisson_interval, poisson_upper
 from aiida_cse.physics.equilibration import EquilibrationVerdict, equilibration_verdict
 from aiida_cse.trajectory.analysis.subject import Ion, IonTransitions, Subject
@@ -45,6 +48,7 @@ def _verdict(ion: Ion, found: IonTransitions, subject: Subject) -> Equilibration
         found.both.exits,
         net_fluxes=subject.window.net_fluxes(found.events, ion.exchange_labels),
         population=ion.counts[ion.species.exchange],
+        ion_counts=_ion_counts(ion, found, subject),
         minimum_coefficient=settings.minimum_coefficient,
         minimum_lower_bound=settings.minimum_lower_bound,
         bound_level=settings.bound_level,
@@ -53,11 +57,24 @@ def _verdict(ion: Ion, found: IonTransitions, subject: Subject) -> Equilibration
     )
 
 
+def _ion_counts(ion: Ion, found: IonTransitions, subject: Subject) -> NDArray[np.int64] | None:
+    """Return the entries and exits (I, 2) of those ions that were outside the region at some time.
+
+    The others could not enter. Deep in a crystal they are many, and beside them any ion that crosses twice would
+    look like a burst.
+    """
+    counts = ion.exchange_counts(found.events)
+    at_start = subject.labels_at_start(subject.settings.rule)[ion.numbers]
+    outside = ~np.isin(at_start, ion.exchange_labels) | counts.any(axis=1)
+    return counts[outside] if outside.any() else None
+
+
 def _of_ion(ion: Ion, found: IonTransitions, verdict: EquilibrationVerdict, subject: Subject) -> dict[str, Any]:
     key = ion.exchange_key
     return {
         f"ec_{key}": verdict.coefficient,
         f"ec_{key}_lower_bound": verdict.lower_bound,
+        f"burst_index_{key}": verdict.burst_index,
         f"s_total_{key}": found.both.total,
         f"s_total_{key}_interval": list(poisson_interval(found.both.total, subject.settings.level)),
         f"rate_in_{key}_upper_bound_per_s": _upper_rate(found, subject),

@@ -29,16 +29,18 @@ def populations(subject: Subject) -> dict[str, Any]:
     results = subject.facts
     for ion in subject.ions.values():
         columns = np.column_stack(list(ion.counts.values()))
-        for region, population in averages(columns, tuple(ion.counts)).items():
+        for region, population in averages(columns, tuple(ion.counts), level=subject.settings.level).items():
             results |= _entries(f"n_{ion.key}_{region}", population, subject.window)
         results[f"n_{ion.exchange_key}_stationary_after_ns"] = _stationary_after_ns(ion, subject.window)
     return results
 
 
 def _entries(key: str, population: Population, window: Window) -> dict[str, Any]:
+    constant = math.isnan(population.standard_error)
     return {
         key: population.mean,
-        f"{key}_error": population.standard_error if math.isfinite(population.standard_error) else None,
+        f"{key}_error": None if constant else population.standard_error,
+        f"{key}_interval": None if constant else list(population.interval),
         f"{key}_inefficiency_ps": population.inefficiency * window.frame_ns * 1000,
         f"{key}_samples": population.samples,
         f"{key}_blocks": list(population.block_means),

@@ -31,7 +31,7 @@ class AnalysisSettings(StrictModel):
     minimum_coefficient, minimum_lower_bound, bound_level, significance
         The criteria of the verdict; see :func:`~aiida_cse.physics.equilibration.equilibration_verdict`.
     level
-        Level of the intervals and bounds of rates and free energies.
+        Level of the intervals and bounds of populations, rates and free energies.
     """
 
     start_ns: float = Field(default=0.0, ge=0, allow_inf_nan=False)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.physics import checks
 from aiida_cse.physics.regions import REGION_NAMES
+from aiida_cse.physics.sensitivity import labels_from_events
 from aiida_cse.physics.transitions import Exchange, Rule, exchange, transition_matrix
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.trajectory.analysis.window import Window
@@ -89,6 +90,14 @@ class Ion:
         """Return those of the events (E, 4) by which an ion enters it."""
         return events[np.isin(events[:, 3], self.exchange_labels)]
 
+    def exchange_counts(self, events: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how often each ion entered it and left it, (ions, 2), in events (E, 4) of this species."""
+        counts = np.zeros((len(self.numbers), 2), dtype=np.int64)
+        for column, label in ((0, 3), (1, 2)):
+            crossed = events[np.isin(events[:, label], self.exchange_labels), 1]
+            np.add.at(counts[:, column], np.searchsorted(self.numbers, crossed), 1)
+        return counts
+
     def transitions(self, events: NDArray[np.int64]) -> IonTransitions:
         """Return those of the events (E, 4) of all ions that are of this species, and what they amount to."""
         own = events[np.isin(events[:, 1], self.numbers)]
@@ -152,6 +161,12 @@ class Subject:
         """Return the transitions of each species within the window."""
         events = self.window.events(self.state.tracks[rule].events, rule)
         return {name: ion.transitions(events) for name, ion in self.ions.items()}
+
+    def labels_at_start(self, rule: Rule) -> NDArray[np.int8]:
+        """Return the label that each ion of the state has under a rule when the window begins, (ions,)."""
+        track = self.state.tracks[rule]
+        labels: NDArray[np.int8] = labels_from_events(track.first_labels, track.events, [self.window.begin])[0]
+        return labels
 
     def _counts(self, index: int, species: IonSpecies) -> dict[str, NDArray[np.int64]]:
         table = self.state.region_counts[self.window.rows, index].astype(np.int64)
