@@ -140,8 +140,7 @@ class ReductionConfig(FrozenModel):
         if len({1.0, *self.core_scales}) != len(self.core_scales) + 1:
             raise ValueError(f"core_scales are {self.core_scales}, each must be there once and none be 1")
         for name, species in self.ions.items():
-            for scale in self.core_scales:
-                species.scaled_cores(scale, f"core_scales of {name}")
+            _refuse_empty_cores(species.regions(name), self.core_scales)
         return self
 
     @model_validator(mode="after")
@@ -166,6 +165,14 @@ class ReductionConfig(FrozenModel):
                 "sums of so many displacements could overflow; it must be larger or the blocks shorter"
             )
         return self
+
+
+def _refuse_empty_cores(regions: RegionSet, scales: Sequence[float]) -> None:
+    try:
+        for scale in scales:
+            regions.scaled_cores(scale)
+    except ValueError as error:
+        raise ValueError(f"core_scales: {error}") from error
 
 
 def whole_frames(name: str, duration_ps: float, frame_ps: float) -> int:

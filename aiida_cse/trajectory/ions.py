@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from aiida_cse.physics.regions import REGION_NAMES, RegionSet
+from aiida_cse.physics.regions import REGION_NAMES, Region, RegionSet
 
 __all__ = [
     "SURFACE_INSET",
@@ -83,26 +83,10 @@ class IonSpecies(FrozenModel):
             raise ValueError(f"layer_edges are {self.layer_edges}, they must ascend")
         return self
 
-    def scaled_cores(self, scale: float, field: str = "scale") -> tuple[tuple[float, float], ...]:
-        """Return the cores with buffers that are ``scale`` × as wide.
-
-        Raises
-        ------
-        ValueError
-            A core would be empty; names it and the ``field`` that the scale is from.
-        """
-        cores = []
-        for name, lower, upper, (low, high) in zip(
-            REGION_NAMES, self.edges, self.edges[1:], self.cores, strict=False
-        ):
-            scaled = lower + scale * (low - lower), upper - scale * (upper - high)
-            if scaled[0] >= scaled[1]:
-                raise ValueError(
-                    f"{field}: {scale:g} makes the core of {name} empty, for the buffers would meet within "
-                    f"{lower:g} to {upper:g} Å"
-                )
-            cores.append(scaled)
-        return tuple(cores)
+    def regions(self, name: str) -> RegionSet:
+        """Return the five regions; ``name`` is that of the species."""
+        parts = zip(REGION_NAMES, self.edges, self.edges[1:], self.cores, strict=False)
+        return RegionSet(name, tuple(Region(*part) for part in parts))
 
     @classmethod
     def from_regions(

@@ -91,9 +91,9 @@ class Selection:
 
 def _cores(config: ReductionConfig) -> NDArray[np.float64]:
     """Return (species, regions, widths, 2) bounds of the cores: of the core rule, then of each scale."""
+    regions = [species.regions(name) for name, species in config.ions.items()]
     widths = [
-        [_open_ended(cores) for cores in (species.cores, *map(species.scaled_cores, config.core_scales))]
-        for species in config.ions.values()
+        [_open_ended(one.scaled_cores(scale).cores) for scale in (1.0, *config.core_scales)] for one in regions
     ]
     return np.ascontiguousarray(np.array(widths).swapaxes(1, 2))
 

@@ -121,5 +121,5 @@ def test_what_cannot_be_sampled_is_refused_by_its_field(changes: dict[str, Any],
 
 
 def test_a_width_without_cores_is_refused() -> None:
-    with pytest.raises(ValueError, match="core_scales of Li: 3 makes the core of layer_left empty"):
+    with pytest.raises(ValueError, match="core_scales: scale is 3: layer_left of Li would have no core"):
         reduction_config(interface(), sampling(core_scales=[3]))

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from aiida_cse.physics.regions import REGION_NAMES, SurfaceOffsets
+from aiida_cse.physics.regions import REGION_NAMES, SurfaceOffsets, surface_regions
 from aiida_cse.trajectory.config import ReductionConfig, sampling_stride, whole_frames
-from tests.trajectory.synthetic import config
+from tests.trajectory.synthetic import HALF, LENGTH, config
 
 
 def test_defaults_are_those_of_the_published_slab() -> None:
@@ -47,8 +47,7 @@ def test_another_chemistry_gives_its_own_offsets() -> None:
         ({"core_scales": (0.5, 0.5)}, r"core_scales are \(0.5, 0.5\), each must be there once and none be 1"),
         ({"core_scales": (1,)}, r"core_scales are \(1.0,\)"),
         ({"core_scales": (-1,)}, "core_scales.0"),
-        ({"core_scales": (2.3,)}, "core_scales of Li: 2.3 makes the core of layer_left empty, .* -32 to -23 Å"),
-        ({"core_scales": (7.7,)}, "core_scales of Li: 7.7 makes the core of layer_left empty"),
+        ({"core_scales": (2.3,)}, "core_scales: scale is 2.3: layer_left of Li would have no core, .* below 2.25"),
         ({"lags_ps": (0.3, 0.12)}, r"lags are \(15, 6\), they must ascend"),
         ({"lags_ps": (0.11,)}, "lags_ps is 0.11 ps, it must be a multiple of the 0.02 ps of a frame"),
         ({"displacement_ps": 0.05}, "displacement_ps is 0.05 ps, it must be a multiple"),
@@ -126,6 +125,6 @@ def test_the_default_of_the_displacement_frames(lags: tuple[int, ...], given: in
     assert sampling_stride(lags, given) == stride
 
 
-def test_scaled_cores() -> None:
-    cores = config().ions["Li"].scaled_cores(0.5)
-    assert cores == ((-55.0, -32.5), (-31.5, -24.5), (-22.0, 22.0), (24.5, 31.5), (32.5, 55.0))
+def test_regions_of_a_species_are_those_it_was_made_from() -> None:
+    for name, species in config().ions.items():
+        assert species.regions(name) == surface_regions(HALF, LENGTH / 2, name)
