@@ -1,4 +1,4 @@
-"""How many ions are where, with the error of the mean."""
+"""How many ions are where, and which follow which."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from aiida_cse.physics.populations import Population, detect_equilibration
 from aiida_cse.physics.populations import populations as averages
+from aiida_cse.trajectory.analysis.correlation import anions_per_cation
 from aiida_cse.trajectory.analysis.subject import Ion, Subject
 from aiida_cse.trajectory.analysis.window import Window
 
@@ -19,12 +20,13 @@ _POINTS = 1000
 
 
 def populations(subject: Subject) -> dict[str, Any]:
-    """Return the mean number of each ion per region.
+    """Return the mean number of each ion per region, and whether the anions follow the cations.
 
     Returns
     -------
     dict
-        Per ion and region the mean, its standard error and what it rests on; numbers and lists.
+        Per ion and region the mean with its standard error and interval, and what it rests on; and as
+        :func:`~aiida_cse.trajectory.analysis.correlation.anions_per_cation`. Numbers and lists.
     """
     results = subject.facts
     for ion in subject.ions.values():
@@ -32,7 +34,7 @@ def populations(subject: Subject) -> dict[str, Any]:
         for region, population in averages(columns, tuple(ion.counts), level=subject.settings.level).items():
             results |= _entries(f"n_{ion.key}_{region}", population, subject.window)
         results[f"n_{ion.exchange_key}_stationary_after_ns"] = _stationary_after_ns(ion, subject.window)
-    return results
+    return results | anions_per_cation(subject)
 
 
 def _entries(key: str, population: Population, window: Window) -> dict[str, Any]:
