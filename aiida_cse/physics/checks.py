@@ -13,6 +13,7 @@ __all__ = [
     "broadcast",
     "centres",
     "count",
+    "count_between",
     "counts_array",
     "finite",
     "finite_array",
@@ -69,6 +70,13 @@ def one_of(name: str, value: str, choices: Collection[str]) -> str:
     if not (isinstance(value, str) and value in choices):
         raise ValueError(f"{name} is {value!r}, it must be one of {', '.join(choices)}")
     return value
+
+
+def count_between(name: str, value: float, low: int, high: int) -> int:
+    """Return ``value``, a whole number of at least ``low`` and at most ``high``."""
+    if not (_is_finite(value) and value == int(value) and low <= value <= high):
+        raise ValueError(f"{name} is {value!r}, it must be a whole number from {low} to {high}")
+    return int(value)
 
 
 def real_values(name: str, values: ArrayLike) -> NDArray[np.float64]:

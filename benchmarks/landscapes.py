@@ -1,0 +1,122 @@
+"""Ions that diffuse in an analytic landscape, as a Markov chain on a grid, for known barriers and rates.
+
+The landscape has the shape of the published one: a deep well in the ceramic, a barrier at its surface, the
+well of the first layer, and a flat bulk. A jump to the next bin is accepted by Metropolis' rule, so that the
+stationary distribution is exactly exp(−F/T), and rates follow from the transition matrix without sampling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Landscape", "Walk", "simulate"]
+
+Floats = NDArray[np.float64]
+
+#: Å, where F of the published study has its barrier and the minimum of the first layer
+TOP, WELL, SITE = 23.0, 28.0, 19.0
+#: Å, an ion is on one side of the barrier once it was below the first or above the second
+CORES = (21.0, 26.0)
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """F(z) / k_B in K: ``barrier`` above the layer's well, ``depth`` of the ceramic's well below the layer's.
+
+    ``bulk`` is F of the bulk above the layer's well. ``jumps`` attempts are made between two frames.
+    """
+
+    temperature: float
+    barrier: float
+    depth: float = 0.0
+    bulk: float = 1500.0
+    jumps: int = 40
+    width: float = 0.2
+
+    @cached_property
+    def z(self) -> Floats:
+        """Centres of the bins (bins,), Å."""
+        return np.arange(SITE - 3, 38.0, self.width) + self.width / 2
+
+    def free_energy(self, z: Floats) -> Floats:
+        """Return F (K) at z (Å), zero in the well of the first layer."""
+        towards_site = _cosine(z, TOP, SITE, self.barrier, -self.depth)
+        towards_well = _cosine(z, TOP, WELL, self.barrier, 0.0)
+        # as wide as makes the well symmetric about its minimum
+        end = WELL + (WELL - TOP) * np.sqrt(self.bulk / self.barrier)
+        towards_bulk = _cosine(z, end, WELL, self.bulk, 0.0)
+        inside = -self.depth + 2000.0 * np.maximum(SITE - z, 0) ** 2
+        energies = [inside, towards_site, towards_well, towards_bulk]
+        return np.select([z < SITE, z < TOP, z < WELL, z < end], energies, self.bulk)
+
+    @cached_property
+    def stationary(self) -> Floats:
+        """Probability of each bin (bins,)."""
+        weights = np.exp(-self.free_energy(self.z) / self.temperature)
+        return weights / weights.sum()
+
+    @cached_property
+    def step(self) -> Floats:
+        """Transition matrix (bins, bins) of one attempt."""
+        matrix = np.zeros((len(self.z), len(self.z)))
+        for i, j in [(i, i + 1) for i in range(len(self.z) - 1)]:
+            matrix[i, j] = 0.5 * min(1.0, self.stationary[j] / self.stationary[i])
+            matrix[j, i] = 0.5 * min(1.0, self.stationary[i] / self.stationary[j])
+        np.fill_diagonal(matrix, 1 - matrix.sum(axis=1))
+        return matrix
+
+    @cached_property
+    def frame(self) -> Floats:
+        """Transition matrix from frame to frame."""
+        return np.linalg.matrix_power(self.step, self.jumps)
+
+
+def _cosine(z: Floats, start: float, end: float, at_start: float, at_end: float) -> Floats:
+    return at_end + (at_start - at_end) * (1 + np.cos(np.pi * (z - start) / (end - start))) / 2
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Counts (blocks, bins) of independent ions, their crossings, and the mean number on the polymer's side."""
+
+    counts: NDArray[np.int64]
+    entries: int
+    exits: int
+    outside: float
+
+
+def simulate(landscape: Landscape, ions: int, frames: int, blocks: int, seed: Any) -> Walk:
+    """Let independent ions that start in equilibrium diffuse."""
+    rng = np.random.default_rng(seed)
+    start = rng.choice(len(landscape.z), size=ions, p=landscape.stationary)
+    cumulative = np.cumsum(landscape.frame, axis=1)
+    cores = np.searchsorted(landscape.z, CORES)
+    counts, crossings, outside = _walk(cumulative / cumulative[:, -1:], start, frames, blocks, cores, rng)
+    return Walk(counts, int(crossings[0]), int(crossings[1]), outside / frames)
+
+
+@numba.njit(cache=True)
+def _walk(cumulative, start, frames, blocks, cores, rng):  # type: ignore[no-untyped-def]
+    counts = np.zeros((blocks, cumulative.shape[0]), np.int64)
+    crossings = np.zeros(2, np.int64)
+    outside = 0
+    for ion in range(len(start)):
+        place = start[ion]
+        side = 0 if place < cores[0] else 1
+        for frame in range(frames):
+            place = np.searchsorted(cumulative[place], rng.random(), side="right")
+            counts[frame * blocks // frames, place] += 1
+            if side == 1 and place < cores[0]:
+                side = 0
+                crossings[0] += 1
+            elif side == 0 and place >= cores[1]:
+                side = 1
+                crossings[1] += 1
+            outside += side
+    return counts, crossings, outside
