@@ -12,12 +12,37 @@ from numpy.typing import NDArray
 from aiida_cse.trajectory.config import ReductionConfig
 
 
-def reduce_with_mdanalysis(path: Path, config: ReductionConfig) -> dict[str, NDArray[np.float64]]:
-    """Return per frame the histograms of types, the region counts, the centres and the labels of the ions."""
+def open_with_mdanalysis(path: Path, config: ReductionConfig) -> MDAnalysis.Universe:
+    """Return the atoms without a topology."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         universe = MDAnalysis.Universe.empty(config.natoms, trajectory=False)
         universe.load_new(str(path), format="DCD")
+    return universe
+
+
+def positions_with_mdanalysis(path: Path, config: ReductionConfig) -> NDArray[np.float64]:
+    """Return (frames, N, 3) unwrapped positions."""
+    universe = open_with_mdanalysis(path, config)
+    return np.array([frame.positions for frame in universe.trajectory], dtype=np.float64)
+
+
+def ions_in_slab(positions: NDArray[np.float64], config: ReductionConfig, name: str) -> NDArray[np.float64]:
+    """Return (frames, ions, 3) the centres of mass of the molecules of a species, in the frame of the slab."""
+    masses = np.array(config.masses)[np.array(config.atom_types) - 1]
+    slab = np.isin(config.atom_types, config.framework)
+    centre = np.average(positions[:, slab], axis=1, weights=masses[slab])
+    centre[:, 2] += config.midplane_offset
+    own = np.isin(config.atom_types, config.ions[name].types)
+    molecules = np.array(config.molecules)
+    ions = [own & (molecules == molecule) for molecule in np.unique(molecules[own])]
+    points = [np.average(positions[:, ion], axis=1, weights=masses[ion]) for ion in ions]
+    return np.stack(points, axis=1) - centre[:, None]
+
+
+def reduce_with_mdanalysis(path: Path, config: ReductionConfig) -> dict[str, NDArray[np.float64]]:
+    """Return per frame the histograms of types, the region counts, the centres and the labels of the ions."""
+    universe = open_with_mdanalysis(path, config)
     types = np.array(config.atom_types)
     masses = np.array(config.masses)[types - 1]
     molecules = np.array(config.molecules)

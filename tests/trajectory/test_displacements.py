@@ -18,6 +18,7 @@ from aiida_cse.trajectory.dcd import TrajectoryError
 from aiida_cse.trajectory.displacements import Displacements, Samples
 from aiida_cse.trajectory.reduction import reduce_segments
 from aiida_cse.trajectory.state import State
+from tests.trajectory.oracle import ions_in_slab, positions_with_mdanalysis
 from tests.trajectory.synthetic import (
     ANIONS,
     CATIONS,
@@ -69,28 +70,15 @@ def pieces(folder: Path, positions: NDArray[np.float32], cuts: set[int], setting
     return states
 
 
-def ions_of(positions: NDArray[np.float64], settings: ReductionConfig, name: str) -> NDArray[np.float64]:
-    """Return (frames, ions, 3) of a species in the frame of the slab."""
-    masses = np.array(settings.masses)[np.array(settings.atom_types) - 1]
-    slab = np.isin(settings.atom_types, settings.framework)
-    centre = np.average(positions[:, slab], axis=1, weights=masses[slab])
-    centre[:, 2] += settings.midplane_offset
-    own = np.isin(settings.atom_types, settings.ions[name].types)
-    molecules = np.array(settings.molecules)
-    ions = [own & (molecules == molecule) for molecule in np.unique(molecules[own])]
-    points = [np.average(positions[:, ion], axis=1, weights=masses[ion]) for ion in ions]
-    return np.stack(points, axis=1) - centre[:, None]
-
-
 # -- right ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["Li", "TFSI"])
-def test_agrees_with_a_plain_evaluation(path: Path, positions: NDArray[np.float32], name: str) -> None:
+def test_agrees_with_a_plain_evaluation(path: Path, name: str) -> None:
     moments = reduce_segments([path], CONFIG).displacement_moments(name)
     assert moments.layers == CONFIG.ions[name].layers
     assert moments.lags_ps == pytest.approx((0.06, 0.24, 0.48))
-    ions = ions_of(positions.astype(np.float64), CONFIG, name)
+    ions = ions_in_slab(positions_with_mdanalysis(path, CONFIG), CONFIG, name)
     place = (ions[..., 2] + LENGTH / 2) % LENGTH - LENGTH / 2
     layers = np.digitize(place, CONFIG.ions[name].layer_edges[1:-1])
     assert set(layers.flat) == set(range(len(moments.layers)))
@@ -244,14 +232,14 @@ def test_a_coordinate_that_is_not_finite_is_refused(positions: NDArray[np.float3
 # -- core widths ---------------------------------------------------------------------------------------------
 
 
-def test_core_widths_count_what_labels_of_these_cores_count(positions: NDArray[np.float32], path: Path) -> None:
+def test_core_widths_count_what_labels_of_these_cores_count(path: Path) -> None:
     made = config(core_scales=(0.5, 1.5))
     state = reduce_segments([path], made)
     found = {}
     for scale in (0.5, 1.0, 1.5):
         labels = []
         for name, margins in (("Li", (2.0, 3.0, 1.0, 1.0)), ("TFSI", (1.0, 1.0, 1.0, 1.0))):
-            z = ions_of(positions.astype(np.float64), made, name)[..., 2]
+            z = ions_in_slab(positions_with_mdanalysis(path, CONFIG), made, name)[..., 2]
             place = (z + LENGTH / 2) % LENGTH - LENGTH / 2
             offsets = SURFACE_OFFSETS[name]
             scaled = SurfaceOffsets(offsets.inner, offsets.outer, tuple(scale * one for one in margins))  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from aiida_cse.trajectory.dcd import DcdFile
 from aiida_cse.trajectory.reduction import reduce_segments
 from aiida_cse.trajectory.segments import plan_segments
 from tests.systems import TYPES, crystal_and_molecules
-from tests.trajectory.oracle import reduce_with_mdanalysis
+from tests.trajectory.oracle import ions_in_slab, positions_with_mdanalysis, reduce_with_mdanalysis
 
 pytestmark = pytest.mark.integration
 
@@ -81,6 +81,9 @@ def config() -> ReductionConfig:
         frame_steps=5,
         block_ps=0.05,
         snapshot_ps=0.01,
+        core_scales=(0.5,),
+        displacement_ps=0.01,
+        lags_ps=(0.05, 0.3),
     )
 
 
@@ -125,6 +128,19 @@ def test_agrees_with_a_loop_over_mdanalysis(uninterrupted: Path, config: Reducti
     assert np.array_equal(state.region_counts, oracle["regions"])
     expected = oracle["histograms"].sum(axis=0)
     assert np.abs(state.histograms.sum(axis=0) - expected).sum() <= 1e-5 * expected.sum()
+
+
+def test_displacements_agree_with_mdanalysis(uninterrupted: Path, config: ReductionConfig) -> None:
+    state = reduce_segments([uninterrupted], config)
+    positions = positions_with_mdanalysis(uninterrupted, config)
+    for name in config.ions:
+        moments = state.displacement_moments(name)
+        ions = ions_in_slab(positions, config, name)
+        for index, lag in enumerate(config.lags):
+            steps = (ions[lag:] - ions[:-lag])[:: config.displacement_frames]
+            assert moments.counts[..., index].sum() == steps[..., 0].size > 0
+            squares = moments.squares[:, :, index].sum(axis=(0, 1))
+            assert squares == pytest.approx((steps**2).sum(axis=(0, 1)), rel=1e-3)
 
 
 def test_molecules_that_cross_the_boundary_stay_whole(uninterrupted: Path, config: ReductionConfig) -> None:
