@@ -78,17 +78,17 @@ def state(frames: int = 60) -> State:
         return reduce_segments([path], config)
 
 
-def state_bytes(frames: int = 60) -> bytes:
-    """Return the file of :func:`state`."""
+def state_bytes(made: State | None = None) -> bytes:
+    """Return the file of a state, by default that of :func:`state`."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "state.npz"
-        state(frames).save(path)
+        (state() if made is None else made).save(path)
         return path.read_bytes()
 
 
-def reduction_node() -> CseReductionData:
-    """Return the reduction as a stored node."""
-    node = CseReductionData(io.BytesIO(state_bytes()))
+def reduction_node(made: State | None = None) -> CseReductionData:
+    """Return the reduction as a stored node, by default of :func:`state`."""
+    node = CseReductionData(io.BytesIO(state_bytes(made)))
     node.store()
     return node
 

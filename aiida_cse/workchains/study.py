@@ -29,6 +29,7 @@ RUN_OUTPUTS = (
     "equilibration",
     "density_profiles",
     "free_energy_profiles",
+    "charge_integral",
 )
 
 

@@ -38,7 +38,7 @@ def test_the_file_is_read_once_per_node() -> None:
 def test_another_file_is_another_state() -> None:
     node = CseReductionData(io.BytesIO(state_bytes()))
     assert node.get_state().frames == 60
-    with io.BytesIO(state_bytes(50)) as file:
+    with io.BytesIO(state_bytes(state(50))) as file:
         node.set_file(file)
     assert node.get_state().frames == 50
 

@@ -9,7 +9,7 @@ from aiida.engine import run_get_node
 from aiida.plugins import WorkflowFactory
 
 from aiida_cse.trajectory.analysis.everything import ANALYSES
-from tests.nodes import reduction_node
+from tests.nodes import reduction_node, state
 from tests.workchains.conftest import Make
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
@@ -44,6 +44,18 @@ def test_the_steps_share_one_reading_of_the_file(analysis: Callable[..., Any]) -
     state = process.inputs.reduction.get_state()
     assert process.populations() is None
     assert process.inputs.reduction.get_state() is state
+
+
+def test_a_step_without_an_answer_ends_it_and_what_came_before_stays(aiida_profile: object) -> None:
+    """No ion was ever seen in a bin, so that there is no density to take a free energy of."""
+    made = state()
+    made.point_histograms[:] = 0
+    inputs = {"reduction": reduction_node(made), "temperature": orm.Float(700), "settings": orm.Dict({})}
+    found, node = run_get_node(WorkflowFactory("cse.analysis"), **inputs)
+    assert node.exit_status == 342
+    assert node.exit_message.startswith("the reduction cannot be analysed: counts are all zero")
+    assert set(found) == {"populations", "transitions", "equilibration", "density_profiles"}
+    assert node.called[-1].exit_status == 336
 
 
 @pytest.mark.parametrize("step", ["populations", "transitions", "equilibration"])
