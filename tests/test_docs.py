@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from aiida_cse.building.recipe import Recipe, load_recipe
+from aiida_cse.trajectory.analysis.everything import analyse
+from tests.nodes import reduction_node, state
 
 if TYPE_CHECKING:
     from aiida.orm import InstalledCode
@@ -79,11 +81,32 @@ def test_the_overrides_of_the_how_to(number: int, lmp: InstalledCode, cse: Insta
     assert StudyWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None
 
 
-def test_the_settings_of_another_analysis(aiida_profile: object) -> None:
+@pytest.mark.parametrize(("number", "key", "value"), [(0, "rule", "core"), (1, "minimum_excess", 42)])
+def test_the_settings_of_another_analysis(number: int, key: str, value: object, aiida_profile: object) -> None:
     from aiida_cse.workchains.analysis import AnalysisWorkChain
 
-    (source,) = blocks(DOCS / "howto" / "reading-results.md", "yaml")
-    assert AnalysisWorkChain.get_protocol_inputs(None, yaml.safe_load(source))["settings"]["rule"] == "core"
+    overrides = yaml.safe_load(blocks(DOCS / "howto" / "reading-results.md", "yaml")[number])
+    builder = AnalysisWorkChain.get_builder_from_protocol(reduction_node(), 700.0, overrides=overrides)
+    assert AnalysisWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None
+    assert builder.settings[key] == value
+
+
+def test_the_single_question_of_the_how_to(aiida_profile: object) -> None:
+    (source,) = (
+        block for block in blocks(DOCS / "howto" / "reading-results.md", "python") if "CalculationFactory" in block
+    )
+    names: dict[str, Any] = {"PK": reduction_node().pk}
+    exec(compile(source, "reading-results.md", "exec"), names)
+    assert names["found"]["condition_minimum_excess"] == 42
+
+
+def test_the_keys_that_the_pages_name_are_written() -> None:
+    written = analyse(state(), 700.0)
+    for page, part in (("science/transitions.md", "transitions"), ("howto/reading-results.md", None)):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        named = set(re.findall(r"\b(?:s_in|rate_in|exposure)_[a-z_]+\b", text)) - {"exposure_"}
+        known = {key for name, content in written.items() if part in (name, None) for key in content}
+        assert named - known == set(), page
 
 
 def test_every_key_of_the_result_nodes_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
