@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .make
+# Modules of benchmarks/ that are run, not those that they share.
+BENCHMARKS := coverage
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint docs bench clean
@@ -15,7 +18,7 @@ help:
 	@echo "make test     the whole test suite (PYTEST_ARGS are passed on to pytest)"
 	@echo "make lint     ruff, mypy and the import floors"
 	@echo "make docs     the documentation as HTML in docs/_build/html"
-	@echo "make bench    the benchmarks"
+	@echo "make bench    the benchmarks (BENCH_ARGS are passed on to each: --quick)"
 	@echo "make clean    remove caches, stamps and built files (neither .venv nor .aiida)"
 
 $(STAMPS)/venv:
@@ -57,9 +60,9 @@ docs: $(STAMPS)/docs
 	AIIDA_PATH="$(CURDIR)/$(STAMPS)/aiida" $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 bench: $(STAMPS)/dev
-	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && \
-	  for script in benchmarks/bench_*.py; do \
-	    echo "== $$script"; AIIDA_PATH="$$folder" $(BIN)/python "$$script" || exit 1; \
+	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/.aiida" && \
+	  for name in $(BENCHMARKS); do \
+	    echo "== $$name"; AIIDA_PATH="$$folder" $(BIN)/python -m "benchmarks.$$name" $(BENCH_ARGS) || exit 1; \
 	  done
 
 clean:

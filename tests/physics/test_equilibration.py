@@ -40,6 +40,37 @@ def test_lower_bound_near_balance_is_the_quantile_of_the_posterior() -> None:
     assert equilibration_lower_bound(7, 8) == pytest.approx(sampled, abs=2e-3)
 
 
+def test_bursts_lower_the_bound_and_single_events_do_not() -> None:
+    clean = 7 * [[1, 1]] + 53 * [[0, 0]]
+    assert equilibration_lower_bound(7, 7, ion_counts=clean) == equilibration_lower_bound(7, 7)
+    assert equilibration_lower_bound(7, 7, block_counts=7 * [[1, 1]]) == equilibration_lower_bound(7, 7)
+    two_ions = [[4, 4], [3, 3]] + 58 * [[0, 0]]
+    one_ion = [[7, 7]] + 59 * [[0, 0]]
+    bounds = [equilibration_lower_bound(7, 7, ion_counts=counts) for counts in (clean, two_ions, one_ion)]
+    assert bounds[0] > 2 * bounds[1] > 2 * bounds[2] > 0
+    both = equilibration_lower_bound(7, 7, ion_counts=clean, block_counts=[[7, 7]] + 59 * [[0, 0]])
+    assert both == bounds[2]
+
+
+def test_bound_of_bursts_is_that_of_fewer_events_of_more_weight() -> None:
+    """42 events of one ion among 7 are worth one event, so λ in its units is 10 / 42."""
+    counts = [[42, 42]] + 6 * [[0, 0]]
+    found = equilibration_lower_bound(42, 42, ion_counts=counts)
+    assert found == pytest.approx(equilibration_lower_bound(1, 1, lam=10 / 42), abs=1e-9)
+
+
+def test_one_block_tells_nothing_about_bursts() -> None:
+    assert equilibration_lower_bound(7, 7, block_counts=[[7, 7]]) == equilibration_lower_bound(7, 7)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=30))
+@settings(deadline=None, max_examples=50)
+def test_counts_per_ion_never_raise_the_bound(counts: list[tuple[int, int]]) -> None:
+    entries, exits = np.sum(counts, axis=0).tolist()
+    bound = equilibration_lower_bound(entries, exits, ion_counts=counts)
+    assert 0 <= bound <= equilibration_lower_bound(entries, exits) + 1e-9
+
+
 @given(COUNTS, COUNTS, st.floats(0.1, 1e6))
 def test_coefficient_properties(entries: int, exits: int, lam: float) -> None:
     coefficient = equilibration_coefficient(entries, exits, lam)
@@ -97,6 +128,16 @@ def test_verdict_of_the_published_counts() -> None:
     assert verdict.reasons[0] == "equilibration coefficient 0.583 (7 in, 7 out) reaches 0.5"
 
 
+def test_verdict_sees_bursts() -> None:
+    counts = 2 * [[7, 7]] + 58 * [[0, 0]]
+    verdict = equilibration_verdict(14, 14, ion_counts=counts)
+    assert not verdict.equilibrated
+    assert verdict.burst_index == pytest.approx(6.88, abs=0.01)
+    assert "in bursts of about 6.9 events, is below 0.25" in verdict.reasons[1]
+    assert equilibration_verdict(14, 14, block_counts=14 * [[1, 1]]).equilibrated
+    assert equilibration_verdict(14, 14).burst_index == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -145,3 +186,40 @@ def test_bad_blocks_and_levels_are_named() -> None:
         equilibration_lower_bound(1, 1, 2)
     with pytest.raises(ValueError, match="significance is 0"):
         equilibration_verdict(1, 1, significance=0)
+
+
+@pytest.mark.parametrize("name", ["ion_counts", "block_counts"])
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ([[3, 2], [1, 1]], "sums to 4 entries and 3 exits, it must sum to 4 and 4"),
+        ([[4, 4, 0]], "has 3 columns, it must have 2: entries and exits"),
+        ([4, 4], "has 1 axes, it must have 2"),
+        ([[4.5, 4], [-0.5, 0]], r"\[1, 0\] is -0.5, a count must not be negative"),
+        ([[3.5, 4], [0.5, 0]], r"\[0, 0\] is 3.5, a count must be a whole number"),
+    ],
+)
+def test_bad_counts_are_named(name: str, counts: object, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} ?{message}"):
+        equilibration_lower_bound(4, 4, **{name: counts})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"^{name} ?{message}"):
+        equilibration_verdict(4, 4, **{name: counts})  # type: ignore[arg-type]
+
+
+BAD_COUNTS = st.one_of(
+    st.integers(max_value=-1), st.floats(0.01, 0.99), st.just(float("nan")), st.just(float("inf"))
+)
+BAD_LEVELS = st.one_of(st.floats(max_value=0), st.floats(min_value=1), st.just(float("nan")))
+
+
+@given(BAD_COUNTS, BAD_LEVELS)
+def test_whatever_is_wrong_is_named(count: float, level: float) -> None:
+    for call, name in (
+        (lambda: equilibration_lower_bound(count, 1), "entries"),
+        (lambda: equilibration_lower_bound(1, count), "exits"),
+        (lambda: equilibration_lower_bound(1, 1, level), "level"),
+        (lambda: equilibration_lower_bound(1, 1, lam=-abs(count)), "lam"),
+        (lambda: equilibration_verdict(1, 1, bound_level=level), "level"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} is "):
+            call()

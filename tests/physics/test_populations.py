@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
 from aiida_cse.physics.populations import (
     detect_equilibration,
@@ -38,6 +39,38 @@ def test_error_of_the_mean_covers() -> None:
     assert 0.90 <= covered / 200 <= 0.99
 
 
+def test_interval_of_two_samples_is_that_of_student() -> None:
+    low, high = populations([1.0, 4.0])["count"].interval
+    assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, 1) * 1.5)
+
+
+def test_interval_of_independent_samples() -> None:
+    found = populations(np.random.default_rng(3).normal(size=5000))["count"]
+    assert 4 <= found.degrees_of_freedom <= 7
+    assert found.interval[0] < found.mean < found.interval[1]
+
+
+def test_interval_widens_where_the_series_is_short_for_its_correlation() -> None:
+    rng = np.random.default_rng(5)
+    short = [populations(correlated(rng, 400, 0.99))["count"] for _ in range(20)]
+    long = [populations(correlated(rng, 40_000, 0.99))["count"] for _ in range(5)]
+    assert max(one.degrees_of_freedom for one in short) <= 2
+    assert min(one.degrees_of_freedom for one in long) >= 3
+    widths = [np.median([one.interval[1] - one.interval[0] for one in found]) for found in (short, long)]
+    assert widths[0] > 5 * widths[1]
+
+
+def test_a_symmetric_series_has_no_interval_of_zero_width() -> None:
+    low, high = populations([0, 1, 2, 2, 1, 0])["count"].interval
+    assert high - low >= 2 * np.std([0, 1, 2, 2, 1, 0], ddof=1) / np.sqrt(6) - 1e-12
+
+
+def test_level_of_the_interval() -> None:
+    series = correlated(np.random.default_rng(5), 500, 0.5)
+    widths = [np.ptp(populations(series, level=level)["count"].interval) for level in (0.5, 0.8, 0.95, 0.99)]
+    assert np.all(np.diff(widths) > 0)
+
+
 def test_columns_and_blocks() -> None:
     table = np.column_stack([np.arange(100), np.arange(100) % 2])
     found = populations(table, ("a", "b"), blocks=4)
@@ -49,6 +82,8 @@ def test_a_constant_series_does_not_claim_an_error_of_zero() -> None:
     found = populations([3, 3, 3, 3, 3])["count"]
     assert found.mean == 3
     assert np.isnan(found.standard_error)
+    assert np.isnan(found.interval).all()
+    assert found.degrees_of_freedom == 0
     assert found.samples == 1
 
 
@@ -73,7 +108,7 @@ def test_drift() -> None:
 def test_a_stationary_series_rarely_shows_a_drift() -> None:
     rng = np.random.default_rng(12)
     found = sum(drift_test(correlated(rng, 1000, 0.8)).p_value < 0.05 for _ in range(200))
-    assert found / 200 <= 0.12
+    assert found / 200 <= 0.1
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60))
@@ -82,6 +117,24 @@ def test_any_series_of_counts_has_a_population(series: list[int]) -> None:
     assert found.mean == pytest.approx(np.mean(series))
     assert 1 <= found.inefficiency <= len(series)
     assert found.samples == pytest.approx(len(series) / found.inefficiency)
+    if np.ptp(series) > 0:
+        assert found.interval[0] < found.mean < found.interval[1]
+
+
+@given(st.lists(st.integers(-5, 5), min_size=4, max_size=60))
+def test_any_series_can_be_tested_for_a_drift(series: list[int]) -> None:
+    found = drift_test(series)
+    assert 0 <= found.p_value <= 1
+    assert found.standard_error >= 0
+    mirrored = drift_test(series[::-1])
+    assert mirrored.p_value == pytest.approx(found.p_value, abs=1e-6)
+    assert mirrored.slope == pytest.approx(-found.slope, abs=1e-9)
+
+
+def test_a_drift_in_one_frame_in_two_hundred_is_no_rounding() -> None:
+    step = drift_test([1e6] * 100 + [1e6 + 1] * 100)
+    assert step.p_value < 0.05
+    assert step.slope == pytest.approx(0.0075, rel=0.01)
 
 
 def test_nothing_is_printed_about_optional_packages(capfd: pytest.CaptureFixture[str]) -> None:
@@ -99,5 +152,7 @@ def test_bad_input_is_named() -> None:
         populations([1, 2], ("a", "b"))
     with pytest.raises(ValueError, match="blocks is 0"):
         populations([1, 2], blocks=0)
+    with pytest.raises(ValueError, match="level is 1"):
+        populations([1, 2], level=1)
     with pytest.raises(ValueError, match="series has 3 values, it must have at least 4"):
         drift_test([1, 2, 3])

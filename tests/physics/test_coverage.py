@@ -1,0 +1,110 @@
+"""The benchmark of coverage in short: its simulators, its rows, and whether the intervals hold what they say."""
+
+import numpy as np
+import pytest
+
+from benchmarks.chains import autoregressive, expected_exchange, recrossing, simulate, two_state
+from benchmarks.coverage import CASES, main, measure
+from benchmarks.rows import Row
+
+EXPERIMENTS = 300
+ROWS = (
+    "rate: ions at equilibrium, 2 entries",
+    "rate: one busy ion, 7 entries",
+    "rate: ions that do not come back, 30 entries",
+    "rate: bursts, exposure in layer, 30 entries",
+    "rate: bursts, exposure of all ions, 30 entries",
+    "rate: seen at snapshots, 7 entries",
+    "ratio: ions at equilibrium, 7 and 2 entries",
+    "ratio: ions that do not come back, 30 and 7 entries",
+    "population: 10 ions, 3 inside, 20 correlation times",
+    "population: AR(1) and flicker, 50 correlation times",
+    "population: independent frames",
+    "EC bound: equilibrium, 7 + 7",
+    "EC bound: far from balance, 10 + 1",
+    "EC bound: on the way in",
+    "EC bound: long bursts, counts per ion",
+    "EC bound: long bursts taken for single events",
+    "EC bound: short bursts, counts per block",
+    "no drift: 60 ions, half inside, 20 correlation times",
+    "no net flux: 60 ions, half inside, 1 correlation time",
+)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_hold(name: str) -> None:
+    """Within four standard errors, for that few experiments."""
+    (row,) = measure([name], EXPERIMENTS)
+    assert row.margin >= -2 * np.sqrt(0.95 * 0.05 / EXPERIMENTS), str(row)
+
+
+def test_rows_have_names_of_their_own_and_repeat() -> None:
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names)
+    first, second = (list(measure(["rate: one busy ion"], 50)) for _ in range(2))
+    assert first == second
+    assert next(measure(["rate: one busy ion, 7"], 50)) == first[1]
+
+
+@pytest.mark.parametrize(
+    ("covered", "low", "high", "holds"),
+    [(950, 0.95, 1, True), (940, 0.95, 1, True), (930, 0.95, 1, False), (990, 0.93, 0.97, False)],
+)
+def test_a_row_holds_within_its_noise(covered: int, low: float, high: float, holds: bool) -> None:
+    row = Row("a", 1000, covered, 0.95, low, high)
+    assert row.holds is holds
+    assert ("FAILS" in str(row)) is not holds
+    assert row.margin == pytest.approx(
+        min(
+            covered / 1000 - low + 2 * np.sqrt(low * (1 - low) / 1000),
+            high + 2 * np.sqrt(high * (1 - high) / 1000) - covered / 1000 if high < 1 else np.inf,
+        )
+    )
+
+
+def test_no_promise_cannot_fail() -> None:
+    row = Row("a", 1000, 300, 0.95, 0.0, 1.0)
+    assert row.holds
+    assert "no promise" in str(row)
+
+
+def test_the_table_ends_with_its_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--experiments", "50", "--rows", "rate: one busy ion, 7"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 rows, 0 fail; worst margin +")
+    with pytest.raises(SystemExit) as ended:
+        main(["--experiments", "50", "--rows", "viscosity"])
+    assert ended.value.code == 2
+    assert "no row has 'viscosity' in its name" in capsys.readouterr().err
+
+
+def test_entries_and_exits_alternate_and_agree_with_the_population() -> None:
+    chain = recrossing(enter=3.0, leave=2.0, approach=1.0, depart=4.0)
+    seen = simulate(chain, np.random.default_rng(1), experiments=50, ions=7, time=5.0, frames=40)
+    assert np.abs(np.diff(seen.events, axis=2)).max() == 1
+    assert (seen.seen.sum(axis=2) <= seen.events.sum(axis=2)).all()
+    np.testing.assert_array_equal(seen.seen.sum(axis=1), seen.seen_blocks.sum(axis=1))
+    for events in (seen.events, seen.seen):
+        net = events.sum(axis=1) @ [1, -1]
+        np.testing.assert_array_equal(net, seen.inside[:, -1] - seen.inside[:, 0])
+
+
+@pytest.mark.parametrize("start", [None, np.array([0.0, 1.0])])
+def test_simulated_ions_do_as_their_rates_say(start: np.ndarray | None) -> None:
+    chain = two_state(0.7, 1.3)
+    setup = {"ions": 10, "time": 2.0, "frames": 20, "start": start}
+    seen = simulate(chain, np.random.default_rng(2), experiments=4000, **setup)
+    expected = expected_exchange(chain, **setup)
+    measured = seen.seen.sum(axis=1).mean(axis=0)
+    assert measured == pytest.approx(expected, abs=4 * np.sqrt(max(expected) / 4000))
+    rate = seen.events[:, :, 0].sum() / seen.exposure.sum()
+    assert rate == pytest.approx(chain.entry_rate, rel=0.02)
+    assert chain.stationary == pytest.approx([0.35, 0.65])
+    with pytest.raises(ValueError, match="frames is 15, it must be a multiple of blocks, 10"):
+        simulate(chain, np.random.default_rng(2), experiments=1, ions=1, time=1.0, frames=15)
+
+
+def test_autoregressive_series_have_their_correlation() -> None:
+    rng = np.random.default_rng(5)
+    series = autoregressive(rng, experiments=200, frames=500, correlation_time=4.0)
+    assert series.var() == pytest.approx(1, abs=0.05)
+    assert (series[:, 4:] * series[:, :-4]).mean() == pytest.approx(np.exp(-1), abs=0.05)
