@@ -76,6 +76,27 @@ class Landscape:
         """Transition matrix from frame to frame."""
         return np.linalg.matrix_power(self.step, self.jumps)
 
+    @cached_property
+    def layer(self) -> NDArray[np.bool_]:
+        """Which bins (bins,) are the first layer."""
+        return np.abs(self.z - WELL) <= WELL - TOP
+
+    @cached_property
+    def entry_rate(self) -> float:
+        """Entries per frame and ion in the first layer, under the core rule, exactly.
+
+        An ion at i came last from the outer core with the probability q_i that it would reach it first (the chain
+        is reversible), and q is linear in the transition matrix (Metzner, Schütte and Vanden-Eijnden, Multiscale
+        Model. Simul. 7, 1192 (2009)).
+        """
+        inner, outer = self.z < CORES[0], self.z >= CORES[1]
+        between = ~(inner | outer)
+        committor = outer.astype(np.float64)
+        system = np.eye(between.sum()) - self.frame[np.ix_(between, between)]
+        committor[between] = np.linalg.solve(system, self.frame[np.ix_(between, outer)].sum(axis=1))
+        flux = self.stationary * committor @ self.frame[:, inner]
+        return float(flux.sum() / self.stationary[self.layer].sum())
+
 
 def _cosine(z: Floats, start: float, end: float, at_start: float, at_end: float) -> Floats:
     return at_end + (at_start - at_end) * (1 + np.cos(np.pi * (z - start) / (end - start))) / 2

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from aiida_cse.physics import checks
-from aiida_cse.physics.posterior import BarrierData, CountData
+from aiida_cse.physics.posterior import CountData
 
-__all__ = ["Observation", "barrier_data", "by_label", "count_data"]
+__all__ = ["HotBarrier", "Observation", "by_label", "count_data", "hot_barrier"]
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,33 @@ def count_data(runs: Iterable[Observation]) -> CountData:
     return CountData(*rows.T)
 
 
-def barrier_data(runs: Iterable[Observation]) -> BarrierData:
-    """Return the barriers of those runs that have one."""
-    known = [
-        (run.temperature, run.barrier, run.barrier_error, run.lowering) for run in runs if run.barrier is not None
-    ]
-    return BarrierData(*np.array(known, dtype=np.float64).reshape(-1, 4).T)
+@dataclass(frozen=True)
+class HotBarrier:
+    """ΔE − T ΔS, a barrier without δ, K, at one temperature, K, with its standard error."""
+
+    temperature: float
+    barrier: float
+    error: float
+
+
+def hot_barrier(runs: Iterable[Observation]) -> HotBarrier | None:
+    """Return the barrier at the highest temperature that has one, as eq 10 wants it; None without any.
+
+    Those of several runs are averaged with the inverse squares of their errors as weights.
+    """
+    known = np.array(
+        [
+            (run.temperature, run.barrier + run.lowering, run.barrier_error)
+            for run in runs
+            if run.barrier is not None and run.barrier_error is not None
+        ]
+    )
+    if not len(known):
+        return None
+    temperature, barrier, error = known[known[:, 0] == known[:, 0].max()].T
+    precision = error**-2
+    return HotBarrier(
+        temperature=float(temperature[0]),
+        barrier=float(np.average(barrier, weights=precision)),
+        error=float(precision.sum() ** -0.5),
+    )

@@ -1,9 +1,8 @@
 """The posterior of an activation energy and of rates, from counts at several temperatures.
 
 The number of events at temperature T_r is Poisson with mean Γ(T_r) × exposure_r, and
-Γ(T) = A exp(−(ΔE − δ(T)) / T), eq 11 of Kozdra et al., PCCP 27, 24918 (2025), with A = κ ν exp(ΔS). Free-energy
-barriers ΔF(T_r) = ΔE − T_r ΔS − δ(T_r) with normal errors add to it where they were measured. Given ΔE, the rate
-has a Gamma distribution and ΔS a normal one, so that only ΔE needs a grid.
+Γ(T) = A exp(−(ΔE − δ(T)) / T), eq 11 of Kozdra et al., PCCP 27, 24918 (2025), with A = κ ν exp(ΔS). Given ΔE, the
+rate has a Gamma distribution, so that only ΔE needs a grid.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BarrierData", "CountData", "Draws", "draw", "is_bounded", "most_likely_counts"]
+__all__ = ["CountData", "Draws", "draw", "is_bounded", "most_likely_counts"]
 
 Floats = NDArray[np.float64]
 
@@ -50,34 +49,10 @@ class CountData:
 
 
 @dataclass(frozen=True)
-class BarrierData:
-    """Barriers ΔF with standard errors, and δ: all (R,), K; R may be 0."""
-
-    temperature: Floats
-    barrier: Floats
-    error: Floats
-    lowering: Floats
-
-    def entropy(self, energies: Floats) -> tuple[Floats, Floats]:
-        """Return the most likely ΔS (E,) for each energy, and −χ²/2 there."""
-        precision = self.error**-2
-        target = energies[:, None] - self.barrier - self.lowering
-        entropy = (precision * self.temperature * target).sum(axis=1) / self.entropy_precision
-        residual = target - entropy[:, None] * self.temperature
-        return entropy, -(precision * residual**2).sum(axis=1) / 2
-
-    @property
-    def entropy_precision(self) -> float:
-        """One over the variance of ΔS for a given energy."""
-        return float((self.temperature**2 / self.error**2).sum())
-
-
-@dataclass(frozen=True)
 class Draws:
-    """Samples (samples,) of ΔE (K), of ΔS and of ln A (s⁻¹); ΔS is NaN without a barrier."""
+    """Samples (samples,) of ΔE (K) and of ln A (A in s⁻¹)."""
 
     energy: Floats
-    entropy: Floats
     log_prefactor: Floats
 
     def log_rate(self, temperature: float, lowering: float) -> Floats:
@@ -87,38 +62,25 @@ class Draws:
 
 
 def draw(
-    counts: CountData,
-    barriers: BarrierData,
-    minimum_energy: float,
-    samples: int,
-    rng: np.random.Generator,
-    *,
-    extra: int | None = None,
+    counts: CountData, minimum_energy: float, samples: int, rng: np.random.Generator, *, extra: int | None = None
 ) -> Draws:
     """Draw from the posterior.
 
-    The prior is Jeffreys' for the counts, flat in ΔS, zero below ``minimum_energy``. With ``extra`` it is flat in
-    ΔE and in ln A instead, and observation number ``extra`` has one event more: at one temperature that gives
-    the upper end of Garwood's interval, and one event more elsewhere its lower end.
+    The prior is Jeffreys', and zero below ``minimum_energy``. With ``extra`` it is flat in ΔE and in ln A instead,
+    and observation number ``extra`` has one event more: at one temperature that gives the upper end of Garwood's
+    interval, and one event more elsewhere its lower end.
     """
     data = counts if extra is None else _with_event(counts, extra)
-    energies, weights = _energies(data, barriers, minimum_energy, jeffreys=extra is None)
+    energies, weights = _energies(data, minimum_energy, jeffreys=extra is None)
     cumulative = np.concatenate([[0.0], np.cumsum((weights[1:] + weights[:-1]) / 2)])
     energy = np.interp(rng.random(samples) * cumulative[-1], cumulative, energies)
     scale = np.exp(data.log_means(energy)).sum(axis=1)
     shape = data.events.sum() + (1.0 if extra is None else 0.0)
-    log_prefactor = np.log(rng.gamma(shape, size=samples) / scale) + energy * data.centre
-    entropy = np.full(samples, np.nan)
-    if len(barriers.barrier):
-        noise = rng.normal(0.0, barriers.entropy_precision**-0.5, samples)
-        entropy = barriers.entropy(energy)[0] + noise
-    return Draws(energy, entropy, log_prefactor)
+    return Draws(energy, np.log(rng.gamma(shape, size=samples) / scale) + energy * data.centre)
 
 
-def is_bounded(counts: CountData, barriers: BarrierData, extra: int | None = None) -> bool:
-    """Whether the data bound ΔE from above: not if all events were at the highest temperature."""
-    if len(np.unique(barriers.temperature)) > 1:
-        return True
+def is_bounded(counts: CountData, extra: int | None = None) -> bool:
+    """Whether the posterior bounds ΔE from above: not if all events were at the highest temperature."""
     data = counts if extra is None else _with_event(counts, extra)
     colder = data.temperature < data.temperature.max()
     # Jeffreys' prior falls off by itself, where there is a lower temperature at all
@@ -141,15 +103,13 @@ def _with_event(counts: CountData, index: int) -> CountData:
     return CountData(counts.temperature, events, counts.exposure, counts.lowering)
 
 
-def _energies(
-    counts: CountData, barriers: BarrierData, minimum: float, *, jeffreys: bool
-) -> tuple[Floats, Floats]:
+def _energies(counts: CountData, minimum: float, *, jeffreys: bool) -> tuple[Floats, Floats]:
     """Return a grid of energies where the posterior is, and its density there, not normalized."""
     low, high = minimum, minimum + _REACH * counts.temperature.max()
     # the density may be narrow against the first grid: look closer until it is well resolved
     for _ in range(4):
         energies = np.linspace(low, high, _POINTS)
-        logs = _log_density(energies, counts, barriers, jeffreys=jeffreys)
+        logs = _log_density(energies, counts, jeffreys=jeffreys)
         inside = np.flatnonzero(logs > logs.max() - _DEPTH)
         low, high = energies[max(inside[0] - 1, 0)], energies[min(inside[-1] + 1, _POINTS - 1)]
         if len(inside) > _POINTS // 4:
@@ -157,7 +117,7 @@ def _energies(
     return energies, np.exp(logs - logs.max())
 
 
-def _log_density(energies: Floats, counts: CountData, barriers: BarrierData, *, jeffreys: bool) -> Floats:
+def _log_density(energies: Floats, counts: CountData, *, jeffreys: bool) -> Floats:
     logs = counts.log_means(energies)
     largest = logs.max(axis=1)
     log_total = largest + np.log(np.exp(logs - largest[:, None]).sum(axis=1))
@@ -165,8 +125,6 @@ def _log_density(energies: Floats, counts: CountData, barriers: BarrierData, *, 
     density: Floats = logs @ counts.events - total_events * log_total
     if jeffreys:
         density = density + _log_information(logs, 1 / counts.temperature) / 2
-    if len(barriers.barrier):
-        density = density + barriers.entropy(energies)[1]
     return density
 
 

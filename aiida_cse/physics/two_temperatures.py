@@ -9,7 +9,7 @@ import numpy as np
 
 from aiida_cse.physics.counting import rate_ratio_interval
 from aiida_cse.physics.extrapolation import decompose_barrier
-from aiida_cse.physics.observations import Observation, barrier_data
+from aiida_cse.physics.observations import Observation, hot_barrier
 
 __all__ = ["TwoTemperatures", "two_temperatures"]
 
@@ -55,9 +55,9 @@ def two_temperatures(
         return None
     gamma = hot.rate / cold.rate
     # without a barrier ΔS is not known, and ΔE does not depend on it
-    barrier = 0.0 if hot.barrier is None else hot.barrier
-    delta = cold.lowering - hot.lowering
-    parts = decompose_barrier(barrier, gamma, hot.temperature, cold.temperature, delta)
+    barrier = 0.0 if hot.barrier is None else hot.barrier - hot.lowering
+    parts = decompose_barrier(barrier, gamma, hot.temperature, cold.temperature, cold.lowering - hot.lowering)
+    # eqs 9 and 10 have no δ at the higher temperature: there the energy is ΔE less that of ours
     energy = float(parts.energy)
     return TwoTemperatures(
         t_hot=hot.temperature,
@@ -92,11 +92,11 @@ class _Pool:
     def of(cls, runs: Sequence[Observation], temperature: float) -> _Pool:
         chosen = [run for run in runs if run.temperature == temperature]
         exposure = sum(run.exposure for run in chosen)
-        known = barrier_data(chosen)
+        known = hot_barrier(chosen)
         return cls(
             temperature=temperature,
             events=sum(run.events for run in chosen),
             exposure=exposure,
             lowering=sum(run.lowering * run.exposure for run in chosen) / exposure,
-            barrier=float(np.average(known.barrier, weights=known.error**-2)) if len(known.barrier) else None,
+            barrier=None if known is None else known.barrier,
         )

@@ -83,11 +83,22 @@ def test_many_events_give_the_law_that_made_them() -> None:
     assert found.p_value > 0.01
 
 
-def test_barriers_at_two_temperatures_narrow_the_energy() -> None:
-    cold = replace(COLD, barrier=7706 - 100 - 333.0, barrier_error=100)
-    without, with_both = paper(), joint_kinetics([HOT, cold], (400,), lowerings=(832,))
-    width = without.energy.high - without.energy.low
-    assert with_both.energy.high - with_both.energy.low < 0.5 * width
+def test_a_barrier_makes_the_entropy_and_leaves_the_rate_alone() -> None:
+    # visits of the top are those of ions that cross: no second source of what the entries say
+    cold = replace(COLD, barrier=5000.0, barrier_error=100)
+    with_both, without = (joint_kinetics([run, cold], (400,)) for run in (HOT, replace(HOT, barrier=7000.0)))
+    assert with_both.rates == without.rates
+    assert with_both.energy == without.energy
+    assert without.entropy.median - with_both.entropy.median == pytest.approx(706 / 700)
+
+
+def test_replicas_share_the_error_of_the_barrier() -> None:
+    runs = [
+        replace(HOT, events=4000, label=label, barrier=7706 + shift) for label, shift in (("a", 50), ("b", -50))
+    ]
+    cold = replace(COLD, events=2000)
+    one, two = (joint_kinetics([*some, cold]).entropy for some in (runs[:1], runs))
+    assert two.high - two.low < one.high - one.low
 
 
 def test_runs_that_contradict_the_law_are_noticed() -> None:

@@ -1,0 +1,185 @@
+"""Coverage of free-energy barriers and of rates that are extrapolated to 400 K."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from aiida_cse.physics.barriers import Barrier, SlowExchange, find_barrier
+from aiida_cse.physics.kinetics import Kinetics, joint_kinetics
+from aiida_cse.physics.observations import Observation
+from benchmarks.chains import simulate, two_state
+from benchmarks.landscapes import Landscape, Walk
+from benchmarks.landscapes import simulate as walk
+from benchmarks.rows import Case, Row, coverage_row
+
+__all__ = ["barrier_cases", "extrapolation_cases"]
+
+LEVEL = 0.95
+HOT, TARGET = 700.0, 400.0
+IONS, BLOCKS = 20, 100
+TOP_SEARCH, WELL_SEARCH = (20.5, 25.5), (25.5, 32.0)
+#: resampled profiles and draws; enough for a coverage, fewer than the default
+SAMPLES, DRAWS = 400, 4000
+#: these experiments are long: one for each so many that are asked for
+SHARE = 5
+#: name: barrier in K and frames, for about as many visits of the top
+VISITS = {1500: (3500.0, 60_000), 500: (3500.0, 20_000), 150: (5500.0, 60_000), 50: (5500.0, 20_000)}
+FEW_VISITS = {15: (5500.0, 6_000), 3: (7000.0, 8_000)}
+#: energy of the chains' law, K
+ENERGY = 6500.0
+#: temperatures and expected entries at the hottest one
+CHAINS = {
+    "123 entries": ((700.0, 600.0, 500.0), 100.0),
+    "36 entries at two temperatures": ((700.0, 600.0), 30.0),
+    "49 entries of replicas": ((700.0, 700.0, 600.0, 600.0), 20.0),
+}
+FEW_ENTRIES = {"9 entries": ((700.0, 600.0, 500.0), 7.0), "2 entries": ((700.0, 600.0, 500.0), 1.5)}
+NO_INTERVAL = "experiments without 30 independent visits give no interval and are left out"
+BOTH_BOUNDS = "both bounds together, each at 97.5 %"
+
+
+# -- barriers ------------------------------------------------------------------------------------------------
+
+
+def barrier_cases() -> list[Case]:
+    """Return the rows of barriers of ions that diffuse in a landscape; the truth is that of the landscape."""
+    cases = []
+    for visits, (height, frames) in VISITS.items():
+        name = f"barrier: about {visits} visits"
+        cases.append(Case(name, partial(_interval, name, height, frames)))
+    for visits, (height, frames) in FEW_VISITS.items():
+        name = f"barrier, lower bound: about {visits} visits"
+        cases.append(Case(name, partial(_bound, name, height, frames)))
+    return cases
+
+
+def _interval(name: str, height: float, frames: int, experiments: int, seed: np.random.SeedSequence) -> Row:
+    found = _barriers(height, frames, experiments, seed)
+    held = [one.interval[0] <= height <= one.interval[1] for one in found if np.isfinite(one.interval[0])]
+    return coverage_row(name, held, nominal=LEVEL, low=0.90, high=0.98, note=NO_INTERVAL)
+
+
+def _bound(name: str, height: float, frames: int, experiments: int, seed: np.random.SeedSequence) -> Row:
+    held = [one.lower_bound <= height for one in _barriers(height, frames, experiments, seed)]
+    return coverage_row(name, held, nominal=LEVEL, low=LEVEL)
+
+
+def _barriers(height: float, frames: int, experiments: int, seed: np.random.SeedSequence) -> list[Barrier]:
+    landscape = Landscape(HOT, height, depth=500)
+    seeds = seed.spawn(_number(experiments))
+    return [_barrier(landscape, walk(landscape, IONS, frames, BLOCKS, child)) for child in seeds]
+
+
+def _barrier(landscape: Landscape, seen: Walk) -> Barrier:
+    outside = min(max(seen.outside, 0.5), IONS - 0.5)
+    return find_barrier(
+        landscape.z,
+        seen.counts.sum(axis=0),
+        landscape.temperature,
+        top=TOP_SEARCH,
+        well=WELL_SEARCH,
+        block_counts=seen.counts,
+        exchange=SlowExchange(seen.entries + seen.exits, outside, IONS - outside),
+        samples=SAMPLES,
+    )
+
+
+# -- rates at 400 K ------------------------------------------------------------------------------------------
+
+
+def extrapolation_cases() -> list[Case]:
+    """Return the rows of rates at 400 K, from hotter ions whose entries alternate with exits."""
+    cases = []
+    for what, (temperatures, entries) in CHAINS.items():
+        name = f"rate at 400 K: {what}"
+        cases.append(Case(name, partial(_posterior, name, temperatures, entries)))
+    for what, (temperatures, entries) in FEW_ENTRIES.items():
+        name = f"rate at 400 K, bounds: {what}"
+        cases.append(Case(name, partial(_bounds, name, temperatures, entries)))
+    name = "rate at 400 K: from the trajectories"
+    cases.append(Case(name, partial(_from_trajectories, name)))
+    return cases
+
+
+def _posterior(
+    name: str, temperatures: Sequence[float], entries: float, experiments: int, seed: np.random.SeedSequence
+) -> Row:
+    rates = [found.rates[0].rate for found in _chains(temperatures, entries, experiments, seed)]
+    held = [rate.low <= _law(TARGET) <= rate.high for rate in rates]
+    return coverage_row(name, held, nominal=LEVEL, low=0.90, high=0.98)
+
+
+def _bounds(
+    name: str, temperatures: Sequence[float], entries: float, experiments: int, seed: np.random.SeedSequence
+) -> Row:
+    rates = [found.rates[0] for found in _chains(temperatures, entries, experiments, seed)]
+    held = [rate.lower_bound <= _law(TARGET) <= rate.upper_bound for rate in rates]
+    return coverage_row(name, held, nominal=LEVEL, low=LEVEL, note=BOTH_BOUNDS)
+
+
+def _law(temperature: float) -> float:
+    """Return the entry rate of the chains, 1 at the hottest temperature."""
+    return float(np.exp(-ENERGY * (1 / temperature - 1 / HOT)))
+
+
+def _chains(
+    temperatures: Sequence[float], entries: float, experiments: int, seed: np.random.SeedSequence
+) -> list[Kinetics]:
+    number = _number(experiments)
+    runs = []
+    for temperature, child in zip(temperatures, seed.spawn(len(temperatures)), strict=True):
+        chain = two_state(_law(temperature), _law(temperature) / 2)
+        time = entries / (IONS * chain.stationary[1])
+        seen = simulate(chain, np.random.default_rng(child), experiments=number, ions=IONS, time=time, frames=10)
+        runs.append((temperature, seen.events[:, :, 0].sum(axis=1), seen.exposure))
+    return [
+        joint_kinetics(
+            [Observation(t, int(events[i]), float(exposure[i]), conditioned=True) for t, events, exposure in runs],
+            (TARGET,),
+            samples=DRAWS,
+            seed=i,
+        )
+        for i in range(number)
+    ]
+
+
+def _from_trajectories(name: str, experiments: int, seed: np.random.SeedSequence) -> Row:
+    """Count entries and fit barriers at three temperatures, and predict the rate at a fourth."""
+    height, frames = 4000.0, 20_000
+    landscapes = [_scaled(temperature, height) for temperature in (700.0, 600.0, 500.0)]
+    truth = _scaled(TARGET, height).entry_rate
+    held = []
+    for child in seed.spawn(_number(experiments)):
+        grandchildren = child.spawn(len(landscapes))
+        runs = [
+            _observation(one, walk(one, IONS, frames, BLOCKS, grandchild))
+            for one, grandchild in zip(landscapes, grandchildren, strict=True)
+        ]
+        rate = joint_kinetics(runs, (TARGET,), samples=DRAWS).rates[0].rate
+        held.append(rate.low <= truth <= rate.high)
+    return coverage_row(name, held, nominal=LEVEL, low=0.90, high=0.98)
+
+
+def _scaled(temperature: float, height: float) -> Landscape:
+    """Return a landscape in which ions diffuse in proportion to T, so that the law of the rate is Arrhenius'."""
+    return Landscape(temperature, height, depth=500, jumps=round(40 * temperature / HOT))
+
+
+def _observation(landscape: Landscape, seen: Walk) -> Observation:
+    found = _barrier(landscape, seen)
+    known = np.isfinite(found.standard_error)
+    return Observation(
+        temperature=landscape.temperature,
+        events=seen.entries,
+        exposure=float(seen.counts[:, landscape.layer].sum()),
+        conditioned=True,
+        barrier=found.barrier if known else None,
+        barrier_error=found.standard_error if known else None,
+    )
+
+
+def _number(experiments: int) -> int:
+    return max(experiments // SHARE, 1)
