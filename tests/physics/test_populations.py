@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pymbar import timeseries
 from scipy import stats
 
 from aiida_cse.physics.populations import (
@@ -28,6 +29,14 @@ def test_inefficiency_of_a_known_process() -> None:
     series = correlated(np.random.default_rng(4), 20_000, 0.9)
     assert statistical_inefficiency(series) == pytest.approx(19, rel=0.2)
     assert statistical_inefficiency(np.random.default_rng(4).normal(size=2000)) == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("frames", [4, 5, 17, 400, 2500])
+@pytest.mark.parametrize("rho", [0.0, 0.9, 0.99])
+def test_inefficiency_is_that_of_pymbar(frames: int, rho: float) -> None:
+    series = correlated(np.random.default_rng(frames), frames, rho)
+    expected = timeseries.statistical_inefficiency(series)
+    assert statistical_inefficiency(series) == pytest.approx(min(expected, frames), rel=1e-9)
 
 
 def test_error_of_the_mean_covers() -> None:
@@ -138,7 +147,7 @@ def test_a_drift_in_one_frame_in_two_hundred_is_no_rounding() -> None:
 
 
 def test_nothing_is_printed_about_optional_packages(capfd: pytest.CaptureFixture[str]) -> None:
-    statistical_inefficiency(np.random.default_rng(0).normal(size=100))
+    detect_equilibration(np.random.default_rng(0).normal(size=100))
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
 
