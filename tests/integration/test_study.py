@@ -36,7 +36,7 @@ def test_a_study_has_a_run_for_every_temperature(study: WorkChainNode) -> None:
     for label in study.outputs.runs:
         assert set(study.outputs.runs[label]) == {
             "interface", "system", "reduction", "populations", "transitions", "equilibration", "density_profiles",
-            "free_energy_profiles",
+            "free_energy_profiles", "charge_integral",
         }  # fmt: skip
     assert set(study.outputs.stages) == {
         "ceramic", "electrolyte",
