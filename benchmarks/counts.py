@@ -77,7 +77,7 @@ def _rate(name: str, chain: Chain, setup: Setup, experiments: int, seed: np.rand
 
 
 def _snapshot_rate(name: str, mean: float, experiments: int, seed: np.random.SeedSequence) -> Row:
-    """Count at snapshots 0.2 residence times apart; the rate is that of being inside at the next snapshot."""
+    """Count at snapshots 0.1 residence times apart; the rate is that of being inside at the next snapshot."""
     frames, step = 100, 0.1
     chain = two_state(1.0, 1.0)
     chance = (1 - np.exp(-2 * step)) / 2

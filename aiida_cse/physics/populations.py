@@ -180,7 +180,7 @@ def drift_test(series: ArrayLike) -> Drift:
     The slope is that of least squares. Its standard error comes from how much of the K next Legendre
     polynomials is in the series, which are as slow as the trend but for a stationary series no part of it, and
     the p-value is Student's with K degrees of freedom. A stationary series of 20 correlation times or more
-    shows p < 0.05 in 5 % (measured: see ``benchmarks``), one of 5 in about 10 %, and one that is shorter than
+    shows p < 0.05 in 5 % (measured: see ``benchmarks``), one of 5 in about 9 %, and one that is no longer than
     its own correlation in up to 18 %.
 
     Raises
