@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarks.counts import bound_cases, rate_cases, ratio_cases
+from benchmarks.extrapolation import barrier_cases, extrapolation_cases
 from benchmarks.rows import HEADER, Case, Row
 from benchmarks.series import population_cases, stationarity_cases
 
@@ -25,6 +26,8 @@ CASES: tuple[Case, ...] = (
     *population_cases(),
     *bound_cases(),
     *stationarity_cases(),
+    *barrier_cases(),
+    *extrapolation_cases(),
 )
 
 EXPERIMENTS, QUICK, SEED = 10_000, 1_000, 20250718

@@ -17,7 +17,7 @@ FILENAME = "state.npz"
 class CseReductionData(SinglefileData):
     """Integer histograms, counts and seams of a trajectory; every analysis reads this, not the trajectory.
 
-    Attributes to query: ``frames``, ``first_step``, ``last_step`` and ``time_ps``.
+    Attributes to query: ``frames``, ``first_step``, ``last_step``, ``time_ps`` and ``lags_ps``.
     """
 
     #: the state, once it was read
@@ -33,6 +33,7 @@ class CseReductionData(SinglefileData):
                     "first_step": state.first_step,
                     "last_step": state.last_step,
                     "time_ps": state.frames * state.config.frame_ps,
+                    "lags_ps": [lag * state.config.frame_ps for lag in state.config.lags],
                 }
             )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, WorkChain
+from aiida.engine import ExitCode, WorkChain, if_
 from aiida.orm.nodes.data.base import to_aiida_type
 
+from aiida_cse.calculations.functions.barrier import barrier
 from aiida_cse.calculations.functions.equilibration import equilibration
+from aiida_cse.calculations.functions.mobility import displacement_variance
 from aiida_cse.calculations.functions.populations import populations
 from aiida_cse.calculations.functions.profiles import charge_integral, density_profiles, free_energy
 from aiida_cse.calculations.functions.transitions import transitions
@@ -23,7 +25,7 @@ __all__ = ["AnalysisWorkChain"]
 
 
 class AnalysisWorkChain(ProtocolMixin, WorkChain):
-    """Populations, transitions, the verdict and the profiles along z of one production."""
+    """Populations, transitions, the verdict, profiles along z, barriers and mobility of one production."""
 
     protocol_name = "analysis"
 
@@ -55,6 +57,8 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
             cls.density_profiles,
             cls.free_energy_profiles,
             cls.charge_integral,
+            cls.barrier,
+            if_(cls.has_displacements)(cls.displacement_variance),
         )
         spec.output("populations", valid_type=orm.Dict, help="Mean number of ions per region with its error.")
         spec.output("transitions", valid_type=orm.Dict, help="Entries and exits by ion identity, per side; rates.")
@@ -65,6 +69,15 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
             "charge_integral",
             valid_type=orm.ArrayData,
             help="Charge between each end of the box and z, in e Å^-2.",
+        )
+        spec.output(
+            "barrier", valid_type=orm.Dict, help="Barriers per side and together, ν, Γ of theory, and κ."
+        )
+        spec.output(
+            "displacement_variance",
+            valid_type=orm.ArrayData,
+            required=False,
+            help="Variance of the displacements per layer, lag and axis in Å^2, if the reduction kept any.",
         )
         spec.exit_code(342, "ERROR_ANALYSIS", message="{reason}")
 
@@ -121,6 +134,18 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
     def charge_integral(self) -> ExitCode | None:
         """Integrate the charge from both ends of the box."""
         return self._attach("charge_integral", charge_integral)
+
+    def barrier(self) -> ExitCode | None:
+        """Find the barriers."""
+        return self._attach("barrier", barrier)
+
+    def has_displacements(self) -> bool:
+        """Whether the reduction kept displacements."""
+        return bool(self.inputs.reduction.base.attributes.get("lags_ps", []))
+
+    def displacement_variance(self) -> ExitCode | None:
+        """Take the variance of the displacements."""
+        return self._attach("displacement_variance", displacement_variance)
 
     def _attach(self, output: str, function: Any) -> ExitCode | None:
         """Ask one question of the reduction and attach the answer, or stop with the reason why there is none."""

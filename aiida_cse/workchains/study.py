@@ -30,6 +30,8 @@ RUN_OUTPUTS = (
     "density_profiles",
     "free_energy_profiles",
     "charge_integral",
+    "barrier",
+    "displacement_variance",
 )
 
 

@@ -33,6 +33,8 @@ PLACEHOLDERS = {
     "<region>": "(bulk_left|layer_left|ceramic|layer_right|bulk_right|layer|bulk|excess)",
     "<exchange>": "(ceramic|layer)",
     "<side>": "(left|right)",
+    "<layer>": "(bulk_left|layer_left|surface_left|inside|ceramic|surface_right|layer_right|bulk_right)",
+    "<axis>": "(x|y|z)",
     "<label>": "(La|O|Li|N)",
 }
 

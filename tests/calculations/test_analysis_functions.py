@@ -23,6 +23,8 @@ FUNCTIONS = [
     ("cse.density_profiles", orm.ArrayData, "density_profiles"),
     ("cse.free_energy", orm.ArrayData, "free_energy_profiles"),
     ("cse.charge_integral", orm.ArrayData, "charge_integral"),
+    ("cse.barrier", orm.Dict, "barrier"),
+    ("cse.displacement_variance", orm.ArrayData, "displacement_variance"),
 ]
 
 

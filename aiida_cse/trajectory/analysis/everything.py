@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from aiida_cse.trajectory.analysis.barrier import barriers
 from aiida_cse.trajectory.analysis.charge import charge_integrals
 from aiida_cse.trajectory.analysis.density import density_profiles
+from aiida_cse.trajectory.analysis.displacement import displacement_variances
 from aiida_cse.trajectory.analysis.equilibration import equilibration
 from aiida_cse.trajectory.analysis.free_energy import free_energy_profiles
 from aiida_cse.trajectory.analysis.populations import populations
@@ -25,6 +27,8 @@ ANALYSES: dict[str, Callable[[Subject], dict[str, Any]]] = {
     "density_profiles": density_profiles,
     "free_energy_profiles": free_energy_profiles,
     "charge_integral": charge_integrals,
+    "barrier": barriers,
+    "displacement_variance": displacement_variances,
 }
 
 

@@ -11,7 +11,7 @@ from aiida_cse.physics.transitions import RULES, Rule
 from aiida_cse.trajectory.analysis.sensitivity import sensitivity
 from aiida_cse.trajectory.analysis.subject import Ion, IonTransitions, Subject
 
-__all__ = ["transitions"]
+__all__ = ["exposure_of", "transitions"]
 
 
 def transitions(subject: Subject) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _counts(ion: Ion, found: IonTransitions) -> dict[str, Any]:
 
 
 def _rates(ion: Ion, found: IonTransitions, rule: Rule, subject: Subject) -> dict[str, Any]:
-    exposure = _exposure(ion, found, rule, subject)
+    exposure = exposure_of(ion, found, rule, subject)
     key = f"rate_in_{ion.exchange_key}"
     return {
         f"exposure_{ion.exchange_key}_ion_ns": exposure.ion_time,
@@ -78,7 +78,7 @@ def _conditioned(found: dict[str, IonTransitions], rule: Rule, subject: Subject)
         if minimum is None:
             return {}
         raise ValueError(f"minimum_excess is {minimum}, it must be null: the slab started with none of the ions")
-    exposure = _exposure(ion, found[ion.name], rule, subject, minimum)
+    exposure = exposure_of(ion, found[ion.name], rule, subject, minimum)
     key = f"{ion.exchange_key}_conditioned"
     return {
         f"s_in_{key}": exposure.events,
@@ -88,10 +88,20 @@ def _conditioned(found: dict[str, IonTransitions], rule: Rule, subject: Subject)
     }
 
 
-def _exposure(
+def exposure_of(
     ion: Ion, found: IonTransitions, rule: Rule, subject: Subject, minimum_excess: int | None = None
 ) -> Exposure:
-    """Return the entries of an ion and the ns and ion·ns of its donors, while the excess was large enough."""
+    """Return the entries of an ion and the ns and ion·ns of its donors, while the excess was large enough.
+
+    Parameters
+    ----------
+    ion, found, rule
+        The ion and its transitions under this rule.
+    subject
+        The production.
+    minimum_excess
+        What counts is the time in which the excess is at least this; None for all of it.
+    """
     window = subject.window
     looks = window.looks(rule)
     if not len(looks):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from aiida_cse.trajectory.config import ReductionConfig
 from aiida_cse.trajectory.state import State
 
 __all__ = ["Window"]
+
+Number = TypeVar("Number", np.int64, np.float64)
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,9 @@ class Window:
         lengths: NDArray[np.int64] = np.bincount(blocks - blocks[0])
         return lengths
 
-    def blocks(self, histograms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the blocks of the window."""
-        return histograms[self.first_block :]
+    def blocks(self, values: NDArray[Number]) -> NDArray[Number]:
+        """Return those of the state's blocks (B, ...) that are of the window."""
+        return values[self.first_block :]
 
     @cached_property
     def whole(self) -> NDArray[np.int64]:
