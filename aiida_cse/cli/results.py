@@ -17,6 +17,7 @@ from rich.table import Table
 from aiida_cse.cli.render import duration
 from aiida_cse.cli.tree import ProcessTree
 from aiida_cse.lammps.script import LOG
+from aiida_cse.trajectory.analysis.kinetics import conclusions
 
 __all__ = ["TimeShare", "has_results", "print_results", "time_share"]
 
@@ -59,6 +60,9 @@ def print_results(node: ProcessNode, console: Console) -> None:
     for label, run in sorted(node.outputs.runs.items()):
         if "equilibration" in run:
             _print_verdict(label, run["equilibration"], console)
+    if "kinetics" in node.outputs:
+        for sentence in conclusions(node.outputs.kinetics.get_dict()):
+            console.print(sentence, soft_wrap=True)
     share = time_share(node)
     if share is not None:
         console.print(
@@ -161,6 +165,15 @@ def _result_cells(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                     yield name.format(_name(ion)), _with_error(number, error)
     if "transitions" in run and "equilibration" in run:
         yield from _exchange_cells(run["transitions"].get_dict(), run["equilibration"].get_dict())
+        if "barrier" in run:
+            yield from _barrier_cells(run["barrier"].get_dict(), run["equilibration"]["decided_by"])
+        if "displacement_variance" in run:
+            yield from _mobility_cells(run["displacement_variance"], run["equilibration"]["decided_by"])
+    if "charge_integral" in run:
+        changes = (
+            run["charge_integral"].base.attributes.get(f"sign_changes_{side}") for side in ("left", "right")
+        )
+        yield "charge reversals, left / right", " / ".join(map(str, changes))
 
 
 def _exchange_cells(transitions: dict[str, Any], found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -171,6 +184,30 @@ def _exchange_cells(transitions: dict[str, Any], found: dict[str, Any]) -> Itera
     if (bound := found["rate_upper_bound_per_s"]) is not None:
         yield "entries per second", f"< {bound:.2g}"
     yield "equilibrated", "yes" if found["equilibrated"] else "no"
+
+
+def _barrier_cells(found: dict[str, Any], ions: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for ion in ions:
+        key = f"barrier_{ion.lower()}"
+        error, bound = found.get(f"{key}_error_K"), found.get(f"{key}_lower_bound_K")
+        if error is not None:
+            yield f"barrier of {ion} (K)", f"{found[f'{key}_K']:.0f} ± {error:.0f}"
+        elif bound is not None:
+            yield f"barrier of {ion} (K)", f"> {bound:.0f}"
+        if (kappa := found.get(f"kappa_{ion.lower()}")) is not None:
+            low, high = found[f"kappa_{ion.lower()}_interval"]
+            yield f"κ of {ion}", f"{kappa:.2g} ({low:.2g} to {high:.2g})"
+
+
+def _mobility_cells(node: Any, ions: Iterable[str]) -> Iterator[tuple[str, str]]:
+    found = node.base.attributes.all
+    for ion in ions:
+        for layer, name in (("layer_right", "1st layer"), ("inside", "in the ceramic")):
+            value = found.get(f"variance_{ion.lower()}_{layer}_x_A2")
+            if value is not None:
+                error = found[f"variance_{ion.lower()}_{layer}_x_error_A2"]
+                title = f"Var(Δx) of {ion}, {name}, {found['lags_ps'][0]:g} ps (Å²)"
+                yield title, _with_error(value, error)
 
 
 def _print_verdict(label: str, equilibration: Any, console: Console) -> None:

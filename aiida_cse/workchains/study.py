@@ -1,4 +1,4 @@
-"""The study: both phases once, then an interface and a production for every temperature and replica."""
+"""The study: both phases once, an interface and a production per temperature and replica, and their kinetics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.calculations.build import validate_recipe
+from aiida_cse.calculations.functions.kinetics import kinetics
+from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.trajectory.analysis.kinetics import PARTS, KineticsSettings, conclusions
 from aiida_cse.workchains.builders import Codes, builder_inputs, recipe_node
 from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
@@ -66,6 +69,14 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             validator=_validate_replicas,
             help="How many productions, with seeds of their own, at each temperature.",
         )
+        spec.input(
+            "kinetics",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            default=lambda: orm.Dict(KineticsSettings().model_dump()),
+            validator=checked_by(KineticsSettings, "kinetics"),
+            help="Where the rate is wanted and how it is extrapolated: see KineticsSettings.",
+        )
         spec.expose_inputs(CeramicWorkChain, namespace="ceramic", exclude=("build.recipe", "seed"))
         spec.expose_inputs(
             ElectrolyteWorkChain, namespace="electrolyte", exclude=("build.recipe", "seed", "ceramic")
@@ -81,6 +92,8 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             cls.inspect_electrolyte,
             cls.run_interfaces,
             cls.run_productions,
+            cls.attach_runs,
+            cls.kinetics,
             cls.inspect_runs,
         )
         spec.output("ceramic", valid_type=CseSystemData, help="The equilibrated slab.")
@@ -89,6 +102,12 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             "runs",
             dynamic=True,
             help="Per temperature and replica, as `T0700_r1`: interface and the outputs of its production.",
+        )
+        spec.output(
+            "kinetics",
+            valid_type=orm.Dict,
+            required=False,
+            help="Energy, entropy and rates at other temperatures from the entries of all runs.",
         )
         spec.output_namespace("stages", valid_type=orm.Dict, dynamic=True, help="Stage records of each part.")
         spec.exit_code(350, "ERROR_PHASE", message="The {phase} <{pk}> failed with [{status}] {reason}")
@@ -116,8 +135,8 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         protocol
             Name of the protocol; see :meth:`get_available_protocols`.
         overrides
-            Changes to the protocol: ``temperatures``, ``replicas``, and those of each part under ``ceramic``,
-            ``electrolyte``, ``interface`` and ``production``; unknown keys are refused.
+            Changes to the protocol: ``temperatures``, ``replicas``, ``kinetics``, and those of each part under
+            ``ceramic``, ``electrolyte``, ``interface`` and ``production``; unknown keys are refused.
         options
             Scheduler options of all LAMMPS jobs.
 
@@ -135,6 +154,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         builder.recipe = node
         builder.temperatures = inputs["temperatures"]
         builder.replicas = inputs["replicas"]
+        builder.kinetics = inputs["kinetics"]
         for part, process in _PARTS.items():
             sub = process.get_builder_from_protocol(
                 codes=codes, recipe=node, protocol=name, overrides=parts[part], options=options
@@ -206,14 +226,35 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
                 self.report(f"{label}: no production: {error}")
         return waiting
 
+    def attach_runs(self) -> None:
+        """Attach the results of every run, as far as it came."""
+        for label, _, _ in self.ctx.runs:
+            self._attach_run(label, self.ctx[f"interface_{label}"], self.ctx.get(f"production_{label}"))
+
+    def kinetics(self) -> None:
+        """Extrapolate the rate from the runs that were analysed, and say what was found."""
+        runs = {
+            label: {name: results[name] for name in PARTS}
+            for label, results in self.outputs.get("runs", {}).items()
+            if all(name in results for name in PARTS)
+        }
+        if not runs:
+            return
+        found: Any
+        found, node = kinetics.run_get_node(settings=self.inputs.kinetics, **runs)
+        if not node.is_finished_ok:
+            self.report(f"no kinetics: {node.exit_message}")
+            return
+        self.out("kinetics", found)
+        for sentence in conclusions(found.get_dict()):
+            self.report(sentence)
+
     def inspect_runs(self) -> ExitCode | None:
-        """Attach the results of every run; say which failed."""
+        """Say which runs failed."""
         failed = []
         for label, _, _ in self.ctx.runs:
-            interface = self.ctx[f"interface_{label}"]
             production = self.ctx.get(f"production_{label}")
-            self._attach_run(label, interface, production)
-            last = production if production is not None else interface
+            last = production if production is not None else self.ctx[f"interface_{label}"]
             if label in self.ctx.refused:
                 failed.append(f"{label}: {self.ctx.refused[label]}")
             elif not last.is_finished_ok:

@@ -19,6 +19,7 @@ from aiida_cse.lammps.log import RunTable, StageRecord, summarize_stage
 from aiida_cse.lammps.system import SystemInfo
 from aiida_cse.parsers.lammps import LammpsStageParser
 from aiida_cse.trajectory.analysis.everything import analyse
+from aiida_cse.trajectory.analysis.kinetics import PARTS, kinetics
 from aiida_cse.trajectory.config import default_config
 from aiida_cse.trajectory.state import State
 from reference_pages.markdown import code, section, table
@@ -35,6 +36,7 @@ PLACEHOLDERS = {
     "<side>": "(left|right)",
     "<layer>": "(bulk_left|layer_left|surface_left|inside|ceramic|surface_right|layer_right|bulk_right)",
     "<axis>": "(x|y|z)",
+    "<T>": "[0-9]{4}",
     "<label>": "(La|O|Li|N)",
 }
 
@@ -92,7 +94,10 @@ def _written() -> dict[str, set[str]]:
     """Return the keys of each node."""
     results = analyse(_state(), 700.0)
     analysed = {name: set(content) for name, content in results.items()}
+    extrapolated = kinetics({"run": {part: results[part] for part in PARTS}})
     return analysed | {
+        "kinetics": set(extrapolated),
+        "a record of an observation": set(extrapolated["observations"][0]),
         "a record of sensitivity": {key for record in results["transitions"]["sensitivity"] for key in record},
         "stages": _literals(collect_stages.__wrapped__) - {"first_step"},
         "a record of stages": set(_stage_record()),

@@ -1,11 +1,15 @@
 """The functions that analyse a production: each one question, one node, one exit code where it has no answer."""
 
+from typing import Any
+
 import pytest
 from aiida import orm
 from aiida.plugins import CalculationFactory
 
 from aiida_cse.calculations.functions.analysis import CANNOT_ANALYSE
+from aiida_cse.calculations.functions.kinetics import CANNOT_EXTRAPOLATE
 from aiida_cse.trajectory.analysis.everything import ANALYSES
+from aiida_cse.trajectory.analysis.kinetics import PARTS, KineticsSettings, kinetics
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.trajectory.analysis.subject import Subject
 from tests.nodes import reduction_node, state
@@ -66,3 +70,48 @@ def test_answers_can_be_filtered_on() -> None:
         project="attributes.ec",
     )
     assert query.all(flat=True) == [found["ec"]]
+
+
+# -- kinetics ------------------------------------------------------------------------------------------------
+
+
+def run_results(temperature: float) -> dict[str, orm.Data]:
+    """Return the nodes of a production that kinetics needs."""
+    inputs = (reduction_node(), orm.Float(temperature), settings(rule="core"))
+    return {part: CalculationFactory(f"cse.{part}")(*inputs) for part in PARTS}
+
+
+def test_kinetics_of_several_productions() -> None:
+    runs = {"T0700_r1": run_results(700), "T0600_r1": run_results(600)}
+    found, node = CalculationFactory("cse.kinetics").run_get_node(
+        settings=orm.Dict({"temperatures": [400], "include_off_equilibrium": True}), **runs
+    )
+    assert node.is_finished_ok
+    contents = {label: {part: result.get_dict() for part, result in run.items()} for label, run in runs.items()}
+    expected = kinetics(contents, KineticsSettings(include_off_equilibrium=True))
+    # a node keeps a digit or two less of a float
+    assert found.get_dict().keys() == expected.keys()
+    assert found["observations"] == [pytest.approx(record) for record in expected["observations"]]
+    assert found["including"]["rate_0400K_per_s"] == pytest.approx(expected["including"]["rate_0400K_per_s"])
+    assert found["excluded"].keys() == runs.keys()
+    assert found["including"]["events"] > 0
+    incoming = {link.link_label for link in node.base.links.get_incoming()}
+    assert incoming == {"settings", *(f"{label}__{part}" for label in runs for part in PARTS)}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"settings": {"slop": 1}}, "slop"),
+        ({"settings": {}, "runs": {}}, "runs is empty"),
+        ({"settings": {}, "runs": {"a": {"barrier": {}}}}, "a has no transitions and no equilibration"),
+    ],
+)
+def test_what_cannot_be_extrapolated_is_said(inputs: dict[str, Any], message: str) -> None:
+    runs = {
+        label: {part: orm.Dict(content) for part, content in run.items()}
+        for label, run in inputs.get("runs", {"a": {"barrier": {}}}).items()
+    }
+    _, node = CalculationFactory("cse.kinetics").run_get_node(settings=orm.Dict(inputs["settings"]), **runs)
+    assert node.exit_status == CANNOT_EXTRAPOLATE == 337
+    assert message in node.exit_message

@@ -36,12 +36,29 @@ def test_a_study_has_a_run_for_every_temperature(study: WorkChainNode) -> None:
     for label in study.outputs.runs:
         assert set(study.outputs.runs[label]) == {
             "interface", "system", "reduction", "populations", "transitions", "equilibration", "density_profiles",
-            "free_energy_profiles", "charge_integral",
+            "free_energy_profiles", "charge_integral", "barrier", "displacement_variance",
         }  # fmt: skip
     assert set(study.outputs.stages) == {
         "ceramic", "electrolyte",
         *(f"{part}_{label}" for part in ("interface", "production") for label in study.outputs.runs),
     }  # fmt: skip
+
+
+def test_kinetics_claims_nothing_from_a_picosecond(study: WorkChainNode) -> None:
+    found = study.outputs.kinetics
+    assert found["used"] == []
+    assert found["excluded"].keys() == {"T0500_r1", "T0600_r1"}
+    assert found["rate_0400K_per_s"] is None
+    assert [record["temperature_K"] for record in found["observations"]] == TEMPERATURES
+
+
+def test_mobility_is_that_of_the_moments(study: WorkChainNode) -> None:
+    run = study.outputs.runs.T0500_r1
+    moments = run.reduction.get_state().displacement_moments("Li")
+    found = run.displacement_variance
+    assert found.base.attributes.get("lags_ps") == list(moments.lags_ps)
+    assert found.get_array("li_samples").tolist() == moments.counts.sum(axis=0).tolist()
+    assert found.get_array("li_samples").sum() > 0
 
 
 def test_every_stage_reached_its_step(study: WorkChainNode) -> None:

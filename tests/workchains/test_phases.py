@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
-from aiida.plugins import WorkflowFactory
+from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.stage import JobPlan
@@ -344,6 +344,8 @@ def test_runs_of_every_temperature_and_replica(study: Any) -> None:
             if label == "T0700_r2"
             else part("cse.production", "system", **{k: v.clone() for k, v in found.items()})
         )
+    study.attach_runs()
+    study.kinetics()
     answer = study.inspect_runs()
     assert answer.status == 352
     assert answer.message == (
@@ -354,6 +356,7 @@ def test_runs_of_every_temperature_and_replica(study: Any) -> None:
     assert set(runs) == {"T0650_r1", "T0700_r1", "T0700_r2"}
     assert set(runs["T0650_r1"]) == {"interface", "system", "equilibration", "density_profiles"}
     assert set(runs["T0700_r2"]) == {"interface"}, "what is done stays"
+    assert "kinetics" not in study.outputs, "no run has what it needs"
     assert set(study.outputs["stages"]) == {
         *("ceramic", "electrolyte"),
         *(f"interface_{label}" for label in labels if label != "T0650_r2"),
@@ -367,11 +370,46 @@ def test_an_interface_that_cannot_be_analysed_stops_no_other_run(study: Any) -> 
     study.ctx.interface_T0650_r1, study.ctx.interface_T0700_r1 = thin, part("cse.interface", "interface")
     assert list(study.run_productions()) == ["production_T0700_r1"]
     study.ctx.production_T0700_r1 = part("cse.production", "system")
+    study.attach_runs()
+    study.kinetics()
     answer = study.inspect_runs()
     assert answer.status == 352
     assert answer.message.startswith("1 of 2 runs failed, the others are complete: T0650_r1: ")
     assert "the system must have exactly one species with negative molecules" in answer.message
     assert set(study.outputs["runs"]["T0650_r1"]) == {"interface"}
+
+
+def analysed_run(temperature: float) -> dict[str, orm.Data]:
+    inputs = (reduction_node(), orm.Float(temperature), orm.Dict(AnalysisSettings(rule="core").model_dump()))
+    return {name: CalculationFactory(f"cse.{name}")(*inputs) for name in ("transitions", "equilibration", "barrier")}
+
+
+def test_kinetics_takes_the_runs_that_were_analysed(study: Any) -> None:
+    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
+    study.ctx.refused = {}
+    study.ctx.interface_T0650_r1 = study.ctx.interface_T0700_r1 = part("cse.interface", "interface")
+    study.ctx.production_T0650_r1 = run_node("cse.production", exit_status=343, exit_message="segment 3")
+    study.ctx.production_T0700_r1 = part("cse.production", "system", **analysed_run(700))
+    study.attach_runs()
+    study.kinetics()
+    found = study.outputs["kinetics"]
+    assert found["excluded"] == {"T0700_r1": "not equilibrated"}
+    assert study.inspect_runs().status == 352
+    reported = [log.message for log in orm.QueryBuilder().append(orm.Log).all(flat=True)]
+    assert any("Γ(400 K) is not known: no run says anything about it" in message for message in reported)
+    assert any("T0700_r1 takes no part: not equilibrated" in message for message in reported)
+
+
+def test_kinetics_that_cannot_be_had_stops_nothing(study: Any) -> None:
+    study.inputs.kinetics = orm.Dict({"shifts": [[700, 0.0]]})
+    study.ctx.runs = [("T0700_r1", 700, 1)]
+    study.ctx.refused = {}
+    study.ctx.interface_T0700_r1 = part("cse.interface", "interface")
+    study.ctx.production_T0700_r1 = part("cse.production", "system", **analysed_run(700))
+    study.attach_runs()
+    study.kinetics()
+    assert "kinetics" not in study.outputs
+    assert study.inspect_runs() is None
 
 
 def test_the_verdict_of_the_demo_is_by_cores(study: Any) -> None:

@@ -1,0 +1,33 @@
+"""Rates at temperatures that no production reaches, from several productions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, calcfunction
+
+from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
+from aiida_cse.trajectory.analysis.kinetics import kinetics as extrapolate
+
+__all__ = ["kinetics"]
+
+CANNOT_EXTRAPOLATE = 337
+
+
+@calcfunction
+def kinetics(settings: orm.Dict, **runs: Any) -> orm.Dict | ExitCode:
+    """Fit transition-state theory to the entries of all runs.
+
+    :param settings: where the rate is wanted and how it is extrapolated, see KineticsSettings.
+    :param runs: per run, under a label of your own, its ``transitions``, ``equilibration`` and ``barrier``.
+    """
+    contents = {
+        label: {name: node.get_dict() for name, node in results.items()} if isinstance(results, Mapping) else {}
+        for label, results in runs.items()
+    }
+    try:
+        return orm.Dict(extrapolate(contents, KineticsSettings.model_validate(settings.get_dict())))
+    except ValueError as error:
+        return ExitCode(CANNOT_EXTRAPOLATE, f"the rates cannot be extrapolated: {error}")

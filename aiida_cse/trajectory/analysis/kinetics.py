@@ -1,0 +1,269 @@
+"""From the results of several productions to energy, entropy and the rate at other temperatures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy import constants
+from typing_extensions import Self
+
+from aiida_cse.physics.kinetics import Estimate, Kinetics, RateEstimate, joint_kinetics
+from aiida_cse.physics.observations import Observation
+from aiida_cse.physics.two_temperatures import TwoTemperatures
+from aiida_cse.validation import StrictModel
+
+__all__ = ["PARTS", "KineticsSettings", "conclusions", "kinetics"]
+
+#: the results of a production that kinetics needs
+PARTS = ("transitions", "equilibration", "barrier")
+
+Kelvin = Annotated[float, Field(gt=0, le=5000, allow_inf_nan=False)]
+Shift = tuple[Kelvin, Annotated[float, Field(allow_inf_nan=False)]]
+Results = Mapping[str, Mapping[str, Any]]
+
+_KJ_PER_MOL = constants.R / 1000
+
+
+class KineticsSettings(StrictModel):
+    """How rates are extrapolated.
+
+    Attributes
+    ----------
+    temperatures
+        K; where the rate is wanted.
+    shifts
+        Pairs of a temperature (K) and Δz (Å): how much closer the first layer sits there than at the highest
+        temperature. Between and beyond them Δz is taken as linear in T; without any it is zero.
+    slope
+        K/Å; the barrier is lower by slope × Δz. Null for that of the run with the highest temperature.
+    include_off_equilibrium
+        Give the result with the runs off equilibrium, too.
+    level
+        Level of the intervals.
+    samples, seed
+        Draws from the posterior, and their seed.
+    """
+
+    temperatures: list[Kelvin] = Field(default=[400.0], min_length=1)
+    shifts: list[Shift] = Field(default=[])
+    slope: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    include_off_equilibrium: bool = False
+    level: float = Field(default=0.95, gt=0, lt=1)
+    samples: int = Field(default=20_000, ge=1000, le=10_000_000)
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _check_once(self) -> Self:
+        for name, temperatures in (
+            ("temperatures", self.temperatures),
+            ("shifts", [temperature for temperature, _ in self.shifts]),
+        ):
+            if len({round(temperature) for temperature in temperatures}) < len(temperatures):
+                raise ValueError(f"{name}: each temperature must be there once, and they must differ by 1 K")
+        return self
+
+    def shift(self, temperature: float) -> float:
+        """Return Δz at a temperature (K), Å."""
+        known = sorted(self.shifts)
+        if len(known) < 2:
+            return known[0][1] if known else 0.0
+        places, values = np.array(known).T
+        right = int(np.clip(np.searchsorted(places, temperature), 1, len(places) - 1))
+        slope = (values[right] - values[right - 1]) / (places[right] - places[right - 1])
+        return float(values[right] + slope * (temperature - places[right]))
+
+
+def kinetics(runs: Mapping[str, Results], settings: KineticsSettings | None = None) -> dict[str, Any]:
+    """Fit the entries of all runs and extrapolate the rate.
+
+    See :func:`~aiida_cse.physics.kinetics.joint_kinetics`.
+
+    Parameters
+    ----------
+    runs
+        Per label the results of :data:`PARTS`, of the same ion and counted in the same way.
+    settings
+        What is wanted.
+
+    Returns
+    -------
+    dict
+        Numbers and lists; None where a number is not known. ``including`` has the same keys for all runs with
+        those off equilibrium, where this was asked for.
+
+    Raises
+    ------
+    ValueError
+        There is no run, no ion that crosses, or the runs are of different ions or rules.
+    """
+    asked = settings or KineticsSettings()
+    ion, rule = _common(runs)
+    hottest = max(runs.values(), key=lambda run: float(run["transitions"]["temperature_K"]))["barrier"]
+    slope = asked.slope or hottest[f"slope_{ion}_K_per_A"]
+    if slope is None and asked.shifts:
+        raise ValueError("slope is null, and the run with the highest temperature has none: give one")
+    lowerings = {temperature: (slope or 0.0) * asked.shift(temperature) for temperature in asked.temperatures}
+    observations = [
+        _observation(label, run, ion, (slope or 0.0) * asked.shift(run["transitions"]["temperature_K"]))
+        for label, run in runs.items()
+    ]
+    found = joint_kinetics(
+        observations,
+        asked.temperatures,
+        lowerings=list(lowerings.values()),
+        frequency=hottest[f"frequency_{ion}_per_s"],
+        frequency_log_error=hottest[f"frequency_{ion}_log_error"] or 0.0,
+        include_off_equilibrium=asked.include_off_equilibrium,
+        level=asked.level,
+        samples=asked.samples,
+        seed=asked.seed,
+    )
+    return {
+        "ion": ion,
+        "rule": rule,
+        "level": asked.level,
+        "slope_K_per_A": slope,
+        "frequency_per_s": hottest[f"frequency_{ion}_per_s"],
+        "observations": [_record(one) for one in observations],
+        **_results(found),
+        "including": None if found.including is None else _results(found.including),
+    }
+
+
+def _common(runs: Mapping[str, Results]) -> tuple[str, str]:
+    """Return the ion that crosses and the rule, which all runs share."""
+    if not runs:
+        raise ValueError("runs is empty, there must be at least one")
+    for label, run in runs.items():
+        missing = [part for part in PARTS if part not in run]
+        if missing:
+            raise ValueError(f"runs: {label} has no {' and no '.join(missing)}; each needs {', '.join(PARTS)}")
+    kinds = {
+        label: (str(run["equilibration"]["decided_by"][0]).lower(), str(run["transitions"]["rule"]))
+        for label, run in runs.items()
+    }
+    if len(set(kinds.values())) > 1:
+        counted = "; ".join(f"{label}: {ion} by {rule}" for label, (ion, rule) in kinds.items())
+        raise ValueError(f"runs: all must be counted in the same way, they are not ({counted})")
+    ion, rule = next(iter(kinds.values()))
+    for label, run in runs.items():
+        if f"barrier_{ion}_K" not in run["barrier"]:
+            raise ValueError(f"runs: {label} has no ion that crosses into the ceramic")
+    return ion, rule
+
+
+def _observation(label: str, run: Results, ion: str, lowering: float) -> Observation:
+    transitions, barrier = run["transitions"], run["barrier"]
+    error = barrier[f"barrier_{ion}_error_K"]
+    return Observation(
+        temperature=transitions["temperature_K"],
+        events=transitions[f"s_in_{ion}_ceramic_conditioned"],
+        exposure=transitions["exposure_conditioned_ion_ns"] * 1e-9,
+        equilibrated=bool(run["equilibration"]["equilibrated"]),
+        conditioned=transitions["condition_minimum_excess"] is not None,
+        lowering=lowering,
+        barrier=None if error is None else barrier[f"barrier_{ion}_K"],
+        barrier_error=error,
+        label=label,
+    )
+
+
+def conclusions(found: Mapping[str, Any]) -> list[str]:
+    """Return what :func:`kinetics` found in sentences."""
+    sentences = [_conclusion(found, key) for key in found if key.startswith("rate_") and key.endswith("K_per_s")]
+    if found["gamma"] is not None:
+        hot, cold = found["gamma_temperatures_K"]
+        low, high = found["gamma_interval"]
+        upper = "without an upper end" if high is None else f"to {high:.2g}"
+        sentences.append(f"γ = Γ({hot:g} K) / Γ({cold:g} K) = {found['gamma']:.2g} ({low:.2g} {upper})")
+    return sentences + [f"{label} takes no part: {reason}" for label, reason in found["excluded"].items()]
+
+
+def _conclusion(found: Mapping[str, Any], key: str) -> str:
+    name = key.removesuffix("_per_s")
+    what = f"Γ({float(name[5:-1]):g} K)"
+    if found[key] is not None:
+        low, high = found[f"{name}_interval_per_s"]
+        end = "" if high is None else f" to {high:.2g}"
+        return f"{what} = {found[key]:.2g} s⁻¹ per ion ({low:.2g}{end})"
+    if found[f"{name}_upper_bound_per_s"] is not None:
+        return f"{what} is at most {found[f'{name}_upper_bound_per_s']:.2g} s⁻¹ per ion"
+    return f"{what} is not known: no run says anything about it"
+
+
+# -- results -------------------------------------------------------------------------------------------------
+
+
+def _record(run: Observation) -> dict[str, Any]:
+    return {
+        "run": run.label,
+        "temperature_K": run.temperature,
+        "events": run.events,
+        "exposure_ion_ns": run.exposure * 1e9,
+        "equilibrated": run.equilibrated,
+        "conditioned": run.conditioned,
+        "lowering_K": run.lowering,
+        "barrier_K": run.barrier,
+        "barrier_error_K": run.barrier_error,
+    }
+
+
+def _results(found: Kinetics) -> dict[str, Any]:
+    results = {
+        "events": found.events,
+        "used": list(found.used),
+        "excluded": found.excluded,
+        "p_value": _number(found.p_value),
+        **_estimate("energy{}_K", found.energy),
+        "energy_kJ_per_mol": _number(found.energy.median * _KJ_PER_MOL),
+        **_estimate("entropy{}_kB", found.entropy),
+        **_estimate("kappa{}", found.kappa),
+    }
+    for rate in found.rates:
+        results |= _rate(rate)
+    temperatures = [rate.temperature for rate in found.rates]
+    return results | _two_temperatures(found.two_temperatures, temperatures)
+
+
+def _rate(rate: RateEstimate) -> dict[str, Any]:
+    name = f"rate_{round(rate.temperature):04d}K"
+    return {
+        **_estimate(name + "{}_per_s", rate.rate),
+        f"{name}_lower_bound_per_s": rate.lower_bound,
+        f"{name}_upper_bound_per_s": _number(rate.upper_bound),
+        f"{name}_extrapolated": rate.extrapolated,
+    }
+
+
+def _two_temperatures(found: TwoTemperatures | None, temperatures: Sequence[float]) -> dict[str, Any]:
+    rates = {f"gamma_rate_{round(temperature):04d}K_per_s": temperature for temperature in temperatures}
+    keys = ("gamma", "gamma_interval", "gamma_temperatures_K", "gamma_energy_K", "gamma_entropy_kB")
+    if found is None:
+        return dict.fromkeys([*keys, *rates])
+    values = (
+        found.gamma,
+        [_number(end) for end in found.gamma_interval],
+        [found.t_hot, found.t_cold],
+        found.energy,
+        _number(found.entropy),
+    )
+    return dict(zip(keys, values, strict=True)) | {
+        key: found.rates[temperature] for key, temperature in rates.items()
+    }
+
+
+def _estimate(key: str, found: Estimate) -> dict[str, Any]:
+    """Return the median and the interval; ``key`` has a {} where the word interval goes."""
+    known = math.isfinite(found.median)
+    return {
+        key.format(""): found.median if known else None,
+        key.format("_interval"): [_number(found.low), _number(found.high)] if known else None,
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
