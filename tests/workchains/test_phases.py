@@ -10,6 +10,7 @@ from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.trajectory.analysis.kinetics import PARTS
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.workchains.builders import Codes
 from aiida_cse.workchains.production import sampling_of
@@ -381,7 +382,9 @@ def test_an_interface_that_cannot_be_analysed_stops_no_other_run(study: Any) -> 
 
 def analysed_run(temperature: float) -> dict[str, orm.Data]:
     inputs = (reduction_node(), orm.Float(temperature), orm.Dict(AnalysisSettings(rule="core").model_dump()))
-    return {name: CalculationFactory(f"cse.{name}")(*inputs) for name in ("transitions", "equilibration", "barrier")}
+    return {
+        name: CalculationFactory(f"cse.{name}")(*inputs) for name in ("transitions", "equilibration", "barrier")
+    }
 
 
 def test_kinetics_takes_the_runs_that_were_analysed(study: Any) -> None:
