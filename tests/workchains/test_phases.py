@@ -382,9 +382,7 @@ def test_an_interface_that_cannot_be_analysed_stops_no_other_run(study: Any) -> 
 
 def analysed_run(temperature: float) -> dict[str, orm.Data]:
     inputs = (reduction_node(), orm.Float(temperature), orm.Dict(AnalysisSettings(rule="core").model_dump()))
-    return {
-        name: CalculationFactory(f"cse.{name}")(*inputs) for name in ("transitions", "equilibration", "barrier")
-    }
+    return {part: CalculationFactory(f"cse.{part}")(*inputs) for part in PARTS}
 
 
 def test_kinetics_takes_the_runs_that_were_analysed(study: Any) -> None:
