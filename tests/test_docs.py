@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from aiida.orm import Dict, Float
+from aiida.plugins import CalculationFactory
 
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.trajectory.analysis.everything import analyse
-from tests.nodes import reduction_node, state
+from aiida_cse.trajectory.analysis.kinetics import PARTS
+from tests.nodes import reduction_node, run_node, state
 
 if TYPE_CHECKING:
     from aiida.orm import InstalledCode
@@ -91,13 +94,30 @@ def test_the_settings_of_another_analysis(number: int, key: str, value: object, 
     assert builder.settings[key] == value
 
 
+def question(calculation: str) -> str:
+    """Return the block of the how-to that asks this calculation."""
+    page = DOCS / "howto" / "reading-results.md"
+    (source,) = (block for block in blocks(page, "python") if f'CalculationFactory("{calculation}")' in block)
+    return source
+
+
 def test_the_single_question_of_the_how_to(aiida_profile: object) -> None:
-    (source,) = (
-        block for block in blocks(DOCS / "howto" / "reading-results.md", "python") if "CalculationFactory" in block
-    )
+    source = question("cse.transitions")
     names: dict[str, Any] = {"PK": reduction_node().pk}
     exec(compile(source, "reading-results.md", "exec"), names)
     assert names["found"]["condition_minimum_excess"] == 42
+
+
+def test_the_kinetics_of_the_how_to(aiida_profile: object) -> None:
+    inputs = (reduction_node(), Float(700), Dict({"rule": "core"}))
+    parts = {part: CalculationFactory(f"cse.{part}")(*inputs).clone() for part in PARTS}
+    # without a slope the shifts of the page would be refused: this system is too small for one
+    parts["barrier"]["slope_li_K_per_A"] = 1850.0
+    study = run_node("cse.study", {f"runs__T0700_r1__{part}": node for part, node in parts.items()})
+    names: dict[str, Any] = {"PK": study.pk}
+    exec(compile(question("cse.kinetics"), "reading-results.md", "exec"), names)
+    assert names["found"]["excluded"] == {"T0700_r1": "not equilibrated"}
+    assert names["found"]["rate_0300K_per_s"] is None
 
 
 def test_the_keys_that_the_pages_name_are_written() -> None:
