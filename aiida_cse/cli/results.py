@@ -170,10 +170,10 @@ def _result_cells(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if "displacement_variance" in run:
             yield from _mobility_cells(run["displacement_variance"], run["equilibration"]["decided_by"])
     if "charge_integral" in run:
-        changes = (
-            run["charge_integral"].base.attributes.get(f"sign_changes_{side}") for side in ("left", "right")
-        )
-        yield "charge reversals, left / right", " / ".join(map(str, changes))
+        found = run["charge_integral"].base.attributes.all
+        changes = [found.get(f"sign_changes_{side}_electrolyte") for side in ("left", "right")]
+        if None not in changes:
+            yield "charge reversals outside, left / right", " / ".join(map(str, changes))
 
 
 def _exchange_cells(transitions: dict[str, Any], found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -188,15 +188,23 @@ def _exchange_cells(transitions: dict[str, Any], found: dict[str, Any]) -> Itera
 
 def _barrier_cells(found: dict[str, Any], ions: Iterable[str]) -> Iterator[tuple[str, str]]:
     for ion in ions:
-        key = f"barrier_{ion.lower()}"
-        error, bound = found.get(f"{key}_error_K"), found.get(f"{key}_lower_bound_K")
-        if error is not None:
-            yield f"barrier of {ion} (K)", f"{found[f'{key}_K']:.0f} ± {error:.0f}"
-        elif bound is not None:
-            yield f"barrier of {ion} (K)", f"> {bound:.0f}"
+        joined = list(_barrier_cell(found, ion, ion.lower(), ""))
+        yield from joined
+        if not joined:
+            for side in ("left", "right"):
+                yield from _barrier_cell(found, ion, f"{ion.lower()}_{side}", f", {side}")
         if (kappa := found.get(f"kappa_{ion.lower()}")) is not None:
             low, high = found[f"kappa_{ion.lower()}_interval"]
             yield f"κ of {ion}", f"{kappa:.2g} ({low:.2g} to {high:.2g})"
+
+
+def _barrier_cell(found: dict[str, Any], ion: str, key: str, side: str) -> Iterator[tuple[str, str]]:
+    """Yield a barrier with its error, or its bound, or nothing."""
+    error, bound = found.get(f"barrier_{key}_error_K"), found.get(f"barrier_{key}_lower_bound_K")
+    if error is not None:
+        yield f"barrier of {ion}{side} (K)", f"{found[f'barrier_{key}_K']:.0f} ± {error:.0f}"
+    elif bound is not None:
+        yield f"barrier of {ion}{side} (K)", f"> {bound:.0f}"
 
 
 def _mobility_cells(node: Any, ions: Iterable[str]) -> Iterator[tuple[str, str]]:

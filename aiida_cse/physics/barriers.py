@@ -191,7 +191,8 @@ def find_barrier(
     top_half_width, well_half_width
         Half of the windows that are fitted around them, Å.
     groups
-        Neighbouring blocks are added up to about this many, so that they are independent.
+        Neighbouring blocks are added up to about this many, so that they are independent; fewer blocks are taken
+        as they are.
     level
         Level of the intervals and of the bound.
     samples, seed
@@ -395,7 +396,7 @@ def _grouped(block_counts: ArrayLike, bins: int, groups: int) -> Floats:
     blocks = checks.counts_array("block_counts", block_counts, ndim=2, minimum=2)
     if blocks.shape[1] != bins:
         raise ValueError(f"block_counts has {blocks.shape[1]} bins, counts has {bins}")
-    return group_blocks(blocks, checks.count_between("groups", groups, 2, len(blocks)))
+    return group_blocks(blocks, checks.count_between("groups", groups, 2, MOST_SAMPLES))
 
 
 def _check_inside(name: str, place: float, limits: Range, what: str) -> None:

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from aiida.common.links import LinkType
 from aiida.engine import ProcessState
-from aiida.orm import CalcJobNode, Dict, Int, WorkChainNode
+from aiida.orm import ArrayData, CalcJobNode, Dict, Int, WorkChainNode
 from click.testing import CliRunner, Result
 
 from aiida_cse.cli import main
@@ -44,7 +45,11 @@ def unfinished() -> WorkChainNode:
 
 @pytest.fixture
 def finished() -> WorkChainNode:
-    """A study with one run, as its WorkChain leaves it."""
+    return study()
+
+
+def study(barrier: dict[str, Any] | None = None) -> WorkChainNode:
+    """Return a study with one run, as its WorkChain leaves it."""
     node = WorkChainNode(process_type=STUDY)
     node.set_process_label("StudyWorkChain")
     node.set_process_state(ProcessState.RUNNING)
@@ -71,7 +76,28 @@ def finished() -> WorkChainNode:
             "ec_lower_bound": 0.02,
             "rate_upper_bound_per_s": 2.5e11,
         },
+        "runs__T0700_r1__barrier": barrier
+        or {
+            "barrier_li_K": 7706.0,
+            "barrier_li_error_K": 104.0,
+            "kappa_li": 0.049,
+            "kappa_li_interval": [0.02, 0.101],
+        },
+        "kinetics": {
+            "rate_0400K_per_s": 1e4,
+            "rate_0400K_interval_per_s": [5.0, 2e6],
+            "gamma": None,
+            "excluded": {"T0500_r1": "not equilibrated"},
+        },
     }
+    charge = ArrayData({"z_A": np.zeros(2)})
+    charge.base.attributes.set_many({"sign_changes_left_electrolyte": 3, "sign_changes_right_electrolyte": 6})
+    mobility = ArrayData({"li_samples": np.zeros(2)})
+    mobility.base.attributes.set_many(
+        {"lags_ps": [1000.0], "variance_li_layer_right_x_A2": 1.28, "variance_li_layer_right_x_error_A2": None}
+    )
+    for label, array in (("charge_integral", charge), ("displacement_variance", mobility)):
+        array.store().base.links.add_incoming(node, LinkType.RETURN, f"runs__T0700_r1__{label}")
     for label, content in outputs.items():
         Dict(content).store().base.links.add_incoming(node, LinkType.RETURN, label)
     node.set_exit_status(0)
@@ -95,10 +121,24 @@ def test_a_finished_study_shows_its_results(finished: WorkChainNode) -> None:
         "EC (lower bound) 0.14 (≥ 0.02)",
         "entries per second < 2.5e+11",
         "equilibrated no",
+        "barrier of Li (K) 7706 ± 104",
+        "κ of Li 0.049 (0.02 to 0.1)",
+        "Var(Δx) of Li, 1st layer, 1000 ps (Å²) 1.28",
+        "charge reversals outside, left / right 3 / 6",
+        "Γ(400 K) = 1e+04 s⁻¹ per ion (5 to 2e+06)",
+        "T0500_r1 takes no part: not equilibrated",
     ):
         assert any(" ".join(row.split()) == expected for row in rows), expected
     assert "T0700_r1 is not equilibrated" in result.output
     assert "  Li: equilibration coefficient 0.143 (3 in, 1 out) is below 0.5" in result.output
+
+
+def test_a_barrier_with_few_visits_is_shown_as_a_bound() -> None:
+    node = study(
+        {"barrier_li_error_K": None, "barrier_li_lower_bound_K": None, "barrier_li_right_lower_bound_K": 1234.5}
+    )
+    (row,) = (line for line in invoke(node.pk).output.splitlines() if "barrier" in line)
+    assert " ".join(row.split()) == "barrier of Li, right (K) > 1234"
 
 
 def test_what_nobody_runs_says_how_to_go_on(unfinished: WorkChainNode) -> None:

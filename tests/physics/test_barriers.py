@@ -80,6 +80,12 @@ def test_without_blocks_every_count_is_a_visit() -> None:
     assert found.standard_error == pytest.approx(barrier_of(blocks).standard_error, rel=0.3)
 
 
+def test_fewer_blocks_than_groups_are_taken_as_they_are() -> None:
+    found = barrier_of(drawn(4000, 1e5, seed=3, blocks=7))
+    assert found.blocks == 7
+    assert found.interval[0] < found.barrier < found.interval[1]
+
+
 def test_visits_that_come_in_bursts_count_once_each() -> None:
     # each visit is counted 20 times
     blocks = 20 * drawn(4000, 1e4, seed=4)

@@ -27,7 +27,8 @@ def charge_integrals(subject: Subject) -> dict[str, Any]:
     -------
     dict
         ``z_A`` (bins,), and per side ``<side>_e_per_A2`` and ``<side>_error_e_per_A2`` (bins,), NaN in the other
-        half; ``sign_changes_<side>_A``, their number ``sign_changes_<side>``, and
+        half; ``sign_changes_<side>_A``, their number ``sign_changes_<side>``, that outside of the slab
+        ``sign_changes_<side>_electrolyte``, for in a crystal each plane of atoms makes one, and
         ``charge_enclosed_<side>_e_per_A2`` with its error. The errors are those of the means of whole blocks, NaN
         (None for numbers) with fewer than two.
     """
@@ -38,6 +39,8 @@ def charge_integrals(subject: Subject) -> dict[str, Any]:
     results = subject.facts | {"z_A": bin_centres(state.config)}
     for side in ("left", "right"):
         results |= _half(results["z_A"], density, blocks, side)
+        places = np.abs(results[f"sign_changes_{side}_A"])
+        results[f"sign_changes_{side}_electrolyte"] = int((places > state.config.half_thickness).sum())
     return results
 
 
