@@ -70,9 +70,7 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
             valid_type=orm.ArrayData,
             help="Charge between each end of the box and z, in e Å^-2.",
         )
-        spec.output(
-            "barrier", valid_type=orm.Dict, help="Barriers per side and together, ν, Γ of theory, and κ."
-        )
+        spec.output("barrier", valid_type=orm.Dict, help="Barriers per side and together, ν, Γ of theory, and κ.")
         spec.output(
             "displacement_variance",
             valid_type=orm.ArrayData,
