@@ -21,10 +21,20 @@ from aiida_cse.trajectory.ions import (
     displacement_layers,
 )
 
-__all__ = ["GRID", "IonSpecies", "ReductionConfig", "default_config", "sampling_stride", "whole_frames"]
+__all__ = [
+    "GRID",
+    "LENGTH_TOLERANCE",
+    "IonSpecies",
+    "ReductionConfig",
+    "default_config",
+    "sampling_stride",
+    "whole_frames",
+]
 
 #: displacements are sums of whole numbers of 1/GRID Å
 GRID = 1024
+#: how far the edges of a box may be from those of the configuration (relative), from rounding
+LENGTH_TOLERANCE = 1e-6
 #: by default displacements start at every tenth frame, or oftener where the lags ask for it
 _DEFAULT_STRIDE = 10
 

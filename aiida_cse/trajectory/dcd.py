@@ -1,4 +1,4 @@
-"""Reader of LAMMPS DCD files that takes one axis at a time and never maps the file into memory.
+"""Reader of LAMMPS DCD files that takes z alone where that is enough and never maps the file into memory.
 
 Layout (little endian; each record between two 4-byte lengths): 84 bytes ``CORD`` and 20 integers (frames, first
 step, steps between frames, last step, …, 10th: unit cell given); the title; the number of atoms; then per frame
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -20,27 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-__all__ = ["DcdFile", "Frames", "TrajectoryError"]
+from aiida_cse.trajectory.frames import Frames, TrajectoryError
+from aiida_cse.trajectory.records import PROBLEMS, check_records
 
-_CELL_BYTES = 48
+__all__ = ["DcdFile", "TrajectoryError"]
+
 _MARKERS = 8
-#: below this size of a frame all of it is read at once, above only the block that is asked for
+#: the unit cell as it lies in the file, between its markers
+_CELL_BYTES = 48
+_CELL_RECORD = _CELL_BYTES + _MARKERS
+#: of frames up to this size many are read at once, of larger ones only what is asked for
 _SMALL_FRAME = 64 * 1024
-
-
-class TrajectoryError(ValueError):
-    """A trajectory is not what it should be; the message names the file and the frame or step."""
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Equally spaced frames along one axis: ``coordinates`` (F, N) float32 and ``lengths`` (F,) float64, in Å.
-
-    Both are views into a buffer of the reader and hold until the next read.
-    """
-
-    coordinates: NDArray[np.float32]
-    lengths: NDArray[np.float64]
 
 
 class DcdFile:
@@ -104,7 +93,14 @@ class DcdFile:
     @property
     def frame_bytes(self) -> int:
         """Size of a frame."""
-        return _CELL_BYTES + _MARKERS + 3 * (self.block_bytes + _MARKERS)
+        return _CELL_RECORD + 3 * (self.block_bytes + _MARKERS)
+
+    @property
+    def z_bytes(self) -> int:
+        """Size of what :meth:`read` reads of a frame."""
+        if self.frame_bytes <= _SMALL_FRAME:
+            return self.frame_bytes
+        return _CELL_RECORD + self.block_bytes + _MARKERS
 
     def step(self, frame: int) -> int:
         """Return the step of a frame."""
@@ -112,49 +108,60 @@ class DcdFile:
 
     # -- frames ----------------------------------------------------------------------------------------
 
-    def read(self, first: int, count: int, axis: int = 2, stride: int = 1) -> Frames:
-        """Read the coordinates and the box length along ``axis`` of ``count`` frames that are ``stride`` apart.
+    def read(self, first: int, count: int) -> Frames:
+        """Read z and the box of ``count`` consecutive frames, and x and y where that costs no more.
 
         Raises
         ------
         TrajectoryError
             A frame is damaged, its box is tilted, or the file has shrunk since it was opened.
         """
+        rows = range(first, first + count)
+        if self.z_bytes == self.frame_bytes:
+            return self._frames(rows, self._read_whole(rows), (0, 1, 2))
+        return self._frames(rows, self._read_z(rows), (2,))
+
+    def read_xyz(self, first: int, count: int, stride: int = 1) -> Frames:
+        """Read all of ``count`` frames that are ``stride`` apart; raises as :meth:`read`."""
         rows = range(first, first + count * stride, stride)
-        if stride == 1 and self.frame_bytes <= _SMALL_FRAME:
-            cells, blocks = self._read_whole(rows, axis)
-        else:
-            cells, blocks = self._read_blocks(rows, axis)
-        lengths = self._lengths(rows, cells, axis)
-        self._check_markers(rows, blocks)
-        coordinates = blocks[:, 4:-4].view("<f4")
-        return Frames(coordinates, lengths)
+        return self._frames(rows, self._read_whole(rows), (0, 1, 2))
 
-    def _read_whole(self, rows: range, axis: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _read_whole(self, rows: range) -> NDArray[np.uint8]:
         table = self._table(len(rows), self.frame_bytes)
-        self._fill(table, self._offset(rows.start), rows.start)
-        start = _CELL_BYTES + _MARKERS + axis * (self.block_bytes + _MARKERS)
-        return table[:, : _CELL_BYTES + _MARKERS], table[:, start : start + self.block_bytes + _MARKERS]
-
-    def _read_blocks(self, rows: range, axis: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        cell_bytes, block_bytes = _CELL_BYTES + _MARKERS, self.block_bytes + _MARKERS
-        table = self._table(len(rows), cell_bytes + block_bytes)
+        if rows.step == 1:
+            self._fill(table.reshape(-1).data, self._offset(rows.start), rows.start)
+            return table
         for row, frame in zip(table, rows, strict=True):
-            offset = self._offset(frame)
-            self._fill(row[:cell_bytes], offset, frame)
-            self._fill(row[cell_bytes:], offset + cell_bytes + axis * block_bytes, frame)
-        return table[:, :cell_bytes], table[:, cell_bytes:]
+            self._fill(row.data, self._offset(frame), frame)
+        return table
+
+    def _read_z(self, rows: range) -> NDArray[np.uint8]:
+        """Read the cell and the z of each frame; in the file the cell of the next frame follows z."""
+        width = self.z_bytes
+        table = self._table(len(rows), width)
+        view = table.reshape(-1).data
+        offset = self._offset(rows.start)
+        self._fill(view[:_CELL_RECORD], offset, rows.start)
+        offset += _CELL_RECORD + 2 * (self.block_bytes + _MARKERS)
+        for frame, start in zip(rows, range(_CELL_RECORD, len(view), width), strict=True):
+            piece = view[start : start + width]
+            if os.preadv(self._descriptor, (piece,), offset) != len(piece):
+                self._fill(piece, offset, frame)
+            offset += self.frame_bytes
+        return table
 
     def _table(self, rows: int, columns: int) -> NDArray[np.uint8]:
         if len(self._buffer) < rows * columns:
             self._buffer = np.empty(rows * columns, dtype=np.uint8)
         return self._buffer[: rows * columns].reshape(rows, columns)
 
-    def _fill(self, target: NDArray[np.uint8], offset: int, frame: int) -> None:
-        view = target.reshape(-1).data
+    def _fill(self, view: memoryview, offset: int, frame: int) -> None:
         done = 0
         while done < len(view):
-            got = os.preadv(self._descriptor, [view[done:]], offset + done)
+            try:
+                got = os.preadv(self._descriptor, [view[done:]], offset + done)
+            except OSError as error:
+                raise TrajectoryError(f"{self.path}: frame {frame} cannot be read: {error.strerror}") from error
             if got == 0:
                 raise TrajectoryError(
                     f"{self.path}: ends within or after frame {frame}; it shrank while it was read"
@@ -164,26 +171,17 @@ class DcdFile:
     def _offset(self, frame: int) -> int:
         return self._header_bytes + frame * self.frame_bytes
 
-    def _lengths(self, rows: range, cells: NDArray[np.uint8], axis: int) -> NDArray[np.float64]:
-        markers = cells[:, :4].copy().view("<i4")[:, 0]
-        self._refuse(markers != _CELL_BYTES, rows, "its unit cell is damaged")
-        cell = cells[:, 4:-4].copy().view("<f8")
-        angles = cell[:, [1, 3, 4]]
-        # LAMMPS writes cosines, others degrees
-        tilted = ~((np.abs(angles) < 1e-6) | (np.abs(angles - 90) < 1e-4)).all(axis=1)
-        self._refuse(tilted, rows, "its box is tilted")
-        lengths: NDArray[np.float64] = cell[:, [0, 2, 5][axis]]
-        self._refuse(~(np.isfinite(lengths) & (lengths > 0)), rows, "its box has no length")
-        return lengths
-
-    def _check_markers(self, rows: range, blocks: NDArray[np.uint8]) -> None:
-        for part in (blocks[:, :4], blocks[:, -4:]):
-            self._refuse(part.copy().view("<i4")[:, 0] != self.block_bytes, rows, "its coordinates are damaged")
-
-    def _refuse(self, wrong: NDArray[np.bool_], rows: range, why: str) -> None:
-        if wrong.any():
-            frame = rows[int(np.argmax(wrong))]
-            raise TrajectoryError(f"{self.path}: frame {frame} (step {self.step(frame)}): {why}")
+    def _frames(self, rows: range, table: NDArray[np.uint8], axes: tuple[int, ...]) -> Frames:
+        """Check the records of the rows, each of which is a cell and the blocks of ``axes``."""
+        boxes = np.empty((len(rows), 3))
+        row, problem = check_records(table.view("<i4"), table[:, 4:52].view("<f8"), self.natoms, len(axes), boxes)
+        if row >= 0:
+            frame = rows[row]
+            raise TrajectoryError(f"{self.path}: frame {frame} (step {self.step(frame)}): {PROBLEMS[problem]}")
+        columns = [-1, -1, -1]
+        for number, axis in enumerate(axes):
+            columns[axis] = (_CELL_RECORD + number * (self.block_bytes + _MARKERS)) // 4 + 1
+        return Frames(table.view("<f4"), self.natoms, (columns[0], columns[1], columns[2]), boxes)
 
     # -- header ----------------------------------------------------------------------------------------
 

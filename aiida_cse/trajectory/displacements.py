@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from aiida_cse.trajectory.blocks import join_blocks
 from aiida_cse.trajectory.config import GRID, ReductionConfig
-from aiida_cse.trajectory.kernels import add_pairs
+from aiida_cse.trajectory.frames import Frames
+from aiida_cse.trajectory.layout import Layout
+from aiida_cse.trajectory.pairs import PairSums, Ring, add_pairs, follow_samples
 
-__all__ = ["DisplacementMoments", "Displacements", "Samples"]
+__all__ = ["DisplacementMoments", "DisplacementPass", "Displacements", "FarIonError", "Samples"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Samples:
     frames
         (S,) numbers of the frames.
     positions
-        (S, ions, 3) int32, from the slab's mid-plane and centre, unwrapped, in 1/GRID Å.
+        (S, 3, ions) int32, from the slab's mid-plane and centre, unwrapped, in 1/GRID Å.
     layers
         (S, ions) int16, the layer of each ion, counted over all species.
     """
@@ -66,7 +68,7 @@ class Samples:
     @classmethod
     def empty(cls, ions: int) -> Samples:
         """Return samples of no frame."""
-        return cls(np.zeros(0, np.int64), np.zeros((0, ions, 3), np.int32), np.zeros((0, ions), np.int16))
+        return cls(np.zeros(0, np.int64), np.zeros((0, 3, ions), np.int32), np.zeros((0, ions), np.int16))
 
     def join(self, later: Samples) -> Samples:
         """Return these samples followed by ``later``."""
@@ -96,7 +98,7 @@ class Displacements:
     sums, squares
         (blocks, layers, lags, 3) int64, in 1/GRID Å and 1/GRID² Å².
     head
-        (H, ions, 3) int32, positions at the first displacement frames, as many as the longest lag has.
+        (H, 3, ions) int32, positions at the first displacement frames, as many as the longest lag has.
     tail
         The last displacement frames, as many as the longest lag has.
     """
@@ -115,17 +117,9 @@ class Displacements:
             counts=np.zeros(shape, np.int64),
             sums=np.zeros((*shape, 3), np.int64),
             squares=np.zeros((*shape, 3), np.int64),
-            head=np.zeros((0, ions, 3), np.int32),
+            head=np.zeros((0, 3, ions), np.int32),
             tail=Samples.empty(ions),
         )
-
-    def follow(self, samples: Samples, config: ReductionConfig, first_block: int) -> None:
-        """Go on with ``samples``; ``first_block`` is the number of the first block here."""
-        window = self.tail.join(samples)
-        longest = max(config.lag_samples)
-        self._add(window.positions, window, len(self.tail.frames), config, first_block)
-        self.head = np.concatenate([self.head, samples.positions])[:longest]
-        self.tail = window.last(longest)
 
     def merge(self, later: Displacements, config: ReductionConfig, first_block: int, shift: int) -> Displacements:
         """Return these displacements, those of ``later`` and those from here to there.
@@ -140,9 +134,20 @@ class Displacements:
             head=np.concatenate([self.head, later.head])[:longest],
             tail=self.tail.join(later.tail).last(longest),
         )
-        window = np.concatenate([self.tail.positions, later.head])
-        merged._add(window, self.tail, len(self.tail.frames), config, first_block)
+        add_pairs(
+            np.concatenate([self.tail.positions, later.head]),
+            self.tail.layers,
+            self.tail.frames // config.block_frames - first_block,
+            np.array(config.lag_samples, dtype=np.int64),
+            len(self.tail.frames),
+            merged.pair_sums,
+        )
         return merged
+
+    @property
+    def pair_sums(self) -> PairSums:
+        """The sums as the kernels take them."""
+        return PairSums(self.counts, self.sums, self.squares)
 
     def moments(self, config: ReductionConfig, name: str) -> DisplacementMoments:
         """Return the moments of the species ``name`` in Å and Å²."""
@@ -181,22 +186,96 @@ class Displacements:
             tail=Samples(*(arrays[f"displacement_tail_{name}"] for name in ("frames", "positions", "layers"))),
         )
 
-    def _add(
-        self,
-        positions: NDArray[np.int32],
-        origins: Samples,
-        first_target: int,
-        config: ReductionConfig,
-        first_block: int,
+
+class DisplacementPass:
+    """Goes through the displacement frames of a trajectory, of which it keeps as many as the longest lag has.
+
+    Parameters
+    ----------
+    config, layout
+        The settings, and the same as arrays.
+    first_block
+        Number of the first block of ``displacements``, which are added to.
+    """
+
+    def __init__(
+        self, config: ReductionConfig, layout: Layout, displacements: Displacements, first_block: int
     ) -> None:
-        """Add the displacements from ``origins``, the first rows, to the rows from ``first_target`` on."""
-        add_pairs(
-            positions,
-            origins.layers,
-            origins.frames // config.block_frames - first_block,
-            np.array(config.lag_samples, dtype=np.int64),
-            first_target,
-            self.counts,
-            self.sums,
-            self.squares,
+        self._config = config
+        self._layout = layout
+        self._to = displacements
+        self._first_block = first_block
+        self._longest = max(config.lag_samples)
+        self._reach = config.displacement_range
+        self._lags = np.array(config.lag_samples, dtype=np.int64)
+        rows, ions = self._longest + 1, len(layout.ion_starts) - 1
+        # of a lag longer than the run only what is written to takes memory
+        self._ring = Ring(
+            positions=np.zeros((rows, 3, ions), np.int32),
+            layers=np.zeros((rows, ions), np.int16),
+            blocks=np.zeros(rows, np.int64),
+            head=np.zeros((rows - 1, 3, ions), np.int32),
         )
+        self._done = 0
+        self._last = -1
+
+    def follow(
+        self,
+        frames: Frames,
+        first: int,
+        stride: int,
+        numbers: NDArray[np.int64],
+        layers: NDArray[np.int16],
+    ) -> None:
+        """Go on with consecutive displacement frames: every ``stride``-th of ``frames`` from row ``first`` on.
+
+        ``numbers`` (S,) are those of the frames, ``layers`` (S, ions) those of the ions.
+
+        Raises
+        ------
+        FarIonError
+            An ion is farther from the slab than displacements can be summed, or nowhere.
+        """
+        row, ion, axis = follow_samples(
+            frames.table,
+            frames.columns,
+            first,
+            stride,
+            layers,
+            numbers // self._config.block_frames - self._first_block,
+            self._layout,
+            self._lags,
+            float(GRID),
+            self._reach,
+            self._done,
+            self._ring,
+            self._to.pair_sums,
+        )
+        if row >= 0:
+            raise FarIonError(int(numbers[row]), self._distance(frames, first + row * stride, ion, axis), axis)
+        self._done += len(numbers)
+        self._last = int(numbers[-1])
+
+    def finish(self) -> None:
+        """Hand over what a seam needs."""
+        count = min(self._done, self._longest)
+        rows = np.arange(self._done - count, self._done) % (self._longest + 1)
+        stride = self._config.displacement_frames or 1
+        numbers = self._last - stride * np.arange(count - 1, -1, -1, dtype=np.int64)
+        self._to.head = self._ring.head[:count].copy()
+        self._to.tail = Samples(numbers, self._ring.positions[rows], self._ring.layers[rows])
+
+    def _distance(self, frames: Frames, row: int, ion: int, axis: int) -> float:
+        values, layout = frames.along(axis)[row].astype(np.float64), self._layout
+        own = slice(layout.ion_starts[ion], layout.ion_starts[ion + 1])
+        place = values[layout.ion_atoms[own]] @ layout.ion_weights[own]
+        offset = layout.offset if axis == 2 else 0.0
+        return float(place - values[layout.framework] @ layout.framework_weights - offset)
+
+
+class FarIonError(ValueError):
+    """In frame ``number`` an ion is ``distance`` Å from the slab along ``axis``, too far to sum displacements."""
+
+    def __init__(self, number: int, distance: float, axis: int) -> None:
+        super().__init__(f"frame {number}: an ion is {distance:g} Å from the slab along {'xyz'[axis]}")
+        self.number, self.distance, self.axis = number, distance, axis

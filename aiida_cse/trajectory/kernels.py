@@ -1,202 +1,314 @@
-"""The hot loops, compiled by numba.
+"""The hot loop along z, compiled by numba: histograms, populations and transitions.
 
-Every number depends on its own frame alone and sums run in the order of the atoms, so that the result does not
-depend on how the frames are cut into chunks.
+Every number depends on its own frame alone and sums run in one fixed order, so that the result depends neither on
+how the frames are cut into chunks nor on who reduces which of them.
+
+What makes it fast: the bins of all atoms of a frame are computed without a branch, which the compiler turns into
+vector instructions; histograms grow in a small table that stays in the cache; and the class of an ion comes from a
+table by bin, so that only an ion whose class has changed costs more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["add_pairs", "bin_frames", "place_points", "scan_labels"]
+from aiida_cse.trajectory.compiled import compiled, fraction, weighted_sum
+from aiida_cse.trajectory.layout import Cadence, Chunk, Layout, Memory, Sums
+
+__all__ = ["sweep"]
 
 
-def _compiled(function: Callable[..., Any], inline: Literal["never", "always"] = "never") -> Any:
-    """Compile on first use, and keep the result on disk where there is a writable place for it."""
-    try:
-        return numba.njit(cache=True, nogil=True, inline=inline)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True, inline=inline)(function)
-
-
-def _fraction(z: float, inverse_length: float) -> Any:
-    """Return where z lies in the box around 0, from 0 (lower end) to 1 (upper end, after rounding only)."""
-    place = z * inverse_length + 0.5
-    return place - np.floor(place)
-
-
-def _weighted_sum(
-    values: NDArray[np.float32], atoms: NDArray[np.int64], weights: NDArray[np.float64], first: int, stop: int
-) -> Any:
-    """Return the sum of weight × value over ``atoms[first:stop]``."""
-    total = 0.0
-    for k in range(first, stop):
-        total += weights[k] * values[atoms[k]]
-    return total
-
-
-_fraction = _compiled(_fraction)
-# a call would make the frame a tenth slower
-_weighted_sum = _compiled(_weighted_sum, inline="always")
-
-
-def _bin_frames(
-    coordinates: NDArray[np.float32],
-    lengths: NDArray[np.float64],
-    blocks: NDArray[np.int64],
+def _bin_atoms(
+    z: NDArray[np.float32],
+    centre: float,
+    inverse: float,
     bins: int,
-    type_rows: NDArray[np.int64],
-    framework: NDArray[np.int64],
-    framework_weights: NDArray[np.float64],
-    midplane_offset: float,
-    ion_starts: NDArray[np.int64],
-    ion_atoms: NDArray[np.int64],
-    ion_weights: NDArray[np.float64],
-    ion_species: NDArray[np.int64],
-    edges: NDArray[np.float64],
-    cores: NDArray[np.float64],
-    histograms: NDArray[np.int64],
-    point_histograms: NDArray[np.int64],
-    region_counts: NDArray[np.int32],
-    centres: NDArray[np.float64],
-    labels: NDArray[np.int8],
-    core_labels: NDArray[np.int8],
-) -> int:
-    """Histogram and label F frames in the frame of the slab; the last six arrays are written to.
-
-    ``coordinates`` (F, N) unwrapped z, ``lengths`` (F,) box; ``blocks`` (F,) index of each frame's block
-    in ``histograms`` (B, types × bins) and ``point_histograms`` (B, species × bins), which are flat
-    because that is three times as fast; ``type_rows`` (N,) is where the row of each atom's type starts.
-    The framework's centre is the sum of ``framework_weights`` × z. Ion p is the sum of ``ion_weights`` ×
-    z over ``ion_atoms[ion_starts[p]:ion_starts[p + 1]]``. ``edges`` (species, regions − 1) inner
-    boundaries, ``cores`` (species, regions, W, 2) for W widths of the buffers. ``region_counts`` (F, species,
-    regions), ``labels`` (F, ions), ``core_labels`` (F, ions, W).
-
-    Returns the index of the first frame with a coordinate that is not finite, −1 if there is none.
-    """
-    for frame in range(coordinates.shape[0]):
-        z = coordinates[frame]
-        length = lengths[frame]
-        inverse = 1.0 / length
-        histogram = histograms[blocks[frame]]
-        point_histogram = point_histograms[blocks[frame]]
-        centre = midplane_offset + _weighted_sum(z, framework, framework_weights, 0, framework.shape[0])
-        centres[frame] = centre
-        for atom in range(z.shape[0]):
-            fraction = _fraction(z[atom] - centre, inverse)
-            if not 0.0 <= fraction <= 1.0:
-                return frame
-            histogram[type_rows[atom] + min(int(fraction * bins), bins - 1)] += 1
-        for ion in range(ion_species.shape[0]):
-            species = ion_species[ion]
-            place = _weighted_sum(z, ion_atoms, ion_weights, ion_starts[ion], ion_starts[ion + 1])
-            fraction = _fraction(place - centre, inverse)
-            place = (fraction - 0.5) * length
-            label = 0
-            for k in range(edges.shape[1]):
-                label += place >= edges[species, k]
-            labels[frame, ion] = label
-            for width in range(cores.shape[2]):
-                inside = cores[species, label, width, 0] <= place < cores[species, label, width, 1]
-                core_labels[frame, ion, width] = label if inside else -1
-            region_counts[frame, species, label] += 1
-            point_histogram[species * bins + min(int(fraction * bins), bins - 1)] += 1
-    return -1
+    rows: NDArray[np.int32],
+    indices: NDArray[np.int32],
+) -> Any:
+    """Write the flat bin of each atom to ``indices`` and return whether all coordinates are finite."""
+    lowest, top = np.int32(0), np.int32(bins - 1)
+    for atom in range(z.shape[0]):
+        share = fraction(z[atom] - centre, inverse)
+        share = share if share >= 0.0 else -1.0
+        place = np.int32(share * bins)
+        lowest = min(lowest, place)
+        indices[atom] = rows[atom] + max(np.int32(0), min(place, top))
+    return lowest >= 0
 
 
-def _scan_labels(
-    labels: NDArray[np.int8],
-    frames: NDArray[np.int64],
-    first_labels: NDArray[np.int8],
-    first_frames: NDArray[np.int64],
-    last_labels: NDArray[np.int8],
-    events: NDArray[np.int64],
-) -> int:
-    """Follow each ion through ``labels`` (F, ions) and return the number of changes of label.
+def _count(indices: NDArray[np.int32], histogram: NDArray[np.uint32]) -> None:
+    """Add one to the histogram at each of the indices, none of which is negative."""
+    for k in range(indices.shape[0]):
+        histogram[np.uint32(indices[k])] += np.uint32(1)
 
-    A label of −1 changes nothing. ``first_labels``, ``first_frames`` and ``last_labels`` (ions) are what is known
-    so far, −1 for nothing, and are brought up to date. As many changes as fit go into ``events`` (E, 4) as
-    frame, ion, from, to.
-    """
+
+def _classify(share: float, length: float, bounds: NDArray[np.float64]) -> Any:
+    """Return the class of what lies at this fraction of the box."""
+    z = (share - 0.5) * length
     found = 0
-    for row in range(labels.shape[0]):
-        for ion in range(labels.shape[1]):
-            label = labels[row, ion]
-            if label < 0 or label == last_labels[ion]:
-                continue
-            if last_labels[ion] < 0:
-                first_labels[ion] = label
-                first_frames[ion] = frames[row]
-            else:
-                if found < events.shape[0]:
-                    events[found, 0] = frames[row]
-                    events[found, 1] = ion
-                    events[found, 2] = last_labels[ion]
-                    events[found, 3] = label
-                found += 1
-            last_labels[ion] = label
+    for k in range(bounds.shape[0]):
+        found += z >= bounds[k]
     return found
 
 
-def _place_points(
-    coordinates: NDArray[np.float32],
-    framework: NDArray[np.int64],
-    framework_weights: NDArray[np.float64],
-    offset: float,
-    ion_starts: NDArray[np.int64],
-    ion_atoms: NDArray[np.int64],
-    ion_weights: NDArray[np.float64],
-    points: NDArray[np.float64],
-) -> None:
-    """Write to ``points`` (F, ions) how far each ion is from the framework's centre plus ``offset``.
+def _follow_track(
+    track: int, label: int, ion: int, frame: int, memory: Memory, events: NDArray[np.int64], found: int
+) -> Any:
+    """Follow an ion to a label and return the number of events with the one that this may be."""
+    before = memory.last_labels[track, ion]
+    if label < 0 or label == before:
+        return found
+    memory.last_labels[track, ion] = label
+    if before < 0:
+        memory.first_labels[track, ion] = label
+        memory.first_frames[track, ion] = frame
+        return found
+    events[found, 0] = track
+    events[found, 1] = frame
+    events[found, 2] = ion
+    events[found, 3] = before
+    events[found, 4] = label
+    return found + 1
 
-    ``coordinates`` (F, N) are those along one axis; the rest is as in :func:`bin_frames`, to the last bit.
+
+def _change_class(
+    species: int,
+    ion: int,
+    new: int,
+    frame: int,
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Move an ion to another class and return the number of events with those that this is."""
+    old, region = memory.classes[ion], layout.regions[species, new]
+    before = layout.regions[species, old] if old >= 0 else -1
+    if region != before:
+        memory.counts[species, region] += 1
+        if before >= 0:
+            memory.counts[species, before] -= 1
+    memory.classes[ion] = new
+    for width in range(layout.cores.shape[2]):
+        found = _follow_track(width + 1, layout.cores[species, new, width], ion, frame, memory, events, found)
+    return found
+
+
+def _gather(indices: NDArray[np.int32], atoms: NDArray[np.int32], gathered: NDArray[np.int32]) -> Any:
+    """Return the indices of the atoms: a view where the atoms are consecutive, otherwise in ``gathered``."""
+    first, count = atoms[0], atoms.shape[0]
+    if atoms[count - 1] - first == count - 1:
+        return indices[first : first + count]
+    for k in range(count):
+        gathered[k] = indices[np.uint32(atoms[k])]
+    return gathered[:count]
+
+
+def _find_changed(
+    indices: NDArray[np.int32],
+    lowest: NDArray[np.int32],
+    highest: NDArray[np.int32],
+    outside: NDArray[np.int8],
+    changed: NDArray[np.int32],
+) -> Any:
+    """Write to ``changed`` which of the ions are not within the bins of their class, and return how many.
+
+    Without a branch, because which ion it is cannot be predicted.
     """
-    for frame in range(coordinates.shape[0]):
-        values = coordinates[frame]
-        centre = offset + _weighted_sum(values, framework, framework_weights, 0, framework.shape[0])
-        for ion in range(points.shape[1]):
-            place = _weighted_sum(values, ion_atoms, ion_weights, ion_starts[ion], ion_starts[ion + 1])
-            points[frame, ion] = place - centre
+    for ion in range(lowest.shape[0]):
+        outside[ion] = (indices[ion] < lowest[ion]) | (indices[ion] > highest[ion])
+    found = np.uint32(0)
+    for ion in range(lowest.shape[0]):
+        changed[found] = ion
+        found += np.uint32(outside[ion])
+    return found
 
 
-def _add_pairs(
-    positions: NDArray[np.int32],
+def _follow_atoms(
+    species: int,
+    z: NDArray[np.float32],
+    centre: float,
+    length: float,
+    frame: int,
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Follow the ions of a species whose ions are atoms; their bins are known."""
+    table, bounds, inverse = layout.class_of_bin[species], layout.bounds[species], 1.0 / length
+    first, stop = layout.species_starts[species], layout.species_starts[species + 1]
+    atoms = layout.ion_atoms[layout.ion_starts[first] : layout.ion_starts[stop]]
+    classes, lowest, highest = memory.classes[first:stop], memory.lowest[first:stop], memory.highest[first:stop]
+    changed, indices = memory.changed, _gather(memory.indices, atoms, memory.gathered)
+    for k in range(_find_changed(indices, lowest, highest, memory.outside, changed)):
+        ion = changed[k]
+        atom = atoms[ion]
+        new = table[indices[ion] - layout.rows[atom]]
+        if new < 0:
+            new = _classify(fraction(z[atom] - centre, inverse), length, bounds)
+        if new != classes[ion]:
+            lowest[ion] = layout.rows[atom] + layout.lowest[species, new]
+            highest[ion] = layout.rows[atom] + layout.highest[species, new]
+            found = _change_class(species, first + ion, new, frame, layout, memory, events, found)
+    return found
+
+
+def _follow_molecules(
+    species: int,
+    z: NDArray[np.float32],
+    centre: float,
+    length: float,
+    frame: int,
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Follow the ions of a species whose ions are the centres of several atoms, and count their bins."""
+    table, bounds, inverse = layout.class_of_bin[species], layout.bounds[species], 1.0 / length
+    row = species * layout.bins
+    for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
+        first, stop = layout.ion_starts[ion], layout.ion_starts[ion + 1]
+        share = fraction(weighted_sum(z, layout.ion_atoms, layout.ion_weights, first, stop) - centre, inverse)
+        place = min(int(share * layout.bins), layout.bins - 1)
+        memory.point_bins[ion] = place
+        memory.point_histogram[row + place] += np.uint32(1)
+        new = table[place]
+        if new < 0:
+            new = _classify(share, length, bounds)
+        if new != memory.classes[ion]:
+            found = _change_class(species, ion, new, frame, layout, memory, events, found)
+    return found
+
+
+def _follow_ions(
+    z: NDArray[np.float32],
+    centre: float,
+    length: float,
+    frame: int,
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Follow all ions and return the number of events."""
+    for species in range(layout.single.shape[0]):
+        if layout.single[species]:
+            found = _follow_atoms(species, z, centre, length, frame, layout, memory, events, found)
+        else:
+            found = _follow_molecules(species, z, centre, length, frame, layout, memory, events, found)
+    return found
+
+
+def _keep_counts(counts: NDArray[np.int32], target: NDArray[np.int32]) -> None:
+    for species in range(counts.shape[0]):
+        for region in range(counts.shape[1]):
+            target[species, region] = counts[species, region]
+
+
+def _take_snapshot(
+    frame: int,
+    bins: NDArray[np.int32],
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Follow the ions' regions under the snapshot rule and keep their bins."""
+    for species in range(layout.single.shape[0]):
+        for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
+            label = layout.regions[species, memory.classes[ion]]
+            found = _follow_track(0, label, ion, frame, memory, events, found)
+            atom = layout.ion_atoms[layout.ion_starts[ion]]
+            single = layout.single[species]
+            bins[ion] = memory.indices[atom] - layout.rows[atom] if single else memory.point_bins[ion]
+    return found
+
+
+def _take_layers(layers: NDArray[np.int16], layout: Layout, memory: Memory) -> None:
+    for species in range(layout.single.shape[0]):
+        for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
+            layers[ion] = layout.layers[species, memory.classes[ion]]
+
+
+def _empty_into(scratch: NDArray[np.uint32], histogram: NDArray[np.int64]) -> None:
+    for k in range(scratch.shape[0]):
+        histogram[k] += scratch[k]
+        scratch[k] = 0
+
+
+def _close_block(frame: int, cadence: Cadence, memory: Memory, sums: Sums) -> None:
+    """Add what was counted to the block of this frame."""
+    block = frame // cadence.block - sums.first_block
+    _empty_into(memory.histogram, sums.histograms[block])
+    _empty_into(memory.point_histogram, sums.point_histograms[block])
+
+
+def _sweep(
+    chunk: Chunk,
+    begin: int,
+    layout: Layout,
+    cadence: Cadence,
+    memory: Memory,
+    sums: Sums,
     layers: NDArray[np.int16],
-    blocks: NDArray[np.int64],
-    lags: NDArray[np.int64],
-    first_target: int,
-    counts: NDArray[np.int64],
-    sums: NDArray[np.int64],
-    squares: NDArray[np.int64],
-) -> None:
-    """Add the displacements that end in one of the rows from ``first_target`` on.
+    events: NDArray[np.int64],
+) -> Any:
+    """Go through the frames of a chunk from row ``begin`` on, until its end or until ``events`` may be full.
 
-    ``positions`` (W, ions, 3) of equally spaced frames; ``layers`` (O, ions) and ``blocks`` (O,) of the first O
-    of them, which may be origins; ``lags`` (L,) in rows. ``counts`` (B, layers, L), ``sums`` and ``squares``
-    (B, layers, L, 3) are added to.
+    ``layers`` (samples, I) takes the layers of the ions at the displacement frames of the chunk, ``events`` (E, 5)
+    track, frame, ion, from, to.
+
+    Returns the row that comes next, the number of events, and whether all coordinates so far were finite; if not,
+    the row is that of the frame where they are not.
     """
-    for target in range(first_target, positions.shape[0]):
-        for index in range(lags.shape[0]):
-            origin = target - lags[index]
-            if origin < 0 or origin >= layers.shape[0]:
-                continue
-            block = blocks[origin]
-            for ion in range(layers.shape[1]):
-                layer = layers[origin, ion]
-                counts[block, layer, index] += 1
-                for axis in range(3):
-                    step = np.int64(positions[target, ion, axis]) - np.int64(positions[origin, ion, axis])
-                    sums[block, layer, index, axis] += step
-                    squares[block, layer, index, axis] += step * step
+    most = memory.last_labels.size
+    natoms = layout.rows.shape[0]
+    found = 0
+    for row in range(begin, chunk.table.shape[0]):
+        frame, length = chunk.first + row, chunk.lengths[row]
+        if row > begin and frame % cadence.block == 0:
+            _close_block(frame - 1, cadence, memory, sums)
+        if events.shape[0] - found < most:
+            _close_block(frame - 1, cadence, memory, sums)
+            return row, found, True
+        z = chunk.table[row, chunk.column : chunk.column + natoms]
+        centre = layout.offset + weighted_sum(
+            z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
+        )
+        sums.centres[frame - sums.start] = centre
+        if not _bin_atoms(z, centre, 1.0 / length, layout.bins, layout.rows, memory.indices):
+            return row, found, False
+        _count(memory.indices, memory.histogram)
+        found = _follow_ions(z, centre, length, frame, layout, memory, events, found)
+        _keep_counts(memory.counts, sums.region_counts[frame - sums.start])
+        if frame % cadence.snapshot == 0:
+            bins = sums.snapshots[frame // cadence.snapshot - sums.first_snapshot]
+            found = _take_snapshot(frame, bins, layout, memory, events, found)
+        if cadence.sample and frame % cadence.sample == 0:
+            _take_layers(layers[frame // cadence.sample + (-chunk.first // cadence.sample)], layout, memory)
+    _close_block(chunk.first + chunk.table.shape[0] - 1, cadence, memory, sums)
+    return chunk.table.shape[0], found, True
 
 
-bin_frames = _compiled(_bin_frames)
-place_points = _compiled(_place_points)
-add_pairs = _compiled(_add_pairs)
-scan_labels = _compiled(_scan_labels)
+_bin_atoms = compiled(_bin_atoms)
+_count = compiled(_count)
+_classify = compiled(_classify)
+_follow_track = compiled(_follow_track)
+_change_class = compiled(_change_class)
+_gather = compiled(_gather)
+_find_changed = compiled(_find_changed)
+_follow_atoms = compiled(_follow_atoms)
+_follow_molecules = compiled(_follow_molecules)
+_follow_ions = compiled(_follow_ions)
+_keep_counts = compiled(_keep_counts)
+_take_snapshot = compiled(_take_snapshot)
+_take_layers = compiled(_take_layers)
+_empty_into = compiled(_empty_into)
+_close_block = compiled(_close_block)
+sweep = compiled(_sweep)

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from functools import reduce
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aiida_cse.trajectory.config import GRID, ReductionConfig
-from aiida_cse.trajectory.dcd import DcdFile, Frames, TrajectoryError
-from aiida_cse.trajectory.displacements import Samples
-from aiida_cse.trajectory.kernels import bin_frames
-from aiida_cse.trajectory.segments import Segment, SegmentPlan, plan_segments
+from aiida_cse.trajectory.config import ReductionConfig
+from aiida_cse.trajectory.frames import TrajectoryError
+from aiida_cse.trajectory.segments import SegmentPlan, plan_segments
 from aiida_cse.trajectory.selection import Selection
 from aiida_cse.trajectory.state import State
+from aiida_cse.trajectory.streaming import stream
 
-__all__ = ["Progress", "Selection", "reduce_plan", "reduce_segments"]
+__all__ = ["Progress", "reduce_plan", "reduce_segments"]
 
 #: called with the frames done and the frames in all
 Progress = Callable[[int, int], None]
 
-#: coordinates that are held at once, in bytes
-_CHUNK_BYTES = 4 * 2**20
-#: more frames than this are never taken at once
-_CHUNK_FRAMES = 4096
-#: how far the box length may be from that of the configuration (relative), from rounding when it was written
-_LENGTH_TOLERANCE = 1e-6
 #: how far the slab may be from where an earlier reduction saw it in the same frame, Å
 _CENTRE_TOLERANCE = 1e-4
 
@@ -38,6 +34,7 @@ def reduce_segments(
     progress: Progress | None = None,
     *,
     until_step: int | None = None,
+    threads: int = 1,
 ) -> State:
     """Reduce the segments of a production.
 
@@ -54,6 +51,9 @@ def reduce_segments(
         Called after each chunk.
     until_step
         Leave out the frames at or after this step.
+    threads
+        How many pieces are reduced at the same time; the state is the same, bit for bit. Never more than there are
+        cores for this process.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def reduce_segments(
     ValueError
         ``previous`` was made with another configuration.
     """
-    return reduce_plan(plan_segments(paths, config, until_step), config, previous, progress)
+    return reduce_plan(plan_segments(paths, config, until_step), config, previous, progress, threads=threads)
 
 
 def reduce_plan(
@@ -71,8 +71,12 @@ def reduce_plan(
     config: ReductionConfig,
     previous: State | None = None,
     progress: Progress | None = None,
+    *,
+    threads: int = 1,
 ) -> State:
     """Reduce the frames of a plan; as :func:`reduce_segments`."""
+    if threads < 1:
+        raise ValueError(f"threads is {threads}, it must be at least 1")
     if previous is not None:
         previous.check_config(config)
     if not plan.segments:
@@ -80,139 +84,91 @@ def reduce_plan(
             raise TrajectoryError(f"there is no whole frame to reduce: {'; '.join(plan.notes) or 'no segments'}")
         return previous
     repeated, fresh = plan.split(plan.start if previous is None else previous.stop)
-    stream = _Stream(Selection.from_config(config), config, progress, plan.frames)
+    reducer = _Reducer(Selection.from_config(config), config, progress, plan.frames, min(threads, _cores()))
     if previous is None:
-        return stream.reduce(fresh)
+        return reducer.reduce(fresh)
     _refuse_unjoined(plan, previous)
     if repeated.segments:
-        _compare(stream.reduce(repeated), previous, repeated)
-    return previous.merge(stream.reduce(fresh)) if fresh.segments else previous
+        _compare(reducer.reduce(repeated), previous, repeated)
+    return previous.merge(reducer.reduce(fresh)) if fresh.segments else previous
 
 
-class _Stream:
-    """Reads plans chunk by chunk and counts the frames that are done."""
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
-    def __init__(
-        self, selection: Selection, config: ReductionConfig, progress: Progress | None, total: int
-    ) -> None:
-        self._selection = selection
-        self._config = config
+
+class _Reporter:
+    """Adds up the frames that threads have done, and stops them."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress = progress
         self._total = total
         self._done = 0
-        self._range = config.displacement_range
+        self._lock = Lock()
+        self._stopped = False
+
+    def __call__(self, frames: int) -> None:
+        with self._lock:
+            if self._stopped:
+                raise _StoppedError
+            self._done += frames
+            if self._progress is not None:
+                self._progress(self._done, self._total)
+
+    def stop(self) -> None:
+        """Let every thread end after its chunk."""
+        self._stopped = True
+
+
+class _StoppedError(Exception):
+    """Another thread has failed."""
+
+
+class _Reducer:
+    """Reduces plans, each in as many pieces as there are threads."""
+
+    def __init__(
+        self, selection: Selection, config: ReductionConfig, progress: Progress | None, total: int, threads: int
+    ) -> None:
+        self._selection = selection
+        self._config = config
+        self._report = _Reporter(progress, total)
+        self._threads = threads
 
     def reduce(self, plan: SegmentPlan) -> State:
-        state = State.empty(self._config, plan.start, plan.start + plan.frames, self._selection.ions)
-        chunk = min(max(_CHUNK_BYTES // (4 * self._config.natoms), 1), _CHUNK_FRAMES)
-        for segment in plan.segments:
-            with DcdFile(segment.path) as file:
-                for offset in range(0, segment.count, chunk):
-                    count = min(chunk, segment.count - offset)
-                    frames = file.read(segment.first + offset, count)
-                    _check_lengths(frames, self._config, segment, offset)
-                    damaged = _take(frames, segment.start + offset, self._selection, state)
-                    if damaged >= 0:
-                        raise TrajectoryError(
-                            f"{segment.path}: {_frame(damaged + offset, segment, self._config)} has a "
-                            "coordinate that is not finite"
-                        )
-                    self._take_displacements(file, frames, segment, offset, state)
-                    self._report(count)
-        return state
+        pieces = _pieces(plan, self._threads)
+        if len(pieces) == 1:
+            return self._stream(plan)
+        with ThreadPoolExecutor(len(pieces)) as pool:
+            try:
+                return reduce(State.merge, self._finished([pool.submit(self._stream, piece) for piece in pieces]))
+            except BaseException:
+                self._report.stop()
+                raise
 
-    def _take_displacements(
-        self, file: DcdFile, frames: Frames, segment: Segment, offset: int, state: State
-    ) -> None:
-        """Go on with the displacement frames among ``frames``, the first of which is ``offset`` in the segment."""
-        stride = self._config.displacement_frames
-        if stride is None:
-            return
-        start = segment.start + offset
-        first = -start % stride
-        numbers = np.arange(start + first, start + len(frames.lengths), stride)
-        if not len(numbers):
-            return
-        chosen = Frames(frames.coordinates[first::stride], frames.lengths[first::stride])
-        z = self._selection.place(chosen.coordinates, self._config.midplane_offset)
-        layers = self._selection.layers(z, chosen.lengths)
-        row = segment.first + offset + first
-        x, y = (
-            self._selection.place(file.read(row, len(numbers), axis, stride).coordinates, 0.0) for axis in (0, 1)
-        )
-        points = np.stack([x, y, z], axis=-1)
-        self._refuse_far(points, segment, numbers)
-        positions = np.rint(points * GRID).astype(np.int32)
-        state.displacements.follow(Samples(numbers, positions, layers), self._config, state.first_block)
+    def _stream(self, plan: SegmentPlan) -> State:
+        return stream(plan, self._selection, self._config, self._report)
 
-    def _refuse_far(self, points: NDArray[np.float64], segment: Segment, numbers: NDArray[np.int64]) -> None:
-        far = ~(np.abs(points) <= self._range)
-        if far.any():
-            row, ion, axis = np.argwhere(far)[0].tolist()
-            frame = _frame(int(numbers[row]) - segment.start, segment, self._config)
-            raise TrajectoryError(
-                f"{segment.path}: {frame} has an ion at {points[row, ion, axis]:g} Å from the slab along "
-                f"{'xyz'[axis]}, its displacements can be summed up to {self._range:g} Å"
-            )
-
-    def _report(self, count: int) -> None:
-        self._done += count
-        if self._progress is not None:
-            self._progress(self._done, self._total)
+    def _finished(self, futures: list[Future[State]]) -> list[State]:
+        """Return the results, or raise what went wrong in the piece that failed first."""
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in done:
+            error = future.exception()
+            if error is not None:
+                raise error
+        return [future.result() for future in futures]
 
 
-def _take(frames: Frames, start: int, selection: Selection, state: State) -> int:
-    """Count consecutive frames, the first of which is frame ``start`` of the production.
-
-    Returns the index of the first frame that is not finite, −1 if there is none.
-    """
-    count = len(frames.lengths)
-    rows = slice(start - state.start, start - state.start + count)
-    numbers = np.arange(start, start + count)
-    labels = np.empty((count, selection.ions), dtype=np.int8)
-    core_labels = np.empty((*labels.shape, selection.cores.shape[2]), dtype=np.int8)
-    state.lengths[rows] = frames.lengths
-    damaged: int = bin_frames(
-        frames.coordinates,
-        frames.lengths,
-        numbers // state.config.block_frames - state.first_block,
-        state.config.bins,
-        selection.type_rows,
-        selection.framework,
-        selection.framework_weights,
-        state.config.midplane_offset,
-        selection.ion_starts,
-        selection.ion_atoms,
-        selection.ion_weights,
-        selection.ion_species,
-        selection.edges,
-        selection.cores,
-        state.histograms.reshape(len(state.histograms), -1),
-        state.point_histograms.reshape(len(state.point_histograms), -1),
-        state.region_counts[rows],
-        state.centres[rows],
-        labels,
-        core_labels,
-    )
-    snapshots = numbers % state.config.snapshot_frames == 0
-    state.tracks["snapshot"].follow(labels[snapshots], numbers[snapshots])
-    for width, track in enumerate((state.tracks["core"], *state.core_tracks.values())):
-        track.follow(core_labels[..., width], numbers)
-    return damaged
-
-
-def _check_lengths(frames: Frames, config: ReductionConfig, segment: Segment, offset: int) -> None:
-    wrong = np.abs(frames.lengths - config.box[2]) > _LENGTH_TOLERANCE * config.box[2]
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise TrajectoryError(
-            f"{segment.path}: {_frame(row + offset, segment, config)} has a box of "
-            f"{frames.lengths[row]:.6f} Å along z, the configuration {config.box[2]:.6f} Å"
-        )
-
-
-def _frame(index: int, segment: Segment, config: ReductionConfig) -> str:
-    return f"frame {segment.first + index} (step {(segment.start + index) * config.frame_steps})"
+def _pieces(plan: SegmentPlan, number: int) -> list[SegmentPlan]:
+    """Cut a plan into at most ``number`` pieces of about as many frames."""
+    pieces, rest = [], plan
+    for left in range(min(number, plan.frames), 1, -1):
+        piece, rest = rest.split(rest.start + rest.frames // left)
+        pieces.append(piece)
+    return [*pieces, rest]
 
 
 def _refuse_unjoined(plan: SegmentPlan, previous: State) -> None:

@@ -12,7 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from aiida_cse.trajectory.config import ReductionConfig
-from aiida_cse.trajectory.dcd import DcdFile, TrajectoryError
+from aiida_cse.trajectory.frames import TrajectoryError
+from aiida_cse.trajectory.reading import TrajectoryFile, open_trajectory
 
 __all__ = ["Segment", "SegmentPlan", "plan_segments"]
 
@@ -101,13 +102,13 @@ def plan_segments(
 
 
 def _open(path: Path, config: ReductionConfig) -> _Header:
-    with DcdFile(path) as file:
+    with open_trajectory(path) as file:
         if file.natoms:
             _check(file, config)
         return _Header(path, file.frames, file.first_step, file.leftover_bytes)
 
 
-def _check(file: DcdFile, config: ReductionConfig) -> None:
+def _check(file: TrajectoryFile, config: ReductionConfig) -> None:
     if file.natoms != config.natoms:
         raise TrajectoryError(f"{file.path}: has {file.natoms} atoms, the system has {config.natoms}")
     if file.frame_steps != config.frame_steps:

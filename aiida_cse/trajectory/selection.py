@@ -8,26 +8,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.trajectory.config import ReductionConfig
-from aiida_cse.trajectory.kernels import place_points
+from aiida_cse.trajectory.config import LENGTH_TOLERANCE, ReductionConfig
+from aiida_cse.trajectory.layout import Cadence, Layout
 
 __all__ = ["Selection"]
+
+#: how far a bin may shift because the box is not quite that of the configuration, in units of its length
+_SHIFT = 2 * LENGTH_TOLERANCE
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The configuration as the arrays that the kernels take; see there."""
+    """The configuration as the kernels take it.
 
-    type_rows: NDArray[np.int64]
-    framework: NDArray[np.int64]
-    framework_weights: NDArray[np.float64]
-    ion_starts: NDArray[np.int64]
-    ion_atoms: NDArray[np.int64]
-    ion_weights: NDArray[np.float64]
+    Attributes
+    ----------
+    layout, cadence
+        See there.
+    ion_species
+        (ions,) the species of each ion; ions are numbered species by species, then by atom or molecule.
+    """
+
+    layout: Layout
+    cadence: Cadence
     ion_species: NDArray[np.int64]
-    edges: NDArray[np.float64]
-    cores: NDArray[np.float64]
-    layer_edges: tuple[NDArray[np.float64], ...]
 
     @property
     def ions(self) -> int:
@@ -36,7 +40,7 @@ class Selection:
 
     @classmethod
     def from_config(cls, config: ReductionConfig) -> Selection:
-        """Select the framework and the ions; ions are numbered species by species, then by atom or molecule."""
+        """Select the framework and the ions, and tabulate the classes."""
         types = np.array(config.atom_types, dtype=np.int64)
         masses = np.array(config.masses)[types - 1]
         framework = np.flatnonzero(np.isin(types, config.framework))
@@ -44,58 +48,32 @@ class Selection:
         atoms = [ion for group in groups for ion in group]
         flat = np.concatenate(atoms)
         sizes = np.array([len(ion) for ion in atoms])
-        species = list(config.ions.values())
-        return cls(
-            type_rows=(types - 1) * config.bins,
-            framework=framework,
+        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+        numbers = [len(group) for group in groups]
+        bounds = _bounds(config)
+        class_of_bin = _class_of_bin(bounds, config)
+        lowest, highest = _bins_of_class(class_of_bin, bounds.shape[1] + 1)
+        layout = Layout(
+            bins=config.bins,
+            offset=config.midplane_offset,
+            rows=((types - 1) * config.bins).astype(np.int32),
+            framework=framework.astype(np.int32),
             framework_weights=masses[framework] / masses[framework].sum(),
-            ion_starts=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-            ion_atoms=flat,
-            ion_weights=masses[flat] / np.repeat([masses[ion].sum() for ion in atoms], sizes),
-            ion_species=np.repeat(np.arange(len(groups)), [len(group) for group in groups]).astype(np.int64),
-            edges=np.array([one.edges[1:-1] for one in species]),
-            cores=_cores(config),
-            layer_edges=tuple(np.array(one.layer_edges[1:-1]) for one in species),
+            ion_starts=starts,
+            ion_atoms=flat.astype(np.int32),
+            ion_weights=masses[flat] / np.repeat(np.add.reduceat(masses[flat], starts[:-1]), sizes),
+            species_starts=np.concatenate([[0], np.cumsum(numbers)]).astype(np.int32),
+            single=np.array([species.point == "atom" for species in config.ions.values()]),
+            bounds=bounds,
+            class_of_bin=class_of_bin,
+            lowest=lowest,
+            highest=highest,
+            regions=_regions(bounds, config),
+            layers=_layers(bounds, config),
+            cores=_cores(bounds, config),
         )
-
-    def place(self, coordinates: NDArray[np.float32], offset: float) -> NDArray[np.float64]:
-        """Return (F, ions) how far each ion is from the framework's centre plus ``offset`` along one axis, Å.
-
-        ``coordinates`` (F, N) are unwrapped.
-        """
-        points = np.empty((len(coordinates), self.ions))
-        place_points(
-            coordinates,
-            self.framework,
-            self.framework_weights,
-            offset,
-            self.ion_starts,
-            self.ion_atoms,
-            self.ion_weights,
-            points,
-        )
-        return points
-
-    def layers(self, z: NDArray[np.float64], lengths: NDArray[np.float64]) -> NDArray[np.int16]:
-        """Return the layers at ``z`` (F, ions) in boxes of ``lengths`` (F,), counted over all species."""
-        fraction = z / lengths[:, None] + 0.5
-        place = (fraction - np.floor(fraction) - 0.5) * lengths[:, None]
-        layers = np.empty(z.shape, dtype=np.int16)
-        start = 0
-        for species, edges in enumerate(self.layer_edges):
-            ions = self.ion_species == species
-            layers[:, ions] = start + np.searchsorted(edges, place[:, ions], side="right")
-            start += len(edges) + 1
-        return layers
-
-
-def _cores(config: ReductionConfig) -> NDArray[np.float64]:
-    """Return (species, regions, widths, 2) bounds of the cores: of the core rule, then of each scale."""
-    regions = [species.regions(name) for name, species in config.ions.items()]
-    widths = [
-        [_open_ended(one.scaled_cores(scale).cores) for scale in (1.0, *config.core_scales)] for one in regions
-    ]
-    return np.ascontiguousarray(np.array(widths).swapaxes(1, 2))
+        cadence = Cadence(config.block_frames, config.snapshot_frames, config.displacement_frames or 0)
+        return cls(layout, cadence, np.repeat(np.arange(len(groups)), numbers).astype(np.int64))
 
 
 def _ions(config: ReductionConfig, name: str, types: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -110,9 +88,84 @@ def _ions(config: ReductionConfig, name: str, types: NDArray[np.int64]) -> list[
     return np.split(atoms[order], cuts)
 
 
+# -- classes -------------------------------------------------------------------------------------------------
+
+
+def _bounds(config: ReductionConfig) -> NDArray[np.float64]:
+    """Return (S, C − 1) the boundaries of each species that anything is asked about, filled up with infinity."""
+    found = []
+    for species, widths in zip(config.ions.values(), _core_bounds(config), strict=True):
+        cores = [bound for width in widths for core in width for bound in core]
+        layers = species.layer_edges[1:-1] if config.lags else ()
+        edges = (*species.edges[1:-1], *layers, *cores)
+        found.append(sorted({edge for edge in edges if np.isfinite(edge)}))
+    bounds = np.full((len(found), max(map(len, found))), np.inf)
+    for row, one in zip(bounds, found, strict=True):
+        row[: len(one)] = one
+    return bounds
+
+
+def _core_bounds(config: ReductionConfig) -> list[list[list[tuple[float, float]]]]:
+    """Return the cores of each species under the core rule, then with each scale of its buffers.
+
+    The outermost reach to the periodic boundary, wherever it is.
+    """
+    found = []
+    for name, species in config.ions.items():
+        regions = species.regions(name)
+        found.append([_open_ended(regions.scaled_cores(scale).cores) for scale in (1.0, *config.core_scales)])
+    return found
+
+
 def _open_ended(cores: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Let the outermost cores reach to the periodic boundary, wherever it is."""
     bounds = list(cores)
     bounds[0] = (-np.inf, bounds[0][1])
     bounds[-1] = (bounds[-1][0], np.inf)
     return bounds
+
+
+def _class_of_bin(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np.int16]:
+    edges = (np.arange(config.bins + 1) / config.bins - 0.5) * config.box[2]
+    shift = _SHIFT * config.box[2]
+    low = np.array([np.searchsorted(row, edges[:-1] - shift, side="right") for row in bounds])
+    high = np.array([np.searchsorted(row, edges[1:] + shift, side="right") for row in bounds])
+    return np.where(low == high, low, -1).astype(np.int16)
+
+
+def _bins_of_class(class_of_bin: NDArray[np.int16], classes: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return (S, C) the first and the last bin of each class; 1 and 0 for a class without one."""
+    lowest = np.ones((len(class_of_bin), classes), np.int32)
+    highest = np.zeros_like(lowest)
+    for row, low, high in zip(class_of_bin, lowest, highest, strict=True):
+        for one in np.unique(row[row >= 0]):
+            low[one], high[one] = np.flatnonzero(row == one)[[0, -1]]
+    return lowest, highest
+
+
+def _starts(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (S, C) where each class begins; no boundary lies within a class, so that this point stands for it."""
+    return np.concatenate([np.full((len(bounds), 1), -np.inf), bounds], axis=1)
+
+
+def _regions(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np.int8]:
+    edges = [species.edges[1:-1] for species in config.ions.values()]
+    found = [np.searchsorted(one, z, side="right") for one, z in zip(edges, _starts(bounds), strict=True)]
+    return np.array(found, dtype=np.int8)
+
+
+def _layers(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np.int16]:
+    found, first = [], 0
+    for species, z in zip(config.ions.values(), _starts(bounds), strict=True):
+        found.append(first + np.searchsorted(species.layer_edges[1:-1], z, side="right"))
+        first += len(species.layers)
+    return np.array(found, dtype=np.int16)
+
+
+def _cores(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np.int8]:
+    regions = _regions(bounds, config)
+    cores = np.full((*regions.shape, len(config.core_scales) + 1), -1, dtype=np.int8)
+    for species, (widths, z) in enumerate(zip(_core_bounds(config), _starts(bounds), strict=True)):
+        for width, one in enumerate(widths):
+            low, high = np.array(one)[regions[species]].T
+            cores[species, :, width] = np.where((low <= z) & (z < high), regions[species], -1)
+    return cores

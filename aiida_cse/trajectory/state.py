@@ -27,12 +27,12 @@ from aiida_cse.trajectory.tracks import Track
 __all__ = ["FORMAT", "State", "Track"]
 
 #: version of the layout of the file; a reader refuses others
-FORMAT = 2
+FORMAT = 3
 
 #: what numpy and zipfile raise for a file that is no whole archive of arrays
 _DAMAGED = (OSError, EOFError, AttributeError, KeyError, IndexError, TypeError, ValueError, zipfile.BadZipFile)
 
-_ARRAYS = ("histograms", "point_histograms", "region_counts", "centres", "lengths")
+_ARRAYS = ("histograms", "point_histograms", "region_counts", "centres", "lengths", "snapshot_bins")
 
 
 @dataclass
@@ -52,6 +52,9 @@ class State:
         (frames, species, 5) int32.
     centres, lengths
         (frames,) z of the slab's mid-plane in the trajectory, and length of the box, Å.
+    snapshot_bins
+        (snapshots, ions) int32, the bin of each ion in the frames whose numbers are multiples of
+        ``config.snapshot_frames``.
     tracks
         Per rule, the events and what a seam needs.
     core_tracks
@@ -68,6 +71,7 @@ class State:
     region_counts: NDArray[np.int32]
     centres: NDArray[np.float64]
     lengths: NDArray[np.float64]
+    snapshot_bins: NDArray[np.int32]
     tracks: dict[Rule, Track]
     core_tracks: dict[float, Track]
     displacements: Displacements
@@ -81,6 +85,11 @@ class State:
     def first_block(self) -> int:
         """Number of the first block."""
         return self.start // self.config.block_frames
+
+    @property
+    def snapshots(self) -> NDArray[np.int64]:
+        """Numbers of the frames that are snapshots."""
+        return np.array(_snapshots(self.config, self.start, self.stop), dtype=np.int64)
 
     @property
     def first_step(self) -> int:
@@ -105,6 +114,7 @@ class State:
             region_counts=np.zeros((stop - start, len(config.ions), len(REGION_NAMES)), np.int32),
             centres=np.zeros(stop - start),
             lengths=np.zeros(stop - start),
+            snapshot_bins=np.zeros((len(_snapshots(config, start, stop)), ions), np.int32),
             tracks={rule: Track.empty(ions) for rule in RULES},
             core_tracks={scale: Track.empty(ions) for scale in config.core_scales},
             displacements=Displacements.empty(config, blocks, ions),
@@ -134,6 +144,7 @@ class State:
             region_counts=np.concatenate([self.region_counts, later.region_counts]),
             centres=np.concatenate([self.centres, later.centres]),
             lengths=np.concatenate([self.lengths, later.lengths]),
+            snapshot_bins=np.concatenate([self.snapshot_bins, later.snapshot_bins]),
             tracks={rule: track.merge(later.tracks[rule]) for rule, track in self.tracks.items()},
             core_tracks={
                 scale: track.merge(later.core_tracks[scale]) for scale, track in self.core_tracks.items()
@@ -223,6 +234,8 @@ class State:
         config = ReductionConfig.model_validate_json(arrays["config"].tobytes())
         if not len(arrays["centres"]) == len(arrays["lengths"]) == len(arrays["region_counts"]) == stop - start:
             raise ValueError(f"the arrays do not have the {stop - start} frames that it says")
+        if len(arrays["snapshot_bins"]) != len(_snapshots(config, start, stop)):
+            raise ValueError("snapshot_bins does not have the snapshots that it says")
         return cls(
             config=config,
             start=start,
@@ -232,6 +245,12 @@ class State:
             displacements=Displacements.from_arrays(arrays),
             **{name: arrays[name] for name in _ARRAYS},
         )
+
+
+def _snapshots(config: ReductionConfig, start: int, stop: int) -> range:
+    """Return the numbers of the snapshots among the frames."""
+    stride = config.snapshot_frames
+    return range(-(-start // stride) * stride, stop, stride)
 
 
 @contextmanager

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.trajectory.kernels import scan_labels
-
 __all__ = ["Track"]
 
 
@@ -35,15 +33,6 @@ class Track:
         """Return the track of ions of which nothing is known."""
         unknown = np.full(ions, -1, dtype=np.int8)
         return cls(unknown, np.full(ions, -1, dtype=np.int64), unknown.copy(), np.zeros((0, 4), np.int64))
-
-    def follow(self, labels: NDArray[np.int8], frames: NDArray[np.int64]) -> None:
-        """Go on with ``labels`` (F, ions) of the frames numbered ``frames`` (F,)."""
-        memory = (self.first_labels, self.first_frames, self.last_labels)
-        none = np.zeros((0, 4), dtype=np.int64)
-        found = scan_labels(labels, frames, *(array.copy() for array in memory), none)
-        events = np.zeros((found, 4), dtype=np.int64)
-        scan_labels(labels, frames, *memory, events)
-        self.events = np.concatenate([self.events, events])
 
     def merge(self, later: Track) -> Track:
         """Return this track followed by ``later``."""

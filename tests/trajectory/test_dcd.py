@@ -28,23 +28,23 @@ def test_header(path: Path) -> None:
 
 
 @pytest.mark.parametrize("small_frame", [0, 10**6])
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_each_axis_both_ways_of_reading(
-    path: Path, axis: int, small_frame: int, monkeypatch: pytest.MonkeyPatch
+def test_consecutive_frames_both_ways_of_reading(
+    path: Path, small_frame: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dcd, "_SMALL_FRAME", small_frame)
     with DcdFile(path) as file:
-        frames = file.read(3, 5, axis)
-        assert np.array_equal(frames.coordinates, make(1, 12).positions[3:8, :, axis])
-        assert (frames.lengths == [20.0, 20.0, 110.0][axis]).all()
+        for first, count in ((3, 5), (11, 1), (0, 12)):
+            frames = file.read(first, count)
+            assert np.array_equal(frames.along(2), make(1, 12).positions[first : first + count, :, 2])
+            assert (frames.boxes == [20.0, 20.0, 110.0]).all()
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_frames_that_are_apart(path: Path, axis: int) -> None:
+def test_frames_that_are_apart(path: Path) -> None:
     with DcdFile(path) as file:
-        frames = file.read(1, 3, axis, stride=4)
-        assert np.array_equal(frames.coordinates, make(1, 12).positions[1:10:4, :, axis])
-        assert (frames.lengths == [20.0, 20.0, 110.0][axis]).all()
+        frames = file.read_xyz(1, 3, stride=4)
+        for axis in range(3):
+            assert np.array_equal(frames.along(axis), make(1, 12).positions[1:10:4, :, axis])
+        assert (frames.boxes == [20.0, 20.0, 110.0]).all()
 
 
 def test_agrees_with_mdanalysis(path: Path) -> None:
@@ -53,7 +53,7 @@ def test_agrees_with_mdanalysis(path: Path) -> None:
         universe = MDAnalysis.Universe.empty(NATOMS)
         universe.load_new(str(path), format="DCD")
     with DcdFile(path) as file:
-        z = file.read(0, file.frames).coordinates
+        z = file.read(0, file.frames).along(2)
     assert np.array_equal([frame.positions[:, 2] for frame in universe.trajectory], z)
 
 
@@ -71,8 +71,8 @@ def test_reads_files_of_mdanalysis(tmp_path: Path) -> None:
     with DcdFile(target) as file:
         assert (file.frames, file.first_step, file.frame_steps, file.timestep_fs) == (4, 40, 5, None)
         frames = file.read(0, 4)
-        assert np.array_equal(frames.coordinates, positions[..., 2])
-        assert frames.lengths == pytest.approx([110.0] * 4)
+        assert np.array_equal(frames.along(2), positions[..., 2])
+        assert frames.boxes == pytest.approx(np.tile([20.0, 20.0, 110.0], (4, 1)))
 
 
 def test_frames_follow_from_the_size_not_from_the_header(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_any_cut_ends_the_file_after_its_last_whole_frame(path: Path) -> None:
 def test_a_file_that_shrinks_while_it_is_read_is_no_crash(path: Path) -> None:
     with DcdFile(path) as file:
         os.truncate(path, path.stat().st_size - file.frame_bytes - 8)
-        assert file.read(0, 10).coordinates.shape == (10, NATOMS)
+        assert file.read(0, 10).along(2).shape == (10, NATOMS)
         with pytest.raises(TrajectoryError, match=r"a.dcd: ends within or after frame \d+; it shrank"):
             file.read(0, 12)
 
@@ -115,7 +115,7 @@ def test_damage_names_the_frame(path: Path) -> None:
         with pytest.raises(TrajectoryError, match=r"frame 6 \(step 90\): its coordinates are damaged"):
             file.read(0, 12)
         with pytest.raises(TrajectoryError, match=r"frame 6 \(step 90\): its coordinates are damaged"):
-            file.read(0, 4, stride=3)
+            file.read_xyz(0, 4, stride=3)
 
 
 @pytest.mark.parametrize(

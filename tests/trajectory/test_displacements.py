@@ -15,7 +15,8 @@ from aiida_cse.physics.regions import SURFACE_OFFSETS, SurfaceOffsets, surface_r
 from aiida_cse.physics.transitions import count_transitions
 from aiida_cse.trajectory.config import GRID, ReductionConfig
 from aiida_cse.trajectory.dcd import TrajectoryError
-from aiida_cse.trajectory.displacements import Displacements, Samples
+from aiida_cse.trajectory.displacements import Displacements
+from aiida_cse.trajectory.pairs import add_pairs
 from aiida_cse.trajectory.reduction import reduce_segments
 from aiida_cse.trajectory.state import State
 from tests.trajectory.oracle import ions_in_slab, positions_with_mdanalysis
@@ -195,12 +196,13 @@ def test_a_state_that_starts_late(path: Path, positions: NDArray[np.float32], tm
 def test_no_sum_overflows_at_the_edge_of_the_range() -> None:
     edge = int(CONFIG.displacement_range * GRID)
     ions, rows = CATIONS + ANIONS, 7
-    positions = np.empty((rows, ions, 3), np.int32)
+    positions = np.empty((rows, 3, ions), np.int32)
     positions[:] = np.where(np.arange(rows) % 2, edge, -edge)[:, None, None]
     layers = np.zeros((rows, ions), np.int16)
     layers[:, CATIONS:] = len(CONFIG.ions["Li"].layers)
     found = Displacements.empty(CONFIG, 1, ions)
-    found.follow(Samples(np.arange(rows, dtype=np.int64) * 3, positions, layers), CONFIG, 0)
+    lags = np.array(CONFIG.lag_samples, np.int64)
+    add_pairs(positions, layers, np.zeros(rows, np.int64), lags, 0, found.pair_sums)
     for layer, number in ((0, CATIONS), (7, ANIONS)):
         assert found.counts[0, layer, 0] == 6 * number
         assert found.squares[0, layer, 0].tolist() == [6 * number * (2 * edge) ** 2] * 3

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aiida_cse.physics.transitions import count_transitions
-from aiida_cse.trajectory import reduction
+from aiida_cse.trajectory import reduction, streaming
 from aiida_cse.trajectory.dcd import TrajectoryError
 from aiida_cse.trajectory.reduction import reduce_segments
 from aiida_cse.trajectory.segments import plan_segments
 from aiida_cse.trajectory.state import State
 from tests.trajectory import synthetic
 from tests.trajectory.oracle import reduce_with_mdanalysis
-from tests.trajectory.synthetic import CATIONS, FRAME_STEPS, NATOMS, config, make, write_dcd
+from tests.trajectory.synthetic import CATIONS, FRAME_STEPS, FRAMEWORK, NATOMS, config, make, write_dcd
 
 FRAMES = 60
 
@@ -90,6 +90,16 @@ def test_agrees_with_a_loop_over_mdanalysis(path: Path, point: str) -> None:
     assert np.array_equal(state.tracks["snapshot"].events, events)
 
 
+def test_snapshots_keep_the_bins_of_the_ions(whole: State, trajectory: synthetic.Synthetic) -> None:
+    assert whole.snapshots.tolist() == list(range(0, FRAMES, 3))
+    assert whole.snapshot_bins.shape == (20, CATIONS + synthetic.ANIONS)
+    counts = np.apply_along_axis(np.bincount, 1, whole.snapshot_bins[:, :CATIONS], minlength=110).sum(axis=0)
+    z = trajectory.positions[::3, :, 2].astype(np.float64)[:, FRAMEWORK : FRAMEWORK + CATIONS]
+    place = z - whole.centres[::3, None]
+    expected = np.floor((place / synthetic.LENGTH + 0.5) % 1 * 110).astype(int)
+    assert np.array_equal(np.bincount(expected.ravel(), minlength=110), counts)
+
+
 def test_counts_are_complete(whole: State) -> None:
     assert (whole.histograms.sum(axis=(1, 2)) == whole.config.block_frames * NATOMS).all()
     assert (whole.point_histograms.sum(axis=2) == [[10 * CATIONS, 10 * synthetic.ANIONS]]).all()
@@ -119,8 +129,40 @@ def test_merging_equals_the_whole_wherever_the_cuts_lie(
 
 
 def test_chunks_do_not_matter(path: Path, whole: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reduction, "_CHUNK_FRAMES", 7)
+    monkeypatch.setattr(streaming, "_CHUNK_FRAMES", 7)
     assert reduce_segments([path], config()).equals(whole)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7, FRAMES + 5])
+def test_threads_do_not_matter(path: Path, whole: State, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduction, "_cores", lambda: 100)
+    seen: list[tuple[int, int]] = []
+    state = reduce_segments(
+        [path], config(), progress=lambda done, total: seen.append((done, total)), threads=threads
+    )
+    assert state.equals(whole)
+    assert seen[-1] == (FRAMES, FRAMES)
+    assert len(seen) == min(threads, FRAMES)
+
+
+def test_no_more_threads_than_cores(path: Path, whole: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduction, "_cores", lambda: 2)
+    seen: list[int] = []
+    assert reduce_segments([path], config(), progress=lambda done, _: seen.append(done), threads=9).equals(whole)
+    assert seen == [30, 60]
+    with pytest.raises(ValueError, match="threads is 0, it must be at least 1"):
+        reduce_segments([path], config(), threads=0)
+
+
+def test_what_goes_wrong_in_a_thread_is_said(
+    trajectory: synthetic.Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reduction, "_cores", lambda: 2)
+    broken = trajectory.positions.copy()
+    broken[41, 20, 2] = np.nan
+    path = write_dcd(tmp_path / "broken.dcd", broken)
+    with pytest.raises(TrajectoryError, match=r"broken.dcd: frame 41 \(step 410\) has a coordinate"):
+        reduce_segments([path], config(), threads=2)
 
 
 def test_extending_reads_the_new_segment_alone(

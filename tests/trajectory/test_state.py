@@ -72,11 +72,11 @@ def test_another_format_is_refused(state: State, tmp_path: Path) -> None:
     for numbers, why in (
         (
             [99, 0, 25],
-            r"state.npz: is a state of format 99, this program reads format 2; reduce the trajectory again",
+            r"state.npz: is a state of format 99, this program reads format 3; reduce the trajectory again",
         ),
         (
             [1, 0, 25],
-            r"state.npz: is a state of format 1, this program reads format 2; reduce the trajectory again",
+            r"state.npz: is a state of format 1, this program reads format 3; reduce the trajectory again",
         ),
         ([FORMAT, 0, 24], "is no state of a reduction: the arrays do not have the 24 frames"),
     ):

@@ -1,0 +1,58 @@
+"""Check of the records of DCD frames, compiled by numba."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.trajectory.compiled import compiled
+
+__all__ = ["PROBLEMS", "check_records"]
+
+PROBLEMS = (
+    "",
+    "its unit cell is damaged",
+    "its box is tilted",
+    "its box has no length",
+    "its coordinates are damaged",
+)
+_CELL_WORDS = 14
+
+
+def _is_right(angle: float) -> Any:
+    """Whether an angle is right: LAMMPS writes the cosine, others degrees."""
+    return abs(angle) < 1e-6 or abs(angle - 90) < 1e-4
+
+
+_is_right = compiled(_is_right)
+
+
+def _check_records(
+    words: NDArray[np.int32], cells: NDArray[np.float64], natoms: int, axes: int, boxes: NDArray[np.float64]
+) -> Any:
+    """Check frames of a cell and ``axes`` blocks of ``natoms`` coordinates, and write their ``boxes`` (F, 3).
+
+    ``words`` (F, columns) are the frames, ``cells`` (F, 6) A, γ, B, β, α, C. Returns the first row in which
+    something is wrong and what, as an index of :data:`PROBLEMS`; −1 and 0 if all is well.
+    """
+    width = natoms + 2
+    for row in range(words.shape[0]):
+        if words[row, 0] != 48 or words[row, _CELL_WORDS - 1] != 48:
+            return row, 1
+        cell = cells[row]
+        if not (_is_right(cell[1]) and _is_right(cell[3]) and _is_right(cell[4])):
+            return row, 2
+        boxes[row, 0], boxes[row, 1], boxes[row, 2] = cell[0], cell[2], cell[5]
+        for edge in boxes[row]:
+            if not 0 < edge < np.inf:
+                return row, 3
+        for block in range(axes):
+            start = _CELL_WORDS + block * width
+            if words[row, start] != 4 * natoms or words[row, start + width - 1] != 4 * natoms:
+                return row, 4
+    return -1, 0
+
+
+check_records = compiled(_check_records)

@@ -1,0 +1,184 @@
+"""The streaming pass over the frames of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.trajectory.config import LENGTH_TOLERANCE, ReductionConfig
+from aiida_cse.trajectory.displacements import DisplacementPass, FarIonError
+from aiida_cse.trajectory.frames import Frames, TrajectoryError
+from aiida_cse.trajectory.kernels import sweep
+from aiida_cse.trajectory.layout import Chunk, Memory, Sums
+from aiida_cse.trajectory.reading import TrajectoryFile, open_trajectory
+from aiida_cse.trajectory.segments import Segment, SegmentPlan
+from aiida_cse.trajectory.selection import Selection
+from aiida_cse.trajectory.state import State
+
+__all__ = ["stream"]
+
+#: what is read at once, in bytes: what is larger leaves the cache before it is counted
+_CHUNK_BYTES = 2**22
+#: more frames than this are never taken at once
+_CHUNK_FRAMES = 4096
+#: events that are held at once, besides those of one frame
+_EVENTS = 4096
+
+
+def stream(
+    plan: SegmentPlan, selection: Selection, config: ReductionConfig, report: Callable[[int], None]
+) -> State:
+    """Read the frames of a plan once and return their state.
+
+    ``report`` is called after each chunk with its number of frames; what it raises ends the pass.
+
+    Raises
+    ------
+    TrajectoryError
+        A file or a frame is not what it should be.
+    """
+    one = _Pass(plan, selection, config)
+    for segment in plan.segments:
+        with open_trajectory(segment.path) as file:
+            for offset, count in _chunks(segment, file, config):
+                one.take(file, segment, offset, count)
+                report(count)
+    return one.finish()
+
+
+def _chunks(segment: Segment, file: TrajectoryFile, config: ReductionConfig) -> list[tuple[int, int]]:
+    """Return the first frame, counted from that of the segment, and the number of frames of each chunk."""
+    whole = config.displacement_frames == 1
+    size = min(max(_CHUNK_BYTES // (file.frame_bytes if whole else file.z_bytes), 1), _CHUNK_FRAMES)
+    return [(offset, min(size, segment.count - offset)) for offset in range(0, segment.count, size)]
+
+
+class _Pass:
+    """What has been counted so far, and what goes from frame to frame."""
+
+    def __init__(self, plan: SegmentPlan, selection: Selection, config: ReductionConfig) -> None:
+        self._selection = selection
+        self._config = config
+        self._state = State.empty(config, plan.start, plan.start + plan.frames, selection.ions)
+        self._memory = Memory.empty(selection.layout, len(config.labels))
+        self._sums = _sums(self._state)
+        self._events = np.zeros((_EVENTS + self._memory.last_labels.size, 5), dtype=np.int64)
+        self._found: list[NDArray[np.int64]] = []
+        self._displacements: DisplacementPass | None = None
+        if config.displacement_frames is not None:
+            self._displacements = DisplacementPass(
+                config, selection.layout, self._state.displacements, self._state.first_block
+            )
+
+    def take(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> None:
+        """Read and count ``count`` frames, the first of which is ``offset`` in the segment."""
+        stride, first = self._config.displacement_frames, segment.first + offset
+        frames = file.read_xyz(first, count) if stride == 1 else file.read(first, count)
+        start = segment.start + offset
+        _check_boxes(frames, self._config, segment, offset)
+        self._state.lengths[start - self._state.start :][:count] = frames.boxes[:, 2]
+        samples = _multiples(stride, start, start + count)
+        layers = np.empty((len(samples), self._selection.ions), np.int16)
+        self._sweep(frames, segment, offset, layers)
+        if stride is None or not len(samples):
+            return
+        row = int(samples[0]) - start
+        if frames.columns[0] < 0:
+            frames, row, stride = file.read_xyz(first + row, len(samples), stride), 0, 1
+        self._follow(frames, row, stride, samples, layers, segment)
+
+    def finish(self) -> State:
+        """Return the state of all frames."""
+        state, config = self._state, self._config
+        for index, species in enumerate(config.ions.values()):
+            if species.point == "atom":
+                rows = [one - 1 for one in sorted(set(species.types))]
+                state.point_histograms[:, index] = state.histograms[:, rows].sum(axis=1)
+        events = np.concatenate([np.zeros((0, 5), np.int64), *self._found])
+        for number, track in enumerate((*state.tracks.values(), *state.core_tracks.values())):
+            track.first_labels = self._memory.first_labels[number]
+            track.first_frames = self._memory.first_frames[number]
+            track.last_labels = self._memory.last_labels[number]
+            track.events = events[events[:, 0] == number, 1:]
+        if self._displacements is not None:
+            self._displacements.finish()
+        return state
+
+    def _sweep(self, frames: Frames, segment: Segment, offset: int, layers: NDArray[np.int16]) -> None:
+        chunk = Chunk(frames.table, frames.columns[2], frames.boxes[:, 2].copy(), segment.start + offset)
+        row, finite = 0, True
+        while finite and row < len(frames.table):
+            row, found, finite = sweep(
+                chunk,
+                row,
+                self._selection.layout,
+                self._selection.cadence,
+                self._memory,
+                self._sums,
+                layers,
+                self._events,
+            )
+            self._found.append(self._events[:found].copy())
+        if not finite:
+            raise TrajectoryError(
+                f"{segment.path}: {_frame(row + offset, segment, self._config)} has a coordinate that is "
+                "not finite"
+            )
+
+    def _follow(
+        self,
+        frames: Frames,
+        row: int,
+        stride: int,
+        numbers: NDArray[np.int64],
+        layers: NDArray[np.int16],
+        segment: Segment,
+    ) -> None:
+        assert self._displacements is not None
+        try:
+            self._displacements.follow(frames, row, stride, numbers, layers)
+        except FarIonError as error:
+            frame = _frame(error.number - segment.start, segment, self._config)
+            raise TrajectoryError(
+                f"{segment.path}: {frame} has an ion at {error.distance:g} Å from the slab along "
+                f"{'xyz'[error.axis]}, its displacements can be summed up to {self._config.displacement_range:g} Å"
+            ) from error
+
+
+def _sums(state: State) -> Sums:
+    """Return views of the state that the kernel writes to."""
+    blocks = len(state.histograms)
+    return Sums(
+        start=state.start,
+        first_block=state.first_block,
+        first_snapshot=-(-state.start // state.config.snapshot_frames),
+        histograms=state.histograms.reshape(blocks, -1),
+        point_histograms=state.point_histograms.reshape(blocks, -1),
+        region_counts=state.region_counts,
+        centres=state.centres,
+        snapshots=state.snapshot_bins,
+    )
+
+
+def _multiples(stride: int | None, start: int, stop: int) -> NDArray[np.int64]:
+    """Return the multiples of ``stride`` from ``start`` to before ``stop``, none without a stride."""
+    if stride is None:
+        return np.zeros(0, dtype=np.int64)
+    return np.arange(-(-start // stride) * stride, stop, stride, dtype=np.int64)
+
+
+def _check_boxes(frames: Frames, config: ReductionConfig, segment: Segment, offset: int) -> None:
+    box = np.array(config.box)
+    wrong = np.abs(frames.boxes - box) > LENGTH_TOLERANCE * box
+    if wrong.any():
+        row, axis = np.argwhere(wrong)[0].tolist()
+        raise TrajectoryError(
+            f"{segment.path}: {_frame(row + offset, segment, config)} has a box of "
+            f"{frames.boxes[row, axis]:.6f} Å along {'xyz'[axis]}, the configuration {config.box[axis]:.6f} Å"
+        )
+
+
+def _frame(index: int, segment: Segment, config: ReductionConfig) -> str:
+    return f"frame {segment.first + index} (step {(segment.start + index) * config.frame_steps})"
