@@ -19,6 +19,7 @@ from aiida_cse.physics.rates import (
     vibrational_frequency,
 )
 from aiida_cse.trajectory.analysis.bins import bin_centres
+from aiida_cse.trajectory.analysis.known import known, known_range
 from aiida_cse.trajectory.analysis.subject import Ion, Subject
 from aiida_cse.trajectory.analysis.transitions import exposure_of
 
@@ -114,29 +115,21 @@ def _windows(ion: Ion) -> dict[str, tuple[Range, Range]]:
 # -- entries -------------------------------------------------------------------------------------------------
 
 
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _range(ends: Range) -> list[float] | None:
-    return list(ends) if all(math.isfinite(end) for end in ends) else None
-
-
 #: keys, the ion or side in the place of {}, and what of a barrier they hold
 _OF_ANY: dict[str, Callable[[Barrier | JoinedBarrier], Any]] = {
-    "barrier_{}_K": lambda found: _number(found.barrier),
-    "barrier_{}_interval_K": lambda found: _range(found.interval),
-    "barrier_{}_error_K": lambda found: _number(found.standard_error),
-    "barrier_{}_lower_bound_K": lambda found: _number(found.lower_bound),
-    "barrier_{}_kJ_per_mol": lambda found: _number(found.barrier * _KJ_PER_MOL),
+    "barrier_{}_K": lambda found: known(found.barrier),
+    "barrier_{}_interval_K": lambda found: known_range(found.interval),
+    "barrier_{}_error_K": lambda found: known(found.standard_error),
+    "barrier_{}_lower_bound_K": lambda found: known(found.lower_bound),
+    "barrier_{}_kJ_per_mol": lambda found: known(found.barrier * _KJ_PER_MOL),
     "visits_{}": lambda found: found.visits,
-    "curvature_{}_K_per_A2": lambda found: _number(found.well_curvature),
-    "curvature_{}_interval_K_per_A2": lambda found: _range(found.well_curvature_interval),
-    "slope_{}_K_per_A": lambda found: _number(found.slope),
-    "slope_{}_interval_K_per_A": lambda found: _range(found.slope_interval),
+    "curvature_{}_K_per_A2": lambda found: known(found.well_curvature),
+    "curvature_{}_interval_K_per_A2": lambda found: known_range(found.well_curvature_interval),
+    "slope_{}_K_per_A": lambda found: known(found.slope),
+    "slope_{}_interval_K_per_A": lambda found: known_range(found.slope_interval),
 }
 _OF_SIDE: dict[str, Callable[[Barrier], Any]] = {
-    "barrier_{}_raw_K": lambda found: _number(found.raw),
+    "barrier_{}_raw_K": lambda found: known(found.raw),
     "top_{}_z_A": lambda found: found.top_z,
     "well_{}_z_A": lambda found: found.well_z,
 }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from aiida_cse.physics.correlation import tfsi_lithium_correlation
+from aiida_cse.trajectory.analysis.known import known, known_range
 from aiida_cse.trajectory.analysis.subject import Ion, Subject
 
 __all__ = ["anions_per_cation"]
@@ -44,16 +44,11 @@ def _pair(cation: Ion, anion: Ion, subject: Subject) -> dict[str, Any]:
     found = tfsi_lithium_correlation(
         cation.counts["ceramic"][rows], anion.counts["layer"][rows], subject.settings.level
     )
-    known = math.isfinite(found.pearson_interval[0])
     return {
-        slope: _number(found.slope),
-        f"{slope}_error": _number(found.slope_error),
+        slope: known(found.slope),
+        f"{slope}_error": known(found.slope_error),
         f"{slope}_samples": found.slope_samples,
-        pearson: _number(found.pearson),
-        f"{pearson}_interval": list(found.pearson_interval) if known else None,
+        pearson: known(found.pearson),
+        f"{pearson}_interval": known_range(found.pearson_interval),
         f"{pearson}_samples": found.samples,
     }
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.physics.displacements import displacement_variance
+from aiida_cse.trajectory.analysis.known import known
 from aiida_cse.trajectory.analysis.subject import Subject
 
 __all__ = ["displacement_variances"]
@@ -60,6 +60,6 @@ def displacement_variances(subject: Subject) -> dict[str, Any]:
 def _at_first_lag(key: str, variance: NDArray[np.float64], error: NDArray[np.float64]) -> dict[str, float | None]:
     numbers: dict[str, float | None] = {}
     for axis, value, spread in zip(_AXES, variance, error, strict=True):
-        numbers[f"{key}_{axis}_A2"] = float(value) if math.isfinite(value) else None
-        numbers[f"{key}_{axis}_error_A2"] = float(spread) if math.isfinite(spread) else None
+        numbers[f"{key}_{axis}_A2"] = known(value)
+        numbers[f"{key}_{axis}_error_A2"] = known(spread)
     return numbers

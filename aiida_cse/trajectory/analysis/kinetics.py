@@ -14,6 +14,7 @@ from typing_extensions import Self
 from aiida_cse.physics.kinetics import Estimate, Kinetics, RateEstimate, joint_kinetics
 from aiida_cse.physics.observations import Observation
 from aiida_cse.physics.two_temperatures import TwoTemperatures
+from aiida_cse.trajectory.analysis.known import known
 from aiida_cse.validation import StrictModel
 
 __all__ = ["PARTS", "KineticsSettings", "conclusions", "kinetics"]
@@ -68,10 +69,10 @@ class KineticsSettings(StrictModel):
 
     def shift(self, temperature: float) -> float:
         """Return Δz at a temperature (K), Å."""
-        known = sorted(self.shifts)
-        if len(known) < 2:
-            return known[0][1] if known else 0.0
-        places, values = np.array(known).T
+        given = sorted(self.shifts)
+        if len(given) < 2:
+            return given[0][1] if given else 0.0
+        places, values = np.array(given).T
         right = int(np.clip(np.searchsorted(places, temperature), 1, len(places) - 1))
         slope = (values[right] - values[right - 1]) / (places[right] - places[right - 1])
         return float(values[right] + slope * (temperature - places[right]))
@@ -217,9 +218,9 @@ def _results(found: Kinetics) -> dict[str, Any]:
         "events": found.events,
         "used": list(found.used),
         "excluded": found.excluded,
-        "p_value": _number(found.p_value),
+        "p_value": known(found.p_value),
         **_estimate("energy{}_K", found.energy),
-        "energy_kJ_per_mol": _number(found.energy.median * _KJ_PER_MOL),
+        "energy_kJ_per_mol": known(found.energy.median * _KJ_PER_MOL),
         **_estimate("entropy{}_kB", found.entropy),
         **_estimate("kappa{}", found.kappa),
     }
@@ -234,7 +235,7 @@ def _rate(rate: RateEstimate) -> dict[str, Any]:
     return {
         **_estimate(name + "{}_per_s", rate.rate),
         f"{name}_lower_bound_per_s": rate.lower_bound,
-        f"{name}_upper_bound_per_s": _number(rate.upper_bound),
+        f"{name}_upper_bound_per_s": known(rate.upper_bound),
         f"{name}_extrapolated": rate.extrapolated,
     }
 
@@ -246,10 +247,10 @@ def _two_temperatures(found: TwoTemperatures | None, temperatures: Sequence[floa
         return dict.fromkeys([*keys, *rates])
     values = (
         found.gamma,
-        [_number(end) for end in found.gamma_interval],
+        [known(end) for end in found.gamma_interval],
         [found.t_hot, found.t_cold],
         found.energy,
-        _number(found.entropy),
+        known(found.entropy),
     )
     return dict(zip(keys, values, strict=True)) | {
         key: found.rates[temperature] for key, temperature in rates.items()
@@ -258,12 +259,8 @@ def _two_temperatures(found: TwoTemperatures | None, temperatures: Sequence[floa
 
 def _estimate(key: str, found: Estimate) -> dict[str, Any]:
     """Return the median and the interval; ``key`` has a {} where the word interval goes."""
-    known = math.isfinite(found.median)
+    there = math.isfinite(found.median)
     return {
-        key.format(""): found.median if known else None,
-        key.format("_interval"): [_number(found.low), _number(found.high)] if known else None,
+        key.format(""): known(found.median),
+        key.format("_interval"): [known(found.low), known(found.high)] if there else None,
     }
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
