@@ -123,7 +123,8 @@ class LammpsStageCalculation(LammpsRawCalculation):
             handle.write(resources.files("aiida_cse.lammps").joinpath(PROLOGUE).read_text(encoding="utf-8"))
         info = CalcInfo()
         info.codes_info = [code]
-        info.prepend_text = f"sh {PROLOGUE} {shlex.quote(str(self.inputs.code.get_executable()))}"
+        latest = "" if plan.latest_checkpoint is None else f" {plan.latest_checkpoint}"
+        info.prepend_text = f"sh {PROLOGUE} {shlex.quote(str(self.inputs.code.get_executable()))}{latest}"
         info.local_copy_list = [(system.uuid, FILENAMES[key], FILENAMES[key]) for key in ("data", "forcefield")]
         info.provenance_exclude_list = [PROLOGUE]
         info.retrieve_list = [LOG, START_RECORD, *settings.get("additional_retrieve_list", [])]

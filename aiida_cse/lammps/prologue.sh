@@ -1,14 +1,16 @@
 #!/bin/sh
 # Choose the checkpoint from which a job goes on: the newest whole restart file of the run's earlier jobs.
 #
-#   sh prologue.sh LMP
+#   sh prologue.sh LMP [STEP]
 #
+# Files of a later step than STEP are passed over: the run broke after them.
 # Earlier jobs are reached through the link "parent" (and their own "parent", and so on). A file is whole if LAMMPS
 # itself can read its header and body; where LAMMPS does not run without its launcher, if its job's log says that it
 # was written to the end.
 # Writes start.in (what the input script reads) and start.json (what is kept of the choice).
 set -u
 lmp=$1
+latest=${2:-}
 
 whole() { # folder file
     [ -s "$1/$2" ] || return 1
@@ -31,6 +33,7 @@ folder=parent
 while [ -d "$folder/" ] && [ "$chosen" = none ]; do
     steps=$(ls "$folder" | sed -n 's/^restart\.\([0-9][0-9]*\)$/\1/p' | sort -rn)
     for step in $steps; do
+        [ -n "$latest" ] && [ "$step" -gt "$latest" ] && continue
         if whole "$folder" "restart.$step"; then
             chosen=$folder/restart.$step
             break

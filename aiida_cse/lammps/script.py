@@ -7,6 +7,7 @@ the log reader which stage started, which step it reached and which restart file
 
 from __future__ import annotations
 
+from aiida_cse.lammps.care import NEIGHBOURS, careful_commands, relax_commands, usual_commands
 from aiida_cse.lammps.stage import JobPlan, RunSettings, Span, Stage
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, FILENAMES, WALL_MOLECULE
 
@@ -64,7 +65,7 @@ def _opening(plan: JobPlan) -> str:
             f"include {FILENAMES['forcefield']}",
             _kspace(settings),
             f"neighbor {settings.skin:g} bin",
-            "neigh_modify every 1 delay 0 check yes",
+            NEIGHBOURS,
             f"group ceramic molecule {CERAMIC_MOLECULE}",
             f"group wall molecule {WALL_MOLECULE}",
             "group moving subtract all wall",
@@ -99,6 +100,7 @@ def _guarded_stage(span: Span, end: int, plan: JobPlan) -> str:
         [
             f"# ---- {stage.name}: steps {span.start} to {end}",
             f'if "$(step) >= {end}" then "jump SELF after_{stage.name}"',
+            *_relaxation(span, end, plan),
             f'print "CSE begin={stage.name} kind={stage.kind} start={span.start} target={end} step=$(step:%.0f)'
             f' timestep_fs={stage.timestep_fs:g}"',
             *body,
@@ -139,6 +141,26 @@ def _minimize(span: Span) -> list[str]:
     ]
 
 
+def _careful_end(span: Span, end: int, plan: JobPlan) -> int | None:
+    """Return the step to which a stage is run with care, None if it is not."""
+    if plan.care is None or span.stage.kind == "minimize" or span.start >= plan.care.until_step:
+        return None
+    return min(end, plan.care.until_step)
+
+
+def _relaxation(span: Span, end: int, plan: JobPlan) -> list[str]:
+    """Let the atoms settle before a stage that is run with care, unless it has come through already."""
+    until = _careful_end(span, end, plan)
+    if plan.care is None or until is None or not plan.care.relax_steps or span.stage.kind == "pushoff":
+        return []
+    commands = relax_commands(plan.care, span.stage, _moving_group(span.stage), plan.seed)
+    return _skipped_from(until, f"relaxed_{span.stage.name}", commands)
+
+
+def _skipped_from(step: int, label: str, commands: list[str]) -> list[str]:
+    return [f'if "$(step) >= {step}" then "jump SELF {label}"', *commands, f"label {label}"]
+
+
 def _dynamics(span: Span, end: int, plan: JobPlan) -> list[str]:
     stage, settings = span.stage, plan.settings
     group = _moving_group(stage)
@@ -153,7 +175,7 @@ def _dynamics(span: Span, end: int, plan: JobPlan) -> list[str]:
         *_velocities(span, group, plan.seed),
         *opening,
         *_dump(stage),
-        _run(span, end, settings),
+        *_runs(span, end, plan),
         *(["undump trajectory"] if stage.trajectory_ps else []),
         # before the fixes go: the state of thermostat and barostat belongs to the checkpoint
         *_checkpoint(),
@@ -161,14 +183,31 @@ def _dynamics(span: Span, end: int, plan: JobPlan) -> list[str]:
     ]
 
 
-def _run(span: Span, end: int, settings: RunSettings) -> str:
-    """Run to step ``end``; where that is to be exact, as a row of runs from checkpoint to checkpoint.
+def _runs(span: Span, end: int, plan: JobPlan) -> list[str]:
+    """Run to step ``end``, the first part of the way with care if the plan asks for it."""
+    until = _careful_end(span, end, plan)
+    usual = [_run(span, end, end, plan.settings)]
+    if plan.care is None or until is None:
+        return usual
+    hold = f"{_fix(span.stage)}_hold" if span.stage.mobile == "electrolyte" else None
+    careful = [
+        *careful_commands(plan.care, span.stage, hold),
+        _run(span, until, end, plan.settings),
+        *usual_commands(plan.care),
+    ]
+    if until == end:
+        return careful
+    return [*_skipped_from(until, f"usual_{span.stage.name}", careful), *usual]
+
+
+def _run(span: Span, upto: int, end: int, settings: RunSettings) -> str:
+    """Run to step ``upto`` of a stage that ends at ``end``; to be exact, in runs from checkpoint to checkpoint.
 
     A job that goes on from a checkpoint sets up anew: LAMMPS wraps the atoms, builds neighbour lists, fits the
     k-space mesh to the box and takes the temperature from the velocities, where a run that does not stop has it
     from the thermostat, which may differ in the last bit. So the run that does not stop sets up there as well.
     """
-    run = f"run {end} upto start {span.start} stop {span.end}"
+    run = f"run {upto} upto start {span.start} stop {span.end}"
     if not settings.exact:
         return run
     oldest = KEPT_CHECKPOINTS * settings.restart_interval

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from aiida_cse.validation import StrictModel
 
-__all__ = ["JobPlan", "RunSettings", "Span", "Stage", "plan_steps", "refuse_doubles"]
+__all__ = ["Care", "JobPlan", "RunSettings", "Span", "Stage", "plan_steps", "refuse_doubles"]
 
 Temperature = Annotated[float, Field(gt=0, le=5000)]
 Pressure = Annotated[float, Field(ge=-1e5, le=2e5)]
@@ -116,6 +116,21 @@ class RunSettings(StrictModel):
     exact: bool = True
 
 
+class Care(StrictModel):
+    """What a job does more carefully after a run that broke; from step ``until_step`` on it runs as usual.
+
+    ``substeps`` splits every timestep into that many shorter ones; steps, frames and checkpoints stay where they
+    are. ``rebuild_every_step`` builds neighbour lists at every step, without asking whether an atom has moved far
+    enough. ``relax_steps`` lets the atoms settle first, in that many steps of limited displacement that do not
+    count: it moves them off the trajectory, and so belongs to no stage that writes one.
+    """
+
+    until_step: int = Field(gt=0)
+    substeps: int = Field(default=1, ge=1, le=16)
+    rebuild_every_step: bool = False
+    relax_steps: int = Field(default=0, ge=0, le=100_000)
+
+
 class Span(StrictModel):
     """A stage with its place in the run: it leads from step ``start`` to step ``end``."""
 
@@ -154,7 +169,8 @@ class JobPlan(StrictModel):
 
     ``first_step`` is the step at which the first stage starts; ``stop_step`` ends the job inside its last stage
     (a segment of a production); a job that finds no checkpoint of ``resume_step`` or later stops. ``seed`` feeds
-    the random numbers of velocities and push-off.
+    the random numbers of velocities and push-off. Restart files of steps after ``latest_checkpoint`` are passed
+    over, and ``care`` says what is done more carefully for a while: both are for going on after a run that broke.
     """
 
     stages: tuple[Stage, ...] = Field(min_length=1)
@@ -163,6 +179,8 @@ class JobPlan(StrictModel):
     resume_step: int = Field(default=0, ge=0)
     seed: int = Field(default=1, gt=0, lt=2**31)
     settings: RunSettings = RunSettings()
+    latest_checkpoint: int | None = Field(default=None, ge=0)
+    care: Care | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> JobPlan:
@@ -174,6 +192,13 @@ class JobPlan(StrictModel):
         last = self.spans[-1]
         if self.stop_step is not None and not last.start < self.stop_step <= last.end:
             msg = f"stop_step: {self.stop_step} lies outside the last stage ({last.start}, {last.end}]"
+            raise ValueError(msg)
+        needed = max(self.first_step, self.resume_step)
+        if self.latest_checkpoint is not None and self.latest_checkpoint < needed:
+            msg = f"latest_checkpoint: {self.latest_checkpoint} lies before the first step of the job, {needed}"
+            raise ValueError(msg)
+        if self.care is not None and self.care.relax_steps and written:
+            msg = f"care.relax_steps: '{written[0]}' writes a trajectory, which a relaxation would break"
             raise ValueError(msg)
         return self
 

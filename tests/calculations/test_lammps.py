@@ -46,6 +46,8 @@ def test_script_system_and_prologue_are_uploaded(prepare: Prepare, inputs: dict[
     assert info.local_copy_list == [(uuid, "system.data", "system.data"), (uuid, "forcefield.in", "forcefield.in")]
     assert info.provenance_exclude_list == ["prologue.sh"], "the script stays with the node, the prologue is ours"
     assert info.prepend_text == f"sh prologue.sh {inputs['code'].get_executable()}"
+    later, _ = prepare("cse.lammps", **inputs | {"plan": PLAN | {"latest_checkpoint": 300}})
+    assert later.prepend_text == f"sh prologue.sh {inputs['code'].get_executable()} 300"
     assert not info.remote_symlink_list
 
 

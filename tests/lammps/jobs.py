@@ -19,10 +19,11 @@ from aiida_cse.lammps.system import System
 
 @dataclass(frozen=True)
 class Job:
-    """A job in its folder; ``lmp`` is the program."""
+    """A job in its folder; ``lmp`` is the program, ``latest`` the last step of which it may take a checkpoint."""
 
     folder: Path
     lmp: Path
+    latest: tuple[str, ...] = ()
 
     @classmethod
     def prepare(cls, folder: Path, lmp: Path, system: System, plan: JobPlan, parent: Job | None = None) -> Job:
@@ -34,11 +35,11 @@ class Job:
         (folder / PROLOGUE).write_text(prologue)
         if parent is not None:
             (folder / "parent").symlink_to(parent.folder)
-        return cls(folder, lmp)
+        return cls(folder, lmp, () if plan.latest_checkpoint is None else (str(plan.latest_checkpoint),))
 
     def choose_checkpoint(self) -> dict[str, str]:
         """Run the prologue and return what it chose."""
-        subprocess.run(["sh", PROLOGUE, self.lmp], cwd=self.folder, check=True, timeout=60)
+        subprocess.run(["sh", PROLOGUE, self.lmp, *self.latest], cwd=self.folder, check=True, timeout=60)
         record: dict[str, str] = json.loads((self.folder / START_RECORD).read_text())
         return record
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiida_cse.lammps.script import FINAL_DATA, render_script
-from aiida_cse.lammps.stage import JobPlan, Stage
+from aiida_cse.lammps.stage import Care, JobPlan, Stage
 from tests.lammps.jobs import plan
 
 MINIMIZE: dict[str, Any] = {"name": "minimize", "kind": "minimize", "max_iterations": 50}
@@ -35,7 +35,8 @@ COMMANDS = {
     *("units", "atom_style", "boundary", "atom_modify", "variable", "include", "kspace_style", "neighbor"),
     *("neigh_modify", "group", "compute", "thermo_style", "thermo_modify", "timer", "if", "print", "restart"),
     *("thermo", "fix", "fix_modify", "unfix", "min_style", "minimize", "write_restart", "label", "timestep"),
-    *("run", "dump", "dump_modify", "undump", "pair_style", "pair_coeff", "write_data"),
+    *("run", "dump", "dump_modify", "undump", "pair_style", "pair_coeff", "write_data", "run_style", "velocity"),
+    "reset_timestep",
 }
 #: and every one that it may use if something is so
 CONDITIONAL = {"jump", "velocity", "reset_timestep", "print", "quit"}
@@ -191,11 +192,31 @@ stages = st.builds(
 )
 
 
-@given(st.lists(stages, min_size=1, max_size=4, unique_by=lambda stage: stage.name), st.booleans())
-def test_whatever_the_stages_only_known_commands_are_in_the_script(found: list[Stage], exact: bool) -> None:
+cares = st.builds(
+    Care, until_step=st.integers(1, 10**6), substeps=st.integers(1, 16), rebuild_every_step=st.booleans()
+)
+
+
+@given(
+    st.lists(stages, min_size=1, max_size=4, unique_by=lambda stage: stage.name),
+    st.booleans(),
+    st.none() | cares,
+    st.integers(1, 1000),
+)
+def test_whatever_the_stages_only_known_commands_are_in_the_script(
+    found: list[Stage], exact: bool, care: Care | None, relax_steps: int
+) -> None:
     written = [stage for stage in found if stage.trajectory_ps]
     found = [stage for stage in found if stage not in written[1:]]  # one job writes one trajectory
-    job = JobPlan.model_validate({"stages": [s.model_dump() for s in found], "settings": {"exact": exact}})
+    if care is not None and not written:
+        care = care.model_copy(update={"relax_steps": relax_steps})
+    job = JobPlan.model_validate(
+        {
+            "stages": [stage.model_dump() for stage in found],
+            "settings": {"exact": exact},
+            "care": care and care.model_dump(),
+        }
+    )
     for line in lines(job):
         if line and not line.startswith("#"):
             assert line.split()[0] in COMMANDS
