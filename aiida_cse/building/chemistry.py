@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.building.chains import chain_molecule
-from aiida_cse.building.recipe import WALL_SPECIES, Recipe
+from aiida_cse.building.recipe import WALL_SPECIES, ForceFieldSets, Recipe
 from aiida_cse.building.salt import anion_molecule
 from aiida_cse.building.topology import BondedTerm, TypedMolecule, type_molecule
 from aiida_cse.forcefields.include import BondedRow, render_include
 from aiida_cse.forcefields.library import load_set
-from aiida_cse.forcefields.models import ForceFieldType, LennardJones, OneFour
-from aiida_cse.forcefields.pairs import PairRow, PairSite, Role, pair_table
+from aiida_cse.forcefields.models import ForceFieldSet, ForceFieldType, OneFour
+from aiida_cse.forcefields.pairs import PairRow, PairSite, Role, missing_buckingham, pair_table
 from aiida_cse.lammps.datafile import TOPOLOGY
 from aiida_cse.lammps.system import AtomType
 
@@ -84,28 +84,33 @@ class Chemistry:
 @lru_cache(maxsize=8)
 def _chemistry(recipe_json: str) -> Chemistry:
     recipe = Recipe.model_validate_json(recipe_json)
-    chain, anion = _typed_molecules(recipe)
+    sets = recipe.forcefield.sets()
+    ceramic = _ceramic_entries(recipe, sets)
+    chain, anion = _typed_molecules(recipe, sets, [site for _, site in ceramic])
     _refuse_net_charges(recipe, chain, anion)
     one_four = _one_four(chain, anion)
-    entries = _type_table(recipe, chain, anion)
+    entries = _type_table(recipe, ceramic, chain, anion)
     types = tuple(atom_type for atom_type, _ in entries)
-    sites = [site for _, site in entries]
-    ceramic = load_set(recipe.forcefield.ceramic)
     pairs = pair_table(
-        sites, ceramic.buckingham_pairs(recipe.forcefield.variants), ceramic.name, recipe.forcefield.mixing
+        [site for _, site in entries],
+        sets.ceramic.buckingham_pairs(),
+        sets.ceramic.name,
+        recipe.forcefield.mixing,
     )
     bonded = _bonded_rows((chain, anion))
     numbers = {entry.label: number for number, entry in enumerate(types, 1)}
     return Chemistry(
         types=types,
-        forcefield=render_include(recipe.name, list(numbers), pairs, [row for row, _ in bonded], one_four),
+        forcefield=render_include(
+            recipe.name, _checksums(recipe), list(numbers), pairs, [row for row, _ in bonded], one_four
+        ),
         pairs=tuple(pairs),
         chain=_template(chain, numbers, bonded),
         cation=_single_atom(recipe.salt.cation, numbers),
         anion=_template(anion, numbers, bonded),
         topology_types={kind: sum(row.kind == kind[:-1] for row, _ in bonded) for kind in TOPOLOGY},
         sources=_sources(recipe),
-        citations=_citations(recipe),
+        citations=tuple(dict.fromkeys(citation for chosen in sets for citation in chosen.citations)),
     )
 
 
@@ -120,12 +125,18 @@ def chemistry_of(recipe: Recipe) -> Chemistry:
     return _chemistry(recipe.model_dump_json())
 
 
-def _typed_molecules(recipe: Recipe) -> tuple[TypedMolecule, TypedMolecule]:
-    """Type the chain and the anion; what either lacks is reported at once."""
-    polymer, salt = load_set(recipe.forcefield.polymer), load_set(recipe.forcefield.salt)
+def _typed_molecules(
+    recipe: Recipe, sets: ForceFieldSets, ceramic: Sequence[PairSite]
+) -> tuple[TypedMolecule, TypedMolecule]:
+    """Type the chain and the anion; what these and the ceramic lack is reported at once."""
     problems: list[str] = []
-    chain = type_molecule(recipe.polymer.name, chain_molecule(recipe.polymer), polymer, problems)
-    anion = type_molecule(recipe.salt.anion.name, anion_molecule(recipe.salt), salt, problems)
+    missing = missing_buckingham(ceramic, sets.ceramic.buckingham_pairs())
+    if missing:
+        problems.append(
+            f"ceramic: force-field set {sets.ceramic.name} lacks parameters: Buckingham {', '.join(missing)}"
+        )
+    chain = type_molecule(recipe.polymer.name, chain_molecule(recipe.polymer), sets.polymer, problems)
+    anion = type_molecule(recipe.salt.anion.name, anion_molecule(recipe.salt), sets.salt, problems)
     if problems:
         raise ValueError("\n".join(problems))
     return chain, anion
@@ -153,8 +164,10 @@ def _one_four(chain: TypedMolecule, anion: TypedMolecule) -> OneFour:
 # -- the type table ------------------------------------------------------------------------------------
 
 
-def _type_table(recipe: Recipe, chain: TypedMolecule, anion: TypedMolecule) -> list[tuple[AtomType, PairSite]]:
-    entries = _ceramic_entries(recipe)
+def _type_table(
+    recipe: Recipe, ceramic: list[tuple[AtomType, PairSite]], chain: TypedMolecule, anion: TypedMolecule
+) -> list[tuple[AtomType, PairSite]]:
+    entries = [*ceramic]
     entries += _molecule_entries(chain, 1.0, recipe.forcefield.hydrogen_mass)
     entries += _molecule_entries(anion, recipe.forcefield.salt_charge_scale, recipe.forcefield.hydrogen_mass)
     wall = recipe.electrolyte.wall
@@ -171,13 +184,11 @@ def _type_table(recipe: Recipe, chain: TypedMolecule, anion: TypedMolecule) -> l
     return entries
 
 
-def _ceramic_entries(recipe: Recipe) -> list[tuple[AtomType, PairSite]]:
-    ceramic, cross, salt = (load_set(getattr(recipe.forcefield, role)) for role in ("ceramic", "cross", "salt"))
+def _ceramic_entries(recipe: Recipe, sets: ForceFieldSets) -> list[tuple[AtomType, PairSite]]:
     entries = []
     for name in recipe.ceramic.species:
         mobile = name == recipe.ceramic.mobile
-        found = ceramic.atom_type(name)
-        lj_set = salt if mobile else cross
+        found = sets.ceramic.atom_type(name)
         atom_type = AtomType(
             label=name,
             element=found.element,
@@ -186,8 +197,12 @@ def _ceramic_entries(recipe: Recipe) -> list[tuple[AtomType, PairSite]]:
             phase="both" if mobile else "ceramic",
             species=name,
         )
-        site = _site(atom_type, "mobile" if mobile else "ceramic", lj_set.lennard_jones(name), lj_set.name)
-        entries.append((atom_type, site))
+        entries.append(
+            (
+                atom_type,
+                _site(atom_type, "mobile", sets.salt) if mobile else _site(atom_type, "ceramic", sets.cross),
+            )
+        )
     return entries
 
 
@@ -204,8 +219,7 @@ def _molecule_entries(
             phase="electrolyte",
             species=molecule.name,
         )
-        lj = molecule.source.lennard_jones(found.name)
-        entries.append((atom_type, _site(atom_type, "organic", lj, molecule.source.name)))
+        entries.append((atom_type, _site(atom_type, "organic", molecule.source)))
     return entries
 
 
@@ -214,8 +228,9 @@ def _used_types(molecule: TypedMolecule) -> list[ForceFieldType]:
     return [entry for entry in molecule.source.atom_types if entry.name in used]
 
 
-def _site(atom_type: AtomType, role: Role, lj: LennardJones, source: str) -> PairSite:
-    return PairSite(atom_type.label, role, atom_type.charge, lj.epsilon, lj.sigma, source)
+def _site(atom_type: AtomType, role: Role, source: ForceFieldSet) -> PairSite:
+    lj = source.lennard_jones(atom_type.label)
+    return PairSite(atom_type.label, role, atom_type.charge, lj.epsilon, lj.sigma, lj.origin or source.name)
 
 
 # -- bonded types and molecules ------------------------------------------------------------------------
@@ -256,12 +271,17 @@ def _single_atom(name: str, numbers: dict[str, int]) -> Template:
 
 
 def _sources(recipe: Recipe) -> tuple[str, ...]:
-    chosen = load_set(recipe.forcefield.ceramic).chosen_variants(recipe.forcefield.variants)
-    ceramic = " ".join([recipe.forcefield.ceramic, *(f"{key}={value}" for key, value in sorted(chosen.items()))])
-    return (ceramic, recipe.forcefield.cross, recipe.forcefield.polymer, recipe.forcefield.salt)
+    """Return the names of the sets, each with the options of its variants."""
+    sources = []
+    for role in ForceFieldSets._fields:
+        chosen = load_set(getattr(recipe.forcefield, role))
+        choices = {key: value for key, value in recipe.forcefield.variants.items() if key in chosen.variants}
+        options = chosen.chosen_variants(choices)
+        sources.append(" ".join([chosen.name, *(f"{key}={value}" for key, value in sorted(options.items()))]))
+    return tuple(sources)
 
 
-def _citations(recipe: Recipe) -> tuple[str, ...]:
-    choice = recipe.forcefield
-    names = (choice.ceramic, choice.cross, choice.polymer, choice.salt)
-    return tuple(dict.fromkeys(citation for name in names for citation in load_set(name).citations))
+def _checksums(recipe: Recipe) -> dict[str, str]:
+    """Return the checksum of each set, by its name."""
+    names = [getattr(recipe.forcefield, role) for role in ForceFieldSets._fields]
+    return {name: load_set(name).md5 for name in names}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import yaml
 from pydantic import Field, model_validator
 
 from aiida_cse.building.smiles import parse_smiles
-from aiida_cse.forcefields.library import load_set
+from aiida_cse.forcefields.library import load_set, settle_variants
+from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import Mixing
 from aiida_cse.validation import Name, Number, StrictModel, located, nearest
 
@@ -23,6 +24,7 @@ __all__ = [
     "CrystalStructure",
     "ElectrolyteRecipe",
     "ForceFieldRecipe",
+    "ForceFieldSets",
     "PolymerRecipe",
     "Recipe",
     "SaltRecipe",
@@ -147,11 +149,20 @@ class SaltRecipe(StrictModel):
     pairs: int = Field(strict=True, ge=1, le=100_000)
 
 
+class ForceFieldSets(NamedTuple):
+    """The force-field sets of a recipe, with no choice left open."""
+
+    ceramic: ForceFieldSet
+    cross: ForceFieldSet
+    polymer: ForceFieldSet
+    salt: ForceFieldSet
+
+
 class ForceFieldRecipe(StrictModel):
     """The names of the force-field sets and the choices that the sets leave open.
 
     ``salt_charge_scale`` multiplies the charges of cation and anion; ``hydrogen_mass`` (g/mol) replaces that
-    of hydrogen; ``variants`` chooses among published values, by the names that the ceramic set gives them.
+    of hydrogen; ``variants`` chooses among published values, by the names that the sets give them.
     """
 
     ceramic: Name
@@ -165,12 +176,17 @@ class ForceFieldRecipe(StrictModel):
 
     @model_validator(mode="after")
     def _sets_exist(self) -> ForceFieldRecipe:
-        for role in ("ceramic", "cross", "polymer", "salt"):
+        for role in ForceFieldSets._fields:
             with located(role):
                 load_set(getattr(self, role))
         with located("variants"):
-            load_set(self.ceramic).chosen_variants(self.variants)
+            self.sets()
         return self
+
+    def sets(self) -> ForceFieldSets:
+        """Return the sets with the chosen, else the default variants."""
+        named = [load_set(getattr(self, role)) for role in ForceFieldSets._fields]
+        return ForceFieldSets(*settle_variants(named, self.variants))
 
 
 class WallRecipe(StrictModel):
@@ -214,10 +230,11 @@ class Recipe(StrictModel):
         if self.salt.cation != self.ceramic.mobile:
             msg = f"salt.cation: {self.salt.cation!r} must be the ceramic's mobile species {self.ceramic.mobile!r}"
             raise ValueError(msg)
-        self._refuse_missing_types()
-        in_ceramic = load_set(self.forcefield.ceramic).atom_type(self.ceramic.mobile).charge
+        sets = self.forcefield.sets()
+        self._refuse_missing_types(sets)
+        in_ceramic = sets.ceramic.atom_type(self.ceramic.mobile).charge
         scale = self.forcefield.salt_charge_scale
-        in_salt = load_set(self.forcefield.salt).atom_type(self.salt.cation).charge * scale
+        in_salt = sets.salt.atom_type(self.salt.cation).charge * scale
         if abs(in_ceramic - in_salt) > 1e-9:
             msg = (
                 f"forcefield.salt_charge_scale: {scale} gives {self.salt.cation} of the salt"
@@ -237,13 +254,25 @@ class Recipe(StrictModel):
                 raise ValueError(msg)
         return self
 
-    def _refuse_missing_types(self) -> None:
+    def _refuse_missing_types(self, sets: ForceFieldSets) -> None:
         needed = [("ceramic", "atom_type", species) for species in self.ceramic.species]
         needed += [("cross", "lennard_jones", species) for species in self.ceramic.species[:-1]]
         needed += [("salt", "atom_type", self.salt.cation), ("salt", "lennard_jones", self.salt.cation)]
-        for role, lookup, name in needed:
-            with located(f"forcefield.{role}"):
-                getattr(load_set(getattr(self.forcefield, role)), lookup)(name)
+        problems = [
+            _lookup_problem(role, getattr(getattr(sets, role), lookup), name) for role, lookup, name in needed
+        ]
+        if any(problems):
+            raise ValueError("; ".join(filter(None, problems)))
+
+
+def _lookup_problem(role: str, lookup: Callable[[str], object], name: str) -> str:
+    """Return what is wrong with asking the set of this role for ``name``; empty if nothing is."""
+    try:
+        with located(f"forcefield.{role}"):
+            lookup(name)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def available_recipes() -> tuple[str, ...]:

@@ -62,7 +62,12 @@ def type_molecule(name: str, graph: Any, forcefield: ForceFieldSet, problems: li
     for kind, paths, known in _kinds(graph, forcefield):
         lookup = {canonical(term.atoms): term for term in known}
         keys = [_key(path, atoms) for path in paths]
-        missing += [f"{kind} {'–'.join(key)}" for key in keys if key is not None and key not in lookup]
+        first = {key: path for path, key in reversed(list(zip(paths, keys, strict=True)))}
+        missing += [
+            f"{kind} {'–'.join(key)}, of {_surroundings(graph, first[key], key, atoms)}"
+            for key in dict.fromkeys(keys)
+            if key is not None and key not in lookup
+        ]
         terms[kind] = tuple((path, lookup[key]) for path, key in zip(paths, keys, strict=True) if key in lookup)
     if missing:
         listed = "; ".join(dict.fromkeys(missing))
@@ -87,6 +92,18 @@ def _environment(graph: Any, index: int) -> str:
     atom = graph.GetAtomWithIdx(index)
     neighbours = sorted(neighbour.GetSymbol() for neighbour in atom.GetNeighbors())
     return f"{atom.GetSymbol()} bonded to {', '.join(neighbours) or 'nothing'}"
+
+
+def _surroundings(
+    graph: Any, path: Sequence[int], key: tuple[str, ...], atoms: Sequence[ForceFieldType | None]
+) -> str:
+    """Return the atoms of a term in the order of its key, each with what is bonded to it: ``H(C)–C(C,H,H,O)``."""
+    names = tuple(atom.bonded_name for atom in (atoms[index] for index in path) if atom is not None)
+    members = [graph.GetAtomWithIdx(index) for index in (path if names == key else reversed(path))]
+    return "–".join(
+        f"{atom.GetSymbol()}({','.join(sorted(near.GetSymbol() for near in atom.GetNeighbors()))})"
+        for atom in members
+    )
 
 
 def _without_lj(names: Sequence[str | None], forcefield: ForceFieldSet) -> list[str]:

@@ -23,6 +23,10 @@ __all__ = ["main"]
             "aiida_cse.cli.cmd_reduce:reduce",
             "Reduce trajectory segments to a state (needs no profile).",
         ),
+        "forcefield": (
+            "aiida_cse.cli.cmd_forcefield:forcefield",
+            "Show force-field sets and pair tables (needs no profile).",
+        ),
         "launch": ("aiida_cse.cli.cmd_launch:launch", "Launch a study, a production or an analysis."),
         "status": ("aiida_cse.cli.cmd_status:status", "Show where a process stands, or its results."),
         "resume": ("aiida_cse.cli.cmd_resume:resume", "Go on with an interrupted run."),

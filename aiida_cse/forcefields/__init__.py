@@ -1,7 +1,7 @@
 """Force-field parameter sets with their citations, the pair table and the include file. No AiiDA."""
 
 from aiida_cse.forcefields.include import BondedRow, render_include
-from aiida_cse.forcefields.library import available_sets, load_set
+from aiida_cse.forcefields.library import available_sets, load_set, settle_variants
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import PairRow, PairSite, pair_table
 
@@ -14,4 +14,5 @@ __all__ = [
     "load_set",
     "pair_table",
     "render_include",
+    "settle_variants",
 ]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from aiida_cse.forcefields.models import OneFour
 from aiida_cse.forcefields.pairs import BUCKINGHAM, LENNARD_JONES, PairRow
 
-__all__ = ["BONDED_STYLES", "BondedRow", "render_include"]
+__all__ = ["BONDED_STYLES", "BondedRow", "read_pairs", "render_include"]
 
 #: kind of bonded term -> its LAMMPS style
 BONDED_STYLES = {"bond": "harmonic", "angle": "harmonic", "dihedral": "multi/harmonic"}
+
+_HEADING = re.compile(r"^# (?P<rule>[^#]+) \((?P<source>[^()]+)\)$")
+_PAIR = re.compile(
+    r"^pair_coeff (?P<i>\d+) (?P<j>\d+) (?P<style>\S+) (?P<numbers>[-+.\deE ]+)  # (?P<first>\S+) (?P<second>\S+)$"
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,12 @@ class BondedRow:
 
 
 def render_include(
-    title: str, labels: Sequence[str], pairs: Sequence[PairRow], bonded: Sequence[BondedRow], one_four: OneFour
+    title: str,
+    checksums: Mapping[str, str],
+    labels: Sequence[str],
+    pairs: Sequence[PairRow],
+    bonded: Sequence[BondedRow],
+    one_four: OneFour,
 ) -> str:
     """Return the text of the include file.
 
@@ -38,6 +49,8 @@ def render_include(
     ----------
     title
         What the file is for; goes into its first line.
+    checksums
+        The checksum of each force-field set, by its name; they follow.
     labels
         The label of each atom type, type 1 first.
     pairs, bonded
@@ -45,13 +58,14 @@ def render_include(
     one_four
         The weights of Lennard-Jones and Coulomb three bonds apart.
     """
-    return "\n".join(_lines(title, labels, pairs, bonded, one_four)) + "\n"
+    header = [f"# Force field of {title}; units real"]
+    header += [f"# set {name}: md5 {checksum}" for name, checksum in checksums.items()]
+    return "\n".join([*header, *_lines(labels, pairs, bonded, one_four)]) + "\n"
 
 
 def _lines(
-    title: str, labels: Sequence[str], pairs: Sequence[PairRow], bonded: Sequence[BondedRow], one_four: OneFour
+    labels: Sequence[str], pairs: Sequence[PairRow], bonded: Sequence[BondedRow], one_four: OneFour
 ) -> Iterator[str]:
-    yield f"# Force field of {title}; units real"
     yield "labelmap atom " + " ".join(f"{number} {label}" for number, label in enumerate(labels, 1))
     yield f"pair_style hybrid {LENNARD_JONES} ${{cutoff}} {BUCKINGHAM} ${{cutoff}}"
     for kind in _kinds(bonded):
@@ -62,6 +76,39 @@ def _lines(
     yield ""
     yield "# the atoms of the wall are fixed: no forces among them"
     yield f"neigh_modify exclude type {len(labels)} {len(labels)}"
+
+
+def read_pairs(text: str) -> list[PairRow]:
+    """Return the pair table of an include file that :func:`render_include` wrote, in the order of the types.
+
+    Raises
+    ------
+    ValueError
+        A pair stands under no line that tells its rule and source.
+    """
+    rows: list[PairRow] = []
+    rule, source = "", ""
+    for number, line in enumerate(text.splitlines(), 1):
+        heading = _HEADING.match(line)
+        if heading:
+            rule, source = heading["rule"], heading["source"]
+        elif line.startswith("pair_coeff "):
+            found = _PAIR.match(line)
+            if not (found and rule):
+                msg = f"line {number}: {line!r} does not say of which pair it is, by which rule and source"
+                raise ValueError(msg)
+            rows.append(
+                PairRow(
+                    i=int(found["i"]),
+                    j=int(found["j"]),
+                    labels=(found["first"], found["second"]),
+                    style=found["style"],
+                    coefficients=tuple(map(float, found["numbers"].split())),
+                    rule=rule,
+                    source=source,
+                )
+            )
+    return sorted(rows, key=lambda row: (row.i, row.j))
 
 
 def _kinds(bonded: Sequence[BondedRow]) -> list[str]:

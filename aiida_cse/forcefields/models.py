@@ -5,8 +5,9 @@ All numbers are in LAMMPS real units: Å, kcal/mol, e, g/mol, degrees.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field, model_validator
 
@@ -21,6 +22,7 @@ __all__ = [
     "ForceFieldType",
     "LennardJones",
     "OneFour",
+    "Option",
     "TypingRule",
     "Variant",
     "canonical",
@@ -48,21 +50,24 @@ class ForceFieldType(StrictModel):
 
 
 class LennardJones(StrictModel):
-    """E(r) = 4 ε [(σ/r)¹² − (σ/r)⁶]; ε in kcal/mol, σ in Å."""
+    """E(r) = 4 ε [(σ/r)¹² − (σ/r)⁶]; ε in kcal/mol, σ in Å. ``origin`` is the set and option that it is from."""
 
     type: Name
     epsilon: Number = Field(ge=0)
     sigma: Number = Field(gt=0)
+    note: str = ""
+    origin: str = ""
 
 
 class Buckingham(StrictModel):
-    """E(r) = A exp(−r/ρ) − C/r⁶; A in kcal/mol, ρ in Å, C in kcal/mol Å⁶."""
+    """E(r) = A exp(−r/ρ) − C/r⁶; A in kcal/mol, ρ in Å, C in kcal/mol Å⁶. ``origin`` as for Lennard-Jones."""
 
     pair: tuple[Name, Name]
     a: Number = Field(ge=0)
     rho: Number = Field(gt=0)
     c: Number = Field(ge=0)
     note: str = ""
+    origin: str = ""
 
 
 class BondTerm(StrictModel):
@@ -122,11 +127,20 @@ class OneFour(StrictModel):
     coul: Number = Field(ge=0, le=1)
 
 
+class Option(StrictModel):
+    """One of the published values that a variant lets choose: its terms, and what they add to the citations."""
+
+    note: str = ""
+    citations: tuple[str, ...] = ()
+    lj: tuple[LennardJones, ...] = ()
+    buckingham: tuple[Buckingham, ...] = ()
+
+
 class Variant(StrictModel):
-    """A choice among published values that disagree; each option is a list of Buckingham pairs."""
+    """A choice by name among published values that disagree."""
 
     default: Name
-    options: dict[Name, tuple[Buckingham, ...]] = Field(min_length=1)
+    options: dict[Name, Option] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _default_is_an_option(self) -> Variant:
@@ -137,10 +151,14 @@ class Variant(StrictModel):
 
 
 class ForceFieldSet(StrictModel):
-    """A published set of parameters with its sources and how far they can be trusted."""
+    """A published set of parameters with its sources and how far they can be trusted.
+
+    ``revises`` names the set whose entries this one took over where it has none of its own.
+    """
 
     name: Name
     title: str
+    revises: Name | None = None
     citations: tuple[str, ...] = Field(min_length=1)
     confidence: str = Field(min_length=1)
     one_four: OneFour | None = None
@@ -155,9 +173,14 @@ class ForceFieldSet(StrictModel):
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> ForceFieldSet:
+        options = [option for variant in self.variants.values() for option in variant.options.values()]
+        for lj, buckingham in (
+            (self.lj, self.buckingham),
+            *((option.lj, option.buckingham) for option in options),
+        ):
+            _refuse_duplicates("lj", (entry.type for entry in lj))
+            _refuse_duplicates("buckingham", (canonical(entry.pair) for entry in buckingham))
         _refuse_duplicates("atom_types", (entry.name for entry in self.atom_types))
-        _refuse_duplicates("lj", (entry.type for entry in self.lj))
-        _refuse_duplicates("buckingham", (canonical(entry.pair) for entry in self.buckingham))
         for kind in ("bonds", "angles", "dihedrals"):
             _refuse_duplicates(kind, (canonical(entry.atoms) for entry in getattr(self, kind)))
         names = [entry.name for entry in self.atom_types]
@@ -166,6 +189,11 @@ class ForceFieldSet(StrictModel):
                 msg = f"typing: {rule.smarts!r} gives unknown type {rule.type!r}; {nearest(rule.type, names)}"
                 raise ValueError(msg)
         return self
+
+    @property
+    def md5(self) -> str:
+        """The checksum of all that the set holds, in hexadecimal digits."""
+        return hashlib.md5(self.model_dump_json().encode(), usedforsecurity=False).hexdigest()
 
     def atom_type(self, name: str) -> ForceFieldType:
         """Return the atom type called ``name``; ValueError if there is none."""
@@ -185,22 +213,18 @@ class ForceFieldSet(StrictModel):
             raise ValueError(msg)
         return known[name]
 
-    def buckingham_pairs(self, choices: dict[str, str] | None = None) -> dict[tuple[str, ...], Buckingham]:
-        """Return the Buckingham terms by canonical pair, with the chosen (else the default) variants.
+    def buckingham_pairs(self) -> dict[tuple[str, ...], Buckingham]:
+        """Return the Buckingham terms by canonical pair."""
+        return {canonical(entry.pair): entry for entry in self.buckingham}
+
+    def chosen_variants(self, choices: Mapping[str, str]) -> dict[str, str]:
+        """Return the option of every variant: the one in ``choices``, else the default.
 
         Raises
         ------
         ValueError
             A choice names a variant or an option that the set does not have.
         """
-        chosen = self.chosen_variants(choices or {})
-        entries = list(self.buckingham)
-        for group, option in chosen.items():
-            entries.extend(self.variants[group].options[option])
-        return {canonical(entry.pair): entry for entry in entries}
-
-    def chosen_variants(self, choices: dict[str, str]) -> dict[str, str]:
-        """Return the option of every variant: the one in ``choices``, else the default."""
         for group, option in choices.items():
             if group not in self.variants:
                 msg = f"force-field set {self.name} has no variant {group!r}; {nearest(group, self.variants)}"
@@ -210,6 +234,36 @@ class ForceFieldSet(StrictModel):
                 msg = f"force-field set {self.name} has no option {option!r} of {group}; known: {options}"
                 raise ValueError(msg)
         return {group: choices.get(group, variant.default) for group, variant in self.variants.items()}
+
+    def with_variants(self, choices: Mapping[str, str]) -> ForceFieldSet:
+        """Return the set with its variants settled: no choice is left, and every term says where it is from.
+
+        The terms of the chosen (else the default) options replace those of the same type or pair.
+
+        Raises
+        ------
+        ValueError
+            A choice names a variant or an option that the set does not have.
+        """
+        lj = {entry.type: entry.model_copy(update={"origin": self.name}) for entry in self.lj}
+        buckingham = {
+            key: entry.model_copy(update={"origin": self.name}) for key, entry in self.buckingham_pairs().items()
+        }
+        citations = list(self.citations)
+        for group, name in self.chosen_variants(choices).items():
+            option = self.variants[group].options[name]
+            origin = {"origin": f"{self.name} {group}={name}"}
+            lj |= {entry.type: entry.model_copy(update=origin) for entry in option.lj}
+            buckingham |= {canonical(entry.pair): entry.model_copy(update=origin) for entry in option.buckingham}
+            citations += option.citations
+        return self.model_copy(
+            update={
+                "citations": tuple(dict.fromkeys(citations)),
+                "lj": tuple(lj.values()),
+                "buckingham": tuple(buckingham.values()),
+                "variants": {},
+            }
+        )
 
 
 def _refuse_duplicates(where: str, keys: Iterable[object]) -> None:

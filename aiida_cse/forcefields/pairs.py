@@ -10,7 +10,16 @@ from typing import Literal
 
 from aiida_cse.forcefields.models import Buckingham, canonical
 
-__all__ = ["BUCKINGHAM", "LENNARD_JONES", "Mixing", "PairRow", "PairSite", "Role", "pair_table"]
+__all__ = [
+    "BUCKINGHAM",
+    "LENNARD_JONES",
+    "Mixing",
+    "PairRow",
+    "PairSite",
+    "Role",
+    "missing_buckingham",
+    "pair_table",
+]
 
 Mixing = Literal["lorentz-berthelot", "geometric-inside-polymer"]
 Role = Literal["ceramic", "mobile", "organic", "wall"]
@@ -70,7 +79,7 @@ def pair_table(
     buckingham
         The Buckingham terms by canonical pair of labels.
     source
-        The name of the set that the Buckingham terms are from.
+        The name of the ceramic's set, for pairs without a term of their own.
     mixing
         ``lorentz-berthelot`` for all unlike pairs, or ``geometric-inside-polymer``: σ too is a geometric mean
         where both atoms belong to the electrolyte (OPLS' own rule).
@@ -80,24 +89,34 @@ def pair_table(
     ValueError
         Pairs of the ceramic with an anion have no Buckingham term; names them all.
     """
-    rows: list[PairRow] = []
-    missing: list[str] = []
-    for (i, first), (j, second) in combinations_with_replacement(enumerate(sites, 1), 2):
-        if _inside_ceramic(first, second):
-            term = buckingham.get(canonical((first.label, second.label)))
-            if term is None and min(first.charge, second.charge) < 0:
-                missing.append(f"{first.label}–{second.label}")
-                continue
-            coefficients, rule = _ceramic(term)
-            rows.append(PairRow(i, j, (first.label, second.label), BUCKINGHAM, coefficients, rule, source))
-        else:
-            coefficients, rule = _mixed(first, second, mixing)
-            origin = " + ".join(sorted({first.source, second.source}))
-            rows.append(PairRow(i, j, (first.label, second.label), LENNARD_JONES, coefficients, rule, origin))
+    missing = missing_buckingham(sites, buckingham)
     if missing:
         msg = f"force-field set {source} has no Buckingham parameters for {', '.join(missing)}"
         raise ValueError(msg)
+    rows: list[PairRow] = []
+    for (i, first), (j, second) in combinations_with_replacement(enumerate(sites, 1), 2):
+        labels = (first.label, second.label)
+        if _inside_ceramic(first, second):
+            term = buckingham.get(canonical(labels))
+            coefficients, rule = _ceramic(term)
+            origin = (term and term.origin) or source
+            rows.append(PairRow(i, j, labels, BUCKINGHAM, coefficients, rule, origin))
+        else:
+            coefficients, rule = _mixed(first, second, mixing)
+            origin = " + ".join(sorted({first.source, second.source}))
+            rows.append(PairRow(i, j, labels, LENNARD_JONES, coefficients, rule, origin))
     return rows
+
+
+def missing_buckingham(sites: Sequence[PairSite], buckingham: Mapping[tuple[str, ...], Buckingham]) -> list[str]:
+    """Return the pairs of the ceramic with an anion that have no Buckingham term, ``A–B`` each."""
+    return [
+        f"{first.label}–{second.label}"
+        for first, second in combinations_with_replacement(sites, 2)
+        if _inside_ceramic(first, second)
+        and min(first.charge, second.charge) < 0
+        and canonical((first.label, second.label)) not in buckingham
+    ]
 
 
 def _inside_ceramic(first: PairSite, second: PairSite) -> bool:

@@ -6,11 +6,12 @@ from collections import Counter
 import pytest
 
 from aiida_cse.building.chains import chain_molecule
-from aiida_cse.building.chemistry import _refuse_net_charges, chemistry_of
+from aiida_cse.building.chemistry import _ceramic_entries, _refuse_net_charges, _typed_molecules, chemistry_of
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.salt import anion_molecule
 from aiida_cse.building.topology import type_molecule
 from aiida_cse.forcefields import load_set
+from aiida_cse.forcefields.include import read_pairs
 from tests.building.test_recipe import TFSI, changed
 
 
@@ -80,8 +81,9 @@ def test_the_variant_changes_only_its_own_line(recipe: Recipe) -> None:
         for pair in zip(mine.forcefield.splitlines(), theirs.forcefield.splitlines(), strict=True)
         if len({*pair}) > 1
     ]
-    assert len(differ) == 1
-    assert "31502.78 0.3181" in differ[0][1]
+    heading, line = differ
+    assert heading[1] == "# Buckingham inside the ceramic (jalem-2015 zr_o=B)"
+    assert "31502.78 0.3181" in line[1]
     assert "jalem-2015 zr_o=B" in theirs.sources
 
 
@@ -113,12 +115,28 @@ def test_all_that_polymer_and_anion_lack_is_named_at_once(recipe: Recipe) -> Non
     assert "TFSI: force-field set cl-p-2004 lacks parameters: type of C" in message
 
 
+def test_what_the_ceramic_lacks_is_named_with_it(recipe: Recipe) -> None:
+    full = load_set("jalem-2015").with_variants({})
+    poor = full.model_copy(update={"buckingham": full.buckingham[1:2]})
+    sets = recipe.forcefield.sets()
+    sites = [site for _, site in _ceramic_entries(recipe, sets)]
+    content = changed(recipe, "polymer.repeat_unit", "*CCOC*")
+    with pytest.raises(ValueError, match="lacks parameters") as error:
+        _typed_molecules(Recipe.model_validate(content), sets._replace(ceramic=poor), sites)
+    ceramic, polymer = str(error.value).splitlines()
+    assert ceramic == "ceramic: force-field set jalem-2015 lacks parameters: Buckingham Zr–O, O–O, O–Li"
+    assert polymer.startswith("PEO: force-field set opls-aa-peo lacks parameters: type of C bonded to C, C, H, H")
+
+
 def test_terms_without_parameters_are_named(recipe: Recipe) -> None:
     full = load_set("opls-aa-peo")
     poor = full.model_copy(update={"angles": full.angles[:4], "dihedrals": full.dihedrals[1:], "lj": full.lj[1:]})
     problems: list[str] = []
     type_molecule("PEO", chain_molecule(recipe.polymer), poor, problems)
-    expected = "Lennard-Jones of OS; angle HC–CT–OS; dihedral CT–CT–OS–CT"
+    expected = (
+        "Lennard-Jones of OS; angle HC–CT–OS, of H(C)–C(C,H,H,O)–O(C,C);"
+        " dihedral CT–CT–OS–CT, of C(C,H,H,H)–C(C,H,H,O)–O(C,C)–C(C,H,H,O)"
+    )
     assert problems == [f"PEO: force-field set opls-aa-peo lacks parameters: {expected}"]
 
 
@@ -130,3 +148,55 @@ def test_a_charged_chain_is_refused(recipe: Recipe) -> None:
     anion = type_molecule("TFSI", anion_molecule(recipe.salt), load_set("cl-p-2004"), [])
     with pytest.raises(ValueError, match=r"polymer: PEO has the charge -0\.7 e with set opls-aa-peo, must be 0"):
         _refuse_net_charges(recipe, chain, anion)
+
+
+def test_the_lithium_is_chosen_by_name(recipe: Recipe) -> None:
+    other = Recipe.model_validate(changed(recipe, "forcefield.variants", {"li_lj": "jensen-jorgensen-2006"}))
+    chemistry = chemistry_of(other)
+    row = next(row for row in chemistry.pairs if row.labels == ("Li", "OS"))
+    assert row.coefficients == pytest.approx((math.sqrt(0.0005 * 0.14), (2.87 + 2.90) / 2))
+    assert row.source == "cl-p-2004 li_lj=jensen-jorgensen-2006 + opls-aa-peo"
+    assert any("Jensen" in citation for citation in chemistry.citations)
+    assert not any("Åqvist" in citation for citation in chemistry.citations)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "labels", "terms"),
+    [
+        (TFSI, {"CBT": 2, "FBT": 6, "SBT": 2, "NBT": 1, "OBT": 4}, (14, 25, 24)),
+        ("[O-]S(=O)(=O)C(F)(F)F", {"CBT": 1, "FBT": 3, "SBT": 1, "OTF": 3}, (7, 12, 9)),
+        ("FS(=O)(=O)[N-]S(=O)(=O)F", {"FSI": 2, "SBT": 2, "NBT": 1, "OBT": 4}, (8, 13, 6)),
+    ],
+)
+def test_the_anions_of_the_family(
+    recipe: Recipe, smiles: str, labels: dict[str, int], terms: tuple[int, int, int]
+) -> None:
+    content = changed(recipe, "salt.anion", {"name": "anion", "smiles": smiles})
+    content["forcefield"]["salt"] = "cl-p-2017"
+    chemistry = chemistry_of(Recipe.model_validate(content))
+    found = Counter(chemistry.types[number - 1].label for number in chemistry.anion.types.tolist())
+    assert found == labels
+    assert tuple(len(chemistry.anion.topology[kind]) for kind in ("bonds", "angles", "dihedrals")) == terms
+    charge = sum(chemistry.charges[number - 1] for number in chemistry.anion.types)
+    assert charge == pytest.approx(-0.7, abs=1e-10)
+
+
+def test_the_include_file_names_the_sets_by_checksum(recipe: Recipe) -> None:
+    header = chemistry_of(recipe).forcefield.splitlines()[1:5]
+    names = ("jalem-2015", "uff-llzo", "opls-aa-peo", "cl-p-2004")
+    assert header == [f"# set {name}: md5 {load_set(name).md5}" for name in names]
+
+
+def test_the_pair_table_is_read_back_from_the_include_file(recipe: Recipe) -> None:
+    chemistry = chemistry_of(recipe)
+    read = read_pairs(chemistry.forcefield)
+    assert [(r.i, r.j, r.labels, r.style, r.rule, r.source) for r in read] == [
+        (r.i, r.j, r.labels, r.style, r.rule, r.source) for r in chemistry.pairs
+    ]
+    for mine, theirs in zip(read, chemistry.pairs, strict=True):
+        assert mine.coefficients == pytest.approx(theirs.coefficients, rel=1e-9)
+
+
+def test_a_pair_without_rule_is_not_read() -> None:
+    with pytest.raises(ValueError, match=r"line 2: 'pair_coeff 1 1 lj/cut 0\.1 3\.0' does not say of which pair"):
+        read_pairs("units real\npair_coeff 1 1 lj/cut 0.1 3.0\n")

@@ -117,7 +117,7 @@ def ewald(data: DataFile) -> float:
 
 def buckingham(system: System, cutoff: float) -> float:
     """Return the sum of A exp(−r/ρ) − C/r⁶ over pairs and images, kcal/mol."""
-    data, terms = system.data, load_set("jalem-2015").buckingham_pairs()
+    data, terms = system.data, load_set("jalem-2015").with_variants({}).buckingham_pairs()
     labels = np.array([entry.label for entry in system.info.types])[data.types - 1]
     reach = np.ceil(cutoff / data.lengths).astype(int)
     shifts = np.array(list(product(*(range(-n, n + 1) for n in reach)))) * data.lengths

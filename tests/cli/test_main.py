@@ -12,12 +12,18 @@ from click.testing import CliRunner
 
 from aiida_cse.cli import main
 
-SUBCOMMANDS = ("setup", "demo", "build", "reduce", "launch", "status", "resume")
+SUBCOMMANDS = ("setup", "demo", "build", "reduce", "forcefield", "launch", "status", "resume")
 RECIPE = "llzo-peo-litfsi-demo"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["build", "--help"], ["build", "slab", "--recipe", RECIPE, "--out", "slab"]]
+    "arguments",
+    [
+        ["--help"],
+        ["build", "--help"],
+        ["build", "slab", "--recipe", RECIPE, "--out", "slab"],
+        ["forcefield", "table", RECIPE],
+    ],
 )
 def test_plain_commands_never_import_aiida(arguments: list[str], tmp_path: Path) -> None:
     script = (

@@ -21,12 +21,14 @@ SITES = [
 
 
 def rows(mixing: Mixing = "lorentz-berthelot") -> dict[tuple[str, str], PairRow]:
-    table = pair_table(SITES, load_set("jalem-2015").buckingham_pairs(), "jalem-2015", mixing)
+    table = pair_table(SITES, load_set("jalem-2015").with_variants({}).buckingham_pairs(), "jalem-2015", mixing)
     return {row.labels: row for row in table}
 
 
 def test_every_pair_has_exactly_one_line() -> None:
-    table = pair_table(SITES, load_set("jalem-2015").buckingham_pairs(), "jalem-2015", "lorentz-berthelot")
+    table = pair_table(
+        SITES, load_set("jalem-2015").with_variants({}).buckingham_pairs(), "jalem-2015", "lorentz-berthelot"
+    )
     n = len(SITES)
     assert [(row.i, row.j) for row in table] == [(i, j) for i in range(1, n + 1) for j in range(i, n + 1)]
 
@@ -73,8 +75,12 @@ def test_the_include_file_sets_every_coefficient_in_order() -> None:
         BondedRow("bond", 1, ("CT", "CT"), (268.0, 1.529), "opls-aa-peo"),
         BondedRow("dihedral", 1, ("A", "B", "C", "D"), (0.41, -0.68, 0.25, 1.34, 0.0), "opls-aa-peo"),
     ]
-    table = pair_table(SITES, load_set("jalem-2015").buckingham_pairs(), "jalem-2015", "lorentz-berthelot")
-    text = render_include("demo", [site.label for site in SITES], table, bonded, OneFour(lj=0.5, coul=0.5))
+    table = pair_table(
+        SITES, load_set("jalem-2015").with_variants({}).buckingham_pairs(), "jalem-2015", "lorentz-berthelot"
+    )
+    text = render_include(
+        "demo", {"jalem-2015": "0123"}, [site.label for site in SITES], table, bonded, OneFour(lj=0.5, coul=0.5)
+    )
     lines = [line.split("#")[0].split() for line in text.splitlines() if line and not line.startswith("#")]
     assert [line[0] for line in lines[:5]] == [
         "labelmap",

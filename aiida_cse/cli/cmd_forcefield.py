@@ -1,0 +1,172 @@
+"""``aiida-cse forcefield``: the shipped parameter sets and the pair table of a system, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aiida_cse.cli import params
+from aiida_cse.cli.errors import input_errors
+
+if TYPE_CHECKING:
+    from aiida_cse.forcefields.models import ForceFieldSet, Option
+    from aiida_cse.forcefields.pairs import PairRow
+
+__all__ = ["forcefield"]
+
+Rows = Sequence[Sequence[object]]
+
+
+@click.group()
+def forcefield() -> None:
+    """Show force-field sets, and which parameters act in a system."""
+
+
+@forcefield.command("list")
+def list_sets() -> None:
+    """List the shipped force-field sets."""
+    from aiida_cse.forcefields.library import available_sets, load_set
+
+    rows = [(name, load_set(name).md5[:8], load_set(name).title) for name in available_sets()]
+    _echo_table(("Set", "MD5", "What it holds"), rows)
+
+
+@forcefield.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Show all that the set NAME holds, with its sources.
+
+    Units: Å, kcal/mol, e, g/mol; force constants without the factor 1/2, angles in degrees.
+    """
+    with input_errors():
+        from aiida_cse.forcefields.library import load_set
+
+        chosen = load_set(name)
+    click.echo(f"{chosen.name}: {chosen.title}")
+    click.echo(f"md5 {chosen.md5}" + (f"; revises {chosen.revises}" if chosen.revises else ""))
+    click.echo("\n".join(["", "Sources", *(f"  {citation}" for citation in chosen.citations)]))
+    click.echo(f"\nConfidence\n  {chosen.confidence}")
+    for title, headings, rows in _contents(chosen):
+        if rows:
+            click.echo(f"\n{title}")
+            _echo_table(headings, rows)
+
+
+@forcefield.command()
+@click.argument("system")
+@params.PROFILE
+def table(system: str, profile: str | None) -> None:
+    """Print the pair table of SYSTEM with the rule and the source of each line.
+
+    SYSTEM is the folder of a built system, a recipe (a YAML file, or the name of a shipped one), or the PK of a
+    system node, which needs a profile. Coefficients are epsilon (kcal/mol) and sigma (Å) of Lennard-Jones, or
+    A (kcal/mol), rho (Å) and C (kcal/mol Å^6) of Buckingham.
+    """
+    with input_errors():
+        rows = _pairs(system, profile)
+    _echo_table(
+        ("i", "j", "Atoms", "Style", "Coefficients", "Rule", "Source"),
+        [
+            (r.i, r.j, "–".join(r.labels), r.style, " ".join(f"{c:.8g}" for c in r.coefficients), r.rule, r.source)
+            for r in rows
+        ],
+    )
+
+
+def _pairs(system: str, profile: str | None) -> Sequence[PairRow]:
+    from aiida_cse.forcefields.include import read_pairs
+
+    if system.isdecimal():
+        return read_pairs(_include_of_node(int(system), profile))
+    if Path(system).is_dir():
+        from aiida_cse.lammps.system import System
+
+        return read_pairs(System.read(system).forcefield)
+    from aiida_cse.building.chemistry import chemistry_of
+    from aiida_cse.building.recipe import load_recipe
+
+    return chemistry_of(load_recipe(system)).pairs
+
+
+def _include_of_node(pk: int, profile: str | None) -> str:
+    from aiida_cse.cli.profile import load
+
+    load(profile)
+    from aiida.common.exceptions import NotExistent
+    from aiida.orm import load_node
+
+    from aiida_cse.data.system import CseSystemData
+
+    try:
+        node = load_node(pk)
+    except NotExistent as error:
+        msg = f"there is no node {pk} in this profile"
+        raise ValueError(msg) from error
+    if not isinstance(node, CseSystemData):
+        msg = f"node {pk} is a {type(node).__name__}, not a system (cse.system)"
+        raise ValueError(msg)
+    return node.forcefield
+
+
+# -- the contents of a set -----------------------------------------------------------------------------------
+
+
+def _contents(chosen: ForceFieldSet) -> Iterator[tuple[str, Sequence[str], Rows]]:
+    """Return title, headings and rows of each part of the set."""
+    yield (
+        "Atom types",
+        ("Type", "Element", "Mass", "Charge", "In bonded terms"),
+        [(t.name, t.element, t.mass, f"{t.charge:+g}", t.bonded_name) for t in chosen.atom_types],
+    )
+    yield (
+        "Typing rules (a later one overrides an earlier one)",
+        ("SMARTS", "Type"),
+        [(rule.smarts, rule.type) for rule in chosen.typing],
+    )
+    yield (
+        "Lennard-Jones",
+        ("Type", "epsilon", "sigma", "Note"),
+        [(lj.type, lj.epsilon, lj.sigma, lj.note) for lj in chosen.lj],
+    )
+    yield (
+        "Buckingham",
+        ("Pair", "A", "rho", "C", "Note"),
+        [("–".join(term.pair), term.a, term.rho, term.c, term.note) for term in chosen.buckingham],
+    )
+    for group, variant in chosen.variants.items():
+        rows = [
+            (name + (" (default)" if name == variant.default else ""), _terms(option), _remark(option))
+            for name, option in variant.options.items()
+        ]
+        yield f"Variant {group}", ("Option", "Terms", "Note"), rows
+    yield "Bonds", ("Atoms", "k", "r0"), [("–".join(t.atoms), t.k, t.r0) for t in chosen.bonds]
+    yield "Angles", ("Atoms", "k", "theta0"), [("–".join(t.atoms), t.k, t.theta0) for t in chosen.angles]
+    yield (
+        "Dihedrals",
+        ("Atoms", "V1", "V2", "V3", "V4"),
+        [("–".join(t.atoms), *(f"{v:g}" for v in t.opls)) for t in chosen.dihedrals],
+    )
+    if chosen.one_four:
+        weights = (chosen.one_four.lj, chosen.one_four.coul)
+        yield "Weights three bonds apart", ("Lennard-Jones", "Coulomb"), [weights]
+
+
+def _terms(option: Option) -> str:
+    terms = [f"{lj.type}: epsilon {lj.epsilon:g}, sigma {lj.sigma:g}" for lj in option.lj]
+    terms += [f"{'–'.join(b.pair)}: A {b.a:.10g}, rho {b.rho:g}, C {b.c:.10g}" for b in option.buckingham]
+    return "; ".join(terms)
+
+
+def _remark(option: Option) -> str:
+    return "; ".join(filter(None, [option.note, *option.citations]))
+
+
+def _echo_table(headings: Sequence[str], rows: Rows) -> None:
+    """Print the rows in columns as wide as their longest entry."""
+    lines = [tuple(headings), *(tuple(map(str, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        click.echo("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,93 @@
+"""``aiida-cse forcefield``: sets, their contents, and the pair table of a recipe, a folder or a node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from aiida import orm
+from click.testing import CliRunner, Result
+
+from aiida_cse.building.recipe import load_recipe
+from aiida_cse.building.slab import build_slab
+from aiida_cse.cli import main
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.forcefields import available_sets, load_set
+from tests.nodes import system_node
+
+RECIPE = "llzo-peo-litfsi-demo"
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["forcefield", *map(str, arguments)])
+
+
+def test_list_names_every_set_with_its_checksum() -> None:
+    lines = invoke("list").output.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [
+        [name, load_set(name).md5[:8]] for name in available_sets()
+    ]
+
+
+@pytest.mark.parametrize("name", available_sets())
+def test_show_tells_all_that_a_set_holds(name: str) -> None:
+    result = invoke("show", name)
+    assert result.exit_code == 0, result.output
+    chosen = load_set(name)
+    assert f"md5 {chosen.md5}" in result.output
+    for citation in chosen.citations:
+        assert citation in result.output
+    words = [line.split() for line in result.output.splitlines()]
+    for lj in chosen.lj:
+        assert [lj.type, str(lj.epsilon), str(lj.sigma)] in [entry[:3] for entry in words]
+    for group, variant in chosen.variants.items():
+        assert f"Variant {group}" in result.output
+        assert f"{variant.default} (default)" in result.output
+
+
+def test_the_table_of_a_recipe_and_of_what_is_built_from_it_are_the_same(tmp_path: Path) -> None:
+    build_slab(load_recipe(RECIPE)).write(tmp_path)
+    of_recipe, of_folder = invoke("table", RECIPE), invoke("table", tmp_path)
+    assert of_recipe.exit_code == of_folder.exit_code == 0, of_folder.output
+    assert of_recipe.output == of_folder.output
+    lines = of_recipe.output.splitlines()
+    assert len(lines) == 1 + 15 * 16 // 2
+    assert " ".join(lines[17].split()) == (
+        "2 3 Zr–O buck/coul/long 49667.81 0.2908 0 Buckingham inside the ceramic jalem-2015 zr_o=A"
+    )
+
+
+@pytest.mark.usefixtures("aiida_profile")
+def test_the_table_of_a_node() -> None:
+    node = CseSystemData(build_slab(load_recipe(RECIPE)))
+    node.store()
+    assert invoke("table", node.pk).output == invoke("table", RECIPE).output
+
+
+@pytest.mark.usefixtures("aiida_profile")
+def test_nodes_without_a_table_are_refused() -> None:
+    other = orm.Int(1).store()
+    assert invoke("table", other.pk).output == f"Error: node {other.pk} is a Int, not a system (cse.system)\n"
+    missing = other.pk + 1000
+    assert invoke("table", missing).output == f"Error: there is no node {missing} in this profile\n"
+    foreign = invoke("table", system_node().pk)
+    assert foreign.exit_code == 2
+    assert "'pair_coeff 1 1 0.10 2.6' does not say of which pair it is" in foreign.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("show", "cl-p-2005"), "Error: there is no force-field set 'cl-p-2005'; did you mean 'cl-p-2004'?"),
+        (("table", "llzo"), "Error: there is no recipe 'llzo'; "),
+    ],
+)
+def test_what_is_not_known_is_said_in_one_line(arguments: tuple[str, ...], complaint: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    (line,) = result.output.splitlines()
+    assert line.startswith(complaint)
+
+
+def test_a_folder_without_a_system_is_refused(tmp_path: Path) -> None:
+    assert f"{tmp_path} is no system: it has no system.data" in invoke("table", tmp_path).output
