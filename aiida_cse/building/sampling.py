@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from aiida_cse.lammps.system import System
 from aiida_cse.physics.regions import SurfaceOffsets
 from aiida_cse.trajectory.config import ReductionConfig, default_config, whole_frames
-from aiida_cse.validation import Number, StrictModel, nearest
+from aiida_cse.validation import Number, StrictModel, Whole, nearest
 
 __all__ = ["LayerOffsets", "Sampling", "reduction_config"]
 
@@ -51,11 +51,11 @@ class Sampling(StrictModel):
     below as divide every lag. A lag longer than the run has no samples; without lags there are no displacements.
     """
 
-    timestep_fs: float = Field(gt=0, le=4)
-    frame_ps: float = Field(gt=0)
-    block_ps: float = Field(default=1000.0, gt=0)
-    snapshot_ps: float = Field(default=1000.0, gt=0)
-    bins: int = Field(default=520, ge=10, le=100_000)
+    timestep_fs: Number = Field(gt=0, le=4)
+    frame_ps: Duration
+    block_ps: Duration = 1000.0
+    snapshot_ps: Duration = 1000.0
+    bins: Whole = Field(default=520, ge=10, le=100_000)
     anion_point: Literal["centre_of_mass", "atom"] = "centre_of_mass"
     anion_atom: str | None = None
     offsets: dict[str, LayerOffsets] = Field(default_factory=dict)

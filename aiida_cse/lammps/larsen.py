@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from aiida_cse.lammps.stage import Stage
-from aiida_cse.validation import StrictModel, explain
+from aiida_cse.lammps.stage import Duration, Interval, Stage, Temperature
+from aiida_cse.validation import Number, StrictModel, explain
 
 __all__ = ["LARSEN", "expand_larsen"]
 
@@ -44,16 +44,33 @@ _STEPS: tuple[tuple[float | None, str, float], ...] = (
 )
 
 
+#: fields of a stage that the scheme sets itself
+_OWN = frozenset({"name", "kind", "temperature", "pressure", "duration_ps", "trajectory_ps"})
+
+
 class _Scheme(StrictModel):
     schedule: str
-    max_temperature: float = Field(gt=0, le=5000)
-    final_temperature: float = Field(gt=0, le=5000)
-    max_pressure: float = Field(default=49346.0, gt=0, description="atm; 50 kbar in the source")
-    final_pressure: float = 1.0
-    time_scale: float = Field(default=1.0, gt=0, le=100, description="multiplies every duration")
-    shortest_ps: float = Field(default=0.1, gt=0)
-    last_ps: float | None = Field(default=None, gt=0, description="duration of step 21 instead of 800 ps")
+    max_temperature: Temperature
+    final_temperature: Temperature
+    max_pressure: Number = Field(default=49346.0, gt=0, le=2e5, description="atm; 50 kbar in the source")
+    final_pressure: Number = Field(default=1.0, ge=0, le=2e5)
+    time_scale: Number = Field(default=1.0, gt=0, le=100, description="multiplies every duration")
+    shortest_ps: Interval = 0.1
+    last_ps: Duration | None = Field(default=None, description="duration of step 21 instead of 800 ps")
     stage: dict[str, Any] = Field(default_factory=dict, description="fields that all stages share")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> _Scheme:
+        for quantity in ("temperature", "pressure"):
+            highest, final = getattr(self, f"max_{quantity}"), getattr(self, f"final_{quantity}")
+            if highest < final:
+                msg = f"max_{quantity} = {highest:g} must not be lower than final_{quantity} = {final:g}"
+                raise ValueError(msg)
+        taken = sorted(_OWN & set(self.stage))
+        if taken:
+            msg = f"stage: {', '.join(taken)}: the scheme sets this for each of its stages, do not give it"
+            raise ValueError(msg)
+        return self
 
 
 def expand_larsen(entry: dict[str, Any]) -> list[Stage]:

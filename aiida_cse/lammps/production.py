@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage
+from aiida_cse.lammps.stage import (
+    LEAST_PERIOD,
+    MOST_STEPS,
+    Duration,
+    Interval,
+    JobPlan,
+    Period,
+    RunSettings,
+    Stage,
+    Timestep,
+)
 from aiida_cse.validation import StrictModel
 
 __all__ = ["PRODUCTION", "ProductionPlan"]
@@ -27,12 +37,12 @@ class ProductionPlan(StrictModel):
     from the seed, as a replica of its own must (``draw``).
     """
 
-    length_ps: float = Field(gt=0, le=1e9)
-    segment_ps: float = Field(gt=0)
-    frame_ps: float = Field(gt=0)
-    timestep_fs: float = Field(default=2.0, gt=0, le=4)
-    thermostat_fs: float = Field(default=100.0, gt=0)
-    thermo_ps: float = Field(default=1.0, gt=0)
+    length_ps: Duration
+    segment_ps: Duration
+    frame_ps: Interval
+    timestep_fs: Timestep = 2.0
+    thermostat_fs: Period = 100.0
+    thermo_ps: Interval = 1.0
     velocities: Literal["keep", "draw"] = "keep"
     settings: RunSettings = RunSettings()
 
@@ -47,6 +57,14 @@ class ProductionPlan(StrictModel):
             if abs(value * 1000 / self.timestep_fs - self._steps(value)) > 1e-6:
                 msg = f"{name} = {value:g} ps is no whole number of steps of {self.timestep_fs:g} fs"
                 raise ValueError(msg)
+        if self.total_steps > MOST_STEPS:
+            longest = MOST_STEPS * self.timestep_fs / 1000
+            msg = f"length_ps = {self.length_ps:g} is more than the {MOST_STEPS} steps of LAMMPS, {longest:.0f} ps"
+            raise ValueError(msg)
+        if self.thermostat_fs < LEAST_PERIOD * self.timestep_fs:
+            least = LEAST_PERIOD * self.timestep_fs
+            msg = f"thermostat_fs = {self.thermostat_fs:g} must be at least {LEAST_PERIOD} timesteps, {least:g} fs"
+            raise ValueError(msg)
         if self.length_ps < self.segment_ps:
             msg = f"length_ps = {self.length_ps:g} is shorter than one segment (segment_ps = {self.segment_ps:g})"
             raise ValueError(msg)

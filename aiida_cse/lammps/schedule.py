@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from aiida_cse.lammps.larsen import LARSEN, expand_larsen
 from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage, plan_steps, refuse_doubles
-from aiida_cse.validation import StrictModel, explain, nearest
+from aiida_cse.validation import StrictModel, Whole, explain, nearest
 
 __all__ = ["ANY_TEMPERATURE", "TARGET", "Schedule", "job_plans", "schedule_error"]
 
@@ -27,7 +27,7 @@ class Schedule(StrictModel):
     """
 
     stages: tuple[dict[str, Any], ...] = Field(min_length=1)
-    stages_per_job: int = Field(default=1, gt=0)
+    stages_per_job: Whole = Field(default=1, gt=0, le=10_000)
     settings: RunSettings = RunSettings()
 
     def resolve(self, temperature: float | None) -> tuple[Stage, ...]:
@@ -56,8 +56,9 @@ def _stage(entry: dict[str, Any]) -> Stage:
     try:
         return Stage.model_validate(entry)
     except ValidationError as error:
-        msg = f"stage '{entry.get('name', '?')}': {explain(error)}"
-        raise ValueError(msg) from error
+        name, said = entry.get("name", "?"), explain(error)
+        # the rules of a stage name it themselves
+        raise ValueError(said if said.startswith("stage ") else f"stage {str(name)!r}: {said}") from error
 
 
 def _fill(value: Any, temperature: float | None) -> Any:

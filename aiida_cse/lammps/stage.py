@@ -6,12 +6,47 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from aiida_cse.validation import StrictModel
+from aiida_cse.validation import Flag, Number, StrictModel, Whole, worded
 
-__all__ = ["Care", "JobPlan", "RunSettings", "Span", "Stage", "plan_steps", "refuse_doubles"]
+__all__ = [
+    "LEAST_PERIOD",
+    "MOST_STEPS",
+    "Care",
+    "Duration",
+    "Interval",
+    "JobPlan",
+    "Period",
+    "RunSettings",
+    "Span",
+    "Stage",
+    "Temperature",
+    "Timestep",
+    "plan_steps",
+    "refuse_doubles",
+]
 
-Temperature = Annotated[float, Field(gt=0, le=5000)]
-Pressure = Annotated[float, Field(ge=-1e5, le=2e5)]
+#: the most steps that LAMMPS makes in one run
+MOST_STEPS = 2**31 - 1
+#: steps over which Nosé–Hoover chains must at least respond to be stable
+LEAST_PERIOD = 10
+
+Temperature = Annotated[Number, Field(gt=0, le=5000)]
+Pressure = Annotated[Number, Field(ge=-1e5, le=2e5)]
+Duration = Annotated[Number, Field(gt=0, le=1e9)]
+#: fs; a tenth of the lower bound would be a timestep given in ps
+Timestep = Annotated[Number, Field(ge=0.05, le=4)]
+#: fs; response times of thermostats and barostats
+Period = Annotated[Number, Field(gt=0, le=1e6)]
+#: ps; between lines of the log, or frames
+Interval = Annotated[Number, Field(gt=0, le=1e6)]
+Step = Annotated[Whole, Field(ge=0, le=2**53)]
+StageName = Annotated[
+    str,
+    Field(
+        strict=True,
+        pattern=worded(r"^[a-z][a-z0-9_]{0,39}$", "up to 40 of a to z, 0 to 9 and '_', first a letter"),
+    ),
+]
 
 
 def _form(value: Any) -> str:
@@ -40,20 +75,20 @@ class Stage(StrictModel):
     ``trajectory_ps`` writes the unwrapped trajectory at that interval.
     """
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    name: StageName
     kind: Literal["minimize", "pushoff", "nvt", "npt"]
-    duration_ps: float | None = Field(default=None, gt=0, le=1e9)
-    timestep_fs: float = Field(default=2.0, gt=0, le=4)
+    duration_ps: Duration | None = None
+    timestep_fs: Timestep = 2.0
     temperature: TemperatureRamp | None = None
     pressure: PressureRamp | None = None
     barostat: Literal["z", "xy-z", "iso"] | None = None
     mobile: Literal["all", "electrolyte"] = "all"
     velocities: Temperature | None = None
-    thermostat_fs: float = Field(default=100.0, gt=0)
-    barostat_fs: float = Field(default=1000.0, gt=0)
-    thermo_ps: float = Field(default=1.0, gt=0)
-    trajectory_ps: float | None = Field(default=None, gt=0)
-    max_iterations: int = Field(default=500, gt=0)
+    thermostat_fs: Period = 100.0
+    barostat_fs: Period = 1000.0
+    thermo_ps: Interval = 1.0
+    trajectory_ps: Interval | None = None
+    max_iterations: Whole = Field(default=500, gt=0, le=100_000_000)
 
     @model_validator(mode="after")
     def _consistent(self) -> Stage:
@@ -87,6 +122,43 @@ class Stage(StrictModel):
                 raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _fits_the_timestep(self) -> Stage:
+        if self.duration_ps is None:
+            return self
+        step = self.timestep_fs / 1000
+        trajectory = self.trajectory_ps or self.steps * step
+        for rule, message in (
+            (
+                self.duration_ps >= step / 2,
+                f"duration_ps = {self.duration_ps:g} is less than one step of timestep_fs = {self.timestep_fs:g}",
+            ),
+            (
+                self.steps <= MOST_STEPS,
+                f"duration_ps = {self.duration_ps:g} is {self.steps:.3g} steps of timestep_fs = "
+                f"{self.timestep_fs:g}; LAMMPS makes at most {MOST_STEPS}, {MOST_STEPS * step:.0f} ps",
+            ),
+            (
+                abs(trajectory / step - round(trajectory / step)) < 1e-6 and trajectory >= step / 2,
+                f"trajectory_ps = {trajectory:g} is no whole number of steps of {self.timestep_fs:g} fs",
+            ),
+            (
+                trajectory <= self.steps * step * (1 + 1e-9),
+                f"trajectory_ps = {trajectory:g} is longer than duration_ps = {self.duration_ps:g}: no frame",
+            ),
+            *(
+                (
+                    period >= LEAST_PERIOD * self.timestep_fs,
+                    f"{name} = {period:g} must be at least {LEAST_PERIOD} steps of {self.timestep_fs:g} fs",
+                )
+                for name, period in (("thermostat_fs", self.thermostat_fs), ("barostat_fs", self.barostat_fs))
+            ),
+        ):
+            if not rule:
+                msg = f"stage '{self.name}': {message}"
+                raise ValueError(msg)
+        return self
+
     @property
     def steps(self) -> int:
         """The length of the stage in steps; a minimisation counts as one."""
@@ -108,12 +180,12 @@ class RunSettings(StrictModel):
     run repeats the uninterrupted one bit for bit; without it a run is 5–11 % faster.
     """
 
-    cutoff: float = Field(default=12.0, gt=2, le=30)
+    cutoff: Number = Field(default=12.0, gt=2, le=30)
     kspace_style: Literal["pppm", "ewald"] = "pppm"
-    kspace_accuracy: float = Field(default=1e-5, gt=0, lt=0.1)
-    skin: float = Field(default=2.0, gt=0, le=5)
-    restart_interval: int = Field(default=5000, gt=0)
-    exact: bool = True
+    kspace_accuracy: Number = Field(default=1e-5, ge=1e-8, lt=0.1)
+    skin: Number = Field(default=2.0, gt=0, le=5)
+    restart_interval: Whole = Field(default=5000, gt=0, le=100_000_000)
+    exact: Flag = True
 
 
 class Care(StrictModel):
@@ -125,10 +197,10 @@ class Care(StrictModel):
     count: it moves them off the trajectory, and so belongs to no stage that writes one.
     """
 
-    until_step: int = Field(gt=0)
-    substeps: int = Field(default=1, ge=1, le=16)
-    rebuild_every_step: bool = False
-    relax_steps: int = Field(default=0, ge=0, le=100_000)
+    until_step: Annotated[Step, Field(gt=0)]
+    substeps: Whole = Field(default=1, ge=1, le=16)
+    rebuild_every_step: Flag = False
+    relax_steps: Whole = Field(default=0, ge=0, le=100_000)
 
 
 class Span(StrictModel):
@@ -174,12 +246,12 @@ class JobPlan(StrictModel):
     """
 
     stages: tuple[Stage, ...] = Field(min_length=1)
-    first_step: int = Field(default=0, ge=0)
-    stop_step: int | None = Field(default=None, gt=0)
-    resume_step: int = Field(default=0, ge=0)
-    seed: int = Field(default=1, gt=0, lt=2**31)
+    first_step: Step = 0
+    stop_step: Annotated[Step, Field(gt=0)] | None = None
+    resume_step: Step = 0
+    seed: Whole = Field(default=1, gt=0, lt=2**31)
     settings: RunSettings = RunSettings()
-    latest_checkpoint: int | None = Field(default=None, ge=0)
+    latest_checkpoint: Step | None = None
     care: Care | None = None
 
     @model_validator(mode="after")
@@ -199,6 +271,9 @@ class JobPlan(StrictModel):
             raise ValueError(msg)
         if self.care is not None and self.care.relax_steps and written:
             msg = f"care.relax_steps: '{written[0]}' writes a trajectory, which a relaxation would break"
+            raise ValueError(msg)
+        if self.resume_step >= self.target_step:
+            msg = f"resume_step: {self.resume_step} must lie before the end of the job, step {self.target_step}"
             raise ValueError(msg)
         return self
 

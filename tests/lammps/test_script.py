@@ -179,7 +179,11 @@ stages = st.builds(
         {"name": name, "kind": kind, "mobile": mobile}
         | ({"max_iterations": 10} if kind == "minimize" else {"duration_ps": duration, "temperature": temperature})
         | ({"pressure": pressure, "barostat": "z"} if kind == "npt" else {})
-        | ({"velocities": velocities, "trajectory_ps": trajectory} if kind in ("nvt", "npt") else {})
+        | (
+            {"velocities": velocities, "trajectory_ps": min(trajectory, round(500 * duration)) / 500}
+            if kind in ("nvt", "npt")
+            else {}
+        )
     ),
     st.from_regex(r"\A[a-z][a-z0-9_]{0,39}\Z"),
     st.sampled_from(["minimize", "pushoff", "nvt", "npt"]),
@@ -188,7 +192,7 @@ stages = st.builds(
     st.floats(-1e5, 1e5),
     st.sampled_from(["all", "electrolyte"]),
     numbers,
-    numbers,
+    st.integers(1, 1_000_000),
 )
 
 

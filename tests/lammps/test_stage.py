@@ -95,7 +95,7 @@ def test_wrong_settings_are_refused_by_their_field(change: dict[str, Any], messa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"stages": []}, "'stages' = []: Tuple should have at least 1 item"),
+        ({"stages": []}, "'stages' = []: needs at least 1 entry"),
         ({"stages": [NVT, NVT]}, "stages: each name must be used once; used twice: heat"),
         ({"stop_step": 501}, "stop_step: 501 lies outside the last stage (0, 500]"),
         ({"stages": [NVT, NVT | {"name": "go"}], "stop_step": 500}, "stop_step: 500 lies outside the last stage"),
@@ -123,7 +123,7 @@ def test_what_follows_from_a_wrong_entry_is_not_said_as_well() -> None:
 def test_a_stage_counts_its_steps() -> None:
     assert Stage.model_validate(NVT).steps == 500
     assert Stage.model_validate(NVT | {"timestep_fs": 1}).steps == 1000
-    assert Stage.model_validate(NVT | {"duration_ps": 1e-6}).steps == 1
+    assert Stage.model_validate(NVT | {"duration_ps": 0.001}).steps == 1
     assert Stage.model_validate(MINIMIZE).steps == 1
     assert Stage.model_validate(NVT).interval(0.1) == 50
     assert Stage.model_validate(NVT).interval(1e-6) == 1

@@ -131,10 +131,10 @@ def test_what_does_not_belong_together_is_refused(runs: dict[str, Any], message:
     ("settings", "message"),
     [
         ({"temperatures": []}, "temperatures"),
-        ({"temperatures": [400, 400.2]}, "temperatures: each temperature must be there once"),
+        ({"temperatures": [400, 400.2]}, "temperatures: .*: each temperature must be there once"),
         ({"temperatures": [-1]}, "temperatures"),
         ({"shifts": [[700]]}, "shifts"),
-        ({"shifts": [[700, 0], [700, 1]]}, "shifts: each temperature must be there once"),
+        ({"shifts": [[700, 0], [700, 1]]}, "shifts: 700, 700: each temperature must be there once"),
         ({"slope": 0}, "slope"),
         ({"sloppe": 1}, "slope"),
         ({"samples": 5}, "samples"),

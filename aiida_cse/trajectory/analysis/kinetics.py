@@ -15,15 +15,15 @@ from aiida_cse.physics.kinetics import Estimate, Kinetics, RateEstimate, joint_k
 from aiida_cse.physics.observations import Observation
 from aiida_cse.physics.two_temperatures import TwoTemperatures
 from aiida_cse.trajectory.analysis.known import known
-from aiida_cse.validation import StrictModel
+from aiida_cse.validation import Flag, Number, StrictModel, Whole
 
 __all__ = ["PARTS", "KineticsSettings", "conclusions", "kinetics"]
 
 #: the results of a production that kinetics needs
 PARTS = ("transitions", "equilibration", "barrier")
 
-Kelvin = Annotated[float, Field(gt=0, le=5000, allow_inf_nan=False)]
-Shift = tuple[Kelvin, Annotated[float, Field(allow_inf_nan=False)]]
+Kelvin = Annotated[Number, Field(gt=0, le=5000)]
+Shift = tuple[Kelvin, Annotated[Number, Field(ge=-100, le=100)]]
 Results = Mapping[str, Mapping[str, Any]]
 
 _KJ_PER_MOL = constants.R / 1000
@@ -51,11 +51,11 @@ class KineticsSettings(StrictModel):
 
     temperatures: list[Kelvin] = Field(default=[400.0], min_length=1)
     shifts: list[Shift] = Field(default=[])
-    slope: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    include_off_equilibrium: bool = False
-    level: float = Field(default=0.95, gt=0, lt=1)
-    samples: int = Field(default=20_000, ge=1000, le=10_000_000)
-    seed: int = Field(default=0, ge=0)
+    slope: Annotated[Number, Field(gt=0)] | None = None
+    include_off_equilibrium: Flag = False
+    level: Number = Field(default=0.95, gt=0, lt=1)
+    samples: Whole = Field(default=20_000, ge=1000, le=10_000_000)
+    seed: Whole = Field(default=0, ge=0, lt=2**31)
 
     @model_validator(mode="after")
     def _check_once(self) -> Self:
@@ -64,7 +64,10 @@ class KineticsSettings(StrictModel):
             ("shifts", [temperature for temperature, _ in self.shifts]),
         ):
             if len({round(temperature) for temperature in temperatures}) < len(temperatures):
-                raise ValueError(f"{name}: each temperature must be there once, and they must differ by 1 K")
+                listed = ", ".join(f"{temperature:g}" for temperature in temperatures)
+                raise ValueError(
+                    f"{name}: {listed}: each temperature must be there once, and they must differ by 1 K"
+                )
         return self
 
     def shift(self, temperature: float) -> float:

@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from aiida_cse.physics.transitions import Rule
-from aiida_cse.validation import StrictModel
+from aiida_cse.validation import Number, StrictModel, Whole
 
 __all__ = ["AnalysisSettings"]
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+Fraction = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class AnalysisSettings(StrictModel):
@@ -34,12 +34,12 @@ class AnalysisSettings(StrictModel):
         Level of the intervals and bounds of populations, rates and free energies.
     """
 
-    start_ns: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    start_ns: Number = Field(default=0.0, ge=0)
     rule: Rule = "snapshot"
-    minimum_excess: int | None = None
-    lam: float = Field(default=10.0, gt=0, allow_inf_nan=False)
-    minimum_coefficient: float = Field(default=0.5, ge=0, lt=1)
-    minimum_lower_bound: float = Field(default=0.25, ge=0, lt=1)
+    minimum_excess: Annotated[Whole, Field(ge=-1_000_000, le=1_000_000)] | None = None
+    lam: Number = Field(default=10.0, gt=0)
+    minimum_coefficient: Number = Field(default=0.5, ge=0, lt=1)
+    minimum_lower_bound: Number = Field(default=0.25, ge=0, lt=1)
     bound_level: Fraction = 0.975
     significance: Fraction = 0.05
     level: Fraction = 0.95
