@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from aiida_cse.physics import checks
-from aiida_cse.physics.counting import poisson_interval
 from aiida_cse.physics.observations import HotBarrier, Observation, by_label, count_data, hot_barrier
-from aiida_cse.physics.posterior import CountData, Draws, draw, is_bounded, most_likely_counts
+from aiida_cse.physics.posterior import CountData, Draws, draw, most_likely_counts
+from aiida_cse.physics.rate_bounds import rate_bounds
 from aiida_cse.physics.two_temperatures import TwoTemperatures, two_temperatures
 
 __all__ = ["Estimate", "Kinetics", "Observation", "RateEstimate", "TwoTemperatures", "joint_kinetics"]
@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 #: draws below which the ends of an interval are noise
 _FEWEST_SAMPLES = 1000
 _MOST_SAMPLES = 10_000_000
+#: K, 86 eV
+_LARGEST_ENERGY = 1e6
 _NAN = float("nan")
 
 
@@ -53,8 +55,8 @@ class RateEstimate:
     rate
         The posterior.
     lower_bound, upper_bound
-        Cautious one-sided bounds, each at the level of one end of the interval; 0 and infinite where there is
-        none. With few events believe these.
+        Cautious one-sided bounds, each at the level of one end of the interval (see
+        :mod:`~aiida_cse.physics.rate_bounds`); 0 and infinite where there is none. With few events believe these.
     extrapolated
         Whether no run that was used has this temperature or a lower and a higher one.
     """
@@ -158,6 +160,9 @@ def joint_kinetics(
     ValueError
         An argument is out of range, there is no observation, or two have the same label.
     """
+    for number, run in enumerate(observations):
+        if not isinstance(run, Observation):
+            raise ValueError(f"observations[{number}] is a {type(run).__name__}, it must be an Observation")
     asked = _question(
         temperatures, lowerings, frequency, frequency_log_error, level, minimum_energy, samples, seed
     )
@@ -177,17 +182,14 @@ def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], asked: _Ques
         return _nothing(excluded, asked)
     counts, barrier = count_data(runs.values()), hot_barrier(runs.values())
     rng = np.random.default_rng(asked.seed)
-    bounded = bool(counts.events.any()) and is_bounded(counts)
-    draws = draw(counts, asked.minimum_energy, asked.samples, rng) if bounded else None
+    drawn = draw(counts, asked.samples, rng, minimum_energy=asked.minimum_energy)
+    draws = drawn if counts.events.any() and isinstance(drawn, Draws) else None
     entropy = None if draws is None or barrier is None else _entropy(draws, barrier, rng)
     return Kinetics(
         energy=_UNKNOWN if draws is None else _estimate(draws.energy, asked.level),
         entropy=_UNKNOWN if entropy is None else _estimate(entropy, asked.level),
         kappa=_UNKNOWN if draws is None or entropy is None else _kappa(draws, entropy, asked, rng),
-        rates=tuple(
-            _rate(temperature, lowering, counts, draws, asked)
-            for temperature, lowering in zip(asked.temperatures, asked.lowerings, strict=True)
-        ),
+        rates=_rates(counts, draws, asked),
         events=int(counts.events.sum()),
         p_value=_p_value(counts, asked.minimum_energy),
         used=tuple(runs),
@@ -245,27 +247,36 @@ def _exponential(logarithm: Estimate) -> Estimate:
     return Estimate(median, low, high)
 
 
-def _rate(
-    temperature: float,
-    lowering: float,
-    counts: CountData,
-    draws: Draws | None,
-    asked: _Question,
-) -> RateEstimate:
-    posterior = _UNKNOWN
-    if draws is not None:
-        posterior = _exponential(_estimate(draws.log_rate(temperature, lowering), asked.level))
-    elif (counts.temperature == temperature).all() and (counts.lowering == lowering).all():
-        posterior = _jeffreys(counts, asked.level)
-    nearest = int(np.argmin(np.abs(1 / counts.temperature - 1 / temperature)))
-    farthest = int(np.argmax(np.abs(1 / counts.temperature - 1 / temperature)))
-    return RateEstimate(
-        temperature=temperature,
-        rate=posterior,
-        lower_bound=_bound(temperature, lowering, counts, asked, farthest, upper=False),
-        upper_bound=_bound(temperature, lowering, counts, asked, nearest, upper=True),
-        extrapolated=not counts.temperature.min() <= temperature <= counts.temperature.max(),
+def _rates(counts: CountData, draws: Draws | None, asked: _Question) -> tuple[RateEstimate, ...]:
+    bounds = rate_bounds(
+        asked.temperatures,
+        asked.lowerings,
+        counts,
+        level=asked.level,
+        minimum_energy=asked.minimum_energy,
+        samples=asked.samples,
+        seed=asked.seed,
     )
+    return tuple(
+        RateEstimate(
+            temperature=temperature,
+            rate=_posterior(temperature, lowering, counts, draws, asked.level),
+            lower_bound=low,
+            upper_bound=high,
+            extrapolated=not counts.temperature.min() <= temperature <= counts.temperature.max(),
+        )
+        for temperature, lowering, (low, high) in zip(asked.temperatures, asked.lowerings, bounds, strict=True)
+    )
+
+
+def _posterior(
+    temperature: float, lowering: float, counts: CountData, draws: Draws | None, level: float
+) -> Estimate:
+    if draws is not None:
+        return _exponential(_estimate(draws.log_rate(temperature, lowering), level))
+    if (counts.temperature == temperature).all() and (counts.lowering == lowering).all():
+        return _jeffreys(counts, level)
+    return _UNKNOWN
 
 
 def _jeffreys(counts: CountData, level: float) -> Estimate:
@@ -273,40 +284,6 @@ def _jeffreys(counts: CountData, level: float) -> Estimate:
     posterior = stats.gamma(counts.events.sum() + 0.5, scale=1 / counts.exposure.sum())
     low, median, high = posterior.ppf(((1 - level) / 2, 0.5, (1 + level) / 2))
     return Estimate(float(median), float(low), float(high))
-
-
-def _bound(
-    temperature: float,
-    lowering: float,
-    counts: CountData,
-    asked: _Question,
-    extra: int,
-    *,
-    upper: bool,
-) -> float:
-    """Return a one-sided bound from the posterior with one event more in run ``extra``."""
-    if len(np.unique(counts.temperature)) == 1:
-        return _bound_of_one(temperature, lowering, counts, asked, upper=upper)
-    colder, hotter = temperature < counts.temperature.min(), temperature > counts.temperature.max()
-    if not is_bounded(counts, extra) and (hotter if upper else colder):
-        return np.inf if upper else 0.0
-    rng = np.random.default_rng(asked.seed)
-    draws = draw(counts, asked.minimum_energy, asked.samples, rng, extra=extra)
-    estimate = _exponential(_estimate(draws.log_rate(temperature, lowering), asked.level))
-    return estimate.high if upper else estimate.low
-
-
-def _bound_of_one(
-    temperature: float, lowering: float, counts: CountData, asked: _Question, *, upper: bool
-) -> float:
-    """Return Garwood's bound of the rate at the one temperature that there is; ΔE only lowers or raises it."""
-    inverse = 1 / counts.temperature[0]
-    away = 1 / temperature - inverse
-    if away < 0 if upper else away > 0:
-        return np.inf if upper else 0.0
-    shape = counts.exposure @ np.exp(counts.lowering * inverse)
-    count = poisson_interval(counts.events.sum(), asked.level)[1 if upper else 0]
-    return float(count / shape * np.exp(lowering / temperature - asked.minimum_energy * away))
 
 
 def _p_value(counts: CountData, minimum_energy: float) -> float:
@@ -342,7 +319,14 @@ def _question(
         frequency=None if frequency is None else checks.positive("frequency", frequency),
         frequency_log_error=checks.nonnegative("frequency_log_error", frequency_log_error),
         level=checks.probability("level", level),
-        minimum_energy=checks.nonnegative("minimum_energy", minimum_energy),
+        minimum_energy=_energy("minimum_energy", minimum_energy),
         samples=checks.count_between("samples", samples, _FEWEST_SAMPLES, _MOST_SAMPLES),
         seed=checks.count("seed", seed),
     )
+
+
+def _energy(name: str, value: float) -> float:
+    energy = checks.nonnegative(name, value)
+    if energy > _LARGEST_ENERGY:
+        raise ValueError(f"{name} is {energy:g} K, it must be at most {_LARGEST_ENERGY:g} K")
+    return energy

@@ -54,6 +54,9 @@ class Observation:
         if checks.nonnegative("exposure", self.exposure) == 0 and self.events:
             raise ValueError(f"exposure is 0, but events is {self.events}: events need time to happen")
         checks.finite("lowering", self.lowering)
+        for name in ("equilibrated", "conditioned"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, it must be true or false")
         if (self.barrier is None) != (self.barrier_error is None):
             raise ValueError("barrier and barrier_error must be given together or not at all")
         if self.barrier is not None and self.barrier_error is not None:

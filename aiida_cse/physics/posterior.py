@@ -7,21 +7,26 @@ rate has a Gamma distribution, so that only ΔE needs a grid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CountData", "Draws", "draw", "is_bounded", "most_likely_counts"]
+__all__ = ["CountData", "Draws", "OpenEnd", "draw", "most_likely_counts"]
 
 Floats = NDArray[np.float64]
+#: the end towards which the data let ΔE go as far as it will
+OpenEnd = Literal["low", "high"]
 
 #: energies of a grid
 _POINTS = 4001
-#: the coarse grid ends at this many times the highest temperature above its start
+#: a grid reaches this many times the highest temperature away from its start
 _REACH = 400.0
 #: what is further below the maximum of ln p is left out
 _DEPTH = 35.0
+#: an end of the first grid is open if ln p there is less than this below its maximum
+_OPEN = 10.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,12 @@ class CountData:
         )
         return logs
 
+    def with_event(self, index: int) -> CountData:
+        """Return the same with one event more in run ``index``."""
+        events = self.events.copy()
+        events[index] += 1
+        return replace(self, events=events)
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -62,54 +73,56 @@ class Draws:
 
 
 def draw(
-    counts: CountData, minimum_energy: float, samples: int, rng: np.random.Generator, *, extra: int | None = None
-) -> Draws:
-    """Draw from the posterior.
+    counts: CountData,
+    samples: int,
+    rng: np.random.Generator,
+    *,
+    minimum_energy: float | None = None,
+    jeffreys: bool = True,
+) -> Draws | OpenEnd:
+    """Draw from the posterior, or return the end at which the data do not bound ΔE.
 
-    The prior is Jeffreys', and zero below ``minimum_energy``. With ``extra`` it is flat in ΔE and in ln A instead,
-    and observation number ``extra`` has one event more: at one temperature that gives the upper end of Garwood's
-    interval, and one event more elsewhere its lower end.
+    The prior is Jeffreys', and zero below ``minimum_energy`` if there is one; without ``jeffreys`` it is flat in
+    ΔE and in ln A. The data leave ΔE open if there is one temperature only, for instance, or if all events were at
+    the highest one and the prior is flat.
     """
-    data = counts if extra is None else _with_event(counts, extra)
-    energies, weights = _energies(data, minimum_energy, jeffreys=extra is None)
+    found = _energies(counts, minimum_energy, jeffreys=jeffreys)
+    if isinstance(found, str):
+        return found
+    energies, weights = found
     cumulative = np.concatenate([[0.0], np.cumsum((weights[1:] + weights[:-1]) / 2)])
     energy = np.interp(rng.random(samples) * cumulative[-1], cumulative, energies)
-    scale = np.exp(data.log_means(energy)).sum(axis=1)
-    shape = data.events.sum() + (1.0 if extra is None else 0.0)
-    return Draws(energy, np.log(rng.gamma(shape, size=samples) / scale) + energy * data.centre)
-
-
-def is_bounded(counts: CountData, extra: int | None = None) -> bool:
-    """Whether the posterior bounds ΔE from above: not if all events were at the highest temperature."""
-    data = counts if extra is None else _with_event(counts, extra)
-    colder = data.temperature < data.temperature.max()
-    # Jeffreys' prior falls off by itself, where there is a lower temperature at all
-    return bool(colder.any()) if extra is None else bool(data.events[colder].any())
+    scale = np.exp(counts.log_means(energy)).sum(axis=1)
+    shape = counts.events.sum() + (1.0 if jeffreys else 0.0)
+    return Draws(energy, np.log(rng.gamma(shape, size=samples) / scale) + energy * counts.centre)
 
 
 def most_likely_counts(counts: CountData, minimum_energy: float) -> Floats:
-    """Return the mean counts (R,) that are most likely by the counts alone."""
+    """Return the mean counts (R,) that are most likely."""
     energies = minimum_energy + np.linspace(0, _REACH * counts.temperature.max(), 20 * _POINTS)
     logs = counts.log_means(energies)
-    totals = np.exp(logs).sum(axis=1)
-    best = int(np.argmax(logs @ counts.events - counts.events.sum() * np.log(totals)))
-    means: Floats = counts.events.sum() * np.exp(logs[best]) / totals[best]
+    largest = logs.max(axis=1, keepdims=True)
+    shares = np.exp(logs - largest)
+    shares /= shares.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        likelihood = np.where(counts.events > 0, counts.events * np.log(shares), 0.0).sum(axis=1)
+    means: Floats = counts.events.sum() * shares[int(np.argmax(likelihood))]
     return means
 
 
-def _with_event(counts: CountData, index: int) -> CountData:
-    events = counts.events.copy()
-    events[index] += 1
-    return CountData(counts.temperature, events, counts.exposure, counts.lowering)
-
-
-def _energies(counts: CountData, minimum: float, *, jeffreys: bool) -> tuple[Floats, Floats]:
-    """Return a grid of energies where the posterior is, and its density there, not normalized."""
-    low, high = minimum, minimum + _REACH * counts.temperature.max()
+def _energies(counts: CountData, minimum: float | None, *, jeffreys: bool) -> tuple[Floats, Floats] | OpenEnd:
+    """Return a grid of energies where the posterior is, and its density there, not normalized; or an open end."""
+    reach = _REACH * counts.temperature.max()
+    low, high = (-reach if minimum is None else minimum), (minimum or 0.0) + reach
     # the density may be narrow against the first grid: look closer until it is well resolved
-    for _ in range(4):
+    for attempt in range(4):
         energies = np.linspace(low, high, _POINTS)
         logs = _log_density(energies, counts, jeffreys=jeffreys)
+        # with one temperature there is no information on ΔE, and the density of Jeffreys' prior is 0 everywhere
+        if attempt == 0 and (not np.isfinite(logs.max()) or logs[-1] > logs.max() - _OPEN):
+            return "high"
+        if attempt == 0 and minimum is None and logs[0] > logs.max() - _OPEN:
+            return "low"
         inside = np.flatnonzero(logs > logs.max() - _DEPTH)
         low, high = energies[max(inside[0] - 1, 0)], energies[min(inside[-1] + 1, _POINTS - 1)]
         if len(inside) > _POINTS // 4:
@@ -123,9 +136,7 @@ def _log_density(energies: Floats, counts: CountData, *, jeffreys: bool) -> Floa
     log_total = largest + np.log(np.exp(logs - largest[:, None]).sum(axis=1))
     total_events = counts.events.sum() + (1.0 if jeffreys else 0.0)
     density: Floats = logs @ counts.events - total_events * log_total
-    if jeffreys:
-        density = density + _log_information(logs, 1 / counts.temperature) / 2
-    return density
+    return density + _log_information(logs, 1 / counts.temperature) / 2 if jeffreys else density
 
 
 def _log_information(logs: Floats, inverse: Floats) -> Floats:
@@ -134,6 +145,7 @@ def _log_information(logs: Floats, inverse: Floats) -> Floats:
     means = np.exp(logs - largest[:, None])
     # the sum over pairs, because total × second moment − first moment² cancels where one mean prevails
     differences = (inverse[:, None] - inverse) ** 2
-    determinant = np.maximum(np.einsum("er,rs,es->e", means, differences, means) / 2, np.finfo(float).tiny)
-    logarithm: Floats = np.log(determinant) + 2 * largest
+    determinant = np.einsum("er,rs,es->e", means, differences, means) / 2
+    with np.errstate(divide="ignore"):
+        logarithm: Floats = np.log(determinant) + 2 * largest
     return logarithm
