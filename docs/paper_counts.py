@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from aiida_cse.physics.barriers import join_barriers
 from aiida_cse.physics.counting import poisson_interval, rate_interval, rate_ratio_interval
 from aiida_cse.physics.equilibration import equilibration_coefficient, equilibration_lower_bound
+from aiida_cse.physics.joined_barriers import join_barriers
 from aiida_cse.physics.kinetics import Estimate, Kinetics, joint_kinetics
 from aiida_cse.physics.observations import Observation
 from aiida_cse.physics.rates import (

@@ -8,7 +8,6 @@ Here ln of the mean count is fitted by a parabola in a window around either by P
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,19 +26,19 @@ from aiida_cse.physics.resampling import (
 from aiida_cse.physics.slow_exchange import SlowExchange
 
 __all__ = [
+    "FEWEST_BLOCKS",
     "FEWEST_VISITS",
     "Barrier",
     "BarrierSamples",
-    "JoinedBarrier",
     "SlowExchange",
     "find_barrier",
-    "join_barriers",
-    "join_sides",
 ]
 
 Floats = NDArray[np.float64]
 Range = tuple[float, float]
 
+#: blocks that it takes to tell how many counts make one visit
+FEWEST_BLOCKS = 5
 #: visits of the top below which a barrier has a bound instead of an interval
 FEWEST_VISITS = 30
 #: resampled profiles at most: more would need more memory than they are worth
@@ -102,26 +101,6 @@ class Barrier:
 
 
 @dataclass(frozen=True)
-class JoinedBarrier:
-    """The barrier of several sides together: attributes as those of :class:`Barrier`.
-
-    ``barrier`` is the Boltzmann average, ``well_curvature`` and ``slope`` are means, as Kozdra et al. take them,
-    and ``visits`` are those of the side with fewest.
-    """
-
-    barrier: float
-    interval: Range
-    standard_error: float
-    lower_bound: float
-    visits: float
-    well_curvature: float
-    well_curvature_interval: Range
-    slope: float
-    slope_interval: Range
-    samples: BarrierSamples
-
-
-@dataclass(frozen=True)
 class _Data:
     """The counts (bins,), those of groups of blocks (G, bins), and how far ions were exchanged."""
 
@@ -170,8 +149,8 @@ def find_barrier(
     """Return the barrier between the well of a layer and the top beside it, from counts per bin.
 
     The uncertainty is that of a bootstrap of blocks of time through the whole chain of fits. Without blocks each
-    count is taken for an independent visit. With fewer than :data:`FEWEST_VISITS` visits of the top there is a
-    lower bound only.
+    count is taken for an independent visit, which those of a trajectory are not. With fewer than
+    :data:`FEWEST_VISITS` visits of the top there is a lower bound only.
 
     Parameters
     ----------
@@ -184,7 +163,7 @@ def find_barrier(
     top, well
         Where the maximum and the minimum of F are looked for, Å, lower end first.
     block_counts
-        (B, bins) counts of consecutive blocks of equal time.
+        (B, bins) counts of at least :data:`FEWEST_BLOCKS` consecutive blocks of equal time.
     exchange
         How far the ions were exchanged meanwhile; without it the uncertainty is that at the numbers of ions on
         either side that the run happened to have.
@@ -226,90 +205,6 @@ def find_barrier(
     data = _Data(table, None if block_counts is None else _grouped(block_counts, len(table), groups), exchange)
     drawn = data.resample(number, checks.count("seed", seed))
     return _summarize(windows, data, drawn, confidence, (top, well))
-
-
-def join_barriers(barriers: ArrayLike, temperature: float) -> NDArray[np.float64]:
-    """Return the Boltzmann average over sides: exp(−ΔF/T) is the mean of that of the sides.
-
-    Derived from Kozdra et al., PCCP 27, 24918 (2025), section 3.3: 8000 K and 7500 K give 7706 K at 700 K.
-
-    Parameters
-    ----------
-    barriers
-        (sides,) or (sides, samples), K.
-    temperature
-        K.
-
-    Raises
-    ------
-    ValueError
-        There is no barrier, one is not finite, or the temperature is not above zero.
-    """
-    kelvin = checks.positive("temperature", temperature)
-    sides = checks.finite_values("barriers", barriers)
-    if sides.ndim == 0 or not len(sides):
-        raise ValueError(f"barriers has shape {sides.shape}, it must have at least one side")
-    return _boltzmann(sides, kelvin)
-
-
-def join_sides(sides: Sequence[Barrier], temperature: float, level: float = 0.95) -> JoinedBarrier:
-    """Join the barriers of the sides of a slab, sample by sample.
-
-    Parameters
-    ----------
-    sides
-        Found with the same blocks, samples and seed.
-    temperature
-        K.
-    level
-        Level of the intervals; the bound keeps that of the sides.
-
-    Raises
-    ------
-    ValueError
-        There is no side, their samples differ in number, or a number is out of range.
-    """
-    confidence = checks.probability("level", level)
-    kelvin = checks.positive("temperature", temperature)
-    if not sides or len({len(side.samples.barrier) for side in sides}) > 1:
-        raise ValueError("sides: there must be at least one, all with the same number of samples")
-    samples = BarrierSamples(
-        barrier=_boltzmann(np.array([side.samples.barrier for side in sides]), kelvin),
-        well_curvature=np.mean([side.samples.well_curvature for side in sides], axis=0),
-        slope=np.mean([side.samples.slope for side in sides], axis=0),
-    )
-
-    def interval(values: Floats, of_sides: list[Range]) -> Range:
-        known = bool(np.isfinite(of_sides).all())
-        return (
-            expanded_interval(values[np.isfinite(values)], confidence, sides[0].blocks) if known else (_NAN, _NAN)
-        )
-
-    barrier_interval = interval(samples.barrier, [side.interval for side in sides])
-    known = np.isfinite(barrier_interval[0])
-    return JoinedBarrier(
-        barrier=float(_boltzmann(np.array([side.barrier for side in sides]), kelvin)),
-        interval=barrier_interval,
-        standard_error=float(np.nanstd(samples.barrier, ddof=1)) if known else _NAN,
-        lower_bound=float(_boltzmann(np.array([side.lower_bound for side in sides]), kelvin)),
-        visits=min(side.visits for side in sides),
-        well_curvature=float(np.mean([side.well_curvature for side in sides])),
-        well_curvature_interval=interval(samples.well_curvature, [side.well_curvature_interval for side in sides]),
-        slope=float(np.mean([side.slope for side in sides])),
-        slope_interval=interval(samples.slope, [side.slope_interval for side in sides]),
-        samples=samples,
-    )
-
-
-def _boltzmann(sides: Floats, temperature: float) -> Floats:
-    """Join (sides, ...); a side of -inf gives -inf, one of NaN gives NaN."""
-    lowest = sides.min(axis=0)
-    with np.errstate(invalid="ignore", over="ignore"):
-        weights = np.exp(-(sides - lowest) / temperature)
-    joined: Floats = np.where(
-        np.isneginf(lowest), -np.inf, lowest - temperature * np.log(np.mean(weights, axis=0))
-    )
-    return joined
 
 
 def _summarize(
@@ -393,7 +288,7 @@ def _search(name: str, limits: Range, z: Floats) -> NDArray[np.bool_]:
 
 
 def _grouped(block_counts: ArrayLike, bins: int, groups: int) -> Floats:
-    blocks = checks.counts_array("block_counts", block_counts, ndim=2, minimum=2)
+    blocks = checks.counts_array("block_counts", block_counts, ndim=2, minimum=FEWEST_BLOCKS)
     if blocks.shape[1] != bins:
         raise ValueError(f"block_counts has {blocks.shape[1]} bins, counts has {bins}")
     return group_blocks(blocks, checks.count_between("groups", groups, 2, MOST_SAMPLES))

@@ -12,9 +12,10 @@ Floats = NDArray[np.float64]
 
 
 def group_blocks(blocks: Floats, groups: int) -> Floats:
-    """Add neighbouring blocks (B, ...) up to ``groups`` groups of equal length; a rest at the end is left out.
+    """Add neighbouring blocks (B, ...) up to groups of equal length; a rest at the end is left out.
 
-    Fewer and longer blocks are less correlated with each other.
+    There are ``groups`` of them or more, fewer than twice as many, and B where B is smaller. Longer blocks are
+    less correlated with each other.
     """
     length = max(len(blocks) // groups, 1)
     whole = len(blocks) // length

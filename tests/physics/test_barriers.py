@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from aiida_cse.physics.barriers import Barrier, find_barrier, join_barriers
+from aiida_cse.physics.barriers import Barrier, find_barrier
+from aiida_cse.physics.joined_barriers import join_barriers
 from aiida_cse.physics.slow_exchange import SlowExchange
 from tests.physics.fuzzing import modest, returned_or_named, spoiled
 
@@ -156,8 +157,8 @@ def test_published_sides_are_joined() -> None:
         ({"top": (27.0, 29.0)}, "top is 27 to 29 Å: F has its maximum at its end"),
         ({"well": (29.0, 32.0)}, "well is 29 to 32 Å: F has its minimum at its end"),
         ({"top_half_width": 0.1}, "top_half_width is 0.1 Å: its window has"),
-        ({"block_counts": np.ones((1, len(Z)))}, "block_counts has 1 values"),
-        ({"block_counts": np.ones((4, 3))}, "block_counts has 3 bins"),
+        ({"block_counts": np.ones((1, len(Z)))}, "block_counts has 1 values, it must have at least 5"),
+        ({"block_counts": np.ones((6, 3))}, "block_counts has 3 bins"),
         ({"samples": 1}, "samples is 1"),
     ],
 )

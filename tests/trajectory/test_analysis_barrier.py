@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import constants
 
-from aiida_cse.physics.barriers import join_barriers
 from aiida_cse.physics.counting import poisson_interval
-from aiida_cse.trajectory.analysis.barrier import barriers
+from aiida_cse.physics.joined_barriers import join_barriers
+from aiida_cse.trajectory.analysis.barrier import barriers, mass_of
 from aiida_cse.trajectory.analysis.bins import bin_centres
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.trajectory.analysis.subject import Subject
@@ -104,6 +104,31 @@ def test_a_side_without_ions_is_said_and_does_not_end_the_analysis() -> None:
     assert found["barrier_li_right_K"] is not None
     assert found["barrier_li_K"] is None
     assert found["reasons"] == ["Li, left: counts: all bins of the well, -32 to -25.5 Å, are empty"]
+
+
+def test_too_few_blocks_are_said() -> None:
+    found = analysed(state(), start_ns=FRAMES * 0.02e-3 * 0.95)
+    assert found["barrier_li_K"] is None
+    assert (
+        found["reasons"][0] == "Li, left: 2 whole block(s) of time, it takes 5 to tell how many counts are a visit"
+    )
+
+
+def test_thin_layers_have_narrow_windows() -> None:
+    made = state()
+    edges = (-55.0, -26.0, -23.0, 23.0, 26.0, 55.0)
+    cores = ((-55.0, -26.5), (-25.9, -23.1), (-22.0, 22.0), (23.1, 25.9), (26.5, 55.0))
+    thin = made.config.ions["Li"].model_copy(update={"edges": edges, "cores": cores})
+    config = made.config.model_copy(update={"ions": {**made.config.ions, "Li": thin}})
+    # the well lies outside of the layer: said as such, and no mistake about the windows themselves
+    reasons = analysed(replace(made, config=config))["reasons"]
+    assert reasons[0] == "Li, left: well is -26 to -24.5 Å: F has its minimum at its end, it must have it inside"
+
+
+def test_the_mass_is_that_of_all_atoms_of_an_ion() -> None:
+    subject = Subject(state(), T, AnalysisSettings(rule="core"))
+    assert mass_of(subject, subject.ions["Li"]) == pytest.approx(6.94 * constants.atomic_mass)
+    assert mass_of(subject, subject.ions["TFSI"]) == pytest.approx((14.0 + 2 * 19.0) * constants.atomic_mass)
 
 
 def test_the_keys_do_not_depend_on_what_is_found(found: dict[str, Any]) -> None:

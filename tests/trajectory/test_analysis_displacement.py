@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aiida_cse.physics.displacements import displacement_variance
 from aiida_cse.trajectory.analysis.displacement import displacement_variances
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.trajectory.analysis.subject import Subject
@@ -28,8 +29,27 @@ def test_it_is_that_of_the_moments_of_the_window(tmp_path: Path) -> None:
     assert found["li_layers"] == list(moments.layers)
     row = found["li_layers"].index("layer_left")
     assert found["variance_li_layer_left_z_A2"] == pytest.approx(expected[row, 0, 2])
-    assert found["variance_li_layer_left_z_error_A2"] > 0
+    # 8 blocks of 0.2 ps are fewer than 5 groups of 5 lags of 0.12 ps
+    assert found["variance_li_layer_left_z_error_A2"] is None
     assert found["li_samples"].tolist() == counts.tolist()
+
+
+def test_errors_are_those_of_groups_of_several_lags(tmp_path: Path) -> None:
+    # 800 frames of 0.02 ps: 80 blocks of 0.2 ps, added up to 20 groups of 0.8 ps for the lag of 0.12 ps
+    path = write_dcd(tmp_path / "a.dcd", make(6, 800).positions)
+    state = reduce_segments([path], config())
+    found = displacement_variances(Subject(state, 700.0))
+    moments = state.displacement_moments("Li")
+    grouped = [
+        getattr(moments, name)[:, :, 0]
+        .astype(float)
+        .reshape(20, 4, *getattr(moments, name)[0, :, 0].shape)
+        .sum(axis=1)
+        for name in ("counts", "sums", "squares")
+    ]
+    expected = displacement_variance(*grouped, blocks=True)
+    assert found["li_error_A2"][:, 0] == pytest.approx(expected.standard_error, nan_ok=True)
+    assert found["variance_li_layer_left_z_error_A2"] > 0
 
 
 def test_without_displacements_it_is_said(tmp_path: Path) -> None:

@@ -107,9 +107,20 @@ def test_the_shift_is_linear_between_and_beyond_what_is_given(temperature: float
     assert SETTINGS.shift(temperature) == pytest.approx(shift)
 
 
-def test_one_shift_or_none_is_a_constant() -> None:
-    assert KineticsSettings(shifts=[(700, 0.1)]).shift(400) == 0.1
+def test_without_shifts_there_is_none() -> None:
     assert KineticsSettings().shift(400) == 0
+
+
+def test_slope_and_frequency_are_those_of_the_hottest_runs_that_take_part() -> None:
+    hotter = results(1000, 50, 10, equilibrated=False, slope_li_K_per_A=99.0, frequency_li_per_s=1e11)
+    found = kinetics({**RUNS, "T1000_r1": hotter}, SETTINGS)
+    assert found["slope_K_per_A"] == 1850
+    assert found["frequency_per_s"] == 1.5e12
+    assert found["rate_0400K_per_s"] == kinetics(RUNS, SETTINGS)["rate_0400K_per_s"]
+    replicas = {**RUNS, "T0700_r2": results(700, 6, 5700, slope_li_K_per_A=None)}
+    assert kinetics(replicas, SETTINGS)["slope_K_per_A"] == 1850
+    replicas["T0700_r3"] = results(700, 6, 5700, slope_li_K_per_A=1950.0)
+    assert kinetics(replicas, SETTINGS)["slope_K_per_A"] == 1900
 
 
 @pytest.mark.parametrize(
@@ -120,6 +131,10 @@ def test_one_shift_or_none_is_a_constant() -> None:
         ({"a": RUNS["T0700_r1"], "b": results(600, 2, 1, rule="core")}, "a: li by snapshot; b: li by core"),
         ({"a": {**RUNS["T0700_r1"], "barrier": {}}}, "a has no ion that crosses"),
         ({"a": results(700, 7, 5700, slope_li_K_per_A=None)}, "slope is null"),
+        (
+            {"a": {**RUNS["T0700_r1"], "transitions": {"rule": "snapshot", "temperature_K": 700}}},
+            "a does not say how many li the slab started with",
+        ),
     ],
 )
 def test_what_does_not_belong_together_is_refused(runs: dict[str, Any], message: str) -> None:
@@ -134,6 +149,7 @@ def test_what_does_not_belong_together_is_refused(runs: dict[str, Any], message:
         ({"temperatures": [400, 400.2]}, "temperatures: .*: each temperature must be there once"),
         ({"temperatures": [-1]}, "temperatures"),
         ({"shifts": [[700]]}, "shifts"),
+        ({"shifts": [[700, 0.1]]}, "shifts has one temperature"),
         ({"shifts": [[700, 0], [700, 1]]}, "shifts: 700, 700: each temperature must be there once"),
         ({"slope": 0}, "slope"),
         ({"sloppe": 1}, "slope"),

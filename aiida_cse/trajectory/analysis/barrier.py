@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
-from aiida_cse.physics.barriers import Barrier, JoinedBarrier, SlowExchange, find_barrier, join_sides
+from aiida_cse.physics.barriers import FEWEST_BLOCKS, Barrier, SlowExchange, find_barrier
+from aiida_cse.physics.joined_barriers import JoinedBarrier, join_sides
 from aiida_cse.physics.rates import (
     expected_transitions,
     joule_from_kelvin,
@@ -23,13 +24,13 @@ from aiida_cse.trajectory.analysis.known import known, known_range
 from aiida_cse.trajectory.analysis.subject import Ion, Subject
 from aiida_cse.trajectory.analysis.transitions import exposure_of
 
-__all__ = ["barriers"]
+__all__ = ["barriers", "mass_of"]
 
 Floats = NDArray[np.float64]
 Range = tuple[float, float]
 
 SIDES = ("left", "right")
-#: Å around the boundary of the ceramic within which F has its maximum
+#: Å around the boundary of the ceramic within which F has its maximum, if the layer is twice as thick at least
 _TOP_REACH = 2.5
 #: a side of the slab without an ion is taken for half an ion, so that its relaxation time is finite
 _FEWEST_IONS = 0.5
@@ -82,6 +83,8 @@ def _barrier(
 ) -> Barrier | str:
     """Return the barrier, or why this profile has none: that is a result, not a mistake of the caller."""
     whole = blocks[subject.window.whole]
+    if len(whole) < FEWEST_BLOCKS:
+        return f"{len(whole)} whole block(s) of time, it takes {FEWEST_BLOCKS} to tell how many counts are a visit"
     try:
         return find_barrier(
             bin_centres(subject.state.config),
@@ -89,7 +92,7 @@ def _barrier(
             subject.temperature,
             top=top,
             well=well,
-            block_counts=whole if len(whole) > 1 else None,
+            block_counts=whole,
             exchange=exchange,
             level=subject.settings.level,
         )
@@ -100,14 +103,16 @@ def _barrier(
 def _windows(ion: Ion) -> dict[str, tuple[Range, Range]]:
     """Return where the top and the well are looked for, by side."""
     _, outer_left, inner_left, inner_right, outer_right, _ = ion.species.edges
+    left = min(_TOP_REACH, (inner_left - outer_left) / 2)
+    right = min(_TOP_REACH, (outer_right - inner_right) / 2)
     return {
         "left": (
-            (inner_left - _TOP_REACH, inner_left + _TOP_REACH),
-            (outer_left, inner_left - _TOP_REACH),
+            (inner_left - left, inner_left + left),
+            (outer_left, inner_left - left),
         ),
         "right": (
-            (inner_right - _TOP_REACH, inner_right + _TOP_REACH),
-            (inner_right + _TOP_REACH, outer_right),
+            (inner_right - right, inner_right + right),
+            (inner_right + right, outer_right),
         ),
     }
 
@@ -149,9 +154,8 @@ def _theory(subject: Subject, ion: Ion, joined: JoinedBarrier | None) -> dict[st
     results: dict[str, Any] = dict.fromkeys(key.format(ion.key) for key in _OF_THEORY)
     if joined is None or not joined.well_curvature > 0:
         return results
-    mass = subject.state.config.masses[ion.species.types[0] - 1] * constants.atomic_mass
     curvature = joule_from_kelvin(joined.well_curvature)
-    frequency = vibrational_frequency(curvature, mass)
+    frequency = vibrational_frequency(curvature, mass_of(subject, ion))
     log_curvatures = _logarithms(joined.samples.well_curvature)
     results |= {
         f"curvature_{ion.key}_J_per_A2": curvature,
@@ -178,6 +182,14 @@ _OF_THEORY = (
     "kappa_{}",
     "kappa_{}_interval",
 )
+
+
+def mass_of(subject: Subject, ion: Ion) -> float:
+    """Return the mass of one ion, all its atoms together, kg."""
+    config = subject.state.config
+    atoms = np.array(config.atom_types)
+    masses = np.array(config.masses)[atoms[np.isin(atoms, ion.species.types)] - 1]
+    return float(masses.sum() / len(ion.numbers) * constants.atomic_mass)
 
 
 def _observed(subject: Subject, ion: Ion, rate: float, log_error: float) -> dict[str, Any]:

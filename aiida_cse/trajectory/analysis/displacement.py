@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.physics.displacements import displacement_variance
+from aiida_cse.physics.resampling import group_blocks
 from aiida_cse.trajectory.analysis.known import known
 from aiida_cse.trajectory.analysis.subject import Subject
+from aiida_cse.trajectory.config import ReductionConfig
 
 __all__ = ["displacement_variances"]
 
 _AXES = "xyz"
+#: groups of blocks that an error is taken over, their length in lags, and how many there must be
+_GROUPS, _LAGS, _FEWEST = 20, 5, 5
 
 
 def displacement_variances(subject: Subject) -> dict[str, Any]:
@@ -37,24 +41,35 @@ def displacement_variances(subject: Subject) -> dict[str, Any]:
     results: dict[str, Any] = {**subject.facts, "lags_ps": [lag * config.frame_ps for lag in config.lags]}
     for ion in subject.ions.values():
         moments = subject.state.displacement_moments(ion.name)
-        found = displacement_variance(
-            subject.window.blocks(moments.counts),
-            subject.window.blocks(moments.sums),
-            subject.window.blocks(moments.squares),
-            blocks=True,
-        )
+        parts = (moments.counts.astype(np.float64), moments.sums, moments.squares)
+        blocks = [subject.window.blocks(part) for part in parts]
+        found = displacement_variance(*(part.sum(axis=0) for part in blocks))
+        errors = _errors([part[subject.window.whole] for part in blocks], config)
         results |= {
             f"{ion.key}_layers": list(moments.layers),
             f"{ion.key}_variance_A2": found.variance,
-            f"{ion.key}_error_A2": found.standard_error,
+            f"{ion.key}_error_A2": errors,
             f"{ion.key}_mean_A": found.mean,
             f"{ion.key}_samples": np.asarray(found.samples),
         }
         for row, layer in enumerate(moments.layers):
-            results |= _at_first_lag(
-                f"variance_{ion.key}_{layer}", found.variance[row, 0], found.standard_error[row, 0]
-            )
+            results |= _at_first_lag(f"variance_{ion.key}_{layer}", found.variance[row, 0], errors[row, 0])
     return results
+
+
+def _errors(blocks: list[NDArray[np.float64]], config: ReductionConfig) -> NDArray[np.float64]:
+    """Return the standard errors (layers, lags, 3) from counts, sums and squares of whole blocks.
+
+    Blocks are added up to about :data:`_GROUPS` groups of at least :data:`_LAGS` lags each, because displacements
+    that overlap, or that one ion makes in a row, are not independent; NaN with fewer than :data:`_FEWEST` groups.
+    """
+    errors = np.full(blocks[1].shape[1:], np.nan)
+    for index, lag in enumerate(config.lags):
+        groups = min(_GROUPS, len(blocks[0]) * config.block_frames // (_LAGS * lag))
+        if groups >= _FEWEST:
+            grouped = (group_blocks(part[:, :, index], groups) for part in blocks)
+            errors[:, index] = displacement_variance(*grouped, blocks=True).standard_error
+    return errors
 
 
 def _at_first_lag(key: str, variance: NDArray[np.float64], error: NDArray[np.float64]) -> dict[str, float | None]:

@@ -53,4 +53,8 @@ def analyse(
         says why.
     """
     subject = Subject(state, temperature, settings or AnalysisSettings())
-    return {name: analysis(subject) for name, analysis in ANALYSES.items()}
+    return {
+        name: analysis(subject)
+        for name, analysis in ANALYSES.items()
+        if analysis is not displacement_variances or state.config.lags
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -38,9 +39,10 @@ class KineticsSettings(StrictModel):
         K; where the rate is wanted.
     shifts
         Pairs of a temperature (K) and Δz (Å): how much closer the first layer sits there than at the highest
-        temperature. Between and beyond them Δz is taken as linear in T; without any it is zero.
+        temperature, at least two of them. Between and beyond them Δz is linear in T; without any it is zero.
     slope
-        K/Å; the barrier is lower by slope × Δz. Null for that of the run with the highest temperature.
+        K/Å; the barrier is lower by slope × Δz. Null for the mean of the runs at the highest temperature that take
+        part.
     include_off_equilibrium
         Give the result with the runs off equilibrium, too.
     level
@@ -58,6 +60,12 @@ class KineticsSettings(StrictModel):
     seed: Whole = Field(default=0, ge=0, lt=2**31)
 
     @model_validator(mode="after")
+    def _check_shifts(self) -> Self:
+        if len(self.shifts) == 1:
+            raise ValueError("shifts has one temperature, give none or at least two: with one Δz has no reference")
+        return self
+
+    @model_validator(mode="after")
     def _check_once(self) -> Self:
         for name, temperatures in (
             ("temperatures", self.temperatures),
@@ -72,10 +80,9 @@ class KineticsSettings(StrictModel):
 
     def shift(self, temperature: float) -> float:
         """Return Δz at a temperature (K), Å."""
-        given = sorted(self.shifts)
-        if len(given) < 2:
-            return given[0][1] if given else 0.0
-        places, values = np.array(given).T
+        if not self.shifts:
+            return 0.0
+        places, values = np.array(sorted(self.shifts)).T
         right = int(np.clip(np.searchsorted(places, temperature), 1, len(places) - 1))
         slope = (values[right] - values[right - 1]) / (places[right] - places[right - 1])
         return float(values[right] + slope * (temperature - places[right]))
@@ -106,21 +113,25 @@ def kinetics(runs: Mapping[str, Results], settings: KineticsSettings | None = No
     """
     asked = settings or KineticsSettings()
     ion, rule = _common(runs)
-    hottest = max(runs.values(), key=lambda run: float(run["transitions"]["temperature_K"]))["barrier"]
-    slope = asked.slope or hottest[f"slope_{ion}_K_per_A"]
+    hottest = _hottest(runs, ion)
+    slope = asked.slope or _mean(hottest, f"slope_{ion}_K_per_A")
     if slope is None and asked.shifts:
-        raise ValueError("slope is null, and the run with the highest temperature has none: give one")
-    lowerings = {temperature: (slope or 0.0) * asked.shift(temperature) for temperature in asked.temperatures}
+        raise ValueError("slope is null, and the runs at the highest temperature have none: give one")
+    frequency = _mean(hottest, f"frequency_{ion}_per_s")
+
+    def lowering(temperature: float) -> float:
+        return (slope or 0.0) * asked.shift(temperature)
+
     observations = [
-        _observation(label, run, ion, (slope or 0.0) * asked.shift(run["transitions"]["temperature_K"]))
+        replace(_observation(label, run, ion), lowering=lowering(run["transitions"]["temperature_K"]))
         for label, run in runs.items()
     ]
     found = joint_kinetics(
         observations,
         asked.temperatures,
-        lowerings=list(lowerings.values()),
-        frequency=hottest[f"frequency_{ion}_per_s"],
-        frequency_log_error=hottest[f"frequency_{ion}_log_error"] or 0.0,
+        lowerings=[lowering(temperature) for temperature in asked.temperatures],
+        frequency=frequency,
+        frequency_log_error=_mean(hottest, f"frequency_{ion}_log_error") or 0.0,
         include_off_equilibrium=asked.include_off_equilibrium,
         level=asked.level,
         samples=asked.samples,
@@ -131,7 +142,7 @@ def kinetics(runs: Mapping[str, Results], settings: KineticsSettings | None = No
         "rule": rule,
         "level": asked.level,
         "slope_K_per_A": slope,
-        "frequency_per_s": hottest[f"frequency_{ion}_per_s"],
+        "frequency_per_s": frequency,
         "observations": [_record(one) for one in observations],
         **_results(found),
         "including": None if found.including is None else _results(found.including),
@@ -157,10 +168,26 @@ def _common(runs: Mapping[str, Results]) -> tuple[str, str]:
     for label, run in runs.items():
         if f"barrier_{ion}_K" not in run["barrier"]:
             raise ValueError(f"runs: {label} has no ion that crosses into the ceramic")
+        if f"s_in_{ion}_ceramic_conditioned" not in run["transitions"]:
+            raise ValueError(f"runs: {label} does not say how many {ion} the slab started with")
     return ion, rule
 
 
-def _observation(label: str, run: Results, ion: str, lowering: float) -> Observation:
+def _hottest(runs: Mapping[str, Results], ion: str) -> list[Results]:
+    """Return the runs at the highest temperature of those that take part, or of all if none does."""
+    usable = [run for label, run in runs.items() if _observation(label, run, ion).objection() is None]
+    candidates = usable or list(runs.values())
+    highest = max(run["transitions"]["temperature_K"] for run in candidates)
+    return [run for run in candidates if run["transitions"]["temperature_K"] == highest]
+
+
+def _mean(runs: Sequence[Results], key: str) -> float | None:
+    """Return the mean of a number of the barriers, as far as it is known."""
+    there = [run["barrier"][key] for run in runs if run["barrier"][key] is not None]
+    return float(np.mean(there)) if there else None
+
+
+def _observation(label: str, run: Results, ion: str) -> Observation:
     transitions, barrier = run["transitions"], run["barrier"]
     error = barrier[f"barrier_{ion}_error_K"]
     return Observation(
@@ -169,7 +196,6 @@ def _observation(label: str, run: Results, ion: str, lowering: float) -> Observa
         exposure=transitions["exposure_conditioned_ion_ns"] * 1e-9,
         equilibrated=bool(run["equilibration"]["equilibrated"]),
         conditioned=transitions["condition_minimum_excess"] is not None,
-        lowering=lowering,
         barrier=None if error is None else barrier[f"barrier_{ion}_K"],
         barrier_error=error,
         label=label,
