@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarks.counts import bound_cases, rate_cases, ratio_cases
-from benchmarks.extrapolation import barrier_cases, extrapolation_cases
+from benchmarks.extrapolation import barrier_cases, extrapolation_cases, hard_cases
 from benchmarks.rows import HEADER, Case, Row
 from benchmarks.series import population_cases, stationarity_cases
 
@@ -28,6 +28,7 @@ CASES: tuple[Case, ...] = (
     *stationarity_cases(),
     *barrier_cases(),
     *extrapolation_cases(),
+    *hard_cases(),
 )
 
 EXPERIMENTS, QUICK, SEED = 10_000, 1_000, 20250718

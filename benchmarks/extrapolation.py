@@ -15,7 +15,7 @@ from benchmarks.landscapes import Landscape, Walk
 from benchmarks.landscapes import simulate as walk
 from benchmarks.rows import Case, Row, coverage_row
 
-__all__ = ["barrier_cases", "extrapolation_cases"]
+__all__ = ["VISITS", "barrier_cases", "extrapolation_cases", "found_barriers", "hard_cases"]
 
 LEVEL = 0.95
 HOT, TARGET = 700.0, 400.0
@@ -37,6 +37,14 @@ CHAINS = {
     "49 entries of replicas": ((700.0, 700.0, 600.0, 600.0), 20.0),
 }
 FEW_ENTRIES = {"9 entries": ((700.0, 600.0, 500.0), 7.0), "2 entries": ((700.0, 600.0, 500.0), 1.5)}
+#: where bounds are hardest to keep: between the runs, at one of them, and where the rate depends little on T
+HARD = {
+    "650 K, between runs": ((700.0, 600.0, 500.0), 650.0, ENERGY),
+    "600 K, far from both runs": ((700.0, 500.0), 600.0, ENERGY),
+    "700 K, where a run is": ((700.0, 600.0, 500.0), 700.0, ENERGY),
+    "600 K, law of 500 K": ((700.0, 500.0), 600.0, 500.0),
+    "400 K, law of 500 K": ((700.0, 600.0), 400.0, 500.0),
+}
 NO_INTERVAL = "experiments without 30 independent visits give no interval and are left out"
 BOTH_BOUNDS = "both bounds together, each at 97.5 %"
 
@@ -58,8 +66,10 @@ def barrier_cases() -> list[Case]:
     return cases
 
 
-def _interval(name: str, height: float, frames: int, experiments: int, seed: np.random.SeedSequence) -> Row:
-    held = _held(_barriers(height, frames, experiments, seed), height)
+def _interval(
+    name: str, height: float, frames: int, experiments: int, seed: np.random.SeedSequence, *, blocks: int = BLOCKS
+) -> Row:
+    held = _held(found_barriers(height, frames, experiments, seed, blocks=blocks), height)
     return coverage_row(name, held, nominal=LEVEL, low=0.90, high=0.98, note=NO_INTERVAL)
 
 
@@ -67,7 +77,7 @@ def _interval_of_blocks(
     name: str, height: float, frames: int, experiments: int, seed: np.random.SeedSequence
 ) -> Row:
     """Leave out what no block can show: the numbers of ions on both sides, while hardly any ion crosses."""
-    held = _held(_barriers(height, frames, experiments, seed, slow=False), height)
+    held = _held(found_barriers(height, frames, experiments, seed, slow=False), height)
     return coverage_row(name, held, nominal=LEVEL, low=0.0, note=NO_INTERVAL)
 
 
@@ -76,16 +86,22 @@ def _held(found: list[Barrier], height: float) -> list[bool]:
 
 
 def _bound(name: str, height: float, frames: int, experiments: int, seed: np.random.SeedSequence) -> Row:
-    held = [one.lower_bound <= height for one in _barriers(height, frames, experiments, seed)]
+    held = [one.lower_bound <= height for one in found_barriers(height, frames, experiments, seed)]
     return coverage_row(name, held, nominal=LEVEL, low=LEVEL)
 
 
 def _barriers(
-    height: float, frames: int, experiments: int, seed: np.random.SeedSequence, *, slow: bool = True
+    height: float,
+    frames: int,
+    experiments: int,
+    seed: np.random.SeedSequence,
+    *,
+    slow: bool = True,
+    blocks: int = BLOCKS,
 ) -> list[Barrier]:
     landscape = Landscape(HOT, height, depth=500)
     seeds = seed.spawn(_number(experiments))
-    return [_barrier(landscape, walk(landscape, IONS, frames, BLOCKS, child), slow=slow) for child in seeds]
+    return [_barrier(landscape, walk(landscape, IONS, frames, blocks, child), slow=slow) for child in seeds]
 
 
 def _barrier(landscape: Landscape, seen: Walk, *, slow: bool = True) -> Barrier:
@@ -119,6 +135,17 @@ def extrapolation_cases() -> list[Case]:
     return cases
 
 
+def hard_cases() -> list[Case]:
+    """Return the rows of bounds of rates where these are hardest to keep, and of a barrier from few blocks."""
+    cases = []
+    for what, (temperatures, target, energy) in HARD.items():
+        name = f"rate, bounds: 7 entries, {what}"
+        cases.append(Case(name, partial(_bounds, name, temperatures, 7.0, target=target, energy=energy)))
+    name = "barrier: about 500 visits in 5 blocks"
+    cases.append(Case(name, partial(_interval, name, *VISITS[500], blocks=5)))
+    return cases
+
+
 def _posterior(
     name: str, temperatures: Sequence[float], entries: float, experiments: int, seed: np.random.SeedSequence
 ) -> Row:
@@ -128,32 +155,46 @@ def _posterior(
 
 
 def _bounds(
-    name: str, temperatures: Sequence[float], entries: float, experiments: int, seed: np.random.SeedSequence
+    name: str,
+    temperatures: Sequence[float],
+    entries: float,
+    experiments: int,
+    seed: np.random.SeedSequence,
+    *,
+    target: float = TARGET,
+    energy: float = ENERGY,
 ) -> Row:
-    rates = [found.rates[0] for found in _chains(temperatures, entries, experiments, seed)]
-    held = [rate.lower_bound <= _law(TARGET) <= rate.upper_bound for rate in rates]
+    found = _chains(temperatures, entries, experiments, seed, target=target, energy=energy)
+    truth = _law(target, energy)
+    held = [one.rates[0].lower_bound <= truth <= one.rates[0].upper_bound for one in found]
     return coverage_row(name, held, nominal=LEVEL, low=LEVEL, note=BOTH_BOUNDS)
 
 
-def _law(temperature: float) -> float:
+def _law(temperature: float, energy: float = ENERGY) -> float:
     """Return the entry rate of the chains, 1 at the hottest temperature."""
-    return float(np.exp(-ENERGY * (1 / temperature - 1 / HOT)))
+    return float(np.exp(-energy * (1 / temperature - 1 / HOT)))
 
 
 def _chains(
-    temperatures: Sequence[float], entries: float, experiments: int, seed: np.random.SeedSequence
+    temperatures: Sequence[float],
+    entries: float,
+    experiments: int,
+    seed: np.random.SeedSequence,
+    *,
+    target: float = TARGET,
+    energy: float = ENERGY,
 ) -> list[Kinetics]:
     number = _number(experiments)
     runs = []
     for temperature, child in zip(temperatures, seed.spawn(len(temperatures)), strict=True):
-        chain = two_state(_law(temperature), _law(temperature) / 2)
+        chain = two_state(_law(temperature, energy), _law(temperature, energy) / 2)
         time = entries / (IONS * chain.stationary[1])
         seen = simulate(chain, np.random.default_rng(child), experiments=number, ions=IONS, time=time, frames=10)
         runs.append((temperature, seen.events[:, :, 0].sum(axis=1), seen.exposure))
     return [
         joint_kinetics(
             [Observation(t, int(events[i]), float(exposure[i]), conditioned=True) for t, events, exposure in runs],
-            (TARGET,),
+            (target,),
             samples=DRAWS,
             seed=i,
         )

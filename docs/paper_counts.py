@@ -242,8 +242,8 @@ What follows:
   interval is much wider, and with a probability of {slower} the rate at 600 K is not even the lower one. Γ(400 K) goes
   with γ to the power of −4.5, so that the error of the counts is all that matters.
 * EC at 700 K passes the verdict with nothing to spare: its lower bound is just above 0.25.
-* The runs at {excluded} take no part: N(Li excess) stayed below 42 all the time (about 38 and 28), so that an entry
-  there would not have been one of equilibrium.
+* The runs at {excluded} take no part: N(Li excess) was about 38 and 28 there, below 42, so that an entry would not
+  have been one of equilibrium.
 
 Taken from the publication: counts, windows, 15 ions in the first layers, barriers of 8000 and 7500 K, k, the mass of
 Li, a slope of 1850 K/Å and the shifts Δz. The standard error of the barrier is not published; {barrier_error} K is
