@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .make
 # Modules of benchmarks/ that are run, not those that they share.
-BENCHMARKS := coverage
+BENCHMARKS := coverage reduction
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
@@ -36,6 +36,10 @@ $(STAMPS)/dev: pyproject.toml | $(STAMPS)/venv
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[dev]"
 	@touch $(STAMPS)/local $@
 
+$(STAMPS)/peers: pyproject.toml | $(STAMPS)/venv
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[dev,peers]"
+	@touch $(STAMPS)/local $(STAMPS)/dev $@
+
 $(STAMPS)/docs: pyproject.toml | $(STAMPS)/venv
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[docs,local]"
 	@touch $@
@@ -59,7 +63,7 @@ demo: $(STAMPS)/local
 docs: $(STAMPS)/docs
 	AIIDA_PATH="$(CURDIR)/$(STAMPS)/aiida" $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
-bench: $(STAMPS)/dev
+bench: $(STAMPS)/peers
 	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/.aiida" && \
 	  for name in $(BENCHMARKS); do \
 	    echo "== $$name"; AIIDA_PATH="$$folder" $(BIN)/python -m "benchmarks.$$name" $(BENCH_ARGS) || exit 1; \

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from aiida_cse.trajectory.frames import Frames, TrajectoryError
-from aiida_cse.trajectory.records import PROBLEMS, check_records
+from aiida_cse.trajectory.records import PROBLEMS, check_records, read_pieces
 
 __all__ = ["DcdFile", "TrajectoryError"]
 
@@ -139,15 +139,16 @@ class DcdFile:
         """Read the cell and the z of each frame; in the file the cell of the next frame follows z."""
         width = self.z_bytes
         table = self._table(len(rows), width)
-        view = table.reshape(-1).data
+        flat = table.reshape(-1)
         offset = self._offset(rows.start)
-        self._fill(view[:_CELL_RECORD], offset, rows.start)
+        self._fill(flat[:_CELL_RECORD].data, offset, rows.start)
         offset += _CELL_RECORD + 2 * (self.block_bytes + _MARKERS)
-        for frame, start in zip(rows, range(_CELL_RECORD, len(view), width), strict=True):
-            piece = view[start : start + width]
-            if os.preadv(self._descriptor, (piece,), offset) != len(piece):
-                self._fill(piece, offset, frame)
-            offset += self.frame_bytes
+        pieces = flat[_CELL_RECORD:]
+        short = read_pieces(self._descriptor, pieces, width, offset, self.frame_bytes)
+        if short >= 0:
+            for number, frame in enumerate(rows[short:], short):
+                piece = pieces[number * width : (number + 1) * width]
+                self._fill(piece.data, offset + number * self.frame_bytes, frame)
         return table
 
     def _table(self, rows: int, columns: int) -> NDArray[np.uint8]:

@@ -262,7 +262,7 @@ class DisplacementPass:
         rows = np.arange(self._done - count, self._done) % (self._longest + 1)
         stride = self._config.displacement_frames or 1
         numbers = self._last - stride * np.arange(count - 1, -1, -1, dtype=np.int64)
-        self._to.head = self._ring.head[:count].copy()
+        self._to.head = self._ring.head[:count]
         self._to.tail = Samples(numbers, self._ring.positions[rows], self._ring.layers[rows])
 
     def _distance(self, frames: Frames, row: int, ion: int, axis: int) -> float:

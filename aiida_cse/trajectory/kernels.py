@@ -20,6 +20,9 @@ from aiida_cse.trajectory.layout import Cadence, Chunk, Layout, Memory, Sums
 
 __all__ = ["sweep"]
 
+#: the bins of so many atoms stay in the first cache between computing and counting
+_ATOMS_AT_ONCE = 2048
+
 
 def _bin_atoms(
     z: NDArray[np.float32],
@@ -44,6 +47,17 @@ def _count(indices: NDArray[np.int32], histogram: NDArray[np.uint32]) -> None:
     """Add one to the histogram at each of the indices, none of which is negative."""
     for k in range(indices.shape[0]):
         histogram[np.uint32(indices[k])] += np.uint32(1)
+
+
+def _count_atoms(z: NDArray[np.float32], centre: float, inverse: float, layout: Layout, memory: Memory) -> Any:
+    """Add the atoms of a frame to the histogram, and return whether all coordinates are finite."""
+    for first in range(0, z.shape[0], _ATOMS_AT_ONCE):
+        stop = min(first + _ATOMS_AT_ONCE, z.shape[0])
+        indices = memory.indices[first:stop]
+        if not _bin_atoms(z[first:stop], centre, inverse, layout.bins, layout.rows[first:stop], indices):
+            return False
+        _count(indices, memory.histogram)
+    return True
 
 
 def _classify(share: float, length: float, bounds: NDArray[np.float64]) -> Any:
@@ -282,9 +296,8 @@ def _sweep(
             z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
         )
         sums.centres[frame - sums.start] = centre
-        if not _bin_atoms(z, centre, 1.0 / length, layout.bins, layout.rows, memory.indices):
+        if not _count_atoms(z, centre, 1.0 / length, layout, memory):
             return row, found, False
-        _count(memory.indices, memory.histogram)
         found = _follow_ions(z, centre, length, frame, layout, memory, events, found)
         _keep_counts(memory.counts, sums.region_counts[frame - sums.start])
         if frame % cadence.snapshot == 0:
@@ -298,6 +311,7 @@ def _sweep(
 
 _bin_atoms = compiled(_bin_atoms)
 _count = compiled(_count)
+_count_atoms = compiled(_count_atoms)
 _classify = compiled(_classify)
 _follow_track = compiled(_follow_track)
 _change_class = compiled(_change_class)

@@ -1,15 +1,19 @@
-"""Check of the records of DCD frames, compiled by numba."""
+"""Reading and checking the records of DCD frames, compiled by numba."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
 from aiida_cse.trajectory.compiled import compiled
 
-__all__ = ["PROBLEMS", "check_records"]
+__all__ = ["PROBLEMS", "check_records", "read_pieces"]
+
+#: of the C library, as POSIX has it: a call from Python would cost as much as a tenth of what is read
+_pread: Any = types.ExternalFunction("pread", types.intp(types.intc, types.voidptr, types.uintp, types.int64))
 
 PROBLEMS = (
     "",
@@ -56,3 +60,19 @@ def _check_records(
 
 
 check_records = compiled(_check_records)
+
+
+def _read_pieces(descriptor: int, target: NDArray[np.uint8], width: int, offset: int, step: int) -> Any:
+    """Fill ``target`` with pieces of ``width`` bytes that lie ``step`` bytes apart in a file, from ``offset`` on.
+
+    Returns the number of the first piece that could not be read at once, −1 if there is none.
+    """
+    for start in range(0, target.shape[0], width):
+        piece = target[start : start + width]
+        if _pread(descriptor, piece.ctypes, piece.shape[0], offset) != piece.shape[0]:
+            return start // width
+        offset += step
+    return -1
+
+
+read_pieces = compiled(_read_pieces)

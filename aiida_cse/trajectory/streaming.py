@@ -65,7 +65,7 @@ class _Pass:
         self._memory = Memory.empty(selection.layout, len(config.labels))
         self._sums = _sums(self._state)
         self._events = np.zeros((_EVENTS + self._memory.last_labels.size, 5), dtype=np.int64)
-        self._found: list[NDArray[np.int64]] = []
+        self._found: list[list[NDArray[np.int64]]] = [[] for _ in self._memory.last_labels]
         self._displacements: DisplacementPass | None = None
         if config.displacement_frames is not None:
             self._displacements = DisplacementPass(
@@ -96,12 +96,12 @@ class _Pass:
             if species.point == "atom":
                 rows = [one - 1 for one in sorted(set(species.types))]
                 state.point_histograms[:, index] = state.histograms[:, rows].sum(axis=1)
-        events = np.concatenate([np.zeros((0, 5), np.int64), *self._found])
         for number, track in enumerate((*state.tracks.values(), *state.core_tracks.values())):
             track.first_labels = self._memory.first_labels[number]
             track.first_frames = self._memory.first_frames[number]
             track.last_labels = self._memory.last_labels[number]
-            track.events = events[events[:, 0] == number, 1:]
+            track.events = np.concatenate([track.events, *self._found[number]])
+            self._found[number].clear()
         if self._displacements is not None:
             self._displacements.finish()
         return state
@@ -120,12 +120,18 @@ class _Pass:
                 layers,
                 self._events,
             )
-            self._found.append(self._events[:found].copy())
+            self._keep_events(self._events[:found])
         if not finite:
             raise TrajectoryError(
                 f"{segment.path}: {_frame(row + offset, segment, self._config)} has a coordinate that is "
                 "not finite"
             )
+
+    def _keep_events(self, events: NDArray[np.int64]) -> None:
+        for number, found in enumerate(self._found):
+            own = events[events[:, 0] == number, 1:]
+            if len(own):
+                found.append(own)
 
     def _follow(
         self,
