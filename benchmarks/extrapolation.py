@@ -90,7 +90,7 @@ def _bound(name: str, height: float, frames: int, experiments: int, seed: np.ran
     return coverage_row(name, held, nominal=LEVEL, low=LEVEL)
 
 
-def _barriers(
+def found_barriers(
     height: float,
     frames: int,
     experiments: int,
@@ -99,6 +99,7 @@ def _barriers(
     slow: bool = True,
     blocks: int = BLOCKS,
 ) -> list[Barrier]:
+    """Return the barriers of a share of ``experiments``, with or without the error that no block can show."""
     landscape = Landscape(HOT, height, depth=500)
     seeds = seed.spawn(_number(experiments))
     return [_barrier(landscape, walk(landscape, IONS, frames, blocks, child), slow=slow) for child in seeds]
@@ -141,7 +142,7 @@ def hard_cases() -> list[Case]:
     for what, (temperatures, target, energy) in HARD.items():
         name = f"rate, bounds: 7 entries, {what}"
         cases.append(Case(name, partial(_bounds, name, temperatures, 7.0, target=target, energy=energy)))
-    name = "barrier: about 500 visits in 5 blocks"
+    name = "barrier from 5 blocks: about 500 visits"
     cases.append(Case(name, partial(_interval, name, *VISITS[500], blocks=5)))
     return cases
 
