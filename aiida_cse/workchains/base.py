@@ -1,7 +1,8 @@
-"""Restart logic around one LAMMPS job: go on after the wall time, after a kill, and give up with the cause."""
+"""Restart logic around one LAMMPS job: go on after wall time, kill or breakdown, or give up with the cause."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiida import orm
@@ -13,23 +14,36 @@ from aiida.engine import (
     while_,
 )
 
+from aiida_cse.calculations.functions.changes import list_changes
 from aiida_cse.calculations.lammps import LammpsStageCalculation
+from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.workchains.files import Folder, checkpoint_step, path_of, stash_of, wrote_checkpoint
+from aiida_cse.workchains.remedies import BLOW_UP, OUT_OF_MESH, Breakdown, came_through, next_remedy
 
 __all__ = ["SET_BY_CALLER", "LammpsBaseWorkChain"]
 
 #: inputs that a WorkChain around this one sets itself; folders are not cleaned, the next job goes on from them
 SET_BY_CALLER = ("clean_workdir", "lammps.system", "lammps.plan", "lammps.parent_folder", "lammps.settings")
 
-OUT_OF_WALLTIME = 400
-INTERRUPTED = 420
-#: aiida-core's codes of what a scheduler does to a job: out of memory, wall time, node failure
-SCHEDULER_STOPS = (110, 120, 140)
+NO_LOG, UNREADABLE, OUT_OF_WALLTIME, INTERRUPTED = 303, 320, 400, 420
+LOST_ATOMS, BOND_ATOMS_MISSING, NOT_A_NUMBER, KSPACE_OUT_OF_RANGE = 410, 411, 412, 413
+#: aiida-core's codes of what a scheduler does to a job
+OUT_OF_MEMORY, SCHEDULER_WALLTIME, NODE_FAILURE = 110, 120, 140
+
+#: by how much the memory that was asked for grows after it ran out
+MORE_MEMORY = 1.5
+
+
+def codes(*statuses: int) -> list[ExitCode]:
+    """Return exit codes as a handler names them."""
+    return [ExitCode(status) for status in statuses]
 
 
 class LammpsBaseWorkChain(BaseRestartWorkChain):
     """Run a LAMMPS job to its last step, through as many jobs as the wall time makes necessary.
 
-    Continuations after the wall time have a budget of their own and are no failures.
+    Continuations after the wall time have a budget of their own and are no failures. After a breakdown of the
+    simulation itself one thing at a time is changed, for a while, and ``changes`` tells of it.
     """
 
     _process_class = LammpsStageCalculation
@@ -45,6 +59,12 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             valid_type=orm.Int,
             default=lambda: orm.Int(3),
             help="How often in a row the run may go on after an interruption without getting further.",
+        )
+        spec.input(
+            "max_changes",
+            valid_type=orm.Int,
+            default=lambda: orm.Int(4),
+            help="How often something may be changed to bring a run through where it breaks.",
         )
         spec.outline(
             cls.setup,
@@ -62,6 +82,12 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             required=False,
             help="The remote folders of all jobs in order: `job_0001`, `job_0002`, …",
         )
+        spec.output(
+            "changes",
+            valid_type=orm.List,
+            required=False,
+            help="What was changed to go on, with cause and steps; there only if something was.",
+        )
         spec.exit_code(
             430,
             "ERROR_NO_PROGRESS",
@@ -73,6 +99,12 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             "ERROR_TOO_MANY_FAILURES",
             message="The run failed {count} times; the last time with exit code {status}: {reason}",
         )
+        spec.exit_code(
+            432,
+            "ERROR_FOLDER_GONE",
+            message="No checkpoint to go on from is left in {path} of job <{pk}>, and there is no stash. Put its "
+            "files back and launch again with AiiDA's caching, or begin anew from the system <{system}>.",
+        )
 
     def setup(self) -> None:
         """Take over the inputs of the job and start the counters."""
@@ -81,6 +113,8 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         self.ctx.failures = 0
         self.ctx.last_step = None
         self.ctx.last_start = None
+        self.ctx.tried = []
+        self.ctx.changes = []
 
     def results(self) -> None:
         """Attach the outputs of the last job."""
@@ -93,7 +127,9 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         else:
             super(BaseRestartWorkChain, self).on_terminated()
 
-    @process_handler(priority=600, exit_codes=[ExitCode(OUT_OF_WALLTIME)])
+    # -- handlers --------------------------------------------------------------------------------------
+
+    @process_handler(priority=600, exit_codes=codes(OUT_OF_WALLTIME))
     def handle_out_of_walltime(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
         """Go on from the checkpoint that was written before the wall time."""
         step = job.outputs.results["step"]
@@ -101,13 +137,62 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS.format(step=step))
         self.ctx.last_step = step
         self.ctx.failures = 0
-        self._go_on_from(job)
         target = job.outputs.results["target_step"]
         self.report(f"out of wall time at step {step} of {target} (job {job.pk}): going on from its checkpoint")
-        return ProcessHandlerReport(True)
+        return self._go_on_from(job)
+
+    @process_handler(priority=500, exit_codes=codes(LOST_ATOMS, BOND_ATOMS_MISSING, NOT_A_NUMBER))
+    def handle_blow_up(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Go on with shorter timesteps, then also from an earlier checkpoint, then also after a relaxation."""
+        return self._go_on_otherwise(job, BLOW_UP)
+
+    @process_handler(priority=500, exit_codes=codes(KSPACE_OUT_OF_RANGE))
+    def handle_out_of_mesh(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Go on with neighbour lists that are built at every step, then as after a blow-up."""
+        return self._go_on_otherwise(job, OUT_OF_MESH)
+
+    @process_handler(priority=480, exit_codes=codes(OUT_OF_MEMORY))
+    def handle_out_of_memory(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Ask for more memory if the job asked for some; what it shares with others is an interruption."""
+        options = self.ctx.inputs.metadata.options
+        memory = options.get("max_memory_kb")
+        if memory is None or not self._may_change():
+            return None
+        options.max_memory_kb = int(MORE_MEMORY * memory)
+        self._change(job, "memory", f"with {options.max_memory_kb} kB of memory, not {memory}", exact=True)
+        return self._go_on_from(job)
+
+    @process_handler(priority=470, exit_codes=codes(UNREADABLE))
+    def handle_unreadable_checkpoint(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Go on from the checkpoint before the one that could not be read."""
+        step = checkpoint_step(job)
+        plan = self._plan()
+        if step is None or step <= max(plan.first_step, plan.resume_step) or not self._may_change():
+            return None
+        report = self._go_on_from(job)
+        self._set_plan(self._plan().model_copy(update={"latest_checkpoint": step - 1}))
+        self._change(job, "checkpoint", f"from a checkpoint before step {step}", exact=True)
+        return report
+
+    @process_handler(priority=460, exit_codes=codes(UNREADABLE))
+    def handle_missing_folder(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Go on from the stash of a folder that is gone, or anew if nothing but time is lost by that."""
+        folder = self.ctx.inputs.get("parent_folder")
+        if folder is None or checkpoint_step(job) is not None:
+            return None
+        stash = stash_of(folder)
+        if stash is not None and self._may_change():
+            self.ctx.inputs.parent_folder = stash
+            self._change(job, "stash", f"from the stash {path_of(stash)}", exact=True)
+            return ProcessHandlerReport(True)
+        if self._began_here() and self._may_change():
+            self._begin_anew(job)
+            return ProcessHandlerReport(True)
+        return ProcessHandlerReport(True, self._folder_gone(folder))
 
     @process_handler(
-        priority=500, exit_codes=[ExitCode(status) for status in (INTERRUPTED, 303, 320, *SCHEDULER_STOPS)]
+        priority=400,
+        exit_codes=codes(INTERRUPTED, NO_LOG, UNREADABLE, OUT_OF_MEMORY, SCHEDULER_WALLTIME, NODE_FAILURE),
     )
     def handle_interruption(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
         """Go on from the newest whole checkpoint of the interrupted job, or of one before it.
@@ -126,12 +211,11 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
                 True,
                 failure.format(count=self.ctx.failures, status=job.exit_status, reason=job.exit_message),
             )
-        self._go_on_from(job)
         self.report(
             f"job {job.pk} was interrupted ({job.exit_status}: {job.exit_message}): "
             f"going on from its newest whole checkpoint ({self.ctx.failures} of {self.inputs.max_failures.value})"
         )
-        return ProcessHandlerReport(True)
+        return self._go_on_from(job)
 
     @process_handler(priority=0)
     def give_up_with_the_cause(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
@@ -139,15 +223,108 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         if job.is_finished_ok or not job.is_finished:
             return None
         self.report(f"job {job.pk} failed with [{job.exit_status}] {job.exit_message}")
+        if self.ctx.changes:
+            self.report(
+                f"changing {' and '.join(change['change'] for change in self.ctx.changes)} did not mend it"
+            )
         return ProcessHandlerReport(True, ExitCode(job.exit_status or 0, job.exit_message))
 
     def inspect_process(self) -> ExitCode | None:
-        """Call the handlers; at the end, also after a failure, name the folders of all jobs."""
+        """Call the handlers; at the end, also after a failure, name the folders of all jobs and the changes."""
         exit_code = super().inspect_process()
         if self.ctx.is_finished or exit_code:
-            folders = (job.outputs.remote_folder for job in self.ctx.children if "remote_folder" in job.outputs)
-            self.out("folders", {f"job_{number:04d}": folder for number, folder in enumerate(folders, 1)})
+            jobs = {_label(number): job for number, job in enumerate(self.ctx.children, 1)}
+            self.out("folders", _outputs(jobs, "remote_folder"))
+            if self.ctx.changes:
+                changes = orm.List(self.ctx.changes).store()
+                self.out("changes", list_changes(changes, **_outputs(jobs, "results")))
         return exit_code
 
-    def _go_on_from(self, job: orm.CalcJobNode) -> None:
+    # -- how to go on ----------------------------------------------------------------------------------
+
+    def _go_on_from(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Let the next job go on from this one's folder; what it came through with care is usual again."""
         self.ctx.inputs.parent_folder = job.outputs.remote_folder
+        plan = self._plan()
+        if wrote_checkpoint(job, plan):
+            update: dict[str, Any] = {"latest_checkpoint": None}
+            # it had a checkpoint: to find none would mean to begin anew in silence
+            update["resume_step"] = max(plan.resume_step, plan.first_step, 1)
+            if plan.care is not None:
+                update["care"] = plan.care.model_copy(update={"relax_steps": 0})
+            if came_through(plan, job.outputs.results["step"]):
+                update["care"] = None
+                self.ctx.tried = []
+            self._set_plan(plan.model_copy(update=update))
+        return ProcessHandlerReport(True)
+
+    def _go_on_otherwise(self, job: orm.CalcJobNode, ladder: Sequence[str]) -> ProcessHandlerReport | None:
+        """Go on with the next change of the ladder; None if none is left."""
+        breakdown = Breakdown.of(job.outputs.results.get_dict())
+        if breakdown is None or not self._may_change():
+            return None
+        report = self._go_on_from(job)
+        remedy = next_remedy(self._plan(), ladder, self.ctx.tried, breakdown)
+        if remedy is None:
+            return None
+        self.ctx.tried.append(remedy.change)
+        self._set_plan(remedy.plan)
+        exact = remedy.plan.care is None
+        self._change(job, remedy.change, remedy.words, until=remedy.until_step, exact=exact)
+        return report
+
+    def _may_change(self) -> bool:
+        return bool(len(self.ctx.changes) < self.inputs.max_changes.value)
+
+    def _change(
+        self, job: orm.CalcJobNode, change: str, words: str, *, until: int | None = None, exact: bool
+    ) -> None:
+        """Write down, and say, what is changed after this job."""
+        self.ctx.changes.append(
+            {
+                "job": _label(self.ctx.iteration + 1),
+                "change": change,
+                "words": words,
+                "exit_status": job.exit_status,
+                "reason": job.exit_message,
+                "until_step": until,
+                "exact": exact,
+            }
+        )
+        count = f"change {len(self.ctx.changes)} of {self.inputs.max_changes.value}"
+        other = "" if exact else "; from there on it is another run than without this"
+        cause = f"job {job.pk} failed ({job.exit_status}: {job.exit_message})"
+        self.report(f"{cause}: going on {words} ({count}){other}")
+
+    def _plan(self) -> JobPlan:
+        return JobPlan.model_validate(self.ctx.inputs.plan.get_dict())
+
+    def _set_plan(self, plan: JobPlan) -> None:
+        content = plan.model_dump(mode="json", exclude_none=True)
+        if content != self._plan().model_dump(mode="json", exclude_none=True):
+            self.ctx.inputs.plan = orm.Dict(content).store()
+
+    def _began_here(self) -> bool:
+        """Whether the first job of this chain was the beginning of the run."""
+        plan = JobPlan.model_validate(self.inputs.lammps.plan.get_dict())
+        return max(plan.first_step, plan.resume_step) == 0 and "parent_folder" not in self.inputs.lammps
+
+    def _begin_anew(self, job: orm.CalcJobNode) -> None:
+        plan = self._plan()
+        self._set_plan(plan.model_copy(update={"resume_step": 0, "latest_checkpoint": None}))
+        del self.ctx.inputs.parent_folder
+        self._change(job, "anew", "from the first step, for no checkpoint is left", exact=plan.care is None)
+
+    def _folder_gone(self, folder: Folder) -> ExitCode:
+        code: ExitCode = self.exit_codes.ERROR_FOLDER_GONE
+        maker = folder.creator.pk if folder.creator is not None else "?"
+        return code.format(path=path_of(folder), pk=maker, system=self.inputs.lammps.system.pk)
+
+
+def _label(number: int) -> str:
+    return f"job_{number:04d}"
+
+
+def _outputs(jobs: dict[str, orm.CalcJobNode], name: str) -> dict[str, orm.Data]:
+    """Return this output of the jobs that have it, by their labels."""
+    return {label: job.outputs[name] for label, job in jobs.items() if name in job.outputs}

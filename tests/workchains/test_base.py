@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 from aiida import orm
+from aiida.common.datastructures import StashMode
 from aiida.engine import ExitCode
 
+from aiida_cse.lammps.stage import Care, JobPlan
 from aiida_cse.workchains.base import LammpsBaseWorkChain
 from aiida_cse.workchains.builders import Codes
 from tests.nodes import job_node, system_node
@@ -13,7 +15,11 @@ from tests.workchains.conftest import Make
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
-PLAN = {"stages": [{"name": "heat", "kind": "nvt", "duration_ps": 2, "temperature": 300}]}
+PLAN = {
+    "stages": [{"name": "heat", "kind": "nvt", "duration_ps": 2, "temperature": 300}],
+    "settings": {"restart_interval": 100},
+}
+LOST = "Atoms were lost: ERROR: Lost atoms"
 
 
 class Chain:
@@ -33,18 +39,49 @@ class Chain:
         parent = self.process.ctx.inputs.get("parent_folder")
         return None if parent is None else str(parent.get_remote_path())
 
-    def job_ends(self, status: int, step: int | None = None, message: str = "") -> ExitCode | None:
+    @property
+    def plan(self) -> JobPlan:
+        """The plan of the next job."""
+        return JobPlan.model_validate(self.process.ctx.inputs.plan.get_dict())
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.process.ctx.inputs.metadata.options)
+
+    @property
+    def reports(self) -> list[str]:
+        return [log.message.split(": ", 1)[1] for log in orm.Log.collection.get_logs_for(self.process.node)]
+
+    def job_ends(
+        self,
+        status: int,
+        step: int | None = None,
+        message: str = "",
+        *,
+        first_step: int = 0,
+        restart_file: str = "none",
+        stash: str | None = None,
+    ) -> ExitCode | None:
         """Let the next job end with this status at this step; return what the chain makes of it."""
         number = len(self.folders) + 1
-        results = {} if step is None else {"results": orm.Dict({"step": step, "target_step": 1000})}
+        made: dict[str, orm.Data] = {}
+        if step is not None:
+            made["results"] = orm.Dict(
+                {"step": step, "target_step": 1000, "first_step": first_step, "restart_file": restart_file}
+            )
+        if stash is not None:
+            made["remote_stash"] = stash_node(self._computer, stash)
+        parent = self.process.ctx.inputs.get("parent_folder")
         job = job_node(
             "cse.lammps",
             self._computer,
-            outputs=results,
+            {} if parent is None else {"parent_folder": parent},
+            outputs=made,
             exit_status=status,
             exit_message=message,
             folder=f"/scratch/{number}",
         )
+        assert JobPlan.model_validate(self.plan.model_dump()) == self.plan
         ctx = self.process.ctx
         ctx.iteration = number
         ctx.children = [*ctx.get("children", []), job]
@@ -55,6 +92,12 @@ class Chain:
     def outputs(self) -> dict[str, Any]:
         """The outputs of the chain so far, namespaces by name."""
         return dict(self.process.outputs)
+
+
+def stash_node(computer: orm.Computer, path: str) -> orm.RemoteStashFolderData:
+    return orm.RemoteStashFolderData(
+        computer=computer, target_basepath=path, stash_mode=StashMode.COPY, source_list=["restart.*"]
+    )
 
 
 @pytest.fixture
@@ -136,7 +179,7 @@ def test_how_often_it_may_fail_is_an_input(make: Make, inputs: dict[str, Any], l
     assert answer.status == 431
 
 
-@pytest.mark.parametrize("status", [310, 311, 410, 411, 412, 413])
+@pytest.mark.parametrize("status", [310, 311])
 def test_what_it_cannot_mend_ends_it_with_the_jobs_own_code(chain: Chain, status: int) -> None:
     answer = chain.job_ends(status, 40, "Atoms were lost: ERROR: Lost atoms")
     assert answer is not None
@@ -172,9 +215,221 @@ def test_the_next_job_is_the_same_but_for_its_parent(chain: Chain) -> None:
     assert goes_on(chain.job_ends(400, 10))
     chain.process.run_process()
     job = first.first(flat=True)
-    assert job.inputs.plan.get_dict() == PLAN
+    assert {**JobPlan.model_validate(PLAN).model_dump(), "resume_step": 1} == chain.plan.model_dump()
+    assert job.inputs.plan.get_dict() == chain.plan.model_dump(mode="json", exclude_none=True)
     assert job.inputs.parent_folder.get_remote_path() == "/scratch/1"
 
 
 def test_the_budget_of_continuations_is_large(chain: Chain) -> None:
     assert chain.process.inputs.max_iterations == 1000
+
+
+# -- breakdowns -----------------------------------------------------------------------------------------------
+
+
+def changes(chain: Chain) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = chain.outputs["changes"].get_list()
+    return found
+
+
+@pytest.mark.parametrize("status", [410, 411, 412])
+def test_what_blew_up_goes_on_with_one_change_more_each_time(chain: Chain, status: int) -> None:
+    assert goes_on(chain.job_ends(status, 430, LOST))
+    assert chain.goes_on_from == "/scratch/1"
+    assert chain.plan.care == Care(until_step=600, substeps=2), "two checkpoints past where it broke"
+    assert chain.plan.latest_checkpoint is None
+
+    assert goes_on(chain.job_ends(status, 440, LOST, first_step=400, restart_file="parent/restart.400"))
+    assert chain.plan.latest_checkpoint == 399
+    assert chain.plan.care == Care(until_step=600, substeps=2)
+
+    later = "parent/parent/restart.300"
+    assert goes_on(chain.job_ends(status, 450, LOST, first_step=300, restart_file=later))
+    assert chain.plan.care == Care(until_step=600, substeps=2, relax_steps=2000)
+
+    answer = chain.job_ends(status, 310, LOST, first_step=300, restart_file=f"parent/{later}")
+    assert answer is not None
+    assert (answer.status, answer.message) == (status, LOST), "the cause, not the number of tries"
+    assert "changing timestep and checkpoint and relaxation did not mend it" in chain.reports
+    assert len(chain.outputs["folders"]) == 4
+
+
+def test_where_atoms_left_the_mesh_the_neighbour_lists_come_first(chain: Chain) -> None:
+    assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
+    assert chain.plan.care == Care(until_step=200, rebuild_every_step=True)
+    assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
+    assert chain.plan.care == Care(until_step=200, rebuild_every_step=True, substeps=2)
+    assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
+    assert chain.plan.latest_checkpoint is None, "there is none"
+    assert chain.plan.care is not None
+    assert chain.plan.care.relax_steps == 2000
+
+
+def test_care_ends_and_the_changes_are_an_output(chain: Chain) -> None:
+    assert goes_on(chain.job_ends(410, 430, LOST))
+    assert goes_on(chain.job_ends(400, 500, first_step=400, restart_file="parent/restart.400"))
+    assert chain.plan.care == Care(until_step=600, substeps=2), "not through yet"
+    assert goes_on(chain.job_ends(400, 700, first_step=500, restart_file="parent/restart.500"))
+    assert chain.plan.care is None
+    assert goes_on(chain.job_ends(411, 910, "Bond atoms missing", first_step=700))
+    assert chain.plan.care == Care(until_step=1000, substeps=2), "another breakdown begins from the first change"
+    assert chain.job_ends(0, 1000, first_step=900, restart_file="parent/restart.900") is None
+    assert changes(chain) == [
+        {
+            "job": "job_0002",
+            "change": "timestep",
+            "words": "with every timestep split into 2 up to step 600",
+            "exit_status": 410,
+            "reason": LOST,
+            "until_step": 600,
+            "exact": False,
+            "from_step": 400,
+            "restart_file": "parent/restart.400",
+            "reached_step": 500,
+        },
+        {
+            "job": "job_0005",
+            "change": "timestep",
+            "words": "with every timestep split into 2 up to step 1000",
+            "exit_status": 411,
+            "reason": "Bond atoms missing",
+            "until_step": 1000,
+            "exact": False,
+            "from_step": 900,
+            "restart_file": "parent/restart.900",
+            "reached_step": 1000,
+        },
+    ]
+    assert chain.outputs["changes"].creator.process_label == "list_changes"
+    assert any("from there on it is another run" in report for report in chain.reports)
+
+
+def test_a_relaxation_is_not_repeated_once_it_helped(chain: Chain) -> None:
+    for _ in range(2):
+        assert goes_on(chain.job_ends(412, 30, "nan"))
+    assert chain.plan.care == Care(until_step=200, substeps=2, relax_steps=2000)
+    assert goes_on(chain.job_ends(420, 50, "killed"))
+    assert chain.plan.care == Care(until_step=200, substeps=2, relax_steps=2000), "it wrote no checkpoint"
+    assert goes_on(chain.job_ends(400, 100))
+    assert chain.plan.care == Care(until_step=200, substeps=2)
+
+
+def test_an_earlier_checkpoint_is_kept_to_until_there_is_a_later_one(chain: Chain) -> None:
+    for start in (400, 400):
+        assert goes_on(chain.job_ends(410, 430, LOST, first_step=start, restart_file=f"parent/restart.{start}"))
+    assert chain.plan.latest_checkpoint == 399
+    assert goes_on(chain.job_ends(420, 350, first_step=300, restart_file="parent/parent/restart.300"))
+    assert chain.plan.latest_checkpoint == 399
+    assert goes_on(chain.job_ends(420, 450, first_step=300, restart_file="parent/parent/parent/restart.300"))
+    assert chain.plan.latest_checkpoint is None
+
+
+def test_without_changes_there_is_no_such_output(chain: Chain) -> None:
+    assert goes_on(chain.job_ends(400, 500))
+    assert chain.job_ends(0, 1000) is None
+    assert "changes" not in chain.outputs
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_how_often_it_may_change_is_an_input(
+    make: Make, inputs: dict[str, Any], localhost: orm.Computer, most: int
+) -> None:
+    chain = Chain(make(LammpsBaseWorkChain, **inputs, max_changes=orm.Int(most)), localhost)
+    for _ in range(most):
+        assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
+    answer = chain.job_ends(413, 30, "Atoms left the mesh")
+    assert answer is not None
+    assert answer.status == 413
+
+
+def with_stage(inputs: dict[str, Any], **change: Any) -> dict[str, Any]:
+    plan = {"stages": [PLAN["stages"][0] | change], "settings": PLAN["settings"]}  # type: ignore[index,operator]
+    return {"lammps": inputs["lammps"] | {"plan": orm.Dict(plan)}}
+
+
+def test_a_trajectory_is_never_relaxed(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:
+    process = make(LammpsBaseWorkChain, **with_stage(inputs, trajectory_ps=0.1))
+    chain = Chain(process, localhost)
+    assert goes_on(chain.job_ends(410, 30, LOST))
+    answer = chain.job_ends(410, 30, LOST)
+    assert answer is not None
+    assert answer.status == 410
+
+
+def test_a_minimisation_that_breaks_cannot_be_mended(
+    make: Make, inputs: dict[str, Any], localhost: orm.Computer
+) -> None:
+    inputs["lammps"]["plan"] = orm.Dict({"stages": [{"name": "minimize", "kind": "minimize"}]})
+    chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
+    answer = chain.job_ends(412, 0, "nan")
+    assert answer is not None
+    assert answer.status == 412
+
+
+def test_a_handler_can_be_switched_off(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:
+    off = orm.Dict({"handle_blow_up": {"enabled": False}})
+    chain = Chain(make(LammpsBaseWorkChain, **inputs, handler_overrides=off), localhost)
+    answer = chain.job_ends(410, 30, LOST)
+    assert answer is not None
+    assert answer.status == 410
+
+
+def test_more_memory_is_asked_for_where_some_was(
+    make: Make, inputs: dict[str, Any], localhost: orm.Computer
+) -> None:
+    inputs["lammps"]["metadata"] = {"options": {"max_memory_kb": 1000}}
+    chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
+    assert goes_on(chain.job_ends(110, 250, "The job ran out of memory."))
+    assert chain.options["max_memory_kb"] == 1500
+    assert chain.goes_on_from == "/scratch/1"
+    assert chain.plan.care is None
+    assert chain.process.ctx.failures == 0
+    assert chain.job_ends(0, 1000, first_step=200, restart_file="parent/restart.200") is None
+    (change,) = changes(chain)
+    assert (change["change"], change["exact"]) == ("memory", True)
+
+
+# -- checkpoints that are not there -------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_read_is_passed_over(chain: Chain) -> None:
+    assert goes_on(chain.job_ends(400, 500))
+    assert goes_on(chain.job_ends(320, 0, "not readable", restart_file="parent/restart.500"))
+    assert chain.goes_on_from == "/scratch/2", "whose own parent is the first"
+    assert chain.plan.latest_checkpoint == 499
+    assert chain.job_ends(0, 1000, first_step=400, restart_file="parent/parent/restart.400") is None
+    (change,) = changes(chain)
+    assert (change["change"], change["exact"], change["from_step"]) == ("checkpoint", True, 400)
+
+
+def test_a_folder_that_is_gone_is_replaced_by_its_stash(chain: Chain) -> None:
+    assert goes_on(chain.job_ends(400, 500, stash="/archive/1"))
+    assert chain.plan.resume_step == 1, "to find no checkpoint would mean to begin anew in silence"
+    assert goes_on(chain.job_ends(320, 0, "no restart file: the folder of an earlier job is gone"))
+    assert chain.process.ctx.inputs.parent_folder.target_basepath == "/archive/1"
+    assert chain.job_ends(0, 1000, first_step=500, restart_file="parent/restart.500") is None
+    (change,) = changes(chain)
+    assert (change["change"], change["exact"]) == ("stash", True)
+    assert change["words"] == "from the stash /archive/1"
+
+
+def test_without_a_stash_it_begins_anew_where_the_beginning_is_its_own(chain: Chain) -> None:
+    assert goes_on(chain.job_ends(400, 500))
+    assert goes_on(chain.job_ends(320, 0, "no restart file of step 1 or later to go on from"))
+    assert chain.goes_on_from is None
+    assert chain.plan.resume_step == 0
+    assert any("from the first step, for no checkpoint is left" in report for report in chain.reports)
+
+
+def test_a_folder_that_is_gone_without_a_stash_ends_it(
+    make: Make, inputs: dict[str, Any], localhost: orm.Computer
+) -> None:
+    earlier = orm.RemoteData(computer=localhost, remote_path="/scratch/earlier").store()
+    inputs["lammps"]["parent_folder"] = earlier
+    inputs["lammps"]["plan"] = orm.Dict(PLAN | {"resume_step": 400})
+    chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
+    answer = chain.job_ends(320, 0, "no restart file: the folder of an earlier job is gone")
+    assert answer is not None
+    assert answer.status == 432
+    assert "/scratch/earlier" in answer.message
+    assert f"the system <{inputs['lammps']['system'].pk}>" in answer.message

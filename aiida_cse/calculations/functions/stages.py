@@ -14,7 +14,7 @@ __all__ = ["collect_stages"]
 def collect_stages(**results: orm.Dict) -> orm.Dict:
     """Return `stages` (one record per stage; see the LAMMPS job), `wall_seconds`, `jobs` and `steps`.
 
-    A stage that took several jobs has one record: the last one's, with the wall time of all.
+    A stage that took several jobs has one record: that of the job which came furthest, with the wall time of all.
 
     :param results: the `results` of the jobs, keyed in their order.
     """
@@ -24,8 +24,9 @@ def collect_stages(**results: orm.Dict) -> orm.Dict:
         for stage in job["stages"]:
             earlier = records.get(stage["name"])
             if earlier is not None:
-                stage = stage | {
-                    "first_step": earlier["first_step"],
+                furthest = stage if stage["step"] >= earlier["step"] else earlier
+                stage = furthest | {
+                    "first_step": min(earlier["first_step"], stage["first_step"]),
                     "wall_seconds": (earlier["wall_seconds"] or 0.0) + (stage["wall_seconds"] or 0.0),
                 }
             records[stage["name"]] = stage
@@ -34,6 +35,6 @@ def collect_stages(**results: orm.Dict) -> orm.Dict:
             "stages": list(records.values()),
             "wall_seconds": sum(job["wall_seconds"] for job in jobs),
             "jobs": len(jobs),
-            "steps": jobs[-1]["step"],
+            "steps": max((job["step"] for job in jobs if job["step"] is not None), default=None),
         }
     )
