@@ -232,7 +232,7 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
     def inspect_process(self) -> ExitCode | None:
         """Call the handlers; at the end, also after a failure, name the folders of all jobs and the changes."""
         exit_code = super().inspect_process()
-        if self.ctx.is_finished or exit_code:
+        if self.ctx.is_finished or (exit_code is not None and exit_code.status != 0):
             jobs = {_label(number): job for number, job in enumerate(self.ctx.children, 1)}
             self.out("folders", _outputs(jobs, "remote_folder"))
             if self.ctx.changes:
