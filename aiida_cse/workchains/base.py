@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiida import orm
@@ -58,12 +58,14 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             "max_failures",
             valid_type=orm.Int,
             default=lambda: orm.Int(3),
+            validator=_not_negative("max_failures"),
             help="How often in a row the run may go on after an interruption without getting further.",
         )
         spec.input(
             "max_changes",
             valid_type=orm.Int,
             default=lambda: orm.Int(4),
+            validator=_not_negative("max_changes"),
             help="How often something may be changed to bring a run through where it breaks.",
         )
         spec.outline(
@@ -319,6 +321,13 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         code: ExitCode = self.exit_codes.ERROR_FOLDER_GONE
         maker = folder.creator.pk if folder.creator is not None else "?"
         return code.format(path=path_of(folder), pk=maker, system=self.inputs.lammps.system.pk)
+
+
+def _not_negative(name: str) -> Callable[[orm.Int, Any], str | None]:
+    def validate(value: orm.Int, _: Any) -> str | None:
+        return None if value.value >= 0 else f"{name} = {value.value}: give 0 or more"
+
+    return validate
 
 
 def _label(number: int) -> str:

@@ -53,8 +53,7 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
             "metadata": {"options": merge(protocol.get("options", {}), options or {})},
         }
     }
-    if "max_failures" in protocol:
-        inputs["max_failures"] = orm.Int(protocol["max_failures"])
+    inputs |= {name: orm.Int(protocol[name]) for name in ("max_failures", "max_changes") if name in protocol}
     return inputs
 
 

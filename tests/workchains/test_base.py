@@ -342,6 +342,12 @@ def test_how_often_it_may_change_is_an_input(
     assert answer.status == 413
 
 
+@pytest.mark.parametrize("name", ["max_failures", "max_changes"])
+def test_a_budget_below_nothing_is_refused(make: Make, inputs: dict[str, Any], name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} = -1: give 0 or more"):
+        make(LammpsBaseWorkChain, **inputs, **{name: orm.Int(-1)})
+
+
 def with_stage(inputs: dict[str, Any], **change: Any) -> dict[str, Any]:
     plan = {"stages": [PLAN["stages"][0] | change], "settings": PLAN["settings"]}  # type: ignore[index,operator]
     return {"lammps": inputs["lammps"] | {"plan": orm.Dict(plan)}}
