@@ -1,18 +1,22 @@
-"""Mobile ions drawn at random on partially occupied sites, with a shortest distance between them."""
+"""Ions drawn at random on partially occupied sites, with a shortest distance between them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-__all__ = ["decorate", "site_counts"]
+__all__ = ["blocked", "decorate", "site_counts"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 #: swaps tried per site before giving up; shipped structures need fewer than two
 _SWAPS_PER_SITE = 100
+#: a distance (Å) is too short if it is shorter by more than this
+_ROUNDING = 1e-6
 
 
 def site_counts(capacities: Integers, occupancies: Floats, total: int) -> Integers:
@@ -48,7 +52,12 @@ def site_counts(capacities: Integers, occupancies: Floats, total: int) -> Intege
 
 
 def decorate(
-    positions: Floats, lengths: Floats, groups: Integers, counts: Integers, min_distance: float, seed: int
+    positions: Floats,
+    lengths: Floats,
+    groups: Integers,
+    counts: Integers,
+    min_distance: float,
+    seed: int | Sequence[int],
 ) -> NDArray[np.bool_]:
     """Choose which sites are occupied: (N,) true where there is an ion.
 
@@ -81,17 +90,25 @@ def decorate(
     _separate(occupied, groups, neighbours, rng)
     left = sum(int(occupied[neighbours[site]].sum()) for site in np.flatnonzero(occupied)) // 2
     if left:
-        msg = (
-            f"ceramic.min_distance: {left} pairs of mobile ions stay closer than {min_distance} Å; "
-            "choose a smaller distance"
-        )
+        msg = f"{left} pairs of ions stay closer than {min_distance} Å; choose a smaller distance"
         raise ValueError(msg)
     return occupied
 
 
+def blocked(positions: Floats, others: Floats, lengths: Floats, distance: float) -> NDArray[np.bool_]:
+    """Return which of the sites (N, 3) are closer than ``distance`` to one of the ``others`` (M, 3), all in Å.
+
+    The box is orthogonal and periodic, from 0 to (3,) its edges.
+    """
+    if not len(others):
+        return np.zeros(len(positions), dtype=np.bool_)
+    nearest = np.asarray(cKDTree(others, boxsize=lengths).query(positions)[0])
+    return nearest < distance - _ROUNDING
+
+
 def _neighbours(positions: Floats, lengths: Floats, distance: float) -> list[Integers]:
     tree = cKDTree(positions, boxsize=lengths)
-    pairs = tree.query_pairs(max(distance - 1e-6, 0.0), output_type="ndarray")
+    pairs = tree.query_pairs(max(distance - _ROUNDING, 0.0), output_type="ndarray")
     near: list[list[int]] = [[] for _ in positions]
     for first, second in pairs:
         near[first].append(second)

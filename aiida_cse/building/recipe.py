@@ -58,18 +58,34 @@ class CrystalSite(StrictModel):
 
 
 class CrystalStructure(StrictModel):
-    """A cubic crystal; ``a`` in Å."""
+    """A cubic crystal; ``a`` in Å. Sites with the same coordinates share their orbit."""
 
     spacegroup: str = Field(strict=True, pattern=r"^[A-Za-z0-9/_-]+$")
     a: Number = Field(ge=2, le=50)
     sites: tuple[CrystalSite, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _no_orbit_is_overfull(self) -> CrystalStructure:
+        filled: dict[tuple[float, ...], float] = {}
+        for number, site in enumerate(self.sites):
+            place = tuple(round(coord % 1.0, 6) for coord in site.coords)
+            filled[place] = filled.get(place, 0.0) + site.occupancy
+            if filled[place] > 1 + 1e-9:
+                msg = (
+                    f"sites.{number}.occupancy: {site.occupancy:g} ({site.species}) fills the orbit of"
+                    f" {list(site.coords)} to {filled[place]:g}, at most 1 is possible"
+                )
+                raise ValueError(msg)
+        return self
+
 
 class CeramicRecipe(StrictModel):
     """The slab: its crystal, how it is cut and how its mobile ions are drawn.
 
-    ``shift`` is the height of the cut in unit planes; ``flip`` turns the slab by π about x after the cut;
-    ``min_distance`` (Å) is the shortest distance allowed between mobile ions as built.
+    ``shift`` is the height of the cut in unit planes; ``flip`` turns the slab by π about x after the cut.
+    ``min_distance`` (Å) is the shortest distance allowed between mobile ions as built, ``dopant_distance`` (Å)
+    that between a dopant, an immobile ion on a partly occupied site, and any other ion drawn at random.
+    ``framework`` names the species that do not diffuse, define the frame of every analysis and are ordered.
     """
 
     structure: CrystalStructure
@@ -78,6 +94,7 @@ class CeramicRecipe(StrictModel):
     shift: Number = Field(ge=0, lt=1)
     flip: bool = Field(default=False, strict=True)
     min_distance: Number = Field(default=1.5, ge=0, le=4)
+    dopant_distance: Number = Field(default=2.0, ge=0, le=4)
     mobile: Element
     framework: tuple[Element, ...] = Field(min_length=1)
 
@@ -101,9 +118,9 @@ class CeramicRecipe(StrictModel):
                 msg = f"framework: {species!r} must be an immobile species of the structure"
                 raise ValueError(msg)
         for number, site in enumerate(self.structure.sites):
-            if site.occupancy < 1 and site.species != self.mobile:
+            if site.occupancy < 1 and site.species in self.framework:
                 where = f"structure.sites.{number}.occupancy"
-                msg = f"{where}: {site.occupancy}, but only the mobile species ({self.mobile}) may be disordered"
+                msg = f"{where}: {site.occupancy}, but {site.species} is in the framework, which has no disorder"
                 raise ValueError(msg)
         return self
 

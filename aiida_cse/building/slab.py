@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.building.chemistry import Chemistry, chemistry_of
-from aiida_cse.building.decoration import decorate, site_counts
+from aiida_cse.building.decoration import blocked, decorate, site_counts
 from aiida_cse.building.recipe import CeramicRecipe, Recipe
 from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, SlabGeometry, System
+from aiida_cse.validation import located
 
 __all__ = ["build_slab"]
 
@@ -21,6 +23,8 @@ Integers = NDArray[np.int64]
 
 #: no atom may lie closer to the cut plane (Å): which side it belongs to would be a rounding error
 _CLEARANCE = 1e-4
+#: the draw of the dopants has a stream of its own beside the one of the mobile ions
+_DOPANTS = 1
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,9 @@ class _Lattice:
 def build_slab(recipe: Recipe) -> System:
     """Build the slab as a periodic bulk crystal whose cut plane is z = 0.
 
-    The box is [0, Lx] × [0, Ly] × [0, Lz] and holds the recipe's cells without vacuum. Mobile ions are drawn
-    at random at the site occupancies, in the exact number that makes the slab neutral, no two closer than
-    ``ceramic.min_distance``.
+    The box is [0, Lx] × [0, Ly] × [0, Lz] and holds the recipe's cells without vacuum. Dopants are drawn at
+    random on the partly occupied sites of immobile species, then mobile ions at their site occupancies, in the
+    exact number that makes the slab neutral; none is closer to another than the recipe allows.
 
     Raises
     ------
@@ -124,41 +128,66 @@ def _refuse_atoms_in_plane(ceramic: CeramicRecipe, lattice: _Lattice) -> None:
         raise ValueError(msg)
 
 
-# -- mobile ions ---------------------------------------------------------------------------------------
+# -- disorder ------------------------------------------------------------------------------------------
 
 
 def _occupied(recipe: Recipe, lattice: _Lattice, chemistry: Chemistry) -> NDArray[np.bool_]:
-    """Return which sites hold an atom: all immobile ones, and the mobile ones that the draw chose."""
-    sites = recipe.ceramic.structure.sites
-    groups = [number for number, site in enumerate(sites) if site.species == recipe.ceramic.mobile]
-    mobile = np.isin(lattice.sites, groups)
-    local = np.searchsorted(groups, lattice.sites[mobile])
-    needed = _neutral_count(recipe.ceramic, lattice, mobile, chemistry)
-    try:
-        counts = site_counts(
-            np.bincount(local, minlength=len(groups)), np.array([sites[g].occupancy for g in groups]), needed
-        )
-    except ValueError as error:
-        msg = f"ceramic.structure.sites: occupancy: {error}"
-        raise ValueError(msg) from error
-    kept = ~mobile
-    kept[mobile] = decorate(
-        lattice.positions[mobile],
-        lattice.lengths,
-        local.astype(np.int64),
-        counts,
-        recipe.ceramic.min_distance,
-        recipe.seeds.slab,
+    """Return which sites hold an atom: the ordered ones, and of the others those that the draw chose.
+
+    Dopants are drawn first; then the mobile ions, in the number that makes the slab neutral.
+    """
+    ceramic, sites, seed = recipe.ceramic, recipe.ceramic.structure.sites, recipe.seeds.slab
+    mobile = [number for number, site in enumerate(sites) if site.species == ceramic.mobile]
+    dopants = [number for number, site in enumerate(sites) if site.occupancy < 1 and number not in mobile]
+    free, drawn = (np.isin(lattice.sites, numbers) for numbers in (mobile, dopants))
+    kept: NDArray[np.bool_] = ~free
+    if dopants:
+        capacities, occupancies = _orbits(ceramic, lattice, dopants)
+        counts = np.rint(capacities * occupancies).astype(np.int64)
+        with located("ceramic.dopant_distance"):
+            kept[drawn] = _draw(lattice, drawn, dopants, counts, ceramic.dopant_distance, (seed, _DOPANTS))
+    needed = _neutral_count(ceramic, lattice, kept, chemistry)
+    with located("ceramic.structure.sites: occupancy"):
+        counts = site_counts(*_orbits(ceramic, lattice, mobile), needed)
+    free[free] = ~blocked(
+        lattice.positions[free], lattice.positions[drawn & kept], lattice.lengths, ceramic.dopant_distance
     )
+    with located("ceramic.min_distance"):
+        kept[free] = _draw(lattice, free, mobile, counts, ceramic.min_distance, seed)
     return kept
 
 
+def _orbits(ceramic: CeramicRecipe, lattice: _Lattice, numbers: Sequence[int]) -> tuple[Integers, Floats]:
+    """Return how many places each of these sites has in the slab, and the part of them that is occupied."""
+    places = np.bincount(lattice.sites, minlength=len(ceramic.structure.sites))[list(numbers)]
+    occupancies = np.array([ceramic.structure.sites[number].occupancy for number in numbers])
+    return places.astype(np.int64), occupancies
+
+
+def _draw(
+    lattice: _Lattice,
+    where: NDArray[np.bool_],
+    numbers: Sequence[int],
+    counts: Integers,
+    distance: float,
+    seed: int | Sequence[int],
+) -> NDArray[np.bool_]:
+    """Draw ``counts`` ions of the sites ``numbers`` on their places ``where``."""
+    groups = np.searchsorted(numbers, lattice.sites[where]).astype(np.int64)
+    left = np.bincount(groups, minlength=len(numbers))
+    for number, count, places in zip(numbers, counts, left, strict=True):
+        if count > places:
+            msg = f"{count} ions of site {number} do not fit on the {places} places left to them"
+            raise ValueError(msg)
+    return decorate(lattice.positions[where], lattice.lengths, groups, counts, distance, seed)
+
+
 def _neutral_count(
-    ceramic: CeramicRecipe, lattice: _Lattice, mobile: NDArray[np.bool_], chemistry: Chemistry
+    ceramic: CeramicRecipe, lattice: _Lattice, kept: NDArray[np.bool_], chemistry: Chemistry
 ) -> int:
     of_site = np.array([chemistry.types[n - 1].charge for n in _type_of_site(ceramic, chemistry)])
     charge = chemistry.types[chemistry.number(ceramic.mobile) - 1].charge
-    needed = -float(of_site[lattice.sites[~mobile]].sum()) / charge
+    needed = -float(of_site[lattice.sites[kept]].sum()) / charge
     if abs(needed - round(needed)) > 1e-6 or needed < 0:
         msg = (
             f"ceramic.structure: no whole number of {ceramic.mobile} ({charge:+g} e) makes the slab neutral; "

@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from aiida_cse.building.decoration import decorate, site_counts
-from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.building.slab import build_slab
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, System
 from tests.building.test_recipe import changed
@@ -98,7 +98,7 @@ def test_the_same_seed_gives_the_same_slab_and_another_another(recipe: Recipe, s
     [
         ("ceramic.structure.spacegroup", "Ia-3q", "ceramic.structure: no crystal of space group 'Ia-3q'"),
         ("ceramic.structure.sites.3.occupancy", 0.9, "ceramic.structure.sites: occupancy: .*neutrality needs 112"),
-        ("ceramic.min_distance", 2.3, "ceramic.min_distance: .* pairs of mobile ions stay closer than 2.3"),
+        ("ceramic.min_distance", 2.3, "ceramic.min_distance: .* pairs of ions stay closer than 2.3"),
         ("ceramic.shift", 0.0, "ceramic.shift: the cut at 0.0 passes through atoms"),
         ("ceramic.miller", [1, 1, 1], "ceramic.miller: the surface cell of .* is not orthogonal"),
     ],
@@ -133,5 +133,56 @@ def test_decoration_separates_pairs_at_fixed_counts() -> None:
     groups = np.zeros(40, dtype=np.int64)
     occupied = decorate(pairs, np.array([60.0, 9.0, 9.0]), groups, np.array([20]), 1.5, seed=3)
     assert occupied.reshape(20, 2).sum(axis=1).tolist() == [1] * 20
-    with pytest.raises(ValueError, match="min_distance: 1 pairs"):
+    with pytest.raises(ValueError, match=r"1 pairs of ions stay closer than 1\.5 Å"):
         decorate(pairs, np.array([60.0, 9.0, 9.0]), groups, np.array([21]), 1.5, seed=3)
+
+
+# -- dopants -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def doped() -> System:
+    return build_slab(load_recipe("ga-llzo-peo-litfsi-demo"))
+
+
+def positions_of(system: System, label: str) -> np.ndarray:
+    (number,) = system.info.type_numbers(labels=(label,))
+    return system.data.positions[system.data.types == number]
+
+
+def test_each_dopant_replaces_three_ions(doped: System, slab: System) -> None:
+    assert doped.info.composition["Ga"] == 4
+    assert doped.info.composition["Li"] == slab.info.composition["Li"] - 3 * 4
+    assert abs(math.fsum(doped.data.charges)) < 1e-10
+    assert doped.info.slab is not None
+    assert doped.info.slab.framework == ("La", "Zr")
+
+
+def test_dopants_sit_in_tetrahedra_with_no_ion_near(doped: System) -> None:
+    gallium, box = positions_of(doped, "Ga"), doped.data.lengths
+    oxygens, _ = cKDTree(positions_of(doped, "O"), boxsize=box).query(gallium, k=5)
+    assert oxygens[:, :4] == pytest.approx(1.916, abs=1e-3)
+    assert oxygens[:, 4].min() > 3
+    lithium, _ = cKDTree(positions_of(doped, "Li"), boxsize=box).query(gallium)
+    assert lithium.min() >= 2.0
+
+
+def test_the_seed_moves_the_dopants(doped: System) -> None:
+    recipe = load_recipe("ga-llzo-peo-litfsi-demo")
+    assert np.array_equal(build_slab(recipe).data.positions, doped.data.positions)
+    other = build_slab(Recipe.model_validate(changed(recipe, "seeds.slab", 4)))
+    assert not np.array_equal(positions_of(other, "Ga"), positions_of(doped, "Ga"))
+
+
+def test_dopants_that_do_not_fit_are_refused() -> None:
+    recipe = load_recipe("ga-llzo-peo-litfsi-demo")
+    crowded = changed(recipe, "ceramic.dopant_distance", 4.0)
+    crowded["ceramic"]["structure"]["sites"][4]["occupancy"] = 0.1
+    crowded["ceramic"]["structure"]["sites"][2]["occupancy"] = 0.9
+    with pytest.raises(ValueError, match=r"ceramic\.dopant_distance: \d+ pairs of ions stay closer than 4\.0 Å"):
+        build_slab(Recipe.model_validate(crowded))
+    crowded["ceramic"]["structure"]["sites"][2]["occupancy"] = 0.5
+    crowded["ceramic"]["structure"]["sites"][5]["occupancy"] = 0.182
+    complaint = "ceramic.min_distance: 5 ions of site 4 do not fit on the 0 places left to them"
+    with pytest.raises(ValueError, match=complaint):
+        build_slab(Recipe.model_validate(crowded))

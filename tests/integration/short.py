@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.workchains.builders import Codes
+from aiida_cse.workchains.protocol import merge
 from aiida_cse.workchains.study import StudyWorkChain
 
 #: thousand-fold shorter than a study; settings and order of the stages are the demo's
@@ -56,13 +59,20 @@ SHORT: dict[str, Any] = {
 }  # fmt: skip
 
 
-def short_study(codes: Codes, *, temperatures: list[float], replicas: int = 1) -> Any:
-    """Return the builder of a short study."""
+def short_study(
+    codes: Codes,
+    *,
+    temperatures: list[float],
+    replicas: int = 1,
+    recipe: str = "llzo-peo-litfsi-demo",
+    overrides: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
+    """Return the builder of a short study of a shipped recipe, with overrides of its own."""
     builder = StudyWorkChain.get_builder_from_protocol(
         codes=codes,
-        recipe=load_recipe("llzo-peo-litfsi-demo"),
+        recipe=load_recipe(recipe),
         protocol="demo",
-        overrides=SHORT | {"temperatures": temperatures, "replicas": replicas},
+        overrides=merge(SHORT, overrides) | {"temperatures": temperatures, "replicas": replicas},
         options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}},
     )
     builder.metadata.label = "short"
