@@ -8,13 +8,18 @@ from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, append_
 from aiida.orm.nodes.data.base import to_aiida_type
 
+from aiida_cse.calculations.functions.changes import join_changes
 from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.schedule import ANY_TEMPERATURE, Schedule, job_plans, schedule_error
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.validators import validate_seed, validate_temperature
 
-__all__ = ["PhaseWorkChain", "lammps_inputs", "lammps_jobs"]
+__all__ = ["CHANGES_HELP", "PhaseWorkChain", "attach_changes", "lammps_inputs", "lammps_jobs"]
+
+CHANGES_HELP = (
+    "What was changed to bring runs through that broke, with cause and steps; there only if something was."
+)
 
 
 class PhaseWorkChain(WorkChain):
@@ -57,6 +62,7 @@ class PhaseWorkChain(WorkChain):
         )
         spec.inputs.validator = _validate_temperature
         spec.output("stages", valid_type=orm.Dict, help="One record per stage, wall_seconds, jobs and steps.")
+        spec.output("changes", valid_type=orm.List, required=False, help=CHANGES_HELP)
         spec.exit_code(340, "ERROR_BUILD", message="The starting system could not be made: {reason}")
         spec.exit_code(
             341, "ERROR_STAGE", message="The run <{pk}> failed at stage {stage} with [{status}] {reason}"
@@ -109,6 +115,7 @@ class PhaseWorkChain(WorkChain):
         """Go on if the job reached its last step, else stop with its reason."""
         run = self.ctx.jobs[-1]
         if not run.is_finished_ok:
+            attach_changes(self, self.ctx.jobs, "job")
             names = [stage["name"] for stage in self.ctx.plans[self.ctx.job]["stages"]]
             return self.exit_codes.ERROR_STAGE.format(
                 pk=run.pk, stage=_list(names), status=run.exit_status, reason=run.exit_message or run.process_state
@@ -128,6 +135,18 @@ class PhaseWorkChain(WorkChain):
             f"{len(records['stages'])} stages done in {records['wall_seconds']:.0f} s of LAMMPS; {_state(last)}"
         )
         self.out("stages", records)
+        attach_changes(self, self.ctx.jobs, "job")
+
+
+def attach_changes(process: WorkChain, runs: list[orm.WorkChainNode], name: str) -> None:
+    """Attach what was changed in these runs, named ``name`` and counted from 1, if anything was."""
+    changes = {
+        f"{name}_{number:03d}": run.outputs.changes
+        for number, run in enumerate(runs, 1)
+        if "changes" in run.outputs
+    }
+    if changes:
+        process.out("changes", join_changes(**changes))
 
 
 def lammps_inputs(

@@ -20,7 +20,8 @@ from aiida_cse.validation import explain
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real
-from aiida_cse.workchains.phase import lammps_inputs, lammps_jobs
+from aiida_cse.workchains.files import Folder, lineage
+from aiida_cse.workchains.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
 from aiida_cse.workchains.protocol import ProtocolMixin
 from aiida_cse.workchains.validators import validate_seed, validate_temperature
 
@@ -75,24 +76,29 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             cls.plan_segments,
             while_(cls.has_segments)(cls.run_segment, cls.inspect_segment),
             cls.attach_segments,
-            cls.reduce,
-            cls.inspect_reduction,
+            while_(cls.has_to_reduce)(cls.reduce, cls.inspect_reduction),
             cls.analyse,
             cls.inspect_analysis,
         )
         spec.output("system", valid_type=CseSystemData, help="The interface at the end of the production.")
         spec.output("stages", valid_type=orm.Dict, help="The record of the production over all segments.")
         spec.output("reduction", valid_type=CseReductionData, help="The reduced trajectory.")
+        spec.output("changes", valid_type=orm.List, required=False, help=CHANGES_HELP)
         spec.output_namespace(
             "folders", valid_type=orm.RemoteData, dynamic=True, help="The folders with the trajectory, in order."
         )
         spec.expose_outputs(AnalysisWorkChain)
         spec.exit_code(343, "ERROR_SEGMENT", message="The segment <{pk}> failed with [{status}] {reason}")
-        spec.exit_code(344, "ERROR_REDUCTION", message="The reduction <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(
+            344,
+            "ERROR_REDUCTION",
+            message="The reduction <{pk}> failed with [{status}] {reason} (the trajectory lies in the output "
+            "folders; where those were cleaned, only a stash, options.stash, would have kept it)",
+        )
         spec.exit_code(
             346,
             "ERROR_TRAJECTORY_INCOMPLETE",
-            message="The trajectory ends at step {step}, the production's last frame is at step {last}.",
+            message="The trajectory goes from step {first} to step {step}, the production from 0 to {last}.",
         )
         spec.exit_code(345, "ERROR_NO_ANALYSIS", message="The analysis <{pk}> failed with [{status}] {reason}")
 
@@ -161,18 +167,28 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         run = self.ctx.segments[-1]
         if run.is_finished_ok:
             return None
-        self.out("folders", self._folders())
+        self.out("folders", self._all_folders())
+        attach_changes(self, self.ctx.segments, "segment")
         return self.exit_codes.ERROR_SEGMENT.format(**_failure(run))
 
     def attach_segments(self) -> None:
         """Attach the final system, the record of the stage and the folders with the trajectory."""
-        self.out("system", self.ctx.segments[-1].outputs.system)
-        self.out("folders", self._folders())
+        last = self.ctx.segments[-1].outputs
+        self.ctx.jobs = lineage(last.remote_folder)
+        self.ctx.stashed = False
+        self.ctx.reduction = None
+        self.out("system", last.system)
+        self.out("folders", _numbered([job.outputs.remote_folder for job in self.ctx.jobs]))
         results = {
             f"job_{number:04d}": job.outputs.results
             for number, job in enumerate(lammps_jobs(self.ctx.segments), 1)
         }
         self.out("stages", collect_stages(**results))
+        attach_changes(self, self.ctx.segments, "segment")
+
+    def has_to_reduce(self) -> bool:
+        """Whether there is no whole reduction yet."""
+        return "reduction" not in self.outputs
 
     def reduce(self) -> dict[str, Any]:
         """Reduce the trajectory where it lies."""
@@ -181,22 +197,34 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         inputs |= {
             "system": self.inputs.system,
             "sampling": orm.Dict(sampling_of(plan, self.inputs.sampling.get_dict())),
-            "folders": self._folders(),
+            "folders": self._sources(),
         }
         job = self.submit(ReduceCalculation, **inputs)
         self.report(f"reducing {len(inputs['folders'])} pieces of trajectory: <{job.pk}>")
         return ToContext(reduction=job)
 
     def inspect_reduction(self) -> ExitCode | None:
-        """Take over the reduction, or stop with its reason."""
+        """Take over the reduction; try again with the stashes, if there are any, or stop with its reason."""
+        failure = self._reduction_failure()
+        if failure is None:
+            self.out("reduction", self.ctx.reduction.outputs.reduction)
+            return None
+        if not self.ctx.stashed and any("remote_stash" in job.outputs for job in self.ctx.jobs):
+            self.ctx.stashed = True
+            self.report(f"{failure.message}: reducing what was stashed")
+            return None
+        return failure
+
+    def _reduction_failure(self) -> ExitCode | None:
         if not self.ctx.reduction.is_finished_ok:
             return self.exit_codes.ERROR_REDUCTION.format(**_failure(self.ctx.reduction))
-        reduction = self.ctx.reduction.outputs.reduction
-        self.out("reduction", reduction)
         plan = ProductionPlan.model_validate(self.inputs.plan.get_dict())
-        reached = reduction.base.attributes.get("last_step")
-        if reached != plan.last_frame_step:
-            return self.exit_codes.ERROR_TRAJECTORY_INCOMPLETE.format(step=reached, last=plan.last_frame_step)
+        attributes = self.ctx.reduction.outputs.reduction.base.attributes
+        first, reached = attributes.get("first_step"), attributes.get("last_step")
+        if (first, reached) != (0, plan.last_frame_step):
+            return self.exit_codes.ERROR_TRAJECTORY_INCOMPLETE.format(
+                first=first, step=reached, last=plan.last_frame_step
+            )
         return None
 
     def analyse(self) -> dict[str, Any]:
@@ -216,14 +244,25 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         self.out_many(self.exposed_outputs(run, AnalysisWorkChain))
         return None
 
-    def _folders(self) -> dict[str, orm.RemoteData]:
-        folders = [
-            folder
-            for run in self.ctx.segments
-            if "folders" in run.outputs
-            for _, folder in sorted(dict(run.outputs.folders).items())
-        ]
-        return {f"segment_{number:04d}": folder for number, folder in enumerate(folders, 1)}
+    def _sources(self) -> dict[str, Folder]:
+        """Return where to read the trajectory: the folders of the jobs, or their stashes."""
+        name = "remote_stash" if self.ctx.stashed else "remote_folder"
+        return _numbered([job.outputs[name if name in job.outputs else "remote_folder"] for job in self.ctx.jobs])
+
+    def _all_folders(self) -> dict[str, Folder]:
+        """Return the folders of all jobs, also of those whose steps were run again."""
+        return _numbered(
+            [
+                folder
+                for run in self.ctx.segments
+                if "folders" in run.outputs
+                for _, folder in sorted(dict(run.outputs.folders).items())
+            ]
+        )
+
+
+def _numbered(folders: list[Folder]) -> dict[str, Folder]:
+    return {f"segment_{number:04d}": folder for number, folder in enumerate(folders, 1)}
 
 
 def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
+from aiida.common.datastructures import StashMode
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.data.system import CseSystemData
@@ -57,7 +58,7 @@ def built(computer: orm.Computer, status: int = 0, message: str | None = None) -
     return job_node("cse.build", computer, outputs=outputs, exit_status=status, exit_message=message)
 
 
-def results(*names: str, step: int) -> orm.Dict:
+def results(*names: str, step: int, source: str | None = None) -> orm.Dict:
     stages = [
         {
             "name": name,
@@ -70,19 +71,45 @@ def results(*names: str, step: int) -> orm.Dict:
         }
         for name in names
     ]
-    return orm.Dict({"stages": stages, "wall_seconds": 2.0 * len(names), "step": step, "target_step": step})
+    return orm.Dict(
+        {
+            "stages": stages,
+            "wall_seconds": 2.0 * len(names),
+            "step": step,
+            "target_step": step,
+            "restart_file": source,
+        }
+    )
 
 
 def finished(
-    computer: orm.Computer, number: int, *names: str, step: int, system: bool = False
+    computer: orm.Computer,
+    number: int,
+    *names: str,
+    step: int,
+    system: bool = False,
+    after: orm.WorkChainNode | None = None,
+    source: str | None = None,
+    stash: str | None = None,
+    changes: list[dict[str, Any]] | None = None,
 ) -> orm.WorkChainNode:
-    """Return a restart chain of one job that ran these stages."""
-    final = {"system": CseSystemData(crystal_and_molecules())} if system else {}
-    made = {"results": results(*names, step=step)} | final
+    """Return a restart chain of one job that ran these stages, from a checkpoint of the run ``after`` it."""
+    made: dict[str, orm.Data] = {"results": results(*names, step=step, source=source)}
+    if system:
+        made["system"] = CseSystemData(crystal_and_molecules())
+    if stash is not None:
+        made["remote_stash"] = orm.RemoteStashFolderData(
+            computer=computer, target_basepath=stash, stash_mode=StashMode.COPY, source_list=["*"]
+        )
     run = run_node("cse.base")
-    job = job_node("cse.lammps", computer, outputs=made, exit_status=0, folder=f"/scratch/{number}", caller=run)
+    parent = {} if after is None else {"parent_folder": after.outputs.remote_folder}
+    folder = f"/scratch/{number}"
+    job = job_node("cse.lammps", computer, parent, outputs=made, exit_status=0, folder=folder, caller=run)
     remote = job.outputs.remote_folder
-    returns(run, made | {"remote_folder": remote, "folders.job_0001": remote})
+    made |= {"remote_folder": remote, "folders.job_0001": remote}
+    if changes is not None:
+        made["changes"] = orm.List(changes)
+    returns(run, made)
     return run
 
 
@@ -116,7 +143,9 @@ def test_the_jobs_of_a_phase(ceramic: Any, localhost: orm.Computer) -> None:
     assert second.inputs.lammps.settings.get_dict() == {"keep_system": True}
     assert second.inputs.lammps.plan["first_step"] == 501
 
-    ceramic.ctx.jobs = [*ceramic.ctx.jobs, finished(localhost, 2, "relax", step=1501, system=True)]
+    change = {"job": "job_0002", "change": "relaxation", "exact": False}
+    last = finished(localhost, 2, "relax", step=1501, system=True, changes=[change])
+    ceramic.ctx.jobs = [*ceramic.ctx.jobs, last]
     assert ceramic.inspect_job() is None
     assert not ceramic.has_jobs()
     assert isinstance(ceramic.ctx.final, CseSystemData)
@@ -124,6 +153,7 @@ def test_the_jobs_of_a_phase(ceramic: Any, localhost: orm.Computer) -> None:
     stages = ceramic.outputs["stages"]
     assert [stage["name"] for stage in stages["stages"]] == ["minimize", "heat", "relax"]
     assert (stages["jobs"], stages["steps"], stages["wall_seconds"]) == (2, 1501, 6.0)
+    assert ceramic.outputs["changes"].get_list() == [{"run": "job_002"} | change]
 
 
 @pytest.mark.parametrize("name", ["cse.ceramic", "cse.electrolyte"])
@@ -206,7 +236,9 @@ def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer
         assert ("settings" in run.inputs.lammps) == (number == 3), "only the last one keeps its system"
         if number > 1:
             assert run.inputs.lammps.parent_folder.get_remote_path() == f"/scratch/{number - 1}"
-        done = finished(localhost, number, "production", step=1000 * number, system=number == 3)
+        before = production.ctx.segments[-1] if production.ctx.segments else None
+        step = 1000 * number
+        done = finished(localhost, number, "production", step=step, system=number == 3, after=before)
         production.ctx.segments = [*production.ctx.segments, done]
         assert production.inspect_segment() is None
     assert not production.has_segments()
@@ -224,17 +256,100 @@ def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer
     assert job.inputs.sampling.get_dict().items() >= SAMPLING.items()
 
 
-def test_the_folders_of_many_jobs_stay_in_order(production: Any, localhost: orm.Computer) -> None:
-    folders = {
-        f"folders.job_{number:04d}": orm.RemoteData(computer=localhost, remote_path=f"/scratch/{number}")
-        for number in (1, 2, 99, 100, 101, 1000)
-    }
-    production.ctx.segments = [
-        run_node("cse.base", outputs=folders),
-        finished(localhost, 2000, "production", step=9),
+def chain_of(
+    computer: orm.Computer, *sources: str, stashes: tuple[str | None, ...] = ()
+) -> list[orm.WorkChainNode]:
+    """Return runs, each with the one before as its parent, that went on from these restart files."""
+    runs: list[orm.WorkChainNode] = []
+    for number, source in enumerate(sources, 1):
+        stash = stashes[number - 1] if stashes else None
+        last = number == len(sources)
+        after = runs[-1] if runs else None
+        runs.append(
+            finished(
+                computer, number, "production", step=100, after=after, source=source, stash=stash, system=last
+            )
+        )
+    return runs
+
+
+def paths(folders: dict[str, Any]) -> list[str]:
+    return [
+        folder.get_remote_path() if isinstance(folder, orm.RemoteData) else folder.target_basepath
+        for _, folder in sorted(folders.items())
     ]
-    paths = [folder.get_remote_path() for _, folder in sorted(production._folders().items())]
-    assert paths == [f"/scratch/{number}" for number in (1, 2, 99, 100, 101, 1000, 2000)]
+
+
+def test_a_job_whose_steps_were_run_again_is_no_part_of_the_trajectory(
+    production: Any, localhost: orm.Computer
+) -> None:
+    """The third job wrote no checkpoint, and the fourth went back behind what the second wrote."""
+    sources = ("none", "parent/restart.300", "parent/restart.500", "parent/parent/restart.450")
+    production.ctx.segments = chain_of(localhost, *sources)
+    production.attach_segments()
+    assert paths(production.outputs["folders"]) == ["/scratch/1", "/scratch/2", "/scratch/4"]
+    assert paths(production._sources()) == ["/scratch/1", "/scratch/2", "/scratch/4"]
+
+
+def test_a_run_that_began_anew_leaves_what_was_before_behind(production: Any, localhost: orm.Computer) -> None:
+    production.ctx.segments = chain_of(localhost, "none", "parent/restart.300", "none", "parent/restart.400")
+    production.attach_segments()
+    assert paths(production.outputs["folders"]) == ["/scratch/3", "/scratch/4"]
+
+
+def test_of_two_jobs_that_ran_the_same_segment_one_counts(production: Any, localhost: orm.Computer) -> None:
+    """A worker that died after it had launched a segment launches it again; both end."""
+    first = finished(localhost, 1, "production", step=1000, source="none")
+    orphan = finished(localhost, 2, "production", step=2000, after=first, source="parent/restart.1000")
+    twin = finished(localhost, 3, "production", step=2000, after=first, source="parent/restart.1000", system=True)
+    production.ctx.segments = [first, twin]
+    production.attach_segments()
+    assert paths(production.outputs["folders"]) == ["/scratch/1", "/scratch/3"]
+    assert production.outputs["stages"]["steps"] == 2000
+    assert orphan.is_finished_ok
+
+
+def test_a_job_launched_twice_within_a_segment_counts_by_how_far_it_came(
+    production: Any, localhost: orm.Computer
+) -> None:
+    """The second child of the run was left behind by a worker that died, and ended last."""
+    run = finished(localhost, 1, "production", step=3000, source="none", system=True)
+    left = {"results": results("production", step=1200, source="none")}
+    job_node("cse.lammps", localhost, outputs=left, exit_status=420, folder="/scratch/left", caller=run)
+    production.ctx.segments = [run]
+    production.attach_segments()
+    assert paths(production.outputs["folders"]) == ["/scratch/1"]
+    stages = production.outputs["stages"]
+    assert (stages["steps"], stages["stages"][0]["step"], stages["jobs"]) == (3000, 3000, 2)
+
+
+def test_what_was_changed_in_the_segments_is_an_output(production: Any, localhost: orm.Computer) -> None:
+    first = finished(localhost, 1, "production", step=1000, source="none")
+    change = {"job": "job_0002", "change": "timestep", "exact": False}
+    second = finished(localhost, 2, "production", step=2000, after=first, changes=[change], system=True)
+    production.ctx.segments = [first, second]
+    production.attach_segments()
+    assert production.outputs["changes"].get_list() == [{"run": "segment_002"} | change]
+
+
+def test_what_was_cleaned_is_reduced_from_its_stash(production: Any, localhost: orm.Computer) -> None:
+    sources = ("none", "parent/restart.100", "parent/restart.200")
+    production.ctx.segments = chain_of(localhost, *sources, stashes=("/archive/1", None, "/archive/3"))
+    production.attach_segments()
+    assert production.has_to_reduce()
+    production.reduce()
+    missing = "segment_0001/trajectory.dcd: there is no such file"
+    production.ctx.reduction = job_node("cse.reduce", localhost, exit_status=334, exit_message=missing)
+    assert production.inspect_reduction() is None
+    assert production.has_to_reduce()
+    production.reduce()
+    job = newest(orm.CalcJobNode)
+    assert paths(dict(job.inputs.folders)) == ["/archive/1", "/scratch/2", "/archive/3"]
+    production.ctx.reduction = job_node("cse.reduce", localhost, exit_status=334, exit_message=missing)
+    answer = production.inspect_reduction()
+    assert answer.status == 344, "there is no third place to look"
+    assert "there is no such file" in answer.message
+    assert "options.stash" in answer.message
 
 
 def test_a_segment_that_failed_ends_the_production_and_names_what_is_done(
@@ -256,12 +371,14 @@ def test_a_trajectory_that_lacks_its_end_is_not_passed_off_as_whole(
     production: Any, localhost: orm.Computer
 ) -> None:
     """The last of the three segments left no trajectory."""
+    production.ctx.jobs, production.ctx.stashed = [], False
     production.ctx.reduction = job_node(
         "cse.reduce", localhost, exit_status=0, outputs={"reduction": reduction_node()}
     )
     answer = production.inspect_reduction()
     assert answer.status == 346
-    assert "the production's last frame is at step 3000" in answer.message
+    assert answer.message.endswith("the production from 0 to 3000.")
+    assert production.has_to_reduce()
 
 
 def test_a_segment_that_left_nothing_ends_the_production(production: Any) -> None:
@@ -270,12 +387,13 @@ def test_a_segment_that_left_nothing_ends_the_production(production: Any) -> Non
 
 
 def test_a_reduction_that_failed_ends_the_production(production: Any, localhost: orm.Computer) -> None:
+    production.ctx.jobs, production.ctx.stashed = [], False
     production.ctx.reduction = job_node(
         "cse.reduce", localhost, exit_status=334, exit_message="frames are missing"
     )
     answer = production.inspect_reduction()
     assert answer.status == 344
-    assert answer.message.endswith("failed with [334] frames are missing")
+    assert "failed with [334] frames are missing (the trajectory lies in the output folders" in answer.message
 
 
 def test_an_analysis_that_failed_ends_the_production(production: Any) -> None:
