@@ -4,7 +4,7 @@
 frames, and their 1,692 ions with a hundred atoms of the framework × 50,000 frames), checks that all outputs agree,
 and then measures everybody in turn: frames per second of processor time, on one core, from the page cache. A ratio
 is the median over the rounds, each of which takes both sides; where a round repeats, the fastest counts. The last
-line is the table's figure, and the exit code is 0 only if every target holds. MAICoS comes with the extra ``peers``.
+line is the table's figure, and the exit code is 0 only if all targets hold. MAICoS comes with the extra ``peers``.
 """
 
 from __future__ import annotations

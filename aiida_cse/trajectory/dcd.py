@@ -46,12 +46,16 @@ class DcdFile:
         Bytes behind the last whole frame.
     timestep_fs
         As LAMMPS wrote it, None for a file that another program wrote.
+    atom_types
+        None: a DCD file does not say them.
 
     Raises
     ------
     TrajectoryError
         The file is no DCD file of the layout that LAMMPS writes.
     """
+
+    atom_types: NDArray[np.int64] | None = None
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -63,6 +67,9 @@ class DcdFile:
             raise TrajectoryError(f"{self.path}: cannot be opened: {error.strerror}") from error
         try:
             self._read_header()
+        except OSError as error:
+            self.close()
+            raise TrajectoryError(f"{self.path}: cannot be read: {error.strerror}") from error
         except BaseException:
             self.close()
             raise

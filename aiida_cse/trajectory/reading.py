@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import Self
 
 from aiida_cse.trajectory.dcd import DcdFile
-from aiida_cse.trajectory.frames import Frames
+from aiida_cse.trajectory.dump import DumpFile
+from aiida_cse.trajectory.frames import Frames, TrajectoryError
+from aiida_cse.trajectory.xtc import XtcFile
 
 __all__ = ["TrajectoryFile", "open_trajectory"]
 
 
 class TrajectoryFile(Protocol):
-    """An open trajectory of equally spaced frames, as :class:`~aiida_cse.trajectory.dcd.DcdFile` is one."""
+    """An open trajectory of equally spaced frames, as :class:`~aiida_cse.trajectory.dcd.DcdFile` is one.
+
+    ``frame_steps`` is 0 where the file does not say it. ``atom_types`` (N,) are None where it does not say them.
+    """
 
     path: Path
     natoms: int
@@ -24,6 +32,7 @@ class TrajectoryFile(Protocol):
     frame_steps: int
     leftover_bytes: int
     timestep_fs: float | None
+    atom_types: NDArray[np.int64] | None
 
     @property
     def frame_bytes(self) -> int:
@@ -46,12 +55,25 @@ class TrajectoryFile(Protocol):
     ) -> None: ...
 
 
+#: a reader for each suffix
+_READERS: dict[str, Callable[[Path], TrajectoryFile]] = {
+    ".dcd": DcdFile,
+    ".xtc": XtcFile,
+    ".lammpstrj": DumpFile,
+    ".dump": DumpFile,
+}
+
+
 def open_trajectory(path: str | Path) -> TrajectoryFile:
-    """Open a trajectory.
+    """Open a trajectory, of the format that its suffix says.
 
     Raises
     ------
     TrajectoryError
-        The file cannot be opened or is not of its format.
+        The suffix is none of .dcd, .xtc, .lammpstrj and .dump, the file cannot be opened or is not of its format.
     """
-    return DcdFile(path)
+    path = Path(path)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise TrajectoryError(f"{path}: its suffix is {path.suffix!r}, it must be one of {', '.join(_READERS)}")
+    return reader(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import reduce
 from pathlib import Path
@@ -35,13 +35,14 @@ def reduce_segments(
     *,
     until_step: int | None = None,
     threads: int = 1,
+    checksums: Mapping[str, str] | None = None,
 ) -> State:
     """Reduce the segments of a production.
 
     Parameters
     ----------
     paths
-        LAMMPS DCD files of unwrapped coordinates sorted by atom ID, in the order of time.
+        Files of unwrapped coordinates, in the order of time: DCD sorted by atom ID, XTC, or text dumps of LAMMPS.
     config
         The system, its regions and the sampling.
     previous
@@ -54,6 +55,8 @@ def reduce_segments(
     threads
         How many pieces are reduced at the same time; the state is the same, bit for bit. Never more than there are
         cores for this process.
+    checksums
+        See :func:`~aiida_cse.trajectory.segments.plan_segments`.
 
     Raises
     ------
@@ -63,7 +66,8 @@ def reduce_segments(
     ValueError
         ``previous`` was made with another configuration.
     """
-    return reduce_plan(plan_segments(paths, config, until_step), config, previous, progress, threads=threads)
+    plan = plan_segments(paths, config, until_step, checksums)
+    return reduce_plan(plan, config, previous, progress, threads=threads)
 
 
 def reduce_plan(

@@ -6,11 +6,14 @@ step it is resumed from. So of each segment the frames at or after the first ste
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
+from aiida_cse.trajectory.checksums import check_checksums
 from aiida_cse.trajectory.config import ReductionConfig
 from aiida_cse.trajectory.frames import TrajectoryError
 from aiida_cse.trajectory.reading import TrajectoryFile, open_trajectory
@@ -68,25 +71,33 @@ class _Header:
 
 
 def plan_segments(
-    paths: Sequence[str | Path], config: ReductionConfig, until_step: int | None = None
+    paths: Sequence[str | Path],
+    config: ReductionConfig,
+    until_step: int | None = None,
+    checksums: Mapping[str, str] | None = None,
 ) -> SegmentPlan:
     """Look at the headers of the segments and decide which frames to read.
 
     Parameters
     ----------
     paths
-        DCD files in the order of time.
+        Trajectories in the order of time.
     config
         Settings of the reduction.
     until_step
         Leave out the frames at or after this step.
+    checksums
+        SHA-256 (hexadecimal) that files must have, by their paths as given; files without one are not checked.
 
     Raises
     ------
     TrajectoryError
-        A file is no DCD file or of another system, stride or timestep, or the segments leave a gap or are in the
-        wrong order; names the file and the step.
+        A file is not of its format or of another system, stride, timestep or checksum, or the segments leave a gap
+        or are in the wrong order; names the file and the step.
+    ValueError
+        A checksum is of none of the files.
     """
+    check_checksums(paths, checksums or {})
     headers = [_open(Path(path), config) for path in paths]
     notes = [note for header in headers for note in _notes(header)]
     headers = [header for header in headers if header.frames]
@@ -111,7 +122,13 @@ def _open(path: Path, config: ReductionConfig) -> _Header:
 def _check(file: TrajectoryFile, config: ReductionConfig) -> None:
     if file.natoms != config.natoms:
         raise TrajectoryError(f"{file.path}: has {file.natoms} atoms, the system has {config.natoms}")
-    if file.frame_steps != config.frame_steps:
+    if file.atom_types is not None and not np.array_equal(file.atom_types, config.atom_types):
+        atom = int(np.argmax(file.atom_types != config.atom_types))
+        raise TrajectoryError(
+            f"{file.path}: atom {atom + 1} is of type {file.atom_types[atom]}, in the system it is of type "
+            f"{config.atom_types[atom]}"
+        )
+    if file.frame_steps and file.frame_steps != config.frame_steps:
         raise TrajectoryError(
             f"{file.path}: has a frame every {file.frame_steps} steps, frame_steps is {config.frame_steps}"
         )

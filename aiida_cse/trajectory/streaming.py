@@ -42,10 +42,23 @@ def stream(
     one = _Pass(plan, selection, config)
     for segment in plan.segments:
         with open_trajectory(segment.path) as file:
+            _check_unchanged(file, segment, config)
             for offset, count in _chunks(segment, file, config):
                 one.take(file, segment, offset, count)
                 report(count)
     return one.finish()
+
+
+def _check_unchanged(file: TrajectoryFile, segment: Segment, config: ReductionConfig) -> None:
+    """Refuse a file that is no longer the one that the plan was made of."""
+    first_step = (segment.start - segment.first) * config.frame_steps
+    if file.natoms == config.natoms and file.first_step == first_step:
+        if file.frames >= segment.first + segment.count:
+            return
+        raise TrajectoryError(
+            f"{segment.path}: ends within or after frame {file.frames}; it shrank while it was read"
+        )
+    raise TrajectoryError(f"{segment.path}: was replaced or cut while it was read")
 
 
 def _chunks(segment: Segment, file: TrajectoryFile, config: ReductionConfig) -> list[tuple[int, int]]:
