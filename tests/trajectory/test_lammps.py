@@ -32,6 +32,10 @@ timestep 1.0
 fix ensemble all nvt temp 900 900 50
 dump frames all dcd 5 frames.dcd
 dump_modify frames unwrap yes sort id
+dump text all custom 5 frames.dump id type xu yu zu
+dump_modify text format float %.9g
+dump xtc all xtc 5 frames.xtc
+dump_modify xtc unwrap yes sort id precision 100000
 restart 50 run.*.restart
 thermo 50
 {timer}
@@ -143,12 +147,45 @@ def test_displacements_agree_with_mdanalysis(uninterrupted: Path, config: Reduct
             assert squares == pytest.approx((steps**2).sum(axis=(0, 1)), rel=1e-3)
 
 
-def test_molecules_that_cross_the_boundary_stay_whole(uninterrupted: Path, config: ReductionConfig) -> None:
+def test_a_text_dump_gives_the_same_but_for_the_last_digit(uninterrupted: Path, config: ReductionConfig) -> None:
+    expected = reduce_segments([uninterrupted], config)
+    state = reduce_segments([uninterrupted.with_suffix(".dump")], config)
+    assert (state.first_step, state.last_step) == (0, 400)
+    assert state.centres == pytest.approx(expected.centres, abs=1e-6)
+    difference = np.abs(state.histograms - expected.histograms).sum()
+    assert difference <= 1e-4 * expected.histograms.sum()
+    for rule, track in expected.tracks.items():
+        assert np.array_equal(state.tracks[rule].events, track.events)
+
+
+def test_xtc_gives_the_same_but_for_its_precision(uninterrupted: Path, config: ReductionConfig) -> None:
+    expected = reduce_segments([uninterrupted], config)
+    state = reduce_segments([uninterrupted.with_suffix(".xtc")], config)
+    assert (state.first_step, state.last_step) == (0, 400)
+    assert state.centres == pytest.approx(expected.centres, abs=1e-4)
+    difference = np.abs(state.histograms - expected.histograms).sum()
+    assert difference <= 2e-3 * expected.histograms.sum()
+    assert np.abs(state.region_counts - expected.region_counts).sum() <= 4
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_molecules_that_cross_a_boundary_stay_whole(
+    uninterrupted: Path, config: ReductionConfig, axis: int
+) -> None:
+    length = config.box[axis]
     with DcdFile(uninterrupted) as file:
-        z = file.read(0, file.frames).along(2)
-    molecules = z[:, np.array(config.atom_types) == 4].reshape(len(z), -1, 2)
-    assert (np.abs(molecules[..., 0] - molecules[..., 1]) < 3.0).all()
-    assert (np.abs(molecules) > config.box[2] / 2).any()
+        x = file.read_xyz(0, file.frames).along(axis).astype(np.float64)
+    pairs = x[:, np.array(config.atom_types) == 4].reshape(len(x), -1, 2)
+    assert (np.abs(pairs[..., 0] - pairs[..., 1]) < 3.0).all()
+    low = -length / 2 if axis == 2 else 0.0
+    split = np.floor((pairs - low) / length)
+    assert (split[..., 0] != split[..., 1]).any(), "no molecule lies across this boundary"
+    assert (split != split[0]).any(), "no molecule has crossed this boundary"
+    wrapped = low + (pairs - low) % length
+    assert (np.abs(wrapped[..., 0] - wrapped[..., 1]) > length / 2).any()
+    ions = ions_in_slab(positions_with_mdanalysis(uninterrupted, config), config, "X")[..., axis]
+    steps = np.abs(np.diff(ions, axis=0))
+    assert steps.max() < length / 4
 
 
 def test_a_resumed_run_reduces_to_the_same_state(
