@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-from importlib import resources
 from typing import Any
 
 from aiida import orm
@@ -14,15 +12,20 @@ from aiida_lammps.calculations.raw import LammpsRawCalculation
 
 from aiida_cse.calculations.ports import checked_by, remote_link
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.script import FINAL_DATA, LOG, PROLOGUE, START_RECORD, render_script
+from aiida_cse.lammps.script import FINAL_DATA, LOG, render_script
+from aiida_cse.lammps.segment import (
+    END_RECORD,
+    START_RECORD,
+    job_scripts,
+    text_after,
+    text_before,
+    wall_time_error,
+)
 from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.lammps.system import FILENAMES
 from aiida_cse.validation import nearest
 
 __all__ = ["LammpsStageCalculation"]
-
-#: share of the wall time after which LAMMPS is asked to stop and write a checkpoint
-SOFT_STOP = 0.95
 
 #: keys of `settings`, and what they hold
 SETTINGS = {
@@ -36,7 +39,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
     """Run the stages of a plan with LAMMPS; stop cleanly before the wall time and go on from a checkpoint."""
 
     #: to be raised when the same inputs give another script: AiiDA's cache sees the inputs alone
-    CACHE_VERSION = 1
+    CACHE_VERSION = 2
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -85,7 +88,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
             spec.exit_code(status, label, message=message, invalidates_cache=depends_on_luck)
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        """Write the system, the script and the prologue that picks the checkpoint."""
+        """Write the system, the script, and what takes the folder, picks the checkpoint and cleans up."""
         if "script" in self.inputs:
             return self._keep_log(super().prepare_for_submission(folder))
         plan = JobPlan.model_validate(self.inputs.plan.get_dict())
@@ -114,32 +117,30 @@ class LammpsStageCalculation(LammpsRawCalculation):
             "-log",
             LOG,
             "-nb",
-            "-var",
-            "timeout",
-            _soft_limit(options.get("max_wallclock_seconds")),
             *settings.get("additional_cmdline_params", []),
         ]
-        with folder.open(PROLOGUE, "w", encoding="utf-8") as handle:
-            handle.write(resources.files("aiida_cse.lammps").joinpath(PROLOGUE).read_text(encoding="utf-8"))
+        for name, text in job_scripts().items():
+            with folder.open(name, "w", encoding="utf-8") as handle:
+                handle.write(text)
         info = CalcInfo()
         info.codes_info = [code]
-        latest = "" if plan.latest_checkpoint is None else f" {plan.latest_checkpoint}"
-        info.prepend_text = f"sh {PROLOGUE} {shlex.quote(str(self.inputs.code.get_executable()))}{latest}"
+        info.prepend_text = text_before(
+            str(self.node.uuid),
+            str(self.inputs.code.get_executable()),
+            options.get("max_wallclock_seconds"),
+            plan.latest_checkpoint,
+        )
+        info.append_text = text_after()
         info.local_copy_list = [(system.uuid, FILENAMES[key], FILENAMES[key]) for key in ("data", "forcefield")]
-        info.provenance_exclude_list = [PROLOGUE]
-        info.retrieve_list = [LOG, START_RECORD, *settings.get("additional_retrieve_list", [])]
-        info.retrieve_temporary_list = [FINAL_DATA] if settings.get("keep_system", False) else []
+        info.provenance_exclude_list = list(job_scripts())
+        info.retrieve_list = [LOG, START_RECORD, END_RECORD, *settings.get("additional_retrieve_list", [])]
+        info.retrieve_temporary_list = [
+            options.output_filename,
+            *([FINAL_DATA] if settings.get("keep_system", False) else []),
+        ]
         if "parent_folder" in self.inputs:
             info.remote_symlink_list = [remote_link(self.inputs.parent_folder, "parent")]
         return info
-
-
-def _soft_limit(seconds: int | None) -> str:
-    """Return the LAMMPS timer limit for a wall time, ``hh:mm:ss`` or ``off``."""
-    if not seconds:
-        return "off"
-    limit = max(1, int(SOFT_STOP * seconds))
-    return f"{limit // 3600:02d}:{limit // 60 % 60:02d}:{limit % 60:02d}"
 
 
 def _validate_settings(value: orm.Dict | None, _: Any) -> str | None:
@@ -163,7 +164,14 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
     missing = [key for key in ("system", "plan") if key in ports and key not in value]
     if missing:
         return f"inputs {', '.join(missing)} are missing: give system and plan, or a whole script"
-    return _validate_parent(value)
+    return _validate_parent(value) or _validate_wall_time(value)
+
+
+def _validate_wall_time(value: dict[str, Any]) -> str | None:
+    if "plan" not in value:
+        return None
+    options = value.get("metadata", {}).get("options", {})
+    return wall_time_error(options.get("max_wallclock_seconds"), JobPlan.model_validate(value["plan"].get_dict()))
 
 
 def _validate_parent(value: dict[str, Any]) -> str | None:
@@ -188,11 +196,19 @@ EXIT_CODES = (
     (303, "ERROR_NO_LOG", "LAMMPS wrote no log: see the scheduler's output.", True),
     (310, "ERROR_LAMMPS", "LAMMPS stopped with an error: {error}", True),
     (311, "ERROR_FINAL_SYSTEM", "The final system could not be read: {error}", True),
+    (312, "ERROR_CANNOT_OPEN", "A file or folder could not be opened: {error}", True),
     (320, "ERROR_RESTART_UNREADABLE", "LAMMPS could not read the checkpoint: {error}", True),
     (
         400,
         "ERROR_OUT_OF_WALLTIME",
         "Stopped before the wall time at step {step} of {target}; go on from the checkpoint.",
+        True,
+    ),
+    (
+        403,
+        "ERROR_WALLTIME_TOO_SHORT",
+        "The wall time ended at step {step}, before the first checkpoint: give more time or a smaller "
+        "settings.restart_interval.",
         True,
     ),
     (410, "ERROR_LOST_ATOMS", "Atoms were lost: {error}", True),
@@ -205,4 +221,9 @@ EXIT_CODES = (
         "The run ended without a word at step {step} of {target}; go on from the newest checkpoint.",
         True,
     ),
+    (421, "ERROR_FOLDER_IN_USE", "Another job may still write: {error}", True),
+    (422, "ERROR_OUT_OF_MEMORY", "The memory was used up at step {step} of {target}: {error}", True),
+    (423, "ERROR_SEGMENTATION_FAULT", "LAMMPS crashed at step {step} of {target}: {error}", True),
+    (424, "ERROR_DISK_FULL", "A file could not be written at step {step} of {target}: {error}", True),
+    (425, "ERROR_MPI_ABORT", "MPI ended the run at step {step} of {target}: {error}", True),
 )

@@ -14,20 +14,31 @@ from typing import Any
 
 __all__ = ["LogReport", "RunTable", "StageRecord", "classify_error", "parse_fields", "read_log"]
 
-#: kinds of failure and the words by which LAMMPS tells of them, most specific first
+#: kinds of failure and the words that LAMMPS has for them, most specific first
 ERROR_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("folder_in_use", re.compile(r"folder in use", re.I)),
+    ("disk_full", re.compile(r"no space left|disk quota exceeded|file too large|short write", re.I)),
+    (
+        "out_of_memory",
+        re.compile(r"failed to (re)?allocate|out[ -]of[ -]memory|cannot allocate memory|bad_alloc", re.I),
+    ),
     ("lost_atoms", re.compile(r"Lost atoms|Too many atoms lost", re.I)),
     ("bond_atoms_missing", re.compile(r"(bond|angle|dihedral|improper) atoms? .*missing|bond extent", re.I)),
     ("kspace_out_of_range", re.compile(r"out of range atoms.*(pppm|kspace)", re.I)),
     ("not_a_number", re.compile(r"non-numeric|not a number|\bnan\b", re.I)),
     ("restart_unreadable", re.compile(r"restart file|read_restart", re.I)),
+    ("cannot_open", re.compile(r"cannot open|no such file|permission denied|read-only file system", re.I)),
 )
 
 _YAML_ROW = re.compile(r"^\s*- \[(.*)\]\s*$")
+_BROKEN_ROW = re.compile(r"^[\s\d.,eE+\-\[]+ERROR(: | on proc)")
 _QUOTED = re.compile(r"'([^']*)'")
 _FIELD = re.compile(r"([a-z_]+)=(\S+)")
 _LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps")
 _RESTART = re.compile(r"restart\.(\d+)")
+_GRID = re.compile(r"^(\d+) by (\d+) by (\d+) MPI processor grid$")
+_THREADS = re.compile(r"^using (\d+) OpenMP thread\(s\) per MPI task$")
+_ACCELERATOR = re.compile(r"^(KOKKOS mode|- Using acceleration for|Using .*accelerator)", re.I)
 _KEYWORDS = {"poteng": "pe", "kineng": "ke", "toteng": "etotal", "volume": "vol"}
 _TIMEOUT = "Wall time limit reached"
 
@@ -71,9 +82,14 @@ class StageRecord:
 
 @dataclass
 class LogReport:
-    """All that was found in a log; ``ended`` says that LAMMPS itself ended, wherever the run then was."""
+    """All that was found in a log; ``ended`` says that LAMMPS itself ended, wherever the run then was.
+
+    ``ranks`` is the number of MPI processes; ``accelerated`` is the line that tells of threads or a GPU.
+    """
 
     version: str | None = None
+    ranks: int | None = None
+    accelerated: str | None = None
     tables: list[RunTable] = field(default_factory=list)
     stages: list[StageRecord] = field(default_factory=list)
     restarts: list[str] = field(default_factory=list)
@@ -96,9 +112,21 @@ class LogReport:
         ]
         return max(steps) if steps else None
 
+    def seconds_per_step(self, steps: int = 1) -> float | None:
+        """Return the wall time of ``steps`` steps of the last stage of dynamics; None if it is not known."""
+        for stage in reversed(self.stages):
+            if stage.kind != "minimize" and stage.wall_seconds and stage.steps_run:
+                return stage.wall_seconds / stage.steps_run * steps
+        return None
+
     def reached(self, target: int) -> bool:
-        """Whether the run proved, by its last line, that it reached step ``target`` without an error."""
-        return self.error is None and self.finished_step is not None and self.finished_step >= target
+        """Whether the run proved that it reached step ``target`` without an error.
+
+        The last line of the script says so, and no stage that began says otherwise.
+        """
+        if self.error is not None or self.finished_step is None or self.finished_step < target:
+            return False
+        return all(stage.complete for stage in self.stages) and self.last_step in (None, self.finished_step)
 
     def not_a_number(self) -> tuple[str, int] | None:
         """Return the first column and step with a value that is no finite number, or None."""
@@ -168,6 +196,7 @@ class _Reader:
             ("keywords:", self._yaml_header),
             ("Loop time of", self._loop),
             ("Total wall time:", self._end),
+            ("using ", self._threads),
         )
 
     def feed(self, raw: str) -> None:
@@ -183,8 +212,10 @@ class _Reader:
                 return
         if text.startswith("Step ") or text == "Step":
             self._open(tuple(text.split()), plain=True)
-        elif whole:
+        elif whole and self._table is not None:
             self._row(line)
+        elif whole:
+            self._machine(text.rstrip())
 
     def _open(self, columns: tuple[str, ...], *, plain: bool) -> None:
         stage = self.report.stages[-1].name if self.report.stages and not self.report.stages[-1].ended else None
@@ -198,10 +229,11 @@ class _Reader:
             self.report.tables.append(table)
 
     def _row(self, line: str) -> None:
-        if self._table is None:
-            return
         match = _YAML_ROW.match(line)
-        if match is None and not self._plain:
+        if match is None and _BROKEN_ROW.match(line):
+            # one process died while the first one wrote the row
+            self._error(line[line.index("ERROR") :])
+        if self._table is None or (match is None and not self._plain):
             return
         words = match.group(1).replace(",", " ").split() if match else line.split()
         values = [_number(word) for word in words]
@@ -255,6 +287,18 @@ class _Reader:
                 timestep_fs=_finite(fields.get("timestep_fs", "")),
             )
         )
+
+    def _threads(self, line: str) -> None:
+        match = _THREADS.match(line.rstrip())
+        if match and int(match.group(1)) > 1:
+            self.report.accelerated = self.report.accelerated or line.strip()
+
+    def _machine(self, line: str) -> None:
+        grid = _GRID.match(line)
+        if grid and self.report.ranks is None:
+            self.report.ranks = math.prod(map(int, grid.groups()))
+        elif _ACCELERATOR.match(line):
+            self.report.accelerated = self.report.accelerated or line
 
     def _version(self, line: str) -> None:
         self.report.version = self.report.version or line[len("LAMMPS (") :].split(")", 1)[0]

@@ -1,18 +1,54 @@
 #!/bin/sh
-# Choose the checkpoint from which a job goes on: the newest whole restart file of the run's earlier jobs.
+# Before LAMMPS: take the folder, make sure that no earlier job of the run still writes, choose the checkpoint.
 #
-#   sh prologue.sh LMP [STEP]
+#   CSE_JOB=NAME sh prologue.sh LMP SECONDS [STEP]
 #
-# Files of a later step than STEP are passed over: the run broke after them.
-# Earlier jobs are reached through the link "parent" (and their own "parent", and so on). A file is whole if LAMMPS
-# itself can read its header and body; where LAMMPS does not run without its launcher, if its job's log says that it
-# was written to the end.
-# Writes start.in (what the input script reads) and start.json (what is kept of the choice).
+# Earlier jobs are reached through the link "parent" (and their own "parent", and so on). The checkpoint is the
+# newest whole restart file of all of them; where none can be read, the newest whole data file of the end of a job.
+# Of steps after STEP none is taken: the run broke after them.
+# Writes start.in (what the input script reads) and start.json (what is kept of the choice). A folder that was
+# taken before is left as it is: exit status 75, and LAMMPS must not start.
 set -u
 lmp=$1
-latest=${2:-}
+seconds=$2
+latest=${3:-}
+: "${CSE_JOB:?is not set: the name of the job}"
+. ./lock.sh
+. ./record.sh
 
-whole() { # folder file
+now() {
+    cut -d . -f 1 /proc/uptime 2>/dev/null || date +%s
+}
+began=$(now)
+
+if ! claim "$PPID"; then
+    if [ -d lock ]; then
+        echo "ERROR: folder in use: $(pwd) was taken by a job on $(owner . host)" >&2
+    else
+        echo "ERROR: Cannot open folder: $(pwd) cannot be written to" >&2
+    fi
+    exit 75
+fi
+
+# -- the jobs before ---------------------------------------------------------------------------------------------
+
+folder=parent
+while [ -d "$folder/" ] && settle "$folder"; do
+    # a job that went on made sure of those before it
+    grep -q '^read_' "$folder/start.in" 2>/dev/null && break
+    folder=$folder/parent
+done
+
+# -- the checkpoint ----------------------------------------------------------------------------------------------
+
+# a LAMMPS that needs its launcher may hang without it
+limit=
+command -v timeout >/dev/null 2>&1 && limit='timeout 300'
+runs=no
+[ -d parent/ ] && $limit "$lmp" -h 2>/dev/null | grep -q restart2info && runs=yes
+
+# whether LAMMPS itself can read header and body; where it does not run alone, whether its job says that it wrote them
+is_whole() { # folder file
     [ -s "$1/$2" ] || return 1
     if [ "$runs" = yes ]; then
         $limit "$lmp" -restart2info "$1/$2" -log none >/dev/null 2>&1
@@ -21,36 +57,112 @@ whole() { # folder file
     fi
 }
 
-# a LAMMPS that needs its launcher may hang without it
-limit=
-command -v timeout >/dev/null 2>&1 && limit='timeout 300'
-runs=no
-[ -d parent/ ] && $limit "$lmp" -h 2>/dev/null | grep -q restart2info && runs=yes
+# the checkpoint with which a job did not get as far as its first stage
+refused_by() { # folder
+    grep -q '^ERROR.*restart' "$1/log.lammps" 2>/dev/null || return 0
+    grep -q '^CSE begin=\|^ERROR: no restart file' "$1/log.lammps" && return 0
+    sed -n "s|^ *\"restart\": \"\(.*\)\",\$|$1/\1|p" "$1/start.json" 2>/dev/null
+}
+
+# whether a data file holds as many lines of each kind as it announces
+is_complete() { # data file
+    [ -s "$1" ] && [ -z "$(tail -c 1 "$1")" ] && awk '
+        /^[0-9]+ (atoms|bonds|angles|dihedrals|impropers)$/ { expected[$2] = $1 }
+        /^[A-Z]/ { section = tolower($1); next }
+        NF { seen[section]++ }
+        END {
+            expected["velocities"] = expected["atoms"]
+            for (kind in expected) if (expected[kind] + 0 != seen[kind] + 0) exit 1
+            exit !(expected["atoms"] > 0)
+        }' "$1"
+}
+
+data_step() { # data file
+    sed -n '1s/^LAMMPS data file.*timestep = \([0-9][0-9]*\),.*/\1/p' "$1" 2>/dev/null
+}
+
+is_too_late() { # step
+    [ -n "$latest" ] && [ "$1" -gt "$latest" ]
+}
+
+choose_restart() {
+    folder=parent
+    refused=
+    while [ -d "$folder/" ]; do
+        refused="$refused $(refused_by "$folder") "
+        for step in $(ls "$folder" | sed -n 's/^restart\.\([0-9][0-9]*\)$/\1/p' | sort -rn); do
+            is_too_late "$step" && continue
+            file=$folder/restart.$step
+            case $refused in
+            *" $file "*) ;;
+            *) is_whole "$folder" "restart.$step" && chosen=$file && return 0 ;;
+            esac
+            skipped="$skipped $file"
+        done
+        folder=$folder/parent
+    done
+    # a link that leads nowhere
+    [ -L "$folder" ] && gone=yes
+    return 1
+}
+
+choose_data() {
+    folder=parent
+    while [ -d "$folder/" ]; do
+        file=$folder/final.data
+        step=$(data_step "$file")
+        is_complete "$file" && [ -n "$step" ] && ! is_too_late "$step" && chosen=$file && return 0
+        folder=$folder/parent
+    done
+    return 1
+}
 
 chosen=none
 skipped=
-folder=parent
-while [ -d "$folder/" ] && [ "$chosen" = none ]; do
-    steps=$(ls "$folder" | sed -n 's/^restart\.\([0-9][0-9]*\)$/\1/p' | sort -rn)
-    for step in $steps; do
-        [ -n "$latest" ] && [ "$step" -gt "$latest" ] && continue
-        if whole "$folder" "restart.$step"; then
-            chosen=$folder/restart.$step
-            break
-        fi
-        skipped="$skipped $folder/restart.$step"
-    done
-    folder=$folder/parent
-done
+gone=no
+[ -n "$trouble" ] || choose_restart || choose_data
+
+# -- what LAMMPS reads and what is kept --------------------------------------------------------------------------
+
+give_up() { # reason
+    printf 'print "ERROR: %s"\nquit 1\n' "$1"
+}
+
+{
+    if [ "$seconds" = off ]; then
+        echo 'variable timeout string off'
+    else
+        # of two times cut to whole seconds
+        passed=$(($(now) - began - 1))
+        [ "$passed" -ge 0 ] || passed=0
+        left=$((seconds - passed))
+        [ "$left" -ge 0 ] || left=0
+        printf 'variable timeout string %02d:%02d:%02d\n' $((left / 3600)) $((left / 60 % 60)) $((left % 60))
+    fi
+    if [ -n "$trouble" ]; then
+        give_up "folder in use: $trouble"
+    elif [ "$chosen" = none ] && [ "$gone" = yes ]; then
+        # to start anew would pass for going on
+        give_up 'no restart file: the folder of an earlier job is gone'
+    else
+        case $chosen in
+        none) echo 'read_data system.data' ;;
+        *.data) printf 'read_data %s\nreset_timestep %s\n' "$chosen" "$(data_step "$chosen")" ;;
+        *) echo "read_restart $chosen" ;;
+        esac
+    fi
+} >start.in
 
 digest=
-if [ "$chosen" != none ]; then
-    digest=$(sha256sum "$chosen" | cut -d ' ' -f 1)
-    echo "read_restart $chosen" >start.in
-elif [ -L "$folder" ]; then
-    # to start anew would pass for going on
-    printf 'print "ERROR: no restart file: the folder of an earlier job is gone"\nquit 1\n' >start.in
-else
-    echo 'read_data system.data' >start.in
-fi
-printf '{"restart": "%s", "sha256": "%s", "unreadable": "%s"}\n' "$chosen" "$digest" "${skipped# }" >start.json
+[ "$chosen" = none ] || digest=$(sha256 "$chosen")
+cat >start.json <<RECORD
+{
+ "restart": "$chosen",
+ "sha256": "$digest",
+ "unreadable": "${skipped# }",
+ "lammps_version": "$(version_of "${chosen%/*}")",
+ "ranks": $(ranks_of "${chosen%/*}"),
+ "ended_processes": $(echo $ended | wc -w | tr -d ' '),
+ "host": "$(uname -n)"
+}
+RECORD

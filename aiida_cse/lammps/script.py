@@ -11,12 +11,10 @@ from aiida_cse.lammps.care import NEIGHBOURS, careful_commands, relax_commands, 
 from aiida_cse.lammps.stage import JobPlan, RunSettings, Span, Stage
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, FILENAMES, WALL_MOLECULE
 
-__all__ = ["FINAL_DATA", "LOG", "PROLOGUE", "START_FILE", "START_RECORD", "TRAJECTORY", "render_script"]
+__all__ = ["FINAL_DATA", "LOG", "START_FILE", "TRAJECTORY", "render_script"]
 
-#: written by the prologue of the job: reads the data file, or the restart file to go on from
+#: written by the prologue of the job: the time limit, and the data or restart file to go on from
 START_FILE = "start.in"
-#: the shell script that writes it, beside this module, and its record of what it chose
-PROLOGUE, START_RECORD = "prologue.sh", "start.json"
 #: written by the job itself at every checkpoint: whether its time is up
 CLOCK = "clock.in"
 #: the log of the job
@@ -41,7 +39,7 @@ def render_script(plan: JobPlan) -> str:
     """Return the LAMMPS input script of ``plan``.
 
     The working directory holds the files of a system (:data:`~aiida_cse.lammps.system.FILENAMES`) and
-    :data:`START_FILE`; the variable ``timeout`` (``off`` or hh:mm:ss) comes from the command line.
+    :data:`START_FILE`, which sets the variable ``timeout`` (``off`` or hh:mm:ss).
     """
     blocks = [_opening(plan)]
     for span in plan.spans:
@@ -201,15 +199,16 @@ def _runs(span: Span, end: int, plan: JobPlan) -> list[str]:
 
 
 def _run(span: Span, upto: int, end: int, settings: RunSettings) -> str:
-    """Run to step ``upto`` of a stage that ends at ``end``; to be exact, in runs from checkpoint to checkpoint.
+    """Run to step ``upto`` of a stage that ends at ``end``, from checkpoint to checkpoint.
+
+    After each one, those that are old are pruned, and the clock is looked at.
 
     A job that goes on from a checkpoint sets up anew: LAMMPS wraps the atoms, builds neighbour lists, fits the
     k-space mesh to the box and takes the temperature from the velocities, where a run that does not stop has it
-    from the thermostat, which may differ in the last bit. So the run that does not stop sets up there as well.
+    from the thermostat, which may differ in the last bit. So where a run is to be exact, the one that does not
+    stop sets up at every checkpoint as well.
     """
-    run = f"run {upto} upto start {span.start} stop {span.end}"
-    if not settings.exact:
-        return run
+    set_up = "" if settings.exact else "pre no "
     oldest = KEPT_CHECKPOINTS * settings.restart_interval
     commands = (
         f"""if "$(step) < {end}" then "print 'CSE restart=restart.$(step:%.0f)'" """,
@@ -221,7 +220,8 @@ def _run(span: Span, upto: int, end: int, settings: RunSettings) -> str:
         "if ${expired} then 'timer timeout 0' ",
     )
     quoted = (f'"""{command}"""' for command in commands)
-    return " ".join([run, f"post no every {settings.restart_interval}", *quoted])
+    run = f"run {upto} upto start {span.start} stop {span.end} {set_up}post no every {settings.restart_interval}"
+    return " ".join([run, *quoted])
 
 
 def _velocities(span: Span, group: str, seed: int) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,48 @@ from aiida.parsers import Parser
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.log import LogReport, read_log, summarize_stage
+from aiida_cse.lammps.outcome import Outcome, diagnose, judge
 from aiida_cse.lammps.production import PRODUCTION
-from aiida_cse.lammps.script import FINAL_DATA, LOG, START_RECORD
+from aiida_cse.lammps.script import FINAL_DATA, LOG
+from aiida_cse.lammps.segment import (
+    END_RECORD,
+    START_RECORD,
+    EndRecord,
+    StartRecord,
+    read_record,
+    why_not_exact,
+)
 from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.lammps.system import Phase
 
 __all__ = ["LammpsStageParser"]
 
-#: kind of error in the log -> label of the exit code
-EXIT_CODE_OF_ERROR = {
+#: kind of outcome -> label of the exit code
+EXIT_CODE_OF_OUTCOME = {
+    "folder_in_use": "ERROR_FOLDER_IN_USE",
+    "disk_full": "ERROR_DISK_FULL",
+    "out_of_memory": "ERROR_OUT_OF_MEMORY",
     "lost_atoms": "ERROR_LOST_ATOMS",
     "bond_atoms_missing": "ERROR_BOND_ATOMS_MISSING",
     "kspace_out_of_range": "ERROR_KSPACE_OUT_OF_RANGE",
     "not_a_number": "ERROR_NOT_A_NUMBER",
     "restart_unreadable": "ERROR_RESTART_UNREADABLE",
+    "cannot_open": "ERROR_CANNOT_OPEN",
     "other": "ERROR_LAMMPS",
+    "timed_out": "ERROR_OUT_OF_WALLTIME",
+    "too_slow": "ERROR_WALLTIME_TOO_SHORT",
+    "time_limit": "ERROR_INTERRUPTED",
+    "segmentation_fault": "ERROR_SEGMENTATION_FAULT",
+    "mpi_abort": "ERROR_MPI_ABORT",
+    "interrupted": "ERROR_INTERRUPTED",
 }
+#: kinds of which the scheduler, where it says something itself, knows more
+OF_THE_MACHINE = ("interrupted", "time_limit", "out_of_memory", "segmentation_fault", "mpi_abort")
+#: exit code of aiida-core: the scheduler ended the job at its wall time
+OUT_OF_WALLTIME = 120
+
+#: bytes at the end of the job's output that are looked at
+_TAIL = 2**16
 
 
 class LammpsStageParser(Parser):
@@ -39,25 +65,27 @@ class LammpsStageParser(Parser):
 
     def parse(self, retrieved_temporary_folder: str | None = None, **_: Any) -> ExitCode | None:
         """Attach the outputs and return the exit code; a killed run is never a success."""
+        said = list(self._said(retrieved_temporary_folder))
         if LOG not in self.retrieved.base.repository.list_object_names():
-            return self._failure("ERROR_NO_LOG")
+            return self._without_log(said)
         with (
             self.retrieved.base.repository.open(LOG, "rb") as handle,
             io.TextIOWrapper(handle, encoding="utf-8", errors="replace") as lines,
         ):
             report = read_log(lines)
         if "plan" not in self.node.inputs:
-            return self._script_outcome(report)
+            self.out("results", orm.Dict({"error": report.error, "lammps_version": report.version}))
+            return self._exit_code(judge(report, None, said), report, "the end of the script")
         plan = JobPlan.model_validate(self.node.inputs.plan.get_dict())
-        self.out("results", orm.Dict(self._results(report, plan)))
+        outcome = judge(report, plan.target_step, said)
+        self.out("results", orm.Dict(self._results(report, plan, outcome)))
         if any(table.rows for table in report.tables):
             self.out("thermo", thermo_arrays(report))
-        failure = self._outcome(report, plan)
-        if failure is not None:
-            return failure
+        if outcome is not None:
+            return self._exit_code(outcome, report, plan.target_step)
         return self._final_system(plan, retrieved_temporary_folder)
 
-    def _results(self, report: LogReport, plan: JobPlan) -> dict[str, Any]:
+    def _results(self, report: LogReport, plan: JobPlan, outcome: Outcome | None) -> dict[str, Any]:
         stages = [summarize_stage(record, report.tables) for record in report.stages]
         wall = [stage["wall_seconds"] for stage in stages if stage["wall_seconds"] is not None]
         speeds = [stage["ns_per_day"] for stage in stages if stage["ns_per_day"]]
@@ -65,51 +93,73 @@ class LammpsStageParser(Parser):
             "step": report.finished_step if report.finished_step is not None else report.last_step,
             "first_step": report.stages[0].first_step if report.stages else None,
             "target_step": plan.target_step,
-            "complete": report.reached(plan.target_step),
+            "complete": outcome is None,
             "timed_out": report.timed_out,
-            "error": report.error,
+            "error": outcome.error or None if outcome else None,
             "stages": stages,
             "wall_seconds": sum(wall),
             "ns_per_day": speeds[-1] if speeds else None,
+            "seconds_per_checkpoint": report.seconds_per_step(plan.settings.restart_interval),
             "lammps_version": report.version,
+            "ranks": report.ranks,
             "warnings": report.warnings[:20],
-            **self._start_record(),
+            **self._start_record(report, plan),
         }
 
-    def _start_record(self) -> dict[str, Any]:
-        """Return which checkpoint the job went on from, as its prologue wrote it down."""
+    def _start_record(self, report: LogReport, plan: JobPlan) -> dict[str, Any]:
+        """Return from where the job went on and what it left, as it wrote that down itself."""
+        start = self._record(StartRecord, START_RECORD)
+        end = self._record(EndRecord, END_RECORD)
+        reason = why_not_exact(start, report, plan)
+        return {
+            "restart_file": start.restart if start else None,
+            "restart_sha256": start.sha256 if start else None,
+            "restart_unreadable": start.unreadable.split() if start else [],
+            "ended_processes": start.ended_processes if start else 0,
+            "exact": reason is None,
+            "exact_reason": reason,
+            "host": start.host if start else None,
+            "files": {name: file.model_dump() for name, file in end.files.items()} if end else {},
+        }
+
+    def _record(self, model: type[Any], name: str) -> Any:
         try:
-            record = json.loads(self.retrieved.base.repository.get_object_content(START_RECORD, "r"))
-        except (FileNotFoundError, ValueError):
-            return {}
-        if not isinstance(record, dict):
-            return {}
-        return {"restart_file": record.get("restart"), "restart_sha256": record.get("sha256")}
-
-    def _outcome(self, report: LogReport, plan: JobPlan) -> ExitCode | None:
-        """Return the exit code of a run that did not reach its target, None if it did."""
-        if report.error is not None:
-            label = EXIT_CODE_OF_ERROR[report.error_kind or "other"]
-            return self._code(label, error=report.error)
-        broken = report.not_a_number()
-        if broken is not None:
-            return self._code("ERROR_NOT_A_NUMBER", error=f"{broken[0]} at step {broken[1]}")
-        if report.reached(plan.target_step):
+            return read_record(model, self.retrieved.base.repository.get_object_content(name, "rb"))
+        except FileNotFoundError:
             return None
-        where = {"step": report.last_step, "target": plan.target_step}
-        if report.timed_out:
-            return self._code("ERROR_OUT_OF_WALLTIME", **where)
-        return self._failure("ERROR_INTERRUPTED", **where)
 
-    def _script_outcome(self, report: LogReport) -> ExitCode | None:
-        """Judge a script of the user's own: of it can be known whether LAMMPS complained or did not end."""
-        self.out("results", orm.Dict({"error": report.error, "lammps_version": report.version}))
-        if report.error is not None:
-            return self._code(EXIT_CODE_OF_ERROR[report.error_kind or "other"], error=report.error)
-        where = {"step": report.last_step, "target": "the end of the script"}
-        if report.timed_out:
-            return self._code("ERROR_OUT_OF_WALLTIME", **where)
-        return None if report.ended else self._failure("ERROR_INTERRUPTED", **where)
+    def _said(self, folder: str | None) -> Iterator[str]:
+        """Yield how LAMMPS ended, and the last lines that shell, launcher and LAMMPS wrote beside the log."""
+        end = self._record(EndRecord, END_RECORD)
+        if end is not None and end.signal is not None:
+            yield f"exit status {end.status}: {end.signal}"
+        try:
+            errors = self.retrieved.base.repository.get_object_content(
+                self.node.get_option("scheduler_stderr") or "_scheduler-stderr.txt", "rb"
+            )
+        except FileNotFoundError:
+            errors = b""
+        output = Path(folder or ".") / (self.node.get_option("output_filename") or "lammps.out")
+        for content in (errors[-_TAIL:], tail(output)):
+            yield from content.decode("utf-8", errors="replace").splitlines()
+
+    def _without_log(self, said: list[str]) -> ExitCode:
+        outcome = diagnose(said)
+        if outcome is None or outcome.kind in OF_THE_MACHINE:
+            return self._failure("ERROR_NO_LOG")
+        return self._code(EXIT_CODE_OF_OUTCOME[outcome.kind], error=outcome.error, step=0, target="its last step")
+
+    def _exit_code(self, outcome: Outcome | None, report: LogReport, target: int | str) -> ExitCode | None:
+        """Return the exit code of a run that failed, None of one that did not."""
+        if outcome is None:
+            return None
+        kind = outcome.kind
+        killed = kind in OF_THE_MACHINE and self.node.exit_status == OUT_OF_WALLTIME
+        if (killed or kind == "time_limit") and not report.restarts:
+            kind = "too_slow"
+        label = EXIT_CODE_OF_OUTCOME[kind]
+        fields = {"error": outcome.error, "step": report.last_step, "target": target}
+        return self._failure(label, **fields) if kind in OF_THE_MACHINE else self._code(label, **fields)
 
     def _code(self, label: str, **fields: Any) -> ExitCode:
         code: ExitCode = self.exit_codes[label]
@@ -132,6 +182,17 @@ class LammpsStageParser(Parser):
             return self._code("ERROR_FINAL_SYSTEM", error=str(error))
         self.out("system", CseSystemData(system))
         return None
+
+
+def tail(path: Path) -> bytes:
+    """Return the end of a file, nothing if there is none."""
+    try:
+        with path.open("rb") as handle:
+            handle.seek(0, io.SEEK_END)
+            handle.seek(max(0, handle.tell() - _TAIL))
+            return handle.read()
+    except OSError:
+        return b""
 
 
 def _phase(plan: JobPlan) -> Phase | None:

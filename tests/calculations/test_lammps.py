@@ -1,7 +1,7 @@
 """The LAMMPS job: what it uploads, how it is called, what comes back, and what it refuses."""
 
 import io
-from importlib import resources
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from aiida.plugins import CalculationFactory
 from aiida_cse.calculations.lammps import LammpsStageCalculation
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.script import render_script
+from aiida_cse.lammps.segment import job_scripts
 from aiida_cse.lammps.stage import JobPlan
 from tests.calculations.conftest import Prepare
 from tests.nodes import system_node
@@ -37,47 +38,57 @@ def test_the_entry_point() -> None:
     assert CalculationFactory("cse.lammps") is LammpsStageCalculation
 
 
-def test_script_system_and_prologue_are_uploaded(prepare: Prepare, inputs: dict[str, Any]) -> None:
+def test_script_system_and_what_is_around_lammps_are_uploaded(prepare: Prepare, inputs: dict[str, Any]) -> None:
     info, files = prepare("cse.lammps", **inputs)
-    assert set(files) == {"input.in", "prologue.sh"}
-    assert files["input.in"] == render_script(JobPlan.model_validate(PLAN))
-    assert files["prologue.sh"] == resources.files("aiida_cse.lammps").joinpath("prologue.sh").read_text()
+    scripts = job_scripts()
+    assert set(scripts) == {"prologue.sh", "epilogue.sh", "lock.sh", "record.sh"}
+    assert files == {"input.in": render_script(JobPlan.model_validate(PLAN))} | scripts
     uuid = inputs["system"].uuid
     assert info.local_copy_list == [(uuid, "system.data", "system.data"), (uuid, "forcefield.in", "forcefield.in")]
-    assert info.provenance_exclude_list == ["prologue.sh"], "the script stays with the node, the prologue is ours"
-    assert info.prepend_text == f"sh prologue.sh {inputs['code'].get_executable()}"
-    later, _ = prepare("cse.lammps", **inputs | {"plan": PLAN | {"latest_checkpoint": 300}})
-    assert later.prepend_text == f"sh prologue.sh {inputs['code'].get_executable()} 300"
+    assert set(info.provenance_exclude_list) == set(scripts), (
+        "the input stays with the node, what is ours does not"
+    )
+    assert info.append_text == "CSE_STATUS=$?\nunset CSE_JOB\nsh epilogue.sh $CSE_STATUS"
     assert not info.remote_symlink_list
 
 
-@pytest.mark.parametrize(
-    ("seconds", "limit"),
-    [(None, "off"), (1, "00:00:01"), (3600, "00:57:00"), (100_000, "26:23:20"), (400_000, "105:33:20")],
-)
+@pytest.mark.parametrize(("seconds", "limit"), [(None, "off"), (1, "1"), (3600, "3420"), (100_000, "95000")])
 def test_lammps_is_asked_to_stop_before_the_wall_time(
     prepare: Prepare, inputs: dict[str, Any], seconds: int | None, limit: str
 ) -> None:
     options = {} if seconds is None else option(max_wallclock_seconds=seconds)
     info, _ = prepare("cse.lammps", **inputs, **options)
+    name, prologue = info.prepend_text.splitlines()
+    assert re.fullmatch("export CSE_JOB=[0-9a-f-]{36}", name)
+    executable = inputs["code"].get_executable()
+    assert prologue == f"sh prologue.sh {executable} {limit} || exit 75"
+    later, _ = prepare("cse.lammps", **inputs | {"plan": PLAN | {"latest_checkpoint": 300}}, **options)
+    assert later.prepend_text.endswith(f"\nsh prologue.sh {executable} {limit} 300 || exit 75")
     (code,) = info.codes_info
-    assert code.cmdline_params == ["-in", "input.in", "-log", "log.lammps", "-nb", "-var", "timeout", limit]
+    assert code.cmdline_params == ["-in", "input.in", "-log", "log.lammps", "-nb"]
     assert code.code_uuid == inputs["code"].uuid
     assert code.stdout_name == "lammps.out"
 
 
+def test_a_wall_time_that_no_machine_can_keep_is_refused(prepare: Prepare, inputs: dict[str, Any]) -> None:
+    stage = PLAN["stages"][0] | {"duration_ps": 10_000}
+    plan = {"stages": [stage], "settings": {"restart_interval": 1_000_000}}
+    with pytest.raises(ValueError, match="max_wallclock_seconds = 5: no machine makes the 1000000 steps"):
+        prepare("cse.lammps", **(inputs | {"plan": plan}), **option(max_wallclock_seconds=5))
+
+
 def test_what_is_retrieved(prepare: Prepare, inputs: dict[str, Any]) -> None:
     info, _ = prepare("cse.lammps", **inputs)
-    assert info.retrieve_list == ["log.lammps", "start.json"]
-    assert info.retrieve_temporary_list == []
+    assert info.retrieve_list == ["log.lammps", "start.json", "end.json"]
+    assert info.retrieve_temporary_list == ["lammps.out"], "it repeats the log: for the parser alone"
     settings = {
         "keep_system": True,
         "additional_retrieve_list": ["restart.500"],
         "additional_cmdline_params": ["-sf", "gpu"],
     }
     info, _ = prepare("cse.lammps", **inputs, settings=orm.Dict(settings))
-    assert info.retrieve_list == ["log.lammps", "start.json", "restart.500"]
-    assert info.retrieve_temporary_list == ["final.data"]
+    assert info.retrieve_list == ["log.lammps", "start.json", "end.json", "restart.500"]
+    assert info.retrieve_temporary_list == ["lammps.out", "final.data"]
     assert info.codes_info[0].cmdline_params[-2:] == ["-sf", "gpu"]
 
 

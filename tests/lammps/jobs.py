@@ -1,18 +1,27 @@
-"""Jobs of the real program as the CalcJob runs them: a folder, a link to its parent, prologue, LAMMPS."""
+"""Jobs of the real program as the CalcJob runs them: a folder, a link to its parent, and the job's script."""
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import subprocess
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.log import LogReport, read_log
-from aiida_cse.lammps.script import FINAL_DATA, LOG, PROLOGUE, START_RECORD, render_script
+from aiida_cse.lammps.script import FINAL_DATA, LOG, render_script
+from aiida_cse.lammps.segment import (
+    END_RECORD,
+    START_RECORD,
+    EndRecord,
+    StartRecord,
+    job_scripts,
+    read_record,
+    text_after,
+    text_before,
+)
 from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.lammps.system import System
 
@@ -23,7 +32,7 @@ class Job:
 
     folder: Path
     lmp: Path
-    latest: tuple[str, ...] = ()
+    latest: int | None = None
 
     @classmethod
     def prepare(cls, folder: Path, lmp: Path, system: System, plan: JobPlan, parent: Job | None = None) -> Job:
@@ -31,30 +40,36 @@ class Job:
         folder.mkdir(parents=True)
         system.write(folder)
         (folder / "input.in").write_text(render_script(plan))
-        prologue = resources.files("aiida_cse.lammps").joinpath(PROLOGUE).read_text()
-        (folder / PROLOGUE).write_text(prologue)
+        for name, text in job_scripts().items():
+            (folder / name).write_text(text)
         if parent is not None:
             (folder / "parent").symlink_to(parent.folder)
-        return cls(folder, lmp, () if plan.latest_checkpoint is None else (str(plan.latest_checkpoint),))
+        return cls(folder, lmp, plan.latest_checkpoint)
 
-    def choose_checkpoint(self) -> dict[str, str]:
-        """Run the prologue and return what it chose."""
-        subprocess.run(["sh", PROLOGUE, self.lmp, *self.latest], cwd=self.folder, check=True, timeout=60)
-        record: dict[str, str] = json.loads((self.folder / START_RECORD).read_text())
-        return record
+    @property
+    def name(self) -> str:
+        """The name that the job's processes carry."""
+        return str(self.folder.resolve()).replace("/", "-")
 
-    def start(self, timeout: str = "off") -> subprocess.Popen[bytes]:
-        """Choose the checkpoint and start LAMMPS in a process group of its own."""
-        self.choose_checkpoint()
-        command = [self.lmp, "-in", "input.in", "-log", LOG, "-nb", "-var", "timeout", timeout]
-        with (self.folder / "lammps.out").open("wb") as output:
-            return subprocess.Popen(
-                command, cwd=self.folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
+    def choose_checkpoint(self) -> StartRecord:
+        """Run the prologue alone and return what it chose; the folder is then taken."""
+        # not the last command of its shell: of a script that has ended, the folder's owner does not live
+        script = f"{text_before(self.name, str(self.lmp), None, self.latest)}\ntrue"
+        subprocess.run(["bash", "-c", script], cwd=self.folder, check=True, timeout=60)
+        return self.started_from
 
-    def run(self, timeout: str = "off") -> Job:
+    def start(self, limit: int | None = None, launcher: str = "") -> subprocess.Popen[bytes]:
+        """Run the job's script in a process group of its own; ``limit`` is that of LAMMPS' timer in seconds."""
+        before = text_before(self.name, str(self.lmp), None, self.latest)
+        if limit is not None:
+            before = before.replace(" off", f" {limit}")
+        lammps = f"{launcher} {shlex.quote(str(self.lmp))} -in input.in -log {LOG} -nb > lammps.out"
+        (self.folder / "job.sh").write_text(f"exec 2> stderr.txt\n{before}\n{lammps}\n{text_after()}\n")
+        return subprocess.Popen(["bash", "job.sh"], cwd=self.folder, start_new_session=True)
+
+    def run(self, limit: int | None = None, launcher: str = "") -> Job:
         """Run to the end of the script, whatever becomes of it."""
-        process = self.start(timeout)
+        process = self.start(limit, launcher)
         try:
             process.wait(timeout=120)
         finally:
@@ -62,6 +77,25 @@ class Job:
                 os.killpg(process.pid, 9)
                 process.wait()
         return self
+
+    @property
+    def started_from(self) -> StartRecord:
+        """What the prologue wrote down."""
+        record = read_record(StartRecord, (self.folder / START_RECORD).read_bytes())
+        assert record is not None
+        return record
+
+    @property
+    def left(self) -> EndRecord:
+        """What the epilogue wrote down."""
+        record = read_record(EndRecord, (self.folder / END_RECORD).read_bytes())
+        assert record is not None
+        return record
+
+    @property
+    def stderr(self) -> str:
+        """What the job's script wrote to the standard error."""
+        return (self.folder / "stderr.txt").read_text()
 
     @property
     def report(self) -> LogReport:

@@ -86,7 +86,7 @@ def finished(folder: Path) -> Path:
 
 def timed_out(folder: Path) -> Path:
     system, job = crystal_and_molecules(), plan(MINIMIZE, LONG, cutoff=10.0, restart_interval=500)
-    return Job.prepare(folder, LMP, system, job).run("00:00:01").folder
+    return Job.prepare(folder, LMP, system, job).run(limit=1).folder
 
 
 def killed(folder: Path) -> Path:
@@ -143,7 +143,7 @@ def restart_unreadable(folder: Path) -> Path:
     job = Job.prepare(folder / "later", LMP, crystal_and_molecules(), plan(HEAT), parent)
     whole = parent.checkpoints()[-1].read_bytes()
     (job.folder / "restart.200").write_bytes(whole[:-4])
-    (job.folder / "start.in").write_text("read_restart restart.200\n")
+    (job.folder / "start.in").write_text("variable timeout string off\nread_restart restart.200\n")
     return _lammps(job.folder)
 
 
@@ -168,7 +168,7 @@ def columns(folder: Path) -> Path:
 
 
 def _lammps(folder: Path) -> Path:
-    command = [LMP, "-in", "input.in", "-log", LOG, "-nb", "-var", "timeout", "off"]
+    command = [LMP, "-in", "input.in", "-log", LOG, "-nb"]
     subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, timeout=60, check=False)
     return folder
 

@@ -183,4 +183,4 @@ def test_checkpoints_after_a_step_are_passed_over(system: System, lmp: Path, tmp
     for latest, chosen in ((None, "parent/restart.200"), (199, "parent/restart.150"), (99, "none")):
         job = plan(NVT).model_copy(update={"latest_checkpoint": latest})
         later = Job.prepare(tmp_path / f"before_{latest}", lmp, system, job, done)
-        assert later.choose_checkpoint()["restart"] == chosen
+        assert later.choose_checkpoint().restart == chosen

@@ -97,9 +97,8 @@ def test_every_checkpoint_leads_to_the_same_end(step: int, system: System, lmp: 
     for checkpoint in whole.checkpoints():
         if int(checkpoint.suffix[1:]) != step:
             checkpoint.unlink()
-    resumed = Job.prepare(tmp_path / "resumed", lmp, system, job, whole)
-    assert resumed.choose_checkpoint()["restart"] == f"parent/restart.{step}"
-    resumed.run()
+    resumed = Job.prepare(tmp_path / "resumed", lmp, system, job, whole).run()
+    assert resumed.started_from.restart == f"parent/restart.{step}"
     assert_identical(whole.final, resumed.final)
 
 
@@ -108,7 +107,7 @@ def test_a_run_that_the_wall_time_stopped_goes_on_as_if_nothing_had_been(
     stage: dict[str, Any], system: System, lmp: Path, tmp_path: Path
 ) -> None:
     settings = {"cutoff": 9.0, "restart_interval": 200}
-    cut = Job.prepare(tmp_path / "cut", lmp, system, plan(MINIMIZE, stage, **settings)).run("00:00:01")
+    cut = Job.prepare(tmp_path / "cut", lmp, system, plan(MINIMIZE, stage, **settings)).run(limit=1)
     assert cut.report.timed_out
     stopped = cut.report.finished_step
     assert stopped is not None
@@ -169,7 +168,7 @@ def test_a_job_that_is_done_does_nothing_more(system: System, lmp: Path, tmp_pat
 
 
 def test_a_minimisation_without_time_is_not_done(system: System, lmp: Path, tmp_path: Path) -> None:
-    cut = Job.prepare(tmp_path / "cut", lmp, system, plan(MINIMIZE)).run("00:00:00")
+    cut = Job.prepare(tmp_path / "cut", lmp, system, plan(MINIMIZE)).run(limit=0)
     assert cut.report.timed_out
     assert cut.report.finished_step == 0
     assert not cut.report.reached(1)
@@ -182,7 +181,7 @@ def test_without_exactness_a_run_still_stops_in_time_and_goes_on(
     system: System, lmp: Path, tmp_path: Path
 ) -> None:
     settings = {"cutoff": 9.0, "restart_interval": 200, "exact": False}
-    cut = Job.prepare(tmp_path / "cut", lmp, system, plan(NVT, **settings)).run("00:00:01")
+    cut = Job.prepare(tmp_path / "cut", lmp, system, plan(NVT, **settings)).run(limit=1)
     stopped = cut.report.finished_step
     assert cut.report.timed_out
     assert stopped is not None
@@ -230,10 +229,9 @@ def test_a_segment_without_the_one_before_does_not_begin_anew(system: System, lm
     emptied = Job.prepare(tmp_path / "first", lmp, system, plan(NVT, stop=200)).run()
     for checkpoint in emptied.checkpoints():
         checkpoint.unlink()
+    (emptied.folder / FINAL_DATA).unlink()
     second = plan(NVT, stop=300).model_copy(update={"resume_step": 200})
-    job = Job.prepare(tmp_path / "second", lmp, system, second, emptied)
-    job.choose_checkpoint()
-    job.run()
+    job = Job.prepare(tmp_path / "second", lmp, system, second, emptied).run()
     assert job.report.error == "ERROR: no restart file of step 200 or later to go on from"
     assert job.report.finished_step is None
 
@@ -254,41 +252,43 @@ def test_the_newest_checkpoint_is_taken_by_its_number(earlier: Job, system: Syst
     os.utime(earlier.folder / "restart.50")
     job = later(earlier, system)
     digest = hashlib.sha256((earlier.folder / "restart.200").read_bytes()).hexdigest()
-    assert job.choose_checkpoint() == {"restart": "parent/restart.200", "sha256": digest, "unreadable": ""}
-    assert (job.folder / START_FILE).read_text() == "read_restart parent/restart.200\n"
+    chosen = job.choose_checkpoint()
+    assert (chosen.restart, chosen.sha256, chosen.unreadable) == ("parent/restart.200", digest, "")
+    assert (chosen.lammps_version, chosen.ranks) == (earlier.report.version, 1)
+    assert (job.folder / START_FILE).read_text() == (
+        "variable timeout string off\nread_restart parent/restart.200\n"
+    )
 
 
 def test_what_is_not_whole_is_passed_over(earlier: Job, system: System) -> None:
     newest, second = earlier.folder / "restart.200", earlier.folder / "restart.150"
     newest.write_bytes(newest.read_bytes()[:-4])
     second.write_bytes(b"")
-    job = later(earlier, system)
+    job = later(earlier, system).run()
     digest = hashlib.sha256((earlier.folder / "restart.100").read_bytes()).hexdigest()
-    assert job.choose_checkpoint() == {
-        "restart": "parent/restart.100",
-        "sha256": digest,
-        "unreadable": "parent/restart.200 parent/restart.150",
-    }
-    assert job.run().report.reached(300)
+    assert (job.started_from.restart, job.started_from.sha256) == ("parent/restart.100", digest)
+    assert job.started_from.unreadable == "parent/restart.200 parent/restart.150"
+    assert job.report.reached(300)
 
 
 def test_where_lammps_does_not_run_alone_the_log_has_to_do(earlier: Job, system: System) -> None:
     log = earlier.folder / "log.lammps"
     log.write_text(log.read_text().replace("CSE restart=restart.200\n", ""))
     job = later(earlier, system)
-    assert Job(job.folder, Path("/bin/false")).choose_checkpoint()["restart"] == "parent/restart.150"
+    assert Job(job.folder, Path("/bin/false")).choose_checkpoint().restart == "parent/restart.150"
 
 
 def test_checkpoints_of_the_jobs_before_are_found(earlier: Job, system: System) -> None:
     between = later(earlier, system, "between")
     job = later(between, system)
-    assert job.choose_checkpoint()["restart"] == "parent/parent/restart.200"
+    assert job.choose_checkpoint().restart == "parent/parent/restart.200"
 
 
 def test_without_an_earlier_job_the_run_begins(system: System, lmp: Path, tmp_path: Path) -> None:
     job = Job.prepare(tmp_path / "first", lmp, system, plan(NVT, stop=100))
-    assert job.choose_checkpoint() == {"restart": "none", "sha256": "", "unreadable": ""}
-    assert (job.folder / START_FILE).read_text() == "read_data system.data\n"
+    chosen = job.choose_checkpoint()
+    assert (chosen.restart, chosen.sha256, chosen.unreadable, chosen.ranks) == ("none", "", "", None)
+    assert (job.folder / START_FILE).read_text() == "variable timeout string off\nread_data system.data\n"
 
 
 def test_after_a_job_without_checkpoints_the_run_begins(system: System, lmp: Path, tmp_path: Path) -> None:
@@ -301,8 +301,8 @@ def test_after_a_job_without_checkpoints_the_run_begins(system: System, lmp: Pat
 def test_a_folder_that_is_gone_is_no_reason_to_begin_anew(earlier: Job, system: System) -> None:
     job = later(earlier, system)
     earlier.folder.rename(earlier.folder.with_name("purged"))
-    assert job.choose_checkpoint()["restart"] == "none"
     report = job.run().report
+    assert job.started_from.restart == "none"
     assert report.error == "ERROR: no restart file: the folder of an earlier job is gone"
     assert report.error_kind == "restart_unreadable"
     assert later(job, system, "after").run().report.error == report.error, "nor for the job after it"

@@ -16,7 +16,8 @@ INHERITED = (CalcJob, WorkChain, BaseRestartWorkChain, LammpsRawCalculation)
 #: of the calcfunctions, which have no specification to declare them in
 FUNCTIONS = {CANNOT_CUT, CANNOT_ASSEMBLE, CANNOT_ANALYSE, CANNOT_EXTRAPOLATE}
 #: where it depends on time, machine or luck whether it is met again
-LUCK = {303, 310, 311, 320, 330, 331, 334, 335, 400, 410, 411, 412, 413, 420}
+LUCK = {303, 310, 311, 312, 320, 330, 331, 334, 335, 400, 403}
+LUCK |= {410, 411, 412, 413, 420, 421, 422, 423, 424, 425}
 
 
 def processes() -> dict[str, type[Process]]:

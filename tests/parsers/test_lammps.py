@@ -18,7 +18,23 @@ from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
-START = '{"restart": "parent/restart.300", "sha256": "abc", "unreadable": ""}\n'
+VERSION = "22 Jul 2025 - Update 4"
+START = {
+    "restart": "parent/restart.300",
+    "sha256": "abc",
+    "unreadable": "parent/restart.400 parent/restart.350",
+    "lammps_version": VERSION,
+    "ranks": 1,
+    "ended_processes": 2,
+    "host": "node1",
+}
+END = {
+    "status": 0,
+    "host": "node1",
+    "lammps_version": VERSION,
+    "ranks": 1,
+    "files": {"trajectory.dcd": {"sha256": "def", "bytes": 5}, "restart.401": {"sha256": "123", "bytes": 7}},
+}
 
 
 def inputs(*stages: dict[str, Any], **settings: Any) -> dict[str, orm.Data]:
@@ -37,7 +53,13 @@ FINISHED = (MINIMIZE, HEAT, RELAX)
 
 def test_a_finished_run(parse: Parse) -> None:
     exit_code, outputs = parse(
-        "cse.lammps", inputs(*FINISHED), retrieved={"log.lammps": log("finished"), "start.json": START}
+        "cse.lammps",
+        inputs(*FINISHED),
+        retrieved={
+            "log.lammps": log("finished"),
+            "start.json": json.dumps(START),
+            "end.json": json.dumps(END),
+        },
     )
     assert exit_code is None
     assert set(outputs) == {"results", "thermo"}
@@ -51,6 +73,28 @@ def test_a_finished_run(parse: Parse) -> None:
     assert results["ns_per_day"] == results["stages"][-1]["ns_per_day"] > 0
     assert results["error"] is None
     assert (results["restart_file"], results["restart_sha256"]) == ("parent/restart.300", "abc")
+    assert results["restart_unreadable"] == ["parent/restart.400", "parent/restart.350"]
+    assert (results["ended_processes"], results["host"], results["ranks"]) == (2, "node1", 1)
+    assert (results["exact"], results["exact_reason"]) == (True, None)
+    assert results["files"] == END["files"]
+    relax = results["stages"][-1]
+    assert results["seconds_per_checkpoint"] == pytest.approx(relax["wall_seconds"] * 50 / 200)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"restart": "parent/final.data"}, "no restart file could be read: it went on from parent/final.data"),
+        ({"lammps_version": "2 Aug 2023"}, "the checkpoint is of LAMMPS 2 Aug 2023, the job ran with 22 Jul 2025"),
+        ({"ranks": 64}, "the checkpoint was written by 64 MPI processes, the job ran with 1"),
+    ],
+)
+def test_where_a_run_is_not_exact_it_is_said(parse: Parse, change: dict[str, Any], words: str) -> None:
+    files: dict[str, str | bytes] = {"log.lammps": log("finished"), "start.json": json.dumps(START | change)}
+    exit_code, outputs = parse("cse.lammps", inputs(*FINISHED), retrieved=files)
+    assert exit_code is None
+    assert outputs["results"]["exact"] is False
+    assert words in outputs["results"]["exact_reason"]
 
 
 def test_thermo_is_one_series_per_column(parse: Parse) -> None:
@@ -202,12 +246,93 @@ def test_a_log_of_another_plan_is_not_finished(parse: Parse) -> None:
     assert exit_code.status == 420
 
 
-@pytest.mark.parametrize("record", ["", "{", "[1]", b"\x00\xff"])
-def test_a_damaged_record_of_the_start_does_no_harm(parse: Parse, record: str | bytes) -> None:
-    files: dict[str, str | bytes] = {"log.lammps": log("finished"), "start.json": record}
+@pytest.mark.parametrize("record", ["", "{", "[1]", b"\x00\xff", '{"restart": 5}'])
+def test_damaged_records_do_no_harm(parse: Parse, record: str | bytes) -> None:
+    files = {"log.lammps": log("finished"), "start.json": record, "end.json": record}
     exit_code, outputs = parse("cse.lammps", inputs(*FINISHED), retrieved=files)
     assert exit_code is None
-    assert "restart_file" not in outputs["results"].get_dict()
+    results = outputs["results"]
+    assert (results["restart_file"], results["files"]) == (None, {})
+    assert results["exact"] is True
+
+
+# -- what the machine said of a run that ended without a word ---------------------------------------------------
+
+SAID = [
+    ("slurmstepd: error: Detected 1 oom_kill event in StepId=12.0.", 422),
+    ("terminate called after throwing an instance of 'std::bad_alloc'", 422),
+    ("ERROR on proc 3: Failed to allocate 1234567890 bytes for array atom:x", 422),
+    ("_aiidasubmit.sh: line 24: 4711 Segmentation fault      (core dumped) 'lmp'", 423),
+    ("[n01:812] *** Process received signal ***\n[n01:812] Signal: Segmentation fault (11)", 423),
+    ("YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Segmentation fault (signal 11)", 423),
+    ("cp: error writing 'x': No space left on device", 424),
+    ("forrtl: Disk quota exceeded", 424),
+    ("_aiidasubmit.sh: line 24: 99 File size limit exceeded(core dumped) 'lmp'", 424),
+    ("MPI_ABORT was invoked on rank 0 in communicator MPI_COMM_WORLD", 425),
+    ("=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES", 425),
+    ("Fatal error in internal_Isend: Other MPI error", 425),
+    ("ERROR: folder in use: /scratch/a was taken by a job on n01", 421),
+    ("ERROR: Cannot open folder: /scratch/a cannot be written to", 312),
+    ("=   BAD TERMINATION OF ONE\nTERMINATED WITH THE EXIT STRING: Killed (signal 9)", 420),
+    ("mpirun noticed that process rank 0 with PID 1 on node n01 exited on signal 15 (Terminated).", 420),
+    ("slurmstepd: error: *** JOB 7 ON n01 CANCELLED AT 2025-01-01 DUE TO TIME LIMIT ***", 420),
+    ("ERROR: Unable to locate a modulefile for 'lammps'", 420),
+    ("Killed\nls: cannot access 'x': No such file or directory", 420),
+]
+
+
+@pytest.mark.parametrize(("words", "status"), SAID)
+@pytest.mark.parametrize("where", ["_scheduler-stderr.txt", "lammps.out"])
+def test_words_of_the_machine(parse: Parse, words: str, status: int, where: str) -> None:
+    files: dict[str, str | bytes] = {"log.lammps": log("killed")}
+    temporary: dict[str, str | bytes] = {}
+    (files if where.startswith("_") else temporary)[where] = f"some\n{words}\nmore\n"
+    if temporary:
+        temporary = {"job.out": temporary["lammps.out"]}
+    exit_code, outputs = parse("cse.lammps", inputs(MINIMIZE, LONG), retrieved=files, temporary=temporary)
+    assert exit_code is not None
+    assert exit_code.status == status
+    assert exit_code.invalidates_cache
+    assert outputs["results"]["complete"] is False
+
+
+@pytest.mark.parametrize(("status", "code"), [(139, 423), (245, 423), (231, 424), (247, 420), (1, 420)])
+def test_the_signal_that_ended_lammps(parse: Parse, status: int, code: int) -> None:
+    """As a shell tells of it and, from 256 down, the wrapper in Python."""
+    files: dict[str, str | bytes] = {"log.lammps": log("killed"), "end.json": json.dumps(END | {"status": status})}
+    exit_code, _ = parse("cse.lammps", inputs(MINIMIZE, LONG), retrieved=files)
+    assert exit_code is not None
+    assert exit_code.status == code
+
+
+def test_of_a_run_that_is_complete_mpi_may_say_what_it_likes(parse: Parse) -> None:
+    said = "\n".join(words for words, _ in SAID)
+    files: dict[str, str | bytes] = {"log.lammps": log("finished"), "_scheduler-stderr.txt": said}
+    exit_code, _ = parse("cse.lammps", inputs(*FINISHED), retrieved=files, temporary={"job.out": said})
+    assert exit_code is None
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [("ERROR: folder in use: x", 421), ("ERROR: Cannot open folder: x", 312), ("lmp: not found", 303)],
+)
+def test_without_a_log_the_shell_may_know_why(parse: Parse, words: str, status: int) -> None:
+    exit_code, _ = parse("cse.lammps", inputs(HEAT), retrieved={"_scheduler-stderr.txt": words})
+    assert exit_code is not None
+    assert exit_code.status == status
+
+
+@pytest.mark.parametrize("scheduler", [(120, "The job ran out of walltime."), None])
+def test_a_wall_time_that_ends_before_the_first_checkpoint(
+    parse: Parse, scheduler: tuple[int, str] | None
+) -> None:
+    text = log("killed").split(b"CSE restart=")[0]
+    said = "" if scheduler else "JOB 7 ON n01 CANCELLED AT 2025-01-01 DUE TO TIME LIMIT"
+    files: dict[str, str | bytes] = {"log.lammps": text, "_scheduler-stderr.txt": said}
+    exit_code, _ = parse("cse.lammps", inputs(MINIMIZE, LONG), retrieved=files, scheduler=scheduler)
+    assert exit_code is not None
+    assert exit_code.status == 403
+    assert "before the first checkpoint: give more time" in exit_code.message
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -215,9 +340,9 @@ def test_a_damaged_record_of_the_start_does_no_harm(parse: Parse, record: str | 
 def test_whatever_the_end_of_the_log_it_is_parsed(parse: Parse, length: int, tail: bytes) -> None:
     text = log("finished")[:length] + tail
     exit_code, outputs = parse("cse.lammps", inputs(*FINISHED), retrieved={"log.lammps": text})
-    complete = b"CSE finished step=401 timeout=0\n" in text
+    complete = exit_code is None
     assert outputs["results"]["complete"] == complete
-    assert (exit_code is None) == complete
+    assert not complete or b"CSE finished step=401 timeout=0\n" in text
     json.dumps(outputs["results"].get_dict(), allow_nan=False)
 
 
