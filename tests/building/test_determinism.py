@@ -1,0 +1,13 @@
+"""A recipe and its seeds are the system, to the bit, whichever Python builds it."""
+
+import pytest
+
+from benchmarks.build import main
+
+
+@pytest.mark.parametrize("recipe", ["llzo-peo-litfsi-demo", "ga-llzo-peo-litfsi-demo"])
+def test_two_pythons_build_the_same_bits(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--recipe", recipe]) == 0
+    *_, verdict = capsys.readouterr().out.splitlines()
+    assert verdict.startswith(f"{recipe}: ")
+    assert verdict.endswith("same bits, neutral")
