@@ -82,30 +82,30 @@ def kelvin_from_joule(values: ArrayLike) -> float | Floats:
 
 
 @overload
-def vibrational_frequency(force_constant: float, mass: float) -> float: ...
+def vibrational_frequency(k_J_per_A2: float, mass_kg: float) -> float: ...  # noqa: N803 - J is a unit
 @overload
-def vibrational_frequency(force_constant: ArrayLike, mass: ArrayLike) -> Floats: ...
-def vibrational_frequency(force_constant: ArrayLike, mass: ArrayLike) -> float | Floats:
+def vibrational_frequency(k_J_per_A2: ArrayLike, mass_kg: ArrayLike) -> Floats: ...  # noqa: N803 - likewise
+def vibrational_frequency(k_J_per_A2: ArrayLike, mass_kg: ArrayLike) -> float | Floats:  # noqa: N803 - likewise
     """Return ν = √(k / (2 π² m)), s⁻¹: eq 8.
 
     Parameters
     ----------
-    force_constant
+    k_J_per_A2
         k of F(z) = k (z − z₀)², J/Å², without the factor ½ of a spring constant.
-    mass
-        kg.
+    mass_kg
+        m, kg.
 
     Raises
     ------
     ValueError
         An argument is not above zero, the two do not broadcast, or ν is too large for a number.
     """
-    k = checks.positive_values("force_constant", force_constant)
-    m = checks.positive_values("mass", mass)
-    checks.broadcast(force_constant=k, mass=m)
+    k = checks.positive_values("k_J_per_A2", k_J_per_A2)
+    m = checks.positive_values("mass_kg", mass_kg)
+    checks.broadcast(k_J_per_A2=k, mass_kg=m)
     with np.errstate(over="ignore"):
         frequency = np.sqrt(k * _SQUARE_ANGSTROM / m / (2 * np.pi**2))
-    return checks.representable("frequency from force_constant and mass", frequency)
+    return checks.representable("frequency from k_J_per_A2 and mass_kg", frequency)
 
 
 @overload

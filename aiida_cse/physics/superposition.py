@@ -121,8 +121,8 @@ class _Curve:
 
 def shift_between(
     z: ArrayLike,
-    hot: ArrayLike,
-    cold: ArrayLike,
+    F_hot: ArrayLike,  # noqa: N803 - the name of the quantity, as everyone writes it
+    F_cold: ArrayLike,  # noqa: N803 - likewise
     *,
     window: Window | None = None,
     max_shift: float = 2.0,
@@ -144,7 +144,7 @@ def shift_between(
     ----------
     z
         (bins,) ascending, equally spaced centres of the bins, Å.
-    hot, cold
+    F_hot, F_cold
         (bins,) F / k_B in K; NaN where it is not known.
     window
         Lowest and highest z of the hot curve that counts, Å; everywhere by default.
@@ -166,8 +166,8 @@ def shift_between(
     reach = checks.positive("max_shift", max_shift)
     # without any error both curves are taken to scatter alike, by as much as the residuals will say
     unknown = 1.0 if error_hot is None and error_cold is None else 0.0
-    target = _known("hot", places, hot, error_hot, unknown)
-    movable = _known("cold", places, cold, error_cold, unknown)
+    target = _known("F_hot", places, F_hot, "error_hot", error_hot, unknown)
+    movable = _known("F_cold", places, F_cold, "error_cold", error_cold, unknown)
     width = float(places[1] - places[0])
     if window is not None:
         low, high = _bounds(window)
@@ -179,15 +179,17 @@ def shift_between(
     return _shift(dz, difference, scatter_known=not unknown)
 
 
-def _known(name: str, z: Floats, curve: ArrayLike, error: ArrayLike | None, otherwise: float) -> _Known:
+def _known(
+    name: str, z: Floats, curve: ArrayLike, error_name: str, error: ArrayLike | None, otherwise: float
+) -> _Known:
     """Return the known bins of a curve; their variance is ``otherwise`` where no error is given."""
     values = _bins_or_nan(name, curve, len(z))
     known = ~np.isnan(values)
     variances = np.full(len(z), otherwise)
     if error is not None:
-        errors = _bins_or_nan(f"error_{name}", error, len(z))
+        errors = _bins_or_nan(error_name, error, len(z))
         known &= ~np.isnan(errors)
-        checks.positive_values(f"error_{name}", errors[known])
+        checks.positive_values(error_name, errors[known])
         variances = errors**2
     return _Known(z, values, variances)[known]
 
@@ -231,16 +233,16 @@ def _best(target: _Known, curve: _Curve, candidates: Floats) -> tuple[float, _Di
     enough = shared >= max(_FEWEST_BINS, shared.max() / 2)
     if not enough.any():
         raise ValueError(
-            f"hot and cold have at most {shared.max()} common known bins in the window, at least {_FEWEST_BINS} "
-            f"are needed"
+            f"F_hot and F_cold have at most {shared.max()} common known bins in the window, at least "
+            f"{_FEWEST_BINS} are needed"
         )
     misfits = [one.misfit if far else np.inf for one, far in zip(tried, enough, strict=True)]
     first = int(np.argmin(misfits))
     if np.ptp(tried[first].slopes) <= _STRAIGHT * np.abs(tried[first].slopes).max() + curve.rounding:
-        raise ValueError("cold is a straight line where it overlaps with hot: dz and df cannot be told apart")
+        raise ValueError("F_cold is a straight line where it overlaps with F_hot: dz and df cannot be told apart")
     if first in (0, len(candidates) - 1) or not (enough[first - 1] and enough[first + 1]):
         raise ValueError(
-            f"the best shift, {candidates[first]:g} Å, lies at the edge of what hot and cold allow within "
+            f"the best shift, {candidates[first]:g} Å, lies at the edge of what F_hot and F_cold allow within "
             f"max_shift {candidates[-1]:g} Å"
         )
     return _refine(target, curve, float(candidates[first - 1]), float(candidates[first + 1]))
@@ -251,7 +253,7 @@ def _refine(target: _Known, curve: _Curve, low: float, high: float) -> tuple[flo
     lasting = target[_difference(target, curve, low)[1] & _difference(target, curve, high)[1]]
     if len(lasting.z) < _FEWEST_BINS:
         raise ValueError(
-            f"hot and cold have {len(lasting.z)} common known bins around the best shift, at least "
+            f"F_hot and F_cold have {len(lasting.z)} common known bins around the best shift, at least "
             f"{_FEWEST_BINS} are needed"
         )
     found = optimize.minimize_scalar(
@@ -273,7 +275,7 @@ def _shift(dz: float, difference: _Difference, *, scatter_known: bool) -> Shift:
     noisy = weights @ (difference.slopes - mean) ** 2
     true = noisy - scatter * (weights @ difference.slope_variances)
     if true <= 0:
-        raise ValueError("cold has no more curvature than its noise has: dz and df cannot be told apart")
+        raise ValueError("F_cold has no more curvature than its noise has: dz and df cannot be told apart")
     variance = scatter * noisy / true**2
     return Shift(
         dz=dz,

@@ -131,7 +131,7 @@ def test_the_interval_holds_the_value_and_widens(
 GOOD_CALLS = {
     joule_from_kelvin: {"values": 1.0},
     kelvin_from_joule: {"values": 1.0},
-    vibrational_frequency: {"force_constant": 5.1e-21, "mass": LITHIUM},
+    vibrational_frequency: {"k_J_per_A2": 5.1e-21, "mass_kg": LITHIUM},
     transition_rate: {"barrier": 7700.0, "frequency": 1.5e12, "temperature": 700.0, "kappa": 0.05},
     expected_transitions: {"rate": 2.5e7, "ions": 15.0, "time": 380e-9},
 }
@@ -159,8 +159,8 @@ def test_anything_gives_an_ordered_interval_or_is_named(call: tuple[str, dict[st
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda: vibrational_frequency(-1.0, LITHIUM), "force_constant is -1, it must be above zero"),
-        (lambda: vibrational_frequency(1.0, [LITHIUM, 0.0]), r"mass\[1\] is 0, it must be above zero"),
+        (lambda: vibrational_frequency(-1.0, LITHIUM), "k_J_per_A2 is -1, it must be above zero"),
+        (lambda: vibrational_frequency(1.0, [LITHIUM, 0.0]), r"mass_kg\[1\] is 0, it must be above zero"),
         (lambda: transition_rate(np.nan, 1e12, 700), "barrier is nan, it must be finite"),
         (lambda: transition_rate(7700, 0.0, 700), "frequency is 0, it must be above zero"),
         (lambda: transition_rate(7700, 1e12, -5), "temperature is -5, it must be above zero"),

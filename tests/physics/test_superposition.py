@@ -40,7 +40,7 @@ def test_any_shift_comes_back(dz: float, df: float) -> None:
     assert found.df == pytest.approx(df, abs=1.0)
 
 
-@pytest.mark.parametrize("noise", [30.0, 100.0])
+@pytest.mark.parametrize("noise", [10.0, 30.0, 100.0])
 @pytest.mark.parametrize("given_errors", [True, False])
 @pytest.mark.parametrize("dz", [0.1, 0.2])
 def test_errors_are_those_of_the_noise(noise: float, given_errors: bool, dz: float) -> None:
@@ -90,8 +90,8 @@ def test_swapping_the_curves_turns_the_shift_round() -> None:
 
 GOOD: dict[str, Any] = {
     "z": np.arange(20.0),
-    "hot": np.cos(np.arange(20.0)) * 100,
-    "cold": np.cos(np.arange(20.0) + 0.5) * 100,
+    "F_hot": np.cos(np.arange(20.0)) * 100,
+    "F_cold": np.cos(np.arange(20.0) + 0.5) * 100,
     "window": (2.0, 17.0),
     "max_shift": 1.5,
     "error_hot": np.ones(20),
@@ -115,21 +115,21 @@ def test_anything_is_superposed_or_named(call: tuple[str, dict[str, Any]]) -> No
     ("changed", "match"),
     [
         ({"z": np.arange(20.0) ** 2}, "z must be ascending and equally spaced"),
-        ({"hot": np.zeros(19)}, r"hot has the shape \(19,\), z has 20 bins"),
-        ({"cold": np.full(20, np.inf)}, "cold is infinite or above"),
-        ({"cold": np.full(20, np.nan)}, "hot and cold have at most 0 common known bins"),
-        ({"hot": np.where(np.arange(20) % 3, np.nan, 1.0)}, "hot and cold have at most 5 common known bins"),
+        ({"F_hot": np.zeros(19)}, r"F_hot has the shape \(19,\), z has 20 bins"),
+        ({"F_cold": np.full(20, np.inf)}, "F_cold is infinite or above"),
+        ({"F_cold": np.full(20, np.nan)}, "F_hot and F_cold have at most 0 common known bins"),
+        ({"F_hot": np.where(np.arange(20) % 3, np.nan, 1.0)}, "F_hot and F_cold have at most 5 common known bins"),
         ({"window": (5.0, 8.0)}, "at most 4 common known bins in the window, at least 6 are needed"),
         ({"window": (8.0, 5.0)}, r"window is \(8.0, 5.0\), it must be a lowest and a highest z"),
         ({"max_shift": 0.0}, "max_shift is 0.0"),
         ({"error_hot": np.zeros(20)}, r"error_hot\[0\] is 0, it must be above zero"),
-        ({"cold": np.arange(20.0)}, "cold is a straight line"),
-        ({"cold": np.full(20, 500.0)}, "cold is a straight line"),
+        ({"F_cold": np.arange(20.0)}, "F_cold is a straight line"),
+        ({"F_cold": np.full(20, 500.0)}, "F_cold is a straight line"),
         (
             {"max_shift": 0.2},
-            "the best shift, -?0.2 Å, lies at the edge of what hot and cold allow within max_shift",
+            "the best shift, -?0.2 Å, lies at the edge of what F_hot and F_cold allow within max_shift",
         ),
-        ({"error_cold": np.full(20, 1e4)}, "cold has no more curvature than its noise has"),
+        ({"error_cold": np.full(20, 1e4)}, "F_cold has no more curvature than its noise has"),
     ],
 )
 def test_bad_input_is_named(changed: dict[str, Any], match: str) -> None:
