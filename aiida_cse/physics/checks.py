@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "at_least",
     "broadcast",
     "centres",
     "count",
     "count_between",
     "counts_array",
+    "distinct_names",
     "finite",
     "finite_array",
     "finite_values",
@@ -26,8 +28,15 @@ __all__ = [
     "probability",
     "real_values",
     "representable",
+    "series",
+    "whole_counts",
     "whole_values",
 ]
+
+#: whole numbers up to this one are exact as floats; nothing that is counted comes near
+_LARGEST_COUNT: Final = 2**53
+#: values up to this size can be squared and summed
+_LARGEST_IN_SERIES: Final = 1e100
 
 
 def finite(name: str, value: float) -> float:
@@ -51,6 +60,13 @@ def nonnegative(name: str, value: float) -> float:
     return float(value)
 
 
+def at_least(name: str, value: float, least: float) -> float:
+    """Return ``value``, a finite number of at least ``least``."""
+    if not (_is_finite(value) and value >= least):
+        raise ValueError(f"{name} is {value!r}, it must be a finite number of at least {least:g}")
+    return float(value)
+
+
 def probability(name: str, value: float) -> float:
     """Return ``value``, a number between 0 and 1, both excluded."""
     if not (_is_finite(value) and 0 < value < 1):
@@ -58,10 +74,12 @@ def probability(name: str, value: float) -> float:
     return float(value)
 
 
-def count(name: str, value: float) -> int:
-    """Return ``value``, a whole number of at least zero."""
-    if not (_is_finite(value) and value >= 0 and value == int(value)):
-        raise ValueError(f"{name} is {value!r}, it must be a whole number of at least zero")
+def count(name: str, value: float, least: int = 0) -> int:
+    """Return ``value``, a whole number of at least ``least`` that is exact as a float."""
+    if not (_is_finite(value) and value >= least and value == int(value)):
+        raise ValueError(f"{name} is {value!r}, it must be a whole number of at least {least or 'zero'}")
+    if value > _LARGEST_COUNT:
+        raise ValueError(f"{name} is {value!r}, it must be at most {_LARGEST_COUNT}")
     return int(value)
 
 
@@ -70,6 +88,15 @@ def one_of(name: str, value: str, choices: Collection[str]) -> str:
     if not (isinstance(value, str) and value in choices):
         raise ValueError(f"{name} is {value!r}, it must be one of {', '.join(choices)}")
     return value
+
+
+def distinct_names(name: str, values: Collection[str]) -> tuple[str, ...]:
+    """Return ``values``, texts that differ from each other, as a tuple."""
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{name} is {values!r}, it must be a tuple of names")
+    if len(set(values)) < len(values):
+        raise ValueError(f"{name} is {values!r}, its names must differ")
+    return tuple(values)
 
 
 def count_between(name: str, value: float, low: int, high: int) -> int:
@@ -82,7 +109,11 @@ def count_between(name: str, value: float, low: int, high: int) -> int:
 def real_values(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """Return ``values``, numbers of any shape, as float64; NaN and infinite ones pass."""
     try:
-        return np.asarray(values, dtype=np.float64)
+        array = np.asarray(values)
+        # numpy would read a number from a text, and drop the imaginary part
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"{values!r} is of type {array.dtype}")
+        return np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be numbers: {error}") from error
 
@@ -135,6 +166,13 @@ def finite_array(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -
     return finite_values(name, array)
 
 
+def series(name: str, values: ArrayLike, *, ndim: int = 1, minimum: int = 1) -> NDArray[np.float64]:
+    """Return ``values`` as float64 like :func:`finite_array`, none of them too large to be squared and summed."""
+    array = finite_array(name, values, ndim=ndim, minimum=minimum)
+    within = np.abs(array) <= _LARGEST_IN_SERIES
+    return _require(name, array, within, f"its size must be at most {_LARGEST_IN_SERIES:g}")
+
+
 def counts_array(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -> NDArray[Any]:
     """Return ``values`` as an array of counts: finite and nowhere negative."""
     array = finite_array(name, values, ndim=ndim, minimum=minimum)
@@ -144,7 +182,8 @@ def counts_array(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -
 def whole_counts(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -> NDArray[Any]:
     """Return ``values`` as float64 array of counts: whole numbers of at least zero."""
     array = counts_array(name, values, ndim=ndim, minimum=minimum)
-    return _require(name, array, array == np.floor(array), "a count must be a whole number")
+    array = _require(name, array, array == np.floor(array), "a count must be a whole number")
+    return _require(name, array, array <= _LARGEST_COUNT, f"a count must be at most {_LARGEST_COUNT}")
 
 
 def centres(name: str, values: ArrayLike, minimum: int = 2) -> NDArray[np.float64]:
@@ -158,6 +197,9 @@ def centres(name: str, values: ArrayLike, minimum: int = 2) -> NDArray[np.float6
 
 
 def _is_finite(value: object) -> bool:
+    # an array of one value is no number, though Python takes it for one
+    if isinstance(value, np.ndarray) and value.ndim:
+        return False
     try:
         return math.isfinite(value)  # type: ignore[arg-type]
     except (TypeError, OverflowError):

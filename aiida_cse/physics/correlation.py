@@ -56,8 +56,8 @@ def tfsi_lithium_correlation(lithium: ArrayLike, tfsi: ArrayLike, level: float =
     additional Li. Successive frames are not independent, so N frames count as N / g samples.
 
     For the slope, g is the larger one of two. The variance of a slope is that of the mean of x e, deviation of Li
-    times residual, so that g of this product is right for long series (Bartlett, J. R. Stat. Soc. Suppl. 8, 27,
-    1946; Newey and West, Econometrica 55, 703, 1987). In short ones it comes out too small, and g of the residuals
+    times residual, so that g of this product is right for long series (Bartlett, J. R. Stat. Soc. 98, 536,
+    1935; Newey and West, Econometrica 55, 703, 1987). In short ones it comes out too small, and g of the residuals
     takes its place, which is the limit for a Li that changes slowly. Then at least 95 % of the intervals at 95 %
     hold the true slope in autoregressive series with some 15 samples and more, and 90 % with 8.
 

@@ -58,8 +58,8 @@ def poisson_lower(count: float, level: float = 0.95) -> float:
         As :func:`poisson_interval`.
     """
     events = checks.count("count", count)
-    tail = 1 - checks.probability("level", level)
-    return float(stats.chi2.ppf(tail, 2 * events) / 2) if events else 0.0
+    chance = checks.probability("level", level)
+    return float(stats.chi2.isf(chance, 2 * events) / 2) if events else 0.0
 
 
 def rate_interval(count: float, exposure: float, level: float = 0.95) -> tuple[float, float]:
@@ -77,7 +77,7 @@ def rate_interval(count: float, exposure: float, level: float = 0.95) -> tuple[f
     """
     span = checks.positive("exposure", exposure)
     low, high = poisson_interval(count, level)
-    return low / span, high / span
+    return low / span, checks.finite("upper bound, count over exposure,", high / span)
 
 
 def rate_ratio_interval(

@@ -33,6 +33,8 @@ __all__ = [
     "statistical_inefficiency",
 ]
 
+#: frames from which on the search for the equilibration time is worth it; a shorter series is taken as a whole
+_FEWEST_TO_SEARCH = 8
 #: origins that the search for the equilibration time tries
 _ORIGINS = 100
 #: blocks, up to twice as many, whose means show the slow correlation; shorter ones keep flicker that hides it
@@ -109,7 +111,7 @@ def statistical_inefficiency(series: ArrayLike) -> float:
     ValueError
         The series is empty or not finite.
     """
-    values = checks.finite_array("series", series, ndim=1)
+    values = checks.series("series", series)
     if np.ptp(values) == 0 or len(values) < 4:
         return float(len(values))
     lags = np.arange(1, len(values) - 1)
@@ -143,17 +145,17 @@ def populations(
     Raises
     ------
     ValueError
-        The counts are empty or not finite, the names are not one per column, ``blocks`` is below 1, or
-        ``level`` is not between 0 and 1.
+        The counts are empty or not finite, the names are not one per column and all different, ``blocks`` is
+        no whole number of at least 1, or ``level`` is not between 0 and 1.
     """
-    table = np.asarray(counts, dtype=np.float64)
-    table = checks.finite_array("counts", table[:, None] if table.ndim == 1 else table, ndim=2)
-    if table.shape[1] != len(names):
-        raise ValueError(f"names has {len(names)} entries, counts has {table.shape[1]} columns")
-    if blocks < 1:
-        raise ValueError(f"blocks is {blocks}, it must be at least 1")
+    table = checks.real_values("counts", counts)
+    table = checks.series("counts", table[:, None] if table.ndim == 1 else table, ndim=2)
+    columns = checks.distinct_names("names", names)
+    if table.shape[1] != len(columns):
+        raise ValueError(f"names has {len(columns)} entries, counts has {table.shape[1]} columns")
+    parts = checks.count("blocks", blocks, least=1)
     checks.probability("level", level)
-    return {name: _population(column, blocks, level) for name, column in zip(names, table.T, strict=True)}
+    return {name: _population(column, parts, level) for name, column in zip(columns, table.T, strict=True)}
 
 
 def detect_equilibration(series: ArrayLike) -> EquilibrationTime:
@@ -164,9 +166,10 @@ def detect_equilibration(series: ArrayLike) -> EquilibrationTime:
     ValueError
         The series is empty or not finite.
     """
-    values = checks.finite_array("series", series, ndim=1)
-    if np.ptp(values) == 0 or len(values) < 8:
-        return EquilibrationTime(0, statistical_inefficiency(values), len(values) / max(len(values), 1))
+    values = checks.series("series", series)
+    if np.ptp(values) == 0 or len(values) < _FEWEST_TO_SEARCH:
+        inefficiency = statistical_inefficiency(values)
+        return EquilibrationTime(0, inefficiency, len(values) / inefficiency)
     with _timeseries() as timeseries:
         start, inefficiency, samples = timeseries.detect_equilibration(
             values, nskip=max(1, len(values) // _ORIGINS)
@@ -188,20 +191,22 @@ def drift_test(series: ArrayLike) -> Drift:
     ValueError
         The series has fewer than 4 values or is not finite.
     """
-    values = checks.finite_array("series", series, ndim=1, minimum=4)
+    values = checks.series("series", series, minimum=4)
+    size = float(np.abs(values).max()) or 1.0
+    values = values / size
     frames = np.arange(len(values)) - (len(values) - 1) / 2
     spread = float(frames @ frames)
     slope = float(frames @ values) / spread
     residuals = values - values.mean() - slope * frames
     samples = len(values) / statistical_inefficiency(residuals)
-    if np.ptp(residuals) <= _ROUNDING * np.abs(values).max():
-        return Drift(slope, 0.0, 1.0 if slope == 0 else 0.0, samples, len(values) - 2)
+    if np.ptp(residuals) <= _ROUNDING:
+        return Drift(slope * size, 0.0, 1.0 if slope == 0 else 0.0, samples, len(values) - 2)
     blocks = _block_means(residuals, _BLOCKS)
     freedom = _slow_terms(blocks, len(blocks) - 2)
     independent = float(np.sqrt(residuals @ residuals / (len(values) - 2) / spread))
     error = max(_error_of_the_slope(blocks, freedom) * len(blocks) / len(values), independent)
     p_value = 2 * float(stats.t.sf(abs(slope) / error, freedom))
-    return Drift(slope, error, p_value, samples, freedom)
+    return Drift(slope * size, error * size, p_value, samples, freedom)
 
 
 def _population(series: NDArray[np.float64], blocks: int, level: float) -> Population:
@@ -226,7 +231,9 @@ def _autocorrelation(series: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the normalised autocorrelation C(t) of a series that changes, for t = 0 … N − 1."""
     size = len(series)
     # as many zeros as values keep the ends of the series from meeting
-    transform = fft.rfft(series - series.mean(), n=fft.next_fast_len(2 * size, real=True))
+    deviations = series - series.mean()
+    # in units of the largest one their squares are numbers, however small they are
+    transform = fft.rfft(deviations / np.abs(deviations).max(), n=fft.next_fast_len(2 * size, real=True))
     products = fft.irfft(np.abs(transform) ** 2, n=fft.next_fast_len(2 * size, real=True))[:size]
     covariance = products / np.arange(size, 0, -1)
     return np.asarray(covariance / covariance[0], dtype=np.float64)

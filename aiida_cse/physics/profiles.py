@@ -71,17 +71,19 @@ def density_profile(
     Raises
     ------
     ValueError
-        A count is negative, a number is not above zero, or the blocks have other bins than ``counts``.
+        A count is negative, a volume is not above zero, a number of frames is no whole number of at least 1, the
+        blocks have other bins than ``counts`` or come without ``block_frames``, or a density is too large.
     """
-    table = checks.counts_array("counts", counts, ndim=1)
+    table = _counts("counts", counts, ndim=1)
     volume = checks.positive("bin_volume", bin_volume)
-    density = table / (checks.positive("frames", frames) * volume)
+    density = _per_volume("density from counts and bin_volume", table / checks.count("frames", frames, 1), volume)
     error = np.full(len(table), np.nan)
     if block_counts is not None:
         blocks = _blocks(block_counts, len(table))
-        length = checks.positive("block_frames", block_frames or 0)
+        length = checks.count("block_frames", 0 if block_frames is None else block_frames, 1)
         if len(blocks) > 1:
-            error = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)) / (length * volume)
+            scatter = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)) / length
+            error = _per_volume("error of the density from block_counts and bin_volume", scatter, volume)
     return DensityProfile(density, error)
 
 
@@ -115,7 +117,7 @@ def free_energy_profile(
     bin_volume
         Å³.
     reference_z
-        One or more z (Å); needs ``z``.
+        One or more z (Å), within the bins; needs ``z``.
     z
         (bins,) ascending, equally spaced centres of the bins, Å.
     reference_mask
@@ -131,77 +133,97 @@ def free_energy_profile(
     Raises
     ------
     ValueError
-        A count is negative, a number out of range, all bins are empty, or the reference bins are.
+        A count is negative, a number out of range, all bins are empty, the reference is empty or its bins are,
+        ``z`` is not ascending and equally spaced, or a free energy is too large.
     """
-    table = checks.counts_array("counts", counts, ndim=1)
+    table = _counts("counts", counts, ndim=1)
     kelvin = checks.positive("temperature", temperature)
     checks.positive("bin_volume", bin_volume)
-    checks.positive("frames", frames)
+    checks.count("frames", frames, least=1)
     if not table.any():
         raise ValueError("counts are all zero: there is no density to take a free energy of")
     blocks = None if block_counts is None else _blocks(block_counts, len(table))
     dispersion = _dispersion(blocks)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        energy = np.where(table > 0, -kelvin * np.log(table), np.nan)
-        error = np.where(table > 0, kelvin * np.sqrt(dispersion / table), np.nan)
-    zero = _zero(table, energy, kelvin, reference_z, z, reference_mask)
-    fewest = -kelvin * np.log(poisson_upper(0, level) * dispersion) - zero
+    # in units of T until the end, so that one check of the size is enough
+    with np.errstate(divide="ignore"):
+        energy = np.where(table > 0, -np.log(table), np.nan)
+        error = np.where(table > 0, np.sqrt(dispersion / table), np.nan)
+    zero = _zero(table, energy, reference_z, z, reference_mask)
+    fewest = -np.log(poisson_upper(0, level) * dispersion) - zero
+    bound = np.where(table > 0, np.nan, fewest)
+    largest = float(np.nanmax(np.abs([energy - zero, error, bound])))
+    checks.finite("largest free energy, from temperature and counts,", kelvin * largest)
     return FreeEnergyProfile(
-        free_energy=energy - zero,
-        standard_error=error,
-        lower_bound=np.where(table > 0, np.nan, fewest),
+        free_energy=kelvin * (energy - zero),
+        standard_error=kelvin * error,
+        lower_bound=kelvin * bound,
         dispersion=dispersion,
     )
+
+
+def _per_volume(what: str, numbers: Floats, volume: float) -> Floats:
+    with np.errstate(over="ignore"):
+        return checks.representable(what, numbers / volume)
 
 
 def _zero(
     counts: Floats,
     energy: Floats,
-    temperature: float,
     reference_z: float | Sequence[float] | None,
     z: ArrayLike | None,
     reference_mask: ArrayLike | None,
 ) -> float:
+    """Return F / T where it is to be zero."""
     if reference_z is not None and reference_mask is not None:
         raise ValueError("reference_z and reference_mask are both given; give one of them")
     if reference_mask is not None:
-        return _zero_of_mask(counts, temperature, reference_mask)
+        return _zero_of_mask(counts, reference_mask)
     if reference_z is None:
         return float(np.nanmin(energy))
     if z is None:
         raise ValueError("z is None: reference_z needs the centres of the bins")
-    points = np.atleast_1d(np.asarray(reference_z, dtype=np.float64))
-    bins = _bins_of(points, checks.finite_array("z", z, ndim=1, minimum=2), len(counts))
+    points = np.atleast_1d(checks.finite_values("reference_z", reference_z))
+    points = checks.finite_array("reference_z", points, ndim=1)
+    bins = _bins_of(points, checks.centres("z", z), len(counts))
     if (counts[bins] == 0).any():
         empty = float(points[counts[bins] == 0][0])
         raise ValueError(f"reference_z is {empty:g} Å: that bin is empty, it must hold at least one count")
     return float(energy[bins].mean())
 
 
-def _zero_of_mask(counts: Floats, temperature: float, reference_mask: ArrayLike) -> float:
-    mask = np.asarray(reference_mask, dtype=np.bool_)
+def _zero_of_mask(counts: Floats, reference_mask: ArrayLike) -> float:
+    values = checks.finite_values("reference_mask", reference_mask)
+    if not np.isin(values, (0, 1)).all():
+        raise ValueError(f"reference_mask is {reference_mask!r}, it must be true or false in each bin")
+    mask = values == 1
     if mask.shape != counts.shape:
         raise ValueError(f"reference_mask has shape {mask.shape}, counts has {counts.shape}")
     if not counts[mask].any():
         raise ValueError("reference_mask: its bins are empty, they must hold at least one count")
-    return float(-temperature * np.log(counts[mask].mean()))
+    return -float(np.log(counts[mask].mean()))
 
 
 def _bins_of(points: Floats, centres: Floats, bins: int) -> NDArray[np.int64]:
     if len(centres) != bins:
         raise ValueError(f"z has {len(centres)} values, counts has {bins}")
     width = (centres[-1] - centres[0]) / (bins - 1)
-    if width <= 0 or not np.allclose(np.diff(centres), width, rtol=1e-6):
-        raise ValueError("z must be ascending and equally spaced")
-    index: NDArray[np.int64] = np.floor((points - centres[0]) / width + 0.5).astype(np.int64)
+    with np.errstate(over="ignore"):
+        index = np.floor((points - centres[0]) / width + 0.5)
     if (index < 0).any() or (index >= bins).any():
         low, high = centres[0] - width / 2, centres[-1] + width / 2
         raise ValueError(f"reference_z is {points.tolist()} Å, it must lie within {low:g} to {high:g} Å")
-    return index
+    whole: NDArray[np.int64] = index.astype(np.int64)
+    return whole
+
+
+def _counts(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -> Floats:
+    """Return counts, which need not be whole but can be squared."""
+    checks.series(name, values, ndim=ndim, minimum=minimum)
+    return checks.counts_array(name, values, ndim=ndim, minimum=minimum)
 
 
 def _blocks(block_counts: ArrayLike, bins: int) -> Floats:
-    blocks: Floats = checks.counts_array("block_counts", block_counts, ndim=2, minimum=0)
+    blocks = _counts("block_counts", block_counts, ndim=2, minimum=0)
     if blocks.shape[1] != bins:
         raise ValueError(f"block_counts has {blocks.shape[1]} bins, counts has {bins}")
     return blocks

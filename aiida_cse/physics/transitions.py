@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,10 @@ __all__ = ["RULES", "Exchange", "Rule", "Transitions", "count_transitions", "exc
 
 Rule = Literal["snapshot", "core"]
 RULES: tuple[Rule, ...] = ("snapshot", "core")
+#: the regions whose exchange can be asked for, and by which names they go
+_NEEDED: Final = {"ceramic": ("ceramic",), "layer": ("layer_left", "layer_right")}
+#: regions at most: their labels are bytes where they are stored
+_MOST_REGIONS: Final = 128
 
 
 @dataclass(frozen=True)
@@ -92,28 +96,42 @@ def count_transitions(
     Raises
     ------
     ValueError
-        The rule is not known, the stride is below 1, or a label is out of range.
+        The rule is not known, the stride is no whole number of at least 1, a label is out of range, or two
+        regions have the same name.
     """
-    if rule not in RULES:
-        raise ValueError(f"rule is {rule!r}, it must be one of {', '.join(RULES)}")
-    if stride < 1:
-        raise ValueError(f"stride is {stride}, it must be at least 1 frame")
-    table = _label_table(labels, len(names))[::stride]
+    checks.one_of("rule", rule, RULES)
+    step = checks.count("stride", stride, least=1)
+    regions = checks.distinct_names("names", names)
+    table = _label_table(labels, len(regions))[::step]
     before = table[:-1] if rule == "snapshot" else _remembered(table)[:-1]
     after = table[1:]
     frames, ions = np.nonzero((before != after) & (before >= 0) & (after >= 0))
-    events = np.column_stack([(frames + 1) * stride, ions, before[frames, ions], after[frames, ions]]).astype(
+    events = np.column_stack([(frames + 1) * step, ions, before[frames, ions], after[frames, ions]]).astype(
         np.int64
     )
-    return Transitions(transition_matrix(events, len(names)), events, rule, stride, names)
+    return Transitions(_matrix(events, len(regions)), events, rule, step, regions)
 
 
 def transition_matrix(events: ArrayLike, regions: int = len(REGION_NAMES)) -> NDArray[np.int64]:
-    """Return the (regions, regions) matrix of an (E, 4) list of events: frame, ion, from, to."""
-    table = np.asarray(events, dtype=np.int64).reshape(-1, 4)
-    matrix = np.zeros((regions, regions), dtype=np.int64)
-    np.add.at(matrix, (table[:, 2], table[:, 3]), 1)
-    return matrix
+    """Return the (regions, regions) matrix of an (E, 4) list of events: frame, ion, from, to.
+
+    Raises
+    ------
+    ValueError
+        ``regions`` is not from 1 to 128, ``events`` is no (E, 4) whole numbers of at least zero, or one goes from
+        or to a region that there is not.
+    """
+    number = checks.count_between("regions", regions, 1, _MOST_REGIONS)
+    values = checks.real_values("events", events)
+    table = checks.whole_counts("events", values if values.size else np.zeros((0, 4)), ndim=2, minimum=0)
+    if table.shape[1] != 4:
+        raise ValueError(f"events has {table.shape[1]} columns, it must have 4: frame, ion, from, to")
+    if (table[:, 2:] >= number).any():
+        raise ValueError(
+            f"events go from or to region {table[:, 2:].max():g}, with {number} regions it must be at most "
+            f"{number - 1}"
+        )
+    return _matrix(table.astype(np.int64), number)
 
 
 def exchange(matrix: ArrayLike, target: str, names: tuple[str, ...] = REGION_NAMES) -> dict[str, Exchange]:
@@ -130,10 +148,16 @@ def exchange(matrix: ArrayLike, target: str, names: tuple[str, ...] = REGION_NAM
     Raises
     ------
     ValueError
-        ``target`` is neither.
+        ``target`` is neither, ``names`` lacks a region that it needs, or ``matrix`` is no table of counts with a
+        row and a column for each name.
     """
-    table = np.asarray(matrix)
-    index = {name: label for label, name in enumerate(names)}
+    checks.one_of("target", target, _NEEDED)
+    index = {name: label for label, name in enumerate(checks.distinct_names("names", names))}
+    if missing := [name for name in _NEEDED[target] if name not in index]:
+        raise ValueError(f"names is {names!r}, for target {target!r} it must hold {', '.join(missing)}")
+    table = checks.whole_counts("matrix", matrix, ndim=2)
+    if table.shape != (len(names), len(names)):
+        raise ValueError(f"matrix has the shape {table.shape}, names has {len(names)} regions")
     if target == "ceramic":
         ceramic = index["ceramic"]
         sides = {"left": range(ceramic), "right": range(ceramic + 1, len(names))}
@@ -141,16 +165,20 @@ def exchange(matrix: ArrayLike, target: str, names: tuple[str, ...] = REGION_NAM
             side: Exchange(int(table[list(others), ceramic].sum()), int(table[ceramic, list(others)].sum()))
             for side, others in sides.items()
         }
-    if target == "layer":
-        layers = {side: index[f"layer_{side}"] for side in ("left", "right")}
-        return {
-            side: Exchange(
-                int(table[:, label].sum() - table[label, label]),
-                int(table[label].sum() - table[label, label]),
-            )
-            for side, label in layers.items()
-        }
-    raise ValueError(f"target is {target!r}, it must be 'ceramic' or 'layer'")
+    layers = {side: index[f"layer_{side}"] for side in ("left", "right")}
+    return {
+        side: Exchange(
+            int(table[:, label].sum() - table[label, label]),
+            int(table[label].sum() - table[label, label]),
+        )
+        for side, label in layers.items()
+    }
+
+
+def _matrix(events: NDArray[np.int64], regions: int) -> NDArray[np.int64]:
+    matrix = np.zeros((regions, regions), dtype=np.int64)
+    np.add.at(matrix, (events[:, 2], events[:, 3]), 1)
+    return matrix
 
 
 def _label_table(labels: ArrayLike, regions: int) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from aiida_cse.physics.counting import (
     rate_interval,
     rate_ratio_interval,
 )
+from tests.physics.fuzzing import modest, returned_or_named, spoiled
 
 
 @pytest.mark.parametrize(("count", "low", "high"), [(0, 0.0, 3.69), (2, 0.24, 7.22), (7, 2.81, 14.42)])
@@ -118,3 +120,32 @@ def test_any_ratio_is_ordered_or_an_argument_is_named(values: tuple[float, ...],
 def test_bad_input_of_a_ratio_is_named(arguments: tuple[float, float, float, float, float], name: str) -> None:
     with pytest.raises(ValueError, match=f"^{name} is"):
         rate_ratio_interval(*arguments)
+
+
+GOOD_CALLS: dict[Callable[..., object], dict[str, object]] = {
+    poisson_interval: {"count": 7, "level": 0.95},
+    poisson_upper: {"count": 7, "level": 0.95},
+    poisson_lower: {"count": 7, "level": 0.95},
+    rate_interval: {"count": 7, "exposure": 380.0, "level": 0.95},
+    rate_ratio_interval: {"count1": 7, "exposure1": 380.0, "count2": 2, "exposure2": 300.0, "level": 0.95},
+}
+
+
+@pytest.mark.parametrize("function", GOOD_CALLS, ids=lambda function: function.__name__)
+@pytest.mark.filterwarnings("error")
+@modest
+@given(st.data())
+def test_anything_gives_bounds_or_is_named(function: Callable[..., object], data: st.DataObject) -> None:
+    name, arguments = data.draw(spoiled(**GOOD_CALLS[function]))
+    found = returned_or_named(lambda: function(**arguments), name)
+    if found is not None:
+        low, high = found if isinstance(found, tuple) else (0.0, found)
+        assert 0 <= low <= high
+        # of a ratio there is no upper end where the second count is zero
+        assert math.isfinite(high) or arguments.get("count2") == 0
+
+
+@pytest.mark.parametrize("count", [1e308, 2**53 + 2])
+def test_numbers_that_nobody_counted_are_named(count: float) -> None:
+    with pytest.raises(ValueError, match=r"^count is .*, it must be at most 9007199254740992"):
+        poisson_interval(count)

@@ -1,5 +1,6 @@
 """The equilibration coefficient, its bound and the verdict: published figures, coverage, and wrong input."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -7,14 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiida_cse.physics.counting import poisson_interval
 from aiida_cse.physics.equilibration import (
     equilibration_coefficient,
     equilibration_lower_bound,
     equilibration_verdict,
+    exchange_interval,
     net_flux_test,
 )
 from aiida_cse.physics.transitions import Exchange, count_transitions
 from tests.physics.chains import two_state_chain
+from tests.physics.fuzzing import modest, returned_or_named, spoiled
 
 COUNTS = st.integers(0, 2000)
 
@@ -219,7 +223,84 @@ def test_whatever_is_wrong_is_named(count: float, level: float) -> None:
         (lambda: equilibration_lower_bound(1, count), "exits"),
         (lambda: equilibration_lower_bound(1, 1, level), "level"),
         (lambda: equilibration_lower_bound(1, 1, lam=-abs(count)), "lam"),
-        (lambda: equilibration_verdict(1, 1, bound_level=level), "level"),
+        (lambda: equilibration_verdict(1, 1, bound_level=level), "bound_level"),
     ):
         with pytest.raises(ValueError, match=f"^{name} is "):
             call()
+
+
+@given(st.integers(0, 500), st.integers(0, 500), st.floats(0.5, 0.999))
+def test_the_total_is_at_most_pairs(entries: int, exits: int, level: float) -> None:
+    low, high = exchange_interval(entries, exits, level)
+    assert low <= entries + exits <= high
+    single = poisson_interval(entries + exits, level)
+    assert low <= single[0] + 1e-9
+    assert high >= single[1] - 1e-9
+    if entries == exits:
+        assert (low, high) == pytest.approx([2 * end for end in poisson_interval(entries, level)], abs=1e-9)
+
+
+def test_the_total_of_bursts_is_that_of_fewer_events_of_more_weight() -> None:
+    assert exchange_interval(30, 30, burst_index=10) == pytest.approx([20 * end for end in poisson_interval(3)])
+    assert exchange_interval(7, 7) == pytest.approx((5.63, 28.84), abs=0.01)
+    assert exchange_interval(0, 0) == pytest.approx((0.0, 7.378), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"burst_index": 0.5}, "^burst_index is 0.5, it must be a finite number of at least 1"),
+        ({"burst_index": 1e308}, "^interval from burst_index.* too large a number"),
+        ({"level": 1.0}, "^level is 1.0"),
+        ({"exits": 1.5}, "^exits is 1.5"),
+    ],
+)
+def test_bad_input_of_the_total_is_named(arguments: dict[str, float], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        exchange_interval(**{"entries": 7, "exits": 7, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"net_fluxes": 3.0}, "^net_fluxes has 0 axes, it must have 1"),
+        ({"net_fluxes": {"a": 1}}, "^net_fluxes must be numbers"),
+        ({"population": 3.0}, "^population has 0 axes, it must have 1"),
+        ({"population": {"a": 1}}, "^population must be numbers"),
+        ({"minimum_coefficient": float("nan")}, "^minimum_coefficient is nan"),
+        ({"minimum_lower_bound": float("inf")}, "^minimum_lower_bound is inf"),
+        ({"bound_level": 1.0}, "^bound_level is 1.0"),
+    ],
+)
+def test_bad_input_of_the_verdict_is_named(arguments: dict[str, object], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        equilibration_verdict(7, 7, **arguments)  # type: ignore[arg-type]
+
+
+COUNTED = {"entries": 7, "exits": 6, "lam": 10.0, "block_counts": [[4, 2], [3, 4]], "ion_counts": [[6, 5], [1, 1]]}
+GOOD_CALLS: dict[Callable[..., object], dict[str, object]] = {
+    equilibration_coefficient: {"entries": 7, "exits": 6, "lam": 10.0},
+    equilibration_lower_bound: {**COUNTED, "level": 0.975},
+    exchange_interval: {"entries": 7, "exits": 6, "level": 0.95, "burst_index": 2.0},
+    net_flux_test: {"net_fluxes": [1.0, -1.0, 0.0]},
+    equilibration_verdict: {
+        **COUNTED,
+        "net_fluxes": [1.0, -1.0, 0.0],
+        "population": [4.0, 5.0, 4.0, 3.0, 4.0],
+        "minimum_coefficient": 0.5,
+        "minimum_lower_bound": 0.25,
+        "bound_level": 0.975,
+        "significance": 0.05,
+    },
+}
+
+
+@pytest.mark.parametrize("function", GOOD_CALLS, ids=lambda function: function.__name__)
+@pytest.mark.filterwarnings("error")
+@modest
+@given(st.data())
+def test_anything_is_judged_or_named(function: Callable[..., object], data: st.DataObject) -> None:
+    name, arguments = data.draw(spoiled(**GOOD_CALLS[function]))
+    # other entries or exits may be good, and not be the sums of the counts per block and ion
+    sums = {"block_counts", "ion_counts"} if name in ("entries", "exits") else ()
+    returned_or_named(lambda: function(**arguments), name, *sums)

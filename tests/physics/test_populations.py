@@ -1,5 +1,7 @@
 """Averages of correlated series against a process of known correlation."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from aiida_cse.physics.populations import (
     populations,
     statistical_inefficiency,
 )
+from tests.physics.fuzzing import modest, returned_or_named, spoiled
 
 
 def correlated(rng: np.random.Generator, frames: int, rho: float) -> NDArray[np.float64]:
@@ -165,3 +168,46 @@ def test_bad_input_is_named() -> None:
         populations([1, 2], level=1)
     with pytest.raises(ValueError, match="series has 3 values, it must have at least 4"):
         drift_test([1, 2, 3])
+
+
+@pytest.mark.parametrize("blocks", [1.5, float("nan"), "a", None])
+def test_blocks_are_a_whole_number(blocks: object) -> None:
+    with pytest.raises(ValueError, match=r"^blocks is .*, it must be a whole number of at least 1"):
+        populations([1, 2], blocks=blocks)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("series", [[1.0], [1, 2], [1, 2, 1, 3, 1, 2, 1], [2.0] * 20])
+def test_a_short_or_constant_series_is_taken_as_a_whole(series: list[float]) -> None:
+    found = detect_equilibration(series)
+    assert found.start == 0
+    assert found.inefficiency == statistical_inefficiency(series)
+    assert found.samples == len(series) / found.inefficiency
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-9, 1e90])
+def test_the_unit_does_not_matter(factor: float) -> None:
+    series = correlated(np.random.default_rng(2), 300, 0.8)
+    assert statistical_inefficiency(factor * series) == pytest.approx(statistical_inefficiency(series))
+    one, other = drift_test(series), drift_test(factor * series)
+    assert other.p_value == pytest.approx(one.p_value)
+    assert other.slope == pytest.approx(factor * one.slope)
+    assert other.standard_error == pytest.approx(factor * one.standard_error)
+
+
+SERIES = [1.0, 3.0, 2.0, 5.0, 4.0, 4.0, 3.0, 6.0, 2.0]
+GOOD_CALLS: dict[Callable[..., object], dict[str, object]] = {
+    statistical_inefficiency: {"series": SERIES},
+    detect_equilibration: {"series": SERIES},
+    drift_test: {"series": SERIES},
+    populations: {"counts": SERIES, "names": ("count",), "blocks": 3, "level": 0.95},
+}
+
+
+@pytest.mark.parametrize("function", GOOD_CALLS, ids=lambda function: function.__name__)
+@pytest.mark.filterwarnings("error")
+@modest
+@given(st.data())
+def test_anything_is_averaged_or_named(function: Callable[..., object], data: st.DataObject) -> None:
+    name, arguments = data.draw(spoiled(**GOOD_CALLS[function]))
+    # a table of several columns needs as many names
+    returned_or_named(lambda: function(**arguments), name, *({"names"} if name == "counts" else ()))

@@ -1,10 +1,15 @@
 """Profiles of samples from a known landscape, and what is said where nothing was seen."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aiida_cse.physics.profiles import density_profile, free_energy_profile
+from tests.physics.fuzzing import modest, returned_or_named, spoiled
 
 Z = np.linspace(-5, 5, 101)
 
@@ -85,6 +90,16 @@ def test_correlated_blocks_widen_the_error() -> None:
         ({"reference_mask": [True] * 3, "reference_z": 0.0}, "both given"),
         ({"block_counts": [[1, 2]]}, "block_counts has 2 bins, counts has 3"),
         ({"level": 1.0}, "level is 1.0"),
+        ({"frames": 1.5}, "frames is 1.5, it must be a whole number"),
+        ({"reference_z": [], "z": [0, 1, 2]}, "reference_z has 0 values, it must have at least 1"),
+        ({"reference_z": "a", "z": [0, 1, 2]}, "reference_z must be numbers"),
+        ({"reference_z": float("nan"), "z": [0, 1, 2]}, "reference_z is nan, it must be finite"),
+        ({"reference_mask": [1.0, float("nan"), 0.0]}, r"reference_mask\[1\] is nan"),
+        ({"reference_mask": [1, 2, 0]}, "reference_mask is .*, it must be true or false in each bin"),
+        (
+            {"temperature": 1e308, "counts": [1, 0, 10**6]},
+            "largest free energy, from temperature and counts, is inf",
+        ),
     ],
 )
 def test_bad_input_is_named(arguments: dict[str, object], match: str) -> None:
@@ -98,3 +113,46 @@ def test_bad_frames_are_named() -> None:
         density_profile([1], 0, 1.0)
     with pytest.raises(ValueError, match="block_frames is 0"):
         density_profile([1], 1, 1.0, block_counts=[[1], [1]])
+
+
+BLOCKS = [[2, 0, 3], [3, 0, 4]]
+GOOD_CALLS: dict[Callable[..., object], dict[str, object]] = {
+    density_profile: {
+        "counts": [5, 0, 7],
+        "frames": 4,
+        "bin_volume": 2.0,
+        "block_counts": BLOCKS,
+        "block_frames": 2,
+    },
+    free_energy_profile: {
+        "counts": [5, 0, 7],
+        "temperature": 300.0,
+        "bin_volume": 2.0,
+        "reference_z": 1.0,
+        "z": [1.0, 2.0, 3.0],
+        "frames": 4,
+        "block_counts": BLOCKS,
+        "level": 0.95,
+    },
+}
+MASKED = {"counts": [5, 0, 7], "temperature": 300.0, "bin_volume": 2.0, "reference_mask": [True, False, True]}
+
+
+@pytest.mark.parametrize("function", GOOD_CALLS, ids=lambda function: function.__name__)
+@pytest.mark.filterwarnings("error")
+@modest
+@given(st.data())
+def test_anything_gives_a_profile_or_is_named(function: Callable[..., object], data: st.DataObject) -> None:
+    name, arguments = data.draw(spoiled(**GOOD_CALLS[function]))
+    # other counts may leave the bin of the reference empty
+    found = returned_or_named(lambda: function(**arguments), name, *({"reference_z"} if name == "counts" else ()))
+    if found is not None:
+        assert not np.isinf([value for value in vars(found).values() if isinstance(value, np.ndarray)]).any()
+
+
+@pytest.mark.filterwarnings("error")
+@modest
+@given(spoiled(**MASKED))
+def test_any_mask_gives_a_profile_or_is_named(call: tuple[str, dict[str, object]]) -> None:
+    name, arguments = call
+    returned_or_named(lambda: free_energy_profile(**arguments), name, "reference_mask")  # type: ignore[arg-type]

@@ -1,13 +1,17 @@
 """Transitions under both rules: by hand, against a plain loop, and on a chain of known rates."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from aiida_cse.physics.regions import REGION_NAMES
 from aiida_cse.physics.transitions import Exchange, count_transitions, exchange, transition_matrix
 from tests.physics.chains import two_state_chain
+from tests.physics.fuzzing import modest, returned_or_named, spoiled
 
 LABELS = hnp.arrays(np.int64, st.tuples(st.integers(1, 30), st.integers(1, 4)), elements=st.integers(-1, 4))
 
@@ -81,5 +85,45 @@ def test_bad_input_is_named() -> None:
         count_transitions([[5]])
     with pytest.raises(ValueError, match="labels has 1 axes"):
         count_transitions([0, 1])
-    with pytest.raises(ValueError, match="target is 'bulk'"):
+    with pytest.raises(ValueError, match="target is 'bulk', it must be one of ceramic, layer"):
         exchange(np.zeros((5, 5)), "bulk")
+
+
+@pytest.mark.parametrize("stride", [1.5, float("nan"), "a", None, [1]])
+def test_a_stride_is_a_whole_number(stride: object) -> None:
+    with pytest.raises(ValueError, match=r"^stride is .*, it must be a whole number of at least 1"):
+        count_transitions([[0]], stride=stride)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: transition_matrix([[1, 0, 2, 5]]), "events go from or to region 5, with 5 regions it must be at"),
+        (lambda: transition_matrix([[1, 0, 2]]), "events has 3 columns, it must have 4"),
+        (lambda: transition_matrix([], 0), "regions is 0, it must be a whole number from 1 to 128"),
+        (lambda: exchange(np.zeros((4, 4)), "ceramic"), r"matrix has the shape \(4, 4\), names has 5 regions"),
+        (lambda: exchange(np.zeros((1, 1)), "layer", ("ceramic",)), "names .* must hold layer_left, layer_right"),
+        (lambda: count_transitions([[0]], names=("a", "a")), "names is .*, its names must differ"),
+        (lambda: count_transitions([["a"]]), "labels must be numbers"),
+    ],
+)
+def test_wrong_tables_are_named(call: Callable[[], object], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        call()
+
+
+GOOD_CALLS: dict[Callable[..., object], dict[str, object]] = {
+    count_transitions: {"labels": [[2, 3], [3, -1]], "rule": "core", "stride": 1, "names": REGION_NAMES},
+    transition_matrix: {"events": [[1, 0, 2, 3]], "regions": 5},
+    exchange: {"matrix": np.ones((5, 5)), "target": "ceramic", "names": REGION_NAMES},
+}
+
+
+@pytest.mark.parametrize("function", GOOD_CALLS, ids=lambda function: function.__name__)
+@pytest.mark.filterwarnings("error")
+@modest
+@given(st.data())
+def test_anything_is_counted_or_named(function: Callable[..., object], data: st.DataObject) -> None:
+    name, arguments = data.draw(spoiled(**GOOD_CALLS[function]))
+    # labels and matrix may be good, and not go with other names
+    returned_or_named(lambda: function(**arguments), name, *({"labels", "matrix"} if name == "names" else ()))
