@@ -1,4 +1,4 @@
-"""Coverage of the statements that rest on counted events: rates, their ratios, and the lower bound of EC."""
+"""Coverage of the statements that rest on counted events: rates, their ratios, the lower bound of EC, and S_t."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.physics.counting import rate_interval, rate_ratio_interval
-from aiida_cse.physics.equilibration import equilibration_lower_bound
+from aiida_cse.physics.counting import poisson_interval, rate_interval, rate_ratio_interval
+from aiida_cse.physics.dispersion import burst_index
+from aiida_cse.physics.equilibration import equilibration_lower_bound, exchange_interval
 from benchmarks.chains import Chain, Experiments, expected_exchange, recrossing, simulate, two_state
 from benchmarks.rows import Case, Row, coverage_row
 
-__all__ = ["bound_cases", "rate_cases", "ratio_cases"]
+__all__ = ["bound_cases", "rate_cases", "ratio_cases", "total_cases"]
 
 LEVEL, BOUND_LEVEL = 0.95, 0.975
 IONS = 60
@@ -228,6 +229,73 @@ def _bound(
         )
         held.append(bound <= truth)
     return coverage_row(name, held, nominal=BOUND_LEVEL, low=limits[0], high=limits[1], note=note)
+
+
+# -- S_t -----------------------------------------------------------------------------------------------------
+
+
+def soon_out(enter: float, leave: float, total: float) -> tuple[Chain, Setup]:
+    """Return ions that seldom enter and soon leave again, so that entries and exits come in pairs."""
+    chain = two_state(enter, leave)
+    per_time = 2 * IONS * float(chain.stationary[1]) * enter
+    return chain, {"ions": IONS, "time": total / per_time, "frames": 1000}
+
+
+PROMISED, OPEN = (LEVEL, 1.0), (0.0, 1.0)
+TOTALS: tuple[tuple[str, tuple[Chain, Setup], tuple[float, float]], ...] = (
+    *((f"out again 100 times as fast as in, {mean}", soon_out(0.05, 5.0, mean), PROMISED) for mean in (4, 14, 60)),
+    *((f"out again 20 times as fast as in, {mean}", soon_out(0.1, 2.0, mean), PROMISED) for mean in (4, 14, 60)),
+    *((f"ions at equilibrium, {2 * mean}", clean(mean), PROMISED) for mean in (2, 7, 30)),
+    ("on the way in, 24", filling(), PROMISED),
+    ("long bursts, 2 on average", rare_visits(30, 2, 0.05, 600), OPEN),
+    ("short bursts, 4 on average", rare_visits(10, 4, 0.02, 1000), OPEN),
+    ("short bursts, 10 on average", rare_visits(10, 10, 0.02, 1000), OPEN),
+)
+
+
+def total_cases() -> list[Case]:
+    """Return the rows of S_t; the truth is the expected number of entries and exits."""
+    cases = []
+    for what, run, limits in TOTALS:
+        name = f"S_t: {what}"
+        cases.append(Case(name, partial(_total, name, *run, limits)))
+    name = "S_t: pairs taken for single events, 14"
+    cases.append(Case(name, partial(_total_of_single_events, name)))
+    return cases
+
+
+def _total(
+    name: str,
+    chain: Chain,
+    setup: Setup,
+    limits: tuple[float, float],
+    experiments: int,
+    seed: np.random.SeedSequence,
+) -> Row:
+    seen, truth = _seen_and_expected(chain, setup, experiments, seed)
+    held = []
+    for ions in seen:
+        low, high = exchange_interval(*ions.sum(axis=0).tolist(), LEVEL, burst_index=burst_index(ions))
+        held.append(low <= truth <= high)
+    return coverage_row(name, held, nominal=LEVEL, low=limits[0], high=limits[1])
+
+
+def _total_of_single_events(name: str, experiments: int, seed: np.random.SeedSequence) -> Row:
+    seen, truth = _seen_and_expected(*soon_out(0.05, 5.0, 14), experiments, seed)
+    intervals = (poisson_interval(int(total), LEVEL) for total in seen.sum(axis=(1, 2)))
+    held = [low <= truth <= high for low, high in intervals]
+    return coverage_row(name, held, nominal=LEVEL, low=0.0, high=0.92, note="fails, and must be seen to fail")
+
+
+def _seen_and_expected(
+    chain: Chain, setup: Setup, experiments: int, seed: np.random.SeedSequence
+) -> tuple[NDArray[np.int64], float]:
+    """Return entries and exits between successive frames (experiments, ions, 2), and their expected number."""
+    seen = _simulate(chain, setup, experiments, seed)
+    expected = expected_exchange(
+        chain, ions=setup["ions"], time=setup["time"], frames=setup["frames"], start=setup.get("start")
+    )
+    return seen.seen, sum(expected)
 
 
 def _simulate(chain: Chain, setup: Setup, experiments: int, seed: np.random.SeedSequence) -> Experiments:

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.counts import bound_cases, rate_cases, ratio_cases
+from benchmarks.counts import bound_cases, rate_cases, ratio_cases, total_cases
 from benchmarks.extrapolation import barrier_cases, extrapolation_cases, hard_cases
 from benchmarks.rows import HEADER, Case, Row
-from benchmarks.series import population_cases, stationarity_cases
+from benchmarks.series import balance_cases, population_cases, stationarity_cases
 
 __all__ = ["CASES", "main", "measure"]
 
@@ -29,6 +29,8 @@ CASES: tuple[Case, ...] = (
     *barrier_cases(),
     *extrapolation_cases(),
     *hard_cases(),
+    *total_cases(),
+    *balance_cases(),
 )
 
 EXPERIMENTS, QUICK, SEED = 10_000, 1_000, 20250718

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from aiida_cse.physics.equilibration import net_flux_test
 from aiida_cse.physics.populations import drift_test, populations
-from benchmarks.chains import autoregressive, simulate, two_state
+from benchmarks.chains import Chain, Experiments, autoregressive, simulate, two_state
 from benchmarks.rows import Case, Row, coverage_row
 
-__all__ = ["population_cases", "stationarity_cases"]
+__all__ = ["balance_cases", "population_cases", "stationarity_cases"]
 
 LEVEL, LOW, HIGH = 0.95, 0.93, 0.97
 FRAMES = 640
@@ -21,6 +23,15 @@ IONS = {"60 ions, half inside": (60, 0.5), "10 ions, 3 inside": (10, 0.3), "60 i
 #: lengths in correlation times, and the coverage that is required of series so short
 SHORT = {1: (0.0, 1.0), 5: (0.87, 1.0), 10: (0.9, HIGH)}
 LONG = (20, 50, 200)
+
+OUTSIDE = np.array([0.0, 1.0])
+#: what is off balance: 60 ions that fill an empty region, by their expected entries and exits
+FILLING = {"22 + 5": two_state(0.45, 0.45), "42 + 22": two_state(0.9, 1.6)}
+#: the same number of ions that stay at equilibrium, by its length
+BALANCED = {
+    "1 correlation time": (two_state(0.5, 0.5), 1.0),
+    "20 correlation times": (two_state(0.5, 0.5), 20.0),
+}
 
 Series = NDArray[np.float64]
 
@@ -56,6 +67,58 @@ def stationarity_cases() -> list[Case]:
         name = f"no net flux: 60 ions, half inside, {times} correlation time{'s' if times > 1 else ''}"
         cases.append(Case(name, partial(_net_flux, name, ions, share, times)))
     return cases
+
+
+def balance_cases() -> list[Case]:
+    """Return the rows that compare three tests on ions that fill a region, and the binomial one at equilibrium."""
+    cases = []
+    for what, chain in FILLING.items():
+        for test, passes in TESTS.items():
+            name = f"{test}: 60 ions on the way in, {what}"
+            cases.append(Case(name, partial(_balance, name, chain, 1.0, OUTSIDE, passes)))
+    for what, (chain, time) in BALANCED.items():
+        name = f"even counts: 60 ions, half inside, {what}"
+        cases.append(Case(name, partial(_balance, name, chain, time, None, _binomial_passes)))
+    return cases
+
+
+def _balance(
+    name: str,
+    chain: Chain,
+    time: float,
+    start: Series | None,
+    passes: Callable[[Experiments], list[bool]],
+    experiments: int,
+    seed: np.random.SeedSequence,
+) -> Row:
+    seen = simulate(
+        chain, np.random.default_rng(seed), experiments=experiments, ions=60, time=time, frames=100, start=start
+    )
+    note = "the less often these pass, the more their test sees" if start is not None else ""
+    return coverage_row(name, passes(seen), nominal=LEVEL, low=0.0, note=note)
+
+
+def _net_flux_passes(seen: Experiments) -> list[bool]:
+    fluxes = seen.seen_blocks @ [1, -1]
+    return [net_flux_test(flux).p_value >= 1 - LEVEL for flux in fluxes]
+
+
+def _drift_passes(seen: Experiments) -> list[bool]:
+    return [drift_test(series).p_value >= 1 - LEVEL for series in seen.inside]
+
+
+def _binomial_passes(seen: Experiments) -> list[bool]:
+    """Compare all entries with all exits, as if each event were one or the other by the toss of a coin."""
+    counts = seen.seen.sum(axis=1)
+    p_values = 2 * stats.binom.cdf(counts.min(axis=1), counts.sum(axis=1), 0.5)
+    return (p_values >= 1 - LEVEL).tolist()
+
+
+TESTS = {
+    "no net flux": _net_flux_passes,
+    "no drift": _drift_passes,
+    "even counts": _binomial_passes,
+}
 
 
 def _ions(

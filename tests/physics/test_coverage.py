@@ -33,6 +33,11 @@ ROWS = (
     "barrier, lower bound: about 15 visits",
     "rate at 400 K: 36 entries at two temperatures",
     "rate at 400 K, bounds: 9 entries",
+    "S_t: out again 100 times as fast as in, 14",
+    "S_t: ions at equilibrium, 14",
+    "S_t: pairs taken for single events, 14",
+    "no net flux: 60 ions on the way in, 22 + 5",
+    "even counts: 60 ions on the way in, 22 + 5",
 )
 
 
