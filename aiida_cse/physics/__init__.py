@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aiida_cse.physics.extrapolation import *
     from aiida_cse.physics.extrema import *
     from aiida_cse.physics.fits import *
+    from aiida_cse.physics.joined_barriers import *
     from aiida_cse.physics.kinetics import *
     from aiida_cse.physics.observations import *
     from aiida_cse.physics.populations import *
@@ -43,15 +44,7 @@ if TYPE_CHECKING:
     from aiida_cse.physics.two_temperatures import *
 
 _NAMES = {
-    "barriers": (
-        "FEWEST_VISITS",
-        "Barrier",
-        "BarrierSamples",
-        "JoinedBarrier",
-        "find_barrier",
-        "join_barriers",
-        "join_sides",
-    ),
+    "barriers": ("FEWEST_BLOCKS", "FEWEST_VISITS", "Barrier", "BarrierSamples", "find_barrier"),
     "correlation": ("Correlation", "tfsi_lithium_correlation"),
     "counting": ("poisson_interval", "poisson_lower", "poisson_upper", "rate_interval", "rate_ratio_interval"),
     "dispersion": ("burst_index", "dispersion_test"),
@@ -70,6 +63,7 @@ _NAMES = {
     "extrapolation": ("BarrierComponents", "decompose_barrier", "extrapolate_rate"),
     "extrema": ("BarrierFit", "BarrierWindows", "place_window"),
     "fits": ("fit_log_polynomial",),
+    "joined_barriers": ("JoinedBarrier", "join_barriers", "join_sides"),
     "kinetics": ("Estimate", "Kinetics", "RateEstimate", "joint_kinetics"),
     "observations": ("HotBarrier", "Observation", "by_label", "count_data", "hot_barrier"),
     "populations": (
