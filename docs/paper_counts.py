@@ -10,7 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from aiida_cse.physics.counting import poisson_interval, rate_interval, rate_ratio_interval
-from aiida_cse.physics.equilibration import equilibration_coefficient, equilibration_lower_bound
+from aiida_cse.physics.equilibration import (
+    equilibration_coefficient,
+    equilibration_lower_bound,
+    exchange_interval,
+)
 from aiida_cse.physics.joined_barriers import join_barriers
 from aiida_cse.physics.kinetics import Estimate, Kinetics, joint_kinetics
 from aiida_cse.physics.observations import Observation
@@ -103,7 +107,7 @@ def page() -> str:
 
 def _counts() -> list[tuple[str, str, str, str]]:
     low, high = poisson_interval(ENTRIES)
-    total = poisson_interval(ENTRIES + EXITS)
+    total = exchange_interval(ENTRIES, EXITS)
     gamma = (ENTRIES / WINDOW_NS) / (COLD_ENTRIES / COLD_WINDOW_NS)
     exact = {
         level: rate_ratio_interval(ENTRIES, WINDOW_NS, COLD_ENTRIES, COLD_WINDOW_NS, level)

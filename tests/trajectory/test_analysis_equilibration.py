@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiida_cse.physics.equilibration import equilibration_lower_bound
+from aiida_cse.physics.equilibration import equilibration_lower_bound, exchange_interval
 from aiida_cse.trajectory.analysis.equilibration import equilibration
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.trajectory.analysis.subject import Subject
@@ -54,6 +54,7 @@ def test_events_one_by_one_count_fully() -> None:
     assert found["s_total_li_ceramic"] == 14
     assert found["burst_index_li_ceramic"] == 1
     assert found["ec_lower_bound"] == pytest.approx(equilibration_lower_bound(7, 7))
+    assert found["s_total_li_ceramic_interval"] == pytest.approx(exchange_interval(7, 7))
 
 
 def test_one_ion_that_crosses_to_and_fro_does_not_count_fully() -> None:
@@ -62,6 +63,8 @@ def test_one_ion_that_crosses_to_and_fro_does_not_count_fully() -> None:
     assert found["burst_index_li_ceramic"] == pytest.approx(7, rel=0.05)
     assert found["ec_lower_bound"] < 0.1 < equilibration_lower_bound(7, 7)
     assert "bursts" in found["reasons"][1]
+    weight = found["burst_index_li_ceramic"]
+    assert found["s_total_li_ceramic_interval"] == pytest.approx(exchange_interval(7, 7, burst_index=weight))
 
 
 def test_ions_that_left_before_the_window_could_enter() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.physics.counting import poisson_interval, poisson_upper
-from aiida_cse.physics.equilibration import EquilibrationVerdict, equilibration_verdict
+from aiida_cse.physics.counting import poisson_upper
+from aiida_cse.physics.equilibration import EquilibrationVerdict, equilibration_verdict, exchange_interval
 from aiida_cse.trajectory.analysis.subject import Ion, IonTransitions, Subject
 
 __all__ = ["equilibration"]
@@ -70,13 +70,14 @@ def _ion_counts(ion: Ion, found: IonTransitions, subject: Subject) -> NDArray[np
 
 
 def _of_ion(ion: Ion, found: IonTransitions, verdict: EquilibrationVerdict, subject: Subject) -> dict[str, Any]:
-    key = ion.exchange_key
+    key, both = ion.exchange_key, found.both
+    interval = exchange_interval(both.entries, both.exits, subject.settings.level, burst_index=verdict.burst_index)
     return {
         f"ec_{key}": verdict.coefficient,
         f"ec_{key}_lower_bound": verdict.lower_bound,
         f"burst_index_{key}": verdict.burst_index,
-        f"s_total_{key}": found.both.total,
-        f"s_total_{key}_interval": list(poisson_interval(found.both.total, subject.settings.level)),
+        f"s_total_{key}": both.total,
+        f"s_total_{key}_interval": list(interval),
         f"rate_in_{key}_upper_bound_per_s": _upper_rate(found, subject),
         f"rate_in_{key}_per_ion_upper_bound_per_s": _upper_rate(found, subject, float(ion.donors.mean())),
         f"reasons_{key}": list(verdict.reasons),
