@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from fnmatch import fnmatch
 from typing import Any
 
 from aiida import orm
@@ -14,15 +16,21 @@ from aiida_cse.calculations.ports import checked_by, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.script import TRAJECTORY
+from aiida_cse.validation import nearest
 
 __all__ = ["ReduceCalculation", "reduction_error"]
 
 CONFIG = "reduction.json"
 PREVIOUS = "previous.npz"
+CHECKSUMS = "checksums.txt"
 
 
 class ReduceCalculation(CalcJob):
-    """Reduce trajectory segments, in order, to one mergeable state; only the state is retrieved."""
+    """Reduce trajectory segments, in order, to one mergeable state; nothing else but what was said is retrieved.
+
+    How far it is stands in its output while it runs (``verdi calcjob outputcat``). It uses as many threads as
+    ``resources`` has cores for a process (``num_cores_per_mpiproc``).
+    """
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
@@ -38,9 +46,16 @@ class ReduceCalculation(CalcJob):
         )
         spec.input_namespace(
             "folders",
-            valid_type=(orm.RemoteData, orm.RemoteStashData),
+            valid_type=(orm.RemoteData, orm.RemoteStashFolderData),
             dynamic=True,
-            help="The folders with the segments; the order of the keys is the order of time.",
+            help="The folders with the segments, of jobs or stashed; the order of the keys is the order of time.",
+        )
+        spec.input(
+            "checksums",
+            valid_type=orm.Dict,
+            serializer=orm.to_aiida_type,
+            required=False,
+            help="SHA-256 that segments must have, by the keys of their folders; those without are not checked.",
         )
         spec.input("previous", valid_type=CseReductionData, required=False, help="The state to extend.")
         spec.input("metadata.options.parser_name", valid_type=str, default="cse.reduce")
@@ -85,15 +100,22 @@ class ReduceCalculation(CalcJob):
             "--out",
             FILENAME,
             "--skip-missing",
+            "--threads",
+            str(self.metadata.options.resources.get("num_cores_per_mpiproc") or 1),
         ]
         info = CalcInfo()
         info.codes_info = [code]
         info.remote_symlink_list = [remote_link(self.inputs.folders[name], name) for name in names]
-        info.provenance_exclude_list = [CONFIG]
+        info.provenance_exclude_list = [CONFIG, CHECKSUMS]
         if "previous" in self.inputs:
             previous = self.inputs.previous
             code.cmdline_params += ["--previous", PREVIOUS]
             info.local_copy_list = [(previous.uuid, previous.filename, PREVIOUS)]
+        if "checksums" in self.inputs:
+            sums = self.inputs.checksums.get_dict()
+            with folder.open(CHECKSUMS, "w", encoding="utf-8") as handle:
+                handle.writelines(f"{sums[name]}  {name}/{TRAJECTORY}\n" for name in names if name in sums)
+            code.cmdline_params += ["--checksums", CHECKSUMS]
         info.retrieve_list = [self.metadata.options.output_filename]
         info.retrieve_temporary_list = [FILENAME]
         return info
@@ -104,16 +126,38 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
         return None
     if not value.get("folders"):
         return "folders: at least one segment is needed"
-    if "code" in value:
-        computer = value["code"].computer
-        for name, folder in value["folders"].items():
-            if folder.computer.uuid != computer.uuid:
-                return (
-                    f"folders.{name} lies on {folder.computer.label}, the code on {computer.label}: "
-                    "a trajectory is reduced where it lies, set up the code cse there"
-                )
+    for name, folder in value["folders"].items():
+        error = _folder_error(folder, value.get("code"))
+        if error is not None:
+            return f"folders.{name} {error}"
+    if "checksums" in value:
+        error = _checksums_error(value["checksums"].get_dict(), list(value["folders"]))
+        if error is not None:
+            return f"checksums: {error}"
     if "system" in value and "sampling" in value:
         return reduction_error(value["system"], value["sampling"].get_dict())
+    return None
+
+
+def _folder_error(folder: orm.RemoteData | orm.RemoteStashFolderData, code: orm.AbstractCode | None) -> str | None:
+    stashed = isinstance(folder, orm.RemoteStashFolderData)
+    if stashed and not any(fnmatch(TRAJECTORY, pattern) for pattern in folder.source_list):
+        return f"has no {TRAJECTORY}, only {', '.join(folder.source_list)} was stashed"
+    there, here = folder.computer, None if code is None else code.computer
+    if there is not None and here is not None and there.uuid != here.uuid:
+        return (
+            f"lies on {there.label}, the code on {here.label}: "
+            "a trajectory is reduced where it lies, set up the code cse there"
+        )
+    return None
+
+
+def _checksums_error(checksums: dict[str, Any], names: list[str]) -> str | None:
+    for name, value in checksums.items():
+        if name not in names:
+            return f"{name!r} is none of the folders; {nearest(name, names)}"
+        if not isinstance(value, str) or re.fullmatch("[0-9a-f]{64}", value) is None:
+            return f"that of {name} is {value!r}, it must be the 64 hexadecimal digits of a SHA-256"
     return None
 
 

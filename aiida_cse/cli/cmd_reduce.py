@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,23 +13,43 @@ import click
 from aiida_cse.cli.errors import input_errors
 
 if TYPE_CHECKING:
+    from aiida_cse.trajectory.config import ReductionConfig
     from aiida_cse.trajectory.reduction import Progress
 
 __all__ = ["reduce"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+#: seconds between two lines of progress where there is no terminal
+_PROGRESS_S = 10.0
 
 
 @click.command()
 @click.argument(
     "segments", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="SEGMENT..."
 )
-@click.option("--config", required=True, type=_FILE, help="JSON file: system, regions and sampling.")
+@click.option(
+    "--config",
+    required=True,
+    type=_FILE,
+    help="With --system, YAML file: sampling, and for a system that was not made here its regions. "
+    "Without it, JSON file: system, regions and sampling.",
+)
+@click.option("--system", type=_FILE, help="LAMMPS data file of the system.")
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="State (npz) to write."
 )
 @click.option("--previous", type=_FILE, help="State (npz) that the segments continue.")
 @click.option("--until-step", type=click.IntRange(min=0), help="Leave out the frames at or after this step.")
+@click.option(
+    "--checksums", type=_FILE, help="Output of sha256sum: what the segments must be, by their paths as given here."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Pieces that are reduced at the same time, at most as many as there are cores; the state is the same.",
+)
 @click.option(
     "--skip-missing",
     is_flag=True,
@@ -37,23 +58,51 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def reduce(
     segments: tuple[Path, ...],
     config: Path,
+    system: Path | None,
     out: Path,
     previous: Path | None,
     until_step: int | None,
+    checksums: Path | None,
+    threads: int,
     skip_missing: bool,
 ) -> None:
-    """Reduce the SEGMENTs (DCD files, in the order of time) to a state that every analysis reads."""
+    """Reduce the SEGMENTs, in the order of time, to a state that every analysis reads.
+
+    A SEGMENT is a trajectory of unwrapped coordinates: .dcd (sorted by ID, many times faster than the others),
+    .xtc, or a text dump of LAMMPS, .lammpstrj or .dump, with id xu yu zu.
+    """
     with input_errors(), ExitStack() as stack:
-        from aiida_cse.trajectory.command import load_config, run_reduction
+        from aiida_cse.trajectory.checksums import load_checksums
+        from aiida_cse.trajectory.command import run_reduction
 
         found = _existing(segments, skip_missing=skip_missing)
-        summary = run_reduction(found, load_config(config), out, previous, _progress(stack), until_step=until_step)
+        sums = {} if checksums is None else load_checksums(checksums)
+        summary = run_reduction(
+            found,
+            _load(config, system),
+            out,
+            previous,
+            _progress(stack),
+            until_step=until_step,
+            threads=threads,
+            checksums={path: one for path, one in sums.items() if Path(path) not in set(segments) - set(found)},
+        )
     for note in summary.notes:
         click.echo(f"note: {note}")
     click.echo(
         f"{summary.frames_read} frames read; the state holds {summary.frames} frames "
         f"from step {summary.first_step} to {summary.last_step}"
     )
+
+
+def _load(config: Path, system: Path | None) -> ReductionConfig:
+    if system is None:
+        from aiida_cse.trajectory.command import load_config
+
+        return load_config(config)
+    from aiida_cse.building.plain import load_interface
+
+    return load_interface(system, config)
 
 
 def _existing(segments: tuple[Path, ...], *, skip_missing: bool) -> list[Path]:
@@ -69,13 +118,26 @@ def _existing(segments: tuple[Path, ...], *, skip_missing: bool) -> list[Path]:
     return found
 
 
-def _progress(stack: ExitStack) -> Progress | None:
-    """Return what shows a bar on a terminal, None elsewhere."""
+def _progress(stack: ExitStack) -> Progress:
+    """Return what shows a bar on a terminal, and elsewhere writes a line every ten seconds."""
     if not sys.stderr.isatty():
-        return None
+        return _lines()
     from rich.console import Console
     from rich.progress import Progress as Bar
 
     bar = stack.enter_context(Bar(console=Console(stderr=True), transient=True))
     task = bar.add_task("frames", total=None)
     return lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _lines() -> Progress:
+    last = time.monotonic()
+
+    def write(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PROGRESS_S:
+            last = now
+            click.echo(f"{done} of {total} frames ({100 * done / total:.0f} %)")
+
+    return write

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,13 +52,15 @@ def run_reduction(
     progress: Progress | None = None,
     *,
     until_step: int | None = None,
+    threads: int = 1,
+    checksums: Mapping[str, str] | None = None,
 ) -> ReductionSummary:
     """Reduce segments and write the state; see :func:`~aiida_cse.trajectory.reduction.reduce_segments`.
 
     Parameters
     ----------
     segments
-        DCD files in the order of time.
+        Trajectories in the order of time.
     config
         The system, its regions and the sampling.
     out
@@ -69,6 +71,10 @@ def run_reduction(
         Called with the frames done and the frames in all.
     until_step
         Leave out the frames at or after this step.
+    threads
+        How many pieces are reduced at the same time.
+    checksums
+        SHA-256 that segments must have, by their paths as given.
 
     Raises
     ------
@@ -76,7 +82,7 @@ def run_reduction(
         As :func:`~aiida_cse.trajectory.reduction.reduce_segments`, or ``previous`` is no state.
     """
     earlier = None if previous is None else State.load(previous)
-    plan = plan_segments(segments, config, until_step)
-    state = reduce_plan(plan, config, earlier, progress)
+    plan = plan_segments(segments, config, until_step, checksums)
+    state = reduce_plan(plan, config, earlier, progress, threads=threads)
     state.save(out)
     return ReductionSummary(state.frames, state.first_step, state.last_step, plan.frames, plan.notes)

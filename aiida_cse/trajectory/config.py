@@ -225,7 +225,7 @@ def default_config(
     box: tuple[float, float, float],
     cation_types: Sequence[int],
     anion_types: Sequence[int],
-    initial_cations: int,
+    initial_cations: int | None,
     timestep_fs: float,
     frame_steps: int,
     block_ps: float = 1000.0,
@@ -247,8 +247,8 @@ def default_config(
 frame_steps, bins, core_scales
         As the attributes of :class:`ReductionConfig`.
     cation, cation_types, initial_cations
-        Name and types of the cation, and how many of them the slab started with. Each atom is an ion; its
-        entries to and exits from the ceramic count.
+        Name and types of the cation, and how many of them the slab started with, None if that is not known. Each
+        atom is an ion; its entries to and exits from the ceramic count.
     anion, anion_types, anion_point
         Name and types of the anion and the point that stands for it; its entries to and exits from the first
         layer count. With ``atom``, ``anion_types`` names the one type of that atom.

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from aiida import orm
+from aiida.common.datastructures import StashMode
 from aiida.plugins import CalculationFactory
 
 from aiida_cse.building.sampling import Sampling, reduction_config
@@ -54,6 +55,8 @@ def test_the_configuration_and_the_segments_in_order(
         "--out",
         "state.npz",
         "--skip-missing",
+        "--threads",
+        "1",
     ]
     assert info.remote_symlink_list == [
         (localhost.uuid, f"/scratch/{number}", f"segment_{number:04d}") for number in (1, 2, 10)
@@ -67,6 +70,55 @@ def test_a_state_is_extended(prepare: Prepare, inputs: dict[str, Any]) -> None:
     info, _ = prepare("cse.reduce", **inputs, previous=previous)
     assert info.codes_info[0].cmdline_params[-2:] == ["--previous", "previous.npz"]
     assert info.local_copy_list == [(previous.uuid, "state.npz", "previous.npz")]
+
+
+def test_threads_are_the_cores_of_the_process(prepare: Prepare, inputs: dict[str, Any]) -> None:
+    resources = {"num_machines": 1, "num_mpiprocs_per_machine": 1, "num_cores_per_mpiproc": 4}
+    info, _ = prepare("cse.reduce", **inputs, metadata={"options": {"resources": resources}})
+    assert info.codes_info[0].cmdline_params[-2:] == ["--threads", "4"]
+
+
+def stash(computer: orm.Computer, files: list[str]) -> orm.RemoteStashFolderData:
+    return orm.RemoteStashFolderData(StashMode.COPY, "/archive/ab/cd", files, computer=computer).store()
+
+
+def test_stashed_segments_are_linked(prepare: Prepare, inputs: dict[str, Any], localhost: orm.Computer) -> None:
+    for files in (["trajectory.dcd", "log.lammps"], ["*.dcd"]):
+        folders = inputs["folders"] | {"segment_0003": stash(localhost, files)}
+        info, _ = prepare("cse.reduce", **(inputs | {"folders": folders}))
+        assert (localhost.uuid, "/archive/ab/cd", "segment_0003") in info.remote_symlink_list
+    folders = inputs["folders"] | {"segment_0003": stash(localhost, ["log.lammps"])}
+    with pytest.raises(
+        ValueError, match=r"folders\.segment_0003 has no trajectory\.dcd, only log\.lammps was stashed"
+    ):
+        prepare("cse.reduce", **(inputs | {"folders": folders}))
+
+
+def test_checksums_are_handed_over(prepare: Prepare, inputs: dict[str, Any]) -> None:
+    sums = {"segment_0010": "a" * 64, "segment_0001": "b" * 64}
+    info, files = prepare("cse.reduce", **inputs, checksums=sums)
+    assert info.codes_info[0].cmdline_params[-2:] == ["--checksums", "checksums.txt"]
+    assert files["checksums.txt"] == (
+        f"{'b' * 64}  segment_0001/trajectory.dcd\n{'a' * 64}  segment_0010/trajectory.dcd\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sums", "message"),
+    [
+        ({"segment_1": "a" * 64}, "checksums: 'segment_1' is none of the folders; did you mean 'segment_00"),
+        (
+            {"segment_0001": "abc"},
+            "checksums: that of segment_0001 is 'abc', it must be the 64 hexadecimal digits",
+        ),
+    ],
+)
+def test_wrong_checksums_are_refused(
+    prepare: Prepare, inputs: dict[str, Any], sums: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match="checksums") as caught:
+        prepare("cse.reduce", **inputs, checksums=sums)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
