@@ -1,0 +1,154 @@
+"""Other questions to a state: the same answers as from the trajectory, or that it must be read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aiida_cse.physics.transitions import count_transitions
+from aiida_cse.trajectory.config import ReductionConfig
+from aiida_cse.trajectory.reduction import reduce_segments
+from aiida_cse.trajectory.reuse import join_bins, point_counts, rereading_reasons, snapshot_labels
+from aiida_cse.trajectory.state import State
+from tests.trajectory.synthetic import CATIONS, config, make, write_dcd
+
+FRAMES = 57
+#: bins of 0.5 Å, so that the boundaries ± 32 and ± 23 lie on edges
+FINE = {"bins": 220}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dcd(tmp_path_factory.mktemp("reuse") / "a.dcd", make(5, FRAMES, hop=0.05).positions)
+
+
+@pytest.fixture(scope="module")
+def state(path: Path) -> State:
+    return reduce_segments([path], config(**FINE))
+
+
+def moved(made: ReductionConfig, **edges: tuple[float, ...]) -> ReductionConfig:
+    """Return settings with other edges of the regions of some species, and cores that end with them."""
+    ions = {
+        name: species.model_copy(
+            update={"edges": edges[name], "cores": tuple(zip(edges[name], edges[name][1:], strict=False))}
+        )
+        if name in edges
+        else species
+        for name, species in made.ions.items()
+    }
+    return made.model_copy(update={"ions": ions})
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4, 5])
+def test_joined_bins_are_those_of_a_coarser_reduction(path: Path, state: State, factor: int) -> None:
+    assert join_bins(state, factor).equals(reduce_segments([path], config(bins=220 // factor)))
+
+
+@pytest.mark.parametrize("factor", [0, -1, 3])
+def test_a_factor_that_does_not_divide(state: State, factor: int) -> None:
+    with pytest.raises(ValueError, match=f"factor is {factor}, it must divide the 220 bins"):
+        join_bins(state, factor)
+
+
+def test_populations_for_other_boundaries(path: Path, state: State) -> None:
+    edges = (-55.0, -35.5, -20.0, 21.0, 30.0, 55.0)
+    again = reduce_segments([path], moved(config(**FINE), Li=edges))
+    counts = point_counts(state, "Li", edges[1:-1])
+    blocks = np.arange(FRAMES) // state.config.block_frames
+    for block in range(len(counts)):
+        assert np.array_equal(counts[block], again.region_counts[blocks == block, 0].sum(axis=0))
+    assert point_counts(state, "TFSI", [0.0]).sum() == FRAMES * 8
+
+
+def test_snapshot_transitions_for_other_boundaries(path: Path, state: State) -> None:
+    edges = (-55.0, -35.5, -20.0, 21.0, 30.0, 55.0)
+    again = reduce_segments([path], moved(config(**FINE), Li=edges))
+    labels = snapshot_labels(state, "Li", edges[1:-1])
+    assert labels.shape == (19, CATIONS)
+    events = count_transitions(labels).events
+    events[:, 0] = state.snapshots[events[:, 0]]
+    expected = again.tracks["snapshot"].events
+    assert len(events) > 5
+    assert np.array_equal(events, expected[expected[:, 1] < CATIONS])
+
+
+def test_the_core_rule_at_the_snapshots(path: Path, state: State) -> None:
+    cores = [(-np.inf, -40.0), (-30.0, -25.0), (-20.0, 20.0), (25.0, 30.0), (40.0, 55.0)]
+    labels = snapshot_labels(state, "Li", [-32, -23, 23, 32], cores)
+    plain = snapshot_labels(state, "Li", [-32, -23, 23, 32])
+    assert set(np.unique(labels)) == {-1, 0, 1, 2, 3, 4} or (labels >= -1).all()
+    assert np.array_equal(labels[labels >= 0], plain[labels >= 0])
+    assert len(count_transitions(labels, "core").events) <= len(count_transitions(plain).events)
+
+
+@pytest.mark.parametrize(
+    ("boundaries", "why"),
+    [
+        (
+            [-32.0, 23.2],
+            r"boundaries: 23.2 Å lies on no edge of the state's bins, which are 0.5 Å wide; the nearest is 23$",
+        ),
+        ([-32.0, 60.0], r"boundaries: 60 Å lies on no edge .* the nearest is 54.5"),
+        ([23.0, -32.0], "boundaries are .*, they must ascend"),
+        ([np.nan], "boundaries: nan is no place in the box"),
+    ],
+)
+def test_boundaries_that_the_state_does_not_resolve(state: State, boundaries: list[float], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        point_counts(state, "Li", boundaries)
+    with pytest.raises(ValueError, match=why):
+        snapshot_labels(state, "Li", boundaries)
+
+
+def test_wrong_species_and_cores(state: State) -> None:
+    with pytest.raises(ValueError, match="name is 'Na', it must be one of Li, TFSI"):
+        point_counts(state, "Na", [0.0])
+    with pytest.raises(ValueError, match="cores has 1 entries, 3 regions must have 3"):
+        snapshot_labels(state, "Li", [-32, 32], [(-20.0, 20.0)])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"bins": 110},
+        {"block_ps": 0.4},
+        {"snapshot_ps": 0.12},
+        {"core_scales": (1.5,)},
+        {"lags_ps": (0.3,)},
+        {"lags_ps": (), "displacement_ps": None},
+        {"charges": [2.0, 3.0, 1.0, -1.0, 0.0]},
+    ],
+)
+def test_what_needs_no_trajectory(changes: dict[str, Any]) -> None:
+    assert rereading_reasons(config(**FINE), config(**(FINE | changes))) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"bins": 440}, "bins is 440: it can only be made coarser, by whole factors of the 220 of the state"),
+        (
+            {"block_ps": 0.3},
+            "block_frames is 15: it can only be made coarser, by whole factors of the 10 of the state",
+        ),
+        ({"snapshot_ps": 0.04}, "snapshot_frames is 2: it can only be made coarser, by whole factors of the 3 of"),
+        ({"core_scales": (0.7,)}, "core_scales: 0.7 was not asked for, only 0.5, 1.5"),
+        ({"lags_ps": (0.24,)}, "lags: 12 was not asked for, only 6, 15"),
+        ({"displacement_ps": 0.02}, "displacement_frames is 1, not 3"),
+        ({"half_thickness": 20.0}, "ions.Li: edges or cores differ, and the core rule looks at every frame"),
+        ({"anion_types": [4]}, "ions.TFSI: types differs"),
+        ({"midplane_offset": 0.0}, "midplane_offset differs"),
+        ({"cation": "Na", "offsets": None}, "ions.Na: it was not followed"),
+    ],
+)
+def test_what_needs_the_trajectory_is_said(changes: dict[str, Any], reason: str) -> None:
+    if "cation" in changes:
+        want = config(**FINE).model_copy(update={"ions": {"Na": config(**FINE).ions["Li"]}})
+    else:
+        want = config(**(FINE | changes))
+    assert any(reason in one for one in rereading_reasons(config(**FINE), want))
