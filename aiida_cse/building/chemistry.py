@@ -16,7 +16,6 @@ from aiida_cse.building.recipe import WALL_SPECIES, ForceFieldSets, Recipe
 from aiida_cse.building.salt import anion_molecule
 from aiida_cse.building.topology import BondedTerm, TypedMolecule, type_molecule
 from aiida_cse.forcefields.include import BondedRow, render_include
-from aiida_cse.forcefields.library import load_set
 from aiida_cse.forcefields.models import ForceFieldSet, ForceFieldType, OneFour
 from aiida_cse.forcefields.pairs import PairRow, PairSite, Role, missing_buckingham, pair_table
 from aiida_cse.lammps.datafile import TOPOLOGY
@@ -274,7 +273,7 @@ def _sources(recipe: Recipe) -> tuple[str, ...]:
     """Return the names of the sets, each with the options of its variants."""
     sources = []
     for role in ForceFieldSets._fields:
-        chosen = load_set(getattr(recipe.forcefield, role))
+        chosen = recipe.forcefield.named_set(role)
         choices = {key: value for key, value in recipe.forcefield.variants.items() if key in chosen.variants}
         options = chosen.chosen_variants(choices)
         sources.append(" ".join([chosen.name, *(f"{key}={value}" for key, value in sorted(options.items()))]))
@@ -283,5 +282,5 @@ def _sources(recipe: Recipe) -> tuple[str, ...]:
 
 def _checksums(recipe: Recipe) -> dict[str, str]:
     """Return the checksum of each set, by its name."""
-    names = [getattr(recipe.forcefield, role) for role in ForceFieldSets._fields]
-    return {name: load_set(name).md5 for name in names}
+    named = [recipe.forcefield.named_set(role) for role in ForceFieldSets._fields]
+    return {chosen.name: chosen.md5 for chosen in named}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aiida_cse.building.smiles import parse_smiles
-from aiida_cse.forcefields.library import load_set, settle_variants
+from aiida_cse.forcefields.library import available_sets, load_set, make_set, settle_variants
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import Mixing
 from aiida_cse.validation import Name, Number, StrictModel, located, nearest
@@ -179,7 +179,8 @@ class ForceFieldRecipe(StrictModel):
     """The names of the force-field sets and the choices that the sets leave open.
 
     ``salt_charge_scale`` multiplies the charges of cation and anion; ``hydrogen_mass`` (g/mol) replaces that
-    of hydrogen; ``variants`` chooses among published values, by the names that the sets give them.
+    of hydrogen; ``variants`` chooses among published values, by the names that the sets give them. ``own_sets``
+    holds sets that are not shipped, by name.
     """
 
     ceramic: Name
@@ -188,22 +189,46 @@ class ForceFieldRecipe(StrictModel):
     salt: Name
     variants: dict[Name, Name] = Field(default_factory=dict)
     mixing: Mixing = "lorentz-berthelot"
+    own_sets: dict[Name, ForceFieldSet] = Field(default_factory=dict)
     salt_charge_scale: Number = Field(default=1.0, gt=0, le=1)
     hydrogen_mass: Number = Field(default=1.008, ge=1, le=4)
+
+    @field_validator("own_sets", mode="before")
+    @classmethod
+    def _make_own_sets(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: _own_set(name, content) for name, content in value.items()}
 
     @model_validator(mode="after")
     def _sets_exist(self) -> ForceFieldRecipe:
         for role in ForceFieldSets._fields:
             with located(role):
-                load_set(getattr(self, role))
+                self.named_set(role)
         with located("variants"):
             self.sets()
         return self
 
+    def named_set(self, role: str) -> ForceFieldSet:
+        """Return the set of a role, its variants not settled; ValueError if there is none of that name."""
+        name: str = getattr(self, role)
+        return self.own_sets[name] if name in self.own_sets else load_set(name)
+
     def sets(self) -> ForceFieldSets:
         """Return the sets with the chosen, else the default variants."""
-        named = [load_set(getattr(self, role)) for role in ForceFieldSets._fields]
+        named = [self.named_set(role) for role in ForceFieldSets._fields]
         return ForceFieldSets(*settle_variants(named, self.variants))
+
+
+def _own_set(name: object, content: object) -> object:
+    """Return the set that a recipe describes; what is no description is left to the model to refuse."""
+    if not isinstance(name, str) or not isinstance(content, Mapping):
+        return content
+    if name in available_sets():
+        msg = f"{name}: is the name of a shipped set; give yours another one"
+        raise ValueError(msg)
+    with located(name):
+        return make_set(name, content)
 
 
 class WallRecipe(StrictModel):

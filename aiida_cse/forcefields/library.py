@@ -12,7 +12,7 @@ import yaml
 from aiida_cse.forcefields.models import ForceFieldSet, canonical
 from aiida_cse.validation import nearest
 
-__all__ = ["available_sets", "load_set", "settle_variants"]
+__all__ = ["available_sets", "load_set", "make_set", "settle_variants"]
 
 _FOLDER = resources.files("aiida_cse.forcefields") / "sets"
 
@@ -44,7 +44,21 @@ def load_set(name: str) -> ForceFieldSet:
     ValueError
         There is no such set, or its file is not valid.
     """
-    return ForceFieldSet.model_validate({"name": name, **_content(name)})
+    return make_set(name, _content(name))
+
+
+def make_set(name: str, content: Mapping[str, Any]) -> ForceFieldSet:
+    """Return the set called ``name`` that a file or a recipe describes, completed from the one that it revises.
+
+    Raises
+    ------
+    ValueError
+        The content is not valid, or it revises a set that is not shipped.
+    """
+    own = dict(content)
+    if isinstance(own.get("revises"), str):
+        own = _revised(_content(own["revises"]), own)
+    return ForceFieldSet.model_validate({**own, "name": name})
 
 
 def settle_variants(sets: Sequence[ForceFieldSet], choices: Mapping[str, str]) -> list[ForceFieldSet]:
@@ -68,7 +82,7 @@ def settle_variants(sets: Sequence[ForceFieldSet], choices: Mapping[str, str]) -
 
 
 def _content(name: str) -> dict[str, Any]:
-    """Return what the set's file says, with the entries of the set that it revises."""
+    """Return what the shipped set's file says, with the entries of the set that it revises."""
     known = available_sets()
     if name not in known:
         msg = f"there is no force-field set {name!r}; {nearest(name, known)} (available: {', '.join(known)})"
@@ -77,17 +91,30 @@ def _content(name: str) -> dict[str, Any]:
     return _revised(_content(content["revises"]), content) if "revises" in content else content
 
 
-def _revised(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with the entries of ``content`` in place of its own or behind them."""
-    merged = base | content
+def _revised(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with the entries of ``content`` in place of its own or behind them.
+
+    What does not have the form of a set is left to the model to refuse.
+    """
+    merged = {**base, **content}
     for field, key in _ENTRIES.items():
-        entries = {_identity(entry[key]): entry for source in (base, content) for entry in source.get(field, ())}
-        if entries:
-            merged[field] = list(entries.values())
-    merged["variants"] = base.get("variants", {}) | content.get("variants", {})
-    merged["citations"] = list(dict.fromkeys([*content["citations"], *base["citations"]]))
+        sources = [base.get(field, ()), content.get(field, ())]
+        if all(_are_entries(entries, key) for entries in sources):
+            merged[field] = list(
+                {_identity(entry[key]): entry for entries in sources for entry in entries}.values()
+            )
+    if isinstance(content.get("variants", {}), Mapping):
+        merged["variants"] = {**base.get("variants", {}), **content.get("variants", {})}
+    if isinstance(content.get("citations"), list | tuple):
+        merged["citations"] = list(dict.fromkeys([*content["citations"], *base["citations"]]))
     return merged
 
 
-def _identity(value: str | list[str]) -> str | tuple[str, ...]:
+def _are_entries(entries: object, key: str) -> bool:
+    return isinstance(entries, list | tuple) and all(
+        isinstance(entry, Mapping) and isinstance(entry.get(key), str | list | tuple) for entry in entries
+    )
+
+
+def _identity(value: str | Sequence[str]) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else canonical(value)

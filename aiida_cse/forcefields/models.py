@@ -6,8 +6,10 @@ All numbers are in LAMMPS real units: Å, kcal/mol, e, g/mol, degrees.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -29,6 +31,13 @@ __all__ = [
 ]
 
 
+#: what may become the label of an atom type in LAMMPS
+Label = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
+
+#: where a term is from, as the include file says it in a comment
+Origin = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9._= -]*$", max_length=250)]
+
+
 def canonical(names: Sequence[str]) -> tuple[str, ...]:
     """Return the order of ``names`` that stands for it and its reverse: A–B–C is C–B–A."""
     return min(tuple(names), tuple(reversed(names)))
@@ -37,7 +46,7 @@ def canonical(names: Sequence[str]) -> tuple[str, ...]:
 class ForceFieldType(StrictModel):
     """An atom type: mass in g/mol, charge in e; ``bonded`` is its name in bonded terms (default: its own)."""
 
-    name: Name
+    name: Label
     element: str = Field(pattern=r"^[A-Z][a-z]?$")
     mass: Number = Field(gt=0)
     charge: Number
@@ -56,7 +65,7 @@ class LennardJones(StrictModel):
     epsilon: Number = Field(ge=0)
     sigma: Number = Field(gt=0)
     note: str = ""
-    origin: str = ""
+    origin: Origin = ""
 
 
 class Buckingham(StrictModel):
@@ -67,7 +76,7 @@ class Buckingham(StrictModel):
     rho: Number = Field(gt=0)
     c: Number = Field(ge=0)
     note: str = ""
-    origin: str = ""
+    origin: Origin = ""
 
 
 class BondTerm(StrictModel):
@@ -193,7 +202,8 @@ class ForceFieldSet(StrictModel):
     @property
     def md5(self) -> str:
         """The checksum of all that the set holds, in hexadecimal digits."""
-        return hashlib.md5(self.model_dump_json().encode(), usedforsecurity=False).hexdigest()
+        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
 
     def atom_type(self, name: str) -> ForceFieldType:
         """Return the atom type called ``name``; ValueError if there is none."""

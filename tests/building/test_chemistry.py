@@ -1,14 +1,21 @@
 """Molecules, their types and bonded terms, and the one type table of a recipe."""
 
 import math
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
+import yaml
 
+from aiida_cse.building.assembly import assemble
 from aiida_cse.building.chains import chain_molecule
 from aiida_cse.building.chemistry import _ceramic_entries, _refuse_net_charges, _typed_molecules, chemistry_of
-from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.cut import cut_slab
+from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.recipe import ForceFieldRecipe, Recipe, available_recipes, load_recipe
 from aiida_cse.building.salt import anion_molecule
+from aiida_cse.building.slab import build_slab
 from aiida_cse.building.topology import type_molecule
 from aiida_cse.forcefields import load_set
 from aiida_cse.forcefields.include import read_pairs
@@ -200,3 +207,36 @@ def test_the_pair_table_is_read_back_from_the_include_file(recipe: Recipe) -> No
 def test_a_pair_without_rule_is_not_read() -> None:
     with pytest.raises(ValueError, match=r"line 2: 'pair_coeff 1 1 lj/cut 0\.1 3\.0' does not say of which pair"):
         read_pairs("units real\npair_coeff 1 1 lj/cut 0.1 3.0\n")
+
+
+def test_a_set_of_the_recipe_itself(recipe: Recipe) -> None:
+    propylene = load_recipe("llzo-ppo-litfsi-demo")
+    chemistry = chemistry_of(propylene)
+    labels = Counter(chemistry.types[number - 1].label for number in chemistry.chain.types.tolist())
+    assert labels == {"OS": 6, "CT2": 6, "CT1": 6, "CT3": 8, "HCO": 18, "HC": 24}
+    row = next(row for row in chemistry.pairs if row.labels == ("CT1", "CT1"))
+    assert (row.coefficients, row.source) == ((0.066, 3.50), "opls-aa-ppo")
+    own = propylene.forcefield.own_sets["opls-aa-ppo"]
+    assert f"# set opls-aa-ppo: md5 {own.md5}" in chemistry.forcefield.splitlines()
+    assert "opls-aa-ppo" in chemistry.sources
+
+
+def test_the_set_of_the_how_to_is_that_of_the_recipe() -> None:
+    page = Path(__file__).parents[2] / "docs" / "howto" / "forcefields.md"
+    choice, own = re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
+    forcefield = yaml.safe_load(choice)["forcefield"] | yaml.safe_load(own)["forcefield"]
+    mine = ForceFieldRecipe.model_validate(forcefield).sets().polymer
+    shipped = load_recipe("llzo-ppo-litfsi-demo").forcefield.sets().polymer
+    assert mine.model_copy(update={"confidence": "", "citations": ()}) == shipped.model_copy(
+        update={"confidence": "", "citations": ()}
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in available_recipes() if name.endswith("-demo")])
+def test_every_small_recipe_builds_neutral(name: str) -> None:
+    shipped = load_recipe(name)
+    slab = build_slab(shipped)
+    lx, ly = (float(edge) for edge in slab.data.lengths[:2])
+    joined = assemble(cut_slab(slab, slab.data), build_electrolyte(shipped, lx, ly))
+    assert abs(math.fsum(joined.data.charges)) < 1e-10
+    assert 1000 < joined.info.natoms < 1200

@@ -63,8 +63,8 @@ class Case:
 
 
 def case(name: str) -> Case:
-    recipe = load_recipe("llzo-peo-litfsi-demo")
-    if name == "PEO":
+    recipe = load_recipe("llzo-ppo-litfsi-demo" if name == "PPO" else "llzo-peo-litfsi-demo")
+    if name == recipe.polymer.name:
         sets = recipe.forcefield.sets()
         typed = type_molecule(name, chain_molecule(recipe.polymer), sets.polymer, [])
         return Case(recipe, chemistry_of(recipe).chain, typed, 1.0)
@@ -76,7 +76,7 @@ def case(name: str) -> Case:
     return Case(recipe, chemistry_of(recipe).anion, typed, 0.7)
 
 
-@pytest.mark.parametrize("name", ["PEO", "TFSI", "FSI", "triflate"])
+@pytest.mark.parametrize("name", ["PEO", "PPO", "TFSI", "FSI", "triflate"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_another_engine_gives_the_same_energies(
     name: str, seed: int, tmp_path: Path, environment_bin: Path

@@ -1,21 +1,14 @@
 """The shipped sets load, are consistent, and give LAMMPS the coefficients of the published forms."""
 
-import re
-from importlib import resources
-from pathlib import Path
-
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_cse.forcefields import available_sets, load_set, settle_variants
-from aiida_cse.forcefields.library import _revised
+from aiida_cse.forcefields import available_sets, load_set, make_set, settle_variants
 from aiida_cse.forcefields.models import DihedralTerm, ForceFieldSet, canonical
 
 EV = 23.060548
-SETS = resources.files("aiida_cse.forcefields") / "sets"
 
 
 @pytest.mark.parametrize("name", available_sets())
@@ -178,11 +171,40 @@ def test_inconsistent_sets_are_refused(change: dict[str, object], message: str) 
         ForceFieldSet.model_validate(MINIMAL | change)
 
 
-def test_the_revision_of_the_how_to() -> None:
-    page = Path(__file__).parents[2] / "docs" / "howto" / "forcefields.md"
-    _, source = re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
-    content = yaml.safe_load(source)
-    base = yaml.safe_load((SETS / f"{content['revises']}.yaml").read_text(encoding="utf-8"))
-    mine = ForceFieldSet.model_validate({"name": "mine", **_revised(base, content)})
-    assert mine.lennard_jones("FBT").sigma == 3.118
-    assert mine.bonds == load_set("cl-p-2004").bonds
+def test_a_revision_takes_over_what_it_does_not_change() -> None:
+    content = {
+        "revises": "cl-p-2004",
+        "title": "another fluorine",
+        "citations": ["somebody"],
+        "confidence": "none",
+        "lj": [{"type": "FBT", "epsilon": 0.1, "sigma": 3.0}],
+        "bonds": [{"atoms": ["FBT", "CBT"], "k": 400.0, "r0": 1.3}],
+    }
+    old, mine = load_set("cl-p-2004"), make_set("mine", content)
+    assert [lj.type for lj in mine.lj] == [lj.type for lj in old.lj]
+    assert mine.lennard_jones("FBT").sigma == 3.0
+    assert mine.lennard_jones("CBT") == old.lennard_jones("CBT")
+    assert [bond.k for bond in mine.bonds] == [400.0, *(bond.k for bond in old.bonds[1:])]
+    assert mine.citations == ("somebody", *old.citations)
+    assert mine.variants == old.variants
+    assert make_set("mine", mine.model_dump(mode="json")) == mine
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"revises": "cl-p-2003"}, "no force-field set 'cl-p-2003'; did you mean 'cl-p-2004'"),
+        ({"revises": 7}, "revises"),
+        ({"lj": 3}, "lj"),
+        ({"lj": [{"epsilon": 0.1}]}, r"lj\.0\.type"),
+        ({"variants": "A"}, "variants"),
+        ({"citations": "somebody"}, "citations"),
+        ({"atom_types": [CARBON | {"name": "C-1"}]}, r"atom_types\.7\.name"),
+        ({"lj": [{"type": "FBT", "epsilon": 0.1, "sigma": 3.0, "origin": "x\nshell ls"}]}, "origin"),
+        ({"lg": []}, "unknown key 'lg'; did you mean 'lj'"),
+    ],
+)
+def test_what_is_no_revision_is_refused(change: dict[str, object], message: str) -> None:
+    content = {"revises": "cl-p-2004", "title": "x", "citations": ["x"], "confidence": "x"} | change
+    with pytest.raises(ValueError, match=message):
+        make_set("mine", content)

@@ -24,6 +24,7 @@ OFFSETS = {"production": {"sampling": {"offsets": {"FSI": {"inner": -0.5, "outer
     [
         ("ga-llzo-peo-litfsi-demo", {}, "TFSI", 104, 4),
         ("llzo-peo-lifsi-demo", OFFSETS, "FSI", 119, 7),
+        ("llzo-ppo-litfsi-demo", {}, "TFSI", 118, 6),
     ],
 )
 def test_a_shipped_recipe_runs_from_slab_to_verdict(
