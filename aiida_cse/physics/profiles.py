@@ -145,7 +145,7 @@ def free_energy_profile(
     blocks = None if block_counts is None else _blocks(block_counts, len(table))
     dispersion = _dispersion(blocks)
     # in units of T until the end, so that one check of the size is enough
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         energy = np.where(table > 0, -np.log(table), np.nan)
         error = np.where(table > 0, np.sqrt(dispersion / table), np.nan)
     zero = _zero(table, energy, reference_z, z, reference_mask)

@@ -158,12 +158,14 @@ def shift_between(
     ------
     ValueError
         ``z`` is not ascending and equally spaced, an array has another number of bins or an infinite value, an
-        error is not above zero, the window is empty, the curves share fewer than 6 bins, the best shift lies at
-        the edge of what was searched, or the cold curve is straight, as far as its noise lets one see, so that
-        dz and df cannot be told apart.
+        error is not above zero, ``max_shift`` is longer than ``z``, the window is empty, the curves share fewer
+        than 6 bins, the best shift lies at the edge of what was searched, or the cold curve is straight, as far as
+        its noise lets one see, so that dz and df cannot be told apart.
     """
     places = checks.centres("z", z)
-    reach = checks.positive("max_shift", max_shift)
+    reach, length = checks.positive("max_shift", max_shift), float(places[-1] - places[0])
+    if reach > length:
+        raise ValueError(f"max_shift is {reach:g} Å, it must be at most the length of z, {length:g} Å")
     # without any error both curves are taken to scatter alike, by as much as the residuals will say
     unknown = 1.0 if error_hot is None and error_cold is None else 0.0
     target = _known("F_hot", places, F_hot, "error_hot", error_hot, unknown)

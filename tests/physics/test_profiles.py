@@ -96,6 +96,7 @@ def test_correlated_blocks_widen_the_error() -> None:
         ({"reference_z": float("nan"), "z": [0, 1, 2]}, "reference_z is nan, it must be finite"),
         ({"reference_mask": [1.0, float("nan"), 0.0]}, r"reference_mask\[1\] is nan"),
         ({"reference_mask": [1, 2, 0]}, "reference_mask is .*, it must be true or false in each bin"),
+        ({"counts": [1e-320, 0, 0]}, "largest free energy, from temperature and counts, is inf"),
         (
             {"temperature": 1e308, "counts": [1, 0, 10**6]},
             "largest free energy, from temperature and counts, is inf",
