@@ -45,11 +45,10 @@ class Selection:
         masses = np.array(config.masses)[types - 1]
         framework = np.flatnonzero(np.isin(types, config.framework))
         groups = [_ions(config, name, types) for name in config.ions]
-        atoms = [ion for group in groups for ion in group]
-        flat = np.concatenate(atoms)
-        sizes = np.array([len(ion) for ion in atoms])
+        flat = np.concatenate([atoms for atoms, _ in groups])
+        sizes = np.concatenate([sizes for _, sizes in groups])
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-        numbers = [len(group) for group in groups]
+        numbers = [len(sizes) for _, sizes in groups]
         bounds = _bounds(config)
         class_of_bin = _class_of_bin(bounds, config)
         lowest, highest = _bins_of_class(class_of_bin, bounds.shape[1] + 1)
@@ -76,16 +75,18 @@ class Selection:
         return cls(layout, cadence, np.repeat(np.arange(len(groups)), numbers).astype(np.int64))
 
 
-def _ions(config: ReductionConfig, name: str, types: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the atoms of each ion of a species."""
+def _ions(
+    config: ReductionConfig, name: str, types: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the atoms of a species, ion by ion, and the number of atoms of each ion."""
     species = config.ions[name]
     atoms = np.flatnonzero(np.isin(types, species.types))
     if species.point == "atom":
-        return list(atoms[:, None])
+        return atoms, np.ones(len(atoms), dtype=np.int64)
     molecules = np.array(config.molecules, dtype=np.int64)[atoms]
     order = np.argsort(molecules, kind="stable")
-    cuts = np.flatnonzero(np.diff(molecules[order])) + 1
-    return np.split(atoms[order], cuts)
+    _, sizes = np.unique(molecules, return_counts=True)
+    return atoms[order], sizes
 
 
 # -- classes -------------------------------------------------------------------------------------------------
