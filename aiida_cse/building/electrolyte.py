@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,21 @@ from aiida_cse.building.chemistry import Chemistry, Template, chemistry_of
 from aiida_cse.building.conformers import conformer
 from aiida_cse.building.placement import Layer
 from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.slab import MOST_ATOMS
 from aiida_cse.building.wall import wall_positions
 from aiida_cse.lammps.datafile import TOPOLOGY, DataFile
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, WALL_MOLECULE, System
 
-__all__ = ["build_electrolyte"]
+__all__ = ["build_electrolyte", "check_electrolyte"]
 
 Floats = NDArray[np.float64]
 
 #: g/mol/Å³ in g/cm³
 _DENSITY_UNIT = 1.66053906660
+#: Å; a longer edge of the cross-section is an error of input
+_LONGEST_EDGE = 10_000.0
+#: atoms up to which a check folds a chain; that takes half a second
+_QUICK = 500
 _FIRST_MOLECULE = max(CERAMIC_MOLECULE, WALL_MOLECULE) + 1
 
 
@@ -43,15 +48,10 @@ def build_electrolyte(recipe: Recipe, lx: float, ly: float) -> System:
     ValueError
         The cross-section is not positive, or a molecule does not fit into the layer.
     """
-    if not (np.isfinite([lx, ly]).all() and min(lx, ly) > 0):
-        msg = f"lx, ly: {lx}, {ly} Å; the cross-section must be positive"
-        raise ValueError(msg)
     chemistry = chemistry_of(recipe)
-    templates = [chemistry.chain] * recipe.polymer.chains
-    templates += [chemistry.cation] * recipe.salt.pairs
-    templates += [chemistry.anion] * recipe.salt.pairs
-    box = np.array([(0.0, lx), (0.0, ly), (0.0, _height(recipe, chemistry, templates, lx * ly))])
-    molecules = _layout(recipe, templates, box)
+    templates, box = _templates(recipe, chemistry), _box(recipe, chemistry, lx, ly)
+    placed = dict(_placed(recipe, templates, box))
+    molecules = [placed[index] for index in range(len(templates))]
     wall = wall_positions(lx, ly, recipe.electrolyte.wall.spacing)
     return System.create(
         _data(chemistry, templates, molecules, wall, box),
@@ -64,19 +64,55 @@ def build_electrolyte(recipe: Recipe, lx: float, ly: float) -> System:
     )
 
 
+def check_electrolyte(recipe: Recipe, lx: float, ly: float) -> None:
+    """Refuse an electrolyte that is too large, or whose first chain does not fit into the layer.
+
+    The layer must be high enough for its largest molecule; a chain of many atoms is not folded for this.
+
+    Raises
+    ------
+    ValueError
+        As :func:`build_electrolyte`, or there are too many atoms.
+    """
+    chemistry = chemistry_of(recipe)
+    atoms = recipe.polymer.chains * chemistry.chain.natoms + recipe.salt.pairs * (1 + chemistry.anion.natoms)
+    if atoms > MOST_ATOMS:
+        chains, pairs = recipe.polymer.chains, recipe.salt.pairs
+        msg = (
+            f"polymer.chains: {chains} chains and {pairs} pairs have {atoms} atoms, at most {MOST_ATOMS} are taken"
+        )
+        raise ValueError(msg)
+    box = _box(recipe, chemistry, lx, ly)
+    if chemistry.chain.natoms <= _QUICK:
+        next(_placed(recipe, _templates(recipe, chemistry), box))
+
+
+def _templates(recipe: Recipe, chemistry: Chemistry) -> list[Template]:
+    """Return the molecules in the order of their IDs."""
+    pairs = recipe.salt.pairs
+    return [chemistry.chain] * recipe.polymer.chains + [chemistry.cation] * pairs + [chemistry.anion] * pairs
+
+
+def _box(recipe: Recipe, chemistry: Chemistry, lx: float, ly: float) -> Floats:
+    if not (np.isfinite([lx, ly]).all() and min(lx, ly) > 0 and max(lx, ly) <= _LONGEST_EDGE):
+        msg = f"lx, ly: {lx}, {ly} Å; the cross-section must be positive, at most {_LONGEST_EDGE:g} Å long"
+        raise ValueError(msg)
+    height = _height(recipe, chemistry, _templates(recipe, chemistry), lx * ly)
+    return np.array([(0.0, lx), (0.0, ly), (0.0, height)])
+
+
 def _height(recipe: Recipe, chemistry: Chemistry, templates: Sequence[Template], area: float) -> float:
     """Return Lz in Å: the layer at the recipe's density, and the padding on both sides of it."""
     mass = sum(float(chemistry.masses[template.types - 1].sum()) for template in templates)
     return mass * _DENSITY_UNIT / (recipe.electrolyte.density * area) + 2 * recipe.electrolyte.padding
 
 
-def _layout(recipe: Recipe, templates: Sequence[Template], box: Floats) -> list[Floats]:
-    """Return the unwrapped positions of each molecule; the largest are placed first."""
+def _placed(recipe: Recipe, templates: Sequence[Template], box: Floats) -> Iterator[tuple[int, Floats]]:
+    """Give number and unwrapped positions of each molecule as it is placed, the largest first."""
     rng = np.random.default_rng(recipe.seeds.electrolyte)
     seeds = rng.integers(1, 2**31 - 1, size=len(templates))
     (lx, ly, height), padding = box[:, 1], recipe.electrolyte.padding
     layer = Layer(lx, ly, bottom=padding, top=height - padding)
-    positions: dict[int, Floats] = {}
     for index in sorted(range(len(templates)), key=lambda index: -templates[index].natoms):
         template = templates[index]
         placed = layer.place(_shape(template, int(seeds[index])), rng)
@@ -84,10 +120,10 @@ def _layout(recipe: Recipe, templates: Sequence[Template], box: Floats) -> list[
             msg = (
                 f"electrolyte.density: at {recipe.electrolyte.density} g/cm³ over {lx:.1f} × {ly:.1f} Å² the layer"
                 f" is {layer.top - layer.bottom:.1f} Å high and {template.name} does not fit; lower the density"
+                " or have more molecules"
             )
             raise ValueError(msg)
-        positions[index] = placed
-    return [positions[index] for index in range(len(templates))]
+        yield index, placed
 
 
 def _shape(template: Template, seed: int) -> Floats:

@@ -14,7 +14,7 @@ from aiida_cse.building.smiles import parse_smiles
 from aiida_cse.forcefields.library import available_sets, load_set, make_set, settle_variants
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import Mixing
-from aiida_cse.validation import Name, Number, StrictModel, located, nearest
+from aiida_cse.validation import Name, Number, StrictModel, located, nearest, worded
 
 __all__ = [
     "WALL_SPECIES",
@@ -34,13 +34,19 @@ __all__ = [
     "load_recipe",
 ]
 
-Element = Annotated[str, Field(strict=True, pattern=r"^[A-Z][a-z]?$")]
-Smiles = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9@+\-\[\]()=#*/\\.%]+$", max_length=500)]
+_ELEMENT = worded(r"^[A-Z][a-z]?$", "the symbol of an element, such as Li")
+_SMILES = worded(
+    r"^[A-Za-z0-9@+\-\[\]()=#*/\\.%]+$", "a SMILES string: letters, digits and @ + - [ ] ( ) = # * / \\ . %"
+)
+_SPACEGROUP = worded(r"^[A-Za-z0-9/_-]+$", "a Hermann-Mauguin symbol, such as Ia-3d")
+_SPECIES = worded(r"^[A-Za-z][A-Za-z0-9_]*$", "letters, digits and '_', first a letter")
+Element = Annotated[str, Field(strict=True, pattern=_ELEMENT)]
+Smiles = Annotated[str, Field(strict=True, pattern=_SMILES, max_length=500)]
 Seed = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
 Repeat = Annotated[int, Field(strict=True, ge=1, le=50)]
 Index = Annotated[int, Field(strict=True, ge=-9, le=9)]
 #: what may name an ion in every analysis; see the keys of ``ReductionConfig.ions``
-SpeciesName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
+SpeciesName = Annotated[str, Field(strict=True, pattern=_SPECIES, max_length=80)]
 Fraction = Annotated[float, Field(strict=True, ge=-1, le=1)]
 
 #: species of the dummy atoms of the wall
@@ -60,7 +66,7 @@ class CrystalSite(StrictModel):
 class CrystalStructure(StrictModel):
     """A cubic crystal; ``a`` in Å. Sites with the same coordinates share their orbit."""
 
-    spacegroup: str = Field(strict=True, pattern=r"^[A-Za-z0-9/_-]+$")
+    spacegroup: str = Field(strict=True, pattern=_SPACEGROUP, max_length=20)
     a: Number = Field(ge=2, le=50)
     sites: tuple[CrystalSite, ...] = Field(min_length=1)
 
@@ -117,6 +123,9 @@ class CeramicRecipe(StrictModel):
             if species not in present or species == self.mobile:
                 msg = f"framework: {species!r} must be an immobile species of the structure"
                 raise ValueError(msg)
+        if len(set(self.framework)) < len(self.framework):
+            msg = f"framework: {', '.join(self.framework)}: each species must be there once"
+            raise ValueError(msg)
         for number, site in enumerate(self.structure.sites):
             if site.occupancy < 1 and site.species in self.framework:
                 where = f"structure.sites.{number}.occupancy"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from aiida_cse.building.chemistry import Chemistry, chemistry_of
 from aiida_cse.building.decoration import blocked, decorate, site_counts
@@ -16,7 +17,7 @@ from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, SlabGeometry, System
 from aiida_cse.validation import located
 
-__all__ = ["build_slab"]
+__all__ = ["MOST_ATOMS", "build_slab", "check_slab"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -25,6 +26,12 @@ Integers = NDArray[np.int64]
 _CLEARANCE = 1e-4
 #: the draw of the dopants has a stream of its own beside the one of the mobile ions
 _DOPANTS = 1
+#: Å; how near the nearest immobile atoms of a crystal are, from a C-H bond to the metal atoms of a salt
+_NEAREST = (0.9, 4.5)
+#: sites of a slab, or atoms of an electrolyte; more are an error of input
+MOST_ATOMS = 5_000_000
+#: up to this many sites a check draws the mobile ions as well; that takes half a second
+_QUICK = 10_000
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,7 @@ def build_slab(recipe: Recipe) -> System:
         The crystal cannot be built, cut or made neutral; names the field of the recipe.
     """
     chemistry = chemistry_of(recipe)
-    lattice = _lattice(recipe.ceramic)
-    _refuse_atoms_in_plane(recipe.ceramic, lattice)
+    lattice = _checked_lattice(recipe.ceramic)
     kept = _occupied(recipe, lattice, chemistry)
     data = _data(recipe.ceramic, lattice, kept, chemistry)
     return System.create(
@@ -65,7 +71,32 @@ def build_slab(recipe: Recipe) -> System:
     )
 
 
+def check_slab(recipe: Recipe) -> tuple[float, float]:
+    """Return the edges Lx, Ly (Å) of the slab's cross-section, if the slab can be built.
+
+    The ions of a large slab are not drawn for this.
+
+    Raises
+    ------
+    ValueError
+        As :func:`build_slab`.
+    """
+    chemistry = chemistry_of(recipe)
+    lattice = _checked_lattice(recipe.ceramic)
+    if len(lattice.sites) <= _QUICK:
+        _occupied(recipe, lattice, chemistry)
+    lx, ly, _ = lattice.lengths.tolist()
+    return lx, ly
+
+
 # -- crystal and cut -----------------------------------------------------------------------------------
+
+
+def _checked_lattice(ceramic: CeramicRecipe) -> _Lattice:
+    lattice = _lattice(ceramic)
+    _refuse_wrong_distances(ceramic, lattice)
+    _refuse_atoms_in_plane(ceramic, lattice)
+    return lattice
 
 
 def _crystal(ceramic: CeramicRecipe) -> Any:
@@ -83,8 +114,8 @@ def _crystal(ceramic: CeramicRecipe) -> Any:
             site_properties={"site": list(range(len(structure.sites)))},
         )
     except ValueError as error:
-        msg = f"ceramic.structure: no crystal of space group {structure.spacegroup!r}: {error}"
-        raise ValueError(msg) from error
+        msg = f"ceramic.structure.spacegroup: no crystal of {structure.spacegroup!r}: {error}"
+        raise ValueError(f"{msg}; give the Hermann-Mauguin symbol of a cubic group, such as 'Ia-3d'") from error
 
 
 def _lattice(ceramic: CeramicRecipe) -> _Lattice:
@@ -104,6 +135,9 @@ def _lattice(ceramic: CeramicRecipe) -> _Lattice:
     if not np.allclose(slab.lattice.angles, 90.0, atol=1e-6):
         angles = ", ".join(f"{angle:.2f}" for angle in slab.lattice.angles)
         msg = f"ceramic.miller: the surface cell of {ceramic.miller} is not orthogonal (angles {angles})"
+        raise ValueError(f"{msg}; choose a plane with right angles, such as (1, 0, 0)")
+    if nx * ny * len(slab) > MOST_ATOMS:
+        msg = f"ceramic.repeat: {ceramic.repeat} makes {nx * ny * len(slab)} sites, at most {MOST_ATOMS} are taken"
         raise ValueError(msg)
     fractions = np.round(slab.frac_coords, 12)
     if np.linalg.det(slab.lattice.matrix) < 0:  # else a left-handed cell would mirror the crystal
@@ -118,6 +152,23 @@ def _lattice(ceramic: CeramicRecipe) -> _Lattice:
         sites=np.tile(np.array(slab.site_properties["site"], dtype=np.int64), len(shifts)),
         lengths=lengths * (nx, ny, 1),
     )
+
+
+def _refuse_wrong_distances(ceramic: CeramicRecipe, lattice: _Lattice) -> None:
+    sites = enumerate(ceramic.structure.sites)
+    ordered = [number for number, site in sites if site.species != ceramic.mobile and site.occupancy == 1]
+    positions = lattice.positions[np.isin(lattice.sites, ordered)]
+    if len(positions) < 2:
+        return
+    distances: Floats = np.array(cKDTree(positions, boxsize=lattice.lengths).query(positions, k=2)[0])
+    nearest = float(distances[:, 1].min())
+    if not _NEAREST[0] <= nearest <= _NEAREST[1]:
+        low, high = _NEAREST
+        msg = (
+            f"ceramic.structure: with a = {ceramic.structure.a:g} Å and these coords immobile atoms are"
+            f" {nearest:.2f} Å apart, the nearest must be between {low} and {high} Å apart"
+        )
+        raise ValueError(msg)
 
 
 def _refuse_atoms_in_plane(ceramic: CeramicRecipe, lattice: _Lattice) -> None:

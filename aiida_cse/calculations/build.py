@@ -10,7 +10,7 @@ from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
-from aiida_cse.building.chemistry import chemistry_of
+from aiida_cse.building.checks import refuse_unbuildable
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.system import FILENAMES
@@ -91,10 +91,10 @@ class BuildCalculation(CalcJob):
 
 
 def validate_recipe(value: orm.Dict, _: Any) -> str | None:
-    """Return what is wrong with a recipe or lacks parameters, None if nothing is."""
+    """Return what is wrong with a recipe or why it cannot be built, None if nothing is."""
     try:
         with located("recipe"):
-            chemistry_of(Recipe.model_validate(value.get_dict()))
+            refuse_unbuildable(Recipe.model_validate(value.get_dict()))
     except ValueError as error:
         return str(error)
     return None

@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_slab_and_another_another(recipe: Recipe, s
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("ceramic.structure.spacegroup", "Ia-3q", "ceramic.structure: no crystal of space group 'Ia-3q'"),
+        ("ceramic.structure.spacegroup", "Ia-3q", "ceramic.structure.spacegroup: no crystal of 'Ia-3q'"),
         ("ceramic.structure.sites.3.occupancy", 0.9, "ceramic.structure.sites: occupancy: .*neutrality needs 112"),
         ("ceramic.min_distance", 2.3, "ceramic.min_distance: .* pairs of ions stay closer than 2.3"),
         ("ceramic.shift", 0.0, "ceramic.shift: the cut at 0.0 passes through atoms"),
