@@ -51,7 +51,7 @@ def interface() -> System:
             {"label": label, "element": label, "mass": mass, "charge": charge, "phase": phase, "species": kind}
         )
         for label, mass, charge, phase, kind in zip(
-            config.labels, config.masses, (2.1, 2.8, 0.7, -0.5, -0.1), phases, species, strict=True
+            config.labels, config.masses, (-0.15, -0.2, 0.7, -0.5, -0.1), phases, species, strict=True
         )
     )
     atom_types = np.array(config.atom_types)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from aiida_cse.physics.regions import SurfaceOffsets
 from aiida_cse.trajectory.config import ReductionConfig, default_config, whole_frames
 from aiida_cse.validation import Number, StrictModel, Whole, nearest
 
-__all__ = ["LayerOffsets", "Sampling", "reduction_config"]
+__all__ = ["LayerOffsets", "Sampling", "reduction_config", "refuse_unknown_ions"]
 
 Margin = Annotated[Number, Field(ge=0, le=50)]
 Scale = Annotated[Number, Field(gt=0, le=100)]
@@ -64,6 +65,13 @@ class Sampling(StrictModel):
     lags_ps: tuple[Duration, ...] = (1000.0,)
 
     @model_validator(mode="after")
+    def _one_atom_or_the_centre(self) -> Sampling:
+        if (self.anion_point == "atom") != (self.anion_atom is not None):
+            msg = f"anion_atom = {self.anion_atom!r}: give an atom type with anion_point: atom, else null"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _displacements_fit_the_frames(self) -> Sampling:
         lags = [whole_frames("lags_ps", lag, self.frame_ps) for lag in self.lags_ps]
         if lags != sorted(set(lags)):
@@ -99,6 +107,8 @@ def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
         raise ValueError(msg)
     cation = _only([t.species for t in info.types if t.phase == "both"], "cation shared by both phases")
     anion = _only(_anions(system), "species with negative molecules")
+    labels = [t.label for t in info.types if t.species == anion]
+    refuse_unknown_ions(sampling.offsets, sampling.anion_atom, cation, anion, labels)
     if sampling.anion_point == "atom":
         anion_types = info.type_numbers(labels=(sampling.anion_atom or "",))
     else:
@@ -128,15 +138,30 @@ def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
         core_scales=sampling.core_scales,
         displacement_ps=sampling.displacement_ps,
         lags_ps=sampling.lags_ps,
-        offsets=_offsets(sampling, (cation, anion)),
+        offsets=_offsets(sampling),
     )
 
 
-def _offsets(sampling: Sampling, ions: tuple[str, str]) -> dict[str, SurfaceOffsets]:
-    for name in sampling.offsets:
-        if name not in ions:
-            msg = f"offsets: {name!r} is no ion of the system; {nearest(name, ions)}"
+def refuse_unknown_ions(
+    offsets: Iterable[str], anion_atom: str | None, cation: str, anion: str, anion_labels: Sequence[str]
+) -> None:
+    """Refuse offsets of ions that there are not, and an atom that the anion does not have.
+
+    Raises
+    ------
+    ValueError
+        Names the field, its value and what is known.
+    """
+    for name in offsets:
+        if name not in (cation, anion):
+            msg = f"offsets: {name!r} is no ion of the system; {nearest(str(name), (cation, anion))}"
             raise ValueError(msg)
+    if anion_atom is not None and anion_atom not in anion_labels:
+        msg = f"anion_atom: {anion_atom!r} is no atom type of {anion}; {nearest(anion_atom, anion_labels)}"
+        raise ValueError(msg)
+
+
+def _offsets(sampling: Sampling) -> dict[str, SurfaceOffsets]:
     return {
         name: SurfaceOffsets(layer.inner, layer.outer, layer.margins) for name, layer in sampling.offsets.items()
     }

@@ -61,6 +61,9 @@ class ProductionPlan(StrictModel):
             longest = MOST_STEPS * self.timestep_fs / 1000
             msg = f"length_ps = {self.length_ps:g} is more than the {MOST_STEPS} steps of LAMMPS, {longest:.0f} ps"
             raise ValueError(msg)
+        if self.thermo_ps < self.timestep_fs / 2000:
+            msg = f"thermo_ps = {self.thermo_ps:g} is less than one step of timestep_fs = {self.timestep_fs:g}"
+            raise ValueError(msg)
         if self.thermostat_fs < LEAST_PERIOD * self.timestep_fs:
             least = LEAST_PERIOD * self.timestep_fs
             msg = f"thermostat_fs = {self.thermostat_fs:g} must be at least {LEAST_PERIOD} timesteps, {least:g} fs"

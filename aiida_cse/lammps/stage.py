@@ -134,6 +134,10 @@ class Stage(StrictModel):
                 f"duration_ps = {self.duration_ps:g} is less than one step of timestep_fs = {self.timestep_fs:g}",
             ),
             (
+                self.thermo_ps >= step / 2,
+                f"thermo_ps = {self.thermo_ps:g} is less than one step of timestep_fs = {self.timestep_fs:g}",
+            ),
+            (
                 self.steps <= MOST_STEPS,
                 f"duration_ps = {self.duration_ps:g} is {self.steps:.3g} steps of timestep_fs = "
                 f"{self.timestep_fs:g}; LAMMPS makes at most {MOST_STEPS}, {MOST_STEPS * step:.0f} ps",

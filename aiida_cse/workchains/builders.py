@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any, TypedDict
 
@@ -11,9 +13,26 @@ from pydantic import ValidationError
 
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.validation import explain
+from aiida_cse.workchains.options import checked_options
 from aiida_cse.workchains.protocol import merge
+from aiida_cse.workchains.validators import SEEDS
 
-__all__ = ["Codes", "base_inputs", "builder_inputs", "cse_metadata", "real", "recipe_node"]
+__all__ = [
+    "Codes",
+    "base_inputs",
+    "builder_inputs",
+    "cse_metadata",
+    "located_part",
+    "real",
+    "recipe_node",
+    "velocity_seed",
+    "whole",
+]
+
+#: what AiiDA puts before the message of a validator when an input of a builder is set
+_PREFIX = "invalid attribute value "
+#: budgets of a run: how often it may break, or be changed
+_MOST_FAILURES = 1000
 
 
 class Codes(TypedDict):
@@ -46,15 +65,65 @@ def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
 
 def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, Any] | None) -> dict[str, Any]:
     """Return the inputs of the LAMMPS restart chain: code, options of the protocol and of the user, budgets."""
+    _refuse_wrong_codes(codes)
     protocol = base or {}
-    inputs: dict[str, Any] = {
-        "lammps": {
-            "code": codes["lammps"],
-            "metadata": {"options": merge(protocol.get("options", {}), options or {})},
-        }
-    }
-    inputs |= {name: orm.Int(protocol[name]) for name in ("max_failures", "max_changes") if name in protocol}
+    code = codes["lammps"]
+    both = merge(checked_options(protocol.get("options")), checked_options(options))
+    inputs: dict[str, Any] = {"lammps": {"code": code, "metadata": {"options": checked_options(both, code)}}}
+    for name in ("max_failures", "max_changes"):
+        if name in protocol:
+            inputs[name] = whole(f"base.{name}", protocol[name], 0, _MOST_FAILURES)
     return inputs
+
+
+def _refuse_wrong_codes(codes: Any) -> None:
+    """Refuse codes that are missing or have the other's role: their jobs would fail to say so."""
+    if not isinstance(codes, Mapping) or not _ROLES.keys() <= set(codes):
+        given = ", ".join(map(str, codes)) if isinstance(codes, Mapping) else repr(codes)
+        msg = f"codes = {given or 'none'}: must be a mapping with the codes lammps and cse"
+        raise ValueError(msg)
+    for role, (other, plugins) in _ROLES.items():
+        code = codes[role]
+        if not isinstance(code, orm.AbstractCode):
+            msg = f"codes.{role} = {code!r}: must be a code of AiiDA, as load_code returns it"
+            raise ValueError(msg)
+        if code.default_calc_job_plugin in plugins:
+            plugin = code.default_calc_job_plugin
+            msg = f"codes.{role} = {code.full_label}: a code of {plugin} is one for codes.{other}"
+            raise ValueError(msg)
+
+
+#: the roles of codes: which other role there is, and the plugins of codes that belong to it
+_ROLES = {
+    "lammps": ("cse", ("cse.build", "cse.reduce")),
+    "cse": ("lammps", ("cse.lammps", "lammps.raw", "lammps.base")),
+}
+
+
+def velocity_seed(recipe: dict[str, Any] | orm.Dict) -> Any:
+    """Return the seed of the velocities of a recipe.
+
+    Raises
+    ------
+    ValueError
+        It has none.
+    """
+    content = recipe.get_dict() if isinstance(recipe, orm.Dict) else recipe
+    seeds = content.get("seeds") if isinstance(content, Mapping) else None
+    if not isinstance(seeds, Mapping) or "velocities" not in seeds:
+        msg = f"recipe.seeds = {seeds!r}: must be a mapping with the key velocities"
+        raise ValueError(msg)
+    return whole("recipe.seeds.velocities", seeds["velocities"], 1, SEEDS - 1)
+
+
+@contextmanager
+def located_part(name: str) -> Iterator[None]:
+    """Put the part of a study before the message of a ValueError about the inputs of that part."""
+    try:
+        yield
+    except ValueError as error:
+        msg = f"{name}: {str(error).removeprefix(_PREFIX)}"
+        raise ValueError(msg) from error
 
 
 def real(name: str, value: Any) -> orm.Float:
@@ -73,10 +142,25 @@ def real(name: str, value: Any) -> orm.Float:
     return orm.Float(float(value))
 
 
+def whole(name: str, value: Any, least: int, most: int) -> orm.Int:
+    """Return a whole number as the node that its port takes.
+
+    Raises
+    ------
+    ValueError
+        It is none from ``least`` to ``most``; names it.
+    """
+    number = value.value if isinstance(value, orm.Int) else value
+    if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+        msg = f"{name} = {number!r}: give a whole number from {least} to {most}"
+        raise ValueError(msg)
+    return value if isinstance(value, orm.Int) else orm.Int(number)
+
+
 def cse_metadata(options: dict[str, Any] | None) -> dict[str, Any]:
     """Return the metadata of a job of the command ``aiida-cse``: the user's options, one process, no MPI."""
     one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}
-    return {"options": {**(options or {}), **one_process}}
+    return {"options": {**checked_options(options), **one_process}}
 
 
 def builder_inputs(builder: Any, namespace: PortNamespace) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from aiida.engine import ExitCode, ToContext, while_
 from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.calculations.functions.assembly import cut_slab
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, recipe_node
+from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, recipe_node, velocity_seed
 from aiida_cse.workchains.phase import PhaseWorkChain
 from aiida_cse.workchains.protocol import ProtocolMixin
 
@@ -75,7 +75,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         builder.base = base_inputs(codes, inputs.get("base"), options)
         builder.schedule = inputs["schedule"]
         builder.temperature = real("temperature", inputs["temperature"])
-        builder.seed = node["seeds"]["velocities"]
+        builder.seed = velocity_seed(node)
         return builder
 
     def build(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from aiida.engine import ExitCode, ToContext, while_
 
 from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, recipe_node
+from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, recipe_node, velocity_seed
 from aiida_cse.workchains.phase import PhaseWorkChain
 from aiida_cse.workchains.protocol import ProtocolMixin
 
@@ -64,7 +64,7 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.schedule = inputs["schedule"]
         builder.temperature = real("temperature", inputs["temperature"])
-        builder.seed = node["seeds"]["velocities"]
+        builder.seed = velocity_seed(node)
         if ceramic is not None:
             builder.ceramic = ceramic
         return builder

@@ -10,10 +10,10 @@ from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.calculations.functions.assembly import assemble
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes, base_inputs, real
+from aiida_cse.workchains.builders import Codes, base_inputs, real, velocity_seed
 from aiida_cse.workchains.phase import PhaseWorkChain
 from aiida_cse.workchains.protocol import ProtocolMixin
-from aiida_cse.workchains.validators import validate_gap
+from aiida_cse.workchains.validators import validate_gap, validate_neutral
 
 __all__ = ["InterfaceWorkChain"]
 
@@ -27,8 +27,13 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
     def define(cls, spec: Any) -> None:
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
-        spec.input("ceramic", valid_type=CseSystemData, help="The equilibrated slab.")
-        spec.input("electrolyte", valid_type=CseSystemData, help="The equilibrated electrolyte.")
+        spec.input("ceramic", valid_type=CseSystemData, validator=validate_neutral, help="The equilibrated slab.")
+        spec.input(
+            "electrolyte",
+            valid_type=CseSystemData,
+            validator=validate_neutral,
+            help="The equilibrated electrolyte.",
+        )
         spec.input(
             "gap",
             valid_type=orm.Float,
@@ -67,12 +72,11 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             The protocol or an override is wrong; says where.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        seeds = recipe["seeds"]
         builder = cls.get_builder()
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.schedule = inputs["schedule"]
         builder.gap = real("gap", inputs["gap"])
-        builder.seed = seeds["velocities"]
+        builder.seed = velocity_seed(recipe)
         if temperature is not None:
             builder.temperature = real("temperature", temperature)
         for name, value in (("ceramic", ceramic), ("electrolyte", electrolyte)):

@@ -13,6 +13,7 @@ from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.schedule import ANY_TEMPERATURE, Schedule, job_plans, schedule_error
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
+from aiida_cse.workchains.options import walltime_error
 from aiida_cse.workchains.validators import validate_seed, validate_temperature
 
 __all__ = ["CHANGES_HELP", "PhaseWorkChain", "attach_changes", "lammps_inputs", "lammps_jobs"]
@@ -192,9 +193,11 @@ _SHOWN = (("temperature_K", "T", 0, "K"), ("density_g_cm3", "density", 3, "g/cmÂ
 
 
 def _validate_temperature(value: dict[str, Any], ports: Any) -> str | None:
-    """Check the schedule at the temperature that it will have, or without one."""
+    """Check the schedule at the temperature that it will have, or without one, and against the wall time."""
     if "temperature" not in ports or "schedule" not in value:
         return None
     temperature = value["temperature"].value if "temperature" in value else None
     error = schedule_error(value["schedule"].get_dict(), temperature)
-    return f"schedule: {error}" if error else None
+    if error:
+        return f"schedule: {error}"
+    return walltime_error(value, value["schedule"].get_dict().get("settings"))

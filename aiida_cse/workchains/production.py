@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from aiida import orm
@@ -19,11 +20,12 @@ from aiida_cse.lammps.production import ProductionPlan
 from aiida_cse.validation import explain
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
-from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real
+from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
 from aiida_cse.workchains.files import Folder, lineage
+from aiida_cse.workchains.options import walltime_error
 from aiida_cse.workchains.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
-from aiida_cse.workchains.protocol import ProtocolMixin
-from aiida_cse.workchains.validators import validate_seed, validate_temperature
+from aiida_cse.workchains.protocol import ProtocolMixin, split_overrides
+from aiida_cse.workchains.validators import validate_neutral, validate_seed, validate_temperature
 
 __all__ = ["ProductionWorkChain"]
 
@@ -46,7 +48,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             ReduceCalculation, namespace="reduce", exclude=("system", "sampling", "folders", "previous")
         )
         spec.expose_inputs(AnalysisWorkChain, namespace="analysis", exclude=("reduction", "temperature"))
-        spec.input("system", valid_type=CseSystemData, help="The relaxed interface.")
+        spec.input("system", valid_type=CseSystemData, validator=validate_neutral, help="The relaxed interface.")
         spec.input(
             "temperature",
             valid_type=orm.Float,
@@ -120,15 +122,15 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         ValueError
             The protocol or an override is wrong; says where.
         """
-        changes = dict(overrides or {})
-        analysis = AnalysisWorkChain.get_protocol_inputs(protocol, changes.pop("analysis", None))
-        inputs = cls.get_protocol_inputs(protocol, changes)
+        own, parts = split_overrides(overrides, cls.get_protocol_inputs(protocol), ("analysis",), cls.__name__)
+        analysis = AnalysisWorkChain.get_protocol_inputs(protocol, parts["analysis"])
+        inputs = cls.get_protocol_inputs(protocol, own)
         builder = cls.get_builder()
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.reduce = {"code": codes["cse"], "metadata": cse_metadata(options)}
         builder.plan = inputs["plan"]
         builder.sampling = inputs["sampling"]
-        builder.seed = recipe["seeds"]["velocities"]
+        builder.seed = velocity_seed(recipe)
         builder.analysis = {"settings": orm.Dict(analysis["settings"])}
         if system is not None:
             builder.system = system
@@ -296,19 +298,33 @@ def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
         if abs(length / sampling.frame_ps - round(length / sampling.frame_ps)) > 1e-9:
             return f"sampling: {name} = {length:g} must be a multiple of frame_ps = {sampling.frame_ps:g}"
     return (
-        _analysis_error(value)
+        _length_error(value, sampling)
+        or _walltime_error(value)
         or _computer_error(value)
         or (reduction_error(value["system"], sampling.model_dump()) if "system" in value else None)
     )
 
 
-def _analysis_error(value: dict[str, Any]) -> str | None:
-    """Refuse to leave out as much as the production is long."""
+def _length_error(value: dict[str, Any], sampling: Sampling) -> str | None:
+    """Refuse a production that is shorter than a block, or of which the analysis leaves no whole block."""
+    length = value["plan"]["length_ps"]
+    for name in ("block_ps", "snapshot_ps"):
+        if getattr(sampling, name) > length:
+            period = getattr(sampling, name)
+            return f"sampling: {name} = {period:g} is longer than the production, plan.length_ps = {length:g}"
     settings = value["analysis"]["settings"].get_dict() if "settings" in value.get("analysis", {}) else {}
-    start, length = settings.get("start_ns", 0), value["plan"]["length_ps"] / 1000
-    if isinstance(start, (int, float)) and start >= length:
-        return f"analysis.settings.start_ns = {start:g} leaves nothing of the {length:g} ns of plan.length_ps"
+    start, block = settings.get("start_ns", 0) * 1000, sampling.block_ps
+    if math.floor(length / block + 1e-9) <= math.ceil(start / block - 1e-9):
+        return (
+            f"analysis.settings.start_ns = {start / 1000:g} leaves nothing of the {length / 1000:g} ns "
+            f"of plan.length_ps: at least one block, sampling.block_ps = {block:g}, must follow it"
+        )
     return None
+
+
+def _walltime_error(value: dict[str, Any]) -> str | None:
+    """Refuse a wall time that ends before the first checkpoint."""
+    return walltime_error(value, value["plan"].get_dict().get("settings"))
 
 
 def _computer_error(value: dict[str, Any]) -> str | None:

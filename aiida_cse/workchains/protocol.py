@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from importlib import resources
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ import yaml
 
 from aiida_cse.validation import nearest
 
-__all__ = ["ProtocolMixin", "merge"]
+__all__ = ["ProtocolMixin", "check_keys", "merge", "split_overrides"]
 
 #: inputs whose content is free: what is in them is checked elsewhere (AiiDA's options, lists of stages)
 FREE = frozenset({"options", "stages", "offsets"})
@@ -45,20 +45,40 @@ class ProtocolMixin:
             The protocol or a key of the overrides is not known; names the nearest known one.
         """
         content = cls._load_protocol_file()
-        name = protocol or content["default_protocol"]
+        name = content["default_protocol"] if protocol is None else protocol
         if name not in content["protocols"]:
-            msg = f"protocol '{name}' of {cls.__name__} is not known: {nearest(name, content['protocols'])}"
+            msg = f"protocol '{name}' of {cls.__name__} is not known: {nearest(str(name), content['protocols'])}"
             raise ValueError(msg)
         difference = {key: value for key, value in content["protocols"][name].items() if key != "description"}
         inputs = merge(content["default_inputs"], difference)
-        check_keys(overrides or {}, inputs, cls.__name__)
-        return merge(inputs, overrides or {})
+        changes = {} if overrides is None else overrides
+        check_keys(changes, inputs, cls.__name__)
+        return merge(inputs, changes)
 
     @classmethod
     def _load_protocol_file(cls) -> dict[str, Any]:
         path = resources.files("aiida_cse.workchains.protocols").joinpath(f"{cls.protocol_name}.yaml")
         content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         return content
+
+
+def split_overrides(
+    overrides: Any, own: Mapping[str, Any], parts: Iterable[str], place: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the overrides of a process itself, whose inputs are ``own``, and those of each of its parts.
+
+    Raises
+    ------
+    ValueError
+        A key is neither an input nor a part; names the place, the key and the nearest known key.
+    """
+    names = tuple(parts)
+    changes = {} if overrides is None else overrides
+    check_keys(changes, {**own, **dict.fromkeys(names)}, place)
+    return (
+        {key: value for key, value in changes.items() if key not in names},
+        {name: changes.get(name) for name in names},
+    )
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +105,7 @@ def check_keys(overrides: Any, known: Mapping[str, Any], place: str) -> None:
         raise ValueError(msg)
     for key, value in overrides.items():
         if key not in known:
-            msg = f"overrides of {place}: '{key}' is no known key: {nearest(key, known)}"
+            msg = f"overrides of {place}: '{key}' is no known key: {nearest(str(key), known)}"
             raise ValueError(msg)
         if isinstance(known[key], Mapping) and key not in FREE:
             check_keys(value, known[key], f"{place}.{key}")

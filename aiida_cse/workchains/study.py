@@ -9,20 +9,26 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm.nodes.data.base import to_aiida_type
 
+from aiida_cse.building.chemistry import chemistry_of
 from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.sampling import refuse_unknown_ions
 from aiida_cse.calculations.build import validate_recipe
 from aiida_cse.calculations.functions.kinetics import kinetics
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.trajectory.analysis.kinetics import PARTS, KineticsSettings, conclusions
-from aiida_cse.workchains.builders import Codes, builder_inputs, recipe_node
+from aiida_cse.workchains.builders import Codes, builder_inputs, located_part, recipe_node, whole
 from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
+from aiida_cse.workchains.options import checked_options
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.protocol import ProtocolMixin
+from aiida_cse.workchains.protocol import ProtocolMixin, split_overrides
 
 __all__ = ["StudyWorkChain", "run_label"]
+
+#: runs at each temperature; their seeds count up from the recipe's
+MOST_REPLICAS = 99
 
 RUN_OUTPUTS = (
     "system",
@@ -85,6 +91,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             InterfaceWorkChain, namespace="interface", exclude=("seed", "ceramic", "electrolyte", "temperature")
         )
         spec.expose_inputs(ProductionWorkChain, namespace="production", exclude=("seed", "system", "temperature"))
+        spec.inputs.validator = _validate_sampling
         spec.outline(
             cls.run_ceramic,
             cls.inspect_ceramic,
@@ -145,20 +152,21 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         ValueError
             The recipe, the protocol or an override is wrong; says where.
         """
-        changes = dict(overrides or {})
-        parts = {name: changes.pop(name, None) for name in _PARTS}
-        inputs = cls.get_protocol_inputs(protocol, changes)
-        name = protocol or cls.get_default_protocol()
+        own, parts = split_overrides(overrides, cls.get_protocol_inputs(protocol), _PARTS, cls.__name__)
+        inputs = cls.get_protocol_inputs(protocol, own)
+        checked_options(options)
+        name = cls.get_default_protocol() if protocol is None else protocol
         node = recipe_node(recipe)
         builder = cls.get_builder()
         builder.recipe = node
-        builder.temperatures = inputs["temperatures"]
-        builder.replicas = inputs["replicas"]
+        builder.temperatures = _temperatures(inputs["temperatures"])
+        builder.replicas = whole("replicas", inputs["replicas"], 1, MOST_REPLICAS)
         builder.kinetics = inputs["kinetics"]
         for part, process in _PARTS.items():
-            sub = process.get_builder_from_protocol(
-                codes=codes, recipe=node, protocol=name, overrides=parts[part], options=options
-            )
+            with located_part(part):
+                sub = process.get_builder_from_protocol(
+                    codes=codes, recipe=node, protocol=name, overrides=parts[part], options=options
+                )
             builder[part] = builder_inputs(sub, cls.spec().inputs[part])
         return builder
 
@@ -331,4 +339,30 @@ def _validate_temperatures(value: orm.List, _: Any) -> str | None:
 
 
 def _validate_replicas(value: orm.Int, _: Any) -> str | None:
-    return None if 1 <= value.value <= 99 else f"replicas = {value.value}: give a number from 1 to 99"
+    if 1 <= value.value <= MOST_REPLICAS:
+        return None
+    return f"replicas = {value.value}: give a whole number from 1 to {MOST_REPLICAS}"
+
+
+def _temperatures(value: Any) -> orm.List:
+    if isinstance(value, orm.List):
+        return value
+    if not isinstance(value, (list, tuple)):
+        msg = f"temperatures = {value!r}: give a list of one or more numbers between 0 and 5000 K"
+        raise ValueError(msg)
+    return orm.List(list(value))
+
+
+def _validate_sampling(value: dict[str, Any], _: Any) -> str | None:
+    """Refuse a sampling of ions that the recipe does not have: the productions would do so after days."""
+    sampling = value.get("production", {}).get("sampling")
+    if "recipe" not in value or sampling is None:
+        return None
+    given, recipe = sampling.get_dict(), Recipe.model_validate(value["recipe"].get_dict())
+    cation, anion = recipe.salt.cation, recipe.salt.anion.name
+    labels = [entry.label for entry in chemistry_of(recipe).types if entry.species == anion]
+    try:
+        refuse_unknown_ions(given.get("offsets", {}), given.get("anion_atom"), cation, anion, labels)
+    except ValueError as error:
+        return f"production.sampling: {error}"
+    return None

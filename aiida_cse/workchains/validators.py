@@ -6,10 +6,14 @@ from typing import Any
 
 from aiida import orm
 
-__all__ = ["validate_gap", "validate_seed", "validate_temperature"]
+from aiida_cse.data.system import CseSystemData
+
+__all__ = ["SEEDS", "validate_gap", "validate_neutral", "validate_seed", "validate_temperature"]
 
 #: what the stage language and LAMMPS take
 HIGHEST_TEMPERATURE, SEEDS = 5000, 2**31
+#: e; what rounding leaves of a neutral system
+MOST_CHARGE = 1e-3
 
 
 def validate_temperature(value: orm.Float | None, _: Any) -> str | None:
@@ -22,6 +26,14 @@ def validate_temperature(value: orm.Float | None, _: Any) -> str | None:
 def validate_seed(value: orm.Int, _: Any) -> str | None:
     """Return what is wrong with a seed, None if nothing is."""
     return None if 0 < value.value < SEEDS else f"seed = {value.value}: give a number from 1 to {SEEDS - 1}"
+
+
+def validate_neutral(value: CseSystemData, _: Any) -> str | None:
+    """Return the charge of a system that has one: lattice sums of a charged box mean nothing; else None."""
+    charge = value.info.charge
+    if abs(charge) < MOST_CHARGE:
+        return None
+    return f"system of phase '{value.info.phase}' with charge = {charge:g} e: must be neutral"
 
 
 def validate_gap(value: orm.Float, _: Any) -> str | None:

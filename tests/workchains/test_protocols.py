@@ -387,7 +387,7 @@ def test_a_system_without_ions_to_follow_is_refused(builder: Builder, make: Make
         ({"temperatures": ["700; shell"]}, "temperatures = ['700; shell']"),
         ({"temperatures": [True]}, "temperatures = [True]"),
         ({"temperatures": [700, 700.2]}, "each must be there once, and they must differ by 1 K at least"),
-        ({"replicas": 0}, "replicas = 0: give a number from 1 to 99"),
+        ({"replicas": 0}, "replicas = 0: give a whole number from 1 to 99"),
         ({"replicas": 100}, "replicas = 100"),
     ],
 )
