@@ -22,8 +22,8 @@ Floats = NDArray[np.float64]
 
 #: g/mol/Å³ in g/cm³
 _DENSITY_UNIT = 1.66053906660
-#: Å; a longer edge of the cross-section is an error of input
-_LONGEST_EDGE = 10_000.0
+#: Å; edges of the cross-section: a molecule must not meet itself, and 1 µm is no box
+_SHORTEST_EDGE, _LONGEST_EDGE = 5.0, 10_000.0
 #: atoms up to which a check folds a chain; that takes half a second
 _QUICK = 500
 _FIRST_MOLECULE = max(CERAMIC_MOLECULE, WALL_MOLECULE) + 1
@@ -46,7 +46,7 @@ def build_electrolyte(recipe: Recipe, lx: float, ly: float) -> System:
     Raises
     ------
     ValueError
-        The cross-section is not positive, or a molecule does not fit into the layer.
+        The cross-section is no possible one, or a molecule does not fit into the layer.
     """
     chemistry = chemistry_of(recipe)
     templates, box = _templates(recipe, chemistry), _box(recipe, chemistry, lx, ly)
@@ -94,8 +94,8 @@ def _templates(recipe: Recipe, chemistry: Chemistry) -> list[Template]:
 
 
 def _box(recipe: Recipe, chemistry: Chemistry, lx: float, ly: float) -> Floats:
-    if not (np.isfinite([lx, ly]).all() and min(lx, ly) > 0 and max(lx, ly) <= _LONGEST_EDGE):
-        msg = f"lx, ly: {lx}, {ly} Å; the cross-section must be positive, at most {_LONGEST_EDGE:g} Å long"
+    if not all(_SHORTEST_EDGE <= edge <= _LONGEST_EDGE for edge in (lx, ly)):
+        msg = f"lx, ly: {lx}, {ly} Å; edges of the cross-section are {_SHORTEST_EDGE:g} to {_LONGEST_EDGE:g} Å"
         raise ValueError(msg)
     height = _height(recipe, chemistry, _templates(recipe, chemistry), lx * ly)
     return np.array([(0.0, lx), (0.0, ly), (0.0, height)])

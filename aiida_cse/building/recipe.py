@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-import yaml
 from pydantic import Field, field_validator, model_validator
 
 from aiida_cse.building.smiles import parse_smiles
+from aiida_cse.documents import parse_mapping, read_mapping
 from aiida_cse.forcefields.library import available_sets, load_set, make_set, settle_variants
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import Mixing
@@ -346,25 +346,14 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         if not path.is_file():
             msg = f"there is no recipe file {path}"
             raise ValueError(msg)
-        text = path.read_text(encoding="utf-8")
+        content = read_mapping(path, "a recipe")
     elif str(name_or_path) in available_recipes():
         text = (_FOLDER / f"{name_or_path}.yaml").read_text(encoding="utf-8")
+        content = parse_mapping(text, str(name_or_path), "a recipe")
     else:
         known = available_recipes()
         hint = f"{nearest(str(name_or_path), known)} (available: {', '.join(known)})"
         msg = f"there is no recipe {str(name_or_path)!r}; {hint}"
         raise ValueError(msg)
-    return _validate(text, str(name_or_path))
-
-
-def _validate(text: str, source: str) -> Recipe:
-    try:
-        content: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        msg = f"{source}: not valid YAML: {error}"
-        raise ValueError(msg) from error
-    if not isinstance(content, Mapping):
-        msg = f"{source}: a recipe is a mapping of keys to values, not {type(content).__name__}"
-        raise ValueError(msg)
-    with located(source):
+    with located(str(name_or_path)):
         return Recipe.model_validate(content)

@@ -91,7 +91,9 @@ def study(
 @click.option("--system", type=click.IntRange(min=1), required=True, help="PK of the relaxed interface.")
 @_TEMPERATURE
 @click.option(
-    "--seed", type=click.IntRange(min=1), help="Seed of the velocities that the run draws (plan.velocities: draw)."
+    "--seed",
+    type=click.IntRange(1, 2**31 - 1),
+    help="Seed of the velocities that the run draws (plan.velocities: draw).",
 )
 @_PROTOCOL
 @_OVERRIDES
@@ -165,26 +167,27 @@ def analysis(
 def _read_overrides(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
-    import yaml
+    from aiida_cse.documents import read_mapping
+    from aiida_cse.validation import located
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"--overrides {path}: no valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"--overrides {path}: must hold a mapping of keys to values")
-    return content
+    with located("--overrides"):
+        return read_mapping(path, "a file of overrides")
 
 
 def _codes(job: dict[str, Any]) -> Codes:
-    from aiida.common.exceptions import NotExistent
+    lammps = _code(job["lammps"], "--lammps")
+    return {"lammps": lammps, "cse": _code(_beside(lammps) if job["cse"] is None else job["cse"], "--cse")}
+
+
+def _code(label: str, option: str) -> AbstractCode:
+    from aiida.common.exceptions import MultipleObjectsError, NotExistent
     from aiida.orm import load_code
 
     try:
-        lammps = load_code(job["lammps"])
-        return {"lammps": lammps, "cse": load_code(job["cse"] or _beside(lammps))}
-    except NotExistent as error:
-        raise InputError(f"{error}; codes of this machine are made with: {aiida_cse('setup')}") from error
+        return load_code(label)
+    except (NotExistent, MultipleObjectsError, ValueError) as error:
+        hint = f"codes of this machine are made with: {aiida_cse('setup')}"
+        raise InputError(f"{option} {label!r}: {error}; {hint}") from error
 
 
 def _beside(lammps: AbstractCode) -> str:
@@ -224,6 +227,10 @@ def _go(builder: ProcessBuilder, wait: bool) -> None:
     """Submit to the daemon where there is a broker, else run here."""
     from aiida.manage import get_manager
 
+    from aiida_cse.workchains.builders import refuse_invalid
+
+    with input_errors():
+        refuse_invalid(builder)
     from aiida_cse.cli.running import follow_shown, leave, run_shown, submit
 
     if get_manager().get_profile().process_control_backend is None:  # type: ignore[union-attr]

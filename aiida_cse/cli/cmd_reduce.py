@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aiida_cse.cli.errors import input_errors
+from aiida_cse.cli.params import OutPath
 
 if TYPE_CHECKING:
     from aiida_cse.trajectory.config import ReductionConfig
@@ -35,9 +36,7 @@ _PROGRESS_S = 10.0
     "Without it, JSON file: system, regions and sampling.",
 )
 @click.option("--system", type=_FILE, help="LAMMPS data file of the system.")
-@click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="State (npz) to write."
-)
+@click.option("--out", required=True, type=OutPath(dir_okay=False, path_type=Path), help="State (npz) to write.")
 @click.option("--previous", type=_FILE, help="State (npz) that the segments continue.")
 @click.option("--until-step", type=click.IntRange(min=0), help="Leave out the frames at or after this step.")
 @click.option(

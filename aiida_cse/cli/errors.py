@@ -10,6 +10,10 @@ import click
 __all__ = ["InputError", "input_errors"]
 
 
+#: what AiiDA says before what is wrong with an input
+_OF_AIIDA = "invalid attribute value "
+
+
 class InputError(click.ClickException):
     """What the user gave cannot be used."""
 
@@ -22,4 +26,4 @@ def input_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        raise InputError(" ".join(str(error).split())) from error
+        raise InputError(" ".join(str(error).removeprefix(_OF_AIIDA).split())) from error

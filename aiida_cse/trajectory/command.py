@@ -40,6 +40,8 @@ def load_config(path: str | Path) -> ReductionConfig:
         return ReductionConfig.model_validate_json(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is no text in UTF-8 (byte {error.start}), must be JSON") from error
     except ValidationError as error:
         raise ValueError(f"{path}: {explain(error)}") from error
 

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any, TypedDict
 
 from aiida import orm
+from aiida.engine import ProcessBuilder
 from aiida.engine.processes.ports import PortNamespace
 from pydantic import ValidationError
 
@@ -25,6 +26,8 @@ __all__ = [
     "located_part",
     "real",
     "recipe_node",
+    "refuse_invalid",
+    "refuse_wrong_codes",
     "velocity_seed",
     "whole",
 ]
@@ -65,7 +68,7 @@ def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
 
 def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, Any] | None) -> dict[str, Any]:
     """Return the inputs of the LAMMPS restart chain: code, options of the protocol and of the user, budgets."""
-    _refuse_wrong_codes(codes)
+    refuse_wrong_codes(codes)
     protocol = base or {}
     code = codes["lammps"]
     both = merge(checked_options(protocol.get("options")), checked_options(options))
@@ -76,8 +79,14 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
     return inputs
 
 
-def _refuse_wrong_codes(codes: Any) -> None:
-    """Refuse codes that are missing or have the other's role: their jobs would fail to say so."""
+def refuse_wrong_codes(codes: Any) -> None:
+    """Refuse codes that are missing or have the other's role: their jobs would fail to say so.
+
+    Raises
+    ------
+    ValueError
+        Names the role and the code.
+    """
     if not isinstance(codes, Mapping) or not _ROLES.keys() <= set(codes):
         given = ", ".join(map(str, codes)) if isinstance(codes, Mapping) else repr(codes)
         msg = f"codes = {given or 'none'}: must be a mapping with the codes lammps and cse"
@@ -166,6 +175,20 @@ def cse_metadata(options: dict[str, Any] | None) -> dict[str, Any]:
 def builder_inputs(builder: Any, namespace: PortNamespace) -> dict[str, Any]:
     """Return the inputs that are set in a builder, as far as ``namespace`` has ports for them."""
     return _known(builder._inputs(prune=True), namespace)
+
+
+def refuse_invalid(builder: ProcessBuilder) -> None:
+    """Refuse a builder that the engine would refuse, before it is handed to it.
+
+    Raises
+    ------
+    ValueError
+        An input is missing or wrong, or some do not fit each other; names it.
+    """
+    spec = builder.process_class.spec()
+    wrong = spec.inputs.validate(spec.inputs.pre_process(builder._inputs(prune=True)))
+    if wrong is not None:
+        raise ValueError(wrong.message)
 
 
 def _known(inputs: dict[str, Any], namespace: PortNamespace) -> dict[str, Any]:

@@ -17,7 +17,14 @@ from aiida_cse.calculations.functions.kinetics import kinetics
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.trajectory.analysis.kinetics import PARTS, KineticsSettings, conclusions
-from aiida_cse.workchains.builders import Codes, builder_inputs, located_part, recipe_node, whole
+from aiida_cse.workchains.builders import (
+    Codes,
+    builder_inputs,
+    located_part,
+    recipe_node,
+    refuse_wrong_codes,
+    whole,
+)
 from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
@@ -154,6 +161,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         """
         own, parts = split_overrides(overrides, cls.get_protocol_inputs(protocol), _PARTS, cls.__name__)
         inputs = cls.get_protocol_inputs(protocol, own)
+        refuse_wrong_codes(codes)
         checked_options(options)
         name = cls.get_default_protocol() if protocol is None else protocol
         node = recipe_node(recipe)
