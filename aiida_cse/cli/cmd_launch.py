@@ -168,10 +168,11 @@ def _read_overrides(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
     from aiida_cse.documents import read_mapping
-    from aiida_cse.validation import located
 
-    with located("--overrides"):
+    try:
         return read_mapping(path, "a file of overrides")
+    except ValueError as error:
+        raise ValueError(f"--overrides {error}") from error
 
 
 def _codes(job: dict[str, Any]) -> Codes:
