@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiida import orm
 
 from aiida_cse.calculations.lammps import LammpsStageCalculation
+from aiida_cse.lammps.segment import wall_time_error
+from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.validation import nearest
 
 __all__ = ["checked_options", "walltime_error"]
@@ -33,10 +35,6 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: largest values: ten years, a petabyte
 _LARGEST = {"max_wallclock_seconds": 315_360_000, "max_memory_kb": 10**12}
 _LARGEST_RESOURCE = 10_000_000
-#: s; nobody's molecular dynamics with long-range charges makes a step in less
-FASTEST_STEP = 1e-4
-#: share of the wall time that a job has before it must stop
-_USABLE = 0.95
 
 
 def checked_options(options: Any, code: orm.AbstractCode | None = None) -> dict[str, Any]:
@@ -124,19 +122,13 @@ def _refuse_resources(resources: Mapping[str, Any], computer: orm.Computer) -> N
         raise ValueError(msg) from error
 
 
-def walltime_error(inputs: Mapping[str, Any], settings: Any) -> str | None:
-    """Return why no machine can reach a checkpoint in the wall time of ``inputs.base``, None if one might.
+def walltime_error(inputs: Mapping[str, Any], plans: Iterable[dict[str, Any]]) -> str | None:
+    """Return why a job of these plans cannot reach a checkpoint in the wall time of ``inputs.base``, or None.
 
-    A job stops on the cadence of its checkpoints. Whether a wall time that passes here is long enough depends on
-    the machine: a job that is stuck says so with exit code 430.
+    Whether a wall time that passes here is long enough depends on the machine: a job that is stuck says so with
+    exit code 430.
     """
     options = inputs.get("base", {}).get("lammps", {}).get("metadata", {}).get("options", {})
     seconds = options.get("max_wallclock_seconds")
-    cadence = settings.get("restart_interval") if isinstance(settings, Mapping) else None
-    if not isinstance(seconds, int) or not isinstance(cadence, int) or cadence * FASTEST_STEP <= _USABLE * seconds:
-        return None
-    return (
-        f"options.max_wallclock_seconds = {seconds} is shorter than the cadence of the checkpoints: "
-        f"settings.restart_interval = {cadence} steps take {cadence * FASTEST_STEP:g} s or more; "
-        f"give the job more time or a smaller restart_interval"
-    )
+    found = (wall_time_error(seconds, JobPlan.model_validate(plan)) for plan in plans)
+    return next((f"options.{error}" for error in found if error), None)

@@ -200,4 +200,4 @@ def _validate_temperature(value: dict[str, Any], ports: Any) -> str | None:
     error = schedule_error(value["schedule"].get_dict(), temperature)
     if error:
         return f"schedule: {error}"
-    return walltime_error(value, value["schedule"].get_dict().get("settings"))
+    return walltime_error(value, job_plans(value["schedule"].get_dict(), seed=1, temperature=temperature))

@@ -17,6 +17,7 @@ from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.production import ProductionPlan
+from aiida_cse.lammps.schedule import ANY_TEMPERATURE
 from aiida_cse.validation import explain
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
@@ -324,7 +325,8 @@ def _length_error(value: dict[str, Any], sampling: Sampling) -> str | None:
 
 def _walltime_error(value: dict[str, Any]) -> str | None:
     """Refuse a wall time that ends before the first checkpoint."""
-    return walltime_error(value, value["plan"].get_dict().get("settings"))
+    plan = ProductionPlan.model_validate(value["plan"].get_dict())
+    return walltime_error(value, plan.segments(ANY_TEMPERATURE, seed=1)[:1])
 
 
 def _computer_error(value: dict[str, Any]) -> str | None:
