@@ -122,9 +122,12 @@ class LogReport:
     def reached(self, target: int) -> bool:
         """Whether the run proved that it reached step ``target`` without an error.
 
-        The last line of the script says so, and no stage that began says otherwise.
+        The last line of the script says so, and no stage that began says otherwise. A log without stages is of a
+        job that found nothing left to do, if it has its beginning.
         """
         if self.error is not None or self.finished_step is None or self.finished_step < target:
+            return False
+        if not self.stages and self.version is None:
             return False
         return all(stage.complete for stage in self.stages) and self.last_step in (None, self.finished_step)
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from aiida_cse.lammps.log import LogReport
+from aiida_cse.lammps.script import TRAJECTORY
 from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.validation import StrictModel
 
@@ -28,6 +29,8 @@ __all__ = [
     "soft_limit",
     "text_after",
     "text_before",
+    "trajectory_bytes",
+    "trajectory_error",
     "wall_time_error",
     "why_not_exact",
 ]
@@ -169,6 +172,29 @@ def why_not_exact(start: StartRecord | None, report: LogReport, plan: JobPlan) -
     if report.ranks and start.ranks and report.ranks != start.ranks:
         return f"the checkpoint was written by {start.ranks} MPI processes, the job ran with {report.ranks}"
     return _within_a_random_stage(report)
+
+
+def trajectory_error(plan: JobPlan, report: LogReport, natoms: int, end: EndRecord | None) -> str | None:
+    """Return what is missing in the trajectory of a job that came to its end, None if nothing is known to be.
+
+    LAMMPS goes on where a frame could not be written, because the disk is full.
+    """
+    stage = next((stage for stage in plan.stages if stage.trajectory_ps), None)
+    record = next((record for record in report.stages if stage and record.name == stage.name), None)
+    if stage is None or stage.trajectory_ps is None or record is None or end is None:
+        return None
+    expected = trajectory_bytes(natoms, record.first_step, record.step, stage.interval(stage.trajectory_ps))
+    found = end.files[TRAJECTORY].bytes if TRAJECTORY in end.files else 0
+    return None if found == expected else f"{TRAJECTORY} has {found} bytes, its frames need {expected}"
+
+
+def trajectory_bytes(natoms: int, first: int, last: int, interval: int) -> int:
+    """Return the size of the DCD file with every ``interval``-th step from ``first`` to ``last``.
+
+    A frame is the box (6 doubles) and three records of ``natoms`` floats, each record between its length twice.
+    """
+    frames = last // interval - (first - 1) // interval
+    return 276 + frames * (56 + 3 * (4 * natoms + 8))
 
 
 def _within_a_random_stage(report: LogReport) -> str | None:

@@ -25,6 +25,7 @@ from aiida_cse.lammps.segment import (
     EndRecord,
     StartRecord,
     read_record,
+    trajectory_error,
     why_not_exact,
 )
 from aiida_cse.lammps.stage import JobPlan
@@ -77,13 +78,18 @@ class LammpsStageParser(Parser):
             self.out("results", orm.Dict({"error": report.error, "lammps_version": report.version}))
             return self._exit_code(judge(report, None, said), report, "the end of the script")
         plan = JobPlan.model_validate(self.node.inputs.plan.get_dict())
-        outcome = judge(report, plan.target_step, said)
+        outcome = judge(report, plan.target_step, said) or self._missing_frames(report, plan)
         self.out("results", orm.Dict(self._results(report, plan, outcome)))
         if any(table.rows for table in report.tables):
             self.out("thermo", thermo_arrays(report))
         if outcome is not None:
             return self._exit_code(outcome, report, plan.target_step)
         return self._final_system(plan, retrieved_temporary_folder)
+
+    def _missing_frames(self, report: LogReport, plan: JobPlan) -> Outcome | None:
+        natoms = self.node.inputs.system.info.natoms
+        missing = trajectory_error(plan, report, natoms, self._record(EndRecord, END_RECORD))
+        return None if missing is None else Outcome("disk_full", missing)
 
     def _results(self, report: LogReport, plan: JobPlan, outcome: Outcome | None) -> dict[str, Any]:
         stages = [summarize_stage(record, report.tables) for record in report.stages]

@@ -175,7 +175,7 @@ def test_runs_with_other_columns_in_either_style() -> None:
 def says_nothing_false(text: str) -> None:
     """Read a damaged log: no exception, all that would be stored is finite, and only a whole last line proves."""
     report = read_text(text)
-    assert report.reached(TARGET) == (LAST_LINE in text and report.error is None)
+    assert not report.reached(TARGET) or (LAST_LINE in text and report.error is None)
     records = [summarize_stage(stage, report.tables) for stage in report.stages]
     stored = json.dumps([records, report.warnings, report.error, report.restarts], allow_nan=False)
     assert "\\u0000" not in stored

@@ -24,6 +24,7 @@ from aiida_cse.lammps.segment import (
     StartRecord,
     read_record,
     soft_limit,
+    trajectory_error,
     wall_time_error,
     why_not_exact,
 )
@@ -270,6 +271,30 @@ def test_what_a_job_leaves_is_written_down(system: System, lmp: Path, tmp_path: 
     assert (job.left.status, job.left.signal) == (0, None)
     assert (job.left.lammps_version, job.left.ranks) == (job.report.version, 1)
     assert job.left.host == job.started_from.host == os.uname().nodename
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("exact", [True, False])
+def test_frames_that_were_not_written_are_missed(exact: bool, system: System, lmp: Path, tmp_path: Path) -> None:
+    """Also of a job that goes on, which begins with the frame of its first step if that is one."""
+    stage = NVT | {"trajectory_ps": 0.03}
+    earlier: Job | None = None
+    for stop in (150, 160, 300):
+        asked = plan(stage, stop=stop, exact=exact)
+        job = Job.prepare(tmp_path / f"to_{stop}", lmp, system, asked, earlier).run()
+        assert job.report.reached(stop)
+        assert trajectory_error(asked, job.report, system.info.natoms, job.left) is None
+        earlier = job
+    frame = 56 + 3 * (4 * system.info.natoms + 8)
+    cut = job.left.files[TRAJECTORY].model_copy(update={"bytes": job.left.files[TRAJECTORY].bytes - frame})
+    for files in ({}, {TRAJECTORY: cut}):
+        missing = trajectory_error(
+            asked, job.report, system.info.natoms, job.left.model_copy(update={"files": files})
+        )
+        assert missing is not None
+        assert missing.startswith("trajectory.dcd has ")
+    assert trajectory_error(asked, job.report, system.info.natoms, None) is None, "of a killed job"
+    assert trajectory_error(plan(NVT, stop=300), job.report, system.info.natoms, job.left) is None
 
 
 @pytest.mark.integration

@@ -312,6 +312,16 @@ def test_of_a_run_that_is_complete_mpi_may_say_what_it_likes(parse: Parse) -> No
     assert exit_code is None
 
 
+def test_a_trajectory_without_all_its_frames_is_no_success(parse: Parse) -> None:
+    job = inputs(MINIMIZE, HEAT, RELAX | {"trajectory_ps": 0.1})
+    files: dict[str, str | bytes] = {"log.lammps": log("finished"), "end.json": json.dumps(END)}
+    exit_code, outputs = parse("cse.lammps", job, retrieved=files)
+    assert exit_code is not None
+    assert exit_code.status == 424
+    assert "trajectory.dcd has 5 bytes, its frames need " in exit_code.message
+    assert outputs["results"]["complete"] is False
+
+
 @pytest.mark.parametrize(
     ("words", "status"),
     [("ERROR: folder in use: x", 421), ("ERROR: Cannot open folder: x", 312), ("lmp: not found", 303)],
