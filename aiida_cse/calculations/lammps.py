@@ -187,8 +187,9 @@ def _validate_parent(value: dict[str, Any]) -> str | None:
 
 
 THERMO_HELP = (
-    "One array per thermo column over all rows: step, temp (K), press, pxx, pyy, pzz (atm), pe, ke, etotal "
-    "(kcal/mol), vol (Å^3), density (g/cm^3), lx, ly, lz (Å); `stage` is the index into results.stages."
+    "One array per thermo column over all rows: step, temp (K), press, pxx, pyy, pzz (atm), pe, ke, etotal, "
+    "econserve (kcal/mol), vol (Å^3), density (g/cm^3), lx, ly, lz (Å), and c_held_shift (Å), how far the held "
+    "atom that moved most has moved (NaN where none is held); `stage` is the index into results.stages."
 )
 
 #: status, label, message, whether time, machine or luck decide it (then it is never served from the cache)

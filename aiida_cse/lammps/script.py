@@ -24,7 +24,10 @@ FINAL_DATA = "final.data"
 #: unwrapped coordinates of all atoms, sorted by ID
 TRAJECTORY = "trajectory.dcd"
 
-THERMO_COLUMNS = "step temp press pe ke etotal vol density lx ly lz pxx pyy pzz"
+THERMO_COLUMNS = "step temp press pe ke etotal econserve vol density lx ly lz pxx pyy pzz"
+THERMO_FORMAT = "thermo_modify line yaml flush yes lost error"
+#: column of a stage that holds the ceramic: by how much the atom that moved most has moved, Å
+HELD_SHIFT = "held_shift"
 
 #: how many checkpoints of a stage stay; the older ones are there for when the newest is not whole
 KEPT_CHECKPOINTS = 3
@@ -71,7 +74,7 @@ def _opening(plan: JobPlan) -> str:
             "compute moving_temp moving temp",
             "compute electrolyte_temp electrolyte temp",
             f"thermo_style custom {THERMO_COLUMNS}",
-            "thermo_modify line yaml flush yes lost error",
+            THERMO_FORMAT,
             f"timer timeout ${{timeout}} every {settings.restart_interval}",
             "variable limited equal $(timeremain > 0)",
             "",
@@ -162,10 +165,12 @@ def _skipped_from(step: int, label: str, commands: list[str]) -> list[str]:
 def _dynamics(span: Span, end: int, plan: JobPlan) -> list[str]:
     stage, settings = span.stage, plan.settings
     group = _moving_group(stage)
+    watch, unwatch = _watched_hold(stage)
     opening, closing = _pushoff(span, plan) if stage.kind == "pushoff" else _integrator(stage)
     return [
         f"timestep {stage.timestep_fs:g}",
         f"thermo {stage.interval(stage.thermo_ps)}",
+        *watch,
         f"thermo_modify temp {group}_temp",
         # counted from the start of the stage, as the timer does: a stop in time falls on a checkpoint
         f"variable checkpoint equal stride({span.start},{span.end},{settings.restart_interval})",
@@ -178,6 +183,7 @@ def _dynamics(span: Span, end: int, plan: JobPlan) -> list[str]:
         # before the fixes go: the state of thermostat and barostat belongs to the checkpoint
         *_checkpoint(),
         *closing,
+        *unwatch,
     ]
 
 
@@ -284,6 +290,26 @@ def _hold(name: str) -> tuple[list[str], list[str]]:
         f"fix_modify {name}_hold virial yes",
     ]
     return opening, [f"unfix {name}_hold"]
+
+
+def _watched_hold(stage: Stage) -> tuple[list[str], list[str]]:
+    """Show by how much the held atoms move: by nothing, or something else moves them."""
+    if stage.mobile == "all":
+        return [], []
+    atoms = f"{_fix(stage)}_shift"
+    opening = [
+        f"compute {atoms} ceramic displace/atom",
+        f"compute {HELD_SHIFT} ceramic reduce max c_{atoms}[4]",
+        f"thermo_style custom {THERMO_COLUMNS} c_{HELD_SHIFT}",
+        THERMO_FORMAT,
+    ]
+    closing = [
+        f"thermo_style custom {THERMO_COLUMNS}",
+        THERMO_FORMAT,
+        f"uncompute {HELD_SHIFT}",
+        f"uncompute {atoms}",
+    ]
+    return opening, closing
 
 
 def _barostat(stage: Stage) -> str:

@@ -16,9 +16,19 @@ from aiida.engine import (
 
 from aiida_cse.calculations.functions.changes import list_changes
 from aiida_cse.calculations.lammps import LammpsStageCalculation
+from aiida_cse.calculations.ports import checked_by
 from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.workchains.files import Folder, checkpoint_step, path_of, stash_of, wrote_checkpoint
+from aiida_cse.workchains.files import (
+    Folder,
+    checkpoint_step,
+    lineage,
+    path_of,
+    stash_of,
+    thermo_of,
+    wrote_checkpoint,
+)
 from aiida_cse.workchains.remedies import BLOW_UP, OUT_OF_MESH, Breakdown, came_through, next_remedy
+from aiida_cse.workchains.sanity import Sanity, judge_run, judge_system
 
 __all__ = ["SET_BY_CALLER", "LammpsBaseWorkChain"]
 
@@ -68,6 +78,14 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             validator=_not_negative("max_changes"),
             help="How often something may be changed to bring a run through where it breaks.",
         )
+        spec.input(
+            "sanity",
+            valid_type=orm.Dict,
+            serializer=orm.to_aiida_type,
+            default=lambda: orm.Dict({}),
+            validator=checked_by(Sanity, "sanity"),
+            help="When a run that reached its last step is not plausible: see aiida_cse.workchains.sanity.Sanity.",
+        )
         spec.outline(
             cls.setup,
             while_(cls.should_run_process)(
@@ -90,6 +108,7 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             required=False,
             help="What was changed to go on, with cause and steps; there only if something was.",
         )
+        spec.exit_code(419, "ERROR_NOT_PLAUSIBLE", message="The run reached its last step, but {finding}.")
         spec.exit_code(
             430,
             "ERROR_NO_PROGRESS",
@@ -130,6 +149,23 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             super(BaseRestartWorkChain, self).on_terminated()
 
     # -- handlers --------------------------------------------------------------------------------------
+
+    @process_handler(priority=700, exit_codes=codes(0))
+    def check_sanity(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Report what is not plausible about a run that reached its last step; what is impossible fails it."""
+        sanity = Sanity.model_validate(self.inputs.sanity.get_dict())
+        plan = self._plan()
+        own = [done for done in lineage(job.outputs.remote_folder) if done.pk in {c.pk for c in self.ctx.children}]
+        findings = judge_run(plan, thermo_of(own), sanity)
+        if "system" in job.outputs:
+            findings += judge_system(job.outputs.system.get_system(), plan.stages[-1].name, sanity)
+        for finding in findings:
+            self.report(f"{finding.severity}: in stage {finding.stage} {finding.words}")
+        worst = next((finding for finding in findings if finding.severity == "fail"), None)
+        if worst is None:
+            return None
+        words = f"in stage {worst.stage} {worst.words}"
+        return ProcessHandlerReport(True, self.exit_codes.ERROR_NOT_PLAUSIBLE.format(finding=words))
 
     @process_handler(priority=600, exit_codes=codes(OUT_OF_WALLTIME))
     def handle_out_of_walltime(self, job: orm.CalcJobNode) -> ProcessHandlerReport:

@@ -76,6 +76,8 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
     for name in ("max_failures", "max_changes"):
         if name in protocol:
             inputs[name] = whole(f"base.{name}", protocol[name], 0, _MOST_FAILURES)
+    if "sanity" in protocol:
+        inputs["sanity"] = orm.Dict(protocol["sanity"])
     return inputs
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, TypeAlias
 
+import numpy as np
 from aiida import orm
 
 from aiida_cse.lammps.stage import JobPlan
 
-__all__ = ["Folder", "checkpoint_step", "lineage", "path_of", "stash_of", "wrote_checkpoint"]
+__all__ = ["Folder", "checkpoint_step", "lineage", "path_of", "stash_of", "thermo_of", "wrote_checkpoint"]
 
 Folder: TypeAlias = orm.RemoteData | orm.RemoteStashData
 
@@ -88,3 +89,32 @@ def _job_before(job: orm.CalcJobNode) -> orm.CalcJobNode | None:
         if before is None:
             return None
     return None if before is job else before
+
+
+def thermo_of(jobs: list[orm.CalcJobNode]) -> dict[str, dict[str, np.ndarray]]:
+    """Return the thermo columns of each stage over the jobs of a run, in the order of time.
+
+    Of rows that a later job wrote again, the later are taken.
+    """
+    parts: dict[str, list[dict[str, np.ndarray]]] = {}
+    for job in jobs:
+        if "thermo" not in job.outputs or "results" not in job.outputs:
+            continue
+        thermo = job.outputs.thermo
+        columns = {name: thermo.get_array(name) for name in thermo.get_arraynames()}
+        for index, stage in enumerate(results_of(job)["stages"]):
+            rows = columns["stage"] == index
+            if rows.any():
+                parts.setdefault(stage["name"], []).append(
+                    {name: column[rows] for name, column in columns.items()}
+                )
+    return {name: _joined(stages) for name, stages in parts.items()}
+
+
+def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    ends = [later["step"][0] for later in parts[1:]] + [np.inf]
+    kept = [part["step"] < end for part, end in zip(parts, ends, strict=True)]
+    names = set.intersection(*(set(part) for part in parts))
+    return {
+        name: np.concatenate([part[name][rows] for part, rows in zip(parts, kept, strict=True)]) for name in names
+    }

@@ -205,6 +205,9 @@ def test_a_held_ceramic_does_not_move_and_the_electrolyte_is_at_its_temperature(
     job = Job.prepare(tmp_path / "job", lmp, system, plan(minimize, settle, hold, restart_interval=2000)).run()
     ceramic = system.data.molecules == 1
     assert job.report.reached(10_001)
+    held = [table for table in job.report.tables if "c_held_shift" in table.columns]
+    assert [table.stage for table in held] == ["settle", "hold"]
+    assert {row[table.columns.index("c_held_shift")] for table in held for row in table.rows} == {0.0}
     assert np.abs(job.final.unwrapped - system.data.unwrapped)[ceramic].max() < 1e-12
     assert job.final.velocities is not None
     assert np.abs(job.final.velocities[ceramic]).max() == 0

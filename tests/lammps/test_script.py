@@ -36,7 +36,7 @@ COMMANDS = {
     *("neigh_modify", "group", "compute", "thermo_style", "thermo_modify", "timer", "if", "print", "restart"),
     *("thermo", "fix", "fix_modify", "unfix", "min_style", "minimize", "write_restart", "label", "timestep"),
     *("run", "dump", "dump_modify", "undump", "pair_style", "pair_coeff", "write_data", "run_style", "velocity"),
-    "reset_timestep",
+    *("reset_timestep", "uncompute"),
 }
 #: and every one that it may use if something is so
 CONDITIONAL = {"jump", "velocity", "reset_timestep", "print", "quit"}

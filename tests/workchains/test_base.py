@@ -2,15 +2,19 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from aiida import orm
 from aiida.common.datastructures import StashMode
 from aiida.engine import ExitCode
 
+from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.stage import Care, JobPlan
+from aiida_cse.lammps.system import System
 from aiida_cse.workchains.base import LammpsBaseWorkChain
 from aiida_cse.workchains.builders import Codes
 from tests.nodes import job_node, system_node
+from tests.systems import crystal_and_molecules
 from tests.workchains.conftest import Make
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
@@ -61,14 +65,26 @@ class Chain:
         first_step: int = 0,
         restart_file: str = "none",
         stash: str | None = None,
+        thermo: dict[str, np.ndarray] | None = None,
+        system: System | None = None,
     ) -> ExitCode | None:
         """Let the next job end with this status at this step; return what the chain makes of it."""
         number = len(self.folders) + 1
         made: dict[str, orm.Data] = {}
         if step is not None:
             made["results"] = orm.Dict(
-                {"step": step, "target_step": 1000, "first_step": first_step, "restart_file": restart_file}
+                {
+                    "step": step,
+                    "target_step": 1000,
+                    "first_step": first_step,
+                    "restart_file": restart_file,
+                    "stages": [{"name": "heat"}],
+                }
             )
+        if thermo is not None:
+            made["thermo"] = orm.ArrayData(thermo)
+        if system is not None:
+            made["system"] = CseSystemData(system)
         if stash is not None:
             made["remote_stash"] = stash_node(self._computer, stash)
         parent = self.process.ctx.inputs.get("parent_folder")
@@ -439,3 +455,56 @@ def test_a_folder_that_is_gone_without_a_stash_ends_it(
     assert answer.status == 432
     assert "/scratch/earlier" in answer.message
     assert f"the system <{inputs['lammps']['system'].pk}>" in answer.message
+
+
+# -- what is plausible ----------------------------------------------------------------------------------------
+
+
+def rows(first: int, last: int, temperature: float, shift: float = 0.0) -> dict[str, np.ndarray]:
+    """Return the thermo of the one stage from one step to another."""
+    steps = np.arange(first, last + 1, 20)
+    ones = np.ones(len(steps))
+    return {
+        "stage": np.zeros(len(steps), dtype=int),
+        "step": steps,
+        "temp": temperature * ones,
+        "ke": 0.003 * 300 * temperature * ones,
+        "c_held_shift": shift * ones,
+    }
+
+
+def test_a_plausible_run_is_finished(chain: Chain) -> None:
+    assert chain.job_ends(0, 1000, thermo=rows(0, 1000, 301.0), system=crystal_and_molecules()) is None
+    assert not any(report.startswith(("warn", "fail")) for report in chain.reports)
+
+
+def test_what_is_strange_is_reported(chain: Chain) -> None:
+    assert chain.job_ends(0, 1000, thermo=rows(0, 1000, 350.0)) is None
+    assert "warn: in stage heat the temperature is 350 K where 300 K was asked for" in chain.reports
+
+
+def test_what_is_impossible_is_no_success(chain: Chain) -> None:
+    answer = chain.job_ends(0, 1000, thermo=rows(0, 1000, 301.0, shift=0.2))
+    assert answer is not None
+    assert answer.status == 419
+    assert answer.message == (
+        "The run reached its last step, but in stage heat atoms that were held moved by up to 0.2 Å."
+    )
+
+
+def test_all_jobs_of_the_run_are_looked_at_and_no_row_twice(chain: Chain) -> None:
+    """The second half of the rows is what the second job wrote: its 300 K, and not the first one's 900."""
+    assert goes_on(chain.job_ends(420, 900, thermo=rows(0, 900, 900.0)))
+    second = rows(100, 1000, 300.0)
+    assert chain.job_ends(0, 1000, first_step=100, restart_file="parent/restart.100", thermo=second) is None
+    assert not any(report.startswith(("warn", "fail")) for report in chain.reports)
+
+
+def test_the_limits_are_an_input(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:
+    strict = orm.Dict({"temperature": {"fail": 0.01}})
+    chain = Chain(make(LammpsBaseWorkChain, **inputs, sanity=strict), localhost)
+    answer = chain.job_ends(0, 1000, thermo=rows(0, 1000, 350.0))
+    assert answer is not None
+    assert answer.status == 419
+    with pytest.raises(ValueError, match="did you mean 'temperature'"):
+        make(LammpsBaseWorkChain, **inputs, sanity=orm.Dict({"temperatur": {}}))

@@ -127,7 +127,10 @@ def test_overrides_of_a_study_reach_its_parts(codes: Codes, recipe: dict[str, An
         overrides={
             "temperatures": [500, 650.5],
             "replicas": 3,
-            "ceramic": {"temperature": 750, "base": {"max_failures": 7, "max_changes": 0}},
+            "ceramic": {
+                "temperature": 750,
+                "base": {"max_failures": 7, "max_changes": 0, "sanity": {"drift": {"fail": 99}}},
+            },
             "electrolyte": {"schedule": {"settings": {"cutoff": 8.5}}},
             "interface": {"gap": 3.0},
             "production": {
@@ -142,6 +145,8 @@ def test_overrides_of_a_study_reach_its_parts(codes: Codes, recipe: dict[str, An
     assert study.ceramic.temperature == 750
     assert study.ceramic.base.max_failures == 7
     assert study.ceramic.base.max_changes == 0
+    assert study.ceramic.base.sanity["drift"] == {"warn": 200, "fail": 99}
+    assert study.ceramic.base.sanity["density"]["fail"] == [1, 10]
     assert (study.electrolyte.base.max_failures, study.electrolyte.base.max_changes) == (3, 4)
     settings = study.electrolyte.schedule["settings"]
     assert (settings["cutoff"], settings["kspace_accuracy"], settings["restart_interval"]) == (8.5, 1e-4, 500)
