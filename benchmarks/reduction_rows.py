@@ -149,7 +149,7 @@ from aiida_cse.trajectory.reduction import reduce_plan
 from aiida_cse.trajectory.segments import Segment, SegmentPlan
 path, frames, loops = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 config = ReductionConfig.model_validate_json(Path(sys.argv[4]).read_text())
-plan = SegmentPlan(tuple(Segment(path, 0, frames, number * frames) for number in range(loops)), ())
+plan = SegmentPlan(tuple(Segment(path, 0, frames, number * frames, 0) for number in range(loops)), ())
 reduce_plan(SegmentPlan(plan.segments[:1], ()), config)
 start = time.process_time()
 state = reduce_plan(plan, config)
@@ -204,7 +204,7 @@ def thread_rows(*trajectories: Generated) -> Iterator[Row]:
 
 def _times(one: Generated, config: ReductionConfig, threads: int) -> tuple[float, float]:
     """Return wall and processor time (s) of some passes over a file, each the best of some repeats."""
-    passes = tuple(Segment(one.path, 0, one.frames, number * one.frames) for number in range(_PASSES))
+    passes = tuple(Segment(one.path, 0, one.frames, number * one.frames, 0) for number in range(_PASSES))
     wall, cpu = [], []
     for _ in range(_REPEATS):
         start, cpu_start = time.perf_counter(), time.process_time()

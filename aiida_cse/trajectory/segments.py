@@ -23,12 +23,16 @@ __all__ = ["Segment", "SegmentPlan", "plan_segments"]
 
 @dataclass(frozen=True)
 class Segment:
-    """The frames ``first`` to ``first + count − 1`` of a file; the first is frame ``start`` of the production."""
+    """The frames ``first`` to ``first + count − 1`` of a file; the first is frame ``start`` of the production.
+
+    ``first_step`` is the step of the file's first frame, by which it is known again when it is opened to be read.
+    """
 
     path: Path
     first: int
     count: int
     start: int
+    first_step: int
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,8 @@ class SegmentPlan:
             if count:
                 before.append(replace(segment, count=count))
             if count < segment.count:
-                after.append(
-                    Segment(segment.path, segment.first + count, segment.count - count, segment.start + count)
-                )
+                first, start = segment.first + count, segment.start + count
+                after.append(replace(segment, first=first, count=segment.count - count, start=start))
         return SegmentPlan(tuple(before), self.notes), SegmentPlan(tuple(after), self.notes)
 
 
@@ -107,7 +110,8 @@ def plan_segments(
         count = min(header.frames, max(0, -(-(stop - header.first_step) // config.frame_steps)))
         notes += _cut_note(header, count, stop)
         if count:
-            segments.append(Segment(header.path, 0, count, header.first_step // config.frame_steps))
+            start = header.first_step // config.frame_steps
+            segments.append(Segment(header.path, 0, count, start, header.first_step))
     _refuse_gaps(segments, config)
     return SegmentPlan(tuple(segments), tuple(notes))
 

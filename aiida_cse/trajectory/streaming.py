@@ -51,8 +51,7 @@ def stream(
 
 def _check_unchanged(file: TrajectoryFile, segment: Segment, config: ReductionConfig) -> None:
     """Refuse a file that is no longer the one that the plan was made of."""
-    first_step = (segment.start - segment.first) * config.frame_steps
-    if file.natoms == config.natoms and file.first_step == first_step:
+    if file.natoms == config.natoms and file.first_step == segment.first_step:
         if file.frames >= segment.first + segment.count:
             return
         raise TrajectoryError(
