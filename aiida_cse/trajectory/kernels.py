@@ -4,8 +4,8 @@ Every number depends on its own frame alone and sums run in one fixed order, so 
 how the frames are cut into chunks nor on who reduces which of them.
 
 What makes it fast: the bins of all atoms of a frame are computed without a branch, which the compiler turns into
-vector instructions; histograms grow in a small table that stays in the cache; and the class of an ion comes from a
-table by bin, so that only an ion whose class has changed costs more.
+vector instructions; histograms grow in a small table that stays in the cache; and each ion has bins between which
+nothing can happen to it, so that only an ion that leaves them costs more.
 """
 
 from __future__ import annotations
@@ -112,6 +112,14 @@ def _change_class(
     return found
 
 
+def _is_settled(ion: int, region: int, last_labels: NDArray[np.int8]) -> Any:
+    """Return 1 if the last core of an ion is that of its region, whatever the width of the buffers, else 0."""
+    for track in range(1, last_labels.shape[0]):
+        if last_labels[track, ion] != region:
+            return 0
+    return 1
+
+
 def _gather(indices: NDArray[np.int32], atoms: NDArray[np.int32], gathered: NDArray[np.int32]) -> Any:
     """Return the indices of the atoms: a view where the atoms are consecutive, otherwise in ``gathered``."""
     first, count = atoms[0], atoms.shape[0]
@@ -129,7 +137,7 @@ def _find_changed(
     outside: NDArray[np.int8],
     changed: NDArray[np.int32],
 ) -> Any:
-    """Write to ``changed`` which of the ions are not within the bins of their class, and return how many.
+    """Write to ``changed`` which of the ions are outside the bins where nothing happens, and return how many.
 
     Without a branch, because which ion it is cannot be predicted.
     """
@@ -166,9 +174,10 @@ def _follow_atoms(
         if new < 0:
             new = _classify(fraction(z[atom] - centre, inverse), length, bounds)
         if new != classes[ion]:
-            lowest[ion] = layout.rows[atom] + layout.lowest[species, new]
-            highest[ion] = layout.rows[atom] + layout.highest[species, new]
             found = _change_class(species, first + ion, new, frame, layout, memory, events, found)
+            wide = _is_settled(first + ion, layout.regions[species, new], memory.last_labels)
+            lowest[ion] = layout.rows[atom] + layout.lowest[wide, species, new]
+            highest[ion] = layout.rows[atom] + layout.highest[wide, species, new]
     return found
 
 
@@ -315,6 +324,7 @@ _count_atoms = compiled(_count_atoms)
 _classify = compiled(_classify)
 _follow_track = compiled(_follow_track)
 _change_class = compiled(_change_class)
+_is_settled = compiled(_is_settled)
 _gather = compiled(_gather)
 _find_changed = compiled(_find_changed)
 _follow_atoms = compiled(_follow_atoms)

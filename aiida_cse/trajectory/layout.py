@@ -35,7 +35,8 @@ class Layout(NamedTuple):
     class_of_bin
         (S, bins) the class of each bin, −1 where a boundary runs through it.
     lowest, highest
-        (S, C) the first and the last bin of each class, in the wrong order for a class without one.
+        (2, S, C) the first and the last bin of each class, in the wrong order for a class without one; then those
+        of all classes around it of the same region and layer.
     regions, layers
         (S, C) the region and the layer (counted over all species) of each class.
     cores
@@ -77,7 +78,8 @@ class Memory(NamedTuple):
     classes
         (I,) the class of each ion, −1 before the first frame.
     lowest, highest
-        (I,) the bins in the flat histogram between which an ion that is an atom is surely in its class.
+        (I,) the bins in the flat histogram between which nothing happens to an ion that is an atom: those of its
+        class or, if the last core that it was in is that of its region, of the whole region and layer.
     counts
         (S, 5) ions in each region.
     first_labels, first_frames, last_labels

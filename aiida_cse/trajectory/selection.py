@@ -51,7 +51,8 @@ class Selection:
         numbers = [len(sizes) for _, sizes in groups]
         bounds = _bounds(config)
         class_of_bin = _class_of_bin(bounds, config)
-        lowest, highest = _bins_of_class(class_of_bin, bounds.shape[1] + 1)
+        regions, layers = _regions(bounds, config), _layers(bounds, config)
+        lowest, highest = _quiet_bins(bounds, regions, layers, config)
         layout = Layout(
             bins=config.bins,
             offset=config.midplane_offset,
@@ -67,8 +68,8 @@ class Selection:
             class_of_bin=class_of_bin,
             lowest=lowest,
             highest=highest,
-            regions=_regions(bounds, config),
-            layers=_layers(bounds, config),
+            regions=regions,
+            layers=layers,
             cores=_cores(bounds, config),
         )
         cadence = Cadence(config.block_frames, config.snapshot_frames, config.displacement_frames or 0)
@@ -133,14 +134,23 @@ def _class_of_bin(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArr
     return np.where(low == high, low, -1).astype(np.int16)
 
 
-def _bins_of_class(class_of_bin: NDArray[np.int16], classes: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return (S, C) the first and the last bin of each class; 1 and 0 for a class without one."""
-    lowest = np.ones((len(class_of_bin), classes), np.int32)
-    highest = np.zeros_like(lowest)
-    for row, low, high in zip(class_of_bin, lowest, highest, strict=True):
-        for one in np.unique(row[row >= 0]):
-            low[one], high[one] = np.flatnonzero(row == one)[[0, -1]]
-    return lowest, highest
+def _quiet_bins(
+    bounds: NDArray[np.float64],
+    regions: NDArray[np.int8],
+    layers: NDArray[np.int16],
+    config: ReductionConfig,
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the first and the last bin (2, S, C) within each class, and within all of one region and layer."""
+    low, high = _starts(bounds), np.concatenate([bounds, np.full((len(bounds), 1), np.inf)], axis=1)
+    wide_low, wide_high = low.copy(), high.copy()
+    for species, (region, layer) in enumerate(zip(regions, layers, strict=True)):
+        for one in range(len(region)):
+            same = (region == region[one]) & (layer == layer[one])
+            wide_low[species, one], wide_high[species, one] = low[species, same].min(), high[species, same].max()
+    edges, shift = (np.arange(config.bins + 1) / config.bins - 0.5) * config.box[2], _SHIFT * config.box[2]
+    first = np.searchsorted(edges[:-1] - shift, np.stack([low, wide_low]))
+    stop = np.searchsorted(edges[1:] + shift, np.stack([high, wide_high]))
+    return first.astype(np.int32), (stop - 1).astype(np.int32)
 
 
 def _starts(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
