@@ -16,9 +16,14 @@ if ! end_processes . "$PPID"; then
     exit 75
 fi
 
+# what LAMMPS says of a full disk finds no room there either
+full=false
+fill probe 64 || full=true
+rm -f probe reserve
+
 {
-    printf '{\n "status": %s,\n "host": "%s",\n "lammps_version": "%s",\n "ranks": %s,\n "files": {' \
-        "$1" "$(uname -n)" "$(version_of .)" "$(ranks_of .)"
+    printf '{\n "status": %s,\n "disk_full": %s,\n "host": "%s",\n "lammps_version": "%s",\n "ranks": %s,\n "files": {' \
+        "$1" "$full" "$(uname -n)" "$(version_of .)" "$(ranks_of .)"
     separator=
     for file in trajectory.dcd final.data restart.*[0-9]; do
         [ -f "$file" ] || continue

@@ -30,6 +30,9 @@ if ! claim "$PPID"; then
     exit 75
 fi
 
+# room for what the epilogue writes, if the disk is full by then
+fill reserve 16
+
 # -- the jobs before ---------------------------------------------------------------------------------------------
 
 folder=parent

@@ -17,3 +17,8 @@ ranks_of() { # folder
     grep 'MPI processor grid' "$1/log.lammps" 2>/dev/null |
         awk '{ ranks = $1 * $3 * $5; exit } END { print ranks ? ranks : "null" }'
 }
+
+# fill a file with zeros; fails where there is no room for it
+fill() { # file kilobytes
+    dd if=/dev/zero of="$1" bs=1024 count="$2" 2>/dev/null
+}

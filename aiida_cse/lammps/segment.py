@@ -70,6 +70,7 @@ class EndRecord(StrictModel):
     """What a job left; a job that was killed has no such record. ``status`` is the exit status of LAMMPS."""
 
     status: int
+    disk_full: bool = False
     host: str
     lammps_version: str = ""
     ranks: int | None = None
@@ -177,7 +178,7 @@ def why_not_exact(start: StartRecord | None, report: LogReport, plan: JobPlan) -
 def trajectory_error(plan: JobPlan, report: LogReport, natoms: int, end: EndRecord | None) -> str | None:
     """Return what is missing in the trajectory of a job that came to its end, None if nothing is known to be.
 
-    LAMMPS goes on where a frame could not be written, because the disk is full.
+    A write that a file system accepted and lost is found by the size of the file alone.
     """
     stage = next((stage for stage in plan.stages if stage.trajectory_ps), None)
     record = next((record for record in report.stages if stage and record.name == stage.name), None)

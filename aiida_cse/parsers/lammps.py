@@ -139,6 +139,8 @@ class LammpsStageParser(Parser):
         end = self._record(EndRecord, END_RECORD)
         if end is not None and end.signal is not None:
             yield f"exit status {end.status}: {end.signal}"
+        if end is not None and end.disk_full:
+            yield "no space left for the files of the job"
         try:
             errors = self.retrieved.base.repository.get_object_content(
                 self.node.get_option("scheduler_stderr") or "_scheduler-stderr.txt", "rb"

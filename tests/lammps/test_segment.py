@@ -323,6 +323,14 @@ def test_a_full_disk_is_named(running: Running) -> None:
     assert outcome.kind == "disk_full"
 
 
+@pytest.mark.parametrize(("limit", "full"), [("ulimit -f 40;", True), ("", False)])
+def test_a_disk_that_is_full_at_the_end_is_noticed(limit: str, full: bool, system: System, tmp_path: Path) -> None:
+    """The words of LAMMPS find no room either; a limit of the size of files stands for the disk."""
+    job = Job.prepare(tmp_path / "job", Path("/bin/true"), system, LONG).run(launcher=limit)
+    assert job.left.disk_full is full
+    assert not (job.folder / "probe").exists()
+
+
 # -- the portable way on -----------------------------------------------------------------------------------------
 
 

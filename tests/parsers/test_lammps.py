@@ -305,6 +305,19 @@ def test_the_signal_that_ended_lammps(parse: Parse, status: int, code: int) -> N
     assert exit_code.status == code
 
 
+def test_a_disk_that_was_full_at_the_end(parse: Parse) -> None:
+    end = json.dumps(END | {"disk_full": True})
+    exit_code, _ = parse(
+        "cse.lammps", inputs(MINIMIZE, LONG), retrieved={"log.lammps": log("killed"), "end.json": end}
+    )
+    assert exit_code is not None
+    assert exit_code.status == 424
+    exit_code, _ = parse(
+        "cse.lammps", inputs(*FINISHED), retrieved={"log.lammps": log("finished"), "end.json": end}
+    )
+    assert exit_code is None
+
+
 def test_of_a_run_that_is_complete_mpi_may_say_what_it_likes(parse: Parse) -> None:
     said = "\n".join(words for words, _ in SAID)
     files: dict[str, str | bytes] = {"log.lammps": log("finished"), "_scheduler-stderr.txt": said}
