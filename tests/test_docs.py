@@ -60,7 +60,7 @@ def test_the_offsets_of_the_how_to(lmp: InstalledCode, cse: InstalledCode) -> No
     from aiida_cse.workchains.study import StudyWorkChain
 
     builder = StudyWorkChain.get_builder_from_protocol(
-        codes={"lammps": lmp, "cse": cse}, recipe=load_recipe("llzo-peo-litfsi-demo"), protocol="demo"
+        codes={"lammps": lmp, "cse": cse}, recipe=load_recipe("llzo-peo-lifsi-demo"), protocol="demo"
     )
     (source,) = blocks(DOCS / "howto" / "own-recipe.md", "python")
     exec(compile(source, "own-recipe.md", "exec"), {"builder": builder})
