@@ -194,9 +194,10 @@ _SHOWN = (("temperature_K", "T", 0, "K"), ("density_g_cm3", "density", 3, "g/cmÂ
 
 def _validate_temperature(value: dict[str, Any], ports: Any) -> str | None:
     """Check the schedule at the temperature that it will have, or without one, and against the wall time."""
-    if "temperature" not in ports or "schedule" not in value:
+    if "schedule" not in value:
         return None
-    temperature = value["temperature"].value if "temperature" in value else None
+    given = value["temperature"].value if "temperature" in value else None
+    temperature = given if "temperature" in ports else ANY_TEMPERATURE
     error = schedule_error(value["schedule"].get_dict(), temperature)
     if error:
         return f"schedule: {error}"

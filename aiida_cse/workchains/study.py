@@ -340,7 +340,7 @@ def _validate_temperatures(value: orm.List, _: Any) -> str | None:
         t for t in temperatures if isinstance(t, bool) or not isinstance(t, (int, float)) or not 0 < t <= 5000
     ]
     if wrong or not temperatures:
-        return f"temperatures = {temperatures!r}: give one or more numbers between 0 and 5000 K"
+        return f"temperatures = {temperatures!r}: give numbers between 0 and 5000 K, one or more"
     if len({round(t) for t in temperatures}) < len(temperatures):
         return f"temperatures = {temperatures!r}: each must be there once, and they must differ by 1 K at least"
     return None
@@ -356,7 +356,7 @@ def _temperatures(value: Any) -> orm.List:
     if isinstance(value, orm.List):
         return value
     if not isinstance(value, (list, tuple)):
-        msg = f"temperatures = {value!r}: give a list of one or more numbers between 0 and 5000 K"
+        msg = f"temperatures = {value!r}: give a list of numbers between 0 and 5000 K"
         raise ValueError(msg)
     return orm.List(list(value))
 

@@ -386,7 +386,7 @@ def test_a_system_without_ions_to_follow_is_refused(builder: Builder, make: Make
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"temperatures": []}, "temperatures = []: give one or more numbers between 0 and 5000 K"),
+        ({"temperatures": []}, "temperatures = []: give numbers between 0 and 5000 K, one or more"),
         ({"temperatures": [-700]}, "temperatures = [-700]"),
         ({"temperatures": [700, 6000]}, "temperatures = [700, 6000]"),
         ({"temperatures": ["700; shell"]}, "temperatures = ['700; shell']"),

@@ -1,0 +1,382 @@
+"""Wrong input is refused before a process exists, by name: the field, its value, and what would be right."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aiida import orm
+from aiida.plugins import CalculationFactory, WorkflowFactory
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from aiida_cse.building.chemistry import chemistry_of
+from aiida_cse.building.recipe import Recipe, load_recipe
+from aiida_cse.cli import main
+from aiida_cse.cli.environment import ensure_code, ensure_computer, find_mpirun
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.documents import parse_mapping
+from aiida_cse.lammps.script import render_script
+from aiida_cse.lammps.segment import text_before
+from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.workchains.builders import Codes, refuse_invalid
+from aiida_cse.workchains.options import checked_options
+from tests.bad_input import commands, protocols, recipes
+from tests.building.test_recipe import changed
+from tests.nodes import interface, reduction_node, system_node
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+DEMO = load_recipe(commands.RECIPE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_process(aiida_profile: object) -> Iterator[None]:
+    """Check that all these tests together make no process."""
+    before = orm.QueryBuilder().append(orm.ProcessNode).count()
+    yield
+    assert orm.QueryBuilder().append(orm.ProcessNode).count() == before
+
+
+@pytest.fixture(scope="module")
+def codes(aiida_profile: object, tmp_path_factory: pytest.TempPathFactory, environment_bin: Path) -> Codes:
+    """The codes of a study by role."""
+    computer = ensure_computer(
+        tmp_path_factory.getbasetemp() / "work", mpirun=find_mpirun(environment_bin / "lmp")
+    ).entity
+    lammps = ensure_code(computer, "lmp", environment_bin / "lmp", "cse.lammps", with_mpi=None).entity
+    cse = ensure_code(computer, "cse", environment_bin / "aiida-cse", "cse.build", with_mpi=False).entity
+    return {"lammps": lammps, "cse": cse}
+
+
+@pytest.fixture
+def refusal(codes: Codes) -> Callable[..., str]:
+    """Return a function that gives the answer to the inputs of a WorkChain that are to be refused."""
+
+    def ask(name: str, overrides: Any = None, **more: Any) -> str:
+        own: dict[str, Callable[[], dict[str, Any]]] = {
+            "cse.electrolyte": lambda: {"ceramic": system_node()},
+            "cse.interface": lambda: {"ceramic": system_node(), "electrolyte": system_node(), "temperature": 700},
+            "cse.production": lambda: {"system": CseSystemData(interface()), "temperature": 700},
+        }
+        chain: Any = WorkflowFactory(name)
+        given = {"codes": codes, "recipe": DEMO.model_dump(mode="json"), "protocol": "demo"}
+        with pytest.raises(ValueError) as caught:  # noqa: PT011
+            refuse_invalid(
+                chain.get_builder_from_protocol(**given | own.get(name, dict)() | more, overrides=overrides)
+            )
+        return str(caught.value)
+
+    return ask
+
+
+def names(value: Any) -> str:
+    return ascii(value)[:60]
+
+
+def holds(answer: str, words: tuple[str, ...]) -> None:
+    """Check that an answer has all words, is for people, and is of a length that they read."""
+    missing = [word for word in words if word not in answer]
+    assert not missing, f"no {missing} in: {answer}"
+    assert "Traceback" not in answer
+    assert "pydantic" not in answer
+    assert len(answer) < 1500
+
+
+# -- recipes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", recipes.RECIPES, ids=[f"{r.path}={names(r.value)}" for r in recipes.RECIPES])
+def test_wrong_recipes(refusal: Callable[..., str], wrong: recipes.Wrong) -> None:
+    holds(refusal("cse.ceramic", recipe=changed(DEMO, wrong.path, wrong.value)), wrong.words)
+
+
+@pytest.mark.parametrize("recipe", [None, "llzo", [], 3, {}, {"name": "x"}], ids=names)
+def test_what_is_no_recipe(refusal: Callable[..., str], recipe: Any) -> None:
+    answer = refusal("cse.study", recipe=recipe)
+    assert answer.startswith("recipe: ")
+    holds(answer, ("is missing",) if isinstance(recipe, dict) else (repr(recipe), "must be a mapping"))
+
+
+def test_a_chain_that_does_not_fit_into_its_layer(refusal: Callable[..., str]) -> None:
+    few = changed(DEMO, "salt.pairs", 1) | {"electrolyte": {"density": 1.5}}
+    few["polymer"] |= {"chains": 1, "length": 30}
+    few["ceramic"]["repeat"] = [3, 3, 1]
+    holds(
+        refusal("cse.study", recipe=few), ("electrolyte.density", "1.5", "PEO does not fit", "lower the density")
+    )
+
+
+@pytest.mark.parametrize("chain", ["cse.interface", "cse.production"])
+@pytest.mark.parametrize("seeds", [None, {}, {"velocities": 0}, {"velocities": "1"}], ids=names)
+def test_a_recipe_without_a_seed_of_velocities(refusal: Callable[..., str], chain: str, seeds: Any) -> None:
+    holds(refusal(chain, recipe={"seeds": seeds}), ("recipe.seeds", "velocities"))
+
+
+# -- protocols, overrides, options, codes ---------------------------------------------------------------------
+
+REFUSED = (*protocols.STAGES, *protocols.SCHEDULES, *protocols.PRODUCTIONS, *protocols.STUDIES)
+
+
+@pytest.mark.parametrize("wrong", REFUSED, ids=[f"{r.chain}:{names(r.overrides)}" for r in REFUSED])
+def test_wrong_overrides(refusal: Callable[..., str], wrong: protocols.Refused) -> None:
+    holds(refusal(wrong.chain, wrong.overrides), wrong.words)
+
+
+@pytest.mark.parametrize(("key", "value", "right"), protocols.OPTIONS, ids=names)
+def test_wrong_options(refusal: Callable[..., str], key: str, value: Any, right: str) -> None:
+    words = (key, right) if "known key" in right or "mean" in right else (f"options.{key}", repr(value), right)
+    holds(refusal("cse.ceramic", options={key: value}), words)
+    holds(refusal("cse.ceramic", {"base": {"options": {key: value}}}), words)
+
+
+@pytest.mark.parametrize("options", ["x", [], 3], ids=names)
+def test_what_are_no_options(refusal: Callable[..., str], options: Any) -> None:
+    holds(refusal("cse.production", options=options), (f"options = {options!r}", "must be a mapping"))
+
+
+@pytest.mark.parametrize("protocol", ["modrate", "", 5, "demo\n", "../demo"], ids=names)
+def test_protocols_that_there_are_not(refusal: Callable[..., str], protocol: Any) -> None:
+    holds(refusal("cse.study", protocol=protocol), ("protocol", str(protocol), "is not known"))
+
+
+def test_codes_in_the_wrong_place(refusal: Callable[..., str], codes: Codes) -> None:
+    lammps, cse = codes["lammps"], codes["cse"]
+    for wrong, words in (
+        ({"lammps": cse, "cse": cse}, ("codes.lammps = cse@localhost", "is one for codes.cse")),
+        ({"lammps": lammps, "cse": lammps}, ("codes.cse = lmp@localhost", "is one for codes.lammps")),
+        ({"lammps": lammps}, ("codes = lammps", "the codes lammps and cse")),
+        ({"lammps": "lmp@localhost", "cse": cse}, ("codes.lammps = 'lmp@localhost'", "as load_code returns it")),
+        (None, ("codes = None", "must be a mapping")),
+    ):
+        holds(refusal("cse.study", codes=wrong), words)
+
+
+@pytest.mark.parametrize("chain", ["cse.interface", "cse.production"])
+def test_a_wall_time_before_the_first_checkpoint(refusal: Callable[..., str], chain: str) -> None:
+    rare = {"restart_interval": 50_000_000}
+    overrides = {
+        "cse.interface": {
+            "schedule": {"settings": rare, "stages": [protocols.STAGE | {"duration_ps": 1_000_000}]}
+        },
+        "cse.production": {"plan": {"settings": rare, "segment_ps": 100_000, "length_ps": 100_000}},
+    }
+    answer = refusal(chain, overrides[chain], options={"max_wallclock_seconds": 100})
+    holds(answer, ("options.max_wallclock_seconds = 100", "50000000 steps", "settings.restart_interval"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), -1, 1e9, "hot", True, [700]], ids=names)
+def test_wrong_temperatures_of_a_run(refusal: Callable[..., str], value: Any) -> None:
+    for chain in ("cse.interface", "cse.production"):
+        holds(refusal(chain, temperature=value), ("temperature", "give a number"))
+
+
+def test_a_system_that_is_not_neutral(refusal: Callable[..., str]) -> None:
+    words = ("'interface'", "charge = 42 e", "must be neutral")
+    holds(refusal("cse.production", system=charged()), words)
+    holds(refusal("cse.interface", ceramic=charged()), words)
+
+
+def charged() -> CseSystemData:
+    """Return a system whose La and Zr have the charges of other sets."""
+    system = interface()
+    types = [
+        one.model_copy(update={"charge": {"La": 2.1, "Zr": 2.8}.get(one.label, one.charge)})
+        for one in system.info.types
+    ]
+    system.data.charges[:] = [types[number - 1].charge for number in system.data.types]
+    return CseSystemData(
+        type(system).create(
+            system.data,
+            "# none\n",
+            phase="interface",
+            types=tuple(types),
+            slab=system.info.slab,
+            seeds={"test": 1},
+        )
+    )
+
+
+# -- jobs by themselves -----------------------------------------------------------------------------------------
+
+PLAN = {"stages": [protocols.STAGE | {"temperature": 300}]}
+JOBS: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
+    *(
+        ("cse.lammps", "plan", PLAN | change, ("plan: ", *words))
+        for change, words in (
+            ({"stages": []}, ("stages", "needs at least 1 entry")),
+            ({"stages": PLAN["stages"] * 2}, ("stages", "used twice: heat")),
+            ({"seed": 0}, ("'seed' = 0", "greater than 0")),
+            ({"seed": 2**31}, ("'seed' = 2147483648", "less than 2147483648")),
+            ({"seed": True}, ("'seed' = True", "valid integer")),
+            ({"first_step": -1}, ("'first_step' = -1", "greater than or equal to 0")),
+            ({"first_step": 2**63}, ("'first_step'", "less than or equal to")),
+            ({"stop_step": 501}, ("stop_step: 501", "(0, 500]")),
+            ({"stop_step": 2.5}, ("'stop_step' = 2.5", "valid integer")),
+            ({"resume_step": 500}, ("resume_step: 500", "must lie before the end of the job, step 500")),
+            ({"latest_checkpoint": -1}, ("latest_checkpoint", "-1")),
+            ({"care": {"until_step": True}}, ("care.until_step", "True", "valid integer")),
+            ({"settings": {"cutof": 9}}, ("unknown key 'cutof'", "did you mean 'cutoff'?")),
+            ({"stage": 1}, ("unknown key 'stage'", "did you mean 'stages'?")),
+        )
+    ),
+    *(
+        ("cse.lammps", "settings", value, ("settings: ", *words))
+        for value, words in (
+            ({"keep_sytem": True}, ("'keep_sytem'", "did you mean 'keep_system'?")),
+            ({"keep_system": "yes"}, ("'keep_system' = 'yes'", "must be true or false")),
+            ({"additional_cmdline_params": "-sf gpu"}, ("'-sf gpu'", "must be a list")),
+        )
+    ),
+    ("cse.build", "component", "wall", ("component 'wall'", "slab or electrolyte")),
+    ("cse.build", "recipe", {"name": "a b"}, ("recipe: 'name' = 'a b'", "must be letters")),
+    (
+        "cse.reduce",
+        "sampling",
+        {"timestep_fs": "2", "frame_ps": 1},
+        ("sampling: 'timestep_fs' = '2'", "valid number"),
+    ),
+)
+
+
+@pytest.mark.parametrize(("job", "port", "value", "words"), JOBS, ids=names)
+def test_wrong_inputs_of_a_job(job: str, port: str, value: Any, words: tuple[str, ...]) -> None:
+    builder = CalculationFactory(job).get_builder()
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        setattr(builder, port, value)
+    holds(str(caught.value), words)
+
+
+# -- the command line -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the calls."""
+    made = tmp_path_factory.mktemp("files")
+    demo = yaml.safe_dump(DEMO.model_dump(mode="json"))
+    for name, content in commands.FILES.items():
+        text, *change = content.replace(b"DEMO", demo.encode()).split(b"|") if b"DEMO" in content else [content]
+        (made / name).write_bytes(text.replace(*change) if change else text)
+    (made / "folder.yaml").mkdir()
+    return made
+
+
+@pytest.mark.parametrize(
+    "call", commands.CALLS, ids=[names(" ".join(call.words)[-50:]) for call in commands.CALLS]
+)
+def test_wrong_calls(call: commands.Call, folder: Path, codes: Codes, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    def word(text: str) -> str:
+        return str(pk_of(text)) if text[:1] == "%" else str(folder / text[1:]) if text[:1] == "@" else text
+
+    monkeypatch.chdir(folder)
+    # a call that is taken would go on for minutes
+    monkeypatch.setattr("aiida_cse.cli.running.run_shown", lambda _: pytest.fail("was not refused"))
+    before = {path.name for path in folder.iterdir()}
+    result = CliRunner().invoke(main, [word(text) for text in call.words])
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code in (1, 2), result.output
+    (line,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+    assert result.output.splitlines()[-1] == line, "nothing comes after the answer"
+    holds(line, call.answer)
+    assert {path.name for path in folder.iterdir()} == before
+
+
+@cache
+def pk_of(kind: str) -> int:
+    """Return the PK of a node of this kind."""
+    made: dict[str, Callable[[], orm.Data]] = {
+        "%system": lambda: CseSystemData(interface()),
+        "%slab": system_node,
+        "%reduction": reduction_node,
+        "%charged": charged,
+    }
+    pk: int = made[kind]().store().pk
+    return pk
+
+
+# -- text that is no name never reaches a script ----------------------------------------------------------------
+
+MARK = "qqqqzzzz"
+texts = st.text(max_size=12) | st.sampled_from(recipes.SYNTAX) | st.from_regex(r"\A[a-zA-Z][\w.\-]{0,9}\Z")
+quickly = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def script(**change: Any) -> str:
+    return render_script(JobPlan.model_validate({"stages": [protocols.STAGE | {"temperature": 300} | change]}))
+
+
+@quickly
+@given(texts)
+def test_a_stage_has_a_name_or_is_refused(text: str) -> None:
+    try:
+        found = script(name=text)
+    except ValidationError:
+        return
+    assert re.fullmatch("[a-z][a-z0-9_]*", text)
+    assert found == script(name=MARK).replace(MARK, text)
+
+
+@quickly
+@given(
+    st.sampled_from(["kind", "barostat", "mobile", "temperature", "velocities", "thermo_ps", "timestep_fs"]), texts
+)
+def test_no_other_text_of_a_stage_is_free(field: str, text: str) -> None:
+    with pytest.raises(ValidationError):
+        script(**{field: text})
+    with pytest.raises(ValidationError):
+        JobPlan.model_validate(PLAN | {"settings": {"kspace_style": text}})
+
+
+@quickly
+@given(st.sampled_from(["name", "polymer.name", "salt.name", "salt.anion.name"]), texts)
+def test_names_of_a_recipe_reach_the_include_file_as_they_are_or_not_at_all(field: str, text: str) -> None:
+    try:
+        recipe = Recipe.model_validate(changed(DEMO, field, text))
+    except ValidationError:
+        return
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text)
+    assert chemistry_of(recipe).forcefield == marked(field).replace(MARK, text)
+
+
+@cache
+def marked(field: str) -> str:
+    """Return the include file of the demo with the mark for a name."""
+    return chemistry_of(Recipe.model_validate(changed(DEMO, field, MARK))).forcefield
+
+
+@quickly
+@given(texts)
+def test_a_path_is_one_word_of_the_job_s_script(text: str) -> None:
+    path = f"/opt/{text}/lmp"
+    assert path in shlex.split(text_before("0", path, None))
+
+
+@quickly
+@given(st.sampled_from(["queue_name", "account", "qos", "priority"]), texts)
+def test_an_option_in_the_header_of_a_script_is_one_word(key: str, text: str) -> None:
+    try:
+        checked_options({key: text})
+    except ValueError:
+        return
+    assert re.fullmatch(r"[A-Za-z0-9._,:+@%/=-]+", text)
+    assert shlex.split(text) == [text]
+
+
+@quickly
+@given(st.text(max_size=60))
+def test_any_text_is_a_mapping_or_refused(text: str) -> None:
+    try:
+        content: Any = parse_mapping(text, "mine.yaml", "a recipe")
+    except ValueError as error:
+        content = str(error)
+    assert isinstance(content, dict) or content.startswith("mine.yaml: ")
