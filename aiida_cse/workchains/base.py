@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from aiida import orm
 from aiida.engine import (
-    BaseRestartWorkChain,
     ExitCode,
     ProcessHandlerReport,
     process_handler,
     while_,
 )
 
-from aiida_cse.calculations.functions.changes import list_changes
 from aiida_cse.calculations.lammps import LammpsStageCalculation
+from aiida_cse.calculations.monitor import PREFIXES
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.workchains.files import (
-    Folder,
-    checkpoint_step,
-    lineage,
-    path_of,
-    stash_of,
-    thermo_of,
-    wrote_checkpoint,
-)
-from aiida_cse.workchains.remedies import BLOW_UP, OUT_OF_MESH, Breakdown, came_through, next_remedy
+from aiida_cse.workchains.continuation import ContinuedWorkChain
+from aiida_cse.workchains.files import Folder, found_checkpoint, lineage, path_of, results_of, stash_of, thermo_of
+from aiida_cse.workchains.remedies import BLOW_UP, OUT_OF_MESH
 from aiida_cse.workchains.sanity import Sanity, judge_run, judge_system
 
 __all__ = ["SET_BY_CALLER", "LammpsBaseWorkChain"]
@@ -35,10 +27,11 @@ __all__ = ["SET_BY_CALLER", "LammpsBaseWorkChain"]
 #: inputs that a WorkChain around this one sets itself; folders are not cleaned, the next job goes on from them
 SET_BY_CALLER = ("clean_workdir", "lammps.system", "lammps.plan", "lammps.parent_folder", "lammps.settings")
 
-NO_LOG, UNREADABLE, OUT_OF_WALLTIME, INTERRUPTED = 303, 320, 400, 420
+NO_LOG, UNREADABLE, OUT_OF_WALLTIME = 303, 320, 400
 LOST_ATOMS, BOND_ATOMS_MISSING, NOT_A_NUMBER, KSPACE_OUT_OF_RANGE = 410, 411, 412, 413
-#: aiida-core's codes of what a scheduler does to a job
-OUT_OF_MEMORY, SCHEDULER_WALLTIME, NODE_FAILURE = 110, 120, 140
+INTERRUPTED, FOLDER_IN_USE, OUT_OF_MEMORY, SEGMENTATION_FAULT, MPI_ABORT = 420, 421, 422, 423, 425
+#: aiida-core's codes of what a scheduler or a monitor does to a job, and of a stash that could not be made
+SCHEDULER_MEMORY, SCHEDULER_WALLTIME, NODE_FAILURE, STOPPED_BY_MONITOR, NOT_STASHED = 110, 120, 140, 150, 160
 
 #: by how much the memory that was asked for grows after it ran out
 MORE_MEMORY = 1.5
@@ -49,14 +42,12 @@ def codes(*statuses: int) -> list[ExitCode]:
     return [ExitCode(status) for status in statuses]
 
 
-class LammpsBaseWorkChain(BaseRestartWorkChain):
+class LammpsBaseWorkChain(ContinuedWorkChain):
     """Run a LAMMPS job to its last step, through as many jobs as the wall time makes necessary.
 
     Continuations after the wall time have a budget of their own and are no failures. After a breakdown of the
     simulation itself one thing at a time is changed, for a while, and ``changes`` tells of it.
     """
-
-    _process_class = LammpsStageCalculation
 
     @classmethod
     def define(cls, spec: Any) -> None:
@@ -127,27 +118,6 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             "files back and launch again with AiiDA's caching, or begin anew from the system <{system}>.",
         )
 
-    def setup(self) -> None:
-        """Take over the inputs of the job and start the counters."""
-        super().setup()
-        self.ctx.inputs = self.exposed_inputs(LammpsStageCalculation, namespace="lammps")
-        self.ctx.failures = 0
-        self.ctx.last_step = None
-        self.ctx.last_start = None
-        self.ctx.tried = []
-        self.ctx.changes = []
-
-    def results(self) -> None:
-        """Attach the outputs of the last job."""
-        self._attach_outputs(self.ctx.children[-1])
-
-    def on_terminated(self) -> None:
-        """Clean the working folders if that was asked; where it was not, there is nothing to report."""
-        if self.inputs.clean_workdir.value:
-            super().on_terminated()  # type: ignore[no-untyped-call]
-        else:
-            super(BaseRestartWorkChain, self).on_terminated()
-
     # -- handlers --------------------------------------------------------------------------------------
 
     @process_handler(priority=700, exit_codes=codes(0))
@@ -189,7 +159,7 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
         """Go on with neighbour lists that are built at every step, then as after a blow-up."""
         return self._go_on_otherwise(job, OUT_OF_MESH)
 
-    @process_handler(priority=480, exit_codes=codes(OUT_OF_MEMORY))
+    @process_handler(priority=480, exit_codes=codes(OUT_OF_MEMORY, SCHEDULER_MEMORY))
     def handle_out_of_memory(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
         """Ask for more memory if the job asked for some; what it shares with others is an interruption."""
         options = self.ctx.inputs.metadata.options
@@ -202,21 +172,18 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
 
     @process_handler(priority=470, exit_codes=codes(UNREADABLE))
     def handle_unreadable_checkpoint(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
-        """Go on from the checkpoint before the one that could not be read."""
-        step = checkpoint_step(job)
-        plan = self._plan()
-        if step is None or step <= max(plan.first_step, plan.resume_step) or not self._may_change():
+        """Go on without the checkpoint that could not be read: the next job takes the one before it."""
+        found = found_checkpoint(job)
+        if found is None or not self._may_change():
             return None
-        report = self._go_on_from(job)
-        self._set_plan(self._plan().model_copy(update={"latest_checkpoint": step - 1}))
-        self._change(job, "checkpoint", f"from a checkpoint before step {step}", exact=True)
-        return report
+        self._change(job, "checkpoint", f"without {found}, which could not be read", exact=True)
+        return self._go_on_from(job)
 
     @process_handler(priority=460, exit_codes=codes(UNREADABLE))
     def handle_missing_folder(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
         """Go on from the stash of a folder that is gone, or anew if nothing but time is lost by that."""
         folder = self.ctx.inputs.get("parent_folder")
-        if folder is None or checkpoint_step(job) is not None:
+        if folder is None or found_checkpoint(job) is not None:
             return None
         stash = stash_of(folder)
         if stash is not None and self._may_change():
@@ -228,32 +195,26 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             return ProcessHandlerReport(True)
         return ProcessHandlerReport(True, self._folder_gone(folder))
 
+    @process_handler(priority=450, exit_codes=codes(STOPPED_BY_MONITOR))
+    def handle_monitor(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Take what the monitor cse.thermo saw for what the job would have said of it; not that of others."""
+        said = job.exit_message or ""
+        if PREFIXES["no_progress"] in said:
+            return self._interrupted(job)
+        if PREFIXES["not_a_number"] in said or PREFIXES["runaway_temperature"] in said:
+            return self._go_on_otherwise(job, BLOW_UP)
+        return None
+
     @process_handler(
         priority=400,
-        exit_codes=codes(INTERRUPTED, NO_LOG, UNREADABLE, OUT_OF_MEMORY, SCHEDULER_WALLTIME, NODE_FAILURE),
+        exit_codes=codes(
+            *(NO_LOG, UNREADABLE, INTERRUPTED, FOLDER_IN_USE, OUT_OF_MEMORY, SEGMENTATION_FAULT, MPI_ABORT),
+            *(SCHEDULER_MEMORY, SCHEDULER_WALLTIME, NODE_FAILURE, NOT_STASHED),
+        ),
     )
     def handle_interruption(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
-        """Go on from the newest whole checkpoint of the interrupted job, or of one before it.
-
-        Failures count from the last time that the checkpoints moved on.
-        """
-        start = job.outputs.results["first_step"] if "results" in job.outputs else None
-        if start is not None:
-            if self.ctx.last_start is not None and start > self.ctx.last_start:
-                self.ctx.failures = 0
-            self.ctx.last_start = start
-        self.ctx.failures += 1
-        if self.ctx.failures > self.inputs.max_failures.value:
-            failure = self.exit_codes.ERROR_TOO_MANY_FAILURES
-            return ProcessHandlerReport(
-                True,
-                failure.format(count=self.ctx.failures, status=job.exit_status, reason=job.exit_message),
-            )
-        self.report(
-            f"job {job.pk} was interrupted ({job.exit_status}: {job.exit_message}): "
-            f"going on from its newest whole checkpoint ({self.ctx.failures} of {self.inputs.max_failures.value})"
-        )
-        return self._go_on_from(job)
+        """Go on from the newest whole checkpoint of the interrupted job, or of one before it."""
+        return self._interrupted(job)
 
     @process_handler(priority=0)
     def give_up_with_the_cause(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
@@ -267,80 +228,25 @@ class LammpsBaseWorkChain(BaseRestartWorkChain):
             )
         return ProcessHandlerReport(True, ExitCode(job.exit_status or 0, job.exit_message))
 
-    def inspect_process(self) -> ExitCode | None:
-        """Call the handlers; at the end, also after a failure, name the folders of all jobs and the changes."""
-        exit_code = super().inspect_process()
-        if self.ctx.is_finished or (exit_code is not None and exit_code.status != 0):
-            jobs = {_label(number): job for number, job in enumerate(self.ctx.children, 1)}
-            self.out("folders", _outputs(jobs, "remote_folder"))
-            if self.ctx.changes:
-                changes = orm.List(self.ctx.changes).store()
-                self.out("changes", list_changes(changes, **_outputs(jobs, "results")))
-        return exit_code
-
-    # -- how to go on ----------------------------------------------------------------------------------
-
-    def _go_on_from(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
-        """Let the next job go on from this one's folder; what it came through with care is usual again."""
-        self.ctx.inputs.parent_folder = job.outputs.remote_folder
-        plan = self._plan()
-        if wrote_checkpoint(job, plan):
-            update: dict[str, Any] = {"latest_checkpoint": None}
-            # it had a checkpoint: to find none would mean to begin anew in silence
-            update["resume_step"] = max(plan.resume_step, plan.first_step, 1)
-            if plan.care is not None:
-                update["care"] = plan.care.model_copy(update={"relax_steps": 0})
-            if came_through(plan, job.outputs.results["step"]):
-                update["care"] = None
-                self.ctx.tried = []
-            self._set_plan(plan.model_copy(update=update))
-        return ProcessHandlerReport(True)
-
-    def _go_on_otherwise(self, job: orm.CalcJobNode, ladder: Sequence[str]) -> ProcessHandlerReport | None:
-        """Go on with the next change of the ladder; None if none is left."""
-        breakdown = Breakdown.of(job.outputs.results.get_dict())
-        if breakdown is None or not self._may_change():
-            return None
-        report = self._go_on_from(job)
-        remedy = next_remedy(self._plan(), ladder, self.ctx.tried, breakdown)
-        if remedy is None:
-            return None
-        self.ctx.tried.append(remedy.change)
-        self._set_plan(remedy.plan)
-        exact = remedy.plan.care is None
-        self._change(job, remedy.change, remedy.words, until=remedy.until_step, exact=exact)
-        return report
-
-    def _may_change(self) -> bool:
-        return bool(len(self.ctx.changes) < self.inputs.max_changes.value)
-
-    def _change(
-        self, job: orm.CalcJobNode, change: str, words: str, *, until: int | None = None, exact: bool
-    ) -> None:
-        """Write down, and say, what is changed after this job."""
-        self.ctx.changes.append(
-            {
-                "job": _label(self.ctx.iteration + 1),
-                "change": change,
-                "words": words,
-                "exit_status": job.exit_status,
-                "reason": job.exit_message,
-                "until_step": until,
-                "exact": exact,
-            }
+    def _interrupted(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Count an interruption, from the last time that the checkpoints moved on, and go on."""
+        start = results_of(job).get("first_step")
+        if start is not None:
+            if self.ctx.last_start is not None and start > self.ctx.last_start:
+                self.ctx.failures = 0
+            self.ctx.last_start = start
+        self.ctx.failures += 1
+        most = self.inputs.max_failures.value
+        if self.ctx.failures > most:
+            failure = self.exit_codes.ERROR_TOO_MANY_FAILURES.format(
+                count=self.ctx.failures, status=job.exit_status, reason=job.exit_message
+            )
+            return ProcessHandlerReport(True, failure)
+        self.report(
+            f"job {job.pk} was interrupted ({job.exit_status}: {job.exit_message}): "
+            f"going on from its newest whole checkpoint ({self.ctx.failures} of {most})"
         )
-        count = f"change {len(self.ctx.changes)} of {self.inputs.max_changes.value}"
-        other = "" if exact else "; from there on it is another run than without this"
-        cause = f"job {job.pk} failed ({job.exit_status}: {job.exit_message})"
-        self.report(f"{cause}: going on {words} ({count}){other}")
-
-    def _plan(self) -> JobPlan:
-        return JobPlan.model_validate(self.ctx.inputs.plan.get_dict())
-
-    def _set_plan(self, plan: JobPlan) -> None:
-        content = plan.model_dump(mode="json", exclude_none=True)
-        if content != self._plan().model_dump(mode="json", exclude_none=True):
-            self.ctx.inputs.plan = orm.Dict(content).store()
+        return self._go_on_from(job)
 
     def _began_here(self) -> bool:
         """Whether the first job of this chain was the beginning of the run."""
@@ -364,12 +270,3 @@ def _not_negative(name: str) -> Callable[[orm.Int, Any], str | None]:
         return None if value.value >= 0 else f"{name} = {value.value}: give 0 or more"
 
     return validate
-
-
-def _label(number: int) -> str:
-    return f"job_{number:04d}"
-
-
-def _outputs(jobs: dict[str, orm.CalcJobNode], name: str) -> dict[str, orm.Data]:
-    """Return this output of the jobs that have it, by their labels."""
-    return {label: job.outputs[name] for label, job in jobs.items() if name in job.outputs}

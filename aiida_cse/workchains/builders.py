@@ -16,6 +16,7 @@ from aiida_cse.building.recipe import Recipe
 from aiida_cse.validation import explain
 from aiida_cse.workchains.options import checked_options
 from aiida_cse.workchains.protocol import merge
+from aiida_cse.workchains.stash import whole_stash
 from aiida_cse.workchains.validators import SEEDS
 
 __all__ = [
@@ -72,6 +73,8 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
     protocol = base or {}
     code = codes["lammps"]
     both = merge(checked_options(protocol.get("options")), checked_options(options))
+    if "stash" in both:
+        both["stash"] = whole_stash(both["stash"])
     inputs: dict[str, Any] = {"lammps": {"code": code, "metadata": {"options": checked_options(both, code)}}}
     for name in ("max_failures", "max_changes"):
         if name in protocol:
@@ -169,9 +172,13 @@ def whole(name: str, value: Any, least: int, most: int) -> orm.Int:
 
 
 def cse_metadata(options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the metadata of a job of the command ``aiida-cse``: the user's options, one process, no MPI."""
+    """Return the metadata of a job of the command ``aiida-cse``: the user's options, one process, no MPI.
+
+    What is to be stashed is files of LAMMPS jobs, so these stash nothing.
+    """
     one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}
-    return {"options": {**checked_options(options), **one_process}}
+    kept = {key: value for key, value in checked_options(options).items() if key != "stash"}
+    return {"options": {**kept, **one_process}}
 
 
 def builder_inputs(builder: Any, namespace: PortNamespace) -> dict[str, Any]:

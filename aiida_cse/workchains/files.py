@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,14 +9,22 @@ from aiida import orm
 
 from aiida_cse.lammps.stage import JobPlan
 
-__all__ = ["Folder", "checkpoint_step", "lineage", "path_of", "stash_of", "thermo_of", "wrote_checkpoint"]
+__all__ = [
+    "Folder",
+    "found_checkpoint",
+    "lineage",
+    "path_of",
+    "results_of",
+    "stash_of",
+    "thermo_of",
+    "wrote_checkpoint",
+]
 
 Folder: TypeAlias = orm.RemoteData | orm.RemoteStashData
 
 OUT_OF_WALLTIME = 400
 #: the link by which a job reaches the folder that it goes on from
 _PARENT = "parent/"
-_CHECKPOINT = re.compile(r"restart\.(\d+)$")
 
 
 def results_of(job: orm.CalcJobNode) -> dict[str, Any]:
@@ -32,10 +39,10 @@ def path_of(folder: Folder) -> str:
     return str(path)
 
 
-def checkpoint_step(job: orm.CalcJobNode) -> int | None:
-    """Return the step of the restart file that a job went on from, None if it found or needed none."""
-    match = _CHECKPOINT.search(str(results_of(job).get("restart_file")))
-    return int(match.group(1)) if match else None
+def found_checkpoint(job: orm.CalcJobNode) -> str | None:
+    """Return the file that a job went on from, None if it found or needed none."""
+    found = results_of(job).get("restart_file")
+    return None if found in (None, "", "none") else str(found)
 
 
 def wrote_checkpoint(job: orm.CalcJobNode, plan: JobPlan) -> bool:

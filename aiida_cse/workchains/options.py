@@ -12,6 +12,7 @@ from aiida_cse.calculations.lammps import LammpsStageCalculation
 from aiida_cse.lammps.segment import wall_time_error
 from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.validation import nearest
+from aiida_cse.workchains.stash import stash_error
 
 __all__ = ["checked_options", "walltime_error"]
 
@@ -76,6 +77,8 @@ def _wrong(key: str, value: Any) -> str | None:
         return None if right else f"must be a whole number from 1 to {_LARGEST[key]}"
     if key == "resources":
         return _wrong_resources(value)
+    if key == "stash":
+        return stash_error(value)
     if key == "environment_variables":
         return _wrong_variables(value)
     valid = LammpsStageCalculation.spec().inputs["metadata"]["options"][key].valid_type

@@ -133,7 +133,8 @@ class PhaseWorkChain(WorkChain):
         records = collect_stages(**results)
         last = records["stages"][-1]
         self.report(
-            f"{len(records['stages'])} stages done in {records['wall_seconds']:.0f} s of LAMMPS; {_state(last)}"
+            f"{len(records['stages'])} stages done in {records['wall_seconds']:.0f} s of LAMMPS, "
+            f"{records['bytes'] / 1e6:.3g} MB in their folders; {_state(last)}"
         )
         self.out("stages", records)
         attach_changes(self, self.ctx.jobs, "job")

@@ -18,11 +18,12 @@ from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.production import ProductionPlan
 from aiida_cse.lammps.schedule import ANY_TEMPERATURE
+from aiida_cse.lammps.script import TRAJECTORY
 from aiida_cse.validation import explain
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
-from aiida_cse.workchains.files import Folder, lineage
+from aiida_cse.workchains.files import Folder, lineage, results_of
 from aiida_cse.workchains.options import walltime_error
 from aiida_cse.workchains.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
 from aiida_cse.workchains.protocol import ProtocolMixin, split_overrides
@@ -46,7 +47,9 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         super().define(spec)
         spec.expose_inputs(LammpsBaseWorkChain, namespace="base", exclude=SET_BY_CALLER)
         spec.expose_inputs(
-            ReduceCalculation, namespace="reduce", exclude=("system", "sampling", "folders", "previous")
+            ReduceCalculation,
+            namespace="reduce",
+            exclude=("system", "sampling", "folders", "previous", "checksums"),
         )
         spec.expose_inputs(AnalysisWorkChain, namespace="analysis", exclude=("reduction", "temperature"))
         spec.input("system", valid_type=CseSystemData, validator=validate_neutral, help="The relaxed interface.")
@@ -186,7 +189,9 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             f"job_{number:04d}": job.outputs.results
             for number, job in enumerate(lammps_jobs(self.ctx.segments), 1)
         }
-        self.out("stages", collect_stages(**results))
+        records = collect_stages(**results)
+        self.out("stages", records)
+        self.report(f"{records['jobs']} jobs left {records['bytes'] / 1e9:.3g} GB in their folders")
         attach_changes(self, self.ctx.segments, "segment")
 
     def has_to_reduce(self) -> bool:
@@ -201,6 +206,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             "system": self.inputs.system,
             "sampling": orm.Dict(sampling_of(plan, self.inputs.sampling.get_dict())),
             "folders": self._sources(),
+            "checksums": orm.Dict(self._checksums()),
         }
         job = self.submit(ReduceCalculation, **inputs)
         self.report(f"reducing {len(inputs['folders'])} pieces of trajectory: <{job.pk}>")
@@ -252,6 +258,15 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         name = "remote_stash" if self.ctx.stashed else "remote_folder"
         return _numbered([job.outputs[name if name in job.outputs else "remote_folder"] for job in self.ctx.jobs])
 
+    def _checksums(self) -> dict[str, str]:
+        """Return what the jobs wrote down as the SHA-256 of their trajectories, as far as they did."""
+        files = [results_of(job).get("files", {}) for job in self.ctx.jobs]
+        return {
+            name: found[TRAJECTORY]["sha256"]
+            for name, found in zip(_numbered(self.ctx.jobs), files, strict=True)
+            if TRAJECTORY in found
+        }
+
     def _all_folders(self) -> dict[str, Folder]:
         """Return the folders of all jobs, also of those whose steps were run again."""
         return _numbered(
@@ -264,8 +279,8 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         )
 
 
-def _numbered(folders: list[Folder]) -> dict[str, Folder]:
-    return {f"segment_{number:04d}": folder for number, folder in enumerate(folders, 1)}
+def _numbered(pieces: list[Any]) -> dict[str, Any]:
+    return {f"segment_{number:04d}": piece for number, piece in enumerate(pieces, 1)}
 
 
 def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class Chain:
         stash: str | None = None,
         thermo: dict[str, np.ndarray] | None = None,
         system: System | None = None,
+        exact_reason: str | None = None,
     ) -> ExitCode | None:
         """Let the next job end with this status at this step; return what the chain makes of it."""
         number = len(self.folders) + 1
@@ -79,6 +80,8 @@ class Chain:
                     "first_step": first_step,
                     "restart_file": restart_file,
                     "stages": [{"name": "heat"}],
+                    "exact": exact_reason is None,
+                    "exact_reason": exact_reason,
                 }
             )
         if thermo is not None:
@@ -160,7 +163,7 @@ def test_a_wall_time_that_reaches_no_checkpoint_ends_it(chain: Chain) -> None:
     assert list(chain.outputs["folders"]) == ["job_0001", "job_0002"], "what is done stays named"
 
 
-@pytest.mark.parametrize("status", [420, 110, 120, 140, 303, 320])
+@pytest.mark.parametrize("status", [420, 421, 422, 423, 425, 110, 120, 140, 160, 303, 320])
 def test_after_an_interruption_it_goes_on_and_counts(chain: Chain, status: int) -> None:
     assert goes_on(chain.job_ends(status))
     assert chain.goes_on_from == "/scratch/1"
@@ -195,7 +198,7 @@ def test_how_often_it_may_fail_is_an_input(make: Make, inputs: dict[str, Any], l
     assert answer.status == 431
 
 
-@pytest.mark.parametrize("status", [310, 311])
+@pytest.mark.parametrize("status", [310, 311, 312, 403, 424])
 def test_what_it_cannot_mend_ends_it_with_the_jobs_own_code(chain: Chain, status: int) -> None:
     answer = chain.job_ends(status, 40, "Atoms were lost: ERROR: Lost atoms")
     assert answer is not None
@@ -396,12 +399,13 @@ def test_a_handler_can_be_switched_off(make: Make, inputs: dict[str, Any], local
     assert answer.status == 410
 
 
+@pytest.mark.parametrize("status", [110, 422])
 def test_more_memory_is_asked_for_where_some_was(
-    make: Make, inputs: dict[str, Any], localhost: orm.Computer
+    make: Make, inputs: dict[str, Any], localhost: orm.Computer, status: int
 ) -> None:
     inputs["lammps"]["metadata"] = {"options": {"max_memory_kb": 1000}}
     chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
-    assert goes_on(chain.job_ends(110, 250, "The job ran out of memory."))
+    assert goes_on(chain.job_ends(status, 250, "The job ran out of memory."))
     assert chain.options["max_memory_kb"] == 1500
     assert chain.goes_on_from == "/scratch/1"
     assert chain.plan.care is None
@@ -418,10 +422,56 @@ def test_what_cannot_be_read_is_passed_over(chain: Chain) -> None:
     assert goes_on(chain.job_ends(400, 500))
     assert goes_on(chain.job_ends(320, 0, "not readable", restart_file="parent/restart.500"))
     assert chain.goes_on_from == "/scratch/2", "whose own parent is the first"
-    assert chain.plan.latest_checkpoint == 499
     assert chain.job_ends(0, 1000, first_step=400, restart_file="parent/parent/restart.400") is None
     (change,) = changes(chain)
     assert (change["change"], change["exact"], change["from_step"]) == ("checkpoint", True, 400)
+    assert change["words"] == "without parent/restart.500, which could not be read"
+
+
+def test_a_run_that_could_not_go_on_exactly_says_so_once(chain: Chain) -> None:
+    reason = "the checkpoint was written by 4 MPI processes, the job ran with 8"
+    assert goes_on(chain.job_ends(400, 500))
+    for number in (2, 3):
+        source = f"parent/restart.{250 * number}"
+        start = 250 * number
+        assert goes_on(
+            chain.job_ends(400, start + 250, first_step=start, restart_file=source, exact_reason=reason)
+        )
+    assert chain.job_ends(0, 1000, first_step=1000, restart_file="parent/restart.1000") is None
+    (change,) = changes(chain)
+    assert (change["job"], change["change"], change["words"], change["exact"]) == (
+        *("job_0002", "continuation"),
+        *(reason, False),
+    )
+    assert chain.process._may_change()
+
+
+def test_a_run_that_need_not_be_exact_changes_nothing(
+    make: Make, inputs: dict[str, Any], localhost: orm.Computer
+) -> None:
+    inputs["lammps"]["plan"] = orm.Dict(PLAN | {"settings": {"exact": False, "restart_interval": 100}})
+    chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
+    assert goes_on(chain.job_ends(400, 500, exact_reason="settings.exact is false"))
+    assert chain.job_ends(0, 1000, first_step=500, exact_reason="settings.exact is false") is None
+    assert "changes" not in chain.outputs
+
+
+@pytest.mark.parametrize("found", ["not a number: temp at step 30", "runaway temperature: 9000 K"])
+def test_what_a_monitor_saw_is_handled_like_the_breakdown(chain: Chain, found: str) -> None:
+    assert goes_on(chain.job_ends(150, 30, f"cse.thermo: {found}"))
+    assert chain.plan.care == Care(until_step=200, substeps=2)
+
+
+def test_a_job_that_a_monitor_saw_stand_still_was_interrupted(chain: Chain) -> None:
+    assert goes_on(chain.job_ends(150, 30, "cse.thermo: no progress for 3600 s"))
+    assert chain.plan.care is None
+    assert chain.process.ctx.failures == 1
+
+
+def test_what_another_monitor_says_ends_it(chain: Chain) -> None:
+    answer = chain.job_ends(150, 30, "budget used up")
+    assert answer is not None
+    assert (answer.status, answer.message) == (150, "budget used up")
 
 
 def test_a_folder_that_is_gone_is_replaced_by_its_stash(chain: Chain) -> None:

@@ -1,6 +1,8 @@
 """The restart chain with the real program: a run that breaks and is brought through, and what is then served."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from aiida.engine import run_get_node
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.system import System
 from aiida_cse.workchains.base import LammpsBaseWorkChain
+from aiida_cse.workchains.files import lineage
+from aiida_cse.workchains.stash import whole_stash
 from tests.systems import crystal_and_molecules
 
 pytestmark = [
@@ -48,9 +52,15 @@ def overlapping() -> System:
 def run(lmp: orm.InstalledCode) -> Run:
     """Return a function that runs a plan from a system to its end."""
 
-    def start(system: System, *stages: dict[str, Any], **inputs: Any) -> orm.WorkChainNode:
-        plan = {"stages": list(stages), "settings": SETTINGS, "seed": 7}
-        lammps = {"code": lmp, "system": CseSystemData(system), "plan": orm.Dict(plan)}
+    def start(
+        system: System,
+        *stages: dict[str, Any],
+        plan: dict[str, Any] | None = None,
+        job: dict[str, Any] | None = None,
+        **inputs: Any,
+    ) -> orm.WorkChainNode:
+        whole = {"stages": list(stages), "settings": SETTINGS, "seed": 7} | (plan or {})
+        lammps = {"code": lmp, "system": CseSystemData(system), "plan": orm.Dict(whole)} | (job or {})
         _, node = run_get_node(LammpsBaseWorkChain, lammps=lammps, **inputs)
         return node
 
@@ -76,3 +86,41 @@ def test_a_run_that_no_change_mends_ends_with_its_cause(run: Run) -> None:
     assert "ERROR" in node.exit_message
     assert [change["change"] for change in node.outputs.changes] == ["timestep"]
     assert len(dict(node.outputs.folders)) == 2
+
+
+def final_positions(node: orm.WorkChainNode) -> np.ndarray:
+    positions: np.ndarray = node.outputs.system.get_system().data.unwrapped
+    return positions
+
+
+def test_a_segment_whose_folder_was_purged_goes_on_from_its_stash(run: Run, tmp_path: Path) -> None:
+    """As the same run: it ends where the one ends to which nothing happened."""
+    system = crystal_and_molecules()
+    stage = HEAT | {"trajectory_ps": 0.02}
+    keep = {"settings": orm.Dict({"keep_system": True})}
+    whole = run(system, stage, job=keep)
+    stash = whole_stash({"target_base": str(tmp_path)})
+    first = run(system, stage, plan={"stop_step": 100}, job={"metadata": {"options": {"stash": stash}}})
+    assert first.is_finished_ok
+    folder = first.outputs.remote_folder
+    shutil.rmtree(folder.get_remote_path())
+
+    second = run(system, stage, plan={"resume_step": 100}, job=keep | {"parent_folder": folder})
+    assert second.is_finished_ok, second.exit_message
+    (change,) = second.outputs.changes.get_list()
+    assert (change["change"], change["exact"], change["from_step"]) == ("stash", True, 100)
+    job = second.outputs.remote_folder.creator
+    assert job.inputs.parent_folder.uuid == folder.creator.outputs.remote_stash.uuid
+    assert np.array_equal(final_positions(second), final_positions(whole))
+    assert [made.pk for made in lineage(second.outputs.remote_folder)] == [folder.creator.pk, job.pk]
+
+
+def test_a_segment_whose_folder_was_purged_and_never_stashed_says_what_can_be_done(run: Run) -> None:
+    system = crystal_and_molecules()
+    first = run(system, HEAT, plan={"stop_step": 100})
+    folder = first.outputs.remote_folder
+    shutil.rmtree(folder.get_remote_path())
+    second = run(system, HEAT, plan={"resume_step": 100}, job={"parent_folder": folder})
+    assert second.exit_status == 432
+    assert folder.get_remote_path() in second.exit_message
+    assert f"of job <{folder.creator.pk}>" in second.exit_message

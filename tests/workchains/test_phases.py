@@ -58,6 +58,9 @@ def built(computer: orm.Computer, status: int = 0, message: str | None = None) -
     return job_node("cse.build", computer, outputs=outputs, exit_status=status, exit_message=message)
 
 
+DIGEST = "0123456789abcdef" * 4
+
+
 def results(*names: str, step: int, source: str | None = None) -> orm.Dict:
     stages = [
         {
@@ -78,6 +81,7 @@ def results(*names: str, step: int, source: str | None = None) -> orm.Dict:
             "step": step,
             "target_step": step,
             "restart_file": source,
+            "files": {"trajectory.dcd": {"sha256": DIGEST, "bytes": 1_000_000}},
         }
     )
 
@@ -254,6 +258,8 @@ def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer
         f"segment_{number:04d}": f"/scratch/{number}" for number in (1, 2, 3)
     }
     assert job.inputs.sampling.get_dict().items() >= SAMPLING.items()
+    assert job.inputs.checksums.get_dict() == {f"segment_{number:04d}": DIGEST for number in (1, 2, 3)}
+    assert production.outputs["stages"]["bytes"] == 3_000_000
 
 
 def chain_of(

@@ -12,7 +12,7 @@ __all__ = ["collect_stages"]
 
 @calcfunction
 def collect_stages(**results: orm.Dict) -> orm.Dict:
-    """Return `stages` (one record per stage; see the LAMMPS job), `wall_seconds`, `jobs` and `steps`.
+    """Return `stages` (one record per stage; see the LAMMPS job), `wall_seconds`, `jobs`, `steps` and `bytes`.
 
     A stage that took several jobs has one record: that of the job which came furthest, with the wall time of all.
 
@@ -35,6 +35,7 @@ def collect_stages(**results: orm.Dict) -> orm.Dict:
             "stages": list(records.values()),
             "wall_seconds": sum(job["wall_seconds"] for job in jobs),
             "jobs": len(jobs),
+            "bytes": sum(file["bytes"] for job in jobs for file in job.get("files", {}).values()),
             "steps": max((job["step"] for job in jobs if job["step"] is not None), default=None),
         }
     )
