@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from aiida_cse.lammps.segment import text_before
 from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.workchains.builders import Codes, refuse_invalid
 from aiida_cse.workchains.options import checked_options
-from tests.bad_input import commands, protocols, recipes
+from tests.bad_input import commands, jobs, protocols, recipes
 from tests.building.test_recipe import changed
 from tests.nodes import interface, reduction_node, system_node
 
@@ -121,6 +122,37 @@ def test_a_recipe_without_a_seed_of_velocities(refusal: Callable[..., str], chai
     holds(refusal(chain, recipe={"seeds": seeds}), ("recipe.seeds", "velocities"))
 
 
+def own_set(path: str, value: Any) -> dict[str, Any]:
+    """Return the recipe with a force field of its own, changed at ``path``."""
+    place = "forcefield.own_sets"
+    content = changed(load_recipe("llzo-ppo-litfsi-demo"), place, {"opls-aa-ppo": copy.deepcopy(recipes.OWN_SET)})
+    node: Any = content["forcefield"]["own_sets"]["opls-aa-ppo"]
+    *parents, last = path.split(".")
+    for key in parents:
+        node = node[int(key) if isinstance(node, list) else key]
+    node[int(last) if isinstance(node, list) else last] = value
+    return content
+
+
+@pytest.mark.parametrize("wrong", recipes.OWN_SETS, ids=[f"{r.path}={names(r.value)}" for r in recipes.OWN_SETS])
+def test_wrong_force_fields_of_one_s_own(refusal: Callable[..., str], wrong: recipes.Wrong) -> None:
+    field, *words = wrong.words
+    if wrong.right != "must be 0":
+        words.append(field)
+    holds(refusal("cse.ceramic", recipe=own_set(wrong.path, wrong.value)), tuple(words))
+
+
+@pytest.mark.parametrize("path", recipes.FREE_TEXT)
+def test_free_text_of_a_force_field_reaches_no_script(path: str) -> None:
+    usual, strange = (
+        chemistry_of(Recipe.model_validate(own_set(path, text))).forcefield.splitlines()
+        for text in ("a", "\n".join(recipes.SYNTAX))
+    )
+    different = [pair for pair in zip(usual, strange, strict=True) if len(set(pair)) > 1]
+    assert all(one.startswith("# set opls-aa-ppo: md5 ") for one, _ in different)
+    assert all(re.fullmatch("# set opls-aa-ppo: md5 [0-9a-f]{32}", other) for _, other in different)
+
+
 # -- protocols, overrides, options, codes ---------------------------------------------------------------------
 
 REFUSED = (*protocols.STAGES, *protocols.SCHEDULES, *protocols.PRODUCTIONS, *protocols.STUDIES)
@@ -207,47 +239,8 @@ def charged() -> CseSystemData:
 
 # -- jobs by themselves -----------------------------------------------------------------------------------------
 
-PLAN = {"stages": [protocols.STAGE | {"temperature": 300}]}
-JOBS: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
-    *(
-        ("cse.lammps", "plan", PLAN | change, ("plan: ", *words))
-        for change, words in (
-            ({"stages": []}, ("stages", "needs at least 1 entry")),
-            ({"stages": PLAN["stages"] * 2}, ("stages", "used twice: heat")),
-            ({"seed": 0}, ("'seed' = 0", "greater than 0")),
-            ({"seed": 2**31}, ("'seed' = 2147483648", "less than 2147483648")),
-            ({"seed": True}, ("'seed' = True", "valid integer")),
-            ({"first_step": -1}, ("'first_step' = -1", "greater than or equal to 0")),
-            ({"first_step": 2**63}, ("'first_step'", "less than or equal to")),
-            ({"stop_step": 501}, ("stop_step: 501", "(0, 500]")),
-            ({"stop_step": 2.5}, ("'stop_step' = 2.5", "valid integer")),
-            ({"resume_step": 500}, ("resume_step: 500", "must lie before the end of the job, step 500")),
-            ({"latest_checkpoint": -1}, ("latest_checkpoint", "-1")),
-            ({"care": {"until_step": True}}, ("care.until_step", "True", "valid integer")),
-            ({"settings": {"cutof": 9}}, ("unknown key 'cutof'", "did you mean 'cutoff'?")),
-            ({"stage": 1}, ("unknown key 'stage'", "did you mean 'stages'?")),
-        )
-    ),
-    *(
-        ("cse.lammps", "settings", value, ("settings: ", *words))
-        for value, words in (
-            ({"keep_sytem": True}, ("'keep_sytem'", "did you mean 'keep_system'?")),
-            ({"keep_system": "yes"}, ("'keep_system' = 'yes'", "must be true or false")),
-            ({"additional_cmdline_params": "-sf gpu"}, ("'-sf gpu'", "must be a list")),
-        )
-    ),
-    ("cse.build", "component", "wall", ("component 'wall'", "slab or electrolyte")),
-    ("cse.build", "recipe", {"name": "a b"}, ("recipe: 'name' = 'a b'", "must be letters")),
-    (
-        "cse.reduce",
-        "sampling",
-        {"timestep_fs": "2", "frame_ps": 1},
-        ("sampling: 'timestep_fs' = '2'", "valid number"),
-    ),
-)
 
-
-@pytest.mark.parametrize(("job", "port", "value", "words"), JOBS, ids=names)
+@pytest.mark.parametrize(("job", "port", "value", "words"), jobs.JOBS, ids=names)
 def test_wrong_inputs_of_a_job(job: str, port: str, value: Any, words: tuple[str, ...]) -> None:
     builder = CalculationFactory(job).get_builder()
     with pytest.raises(ValueError) as caught:  # noqa: PT011
@@ -334,7 +327,7 @@ def test_no_other_text_of_a_stage_is_free(field: str, text: str) -> None:
     with pytest.raises(ValidationError):
         script(**{field: text})
     with pytest.raises(ValidationError):
-        JobPlan.model_validate(PLAN | {"settings": {"kspace_style": text}})
+        JobPlan.model_validate(jobs.PLAN | {"settings": {"kspace_style": text}})
 
 
 @quickly

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from rdkit import Chem
+from rdkit import Chem, rdBase
 
 from aiida_cse.forcefields.models import (
     AngleTerm,
@@ -79,7 +79,8 @@ def type_molecule(name: str, graph: Any, forcefield: ForceFieldSet, problems: li
 def _match_rules(graph: Any, forcefield: ForceFieldSet) -> list[str | None]:
     names: list[str | None] = [None] * graph.GetNumAtoms()
     for rule in forcefield.typing:
-        pattern: Any = Chem.MolFromSmarts(rule.smarts)
+        with rdBase.BlockLogs():
+            pattern: Any = Chem.MolFromSmarts(rule.smarts)
         if pattern is None:
             msg = f"force-field set {forcefield.name}: typing: {rule.smarts!r} is not a valid SMARTS pattern"
             raise ValueError(msg)

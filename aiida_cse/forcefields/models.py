@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from aiida_cse.validation import Name, Number, StrictModel, nearest
+from aiida_cse.validation import Name, Number, StrictModel, nearest, worded
 
 __all__ = [
     "AngleTerm",
@@ -32,7 +32,8 @@ __all__ = [
 
 
 #: what may become the label of an atom type in LAMMPS
-Label = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
+_LABEL = worded(r"^[A-Za-z][A-Za-z0-9_]*$", "letters, digits and '_', first a letter")
+Label = Annotated[str, Field(strict=True, pattern=_LABEL, max_length=80)]
 
 #: where a term is from, as the include file says it in a comment
 Origin = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9._= -]*$", max_length=250)]
@@ -48,8 +49,8 @@ class ForceFieldType(StrictModel):
 
     name: Label
     element: str = Field(pattern=r"^[A-Z][a-z]?$")
-    mass: Number = Field(gt=0)
-    charge: Number
+    mass: Number = Field(gt=0, le=400)
+    charge: Number = Field(ge=-10, le=10)
     bonded: Name | None = None
 
     @property
@@ -62,8 +63,8 @@ class LennardJones(StrictModel):
     """E(r) = 4 ε [(σ/r)¹² − (σ/r)⁶]; ε in kcal/mol, σ in Å. ``origin`` is the set and option that it is from."""
 
     type: Name
-    epsilon: Number = Field(ge=0)
-    sigma: Number = Field(gt=0)
+    epsilon: Number = Field(ge=0, le=100)
+    sigma: Number = Field(gt=0, le=20)
     note: str = ""
     origin: Origin = ""
 
@@ -84,7 +85,7 @@ class BondTerm(StrictModel):
 
     atoms: tuple[Name, Name]
     k: Number = Field(ge=0)
-    r0: Number = Field(gt=0)
+    r0: Number = Field(gt=0, le=10)
 
     @property
     def coefficients(self) -> tuple[float, ...]:

@@ -207,3 +207,46 @@ RECIPES = (
     Wrong("charge", 0, "known: ceramic, description", shown="'charge'"),
     Wrong("salt", [], _MAPPING),
 )
+
+
+#: a set of one's own, and the recipe's path to it
+OWN_SET: dict[str, Any] = {
+    "revises": "opls-aa-peo",
+    "title": "OPLS-AA for poly(propylene oxide)",
+    "citations": ["Jorgensen et al. 1996"],
+    "confidence": "certain",
+    "atom_types": [{"name": "CT1", "element": "C", "mass": 12.011, "charge": 0.17, "bonded": "CT"}],
+    "typing": [{"smarts": "[CX4H1;$(C(C)C)][OX2]", "type": "CT1"}],
+    "lj": [{"type": "CT1", "epsilon": 0.066, "sigma": 3.50}],
+    "angles": [{"atoms": ["CT", "CT", "CT"], "k": 58.35, "theta0": 112.7}],
+    "dihedrals": [
+        {"atoms": ["HC", "CT", "CT", "CT"], "opls": [0, 0, 0.300, 0]},
+        {"atoms": ["CT", "CT", "CT", "OS"], "opls": [1.711, -0.500, 0.663, 0]},
+    ],
+}
+
+#: text of a set that nothing but its checksum depends on
+FREE_TEXT = ("title", "confidence", "citations.0", "lj.0.note")
+
+OWN_SETS = (
+    *(Wrong("atom_types.0.name", text, _SPECIES) for text in SYNTAX[:8]),
+    *(Wrong("atom_types.0.bonded", text, _NAME) for text in SYNTAX[:8]),
+    *(Wrong("atom_types.0.mass", value, _NUMBER) for value in ("12", True)),
+    Wrong("atom_types.0.mass", 0, "greater than 0"),
+    Wrong("atom_types.0.mass", NAN, _FINITE),
+    Wrong("atom_types.0.mass", 12011, f"{_ATMOST} 400"),
+    Wrong("atom_types.0.element", "Carbon", _ELEMENT),
+    Wrong("atom_types.0.charge", 0.5, "must be 0", shown="has the charge 1.98 e"),
+    Wrong("atom_types.0.charge", 170, f"{_ATMOST} 10"),
+    Wrong("lj.0.sigma", 350, f"{_ATMOST} 20"),
+    Wrong("lj.0.sigma", 0, "greater than 0"),
+    Wrong("lj.0.epsilon", -1, f"{_ATLEAST} 0"),
+    Wrong("lj.0.type", "CT1\n", _NAME),
+    Wrong("angles.0.theta0", 500, f"{_ATMOST} 180"),
+    Wrong("angles.0.atoms", ["a\nb", "CT", "CT"], _NAME, shown=r"'a\nb'"),
+    Wrong("dihedrals.0.opls", [0, 0], "is missing", shown="opls.2"),
+    Wrong("typing.0.smarts", "shell rm", "is not a valid SMARTS pattern", "typing"),
+    Wrong("typing.0.type", "XX", "gives unknown type", "typing"),
+    Wrong("revises", "nope", "there is no force-field set", "opls-aa-ppo"),
+    Wrong("angels", [], "did you mean 'angles'?", shown="'angels'"),
+)
