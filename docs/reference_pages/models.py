@@ -17,7 +17,8 @@ from aiida_cse.forcefields.library import available_sets, load_set
 from aiida_cse.lammps.larsen import _Scheme, expand_larsen
 from aiida_cse.lammps.production import ProductionPlan
 from aiida_cse.lammps.schedule import Schedule
-from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage
+from aiida_cse.lammps.stage import Care, JobPlan, RunSettings, Stage
+from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from reference_pages.markdown import code, plain, section, table
 
@@ -59,9 +60,11 @@ def stages() -> str:
             _model(RunSettings),
             _larsen(),
             _model(JobPlan),
+            _model(Care),
             _model(ProductionPlan),
             *_models(Sampling),
             _model(AnalysisSettings),
+            _model(KineticsSettings),
         ]
     )
 
