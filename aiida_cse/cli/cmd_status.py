@@ -58,6 +58,7 @@ def _show(pk: int) -> None:
 def _hint(node: ProcessNode) -> str | None:
     """Return what can be done about a process that does not go on by itself, None if there is nothing."""
     from aiida_cse.cli.checkpoints import root_of
+    from aiida_cse.cli.daemon import daemon_hint
     from aiida_cse.cli.engine import is_embedded
     from aiida_cse.cli.locks import is_held
 
@@ -65,7 +66,7 @@ def _hint(node: ProcessNode) -> str | None:
     if root.is_terminated:
         return None
     if not is_embedded(root):
-        return None
+        return daemon_hint()
     return "it is running" if is_held(root) else f"nothing runs it now; go on with: {aiida_cse('resume', root.pk)}"
 
 
