@@ -244,7 +244,8 @@ class _Reader:
             return
         row = tuple(value for value in values if value is not None)
         stage = self._open_stage()
-        if stage is not None and self._table.rows and self._table.rows[-1][0] == row[0]:
+        repeats = stage is not None and self._table.rows and self._table.rows[-1][0] == row[0]
+        if repeats and all(map(math.isfinite, row)):
             return  # the first row of a run repeats the last one of the run before
         self._table.rows.append(row)
         if stage is not None and stage.kind != "minimize" and math.isfinite(row[0]):

@@ -200,6 +200,18 @@ def test_both_styles_of_tables_say_the_same() -> None:
     assert sum(len(table.rows) for table in plain.tables) > 20
 
 
+@pytest.mark.parametrize("number", range(len(ROW.findall(FINISHED))))
+def test_no_row_hides_what_is_not_a_number(number: int) -> None:
+    """Also not the first one of a run, which repeats the last one of the run before."""
+    row = list(ROW.finditer(FINISHED))[number]
+    step, _, rest = row.group(1).split(", ", 2)
+    broken = FINISHED[: row.start(1)] + f"{step}, -nan, {rest}" + FINISHED[row.end(1) :]
+    for text in (broken, in_plain_style(broken)):
+        _, outcome = outcome_of(text)
+        assert outcome is not None
+        assert outcome.kind == "not_a_number"
+
+
 @many
 @given(st.data())
 def test_what_is_broken_is_no_success(data: st.DataObject) -> None:
