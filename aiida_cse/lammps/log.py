@@ -265,7 +265,7 @@ class _Reader:
                 stage.step, stage.ended = step, True
         elif "restart" in fields:
             self._checkpoint(fields["restart"])
-        elif line.startswith("CSE finished"):
+        elif line.startswith("CSE finished") and fields.get("timeout") in ("0", "1"):
             self.report.finished_step = _integer(fields.get("step"))
             self.report.timed_out |= fields.get("timeout") == "1"
 
