@@ -93,6 +93,24 @@ def reduction_node(made: State | None = None) -> CseReductionData:
     return node
 
 
+def new_job(
+    entry_point: str,
+    computer: orm.Computer,
+    inputs: Mapping[str, orm.Data] | None = None,
+    caller: orm.WorkChainNode | None = None,
+) -> orm.CalcJobNode:
+    """Return a stored job with its inputs, as it is before it runs, or as the cache gives it back."""
+    node = orm.CalcJobNode(computer=computer, process_type=f"aiida.calculations:{entry_point}")
+    node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
+    node.set_option("output_filename", "job.out")
+    for label, value in (inputs or {}).items():
+        node.base.links.add_incoming(value.store(), LinkType.INPUT_CALC, label)
+    if caller is not None:
+        node.base.links.add_incoming(caller, LinkType.CALL_CALC, "job")
+    node.store()
+    return node
+
+
 def job_node(
     entry_point: str,
     computer: orm.Computer,
@@ -106,14 +124,7 @@ def job_node(
     caller: orm.WorkChainNode | None = None,
 ) -> orm.CalcJobNode:
     """Return a stored job with its links; with an exit status it is finished."""
-    node = orm.CalcJobNode(computer=computer, process_type=f"aiida.calculations:{entry_point}")
-    node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
-    node.set_option("output_filename", "job.out")
-    for label, value in (inputs or {}).items():
-        node.base.links.add_incoming(value.store(), LinkType.INPUT_CALC, label)
-    if caller is not None:
-        node.base.links.add_incoming(caller, LinkType.CALL_CALC, "job")
-    node.store()
+    node = new_job(entry_point, computer, inputs, caller)
     files = orm.FolderData()
     for name, content in (retrieved or {}).items():
         files.base.repository.put_object_from_bytes(

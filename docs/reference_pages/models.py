@@ -20,6 +20,7 @@ from aiida_cse.lammps.schedule import Schedule
 from aiida_cse.lammps.stage import Care, JobPlan, RunSettings, Stage
 from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.workchains.sanity import Sanity
 from reference_pages.markdown import code, plain, section, table
 
 __all__ = ["forcefields", "recipe", "stages"]
@@ -61,6 +62,7 @@ def stages() -> str:
             _larsen(),
             _model(JobPlan),
             _model(Care),
+            *_models(Sanity),
             _model(ProductionPlan),
             *_models(Sampling),
             _model(AnalysisSettings),

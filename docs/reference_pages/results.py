@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from aiida_cse.calculations.functions.changes import FROM_RESULTS, join_changes
 from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.calculations.lammps import THERMO_HELP
 from aiida_cse.data.reduction import CseReductionData
@@ -22,6 +23,7 @@ from aiida_cse.trajectory.analysis.everything import analyse
 from aiida_cse.trajectory.analysis.kinetics import PARTS, kinetics
 from aiida_cse.trajectory.config import default_config
 from aiida_cse.trajectory.state import State
+from aiida_cse.workchains.continuation import ContinuedWorkChain
 from reference_pages.markdown import code, section, table
 
 __all__ = ["page"]
@@ -101,6 +103,7 @@ def _written() -> dict[str, set[str]]:
         "a record of sensitivity": {key for record in results["transitions"]["sensitivity"] for key in record},
         "stages": _literals(collect_stages.__wrapped__) - {"first_step"},
         "a record of stages": set(_stage_record()),
+        "a record of changes": _keys_of_changes(),
         "results": _literals(LammpsStageParser._results) | _literals(LammpsStageParser._start_record),
         "reduction": _literals(CseReductionData.__init__),
         "cse.system": set(SystemInfo.model_fields),
@@ -139,6 +142,11 @@ def _stage_record() -> dict[str, Any]:
     columns = ("step", "temp", "press", "density", "lx", "ly", "lz")
     record = StageRecord("relax", "npt", start=0, target=1, first_step=0, step=1)
     return summarize_stage(record, [RunTable(columns, "relax", [(0.0,) * len(columns)])])
+
+
+def _keys_of_changes() -> set[str]:
+    decided = _literals(ContinuedWorkChain._change)
+    return decided | set(FROM_RESULTS) | _literals(join_changes.__wrapped__)
 
 
 def _literals(function: Callable[..., Any]) -> set[str]:

@@ -7,10 +7,10 @@ from typing import Any
 from aiida import orm
 from aiida.engine import calcfunction
 
-__all__ = ["join_changes", "list_changes"]
+__all__ = ["FROM_RESULTS", "join_changes", "list_changes"]
 
 #: what the results of the changed job add to a change
-_FROM_RESULTS = {"from_step": "first_step", "restart_file": "restart_file", "reached_step": "step"}
+FROM_RESULTS = {"from_step": "first_step", "restart_file": "restart_file", "reached_step": "step"}
 
 
 @calcfunction
@@ -27,7 +27,7 @@ def list_changes(changes: orm.List, **results: orm.Dict) -> orm.List:
     found = []
     for change in changes.get_list():
         job: dict[str, Any] = results[change["job"]].get_dict() if change["job"] in results else {}
-        found.append(change | {key: job.get(name) for key, name in _FROM_RESULTS.items()})
+        found.append(change | {key: job.get(name) for key, name in FROM_RESULTS.items()})
     return orm.List(found)
 
 
