@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+# the same examples at every run, in every test that hypothesis drives
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 if TYPE_CHECKING:
     from aiida.orm import Computer, InstalledCode
