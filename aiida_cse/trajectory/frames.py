@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ class Frames:
         return self.table[:, start : start + self.natoms]
 
 
-class FrameByFrame:
+class FrameByFrame(ABC):
     """What readers have in common that take whole frames only, one after the other."""
 
     natoms = 0
@@ -76,9 +77,9 @@ class FrameByFrame:
             table[row] = positions.T
         return Frames(table.reshape(count, -1), self.natoms, (0, self.natoms, 2 * self.natoms), boxes)
 
+    @abstractmethod
     def read_frame(self, frame: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Return (N, 3) positions and (3,) edges of the box, Å."""
-        raise NotImplementedError
 
 
 def misplaced(step: int, expected: int, frame_steps: int) -> str:
