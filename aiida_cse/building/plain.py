@@ -13,7 +13,6 @@ from pydantic import Field
 from aiida_cse.building.sampling import Sampling, reduction_config
 from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.system import FILENAMES, System
-from aiida_cse.physics.regions import SurfaceOffsets
 from aiida_cse.trajectory.config import ReductionConfig, default_config
 from aiida_cse.validation import Number, StrictModel, Whole, located, nearest
 
@@ -98,7 +97,6 @@ def plain_config(data: DataFile, interface: PlainInterface) -> ReductionConfig:
     """
     labels = _labels(data, interface)
     framework = _numbers("framework", interface.framework, labels)
-    sampling = interface.sampling
     x, y, z = (float(length) for length in data.lengths)
     offset = interface.midplane_offset
     return default_config(
@@ -116,19 +114,7 @@ def plain_config(data: DataFile, interface: PlainInterface) -> ReductionConfig:
         initial_cations=interface.initial_cations,
         anion=interface.anion.name,
         anion_types=_numbers("anion.types", interface.anion.types, labels),
-        anion_point=sampling.anion_point,
-        offsets={
-            name: SurfaceOffsets(layer.inner, layer.outer, layer.margins)
-            for name, layer in sampling.offsets.items()
-        },
-        timestep_fs=sampling.timestep_fs,
-        frame_steps=max(1, round(sampling.frame_ps * 1000 / sampling.timestep_fs)),
-        block_ps=sampling.block_ps,
-        snapshot_ps=sampling.snapshot_ps,
-        bins=sampling.bins,
-        core_scales=sampling.core_scales,
-        displacement_ps=sampling.displacement_ps,
-        lags_ps=sampling.lags_ps,
+        **interface.sampling.settings(),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -88,6 +88,24 @@ class Sampling(StrictModel):
                 raise ValueError(msg)
         return self
 
+    def settings(self) -> dict[str, Any]:
+        """Return what :func:`~aiida_cse.trajectory.config.default_config` takes of the sampling."""
+        return {
+            "anion_point": self.anion_point,
+            "timestep_fs": self.timestep_fs,
+            "frame_steps": max(1, round(self.frame_ps * 1000 / self.timestep_fs)),
+            "block_ps": self.block_ps,
+            "snapshot_ps": self.snapshot_ps,
+            "bins": self.bins,
+            "core_scales": self.core_scales,
+            "displacement_ps": self.displacement_ps,
+            "lags_ps": self.lags_ps,
+            "offsets": {
+                name: SurfaceOffsets(layer.inner, layer.outer, layer.margins)
+                for name, layer in self.offsets.items()
+            },
+        }
+
 
 def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
     """Return the configuration of the reduction of a trajectory of ``system``.
@@ -128,17 +146,8 @@ def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
         cation_types=info.type_numbers(species=cation),
         anion=anion,
         anion_types=anion_types,
-        anion_point=sampling.anion_point,
         initial_cations=info.slab.lithium,
-        timestep_fs=sampling.timestep_fs,
-        frame_steps=max(1, round(sampling.frame_ps * 1000 / sampling.timestep_fs)),
-        block_ps=sampling.block_ps,
-        snapshot_ps=sampling.snapshot_ps,
-        bins=sampling.bins,
-        core_scales=sampling.core_scales,
-        displacement_ps=sampling.displacement_ps,
-        lags_ps=sampling.lags_ps,
-        offsets=_offsets(sampling),
+        **sampling.settings(),
     )
 
 
@@ -159,12 +168,6 @@ def refuse_unknown_ions(
     if anion_atom is not None and anion_atom not in anion_labels:
         msg = f"anion_atom: {anion_atom!r} is no atom type of {anion}; {nearest(anion_atom, anion_labels)}"
         raise ValueError(msg)
-
-
-def _offsets(sampling: Sampling) -> dict[str, SurfaceOffsets]:
-    return {
-        name: SurfaceOffsets(layer.inner, layer.outer, layer.margins) for name, layer in sampling.offsets.items()
-    }
 
 
 def _anions(system: System) -> list[str]:
