@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from aiida_cse.physics.resampling import *
     from aiida_cse.physics.sensitivity import *
     from aiida_cse.physics.slow_exchange import *
+    from aiida_cse.physics.stopping import *
     from aiida_cse.physics.superposition import *
     from aiida_cse.physics.transitions import *
     from aiida_cse.physics.two_temperatures import *
@@ -99,6 +100,7 @@ _NAMES = {
     "resampling": ("bootstrap_counts", "dispersion", "expanded_interval", "group_blocks", "visits_interval"),
     "sensitivity": ("Sensitivity", "labels_from_events", "recount_at_stride", "transition_sensitivity"),
     "slow_exchange": ("SlowExchange",),
+    "stopping": ("Decision", "StopRule", "decide", "look_times"),
     "superposition": ("Shift", "shift_between"),
     "transitions": (
         "RULES",
