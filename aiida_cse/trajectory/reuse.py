@@ -1,9 +1,9 @@
 """Another question to the same state: wider bins, other boundaries, and when only the trajectory can answer.
 
 A state knows, in blocks of time, how many atoms of each type and how many ions were in each bin, and in each
-snapshot the bin of every ion. So bins and blocks can be joined, populations follow for boundaries on the edges of
-bins, and so do transitions under the snapshot rule. What was looked at in every frame, the core rule and the
-displacements, is known for the boundaries, cores, layers and lags that were asked for.
+snapshot the bin of every ion. So bins and blocks can be joined and snapshots left out, populations follow for
+boundaries on the edges of bins, and so do transitions under the snapshot rule. What was looked at in every frame,
+the core rule and the displacements, is known for the boundaries, cores, layers and lags that were asked for.
 """
 
 from __future__ import annotations
@@ -14,15 +14,30 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aiida_cse.physics.sensitivity import labels_from_events, recount_at_stride
 from aiida_cse.trajectory.config import ReductionConfig
+from aiida_cse.trajectory.displacements import Displacements
 from aiida_cse.trajectory.ions import IonSpecies
 from aiida_cse.trajectory.selection import Selection
 from aiida_cse.trajectory.state import State
+from aiida_cse.trajectory.tracks import Track
+from aiida_cse.validation import located
 
-__all__ = ["join_bins", "point_counts", "rereading_reasons", "snapshot_labels"]
+__all__ = [
+    "exact_boundaries",
+    "join_bins",
+    "merge_blocks",
+    "point_counts",
+    "rereading_reasons",
+    "select_lags",
+    "snapshot_labels",
+    "thin_snapshots",
+]
 
-#: how far a boundary may be from the edge of a bin, in bins
-_EDGE_TOLERANCE = 1e-6
+#: how far (Å) a boundary may be from the edge of a bin that it means: edges are written with two decimals
+_EDGE_TOLERANCE = 0.0051
+#: sums of squares stay below this, so that they fit 64 bits whatever the float64 of the check rounds
+_LARGEST_SUM = 2.0**63 * (1 - 1e-9)
 #: fields that say what the trajectory is of; charges are not among them, because they are put to counts later
 _SYSTEM = (
     "atom_types",
@@ -65,6 +80,124 @@ def join_bins(state: State, factor: int) -> State:
     )
 
 
+def merge_blocks(state: State, factor: int) -> State:
+    """Return the state with blocks that are ``factor`` times as long, that of a reduction with such blocks.
+
+    Blocks count from step 0, so that the first and the last one may be partial, as those of any state.
+
+    Raises
+    ------
+    ValueError
+        ``factor`` is below 1, or the blocks are so long that sums of displacements could overflow.
+    """
+    if factor < 1:
+        raise ValueError(f"factor is {factor}, it must be at least 1")
+    longer = {"block_frames": state.config.block_frames * factor}
+    with located("block_frames"):
+        config = ReductionConfig.model_validate(state.config.model_dump() | longer)
+    blocks = (state.first_block + np.arange(len(state.histograms))) // factor
+    starts = np.flatnonzero(np.diff(blocks, prepend=-1))
+
+    def merged(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.add.reduceat(values, starts, axis=0)
+
+    moved = state.displacements
+    # what is summed are whole numbers, so that no sum of them is larger than that of their squares
+    if np.add.reduceat(moved.squares.astype(np.float64), starts, axis=0).max(initial=0.0) > _LARGEST_SUM:
+        raise ValueError(
+            f"factor is {factor}: the sums of displacements over blocks of {config.block_frames} frames overflow"
+        )
+    return replace(
+        state,
+        config=config,
+        histograms=merged(state.histograms),
+        point_histograms=merged(state.point_histograms),
+        displacements=replace(
+            moved, counts=merged(moved.counts), sums=merged(moved.sums), squares=merged(moved.squares)
+        ),
+    )
+
+
+def thin_snapshots(state: State, factor: int) -> State:
+    """Return the state with every ``factor``-th snapshot, that of a reduction with so many.
+
+    The snapshot rule sees the transitions between those that are left. Snapshots count from step 0.
+
+    Raises
+    ------
+    ValueError
+        ``factor`` is below 1.
+    """
+    if factor < 1:
+        raise ValueError(f"factor is {factor}, it must be at least 1")
+    stride = state.config.snapshot_frames * factor
+    kept = state.snapshots % stride == 0
+    return replace(
+        state,
+        config=state.config.model_copy(update={"snapshot_frames": stride}),
+        snapshot_bins=state.snapshot_bins[kept],
+        tracks=state.tracks | {"snapshot": _thinned(state.tracks["snapshot"], state.snapshots[kept], stride)},
+    )
+
+
+def _thinned(track: Track, looks: NDArray[np.int64], stride: int) -> Track:
+    """Return what of the track is seen at the looks, ``stride`` frames apart."""
+    ions = len(track.first_labels)
+    if not len(looks):
+        return Track.empty(ions)
+    ends = labels_from_events(track.first_labels, track.events, np.unique(looks[[0, -1]]))
+    seen = recount_at_stride(
+        track.first_labels, track.events, start=int(looks[0]), stop=int(looks[-1]) + 1, stride=stride
+    )
+    return Track(ends[0], np.full(ions, looks[0], dtype=np.int64), ends[-1], seen.events)
+
+
+def select_lags(state: State, lags: Sequence[int]) -> State:
+    """Return the state with the displacements over some of its ``lags`` (frames, ascending) alone.
+
+    Raises
+    ------
+    ValueError
+        One of them was not asked for, or they do not ascend.
+    """
+    config, moved = state.config, state.displacements
+    if list(lags) != sorted(set(lags)):
+        raise ValueError(f"lags are {tuple(lags)}, they must ascend")
+    for reason in _unknown("lags", lags, config.lags):
+        raise ValueError(reason)
+    if not lags:
+        none = config.model_copy(update={"lags": (), "displacement_frames": None})
+        empty = Displacements.empty(none, len(state.histograms), moved.head.shape[2])
+        return replace(state, config=none, displacements=empty)
+    chosen = config.model_copy(update={"lags": tuple(lags)})
+    columns, longest = [config.lags.index(lag) for lag in lags], max(chosen.lag_samples)
+    return replace(
+        state,
+        config=chosen,
+        displacements=Displacements(
+            counts=moved.counts[:, :, columns],
+            sums=moved.sums[:, :, columns],
+            squares=moved.squares[:, :, columns],
+            head=moved.head[:longest],
+            tail=moved.tail.last(longest),
+        ),
+    )
+
+
+def exact_boundaries(config: ReductionConfig, boundaries: ArrayLike) -> NDArray[np.float64]:
+    """Return the edges of bins (Å from the mid-plane) that boundaries mean, which may be rounded to 0.01 Å.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`point_counts`.
+    """
+    edges = _bin_edges(config, boundaries)
+    # written so that edges at the same distance on both sides are the same to the last bit
+    places: NDArray[np.float64] = (2 * edges - config.bins) * config.box[2] / (2 * config.bins)
+    return places
+
+
 def point_counts(state: State, name: str, boundaries: ArrayLike) -> NDArray[np.int64]:
     """Return how many ions, summed over the frames of each block, were between boundaries.
 
@@ -75,8 +208,8 @@ def point_counts(state: State, name: str, boundaries: ArrayLike) -> NDArray[np.i
     name
         The species of ions.
     boundaries
-        (R − 1,) ascending, Å from the mid-plane of the slab, each on the edge of a bin; R regions, the outermost
-        of which reach to the periodic boundary.
+        (R − 1,) ascending, Å from the mid-plane of the slab, each on the edge of a bin, to 0.005 Å; R regions, the
+        outermost of which reach to the periodic boundary.
 
     Returns
     -------
@@ -188,19 +321,21 @@ def _species(config: ReductionConfig, name: str) -> int:
 def _bin_edges(config: ReductionConfig, boundaries: ArrayLike) -> NDArray[np.int64]:
     """Return the number of the bin that begins at each boundary."""
     given = np.atleast_1d(np.asarray(boundaries, dtype=np.float64))
+    width = config.box[2] / config.bins
     places = (given / config.box[2] + 0.5) * config.bins
     edges = np.rint(places)
     for boundary, place, edge in zip(given, places, edges, strict=True):
-        if not abs(place - edge) <= _EDGE_TOLERANCE or not 0 < edge < config.bins:
-            width = config.box[2] / config.bins
+        if not np.isfinite(boundary):
+            raise ValueError(f"boundaries: {boundary} is no place in the box")
+        if abs(place - edge) * width > _EDGE_TOLERANCE or not 0 < edge < config.bins:
+            around = np.unique(np.clip([np.floor(place), np.ceil(place)], 1, config.bins - 1))
+            nearest = " and ".join(f"{(one / config.bins - 0.5) * config.box[2]:.2f}" for one in around)
             raise ValueError(
-                f"boundaries: {boundary:g} Å lies on no edge of the state's bins, which are {width:g} Å wide; the "
-                f"nearest is {(min(max(edge, 1), config.bins - 1) / config.bins - 0.5) * config.box[2]:g}"
-                if np.isfinite(boundary)
-                else f"boundaries: {boundary} is no place in the box"
+                f"boundaries: {boundary:g} Å lies on no edge of the state's bins, which are {width:.3g} Å wide; "
+                f"nearest: {nearest} Å"
             )
     if (np.diff(edges) <= 0).any():
-        raise ValueError(f"boundaries are {given.tolist()}, they must ascend")
+        raise ValueError(f"boundaries are {given.tolist()}, they must ascend, a bin of {width:.3g} Å at least")
     return edges.astype(np.int64)
 
 
