@@ -45,7 +45,7 @@ def barriers(subject: Subject) -> dict[str, Any]:
     dict
         Numbers; None where a number is not known, with the reason in ``reasons``.
     """
-    results: dict[str, Any] = dict(subject.facts)
+    results = subject.facts | subject.region_facts("ceramic")
     reasons: list[str] = []
     for index, ion in enumerate(subject.ions.values()):
         if ion.species.exchange != "ceramic":

@@ -37,12 +37,14 @@ def anions_per_cation(subject: Subject) -> dict[str, Any]:
 def _pair(cation: Ion, anion: Ion, subject: Subject) -> dict[str, Any]:
     slope = f"{anion.key}_layer_per_{cation.key}_ceramic"
     pearson = f"correlation_{anion.key}_layer_{cation.key}_ceramic"
-    rows = subject.window.looks("snapshot") - subject.window.begin
-    if len(rows) < _FEWEST:
+    looks = subject.window.looks("snapshot")
+    if len(looks) < _FEWEST:
         keys = (slope, f"{slope}_error", f"{slope}_samples", pearson, f"{pearson}_interval", f"{pearson}_samples")
         return dict.fromkeys(keys)
     found = tfsi_lithium_correlation(
-        cation.counts["ceramic"][rows], anion.counts["layer"][rows], subject.settings.level
+        cation.counts["ceramic"][cation.rows(looks)],
+        anion.counts["layer"][anion.rows(looks)],
+        subject.settings.level,
     )
     return {
         slope: known(found.slope),

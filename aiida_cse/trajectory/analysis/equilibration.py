@@ -26,12 +26,14 @@ def equilibration(subject: Subject) -> dict[str, Any]:
     settings, deciding = subject.settings, subject.deciding
     counted = subject.transitions(settings.rule)
     verdicts = {name: _verdict(ion, counted[name], subject) for name, ion in subject.ions.items()}
-    results = subject.facts | {
+    results = {
+        **subject.facts,
+        **subject.region_facts(),
         "equilibrated": all(verdicts[name].equilibrated for name in deciding),
         "decided_by": deciding,
         "reasons": [f"{name}: {reason}" for name in deciding for reason in verdicts[name].reasons],
         "rule": settings.rule,
-        "criteria": settings.model_dump(),
+        "criteria": settings.model_dump(mode="json"),
         "ec": min(verdicts[name].coefficient for name in deciding),
         "ec_lower_bound": min(verdicts[name].lower_bound for name in deciding),
         "rate_upper_bound_per_s": _upper_rate(counted[deciding[0]], subject),

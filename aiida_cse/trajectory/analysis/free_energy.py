@@ -33,7 +33,7 @@ def free_energy_profiles(subject: Subject) -> dict[str, Any]:
     """
     state, window = subject.state, subject.window
     z = bin_centres(state.config)
-    results = subject.facts | {"z_A": z}
+    results = subject.facts | subject.region_facts() | {"z_A": z}
     for index, ion in enumerate(subject.ions.values()):
         blocks = window.blocks(state.point_histograms)[:, index]
         counts = blocks.sum(axis=0)

@@ -28,27 +28,30 @@ def populations(subject: Subject) -> dict[str, Any]:
         Per ion and region the mean with its standard error and interval, and what it rests on; and as
         :func:`~aiida_cse.trajectory.analysis.correlation.anions_per_cation`. Numbers and lists.
     """
-    results = subject.facts
+    results = subject.facts | subject.region_facts()
     for ion in subject.ions.values():
         columns = np.column_stack(list(ion.counts.values()))
         for region, population in averages(columns, tuple(ion.counts), level=subject.settings.level).items():
-            results |= _entries(f"n_{ion.key}_{region}", population, subject.window)
+            results |= _entries(f"n_{ion.key}_{region}", population, ion.stride * subject.window.frame_ns)
         results[f"n_{ion.exchange_key}_stationary_after_ns"] = _stationary_after_ns(ion, subject.window)
+        results[f"n_{ion.key}_stride_ps"] = ion.stride * subject.state.config.frame_ps
     return results | anions_per_cation(subject)
 
 
-def _entries(key: str, population: Population, window: Window) -> dict[str, Any]:
+def _entries(key: str, population: Population, stride_ns: float) -> dict[str, Any]:
     constant = math.isnan(population.standard_error)
     return {
         key: population.mean,
         f"{key}_error": None if constant else population.standard_error,
         f"{key}_interval": None if constant else list(population.interval),
-        f"{key}_inefficiency_ps": population.inefficiency * window.frame_ns * 1000,
+        f"{key}_inefficiency_ps": population.inefficiency * stride_ns * 1000,
         f"{key}_samples": population.samples,
         f"{key}_blocks": list(population.block_means),
     }
 
 
 def _stationary_after_ns(ion: Ion, window: Window) -> float:
-    stride = max(1, window.frames // _POINTS)
-    return detect_equilibration(ion.counts[ion.species.exchange][::stride]).start * stride * window.frame_ns
+    series = ion.counts[ion.species.exchange]
+    stride = max(1, len(series) // _POINTS)
+    start = detect_equilibration(series[::stride]).start * stride * ion.stride
+    return (ion.first - window.begin + start) * window.frame_ns

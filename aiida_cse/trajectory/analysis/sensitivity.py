@@ -46,11 +46,10 @@ def sensitivity(subject: Subject) -> list[dict[str, Any]]:
 
 
 def _ways(subject: Subject) -> Iterator[_Way]:
-    state = subject.state
-    strides = [multiple * state.config.snapshot_frames for multiple in MULTIPLES]
+    strides = [multiple * subject.state.config.snapshot_frames for multiple in MULTIPLES]
     for stride in strides:
-        yield _Way("snapshot", state.tracks["snapshot"], stride)
-    for scale, track in sorted({1.0: state.tracks["core"], **state.core_tracks}.items()):
+        yield _Way("snapshot", subject.tracks["snapshot"], stride)
+    for scale, track in sorted(subject.core_tracks.items()):
         for stride in dict.fromkeys([1, *strides]):
             yield _Way("core", track, stride, scale)
 

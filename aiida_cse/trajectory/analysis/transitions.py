@@ -7,7 +7,7 @@ from typing import Any
 from aiida_cse.physics.counting import rate_interval
 from aiida_cse.physics.exposure import Exposure, count_exposed
 from aiida_cse.physics.regions import REGION_NAMES
-from aiida_cse.physics.transitions import RULES, Rule
+from aiida_cse.physics.transitions import Rule
 from aiida_cse.trajectory.analysis.sensitivity import sensitivity
 from aiida_cse.trajectory.analysis.subject import Ion, IonTransitions, Subject
 
@@ -15,7 +15,7 @@ __all__ = ["exposure_of", "transitions"]
 
 
 def transitions(subject: Subject) -> dict[str, Any]:
-    """Return the transitions of each ion, per side and under both rules.
+    """Return the transitions of each ion, per side and under each rule that is known.
 
     Returns
     -------
@@ -28,9 +28,10 @@ def transitions(subject: Subject) -> dict[str, Any]:
         ``minimum_excess`` is set and there is no ion that the slab started with.
     """
     config = subject.state.config
-    by_rule = {rule: _under(rule, subject) for rule in RULES}
+    by_rule: dict[str, Any] = {rule: _under(rule, subject) for rule in subject.tracks}
     return {
         **subject.facts,
+        **subject.region_facts(),
         "rule": subject.settings.rule,
         "stride_ps": config.frame_ps * config.snapshot_frames,
         "regions": list(REGION_NAMES),
@@ -106,13 +107,13 @@ def exposure_of(
     looks = window.looks(rule)
     if not len(looks):
         return Exposure(0, 0.0, 0.0)
-    rows, stride = looks - window.begin, window.look_frames(rule)
+    stride = window.look_frames(rule)
     entering = ion.entries(found.events)
     return count_exposed(
         (entering[:, 0] - looks[0]) // stride,
-        ion.donors[rows],
+        ion.donors[ion.rows(looks)],
         stride * window.frame_ns,
-        condition=None if minimum_excess is None else ion.counts["excess"][rows] >= minimum_excess,
+        condition=None if minimum_excess is None else ion.counts["excess"][ion.rows(looks)] >= minimum_excess,
     )
 
 

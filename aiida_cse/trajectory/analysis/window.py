@@ -28,13 +28,15 @@ class Window:
     stop: int
 
     @classmethod
-    def of(cls, state: State, start_ns: float) -> Window:
-        """Return the window without the first ``start_ns``, which is rounded up to a whole block.
+    def of(cls, state: State, start_ns: float, end_ns: float | None = None) -> Window:
+        """Return the window from ``start_ns`` to ``end_ns``, or to the end of the state, in whole blocks.
+
+        The start is rounded up and the end down; both count from the first frame of the state.
 
         Raises
         ------
         ValueError
-            Nothing is left.
+            Nothing is left, or ``end_ns`` is behind the end of the state.
         """
         block = state.config.block_frames
         frame_ns = state.config.frame_ps / 1000
@@ -47,7 +49,7 @@ class Window:
                 f"start_ns is {start_ns:g}, it must be at most {possible:g}: the last block of "
                 f"{block * frame_ns:g} ns starts there"
             )
-        return cls(state.config, state.start, begin, state.stop)
+        return cls(state.config, state.start, begin, _stop(state, begin, end_ns))
 
     @property
     def frame_ns(self) -> float:
@@ -94,7 +96,7 @@ class Window:
 
     def blocks(self, values: NDArray[Number]) -> NDArray[Number]:
         """Return those of the state's blocks (B, ...) that are of the window."""
-        return values[self.first_block :]
+        return values[self.first_block :][: len(self.block_lengths)]
 
     @cached_property
     def whole(self) -> NDArray[np.int64]:
@@ -130,3 +132,24 @@ class Window:
         flux = np.zeros(len(self.block_lengths), dtype=np.int64)
         np.add.at(flux, blocks, change)
         return flux
+
+
+def _stop(state: State, begin: int, end_ns: float | None) -> int:
+    """Return the number of the frame behind the last block that ends at or before ``end_ns``."""
+    if end_ns is None:
+        return state.stop
+    block = state.config.block_frames
+    frame_ns = state.config.frame_ps / 1000
+    kept = int(np.floor(end_ns / frame_ns + 1e-9))
+    if kept > state.frames:
+        raise ValueError(
+            f"end_ns is {end_ns:g}, it must be at most {state.frames * frame_ns:g}, where the reduction ends"
+        )
+    stop = state.stop if kept == state.frames else (state.start + kept) // block * block
+    if stop <= begin:
+        earliest = min((begin // block + 1) * block, state.stop)
+        raise ValueError(
+            f"end_ns is {end_ns:g}, it must be at least {(earliest - state.start) * frame_ns:g}: the first block "
+            f"of {block * frame_ns:g} ns that is not left out ends there"
+        )
+    return stop
