@@ -17,6 +17,7 @@ from aiida_cse.calculations.functions.transitions import transitions
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.trajectory.analysis.subject import Subject
 from aiida_cse.workchains.builders import real
 from aiida_cse.workchains.protocol import ProtocolMixin
 from aiida_cse.workchains.validators import validate_temperature
@@ -47,8 +48,9 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
             serializer=to_aiida_type,
             default=lambda: orm.Dict(AnalysisSettings().model_dump()),
             validator=checked_by(AnalysisSettings, "settings"),
-            help="What to leave out and the criteria of the verdict: see AnalysisSettings.",
+            help="What to leave out, how to count and the criteria of the verdict: see AnalysisSettings.",
         )
+        spec.inputs.validator = _validate_inputs
         spec.outline(
             cls.populations,
             cls.transitions,
@@ -152,3 +154,15 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
             return self.exit_codes.ERROR_ANALYSIS.format(reason=node.exit_message)
         self.out(output, result)
         return None
+
+
+def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
+    """Refuse settings that the reduction cannot answer; where the analysis is a part of more there is none yet."""
+    if "reduction" not in ports or any(name not in value for name in ("reduction", "temperature", "settings")):
+        return None
+    settings = AnalysisSettings.model_validate(value["settings"].get_dict())
+    try:
+        Subject(value["reduction"].get_state(), value["temperature"].value, settings)
+    except ValueError as error:
+        return f"settings: {error}"
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from aiida import orm
@@ -27,6 +26,7 @@ from aiida_cse.workchains.files import Folder, lineage, results_of
 from aiida_cse.workchains.options import walltime_error
 from aiida_cse.workchains.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
 from aiida_cse.workchains.protocol import ProtocolMixin, split_overrides
+from aiida_cse.workchains.questions import analysis_error
 from aiida_cse.workchains.validators import validate_neutral, validate_seed, validate_temperature
 
 __all__ = ["ProductionWorkChain"]
@@ -318,24 +318,23 @@ def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
         or _walltime_error(value)
         or _computer_error(value)
         or (reduction_error(value["system"], sampling.model_dump()) if "system" in value else None)
+        or _analysis_error(value, sampling)
     )
 
 
 def _length_error(value: dict[str, Any], sampling: Sampling) -> str | None:
-    """Refuse a production that is shorter than a block, or of which the analysis leaves no whole block."""
+    """Refuse a production that is shorter than a block or the time between snapshots."""
     length = value["plan"]["length_ps"]
     for name in ("block_ps", "snapshot_ps"):
         if getattr(sampling, name) > length:
             period = getattr(sampling, name)
             return f"sampling: {name} = {period:g} is longer than the production, plan.length_ps = {length:g}"
-    settings = value["analysis"]["settings"].get_dict() if "settings" in value.get("analysis", {}) else {}
-    start, block = settings.get("start_ns", 0) * 1000, sampling.block_ps
-    if math.floor(length / block + 1e-9) <= math.ceil(start / block - 1e-9):
-        return (
-            f"analysis.settings.start_ns = {start / 1000:g} leaves nothing of the {length / 1000:g} ns "
-            f"of plan.length_ps: at least one block, sampling.block_ps = {block:g}, must follow it"
-        )
     return None
+
+
+def _analysis_error(value: dict[str, Any], sampling: Sampling) -> str | None:
+    settings = value.get("analysis", {}).get("settings")
+    return analysis_error(settings, sampling, value["plan"]["length_ps"], value.get("system"))
 
 
 def _walltime_error(value: dict[str, Any]) -> str | None:

@@ -13,8 +13,8 @@ from aiida_cse.validation import nearest
 
 __all__ = ["ProtocolMixin", "check_keys", "merge", "split_overrides"]
 
-#: inputs whose content is free: what is in them is checked elsewhere (AiiDA's options, lists of stages)
-FREE = frozenset({"options", "stages", "offsets"})
+#: inputs whose content is free, what is in them is checked elsewhere: AiiDA's options, lists of stages, by ion
+FREE = frozenset({"options", "stages", "offsets", "boundaries"})
 
 
 class ProtocolMixin:

@@ -1,15 +1,22 @@
 """The analysis: its steps one after the other, and what stays of them when one has no answer."""
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
 from aiida.plugins import WorkflowFactory
 
-from aiida_cse.trajectory.analysis.everything import ANALYSES
+from aiida_cse.trajectory.analysis.everything import ANALYSES, analyse
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.trajectory.reduction import reduce_segments
+from aiida_cse.trajectory.state import State
 from tests.nodes import reduction_node, state
+from tests.trajectory import synthetic
 from tests.workchains.conftest import Make
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
@@ -58,11 +65,65 @@ def test_a_step_without_an_answer_ends_it_and_what_came_before_stays(aiida_profi
     assert node.called[-1].exit_status == 336
 
 
-@pytest.mark.parametrize("step", ["populations", "transitions", "equilibration"])
-def test_nothing_to_analyse_is_said(analysis: Callable[..., Any], step: str) -> None:
-    answer = getattr(analysis(start_ns=1000), step)()
-    assert answer.status == 342
-    assert answer.message.startswith("the reduction cannot be analysed: start_ns is 1000")
+#: wider bins, longer blocks, rarer looks, one lag, a range and other boundaries: what no reduction was made for
+QUESTION: dict[str, Any] = {
+    "bins": 55,
+    "block_ps": 0.4,
+    "snapshot_ps": 0.12,
+    "lags_ps": [0.12],
+    "start_ns": 0.0002,
+    "end_ns": 0.001,
+    "boundaries": {"Li": [-45, -29, 28, 44]},
+}
+
+
+def moving() -> State:
+    """Return a reduction with displacements."""
+    with TemporaryDirectory() as folder:
+        path = synthetic.write_dcd(Path(folder) / "a.dcd", synthetic.make(3, 60).positions)
+        return reduce_segments([path], synthetic.config())
+
+
+def test_another_question_to_a_stored_reduction(aiida_profile: object) -> None:
+    node = reduction_node(moving())
+    inputs = {"reduction": node, "temperature": orm.Float(700), "settings": orm.Dict(QUESTION)}
+    found, process = run_get_node(WorkflowFactory("cse.analysis"), **inputs)
+    assert process.is_finished_ok
+    expected = analyse(moving(), 700.0, AnalysisSettings.model_validate(QUESTION))
+    assert set(found) == set(expected)
+    for name, content in expected.items():
+        known = found[name].base.attributes.all
+        for key, value in content.items():
+            if isinstance(value, np.ndarray):
+                assert np.array_equal(found[name].get_array(key), value, equal_nan=value.dtype.kind == "f"), key
+            elif isinstance(value, float):
+                assert known[key] == pytest.approx(value), key
+    assert found["transitions"]["counted_in_snapshots"] == ["Li"]
+    assert found["transitions"]["boundaries_li_A"] == [-45, -29, 28, 44]
+    assert (found["populations"]["n_li_stride_ps"], found["populations"]["end_ns"]) == (
+        0.12,
+        pytest.approx(0.00078),
+    )
+    assert len(found["density_profiles"].get_array("z_A")) == 55
+    assert found["displacement_variance"].base.attributes.get("lags_ps") == [0.12]
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"start_ns": 1000}, "settings: start_ns is 1000, it must be at most 0.001: "),
+        ({"end_ns": 0.1}, "settings: end_ns is 0.1, it must be at most 0.0012, where the reduction ends"),
+        ({"bins": 100}, "settings: bins is 100, the 110 of the reduction make 110, 55, 22, 11, 10; "),
+        ({"lags_ps": [500]}, "settings: lags_ps: 500 is not among those of the reduction, 1000; reduce the "),
+        ({"boundaries": {"Li": [21.5, 30]}}, "nearest: -22.00 and -21.00 Å .*reduce the trajectory again"),
+        ({"boundaries": {"Li": [21, 30]}, "rule": "core"}, "settings: rule is core with other boundaries of Li"),
+    ],
+)
+def test_what_the_reduction_cannot_answer_is_refused_before_anything_runs(
+    analysis: Callable[..., Any], settings: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        analysis(**settings)
 
 
 def test_the_verdict_is_reported_with_its_reasons(

@@ -15,7 +15,7 @@ from aiida_cse.lammps.schedule import job_plans
 from aiida_cse.workchains.builders import Codes, recipe_node
 from aiida_cse.workchains.protocol import check_keys, merge
 from aiida_cse.workchains.study import StudyWorkChain, run_label
-from tests.nodes import interface, reduction_node, system_node
+from tests.nodes import interface, long_state, reduction_node, system_node
 from tests.workchains.conftest import Make
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
@@ -44,7 +44,8 @@ def builder(codes: Codes, recipe: dict[str, Any]) -> Builder:
             "cse.production": lambda: {"system": CseSystemData(interface()), "temperature": 700.0},
         }
         if name == "cse.analysis":
-            return chain.get_builder_from_protocol(reduction_node(), 700.0, protocol=protocol, overrides=overrides)
+            reduction = reduction_node(long_state())
+            return chain.get_builder_from_protocol(reduction, 700.0, protocol=protocol, overrides=overrides)
         arguments = {"codes": codes, "recipe": recipe} | own.get(name, dict)() | more
         return chain.get_builder_from_protocol(protocol=protocol, overrides=overrides, **arguments)
 
