@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from aiida.orm import Dict, Float
+from aiida.orm import Dict, Float, QueryBuilder, WorkChainNode
 from aiida.plugins import CalculationFactory
+from click.testing import CliRunner
 
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.trajectory.analysis.everything import analyse
 from aiida_cse.trajectory.analysis.kinetics import PARTS
-from tests.nodes import reduction_node, run_node, state
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from tests.nodes import long_state, reduction_node, run_node, state
 
 if TYPE_CHECKING:
     from aiida.orm import InstalledCode
@@ -89,7 +91,7 @@ def test_the_settings_of_another_analysis(number: int, key: str, value: object, 
     from aiida_cse.workchains.analysis import AnalysisWorkChain
 
     overrides = yaml.safe_load(blocks(DOCS / "howto" / "reading-results.md", "yaml")[number])
-    builder = AnalysisWorkChain.get_builder_from_protocol(reduction_node(), 700.0, overrides=overrides)
+    builder = AnalysisWorkChain.get_builder_from_protocol(reduction_node(long_state()), 700.0, overrides=overrides)
     assert AnalysisWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None
     assert builder.settings[key] == value
 
@@ -106,6 +108,49 @@ def test_the_single_question_of_the_how_to(aiida_profile: object) -> None:
     names: dict[str, Any] = {"PK": reduction_node().pk}
     exec(compile(source, "reading-results.md", "exec"), names)
     assert names["found"]["condition_minimum_excess"] == 42
+
+
+ASKING = DOCS / "howto" / "asking-again.md"
+
+
+def test_another_question_as_the_how_to_launches_it(
+    aiida_profile: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aiida_cse.cli import main
+
+    (overrides,), (command,) = blocks(ASKING, "yaml"), blocks(ASKING, "console")
+    monkeypatch.chdir(tmp_path)
+    Path("question.yaml").write_text(overrides)
+    program, *arguments = command.replace("PK", str(reduction_node(long_state()).pk)).split()
+    assert program == "aiida-cse"
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    node = QueryBuilder().append(WorkChainNode).order_by({WorkChainNode: {"id": "desc"}}).first(flat=True)
+    wanted = yaml.safe_load(overrides)["settings"]
+    assert len(node.outputs.density_profiles.get_array("z_A")) == wanted["bins"] == 260
+    assert node.outputs.populations["counted_in_snapshots"] == ["Li"]
+    assert node.outputs.populations["boundaries_li_A"][2:] == pytest.approx(wanted["boundaries"]["Li"], abs=0.005)
+    assert (node.outputs.populations["start_ns"], node.outputs.populations["end_ns"]) == (50, 249)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_another_question_in_python(
+    number: int, aiida_profile: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = long_state()
+    made.save(tmp_path / "state.npz")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"PK": reduction_node(made).pk}
+    exec(compile(blocks(ASKING, "python")[number], "asking-again.md", "exec"), names)
+    z = names["found"].get_array("z_A") if number == 0 else names["results"]["density_profiles"]["z_A"]
+    assert len(z) == (130, 260)[number]
+
+
+def test_what_the_how_to_says_of_a_refusal_is_said() -> None:
+    with pytest.raises(ValueError, match="bins is 300") as caught:
+        analyse(long_state(), 700.0, AnalysisSettings(bins=300))
+    (quoted,) = blocks(ASKING, "text")
+    assert " ".join(quoted.split()) == f"settings: {caught.value}"
 
 
 def test_the_kinetics_of_the_how_to(aiida_profile: object) -> None:
