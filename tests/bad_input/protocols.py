@@ -259,7 +259,10 @@ PRODUCTIONS = (
     verdict(
         "there is no snapshot from 0.001 to 0.012 ns",
         "boundaries",
-        start_ns=0.001, snapshot_ps=20, rule="snapshot", boundaries={"Li": [20.31, 30.04]},
+        start_ns=0.001,
+        snapshot_ps=20,
+        rule="snapshot",
+        boundaries={"Li": [20.31, 30.04]},
     ),
     verdict("set rule to snapshot", "other boundaries of Li", boundaries={"Li": [20.31, 30.04]}),
     verdict("should be 'snapshot' or 'core'", rule="cores"),
