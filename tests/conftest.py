@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +17,22 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 if TYPE_CHECKING:
+    from aiida.manage.configuration.config import Config
     from aiida.orm import Computer, InstalledCode
 
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def aiida_config(
+    aiida_config_factory: Callable[[Path], AbstractContextManager[Config]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Config]:
+    """AiiDA's, whose warning that it makes a folder is no fault of the test that happens to come first."""
+    with ExitStack() as stack:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Creating AiiDA configuration folder")
+            config = stack.enter_context(aiida_config_factory(tmp_path_factory.mktemp("aiida")))
+        yield config
 
 
 @pytest.fixture(scope="session")

@@ -139,7 +139,7 @@ def test_a_stop_leaves_the_processes_to_be_resumed(
     output = python.communicate(timeout=60)[0]
 
     assert python.returncode == 130
-    assert output.splitlines()[-1].startswith("interrupted; go on with: ")
+    assert output.splitlines()[-1].startswith("interrupted; go on with: "), output
     assert output.splitlines()[-1].endswith(f"aiida-cse resume {pk}")
     assert "Traceback" not in output
     assert "never awaited" not in output
