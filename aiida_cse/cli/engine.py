@@ -267,8 +267,8 @@ async def _next_event(runner: _EmbeddedRunner, stop: asyncio.Event) -> None:
 
 
 async def _cancel_all() -> None:
-    """End every task; a cancelled process keeps its state and its checkpoint."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """End every task, also those that others begin as they end; a process keeps its state and its checkpoint."""
+    while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
