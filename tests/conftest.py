@@ -25,9 +25,10 @@ pytest_plugins = ["aiida.tools.pytest_fixtures"]
 
 @pytest.fixture(scope="session", autouse=True)
 def aiida_config(
-    aiida_config_factory: Callable[[Path], AbstractContextManager[Config]], tmp_path_factory: pytest.TempPathFactory
+    aiida_config_factory: Callable[[Path], AbstractContextManager[Config]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Config]:
-    """AiiDA's, whose warning that it makes a folder is no fault of the test that happens to come first."""
+    """AiiDA's, whose warning that it makes a folder is no fault of the test that comes first."""
     with ExitStack() as stack:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Creating AiiDA configuration folder")

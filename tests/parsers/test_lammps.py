@@ -134,7 +134,11 @@ def test_the_final_system_is_kept_if_asked_for(parse: Parse) -> None:
 
 def test_the_end_of_a_production_says_so(parse: Parse) -> None:
     short = HEAT | {"name": "production", "duration_ps": 0.001}
-    text = "CSE begin=production kind=nvt start=0 target=1 step=0\nCSE end=production step=1\nCSE finished timeout=0 step=1\n"
+    text = (
+        "CSE begin=production kind=nvt start=0 target=1 step=0\n"
+        "CSE end=production step=1\n"
+        "CSE finished step=1 timeout=0\n"
+    )
     exit_code, outputs = parse(
         "cse.lammps",
         inputs(short, keep_system=True),
