@@ -1,0 +1,175 @@
+"""The bench itself: a profile, the small system, the run that nothing happens to, and how others are judged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.fault_jobs import jobs_below
+from benchmarks.fault_strikes import Hit, Strike
+
+if TYPE_CHECKING:
+    from aiida import orm
+
+    from aiida_cse.cli.environment import Environment
+    from aiida_cse.trajectory.state import State
+
+__all__ = ["CADENCE", "OVERRIDES", "TEMPERATURE", "TOTAL_STEPS", "Bench", "Striker", "Verdict"]
+
+#: K
+TEMPERATURE = 500.0
+CADENCE, TOTAL_STEPS = 20, 400
+_FRAME_STEPS = 5
+#: what the bench changes in the protocol ``demo`` of a production: two segments of ten checkpoints each
+OVERRIDES: dict[str, Any] = {
+    "plan": {
+        "length_ps": 0.8,
+        "segment_ps": 0.4,
+        "frame_ps": 0.01,
+        "thermo_ps": 0.01,
+        "settings": {"restart_interval": CADENCE},
+    },
+    "sampling": {"block_ps": 0.1, "snapshot_ps": 0.05, "bins": 100, "lags_ps": [0.1]},
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a run that was hit; ``why`` is what did not hold, empty if all did."""
+
+    hits: int = 0
+    ended: bool = False
+    commands: int = 0
+    lost: int = 0
+    twice: int = 0
+    identical: bool = False
+    wrong: int = 0
+    jobs: int = 0
+    words: str = ""
+    why: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as if nothing had happened, after at most one command."""
+        return self.ended and self.identical and self.commands <= 1 and not (self.lost or self.twice or self.wrong)
+
+
+@dataclass
+class Bench:
+    """A profile with the small system, in a folder; the working folders of the run at hand are below ``work``."""
+
+    folder: Path
+    environment: Environment
+    system: orm.Node
+    reference: State | None = None
+    _runs: int = field(default=0)
+
+    @property
+    def work(self) -> Path:
+        """The folder of the run at hand."""
+        return self.folder / "work" / f"{self._runs:04d}"
+
+    @contextmanager
+    def fresh_work(self) -> Iterator[Path]:
+        """Give the next run a folder of its own, which is gone afterwards with all that still runs in it."""
+        self._runs += 1
+        self.work.mkdir(parents=True)
+        self.environment.computer.set_workdir(str(self.work))
+        try:
+            yield self.work
+        finally:
+            for job in jobs_below(self.work):
+                job.kill()
+            shutil.rmtree(self.work, ignore_errors=True)
+
+    def builder(self, options: dict[str, Any] | None = None, segments: int = 2) -> Any:
+        """Return the production of the bench, in so many segments."""
+        from aiida_cse.workchains.production import ProductionWorkChain
+
+        plan = OVERRIDES["plan"] | {"segment_ps": OVERRIDES["plan"]["length_ps"] / segments}
+        return ProductionWorkChain.get_builder_from_protocol(
+            codes={"lammps": self.environment.lammps, "cse": self.environment.cse},
+            recipe={"seeds": {"velocities": 1}},
+            system=self.system,
+            temperature=TEMPERATURE,
+            protocol="demo",
+            overrides=OVERRIDES | {"plan": plan},
+            options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}} | (options or {}),
+        )
+
+    def judge(self, node: orm.ProcessNode, hits: Sequence[Hit], commands: int) -> Verdict:
+        """Compare a run with the one that nothing happened to; no job of it is served to another run."""
+        jobs = [job for job in node.called_descendants if job.process_label == "LammpsStageCalculation"]
+        state = node.outputs.reduction.get_state() if "reduction" in node.outputs else None
+        lost, twice = _frames(state)
+        identical = self.reference is None or (state is not None and self.reference.equals(state))
+        wrong = [why for job in jobs if (why := _wrongly_finished(job))]
+        if node.is_finished_ok and (lost or twice or not identical):
+            wrong.append(f"the production <{node.pk}> finished, but is another run")
+        verdict = Verdict(
+            len(hits),
+            bool(node.is_finished_ok),
+            commands,
+            lost,
+            twice,
+            identical,
+            len(wrong),
+            len(jobs),
+            "; ".join(f"step {hit.step}: {hit.words}" for hit in hits) or "not hit",
+            "; ".join(wrong) or ("" if node.is_finished_ok else f"[{node.exit_status}] {node.exit_message}"),
+        )
+        for made in node.called_descendants:
+            made.base.caching.clear_hash()
+        return verdict
+
+
+def _frames(state: State | None) -> tuple[int, int]:
+    """Return how many frames a reduction lacks, and how many were counted more than once."""
+    expected = TOTAL_STEPS // _FRAME_STEPS + 1
+    if state is None:
+        return expected, 0
+    counted = int(state.histograms.sum()) / len(state.config.atom_types)
+    return expected - state.frames, round(counted) - state.frames
+
+
+def _wrongly_finished(job: orm.CalcJobNode) -> str | None:
+    """Return why a job that is called finished is not, judged by the files that it left alone."""
+    if not job.is_finished_ok:
+        return None
+    target = job.inputs.plan.get_dict()["stop_step"]
+    final = Path(job.get_remote_workdir()) / "final.data"
+    with suppress(OSError):
+        if f"timestep = {target}," in final.read_text().splitlines()[0]:
+            return None
+    return f"the job <{job.pk}> is called finished, {final} is not of step {target}"
+
+
+class Striker:
+    """A strike that waits in a program of its own."""
+
+    def __init__(self, strike: Strike) -> None:
+        command = [sys.executable, "-m", "benchmarks.fault_strikes", json.dumps(asdict(strike))]
+        root = Path(__file__).parents[1]
+        self._process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> Striker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def hits(self) -> list[Hit]:
+        """Return what was hit by now; nothing is hit any more."""
+        self._process.terminate()
+        said, _ = self._process.communicate()
+        return [Hit(**json.loads(line)) for line in said.splitlines()]

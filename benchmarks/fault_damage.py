@@ -1,0 +1,142 @@
+"""Damages to the files of a job, as a disk or a machine that goes down leaves them."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.fault_jobs import Job
+
+__all__ = [
+    "cut_frames",
+    "cut_log",
+    "delete_restart",
+    "empty_restart",
+    "limit_file_size",
+    "make_writable",
+    "nan_in_restart",
+    "shorten_restart",
+    "write_protect",
+]
+
+#: bytes of a DCD file before its first frame, and of a frame besides the coordinates
+_DCD_HEADER, _DCD_FRAME = 276, 80
+#: extended attribute by which not even root makes files in a folder
+_IMMUTABLE = "i"
+
+
+def shorten_restart(job: Job, rng: random.Random) -> str:
+    """Cut the newest restart file somewhere."""
+    newest = job.restarts()[-1]
+    size = rng.randrange(1, newest.stat().st_size)
+    os.truncate(newest, size)
+    return f"{newest.name} cut to {size} bytes"
+
+
+def empty_restart(job: Job, _: random.Random) -> str:
+    """Leave nothing in the newest restart file."""
+    newest = job.restarts()[-1]
+    os.truncate(newest, 0)
+    return f"{newest.name} emptied"
+
+
+def delete_restart(job: Job, _: random.Random) -> str:
+    """Delete the newest restart file."""
+    newest = job.restarts()[-1]
+    newest.unlink()
+    return f"{newest.name} deleted"
+
+
+def nan_in_restart(job: Job, rng: random.Random) -> str:
+    """Put a NaN in the place of a coordinate or velocity of the newest restart file."""
+    newest = job.restarts()[-1]
+    content = bytearray(newest.read_bytes())
+    place = _place_of_a_number(bytes(content), rng)
+    content[place : place + 8] = struct.pack("<d", float("nan"))
+    newest.write_bytes(content)
+    return f"NaN at byte {place} of {newest.name}"
+
+
+def _place_of_a_number(content: bytes, rng: random.Random) -> int:
+    """Return the byte at which a number of the size of a coordinate stands, in the second half of a file."""
+    half = len(content) // 2
+    best: tuple[int, list[int]] = (0, [])
+    for shift in range(8):
+        start = half + shift
+        numbers = np.frombuffer(content, "<f8", count=(len(content) - start) // 8, offset=start)
+        with np.errstate(invalid="ignore"):
+            like = np.isfinite(numbers) & (np.abs(numbers) > 1) & (np.abs(numbers) < 200)
+            like &= numbers != np.rint(numbers)
+        best = max(best, (int(like.sum()), (start + 8 * np.flatnonzero(like)).tolist()))
+    return rng.choice(best[1])
+
+
+def cut_frames(job: Job, rng: random.Random, most: int) -> str:
+    """Cut a trajectory inside of one of its last ``most`` frames."""
+    path = job.folder / "trajectory.dcd"
+    size = path.stat().st_size
+    frame = _frame_bytes(path)
+    whole = (size - _DCD_HEADER) // frame
+    kept = max(0, whole - rng.randrange(1, most + 1))
+    target = _DCD_HEADER + kept * frame + rng.randrange(1, frame)
+    os.truncate(path, target)
+    return f"{path.name} cut inside of frame {kept + 1} of {whole}"
+
+
+def _frame_bytes(path: Path) -> int:
+    with path.open("rb") as file:
+        file.seek(_DCD_HEADER - 8)
+        (natoms,) = struct.unpack("<i", file.read(4))
+    return _DCD_FRAME + 12 * int(natoms)
+
+
+def cut_log(job: Job, rng: random.Random) -> str:
+    """Cut a log inside of a line of its second half."""
+    path = job.folder / "log.lammps"
+    content = path.read_bytes()
+    size = rng.randrange(len(content) // 2, len(content))
+    while content[size - 1 : size] == b"\n":
+        size -= 1
+    os.truncate(path, size)
+    return f"{path.name} cut after byte {size} of {len(content)}"
+
+
+def limit_file_size(job: Job, rng: random.Random) -> str:
+    """Let LAMMPS write no file longer than its trajectory soon is, as on a disk that is full then."""
+    process = job.processes()["lmp"]
+    trajectory = job.folder / "trajectory.dcd"
+    frame = _frame_bytes(trajectory)
+    limit = trajectory.stat().st_size + rng.randrange(1, 2 * frame)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+    return f"no file longer than {limit} bytes"
+
+
+def write_protect(job: Job, _: random.Random) -> str:
+    """Let nobody make a file in the folder of a job, root neither."""
+    if os.geteuid() == 0:
+        subprocess.run(["chattr", f"+{_IMMUTABLE}", str(job.folder)], check=True)
+    else:
+        job.folder.chmod(0o500)
+    return "folder made read-only"
+
+
+def make_writable(folder: Path) -> None:
+    """Undo :func:`write_protect`."""
+    if os.geteuid() == 0:
+        subprocess.run(["chattr", f"-{_IMMUTABLE}", str(folder)], check=True)
+    else:
+        folder.chmod(0o700)
+
+
+def end(job: Job, number: int) -> str:
+    """Send a signal to all of a job, as a scheduler does."""
+    for process in job.processes().values():
+        process.send_signal(number)
+    return f"{signal.Signals(number).name} to all of the job"

@@ -1,0 +1,112 @@
+"""A LAMMPS job as one sees it from outside, without AiiDA: its folder, its log and its processes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+__all__ = ["Job", "job_at", "jobs_below", "wait_until"]
+
+#: seconds between two looks
+_LOOK = 0.005
+_ROW = re.compile(rb"^\s*- \[\s*(\d+),", re.M)
+#: bytes at the end of a log that are sure to hold a row
+_TAIL = 4096
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job in its folder."""
+
+    folder: Path
+
+    @property
+    def step(self) -> int:
+        """The last step in the log, -1 before the first."""
+        try:
+            rows = _ROW.findall((self.folder / "log.lammps").read_bytes()[-_TAIL:])
+        except FileNotFoundError:
+            return -1
+        return int(rows[-1]) if rows else -1
+
+    @property
+    def ended(self) -> bool:
+        """Whether its script has come to the end."""
+        return (self.folder / "end.json").is_file()
+
+    @property
+    def owner(self) -> dict[str, str]:
+        """What the job wrote down of itself when it took the folder."""
+        try:
+            lines = (self.folder / "lock" / "owner").read_text().splitlines()
+        except FileNotFoundError:
+            return {}
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """Return its living processes: ``script``, ``launcher``, ``wrapper`` (the Python) and ``lmp`` itself."""
+        found: dict[str, psutil.Process] = {}
+        with suppress(psutil.Error, KeyError, ValueError):
+            script = psutil.Process(int(self.owner["pid"]))
+            found["script"] = script
+            for process in script.children(recursive=True):
+                with suppress(psutil.Error):
+                    found.setdefault(_role(process), process)
+        return found
+
+    def kill(self) -> None:
+        """Kill all of it at once, as a machine does that goes down; return when nothing of it is left."""
+        processes = list(self.processes().values())
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGSTOP)
+        for process in {*processes, *self.processes().values()}:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=10)
+
+    def restarts(self) -> list[Path]:
+        """Return its restart files, oldest first."""
+        files = [path for path in self.folder.glob("restart.*") if path.suffix[1:].isdigit()]
+        return sorted(files, key=lambda path: int(path.suffix[1:]))
+
+
+def jobs_below(work: Path) -> Iterator[Job]:
+    """Yield the jobs that took a folder below ``work``, as AiiDA lays folders out."""
+    for lock in work.glob("*/*/*/lock"):
+        yield Job(lock.parent)
+
+
+def job_at(work: Path, step: int, deadline: float, passed: Collection[Path] = ()) -> Job | None:
+    """Return the first job that has come to a step, none of those whose folders are passed; wait for it."""
+    while time.monotonic() < deadline:
+        for job in jobs_below(work):
+            if job.folder not in passed and job.step >= step:
+                return job
+        time.sleep(_LOOK)
+    return None
+
+
+def wait_until(condition: Callable[[], bool], deadline: float) -> bool:
+    """Return whether the condition came true before the deadline, a value of the monotonic clock."""
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK)
+    return True
+
+
+def _role(process: psutil.Process) -> str:
+    name, command = process.name(), process.cmdline()
+    if name == "lmp" and Path(process.exe()).name == "lmp":
+        return "lmp"
+    if any(Path(word).name == "lmp" for word in command[:2]) and "python" in Path(process.exe()).name:
+        return "wrapper"
+    return "launcher" if name.startswith("mpi") else f"{name} {process.pid}"

@@ -1,0 +1,112 @@
+"""The kinds of faults: how many of each, and how a run goes on after them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import fault_engines as engines
+from benchmarks.fault_bench import Bench, Verdict
+from benchmarks.fault_engines import by_itself
+
+__all__ = ["KINDS", "QUICK_KINDS", "Kind"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault.
+
+    Attributes
+    ----------
+    name, words
+        What it is called with ``--only``, and in the table.
+    count
+        How many there are to be.
+    run
+        One run with one or more of them.
+    command
+        What is done to bring a run to its end that does not come to it by itself.
+    needs
+        Pattern of a file without which it cannot be run.
+    """
+
+    name: str
+    words: str
+    count: int
+    run: Callable[[Bench, random.Random], Verdict]
+    command: str = ""
+    needs: str = ""
+
+    @property
+    def possible(self) -> bool:
+        """Whether this machine has what it needs."""
+        return not self.needs or any(Path("/").glob(self.needs.removeprefix("/")))
+
+
+LAUNCH_AGAIN, RESUME = "launch again", "aiida-cse resume"
+
+
+def _killed(name: str) -> Callable[[Bench, random.Random], Verdict]:
+    return by_itself((name, "killed"), times=5)
+
+
+def _ended(name: str) -> Callable[[Bench, random.Random], Verdict]:
+    return by_itself((name, "ended"), times=3, segments=4)
+
+
+KINDS = (
+    Kind("wrapper", "kill -9 of LAMMPS' wrapper", 20, by_itself(("kill_wrapper", "running"), times=5)),
+    Kind("wrapper-write", "… inside a restart write", 5, by_itself(("kill_wrapper", "writing"), times=5)),
+    Kind("lammps", "kill -9 of LAMMPS itself", 20, by_itself(("kill_lmp", "running"), times=5)),
+    Kind("lammps-write", "… inside a restart write", 5, by_itself(("kill_lmp", "writing"), times=5)),
+    Kind("job", "kill -9 of all of a job", 5, by_itself(("kill_job", "running"), times=5)),
+    Kind("terminate", "SIGTERM to all of a job", 5, by_itself(("terminate", "running"), times=5)),
+    Kind("walltime", "stop by the wall time", 10, engines.out_of_walltime),
+    Kind("last-frame", "killed; last frame cut", 5, _killed("cut_last_frame")),
+    Kind("frames", "killed; up to 6 frames lost", 5, _killed("cut_frames")),
+    Kind("restart-cut", "killed; newest restart cut", 5, _killed("shorten_restart")),
+    Kind("restart-empty", "killed; newest restart empty", 5, _killed("empty_restart")),
+    Kind("restart-gone", "killed; newest restart deleted", 5, _killed("delete_restart")),
+    Kind("restart-nan", "killed; NaN in newest restart", 5, _killed("nan_in_restart")),
+    Kind("log", "killed; log cut inside a line", 5, _killed("cut_log")),
+    Kind("ended-cut", "ended; newest restart cut", 5, _ended("shorten_restart")),
+    Kind("ended-empty", "ended; newest restart empty", 5, _ended("empty_restart")),
+    Kind("ended-gone", "ended; newest restart deleted", 5, _ended("delete_restart")),
+    Kind("ended-nan", "ended; NaN in newest restart", 5, _ended("nan_in_restart")),
+    Kind("ended-log", "ended; log cut inside a line", 5, _ended("cut_log")),
+    Kind("clock", "clock set by hours", 5, engines.clock_jumps, needs=engines.FAKETIME),
+    Kind("disk-full", "disk full (RLIMIT_FSIZE)", 5, engines.launched_again("limit_file_size"), LAUNCH_AGAIN),
+    Kind("read-only", "folder read-only", 5, engines.launched_again("write_protect"), LAUNCH_AGAIN),
+    Kind("python", "kill -9 of the embedded Python", 5, engines.python_killed, RESUME),
+)
+
+#: the same in few runs, each of which is hit by several kinds
+QUICK_KINDS = (
+    Kind(
+        "kills",
+        "kills, inside a write too",
+        3,
+        by_itself(("kill_wrapper", "running"), ("kill_lmp", "writing"), ("kill_job", "running"),
+                  ("kill_lmp", "running"), ("terminate", "running")),
+    ),
+    Kind(
+        "damages",
+        "killed; restart, frames damaged",
+        3,
+        by_itself(("shorten_restart", "killed"), ("cut_frames", "killed"), ("delete_restart", "killed"),
+                  ("nan_in_restart", "killed"), ("cut_log", "killed")),
+    ),
+    Kind(
+        "ended",
+        "ended; restart, log damaged",
+        2,
+        by_itself(("nan_in_restart", "ended"), ("delete_restart", "ended"), ("cut_log", "ended"), segments=4),
+    ),
+    Kind("walltime", "stop by the wall time", 1, engines.out_of_walltime),
+    Kind("clock", "clock set by hours", 1, engines.clock_jumps, needs=engines.FAKETIME),
+    Kind("disk-full", "disk full (RLIMIT_FSIZE)", 1, engines.launched_again("limit_file_size"), LAUNCH_AGAIN),
+    Kind("read-only", "folder read-only", 1, engines.launched_again("write_protect"), LAUNCH_AGAIN),
+    Kind("python", "kill -9 of the embedded Python", 1, engines.python_killed, RESUME),
+)  # fmt: skip

@@ -1,0 +1,211 @@
+"""What strikes: a program beside the bench that watches the folders of a run's jobs and hits one when it is time.
+
+``python -m benchmarks.fault_strikes STRIKE`` takes a :class:`Strike` as JSON and prints a :class:`Hit` as JSON. It
+knows nothing of AiiDA: it reads logs, sends signals and damages files.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import random
+import select
+import signal
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from benchmarks import fault_damage as damage
+from benchmarks.fault_jobs import Job, job_at, wait_until
+
+__all__ = ["BLOWS", "Blow", "Hit", "Moment", "Strike"]
+
+Moment = Literal["running", "writing", "killed", "ended"]
+
+#: seconds over which the blow falls after the step was seen
+_SPREAD = 0.04
+_IN_CREATE = 0x100
+
+
+@dataclass(frozen=True)
+class Blow:
+    """One blow.
+
+    Attributes
+    ----------
+    step
+        It falls when a log has come to this step.
+    name
+        One of :data:`BLOWS`.
+    moment
+        ``running``: then; ``writing``: while the next restart file is written; ``killed``: the job is killed
+        with all that belongs to it, and then hit; ``ended``: when the job has come to its end.
+    """
+
+    step: int
+    name: str
+    moment: Moment = "running"
+
+
+@dataclass(frozen=True)
+class Strike:
+    """What hits a run: the folder below which its jobs are, the blows in order, and the seed of what is drawn.
+
+    After ``deadline`` seconds the rest is given up.
+    """
+
+    work: str
+    blows: tuple[Blow, ...]
+    seed: int = 0
+    deadline: float = 300
+
+    @classmethod
+    def load(cls, text: str) -> Strike:
+        """Return the strike of which ``text`` is the JSON."""
+        content = json.loads(text)
+        return cls(**content | {"blows": tuple(Blow(**blow) for blow in content["blows"])})
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What was hit: step in the log of the job, and in words."""
+
+    step: int
+    words: str
+
+
+def _signal(name: str, number: int) -> Callable[[Job, random.Random], str]:
+    def blow(job: Job, _: random.Random) -> str:
+        process = job.processes()[name]
+        process.send_signal(number)
+        return f"{signal.Signals(number).name} to {name} {process.pid}"
+
+    return blow
+
+
+def _jump_of_the_clock(job: Job, rng: random.Random) -> str:
+    seconds = rng.choice([-1, 1]) * rng.randrange(3600, 100_000)
+    (job.folder.parents[2] / "clock").write_text(f"{seconds:+d}\n")
+    return f"clock set by {seconds:+d} s"
+
+
+BLOWS: dict[str, Callable[[Job, random.Random], str]] = {
+    "kill_wrapper": _signal("wrapper", signal.SIGKILL),
+    "kill_lmp": _signal("lmp", signal.SIGKILL),
+    "kill_job": lambda job, _: job.kill() or "SIGKILL to all of the job",
+    "terminate": lambda job, _: damage.end(job, signal.SIGTERM),
+    "shorten_restart": damage.shorten_restart,
+    "empty_restart": damage.empty_restart,
+    "delete_restart": damage.delete_restart,
+    "nan_in_restart": damage.nan_in_restart,
+    "cut_last_frame": lambda job, rng: damage.cut_frames(job, rng, 1),
+    "cut_frames": lambda job, rng: damage.cut_frames(job, rng, 6),
+    "cut_log": damage.cut_log,
+    "limit_file_size": damage.limit_file_size,
+    "write_protect": damage.write_protect,
+    "clock_jump": _jump_of_the_clock,
+}
+
+
+def strike(wanted: Strike) -> Iterator[Hit]:
+    """Wait for each moment and strike; a blow for which the moment did not come is missing."""
+    rng = random.Random(wanted.seed)
+    deadline = time.monotonic() + wanted.deadline
+    passed: set[Path] = set()
+    for blow in wanted.blows:
+        while (job := job_at(Path(wanted.work), blow.step, deadline, passed)) is not None:
+            hit = _strike_job(blow, job, rng, deadline)
+            passed.add(job.folder)
+            if hit is not None:
+                yield hit
+                break
+
+
+def _strike_job(blow: Blow, job: Job, rng: random.Random, deadline: float) -> Hit | None:
+    if blow.moment == "ended":
+        return _hit(blow, job, rng) if wait_until(lambda: job.ended, deadline) else None
+    if blow.moment == "writing":
+        return _strike_in_a_write(blow, job, rng, deadline)
+    time.sleep(rng.uniform(0, _SPREAD))
+    if job.ended:
+        return None
+    if blow.moment == "killed":
+        job.kill()
+    return _hit(blow, job, rng)
+
+
+def _hit(blow: Blow, job: Job, rng: random.Random, note: str = "") -> Hit | None:
+    try:
+        return Hit(job.step, BLOWS[blow.name](job, rng) + note)
+    except (KeyError, IndexError, FileNotFoundError, psutil.NoSuchProcess):  # it ended, or has no such file yet
+        return None
+
+
+def _strike_in_a_write(blow: Blow, job: Job, rng: random.Random, deadline: float) -> Hit | None:
+    """Stop LAMMPS when it opens a restart file, and strike if the file is not whole then."""
+    if not wait_until(lambda: job.ended or bool(job.restarts()), deadline):
+        return None
+    lammps = job.processes().get("lmp")
+    if lammps is None:
+        return None
+    whole = max(path.stat().st_size for path in job.restarts())
+    with _created_in(job.folder) as names:
+        while time.monotonic() < deadline and not job.ended:
+            path = job.folder / next(names)
+            if path.stem != "restart":
+                continue
+            try:
+                os.kill(lammps.pid, signal.SIGSTOP)
+                written = path.stat().st_size if path.exists() else whole
+                if written < whole:
+                    return _hit(blow, job, rng, f" with {written} of {whole} bytes of {path.name} written")
+            except ProcessLookupError:
+                return None
+            finally:
+                _continue(lammps.pid)
+    return None
+
+
+def _continue(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        return
+
+
+@contextmanager
+def _created_in(folder: Path) -> Iterator[Iterator[str]]:
+    """Yield the names of files as they are made in a folder; an empty name where nothing is for a while."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = libc.inotify_init1(0)
+    libc.inotify_add_watch(descriptor, os.fsencode(folder), _IN_CREATE)
+
+    def names() -> Iterator[str]:
+        while True:
+            ready, _, _ = select.select([descriptor], [], [], 0.1)
+            if not ready:
+                yield ""
+                continue
+            events = os.read(descriptor, 65536)
+            while events:
+                _, _, _, length = struct.unpack_from("iIII", events)
+                yield os.fsdecode(events[16 : 16 + length].rstrip(b"\0"))
+                events = events[16 + length :]
+
+    try:
+        yield names()
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    for done in strike(Strike.load(sys.argv[1])):
+        print(json.dumps(asdict(done)), flush=True)

@@ -1,0 +1,145 @@
+"""The fault bench: real signals and damaged files against real productions, each compared with one left alone.
+
+``python -m benchmarks.faults`` makes a profile in a temporary folder, relaxes the small recipe's interface once,
+runs its production once without a fault, and then again and again with faults, up to five in each run. A run must
+end after at most one command, with no frame lost, none counted twice, its reduction the same bit for bit, and no
+job that is called finished and is not. Steps and whatever else is drawn come from ``--seed``, the kind and the
+number of the run. The last line is the table's figure, and the exit code is 0 only if all holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from benchmarks.fault_bench import Bench, Verdict
+from benchmarks.fault_kinds import KINDS, QUICK_KINDS, Kind
+
+__all__ = ["main"]
+
+SEED = 20250718
+#: runs per fault that is asked for: a strike misses where a run is over, or no restart file is caught half written
+MOST_RUNS = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table and return the exit code."""
+    options = _parse(arguments)
+    known = QUICK_KINDS if options.quick else KINDS
+    kinds = [kind for kind in known if not options.only or kind.name in options.only]
+    with _folder(options.folder) as folder, _stopped_by_signals():
+        from benchmarks.fault_setup import make_bench
+
+        began = time.monotonic()
+        bench = make_bench(folder)
+        print(f"system and undisturbed run after {time.monotonic() - began:.0f} s", flush=True)
+        print(HEADER)
+        rows = {kind: _row(kind, bench, options, began) for kind in kinds}
+    return _conclude(rows, seconds=time.monotonic() - began)
+
+
+WIDTH = 36
+#: what of the verdicts is summed up
+COLUMNS = ("jobs", "ended", "identical", "lost", "twice", "wrong")
+HEADER = (
+    f"{'fault':<{WIDTH}} {'faults':>7} {'runs':>5} {'commands':>20} "
+    + " ".join(f"{name:>9}" for name in COLUMNS)
+    + "      s"
+)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="several kinds of faults in each run")
+    parser.add_argument("--only", action="append", choices=_names(), metavar="KIND", help="this kind alone")
+    parser.add_argument("--seed", type=int, default=SEED, help="of all that is drawn (%(default)s)")
+    parser.add_argument("--folder", type=Path, help="where the profile is made, and kept; a temporary one without")
+    parser.add_argument("--verbose", action="store_true", help="a line for every fault")
+    return parser.parse_args(arguments)
+
+
+def _names() -> list[str]:
+    return list(dict.fromkeys(kind.name for kind in (*KINDS, *QUICK_KINDS)))
+
+
+def _row(kind: Kind, bench: Bench, options: argparse.Namespace, began: float) -> list[Verdict]:
+    """Run and print one kind."""
+    if not kind.possible:
+        print(f"{kind.words:<40} not run: there is no {kind.needs} on this machine", flush=True)
+        return []
+    verdicts: list[Verdict] = []
+    while _hits(verdicts) < kind.count and len(verdicts) < MOST_RUNS * kind.count:
+        seed = f"{options.seed}/{kind.name}/{len(verdicts)}"
+        verdict = kind.run(bench, random.Random(seed))
+        verdicts.append(verdict)
+        if options.verbose or not verdict.holds:
+            print(f"  {seed}: {verdict.words}{'' if verdict.holds else f'  FAILS {verdict}'}", flush=True)
+    print(_line(kind, verdicts), f"{time.monotonic() - began:6.0f}", flush=True)
+    return verdicts
+
+
+def _line(kind: Kind, verdicts: Sequence[Verdict]) -> str:
+    commands = sum(one.commands for one in verdicts)
+    command = f"{commands} {kind.command}" if commands else "none"
+    columns = [sum(getattr(one, name) for one in verdicts) for name in COLUMNS]
+    hits = f"{_hits(verdicts)}/{kind.count}"
+    return f"{kind.words:<{WIDTH}} {hits:>7} {len(verdicts):>5} {command:>20} " + " ".join(
+        f"{column:>9}" for column in columns
+    )
+
+
+def _conclude(rows: Mapping[Kind, Sequence[Verdict]], *, seconds: float) -> int:
+    verdicts = [verdict for row in rows.values() for verdict in row]
+    failed = [one for one in verdicts if not one.holds]
+    missed = [kind.name for kind, row in rows.items() if kind.possible and _hits(row) < kind.count]
+    sums = {name: sum(getattr(one, name) for one in verdicts) for name in ("lost", "twice", "wrong")}
+    print(
+        f"{_hits(verdicts)} faults in {len(verdicts)} runs, {seconds:.0f} s: "
+        f"{len(verdicts) - len(failed)} runs are the undisturbed one, {len(failed)} are not; frames lost {sums['lost']}, counted twice {sums['twice']}; "
+        f"wrongly called finished {sums['wrong']}" + (f"; too few faults of {', '.join(missed)}" if missed else "")
+    )
+    return 1 if failed or missed or not verdicts else 0
+
+
+def _hits(verdicts: Sequence[Verdict]) -> int:
+    return sum(one.hits for one in verdicts)
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    """Give the folder of the profile, before AiiDA is imported."""
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
+        folder = kept.absolute() if kept else Path(temporary)
+        (folder / ".aiida").mkdir(parents=True, exist_ok=True)
+        os.environ |= {"AIIDA_PATH": str(folder), "OMP_NUM_THREADS": "1"}
+        yield folder
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the bench as Ctrl-C does, so that nothing of it goes on."""
+
+    def stop(number: int, _: object) -> NoReturn:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
