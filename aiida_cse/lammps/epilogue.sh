@@ -22,15 +22,9 @@ fill probe 64 || full=true
 rm -f probe reserve
 
 {
-    printf '{\n "status": %s,\n "disk_full": %s,\n "host": "%s",\n "lammps_version": "%s",\n "ranks": %s,\n "files": {' \
+    printf '{\n "status": %s,\n "disk_full": %s,\n "host": "%s",\n "lammps_version": "%s",\n "ranks": %s,\n "files": ' \
         "$1" "$full" "$(uname -n)" "$(version_of .)" "$(ranks_of .)"
-    separator=
-    for file in trajectory.dcd final.data restart.*[0-9]; do
-        [ -f "$file" ] || continue
-        printf '%s\n  "%s": {"sha256": "%s", "bytes": %s}' \
-            "$separator" "$file" "$(sha256 "$file")" "$(wc -c <"$file" | tr -d ' ')"
-        separator=,
-    done
-    printf '\n }\n}\n'
+    files_of . trajectory.dcd final.data restart.*[0-9]
+    printf '\n}\n'
 } >end.part && mv end.part end.json
 : >lock/released

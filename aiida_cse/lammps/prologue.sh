@@ -1,17 +1,19 @@
 #!/bin/sh
 # Before LAMMPS: take the folder, make sure that no earlier job of the run still writes, choose the checkpoint.
 #
-#   CSE_JOB=NAME sh prologue.sh LMP SECONDS [STEP]
+#   CSE_JOB=NAME sh prologue.sh LMP SECONDS [STEP [frames]]
 #
 # Earlier jobs are reached through the link "parent" (and their own "parent", and so on). The checkpoint is the
 # newest whole restart file of all of them; where none can be read, the newest whole data file of the end of a job.
-# Of steps after STEP none is taken: the run broke after them.
+# Of steps after STEP none is taken: the run broke after them. With "frames" none is taken of which frames are missing
+# before it, and never one whose checksum is not the one that its job wrote down.
 # Writes start.in (what the input script reads) and start.json (what is kept of the choice). A folder that was
 # taken before is left as it is: exit status 75, and LAMMPS must not start.
 set -u
 lmp=$1
 seconds=$2
-latest=${3:-}
+latest=${3:-any}
+frames=${4:-alone}
 : "${CSE_JOB:?is not set: the name of the job}"
 . ./lock.sh
 . ./record.sh
@@ -50,9 +52,27 @@ command -v timeout >/dev/null 2>&1 && limit='timeout 300'
 runs=no
 [ -d parent/ ] && $limit "$lmp" -h 2>/dev/null | grep -q restart2info && runs=yes
 
+# whether a file is as its job wrote it down, if it did
+is_as_recorded() { # folder file
+    recorded=$(recorded_sha256 "$1" "$2")
+    [ -z "$recorded" ] || [ "$(sha256 "$1/$2")" = "$recorded" ]
+}
+
+# whether the frames before a checkpoint are all there; what a file holds follows from its size and its header
+has_frames() { # folder step
+    dcd=$1/trajectory.dcd
+    [ "$frames" = frames ] && [ -s "$dcd" ] || return 0
+    size=$(wc -c <"$dcd")
+    # step of the first frame, steps between frames, atoms
+    set -- "$2" $(od -An -t d4 -j 12 -N 8 "$dcd") $(od -An -t d4 -j 268 -N 4 "$dcd")
+    [ $# -eq 4 ] || return 1
+    whole=$(((size - 276) / (80 + 12 * $4)))
+    [ $(($2 + whole * $3)) -ge "$1" ]
+}
+
 # whether LAMMPS itself can read header and body; where it does not run alone, whether its job says that it wrote them
 is_whole() { # folder file
-    [ -s "$1/$2" ] || return 1
+    [ -s "$1/$2" ] && is_as_recorded "$1" "$2" || return 1
     if [ "$runs" = yes ]; then
         $limit "$lmp" -restart2info "$1/$2" -log none >/dev/null 2>&1
     else
@@ -85,7 +105,7 @@ data_step() { # data file
 }
 
 is_too_late() { # step
-    [ -n "$latest" ] && [ "$1" -gt "$latest" ]
+    [ "$latest" != any ] && [ "$1" -gt "$latest" ]
 }
 
 choose_restart() {
@@ -98,7 +118,7 @@ choose_restart() {
             file=$folder/restart.$step
             case $refused in
             *" $file "*) ;;
-            *) is_whole "$folder" "restart.$step" && chosen=$file && return 0 ;;
+            *) has_frames "$folder" "$step" && is_whole "$folder" "restart.$step" && chosen=$file && return 0 ;;
             esac
             skipped="$skipped $file"
         done
@@ -114,7 +134,11 @@ choose_data() {
     while [ -d "$folder/" ]; do
         file=$folder/final.data
         step=$(data_step "$file")
-        is_complete "$file" && [ -n "$step" ] && ! is_too_late "$step" && chosen=$file && return 0
+        if is_complete "$file" && is_as_recorded "$folder" final.data && [ -n "$step" ] && ! is_too_late "$step" &&
+            has_frames "$folder" "$step"; then
+            chosen=$file
+            return 0
+        fi
         folder=$folder/parent
     done
     return 1
@@ -157,7 +181,12 @@ give_up() { # reason
 } >start.in
 
 digest=
-[ "$chosen" = none ] || digest=$(sha256 "$chosen")
+left='{}'
+if [ "$chosen" != none ]; then
+    digest=$(sha256 "$chosen")
+    # what a job that was killed could not write down itself
+    [ -s "${chosen%/*}/end.json" ] || left=$(files_of "${chosen%/*}" trajectory.dcd)
+fi
 cat >start.json <<RECORD
 {
  "restart": "$chosen",
@@ -166,6 +195,7 @@ cat >start.json <<RECORD
  "lammps_version": "$(version_of "${chosen%/*}")",
  "ranks": $(ranks_of "${chosen%/*}"),
  "ended_processes": $(echo $ended | wc -w | tr -d ' '),
- "host": "$(uname -n)"
+ "host": "$(uname -n)",
+ "left": $left
 }
 RECORD

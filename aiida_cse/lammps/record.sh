@@ -8,6 +8,26 @@ sha256() { # file
     fi 2>/dev/null | cut -d ' ' -f 1
 }
 
+# checksum and size of those of the files that are there, as JSON
+files_of() { # folder file...
+    in=$1
+    shift
+    separator='{'
+    for file in "$@"; do
+        [ -f "$in/$file" ] || continue
+        printf '%s\n  "%s": {"sha256": "%s", "bytes": %s}' \
+            "$separator" "$file" "$(sha256 "$in/$file")" "$(wc -c <"$in/$file" | tr -d ' ')"
+        separator=,
+    done
+    [ "$separator" = , ] || printf '{'
+    printf '\n }'
+}
+
+# the checksum that a job wrote down of a file, nothing if it did not
+recorded_sha256() { # folder file
+    sed -n "s/^ *\"$2\": {\"sha256\": \"\([0-9a-f]*\)\".*/\1/p" "$1/end.json" 2>/dev/null
+}
+
 version_of() { # folder
     sed -n 's/^LAMMPS (\([^)"\\]*\)).*/\1/p' "$1/log.lammps" 2>/dev/null | head -n 1
 }

@@ -62,7 +62,7 @@ def _opening(plan: JobPlan) -> str:
             *(["atom_modify sort 0 0.0"] if settings.exact else []),
             f"variable cutoff equal {settings.cutoff:g}",
             f"include {START_FILE}",
-            *_refuse_earlier_start(max(plan.first_step, plan.resume_step)),
+            *_refuse_earlier_start(plan.needed_step),
             f"include {FILENAMES['forcefield']}",
             _kspace(settings),
             f"neighbor {settings.skin:g} bin",

@@ -11,7 +11,7 @@ import signal
 from importlib import resources
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from aiida_cse.lammps.log import LogReport
 from aiida_cse.lammps.script import TRAJECTORY
@@ -47,8 +47,18 @@ SOFT_STOP = 0.95
 STEPS_PER_SECOND = 100_000
 
 
+class FileRecord(StrictModel):
+    """Checksum and size of a file."""
+
+    sha256: str
+    bytes: int
+
+
 class StartRecord(StrictModel):
-    """From what a job started; ``lammps_version`` and ``ranks`` are those of the job that wrote the file."""
+    """From what a job started; ``lammps_version`` and ``ranks`` are those of the job that wrote the file.
+
+    ``left`` are files of that job if it was killed before it could write them down itself.
+    """
 
     restart: str
     sha256: str
@@ -57,13 +67,7 @@ class StartRecord(StrictModel):
     ranks: int | None = None
     ended_processes: int = 0
     host: str = ""
-
-
-class FileRecord(StrictModel):
-    """Checksum and size of a file."""
-
-    sha256: str
-    bytes: int
+    left: dict[str, FileRecord] = Field(default_factory=dict)
 
 
 class EndRecord(StrictModel):
@@ -106,7 +110,9 @@ def job_scripts() -> dict[str, str]:
     return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS}
 
 
-def text_before(job: str, executable: str, wall_seconds: int | None, latest: int | None = None) -> str:
+def text_before(
+    job: str, executable: str, wall_seconds: int | None, latest: int | None = None, *, one_trajectory: bool = False
+) -> str:
     """Return the lines of a job's script that come before LAMMPS.
 
     Parameters
@@ -119,11 +125,16 @@ def text_before(job: str, executable: str, wall_seconds: int | None, latest: int
         The wall time of the job, None for no limit.
     latest
         The last step of which a checkpoint may be taken, None for any.
+    one_trajectory
+        Whether the trajectory goes on from that of the jobs before, as that of a production does: then no
+        checkpoint is taken of which frames are missing before it.
     """
     limit = soft_limit(wall_seconds)
     arguments = f"{shlex.quote(executable)} {'off' if limit is None else limit}"
-    if latest is not None:
-        arguments += f" {latest}"
+    if latest is not None or one_trajectory:
+        arguments += f" {'any' if latest is None else latest}"
+    if one_trajectory:
+        arguments += " frames"
     return f"export CSE_JOB={shlex.quote(job)}\nsh prologue.sh {arguments} || exit 75"
 
 

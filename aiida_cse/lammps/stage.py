@@ -244,7 +244,9 @@ class JobPlan(StrictModel):
     """What one LAMMPS job does: its stages, where in the run they lie and when to stop.
 
     ``first_step`` is the step at which the first stage starts; ``stop_step`` ends the job inside its last stage
-    (a segment of a production); a job that finds no checkpoint of ``resume_step`` or later stops. ``seed`` feeds
+    (a segment of a production). A job with a ``resume_step``, where the one before it ended, goes on from a
+    checkpoint and never begins anew: one of that step, or an earlier one of these stages where it is lost;
+    then the steps between are run again. ``seed`` feeds
     the random numbers of velocities and push-off. Restart files of steps after ``latest_checkpoint`` are passed
     over, and ``care`` says what is done more carefully for a while: both are for going on after a run that broke.
     """
@@ -269,9 +271,11 @@ class JobPlan(StrictModel):
         if self.stop_step is not None and not last.start < self.stop_step <= last.end:
             msg = f"stop_step: {self.stop_step} lies outside the last stage ({last.start}, {last.end}]"
             raise ValueError(msg)
-        needed = max(self.first_step, self.resume_step)
-        if self.latest_checkpoint is not None and self.latest_checkpoint < needed:
-            msg = f"latest_checkpoint: {self.latest_checkpoint} lies before the first step of the job, {needed}"
+        if self.latest_checkpoint is not None and self.latest_checkpoint < self.needed_step:
+            msg = (
+                f"latest_checkpoint: {self.latest_checkpoint} lies before the first step of the job, "
+                f"{self.needed_step}"
+            )
             raise ValueError(msg)
         if self.care is not None and self.care.relax_steps and written:
             msg = f"care.relax_steps: '{written[0]}' writes a trajectory, which a relaxation would break"
@@ -285,6 +289,16 @@ class JobPlan(StrictModel):
     def spans(self) -> tuple[Span, ...]:
         """The stages with their first and last steps."""
         return plan_steps(self.stages, self.first_step)
+
+    @property
+    def needed_step(self) -> int:
+        """The earliest step from which the job can go on; 0 if it may begin anew."""
+        return max(self.first_step, min(self.resume_step, 1))
+
+    @property
+    def one_trajectory(self) -> bool:
+        """Whether all that it does is in its trajectory, which goes on from that of the jobs before."""
+        return len(self.stages) == 1 and self.stages[0].trajectory_ps is not None
 
     @property
     def target_step(self) -> int:

@@ -125,6 +125,7 @@ class LammpsStageParser(Parser):
             "exact": reason is None,
             "exact_reason": reason,
             "host": start.host if start else None,
+            "files_before": {name: file.model_dump() for name, file in start.left.items()} if start else {},
             "files": {name: file.model_dump() for name, file in end.files.items()} if end else {},
         }
 

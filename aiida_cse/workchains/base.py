@@ -251,7 +251,7 @@ class LammpsBaseWorkChain(ContinuedWorkChain):
     def _began_here(self) -> bool:
         """Whether the first job of this chain was the beginning of the run."""
         plan = JobPlan.model_validate(self.inputs.lammps.plan.get_dict())
-        return max(plan.first_step, plan.resume_step) == 0 and "parent_folder" not in self.inputs.lammps
+        return plan.needed_step == 0 and "parent_folder" not in self.inputs.lammps
 
     def _begin_anew(self, job: orm.CalcJobNode) -> None:
         plan = self._plan()

@@ -206,7 +206,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             "system": self.inputs.system,
             "sampling": orm.Dict(sampling_of(plan, self.inputs.sampling.get_dict())),
             "folders": self._sources(),
-            "checksums": orm.Dict(self._checksums()),
+            "checksums": orm.Dict(checksums_of([results_of(job) for job in self.ctx.jobs])),
         }
         job = self.submit(ReduceCalculation, **inputs)
         self.report(f"reducing {len(inputs['folders'])} pieces of trajectory: <{job.pk}>")
@@ -258,15 +258,6 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         name = "remote_stash" if self.ctx.stashed else "remote_folder"
         return _numbered([job.outputs[name if name in job.outputs else "remote_folder"] for job in self.ctx.jobs])
 
-    def _checksums(self) -> dict[str, str]:
-        """Return what the jobs wrote down as the SHA-256 of their trajectories, as far as they did."""
-        files = [results_of(job).get("files", {}) for job in self.ctx.jobs]
-        return {
-            name: found[TRAJECTORY]["sha256"]
-            for name, found in zip(_numbered(self.ctx.jobs), files, strict=True)
-            if TRAJECTORY in found
-        }
-
     def _all_folders(self) -> dict[str, Folder]:
         """Return the folders of all jobs, also of those whose steps were run again."""
         return _numbered(
@@ -281,6 +272,16 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
 
 def _numbered(pieces: list[Any]) -> dict[str, Any]:
     return {f"segment_{number:04d}": piece for number, piece in enumerate(pieces, 1)}
+
+
+def checksums_of(results: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the SHA-256 of the trajectories of jobs with these results, as far as they are known.
+
+    What a job that was killed could not write down, the job after it did.
+    """
+    found_later = [later.get("files_before", {}) for later in [*results[1:], {}]]
+    files = [one.get("files") or later for one, later in zip(results, found_later, strict=True)]
+    return {name: one[TRAJECTORY]["sha256"] for name, one in _numbered(files).items() if TRAJECTORY in one}
 
 
 def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:

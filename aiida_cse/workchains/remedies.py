@@ -36,6 +36,11 @@ class Breakdown:
     reached: int
     from_checkpoint: bool
 
+    @property
+    def at_once(self) -> bool:
+        """Whether it broke on the very state of the checkpoint, which was well when it was written."""
+        return self.from_checkpoint and self.reached == self.started
+
     @classmethod
     def of(cls, results: dict[str, Any]) -> Breakdown | None:
         """Return where the job with these results broke, None if it did not say where it started."""
@@ -62,6 +67,8 @@ def next_remedy(plan: JobPlan, ladder: Sequence[str], tried: Sequence[str], brea
     span = _broken_span(plan, breakdown.reached)
     if span.stage.kind == "minimize":
         return None
+    if breakdown.at_once and "checkpoint" in ladder:
+        ladder = ("checkpoint", *ladder)
     for change in ladder:
         if change not in tried:
             remedy = _REMEDIES[change](plan, span, breakdown)
@@ -101,7 +108,7 @@ def _relaxation(plan: JobPlan, span: Span, breakdown: Breakdown) -> Remedy | Non
 
 def _checkpoint(plan: JobPlan, _: Span, breakdown: Breakdown) -> Remedy | None:
     latest = breakdown.started - 1
-    if not breakdown.from_checkpoint or latest < max(plan.first_step, plan.resume_step):
+    if not breakdown.from_checkpoint or latest < plan.needed_step:
         return None
     changed = plan.model_copy(update={"latest_checkpoint": latest})
     return Remedy("checkpoint", changed, None, f"from a checkpoint before step {breakdown.started}")

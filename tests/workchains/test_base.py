@@ -284,6 +284,16 @@ def test_where_atoms_left_the_mesh_the_neighbour_lists_come_first(chain: Chain) 
     assert chain.plan.care.relax_steps == 2000
 
 
+def test_a_checkpoint_on_whose_own_state_a_job_breaks_is_to_blame(chain: Chain) -> None:
+    """It was well when it was written: the one before it leads to the same run, with nothing else changed."""
+    assert goes_on(chain.job_ends(420, 450))
+    assert goes_on(chain.job_ends(412, 400, "not a number", first_step=400, restart_file="parent/restart.400"))
+    assert chain.plan.latest_checkpoint == 399
+    assert chain.plan.care is None
+    assert goes_on(chain.job_ends(0, 1000, first_step=300, restart_file="parent/parent/restart.300"))
+    assert [(change["change"], change["exact"]) for change in changes(chain)] == [("checkpoint", True)]
+
+
 def test_care_ends_and_the_changes_are_an_output(chain: Chain) -> None:
     assert goes_on(chain.job_ends(410, 430, LOST))
     assert goes_on(chain.job_ends(400, 500, first_step=400, restart_file="parent/restart.400"))

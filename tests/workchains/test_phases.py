@@ -14,7 +14,7 @@ from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.trajectory.analysis.kinetics import PARTS
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.workchains.builders import Codes
-from aiida_cse.workchains.production import sampling_of
+from aiida_cse.workchains.production import checksums_of, sampling_of
 from tests.nodes import SAMPLING, interface, job_node, reduction_node, returns, run_node, system_node
 from tests.systems import crystal_and_molecules
 from tests.workchains.conftest import Make
@@ -260,6 +260,14 @@ def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer
     assert job.inputs.sampling.get_dict().items() >= SAMPLING.items()
     assert job.inputs.checksums.get_dict() == {f"segment_{number:04d}": DIGEST for number in (1, 2, 3)}
     assert production.outputs["stages"]["bytes"] == 3_000_000
+
+
+def test_of_a_job_that_was_killed_the_next_one_knows_the_checksum() -> None:
+    mine, others = ({"trajectory.dcd": {"sha256": digest, "bytes": 3}} for digest in (DIGEST, "f" * 64))
+    ended, killed, last = {"files": mine}, {"files": {}}, {"files": mine, "files_before": others}
+    assert checksums_of([killed, last]) == {"segment_0001": "f" * 64, "segment_0002": DIGEST}
+    assert checksums_of([ended, last]) == {"segment_0001": DIGEST, "segment_0002": DIGEST}
+    assert checksums_of([ended, killed]) == {"segment_0001": DIGEST}, "of the last one nobody knows"
 
 
 def chain_of(
