@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from aiida import orm
@@ -29,8 +30,8 @@ __all__ = ["LammpsStageCalculation"]
 
 #: keys of `settings`, and what they hold
 SETTINGS = {
-    "additional_retrieve_list": "a list",
-    "additional_cmdline_params": "a list",
+    "additional_retrieve_list": "a list of names of files, or of [pattern, folder, depth]",
+    "additional_cmdline_params": "a list of words, none with a line break",
     "keep_system": "true or false",
 }
 
@@ -39,7 +40,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
     """Run the stages of a plan with LAMMPS; stop cleanly before the wall time and go on from a checkpoint."""
 
     #: to be raised when the same inputs give another script: AiiDA's cache sees the inputs alone
-    CACHE_VERSION = 2
+    CACHE_VERSION = 3
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -129,6 +130,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
             str(self.inputs.code.get_executable()),
             options.get("max_wallclock_seconds"),
             plan.latest_checkpoint,
+            one_trajectory=plan.one_trajectory,
         )
         info.append_text = text_after()
         info.local_copy_list = [(system.uuid, FILENAMES[key], FILENAMES[key]) for key in ("data", "forcefield")]
@@ -149,9 +151,35 @@ def _validate_settings(value: orm.Dict | None, _: Any) -> str | None:
     for key, content in value.get_dict().items():
         if key not in SETTINGS:
             return f"settings: '{key}' is no known key: {nearest(key, SETTINGS)}"
-        if not isinstance(content, bool if key == "keep_system" else (list, tuple)):
+        if not _SETTING_CHECKS[key](content):
             return f"settings: '{key}' = {content!r} must be {SETTINGS[key]}"
     return None
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and value.isprintable()
+
+
+def _is_retrievable(value: Any) -> bool:
+    if not isinstance(value, (list, tuple)):
+        return _is_word(value)
+    if len(value) != 3:
+        return False
+    source, target, depth = value
+    return (
+        _is_word(source) and _is_word(target) and (depth is None or isinstance(depth, int)) and depth is not True
+    )
+
+
+def _each(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, (list, tuple)) and all(map(check, value))
+
+
+_SETTING_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "additional_retrieve_list": _each(_is_retrievable),
+    "additional_cmdline_params": _each(_is_word),
+    "keep_system": lambda value: isinstance(value, bool),
+}
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:

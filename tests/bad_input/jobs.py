@@ -32,7 +32,15 @@ JOBS: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
         for value, words in (
             ({"keep_sytem": True}, ("'keep_sytem'", "did you mean 'keep_system'?")),
             ({"keep_system": "yes"}, ("'keep_system' = 'yes'", "must be true or false")),
-            ({"additional_cmdline_params": "-sf gpu"}, ("'-sf gpu'", "must be a list")),
+            ({"additional_cmdline_params": "-sf gpu"}, ("'-sf gpu'", "must be a list of words")),
+            ({"additional_cmdline_params": ["-var", 1]}, ("['-var', 1]", "must be a list of words")),
+            ({"additional_cmdline_params": ["a\nb"]}, ("none with a line break",)),
+            ({"additional_cmdline_params": [""]}, ("['']", "must be a list of words")),
+            ({"additional_retrieve_list": "out"}, ("'out'", "must be a list of names of files")),
+            ({"additional_retrieve_list": [1]}, ("[1]", "must be a list of names of files")),
+            ({"additional_retrieve_list": [["a*", "."]]}, ("[pattern, folder, depth]",)),
+            ({"additional_retrieve_list": [["a*", ".", "all"]]}, ("[pattern, folder, depth]",)),
+            ({"additional_retrieve_list": [["a*", ".", True]]}, ("[pattern, folder, depth]",)),
         )
     ),
     ("cse.build", "component", "wall", ("component 'wall'", "slab or electrolyte")),

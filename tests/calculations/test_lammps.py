@@ -64,6 +64,9 @@ def test_lammps_is_asked_to_stop_before_the_wall_time(
     assert prologue == f"sh prologue.sh {executable} {limit} || exit 75"
     later, _ = prepare("cse.lammps", **inputs | {"plan": PLAN | {"latest_checkpoint": 300}}, **options)
     assert later.prepend_text.endswith(f"\nsh prologue.sh {executable} {limit} 300 || exit 75")
+    segment = PLAN | {"stages": [PLAN["stages"][0] | {"trajectory_ps": 0.1}]}
+    written, _ = prepare("cse.lammps", **inputs | {"plan": segment}, **options)
+    assert written.prepend_text.endswith(f"\nsh prologue.sh {executable} {limit} any frames || exit 75")
     (code,) = info.codes_info
     assert code.cmdline_params == ["-in", "input.in", "-log", "log.lammps", "-nb"]
     assert code.code_uuid == inputs["code"].uuid
@@ -83,11 +86,11 @@ def test_what_is_retrieved(prepare: Prepare, inputs: dict[str, Any]) -> None:
     assert info.retrieve_temporary_list == ["lammps.out"], "it repeats the log: for the parser alone"
     settings = {
         "keep_system": True,
-        "additional_retrieve_list": ["restart.500"],
+        "additional_retrieve_list": ["restart.500", ["dump.*", ".", None]],
         "additional_cmdline_params": ["-sf", "gpu"],
     }
     info, _ = prepare("cse.lammps", **inputs, settings=orm.Dict(settings))
-    assert info.retrieve_list == ["log.lammps", "start.json", "end.json", "restart.500"]
+    assert info.retrieve_list == ["log.lammps", "start.json", "end.json", "restart.500", ["dump.*", ".", None]]
     assert info.retrieve_temporary_list == ["lammps.out", "final.data"]
     assert info.codes_info[0].cmdline_params[-2:] == ["-sf", "gpu"]
 
