@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-__all__ = ["daemon_hint", "hears_nobody"]
+__all__ = ["daemon_hint", "daemon_runs", "hears_nobody"]
 
 #: the broker writes down every 5 s who listens to it; what is older than this is not its present state, in s
 FRESH = 60.0
@@ -25,7 +25,7 @@ def daemon_hint() -> str | None:
     profile = manager.get_profile()
     if profile is None or profile.process_control_backend is None:
         return None
-    if not _lives(manager.get_daemon_client().get_daemon_pid()):
+    if not daemon_runs():
         return f"the daemon does not run; start it with: {verdi('daemon', 'start')}"
     broker = manager.get_broker()
     if isinstance(broker, ZeromqBroker) and hears_nobody(broker.probe_service_status(), time.time()):
@@ -36,8 +36,15 @@ def daemon_hint() -> str | None:
     return None
 
 
+def daemon_runs() -> bool:
+    """Return whether the daemon of the profile runs; that of a daemon that was killed is still named in a file."""
+    from aiida.manage import get_manager
+
+    return _lives(get_manager().get_daemon_client().get_daemon_pid())
+
+
 def _lives(pid: int | None) -> bool:
-    """Whether a process runs; that of a daemon that was killed is still named in a file."""
+    """Whether a process runs."""
     try:
         return pid is not None and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -18,6 +18,7 @@ from aiida.orm import ProcessNode, load_node
 from plumpy import ensure_portal
 
 from aiida_cse.cli.checkpoints import awaited_children, load_tree, root_of
+from aiida_cse.cli.daemon import daemon_runs
 from aiida_cse.cli.hints import aiida_cse
 from aiida_cse.cli.locks import ProcessBusyError, process_lock
 from aiida_cse.cli.signals import stop_requests
@@ -196,7 +197,7 @@ def _refuse_what_the_daemon_runs(root: ProcessNode) -> None:
     assert profile is not None
     if is_embedded(root) or profile.process_control_backend is None:
         return
-    if get_manager().get_daemon_client().is_daemon_running:
+    if daemon_runs():
         msg = f"process {root.pk} was submitted to the daemon, which is running: nothing has to be resumed"
         raise ProcessBusyError(msg)
 

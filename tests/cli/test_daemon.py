@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from aiida.engine import ProcessState
+from aiida.manage import get_manager
 from aiida.orm import WorkChainNode
 from click.testing import CliRunner
 
 from aiida_cse.cli import main
-from aiida_cse.cli.daemon import hears_nobody
+from aiida_cse.cli.daemon import daemon_runs, hears_nobody
 
 NOW = 1_000_000.0
 HEALTHY: dict[str, Any] = {"connected": True, "timestamp": NOW - 4, "task_subscribers": 2}
@@ -32,6 +36,16 @@ def test_a_broker_that_no_worker_knows(change: dict[str, Any], expected: bool) -
 
 def test_a_broker_without_a_status_says_nothing() -> None:
     assert not hears_nobody({"connected": True, "error": "no status file"}, NOW)
+
+
+def test_a_pid_file_is_no_daemon(monkeypatch: pytest.MonkeyPatch, aiida_profile: object) -> None:
+    """A daemon that was killed leaves it; what was submitted to that daemon can then be resumed."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    client = get_manager().get_daemon_client()
+    for pid, runs in ((None, False), (ended.pid, False), (os.getpid(), True)):
+        monkeypatch.setattr(client, "get_daemon_pid", lambda pid=pid: pid)
+        assert daemon_runs() is runs
 
 
 def test_where_there_is_no_broker_there_is_nothing_to_say(aiida_profile: object) -> None:
