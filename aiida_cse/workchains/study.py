@@ -48,6 +48,7 @@ RUN_OUTPUTS = (
     "charge_integral",
     "barrier",
     "displacement_variance",
+    "changes",
 )
 
 
