@@ -102,11 +102,11 @@ def _conclude(rows: Mapping[Kind, Sequence[Verdict]], *, seconds: float) -> int:
     verdicts = [verdict for row in rows.values() for verdict in row]
     failed = [one for one in verdicts if not one.holds]
     missed = [kind.name for kind, row in rows.items() if kind.possible and _hits(row) < kind.count]
-    sums = {name: sum(getattr(one, name) for one in verdicts) for name in ("lost", "twice", "wrong")}
+    lost, twice, wrong = (sum(getattr(one, name) for one in verdicts) for name in ("lost", "twice", "wrong"))
     print(
-        f"{_hits(verdicts)} faults in {len(verdicts)} runs, {seconds:.0f} s: "
-        f"{len(verdicts) - len(failed)} runs are the undisturbed one, {len(failed)} are not; frames lost {sums['lost']}, counted twice {sums['twice']}; "
-        f"wrongly called finished {sums['wrong']}" + (f"; too few faults of {', '.join(missed)}" if missed else "")
+        f"{_hits(verdicts)} faults in {len(verdicts)} runs, {seconds:.0f} s: {len(verdicts) - len(failed)} as if "
+        f"nothing had happened, {len(failed)} not; frames lost {lost}, counted twice {twice}; wrongly called "
+        f"finished {wrong}{'; too few faults of ' + ', '.join(missed) if missed else ''}"
     )
     return 1 if failed or missed or not verdicts else 0
 

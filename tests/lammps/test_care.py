@@ -83,7 +83,8 @@ def test_a_minimisation_needs_no_care() -> None:
         (NVT, {"care": {"until_step": 0}}, "greater than 0"),
         (NVT, {"care": {"until_step": 9, "substeps": 17}}, "less than or equal to 16"),
         (NVT, {"care": {"until_step": 9, "sub_steps": 2}}, "did you mean 'substeps'?"),
-        (NVT, {"resume_step": 50, "latest_checkpoint": 49}, "latest_checkpoint: 49 lies before the first step of"),
+        (NVT, {"first_step": 50, "latest_checkpoint": 49}, "latest_checkpoint: 49 lies before the first step of"),
+        (NVT, {"resume_step": 50, "latest_checkpoint": 0}, "latest_checkpoint: 0 lies before the first step of"),
     ],
 )
 def test_wrong_care_is_refused(stage: dict[str, Any], change: dict[str, Any], message: str) -> None:

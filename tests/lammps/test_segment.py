@@ -20,6 +20,7 @@ from aiida_cse.lammps.log import LogReport, StageRecord
 from aiida_cse.lammps.outcome import judge
 from aiida_cse.lammps.script import FINAL_DATA, LOG, START_FILE, TRAJECTORY
 from aiida_cse.lammps.segment import (
+    END_RECORD,
     EndRecord,
     StartRecord,
     read_record,
@@ -376,8 +377,9 @@ def test_a_data_file_that_is_not_whole_is_passed_over(unreadable: Job, system: S
 def test_a_checkpoint_that_lammps_did_not_accept_is_not_tried_again(
     system: System, lmp: Path, tmp_path: Path
 ) -> None:
-    """Where LAMMPS cannot be asked before; the log says that the file was written to the end."""
+    """Where LAMMPS cannot be asked before, and no checksum is known; the log says that the file is whole."""
     first = Job.prepare(tmp_path / "first", lmp, system, plan(NVT, stop=200)).run()
+    (first.folder / END_RECORD).unlink()
     newest = first.checkpoints()[-1]
     newest.write_bytes(newest.read_bytes()[:-4])
     behind_launcher = tmp_path / "lmp"
