@@ -25,11 +25,10 @@ from aiida_cse.cli.engine import (
 from aiida_cse.cli.hints import aiida_cse
 from aiida_cse.cli.locks import ProcessBusyError
 from aiida_cse.cli.render import duration
+from aiida_cse.workchains.ends import ended_normally
 
-__all__ = ["NORMAL_FROM", "follow_shown", "leave", "resume_shown", "run_shown", "submit"]
+__all__ = ["follow_shown", "leave", "resume_shown", "run_shown", "submit"]
 
-#: exit codes from here on are results that are not what was asked for (not equilibrated yet), not failures
-NORMAL_FROM = 500
 _INTERRUPTED = 130
 
 
@@ -85,7 +84,7 @@ def leave(node: ProcessNode) -> NoReturn:
         sys.exit(0)
     if node.is_finished:
         click.echo(f"{name} ended after {spent} with [{node.exit_status}] {node.exit_message}")
-        sys.exit(0 if (node.exit_status or 0) >= NORMAL_FROM else 1)
+        sys.exit(0 if ended_normally(node) else 1)
     state = node.process_state.value if node.process_state else "unknown"
     click.echo(f"{name} is {state} after {spent}: {node.exception or node.process_status}")
     sys.exit(1)

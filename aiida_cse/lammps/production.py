@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from aiida_cse.lammps.looks import Stop
 from aiida_cse.lammps.stage import (
     LEAST_PERIOD,
     MOST_STEPS,
@@ -17,6 +18,7 @@ from aiida_cse.lammps.stage import (
     Stage,
     Timestep,
 )
+from aiida_cse.physics.stopping import look_times
 from aiida_cse.validation import StrictModel
 
 __all__ = ["PRODUCTION", "ProductionPlan"]
@@ -34,7 +36,7 @@ class ProductionPlan(StrictModel):
     Each segment is a run of its own that goes on from the checkpoint of the one before. Segments end on
     checkpoints and frames fall on steps that all segments share, so that the segments together are the same run
     as an uninterrupted one. It starts with the velocities of the system (``velocities: keep``), or draws its own
-    from the seed, as a replica of its own must (``draw``).
+    from the seed, as a replica of its own must (``draw``). ``stop`` says whether it may end before its length.
     """
 
     length_ps: Duration
@@ -45,6 +47,7 @@ class ProductionPlan(StrictModel):
     thermo_ps: Interval = 1.0
     velocities: Literal["keep", "draw"] = "keep"
     settings: RunSettings = RunSettings()
+    stop: Stop = Stop()
 
     @model_validator(mode="after")
     def _consistent(self) -> ProductionPlan:
@@ -95,17 +98,56 @@ class ProductionPlan(StrictModel):
         return self._steps(self.length_ps)
 
     @property
-    def last_frame_step(self) -> int:
-        """The step of the last frame of the trajectory."""
-        frame = self._steps(self.frame_ps)
-        return self.total_steps // frame * frame
+    def segment_steps(self) -> int:
+        """Steps of a segment; the last one may be shorter."""
+        return self._steps(self.segment_ps)
 
-    def segments(self, temperature: float, seed: int) -> list[dict[str, Any]]:
-        """Return the job plan of each segment at this temperature (K), in order, as dictionaries."""
-        stage = Stage(
+    def nanoseconds(self, step: int) -> float:
+        """Return the time of a step, ns."""
+        return step * self.timestep_fs * 1e-6
+
+    def last_frame(self, step: int) -> int:
+        """Return the step of the last frame of a trajectory that ends at ``step``."""
+        frame = self._steps(self.frame_ps)
+        return step // frame * frame
+
+    def looks(self, after: int = 0) -> list[int]:
+        """Return the steps at which to look, from ``after`` on: ends of segments, the last of them the end of all.
+
+        A production that goes no further than ``after`` is looked at there.
+        """
+        first = self.stop.first_look_ns
+        budget = self.total_steps
+        if first is None:
+            return [max(budget, after)]
+        times = look_times(first * 1e6 / self.timestep_fs, self.stop.growth, budget, self.segment_steps)
+        return [step for step in map(round, times) if step > after] or [max(budget, after)]
+
+    def segments(self, temperature: float, seed: int, after: int = 0) -> list[dict[str, Any]]:
+        """Return the job plan of each segment after a step, at this temperature (K), in order, as dictionaries.
+
+        A plan says nothing of what comes after its segment: it is the same for a production that is longer.
+        """
+        length = self.segment_steps
+        stops = [*range((after // length + 1) * length, self.total_steps, length), self.total_steps]
+        return [
+            JobPlan(
+                stages=(self._stage(temperature, stop),),
+                resume_step=start,
+                stop_step=stop,
+                seed=seed,
+                settings=self.settings,
+            ).model_dump(mode="json", exclude_none=True)
+            for start, stop in zip([after, *stops[:-1]], stops, strict=True)
+            if stop > start
+        ]
+
+    def _stage(self, temperature: float, stop: int) -> Stage:
+        """Return the production as a stage that ends at a step."""
+        return Stage(
             name=PRODUCTION,
             kind="nvt",
-            duration_ps=self.length_ps,
+            duration_ps=stop * self.timestep_fs / 1000,
             timestep_fs=self.timestep_fs,
             temperature=temperature,
             thermostat_fs=self.thermostat_fs,
@@ -113,11 +155,3 @@ class ProductionPlan(StrictModel):
             trajectory_ps=self.frame_ps,
             velocities=temperature if self.velocities == "draw" else None,
         )
-        length = self._steps(self.segment_ps)
-        stops = [*range(length, self.total_steps, length), self.total_steps]
-        return [
-            JobPlan(
-                stages=(stage,), resume_step=start, stop_step=stop, seed=seed, settings=self.settings
-            ).model_dump(mode="json", exclude_none=True)
-            for start, stop in zip([0, *stops[:-1]], stops, strict=True)
-        ]

@@ -7,16 +7,21 @@ from typing import Any, TypeAlias
 import numpy as np
 from aiida import orm
 
+from aiida_cse.lammps.script import TRAJECTORY
 from aiida_cse.lammps.stage import JobPlan
 
 __all__ = [
     "Folder",
+    "checksums_of",
     "found_checkpoint",
     "lineage",
+    "numbered",
     "path_of",
     "results_of",
+    "source_of",
     "stash_of",
     "thermo_of",
+    "unreduced",
     "wrote_checkpoint",
 ]
 
@@ -96,6 +101,51 @@ def _job_before(job: orm.CalcJobNode) -> orm.CalcJobNode | None:
         if before is None:
             return None
     return None if before is job else before
+
+
+def numbered(pieces: list[Any]) -> dict[str, Any]:
+    """Return the pieces of a trajectory with labels in their order."""
+    return {f"segment_{number:04d}": piece for number, piece in enumerate(pieces, 1)}
+
+
+def unreduced(jobs: list[orm.CalcJobNode], reduced: list[str], reduced_to: int) -> dict[str, orm.CalcJobNode]:
+    """Return the jobs of a run that a reduction does not know, by labels that count from the first of all.
+
+    These are all of them if the run went back behind the end of the reduction: it need not be the same run.
+
+    Parameters
+    ----------
+    jobs
+        The jobs of the run, first to last.
+    reduced
+        UUIDs of the jobs that were reduced.
+    reduced_to
+        The last step of the reduction.
+    """
+    labels, done = numbered(jobs), len(reduced)
+    new = dict(list(labels.items())[done:])
+    if [job.uuid for job in jobs[:done]] != reduced:
+        return labels
+    starts = [results_of(job).get("first_step") for job in new.values()]
+    return labels if any(start is not None and start < reduced_to for start in starts) else new
+
+
+def source_of(job: orm.CalcJobNode, *, stashed: bool) -> Folder:
+    """Return where to read the trajectory of a job: its folder, or its stash if there is one."""
+    folder: Folder = job.outputs["remote_stash" if stashed and "remote_stash" in job.outputs else "remote_folder"]
+    return folder
+
+
+def checksums_of(results: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the SHA-256 of the trajectories of jobs, from their results by label, as far as they are known.
+
+    What a job that was killed could not write down, the job after it did.
+    """
+    found_later = [later.get("files_before", {}) for later in [*list(results.values())[1:], {}]]
+    files = [one.get("files") or later for one, later in zip(results.values(), found_later, strict=True)]
+    return {
+        label: one[TRAJECTORY]["sha256"] for label, one in zip(results, files, strict=True) if TRAJECTORY in one
+    }
 
 
 def thermo_of(jobs: list[orm.CalcJobNode]) -> dict[str, dict[str, np.ndarray]]:

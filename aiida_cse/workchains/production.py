@@ -1,4 +1,4 @@
-"""The production: NVT segments that go on from each other, reduced where they lie, and analysed."""
+"""The production: NVT segments that go on from each other, reduced where they lie, and analysed at every look."""
 
 from __future__ import annotations
 
@@ -7,37 +7,30 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, append_, while_
 from aiida.orm.nodes.data.base import to_aiida_type
-from pydantic import ValidationError
 
-from aiida_cse.building.sampling import Sampling
+from aiida_cse.calculations.functions.looks import collect_looks
 from aiida_cse.calculations.functions.stages import collect_stages
-from aiida_cse.calculations.ports import checked_by
-from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
+from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.production import ProductionPlan
-from aiida_cse.lammps.schedule import ANY_TEMPERATURE
-from aiida_cse.lammps.script import TRAJECTORY
-from aiida_cse.validation import explain
+from aiida_cse.physics.stopping import Decision
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
-from aiida_cse.workchains.files import Folder, lineage, results_of
-from aiida_cse.workchains.options import walltime_error
+from aiida_cse.workchains.ends import failure, rate_words
+from aiida_cse.workchains.files import Folder, checksums_of, lineage, numbered, results_of, source_of, unreduced
 from aiida_cse.workchains.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
+from aiida_cse.workchains.production_inputs import plan_error, sampling_of, step_of, validate_production
 from aiida_cse.workchains.protocol import ProtocolMixin, split_overrides
-from aiida_cse.workchains.questions import analysis_error
 from aiida_cse.workchains.validators import validate_neutral, validate_seed, validate_temperature
 
 __all__ = ["ProductionWorkChain"]
 
-#: what of the sampling is given by the production itself
-_FROM_PLAN = ("timestep_fs", "frame_ps")
-_plan_error = checked_by(ProductionPlan, "plan")
-
 
 class ProductionWorkChain(ProtocolMixin, WorkChain):
-    """Run a production in segments, reduce its trajectory and analyse the reduction."""
+    """Run a production in segments; at each look reduce what is new, analyse all, and decide whether to go on."""
 
     protocol_name = "production"
 
@@ -67,8 +60,8 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             "plan",
             valid_type=orm.Dict,
             serializer=to_aiida_type,
-            validator=_plan_error,
-            help="Length, segments, frames, settings: see aiida_cse.lammps.production.ProductionPlan.",
+            validator=plan_error,
+            help="Length, segments, frames, looks, settings: see aiida_cse.lammps.production.ProductionPlan.",
         )
         spec.input(
             "sampling",
@@ -77,18 +70,45 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             default=lambda: orm.Dict({}),
             help="Blocks, snapshots and bins of the reduction: see aiida_cse.building.sampling.Sampling.",
         )
-        spec.inputs.validator = _validate_inputs
+        spec.input_namespace(
+            "previous",
+            required=False,
+            help="What this production continues, of the same system, temperature and plan but for its length.",
+        )
+        spec.input(
+            "previous.folder",
+            valid_type=orm.RemoteData,
+            required=False,
+            help="The folder of its last job; the run goes on from the checkpoint there.",
+        )
+        spec.input(
+            "previous.reduction",
+            valid_type=CseReductionData,
+            required=False,
+            help="Its reduction, to be extended; without it the trajectory is read from its beginning.",
+        )
+        spec.input(
+            "previous.looks",
+            valid_type=orm.List,
+            required=False,
+            help="What was seen of it so far.",
+        )
+        spec.inputs.validator = validate_production
         spec.outline(
             cls.plan_segments,
-            while_(cls.has_segments)(cls.run_segment, cls.inspect_segment),
-            cls.attach_segments,
-            while_(cls.has_to_reduce)(cls.reduce, cls.inspect_reduction),
-            cls.analyse,
-            cls.inspect_analysis,
+            while_(cls.goes_on)(
+                while_(cls.has_segments)(cls.run_segment, cls.inspect_segment),
+                cls.gather_jobs,
+                while_(cls.has_to_reduce)(cls.reduce, cls.inspect_reduction),
+                cls.analyse,
+                cls.inspect_analysis,
+            ),
+            cls.finish,
         )
         spec.output("system", valid_type=CseSystemData, help="The interface at the end of the production.")
         spec.output("stages", valid_type=orm.Dict, help="The record of the production over all segments.")
         spec.output("reduction", valid_type=CseReductionData, help="The reduced trajectory.")
+        spec.output("looks", valid_type=orm.List, help="What each look saw: time, EC, entries, exits, verdict.")
         spec.output("changes", valid_type=orm.List, required=False, help=CHANGES_HELP)
         spec.output_namespace(
             "folders", valid_type=orm.RemoteData, dynamic=True, help="The folders with the trajectory, in order."
@@ -107,6 +127,12 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             message="The trajectory goes from step {first} to step {step}, the production from 0 to {last}.",
         )
         spec.exit_code(345, "ERROR_NO_ANALYSIS", message="The analysis <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(
+            500,
+            "ERROR_NOT_EQUILIBRATED",
+            message="Not equilibrated within {time:g} ns: EC {ec:.2f} (at least {bound:.2f}); {rate}. All results "
+            "are there, and a longer production can go on from this one.",
+        )
 
     @classmethod
     def get_builder_from_protocol(
@@ -142,214 +168,233 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             builder.temperature = real("temperature", temperature)
         return builder
 
+    # -- segments --------------------------------------------------------------------------------------
+
     def plan_segments(self) -> None:
-        """Lay out the segments."""
-        plan = ProductionPlan.model_validate(self.inputs.plan.get_dict())
-        self.ctx.plans = plan.segments(self.inputs.temperature.value, self.inputs.seed.value)
-        self.ctx.segments = []
+        """Lay out the segments and the looks, from the beginning or from where an earlier production ended."""
+        plan = self._plan()
+        previous = self.inputs.get("previous", {})
+        folder = previous.get("folder")
+        start = 0 if folder is None else step_of(folder) or 0
+        self.ctx.step = start
+        self.ctx.plans = plan.segments(self.inputs.temperature.value, self.inputs.seed.value, start)
+        self.ctx.looks = plan.looks(start)
+        self.ctx.verdicts = self._earlier_verdicts()
+        self.ctx.earlier_looks = len(self.ctx.verdicts)
+        self.ctx.segments, self.ctx.analyses = [], []
+        self.ctx.folder = folder
+        self.ctx.reduction = previous.get("reduction")
+        self.ctx.reduced = [] if self.ctx.reduction is None else [job.uuid for job in lineage(folder)]
+        self.ctx.decision = Decision.GO_ON.value
+        words = "" if folder is None else f", from {plan.nanoseconds(start):g} ns on"
+        most = "" if plan.stop.rule == "fixed" else "at most "
         self.report(
-            f"production of {plan.length_ps / 1000:g} ns at {self.inputs.temperature.value:g} K "
-            f"in {len(self.ctx.plans)} segments"
+            f"production of {most}{plan.length_ps / 1000:g} ns at {self.inputs.temperature.value:g} K"
+            f"{words}, in {len(self.ctx.plans)} segments"
         )
 
+    def goes_on(self) -> bool:
+        """Whether there is anything more to run or to look at."""
+        return bool(self.ctx.decision == Decision.GO_ON.value)
+
     def has_segments(self) -> bool:
-        """Whether segments are left."""
-        return len(self.ctx.segments) < len(self.ctx.plans)
+        """Whether segments are left before the next look."""
+        return bool(self.ctx.step < self._next_look())
 
     def run_segment(self) -> dict[str, Any]:
         """Run the next segment from the checkpoint of the one before."""
-        done = len(self.ctx.segments)
-        parent = self.ctx.segments[-1].outputs.remote_folder if done else None
-        last = done + 1 == len(self.ctx.plans)
-        inputs = lammps_inputs(self, self.inputs.system, self.ctx.plans[done], parent, keep_system=last)
-        inputs["metadata"] = {"call_link_label": f"segment_{done + 1:03d}"}
+        segment = self.ctx.plans[len(self.ctx.segments)]
+        stop = segment["stop_step"]
+        inputs = lammps_inputs(
+            self, self.inputs.system, segment, self.ctx.folder, keep_system=stop in self.ctx.looks
+        )
+        plan = self._plan()
+        number, most = -(-stop // plan.segment_steps), -(-plan.total_steps // plan.segment_steps)
+        inputs["metadata"] = {"call_link_label": f"segment_{number:03d}"}
         run = self.submit(LammpsBaseWorkChain, **inputs)
-        stop = self.ctx.plans[done]["stop_step"]
-        self.report(f"segment {done + 1} of {len(self.ctx.plans)}, to step {stop}: <{run.pk}>")
+        self.report(f"segment {number} of {most}, to step {stop}: <{run.pk}>")
         return ToContext(segments=append_(run))
 
     def inspect_segment(self) -> ExitCode | None:
         """Go on if the segment reached its last step, else stop with its reason; what is done stays named."""
         run = self.ctx.segments[-1]
         if run.is_finished_ok:
+            self.ctx.folder = run.outputs.remote_folder
+            self.ctx.step = self.ctx.plans[len(self.ctx.segments) - 1]["stop_step"]
             return None
         self.out("folders", self._all_folders())
-        attach_changes(self, self.ctx.segments, "segment")
-        return self.exit_codes.ERROR_SEGMENT.format(**_failure(run))
+        self._attach_what_was_seen()
+        return self.exit_codes.ERROR_SEGMENT.format(**failure(run))
 
-    def attach_segments(self) -> None:
-        """Attach the final system, the record of the stage and the folders with the trajectory."""
-        last = self.ctx.segments[-1].outputs
-        self.ctx.jobs = lineage(last.remote_folder)
+    # -- looks -----------------------------------------------------------------------------------------
+
+    def gather_jobs(self) -> None:
+        """Find the jobs whose steps make up the run so far."""
+        self.ctx.jobs = lineage(self.ctx.folder)
         self.ctx.stashed = False
-        self.ctx.reduction = None
-        self.out("system", last.system)
-        self.out("folders", _numbered([job.outputs.remote_folder for job in self.ctx.jobs]))
-        results = {
-            f"job_{number:04d}": job.outputs.results
-            for number, job in enumerate(lammps_jobs(self.ctx.segments), 1)
-        }
-        records = collect_stages(**results)
-        self.out("stages", records)
-        self.report(f"{records['jobs']} jobs left {records['bytes'] / 1e9:.3g} GB in their folders")
-        attach_changes(self, self.ctx.segments, "segment")
 
     def has_to_reduce(self) -> bool:
-        """Whether there is no whole reduction yet."""
-        return "reduction" not in self.outputs
+        """Whether there is no reduction yet of all that was run."""
+        found = self.ctx.reduction
+        last: int = self._plan().last_frame(self.ctx.step)
+        return found is None or found.base.attributes.get("last_step") != last
 
     def reduce(self) -> dict[str, Any]:
-        """Reduce the trajectory where it lies."""
+        """Reduce what is new of the trajectory where it lies."""
         plan = self.inputs.plan.get_dict()
+        new = self._new_jobs()
         inputs = self.exposed_inputs(ReduceCalculation, namespace="reduce")
         inputs |= {
             "system": self.inputs.system,
             "sampling": orm.Dict(sampling_of(plan, self.inputs.sampling.get_dict())),
-            "folders": self._sources(),
-            "checksums": orm.Dict(checksums_of([results_of(job) for job in self.ctx.jobs])),
+            "folders": {label: source_of(job, stashed=self.ctx.stashed) for label, job in new.items()},
+            "checksums": orm.Dict(checksums_of({label: results_of(job) for label, job in new.items()})),
         }
+        if len(new) < len(self.ctx.jobs):
+            inputs["previous"] = self.ctx.reduction
         job = self.submit(ReduceCalculation, **inputs)
-        self.report(f"reducing {len(inputs['folders'])} pieces of trajectory: <{job.pk}>")
-        return ToContext(reduction=job)
+        self.report(f"reducing {len(new)} pieces of trajectory: <{job.pk}>")
+        return ToContext(reduce_job=job)
 
     def inspect_reduction(self) -> ExitCode | None:
         """Take over the reduction; try again with the stashes, if there are any, or stop with its reason."""
-        failure = self._reduction_failure()
-        if failure is None:
-            self.out("reduction", self.ctx.reduction.outputs.reduction)
+        error = self._reduction_error()
+        if error is None:
+            self.ctx.reduction = self.ctx.reduce_job.outputs.reduction
+            self.ctx.reduced = [job.uuid for job in self.ctx.jobs]
             return None
-        if not self.ctx.stashed and any("remote_stash" in job.outputs for job in self.ctx.jobs):
+        if not self.ctx.stashed and any("remote_stash" in job.outputs for job in self._new_jobs().values()):
             self.ctx.stashed = True
-            self.report(f"{failure.message}: reducing what was stashed")
+            self.report(f"{error.message}: reducing what was stashed")
             return None
-        return failure
+        self._attach_run()
+        return error
 
-    def _reduction_failure(self) -> ExitCode | None:
-        if not self.ctx.reduction.is_finished_ok:
-            return self.exit_codes.ERROR_REDUCTION.format(**_failure(self.ctx.reduction))
-        plan = ProductionPlan.model_validate(self.inputs.plan.get_dict())
-        attributes = self.ctx.reduction.outputs.reduction.base.attributes
+    def _reduction_error(self) -> ExitCode | None:
+        if not self.ctx.reduce_job.is_finished_ok:
+            return self.exit_codes.ERROR_REDUCTION.format(**failure(self.ctx.reduce_job))
+        last = self._plan().last_frame(self.ctx.step)
+        attributes = self.ctx.reduce_job.outputs.reduction.base.attributes
         first, reached = attributes.get("first_step"), attributes.get("last_step")
-        if (first, reached) != (0, plan.last_frame_step):
-            return self.exit_codes.ERROR_TRAJECTORY_INCOMPLETE.format(
-                first=first, step=reached, last=plan.last_frame_step
-            )
+        if (first, reached) != (0, last):
+            return self.exit_codes.ERROR_TRAJECTORY_INCOMPLETE.format(first=first, step=reached, last=last)
         return None
 
-    def analyse(self) -> dict[str, Any]:
-        """Analyse the reduction."""
+    def analyse(self) -> dict[str, Any] | ExitCode:
+        """Analyse the reduction, if it can answer what is asked of it."""
         inputs = self.exposed_inputs(AnalysisWorkChain, namespace="analysis")
         inputs |= {
-            "reduction": self.ctx.reduction.outputs.reduction,
+            "reduction": self.ctx.reduction,
             "temperature": self.inputs.temperature,
+            "metadata": {"call_link_label": f"look_{len(self.ctx.verdicts) + 1:03d}"},
         }
-        return ToContext(analysis=self.submit(AnalysisWorkChain, **inputs))
+        try:
+            run = self.submit(AnalysisWorkChain, **inputs)
+        except ValueError as error:
+            self._attach_run()
+            return self.exit_codes.ERROR_NO_ANALYSIS.format(
+                pk=self.ctx.reduction.pk, status="refused", reason=error
+            )
+        return ToContext(analyses=append_(run))
 
     def inspect_analysis(self) -> ExitCode | None:
-        """Attach the results, or stop with the reason."""
-        run = self.ctx.analysis
-        if not run.is_finished_ok:
-            return self.exit_codes.ERROR_NO_ANALYSIS.format(**_failure(run))
-        self.out_many(self.exposed_outputs(run, AnalysisWorkChain))
+        """Decide from the verdicts so far whether to go on; an analysis that failed is a reason to go on."""
+        run = self.ctx.analyses[-1]
+        if not run.is_finished_ok and self._next_look() == self.ctx.looks[-1]:
+            self._attach_run()
+            return self.exit_codes.ERROR_NO_ANALYSIS.format(**failure(run))
+        self._say_look(run)
+        self.ctx.verdicts.append(run.is_finished_ok and bool(run.outputs.equilibration["equilibrated"]))
+        planned = self.ctx.earlier_looks + len(self.ctx.looks)
+        self.ctx.decision = self._plan().stop.decide(self.ctx.verdicts, planned).value
         return None
 
-    def _sources(self) -> dict[str, Folder]:
-        """Return where to read the trajectory: the folders of the jobs, or their stashes."""
-        name = "remote_stash" if self.ctx.stashed else "remote_folder"
-        return _numbered([job.outputs[name if name in job.outputs else "remote_folder"] for job in self.ctx.jobs])
+    def _say_look(self, run: orm.WorkChainNode) -> None:
+        place = f"look {len(self.ctx.verdicts) + 1} at {self._plan().nanoseconds(self.ctx.step):g} ns"
+        if not run.is_finished_ok:
+            self.report(f"{place}: no verdict, the analysis <{run.pk}> failed: {run.exit_message}")
+            return
+        found = run.outputs.equilibration
+        verdict = "equilibrated"
+        if not found["equilibrated"]:
+            verdict = f"not equilibrated: {'; '.join(found['reasons'])}"
+        self.report(f"{place}: EC {found['ec']:.2f} (≥ {found['ec_lower_bound']:.2f}), {verdict}")
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    def finish(self) -> ExitCode | None:
+        """Attach the results; say so if the budget was spent before it had equilibrated."""
+        self._attach_run()
+        run = self.ctx.analyses[-1]
+        self.out_many(self.exposed_outputs(run, AnalysisWorkChain))
+        plan = self._plan()
+        if plan.stop.rule == "fixed" or self.ctx.decision == Decision.EQUILIBRATED.value:
+            return None
+        found = run.outputs.equilibration
+        return self.exit_codes.ERROR_NOT_EQUILIBRATED.format(
+            time=plan.nanoseconds(self.ctx.step),
+            ec=found["ec"],
+            bound=found["ec_lower_bound"],
+            rate=rate_words(found, plan.stop.confirmations),
+        )
+
+    def _attach_run(self) -> None:
+        """Attach the system, the record of the stage, the folders with the trajectory, and what was seen of it."""
+        jobs = self.ctx.jobs
+        if "system" in jobs[-1].outputs:
+            self.out("system", jobs[-1].outputs.system)
+        self.out("folders", numbered([job.outputs.remote_folder for job in jobs]))
+        own = lammps_jobs(self.ctx.segments)
+        before = [job for job in jobs if job.pk not in {done.pk for done in own}]
+        results = [job.outputs.results for job in [*before, *own] if "results" in job.outputs]
+        records = collect_stages(**{f"job_{number:04d}": result for number, result in enumerate(results, 1)})
+        self.out("stages", records)
+        self.report(f"{records['jobs']} jobs left {records['bytes'] / 1e9:.3g} GB in their folders")
+        self._attach_what_was_seen()
+
+    def _attach_what_was_seen(self) -> None:
+        """Attach the changes, the reduction and the looks, as far as there are any."""
+        attach_changes(self, self.ctx.segments, "segment")
+        if self.ctx.reduction is not None:
+            self.out("reduction", self.ctx.reduction)
+        looks: dict[str, Any] = {
+            f"look_{number:03d}": {name: run.outputs[name] for name in ("equilibration", "transitions")}
+            for number, run in enumerate(self.ctx.analyses, 1)
+            if run.is_finished_ok
+        }
+        if "looks" in self.inputs.get("previous", {}):
+            looks["before"] = self.inputs.previous.looks
+        if looks:
+            self.out("looks", collect_looks(**looks))
+
+    # -- helpers ---------------------------------------------------------------------------------------
+
+    def _plan(self) -> ProductionPlan:
+        return ProductionPlan.model_validate(self.inputs.plan.get_dict())
+
+    def _next_look(self) -> int:
+        """Return the step of the look that is next, or of the last one."""
+        seen = len(self.ctx.verdicts) - self.ctx.earlier_looks
+        step: int = self.ctx.looks[min(seen, len(self.ctx.looks) - 1)]
+        return step
+
+    def _earlier_verdicts(self) -> list[bool]:
+        """Return the verdicts on what is continued, as far as the criteria were those of now."""
+        looks = self.inputs.get("previous", {}).get("looks")
+        records = [] if looks is None else looks.get_list()
+        settings = self.inputs.analysis.settings.get_dict()
+        criteria = AnalysisSettings.model_validate(settings).model_dump(mode="json")
+        return [bool(record["equilibrated"]) for record in records if record["criteria"] == criteria]
+
+    def _new_jobs(self) -> dict[str, orm.CalcJobNode]:
+        """Return the jobs whose trajectories the reduction lacks, by the labels of their folders."""
+        found = self.ctx.reduction
+        reduced_to = 0 if found is None else found.base.attributes.get("last_step")
+        return unreduced(self.ctx.jobs, self.ctx.reduced, reduced_to)
 
     def _all_folders(self) -> dict[str, Folder]:
         """Return the folders of all jobs, also of those whose steps were run again."""
-        return _numbered(
-            [
-                folder
-                for run in self.ctx.segments
-                if "folders" in run.outputs
-                for _, folder in sorted(dict(run.outputs.folders).items())
-            ]
-        )
-
-
-def _numbered(pieces: list[Any]) -> dict[str, Any]:
-    return {f"segment_{number:04d}": piece for number, piece in enumerate(pieces, 1)}
-
-
-def checksums_of(results: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the SHA-256 of the trajectories of jobs with these results, as far as they are known.
-
-    What a job that was killed could not write down, the job after it did.
-    """
-    found_later = [later.get("files_before", {}) for later in [*results[1:], {}]]
-    files = [one.get("files") or later for one, later in zip(results, found_later, strict=True)]
-    return {name: one[TRAJECTORY]["sha256"] for name, one in _numbered(files).items() if TRAJECTORY in one}
-
-
-def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:
-    """Return the whole sampling: blocks and snapshots as asked, timestep and frames as the production has them."""
-    production = ProductionPlan.model_validate(plan)
-    return {key: getattr(production, key) for key in _FROM_PLAN} | sampling
-
-
-def _failure(process: orm.ProcessNode) -> dict[str, Any]:
-    return {
-        "pk": process.pk,
-        "status": process.exit_status,
-        "reason": process.exit_message or str(process.process_state),
-    }
-
-
-def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
-    """Refuse a sampling that does not fit the frames, before anything runs."""
-    if "plan" not in value or "sampling" not in value or _plan_error(value["plan"], None):
-        return None
-    given = value["sampling"].get_dict()
-    fixed = sorted(set(given) & set(_FROM_PLAN))
-    if fixed:
-        return f"sampling: {', '.join(fixed)} follow from the plan of the production, do not give them"
-    try:
-        sampling = Sampling.model_validate(sampling_of(value["plan"].get_dict(), given))
-    except ValidationError as error:
-        return f"sampling: {explain(error)}"
-    for name in ("block_ps", "snapshot_ps"):
-        length = getattr(sampling, name)
-        if abs(length / sampling.frame_ps - round(length / sampling.frame_ps)) > 1e-9:
-            return f"sampling: {name} = {length:g} must be a multiple of frame_ps = {sampling.frame_ps:g}"
-    return (
-        _length_error(value, sampling)
-        or _walltime_error(value)
-        or _computer_error(value)
-        or (reduction_error(value["system"], sampling.model_dump()) if "system" in value else None)
-        or _analysis_error(value, sampling)
-    )
-
-
-def _length_error(value: dict[str, Any], sampling: Sampling) -> str | None:
-    """Refuse a production that is shorter than a block or the time between snapshots."""
-    length = value["plan"]["length_ps"]
-    for name in ("block_ps", "snapshot_ps"):
-        if getattr(sampling, name) > length:
-            period = getattr(sampling, name)
-            return f"sampling: {name} = {period:g} is longer than the production, plan.length_ps = {length:g}"
-    return None
-
-
-def _analysis_error(value: dict[str, Any], sampling: Sampling) -> str | None:
-    settings = value.get("analysis", {}).get("settings")
-    return analysis_error(settings, sampling, value["plan"]["length_ps"], value.get("system"))
-
-
-def _walltime_error(value: dict[str, Any]) -> str | None:
-    """Refuse a wall time that ends before the first checkpoint."""
-    plan = ProductionPlan.model_validate(value["plan"].get_dict())
-    return walltime_error(value, plan.segments(ANY_TEMPERATURE, seed=1)[:1])
-
-
-def _computer_error(value: dict[str, Any]) -> str | None:
-    """Refuse a code that cannot reach the trajectory: it is reduced where LAMMPS wrote it."""
-    lammps, cse = value["base"]["lammps"].get("code"), value["reduce"].get("code")
-    if lammps is None or cse is None or lammps.computer.uuid == cse.computer.uuid:
-        return None
-    return (
-        f"reduce.code {cse.full_label} is on another computer than base.lammps.code {lammps.full_label}: "
-        f"a trajectory is reduced where it lies, set up aiida-cse on {lammps.computer.label}"
-    )
+        folder = self.inputs.get("previous", {}).get("folder")
+        before = [] if folder is None else [job.outputs.remote_folder for job in lineage(folder)]
+        runs = [dict(run.outputs.folders) for run in self.ctx.segments if "folders" in run.outputs]
+        return numbered([*before, *(found for folders in runs for _, found in sorted(folders.items()))])

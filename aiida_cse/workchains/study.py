@@ -27,6 +27,7 @@ from aiida_cse.workchains.builders import (
 )
 from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
+from aiida_cse.workchains.ends import ended_normally
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.options import checked_options
 from aiida_cse.workchains.production import ProductionWorkChain
@@ -40,6 +41,7 @@ MOST_REPLICAS = 99
 RUN_OUTPUTS = (
     "system",
     "reduction",
+    "looks",
     "populations",
     "transitions",
     "equilibration",
@@ -128,6 +130,12 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         spec.exit_code(350, "ERROR_PHASE", message="The {phase} <{pk}> failed with [{status}] {reason}")
         spec.exit_code(
             352, "ERROR_RUNS", message="{count} of {total} runs failed, the others are complete: {runs}"
+        )
+        spec.exit_code(
+            510,
+            "ERROR_RUNS_NOT_EQUILIBRATED",
+            message="{count} of {total} runs have not equilibrated within their length, all results are there: "
+            "{runs}",
         )
 
     @classmethod
@@ -267,20 +275,27 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             self.report(sentence)
 
     def inspect_runs(self) -> ExitCode | None:
-        """Say which runs failed."""
-        failed = []
-        for label, _, _ in self.ctx.runs:
-            production = self.ctx.get(f"production_{label}")
-            last = production if production is not None else self.ctx[f"interface_{label}"]
-            if label in self.ctx.refused:
-                failed.append(f"{label}: {self.ctx.refused[label]}")
-            elif not last.is_finished_ok:
-                failed.append(f"{label} <{last.pk}> [{last.exit_status}] {last.exit_message}")
+        """Say which runs failed, or else which have not equilibrated."""
+        last = {label: self._last_of(label) for label, _, _ in self.ctx.runs}
+        failed = [
+            f"{label}: {self.ctx.refused[label]}" if label in self.ctx.refused else _ending(label, run)
+            for label, run in last.items()
+            if label in self.ctx.refused or not ended_normally(run)
+        ]
+        total = len(self.ctx.runs)
         if failed:
-            return self.exit_codes.ERROR_RUNS.format(
-                count=len(failed), total=len(self.ctx.runs), runs="; ".join(failed)
+            return self.exit_codes.ERROR_RUNS.format(count=len(failed), total=total, runs="; ".join(failed))
+        unfinished = [_ending(label, run) for label, run in last.items() if not run.is_finished_ok]
+        if unfinished:
+            return self.exit_codes.ERROR_RUNS_NOT_EQUILIBRATED.format(
+                count=len(unfinished), total=total, runs="; ".join(unfinished)
             )
         return None
+
+    def _last_of(self, label: str) -> orm.WorkChainNode:
+        """Return the process with which a run ended: its production, or the interface if there was none."""
+        production = self.ctx.get(f"production_{label}")
+        return self.ctx[f"interface_{label}"] if production is None else production
 
     def _attach_run(self, label: str, interface: Any, production: Any) -> None:
         results: dict[str, Any] = {}
@@ -328,6 +343,10 @@ _PARTS: dict[str, Any] = {
     "interface": InterfaceWorkChain,
     "production": ProductionWorkChain,
 }
+
+
+def _ending(label: str, run: orm.WorkChainNode) -> str:
+    return f"{label} <{run.pk}> [{run.exit_status}] {run.exit_message}"
 
 
 def run_label(temperature: float, replica: int) -> str:

@@ -7,6 +7,7 @@ import pytest
 from aiida import orm
 
 from aiida_cse.calculations.functions.assembly import CANNOT_ASSEMBLE, CANNOT_CUT, assemble, cut_slab
+from aiida_cse.calculations.functions.looks import collect_looks
 from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.system import System
@@ -95,3 +96,17 @@ def test_a_stage_that_took_several_jobs_has_one_record() -> None:
     assert (heat["first_step"], heat["step"], heat["complete"], heat["wall_seconds"]) == (1, 500, True, 3.0)
     assert (relax["first_step"], relax["step"], relax["complete"], relax["wall_seconds"]) == (500, 900, True, 3.5)
     assert (found["jobs"], found["steps"], found["wall_seconds"]) == (3, 900, 6.5)
+
+
+def test_looks_are_numbered_after_those_before() -> None:
+    seen = dict.fromkeys(("end_ns", "ec", "ec_lower_bound", "rate_upper_bound_per_s", "criteria"))
+    one = {
+        "equilibration": orm.Dict(seen | {"equilibrated": True, "decided_by": ["TFSI"], "reasons": ["all well"]}),
+        "transitions": orm.Dict({"s_in_tfsi_layer": 4, "s_out_tfsi_layer": 3}),
+    }
+    first = collect_looks(look_001=one)
+    both = collect_looks(before=first, look_001=one)
+    assert isinstance(both, orm.List)
+    assert [record["look"] for record in both.get_list()] == [1, 2]
+    assert both[1] | {"look": 1} == both[0]
+    assert (both[0]["entries"], both[0]["exits"], both[0]["reasons"]) == (4, 3, ["all well"])

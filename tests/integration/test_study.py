@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from aiida import orm
 from aiida.common.log import configure_logging
 from aiida.engine import run_get_node
+from aiida.manage.caching import enable_caching
 from aiida.orm import InstalledCode, WorkChainNode
 
 from aiida_cse.query import productions, slab_seed
@@ -16,6 +19,8 @@ from aiida_cse.workchains.production import ProductionWorkChain
 from tests.integration.short import short_study
 
 pytestmark = pytest.mark.integration
+
+Launch = Callable[..., WorkChainNode]
 
 TEMPERATURES = [500.0, 600.0]
 
@@ -35,8 +40,8 @@ def test_a_study_has_a_run_for_every_temperature(study: WorkChainNode) -> None:
     assert set(study.outputs.runs) == {"T0500_r1", "T0600_r1"}
     for label in study.outputs.runs:
         assert set(study.outputs.runs[label]) == {
-            "interface", "system", "reduction", "populations", "transitions", "equilibration", "density_profiles",
-            "free_energy_profiles", "charge_integral", "barrier", "displacement_variance",
+            "interface", "system", "reduction", "looks", "populations", "transitions", "equilibration",
+            "density_profiles", "free_energy_profiles", "charge_integral", "barrier", "displacement_variance",
         }  # fmt: skip
     assert set(study.outputs.stages) == {
         "ceramic", "electrolyte",
@@ -149,20 +154,73 @@ def test_an_archive_answers_the_same_query_elsewhere(study: WorkChainNode, tmp_p
     assert query.all(flat=True) == [0.0]
 
 
-def test_a_production_goes_on_alone(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> None:
+PLAN = {"length_ps": 1.2, "segment_ps": 0.4, "frame_ps": 0.02, "settings": {"restart_interval": 100}}
+#: looks at the end of every segment
+EQUILIBRATED = {"rule": "equilibrated", "first_look_ns": 0.0004, "growth": 1}
+#: criteria that a picosecond can meet
+LENIENT = {"minimum_coefficient": 0.0, "minimum_lower_bound": 0.0, "significance": 1e-6}
+
+
+@pytest.fixture
+def launch(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> Launch:
+    """Return a function that runs a production of the study's first interface."""
+
+    def run(temperature: float = 500.0, settings: dict[str, float] | None = None, **plan: Any) -> WorkChainNode:
+        builder = ProductionWorkChain.get_builder_from_protocol(
+            codes=module_codes,
+            recipe=study.inputs.recipe,
+            system=study.outputs.runs.T0500_r1.interface,
+            temperature=temperature,
+            protocol="demo",
+            overrides={
+                "plan": PLAN | plan,
+                "sampling": {"block_ps": 0.2, "snapshot_ps": 0.1, "bins": 100},
+                "analysis": {"settings": settings or {}},
+            },
+            options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}},
+        )
+        _, node = run_get_node(builder)
+        return node
+
+    return run
+
+
+def jobs(node: WorkChainNode, process_type: str) -> list[orm.CalcJobNode]:
+    return [job for job in node.called_descendants if job.process_type == f"aiida.calculations:{process_type}"]
+
+
+def test_a_production_goes_on_alone(study: WorkChainNode, launch: Launch) -> None:
     """A production launched from a relaxed interface gives the same trajectory as the study's own, bit for bit."""
-    builder = ProductionWorkChain.get_builder_from_protocol(
-        codes=module_codes,
-        recipe=study.inputs.recipe,
-        system=study.outputs.runs.T0500_r1.interface,
-        temperature=500.0,
-        protocol="demo",
-        overrides={
-            "plan": {"length_ps": 1.2, "segment_ps": 1.2, "frame_ps": 0.02, "settings": {"restart_interval": 100}},
-            "sampling": {"block_ps": 0.2, "snapshot_ps": 0.1, "bins": 100},
-        },
-        options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}},
-    )
-    outputs, node = run_get_node(builder)
+    node = launch(segment_ps=1.2)
     assert node.is_finished_ok, node.exit_message
-    assert outputs["reduction"].get_state().equals(study.outputs.runs.T0500_r1.reduction.get_state())
+    assert node.outputs.reduction.get_state().equals(study.outputs.runs.T0500_r1.reduction.get_state())
+
+
+def test_a_budget_that_is_spent_has_every_result(study: WorkChainNode, launch: Launch) -> None:
+    """Looked at after every segment, it is the run that was looked at once; and none of it is run twice."""
+    node = launch(stop=EQUILIBRATED)
+    assert node.exit_status == 500, node.exit_message
+    assert "Not equilibrated within 0.0012 ns: EC 0.00 (at least 0.00); fewer than " in node.exit_message
+    assert set(node.outputs) >= set(study.outputs.runs.T0500_r1) - {"interface"}
+    assert node.outputs.reduction.get_state().equals(study.outputs.runs.T0500_r1.reduction.get_state())
+    looks = node.outputs.looks.get_list()
+    assert [(look["end_ns"], look["equilibrated"]) for look in looks] == [(t, False) for t in (4e-4, 8e-4, 1.2e-3)]
+    assert [sorted(job.inputs.folders) for job in jobs(node, "cse.reduce")] == [
+        [f"segment_{number:04d}"] for number in (1, 2, 3)
+    ]
+
+    with enable_caching(identifier="aiida.calculations:cse.*"):
+        again = launch(stop=EQUILIBRATED)
+    assert again.exit_status == 500
+    made = [*jobs(again, "cse.lammps"), *jobs(again, "cse.reduce")]
+    assert len(made) == 6
+    assert all(job.base.caching.is_created_from_cache for job in made)
+
+
+def test_a_production_stops_at_the_first_look_that_says_so(launch: Launch) -> None:
+    node = launch(700.0, LENIENT, stop=EQUILIBRATED)
+    assert node.is_finished_ok, node.exit_message
+    assert len(jobs(node, "cse.lammps")) == 1
+    assert [look["equilibrated"] for look in node.outputs.looks.get_list()] == [True]
+    assert node.outputs.stages["steps"] == node.outputs.reduction.base.attributes.get("last_step") == 200
+    assert node.outputs.system.info.natoms == 1066

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from aiida_cse.lammps.looks import Stop
 from aiida_cse.lammps.production import MOST_SEGMENTS, PRODUCTION, ProductionPlan
 from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.physics.stopping import Decision
 from aiida_cse.validation import explain
 
 PLAN: dict[str, Any] = {
@@ -47,11 +49,57 @@ def test_a_wrong_plan_is_refused_by_its_field(change: dict[str, Any], message: s
 def test_segments_are_one_run() -> None:
     plans = [JobPlan.model_validate(plan) for plan in ProductionPlan.model_validate(PLAN).segments(700, 11)]
     assert [plan.target_step for plan in plans] == [10_000, 20_000, 30_000, 40_000, 50_000]
-    assert {plan.stages for plan in plans} == {plans[0].stages}
+    assert [plan.spans[-1].end for plan in plans] == [plan.target_step for plan in plans]
+    assert len({plan.stages[0].model_copy(update={"duration_ps": None}) for plan in plans}) == 1
     (stage,) = plans[0].stages
     assert (stage.name, stage.kind, stage.temperature, stage.trajectory_ps) == (PRODUCTION, "nvt", 700, 2)
     assert {(plan.seed, plan.first_step) for plan in plans} == {(11, 0)}
     assert stage.velocities is None, "the production goes on with the velocities of the interface"
+
+
+def test_a_longer_production_begins_with_the_same_segments() -> None:
+    """AiiDA's cache finds what was run for a shorter one."""
+    shorter = ProductionPlan.model_validate(PLAN).segments(700, 11)
+    longer = ProductionPlan.model_validate(PLAN | {"length_ps": 160})
+    assert longer.segments(700, 11)[:5] == shorter
+    assert longer.segments(700, 11, after=50_000) == longer.segments(700, 11)[5:]
+    assert longer.segments(700, 11, after=80_000) == []
+    odd = longer.segments(700, 11, after=37_000)
+    assert [(plan["resume_step"], plan["stop_step"]) for plan in odd[:2]] == [(37_000, 40_000), (40_000, 50_000)]
+
+
+ADAPTIVE = {"rule": "equilibrated", "first_look_ns": 0.03, "growth": 1.5}
+
+
+def test_looks_are_at_ends_of_segments() -> None:
+    plan = ProductionPlan.model_validate(PLAN | {"stop": ADAPTIVE})
+    assert plan.looks() == [20_000, 30_000, 40_000, 50_000]
+    assert plan.looks(after=30_000) == [40_000, 50_000]
+    assert plan.looks(after=50_000) == plan.looks(after=50_000) == [50_000], "nothing is left to run: look again"
+    assert ProductionPlan.model_validate(PLAN).looks() == [50_000]
+    assert ProductionPlan.model_validate(PLAN | {"length_ps": 70}).looks(10_000) == [35_000]
+
+
+def test_a_rule_without_a_first_look_is_refused() -> None:
+    with pytest.raises(ValidationError) as caught:
+        ProductionPlan.model_validate(PLAN | {"stop": {"rule": "equilibrated"}})
+    assert "stop: rule: equilibrated needs first_look_ns" in explain(caught.value).replace("'", "")
+
+
+@pytest.mark.parametrize(
+    ("stop", "verdicts", "decision"),
+    [
+        ({}, [True, True], Decision.GO_ON),
+        ({}, [True, True, False], Decision.BUDGET_SPENT),
+        (ADAPTIVE, [False], Decision.GO_ON),
+        (ADAPTIVE, [False, True], Decision.EQUILIBRATED),
+        (ADAPTIVE | {"confirmations": 2}, [False, True], Decision.GO_ON),
+        (ADAPTIVE | {"confirmations": 2}, [True, False, True], Decision.BUDGET_SPENT),
+        (ADAPTIVE | {"confirmations": 2}, [False, True, True], Decision.EQUILIBRATED),
+    ],
+)
+def test_when_a_production_ends(stop: dict[str, Any], verdicts: list[bool], decision: Decision) -> None:
+    assert Stop.model_validate(stop).decide(verdicts, looks=3) is decision
 
 
 def test_what_is_left_is_a_shorter_segment() -> None:

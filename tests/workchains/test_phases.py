@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
-from aiida.common.datastructures import StashMode
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.data.system import CseSystemData
@@ -14,10 +13,10 @@ from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.trajectory.analysis.kinetics import PARTS
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.workchains.builders import Codes
-from aiida_cse.workchains.production import checksums_of, sampling_of
-from tests.nodes import SAMPLING, interface, job_node, reduction_node, returns, run_node, system_node
+from tests.nodes import finish, interface, job_node, reduction_node, run_node, system_node
 from tests.systems import crystal_and_molecules
 from tests.workchains.conftest import Make
+from tests.workchains.runs import PLAN, finished, newest
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
@@ -28,11 +27,6 @@ STAGES = [
     {"name": "heat", "kind": "nvt", "duration_ps": 1, "temperature": "target", "velocities": "target"},
     {"name": "relax", "kind": "npt", "duration_ps": 2, "temperature": "target", "pressure": 1, "barostat": "z"},
 ]
-
-
-def newest(kind: type[orm.ProcessNode]) -> Any:
-    """Return the process that was made last."""
-    return orm.QueryBuilder().append(kind, tag="p").order_by({"p": {"id": "desc"}}).first(flat=True)
 
 
 @pytest.fixture
@@ -56,65 +50,6 @@ def built(computer: orm.Computer, status: int = 0, message: str | None = None) -
     """Return a building job that left a system, or failed."""
     outputs = {} if status else {"system": CseSystemData(crystal_and_molecules())}
     return job_node("cse.build", computer, outputs=outputs, exit_status=status, exit_message=message)
-
-
-DIGEST = "0123456789abcdef" * 4
-
-
-def results(*names: str, step: int, source: str | None = None) -> orm.Dict:
-    stages = [
-        {
-            "name": name,
-            "first_step": 0,
-            "step": step,
-            "wall_seconds": 2.0,
-            "temperature_K": 700.0,
-            "density_g_cm3": 2.0,
-            "lz_A": 35.2,
-        }
-        for name in names
-    ]
-    return orm.Dict(
-        {
-            "stages": stages,
-            "wall_seconds": 2.0 * len(names),
-            "step": step,
-            "target_step": step,
-            "restart_file": source,
-            "files": {"trajectory.dcd": {"sha256": DIGEST, "bytes": 1_000_000}},
-        }
-    )
-
-
-def finished(
-    computer: orm.Computer,
-    number: int,
-    *names: str,
-    step: int,
-    system: bool = False,
-    after: orm.WorkChainNode | None = None,
-    source: str | None = None,
-    stash: str | None = None,
-    changes: list[dict[str, Any]] | None = None,
-) -> orm.WorkChainNode:
-    """Return a restart chain of one job that ran these stages, from a checkpoint of the run ``after`` it."""
-    made: dict[str, orm.Data] = {"results": results(*names, step=step, source=source)}
-    if system:
-        made["system"] = CseSystemData(crystal_and_molecules())
-    if stash is not None:
-        made["remote_stash"] = orm.RemoteStashFolderData(
-            computer=computer, target_basepath=stash, stash_mode=StashMode.COPY, source_list=["*"]
-        )
-    run = run_node("cse.base")
-    parent = {} if after is None else {"parent_folder": after.outputs.remote_folder}
-    folder = f"/scratch/{number}"
-    job = job_node("cse.lammps", computer, parent, outputs=made, exit_status=0, folder=folder, caller=run)
-    remote = job.outputs.remote_folder
-    made |= {"remote_folder": remote, "folders.job_0001": remote}
-    if changes is not None:
-        made["changes"] = orm.List(changes)
-    returns(run, made)
-    return run
 
 
 # -- phases -----------------------------------------------------------------------------------------------
@@ -213,214 +148,6 @@ def test_phases_that_do_not_fit_are_not_joined(phase: Phase) -> None:
     assert "slab and electrolyte cannot be joined" in answer.message
 
 
-# -- production ---------------------------------------------------------------------------------------------
-
-
-PLAN = {"length_ps": 6, "segment_ps": 2, "frame_ps": 0.02, "settings": {"restart_interval": 500}}
-
-
-@pytest.fixture
-def production(make: Make, codes: Codes, recipe: dict[str, Any]) -> Any:
-    chain: Any = WorkflowFactory("cse.production")
-    overrides = {"plan": PLAN, "sampling": {"block_ps": 0.2, "snapshot_ps": 0.06, "bins": 110}}
-    system = CseSystemData(interface())
-    return make(chain.get_builder_from_protocol(codes, recipe, system, 650, protocol="demo", overrides=overrides))
-
-
-def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer) -> None:
-    production.plan_segments()
-    for number in (1, 2, 3):
-        assert production.has_segments()
-        production.run_segment()
-        run = newest(orm.WorkChainNode)
-        assert run.inputs.lammps.plan["stop_step"] == 1000 * number
-        assert run.inputs.lammps.plan["resume_step"] == 1000 * (number - 1)
-        assert run.inputs.lammps.plan["stages"][0]["temperature"] == 650
-        assert run.inputs.lammps.system.uuid == production.inputs.system.uuid
-        assert ("settings" in run.inputs.lammps) == (number == 3), "only the last one keeps its system"
-        if number > 1:
-            assert run.inputs.lammps.parent_folder.get_remote_path() == f"/scratch/{number - 1}"
-        before = production.ctx.segments[-1] if production.ctx.segments else None
-        step = 1000 * number
-        done = finished(localhost, number, "production", step=step, system=number == 3, after=before)
-        production.ctx.segments = [*production.ctx.segments, done]
-        assert production.inspect_segment() is None
-    assert not production.has_segments()
-    production.attach_segments()
-    (stage,) = production.outputs["stages"]["stages"]
-    assert (stage["name"], stage["step"], stage["wall_seconds"]) == ("production", 3000, 6.0)
-    assert isinstance(production.outputs["system"], CseSystemData)
-
-    production.reduce()
-    job = newest(orm.CalcJobNode)
-    assert job.process_type == "aiida.calculations:cse.reduce"
-    assert {name: folder.get_remote_path() for name, folder in job.inputs.folders.items()} == {
-        f"segment_{number:04d}": f"/scratch/{number}" for number in (1, 2, 3)
-    }
-    assert job.inputs.sampling.get_dict().items() >= SAMPLING.items()
-    assert job.inputs.checksums.get_dict() == {f"segment_{number:04d}": DIGEST for number in (1, 2, 3)}
-    assert production.outputs["stages"]["bytes"] == 3_000_000
-
-
-def test_of_a_job_that_was_killed_the_next_one_knows_the_checksum() -> None:
-    mine, others = ({"trajectory.dcd": {"sha256": digest, "bytes": 3}} for digest in (DIGEST, "f" * 64))
-    ended, killed, last = {"files": mine}, {"files": {}}, {"files": mine, "files_before": others}
-    assert checksums_of([killed, last]) == {"segment_0001": "f" * 64, "segment_0002": DIGEST}
-    assert checksums_of([ended, last]) == {"segment_0001": DIGEST, "segment_0002": DIGEST}
-    assert checksums_of([ended, killed]) == {"segment_0001": DIGEST}, "of the last one nobody knows"
-
-
-def chain_of(
-    computer: orm.Computer, *sources: str, stashes: tuple[str | None, ...] = ()
-) -> list[orm.WorkChainNode]:
-    """Return runs, each with the one before as its parent, that went on from these restart files."""
-    runs: list[orm.WorkChainNode] = []
-    for number, source in enumerate(sources, 1):
-        stash = stashes[number - 1] if stashes else None
-        last = number == len(sources)
-        after = runs[-1] if runs else None
-        runs.append(
-            finished(
-                computer, number, "production", step=100, after=after, source=source, stash=stash, system=last
-            )
-        )
-    return runs
-
-
-def paths(folders: dict[str, Any]) -> list[str]:
-    return [
-        folder.get_remote_path() if isinstance(folder, orm.RemoteData) else folder.target_basepath
-        for _, folder in sorted(folders.items())
-    ]
-
-
-def test_a_job_whose_steps_were_run_again_is_no_part_of_the_trajectory(
-    production: Any, localhost: orm.Computer
-) -> None:
-    """The third job wrote no checkpoint, and the fourth went back behind what the second wrote."""
-    sources = ("none", "parent/restart.300", "parent/restart.500", "parent/parent/restart.450")
-    production.ctx.segments = chain_of(localhost, *sources)
-    production.attach_segments()
-    assert paths(production.outputs["folders"]) == ["/scratch/1", "/scratch/2", "/scratch/4"]
-    assert paths(production._sources()) == ["/scratch/1", "/scratch/2", "/scratch/4"]
-
-
-def test_a_run_that_began_anew_leaves_what_was_before_behind(production: Any, localhost: orm.Computer) -> None:
-    production.ctx.segments = chain_of(localhost, "none", "parent/restart.300", "none", "parent/restart.400")
-    production.attach_segments()
-    assert paths(production.outputs["folders"]) == ["/scratch/3", "/scratch/4"]
-
-
-def test_of_two_jobs_that_ran_the_same_segment_one_counts(production: Any, localhost: orm.Computer) -> None:
-    """A worker that died after it had launched a segment launches it again; both end."""
-    first = finished(localhost, 1, "production", step=1000, source="none")
-    orphan = finished(localhost, 2, "production", step=2000, after=first, source="parent/restart.1000")
-    twin = finished(localhost, 3, "production", step=2000, after=first, source="parent/restart.1000", system=True)
-    production.ctx.segments = [first, twin]
-    production.attach_segments()
-    assert paths(production.outputs["folders"]) == ["/scratch/1", "/scratch/3"]
-    assert production.outputs["stages"]["steps"] == 2000
-    assert orphan.is_finished_ok
-
-
-def test_a_job_launched_twice_within_a_segment_counts_by_how_far_it_came(
-    production: Any, localhost: orm.Computer
-) -> None:
-    """The second child of the run was left behind by a worker that died, and ended last."""
-    run = finished(localhost, 1, "production", step=3000, source="none", system=True)
-    left = {"results": results("production", step=1200, source="none")}
-    job_node("cse.lammps", localhost, outputs=left, exit_status=420, folder="/scratch/left", caller=run)
-    production.ctx.segments = [run]
-    production.attach_segments()
-    assert paths(production.outputs["folders"]) == ["/scratch/1"]
-    stages = production.outputs["stages"]
-    assert (stages["steps"], stages["stages"][0]["step"], stages["jobs"]) == (3000, 3000, 2)
-
-
-def test_what_was_changed_in_the_segments_is_an_output(production: Any, localhost: orm.Computer) -> None:
-    first = finished(localhost, 1, "production", step=1000, source="none")
-    change = {"job": "job_0002", "change": "timestep", "exact": False}
-    second = finished(localhost, 2, "production", step=2000, after=first, changes=[change], system=True)
-    production.ctx.segments = [first, second]
-    production.attach_segments()
-    assert production.outputs["changes"].get_list() == [{"run": "segment_002"} | change]
-
-
-def test_what_was_cleaned_is_reduced_from_its_stash(production: Any, localhost: orm.Computer) -> None:
-    sources = ("none", "parent/restart.100", "parent/restart.200")
-    production.ctx.segments = chain_of(localhost, *sources, stashes=("/archive/1", None, "/archive/3"))
-    production.attach_segments()
-    assert production.has_to_reduce()
-    production.reduce()
-    missing = "segment_0001/trajectory.dcd: there is no such file"
-    production.ctx.reduction = job_node("cse.reduce", localhost, exit_status=334, exit_message=missing)
-    assert production.inspect_reduction() is None
-    assert production.has_to_reduce()
-    production.reduce()
-    job = newest(orm.CalcJobNode)
-    assert paths(dict(job.inputs.folders)) == ["/archive/1", "/scratch/2", "/archive/3"]
-    production.ctx.reduction = job_node("cse.reduce", localhost, exit_status=334, exit_message=missing)
-    answer = production.inspect_reduction()
-    assert answer.status == 344, "there is no third place to look"
-    assert "there is no such file" in answer.message
-    assert "options.stash" in answer.message
-
-
-def test_a_segment_that_failed_ends_the_production_and_names_what_is_done(
-    production: Any, localhost: orm.Computer
-) -> None:
-    production.plan_segments()
-    folder = orm.RemoteData(computer=localhost, remote_path="/scratch/2")
-    failed = run_node(
-        "cse.base", outputs={"folders.job_0001": folder}, exit_status=431, exit_message="Failed 4 times"
-    )
-    production.ctx.segments = [finished(localhost, 1, "production", step=1000), failed]
-    answer = production.inspect_segment()
-    assert answer.status == 343
-    assert answer.message == f"The segment <{failed.pk}> failed with [431] Failed 4 times"
-    assert list(production.outputs["folders"]) == ["segment_0001", "segment_0002"]
-
-
-def test_a_trajectory_that_lacks_its_end_is_not_passed_off_as_whole(
-    production: Any, localhost: orm.Computer
-) -> None:
-    """The last of the three segments left no trajectory."""
-    production.ctx.jobs, production.ctx.stashed = [], False
-    production.ctx.reduction = job_node(
-        "cse.reduce", localhost, exit_status=0, outputs={"reduction": reduction_node()}
-    )
-    answer = production.inspect_reduction()
-    assert answer.status == 346
-    assert answer.message.endswith("the production from 0 to 3000.")
-    assert production.has_to_reduce()
-
-
-def test_a_segment_that_left_nothing_ends_the_production(production: Any) -> None:
-    production.ctx.segments = [run_node("cse.base", exit_status=303, exit_message="killed")]
-    assert production.inspect_segment().status == 343
-
-
-def test_a_reduction_that_failed_ends_the_production(production: Any, localhost: orm.Computer) -> None:
-    production.ctx.jobs, production.ctx.stashed = [], False
-    production.ctx.reduction = job_node(
-        "cse.reduce", localhost, exit_status=334, exit_message="frames are missing"
-    )
-    answer = production.inspect_reduction()
-    assert answer.status == 344
-    assert "failed with [334] frames are missing (the trajectory lies in the output folders" in answer.message
-
-
-def test_an_analysis_that_failed_ends_the_production(production: Any) -> None:
-    production.ctx.analysis = run_node("cse.analysis", exit_status=342, exit_message="nothing is left")
-    answer = production.inspect_analysis()
-    assert answer.status == 345
-    assert answer.message.endswith("failed with [342] nothing is left")
-
-
-def test_the_sampling_takes_frames_from_the_plan() -> None:
-    assert sampling_of(PLAN | {"timestep_fs": 1}, {"bins": 90}) == {"timestep_fs": 1, "frame_ps": 0.02, "bins": 90}
-
-
 # -- the study --------------------------------------------------------------------------------------------
 
 
@@ -495,6 +222,25 @@ def test_runs_of_every_temperature_and_replica(study: Any) -> None:
         *(f"interface_{label}" for label in labels if label != "T0650_r2"),
         *("production_T0650_r1", "production_T0700_r1"),
     }
+
+
+def test_runs_that_have_not_equilibrated_are_no_failure(study: Any) -> None:
+    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
+    study.ctx.refused = {}
+    study.ctx.interface_T0650_r1 = study.ctx.interface_T0700_r1 = part("cse.interface", "interface")
+    study.ctx.production_T0650_r1 = spent = part("cse.production", "system", **analysed_run(650))
+    finish(spent, 500, "Not equilibrated within 20 ns: EC 0.10")
+    study.ctx.production_T0700_r1 = part("cse.production", "system", **analysed_run(700))
+    study.attach_runs()
+    study.kinetics()
+    answer = study.inspect_runs()
+    assert answer.status == 510
+    assert answer.message == (
+        "1 of 2 runs have not equilibrated within their length, all results are there: "
+        f"T0650_r1 <{spent.pk}> [500] Not equilibrated within 20 ns: EC 0.10"
+    )
+    assert set(study.outputs["runs"]["T0650_r1"]) == set(study.outputs["runs"]["T0700_r1"])
+    assert set(study.outputs["kinetics"]["excluded"]) == {"T0650_r1", "T0700_r1"}
 
 
 def test_an_interface_that_cannot_be_analysed_stops_no_other_run(study: Any) -> None:

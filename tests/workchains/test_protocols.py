@@ -299,6 +299,13 @@ def test_a_seed_is_one_that_lammps_takes(builder: Builder, seed: int, valid: boo
             "start_ns = 0.012 leaves nothing of the 0.012 ns of plan.length_ps",
         ),
         ({"plan": {"velocities": "new"}}, "'velocities' = 'new'"),
+        ({"plan": {"stop": {"rule": "equilibrated"}}}, "rule: equilibrated needs first_look_ns"),
+        ({"plan": {"stop": {"growth": 0.5}}}, "'stop.growth' = 0.5"),
+        ({"plan": {"stop": {"confirmations": 0}}}, "'stop.confirmations' = 0"),
+        (
+            {"plan": {"stop": {"first_look_ns": 0.001}}, "analysis": {"settings": {"start_ns": 0.004}}},
+            "first_look_ns: at the first look, 0.004 ns, analysis.settings.start_ns = 0.004 leaves nothing",
+        ),
     ],
 )
 def test_a_wrong_production_is_refused_before_anything_runs(

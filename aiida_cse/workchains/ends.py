@@ -1,0 +1,35 @@
+"""How a process ended: well, with a result that is not what was asked for, or with a failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+
+__all__ = ["NORMAL_FROM", "ended_normally", "failure", "rate_words"]
+
+#: exit codes from here on are results that are not what was asked for (not equilibrated), not failures
+NORMAL_FROM = 500
+
+
+def ended_normally(process: orm.ProcessNode) -> bool:
+    """Whether a process has all its results, also where they are not what was asked for."""
+    return process.is_finished and (process.exit_status == 0 or (process.exit_status or 0) >= NORMAL_FROM)
+
+
+def failure(process: orm.ProcessNode) -> dict[str, Any]:
+    """Return what the message of an exit code says of a process: ``pk``, ``status`` and ``reason``."""
+    return {
+        "pk": process.pk,
+        "status": process.exit_status,
+        "reason": process.exit_message or str(process.process_state),
+    }
+
+
+def rate_words(found: orm.Dict, confirmations: int) -> str:
+    """Return what is known of the rate of entries where no verdict, or not enough of them, ended a production."""
+    bound = found["rate_upper_bound_per_s"]
+    rate = "" if bound is None else f"fewer than {bound:.2g} entries per second"
+    if not found["equilibrated"]:
+        return rate or "no time was observed"
+    return f"the last look says equilibrated, but {confirmations} in a row must" + (rate and f"; {rate}")

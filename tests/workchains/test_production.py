@@ -1,0 +1,479 @@
+"""The production: segments, looks, and what it leaves at each of its ends."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.common.links import LinkType
+from aiida.manage import get_manager
+from aiida.plugins import WorkflowFactory
+
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.workchains.builders import Codes
+from aiida_cse.workchains.files import checksums_of, numbered
+from aiida_cse.workchains.production import sampling_of
+from tests.nodes import SAMPLING, interface, job_node, reduction_node, run_node, state
+from tests.workchains.conftest import Make
+from tests.workchains.runs import DIGEST, PLAN, chain_of, finished, newest, results
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+
+Launch = Callable[..., Any]
+
+#: looks at the end of every segment
+EQUILIBRATED = {"rule": "equilibrated", "first_look_ns": 0.002, "growth": 1}
+
+
+@pytest.fixture
+def launch(make: Make, codes: Codes, recipe: dict[str, Any]) -> Launch:
+    """Return a function that makes a production of the synthetic interface at 650 K, with changes to its plan."""
+    chain: Any = WorkflowFactory("cse.production")
+    system = CseSystemData(interface()).store()
+
+    def run(previous: dict[str, orm.Data] | None = None, **plan: Any) -> Any:
+        overrides = {
+            "plan": PLAN | plan,
+            "sampling": {
+                "block_ps": 0.2,
+                "snapshot_ps": 0.06,
+                "bins": 110,
+                "core_scales": [],
+                "lags_ps": [1000.0],
+            },
+        }
+        builder = chain.get_builder_from_protocol(codes, recipe, system, 650, "demo", overrides)
+        builder.previous = previous or {}
+        process = make(builder)
+        process.plan_segments()
+        return process
+
+    return run
+
+
+@pytest.fixture
+def production(launch: Launch) -> Any:
+    return launch()
+
+
+def after(production: Any, segments: list[orm.WorkChainNode]) -> None:
+    """Put the production where it is after these segments, before it reduces them."""
+    production.ctx.segments = segments
+    production.ctx.folder = segments[-1].outputs.remote_folder
+    production.ctx.step = production.ctx.plans[-1]["stop_step"]
+    production.gather_jobs()
+
+
+def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer) -> None:
+    for number in (1, 2, 3):
+        assert production.has_segments()
+        production.run_segment()
+        run = newest(orm.WorkChainNode)
+        assert run.inputs.lammps.plan["stop_step"] == 1000 * number
+        assert run.inputs.lammps.plan["resume_step"] == 1000 * (number - 1)
+        assert run.inputs.lammps.plan["stages"][0]["temperature"] == 650
+        assert run.inputs.lammps.system.uuid == production.inputs.system.uuid
+        assert ("settings" in run.inputs.lammps) == (number == 3), "only the last one keeps its system"
+        if number > 1:
+            assert run.inputs.lammps.parent_folder.get_remote_path() == f"/scratch/{number - 1}"
+        before = production.ctx.segments[-1] if production.ctx.segments else None
+        step = 1000 * number
+        done = finished(localhost, number, "production", step=step, system=number == 3, after=before)
+        production.ctx.segments = [*production.ctx.segments, done]
+        assert production.inspect_segment() is None
+    assert not production.has_segments()
+    production.gather_jobs()
+    assert production.has_to_reduce()
+    production.reduce()
+    job = newest(orm.CalcJobNode)
+    assert job.process_type == "aiida.calculations:cse.reduce"
+    assert {name: folder.get_remote_path() for name, folder in job.inputs.folders.items()} == {
+        f"segment_{number:04d}": f"/scratch/{number}" for number in (1, 2, 3)
+    }
+    assert job.inputs.sampling.get_dict().items() >= SAMPLING.items()
+    assert job.inputs.checksums.get_dict() == {f"segment_{number:04d}": DIGEST for number in (1, 2, 3)}
+
+    production._attach_run()
+    (stage,) = production.outputs["stages"]["stages"]
+    assert (stage["name"], stage["step"], stage["wall_seconds"]) == ("production", 3000, 6.0)
+    assert isinstance(production.outputs["system"], CseSystemData)
+    assert production.outputs["stages"]["bytes"] == 3_000_000
+
+
+def test_of_a_job_that_was_killed_the_next_one_knows_the_checksum() -> None:
+    mine, others = ({"trajectory.dcd": {"sha256": digest, "bytes": 3}} for digest in (DIGEST, "f" * 64))
+    ended, killed, last = {"files": mine}, {"files": {}}, {"files": mine, "files_before": others}
+    assert checksums_of(numbered([killed, last])) == {"segment_0001": "f" * 64, "segment_0002": DIGEST}
+    assert checksums_of(numbered([ended, last])) == {"segment_0001": DIGEST, "segment_0002": DIGEST}
+    assert checksums_of(numbered([ended, killed])) == {"segment_0001": DIGEST}, "of the last one nobody knows"
+
+
+def paths(folders: dict[str, Any]) -> list[str]:
+    return [
+        folder.get_remote_path() if isinstance(folder, orm.RemoteData) else folder.target_basepath
+        for _, folder in sorted(folders.items())
+    ]
+
+
+def test_a_job_whose_steps_were_run_again_is_no_part_of_the_trajectory(
+    production: Any, localhost: orm.Computer
+) -> None:
+    """The third job wrote no checkpoint, and the fourth went back behind what the second wrote."""
+    sources = ("none", "parent/restart.300", "parent/restart.500", "parent/parent/restart.450")
+    after(production, chain_of(localhost, *sources))
+    production._attach_run()
+    assert paths(production.outputs["folders"]) == ["/scratch/1", "/scratch/2", "/scratch/4"]
+    production.reduce()
+    assert paths(dict(newest(orm.CalcJobNode).inputs.folders)) == ["/scratch/1", "/scratch/2", "/scratch/4"]
+
+
+def test_a_run_that_began_anew_leaves_what_was_before_behind(production: Any, localhost: orm.Computer) -> None:
+    after(production, chain_of(localhost, "none", "parent/restart.300", "none", "parent/restart.400"))
+    production._attach_run()
+    assert paths(production.outputs["folders"]) == ["/scratch/3", "/scratch/4"]
+
+
+def test_of_two_jobs_that_ran_the_same_segment_one_counts(production: Any, localhost: orm.Computer) -> None:
+    """A worker that died after it had launched a segment launches it again; both end."""
+    first = finished(localhost, 1, "production", step=1000, source="none")
+    orphan = finished(localhost, 2, "production", step=2000, after=first, source="parent/restart.1000")
+    twin = finished(localhost, 3, "production", step=2000, after=first, source="parent/restart.1000", system=True)
+    after(production, [first, twin])
+    production._attach_run()
+    assert paths(production.outputs["folders"]) == ["/scratch/1", "/scratch/3"]
+    assert production.outputs["stages"]["steps"] == 2000
+    assert orphan.is_finished_ok
+
+
+def test_a_job_launched_twice_within_a_segment_counts_by_how_far_it_came(
+    production: Any, localhost: orm.Computer
+) -> None:
+    """The second child of the run was left behind by a worker that died, and ended last."""
+    run = finished(localhost, 1, "production", step=3000, source="none", system=True)
+    left = {"results": results("production", step=1200, source="none")}
+    job_node("cse.lammps", localhost, outputs=left, exit_status=420, folder="/scratch/left", caller=run)
+    after(production, [run])
+    production._attach_run()
+    assert paths(production.outputs["folders"]) == ["/scratch/1"]
+    stages = production.outputs["stages"]
+    assert (stages["steps"], stages["stages"][0]["step"], stages["jobs"]) == (3000, 3000, 2)
+
+
+def test_what_was_changed_in_the_segments_is_an_output(production: Any, localhost: orm.Computer) -> None:
+    first = finished(localhost, 1, "production", step=1000, source="none")
+    change = {"job": "job_0002", "change": "timestep", "exact": False}
+    second = finished(localhost, 2, "production", step=2000, after=first, changes=[change], system=True)
+    after(production, [first, second])
+    production._attach_run()
+    assert production.outputs["changes"].get_list() == [{"run": "segment_002"} | change]
+
+
+def test_what_was_cleaned_is_reduced_from_its_stash(production: Any, localhost: orm.Computer) -> None:
+    sources = ("none", "parent/restart.100", "parent/restart.200")
+    after(production, chain_of(localhost, *sources, stashes=("/archive/1", None, "/archive/3")))
+    assert production.has_to_reduce()
+    production.reduce()
+    missing = "segment_0001/trajectory.dcd: there is no such file"
+    production.ctx.reduce_job = job_node("cse.reduce", localhost, exit_status=334, exit_message=missing)
+    assert production.inspect_reduction() is None
+    assert production.has_to_reduce()
+    production.reduce()
+    job = newest(orm.CalcJobNode)
+    assert paths(dict(job.inputs.folders)) == ["/archive/1", "/scratch/2", "/archive/3"]
+    production.ctx.reduce_job = job_node("cse.reduce", localhost, exit_status=334, exit_message=missing)
+    answer = production.inspect_reduction()
+    assert answer.status == 344, "there is no third place to look"
+    assert "there is no such file" in answer.message
+    assert "options.stash" in answer.message
+
+
+def test_a_segment_that_failed_ends_the_production_and_names_what_is_done(
+    production: Any, localhost: orm.Computer
+) -> None:
+    folder = orm.RemoteData(computer=localhost, remote_path="/scratch/2")
+    failed = run_node(
+        "cse.base", outputs={"folders.job_0001": folder}, exit_status=431, exit_message="Failed 4 times"
+    )
+    production.ctx.segments = [finished(localhost, 1, "production", step=1000), failed]
+    answer = production.inspect_segment()
+    assert answer.status == 343
+    assert answer.message == f"The segment <{failed.pk}> failed with [431] Failed 4 times"
+    assert list(production.outputs["folders"]) == ["segment_0001", "segment_0002"]
+
+
+def test_a_trajectory_that_lacks_its_end_is_not_passed_off_as_whole(
+    production: Any, localhost: orm.Computer
+) -> None:
+    """The last of the three segments left no trajectory."""
+    after(production, chain_of(localhost, "none"))
+    production.ctx.reduce_job = job_node(
+        "cse.reduce", localhost, exit_status=0, outputs={"reduction": reduction_node()}
+    )
+    answer = production.inspect_reduction()
+    assert answer.status == 346
+    assert answer.message.endswith("the production from 0 to 3000.")
+    assert production.has_to_reduce()
+
+
+def test_a_segment_that_left_nothing_ends_the_production(production: Any) -> None:
+    production.ctx.segments = [run_node("cse.base", exit_status=303, exit_message="killed")]
+    assert production.inspect_segment().status == 343
+
+
+def test_a_reduction_that_failed_ends_the_production(production: Any, localhost: orm.Computer) -> None:
+    after(production, chain_of(localhost, "none"))
+    production.ctx.reduce_job = job_node(
+        "cse.reduce", localhost, exit_status=334, exit_message="frames are missing"
+    )
+    answer = production.inspect_reduction()
+    assert answer.status == 344
+    assert "failed with [334] frames are missing (the trajectory lies in the output folders" in answer.message
+
+
+def test_an_analysis_that_failed_at_the_end_ends_the_production(production: Any, localhost: orm.Computer) -> None:
+    after(production, chain_of(localhost, "none"))
+    production.ctx.analyses = [run_node("cse.analysis", exit_status=342, exit_message="nothing is left")]
+    answer = production.inspect_analysis()
+    assert answer.status == 345
+    assert answer.message.endswith("failed with [342] nothing is left")
+    assert {"folders", "stages", "system"} <= set(production.outputs), "what is done stays"
+
+
+def test_the_sampling_takes_frames_from_the_plan() -> None:
+    assert sampling_of(PLAN | {"timestep_fs": 1}, {"bins": 90}) == {"timestep_fs": 1, "frame_ps": 0.02, "bins": 90}
+
+
+# -- looks ------------------------------------------------------------------------------------------------
+
+
+def submitted(kind: type[orm.ProcessNode]) -> Any:
+    """Return what was submitted last, which never starts."""
+    for task in asyncio.all_tasks(get_manager().get_runner().loop):
+        task.cancel()
+    return newest(kind)
+
+
+def segment(production: Any, number: int, computer: orm.Computer, **more: Any) -> orm.WorkChainNode:
+    """Run a segment of 1000 steps, as the chain around LAMMPS leaves it."""
+    assert production.has_segments()
+    production.run_segment()
+    plan = submitted(orm.WorkChainNode).inputs.lammps.plan.get_dict()
+    before = production.ctx.segments[-1] if production.ctx.segments else None
+    source = "none" if before is None else f"parent/restart.{plan['resume_step']}"
+    ended = {"step": 1000 * number, "source": source, "after": before} | more
+    run = finished(computer, number, "production", system=True, plan=plan, **ended)
+    production.ctx.segments = [*production.ctx.segments, run]
+    assert production.inspect_segment() is None
+    return run
+
+
+def reduced(production: Any, computer: orm.Computer) -> dict[str, Any]:
+    """Reduce what is new; return the inputs of the job that does."""
+    production.gather_jobs()
+    assert production.has_to_reduce()
+    production.reduce()
+    inputs = submitted(orm.CalcJobNode).base.links.get_incoming(link_type=LinkType.INPUT_CALC).nested()
+    state_now = reduction_node(state(production.ctx.step // 10 + 1))
+    production.ctx.reduce_job = job_node("cse.reduce", computer, outputs={"reduction": state_now}, exit_status=0)
+    assert production.inspect_reduction() is None
+    assert not production.has_to_reduce()
+    return inputs
+
+
+def look(production: Any, *, equilibrated: bool) -> None:
+    """Look at the production, and see this."""
+    production.analyse()
+    called = submitted(orm.WorkChainNode)
+    assert called.inputs.reduction.uuid == production.ctx.reduction.uuid
+    found = {
+        "end_ns": production.ctx.step * 2e-6,
+        "equilibrated": equilibrated,
+        "ec": 0.62,
+        "ec_lower_bound": 0.41,
+        "rate_upper_bound_per_s": 2.5e8,
+        "reasons": ["Li: the number in the region drifts"],
+        "decided_by": ["Li"],
+        "criteria": AnalysisSettings.model_validate(production.inputs.analysis.settings.get_dict()).model_dump(),
+    }
+    counts = orm.Dict({"s_in_li_ceramic": 9, "s_out_li_ceramic": 8})
+    run = run_node("cse.analysis", {"equilibration": orm.Dict(found), "transitions": counts})
+    production.ctx.analyses = [*production.ctx.analyses, run]
+    assert production.inspect_analysis() is None
+
+
+def test_each_look_reduces_what_is_new_until_the_verdict(launch: Launch, localhost: orm.Computer) -> None:
+    production = launch(stop=EQUILIBRATED)
+    segment(production, 1, localhost)
+    assert not production.has_segments(), "a look comes first"
+    first = reduced(production, localhost)
+    assert (sorted(first["folders"]), "previous" in first) == (["segment_0001"], False)
+    look(production, equilibrated=False)
+    assert production.goes_on()
+    assert production.has_segments()
+
+    segment(production, 2, localhost)
+    before = production.ctx.reduction
+    second = reduced(production, localhost)
+    assert sorted(second["folders"]) == ["segment_0002"]
+    assert second["previous"].uuid == before.uuid
+    look(production, equilibrated=True)
+    assert not production.goes_on(), "the third segment is never run"
+    assert production.finish() is None
+    looks = production.outputs["looks"].get_list()
+    assert [(seen["look"], seen["end_ns"], seen["equilibrated"]) for seen in looks] == [
+        (1, 0.002, False),
+        (2, 0.004, True),
+    ]
+    assert (looks[0]["entries"], looks[0]["exits"]) == (9, 8)
+    assert production.outputs["stages"]["steps"] == 2000
+    said = [log.message for log in orm.QueryBuilder().append(orm.Log).all(flat=True)]
+    verdict = "not equilibrated: Li: the number in the region drifts"
+    assert any(f"look 1 at 0.002 ns: EC 0.62 (≥ 0.41), {verdict}" in message for message in said)
+
+
+def test_a_budget_that_is_spent_is_told_with_all_results(launch: Launch, localhost: orm.Computer) -> None:
+    production = launch(stop=EQUILIBRATED | {"confirmations": 2})
+    for number, verdict in ((1, True), (2, False), (3, True)):
+        assert production.goes_on()
+        segment(production, number, localhost)
+        reduced(production, localhost)
+        look(production, equilibrated=verdict)
+    assert not production.goes_on()
+    answer = production.finish()
+    assert answer.status == 500
+    assert answer.message.startswith(
+        "Not equilibrated within 0.006 ns: EC 0.62 (at least 0.41); the last look says equilibrated, but 2"
+    )
+    assert "fewer than 2.5e+08 entries per second" in answer.message
+    assert {"system", "reduction", "looks", "stages", "folders", "equilibration"} <= set(production.outputs)
+
+
+def test_fixed_lengths_end_well_whatever_is_seen(launch: Launch, localhost: orm.Computer) -> None:
+    production = launch(stop=EQUILIBRATED | {"rule": "fixed"})
+    for number in (1, 2, 3):
+        assert production.goes_on()
+        segment(production, number, localhost)
+        reduced(production, localhost)
+        look(production, equilibrated=number < 3)
+    assert production.finish() is None
+    assert len(production.outputs["looks"].get_list()) == 3
+
+
+def test_a_look_whose_analysis_failed_goes_on(launch: Launch, localhost: orm.Computer) -> None:
+    production = launch(stop=EQUILIBRATED)
+    segment(production, 1, localhost)
+    reduced(production, localhost)
+    production.ctx.analyses = [run_node("cse.analysis", exit_status=342, exit_message="too short")]
+    assert production.inspect_analysis() is None
+    assert production.goes_on()
+
+
+def test_a_run_that_went_back_behind_a_look_is_reduced_from_its_beginning(
+    launch: Launch, localhost: orm.Computer
+) -> None:
+    production = launch(stop=EQUILIBRATED)
+    segment(production, 1, localhost)
+    reduced(production, localhost)
+    look(production, equilibrated=False)
+    segment(production, 2, localhost, first_step=500)
+    inputs = reduced(production, localhost)
+    assert sorted(inputs["folders"]) == ["segment_0001", "segment_0002"]
+    assert "previous" not in inputs
+
+
+def test_what_was_seen_stays_when_a_segment_fails(launch: Launch, localhost: orm.Computer) -> None:
+    production = launch(stop=EQUILIBRATED)
+    segment(production, 1, localhost)
+    reduced(production, localhost)
+    look(production, equilibrated=False)
+    production.ctx.segments = [*production.ctx.segments, run_node("cse.base", exit_status=431, exit_message="no")]
+    assert production.inspect_segment().status == 343
+    assert {"folders", "reduction", "looks"} <= set(production.outputs)
+
+
+# -- what is continued --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ended(launch: Launch, localhost: orm.Computer) -> Any:
+    """A production of 6 ps that did not equilibrate within them."""
+    production = launch(stop=EQUILIBRATED)
+    for number in (1, 2, 3):
+        segment(production, number, localhost)
+        reduced(production, localhost)
+        look(production, equilibrated=False)
+    assert production.finish().status == 500
+    return production
+
+
+def previous_of(production: Any) -> dict[str, orm.Data]:
+    outputs = production.outputs
+    return {
+        "folder": outputs["folders"]["segment_0003"],
+        "reduction": outputs["reduction"],
+        "looks": outputs["looks"],
+    }
+
+
+def test_a_longer_production_goes_on_from_a_shorter_one(
+    ended: Any, launch: Launch, localhost: orm.Computer
+) -> None:
+    longer = launch(previous_of(ended), stop=EQUILIBRATED, length_ps=10)
+    longer.run_segment()
+    run = submitted(orm.WorkChainNode)
+    assert run.inputs.lammps.parent_folder.get_remote_path() == "/scratch/3"
+    assert (run.inputs.lammps.plan["resume_step"], run.inputs.lammps.plan["stop_step"]) == (3000, 4000)
+    more = {"after": ended.ctx.segments[-1], "source": "parent/restart.3000"}
+    segment(longer, 4, localhost, **more)
+    inputs = reduced(longer, localhost)
+    assert sorted(inputs["folders"]) == ["segment_0004"]
+    assert inputs["previous"].uuid == ended.outputs["reduction"].uuid
+    look(longer, equilibrated=True)
+    assert longer.finish() is None
+    assert [seen["look"] for seen in longer.outputs["looks"].get_list()] == [1, 2, 3, 4]
+    assert longer.outputs["stages"]["steps"] == 4000
+    assert longer.outputs["stages"]["jobs"] == 4
+    assert sorted(longer.outputs["folders"]) == [f"segment_{number:04d}" for number in (1, 2, 3, 4)]
+
+
+def test_other_settings_of_the_analysis_make_old_verdicts_void(ended: Any, launch: Launch) -> None:
+    previous = previous_of(ended)
+    looks = [look | {"criteria": {}} for look in previous["looks"].get_list()]
+    assert launch(previous, length_ps=10).ctx.verdicts == [False] * 3
+    assert launch(previous | {"looks": orm.List(looks)}, length_ps=10).ctx.verdicts == []
+
+
+def test_nothing_left_to_run_is_looked_at_again(ended: Any, launch: Launch) -> None:
+    again = launch(previous_of(ended), stop=EQUILIBRATED)
+    assert again.goes_on()
+    assert not again.has_segments()
+    again.gather_jobs()
+    assert not again.has_to_reduce()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"thermostat_fs": 50}, "thermostat_fs = 100.0, what goes on from it must have the same, not 50.0"),
+        ({"timestep_fs": 1.0}, "timestep_fs = 2.0, what goes on from it must have the same, not 1.0"),
+        ({"settings": {"cutoff": 8.0, "restart_interval": 500}}, "settings.cutoff"),
+    ],
+)
+def test_another_run_is_not_continued(ended: Any, launch: Launch, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=r"previous\.folder: ") as caught:
+        launch(previous_of(ended), length_ps=10, **change)
+    assert message in str(caught.value)
+
+
+def test_what_is_no_end_of_a_run_is_not_continued(ended: Any, launch: Launch, localhost: orm.Computer) -> None:
+    previous = previous_of(ended)
+    folder = orm.RemoteData(computer=localhost, remote_path="/scratch/no").store()
+    with pytest.raises(ValueError, match="must be the folder of a segment that reached its last step"):
+        launch(previous | {"folder": folder}, length_ps=10)
+    with pytest.raises(ValueError, match=r"previous\.folder is missing"):
+        launch({"reduction": previous["reduction"]}, length_ps=10)
+    with pytest.raises(ValueError, match=r"previous\.reduction: ends at step 590, the run before at step 3000"):
+        launch(previous | {"reduction": reduction_node()}, length_ps=10)
