@@ -15,6 +15,7 @@ from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
 from aiida_cse.building.sampling import Sampling
 from aiida_cse.forcefields.library import available_sets, load_set
 from aiida_cse.lammps.larsen import _Scheme, expand_larsen
+from aiida_cse.lammps.looks import Stop
 from aiida_cse.lammps.production import ProductionPlan
 from aiida_cse.lammps.schedule import Schedule
 from aiida_cse.lammps.stage import Care, JobPlan, RunSettings, Stage
@@ -64,6 +65,7 @@ def stages() -> str:
             _model(Care),
             *_models(Sanity),
             _model(ProductionPlan),
+            _model(Stop),
             *_models(Sampling),
             _model(AnalysisSettings),
             _model(KineticsSettings),

@@ -54,8 +54,9 @@ def exit_codes() -> str:
     opening = (
         "3xx cannot be mended by running on; 4xx are of a run that stopped before its end, and the restart chain "
         "goes on where it can. AiiDA's own codes (1xx, of the scheduler) are kept where it set them. Codes marked "
-        "as depending on luck are never served from the cache. Not equilibrated is no failure: the process ends "
-        "with 0, and `equilibrated` of its result is false."
+        "as depending on luck are never served from the cache. 5xx is no failure: all results are there, but they "
+        "are not what was asked for. Not equilibrated ends with 500 where the production was to go on until it "
+        "is, and with 0 where its length was asked for; `equilibrated` of the result is false either way."
     )
     rows = sorted(row for group in _PROCESS_GROUPS for entry in _entries(group) for row in _codes(entry))
     headings = ["code", "process", "label", "message", "depends on luck"]

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from aiida_cse.calculations.functions.changes import FROM_RESULTS, join_changes
+from aiida_cse.calculations.functions.looks import OF_EQUILIBRATION, collect_looks, look_record
 from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.calculations.lammps import THERMO_HELP
 from aiida_cse.data.reduction import CseReductionData
@@ -104,6 +105,7 @@ def _written() -> dict[str, set[str]]:
         "stages": _literals(collect_stages.__wrapped__) - {"first_step"},
         "a record of stages": set(_stage_record()),
         "a record of changes": _keys_of_changes(),
+        "a record of looks": _literals(collect_looks.__wrapped__) | _literals(look_record) | set(OF_EQUILIBRATION),
         "results": _literals(LammpsStageParser._results) | _literals(LammpsStageParser._start_record),
         "reduction": _literals(CseReductionData.__init__),
         "cse.system": set(SystemInfo.model_fields),

@@ -8,10 +8,10 @@ from typing import Any
 from aiida import orm
 from aiida.engine import calcfunction
 
-__all__ = ["collect_looks"]
+__all__ = ["OF_EQUILIBRATION", "collect_looks", "look_record"]
 
 #: taken as they are from the node ``equilibration``
-_OF_EQUILIBRATION = (
+OF_EQUILIBRATION = (
     "end_ns",
     "equilibrated",
     "ec",
@@ -36,16 +36,17 @@ def collect_looks(**looks: Any) -> orm.List:
     before = looks.pop("before", None)
     records: list[dict[str, Any]] = [] if before is None else before.get_list()
     for number, (_, look) in enumerate(sorted(looks.items()), len(records) + 1):
-        records.append({"look": number, **_record(look["equilibration"], look["transitions"])})
+        records.append({"look": number, **look_record(look["equilibration"], look["transitions"])})
     return orm.List(records)
 
 
-def _record(equilibration: Mapping[str, Any], transitions: orm.Dict) -> dict[str, Any]:
+def look_record(equilibration: Mapping[str, Any], transitions: orm.Dict) -> dict[str, Any]:
+    """Return what one look saw, from the results ``equilibration`` and ``transitions`` of its analysis."""
     ion = str(equilibration["decided_by"][0]).lower()
     counts = transitions.get_dict()
     region = next(name for name in ("ceramic", "layer") if f"s_in_{ion}_{name}" in counts)
     return {
-        **{key: equilibration[key] for key in _OF_EQUILIBRATION},
+        **{key: equilibration[key] for key in OF_EQUILIBRATION},
         "entries": counts[f"s_in_{ion}_{region}"],
         "exits": counts[f"s_out_{ion}_{region}"],
     }
