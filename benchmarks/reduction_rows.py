@@ -150,9 +150,10 @@ from aiida_cse.trajectory.segments import Segment, SegmentPlan
 path, frames, loops = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 config = ReductionConfig.model_validate_json(Path(sys.argv[4]).read_text())
 plan = SegmentPlan(tuple(Segment(path, 0, frames, number * frames, 0) for number in range(loops)), ())
-reduce_plan(SegmentPlan(plan.segments[:1], ()), config)
+scratch = Path(sys.argv[4]).parent
+reduce_plan(SegmentPlan(plan.segments[:1], ()), config, scratch=scratch)
 start = time.process_time()
-state = reduce_plan(plan, config)
+state = reduce_plan(plan, config, scratch=scratch)
 seconds = time.process_time() - start
 state.save(Path(sys.argv[4]).with_suffix(".npz"))
 # not ru_maxrss, which a process inherits from the one that started it

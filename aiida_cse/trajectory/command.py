@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from aiida_cse.trajectory.config import ReductionConfig
 from aiida_cse.trajectory.reduction import Progress, reduce_plan
+from aiida_cse.trajectory.scratch import Scratch
 from aiida_cse.trajectory.segments import plan_segments
 from aiida_cse.trajectory.state import State
 from aiida_cse.validation import explain
@@ -66,7 +67,8 @@ def run_reduction(
     config
         The system, its regions and the sampling.
     out
-        The npz file to write; it appears only when it is whole.
+        The npz file to write; it appears only when it is whole. What is counted until then lies in its folder, in
+        files without a name.
     previous
         The state (npz) that the segments continue.
     progress
@@ -83,8 +85,9 @@ def run_reduction(
     ValueError
         As :func:`~aiida_cse.trajectory.reduction.reduce_segments`, or ``previous`` is no state.
     """
-    earlier = None if previous is None else State.load(previous)
+    folder = Path(out).absolute().parent
+    earlier = None if previous is None else State.load(previous, Scratch(folder))
     plan = plan_segments(segments, config, until_step, checksums)
-    state = reduce_plan(plan, config, earlier, progress, threads=threads)
+    state = reduce_plan(plan, config, earlier, progress, threads=threads, scratch=folder)
     state.save(out)
     return ReductionSummary(state.frames, state.first_step, state.last_step, plan.frames, plan.notes)

@@ -12,12 +12,18 @@ from numpy.typing import NDArray
 __all__ = ["compiled", "fraction", "weighted_sum"]
 
 
-def compiled(function: Callable[..., Any], inline: Literal["never", "always"] = "never") -> Any:
-    """Compile on first use, and keep the result on disk where there is a writable place for it."""
+def compiled(
+    function: Callable[..., Any], inline: Literal["never", "always"] = "never", *, contract: bool = False
+) -> Any:
+    """Compile on first use, and keep the result on disk where there is a writable place for it.
+
+    With ``contract`` a product and a sum may be rounded once instead of twice, where the processor can.
+    """
+    fastmath = {"contract"} if contract else False
     try:
-        return numba.njit(cache=True, nogil=True, inline=inline)(function)
+        return numba.njit(cache=True, nogil=True, inline=inline, fastmath=fastmath)(function)
     except RuntimeError:
-        return numba.njit(nogil=True, inline=inline)(function)
+        return numba.njit(nogil=True, inline=inline, fastmath=fastmath)(function)
 
 
 def _weighted_sum(
@@ -30,12 +36,12 @@ def _weighted_sum(
     a = b = c = d = 0.0
     whole = first + (stop - first) // 4 * 4
     for k in range(first, whole, 4):
-        a += weights[k] * values[atoms[k]]
-        b += weights[k + 1] * values[atoms[k + 1]]
-        c += weights[k + 2] * values[atoms[k + 2]]
-        d += weights[k + 3] * values[atoms[k + 3]]
+        a += weights[k] * values[np.uint32(atoms[k])]
+        b += weights[k + 1] * values[np.uint32(atoms[k + 1])]
+        c += weights[k + 2] * values[np.uint32(atoms[k + 2])]
+        d += weights[k + 3] * values[np.uint32(atoms[k + 3])]
     for k in range(whole, stop):
-        a += weights[k] * values[atoms[k]]
+        a += weights[k] * values[np.uint32(atoms[k])]
     return (a + b) + (c + d)
 
 

@@ -20,8 +20,15 @@ from aiida_cse.trajectory.config import GRID, ReductionConfig
 from aiida_cse.trajectory.frames import Frames
 from aiida_cse.trajectory.layout import Layout
 from aiida_cse.trajectory.pairs import PairSums, Ring, add_pairs, follow_samples
+from aiida_cse.trajectory.scratch import Scratch, release
 
 __all__ = ["DisplacementMoments", "DisplacementPass", "Displacements", "FarIonError", "Samples"]
+
+
+#: displacement frames of the longest lag stay in memory up to this size
+_NEAR_BYTES = 2**24
+#: of displacement frames so many are copied between two releases
+_RELEASE_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -70,18 +77,16 @@ class Samples:
         """Return samples of no frame."""
         return cls(np.zeros(0, np.int64), np.zeros((0, 3, ions), np.int32), np.zeros((0, ions), np.int16))
 
-    def join(self, later: Samples) -> Samples:
-        """Return these samples followed by ``later``."""
+    def join_last(self, later: Samples, number: int, scratch: Scratch) -> Samples:
+        """Return the last ``number`` of these samples followed by ``later``, or all where there are fewer."""
+        total = len(self.frames) + len(later.frames)
+        mine = slice(min(max(total - number, 0), len(self.frames)), None)
+        others = slice(max(len(later.frames) - number, 0), None)
         return Samples(
-            np.concatenate([self.frames, later.frames]),
-            np.concatenate([self.positions, later.positions]),
-            np.concatenate([self.layers, later.layers]),
+            scratch.join(self.frames[mine], later.frames[others]),
+            scratch.join(self.positions[mine], later.positions[others]),
+            scratch.join(self.layers[mine], later.layers[others]),
         )
-
-    def last(self, number: int) -> Samples:
-        """Return the last ``number`` samples, or all where there are fewer."""
-        rows = slice(max(len(self.frames) - number, 0), None)
-        return Samples(self.frames[rows], self.positions[rows], self.layers[rows])
 
 
 @dataclass
@@ -121,21 +126,23 @@ class Displacements:
             tail=Samples.empty(ions),
         )
 
-    def merge(self, later: Displacements, config: ReductionConfig, first_block: int, shift: int) -> Displacements:
+    def merge(
+        self, later: Displacements, config: ReductionConfig, first_block: int, shift: int, scratch: Scratch
+    ) -> Displacements:
         """Return these displacements, those of ``later`` and those from here to there.
 
         ``first_block`` is the number of the first block here, ``shift`` how many later the first one there is.
         """
         longest = max(config.lag_samples, default=0)
         merged = Displacements(
-            counts=join_blocks(self.counts, later.counts, shift),
-            sums=join_blocks(self.sums, later.sums, shift),
-            squares=join_blocks(self.squares, later.squares, shift),
-            head=np.concatenate([self.head, later.head])[:longest],
-            tail=self.tail.join(later.tail).last(longest),
+            counts=join_blocks(self.counts, later.counts, shift, scratch),
+            sums=join_blocks(self.sums, later.sums, shift, scratch),
+            squares=join_blocks(self.squares, later.squares, shift, scratch),
+            head=scratch.join(self.head, later.head[: longest - len(self.head)]),
+            tail=self.tail.join_last(later.tail, longest, scratch),
         )
         add_pairs(
-            np.concatenate([self.tail.positions, later.head]),
+            scratch.join(self.tail.positions, later.head),
             self.tail.layers,
             self.tail.frames // config.block_frames - first_block,
             np.array(config.lag_samples, dtype=np.int64),
@@ -194,27 +201,39 @@ class DisplacementPass:
     ----------
     config, layout
         The settings, and the same as arrays.
-    first_block
-        Number of the first block of ``displacements``, which are added to.
+    displacements, first_block
+        What is added to, and the number of its first block.
+    frames
+        How many frames there are at most.
+    scratch
+        Where arrays are made that grow with the lags.
     """
 
     def __init__(
-        self, config: ReductionConfig, layout: Layout, displacements: Displacements, first_block: int
+        self,
+        config: ReductionConfig,
+        layout: Layout,
+        displacements: Displacements,
+        first_block: int,
+        frames: int,
+        scratch: Scratch,
     ) -> None:
         self._config = config
         self._layout = layout
         self._to = displacements
         self._first_block = first_block
-        self._longest = max(config.lag_samples)
+        self._scratch = scratch
+        # of a lag longer than the run all samples are kept
+        self._longest = min(max(config.lag_samples), frames // (config.displacement_frames or 1) + 1)
         self._reach = config.displacement_range
         self._lags = np.array(config.lag_samples, dtype=np.int64)
         rows, ions = self._longest + 1, len(layout.ion_starts) - 1
-        # of a lag longer than the run only what is written to takes memory
+        near = Scratch() if 14 * rows * ions < _NEAR_BYTES else scratch
         self._ring = Ring(
-            positions=np.zeros((rows, 3, ions), np.int32),
-            layers=np.zeros((rows, ions), np.int16),
+            positions=near.zeros((rows, 3, ions), np.int32),
+            layers=near.zeros((rows, ions), np.int16),
             blocks=np.zeros(rows, np.int64),
-            head=np.zeros((rows - 1, 3, ions), np.int32),
+            head=scratch.zeros((rows - 1, 3, ions), np.int32),
         )
         self._done = 0
         self._last = -1
@@ -253,6 +272,8 @@ class DisplacementPass:
         )
         if row >= 0:
             raise FarIonError(int(numbers[row]), self._distance(frames, first + row * stride, ion, axis), axis)
+        if self._done < self._longest:
+            release(self._ring.head)
         self._done += len(numbers)
         self._last = int(numbers[-1])
 
@@ -263,7 +284,21 @@ class DisplacementPass:
         stride = self._config.displacement_frames or 1
         numbers = self._last - stride * np.arange(count - 1, -1, -1, dtype=np.int64)
         self._to.head = self._ring.head[:count]
-        self._to.tail = Samples(numbers, self._ring.positions[rows], self._ring.layers[rows])
+        tail = Samples(
+            numbers,
+            self._scratch.zeros((count, *self._ring.positions.shape[1:]), np.int32),
+            self._scratch.zeros((count, self._ring.layers.shape[1]), np.int16),
+        )
+        for target, row in enumerate(rows):
+            tail.positions[target], tail.layers[target] = self._ring.positions[row], self._ring.layers[row]
+            if target % _RELEASE_ROWS == 0:
+                self.release()
+                release(tail.positions, tail.layers)
+        self._to.tail = tail
+
+    def release(self) -> None:
+        """Drop from memory what lies in a scratch folder."""
+        release(self._ring.positions, self._ring.layers, self._ring.head)
 
     def _distance(self, frames: Frames, row: int, ion: int, axis: int) -> float:
         values, layout = frames.along(axis)[row].astype(np.float64), self._layout

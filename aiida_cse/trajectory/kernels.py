@@ -15,49 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_cse.trajectory.binning import count_atoms
 from aiida_cse.trajectory.compiled import compiled, fraction, weighted_sum
 from aiida_cse.trajectory.layout import Cadence, Chunk, Layout, Memory, Sums
 
 __all__ = ["sweep"]
-
-#: the bins of so many atoms stay in the first cache between computing and counting
-_ATOMS_AT_ONCE = 2048
-
-
-def _bin_atoms(
-    z: NDArray[np.float32],
-    centre: float,
-    inverse: float,
-    bins: int,
-    rows: NDArray[np.int32],
-    indices: NDArray[np.int32],
-) -> Any:
-    """Write the flat bin of each atom to ``indices`` and return whether all coordinates are finite."""
-    lowest, top = np.int32(0), np.int32(bins - 1)
-    for atom in range(z.shape[0]):
-        share = fraction(z[atom] - centre, inverse)
-        share = share if share >= 0.0 else -1.0
-        place = np.int32(share * bins)
-        lowest = min(lowest, place)
-        indices[atom] = rows[atom] + max(np.int32(0), min(place, top))
-    return lowest >= 0
-
-
-def _count(indices: NDArray[np.int32], histogram: NDArray[np.uint32]) -> None:
-    """Add one to the histogram at each of the indices, none of which is negative."""
-    for k in range(indices.shape[0]):
-        histogram[np.uint32(indices[k])] += np.uint32(1)
-
-
-def _count_atoms(z: NDArray[np.float32], centre: float, inverse: float, layout: Layout, memory: Memory) -> Any:
-    """Add the atoms of a frame to the histogram, and return whether all coordinates are finite."""
-    for first in range(0, z.shape[0], _ATOMS_AT_ONCE):
-        stop = min(first + _ATOMS_AT_ONCE, z.shape[0])
-        indices = memory.indices[first:stop]
-        if not _bin_atoms(z[first:stop], centre, inverse, layout.bins, layout.rows[first:stop], indices):
-            return False
-        _count(indices, memory.histogram)
-    return True
 
 
 def _classify(share: float, length: float, bounds: NDArray[np.float64]) -> Any:
@@ -139,14 +101,18 @@ def _find_changed(
 ) -> Any:
     """Write to ``changed`` which of the ions are outside the bins where nothing happens, and return how many.
 
-    Without a branch, because which ion it is cannot be predicted.
+    Most eights of ions have none, and are passed over at once; within an eight there is no branch, because which
+    ion it is cannot be predicted.
     """
-    for ion in range(lowest.shape[0]):
+    ions = lowest.shape[0]
+    for ion in range(ions):
         outside[ion] = (indices[ion] < lowest[ion]) | (indices[ion] > highest[ion])
-    found = np.uint32(0)
-    for ion in range(lowest.shape[0]):
-        changed[found] = ion
-        found += np.uint32(outside[ion])
+    found, eights = np.uint32(0), outside.view(np.uint64)
+    for eight in range((ions + 7) // 8):
+        if eights[eight]:
+            for ion in range(np.uint32(8 * eight), np.uint32(min(8 * eight + 8, ions))):
+                changed[found] = ion
+                found += np.uint32(outside[ion])
     return found
 
 
@@ -305,7 +271,7 @@ def _sweep(
             z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
         )
         sums.centres[frame - sums.start] = centre
-        if not _count_atoms(z, centre, 1.0 / length, layout, memory):
+        if not count_atoms(z, centre, length, layout.bins, layout.rows, memory.indices, memory.histogram):
             return row, found, False
         found = _follow_ions(z, centre, length, frame, layout, memory, events, found)
         _keep_counts(memory.counts, sums.region_counts[frame - sums.start])
@@ -318,9 +284,6 @@ def _sweep(
     return chunk.table.shape[0], found, True
 
 
-_bin_atoms = compiled(_bin_atoms)
-_count = compiled(_count)
-_count_atoms = compiled(_count_atoms)
 _classify = compiled(_classify)
 _follow_track = compiled(_follow_track)
 _change_class = compiled(_change_class)

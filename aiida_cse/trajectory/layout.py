@@ -87,8 +87,8 @@ class Memory(NamedTuple):
     indices, point_bins
         (N,) and (I,) scratch: bins of the atoms in a flat histogram, bins of the ions that are molecules.
     gathered, outside, changed
-        (I,), (I,) and (I + 1,) scratch: bins of the ions that are atoms, whether an ion may have left its class,
-        and the numbers of those that may.
+        (I,), (I or up to 7 more,) and (I + 1,) scratch: bins of the ions that are atoms, whether an ion may have
+        left its class, in whole eights, and the numbers of those that may.
     histogram, point_histogram
         Scratch: flat histograms of the frames since the block began.
     """
@@ -124,7 +124,7 @@ class Memory(NamedTuple):
             indices=np.zeros(len(layout.rows), np.int32),
             point_bins=np.zeros(ions, np.int32),
             gathered=np.zeros(ions, np.int32),
-            outside=np.zeros(ions, np.int8),
+            outside=np.zeros(-(-ions // 8) * 8, np.int8),
             changed=np.zeros(ions + 1, np.int32),
             histogram=np.zeros(types * layout.bins, np.uint32),
             point_histogram=np.zeros(species * layout.bins, np.uint32),

@@ -13,6 +13,7 @@ import numpy as np
 
 from aiida_cse.trajectory.config import ReductionConfig
 from aiida_cse.trajectory.frames import TrajectoryError
+from aiida_cse.trajectory.scratch import Scratch
 from aiida_cse.trajectory.segments import SegmentPlan, plan_segments
 from aiida_cse.trajectory.selection import Selection
 from aiida_cse.trajectory.state import State
@@ -36,6 +37,7 @@ def reduce_segments(
     until_step: int | None = None,
     threads: int = 1,
     checksums: Mapping[str, str] | None = None,
+    scratch: str | Path | None = None,
 ) -> State:
     """Reduce the segments of a production.
 
@@ -57,6 +59,9 @@ def reduce_segments(
         cores for this process.
     checksums
         See :func:`~aiida_cse.trajectory.segments.plan_segments`.
+    scratch
+        A folder with space for files without a name, in which the state lies instead of in memory, so that a
+        reduction of any length takes no more memory than a short one. In memory without one.
 
     Raises
     ------
@@ -67,7 +72,7 @@ def reduce_segments(
         ``previous`` was made with another configuration.
     """
     plan = plan_segments(paths, config, until_step, checksums)
-    return reduce_plan(plan, config, previous, progress, threads=threads)
+    return reduce_plan(plan, config, previous, progress, threads=threads, scratch=scratch)
 
 
 def reduce_plan(
@@ -77,6 +82,7 @@ def reduce_plan(
     progress: Progress | None = None,
     *,
     threads: int = 1,
+    scratch: str | Path | None = None,
 ) -> State:
     """Reduce the frames of a plan; as :func:`reduce_segments`."""
     if threads < 1:
@@ -88,13 +94,15 @@ def reduce_plan(
             raise TrajectoryError(f"there is no whole frame to reduce: {'; '.join(plan.notes) or 'no segments'}")
         return previous
     repeated, fresh = plan.split(plan.start if previous is None else previous.stop)
-    reducer = _Reducer(Selection.from_config(config), config, progress, plan.frames, min(threads, _cores()))
+    place = Scratch(scratch)
+    selection = Selection.from_config(config)
+    reducer = _Reducer(selection, config, progress, plan.frames, min(threads, _cores()), place)
     if previous is None:
         return reducer.reduce(fresh)
     _refuse_unjoined(plan, previous)
     if repeated.segments:
         _compare(reducer.reduce(repeated), previous, repeated)
-    return previous.merge(reducer.reduce(fresh)) if fresh.segments else previous
+    return previous.merge(reducer.reduce(fresh), place) if fresh.segments else previous
 
 
 def _cores() -> int:
@@ -135,12 +143,19 @@ class _Reducer:
     """Reduces plans, each in as many pieces as there are threads."""
 
     def __init__(
-        self, selection: Selection, config: ReductionConfig, progress: Progress | None, total: int, threads: int
+        self,
+        selection: Selection,
+        config: ReductionConfig,
+        progress: Progress | None,
+        total: int,
+        threads: int,
+        scratch: Scratch,
     ) -> None:
         self._selection = selection
         self._config = config
         self._report = _Reporter(progress, total)
         self._threads = threads
+        self._scratch = scratch
 
     def reduce(self, plan: SegmentPlan) -> State:
         pieces = _pieces(plan, self._threads)
@@ -148,13 +163,16 @@ class _Reducer:
             return self._stream(plan)
         with ThreadPoolExecutor(len(pieces)) as pool:
             try:
-                return reduce(State.merge, self._finished([pool.submit(self._stream, piece) for piece in pieces]))
+                return self._merge(self._finished([pool.submit(self._stream, piece) for piece in pieces]))
             except BaseException:
                 self._report.stop()
                 raise
 
     def _stream(self, plan: SegmentPlan) -> State:
-        return stream(plan, self._selection, self._config, self._report)
+        return stream(plan, self._selection, self._config, self._report, self._scratch)
+
+    def _merge(self, states: list[State]) -> State:
+        return reduce(lambda earlier, later: earlier.merge(later, self._scratch), states)
 
     def _finished(self, futures: list[Future[State]]) -> list[State]:
         """Return the results, or raise what went wrong in the piece that failed first."""

@@ -8,6 +8,7 @@ last label of each ion and where the ions were within the longest lag of either 
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from numpy.typing import NDArray
 
 from aiida_cse.physics.regions import REGION_NAMES
 from aiida_cse.physics.transitions import RULES, Rule
+from aiida_cse.trajectory.archive import read_arrays, write_arrays
 from aiida_cse.trajectory.blocks import join_blocks
 from aiida_cse.trajectory.config import ReductionConfig
 from aiida_cse.trajectory.displacements import DisplacementMoments, Displacements
+from aiida_cse.trajectory.scratch import Scratch, release
 from aiida_cse.trajectory.tracks import Track
 
 __all__ = ["FORMAT", "State", "Track"]
@@ -29,8 +32,22 @@ __all__ = ["FORMAT", "State", "Track"]
 #: version of the layout of the file; a reader refuses others
 FORMAT = 3
 
+#: where arrays are by default
+IN_MEMORY = Scratch()
+
 #: what numpy and zipfile raise for a file that is no whole archive of arrays
-_DAMAGED = (OSError, EOFError, AttributeError, KeyError, IndexError, TypeError, ValueError, zipfile.BadZipFile)
+_DAMAGED = (
+    OSError,
+    EOFError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 _ARRAYS = ("histograms", "point_histograms", "region_counts", "centres", "lengths", "snapshot_bins")
 
@@ -82,6 +99,11 @@ class State:
         return self.stop - self.start
 
     @property
+    def nbytes(self) -> int:
+        """Size of all arrays."""
+        return sum(array.nbytes for array in self._arrays().values())
+
+    @property
     def first_block(self) -> int:
         """Number of the first block."""
         return self.start // self.config.block_frames
@@ -102,26 +124,29 @@ class State:
         return (self.stop - 1) * self.config.frame_steps
 
     @classmethod
-    def empty(cls, config: ReductionConfig, start: int, stop: int, ions: int) -> State:
+    def empty(
+        cls, config: ReductionConfig, start: int, stop: int, ions: int, scratch: Scratch = IN_MEMORY
+    ) -> State:
         """Return the state of frames that are still to be counted."""
         blocks = -(-stop // config.block_frames) - start // config.block_frames
+        zeros = scratch.zeros
         return cls(
             config=config,
             start=start,
             stop=stop,
-            histograms=np.zeros((blocks, len(config.labels), config.bins), np.int64),
-            point_histograms=np.zeros((blocks, len(config.ions), config.bins), np.int64),
-            region_counts=np.zeros((stop - start, len(config.ions), len(REGION_NAMES)), np.int32),
-            centres=np.zeros(stop - start),
-            lengths=np.zeros(stop - start),
-            snapshot_bins=np.zeros((len(_snapshots(config, start, stop)), ions), np.int32),
+            histograms=zeros((blocks, len(config.labels), config.bins), np.int64),
+            point_histograms=zeros((blocks, len(config.ions), config.bins), np.int64),
+            region_counts=zeros((stop - start, len(config.ions), len(REGION_NAMES)), np.int32),
+            centres=zeros((stop - start,), np.float64),
+            lengths=zeros((stop - start,), np.float64),
+            snapshot_bins=zeros((len(_snapshots(config, start, stop)), ions), np.int32),
             tracks={rule: Track.empty(ions) for rule in RULES},
             core_tracks={scale: Track.empty(ions) for scale in config.core_scales},
             displacements=Displacements.empty(config, blocks, ions),
         )
 
-    def merge(self, later: State) -> State:
-        """Return the state of the frames of this one and of ``later``, which must follow it.
+    def merge(self, later: State, scratch: Scratch = IN_MEMORY) -> State:
+        """Return the state of the frames of this one and of ``later``, which must follow it; made in ``scratch``.
 
         Raises
         ------
@@ -139,18 +164,24 @@ class State:
             config=self.config,
             start=self.start,
             stop=later.stop,
-            histograms=join_blocks(self.histograms, later.histograms, shift),
-            point_histograms=join_blocks(self.point_histograms, later.point_histograms, shift),
-            region_counts=np.concatenate([self.region_counts, later.region_counts]),
-            centres=np.concatenate([self.centres, later.centres]),
-            lengths=np.concatenate([self.lengths, later.lengths]),
-            snapshot_bins=np.concatenate([self.snapshot_bins, later.snapshot_bins]),
-            tracks={rule: track.merge(later.tracks[rule]) for rule, track in self.tracks.items()},
+            histograms=join_blocks(self.histograms, later.histograms, shift, scratch),
+            point_histograms=join_blocks(self.point_histograms, later.point_histograms, shift, scratch),
+            region_counts=scratch.join(self.region_counts, later.region_counts),
+            centres=scratch.join(self.centres, later.centres),
+            lengths=scratch.join(self.lengths, later.lengths),
+            snapshot_bins=scratch.join(self.snapshot_bins, later.snapshot_bins),
+            tracks={rule: track.merge(later.tracks[rule], scratch) for rule, track in self.tracks.items()},
             core_tracks={
-                scale: track.merge(later.core_tracks[scale]) for scale, track in self.core_tracks.items()
+                scale: track.merge(later.core_tracks[scale], scratch) for scale, track in self.core_tracks.items()
             },
-            displacements=self.displacements.merge(later.displacements, self.config, self.first_block, shift),
+            displacements=self.displacements.merge(
+                later.displacements, self.config, self.first_block, shift, scratch
+            ),
         )
+
+    def release(self) -> None:
+        """Drop from memory what lies in a scratch folder; nothing is lost."""
+        release(*self._arrays().values())
 
     def displacement_moments(self, name: str) -> DisplacementMoments:
         """Return the moments of the displacements of the ions ``name`` per block, layer and lag.
@@ -183,17 +214,17 @@ class State:
 
     def save(self, path: str | Path) -> None:
         """Write the state to an npz file without pickled objects."""
-        arrays: dict[str, Any] = {"config": np.frombuffer(self.config.model_dump_json().encode(), dtype=np.uint8)}
-        arrays |= self._arrays()
+        config = np.frombuffer(self.config.model_dump_json().encode(), dtype=np.uint8)
+        arrays = {"config": config, **self._arrays()}
         target = Path(path)
         partial = target.with_name(target.name + ".part")
         with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+            write_arrays(file, arrays)
         partial.replace(target)
 
     @classmethod
-    def load(cls, path: str | Path | BinaryIO) -> State:
-        """Read a state that :meth:`save` wrote, from a path or an open binary file.
+    def load(cls, path: str | Path | BinaryIO, scratch: Scratch = IN_MEMORY) -> State:
+        """Read a state that :meth:`save` wrote, from a path or an open binary file, into arrays of ``scratch``.
 
         Raises
         ------
@@ -203,11 +234,11 @@ class State:
         if isinstance(path, str | Path):
             try:
                 with Path(path).open("rb") as file:
-                    return cls.load(file)
+                    return cls.load(file, scratch)
             except (OSError, ValueError) as error:
                 raise ValueError(f"{path}: {error}") from error
-        with _refuse_damaged(), np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with _refuse_damaged():
+            arrays = read_arrays(path, scratch)
             version = int(arrays["range"][0])
         if version != FORMAT:
             raise ValueError(

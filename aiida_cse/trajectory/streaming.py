@@ -13,6 +13,7 @@ from aiida_cse.trajectory.frames import Frames, TrajectoryError
 from aiida_cse.trajectory.kernels import sweep
 from aiida_cse.trajectory.layout import Chunk, Memory, Sums
 from aiida_cse.trajectory.reading import TrajectoryFile, open_trajectory
+from aiida_cse.trajectory.scratch import Scratch, row_pieces
 from aiida_cse.trajectory.segments import Segment, SegmentPlan
 from aiida_cse.trajectory.selection import Selection
 from aiida_cse.trajectory.state import State
@@ -23,14 +24,20 @@ __all__ = ["stream"]
 _CHUNK_BYTES = 2**22
 #: more frames than this are never taken at once
 _CHUNK_FRAMES = 4096
+#: so much of what is written to a scratch folder stays in memory
+_KEPT_BYTES = 2**22
 #: events that are held at once, besides those of one frame
 _EVENTS = 4096
 
 
 def stream(
-    plan: SegmentPlan, selection: Selection, config: ReductionConfig, report: Callable[[int], None]
+    plan: SegmentPlan,
+    selection: Selection,
+    config: ReductionConfig,
+    report: Callable[[int], None],
+    scratch: Scratch,
 ) -> State:
-    """Read the frames of a plan once and return their state.
+    """Read the frames of a plan once and return their state, which is made in ``scratch``.
 
     ``report`` is called after each chunk with its number of frames; what it raises ends the pass.
 
@@ -39,7 +46,7 @@ def stream(
     TrajectoryError
         A file or a frame is not what it should be.
     """
-    one = _Pass(plan, selection, config)
+    one = _Pass(plan, selection, config, scratch)
     for segment in plan.segments:
         with open_trajectory(segment.path) as file:
             _check_unchanged(file, segment, config)
@@ -70,18 +77,24 @@ def _chunks(segment: Segment, file: TrajectoryFile, config: ReductionConfig) -> 
 class _Pass:
     """What has been counted so far, and what goes from frame to frame."""
 
-    def __init__(self, plan: SegmentPlan, selection: Selection, config: ReductionConfig) -> None:
+    def __init__(self, plan: SegmentPlan, selection: Selection, config: ReductionConfig, scratch: Scratch) -> None:
         self._selection = selection
         self._config = config
-        self._state = State.empty(config, plan.start, plan.start + plan.frames, selection.ions)
+        self._state = State.empty(config, plan.start, plan.start + plan.frames, selection.ions, scratch)
+        self._kept, self._most_kept = 0, _KEPT_BYTES * plan.frames // max(self._state.nbytes, 1)
         self._memory = Memory.empty(selection.layout, len(config.labels))
         self._sums = _sums(self._state)
         self._events = np.zeros((_EVENTS + self._memory.last_labels.size, 5), dtype=np.int64)
-        self._found: list[list[NDArray[np.int64]]] = [[] for _ in self._memory.last_labels]
+        self._found = [scratch.growing(4, np.int64) for _ in self._memory.last_labels]
         self._displacements: DisplacementPass | None = None
         if config.displacement_frames is not None:
             self._displacements = DisplacementPass(
-                config, selection.layout, self._state.displacements, self._state.first_block
+                config,
+                selection.layout,
+                self._state.displacements,
+                self._state.first_block,
+                plan.frames,
+                scratch,
             )
 
     def take(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> None:
@@ -94,29 +107,39 @@ class _Pass:
         samples = _multiples(stride, start, start + count)
         layers = np.empty((len(samples), self._selection.ions), np.int16)
         self._sweep(frames, segment, offset, layers)
-        if stride is None or not len(samples):
-            return
-        row = int(samples[0]) - start
-        if frames.columns[0] < 0:
-            frames, row, stride = file.read_xyz(first + row, len(samples), stride), 0, 1
-        self._follow(frames, row, stride, samples, layers, segment)
+        if stride is not None and len(samples):
+            row = int(samples[0]) - start
+            if frames.columns[0] < 0:
+                frames, row, stride = file.read_xyz(first + row, len(samples), stride), 0, 1
+            self._follow(frames, row, stride, samples, layers, segment)
+        self._kept += count
+        if self._kept >= self._most_kept:
+            self._release()
 
     def finish(self) -> State:
         """Return the state of all frames."""
         state, config = self._state, self._config
         for index, species in enumerate(config.ions.values()):
             if species.point == "atom":
-                rows = [one - 1 for one in sorted(set(species.types))]
-                state.point_histograms[:, index] = state.histograms[:, rows].sum(axis=1)
+                types = [one - 1 for one in sorted(set(species.types))]
+                for blocks in row_pieces(state.histograms):
+                    state.point_histograms[blocks, index] = state.histograms[blocks, types].sum(axis=1)
+                    self._release()
         for number, track in enumerate((*state.tracks.values(), *state.core_tracks.values())):
             track.first_labels = self._memory.first_labels[number]
             track.first_frames = self._memory.first_frames[number]
             track.last_labels = self._memory.last_labels[number]
-            track.events = np.concatenate([track.events, *self._found[number]])
-            self._found[number].clear()
+            track.events = self._found[number].finish()
         if self._displacements is not None:
             self._displacements.finish()
+        self._release()
         return state
+
+    def _release(self) -> None:
+        self._kept = 0
+        self._state.release()
+        if self._displacements is not None:
+            self._displacements.release()
 
     def _sweep(self, frames: Frames, segment: Segment, offset: int, layers: NDArray[np.int16]) -> None:
         chunk = Chunk(frames.table, frames.columns[2], frames.boxes[:, 2].copy(), segment.start + offset)

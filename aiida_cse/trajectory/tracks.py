@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_cse.trajectory.scratch import Scratch
+
 __all__ = ["Track"]
 
 
@@ -34,7 +36,7 @@ class Track:
         unknown = np.full(ions, -1, dtype=np.int8)
         return cls(unknown, np.full(ions, -1, dtype=np.int64), unknown.copy(), np.zeros((0, 4), np.int64))
 
-    def merge(self, later: Track) -> Track:
+    def merge(self, later: Track, scratch: Scratch) -> Track:
         """Return this track followed by ``later``."""
         labelled = later.first_labels >= 0
         new = (self.last_labels < 0) & labelled
@@ -47,12 +49,15 @@ class Track:
                 later.first_labels[crossed],
             ]
         ).astype(np.int64)
-        events = np.concatenate([self.events, seam, later.events])
+        last = int(seam[:, 0].max(initial=-1))
+        mixed = int(np.searchsorted(later.events[:, 0], last, side="right"))
+        around = np.concatenate([seam, later.events[:mixed]])
+        around = around[np.lexsort((around[:, 1], around[:, 0]))]
         return Track(
             first_labels=np.where(new, later.first_labels, self.first_labels),
             first_frames=np.where(new, later.first_frames, self.first_frames),
             last_labels=np.where(labelled, later.last_labels, self.last_labels),
-            events=events[np.lexsort((events[:, 1], events[:, 0]))],
+            events=scratch.join(self.events, around, later.events[mixed:]),
         )
 
     def arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
