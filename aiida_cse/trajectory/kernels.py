@@ -21,6 +21,9 @@ from aiida_cse.trajectory.layout import Cadence, Chunk, Layout, Memory, Sums
 
 __all__ = ["sweep"]
 
+#: so many ions are looked at together for one to which something may have happened
+_IONS_AT_ONCE = 64
+
 
 def _classify(share: float, length: float, bounds: NDArray[np.float64]) -> Any:
     """Return the class of what lies at this fraction of the box."""
@@ -96,23 +99,23 @@ def _find_changed(
     indices: NDArray[np.int32],
     lowest: NDArray[np.int32],
     highest: NDArray[np.int32],
-    outside: NDArray[np.int8],
     changed: NDArray[np.int32],
 ) -> Any:
     """Write to ``changed`` which of the ions are outside the bins where nothing happens, and return how many.
 
-    Most eights of ions have none, and are passed over at once; within an eight there is no branch, because which
-    ion it is cannot be predicted.
+    Most groups of ions have none, and are passed over at once; within a group there is no branch, because which ion
+    it is cannot be predicted.
     """
-    ions = lowest.shape[0]
-    for ion in range(ions):
-        outside[ion] = (indices[ion] < lowest[ion]) | (indices[ion] > highest[ion])
-    found, eights = np.uint32(0), outside.view(np.uint64)
-    for eight in range((ions + 7) // 8):
-        if eights[eight]:
-            for ion in range(np.uint32(8 * eight), np.uint32(min(8 * eight + 8, ions))):
+    found = np.uint32(0)
+    for first in range(0, lowest.shape[0], _IONS_AT_ONCE):
+        start, stop = np.uint64(first), np.uint64(min(first + _IONS_AT_ONCE, lowest.shape[0]))
+        negative = np.int32(0)
+        for ion in range(start, stop):
+            negative |= np.int32(np.int32(indices[ion] - lowest[ion]) | np.int32(highest[ion] - indices[ion]))
+        if negative < 0:
+            for ion in range(start, stop):
                 changed[found] = ion
-                found += np.uint32(outside[ion])
+                found += np.uint32((indices[ion] < lowest[ion]) | (indices[ion] > highest[ion]))
     return found
 
 
@@ -133,7 +136,7 @@ def _follow_atoms(
     atoms = layout.ion_atoms[layout.ion_starts[first] : layout.ion_starts[stop]]
     classes, lowest, highest = memory.classes[first:stop], memory.lowest[first:stop], memory.highest[first:stop]
     changed, indices = memory.changed, _gather(memory.indices, atoms, memory.gathered)
-    for k in range(_find_changed(indices, lowest, highest, memory.outside, changed)):
+    for k in range(_find_changed(indices, lowest, highest, changed)):
         ion = changed[k]
         atom = atoms[ion]
         new = table[indices[ion] - layout.rows[atom]]

@@ -86,9 +86,9 @@ class Memory(NamedTuple):
         (T, I) what is known of each track, −1 for nothing yet.
     indices, point_bins
         (N,) and (I,) scratch: bins of the atoms in a flat histogram, bins of the ions that are molecules.
-    gathered, outside, changed
-        (I,), (I or up to 7 more,) and (I + 1,) scratch: bins of the ions that are atoms, whether an ion may have
-        left its class, in whole eights, and the numbers of those that may.
+    gathered, changed
+        (I,) and (I + 1,) scratch: bins of the ions that are atoms, and the numbers of those that may have left
+        their class.
     histogram, point_histogram
         Scratch: flat histograms of the frames since the block began.
     """
@@ -103,7 +103,6 @@ class Memory(NamedTuple):
     indices: NDArray[np.int32]
     point_bins: NDArray[np.int32]
     gathered: NDArray[np.int32]
-    outside: NDArray[np.int8]
     changed: NDArray[np.int32]
     histogram: NDArray[np.uint32]
     point_histogram: NDArray[np.uint32]
@@ -124,7 +123,6 @@ class Memory(NamedTuple):
             indices=np.zeros(len(layout.rows), np.int32),
             point_bins=np.zeros(ions, np.int32),
             gathered=np.zeros(ions, np.int32),
-            outside=np.zeros(-(-ions // 8) * 8, np.int8),
             changed=np.zeros(ions + 1, np.int32),
             histogram=np.zeros(types * layout.bins, np.uint32),
             point_histogram=np.zeros(species * layout.bins, np.uint32),

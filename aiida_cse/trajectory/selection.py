@@ -165,6 +165,9 @@ def _regions(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np
 
 
 def _layers(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np.int16]:
+    """Return the layer of each class; one and the same where no displacements ask for it."""
+    if not config.lags:
+        return np.zeros((len(bounds), bounds.shape[1] + 1), dtype=np.int16)
     found, first = [], 0
     for species, z in zip(config.ions.values(), _starts(bounds), strict=True):
         found.append(first + np.searchsorted(species.layer_edges[1:-1], z, side="right"))

@@ -21,7 +21,7 @@ from aiida_cse.trajectory.state import State
 __all__ = ["stream"]
 
 #: what is read at once, in bytes: what is larger leaves the cache before it is counted
-_CHUNK_BYTES = 2**22
+_CHUNK_BYTES = 2**21
 #: more frames than this are never taken at once
 _CHUNK_FRAMES = 4096
 #: so much of what is written to a scratch folder stays in memory
