@@ -20,14 +20,11 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from aiida_cse.trajectory.frames import Frames, TrajectoryError
-from aiida_cse.trajectory.records import PROBLEMS, check_records, read_pieces
+from aiida_cse.trajectory.records import CELL_BYTES, PROBLEMS, Source, check_records, read_pieces
 
 __all__ = ["DcdFile", "TrajectoryError"]
 
 _MARKERS = 8
-#: the unit cell as it lies in the file, between its markers
-_CELL_BYTES = 48
-_CELL_RECORD = _CELL_BYTES + _MARKERS
 #: of frames up to this size many are read at once, of larger ones only what is asked for
 _SMALL_FRAME = 64 * 1024
 
@@ -100,14 +97,14 @@ class DcdFile:
     @property
     def frame_bytes(self) -> int:
         """Size of a frame."""
-        return _CELL_RECORD + 3 * (self.block_bytes + _MARKERS)
+        return CELL_BYTES + 3 * (self.block_bytes + _MARKERS)
 
     @property
     def z_bytes(self) -> int:
         """Size of what :meth:`read` reads of a frame."""
         if self.frame_bytes <= _SMALL_FRAME:
             return self.frame_bytes
-        return _CELL_RECORD + self.block_bytes + _MARKERS
+        return CELL_BYTES + self.block_bytes + _MARKERS
 
     def step(self, frame: int) -> int:
         """Return the step of a frame."""
@@ -133,6 +130,20 @@ class DcdFile:
         rows = range(first, first + count * stride, stride)
         return self._frames(rows, self._read_whole(rows), (0, 1, 2))
 
+    def source(self, size: int) -> Source:
+        """Return where the frames lie, of which as many as fit in about ``size`` bytes are to be read at once."""
+        blocks = 3 if self.z_bytes == self.frame_bytes else 1
+        return Source(
+            descriptor=self._descriptor,
+            start=self._header_bytes,
+            frame_bytes=self.frame_bytes,
+            skipped=self.frame_bytes - self.z_bytes,
+            table=self._table(max(size // self.z_bytes, 1), self.z_bytes),
+            natoms=self.natoms,
+            blocks=blocks,
+            column=(CELL_BYTES + (blocks - 1) * (self.block_bytes + _MARKERS)) // 4 + 1,
+        )
+
     def _read_whole(self, rows: range) -> NDArray[np.uint8]:
         table = self._table(len(rows), self.frame_bytes)
         if rows.step == 1:
@@ -148,9 +159,9 @@ class DcdFile:
         table = self._table(len(rows), width)
         flat = table.reshape(-1)
         offset = self._offset(rows.start)
-        self._fill(flat[:_CELL_RECORD].data, offset, rows.start)
-        offset += _CELL_RECORD + 2 * (self.block_bytes + _MARKERS)
-        pieces = flat[_CELL_RECORD:]
+        self._fill(flat[:CELL_BYTES].data, offset, rows.start)
+        offset += CELL_BYTES + 2 * (self.block_bytes + _MARKERS)
+        pieces = flat[CELL_BYTES:]
         short = read_pieces(self._descriptor, pieces, width, offset, self.frame_bytes)
         if short >= 0:
             for number, frame in enumerate(rows[short:], short):
@@ -188,7 +199,7 @@ class DcdFile:
             raise TrajectoryError(f"{self.path}: frame {frame} (step {self.step(frame)}): {PROBLEMS[problem]}")
         columns = [-1, -1, -1]
         for number, axis in enumerate(axes):
-            columns[axis] = (_CELL_RECORD + number * (self.block_bytes + _MARKERS)) // 4 + 1
+            columns[axis] = (CELL_BYTES + number * (self.block_bytes + _MARKERS)) // 4 + 1
         return Frames(table.view("<f4"), self.natoms, (columns[0], columns[1], columns[2]), boxes)
 
     # -- header ----------------------------------------------------------------------------------------

@@ -77,6 +77,10 @@ class FrameByFrame(ABC):
             table[row] = positions.T
         return Frames(table.reshape(count, -1), self.natoms, (0, self.natoms, 2 * self.natoms), boxes)
 
+    def source(self, size: int) -> None:
+        """Return None: frames are decoded one by one."""
+        return
+
     @abstractmethod
     def read_frame(self, frame: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Return (N, 3) positions and (3,) edges of the box, Å."""

@@ -103,8 +103,8 @@ def _find_changed(
 ) -> Any:
     """Write to ``changed`` which of the ions are outside the bins where nothing happens, and return how many.
 
-    Most groups of ions have none, and are passed over at once; within a group there is no branch, because which ion
-    it is cannot be predicted.
+    Most groups of ions have none, and are passed over at once; within a group there is no branch, because which
+    ion it is cannot be predicted.
     """
     found = np.uint32(0)
     for first in range(0, lowest.shape[0], _IONS_AT_ONCE):
@@ -274,6 +274,7 @@ def _sweep(
             z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
         )
         sums.centres[frame - sums.start] = centre
+        sums.lengths[frame - sums.start] = length
         if not count_atoms(z, centre, length, layout.bins, layout.rows, memory.indices, memory.histogram):
             return row, found, False
         found = _follow_ions(z, centre, length, frame, layout, memory, events, found)

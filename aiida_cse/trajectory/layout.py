@@ -159,8 +159,8 @@ class Sums(NamedTuple):
         Numbers of the first frame, block and snapshot of the arrays.
     histograms, point_histograms
         (B, types × bins) and (B, S × bins); flat, because that is three times as fast.
-    region_counts, centres
-        (F, S, 5) and (F,).
+    region_counts, centres, lengths
+        (F, S, 5), (F,) and (F,).
     snapshots
         (snapshots, I) the bins of the ions.
     """
@@ -172,4 +172,5 @@ class Sums(NamedTuple):
     point_histograms: NDArray[np.int64]
     region_counts: NDArray[np.int32]
     centres: NDArray[np.float64]
+    lengths: NDArray[np.float64]
     snapshots: NDArray[np.int32]

@@ -14,6 +14,7 @@ from typing_extensions import Self
 from aiida_cse.trajectory.dcd import DcdFile
 from aiida_cse.trajectory.dump import DumpFile
 from aiida_cse.trajectory.frames import Frames, TrajectoryError
+from aiida_cse.trajectory.records import Source
 from aiida_cse.trajectory.xtc import XtcFile
 
 __all__ = ["TrajectoryFile", "open_trajectory"]
@@ -47,6 +48,9 @@ class TrajectoryFile(Protocol):
 
     def read_xyz(self, first: int, count: int, stride: int = 1) -> Frames:
         """Read all of ``count`` frames that are ``stride`` apart."""
+
+    def source(self, size: int) -> Source | None:
+        """Return where z lies in the file, for compiled loops; None where it must be read by :meth:`read`."""
 
     def __enter__(self) -> Self: ...
 

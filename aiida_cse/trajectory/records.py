@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.trajectory.compiled import compiled
 
-__all__ = ["PROBLEMS", "check_records", "read_pieces"]
+__all__ = ["CELL_BYTES", "PROBLEMS", "Source", "check_records", "read_bytes", "read_pieces"]
 
 #: of the C library, as POSIX has it: a call from Python would cost as much as a tenth of what is read
 _pread: Any = types.ExternalFunction("pread", types.intp(types.intc, types.voidptr, types.uintp, types.int64))
@@ -23,6 +23,33 @@ PROBLEMS = (
     "its coordinates are damaged",
 )
 _CELL_WORDS = 14
+#: the record of the unit cell
+CELL_BYTES = 4 * _CELL_WORDS
+
+
+class Source(NamedTuple):
+    """Where frames lie in an open file, and where to put them.
+
+    Attributes
+    ----------
+    descriptor, start, frame_bytes
+        The open file, where its first frame begins, and the size of a frame.
+    skipped
+        Bytes behind the cell that are not read; 0 where frames are read whole.
+    table
+        (F, columns) uint8, for so many frames at once.
+    natoms, blocks, column
+        Number of atoms, of blocks of coordinates in a row of ``table``, and the column of 4 bytes where z begins.
+    """
+
+    descriptor: int
+    start: int
+    frame_bytes: int
+    skipped: int
+    table: NDArray[np.uint8]
+    natoms: int
+    blocks: int
+    column: int
 
 
 def _is_right(angle: float) -> Any:
@@ -60,6 +87,14 @@ def _check_records(
 
 
 check_records = compiled(_check_records)
+
+
+def _read_bytes(descriptor: int, target: NDArray[np.uint8], offset: int) -> Any:
+    """Fill ``target`` with what lies at ``offset`` in a file, and return whether it could be read at once."""
+    return _pread(descriptor, target.ctypes, target.shape[0], offset) == target.shape[0]
+
+
+read_bytes = compiled(_read_bytes)
 
 
 def _read_pieces(descriptor: int, target: NDArray[np.uint8], width: int, offset: int, step: int) -> Any:

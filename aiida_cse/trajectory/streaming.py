@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.trajectory.config import LENGTH_TOLERANCE, ReductionConfig
+from aiida_cse.trajectory.direct import NOT_FINITE, USUAL, sweep_source
 from aiida_cse.trajectory.displacements import DisplacementPass, FarIonError
 from aiida_cse.trajectory.frames import Frames, TrajectoryError
 from aiida_cse.trajectory.kernels import sweep
@@ -20,8 +22,11 @@ from aiida_cse.trajectory.state import State
 
 __all__ = ["stream"]
 
-#: what is read at once, in bytes: what is larger leaves the cache before it is counted
-_CHUNK_BYTES = 2**21
+#: what is taken at once, in bytes
+_CHUNK_BYTES = 2**22
+#: the same where frames are looked at once only, and how much of it is counted before more is read: more than that
+#: leaves the cache before it is counted
+_DIRECT_CHUNK_BYTES, _DIRECT_BYTES = 2**24, 2**20
 #: more frames than this are never taken at once
 _CHUNK_FRAMES = 4096
 #: so much of what is written to a scratch folder stays in memory
@@ -69,8 +74,9 @@ def _check_unchanged(file: TrajectoryFile, segment: Segment, config: ReductionCo
 
 def _chunks(segment: Segment, file: TrajectoryFile, config: ReductionConfig) -> list[tuple[int, int]]:
     """Return the first frame, counted from that of the segment, and the number of frames of each chunk."""
+    most = _DIRECT_CHUNK_BYTES if config.displacement_frames is None else _CHUNK_BYTES
     whole = config.displacement_frames == 1
-    size = min(max(_CHUNK_BYTES // (file.frame_bytes if whole else file.z_bytes), 1), _CHUNK_FRAMES)
+    size = min(max(most // (file.frame_bytes if whole else file.z_bytes), 1), _CHUNK_FRAMES)
     return [(offset, min(size, segment.count - offset)) for offset in range(0, segment.count, size)]
 
 
@@ -83,7 +89,7 @@ class _Pass:
         self._state = State.empty(config, plan.start, plan.start + plan.frames, selection.ions, scratch)
         self._kept, self._most_kept = 0, _KEPT_BYTES * plan.frames // max(self._state.nbytes, 1)
         self._memory = Memory.empty(selection.layout, len(config.labels))
-        self._sums = _sums(self._state)
+        self._sums, self._box = _sums(self._state), np.array(config.box)
         self._events = np.zeros((_EVENTS + self._memory.last_labels.size, 5), dtype=np.int64)
         self._found = [scratch.growing(4, np.int64) for _ in self._memory.last_labels]
         self._displacements: DisplacementPass | None = None
@@ -99,11 +105,43 @@ class _Pass:
 
     def take(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> None:
         """Read and count ``count`` frames, the first of which is ``offset`` in the segment."""
+        done = self._take_directly(file, segment, offset, count)
+        if done < count:
+            self._take_frames(file, segment, offset + done, count - done)
+        self._kept += count
+        if self._kept >= self._most_kept:
+            self._release()
+
+    def _take_directly(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> int:
+        """Count frames whose positions nobody else asks for, up to one that is not as it should be."""
+        source = file.source(_DIRECT_BYTES) if self._displacements is None else None
+        if source is None:
+            return 0
+        done, how = 0, USUAL
+        while how == USUAL and done < count:
+            counted, found, how = sweep_source(
+                source,
+                segment.first + offset + done,
+                count - done,
+                segment.start + offset + done,
+                self._box,
+                self._selection.layout,
+                self._selection.cadence,
+                self._memory,
+                self._sums,
+                self._events,
+            )
+            self._keep_events(self._events[:found])
+            done += counted
+        if how == NOT_FINITE:
+            self._refuse_infinite(segment, offset + done)
+        return done
+
+    def _take_frames(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> None:
         stride, first = self._config.displacement_frames, segment.first + offset
         frames = file.read_xyz(first, count) if stride == 1 else file.read(first, count)
         start = segment.start + offset
         _check_boxes(frames, self._config, segment, offset)
-        self._state.lengths[start - self._state.start :][:count] = frames.boxes[:, 2]
         samples = _multiples(stride, start, start + count)
         layers = np.empty((len(samples), self._selection.ions), np.int16)
         self._sweep(frames, segment, offset, layers)
@@ -112,9 +150,6 @@ class _Pass:
             if frames.columns[0] < 0:
                 frames, row, stride = file.read_xyz(first + row, len(samples), stride), 0, 1
             self._follow(frames, row, stride, samples, layers, segment)
-        self._kept += count
-        if self._kept >= self._most_kept:
-            self._release()
 
     def finish(self) -> State:
         """Return the state of all frames."""
@@ -157,10 +192,11 @@ class _Pass:
             )
             self._keep_events(self._events[:found])
         if not finite:
-            raise TrajectoryError(
-                f"{segment.path}: {_frame(row + offset, segment, self._config)} has a coordinate that is "
-                "not finite"
-            )
+            self._refuse_infinite(segment, offset + row)
+
+    def _refuse_infinite(self, segment: Segment, offset: int) -> NoReturn:
+        frame = _frame(offset, segment, self._config)
+        raise TrajectoryError(f"{segment.path}: {frame} has a coordinate that is not finite")
 
     def _keep_events(self, events: NDArray[np.int64]) -> None:
         for number, found in enumerate(self._found):
@@ -199,6 +235,7 @@ def _sums(state: State) -> Sums:
         point_histograms=state.point_histograms.reshape(blocks, -1),
         region_counts=state.region_counts,
         centres=state.centres,
+        lengths=state.lengths,
         snapshots=state.snapshot_bins,
     )
 
