@@ -7,6 +7,7 @@ last label of each ion and where the ions were within the longest lag of either 
 
 from __future__ import annotations
 
+import errno
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -48,6 +49,9 @@ _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
 )
+
+#: the scratch folder has no space, which is no fault of the file
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _ARRAYS = ("histograms", "point_histograms", "region_counts", "centres", "lengths", "snapshot_bins")
 
@@ -289,4 +293,6 @@ def _refuse_damaged() -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise
         raise ValueError(f"is no state of a reduction: {error}") from error

@@ -1,5 +1,6 @@
 """A state outside of memory: the same numbers, no files left behind, and memory that does not grow."""
 
+import errno
 import json
 import os
 import subprocess
@@ -152,3 +153,17 @@ def test_run_reduction_continues_outside_of_memory(tmp_path: Path) -> None:
     run_reduction([second], config(), tmp_path / "out" / "2.npz", previous=tmp_path / "out" / "1.npz")
     assert State.load(tmp_path / "out" / "2.npz").equals(reduce_segments([first, second], config()))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.npz", "2.npz"]
+
+
+def test_a_full_disk_is_not_blamed_on_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_dcd(tmp_path / "a.dcd", make(5, 60, hop=0.1).positions)
+    reduce_segments([path], config()).save(tmp_path / "state.npz")
+
+    def refuse(descriptor: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(scratch, "_reserve", refuse)
+    with pytest.raises(ValueError, match=r"state.npz: \[Errno \d+\] No space left on device"):
+        State.load(tmp_path / "state.npz", Scratch(tmp_path))
+    with pytest.raises(OSError, match="No space left on device"):
+        reduce_segments([path], config(), scratch=tmp_path)
