@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ __all__ = ["status"]
 def status(pk: int | None, profile: str | None) -> None:
     """Show where the process PK stands; without PK, the processes launched last.
 
-    For a finished study that is its table of results.
+    For a study that runs, or a production, there is a line per temperature and replica: what happens now, how many
+    ns are done, how fast, entries and exits, EC with its bound and the verdict at the last look, and when it will
+    end. For a finished study there is its table of results.
     """
     profiles.load(profile)
     if pk is None:
@@ -39,6 +42,7 @@ def _show(pk: int) -> None:
 
     from aiida_cse.cli.render import JobWatch, render_tree
     from aiida_cse.cli.results import has_results, print_results
+    from aiida_cse.cli.runs import WIDTH, run_states, run_table
     from aiida_cse.cli.tree import ProcessTree
 
     try:
@@ -48,9 +52,12 @@ def _show(pk: int) -> None:
     if not isinstance(node, ProcessNode):
         raise click.ClickException(f"node {pk} is a {type(node).__name__}, not a process")
     console = Console(highlight=False)
-    console.print(render_tree(ProcessTree(node).root, JobWatch()))
+    root, watch = ProcessTree(node).root, JobWatch()
+    console.print(render_tree(root, watch))
     if has_results(node):
         print_results(node, console)
+    elif states := run_states(root, watch):
+        console.print(run_table(states, datetime.now().astimezone()), width=max(console.width, WIDTH), crop=False)
     if (hint := _hint(node)) is not None:
         click.echo(hint)
 
