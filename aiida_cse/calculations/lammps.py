@@ -226,7 +226,7 @@ EXIT_CODES = (
     (310, "ERROR_LAMMPS", "LAMMPS stopped with an error: {error}", True),
     (311, "ERROR_FINAL_SYSTEM", "The final system could not be read: {error}", True),
     (312, "ERROR_CANNOT_OPEN", "A file or folder could not be opened: {error}", True),
-    (320, "ERROR_RESTART_UNREADABLE", "LAMMPS could not read the checkpoint: {error}", True),
+    (320, "ERROR_RESTART_UNREADABLE", "The checkpoint cannot be gone on from: {error}", True),
     (
         400,
         "ERROR_OUT_OF_WALLTIME",

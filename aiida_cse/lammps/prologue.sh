@@ -149,6 +149,12 @@ skipped=
 gone=no
 [ -n "$trouble" ] || choose_restart || choose_data
 
+# the first row of a log after it says that a checkpoint was written, if it is of the step of that
+row_after() { # folder file step
+    sed -n "/^CSE restart=$2\$/,\$p" "$1/log.lammps" 2>/dev/null |
+        sed -n 's/^ *- \[\([-+0-9.eEnaif, ]*\)\] *$/\1/p' | head -n 1 | grep "^$3,"
+}
+
 # -- what LAMMPS reads and what is kept --------------------------------------------------------------------------
 
 give_up() { # reason
@@ -182,9 +188,11 @@ give_up() { # reason
 
 digest=
 left='{}'
+row=
 if [ "$chosen" != none ]; then
     digest=$(sha256 "$chosen")
     # what a job that was killed could not write down itself
+    [ "$frames" = frames ] && row=$(row_after "${chosen%/*}" "${chosen##*/}" "${chosen##*.}")
     [ -s "${chosen%/*}/end.json" ] || left=$(files_of "${chosen%/*}" trajectory.dcd)
 fi
 cat >start.json <<RECORD
@@ -196,6 +204,7 @@ cat >start.json <<RECORD
  "ranks": $(ranks_of "${chosen%/*}"),
  "ended_processes": $(echo $ended | wc -w | tr -d ' '),
  "host": "$(uname -n)",
- "left": $left
+ "left": $left,
+ "row": "$row"
 }
 RECORD

@@ -57,7 +57,8 @@ class FileRecord(StrictModel):
 class StartRecord(StrictModel):
     """From what a job started; ``lammps_version`` and ``ranks`` are those of the job that wrote the file.
 
-    ``left`` are files of that job if it was killed before it could write them down itself.
+    ``left`` are files of that job if it was killed before it could write them down itself; ``row`` is what its log
+    says of the state in which it went on from the checkpoint itself, nothing if it did not.
     """
 
     restart: str
@@ -68,6 +69,7 @@ class StartRecord(StrictModel):
     ended_processes: int = 0
     host: str = ""
     left: dict[str, FileRecord] = Field(default_factory=dict)
+    row: str = ""
 
 
 class EndRecord(StrictModel):

@@ -18,6 +18,7 @@ from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.log import LogReport, read_log, summarize_stage
 from aiida_cse.lammps.outcome import Outcome, diagnose, judge
 from aiida_cse.lammps.production import PRODUCTION
+from aiida_cse.lammps.repeated import Deviation, deviation
 from aiida_cse.lammps.script import FINAL_DATA, LOG
 from aiida_cse.lammps.segment import (
     END_RECORD,
@@ -78,13 +79,24 @@ class LammpsStageParser(Parser):
             self.out("results", orm.Dict({"error": report.error, "lammps_version": report.version}))
             return self._exit_code(judge(report, None, said), report, "the end of the script")
         plan = JobPlan.model_validate(self.node.inputs.plan.get_dict())
-        outcome = judge(report, plan.target_step, said) or self._missing_frames(report, plan)
+        deviates = self._deviation(report, plan)
+        if deviates is not None and deviates.damaged:
+            outcome: Outcome | None = Outcome("restart_unreadable", deviates.words)
+        else:
+            outcome = judge(report, plan.target_step, said) or self._missing_frames(report, plan)
         self.out("results", orm.Dict(self._results(report, plan, outcome)))
         if any(table.rows for table in report.tables):
             self.out("thermo", thermo_arrays(report))
         if outcome is not None:
             return self._exit_code(outcome, report, plan.target_step)
         return self._final_system(plan, retrieved_temporary_folder)
+
+    def _deviation(self, report: LogReport, plan: JobPlan) -> Deviation | None:
+        """Return how a job that was to go on exactly did not begin where the job before it was."""
+        start = self._record(StartRecord, START_RECORD)
+        if not plan.one_trajectory or why_not_exact(start, report, plan) is not None:
+            return None
+        return deviation(start, report)
 
     def _missing_frames(self, report: LogReport, plan: JobPlan) -> Outcome | None:
         natoms = self.node.inputs.system.info.natoms
@@ -116,7 +128,9 @@ class LammpsStageParser(Parser):
         """Return from where the job went on and what it left, as it wrote that down itself."""
         start = self._record(StartRecord, START_RECORD)
         end = self._record(EndRecord, END_RECORD)
-        reason = why_not_exact(start, report, plan)
+        reason, deviates = why_not_exact(start, report, plan), self._deviation(report, plan)
+        if deviates is not None:
+            reason = f"{deviates.words}: another machine or binary, or a file that was damaged"
         return {
             "restart_file": start.restart if start else None,
             "restart_sha256": start.sha256 if start else None,
@@ -125,6 +139,7 @@ class LammpsStageParser(Parser):
             "exact": reason is None,
             "exact_reason": reason,
             "host": start.host if start else None,
+            "restart_damaged": deviates is not None and deviates.damaged,
             "files_before": {name: file.model_dump() for name, file in start.left.items()} if start else {},
             "files": {name: file.model_dump() for name, file in end.files.items()} if end else {},
         }

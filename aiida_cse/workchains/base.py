@@ -170,6 +170,17 @@ class LammpsBaseWorkChain(ContinuedWorkChain):
         self._change(job, "memory", f"with {options.max_memory_kb} kB of memory, not {memory}", exact=True)
         return self._go_on_from(job)
 
+    @process_handler(priority=490, exit_codes=codes(UNREADABLE))
+    def handle_damaged_checkpoint(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Go on from before a checkpoint that is not what was written, or anew; never from what came of it."""
+        if not results_of(job).get("restart_damaged"):
+            return None
+        report = self._go_on_otherwise(job, ("checkpoint",))
+        if report is None and self._began_here() and self._may_change():
+            self._begin_anew(job)
+            return ProcessHandlerReport(True)
+        return report or ProcessHandlerReport(True, ExitCode(job.exit_status or 0, job.exit_message))
+
     @process_handler(priority=470, exit_codes=codes(UNREADABLE))
     def handle_unreadable_checkpoint(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
         """Go on without the checkpoint that could not be read: the next job takes the one before it."""

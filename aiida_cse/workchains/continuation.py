@@ -121,6 +121,8 @@ class ContinuedWorkChain(BaseRestartWorkChain):
         plan = self._plan()
         if results.get("exact", True) or not plan.settings.exact or plan.care is not None:
             return
+        if results.get("restart_damaged"):
+            return  # nothing of what came of it is kept
         reason = results.get("exact_reason")
         if any(change["words"] == reason for change in self.ctx.changes):
             return

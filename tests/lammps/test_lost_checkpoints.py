@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aiida_cse.lammps.log import LogReport, RunTable
+from aiida_cse.lammps.repeated import deviation
 from aiida_cse.lammps.script import FINAL_DATA, TRAJECTORY
-from aiida_cse.lammps.segment import END_RECORD, trajectory_bytes
+from aiida_cse.lammps.segment import END_RECORD, StartRecord, trajectory_bytes
 from aiida_cse.lammps.system import System
 from tests.lammps.jobs import Job, plan
 from tests.lammps.test_resume import NVT, assert_identical, frames
@@ -47,14 +49,14 @@ def later(earlier: Job, system: System, name: str = "later") -> Job:
     return Job.prepare(earlier.folder.parent / name, earlier.lmp, system, segment, earlier)
 
 
-def change_a_number(checkpoint: Path) -> None:
-    """Put a NaN where a coordinate is: LAMMPS reads such a file without a word."""
+def change_a_number(checkpoint: Path, number: float = float("nan")) -> None:
+    """Put another number where a coordinate is: LAMMPS reads such a file without a word."""
     content = bytearray(checkpoint.read_bytes())
     half = len(content) // 2
     for place in range(half, len(content) - 8):
-        (number,) = struct.unpack_from("<d", content, place)
-        if 1 < abs(number) < 30 and number != round(number):
-            struct.pack_into("<d", content, place, float("nan"))
+        (found,) = struct.unpack_from("<d", content, place)
+        if 1 < abs(found) < 30 and found != round(found):
+            struct.pack_into("<d", content, place, number)
             break
     checkpoint.write_bytes(content)
 
@@ -132,3 +134,46 @@ def test_what_a_killed_job_left_is_written_down_by_the_next(system: System, lmp:
 
 def test_what_a_job_wrote_down_itself_is_not_written_down_again(earlier: Job, system: System) -> None:
     assert later(earlier, system).choose_checkpoint().left == {}
+
+
+def test_a_job_begins_in_the_state_in_which_its_checkpoint_was_written(earlier: Job, system: System) -> None:
+    (earlier.folder / "restart.200").unlink()
+    job = later(earlier, system).run()
+    assert job.started_from.row.startswith("150, ")
+    assert deviation(job.started_from, job.report) is None
+
+
+def test_a_damage_that_lammps_does_not_notice_is_found_in_its_first_row(earlier: Job, system: System) -> None:
+    """Of a job that was killed there is no checksum."""
+    (earlier.folder / END_RECORD).unlink()
+    (earlier.folder / "restart.200").unlink()
+    change_a_number(earlier.folder / "restart.150", 3.25)
+    job = later(earlier, system).run()
+    assert job.started_from.restart == "parent/restart.150"
+    found = deviation(job.started_from, job.report)
+    assert found is not None
+    assert found.damaged
+    assert found.words.startswith(
+        "parent/restart.150 does not lead to the state in which it was written: at step 150"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "damaged"),
+    [
+        ("150, 300.0, -1000.0, 5.0", None),
+        ("150, 300.0, -1000.0, 5.5", False),
+        ("150, 300.00000001, -1000.0, 5.0", False),
+        ("150, 300.01, -1000.0, 5.0", True),
+        ("150, nan, -1000.0, 5.0", True),
+        ("150, 300.0, -1000.0", None),
+        ("149, 301.0, -1000.0, 5.0", None),
+        ("150, 30-", None),
+        ("", None),
+    ],
+)
+def test_roundings_are_no_damage(row: str, damaged: bool | None) -> None:
+    table = RunTable(("step", "temp", "pe", "press"), "production", [(150.0, 300.0, -1000.0, 5.0)])
+    start = StartRecord(restart="parent/restart.150", sha256="0", row=row)
+    found = deviation(start, LogReport(tables=[table]))
+    assert (None if found is None else found.damaged) is damaged

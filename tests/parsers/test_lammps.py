@@ -188,12 +188,12 @@ CASES = [
     ("non_numeric", (SHORT,), 412, "A thermo value is no finite number: ERROR on proc 0: Non-numeric atom coords"),
     ("not_a_number", (LONG,), 412, "A thermo value is no finite number: press at step 0"),
     ("kspace_out_of_range", (SHORT,), 413, "Atoms left the k-space mesh: ERROR on proc 0: Out of range atoms"),
-    ("restart_unreadable", (HEAT,), 320, "LAMMPS could not read the checkpoint: ERROR: Incomplete or corrupted"),
+    ("restart_unreadable", (HEAT,), 320, "The checkpoint cannot be gone on from: ERROR: Incomplete or corrupted"),
     (
         "no_checkpoint",
         (MINIMIZE,),
         320,
-        "LAMMPS could not read the checkpoint: ERROR: no restart file of step 400",
+        "The checkpoint cannot be gone on from: ERROR: no restart file of step 400",
     ),
     ("other_error", (HEAT,), 310, "LAMMPS stopped with an error: ERROR: Bond coeffs are not set"),
 ]

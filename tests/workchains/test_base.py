@@ -68,6 +68,7 @@ class Chain:
         thermo: dict[str, np.ndarray] | None = None,
         system: System | None = None,
         exact_reason: str | None = None,
+        restart_damaged: bool = False,
     ) -> ExitCode | None:
         """Let the next job end with this status at this step; return what the chain makes of it."""
         number = len(self.folders) + 1
@@ -82,6 +83,7 @@ class Chain:
                     "stages": [{"name": "heat"}],
                     "exact": exact_reason is None,
                     "exact_reason": exact_reason,
+                    "restart_damaged": restart_damaged,
                 }
             )
         if thermo is not None:
@@ -292,6 +294,23 @@ def test_a_checkpoint_on_whose_own_state_a_job_breaks_is_to_blame(chain: Chain) 
     assert chain.plan.care is None
     assert goes_on(chain.job_ends(0, 1000, first_step=300, restart_file="parent/parent/restart.300"))
     assert [(change["change"], change["exact"]) for change in changes(chain)] == [("checkpoint", True)]
+
+
+def test_nothing_of_a_run_from_a_damaged_checkpoint_is_kept(chain: Chain) -> None:
+    assert goes_on(chain.job_ends(420, 450))
+    damaged: dict[str, Any] = {"first_step": 400, "restart_file": "parent/restart.400", "restart_damaged": True}
+    assert goes_on(chain.job_ends(320, 900, "another state", exact_reason="another state", **damaged))
+    assert chain.plan.latest_checkpoint == 399
+    assert goes_on(chain.job_ends(0, 1000, first_step=300, restart_file="parent/parent/restart.300"))
+    assert [(change["change"], change["exact"]) for change in changes(chain)] == [("checkpoint", True)]
+
+
+def test_after_a_damaged_first_checkpoint_a_run_begins_anew(chain: Chain) -> None:
+    assert goes_on(chain.job_ends(420, 50))
+    damaged: dict[str, Any] = {"first_step": 1, "restart_file": "parent/restart.1", "restart_damaged": True}
+    assert goes_on(chain.job_ends(320, 900, "another state", **damaged))
+    assert chain.goes_on_from is None
+    assert chain.plan.resume_step == 0
 
 
 def test_care_ends_and_the_changes_are_an_output(chain: Chain) -> None:
