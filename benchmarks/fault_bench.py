@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from aiida_cse.cli.environment import Environment
     from aiida_cse.trajectory.state import State
 
-__all__ = ["CADENCE", "OVERRIDES", "TEMPERATURE", "TOTAL_STEPS", "Bench", "Striker", "Verdict"]
+__all__ = ["CADENCE", "OVERRIDES", "SEED", "TEMPERATURE", "TOTAL_STEPS", "Bench", "Striker", "Verdict"]
 
-#: K
-TEMPERATURE = 500.0
+#: K, and the seed of the velocities
+TEMPERATURE, SEED = 500.0, 1
 CADENCE, TOTAL_STEPS = 20, 400
 _FRAME_STEPS = 5
 #: what the bench changes in the protocol ``demo`` of a production: two segments of ten checkpoints each
@@ -96,7 +96,7 @@ class Bench:
         plan = OVERRIDES["plan"] | {"segment_ps": OVERRIDES["plan"]["length_ps"] / segments}
         return ProductionWorkChain.get_builder_from_protocol(
             codes={"lammps": self.environment.lammps, "cse": self.environment.cse},
-            recipe={"seeds": {"velocities": 1}},
+            recipe={"seeds": {"velocities": SEED}},
             system=self.system,
             temperature=TEMPERATURE,
             protocol="demo",

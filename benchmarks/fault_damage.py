@@ -65,17 +65,21 @@ def nan_in_restart(job: Job, rng: random.Random) -> str:
 
 
 def _place_of_a_number(content: bytes, rng: random.Random) -> int:
-    """Return the byte at which a number of the size of a coordinate stands, in the second half of a file."""
+    """Return the byte at which a number of the size of a coordinate stands, in the second half of a file.
+
+    Where the numbers begin is not known: at the shift from which most of them are such as atoms have.
+    """
     half = len(content) // 2
-    best: tuple[int, list[int]] = (0, [])
-    for shift in range(8):
-        start = half + shift
-        numbers = np.frombuffer(content, "<f8", count=(len(content) - start) // 8, offset=start)
-        with np.errstate(invalid="ignore"):
-            like = np.isfinite(numbers) & (np.abs(numbers) > 1) & (np.abs(numbers) < 200)
-            like &= numbers != np.rint(numbers)
-        best = max(best, (int(like.sum()), (start + 8 * np.flatnonzero(like)).tolist()))
-    return rng.choice(best[1])
+    shifted = [
+        np.frombuffer(content, "<f8", count=(len(content) - half - shift) // 8, offset=half + shift)
+        for shift in range(8)
+    ]
+    with np.errstate(invalid="ignore"):
+        usual = [int(((np.abs(one) > 1e-9) & (np.abs(one) < 1e4)).sum()) for one in shifted]
+        shift = int(np.argmax(usual))
+        numbers = np.abs(shifted[shift])
+        places = np.flatnonzero((numbers > 5) & (numbers < 200) & (numbers != np.rint(numbers)))
+    return half + shift + 8 * int(rng.choice(places.tolist()))
 
 
 def cut_frames(job: Job, rng: random.Random, most: int) -> str:

@@ -18,13 +18,25 @@ from benchmarks.fault_damage import make_writable
 from benchmarks.fault_jobs import jobs_below, wait_until
 from benchmarks.fault_strikes import Blow, Hit, Moment, Strike
 
-__all__ = ["by_itself", "clock_jumps", "launched_again", "out_of_walltime", "python_killed"]
+__all__ = [
+    "FAKETIME",
+    "PATIENCE",
+    "by_itself",
+    "clock_jumps",
+    "draw_steps",
+    "launch_command",
+    "launched_again",
+    "out_of_walltime",
+    "python_killed",
+]
 
 #: seconds that a run may take
-_PATIENCE = 300.0
+PATIENCE = 300.0
 #: how often the clock is set in a run
 JUMPS = 2
 FAKETIME = "/usr/lib/*/faketime/libfaketime.so.1"
+
+_AIIDA_CSE = str(Path(sys.executable).parent / "aiida-cse")
 
 Run = Callable[[Bench, random.Random], Verdict]
 
@@ -97,13 +109,11 @@ def python_killed(bench: Bench, rng: random.Random) -> Verdict:
 
     from aiida_cse.workchains.production import ProductionWorkChain
 
-    (step,), delay = _steps(rng), rng.uniform(0, 2)
+    (step,), delay = draw_steps(rng), rng.uniform(0, 2)
     with bench.fresh_work() as work:
-        (work / "overrides.yaml").write_text(yaml.safe_dump(OVERRIDES))
-        launch = ("launch", "production", "--system", bench.system.pk, "--temperature", TEMPERATURE)
-        python = _command(*launch, "--seed", 1, "--protocol", "demo", "--overrides", work / "overrides.yaml")
+        python = _start(launch_command(bench, work, "faults"))
         try:
-            deadline = time.monotonic() + _PATIENCE
+            deadline = time.monotonic() + PATIENCE
             wait_until(lambda: any(job.step >= step for job in jobs_below(work)) or _over(python), deadline)
             time.sleep(delay)
             alive = python.poll() is None
@@ -113,9 +123,9 @@ def python_killed(bench: Bench, rng: random.Random) -> Verdict:
             python.communicate()
         query = orm.QueryBuilder().append(ProductionWorkChain, tag="run").order_by({"run": {"id": "desc"}})
         (node,) = query.limit(1).first()
-        resumed = _command("resume", node.pk)
+        resumed = _start([_AIIDA_CSE, "resume", str(node.pk)])
         try:
-            resumed.communicate(timeout=_PATIENCE)
+            resumed.communicate(timeout=PATIENCE)
         finally:
             resumed.kill()
             resumed.communicate()
@@ -123,11 +133,25 @@ def python_killed(bench: Bench, rng: random.Random) -> Verdict:
         return bench.judge(orm.load_node(node.pk), hits, commands=1)
 
 
-def _command(*words: object) -> subprocess.Popen[str]:
-    program = Path(sys.executable).parent / "aiida-cse"
-    return subprocess.Popen(
-        [program, *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+def launch_command(bench: Bench, work: Path, profile: str) -> list[str]:
+    """Return the command that launches the bench's production in a profile."""
+    overrides = work / "overrides.yaml"
+    overrides.write_text(yaml.safe_dump(OVERRIDES))
+    words = (
+        "launch",
+        "production",
+        "--profile",
+        profile,
+        "--system",
+        bench.system.pk,
+        "--temperature",
+        TEMPERATURE,
     )
+    return [_AIIDA_CSE, *map(str, words), "--seed", "1", "--protocol", "demo", "--overrides", str(overrides)]
+
+
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
 
 
 def _over(process: subprocess.Popen[str]) -> bool:
@@ -140,7 +164,7 @@ def _run(builder: Any) -> Any:
     return run_embedded(builder)
 
 
-def _steps(rng: random.Random, count: int = 1) -> tuple[int, ...]:
+def draw_steps(rng: random.Random, count: int = 1) -> tuple[int, ...]:
     """Draw steps after the first checkpoint, one in each of as many parts of the run, none in its last moments."""
     first, last = CADENCE + 1, TOTAL_STEPS - CADENCE // 2
     length = (last - first) // count
@@ -148,6 +172,6 @@ def _steps(rng: random.Random, count: int = 1) -> tuple[int, ...]:
 
 
 def _strike(work: Path, rng: random.Random, blows: Sequence[tuple[str, Moment]]) -> Strike:
-    steps = _steps(rng, len(blows))
+    steps = draw_steps(rng, len(blows))
     drawn = (Blow(step, name, moment) for step, (name, moment) in zip(steps, blows, strict=True))
-    return Strike(str(work), tuple(drawn), seed=rng.randrange(2**31), deadline=_PATIENCE)
+    return Strike(str(work), tuple(drawn), seed=rng.randrange(2**31), deadline=PATIENCE)

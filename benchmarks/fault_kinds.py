@@ -30,6 +30,8 @@ class Kind:
         What is done to bring a run to its end that does not come to it by itself.
     needs
         Pattern of a file without which it cannot be run.
+    daemon
+        Whether a daemon runs it.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Kind:
     run: Callable[[Bench, random.Random], Verdict]
     command: str = ""
     needs: str = ""
+    daemon: bool = False
 
     @property
     def possible(self) -> bool:
@@ -45,11 +48,20 @@ class Kind:
         return not self.needs or any(Path("/").glob(self.needs.removeprefix("/")))
 
 
-LAUNCH_AGAIN, RESUME = "launch again", "aiida-cse resume"
+LAUNCH_AGAIN, RESUME, RESTART = "launch again", "aiida-cse resume", "verdi daemon restart"
 
 
 def _killed(name: str) -> Callable[[Bench, random.Random], Verdict]:
     return by_itself((name, "killed"), times=5)
+
+
+def _on_daemon(moment: str, *, broker: bool = False) -> Callable[[Bench, random.Random], Verdict]:
+    def run(bench: Bench, rng: random.Random) -> Verdict:
+        from benchmarks.fault_daemon import workers_killed  # AiiDA looks for its profiles when it is imported
+
+        return workers_killed(moment, broker=broker)(bench, rng)
+
+    return run
 
 
 def _ended(name: str) -> Callable[[Bench, random.Random], Verdict]:
@@ -80,6 +92,10 @@ KINDS = (
     Kind("disk-full", "disk full (RLIMIT_FSIZE)", 5, engines.launched_again("limit_file_size"), LAUNCH_AGAIN),
     Kind("read-only", "folder read-only", 5, engines.launched_again("write_protect"), LAUNCH_AGAIN),
     Kind("python", "kill -9 of the embedded Python", 5, engines.python_killed, RESUME),
+    Kind("worker-run", "kill -9 of the worker: job runs", 5, _on_daemon("run"), RESTART, daemon=True),
+    Kind("worker-submit", "… job is submitted", 5, _on_daemon("submit"), RESTART, daemon=True),
+    Kind("worker-parse", "… job is parsed", 5, _on_daemon("parse"), RESTART, daemon=True),
+    Kind("broker", "kill -9 of broker and worker", 5, _on_daemon("run", broker=True), RESTART, daemon=True),
 )
 
 #: the same in few runs, each of which is hit by several kinds
@@ -109,4 +125,5 @@ QUICK_KINDS = (
     Kind("disk-full", "disk full (RLIMIT_FSIZE)", 1, engines.launched_again("limit_file_size"), LAUNCH_AGAIN),
     Kind("read-only", "folder read-only", 1, engines.launched_again("write_protect"), LAUNCH_AGAIN),
     Kind("python", "kill -9 of the embedded Python", 1, engines.python_killed, RESUME),
+    Kind("broker", "kill -9 of broker and worker", 1, _on_daemon("run", broker=True), RESTART, daemon=True),
 )  # fmt: skip

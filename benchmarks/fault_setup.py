@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from aiida import orm
 from aiida.common.log import configure_logging
 
+from aiida_cse.building.recipe import load_recipe
 from aiida_cse.cli.engine import run_embedded
 from aiida_cse.cli.environment import Environment, ensure_environment
 from aiida_cse.data.system import CseSystemData
-from benchmarks.fault_bench import TEMPERATURE, Bench
-from tests.integration.short import short_study
+from aiida_cse.workchains.builders import Codes
+from aiida_cse.workchains.ceramic import CeramicWorkChain
+from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
+from aiida_cse.workchains.interface import InterfaceWorkChain
+from benchmarks.fault_bench import SEED, TEMPERATURE, Bench
+from tests.integration.short import SHORT
 
 __all__ = ["make_bench"]
 
 PROFILE = "faults"
-_PHASE = "interface"
+#: recipe of the system, and the label by which it is found again
+RECIPE, LABEL = "llzo-peo-litfsi-demo", "fault_bench"
 
 
 def make_bench(folder: Path) -> Bench:
@@ -43,16 +50,28 @@ def make_bench(folder: Path) -> Bench:
 
 def _relaxed(environment: Environment) -> CseSystemData:
     """Return the relaxed interface of the small recipe, from the profile if it is there already."""
-    query = orm.QueryBuilder().append(CseSystemData, filters={"label": _PHASE})
+    query = orm.QueryBuilder().append(CseSystemData, filters={"label": LABEL})
     for (found,) in query.limit(1).all():
         return found  # type: ignore[no-any-return]
-    study = run_embedded(
-        short_study({"lammps": environment.lammps, "cse": environment.cse}, temperatures=[TEMPERATURE])
+    codes: Codes = {"lammps": environment.lammps, "cse": environment.cse}
+    recipe = load_recipe(RECIPE)
+    slab = _phase(CeramicWorkChain, "ceramic", codes=codes, recipe=recipe)
+    electrolyte = _phase(ElectrolyteWorkChain, "electrolyte", codes=codes, recipe=recipe, ceramic=slab)
+    seeds = {"seeds": {"velocities": SEED}}
+    system = _phase(
+        InterfaceWorkChain, "interface", codes=codes, recipe=seeds, ceramic=slab, electrolyte=electrolyte
     )
-    if not study.is_finished_ok:
-        msg = f"the small system could not be made: [{study.exit_status}] {study.exit_message}"
+    system.label = LABEL
+    return system
+
+
+def _phase(chain: Any, name: str, **inputs: Any) -> CseSystemData:
+    """Return the system to which a phase of the short study leads."""
+    builder = chain.get_builder_from_protocol(protocol="demo", overrides=SHORT[name], **inputs)
+    builder.temperature = orm.Float(TEMPERATURE)
+    node = run_embedded(builder)
+    if not node.is_finished_ok:
+        msg = f"the {name} of the small system could not be made: [{node.exit_status}] {node.exit_message}"
         raise RuntimeError(msg)
-    (run,) = study.outputs.runs.values()
-    run.interface.label = _PHASE
-    system: CseSystemData = run.interface
+    system: CseSystemData = node.outputs[name]
     return system

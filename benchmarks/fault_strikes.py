@@ -135,6 +135,9 @@ def _strike_job(blow: Blow, job: Job, rng: random.Random, deadline: float) -> Hi
     if blow.moment == "writing":
         return _strike_in_a_write(blow, job, rng, deadline)
     time.sleep(rng.uniform(0, _SPREAD))
+    if blow.moment == "killed":
+        # what is to be damaged must be there; killed without it again and again, a run is rightly given up
+        wait_until(lambda: job.ended or bool(job.restarts()), deadline)
     if job.ended:
         return None
     if blow.moment == "killed":
