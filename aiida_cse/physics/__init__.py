@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from aiida_cse.physics.rate_bounds import *
     from aiida_cse.physics.rates import *
     from aiida_cse.physics.regions import *
+    from aiida_cse.physics.relaxation import *
     from aiida_cse.physics.resampling import *
     from aiida_cse.physics.sensitivity import *
     from aiida_cse.physics.slow_exchange import *
@@ -97,6 +98,7 @@ _NAMES = {
         "SurfaceOffsets",
         "surface_regions",
     ),
+    "relaxation": ("RemainingDeviation", "member_frames", "remaining_deviation"),
     "resampling": ("bootstrap_counts", "dispersion", "expanded_interval", "group_blocks", "visits_interval"),
     "sensitivity": ("Sensitivity", "labels_from_events", "recount_at_stride", "transition_sensitivity"),
     "slow_exchange": ("SlowExchange",),

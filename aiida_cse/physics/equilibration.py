@@ -7,6 +7,7 @@ of a region, λ = 10. It is 0 where ions go one way only and near 1 where many g
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from scipy import optimize, special, stats
 from aiida_cse.physics import checks
 from aiida_cse.physics.dispersion import burst_index
 from aiida_cse.physics.populations import drift_test
+from aiida_cse.physics.relaxation import RemainingDeviation, remaining_deviation
 from aiida_cse.physics.resampling import visits_interval
 
 __all__ = [
@@ -48,6 +50,7 @@ class EquilibrationVerdict:
     """A decision and, for each criterion, a sentence with its numbers.
 
     ``burst_index`` tells how many events were worth one for the bound, 1 where they come one by one.
+    ``remaining`` is what remains of the start, None where the ions were not followed.
     """
 
     equilibrated: bool
@@ -55,6 +58,7 @@ class EquilibrationVerdict:
     lower_bound: float
     burst_index: float
     reasons: tuple[str, ...]
+    remaining: RemainingDeviation | None = None
 
 
 def equilibration_coefficient(entries: float, exits: float, lam: float = 10.0) -> float:
@@ -180,6 +184,7 @@ def _weighted_bound(into: int, out: int, tail: float, offset: float, weight: flo
     return _lower_bound(into / weight, out / weight, tail, offset / weight)
 
 
+@lru_cache(maxsize=4096)
 def _lower_bound(into: float, out: float, tail: float, offset: float) -> float:
     fewer, more = sorted((into, out))
     least = float(special.gammaincinv(fewer, tail))
@@ -235,10 +240,14 @@ def equilibration_verdict(
     population: ArrayLike | None = None,
     block_counts: ArrayLike | None = None,
     ion_counts: ArrayLike | None = None,
+    members: ArrayLike | None = None,
     minimum_coefficient: float = 0.5,
     minimum_lower_bound: float = 0.25,
     bound_level: float = 0.975,
     significance: float = 0.05,
+    tested_share: float = 1.0,
+    maximum_remaining: float = 1.0,
+    remaining_level: float = 0.99,
     lam: float = 10.0,
 ) -> EquilibrationVerdict:
     """Decide whether the exchange of ions shows that their distribution has equilibrated.
@@ -254,12 +263,20 @@ def equilibration_verdict(
     block_counts, ion_counts
         (B, 2) and (I, 2) entries and exits per block and per ion; without them events are taken for
         independent. See :func:`equilibration_lower_bound`.
+    members
+        (F, I) whether each ion is in the region at equally spaced times; without it what remains of the start
+        is not judged. See :func:`~aiida_cse.physics.relaxation.remaining_deviation`.
     minimum_coefficient, minimum_lower_bound
         What EC and its one-sided lower bound must reach.
     bound_level
         Level of that bound.
     significance
         A net flux or drift whose p-value lies below is not compatible with zero.
+    tested_share
+        Share of the blocks and frames, at their end, in which net flux and drift are tested: what comes before
+        is the way to equilibrium, which must not be as long as to be outweighed.
+    maximum_remaining, remaining_level
+        What the upper bound of the remaining deviation, in standard deviations, may be, and its level.
     lam
         λ of eq 5.
 
@@ -272,6 +289,8 @@ def equilibration_verdict(
     tail = 1 - checks.probability("bound_level", bound_level)
     least = checks.finite("minimum_coefficient", minimum_coefficient)
     least_bound = checks.finite("minimum_lower_bound", minimum_lower_bound)
+    most = checks.positive("maximum_remaining", maximum_remaining)
+    share = _share("tested_share", tested_share)
     coefficient = equilibration_coefficient(entries, exits, lam)
     weight = _burst_index(int(entries), int(exits), block_counts, ion_counts)
     bound = _weighted_bound(int(entries), int(exits), tail, float(lam), weight)
@@ -285,15 +304,21 @@ def equilibration_verdict(
         _at_least(f"its lower {100 * bound_level:g} % bound {bound:.3f}{bursts}", bound, least_bound),
     ]
     if net_fluxes is not None:
-        criteria.append(_judge_net_flux(checks.series("net_fluxes", net_fluxes, minimum=0), alpha))
+        flux = checks.series("net_fluxes", net_fluxes, minimum=0)
+        criteria.append(_judge_net_flux(_end_of(flux, share), alpha))
     if population is not None:
-        criteria.append(_judge_drift(checks.series("population", population, minimum=0), alpha))
+        series = checks.series("population", population, minimum=0)
+        criteria.append(_judge_drift(_end_of(series, share), alpha))
+    remaining = None if members is None else remaining_deviation(members, remaining_level)
+    if remaining is not None:
+        criteria.append(_judge_remaining(remaining, most, remaining_level))
     return EquilibrationVerdict(
         equilibrated=all(passed for passed, _ in criteria),
         coefficient=coefficient,
         lower_bound=bound,
         burst_index=weight,
         reasons=tuple(reason for _, reason in criteria),
+        remaining=remaining,
     )
 
 
@@ -319,6 +344,27 @@ def _judge_drift(series: NDArray[np.float64], alpha: float) -> tuple[bool, str]:
         f"{test.standard_error * len(series):.2g} ions over the time judged"
     )
     return _compatible(what, test.p_value, alpha)
+
+
+def _judge_remaining(found: RemainingDeviation, most: float, level: float) -> tuple[bool, str]:
+    passed = found.upper_bound <= most
+    relation = "at most" if passed else "above"
+    return passed, (
+        f"deviation that remains of the start {found.median:.2g} standard deviations, after "
+        f"{found.relaxation_times:.2g} relaxation times; its upper {100 * level:g} % bound "
+        f"{found.upper_bound:.2g} is {relation} {most:g}"
+    )
+
+
+def _share(name: str, value: float) -> float:
+    if checks.positive(name, value) > 1:
+        raise ValueError(f"{name} is {value!r}, it must be at most 1")
+    return float(value)
+
+
+def _end_of(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Return the last part of a series, rounded up to whole values."""
+    return values[int(len(values) * (1 - share)) :]
 
 
 def _compatible(what: str, p_value: float, alpha: float) -> tuple[bool, str]:

@@ -51,7 +51,7 @@ class StopRule:
     """
 
     first: float
-    growth: float = 1.5
+    growth: float = 1.25
     confirmations: int = 1
 
     def __post_init__(self) -> None:

@@ -62,7 +62,7 @@ def test_a_single_look_needs_no_confirmation() -> None:
 def test_a_rule_gives_its_looks_and_decisions() -> None:
     rule = StopRule(first=20, growth=2, confirmations=2)
     looks = rule.look_times(100, 10)
-    assert looks == (20, 40, 80, 100)
+    assert list(looks) == [20, 40, 80, 100]
     decisions = [rule.decide([True] * number, len(looks)) for number in (1, 2)]
     assert decisions == [Decision.GO_ON, Decision.EQUILIBRATED]
 

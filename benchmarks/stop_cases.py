@@ -1,0 +1,166 @@
+"""Ions that are watched until they have equilibrated: chains of slab, layers and bulk, and how they start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from aiida_cse.physics.transitions import Rule
+from benchmarks.chains import Chain, recrossing, two_state
+
+__all__ = ["StopCase", "drawn_cases", "hidden_cases", "known_cases"]
+
+Floats = NDArray[np.float64]
+#: label of a state between the cores
+_BUFFER = -1
+
+
+@dataclass(frozen=True)
+class StopCase:
+    """Independent ions on their way to equilibrium; time is in frames.
+
+    Attributes
+    ----------
+    name
+        What moves, and where it starts.
+    chain
+        States and rates per frame.
+    ions
+        How many there are.
+    filled
+        Number inside at the start, as a share of that at equilibrium; where the ions are on either side is at
+        equilibrium.
+    cores
+        (S,) label of each state under the core rule: 1 inside, 0 outside, −1 in the buffer.
+    rule
+        The rule under which entries and exits are counted.
+    """
+
+    name: str
+    chain: Chain
+    ions: int
+    filled: float = 1.0
+    cores: tuple[int, ...] = ()
+    rule: Rule = "snapshot"
+
+    @cached_property
+    def start(self) -> Floats:
+        """(S,) share of the ions in each state at time zero."""
+        shares, inside = self.chain.stationary, self.chain.inside
+        within = float(shares[inside].sum())
+        return np.where(inside, shares * self.filled, shares * (1 - self.filled * within) / (1 - within))
+
+    @cached_property
+    def core_labels(self) -> NDArray[np.int8]:
+        """(S,) label of each state under the core rule; that of its region without cores."""
+        return np.array(self.cores or self.chain.inside, dtype=np.int8)
+
+    def deviation(self, time: float) -> float:
+        """Return how far the mean number inside is from equilibrium, in standard deviations at equilibrium."""
+        shares = self.start @ linalg.expm(self.chain.generator * time)
+        within = float(self.chain.stationary[self.chain.inside].sum())
+        now = float(shares[self.chain.inside].sum())
+        return abs(now - within) * np.sqrt(self.ions / (within * (1 - within)))
+
+    def states(self, frames: int, rng: np.random.Generator) -> NDArray[np.int8]:
+        """Let the ions hop and return their states (frames + 1, ions)."""
+        step = np.cumsum(linalg.expm(self.chain.generator), axis=1)
+        table = np.empty((frames + 1, self.ions), dtype=np.int8)
+        _walk(step / step[:, -1:], np.cumsum(self.start), table, rng)
+        return table
+
+
+def flickering(enter: float, leave: float, flicker: float) -> Chain:
+    """Return ions deep in the slab, on either side of its boundary, where they flicker, and in the layer."""
+    rates = np.zeros((4, 4))
+    rates[0, 1], rates[1, 0] = leave, enter
+    rates[1, 2] = rates[2, 1] = rates[2, 3] = flicker
+    rates[3, 2] = 0.3 * flicker
+    return Chain(rates, np.array([True, True, False, False]))
+
+
+def two_sides(left: float, right: float, reach: float = 0.1, around: float = 0.0) -> Chain:
+    """Return ions in bulk, layer, slab, layer and bulk, that enter on two sides; ``around`` joins the bulks."""
+    rates = np.zeros((5, 5))
+    rates[1, 2], rates[2, 1] = left, left / 2
+    rates[3, 2], rates[2, 3] = right, right / 2
+    rates[0, 1] = rates[1, 0] = rates[3, 4] = rates[4, 3] = reach
+    rates[0, 4] = rates[4, 0] = around
+    return Chain(rates, np.array([False, False, True, False, False]))
+
+
+def known_cases() -> list[StopCase]:
+    """Return the cases on which the verdict was worked out."""
+    cases = []
+    for speed, time in (("slow", 100.0), ("fast", 12.0)):
+        for start, filled in (("equilibrium", 1.0), ("half full", 0.5), ("empty", 0.0), ("overfull", 1.6)):
+            cases.append(StopCase(f"60 ions, {speed}, {start}", _exchange(time, 0.5), 60, filled))
+    cases += [
+        StopCase("10 ions, 3 inside, empty", _exchange(50, 0.3), 10, 0.0),
+        StopCase("400 ions, empty", _exchange(50, 0.5), 400, 0.0),
+        StopCase("400 ions, 360 inside, half full", _exchange(50, 0.9), 400, 0.5),
+        StopCase("bursts at the slab, half full", recrossing(0.2, 0.02, 0.01, 0.05), 60, 0.5),
+        StopCase("two sides, one slow, empty", two_sides(0.005, 0.02), 60, 0.0),
+    ]
+    trembling = flickering(0.02, 0.01, 1.0)
+    for rule in ("snapshot", "core"):
+        for start, filled in (("equilibrium", 1.0), ("half full", 0.5)):
+            name = f"flicker by {rule}s, {start}"
+            cases.append(StopCase(name, trembling, 60, filled, (1, _BUFFER, _BUFFER, 0), rule))
+    return cases
+
+
+def drawn_cases(seed: int, number: int = 8) -> list[StopCase]:
+    """Return cases with sizes, rates and starts from a seed, on which nothing was worked out."""
+    rng = np.random.default_rng(seed)
+    cases = []
+    for kind in range(number):
+        ions, filled = int(rng.integers(20, 300)), float(rng.choice([0.0, 0.4, 0.7, 1.0]))
+        time, share = float(np.exp(rng.uniform(np.log(15), np.log(120)))), float(rng.uniform(0.1, 0.8))
+        chain, cores, what = _drawn_chain(kind % 4, time, share)
+        rule: Rule = "snapshot" if kind < number // 2 else "core"
+        name = f"drawn: {what}, {ions} ions, τ {time:.0f}, {100 * filled:.0f} %"
+        cases.append(StopCase(name, chain, ions, filled, cores, rule))
+    return cases
+
+
+def hidden_cases() -> list[StopCase]:
+    """Return a case in which the slow part of the slab is beyond what any ion has seen yet."""
+    rates = np.array([[0, 0.01, 0], [0.01, 0, 0.05], [0, 0.05, 0]])
+    chain = Chain(rates, np.array([True, True, False]))
+    return [StopCase("hidden: slow inside the slab, empty", chain, 60, 0.0)]
+
+
+def _exchange(time: float, share: float) -> Chain:
+    """Return ions in two states that relax in ``time``, with this share inside at equilibrium."""
+    return two_state(share / time, (1 - share) / time)
+
+
+def _drawn_chain(kind: int, time: float, share: float) -> tuple[Chain, Sequence[int], str]:
+    enter, leave = share / time, (1 - share) / time
+    if kind == 0:
+        return two_state(enter, leave), (), "two states"
+    if kind == 1:
+        return two_sides(1.5 * enter, 4 * enter, 0.2, 0.05), (), "two sides"
+    if kind == 2:
+        return recrossing(5 * enter, leave, 0.02, 0.1), (), "bursts"
+    return flickering(2 * enter, 2 * leave, 0.7), (1, _BUFFER, _BUFFER, 0), "flicker"
+
+
+@numba.njit(cache=True)
+def _walk(
+    step: NDArray[np.float64], start: NDArray[np.float64], table: NDArray[np.int8], rng: np.random.Generator
+) -> None:
+    last = len(start) - 1
+    for ion in range(table.shape[1]):
+        state = min(np.searchsorted(start, rng.random(), side="right"), last)
+        table[0, ion] = state
+        for frame in range(1, table.shape[0]):
+            state = min(np.searchsorted(step[state], rng.random(), side="right"), last)
+            table[frame, ion] = state

@@ -1,0 +1,247 @@
+"""Whether a run that stops when its ions have equilibrated stops too early, and what it saves.
+
+``python -m benchmarks.stopping`` lets ions hop whose rates are known, looks at them as the stop rule says, with
+the counting, the verdict and the rule of the package, and prints a row for each case. A run is stopped falsely if
+the mean number of ions inside, which is known from the rates, is then more than one standard deviation from that
+at equilibrium. The exit code is 0 only if in every case but the hidden ones the upper bound of the share of such
+runs is at most 5 %, and on average the time saved is at least 60 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from aiida_cse.physics.equilibration import equilibration_verdict
+from aiida_cse.physics.relaxation import member_frames
+from aiida_cse.physics.sensitivity import labels_from_events
+from aiida_cse.physics.stopping import Decision, StopRule
+from aiida_cse.physics.transitions import count_transitions
+from benchmarks.stop_cases import StopCase, drawn_cases, hidden_cases, known_cases
+
+__all__ = ["CASES", "HEADER", "Row", "Run", "main", "measure"]
+
+#: the seed of a case is its place in this list: append
+CASES: tuple[StopCase, ...] = (*known_cases(), *drawn_cases(seed=7), *hidden_cases())
+SEED = 20250718
+#: runs of a case that are stopped, and runs of fixed length
+RUNS, FIXED, QUICK = 1000, 200, 200
+#: frames; a frame stands for the stride of the snapshots
+BUDGET, SEGMENT = 1500, 10
+RULE = StopRule(first=20)
+#: the target: upper bound of the share of false stops, time saved on average, share that passes at a fixed length
+MOST_FALSE, LEAST_SAVED, PASSING, LEVEL = 0.05, 0.6, 0.95, 0.95
+
+#: share of the time, at its end, in which net flux and drift are tested
+TESTED_SHARE = 0.5
+_NAME = 44
+HEADER = (
+    f"{'case':<{_NAME}} {'runs':>5} {'false %':>8} {'bound':>6} {'before':>7} {'true at':>8} {'stopped':>8} "
+    f"{'at':>6} {'fixed':>7} {'saved':>7} {'untested':>9} {'saved':>7}"
+)
+
+
+class Run:
+    """One simulated production, counted under the rule of its case."""
+
+    def __init__(self, case: StopCase, frames: int, seed: np.random.SeedSequence) -> None:
+        states = case.states(frames, np.random.default_rng(seed))
+        self.ions = case.ions
+        regions = case.chain.inside[states].astype(np.int8)
+        cores = case.core_labels[states]
+        self.population = regions.sum(axis=1)
+        names = ("outside", "inside")
+        self.committed = count_transitions(cores, "core", names=names).events
+        counted = regions if case.rule == "snapshot" else cores
+        self.events = count_transitions(counted, case.rule, names=names).events
+        self.first_labels = cores[np.argmax(cores >= 0, axis=0), np.arange(case.ions)]
+
+    def equilibrated(
+        self, frames: int, *, memory: bool = True, tests: bool = True, tested_share: float = TESTED_SHARE
+    ) -> bool:
+        """Return the verdict on the first ``frames``, or on a part of its criteria."""
+        events = self.events[self.events[:, 0] <= frames]
+        entering = events[:, 3] == 1
+        ion_counts = np.zeros((self.ions, 2), dtype=np.int64)
+        np.add.at(ion_counts, (events[:, 1], np.where(entering, 0, 1)), 1)
+        blocks = np.bincount(events[:, 0] - 1, weights=np.where(entering, 1, -1), minlength=frames)
+        return equilibration_verdict(
+            int(entering.sum()),
+            int((~entering).sum()),
+            net_fluxes=blocks if tests else None,
+            population=self.population[: frames + 1] if tests else None,
+            ion_counts=ion_counts,
+            members=self._members(frames) if memory else None,
+            tested_share=tested_share,
+        ).equilibrated
+
+    def stop(self, looks: Sequence[int], **criteria: float) -> tuple[Decision, int]:
+        """Return how the run ends and at which frame."""
+        verdicts: list[bool] = []
+        for look in looks:
+            verdicts.append(self.equilibrated(look, **criteria))
+            decision = RULE.decide(verdicts, len(looks))
+            if decision is not Decision.GO_ON:
+                break
+        return decision, look
+
+    def _members(self, frames: int) -> NDArray[np.int8]:
+        times = member_frames(0, frames + 1)
+        return labels_from_events(self.first_labels, self.committed, times)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured in one case; times are in frames.
+
+    Attributes
+    ----------
+    runs, stopped, false
+        How many runs there were, how many were stopped before the budget was spent, and how many falsely.
+    false_before
+        Share of runs that are stopped falsely where what remains of the start is not asked, and drift and net
+        flux are tested over all of the time.
+    true_at
+        First look at which the mean is within one standard deviation.
+    time
+        Mean time of the end of a run.
+    fixed, untested
+        Shortest look at which 95 % of the runs pass the same verdict, and at which they pass it without the tests
+        of net flux and drift; None where they do not within the budget.
+    """
+
+    name: str
+    runs: int
+    stopped: int
+    false: int
+    false_before: float
+    true_at: int
+    time: float
+    fixed: int | None
+    untested: int | None
+
+    @property
+    def bound(self) -> float:
+        """One-sided upper bound of the share of false stops (Clopper and Pearson, Biometrika 26, 404 (1934))."""
+        if self.false == self.runs:
+            return 1.0
+        return float(stats.beta.ppf(LEVEL, self.false + 1, self.runs - self.false))
+
+    @property
+    def saved(self) -> float:
+        """Share of the fixed length that is saved; of the budget, which is less, where none is long enough."""
+        return 1 - self.time / (self.fixed or BUDGET)
+
+    @property
+    def saved_untested(self) -> float:
+        """The same, against the fixed length at which no test of net flux and drift is made."""
+        return 1 - self.time / (self.untested or BUDGET)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is a case in which nothing is promised."""
+        return self.name.startswith("hidden")
+
+    @property
+    def holds(self) -> bool:
+        """Whether false stops are rare enough."""
+        return self.hidden or self.bound <= MOST_FALSE
+
+    def __str__(self) -> str:
+        fixed, untested = (f">{BUDGET}" if time is None else str(time) for time in (self.fixed, self.untested))
+        false, stopped = 100 * self.false / self.runs, 100 * self.stopped / self.runs
+        return (
+            f"{self.name:<{_NAME}} {self.runs:>5} {false:>8.1f} {100 * self.bound:>6.1f} "
+            f"{100 * self.false_before:>7.1f} {self.true_at:>8} {stopped:>8.1f} {self.time:>6.0f} "
+            f"{fixed:>7} {100 * self.saved:>7.0f} {untested:>9} {100 * self.saved_untested:>7.0f}"
+            f"{'' if self.holds else '  FAILS'}"
+        )
+
+
+def measure(place: int, runs: int = RUNS, fixed: int = FIXED, seed: int = SEED) -> Row:
+    """Measure the case at a place of :data:`CASES`: ``runs`` are stopped, ``fixed`` also judged at every look."""
+    case = CASES[place]
+    looks = [int(look) for look in RULE.look_times(BUDGET, SEGMENT)]
+    deviation = {look: case.deviation(look) for look in looks}
+    seeds = np.random.SeedSequence([seed, place]).spawn(runs)
+    stopped, false, before, time = 0, 0, 0, 0
+    passed, untested = np.zeros((2, len(looks)), dtype=np.int64)
+    for number, child in enumerate(seeds):
+        run = Run(case, BUDGET, child)
+        decision, end = run.stop(looks)
+        time += end
+        stopped += decision is Decision.EQUILIBRATED
+        false += decision is Decision.EQUILIBRATED and deviation[end] > 1
+        if number < fixed:
+            decision, end = run.stop(looks, memory=False, tested_share=1.0)
+            before += decision is Decision.EQUILIBRATED and deviation[end] > 1
+            passed += [run.equilibrated(look) for look in looks]
+            untested += [run.equilibrated(look, tests=False) for look in looks]
+    number = min(fixed, runs)
+    return Row(
+        name=case.name,
+        runs=runs,
+        stopped=stopped,
+        false=false,
+        false_before=before / number,
+        true_at=next(look for look in looks if deviation[look] <= 1),
+        time=time / runs,
+        fixed=_shortest(looks, passed / number),
+        untested=_shortest(looks, untested / number),
+    )
+
+
+def _shortest(looks: Sequence[int], shares: NDArray[np.float64]) -> int | None:
+    return next((look for look, share in zip(looks, shares, strict=True) if share >= PASSING), None)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stopping", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} runs per case")
+    parser.add_argument("--runs", type=int, help=f"per case; {RUNS:,} without")
+    parser.add_argument("--rows", nargs="+", default=[""], metavar="TEXT", help="cases with TEXT in their name")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--processes", type=int, default=2, help="cases that are measured at a time")
+    options = parser.parse_args(arguments)
+    runs = options.runs or (QUICK if options.quick else RUNS)
+    places = [place for place, case in enumerate(CASES) if any(text in case.name for text in options.rows)]
+    if not places:
+        parser.error(f"no case has {' or '.join(options.rows)} in its name")
+    print(HEADER)
+    rows = []
+    with ProcessPoolExecutor(options.processes) as pool:
+        fixed = min(FIXED, runs) if not options.quick else min(FIXED, runs) // 2
+        for row in pool.map(partial(measure, runs=runs, fixed=fixed, seed=options.seed), places):
+            print(row, flush=True)
+            rows.append(row)
+    return _conclude(rows)
+
+
+def _conclude(rows: Sequence[Row]) -> int:
+    promised = [row for row in rows if not row.hidden]
+    if not promised:
+        print("no row with a promise was measured")
+        return 0
+    worst = max(promised, key=lambda row: row.bound)
+    saved, untested = (
+        float(np.mean([getattr(row, name) for row in promised])) for name in ("saved", "saved_untested")
+    )
+    print(
+        f"{len(promised)} cases: falsely stopped at most {100 * worst.bound:.1f} % ({worst.name}), required "
+        f"{100 * MOST_FALSE:g}; saved on average {100 * saved:.0f} %, required {100 * LEAST_SAVED:g}; against "
+        f"fixed lengths that no test rejects by chance {100 * untested:.0f} %"
+    )
+    return 0 if all(row.holds for row in promised) and saved >= LEAST_SAVED else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
