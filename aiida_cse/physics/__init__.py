@@ -98,7 +98,7 @@ _NAMES = {
         "SurfaceOffsets",
         "surface_regions",
     ),
-    "relaxation": ("RemainingDeviation", "member_frames", "remaining_deviation"),
+    "relaxation": ("FEWEST_TIMES", "RemainingDeviation", "member_frames", "remaining_deviation"),
     "resampling": ("bootstrap_counts", "dispersion", "expanded_interval", "group_blocks", "visits_interval"),
     "sensitivity": ("Sensitivity", "labels_from_events", "recount_at_stride", "transition_sensitivity"),
     "slow_exchange": ("SlowExchange",),

@@ -16,7 +16,7 @@ from scipy import optimize, special, stats
 from aiida_cse.physics import checks
 from aiida_cse.physics.dispersion import burst_index
 from aiida_cse.physics.populations import drift_test
-from aiida_cse.physics.relaxation import RemainingDeviation, remaining_deviation
+from aiida_cse.physics.relaxation import FEWEST_TIMES, RemainingDeviation, remaining_deviation
 from aiida_cse.physics.resampling import visits_interval
 
 __all__ = [
@@ -247,7 +247,7 @@ def equilibration_verdict(
     significance: float = 0.05,
     tested_share: float = 1.0,
     maximum_remaining: float = 1.0,
-    remaining_level: float = 0.99,
+    remaining_level: float = 0.9975,
     lam: float = 10.0,
 ) -> EquilibrationVerdict:
     """Decide whether the exchange of ions shows that their distribution has equilibrated.
@@ -290,6 +290,7 @@ def equilibration_verdict(
     least = checks.finite("minimum_coefficient", minimum_coefficient)
     least_bound = checks.finite("minimum_lower_bound", minimum_lower_bound)
     most = checks.positive("maximum_remaining", maximum_remaining)
+    level = checks.probability("remaining_level", remaining_level)
     share = _share("tested_share", tested_share)
     coefficient = equilibration_coefficient(entries, exits, lam)
     weight = _burst_index(int(entries), int(exits), block_counts, ion_counts)
@@ -309,9 +310,12 @@ def equilibration_verdict(
     if population is not None:
         series = checks.series("population", population, minimum=0)
         criteria.append(_judge_drift(_end_of(series, share), alpha))
-    remaining = None if members is None else remaining_deviation(members, remaining_level)
-    if remaining is not None:
-        criteria.append(_judge_remaining(remaining, most, remaining_level))
+    remaining = None
+    if members is not None:
+        table = checks.whole_counts("members", members, ndim=2, minimum=0)
+        if len(table) >= FEWEST_TIMES and table.shape[1] > 0:
+            remaining = remaining_deviation(table, level)
+        criteria.append(_judge_remaining(remaining, most, level, table.shape))
     return EquilibrationVerdict(
         equilibrated=all(passed for passed, _ in criteria),
         coefficient=coefficient,
@@ -346,7 +350,14 @@ def _judge_drift(series: NDArray[np.float64], alpha: float) -> tuple[bool, str]:
     return _compatible(what, test.p_value, alpha)
 
 
-def _judge_remaining(found: RemainingDeviation, most: float, level: float) -> tuple[bool, str]:
+def _judge_remaining(
+    found: RemainingDeviation | None, most: float, level: float, shape: tuple[int, ...]
+) -> tuple[bool, str]:
+    if found is None:
+        return False, (
+            f"deviation that remains of the start cannot be judged: {shape[0]} time(s) and {shape[1]} ion(s), at "
+            f"least {FEWEST_TIMES} and 1 are needed"
+        )
     passed = found.upper_bound <= most
     relation = "at most" if passed else "above"
     return passed, (

@@ -18,16 +18,18 @@ from scipy import special
 
 from aiida_cse.physics import checks
 
-__all__ = ["RemainingDeviation", "member_frames", "remaining_deviation"]
+__all__ = ["FEWEST_TIMES", "RemainingDeviation", "member_frames", "remaining_deviation"]
 
 #: lags that the time is divided into: over long ones what is fast is forgotten and what is slow is seen
 _LAGS = 2
+#: times from which on there is a lag
+FEWEST_TIMES = _LAGS + 1
 #: times at which the ions are looked at, up to twice as many
 _TIMES = 48
 #: a memory below this is as good as none
 _SMALLEST = 1e-9
 #: nodes of the quadrature over each posterior
-_NODES = 64
+_NODES = 100
 #: added to each count: Jeffreys' prior
 _JEFFREYS = 0.5
 
@@ -72,7 +74,7 @@ def member_frames(begin: int, stop: int) -> NDArray[np.int64]:
     return np.arange(end - 1, first - 1, -step, dtype=np.int64)[::-1]
 
 
-def remaining_deviation(members: ArrayLike, level: float = 0.99) -> RemainingDeviation:
+def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingDeviation:
     """Bound how far the mean number of ions in a region still is from its mean at equilibrium.
 
     With n ions, N of them inside at first, the mean number deviates after the time of j lags by
@@ -95,7 +97,7 @@ def remaining_deviation(members: ArrayLike, level: float = 0.99) -> RemainingDev
         There are fewer than 3 times or no ion, a value is neither 0 nor 1, or ``level`` is not between 0 and 1.
     """
     quantile = checks.probability("level", level)
-    table = checks.whole_counts("members", members, ndim=2, minimum=_LAGS + 1)
+    table = checks.whole_counts("members", members, ndim=2, minimum=FEWEST_TIMES)
     if table.shape[1] == 0 or table.max() > 1:
         raise ValueError(
             f"members has {table.shape[1]} ions and values up to {table.max(initial=0):g}, it must have at least "

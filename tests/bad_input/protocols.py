@@ -272,6 +272,12 @@ PRODUCTIONS = (
     verdict(f"{_ATLEAST} 0", minimum_lower_bound=-0.1),
     verdict("less than 1", bound_level=97.5),
     verdict("greater than 0", significance=0),
+    *(
+        verdict(right, tested_share=value)
+        for value, right in ((0, "greater than 0"), (1.5, "less than or equal to 1"))
+    ),
+    *(verdict("greater than 0", maximum_remaining=value) for value in (0, -1)),
+    verdict("less than 1", remaining_level=99),
     verdict(_NUMBER, level="0.95"),
 )
 

@@ -21,6 +21,8 @@ from tests.physics.chains import two_state_chain
 from tests.physics.fuzzing import modest, returned_or_named, spoiled
 
 COUNTS = st.integers(0, 2000)
+#: ions that stay where they are
+STILL = np.tile(np.arange(60) < 20, (49, 1))
 
 
 @pytest.mark.parametrize(
@@ -132,6 +134,31 @@ def test_verdict_of_the_published_counts() -> None:
     assert verdict.reasons[0] == "equilibration coefficient 0.583 (7 in, 7 out) reaches 0.5"
 
 
+def test_verdict_may_test_the_end_only() -> None:
+    """Ions that come in at first, and are as many as they will be from a third of the time on."""
+    tested = {
+        "net_fluxes": [4, 3, 2, 2, 1, 0, 0, 1, -1, 0],
+        "population": [0, 4, 7, 9, 11, 12, 12, 12, 13, 12, 12, 13],
+    }
+    whole, end = (equilibration_verdict(30, 20, **tested, tested_share=share) for share in (1.0, 0.5))
+    assert end.equilibrated
+    assert not whole.equilibrated
+    assert "over 10 blocks" in whole.reasons[2]
+    assert "over 5 blocks" in end.reasons[2]
+
+
+def test_verdict_asks_what_remains_of_the_start() -> None:
+    rng = np.random.default_rng(4)
+    mixed = rng.random((49, 60)) < 0.5
+    verdict = equilibration_verdict(30, 20, members=mixed)
+    assert verdict.equilibrated
+    assert verdict.remaining is not None
+    assert verdict.remaining.upper_bound < 1
+    assert "standard deviations, after" in verdict.reasons[2]
+    assert not equilibration_verdict(30, 20, members=mixed, maximum_remaining=1e-9).equilibrated
+    assert equilibration_verdict(30, 20).remaining is None
+
+
 def test_verdict_sees_bursts() -> None:
     counts = 2 * [[7, 7]] + 58 * [[0, 0]]
     verdict = equilibration_verdict(14, 14, ion_counts=counts)
@@ -151,6 +178,9 @@ def test_verdict_sees_bursts() -> None:
         ({"entries": 30, "exits": 20, "population": list(range(50))}, "drift of the population"),
         ({"entries": 30, "exits": 20, "net_fluxes": [1]}, "net flux cannot be judged: 1 block(s)"),
         ({"entries": 30, "exits": 20, "population": [1, 2]}, "drift cannot be judged: 2 frame(s)"),
+        ({"entries": 30, "exits": 20, "members": [[0, 1], [1, 0]]}, "cannot be judged: 2 time(s) and 2 ion(s)"),
+        ({"entries": 30, "exits": 20, "members": np.zeros((9, 0))}, "cannot be judged: 9 time(s) and 0 ion(s)"),
+        ({"entries": 30, "exits": 20, "members": STILL}, "of the start"),
     ],
 )
 def test_verdict_says_why_not(arguments: dict[str, object], reason: str) -> None:
@@ -270,6 +300,11 @@ def test_bad_input_of_the_total_is_named(arguments: dict[str, float], match: str
         ({"minimum_coefficient": float("nan")}, "^minimum_coefficient is nan"),
         ({"minimum_lower_bound": float("inf")}, "^minimum_lower_bound is inf"),
         ({"bound_level": 1.0}, "^bound_level is 1.0"),
+        ({"tested_share": 0.0}, "^tested_share is 0.0"),
+        ({"tested_share": 1.5}, "^tested_share is 1.5, it must be at most 1"),
+        ({"maximum_remaining": 0.0}, "^maximum_remaining is 0.0"),
+        ({"remaining_level": 1.0}, "^remaining_level is 1.0"),
+        ({"members": [[0, 2]] * 5}, "^members has 2 ions and values up to 2"),
     ],
 )
 def test_bad_input_of_the_verdict_is_named(arguments: dict[str, object], match: str) -> None:
@@ -291,6 +326,10 @@ GOOD_CALLS: dict[Callable[..., object], dict[str, object]] = {
         "minimum_lower_bound": 0.25,
         "bound_level": 0.975,
         "significance": 0.05,
+        "members": [[0, 1], [1, 1], [1, 0], [0, 0]],
+        "tested_share": 0.8,
+        "maximum_remaining": 1.0,
+        "remaining_level": 0.99,
     },
 }
 

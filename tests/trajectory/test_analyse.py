@@ -86,7 +86,7 @@ def test_equilibration(results: dict[str, dict[str, Any]]) -> None:
     assert found["ec"] == found["ec_li_ceramic"] == equilibration_coefficient(entries, exits)
     assert found["ec_lower_bound"] == equilibration_lower_bound(entries, exits)
     assert found["decided_by"] == ["Li"]
-    assert len(found["reasons"]) == 4
+    assert len(found["reasons"]) == 5
     assert all(reason.startswith("Li: ") for reason in found["reasons"])
     low, high = found["s_total_li_ceramic_interval"]
     assert low < entries + exits < high

@@ -93,3 +93,30 @@ def test_entries_and_exits_per_ion() -> None:
     assert counts.sum(axis=0).tolist() == [found.both.entries, found.both.exits] == [1, 2]
     assert counts[DEEP].tolist() == [1, 1]
     assert counts[5].tolist() == [0, 1]
+
+
+def to_and_fro(frames: range, ions: range) -> list[tuple[int, int, int]]:
+    """Return crossings by which each ion goes in and out again, one after the other."""
+    ways = (CERAMIC, LAYER)
+    return [(frame + ion, DEEP + ion, ways[turn % 2]) for turn, frame in enumerate(frames) for ion in ions]
+
+
+def test_what_remains_of_the_start_is_judged_by_cores() -> None:
+    """All ions outside go in and out under the snapshot rule, but never into a core of the ceramic."""
+    crossings = to_and_fro(range(50, FRAMES, 150), range(OUTSIDE))
+    trembling, moving = state(crossings), state(crossings)
+    trembling.tracks["core"].events = np.zeros((0, 4), dtype=np.int64)
+    found = [equilibration(Subject(made, 700.0)) for made in (trembling, moving)]
+    assert found[0]["ec"] == found[1]["ec"] > 0.5
+    times = [one["relaxation_times_li_ceramic"] for one in found]
+    assert times[0] < 0.1 < times[1]
+    assert not found[0]["equilibrated"]
+    assert "deviation that remains of the start" in found[0]["reasons"][4]
+    assert found[0]["remaining_deviation_li_ceramic_upper_bound"] > 1
+
+
+def test_what_remains_of_the_start_need_not_be_asked() -> None:
+    made = state(to_and_fro(range(50, FRAMES, 150), range(OUTSIDE)))
+    found = equilibration(Subject(made, 700.0, AnalysisSettings(maximum_remaining=None)))
+    assert len(found["reasons"]) == 4
+    assert found["remaining_deviation_li_ceramic"] is None

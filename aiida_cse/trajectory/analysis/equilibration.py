@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from aiida_cse.physics.counting import poisson_upper
 from aiida_cse.physics.equilibration import EquilibrationVerdict, equilibration_verdict, exchange_interval
+from aiida_cse.physics.relaxation import member_frames
+from aiida_cse.physics.sensitivity import labels_from_events
 from aiida_cse.trajectory.analysis.subject import Ion, IonTransitions, Subject
 
 __all__ = ["equilibration"]
@@ -51,10 +53,14 @@ def _verdict(ion: Ion, found: IonTransitions, subject: Subject) -> Equilibration
         net_fluxes=subject.window.net_fluxes(found.events, ion.exchange_labels),
         population=ion.counts[ion.species.exchange],
         ion_counts=_ion_counts(ion, found, subject),
+        members=None if settings.maximum_remaining is None else _members(ion, subject),
         minimum_coefficient=settings.minimum_coefficient,
         minimum_lower_bound=settings.minimum_lower_bound,
         bound_level=settings.bound_level,
         significance=settings.significance,
+        tested_share=settings.tested_share,
+        maximum_remaining=settings.maximum_remaining or 1.0,
+        remaining_level=settings.remaining_level,
         lam=settings.lam,
     )
 
@@ -71,13 +77,30 @@ def _ion_counts(ion: Ion, found: IonTransitions, subject: Subject) -> NDArray[np
     return counts[outside] if outside.any() else None
 
 
+def _members(ion: Ion, subject: Subject) -> NDArray[np.bool_]:
+    """Return whether each ion is in the region, (F, I), at equally spaced frames.
+
+    An ion that is in a buffer is where its last core was, for one that trembles on the boundary has not moved; one
+    that was in no core at all is left out. Only where the cores are not known, regions have to do.
+    """
+    track = subject.tracks.get("core", subject.tracks["snapshot"])
+    frames = member_frames(subject.window.begin, subject.window.stop)
+    labels = labels_from_events(track.first_labels, track.events, frames)[:, ion.numbers]
+    inside: NDArray[np.bool_] = np.isin(labels[:, (labels >= 0).all(axis=0)], ion.exchange_labels)
+    return inside
+
+
 def _of_ion(ion: Ion, found: IonTransitions, verdict: EquilibrationVerdict, subject: Subject) -> dict[str, Any]:
     key, both = ion.exchange_key, found.both
     interval = exchange_interval(both.entries, both.exits, subject.settings.level, burst_index=verdict.burst_index)
+    remaining = verdict.remaining
     return {
         f"ec_{key}": verdict.coefficient,
         f"ec_{key}_lower_bound": verdict.lower_bound,
         f"burst_index_{key}": verdict.burst_index,
+        f"relaxation_times_{key}": None if remaining is None else remaining.relaxation_times,
+        f"remaining_deviation_{key}": None if remaining is None else remaining.median,
+        f"remaining_deviation_{key}_upper_bound": None if remaining is None else remaining.upper_bound,
         f"s_total_{key}": both.total,
         f"s_total_{key}_interval": list(interval),
         f"rate_in_{key}_upper_bound_per_s": _upper_rate(found, subject),

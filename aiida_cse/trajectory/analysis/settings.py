@@ -50,8 +50,11 @@ class AnalysisSettings(StrictModel):
         ions than the slab started with. None for no condition.
     lam
         λ of the equilibration coefficient.
-    minimum_coefficient, minimum_lower_bound, bound_level, significance
+    minimum_coefficient, minimum_lower_bound, bound_level, significance, tested_share, remaining_level
         The criteria of the verdict; see :func:`~aiida_cse.physics.equilibration.equilibration_verdict`.
+    maximum_remaining
+        Criterion of the verdict, too: what may remain of the start, in standard deviations. None where that is not
+        asked, as in the published study.
     level
         Level of the intervals and bounds of populations, rates and free energies.
     """
@@ -70,6 +73,9 @@ class AnalysisSettings(StrictModel):
     minimum_lower_bound: Number = Field(default=0.25, ge=0, lt=1)
     bound_level: Fraction = 0.975
     significance: Fraction = 0.05
+    tested_share: Annotated[Number, Field(gt=0, le=1)] = 0.5
+    maximum_remaining: Annotated[Number, Field(gt=0, le=1000)] | None = 1.0
+    remaining_level: Fraction = 0.9975
     level: Fraction = 0.95
 
     @model_validator(mode="after")
