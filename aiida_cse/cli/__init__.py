@@ -18,6 +18,10 @@ __all__ = ["main"]
     subcommands={
         "setup": ("aiida_cse.cli.cmd_setup:setup", "Make a profile, this computer and its codes."),
         "demo": ("aiida_cse.cli.cmd_demo:demo", "Run a small study from recipe to result."),
+        "validate": (
+            "aiida_cse.cli.cmd_validate:validate",
+            "Run ions in a landscape with known answers through the whole chain.",
+        ),
         "build": ("aiida_cse.cli.cmd_build:build", "Build a slab or an electrolyte (needs no profile)."),
         "reduce": (
             "aiida_cse.cli.cmd_reduce:reduce",
@@ -27,7 +31,10 @@ __all__ = ["main"]
             "aiida_cse.cli.cmd_forcefield:forcefield",
             "Show force-field sets and pair tables (needs no profile).",
         ),
-        "launch": ("aiida_cse.cli.cmd_launch:launch", "Launch a study, a production or an analysis."),
+        "launch": (
+            "aiida_cse.cli.cmd_launch:launch",
+            "Launch a study, a production, an analysis or a validation.",
+        ),
         "status": ("aiida_cse.cli.cmd_status:status", "Show where a process stands, or its results."),
         "resume": ("aiida_cse.cli.cmd_resume:resume", "Go on with an interrupted run."),
     },

@@ -1,4 +1,4 @@
-"""``aiida-cse launch``: studies, productions and analyses."""
+"""``aiida-cse launch``: studies, productions, analyses and validations."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _job_options(command: Command) -> Command:
 
 @click.group()
 def launch() -> None:
-    """Launch a study, a production or an analysis.
+    """Launch a study, a production, an analysis or a validation.
 
     A profile with a broker hands it to the daemon; a profile without one runs it here, with live progress.
     """
@@ -160,6 +160,31 @@ def analysis(
     with input_errors():
         builder = AnalysisWorkChain.get_builder_from_protocol(
             reduction=node, temperature=temperature, protocol=protocol, overrides=changes
+        )
+    _go(builder, wait)
+
+
+@launch.command()
+@click.option(
+    "--seed", type=click.IntRange(1, 2**31 - 1), default=1, show_default=True, help="Draws the landscape."
+)
+@_PROTOCOL
+@_OVERRIDES
+@_job_options
+@_WAIT
+@params.PROFILE
+def validation(
+    seed: int, protocol: str | None, overrides: Path | None, wait: bool, profile: str | None, **job: Any
+) -> None:
+    """Launch a validation: known answers through the whole chain, on any computer."""
+    with input_errors():
+        changes = _read_overrides(overrides)
+    profiles.load(profile)
+    from aiida_cse.workchains.validate import ValidationWorkChain
+
+    with input_errors():
+        builder = ValidationWorkChain.get_builder_from_protocol(
+            codes=_codes(job), seed=seed, protocol=protocol, overrides=changes, options=_options(job)
         )
     _go(builder, wait)
 

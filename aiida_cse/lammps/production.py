@@ -16,6 +16,7 @@ from aiida_cse.lammps.stage import (
     Period,
     RunSettings,
     Stage,
+    Thermostat,
     Timestep,
 )
 from aiida_cse.physics.stopping import look_times
@@ -43,6 +44,7 @@ class ProductionPlan(StrictModel):
     segment_ps: Duration
     frame_ps: Interval
     timestep_fs: Timestep = 2.0
+    thermostat: Thermostat = "nose-hoover"
     thermostat_fs: Period = 100.0
     thermo_ps: Interval = 1.0
     velocities: Literal["keep", "draw"] = "keep"
@@ -150,6 +152,7 @@ class ProductionPlan(StrictModel):
             duration_ps=stop * self.timestep_fs / 1000,
             timestep_fs=self.timestep_fs,
             temperature=temperature,
+            thermostat=self.thermostat,
             thermostat_fs=self.thermostat_fs,
             thermo_ps=self.thermo_ps,
             trajectory_ps=self.frame_ps,

@@ -34,6 +34,9 @@ KEPT_CHECKPOINTS = 3
 
 #: soft potential of the push-off: range in Å, and its final prefactor in kcal/mol
 SOFT_RANGE, SOFT_PREFACTOR = 2.5, 60.0
+#: the seed of noise that starts anew: two primes make it differ from run to run and from step to step, and LAMMPS
+#: takes none above 9e8
+SEED_FACTOR, STEP_FACTOR, LARGEST_SEED = 7919, 104729, 899_999_963
 #: largest displacement of an atom per step during the push-off, Å
 PUSHOFF_LIMIT = 0.1
 
@@ -91,6 +94,8 @@ def _refuse_earlier_start(needed: int) -> list[str]:
 
 
 def _kspace(settings: RunSettings) -> str:
+    if settings.kspace_style == "none":
+        return "kspace_style none"
     return f"kspace_style {settings.kspace_style} {settings.kspace_accuracy:g}"
 
 
@@ -166,7 +171,7 @@ def _dynamics(span: Span, end: int, plan: JobPlan) -> list[str]:
     stage, settings = span.stage, plan.settings
     group = _moving_group(stage)
     watch, unwatch = _watched_hold(stage)
-    opening, closing = _pushoff(span, plan) if stage.kind == "pushoff" else _integrator(stage)
+    opening, closing = _pushoff(span, plan) if stage.kind == "pushoff" else _integrator(stage, plan.seed)
     return [
         f"timestep {stage.timestep_fs:g}",
         f"thermo {stage.interval(stage.thermo_ps)}",
@@ -259,8 +264,10 @@ def _pushoff(span: Span, plan: JobPlan) -> tuple[list[str], list[str]]:
     return opening, closing
 
 
-def _integrator(stage: Stage) -> tuple[list[str], list[str]]:
-    """Nosé–Hoover dynamics; the fix has the stage's name, so that a restart gives it its state back."""
+def _integrator(stage: Stage, seed: int) -> tuple[list[str], list[str]]:
+    """Dynamics with a thermostat; the fix has the stage's name, so that a restart gives it its state back."""
+    if stage.thermostat == "langevin":
+        return _langevin(stage, seed)
     group = _moving_group(stage)
     bath = f"temp {_ramp(stage.temperature)} {stage.thermostat_fs:g}"
     if stage.kind == "npt":
@@ -275,6 +282,23 @@ def _integrator(stage: Stage) -> tuple[list[str], list[str]]:
         f"fix_modify {_fix(stage)} temp {group}_temp",
     ]
     return opening, closing
+
+
+def _langevin(stage: Stage, seed: int) -> tuple[list[str], list[str]]:
+    """Langevin dynamics, which pays what its bath takes into the conserved energy.
+
+    The noise does not go on from a checkpoint. Begun again with the same seed it would repeat itself from segment
+    to segment, so the seed depends on the step as well.
+    """
+    name, group = _fix(stage), _moving_group(stage)
+    drawn = f"$(({seed}*{SEED_FACTOR}+step*{STEP_FACTOR})%{LARGEST_SEED}+1:%.0f)"
+    opening, release = _hold(name) if stage.mobile == "electrolyte" else ([], [])
+    opening = [
+        *opening,
+        f"fix {name} {group} nve",
+        f"fix {name}_bath {group} langevin {_ramp(stage.temperature)} {stage.thermostat_fs:g} {drawn} tally yes",
+    ]
+    return opening, [f"unfix {name}_bath", f"unfix {name}", *release]
 
 
 def _hold(name: str) -> tuple[list[str], list[str]]:

@@ -185,7 +185,7 @@ def why_not_exact(start: StartRecord | None, report: LogReport, plan: JobPlan) -
         return f"the checkpoint is of LAMMPS {start.lammps_version}, the job ran with {report.version}"
     if report.ranks and start.ranks and report.ranks != start.ranks:
         return f"the checkpoint was written by {start.ranks} MPI processes, the job ran with {report.ranks}"
-    return _within_a_random_stage(report)
+    return _within_a_random_stage(report, plan)
 
 
 def trajectory_error(plan: JobPlan, report: LogReport, natoms: int, end: EndRecord | None) -> str | None:
@@ -211,8 +211,13 @@ def trajectory_bytes(natoms: int, first: int, last: int, interval: int) -> int:
     return 276 + frames * (56 + 3 * (4 * natoms + 8))
 
 
-def _within_a_random_stage(report: LogReport) -> str | None:
+def _within_a_random_stage(report: LogReport, plan: JobPlan) -> str | None:
     first = report.stages[0] if report.stages else None
-    if first is None or first.kind != "pushoff" or first.first_step == first.start:
+    if first is None or first.first_step == first.start:
         return None
-    return f"it went on inside of the push-off {first.name}, whose random numbers start anew"
+    noisy = {stage.name for stage in plan.stages if stage.thermostat == "langevin"}
+    if first.kind == "pushoff":
+        return f"it went on inside of the push-off {first.name}, whose random numbers start anew"
+    if first.name in noisy:
+        return f"it went on inside of {first.name}, whose Langevin thermostat has no noise that goes on"
+    return None

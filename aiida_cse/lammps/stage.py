@@ -20,6 +20,7 @@ __all__ = [
     "Span",
     "Stage",
     "Temperature",
+    "Thermostat",
     "Timestep",
     "plan_steps",
     "refuse_doubles",
@@ -39,6 +40,7 @@ Timestep = Annotated[Number, Field(ge=0.05, le=4)]
 Period = Annotated[Number, Field(gt=0, le=1e6)]
 #: ps; between lines of the log, or frames
 Interval = Annotated[Number, Field(gt=0, le=1e6)]
+Thermostat = Literal["nose-hoover", "langevin"]
 Step = Annotated[Whole, Field(ge=0, le=2**53)]
 StageName = Annotated[
     str,
@@ -68,8 +70,11 @@ class Stage(StrictModel):
     """One stage of a protocol.
 
     ``kind`` is ``minimize`` (conjugate gradients), ``pushoff`` (a soft potential that grows and pushes
-    overlapping molecules apart), ``nvt`` or ``npt`` (Nosé–Hoover). ``temperature`` and ``pressure`` are
-    values or [start, end] ramps in K and atm. ``barostat`` names the axes that follow the pressure: ``z``,
+    overlapping molecules apart), ``nvt`` or ``npt``. ``temperature`` and ``pressure`` are
+    values or [start, end] ramps in K and atm. The ``thermostat`` is that of Nosé and Hoover or, in an ``nvt``
+    stage, ``langevin``: friction and noise at every atom, for systems whose atoms exchange no energy with each
+    other; a run that goes on from a checkpoint draws other noise, and so is another one. ``thermostat_fs`` is the
+    response time, or the mass over the friction. ``barostat`` names the axes that follow the pressure: ``z``,
     ``xy-z`` (x and y coupled, z free) or ``iso``. With ``mobile: electrolyte`` the ceramic is held where
     it is. ``velocities`` draws velocities at that temperature (K) when the stage starts.
     ``trajectory_ps`` writes the unwrapped trajectory at that interval.
@@ -84,6 +89,7 @@ class Stage(StrictModel):
     barostat: Literal["z", "xy-z", "iso"] | None = None
     mobile: Literal["all", "electrolyte"] = "all"
     velocities: Temperature | None = None
+    thermostat: Thermostat = "nose-hoover"
     thermostat_fs: Period = 100.0
     barostat_fs: Period = 1000.0
     thermo_ps: Interval = 1.0
@@ -108,6 +114,10 @@ class Stage(StrictModel):
             (
                 (self.kind == "npt") == (self.barostat is not None),
                 f"stage '{self.name}': barostat (z, xy-z, iso) belongs to an npt stage, and an npt stage needs it",
+            ),
+            (
+                self.kind == "nvt" or self.thermostat == "nose-hoover",
+                f"stage '{self.name}': thermostat langevin belongs to an nvt stage, this is {self.kind}",
             ),
             (
                 self.mobile == "all" or self.barostat in (None, "z"),
@@ -178,14 +188,15 @@ class Stage(StrictModel):
 class RunSettings(StrictModel):
     """What all stages of a job share.
 
-    ``cutoff`` in Å; ``kspace_accuracy`` is LAMMPS' relative force accuracy; ``restart_interval`` in steps is
-    the cadence of checkpoints, constant over all segments of a run, because a resumed run is the same run only
-    then. ``exact`` keeps the order of the atoms in memory and sets up anew at every checkpoint, so that a resumed
-    run repeats the uninterrupted one bit for bit; without it a run is 5–11 % faster.
+    ``cutoff`` in Å; ``kspace_style`` is ``none`` where the force field has no long-range part; ``kspace_accuracy``
+    is LAMMPS' relative force accuracy; ``restart_interval`` in steps is the cadence of checkpoints, constant over
+    all segments of a run, because a resumed run is the same run only then. ``exact`` keeps the order of the atoms
+    in memory and sets up anew at every checkpoint, so that a resumed run repeats the uninterrupted one bit for
+    bit; without it a run is 5–11 % faster.
     """
 
     cutoff: Number = Field(default=12.0, gt=2, le=30)
-    kspace_style: Literal["pppm", "ewald"] = "pppm"
+    kspace_style: Literal["pppm", "ewald", "none"] = "pppm"
     kspace_accuracy: Number = Field(default=1e-5, ge=1e-8, lt=0.1)
     skin: Number = Field(default=2.0, gt=0, le=5)
     restart_interval: Whole = Field(default=5000, gt=0, le=100_000_000)

@@ -1,0 +1,88 @@
+"""Known answers: a landscape as a system, what its runs are to find, and whether they found it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida import orm
+from aiida.engine import calcfunction
+
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.landscape.checks import compare
+from aiida_cse.landscape.expected import expected_runs
+from aiida_cse.landscape.model import Landscape, draw_landscape
+from aiida_cse.landscape.settings import ValidationSettings
+from aiida_cse.landscape.system import landscape_system
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+
+__all__ = ["compare_landscape", "draw_known_landscape", "expect_landscape"]
+
+
+@calcfunction
+def draw_known_landscape(seed: orm.Int, settings: orm.Dict) -> dict[str, Any]:
+    """Return the `landscape` of a seed and the `system` that LAMMPS is to run, off equilibrium.
+
+    :param seed: of the landscape and of the places of the ions.
+    :param settings: see ValidationSettings.
+    """
+    asked = ValidationSettings.model_validate(settings.get_dict())
+    landscape = draw_landscape(seed.value)
+    system = landscape_system(asked.planted.applied(landscape), asked.ions, seed.value)
+    return {"landscape": orm.Dict(landscape.model_dump()), "system": CseSystemData(system)}
+
+
+@calcfunction
+def expect_landscape(
+    landscape: orm.Dict, settings: orm.Dict, plan: orm.Dict, analysis: orm.Dict, seed: orm.Int
+) -> orm.Dict:
+    """Return what the runs are to find, as `runs`, the hottest first: see ExpectedRun.
+
+    :param landscape: the energies of the landscape.
+    :param settings: see ValidationSettings.
+    :param plan: of the productions; gives their length and the time between frames.
+    :param analysis: the settings of the analysis; gives the time that it leaves out.
+    :param seed: of the reference.
+    """
+    runs = expected_runs(
+        Landscape.model_validate(landscape.get_dict()),
+        ValidationSettings.model_validate(settings.get_dict()),
+        frame_fs=plan["frame_ps"] * 1000,
+        start_ns=AnalysisSettings.model_validate(analysis.get_dict()).start_ns,
+        end_ns=plan["length_ps"] / 1000,
+        seed=seed.value,
+    )
+    return orm.Dict({"runs": runs})
+
+
+@calcfunction
+def compare_landscape(
+    landscape: orm.Dict, settings: orm.Dict, expected: orm.Dict, kinetics: orm.Dict, **runs: Any
+) -> orm.Dict:
+    """Return `checks`, one record each (see Check), `failed` (what does not hold) and `holds`.
+
+    :param landscape: the energies of the landscape.
+    :param settings: see ValidationSettings.
+    :param expected: what the runs were to find.
+    :param kinetics: the joint result of the runs, empty where there is none.
+    :param runs: the results of each production, labels in the order of what was expected.
+    """
+    labels = sorted(runs, key=lambda label: -runs[label]["transitions"]["temperature_K"])
+    checks = compare(
+        Landscape.model_validate(landscape.get_dict()),
+        ValidationSettings.model_validate(settings.get_dict()),
+        dict(zip(labels, expected["runs"], strict=True)),
+        {label: _contents(results) for label, results in runs.items()},
+        kinetics.get_dict(),
+    )
+    failed = [f"{check['quantity']} of {check['run']}" for check in checks if not check["holds"]]
+    return orm.Dict({"checks": checks, "failed": failed, "holds": not failed})
+
+
+def _contents(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {key: node.get_array(key) for key in node.get_arraynames()}
+        if isinstance(node, orm.ArrayData)
+        else node.get_dict()
+        for name, node in results.items()
+    }

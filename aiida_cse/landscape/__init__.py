@@ -1,0 +1,1 @@
+"""Known answers: ions in an analytic landscape, whose free energies and rates are known without a simulation."""

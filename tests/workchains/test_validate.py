@@ -1,0 +1,73 @@
+"""The validation as a WorkChain: its protocol, and what it says at its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiida import orm
+
+from aiida_cse.workchains.builders import Codes
+from aiida_cse.workchains.validate import ValidationWorkChain
+from tests.workchains.conftest import Make
+
+
+def builder(codes: Codes, **changes: Any) -> Any:
+    return ValidationWorkChain.get_builder_from_protocol(codes, **changes)
+
+
+@pytest.mark.parametrize("protocol", ["full", "quick"])
+def test_a_protocol_has_all_inputs(codes: Codes, make: Make, protocol: str) -> None:
+    one = builder(codes, seed=5, protocol=protocol)
+    assert make(one).inputs.seed.value == 5
+    assert one.production.plan["thermostat"] == "langevin"
+    # what is checked are the intervals of the analysis
+    assert one.production.analysis.settings["level"] == one.settings["level"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 0}, "seed = 0: give a whole number from 1"),
+        ({"protocol": "fast"}, "protocol 'fast' of ValidationWorkChain is not known"),
+        ({"overrides": {"setings": {}}}, "did you mean 'settings'"),
+        ({"overrides": {"settings": {"planted": {"bar": 2}}}}, "did you mean 'barrier'"),
+        ({"overrides": {"settings": {"reduced_barriers": [4, 3, 2]}}}, "must ascend: the hottest first"),
+        ({"overrides": {"production": {"plan": {"frame_ps": 0.3}}}}, "production: .*frame_ps = 0.3"),
+    ],
+)
+def test_wrong_input_is_refused_with_its_place(codes: Codes, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        builder(codes, **change)
+
+
+def test_every_run_has_a_temperature_and_a_seed_of_its_own(codes: Codes, make: Make) -> None:
+    validation = make(builder(codes, seed=2**31 - 1))
+    submitted: list[dict[str, Any]] = []
+    validation.submit = lambda _, **inputs: submitted.append(inputs) or orm.Int(1).store()  # type: ignore[method-assign]
+    validation.draw()
+    validation.run_productions()
+    temperatures = [one["temperature"].value for one in submitted]
+    assert temperatures == sorted(temperatures, reverse=True)
+    assert len({one["seed"].value for one in submitted}) == len(submitted) == 5
+    assert {one["system"].uuid for one in submitted} == {validation.outputs["system"].uuid}
+
+
+def test_failed_checks_are_an_exit_code_that_names_them(codes: Codes, make: Make) -> None:
+    validation = make(builder(codes))
+    found = {"checks": [{}, {}], "failed": ["ΔF of T1003_r1"], "holds": False}
+    validation.out("checks", orm.Dict(found).store())
+    answer = validation.judge()
+    assert answer.status == 361
+    assert answer.message == "1 of 2 checks failed: ΔF of T1003_r1"
+
+
+def test_runs_without_results_end_it(codes: Codes, make: Make) -> None:
+    validation = make(builder(codes))
+    validation.draw()
+    failed = orm.WorkChainNode().store()
+    for label in validation.ctx.temperatures:
+        validation.ctx[label] = failed
+    answer = validation.attach_runs()
+    assert answer.status == 360
+    assert answer.message.startswith("5 of 5 runs failed: T1003_r1")
