@@ -79,7 +79,7 @@ def test_a_wrong_stage_is_refused_by_its_field(base: dict[str, Any], change: dic
     [
         ({"cutoff": 2}, "'cutoff' = 2: Input should be greater than 2"),
         ({"cutoff": 31}, "'cutoff' = 31"),
-        ({"kspace_style": "msm"}, "'kspace_style' = 'msm': Input should be 'pppm' or 'ewald'"),
+        ({"kspace_style": "msm"}, "'kspace_style' = 'msm': Input should be 'pppm', 'ewald' or 'none'"),
         ({"kspace_accuracy": 0.1}, "'kspace_accuracy' = 0.1: Input should be less than 0.1"),
         ({"skin": 0}, "'skin' = 0"),
         ({"restart_interval": 0}, "'restart_interval' = 0"),
