@@ -35,6 +35,10 @@ __all__ = ["main"]
             "aiida_cse.cli.cmd_launch:launch",
             "Launch a study, a production, an analysis or a validation.",
         ),
+        "extend": (
+            "aiida_cse.cli.cmd_extend:extend",
+            "Go on with a study: more temperatures, replicas, longer runs.",
+        ),
         "status": ("aiida_cse.cli.cmd_status:status", "Show where a process stands, or its results."),
         "resume": ("aiida_cse.cli.cmd_resume:resume", "Go on with an interrupted run."),
     },

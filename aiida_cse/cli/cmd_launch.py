@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aiida_cse.workchains.builders import Codes
 
-__all__ = ["launch"]
+__all__ = ["go", "launch", "load"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,7 +84,7 @@ def study(
         builder = StudyWorkChain.get_builder_from_protocol(
             codes=_codes(job), recipe=content, protocol=protocol, overrides=changes, options=_options(job)
         )
-    _go(builder, wait)
+    go(builder, wait)
 
 
 @launch.command()
@@ -117,7 +117,7 @@ def production(
     from aiida_cse.data.system import CseSystemData
     from aiida_cse.workchains.production import ProductionWorkChain
 
-    node = _load(system, CseSystemData, "--system")
+    node = load(system, CseSystemData, "--system")
     seeds = node.info.seeds | ({} if seed is None else {"velocities": seed})
     if "velocities" not in seeds:
         raise InputError(f"--seed: system {system} names no seed for velocities; give one")
@@ -131,7 +131,7 @@ def production(
             overrides=changes,
             options=_options(job),
         )
-    _go(builder, wait)
+    go(builder, wait)
 
 
 @launch.command()
@@ -156,12 +156,12 @@ def analysis(
     from aiida_cse.data.reduction import CseReductionData
     from aiida_cse.workchains.analysis import AnalysisWorkChain
 
-    node = _load(reduction, CseReductionData, "--reduction")
+    node = load(reduction, CseReductionData, "--reduction")
     with input_errors():
         builder = AnalysisWorkChain.get_builder_from_protocol(
             reduction=node, temperature=temperature, protocol=protocol, overrides=changes
         )
-    _go(builder, wait)
+    go(builder, wait)
 
 
 @launch.command()
@@ -186,7 +186,7 @@ def validation(
         builder = ValidationWorkChain.get_builder_from_protocol(
             codes=_codes(job), seed=seed, protocol=protocol, overrides=changes, options=_options(job)
         )
-    _go(builder, wait)
+    go(builder, wait)
 
 
 def _read_overrides(path: Path | None) -> dict[str, Any] | None:
@@ -236,7 +236,8 @@ def _options(job: dict[str, Any]) -> dict[str, Any]:
 NodeType = TypeVar("NodeType", bound="Node")
 
 
-def _load(pk: int, kind: type[NodeType], option: str) -> NodeType:
+def load(pk: int, kind: type[NodeType], option: str) -> NodeType:
+    """Return a node that a user named with an option, of this kind."""
     from aiida.common.exceptions import NotExistent
     from aiida.orm import load_node
 
@@ -249,7 +250,7 @@ def _load(pk: int, kind: type[NodeType], option: str) -> NodeType:
     return node
 
 
-def _go(builder: ProcessBuilder, wait: bool) -> None:
+def go(builder: ProcessBuilder, wait: bool) -> None:
     """Submit to the daemon where there is a broker, else run here."""
     from aiida.manage import get_manager
 

@@ -55,7 +55,8 @@ def has_results(node: ProcessNode) -> bool:
 
 def print_results(node: ProcessNode, console: Console) -> None:
     """Print the tables of a study."""
-    console.print(_stage_table(node))
+    if "stages" in node.outputs:
+        console.print(_stage_table(node))
     console.print(_result_table(node))
     for label, run in sorted(node.outputs.runs.items()):
         if "equilibration" in run:

@@ -9,9 +9,7 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm.nodes.data.base import to_aiida_type
 
-from aiida_cse.building.chemistry import chemistry_of
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.sampling import refuse_unknown_ions
 from aiida_cse.calculations.build import validate_recipe
 from aiida_cse.calculations.functions.kinetics import kinetics
 from aiida_cse.calculations.ports import checked_by
@@ -26,17 +24,23 @@ from aiida_cse.workchains.builders import (
     whole,
 )
 from aiida_cse.workchains.ceramic import CeramicWorkChain
+from aiida_cse.workchains.done import is_complete, previous_of
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.ends import ended_normally
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.options import checked_options
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.protocol import ProtocolMixin, split_overrides
+from aiida_cse.workchains.study_inputs import (
+    MOST_REPLICAS,
+    run_label,
+    temperature_list,
+    validate_replicas,
+    validate_sampling,
+    validate_temperatures,
+)
 
 __all__ = ["StudyWorkChain", "run_label"]
-
-#: runs at each temperature; their seeds count up from the recipe's
-MOST_REPLICAS = 99
 
 RUN_OUTPUTS = (
     "system",
@@ -74,7 +78,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             "temperatures",
             valid_type=orm.List,
             serializer=to_aiida_type,
-            validator=_validate_temperatures,
+            validator=validate_temperatures,
             help="Temperatures of the productions in K.",
         )
         spec.input(
@@ -82,7 +86,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             valid_type=orm.Int,
             serializer=to_aiida_type,
             default=lambda: orm.Int(1),
-            validator=_validate_replicas,
+            validator=validate_replicas,
             help="How many productions, with seeds of their own, at each temperature.",
         )
         spec.input(
@@ -101,7 +105,17 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             InterfaceWorkChain, namespace="interface", exclude=("seed", "ceramic", "electrolyte", "temperature")
         )
         spec.expose_inputs(ProductionWorkChain, namespace="production", exclude=("seed", "system", "temperature"))
-        spec.inputs.validator = _validate_sampling
+        spec.input_namespace("done", required=False, help="What an earlier study left: none of it is run again.")
+        for phase in ("ceramic", "electrolyte"):
+            spec.input(f"done.{phase}", valid_type=CseSystemData, required=False, help=f"Its {phase}.")
+        spec.input_namespace(
+            "done.runs",
+            valid_type=orm.Data,
+            dynamic=True,
+            required=False,
+            help="Its runs, as they are among the outputs, each with the `folder` to go on from.",
+        )
+        spec.inputs.validator = validate_sampling
         spec.outline(
             cls.run_ceramic,
             cls.inspect_ceramic,
@@ -176,7 +190,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         node = recipe_node(recipe)
         builder = cls.get_builder()
         builder.recipe = node
-        builder.temperatures = _temperatures(inputs["temperatures"])
+        builder.temperatures = temperature_list(inputs["temperatures"])
         builder.replicas = whole("replicas", inputs["replicas"], 1, MOST_REPLICAS)
         builder.kinetics = inputs["kinetics"]
         for part, process in _PARTS.items():
@@ -190,7 +204,9 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
     # -- the phases ------------------------------------------------------------------------------------
 
     def run_ceramic(self) -> dict[str, Any]:
-        """Build and equilibrate the ceramic."""
+        """Build and equilibrate the ceramic, unless there is one."""
+        if "ceramic" in self._done():
+            return {}
         inputs = self.exposed_inputs(CeramicWorkChain, namespace="ceramic")
         inputs.build.recipe = self.inputs.recipe
         inputs.seed = self._seed(1)
@@ -201,10 +217,12 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         return self._take_over("ceramic")
 
     def run_electrolyte(self) -> dict[str, Any]:
-        """Build and equilibrate the electrolyte on the slab's cross-section."""
+        """Build and equilibrate the electrolyte on the slab's cross-section, unless there is one."""
+        if "electrolyte" in self._done():
+            return {}
         inputs = self.exposed_inputs(ElectrolyteWorkChain, namespace="electrolyte")
         inputs.build.recipe = self.inputs.recipe
-        inputs.ceramic = self.ctx.ceramic.outputs.ceramic
+        inputs.ceramic = self.outputs["ceramic"]
         inputs.seed = self._seed(1)
         return self._submit("electrolyte", ElectrolyteWorkChain, inputs)
 
@@ -215,7 +233,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
     # -- the runs --------------------------------------------------------------------------------------
 
     def run_interfaces(self) -> dict[str, Any]:
-        """Join the phases and relax an interface for every run, all at once."""
+        """Join the phases and relax an interface for every run that has none, all at once."""
         waiting: dict[str, Any] = {}
         self.ctx.runs = [
             (run_label(temperature, replica), temperature, replica)
@@ -223,9 +241,11 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             for replica in range(1, self.inputs.replicas.value + 1)
         ]
         for label, temperature, replica in self.ctx.runs:
+            if "interface" in self._done_run(label):
+                continue
             inputs = self.exposed_inputs(InterfaceWorkChain, namespace="interface")
-            inputs.ceramic = self.ctx.ceramic.outputs.ceramic
-            inputs.electrolyte = self.ctx.electrolyte.outputs.electrolyte
+            inputs.ceramic = self.outputs["ceramic"]
+            inputs.electrolyte = self.outputs["electrolyte"]
             inputs.temperature = orm.Float(temperature)
             inputs.seed = self._seed(replica)
             waiting |= self._submit(f"interface_{label}", InterfaceWorkChain, inputs)
@@ -236,11 +256,12 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         waiting: dict[str, Any] = {}
         self.ctx.refused = {}
         for label, temperature, replica in self.ctx.runs:
-            interface = self.ctx[f"interface_{label}"]
-            if not interface.is_finished_ok:
+            system = self._interface_of(label)
+            if system is None or self._is_complete(label):
                 continue
             inputs = self.exposed_inputs(ProductionWorkChain, namespace="production")
-            inputs.system = interface.outputs.interface
+            inputs.system = system
+            inputs.previous = previous_of(self._done_run(label))
             inputs.temperature = orm.Float(temperature)
             inputs.seed = self._seed(replica)
             try:
@@ -254,7 +275,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
     def attach_runs(self) -> None:
         """Attach the results of every run, as far as it came."""
         for label, _, _ in self.ctx.runs:
-            self._attach_run(label, self.ctx[f"interface_{label}"], self.ctx.get(f"production_{label}"))
+            self._attach_run(label, self.ctx.get(f"interface_{label}"), self.ctx.get(f"production_{label}"))
 
     def kinetics(self) -> None:
         """Extrapolate the rate from the runs that were analysed, and say what was found."""
@@ -276,7 +297,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
 
     def inspect_runs(self) -> ExitCode | None:
         """Say which runs failed, or else which have not equilibrated."""
-        last = {label: self._last_of(label) for label, _, _ in self.ctx.runs}
+        last = {label: self._last_of(label) for label, _, _ in self.ctx.runs if not self._is_complete(label)}
         failed = [
             f"{label}: {self.ctx.refused[label]}" if label in self.ctx.refused else _ending(label, run)
             for label, run in last.items()
@@ -286,6 +307,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         if failed:
             return self.exit_codes.ERROR_RUNS.format(count=len(failed), total=total, runs="; ".join(failed))
         unfinished = [_ending(label, run) for label, run in last.items() if not run.is_finished_ok]
+        unfinished += [f"{label}: as before" for label, _, _ in self.ctx.runs if self._is_spent(label)]
         if unfinished:
             return self.exit_codes.ERROR_RUNS_NOT_EQUILIBRATED.format(
                 count=len(unfinished), total=total, runs="; ".join(unfinished)
@@ -298,8 +320,9 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         return self.ctx[f"interface_{label}"] if production is None else production
 
     def _attach_run(self, label: str, interface: Any, production: Any) -> None:
-        results: dict[str, Any] = {}
-        if "interface" in interface.outputs:
+        done = self._done_run(label)
+        results: dict[str, Any] = {name: done[name] for name in ("interface", *RUN_OUTPUTS) if name in done}
+        if interface is not None and "interface" in interface.outputs:
             results["interface"] = interface.outputs.interface
             self.out(f"stages.interface_{label}", interface.outputs.stages)
         if production is not None:
@@ -323,6 +346,9 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         return ToContext(**{name: run})
 
     def _take_over(self, phase: str) -> ExitCode | None:
+        if phase in self._done():
+            self.out(phase, self._done()[phase])
+            return None
         run = self.ctx[phase]
         if not run.is_finished_ok:
             return self.exit_codes.ERROR_PHASE.format(
@@ -331,6 +357,30 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         self.out(phase, run.outputs[phase])
         self.out(f"stages.{phase}", run.outputs.stages)
         return None
+
+    def _done(self) -> Any:
+        """Return what an earlier study left."""
+        return self.inputs.get("done", {})
+
+    def _done_run(self, label: str) -> Any:
+        return self._done().get("runs", {}).get(label, {})
+
+    def _is_complete(self, label: str) -> bool:
+        """Whether an earlier study has all that is asked of a run."""
+        inputs = self.inputs.production
+        return is_complete(self._done_run(label), inputs.plan.get_dict(), inputs.analysis.settings.get_dict())
+
+    def _is_spent(self, label: str) -> bool:
+        """Whether a run of an earlier study has its length, which was its budget, and has not equilibrated."""
+        adaptive = self.inputs.production.plan.get_dict().get("stop", {}).get("rule") == "equilibrated"
+        return adaptive and self._is_complete(label) and not self._done_run(label)["equilibration"]["equilibrated"]
+
+    def _interface_of(self, label: str) -> CseSystemData | None:
+        """Return the interface of a run, None if it could not be made."""
+        done = self._done_run(label)
+        run = self.ctx.get(f"interface_{label}")
+        found: CseSystemData | None = done.get("interface")
+        return run.outputs.interface if run is not None and run.is_finished_ok else found
 
     def _seed(self, replica: int) -> orm.Int:
         """Return the seed of a replica: the recipe's, counted up."""
@@ -347,50 +397,3 @@ _PARTS: dict[str, Any] = {
 
 def _ending(label: str, run: orm.WorkChainNode) -> str:
     return f"{label} <{run.pk}> [{run.exit_status}] {run.exit_message}"
-
-
-def run_label(temperature: float, replica: int) -> str:
-    """Return the name of a run: temperature in K, rounded, and replica."""
-    return f"T{round(temperature):04d}_r{replica}"
-
-
-def _validate_temperatures(value: orm.List, _: Any) -> str | None:
-    temperatures = value.get_list()
-    wrong = [
-        t for t in temperatures if isinstance(t, bool) or not isinstance(t, (int, float)) or not 0 < t <= 5000
-    ]
-    if wrong or not temperatures:
-        return f"temperatures = {temperatures!r}: give numbers between 0 and 5000 K, one or more"
-    if len({round(t) for t in temperatures}) < len(temperatures):
-        return f"temperatures = {temperatures!r}: each must be there once, and they must differ by 1 K at least"
-    return None
-
-
-def _validate_replicas(value: orm.Int, _: Any) -> str | None:
-    if 1 <= value.value <= MOST_REPLICAS:
-        return None
-    return f"replicas = {value.value}: give a whole number from 1 to {MOST_REPLICAS}"
-
-
-def _temperatures(value: Any) -> orm.List:
-    if isinstance(value, orm.List):
-        return value
-    if not isinstance(value, (list, tuple)):
-        msg = f"temperatures = {value!r}: give a list of numbers between 0 and 5000 K"
-        raise ValueError(msg)
-    return orm.List(list(value))
-
-
-def _validate_sampling(value: dict[str, Any], _: Any) -> str | None:
-    """Refuse a sampling of ions that the recipe does not have: the productions would do so after days."""
-    sampling = value.get("production", {}).get("sampling")
-    if "recipe" not in value or sampling is None:
-        return None
-    given, recipe = sampling.get_dict(), Recipe.model_validate(value["recipe"].get_dict())
-    cation, anion = recipe.salt.cation, recipe.salt.anion.name
-    labels = [entry.label for entry in chemistry_of(recipe).types if entry.species == anion]
-    try:
-        refuse_unknown_ions(given.get("offsets", {}), given.get("anion_atom"), cation, anion, labels)
-    except ValueError as error:
-        return f"production.sampling: {error}"
-    return None

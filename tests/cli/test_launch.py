@@ -98,7 +98,7 @@ def test_the_code_of_aiida_cse_is_that_beside_lammps(
     lmp: InstalledCode, cse: InstalledCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[ProcessBuilder] = []
-    monkeypatch.setattr("aiida_cse.cli.cmd_launch._go", lambda builder, wait: built.append(builder))
+    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
     result = invoke("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
     assert result.exit_code == 0, result.output
     (builder,) = built

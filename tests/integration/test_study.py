@@ -15,6 +15,7 @@ from aiida.manage.caching import enable_caching
 from aiida.orm import InstalledCode, WorkChainNode
 
 from aiida_cse.query import productions, slab_seed
+from aiida_cse.workchains.extension import get_builder_from_study
 from aiida_cse.workchains.production import ProductionWorkChain
 from tests.integration.short import short_study
 
@@ -224,3 +225,27 @@ def test_a_production_stops_at_the_first_look_that_says_so(launch: Launch) -> No
     assert [look["equilibrated"] for look in node.outputs.looks.get_list()] == [True]
     assert node.outputs.stages["steps"] == node.outputs.reduction.base.attributes.get("last_step") == 200
     assert node.outputs.system.info.natoms == 1066
+
+
+def test_a_study_is_continued(study: WorkChainNode, launch: Launch) -> None:
+    """Another temperature and longer runs: each goes on from its checkpoint, and is the run of that length."""
+    builder = get_builder_from_study(study, temperatures=[700.0], length_ns=0.0016)
+    _, longer = run_get_node(builder)
+    assert longer.is_finished_ok, longer.exit_message
+    assert {node.process_label for node in longer.called if isinstance(node, orm.WorkChainNode)} == {
+        "InterfaceWorkChain",
+        "ProductionWorkChain",
+    }
+    assert longer.outputs.ceramic.uuid == study.outputs.ceramic.uuid
+    assert set(longer.outputs.runs) == {"T0500_r1", "T0600_r1", "T0700_r1"}
+    assert len(longer.outputs.kinetics["observations"]) == 3
+    assert len(jobs(longer, "cse.lammps")) == 1 + 1 + (1 + 4), "what is new, and an interface with its production"
+    whole = launch(length_ps=1.6, segment_ps=0.8)
+    assert longer.outputs.runs.T0500_r1.reduction.get_state().equals(whole.outputs.reduction.get_state())
+    assert longer.outputs.runs.T0500_r1.looks[0] == study.outputs.runs.T0500_r1.looks[0]
+
+    with enable_caching(identifier="aiida.calculations:cse.*"):
+        _, again = run_get_node(get_builder_from_study(study, temperatures=[700.0], length_ns=0.0016))
+    made = [node for node in again.called_descendants if isinstance(node, orm.CalcJobNode)]
+    assert len(made) == 7 + 3
+    assert all(job.base.caching.is_created_from_cache for job in made)

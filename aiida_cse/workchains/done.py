@@ -1,0 +1,42 @@
+"""What a study knows of a run that an earlier one has made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida import orm
+
+from aiida_cse.lammps.production import ProductionPlan
+from aiida_cse.physics.stopping import Decision
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.workchains.production_inputs import step_of
+
+__all__ = ["is_complete", "previous_of"]
+
+
+def is_complete(run: Mapping[str, Any], plan: dict[str, Any], settings: dict[str, Any]) -> bool:
+    """Whether a run has all that is asked of it: its length or its verdict, judged as it would be now."""
+    if any(name not in run for name in ("reduction", "looks", "equilibration")):
+        return False
+    criteria = AnalysisSettings.model_validate(settings).model_dump(mode="json")
+    if run["equilibration"]["criteria"] != criteria:
+        return False
+    production = ProductionPlan.model_validate(plan)
+    if run["reduction"].base.attributes.get("last_step") >= production.last_frame(production.total_steps):
+        return True
+    verdicts = [bool(look["equilibrated"]) for look in run["looks"].get_list() if look["criteria"] == criteria]
+    return production.stop.decide(verdicts, len(verdicts) + 1) is Decision.EQUILIBRATED
+
+
+def previous_of(run: Mapping[str, Any]) -> dict[str, orm.Data]:
+    """Return the input ``previous`` of a production that goes on with a run, empty if it cannot.
+
+    A reduction that does not reach as far as the last segment is left: the trajectory is there.
+    """
+    if "folder" not in run:
+        return {}
+    previous = {name: run[name] for name in ("folder", "looks") if name in run}
+    if "reduction" in run and "system" in run and step_of(run["folder"]):
+        previous["reduction"] = run["reduction"]
+    return previous

@@ -1,0 +1,104 @@
+"""A study that is continued: more temperatures, more replicas, longer runs, from what an earlier one left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiida import orm
+
+from aiida_cse.workchains.builders import whole
+from aiida_cse.workchains.study import RUN_OUTPUTS, StudyWorkChain
+from aiida_cse.workchains.study_inputs import MOST_REPLICAS
+
+__all__ = ["get_builder_from_study"]
+
+
+def get_builder_from_study(
+    study: orm.WorkChainNode,
+    temperatures: Sequence[float] | None = None,
+    replicas: int | None = None,
+    length_ns: float | None = None,
+) -> Any:
+    """Return the builder of a study that goes on with another one; what that one has is not run again.
+
+    Parameters
+    ----------
+    study
+        A study that has ended, whether well or not.
+    temperatures
+        K; further temperatures, those of the study stay.
+    replicas
+        Runs at each temperature, old and new, at least as many as there are.
+    length_ns
+        Length of each run, or its budget, at least what it was; runs that are shorter go on from their checkpoint.
+
+    Raises
+    ------
+    ValueError
+        It is no study, it still runs, nothing more is asked for, or there would be less than before.
+    """
+    _refuse_other(study)
+    builder: Any = study.get_builder_restart()
+    if temperatures is None and replicas is None and length_ns is None:
+        raise ValueError("nothing more is asked for: give temperatures, replicas or a length")
+    if temperatures is not None:
+        builder.temperatures = orm.List(_more_temperatures(study.inputs.temperatures.get_list(), temperatures))
+    if replicas is not None:
+        builder.replicas = whole("replicas", replicas, study.inputs.replicas.value, MOST_REPLICAS)
+    if length_ns is not None:
+        builder.production.plan = orm.Dict(_longer(study.inputs.production.plan.get_dict(), length_ns))
+    builder.done = _what_is_done(study)
+    builder.metadata.label = f"continues {study.uuid}"
+    return builder
+
+
+def _refuse_other(study: Any) -> None:
+    if not isinstance(study, orm.WorkChainNode) or study.process_type != StudyWorkChain.build_process_type():
+        raise ValueError(f"study: node {study.pk} is a {type(study).__name__}, it must be the process of a study")
+    if not study.is_terminated:
+        raise ValueError(f"study: {study.pk} still runs; it can be continued when it has ended")
+
+
+def _more_temperatures(there: list[float], more: Sequence[float]) -> list[float]:
+    known = {round(temperature) for temperature in there}
+    return [*there, *(temperature for temperature in more if round(temperature) not in known)]
+
+
+def _longer(plan: dict[str, Any], length_ns: float) -> dict[str, Any]:
+    if length_ns * 1000 < plan["length_ps"]:
+        raise ValueError(
+            f"length_ns = {length_ns:g}: the study has {plan['length_ps'] / 1000:g}, give at least that"
+        )
+    return plan | {"length_ps": length_ns * 1000}
+
+
+# -- what an earlier study left -----------------------------------------------------------------------------
+
+
+def _what_is_done(study: orm.WorkChainNode) -> dict[str, Any]:
+    outputs = study.outputs
+    done: dict[str, Any] = {phase: outputs[phase] for phase in ("ceramic", "electrolyte") if phase in outputs}
+    runs = dict(outputs.runs.items()) if "runs" in outputs else {}
+    done["runs"] = {label: _run(study, label, dict(run.items())) for label, run in runs.items()}
+    return done
+
+
+def _run(study: orm.WorkChainNode, label: str, outputs: dict[str, orm.Data]) -> dict[str, orm.Data]:
+    """Return what a run left, with the folder to go on from."""
+    run = {name: outputs[name] for name in ("interface", *RUN_OUTPUTS) if name in outputs}
+    folder = _last_folder(study, label, outputs.get("system"))
+    return run if folder is None else run | {"folder": folder}
+
+
+def _last_folder(study: orm.WorkChainNode, label: str, system: orm.Data | None) -> orm.RemoteData | None:
+    """Return the folder of the job that made the last system, or of the last whole segment of what failed."""
+    if system is not None and isinstance(system.creator, orm.CalcJobNode):
+        folder: orm.RemoteData = system.creator.outputs.remote_folder
+        return folder
+    calls = study.base.links.get_outgoing(link_label_filter=f"production_{label}").first()
+    segments = [] if calls is None else calls.node.base.links.get_outgoing(link_label_filter="segment_%").all()
+    whole_ones = [
+        link.node for link in sorted(segments, key=lambda link: link.link_label) if link.node.is_finished_ok
+    ]
+    return whole_ones[-1].outputs.remote_folder if whole_ones else None
