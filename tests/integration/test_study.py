@@ -159,14 +159,14 @@ PLAN = {"length_ps": 1.2, "segment_ps": 0.4, "frame_ps": 0.02, "settings": {"res
 #: looks at the end of every segment
 EQUILIBRATED = {"rule": "equilibrated", "first_look_ns": 0.0004, "growth": 1}
 #: criteria that a picosecond can meet
-LENIENT = {"minimum_coefficient": 0.0, "minimum_lower_bound": 0.0, "significance": 1e-6}
+LENIENT = {"minimum_coefficient": 0.0, "minimum_lower_bound": 0.0, "significance": 1e-6, "maximum_remaining": None}
 
 
 @pytest.fixture
 def launch(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> Launch:
     """Return a function that runs a production of the study's first interface."""
 
-    def run(temperature: float = 500.0, settings: dict[str, float] | None = None, **plan: Any) -> WorkChainNode:
+    def run(temperature: float = 500.0, settings: dict[str, Any] | None = None, **plan: Any) -> WorkChainNode:
         builder = ProductionWorkChain.get_builder_from_protocol(
             codes=module_codes,
             recipe=study.inputs.recipe,
