@@ -63,12 +63,16 @@ class Verdict:
 
 @dataclass
 class Bench:
-    """A profile with the small system, in a folder; the working folders of the run at hand are below ``work``."""
+    """A profile with the small system, in a folder; the working folders of the run at hand are below ``work``.
+
+    ``seconds`` is the time that LAMMPS took for the run that nothing happened to.
+    """
 
     folder: Path
     environment: Environment
     system: orm.Node
     reference: State | None = None
+    seconds: float = 1.0
     _runs: int = field(default=0)
 
     @property
@@ -80,14 +84,13 @@ class Bench:
     def fresh_work(self) -> Iterator[Path]:
         """Give the next run a folder of its own, which is gone afterwards with all that still runs in it."""
         self._runs += 1
+        _clear(self.work)  # of a bench that was killed itself
         self.work.mkdir(parents=True)
         self.environment.computer.set_workdir(str(self.work))
         try:
             yield self.work
         finally:
-            for job in jobs_below(self.work):
-                job.kill()
-            shutil.rmtree(self.work, ignore_errors=True)
+            _clear(self.work)
 
     def builder(self, options: dict[str, Any] | None = None, segments: int = 2) -> Any:
         """Return the production of the bench, in so many segments."""
@@ -128,6 +131,13 @@ class Bench:
         for made in node.called_descendants:
             made.base.caching.clear_hash()
         return verdict
+
+
+def _clear(work: Path) -> None:
+    """Remove a folder of jobs, after all that still runs there."""
+    for job in jobs_below(work):
+        job.kill()
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _frames(state: State | None) -> tuple[int, int]:

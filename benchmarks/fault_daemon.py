@@ -84,33 +84,40 @@ def _while_running(work: Path, rng: random.Random, _: int) -> Seen:
     return None if job is None else (job.step, "while LAMMPS ran")
 
 
-def _in_state(*states: str) -> Moment:
-    """Return what waits for a job, drawn from the three of a run, to come into one of AiiDA's states of jobs."""
+def _when(phase: str, condition: str) -> Moment:
+    """Return what waits until a job, drawn from the three of a production, is in a phase of AiiDA's work on it."""
 
     def wait(_: Path, rng: random.Random, production: int) -> Seen:
         number, deadline = rng.randrange(1, 4), time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            jobs = _select(_JOBS, production)
-            state = jobs[number - 1] if len(jobs) >= number else None
-            if state in states:
+        while time.monotonic() < deadline and not _select(_ENDED, production):
+            jobs = _select(_JOBS.format(condition), production)
+            if len(jobs) >= number and jobs[number - 1]:
                 time.sleep(rng.uniform(0, 0.05))
-                return number, f"when job {number} was {state}"
+                return number, f"when job {number} was {phase}"
             time.sleep(0.005)
         return None
 
     return wait
 
 
+_ENDED = """
+    select id from db_dbnode
+    where id = ? and json_extract(attributes, '$.process_state') in ('finished', 'excepted', 'killed')
+"""
+#: whether the jobs of a production, in order, meet a condition
+_JOBS = """
+    select {} from db_dbnode where id > ? and node_type like 'process.calculation.calcjob%' order by id
+"""
 _MOMENTS: dict[str, Moment] = {
     "run": _while_running,
-    "submit": _in_state("uploading", "submitting"),
-    "parse": _in_state("retrieving", "parsing"),
+    # from its folder on to the number that the scheduler gives it, and from its end to its results
+    "submit": _when("submitted", "json_extract(attributes, '$.job_id') is null"),
+    "parse": _when(
+        "parsed",
+        "json_extract(attributes, '$.state') in ('retrieving', 'parsing')"
+        " or json_extract(attributes, '$.scheduler_state') = 'done'",
+    ),
 }
-#: states of the jobs of a production, in order
-_JOBS = """
-    select json_extract(attributes, '$.state') from db_dbnode
-    where id > ? and node_type like 'process.calculation.calcjob%' order by id
-"""
 
 
 def _select(statement: str, *values: Any) -> list[Any]:

@@ -78,8 +78,8 @@ def launched_again(blow: str) -> Run:
 
 
 def out_of_walltime(bench: Bench, rng: random.Random) -> Verdict:
-    """Run all in one segment, with a wall time of seconds that ends it more than once."""
-    seconds = rng.choice([2, 3])
+    """Run all in one segment, with a wall time that ends it more than once."""
+    seconds = 2 + max(1, round(bench.seconds / rng.choice([2, 3])))
     with bench.fresh_work():
         node = _run(bench.builder({"max_wallclock_seconds": seconds}, segments=1))
         stops = [job for job in node.called_descendants if job.exit_status == 400]

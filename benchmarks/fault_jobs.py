@@ -54,7 +54,10 @@ class Job:
         """Return its living processes: ``script``, ``launcher``, ``wrapper`` (the Python) and ``lmp`` itself."""
         found: dict[str, psutil.Process] = {}
         with suppress(psutil.Error, KeyError, ValueError):
-            script = psutil.Process(int(self.owner["pid"]))
+            owner = self.owner
+            script = psutil.Process(int(owner["pid"]))
+            if _started(script.pid) != owner["start"]:
+                return {}  # another process has its number by now
             found["script"] = script
             for process in script.children(recursive=True):
                 with suppress(psutil.Error):
@@ -101,6 +104,14 @@ def wait_until(condition: Callable[[], bool], deadline: float) -> bool:
             return False
         time.sleep(_LOOK)
     return True
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, as a job writes it down: in clock ticks since the machine did."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[19]
+    except OSError:
+        return ""
 
 
 def _role(process: psutil.Process) -> str:

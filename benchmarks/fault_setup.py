@@ -45,6 +45,7 @@ def make_bench(folder: Path) -> Bench:
             msg = f"the production that nothing happened to is not well: {verdict}"
             raise RuntimeError(msg)
         bench.reference = node.outputs.reduction.get_state()
+        bench.seconds = sum(stage["wall_seconds"] for stage in node.outputs.stages["stages"])
     return bench
 
 
