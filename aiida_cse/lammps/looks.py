@@ -25,7 +25,7 @@ class Stop(StrictModel):
 
     rule: Literal["fixed", "equilibrated"] = "fixed"
     first_look_ns: Annotated[Number, Field(gt=0, le=1e6)] | None = None
-    growth: Number = Field(default=1.5, ge=1, le=100)
+    growth: Number = Field(default=1.25, ge=1, le=100)
     confirmations: Whole = Field(default=1, ge=1, le=100)
 
     @model_validator(mode="after")
