@@ -12,7 +12,18 @@ from click.testing import CliRunner
 
 from aiida_cse.cli import main
 
-SUBCOMMANDS = ("setup", "demo", "validate", "build", "reduce", "forcefield", "launch", "extend", "status", "resume")
+SUBCOMMANDS = (
+    "setup",
+    "demo",
+    "validate",
+    "build",
+    "reduce",
+    "forcefield",
+    "launch",
+    "extend",
+    "status",
+    "resume",
+)
 RECIPE = "llzo-peo-litfsi-demo"
 
 
