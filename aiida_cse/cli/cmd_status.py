@@ -57,7 +57,8 @@ def _show(pk: int) -> None:
     if has_results(node):
         print_results(node, console)
     elif states := run_states(root, watch):
-        console.print(run_table(states, datetime.now().astimezone()), width=max(console.width, WIDTH), crop=False)
+        wide = Console(highlight=False, width=max(console.width, WIDTH))
+        wide.print(run_table(states, datetime.now().astimezone()))
     if (hint := _hint(node)) is not None:
         click.echo(hint)
 
