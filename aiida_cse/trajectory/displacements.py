@@ -77,15 +77,19 @@ class Samples:
         """Return samples of no frame."""
         return cls(np.zeros(0, np.int64), np.zeros((0, 3, ions), np.int32), np.zeros((0, ions), np.int16))
 
+    def last(self, number: int) -> Samples:
+        """Return the last ``number`` of these samples, or all where there are fewer."""
+        kept = slice(max(len(self.frames) - number, 0), None)
+        return Samples(self.frames[kept], self.positions[kept], self.layers[kept])
+
     def join_last(self, later: Samples, number: int, scratch: Scratch) -> Samples:
         """Return the last ``number`` of these samples followed by ``later``, or all where there are fewer."""
-        total = len(self.frames) + len(later.frames)
-        mine = slice(min(max(total - number, 0), len(self.frames)), None)
-        others = slice(max(len(later.frames) - number, 0), None)
+        others = later.last(number)
+        mine = self.last(number - len(others.frames))
         return Samples(
-            scratch.join(self.frames[mine], later.frames[others]),
-            scratch.join(self.positions[mine], later.positions[others]),
-            scratch.join(self.layers[mine], later.layers[others]),
+            scratch.join(mine.frames, others.frames),
+            scratch.join(mine.positions, others.positions),
+            scratch.join(mine.layers, others.layers),
         )
 
 
