@@ -281,6 +281,9 @@ def _integrator(stage: Stage, seed: int) -> tuple[list[str], list[str]]:
         f"fix {_fix(stage)} {group} {stage.kind} {bath}",
         f"fix_modify {_fix(stage)} temp {group}_temp",
     ]
+    if stage.scale_z is not None:
+        opening.append(f"fix {_fix(stage)}_box electrolyte deform 1 z scale {stage.scale_z:.12g} remap x")
+        closing = [f"unfix {_fix(stage)}_box", *closing]
     return opening, closing
 
 

@@ -77,7 +77,8 @@ class Stage(StrictModel):
     response time, or the mass over the friction. ``barostat`` names the axes that follow the pressure: ``z``,
     ``xy-z`` (x and y coupled, z free) or ``iso``. With ``mobile: electrolyte`` the ceramic is held where
     it is. ``velocities`` draws velocities at that temperature (K) when the stage starts.
-    ``trajectory_ps`` writes the unwrapped trajectory at that interval.
+    ``trajectory_ps`` writes the unwrapped trajectory at that interval. ``scale_z`` changes the length of the box
+    along z at a constant rate to that many times what it was at the start, and moves the electrolyte with it.
     """
 
     name: StageName
@@ -88,6 +89,7 @@ class Stage(StrictModel):
     pressure: PressureRamp | None = None
     barostat: Literal["z", "xy-z", "iso"] | None = None
     mobile: Literal["all", "electrolyte"] = "all"
+    scale_z: Annotated[Number, Field(ge=0.5, le=2)] | None = None
     velocities: Temperature | None = None
     thermostat: Thermostat = "nose-hoover"
     thermostat_fs: Period = 100.0
@@ -122,6 +124,10 @@ class Stage(StrictModel):
             (
                 self.mobile == "all" or self.barostat in (None, "z"),
                 f"stage '{self.name}': where the ceramic is held (mobile: electrolyte) only barostat z can be",
+            ),
+            (
+                self.scale_z is None or self.kind == "nvt",
+                f"stage '{self.name}': scale_z belongs to an nvt stage; elsewhere the box is fixed or follows p",
             ),
             (
                 self.kind != "minimize" or self.trajectory_ps is None,

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from aiida_cse.physics.extrapolation import *
     from aiida_cse.physics.extrema import *
     from aiida_cse.physics.fits import *
+    from aiida_cse.physics.jackknife import *
     from aiida_cse.physics.joined_barriers import *
     from aiida_cse.physics.kinetics import *
     from aiida_cse.physics.observations import *
+    from aiida_cse.physics.peaks import *
     from aiida_cse.physics.populations import *
     from aiida_cse.physics.posterior import *
     from aiida_cse.physics.profiles import *
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from aiida_cse.physics.regions import *
     from aiida_cse.physics.relaxation import *
     from aiida_cse.physics.resampling import *
+    from aiida_cse.physics.sampled_shifts import *
     from aiida_cse.physics.sensitivity import *
     from aiida_cse.physics.slow_exchange import *
     from aiida_cse.physics.stopping import *
@@ -51,7 +54,7 @@ _NAMES = {
     "counting": ("poisson_interval", "poisson_lower", "poisson_upper", "rate_interval", "rate_ratio_interval"),
     "dispersion": ("burst_index", "dispersion_test"),
     "displacements": ("DisplacementVariance", "displacement_variance"),
-    "electrostatics": ("ChargeIntegral", "charge_integral"),
+    "electrostatics": ("ChargeIntegral", "charge_integral", "integrated_charge"),
     "equilibration": (
         "EquilibrationVerdict",
         "NetFlux",
@@ -65,9 +68,11 @@ _NAMES = {
     "extrapolation": ("BarrierComponents", "decompose_barrier", "extrapolate_rate"),
     "extrema": ("BarrierFit", "BarrierWindows", "place_window"),
     "fits": ("fit_log_polynomial",),
+    "jackknife": ("FEWEST_GROUPS", "jackknife_error", "leave_one_out"),
     "joined_barriers": ("JoinedBarrier", "join_barriers", "join_sides"),
     "kinetics": ("Estimate", "Kinetics", "RateEstimate", "joint_kinetics"),
     "observations": ("HotBarrier", "Observation", "by_label", "count_data", "hot_barrier"),
+    "peaks": ("Peak", "find_peak"),
     "populations": (
         "Drift",
         "EquilibrationTime",
@@ -100,6 +105,7 @@ _NAMES = {
     ),
     "relaxation": ("FEWEST_TIMES", "RemainingDeviation", "member_frames", "remaining_deviation"),
     "resampling": ("bootstrap_counts", "dispersion", "expanded_interval", "group_blocks", "visits_interval"),
+    "sampled_shifts": ("SampledShift", "sampled_shift"),
     "sensitivity": ("Sensitivity", "labels_from_events", "recount_at_stride", "transition_sensitivity"),
     "slow_exchange": ("SlowExchange",),
     "stopping": ("Decision", "StopRule", "decide", "look_times"),

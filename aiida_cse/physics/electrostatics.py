@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aiida_cse.physics import checks
 
-__all__ = ["ChargeIntegral", "charge_integral"]
+__all__ = ["ChargeIntegral", "charge_integral", "integrated_charge"]
 
 Floats = NDArray[np.float64]
 Start = float | Literal["left", "right"]
@@ -94,6 +94,22 @@ def charge_integral(
         standard_error=error,
         sign_changes=_sign_changes(places, integral, _threshold(places, density, error, factor)),
     )
+
+
+def integrated_charge(z: ArrayLike, charge_densities: ArrayLike, start: Start) -> Floats:
+    """Return E_eff (..., bins) of many densities (..., bins) at once, as :func:`charge_integral` integrates one.
+
+    Raises
+    ------
+    ValueError
+        As :func:`charge_integral`.
+    """
+    places = checks.centres("z", z)
+    densities = checks.finite_values("charge_densities", charge_densities)
+    if densities.ndim == 0 or densities.shape[-1] != len(places):
+        raise ValueError(f"charge_densities has the shape {densities.shape}, z has {len(places)} bins")
+    found = _integrate(places, densities, _origin(start, places))
+    return checks.representable("integral of charge_densities", found)
 
 
 def _origin(start: Start, z: Floats) -> float:

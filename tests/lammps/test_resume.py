@@ -31,6 +31,7 @@ NVT: dict[str, Any] = {
 }
 NPT = NVT | {"kind": "npt", "pressure": 1, "barostat": "xy-z"}
 HELD = NPT | {"barostat": "z", "mobile": "electrolyte"}
+SCALED = NVT | {"duration_ps": 1.5, "scale_z": 0.99}
 MINIMIZE = {"name": "minimize", "kind": "minimize", "max_iterations": 20}
 
 
@@ -57,7 +58,7 @@ def assert_identical(first: DataFile, second: DataFile) -> None:
         assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("stage", [NVT, NPT, HELD], ids=["nvt", "npt", "held"])
+@pytest.mark.parametrize("stage", [NVT, NPT, HELD, SCALED], ids=["nvt", "npt", "held", "scaled"])
 def test_a_run_in_segments_is_the_uninterrupted_one(
     stage: dict[str, Any], system: System, lmp: Path, tmp_path: Path
 ) -> None:
@@ -76,6 +77,13 @@ def test_a_run_in_segments_is_the_uninterrupted_one(
     assert np.array_equal(
         frames(whole.folder), np.vstack([frames(folders[0]), *(frames(f)[1:] for f in folders[1:])])
     )
+
+
+def test_a_scaled_box_ends_as_long_as_asked(system: System, lmp: Path, tmp_path: Path) -> None:
+    job = plan(SCALED | {"duration_ps": 0.2, "temperature": 300}, stop=200, restart_interval=100)
+    done = Job.prepare(tmp_path / "scaled", lmp, system, job).run()
+    (before, after) = (np.diff(data.box, axis=1)[:, 0] for data in (system.data, done.final))
+    np.testing.assert_allclose(after / before, [1, 1, 0.99], rtol=1e-9)
 
 
 def frames(folder: Path) -> np.ndarray:

@@ -107,6 +107,12 @@ def test_an_exact_run_sets_up_at_every_checkpoint_and_another_does_not() -> None
     assert "atom_modify sort 0 0.0" not in lines(plan(NVT, exact=False))
 
 
+def test_the_electrolyte_moves_with_a_box_that_is_scaled() -> None:
+    found = lines(plan(NVT | {"scale_z": 0.995}))
+    opened = found.index("fix stage_heat_box electrolyte deform 1 z scale 0.995 remap x")
+    assert opened < found.index("unfix stage_heat_box") < found.index("unfix stage_heat")
+
+
 @pytest.mark.parametrize(
     ("stage", "fix"),
     [

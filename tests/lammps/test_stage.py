@@ -58,6 +58,8 @@ def complaint(model: type[BaseModel], values: dict[str, Any]) -> str:
         (NVT, {"barostat": "z"}, "stage 'heat': barostat (z, xy-z, iso) belongs to an npt stage"),
         (NVT, {"mobile": "polymer"}, "'mobile' = 'polymer': Input should be 'all' or 'electrolyte'"),
         (NVT, {"duration": 3}, "unknown key 'duration'; did you mean 'duration_ps'?"),
+        (NVT, {"scale_z": 0.3}, "'scale_z' = 0.3: Input should be greater than or equal to 0.5"),
+        (NPT, {"scale_z": 0.99}, "stage 'heat': scale_z belongs to an nvt stage"),
         (NPT, {"pressure": None}, "stage 'heat': pressure belongs to an npt stage, and an npt stage needs it"),
         (NPT, {"barostat": None}, "stage 'heat': barostat (z, xy-z, iso) belongs to an npt stage"),
         (NPT, {"pressure": [1, 3e5]}, "'pressure.ramp.1' = 300000.0"),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.trajectory.config import ReductionConfig
 
-__all__ = ["bin_centres", "bin_volume"]
+__all__ = ["bin_centres", "bin_volume", "rebinned"]
 
 
 def bin_centres(config: ReductionConfig) -> NDArray[np.float64]:
@@ -20,3 +20,16 @@ def bin_centres(config: ReductionConfig) -> NDArray[np.float64]:
 def bin_volume(config: ReductionConfig) -> float:
     """Return the volume of one bin, Å³."""
     return config.box[0] * config.box[1] * config.box[2] / config.bins
+
+
+def rebinned(values: NDArray[np.float64], z: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return densities (..., bins) with bins around ``z`` as those around ``other``, (..., other bins).
+
+    A density is constant within its bin, and zero outside of all: what is in a bin is shared out by overlap.
+    """
+    width, other_width = ((each[-1] - each[0]) / (len(each) - 1) for each in (z, other))
+    low = np.maximum(z - width / 2, other[:, None] - other_width / 2)
+    high = np.minimum(z + width / 2, other[:, None] + other_width / 2)
+    shares = np.maximum(high - low, 0) / other_width
+    found: NDArray[np.float64] = values @ shares.T
+    return found
