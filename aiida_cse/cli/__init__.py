@@ -33,7 +33,7 @@ __all__ = ["main"]
         ),
         "launch": (
             "aiida_cse.cli.cmd_launch:launch",
-            "Launch a study, a production, an analysis or a validation.",
+            "Launch a study, a production, a quench, an analysis or a validation.",
         ),
         "extend": (
             "aiida_cse.cli.cmd_extend:extend",

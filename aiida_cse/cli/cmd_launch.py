@@ -1,4 +1,4 @@
-"""``aiida-cse launch``: studies, productions, analyses and validations."""
+"""``aiida-cse launch``: studies, productions, quenches, analyses and validations."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _job_options(command: Command) -> Command:
 
 @click.group()
 def launch() -> None:
-    """Launch a study, a production, an analysis or a validation.
+    """Launch a study, a production, a quench, an analysis or a validation.
 
     A profile with a broker hands it to the daemon; a profile without one runs it here, with live progress.
     """
@@ -129,6 +129,48 @@ def production(
             temperature=temperature,
             protocol=protocol,
             overrides=changes,
+            options=_options(job),
+        )
+    go(builder, wait)
+
+
+@launch.command()
+@click.option("--system", type=click.IntRange(min=1), required=True, help="PK of the relaxed interface.")
+@click.option("--temperature", type=float, required=True, help="Temperature of the cold run in K.")
+@click.option("--hot-temperature", type=float, help="Where it equilibrates, in K; without it, the protocol's.")
+@_PROTOCOL
+@_OVERRIDES
+@_job_options
+@_WAIT
+@params.PROFILE
+def quench(
+    system: int,
+    temperature: float,
+    hot_temperature: float | None,
+    protocol: str | None,
+    overrides: Path | None,
+    wait: bool,
+    profile: str | None,
+    **job: Any,
+) -> None:
+    """Launch a quench: a relaxed interface equilibrates hot, is cooled, runs cold, and both are compared."""
+    with input_errors():
+        changes = _read_overrides(overrides) or {}
+    profiles.load(profile)
+    from aiida_cse.data.system import CseSystemData
+    from aiida_cse.workchains.quench import QuenchWorkChain
+
+    node = _load(system, CseSystemData, "--system")
+    if "velocities" not in node.info.seeds:
+        raise InputError(f"--system: system {system} names no seed for velocities; take one that was built")
+    with input_errors():
+        builder = QuenchWorkChain.get_builder_from_protocol(
+            codes=_codes(job),
+            recipe={"seeds": node.info.seeds},
+            system=node,
+            temperature=temperature,
+            protocol=protocol,
+            overrides=changes | ({} if hot_temperature is None else {"hot_temperature": hot_temperature}),
             options=_options(job),
         )
     go(builder, wait)

@@ -26,8 +26,8 @@ class CoolingPlan(StrictModel):
 
     Each step is a ramp at ``rate_K_per_ns`` and a hold of ``hold_ps``; the last hold, at the target, is
     ``last_ps`` long (``hold_ps`` where it is null). With ``box: npt`` the box follows ``pressure`` (atm) along the
-    axes of ``barostat``. With ``box: scaled`` its length along z is proportional to 1 + ``expansion_per_K`` × (T − T
-    of the hot run) during the ramps, and x and y stay; 0 keeps the box.
+    axes of ``barostat``. With ``box: scaled`` its length along z is proportional to 1 + ``expansion_per_K`` × (T −
+    T of the hot run) during the ramps, and x and y stay; 0 keeps the box.
     """
 
     rate_K_per_ns: Number = Field(gt=0, le=1e9)  # noqa: N815 - units as in the keys of results
@@ -49,8 +49,8 @@ class CoolingPlan(StrictModel):
     def _check_box(self) -> Self:
         if (self.box == "scaled") == (self.expansion_per_K is None):
             msg = (
-                f"expansion_per_K = {self.expansion_per_K}: belongs to box: scaled, and box: scaled needs it (1/K); "
-                f"box is {self.box}"
+                f"expansion_per_K = {self.expansion_per_K}: belongs to box: scaled, which needs it (1/K); box is "
+                f"{self.box}"
             )
             raise ValueError(msg)
         return self
@@ -64,12 +64,13 @@ class CoolingPlan(StrictModel):
             ``cold`` is not below ``hot``, or there would be too many steps.
         """
         if not cold < hot:
-            msg = f"temperature = {cold:g}: must be below hot_temperature = {hot:g} K, from which the system is cooled"
+            msg = f"temperature = {cold:g}: must be below hot_temperature = {hot:g} K, where the cooling starts"
             raise ValueError(msg)
         steps = math.ceil((hot - cold) / self.step_K - _ROUNDING)
         if steps > MOST_STEPS:
             least = (hot - cold) / MOST_STEPS
-            msg = f"step_K = {self.step_K:g}: makes {steps} steps; at most {MOST_STEPS} can be, give {least:.3g} or more"
+            words = f"at most {MOST_STEPS} can be, give {least:.3g} or more"
+            msg = f"step_K = {self.step_K:g}: makes {steps} steps; {words}"
             raise ValueError(msg)
         return (*(hot + (cold - hot) * number / steps for number in range(steps)), cold)
 

@@ -79,15 +79,15 @@ def find_peak(z: ArrayLike, samples: ArrayLike, low: float, high: float, *, peak
 def _vertices(z: Floats, counts: Floats) -> tuple[Floats, Floats]:
     """Return where the fits of counts (S, bins) are highest, and how high they are there, (S,) each.
 
-    Newton's method goes on from the best of many points: the differences of samples are smaller than their distance.
+    Newton's method goes on from the best of many points: samples differ by less than the points are apart.
     """
-    middle = z.mean()
+    middle = float(z.mean())
     x = z - middle
     powers = fit_log_polynomial(x, counts, 4 if len(x) >= _FEWEST_QUARTIC else 2).T
-    fine = np.linspace(x[0], x[-1], _POINTS)
-    best = fine[np.argmax(np.polynomial.polynomial.polyval(fine, powers), axis=1)]
+    fine: Floats = np.linspace(x[0], x[-1], _POINTS)
+    highest = np.argmax(np.polynomial.polynomial.polyval(fine, powers), axis=1)
+    best = place = np.asarray(fine[highest], dtype=np.float64)
     reach = fine[1] - fine[0]
-    place: Floats = best.copy()
     for _ in range(_STEPS):
         slope, bend = (_of_each(place, np.polynomial.polynomial.polyder(powers, order)) for order in (1, 2))
         step = np.where(bend < 0, -slope / np.where(bend < 0, bend, -1.0), 0.0)

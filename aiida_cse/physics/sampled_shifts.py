@@ -1,7 +1,7 @@
 """How far one curve must be moved to lie on another, with an error from blocks of time.
 
-Errors of a charge integral at neighbouring z are nearly the same error, so that the fit itself cannot tell how well
-its shift is known. Groups of blocks of time can: each is left out in turn.
+Errors of a charge integral at neighbouring z are nearly the same error, so that the fit itself cannot tell how
+well its shift is known. Groups of blocks of time can: each is left out in turn.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def sampled_shift(
 
     The shift is that of :func:`~aiida_cse.physics.superposition.shift_between`. What a group changes is small
     against the curves, so that it follows from the linear least squares around that shift (the infinitesimal way
-    of the jackknife; Efron and Stein, Ann. Stat. 9, 586, 1981); :func:`~aiida_cse.physics.jackknife.jackknife_error`
-    makes errors of it.
+    of the jackknife; Efron and Stein, Ann. Stat. 9, 586, 1981); errors are made of it by
+    :func:`~aiida_cse.physics.jackknife.jackknife_error`.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def _weights(errors: list[Floats | None], compared: NDArray[np.bool_]) -> Floats
 
 
 def _projector(design: Floats, weights: Floats) -> Floats:
-    """Return the matrix (bins, 2) that makes the best changes of dz and df of a change of the difference (bins,)."""
+    """Return the matrix (bins, 2) that makes changes of dz and df of a change of the difference (bins,)."""
     weighted = design * weights[:, None]
     solved: Floats = np.linalg.solve(design.T @ weighted, weighted.T).T
     return solved

@@ -17,7 +17,8 @@ from aiida.orm import InstalledCode, WorkChainNode
 from aiida_cse.query import productions, slab_seed
 from aiida_cse.workchains.extension import get_builder_from_study
 from aiida_cse.workchains.production import ProductionWorkChain
-from tests.integration.short import short_study
+from aiida_cse.workchains.quench import QuenchWorkChain
+from tests.integration.short import SHORT, short_study
 
 pytestmark = pytest.mark.integration
 
@@ -249,3 +250,41 @@ def test_a_study_is_continued(study: WorkChainNode, launch: Launch) -> None:
     made = [node for node in again.called_descendants if isinstance(node, orm.CalcJobNode)]
     assert len(made) == 7 + 3
     assert all(job.base.caching.is_created_from_cache for job in made)
+
+
+def test_an_interface_is_quenched(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> None:
+    """Hot, cooled in two steps under pressure, cold, and compared: every part goes on from the one before."""
+    cooling = {"rate_K_per_ns": 2e5, "step_K": 50, "hold_ps": 0.1, "last_ps": 0.2, "stages_per_job": 4}
+    builder = QuenchWorkChain.get_builder_from_protocol(
+        codes=module_codes,
+        recipe=study.inputs.recipe,
+        system=study.outputs.runs.T0600_r1.interface,
+        temperature=500.0,
+        protocol="demo",
+        overrides={
+            "hot_temperature": 600,
+            "hot": SHORT["production"],
+            "cold": SHORT["production"],
+            "cooling": {"plan": cooling | {"settings": {"restart_interval": 100}}},
+        },
+        options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}},
+    )
+    outputs, node = run_get_node(builder)
+    assert node.is_finished_ok, [(n.process_label, n.exit_status, n.exit_message) for n in node.called_descendants]
+    assert [n.process_label for n in node.called] == [
+        "ProductionWorkChain", "CoolingWorkChain", "ProductionWorkChain", "compare",
+    ]  # fmt: skip
+    stages = node.outputs.cooling.stages["stages"]
+    assert [stage["name"] for stage in stages] == ["cool_01", "hold_01", "cool_02", "hold_02"]
+    assert all(stage["complete"] for stage in stages)
+    hot, cooling_run, cold, _ = node.called
+    assert cooling_run.inputs.system.uuid == hot.outputs.system.uuid
+    assert cold.inputs.system.uuid == cooling_run.outputs.system.uuid
+    lengths = [np.diff(system.info.box[2])[0] for system in (hot.outputs.system, cold.inputs.system)]
+    assert lengths[0] != pytest.approx(lengths[1], abs=1e-6), "the box follows the pressure"
+    assert cold.outputs.stages["stages"][0]["temperature_K"] == pytest.approx(500, rel=0.1)
+    found = outputs["comparison"]
+    assert (found["temperature_hot_K"], found["temperature_cold_K"]) == (600, 500)
+    for run, production in (("hot", hot), ("cold", cold)):
+        assert found[f"n_li_ceramic_{run}"] == pytest.approx(production.outputs.populations["n_li_ceramic"])
+    assert found["peak_tfsi_right_hot_per_A3"] is None or found["peak_tfsi_right_hot_per_A3"] > 0

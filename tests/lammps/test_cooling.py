@@ -1,5 +1,6 @@
 """Cooling plans: steps, rates and boxes as asked, wrong ones refused by their field."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ def test_any_cooling_goes_down_without_a_gap(hot: float, share: float, step: flo
         return
     places = plan.temperatures(hot, cold)
     assert (places[0], places[-1]) == (hot, cold)
-    steps = [before - after for before, after in zip(places[:-1], places[1:], strict=True)]
+    steps = [before - after for before, after in pairwise(places)]
     assert all(0 < one <= step * (1 + 1e-6) for one in steps)
     assert steps == pytest.approx([steps[0]] * len(steps), rel=1e-6)
 

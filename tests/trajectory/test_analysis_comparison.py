@@ -61,9 +61,7 @@ def subject(
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    return compare(
-        subject(1, 700.0), subject(2, 400.0, closer=0.3, height=0.5, ceramic=5.0, length=LENGTH - 0.6)
-    )
+    return compare(subject(1, 700.0), subject(2, 400.0, closer=0.3, height=0.5, ceramic=5.0, length=LENGTH - 0.6))
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +70,7 @@ def contracted() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["dz", "dz_left", "dz_right"])
-def test_the_charge_integrals_tell_how_much_closer_the_layers_are(
-    contracted: dict[str, Any], name: str
-) -> None:
+def test_the_charge_integrals_tell_how_much_closer_the_layers_are(contracted: dict[str, Any], name: str) -> None:
     error = contracted[f"{name}_error_A"]
     assert 0.001 < error < 0.2
     assert contracted[f"{name}_A"] == pytest.approx(0.3, abs=4 * error)

@@ -21,7 +21,15 @@ from tests.workchains.conftest import Make
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
 PROTOCOLS = ("paper", "moderate", "fast", "demo")
-CHAINS = ("cse.ceramic", "cse.electrolyte", "cse.interface", "cse.production", "cse.analysis", "cse.study")
+CHAINS = (
+    "cse.ceramic",
+    "cse.electrolyte",
+    "cse.interface",
+    "cse.production",
+    "cse.analysis",
+    "cse.quench",
+    "cse.study",
+)
 #: the parts of a study that take a schedule
 PHASES = ("cse.ceramic", "cse.electrolyte", "cse.interface")
 
@@ -42,6 +50,7 @@ def builder(codes: Codes, recipe: dict[str, Any]) -> Builder:
                 "temperature": 700.0,
             },
             "cse.production": lambda: {"system": CseSystemData(interface()), "temperature": 700.0},
+            "cse.quench": lambda: {"system": CseSystemData(interface()), "temperature": 400.0},
         }
         if name == "cse.analysis":
             reduction = reduction_node(long_state())
@@ -158,6 +167,32 @@ def test_overrides_of_a_study_reach_its_parts(codes: Codes, recipe: dict[str, An
     assert study.production.analysis.settings["rule"] == "core", "the demo's own"
 
 
+def test_overrides_of_a_quench_reach_its_parts(builder: Builder) -> None:
+    quench = builder(
+        "cse.quench",
+        "demo",
+        {
+            "hot_temperature": 650,
+            "require_equilibrated": True,
+            "hot": {"plan": {"length_ps": 24}},
+            "cold": {"analysis": {"settings": {"lam": 5}}},
+            "cooling": {"base": {"max_failures": 7}, "plan": {"rate_K_per_ns": 1000}},
+        },
+    )
+    assert (quench.hot_temperature, quench.temperature) == (650, 400)
+    assert quench.require_equilibrated.value is True
+    assert (quench.hot.plan["length_ps"], quench.cold.plan["length_ps"]) == (24, 12)
+    assert (quench.hot.analysis.settings["lam"], quench.cold.analysis.settings["lam"]) == (10, 5)
+    assert quench.cooling.base.max_failures == 7
+    assert (quench.cooling.plan["rate_K_per_ns"], quench.cooling.plan["step_K"]) == (1000, 50)
+
+
+def test_a_quench_equilibrates_until_the_verdict_says_so(builder: Builder) -> None:
+    assert builder("cse.quench", "moderate").hot.plan["stop"]["rule"] == "equilibrated"
+    assert builder("cse.quench", "moderate").cold.plan["stop"]["rule"] == "fixed"
+    assert builder("cse.quench", "moderate").require_equilibrated.value is True
+
+
 def test_a_recipe_may_be_a_mapping_a_model_or_a_node(codes: Codes, recipe: dict[str, Any]) -> None:
     model: Recipe = load_recipe("llzo-peo-litfsi-demo")
     node = orm.Dict(recipe).store()
@@ -203,6 +238,10 @@ def test_an_unknown_protocol_is_refused(builder: Builder, name: str) -> None:
         ("cse.production", {"sampling": {"bin": 1}}, "did you mean 'bins'?"),
         ("cse.production", {"analysis": {"settings": {"rul": 1}}}, "did you mean 'rule'?"),
         ("cse.analysis", {"settings": {"lamda": 1}}, "overrides of AnalysisWorkChain.settings: 'lamda'"),
+        ("cse.quench", {"cooling": {"plan": {"rate": 1}}}, "QuenchWorkChain.cooling.plan: 'rate'"),
+        ("cse.quench", {"hot": {"plan": {"lenght_ps": 1}}}, "hot: overrides of ProductionWorkChain.plan: 'lenght_ps'"),
+        ("cse.quench", {"cold": 3}, "cold: overrides of ProductionWorkChain: 3 must be a mapping"),
+        ("cse.quench", {"warm": {}}, "overrides of QuenchWorkChain: 'warm'"),
         ("cse.study", {"temperature": [700]}, "did you mean 'temperatures'?"),
         ("cse.study", {"ceramics": {}}, "overrides of StudyWorkChain: 'ceramics'"),
         ("cse.study", {"interface": {"gapp": 1}}, "did you mean 'gap'?"),
@@ -253,6 +292,13 @@ def test_a_wrong_stage_is_refused_before_anything_runs(
         ("cse.ceramic", {"temperature": "hot"}, "temperature = 'hot': give a number"),
         ("cse.ceramic", {"temperature": True}, "temperature = True: give a number"),
         ("cse.interface", {"gap": -1}, "gap = -1: give a distance between 0 and 100 Å"),
+        ("cse.quench", {"hot_temperature": 0}, "hot_temperature = 0: give a number between 0 and 5000 K"),
+        ("cse.quench", {"hot_temperature": 300}, "temperature = 400: must be below hot_temperature = 300 K"),
+        ("cse.quench", {"cooling": {"plan": {"step_K": 1}}}, "cooling.plan: step_K = 1: makes 200 steps"),
+        ("cse.quench", {"cooling": {"plan": {"box": "scaled"}}}, "cooling.plan: expansion_per_K = None"),
+        ("cse.quench", {"cooling": {"plan": {"hold_ps": "1"}}}, "'hold_ps' = '1'"),
+        ("cse.quench", {"cold": {"plan": {"frame_ps": 0.03}}}, "must be a multiple of frame_ps = 0.03"),
+        ("cse.quench", {"comparison": {"max_shift": -1}}, "comparison: 'max_shift' = -1"),
     ],
 )
 def test_a_wrong_value_is_refused_before_anything_runs(

@@ -22,7 +22,9 @@ def bin_volume(config: ReductionConfig) -> float:
     return config.box[0] * config.box[1] * config.box[2] / config.bins
 
 
-def rebinned(values: NDArray[np.float64], z: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+def rebinned(
+    values: NDArray[np.float64], z: NDArray[np.float64], other: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return densities (..., bins) with bins around ``z`` as those around ``other``, (..., other bins).
 
     A density is constant within its bin, and zero outside of all: what is in a bin is shared out by overlap.

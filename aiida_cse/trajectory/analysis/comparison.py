@@ -19,7 +19,7 @@ from aiida_cse.trajectory.analysis.contraction import (
 )
 from aiida_cse.trajectory.analysis.known import known
 from aiida_cse.trajectory.analysis.populations import populations
-from aiida_cse.trajectory.analysis.structure import SIDES, Structure
+from aiida_cse.trajectory.analysis.structure import SIDES, Side, Structure
 from aiida_cse.trajectory.analysis.subject import Subject
 from aiida_cse.validation import Number
 
@@ -62,7 +62,7 @@ def compare(hot: Subject, cold: Subject, settings: ComparisonSettings | None = N
         )
     if hot.ions.keys() != cold.ions.keys():
         raise ValueError(
-            f"the hot run follows {', '.join(hot.ions)}, the cold one {', '.join(cold.ions)}: they must be the same"
+            f"the hot run follows {', '.join(hot.ions)}, the cold one {', '.join(cold.ions)}: must be the same"
         )
     first, second = Structure.of(hot), Structure.of(cold)
     charge, energy = charge_contraction(first, second, asked), free_energy_contraction(first, second, asked)
@@ -120,20 +120,22 @@ def _peaks(hot: Structure, cold: Structure, asked: ComparisonSettings) -> tuple[
     missing = []
     for key in hot.ions:
         for side in SIDES:
-            found: dict[str, Peak | None] = {}
-            for run, structure in (("hot", hot), ("cold", cold)):
-                try:
-                    found[run] = find_peak(
-                        structure.z,
-                        structure.ions[key],
-                        *structure.layers[key][side],
-                        peak_half_width=asked.peak_half_width,
-                    )
-                except ValueError as error:
-                    found[run] = None
-                    missing.append(f"peak of {key}, {side}, {run}: {error}")
-            results |= _peak_entries(f"peak_{key}_{side}", found)
+            found = {run: _peak(one, key, side, asked) for run, one in (("hot", hot), ("cold", cold))}
+            missing += [
+                f"peak of {key}, {side}, {run}: {one}" for run, one in found.items() if isinstance(one, str)
+            ]
+            there = {run: peak if isinstance(peak, Peak) else None for run, peak in found.items()}
+            results |= _peak_entries(f"peak_{key}_{side}", there)
     return results, missing
+
+
+def _peak(structure: Structure, key: str, side: Side, asked: ComparisonSettings) -> Peak | str:
+    """Return the peak, or why there is none: that is a result, not a mistake of the caller."""
+    low, high = structure.layers[key][side]
+    try:
+        return find_peak(structure.z, structure.ions[key], low, high, peak_half_width=asked.peak_half_width)
+    except ValueError as error:
+        return str(error)
 
 
 def _peak_entries(name: str, found: Mapping[str, Peak | None]) -> Results:

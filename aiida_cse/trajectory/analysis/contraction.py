@@ -89,20 +89,11 @@ def charge_contraction(hot: Structure, cold: Structure, settings: ContractionSet
     A constant between the curves counts for nothing: it is the charge of all that lies farther out.
     """
     moved = cold.on(hot.z)
-    found: dict[Side, SampledShift] = {}
-    reasons = []
-    for side in SIDES:
-        try:
-            found[side] = sampled_shift(
-                hot.z,
-                hot.charge_integrals(side),
-                moved.charge_integrals(side),
-                window=_compared(hot, side, settings),
-                max_shift=settings.max_shift,
-            )
-        except ValueError as error:
-            reasons.append(f"charge integrals, {side}: {error}")
-    return Contraction(found, tuple(reasons), has_offset=True)
+    found = {
+        side: _shift(hot, side, settings, hot.charge_integrals(side), moved.charge_integrals(side))
+        for side in SIDES
+    }
+    return _contraction("charge integrals", found, has_offset=True)
 
 
 def free_energy_contraction(hot: Structure, cold: Structure, settings: ContractionSettings) -> Contraction:
@@ -110,22 +101,33 @@ def free_energy_contraction(hot: Structure, cold: Structure, settings: Contracti
     moved = cold.on(hot.z)
     key = hot.crossing
     first, second = hot.free_energies(key), moved.free_energies(key)
-    found: dict[Side, SampledShift] = {}
-    reasons = []
-    for side in SIDES:
-        try:
-            found[side] = sampled_shift(
-                hot.z,
-                first.values,
-                second.values,
-                window=_compared(hot, side, settings),
-                max_shift=settings.max_shift,
-                error_hot=first.error,
-                error_cold=second.error,
-            )
-        except ValueError as error:
-            reasons.append(f"free energies, {side}: {error}")
-    return Contraction(found, tuple(reasons), has_offset=first.has_zero and second.has_zero)
+    found = {
+        side: _shift(
+            hot, side, settings, first.values, second.values, error_hot=first.error, error_cold=second.error
+        )
+        for side in SIDES
+    }
+    return _contraction("free energies", found, has_offset=first.has_zero and second.has_zero)
+
+
+def _contraction(what: str, found: Mapping[Side, SampledShift | str], *, has_offset: bool) -> Contraction:
+    return Contraction(
+        {side: shift for side, shift in found.items() if isinstance(shift, SampledShift)},
+        tuple(f"{what}, {side}: {reason}" for side, reason in found.items() if isinstance(reason, str)),
+        has_offset,
+    )
+
+
+def _shift(
+    grid: Structure, side: Side, settings: ContractionSettings, hot: Floats, cold: Floats, **errors: Floats
+) -> SampledShift | str:
+    """Return the shift of two curves on a side, or why these have none."""
+    try:
+        return sampled_shift(
+            grid.z, hot, cold, window=_compared(grid, side, settings), max_shift=settings.max_shift, **errors
+        )
+    except ValueError as error:
+        return str(error)
 
 
 def _compared(structure: Structure, side: Side, settings: ContractionSettings) -> tuple[float, float]:

@@ -94,9 +94,7 @@ class Structure:
             z=z,
             charge=np.einsum("t,stb->sb", np.array(state.config.charges), densities[:, :types]),
             ions={key: densities[:, types + index] for index, key in enumerate(keys)},
-            counts_per_visit={
-                key: _counts_per_visit(groups[:, types + index]) for index, key in enumerate(keys)
-            },
+            counts_per_visit={key: _counts_per_visit(groups[:, types + index]) for index, key in enumerate(keys)},
             exposure=len(groups) * frames * bin_volume(state.config),
             layers={ion.key: _layers(ion.species.edges) for ion in subject.ions.values()},
             crossing=subject.ions[subject.deciding[0]].key,

@@ -1,0 +1,275 @@
+"""The quench: equilibrate hot, where ions exchange, cool in steps, produce cold, and compare the structures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, WorkChain
+from aiida.orm.nodes.data.base import to_aiida_type
+
+from aiida_cse.calculations.functions.comparison import compare
+from aiida_cse.calculations.ports import checked_by
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.cooling import CoolingPlan, cooling_error
+from aiida_cse.lammps.schedule import job_plans
+from aiida_cse.trajectory.analysis.comparison import ComparisonSettings, findings
+from aiida_cse.workchains.builders import (
+    Codes,
+    base_inputs,
+    builder_inputs,
+    located_part,
+    real,
+    velocity_seed,
+)
+from aiida_cse.workchains.cooling import CoolingWorkChain
+from aiida_cse.workchains.ends import ended_normally, failure
+from aiida_cse.workchains.options import walltime_error
+from aiida_cse.workchains.production import ProductionWorkChain
+from aiida_cse.workchains.protocol import ProtocolMixin, merge, split_overrides
+from aiida_cse.workchains.validators import validate_neutral, validate_seed, validate_temperature
+
+__all__ = ["QuenchWorkChain"]
+
+_RUNS = ("hot", "cold")
+#: what a quench gives to its productions itself
+_OF_A_RUN = ("system", "temperature", "seed", "previous")
+_plan_error = checked_by(CoolingPlan, "cooling.plan")
+
+
+class QuenchWorkChain(ProtocolMixin, WorkChain):
+    """Equilibrate an interface hot, cool it in steps, run it cold, and compare the structures."""
+
+    protocol_name = "quench"
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input("system", valid_type=CseSystemData, validator=validate_neutral, help="The relaxed interface.")
+        for name, words in (("hot_temperature", "Where it equilibrates"), ("temperature", "Of the cold run")):
+            spec.input(
+                name,
+                valid_type=orm.Float,
+                serializer=to_aiida_type,
+                validator=_validator_of(name),
+                help=f"{words}, in K.",
+            )
+        spec.input(
+            "seed", valid_type=orm.Int, serializer=to_aiida_type, validator=validate_seed, help="Seed of the runs."
+        )
+        spec.input(
+            "require_equilibrated",
+            valid_type=orm.Bool,
+            serializer=to_aiida_type,
+            default=lambda: orm.Bool(True),
+            help="Stop before the cooling if the hot run has not equilibrated.",
+        )
+        spec.input(
+            "comparison",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            default=lambda: orm.Dict(ComparisonSettings().model_dump()),
+            validator=checked_by(ComparisonSettings, "comparison"),
+            help="How the two structures are compared: see ComparisonSettings.",
+        )
+        for run in _RUNS:
+            spec.expose_inputs(ProductionWorkChain, namespace=run, exclude=_OF_A_RUN)
+        spec.expose_inputs(
+            CoolingWorkChain, namespace="cooling", exclude=("system", "schedule", "seed", "temperature")
+        )
+        spec.input(
+            "cooling.plan",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            validator=_plan_error,
+            help="Rate, steps, holds and box: see aiida_cse.lammps.cooling.CoolingPlan.",
+        )
+        spec.inputs.validator = _validate_inputs
+        spec.outline(
+            cls.run_hot,
+            cls.inspect_hot,
+            cls.cool,
+            cls.inspect_cooling,
+            cls.run_cold,
+            cls.inspect_cold,
+            cls.compare,
+        )
+        spec.expose_outputs(ProductionWorkChain, namespace="hot")
+        spec.expose_outputs(CoolingWorkChain, namespace="cooling")
+        spec.expose_outputs(ProductionWorkChain, namespace="cold")
+        spec.output(
+            "comparison",
+            valid_type=orm.Dict,
+            help="Hot against cold: ions per region, peaks, Δz, and charge integrals shifted by it, with errors.",
+        )
+        spec.exit_code(361, "ERROR_HOT_RUN", message="The hot run <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(362, "ERROR_COOLING", message="The cooling <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(363, "ERROR_COLD_RUN", message="The cold run <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(364, "ERROR_COMPARISON", message="Hot and cold run are complete, but {reason}")
+        spec.exit_code(
+            511,
+            "ERROR_HOT_NOT_EQUILIBRATED",
+            message="The hot run <{pk}> ended not equilibrated, so that nothing was cooled: {reasons}. Its "
+            "results are in the outputs hot; `require_equilibrated: false` cools all the same.",
+        )
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        codes: Codes,
+        recipe: dict[str, Any] | orm.Dict,
+        system: CseSystemData | None = None,
+        temperature: float | None = None,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        """Return a builder with the inputs of a protocol; arguments as for the production.
+
+        ``temperature`` (K) is that of the cold run; ``overrides`` have those of the two productions under ``hot``
+        and ``cold``.
+
+        Raises
+        ------
+        ValueError
+            The protocol or an override is wrong; says where.
+        """
+        content = cls.get_protocol_inputs(protocol)
+        given, parts = split_overrides(
+            overrides, {key: value for key, value in content.items() if key not in _RUNS}, _RUNS, cls.__name__
+        )
+        inputs = cls.get_protocol_inputs(protocol, given)
+        builder = cls.get_builder()
+        for run in _RUNS:
+            with located_part(run):
+                changes = parts[run] or {}
+                if isinstance(changes, Mapping):
+                    changes = merge(inputs[run], changes)
+                production = ProductionWorkChain.get_builder_from_protocol(
+                    codes, recipe, protocol=protocol, overrides=changes, options=options
+                )
+            builder[run] = builder_inputs(production, cls.spec().inputs[run])
+        with located_part("cooling"):
+            base = base_inputs(codes, inputs["cooling"]["base"], options)
+        builder.cooling = {"base": base, "plan": orm.Dict(inputs["cooling"]["plan"])}
+        builder.hot_temperature = real("hot_temperature", inputs["hot_temperature"])
+        builder.require_equilibrated = inputs["require_equilibrated"]
+        builder.comparison = inputs["comparison"]
+        builder.seed = velocity_seed(recipe)
+        if system is not None:
+            builder.system = system
+        if temperature is not None:
+            builder.temperature = real("temperature", temperature)
+        return builder
+
+    def run_hot(self) -> dict[str, Any]:
+        """Run the interface at the hot temperature."""
+        return self._produce("hot", self.inputs.system, self.inputs.hot_temperature)
+
+    def inspect_hot(self) -> ExitCode | None:
+        """Go on if the hot run has equilibrated, or need not have; else stop with its reasons."""
+        run = self.ctx.hot
+        self.out_many(self.exposed_outputs(run, ProductionWorkChain, namespace="hot"))
+        if not ended_normally(run):
+            return self.exit_codes.ERROR_HOT_RUN.format(**failure(run))
+        verdict = run.outputs.equilibration
+        if verdict["equilibrated"]:
+            return None
+        reasons = "; ".join(verdict["reasons"])
+        if self.inputs.require_equilibrated.value:
+            return self.exit_codes.ERROR_HOT_NOT_EQUILIBRATED.format(pk=run.pk, reasons=reasons)
+        self.report(f"cooling although the hot run has not equilibrated: {reasons}")
+        return None
+
+    def cool(self) -> dict[str, Any]:
+        """Cool what the hot run ended with."""
+        hot, cold = self.inputs.hot_temperature.value, self.inputs.temperature.value
+        plan = CoolingPlan.model_validate(self.inputs.cooling.plan.get_dict())
+        inputs = self.exposed_inputs(CoolingWorkChain, namespace="cooling", agglomerate=False)
+        inputs.pop("plan", None)
+        inputs |= {
+            "system": self.ctx.hot.outputs.system,
+            "schedule": orm.Dict(plan.schedule(hot, cold)),
+            "seed": self.inputs.seed,
+            "metadata": {"call_link_label": "cooling"},
+        }
+        run = self.submit(CoolingWorkChain, **inputs)
+        steps = len(plan.temperatures(hot, cold)) - 1
+        self.report(f"cooling from {hot:g} to {cold:g} K in {steps} steps: <{run.pk}>")
+        return ToContext(cooling=run)
+
+    def inspect_cooling(self) -> ExitCode | None:
+        """Take over the cold system, or stop with the reason."""
+        run = self.ctx.cooling
+        self.out_many(self.exposed_outputs(run, CoolingWorkChain, namespace="cooling"))
+        return None if run.is_finished_ok else self.exit_codes.ERROR_COOLING.format(**failure(run))
+
+    def run_cold(self) -> dict[str, Any]:
+        """Run what was cooled at the target."""
+        return self._produce("cold", self.ctx.cooling.outputs.system, self.inputs.temperature)
+
+    def inspect_cold(self) -> ExitCode | None:
+        """Take over the cold run; that it has not equilibrated by itself is why it was quenched."""
+        run = self.ctx.cold
+        self.out_many(self.exposed_outputs(run, ProductionWorkChain, namespace="cold"))
+        return None if ended_normally(run) else self.exit_codes.ERROR_COLD_RUN.format(**failure(run))
+
+    def compare(self) -> ExitCode | None:
+        """Compare the structures of the two runs, and say what was found."""
+        found: Any
+        found, node = compare.run_get_node(
+            **{
+                key: value
+                for run, temperature in (("hot", self.inputs.hot_temperature), ("cold", self.inputs.temperature))
+                for key, value in (
+                    (run, self.ctx[run].outputs.reduction),
+                    (f"{run}_temperature", temperature),
+                    (f"{run}_settings", self.inputs[run].analysis.settings),
+                )
+            },
+            settings=self.inputs.comparison,
+        )
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_COMPARISON.format(reason=node.exit_message)
+        self.out("comparison", found)
+        for sentence in findings(found.get_dict()):
+            self.report(sentence)
+        return None
+
+    def _produce(self, run: str, system: CseSystemData, temperature: orm.Float) -> dict[str, Any]:
+        inputs = self.exposed_inputs(ProductionWorkChain, namespace=run, agglomerate=False)
+        inputs |= {
+            "system": system,
+            "temperature": temperature,
+            "seed": self.inputs.seed,
+            "metadata": {"call_link_label": run},
+        }
+        made = self.submit(ProductionWorkChain, **inputs)
+        self.report(f"{run} run at {temperature.value:g} K: <{made.pk}>")
+        return ToContext(**{run: made})
+
+
+def _validator_of(name: str) -> Any:
+    def validate(value: orm.Float | None, port: Any) -> str | None:
+        wrong = validate_temperature(value, port)
+        return None if wrong is None else wrong.replace("temperature", name, 1)
+
+    return validate
+
+
+def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
+    """Refuse a cooling that leads nowhere, and jobs that would not reach a checkpoint, before anything runs."""
+    wanted = ("hot_temperature", "temperature", "cooling")
+    if any(name not in value for name in wanted) or "plan" not in value["cooling"]:
+        return None
+    if _plan_error(value["cooling"]["plan"], None):
+        return None
+    plan = CoolingPlan.model_validate(value["cooling"]["plan"].get_dict())
+    temperatures = value["hot_temperature"].value, value["temperature"].value
+    if error := cooling_error(plan, *temperatures):
+        return f"cooling.plan: {error}"
+    if error := walltime_error(value["cooling"], job_plans(plan.schedule(*temperatures), seed=1)):
+        return f"cooling.{error}"
+    return None
