@@ -16,7 +16,7 @@ from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.trajectory.analysis.everything import analyse
 from aiida_cse.trajectory.analysis.kinetics import PARTS
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from tests.nodes import long_state, reduction_node, run_node, state
+from tests.nodes import interface, long_state, reduction_node, run_node, state
 
 if TYPE_CHECKING:
     from aiida.orm import InstalledCode
@@ -84,6 +84,26 @@ def test_the_overrides_of_the_how_to(number: int, lmp: InstalledCode, cse: Insta
         overrides=overrides,
     )
     assert StudyWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None
+
+
+def test_the_quench_of_the_how_to(lmp: InstalledCode, cse: InstalledCode) -> None:
+    from aiida_cse.data.system import CseSystemData
+    from aiida_cse.workchains.quench import QuenchWorkChain
+
+    (overrides,) = blocks(DOCS / "howto" / "quench.md", "yaml")
+    builder = QuenchWorkChain.get_builder_from_protocol(
+        codes={"lammps": lmp, "cse": cse},
+        recipe=load_recipe("llzo-peo-litfsi-demo").model_dump(mode="json"),
+        system=CseSystemData(interface()),
+        temperature=400,
+        protocol="moderate",
+        overrides=yaml.safe_load(overrides),
+    )
+    assert QuenchWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None
+    (query,) = blocks(DOCS / "howto" / "quench.md", "python")
+    names: dict[str, Any] = {}
+    exec(compile(query, "quench.md", "exec"), names)
+    assert names["query"].all() == []
 
 
 @pytest.mark.parametrize(("number", "key", "value"), [(0, "rule", "core"), (1, "minimum_excess", 42)])

@@ -160,7 +160,7 @@ def quench(
     from aiida_cse.data.system import CseSystemData
     from aiida_cse.workchains.quench import QuenchWorkChain
 
-    node = _load(system, CseSystemData, "--system")
+    node = load(system, CseSystemData, "--system")
     if "velocities" not in node.info.seeds:
         raise InputError(f"--system: system {system} names no seed for velocities; take one that was built")
     with input_errors():

@@ -98,5 +98,4 @@ def _vertices(z: Floats, counts: Floats) -> tuple[Floats, Floats]:
 
 def _of_each(x: Floats, powers: Floats) -> Floats:
     """Return the value of each polynomial, (order + 1, S), at its own x (S,)."""
-    values: Floats = np.polynomial.polynomial.polyval(x, powers, tensor=False)
-    return values
+    return np.asarray(np.polynomial.polynomial.polyval(x, powers, tensor=False), dtype=np.float64)

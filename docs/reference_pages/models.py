@@ -14,11 +14,13 @@ from pydantic import BaseModel
 from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
 from aiida_cse.building.sampling import Sampling
 from aiida_cse.forcefields.library import available_sets, load_set
+from aiida_cse.lammps.cooling import CoolingPlan
 from aiida_cse.lammps.larsen import _Scheme, expand_larsen
 from aiida_cse.lammps.looks import Stop
 from aiida_cse.lammps.production import ProductionPlan
 from aiida_cse.lammps.schedule import Schedule
 from aiida_cse.lammps.stage import Care, JobPlan, RunSettings, Stage
+from aiida_cse.trajectory.analysis.comparison import ComparisonSettings
 from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.workchains.sanity import Sanity
@@ -66,9 +68,11 @@ def stages() -> str:
             *_models(Sanity),
             _model(ProductionPlan),
             _model(Stop),
+            _model(CoolingPlan),
             *_models(Sampling),
             _model(AnalysisSettings),
             _model(KineticsSettings),
+            _model(ComparisonSettings),
         ]
     )
 

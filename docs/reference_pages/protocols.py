@@ -11,6 +11,7 @@ from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.protocol import ProtocolMixin
+from aiida_cse.workchains.quench import QuenchWorkChain
 from aiida_cse.workchains.study import StudyWorkChain
 from reference_pages.markdown import code, section, table
 
@@ -23,6 +24,7 @@ WORKCHAINS: tuple[type[ProtocolMixin], ...] = (
     InterfaceWorkChain,
     ProductionWorkChain,
     AnalysisWorkChain,
+    QuenchWorkChain,
 )
 #: fields of a stage that have a column of their own
 _COLUMNS = ("kind", "duration_ps", "temperature", "pressure", "barostat", "mobile")

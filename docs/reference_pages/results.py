@@ -20,8 +20,10 @@ from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.lammps.log import RunTable, StageRecord, summarize_stage
 from aiida_cse.lammps.system import SystemInfo
 from aiida_cse.parsers.lammps import LammpsStageParser
+from aiida_cse.trajectory.analysis.comparison import compare
 from aiida_cse.trajectory.analysis.everything import analyse
 from aiida_cse.trajectory.analysis.kinetics import PARTS, kinetics
+from aiida_cse.trajectory.analysis.subject import Subject
 from aiida_cse.trajectory.config import default_config
 from aiida_cse.trajectory.state import State
 from aiida_cse.workchains.continuation import ContinuedWorkChain
@@ -39,6 +41,7 @@ PLACEHOLDERS = {
     "<side>": "(left|right)",
     "<layer>": "(bulk_left|layer_left|surface_left|inside|ceramic|surface_right|layer_right|bulk_right)",
     "<axis>": "(x|y|z)",
+    "<run>": "(hot|cold)",
     "<T>": "[0-9]{4}",
     "<label>": "(La|O|Li|N)",
 }
@@ -65,7 +68,7 @@ OPENING = (
     "with `get_array`. In the keys `<ion>` is `li` or `tfsi`; `<region>` is one of the five regions `bulk_left`, "
     "`layer_left`, `ceramic`, `layer_right`, `bulk_right`, or `layer` and `bulk` for both sides together, or "
     "`excess`; `<exchange>` is the region whose entries and exits count, `ceramic` for Li+ and `layer` for TFSI−; "
-    "`<side>` is `left` or `right`; `<label>` is the label of an atom type."
+    "`<side>` is `left` or `right`; `<run>` is `hot` or `cold`; `<label>` is the label of an atom type."
 )
 
 
@@ -100,6 +103,7 @@ def _written() -> dict[str, set[str]]:
     extrapolated = kinetics({"run": {part: results[part] for part in PARTS}})
     return analysed | {
         "kinetics": set(extrapolated),
+        "comparison": set(compare(Subject(_state(), 700.0), Subject(_state(), 400.0))),
         "a record of an observation": set(extrapolated["observations"][0]),
         "a record of sensitivity": {key for record in results["transitions"]["sensitivity"] for key in record},
         "stages": _literals(collect_stages.__wrapped__) - {"first_step"},

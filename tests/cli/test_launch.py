@@ -15,6 +15,7 @@ from aiida_cse.cli import main
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.trajectory.reduction import reduce_segments
+from tests.nodes import interface
 from tests.systems import crystal_and_molecules
 from tests.trajectory import synthetic
 
@@ -103,6 +104,25 @@ def test_the_code_of_aiida_cse_is_that_beside_lammps(
     assert result.exit_code == 0, result.output
     (builder,) = built
     assert builder.ceramic.build.code.uuid == cse.uuid
+
+
+def test_a_quench_takes_its_temperatures_and_the_seed_of_its_system(
+    lmp: InstalledCode, cse: InstalledCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[ProcessBuilder] = []
+    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
+    system = interface()
+    seeded = system.evolved(system.data, seeds={"velocities": 77})
+    node = CseSystemData(seeded).store()
+    words = ("--temperature", 400, "--hot-temperature", 650, "--protocol", "demo", "--lammps", lmp.full_label)
+    result = invoke("quench", "--system", node.pk, *words)
+    assert result.exit_code == 0, result.output
+    (builder,) = built
+    assert (builder.temperature, builder.hot_temperature, builder.seed) == (400, 650, 77)
+    assert builder.system.uuid == node.uuid
+    assert "names no seed for velocities" in refused(
+        "quench", "--system", CseSystemData(system).store().pk, *words
+    )
 
 
 def test_where_there_is_no_such_code_it_is_asked_for(lmp: InstalledCode, tmp_path: Path) -> None:

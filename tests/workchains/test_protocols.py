@@ -239,7 +239,7 @@ def test_an_unknown_protocol_is_refused(builder: Builder, name: str) -> None:
         ("cse.production", {"analysis": {"settings": {"rul": 1}}}, "did you mean 'rule'?"),
         ("cse.analysis", {"settings": {"lamda": 1}}, "overrides of AnalysisWorkChain.settings: 'lamda'"),
         ("cse.quench", {"cooling": {"plan": {"rate": 1}}}, "QuenchWorkChain.cooling.plan: 'rate'"),
-        ("cse.quench", {"hot": {"plan": {"lenght_ps": 1}}}, "hot: overrides of ProductionWorkChain.plan: 'lenght_ps'"),
+        ("cse.quench", {"hot": {"plan": {"lenght_ps": 1}}}, "ProductionWorkChain.plan: 'lenght_ps'"),
         ("cse.quench", {"cold": 3}, "cold: overrides of ProductionWorkChain: 3 must be a mapping"),
         ("cse.quench", {"warm": {}}, "overrides of QuenchWorkChain: 'warm'"),
         ("cse.study", {"temperature": [700]}, "did you mean 'temperatures'?"),
