@@ -104,10 +104,10 @@ class QuenchWorkChain(ProtocolMixin, WorkChain):
             valid_type=orm.Dict,
             help="Hot against cold: ions per region, peaks, Δz, and charge integrals shifted by it, with errors.",
         )
-        spec.exit_code(361, "ERROR_HOT_RUN", message="The hot run <{pk}> failed with [{status}] {reason}")
-        spec.exit_code(362, "ERROR_COOLING", message="The cooling <{pk}> failed with [{status}] {reason}")
-        spec.exit_code(363, "ERROR_COLD_RUN", message="The cold run <{pk}> failed with [{status}] {reason}")
-        spec.exit_code(364, "ERROR_COMPARISON", message="Hot and cold run are complete, but {reason}")
+        spec.exit_code(371, "ERROR_HOT_RUN", message="The hot run <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(372, "ERROR_COOLING", message="The cooling <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(373, "ERROR_COLD_RUN", message="The cold run <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(374, "ERROR_COMPARISON", message="Hot and cold run are complete, but {reason}")
         spec.exit_code(
             511,
             "ERROR_HOT_NOT_EQUILIBRATED",

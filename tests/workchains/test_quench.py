@@ -108,7 +108,7 @@ def test_the_cooling_starts_from_the_system_with_its_velocities(make: Make, code
 
 
 @pytest.mark.parametrize(
-    ("part", "status"), [("hot", 361), ("cooling", 362), ("cold", 363)], ids=["hot", "cooling", "cold"]
+    ("part", "status"), [("hot", 371), ("cooling", 372), ("cold", 373)], ids=["hot", "cooling", "cold"]
 )
 def test_the_part_that_failed_is_named(quench: Any, part: str, status: int) -> None:
     run = run_node("cse.production", exit_status=343, exit_message="segment 3")
@@ -144,7 +144,7 @@ def test_what_cannot_be_compared_ends_the_quench(quench: Any) -> None:
     quench.ctx.hot, quench.ctx.cold = produced(700), produced(600)
     quench.inputs.cold.analysis.settings = orm.Dict({"start_ns": 100})
     answer = quench.compare()
-    assert answer.status == 364
+    assert answer.status == 374
     assert answer.message.startswith("Hot and cold run are complete, but the runs cannot be compared: start_ns")
 
 
