@@ -11,10 +11,9 @@ from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.calculations.build import validate_recipe
-from aiida_cse.calculations.functions.kinetics import kinetics
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.trajectory.analysis.kinetics import PARTS, KineticsSettings, conclusions
+from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
 from aiida_cse.workchains.builders import (
     Codes,
     builder_inputs,
@@ -28,6 +27,7 @@ from aiida_cse.workchains.done import is_complete, previous_of
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.ends import ended_normally
 from aiida_cse.workchains.interface import InterfaceWorkChain
+from aiida_cse.workchains.joint import attach_kinetics
 from aiida_cse.workchains.options import checked_options
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.protocol import ProtocolMixin, split_overrides
@@ -133,6 +133,12 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             "runs",
             dynamic=True,
             help="Per temperature and replica, as `T0700_r1`: interface and the outputs of its production.",
+        )
+        spec.output(
+            "shifts",
+            valid_type=orm.Dict,
+            required=False,
+            help="Δz and dF of each temperature against the highest, from charge integrals and free energies.",
         )
         spec.output(
             "kinetics",
@@ -279,21 +285,8 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
 
     def kinetics(self) -> None:
         """Extrapolate the rate from the runs that were analysed, and say what was found."""
-        runs = {
-            label: {name: results[name] for name in PARTS}
-            for label, results in self.outputs.get("runs", {}).items()
-            if all(name in results for name in PARTS)
-        }
-        if not runs:
-            return
-        found: Any
-        found, node = kinetics.run_get_node(settings=self.inputs.kinetics, **runs)
-        if not node.is_finished_ok:
-            self.report(f"no kinetics: {node.exit_message}")
-            return
-        self.out("kinetics", found)
-        for sentence in conclusions(found.get_dict()):
-            self.report(sentence)
+        analysis = self.inputs.production.analysis.settings
+        attach_kinetics(self, self.outputs.get("runs", {}), self.inputs.kinetics, analysis)
 
     def inspect_runs(self) -> ExitCode | None:
         """Say which runs failed, or else which have not equilibrated."""

@@ -23,6 +23,7 @@ from aiida_cse.parsers.lammps import LammpsStageParser
 from aiida_cse.trajectory.analysis.comparison import compare
 from aiida_cse.trajectory.analysis.everything import analyse
 from aiida_cse.trajectory.analysis.kinetics import PARTS, kinetics
+from aiida_cse.trajectory.analysis.shifts import shifts
 from aiida_cse.trajectory.analysis.subject import Subject
 from aiida_cse.trajectory.config import default_config
 from aiida_cse.trajectory.state import State
@@ -103,6 +104,7 @@ def _written() -> dict[str, set[str]]:
     extrapolated = kinetics({"run": {part: results[part] for part in PARTS}})
     return analysed | {
         "kinetics": set(extrapolated),
+        "shifts": set(shifts({"hot": Subject(_state(), 700.0), "cold": Subject(_state(), 400.0)})),
         "comparison": set(compare(Subject(_state(), 700.0), Subject(_state(), 400.0))),
         "a record of an observation": set(extrapolated["observations"][0]),
         "a record of sensitivity": {key for record in results["transitions"]["sensitivity"] for key in record},

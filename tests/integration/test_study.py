@@ -57,6 +57,9 @@ def test_kinetics_claims_nothing_from_a_picosecond(study: WorkChainNode) -> None
     assert found["excluded"].keys() == {"T0500_r1", "T0600_r1"}
     assert found["rate_0400K_per_s"] is None
     assert [record["temperature_K"] for record in found["observations"]] == TEMPERATURES
+    assert found["shifts_from"] == "profiles"
+    assert study.outputs.shifts["reference_temperature_K"] == 600
+    assert study.outputs.shifts["pairs_0500K"] == 1
 
 
 def test_mobility_is_that_of_the_moments(study: WorkChainNode) -> None:

@@ -12,10 +12,11 @@ from aiida_cse.calculations.functions.analysis import CANNOT_ANALYSE
 from aiida_cse.calculations.functions.assembly import CANNOT_ASSEMBLE, CANNOT_CUT
 from aiida_cse.calculations.functions.comparison import CANNOT_COMPARE
 from aiida_cse.calculations.functions.kinetics import CANNOT_EXTRAPOLATE
+from aiida_cse.calculations.functions.shifts import CANNOT_SHIFT
 
 INHERITED = (CalcJob, WorkChain, BaseRestartWorkChain, LammpsRawCalculation)
 #: of the calcfunctions, which have no specification to declare them in
-FUNCTIONS = {CANNOT_CUT, CANNOT_ASSEMBLE, CANNOT_ANALYSE, CANNOT_EXTRAPOLATE, CANNOT_COMPARE}
+FUNCTIONS = {CANNOT_CUT, CANNOT_ASSEMBLE, CANNOT_ANALYSE, CANNOT_EXTRAPOLATE, CANNOT_COMPARE, CANNOT_SHIFT}
 #: where it depends on time, machine or luck whether it is met again
 LUCK = {303, 310, 311, 312, 320, 330, 331, 334, 335, 400, 403}
 LUCK |= {410, 411, 412, 413, 420, 421, 422, 423, 424, 425}
@@ -52,7 +53,7 @@ def test_no_number_means_two_things() -> None:
             meanings[code.status].add((label, code.message))
     assert {status: found for status, found in meanings.items() if len(found) > 1} == {}
     assert FUNCTIONS & set(meanings) == set()
-    assert len(FUNCTIONS) == 5
+    assert len(FUNCTIONS) == 6
 
 
 def test_the_restart_chain_reuses_no_number_of_its_job() -> None:

@@ -279,6 +279,23 @@ def test_kinetics_takes_the_runs_that_were_analysed(study: Any) -> None:
     assert any("T0700_r1 takes no part: not equilibrated" in message for message in reported)
 
 
+@pytest.mark.parametrize(("given", "source"), [(None, "profiles"), ([], "settings")])
+def test_a_study_finds_how_much_closer_the_layers_are(study: Any, given: Any, source: str) -> None:
+    study.inputs.kinetics = orm.Dict({"shifts": given})
+    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
+    for label, temperature in (("T0650_r1", 650), ("T0700_r1", 700)):
+        study.ctx[f"interface_{label}"] = part("cse.interface", "interface")
+        results = {"reduction": reduction_node().clone(), **analysed_run(temperature)}
+        study.ctx[f"production_{label}"] = part("cse.production", "system", **results)
+    study.attach_runs()
+    study.kinetics()
+    found = study.outputs["shifts"]
+    assert (found["reference_temperature_K"], found["pairs_0650K"]) == (700, 1)
+    assert study.outputs["kinetics"]["shifts_from"] == source
+    incoming = study.outputs["kinetics"].creator.base.links.get_incoming().all_link_labels()
+    assert ("shifts" in incoming) == (source == "profiles"), "what counts is in the provenance"
+
+
 def test_kinetics_that_cannot_be_had_stops_nothing(study: Any) -> None:
     study.inputs.kinetics = orm.Dict({"shifts": [[700, 0.0]]})
     study.ctx.runs = [("T0700_r1", 700, 1)]

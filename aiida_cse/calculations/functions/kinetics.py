@@ -17,10 +17,11 @@ CANNOT_EXTRAPOLATE = 337
 
 
 @calcfunction
-def kinetics(settings: orm.Dict, **runs: Any) -> orm.Dict | ExitCode:
+def kinetics(settings: orm.Dict, shifts: orm.Dict | None = None, **runs: Any) -> orm.Dict | ExitCode:
     """Fit transition-state theory to the entries of all runs.
 
     :param settings: where the rate is wanted and how it is extrapolated, see KineticsSettings.
+    :param shifts: Δz from the profiles of the runs (``cse.shifts``), which counts where the settings give none.
     :param runs: per run, under a label of your own, its ``transitions``, ``equilibration`` and ``barrier``.
     """
     contents = {
@@ -28,6 +29,7 @@ def kinetics(settings: orm.Dict, **runs: Any) -> orm.Dict | ExitCode:
         for label, results in runs.items()
     }
     try:
-        return orm.Dict(extrapolate(contents, KineticsSettings.model_validate(settings.get_dict())))
+        asked = KineticsSettings.model_validate(settings.get_dict())
+        return orm.Dict(extrapolate(contents, asked, None if shifts is None else shifts.get_dict()))
     except ValueError as error:
         return ExitCode(CANNOT_EXTRAPOLATE, f"the rates cannot be extrapolated: {error}")

@@ -16,6 +16,7 @@ from aiida_cse.physics.kinetics import Estimate, Kinetics, RateEstimate, joint_k
 from aiida_cse.physics.observations import Observation
 from aiida_cse.physics.two_temperatures import TwoTemperatures
 from aiida_cse.trajectory.analysis.known import known
+from aiida_cse.trajectory.analysis.uncertain_shifts import UsedShifts, widest
 from aiida_cse.validation import Flag, Number, StrictModel, Whole
 
 __all__ = ["PARTS", "KineticsSettings", "conclusions", "kinetics"]
@@ -39,7 +40,8 @@ class KineticsSettings(StrictModel):
         K; where the rate is wanted.
     shifts
         Pairs of a temperature (K) and Δz (Å): how much closer the first layer sits there than at the highest
-        temperature, at least two of them. Between and beyond them Δz is linear in T; without any it is zero.
+        temperature, at least two of them. Between and beyond them Δz is linear in T; without any it is zero. None
+        for what the profiles of the runs show.
     slope
         K/Å; the barrier is lower by slope × Δz. Null for the mean of the runs at the highest temperature that take
         part.
@@ -52,7 +54,7 @@ class KineticsSettings(StrictModel):
     """
 
     temperatures: list[Kelvin] = Field(default=[400.0], min_length=1)
-    shifts: list[Shift] = Field(default=[])
+    shifts: list[Shift] | None = None
     slope: Annotated[Number, Field(gt=0)] | None = None
     include_off_equilibrium: Flag = False
     level: Number = Field(default=0.95, gt=0, lt=1)
@@ -61,7 +63,7 @@ class KineticsSettings(StrictModel):
 
     @model_validator(mode="after")
     def _check_shifts(self) -> Self:
-        if len(self.shifts) == 1:
+        if self.shifts is not None and len(self.shifts) == 1:
             raise ValueError("shifts has one temperature, give none or at least two: with one Δz has no reference")
         return self
 
@@ -69,7 +71,7 @@ class KineticsSettings(StrictModel):
     def _check_once(self) -> Self:
         for name, temperatures in (
             ("temperatures", self.temperatures),
-            ("shifts", [temperature for temperature, _ in self.shifts]),
+            ("shifts", [temperature for temperature, _ in self.shifts or ()]),
         ):
             if len({round(temperature) for temperature in temperatures}) < len(temperatures):
                 listed = ", ".join(f"{temperature:g}" for temperature in temperatures)
@@ -88,7 +90,11 @@ class KineticsSettings(StrictModel):
         return float(values[right] + slope * (temperature - places[right]))
 
 
-def kinetics(runs: Mapping[str, Results], settings: KineticsSettings | None = None) -> dict[str, Any]:
+def kinetics(
+    runs: Mapping[str, Results],
+    settings: KineticsSettings | None = None,
+    shifts: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Fit the entries of all runs and extrapolate the rate.
 
     See :func:`~aiida_cse.physics.kinetics.joint_kinetics`.
@@ -99,6 +105,10 @@ def kinetics(runs: Mapping[str, Results], settings: KineticsSettings | None = No
         Per label the results of :data:`PARTS`, of the same ion and counted in the same way.
     settings
         What is wanted.
+    shifts
+        Δz with its errors from the profiles of the runs, see :func:`~aiida_cse.trajectory.analysis.shifts.shifts`;
+        it counts where the settings give none. Then each interval and bound is the widest of three fits, with Δz
+        as found and with all of it a quantile of its error, at ``level``, smaller and larger.
 
     Returns
     -------
@@ -117,19 +127,53 @@ def kinetics(runs: Mapping[str, Results], settings: KineticsSettings | None = No
     slope = asked.slope or _mean(hottest, f"slope_{ion}_K_per_A")
     if slope is None and asked.shifts:
         raise ValueError("slope is null, and the runs at the highest temperature have none: give one")
+    contraction = _contraction(asked, shifts, slope)
     frequency = _mean(hottest, f"frequency_{ion}_per_s")
+    fits = [
+        _fit(runs, asked.model_copy(update={"shifts": moved}), ion, slope or 0.0, frequency, hottest)
+        for moved in contraction.variants(asked.level)
+    ]
+    observations, found = fits[0]
+    including = [fit.including for _, fit in fits if fit.including is not None]
+    return {
+        "ion": ion,
+        "rule": rule,
+        "level": asked.level,
+        "slope_K_per_A": slope,
+        "frequency_per_s": frequency,
+        "shifts": [list(shift) for shift in contraction.shifts],
+        "shifts_from": contraction.source,
+        "observations": [_record(one) for one in observations],
+        **widest([_results(fit) for _, fit in fits]),
+        "including": widest([_results(fit) for fit in including]) if found.including is not None else None,
+    }
 
-    def lowering(temperature: float) -> float:
-        return (slope or 0.0) * asked.shift(temperature)
 
+def _contraction(asked: KineticsSettings, shifts: Mapping[str, Any] | None, slope: float | None) -> UsedShifts:
+    """Return the shifts that count: those of the settings, or else those of the profiles if there is a slope."""
+    if asked.shifts is not None:
+        return UsedShifts([(temperature, value, 0.0) for temperature, value in asked.shifts], "settings")
+    measured = [] if shifts is None or slope is None else shifts["shifts"]
+    return UsedShifts([(float(t), float(value), float(error)) for t, value, error in measured], "profiles")
+
+
+def _fit(
+    runs: Mapping[str, Results],
+    asked: KineticsSettings,
+    ion: str,
+    slope: float,
+    frequency: float | None,
+    hottest: Sequence[Results],
+) -> tuple[list[Observation], Kinetics]:
+    """Return the observations with their barriers lowered by slope × Δz, and what they tell together."""
     observations = [
-        replace(_observation(label, run, ion), lowering=lowering(run["transitions"]["temperature_K"]))
+        replace(_observation(label, run, ion), lowering=slope * asked.shift(run["transitions"]["temperature_K"]))
         for label, run in runs.items()
     ]
-    found = joint_kinetics(
+    return observations, joint_kinetics(
         observations,
         asked.temperatures,
-        lowerings=[lowering(temperature) for temperature in asked.temperatures],
+        lowerings=[slope * asked.shift(temperature) for temperature in asked.temperatures],
         frequency=frequency,
         frequency_log_error=_mean(hottest, f"frequency_{ion}_log_error") or 0.0,
         include_off_equilibrium=asked.include_off_equilibrium,
@@ -137,16 +181,6 @@ def kinetics(runs: Mapping[str, Results], settings: KineticsSettings | None = No
         samples=asked.samples,
         seed=asked.seed,
     )
-    return {
-        "ion": ion,
-        "rule": rule,
-        "level": asked.level,
-        "slope_K_per_A": slope,
-        "frequency_per_s": frequency,
-        "observations": [_record(one) for one in observations],
-        **_results(found),
-        "including": None if found.including is None else _results(found.including),
-    }
 
 
 def _common(runs: Mapping[str, Results]) -> tuple[str, str]:

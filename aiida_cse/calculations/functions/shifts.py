@@ -1,0 +1,36 @@
+"""How much closer the first layers sit at lower temperatures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, calcfunction
+
+from aiida_cse.trajectory.analysis.contraction import ContractionSettings
+from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.trajectory.analysis.shifts import shifts as find_shifts
+from aiida_cse.trajectory.analysis.subject import Subject
+
+__all__ = ["CANNOT_SHIFT", "shifts"]
+
+CANNOT_SHIFT = 339
+
+
+@calcfunction
+def shifts(settings: orm.Dict, analysis: orm.Dict, **runs: Any) -> orm.Dict | ExitCode:
+    """Superpose charge integrals and free energies of the runs on those at the highest temperature.
+
+    :param settings: how curves are superposed, see ContractionSettings.
+    :param analysis: what to leave out of each run, see AnalysisSettings.
+    :param runs: per run, under a label of your own, its ``reduction``; its ``transitions`` say the temperature.
+    """
+    try:
+        chosen = AnalysisSettings.model_validate(analysis.get_dict())
+        subjects = {
+            label: Subject(run["reduction"].get_state(), run["transitions"]["temperature_K"], chosen)
+            for label, run in runs.items()
+        }
+        return orm.Dict(find_shifts(subjects, ContractionSettings.model_validate(settings.get_dict())))
+    except ValueError as error:
+        return ExitCode(CANNOT_SHIFT, f"the runs cannot be superposed: {error}")
