@@ -67,6 +67,7 @@ def refusal(codes: Codes) -> Callable[..., str]:
             "cse.electrolyte": lambda: {"ceramic": system_node()},
             "cse.interface": lambda: {"ceramic": system_node(), "electrolyte": system_node(), "temperature": 700},
             "cse.production": lambda: {"system": CseSystemData(interface()), "temperature": 700},
+            "cse.quench": lambda: {"system": CseSystemData(interface()), "temperature": 400},
         }
         chain: Any = WorkflowFactory(name)
         given = {"codes": codes, "recipe": DEMO.model_dump(mode="json"), "protocol": "demo"}
@@ -155,7 +156,13 @@ def test_free_text_of_a_force_field_reaches_no_script(path: str) -> None:
 
 # -- protocols, overrides, options, codes ---------------------------------------------------------------------
 
-REFUSED = (*protocols.STAGES, *protocols.SCHEDULES, *protocols.PRODUCTIONS, *protocols.STUDIES)
+REFUSED = (
+    *protocols.STAGES,
+    *protocols.SCHEDULES,
+    *protocols.PRODUCTIONS,
+    *protocols.STUDIES,
+    *protocols.QUENCHES,
+)
 
 
 @pytest.mark.parametrize("wrong", REFUSED, ids=[f"{r.chain}:{names(r.overrides)}" for r in REFUSED])

@@ -6,12 +6,12 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from aiida_cse.lammps.schedule import job_plans
-from aiida_cse.lammps.stage import Duration, Interval, Period, RunSettings, Stage, Timestep
-from aiida_cse.validation import Number, StrictModel, Whole
+from aiida_cse.lammps.stage import Duration, Interval, Period, RunSettings, Stage, Thermostat, Timestep
+from aiida_cse.validation import Number, StrictModel, Whole, explain
 
 __all__ = ["CoolingPlan", "cooling_error"]
 
@@ -40,6 +40,7 @@ class CoolingPlan(StrictModel):
     barostat_fs: Period = 1000.0
     expansion_per_K: Annotated[Number, Field(ge=0, le=0.01)] | None = None  # noqa: N815 - likewise
     timestep_fs: Timestep = 2.0
+    thermostat: Thermostat = "nose-hoover"
     thermostat_fs: Period = 100.0
     thermo_ps: Interval = 1.0
     stages_per_job: Whole = Field(default=1, gt=0, le=10_000)
@@ -53,6 +54,12 @@ class CoolingPlan(StrictModel):
                 f"{self.box}"
             )
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _check_thermostat(self) -> Self:
+        if self.thermostat == "langevin" and self.box == "npt":
+            raise ValueError("thermostat = langevin: has no barostat, give box: scaled")
         return self
 
     def temperatures(self, hot: float, cold: float) -> tuple[float, ...]:
@@ -104,11 +111,14 @@ class CoolingPlan(StrictModel):
 
     def _stage(self, name: str, **fields: Any) -> dict[str, Any]:
         """Return a stage with what all of them share."""
-        shared = {key: getattr(self, key) for key in ("timestep_fs", "thermostat_fs", "thermo_ps")}
+        shared = {key: getattr(self, key) for key in ("timestep_fs", "thermostat", "thermostat_fs", "thermo_ps")}
         follows = ("pressure", "barostat", "barostat_fs") if self.box == "npt" else ()
         kind = "npt" if self.box == "npt" else "nvt"
         stage = {"name": name, "kind": kind, **fields, **shared, **{key: getattr(self, key) for key in follows}}
-        return Stage.model_validate(stage).model_dump(mode="json", exclude_none=True, exclude_unset=True)
+        try:
+            return Stage.model_validate(stage).model_dump(mode="json", exclude_none=True, exclude_unset=True)
+        except ValidationError as error:
+            raise ValueError(explain(error)) from error
 
 
 def cooling_error(plan: CoolingPlan, hot: float, cold: float) -> str | None:

@@ -144,7 +144,7 @@ class QuenchWorkChain(ProtocolMixin, WorkChain):
         builder = cls.get_builder()
         for run in _RUNS:
             with located_part(run):
-                changes = parts[run] or {}
+                changes = {} if parts[run] is None else parts[run]
                 if isinstance(changes, Mapping):
                     changes = merge(inputs[run], changes)
                 production = ProductionWorkChain.get_builder_from_protocol(

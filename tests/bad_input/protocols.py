@@ -66,6 +66,12 @@ def kinetics(right: str, *words: str, **changes: Any) -> Refused:
     return Refused("cse.study", {"kinetics": changes}, ("kinetics", *value_words(changes, right, words)))
 
 
+def cooling(right: str, *words: str, **changes: Any) -> Refused:
+    """Return a quench that is cooled in another way."""
+    overrides = {"cooling": {"plan": changes}}
+    return Refused("cse.quench", overrides, ("cooling.plan: ", *value_words(changes, right, words)))
+
+
 _NUMBER, _FINITE, _WHOLE, _BOOLEAN = "valid number", "finite number", "valid integer", "valid boolean"
 _ATLEAST, _ATMOST = "greater than or equal to", "less than or equal to"
 _STAGE_NAME = "must be up to 40 of a to z, 0 to 9 and '_', first a letter"
@@ -322,6 +328,32 @@ STUDIES = (
                 {"production": {"sampling": {"anion_point": "atom", "anion_atom": "Qq"}}},
                 ("production.sampling: anion_atom", "'Qq'", "is no atom type of TFSI; known: CBT"),
             ),
+        )
+    ),
+)
+
+QUENCHES = (
+    *(cooling("greater than 0", rate_K_per_ns=value) for value in (0, -50)),
+    *(cooling(_FINITE, step_K=value) for value in (NAN, INF)),
+    *(cooling(_NUMBER, hold_ps=value) for value in ("1 ns", True, None)),
+    cooling("at most 99 can be", "step_K = 0.1", step_K=0.1),
+    cooling(f"{_ATMOST} 5000", step_K=1e9),
+    cooling("should be 'npt' or 'scaled'", box="fixed"),
+    cooling("belongs to box: scaled", "expansion_per_K = 0.001", expansion_per_K=0.001),
+    cooling(f"{_ATMOST} 0.01", "expansion_per_K", "0.5", box="scaled", expansion_per_K=0.5),
+    cooling("give box: scaled", "thermostat = langevin", thermostat="langevin"),
+    cooling("at least 10 steps of 2 fs", "barostat_fs = 1", barostat_fs=1),
+    *(
+        Refused("cse.quench", overrides, words)
+        for overrides, words in (
+            ({"hot_temperature": 300}, ("temperature = 400", "must be below hot_temperature = 300 K")),
+            ({"hot_temperature": NAN}, ("hot_temperature = nan", "between 0 and 5000 K")),
+            ({"hot_temperature": "700 K"}, ("hot_temperature", "'700 K'", "give a number")),
+            ({"hot": []}, ("hot: ", "[]", _MAPPING)),
+            ({"cold": {"plan": {"lenght_ps": 1}}}, ("cold: ", "'lenght_ps'", "did you mean 'length_ps'?")),
+            ({"cooling": {"rate_K_per_ns": 5}}, ("QuenchWorkChain.cooling", "'rate_K_per_ns'")),
+            ({"comparison": {"window": [9, 3]}}, ("comparison: window", "[9", "below the second")),
+            ({"comparison": {"max_shift": "2"}}, ("comparison: ", "'max_shift'", _NUMBER)),
         )
     ),
 )

@@ -53,6 +53,11 @@ def test_a_scaled_box_ends_as_its_expansion_says() -> None:
     assert {stage.scale_z for stage in stages(SCALED | {"expansion_per_K": 0})} == {None}
 
 
+def test_ions_in_a_landscape_are_cooled_by_their_langevin_bath() -> None:
+    found = stages(SCALED | {"expansion_per_K": 0, "thermostat": "langevin"})
+    assert {(stage.kind, stage.thermostat, stage.scale_z) for stage in found} == {("nvt", "langevin", None)}
+
+
 @given(
     hot=st.floats(1, 3000),
     share=st.floats(0.01, 0.999),
@@ -83,6 +88,7 @@ def test_any_cooling_goes_down_without_a_gap(hot: float, share: float, step: flo
         ({"expansion_per_K": 1e-4}, "expansion_per_K = 0.0001: belongs to box: scaled"),
         ({"box": "scaled", "expansion_per_K": 0.5}, "expansion_per_K"),
         ({"barostat": "y"}, "barostat"),
+        ({"thermostat": "langevin"}, "thermostat = langevin: has no barostat, give box: scaled"),
         ({"rate_per_ns": 3}, "unknown key 'rate_per_ns'; did you mean 'rate_K_per_ns'?"),
     ],
 )
