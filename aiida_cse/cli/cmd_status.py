@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import islice
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from aiida.orm import ProcessNode
 
 __all__ = ["status"]
+
+#: processes that are looked at together
+_BATCH = 200
 
 
 @click.command()
@@ -79,13 +82,9 @@ def _hint(node: ProcessNode) -> str | None:
 
 
 def _list_roots(number: int = 10) -> None:
-    from aiida.orm import ProcessNode, QueryBuilder
-
     from aiida_cse.cli.render import duration
 
-    query = QueryBuilder().append(ProcessNode, filters={"process_type": {"like": "%:cse.%"}})
-    nodes = (row[0] for row in query.order_by({ProcessNode: {"id": "desc"}}).iterall())
-    roots = list(islice((node for node in nodes if node.caller is None), number))
+    roots = _newest_roots(number)
     if not roots:
         click.echo(f"no process has been launched in this profile; try: {aiida_cse('demo')}")
     for node in roots:
@@ -95,3 +94,21 @@ def _list_roots(number: int = 10) -> None:
         click.echo(
             f"{node.pk:>8}  {node.ctime:%Y-%m-%d %H:%M}  {node.process_label:<24} {state}{ending} ({spent})"
         )
+
+
+def _newest_roots(number: int) -> list[ProcessNode]:
+    """Return the newest processes of this plugin that no other one called.
+
+    In batches: an iterator over the whole database that is left before its end keeps a transaction open.
+    """
+    from aiida.orm import ProcessNode, QueryBuilder
+
+    query = QueryBuilder().append(ProcessNode, filters={"process_type": {"like": "%:cse.%"}})
+    query.order_by({ProcessNode: {"id": "desc"}}).limit(_BATCH)
+    roots: list[ProcessNode] = []
+    batches = (query.offset(offset).all(flat=True) for offset in count(step=_BATCH))
+    for batch in takewhile(bool, batches):
+        roots += [node for node in batch if node.caller is None]
+        if len(roots) >= number:
+            break
+    return roots[:number]
