@@ -64,12 +64,17 @@ class Job:
                     found.setdefault(_role(process), process)
         return found
 
-    def kill(self) -> None:
-        """Kill all of it at once, as a machine does that goes down; return when nothing of it is left."""
+    def freeze(self) -> list[psutil.Process]:
+        """Stop all of it where it is, and return its processes."""
         processes = list(self.processes().values())
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGSTOP)
+        return processes
+
+    def kill(self) -> None:
+        """Kill all of it at once, as a machine does that goes down; return when nothing of it is left."""
+        processes = self.freeze()
         for process in {*processes, *self.processes().values()}:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

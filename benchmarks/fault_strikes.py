@@ -140,9 +140,15 @@ def _strike_job(blow: Blow, job: Job, rng: random.Random, deadline: float) -> Hi
         wait_until(lambda: job.ended or bool(job.restarts()), deadline)
     if job.ended:
         return None
-    if blow.moment == "killed":
-        job.kill()
-    return _hit(blow, job, rng)
+    return _hit_and_kill(blow, job, rng) if blow.moment == "killed" else _hit(blow, job, rng)
+
+
+def _hit_and_kill(blow: Blow, job: Job, rng: random.Random) -> Hit | None:
+    """Damage the files of a job that stands still, and kill it: the next one is launched as soon as it is dead."""
+    job.freeze()
+    hit = _hit(blow, job, rng)
+    job.kill()
+    return hit
 
 
 def _hit(blow: Blow, job: Job, rng: random.Random, note: str = "") -> Hit | None:
