@@ -11,7 +11,7 @@ from benchmarks import fault_engines as engines
 from benchmarks.fault_bench import Bench, Verdict
 from benchmarks.fault_engines import by_itself
 
-__all__ = ["KINDS", "QUICK_KINDS", "Kind"]
+__all__ = ["KINDS", "QUICK_KINDS", "SHORT_KINDS", "Kind"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,17 @@ KINDS = (
     Kind("worker-parse", "… job is parsed", 5, _on_daemon("parse"), RESTART, daemon=True),
     Kind("broker", "kill -9 of broker and worker", 5, _on_daemon("run", broker=True), RESTART, daemon=True),
 )
+
+#: one run with a bit of everything, for the tests
+SHORT_KINDS = (
+    Kind(
+        "short",
+        "kills and damages",
+        3,
+        by_itself(("kill_lmp", "writing"), ("nan_in_restart", "killed"), ("terminate", "running"),
+                  ("cut_frames", "killed"), ("delete_restart", "killed")),
+    ),
+)  # fmt: skip
 
 #: the same in few runs, each of which is hit by several kinds
 QUICK_KINDS = (

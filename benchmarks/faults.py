@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from benchmarks.fault_bench import Bench, Verdict
-from benchmarks.fault_kinds import KINDS, QUICK_KINDS, Kind
+from benchmarks.fault_kinds import KINDS, QUICK_KINDS, SHORT_KINDS, Kind
 
 __all__ = ["main"]
 
@@ -35,8 +35,7 @@ MOST_RUNS = 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table and return the exit code."""
     options = _parse(arguments)
-    known = QUICK_KINDS if options.quick else KINDS
-    kinds = [kind for kind in known if not options.only or kind.name in options.only]
+    kinds = _kinds(options)
     with _folder(options.folder) as folder, _stopped_by_signals():
         from benchmarks.fault_setup import make_bench
 
@@ -73,8 +72,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _kinds(options: argparse.Namespace) -> list[Kind]:
+    if not options.only:
+        return list(QUICK_KINDS if options.quick else KINDS)
+    known = (*QUICK_KINDS, *SHORT_KINDS) if options.quick else KINDS
+    return [kind for kind in known if kind.name in options.only]
+
+
 def _names() -> list[str]:
-    return list(dict.fromkeys(kind.name for kind in (*KINDS, *QUICK_KINDS)))
+    return list(dict.fromkeys(kind.name for kind in (*KINDS, *QUICK_KINDS, *SHORT_KINDS)))
 
 
 def _row(kind: Kind, bench: Bench, options: argparse.Namespace, began: float) -> list[Verdict]:

@@ -54,6 +54,7 @@ def test_the_daemon_runs_a_study(command: Command, tmp_path: Path) -> None:
     pk = re.search(r"<?\b(\d+)\b>?", launched)
     assert pk, launched
 
+    _pause_and_play(command, pk.group(1))
     state = _wait(command, pk.group(1))
     assert "Finished [0]" in state, command("verdi", "process", "report", pk.group(1))
     status = command("aiida-cse", "status", pk.group(1))
@@ -62,6 +63,37 @@ def test_the_daemon_runs_a_study(command: Command, tmp_path: Path) -> None:
     tree = command("verdi", "process", "status", pk.group(1))
     assert tree.count("LammpsStageCalculation") == 6
     assert "ReduceCalculation" in tree
+
+
+def _pause_and_play(command: Command, pk: str) -> None:
+    """Pause the production in its first segment: it comes to its end, no other begins, and status says so."""
+
+    def tree() -> str:
+        return command("verdi", "process", "status", pk)
+
+    _until(lambda: "ProductionWorkChain" in tree())
+    found = re.search(r"ProductionWorkChain<(\d+)>", tree())
+    assert found is not None
+    production = found.group(1)
+    command("verdi", "process", "pause", production)
+
+    def segments() -> list[str]:
+        return re.findall(r"LammpsBaseWorkChain<.*", tree().split(f"ProductionWorkChain<{production}>")[1])
+
+    _until(lambda: all("Finished" in segment for segment in segments()))
+    begun = len(segments())
+    time.sleep(3)
+    assert len(segments()) == begun, "none follows"
+    assert "ReduceCalculation" not in tree()
+    assert "paused" in command("aiida-cse", "status", pk)
+    command("verdi", "process", "play", production)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(1)
 
 
 def _wait(command: Command, pk: str) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -88,7 +89,8 @@ class Profile:
         (pidfile,) = (self.folder / ".aiida" / "daemon").glob("circus-*.pid")
         circus = psutil.Process(int(pidfile.read_text()))
         for process in [circus, *circus.children(recursive=True)]:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # circus took it along
+                process.kill()
 
 
 @pytest.fixture
