@@ -104,7 +104,7 @@ SHORT_KINDS = (
         "short",
         "kills and damages",
         3,
-        by_itself(("kill_lmp", "writing"), ("nan_in_restart", "killed"), ("terminate", "running"),
+        by_itself(("kill_lmp", "writing"), ("shorten_restart", "killed"), ("terminate", "running"),
                   ("cut_frames", "killed"), ("delete_restart", "killed")),
     ),
 )  # fmt: skip

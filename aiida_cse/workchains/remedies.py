@@ -63,12 +63,17 @@ class Remedy:
 
 
 def next_remedy(plan: JobPlan, ladder: Sequence[str], tried: Sequence[str], breakdown: Breakdown) -> Remedy | None:
-    """Return the first change of ``ladder`` that was not tried yet and that can be made, None if none is left."""
+    """Return the first change of ``ladder`` that was not tried yet and that can be made, None if none is left.
+
+    A run that breaks at once goes back again and again, each time behind the checkpoint that it broke on: what is
+    wrong with one may be in those that came of it.
+    """
     span = _broken_span(plan, breakdown.reached)
     if span.stage.kind == "minimize":
         return None
     if breakdown.at_once and "checkpoint" in ladder:
         ladder = ("checkpoint", *ladder)
+        tried = [change for change in tried if change != "checkpoint"]
     for change in ladder:
         if change not in tried:
             remedy = _REMEDIES[change](plan, span, breakdown)
