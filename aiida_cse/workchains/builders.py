@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Real
-from typing import Any, TypedDict
+from typing import Any
 
 from aiida import orm
 from aiida.engine import ProcessBuilder
 from aiida.engine.processes.ports import PortNamespace
 from pydantic import ValidationError
+from typing_extensions import NotRequired, TypedDict
 
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.validation import explain
+from aiida_cse.validation import explain, nearest
 from aiida_cse.workchains.options import checked_options
 from aiida_cse.workchains.protocol import merge
 from aiida_cse.workchains.stash import whole_stash
@@ -40,10 +41,11 @@ _MOST_FAILURES = 1000
 
 
 class Codes(TypedDict):
-    """The codes of a study: LAMMPS, and the command ``aiida-cse`` beside it."""
+    """The codes of a study: LAMMPS, the command ``aiida-cse`` beside it, and what a protocol may ask for."""
 
     lammps: orm.AbstractCode
     cse: orm.AbstractCode
+    moltemplate: NotRequired[orm.AbstractCode]
 
 
 def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
@@ -85,32 +87,36 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
 
 
 def refuse_wrong_codes(codes: Any) -> None:
-    """Refuse codes that are missing or have the other's role: their jobs would fail to say so.
+    """Refuse codes that are missing or have another's role: their jobs would fail to say so.
 
     Raises
     ------
     ValueError
         Names the role and the code.
     """
-    if not isinstance(codes, Mapping) or not _ROLES.keys() <= set(codes):
+    if not isinstance(codes, Mapping) or not set(codes) >= {"lammps", "cse"}:
         given = ", ".join(map(str, codes)) if isinstance(codes, Mapping) else repr(codes)
         msg = f"codes = {given or 'none'}: must be a mapping with the codes lammps and cse"
         raise ValueError(msg)
-    for role, (other, plugins) in _ROLES.items():
-        code = codes[role]
+    for role, code in codes.items():
+        if role not in _PLUGINS:
+            msg = f"codes: {role!r} is no role; {nearest(str(role), _PLUGINS)}"
+            raise ValueError(msg)
         if not isinstance(code, orm.AbstractCode):
             msg = f"codes.{role} = {code!r}: must be a code of AiiDA, as load_code returns it"
             raise ValueError(msg)
-        if code.default_calc_job_plugin in plugins:
-            plugin = code.default_calc_job_plugin
+        plugin = code.default_calc_job_plugin
+        other = next((name for name, plugins in _PLUGINS.items() if plugin in plugins), role)
+        if other != role:
             msg = f"codes.{role} = {code.full_label}: a code of {plugin} is one for codes.{other}"
             raise ValueError(msg)
 
 
-#: the roles of codes: which other role there is, and the plugins of codes that belong to it
-_ROLES = {
-    "lammps": ("cse", ("cse.build", "cse.reduce")),
-    "cse": ("lammps", ("cse.lammps", "lammps.raw", "lammps.base")),
+#: the roles of codes and the plugins of codes that belong to each
+_PLUGINS = {
+    "lammps": ("cse.lammps", "lammps.raw", "lammps.base"),
+    "cse": ("cse.build", "cse.reduce"),
+    "moltemplate": ("cse.moltemplate",),
 }
 
 
