@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,32 @@ from aiida_cse.building.wall import remove_wall
 from aiida_cse.lammps.datafile import TOPOLOGY, DataFile
 from aiida_cse.lammps.system import System
 
-__all__ = ["assemble"]
+__all__ = ["Placement", "assemble", "joint_velocities", "place"]
 
 Floats = NDArray[np.float64]
 
 #: relative difference of the two cross-sections that is a rounding error
 _SAME_EDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the phases lie in the interface: the slab as it is, the electrolyte moved up by ``shift`` (Å).
+
+    ``liquid`` has no wall and every molecule in one piece along z; ``box`` is that of the interface, (3, 2) Å.
+    """
+
+    solid: DataFile
+    liquid: DataFile
+    shift: float
+    box: Floats
+
+    @property
+    def positions(self) -> Floats:
+        """Unwrapped positions of all atoms, those of the slab first, (N, 3) Å."""
+        below, above = self.solid.unwrapped, self.liquid.unwrapped
+        above[:, 2] += self.shift
+        return np.vstack([below, above])
 
 
 def assemble(ceramic: System, electrolyte: System, gap: float = 2.5) -> System:
@@ -41,18 +61,21 @@ def assemble(ceramic: System, electrolyte: System, gap: float = 2.5) -> System:
         The two differ in type table, force field or cross-section; the ceramic has no slab; or a molecule
         lies across the wall.
     """
+    return ceramic.evolved(_merge(place(ceramic, electrolyte, gap)), phase="interface")
+
+
+def place(ceramic: System, electrolyte: System, gap: float) -> Placement:
+    """Return where the phases lie in the interface; see :func:`assemble`."""
     if not (np.isfinite(gap) and gap > 0):
         msg = f"gap: {gap} Å; must be a positive number"
         raise ValueError(msg)
     _refuse_mismatch(ceramic, electrolyte)
     liquid = _whole(remove_wall(electrolyte.data))
     solid = ceramic.data
-    below, above = solid.unwrapped, liquid.unwrapped
-    z_solid, z_liquid = below[:, 2], above[:, 2]
+    z_solid, z_liquid = solid.unwrapped[:, 2], liquid.unwrapped[:, 2]
     length = float(np.ptp(z_solid) + np.ptp(z_liquid) + 2 * gap)
-    above[:, 2] += z_solid.max() + gap - z_liquid.min()
     box = np.vstack([solid.box[:2], [(-length / 2, length / 2)]])
-    return ceramic.evolved(_merge(solid, liquid, np.vstack([below, above]), box), phase="interface")
+    return Placement(solid, liquid, float(z_solid.max() + gap - z_liquid.min()), box)
 
 
 def _refuse_mismatch(ceramic: System, electrolyte: System) -> None:
@@ -97,18 +120,19 @@ def _whole(liquid: DataFile) -> DataFile:
     return replace(liquid, images=liquid.images * (1, 1, 0))
 
 
-def _merge(solid: DataFile, liquid: DataFile, positions: Floats, box: Floats) -> DataFile:
+def _merge(placement: Placement) -> DataFile:
     """Return solid and liquid as one data file; IDs of the liquid follow those of the solid."""
+    solid, liquid, positions = placement.solid, placement.liquid, placement.positions
     shift = np.array([0, *[solid.natoms] * max(TOPOLOGY.values())])
     data = DataFile(
-        box=box,
+        box=placement.box,
         masses=solid.masses,
         molecules=np.concatenate([solid.molecules, liquid.molecules]),
         types=np.concatenate([solid.types, liquid.types]),
         charges=np.concatenate([solid.charges, liquid.charges]),
         positions=positions,
         images=np.zeros((len(positions), 3), dtype=np.int64),
-        velocities=_velocities(solid, liquid),
+        velocities=joint_velocities(solid, liquid),
         topology={
             kind: np.concatenate([solid.topology[kind], liquid.topology[kind] + shift[: atoms + 1]])
             for kind, atoms in TOPOLOGY.items()
@@ -119,7 +143,7 @@ def _merge(solid: DataFile, liquid: DataFile, positions: Floats, box: Floats) ->
     return data
 
 
-def _velocities(solid: DataFile, liquid: DataFile) -> Floats | None:
+def joint_velocities(solid: DataFile, liquid: DataFile) -> Floats | None:
     """Return the velocities of both, zero where one has none; None if neither has."""
     if solid.velocities is None and liquid.velocities is None:
         return None
