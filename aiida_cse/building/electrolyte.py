@@ -16,7 +16,7 @@ from aiida_cse.building.wall import wall_positions
 from aiida_cse.lammps.datafile import TOPOLOGY, DataFile
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, WALL_MOLECULE, System
 
-__all__ = ["build_electrolyte", "check_electrolyte"]
+__all__ = ["build_electrolyte", "check_electrolyte", "electrolyte_system", "layer_height", "molecules_of"]
 
 Floats = NDArray[np.float64]
 
@@ -49,12 +49,28 @@ def build_electrolyte(recipe: Recipe, lx: float, ly: float) -> System:
         The cross-section is no possible one, or a molecule does not fit into the layer.
     """
     chemistry = chemistry_of(recipe)
-    templates, box = _templates(recipe, chemistry), _box(recipe, chemistry, lx, ly)
+    templates, box = molecules_of(recipe, chemistry), _box(recipe, chemistry, lx, ly)
     placed = dict(_placed(recipe, templates, box))
-    molecules = [placed[index] for index in range(len(templates))]
-    wall = wall_positions(lx, ly, recipe.electrolyte.wall.spacing)
+    return electrolyte_system(recipe, chemistry, [placed[index] for index in range(len(templates))], box)
+
+
+def electrolyte_system(
+    recipe: Recipe, chemistry: Chemistry, molecules: Sequence[Floats], box: Floats
+) -> System:
+    """Return the electrolyte whose molecules lie at these positions, with its wall at z = 0.
+
+    Parameters
+    ----------
+    recipe, chemistry
+        What the molecules are.
+    molecules
+        Unwrapped positions (n, 3) Å of each molecule, in the order of :func:`molecules_of` and of its atoms.
+    box
+        (3, 2) lower and upper bounds in Å, the lower ones 0; every molecule is inside along z.
+    """
+    wall = wall_positions(box[0, 1], box[1, 1], recipe.electrolyte.wall.spacing)
     return System.create(
-        _data(chemistry, templates, molecules, wall, box),
+        _data(chemistry, molecules_of(recipe, chemistry), molecules, wall, box),
         chemistry.forcefield,
         phase="electrolyte",
         types=chemistry.types,
@@ -84,11 +100,11 @@ def check_electrolyte(recipe: Recipe, lx: float, ly: float) -> None:
         raise ValueError(msg)
     box = _box(recipe, chemistry, lx, ly)
     if chemistry.chain.natoms <= _QUICK:
-        next(_placed(recipe, _templates(recipe, chemistry), box))
+        next(_placed(recipe, molecules_of(recipe, chemistry), box))
 
 
-def _templates(recipe: Recipe, chemistry: Chemistry) -> list[Template]:
-    """Return the molecules in the order of their IDs."""
+def molecules_of(recipe: Recipe, chemistry: Chemistry) -> list[Template]:
+    """Return the molecules in the order of their IDs: chains, cations, anions."""
     pairs = recipe.salt.pairs
     return [chemistry.chain] * recipe.polymer.chains + [chemistry.cation] * pairs + [chemistry.anion] * pairs
 
@@ -97,14 +113,15 @@ def _box(recipe: Recipe, chemistry: Chemistry, lx: float, ly: float) -> Floats:
     if not all(_SHORTEST_EDGE <= edge <= _LONGEST_EDGE for edge in (lx, ly)):
         msg = f"lx, ly: {lx}, {ly} Å; edges of the cross-section are {_SHORTEST_EDGE:g} to {_LONGEST_EDGE:g} Å"
         raise ValueError(msg)
-    height = _height(recipe, chemistry, _templates(recipe, chemistry), lx * ly)
+    height = layer_height(recipe, chemistry, lx, ly) + 2 * recipe.electrolyte.padding
     return np.array([(0.0, lx), (0.0, ly), (0.0, height)])
 
 
-def _height(recipe: Recipe, chemistry: Chemistry, templates: Sequence[Template], area: float) -> float:
-    """Return Lz in Å: the layer at the recipe's density, and the padding on both sides of it."""
+def layer_height(recipe: Recipe, chemistry: Chemistry, lx: float, ly: float) -> float:
+    """Return the height in Å of the layer at the recipe's initial density, without padding; lx, ly in Å."""
+    templates = molecules_of(recipe, chemistry)
     mass = sum(float(chemistry.masses[template.types - 1].sum()) for template in templates)
-    return mass * _DENSITY_UNIT / (recipe.electrolyte.density * area) + 2 * recipe.electrolyte.padding
+    return mass * _DENSITY_UNIT / (recipe.electrolyte.density * lx * ly)
 
 
 def _placed(recipe: Recipe, templates: Sequence[Template], box: Floats) -> Iterator[tuple[int, Floats]]:
