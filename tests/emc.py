@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 
 import numpy as np
 
@@ -42,7 +41,8 @@ def _shuffled(data: DataFile, seed: int) -> DataFile:
     places = np.empty(len(order), dtype=np.int64)
     places[order] = np.arange(1, len(order) + 1)
     topology = {
-        kind: np.column_stack([terms[:, :1], places[terms[:, 1:] - 1]]) for kind, terms in molecules.topology.items()
+        kind: np.column_stack([terms[:, :1], places[terms[:, 1:] - 1]])
+        for kind, terms in molecules.topology.items()
     }
     return DataFile(
         box=molecules.box,
@@ -68,7 +68,12 @@ def _data(chemistry: Chemistry, entries: list[EmcType], layout: DataFile, shift:
     lines += ["", f"{len(entries):12d}  atom types"]
     lines += [f"{layout.topology_types[kind]:12d}  {kind[:-1]} types" for kind in kinds]
     lines += ["", *(f"{0:14d} {edge:14.8f}  {a}lo {a}hi" for a, edge in zip("xyz", layout.lengths, strict=True))]
-    lines += ["", "Masses", "", *(f"{n:8d} {entry.mass:10.5f}  # {entry.label}" for n, entry in enumerate(entries, 1))]
+    lines += [
+        "",
+        "Masses",
+        "",
+        *(f"{n:8d} {entry.mass:10.5f}  # {entry.label}" for n, entry in enumerate(entries, 1)),
+    ]
     lines += ["", "Atoms", ""]
     for index, (name, position) in enumerate(zip(names, positions, strict=True)):
         x, y, z = (f"{value:14.10f}" for value in position)
@@ -103,6 +108,4 @@ def _bonded(chemistry: Chemistry) -> Iterator[str]:
     for line in chemistry.forcefield.splitlines():
         words = line.split("#", 1)[0].split()
         if words and words[0] in wanted:
-            yield "\t".join(chain(words[:1], [" ".join(words[1:])]))
-
-
+            yield f"{words[0]}\t{' '.join(words[1:])}"

@@ -54,9 +54,7 @@ def build_electrolyte(recipe: Recipe, lx: float, ly: float) -> System:
     return electrolyte_system(recipe, chemistry, [placed[index] for index in range(len(templates))], box)
 
 
-def electrolyte_system(
-    recipe: Recipe, chemistry: Chemistry, molecules: Sequence[Floats], box: Floats
-) -> System:
+def electrolyte_system(recipe: Recipe, chemistry: Chemistry, molecules: Sequence[Floats], box: Floats) -> System:
     """Return the electrolyte whose molecules lie at these positions, with its wall at z = 0.
 
     Parameters

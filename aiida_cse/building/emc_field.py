@@ -8,7 +8,7 @@ system gets its types from the recipe again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,8 @@ def emc_types(recipe: Recipe, chemistry: Chemistry) -> tuple[EmcType, ...]:
     for entry in chemistry.types:
         if entry.label == cation:
             lj = recipe.forcefield.sets().salt.lennard_jones(cation)
-            formal, bonds, surroundings = 1, 0, (f"[{cation}+]",)
+            formal, bonds = 1, 0
+            surroundings: tuple[str, ...] = (f"[{cation}+]",)
         elif entry.label in found:
             atoms, molecule = found[entry.label]
             lj = molecule.source.lennard_jones(entry.label)
@@ -96,13 +97,16 @@ def emc_parameters(recipe: Recipe, chemistry: Chemistry) -> str:
         As :func:`emc_types`.
     """
     types, molecules = emc_types(recipe, chemistry), _molecules(recipe)
-    sections = {
+    sections: dict[str, Sequence[Row]] = {
         "DEFINE": _definitions(_depth(recipe)),
         "MASS": [
             (entry.label, entry.mass, entry.element, entry.bonds, entry.formal_charge, entry.element)
             for entry in types
         ],
-        "NONBOND": [("?", "?", 0, 0), *((entry.label, entry.label, entry.sigma, entry.epsilon) for entry in types)],
+        "NONBOND": [
+            ("?", "?", 0, 0),
+            *((entry.label, entry.label, entry.sigma, entry.epsilon) for entry in types),
+        ],
         "BOND": _terms(molecules, "bond"),
         "ANGLE": _terms(molecules, "angle"),
         "TORSION": _terms(molecules, "dihedral"),
@@ -228,7 +232,7 @@ def _coefficients(term: BondTerm | AngleTerm | DihedralTerm) -> Sequence[float]:
     return [number for triple in terms for number in triple]
 
 
-def _sections(sections: dict[str, list[Row]]) -> str:
+def _sections(sections: Mapping[str, Sequence[Row]]) -> str:
     """Return sections of rows whose columns have exactly one tab between them, as EMC wants it."""
     return "\n".join(
         f"ITEM\t{name}\n\n" + "".join("\t".join(map(_word, row)) + "\n" for row in rows) + "\nITEM\tEND\n"

@@ -150,7 +150,9 @@ def _elements(recipe: Recipe, chemistry: Chemistry, layout: DataFile) -> Integer
     for kind, mass in enumerate(layout.masses.tolist(), 1):
         nearest = float(masses[np.argmin(np.abs(masses - mass))])
         if abs(nearest - mass) > _SAME_MASS:
-            raise ValueError(f"EMC's type {kind} has the mass {mass:g} g/mol, that of no element of the electrolyte")
+            raise ValueError(
+                f"EMC's type {kind} has the mass {mass:g} g/mol, that of no element of the electrolyte"
+            )
         numbers.append(by_mass[nearest])
     of_type: Integers = np.array(numbers, dtype=np.int64)
     return of_type[layout.types - 1]
@@ -193,7 +195,9 @@ def _recognised(
             if match:
                 return kind.name, np.array(match, dtype=np.int64)
     names = ", ".join(kind.name for kind in kinds)
-    raise ValueError(f"EMC built a molecule of {len(elements)} atoms and {len(bonds)} bonds that is none of: {names}")
+    raise ValueError(
+        f"EMC built a molecule of {len(elements)} atoms and {len(bonds)} bonds that is none of: {names}"
+    )
 
 
 def _graph(kind: Template, recipe: Recipe) -> Any:
@@ -234,9 +238,10 @@ def _made_whole(layout: DataFile) -> Floats:
 def _standing(
     molecules: Sequence[Floats], recipe: Recipe, lx: float, ly: float, height: float
 ) -> tuple[list[Floats], Floats]:
-    """Move each molecule along z so that its centre is in EMC's box, and all of them above the wall; give the box."""
+    """Move each molecule's centre into EMC's box along z, and all of them above the wall; give the new box."""
     centred = [
-        molecule - np.array([0.0, 0.0, height * np.floor(molecule[:, 2].mean() / height)]) for molecule in molecules
+        molecule - np.array([0.0, 0.0, height * np.floor(molecule[:, 2].mean() / height)])
+        for molecule in molecules
     ]
     padding = recipe.electrolyte.padding
     bottom = min(float(molecule[:, 2].min()) for molecule in centred)

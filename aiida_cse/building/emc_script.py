@@ -123,7 +123,7 @@ def _groups(polymer: PolymerRecipe) -> tuple[list[str], str]:
     monomer = f"monomer\t{polymer.repeat_unit},1,monomer:2"
     if first == last:
         return [monomer, f"terminal\t{first},1,monomer:1,1,monomer:2"], "terminal,2"
-    return [monomer, f"first\t{first},1,monomer:1", f"last\t{last},1,monomer:2"], "first,1,last,1"
+    return [monomer, f"head\t{first},1,monomer:1", f"tail\t{last},1,monomer:2"], "head,1,tail,1"
 
 
 def _paragraph(name: str, lines: list[str]) -> str:
