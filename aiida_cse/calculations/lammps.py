@@ -13,6 +13,7 @@ from aiida_lammps.calculations.raw import LammpsRawCalculation
 
 from aiida_cse.calculations.ports import checked_by, remote_link
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.accelerator import accelerator_words
 from aiida_cse.lammps.script import FINAL_DATA, LOG, render_script
 from aiida_cse.lammps.segment import (
     END_RECORD,
@@ -118,6 +119,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
             "-log",
             LOG,
             "-nb",
+            *accelerator_words(plan.settings.accelerator, plan.settings.threads, plan.settings.gpus),
             *settings.get("additional_cmdline_params", []),
         ]
         for name, text in job_scripts().items():

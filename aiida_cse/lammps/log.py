@@ -37,7 +37,7 @@ _FIELD = re.compile(r"([a-z_]+)=(\S+)")
 _LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps")
 _RESTART = re.compile(r"restart\.(\d+)")
 _GRID = re.compile(r"^(\d+) by (\d+) by (\d+) MPI processor grid$")
-_THREADS = re.compile(r"^using (\d+) OpenMP thread\(s\) per MPI task$")
+_THREADS = re.compile(r"^(?:using|set) (\d+) OpenMP thread\(s\) per MPI task$")
 _ACCELERATOR = re.compile(r"^(KOKKOS mode|- Using acceleration for|Using .*accelerator)", re.I)
 _KEYWORDS = {"poteng": "pe", "kineng": "ke", "toteng": "etotal", "volume": "vol"}
 _TIMEOUT = "Wall time limit reached"
@@ -200,6 +200,7 @@ class _Reader:
             ("Loop time of", self._loop),
             ("Total wall time:", self._end),
             ("using ", self._threads),
+            ("set ", self._threads),
         )
 
     def feed(self, raw: str) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from aiida_cse.lammps.accelerator import Accelerator, accelerator_error
 from aiida_cse.validation import Flag, Number, StrictModel, Whole, worded
 
 __all__ = [
@@ -198,7 +199,9 @@ class RunSettings(StrictModel):
     is LAMMPS' relative force accuracy; ``restart_interval`` in steps is the cadence of checkpoints, constant over
     all segments of a run, because a resumed run is the same run only then. ``exact`` keeps the order of the atoms
     in memory and sets up anew at every checkpoint, so that a resumed run repeats the uninterrupted one bit for
-    bit; without it a run is 5–11 % faster.
+    bit; without it a run is 5–11 % faster. ``accelerator`` is a package that this LAMMPS must have, with OpenMP
+    ``threads`` for each MPI process and ``gpus`` for each node; what adds up in an order that varies needs
+    ``exact: false``.
     """
 
     cutoff: Number = Field(default=12.0, gt=2, le=30)
@@ -207,6 +210,16 @@ class RunSettings(StrictModel):
     skin: Number = Field(default=2.0, gt=0, le=5)
     restart_interval: Whole = Field(default=5000, gt=0, le=100_000_000)
     exact: Flag = True
+    accelerator: Accelerator = "none"
+    threads: Whole = Field(default=1, gt=0, le=1024)
+    gpus: Whole = Field(default=0, ge=0, le=64)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunSettings:
+        error = accelerator_error(self.accelerator, self.threads, self.gpus, exact=self.exact)
+        if error:
+            raise ValueError(error)
+        return self
 
 
 class Care(StrictModel):

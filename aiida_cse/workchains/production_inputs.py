@@ -12,6 +12,7 @@ from aiida_cse.calculations.ports import checked_by
 from aiida_cse.calculations.reduce import reduction_error
 from aiida_cse.lammps.production import ProductionPlan
 from aiida_cse.lammps.schedule import ANY_TEMPERATURE
+from aiida_cse.lammps.stage import RunSettings
 from aiida_cse.validation import explain
 from aiida_cse.workchains.files import results_of
 from aiida_cse.workchains.options import walltime_error
@@ -135,7 +136,9 @@ def _segment_error(value: dict[str, Any], job: orm.CalcJobNode) -> str | None:
         return None
     plan = ProductionPlan.model_validate(value["plan"].get_dict())
     expected, found = plan.segments(value["temperature"].value, seed=1)[0], job.inputs.plan.get_dict()
-    pairs = [(f"settings.{key}", found["settings"].get(key), there) for key, there in expected["settings"].items()]
+    # through the model: the run may be older than a setting
+    settings = RunSettings.model_validate(found["settings"]).model_dump()
+    pairs = [(f"settings.{key}", settings[key], there) for key, there in expected["settings"].items()]
     stage = found["stages"][-1]
     pairs += [
         (key, stage.get(key), there) for key, there in expected["stages"][0].items() if key not in _OF_SEGMENT

@@ -95,6 +95,35 @@ def test_what_is_retrieved(prepare: Prepare, inputs: dict[str, Any]) -> None:
     assert info.codes_info[0].cmdline_params[-2:] == ["-sf", "gpu"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"accelerator": "none"}, ""),
+        ({"accelerator": "omp"}, "-sf omp -pk omp 1"),
+        ({"accelerator": "omp", "threads": 4, "exact": False}, "-sf omp -pk omp 4"),
+        ({"accelerator": "opt"}, "-sf opt"),
+        ({"accelerator": "intel", "threads": 2, "exact": False}, "-sf intel -pk intel 0 omp 2"),
+        ({"accelerator": "gpu", "gpus": 2, "exact": False}, "-sf gpu -pk gpu 2 neigh no"),
+        ({"accelerator": "kokkos", "threads": 8, "exact": False}, "-k on t 8 -sf kk"),
+        ({"accelerator": "kokkos", "gpus": 1, "exact": False}, "-k on g 1 t 1 -sf kk"),
+    ],
+)
+def test_an_accelerator_is_words_of_the_command_line(
+    prepare: Prepare, inputs: dict[str, Any], settings: dict[str, Any], words: str
+) -> None:
+    extra = orm.Dict({"additional_cmdline_params": ["-var", "x", "1"]})
+    info, _ = prepare("cse.lammps", **inputs | {"plan": PLAN | {"settings": settings}}, settings=extra)
+    assert info.codes_info[0].cmdline_params[5:] == [*words.split(), "-var", "x", "1"]
+
+
+def test_an_accelerator_that_is_not_exact_is_refused_before_anything_runs(
+    prepare: Prepare, inputs: dict[str, Any]
+) -> None:
+    plan = PLAN | {"settings": {"accelerator": "gpu", "gpus": 1}}
+    with pytest.raises(ValueError, match="accelerator = 'gpu' contradicts exact = true"):
+        prepare("cse.lammps", **inputs | {"plan": plan})
+
+
 def test_the_parent_is_linked(prepare: Prepare, inputs: dict[str, Any], localhost: orm.Computer) -> None:
     remote = orm.RemoteData(computer=localhost, remote_path="/scratch/earlier")
     info, _ = prepare("cse.lammps", **inputs, parent_folder=remote)

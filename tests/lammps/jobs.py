@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aiida_cse.lammps.accelerator import accelerator_words
 from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.log import LogReport, read_log
 from aiida_cse.lammps.script import FINAL_DATA, LOG, render_script
@@ -30,13 +31,15 @@ from aiida_cse.lammps.system import System
 class Job:
     """A job in its folder.
 
-    ``lmp`` is the program, ``latest`` the last step of which it may take a checkpoint.
+    ``lmp`` is the program, ``latest`` the last step of which it may take a checkpoint, ``words`` are those of the
+    accelerator on its command line.
     """
 
     folder: Path
     lmp: Path
     latest: int | None = None
     one_trajectory: bool = False
+    words: tuple[str, ...] = ()
 
     @classmethod
     def prepare(cls, folder: Path, lmp: Path, system: System, plan: JobPlan, parent: Job | None = None) -> Job:
@@ -48,7 +51,9 @@ class Job:
             (folder / name).write_text(text)
         if parent is not None:
             (folder / "parent").symlink_to(parent.folder)
-        return cls(folder, lmp, plan.latest_checkpoint, plan.one_trajectory)
+        settings = plan.settings
+        words = accelerator_words(settings.accelerator, settings.threads, settings.gpus)
+        return cls(folder, lmp, plan.latest_checkpoint, plan.one_trajectory, tuple(words))
 
     @property
     def name(self) -> str:
@@ -67,7 +72,8 @@ class Job:
         before = self._text_before()
         if limit is not None:
             before = before.replace(" off", f" {limit}")
-        lammps = f"{launcher} {shlex.quote(str(self.lmp))} -in input.in -log {LOG} -nb > lammps.out"
+        call = shlex.join([str(self.lmp), "-in", "input.in", "-log", LOG, "-nb", *self.words])
+        lammps = f"{launcher} {call} > lammps.out"
         (self.folder / "job.sh").write_text(f"exec 2> stderr.txt\n{before}\n{lammps}\n{text_after()}\n")
         return subprocess.Popen(["bash", "job.sh"], cwd=self.folder, start_new_session=True)
 

@@ -413,7 +413,7 @@ def test_on_the_same_terms_it_is_the_same_run() -> None:
     [
         (LogReport(version="2 Feb 2025", ranks=4), "of LAMMPS 1 Jan 2025, the job ran with 2 Feb 2025"),
         (LogReport(version="1 Jan 2025", ranks=8), "written by 4 MPI processes, the job ran with 8"),
-        (LogReport(accelerated="using 2 OpenMP thread(s) per MPI task"), "using 2 OpenMP thread(s)"),
+        (LogReport(accelerated="set 2 OpenMP thread(s) per MPI task"), "set 2 OpenMP thread(s)"),
         (
             LogReport(stages=[StageRecord("push", "pushoff", start=0, target=9, first_step=5, step=9)]),
             "inside of the push-off push",
