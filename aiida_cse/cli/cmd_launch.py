@@ -66,6 +66,7 @@ def launch() -> None:
 @params.RECIPE
 @_PROTOCOL
 @_OVERRIDES
+@click.option("--moltemplate", help="Code of Moltemplate, which then joins the phases.")
 @_job_options
 @_WAIT
 @params.PROFILE
@@ -76,10 +77,13 @@ def study(
     with input_errors():
         from aiida_cse.building.recipe import load_recipe
 
-        content, changes = load_recipe(recipe), _read_overrides(overrides)
+        content, changes = load_recipe(recipe), _read_overrides(overrides) or {}
     profiles.load(profile)
+    from aiida_cse.workchains.protocol import merge
     from aiida_cse.workchains.study import StudyWorkChain
 
+    if job["moltemplate"] is not None:
+        changes = merge({"interface": {"assembler": "moltemplate"}}, changes)
     with input_errors():
         builder = StudyWorkChain.get_builder_from_protocol(
             codes=_codes(job), recipe=content, protocol=protocol, overrides=changes, options=_options(job)
@@ -244,7 +248,10 @@ def _read_overrides(path: Path | None) -> dict[str, Any] | None:
 
 def _codes(job: dict[str, Any]) -> Codes:
     lammps = _code(job["lammps"], "--lammps")
-    return {"lammps": lammps, "cse": _code(_beside(lammps) if job["cse"] is None else job["cse"], "--cse")}
+    codes: Codes = {"lammps": lammps, "cse": _code(_beside(lammps) if job["cse"] is None else job["cse"], "--cse")}
+    if job.get("moltemplate") is not None:
+        codes["moltemplate"] = _code(job["moltemplate"], "--moltemplate")
+    return codes
 
 
 def _code(label: str, option: str) -> AbstractCode:

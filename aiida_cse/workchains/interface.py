@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, while_
+from aiida.engine import ExitCode, ToContext, while_
 from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.calculations.functions.assembly import assemble
+from aiida_cse.calculations.moltemplate import MoltemplateCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes, base_inputs, real, velocity_seed
-from aiida_cse.workchains.phase import PhaseWorkChain
+from aiida_cse.validation import nearest
+from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
+from aiida_cse.workchains.phase import PhaseWorkChain, validate_phase
 from aiida_cse.workchains.protocol import ProtocolMixin
 from aiida_cse.workchains.validators import validate_gap, validate_neutral
 
 __all__ = ["InterfaceWorkChain"]
+
+#: what can join the phases: this package, or a program of its own
+BUILT_IN, MOLTEMPLATE = "built-in", "moltemplate"
 
 
 class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
@@ -42,8 +47,24 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             validator=validate_gap,
             help="Distance between the outermost atoms of the two phases at assembly, in Å.",
         )
+        spec.input(
+            "assembler",
+            valid_type=orm.Str,
+            serializer=to_aiida_type,
+            default=lambda: orm.Str(BUILT_IN),
+            validator=_validate_assembler,
+            help="What joins the phases: built-in, or moltemplate, which needs its code.",
+        )
+        spec.expose_inputs(
+            MoltemplateCalculation,
+            namespace="moltemplate",
+            include=("code", "metadata"),
+            namespace_options={"required": False, "populate_defaults": False},
+        )
+        spec.inputs.validator = _validate_inputs
         spec.outline(
             cls.assemble,
+            cls.inspect_assembly,
             cls.plan_jobs,
             while_(cls.has_jobs)(cls.run_job, cls.inspect_job),
             cls.attach_stages,
@@ -76,6 +97,9 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.schedule = inputs["schedule"]
         builder.gap = real("gap", inputs["gap"])
+        builder.assembler = inputs["assembler"]
+        if inputs["assembler"] == MOLTEMPLATE and "moltemplate" in codes:
+            builder.moltemplate = {"code": codes["moltemplate"], "metadata": cse_metadata(options)}
         builder.seed = velocity_seed(recipe)
         if temperature is not None:
             builder.temperature = real("temperature", temperature)
@@ -84,12 +108,26 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
                 builder[name] = value
         return builder
 
-    def assemble(self) -> ExitCode | None:
+    def assemble(self) -> dict[str, Any] | ExitCode | None:
         """Join the phases."""
-        interface: Any
-        interface, joining = assemble.run_get_node(self.inputs.ceramic, self.inputs.electrolyte, self.inputs.gap)
+        phases = {name: self.inputs[name] for name in ("ceramic", "electrolyte", "gap")}
+        if self.inputs.assembler.value == BUILT_IN:
+            _, self.ctx.joining = assemble.run_get_node(**phases)
+            return None
+        inputs = self.exposed_inputs(MoltemplateCalculation, namespace="moltemplate")
+        try:
+            job = self.submit(MoltemplateCalculation, **inputs, **phases)
+        except ValueError as error:
+            return self.exit_codes.ERROR_BUILD.format(reason=error)
+        self.report(f"joining slab and electrolyte with Moltemplate: <{job.pk}>")
+        return ToContext(joining=job)
+
+    def inspect_assembly(self) -> ExitCode | None:
+        """Take over the interface, or stop with the reason."""
+        joining = self.ctx.joining
         if not joining.is_finished_ok:
             return self.exit_codes.ERROR_BUILD.format(reason=joining.exit_message)
+        interface = joining.outputs["result" if self.inputs.assembler.value == BUILT_IN else "system"]
         self.ctx.system = interface
         self.out("assembled", interface)
         z = interface.info.box[2]
@@ -99,3 +137,16 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
     def attach_interface(self) -> None:
         """Attach the relaxed interface."""
         self.out("interface", self.ctx.final)
+
+
+def _validate_assembler(value: orm.Str, _: Any) -> str | None:
+    """Return what is wrong with the name of an assembler, None if nothing is."""
+    known = (BUILT_IN, MOLTEMPLATE)
+    return None if value.value in known else f"assembler = '{value.value}': {nearest(value.value, known)}"
+
+
+def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
+    """Check the schedule, and that the assembler has its code."""
+    if "assembler" in value and value["assembler"].value == MOLTEMPLATE and not value.get("moltemplate"):
+        return "assembler = 'moltemplate': its code is missing; give codes.moltemplate, or moltemplate.code"
+    return validate_phase(value, ports)

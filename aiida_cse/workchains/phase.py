@@ -16,7 +16,7 @@ from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.options import walltime_error
 from aiida_cse.workchains.validators import validate_seed, validate_temperature
 
-__all__ = ["CHANGES_HELP", "PhaseWorkChain", "attach_changes", "lammps_inputs", "lammps_jobs"]
+__all__ = ["CHANGES_HELP", "PhaseWorkChain", "attach_changes", "lammps_inputs", "lammps_jobs", "validate_phase"]
 
 CHANGES_HELP = (
     "What was changed to bring runs through that broke, with cause and steps; there only if something was."
@@ -61,7 +61,7 @@ class PhaseWorkChain(WorkChain):
             validator=validate_temperature,
             help="What `target` stands for in the schedule, in K.",
         )
-        spec.inputs.validator = _validate_temperature
+        spec.inputs.validator = validate_phase
         spec.output("stages", valid_type=orm.Dict, help="One record per stage, wall_seconds, jobs and steps.")
         spec.output("changes", valid_type=orm.List, required=False, help=CHANGES_HELP)
         spec.exit_code(340, "ERROR_BUILD", message="The starting system could not be made: {reason}")
@@ -193,7 +193,7 @@ def _state(stage: dict[str, Any]) -> str:
 _SHOWN = (("temperature_K", "T", 0, "K"), ("density_g_cm3", "density", 3, "g/cm³"), ("lz_A", "Lz", 2, "Å"))
 
 
-def _validate_temperature(value: dict[str, Any], ports: Any) -> str | None:
+def validate_phase(value: dict[str, Any], ports: Any) -> str | None:
     """Check the schedule at the temperature that it will have, or without one, and against the wall time."""
     if "schedule" not in value:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,37 @@ def test_the_code_of_aiida_cse_is_that_beside_lammps(
     assert result.exit_code == 0, result.output
     (builder,) = built
     assert builder.ceramic.build.code.uuid == cse.uuid
+
+
+def test_moltemplate_joins_the_phases_where_its_code_is_named(
+    lmp: InstalledCode,
+    cse: InstalledCode,
+    installed_code: Callable[..., InstalledCode],
+    environment_bin: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = installed_code("moltemplate", environment_bin / "moltemplate.sh", "cse.moltemplate")
+    built: list[ProcessBuilder] = []
+    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
+    words = ("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
+    result = invoke(*words, "--moltemplate", code.full_label)
+    assert result.exit_code == 0, result.output
+    interface_of = built[0].interface
+    assert (interface_of.assembler, interface_of.moltemplate.code.uuid) == ("moltemplate", code.uuid)
+
+    assert "--moltemplate 'moltmplate@localhost'" in refused(*words, "--moltemplate", "moltmplate@localhost")
+    line = refused(*words, "--moltemplate", lmp.full_label)
+    assert line == f"Error: codes.moltemplate = {lmp.full_label}: a code of cse.lammps is one for codes.lammps"
+
+
+def test_moltemplate_that_only_the_protocol_names_wants_its_code(
+    lmp: InstalledCode, cse: InstalledCode, tmp_path: Path
+) -> None:
+    overrides = tmp_path / "overrides.yaml"
+    overrides.write_text("interface: {assembler: moltemplate}\n")
+    line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--overrides", overrides)
+    assert "assembler = 'moltemplate': its code is missing; give codes.moltemplate" in line
 
 
 def test_a_quench_takes_its_temperatures_and_the_seed_of_its_system(

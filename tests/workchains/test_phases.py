@@ -1,6 +1,7 @@
 """The phases, the analysis, the production and the study: what each step makes of what the one before left."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.lammps.system import CERAMIC_MOLECULE, System
 from aiida_cse.trajectory.analysis.kinetics import PARTS
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.workchains.builders import Codes
@@ -33,9 +35,9 @@ STAGES = [
 def phase(make: Make, codes: Codes, recipe: dict[str, Any]) -> Phase:
     """Return a function that makes the process of a phase with three stages in two jobs."""
 
-    def run(name: str, **more: Any) -> Any:
+    def run(name: str, overrides: dict[str, Any] | None = None, **more: Any) -> Any:
         chain: Any = WorkflowFactory(name)
-        overrides = {"schedule": {"stages": STAGES, "stages_per_job": 2}}
+        overrides = {"schedule": {"stages": STAGES, "stages_per_job": 2}} | (overrides or {})
         return make(chain.get_builder_from_protocol(codes, recipe, protocol="demo", overrides=overrides, **more))
 
     return run
@@ -143,9 +145,69 @@ def test_phases_that_do_not_fit_are_not_joined(phase: Phase) -> None:
     process = phase(
         "cse.interface", ceramic=system_node(), electrolyte=CseSystemData(interface()), temperature=700
     )
-    answer = process.assemble()
+    assert process.assemble() is None
+    answer = process.inspect_assembly()
     assert answer.status == 340
     assert "slab and electrolyte cannot be joined" in answer.message
+
+
+@pytest.fixture
+def with_moltemplate(
+    codes: Codes, installed_code: Callable[..., orm.InstalledCode], environment_bin: Path
+) -> Codes:
+    """The codes of a study, Moltemplate among them."""
+    code = installed_code("moltemplate", environment_bin / "moltemplate.sh", "cse.moltemplate")
+    return {**codes, "moltemplate": code}
+
+
+def joined_by_moltemplate(make: Make, codes: Codes, recipe: dict[str, Any], electrolyte: System) -> Any:
+    """Return the process of an interface that Moltemplate is to make of the small system's slab and this."""
+    chain: Any = WorkflowFactory("cse.interface")
+    phases = {"ceramic": system_node(), "electrolyte": CseSystemData(electrolyte)}
+    overrides = {"assembler": "moltemplate"}
+    builder = chain.get_builder_from_protocol(codes, recipe, protocol="demo", overrides=overrides, **phases)
+    builder.temperature = 700.0
+    return make(builder)
+
+
+def test_moltemplate_is_a_job_of_the_interface(
+    make: Make, with_moltemplate: Codes, recipe: dict[str, Any], localhost: orm.Computer
+) -> None:
+    whole = crystal_and_molecules()
+    above = whole.evolved(whole.data.select(whole.data.molecules > CERAMIC_MOLECULE), phase="electrolyte")
+    process = joined_by_moltemplate(make, with_moltemplate, recipe, above)
+    process.assemble()
+    job = newest(orm.CalcJobNode)
+    assert job.process_type == "aiida.calculations:cse.moltemplate"
+    assert job.inputs.code.uuid == with_moltemplate["moltemplate"].uuid
+    assert (job.inputs.gap.value, job.inputs.ceramic.uuid) == (2.5, process.inputs.ceramic.uuid)
+    assert job.get_option("withmpi") is False
+
+    process.ctx.joining = job_node("cse.moltemplate", localhost, exit_status=380, exit_message="no data file")
+    assert process.inspect_assembly().message == "The starting system could not be made: no data file"
+    process.ctx.joining = job_node(
+        "cse.moltemplate", localhost, outputs={"system": CseSystemData(whole)}, exit_status=0
+    )
+    assert process.inspect_assembly() is None
+    assert process.outputs["assembled"] is process.ctx.system
+
+
+def test_phases_that_do_not_fit_are_no_job_of_moltemplate(
+    make: Make, with_moltemplate: Codes, recipe: dict[str, Any]
+) -> None:
+    answer = joined_by_moltemplate(make, with_moltemplate, recipe, interface()).assemble()
+    assert answer.status == 340
+    assert "slab and electrolyte cannot be joined: ceramic and electrolyte have different type" in answer.message
+
+
+def test_moltemplate_without_its_code_is_refused(make: Make, codes: Codes, recipe: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="assembler = 'moltemplate': its code is missing"):
+        joined_by_moltemplate(make, codes, recipe, interface())
+
+
+def test_an_unknown_assembler_is_refused(phase: Phase) -> None:
+    with pytest.raises(ValueError, match="assembler = 'moltemplat': did you mean 'moltemplate'"):
+        phase("cse.interface", overrides={"assembler": "moltemplat"})
 
 
 # -- the study --------------------------------------------------------------------------------------------
