@@ -1,0 +1,191 @@
+"""Every script of a protocol once through LAMMPS, at full size, without a step of dynamics.
+
+``python -m benchmarks.dry_runs`` builds slab, electrolyte and interface of a recipe and renders each script of a
+protocol as its jobs get it: one per stage, at each temperature of the study, of a production its first and last
+segment. In each, every ``run`` becomes ``run 0`` and every minimisation one of no iterations; all other commands
+stay. All stages of a phase start from the phase as it was built. It prints a line per script: atoms, exit status
+of LAMMPS, potential energy at the end. The exit code is 0 only if each stage came to its last line with a finite
+energy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiida_cse.building.assembly import assemble
+from aiida_cse.building.cut import cut_slab
+from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.recipe import load_recipe
+from aiida_cse.building.slab import build_slab
+from aiida_cse.lammps.accelerator import accelerator_words
+from aiida_cse.lammps.log import read_log
+from aiida_cse.lammps.production import ProductionPlan
+from aiida_cse.lammps.schedule import job_plans
+from aiida_cse.lammps.script import LOG, START_FILE, render_script
+from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.lammps.system import System
+from aiida_cse.workchains.ceramic import CeramicWorkChain
+from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
+from aiida_cse.workchains.interface import InterfaceWorkChain
+from aiida_cse.workchains.production import ProductionWorkChain
+from aiida_cse.workchains.study import StudyWorkChain
+
+__all__ = ["dry_script", "main"]
+
+RECIPE, QUICK = "llzo-peo-litfsi", "llzo-peo-litfsi-demo"
+PROTOCOL = "paper"
+SEED = 7
+LAMMPS = Path(sys.executable).parent / "lmp"
+
+_RUN = re.compile(r"^run \d+ upto .*$", re.M)
+_MINIMIZE = re.compile(r"^minimize .*$", re.M)
+
+
+@dataclass(frozen=True)
+class Script:
+    """What one job of a phase asks LAMMPS to do, and the system on which it is tried."""
+
+    part: str
+    name: str
+    temperature: float
+    plan: JobPlan
+    system: System
+
+
+@dataclass(frozen=True)
+class Row:
+    """What LAMMPS made of a script; energy in kcal/mol, None if it printed none."""
+
+    script: Script
+    status: int
+    ended: bool
+    energy: float | None
+    error: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether LAMMPS came through to the last line of the stage with a finite energy."""
+        return self.status == 0 and self.ended and self.energy is not None and math.isfinite(self.energy)
+
+    def __str__(self) -> str:
+        script = self.script
+        stage, settings = script.plan.stages[0], script.plan.settings
+        energy = "none" if self.energy is None else f"{self.energy:.6g}"
+        solver = f"{settings.kspace_style} {settings.kspace_accuracy:g}"
+        return (
+            f"{script.part:<11} {script.temperature:>5g} {script.name:<24} {stage.kind:<8} {stage.mobile:<11} "
+            f"{solver:<13} {settings.cutoff:>4g} {script.system.info.natoms:>6} {self.status:>2} {energy:>13}"
+            f"{'' if self.holds else '  FAILS ' + self.error}"
+        )
+
+
+HEADER = (
+    f"{'part':<11} {'T (K)':>5} {'stage':<24} {'kind':<8} {'mobile':<11} {'solver':<13} {'cut':>4} {'atoms':>6} "
+    f"{'rc':>2} {'pe (kcal/mol)':>13}"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dry_runs", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"build {QUICK}; one temperature, one segment")
+    parser.add_argument("--recipe", help="build this one")
+    parser.add_argument("--protocol", default=PROTOCOL)
+    options = parser.parse_args(arguments)
+    recipe = options.recipe or (QUICK if options.quick else RECIPE)
+    print(f"protocol {options.protocol} of {recipe}\n{HEADER}", flush=True)
+    rows = []
+    for script in _scripts(recipe, options.protocol, quick=options.quick):
+        rows.append(_run(script))
+        print(rows[-1], flush=True)
+    failed = sum(not row.holds for row in rows)
+    kinds = ", ".join(sorted({row.script.plan.stages[0].kind for row in rows}))
+    print(f"{len(rows)} scripts ({kinds}) through LAMMPS, {failed} failed")
+    return 1 if failed or not rows else 0
+
+
+def _scripts(recipe_name: str, protocol: str, *, quick: bool) -> Iterator[Script]:
+    temperatures = StudyWorkChain.get_protocol_inputs(protocol)["temperatures"]
+    systems = _systems(recipe_name)
+    for part, chain in (("ceramic", CeramicWorkChain), ("electrolyte", ElectrolyteWorkChain)):
+        inputs = chain.get_protocol_inputs(protocol)
+        yield from _phase(part, inputs["schedule"], inputs["temperature"], systems[part])
+    for temperature in temperatures[-1:] if quick else temperatures:
+        schedule = InterfaceWorkChain.get_protocol_inputs(protocol)["schedule"]
+        yield from _phase("interface", schedule, temperature, systems["interface"])
+        plan = ProductionPlan.model_validate(ProductionWorkChain.get_protocol_inputs(protocol)["plan"])
+        segments = plan.segments(temperature, SEED)
+        for number in (1,) if quick else (1, len(segments)):
+            job = JobPlan.model_validate(segments[number - 1])
+            name = f"segment {number} of {len(segments)}"
+            yield Script("production", name, temperature, job, systems["interface"])
+
+
+def _phase(part: str, schedule: dict[str, object], temperature: float, system: System) -> Iterator[Script]:
+    for plan in job_plans(schedule | {"stages_per_job": 1}, seed=SEED, temperature=temperature):
+        job = JobPlan.model_validate(plan)
+        yield Script(part, job.stages[0].name, temperature, job, system)
+
+
+def _systems(recipe_name: str) -> dict[str, System]:
+    """Build the systems in which the phases start; of the ceramic, the crystal from which the slab is cut."""
+    recipe = load_recipe(recipe_name)
+    crystal = build_slab(recipe)
+    lx, ly = (float(edge) for edge in crystal.data.lengths[:2])
+    electrolyte = build_electrolyte(recipe, lx, ly)
+    interface = assemble(cut_slab(crystal, crystal.data), electrolyte)
+    return {"ceramic": crystal, "electrolyte": electrolyte, "interface": interface}
+
+
+def dry_script(plan: JobPlan) -> str:
+    """Return the script of a job with no step in it.
+
+    Raises
+    ------
+    ValueError
+        The script has no run that could be emptied.
+    """
+    text, runs = _RUN.subn("run 0 post no", render_script(plan))
+    text, minimisations = _MINIMIZE.subn("minimize 0 0 0 0", text)
+    if runs + minimisations == 0:
+        msg = "the script has neither a run nor a minimisation: it would try nothing"
+        raise ValueError(msg)
+    return text
+
+
+def _run(script: Script) -> Row:
+    plan, settings = script.plan, script.plan.settings
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        script.system.write(folder)
+        (folder / "input.in").write_text(dry_script(plan), encoding="utf-8")
+        start = max(plan.first_step, plan.resume_step)
+        commands = ["variable timeout string off", "read_data system.data", f"reset_timestep {start}"]
+        (folder / START_FILE).write_text("\n".join(commands) + "\n", encoding="utf-8")
+        words = accelerator_words(settings.accelerator, settings.threads, settings.gpus)
+        done = subprocess.run(
+            [str(LAMMPS), "-in", "input.in", "-log", LOG, "-nb", *words],
+            cwd=folder,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        with (folder / LOG).open(encoding="utf-8") as lines:
+            report = read_log(lines)
+    table = report.tables[-1] if report.tables else None
+    energy = table.rows[-1][table.columns.index("pe")] if table and table.rows else None
+    ended = report.finished_step is not None and bool(report.stages) and report.stages[-1].ended
+    return Row(script, done.returncode, ended, energy, report.error or "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
