@@ -1,8 +1,12 @@
-"""Files as EMC 9.4.4 writes them, of molecules that our own builder has placed."""
+"""The EMC of the tests' environment, and files as EMC 9.4.4 writes them of molecules that we have placed."""
 
 from __future__ import annotations
 
+import importlib.util
+import platform
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +16,24 @@ from aiida_cse.building.recipe import Recipe
 from aiida_cse.lammps.datafile import TOPOLOGY, DataFile
 from aiida_cse.lammps.system import WALL_MOLECULE, System
 
-__all__ = ["emc_output"]
+__all__ = ["emc_output", "emc_program", "emc_script"]
+
+
+def emc_script(name: str) -> Path:
+    """Return the path of a script of EMC."""
+    return _root() / "scripts" / name
+
+
+def emc_program() -> Path:
+    """Return the path of EMC's program for this machine."""
+    return _root() / "bin" / ("emc_macos" if sys.platform == "darwin" else f"emc_linux_{platform.machine()}")
+
+
+def _root() -> Path:
+    spec = importlib.util.find_spec("pyemc")
+    assert spec is not None, "emc-pypi is one of the requirements of the tests"
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "emc"
 
 
 def emc_output(

@@ -11,12 +11,14 @@ from aiida_cse.building.electrolyte import layer_height
 from aiida_cse.building.emc_field import emc_parameters, emc_rules
 from aiida_cse.building.recipe import PolymerRecipe, Recipe
 
-__all__ = ["BUILD_SCRIPT", "PROJECT", "emc_files"]
+__all__ = ["BUILD_SCRIPT", "PROJECT", "SETUP_OUTPUT", "emc_files"]
 
 #: what EMC calls its files
 PROJECT = "electrolyte"
 #: what EMC Setup writes and EMC reads
 BUILD_SCRIPT = "build.emc"
+#: where what EMC Setup says is kept
+SETUP_OUTPUT = "emc_setup.out"
 
 #: EMC Setup makes boxes with two equal edges only, so its build section is left out for this one, which differs
 #: from it in the lengths and no more; what stores the result follows, as it is left out with it

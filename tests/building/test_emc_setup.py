@@ -1,6 +1,5 @@
 """EMC's own front ends, both that are in use, make a build script of what we ask for."""
 
-import importlib.util
 import re
 import subprocess
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from aiida_cse.building.emc_script import BUILD_SCRIPT, emc_files
 from aiida_cse.building.recipe import Recipe, load_recipe
+from tests.emc import emc_script
 
 pytestmark = pytest.mark.integration
 
@@ -17,10 +17,7 @@ MORE_THAN_METHYL = {"repeat_unit": "*CCO*", "end_groups": ["*OC", "*C"]}
 
 @pytest.fixture(scope="module", params=["emc.pl", "emc_setup.pl"])
 def front_end(request: pytest.FixtureRequest) -> Path:
-    spec = importlib.util.find_spec("pyemc")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "emc" / "scripts" / str(request.param)
+    return emc_script(request.param)
 
 
 def build_script(front_end: Path, recipe: Recipe, folder: Path) -> str:

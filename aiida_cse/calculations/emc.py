@@ -1,0 +1,109 @@
+"""The CalcJob in which a site's EMC builds the electrolyte of a recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJob, CalcJobProcessSpec
+
+from aiida_cse.building.emc_script import BUILD_SCRIPT, PROJECT, SETUP_OUTPUT, emc_files
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.calculations.build import validate_recipe
+from aiida_cse.data.system import CseSystemData
+
+__all__ = ["EmcCalculation"]
+
+
+class EmcCalculation(CalcJob):
+    """Build an electrolyte with EMC, whose front end writes the script that the program itself runs."""
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Define inputs, outputs and exit codes."""
+        super().define(spec)
+        spec.input("code", valid_type=orm.AbstractCode, help="EMC itself, as `emc_linux_x86_64`.")
+        spec.input("setup_code", valid_type=orm.AbstractCode, help="Its front end: `emc.pl`, or `emc_setup.pl`.")
+        spec.input(
+            "recipe",
+            valid_type=orm.Dict,
+            validator=validate_recipe,
+            serializer=orm.to_aiida_type,
+            help="The recipe of the interface: see aiida_cse.building.recipe.Recipe.",
+        )
+        spec.input(
+            "ceramic",
+            valid_type=CseSystemData,
+            help="The equilibrated ceramic whose cross-section the electrolyte is built on.",
+        )
+        spec.input("metadata.options.parser_name", valid_type=str, default="cse.emc")
+        spec.input("metadata.options.output_filename", valid_type=str, default="emc.out")
+        spec.input(
+            "metadata.options.resources",
+            valid_type=dict,
+            default=lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1},
+        )
+        spec.inputs.validator = _validate_codes
+        spec.output("system", valid_type=CseSystemData, required=False, help="What was built, with its wall.")
+        spec.exit_code(
+            382,
+            "ERROR_EMC_EXPIRED",
+            message="EMC has expired and builds nothing: get a fresh version of it from its authors and set up "
+            "a code for that, or build without it (builder: built-in)",
+            invalidates_cache=True,
+        )
+        spec.exit_code(
+            383,
+            "ERROR_EMC_SETUP",
+            message="The front end of EMC wrote no build script: {error}",
+            invalidates_cache=True,
+        )
+        spec.exit_code(
+            384,
+            "ERROR_EMC_FAILED",
+            message="EMC ended without data file and parameters: {error}",
+            invalidates_cache=True,
+        )
+        spec.exit_code(
+            385,
+            "ERROR_EMC_OUTPUT",
+            message="What EMC built is not the electrolyte of the recipe: {error}",
+            invalidates_cache=True,
+        )
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the setup script with its force field, and call the front end and EMC after each other."""
+        recipe = Recipe.model_validate(self.inputs.recipe.get_dict())
+        lx, ly = (high - low for low, high in self.inputs.ceramic.info.box[:2])
+        for name, text in emc_files(recipe, lx, ly).items():
+            with folder.open(name, "w", encoding="utf-8") as handle:
+                handle.write(text)
+        output = self.metadata.options.output_filename
+        info = CalcInfo()
+        info.codes_info = [
+            _step(self.inputs.setup_code, f"{PROJECT}.esh", SETUP_OUTPUT),
+            _step(self.inputs.code, BUILD_SCRIPT, output),
+        ]
+        info.retrieve_list = [SETUP_OUTPUT, output, BUILD_SCRIPT]
+        info.retrieve_temporary_list = [f"{PROJECT}.data", f"{PROJECT}.params"]
+        return info
+
+
+def _step(code: orm.AbstractCode, argument: str, output: str) -> CodeInfo:
+    step = CodeInfo()
+    step.code_uuid = code.uuid
+    step.cmdline_params = [argument]
+    step.stdout_name = output
+    step.join_files = True
+    step.withmpi = False
+    return step
+
+
+def _validate_codes(value: dict[str, Any], _: Any) -> str | None:
+    """Refuse a front end on another computer: both run in one job."""
+    program, setup = value.get("code"), value.get("setup_code")
+    if program is None or setup is None or program.computer.pk == setup.computer.pk:
+        return None
+    return f"setup_code = {setup.full_label}: must be on the computer of code = {program.full_label}"
