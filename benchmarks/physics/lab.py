@@ -1,0 +1,76 @@
+"""Where the runs of a check lie, how long they are, and whether new ones may start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import aiida_cse
+from aiida_cse.lammps.schedule import Schedule
+from aiida_cse.lammps.stage import JobPlan, Stage
+from aiida_cse.lammps.system import System
+from benchmarks.physics.runs import Run
+
+__all__ = ["Lab", "NotRunYetError", "protocol_stages"]
+
+_PROTOCOLS = Path(aiida_cse.__file__).parent / "workchains" / "protocols"
+
+
+class NotRunYetError(Exception):
+    """A check needs a run that has not come to its end, and none may start."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The folder of all runs.
+
+    ``quick`` asks for small systems and short runs, in which every part runs and nothing is equilibrated;
+    without ``start`` only what has been run to its end is looked at.
+    """
+
+    folder: Path
+    quick: bool = False
+    start: bool = True
+
+    def run(self, name: str, stages: list[dict[str, Any]], seed: int, build: Callable[[], System]) -> Run:
+        """Return a run that has come to its end; it is made, or gone on with, if it has not.
+
+        Raises
+        ------
+        NotRunYetError
+            It has not, and none may start.
+        RuntimeError
+            LAMMPS ended before that.
+        """
+        settings = {"restart_interval": 2500, "exact": False} | (
+            {"cutoff": 9.0, "kspace_accuracy": 1e-4, "restart_interval": 500} if self.quick else {}
+        )
+        plan = JobPlan.model_validate({"stages": stages, "seed": seed, "settings": settings})
+        run = Run((self.folder / "quick" if self.quick else self.folder) / f"{name}-seed{seed}", plan)
+        if self.start:
+            return run.finish(build)
+        if not run.done:
+            raise NotRunYetError(f"{run.name} has not been run to its end")
+        return run
+
+    def pick(self, full: Any, quick: Any) -> Any:
+        """Return one of two sizes."""
+        return quick if self.quick else full
+
+
+def protocol_stages(
+    phase: str, protocol: str, temperature: float, barostat: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the stages of a phase as a protocol of the package has them, with other axes of the barostat."""
+    content = yaml.safe_load((_PROTOCOLS / f"{phase}.yaml").read_text(encoding="utf-8"))
+    schedule = Schedule.model_validate({"stages": content["protocols"][protocol]["schedule"]["stages"]})
+    return [_with_barostat(stage, barostat) for stage in schedule.resolve(temperature)]
+
+
+def _with_barostat(stage: Stage, barostat: str | None) -> dict[str, Any]:
+    found = stage.model_dump(exclude_none=True)
+    return found | {"barostat": barostat} if barostat and stage.kind == "npt" else found
