@@ -18,11 +18,21 @@ from aiida_cse.building.recipe import load_recipe
 from aiida_cse.building.slab import build_slab
 from aiida_cse.lammps.log import read_log
 from aiida_cse.lammps.system import FILENAMES, System
-from benchmarks.physics.lab import Lab
+from benchmarks.physics.lab import Lab, NotRunYetError
 from benchmarks.physics.rows import Estimate, Row, block_average
 from benchmarks.physics.runs import PROGRAM, Run
 
-__all__ = ["DRIFT", "MOMENTUM", "NEUTRAL", "constant_energy", "drift", "energy", "neutrality"]
+__all__ = [
+    "DRIFT",
+    "MOMENTUM",
+    "NEUTRAL",
+    "SECOND_ORDER",
+    "constant_energy",
+    "drift",
+    "energy",
+    "neutrality",
+    "thermal_momentum",
+]
 
 #: e
 NEUTRAL = 1e-10
@@ -30,6 +40,8 @@ NEUTRAL = 1e-10
 DRIFT = 200.0
 #: share of the momentum that the atoms would have if they all went the same way at their thermal speed
 MOMENTUM = 1e-6
+#: how much more the energy scatters at twice the timestep: the error of the integrator goes with its square
+SECOND_ORDER = (3.0, 6.0)
 #: kcal/mol/K
 _BOLTZMANN = 0.0019872067
 #: kcal/mol in g/mol (Å/fs)²
@@ -37,6 +49,7 @@ _ENERGY = 1 / 2390.057361
 #: K
 _TEMPERATURE = 400.0
 _BLOCKS = 5
+_DONE = "done"
 
 _SCRIPT = f"""\
 units real
@@ -81,22 +94,29 @@ def energy(lab: Lab, seed: int) -> Iterator[Row]:
     """Give drift and momentum of the relaxed demo interface at 1 and 2 fs, after each other from one state."""
     run = _relaxed(lab, seed)
     system = run.system.evolved(run.final)
-    length = lab.pick(20.0, 1.0)
+    length, atoms = lab.pick(10.0, 1.0), system.info.natoms
+    scatter = []
+
+    def row(quantity: str, estimate: Estimate, target: tuple[float, float], unit: str) -> Row:
+        return Row(f"no thermostat, {quantity}", atoms, length, seed, estimate, target, unit)
+
     for timestep in (1.0, 2.0):
         folder = run.folder / f"nve-{timestep:g}fs"
+        if not (lab.start or is_done(folder)):
+            raise NotRunYetError(f"{folder.name} has not been run to its end")
         rows = constant_energy(system, folder, timestep, length)
-        name, atoms = f"{timestep:g} fs without a thermostat", system.info.natoms
-        limits = (-DRIFT, DRIFT)
-        yield Row(f"{name}, drift", atoms, length, seed, drift(rows, timestep, atoms), limits, "K/ns")
-        share = float(rows[:, 3].max()) / _thermal_momentum(system)
-        yield Row(f"{name}, momentum", atoms, length, seed, Estimate(share), (0, MOMENTUM), "of thermal")
+        share = float(rows[:, 3].max()) / thermal_momentum(system)
+        yield row(f"drift at {timestep:g} fs", drift(rows, timestep, atoms), (-DRIFT, DRIFT), "K/ns")
+        yield row(f"momentum at {timestep:g} fs", Estimate(share), (0, MOMENTUM), "of thermal")
+        scatter.append(float(rows[:, 1].std()))
+    yield row("scatter of the energy, 2 fs / 1 fs", Estimate(scatter[1] / scatter[0]), SECOND_ORDER, "")
 
 
 def constant_energy(
     system: System, folder: Path, timestep: float, length_ps: float, cutoff: float = 12.0, accuracy: float = 1e-5
 ) -> NDArray[np.float64]:
     """Run without a thermostat; return step, energy, temperature and total momentum, (rows, 4) in LAMMPS units."""
-    if not (folder / "done").is_file():
+    if not is_done(folder):
         folder.mkdir(parents=True, exist_ok=True)
         system.write(folder)
         steps = round(length_ps * 1000 / timestep)
@@ -108,9 +128,14 @@ def constant_energy(
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{folder}: {done.stdout[-1000:]}")
-        (folder / "done").touch()
+        (folder / _DONE).touch()
     with (folder / "log.lammps").open() as lines:
         return np.array(read_log(lines).tables[-1].rows)
+
+
+def is_done(folder: Path) -> bool:
+    """Return whether a run without a thermostat came to its end there."""
+    return (folder / _DONE).is_file()
 
 
 def drift(rows: NDArray[np.float64], timestep: float, atoms: int) -> Estimate:
@@ -126,7 +151,8 @@ def drift(rows: NDArray[np.float64], timestep: float, atoms: int) -> Estimate:
     return block_average(np.diff(blocks[:, 1]) / np.diff(blocks[:, 0]))
 
 
-def _thermal_momentum(system: System) -> float:
+def thermal_momentum(system: System) -> float:
+    """Return the momentum of the atoms if all went the same way at their thermal speed, g/mol Å/fs."""
     masses = system.data.masses[system.data.types - 1]
     return float(np.sqrt(3 * _BOLTZMANN * _TEMPERATURE * _ENERGY * masses).sum())
 
@@ -161,7 +187,7 @@ def _relaxed(lab: Lab, seed: int) -> Run:
         {
             "name": "relax",
             "kind": "npt",
-            "duration_ps": lab.pick(20.0, 1.0),
+            "duration_ps": lab.pick(10.0, 1.0),
             "temperature": _TEMPERATURE,
             "pressure": 1,
             "barostat": "z",

@@ -19,7 +19,7 @@ from benchmarks.physics.rows import Estimate, Row, block_average, time_average
 from benchmarks.physics.runs import Run
 from benchmarks.physics.structure import first_shell
 
-__all__ = ["GRAMS", "density", "electrolyte_recipe", "neat", "volumes"]
+__all__ = ["GRAMS", "density", "electrolyte_recipe", "neat", "volumes", "without_wall"]
 
 #: K
 TEMPERATURE = 400.0
@@ -57,7 +57,7 @@ def neat(lab: Lab, temperature: float, seed: int) -> Run:
     stages = protocol_stages("electrolyte", lab.pick("fast", "demo"), temperature, barostat="iso")
     stages[-1] |= {"trajectory_ps": lab.pick(0.5, 0.1), "thermo_ps": 0.1}
     recipe = electrolyte_recipe(chains, length, pairs, seed)
-    return lab.run(f"electrolyte-{temperature:g}K-{chains}x{length}", stages, seed, lambda: _without_wall(recipe))
+    return lab.run(f"electrolyte-{temperature:g}K-{chains}x{length}", stages, seed, lambda: without_wall(recipe))
 
 
 def volumes(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -95,7 +95,7 @@ def _rows(run: Run, seed: int) -> Iterator[Row]:
     yield row(f"O(TFSI) within {_REACH} Å of Li", anions.neighbours, None, "")
 
 
-def _without_wall(recipe: Recipe) -> System:
+def without_wall(recipe: Recipe) -> System:
     """Return the electrolyte as built in a cube, without its wall."""
     edge = _edge(recipe)
     system = build_electrolyte(recipe, edge, edge)

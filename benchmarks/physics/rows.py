@@ -14,8 +14,9 @@ __all__ = ["HEADER", "LEVEL", "Estimate", "Row", "block_average", "time_average"
 
 #: level of all intervals
 LEVEL = 0.95
+_NAME = 52
 HEADER = (
-    f"{'quantity':<44} {'atoms':>6} {'length':>8} {'seed':>5} {'value':>11} "
+    f"{'quantity':<{_NAME}} {'atoms':>6} {'length':>8} {'seed':>5} {'value':>11} "
     f"{'interval (95 %)':>21} {'target':>17} unit"
 )
 
@@ -74,8 +75,8 @@ class Row:
         seed = "" if self.seed is None else str(self.seed)
         verdict = "" if self.target is None else "  holds" if self.holds else "  FAILS"
         return (
-            f"{self.quantity:<44} {self.atoms:>6} {self.length_ps:>5g} ps {seed:>5} {self.estimate.value:>11.5g} "
-            f"{interval:>21} {target:>17} {self.unit}{verdict}"
+            f"{self.quantity:<{_NAME}} {self.atoms:>6} {self.length_ps:>5g} ps {seed:>5} "
+            f"{self.estimate.value:>11.5g} {interval:>21} {target:>17} {self.unit}{verdict}"
         )
 
 

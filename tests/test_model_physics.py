@@ -1,0 +1,124 @@
+"""The short ones of the checks of ``benchmarks.physics``: what is conserved, a crystal, and runs that go on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.lammps.system import System
+from benchmarks.physics.conservation import (
+    DRIFT,
+    MOMENTUM,
+    SECOND_ORDER,
+    constant_energy,
+    drift,
+    neutrality,
+    thermal_momentum,
+)
+from benchmarks.physics.density import electrolyte_recipe, without_wall
+from benchmarks.physics.lab import Lab
+from benchmarks.physics.lattice import CONSTANTS, crystal
+from benchmarks.physics.runs import Run
+from tests.systems import crystal_and_molecules
+
+ROOT = Path(__file__).parents[1]
+SEED = 1
+
+
+def test_what_the_builders_make_is_neutral(tmp_path: Path) -> None:
+    rows = list(neutrality(Lab(tmp_path, quick=True)))
+    assert [row.quantity for row in rows if not row.holds] == []
+
+
+@pytest.mark.integration
+def test_five_picoseconds_of_the_crystal(tmp_path: Path) -> None:
+    temperature = 300.0
+    stages = [
+        {"name": "minimize", "kind": "minimize", "max_iterations": 100},
+        {
+            "name": "crystal",
+            "kind": "npt",
+            "duration_ps": 5,
+            "temperature": temperature,
+            "velocities": temperature,
+            "pressure": 1,
+            "barostat": "xy-z",
+            "thermo_ps": 0.1,
+        },
+    ]
+    settings = {"cutoff": 7.0, "kspace_accuracy": 1e-4}
+    run = Run(tmp_path / "crystal", plan(stages, **settings)).finish(lambda: crystal((1, 1, 1), SEED))
+    times, volumes = run.series("crystal", "vol").T
+    edge = float(np.cbrt(volumes[times >= 2]).mean())
+    assert edge == pytest.approx(CONSTANTS[temperature], rel=0.01)
+
+
+@pytest.fixture(scope="module")
+def molecules(tmp_path_factory: pytest.TempPathFactory) -> System:
+    """Two short chains and an ion pair, relaxed."""
+    stages = [
+        {"name": "push_off", "kind": "pushoff", "duration_ps": 1, "timestep_fs": 1, "temperature": 300},
+        {"name": "minimize", "kind": "minimize", "max_iterations": 500},
+        {"name": "settle", "kind": "nvt", "duration_ps": 2, "timestep_fs": 1, "temperature": 400},
+    ]
+    stages[2]["velocities"] = 400
+    recipe = electrolyte_recipe(2, 4, 1, SEED)
+    folder = tmp_path_factory.mktemp("molecules") / "run"
+    run = Run(folder, plan(stages, cutoff=8.0)).finish(lambda: without_wall(recipe))
+    return run.system.evolved(run.final)
+
+
+@pytest.mark.integration
+def test_energy_and_momentum_are_conserved(molecules: System, tmp_path: Path) -> None:
+    scatter = []
+    for timestep in (1.0, 2.0):
+        rows = constant_energy(molecules, tmp_path / f"{timestep}", timestep, 4.0)
+        found = drift(rows, timestep, molecules.info.natoms)
+        assert abs(found.value) <= DRIFT
+        assert rows[:, 3].max() <= MOMENTUM * thermal_momentum(molecules)
+        scatter.append(rows[:, 1].std())
+    low, high = SECOND_ORDER
+    assert low <= scatter[1] / scatter[0] <= high
+
+
+@pytest.mark.integration
+def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
+    code = "from tests.test_model_physics import small_run; from pathlib import Path; small_run(Path({!r}))"
+    command = [sys.executable, "-c", code.format(str(tmp_path))]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        while not list(tmp_path.glob("run/000/restart.*")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+    unfinished = Run(tmp_path / "run", small_plan())
+    assert not unfinished.done
+    run = small_run(tmp_path)
+    assert (run.done, len(run.jobs)) == (True, 2)
+    times = run.series("hot", "temp")[:, 0]
+    assert np.diff(times) == pytest.approx(0.01)
+    assert times[-1] == pytest.approx(run.plan.stages[0].duration_ps)
+    assert run.track().times == pytest.approx(times)
+
+
+def small_run(folder: Path) -> Run:
+    return Run(folder / "run", small_plan()).finish(crystal_and_molecules)
+
+
+def small_plan() -> JobPlan:
+    stage = {"name": "hot", "kind": "nvt", "duration_ps": 1.5, "temperature": 300, "velocities": 300}
+    return plan(
+        [stage | {"thermo_ps": 0.01, "trajectory_ps": 0.01}],
+        cutoff=6.0,
+        kspace_accuracy=1e-3,
+        restart_interval=250,
+    )
+
+
+def plan(stages: list[dict[str, Any]], **settings: Any) -> JobPlan:
+    return JobPlan.model_validate({"stages": stages, "seed": SEED, "settings": {"exact": False} | settings})
