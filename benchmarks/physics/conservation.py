@@ -30,6 +30,7 @@ __all__ = [
     "constant_energy",
     "drift",
     "energy",
+    "is_done",
     "neutrality",
     "thermal_momentum",
 ]
