@@ -19,7 +19,16 @@ from benchmarks.physics.rows import Estimate, Row, block_average, time_average
 from benchmarks.physics.runs import Run
 from benchmarks.physics.structure import first_shell
 
-__all__ = ["GRAMS", "density", "electrolyte_recipe", "neat", "volumes", "without_wall"]
+__all__ = [
+    "GRAMS",
+    "box_density",
+    "density",
+    "density_of_all",
+    "electrolyte_recipe",
+    "neat",
+    "volumes",
+    "without_wall",
+]
 
 #: K
 TEMPERATURE = 400.0
@@ -37,18 +46,34 @@ _HYDROGEN = 1.008
 LAST = "larsen_21"
 
 
-def density(lab: Lab, seeds: Sequence[int]) -> Iterator[Row]:
-    """Give the rows of the neat electrolyte at 400 K and 1 atm, one for each seed and one for all."""
-    found = []
-    for seed in seeds:
-        run = neat(lab, TEMPERATURE, seed)
-        rows = list(_rows(run, seed))
-        found.append(rows[0])
-        yield from rows
-    if len(found) > 1:
-        mean = block_average([row.estimate.value for row in found])
-        length = sum(row.length_ps for row in found)
-        yield Row("PEO:LiTFSI 400 K, density, all seeds", found[0].atoms, length, None, mean, DENSITY, "g/cm³")
+def density(lab: Lab, seed: int) -> Iterator[Row]:
+    """Give the rows of the neat electrolyte at 400 K and 1 atm."""
+    run = neat(lab, TEMPERATURE, seed)
+    system = run.system
+    times, volume = volumes(run)
+    used = round(times[-1] - times[0])
+
+    def row(quantity: str, estimate: Estimate, target: tuple[float, float] | None, unit: str) -> Row:
+        return Row(f"PEO:LiTFSI 400 K, {quantity}", system.info.natoms, used, seed, estimate, target, unit)
+
+    yield row("density", time_average(_ordinary_mass(system) * GRAMS / volume), DENSITY, "g/cm³")
+    track = run.track().after(float(times[0]))
+    lithium, ether, oxide = (_mask(system, label) for label in ("Li", "OS", "OBT"))
+    shell = first_shell(track, lithium, ether, _REACH)
+    yield row("Li–O(ether) first maximum", shell.distance, LI_ETHER, "Å")
+    yield row(f"O(ether) within {_REACH} Å of Li", shell.neighbours, None, "")
+    anions = first_shell(track, lithium, oxide, _REACH)
+    yield row(f"O(TFSI) within {_REACH} Å of Li", anions.neighbours, None, "")
+
+
+def density_of_all(lab: Lab, seeds: Sequence[int]) -> Iterator[Row]:
+    """Give the mean density of several electrolytes, which differ in their seed."""
+    rows = [next(density(lab, seed)) for seed in seeds]
+    mean = block_average([row.estimate.value for row in rows])
+    length = sum(row.length_ps for row in rows)
+    yield Row(
+        f"PEO:LiTFSI 400 K, density of {len(rows)} seeds", rows[0].atoms, length, None, mean, DENSITY, "g/cm³"
+    )
 
 
 def neat(lab: Lab, temperature: float, seed: int) -> Run:
@@ -67,6 +92,11 @@ def volumes(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return times[used], found[used]
 
 
+def box_density(data: DataFile, volume: Any) -> Any:
+    """Return the density in g/cm³ with the masses of the model."""
+    return data.masses[data.types - 1].sum() * GRAMS / volume
+
+
 def electrolyte_recipe(chains: int, length: int, pairs: int, seed: int) -> Recipe:
     """Return the paper's recipe with another electrolyte."""
     content = load_recipe("llzo-peo-litfsi").model_dump()
@@ -74,25 +104,6 @@ def electrolyte_recipe(chains: int, length: int, pairs: int, seed: int) -> Recip
     content["salt"]["pairs"] = pairs
     content["seeds"] = dict.fromkeys(content["seeds"], seed)
     return Recipe.model_validate(content)
-
-
-def _rows(run: Run, seed: int) -> Iterator[Row]:
-    system = run.system
-    times, volume = volumes(run)
-    used = round(times[-1] - times[0])
-    mass = _ordinary_mass(system)
-
-    def row(quantity: str, estimate: Estimate, target: tuple[float, float] | None, unit: str) -> Row:
-        return Row(f"PEO:LiTFSI 400 K, {quantity}", system.info.natoms, used, seed, estimate, target, unit)
-
-    yield row("density", time_average(mass * GRAMS / volume), DENSITY, "g/cm³")
-    track = run.track().after(float(times[0]))
-    ether, oxide = (_mask(system, label) for label in ("OS", "OBT"))
-    shell = first_shell(track, _mask(system, "Li"), ether, _REACH)
-    yield row("Li–O(ether) first maximum", shell.distance, LI_ETHER, "Å")
-    yield row(f"O(ether) within {_REACH} Å of Li", shell.neighbours, None, "")
-    anions = first_shell(track, _mask(system, "Li"), oxide, _REACH)
-    yield row(f"O(TFSI) within {_REACH} Å of Li", anions.neighbours, None, "")
 
 
 def without_wall(recipe: Recipe) -> System:
@@ -118,8 +129,3 @@ def _ordinary_mass(system: System) -> float:
 
 def _mask(system: System, label: str) -> Any:
     return np.isin(system.data.types, system.info.type_numbers(labels=(label,)))
-
-
-def box_density(data: DataFile, volume: Any) -> Any:
-    """Return the density in g/cm³ with the masses of the model."""
-    return data.masses[data.types - 1].sum() * GRAMS / volume
