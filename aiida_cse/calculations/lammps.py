@@ -41,7 +41,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
     """Run the stages of a plan with LAMMPS; stop cleanly before the wall time and go on from a checkpoint."""
 
     #: to be raised when the same inputs give another script: AiiDA's cache sees the inputs alone
-    CACHE_VERSION = 3
+    CACHE_VERSION = 4
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

@@ -37,6 +37,14 @@ SOFT_RANGE, SOFT_PREFACTOR = 2.5, 60.0
 #: the seed of noise that starts anew: two primes make it differ from run to run and from step to step, and LAMMPS
 #: takes none above 9e8
 SEED_FACTOR, STEP_FACTOR, LARGEST_SEED = 7919, 104729, 899_999_963
+#: steps after which a run sorts its atoms; where it is to be exact, more than any run has: it sorts where it sets
+#: up, which a job that goes on does as well
+SORT_EVERY, NEVER = 1000, 10**9
+#: edge of the bins by which atoms are sorted and neighbours are found, as a share of the range of the lists; of
+#: LAMMPS' own, half the range, each holds so many atoms that most of the distances are measured in vain
+BIN_SHARE = 0.25
+#: Å; sparse systems have short ranges and would have more bins than atoms
+SMALLEST_BIN = 3.0
 #: largest displacement of an atom per step during the push-off, Å
 PUSHOFF_LIMIT = 0.1
 
@@ -62,14 +70,14 @@ def _opening(plan: JobPlan) -> str:
             "units real",
             "atom_style full",
             "boundary p p p",
-            *(["atom_modify sort 0 0.0"] if settings.exact else []),
+            f"atom_modify sort {NEVER if settings.exact else SORT_EVERY} {_bin(settings):g}",
             f"variable cutoff equal {settings.cutoff:g}",
             f"include {START_FILE}",
             *_refuse_earlier_start(plan.needed_step),
             f"include {FILENAMES['forcefield']}",
             _kspace(settings),
             f"neighbor {settings.skin:g} bin",
-            NEIGHBOURS,
+            f"{NEIGHBOURS} binsize {_bin(settings):g}",
             f"group ceramic molecule {CERAMIC_MOLECULE}",
             f"group wall molecule {WALL_MOLECULE}",
             "group moving subtract all wall",
@@ -83,6 +91,10 @@ def _opening(plan: JobPlan) -> str:
             "",
         ]
     )
+
+
+def _bin(settings: RunSettings) -> float:
+    return max(SMALLEST_BIN, BIN_SHARE * (settings.cutoff + settings.skin))
 
 
 def _refuse_earlier_start(needed: int) -> list[str]:

@@ -197,9 +197,9 @@ class RunSettings(StrictModel):
 
     ``cutoff`` in Å; ``kspace_style`` is ``none`` where the force field has no long-range part; ``kspace_accuracy``
     is LAMMPS' relative force accuracy; ``restart_interval`` in steps is the cadence of checkpoints, constant over
-    all segments of a run, because a resumed run is the same run only then. ``exact`` keeps the order of the atoms
-    in memory and sets up anew at every checkpoint, so that a resumed run repeats the uninterrupted one bit for
-    bit; without it a run is 5–11 % faster. ``accelerator`` is a package that this LAMMPS must have, with OpenMP
+    all segments of a run, because a resumed run is the same run only then. ``exact`` sorts atoms in memory
+    and sets up anew at every checkpoint and nowhere else, so that a resumed run repeats the uninterrupted one bit
+    for bit. ``accelerator`` is a package that this LAMMPS must have, with OpenMP
     ``threads`` for each MPI process and ``gpus`` for each node; what adds up in an order that varies needs
     ``exact: false``.
     """

@@ -1,0 +1,157 @@
+"""Runs of MD that are timed: an input as the package writes it, or changed; its speed and its error of forces."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.lammps.accelerator import accelerator_words
+from aiida_cse.lammps.script import START_FILE, render_script
+from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage
+from aiida_cse.lammps.system import FILENAMES, System
+from benchmarks.md_system import TEMPERATURE, run_lammps
+
+__all__ = ["Input", "Measurement", "Variant", "default_bins", "in_force_field", "in_script", "measure", "overlay"]
+
+#: the commands of an input: the script and the force field
+Input = tuple[str, str]
+
+_RUN = re.compile(r"^run \d+ upto .*$", re.M)
+_LOOP = re.compile(r"^Loop time of (\S+) on (\d+) procs for (\d+) steps", re.M)
+_USE = re.compile(r"^(\S+)% CPU use", re.M)
+_PART = re.compile(r"^(\w+) +\| \S+ +\| (\S+)", re.M)
+#: what the table shows of LAMMPS' own breakdown
+PARTS = ("Pair", "Kspace", "Neigh")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to run the same system; ``edit`` changes what the package writes from the settings."""
+
+    name: str
+    settings: RunSettings
+    edit: Callable[[Input], Input] | None = None
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one run showed.
+
+    Attributes
+    ----------
+    cpu_s
+        Processor seconds per step, of all processes and threads.
+    parts
+        Of these, the seconds of each of :data:`PARTS`.
+    forces
+        Forces on the starting configuration, (N, 3) kcal/mol/Å, by atom ID.
+    """
+
+    cpu_s: float
+    parts: dict[str, float]
+    forces: NDArray[np.float64]
+
+    def error(self, reference: NDArray[np.float64]) -> float:
+        """Return the root mean square of the force error over atoms, kcal/mol/Å."""
+        return float(np.sqrt(np.mean(np.sum((self.forces - reference) ** 2, axis=1))))
+
+
+def measure(variant: Variant, system: System, steps: int, *, copies: int = 1) -> Measurement:
+    """Run ``steps`` of NVT at 2 fs from a system, or from ``copies`` of it side by side along x.
+
+    Raises
+    ------
+    RuntimeError
+        LAMMPS ended with an error, or its log has no timing.
+    """
+    settings = variant.settings
+    script, forcefield = _input(variant, system.forcefield, steps)
+    words = accelerator_words(settings.accelerator, settings.threads, settings.gpus)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        system.write(folder)
+        (folder / FILENAMES["forcefield"]).write_text(forcefield, encoding="utf-8")
+        start = ["variable timeout string off", "read_data system.data"]
+        start += [f"replicate {copies} 1 1"] if copies > 1 else []
+        (folder / START_FILE).write_text("\n".join(start) + "\n", encoding="utf-8")
+        log = run_lammps(folder, script, words, variant.processes)
+        forces = np.loadtxt(folder / "forces.dump", skiprows=9)
+    loops, shares = _LOOP.findall(log), _USE.findall(log)
+    if not loops or not shares:
+        msg = f"{variant.name}: the log has no timing"
+        raise RuntimeError(msg)
+    seconds, processes, count = loops[-1]
+    share = float(shares[-1]) / 100 * int(processes) / int(count)
+    breakdown = dict(_PART.findall(log[log.rindex("Loop time") :]))
+    parts = {part: float(breakdown[part]) * share for part in PARTS if part in breakdown}
+    return Measurement(float(seconds) * share, parts, forces[:, 1:])
+
+
+def _input(variant: Variant, forcefield: str, steps: int) -> Input:
+    """Return what the package writes for a stage of NVT, with the forces at its start and a run that is timed."""
+    stage = Stage(name="timed", kind="nvt", duration_ps=1000, temperature=TEMPERATURE, thermo_ps=10)
+    script = render_script(JobPlan(stages=(stage,), settings=variant.settings))
+    timed = (
+        "run 0 post no\n"
+        "write_dump all custom forces.dump id fx fy fz modify sort id format float %.12g\n"
+        f"run {steps}"
+    )
+    text, found = _RUN.subn(timed, script)
+    if found != 1:
+        msg = f"the script of one stage has {found} runs instead of 1"
+        raise ValueError(msg)
+    return variant.edit((text, forcefield)) if variant.edit else (text, forcefield)
+
+
+def overlay(given: Input) -> Input:
+    """Return an input as the publication reads: Coulomb, Lennard-Jones and Buckingham laid over each other.
+
+    Neighbour lists have LAMMPS' own bins.
+    """
+    script, forcefield = given
+    lines = []
+    for line in forcefield.splitlines():
+        if line.startswith("pair_style"):
+            lines += [
+                "pair_style hybrid/overlay coul/long ${cutoff} lj/cut ${cutoff} buck ${cutoff}",
+                "pair_coeff * * coul/long",
+            ]
+        else:
+            lines.append(line.replace("lj/cut/coul/long", "lj/cut").replace("buck/coul/long", "buck"))
+    return default_bins((script, "\n".join(lines) + "\n"))
+
+
+def default_bins(given: Input) -> Input:
+    """Return an input whose neighbour lists have LAMMPS' own bins."""
+    return re.sub(r" binsize \S+", "", given[0]), given[1]
+
+
+def in_script(pattern: str, words: str) -> Callable[[Input], Input]:
+    """Return the edit that replaces what a pattern finds in the script.
+
+    Raises
+    ------
+    ValueError
+        By the edit: it finds nothing, and the run would be that of another row.
+    """
+    return lambda given: (_replaced(pattern, words, given[0]), given[1])
+
+
+def in_force_field(pattern: str, words: str) -> Callable[[Input], Input]:
+    """Return the edit that replaces what a pattern finds in the force field; as :func:`in_script`."""
+    return lambda given: (given[0], _replaced(pattern, words, given[1]))
+
+
+def _replaced(pattern: str, words: str, text: str) -> str:
+    changed, found = re.subn(pattern, words, text, flags=re.M)
+    if not found:
+        msg = f"nothing in the input matches {pattern!r}"
+        raise ValueError(msg)
+    return changed
