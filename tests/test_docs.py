@@ -72,6 +72,40 @@ def test_the_offsets_of_the_how_to(lmp: InstalledCode, cse: InstalledCode) -> No
     assert sampling.offsets["FSI"].outer == 6.0
 
 
+def test_the_queries_of_the_how_to_on_force_fields(lmp: InstalledCode, cse: InstalledCode) -> None:
+    from aiida.common.links import LinkType
+
+    from aiida_cse.building.slab import build_slab
+    from aiida_cse.data.system import CseSystemData
+    from aiida_cse.workchains.study import StudyWorkChain
+
+    recipe = load_recipe("llzo-peo-litfsi-demo")
+    builder = StudyWorkChain.get_builder_from_protocol(
+        codes={"lammps": lmp, "cse": cse}, recipe=recipe, protocol="demo"
+    )
+    study = WorkChainNode(process_type=StudyWorkChain.build_process_type())
+    for role, node in builder.forcefield.items():
+        study.base.links.add_incoming(node, LinkType.INPUT_WORK, f"forcefield__{role}")
+    study.store()
+    first, second = blocks(DOCS / "howto" / "forcefields.md", "python")
+    names: dict[str, Any] = {"PK": CseSystemData(build_slab(recipe)).store().pk}
+    exec(compile(first, "forcefields.md", "exec"), names)
+    assert study.pk in [found.pk for found in names["studies"].all(flat=True)]
+    exec(compile(second, "forcefields.md", "exec"), names)
+    assert {node.uuid for node in names["sets"]} == {node.uuid for node in builder.forcefield.values()}
+
+
+def test_the_set_of_the_how_to_is_imported(tmp_path: Path) -> None:
+    from aiida_cse.forcefields import read_set
+
+    (source,) = (block for block in blocks(DOCS / "howto" / "forcefields.md", "yaml") if "own_sets" in block)
+    content = yaml.safe_load(source)["forcefield"]["own_sets"]["opls-aa-ppo"]
+    path = tmp_path / "opls-aa-ppo.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    shipped = load_recipe("llzo-ppo-litfsi-demo").forcefield.own_sets["opls-aa-ppo"]
+    assert {term.atoms for term in read_set(path).dihedrals} == {term.atoms for term in shipped.dihedrals}
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_the_overrides_of_the_how_to(number: int, lmp: InstalledCode, cse: InstalledCode) -> None:
     from aiida_cse.workchains.study import StudyWorkChain

@@ -52,7 +52,8 @@ class Chemistry:
     """What a recipe's atoms are, whatever phase they are in.
 
     ``types`` is the type table in the order ceramic, mobile ion, polymer, anion, wall; ``forcefield`` the
-    text of the include file; ``pairs`` its pair table; ``topology_types`` the number of types of each kind.
+    text of the include file; ``pairs`` its pair table; ``topology_types`` the number of types of each kind;
+    ``checksums`` the checksum of each force-field set, by its name.
     """
 
     types: tuple[AtomType, ...]
@@ -63,6 +64,7 @@ class Chemistry:
     anion: Template
     topology_types: dict[str, int]
     sources: tuple[str, ...]
+    checksums: dict[str, str]
     citations: tuple[str, ...]
 
     @property
@@ -97,11 +99,12 @@ def _chemistry(recipe_json: str) -> Chemistry:
         recipe.forcefield.mixing,
     )
     bonded = _bonded_rows((chain, anion))
+    checksums = _checksums(recipe)
     numbers = {entry.label: number for number, entry in enumerate(types, 1)}
     return Chemistry(
         types=types,
         forcefield=render_include(
-            recipe.name, _checksums(recipe), list(numbers), pairs, [row for row, _ in bonded], one_four
+            recipe.name, checksums, list(numbers), pairs, [row for row, _ in bonded], one_four
         ),
         pairs=tuple(pairs),
         chain=_template(chain, numbers, bonded),
@@ -109,6 +112,7 @@ def _chemistry(recipe_json: str) -> Chemistry:
         anion=_template(anion, numbers, bonded),
         topology_types={kind: sum(row.kind == kind[:-1] for row, _ in bonded) for kind in TOPOLOGY},
         sources=_sources(recipe),
+        checksums=checksums,
         citations=tuple(dict.fromkeys(citation for chosen in sets for citation in chosen.citations)),
     )
 

@@ -74,6 +74,7 @@ def electrolyte_system(recipe: Recipe, chemistry: Chemistry, molecules: Sequence
         types=chemistry.types,
         seeds=recipe.seeds.model_dump(),
         forcefield_names=chemistry.sources,
+        forcefield_md5=chemistry.checksums,
         citations=chemistry.citations,
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from aiida_cse.building.smiles import parse_smiles
 from aiida_cse.documents import parse_mapping, read_mapping
@@ -32,6 +32,8 @@ __all__ = [
     "WallRecipe",
     "available_recipes",
     "load_recipe",
+    "read_recipe",
+    "unknown_sets",
 ]
 
 _ELEMENT = worded(r"^[A-Z][a-z]?$", "the symbol of an element, such as Li")
@@ -341,19 +343,51 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     ValueError
         There is no such recipe or file, or it is not valid; names the field.
     """
+    content = read_recipe(name_or_path)
+    with located(str(name_or_path)):
+        return Recipe.model_validate(content)
+
+
+def read_recipe(name_or_path: str | Path) -> dict[str, Any]:
+    """Return what a shipped recipe or the one in a YAML file says, as it stands there.
+
+    Raises
+    ------
+    ValueError
+        There is no such recipe or file, or it is no mapping.
+    """
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
             msg = f"there is no recipe file {path}"
             raise ValueError(msg)
-        content = read_mapping(path, "a recipe")
-    elif str(name_or_path) in available_recipes():
-        text = (_FOLDER / f"{name_or_path}.yaml").read_text(encoding="utf-8")
-        content = parse_mapping(text, str(name_or_path), "a recipe")
-    else:
-        known = available_recipes()
+        return read_mapping(path, "a recipe")
+    known = available_recipes()
+    if str(name_or_path) not in known:
         hint = f"{nearest(str(name_or_path), known)} (available: {', '.join(known)})"
         msg = f"there is no recipe {str(name_or_path)!r}; {hint}"
         raise ValueError(msg)
-    with located(str(name_or_path)):
-        return Recipe.model_validate(content)
+    text = (_FOLDER / f"{name_or_path}.yaml").read_text(encoding="utf-8")
+    return parse_mapping(text, str(name_or_path), "a recipe")
+
+
+def unknown_sets(recipe: object) -> dict[str, str]:
+    """Return the force-field sets, by role, that a recipe names and that are neither in it nor shipped.
+
+    What has not the form of a recipe, or of a name, is left to the model to refuse.
+    """
+    forcefield = recipe.get("forcefield") if isinstance(recipe, Mapping) else None
+    own = forcefield.get("own_sets", {}) if isinstance(forcefield, Mapping) else None
+    if not isinstance(forcefield, Mapping) or not isinstance(own, Mapping):
+        return {}
+    named = {role: forcefield.get(role) for role in ForceFieldSets._fields}
+    known = {*own, *available_sets()}
+    return {role: str(name) for role, name in named.items() if name not in known and _is_name(name)}
+
+
+def _is_name(value: object) -> bool:
+    try:
+        TypeAdapter(Name).validate_python(value)
+    except ValidationError:
+        return False
+    return True

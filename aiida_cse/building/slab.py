@@ -67,6 +67,7 @@ def build_slab(recipe: Recipe) -> System:
         slab=_geometry(recipe.ceramic, data, chemistry),
         seeds=recipe.seeds.model_dump(),
         forcefield_names=chemistry.sources,
+        forcefield_md5=chemistry.checksums,
         citations=chemistry.citations,
     )
 

@@ -18,7 +18,7 @@ from aiida_cse.forcefields.models import (
     canonical,
 )
 
-__all__ = ["BondedTerm", "TypedMolecule", "type_molecule"]
+__all__ = ["BondedTerm", "TypedMolecule", "type_molecule", "typing_patterns"]
 
 BondedTerm = BondTerm | AngleTerm | DihedralTerm
 
@@ -78,15 +78,29 @@ def type_molecule(name: str, graph: Any, forcefield: ForceFieldSet, problems: li
 
 def _match_rules(graph: Any, forcefield: ForceFieldSet) -> list[str | None]:
     names: list[str | None] = [None] * graph.GetNumAtoms()
+    for pattern, found in typing_patterns(forcefield):
+        for match in graph.GetSubstructMatches(pattern, uniquify=False, maxMatches=10 * len(names) + 1000):
+            names[match[0]] = found
+    return names
+
+
+def typing_patterns(forcefield: ForceFieldSet) -> list[tuple[Any, str]]:
+    """Return the typing rules of a set in their order: the RDKit pattern, and the type that its first atom gets.
+
+    Raises
+    ------
+    ValueError
+        A rule is no SMARTS pattern.
+    """
+    patterns = []
     for rule in forcefield.typing:
         with rdBase.BlockLogs():
             pattern: Any = Chem.MolFromSmarts(rule.smarts)
         if pattern is None:
             msg = f"force-field set {forcefield.name}: typing: {rule.smarts!r} is not a valid SMARTS pattern"
             raise ValueError(msg)
-        for match in graph.GetSubstructMatches(pattern, uniquify=False, maxMatches=10 * len(names) + 1000):
-            names[match[0]] = rule.type
-    return names
+        patterns.append((pattern, rule.type))
+    return patterns
 
 
 def _environment(graph: Any, index: int) -> str:

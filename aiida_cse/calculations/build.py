@@ -12,6 +12,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_cse.building.checks import refuse_unbuildable
 from aiida_cse.building.recipe import Recipe
+from aiida_cse.calculations.ports import forcefield_error, forcefield_ports
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.system import FILENAMES
 from aiida_cse.validation import located
@@ -49,6 +50,7 @@ class BuildCalculation(CalcJob):
             required=False,
             help="The equilibrated ceramic whose cross-section the electrolyte is built on.",
         )
+        forcefield_ports(spec)
         spec.input("metadata.options.parser_name", valid_type=str, default="cse.build")
         spec.input("metadata.options.output_filename", valid_type=str, default="build.out")
         spec.input(
@@ -68,6 +70,13 @@ class BuildCalculation(CalcJob):
             331,
             "ERROR_SYSTEM_MISSING",
             message="The builder ended without a whole system: {error}",
+            invalidates_cache=True,
+        )
+        spec.exit_code(
+            332,
+            "ERROR_FORCEFIELD_DIFFERS",
+            message="The builder holds another content of the force-field set {name} than the recipe was checked "
+            "with (md5 {built}, not {given}): install the same version of aiida-cse on its computer",
             invalidates_cache=True,
         )
 
@@ -114,4 +123,4 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
         and "ceramic" not in value
     ):
         return "an electrolyte is built on the cross-section of a ceramic: the input 'ceramic' is missing"
-    return None
+    return forcefield_error(value)

@@ -1,16 +1,18 @@
-"""What the inputs of several processes share: Dicts that a model checks, and folders that a job links to."""
+"""What the inputs of several processes share: checked Dicts, force-field sets, folders that a job links to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiida import orm
 from pydantic import BaseModel, ValidationError
 
+from aiida_cse.building.recipe import ForceFieldSets, Recipe
+from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.validation import explain
 
-__all__ = ["checked_by", "remote_link"]
+__all__ = ["checked_by", "forcefield_error", "forcefield_ports", "remote_link"]
 
 
 def checked_by(model: type[BaseModel], name: str) -> Callable[[orm.Dict | None, Any], str | None]:
@@ -26,6 +28,30 @@ def checked_by(model: type[BaseModel], name: str) -> Callable[[orm.Dict | None, 
         return None
 
     return validate
+
+
+def forcefield_ports(spec: Any) -> None:
+    """Define the inputs ``forcefield``: the node of each set that the recipe names, by its role there."""
+    spec.input_namespace(
+        "forcefield", required=False, help="The force-field sets that the recipe names, for the provenance."
+    )
+    for role in ForceFieldSets._fields:
+        spec.input(
+            f"forcefield.{role}", valid_type=CseForceFieldData, help=f"The set that the recipe takes for `{role}`."
+        )
+
+
+def forcefield_error(value: Mapping[str, Any]) -> str | None:
+    """Return which of the inputs ``forcefield`` is not the set that ``recipe`` names, None if all are."""
+    if "recipe" not in value or "forcefield" not in value:
+        return None
+    wanted = Recipe.model_validate(value["recipe"].get_dict()).forcefield
+    for role, node in value["forcefield"].items():
+        chosen = wanted.named_set(role)
+        if node.md5 != chosen.md5:
+            given = f"{node.name} (md5 {node.md5[:8]})"
+            return f"forcefield.{role}: {given} is not the set of the recipe, {chosen.name} (md5 {chosen.md5[:8]})"
+    return None
 
 
 def remote_link(folder: orm.RemoteData | orm.RemoteStashData, name: str) -> tuple[str, str, str]:

@@ -29,7 +29,7 @@ __all__ = ["main"]
         ),
         "forcefield": (
             "aiida_cse.cli.cmd_forcefield:forcefield",
-            "Show force-field sets and pair tables (needs no profile).",
+            "Show force-field sets and pair tables, take in your own.",
         ),
         "launch": (
             "aiida_cse.cli.cmd_launch:launch",

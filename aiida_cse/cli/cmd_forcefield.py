@@ -1,4 +1,4 @@
-"""``aiida-cse forcefield``: the shipped parameter sets and the pair table of a system, line by line."""
+"""``aiida-cse forcefield``: the parameter sets, shipped or one's own, and the pair table of a system."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from aiida_cse.cli import params
+from aiida_cse.cli import profile as profiles
 from aiida_cse.cli.errors import input_errors
 
 if TYPE_CHECKING:
+    from aiida_cse.building.recipe import Recipe
     from aiida_cse.forcefields.models import ForceFieldSet, Option
     from aiida_cse.forcefields.pairs import PairRow
 
@@ -22,29 +24,41 @@ Rows = Sequence[Sequence[object]]
 
 @click.group()
 def forcefield() -> None:
-    """Show force-field sets, and which parameters act in a system."""
+    """Show force-field sets, take in your own, and see which parameters act in a system."""
 
 
 @forcefield.command("list")
-def list_sets() -> None:
-    """List the shipped force-field sets."""
+@params.PROFILE
+def list_sets(profile: str | None) -> None:
+    """List the shipped force-field sets, and those of the profile if there is one."""
     from aiida_cse.forcefields.library import available_sets, load_set
 
-    rows = [(name, load_set(name).md5[:8], load_set(name).title) for name in available_sets()]
-    _echo_table(("Set", "MD5", "What it holds"), rows)
+    shipped = [load_set(name) for name in available_sets()]
+    rows = [(chosen.name, chosen.md5[:8], "shipped", chosen.title) for chosen in shipped]
+    if profile is not None or profiles.has_default():
+        profiles.load(profile)
+        from aiida_cse.data.forcefield import stored_forcefields
+
+        known = {chosen.md5 for chosen in shipped}
+        rows += [
+            (node.name, node.md5[:8], f"node {node.pk}", node.forcefield_set.title)
+            for node in stored_forcefields()
+            if node.md5 not in known
+        ]
+    _echo_table(("Set", "MD5", "Where", "What it holds"), rows)
 
 
 @forcefield.command()
 @click.argument("name")
-def show(name: str) -> None:
+@params.PROFILE
+def show(name: str, profile: str | None) -> None:
     """Show all that the set NAME holds, with its sources.
 
-    Units: Å, kcal/mol, e, g/mol; force constants without the factor 1/2, angles in degrees.
+    NAME is that of a shipped set, or the name or UUID of one in your profile. Units: Å, kcal/mol, e, g/mol; force
+    constants without the factor 1/2, angles in degrees.
     """
     with input_errors():
-        from aiida_cse.forcefields.library import load_set
-
-        chosen = load_set(name)
+        chosen = _find_set(name, profile)
     click.echo(f"{chosen.name}: {chosen.title}")
     click.echo(f"md5 {chosen.md5}" + (f"; revises {chosen.revises}" if chosen.revises else ""))
     click.echo("\n".join(["", "Sources", *(f"  {citation}" for citation in chosen.citations)]))
@@ -55,6 +69,31 @@ def show(name: str) -> None:
             _echo_table(headings, rows)
 
 
+@forcefield.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--name", metavar="NAME", help="What recipes call it; without it, as the file says, or like the file."
+)
+@params.PROFILE
+def import_set(file: Path, name: str | None, profile: str | None) -> None:
+    """Take the set of a YAML FILE into the profile, so that recipes can name it.
+
+    The file has the form of the shipped sets; with `revises` it holds only what differs from one of them.
+    """
+    with input_errors():
+        from aiida_cse.building.topology import typing_patterns
+        from aiida_cse.forcefields.library import read_set
+
+        chosen = read_set(file, name)
+        typing_patterns(chosen)
+    profiles.load(profile)
+    from aiida_cse.data.forcefield import import_forcefield
+
+    with input_errors():
+        node = import_forcefield(chosen)
+    click.echo(f"{node.name}: node {node.pk}, UUID {node.uuid}, md5 {node.md5}")
+
+
 @forcefield.command()
 @click.argument("system")
 @params.PROFILE
@@ -62,8 +101,8 @@ def table(system: str, profile: str | None) -> None:
     """Print the pair table of SYSTEM with the rule and the source of each line.
 
     SYSTEM is the folder of a built system, a recipe (a YAML file, or the name of a shipped one), or the PK of a
-    system node, which needs a profile. Coefficients are epsilon (kcal/mol) and sigma (Å) of Lennard-Jones, or
-    A (kcal/mol), rho (Å) and C (kcal/mol Å^6) of Buckingham.
+    system node. A node, and a recipe that names a set of your profile, need the profile. Coefficients are epsilon
+    (kcal/mol) and sigma (Å) of Lennard-Jones, or A (kcal/mol), rho (Å) and C (kcal/mol Å^6) of Buckingham.
     """
     with input_errors():
         rows = _pairs(system, profile)
@@ -86,15 +125,34 @@ def _pairs(system: str, profile: str | None) -> Sequence[PairRow]:
 
         return read_pairs(System.read(system).forcefield)
     from aiida_cse.building.chemistry import chemistry_of
-    from aiida_cse.building.recipe import load_recipe
 
-    return chemistry_of(load_recipe(system)).pairs
+    return chemistry_of(_recipe(system, profile)).pairs
+
+
+def _recipe(name: str, profile: str | None) -> Recipe:
+    from aiida_cse.building.recipe import load_recipe, read_recipe, unknown_sets
+
+    if not unknown_sets(read_recipe(name)) or not (profile or profiles.has_default()):
+        return load_recipe(name)
+    profiles.load(profile)
+    from aiida_cse.workchains.forcefields import load_stored_recipe
+
+    return load_stored_recipe(name)
+
+
+def _find_set(name: str, profile: str | None) -> ForceFieldSet:
+    from aiida_cse.forcefields.library import available_sets, load_set
+
+    if name in available_sets() or not (profile or profiles.has_default()):
+        return load_set(name)
+    profiles.load(profile)
+    from aiida_cse.data.forcefield import find_forcefield
+
+    return find_forcefield(name).forcefield_set
 
 
 def _include_of_node(pk: int, profile: str | None) -> str:
-    from aiida_cse.cli.profile import load
-
-    load(profile)
+    profiles.load(profile)
     from aiida.common.exceptions import NotExistent
     from aiida.orm import load_node
 

@@ -75,10 +75,9 @@ def study(
 ) -> None:
     """Launch a whole study from a recipe."""
     with input_errors():
-        from aiida_cse.building.recipe import load_recipe
-
-        content, changes = load_recipe(recipe), _read_overrides(overrides) or {}
+        changes = _read_overrides(overrides) or {}
     profiles.load(profile)
+    from aiida_cse.workchains.forcefields import load_stored_recipe
     from aiida_cse.workchains.protocol import merge
     from aiida_cse.workchains.study import StudyWorkChain
 
@@ -86,7 +85,11 @@ def study(
         changes = merge({"interface": {"assembler": "moltemplate"}}, changes)
     with input_errors():
         builder = StudyWorkChain.get_builder_from_protocol(
-            codes=_codes(job), recipe=content, protocol=protocol, overrides=changes, options=_options(job)
+            codes=_codes(job),
+            recipe=load_stored_recipe(recipe),
+            protocol=protocol,
+            overrides=changes,
+            options=_options(job),
         )
     go(builder, wait)
 

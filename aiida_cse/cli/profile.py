@@ -9,7 +9,7 @@ import click
 
 from aiida_cse.cli.hints import aiida_cse
 
-__all__ = ["activate", "find_folder", "load"]
+__all__ = ["activate", "find_folder", "has_default", "load"]
 
 _FOLDER = ".aiida"
 
@@ -43,6 +43,16 @@ def activate(*, create: bool = False) -> None:
     if create:
         path = Path(os.environ["AIIDA_PATH"].split(os.pathsep)[-1]).expanduser()
         (path if path.name == _FOLDER else path / _FOLDER).mkdir(parents=True, exist_ok=True)
+
+
+def has_default() -> bool:
+    """Return whether there is a profile that :func:`load` takes when none is named."""
+    if "AIIDA_PATH" not in os.environ and find_folder() is None:
+        return False
+    activate()
+    from aiida.manage.configuration import get_config
+
+    return get_config(create=True).default_profile_name is not None
 
 
 def load(name: str | None) -> None:

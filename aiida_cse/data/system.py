@@ -22,8 +22,8 @@ class CseSystemData(Data):
     """A LAMMPS data file with numeric types, its force-field include file, and facts to query.
 
     The attributes are those of :class:`~aiida_cse.lammps.system.SystemInfo`: ``phase``, ``natoms``,
-    ``composition``, ``charge`` (e), ``box`` (Å), ``types``, ``slab``, ``seeds``, ``forcefield`` and
-    ``citations``. A structure for another program is made on demand.
+    ``composition``, ``charge`` (e), ``box`` (Å), ``types``, ``slab``, ``seeds``, ``forcefield``,
+    ``forcefield_md5`` and ``citations``. A structure for another program is made on demand.
     """
 
     def __init__(self, system: System | None = None, **kwargs: Any) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from aiida_cse.documents import read_mapping
 from aiida_cse.forcefields.models import ForceFieldSet, canonical
-from aiida_cse.validation import nearest
+from aiida_cse.validation import located, nearest
 
-__all__ = ["available_sets", "load_set", "make_set", "settle_variants"]
+__all__ = ["available_sets", "load_set", "make_set", "read_set", "settle_variants"]
 
 _FOLDER = resources.files("aiida_cse.forcefields") / "sets"
 
@@ -59,6 +61,23 @@ def make_set(name: str, content: Mapping[str, Any]) -> ForceFieldSet:
     if isinstance(own.get("revises"), str):
         own = _revised(_content(own["revises"]), own)
     return ForceFieldSet.model_validate({**own, "name": name})
+
+
+def read_set(path: Path, name: str | None = None) -> ForceFieldSet:
+    """Return the set that a YAML file describes, called ``name``, else as the file says, else like the file.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, its content is not valid, or a shipped set has the name; names file and field.
+    """
+    content = read_mapping(path, "a force-field set")
+    called = name or content.get("name") or path.stem
+    with located(str(path)):
+        if called in available_sets():
+            msg = f"{called} is the name of a shipped set; give yours another one"
+            raise ValueError(msg)
+        return make_set(called, content)
 
 
 def settle_variants(sets: Sequence[ForceFieldSet], choices: Mapping[str, str]) -> list[ForceFieldSet]:

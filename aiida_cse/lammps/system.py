@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -64,7 +66,11 @@ class SlabGeometry(StrictModel):
 
 
 class SystemInfo(StrictModel):
-    """What is known of a system besides its coordinates."""
+    """What is known of a system besides its coordinates.
+
+    ``forcefield`` names the force-field sets with the chosen variants, ``forcefield_md5`` has the checksum of
+    each by its name.
+    """
 
     phase: Phase
     types: tuple[AtomType, ...]
@@ -75,6 +81,7 @@ class SystemInfo(StrictModel):
     slab: SlabGeometry | None = None
     seeds: dict[str, int] = Field(default_factory=dict)
     forcefield: tuple[str, ...] = ()
+    forcefield_md5: dict[str, str] = Field(default_factory=dict)
     citations: tuple[str, ...] = ()
 
     def type_numbers(self, *, labels: tuple[str, ...] = (), species: str | None = None) -> list[int]:
@@ -105,6 +112,7 @@ class System:
         slab: SlabGeometry | None = None,
         seeds: dict[str, int] | None = None,
         forcefield_names: tuple[str, ...] = (),
+        forcefield_md5: Mapping[str, str] = MappingProxyType({}),
         citations: tuple[str, ...] = (),
     ) -> System:
         """Make a system and derive its composition, charge and box from the data file.
@@ -134,6 +142,7 @@ class System:
             slab=slab,
             seeds=seeds or {},
             forcefield=forcefield_names,
+            forcefield_md5=dict(forcefield_md5),
             citations=citations,
         )
         return cls(data=data, forcefield=forcefield, info=info)
@@ -155,6 +164,7 @@ class System:
             slab=slab or self.info.slab,
             seeds=self.info.seeds | (seeds or {}),
             forcefield_names=self.info.forcefield,
+            forcefield_md5=self.info.forcefield_md5,
             citations=self.info.citations,
         )
 

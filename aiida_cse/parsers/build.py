@@ -22,7 +22,20 @@ class BuildParser(Parser):
             system = System.read(retrieved_temporary_folder or ".")
         except ValueError as error:
             return self._failure(error)
+        differing = self._differing_set(system)
+        if differing is not None:
+            return differing
         self.out("system", CseSystemData(system))
+        return None
+
+    def _differing_set(self, system: System) -> ExitCode | None:
+        """Return the exit code if the builder did not have the content of the sets that the job was given."""
+        inputs = self.node.inputs
+        for node in inputs.forcefield.values() if "forcefield" in inputs else ():
+            built = system.info.forcefield_md5.get(node.name, "none")
+            if built != node.md5:
+                code: ExitCode = self.exit_codes.ERROR_FORCEFIELD_DIFFERS
+                return code.format(name=node.name, built=built, given=node.md5)
         return None
 
     def _failure(self, error: ValueError) -> ExitCode:

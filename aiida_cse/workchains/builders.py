@@ -10,11 +10,11 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ProcessBuilder
 from aiida.engine.processes.ports import PortNamespace
-from pydantic import ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.validation import explain, nearest
+from aiida_cse.validation import located, nearest
+from aiida_cse.workchains.forcefields import forcefield_nodes, with_stored_sets
 from aiida_cse.workchains.options import checked_options
 from aiida_cse.workchains.protocol import merge
 from aiida_cse.workchains.stash import whole_stash
@@ -23,6 +23,7 @@ from aiida_cse.workchains.validators import SEEDS
 __all__ = [
     "Codes",
     "base_inputs",
+    "build_inputs",
     "builder_inputs",
     "cse_metadata",
     "located_part",
@@ -49,7 +50,7 @@ class Codes(TypedDict):
 
 
 def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
-    """Return the recipe as a node, with every default written out.
+    """Return the recipe as a node, with every default and every set of the profile that it names written out.
 
     Raises
     ------
@@ -58,15 +59,23 @@ def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
     """
     content = recipe.get_dict() if isinstance(recipe, orm.Dict) else recipe
     if not isinstance(content, Recipe):
-        try:
-            content = Recipe.model_validate(content)
-        except ValidationError as error:
-            msg = f"recipe: {explain(error)}"
-            raise ValueError(msg) from error
+        with located("recipe"):
+            content = Recipe.model_validate(with_stored_sets(content))
     complete = content.model_dump(mode="json")
     if isinstance(recipe, orm.Dict) and recipe.get_dict() == complete:
         return recipe
     return orm.Dict(complete)
+
+
+def build_inputs(codes: Codes, recipe: orm.Dict, options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the inputs of a building job, except for what it builds; the recipe is complete."""
+    refuse_wrong_codes(codes)
+    return {
+        "code": codes["cse"],
+        "recipe": recipe,
+        "forcefield": forcefield_nodes(recipe),
+        "metadata": cse_metadata(options),
+    }
 
 
 def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, Any] | None) -> dict[str, Any]:

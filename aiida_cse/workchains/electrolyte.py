@@ -9,7 +9,7 @@ from aiida.engine import ExitCode, ToContext, while_
 
 from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, recipe_node, velocity_seed
+from aiida_cse.workchains.builders import Codes, base_inputs, build_inputs, real, recipe_node, velocity_seed
 from aiida_cse.workchains.phase import PhaseWorkChain
 from aiida_cse.workchains.protocol import ProtocolMixin
 
@@ -60,7 +60,7 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         node = recipe_node(recipe)
         builder = cls.get_builder()
-        builder.build = {"code": codes["cse"], "recipe": node, "metadata": cse_metadata(options)}
+        builder.build = build_inputs(codes, node, options)
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.schedule = inputs["schedule"]
         builder.temperature = real("temperature", inputs["temperature"])

@@ -11,7 +11,7 @@ from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.calculations.build import validate_recipe
-from aiida_cse.calculations.ports import checked_by
+from aiida_cse.calculations.ports import checked_by, forcefield_ports
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
 from aiida_cse.workchains.builders import (
@@ -26,6 +26,7 @@ from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.done import is_complete, previous_of
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.ends import ended_normally
+from aiida_cse.workchains.forcefields import forcefield_nodes
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.joint import attach_kinetics
 from aiida_cse.workchains.options import checked_options
@@ -36,7 +37,7 @@ from aiida_cse.workchains.study_inputs import (
     run_label,
     temperature_list,
     validate_replicas,
-    validate_sampling,
+    validate_study,
     validate_temperatures,
 )
 
@@ -97,10 +98,10 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             validator=checked_by(KineticsSettings, "kinetics"),
             help="Where the rate is wanted and how it is extrapolated: see KineticsSettings.",
         )
-        spec.expose_inputs(CeramicWorkChain, namespace="ceramic", exclude=("build.recipe", "seed"))
-        spec.expose_inputs(
-            ElectrolyteWorkChain, namespace="electrolyte", exclude=("build.recipe", "seed", "ceramic")
-        )
+        forcefield_ports(spec)
+        built_from = ("build.recipe", "build.forcefield")
+        spec.expose_inputs(CeramicWorkChain, namespace="ceramic", exclude=(*built_from, "seed"))
+        spec.expose_inputs(ElectrolyteWorkChain, namespace="electrolyte", exclude=(*built_from, "seed", "ceramic"))
         spec.expose_inputs(
             InterfaceWorkChain, namespace="interface", exclude=("seed", "ceramic", "electrolyte", "temperature")
         )
@@ -115,7 +116,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             required=False,
             help="Its runs, as they are among the outputs, each with the `folder` to go on from.",
         )
-        spec.inputs.validator = validate_sampling
+        spec.inputs.validator = validate_study
         spec.outline(
             cls.run_ceramic,
             cls.inspect_ceramic,
@@ -196,6 +197,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         node = recipe_node(recipe)
         builder = cls.get_builder()
         builder.recipe = node
+        builder.forcefield = forcefield_nodes(node)
         builder.temperatures = temperature_list(inputs["temperatures"])
         builder.replicas = whole("replicas", inputs["replicas"], 1, MOST_REPLICAS)
         builder.kinetics = inputs["kinetics"]
@@ -214,7 +216,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         if "ceramic" in self._done():
             return {}
         inputs = self.exposed_inputs(CeramicWorkChain, namespace="ceramic")
-        inputs.build.recipe = self.inputs.recipe
+        inputs.build |= self._built_from()
         inputs.seed = self._seed(1)
         return self._submit("ceramic", CeramicWorkChain, inputs)
 
@@ -227,7 +229,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         if "electrolyte" in self._done():
             return {}
         inputs = self.exposed_inputs(ElectrolyteWorkChain, namespace="electrolyte")
-        inputs.build.recipe = self.inputs.recipe
+        inputs.build |= self._built_from()
         inputs.ceramic = self.outputs["ceramic"]
         inputs.seed = self._seed(1)
         return self._submit("electrolyte", ElectrolyteWorkChain, inputs)
@@ -350,6 +352,10 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
         self.out(phase, run.outputs[phase])
         self.out(f"stages.{phase}", run.outputs.stages)
         return None
+
+    def _built_from(self) -> dict[str, Any]:
+        """Return what the building jobs of both phases share."""
+        return {name: self.inputs[name] for name in ("recipe", "forcefield") if name in self.inputs}
 
     def _done(self) -> Any:
         """Return what an earlier study left."""

@@ -9,13 +9,14 @@ from aiida import orm
 from aiida_cse.building.chemistry import chemistry_of
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.sampling import refuse_unknown_ions
+from aiida_cse.calculations.ports import forcefield_error
 
 __all__ = [
     "MOST_REPLICAS",
     "run_label",
     "temperature_list",
     "validate_replicas",
-    "validate_sampling",
+    "validate_study",
     "validate_temperatures",
 ]
 
@@ -64,7 +65,12 @@ def temperature_list(value: Any) -> orm.List:
     return orm.List(list(value))
 
 
-def validate_sampling(value: dict[str, Any], _: Any) -> str | None:
+def validate_study(value: dict[str, Any], _: Any) -> str | None:
+    """Return which inputs of a study do not fit each other, None if all do."""
+    return forcefield_error(value) or _sampling_error(value)
+
+
+def _sampling_error(value: dict[str, Any]) -> str | None:
     """Refuse a sampling of ions that the recipe does not have: the productions would do so after days."""
     sampling = value.get("production", {}).get("sampling")
     if "recipe" not in value or sampling is None:

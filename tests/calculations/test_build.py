@@ -9,6 +9,9 @@ from aiida.plugins import CalculationFactory
 
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.calculations.build import BuildCalculation
+from aiida_cse.data.forcefield import CseForceFieldData
+from aiida_cse.forcefields import load_set
+from aiida_cse.workchains.forcefields import forcefield_nodes
 from tests.calculations.conftest import Prepare
 from tests.nodes import system_node
 
@@ -76,6 +79,21 @@ def test_a_wrong_recipe_is_refused_by_its_field(
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         prepare("cse.build", code=cse, recipe=recipe | {key: value}, component="slab")
     assert message in str(caught.value)
+
+
+def test_the_sets_of_the_recipe_are_inputs(
+    prepare: Prepare, cse: orm.InstalledCode, recipe: dict[str, Any]
+) -> None:
+    nodes = forcefield_nodes(orm.Dict(recipe))
+    assert {role: node.name for role, node in nodes.items()} == {
+        role: recipe["forcefield"][role] for role in ("ceramic", "cross", "polymer", "salt")
+    }
+    inputs = {"code": cse, "recipe": recipe, "component": "slab"}
+    prepare("cse.build", forcefield=nodes, **inputs)
+    later = CseForceFieldData.get_or_create(load_set("cl-p-2017"))
+    message = rf"forcefield.salt: cl-p-2017 \(md5 {later.md5[:8]}\) is not the set of the recipe, cl-p-2004"
+    with pytest.raises(ValueError, match=message):
+        prepare("cse.build", forcefield=nodes | {"salt": later}, **inputs)
 
 
 def test_a_recipe_without_force_field_is_refused_with_the_words_of_the_builder(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from aiida import orm
 from click.testing import CliRunner, Result
 
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.building.slab import build_slab
 from aiida_cse.cli import main
+from aiida_cse.data.forcefield import CseForceFieldData, stored_forcefields
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.forcefields import available_sets, load_set
 from tests.nodes import system_node
@@ -22,11 +24,70 @@ def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["forcefield", *map(str, arguments)])
 
 
+@pytest.fixture
+def own_file(tmp_path: Path) -> Path:
+    """A set for the polymer of the recipe with a heavier carbon, as a user writes it."""
+    path = tmp_path / "opls-heavy.yaml"
+    content = {
+        "revises": "opls-aa-peo",
+        "title": "OPLS-AA, carbon 13",
+        "citations": ["A. Author, A Journal 2026, 1, 1"],
+        "confidence": "made up for a test",
+        "lj": [{"type": "OS", "epsilon": 0.15, "sigma": 2.9}],
+    }
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
 def test_list_names_every_set_with_its_checksum() -> None:
     lines = invoke("list").output.splitlines()
-    assert [line.split()[:2] for line in lines[1:]] == [
-        [name, load_set(name).md5[:8]] for name in available_sets()
+    assert [line.split()[:3] for line in lines[1:] if "shipped" in line] == [
+        [name, load_set(name).md5[:8], "shipped"] for name in available_sets()
     ]
+
+
+@pytest.mark.usefixtures("aiida_profile_clean")
+def test_a_set_of_ones_own_is_used_by_its_name(own_file: Path, tmp_path: Path) -> None:
+    done = invoke("import", own_file)
+    assert done.exit_code == 0, done.output
+    (node,) = stored_forcefields()
+    assert done.output == f"opls-heavy: node {node.pk}, UUID {node.uuid}, md5 {node.md5}\n"
+    assert invoke("import", own_file).output == done.output, "it is there once"
+
+    CseForceFieldData.get_or_create(load_set("uff-llzo"))
+    mine = [line.split()[:4] for line in invoke("list").output.splitlines() if "shipped" not in line][1:]
+    assert mine == [["opls-heavy", node.md5[:8], "node", str(node.pk)]], "what is shipped is not listed twice"
+    assert f"md5 {node.md5}; revises opls-aa-peo" in invoke("show", "opls-heavy").output
+
+    content = load_recipe(RECIPE).model_dump(mode="json")
+    for name in ("opls-heavy", node.uuid):
+        content["forcefield"]["polymer"] = name
+        path = tmp_path / "mine.yaml"
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        table = invoke("table", path)
+        assert table.exit_code == 0, table.output
+        assert "OS–OS lj/cut/coul/long 0.15 2.9 Lennard-Jones of like atoms opls-heavy" in " ".join(
+            table.output.split()
+        )
+
+
+def test_a_file_that_holds_no_set_is_refused_by_its_field(own_file: Path, aiida_profile_clean: object) -> None:
+    def refused(change: dict[str, object], *options: str) -> str:
+        path = own_file.with_name("wrong.yaml")
+        path.write_text(yaml.safe_dump(yaml.safe_load(own_file.read_text()) | change), encoding="utf-8")
+        result = invoke("import", path, *options)
+        assert result.exit_code == 2
+        (line,) = result.output.splitlines()
+        return line.removeprefix(f"Error: {path}: ")
+
+    assert refused({"lj": [{"type": "OS", "epsilon": -1, "sigma": 2.9}]}).startswith("'lj.0.epsilon' = -1")
+    assert refused({"ljs": []}) == "unknown key 'ljs'; did you mean 'lj'?"
+    assert refused({}, "--name", "cl-p-2004") == "cl-p-2004 is the name of a shipped set; give yours another one"
+    assert refused({}, "--name", "a b").startswith("'name' = 'a b': must be letters")
+    assert "'[C' is not a valid SMARTS" in refused({"typing": [{"smarts": "[C", "type": "CT3"}]})
+    assert stored_forcefields() == []
+    invoke("import", own_file)
+    assert "there is another force-field set 'opls-heavy'" in refused({"title": "x"}, "--name", "opls-heavy")
 
 
 @pytest.mark.parametrize("name", available_sets())

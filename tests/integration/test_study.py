@@ -139,6 +139,20 @@ def test_queries_find_the_productions_and_their_seed(study: WorkChainNode) -> No
     assert slab_seed(orm.load_node(of_study[0].pk)) == study.inputs.recipe["seeds"]["slab"]
 
 
+def test_a_system_leads_back_to_its_force_field_sets(study: WorkChainNode) -> None:
+    sets = study.inputs.forcefield
+    assert {role: sets[role].name for role in sets} == {
+        role: study.inputs.recipe["forcefield"][role] for role in sets
+    }
+    wanted = {node.md5 for node in sets.values()}
+    built = [job for job in study.called_descendants if job.process_type == "aiida.calculations:cse.build"]
+    assert len(built) == 2
+    for job in built:
+        assert {node.uuid for node in job.inputs.forcefield.values()} == {node.uuid for node in sets.values()}
+    for label in study.outputs.runs:
+        assert set(study.outputs.runs[label].system.info.forcefield_md5.values()) == wanted
+
+
 def test_an_archive_answers_the_same_query_elsewhere(study: WorkChainNode, tmp_path: Path) -> None:
     from aiida.storage.sqlite_temp import SqliteTempBackend
     from aiida.tools.archive import create_archive, import_archive

@@ -1,10 +1,15 @@
 """The parser of the builder: three files become a system, or the builder's last words the reason."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiida.engine import ExitCode
 
+from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.forcefields import load_set
 from tests.parsers.conftest import Parse
 from tests.systems import crystal_and_molecules
 
@@ -34,6 +39,28 @@ def test_a_builder_that_failed_says_why(parse: Parse) -> None:
     assert exit_code.status == 330
     assert exit_code.message == "The component could not be built: llzo.yaml: 'ceramic.repeat.0' = 0"
     assert exit_code.invalidates_cache, "a full disk or a lost file may be behind it"
+    assert outputs == {}
+
+
+def test_a_builder_with_another_content_of_a_set(parse: Parse, files: dict[str, str | bytes]) -> None:
+    node = CseForceFieldData.get_or_create(load_set("uff-llzo"))
+    info = json.loads(files["system.json"])
+
+    def parsed(md5: str) -> tuple[ExitCode | None, dict[str, Any]]:
+        files["system.json"] = json.dumps(info | {"forcefield_md5": {"uff-llzo": md5}})
+        return parse("cse.build", {"forcefield__cross": node}, temporary=files)
+
+    exit_code, outputs = parsed(node.md5)
+    assert exit_code is None
+    assert outputs["system"].info.forcefield_md5 == {"uff-llzo": node.md5}
+    exit_code, outputs = parsed("0" * 32)
+    assert exit_code is not None
+    assert exit_code.status == 332
+    assert exit_code.invalidates_cache, "another version on the computer heals it"
+    assert (
+        f"of the force-field set uff-llzo than the recipe was checked with (md5 {'0' * 32}, not"
+        in exit_code.message
+    )
     assert outputs == {}
 
 
