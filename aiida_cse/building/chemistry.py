@@ -51,7 +51,8 @@ class Template:
 class Chemistry:
     """What a recipe's atoms are, whatever phase they are in.
 
-    ``types`` is the type table in the order ceramic, mobile ion, polymer, anion, wall; ``forcefield`` the
+    ``types`` is the type table in the order ceramic, mobile ion (the ceramic's, then the salt's if they differ),
+    polymer, anion, wall; ``forcefield`` the
     text of the include file; ``pairs`` its pair table; ``topology_types`` the number of types of each kind;
     ``checksums`` the checksum of each force-field set, by its name.
     """
@@ -108,7 +109,7 @@ def _chemistry(recipe_json: str) -> Chemistry:
         ),
         pairs=tuple(pairs),
         chain=_template(chain, numbers, bonded),
-        cation=_single_atom(recipe.salt.cation, numbers),
+        cation=_single_atom(_cation_label(recipe), numbers),
         anion=_template(anion, numbers, bonded),
         topology_types={kind: sum(row.kind == kind[:-1] for row, _ in bonded) for kind in TOPOLOGY},
         sources=_sources(recipe),
@@ -170,7 +171,7 @@ def _one_four(chain: TypedMolecule, anion: TypedMolecule) -> OneFour:
 def _type_table(
     recipe: Recipe, ceramic: list[tuple[AtomType, PairSite]], chain: TypedMolecule, anion: TypedMolecule
 ) -> list[tuple[AtomType, PairSite]]:
-    entries = [*ceramic]
+    entries = [*ceramic, *_salt_cation(recipe, anion.source)]
     entries += _molecule_entries(chain, 1.0, recipe.forcefield.hydrogen_mass)
     entries += _molecule_entries(anion, recipe.forcefield.salt_charge_scale, recipe.forcefield.hydrogen_mass)
     wall = recipe.electrolyte.wall
@@ -191,6 +192,7 @@ def _ceramic_entries(recipe: Recipe, sets: ForceFieldSets) -> list[tuple[AtomTyp
     entries = []
     for name in recipe.ceramic.species:
         mobile = name == recipe.ceramic.mobile
+        shared = mobile and recipe.forcefield.lithium == "one"
         found = sets.ceramic.atom_type(name)
         atom_type = AtomType(
             label=name,
@@ -200,13 +202,32 @@ def _ceramic_entries(recipe: Recipe, sets: ForceFieldSets) -> list[tuple[AtomTyp
             phase="both" if mobile else "ceramic",
             species=name,
         )
-        entries.append(
-            (
-                atom_type,
-                _site(atom_type, "mobile", sets.salt) if mobile else _site(atom_type, "ceramic", sets.cross),
-            )
-        )
+        site = _site(atom_type, "mobile", sets.salt) if shared else _site(atom_type, "ceramic", sets.cross)
+        entries.append((atom_type, site))
     return entries
+
+
+def _cation_label(recipe: Recipe) -> str:
+    """Return the label of the salt's cation, that of the ceramic's mobile ion unless they differ."""
+    return recipe.salt.cation if recipe.forcefield.lithium == "one" else f"{recipe.salt.cation}_salt"
+
+
+def _salt_cation(recipe: Recipe, salt: ForceFieldSet) -> list[tuple[AtomType, PairSite]]:
+    """Return the entry of the salt's cation if it has parameters of its own; it is the same species."""
+    if recipe.forcefield.lithium == "one":
+        return []
+    found = salt.atom_type(recipe.salt.cation)
+    atom_type = AtomType(
+        label=_cation_label(recipe),
+        element=found.element,
+        mass=found.mass,
+        charge=round(found.charge * recipe.forcefield.salt_charge_scale, 10),
+        phase="both",
+        species=recipe.salt.cation,
+    )
+    lj = salt.lennard_jones(recipe.salt.cation)
+    origin = lj.origin or salt.name
+    return [(atom_type, PairSite(atom_type.label, "organic", atom_type.charge, lj.epsilon, lj.sigma, origin))]
 
 
 def _molecule_entries(

@@ -55,11 +55,11 @@ def emc_types(recipe: Recipe, chemistry: Chemistry) -> tuple[EmcType, ...]:
         Two types have the same surroundings, as far as EMC is told to look.
     """
     depth, molecules = _depth(recipe), _molecules(recipe)
-    cation = recipe.salt.cation
+    cation, label_of_cation = recipe.salt.cation, chemistry.types[chemistry.cation.types[0] - 1].label
     found = {label: (atoms, molecule) for molecule in molecules for label, atoms in _by_type(molecule).items()}
     types = []
     for entry in chemistry.types:
-        if entry.label == cation:
+        if entry.label == label_of_cation:
             lj = recipe.forcefield.sets().salt.lennard_jones(cation)
             formal, bonds = 1, 0
             surroundings: tuple[str, ...] = (f"[{cation}+]",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
@@ -191,7 +191,9 @@ class ForceFieldRecipe(StrictModel):
 
     ``salt_charge_scale`` multiplies the charges of cation and anion; ``hydrogen_mass`` (g/mol) replaces that
     of hydrogen; ``variants`` chooses among published values, by the names that the sets give them. ``own_sets``
-    holds sets that are not shipped, by name.
+    holds sets that are not shipped, by name. ``lithium`` says whether the mobile ion has one set of parameters, or
+    keeps those of the phase that it came from: the ceramic's Buckingham terms inside of it and, towards the
+    electrolyte, the Lennard-Jones of ``cross``; the salt's Lennard-Jones towards all atoms.
     """
 
     ceramic: Name
@@ -200,6 +202,7 @@ class ForceFieldRecipe(StrictModel):
     salt: Name
     variants: dict[Name, Name] = Field(default_factory=dict)
     mixing: Mixing = "lorentz-berthelot"
+    lithium: Literal["one", "by-origin"] = "one"
     own_sets: dict[Name, ForceFieldSet] = Field(default_factory=dict)
     salt_charge_scale: Number = Field(default=1.0, gt=0, le=1)
     hydrogen_mass: Number = Field(default=1.008, ge=1, le=4)
@@ -309,7 +312,9 @@ class Recipe(StrictModel):
 
     def _refuse_missing_types(self, sets: ForceFieldSets) -> None:
         needed = [("ceramic", "atom_type", species) for species in self.ceramic.species]
-        needed += [("cross", "lennard_jones", species) for species in self.ceramic.species[:-1]]
+        keeps_its_own = self.forcefield.lithium == "by-origin"
+        of_cross = self.ceramic.species if keeps_its_own else self.ceramic.species[:-1]
+        needed += [("cross", "lennard_jones", species) for species in of_cross]
         needed += [("salt", "atom_type", self.salt.cation), ("salt", "lennard_jones", self.salt.cation)]
         problems = [
             _lookup_problem(role, getattr(getattr(sets, role), lookup), name) for role, lookup, name in needed

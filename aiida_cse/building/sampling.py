@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.system import CERAMIC_MOLECULE, System
 from aiida_cse.physics.regions import SurfaceOffsets
 from aiida_cse.trajectory.config import ReductionConfig, default_config, whole_frames
 from aiida_cse.validation import Number, StrictModel, Whole, nearest
 
-__all__ = ["LayerOffsets", "Sampling", "reduction_config", "refuse_unknown_ions"]
+__all__ = ["LayerOffsets", "Sampling", "reduction_config", "refuse_unknown_cations", "refuse_unknown_ions"]
 
 Margin = Annotated[Number, Field(ge=0, le=50)]
 Scale = Annotated[Number, Field(gt=0, le=100)]
@@ -45,7 +45,8 @@ class Sampling(StrictModel):
 
     ``anion_point`` says which point stands for an anion: its centre of mass, or the one atom type
     ``anion_atom``. ``offsets`` says, by name of the ion, where its first layer lies; without an entry it is
-    that of the published study, which knows Li and TFSI.
+    that of the published study, which knows Li and TFSI. ``cation_atoms`` counts only the cations of these atom
+    types, where a recipe tells them apart by origin; without it all are one species.
 
     ``core_scales`` are further widths of the buffers of the core rule, in units of the given ones. Displacements
     are taken over each of ``lags_ps``, from origins ``displacement_ps`` apart: by default ten frames, or as many
@@ -59,6 +60,7 @@ class Sampling(StrictModel):
     bins: Whole = Field(default=520, ge=10, le=100_000)
     anion_point: Literal["centre_of_mass", "atom"] = "centre_of_mass"
     anion_atom: str | None = None
+    cation_atoms: tuple[str, ...] = ()
     offsets: dict[str, LayerOffsets] = Field(default_factory=dict)
     core_scales: tuple[Scale, ...] = ()
     displacement_ps: Duration | None = None
@@ -127,6 +129,7 @@ def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
     anion = _only(_anions(system), "species with negative molecules")
     labels = [t.label for t in info.types if t.species == anion]
     refuse_unknown_ions(sampling.offsets, sampling.anion_atom, cation, anion, labels)
+    cation_types, started_with = _cations(system, sampling, cation)
     if sampling.anion_point == "atom":
         anion_types = info.type_numbers(labels=(sampling.anion_atom or "",))
     else:
@@ -143,12 +146,38 @@ def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
         midplane_offset=info.slab.midplane_offset,
         box=(x, y, z),
         cation=cation,
-        cation_types=info.type_numbers(species=cation),
+        cation_types=cation_types,
         anion=anion,
         anion_types=anion_types,
-        initial_cations=info.slab.lithium,
+        initial_cations=info.slab.lithium if started_with is None else started_with,
         **sampling.settings(),
     )
+
+
+def _cations(system: System, sampling: Sampling, cation: str) -> tuple[list[int], int | None]:
+    """Return the types that are counted, and how many of them the slab started with; None if that is all of it."""
+    info, data = system.info, system.data
+    if not sampling.cation_atoms:
+        return info.type_numbers(species=cation), None
+    refuse_unknown_cations(
+        sampling.cation_atoms, cation, [entry.label for entry in info.types if entry.species == cation]
+    )
+    types = info.type_numbers(labels=sampling.cation_atoms)
+    return types, int((np.isin(data.types, types) & (data.molecules == CERAMIC_MOLECULE)).sum())
+
+
+def refuse_unknown_cations(cation_atoms: Iterable[str], cation: str, labels: Sequence[str]) -> None:
+    """Refuse atom types that the cation does not have.
+
+    Raises
+    ------
+    ValueError
+        Names the type and those that there are.
+    """
+    for label in cation_atoms:
+        if label not in labels:
+            msg = f"cation_atoms: {label!r} is no atom type of {cation}; {nearest(str(label), labels)}"
+            raise ValueError(msg)
 
 
 def refuse_unknown_ions(

@@ -36,7 +36,8 @@ class PairSite:
     """What the pair table needs of an atom type.
 
     ``role``: ``ceramic`` (framework and anions of the crystal), ``mobile`` (the ion of both phases),
-    ``organic`` (polymer and anion of the salt) or ``wall``. Charge in e, ε in kcal/mol, σ in Å.
+    ``organic`` (polymer and anion of the salt) or ``wall``. An ion that keeps the parameters of the phase that it
+    came from is ``ceramic`` or ``organic``. Charge in e, ε in kcal/mol, σ in Å.
     """
 
     label: str

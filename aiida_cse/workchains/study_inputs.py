@@ -8,7 +8,7 @@ from aiida import orm
 
 from aiida_cse.building.chemistry import chemistry_of
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.sampling import refuse_unknown_ions
+from aiida_cse.building.sampling import refuse_unknown_cations, refuse_unknown_ions
 from aiida_cse.calculations.ports import forcefield_error
 
 __all__ = [
@@ -77,9 +77,11 @@ def _sampling_error(value: dict[str, Any]) -> str | None:
         return None
     given, recipe = sampling.get_dict(), Recipe.model_validate(value["recipe"].get_dict())
     cation, anion = recipe.salt.cation, recipe.salt.anion.name
-    labels = [entry.label for entry in chemistry_of(recipe).types if entry.species == anion]
+    types = chemistry_of(recipe).types
+    labels = {ion: [entry.label for entry in types if entry.species == ion] for ion in (cation, anion)}
     try:
-        refuse_unknown_ions(given.get("offsets", {}), given.get("anion_atom"), cation, anion, labels)
+        refuse_unknown_ions(given.get("offsets", {}), given.get("anion_atom"), cation, anion, labels[anion])
+        refuse_unknown_cations(given.get("cation_atoms", ()), cation, labels[cation])
     except ValueError as error:
         return f"production.sampling: {error}"
     return None

@@ -157,6 +157,53 @@ def test_a_charged_chain_is_refused(recipe: Recipe) -> None:
         _refuse_net_charges(recipe, chain, anion)
 
 
+@pytest.fixture
+def by_origin(recipe: Recipe) -> Recipe:
+    return Recipe.model_validate(changed(recipe, "forcefield.lithium", "by-origin"))
+
+
+def test_lithium_by_origin_has_two_types_of_one_species(by_origin: Recipe) -> None:
+    chemistry = chemistry_of(by_origin)
+    mobile = [entry for entry in chemistry.types if entry.phase == "both"]
+    assert [(entry.label, entry.species, entry.charge) for entry in mobile] == [
+        ("Li", "Li", 0.7),
+        ("Li_salt", "Li", 0.7),
+    ]
+    assert chemistry.cation.types.tolist() == [chemistry.number("Li_salt")] == [5]
+
+
+def test_lithium_by_origin_keeps_the_potential_of_its_phase(by_origin: Recipe, recipe: Recipe) -> None:
+    rows = {row.labels: row for row in chemistry_of(by_origin).pairs}
+    one = {row.labels: row for row in chemistry_of(recipe).pairs}
+    inside = {"La", "Zr", "O", "Li"}
+    for labels, row in rows.items():
+        assert row.style == ("buck/coul/long" if set(labels) <= inside else "lj/cut/coul/long"), labels
+        if "Li" in labels and set(labels) <= inside:
+            assert row.coefficients == one[labels].coefficients, "the ceramic is the same"
+    oxygen, own, cross = load_set("uff-llzo").lennard_jones("O"), (0.01828, 2.126), (0.025, 2.1836)
+    assert rows["Li_salt", "Li_salt"].coefficients == own
+    assert rows["O", "Li_salt"].coefficients == pytest.approx(
+        (math.sqrt(oxygen.epsilon * own[0]), (oxygen.sigma + own[1]) / 2)
+    )
+    for label in ("OS", "OBT"):
+        assert rows["Li_salt", label].coefficients == one["Li", label].coefficients, "and so is the electrolyte"
+    assert rows["Li", "OS"].coefficients == pytest.approx((math.sqrt(cross[0] * 0.14), (cross[1] + 2.90) / 2))
+    assert rows["Li", "OS"].source == "opls-aa-peo + uff-llzo"
+
+
+def test_lithium_by_origin_needs_the_ceramics_own_lennard_jones(recipe: Recipe) -> None:
+    content = changed(recipe, "forcefield.lithium", "by-origin")
+    full = load_set("uff-llzo").model_dump(mode="json")
+    content["forcefield"]["cross"] = "no-li"
+    content["forcefield"]["own_sets"] = {"no-li": full | {"lj": full["lj"][:-1]}}
+    with pytest.raises(ValueError, match=r"forcefield\.cross: .* no-li has no Lennard-Jones parameters for 'Li'"):
+        Recipe.model_validate(content)
+    content["forcefield"]["lithium"] = "one"
+    Recipe.model_validate(content)
+    with pytest.raises(ValueError, match=r"forcefield\.lithium"):
+        Recipe.model_validate(changed(recipe, "forcefield.lithium", "two"))
+
+
 def test_the_lithium_is_chosen_by_name(recipe: Recipe) -> None:
     other = Recipe.model_validate(changed(recipe, "forcefield.variants", {"li_lj": "jensen-jorgensen-2006"}))
     chemistry = chemistry_of(other)

@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from aiida_cse.building.assembly import assemble
+from aiida_cse.building.cut import cut_slab
+from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.slab import build_slab
 from aiida_cse.lammps.system import System
+from aiida_cse.trajectory.config import IonSpecies
 from aiida_cse.validation import explain
 from tests.nodes import SAMPLING, interface
 from tests.trajectory import synthetic
@@ -55,6 +61,29 @@ def test_the_offsets_of_a_known_ion_can_be_changed() -> None:
     ions = reduction_config(interface(), sampling(offsets={"Li": LAYER})).ions
     assert ions["Li"].edges[3] == synthetic.HALF + 0.5
     assert ions["TFSI"] == reduction_config(interface(), sampling()).ions["TFSI"]
+
+
+@pytest.fixture(scope="module")
+def by_origin() -> System:
+    """The interface of a recipe whose lithium has two types, as built."""
+    content = load_recipe("llzo-peo-litfsi-demo").model_dump(mode="json")
+    content["forcefield"]["lithium"] = "by-origin"
+    recipe = Recipe.model_validate(content)
+    slab = build_slab(recipe)
+    lx, ly, _ = slab.data.lengths.tolist()
+    return assemble(cut_slab(slab, slab.data), build_electrolyte(recipe, lx, ly))
+
+
+def test_lithium_by_origin_is_one_species_unless_asked(by_origin: System) -> None:
+    def lithium(**changes: Any) -> IonSpecies:
+        return reduction_config(by_origin, sampling(**changes)).ions["Li"]
+
+    assert (lithium().types, lithium().initial_ceramic) == ((4, 5), 112)
+    for labels, types, initial in ((["Li_salt"], (5,), 0), (["Li"], (4,), 112), (["Li", "Li_salt"], (4, 5), 112)):
+        asked = lithium(cation_atoms=labels)
+        assert (asked.types, asked.initial_ceramic) == (types, initial)
+    with pytest.raises(ValueError, match="cation_atoms: 'Li_sal' is no atom type of Li; did you mean 'Li_salt'"):
+        lithium(cation_atoms=["Li_sal"])
 
 
 def test_offsets_of_what_is_no_ion_are_refused() -> None:

@@ -15,13 +15,16 @@ from scipy.spatial.distance import cdist
 from aiida_cse.building.assembly import assemble
 from aiida_cse.building.chains import chain_molecule
 from aiida_cse.building.cut import cut_slab
+from aiida_cse.building.electrolyte import build_electrolyte
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.salt import anion_molecule
+from aiida_cse.building.slab import build_slab
 from aiida_cse.building.topology import BondedTerm, type_molecule
 from aiida_cse.forcefields import load_set
 from aiida_cse.forcefields.models import AngleTerm, BondTerm
 from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.system import FILENAMES, System
+from tests.building.test_recipe import changed
 
 pytestmark = pytest.mark.integration
 
@@ -99,6 +102,45 @@ def test_lammps_reads_every_phase(
     assert np.array_equal(back.images, system.data.images)
     assert np.array_equal(back.molecules, system.data.molecules)
     assert {k: len(t) for k, t in back.topology.items()} == {k: len(t) for k, t in system.data.topology.items()}
+
+
+def test_lithium_by_origin(
+    recipe: Recipe, slab: System, electrolyte: System, tmp_path: Path, environment_bin: Path
+) -> None:
+    """The ceramic is that of one lithium, in the electrolyte Li+ among each other have Lennard-Jones as well."""
+    two = Recipe.model_validate(changed(recipe, "forcefield.lithium", "by-origin"))
+    lx, ly, _ = slab.data.lengths.tolist()
+    below, above = build_slab(two), build_electrolyte(two, lx, ly)
+    for mine, theirs in ((below, slab), (above, electrolyte)):
+        assert np.array_equal(mine.data.positions, theirs.data.positions), "the draws are the same"
+    systems = {
+        "slab": slab,
+        "slab_two": below,
+        "electrolyte": electrolyte,
+        "electrolyte_two": above,
+        "interface": assemble(cut_slab(below, below.data), above),
+    }
+    energies = {}
+    for name, system in systems.items():
+        (tmp_path / name).mkdir()
+        energies[name] = run(system, tmp_path / name, environment_bin)["energy"]
+    assert energies["slab_two"] == pytest.approx(energies["slab"], rel=1e-9)
+    among = lennard_jones(above, "Li_salt", 0.01828, 2.126, cutoff=10.0)
+    assert energies["electrolyte_two"] - energies["electrolyte"] == pytest.approx(among, abs=1e-4)
+    assert math.isfinite(energies["interface"])
+    counts = systems["interface"].info.composition
+    assert (counts["Li"], counts["Li_salt"]) == (112, 7)
+
+
+def lennard_jones(system: System, label: str, epsilon: float, sigma: float, cutoff: float) -> float:
+    """Return the sum of 4 ε [(σ/r)¹² − (σ/r)⁶] over pairs of this type and their images, kcal/mol."""
+    data = system.data
+    positions = data.positions[data.types == system.info.type_numbers(labels=(label,))]
+    reach = np.ceil(cutoff / data.lengths).astype(int)
+    shifts = np.array(list(product(*(range(-n, n + 1) for n in reach)))) * data.lengths
+    r = cdist(positions, (positions + shifts[:, None, :]).reshape(-1, 3))
+    powers = (sigma / r[(r > 1e-6) & (r < cutoff)]) ** 6
+    return float((4 * epsilon * (powers**2 - powers)).sum()) / 2
 
 
 def test_the_energy_of_the_crystal_is_its_ewald_and_buckingham_sum(
