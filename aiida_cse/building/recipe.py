@@ -387,7 +387,7 @@ def unknown_sets(recipe: object) -> dict[str, str]:
         return {}
     named = {role: forcefield.get(role) for role in ForceFieldSets._fields}
     known = {*own, *available_sets()}
-    return {role: str(name) for role, name in named.items() if name not in known and _is_name(name)}
+    return {role: str(name) for role, name in named.items() if _is_name(name) and name not in known}
 
 
 def _is_name(value: object) -> bool:
