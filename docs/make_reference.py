@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiida import load_profile
 from aiida.storage.sqlite_temp import SqliteTempBackend
-from reference_pages import commands, models, processes, protocols, results
+from reference_pages import commands, models, paper_protocol, processes, protocols, results
 
 __all__ = ["write_pages"]
 
@@ -18,6 +18,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "exit-codes": processes.exit_codes,
     "results": results.page,
     "protocols": protocols.page,
+    "paper-protocol": paper_protocol.page,
     "stages": models.stages,
     "recipe": models.recipe,
     "forcefields": models.forcefields,

@@ -233,3 +233,22 @@ def test_every_key_of_the_result_nodes_is_documented(monkeypatch: pytest.MonkeyP
     from reference_pages import results
 
     assert "rate_upper_bound_per_s" in results.page()
+
+
+def test_every_value_of_the_published_protocol_has_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(DOCS)
+    from reference_pages import paper_protocol
+
+    page = paper_protocol.page()
+    for row in (
+        "| relax | `duration_ps` | 20200 |  | 1000 | `published` |",
+        "| larsen-2011 | `last_ps` | 10000 |  | 200 | `published` |",
+        "| crystal | `duration_ps` | 1000 |  | 100 | `here` |",
+        "| settings | `kspace_style` | ewald | pppm | pppm | `published` |",
+    ):
+        assert row in page
+    told = {"ramp": {"kind": "published"}}
+    with pytest.raises(ValueError, match=r"ceramic\.ramp\.duration_ps: nothing says where its value is from"):
+        paper_protocol._source("ceramic", "ramp", "duration_ps", told)
+    with pytest.raises(ValueError, match=r"sources of values that the protocol does not have: .*kindd"):
+        paper_protocol._refuse_unused("ceramic", {"ramp": {"kindd": "published"}}, {("ramp", "kind"): "nvt"})
