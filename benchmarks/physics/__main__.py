@@ -43,12 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing, print the table and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.physics", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=CHECKS, metavar="CHECK", help=f"of {', '.join(CHECKS)}")
+    parser.add_argument("--small", action="store_true", help="small systems, at full length")
     parser.add_argument("--quick", action="store_true", help="small and short: that every part runs, no more")
     parser.add_argument("--folder", type=Path, default=Path("physics-runs"), help="where the runs lie")
-    parser.add_argument("--finished", action="store_true", help="start nothing; only what has been run to its end")
+    parser.add_argument("--so-far", action="store_true", help="start nothing; what has been run so far")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the job ends with this command
-    lab = Lab(options.folder, options.quick, not options.finished)
+    lab = Lab(options.folder, options.small, options.quick, not options.so_far)
     rows: list[Row] = []
     missing: list[str] = []
     for name in options.only or CHECKS:

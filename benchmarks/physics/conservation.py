@@ -74,7 +74,7 @@ run {{steps}}
 
 def neutrality(lab: Lab) -> Iterator[Row]:
     """Give the charges of what the builders make, at the size of the paper."""
-    recipe = load_recipe(lab.pick("llzo-peo-litfsi", "llzo-peo-litfsi-demo"))
+    recipe = load_recipe(lab.sized("llzo-peo-litfsi", "llzo-peo-litfsi-demo"))
     slab = build_slab(recipe)
     electrolyte = build_electrolyte(recipe, *slab.data.lengths[:2].tolist())
     interface = assemble(cut_slab(slab, slab.data), electrolyte)

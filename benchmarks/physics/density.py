@@ -78,11 +78,13 @@ def density_of_all(lab: Lab, seeds: Sequence[int]) -> Iterator[Row]:
 
 def neat(lab: Lab, temperature: float, seed: int) -> Run:
     """Return the run of a periodic box of electrolyte, made by the protocol ``fast`` for electrolytes."""
-    chains, length, pairs = lab.pick((8, 20, 16), (5, 8, 4))
+    chains, length, pairs = lab.sized((8, 20, 16), (2, 20, 4))
     stages = protocol_stages("electrolyte", lab.pick("fast", "demo"), temperature, barostat="iso")
     stages[-1] |= {"trajectory_ps": lab.pick(0.5, 0.1), "thermo_ps": 0.1}
     recipe = electrolyte_recipe(chains, length, pairs, seed)
-    return lab.run(f"electrolyte-{temperature:g}K-{chains}x{length}", stages, seed, lambda: without_wall(recipe))
+    name = f"electrolyte-{temperature:g}K-{chains}x{length}"
+    least = stages[-1]["duration_ps"] / 4
+    return lab.run(name, stages, seed, lambda: without_wall(recipe), least_ps=2 * least)
 
 
 def volumes(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

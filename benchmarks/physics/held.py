@@ -61,7 +61,7 @@ def held_slab(lab: Lab, seed: int) -> Iterator[Row]:
 
 def _held(lab: Lab, seed: int) -> Run:
     """Return the run with the held slab, after those of its parts."""
-    cells, layer = lab.pick(((2, 2, 1), (17, 20, 34)), ((1, 1, 1), (4, 8, 4)))
+    cells, layer = lab.sized(((2, 2, 1), (17, 20, 34)), ((1, 1, 1), (4, 20, 8)))
     recipe = _recipe(cells, layer, seed)
     ceramic = _slab(lab, cells, seed)
     lx, ly = ceramic.data.lengths[:2].tolist()
@@ -75,7 +75,9 @@ def _held(lab: Lab, seed: int) -> Run:
     def interface() -> System:
         return assemble(ceramic, liquid.system.evolved(liquid.final))
 
-    return lab.run(f"held-{TEMPERATURE:g}K-{chains}x{layer[1]}", _stages(lab), seed, interface)
+    stages = _stages(lab)
+    least = stages[-1]["duration_ps"] / 2
+    return lab.run(f"held-{TEMPERATURE:g}K-{chains}x{layer[1]}", stages, seed, interface, least_ps=least)
 
 
 def _slab(lab: Lab, cells: tuple[int, int, int], seed: int) -> System:

@@ -28,21 +28,32 @@ class NotRunYetError(Exception):
 class Lab:
     """The folder of all runs.
 
-    ``quick`` asks for small systems and short runs, in which every part runs and nothing is equilibrated;
-    without ``start`` only what has been run to its end is looked at.
+    ``small`` asks for small systems, in runs of full length; ``quick`` for small systems and short runs, in which
+    every part runs and nothing is equilibrated. Without ``start`` nothing runs, and what has been run so far is
+    looked at.
     """
 
     folder: Path
+    small: bool = False
     quick: bool = False
     start: bool = True
 
-    def run(self, name: str, stages: list[dict[str, Any]], seed: int, build: Callable[[], System]) -> Run:
+    def run(
+        self,
+        name: str,
+        stages: list[dict[str, Any]],
+        seed: int,
+        build: Callable[[], System],
+        least_ps: float | None = None,
+    ) -> Run:
         """Return a run that has come to its end; it is made, or gone on with, if it has not.
+
+        Where nothing may start, it may also be one that has run ``least_ps`` of its last stage.
 
         Raises
         ------
         NotRunYetError
-            It has not, and none may start.
+            It has not come so far, and none may start.
         RuntimeError
             LAMMPS ended before that.
         """
@@ -53,12 +64,16 @@ class Lab:
         run = Run((self.folder / "quick" if self.quick else self.folder) / f"{name}-seed{seed}", plan)
         if self.start:
             return run.finish(build)
-        if not run.done:
+        if not (run.done or (least_ps is not None and run.reached_ps >= least_ps)):
             raise NotRunYetError(f"{run.name} has not been run to its end")
         return run
 
+    def sized(self, full: Any, small: Any) -> Any:
+        """Return one of two sizes of a system."""
+        return small if self.small or self.quick else full
+
     def pick(self, full: Any, quick: Any) -> Any:
-        """Return one of two sizes."""
+        """Return one of two lengths, or whatever else makes a run short."""
         return quick if self.quick else full
 
 

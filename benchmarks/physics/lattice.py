@@ -35,15 +35,17 @@ _SETTLING, _LAGS = 20.0, (2.0, 10.0)
 
 def lattice(lab: Lab, temperature: float, seed: int) -> Iterator[Row]:
     """Give the rows of a periodic crystal at a temperature (K) and 1 atm."""
-    cells, length, settling = lab.pick((2, 120.0, _SETTLING), (1, 12.0, 2.0))
+    cells = lab.sized(2, 1)
+    length, settling, lags = lab.pick((120.0, _SETTLING, _LAGS), (12.0, 2.0, (0.4, 1.0)))
     run = lab.run(
         f"crystal-{temperature:g}K-{cells}",
         crystal_stages(temperature, length),
         seed,
         lambda: crystal((cells, cells, cells), seed),
+        least_ps=2 * settling,
     )
     system, track = run.system, run.track().after(settling)
-    atoms, used = system.info.natoms, length - settling
+    atoms, used = system.info.natoms, round(float(np.ptp(track.times)))
 
     def row(quantity: str, *rest: Any) -> Row:
         return Row(f"LLZO {temperature:g} K, {quantity}", atoms, used, seed, *rest)
@@ -57,7 +59,6 @@ def lattice(lab: Lab, temperature: float, seed: int) -> Iterator[Row]:
         yield row(f"{cation}–O first maximum", shell.distance, around, "Å")
         yield row(f"O within {_REACH[cation]} Å of {cation}", shell.neighbours, _NEIGHBOURS[cation], "")
     if temperature == max(CONSTANTS):
-        lags = lab.pick(_LAGS, (0.4, 1.0))
         found = diffusion(
             track,
             _mask(system, "Li"),

@@ -79,6 +79,13 @@ class Run:
         return bool(self.jobs) and _report(self.jobs[-1]).reached(self.plan.target_step)
 
     @property
+    def reached_ps(self) -> float:
+        """How far the last stage has come, in ps."""
+        step = max((_report(job).last_step or 0 for job in self.jobs), default=0)
+        last = self.plan.spans[-1]
+        return max(0, min(step, last.end) - last.start) * last.stage.timestep_fs / 1000
+
+    @property
     def system(self) -> System:
         """The system with which the run began."""
         return System.read(self.jobs[0])

@@ -73,7 +73,7 @@ def diffusion(track: Track, moving: Mask, framework: Mask, masses: Floats, lags:
     """Return the diffusion coefficient in cm²/s of ``moving`` (N,) relative to the centre of ``framework`` (N,).
 
     The mean squared displacement, over all origins of a block of time, grows by 6 D per time between two lags
-    (ps): Einstein's relation.
+    (ps): Einstein's relation. The longer one is cut to four fifths of a block.
     """
     positions = track.positions[:, moving].astype(np.float64)
     weights = masses[framework]
@@ -84,6 +84,6 @@ def diffusion(track: Track, moving: Mask, framework: Mask, masses: Floats, lags:
 
 
 def _slope(positions: Floats, first: int, last: int, spacing: float) -> float:
-    frames = np.arange(first, last + 1)
+    frames = np.arange(first, min(last, len(positions) * 4 // 5) + 1)
     squared = [np.mean(np.sum((positions[lag:] - positions[:-lag]) ** 2, axis=2)) for lag in frames]
     return float(np.polyfit(frames * spacing, squared, 1)[0]) / 6 * _CM2_PER_S
