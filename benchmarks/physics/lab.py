@@ -17,6 +17,8 @@ from benchmarks.physics.runs import Run
 
 __all__ = ["Lab", "NotRunYetError", "protocol_stages"]
 
+#: steps between checkpoints; at each of them the mesh is fitted to the box anew, which shrinks fast at first
+_CHECKPOINT = 500
 _PROTOCOLS = Path(aiida_cse.__file__).parent / "workchains" / "protocols"
 
 
@@ -57,9 +59,8 @@ class Lab:
         RuntimeError
             LAMMPS ended before that.
         """
-        settings = {"restart_interval": 2500, "exact": False} | (
-            {"cutoff": 9.0, "kspace_accuracy": 1e-4, "restart_interval": 500} if self.quick else {}
-        )
+        light = {"cutoff": 9.0, "kspace_accuracy": 1e-4} if self.quick else {}
+        settings = {"restart_interval": _CHECKPOINT} | light
         plan = JobPlan.model_validate({"stages": stages, "seed": seed, "settings": settings})
         run = Run((self.folder / "quick" if self.quick else self.folder) / f"{name}-seed{seed}", plan)
         if self.start:
