@@ -12,6 +12,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 from aiida_cse.building.emc_script import BUILD_SCRIPT, PROJECT, SETUP_OUTPUT, emc_files
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.calculations.build import validate_recipe
+from aiida_cse.calculations.ports import forcefield_error, forcefield_ports
 from aiida_cse.data.system import CseSystemData
 
 __all__ = ["EmcCalculation"]
@@ -38,6 +39,7 @@ class EmcCalculation(CalcJob):
             valid_type=CseSystemData,
             help="The equilibrated ceramic whose cross-section the electrolyte is built on.",
         )
+        forcefield_ports(spec)
         spec.input("metadata.options.parser_name", valid_type=str, default="cse.emc")
         spec.input("metadata.options.output_filename", valid_type=str, default="emc.out")
         spec.input(
@@ -45,7 +47,7 @@ class EmcCalculation(CalcJob):
             valid_type=dict,
             default=lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1},
         )
-        spec.inputs.validator = _validate_codes
+        spec.inputs.validator = _validate_inputs
         spec.output("system", valid_type=CseSystemData, required=False, help="What was built, with its wall.")
         spec.exit_code(
             382,
@@ -101,9 +103,9 @@ def _step(code: orm.AbstractCode, argument: str, output: str) -> CodeInfo:
     return step
 
 
-def _validate_codes(value: dict[str, Any], _: Any) -> str | None:
-    """Refuse a front end on another computer: both run in one job."""
+def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
+    """Refuse a front end on another computer, as both run in one job, and other force fields than the recipe's."""
     program, setup = value.get("code"), value.get("setup_code")
-    if program is None or setup is None or program.computer.pk == setup.computer.pk:
-        return None
-    return f"setup_code = {setup.full_label}: must be on the computer of code = {program.full_label}"
+    if program is not None and setup is not None and program.computer.pk != setup.computer.pk:
+        return f"setup_code = {setup.full_label}: must be on the computer of code = {program.full_label}"
+    return forcefield_error(value)

@@ -66,6 +66,8 @@ def launch() -> None:
 @params.RECIPE
 @_PROTOCOL
 @_OVERRIDES
+@click.option("--emc", help="Code of EMC, which then builds the electrolyte; needs --emc-setup.")
+@click.option("--emc-setup", help="Code of EMC's front end, emc.pl.")
 @click.option("--moltemplate", help="Code of Moltemplate, which then joins the phases.")
 @_job_options
 @_WAIT
@@ -83,6 +85,8 @@ def study(
 
     if job["moltemplate"] is not None:
         changes = merge({"interface": {"assembler": "moltemplate"}}, changes)
+    if job["emc"] is not None or job["emc_setup"] is not None:
+        changes = merge({"electrolyte": {"builder": "emc"}}, changes)
     with input_errors():
         builder = StudyWorkChain.get_builder_from_protocol(
             codes=_codes(job),
@@ -254,6 +258,10 @@ def _codes(job: dict[str, Any]) -> Codes:
     codes: Codes = {"lammps": lammps, "cse": _code(_beside(lammps) if job["cse"] is None else job["cse"], "--cse")}
     if job.get("moltemplate") is not None:
         codes["moltemplate"] = _code(job["moltemplate"], "--moltemplate")
+    if job.get("emc") is not None:
+        codes["emc"] = _code(job["emc"], "--emc")
+    if job.get("emc_setup") is not None:
+        codes["emc_setup"] = _code(job["emc_setup"], "--emc-setup")
     return codes
 
 

@@ -47,6 +47,8 @@ class Codes(TypedDict):
     lammps: orm.AbstractCode
     cse: orm.AbstractCode
     moltemplate: NotRequired[orm.AbstractCode]
+    emc: NotRequired[orm.AbstractCode]
+    emc_setup: NotRequired[orm.AbstractCode]
 
 
 def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
@@ -115,9 +117,10 @@ def refuse_wrong_codes(codes: Any) -> None:
             msg = f"codes.{role} = {code!r}: must be a code of AiiDA, as load_code returns it"
             raise ValueError(msg)
         plugin = code.default_calc_job_plugin
-        other = next((name for name, plugins in _PLUGINS.items() if plugin in plugins), role)
-        if other != role:
-            msg = f"codes.{role} = {code.full_label}: a code of {plugin} is one for codes.{other}"
+        fitting = [name for name, plugins in _PLUGINS.items() if plugin in plugins]
+        if fitting and role not in fitting:
+            others = " or ".join(f"codes.{name}" for name in fitting)
+            msg = f"codes.{role} = {code.full_label}: a code of {plugin} is one for {others}"
             raise ValueError(msg)
 
 
@@ -126,6 +129,8 @@ _PLUGINS = {
     "lammps": ("cse.lammps", "lammps.raw", "lammps.base"),
     "cse": ("cse.build", "cse.reduce"),
     "moltemplate": ("cse.moltemplate",),
+    "emc": ("cse.emc",),
+    "emc_setup": ("cse.emc",),
 }
 
 

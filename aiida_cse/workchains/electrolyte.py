@@ -6,14 +6,28 @@ from typing import Any
 
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, while_
+from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.calculations.build import BuildCalculation
+from aiida_cse.calculations.emc import EmcCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes, base_inputs, build_inputs, real, recipe_node, velocity_seed
-from aiida_cse.workchains.phase import PhaseWorkChain
+from aiida_cse.validation import nearest
+from aiida_cse.workchains.builders import (
+    Codes,
+    base_inputs,
+    build_inputs,
+    cse_metadata,
+    real,
+    recipe_node,
+    velocity_seed,
+)
+from aiida_cse.workchains.phase import PhaseWorkChain, validate_phase
 from aiida_cse.workchains.protocol import ProtocolMixin
 
 __all__ = ["ElectrolyteWorkChain"]
+
+#: what can build the molecules: this package, or a program of its own
+BUILT_IN, EMC = "built-in", "emc"
 
 
 class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
@@ -30,6 +44,21 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         super().define(spec)
         spec.expose_inputs(BuildCalculation, namespace="build", exclude=("component", "ceramic"))
         spec.input("ceramic", valid_type=CseSystemData, help="The equilibrated slab, for its cross-section.")
+        spec.input(
+            "builder",
+            valid_type=orm.Str,
+            serializer=to_aiida_type,
+            default=lambda: orm.Str(BUILT_IN),
+            validator=_validate_builder,
+            help="What builds the molecules: built-in, or emc, which needs its codes.",
+        )
+        spec.expose_inputs(
+            EmcCalculation,
+            namespace="emc",
+            exclude=("recipe", "forcefield", "ceramic"),
+            namespace_options={"required": False, "populate_defaults": False},
+        )
+        spec.inputs.validator = _validate_inputs
         spec.outline(
             cls.build,
             cls.inspect_build,
@@ -62,6 +91,10 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         builder = cls.get_builder()
         builder.build = build_inputs(codes, node, options)
         builder.base = base_inputs(codes, inputs["base"], options)
+        builder.builder = inputs["builder"]
+        if inputs["builder"] == EMC and "emc" in codes and "emc_setup" in codes:
+            emc = {"code": codes["emc"], "setup_code": codes["emc_setup"]}
+            builder.emc = {**emc, "metadata": cse_metadata(options)}
         builder.schedule = inputs["schedule"]
         builder.temperature = real("temperature", inputs["temperature"])
         builder.seed = velocity_seed(node)
@@ -71,10 +104,18 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
 
     def build(self) -> dict[str, Any]:
         """Build the electrolyte from the recipe."""
-        inputs = self.exposed_inputs(BuildCalculation, namespace="build")
-        inputs |= {"component": orm.Str("electrolyte"), "ceramic": self.inputs.ceramic}
-        job = self.submit(BuildCalculation, **inputs)
-        self.report(f"building the electrolyte of {self.inputs.build.recipe['name']}: <{job.pk}>")
+        given, with_emc = self.inputs.build, self.inputs.builder.value == EMC
+        if with_emc:
+            inputs = self.exposed_inputs(EmcCalculation, namespace="emc")
+            inputs |= {name: given[name] for name in ("recipe", "forcefield") if name in given}
+            job = self.submit(EmcCalculation, **inputs, ceramic=self.inputs.ceramic)
+        else:
+            inputs = self.exposed_inputs(BuildCalculation, namespace="build")
+            inputs |= {"component": orm.Str("electrolyte"), "ceramic": self.inputs.ceramic}
+            job = self.submit(BuildCalculation, **inputs)
+        self.report(
+            f"building the electrolyte of {given.recipe['name']}{' with EMC' if with_emc else ''}: <{job.pk}>"
+        )
         return ToContext(built=job)
 
     def inspect_build(self) -> ExitCode | None:
@@ -89,3 +130,19 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
     def attach_electrolyte(self) -> None:
         """Attach the equilibrated electrolyte."""
         self.out("electrolyte", self.ctx.final)
+
+
+def _validate_builder(value: orm.Str, _: Any) -> str | None:
+    """Return what is wrong with the name of a builder, None if nothing is."""
+    known = (BUILT_IN, EMC)
+    return None if value.value in known else f"builder = '{value.value}': {nearest(value.value, known)}"
+
+
+def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
+    """Check the schedule, and that the builder has its codes."""
+    if "builder" in value and value["builder"].value == EMC and not value.get("emc"):
+        return (
+            "builder = 'emc': its codes are missing; give codes.emc (EMC itself) and codes.emc_setup (its front "
+            "end), or emc.code and emc.setup_code"
+        )
+    return validate_phase(value, ports)

@@ -16,6 +16,7 @@ from aiida_cse.cli import main
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.trajectory.reduction import reduce_segments
+from tests.emc import emc_program, emc_script
 from tests.nodes import interface
 from tests.systems import crystal_and_molecules
 from tests.trajectory import synthetic
@@ -169,3 +170,30 @@ def test_a_code_of_no_computer_says_nothing_of_aiida_cse(tmp_path: Path, aiida_p
     portable = PortableCode(label="portable-lmp", filepath_executable="lmp", filepath_files=tmp_path).store()
     line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", portable.pk)
     assert line == "Error: --cse: portable-lmp belongs to no computer; give the code of aiida-cse"
+
+
+def test_emc_builds_the_electrolyte_where_its_codes_are_named(
+    lmp: InstalledCode,
+    cse: InstalledCode,
+    installed_code: Callable[..., InstalledCode],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    emc = installed_code("emc", emc_program(), "cse.emc")
+    setup = installed_code("emc_setup", emc_script("emc.pl"), "cse.emc")
+    built: list[ProcessBuilder] = []
+    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
+    words = ("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
+    result = invoke(*words, "--emc", emc.full_label, "--emc-setup", setup.full_label)
+    assert result.exit_code == 0, result.output
+    inputs = built[0].electrolyte
+    assert (inputs.builder, inputs.emc.code.uuid, inputs.emc.setup_code.uuid) == ("emc", emc.uuid, setup.uuid)
+    assert "--emc-setup 'emcsetup@localhost'" in refused(*words, "--emc-setup", "emcsetup@localhost")
+
+
+@pytest.mark.parametrize("option", ["--emc", "--emc-setup"])
+def test_emc_wants_both_of_its_codes(
+    lmp: InstalledCode, cse: InstalledCode, installed_code: Callable[..., InstalledCode], option: str
+) -> None:
+    code = installed_code("emc", emc_program(), "cse.emc")
+    line = refused("study", "--recipe", RECIPE, "--protocol", "demo", option, code.full_label)
+    assert "builder = 'emc': its codes are missing; give codes.emc (EMC itself) and codes.emc_setup" in line
