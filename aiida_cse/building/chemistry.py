@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.building.chains import chain_molecule
+from aiida_cse.building.missing import missing_of_ions
 from aiida_cse.building.recipe import WALL_SPECIES, ForceFieldSets, Recipe
 from aiida_cse.building.salt import anion_molecule
 from aiida_cse.building.topology import BondedTerm, TypedMolecule, type_molecule
 from aiida_cse.forcefields.include import BondedRow, render_include
 from aiida_cse.forcefields.models import ForceFieldSet, ForceFieldType, OneFour
-from aiida_cse.forcefields.pairs import PairRow, PairSite, Role, missing_buckingham, pair_table
+from aiida_cse.forcefields.pairs import PairRow, PairSite, Role, pair_table
 from aiida_cse.lammps.datafile import TOPOLOGY
 from aiida_cse.lammps.system import AtomType
 
@@ -87,8 +88,8 @@ class Chemistry:
 def _chemistry(recipe_json: str) -> Chemistry:
     recipe = Recipe.model_validate_json(recipe_json)
     sets = recipe.forcefield.sets()
+    chain, anion = _typed_molecules(recipe, sets)
     ceramic = _ceramic_entries(recipe, sets)
-    chain, anion = _typed_molecules(recipe, sets, [site for _, site in ceramic])
     _refuse_net_charges(recipe, chain, anion)
     one_four = _one_four(chain, anion)
     entries = _type_table(recipe, ceramic, chain, anion)
@@ -129,16 +130,9 @@ def chemistry_of(recipe: Recipe) -> Chemistry:
     return _chemistry(recipe.model_dump_json())
 
 
-def _typed_molecules(
-    recipe: Recipe, sets: ForceFieldSets, ceramic: Sequence[PairSite]
-) -> tuple[TypedMolecule, TypedMolecule]:
-    """Type the chain and the anion; what these and the ceramic lack is reported at once."""
-    problems: list[str] = []
-    missing = missing_buckingham(ceramic, sets.ceramic.buckingham_pairs())
-    if missing:
-        problems.append(
-            f"ceramic: force-field set {sets.ceramic.name} lacks parameters: Buckingham {', '.join(missing)}"
-        )
+def _typed_molecules(recipe: Recipe, sets: ForceFieldSets) -> tuple[TypedMolecule, TypedMolecule]:
+    """Type the chain and the anion; what these and the ions lack is reported at once."""
+    problems = missing_of_ions(recipe, sets)
     chain = type_molecule(recipe.polymer.name, chain_molecule(recipe.polymer), sets.polymer, problems)
     anion = type_molecule(recipe.salt.anion.name, anion_molecule(recipe.salt), sets.salt, problems)
     if problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -286,15 +286,13 @@ class Recipe(StrictModel):
         if self.salt.cation != self.ceramic.mobile:
             msg = f"salt.cation: {self.salt.cation!r} must be the ceramic's mobile species {self.ceramic.mobile!r}"
             raise ValueError(msg)
-        sets = self.forcefield.sets()
-        self._refuse_missing_types(sets)
-        in_ceramic = sets.ceramic.atom_type(self.ceramic.mobile).charge
-        scale = self.forcefield.salt_charge_scale
-        in_salt = sets.salt.atom_type(self.salt.cation).charge * scale
-        if abs(in_ceramic - in_salt) > 1e-9:
+        sets, scale = self.forcefield.sets(), self.forcefield.salt_charge_scale
+        in_ceramic, in_salt = (_charge(chosen, self.salt.cation) for chosen in (sets.ceramic, sets.salt))
+        # a type that is missing is told with all others, once the molecules are typed
+        if in_ceramic is not None and in_salt is not None and abs(in_ceramic - in_salt * scale) > 1e-9:
             msg = (
                 f"forcefield.salt_charge_scale: {scale} gives {self.salt.cation} of the salt"
-                f" the charge {in_salt:g}, in the ceramic it is {in_ceramic:g}; one ion needs one charge"
+                f" the charge {in_salt * scale:g}, in the ceramic it is {in_ceramic:g}; one ion needs one charge"
             )
             raise ValueError(msg)
         return self
@@ -310,27 +308,9 @@ class Recipe(StrictModel):
                 raise ValueError(msg)
         return self
 
-    def _refuse_missing_types(self, sets: ForceFieldSets) -> None:
-        needed = [("ceramic", "atom_type", species) for species in self.ceramic.species]
-        keeps_its_own = self.forcefield.lithium == "by-origin"
-        of_cross = self.ceramic.species if keeps_its_own else self.ceramic.species[:-1]
-        needed += [("cross", "lennard_jones", species) for species in of_cross]
-        needed += [("salt", "atom_type", self.salt.cation), ("salt", "lennard_jones", self.salt.cation)]
-        problems = [
-            _lookup_problem(role, getattr(getattr(sets, role), lookup), name) for role, lookup, name in needed
-        ]
-        if any(problems):
-            raise ValueError("; ".join(filter(None, problems)))
 
-
-def _lookup_problem(role: str, lookup: Callable[[str], object], name: str) -> str:
-    """Return what is wrong with asking the set of this role for ``name``; empty if nothing is."""
-    try:
-        with located(f"forcefield.{role}"):
-            lookup(name)
-    except ValueError as error:
-        return str(error)
-    return ""
+def _charge(chosen: ForceFieldSet, name: str) -> float | None:
+    return next((entry.charge for entry in chosen.atom_types if entry.name == name), None)
 
 
 def available_recipes() -> tuple[str, ...]:

@@ -27,6 +27,8 @@ Role = Literal["ceramic", "mobile", "organic", "wall"]
 LENNARD_JONES = "lj/cut/coul/long"
 BUCKINGHAM = "buck/coul/long"
 
+_CERAMIC = {"ceramic", "mobile"}
+
 #: Buckingham coefficients A, ρ, C of a pair that has the Coulomb interaction only
 _COULOMB_ONLY = (0.0, 1.0, 0.0)
 
@@ -90,7 +92,8 @@ def pair_table(
     ValueError
         Pairs of the ceramic with an anion have no Buckingham term; names them all.
     """
-    missing = missing_buckingham(sites, buckingham)
+    inside = {site.label: site.charge for site in sites if site.role in _CERAMIC}
+    missing = missing_buckingham(inside, buckingham)
     if missing:
         msg = f"force-field set {source} has no Buckingham parameters for {', '.join(missing)}"
         raise ValueError(msg)
@@ -109,19 +112,22 @@ def pair_table(
     return rows
 
 
-def missing_buckingham(sites: Sequence[PairSite], buckingham: Mapping[tuple[str, ...], Buckingham]) -> list[str]:
-    """Return the pairs of the ceramic with an anion that have no Buckingham term, ``A–B`` each."""
+def missing_buckingham(
+    charges: Mapping[str, float], buckingham: Mapping[tuple[str, ...], Buckingham]
+) -> list[str]:
+    """Return the pairs of the ceramic with an anion that have no Buckingham term, ``A–B`` each.
+
+    ``charges`` (e) are those of its atom types by label.
+    """
     return [
-        f"{first.label}–{second.label}"
-        for first, second in combinations_with_replacement(sites, 2)
-        if _inside_ceramic(first, second)
-        and min(first.charge, second.charge) < 0
-        and canonical((first.label, second.label)) not in buckingham
+        f"{first}–{second}"
+        for first, second in combinations_with_replacement(charges, 2)
+        if min(charges[first], charges[second]) < 0 and canonical((first, second)) not in buckingham
     ]
 
 
 def _inside_ceramic(first: PairSite, second: PairSite) -> bool:
-    return {first.role, second.role} <= {"ceramic", "mobile"}
+    return {first.role, second.role} <= _CERAMIC
 
 
 def _ceramic(term: Buckingham | None) -> tuple[tuple[float, ...], str]:

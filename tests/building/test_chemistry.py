@@ -10,7 +10,7 @@ import yaml
 
 from aiida_cse.building.assembly import assemble
 from aiida_cse.building.chains import chain_molecule
-from aiida_cse.building.chemistry import _ceramic_entries, _refuse_net_charges, _typed_molecules, chemistry_of
+from aiida_cse.building.chemistry import _refuse_net_charges, chemistry_of
 from aiida_cse.building.cut import cut_slab
 from aiida_cse.building.electrolyte import build_electrolyte
 from aiida_cse.building.recipe import ForceFieldRecipe, Recipe, available_recipes, load_recipe
@@ -122,17 +122,54 @@ def test_all_that_polymer_and_anion_lack_is_named_at_once(recipe: Recipe) -> Non
     assert "TFSI: force-field set cl-p-2004 lacks parameters: type of C" in message
 
 
-def test_what_the_ceramic_lacks_is_named_with_it(recipe: Recipe) -> None:
-    full = load_set("jalem-2015").with_variants({})
-    poor = full.model_copy(update={"buckingham": full.buckingham[1:2]})
-    sets = recipe.forcefield.sets()
-    sites = [site for _, site in _ceramic_entries(recipe, sets)]
-    content = changed(recipe, "polymer.repeat_unit", "*CCOC*")
+def test_all_that_a_recipe_lacks_is_named_at_once_by_its_surroundings(recipe: Recipe) -> None:
+    """Another ceramic, polymer and salt with sets that were not made for them: one message, a line for each."""
+    content = changed(recipe, "ceramic.structure.sites.1.species", "Ta")
+    content["ceramic"]["framework"] = ["La", "Ta"]
+    content["polymer"]["repeat_unit"] = "*CCOC*"
+    content["salt"]["anion"]["smiles"] = TFSI.replace("FC(F)(F)", "CC", 1)
+    full = load_set("jalem-2015").with_variants({}).model_dump(mode="json")
+    content["forcefield"]["own_sets"] = {"mine": full | {"buckingham": full["buckingham"][1:2]}}
+    content["forcefield"]["variants"] = {}
+    content["forcefield"]["ceramic"] = "mine"
     with pytest.raises(ValueError, match="lacks parameters") as error:
-        _typed_molecules(Recipe.model_validate(content), sets._replace(ceramic=poor), sites)
-    ceramic, polymer = str(error.value).splitlines()
-    assert ceramic == "ceramic: force-field set jalem-2015 lacks parameters: Buckingham Zr–O, O–O, O–Li"
+        chemistry_of(Recipe.model_validate(content))
+    ceramic, cross, polymer, anion = str(error.value).splitlines()
+    assert ceramic == (
+        "forcefield.ceramic: force-field set mine lacks parameters: type of Ta at [0.0, 0.0, 0.0];"
+        " Buckingham Ta–O, O–O, O–Li"
+    )
+    assert cross == "forcefield.cross: force-field set uff-llzo lacks parameters: Lennard-Jones of Ta"
     assert polymer.startswith("PEO: force-field set opls-aa-peo lacks parameters: type of C bonded to C, C, H, H")
+    assert anion.startswith("TFSI: force-field set cl-p-2004 lacks parameters: type of C")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "ceramic.structure.sites.2.species",
+            "S",
+            "forcefield.ceramic: force-field set jalem-2015 lacks parameters:"
+            " type of S at [0.1003, 0.195, 0.2815]",
+        ),
+        (
+            "forcefield.cross",
+            "opls-aa-peo",
+            "forcefield.cross: force-field set opls-aa-peo lacks parameters: Lennard-Jones of La;"
+            " Lennard-Jones of Zr; Lennard-Jones of O",
+        ),
+        (
+            "forcefield.salt",
+            "opls-aa-peo",
+            "forcefield.salt: force-field set opls-aa-peo lacks parameters: type of Li; Lennard-Jones of Li",
+        ),
+    ],
+)
+def test_what_the_ions_lack_is_named_by_set(recipe: Recipe, path: str, value: str, message: str) -> None:
+    with pytest.raises(ValueError, match="lacks parameters") as error:
+        chemistry_of(Recipe.model_validate(changed(recipe, path, value)))
+    assert message in str(error.value).splitlines()
 
 
 def test_terms_without_parameters_are_named(recipe: Recipe) -> None:
@@ -196,10 +233,10 @@ def test_lithium_by_origin_needs_the_ceramics_own_lennard_jones(recipe: Recipe) 
     full = load_set("uff-llzo").model_dump(mode="json")
     content["forcefield"]["cross"] = "no-li"
     content["forcefield"]["own_sets"] = {"no-li": full | {"lj": full["lj"][:-1]}}
-    with pytest.raises(ValueError, match=r"forcefield\.cross: .* no-li has no Lennard-Jones parameters for 'Li'"):
-        Recipe.model_validate(content)
+    with pytest.raises(ValueError, match=r"forcefield\.cross: .* no-li lacks parameters: Lennard-Jones of Li$"):
+        chemistry_of(Recipe.model_validate(content))
     content["forcefield"]["lithium"] = "one"
-    Recipe.model_validate(content)
+    chemistry_of(Recipe.model_validate(content))
     with pytest.raises(ValueError, match=r"forcefield\.lithium"):
         Recipe.model_validate(changed(recipe, "forcefield.lithium", "two"))
 
