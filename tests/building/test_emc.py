@@ -168,6 +168,16 @@ def test_what_emc_built_is_the_electrolyte_of_the_recipe(name: str) -> None:
         assert np.array_equal(system.data.topology[kind], own.data.topology[kind])
 
 
+def test_lithium_of_the_salt_keeps_its_own_type(recipe: Recipe) -> None:
+    two = changed(recipe, "forcefield", lithium="by-origin")
+    own = build_electrolyte(two, 12.97, 12.97)
+    data, parameters, _ = emc_output(two, own, seed=4)
+    system, differences = read_emc_electrolyte(two, 12.97, 12.97, data, parameters)
+    assert differences == ()
+    assert (system.info.composition["Li"], system.info.composition["Li_salt"]) == (0, two.salt.pairs)
+    assert np.array_equal(system.data.types, own.data.types)
+
+
 def test_molecules_are_whole_above_the_wall(
     recipe: Recipe, edges: tuple[float, float], electrolyte: System
 ) -> None:
