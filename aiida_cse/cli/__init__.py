@@ -39,6 +39,7 @@ __all__ = ["main"]
             "aiida_cse.cli.cmd_extend:extend",
             "Go on with a study: more temperatures, replicas, longer runs.",
         ),
+        "system": ("aiida_cse.cli.cmd_system:system", "Import boxes that were not built here."),
         "status": ("aiida_cse.cli.cmd_status:status", "Show where a process stands, or its results."),
         "resume": ("aiida_cse.cli.cmd_resume:resume", "Go on with an interrupted run."),
     },

@@ -1,0 +1,122 @@
+"""``aiida-cse system import``: the check without a profile, and the node."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from aiida.orm import QueryBuilder, load_node
+from click.testing import CliRunner, Result
+
+from aiida_cse.cli import main
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.system import System
+from tests.nodes import interface
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+FORCEFIELD = """\
+labelmap atom 1 La 2 Zr 3 Li 4 N 5 F
+pair_style lj/cut/coul/long ${cutoff}
+pair_coeff * * 0.1 2.5
+"""
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["system", "import", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A box as somebody else has it: data file, force field, and facts in YAML."""
+    system = interface()
+    system.data.write(tmp_path / "box.data")
+    labels = " ".join(f"{number} {entry.label}" for number, entry in enumerate(system.info.types, 1))
+    include = f"labelmap atom {labels}\n" + FORCEFIELD.split("\n", 1)[1]
+    (tmp_path / "forcefield.in").write_text(include)
+    (tmp_path / "facts.yaml").write_text(yaml.safe_dump(written_facts(system)))
+    return tmp_path
+
+
+def written_facts(system: System) -> dict[str, object]:
+    assert system.info.slab is not None
+    return {
+        "types": {
+            t.label: {"element": t.element, "phase": t.phase, "species": t.species} for t in system.info.types
+        },
+        "slab": system.info.slab.model_dump(mode="json"),
+        "seeds": {"velocities": 11},
+    }
+
+
+def files(folder: Path) -> list[object]:
+    return [folder / "box.data", "--facts", folder / "facts.yaml", "--forcefield", folder / "forcefield.in"]
+
+
+@pytest.mark.usefixtures("aiida_profile")
+def test_a_box_becomes_a_node(folder: Path) -> None:
+    result = invoke(*files(folder))
+    assert result.exit_code == 0, result.output
+    last = [line for line in result.output.splitlines() if line.startswith("stored as system <")][-1]
+    node = load_node(int(last.split("<")[1].rstrip(">")))
+    assert isinstance(node, CseSystemData)
+    assert (node.label, node.description) == ("box.data", "imported from box.data")
+    assert node.info == CseSystemData(node.get_system()).info
+    assert node.info.types == interface().info.types
+    assert node.info.slab == interface().info.slab
+    assert node.info.seeds == {"velocities": 11}
+    assert f"launch production --system {node.pk} --temperature K" in result.output
+    assert "--seed" not in result.output, "the facts name one"
+
+
+@pytest.mark.usefixtures("aiida_profile")
+def test_a_check_stores_nothing(folder: Path) -> None:
+    before = QueryBuilder().append(CseSystemData).count()
+    result = invoke(*files(folder), "--check")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == "nothing is missing"
+    assert "slab: 39.000 Å thick, mid-plane" in result.output
+    assert QueryBuilder().append(CseSystemData).count() == before
+
+
+def test_what_is_missing_is_a_list(folder: Path) -> None:
+    result = invoke(folder / "box.data", "--check")
+    assert result.exit_code == 2
+    lines = result.output.splitlines()
+    number = len(lines) - 1
+    assert lines[0] == f"Error: {folder / 'box.data'}: {number} things are missing or wrong:"
+    assert all(line.startswith("  ") for line in lines[1:])
+    assert "  pair_style is missing" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("box.data", "no data file", "there is no Atoms section; this is no LAMMPS data file"),
+        ("box.data", b"\xff\xfe\x00", "codec can't decode byte"),
+        ("facts.yaml", "types: [", "not valid YAML"),
+        ("facts.yaml", "slab: {thicknes: 3}", "unknown key 'thicknes'; did you mean 'thickness'?"),
+        ("facts.yaml", "phase: interfaces", "'phase' = 'interfaces'"),
+    ],
+)
+def test_files_that_are_none_are_refused_in_one_line(
+    folder: Path, name: str, content: str | bytes, message: str
+) -> None:
+    (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    result = invoke(*files(folder), "--check")
+    assert result.exit_code == 2
+    assert len(result.output.splitlines()) == 1
+    assert message in result.output
+
+
+def test_a_check_loads_no_aiida(folder: Path) -> None:
+    code = (
+        "import sys; from aiida_cse.cli import main\n"
+        f"try: main({['system', 'import', *map(str, files(folder)), '--check']!r})\n"
+        "except SystemExit as end: sys.exit(end.code or ('aiida' in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
