@@ -25,7 +25,8 @@ from benchmarks.physics.conservation import (
 from benchmarks.physics.density import electrolyte_recipe, without_wall
 from benchmarks.physics.lab import Lab
 from benchmarks.physics.lattice import CONSTANTS, crystal
-from benchmarks.physics.runs import Run
+from benchmarks.physics.runs import Run, Track
+from benchmarks.physics.structure import diffusion, first_shell
 from tests.systems import crystal_and_molecules
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,33 @@ SEED = 1
 def test_what_the_builders_make_is_neutral(tmp_path: Path) -> None:
     rows = list(neutrality(Lab(tmp_path, quick=True)))
     assert [row.quantity for row in rows if not row.holds] == []
+
+
+def test_the_first_shell_of_a_known_crystal() -> None:
+    rng = np.random.default_rng(SEED)
+    grid = np.array([(x, y, z) for x in range(4) for y in range(4) for z in range(4)])
+    # two images away from the box, as unwrapped coordinates may be
+    positions = 2.5 * grid + rng.normal(0, 0.02, (40, 64, 3)) + [20.0, -10.0, 0.0]
+    track = Track(np.arange(40.0), positions.astype(np.float32), np.full((40, 3), 10.0))
+    even = grid.sum(axis=1) % 2 == 0
+    shell = first_shell(track, even, ~even, reach=3.2)
+    assert shell.distance.value == pytest.approx(2.5, abs=0.01)
+    assert shell.neighbours.value == 6
+
+
+def test_the_diffusion_of_a_random_walk() -> None:
+    rng = np.random.default_rng(SEED)
+    coefficient, spacing = 0.2, 0.5  # Å²/ps and ps
+    steps = rng.normal(0, np.sqrt(2 * coefficient * spacing), (400, 300, 3))
+    walk = np.cumsum(steps, axis=0)
+    walk[:, 200:] = 0  # the framework
+    drifting = walk + np.linspace(0, 30, 400)[:, None, None]
+    track = Track(spacing * np.arange(400.0), drifting.astype(np.float32), np.full((400, 3), 20.0))
+    moving = np.arange(300) < 200
+    found = diffusion(track, moving, ~moving, np.ones(300), lags=(2.0, 10.0))
+    assert found.value == pytest.approx(coefficient * 1e-4, rel=0.05)
+    assert found.interval is not None
+    assert found.interval[0] <= coefficient * 1e-4 <= found.interval[1]
 
 
 @pytest.mark.integration
