@@ -123,7 +123,7 @@ def _scripts(recipe_name: str, protocol: str, *, quick: bool) -> Iterator[Script
         schedule = InterfaceWorkChain.get_protocol_inputs(protocol)["schedule"]
         yield from _phase("interface", schedule, temperature, systems["interface"])
         plan = ProductionPlan.model_validate(ProductionWorkChain.get_protocol_inputs(protocol)["plan"])
-        segments = plan.segments(temperature, SEED)
+        segments = plan.at(temperature).segments(temperature, SEED)
         for number in (1,) if quick else (1, len(segments)):
             job = JobPlan.model_validate(segments[number - 1])
             name = f"segment {number} of {len(segments)}"

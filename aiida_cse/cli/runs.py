@@ -103,7 +103,7 @@ def _of_run(label: str, root: Branch, parts: dict[str, Branch], watch: JobWatch)
 def _of_production(label: str, branch: Branch, watch: JobWatch) -> RunState:
     node = load_node(branch.pk)
     assert isinstance(node, WorkChainNode)
-    plan = ProductionPlan.model_validate(node.inputs.plan.get_dict())
+    plan = ProductionPlan.model_validate(node.inputs.plan.get_dict()).at(node.inputs.temperature.value)
     segments = [child for child in branch.children if child.call.startswith("segment_")]
     found = RunState(
         label,

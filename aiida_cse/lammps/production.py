@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import ValidationError, model_validator
 
 from aiida_cse.lammps.looks import Stop
 from aiida_cse.lammps.stage import (
@@ -16,13 +16,14 @@ from aiida_cse.lammps.stage import (
     Period,
     RunSettings,
     Stage,
+    Temperature,
     Thermostat,
     Timestep,
 )
 from aiida_cse.physics.stopping import look_times
-from aiida_cse.validation import StrictModel
+from aiida_cse.validation import StrictModel, explain
 
-__all__ = ["PRODUCTION", "ProductionPlan"]
+__all__ = ["PRODUCTION", "ProductionPlan", "plan_as_asked"]
 
 #: name of the one stage of a production
 PRODUCTION = "production"
@@ -38,6 +39,7 @@ class ProductionPlan(StrictModel):
     checkpoints and frames fall on steps that all segments share, so that the segments together are the same run
     as an uninterrupted one. It starts with the velocities of the system (``velocities: keep``), or draws its own
     from the seed, as a replica of its own must (``draw``). ``stop`` says whether it may end before its length.
+    ``lengths`` are pairs of a temperature (K) and the ``length_ps`` there, where it is another one.
     """
 
     length_ps: Duration
@@ -50,6 +52,24 @@ class ProductionPlan(StrictModel):
     velocities: Literal["keep", "draw"] = "keep"
     settings: RunSettings = RunSettings()
     stop: Stop = Stop()
+    lengths: tuple[tuple[Temperature, Duration], ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent_at_each_temperature(self) -> ProductionPlan:
+        temperatures = [round(temperature) for temperature, _ in self.lengths]
+        if len(set(temperatures)) < len(temperatures):
+            msg = f"lengths: each temperature must be there once, not {', '.join(map(str, temperatures))} K"
+            raise ValueError(msg)
+        for temperature, _ in self.lengths:
+            self._check_at(temperature)
+        return self
+
+    def _check_at(self, temperature: float) -> None:
+        try:
+            self.at(temperature)
+        except ValidationError as error:
+            msg = f"lengths: at {temperature:g} K: {explain(error)}"
+            raise ValueError(msg) from error
 
     @model_validator(mode="after")
     def _consistent(self) -> ProductionPlan:
@@ -90,6 +110,13 @@ class ProductionPlan(StrictModel):
             msg = f"segment_ps = {self.segment_ps:g} must be a multiple of frame_ps = {self.frame_ps:g}"
             raise ValueError(msg)
         return self
+
+    def at(self, temperature: float) -> ProductionPlan:
+        """Return the plan at a temperature (K), with the length that it has there."""
+        if not self.lengths:
+            return self
+        length = {round(given): length for given, length in self.lengths}.get(round(temperature), self.length_ps)
+        return ProductionPlan.model_validate(self.model_dump() | {"length_ps": length, "lengths": ()})
 
     def _steps(self, picoseconds: float) -> int:
         return round(picoseconds * 1000 / self.timestep_fs)
@@ -158,3 +185,9 @@ class ProductionPlan(StrictModel):
             trajectory_ps=self.frame_ps,
             velocities=temperature if self.velocities == "draw" else None,
         )
+
+
+def plan_as_asked(plan: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the plan of a protocol with its changes: who gives one length means it at every temperature."""
+    asked = changes or {}
+    return plan | {"lengths": []} if "length_ps" in asked and "lengths" not in asked else plan

@@ -15,14 +15,16 @@ from aiida_cse.workchains.production_inputs import step_of
 __all__ = ["is_complete", "previous_of"]
 
 
-def is_complete(run: Mapping[str, Any], plan: dict[str, Any], settings: dict[str, Any]) -> bool:
-    """Whether a run has all that is asked of it: its length or its verdict, judged as it would be now."""
+def is_complete(
+    run: Mapping[str, Any], plan: dict[str, Any], temperature: float, settings: dict[str, Any]
+) -> bool:
+    """Whether a run at ``temperature`` (K) has all that is asked of it: its length, or its verdict as of now."""
     if any(name not in run for name in ("reduction", "looks", "equilibration")):
         return False
     criteria = AnalysisSettings.model_validate(settings).model_dump(mode="json")
     if run["equilibration"]["criteria"] != criteria:
         return False
-    production = ProductionPlan.model_validate(plan)
+    production = ProductionPlan.model_validate(plan).at(temperature)
     if run["reduction"].base.attributes.get("last_step") >= production.last_frame(production.total_steps):
         return True
     verdicts = [bool(look["equilibrated"]) for look in run["looks"].get_list() if look["criteria"] == criteria]

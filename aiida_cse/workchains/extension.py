@@ -66,11 +66,10 @@ def _more_temperatures(there: list[float], more: Sequence[float]) -> list[float]
 
 
 def _longer(plan: dict[str, Any], length_ns: float) -> dict[str, Any]:
-    if length_ns * 1000 < plan["length_ps"]:
-        raise ValueError(
-            f"length_ns = {length_ns:g}: the study has {plan['length_ps'] / 1000:g}, give at least that"
-        )
-    return plan | {"length_ps": length_ns * 1000}
+    longest = max([plan["length_ps"], *(length for _, length in plan.get("lengths", ()))])
+    if length_ns * 1000 < longest:
+        raise ValueError(f"length_ns = {length_ns:g}: the study has {longest / 1000:g}, give at least that")
+    return plan | {"length_ps": length_ns * 1000, "lengths": []}
 
 
 # -- what an earlier study left -----------------------------------------------------------------------------

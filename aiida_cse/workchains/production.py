@@ -13,7 +13,7 @@ from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.production import ProductionPlan
+from aiida_cse.lammps.production import ProductionPlan, plan_as_asked
 from aiida_cse.physics.stopping import Decision
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.workchains.analysis import AnalysisWorkChain
@@ -158,7 +158,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         builder = cls.get_builder()
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.reduce = {"code": codes["cse"], "metadata": cse_metadata(options)}
-        builder.plan = inputs["plan"]
+        builder.plan = plan_as_asked(inputs["plan"], own.get("plan"))
         builder.sampling = inputs["sampling"]
         builder.seed = velocity_seed(recipe)
         builder.analysis = {"settings": orm.Dict(analysis["settings"])}
@@ -370,7 +370,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
     # -- helpers ---------------------------------------------------------------------------------------
 
     def _plan(self) -> ProductionPlan:
-        return ProductionPlan.model_validate(self.inputs.plan.get_dict())
+        return ProductionPlan.model_validate(self.inputs.plan.get_dict()).at(self.inputs.temperature.value)
 
     def _next_look(self) -> int:
         """Return the step of the look that is next, or of the last one."""

@@ -28,6 +28,12 @@ _OF_SEGMENT = ("duration_ps", "velocities")
 plan_error = checked_by(ProductionPlan, "plan")
 
 
+def _plan_of(value: dict[str, Any]) -> ProductionPlan:
+    """Return the plan at the temperature of the production, if that is known already."""
+    plan = ProductionPlan.model_validate(value["plan"].get_dict())
+    return plan.at(value["temperature"].value) if "temperature" in value else plan
+
+
 def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:
     """Return the whole sampling: blocks and snapshots as asked, timestep and frames as the production has them."""
     production = ProductionPlan.model_validate(plan)
@@ -71,7 +77,7 @@ def validate_production(value: dict[str, Any], _: Any) -> str | None:
 
 def _length_error(value: dict[str, Any], sampling: Sampling) -> str | None:
     """Refuse a production that is shorter than a block or the time between snapshots."""
-    length = value["plan"]["length_ps"]
+    length = _plan_of(value).length_ps
     for name in ("block_ps", "snapshot_ps"):
         if getattr(sampling, name) > length:
             period = getattr(sampling, name)
@@ -81,7 +87,7 @@ def _length_error(value: dict[str, Any], sampling: Sampling) -> str | None:
 
 def _analysis_error(value: dict[str, Any], sampling: Sampling) -> str | None:
     """Refuse what the reduction will not be able to answer, at the end or at the first look."""
-    plan = ProductionPlan.model_validate(value["plan"].get_dict())
+    plan = _plan_of(value)
     settings, system = value.get("analysis", {}).get("settings"), value.get("system")
     error = analysis_error(settings, sampling, plan.length_ps, system)
     if error is not None:
@@ -93,7 +99,7 @@ def _analysis_error(value: dict[str, Any], sampling: Sampling) -> str | None:
 
 def _walltime_error(value: dict[str, Any]) -> str | None:
     """Refuse a wall time that ends before the first checkpoint."""
-    plan = ProductionPlan.model_validate(value["plan"].get_dict())
+    plan = _plan_of(value)
     return walltime_error(value, plan.segments(ANY_TEMPERATURE, seed=1)[:1])
 
 
@@ -134,7 +140,7 @@ def _segment_error(value: dict[str, Any], job: orm.CalcJobNode) -> str | None:
         return f"its run started from the system {job.inputs.system.pk}, not from {value['system'].pk}"
     if "temperature" not in value:
         return None
-    plan = ProductionPlan.model_validate(value["plan"].get_dict())
+    plan = _plan_of(value)
     expected, found = plan.segments(value["temperature"].value, seed=1)[0], job.inputs.plan.get_dict()
     # through the model: the run may be older than a setting
     settings = RunSettings.model_validate(found["settings"]).model_dump()
@@ -152,7 +158,7 @@ def _segment_error(value: dict[str, Any], job: orm.CalcJobNode) -> str | None:
 def _reduction_error(value: dict[str, Any], sampling: Sampling, reduction: Any, step: int) -> str | None:
     if reduction is None:
         return None
-    plan = ProductionPlan.model_validate(value["plan"].get_dict())
+    plan = _plan_of(value)
     reached, last = reduction.base.attributes.get("last_step"), plan.last_frame(step)
     if reached != last:
         return f"previous.reduction: ends at step {reached}, the run before at step {step}; it must end at {last}"

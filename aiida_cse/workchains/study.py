@@ -36,6 +36,7 @@ from aiida_cse.workchains.study_inputs import (
     MOST_REPLICAS,
     run_label,
     temperature_list,
+    temperature_of,
     validate_replicas,
     validate_study,
     validate_temperatures,
@@ -366,8 +367,8 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
 
     def _is_complete(self, label: str) -> bool:
         """Whether an earlier study has all that is asked of a run."""
-        inputs = self.inputs.production
-        return is_complete(self._done_run(label), inputs.plan.get_dict(), inputs.analysis.settings.get_dict())
+        plan, settings = self.inputs.production.plan, self.inputs.production.analysis.settings
+        return is_complete(self._done_run(label), plan.get_dict(), temperature_of(label), settings.get_dict())
 
     def _is_spent(self, label: str) -> bool:
         """Whether a run of an earlier study has its length, which was its budget, and has not equilibrated."""

@@ -15,6 +15,7 @@ __all__ = [
     "MOST_REPLICAS",
     "run_label",
     "temperature_list",
+    "temperature_of",
     "validate_replicas",
     "validate_study",
     "validate_temperatures",
@@ -27,6 +28,11 @@ MOST_REPLICAS = 99
 def run_label(temperature: float, replica: int) -> str:
     """Return the name of a run: temperature in K, rounded, and replica."""
     return f"T{round(temperature):04d}_r{replica}"
+
+
+def temperature_of(label: str) -> float:
+    """Return the temperature in K, rounded, of a run by its name."""
+    return float(label[1:].partition("_")[0])
 
 
 def validate_temperatures(value: orm.List, _: Any) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiida.common.links import LinkType
 from aiida.engine import ProcessState
-from aiida.orm import CalcJobNode, Computer, Dict, Int, List, WorkChainNode
+from aiida.orm import CalcJobNode, Computer, Dict, Float, Int, List, WorkChainNode
 from rich.console import Console
 
 from aiida_cse.cli.render import JobWatch
@@ -81,7 +81,7 @@ def test_each_run_says_how_far_it_is(study: WorkChainNode, localhost: Computer) 
     chain("interface", study, "interface_T0600_r2")
     for label in ("T0700_r1", "T0700_r2"):
         end(chain("interface", study, f"interface_{label}"))
-    first = chain("production", study, "production_T0700_r1", {"plan": Dict(PLAN)})
+    first = chain("production", study, "production_T0700_r1", {"plan": Dict(PLAN), "temperature": Float(700)})
     for number in (1, 2):
         end(segment(first, number, localhost))
     look = chain("analysis", first, "look_001")
@@ -91,7 +91,7 @@ def test_each_run_says_how_far_it_is(study: WorkChainNode, localhost: Computer) 
         made.store().base.links.add_incoming(look, LinkType.RETURN, label)
     end(look)
     segment(first, 3, localhost)
-    second = chain("production", study, "production_T0700_r2", {"plan": Dict(PLAN)})
+    second = chain("production", study, "production_T0700_r2", {"plan": Dict(PLAN), "temperature": Float(700)})
     second.pause()
 
     found = states(study)
@@ -112,7 +112,9 @@ def test_each_run_says_how_far_it_is(study: WorkChainNode, localhost: Computer) 
 
 def test_a_production_that_goes_on_from_another_shows_what_was_seen_of_it(localhost: Computer) -> None:
     before = List([SEEN | {"entries": 1, "exits": 2}])
-    production = chain("production", None, "", {"plan": Dict(PLAN), "previous__looks": before})
+    production = chain(
+        "production", None, "", {"plan": Dict(PLAN), "temperature": Float(700), "previous__looks": before}
+    )
     (state,) = run_states(ProcessTree(production).root, JobWatch())
     assert (state.done_ns, state.asked_ns, state.stage) == (0, 20, "production")
     assert state.look == before[0]

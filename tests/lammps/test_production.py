@@ -102,6 +102,28 @@ def test_when_a_production_ends(stop: dict[str, Any], verdicts: list[bool], deci
     assert Stop.model_validate(stop).decide(verdicts, looks=3) is decision
 
 
+def test_a_temperature_may_have_a_length_of_its_own() -> None:
+    plan = ProductionPlan.model_validate(PLAN | {"lengths": [[400, 60], [500, 40]]})
+    assert [plan.at(temperature).length_ps for temperature in (400, 499.8, 600)] == [60, 40, 100]
+    assert plan.at(400).lengths == ()
+    assert plan.at(400).at(500).length_ps == 60, "what was settled stays"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([[400, 10]], "lengths: at 400 K: length_ps = 10 is shorter than one segment (segment_ps = 20)"),
+        ([[400, 60], [400.2, 40]], "lengths: each temperature must be there once, not 400, 400 K"),
+        ([[-1, 60]], "'lengths.0.0' = -1"),
+        ([[400]], "'lengths.0"),
+    ],
+)
+def test_a_wrong_length_of_a_temperature_is_refused(lengths: list[Any], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ProductionPlan.model_validate(PLAN | {"lengths": lengths})
+    assert message in explain(caught.value)
+
+
 def test_what_is_left_is_a_shorter_segment() -> None:
     plan = ProductionPlan.model_validate(PLAN | {"length_ps": 70})
     assert [segment["stop_step"] for segment in plan.segments(700, 1)] == [10_000, 20_000, 30_000, 35_000]

@@ -76,12 +76,15 @@ def test_a_run_is_whole_by_its_length_or_by_its_verdict(ended: orm.WorkChainNode
     inputs = ended.inputs.production
     plan, settings = inputs.plan.get_dict(), inputs.analysis.settings.get_dict()
     stop = {"rule": "equilibrated", "first_look_ns": 0.002}
-    assert is_complete(run, plan, settings)
-    assert not is_complete(run, plan | {"length_ps": 8}, settings)
+    assert is_complete(run, plan, 700, settings)
+    assert not is_complete(run, plan | {"length_ps": 8}, 700, settings)
     verdict = bool(run["equilibration"]["equilibrated"])
-    assert is_complete(run, plan | {"length_ps": 8, "stop": stop}, settings) is verdict
-    assert not is_complete(run, plan, settings | {"minimum_coefficient": 0.51}), "it is judged anew"
-    assert not is_complete({"interface": run["interface"]}, plan, settings)
+    assert is_complete(run, plan | {"length_ps": 8, "stop": stop}, 700, settings) is verdict
+    assert not is_complete(run, plan, 700, settings | {"minimum_coefficient": 0.51}), "it is judged anew"
+    assert not is_complete({"interface": run["interface"]}, plan, 700, settings)
+    assert is_complete(run, plan | {"length_ps": 8, "lengths": [[700, 6]]}, 700, settings), (
+        "that of its temperature"
+    )
     assert set(previous_of(run)) == {"folder", "reduction", "looks"}
     assert run["folder"].get_remote_path() == "/scratch/3"
     assert previous_of({"interface": run["interface"]}) == {}

@@ -106,7 +106,25 @@ def test_the_published_production() -> None:
     plan = ProductionPlan.model_validate(chain.get_protocol_inputs("paper")["plan"])
     assert (plan.length_ps, plan.frame_ps, plan.timestep_fs) == (580_000, 2, 2)
     assert plan.total_steps == 290_000_000
-    assert StudyWorkChain.get_protocol_inputs("paper")["temperatures"] == [600, 700]
+    assert StudyWorkChain.get_protocol_inputs("paper")["temperatures"] == [400, 500, 600, 700]
+    assert {at: plan.at(at).length_ps for at in (400, 500, 600, 700)} == {
+        400: 400_000,
+        500: 400_000,
+        600: 580_000,
+        700: 580_000,
+    }
+
+
+def test_one_length_is_that_of_every_temperature(codes: Codes, recipe: dict[str, Any]) -> None:
+    def lengths(plan: dict[str, Any]) -> list[Any]:
+        overrides = {"production": {"plan": plan}}
+        study = StudyWorkChain.get_builder_from_protocol(codes, recipe, "paper", overrides=overrides)
+        found: list[Any] = study.production.plan["lengths"]
+        return found
+
+    assert lengths({}) == [[400, 400_000], [500, 400_000]]
+    assert lengths({"length_ps": 300_000}) == []
+    assert lengths({"length_ps": 300_000, "lengths": [[500, 200_000]]}) == [[500, 200_000]]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
