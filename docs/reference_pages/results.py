@@ -16,6 +16,7 @@ from aiida_cse.calculations.functions.changes import FROM_RESULTS, join_changes
 from aiida_cse.calculations.functions.looks import OF_EQUILIBRATION, collect_looks, look_record
 from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.calculations.lammps import THERMO_HELP
+from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.lammps.log import RunTable, StageRecord, summarize_stage
 from aiida_cse.lammps.system import SystemInfo
@@ -115,6 +116,7 @@ def _written() -> dict[str, set[str]]:
         "results": _literals(LammpsStageParser._results) | _literals(LammpsStageParser._start_record),
         "reduction": _literals(CseReductionData.__init__),
         "cse.system": set(SystemInfo.model_fields),
+        "cse.forcefield": _literals(CseForceFieldData.__init__),
     }
 
 

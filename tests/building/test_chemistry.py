@@ -13,6 +13,7 @@ from aiida_cse.building.chains import chain_molecule
 from aiida_cse.building.chemistry import _refuse_net_charges, chemistry_of
 from aiida_cse.building.cut import cut_slab
 from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.emc_field import emc_types
 from aiida_cse.building.recipe import ForceFieldRecipe, Recipe, available_recipes, load_recipe
 from aiida_cse.building.salt import anion_molecule
 from aiida_cse.building.slab import build_slab
@@ -226,6 +227,14 @@ def test_lithium_by_origin_keeps_the_potential_of_its_phase(by_origin: Recipe, r
         assert rows["Li_salt", label].coefficients == one["Li", label].coefficients, "and so is the electrolyte"
     assert rows["Li", "OS"].coefficients == pytest.approx((math.sqrt(cross[0] * 0.14), (cross[1] + 2.90) / 2))
     assert rows["Li", "OS"].source == "opls-aa-peo + uff-llzo"
+
+
+def test_emc_knows_the_salts_lithium_by_its_own_type(by_origin: Recipe, recipe: Recipe) -> None:
+    mine, theirs = (
+        {entry.label: entry for entry in emc_types(chosen, chemistry_of(chosen))} for chosen in (by_origin, recipe)
+    )
+    assert (mine.keys() - theirs.keys(), theirs.keys() - mine.keys()) == ({"Li_salt"}, {"Li"})
+    assert mine["Li_salt"].surroundings == theirs["Li"].surroundings
 
 
 def test_lithium_by_origin_needs_the_ceramics_own_lennard_jones(recipe: Recipe) -> None:

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from aiida.engine import ProcessBuilder
 from aiida.orm import Computer, InstalledCode, Int, Node, PortableCode, QueryBuilder, WorkChainNode
 from click.testing import CliRunner, Result
 
+from aiida_cse.building.recipe import load_recipe
 from aiida_cse.cli import main
+from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.forcefields import load_set
 from aiida_cse.trajectory.reduction import reduce_segments
 from tests.emc import emc_program, emc_script
 from tests.nodes import interface
@@ -106,6 +110,26 @@ def test_the_code_of_aiida_cse_is_that_beside_lammps(
     assert result.exit_code == 0, result.output
     (builder,) = built
     assert builder.ceramic.build.code.uuid == cse.uuid
+
+
+def test_a_recipe_may_name_a_set_of_the_profile(
+    lmp: InstalledCode, cse: InstalledCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[ProcessBuilder] = []
+    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
+    content = load_recipe(RECIPE).model_dump(mode="json")
+    content["forcefield"]["polymer"] = "peo-of-launch"
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    words = ("study", "--recipe", path, "--protocol", "demo", "--lammps", lmp.full_label)
+    said = refused(*words)
+    assert said.startswith(f"Error: {path}: forcefield.polymer: there is no force-field set 'peo-of-launch'")
+
+    node = CseForceFieldData.get_or_create(load_set("opls-aa-peo").model_copy(update={"name": "peo-of-launch"}))
+    result = invoke(*words)
+    assert result.exit_code == 0, result.output
+    assert built[0].forcefield.polymer.uuid == node.uuid
+    assert set(built[0].recipe["forcefield"]["own_sets"]) == {"peo-of-launch"}
 
 
 def test_moltemplate_joins_the_phases_where_its_code_is_named(
