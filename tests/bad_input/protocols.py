@@ -171,6 +171,12 @@ SCHEDULES = (
     *(settings(_WHOLE, restart_interval=value) for value in (1.5, "5000", True, NAN)),
     settings(f"{_ATMOST} 100000000", restart_interval=10**12),
     *(settings(_BOOLEAN, exact=value) for value in ("yes", 1, None)),
+    settings("'gpu' or 'kokkos'", accelerator="cuda"),
+    settings("give exact: false", "accelerator = 'gpu' contradicts exact = true", accelerator="gpu", gpus=1),
+    settings("give exact: false", "threads = 4 contradicts exact = true", accelerator="omp", threads=4),
+    settings("take omp, intel or kokkos", "threads = 4: accelerator none has none", threads=4),
+    settings("take gpu or kokkos", "gpus = 1: accelerator none uses none", gpus=1),
+    *(settings(_WHOLE, threads=value) for value in (1.5, "2", True)),
     settings("did you mean 'cutoff'?", "'cut'", cut=9),
     *(
         Refused("cse.ceramic", overrides, ("overrides of CeramicWorkChain", shown, right))
@@ -226,6 +232,8 @@ PRODUCTIONS = (
     plan(_BOOLEAN, "settings.exact", "'no'", settings={"exact": "no"}),
     plan("did you mean 'kspace_style'?", "'kspace'", settings={"kspace": "pppm"}),
     plan("did you mean 'length_ps'?", "'lenght_ps'", lenght_ps=12),
+    plan("shorter than one segment (segment_ps = 4)", "lengths: at 400 K", lengths=[[400, 2]]),
+    plan("each temperature must be there once", "lengths", lengths=[[400, 8], [400, 12]]),
     sampling("longer than the production, plan.length_ps = 12", "block_ps = 100", block_ps=100),
     sampling("longer than the production, plan.length_ps = 12", "snapshot_ps = 100", snapshot_ps=100),
     sampling("must be a multiple of frame_ps = 0.02", "snapshot_ps = 0.03", snapshot_ps=0.03),
