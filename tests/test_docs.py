@@ -106,6 +106,24 @@ def test_the_set_of_the_how_to_is_imported(tmp_path: Path) -> None:
     assert {term.atoms for term in read_set(path).dihedrals} == {term.atoms for term in shipped.dihedrals}
 
 
+def test_the_facts_of_the_how_to() -> None:
+    from aiida_cse.building.own_box import OwnBox
+
+    (source,) = blocks(DOCS / "howto" / "own-box.md", "yaml")
+    box = OwnBox.model_validate(yaml.safe_load(source))
+    assert box.slab is not None
+    assert box.slab.framework == ("La", "Zr")
+    assert {entry.phase for entry in box.types.values()} == {"ceramic", "both", "electrolyte"}
+
+
+def test_the_assembler_of_the_how_to() -> None:
+    from aiida_cse.workchains.interface import InterfaceWorkChain
+
+    (source,) = blocks(DOCS / "howto" / "moltemplate.md", "yaml")
+    overrides = yaml.safe_load(source)["interface"]
+    assert InterfaceWorkChain.get_protocol_inputs("demo", overrides)["assembler"] == "moltemplate"
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_the_overrides_of_the_how_to(number: int, lmp: InstalledCode, cse: InstalledCode) -> None:
     from aiida_cse.workchains.study import StudyWorkChain

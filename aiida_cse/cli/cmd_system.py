@@ -69,9 +69,9 @@ def _read(file: Path, facts: Path | None, forcefield: Path | None, recipe: str |
         content = {} if facts is None else read_mapping(facts, "facts about a box")
         with located(str(facts)):
             box = OwnBox.model_validate(content)
-        include = "" if forcefield is None else forcefield.read_text(encoding="utf-8")
+        include = "" if forcefield is None else _text(forcefield)
         chosen = None if recipe is None else load_recipe(recipe)
-        text = file.read_text(encoding="utf-8")
+        text = _text(file)
     try:
         return import_system(text, box, include, chosen)
     except ValueError as error:
@@ -80,6 +80,14 @@ def _read(file: Path, facts: Path | None, forcefield: Path | None, recipe: str |
             raise InputError(f"{file}: {lines[0]}") from error
         points = "".join(f"\n  {line}" for line in lines)
         raise InputError(f"{file}: {len(lines)} things are missing or wrong:{points}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        msg = f"{path}: is no text in UTF-8 ({error.reason} at byte {error.start})"
+        raise ValueError(msg) from error
 
 
 def _tell(found: System) -> None:

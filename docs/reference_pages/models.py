@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from aiida_cse.building.own_box import OwnBox
 from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
 from aiida_cse.building.sampling import Sampling
 from aiida_cse.forcefields.library import available_sets, load_set
@@ -45,6 +46,11 @@ def recipe() -> str:
             section("Recipe", "Every field of a recipe. Unknown fields are refused.", level=1),
             section("Shipped recipes", shipped, "The small one in full:", example),
             *_models(Recipe),
+            section(
+                "Facts about a box of your own",
+                "What `aiida-cse system import --facts` reads. Unknown fields are refused.",
+            ),
+            *_models(OwnBox),
         ]
     )
 

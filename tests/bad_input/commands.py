@@ -43,6 +43,8 @@ FILES: dict[str, bytes] = {
     "short.yaml": b"production: {plan: {length_ps: 2}}",
     "typing.yaml": b"production: {plan: {lenght_ps: 2}}",
     "comma.yaml": b"interface: {gap: 2,5}",
+    "molt.yaml": b"interface: {assembler: moltemplat}",
+    "program.yaml": b"interface: {assembler: moltemplate}",
     "atom.yaml": b"production: {sampling: {anion_point: atom, anion_atom: Q}}",
     "rare.yaml": b"interface: {schedule: {settings: {restart_interval: 90000000},"
     b" stages: [{name: a, kind: nvt, temperature: target, duration_ps: 1000000}]}}",
@@ -114,6 +116,8 @@ CALLS = (
             ("short", "production: plan: length_ps = 2", "shorter than one segment"),
             ("typing", "'lenght_ps'", "did you mean 'length_ps'?"),
             ("comma", "interface: ", "'5' is no known key"),
+            ("molt", "interface: ", "assembler = 'moltemplat': did you mean 'moltemplate'?"),
+            ("program", "assembler = 'moltemplate': its code is missing"),
             ("atom", "production.sampling: anion_atom: 'Q'", "known: CBT"),
         )
     ),
@@ -137,6 +141,8 @@ CALLS = (
                 for value in ("nowhere", "lmp@nowhere", "é@ü", "a@b@c", "-1", "$(id)")
             ),
             ("--cse", "nope", "--cse"),
+            ("--moltemplate", "nope", "--moltemplate"),
+            ("--moltemplate", "lmp@localhost", "a code of cse.lammps is one for codes.lammps"),
             ("--lammps", "cse@localhost", "a code of cse.build is one for codes.cse"),
             ("--cse", "lmp@localhost", "a code of cse.lammps is one for codes.lammps"),
             ("--profile", "nope", "does not exist"),
@@ -223,6 +229,18 @@ CALLS = (
     Call((*REDUCE, "@many.json", "--until-step", "-1"), ("--until-step", "-1", "not in the range")),
     Call(("reduce", "@no.dcd", "--config", "@many.json", "--out", ""), ("--out", "give a path")),
     Call(("reduce",), ("Missing argument", "SEGMENT")),
+    *(
+        Call(("system", "import", *words, "--check"), answer)
+        for words, answer in (
+            (("@none.data",), ("none.data", "does not exist")),
+            (("@no.dcd",), ("no.dcd: there is no Atoms section", "no LAMMPS data file")),
+            (("@binary.yaml",), ("binary.yaml: ", "is no text in UTF-8")),
+            (("@no.dcd", "--recipe", "llzo"), ("there is no recipe 'llzo'",)),
+            (("@no.dcd", "--facts", "@open.yaml"), ("open.yaml: ", "not valid YAML")),
+            (("@no.dcd", "--facts", "@level.yaml"), ("level.yaml: ", "unknown key 'settings'")),
+            (("@no.dcd", "--forcefield", "@binary.yaml"), ("binary.yaml: ", "is no text in UTF-8")),
+        )
+    ),
     *(Call((command, value), ("PK", value)) for command in ("status", "resume") for value in ("0", "x", "1.5")),
     *(Call((command, "1000000000"), ("1000000000",)) for command in ("status", "resume")),
     *(Call((command, "--mpiprocs", "0"), ("--mpiprocs", "0")) for command in ("setup", "demo")),
