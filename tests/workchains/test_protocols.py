@@ -96,9 +96,20 @@ def test_the_paper_differs_from_moderate_by_its_ewald_sums(name: str) -> None:
         paper[where]["settings"] | {"kspace_style": "pppm", "kspace_accuracy": 1e-5} == moderate[where]["settings"]
     )
     assert paper[where]["settings"]["kspace_style"] == "ewald"
-    assert {k: v for k, v in paper[where].items() if k != "settings"} == {
-        k: v for k, v in moderate[where].items() if k != "settings"
+    assert {k: v for k, v in paper[where].items() if k not in {"settings", "stop"}} == {
+        k: v for k, v in moderate[where].items() if k not in {"settings", "stop"}
     }
+
+
+def test_only_paper_and_demo_have_fixed_lengths() -> None:
+    chain: Any = WorkflowFactory("cse.production")
+    rules = {
+        name: ProductionPlan.model_validate(chain.get_protocol_inputs(name)["plan"]).stop for name in PROTOCOLS
+    }
+    assert {name for name, stop in rules.items() if stop.rule == "fixed"} == {"paper", "demo"}
+    for name in ("moderate", "fast"):
+        settings = WorkflowFactory("cse.analysis").get_protocol_inputs(name)["settings"]
+        assert rules[name].first_look_ns == 2 * settings["start_ns"]
 
 
 def test_the_published_production() -> None:
