@@ -1,4 +1,4 @@
-"""``aiida-cse extend``: go on with a study that has ended."""
+"""``aiida-cse extend``: go on with a study, or a production, that has ended."""
 
 from __future__ import annotations
 
@@ -35,14 +35,17 @@ def extend(
     wait: bool,
     profile: str | None,
 ) -> None:
-    """Go on with the study PK: more temperatures, more replicas, longer runs; nothing is run twice."""
+    """Go on with the study PK: more temperatures, more replicas, longer runs; nothing is run twice.
+
+    PK may be a production, too: then --length is its length in all.
+    """
     profiles.load(profile)
     from aiida.orm import WorkChainNode
 
     from aiida_cse.cli.cmd_launch import go, load
-    from aiida_cse.workchains.extension import get_builder_from_study
+    from aiida_cse.workchains.extension import get_builder_from
 
-    study = load(pk, WorkChainNode, "PK")
+    process = load(pk, WorkChainNode, "PK")
     with input_errors():
-        builder = get_builder_from_study(study, temperatures, replicas, length)
+        builder = get_builder_from(process, temperatures=temperatures, replicas=replicas, length_ns=length)
     go(builder, wait)

@@ -22,6 +22,7 @@ from aiida_cse.workchains.study import run_label
 __all__ = ["WIDTH", "RunState", "run_states", "run_table"]
 
 _STUDY, _PRODUCTION = "aiida.workflows:cse.study", "aiida.workflows:cse.production"
+_QUENCH = "aiida.workflows:cse.quench"
 _REDUCE = "aiida.calculations:cse.reduce"
 
 
@@ -63,9 +64,11 @@ class RunState:
 
 
 def run_states(root: Branch, watch: JobWatch) -> list[RunState]:
-    """Return the runs of a study, or the one of a production; none for other processes."""
+    """Return the runs of a study, those of a quench, or the one of a production; none for other processes."""
     if root.process_type == _PRODUCTION:
         return [_of_production("production", root, watch)]
+    if root.process_type == _QUENCH:
+        return [_of_quench(label, root, watch) for label in ("hot", "cooling", "cold")]
     if root.process_type != _STUDY:
         return []
     study = load_node(root.pk)
@@ -95,6 +98,22 @@ def _of_run(label: str, root: Branch, parts: dict[str, Branch], watch: JobWatch)
     if root.ended:
         return RunState(label, "not begun")
     return RunState(label, phases[-1].call if phases and not phases[-1].ended else "waiting")
+
+
+def _of_quench(label: str, root: Branch, watch: JobWatch) -> RunState:
+    part = next((child for child in root.children if child.call == label), None)
+    if part is None:
+        return RunState(label, "not begun" if root.ended else "waiting")
+    if part.process_type == _PRODUCTION:
+        return _of_production(label, part, watch)
+    return RunState(label, _cooling_stage(part))
+
+
+def _cooling_stage(branch: Branch) -> str:
+    if branch.ended:
+        return "done" if branch.exit_status == 0 else _ending(branch)
+    jobs = [child for child in branch.children if child.call.startswith("job_")]
+    return jobs[-1].label if jobs else "cooling"
 
 
 # -- a production -------------------------------------------------------------------------------------------

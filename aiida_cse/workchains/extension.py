@@ -1,4 +1,4 @@
-"""A study that is continued: more temperatures, more replicas, longer runs, from what an earlier one left."""
+"""A study or a production that goes on from what an earlier one left: longer, and a study with more runs too."""
 
 from __future__ import annotations
 
@@ -6,12 +6,59 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiida import orm
+from aiida.engine import WorkChain
 
 from aiida_cse.workchains.builders import whole
+from aiida_cse.workchains.done import previous_of
+from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.study import RUN_OUTPUTS, StudyWorkChain
 from aiida_cse.workchains.study_inputs import MOST_REPLICAS
 
-__all__ = ["get_builder_from_study"]
+__all__ = ["get_builder_from", "get_builder_from_production", "get_builder_from_study"]
+
+
+def get_builder_from(process: orm.WorkChainNode, *, length_ns: float | None = None, **runs: Any) -> Any:
+    """Return the builder of what goes on with a study or a production, see the two functions below.
+
+    Raises
+    ------
+    ValueError
+        As below, or a production is asked for further temperatures or replicas.
+    """
+    if not _is(process, ProductionWorkChain):
+        return get_builder_from_study(process, length_ns=length_ns, **runs)
+    if any(value is not None for value in runs.values()):
+        raise ValueError(
+            f"{process.pk} is a production, one run: give a length; temperatures and replicas need a study"
+        )
+    return get_builder_from_production(process, length_ns=length_ns)
+
+
+def get_builder_from_production(production: orm.WorkChainNode, *, length_ns: float | None) -> Any:
+    """Return the builder of a production that goes on with another one, from its last checkpoint.
+
+    Parameters
+    ----------
+    production
+        A production that has ended, whether well or not.
+    length_ns
+        Its length, or its budget, in all; at least what it was.
+
+    Raises
+    ------
+    ValueError
+        It is no production, it still runs, no segment of it is whole, or it would be shorter than before.
+    """
+    _refuse_other(production, ProductionWorkChain)
+    builder: Any = production.get_builder_restart()
+    if length_ns is not None:
+        builder.plan = orm.Dict(_longer(production.inputs.plan.get_dict(), length_ns))
+    previous = previous_of(_results(production, {name: production.outputs[name] for name in production.outputs}))
+    if not previous:
+        raise ValueError(f"production: {production.pk} ended before its first segment was whole; launch it again")
+    builder.previous = previous
+    builder.metadata.label = f"continues {production.uuid}"
+    return builder
 
 
 def get_builder_from_study(
@@ -38,7 +85,7 @@ def get_builder_from_study(
     ValueError
         It is no study, it still runs, nothing more is asked for, or there would be less than before.
     """
-    _refuse_other(study)
+    _refuse_other(study, StudyWorkChain)
     builder: Any = study.get_builder_restart()
     if temperatures is None and replicas is None and length_ns is None:
         raise ValueError("nothing more is asked for: give temperatures, replicas or a length")
@@ -53,11 +100,18 @@ def get_builder_from_study(
     return builder
 
 
-def _refuse_other(study: Any) -> None:
-    if not isinstance(study, orm.WorkChainNode) or study.process_type != StudyWorkChain.build_process_type():
-        raise ValueError(f"study: node {study.pk} is a {type(study).__name__}, it must be the process of a study")
-    if not study.is_terminated:
-        raise ValueError(f"study: {study.pk} still runs; it can be continued when it has ended")
+def _is(process: Any, kind: type[WorkChain]) -> bool:
+    return isinstance(process, orm.WorkChainNode) and process.process_type == kind.build_process_type()
+
+
+def _refuse_other(process: Any, kind: type[WorkChain]) -> None:
+    name = {StudyWorkChain: "study", ProductionWorkChain: "production"}[kind]
+    if not _is(process, kind):
+        raise ValueError(
+            f"{name}: node {process.pk} is a {type(process).__name__}, it must be the process of a {name}"
+        )
+    if not process.is_terminated:
+        raise ValueError(f"{name}: {process.pk} still runs; it can be continued when it has ended")
 
 
 def _more_temperatures(there: list[float], more: Sequence[float]) -> list[float]:
@@ -68,7 +122,7 @@ def _more_temperatures(there: list[float], more: Sequence[float]) -> list[float]
 def _longer(plan: dict[str, Any], length_ns: float) -> dict[str, Any]:
     longest = max([plan["length_ps"], *(length for _, length in plan.get("lengths", ()))])
     if length_ns * 1000 < longest:
-        raise ValueError(f"length_ns = {length_ns:g}: the study has {longest / 1000:g}, give at least that")
+        raise ValueError(f"length_ns = {length_ns:g}: there are {longest / 1000:g} so far, give at least that")
     return plan | {"length_ps": length_ns * 1000, "lengths": []}
 
 
@@ -85,18 +139,25 @@ def _what_is_done(study: orm.WorkChainNode) -> dict[str, Any]:
 
 def _run(study: orm.WorkChainNode, label: str, outputs: dict[str, orm.Data]) -> dict[str, orm.Data]:
     """Return what a run left, with the folder to go on from."""
+    calls = study.base.links.get_outgoing(link_label_filter=f"production_{label}").first()
+    return _results(None if calls is None else calls.node, outputs)
+
+
+def _results(production: orm.ProcessNode | None, outputs: dict[str, orm.Data]) -> dict[str, orm.Data]:
+    """Return the results of a production, with the folder to go on from."""
     run = {name: outputs[name] for name in ("interface", *RUN_OUTPUTS) if name in outputs}
-    folder = _last_folder(study, label, outputs.get("system"))
+    folder = _last_folder(production, outputs.get("system"))
     return run if folder is None else run | {"folder": folder}
 
 
-def _last_folder(study: orm.WorkChainNode, label: str, system: orm.Data | None) -> orm.RemoteData | None:
+def _last_folder(production: orm.ProcessNode | None, system: orm.Data | None) -> orm.RemoteData | None:
     """Return the folder of the job that made the last system, or of the last whole segment of what failed."""
     if system is not None and isinstance(system.creator, orm.CalcJobNode):
         folder: orm.RemoteData = system.creator.outputs.remote_folder
         return folder
-    calls = study.base.links.get_outgoing(link_label_filter=f"production_{label}").first()
-    segments = [] if calls is None else calls.node.base.links.get_outgoing(link_label_filter="segment_%").all()
+    segments = (
+        [] if production is None else production.base.links.get_outgoing(link_label_filter="segment_%").all()
+    )
     whole_ones = [
         link.node for link in sorted(segments, key=lambda link: link.link_label) if link.node.is_finished_ok
     ]

@@ -121,3 +121,22 @@ def test_a_production_that_goes_on_from_another_shows_what_was_seen_of_it(localh
     end(production, 500)
     (state,) = run_states(ProcessTree(production).root, JobWatch())
     assert state.stage == "ended [500]"
+
+
+def test_a_quench_has_a_line_for_each_of_its_parts(localhost: Computer) -> None:
+    quench = chain("quench", None, "")
+    hot = chain("production", quench, "hot", {"plan": Dict(PLAN)})
+    segment(hot, 1, localhost)
+    found = states(quench)
+    assert [(state.label, state.stage) for state in found.values()] == [
+        ("hot", "segment 1 of 10"), ("cooling", "waiting"), ("cold", "waiting"),
+    ]  # fmt: skip
+    assert found["hot"].done_ns == 2
+    end(hot)
+    cooling = chain("cooling", quench, "cooling")
+    assert states(quench)["cooling"].stage == "cooling"
+    chain("base", cooling, "job_02")
+    assert states(quench)["cooling"].stage == "job_02"
+    end(cooling, 341)
+    end(quench, 372)
+    assert [state.stage for state in states(quench).values()] == ["done", "ended [341]", "not begun"]

@@ -15,7 +15,7 @@ from aiida.manage.caching import enable_caching
 from aiida.orm import InstalledCode, WorkChainNode
 
 from aiida_cse.query import productions, slab_seed
-from aiida_cse.workchains.extension import get_builder_from_study
+from aiida_cse.workchains.extension import get_builder_from_production, get_builder_from_study
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.quench import QuenchWorkChain
 from tests.integration.short import SHORT, short_study
@@ -209,9 +209,12 @@ def jobs(node: WorkChainNode, process_type: str) -> list[orm.CalcJobNode]:
 
 
 def test_a_production_goes_on_alone(study: WorkChainNode, launch: Launch) -> None:
-    """A production launched from a relaxed interface gives the same trajectory as the study's own, bit for bit."""
-    node = launch(segment_ps=1.2)
+    """Launched from a relaxed interface, and then made longer, it is the study's own, bit for bit."""
+    shorter = launch(length_ps=0.8, segment_ps=0.8)
+    assert shorter.is_finished_ok, shorter.exit_message
+    _, node = run_get_node(get_builder_from_production(shorter, length_ns=0.0012))
     assert node.is_finished_ok, node.exit_message
+    assert len(jobs(node, "cse.lammps")) == 1, "what is new"
     assert node.outputs.reduction.get_state().equals(study.outputs.runs.T0500_r1.reduction.get_state())
 
 

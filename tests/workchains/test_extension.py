@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiida import orm
+from aiida.common.links import LinkType
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.calculations.functions.looks import collect_looks
@@ -13,7 +14,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.trajectory.analysis.kinetics import PARTS
 from aiida_cse.workchains.builders import Codes
 from aiida_cse.workchains.done import is_complete, previous_of
-from aiida_cse.workchains.extension import get_builder_from_study
+from aiida_cse.workchains.extension import get_builder_from, get_builder_from_production, get_builder_from_study
 from tests.nodes import finish, interface, job_node, reduction_node, returns, state
 from tests.workchains.conftest import Make
 from tests.workchains.runs import PLAN, results
@@ -93,7 +94,7 @@ def test_a_run_is_whole_by_its_length_or_by_its_verdict(ended: orm.WorkChainNode
 def test_what_cannot_be_continued_is_refused(ended: orm.WorkChainNode, study: Any) -> None:
     for words, arguments in (
         ("nothing more is asked for", {}),
-        ("length_ns = 0.001: the study has 0.006, give at least that", {"length_ns": 0.001}),
+        ("length_ns = 0.001: there are 0.006 so far, give at least that", {"length_ns": 0.001}),
         ("replicas = 0: give a whole number from 1 to 99", {"replicas": 0}),
         ("temperatures = \\[700, -1\\]", {"temperatures": [-1]}),
     ):
@@ -106,3 +107,50 @@ def test_what_cannot_be_continued_is_refused(ended: orm.WorkChainNode, study: An
 def test_a_study_that_runs_is_not_continued(study: Any) -> None:
     with pytest.raises(ValueError, match=f"study: {study.node.pk} still runs"):
         get_builder_from_study(study.node, replicas=2)
+
+
+# -- a single production ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def production(ended: orm.WorkChainNode, make: Make, codes: Codes, recipe: dict[str, Any]) -> orm.WorkChainNode:
+    """The run of the study as a production by itself, as it ends."""
+    run = dict(ended.outputs.runs.T0700_r1.items())
+    chain: Any = WorkflowFactory("cse.production")
+    overrides = OVERRIDES["production"]
+    builder = chain.get_builder_from_protocol(codes, recipe, run["interface"], 700.0, "demo", overrides)
+    process: Any = make(builder)
+    node: orm.WorkChainNode = process.node
+    returns(node, {name: value for name, value in run.items() if name != "interface"})
+    finish(node, 0)
+    return node
+
+
+def test_a_production_goes_on_from_its_last_checkpoint(production: orm.WorkChainNode, make: Make) -> None:
+    builder = get_builder_from(production, temperatures=None, replicas=None, length_ns=0.01)
+    assert builder.plan["length_ps"] == 10
+    assert builder.previous["folder"].get_remote_path() == "/scratch/3"
+    assert builder.previous["reduction"].uuid == production.outputs.reduction.uuid
+    assert builder.metadata.label == f"continues {production.uuid}"
+    longer: Any = make(builder)
+    assert longer.goes_on()
+    assert longer.has_segments()
+
+
+def test_what_no_production_can_be_asked_for_is_refused(production: orm.WorkChainNode, study: Any) -> None:
+    with pytest.raises(
+        ValueError, match="is a production, one run: give a length; temperatures and replicas need"
+    ):
+        get_builder_from(production, temperatures=[600], replicas=None, length_ns=0.01)
+    with pytest.raises(ValueError, match=r"length_ns = 0.001: there are 0.006 so far, give at least that"):
+        get_builder_from_production(production, length_ns=0.001)
+    with pytest.raises(ValueError, match="must be the process of a production"):
+        get_builder_from_production(study.node, length_ns=1)
+
+
+def test_a_production_without_a_whole_segment_is_launched_again(production: orm.WorkChainNode) -> None:
+    chain = orm.WorkChainNode(process_type=production.process_type)
+    chain.base.links.add_incoming(production.inputs.plan, LinkType.INPUT_WORK, "plan")
+    finish(chain.store(), 343, "a segment failed")
+    with pytest.raises(ValueError, match="ended before its first segment was whole; launch it again"):
+        get_builder_from_production(chain, length_ns=1)
