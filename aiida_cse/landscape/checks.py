@@ -69,7 +69,7 @@ def compare(
     hottest, coldest = labels[0], labels[-1]
     checks = [_verdict(hottest, runs[hottest])]
     for label in labels:
-        checks += _exchange(label, expected[label], runs[label], settings.level)
+        checks += _exchange(label, expected[label], runs[label], settings.ions.cations, settings.level)
         checks.append(_inside(label, expected[label], runs[label], settings.level))
         if label != coldest and runs[label]["equilibration"]["equilibrated"]:
             checks += _theory(label, expected[label], runs[label], landscape, settings.level)
@@ -107,11 +107,13 @@ def _verdict(label: str, run: Run) -> Check:
     return _check(label, "equilibrated", "", 1.0, equilibrated, (equilibrated, equilibrated))
 
 
-def _exchange(label: str, expected: Mapping[str, Any], run: Run, level: float) -> Iterator[Check]:
+def _exchange(label: str, expected: Mapping[str, Any], run: Run, cations: int, level: float) -> Iterator[Check]:
     """Check entries and exits, EC, and the rate of entries where there are any."""
     transitions, equilibration = run["transitions"], run["equilibration"]
     entries, exits = (transitions[f"s_{way}_{_KEY}_ceramic"] for way in ("in", "out"))
-    worth = max(1.0, equilibration[f"burst_index_{_KEY}_ceramic"] or 1.0)
+    worth = max(
+        1.0, equilibration[f"burst_index_{_KEY}_ceramic"] or 1.0, _dispersion(expected["equilibrium"] / cations)
+    )
     mean = expected["entries"] + expected["exits"]
     total = _interval_of_counts(entries + exits, worth, level)
     yield _check(label, "S_t", "", mean, entries + exits, total)
@@ -125,6 +127,16 @@ def _exchange(label: str, expected: Mapping[str, Any], run: Run, level: float) -
         reach = float(stats.norm.ppf((1 + level) / 2)) * expected["rate_error"]
         rates = (counted[0] / exposure - reach, counted[1] / exposure + reach)
         yield _check(label, "Γ", "1/s", expected["rate"], entries / exposure, rates)
+
+
+def _dispersion(share: float) -> float:
+    """Return by how much the variance of entries and exits together exceeds that of independent events.
+
+    Of an ion that is inside for the mean time τ₁ and outside for τ₀, both distributed exponentially, the number of
+    rounds has the variance (τ₀² + τ₁²) / (τ₀ + τ₁)² of its mean in a long time (Cox, Renewal Theory, 1962), and
+    each round is an entry and an exit. ``share`` is τ₁ / (τ₀ + τ₁).
+    """
+    return 2 * (share**2 + (1 - share) ** 2)
 
 
 def _interval_of_counts(events: int, worth: float, level: float) -> tuple[float, float]:

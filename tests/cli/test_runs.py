@@ -125,7 +125,7 @@ def test_a_production_that_goes_on_from_another_shows_what_was_seen_of_it(localh
 
 def test_a_quench_has_a_line_for_each_of_its_parts(localhost: Computer) -> None:
     quench = chain("quench", None, "")
-    hot = chain("production", quench, "hot", {"plan": Dict(PLAN)})
+    hot = chain("production", quench, "hot", {"plan": Dict(PLAN), "temperature": Float(700)})
     segment(hot, 1, localhost)
     found = states(quench)
     assert [(state.label, state.stage) for state in found.values()] == [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from MDAnalysis.lib.formats.libdcd import DCDFile
 from pydantic import ValidationError
-from scipy import constants
+from scipy import constants, stats
 
 from aiida_cse.lammps.log import LogReport, StageRecord
 from aiida_cse.lammps.production import ProductionPlan
@@ -46,8 +46,9 @@ def test_it_belongs_to_nvt_stages() -> None:
 
 def test_the_script_has_no_nose_hoover_and_no_lattice_sum() -> None:
     script = render_script(plans()[0])
-    assert "fix stage_production moving nve\n" in script
-    assert re.search(r"fix stage_production_bath moving langevin 800 800 100 \$\(.*\) tally yes", script)
+    bath, integrator = re.findall(r"fix stage_production(?:_bath)? moving (.*)\n", script)
+    assert re.fullmatch(r"langevin 800 800 100 \$\(.*\) tally yes gjf vhalf", bath)
+    assert integrator == "nve"
     assert "kspace_style none\n" in script
     assert "nvt temp" not in script
 
@@ -78,6 +79,17 @@ def test_segments_share_no_noise_and_keep_the_temperature(tmp_path: Path, enviro
         masses = np.array([138.905, 6.94, 14.007])[job.final.types - 1]
         kelvin = (masses[8:, None] * velocities[8:] ** 2).mean() * 1e7 / constants.R
         assert kelvin == pytest.approx(800, rel=4 * np.sqrt(2 / 1500))
+
+
+@pytest.mark.integration
+def test_velocities_have_their_tails(tmp_path: Path, environment_bin: Path) -> None:
+    """Noise drawn evenly would leave them a kurtosis of 3 − 1.2 Δt/damping, 2.88 here."""
+    system = landscape_system(draw_landscape(3), Ions(cations=400, anions=100), seed=3)
+    plan = plans(length_ps=4, segment_ps=4, frame_ps=0.004, thermostat_fs=40)[0]
+    job = Job.prepare(tmp_path / "job", environment_bin / "lmp", system, plan).run()
+    # along x and y the cations are free, and move by Δt times their velocity at the half step
+    steps = np.diff(frames(job)[100:, 8:408, :2], axis=0)
+    assert stats.kurtosis(steps.ravel(), fisher=False) == pytest.approx(3, abs=0.05)
 
 
 def frames(job: Job) -> np.ndarray:
