@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from aiida_cse.building.chemistry import Chemistry, chemistry_of
@@ -74,15 +76,21 @@ def import_system(data: str, box: OwnBox, forcefield: str = "", recipe: Recipe |
         types=types,
         slab=slab,
         seeds=dict(box.seeds),
-        forcefield_names=box.forcefield or _sources(chemistry),
-        citations=box.citations or (() if chemistry is None else chemistry.citations),
+        **_sources(box, None if forcefield else chemistry),
     )
     _refuse_without_regions(system)
     return system
 
 
-def _sources(chemistry: Chemistry | None) -> tuple[str, ...]:
-    return () if chemistry is None else chemistry.sources
+def _sources(box: OwnBox, chemistry: Chemistry | None) -> dict[str, Any]:
+    """Return where the parameters are from: what the user says, else the recipe whose force field it is."""
+    if box.forcefield or chemistry is None:
+        return {"forcefield_names": box.forcefield, "citations": box.citations}
+    return {
+        "forcefield_names": chemistry.sources,
+        "forcefield_md5": chemistry.checksums,
+        "citations": box.citations or chemistry.citations,
+    }
 
 
 def _other_labels(file: ForeignFile, forcefield: str) -> list[str]:

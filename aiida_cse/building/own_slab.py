@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.building.own_box import OwnSlab
+from aiida_cse.building.own_box import OwnSlab, TypeName
 from aiida_cse.building.own_types import TypeTable
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, WALL_MOLECULE, AtomType, SlabGeometry, System
 
@@ -36,51 +36,61 @@ def slab_of(
         The slab as a recipe builds it, with the same framework; what is not given is taken from it, stretched
         along z as the framework is.
     """
-    given, problems = table.box.slab or OwnSlab(), table.problems
-    reference = None if built is None else built.info.slab
     if table.box.phase == "electrolyte":
         return None
-    names = given.framework or (() if reference is None else reference.framework)
+    given = table.box.slab or OwnSlab()
+    reference = None if built is None else built.info.slab
+    numbers = _framework(table, given.framework or (() if reference is None else reference.framework))
+    if numbers is None:
+        return None
+    atoms = table.atoms(numbers)
+    z = table.data.unwrapped[atoms, 2]
+    thickness, offset = given.thickness, given.midplane_offset
+    stretch = None if built is None else _stretch(z, built)
+    if reference is not None and stretch is not None:
+        thickness = reference.thickness * stretch if thickness is None else thickness
+        offset = reference.midplane_offset * stretch if offset is None else offset
+    if offset is None:
+        weights = table.data.masses[table.data.types[atoms] - 1]
+        offset = float((z.min() + z.max()) / 2 - np.average(z, weights=weights))
+    lithium = given.lithium if given.lithium is not None else _mobile_ions(table, types)
+    problem = _thickness_problem(thickness, z)
+    if problem is not None:
+        table.problems.append(problem)
+    if problem is not None or thickness is None or lithium is None:
+        return None
+    labels = tuple(table.labels.get(number, "") for number in numbers)
+    return SlabGeometry(thickness=thickness, framework=labels, midplane_offset=offset, lithium=lithium)
+
+
+def _framework(table: TypeTable, names: tuple[TypeName, ...]) -> list[int] | None:
+    """Return the numbers of the types that do not diffuse, None if there are none or one is not there."""
     if not names:
-        problems.append("slab.framework is missing: the types that do not diffuse, such as La and Zr")
+        table.problems.append("slab.framework is missing: the types that do not diffuse, such as La and Zr")
         return None
     numbers = table.numbers("slab.framework", names)
-    atoms = table.atoms(numbers)
-    if len(numbers) == len(names) and not atoms.any():
-        problems.append(f"slab.framework: no atom is of the types {', '.join(map(str, names))}")
-    if len(numbers) < len(names) or not atoms.any():
+    if len(numbers) < len(names):
         return None
-    z = table.data.unwrapped[atoms, 2]
-    stretch = None if built is None else _stretch(z, built)
-    thickness = given.thickness
-    if thickness is None and reference is not None and stretch is not None:
-        thickness = reference.thickness * stretch
+    if not table.atoms(numbers).any():
+        table.problems.append(f"slab.framework: no atom is of the types {', '.join(map(str, names))}")
+        return None
+    return numbers
+
+
+def _thickness_problem(thickness: float | None, z: Floats) -> str | None:
+    """Return why a slab whose framework is at heights z cannot be so thick, None if it can."""
+    extent = float(np.ptp(z))
     if thickness is None:
-        problems.append(
+        return (
             "slab.thickness is missing: the distance of the surface planes; the outermost atoms of the framework "
-            f"are {np.ptp(z):.2f} Å apart"
+            f"are {extent:.2f} Å apart"
         )
-        return None
-    if np.ptp(z) > thickness + 2 * _VIBRATION:
-        problems.append(
-            f"slab.thickness: {thickness:g} Å, but the framework extends over {np.ptp(z):.1f} Å; it is the "
-            "distance of the surface planes, and a slab across the end of the box needs image flags"
+    if extent > thickness + 2 * _VIBRATION:
+        return (
+            f"slab.thickness: {thickness:g} Å, but the framework extends over {extent:.1f} Å; it is the distance "
+            "of the surface planes, and a slab across the end of the box needs image flags"
         )
-        return None
-    offset = given.midplane_offset
-    if offset is None and reference is not None and stretch is not None:
-        offset = reference.midplane_offset * stretch
-    lithium = given.lithium if given.lithium is not None else _mobile_ions(table, types)
-    if lithium is None:
-        return None
-    weights = table.data.masses[table.data.types[atoms] - 1]
-    middle = float((z.min() + z.max()) / 2 - np.average(z, weights=weights))
-    return SlabGeometry(
-        thickness=thickness,
-        framework=tuple(table.labels.get(number, "") for number in numbers),
-        midplane_offset=middle if offset is None else offset,
-        lithium=lithium,
-    )
+    return None
 
 
 def _stretch(z: Floats, built: System) -> float | None:

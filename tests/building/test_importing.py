@@ -61,6 +61,14 @@ def test_with_its_recipe_nothing_else_has_to_be_said(interface: System, recipe: 
     assert np.array_equal(found.data.unwrapped, interface.data.unwrapped)
 
 
+def test_another_force_field_is_not_said_to_be_the_recipes(interface: System, recipe: Recipe) -> None:
+    found = import_system(
+        labelled(interface), OwnBox(), interface.forcefield.replace("0.066 3.5", "0.07 3.5"), recipe
+    )
+    assert "0.07 3.5" in found.forcefield
+    assert (found.info.forcefield, found.info.forcefield_md5, found.info.citations) == ((), {}, ())
+
+
 def replace_slab(system: System) -> dict[str, Any]:
     """Return the facts of a system but for its slab, and for seeds that only the builders know."""
     return system.info.model_dump(exclude={"slab", "seeds"})
