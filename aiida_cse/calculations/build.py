@@ -73,7 +73,7 @@ class BuildCalculation(CalcJob):
             invalidates_cache=True,
         )
         spec.exit_code(
-            339,
+            347,
             "ERROR_FORCEFIELD_DIFFERS",
             message="The builder holds another content of the force-field set {name} than the recipe was checked "
             "with (md5 {built}, not {given}): install the same version of aiida-cse on its computer",

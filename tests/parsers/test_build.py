@@ -55,7 +55,7 @@ def test_a_builder_with_another_content_of_a_set(parse: Parse, files: dict[str, 
     assert outputs["system"].info.forcefield_md5 == {"uff-llzo": node.md5}
     exit_code, outputs = parsed("0" * 32)
     assert exit_code is not None
-    assert exit_code.status == 339
+    assert exit_code.status == 347
     assert exit_code.invalidates_cache, "another version on the computer heals it"
     assert (
         f"of the force-field set uff-llzo than the recipe was checked with (md5 {'0' * 32}, not"
