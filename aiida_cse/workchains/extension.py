@@ -8,6 +8,7 @@ from typing import Any
 from aiida import orm
 from aiida.engine import WorkChain
 
+from aiida_cse.lammps.production import ProductionPlan
 from aiida_cse.workchains.builders import whole
 from aiida_cse.workchains.done import previous_of
 from aiida_cse.workchains.production import ProductionWorkChain
@@ -51,11 +52,12 @@ def get_builder_from_production(production: orm.WorkChainNode, *, length_ns: flo
     """
     _refuse_other(production, ProductionWorkChain)
     builder: Any = production.get_builder_restart()
-    if length_ns is not None:
-        builder.plan = orm.Dict(_longer(production.inputs.plan.get_dict(), length_ns))
     previous = previous_of(_results(production, {name: production.outputs[name] for name in production.outputs}))
     if not previous:
         raise ValueError(f"production: {production.pk} ended before its first segment was whole; launch it again")
+    if length_ns is not None:
+        inputs = production.inputs
+        builder.plan = orm.Dict(_longer(inputs.plan.get_dict(), [inputs.temperature.value], length_ns))
     builder.previous = previous
     builder.metadata.label = f"continues {production.uuid}"
     return builder
@@ -94,7 +96,8 @@ def get_builder_from_study(
     if replicas is not None:
         builder.replicas = whole("replicas", replicas, study.inputs.replicas.value, MOST_REPLICAS)
     if length_ns is not None:
-        builder.production.plan = orm.Dict(_longer(study.inputs.production.plan.get_dict(), length_ns))
+        plan, there = study.inputs.production.plan.get_dict(), study.inputs.temperatures.get_list()
+        builder.production.plan = orm.Dict(_longer(plan, there, length_ns))
     builder.done = _what_is_done(study)
     builder.metadata.label = f"continues {study.uuid}"
     return builder
@@ -119,8 +122,10 @@ def _more_temperatures(there: list[float], more: Sequence[float]) -> list[float]
     return [*there, *(temperature for temperature in more if round(temperature) not in known)]
 
 
-def _longer(plan: dict[str, Any], length_ns: float) -> dict[str, Any]:
-    longest = max([plan["length_ps"], *(length for _, length in plan.get("lengths", ()))])
+def _longer(plan: dict[str, Any], temperatures: Sequence[float], length_ns: float) -> dict[str, Any]:
+    """Return the plan with another length, at least that of the longest run at these temperatures (K)."""
+    given = ProductionPlan.model_validate(plan)
+    longest = max(given.at(temperature).length_ps for temperature in temperatures)
     if length_ns * 1000 < longest:
         raise ValueError(f"length_ns = {length_ns:g}: there are {longest / 1000:g} so far, give at least that")
     return plan | {"length_ps": length_ns * 1000, "lengths": []}

@@ -134,6 +134,22 @@ def test_a_production_goes_on_from_its_last_checkpoint(production: orm.WorkChain
     assert builder.metadata.label == f"continues {production.uuid}"
 
 
+def test_a_length_is_held_against_that_of_the_temperature(
+    ended: orm.WorkChainNode, make: Make, codes: Codes, recipe: dict[str, Any]
+) -> None:
+    """At another temperature a run may be longer than the one that goes on."""
+    run = dict(ended.outputs.runs.T0700_r1.items())
+    chain: Any = WorkflowFactory("cse.production")
+    changes = OVERRIDES["production"] | {"plan": PLAN | {"length_ps": 12, "lengths": [[700, 6]]}}
+    process: Any = make(chain.get_builder_from_protocol(codes, recipe, run["interface"], 700.0, "demo", changes))
+    returns(process.node, {name: value for name, value in run.items() if name != "interface"})
+    finish(process.node, 0)
+    plan = get_builder_from_production(process.node, length_ns=0.01).plan
+    assert (plan["length_ps"], plan["lengths"]) == (10, [])
+    with pytest.raises(ValueError, match=r"length_ns = 0.005: there are 0.006 so far, give at least that"):
+        get_builder_from_production(process.node, length_ns=0.005)
+
+
 def test_what_no_production_can_be_asked_for_is_refused(production: orm.WorkChainNode, study: Any) -> None:
     with pytest.raises(
         ValueError, match="is a production, one run: give a length; temperatures and replicas need"
