@@ -78,8 +78,7 @@ class EmcCalculation(CalcJob):
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the setup script with its force field, and call the front end and EMC after each other."""
         recipe = Recipe.model_validate(self.inputs.recipe.get_dict())
-        lx, ly = (high - low for low, high in self.inputs.ceramic.info.box[:2])
-        for name, text in emc_files(recipe, lx, ly).items():
+        for name, text in emc_files(recipe, *_cross_section(self.inputs.ceramic)).items():
             with folder.open(name, "w", encoding="utf-8") as handle:
                 handle.write(text)
         output = self.metadata.options.output_filename
@@ -104,8 +103,27 @@ def _step(code: orm.AbstractCode, argument: str, output: str) -> CodeInfo:
 
 
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
-    """Refuse a front end on another computer, as both run in one job, and other force fields than the recipe's."""
+    """Refuse a front end on another computer, other force fields than the recipe's, and what EMC cannot tell."""
     program, setup = value.get("code"), value.get("setup_code")
-    if program is not None and setup is not None and program.computer.pk != setup.computer.pk:
+    # a portable code is on no computer until the job takes it along
+    computers = {code.computer.pk for code in (program, setup) if code is not None and code.computer is not None}
+    if program is not None and setup is not None and len(computers) > 1:
         return f"setup_code = {setup.full_label}: must be on the computer of code = {program.full_label}"
-    return forcefield_error(value)
+    return forcefield_error(value) or _files_error(value)
+
+
+def _files_error(value: dict[str, Any]) -> str | None:
+    """Return why EMC could not be asked for the recipe's electrolyte, None if it could."""
+    if "recipe" not in value or "ceramic" not in value:
+        return None
+    try:
+        emc_files(Recipe.model_validate(value["recipe"].get_dict()), *_cross_section(value["ceramic"]))
+    except ValueError as error:
+        return f"recipe: {error}"
+    return None
+
+
+def _cross_section(ceramic: CseSystemData) -> tuple[float, float]:
+    """Return the edges of the ceramic along x and y, Å."""
+    (x, y) = (high - low for low, high in ceramic.info.box[:2])
+    return x, y

@@ -35,12 +35,18 @@ class EmcParser(Parser):
         try:
             system, differences = read_emc_electrolyte(recipe, lx, ly, data, parameters)
         except ValueError as error:
-            code: ExitCode = self.exit_codes.ERROR_EMC_OUTPUT
-            return code.format(error=str(error))
+            return self._wrong(error)
         for difference in differences:
             self.logger.warning(f"{difference}; the system has that of the recipe")
         self.out("system", CseSystemData(system))
         return None
+
+    def _wrong(self, error: ValueError) -> ExitCode:
+        """Return the scheduler's exit code if there is one, for then files may be cut off, else what is wrong."""
+        if self.node.exit_status is not None:
+            return ExitCode(self.node.exit_status, self.node.exit_message)
+        code: ExitCode = self.exit_codes.ERROR_EMC_OUTPUT
+        return code.format(error=str(error))
 
     def _failure(self) -> ExitCode:
         """Return the scheduler's exit code if there is one, else what front end or program complained of."""

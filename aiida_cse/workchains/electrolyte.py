@@ -102,13 +102,16 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
             builder.ceramic = ceramic
         return builder
 
-    def build(self) -> dict[str, Any]:
+    def build(self) -> dict[str, Any] | ExitCode:
         """Build the electrolyte from the recipe."""
         given, with_emc = self.inputs.build, self.inputs.builder.value == EMC
         if with_emc:
             inputs = self.exposed_inputs(EmcCalculation, namespace="emc")
             inputs |= {name: given[name] for name in ("recipe", "forcefield") if name in given}
-            job = self.submit(EmcCalculation, **inputs, ceramic=self.inputs.ceramic)
+            try:
+                job = self.submit(EmcCalculation, **inputs, ceramic=self.inputs.ceramic)
+            except ValueError as error:
+                return self.exit_codes.ERROR_BUILD.format(reason=error)
         else:
             inputs = self.exposed_inputs(BuildCalculation, namespace="build")
             inputs |= {"component": orm.Str("electrolyte"), "ceramic": self.inputs.ceramic}

@@ -72,6 +72,37 @@ def test_a_front_end_elsewhere_is_refused(
         prepare("cse.emc", **(inputs | {"setup_code": elsewhere}))
 
 
+def test_a_front_end_that_the_job_takes_along_is_on_no_computer(
+    prepare: Prepare, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "emc.pl").write_text("#!/usr/bin/env perl\n")
+    portable = orm.PortableCode(label="portable", filepath_executable="emc.pl", filepath_files=tmp_path)
+    info, _ = prepare("cse.emc", **(inputs | {"setup_code": portable}))
+    assert info.codes_info[0].code_uuid == portable.uuid
+
+
+def test_what_emc_could_not_tell_apart_is_refused_before_there_is_a_job(
+    prepare: Prepare, inputs: dict[str, Any], recipe: dict[str, Any]
+) -> None:
+    third = {"name": "OS3", "element": "O", "mass": 15.999, "charge": -0.4, "bonded": "OS"}
+    recipe["forcefield"] |= {
+        "polymer": "third",
+        "own_sets": {
+            "third": {
+                "revises": "opls-aa-peo",
+                "title": "The third oxygen from either end is its own type",
+                "citations": ["none"],
+                "confidence": "none",
+                "atom_types": [third],
+                "typing": [{"smarts": "[OX2]CCOCCOC[CX4H3]", "type": "OS3"}],
+                "lj": [{"type": "OS3", "epsilon": 0.14, "sigma": 2.9}],
+            }
+        },
+    }
+    with pytest.raises(ValueError, match="recipe: EMC: the types OS and OS3 have the same surroundings"):
+        prepare("cse.emc", **(inputs | {"recipe": orm.Dict(recipe)}))
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize("script", ["emc.pl", "emc_setup.pl"])
 def test_an_emc_that_has_expired_says_what_to_do(

@@ -99,7 +99,11 @@ def test_files_of_another_system(parse: Parse, inputs: dict[str, Any], files: di
     assert exit_code.message.startswith("What EMC built is not the electrolyte of the recipe: ")
 
 
-def test_the_scheduler_knows_better_why_a_job_ended(parse: Parse, inputs: dict[str, Any]) -> None:
-    exit_code, _ = parse("cse.emc", inputs, scheduler=(110, "Out of memory."))
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_the_scheduler_knows_better_why_a_job_ended(
+    parse: Parse, inputs: dict[str, Any], files: dict[str, str], cut_off: bool
+) -> None:
+    left = {name: text[:5000] for name, text in files.items()} if cut_off else {}
+    exit_code, _ = parse("cse.emc", inputs, temporary=left, scheduler=(110, "Out of memory."))
     assert exit_code is not None
     assert (exit_code.status, exit_code.message) == (110, "Out of memory.")
