@@ -106,14 +106,16 @@ def _mobile_ions(table: TypeTable, types: tuple[AtomType, ...] | None) -> int | 
     """Return how many mobile ions make the rest of the ceramic neutral, None if that is not known."""
     if types is None:
         return None
-    mobile = [entry.charge for entry in types if entry.phase == "both"]
-    if len(mobile) != 1 or not mobile[0]:
+    # of two types by origin either is the same ion
+    mobile = sorted({(entry.species, entry.charge) for entry in types if entry.phase == "both"})
+    if len(mobile) != 1 or not mobile[0][1]:
+        found = ", ".join(f"{species} ({charge:g} e)" for species, charge in mobile) or "none"
         table.problems.append(
-            f"types: {len(mobile)} of them have the phase both; exactly one must, the ion that moves in both"
+            f"types: {found} of the phase both; exactly one charged ion must be, that which moves in both"
         )
         return None
     ceramic = [number for number, entry in enumerate(types, 1) if entry.phase == "ceramic"]
-    count = -float(table.data.charges[table.atoms(ceramic)].sum()) / mobile[0]
+    count = -float(table.data.charges[table.atoms(ceramic)].sum()) / mobile[0][1]
     if abs(count - round(count)) > _WHOLE or round(count) < 0:
         table.problems.append(
             f"slab.lithium is missing: {count:.2f} mobile ions would make the ceramic neutral, no whole number"

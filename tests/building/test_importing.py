@@ -10,9 +10,11 @@ import pytest
 
 from aiida_cse.building.assembly import assemble
 from aiida_cse.building.cut import cut_slab
+from aiida_cse.building.electrolyte import build_electrolyte
 from aiida_cse.building.importing import import_system
 from aiida_cse.building.own_box import OwnBox
 from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.slab import build_slab
 from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.system import System
 
@@ -59,6 +61,19 @@ def test_with_its_recipe_nothing_else_has_to_be_said(interface: System, recipe: 
     assert replace_slab(found) == replace_slab(interface)
     assert np.array_equal(found.data.molecules, interface.data.molecules)
     assert np.array_equal(found.data.unwrapped, interface.data.unwrapped)
+
+
+def test_lithium_by_origin_comes_in_as_well(recipe: Recipe) -> None:
+    content = recipe.model_dump(mode="json")
+    content["forcefield"]["lithium"] = "by-origin"
+    two = Recipe.model_validate(content)
+    slab = build_slab(two)
+    lx, ly = (float(edge) for edge in slab.data.lengths[:2])
+    built = assemble(cut_slab(slab, slab.data), build_electrolyte(two, lx, ly))
+    found = import_system(labelled(built), OwnBox(), recipe=two)
+    assert found.info.slab is not None
+    assert found.info.slab.lithium == 112
+    assert (found.info.composition["Li"], found.info.composition["Li_salt"]) == (112, 7)
 
 
 def test_another_force_field_is_not_said_to_be_the_recipes(interface: System, recipe: Recipe) -> None:
@@ -228,7 +243,7 @@ def test_what_is_wrong_with_the_facts(interface: System, changes: dict[str, Any]
 
 def test_one_ion_must_move_in_both_phases(interface: System) -> None:
     said = problems(labelled(interface), without_mobile(facts(interface)), interface.forcefield)
-    assert said[0] == "types: 0 of them have the phase both; exactly one must, the ion that moves in both"
+    assert said[0] == "types: none of the phase both; exactly one charged ion must be, that which moves in both"
 
 
 def test_a_force_field_that_contradicts_the_data_file(interface: System, recipe: Recipe) -> None:
