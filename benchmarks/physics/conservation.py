@@ -142,7 +142,8 @@ def is_done(folder: Path) -> bool:
 def drift(rows: NDArray[np.float64], timestep: float, atoms: int) -> Estimate:
     """Return how fast the energy per degree of freedom changes, K per ns, from blocks of the run.
 
-    The slope of a line through the means of the blocks, with its error from their scatter about it.
+    The mean of the slopes from block to block with Student's interval of them, which is too wide rather than too
+    narrow: neighbouring slopes share a block, so that what one has too much the next has too little.
     """
     times = rows[:, 0] * timestep * 1e-6
     energies = rows[:, 1] / (_BOLTZMANN * (3 * atoms - 3))

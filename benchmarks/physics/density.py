@@ -32,7 +32,8 @@ __all__ = [
 
 #: K
 TEMPERATURE = 400.0
-#: g/cm³ at 400 K, from PEO melt (Tait) and LiTFSI of 140 to 143 cm³/mol, mixed ideally, and 4 % for the model
+#: g/cm³ at 400 K: PEO melt (Tait) and LiTFSI of 140 to 143 cm³/mol, mixed ideally, have 1.27 to 1.31; the rest is
+#: room for a model with scaled charges
 DENSITY = (1.22, 1.33)
 #: Å, diffraction and full-charge simulations
 LI_ETHER = (2.0, 2.15)
