@@ -11,9 +11,9 @@ import click
 from aiida_cse.cli import params
 from aiida_cse.cli import profile as profiles
 from aiida_cse.cli.errors import input_errors
+from aiida_cse.cli.recipes import find_recipe
 
 if TYPE_CHECKING:
-    from aiida_cse.building.recipe import Recipe
     from aiida_cse.forcefields.models import ForceFieldSet, Option
     from aiida_cse.forcefields.pairs import PairRow
 
@@ -126,18 +126,7 @@ def _pairs(system: str, profile: str | None) -> Sequence[PairRow]:
         return read_pairs(System.read(system).forcefield)
     from aiida_cse.building.chemistry import chemistry_of
 
-    return chemistry_of(_recipe(system, profile)).pairs
-
-
-def _recipe(name: str, profile: str | None) -> Recipe:
-    from aiida_cse.building.recipe import load_recipe, read_recipe, unknown_sets
-
-    if not unknown_sets(read_recipe(name)) or not (profile or profiles.has_default()):
-        return load_recipe(name)
-    profiles.load(profile)
-    from aiida_cse.workchains.forcefields import load_stored_recipe
-
-    return load_stored_recipe(name)
+    return chemistry_of(find_recipe(system, profile)).pairs
 
 
 def _find_set(name: str, profile: str | None) -> ForceFieldSet:

@@ -10,6 +10,7 @@ import click
 from aiida_cse.cli import params
 from aiida_cse.cli.errors import InputError, input_errors
 from aiida_cse.cli.hints import aiida_cse
+from aiida_cse.cli.recipes import find_recipe
 
 if TYPE_CHECKING:
     from aiida_cse.lammps.system import System
@@ -31,7 +32,7 @@ def system() -> None:
 @click.option(
     "--recipe", metavar="FILE|NAME", help="Recipe whose atom types, by label, slab and force field these are."
 )
-@click.option("--check", is_flag=True, help="Only say what is missing; needs no profile.")
+@click.option("--check", is_flag=True, help="Only say what is missing; stores nothing.")
 @params.PROFILE
 def import_(
     file: Path, facts: Path | None, forcefield: Path | None, recipe: str | None, check: bool, profile: str | None
@@ -40,7 +41,7 @@ def import_(
 
     What is missing or wrong is told all at once. A production starts from a system of the phase interface.
     """
-    found = _read(file, facts, forcefield, recipe)
+    found = _read(file, facts, forcefield, recipe, profile)
     _tell(found)
     if check:
         click.echo("nothing is missing")
@@ -58,11 +59,12 @@ def import_(
         click.echo(f"go on with: {aiida_cse('launch', 'production', *words)}")
 
 
-def _read(file: Path, facts: Path | None, forcefield: Path | None, recipe: str | None) -> System:
+def _read(
+    file: Path, facts: Path | None, forcefield: Path | None, recipe: str | None, profile: str | None
+) -> System:
     with input_errors():
         from aiida_cse.building.importing import import_system
         from aiida_cse.building.own_box import OwnBox
-        from aiida_cse.building.recipe import load_recipe
         from aiida_cse.documents import read_mapping
         from aiida_cse.validation import located
 
@@ -70,7 +72,7 @@ def _read(file: Path, facts: Path | None, forcefield: Path | None, recipe: str |
         with located(str(facts)):
             box = OwnBox.model_validate(content)
         include = "" if forcefield is None else _text(forcefield)
-        chosen = None if recipe is None else load_recipe(recipe)
+        chosen = None if recipe is None else find_recipe(recipe, profile)
         text = _text(file)
     try:
         return import_system(text, box, include, chosen)

@@ -11,8 +11,12 @@ import yaml
 from aiida.orm import QueryBuilder, load_node
 from click.testing import CliRunner, Result
 
+from aiida_cse.building.recipe import Recipe, load_recipe
+from aiida_cse.building.slab import build_slab
 from aiida_cse.cli import main
+from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.forcefields import load_set
 from aiida_cse.lammps.system import System
 from tests.nodes import interface
 
@@ -80,6 +84,31 @@ def test_a_check_stores_nothing(folder: Path) -> None:
     assert result.output.splitlines()[-1] == "nothing is missing"
     assert "slab: 39.000 Å thick, mid-plane" in result.output
     assert QueryBuilder().append(CseSystemData).count() == before
+
+
+@pytest.mark.usefixtures("aiida_profile_clean")
+def test_the_recipe_may_name_a_set_of_the_profile(tmp_path: Path) -> None:
+    content = load_recipe("llzo-peo-litfsi-demo").model_dump(mode="json")
+    slab = build_slab(Recipe.model_validate(content))
+    entries = enumerate(slab.info.types, 1)
+    labels = "".join(f"{number} {entry.label}\n" for number, entry in entries)
+    text = slab.data.format().replace("\nMasses\n", f"\nAtom Type Labels\n\n{labels}\nMasses\n")
+    (tmp_path / "slab.data").write_text(text)
+    (tmp_path / "facts.yaml").write_text("phase: slab\n")
+    content["forcefield"]["polymer"] = "peo-of-import"
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    words = (tmp_path / "slab.data", "--facts", tmp_path / "facts.yaml", "--recipe", tmp_path / "mine.yaml")
+    result = invoke(*words, "--check")
+    assert result.exit_code == 2
+    assert "there is no force-field set 'peo-of-import'" in result.output
+
+    named = load_set("opls-aa-peo").model_copy(update={"name": "peo-of-import"})
+    node = CseForceFieldData.get_or_create(named)
+    result = invoke(*words)
+    assert result.exit_code == 0, result.output
+    stored = QueryBuilder().append(CseSystemData).first(flat=True)
+    assert stored is not None
+    assert stored.info.forcefield_md5["peo-of-import"] == node.md5
 
 
 def test_what_is_missing_is_a_list(folder: Path) -> None:
