@@ -53,9 +53,8 @@ class Chemistry:
     """What a recipe's atoms are, whatever phase they are in.
 
     ``types`` is the type table in the order ceramic, mobile ion (the ceramic's, then the salt's if they differ),
-    polymer, anion, wall; ``forcefield`` the
-    text of the include file; ``pairs`` its pair table; ``topology_types`` the number of types of each kind;
-    ``checksums`` the checksum of each force-field set, by its name.
+    polymer, anion, wall; ``forcefield`` the text of the include file; ``pairs`` its pair table; ``topology_types``
+    the number of types of each kind; ``checksums`` the checksum of each force-field set, by its name.
     """
 
     types: tuple[AtomType, ...]
