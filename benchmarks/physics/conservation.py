@@ -18,6 +18,7 @@ from aiida_cse.building.recipe import load_recipe
 from aiida_cse.building.slab import build_slab
 from aiida_cse.lammps.log import read_log
 from aiida_cse.lammps.system import FILENAMES, System
+from benchmarks.physics.density import BOLTZMANN
 from benchmarks.physics.lab import Lab, NotRunYetError
 from benchmarks.physics.rows import Estimate, Row, block_average
 from benchmarks.physics.runs import PROGRAM, Run
@@ -43,8 +44,6 @@ DRIFT = 200.0
 MOMENTUM = 1e-6
 #: how much more the energy scatters at twice the timestep: the error of the integrator goes with its square
 SECOND_ORDER = (3.0, 6.0)
-#: kcal/mol/K
-_BOLTZMANN = 0.0019872067
 #: kcal/mol in g/mol (Å/fs)²
 _ENERGY = 1 / 2390.057361
 #: K
@@ -146,7 +145,7 @@ def drift(rows: NDArray[np.float64], timestep: float, atoms: int) -> Estimate:
     narrow: neighbouring slopes share a block, so that what one has too much the next has too little.
     """
     times = rows[:, 0] * timestep * 1e-6
-    energies = rows[:, 1] / (_BOLTZMANN * (3 * atoms - 3))
+    energies = rows[:, 1] / (BOLTZMANN * (3 * atoms - 3))
     blocks = np.array(
         [block.mean(axis=0) for block in np.array_split(np.column_stack([times, energies]), _BLOCKS)]
     )
@@ -156,7 +155,7 @@ def drift(rows: NDArray[np.float64], timestep: float, atoms: int) -> Estimate:
 def thermal_momentum(system: System) -> float:
     """Return the momentum of the atoms if all went the same way at their thermal speed, g/mol Å/fs."""
     masses = system.data.masses[system.data.types - 1]
-    return float(np.sqrt(3 * _BOLTZMANN * _TEMPERATURE * _ENERGY * masses).sum())
+    return float(np.sqrt(3 * BOLTZMANN * _TEMPERATURE * _ENERGY * masses).sum())
 
 
 def _relaxed(lab: Lab, seed: int) -> Run:
