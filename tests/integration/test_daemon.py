@@ -37,6 +37,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
         return done.stdout
 
     run("aiida-cse", "setup", "--daemon")
+    run("verdi", "config", "set", "daemon.timeout", "60")  # by default 2 s, little for a machine that is busy
     run("verdi", "daemon", "start", "1")
     try:
         yield run
