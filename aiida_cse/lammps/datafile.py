@@ -117,6 +117,19 @@ class DataFile:
             topology_types=dict(self.topology_types),
         )
 
+    def refuse_outside(self) -> None:
+        """Refuse atoms and bonded terms that name a type or an atom that there is not.
+
+        Raises
+        ------
+        ValueError
+            There is such a number; says in which section, and up to which they go.
+        """
+        _refuse_outside("Atoms", "type", self.types, len(self.masses))
+        for kind, terms in self.topology.items():
+            _refuse_outside(kind.title(), "type", terms[:, 0], self.topology_types[kind])
+            _refuse_outside(kind.title(), "atom", terms[:, 1:], self.natoms)
+
     # -- reading ---------------------------------------------------------------------------------------
 
     @classmethod
@@ -201,6 +214,13 @@ class DataFile:
             if len(terms):
                 numbers = np.arange(1, len(terms) + 1)
                 yield _rows(kind.title(), " ".join(["%d"] * (atoms_in_term + 2)), (numbers, terms))
+
+
+def _refuse_outside(section: str, what: str, numbers: Integers, most: int) -> None:
+    if numbers.size and not (numbers.min() >= 1 and numbers.max() <= most):
+        wrong = numbers.max() if numbers.max() > most else numbers.min()
+        msg = f"{section} section: {what} {wrong}; there are 1 to {most}"
+        raise ValueError(msg)
 
 
 def _rows(title: str, row_format: str, columns: tuple[NDArray[Any], ...]) -> str:

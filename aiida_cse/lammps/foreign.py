@@ -135,22 +135,12 @@ def _whole(text: str) -> DataFile:
         edges = ", ".join(f"{edge:g}" for edge in data.lengths)
         msg = f"header: the box has edges of {edges} Å; they must be positive"
         raise ValueError(msg)
-    _refuse_outside("Atoms", "type", data.types, len(data.masses))
-    for kind, terms in data.topology.items():
-        _refuse_outside(kind.title(), "type", terms[:, 0], data.topology_types[kind])
-        _refuse_outside(kind.title(), "atom", terms[:, 1:], data.natoms)
+    data.refuse_outside()
     return data
 
 
 def _present(values: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], ...]:
     return () if values is None else (values,)
-
-
-def _refuse_outside(section: str, what: str, numbers: NDArray[np.int64], most: int) -> None:
-    if numbers.size and not (numbers.min() >= 1 and numbers.max() <= most):
-        wrong = numbers.max() if numbers.max() > most else numbers.min()
-        msg = f"{section} section: {what} {wrong}; there are 1 to {most}"
-        raise ValueError(msg)
 
 
 def _split(text: str) -> tuple[list[str], list[_Section]]:

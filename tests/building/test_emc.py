@@ -250,6 +250,14 @@ Change = Callable[[str, str], tuple[str, str]]
             r"type \d+ has the mass 9.012 g/mol, that of no element of the electrolyte",
         ),
         (lambda data, parameters: (_without_a_bond(data), parameters), "is none of: PEO, Li, TFSI"),
+        (
+            lambda data, parameters: (_first_row(data, "Atoms", 2, "12"), parameters),
+            "Atoms section: type 12; there are 1 to 11",
+        ),
+        (
+            lambda data, parameters: (_first_row(data, "Bonds", 3, "9999"), parameters),
+            r"Bonds section: atom 9999; there are 1 to \d+",
+        ),
     ],
 )
 def test_what_is_no_electrolyte_of_the_recipe_is_refused(
@@ -257,6 +265,15 @@ def test_what_is_no_electrolyte_of_the_recipe_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         read_emc_electrolyte(recipe, *edges, *change(*built))
+
+
+def _first_row(data: str, section: str, column: int, word: str) -> str:
+    """Return the data file with another word in the first row of a section."""
+    before, after = data.split(f"\n{section}\n\n")
+    row, rest = after.split("\n", 1)
+    words = row.split()
+    words[column] = word
+    return f"{before}\n{section}\n\n{' '.join(words)}\n{rest}"
 
 
 def _without_a_bond(data: str) -> str:

@@ -99,6 +99,16 @@ def test_files_of_another_system(parse: Parse, inputs: dict[str, Any], files: di
     assert exit_code.message.startswith("What EMC built is not the electrolyte of the recipe: ")
 
 
+def test_a_bond_to_an_atom_that_is_not_there(parse: Parse, inputs: dict[str, Any], files: dict[str, str]) -> None:
+    before, row = files["electrolyte.data"].split("\nBonds\n\n")
+    number, kind, first, _, rest = row.split(maxsplit=4)
+    files["electrolyte.data"] = f"{before}\nBonds\n\n{number} {kind} {first} 9999 {rest}"
+    exit_code, _ = parse("cse.emc", inputs, retrieved={"build.emc": WRITTEN}, temporary=files)
+    assert exit_code is not None
+    assert exit_code.status == 385
+    assert "Bonds section: atom 9999; there are 1 to" in exit_code.message
+
+
 @pytest.mark.parametrize("cut_off", [False, True])
 def test_the_scheduler_knows_better_why_a_job_ended(
     parse: Parse, inputs: dict[str, Any], files: dict[str, str], cut_off: bool
