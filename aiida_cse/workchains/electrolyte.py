@@ -11,7 +11,6 @@ from aiida.orm.nodes.data.base import to_aiida_type
 from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.calculations.emc import EmcCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.validation import nearest
 from aiida_cse.workchains.builders import (
     Codes,
     base_inputs,
@@ -23,11 +22,12 @@ from aiida_cse.workchains.builders import (
 )
 from aiida_cse.workchains.phase import PhaseWorkChain, validate_phase
 from aiida_cse.workchains.protocol import ProtocolMixin
+from aiida_cse.workchains.validators import BUILT_IN, one_of
 
 __all__ = ["ElectrolyteWorkChain"]
 
-#: what can build the molecules: this package, or a program of its own
-BUILT_IN, EMC = "built-in", "emc"
+#: the program that can build the molecules instead of this package
+EMC = "emc"
 
 
 class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
@@ -49,7 +49,7 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
             valid_type=orm.Str,
             serializer=to_aiida_type,
             default=lambda: orm.Str(BUILT_IN),
-            validator=_validate_builder,
+            validator=one_of("builder", BUILT_IN, EMC),
             help="What builds the molecules: built-in, or emc, which needs its codes.",
         )
         spec.expose_inputs(
@@ -133,12 +133,6 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
     def attach_electrolyte(self) -> None:
         """Attach the equilibrated electrolyte."""
         self.out("electrolyte", self.ctx.final)
-
-
-def _validate_builder(value: orm.Str, _: Any) -> str | None:
-    """Return what is wrong with the name of a builder, None if nothing is."""
-    known = (BUILT_IN, EMC)
-    return None if value.value in known else f"builder = '{value.value}': {nearest(value.value, known)}"
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:

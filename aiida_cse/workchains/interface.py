@@ -11,16 +11,15 @@ from aiida.orm.nodes.data.base import to_aiida_type
 from aiida_cse.calculations.functions.assembly import assemble
 from aiida_cse.calculations.moltemplate import MoltemplateCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.validation import nearest
 from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
 from aiida_cse.workchains.phase import PhaseWorkChain, validate_phase
 from aiida_cse.workchains.protocol import ProtocolMixin
-from aiida_cse.workchains.validators import validate_gap, validate_neutral
+from aiida_cse.workchains.validators import BUILT_IN, one_of, validate_gap, validate_neutral
 
 __all__ = ["InterfaceWorkChain"]
 
-#: what can join the phases: this package, or a program of its own
-BUILT_IN, MOLTEMPLATE = "built-in", "moltemplate"
+#: the program that can join the phases instead of this package
+MOLTEMPLATE = "moltemplate"
 
 
 class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
@@ -52,7 +51,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             valid_type=orm.Str,
             serializer=to_aiida_type,
             default=lambda: orm.Str(BUILT_IN),
-            validator=_validate_assembler,
+            validator=one_of("assembler", BUILT_IN, MOLTEMPLATE),
             help="What joins the phases: built-in, or moltemplate, which needs its code.",
         )
         spec.expose_inputs(
@@ -137,12 +136,6 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
     def attach_interface(self) -> None:
         """Attach the relaxed interface."""
         self.out("interface", self.ctx.final)
-
-
-def _validate_assembler(value: orm.Str, _: Any) -> str | None:
-    """Return what is wrong with the name of an assembler, None if nothing is."""
-    known = (BUILT_IN, MOLTEMPLATE)
-    return None if value.value in known else f"assembler = '{value.value}': {nearest(value.value, known)}"
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
