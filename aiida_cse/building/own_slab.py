@@ -128,7 +128,8 @@ def number_molecules(table: TypeTable, types: tuple[AtomType, ...], slab: SlabGe
     """Return molecule IDs (N,): 0 the wall, 1 what the ceramic holds, from 2 on the electrolyte's.
 
     They stay as they are where they say so already. Else a mobile ion belongs to the ceramic if it lies between
-    the surface planes.
+    the surface planes. IDs that say so already, but of other than the slab's number of mobile ions, are a
+    problem of the table.
     """
     data = table.data
     phases = np.array([entry.phase for entry in types])[data.types - 1]
@@ -144,6 +145,9 @@ def number_molecules(table: TypeTable, types: tuple[AtomType, ...], slab: SlabGe
     if len(mixed):
         table.problems.append(f"molecule {mixed[0]} has atoms of the ceramic and of the electrolyte")
     if _follows_the_convention(data.molecules, wall, ceramic, both, electrolyte):
+        held = int((both & (data.molecules == CERAMIC_MOLECULE)).sum())
+        if slab is not None and held != slab.lithium:
+            table.problems.append(_other_count(held, slab.lithium))
         return data.molecules
     inside = both & (_depth(table, slab) <= 0)
     numbers = np.full(data.natoms, CERAMIC_MOLECULE)
@@ -152,6 +156,15 @@ def number_molecules(table: TypeTable, types: tuple[AtomType, ...], slab: SlabGe
     alone = both & ~inside
     numbers[alone] = numbers.max() + 1 + np.arange(int(alone.sum()))
     return numbers
+
+
+def _other_count(held: int, lithium: int) -> str:
+    """Return what is wrong where the ceramic's molecule holds other than the slab's mobile ions."""
+    return (
+        f"molecule IDs: {held} mobile ions are of molecule {CERAMIC_MOLECULE}, the ceramic's, but slab.lithium is "
+        f"{lithium}; ions of the salt have IDs of their own, from {CERAMIC_MOLECULE + 1} on (after `reset_atoms mol "
+        "all` they are told by where they lie), or give the slab.lithium that is right"
+    )
 
 
 def _follows_the_convention(molecules: Integers, wall: Mask, ceramic: Mask, both: Mask, electrolyte: Mask) -> bool:

@@ -203,6 +203,10 @@ def charged(data: DataFile, number: int, charge: float, first: int | None = None
             "molecule 1 has atoms of the ceramic and of the electrolyte",
         ),
         (
+            lambda d: replace(d, molecules=np.where(d.types == 4, 1, d.molecules)),
+            "molecule IDs: 119 mobile ions are of molecule 1, the ceramic's, but slab.lithium is 112; ions of the",
+        ),
+        (
             lambda d: replace(
                 d, positions=d.positions + [0, 0, 1] * (d.types == 1)[:, None] * (d.positions > 9) * 40
             ),
