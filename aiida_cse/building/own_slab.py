@@ -162,8 +162,8 @@ def _other_count(held: int, lithium: int) -> str:
     """Return what is wrong where the ceramic's molecule holds other than the slab's mobile ions."""
     return (
         f"molecule IDs: {held} mobile ions are of molecule {CERAMIC_MOLECULE}, the ceramic's, but slab.lithium is "
-        f"{lithium}; ions of the salt have IDs of their own, from {CERAMIC_MOLECULE + 1} on (after `reset_atoms mol "
-        "all` they are told by where they lie), or give the slab.lithium that is right"
+        f"{lithium}; ions of the salt have IDs of their own, from {CERAMIC_MOLECULE + 1} on (after `reset_atoms "
+        "mol all` they are told by where they lie), or give the slab.lithium that is right"
     )
 
 
