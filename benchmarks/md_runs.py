@@ -113,7 +113,7 @@ def _input(variant: Variant, forcefield: str, steps: int) -> Input:
 def overlay(given: Input) -> Input:
     """Return an input as the publication reads: Coulomb, Lennard-Jones and Buckingham laid over each other.
 
-    Neighbour lists have LAMMPS' own bins.
+    Neighbour lists and sorting have LAMMPS' own bins.
     """
     script, forcefield = given
     lines = []
@@ -129,8 +129,9 @@ def overlay(given: Input) -> Input:
 
 
 def default_bins(given: Input) -> Input:
-    """Return an input whose neighbour lists have LAMMPS' own bins."""
-    return re.sub(r" binsize \S+", "", given[0]), given[1]
+    """Return an input whose neighbour lists, and the sorting of atoms, have LAMMPS' own bins."""
+    script = re.sub(r" binsize \S+", "", given[0])
+    return re.sub(r"^(atom_modify sort \S+) \S+$", r"\1 0.0", script, flags=re.M), given[1]
 
 
 def in_script(pattern: str, words: str) -> Callable[[Input], Input]:
