@@ -46,11 +46,11 @@ $(STAMPS)/docs: pyproject.toml | $(STAMPS)/venv
 
 install: $(STAMPS)/dev
 
-# An empty AIIDA_PATH per run keeps the tests away from the user's own profiles, and off HOME. Two processes, also
-# where there are more cores: each of them has a Python, a profile and now and then a LAMMPS.
+# An empty AIIDA_PATH per run keeps the tests away from the user's own profiles, and off HOME. Three processes, for two
+# cores: each of them has a Python, a profile and now and then a LAMMPS, and waits for one or the other.
 test: $(STAMPS)/dev
 	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/.aiida" && \
-	  AIIDA_PATH="$$folder" $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --junitxml=$(STAMPS)/tests.xml $(PYTEST_ARGS)
+	  AIIDA_PATH="$$folder" $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --junitxml=$(STAMPS)/tests.xml $(PYTEST_ARGS)
 
 lint: $(STAMPS)/dev
 	$(BIN)/ruff check .
