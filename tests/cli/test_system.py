@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from aiida.orm import QueryBuilder, load_node
@@ -37,6 +38,9 @@ def invoke(*arguments: object) -> Result:
 def folder(tmp_path: Path) -> Path:
     """A box as somebody else has it: data file, force field, and facts in YAML."""
     system = interface()
+    assert system.info.slab is not None
+    lithium = np.flatnonzero(np.array([entry.label == "Li" for entry in system.info.types])[system.data.types - 1])
+    system.data.molecules[lithium[: system.info.slab.lithium]] = 1  # the ceramic's
     system.data.write(tmp_path / "box.data")
     labels = " ".join(f"{number} {entry.label}" for number, entry in enumerate(system.info.types, 1))
     include = f"labelmap atom {labels}\n" + FORCEFIELD.split("\n", 1)[1]
