@@ -104,8 +104,8 @@ SHORT_KINDS = (
         "short",
         "kills and damages",
         3,
-        by_itself(("kill_lmp", "writing"), ("shorten_restart", "killed"), ("terminate", "running"),
-                  ("cut_frames", "killed"), ("delete_restart", "killed")),
+        by_itself(("kill_lmp", "writing"), ("shorten_restart", "killed"), ("cut_frames", "killed"),
+                  ("delete_restart", "killed")),
     ),
 )  # fmt: skip
 

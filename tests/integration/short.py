@@ -58,6 +58,9 @@ SHORT: dict[str, Any] = {
     },
 }  # fmt: skip
 
+#: the electrolyte without the 21 steps, which the studies of the demo's materials run
+SETTLED: dict[str, Any] = {"electrolyte": {"schedule": {"stages": SHORT["electrolyte"]["schedule"]["stages"][:3]}}}
+
 
 def short_study(
     codes: Codes,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.short import SHORT
+from tests.integration.short import SETTLED, SHORT
 
 pytestmark = pytest.mark.integration
 
@@ -47,7 +47,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
 
 def test_the_daemon_runs_a_study(command: Command, tmp_path: Path) -> None:
     overrides = tmp_path / "overrides.yaml"
-    overrides.write_text(yaml.safe_dump(SHORT | {"temperatures": [500]}), encoding="utf-8")
+    overrides.write_text(yaml.safe_dump(SHORT | SETTLED | {"temperatures": [500]}), encoding="utf-8")
     launched = command(
         "aiida-cse", "launch", "study", "--recipe", "llzo-peo-litfsi-demo", "--protocol", "demo",
         "--overrides", str(overrides),

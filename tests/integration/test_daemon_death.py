@@ -98,6 +98,8 @@ def profile(tmp_path: Path) -> Iterator[Profile]:
     (tmp_path / ".aiida").mkdir()
     profile = Profile(tmp_path)
     profile.call(profile.bin / "aiida-cse", "setup", "--daemon")
+    # by default 2 s, little for a machine that is busy
+    profile.call(profile.bin / "verdi", "config", "set", "daemon.timeout", "60")
     profile.daemon("start", "1")
     yield profile
     profile.daemon("stop")

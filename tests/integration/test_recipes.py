@@ -10,11 +10,11 @@ from aiida.engine import run_get_node
 from aiida.orm import InstalledCode
 
 from aiida_cse.workchains.protocol import merge
-from tests.integration.short import short_study
+from tests.integration.short import SETTLED, short_study
 
 pytestmark = pytest.mark.integration
 
-LENGTH = {"production": {"plan": {"length_ps": 0.4}}}
+LENGTH = SETTLED | {"production": {"plan": {"length_ps": 0.4}}}
 #: what the how-to gives for an anion whose layer is not known
 OFFSETS = {"production": {"sampling": {"offsets": {"FSI": {"inner": -0.5, "outer": 6.0}}}}}
 
