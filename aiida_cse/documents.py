@@ -1,4 +1,4 @@
-"""YAML files as users write them: read as a mapping, or refused with file, place and what would be right."""
+"""Files as users write them: YAML read as a mapping, or refused with file, place and what would be right."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["parse_mapping", "read_mapping"]
+__all__ = ["parse_mapping", "read_mapping", "read_text"]
 
 _MOST_BYTES = 1_000_000
 #: levels and entries of a document; aliases count as often as they are used
@@ -46,6 +46,17 @@ def read_mapping(path: Path, what: str) -> dict[str, Any]:
     ValueError
         The file cannot be read, is too large, or holds no mapping; names file and place.
     """
+    return parse_mapping(read_text(path, what), str(path), what)
+
+
+def read_text(path: Path, what: str) -> str:
+    """Return the text of a file in UTF-8; ``what`` says in messages what it holds.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, is too large, or is no text; names file and place.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -55,11 +66,10 @@ def read_mapping(path: Path, what: str) -> dict[str, Any]:
         msg = f"{path}: has {len(content)} bytes, {what} has at most {_MOST_BYTES}"
         raise ValueError(msg)
     try:
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         msg = f"{path}: is no text in UTF-8: byte {error.start} is {content[error.start]:#04x}"
         raise ValueError(msg) from error
-    return parse_mapping(text, str(path), what)
 
 
 def parse_mapping(text: str, source: str, what: str) -> dict[str, Any]:

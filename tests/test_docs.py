@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,25 @@ def test_python_is_python(page: Path) -> None:
 
 
 def test_the_recipe_of_the_how_to() -> None:
-    (source,) = blocks(DOCS / "howto" / "own-recipe.md", "yaml")
+    source, _ = blocks(DOCS / "howto" / "own-recipe.md", "yaml")
     recipe = Recipe.model_validate(yaml.safe_load(source))
     assert recipe.salt.pairs * 10 == recipe.polymer.chains * recipe.polymer.length
+
+
+def test_the_crystal_from_elsewhere_of_the_how_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, crystal = blocks(DOCS / "howto" / "own-recipe.md", "yaml")
+    source, _ = blocks(DOCS / "howto" / "own-recipe.md", "python")
+    shutil.copy(ROOT / "tests" / "building" / "crystals" / "t-llzo.cif", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Path("my.yaml").write_text(recipe, encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(compile(source, "own-recipe.md", "exec"), names)
+    from_python = Recipe.model_validate(names["recipe"])
+    content = yaml.safe_load(recipe)
+    content["ceramic"] |= yaml.safe_load(crystal)["ceramic"]
+    Path("my.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert load_recipe("my.yaml") == from_python
+    assert from_python.ceramic.structure.parameters == (13.134, 13.134, 12.663, 90, 90, 90)
 
 
 def test_the_offsets_of_the_how_to(lmp: InstalledCode, cse: InstalledCode) -> None:
@@ -64,7 +81,7 @@ def test_the_offsets_of_the_how_to(lmp: InstalledCode, cse: InstalledCode) -> No
     builder = StudyWorkChain.get_builder_from_protocol(
         codes={"lammps": lmp, "cse": cse}, recipe=load_recipe("llzo-peo-lifsi-demo"), protocol="demo"
     )
-    (source,) = blocks(DOCS / "howto" / "own-recipe.md", "python")
+    _, source = blocks(DOCS / "howto" / "own-recipe.md", "python")
     exec(compile(source, "own-recipe.md", "exec"), {"builder": builder})
     assert StudyWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None
     production = builder.production

@@ -11,7 +11,7 @@ from aiida_cse.building.chemistry import Chemistry, Template, chemistry_of
 from aiida_cse.building.conformers import conformer
 from aiida_cse.building.placement import Layer
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.slab import MOST_ATOMS
+from aiida_cse.building.surface import MOST_ATOMS
 from aiida_cse.building.wall import wall_positions
 from aiida_cse.lammps.datafile import TOPOLOGY, DataFile
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, WALL_MOLECULE, System

@@ -45,5 +45,5 @@ def _without_lj(names: Sequence[str], chosen: ForceFieldSet) -> list[str]:
 
 def _place(recipe: Recipe, name: str) -> str:
     """Return the species and the sites of the crystal that it is on."""
-    sites = [site.coords for site in recipe.ceramic.structure.sites if site.species == name]
+    sites = [site.coords[0] for site in recipe.ceramic.structure.sites if site.species == name]
     return f"{name} at {' and '.join(str(list(coords)) for coords in sites)}"

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from aiida_cse.building.recipe import Element, Seed, SpeciesName
+from aiida_cse.building.crystal import Element
+from aiida_cse.building.recipe import Seed, SpeciesName
 from aiida_cse.lammps.system import Phase
 from aiida_cse.validation import Number, StrictModel, Whole
 

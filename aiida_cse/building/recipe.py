@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
+from aiida_cse.building.crystal import CrystalStructure, Element
+from aiida_cse.building.given import as_crystal
 from aiida_cse.building.smiles import parse_smiles
-from aiida_cse.documents import parse_mapping, read_mapping
+from aiida_cse.documents import parse_mapping, read_mapping, read_text
 from aiida_cse.forcefields.library import available_sets, load_set, make_set, settle_variants
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import Mixing
@@ -20,8 +22,6 @@ __all__ = [
     "WALL_SPECIES",
     "AnionRecipe",
     "CeramicRecipe",
-    "CrystalSite",
-    "CrystalStructure",
     "ElectrolyteRecipe",
     "ForceFieldRecipe",
     "ForceFieldSets",
@@ -36,20 +36,16 @@ __all__ = [
     "unknown_sets",
 ]
 
-_ELEMENT = worded(r"^[A-Z][a-z]?$", "the symbol of an element, such as Li")
 _SMILES = worded(
     r"^[A-Za-z0-9@+\-\[\]()=#*/\\.%]+$", "a SMILES string: letters, digits and @ + - [ ] ( ) = # * / \\ . %"
 )
-_SPACEGROUP = worded(r"^[A-Za-z0-9/_-]+$", "a Hermann-Mauguin symbol, such as Ia-3d")
 _SPECIES = worded(r"^[A-Za-z][A-Za-z0-9_]*$", "letters, digits and '_', first a letter")
-Element = Annotated[str, Field(strict=True, pattern=_ELEMENT)]
 Smiles = Annotated[str, Field(strict=True, pattern=_SMILES, max_length=500)]
 Seed = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
 Repeat = Annotated[int, Field(strict=True, ge=1, le=50)]
 Index = Annotated[int, Field(strict=True, ge=-9, le=9)]
 #: what may name an ion in every analysis; see the keys of ``ReductionConfig.ions``
 SpeciesName = Annotated[str, Field(strict=True, pattern=_SPECIES, max_length=80)]
-Fraction = Annotated[float, Field(strict=True, ge=-1, le=1)]
 
 #: species of the dummy atoms of the wall
 WALL_SPECIES = "wall"
@@ -57,40 +53,13 @@ WALL_SPECIES = "wall"
 _FOLDER = resources.files("aiida_cse.building") / "recipes"
 
 
-class CrystalSite(StrictModel):
-    """One symmetry-inequivalent site: fractional coordinates, and the part of its orbit that is occupied."""
-
-    species: Element
-    coords: tuple[Fraction, Fraction, Fraction]
-    occupancy: Number = Field(default=1.0, gt=0, le=1)
-
-
-class CrystalStructure(StrictModel):
-    """A cubic crystal; ``a`` in Å. Sites with the same coordinates share their orbit."""
-
-    spacegroup: str = Field(strict=True, pattern=_SPACEGROUP, max_length=20)
-    a: Number = Field(ge=2, le=50)
-    sites: tuple[CrystalSite, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _no_orbit_is_overfull(self) -> CrystalStructure:
-        filled: dict[tuple[float, ...], float] = {}
-        for number, site in enumerate(self.sites):
-            place = tuple(round(coord % 1.0, 6) for coord in site.coords)
-            filled[place] = filled.get(place, 0.0) + site.occupancy
-            if filled[place] > 1 + 1e-9:
-                msg = (
-                    f"sites.{number}.occupancy: {site.occupancy:g} ({site.species}) fills the orbit of"
-                    f" {list(site.coords)} to {filled[place]:g}, at most 1 is possible"
-                )
-                raise ValueError(msg)
-        return self
-
-
 class CeramicRecipe(StrictModel):
     """The slab: its crystal, how it is cut and how its mobile ions are drawn.
 
-    ``shift`` is the height of the cut in unit planes; ``flip`` turns the slab by π about x after the cut.
+    ``structure`` may also be a CIF (``cif``: in a file, the name of one beside it, else its text) or a pymatgen
+    structure (its ``as_dict()``); either is written out as the crystal it is. ``repeat`` counts the smallest
+    cells at right angles whose third axis is normal to the plane ``miller``; ``shift`` is the height of the cut,
+    as a part of one. ``flip`` turns the slab by π about x after the cut.
     ``min_distance`` (Å) is the shortest distance allowed between mobile ions as built, ``dopant_distance`` (Å)
     that between a dopant, an immobile ion on a partly occupied site, and any other ion drawn at random.
     ``framework`` names the species that do not diffuse, define the frame of every analysis and are ordered.
@@ -105,6 +74,11 @@ class CeramicRecipe(StrictModel):
     dopant_distance: Number = Field(default=2.0, ge=0, le=4)
     mobile: Element
     framework: tuple[Element, ...] = Field(min_length=1)
+
+    @field_validator("structure", mode="before")
+    @classmethod
+    def _from_elsewhere(cls, value: object) -> object:
+        return as_crystal(value)
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -336,17 +310,19 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
 def read_recipe(name_or_path: str | Path) -> dict[str, Any]:
     """Return what a shipped recipe or the one in a YAML file says, as it stands there.
 
+    In the place of the name of a CIF is its text.
+
     Raises
     ------
     ValueError
-        There is no such recipe or file, or it is no mapping.
+        There is no such recipe or file, or it is no mapping; or the CIF cannot be read.
     """
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
             msg = f"there is no recipe file {path}"
             raise ValueError(msg)
-        return read_mapping(path, "a recipe")
+        return _with_cif(read_mapping(path, "a recipe"), path)
     known = available_recipes()
     if str(name_or_path) not in known:
         hint = f"{nearest(str(name_or_path), known)} (available: {', '.join(known)})"
@@ -354,6 +330,23 @@ def read_recipe(name_or_path: str | Path) -> dict[str, Any]:
         raise ValueError(msg)
     text = (_FOLDER / f"{name_or_path}.yaml").read_text(encoding="utf-8")
     return parse_mapping(text, str(name_or_path), "a recipe")
+
+
+def _with_cif(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return a recipe with the text of the CIF that it names, which lies beside the recipe."""
+    ceramic = content.get("ceramic")
+    structure = ceramic.get("structure") if isinstance(ceramic, Mapping) else None
+    name = structure.get("cif") if isinstance(structure, Mapping) else None
+    if not isinstance(ceramic, Mapping) or not isinstance(structure, Mapping) or not _is_file_name(name):
+        return content
+    with located(f"{path}: ceramic.structure.cif"):
+        text = read_text(path.parent / str(name), "a CIF")
+    return content | {"ceramic": {**ceramic, "structure": {**structure, "cif": text}}}
+
+
+def _is_file_name(value: object) -> bool:
+    """Whether it may be the name of a CIF; the text of one has more than a line."""
+    return isinstance(value, str) and bool(value) and "\n" not in value
 
 
 def unknown_sets(recipe: object) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from aiida_cse.lammps.schedule import job_plans
-from aiida_cse.lammps.stage import Duration, Interval, Period, RunSettings, Stage, Thermostat, Timestep
+from aiida_cse.lammps.stage import Barostat, Duration, Interval, Period, RunSettings, Stage, Thermostat, Timestep
 from aiida_cse.validation import Number, StrictModel, Whole, explain
 
 __all__ = ["CoolingPlan", "cooling_error"]
@@ -36,7 +36,7 @@ class CoolingPlan(StrictModel):
     last_ps: Duration | None = None
     box: Literal["npt", "scaled"] = "npt"
     pressure: Number = Field(default=1.0, ge=-1e5, le=2e5)
-    barostat: Literal["z", "xy-z", "iso"] = "xy-z"
+    barostat: Barostat = "xy-z"
     barostat_fs: Period = 1000.0
     expansion_per_K: Annotated[Number, Field(ge=0, le=0.01)] | None = None  # noqa: N815 - likewise
     timestep_fs: Timestep = 2.0

@@ -360,6 +360,7 @@ def _barostat(stage: Stage) -> str:
     pressure = f"{_ramp(stage.pressure)} {stage.barostat_fs:g}"
     axes = {
         "z": f"z {pressure}",
+        "x-y-z": f"aniso {pressure}",
         "xy-z": f"x {pressure} y {pressure} z {pressure} couple xy",
         "iso": f"iso {pressure}",
     }

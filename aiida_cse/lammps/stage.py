@@ -12,6 +12,7 @@ from aiida_cse.validation import Flag, Number, StrictModel, Whole, worded
 __all__ = [
     "LEAST_PERIOD",
     "MOST_STEPS",
+    "Barostat",
     "Care",
     "Duration",
     "Interval",
@@ -42,6 +43,8 @@ Period = Annotated[Number, Field(gt=0, le=1e6)]
 #: ps; between lines of the log, or frames
 Interval = Annotated[Number, Field(gt=0, le=1e6)]
 Thermostat = Literal["nose-hoover", "langevin"]
+#: the axes that follow the pressure
+Barostat = Literal["z", "xy-z", "x-y-z", "iso"]
 Step = Annotated[Whole, Field(ge=0, le=2**53)]
 StageName = Annotated[
     str,
@@ -76,8 +79,8 @@ class Stage(StrictModel):
     stage, ``langevin``: friction and noise at every atom, for systems whose atoms exchange no energy with each
     other; a run that goes on from a checkpoint draws other noise, and so is another one. ``thermostat_fs`` is the
     response time, or the mass over the friction. ``barostat`` names the axes that follow the pressure: ``z``,
-    ``xy-z`` (x and y coupled, z free) or ``iso``. With ``mobile: electrolyte`` the ceramic is held where
-    it is. ``velocities`` draws velocities at that temperature (K) when the stage starts.
+    ``xy-z`` (x and y coupled, z free), ``x-y-z`` (each by itself) or ``iso``. With ``mobile: electrolyte`` the
+    ceramic is held where it is. ``velocities`` draws velocities at that temperature (K) when the stage starts.
     ``trajectory_ps`` writes the unwrapped trajectory at that interval. ``scale_z`` changes the length of the box
     along z at a constant rate to that many times what it was at the start, and moves the electrolyte with it.
     """
@@ -88,7 +91,7 @@ class Stage(StrictModel):
     timestep_fs: Timestep = 2.0
     temperature: TemperatureRamp | None = None
     pressure: PressureRamp | None = None
-    barostat: Literal["z", "xy-z", "iso"] | None = None
+    barostat: Barostat | None = None
     mobile: Literal["all", "electrolyte"] = "all"
     scale_z: Annotated[Number, Field(ge=0.5, le=2)] | None = None
     velocities: Temperature | None = None
@@ -116,7 +119,7 @@ class Stage(StrictModel):
             ),
             (
                 (self.kind == "npt") == (self.barostat is not None),
-                f"stage '{self.name}': barostat (z, xy-z, iso) belongs to an npt stage, and an npt stage needs it",
+                f"stage '{self.name}': barostat (z, xy-z, x-y-z, iso) belongs to an npt stage, which needs it",
             ),
             (
                 self.kind == "nvt" or self.thermostat == "nose-hoover",

@@ -31,7 +31,7 @@ class PhaseWorkChain(WorkChain):
     """
 
     #: what the barostat may change, and whether there is a ceramic to hold, in this phase
-    barostats: ClassVar[tuple[str, ...]] = ("z", "xy-z", "iso")
+    barostats: ClassVar[tuple[str, ...]] = ("z", "xy-z", "x-y-z", "iso")
     has_both_phases: ClassVar[bool] = True
 
     @classmethod

@@ -101,7 +101,7 @@ STAGES = (
     stage("should be 'minimize', 'pushoff', 'nvt' or 'npt'", kind="nve"),
     stage("belongs to an npt stage", "pressure", pressure=1),
     stage("an npt stage needs it", "pressure", kind="npt"),
-    stage("should be 'z', 'xy-z' or 'iso'", "barostat", "'xyz'", **NPT | {"barostat": "xyz"}),
+    stage("should be 'z', 'xy-z', 'x-y-z' or 'iso'", "barostat", "'xyz'", **NPT | {"barostat": "xyz"}),
     stage(f"{_ATMOST} 200000", "pressure", "101325000", **NPT | {"pressure": 101325000}),
     stage(_NUMBER, "pressure", "'1 atm'", **NPT | {"pressure": "1 atm"}),
     stage(_FINITE, "pressure", "nan", **NPT | {"pressure": NAN}),

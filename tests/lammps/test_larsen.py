@@ -77,7 +77,10 @@ def test_shared_fields_reach_every_stage_and_pressure_never_falls_below_the_last
         ({"time_scale": float("inf")}, "'time_scale' = inf"),
         ({"stage": {"timestep_fs": 9}}, "'timestep_fs' = 9"),
         ({"stage": {"timestep": 1}}, "unknown key 'timestep'; did you mean 'timestep_fs'?"),
-        ({"stage": {"barostat": "iso"}}, "stage 'larsen_01': barostat (z, xy-z, iso) belongs to an npt stage"),
+        (
+            {"stage": {"barostat": "iso"}},
+            "barostat (z, xy-z, x-y-z, iso) belongs to an npt stage",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, Any], message: str) -> None:

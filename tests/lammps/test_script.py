@@ -127,6 +127,10 @@ def test_the_electrolyte_moves_with_a_box_that_is_scaled() -> None:
             "fix stage_relax moving npt temp 300 300 100 iso 1 500 300 dilate moving fixedpoint 0.0 0.0 0.0",
         ),
         (
+            NPT | {"barostat": "x-y-z"},
+            "fix stage_relax moving npt temp 300 300 100 aniso 1 500 1000 dilate moving fixedpoint 0.0 0.0 0.0",
+        ),
+        (
             HELD,
             "fix stage_relax electrolyte npt temp 300 300 100 z 1 500 1000"
             " dilate electrolyte fixedpoint 0.0 0.0 0.0",
