@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from aiida_cse.building.recipe import Recipe
 from aiida_cse.lammps.datafile import TOPOLOGY, DataFile
 from aiida_cse.lammps.system import WALL_MOLECULE, System
 
-__all__ = ["emc_output", "emc_program", "emc_script"]
+__all__ = ["emc_output", "emc_program", "emc_script", "with_types_alike"]
 
 
 def emc_script(name: str) -> Path:
@@ -34,6 +35,21 @@ def _root() -> Path:
     assert spec is not None, "emc-pypi is one of the requirements of the tests"
     assert spec.origin is not None
     return Path(spec.origin).parent / "emc"
+
+
+def with_types_alike(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe of PEO whose third oxygens are of another type: EMC does not look so far along a chain."""
+    third = {
+        "revises": "opls-aa-peo",
+        "title": "The third oxygen from either end is its own type",
+        "citations": ["none"],
+        "confidence": "none",
+        "atom_types": [{"name": "OS3", "element": "O", "mass": 15.999, "charge": -0.4, "bonded": "OS"}],
+        "typing": [{"smarts": "[OX2]CCOCCOC[CX4H3]", "type": "OS3"}],
+        "lj": [{"type": "OS3", "epsilon": 0.14, "sigma": 2.9}],
+    }
+    forcefield = recipe["forcefield"] | {"polymer": "third", "own_sets": {"third": third}}
+    return recipe | {"forcefield": forcefield}
 
 
 def emc_output(

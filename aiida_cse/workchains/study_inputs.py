@@ -7,9 +7,12 @@ from typing import Any
 from aiida import orm
 
 from aiida_cse.building.chemistry import chemistry_of
+from aiida_cse.building.emc_script import emc_files
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.sampling import refuse_unknown_cations, refuse_unknown_ions
+from aiida_cse.building.slab import check_slab
 from aiida_cse.calculations.ports import forcefield_error
+from aiida_cse.workchains.electrolyte import EMC
 
 __all__ = [
     "MOST_REPLICAS",
@@ -73,7 +76,20 @@ def temperature_list(value: Any) -> orm.List:
 
 def validate_study(value: dict[str, Any], _: Any) -> str | None:
     """Return which inputs of a study do not fit each other, None if all do."""
-    return forcefield_error(value) or _sampling_error(value)
+    return forcefield_error(value) or _sampling_error(value) or _emc_error(value)
+
+
+def _emc_error(value: dict[str, Any]) -> str | None:
+    """Refuse what EMC cannot build: its job would do so after the ceramic has run."""
+    builder = value.get("electrolyte", {}).get("builder")
+    if "recipe" not in value or builder is None or builder.value != EMC:
+        return None
+    recipe = Recipe.model_validate(value["recipe"].get_dict())
+    try:
+        emc_files(recipe, *check_slab(recipe))
+    except ValueError as error:
+        return f"electrolyte.builder = 'emc': {error}"
+    return None
 
 
 def _sampling_error(value: dict[str, Any]) -> str | None:

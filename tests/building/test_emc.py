@@ -18,7 +18,7 @@ from aiida_cse.building.emc_script import emc_files
 from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
 from aiida_cse.lammps.datafile import TOPOLOGY
 from aiida_cse.lammps.system import FILENAMES, WALL_MOLECULE, System
-from tests.emc import emc_output
+from tests.emc import emc_output, with_types_alike
 
 LAMMPS = """\
 units real
@@ -129,23 +129,7 @@ def test_every_atom_of_every_shipped_recipe_has_one_rule(name: str) -> None:
 def test_types_that_look_alike_to_emc_are_refused(recipe: Recipe) -> None:
     oxygens = [atom for atom in chain_molecule(recipe.polymer).GetAtoms() if atom.GetSymbol() == "O"]
     assert len(oxygens) == 7
-    content = recipe.model_dump(mode="json")
-    third = "[OX2]CCOCCOC[CX4H3]"
-    content["forcefield"] |= {
-        "polymer": "third",
-        "own_sets": {
-            "third": {
-                "revises": "opls-aa-peo",
-                "title": "The third oxygen from either end is its own type",
-                "citations": ["none"],
-                "confidence": "none",
-                "atom_types": [{"name": "OS3", "element": "O", "mass": 15.999, "charge": -0.4, "bonded": "OS"}],
-                "typing": [{"smarts": third, "type": "OS3"}],
-                "lj": [{"type": "OS3", "epsilon": 0.14, "sigma": 2.9}],
-            }
-        },
-    }
-    alike = Recipe.model_validate(content)
+    alike = Recipe.model_validate(with_types_alike(recipe.model_dump(mode="json")))
     with pytest.raises(ValueError, match="EMC: the types OS and OS3 have the same surroundings within 6 bonds"):
         emc_files(alike, 13.0, 13.0)
 

@@ -10,7 +10,7 @@ from aiida.plugins import WorkflowFactory
 
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.builders import Codes, refuse_wrong_codes
-from tests.emc import emc_program, emc_script
+from tests.emc import emc_program, emc_script, with_types_alike
 from tests.nodes import job_node, system_node
 from tests.systems import crystal_and_molecules
 from tests.workchains.conftest import Make
@@ -91,6 +91,17 @@ def test_a_study_passes_it_on(make: Make, with_emc: Codes, recipe: dict[str, Any
     codes: Codes = {"lammps": with_emc["lammps"], "cse": with_emc["cse"]}
     with pytest.raises(ValueError, match="builder = 'emc': its codes are missing"):
         chain.get_builder_from_protocol(codes, recipe, "demo", overrides={"electrolyte": EMC})
+
+
+def test_a_study_of_what_emc_cannot_tell_apart_is_refused_before_its_ceramic_runs(
+    make: Make, with_emc: Codes, recipe: dict[str, Any]
+) -> None:
+    chain: Any = WorkflowFactory("cse.study")
+    builder = chain.get_builder_from_protocol(
+        with_emc, with_types_alike(recipe), "demo", overrides={"electrolyte": EMC}
+    )
+    with pytest.raises(ValueError, match=r"electrolyte\.builder = 'emc': EMC: the types OS and OS3 have the same"):
+        make(builder)
 
 
 def test_codes_of_others_are_refused(with_emc: Codes) -> None:
