@@ -67,6 +67,15 @@ TRIED = (
     Variant(f"{OURS}, Coulomb to 10 Å", _OMP, in_force_field(r"\$\{cutoff\}", "${cutoff} 10")),
     Variant(f"{OURS}, no tables", _OMP, in_force_field(r"^(special_bonds .*)$", r"\1\npair_modify table 0")),
     Variant(f"{OURS}, overlay", _OMP, overlay),
+    Variant(
+        f"{OURS}, k-space every 4 fs",
+        _OMP,
+        in_script(
+            r"^timestep 2$",
+            "timestep 4\nrun_style respa 2 2 bond 1 angle 1 dihedral 1 improper 1 pair 1 kspace 2",
+        ),
+        substeps=2,
+    ),
 )
 #: how two cores are used; waiting counts as work, so that it says something on an idle machine only
 LAYOUTS = (

@@ -32,12 +32,16 @@ PARTS = ("Pair", "Kspace", "Neigh")
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to run the same system; ``edit`` changes what the package writes from the settings."""
+    """A way to run the same system; ``edit`` changes what the package writes from the settings.
+
+    ``substeps`` is how many steps of 2 fs one step of LAMMPS has: more than one with r-RESPA.
+    """
 
     name: str
     settings: RunSettings
     edit: Callable[[Input], Input] | None = None
     processes: int = 1
+    substeps: int = 1
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Measurement:
     Attributes
     ----------
     cpu_s
-        Processor seconds per step, of all processes and threads.
+        Processor seconds per step of 2 fs, of all processes and threads.
     parts
         Of these, the seconds of each of :data:`PARTS`.
     forces
@@ -88,7 +92,7 @@ def measure(variant: Variant, system: System, steps: int, *, copies: int = 1) ->
         msg = f"{variant.name}: the log has no timing"
         raise RuntimeError(msg)
     seconds, processes, count = loops[-1]
-    share = float(shares[-1]) / 100 * int(processes) / int(count)
+    share = float(shares[-1]) / 100 * int(processes) / (int(count) * variant.substeps)
     breakdown = dict(_PART.findall(log[log.rindex("Loop time") :]))
     parts = {part: float(breakdown[part]) * share for part in PARTS if part in breakdown}
     return Measurement(float(seconds) * share, parts, forces[:, 1:])

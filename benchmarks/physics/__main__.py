@@ -36,6 +36,7 @@ CHECKS: dict[str, Callable[[Lab], Iterable[Row]]] = {
     "density-2": lambda lab: density(lab, 2),
     "density-3": lambda lab: density(lab, 3),
     "density": lambda lab: density_of_all(lab, (1, 2, 3)),
+    "density-geometric": lambda lab: density(lab, 1, "geometric-inside-polymer"),
 }
 
 

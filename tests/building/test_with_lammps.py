@@ -57,6 +57,9 @@ variable again equal pe
 print "again ${{again}}"
 """
 
+#: crystals that are not among the shipped recipes
+CRYSTALS = Path(__file__).parent / "crystals"
+
 PRINTED = ("energy ", "again ", "ebond ", "eangle ", "edihedral ")
 
 #: said of every run 0, and of a wall without charges
@@ -148,6 +151,23 @@ def test_the_energy_of_the_crystal_is_its_ewald_and_buckingham_sum(
 ) -> None:
     energy = run(slab, tmp_path, environment_bin)["energy"]
     assert energy == pytest.approx(ewald(slab.data) + buckingham(slab, cutoff=10.0), rel=2e-6)
+
+
+def test_an_ordered_crystal_has_one_energy_whichever_plane_it_is_cut_on(
+    recipe: Recipe, tmp_path: Path, environment_bin: Path
+) -> None:
+    """Tetragonal LLZO, all of whose sites are full: its periodic cell is the same crystal for every plane."""
+    content = recipe.model_dump(mode="json")
+    content["ceramic"] |= {"structure": {"cif": (CRYSTALS / "t-llzo.cif").read_text()}, "repeat": [1, 1, 1]}
+    energies = {}
+    for plane in ((1, 0, 0), (0, 0, 1), (1, 1, 0)):
+        content["ceramic"] |= {"miller": plane, "shift": 0.05, "flip": plane[2] == 1}
+        system = build_slab(Recipe.model_validate(content))
+        folder = tmp_path / "".join(map(str, plane))
+        folder.mkdir()
+        energies[plane] = run(system, folder, environment_bin)["energy"] / system.info.natoms
+    assert energies[0, 0, 1] == pytest.approx(energies[1, 0, 0], rel=1e-6)
+    assert energies[1, 1, 0] == pytest.approx(energies[1, 0, 0], rel=1e-6)
 
 
 def ewald(data: DataFile) -> float:
