@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiida_cse.building import moltemplate
+from aiida_cse.building import moltemplate, read_data
 from aiida_cse.building.assembly import assemble
 from aiida_cse.building.cut import cut_slab
 from aiida_cse.building.joining import RESULT, read_interface
@@ -80,6 +80,17 @@ def by_moltemplate(
     return folder
 
 
+@pytest.fixture(scope="module")
+def by_lammps(
+    ceramic: System, electrolyte: System, environment_bin: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder where LAMMPS appended one phase to the other."""
+    folder = tmp_path_factory.mktemp("lammps")
+    texts = read_data.append_files(ceramic, electrolyte, GAP)
+    run_on(texts, folder, "lmp", *read_data.ARGUMENTS, environment_bin=environment_bin)
+    return folder
+
+
 def run_on(texts: dict[str, str], folder: Path, *command: str, environment_bin: Path) -> str:
     """Run a program of the environment on these files; return what it said."""
     for name, text in texts.items():
@@ -109,18 +120,19 @@ def evaluated(folder: Path, script: str, environment_bin: Path) -> Evaluated:
 
 
 @pytest.mark.integration
-def test_the_ways_to_join_the_phases_are_one_system_to_lammps(
+def test_three_ways_to_join_the_phases_are_one_system_to_lammps(
     ceramic: System,
     electrolyte: System,
     interface: System,
     by_moltemplate: Path,
+    by_lammps: Path,
     tmp_path: Path,
     environment_bin: Path,
 ) -> None:
     phases = (ceramic, electrolyte, GAP)
     styles = [line for line in interface.forcefield.splitlines() if line.startswith("pair_style")]
     runs = {"moltemplate's coefficients": (by_moltemplate, SETTINGS.format(pair_style=styles[0]))}
-    for name, folder in (("moltemplate", by_moltemplate),):
+    for name, folder in (("moltemplate", by_moltemplate), ("lammps", by_lammps)):
         joined = read_interface((folder / RESULT).read_text(), *phases, name)
         runs[name] = written(joined, tmp_path / name)
     own = evaluated(*written(interface, tmp_path / "own"), environment_bin)
@@ -140,7 +152,7 @@ def written(system: System, folder: Path) -> tuple[Path, str]:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("program", ["by_moltemplate"])
+@pytest.mark.parametrize("program", ["by_moltemplate", "by_lammps"])
 def test_what_a_program_keeps(
     ceramic: System, electrolyte: System, interface: System, program: str, request: pytest.FixtureRequest
 ) -> None:
@@ -158,6 +170,27 @@ def test_what_a_program_keeps(
         reversed_too = np.column_stack([ours[:, :1], ours[:, :0:-1]])
         same = (theirs == ours).all(axis=1) | (theirs == reversed_too).all(axis=1)
         assert same.all(), f"{kind}: in this order, each from one end or the other"
+
+
+@pytest.mark.integration
+def test_lammps_joins_phases_as_a_run_leaves_them(
+    ceramic: System, electrolyte: System, environment_bin: Path, tmp_path: Path
+) -> None:
+    """Molecules have wandered through x and y and wrapped at z, both phases move, and terms stand in any order."""
+    rng = np.random.default_rng(7)
+    data = electrolyte.data
+    cells = rng.integers(-2, 3, (int(data.molecules.max()) + 1, 3)) * [1, 1, 0]
+    images = data.images + cells[data.molecules]
+    topology = {kind: rng.permutation(terms) for kind, terms in data.topology.items()}
+    velocities = rng.normal(0, 1e-3, data.positions.shape)
+    above = electrolyte.evolved(replace(data, images=images, topology=topology, velocities=velocities))
+    texts = read_data.append_files(ceramic, above, GAP)
+    run_on(texts, tmp_path, "lmp", *read_data.ARGUMENTS, environment_bin=environment_bin)
+    system = read_interface((tmp_path / RESULT).read_text(), ceramic, above, GAP, "LAMMPS")
+    expected = assemble(ceramic, above, GAP).data
+    assert np.abs(expected.images[:, :2]).max() >= 2
+    assert system.data.unwrapped == pytest.approx(expected.unwrapped, abs=1e-12)
+    assert system.data.velocities == pytest.approx(expected.velocities, abs=1e-17)
 
 
 # -- what is refused -----------------------------------------------------------------------------------------
