@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
-from aiida_cse.building import moltemplate
+from aiida_cse.building import moltemplate, read_data
 from aiida_cse.building.joining import RESULT, read_interface
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.log import read_log
 
-__all__ = ["JoinParser", "MoltemplateParser"]
+__all__ = ["JoinParser", "MoltemplateParser", "ReadDataParser"]
 
 #: how many of the last lines tell what went wrong
 _LAST = 6
@@ -69,3 +70,14 @@ class MoltemplateParser(JoinParser):
 
     program = moltemplate.PROGRAM
     silence = "is the code's path right, and its Python?"
+
+
+class ReadDataParser(JoinParser):
+    """Store what LAMMPS made of the phases, or its error."""
+
+    program = read_data.PROGRAM
+    silence = "is the code's path right?"
+
+    def complaint(self, lines: list[str]) -> str:
+        """Return the error, after which MPI may have said more; without one the last lines."""
+        return read_log(lines).error or super().complaint(lines)

@@ -12,7 +12,24 @@ from tests.systems import slab_and_molecules
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
-PROGRAMS = {"cse.moltemplate": "Moltemplate"}
+PROGRAMS = {"cse.moltemplate": "Moltemplate", "cse.read_data": "LAMMPS"}
+
+#: what LAMMPS, and then an OpenMPI around it, says of a file that is not there
+LAMMPS_SAID = """\
+LAMMPS (22 Jul 2025 - Update 4)
+Reading data file ...
+ERROR: Cannot open file electrolyte.data: No such file or directory (src/src/read_data.cpp:380)
+Last input line: read_data electrolyte.data add append shift 0 0 10.742264094430617
+                           ^^^^^^^^^^^^^^^^
+--------------------------------------------------------------------------
+MPI_ABORT was invoked on rank 0 in communicator MPI_COMM_WORLD
+  with errorcode 1.
+
+NOTE: invoking MPI_ABORT causes Open MPI to kill all MPI processes.
+You may or may not see output from other processes, depending on
+exactly when Open MPI kills them.
+--------------------------------------------------------------------------
+"""
 
 
 @pytest.fixture(params=PROGRAMS)
@@ -76,6 +93,28 @@ def test_what_moltemplate_said_last(parse: Parse, inputs: dict[str, orm.Data]) -
         "Moltemplate ended without a data file: v2.22.5 | Traceback: | File x | "
         "ModuleNotFoundError: No module named 'moltemplate'"
     )
+    assert exit_code.invalidates_cache
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            LAMMPS_SAID,
+            "ERROR: Cannot open file electrolyte.data: No such file or directory (src/src/read_data.cpp:380)",
+        ),
+        (
+            "bash: line 1: /apps/lmp: No such file or directory\n",
+            "bash: line 1: /apps/lmp: No such file or directory",
+        ),
+        ("", "it said nothing; is the code's path right?"),
+    ],
+)
+def test_what_lammps_said(parse: Parse, inputs: dict[str, orm.Data], said: str, reason: str) -> None:
+    exit_code, _ = parse("cse.read_data", inputs, retrieved={"job.out": said})
+    assert exit_code is not None
+    assert exit_code.status == 380
+    assert exit_code.message == f"LAMMPS ended without a data file: {reason}"
     assert exit_code.invalidates_cache
 
 
