@@ -70,3 +70,12 @@ def crystal_and_molecules(seed: int = 1) -> System:
         slab=SlabGeometry(thickness=4 * SPACING, framework=("La",), midplane_offset=0.0, lithium=0),
         seeds={"test": seed},
     )
+
+
+def slab_and_molecules() -> tuple[System, System]:
+    """Return slab and electrolyte of the small system; its pairs are mixed by LAMMPS."""
+    whole = crystal_and_molecules()
+    solid = whole.data.molecules == CERAMIC_MOLECULE
+    slab, molecules = whole.data.select(solid), whole.data.select(~solid)
+    slab.box = np.vstack([whole.data.box[:2], [(-2 * SPACING - 2, 2 * SPACING + 2)]])
+    return whole.evolved(slab, phase="ceramic"), whole.evolved(molecules, phase="electrolyte")

@@ -133,12 +133,13 @@ def test_the_facts_of_the_how_to() -> None:
     assert {entry.phase for entry in box.types.values()} == {"ceramic", "both", "electrolyte"}
 
 
-def test_the_assembler_of_the_how_to() -> None:
-    from aiida_cse.workchains.interface import InterfaceWorkChain
+def test_the_assemblers_of_the_how_to() -> None:
+    from aiida_cse.workchains.interface import ASSEMBLERS, InterfaceWorkChain
 
-    (source,) = blocks(DOCS / "howto" / "moltemplate.md", "yaml")
-    overrides = yaml.safe_load(source)["interface"]
-    assert InterfaceWorkChain.get_protocol_inputs("demo", overrides)["assembler"] == "moltemplate"
+    sources = blocks(DOCS / "howto" / "joining.md", "yaml")
+    overrides = [yaml.safe_load(source)["interface"] for source in sources]
+    named = [InterfaceWorkChain.get_protocol_inputs("demo", given)["assembler"] for given in overrides]
+    assert sorted(named) == sorted(ASSEMBLERS)
 
 
 @pytest.mark.parametrize("number", range(3))

@@ -1,4 +1,4 @@
-"""The interface by Moltemplate: the phases as .lt files, and what ``moltemplate.sh`` makes of them read back.
+"""The interface by Moltemplate: the phases as .lt files, of which ``moltemplate.sh`` makes a data file.
 
 Moltemplate: Jewett et al., J. Mol. Biol. 433, 166841 (2021). The phases lie as :func:`assemble` of
 :mod:`aiida_cse.building.assembly` puts them, without the wall, and unwrapped: an .lt file has no image flags.
@@ -12,22 +12,19 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.building.assembly import assemble, joint_velocities, place
+from aiida_cse.building.assembly import joint_velocities, place
 from aiida_cse.lammps.datafile import TOPOLOGY, DataFile
-from aiida_cse.lammps.labels import type_labels
 from aiida_cse.lammps.system import System
 
-__all__ = ["ARGUMENTS", "RESULT", "TEMPLATES", "read_interface", "templates"]
+__all__ = ["ARGUMENTS", "PROGRAM", "TEMPLATES", "templates"]
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
+PROGRAM = "Moltemplate"
 #: the files that are written, of which Moltemplate reads the last
 TEMPLATES = ("forcefield.lt", "ceramic.lt", "electrolyte.lt", "system.lt")
 #: what follows ``moltemplate.sh``
 ARGUMENTS = ("-atomstyle", "full", TEMPLATES[-1])
-#: the data file that it makes
-RESULT = "system.data"
 
 _COEFFICIENTS = re.compile(r"^(pair|bond|angle|dihedral|improper)_coeff$")
 _STYLES = re.compile(r"^(bond_style|angle_style|dihedral_style|improper_style|special_bonds)\b")
@@ -70,67 +67,6 @@ def templates(ceramic: System, electrolyte: System, gap: float) -> dict[str, str
         ],
     )
     return {name: "\n".join(lines) + "\n" for name, lines in zip(TEMPLATES, parts, strict=True)}
-
-
-def read_interface(text: str, ceramic: System, electrolyte: System, gap: float) -> System:
-    """Return the interface from the data file that Moltemplate made of the templates of these phases.
-
-    It holds the positions (and so the image flags), velocities, molecules and types of
-    :func:`~aiida_cse.building.assembly.assemble`; a bonded term may name its atoms from the other end.
-
-    Raises
-    ------
-    ValueError
-        The text is no data file, or not one with the atoms, the types by number and name, the molecules and the
-        bonded terms of the two phases; says what differs.
-    """
-    data, expected = DataFile.parse(text), assemble(ceramic, electrolyte, gap)
-    labels = {number: entry.label for number, entry in enumerate(expected.info.types, 1)}
-    _refuse_other("atom types", type_labels(text), labels)
-    _refuse_other("types of bonded terms", data.topology_types, expected.data.topology_types)
-    _refuse_other_rows("atoms", *(_molecules_and_types(system) for system in (data, expected.data)))
-    for kind in TOPOLOGY:
-        _refuse_other_rows(kind, *(_terms_by_atoms(system, kind) for system in (data, expected.data)))
-    data.set_unwrapped(data.unwrapped)
-    return expected.evolved(data)
-
-
-def _molecules_and_types(data: DataFile) -> Integers:
-    return np.column_stack([data.molecules, data.types])
-
-
-def _terms_by_atoms(data: DataFile, kind: str) -> Integers:
-    """Return the terms sorted, each from its end with the lower atom; those of an improper in ascending order."""
-    terms = data.topology[kind]
-    atoms = terms[:, 1:]
-    if kind == "impropers":
-        atoms = np.sort(atoms, axis=1)
-    else:
-        atoms = np.where(atoms[:, :1] <= atoms[:, -1:], atoms, atoms[:, ::-1])
-    rows = np.column_stack([terms[:, 0], atoms])
-    ordered: Integers = rows[np.lexsort(rows.T[::-1])]
-    return ordered
-
-
-def _refuse_other(what: str, found: object, expected: object) -> None:
-    if found != expected:
-        msg = f"Moltemplate's data file has other {what} than the two phases: {found}, not {expected}"
-        raise ValueError(msg)
-
-
-def _refuse_other_rows(what: str, found: Integers, expected: Integers) -> None:
-    if len(found) != len(expected):
-        msg = f"Moltemplate's data file has {len(found)} {what}, the two phases have {len(expected)}"
-        raise ValueError(msg)
-    differ = np.flatnonzero((found != expected).any(axis=1))
-    if len(differ):
-        row = int(differ[0])
-        columns = "molecule and type" if what == "atoms" else "type and atoms"
-        msg = (
-            f"Moltemplate's data file has other {what} than the two phases: number {row + 1} with the {columns}"
-            f" {found[row].tolist()}, not {expected[row].tolist()}"
-        )
-        raise ValueError(msg)
 
 
 # -- the files -----------------------------------------------------------------------------------------------

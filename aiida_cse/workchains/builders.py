@@ -31,6 +31,7 @@ __all__ = [
     "recipe_node",
     "refuse_invalid",
     "refuse_wrong_codes",
+    "single_metadata",
     "velocity_seed",
     "whole",
 ]
@@ -85,7 +86,7 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
     refuse_wrong_codes(codes)
     protocol = base or {}
     code = codes["lammps"]
-    both = merge(checked_options(protocol.get("options")), checked_options(options))
+    both = _lammps_options(protocol, options)
     if "stash" in both:
         both["stash"] = whole_stash(both["stash"])
     inputs: dict[str, Any] = {"lammps": {"code": code, "metadata": {"options": checked_options(both, code)}}}
@@ -192,13 +193,24 @@ def whole(name: str, value: Any, least: int, most: int) -> orm.Int:
 
 
 def cse_metadata(options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the metadata of a job of the command ``aiida-cse``: the user's options, one process, no MPI.
+    """Return the metadata of a job of the command ``aiida-cse``: the user's options, one process, no MPI."""
+    return {"options": {**_one_process(checked_options(options)), "withmpi": False}}
 
-    What is to be stashed is files of LAMMPS jobs, so these stash nothing.
-    """
-    one_process = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}
-    kept = {key: value for key, value in checked_options(options).items() if key != "stash"}
-    return {"options": {**kept, **one_process}}
+
+def single_metadata(base: dict[str, Any] | None, options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the metadata of a LAMMPS job that is no run: the options of the runs, but one process."""
+    return {"options": _one_process(_lammps_options(base or {}, options))}
+
+
+def _lammps_options(base: dict[str, Any], options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the options of LAMMPS jobs: those of the protocol, and over them the user's."""
+    return merge(checked_options(base.get("options")), checked_options(options))
+
+
+def _one_process(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options for one process; what is to be stashed is files of runs, so nothing is stashed."""
+    kept = {key: value for key, value in options.items() if key != "stash"}
+    return {**kept, "resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
 
 
 def builder_inputs(builder: Any, namespace: PortNamespace) -> dict[str, Any]:

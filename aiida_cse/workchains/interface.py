@@ -9,17 +9,29 @@ from aiida.engine import ExitCode, ToContext, while_
 from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.calculations.functions.assembly import assemble
+from aiida_cse.calculations.join import JoinCalculation
 from aiida_cse.calculations.moltemplate import MoltemplateCalculation
+from aiida_cse.calculations.read_data import ReadDataCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
+from aiida_cse.workchains.builders import (
+    Codes,
+    base_inputs,
+    cse_metadata,
+    real,
+    single_metadata,
+    velocity_seed,
+)
 from aiida_cse.workchains.phase import PhaseWorkChain, validate_phase
 from aiida_cse.workchains.protocol import ProtocolMixin
 from aiida_cse.workchains.validators import BUILT_IN, one_of, validate_gap, validate_neutral
 
 __all__ = ["InterfaceWorkChain"]
 
-#: the program that can join the phases instead of this package
-MOLTEMPLATE = "moltemplate"
+#: the programs that can join the phases instead of this package, by the roles of their codes
+ASSEMBLERS: dict[str, type[JoinCalculation]] = {
+    "moltemplate": MoltemplateCalculation,
+    "lammps": ReadDataCalculation,
+}
 
 
 class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
@@ -51,15 +63,20 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             valid_type=orm.Str,
             serializer=to_aiida_type,
             default=lambda: orm.Str(BUILT_IN),
-            validator=one_of("assembler", BUILT_IN, MOLTEMPLATE),
-            help="What joins the phases: built-in, or moltemplate, which needs its code.",
+            validator=one_of("assembler", BUILT_IN, *ASSEMBLERS),
+            help="What joins the phases: built-in, or moltemplate or lammps, each a job with its code.",
         )
-        spec.expose_inputs(
-            MoltemplateCalculation,
-            namespace="moltemplate",
-            include=("code", "metadata"),
-            namespace_options={"required": False, "populate_defaults": False},
-        )
+        for name, job in ASSEMBLERS.items():
+            spec.expose_inputs(
+                job,
+                namespace=name,
+                include=("code", "metadata"),
+                namespace_options={
+                    "required": False,
+                    "populate_defaults": False,
+                    "help": f"The job that joins the phases with {job.program}.",
+                },
+            )
         spec.inputs.validator = _validate_inputs
         spec.outline(
             cls.assemble,
@@ -97,8 +114,10 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         builder.schedule = inputs["schedule"]
         builder.gap = real("gap", inputs["gap"])
         builder.assembler = inputs["assembler"]
-        if inputs["assembler"] == MOLTEMPLATE and "moltemplate" in codes:
+        if inputs["assembler"] == "moltemplate" and "moltemplate" in codes:
             builder.moltemplate = {"code": codes["moltemplate"], "metadata": cse_metadata(options)}
+        elif inputs["assembler"] == "lammps":
+            builder.lammps = {"code": codes["lammps"], "metadata": single_metadata(inputs["base"], options)}
         builder.seed = velocity_seed(recipe)
         if temperature is not None:
             builder.temperature = real("temperature", temperature)
@@ -110,15 +129,16 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
     def assemble(self) -> dict[str, Any] | ExitCode | None:
         """Join the phases."""
         phases = {name: self.inputs[name] for name in ("ceramic", "electrolyte", "gap")}
-        if self.inputs.assembler.value == BUILT_IN:
+        assembler = self.inputs.assembler.value
+        if assembler == BUILT_IN:
             _, self.ctx.joining = assemble.run_get_node(**phases)
             return None
-        inputs = self.exposed_inputs(MoltemplateCalculation, namespace="moltemplate")
+        process = ASSEMBLERS[assembler]
         try:
-            job = self.submit(MoltemplateCalculation, **inputs, **phases)
+            job = self.submit(process, **self.exposed_inputs(process, namespace=assembler), **phases)
         except ValueError as error:
             return self.exit_codes.ERROR_BUILD.format(reason=error)
-        self.report(f"joining slab and electrolyte with Moltemplate: <{job.pk}>")
+        self.report(f"joining slab and electrolyte with {process.program}: <{job.pk}>")
         return ToContext(joining=job)
 
     def inspect_assembly(self) -> ExitCode | None:
@@ -140,6 +160,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
     """Check the schedule, and that the assembler has its code."""
-    if "assembler" in value and value["assembler"].value == MOLTEMPLATE and not value.get("moltemplate"):
-        return "assembler = 'moltemplate': its code is missing; give codes.moltemplate, or moltemplate.code"
+    assembler = value["assembler"].value if "assembler" in value else BUILT_IN
+    if assembler != BUILT_IN and not value.get(assembler):
+        return f"assembler = '{assembler}': its code is missing; give codes.{assembler}, or {assembler}.code"
     return validate_phase(value, ports)

@@ -44,6 +44,7 @@ FILES: dict[str, bytes] = {
     "typing.yaml": b"production: {plan: {lenght_ps: 2}}",
     "comma.yaml": b"interface: {gap: 2,5}",
     "molt.yaml": b"interface: {assembler: moltemplat}",
+    "lmp.yaml": b"interface: {assembler: lmp}",
     "program.yaml": b"interface: {assembler: moltemplate}",
     "atom.yaml": b"production: {sampling: {anion_point: atom, anion_atom: Q}}",
     "rare.yaml": b"interface: {schedule: {settings: {restart_interval: 90000000},"
@@ -117,6 +118,7 @@ CALLS = (
             ("typing", "'lenght_ps'", "did you mean 'length_ps'?"),
             ("comma", "interface: ", "'5' is no known key"),
             ("molt", "interface: ", "assembler = 'moltemplat': did you mean 'moltemplate'?"),
+            ("lmp", "interface: ", "assembler = 'lmp': known: built-in, lammps, moltemplate"),
             ("program", "assembler = 'moltemplate': its code is missing"),
             ("atom", "production.sampling: anion_atom: 'Q'", "known: CBT"),
         )

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
@@ -15,21 +14,12 @@ from aiida.plugins import CalculationFactory
 from aiida_cse.building.assembly import assemble
 from aiida_cse.calculations.moltemplate import MoltemplateCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.system import CERAMIC_MOLECULE, System
+from aiida_cse.lammps.system import System
 from tests.calculations.conftest import Prepare
 from tests.nodes import interface
-from tests.systems import SPACING, crystal_and_molecules
+from tests.systems import slab_and_molecules
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
-
-
-def phases() -> tuple[System, System]:
-    """Return slab and electrolyte of the small system; its pairs are mixed by LAMMPS."""
-    whole = crystal_and_molecules()
-    solid = whole.data.molecules == CERAMIC_MOLECULE
-    slab, molecules = whole.data.select(solid), whole.data.select(~solid)
-    slab.box = np.vstack([whole.data.box[:2], [(-2 * SPACING - 2, 2 * SPACING + 2)]])
-    return whole.evolved(slab, phase="ceramic"), whole.evolved(molecules, phase="electrolyte")
 
 
 @pytest.fixture
@@ -39,7 +29,7 @@ def moltemplate(installed_code: Callable[..., orm.InstalledCode], environment_bi
 
 
 def inputs(code: orm.InstalledCode, *given: System) -> dict[str, Any]:
-    ceramic, electrolyte = (CseSystemData(system) for system in given or phases())
+    ceramic, electrolyte = (CseSystemData(system) for system in given or slab_and_molecules())
     return {"code": code, "ceramic": ceramic, "electrolyte": electrolyte, "gap": orm.Float(2.0)}
 
 
@@ -59,14 +49,14 @@ def test_templates_and_command(prepare: Prepare, moltemplate: orm.InstalledCode,
 
 def test_phases_that_do_not_fit_are_refused(prepare: Prepare, moltemplate: orm.InstalledCode) -> None:
     with pytest.raises(ValueError, match="cannot be joined: ceramic and electrolyte have different type tables"):
-        prepare("cse.moltemplate", **inputs(moltemplate, phases()[0], interface()))
+        prepare("cse.moltemplate", **inputs(moltemplate, slab_and_molecules()[0], interface()))
 
 
 @pytest.mark.integration
 def test_the_real_program_makes_the_same_interface(moltemplate: orm.InstalledCode) -> None:
     outputs, node = run_get_node(CalculationFactory("cse.moltemplate"), **inputs(moltemplate))
     assert node.is_finished_ok, node.exit_message
-    found, expected = outputs["system"].get_system(), assemble(*phases(), 2.0)
+    found, expected = outputs["system"].get_system(), assemble(*slab_and_molecules(), 2.0)
     assert found.info == CseSystemData(expected).store().info
     assert found.data.unwrapped == pytest.approx(expected.data.unwrapped, abs=1e-12)
 
@@ -76,7 +66,7 @@ def test_what_moltemplate_misses_is_its_exit_message(moltemplate: orm.InstalledC
     """A bond without its coefficient is found by Moltemplate's own check."""
     without = [
         replace(system, forcefield=system.forcefield.replace("bond_coeff 1 100.0 1.5\n", ""))
-        for system in phases()
+        for system in slab_and_molecules()
     ]
     outputs, node = run_get_node(CalculationFactory("cse.moltemplate"), **inputs(moltemplate, *without))
     assert node.exit_status == 380

@@ -163,6 +163,21 @@ def test_moltemplate_that_only_the_protocol_names_wants_its_code(
     assert "assembler = 'moltemplate': its code is missing; give codes.moltemplate" in line
 
 
+def test_lammps_joins_the_phases_by_one_override(
+    lmp: InstalledCode, cse: InstalledCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[ProcessBuilder] = []
+    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
+    overrides = tmp_path / "overrides.yaml"
+    overrides.write_text("interface: {assembler: lammps}\n")
+    words = ("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
+    result = invoke(*words, "--overrides", overrides, "--account", "abc")
+    assert result.exit_code == 0, result.output
+    joining = built[0].interface.lammps
+    assert (built[0].interface.assembler, joining.code.uuid) == ("lammps", lmp.uuid)
+    assert joining.metadata.options.account == "abc"
+
+
 def test_a_quench_takes_its_temperatures_and_the_seed_of_its_system(
     lmp: InstalledCode, cse: InstalledCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:

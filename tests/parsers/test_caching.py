@@ -17,7 +17,7 @@ from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
-JOBS = ("cse.lammps", "cse.build", "cse.emc", "cse.reduce", "cse.moltemplate")
+JOBS = ("cse.lammps", "cse.build", "cse.emc", "cse.reduce", "cse.moltemplate", "cse.read_data")
 #: of aiida-core, which the parsers of this package hand on
 OF_THE_SCHEDULER = (110, 120, 131, 140, 150, 160)
 

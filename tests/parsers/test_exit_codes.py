@@ -72,7 +72,9 @@ def test_numbers_and_messages(name: str, process: type[Process]) -> None:
         assert code.message[0].isupper() or code.message.startswith("{")
 
 
-@pytest.mark.parametrize("name", ["cse.lammps", "cse.build", "cse.emc", "cse.reduce", "cse.moltemplate"])
+@pytest.mark.parametrize(
+    "name", ["cse.lammps", "cse.build", "cse.emc", "cse.reduce", "cse.moltemplate", "cse.read_data"]
+)
 def test_what_luck_decides_is_never_taken_from_the_cache(name: str) -> None:
     codes: Any = own_codes(processes()[name]).values()
     assert {code.status for code in codes if code.invalidates_cache} == LUCK & {code.status for code in codes}

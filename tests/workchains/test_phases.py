@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
+from aiida.engine import run_get_node
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
+from aiida_cse.building.assembly import assemble
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.lammps.system import CERAMIC_MOLECULE, System
+from aiida_cse.lammps.system import System
 from aiida_cse.trajectory.analysis.kinetics import PARTS
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from aiida_cse.workchains.builders import Codes
 from tests.nodes import finish, interface, job_node, reduction_node, run_node, system_node
-from tests.systems import crystal_and_molecules
+from tests.systems import crystal_and_molecules, slab_and_molecules
 from tests.workchains.conftest import Make
 from tests.workchains.runs import PLAN, finished, newest
 
@@ -151,58 +153,123 @@ def test_phases_that_do_not_fit_are_not_joined(phase: Phase) -> None:
     assert "slab and electrolyte cannot be joined" in answer.message
 
 
+#: the jobs that join the phases by the name of the assembler, which is also the role of their code
+JOINING = {"moltemplate": "cse.moltemplate", "lammps": "cse.read_data"}
+
+
 @pytest.fixture
-def with_moltemplate(
-    codes: Codes, installed_code: Callable[..., orm.InstalledCode], environment_bin: Path
-) -> Codes:
+def all_codes(codes: Codes, installed_code: Callable[..., orm.InstalledCode], environment_bin: Path) -> Codes:
     """The codes of a study, Moltemplate among them."""
     code = installed_code("moltemplate", environment_bin / "moltemplate.sh", "cse.moltemplate")
     return {**codes, "moltemplate": code}
 
 
-def joined_by_moltemplate(make: Make, codes: Codes, recipe: dict[str, Any], electrolyte: System) -> Any:
-    """Return the process of an interface that Moltemplate is to make of the small system's slab and this."""
+def joined_by(
+    assembler: str,
+    codes: Codes,
+    recipe: dict[str, Any],
+    electrolyte: System,
+    overrides: dict[str, Any] | None = None,
+) -> Any:
+    """Return the builder of an interface that a program is to make of the small system's slab and this."""
     chain: Any = WorkflowFactory("cse.interface")
-    phases = {"ceramic": system_node(), "electrolyte": CseSystemData(electrolyte)}
-    overrides = {"assembler": "moltemplate"}
-    builder = chain.get_builder_from_protocol(codes, recipe, protocol="demo", overrides=overrides, **phases)
-    builder.temperature = 700.0
-    return make(builder)
+    phases = {"ceramic": CseSystemData(slab_and_molecules()[0]), "electrolyte": CseSystemData(electrolyte)}
+    overrides = {"assembler": assembler} | (overrides or {})
+    return chain.get_builder_from_protocol(
+        codes, recipe, protocol="demo", overrides=overrides, temperature=300.0, **phases
+    )
 
 
-def test_moltemplate_is_a_job_of_the_interface(
-    make: Make, with_moltemplate: Codes, recipe: dict[str, Any], localhost: orm.Computer
+@pytest.mark.parametrize("assembler", JOINING)
+def test_a_program_that_joins_the_phases_is_a_job_of_the_interface(
+    make: Make, all_codes: Codes, recipe: dict[str, Any], localhost: orm.Computer, assembler: str
 ) -> None:
-    whole = crystal_and_molecules()
-    above = whole.evolved(whole.data.select(whole.data.molecules > CERAMIC_MOLECULE), phase="electrolyte")
-    process = joined_by_moltemplate(make, with_moltemplate, recipe, above)
+    process = make(joined_by(assembler, all_codes, recipe, slab_and_molecules()[1]))
     process.assemble()
     job = newest(orm.CalcJobNode)
-    assert job.process_type == "aiida.calculations:cse.moltemplate"
-    assert job.inputs.code.uuid == with_moltemplate["moltemplate"].uuid
+    assert job.process_type == f"aiida.calculations:{JOINING[assembler]}"
+    assert job.inputs.code.uuid == all_codes[assembler].uuid  # type: ignore[literal-required]
     assert (job.inputs.gap.value, job.inputs.ceramic.uuid) == (2.5, process.inputs.ceramic.uuid)
-    assert job.get_option("withmpi") is False
+    assert job.get_option("resources") == {"num_machines": 1, "num_mpiprocs_per_machine": 1}
 
-    process.ctx.joining = job_node("cse.moltemplate", localhost, exit_status=380, exit_message="no data file")
+    process.ctx.joining = job_node(JOINING[assembler], localhost, exit_status=380, exit_message="no data file")
     assert process.inspect_assembly().message == "The starting system could not be made: no data file"
-    process.ctx.joining = job_node(
-        "cse.moltemplate", localhost, outputs={"system": CseSystemData(whole)}, exit_status=0
-    )
+    system = CseSystemData(crystal_and_molecules())
+    process.ctx.joining = job_node(JOINING[assembler], localhost, outputs={"system": system}, exit_status=0)
     assert process.inspect_assembly() is None
     assert process.outputs["assembled"] is process.ctx.system
 
 
-def test_phases_that_do_not_fit_are_no_job_of_moltemplate(
-    make: Make, with_moltemplate: Codes, recipe: dict[str, Any]
+def test_moltemplate_runs_without_mpi_and_lammps_as_its_code_says(
+    all_codes: Codes, recipe: dict[str, Any]
 ) -> None:
-    answer = joined_by_moltemplate(make, with_moltemplate, recipe, interface()).assemble()
+    """A site's LAMMPS that was set up with MPI would refuse to run without."""
+    above = slab_and_molecules()[1]
+    made = joined_by("moltemplate", all_codes, recipe, above).moltemplate
+    assert made.metadata.options["withmpi"] is False
+    assert "withmpi" not in joined_by("lammps", all_codes, recipe, above).lammps.metadata.options
+
+
+@pytest.mark.parametrize("assembler", JOINING)
+def test_phases_that_do_not_fit_are_no_job(
+    make: Make, all_codes: Codes, recipe: dict[str, Any], assembler: str
+) -> None:
+    answer = make(joined_by(assembler, all_codes, recipe, interface())).assemble()
     assert answer.status == 340
     assert "slab and electrolyte cannot be joined: ceramic and electrolyte have different type" in answer.message
 
 
 def test_moltemplate_without_its_code_is_refused(make: Make, codes: Codes, recipe: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="assembler = 'moltemplate': its code is missing"):
-        joined_by_moltemplate(make, codes, recipe, interface())
+    with pytest.raises(ValueError, match=r"assembler = 'moltemplate': .* missing; give codes\.moltemplate"):
+        make(joined_by("moltemplate", codes, recipe, slab_and_molecules()[1]))
+
+
+def test_an_assembler_that_is_set_by_hand_wants_its_code(make: Make, codes: Codes, recipe: dict[str, Any]) -> None:
+    builder = joined_by("built-in", codes, recipe, slab_and_molecules()[1])
+    builder.assembler = "lammps"
+    with pytest.raises(ValueError, match=r"assembler = 'lammps': its code is missing; .* or lammps\.code"):
+        make(builder)
+    builder.lammps.code = codes["lammps"]
+    make(builder)
+
+
+def test_the_options_of_the_runs_reach_the_lammps_that_joins(codes: Codes, recipe: dict[str, Any]) -> None:
+    """Those of the protocol, too, where the account may be; but one process will do, and nothing is stashed."""
+    study = WorkflowFactory("cse.study").get_builder_from_protocol(
+        codes,
+        recipe,
+        "demo",
+        overrides={
+            "interface": {"assembler": "lammps", "base": {"options": {"account": "abc", "priority": "low"}}}
+        },
+        options={
+            "resources": {"num_machines": 2, "num_mpiprocs_per_machine": 64},
+            "max_wallclock_seconds": 3600,
+            "priority": "high",
+            "stash": {"target_base": "/archive"},
+        },
+    )
+    assert study.interface.lammps.code.uuid == codes["lammps"].uuid
+    assert study.interface.lammps._inputs(prune=True)["metadata"]["options"] == {
+        "resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1},
+        "max_wallclock_seconds": 3600,
+        "account": "abc",
+        "priority": "high",
+    }
+
+
+@pytest.mark.integration
+def test_an_interface_that_lammps_joined_is_relaxed(codes: Codes, recipe: dict[str, Any]) -> None:
+    settings = {"cutoff": 6.0, "kspace_accuracy": 1e-3}
+    schedule = {"settings": settings, "stages": [{"name": "minimize", "kind": "minimize", "max_iterations": 20}]}
+    ceramic, electrolyte = slab_and_molecules()
+    builder = joined_by("lammps", codes, recipe, electrolyte, {"schedule": schedule})
+    _, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    joined, expected = node.outputs.assembled.get_system(), assemble(ceramic, electrolyte, 2.5)
+    assert joined.data.unwrapped == pytest.approx(expected.data.unwrapped, abs=1e-12)
+    assert node.outputs.assembled.creator.process_type == "aiida.calculations:cse.read_data"
+    assert node.outputs.interface.info.composition == expected.info.composition
 
 
 def test_an_unknown_assembler_is_refused(phase: Phase) -> None:

@@ -1,0 +1,94 @@
+"""What the CalcJobs share in which a program joins slab and electrolyte."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from aiida import orm
+from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJob, CalcJobProcessSpec
+
+from aiida_cse.building.assembly import place
+from aiida_cse.building.joining import RESULT
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.system import System
+
+__all__ = ["JoinCalculation"]
+
+
+class JoinCalculation(CalcJob):
+    """Let a program make one data file of both phases; a subclass says which program, and what it is to read."""
+
+    #: the name of the program, for reports
+    program: ClassVar[str]
+    #: what follows the program on its command line
+    arguments: ClassVar[tuple[str, ...]]
+    #: files that only say again what the two systems hold
+    bulky: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Define inputs, outputs and exit codes."""
+        super().define(spec)
+        spec.input("ceramic", valid_type=CseSystemData, help="The equilibrated slab.")
+        spec.input("electrolyte", valid_type=CseSystemData, help="The electrolyte, on the slab's cross-section.")
+        spec.input(
+            "gap",
+            valid_type=orm.Float,
+            serializer=orm.to_aiida_type,
+            help="Distance between the outermost atoms of the two phases, in Å.",
+        )
+        spec.input(
+            "metadata.options.resources",
+            valid_type=dict,
+            default=lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1},
+        )
+        spec.inputs.validator = _validate_inputs
+        spec.output("system", valid_type=CseSystemData, required=False, help="The interface.")
+        spec.exit_code(
+            380,
+            "ERROR_JOINING_FAILED",
+            message="{program} ended without a data file: {error}",
+            invalidates_cache=True,
+        )
+        spec.exit_code(
+            381,
+            "ERROR_JOINING_RESULT",
+            message="What {program} wrote is not the interface: {error}",
+            invalidates_cache=True,
+        )
+
+    @staticmethod
+    def files(ceramic: System, electrolyte: System, gap: float) -> dict[str, str]:
+        """Return the text of each file that the program reads; the gap is in Å."""
+        raise NotImplementedError
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write what the program reads, and call it."""
+        phases = (self.inputs.ceramic.get_system(), self.inputs.electrolyte.get_system())
+        for name, text in self.files(*phases, self.inputs.gap.value).items():
+            with folder.open(name, "w", encoding="utf-8") as handle:
+                handle.write(text)
+        code = CodeInfo()
+        code.code_uuid = self.inputs.code.uuid
+        code.cmdline_params = list(self.arguments)
+        code.stdout_name = self.metadata.options.output_filename
+        code.join_files = True
+        info = CalcInfo()
+        info.codes_info = [code]
+        info.provenance_exclude_list = list(self.bulky)
+        info.retrieve_list = [self.metadata.options.output_filename]
+        info.retrieve_temporary_list = [RESULT]
+        return info
+
+
+def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
+    """Return why the phases cannot be joined, None if they can."""
+    if not {"ceramic", "electrolyte", "gap"} <= {name for name in ports if name in value}:
+        return None
+    try:
+        place(value["ceramic"].get_system(), value["electrolyte"].get_system(), value["gap"].value)
+    except ValueError as error:
+        return f"slab and electrolyte cannot be joined: {error}"
+    return None

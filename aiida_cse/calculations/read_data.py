@@ -1,0 +1,28 @@
+"""The CalcJob that joins slab and electrolyte with LAMMPS, by ``read_data add append``."""
+
+from __future__ import annotations
+
+from aiida.engine import CalcJobProcessSpec
+
+from aiida_cse.building.read_data import ARGUMENTS, FILES, PROGRAM, append_files
+from aiida_cse.calculations.join import JoinCalculation
+
+__all__ = ["ReadDataCalculation"]
+
+
+class ReadDataCalculation(JoinCalculation):
+    """Write both phases as data files and let LAMMPS append one to the other."""
+
+    program = PROGRAM
+    files = staticmethod(append_files)
+    arguments = ARGUMENTS
+    bulky = FILES[:2]
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Define the options."""
+        super().define(spec)
+        spec.input("metadata.options.parser_name", valid_type=str, default="cse.read_data")
+        spec.input("metadata.options.output_filename", valid_type=str, default="lammps.out")
+        # one process, but as the site's LAMMPS is started
+        spec.input("metadata.options.withmpi", valid_type=bool, default=True)

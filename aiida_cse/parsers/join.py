@@ -1,0 +1,83 @@
+"""The parsers of programs that join the phases: the data file becomes a system, if it is what was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from aiida.engine import ExitCode
+from aiida.parsers import Parser
+
+from aiida_cse.building import moltemplate, read_data
+from aiida_cse.building.joining import RESULT, read_interface
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.log import read_log
+
+__all__ = ["JoinParser", "MoltemplateParser", "ReadDataParser"]
+
+#: how many of the last lines tell what went wrong
+_LAST = 6
+
+
+class JoinParser(Parser):
+    """Store the interface, or say why there is none."""
+
+    #: the name of the program, for messages
+    program: ClassVar[str]
+    #: what a program that says nothing may suffer from
+    silence: ClassVar[str]
+
+    def parse(self, retrieved_temporary_folder: str | None = None, **_: Any) -> ExitCode | None:
+        """Attach the system and return the exit code."""
+        path = Path(retrieved_temporary_folder or ".") / RESULT
+        inputs = self.node.inputs
+        phases = (inputs.ceramic.get_system(), inputs.electrolyte.get_system())
+        try:
+            text = path.read_text(encoding="utf-8")
+            system = read_interface(text, *phases, inputs.gap.value, self.program)
+        except (OSError, ValueError) as error:
+            return self._failure(error)
+        self.out("system", CseSystemData(system))
+        return None
+
+    def complaint(self, lines: list[str]) -> str:
+        """Return what the output of the program says went wrong; an empty text if it says nothing."""
+        return " | ".join(lines[-_LAST:])
+
+    def _failure(self, error: OSError | ValueError) -> ExitCode:
+        """Return the scheduler's exit code if there is one, else what the program said or made."""
+        if self.node.exit_status is not None:
+            return ExitCode(self.node.exit_status, self.node.exit_message)
+        if isinstance(error, ValueError):
+            wrong: ExitCode = self.exit_codes.ERROR_JOINING_RESULT
+            return wrong.format(program=self.program, error=str(error))
+        failed: ExitCode = self.exit_codes.ERROR_JOINING_FAILED
+        reason = self.complaint(self._said()) or f"it said nothing; {self.silence}"
+        return failed.format(program=self.program, error=reason)
+
+    def _said(self) -> list[str]:
+        """Return the lines of the program's output that say something."""
+        name = self.node.get_option("output_filename")
+        repository = self.retrieved.base.repository
+        if name not in repository.list_object_names():
+            return []
+        words = repository.get_object_content(name, "rb").decode("utf-8", errors="replace")
+        return [" ".join(line.split()) for line in words.splitlines() if line.strip(" -")]
+
+
+class MoltemplateParser(JoinParser):
+    """Store what Moltemplate made of the phases, or its last words."""
+
+    program = moltemplate.PROGRAM
+    silence = "is the code's path right, and its Python?"
+
+
+class ReadDataParser(JoinParser):
+    """Store what LAMMPS made of the phases, or its error."""
+
+    program = read_data.PROGRAM
+    silence = "is the code's path right?"
+
+    def complaint(self, lines: list[str]) -> str:
+        """Return the error, after which MPI may have said more; without one the last lines."""
+        return read_log(lines).error or super().complaint(lines)
