@@ -10,14 +10,11 @@ from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
-from aiida_cse.building.checks import refuse_unbuildable
-from aiida_cse.building.recipe import Recipe
-from aiida_cse.calculations.ports import forcefield_error, forcefield_ports
+from aiida_cse.calculations.ports import forcefield_error, job_options, recipe_ports
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.system import FILENAMES
-from aiida_cse.validation import located
 
-__all__ = ["BuildCalculation", "validate_recipe"]
+__all__ = ["BuildCalculation"]
 
 COMPONENTS = ("slab", "electrolyte")
 RECIPE = "recipe.yaml"
@@ -30,13 +27,7 @@ class BuildCalculation(CalcJob):
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Define inputs, outputs and exit codes."""
         super().define(spec)
-        spec.input(
-            "recipe",
-            valid_type=orm.Dict,
-            validator=validate_recipe,
-            serializer=orm.to_aiida_type,
-            help="The recipe of the interface: see aiida_cse.building.recipe.Recipe.",
-        )
+        recipe_ports(spec)
         spec.input(
             "component",
             valid_type=orm.Str,
@@ -50,14 +41,7 @@ class BuildCalculation(CalcJob):
             required=False,
             help="The equilibrated ceramic whose cross-section the electrolyte is built on.",
         )
-        forcefield_ports(spec)
-        spec.input("metadata.options.parser_name", valid_type=str, default="cse.build")
-        spec.input("metadata.options.output_filename", valid_type=str, default="build.out")
-        spec.input(
-            "metadata.options.resources",
-            valid_type=dict,
-            default=lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1},
-        )
+        job_options(spec, "cse.build", "build.out")
         spec.inputs.validator = _validate_inputs
         spec.output("system", valid_type=CseSystemData, required=False, help="What was built.")
         spec.exit_code(
@@ -97,16 +81,6 @@ class BuildCalculation(CalcJob):
         info.retrieve_list = [self.metadata.options.output_filename]
         info.retrieve_temporary_list = list(FILENAMES.values())
         return info
-
-
-def validate_recipe(value: orm.Dict, _: Any) -> str | None:
-    """Return what is wrong with a recipe or why it cannot be built, None if nothing is."""
-    try:
-        with located("recipe"):
-            refuse_unbuildable(Recipe.model_validate(value.get_dict()))
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _validate_component(value: orm.Str, _: Any) -> str | None:

@@ -11,8 +11,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_cse.building.emc_script import BUILD_SCRIPT, PROJECT, SETUP_OUTPUT, emc_files
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.calculations.build import validate_recipe
-from aiida_cse.calculations.ports import forcefield_error, forcefield_ports
+from aiida_cse.calculations.ports import forcefield_error, job_options, recipe_ports
 from aiida_cse.data.system import CseSystemData
 
 __all__ = ["EmcCalculation"]
@@ -27,26 +26,13 @@ class EmcCalculation(CalcJob):
         super().define(spec)
         spec.input("code", valid_type=orm.AbstractCode, help="EMC itself, as `emc_linux_x86_64`.")
         spec.input("setup_code", valid_type=orm.AbstractCode, help="Its front end: `emc.pl`, or `emc_setup.pl`.")
-        spec.input(
-            "recipe",
-            valid_type=orm.Dict,
-            validator=validate_recipe,
-            serializer=orm.to_aiida_type,
-            help="The recipe of the interface: see aiida_cse.building.recipe.Recipe.",
-        )
+        recipe_ports(spec)
         spec.input(
             "ceramic",
             valid_type=CseSystemData,
             help="The equilibrated ceramic whose cross-section the electrolyte is built on.",
         )
-        forcefield_ports(spec)
-        spec.input("metadata.options.parser_name", valid_type=str, default="cse.emc")
-        spec.input("metadata.options.output_filename", valid_type=str, default="emc.out")
-        spec.input(
-            "metadata.options.resources",
-            valid_type=dict,
-            default=lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1},
-        )
+        job_options(spec, "cse.emc", "emc.out")
         spec.inputs.validator = _validate_inputs
         spec.output("system", valid_type=CseSystemData, required=False, help="What was built, with its wall.")
         spec.exit_code(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from aiida import orm
@@ -39,11 +40,6 @@ class JoinCalculation(CalcJob):
             serializer=orm.to_aiida_type,
             help="Distance between the outermost atoms of the two phases, in Å.",
         )
-        spec.input(
-            "metadata.options.resources",
-            valid_type=dict,
-            default=lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1},
-        )
         spec.inputs.validator = _validate_inputs
         spec.output("system", valid_type=CseSystemData, required=False, help="The interface.")
         spec.exit_code(
@@ -60,9 +56,9 @@ class JoinCalculation(CalcJob):
         )
 
     @staticmethod
+    @abstractmethod
     def files(ceramic: System, electrolyte: System, gap: float) -> dict[str, str]:
-        """Return the text of each file that the program reads; the gap is in Å."""
-        raise NotImplementedError
+        """Return the text of each file that the program reads, by name; the gap is in Å."""
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write what the program reads, and call it."""

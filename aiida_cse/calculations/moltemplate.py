@@ -12,6 +12,7 @@ from aiida.engine import CalcJobProcessSpec
 
 from aiida_cse.building.moltemplate import ARGUMENTS, PROGRAM, TEMPLATES, templates
 from aiida_cse.calculations.join import JoinCalculation
+from aiida_cse.calculations.ports import job_options
 
 __all__ = ["MoltemplateCalculation"]
 
@@ -28,8 +29,7 @@ class MoltemplateCalculation(JoinCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Define the options."""
         super().define(spec)
-        spec.input("metadata.options.parser_name", valid_type=str, default="cse.moltemplate")
-        spec.input("metadata.options.output_filename", valid_type=str, default="moltemplate.out")
+        job_options(spec, "cse.moltemplate", "moltemplate.out")
         spec.input("metadata.options.withmpi", valid_type=bool, default=False)
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:

@@ -8,11 +8,18 @@ from typing import Any
 from aiida import orm
 from pydantic import BaseModel, ValidationError
 
+from aiida_cse.building.checks import refuse_unbuildable
 from aiida_cse.building.recipe import ForceFieldSets, Recipe
 from aiida_cse.data.forcefield import CseForceFieldData
-from aiida_cse.validation import explain
+from aiida_cse.validation import explain, located
 
-__all__ = ["checked_by", "forcefield_error", "forcefield_ports", "remote_link"]
+__all__ = [
+    "checked_by",
+    "forcefield_error",
+    "job_options",
+    "recipe_ports",
+    "remote_link",
+]
 
 
 def checked_by(model: type[BaseModel], name: str) -> Callable[[orm.Dict | None, Any], str | None]:
@@ -30,8 +37,36 @@ def checked_by(model: type[BaseModel], name: str) -> Callable[[orm.Dict | None, 
     return validate
 
 
-def forcefield_ports(spec: Any) -> None:
-    """Define the inputs ``forcefield``: the node of each set that the recipe names, by its role there."""
+def _validate_recipe(value: orm.Dict, _: Any) -> str | None:
+    """Return what is wrong with a recipe or why it cannot be built, None if nothing is."""
+    try:
+        with located("recipe"):
+            refuse_unbuildable(Recipe.model_validate(value.get_dict()))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def job_options(spec: Any, parser: str, output: str) -> None:
+    """Define the options of a job: its parser, the file for what it says, one process unless asked for more."""
+    spec.input("metadata.options.parser_name", valid_type=str, default=parser)
+    spec.input("metadata.options.output_filename", valid_type=str, default=output)
+    spec.input(
+        "metadata.options.resources",
+        valid_type=dict,
+        default=lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1},
+    )
+
+
+def recipe_ports(spec: Any) -> None:
+    """Define the input ``recipe``, and ``forcefield``: the node of each set that it names, by its role there."""
+    spec.input(
+        "recipe",
+        valid_type=orm.Dict,
+        serializer=orm.to_aiida_type,
+        validator=_validate_recipe,
+        help="The recipe of the interface: see aiida_cse.building.recipe.Recipe.",
+    )
     spec.input_namespace(
         "forcefield", required=False, help="The force-field sets that the recipe names, for the provenance."
     )

@@ -6,6 +6,7 @@ from aiida.engine import CalcJobProcessSpec
 
 from aiida_cse.building.read_data import ARGUMENTS, FILES, PROGRAM, append_files
 from aiida_cse.calculations.join import JoinCalculation
+from aiida_cse.calculations.ports import job_options
 
 __all__ = ["ReadDataCalculation"]
 
@@ -22,7 +23,6 @@ class ReadDataCalculation(JoinCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Define the options."""
         super().define(spec)
-        spec.input("metadata.options.parser_name", valid_type=str, default="cse.read_data")
-        spec.input("metadata.options.output_filename", valid_type=str, default="lammps.out")
+        job_options(spec, "cse.read_data", "lammps.out")
         # one process, but as the site's LAMMPS is started
         spec.input("metadata.options.withmpi", valid_type=bool, default=True)

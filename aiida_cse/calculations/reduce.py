@@ -12,7 +12,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_cse.building.sampling import Sampling, reduction_config
-from aiida_cse.calculations.ports import checked_by, remote_link
+from aiida_cse.calculations.ports import checked_by, job_options, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.script import TRAJECTORY
@@ -58,13 +58,7 @@ class ReduceCalculation(CalcJob):
             help="SHA-256 that segments must have, by the keys of their folders; those without are not checked.",
         )
         spec.input("previous", valid_type=CseReductionData, required=False, help="The state to extend.")
-        spec.input("metadata.options.parser_name", valid_type=str, default="cse.reduce")
-        spec.input("metadata.options.output_filename", valid_type=str, default="reduce.out")
-        spec.input(
-            "metadata.options.resources",
-            valid_type=dict,
-            default=lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1},
-        )
+        job_options(spec, "cse.reduce", "reduce.out")
         spec.inputs.validator = _validate_inputs
         spec.output("reduction", valid_type=CseReductionData, required=False, help="The state of all segments.")
         spec.exit_code(

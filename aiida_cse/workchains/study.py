@@ -10,8 +10,7 @@ from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.calculations.build import validate_recipe
-from aiida_cse.calculations.ports import checked_by, forcefield_ports
+from aiida_cse.calculations.ports import checked_by, recipe_ports
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
 from aiida_cse.workchains.builders import (
@@ -69,13 +68,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
     def define(cls, spec: Any) -> None:
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
-        spec.input(
-            "recipe",
-            valid_type=orm.Dict,
-            serializer=to_aiida_type,
-            validator=validate_recipe,
-            help="The recipe of the interface: see aiida_cse.building.recipe.Recipe.",
-        )
+        recipe_ports(spec)
         spec.input(
             "temperatures",
             valid_type=orm.List,
@@ -99,7 +92,6 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             validator=checked_by(KineticsSettings, "kinetics"),
             help="Where the rate is wanted and how it is extrapolated: see KineticsSettings.",
         )
-        forcefield_ports(spec)
         built_from = ("build.recipe", "build.forcefield")
         spec.expose_inputs(CeramicWorkChain, namespace="ceramic", exclude=(*built_from, "seed"))
         spec.expose_inputs(ElectrolyteWorkChain, namespace="electrolyte", exclude=(*built_from, "seed", "ceramic"))
