@@ -14,10 +14,11 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.physics.conservation import energy, neutrality
-from benchmarks.physics.density import density, density_of_all
+from benchmarks.physics.density import GEOMETRIC, density, density_of_all
 from benchmarks.physics.held import held_slab
 from benchmarks.physics.lab import Lab, NotRunYetError
 from benchmarks.physics.lattice import lattice
@@ -28,15 +29,16 @@ __all__ = ["CHECKS", "main"]
 #: short ones first, then in the order of their cost
 CHECKS: dict[str, Callable[[Lab], Iterable[Row]]] = {
     "neutrality": neutrality,
-    "conservation": lambda lab: energy(lab, 1),
-    "lattice-300": lambda lab: lattice(lab, 300.0, 1),
-    "lattice-800": lambda lab: lattice(lab, 800.0, 1),
-    "density-1": lambda lab: density(lab, 1),
-    "held-slab": lambda lab: held_slab(lab, 1),
-    "density-2": lambda lab: density(lab, 2),
-    "density-3": lambda lab: density(lab, 3),
-    "density": lambda lab: density_of_all(lab, (1, 2, 3)),
-    "density-geometric": lambda lab: density(lab, 1, "geometric-inside-polymer"),
+    "conservation": partial(energy, seed=1),
+    "lattice-300": partial(lattice, temperature=300.0, seed=1),
+    "lattice-800": partial(lattice, temperature=800.0, seed=1),
+    "density-1": partial(density, seed=1),
+    "held-slab": partial(held_slab, seed=1),
+    "density-2": partial(density, seed=2),
+    "density-3": partial(density, seed=3),
+    "density": partial(density_of_all, seeds=(1, 2, 3)),
+    **{f"geometric-{seed}": partial(density, seed=seed, mixing=GEOMETRIC) for seed in (1, 2, 3)},
+    "geometric": partial(density_of_all, seeds=(1, 2, 3), mixing=GEOMETRIC),
 }
 
 
