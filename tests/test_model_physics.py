@@ -19,7 +19,7 @@ from benchmarks.physics.conservation import (
     neutrality,
     thermal_momentum,
 )
-from benchmarks.physics.density import electrolyte_recipe, without_wall
+from benchmarks.physics.density import BOLTZMANN, electrolyte_recipe, without_wall
 from benchmarks.physics.lab import Lab
 from benchmarks.physics.lattice import CONSTANTS, crystal
 from benchmarks.physics.runs import Run, Track
@@ -59,6 +59,19 @@ def test_the_diffusion_of_a_random_walk() -> None:
     assert found.value == pytest.approx(coefficient * 1e-4, rel=0.05)
     assert found.interval is not None
     assert found.interval[0] <= coefficient * 1e-4 <= found.interval[1]
+
+
+def test_the_interval_of_a_drift_holds_as_often_as_it_says() -> None:
+    rng, atoms, slope = np.random.default_rng(SEED), 100, 50.0
+    steps = np.arange(200.0) * 10
+    rising = slope * steps * 1e-6 * BOLTZMANN * (3 * atoms - 3)
+    hits = []
+    for _ in range(1000):
+        rows = np.column_stack([steps, rising + rng.normal(0, 0.01, len(steps))])
+        interval = drift(rows, 1.0, atoms).interval
+        assert interval is not None
+        hits.append(interval[0] <= slope <= interval[1])
+    assert 0.93 <= np.mean(hits) <= 0.97
 
 
 @pytest.mark.integration

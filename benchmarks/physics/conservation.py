@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from aiida_cse.building.assembly import assemble
 from aiida_cse.building.cut import cut_slab
@@ -20,7 +21,7 @@ from aiida_cse.lammps.log import read_log
 from aiida_cse.lammps.system import FILENAMES, System
 from benchmarks.physics.density import BOLTZMANN
 from benchmarks.physics.lab import Lab, NotRunYetError
-from benchmarks.physics.rows import Estimate, Row, block_average
+from benchmarks.physics.rows import LEVEL, Estimate, Row
 from benchmarks.physics.runs import PROGRAM, Run
 
 __all__ = [
@@ -139,17 +140,20 @@ def is_done(folder: Path) -> bool:
 
 
 def drift(rows: NDArray[np.float64], timestep: float, atoms: int) -> Estimate:
-    """Return how fast the energy per degree of freedom changes, K per ns, from blocks of the run.
+    """Return how fast the energy per degree of freedom changes, K per ns: a line through the blocks of the run.
 
-    The mean of the slopes from block to block with Student's interval of them, which is too wide rather than too
-    narrow: neighbouring slopes share a block, so that what one has too much the next has too little.
+    Blocks are longer than the energy fluctuates, so that they scatter independently around the line; the interval
+    is Student's.
     """
     times = rows[:, 0] * timestep * 1e-6
     energies = rows[:, 1] / (BOLTZMANN * (3 * atoms - 3))
     blocks = np.array(
         [block.mean(axis=0) for block in np.array_split(np.column_stack([times, energies]), _BLOCKS)]
     )
-    return block_average(np.diff(blocks[:, 1]) / np.diff(blocks[:, 0]))
+    line = stats.linregress(blocks[:, 0], blocks[:, 1])
+    half = float(stats.t.ppf((1 + LEVEL) / 2, _BLOCKS - 2) * line.stderr)
+    slope = float(line.slope)
+    return Estimate(slope, (slope - half, slope + half))
 
 
 def thermal_momentum(system: System) -> float:
