@@ -118,7 +118,7 @@ CALLS = (
             ("typing", "'lenght_ps'", "did you mean 'length_ps'?"),
             ("comma", "interface: ", "'5' is no known key"),
             ("molt", "interface: ", "assembler = 'moltemplat': did you mean 'moltemplate'?"),
-            ("lmp", "interface: ", "assembler = 'lmp': known: built-in, lammps, moltemplate"),
+            ("lmp", "interface: ", "assembler = 'lmp': did you mean 'lammps'?"),
             ("program", "assembler = 'moltemplate': its code is missing"),
             ("atom", "production.sampling: anion_atom: 'Q'", "known: CBT"),
         )
