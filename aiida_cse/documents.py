@@ -49,7 +49,7 @@ def read_mapping(path: Path, what: str) -> dict[str, Any]:
     return parse_mapping(read_text(path, what), str(path), what)
 
 
-def read_text(path: Path, what: str) -> str:
+def read_text(path: Path, what: str, most_bytes: int = _MOST_BYTES) -> str:
     """Return the text of a file in UTF-8; ``what`` says in messages what it holds.
 
     Raises
@@ -58,17 +58,18 @@ def read_text(path: Path, what: str) -> str:
         The file cannot be read, is too large, or is no text; names file and place.
     """
     try:
+        size = path.stat().st_size
+        if size > most_bytes:
+            msg = f"{path}: has {size} bytes, {what} has at most {most_bytes}"
+            raise ValueError(msg)
         content = path.read_bytes()
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
         raise ValueError(msg) from error
-    if len(content) > _MOST_BYTES:
-        msg = f"{path}: has {len(content)} bytes, {what} has at most {_MOST_BYTES}"
-        raise ValueError(msg)
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        msg = f"{path}: is no text in UTF-8: byte {error.start} is {content[error.start]:#04x}"
+        msg = f"{path}: is no text in UTF-8: byte {error.start} is {content[error.start]:#04x}; save it as UTF-8"
         raise ValueError(msg) from error
 
 

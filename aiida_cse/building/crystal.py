@@ -12,12 +12,16 @@ from aiida_cse.validation import Number, StrictModel, worded
 __all__ = ["Coords", "CrystalSite", "CrystalStructure", "Element", "pymatgen_crystal"]
 
 _ELEMENT = worded(r"^[A-Z][a-z]?$", "the symbol of an element, such as Li")
-_SPACEGROUP = worded(r"^[A-Za-z0-9/_-]+$", "a Hermann-Mauguin symbol, such as Ia-3d")
+_SPACEGROUP = worded(r"^[A-Za-z0-9/_-]+(:[12HR])?$", "a Hermann-Mauguin symbol, such as Ia-3d")
 Element = Annotated[str, Field(strict=True, pattern=_ELEMENT)]
 Fraction = Annotated[float, Field(strict=True, ge=-1, le=1)]
 Coords = tuple[Fraction, Fraction, Fraction]
 #: Å
 Edge = Annotated[Number, Field(ge=2, le=50)]
+#: what rounded occupancies of a place may add up to beyond 1
+_OVERFULL = 1e-6
+#: the edges that a crystal system leaves open beside a; of others, b and c
+_OPEN_EDGES = {"cubic": (), "tetragonal": ("c",), "trigonal": ("c",), "hexagonal": ("c",)}
 #: degrees
 Angle = Annotated[Number, Field(ge=30, le=150)]
 
@@ -45,9 +49,10 @@ class CrystalSite(StrictModel):
 
 
 class CrystalStructure(StrictModel):
-    """A crystal: edges ``a``, ``b`` and ``c`` (by default as long as ``a``) in Å, angles in degrees.
+    """A crystal: edges ``a``, ``b`` and ``c`` in Å but those that its symmetry makes equal, angles in degrees.
 
-    Sites with the same coordinates share their places. Miller indices refer to the cell as given.
+    Sites with the same coordinates share their places. Miller indices refer to the cell as given. Of groups with
+    two origins it is that of pymatgen; a CIF lists its operations, and so can have any.
     """
 
     spacegroup: str = Field(strict=True, pattern=_SPACEGROUP, max_length=20)
@@ -84,10 +89,10 @@ class CrystalStructure(StrictModel):
         for number, site, coords in self.places():
             place = tuple(round(coord % 1.0, 6) % 1.0 for coord in coords)
             filled[place] = filled.get(place, 0.0) + site.occupancy
-            if filled[place] > 1 + 1e-9:
+            if filled[place] > 1 + _OVERFULL:
                 msg = (
                     f"sites.{number}.occupancy: {site.occupancy:g} ({site.species}) fills the orbit of"
-                    f" {list(coords)} to {filled[place]:g}, at most 1 is possible"
+                    f" {list(coords)} to {filled[place]:.7g}, at most 1 is possible"
                 )
                 raise ValueError(msg)
         return self
@@ -106,6 +111,7 @@ def pymatgen_crystal(structure: CrystalStructure) -> Any:
     from pymatgen.core.structure import Structure
 
     places = list(structure.places())
+    _refuse_missing_edges(structure)
     try:
         return Structure.from_spacegroup(
             structure.spacegroup,
@@ -115,6 +121,24 @@ def pymatgen_crystal(structure: CrystalStructure) -> Any:
             site_properties={"site": [number for number, _, _ in places]},
         )
     except ValueError as error:
-        msg = f"ceramic.structure.spacegroup: no crystal of {structure.spacegroup!r}: {error}"
-        right = "the Hermann-Mauguin symbol of a group that the cell has, such as 'Ia-3d' of a cubic one"
-        raise ValueError(f"{msg}; give {right}") from error
+        raise ValueError(_no_crystal(structure, error)) from error
+
+
+def _refuse_missing_edges(structure: CrystalStructure) -> None:
+    from pymatgen.symmetry.groups import SpaceGroup
+
+    try:
+        system = SpaceGroup(structure.spacegroup).crystal_system
+    except ValueError as error:
+        raise ValueError(_no_crystal(structure, error)) from error
+    missing = [edge for edge in _OPEN_EDGES.get(system, ("b", "c")) if getattr(structure, edge) is None]
+    if missing:
+        msg = f"ceramic.structure: {' and '.join(missing)} missing; {structure.spacegroup} is {system}"
+        raise ValueError(f"{msg}, where a = {structure.a:g} Å does not say all edges")
+
+
+def _no_crystal(structure: CrystalStructure, error: ValueError) -> str:
+    return (
+        f"ceramic.structure.spacegroup: no crystal of {structure.spacegroup!r}: {error}; give the Hermann-Mauguin"
+        " symbol of a group that the cell has, such as 'Ia-3d' of a cubic one, or a CIF"
+    )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+
+from aiida_cse.building.cif import Place, read_cif
+from aiida_cse.validation import located
 
 __all__ = ["as_crystal"]
 
 #: decimals that are kept of lengths (Å), angles (degrees), fractional coordinates and occupancies
-_LENGTH, _ANGLE, _FRACTION, _OCCUPANCY = 8, 6, 10, 6
-#: where a CIF lists its symmetry operations, in newer and older words
-_OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
-#: by how much occupancies of a place may add up to more than 1 in a CIF; pymatgen scales them down
-_OVERFULL = 1.01
+_LENGTH, _ANGLE, _FRACTION, _OCCUPANCY = 8, 6, 10, 8
 
 
 def as_crystal(value: object) -> object:
@@ -33,71 +34,63 @@ def as_crystal(value: object) -> object:
         There is not one crystal in it; says what is wrong.
     """
     if isinstance(value, Mapping) and "cif" in value:
-        return _described(_from_cif(value))
+        return _described(*_from_cif(value))
+    if not isinstance(value, Mapping) and hasattr(value, "as_dict") and hasattr(value, "lattice"):
+        value = value.as_dict()
     if isinstance(value, Mapping) and "lattice" in value:
-        return _described(_from_mapping(value))
-    if hasattr(value, "as_dict") and hasattr(value, "lattice"):
-        return _described(value)
+        return _described(*_from_mapping(value))
     return value
 
 
-def _from_cif(value: Mapping[str, Any]) -> Any:
-    from pymatgen.io.cif import CifFile, CifParser
+def _from_cif(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
+    with located("cif"):
+        text = value["cif"]
+        if len(value) > 1:
+            others = ", ".join(sorted(str(key) for key in value if key != "cif"))
+            msg = f"a CIF says all of a crystal; leave out {others}"
+            raise ValueError(msg)
+        if not isinstance(text, str) or "\n" not in text:
+            msg = f"{text!r} is not the text of a CIF; in a recipe file it is the name of one beside it"
+            raise ValueError(msg)
+        return read_cif(text)
 
-    text = value["cif"]
-    if len(value) > 1:
-        others = ", ".join(sorted(str(key) for key in value if key != "cif"))
-        msg = f"cif: a CIF says all of a crystal; leave out {others}"
-        raise ValueError(msg)
-    if not isinstance(text, str) or "\n" not in text:
-        msg = f"cif: {text!r} is not the text of a CIF; in a recipe file it is the name of one beside it"
-        raise ValueError(msg)
+
+def _from_mapping(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
+    """Return cell and places of ``Structure.as_dict()``, of which no more is read: it may name any class."""
     try:
-        blocks = CifFile.from_str(text).data.values()
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of digits that were rounded: the distances are checked when it is cut
-            parser = CifParser.from_str(text, occupancy_tolerance=_OVERFULL)
-            found = parser.parse_structures(primitive=False, on_error="raise")
-    except Exception as error:  # what a parser of free text may raise has no common class
-        msg = f"cif: no crystal can be read from it: {error}"
-        raise ValueError(msg) from error
-    if len(found) != 1:
-        msg = f"cif: it holds {len(found)} crystals; give one with a single one"
-        raise ValueError(msg)
-    if not any(key.rstrip("_").lower() in _OPERATIONS for block in blocks for key in block.data):
-        msg = (
-            "cif: its symmetry operations are not listed (_space_group_symop_operation_xyz), and the name of a"
-            " group leaves its origin open; write it with a program that lists them, such as pymatgen or VESTA"
-        )
-        raise ValueError(msg)
-    return found[0]
-
-
-def _from_mapping(value: Mapping[str, Any]) -> Any:
-    from pymatgen.core.structure import Structure
-
-    try:
-        return Structure.from_dict(dict(value))
+        matrix = np.array(value["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
+        places = [_place(site, np.linalg.det(matrix) < 0) for site in value["sites"]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         msg = f"it is not the as_dict() of a pymatgen Structure: {error!r}"
         raise ValueError(msg) from error
+    edges = np.linalg.norm(matrix, axis=1)
+    if not (np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 0):
+        msg = f"the vectors of its lattice span no cell: {matrix.tolist()}"
+        raise ValueError(msg)
+    unit = matrix / edges[:, None]
+    angles = (np.degrees(np.arccos(unit[i] @ unit[j])) for i, j in ((1, 2), (0, 2), (0, 1)))
+    return [*edges.tolist(), *map(float, angles)], places
 
 
-def _described(crystal: Any) -> dict[str, Any]:
+def _place(site: Mapping[str, Any], left_handed: bool) -> Place:
+    """Return a place; edges and angles are those of a right-handed cell, so other coordinates are inverted."""
+    coords = [-float(coord) if left_handed else float(coord) for coord in site["abc"]]
+    species: Counter[str] = Counter()
+    for entry in site["species"]:
+        species[entry["element"]] += entry["occu"]
+    return dict(species), coords
+
+
+def _described(cell: Sequence[float], places: Iterable[Place]) -> dict[str, Any]:
     sites: dict[tuple[str, float], list[list[float]]] = {}
-    for site in crystal:
-        coords = [round(float(coord) % 1.0, _FRACTION) for coord in site.frac_coords]
-        for species, occupancy in site.species.items():
-            sites.setdefault((species.symbol, round(float(occupancy), _OCCUPANCY)), []).append(coords)
-    lattice = crystal.lattice
-    edges = zip("abc", lattice.abc, strict=True)
-    angles = zip(("alpha", "beta", "gamma"), lattice.angles, strict=True)
+    for species, coords in places:
+        place = [round(coord % 1.0, _FRACTION) % 1.0 for coord in coords]
+        for symbol, occupancy in species.items():
+            sites.setdefault((symbol, round(occupancy, _OCCUPANCY)), []).append(place)
     return {
         "spacegroup": "P1",
-        **{name: round(float(edge), _LENGTH) for name, edge in edges},
-        **{name: round(float(angle), _ANGLE) for name, angle in angles},
+        **{name: round(edge, _LENGTH) for name, edge in zip("abc", cell[:3], strict=True)},
+        **{name: round(angle, _ANGLE) for name, angle in zip(("alpha", "beta", "gamma"), cell[3:], strict=True)},
         "sites": [
             {"species": species, "coords": coords, "occupancy": occupancy}
             for (species, occupancy), coords in sites.items()

@@ -50,6 +50,9 @@ SpeciesName = Annotated[str, Field(strict=True, pattern=_SPECIES, max_length=80)
 #: species of the dummy atoms of the wall
 WALL_SPECIES = "wall"
 
+#: CIFs may hold reflections as well
+_MOST_BYTES_OF_CIF = 20_000_000
+
 _FOLDER = resources.files("aiida_cse.building") / "recipes"
 
 
@@ -340,13 +343,22 @@ def _with_cif(content: dict[str, Any], path: Path) -> dict[str, Any]:
     if not isinstance(ceramic, Mapping) or not isinstance(structure, Mapping) or not _is_file_name(name):
         return content
     with located(f"{path}: ceramic.structure.cif"):
-        text = read_text(path.parent / str(name), "a CIF")
+        text = read_text(_beside(path, str(name)), "a CIF", _MOST_BYTES_OF_CIF)
     return content | {"ceramic": {**ceramic, "structure": {**structure, "cif": text}}}
 
 
 def _is_file_name(value: object) -> bool:
     """Whether it may be the name of a CIF; the text of one has more than a line."""
     return isinstance(value, str) and bool(value) and "\n" not in value
+
+
+def _beside(path: Path, name: str) -> Path:
+    """Return the file of this name in the folder of a recipe; a recipe of others reads nothing else."""
+    file = path.parent / name
+    if Path(name).name != name or not file.is_file():
+        msg = f"{name!r} must be the name of a file beside the recipe, in {path.parent.resolve()}"
+        raise ValueError(msg)
+    return file
 
 
 def unknown_sets(recipe: object) -> dict[str, str]:

@@ -24,8 +24,10 @@ MOST_ATOMS = 5_000_000
 _CLEARANCE = 1e-4
 #: Å; how near the nearest immobile atoms of a crystal are, from a C-H bond to the metal atoms of a salt
 _NEAREST = (0.9, 4.5)
-#: cosine of an angle that is a right one
-_RIGHT = 1e-6
+#: cosine of an angle that is a right one, and of one that was meant to be (0.1°)
+_RIGHT, _NEARLY_RIGHT = 1e-6, 2e-3
+#: planes that are named where another has no cell with right angles
+_PLANES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1))
 #: lattice vectors are tried up to so many steps along each axis of the cell
 _REACH = 12
 
@@ -51,7 +53,7 @@ def slab_sites(ceramic: CeramicRecipe) -> SlabSites:
     crystal = pymatgen_crystal(ceramic.structure)
     nx, ny, nz = ceramic.repeat
     axes = _axes(ceramic, crystal.lattice.matrix)
-    number = round(abs(np.linalg.det(axes))) * len(crystal) * nx * ny * nz
+    number = _volume(axes) * len(crystal) * nx * ny * nz
     if number > MOST_ATOMS:
         msg = f"ceramic.repeat: {ceramic.repeat} makes {number} sites, at most {MOST_ATOMS} are taken"
         raise ValueError(msg)
@@ -75,17 +77,31 @@ def slab_sites(ceramic: CeramicRecipe) -> SlabSites:
 
 
 def _axes(ceramic: CeramicRecipe, matrix: Floats) -> Integers:
-    axes = right_angled_axes(matrix, ceramic.miller)
+    axes, nearly = (right_angled_axes(matrix, ceramic.miller, angle) for angle in (_RIGHT, _NEARLY_RIGHT))
+    if nearly is not None and (axes is None or _volume(nearly) < _volume(axes)):
+        directions = _unit(nearly @ matrix)
+        off = np.degrees(np.arcsin(np.abs(directions @ directions.T - np.eye(3)).max()))
+        msg = (
+            f"ceramic.miller: on {ceramic.miller} the angles of the crystal's cell miss right ones by {off:.2g}°;"
+            " give its edges and angles without the digits that break its symmetry"
+        )
+        raise ValueError(msg)
     if axes is None:
+        fitting = [plane for plane in _PLANES if right_angled_axes(matrix, plane) is not None]
+        right = f"choose another plane, such as {fitting[0]}" if fitting else "it has none on other simple planes"
         msg = (
             f"ceramic.miller: on {ceramic.miller} this crystal has no cell with right angles that is shorter than"
-            f" {_REACH} cells; choose another plane, such as (1, 0, 0) of a cubic crystal"
+            f" {_REACH} cells; {right}"
         )
         raise ValueError(msg)
     return axes
 
 
-def right_angled_axes(matrix: Floats, miller: tuple[int, int, int]) -> Integers | None:
+def _volume(axes: Integers) -> int:
+    return round(abs(float(np.linalg.det(axes))))
+
+
+def right_angled_axes(matrix: Floats, miller: tuple[int, int, int], tolerance: float = _RIGHT) -> Integers | None:
     """Return lattice vectors at right angles, two in a plane and one along its normal, in units of a cell's.
 
     Of all there are the plane's are those of the smallest area, then the shortest; a box with these edges repeats
@@ -97,6 +113,8 @@ def right_angled_axes(matrix: Floats, miller: tuple[int, int, int]) -> Integers 
         (3, 3), the cell's vectors as rows, Å.
     miller
         The plane, in units of the cell's reciprocal vectors.
+    tolerance
+        Largest cosine of an angle that passes for a right one.
 
     Returns
     -------
@@ -107,10 +125,10 @@ def right_angled_axes(matrix: Floats, miller: tuple[int, int, int]) -> Integers 
     steps = steps[np.gcd.reduce(steps, axis=1) == 1]
     heights = steps @ miller
     normal = _unit(np.linalg.solve(matrix, miller))
-    upward = steps[(heights > 0) & (np.linalg.norm(np.cross(_unit(steps @ matrix), normal), axis=1) < _RIGHT)]
+    upward = steps[(heights > 0) & (np.linalg.norm(np.cross(_unit(steps @ matrix), normal), axis=1) < tolerance)]
     level = steps[heights == 0]
     vectors = level @ matrix
-    first, second = np.nonzero(np.abs(_unit(vectors) @ _unit(vectors).T) < _RIGHT)
+    first, second = np.nonzero(np.abs(_unit(vectors) @ _unit(vectors).T) < tolerance)
     turn = np.cross(vectors[first], vectors[second]) @ normal
     first, second, areas = first[turn > 0], second[turn > 0], turn[turn > 0]
     if not len(upward) or not len(first):
@@ -127,20 +145,26 @@ def _unit(vectors: NDArray[np.floating[Any]]) -> Floats:
 
 
 def _refuse_wrong_distances(ceramic: CeramicRecipe, lattice: SlabSites) -> None:
+    """Refuse ordered sites that are too near or too far from each other, and others that are too near to them."""
     sites = enumerate(ceramic.structure.sites)
     ordered = [number for number, site in sites if site.species != ceramic.mobile and site.occupancy == 1]
-    positions = lattice.positions[np.isin(lattice.sites, ordered)]
-    if len(positions) < 2:
+    full = np.isin(lattice.sites, ordered)
+    if full.sum() < 2:
         return
-    distances: Floats = np.array(cKDTree(positions, boxsize=lattice.lengths).query(positions, k=2)[0])
-    nearest = float(distances[:, 1].min())
-    if not _NEAREST[0] <= nearest <= _NEAREST[1]:
-        low, high = _NEAREST
-        msg = (
-            f"ceramic.structure: with a = {ceramic.structure.a:g} Å and these coords immobile atoms are"
-            f" {nearest:.2f} Å apart, the nearest must be between {low} and {high} Å apart"
-        )
-        raise ValueError(msg)
+    tree = cKDTree(lattice.positions[full], boxsize=lattice.lengths)
+    nearest = float(np.array(tree.query(lattice.positions[full], k=2)[0])[:, 1].min())
+    low, high = _NEAREST
+    a, b, c = ceramic.structure.parameters[:3]
+    cell = f"ceramic.structure: with a = {a:g} Å, b = {b:g} Å, c = {c:g} Å and these coords"
+    if not low <= nearest <= high:
+        msg = f"{cell} immobile atoms are {nearest:.2f} Å apart, the nearest must be between {low} and {high} Å"
+        raise ValueError(f"{msg} apart")
+    distances: Floats = np.array(tree.query(lattice.positions[~full])[0])
+    if len(distances) and distances.min() < low:
+        site = lattice.sites[~full][distances.argmin()]
+        species = ceramic.structure.sites[site].species
+        msg = f"{cell} {species} of sites.{site} is {distances.min():.2f} Å from an immobile atom"
+        raise ValueError(f"{msg}, it must be {low} Å at least")
 
 
 def _refuse_atoms_in_plane(ceramic: CeramicRecipe, lattice: SlabSites) -> None:

@@ -86,7 +86,7 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
     refuse_wrong_codes(codes)
     protocol = base or {}
     code = codes["lammps"]
-    both = _lammps_options(protocol, options)
+    both = _lammps_options(code, protocol, options)
     if "stash" in both:
         both["stash"] = whole_stash(both["stash"])
     inputs: dict[str, Any] = {"lammps": {"code": code, "metadata": {"options": checked_options(both, code)}}}
@@ -197,19 +197,27 @@ def cse_metadata(options: dict[str, Any] | None) -> dict[str, Any]:
     return {"options": {**_one_process(checked_options(options)), "withmpi": False}}
 
 
-def single_metadata(base: dict[str, Any] | None, options: dict[str, Any] | None) -> dict[str, Any]:
+def single_metadata(
+    code: orm.AbstractCode, base: dict[str, Any] | None, options: dict[str, Any] | None
+) -> dict[str, Any]:
     """Return the metadata of a LAMMPS job that is no run: the options of the runs, but one process."""
-    return {"options": _one_process(_lammps_options(base or {}, options))}
+    return {"options": checked_options(_one_process(_lammps_options(code, base or {}, options)), code)}
 
 
-def _lammps_options(base: dict[str, Any], options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the options of LAMMPS jobs: those of the protocol, and over them the user's."""
-    return merge(checked_options(base.get("options")), checked_options(options))
+def _lammps_options(
+    code: orm.AbstractCode, base: dict[str, Any], options: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return the options of LAMMPS jobs: those of the protocol, and over them the user's; MPI as the code says."""
+    both = merge(checked_options(base.get("options")), checked_options(options))
+    return both if code.with_mpi is None else {"withmpi": code.with_mpi, **both}
 
 
 def _one_process(options: dict[str, Any]) -> dict[str, Any]:
     """Return options for one process; what is to be stashed is files of runs, so nothing is stashed."""
     kept = {key: value for key, value in options.items() if key != "stash"}
+    environment = options.get("resources", {}).get("parallel_env")
+    if environment:  # of schedulers that count slots and not nodes
+        return {**kept, "resources": {"parallel_env": environment, "tot_num_mpiprocs": 1}}
     return {**kept, "resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
 
 

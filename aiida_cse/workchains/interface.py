@@ -117,7 +117,10 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         if inputs["assembler"] == "moltemplate" and "moltemplate" in codes:
             builder.moltemplate = {"code": codes["moltemplate"], "metadata": cse_metadata(options)}
         elif inputs["assembler"] == "lammps":
-            builder.lammps = {"code": codes["lammps"], "metadata": single_metadata(inputs["base"], options)}
+            builder.lammps = {
+                "code": codes["lammps"],
+                "metadata": single_metadata(codes["lammps"], inputs["base"], options),
+            }
         builder.seed = velocity_seed(recipe)
         if temperature is not None:
             builder.temperature = real("temperature", temperature)

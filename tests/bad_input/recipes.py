@@ -83,14 +83,14 @@ RECIPES = (
     Wrong("salt.anion.name", "peo", "already names polymer.name"),
     # -- the crystal: types, units, impossible geometry -----------------------------------------------------
     Wrong("ceramic.structure.spacegroup", "Ia-3dd", "symbol of a group that the cell has"),
-    Wrong("ceramic.structure.spacegroup", "P6/mmm", "symbol of a group that the cell has"),
+    Wrong("ceramic.structure.spacegroup", "P6/mmm", "does not say all edges", "structure", "c missing"),
     Wrong("ceramic.structure.spacegroup", "Ia-3d\nshell", "must be a Hermann-Mauguin symbol"),
     Wrong("ceramic.structure.spacegroup", "", "must be a Hermann-Mauguin symbol"),
     Wrong("ceramic.structure.spacegroup", 230, _TEXT),
     Wrong(
         "ceramic.structure.spacegroup", "Fm-3m", "the nearest must be between", "ceramic.structure", "0.43 Å apart"
     ),
-    Wrong("ceramic.structure.spacegroup", "P1", "no whole number of Li", "ceramic.structure", "+7 e"),
+    Wrong("ceramic.structure.spacegroup", "P1", "does not say all edges", "ceramic.structure", "b and c missing"),
     Wrong("ceramic.structure.a", 1.297, f"{_ATLEAST} 2"),
     Wrong("ceramic.structure.a", 1297, f"{_ATMOST} 50"),
     Wrong("ceramic.structure.a", 1e300, f"{_ATMOST} 50"),

@@ -1,16 +1,20 @@
 """Crystals from elsewhere: CIF and pymatgen structures give the slab that the recipe's own words give."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from pymatgen.core.lattice import Lattice
+from pymatgen.core.structure import Structure
 from pymatgen.io.cif import CifWriter
 from scipy.spatial import cKDTree
 
-from aiida_cse.building.crystal import pymatgen_crystal
+from aiida_cse.building.crystal import CrystalStructure, pymatgen_crystal
+from aiida_cse.building.given import as_crystal
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.building.slab import build_slab
 from aiida_cse.lammps.system import System
@@ -106,10 +110,12 @@ def test_a_recipe_file_names_a_cif_beside_it(tetragonal: Path) -> None:
     [
         ({"cif": "LLZO.cif"}, "cif: 'LLZO.cif' is not the text of a CIF; in a recipe file it is the name"),
         ({"cif": 5}, "cif: 5 is not the text of a CIF"),
-        ({"cif": "data_x\n_cell_length_a 1\n"}, "cif: no crystal can be read from it"),
+        ({"cif": "data_x\n_cell_length_a 1\n"}, "cif: it holds 0 crystals"),
+        ({"cif": "LLZO\n"}, "cif: it is no CIF: .* expected block header"),
         ({"cif": "data_x\n", "a": 12.97}, "cif: a CIF says all of a crystal; leave out a"),
         ({"lattice": 3}, "it is not the as_dict"),
         ({"lattice": {}, "sites": []}, "it is not the as_dict"),
+        ({"lattice": {"matrix": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "sites": []}, "its lattice span no cell"),
     ],
 )
 def test_what_is_no_crystal_is_refused(recipe: Recipe, structure: Any, message: str) -> None:
@@ -117,23 +123,139 @@ def test_what_is_no_crystal_is_refused(recipe: Recipe, structure: Any, message: 
         Recipe.model_validate(with_structure(recipe, structure))
 
 
-def test_a_cif_without_its_symmetry_operations_is_refused(recipe: Recipe) -> None:
-    lines = (CRYSTALS / "t-llzo.cif").read_text().splitlines()
-    text = "\n".join(line for line in lines if not line.endswith("'") or "_" in line)
-    assert "_symmetry_equiv_pos_as_xyz" in text
-    text = text.replace("loop_\n _symmetry_equiv_pos_site_id\n _symmetry_equiv_pos_as_xyz\n", "")
-    with pytest.raises(ValueError, match="cif: its symmetry operations are not listed"), located("recipe"):
-        Recipe.model_validate(with_structure(recipe, {"cif": text}))
+#: the second of the symmetry operations, and the first atom, of the file
+OPERATION, ATOM = "'-y, x+1/2, z+1/4'", "  Li  Li0  32  0.07960000  0.83630000  0.93490000  1"
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "message"),
+    [
+        ("_symmetry_equiv_pos_as_xyz", "_symmetry_equiv_pos_as", "its symmetry operations are not listed"),
+        (f"  2  {OPERATION}\n", "", "operations cannot be used: symops list is incorrect or incomplete"),
+        (OPERATION, "'-y, x+1/2'", "operations cannot be used: .* expected exactly two commas"),
+        (OPERATION, "'-y, x+1/3, z+1/4'", "operations cannot be used"),
+        ("number   142", "number   230", "operations cannot be used: space group number"),
+        ("  Zr  Zr5", "  Vac  Vac1", "the atom 'Vac1' of type 'Vac' is of no element"),
+        ("  O  O6", "  OH  OH1", "the atom 'OH1' of type 'OH' is of no element"),
+        (ATOM, f"{ATOM}.5", r"the atom 'Li0' has the occupancy 1\.5; it must be between 0 and 1"),
+        (
+            f"{ATOM}\n",
+            "",
+            "its atoms are .*Li24.*, its _chemical_formula_sum says 'Li56 La24 Zr16 O96'",
+        ),
+        ("'Li56 La24 Zr16 O96'", "'Li56 La24 ('", "is no formula"),
+    ],
+)
+def test_a_cif_that_is_ambiguous_or_contradicts_itself_is_refused(
+    recipe: Recipe, written: str, instead: str, message: str
+) -> None:
+    text = (CRYSTALS / "t-llzo.cif").read_text()
+    assert written in text
+    with pytest.raises(ValueError, match=message), located("recipe"):
+        Recipe.model_validate(with_structure(recipe, {"cif": text.replace(written, instead)}))
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("_symmetry_equiv_pos_as_xyz", "_Symmetry_Equiv_Pos_As_XYZ"),
+        ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz"),
+        ("data_Li7La3Zr2O12", "data_global\n_journal_year 2009\ndata_I"),
+        (ATOM, f"{ATOM[:-1]}."),
+        ("  O  O6", "  O2-  O6"),
+        ("_chemical_formula_sum   'Li56 La24 Zr16 O96'", "_chemical_formula_sum   ?"),
+    ],
+)
+def test_what_cifs_may_say_in_several_ways_is_one_crystal(recipe: Recipe, written: str, instead: str) -> None:
+    text = (CRYSTALS / "t-llzo.cif").read_text()
+    assert written in text
+    found, expected = (
+        Recipe.model_validate(with_structure(recipe, {"cif": told})).ceramic.structure
+        for told in (text.replace(written, instead), text)
+    )
+    assert found == expected
 
 
 def test_a_cif_with_two_crystals_is_refused(recipe: Recipe) -> None:
     text = (CRYSTALS / "t-llzo.cif").read_text()
     both = text + text.replace("data_Li7La3Zr2O12", "data_other")
-    with pytest.raises(ValueError, match="cif: it holds 2 crystals"), located("recipe"):
+    with pytest.raises(ValueError, match=r"cif: it holds 2 crystals \(Li7La3Zr2O12, other\)"), located("recipe"):
         Recipe.model_validate(with_structure(recipe, {"cif": both}))
+
+
+def test_nothing_but_cell_and_places_is_read_of_a_mapping(recipe: Recipe, crystal: Any) -> None:
+    told = crystal.as_dict()
+    told["sites"][0]["properties"] = {"anything": {"@module": "antigravity", "@class": "Any"}}
+    Recipe.model_validate(with_structure(recipe, told))
+    assert "antigravity" not in sys.modules
+
+
+def test_charges_of_one_element_share_its_place(recipe: Recipe, crystal: Any) -> None:
+    charged = crystal.copy()
+    charged.replace_species({"O": {"O2-": 0.5, "O-": 0.5}})
+    structure = Recipe.model_validate(with_structure(recipe, charged)).ceramic.structure
+    oxygen = [(site.occupancy, len(site.coords)) for site in structure.sites if site.species == "O"]
+    assert oxygen == [(1.0, 96)]
+
+
+def test_thirds_and_sixths_fill_a_place(recipe: Recipe, crystal: Any) -> None:
+    mixed = crystal.copy()
+    mixed.replace_species({"Zr": {"Zr": 2 / 3, "Ta": 1 / 6, "Nb": 1 / 6}})
+    content = with_structure(recipe, mixed)
+    content["ceramic"]["framework"] = ["La"]
+    assert {"Zr", "Ta", "Nb"} <= set(Recipe.model_validate(content).ceramic.species)
+
+
+def test_a_left_handed_cell_keeps_the_hand_of_its_crystal() -> None:
+    quartz = Structure.from_spacegroup(
+        "P3_121",
+        Lattice.hexagonal(4.913, 5.405),
+        ["Si", "O"],
+        [[0.4697, 0, 1 / 3], [0.4135, 0.2669, 0.1191 + 1 / 3]],
+    )
+    turned = Structure(
+        quartz.lattice.matrix[[1, 0, 2]], quartz.species, quartz.frac_coords[:, [1, 0, 2]], to_unit_cell=True
+    )
+    assert np.linalg.det(turned.lattice.matrix) < 0
+    hands = []
+    for crystal in (quartz, turned):
+        described: Any = as_crystal(crystal)
+        found = pymatgen_crystal(CrystalStructure.model_validate(described))
+        hands.append(handedness(found))
+    assert abs(hands[0]) > 0.1
+    assert hands[1] == pytest.approx(hands[0], rel=1e-3)
+
+
+def handedness(crystal: Any) -> float:
+    """Return the triple product of bonds O–Si–O along the chains, whose sign is that of the crystal's hand."""
+    total = 0.0
+    for site in crystal:
+        if site.specie.symbol != "O":
+            continue
+        first, second = sorted(crystal.get_neighbors(site, 1.8), key=lambda near: near.nn_distance)
+        for near in crystal.get_neighbors(second, 1.8):
+            if np.linalg.norm(near.coords - site.coords) > 0.1:
+                a, b, c = site.coords - first.coords, second.coords - site.coords, near.coords - second.coords
+                total += float(np.dot(a, np.cross(b, c)))
+    return total
 
 
 def test_a_cif_that_is_not_there_is_refused_with_its_place(tetragonal: Path) -> None:
     (tetragonal.parent / "t-llzo.cif").unlink()
-    with pytest.raises(ValueError, match=r"tetragonal.yaml: ceramic.structure.cif: .*t-llzo.cif: cannot be read"):
+    with pytest.raises(ValueError, match=r"tetragonal.yaml: ceramic.structure.cif: 't-llzo.cif' must be the name"):
         load_recipe(tetragonal)
+
+
+@pytest.mark.parametrize("name", ["../t-llzo.cif", "/etc/hostname", "/dev/stdin", "nothing.cif", "."])
+def test_a_recipe_file_reads_nothing_but_files_beside_it(tetragonal: Path, name: str) -> None:
+    content = yaml.safe_load(tetragonal.read_text())
+    content["ceramic"]["structure"] = {"cif": name}
+    tetragonal.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=f"{name!r} must be the name of a file beside the recipe"):
+        load_recipe(tetragonal)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tetragonal: Path) -> None:
+    path = tetragonal.parent / "t-llzo.cif"
+    path.write_text("\ufeff" + path.read_text(), encoding="utf-8")
+    assert load_recipe(tetragonal).ceramic.structure.parameters == (13.134, 13.134, 12.663, 90, 90, 90)

@@ -120,11 +120,37 @@ def test_axes_at_right_angles(
         assert np.linalg.det(vectors) > 0
 
 
+@pytest.mark.parametrize(
+    ("cell", "miller", "off"),
+    [
+        ({"b": 12.97, "c": 12.97, "alpha": 90.0005}, (1, 0, 0), 0.0005),
+        ({"b": 12.9702, "c": 12.97}, (1, 1, 0), 0.00088),
+    ],
+)
+def test_a_cell_that_is_nearly_right_angled_is_refused_by_how_much(
+    recipe: Recipe, cell: dict[str, float], miller: tuple[int, int, int], off: float
+) -> None:
+    content = recipe.model_dump(mode="json")
+    content["ceramic"]["structure"] |= {"spacegroup": "P1", **cell}
+    content["ceramic"]["miller"] = list(miller)
+    with pytest.raises(ValueError, match=rf"the angles of the crystal's cell miss right ones by {off:.2g}°"):
+        slab_sites(Recipe.model_validate(content).ceramic)
+
+
+@pytest.mark.parametrize(
+    ("spacegroup", "missing"), [("P1", "b and c"), ("Pnma", "b and c"), ("I4_1/acd", "c"), ("R-3c", "c")]
+)
+def test_edges_that_symmetry_leaves_open_are_asked_for(recipe: Recipe, spacegroup: str, missing: str) -> None:
+    content = changed(recipe, "ceramic.structure.spacegroup", spacegroup)
+    with pytest.raises(ValueError, match=rf"ceramic\.structure: {missing} missing; {spacegroup} is"):
+        slab_sites(Recipe.model_validate(content).ceramic)
+
+
 def test_a_plane_without_right_angles_is_refused_with_one_that_has_them(recipe: Recipe) -> None:
     content = recipe.model_dump(mode="json")
     content["ceramic"]["structure"] |= {"spacegroup": "P1", "b": 12.1, "c": 11.3}
     content["ceramic"]["miller"] = [1, 1, 0]
-    with pytest.raises(ValueError, match=r"ceramic\.miller: on \(1, 1, 0\) this crystal has no cell with right"):
+    with pytest.raises(ValueError, match=r"on \(1, 1, 0\) this crystal has no cell .* such as \(1, 0, 0\)"):
         slab_sites(Recipe.model_validate(content).ceramic)
 
 

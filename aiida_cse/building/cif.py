@@ -1,0 +1,105 @@
+"""Crystals from CIF files: what is ambiguous or contradicts itself is refused, nothing is guessed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["Place", "read_cif"]
+
+#: species with their part of the place, and fractional coordinates
+Place = tuple[dict[str, float], list[float]]
+
+#: by how much an element's part of the atoms may differ from that in the formula
+_COMPOSITION = 0.01
+
+
+def read_cif(text: str) -> tuple[list[float], list[Place]]:
+    """Return edges (Å) and angles (degrees) of the one crystal in a CIF, and all places in its cell.
+
+    Symmetry is that of the operations that are listed: the name of a space group leaves its origin open.
+
+    Raises
+    ------
+    ValueError
+        It is no CIF or holds not one crystal; operations are missing, incomplete or not those of the group that it
+        names; an atom is of no element; or the atoms are not those of its formula.
+    """
+    import gemmi
+
+    try:
+        blocks = [block for block in gemmi.cif.read_string(text) if len(block.find_values("_atom_site_fract_x"))]
+    except (ValueError, RuntimeError) as error:
+        msg = f"it is no CIF: {error}"
+        raise ValueError(msg) from error
+    if len(blocks) != 1:
+        names = f" ({', '.join(block.name for block in blocks)})" if blocks else ""
+        msg = f"it holds {len(blocks)} crystals{names}; give one with a single one, in fractional coordinates"
+        raise ValueError(msg)
+    crystal = gemmi.make_small_structure_from_block(blocks[0])
+    _set_symmetry(crystal)
+    _refuse_other_atoms(list(crystal.sites))
+    places = _places(list(crystal.get_all_unit_cell_sites()))
+    _refuse_other_formula(blocks[0].find_value("_chemical_formula_sum"), places)
+    cell = crystal.cell
+    return [cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma], places
+
+
+def _set_symmetry(crystal: Any) -> None:
+    if not len(crystal.symops):
+        msg = (
+            "its symmetry operations are not listed (_space_group_symop_operation_xyz), and the name of a group"
+            " leaves its origin open; write it with a program that lists them, such as pymatgen or VESTA"
+        )
+        raise ValueError(msg)
+    try:
+        crystal.determine_and_set_spacegroup("s")
+        problem = crystal.check_spacegroup().strip()
+    except (ValueError, RuntimeError) as error:  # also of operations that are no text
+        problem = str(error)
+    if problem or crystal.spacegroup is None:
+        said = "; ".join(problem.splitlines()) or "they are those of no space group"
+        msg = f"its symmetry operations cannot be used: {said}"
+        raise ValueError(msg)
+    crystal.setup_cell_images()
+
+
+def _refuse_other_atoms(sites: Sequence[Any]) -> None:
+    for site in sites:
+        if site.element.atomic_number == 0:
+            kind = f" of type {site.type_symbol!r}" if site.type_symbol else ""
+            msg = f"the atom {site.label!r}{kind} is of no element"
+            raise ValueError(msg)
+        if not 0 <= site.occ <= 1:
+            msg = f"the atom {site.label!r} has the occupancy {site.occ:g}; it must be between 0 and 1"
+            raise ValueError(msg)
+
+
+def _places(sites: Sequence[Any]) -> list[Place]:
+    return [({site.element.name: site.occ}, site.fract.tolist()) for site in sites if site.occ > 0]
+
+
+def _refuse_other_formula(formula: str | None, places: Sequence[Place]) -> None:
+    """Refuse atoms that are not those of the formula, which shows that some are missing."""
+    from gemmi import cif
+    from pymatgen.core.composition import Composition
+
+    text = cif.as_string(formula) if formula else ""
+    if not text:
+        return
+    counted: Counter[str] = Counter()
+    for species, _ in places:
+        counted.update(species)
+    found = Composition(dict(counted))
+    try:
+        asked = Composition(text)
+    except ValueError as error:
+        msg = f"_chemical_formula_sum: {text!r} is no formula: {error}"
+        raise ValueError(msg) from error
+    elements = {str(element) for element in (*asked, *found)}
+    if any(
+        abs(found.get_atomic_fraction(name) - asked.get_atomic_fraction(name)) > _COMPOSITION for name in elements
+    ):
+        msg = f"its atoms are {found.formula}, its _chemical_formula_sum says {text!r}"
+        raise ValueError(msg)
