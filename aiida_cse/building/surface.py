@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from aiida_cse.building.crystal import pymatgen_crystal
 from aiida_cse.building.recipe import CeramicRecipe
 
-__all__ = ["MOST_ATOMS", "SlabSites", "right_angled_axes", "slab_sites"]
+__all__ = ["MOST_ATOMS", "SlabSites", "has_unlike_edges", "right_angled_axes", "slab_sites"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -95,6 +95,19 @@ def _axes(ceramic: CeramicRecipe, matrix: Floats) -> Integers:
         )
         raise ValueError(msg)
     return axes
+
+
+def has_unlike_edges(ceramic: CeramicRecipe) -> bool:
+    """Return whether x and y of the slab are different axes of its crystal, which expand by themselves.
+
+    They are alike in a cubic crystal, on (001) of a tetragonal or hexagonal one, and where they are equally long.
+    """
+    a, b, c, *angles = ceramic.structure.parameters
+    if a == b and (*ceramic.miller[:2], *angles[:2]) == (0, 0, 90, 90):
+        return False
+    matrix = pymatgen_crystal(ceramic.structure).lattice.matrix
+    edges = np.linalg.norm(_axes(ceramic, matrix)[:2] @ matrix, axis=1)
+    return not (a == b == c and angles == [90, 90, 90]) and bool(abs(edges[0] - edges[1]) > _CLEARANCE)
 
 
 def _volume(axes: Integers) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, while_
 
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.surface import has_unlike_edges
 from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.calculations.functions.assembly import cut_slab
 from aiida_cse.data.system import CseSystemData
@@ -96,7 +98,19 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         self.report(
             f"slab of {slab.info.natoms} atoms, {slab.info.slab.lithium} Li+, charge {slab.info.charge:g} e"
         )
+        self._warn_of_coupled_edges()
         return None
+
+    def _warn_of_coupled_edges(self) -> None:
+        """Say so if edges that would expand by themselves have to follow the pressure together."""
+        recipe = Recipe.model_validate(self.inputs.build.recipe.get_dict())
+        stages = self.inputs.schedule.get_dict()["stages"]
+        coupled = [stage["name"] for stage in stages if stage.get("barostat") in ("xy-z", "iso")]
+        if coupled and has_unlike_edges(recipe.ceramic):
+            self.report(
+                f"warn: x and y are different axes of this crystal, and stage {coupled[-1]} couples them: a"
+                " stress between them stays; barostat x-y-z lets each follow the pressure, in the interface too"
+            )
 
     def cut(self) -> ExitCode | None:
         """Cut the equilibrated slab out of the crystal."""

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from aiida_cse.building.crystal import CrystalStructure, pymatgen_crystal
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.slab import build_slab
-from aiida_cse.building.surface import SlabSites, right_angled_axes, slab_sites
+from aiida_cse.building.surface import SlabSites, has_unlike_edges, right_angled_axes, slab_sites
 from tests.building.test_recipe import changed
 
 #: heights at which no atom lies, by plane
@@ -152,6 +152,26 @@ def test_a_plane_without_right_angles_is_refused_with_one_that_has_them(recipe: 
     content["ceramic"]["miller"] = [1, 1, 0]
     with pytest.raises(ValueError, match=r"on \(1, 1, 0\) this crystal has no cell .* such as \(1, 0, 0\)"):
         slab_sites(Recipe.model_validate(content).ceramic)
+
+
+@pytest.mark.parametrize(
+    ("cell", "miller", "unlike"),
+    [
+        ({}, (1, 1, 0), False),
+        ({"b": 12.97, "c": 12.5}, (0, 0, 1), False),
+        ({"b": 12.97, "c": 12.5}, (1, 0, 0), True),
+        ({"b": 12.97, "c": 12.5}, (1, 1, 0), True),
+        ({"b": 12.97, "c": 20.8, "gamma": 120}, (0, 0, 1), False),
+        ({"b": 12.1, "c": 12.5}, (0, 0, 1), True),
+    ],
+)
+def test_edges_that_expand_by_themselves(
+    recipe: Recipe, cell: dict[str, float], miller: tuple[int, int, int], unlike: bool
+) -> None:
+    content = recipe.model_dump(mode="json")
+    content["ceramic"]["structure"] |= {"spacegroup": "P1", **cell} if cell else {}
+    content["ceramic"]["miller"] = list(miller)
+    assert has_unlike_edges(Recipe.model_validate(content).ceramic) is unlike
 
 
 def test_more_sites_than_are_taken_are_counted_before_they_are_made(recipe: Recipe) -> None:

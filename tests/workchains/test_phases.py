@@ -16,7 +16,7 @@ from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.lammps.system import System
 from aiida_cse.trajectory.analysis.kinetics import PARTS
 from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.workchains.builders import Codes
+from aiida_cse.workchains.builders import Codes, cse_metadata, single_metadata
 from tests.nodes import finish, interface, job_node, reduction_node, run_node, system_node
 from tests.systems import crystal_and_molecules, slab_and_molecules
 from tests.workchains.conftest import Make
@@ -57,6 +57,33 @@ def built(computer: orm.Computer, status: int = 0, message: str | None = None) -
 
 
 # -- phases -----------------------------------------------------------------------------------------------
+
+
+CRYSTAL = Path(__file__).parents[1] / "building" / "crystals" / "t-llzo.cif"
+
+
+@pytest.mark.parametrize(
+    ("miller", "barostat", "warned"),
+    [((1, 1, 0), "xy-z", True), ((1, 1, 0), "x-y-z", False), ((0, 0, 1), "xy-z", False)],
+)
+def test_edges_that_are_coupled_though_they_differ_are_reported(
+    make: Make,
+    codes: Codes,
+    recipe: dict[str, Any],
+    localhost: orm.Computer,
+    miller: tuple[int, int, int],
+    barostat: str,
+    warned: bool,
+) -> None:
+    shape = {"structure": {"cif": CRYSTAL.read_text()}, "miller": list(miller), "shift": 0.05}
+    other = recipe | {"ceramic": recipe["ceramic"] | shape | {"repeat": [1, 1, 1]}}
+    overrides = {"schedule": {"stages": [*STAGES[:2], STAGES[2] | {"barostat": barostat}]}}
+    chain: Any = WorkflowFactory("cse.ceramic")
+    crystal: Any = make(chain.get_builder_from_protocol(codes, other, protocol="demo", overrides=overrides))
+    crystal.ctx.built = built(localhost)
+    assert crystal.inspect_build() is None
+    reports = [log.message for log in orm.Log.collection.get_logs_for(crystal.node)]
+    assert any("stage relax couples them" in report for report in reports) is warned
 
 
 def test_the_jobs_of_a_phase(ceramic: Any, localhost: orm.Computer) -> None:
@@ -151,6 +178,32 @@ def test_phases_that_do_not_fit_are_not_joined(phase: Phase) -> None:
     answer = process.inspect_assembly()
     assert answer.status == 340
     assert "slab and electrolyte cannot be joined" in answer.message
+
+
+@pytest.mark.parametrize("with_mpi", [True, False])
+def test_a_code_that_says_how_it_is_started_is_started_so(
+    make: Make,
+    codes: Codes,
+    recipe: dict[str, Any],
+    installed_code: Callable[..., orm.InstalledCode],
+    environment_bin: Path,
+    with_mpi: bool,
+) -> None:
+    lammps = installed_code(f"lmp_{with_mpi}", environment_bin / "lmp", "cse.lammps", with_mpi=with_mpi)
+    told: Codes = {**codes, "lammps": lammps}
+    process: Any = make(joined_by("lammps", told, recipe, slab_and_molecules()[1]))
+    assert process.inputs.lammps.metadata.options.withmpi is with_mpi
+    assert process.inputs.base.lammps.metadata.options.withmpi is with_mpi
+    process.assemble()
+    assert newest(orm.CalcJobNode).get_option("withmpi") is with_mpi
+
+
+def test_slots_of_a_scheduler_that_counts_them(codes: Codes) -> None:
+    options = {"resources": {"parallel_env": "mpi", "tot_num_mpiprocs": 16}}
+    assert cse_metadata(options)["options"]["resources"] == {"parallel_env": "mpi", "tot_num_mpiprocs": 1}
+    assert cse_metadata(None)["options"]["resources"] == {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+    with pytest.raises(ValueError, match="parallel_env"):
+        single_metadata(codes["lammps"], None, options)
 
 
 #: the jobs that join the phases by the name of the assembler, which is also the role of their code
