@@ -61,8 +61,8 @@ class CeramicRecipe(StrictModel):
 
     ``structure`` may also be a CIF (``cif``: in a file, the name of one beside it, else its text) or a pymatgen
     structure (its ``as_dict()``); either is written out as the crystal it is. ``repeat`` counts the smallest
-    cells at right angles whose third axis is normal to the plane ``miller``; ``shift`` is the height of the cut,
-    as a part of one. ``flip`` turns the slab by π about x after the cut.
+    cells at right angles, of whole vectors of the crystal's, whose third axis is normal to the plane ``miller``;
+    ``shift`` is the height of the cut, as a part of one. ``flip`` turns the slab by π about x after the cut.
     ``min_distance`` (Å) is the shortest distance allowed between mobile ions as built, ``dopant_distance`` (Å)
     that between a dopant, an immobile ion on a partly occupied site, and any other ion drawn at random.
     ``framework`` names the species that do not diffuse, define the frame of every analysis and are ordered.

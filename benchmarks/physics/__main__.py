@@ -5,7 +5,8 @@ and 800 K, the neat electrolyte, a held slab under its electrolyte, and what has
 each number with the size of its system, the length that was averaged, its seed, its interval and between what it
 must lie. All runs take hours: each can be interrupted at any time, and the same command goes on from its newest
 checkpoint in ``--folder``. The exit code is 0 if all targets hold, 1 if one does not, 2 if a run is missing or
-broke.
+broke. Only where ``--only`` asks for ``geometric-1`` and its sisters does the electrolyte run with OPLS' own rule
+of mixing as well, which shows what the publication's does to its density.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ CHECKS: dict[str, Callable[[Lab], Iterable[Row]]] = {
     "density-2": partial(density, seed=2),
     "density-3": partial(density, seed=3),
     "density": partial(density_of_all, seeds=(1, 2, 3)),
+}
+#: what says why; run where it is asked for
+EXPLAINING: dict[str, Callable[[Lab], Iterable[Row]]] = {
     **{f"geometric-{seed}": partial(density, seed=seed, mixing=GEOMETRIC) for seed in (1, 2, 3)},
     "geometric": partial(density_of_all, seeds=(1, 2, 3), mixing=GEOMETRIC),
 }
@@ -45,7 +49,8 @@ CHECKS: dict[str, Callable[[Lab], Iterable[Row]]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing, print the table and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.physics", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=CHECKS, metavar="CHECK", help=f"of {', '.join(CHECKS)}")
+    known = CHECKS | EXPLAINING
+    parser.add_argument("--only", nargs="+", choices=known, metavar="CHECK", help=f"of {', '.join(known)}")
     parser.add_argument("--small", action="store_true", help="small systems, at full length")
     parser.add_argument("--quick", action="store_true", help="small and short: that every part runs, no more")
     parser.add_argument("--folder", type=Path, default=Path("physics-runs"), help="where the runs lie")
@@ -69,7 +74,7 @@ def _made(name: str, lab: Lab) -> tuple[list[Row], list[str]]:
     """Return the rows of a check, as far as it came, and what is missing."""
     rows: list[Row] = []
     try:
-        rows.extend(CHECKS[name](lab))
+        rows.extend((CHECKS | EXPLAINING)[name](lab))
     except (NotRunYetError, RuntimeError) as error:
         return rows, [f"{name}: {error}"]
     return rows, []

@@ -142,8 +142,8 @@ def is_done(folder: Path) -> bool:
 def drift(rows: NDArray[np.float64], timestep: float, atoms: int) -> Estimate:
     """Return how fast the energy per degree of freedom changes, K per ns: a line through the blocks of the run.
 
-    Blocks are longer than the energy fluctuates, so that they scatter independently around the line; the interval
-    is Student's.
+    The interval is Student's. It holds as long as the energy fluctuates within much less than a block, so that
+    blocks scatter independently around the line.
     """
     times = rows[:, 0] * timestep * 1e-6
     energies = rows[:, 1] / (BOLTZMANN * (3 * atoms - 3))

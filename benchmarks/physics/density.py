@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from aiida_cse.building.chemistry import chemistry_of
 from aiida_cse.building.electrolyte import build_electrolyte
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.building.wall import remove_wall
-from aiida_cse.forcefields.pairs import LENNARD_JONES, Mixing
+from aiida_cse.forcefields.pairs import LENNARD_JONES, Mixing, PairRow
 from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.system import System
 from benchmarks.physics.lab import Lab, protocol_stages
@@ -69,8 +70,9 @@ def density(lab: Lab, seed: int, mixing: Mixing = LORENTZ_BERTHELOT) -> Iterator
     found = time_average(_ordinary_mass(system) * GRAMS / volume)
     yield row("density", found, DENSITY, "g/cm³")
     cutoff = run.plan.settings.cutoff
-    change = -_tail_pressure(system, float(volume.mean()), cutoff) * _compressibility(volume)
-    yield row(f"density with what lies beyond {cutoff:g} Å", found.scaled(1 + change), None, "g/cm³")
+    pairs = chemistry_of(_neat_recipe(lab, seed, mixing)).pairs
+    change = -_tail_pressure(system, pairs, float(volume.mean()), cutoff) * _compressibility(volume)
+    yield row(f"density with LJ beyond {cutoff:g} Å", found.scaled(1 + change), DENSITY, "g/cm³")
     track = run.track().after(float(times[0]))
     lithium, ether, oxide = (_mask(system, label) for label in ("Li", "OS", "OBT"))
     shell = first_shell(track, lithium, ether, _REACH)
@@ -81,12 +83,12 @@ def density(lab: Lab, seed: int, mixing: Mixing = LORENTZ_BERTHELOT) -> Iterator
 
 
 def density_of_all(lab: Lab, seeds: Sequence[int], mixing: Mixing = LORENTZ_BERTHELOT) -> Iterator[Row]:
-    """Give the mean density of several electrolytes, which differ in their seed."""
-    rows = [next(density(lab, seed, mixing)) for seed in seeds]
-    mean = block_average([row.estimate.value for row in rows])
-    length = sum(row.length_ps for row in rows)
-    name = f"{_name(mixing)}, density of {len(rows)} seeds"
-    yield Row(name, rows[0].atoms, length, None, mean, DENSITY, "g/cm³")
+    """Give the mean densities of several electrolytes, which differ in their seed: as run, and with the tail."""
+    for rows in islice(zip(*(density(lab, seed, mixing) for seed in seeds), strict=True), 2):
+        mean = block_average([row.estimate.value for row in rows])
+        length = sum(row.length_ps for row in rows)
+        name = rows[0].quantity.replace(", density", f", {len(rows)} seeds, density")
+        yield Row(name, rows[0].atoms, length, None, mean, DENSITY, "g/cm³")
 
 
 def _name(mixing: Mixing) -> str:
@@ -95,15 +97,18 @@ def _name(mixing: Mixing) -> str:
 
 def neat(lab: Lab, temperature: float, seed: int, mixing: Mixing = LORENTZ_BERTHELOT) -> Run:
     """Return the run of a periodic box of electrolyte, made by the protocol ``fast`` for electrolytes."""
-    chains, length, pairs = lab.sized((8, 20, 16), (2, 20, 4))
+    recipe = _neat_recipe(lab, seed, mixing)
     stages = protocol_stages("electrolyte", lab.pick("fast", "demo"), temperature, barostat="iso")
     stages[-1] |= {"trajectory_ps": lab.pick(0.5, 0.1), "thermo_ps": 0.1}
-    recipe = electrolyte_recipe(chains, length, pairs, seed, mixing)
-    name = f"electrolyte-{temperature:g}K-{chains}x{length}"
+    name = f"electrolyte-{temperature:g}K-{recipe.polymer.chains}x{recipe.polymer.length}"
     if mixing != LORENTZ_BERTHELOT:
         name += f"-{mixing}"
     least = stages[-1]["duration_ps"] / 4
     return lab.run(name, stages, seed, lambda: without_wall(recipe), least_ps=2 * least)
+
+
+def _neat_recipe(lab: Lab, seed: int, mixing: Mixing) -> Recipe:
+    return electrolyte_recipe(*lab.sized((8, 20, 16), (2, 20, 4)), seed, mixing)
 
 
 def volumes(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -151,13 +156,12 @@ def _ordinary_mass(system: System) -> float:
     return float(masses[system.data.types - 1].sum())
 
 
-def _tail_pressure(system: System, volume: float, cutoff: float) -> float:
+def _tail_pressure(system: System, pairs: Sequence[PairRow], volume: float, cutoff: float) -> float:
     """Return the pressure (kcal/mol/Å³) that Lennard-Jones pairs beyond the cutoff (Å) would add.
 
     The tail correction of a homogeneous liquid (Allen and Tildesley, Computer Simulation of Liquids, section 2.8),
     summed over pairs of types. A layer between surfaces has no such correction, so the runs do without.
     """
-    pairs = chemistry_of(load_recipe("llzo-peo-litfsi")).pairs
     numbers = np.bincount(system.data.types, minlength=len(system.info.types) + 1) / volume
     total = 0.0
     for pair in pairs:

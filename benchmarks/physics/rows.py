@@ -14,7 +14,7 @@ __all__ = ["HEADER", "LEVEL", "Estimate", "Row", "block_average", "time_average"
 
 #: level of all intervals
 LEVEL = 0.95
-_NAME = 52
+_NAME = 66
 HEADER = (
     f"{'quantity':<{_NAME}} {'atoms':>6} {'length':>8} {'seed':>5} {'value':>11} "
     f"{'interval (95 %)':>21} {'target':>17} unit"

@@ -30,6 +30,7 @@ NVT: dict[str, Any] = {
     "thermo_ps": 0.1,
 }
 NPT = NVT | {"kind": "npt", "pressure": 1, "barostat": "xy-z"}
+FREE = NPT | {"barostat": "x-y-z"}
 HELD = NPT | {"barostat": "z", "mobile": "electrolyte"}
 SCALED = NVT | {"duration_ps": 1.5, "scale_z": 0.99}
 MINIMIZE = {"name": "minimize", "kind": "minimize", "max_iterations": 20}
@@ -58,7 +59,9 @@ def assert_identical(first: DataFile, second: DataFile) -> None:
         assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("stage", [NVT, NPT, HELD, SCALED], ids=["nvt", "npt", "held", "scaled"])
+@pytest.mark.parametrize(
+    "stage", [NVT, NPT, FREE, HELD, SCALED], ids=["nvt", "npt", "each-edge", "held", "scaled"]
+)
 def test_a_run_in_segments_is_the_uninterrupted_one(
     stage: dict[str, Any], system: System, lmp: Path, tmp_path: Path
 ) -> None:
