@@ -95,20 +95,28 @@ def _name(mixing: Mixing) -> str:
     return "PEO:LiTFSI 400 K" + ("" if mixing == LORENTZ_BERTHELOT else ", geometric")
 
 
-def neat(lab: Lab, temperature: float, seed: int, mixing: Mixing = LORENTZ_BERTHELOT) -> Run:
-    """Return the run of a periodic box of electrolyte, made by the protocol ``fast`` for electrolytes."""
-    recipe = _neat_recipe(lab, seed, mixing)
+def neat(
+    lab: Lab, temperature: float, seed: int, mixing: Mixing = LORENTZ_BERTHELOT, pairs: int | None = None
+) -> Run:
+    """Return the run of a periodic box of electrolyte, made by the protocol ``fast`` for electrolytes.
+
+    It has as much salt as the publication's, or ``pairs`` of ions.
+    """
+    recipe = _neat_recipe(lab, seed, mixing, pairs)
     stages = protocol_stages("electrolyte", lab.pick("fast", "demo"), temperature, barostat="iso")
     stages[-1] |= {"trajectory_ps": lab.pick(0.5, 0.1), "thermo_ps": 0.1}
     name = f"electrolyte-{temperature:g}K-{recipe.polymer.chains}x{recipe.polymer.length}"
     if mixing != LORENTZ_BERTHELOT:
         name += f"-{mixing}"
+    if pairs is not None:
+        name += f"-{pairs}pairs"
     least = stages[-1]["duration_ps"] / 4
     return lab.run(name, stages, seed, lambda: without_wall(recipe), least_ps=2 * least)
 
 
-def _neat_recipe(lab: Lab, seed: int, mixing: Mixing) -> Recipe:
-    return electrolyte_recipe(*lab.sized((8, 20, 16), (2, 20, 4)), seed, mixing)
+def _neat_recipe(lab: Lab, seed: int, mixing: Mixing, pairs: int | None = None) -> Recipe:
+    chains, length, published = lab.sized((8, 20, 16), (2, 20, 4))
+    return electrolyte_recipe(chains, length, published if pairs is None else pairs, seed, mixing)
 
 
 def volumes(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

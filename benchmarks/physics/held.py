@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from aiida_cse.building.assembly import assemble
 from aiida_cse.building.cut import cut_slab
 from aiida_cse.building.electrolyte import build_electrolyte
-from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, System
 from benchmarks.physics.density import GRAMS, box_density, electrolyte_recipe, neat, volumes
 from benchmarks.physics.lab import Lab, protocol_stages
@@ -29,12 +30,21 @@ _WARM, _DENSE = 0.01, 0.03
 _UNMOVED = 1e-6
 #: share of the layer, in its middle, that no surface reaches
 _MIDDLE = 0.4
+#: pairs of ions in a second neat electrolyte, with less salt: anions gather at the ceramic, the middle has fewer
+_LESS_SALT = (12, 3)
+
+
+@dataclass(frozen=True)
+class _Mixture:
+    """A neat electrolyte: the salt's part of its mass, and its density in g/cm³."""
+
+    salt: float
+    density: Estimate
 
 
 def held_slab(lab: Lab, seed: int) -> Iterator[Row]:
     """Give the rows of a held slab under an electrolyte that follows the pressure along z, at 600 K and 1 atm."""
     run = _held(lab, seed)
-    bulk = neat(lab, TEMPERATURE, seed)
     system = run.system
     times, temperature, shift = run.series("held", "temp", "c_held_shift").T
     settling = times[-1] / 4
@@ -47,15 +57,19 @@ def held_slab(lab: Lab, seed: int) -> Iterator[Row]:
 
     yield row("mobile temperature / target", _ratio(temperature[used]), (1 - _WARM, 1 + _WARM), "")
     yield row("largest shift of a held atom", Estimate(float(np.nanmax(shift))), (0, _UNMOVED), "Å")
-    middle = time_average(_middle_density(run, settling, thickness))
-    neat_density = time_average(box_density(bulk.system.data, volumes(bulk)[1]))
+    of_all, of_salt = _middle(run, settling, thickness)
+    middle, salt = time_average(of_all), time_average(of_salt / of_all)
+    mixtures = [_mixture(neat(lab, TEMPERATURE, seed, pairs=pairs)) for pairs in (None, lab.sized(*_LESS_SALT))]
     yield row("density in the middle of the layer", middle, None, "g/cm³")
-    yield row("density of the neat electrolyte", neat_density, None, "g/cm³")
-    ratio = middle.value / neat_density.value
-    error = ratio * np.hypot(middle.error / middle.value, neat_density.error / neat_density.value)
-    estimate = Estimate(ratio, (float(ratio - error), float(ratio + error)))
+    yield row("salt in the middle of the layer", salt, None, "of mass")
+    yield row("salt in all of it", Estimate(_salt_of_all(system)), None, "of mass")
+    expected = _density_at(salt, *mixtures)
+    yield row("density of the neat electrolyte with so much salt", expected, None, "g/cm³")
+    estimate = _quotient(middle, expected)
     allowed = _DENSE + min(estimate.error, _DENSE)  # an error that allows everything shows nothing
     yield row("density, middle / neat", estimate, (1 - allowed, 1 + allowed), "")
+    for mixture in mixtures:
+        yield row(f"density of neat electrolyte, salt {mixture.salt:.3f}", mixture.density, None, "g/cm³")
     yield row("thickness of the layer", Estimate(_layer(run, settling, thickness)), None, "Å")
 
 
@@ -136,16 +150,53 @@ def _layer(run: Run, settling: float, thickness: float) -> float:
     return float(run.track().after(settling).boxes[:, 2].mean()) - thickness
 
 
-def _middle_density(run: Run, settling: float, thickness: float) -> NDArray[np.float64]:
-    """Return the density (F,) in the middle of the layer, around the ends of the box along z, g/cm³."""
+def _middle(run: Run, settling: float, thickness: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return densities (F,), of all and of the salt, in the layer's middle, around the ends of the box, g/cm³."""
     data, track = run.system.data, run.track().after(settling)
     masses = np.where(_ceramic(run.system), 0.0, data.masses[data.types - 1])
+    of_salt = np.where(_salt(run.system), masses, 0.0)
     area = float(np.prod(data.lengths[:2]))
     found = []
     for frame, box in zip(track.positions, track.boxes, strict=True):
         half = _MIDDLE / 2 * (box[2] - thickness)
-        z = np.mod(
-            frame[:, 2].astype(np.float64), box[2]
-        )  # the slab's mid-plane is at 0, the layer's at half the box
-        found.append(masses[np.abs(z - box[2] / 2) <= half].sum() * GRAMS / (2 * half * area))
-    return np.array(found)
+        # the slab's mid-plane is at 0, the layer's at half the box
+        z = np.mod(frame[:, 2].astype(np.float64), box[2])
+        inside = np.abs(z - box[2] / 2) <= half
+        found.append([part[inside].sum() * GRAMS / (2 * half * area) for part in (masses, of_salt)])
+    of_all, salt = np.array(found).T
+    return of_all, salt
+
+
+def _salt(system: System) -> NDArray[np.bool_]:
+    """Return which atoms (N,) are the salt's: those of the electrolyte that are no polymer."""
+    polymer = load_recipe("llzo-peo-litfsi").polymer.name
+    of_polymer = np.array([entry.species == polymer for entry in system.info.types])
+    return np.asarray(~of_polymer[system.data.types - 1] & ~_ceramic(system))
+
+
+def _salt_of_all(system: System) -> float:
+    masses = system.data.masses[system.data.types - 1]
+    return float(masses[_salt(system)].sum() / masses[~_ceramic(system)].sum())
+
+
+def _mixture(run: Run) -> _Mixture:
+    density = time_average(box_density(run.system.data, volumes(run)[1]))
+    return _Mixture(_salt_of_all(run.system), density)
+
+
+def _density_at(salt: Estimate, first: _Mixture, second: _Mixture) -> Estimate:
+    """Return the density of an electrolyte with so much salt, between two: volumes of mixtures add up."""
+    share = (salt.value - first.salt) / (second.salt - first.salt)
+    volumes, errors = zip(
+        *((1 / d.value, d.error / d.value**2) for d in (first.density, second.density)), strict=True
+    )
+    volume = (1 - share) * volumes[0] + share * volumes[1]
+    slope = (volumes[1] - volumes[0]) / (second.salt - first.salt)
+    error = float(np.linalg.norm([(1 - share) * errors[0], share * errors[1], slope * salt.error]))
+    return Estimate(1 / volume, (1 / (volume + error), 1 / (volume - error)))
+
+
+def _quotient(first: Estimate, second: Estimate) -> Estimate:
+    ratio = first.value / second.value
+    error = ratio * float(np.hypot(first.error / first.value, second.error / second.value))
+    return Estimate(ratio, (ratio - error, ratio + error))
