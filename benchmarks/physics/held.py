@@ -187,11 +187,11 @@ def _mixture(run: Run) -> _Mixture:
 def _density_at(salt: Estimate, first: _Mixture, second: _Mixture) -> Estimate:
     """Return the density of an electrolyte with so much salt, between two: volumes of mixtures add up."""
     share = (salt.value - first.salt) / (second.salt - first.salt)
-    volumes, errors = zip(
-        *((1 / d.value, d.error / d.value**2) for d in (first.density, second.density)), strict=True
-    )
-    volume = (1 - share) * volumes[0] + share * volumes[1]
-    slope = (volumes[1] - volumes[0]) / (second.salt - first.salt)
+    both = [mixture.density for mixture in (first, second)]
+    specific = [1 / density.value for density in both]
+    errors = [density.error / density.value**2 for density in both]
+    volume = (1 - share) * specific[0] + share * specific[1]
+    slope = (specific[1] - specific[0]) / (second.salt - first.salt)
     error = float(np.linalg.norm([(1 - share) * errors[0], share * errors[1], slope * salt.error]))
     return Estimate(1 / volume, (1 / (volume + error), 1 / (volume - error)))
 
