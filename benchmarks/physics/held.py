@@ -36,8 +36,10 @@ _LESS_SALT = (12, 3)
 
 @dataclass(frozen=True)
 class _Mixture:
-    """A neat electrolyte: the salt's part of its mass, and its density in g/cm³."""
+    """A neat electrolyte: its atoms, the ps averaged, the salt's part of its mass, and its density in g/cm³."""
 
+    atoms: int
+    length_ps: float
     salt: float
     density: Estimate
 
@@ -69,7 +71,8 @@ def held_slab(lab: Lab, seed: int) -> Iterator[Row]:
     allowed = _DENSE + min(estimate.error, _DENSE)  # an error that allows everything shows nothing
     yield row("density, middle / neat", estimate, (1 - allowed, 1 + allowed), "")
     for mixture in mixtures:
-        yield row(f"density of neat electrolyte, salt {mixture.salt:.3f}", mixture.density, None, "g/cm³")
+        name = f"held slab 600 K, density of neat electrolyte, salt {mixture.salt:.3f}"
+        yield Row(name, mixture.atoms, mixture.length_ps, seed, mixture.density, None, "g/cm³")
     yield row("thickness of the layer", Estimate(_layer(run, settling, thickness)), None, "Å")
 
 
@@ -180,8 +183,9 @@ def _salt_of_all(system: System) -> float:
 
 
 def _mixture(run: Run) -> _Mixture:
-    density = time_average(box_density(run.system.data, volumes(run)[1]))
-    return _Mixture(_salt_of_all(run.system), density)
+    times, volume = volumes(run)
+    density = time_average(box_density(run.system.data, volume))
+    return _Mixture(run.system.info.natoms, round(times[-1] - times[0]), _salt_of_all(run.system), density)
 
 
 def _density_at(salt: Estimate, first: _Mixture, second: _Mixture) -> Estimate:
