@@ -134,12 +134,12 @@ def test_the_facts_of_the_how_to() -> None:
 
 
 def test_the_assemblers_of_the_how_to() -> None:
-    from aiida_cse.workchains.interface import ASSEMBLERS, InterfaceWorkChain
+    from aiida_cse.workchains.interface import ASSEMBLERS, BUILT_IN, InterfaceWorkChain
 
     sources = blocks(DOCS / "howto" / "joining.md", "yaml")
     overrides = [yaml.safe_load(source)["interface"] for source in sources]
-    named = [InterfaceWorkChain.get_protocol_inputs("demo", given)["assembler"] for given in overrides]
-    assert sorted(named) == sorted(ASSEMBLERS)
+    named = [InterfaceWorkChain.get_protocol_inputs("demo", given)["assembler"] for given in (None, *overrides)]
+    assert sorted(named) == sorted([BUILT_IN, *ASSEMBLERS])
 
 
 @pytest.mark.parametrize("number", range(3))

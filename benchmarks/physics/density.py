@@ -55,11 +55,18 @@ LORENTZ_BERTHELOT: Mixing = "lorentz-berthelot"
 GEOMETRIC: Mixing = "geometric-inside-polymer"
 #: the stage that is looked at, the last of the 21 steps
 LAST = "larsen_21"
+#: ps in it after 20 steps at full length; the first quarter is left out, more than 200 ps are averaged
+FULL_LAST = 300.0
 
 
-def density(lab: Lab, seed: int, mixing: Mixing = LORENTZ_BERTHELOT) -> Iterator[Row]:
-    """Give the rows of the neat electrolyte at 400 K and 1 atm, mixed as the publication says or as OPLS does."""
-    run = neat(lab, TEMPERATURE, seed, mixing)
+def density(
+    lab: Lab, seed: int, mixing: Mixing = LORENTZ_BERTHELOT, last_ps: float | None = FULL_LAST
+) -> Iterator[Row]:
+    """Give the rows of the neat electrolyte at 400 K and 1 atm, mixed as the publication says or as OPLS does.
+
+    After the 21 steps at full length with ``last_ps`` in the last of them, or without it those of ``fast``.
+    """
+    run = neat(lab, TEMPERATURE, seed, mixing, last_ps=last_ps)
     system = run.system
     times, volume = volumes(run)
     used = round(times[-1] - times[0])
@@ -96,20 +103,31 @@ def _name(mixing: Mixing) -> str:
 
 
 def neat(
-    lab: Lab, temperature: float, seed: int, mixing: Mixing = LORENTZ_BERTHELOT, pairs: int | None = None
+    lab: Lab,
+    temperature: float,
+    seed: int,
+    mixing: Mixing = LORENTZ_BERTHELOT,
+    pairs: int | None = None,
+    last_ps: float | None = None,
 ) -> Run:
     """Return the run of a periodic box of electrolyte, made by the protocol ``fast`` for electrolytes.
 
-    It has as much salt as the publication's, or ``pairs`` of ions.
+    It has as much salt as the publication's, or ``pairs`` of ions. With ``last_ps``, the 21 steps have their full
+    length, those of ``moderate``, but for the last one, which has so much.
     """
     recipe = _neat_recipe(lab, seed, mixing, pairs)
-    stages = protocol_stages("electrolyte", lab.pick("fast", "demo"), temperature, barostat="iso")
+    protocol = "fast" if last_ps is None else "moderate"
+    stages = protocol_stages("electrolyte", lab.pick(protocol, "demo"), temperature, barostat="iso")
     stages[-1] |= {"trajectory_ps": lab.pick(0.5, 0.1), "thermo_ps": 0.1}
+    if last_ps is not None:
+        stages[-1]["duration_ps"] = lab.pick(last_ps, stages[-1]["duration_ps"])
     name = f"electrolyte-{temperature:g}K-{recipe.polymer.chains}x{recipe.polymer.length}"
     if mixing != LORENTZ_BERTHELOT:
         name += f"-{mixing}"
     if pairs is not None:
         name += f"-{pairs}pairs"
+    if last_ps is not None:
+        name += f"-full-{last_ps:g}ps"
     least = stages[-1]["duration_ps"] / 4
     return lab.run(name, stages, seed, lambda: without_wall(recipe), least_ps=2 * least)
 

@@ -43,6 +43,11 @@ class _Mixture:
     salt: float
     density: Estimate
 
+    @property
+    def specific_volume(self) -> tuple[float, float]:
+        """Volume per mass with its error, cm³/g."""
+        return 1 / self.density.value, self.density.error / self.density.value**2
+
 
 def held_slab(lab: Lab, seed: int) -> Iterator[Row]:
     """Give the rows of a held slab under an electrolyte that follows the pressure along z, at 600 K and 1 atm."""
@@ -65,11 +70,9 @@ def held_slab(lab: Lab, seed: int) -> Iterator[Row]:
     yield row("density in the middle of the layer", middle, None, "g/cm³")
     yield row("salt in the middle of the layer", salt, None, "of mass")
     yield row("salt in all of it", Estimate(_salt_of_all(system)), None, "of mass")
-    expected = _density_at(salt, *mixtures)
-    yield row("density of the neat electrolyte with so much salt", expected, None, "g/cm³")
-    estimate = _quotient(middle, expected)
+    estimate = _against_neat(of_all, of_salt / of_all, *mixtures)
     allowed = _DENSE + min(estimate.error, _DENSE)  # an error that allows everything shows nothing
-    yield row("density, middle / neat", estimate, (1 - allowed, 1 + allowed), "")
+    yield row("density in the middle / of neat electrolyte with its salt", estimate, (1 - allowed, 1 + allowed), "")
     for mixture in mixtures:
         name = f"held slab 600 K, density of neat electrolyte, salt {mixture.salt:.3f}"
         yield Row(name, mixture.atoms, mixture.length_ps, seed, mixture.density, None, "g/cm³")
@@ -188,19 +191,18 @@ def _mixture(run: Run) -> _Mixture:
     return _Mixture(run.system.info.natoms, round(times[-1] - times[0]), _salt_of_all(run.system), density)
 
 
-def _density_at(salt: Estimate, first: _Mixture, second: _Mixture) -> Estimate:
-    """Return the density of an electrolyte with so much salt, between two: volumes of mixtures add up."""
-    share = (salt.value - first.salt) / (second.salt - first.salt)
-    both = [mixture.density for mixture in (first, second)]
-    specific = [1 / density.value for density in both]
-    errors = [density.error / density.value**2 for density in both]
-    volume = (1 - share) * specific[0] + share * specific[1]
-    slope = (specific[1] - specific[0]) / (second.salt - first.salt)
-    error = float(np.linalg.norm([(1 - share) * errors[0], share * errors[1], slope * salt.error]))
-    return Estimate(1 / volume, (1 / (volume + error), 1 / (volume - error)))
+def _against_neat(
+    density: NDArray[np.float64], salt: NDArray[np.float64], first: _Mixture, second: _Mixture
+) -> Estimate:
+    """Return the mean of densities (F,), each over that of an electrolyte with as much salt (F,), between two.
 
-
-def _quotient(first: Estimate, second: Estimate) -> Estimate:
-    ratio = first.value / second.value
-    error = ratio * float(np.hypot(first.error / first.value, second.error / second.value))
-    return Estimate(ratio, (ratio - error, ratio + error))
+    Volumes of mixtures add up. Frame by frame, because a middle that has more salt for a while is denser for so long.
+    """
+    share = (salt - first.salt) / (second.salt - first.salt)
+    specific, errors = (
+        np.array(pair) for pair in zip(*(mixture.specific_volume for mixture in (first, second)), strict=True)
+    )
+    ratio = time_average(density * ((1 - share) * specific[0] + share * specific[1]))
+    of_neat = density.mean() * np.array([1 - share.mean(), share.mean()]) * errors
+    error = float(np.linalg.norm([ratio.error, *of_neat]))
+    return Estimate(ratio.value, (ratio.value - error, ratio.value + error))

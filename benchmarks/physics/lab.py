@@ -13,6 +13,7 @@ import aiida_cse
 from aiida_cse.lammps.schedule import Schedule
 from aiida_cse.lammps.stage import JobPlan, Stage
 from aiida_cse.lammps.system import System
+from aiida_cse.workchains.protocol import merge
 from benchmarks.physics.runs import Run
 
 __all__ = ["Lab", "NotRunYetError", "protocol_stages"]
@@ -83,7 +84,8 @@ def protocol_stages(
 ) -> list[dict[str, Any]]:
     """Return the stages of a phase as a protocol of the package has them, with other axes of the barostat."""
     content = yaml.safe_load((_PROTOCOLS / f"{phase}.yaml").read_text(encoding="utf-8"))
-    schedule = Schedule.model_validate({"stages": content["protocols"][protocol]["schedule"]["stages"]})
+    merged = merge(content["default_inputs"]["schedule"], content["protocols"][protocol].get("schedule", {}))
+    schedule = Schedule.model_validate({"stages": merged["stages"]})
     return [_with_barostat(stage, barostat) for stage in schedule.resolve(temperature)]
 
 

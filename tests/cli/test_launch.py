@@ -163,16 +163,18 @@ def test_moltemplate_that_only_the_protocol_names_wants_its_code(
     assert "assembler = 'moltemplate': its code is missing; give codes.moltemplate" in line
 
 
-def test_lammps_joins_the_phases_by_one_override(
+def test_lammps_joins_the_phases_unless_an_override_says_otherwise(
     lmp: InstalledCode, cse: InstalledCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[ProcessBuilder] = []
     monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
     overrides = tmp_path / "overrides.yaml"
-    overrides.write_text("interface: {assembler: lammps}\n")
-    words = ("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
-    result = invoke(*words, "--overrides", overrides, "--account", "abc")
-    assert result.exit_code == 0, result.output
+    overrides.write_text("interface: {assembler: built-in}\n")
+    words = ("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label, "--account", "abc")
+    for more in ((), ("--overrides", overrides)):
+        result = invoke(*words, *more)
+        assert result.exit_code == 0, result.output
+    assert (built[1].interface.assembler, "code" in built[1].interface.lammps) == ("built-in", False)
     joining = built[0].interface.lammps
     assert (built[0].interface.assembler, joining.code.uuid) == ("lammps", lmp.uuid)
     assert joining.metadata.options.account == "abc"

@@ -170,9 +170,13 @@ def test_the_electrolyte_is_built_on_its_ceramic(phase: Phase, localhost: orm.Co
     assert process.outputs["electrolyte"] is process.ctx.final
 
 
-def test_phases_that_do_not_fit_are_not_joined(phase: Phase) -> None:
+def test_phases_that_do_not_fit_are_not_joined_here(phase: Phase) -> None:
     process = phase(
-        "cse.interface", ceramic=system_node(), electrolyte=CseSystemData(interface()), temperature=700
+        "cse.interface",
+        ceramic=system_node(),
+        electrolyte=CseSystemData(interface()),
+        temperature=700,
+        overrides={"assembler": "built-in"},
     )
     assert process.assemble() is None
     answer = process.inspect_assembly()
@@ -292,9 +296,7 @@ def test_the_options_of_the_runs_reach_the_lammps_that_joins(codes: Codes, recip
         codes,
         recipe,
         "demo",
-        overrides={
-            "interface": {"assembler": "lammps", "base": {"options": {"account": "abc", "priority": "low"}}}
-        },
+        overrides={"interface": {"base": {"options": {"account": "abc", "priority": "low"}}}},
         options={
             "resources": {"num_machines": 2, "num_mpiprocs_per_machine": 64},
             "max_wallclock_seconds": 3600,
