@@ -11,6 +11,7 @@ import pytest
 from aiida_cse.lammps.stage import JobPlan
 from aiida_cse.lammps.system import System
 from benchmarks.physics.conservation import (
+    BOLTZMANN,
     DRIFT,
     MOMENTUM,
     SECOND_ORDER,
@@ -19,7 +20,7 @@ from benchmarks.physics.conservation import (
     neutrality,
     thermal_momentum,
 )
-from benchmarks.physics.density import BOLTZMANN, electrolyte_recipe, without_wall
+from benchmarks.physics.density import electrolyte_recipe, without_wall
 from benchmarks.physics.lab import Lab
 from benchmarks.physics.lattice import CONSTANTS, crystal
 from benchmarks.physics.runs import Run, Track

@@ -19,12 +19,12 @@ from aiida_cse.building.recipe import load_recipe
 from aiida_cse.building.slab import build_slab
 from aiida_cse.lammps.log import read_log
 from aiida_cse.lammps.system import FILENAMES, System
-from benchmarks.physics.density import BOLTZMANN
 from benchmarks.physics.lab import Lab, NotRunYetError
 from benchmarks.physics.rows import LEVEL, Estimate, Row
 from benchmarks.physics.runs import PROGRAM, Run
 
 __all__ = [
+    "BOLTZMANN",
     "DRIFT",
     "MOMENTUM",
     "NEUTRAL",
@@ -45,6 +45,8 @@ DRIFT = 200.0
 MOMENTUM = 1e-6
 #: how much more the energy scatters at twice the timestep: the error of the integrator goes with its square
 SECOND_ORDER = (3.0, 6.0)
+#: kcal/mol/K
+BOLTZMANN = 0.0019872067
 #: kcal/mol in g/mol (Å/fs)²
 _ENERGY = 1 / 2390.057361
 #: K

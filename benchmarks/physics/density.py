@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from aiida_cse.building.chemistry import chemistry_of
 from aiida_cse.building.electrolyte import build_electrolyte
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.building.wall import remove_wall
-from aiida_cse.forcefields.pairs import LENNARD_JONES, Mixing, PairRow
+from aiida_cse.forcefields.pairs import Mixing
 from aiida_cse.lammps.datafile import DataFile
 from aiida_cse.lammps.system import System
 from benchmarks.physics.lab import Lab, protocol_stages
@@ -22,9 +23,9 @@ from benchmarks.physics.runs import Run
 from benchmarks.physics.structure import first_shell
 
 __all__ = [
-    "BOLTZMANN",
-    "GEOMETRIC",
     "GRAMS",
+    "Electrolyte",
+    "again",
     "box_density",
     "density",
     "density_of_all",
@@ -34,10 +35,8 @@ __all__ = [
     "without_wall",
 ]
 
-#: K
-TEMPERATURE = 400.0
 #: g/cm³ at 400 K: PEO melt (Tait) and LiTFSI of 140 to 143 cm³/mol, mixed ideally, have 1.27 to 1.31; the rest is
-#: room for a model with scaled charges
+#: room for a model with scaled charges. In what a table is of, molecules attract each other at any distance
 DENSITY = (1.22, 1.33)
 #: Å, diffraction and full-charge simulations
 LI_ETHER = (2.0, 2.15)
@@ -47,94 +46,142 @@ _REACH = 2.8
 GRAMS = 1.66053906660
 #: g/mol; the model's hydrogen is as heavy as deuterium, the table's is not
 _HYDROGEN = 1.008
-#: kcal/mol/K
-BOLTZMANN = 0.0019872067
 #: the rule that the publication names for all unlike pairs
 LORENTZ_BERTHELOT: Mixing = "lorentz-berthelot"
-#: the rule of OPLS-AA, for pairs of atoms of polymer and salt
-GEOMETRIC: Mixing = "geometric-inside-polymer"
 #: the stage that is looked at, the last of the 21 steps
 LAST = "larsen_21"
-#: ps in it after 20 steps at full length; the first quarter is left out, more than 200 ps are averaged
-FULL_LAST = 300.0
+#: ps in it after 20 steps of full length, and once more with the attraction beyond the cutoff; of both, the first
+#: quarter is left out
+FULL_LAST, ATTRACTED = 300.0, 200.0
 
 
-def density(
-    lab: Lab, seed: int, mixing: Mixing = LORENTZ_BERTHELOT, last_ps: float | None = FULL_LAST
-) -> Iterator[Row]:
-    """Give the rows of the neat electrolyte at 400 K and 1 atm, mixed as the publication says or as OPLS does.
-
-    After the 21 steps at full length with ``last_ps`` in the last of them, or without it those of ``fast``.
-    """
-    run = neat(lab, TEMPERATURE, seed, mixing, last_ps=last_ps)
-    system = run.system
-    times, volume = volumes(run)
-    used = round(times[-1] - times[0])
-
-    def row(quantity: str, estimate: Estimate, target: tuple[float, float] | None, unit: str) -> Row:
-        return Row(f"{_name(mixing)}, {quantity}", system.info.natoms, used, seed, estimate, target, unit)
-
-    found = time_average(_ordinary_mass(system) * GRAMS / volume)
-    yield row("density", found, DENSITY, "g/cm³")
-    cutoff = run.plan.settings.cutoff
-    pairs = chemistry_of(_neat_recipe(lab, seed, mixing)).pairs
-    change = -_tail_pressure(system, pairs, float(volume.mean()), cutoff) * _compressibility(volume)
-    yield row(f"density with LJ beyond {cutoff:g} Å", found.scaled(1 + change), DENSITY, "g/cm³")
-    track = run.track().after(float(times[0]))
-    lithium, ether, oxide = (_mask(system, label) for label in ("Li", "OS", "OBT"))
-    shell = first_shell(track, lithium, ether, _REACH)
-    yield row("Li–O(ether) first maximum", shell.distance, LI_ETHER, "Å")
-    yield row(f"O(ether) within {_REACH} Å of Li", shell.neighbours, None, "")
-    anions = first_shell(track, lithium, oxide, _REACH)
-    yield row(f"O(TFSI) within {_REACH} Å of Li", anions.neighbours, None, "")
-
-
-def density_of_all(lab: Lab, seeds: Sequence[int], mixing: Mixing = LORENTZ_BERTHELOT) -> Iterator[Row]:
-    """Give the mean densities of several electrolytes, which differ in their seed: as run, and with the tail."""
-    for rows in islice(zip(*(density(lab, seed, mixing) for seed in seeds), strict=True), 2):
-        mean = block_average([row.estimate.value for row in rows])
-        length = sum(row.length_ps for row in rows)
-        name = rows[0].quantity.replace(", density", f", {len(rows)} seeds, density")
-        yield Row(name, rows[0].atoms, length, None, mean, DENSITY, "g/cm³")
-
-
-def _name(mixing: Mixing) -> str:
-    return "PEO:LiTFSI 400 K" + ("" if mixing == LORENTZ_BERTHELOT else ", geometric")
-
-
-def neat(
-    lab: Lab,
-    temperature: float,
-    seed: int,
-    mixing: Mixing = LORENTZ_BERTHELOT,
-    pairs: int | None = None,
-    last_ps: float | None = None,
-) -> Run:
-    """Return the run of a periodic box of electrolyte, made by the protocol ``fast`` for electrolytes.
+@dataclass(frozen=True)
+class Electrolyte:
+    """A periodic box of electrolyte at a temperature (K), made by the protocol ``fast`` for electrolytes.
 
     It has as much salt as the publication's, or ``pairs`` of ions. With ``last_ps``, the 21 steps have their full
     length, those of ``moderate``, but for the last one, which has so much.
     """
-    recipe = _neat_recipe(lab, seed, mixing, pairs)
-    protocol = "fast" if last_ps is None else "moderate"
-    stages = protocol_stages("electrolyte", lab.pick(protocol, "demo"), temperature, barostat="iso")
+
+    temperature: float
+    seed: int
+    mixing: Mixing = LORENTZ_BERTHELOT
+    pairs: int | None = None
+    last_ps: float | None = None
+
+    @property
+    def tags(self) -> str:
+        """What the name of its run says besides temperature and size."""
+        said = (
+            (self.mixing, self.mixing != LORENTZ_BERTHELOT),
+            (f"{self.pairs}pairs", self.pairs is not None),
+            (f"full-{self.last_ps or 0:g}ps", self.last_ps is not None),
+        )
+        return "".join(f"-{tag}" for tag, there in said if there)
+
+
+def density(lab: Lab, box: Electrolyte) -> Iterator[Row]:
+    """Give the rows of a neat electrolyte at 1 atm: as the protocols run it, and as tables are."""
+    run = neat(lab, box)
+    system = run.system
+
+    def row(quantity: str, of: Run, estimate: Estimate, target: tuple[float, float] | None, unit: str) -> Row:
+        return Row(f"{_name(box)}, {quantity}", system.info.natoms, _used(of), box.seed, estimate, target, unit)
+
+    track = run.track().after(float(volumes(run)[0][0]))
+    lithium, ether, oxide = (_mask(system, label) for label in ("Li", "OS", "OBT"))
+    shell = first_shell(track, lithium, ether, _REACH)
+    yield row("density, LJ cut off", run, _ordinary_density(run), None, "g/cm³")
+    yield row("Li–O(ether) first maximum", run, shell.distance, LI_ETHER, "Å")
+    yield row(f"O(ether) within {_REACH} Å of Li", run, shell.neighbours, None, "")
+    anions = first_shell(track, lithium, oxide, _REACH)
+    yield row(f"O(TFSI) within {_REACH} Å of Li", run, anions.neighbours, None, "")
+    whole = again(lab, box, ATTRACTED, attracted=True)
+    yield row("density", whole, _ordinary_density(whole), DENSITY, "g/cm³")
+
+
+def density_of_all(lab: Lab, boxes: Sequence[Electrolyte]) -> Iterator[Row]:
+    """Give the mean densities of several electrolytes, which differ in their seed."""
+    for made in zip(*(density(lab, box) for box in boxes), strict=True):
+        first = made[0]
+        if "density" in first.quantity:
+            mean = block_average([row.estimate.value for row in made])
+            length = sum(row.length_ps for row in made)
+            name = first.quantity.replace(", density", f", {len(made)} seeds, density")
+            yield Row(name, first.atoms, length, None, mean, first.target, first.unit)
+
+
+def neat(lab: Lab, box: Electrolyte) -> Run:
+    """Return the run that makes a box of electrolyte."""
+    recipe = _recipe(lab, box)
+    stages = _stages(lab, box)
+    return lab.run(_run_name(recipe, box), stages, box.seed, lambda: without_wall(recipe), least_ps=_least(stages))
+
+
+def again(lab: Lab, box: Electrolyte, last_ps: float, *, attracted: bool = False) -> Run:
+    """Return the run that goes on with the last stage for so long.
+
+    With ``attracted``, LAMMPS adds what Lennard-Jones pairs beyond the cutoff of a homogeneous liquid would add to
+    energy and pressure. A layer between surfaces has no such correction, so the protocols do without.
+    """
+    before = neat(lab, box)
+    (last,) = (stage for stage in _stages(lab, box) if stage["name"] == LAST)
+    stages = [last | {"duration_ps": lab.pick(last_ps, last["duration_ps"])}]
+    name = f"{_run_name(_recipe(lab, box), box)}-again-{last_ps:g}ps{'-attracted' * attracted}"
+
+    def build() -> System:
+        system = before.system.evolved(before.final)
+        return replace(system, forcefield=_attracted(system.forcefield)) if attracted else system
+
+    return lab.run(name, stages, box.seed, build, least_ps=_least(stages))
+
+
+def _attracted(forcefield: str) -> str:
+    """Return the include file with the tail correction, which follows the styles that it is of."""
+    changed, found = re.subn(r"^(pair_style .*)$", r"\1\npair_modify tail yes", forcefield, flags=re.M)
+    if found != 1:
+        msg = f"the force field has {found} pair styles instead of 1"
+        raise ValueError(msg)
+    return changed
+
+
+def _name(box: Electrolyte) -> str:
+    return f"PEO:LiTFSI {box.temperature:g} K" + ("" if box.mixing == LORENTZ_BERTHELOT else ", geometric")
+
+
+def _run_name(recipe: Recipe, box: Electrolyte) -> str:
+    return f"electrolyte-{box.temperature:g}K-{recipe.polymer.chains}x{recipe.polymer.length}{box.tags}"
+
+
+def _stages(lab: Lab, box: Electrolyte) -> list[dict[str, Any]]:
+    protocol = "fast" if box.last_ps is None else "moderate"
+    stages = protocol_stages("electrolyte", lab.pick(protocol, "demo"), box.temperature, barostat="iso")
     stages[-1] |= {"trajectory_ps": lab.pick(0.5, 0.1), "thermo_ps": 0.1}
-    if last_ps is not None:
-        stages[-1]["duration_ps"] = lab.pick(last_ps, stages[-1]["duration_ps"])
-    name = f"electrolyte-{temperature:g}K-{recipe.polymer.chains}x{recipe.polymer.length}"
-    if mixing != LORENTZ_BERTHELOT:
-        name += f"-{mixing}"
-    if pairs is not None:
-        name += f"-{pairs}pairs"
-    if last_ps is not None:
-        name += f"-full-{last_ps:g}ps"
-    least = stages[-1]["duration_ps"] / 4
-    return lab.run(name, stages, seed, lambda: without_wall(recipe), least_ps=2 * least)
+    if box.last_ps is not None:
+        stages[-1]["duration_ps"] = lab.pick(box.last_ps, stages[-1]["duration_ps"])
+    return stages
 
 
-def _neat_recipe(lab: Lab, seed: int, mixing: Mixing, pairs: int | None = None) -> Recipe:
+def _least(stages: list[dict[str, Any]]) -> float:
+    """Return how much of the last stage is enough to be looked at, ps."""
+    return float(stages[-1]["duration_ps"]) / 2
+
+
+def _recipe(lab: Lab, box: Electrolyte) -> Recipe:
     chains, length, published = lab.sized((8, 20, 16), (2, 20, 4))
-    return electrolyte_recipe(chains, length, published if pairs is None else pairs, seed, mixing)
+    pairs = published if box.pairs is None else box.pairs
+    return electrolyte_recipe(chains, length, pairs, box.seed, box.mixing)
+
+
+def _ordinary_density(run: Run) -> Estimate:
+    """Return the density with ordinary hydrogen, g/cm³."""
+    return time_average(_ordinary_mass(run.system) * GRAMS / volumes(run)[1])
+
+
+def _used(run: Run) -> int:
+    """Return what is averaged, ps."""
+    times, _ = volumes(run)
+    return round(times[-1] - times[0])
 
 
 def volumes(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -180,28 +227,6 @@ def _ordinary_mass(system: System) -> float:
     """Return the mass with ordinary hydrogen, g/mol."""
     masses = np.array([_HYDROGEN if entry.element == "H" else entry.mass for entry in system.info.types])
     return float(masses[system.data.types - 1].sum())
-
-
-def _tail_pressure(system: System, pairs: Sequence[PairRow], volume: float, cutoff: float) -> float:
-    """Return the pressure (kcal/mol/Å³) that Lennard-Jones pairs beyond the cutoff (Å) would add.
-
-    The tail correction of a homogeneous liquid (Allen and Tildesley, Computer Simulation of Liquids, section 2.8),
-    summed over pairs of types. A layer between surfaces has no such correction, so the runs do without.
-    """
-    numbers = np.bincount(system.data.types, minlength=len(system.info.types) + 1) / volume
-    total = 0.0
-    for pair in pairs:
-        if pair.style == LENNARD_JONES:
-            epsilon, sigma = pair.coefficients
-            x = (sigma / cutoff) ** 3
-            both = (1 if pair.i == pair.j else 2) * float(numbers[pair.i] * numbers[pair.j])
-            total += both * 16 / 3 * np.pi * epsilon * sigma**3 * (2 / 3 * x**3 - x)
-    return float(total)
-
-
-def _compressibility(volume: NDArray[np.float64]) -> float:
-    """Return the isothermal compressibility, Å³/(kcal/mol), from the fluctuations of the volume."""
-    return float(volume.var() / (volume.mean() * BOLTZMANN * TEMPERATURE))
 
 
 def _mask(system: System, label: str) -> Any:
