@@ -21,8 +21,10 @@ from benchmarks.physics.conservation import (
     thermal_momentum,
 )
 from benchmarks.physics.density import electrolyte_recipe, without_wall
+from benchmarks.physics.held import Mixture, against_neat
 from benchmarks.physics.lab import Lab
 from benchmarks.physics.lattice import CONSTANTS, crystal
+from benchmarks.physics.rows import Estimate
 from benchmarks.physics.runs import Run, Track
 from benchmarks.physics.structure import diffusion, first_shell
 from tests.systems import crystal_and_molecules
@@ -73,6 +75,22 @@ def test_the_interval_of_a_drift_holds_as_often_as_it_says() -> None:
         assert interval is not None
         hits.append(interval[0] <= slope <= interval[1])
     assert 0.93 <= np.mean(hits) <= 0.97
+
+
+def test_a_layer_is_held_against_a_mixture_of_its_own_salt() -> None:
+    """Salt that comes and goes does not widen the interval; what is not known of the neat ones does."""
+    rng, frames, lighter = np.random.default_rng(SEED), 400, 0.97
+    salt = 0.31 + 0.05 * np.sin(4 * np.pi * np.arange(frames) / frames)
+    neat = 1 / ((1 - (salt - 0.30) / 0.06) / 1.05 + (salt - 0.30) / 0.06 / 1.11)
+    density = lighter * neat * rng.normal(1, 0.002, frames)
+    for error in (0.0, 0.02):
+        ends = (
+            Mixture(1000, 100, part, Estimate(value, (value - error, value + error)))
+            for part, value in ((0.30, 1.05), (0.36, 1.11))
+        )
+        found = against_neat(density, salt, *ends)
+        assert found.value == pytest.approx(lighter, abs=0.001)
+        assert found.error == pytest.approx(lighter * error / 1.05 * np.hypot(5, 1) / 6, rel=0.1, abs=0.001)
 
 
 @pytest.mark.integration

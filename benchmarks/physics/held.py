@@ -20,7 +20,7 @@ from benchmarks.physics.lattice import crystal, crystal_stages
 from benchmarks.physics.rows import Estimate, Row, time_average
 from benchmarks.physics.runs import Run
 
-__all__ = ["held_slab"]
+__all__ = ["Mixture", "against_neat", "held_slab"]
 
 #: K; the chains relax within the run, and the paper relaxes and produces here as well
 TEMPERATURE = 600.0
@@ -37,7 +37,7 @@ _NEAT_AGAIN = 400.0
 
 
 @dataclass(frozen=True)
-class _Mixture:
+class Mixture:
     """A neat electrolyte: its atoms, the ps averaged, the salt's part of its mass, and its density in g/cm³."""
 
     atoms: int
@@ -73,7 +73,7 @@ def held_slab(lab: Lab, seed: int) -> Iterator[Row]:
     yield row("density in the middle of the layer", middle, None, "g/cm³")
     yield row("salt in the middle of the layer", salt, None, "of mass")
     yield row("salt in all of it", Estimate(_salt_of_all(system)), None, "of mass")
-    estimate = _against_neat(of_all, of_salt / of_all, *mixtures)
+    estimate = against_neat(of_all, of_salt / of_all, *mixtures)
     allowed = _DENSE + min(estimate.error, _DENSE)  # an error that allows everything shows nothing
     yield row("density in the middle / neat with its salt", estimate, (1 - allowed, 1 + allowed), "")
     for mixture in mixtures:
@@ -188,14 +188,14 @@ def _salt_of_all(system: System) -> float:
     return float(masses[_salt(system)].sum() / masses[~_ceramic(system)].sum())
 
 
-def _mixture(run: Run) -> _Mixture:
+def _mixture(run: Run) -> Mixture:
     times, volume = volumes(run)
     density = time_average(box_density(run.system.data, volume))
-    return _Mixture(run.system.info.natoms, round(times[-1] - times[0]), _salt_of_all(run.system), density)
+    return Mixture(run.system.info.natoms, round(times[-1] - times[0]), _salt_of_all(run.system), density)
 
 
-def _against_neat(
-    density: NDArray[np.float64], salt: NDArray[np.float64], first: _Mixture, second: _Mixture
+def against_neat(
+    density: NDArray[np.float64], salt: NDArray[np.float64], first: Mixture, second: Mixture
 ) -> Estimate:
     """Return the mean of densities (F,), each over that of an electrolyte with as much salt (F,), between two.
 
