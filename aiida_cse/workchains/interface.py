@@ -64,7 +64,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             serializer=to_aiida_type,
             default=lambda: orm.Str(BUILT_IN),
             validator=one_of("assembler", BUILT_IN, *ASSEMBLERS),
-            help="What joins the phases: lammps or moltemplate, each a job with its code, or built-in, without one.",
+            help="What joins the phases: lammps or moltemplate, each a job with its code, or built-in, without.",
         )
         for name, job in ASSEMBLERS.items():
             spec.expose_inputs(
