@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from aiida_cse.building.chemistry import chemistry_of
+from aiida_cse.forcefields.pairs import LENNARD_JONES
 from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.system import FILENAMES, System
+from benchmarks.md_system import run_lammps
 from benchmarks.physics.conservation import (
     BOLTZMANN,
     DRIFT,
@@ -20,7 +24,7 @@ from benchmarks.physics.conservation import (
     neutrality,
     thermal_momentum,
 )
-from benchmarks.physics.density import electrolyte_recipe, without_wall
+from benchmarks.physics.density import electrolyte_recipe, with_tail, without_wall
 from benchmarks.physics.held import Mixture, against_neat
 from benchmarks.physics.lab import Lab
 from benchmarks.physics.lattice import CONSTANTS, crystal
@@ -30,6 +34,19 @@ from benchmarks.physics.structure import diffusion, first_shell
 from tests.systems import crystal_and_molecules
 
 SEED = 1
+#: atm of 1 kcal/mol/Å³
+ATMOSPHERES = 68568.415
+PRESSURE = """\
+units real
+atom_style full
+variable cutoff equal {cutoff}
+read_data {data}
+include {forcefield}
+kspace_style pppm 1e-4
+thermo_style custom press
+thermo_modify format float %.10g
+run 0
+"""
 
 
 def test_what_the_builders_make_is_neutral(tmp_path: Path) -> None:
@@ -142,6 +159,28 @@ def test_energy_and_momentum_are_conserved(molecules: System, tmp_path: Path) ->
         scatter.append(rows[:, 1].std())
     low, high = SECOND_ORDER
     assert low <= scatter[1] / scatter[0] <= high
+
+
+@pytest.mark.integration
+def test_the_tail_of_a_liquid_has_its_known_pressure(molecules: System, tmp_path: Path) -> None:
+    """Allen and Tildesley, Computer Simulation of Liquids, section 2.8, summed over the pairs of types."""
+    cutoff, pressures = 8.0, []
+    for name, forcefield in (("cut", molecules.forcefield), ("whole", with_tail(molecules.forcefield))):
+        folder = tmp_path / name
+        folder.mkdir()
+        replace(molecules, forcefield=forcefield).write(folder)
+        script = PRESSURE.format(cutoff=cutoff, **FILENAMES)
+        log = run_lammps(folder, script, ("-sf", "omp", "-pk", "omp", "1"))
+        pressures.append(float(log[log.index("Press") :].split()[1]))
+    numbers = np.bincount(molecules.data.types, minlength=16) / np.prod(molecules.data.lengths)
+    expected = 0.0
+    for pair in chemistry_of(electrolyte_recipe(2, 4, 1, SEED)).pairs:
+        if pair.style == LENNARD_JONES:
+            epsilon, sigma = pair.coefficients
+            x = (sigma / cutoff) ** 3
+            both = (1 if pair.i == pair.j else 2) * numbers[pair.i] * numbers[pair.j]
+            expected += both * 16 / 3 * np.pi * epsilon * sigma**3 * (2 / 3 * x**3 - x)
+    assert pressures[1] - pressures[0] == pytest.approx(expected * ATMOSPHERES, rel=1e-4)
 
 
 @pytest.mark.integration

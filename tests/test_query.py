@@ -104,8 +104,10 @@ def graph(localhost: Computer) -> Callable[..., Graph]:
         if phase is not None:
             returned(slab, phase, "slab")
             returned(ceramic, phase, "ceramic")
-        joining = process(CalcFunctionNode, "aiida.calculations:cse.assemble", {"ceramic": ceramic})
-        interface = made(system("interface", seed), joining, "result")
+        joining = process(
+            CalcJobNode, "aiida.calculations:cse.read_data", {"ceramic": ceramic}, computer=localhost
+        )
+        interface = made(system("interface", seed), joining, "system")
         production = process(WorkChainNode, "aiida.workflows:cse.production", {"system": interface}, caller=study)
         if analysed:
             analysis = process(WorkChainNode, "aiida.workflows:cse.analysis", {}, caller=production)

@@ -21,6 +21,8 @@ __all__ = ["JoinCalculation"]
 class JoinCalculation(CalcJob):
     """Let a program make one data file of both phases; a subclass says which program, and what it is to read."""
 
+    #: exit code of a program that ended well, with something else than the interface
+    RESULT_STATUS: ClassVar[int] = 381
     #: the name of the program, for reports
     program: ClassVar[str]
     #: what follows the program on its command line
@@ -49,7 +51,7 @@ class JoinCalculation(CalcJob):
             invalidates_cache=True,
         )
         spec.exit_code(
-            381,
+            cls.RESULT_STATUS,
             "ERROR_JOINING_RESULT",
             message="What {program} wrote is not the interface: {error}",
             invalidates_cache=True,

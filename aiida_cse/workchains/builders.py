@@ -215,9 +215,9 @@ def _lammps_options(
 def _one_process(options: dict[str, Any]) -> dict[str, Any]:
     """Return options for one process; what is to be stashed is files of runs, so nothing is stashed."""
     kept = {key: value for key, value in options.items() if key != "stash"}
-    environment = options.get("resources", {}).get("parallel_env")
-    if environment:  # of schedulers that count slots and not nodes
-        return {**kept, "resources": {"parallel_env": environment, "tot_num_mpiprocs": 1}}
+    given = options.get("resources", {})
+    if "tot_num_mpiprocs" in given and "num_machines" not in given:  # schedulers that count slots and not nodes
+        return {**kept, "resources": {**given, "tot_num_mpiprocs": 1}}
     return {**kept, "resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
 
 

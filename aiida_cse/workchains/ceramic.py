@@ -91,7 +91,8 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
     def inspect_build(self) -> ExitCode | None:
         """Take over the slab, or stop with the builder's reason."""
         if not self.ctx.built.is_finished_ok:
-            return self.exit_codes.ERROR_BUILD.format(reason=self.ctx.built.exit_message)
+            reason = self.ctx.built.exit_message or self.ctx.built.process_state.value
+            return self.exit_codes.ERROR_BUILD.format(reason=reason)
         slab = self.ctx.built.outputs.system
         self.ctx.system = slab
         self.out("slab", slab)

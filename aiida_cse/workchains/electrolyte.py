@@ -124,7 +124,8 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
     def inspect_build(self) -> ExitCode | None:
         """Take over the electrolyte, or stop with the builder's reason."""
         if not self.ctx.built.is_finished_ok:
-            return self.exit_codes.ERROR_BUILD.format(reason=self.ctx.built.exit_message)
+            reason = self.ctx.built.exit_message or self.ctx.built.process_state.value
+            return self.exit_codes.ERROR_BUILD.format(reason=reason)
         self.ctx.system = self.ctx.built.outputs.system
         info = self.ctx.system.info
         self.report(f"electrolyte of {info.natoms} atoms with its wall, charge {info.charge:g} e")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, while_
+from aiida.engine import ExitCode, ToContext, append_, while_
 from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.calculations.functions.assembly import assemble
@@ -27,7 +27,7 @@ from aiida_cse.workchains.validators import BUILT_IN, one_of, validate_gap, vali
 
 __all__ = ["InterfaceWorkChain"]
 
-#: the programs that can join the phases instead of this package, by the roles of their codes
+#: the programs that join the phases, by the roles of their codes
 ASSEMBLERS: dict[str, type[JoinCalculation]] = {
     "moltemplate": MoltemplateCalculation,
     "lammps": ReadDataCalculation,
@@ -79,8 +79,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             )
         spec.inputs.validator = _validate_inputs
         spec.outline(
-            cls.assemble,
-            cls.inspect_assembly,
+            while_(cls.is_apart)(cls.assemble, cls.inspect_assembly),
             cls.plan_jobs,
             while_(cls.has_jobs)(cls.run_job, cls.inspect_job),
             cls.attach_stages,
@@ -129,32 +128,48 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
                 builder[name] = value
         return builder
 
+    def is_apart(self) -> bool:
+        """Whether the phases have not been joined."""
+        return "system" not in self.ctx
+
     def assemble(self) -> dict[str, Any] | ExitCode | None:
         """Join the phases."""
         phases = {name: self.inputs[name] for name in ("ceramic", "electrolyte", "gap")}
         assembler = self.inputs.assembler.value
         if assembler == BUILT_IN:
-            _, self.ctx.joining = assemble.run_get_node(**phases)
+            self.ctx.joining = [assemble.run_get_node(**phases)[1]]
             return None
         process = ASSEMBLERS[assembler]
+        inputs = {**self.exposed_inputs(process, namespace=assembler), **phases}
+        inputs["metadata"] = {**inputs["metadata"], "call_link_label": "join"}
         try:
-            job = self.submit(process, **self.exposed_inputs(process, namespace=assembler), **phases)
+            job = self.submit(process, **inputs)
         except ValueError as error:
             return self.exit_codes.ERROR_BUILD.format(reason=error)
         self.report(f"joining slab and electrolyte with {process.program}: <{job.pk}>")
-        return ToContext(joining=job)
+        return ToContext(joining=append_(job))
 
     def inspect_assembly(self) -> ExitCode | None:
-        """Take over the interface, or stop with the reason."""
-        joining = self.ctx.joining
+        """Take over the interface; else have a job that broke done again, or stop with the reason."""
+        joining = self.ctx.joining[-1]
         if not joining.is_finished_ok:
-            return self.exit_codes.ERROR_BUILD.format(reason=joining.exit_message)
+            reason = joining.exit_message or joining.process_state.value
+            if self._may_try_again():
+                self.report(f"the phases were not joined by <{joining.pk}>: {reason}; once more")
+                return None
+            return self.exit_codes.ERROR_BUILD.format(reason=reason)
         interface = joining.outputs["result" if self.inputs.assembler.value == BUILT_IN else "system"]
         self.ctx.system = interface
         self.out("assembled", interface)
         z = interface.info.box[2]
         self.report(f"joined slab and electrolyte: {interface.info.natoms} atoms, Lz {z[1] - z[0]:.2f} Å")
         return None
+
+    def _may_try_again(self) -> bool:
+        """Whether what went wrong may be the machine's fault, and has not come too often."""
+        status, tries = self.ctx.joining[-1].exit_status, len(self.ctx.joining)
+        again = self.inputs.assembler.value != BUILT_IN and status != JoinCalculation.RESULT_STATUS
+        return again and tries <= self.inputs.base.max_failures.value
 
     def attach_interface(self) -> None:
         """Attach the relaxed interface."""

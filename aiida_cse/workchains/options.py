@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiida import orm
+from aiida.common.exceptions import ConfigurationError
 
 from aiida_cse.calculations.lammps import LammpsStageCalculation
 from aiida_cse.lammps.segment import wall_time_error
@@ -120,7 +121,7 @@ def _refuse_resources(resources: Mapping[str, Any], computer: orm.Computer) -> N
     scheduler.preprocess_resources(given, computer.get_default_mpiprocs_per_machine())
     try:
         scheduler.validate_resources(**given)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ConfigurationError) as error:
         msg = f"options.resources = {dict(resources)!r}: not for the scheduler of {computer.label}: {error}"
         raise ValueError(msg) from error
 

@@ -44,7 +44,7 @@ def _of_all(name: str, boxes: Sequence[Electrolyte]) -> dict[str, Check]:
     return {**checks, name: partial(density_of_all, boxes=boxes)}
 
 
-#: short ones first, then in the order of their cost
+#: short ones first
 CHECKS: dict[str, Check] = {
     "neutrality": neutrality,
     "conservation": partial(energy, seed=1),

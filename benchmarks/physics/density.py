@@ -25,13 +25,14 @@ from benchmarks.physics.structure import first_shell
 __all__ = [
     "GRAMS",
     "Electrolyte",
-    "again",
+    "attracted",
     "box_density",
     "density",
     "density_of_all",
     "electrolyte_recipe",
     "neat",
     "volumes",
+    "with_tail",
     "without_wall",
 ]
 
@@ -96,7 +97,7 @@ def density(lab: Lab, box: Electrolyte) -> Iterator[Row]:
     yield row(f"O(ether) within {_REACH} Å of Li", run, shell.neighbours, None, "")
     anions = first_shell(track, lithium, oxide, _REACH)
     yield row(f"O(TFSI) within {_REACH} Å of Li", run, anions.neighbours, None, "")
-    whole = again(lab, box, ATTRACTED, attracted=True)
+    whole = attracted(lab, box)
     yield row("density", whole, _ordinary_density(whole), DENSITY, "g/cm³")
 
 
@@ -118,25 +119,25 @@ def neat(lab: Lab, box: Electrolyte) -> Run:
     return lab.run(_run_name(recipe, box), stages, box.seed, lambda: without_wall(recipe), least_ps=_least(stages))
 
 
-def again(lab: Lab, box: Electrolyte, last_ps: float, *, attracted: bool = False) -> Run:
-    """Return the run that goes on with the last stage for so long.
+def attracted(lab: Lab, box: Electrolyte) -> Run:
+    """Return the run that goes on with the last stage, with the attraction of pairs beyond the cutoff.
 
-    With ``attracted``, LAMMPS adds what Lennard-Jones pairs beyond the cutoff of a homogeneous liquid would add to
-    energy and pressure. A layer between surfaces has no such correction, so the protocols do without.
+    LAMMPS adds what they would add to energy and pressure in a homogeneous liquid. A layer between surfaces has no
+    such correction, so the protocols do without.
     """
     before = neat(lab, box)
     (last,) = (stage for stage in _stages(lab, box) if stage["name"] == LAST)
-    stages = [last | {"duration_ps": lab.pick(last_ps, last["duration_ps"])}]
-    name = f"{_run_name(_recipe(lab, box), box)}-again-{last_ps:g}ps{'-attracted' * attracted}"
+    stages = [last | {"duration_ps": lab.pick(ATTRACTED, last["duration_ps"])}]
 
     def build() -> System:
         system = before.system.evolved(before.final)
-        return replace(system, forcefield=_attracted(system.forcefield)) if attracted else system
+        return replace(system, forcefield=with_tail(system.forcefield))
 
+    name = f"{_run_name(_recipe(lab, box), box)}-attracted-{ATTRACTED:g}ps"
     return lab.run(name, stages, box.seed, build, least_ps=_least(stages))
 
 
-def _attracted(forcefield: str) -> str:
+def with_tail(forcefield: str) -> str:
     """Return the include file with the tail correction, which follows the styles that it is of."""
     changed, found = re.subn(r"^(pair_style .*)$", r"\1\npair_modify tail yes", forcefield, flags=re.M)
     if found != 1:
@@ -146,7 +147,8 @@ def _attracted(forcefield: str) -> str:
 
 
 def _name(box: Electrolyte) -> str:
-    return f"PEO:LiTFSI {box.temperature:g} K" + ("" if box.mixing == LORENTZ_BERTHELOT else ", geometric")
+    tags = (("short", box.last_ps is None), ("geometric", box.mixing != LORENTZ_BERTHELOT))
+    return f"PEO:LiTFSI {box.temperature:g} K" + "".join(f", {tag}" for tag, there in tags if there)
 
 
 def _run_name(recipe: Recipe, box: Electrolyte) -> str:

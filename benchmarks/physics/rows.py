@@ -33,11 +33,6 @@ class Estimate:
         """Half the width of the interval, 0 without one."""
         return 0.0 if self.interval is None else (self.interval[1] - self.interval[0]) / 2
 
-    def scaled(self, factor: float) -> Estimate:
-        """Return the number in another unit."""
-        low, high = self.interval or (0.0, 0.0)
-        return Estimate(self.value * factor, None if self.interval is None else (low * factor, high * factor))
-
 
 @dataclass(frozen=True)
 class Row:

@@ -203,8 +203,10 @@ def test_a_code_that_says_how_it_is_started_is_started_so(
 
 
 def test_slots_of_a_scheduler_that_counts_them(codes: Codes) -> None:
+    for given in ({"parallel_env": "mpi", "tot_num_mpiprocs": 16}, {"tot_num_mpiprocs": 16}):  # of SGE and of LSF
+        single = {**given, "tot_num_mpiprocs": 1}
+        assert cse_metadata({"resources": given})["options"]["resources"] == single
     options = {"resources": {"parallel_env": "mpi", "tot_num_mpiprocs": 16}}
-    assert cse_metadata(options)["options"]["resources"] == {"parallel_env": "mpi", "tot_num_mpiprocs": 1}
     assert cse_metadata(None)["options"]["resources"] == {"num_machines": 1, "num_mpiprocs_per_machine": 1}
     with pytest.raises(ValueError, match="parallel_env"):
         single_metadata(codes["lammps"], None, options)
@@ -249,12 +251,35 @@ def test_a_program_that_joins_the_phases_is_a_job_of_the_interface(
     assert (job.inputs.gap.value, job.inputs.ceramic.uuid) == (2.5, process.inputs.ceramic.uuid)
     assert job.get_option("resources") == {"num_machines": 1, "num_mpiprocs_per_machine": 1}
 
-    process.ctx.joining = job_node(JOINING[assembler], localhost, exit_status=380, exit_message="no data file")
-    assert process.inspect_assembly().message == "The starting system could not be made: no data file"
     system = CseSystemData(crystal_and_molecules())
-    process.ctx.joining = job_node(JOINING[assembler], localhost, outputs={"system": system}, exit_status=0)
+    process.ctx.joining = [job_node(JOINING[assembler], localhost, outputs={"system": system}, exit_status=0)]
+    assert process.is_apart() is True
     assert process.inspect_assembly() is None
+    assert process.is_apart() is False
     assert process.outputs["assembled"] is process.ctx.system
+
+
+def test_a_job_that_did_not_join_is_tried_again_but_not_forever(
+    make: Make, codes: Codes, recipe: dict[str, Any], localhost: orm.Computer
+) -> None:
+    process = make(joined_by("lammps", codes, recipe, slab_and_molecules()[1], {"base": {"max_failures": 1}}))
+    lost = job_node("cse.read_data", localhost, exit_status=140, exit_message="The node failed.")
+    process.ctx.joining = [lost]
+    assert process.inspect_assembly() is None
+    assert process.is_apart()
+    process.ctx.joining = [
+        lost,
+        job_node("cse.read_data", localhost, exit_status=380, exit_message="no data file"),
+    ]
+    assert process.inspect_assembly().message == "The starting system could not be made: no data file"
+
+
+def test_another_system_than_the_two_phases_is_not_asked_for_again(
+    make: Make, codes: Codes, recipe: dict[str, Any], localhost: orm.Computer
+) -> None:
+    process = make(joined_by("lammps", codes, recipe, slab_and_molecules()[1]))
+    process.ctx.joining = [job_node("cse.read_data", localhost, exit_status=381, exit_message="other masses")]
+    assert process.inspect_assembly().message == "The starting system could not be made: other masses"
 
 
 def test_moltemplate_runs_without_mpi_and_lammps_as_its_code_says(
@@ -323,7 +348,9 @@ def test_an_interface_that_lammps_joined_is_relaxed(codes: Codes, recipe: dict[s
     assert node.is_finished_ok, node.exit_message
     joined, expected = node.outputs.assembled.get_system(), assemble(ceramic, electrolyte, 2.5)
     assert joined.data.unwrapped == pytest.approx(expected.data.unwrapped, abs=1e-12)
-    assert node.outputs.assembled.creator.process_type == "aiida.calculations:cse.read_data"
+    job = node.base.links.get_outgoing(link_label_filter="join").one().node
+    assert node.outputs.assembled.creator.uuid == job.uuid
+    assert job.process_type == "aiida.calculations:cse.read_data"
     assert node.outputs.interface.info.composition == expected.info.composition
 
 
