@@ -53,7 +53,7 @@ LORENTZ_BERTHELOT: Mixing = "lorentz-berthelot"
 LAST = "larsen_21"
 #: ps in it after 20 steps of full length, and once more with the attraction beyond the cutoff; of both, the first
 #: quarter is left out
-FULL_LAST, ATTRACTED = 300.0, 120.0
+FULL_LAST, ATTRACTED = 300.0, 100.0
 
 
 @dataclass(frozen=True)
