@@ -13,6 +13,7 @@ from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.calculations.functions.assembly import cut_slab
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.builders import Codes, base_inputs, build_inputs, real, recipe_node, velocity_seed
+from aiida_cse.workchains.ends import failure
 from aiida_cse.workchains.phase import PhaseWorkChain
 from aiida_cse.workchains.protocol import ProtocolMixin
 
@@ -91,8 +92,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
     def inspect_build(self) -> ExitCode | None:
         """Take over the slab, or stop with the builder's reason."""
         if not self.ctx.built.is_finished_ok:
-            reason = self.ctx.built.exit_message or self.ctx.built.process_state.value
-            return self.exit_codes.ERROR_BUILD.format(reason=reason)
+            return self.exit_codes.ERROR_BUILD.format(**failure(self.ctx.built))
         slab = self.ctx.built.outputs.system
         self.ctx.system = slab
         self.out("slab", slab)

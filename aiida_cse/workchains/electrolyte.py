@@ -20,6 +20,7 @@ from aiida_cse.workchains.builders import (
     recipe_node,
     velocity_seed,
 )
+from aiida_cse.workchains.ends import failure
 from aiida_cse.workchains.phase import PhaseWorkChain, validate_phase
 from aiida_cse.workchains.protocol import ProtocolMixin
 from aiida_cse.workchains.validators import BUILT_IN, one_of
@@ -124,8 +125,7 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
     def inspect_build(self) -> ExitCode | None:
         """Take over the electrolyte, or stop with the builder's reason."""
         if not self.ctx.built.is_finished_ok:
-            reason = self.ctx.built.exit_message or self.ctx.built.process_state.value
-            return self.exit_codes.ERROR_BUILD.format(reason=reason)
+            return self.exit_codes.ERROR_BUILD.format(**failure(self.ctx.built))
         self.ctx.system = self.ctx.built.outputs.system
         info = self.ctx.system.info
         self.report(f"electrolyte of {info.natoms} atoms with its wall, charge {info.charge:g} e")

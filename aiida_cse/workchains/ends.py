@@ -22,7 +22,7 @@ def failure(process: orm.ProcessNode) -> dict[str, Any]:
     return {
         "pk": process.pk,
         "status": process.exit_status,
-        "reason": process.exit_message or str(process.process_state),
+        "reason": process.exit_message or str(process.base.attributes.get(process.PROCESS_STATE_KEY)),
     }
 
 

@@ -21,6 +21,7 @@ from aiida_cse.workchains.builders import (
     single_metadata,
     velocity_seed,
 )
+from aiida_cse.workchains.ends import failure
 from aiida_cse.workchains.phase import PhaseWorkChain, validate_phase
 from aiida_cse.workchains.protocol import ProtocolMixin
 from aiida_cse.workchains.validators import BUILT_IN, one_of, validate_gap, validate_neutral
@@ -153,11 +154,10 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         """Take over the interface; else have a job that broke done again, or stop with the reason."""
         joining = self.ctx.joining[-1]
         if not joining.is_finished_ok:
-            reason = joining.exit_message or joining.process_state.value
             if self._may_try_again():
-                self.report(f"the phases were not joined by <{joining.pk}>: {reason}; once more")
+                self.report("the phases were not joined by <{pk}>: {reason}; once more".format(**failure(joining)))
                 return None
-            return self.exit_codes.ERROR_BUILD.format(reason=reason)
+            return self.exit_codes.ERROR_BUILD.format(**failure(joining))
         interface = joining.outputs["result" if self.inputs.assembler.value == BUILT_IN else "system"]
         self.ctx.system = interface
         self.out("assembled", interface)
@@ -167,9 +167,10 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
 
     def _may_try_again(self) -> bool:
         """Whether what went wrong may be the machine's fault, and has not come too often."""
-        status, tries = self.ctx.joining[-1].exit_status, len(self.ctx.joining)
-        again = self.inputs.assembler.value != BUILT_IN and status != JoinCalculation.RESULT_STATUS
-        return again and tries <= self.inputs.base.max_failures.value
+        newest, tries = self.ctx.joining[-1], len(self.ctx.joining)
+        by_program = self.inputs.assembler.value != BUILT_IN
+        broke = newest.is_failed and newest.exit_status != JoinCalculation.RESULT_STATUS
+        return bool(by_program and broke and tries <= self.inputs.base.max_failures.value)
 
     def attach_interface(self) -> None:
         """Attach the relaxed interface."""

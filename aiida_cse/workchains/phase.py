@@ -13,6 +13,7 @@ from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.schedule import ANY_TEMPERATURE, Schedule, job_plans, schedule_error
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
+from aiida_cse.workchains.ends import failure
 from aiida_cse.workchains.options import walltime_error
 from aiida_cse.workchains.validators import validate_seed, validate_temperature
 
@@ -118,9 +119,7 @@ class PhaseWorkChain(WorkChain):
         if not run.is_finished_ok:
             attach_changes(self, self.ctx.jobs, "job")
             names = [stage["name"] for stage in self.ctx.plans[self.ctx.job]["stages"]]
-            return self.exit_codes.ERROR_STAGE.format(
-                pk=run.pk, stage=_list(names), status=run.exit_status, reason=run.exit_message or run.process_state
-            )
+            return self.exit_codes.ERROR_STAGE.format(stage=_list(names), **failure(run))
         self.ctx.job += 1
         self.ctx.final = run.outputs.system if "system" in run.outputs else None
         return None

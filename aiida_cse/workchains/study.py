@@ -24,7 +24,7 @@ from aiida_cse.workchains.builders import (
 from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.done import is_complete, previous_of
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
-from aiida_cse.workchains.ends import ended_normally
+from aiida_cse.workchains.ends import ended_normally, failure
 from aiida_cse.workchains.forcefields import forcefield_nodes
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.joint import attach_kinetics
@@ -339,9 +339,7 @@ class StudyWorkChain(ProtocolMixin, WorkChain):
             return None
         run = self.ctx[phase]
         if not run.is_finished_ok:
-            return self.exit_codes.ERROR_PHASE.format(
-                phase=phase, pk=run.pk, status=run.exit_status, reason=run.exit_message or run.process_state
-            )
+            return self.exit_codes.ERROR_PHASE.format(phase=phase, **failure(run))
         self.out(phase, run.outputs[phase])
         self.out(f"stages.{phase}", run.outputs.stages)
         return None

@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-import aiida_cse
 from aiida_cse.lammps.schedule import Schedule
 from aiida_cse.lammps.stage import JobPlan, Stage
 from aiida_cse.lammps.system import System
-from aiida_cse.workchains.protocol import merge
+from aiida_cse.workchains.protocol import ProtocolMixin
 from benchmarks.physics.runs import Run
 
 __all__ = ["Lab", "NotRunYetError", "protocol_stages"]
 
 #: steps between checkpoints; at each of them the mesh is fitted to the box anew, which shrinks fast at first
 _CHECKPOINT = 500
-_PROTOCOLS = Path(aiida_cse.__file__).parent / "workchains" / "protocols"
 
 
 class NotRunYetError(Exception):
@@ -83,9 +79,11 @@ def protocol_stages(
     phase: str, protocol: str, temperature: float, barostat: str | None = None
 ) -> list[dict[str, Any]]:
     """Return the stages of a phase as a protocol of the package has them, with other axes of the barostat."""
-    content = yaml.safe_load((_PROTOCOLS / f"{phase}.yaml").read_text(encoding="utf-8"))
-    merged = merge(content["default_inputs"]["schedule"], content["protocols"][protocol].get("schedule", {}))
-    schedule = Schedule.model_validate({"stages": merged["stages"]})
+
+    class Phase(ProtocolMixin):
+        protocol_name = phase
+
+    schedule = Schedule.model_validate({"stages": Phase.get_protocol_inputs(protocol)["schedule"]["stages"]})
     return [_with_barostat(stage, barostat) for stage in schedule.resolve(temperature)]
 
 

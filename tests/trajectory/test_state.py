@@ -38,7 +38,13 @@ def test_the_file_holds_no_pickle(state: State, tmp_path: Path) -> None:
         assert set(archive.files) == {"config", *state._arrays()}
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "pickle", "array"])
+def _with_field(content: bytes, signature: bytes, offset: int, number: int) -> bytes:
+    """Return a zip file with another number of two bytes in its first header of a kind."""
+    at = content.index(signature) + offset
+    return content[:at] + number.to_bytes(2, "little") + content[at + 2 :]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "pickle", "array", "packed", "newer"])
 def test_damaged_files_are_refused(state: State, tmp_path: Path, damage: str) -> None:
     path = tmp_path / "state.npz"
     state.save(path)
@@ -50,6 +56,9 @@ def test_damaged_files_are_refused(state: State, tmp_path: Path, damage: str) ->
         "text": b"hello",
         "pickle": pickle.dumps([1]),
         "array": (tmp_path / "array.npy").read_bytes(),
+        # a compression, and a version of zip, that Python does not know
+        "packed": _with_field(content, b"PK\x01\x02", 10, 99),
+        "newer": _with_field(content, b"PK\x01\x02", 6, 99),
     }
     path.write_bytes(bad[damage])
     with pytest.raises(ValueError, match=r"state.npz: is no state of a reduction"):

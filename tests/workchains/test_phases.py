@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
-from aiida.engine import run_get_node
+from aiida.engine import ProcessState, run_get_node
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.building.assembly import assemble
@@ -272,6 +272,16 @@ def test_a_job_that_did_not_join_is_tried_again_but_not_forever(
         job_node("cse.read_data", localhost, exit_status=380, exit_message="no data file"),
     ]
     assert process.inspect_assembly().message == "The starting system could not be made: no data file"
+
+
+def test_a_joining_job_that_was_killed_is_not_tried_again(
+    make: Make, codes: Codes, recipe: dict[str, Any], localhost: orm.Computer
+) -> None:
+    process = make(joined_by("lammps", codes, recipe, slab_and_molecules()[1]))
+    killed = job_node("cse.read_data", localhost)
+    killed.set_process_state(ProcessState.KILLED)
+    process.ctx.joining = [killed]
+    assert process.inspect_assembly().message == "The starting system could not be made: killed"
 
 
 def test_another_system_than_the_two_phases_is_not_asked_for_again(
