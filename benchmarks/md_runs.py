@@ -12,12 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.lammps.accelerator import accelerator_words
+from aiida_cse.lammps.log import read_log
 from aiida_cse.lammps.script import START_FILE, render_script
 from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage
 from aiida_cse.lammps.system import FILENAMES, System
+from aiida_cse.workchains.production import ProductionWorkChain
 from benchmarks.md_system import TEMPERATURE, run_lammps
 
-__all__ = ["Input", "Measurement", "Variant", "default_bins", "in_force_field", "in_script", "measure", "overlay"]
+__all__ = [
+    "Input",
+    "Measurement",
+    "Variant",
+    "default_bins",
+    "in_force_field",
+    "in_script",
+    "measure",
+    "overlay",
+    "protocol_settings",
+]
 
 #: the commands of an input: the script and the force field
 Input = tuple[str, str]
@@ -56,15 +68,23 @@ class Measurement:
         Of these, the seconds of each of :data:`PARTS`.
     forces
         Forces on the starting configuration, (N, 3) kcal/mol/Å, by atom ID.
+    pressure
+        Of the starting configuration, atm.
     """
 
     cpu_s: float
     parts: dict[str, float]
     forces: NDArray[np.float64]
+    pressure: float
 
     def error(self, reference: NDArray[np.float64]) -> float:
         """Return the root mean square of the force error over atoms, kcal/mol/Å."""
         return float(np.sqrt(np.mean(np.sum((self.forces - reference) ** 2, axis=1))))
+
+
+def protocol_settings(protocol: str) -> RunSettings:
+    """Return the settings of a protocol's production."""
+    return RunSettings.model_validate(ProductionWorkChain.get_protocol_inputs(protocol)["plan"]["settings"])
 
 
 def measure(variant: Variant, system: System, steps: int, *, copies: int = 1) -> Measurement:
@@ -95,7 +115,9 @@ def measure(variant: Variant, system: System, steps: int, *, copies: int = 1) ->
     share = float(shares[-1]) / 100 * int(processes) / (int(count) * variant.substeps)
     breakdown = dict(_PART.findall(log[log.rindex("Loop time") :]))
     parts = {part: float(breakdown[part]) * share for part in PARTS if part in breakdown}
-    return Measurement(float(seconds) * share, parts, forces[:, 1:])
+    first = read_log(log.splitlines(keepends=True)).tables[0]
+    pressure = first.rows[0][first.columns.index("press")]
+    return Measurement(float(seconds) * share, parts, forces[:, 1:], pressure)
 
 
 def _input(variant: Variant, forcefield: str, steps: int) -> Input:

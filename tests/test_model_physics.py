@@ -11,7 +11,7 @@ import pytest
 
 from aiida_cse.building.chemistry import chemistry_of
 from aiida_cse.forcefields.pairs import LENNARD_JONES
-from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.lammps.stage import JobPlan, RunSettings
 from aiida_cse.lammps.system import FILENAMES, System
 from benchmarks.md_system import run_lammps
 from benchmarks.physics.conservation import (
@@ -152,7 +152,7 @@ def molecules(tmp_path_factory: pytest.TempPathFactory) -> System:
 def test_energy_and_momentum_are_conserved(molecules: System, tmp_path: Path) -> None:
     scatter = []
     for timestep in (1.0, 2.0):
-        rows = constant_energy(molecules, tmp_path / f"{timestep}", timestep, 4.0)
+        rows = constant_energy(molecules, tmp_path / f"{timestep}", timestep, 4.0, RunSettings())
         found = drift(rows, timestep, molecules.info.natoms)
         assert abs(found.value) <= DRIFT
         assert rows[:, 3].max() <= MOMENTUM * thermal_momentum(molecules)

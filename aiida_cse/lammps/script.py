@@ -11,7 +11,7 @@ from aiida_cse.lammps.care import NEIGHBOURS, careful_commands, relax_commands, 
 from aiida_cse.lammps.stage import JobPlan, RunSettings, Span, Stage
 from aiida_cse.lammps.system import CERAMIC_MOLECULE, FILENAMES, WALL_MOLECULE
 
-__all__ = ["FINAL_DATA", "LOG", "START_FILE", "TRAJECTORY", "render_script"]
+__all__ = ["FINAL_DATA", "LOG", "START_FILE", "TRAJECTORY", "kspace_commands", "render_script"]
 
 #: written by the prologue of the job: the time limit, and the data or restart file to go on from
 START_FILE = "start.in"
@@ -75,7 +75,7 @@ def _opening(plan: JobPlan) -> str:
             f"include {START_FILE}",
             *_refuse_earlier_start(plan.needed_step),
             f"include {FILENAMES['forcefield']}",
-            _kspace(settings),
+            *kspace_commands(settings),
             f"neighbor {settings.skin:g} bin",
             f"{NEIGHBOURS} binsize {_bin(settings):g}",
             f"group ceramic molecule {CERAMIC_MOLECULE}",
@@ -105,10 +105,17 @@ def _refuse_earlier_start(needed: int) -> list[str]:
     return [f'if "$(step) < {needed}" then "print \'{words}\'" "quit 1"']
 
 
-def _kspace(settings: RunSettings) -> str:
+def kspace_commands(settings: RunSettings) -> list[str]:
+    """Return the commands that choose how the long-range part of the electrostatics is summed."""
     if settings.kspace_style == "none":
-        return "kspace_style none"
-    return f"kspace_style {settings.kspace_style} {settings.kspace_accuracy:g}"
+        return ["kspace_style none"]
+    style = f"kspace_style {settings.kspace_style} {settings.kspace_accuracy:g}"
+    if settings.kspace_style == "ewald":
+        return [style]
+    commands = [style, f"kspace_modify order {settings.kspace_order}"]
+    # OPENMP's mesh is made for threads: with one it is slower than the plain one (docs/science/speed.md)
+    single = settings.accelerator == "omp" and settings.threads == 1
+    return ["suffix off", *commands, "suffix on"] if single else commands
 
 
 def _guarded_stage(span: Span, end: int, plan: JobPlan) -> str:
@@ -271,7 +278,7 @@ def _pushoff(span: Span, plan: JobPlan) -> tuple[list[str], list[str]]:
         f"unfix {_fix(stage)}",
         f"unfix {_fix(stage)}_soft",
         f"include {FILENAMES['forcefield']}",
-        _kspace(plan.settings),
+        *kspace_commands(plan.settings),
     ]
     return opening, closing
 

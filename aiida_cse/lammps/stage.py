@@ -199,7 +199,8 @@ class RunSettings(StrictModel):
     """What all stages of a job share.
 
     ``cutoff`` in Å; ``kspace_style`` is ``none`` where the force field has no long-range part; ``kspace_accuracy``
-    is LAMMPS' relative force accuracy; ``restart_interval`` in steps is the cadence of checkpoints, constant over
+    is LAMMPS' relative force accuracy, and ``kspace_order`` how many points of pppm's mesh a charge is spread over
+    along each axis; ``restart_interval`` in steps is the cadence of checkpoints, constant over
     all segments of a run, because a resumed run is the same run only then. ``exact`` sorts atoms in memory
     and sets up anew at every checkpoint and nowhere else, so that a resumed run repeats the uninterrupted one bit
     for bit. ``accelerator`` is a package that this LAMMPS must have, with OpenMP ``threads`` for each MPI process
@@ -209,6 +210,7 @@ class RunSettings(StrictModel):
     cutoff: Number = Field(default=12.0, gt=2, le=30)
     kspace_style: Literal["pppm", "ewald", "none"] = "pppm"
     kspace_accuracy: Number = Field(default=1e-5, ge=1e-8, lt=0.1)
+    kspace_order: Whole = Field(default=5, ge=3, le=7)
     skin: Number = Field(default=2.0, gt=0, le=5)
     restart_interval: Whole = Field(default=5000, gt=0, le=100_000_000)
     exact: Flag = True

@@ -18,7 +18,10 @@ from aiida_cse.building.electrolyte import build_electrolyte
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.building.slab import build_slab
 from aiida_cse.lammps.log import read_log
+from aiida_cse.lammps.script import kspace_commands
+from aiida_cse.lammps.stage import RunSettings
 from aiida_cse.lammps.system import FILENAMES, System
+from benchmarks.md_runs import protocol_settings
 from benchmarks.physics.lab import Lab, NotRunYetError
 from benchmarks.physics.rows import LEVEL, Estimate, Row
 from benchmarks.physics.runs import PROGRAM, Run
@@ -60,7 +63,7 @@ atom_style full
 variable cutoff equal {{cutoff:g}}
 read_data {FILENAMES["data"]}
 include {FILENAMES["forcefield"]}
-kspace_style pppm {{accuracy:g}}
+{{kspace}}
 neighbor 2.0 bin
 neigh_modify every 1 delay 0 check yes
 velocity all zero linear
@@ -94,7 +97,10 @@ def neutrality(lab: Lab) -> Iterator[Row]:
 
 
 def energy(lab: Lab, seed: int) -> Iterator[Row]:
-    """Give drift and momentum of the relaxed demo interface at 1 and 2 fs, after each other from one state."""
+    """Give drift and momentum of the relaxed demo interface at 1 and 2 fs, and the drift with the protocols' mesh.
+
+    How much more the energy scatters at 2 fs shows the integrator where the mesh is fine; a coarse one adds noise.
+    """
     run = _relaxed(lab, seed)
     system = run.system.evolved(run.final)
     length, atoms = lab.pick(10.0, 1.0), system.info.natoms
@@ -103,20 +109,27 @@ def energy(lab: Lab, seed: int) -> Iterator[Row]:
     def row(quantity: str, estimate: Estimate, target: tuple[float, float], unit: str) -> Row:
         return Row(f"no thermostat, {quantity}", atoms, length, seed, estimate, target, unit)
 
-    for timestep in (1.0, 2.0):
-        folder = run.folder / f"nve-{timestep:g}fs"
+    def rows_of(name: str, timestep: float, settings: RunSettings) -> NDArray[np.float64]:
+        folder = run.folder / name
         if not (lab.start or is_done(folder)):
             raise NotRunYetError(f"{folder.name} has not been run to its end")
-        rows = constant_energy(system, folder, timestep, length)
+        return constant_energy(system, folder, timestep, length, settings)
+
+    for timestep in (1.0, 2.0):
+        rows = rows_of(f"nve-{timestep:g}fs", timestep, RunSettings())
         share = float(rows[:, 3].max()) / thermal_momentum(system)
         yield row(f"drift at {timestep:g} fs", drift(rows, timestep, atoms), (-DRIFT, DRIFT), "K/ns")
         yield row(f"momentum at {timestep:g} fs", Estimate(share), (0, MOMENTUM), "of thermal")
         scatter.append(float(rows[:, 1].std()))
     yield row("scatter of the energy, 2 fs / 1 fs", Estimate(scatter[1] / scatter[0]), SECOND_ORDER, "")
+    moderate = protocol_settings("moderate")
+    mesh = f"{moderate.kspace_accuracy:g}-order-{moderate.kspace_order}"
+    rows = rows_of(f"nve-2fs-{mesh}", 2.0, moderate)
+    yield row("drift at 2 fs, mesh of moderate", drift(rows, 2.0, atoms), (-DRIFT, DRIFT), "K/ns")
 
 
 def constant_energy(
-    system: System, folder: Path, timestep: float, length_ps: float, cutoff: float = 12.0, accuracy: float = 1e-5
+    system: System, folder: Path, timestep: float, length_ps: float, settings: RunSettings
 ) -> NDArray[np.float64]:
     """Run without a thermostat; return step, energy, temperature and total momentum, (rows, 4) in LAMMPS units."""
     if not is_done(folder):
@@ -124,7 +137,11 @@ def constant_energy(
         system.write(folder)
         steps = round(length_ps * 1000 / timestep)
         script = _SCRIPT.format(
-            cutoff=cutoff, accuracy=accuracy, timestep=timestep, steps=steps, every=max(1, steps // 200)
+            cutoff=settings.cutoff,
+            kspace="\n".join(kspace_commands(settings)),
+            timestep=timestep,
+            steps=steps,
+            every=max(1, steps // 200),
         )
         (folder / "input.in").write_text(script)
         command: list[Any] = [PROGRAM, "-in", "input.in", "-log", "log.lammps"]

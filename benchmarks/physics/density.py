@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,21 +53,22 @@ LORENTZ_BERTHELOT: Mixing = "lorentz-berthelot"
 LAST = "larsen_21"
 #: ps in it after 20 steps of full length, and once more with the attraction beyond the cutoff; of both, the first
 #: quarter is left out
-FULL_LAST, ATTRACTED = 300.0, 100.0
+FULL_LAST, ATTRACTED = 300.0, 270.0
 
 
 @dataclass(frozen=True)
 class Electrolyte:
-    """A periodic box of electrolyte at a temperature (K), made by the protocol ``fast`` for electrolytes.
+    """A periodic box of electrolyte at a temperature (K), made by a protocol for electrolytes.
 
-    It has as much salt as the publication's, or ``pairs`` of ions. With ``last_ps``, the 21 steps have their full
-    length, those of ``moderate``, but for the last one, which has so much.
+    It has as much salt as the publication's, or ``pairs`` of ions. The last of the 21 steps is as long as in the
+    protocol, or ``last_ps``.
     """
 
     temperature: float
     seed: int
     mixing: Mixing = LORENTZ_BERTHELOT
     pairs: int | None = None
+    protocol: Literal["fast", "moderate"] = "fast"
     last_ps: float | None = None
 
     @property
@@ -76,7 +77,8 @@ class Electrolyte:
         said = (
             (self.mixing, self.mixing != LORENTZ_BERTHELOT),
             (f"{self.pairs}pairs", self.pairs is not None),
-            (f"full-{self.last_ps or 0:g}ps", self.last_ps is not None),
+            ("full", self.protocol == "moderate"),
+            (f"{self.last_ps or 0:g}ps", self.last_ps is not None),
         )
         return "".join(f"-{tag}" for tag, there in said if there)
 
@@ -147,7 +149,7 @@ def with_tail(forcefield: str) -> str:
 
 
 def _name(box: Electrolyte) -> str:
-    tags = (("short", box.last_ps is None), ("geometric", box.mixing != LORENTZ_BERTHELOT))
+    tags = (("short", box.protocol == "fast"), ("geometric", box.mixing != LORENTZ_BERTHELOT))
     return f"PEO:LiTFSI {box.temperature:g} K" + "".join(f", {tag}" for tag, there in tags if there)
 
 
@@ -156,8 +158,7 @@ def _run_name(recipe: Recipe, box: Electrolyte) -> str:
 
 
 def _stages(lab: Lab, box: Electrolyte) -> list[dict[str, Any]]:
-    protocol = "fast" if box.last_ps is None else "moderate"
-    stages = protocol_stages("electrolyte", lab.pick(protocol, "demo"), box.temperature, barostat="iso")
+    stages = protocol_stages("electrolyte", lab.pick(box.protocol, "demo"), box.temperature, barostat="iso")
     stages[-1] |= {"trajectory_ps": lab.pick(0.5, 0.1), "thermo_ps": 0.1}
     if box.last_ps is not None:
         stages[-1]["duration_ps"] = lab.pick(box.last_ps, stages[-1]["duration_ps"])

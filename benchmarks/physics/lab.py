@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiida_cse.lammps.schedule import Schedule
 from aiida_cse.lammps.stage import JobPlan, Stage
@@ -15,6 +15,7 @@ from benchmarks.physics.runs import Run
 
 __all__ = ["Lab", "NotRunYetError", "protocol_stages"]
 
+_T = TypeVar("_T")
 #: steps between checkpoints; at each of them the mesh is fitted to the box anew, which shrinks fast at first
 _CHECKPOINT = 500
 
@@ -29,7 +30,7 @@ class Lab:
 
     ``small`` asks for small systems, in runs of full length; ``quick`` for small systems and short runs, in which
     every part runs and nothing is equilibrated. Without ``start`` nothing runs, and what has been run so far is
-    looked at.
+    looked at. The settings of all runs are those of the stage language, whose mesh is finer than the protocols'.
     """
 
     folder: Path
@@ -66,11 +67,11 @@ class Lab:
             raise NotRunYetError(f"{run.name} has not been run to its end")
         return run
 
-    def sized(self, full: Any, small: Any) -> Any:
+    def sized(self, full: _T, small: _T) -> _T:
         """Return one of two sizes of a system."""
         return small if self.small or self.quick else full
 
-    def pick(self, full: Any, quick: Any) -> Any:
+    def pick(self, full: _T, quick: _T) -> _T:
         """Return one of two lengths, or whatever else makes a run short."""
         return quick if self.quick else full
 

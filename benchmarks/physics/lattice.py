@@ -15,7 +15,7 @@ from benchmarks.physics.rows import Row, time_average
 from benchmarks.physics.runs import Run, Track
 from benchmarks.physics.structure import Shell, diffusion, first_shell
 
-__all__ = ["crystal", "crystal_stages", "lattice"]
+__all__ = ["crystal", "crystal_run", "crystal_stages", "lattice"]
 
 #: Å; measured before with 192 atoms, a cutoff of 8.5 Å and Ewald sums (Zr–O set A), at these temperatures (K)
 CONSTANTS = {300.0: 12.873, 800.0: 12.997}
@@ -29,21 +29,16 @@ _NEIGHBOURS = {"La": (7.5, 8.5), "Zr": (5.8, 6.2), "Li": None}
 _REACH = {"La": 3.2, "Zr": 3.2, "Li": 2.7}
 #: cm²/s at 800 K in those runs, within a factor
 _DIFFUSION, _FACTOR = 2.1e-5, 2.0
-#: ps that are left out, and the lags between which the mean squared displacement is fitted
-_SETTLING, _LAGS = 20.0, (2.0, 10.0)
+#: ps of a run, those that are left out, and the lags between which the mean squared displacement is fitted
+_LENGTH, _SETTLING, _LAGS = 120.0, 20.0, (2.0, 10.0)
+#: of a quick one
+_QUICK_LENGTH, _QUICK_SETTLING, _QUICK_LAGS = 12.0, 2.0, (0.4, 1.0)
 
 
 def lattice(lab: Lab, temperature: float, seed: int) -> Iterator[Row]:
     """Give the rows of a periodic crystal at a temperature (K) and 1 atm."""
-    cells = lab.sized(2, 1)
-    length, settling, lags = lab.pick((120.0, _SETTLING, _LAGS), (12.0, 2.0, (0.4, 1.0)))
-    run = lab.run(
-        f"crystal-{temperature:g}K-{cells}",
-        crystal_stages(temperature, length),
-        seed,
-        lambda: crystal((cells, cells, cells), seed),
-        least_ps=2 * settling,
-    )
+    run = crystal_run(lab, temperature, seed)
+    settling, lags = lab.pick((_SETTLING, _LAGS), (_QUICK_SETTLING, _QUICK_LAGS))
     system, track = run.system, run.track().after(settling)
     atoms, used = system.info.natoms, round(float(np.ptp(track.times)))
 
@@ -52,7 +47,7 @@ def lattice(lab: Lab, temperature: float, seed: int) -> Iterator[Row]:
 
     constant = CONSTANTS[temperature]
     near = (constant * (1 - _TOLERANCE), constant * (1 + _TOLERANCE))
-    yield row("a = V^(1/3)", time_average(_edges(run, settling) / cells), near, "Å")
+    yield row("a = V^(1/3)", time_average(_edges(run, settling) / _cells(lab)), near, "Å")
     for cation, shell in _shells(system, track).items():
         distance = _DISTANCES[cation]
         around = (distance - _DISTANCE_TOLERANCE, distance + _DISTANCE_TOLERANCE)
@@ -67,6 +62,22 @@ def lattice(lab: Lab, temperature: float, seed: int) -> Iterator[Row]:
             lags,
         )
         yield row("D(Li)", found, (_DIFFUSION / _FACTOR, _DIFFUSION * _FACTOR), "cm²/s")
+
+
+def crystal_run(lab: Lab, temperature: float, seed: int) -> Run:
+    """Return the run of a periodic crystal at a temperature (K) and 1 atm."""
+    cells = _cells(lab)
+    return lab.run(
+        f"crystal-{temperature:g}K-{cells}",
+        crystal_stages(temperature, lab.pick(_LENGTH, _QUICK_LENGTH)),
+        seed,
+        lambda: crystal((cells, cells, cells), seed),
+        least_ps=2 * lab.pick(_SETTLING, _QUICK_SETTLING),
+    )
+
+
+def _cells(lab: Lab) -> int:
+    return lab.sized(2, 1)
 
 
 def crystal(repeat: tuple[int, int, int], seed: int) -> System:

@@ -33,6 +33,7 @@ HELD: dict[str, Any] = NPT | {"barostat": "z", "mobile": "electrolyte", "traject
 #: every command that a script of ours may use
 COMMANDS = {
     *("units", "atom_style", "boundary", "atom_modify", "variable", "include", "kspace_style", "neighbor"),
+    "kspace_modify",
     *("neigh_modify", "group", "compute", "thermo_style", "thermo_modify", "timer", "if", "print", "restart"),
     *("thermo", "fix", "fix_modify", "unfix", "min_style", "minimize", "write_restart", "label", "timestep"),
     *("run", "dump", "dump_modify", "undump", "pair_style", "pair_coeff", "write_data", "run_style", "velocity"),
@@ -165,7 +166,8 @@ def test_a_trajectory_is_unwrapped_and_ends_with_its_stage() -> None:
 def test_after_the_push_off_the_force_field_is_back() -> None:
     found = block(plan(PUSHOFF), "push")
     assert found.index("pair_style soft 2.5") < found.index("include forcefield.in")
-    assert found[found.index("include forcefield.in") + 1] == "kspace_style pppm 0.001"
+    at = found.index("include forcefield.in") + 1
+    assert found[at : at + 2] == ["kspace_style pppm 0.001", "kspace_modify order 5"]
 
 
 def test_a_job_that_goes_on_refuses_to_start_anew() -> None:
@@ -181,6 +183,23 @@ def test_settings_reach_the_script() -> None:
     for line in ("variable cutoff equal 9.5", "neighbor 1.5 bin", "kspace_style ewald 0.0001"):
         assert line in found
     assert "timer timeout ${timeout} every 70" in found
+    assert not any(line.startswith("kspace_modify") for line in found), "an Ewald sum has no mesh"
+
+
+@pytest.mark.parametrize(
+    ("settings", "plain"),
+    [
+        ({}, False),
+        ({"accelerator": "omp"}, True),
+        ({"accelerator": "omp", "threads": 2, "exact": False}, False),
+        ({"accelerator": "opt"}, False),
+    ],
+)
+def test_the_mesh_of_a_single_thread_is_the_plain_one(settings: dict[str, Any], plain: bool) -> None:
+    found = lines(plan(NVT, kspace_accuracy=2e-5, kspace_order=6, **settings))
+    at = found.index("kspace_style pppm 2e-05")
+    assert found[at + 1] == "kspace_modify order 6"
+    assert (found[at - 1] == "suffix off", found[at + 2] == "suffix on") == (plain, plain)
 
 
 numbers = st.floats(0.01, 1000, allow_nan=False)

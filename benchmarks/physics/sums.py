@@ -1,0 +1,48 @@
+"""What the sums of two protocols leave out of forces and pressure, of each phase by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aiida_cse.lammps.stage import RunSettings
+from benchmarks.md_runs import Measurement, Variant, measure, protocol_settings
+from benchmarks.physics.density import Electrolyte, neat
+from benchmarks.physics.lab import Lab
+from benchmarks.physics.lattice import crystal_run
+from benchmarks.physics.rows import Estimate, Row
+from benchmarks.physics.runs import Run
+
+__all__ = ["sums"]
+
+_REFERENCE = RunSettings(kspace_style="ewald", kspace_accuracy=1e-6)
+#: K
+_TEMPERATURE = 300.0
+
+
+def sums(lab: Lab, box: Electrolyte) -> Iterator[Row]:
+    """Give the errors of `paper` and of `moderate`, which must be the smaller ones, against Ewald sums at 1e-6."""
+    crystal, electrolyte = crystal_run(lab, _TEMPERATURE, box.seed), neat(lab, box)
+    for name, run in ((f"LLZO {_TEMPERATURE:g} K", crystal), (f"PEO:LiTFSI {box.temperature:g} K", electrolyte)):
+        yield from _of_one(name, run)
+
+
+def _of_one(name: str, run: Run) -> Iterator[Row]:
+    """Give the errors at the last configuration of a run."""
+    reference, paper, moderate = (
+        _at_the_end(run, settings)
+        for settings in (_REFERENCE, protocol_settings("paper"), protocol_settings("moderate"))
+    )
+
+    def row(quantity: str, value: float, target: tuple[float, float] | None, unit: str) -> Row:
+        return Row(f"{name}, {quantity}", run.system.info.natoms, 0, run.plan.seed, Estimate(value), target, unit)
+
+    forces = [made.error(reference.forces) for made in (paper, moderate)]
+    pressures = [made.pressure - reference.pressure for made in (paper, moderate)]
+    yield row("error of forces, paper", forces[0], None, "kcal/mol/Å")
+    yield row("error of forces, moderate", forces[1], (0, forces[0]), "kcal/mol/Å")
+    yield row("error of the pressure, paper", pressures[0], None, "atm")
+    yield row("error of the pressure, moderate", pressures[1], (-abs(pressures[0]), abs(pressures[0])), "atm")
+
+
+def _at_the_end(run: Run, settings: RunSettings) -> Measurement:
+    return measure(Variant(run.name, settings), run.system.evolved(run.final), 1)
