@@ -51,9 +51,9 @@ HEADER = (
 
 #: what is compared
 ROWS = (
-    Variant(PUBLISHED, _PAPER.model_copy(update={"exact": False}), overlay),
+    Variant(PUBLISHED, _PAPER.model_copy(update={"exact": False, "skin": 2.0}), overlay),
     Variant("protocol paper: hybrid, Ewald 1e-4", _PAPER),
-    Variant("moderate: hybrid, PPPM 2e-5, order 6", _MODERATE),
+    Variant("moderate: hybrid, PPPM 7e-6, order 6", _MODERATE),
     Variant(OURS, _OMP),
     Variant("moderate, opt", _MODERATE.model_copy(update={"accelerator": "opt"})),
 )
@@ -68,12 +68,12 @@ TRIED = (
     Variant(f"{OURS}, exact: false", _OMP.model_copy(update={"exact": False})),
     Variant(f"{OURS}, never sorted", _OMP, in_script(r"^atom_modify sort .*$", "atom_modify sort 0 0.0")),
     Variant(f"{OURS}, LAMMPS' bins", _OMP, default_bins),
-    Variant(f"{OURS}, skin 1.2", _OMP.model_copy(update={"skin": 1.2})),
-    Variant(f"{OURS}, skin 3", _OMP.model_copy(update={"skin": 3.0})),
+    Variant(f"{OURS}, skin 2", _OMP.model_copy(update={"skin": 2.0})),
+    Variant(f"{OURS}, skin 3.5", _OMP.model_copy(update={"skin": 3.5})),
     Variant(f"{OURS}, order 5 at 1e-5", _with_mesh(1e-5, 5)),
     Variant(f"{OURS}, order 5 at 3e-5", _with_mesh(3e-5, 5)),
-    Variant(f"{OURS}, order 6 at 1e-5", _with_mesh(1e-5, 6)),
-    Variant(f"{OURS}, order 7 at 2e-5", _with_mesh(2e-5, 7)),
+    Variant(f"{OURS}, order 6 at 2e-5", _with_mesh(2e-5, 6)),
+    Variant(f"{OURS}, order 7", _with_mesh(7e-6, 7)),
     Variant(f"{OURS}, mesh of OPENMP", _OMP, in_script(r"^suffix off$", "")),
     Variant(f"{OURS}, diff ad", _OMP, in_script(r"^(kspace_style .*)$", r"\1\nkspace_modify diff ad")),
     Variant(f"{OURS}, Coulomb to 10 Å", _OMP, in_force_field(r"\$\{cutoff\}", "${cutoff} 10")),

@@ -35,6 +35,7 @@ __all__ = [
 Input = tuple[str, str]
 
 _RUN = re.compile(r"^run \d+ upto .*$", re.M)
+_COULOMB_ONLY = re.compile(r"^pair_coeff \d+ \d+ lj/cut/coul/long 0 ")
 _LOOP = re.compile(r"^Loop time of (\S+) on (\d+) procs for (\d+) steps", re.M)
 _USE = re.compile(r"^(\S+)% CPU use", re.M)
 _PART = re.compile(r"^(\w+) +\| \S+ +\| (\S+)", re.M)
@@ -139,11 +140,14 @@ def _input(variant: Variant, forcefield: str, steps: int) -> Input:
 def overlay(given: Input) -> Input:
     """Return an input as the publication reads: Coulomb, Lennard-Jones and Buckingham laid over each other.
 
-    Neighbour lists and sorting have LAMMPS' own bins.
+    Pairs that have the Coulomb interaction only stand in no other style. Neighbour lists and sorting have LAMMPS' own
+    bins.
     """
     script, forcefield = given
     lines = []
     for line in forcefield.splitlines():
+        if _COULOMB_ONLY.match(line):
+            continue
         if line.startswith("pair_style"):
             lines += [
                 "pair_style hybrid/overlay coul/long ${cutoff} lj/cut ${cutoff} buck ${cutoff}",

@@ -29,8 +29,8 @@ BUCKINGHAM = "buck/coul/long"
 
 _CERAMIC = {"ceramic", "mobile"}
 
-#: Buckingham coefficients A, ρ, C of a pair that has the Coulomb interaction only
-_COULOMB_ONLY = (0.0, 1.0, 0.0)
+#: ε and σ of a pair that has the Coulomb interaction only: a Lennard-Jones of nothing costs no exponential
+_COULOMB_ONLY = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ def pair_table(
         labels = (first.label, second.label)
         if _inside_ceramic(first, second):
             term = buckingham.get(canonical(labels))
-            coefficients, rule = _ceramic(term)
+            style, coefficients, rule = _ceramic(term)
             origin = (term and term.origin) or source
-            rows.append(PairRow(i, j, labels, BUCKINGHAM, coefficients, rule, origin))
+            rows.append(PairRow(i, j, labels, style, coefficients, rule, origin))
         else:
             coefficients, rule = _mixed(first, second, mixing)
             origin = " + ".join(sorted({first.source, second.source}))
@@ -130,10 +130,10 @@ def _inside_ceramic(first: PairSite, second: PairSite) -> bool:
     return {first.role, second.role} <= _CERAMIC
 
 
-def _ceramic(term: Buckingham | None) -> tuple[tuple[float, ...], str]:
+def _ceramic(term: Buckingham | None) -> tuple[str, tuple[float, ...], str]:
     if term is None:
-        return _COULOMB_ONLY, "Coulomb only between cations of the ceramic"
-    return (term.a, term.rho, term.c), "Buckingham inside the ceramic"
+        return LENNARD_JONES, _COULOMB_ONLY, "Coulomb only between cations of the ceramic"
+    return BUCKINGHAM, (term.a, term.rho, term.c), "Buckingham inside the ceramic"
 
 
 def _mixed(first: PairSite, second: PairSite, mixing: Mixing) -> tuple[tuple[float, float], str]:

@@ -37,6 +37,7 @@ __all__ = [
     "energy",
     "is_done",
     "neutrality",
+    "relaxed_interface",
     "thermal_momentum",
 ]
 
@@ -101,7 +102,7 @@ def energy(lab: Lab, seed: int) -> Iterator[Row]:
 
     How much more the energy scatters at 2 fs shows the integrator where the mesh is fine; a coarse one adds noise.
     """
-    run = _relaxed(lab, seed)
+    run = relaxed_interface(lab, seed)
     system = run.system.evolved(run.final)
     length, atoms = lab.pick(10.0, 1.0), system.info.natoms
     scatter = []
@@ -181,7 +182,7 @@ def thermal_momentum(system: System) -> float:
     return float(np.sqrt(3 * BOLTZMANN * _TEMPERATURE * _ENERGY * masses).sum())
 
 
-def _relaxed(lab: Lab, seed: int) -> Run:
+def relaxed_interface(lab: Lab, seed: int) -> Run:
     def interface() -> System:
         recipe = load_recipe("llzo-peo-litfsi-demo")
         slab = build_slab(recipe)

@@ -10,7 +10,7 @@ from aiida_cse.building.recipe import load_recipe
 from aiida_cse.building.slab import build_slab
 from aiida_cse.lammps.stage import RunSettings
 from aiida_cse.lammps.system import System
-from benchmarks.md_runs import Variant, in_script, measure, overlay
+from benchmarks.md_runs import Variant, in_script, measure, overlay, protocol_settings
 
 EWALD = RunSettings(cutoff=9.0, kspace_style="ewald", kspace_accuracy=1e-6)
 
@@ -30,7 +30,20 @@ def test_one_table_of_pairs_gives_the_forces_of_three_laid_over_each_other(inter
     scale = float(np.abs(hybrid.forces).max())
     assert hybrid.forces.shape == (interface.info.natoms, 3)
     assert laid_over.error(hybrid.forces) < 1e-10 * scale
+    assert laid_over.pressure == pytest.approx(hybrid.pressure, rel=1e-8)
     assert set(hybrid.parts) == {"Pair", "Kspace", "Neigh"}
+
+
+@pytest.mark.integration
+def test_the_mesh_of_the_protocols_is_nearer_than_the_published_sums(interface: System) -> None:
+    reference = measure(
+        Variant("converged", RunSettings(kspace_style="ewald", kspace_accuracy=1e-6)), interface, 1
+    )
+    paper, moderate = (
+        measure(Variant(name, protocol_settings(name)), interface, 1) for name in ("paper", "moderate")
+    )
+    assert 0 < moderate.error(reference.forces) < 0.6 * paper.error(reference.forces)
+    assert abs(moderate.pressure - reference.pressure) < 0.3 * abs(paper.pressure - reference.pressure)
 
 
 def test_an_edit_that_finds_nothing_is_refused() -> None:
