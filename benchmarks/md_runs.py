@@ -140,8 +140,7 @@ def _input(variant: Variant, forcefield: str, steps: int) -> Input:
 def overlay(given: Input) -> Input:
     """Return an input as the publication reads: Coulomb, Lennard-Jones and Buckingham laid over each other.
 
-    Pairs that have the Coulomb interaction only stand in no other style. Neighbour lists and sorting have LAMMPS' own
-    bins.
+    Pairs with nothing but charges stand in no other style. Neighbour lists and sorting have LAMMPS' own bins.
     """
     script, forcefield = given
     lines = []
