@@ -200,11 +200,11 @@ class RunSettings(StrictModel):
 
     ``cutoff`` in Å; ``kspace_style`` is ``none`` where the force field has no long-range part; ``kspace_accuracy``
     is LAMMPS' relative force accuracy, and ``kspace_order`` how many points of pppm's mesh a charge is spread over
-    along each axis; ``restart_interval`` in steps is the cadence of checkpoints, constant over
-    all segments of a run, because a resumed run is the same run only then. ``exact`` sorts atoms in memory
-    and sets up anew at every checkpoint and nowhere else, so that a resumed run repeats the uninterrupted one bit
-    for bit. ``accelerator`` is a package that this LAMMPS must have, with OpenMP ``threads`` for each MPI process
-    and ``gpus`` for each node; what adds up in an order that varies needs ``exact: false``.
+    along each axis; ``restart_interval`` in steps is the cadence of checkpoints, constant over all segments of a
+    run, because a resumed run is the same run only then. ``exact`` sorts atoms in memory and sets up anew at every
+    checkpoint and nowhere else, so that a resumed run repeats the uninterrupted one bit for bit. ``accelerator``
+    is a package that this LAMMPS must have, with OpenMP ``threads`` for each MPI process and ``gpus`` for each
+    node; what adds up in an order that varies needs ``exact: false``.
     """
 
     cutoff: Number = Field(default=12.0, gt=2, le=30)

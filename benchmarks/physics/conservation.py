@@ -183,6 +183,8 @@ def thermal_momentum(system: System) -> float:
 
 
 def relaxed_interface(lab: Lab, seed: int) -> Run:
+    """Return the run that relaxes the interface of the demo's recipe with the protocols' cutoff."""
+
     def interface() -> System:
         recipe = load_recipe("llzo-peo-litfsi-demo")
         slab = build_slab(recipe)
