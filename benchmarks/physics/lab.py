@@ -30,7 +30,7 @@ class Lab:
 
     ``small`` asks for small systems, in runs of full length; ``quick`` for small systems and short runs, in which
     every part runs and nothing is equilibrated. Without ``start`` nothing runs, and what has been run so far is
-    looked at. The settings of all runs are those of the stage language, whose mesh is finer than the protocols'.
+    looked at. The settings of all runs are those of the stage language.
     """
 
     folder: Path
