@@ -17,12 +17,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from aiida_cse.building.assembly import assemble
-from aiida_cse.building.cut import cut_slab
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.ceramic.cut import cut_slab
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import load_recipe
-from aiida_cse.building.slab import build_slab
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
 
 __all__ = ["main"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.physics.counting import poisson_interval, rate_interval, rate_ratio_interval
-from aiida_cse.physics.dispersion import burst_index
-from aiida_cse.physics.equilibration import equilibration_lower_bound, exchange_interval
+from aiida_cse.physics.exchange.equilibration import equilibration_lower_bound, exchange_interval
+from aiida_cse.physics.statistics.dispersion import burst_index
+from aiida_cse.physics.statistics.poisson import poisson_interval, rate_interval, rate_ratio_interval
 from benchmarks.chains import Chain, Experiments, expected_exchange, recrossing, simulate, two_state
 from benchmarks.rows import Case, Row, coverage_row
 

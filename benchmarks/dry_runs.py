@@ -21,18 +21,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiida_cse.building.assembly import assemble
-from aiida_cse.building.cut import cut_slab
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.ceramic.cut import cut_slab
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import load_recipe
-from aiida_cse.building.slab import build_slab
-from aiida_cse.lammps.accelerator import accelerator_words
-from aiida_cse.lammps.log import read_log
-from aiida_cse.lammps.production import ProductionPlan
-from aiida_cse.lammps.schedule import job_plans
-from aiida_cse.lammps.script import LOG, START_FILE, render_script
-from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.job.script import LOG, START_FILE, render_script
+from aiida_cse.lammps.log.reader import read_log
+from aiida_cse.lammps.protocol.accelerator import accelerator_words
+from aiida_cse.lammps.protocol.production import ProductionPlan
+from aiida_cse.lammps.protocol.schedule import job_plans
+from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain

@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from aiida_cse.physics.barriers import Barrier, SlowExchange, find_barrier
-from aiida_cse.physics.kinetics import Kinetics, joint_kinetics
-from aiida_cse.physics.observations import Observation
+from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
+from aiida_cse.physics.kinetics.observations import Observation
+from aiida_cse.physics.profiles.barriers import Barrier, SlowExchange, find_barrier
 from benchmarks.chains import simulate, two_state
 from benchmarks.landscapes import Landscape, Walk
 from benchmarks.landscapes import simulate as walk

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aiida import orm
 
     from aiida_cse.cli.environment import Environment
-    from aiida_cse.trajectory.state import State
+    from aiida_cse.reduction.state import State
 
 __all__ = ["CADENCE", "OVERRIDES", "SEED", "TEMPERATURE", "TOTAL_STEPS", "Bench", "Striker", "Verdict"]
 

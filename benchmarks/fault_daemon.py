@@ -18,9 +18,9 @@ import psutil
 from aiida import orm
 from aiida.manage import get_manager
 
-from aiida_cse.cli.daemon import daemon_hint
 from aiida_cse.cli.environment import ensure_environment
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.daemon import daemon_hint
 from benchmarks.fault_bench import Bench, Verdict
 from benchmarks.fault_engines import PATIENCE, draw_steps, launch_command
 from benchmarks.fault_jobs import job_at

@@ -9,11 +9,11 @@ from aiida import orm
 from aiida.common.log import configure_logging
 
 from aiida_cse.building.recipe import load_recipe
-from aiida_cse.cli.engine import run_embedded
 from aiida_cse.cli.environment import Environment, ensure_environment
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes
+from aiida_cse.engine.engine import run_embedded
 from aiida_cse.workchains.ceramic import CeramicWorkChain
+from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from benchmarks.fault_bench import SEED, TEMPERATURE, Bench

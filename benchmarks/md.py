@@ -18,8 +18,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from aiida_cse.lammps.stage import RunSettings
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.protocol.stage import RunSettings
 from benchmarks.md_runs import (
     Measurement,
     Variant,

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.lammps.accelerator import accelerator_words
-from aiida_cse.lammps.log import read_log
-from aiida_cse.lammps.script import START_FILE, render_script
-from aiida_cse.lammps.stage import JobPlan, RunSettings, Stage
-from aiida_cse.lammps.system import FILENAMES, System
+from aiida_cse.lammps.files.system import FILENAMES, System
+from aiida_cse.lammps.job.script import START_FILE, render_script
+from aiida_cse.lammps.log.reader import read_log
+from aiida_cse.lammps.protocol.accelerator import accelerator_words
+from aiida_cse.lammps.protocol.stage import JobPlan, RunSettings, Stage
 from aiida_cse.workchains.production import ProductionWorkChain
 from benchmarks.md_system import TEMPERATURE, run_lammps
 

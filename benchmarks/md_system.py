@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from aiida_cse.building.assembly import assemble
-from aiida_cse.building.cut import cut_slab
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.ceramic.cut import cut_slab
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.building.slab import build_slab
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.system import CERAMIC_MOLECULE, System
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, System
 
 __all__ = ["SIZES", "TEMPERATURE", "dense_interface", "run_lammps"]
 

@@ -16,8 +16,8 @@ import MDAnalysis
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.trajectory.config import ReductionConfig
-from aiida_cse.trajectory.ions import IonSpecies
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.ions import IonSpecies
 
 __all__ = ["LoopResult", "circular_centre_offset", "maicos_profiles", "mdanalysis_loop", "warm_read"]
 

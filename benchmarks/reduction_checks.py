@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from aiida_cse.trajectory.config import GRID, ReductionConfig
-from aiida_cse.trajectory.reduction import reduce_segments
-from aiida_cse.trajectory.state import State
+from aiida_cse.reduction.config import GRID, ReductionConfig
+from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.state import State
 from benchmarks.peers import LoopResult, circular_centre_offset, maicos_profiles, mdanalysis_loop
 from benchmarks.trajectories import FRAME_STEPS, Generated
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiida_cse.trajectory.config import ReductionConfig
-from aiida_cse.trajectory.reduction import reduce_plan, reduce_segments
-from aiida_cse.trajectory.segments import Segment, SegmentPlan
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.reduce import reduce_plan, reduce_segments
+from aiida_cse.reduction.segments import Segment, SegmentPlan
 from benchmarks.peers import maicos_profiles, mdanalysis_loop, warm_read
 from benchmarks.reduction_checks import GROUPS, full, z_only
 from benchmarks.trajectories import Generated
@@ -144,9 +144,9 @@ def speed_rows(whole: Generated, ions: Generated, *, rounds: int, quick: bool) -
 _LOOPED = """\
 import json, sys, time
 from pathlib import Path
-from aiida_cse.trajectory.config import ReductionConfig
-from aiida_cse.trajectory.reduction import reduce_plan
-from aiida_cse.trajectory.segments import Segment, SegmentPlan
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.reduce import reduce_plan
+from aiida_cse.reduction.segments import Segment, SegmentPlan
 path, frames, loops = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 config = ReductionConfig.model_validate_json(Path(sys.argv[4]).read_text())
 plan = SegmentPlan(tuple(Segment(path, 0, frames, number * frames, 0) for number in range(loops)), ())

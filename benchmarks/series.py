@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from aiida_cse.physics.equilibration import net_flux_test
-from aiida_cse.physics.populations import drift_test, populations
+from aiida_cse.physics.exchange.equilibration import net_flux_test
+from aiida_cse.physics.statistics.timeseries import drift_test, populations
 from benchmarks.chains import Chain, Experiments, autoregressive, simulate, two_state
 from benchmarks.rows import Case, Row, coverage_row
 

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from aiida_cse.physics.equilibration import equilibration_coefficient, equilibration_verdict
-from aiida_cse.physics.relaxation import member_frames
-from aiida_cse.physics.sensitivity import labels_from_events
-from aiida_cse.physics.stopping import Decision, StopRule
-from aiida_cse.physics.transitions import count_transitions
+from aiida_cse.physics.exchange.equilibration import equilibration_coefficient, equilibration_verdict
+from aiida_cse.physics.exchange.relaxation import member_frames
+from aiida_cse.physics.exchange.sensitivity import labels_from_events
+from aiida_cse.physics.exchange.stopping import Decision, StopRule
+from aiida_cse.physics.exchange.transitions import count_transitions
 from benchmarks.stop_cases import StopCase, drawn_cases, hidden_cases, known_cases
 
 __all__ = ["CASES", "HEADER", "Row", "Run", "main", "measure"]

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.physics.transitions import count_transitions
-from aiida_cse.trajectory.config import ReductionConfig, default_config
+from aiida_cse.physics.exchange.transitions import count_transitions
+from aiida_cse.reduction.config import ReductionConfig, default_config
 
 __all__ = ["Composition", "Generated", "interface", "ions_only", "write_trajectory"]
 

@@ -9,21 +9,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from aiida_cse.physics.counting import poisson_interval, rate_interval, rate_ratio_interval
-from aiida_cse.physics.equilibration import (
+from aiida_cse.physics.exchange.equilibration import (
     equilibration_coefficient,
     equilibration_lower_bound,
     exchange_interval,
 )
-from aiida_cse.physics.joined_barriers import join_barriers
-from aiida_cse.physics.kinetics import Estimate, Kinetics, joint_kinetics
-from aiida_cse.physics.observations import Observation
-from aiida_cse.physics.rates import (
+from aiida_cse.physics.kinetics.arrhenius_fit import Estimate, Kinetics, joint_kinetics
+from aiida_cse.physics.kinetics.observations import Observation
+from aiida_cse.physics.kinetics.transition_state import (
     expected_transitions,
     transition_rate,
     transmission_coefficient,
     vibrational_frequency,
 )
+from aiida_cse.physics.profiles.joined_barriers import join_barriers
+from aiida_cse.physics.statistics.poisson import poisson_interval, rate_interval, rate_ratio_interval
 
 __all__ = ["FOLDER", "NAME", "figure", "page"]
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from aiida_cse.building.chemistry import Chemistry, chemistry_of
-from aiida_cse.building.emc_field import EmcType, emc_types
+from aiida_cse.building.electrolyte.emc_field import EmcType, emc_types
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.lammps.datafile import TOPOLOGY, DataFile
-from aiida_cse.lammps.system import WALL_MOLECULE, System
+from aiida_cse.building.type_table import Chemistry, chemistry_of
+from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
+from aiida_cse.lammps.files.system import WALL_MOLECULE, System
 
 __all__ = ["emc_output", "emc_program", "emc_script", "with_types_alike"]
 

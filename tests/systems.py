@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.system import CERAMIC_MOLECULE, AtomType, SlabGeometry, System
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, AtomType, SlabGeometry, System
 
 SPACING = 2.8
 

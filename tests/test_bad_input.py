@@ -19,17 +19,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aiida_cse.building.chemistry import chemistry_of
 from aiida_cse.building.recipe import Recipe, load_recipe
+from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.cli import main
 from aiida_cse.cli.environment import ensure_code, ensure_computer, find_mpirun
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.documents import parse_mapping
-from aiida_cse.lammps.script import render_script
-from aiida_cse.lammps.segment import text_before
-from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.workchains.builders import Codes, refuse_invalid
-from aiida_cse.workchains.options import checked_options
+from aiida_cse.lammps.job.records import text_before
+from aiida_cse.lammps.job.script import render_script
+from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.workchains.common.builders import Codes, refuse_invalid
+from aiida_cse.workchains.common.options import checked_options
+from aiida_cse.yaml_io import parse_mapping
 from tests.bad_input import commands, jobs, protocols, recipes
 from tests.building.test_recipe import changed
 from tests.nodes import interface, reduction_node, system_node

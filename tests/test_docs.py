@@ -13,10 +13,10 @@ from aiida.orm import Dict, Float, QueryBuilder, WorkChainNode
 from aiida.plugins import CalculationFactory
 from click.testing import CliRunner
 
+from aiida_cse.analysis.kinetics import PARTS
+from aiida_cse.analysis.registry import analyse
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.trajectory.analysis.everything import analyse
-from aiida_cse.trajectory.analysis.kinetics import PARTS
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 from tests.nodes import interface, long_state, reduction_node, run_node, state
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def test_the_offsets_of_the_how_to(lmp: InstalledCode, cse: InstalledCode) -> No
 def test_the_queries_of_the_how_to_on_force_fields(lmp: InstalledCode, cse: InstalledCode) -> None:
     from aiida.common.links import LinkType
 
-    from aiida_cse.building.slab import build_slab
+    from aiida_cse.building.ceramic.slab import build_slab
     from aiida_cse.data.system import CseSystemData
     from aiida_cse.workchains.study import StudyWorkChain
 
@@ -124,7 +124,7 @@ def test_the_set_of_the_how_to_is_imported(tmp_path: Path) -> None:
 
 
 def test_the_facts_of_the_how_to() -> None:
-    from aiida_cse.building.own_box import OwnBox
+    from aiida_cse.building.imported.facts import OwnBox
 
     (source,) = blocks(DOCS / "howto" / "own-box.md", "yaml")
     box = OwnBox.model_validate(yaml.safe_load(source))

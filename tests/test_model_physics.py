@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiida_cse.building.chemistry import chemistry_of
+from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.forcefields.pairs import LENNARD_JONES
-from aiida_cse.lammps.stage import JobPlan, RunSettings
-from aiida_cse.lammps.system import FILENAMES, System
+from aiida_cse.lammps.files.system import FILENAMES, System
+from aiida_cse.lammps.protocol.stage import JobPlan, RunSettings
 from benchmarks.md_system import run_lammps
 from benchmarks.physics.conservation import (
     BOLTZMANN,

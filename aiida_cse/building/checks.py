@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from aiida_cse.building.electrolyte import check_electrolyte
+from aiida_cse.building.ceramic.slab import check_slab
+from aiida_cse.building.electrolyte.build import check_electrolyte
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.slab import check_slab
 
 __all__ = ["refuse_unbuildable"]
 

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from aiida_cse.building.crystal import CrystalStructure, Element
-from aiida_cse.building.given import as_crystal
+from aiida_cse.building.crystal.convert import as_crystal
+from aiida_cse.building.crystal.model import CrystalStructure, Element
 from aiida_cse.building.smiles import parse_smiles
-from aiida_cse.documents import parse_mapping, read_mapping, read_text
 from aiida_cse.forcefields.library import available_sets, load_set, make_set, settle_variants
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import Mixing
-from aiida_cse.validation import Name, Number, StrictModel, located, nearest, worded
+from aiida_cse.schema import Name, Number, StrictModel, located, nearest, worded
+from aiida_cse.yaml_io import parse_mapping, read_mapping, read_text
 
 __all__ = [
     "WALL_SPECIES",

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from aiida_cse.lammps.system import CERAMIC_MOLECULE, System
-from aiida_cse.physics.regions import SurfaceOffsets
-from aiida_cse.trajectory.config import ReductionConfig, default_config, whole_frames
-from aiida_cse.validation import Number, StrictModel, Whole, nearest
+from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, System
+from aiida_cse.physics.exchange.regions import SurfaceOffsets
+from aiida_cse.reduction.config import ReductionConfig, default_config, whole_frames
+from aiida_cse.schema import Number, StrictModel, Whole, nearest
 
 __all__ = ["LayerOffsets", "Sampling", "reduction_config", "refuse_unknown_cations", "refuse_unknown_ions"]
 
@@ -91,7 +91,7 @@ class Sampling(StrictModel):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """Return what :func:`~aiida_cse.trajectory.config.default_config` takes of the sampling."""
+        """Return what :func:`~aiida_cse.reduction.config.default_config` takes of the sampling."""
         return {
             "anion_point": self.anion_point,
             "timestep_fs": self.timestep_fs,

@@ -12,7 +12,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_cse.calculations.ports import forcefield_error, job_options, recipe_ports
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.system import FILENAMES
+from aiida_cse.lammps.files.system import FILENAMES
 
 __all__ = ["BuildCalculation"]
 

@@ -9,7 +9,7 @@ from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
-from aiida_cse.building.emc_script import BUILD_SCRIPT, PROJECT, SETUP_OUTPUT, emc_files
+from aiida_cse.building.electrolyte.emc_input import BUILD_SCRIPT, PROJECT, SETUP_OUTPUT, emc_files
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.calculations.ports import forcefield_error, job_options, recipe_ports
 from aiida_cse.data.system import CseSystemData

@@ -10,10 +10,10 @@ from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
-from aiida_cse.building.assembly import place
-from aiida_cse.building.joining import RESULT
+from aiida_cse.building.interface.assembly import place
+from aiida_cse.building.interface.check import RESULT
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
 
 __all__ = ["JoinCalculation"]
 

@@ -13,9 +13,8 @@ from aiida_lammps.calculations.raw import LammpsRawCalculation
 
 from aiida_cse.calculations.ports import checked_by, remote_link
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.accelerator import accelerator_words
-from aiida_cse.lammps.script import FINAL_DATA, LOG, render_script
-from aiida_cse.lammps.segment import (
+from aiida_cse.lammps.files.system import FILENAMES
+from aiida_cse.lammps.job.records import (
     END_RECORD,
     START_RECORD,
     job_scripts,
@@ -23,9 +22,10 @@ from aiida_cse.lammps.segment import (
     text_before,
     wall_time_error,
 )
-from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.lammps.system import FILENAMES
-from aiida_cse.validation import nearest
+from aiida_cse.lammps.job.script import FINAL_DATA, LOG, render_script
+from aiida_cse.lammps.protocol.accelerator import accelerator_words
+from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.schema import nearest
 
 __all__ = ["LammpsStageCalculation"]
 
@@ -61,7 +61,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
             required=False,
             validator=checked_by(JobPlan, "plan"),
             serializer=orm.to_aiida_type,
-            help="Stages, first and last step, seed and settings: see aiida_cse.lammps.stage.JobPlan.",
+            help="Stages, first and last step, seed and settings: see aiida_cse.lammps.protocol.stage.JobPlan.",
         )
         spec.input(
             "parent_folder",

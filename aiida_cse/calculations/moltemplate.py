@@ -10,7 +10,7 @@ from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 
-from aiida_cse.building.moltemplate import ARGUMENTS, PROGRAM, TEMPLATES, templates
+from aiida_cse.building.interface.moltemplate import ARGUMENTS, PROGRAM, TEMPLATES, templates
 from aiida_cse.calculations.join import JoinCalculation
 from aiida_cse.calculations.ports import job_options
 

@@ -15,9 +15,9 @@ from aiida import orm
 from aiida.schedulers.datastructures import JobState
 from aiida.transports import Transport
 
-from aiida_cse.lammps.log import LogReport, read_log
-from aiida_cse.lammps.script import LOG
-from aiida_cse.lammps.stage import JobPlan, Stage
+from aiida_cse.lammps.job.script import LOG
+from aiida_cse.lammps.log.reader import LogReport, read_log
+from aiida_cse.lammps.protocol.stage import JobPlan, Stage
 
 __all__ = ["PREFIXES", "thermo"]
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from aiida_cse.building.checks import refuse_unbuildable
 from aiida_cse.building.recipe import ForceFieldSets, Recipe
 from aiida_cse.data.forcefield import CseForceFieldData
-from aiida_cse.validation import explain, located
+from aiida_cse.schema import explain, located
 
 __all__ = [
     "checked_by",

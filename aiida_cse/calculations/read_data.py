@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiida.engine import CalcJobProcessSpec
 
-from aiida_cse.building.read_data import ARGUMENTS, FILES, PROGRAM, append_files
+from aiida_cse.building.interface.read_data import ARGUMENTS, FILES, PROGRAM, append_files
 from aiida_cse.calculations.join import JoinCalculation
 from aiida_cse.calculations.ports import job_options
 

@@ -15,8 +15,8 @@ from aiida_cse.building.sampling import Sampling, reduction_config
 from aiida_cse.calculations.ports import checked_by, job_options, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.script import TRAJECTORY
-from aiida_cse.validation import nearest
+from aiida_cse.lammps.job.script import TRAJECTORY
+from aiida_cse.schema import nearest
 
 __all__ = ["ReduceCalculation", "reduction_error"]
 

@@ -11,7 +11,7 @@ from aiida_cse.cli import params
 from aiida_cse.cli.errors import input_errors
 
 if TYPE_CHECKING:
-    from aiida_cse.lammps.system import System
+    from aiida_cse.lammps.files.system import System
 
 __all__ = ["build"]
 
@@ -27,8 +27,8 @@ def build() -> None:
 def slab(recipe: str, out: Path) -> None:
     """Build the ceramic as a periodic crystal, cut plane at z = 0, mobile ions drawn at random."""
     with input_errors():
+        from aiida_cse.building.ceramic.slab import build_slab
         from aiida_cse.building.recipe import load_recipe
-        from aiida_cse.building.slab import build_slab
 
         _write(build_slab(load_recipe(recipe)), out)
 
@@ -41,7 +41,7 @@ def slab(recipe: str, out: Path) -> None:
 def electrolyte(recipe: str, lx: float, ly: float, out: Path) -> None:
     """Build polymer chains and salt at low density on the cross-section of a ceramic, with a wall."""
     with input_errors():
-        from aiida_cse.building.electrolyte import build_electrolyte
+        from aiida_cse.building.electrolyte.build import build_electrolyte
         from aiida_cse.building.recipe import load_recipe
 
         _write(build_electrolyte(load_recipe(recipe), lx, ly), out)

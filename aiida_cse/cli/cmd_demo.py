@@ -9,7 +9,7 @@ import click
 
 from aiida_cse.cli import params
 from aiida_cse.cli import profile as profiles
-from aiida_cse.cli.hints import aiida_cse, verdi
+from aiida_cse.engine.hints import aiida_cse, verdi
 
 if TYPE_CHECKING:
     from aiida.orm import ProcessNode
@@ -80,7 +80,7 @@ def _last_demo() -> ProcessNode | None:
 def _tell(study: ProcessNode) -> None:
     from rich.console import Console
 
-    from aiida_cse.cli.results import has_results, print_results
+    from aiida_cse.cli.display.results import has_results, print_results
     from aiida_cse.cli.running import leave
 
     if has_results(study):

@@ -43,7 +43,7 @@ def extend(
     from aiida.orm import WorkChainNode
 
     from aiida_cse.cli.cmd_launch import go, load
-    from aiida_cse.workchains.extension import get_builder_from
+    from aiida_cse.workchains.continue_from import get_builder_from
 
     process = load(pk, WorkChainNode, "PK")
     with input_errors():

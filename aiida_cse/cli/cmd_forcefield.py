@@ -81,7 +81,7 @@ def import_set(file: Path, name: str | None, profile: str | None) -> None:
     The file has the form of the shipped sets; with `revises` it holds only what differs from one of them.
     """
     with input_errors():
-        from aiida_cse.building.topology import typing_patterns
+        from aiida_cse.building.electrolyte.typing import typing_patterns
         from aiida_cse.forcefields.library import read_set
 
         chosen = read_set(file, name)
@@ -121,10 +121,10 @@ def _pairs(system: str, profile: str | None) -> Sequence[PairRow]:
     if system.isdecimal():
         return read_pairs(_include_of_node(int(system), profile))
     if Path(system).is_dir():
-        from aiida_cse.lammps.system import System
+        from aiida_cse.lammps.files.system import System
 
         return read_pairs(System.read(system).forcefield)
-    from aiida_cse.building.chemistry import chemistry_of
+    from aiida_cse.building.type_table import chemistry_of
 
     return chemistry_of(find_recipe(system, profile)).pairs
 

@@ -11,13 +11,13 @@ import click
 from aiida_cse.cli import params
 from aiida_cse.cli import profile as profiles
 from aiida_cse.cli.errors import InputError, input_errors
-from aiida_cse.cli.hints import aiida_cse
+from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
     from aiida.orm import AbstractCode, Node
 
-    from aiida_cse.workchains.builders import Codes
+    from aiida_cse.workchains.common.builders import Codes
 
 __all__ = ["go", "launch", "load"]
 
@@ -79,8 +79,8 @@ def study(
     with input_errors():
         changes = _read_overrides(overrides) or {}
     profiles.load(profile)
-    from aiida_cse.workchains.forcefields import load_stored_recipe
-    from aiida_cse.workchains.protocol import merge
+    from aiida_cse.workchains.common.forcefields import load_stored_recipe
+    from aiida_cse.workchains.common.protocol import merge
     from aiida_cse.workchains.study import StudyWorkChain
 
     if job["moltemplate"] is not None:
@@ -245,7 +245,7 @@ def validation(
 def _read_overrides(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
-    from aiida_cse.documents import read_mapping
+    from aiida_cse.yaml_io import read_mapping
 
     try:
         return read_mapping(path, "a file of overrides")
@@ -314,7 +314,7 @@ def go(builder: ProcessBuilder, wait: bool) -> None:
     """Submit to the daemon where there is a broker, else run here."""
     from aiida.manage import get_manager
 
-    from aiida_cse.workchains.builders import refuse_invalid
+    from aiida_cse.workchains.common.builders import refuse_invalid
 
     with input_errors():
         refuse_invalid(builder)

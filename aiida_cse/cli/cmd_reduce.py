@@ -14,8 +14,8 @@ from aiida_cse.cli.errors import input_errors
 from aiida_cse.cli.params import OutPath
 
 if TYPE_CHECKING:
-    from aiida_cse.trajectory.config import ReductionConfig
-    from aiida_cse.trajectory.reduction import Progress
+    from aiida_cse.reduction.config import ReductionConfig
+    from aiida_cse.reduction.reduce import Progress
 
 __all__ = ["reduce"]
 
@@ -71,8 +71,8 @@ def reduce(
     .xtc, or a text dump of LAMMPS, .lammpstrj or .dump, with id xu yu zu.
     """
     with input_errors(), ExitStack() as stack:
-        from aiida_cse.trajectory.checksums import load_checksums
-        from aiida_cse.trajectory.command import run_reduction
+        from aiida_cse.reduction.checksums import load_checksums
+        from aiida_cse.reduction.command import run_reduction
 
         found = _existing(segments, skip_missing=skip_missing)
         sums = {} if checksums is None else load_checksums(checksums)
@@ -96,10 +96,10 @@ def reduce(
 
 def _load(config: Path, system: Path | None) -> ReductionConfig:
     if system is None:
-        from aiida_cse.trajectory.command import load_config
+        from aiida_cse.reduction.command import load_config
 
         return load_config(config)
-    from aiida_cse.building.plain import load_interface
+    from aiida_cse.building.imported.reduction import load_interface
 
     return load_interface(system, config)
 

@@ -8,7 +8,7 @@ import click
 
 from aiida_cse.cli import params
 from aiida_cse.cli import profile as profiles
-from aiida_cse.cli.hints import verdi
+from aiida_cse.engine.hints import verdi
 
 __all__ = ["setup"]
 

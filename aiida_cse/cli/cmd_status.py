@@ -10,7 +10,7 @@ import click
 
 from aiida_cse.cli import params
 from aiida_cse.cli import profile as profiles
-from aiida_cse.cli.hints import aiida_cse
+from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
     from aiida.orm import ProcessNode
@@ -43,10 +43,10 @@ def _show(pk: int) -> None:
     from aiida.orm import ProcessNode, load_node
     from rich.console import Console
 
-    from aiida_cse.cli.render import JobWatch, render_tree
-    from aiida_cse.cli.results import has_results, print_results
-    from aiida_cse.cli.runs import WIDTH, run_states, run_table
-    from aiida_cse.cli.tree import ProcessTree
+    from aiida_cse.cli.display.render import JobWatch, render_tree
+    from aiida_cse.cli.display.results import has_results, print_results
+    from aiida_cse.cli.display.runs import WIDTH, run_states, run_table
+    from aiida_cse.cli.display.tree import ProcessTree
 
     try:
         node = load_node(pk)
@@ -68,10 +68,10 @@ def _show(pk: int) -> None:
 
 def _hint(node: ProcessNode) -> str | None:
     """Return what can be done about a process that does not go on by itself, None if there is nothing."""
-    from aiida_cse.cli.checkpoints import root_of
-    from aiida_cse.cli.daemon import daemon_hint
-    from aiida_cse.cli.engine import is_embedded
-    from aiida_cse.cli.locks import is_held
+    from aiida_cse.engine.checkpoints import root_of
+    from aiida_cse.engine.daemon import daemon_hint
+    from aiida_cse.engine.engine import is_embedded
+    from aiida_cse.engine.locks import is_held
 
     root = root_of(node)
     if root.is_terminated:
@@ -82,7 +82,7 @@ def _hint(node: ProcessNode) -> str | None:
 
 
 def _list_roots(number: int = 10) -> None:
-    from aiida_cse.cli.render import duration
+    from aiida_cse.cli.display.render import duration
 
     roots = _newest_roots(number)
     if not roots:

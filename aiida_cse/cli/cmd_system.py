@@ -9,11 +9,11 @@ import click
 
 from aiida_cse.cli import params
 from aiida_cse.cli.errors import InputError, input_errors
-from aiida_cse.cli.hints import aiida_cse
 from aiida_cse.cli.recipes import find_recipe
+from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
-    from aiida_cse.lammps.system import System
+    from aiida_cse.lammps.files.system import System
 
 __all__ = ["system"]
 
@@ -63,10 +63,10 @@ def _read(
     file: Path, facts: Path | None, forcefield: Path | None, recipe: str | None, profile: str | None
 ) -> System:
     with input_errors():
-        from aiida_cse.building.importing import import_system
-        from aiida_cse.building.own_box import OwnBox
-        from aiida_cse.documents import read_mapping
-        from aiida_cse.validation import located
+        from aiida_cse.building.imported.facts import OwnBox
+        from aiida_cse.building.imported.system import import_system
+        from aiida_cse.schema import located
+        from aiida_cse.yaml_io import read_mapping
 
         content = {} if facts is None else read_mapping(facts, "facts about a box")
         with located(str(facts)):

@@ -11,11 +11,11 @@ from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import arguments, options, types
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_cse.lammps.system import Phase
+from aiida_cse.lammps.files.system import Phase
 
 if TYPE_CHECKING:
     from aiida_cse.data.system import CseSystemData
-    from aiida_cse.lammps.system import SystemInfo
+    from aiida_cse.lammps.files.system import SystemInfo
 
 __all__ = ["cse_system"]
 
@@ -145,7 +145,7 @@ def _facts(system: CseSystemData, info: SystemInfo) -> Iterator[tuple[str, Any]]
 
 
 def _targets(fmt: str, output: Path | None, default: str) -> list[Path]:
-    from aiida_cse.lammps.system import FILENAMES
+    from aiida_cse.lammps.files.system import FILENAMES
 
     if fmt != "lammps":
         if output is not None and output.is_dir():

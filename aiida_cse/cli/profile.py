@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from aiida_cse.cli.hints import aiida_cse
+from aiida_cse.engine.hints import aiida_cse
 
 __all__ = ["activate", "find_folder", "has_default", "load"]
 

@@ -25,6 +25,6 @@ def find_recipe(name: str, profile: str | None) -> Recipe:
     if not unknown_sets(read_recipe(name)) or not (profile or profiles.has_default()):
         return load_recipe(name)
     profiles.load(profile)
-    from aiida_cse.workchains.forcefields import load_stored_recipe
+    from aiida_cse.workchains.common.forcefields import load_stored_recipe
 
     return load_stored_recipe(name)

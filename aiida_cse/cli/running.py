@@ -13,19 +13,19 @@ from aiida.common.exceptions import InvalidOperation, NotExistent
 from aiida.engine import ProcessBuilder
 from aiida.orm import ProcessNode
 
-from aiida_cse.cli.checkpoints import CheckpointError
-from aiida_cse.cli.display import live_display
-from aiida_cse.cli.engine import (
+from aiida_cse.cli.display.live import live_display
+from aiida_cse.cli.display.render import duration
+from aiida_cse.engine.checkpoints import CheckpointError
+from aiida_cse.engine.engine import (
     InterruptedRunError,
     OnTick,
     UnfinishedError,
     resume_embedded,
     run_embedded,
 )
-from aiida_cse.cli.hints import aiida_cse
-from aiida_cse.cli.locks import ProcessBusyError
-from aiida_cse.cli.render import duration
-from aiida_cse.workchains.ends import ended_normally
+from aiida_cse.engine.hints import aiida_cse
+from aiida_cse.engine.locks import ProcessBusyError
+from aiida_cse.workchains.common.exit_status import ended_normally
 
 __all__ = ["follow_shown", "leave", "resume_shown", "run_shown", "submit"]
 

@@ -12,7 +12,7 @@ from aiida.orm import Data, QueryBuilder
 
 from aiida_cse.forcefields.library import available_sets
 from aiida_cse.forcefields.models import ForceFieldSet
-from aiida_cse.validation import nearest
+from aiida_cse.schema import nearest
 
 __all__ = ["CseForceFieldData", "find_forcefield", "import_forcefield", "stored_forcefields"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiida.orm import SinglefileData
 
-from aiida_cse.trajectory.state import State
+from aiida_cse.reduction.state import State
 
 __all__ = ["CseReductionData"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from aiida.orm import Data, StructureData
 from pydantic import ValidationError
 
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.system import FILENAMES, System, SystemInfo
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import FILENAMES, System, SystemInfo
 
 if TYPE_CHECKING:
     import MDAnalysis
@@ -21,7 +21,7 @@ __all__ = ["CseSystemData"]
 class CseSystemData(Data):
     """A LAMMPS data file with numeric types, its force-field include file, and facts to query.
 
-    The attributes are those of :class:`~aiida_cse.lammps.system.SystemInfo`: ``phase``, ``natoms``,
+    The attributes are those of :class:`~aiida_cse.lammps.files.system.SystemInfo`: ``phase``, ``natoms``,
     ``composition``, ``charge`` (e), ``box`` (Å), ``types``, ``slab``, ``seeds``, ``forcefield``,
     ``forcefield_md5`` and ``citations``. A structure for another program is made on demand.
     """

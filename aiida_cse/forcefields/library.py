@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from aiida_cse.documents import read_mapping
 from aiida_cse.forcefields.models import ForceFieldSet, canonical
-from aiida_cse.validation import located, nearest
+from aiida_cse.schema import located, nearest
+from aiida_cse.yaml_io import read_mapping
 
 __all__ = ["available_sets", "load_set", "make_set", "read_set", "settle_variants"]
 

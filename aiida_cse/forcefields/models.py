@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from aiida_cse.validation import Name, Number, StrictModel, nearest, worded
+from aiida_cse.schema import Name, Number, StrictModel, nearest, worded
 
 __all__ = [
     "AngleTerm",

@@ -14,7 +14,7 @@ from scipy import stats
 from aiida_cse.landscape.model import ANION, CATION, Landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.landscape.shape import Curve
-from aiida_cse.physics.counting import poisson_interval
+from aiida_cse.physics.statistics.poisson import poisson_interval
 
 __all__ = ["Check", "compare"]
 

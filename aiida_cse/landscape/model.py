@@ -16,8 +16,8 @@ from pydantic import Field
 from scipy import constants
 
 from aiida_cse.landscape.shape import Curve, Rise, Side
-from aiida_cse.physics.regions import SURFACE_OFFSETS, RegionSet, surface_regions
-from aiida_cse.validation import Number, StrictModel, Whole
+from aiida_cse.physics.exchange.regions import SURFACE_OFFSETS, RegionSet, surface_regions
+from aiida_cse.schema import Number, StrictModel, Whole
 
 __all__ = ["ANION", "CATION", "Ions", "Landscape", "draw_landscape"]
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.landscape.model import CATION, Landscape
 from aiida_cse.landscape.shape import Side
-from aiida_cse.trajectory.compiled import compiled
+from aiida_cse.reduction.kernels.compiled import compiled
 
 __all__ = ["EntryRate", "entry_rate"]
 

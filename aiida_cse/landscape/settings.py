@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from aiida_cse.landscape.model import Ions, Landscape
-from aiida_cse.validation import Number, StrictModel, Whole
+from aiida_cse.schema import Number, StrictModel, Whole
 
 __all__ = ["Planted", "ValidationSettings"]
 

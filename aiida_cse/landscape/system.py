@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.system import WALL_MOLECULE, AtomType, SlabGeometry, System
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import WALL_MOLECULE, AtomType, SlabGeometry, System
 from aiida_cse.landscape.model import ANION, CATION, Ions, Landscape
 from aiida_cse.landscape.shape import Curve
 

@@ -8,7 +8,7 @@ from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
 
 __all__ = ["BuildParser", "complaint"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
-from aiida_cse.building.emc_output import read_emc_electrolyte
-from aiida_cse.building.emc_script import BUILD_SCRIPT, PROJECT, SETUP_OUTPUT
+from aiida_cse.building.electrolyte.emc_input import BUILD_SCRIPT, PROJECT, SETUP_OUTPUT
+from aiida_cse.building.electrolyte.emc_output import read_emc_electrolyte
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.data.system import CseSystemData
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
-from aiida_cse.building import moltemplate, read_data
-from aiida_cse.building.joining import RESULT, read_interface
+from aiida_cse.building.interface import moltemplate, read_data
+from aiida_cse.building.interface.check import RESULT, read_interface
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.log import read_log
+from aiida_cse.lammps.log.reader import read_log
 
 __all__ = ["JoinParser", "MoltemplateParser", "ReadDataParser"]
 

@@ -14,13 +14,10 @@ from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.log import LogReport, read_log, summarize_stage
-from aiida_cse.lammps.outcome import Outcome, diagnose, judge
-from aiida_cse.lammps.production import PRODUCTION
-from aiida_cse.lammps.repeated import Deviation, deviation
-from aiida_cse.lammps.script import FINAL_DATA, LOG
-from aiida_cse.lammps.segment import (
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import Phase
+from aiida_cse.lammps.job.continuity import Deviation, deviation
+from aiida_cse.lammps.job.records import (
     END_RECORD,
     START_RECORD,
     EndRecord,
@@ -29,8 +26,11 @@ from aiida_cse.lammps.segment import (
     trajectory_error,
     why_not_exact,
 )
-from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.lammps.system import Phase
+from aiida_cse.lammps.job.script import FINAL_DATA, LOG
+from aiida_cse.lammps.log.outcome import Outcome, diagnose, judge
+from aiida_cse.lammps.log.reader import LogReport, read_log, summarize_stage
+from aiida_cse.lammps.protocol.production import PRODUCTION
+from aiida_cse.lammps.protocol.stage import JobPlan
 
 __all__ = ["LammpsStageParser"]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from aiida_cse.landscape.expected import Exchange, expected_exchange
 from aiida_cse.landscape.model import Ions, Landscape
 from aiida_cse.landscape.settings import ValidationSettings
-from aiida_cse.physics.counting import poisson_interval
+from aiida_cse.physics.statistics.poisson import poisson_interval
 
 __all__ = ["write_figures"]
 

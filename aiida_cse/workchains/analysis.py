@@ -8,6 +8,8 @@ from aiida import orm
 from aiida.engine import ExitCode, WorkChain, if_
 from aiida.orm.nodes.data.base import to_aiida_type
 
+from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.calculations.functions.barrier import barrier
 from aiida_cse.calculations.functions.equilibration import equilibration
 from aiida_cse.calculations.functions.mobility import displacement_variance
@@ -16,11 +18,9 @@ from aiida_cse.calculations.functions.profiles import charge_integral, density_p
 from aiida_cse.calculations.functions.transitions import transitions
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.reduction import CseReductionData
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.trajectory.analysis.subject import Subject
-from aiida_cse.workchains.builders import real
-from aiida_cse.workchains.protocol import ProtocolMixin
-from aiida_cse.workchains.validators import validate_temperature
+from aiida_cse.workchains.common.builders import real
+from aiida_cse.workchains.common.ports import validate_temperature
+from aiida_cse.workchains.common.protocol import ProtocolMixin
 
 __all__ = ["AnalysisWorkChain"]
 

@@ -16,11 +16,19 @@ from aiida.engine import (
 from aiida_cse.calculations.lammps import LammpsStageCalculation
 from aiida_cse.calculations.monitor import PREFIXES
 from aiida_cse.calculations.ports import checked_by
-from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.workchains.continuation import ContinuedWorkChain
-from aiida_cse.workchains.files import Folder, found_checkpoint, lineage, path_of, results_of, stash_of, thermo_of
-from aiida_cse.workchains.remedies import BLOW_UP, OUT_OF_MESH
-from aiida_cse.workchains.sanity import Sanity, judge_run, judge_system
+from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.workchains.restart.chain import ContinuedWorkChain
+from aiida_cse.workchains.restart.lineage import (
+    Folder,
+    found_checkpoint,
+    lineage,
+    path_of,
+    results_of,
+    stash_of,
+    thermo_of,
+)
+from aiida_cse.workchains.restart.plausibility import Sanity, judge_run, judge_system
+from aiida_cse.workchains.restart.remedies import BLOW_UP, OUT_OF_MESH
 
 __all__ = ["SET_BY_CALLER", "LammpsBaseWorkChain"]
 
@@ -75,7 +83,10 @@ class LammpsBaseWorkChain(ContinuedWorkChain):
             serializer=orm.to_aiida_type,
             default=lambda: orm.Dict({}),
             validator=checked_by(Sanity, "sanity"),
-            help="When a run that reached its last step is not plausible: see aiida_cse.workchains.sanity.Sanity.",
+            help=(
+                "When a run that reached its last step is not plausible: "
+                "see aiida_cse.workchains.restart.plausibility.Sanity."
+            ),
         )
         spec.outline(
             cls.setup,

@@ -7,15 +7,15 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, while_
 
+from aiida_cse.building.ceramic.surface import has_unlike_edges
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.surface import has_unlike_edges
 from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.calculations.functions.assembly import cut_slab
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes, base_inputs, build_inputs, real, recipe_node, velocity_seed
-from aiida_cse.workchains.ends import failure
-from aiida_cse.workchains.phase import PhaseWorkChain
-from aiida_cse.workchains.protocol import ProtocolMixin
+from aiida_cse.workchains.common.builders import Codes, base_inputs, build_inputs, real, recipe_node, velocity_seed
+from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.phase import PhaseWorkChain
+from aiida_cse.workchains.common.protocol import ProtocolMixin
 
 __all__ = ["CeramicWorkChain"]
 

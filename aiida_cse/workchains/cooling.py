@@ -7,8 +7,8 @@ from typing import Any
 from aiida.engine import while_
 
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.phase import PhaseWorkChain
-from aiida_cse.workchains.validators import validate_neutral
+from aiida_cse.workchains.common.phase import PhaseWorkChain
+from aiida_cse.workchains.common.ports import validate_neutral
 
 __all__ = ["CoolingWorkChain"]
 

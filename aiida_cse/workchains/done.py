@@ -7,9 +7,9 @@ from typing import Any
 
 from aiida import orm
 
-from aiida_cse.lammps.production import ProductionPlan
-from aiida_cse.physics.stopping import Decision
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.lammps.protocol.production import ProductionPlan
+from aiida_cse.physics.exchange.stopping import Decision
 from aiida_cse.workchains.production_inputs import step_of
 
 __all__ = ["is_complete", "previous_of"]

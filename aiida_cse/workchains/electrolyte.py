@@ -11,7 +11,7 @@ from aiida.orm.nodes.data.base import to_aiida_type
 from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.calculations.emc import EmcCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import (
+from aiida_cse.workchains.common.builders import (
     Codes,
     base_inputs,
     build_inputs,
@@ -20,10 +20,10 @@ from aiida_cse.workchains.builders import (
     recipe_node,
     velocity_seed,
 )
-from aiida_cse.workchains.ends import failure
-from aiida_cse.workchains.phase import PhaseWorkChain, validate_phase
-from aiida_cse.workchains.protocol import ProtocolMixin
-from aiida_cse.workchains.validators import BUILT_IN, one_of
+from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.phase import PhaseWorkChain, validate_phase
+from aiida_cse.workchains.common.ports import BUILT_IN, one_of
+from aiida_cse.workchains.common.protocol import ProtocolMixin
 
 __all__ = ["ElectrolyteWorkChain"]
 

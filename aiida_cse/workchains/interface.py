@@ -13,7 +13,7 @@ from aiida_cse.calculations.join import JoinCalculation
 from aiida_cse.calculations.moltemplate import MoltemplateCalculation
 from aiida_cse.calculations.read_data import ReadDataCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import (
+from aiida_cse.workchains.common.builders import (
     Codes,
     base_inputs,
     cse_metadata,
@@ -21,10 +21,10 @@ from aiida_cse.workchains.builders import (
     single_metadata,
     velocity_seed,
 )
-from aiida_cse.workchains.ends import failure
-from aiida_cse.workchains.phase import PhaseWorkChain, validate_phase
-from aiida_cse.workchains.protocol import ProtocolMixin
-from aiida_cse.workchains.validators import BUILT_IN, one_of, validate_gap, validate_neutral
+from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.phase import PhaseWorkChain, validate_phase
+from aiida_cse.workchains.common.ports import BUILT_IN, one_of, validate_gap, validate_neutral
+from aiida_cse.workchains.common.protocol import ProtocolMixin
 
 __all__ = ["InterfaceWorkChain"]
 

@@ -8,23 +8,31 @@ from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, append_, while_
 from aiida.orm.nodes.data.base import to_aiida_type
 
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.calculations.functions.looks import collect_looks
 from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.production import ProductionPlan, plan_as_asked
-from aiida_cse.physics.stopping import Decision
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
+from aiida_cse.lammps.protocol.production import ProductionPlan, plan_as_asked
+from aiida_cse.physics.exchange.stopping import Decision
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
-from aiida_cse.workchains.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
-from aiida_cse.workchains.ends import failure, rate_words
-from aiida_cse.workchains.files import Folder, checksums_of, lineage, numbered, results_of, source_of, unreduced
-from aiida_cse.workchains.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
+from aiida_cse.workchains.common.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
+from aiida_cse.workchains.common.exit_status import failure, rate_words
+from aiida_cse.workchains.common.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
+from aiida_cse.workchains.common.ports import validate_neutral, validate_seed, validate_temperature
+from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides
 from aiida_cse.workchains.production_inputs import plan_error, sampling_of, step_of, validate_production
-from aiida_cse.workchains.protocol import ProtocolMixin, split_overrides
-from aiida_cse.workchains.validators import validate_neutral, validate_seed, validate_temperature
+from aiida_cse.workchains.restart.lineage import (
+    Folder,
+    checksums_of,
+    lineage,
+    numbered,
+    results_of,
+    source_of,
+    unreduced,
+)
 
 __all__ = ["ProductionWorkChain"]
 
@@ -61,7 +69,10 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             valid_type=orm.Dict,
             serializer=to_aiida_type,
             validator=plan_error,
-            help="Length, segments, frames, looks, settings: see aiida_cse.lammps.production.ProductionPlan.",
+            help=(
+                "Length, segments, frames, looks, settings: "
+                "see aiida_cse.lammps.protocol.production.ProductionPlan."
+            ),
         )
         spec.input(
             "sampling",

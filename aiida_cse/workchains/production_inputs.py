@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from aiida_cse.building.sampling import Sampling, reduction_config
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.calculations.reduce import reduction_error
-from aiida_cse.lammps.production import ProductionPlan
-from aiida_cse.lammps.schedule import ANY_TEMPERATURE
-from aiida_cse.lammps.stage import RunSettings
-from aiida_cse.validation import explain
-from aiida_cse.workchains.files import results_of
-from aiida_cse.workchains.options import walltime_error
+from aiida_cse.lammps.protocol.production import ProductionPlan
+from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE
+from aiida_cse.lammps.protocol.stage import RunSettings
+from aiida_cse.schema import explain
+from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.questions import analysis_error
+from aiida_cse.workchains.restart.lineage import results_of
 
 __all__ = ["plan_error", "sampling_of", "step_of", "validate_production"]
 

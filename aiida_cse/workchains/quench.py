@@ -9,13 +9,13 @@ from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm.nodes.data.base import to_aiida_type
 
+from aiida_cse.analysis.comparison import ComparisonSettings, findings
 from aiida_cse.calculations.functions.comparison import compare
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.cooling import CoolingPlan, cooling_error
-from aiida_cse.lammps.schedule import job_plans
-from aiida_cse.trajectory.analysis.comparison import ComparisonSettings, findings
-from aiida_cse.workchains.builders import (
+from aiida_cse.lammps.protocol.cooling import CoolingPlan, cooling_error
+from aiida_cse.lammps.protocol.schedule import job_plans
+from aiida_cse.workchains.common.builders import (
     Codes,
     base_inputs,
     builder_inputs,
@@ -23,12 +23,12 @@ from aiida_cse.workchains.builders import (
     real,
     velocity_seed,
 )
+from aiida_cse.workchains.common.exit_status import ended_normally, failure
+from aiida_cse.workchains.common.options import walltime_error
+from aiida_cse.workchains.common.ports import validate_neutral, validate_seed, validate_temperature
+from aiida_cse.workchains.common.protocol import ProtocolMixin, merge, split_overrides
 from aiida_cse.workchains.cooling import CoolingWorkChain
-from aiida_cse.workchains.ends import ended_normally, failure
-from aiida_cse.workchains.options import walltime_error
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.protocol import ProtocolMixin, merge, split_overrides
-from aiida_cse.workchains.validators import validate_neutral, validate_seed, validate_temperature
 
 __all__ = ["QuenchWorkChain"]
 
@@ -84,7 +84,7 @@ class QuenchWorkChain(ProtocolMixin, WorkChain):
             valid_type=orm.Dict,
             serializer=to_aiida_type,
             validator=_plan_error,
-            help="Rate, steps, holds and box: see aiida_cse.lammps.cooling.CoolingPlan.",
+            help="Rate, steps, holds and box: see aiida_cse.lammps.protocol.cooling.CoolingPlan.",
         )
         spec.inputs.validator = _validate_inputs
         spec.outline(

@@ -6,10 +6,10 @@ import math
 
 from aiida import orm
 
+from aiida_cse.analysis.resolution import Resolution, unanswerable, unresolved
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.sampling import Sampling, reduction_config
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.trajectory.analysis.question import Resolution, unanswerable, unresolved
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 
 __all__ = ["analysis_error"]
 

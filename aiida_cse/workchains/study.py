@@ -9,11 +9,12 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm.nodes.data.base import to_aiida_type
 
+from aiida_cse.analysis.kinetics import KineticsSettings
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.calculations.ports import checked_by, recipe_ports
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
-from aiida_cse.workchains.builders import (
+from aiida_cse.workchains.ceramic import CeramicWorkChain
+from aiida_cse.workchains.common.builders import (
     Codes,
     builder_inputs,
     located_part,
@@ -21,16 +22,14 @@ from aiida_cse.workchains.builders import (
     refuse_wrong_codes,
     whole,
 )
-from aiida_cse.workchains.ceramic import CeramicWorkChain
+from aiida_cse.workchains.common.exit_status import ended_normally, failure
+from aiida_cse.workchains.common.forcefields import forcefield_nodes
+from aiida_cse.workchains.common.options import checked_options
+from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides
 from aiida_cse.workchains.done import is_complete, previous_of
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
-from aiida_cse.workchains.ends import ended_normally, failure
-from aiida_cse.workchains.forcefields import forcefield_nodes
 from aiida_cse.workchains.interface import InterfaceWorkChain
-from aiida_cse.workchains.joint import attach_kinetics
-from aiida_cse.workchains.options import checked_options
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.protocol import ProtocolMixin, split_overrides
 from aiida_cse.workchains.study_inputs import (
     MOST_REPLICAS,
     run_label,
@@ -40,6 +39,7 @@ from aiida_cse.workchains.study_inputs import (
     validate_study,
     validate_temperatures,
 )
+from aiida_cse.workchains.study_kinetics import attach_kinetics
 
 __all__ = ["StudyWorkChain", "run_label"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from aiida import orm
 
-from aiida_cse.building.chemistry import chemistry_of
-from aiida_cse.building.emc_script import emc_files
+from aiida_cse.building.ceramic.slab import check_slab
+from aiida_cse.building.electrolyte.emc_input import emc_files
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.sampling import refuse_unknown_cations, refuse_unknown_ions
-from aiida_cse.building.slab import check_slab
+from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.calculations.ports import forcefield_error
 from aiida_cse.workchains.electrolyte import EMC
 

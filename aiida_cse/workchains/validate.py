@@ -8,6 +8,7 @@ from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm.nodes.data.base import to_aiida_type
 
+from aiida_cse.analysis.kinetics import PARTS, KineticsSettings
 from aiida_cse.calculations.functions.kinetics import kinetics
 from aiida_cse.calculations.functions.landscape import (
     compare_landscape,
@@ -18,12 +19,11 @@ from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.landscape.model import Landscape
 from aiida_cse.landscape.settings import ValidationSettings
-from aiida_cse.trajectory.analysis.kinetics import PARTS, KineticsSettings
-from aiida_cse.workchains.builders import Codes, builder_inputs, located_part, whole
+from aiida_cse.workchains.common.builders import Codes, builder_inputs, located_part, whole
+from aiida_cse.workchains.common.ports import SEEDS, validate_seed
+from aiida_cse.workchains.common.protocol import ProtocolMixin, merge
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.protocol import ProtocolMixin, merge
 from aiida_cse.workchains.study import run_label
-from aiida_cse.workchains.validators import SEEDS, validate_seed
 
 __all__ = ["ValidationWorkChain"]
 

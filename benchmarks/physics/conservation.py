@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from aiida_cse.building.assembly import assemble
-from aiida_cse.building.cut import cut_slab
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.ceramic.cut import cut_slab
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import load_recipe
-from aiida_cse.building.slab import build_slab
-from aiida_cse.lammps.log import read_log
-from aiida_cse.lammps.script import kspace_commands
-from aiida_cse.lammps.stage import RunSettings
-from aiida_cse.lammps.system import FILENAMES, System
+from aiida_cse.lammps.files.system import FILENAMES, System
+from aiida_cse.lammps.job.script import kspace_commands
+from aiida_cse.lammps.log.reader import read_log
+from aiida_cse.lammps.protocol.stage import RunSettings
 from benchmarks.md_runs import protocol_settings
 from benchmarks.physics.lab import Lab, NotRunYetError
 from benchmarks.physics.rows import LEVEL, Estimate, Row

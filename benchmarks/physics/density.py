@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.building.chemistry import chemistry_of
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.electrolyte.wall import remove_wall
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.building.wall import remove_wall
+from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.forcefields.pairs import Mixing
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import System
 from benchmarks.physics.lab import Lab, protocol_stages
 from benchmarks.physics.rows import Estimate, Row, block_average, time_average
 from benchmarks.physics.runs import Run

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.building.assembly import assemble
-from aiida_cse.building.cut import cut_slab
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.ceramic.cut import cut_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.lammps.system import CERAMIC_MOLECULE, System
+from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, System
 from benchmarks.physics.density import GRAMS, Electrolyte, box_density, electrolyte_recipe, neat, volumes
 from benchmarks.physics.lab import Lab, protocol_stages
 from benchmarks.physics.lattice import crystal, crystal_stages

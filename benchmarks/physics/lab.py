@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aiida_cse.lammps.schedule import Schedule
-from aiida_cse.lammps.stage import JobPlan, Stage
-from aiida_cse.lammps.system import System
-from aiida_cse.workchains.protocol import ProtocolMixin
+from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.protocol.schedule import Schedule
+from aiida_cse.lammps.protocol.stage import JobPlan, Stage
+from aiida_cse.workchains.common.protocol import ProtocolMixin
 from benchmarks.physics.runs import Run
 
 __all__ = ["Lab", "NotRunYetError", "protocol_stages"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.building.slab import build_slab
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
 from benchmarks.physics.lab import Lab
 from benchmarks.physics.rows import Row, time_average
 from benchmarks.physics.runs import Run, Track

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from aiida_cse.physics.populations import populations
+from aiida_cse.physics.statistics.timeseries import populations
 
 __all__ = ["HEADER", "LEVEL", "Estimate", "Row", "block_average", "time_average"]
 

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.log import LogReport, read_log
-from aiida_cse.lammps.outcome import judge
-from aiida_cse.lammps.script import FINAL_DATA, LOG, TRAJECTORY, render_script
-from aiida_cse.lammps.segment import job_scripts, text_after, text_before
-from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.lammps.system import FILENAMES, System
-from aiida_cse.trajectory.dcd import DcdFile
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import FILENAMES, System
+from aiida_cse.lammps.job.records import job_scripts, text_after, text_before
+from aiida_cse.lammps.job.script import FINAL_DATA, LOG, TRAJECTORY, render_script
+from aiida_cse.lammps.log.outcome import judge
+from aiida_cse.lammps.log.reader import LogReport, read_log
+from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.reduction.readers.dcd import DcdFile
 
 __all__ = ["PROGRAM", "Run", "Track"]
 

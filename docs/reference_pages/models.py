@@ -11,20 +11,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from aiida_cse.building.own_box import OwnBox
+from aiida_cse.analysis.comparison import ComparisonSettings
+from aiida_cse.analysis.kinetics import KineticsSettings
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.building.imported.facts import OwnBox
 from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
 from aiida_cse.building.sampling import Sampling
 from aiida_cse.forcefields.library import available_sets, load_set
-from aiida_cse.lammps.cooling import CoolingPlan
-from aiida_cse.lammps.larsen import _Scheme, expand_larsen
-from aiida_cse.lammps.looks import Stop
-from aiida_cse.lammps.production import ProductionPlan
-from aiida_cse.lammps.schedule import Schedule
-from aiida_cse.lammps.stage import Care, JobPlan, RunSettings, Stage
-from aiida_cse.trajectory.analysis.comparison import ComparisonSettings
-from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.workchains.sanity import Sanity
+from aiida_cse.lammps.protocol.cooling import CoolingPlan
+from aiida_cse.lammps.protocol.larsen import _Scheme, expand_larsen
+from aiida_cse.lammps.protocol.looks import Stop
+from aiida_cse.lammps.protocol.production import ProductionPlan
+from aiida_cse.lammps.protocol.schedule import Schedule
+from aiida_cse.lammps.protocol.stage import Care, JobPlan, RunSettings, Stage
+from aiida_cse.workchains.restart.plausibility import Sanity
 from reference_pages.markdown import code, plain, section, table
 
 __all__ = ["forcefields", "recipe", "stages"]

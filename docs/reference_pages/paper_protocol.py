@@ -8,14 +8,14 @@ from typing import Any
 
 import yaml
 
-from aiida_cse.lammps.larsen import expand_larsen
-from aiida_cse.lammps.stage import Stage
+from aiida_cse.lammps.protocol.larsen import expand_larsen
+from aiida_cse.lammps.protocol.stage import Stage
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.ceramic import CeramicWorkChain
+from aiida_cse.workchains.common.protocol import ProtocolMixin
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.protocol import ProtocolMixin
 from reference_pages.markdown import code, section, table
 
 __all__ = ["page"]

@@ -7,10 +7,10 @@ from typing import Any
 
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.ceramic import CeramicWorkChain
+from aiida_cse.workchains.common.protocol import ProtocolMixin
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.protocol import ProtocolMixin
 from aiida_cse.workchains.quench import QuenchWorkChain
 from aiida_cse.workchains.study import StudyWorkChain
 from reference_pages.markdown import code, section, table

@@ -12,23 +12,23 @@ from typing import Any
 
 import yaml
 
+from aiida_cse.analysis.comparison import compare
+from aiida_cse.analysis.kinetics import PARTS, kinetics
+from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.registry import analyse
+from aiida_cse.analysis.shifts import shifts
 from aiida_cse.calculations.functions.changes import FROM_RESULTS, join_changes
 from aiida_cse.calculations.functions.looks import OF_EQUILIBRATION, collect_looks, look_record
 from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.calculations.lammps import THERMO_HELP
 from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.reduction import CseReductionData
-from aiida_cse.lammps.log import RunTable, StageRecord, summarize_stage
-from aiida_cse.lammps.system import SystemInfo
+from aiida_cse.lammps.files.system import SystemInfo
+from aiida_cse.lammps.log.reader import RunTable, StageRecord, summarize_stage
 from aiida_cse.parsers.lammps import LammpsStageParser
-from aiida_cse.trajectory.analysis.comparison import compare
-from aiida_cse.trajectory.analysis.everything import analyse
-from aiida_cse.trajectory.analysis.kinetics import PARTS, kinetics
-from aiida_cse.trajectory.analysis.shifts import shifts
-from aiida_cse.trajectory.analysis.subject import Subject
-from aiida_cse.trajectory.config import default_config
-from aiida_cse.trajectory.state import State
-from aiida_cse.workchains.continuation import ContinuedWorkChain
+from aiida_cse.reduction.config import default_config
+from aiida_cse.reduction.state import State
+from aiida_cse.workchains.restart.chain import ContinuedWorkChain
 from reference_pages.markdown import code, section, table
 
 __all__ = ["page"]

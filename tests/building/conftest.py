@@ -2,10 +2,10 @@
 
 import pytest
 
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.building.slab import build_slab
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
 
 
 @pytest.fixture(scope="session")

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from aiida_cse.building.assembly import assemble
-from aiida_cse.building.cut import cut_slab
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.ceramic.cut import cut_slab
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.building.sampling import Sampling, reduction_config
-from aiida_cse.building.slab import build_slab
-from aiida_cse.lammps.system import System
-from aiida_cse.trajectory.config import IonSpecies
-from aiida_cse.validation import explain
+from aiida_cse.lammps.files.system import System
+from aiida_cse.reduction.config import IonSpecies
+from aiida_cse.schema import explain
 from tests.nodes import SAMPLING, interface
-from tests.trajectory import synthetic
+from tests.reduction import synthetic
 
 LAYER = {"inner": 0.5, "outer": 8.0}
 

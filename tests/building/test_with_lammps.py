@@ -12,18 +12,18 @@ from pymatgen.core.lattice import Lattice
 from pymatgen.core.structure import Structure
 from scipy.spatial.distance import cdist
 
-from aiida_cse.building.assembly import assemble
-from aiida_cse.building.chains import chain_molecule
-from aiida_cse.building.cut import cut_slab
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.ceramic.cut import cut_slab
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.electrolyte.molecules import chain_molecule
+from aiida_cse.building.electrolyte.salt import anion_molecule
+from aiida_cse.building.electrolyte.typing import BondedTerm, type_molecule
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.salt import anion_molecule
-from aiida_cse.building.slab import build_slab
-from aiida_cse.building.topology import BondedTerm, type_molecule
 from aiida_cse.forcefields import load_set
 from aiida_cse.forcefields.models import AngleTerm, BondTerm
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.system import FILENAMES, System
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import FILENAMES, System
 from tests.building.test_recipe import changed
 
 pytestmark = pytest.mark.integration

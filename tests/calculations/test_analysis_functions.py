@@ -6,12 +6,12 @@ import pytest
 from aiida import orm
 from aiida.plugins import CalculationFactory
 
+from aiida_cse.analysis.kinetics import PARTS, KineticsSettings, kinetics
+from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.registry import ANALYSES
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.calculations.functions.analysis import CANNOT_ANALYSE
 from aiida_cse.calculations.functions.kinetics import CANNOT_EXTRAPOLATE
-from aiida_cse.trajectory.analysis.everything import ANALYSES
-from aiida_cse.trajectory.analysis.kinetics import PARTS, KineticsSettings, kinetics
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.trajectory.analysis.subject import Subject
 from tests.nodes import reduction_node, state
 
 pytestmark = [

@@ -11,7 +11,7 @@ from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.forcefields import load_set
-from aiida_cse.workchains.forcefields import forcefield_nodes
+from aiida_cse.workchains.common.forcefields import forcefield_nodes
 from tests.calculations.conftest import Prepare
 from tests.nodes import system_node
 

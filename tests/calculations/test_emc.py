@@ -9,7 +9,7 @@ from aiida import orm
 from aiida.engine import run_get_node
 from aiida.plugins import CalculationFactory
 
-from aiida_cse.building.emc_script import emc_files
+from aiida_cse.building.electrolyte.emc_input import emc_files
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.calculations.emc import EmcCalculation
 from tests.calculations.conftest import Prepare

@@ -10,7 +10,7 @@ from aiida_cse.calculations.functions.assembly import CANNOT_ASSEMBLE, CANNOT_CU
 from aiida_cse.calculations.functions.looks import collect_looks
 from aiida_cse.calculations.functions.stages import collect_stages
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
 from tests.nodes import system_node
 from tests.systems import SPACING, crystal_and_molecules
 

@@ -11,9 +11,9 @@ from aiida.plugins import CalculationFactory
 
 from aiida_cse.calculations.lammps import LammpsStageCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.script import render_script
-from aiida_cse.lammps.segment import job_scripts
-from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.lammps.job.records import job_scripts
+from aiida_cse.lammps.job.script import render_script
+from aiida_cse.lammps.protocol.stage import JobPlan
 from tests.calculations.conftest import Prepare
 from tests.nodes import system_node
 

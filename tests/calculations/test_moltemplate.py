@@ -11,10 +11,10 @@ from aiida import orm
 from aiida.engine import run_get_node
 from aiida.plugins import CalculationFactory
 
-from aiida_cse.building.assembly import assemble
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.calculations.moltemplate import MoltemplateCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
 from tests.calculations.conftest import Prepare
 from tests.nodes import interface
 from tests.systems import slab_and_molecules

@@ -17,7 +17,7 @@ from aiida.transports import Transport
 from aiida_cse.calculations import monitor
 from aiida_cse.calculations.monitor import HOT_ROWS, LONGEST_LOOK, MEMORY, PREFIXES, thermo
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.log import read_log
+from aiida_cse.lammps.log.reader import read_log
 from tests.lammps.jobs import plan
 from tests.lammps.make_logs import LONG, MINIMIZE, with_two_atoms_at
 from tests.nodes import job_node, log, system_node

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 
 from aiida_cse.cli.data_system import FORMATS, cse_system
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.system import Phase, SystemInfo
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import Phase, SystemInfo
 from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")

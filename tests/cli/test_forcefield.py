@@ -9,8 +9,8 @@ import yaml
 from aiida import orm
 from click.testing import CliRunner, Result
 
+from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.recipe import load_recipe
-from aiida_cse.building.slab import build_slab
 from aiida_cse.cli import main
 from aiida_cse.data.forcefield import CseForceFieldData, stored_forcefields
 from aiida_cse.data.system import CseSystemData

@@ -19,11 +19,11 @@ from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.forcefields import load_set
-from aiida_cse.trajectory.reduction import reduce_segments
+from aiida_cse.reduction.reduce import reduce_segments
 from tests.emc import emc_program, emc_script
 from tests.nodes import interface
+from tests.reduction import synthetic
 from tests.systems import crystal_and_molecules
-from tests.trajectory import synthetic
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.electrolyte.build import build_electrolyte
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.cli import main
-from aiida_cse.lammps.system import System
-from aiida_cse.trajectory.reduction import reduce_segments
-from aiida_cse.trajectory.state import State
-from tests.trajectory import synthetic
+from aiida_cse.lammps.files.system import System
+from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.state import State
+from tests.reduction import synthetic
 
 RECIPE = "llzo-peo-litfsi-demo"
 

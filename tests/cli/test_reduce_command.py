@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 
 from aiida_cse.building.sampling import Sampling, reduction_config
 from aiida_cse.cli import cmd_reduce, main
-from aiida_cse.trajectory import streaming
-from aiida_cse.trajectory.reduction import reduce_segments
-from aiida_cse.trajectory.state import State
+from aiida_cse.reduction import streaming
+from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.state import State
 from tests.nodes import SAMPLING, interface
-from tests.trajectory import synthetic
+from tests.reduction import synthetic
 
 
 def invoke(*arguments: object) -> Result:

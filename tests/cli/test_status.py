@@ -14,10 +14,10 @@ from aiida.orm import ArrayData, CalcJobNode, Dict, Int, WorkChainNode
 from click.testing import CliRunner, Result
 
 from aiida_cse.cli import main
-from aiida_cse.cli.engine import is_embedded
-from aiida_cse.cli.locks import process_lock
-from aiida_cse.cli.results import time_share
-from aiida_cse.lammps.script import LOG
+from aiida_cse.cli.display.results import time_share
+from aiida_cse.engine.engine import is_embedded
+from aiida_cse.engine.locks import process_lock
+from aiida_cse.lammps.job.script import LOG
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 

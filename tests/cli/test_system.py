@@ -12,13 +12,13 @@ import yaml
 from aiida.orm import QueryBuilder, load_node
 from click.testing import CliRunner, Result
 
+from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.building.slab import build_slab
 from aiida_cse.cli import main
 from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.forcefields import load_set
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
 from tests.nodes import interface
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")

@@ -8,7 +8,7 @@ from aiida.orm import QueryBuilder, StructureData, load_node
 from aiida.plugins import DataFactory
 
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.system import FILENAMES
+from aiida_cse.lammps.files.system import FILENAMES
 from tests.nodes import system_node
 from tests.systems import SPACING, TYPES, crystal_and_molecules
 

@@ -16,15 +16,15 @@ import openmm
 import pytest
 from openmm import unit
 
-from aiida_cse.building.chains import chain_molecule
-from aiida_cse.building.chemistry import Template, chemistry_of
-from aiida_cse.building.conformers import conformer
+from aiida_cse.building.electrolyte.conformers import conformer
+from aiida_cse.building.electrolyte.molecules import chain_molecule
+from aiida_cse.building.electrolyte.salt import anion_molecule
+from aiida_cse.building.electrolyte.typing import TypedMolecule, type_molecule
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.building.salt import anion_molecule
-from aiida_cse.building.topology import TypedMolecule, type_molecule
+from aiida_cse.building.type_table import Template, chemistry_of
 from aiida_cse.forcefields.include import BONDED_STYLES
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.system import FILENAMES, System
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import FILENAMES, System
 from tests.building.test_recipe import TFSI, changed
 
 pytestmark = pytest.mark.integration

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from aiida_cse.building.recipe import load_recipe
-from aiida_cse.workchains.builders import Codes
-from aiida_cse.workchains.protocol import merge
+from aiida_cse.workchains.common.builders import Codes
+from aiida_cse.workchains.common.protocol import merge
 from aiida_cse.workchains.study import StudyWorkChain
 
 #: thousand-fold shorter than a study; settings and order of the stages are the demo's

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.lammps.protocol.stage import JobPlan
 from benchmarks.dry_runs import dry_script, main
 
 NVT = {"name": "heat", "kind": "nvt", "duration_ps": 1, "temperature": 300}

@@ -16,7 +16,7 @@ from aiida_cse.building.recipe import load_recipe
 from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.cli import main
 from aiida_cse.data.forcefield import CseForceFieldData, find_forcefield
-from aiida_cse.workchains.builders import build_inputs, recipe_node
+from aiida_cse.workchains.common.builders import build_inputs, recipe_node
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("aiida_profile_clean")]
 

@@ -11,15 +11,15 @@ import pytest
 from aiida import orm
 from click.testing import CliRunner
 
-from aiida_cse.building.assembly import assemble
-from aiida_cse.building.cut import cut_slab
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.ceramic.cut import cut_slab
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import load_recipe
-from aiida_cse.building.slab import build_slab
 from aiida_cse.cli import main
-from aiida_cse.cli.engine import run_embedded
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.system import System
+from aiida_cse.engine.engine import run_embedded
+from aiida_cse.lammps.files.system import System
 from aiida_cse.workchains.production import ProductionWorkChain
 
 pytestmark = [

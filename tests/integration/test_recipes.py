@@ -9,7 +9,7 @@ from aiida.common.log import configure_logging
 from aiida.engine import run_get_node
 from aiida.orm import InstalledCode
 
-from aiida_cse.workchains.protocol import merge
+from aiida_cse.workchains.common.protocol import merge
 from tests.integration.short import SETTLED, short_study
 
 pytestmark = pytest.mark.integration

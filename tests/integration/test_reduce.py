@@ -14,10 +14,10 @@ from aiida.engine import run_get_node
 from aiida_cse.building.sampling import Sampling, reduction_config
 from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.trajectory.reduction import reduce_segments
-from aiida_cse.trajectory.state import State
+from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.state import State
 from tests.nodes import SAMPLING, interface
-from tests.trajectory import synthetic
+from tests.reduction import synthetic
 
 pytestmark = [
     pytest.mark.integration,

@@ -15,9 +15,9 @@ from aiida.manage.caching import enable_caching
 from aiida.orm import InstalledCode, WorkChainNode
 
 from aiida_cse.query import productions, slab_seed
-from aiida_cse.workchains.extension import get_builder_from_production, get_builder_from_study
+from aiida_cse.workchains.common.protocol import merge
+from aiida_cse.workchains.continue_from import get_builder_from_production, get_builder_from_study
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.protocol import merge
 from aiida_cse.workchains.quench import QuenchWorkChain
 from tests.integration.short import SHORT, short_study
 

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiida_cse.lammps.accelerator import accelerator_words
-from aiida_cse.lammps.datafile import DataFile
-from aiida_cse.lammps.log import LogReport, read_log
-from aiida_cse.lammps.script import FINAL_DATA, LOG, render_script
-from aiida_cse.lammps.segment import (
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.job.records import (
     END_RECORD,
     START_RECORD,
     EndRecord,
@@ -23,8 +21,10 @@ from aiida_cse.lammps.segment import (
     text_after,
     text_before,
 )
-from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.job.script import FINAL_DATA, LOG, render_script
+from aiida_cse.lammps.log.reader import LogReport, read_log
+from aiida_cse.lammps.protocol.accelerator import accelerator_words
+from aiida_cse.lammps.protocol.stage import JobPlan
 
 
 @dataclass(frozen=True)

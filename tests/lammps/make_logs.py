@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from aiida_cse.lammps.script import LOG
-from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.job.script import LOG
+from aiida_cse.lammps.protocol.stage import JobPlan
 from tests.lammps.jobs import Job, plan
 from tests.systems import crystal_and_molecules
 

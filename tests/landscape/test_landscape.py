@@ -10,7 +10,7 @@ from scipy import integrate
 from aiida_cse.landscape.expected import expected_runs
 from aiida_cse.landscape.model import ANION, CATION, Landscape, draw_landscape
 from aiida_cse.landscape.settings import Planted, ValidationSettings
-from aiida_cse.physics.rates import joule_from_kelvin, vibrational_frequency
+from aiida_cse.physics.kinetics.transition_state import joule_from_kelvin, vibrational_frequency
 
 SEEDS = range(1, 21)
 Z = np.linspace(-24, 24, 48_001)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from aiida import orm
 
-from aiida_cse.building.electrolyte import build_electrolyte
+from aiida_cse.building.electrolyte.build import build_electrolyte
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.data.system import CseSystemData
 from tests.emc import emc_output

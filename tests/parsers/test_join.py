@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from aiida import orm
 
-from aiida_cse.building.assembly import assemble
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.datafile import DataFile
+from aiida_cse.lammps.files.data import DataFile
 from tests.parsers.conftest import Parse
 from tests.systems import slab_and_molecules
 

@@ -13,7 +13,7 @@ from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 
 from aiida_cse.building.recipe import load_recipe
-from aiida_cse.workchains.builders import Codes
+from aiida_cse.workchains.common.builders import Codes
 
 #: makes a process from a builder, or from a class and its inputs
 Make = Callable[..., Any]

@@ -11,12 +11,12 @@ from aiida import orm
 from aiida.engine import run_get_node
 from aiida.plugins import WorkflowFactory
 
-from aiida_cse.trajectory.analysis.everything import ANALYSES, analyse
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.trajectory.reduction import reduce_segments
-from aiida_cse.trajectory.state import State
+from aiida_cse.analysis.registry import ANALYSES, analyse
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.state import State
 from tests.nodes import reduction_node, state
-from tests.trajectory import synthetic
+from tests.reduction import synthetic
 from tests.workchains.conftest import Make
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")

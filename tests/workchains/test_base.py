@@ -9,10 +9,10 @@ from aiida.common.datastructures import StashMode
 from aiida.engine import ExitCode
 
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.stage import Care, JobPlan
-from aiida_cse.lammps.system import System
+from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.protocol.stage import Care, JobPlan
 from aiida_cse.workchains.base import LammpsBaseWorkChain
-from aiida_cse.workchains.builders import Codes
+from aiida_cse.workchains.common.builders import Codes
 from tests.nodes import job_node, system_node
 from tests.systems import crystal_and_molecules
 from tests.workchains.conftest import Make

@@ -9,7 +9,7 @@ from aiida.engine import run_get_node
 from aiida.plugins import WorkflowFactory
 
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.builders import Codes, refuse_wrong_codes
+from aiida_cse.workchains.common.builders import Codes, refuse_wrong_codes
 from tests.emc import emc_program, emc_script, with_types_alike
 from tests.nodes import job_node, system_node
 from tests.systems import crystal_and_molecules

@@ -10,13 +10,13 @@ from aiida import orm
 from aiida.engine import ProcessState, run_get_node
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
-from aiida_cse.building.assembly import assemble
+from aiida_cse.analysis.kinetics import PARTS
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.lammps.system import System
-from aiida_cse.trajectory.analysis.kinetics import PARTS
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.workchains.builders import Codes, cse_metadata, single_metadata
+from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.workchains.common.builders import Codes, cse_metadata, single_metadata
 from tests.nodes import finish, interface, job_node, reduction_node, run_node, system_node
 from tests.systems import crystal_and_molecules, slab_and_molecules
 from tests.workchains.conftest import Make

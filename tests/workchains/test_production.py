@@ -10,11 +10,11 @@ from aiida.common.links import LinkType
 from aiida.manage import get_manager
 from aiida.plugins import WorkflowFactory
 
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.workchains.builders import Codes
-from aiida_cse.workchains.files import checksums_of, numbered
+from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.production import sampling_of
+from aiida_cse.workchains.restart.lineage import checksums_of, numbered
 from tests.nodes import SAMPLING, interface, job_node, reduction_node, run_node, state
 from tests.workchains.conftest import Make
 from tests.workchains.runs import DIGEST, PLAN, chain_of, finished, newest, results

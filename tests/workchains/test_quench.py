@@ -7,8 +7,8 @@ from aiida import orm
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.stage import JobPlan
-from aiida_cse.workchains.builders import Codes
+from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.workchains.common.builders import Codes
 from tests.nodes import interface, reduction_node, run_node
 from tests.workchains.conftest import Make
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiida import orm
 
-from aiida_cse.workchains.builders import Codes
+from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.validate import ValidationWorkChain
 from tests.workchains.conftest import Make
 

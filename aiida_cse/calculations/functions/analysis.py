@@ -9,9 +9,9 @@ import numpy as np
 from aiida import orm
 from aiida.engine import ExitCode
 
+from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.data.reduction import CseReductionData
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.trajectory.analysis.subject import Subject
 
 __all__ = ["CANNOT_ANALYSE", "analysed"]
 
@@ -29,7 +29,7 @@ def analysed(
     Parameters
     ----------
     analysis
-        A function of the plain library, see :mod:`aiida_cse.trajectory.analysis`.
+        A function of the plain library, see :mod:`aiida_cse.analysis`.
     reduction, temperature, settings
         The inputs that all these functions have: the reduced production, its temperature in K, and what to leave
         out with the criteria, see AnalysisSettings.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
-from aiida_cse.building.assembly import assemble as assemble_systems
-from aiida_cse.building.cut import cut_slab as cut_system
+from aiida_cse.building.ceramic.cut import cut_slab as cut_system
+from aiida_cse.building.interface.assembly import assemble as assemble_systems
 from aiida_cse.data.system import CseSystemData
 
 __all__ = ["assemble", "cut_slab"]

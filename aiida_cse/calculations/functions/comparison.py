@@ -5,11 +5,11 @@ from __future__ import annotations
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
+from aiida_cse.analysis.comparison import ComparisonSettings
+from aiida_cse.analysis.comparison import compare as compare_runs
+from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.data.reduction import CseReductionData
-from aiida_cse.trajectory.analysis.comparison import ComparisonSettings
-from aiida_cse.trajectory.analysis.comparison import compare as compare_runs
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.trajectory.analysis.subject import Subject
 
 __all__ = ["compare"]
 

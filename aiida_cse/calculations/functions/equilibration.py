@@ -5,9 +5,9 @@ from __future__ import annotations
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
+from aiida_cse.analysis.equilibration import equilibration as analyse_equilibration
 from aiida_cse.calculations.functions.analysis import analysed
 from aiida_cse.data.reduction import CseReductionData
-from aiida_cse.trajectory.analysis.equilibration import equilibration as analyse_equilibration
 
 __all__ = ["equilibration"]
 

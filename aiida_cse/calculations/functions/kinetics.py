@@ -8,8 +8,8 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
-from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
-from aiida_cse.trajectory.analysis.kinetics import kinetics as extrapolate
+from aiida_cse.analysis.kinetics import KineticsSettings
+from aiida_cse.analysis.kinetics import kinetics as extrapolate
 
 __all__ = ["kinetics"]
 

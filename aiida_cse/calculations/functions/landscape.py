@@ -8,13 +8,13 @@ from typing import Any
 from aiida import orm
 from aiida.engine import calcfunction
 
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.landscape.checks import compare
 from aiida_cse.landscape.expected import expected_runs
 from aiida_cse.landscape.model import Landscape, draw_landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.landscape.system import landscape_system
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
 
 __all__ = ["compare_landscape", "draw_known_landscape", "expect_landscape"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
+from aiida_cse.analysis.charge import charge_integrals as analyse_charge
+from aiida_cse.analysis.density import density_profiles as analyse_density
+from aiida_cse.analysis.free_energy import free_energy_profiles as analyse_free_energy
 from aiida_cse.calculations.functions.analysis import analysed
 from aiida_cse.data.reduction import CseReductionData
-from aiida_cse.trajectory.analysis.charge import charge_integrals as analyse_charge
-from aiida_cse.trajectory.analysis.density import density_profiles as analyse_density
-from aiida_cse.trajectory.analysis.free_energy import free_energy_profiles as analyse_free_energy
 
 __all__ = ["charge_integral", "density_profiles", "free_energy"]
 

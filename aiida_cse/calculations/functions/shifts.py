@@ -7,10 +7,10 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
-from aiida_cse.trajectory.analysis.contraction import ContractionSettings
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.trajectory.analysis.shifts import shifts as find_shifts
-from aiida_cse.trajectory.analysis.subject import Subject
+from aiida_cse.analysis.contraction import ContractionSettings
+from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.analysis.shifts import shifts as find_shifts
 
 __all__ = ["CANNOT_SHIFT", "shifts"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
+from aiida_cse.analysis.transitions import transitions as analyse_transitions
 from aiida_cse.calculations.functions.analysis import analysed
 from aiida_cse.data.reduction import CseReductionData
-from aiida_cse.trajectory.analysis.transitions import transitions as analyse_transitions
 
 __all__ = ["transitions"]
 

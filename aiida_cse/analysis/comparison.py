@@ -1,0 +1,203 @@
+"""A hot and a cold run of one system side by side: populations, peaks, and the charge integral shifted by Δz."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import Field
+
+from aiida_cse.analysis.charge import charge_integrals
+from aiida_cse.analysis.contraction import (
+    Contraction,
+    ContractionSettings,
+    charge_contraction,
+    free_energy_contraction,
+)
+from aiida_cse.analysis.known import known
+from aiida_cse.analysis.populations import populations
+from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.structure import SIDES, Side, Structure
+from aiida_cse.physics.exchange.regions import REGION_NAMES
+from aiida_cse.physics.profiles.peaks import Peak, find_peak
+from aiida_cse.schema import Number
+
+__all__ = ["ComparisonSettings", "compare", "findings"]
+
+Results = dict[str, Any]
+
+#: what is counted per ion: the regions, both sides together, and what the ceramic has more than at its start
+_COUNTED = (*REGION_NAMES, "layer", "bulk", "excess")
+
+
+class ComparisonSettings(ContractionSettings):
+    """How two runs are compared; ``peak_half_width`` (Å) is that of the windows in which peaks are fitted."""
+
+    peak_half_width: Number = Field(default=2.0, gt=0, le=20)
+
+
+def compare(hot: Subject, cold: Subject, settings: ComparisonSettings | None = None) -> Results:
+    """Compare the structure of a cold run with that of the hot one from which it was quenched.
+
+    Kozdra et al., PCCP 27, 24918 (2025), recommend to equilibrate hot, to cool gradually and to produce cold, and
+    hold the structure of their runs against each other by density peaks, the numbers of ions per layer, and the
+    charge integrals shifted by Δz (sections 3.1, 3.2 and 3.4).
+
+    Returns
+    -------
+    dict
+        Numbers with their standard errors (None where not known), and ``reasons`` for what is missing.
+
+    Raises
+    ------
+    ValueError
+        The hot run is not the hotter one, the runs are of different ions, or a run has no whole block of time.
+    """
+    asked = settings or ComparisonSettings()
+    if not cold.temperature < hot.temperature:
+        raise ValueError(
+            f"the cold run has a temperature of {cold.temperature:g} K, it must be below that of the hot one, "
+            f"{hot.temperature:g} K"
+        )
+    if hot.ions.keys() != cold.ions.keys():
+        raise ValueError(
+            f"the hot run follows {', '.join(hot.ions)}, the cold one {', '.join(cold.ions)}: must be the same"
+        )
+    first, second = Structure.of(hot), Structure.of(cold)
+    charge, energy = charge_contraction(first, second, asked), free_energy_contraction(first, second, asked)
+    peaks, missing = _peaks(first, second, asked)
+    return {
+        "temperature_hot_K": hot.temperature,
+        "temperature_cold_K": cold.temperature,
+        "time_hot_ns": hot.window.facts["time_ns"],
+        "time_cold_ns": cold.window.facts["time_ns"],
+        "ion": first.crossing,
+        **_populations(populations(hot), populations(cold), list(first.ions)),
+        **peaks,
+        **_shifts("dz", charge),
+        **_remainders(charge),
+        **_sign_changes(hot, cold),
+        **_shifts("dz_free_energy", energy),
+        **_offsets(energy),
+        "reasons": [*missing, *charge.reasons, *energy.reasons],
+    }
+
+
+def findings(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what :func:`compare` found in sentences."""
+    ion, hot, cold = found["ion"], found["temperature_hot_K"], found["temperature_cold_K"]
+    if found["dz_A"] is not None:
+        error = "" if found["dz_error_A"] is None else f" ± {found['dz_error_A']:.2g}"
+        yield f"the first layers sit {found['dz_A']:.2f}{error} Å closer at {cold:g} K than at {hot:g} K"
+    for region in ("ceramic", "layer"):
+        key = f"n_{ion}_{region}"
+        error = found[f"{key}_difference_error"]
+        after = "" if error is None else f" ± {error:.2g}"
+        yield f"N({ion}, {region}) {found[f'{key}_hot']:.1f} → {found[f'{key}_cold']:.1f}{after}"
+    yield from found["reasons"]
+
+
+# -- populations and peaks -----------------------------------------------------------------------------------
+
+
+def _populations(hot: Results, cold: Results, keys: list[str]) -> Results:
+    results: Results = {}
+    for name in (f"n_{key}_{region}" for key in keys for region in _COUNTED):
+        if name not in hot or name not in cold:
+            continue
+        for run, found in (("hot", hot), ("cold", cold)):
+            results |= {f"{name}_{run}": found[name], f"{name}_{run}_error": found[f"{name}_error"]}
+        errors = (hot[f"{name}_error"], cold[f"{name}_error"])
+        results[f"{name}_difference"] = cold[name] - hot[name]
+        results[f"{name}_difference_error"] = None if None in errors else math.hypot(*errors)
+    return results
+
+
+def _peaks(hot: Structure, cold: Structure, asked: ComparisonSettings) -> tuple[Results, list[str]]:
+    """Return the peak of each ion in its first layers, and a sentence for each that is not there."""
+    results: Results = {}
+    missing = []
+    for key in hot.ions:
+        for side in SIDES:
+            found = {run: _peak(one, key, side, asked) for run, one in (("hot", hot), ("cold", cold))}
+            missing += [
+                f"peak of {key}, {side}, {run}: {one}" for run, one in found.items() if isinstance(one, str)
+            ]
+            there = {run: peak if isinstance(peak, Peak) else None for run, peak in found.items()}
+            results |= _peak_entries(f"peak_{key}_{side}", there)
+    return results, missing
+
+
+def _peak(structure: Structure, key: str, side: Side, asked: ComparisonSettings) -> Peak | str:
+    """Return the peak, or why there is none: that is a result, not a mistake of the caller."""
+    low, high = structure.layers[key][side]
+    try:
+        return find_peak(structure.z, structure.ions[key], low, high, peak_half_width=asked.peak_half_width)
+    except ValueError as error:
+        return str(error)
+
+
+def _peak_entries(name: str, found: Mapping[str, Peak | None]) -> Results:
+    results: Results = {}
+    for run, peak in found.items():
+        results |= {
+            f"{name}_{run}_z_A": None if peak is None else known(peak.z),
+            f"{name}_{run}_z_error_A": None if peak is None else known(peak.z_error),
+            f"{name}_{run}_per_A3": None if peak is None else known(peak.height),
+            f"{name}_{run}_error_per_A3": None if peak is None else known(peak.height_error),
+        }
+    hot, cold = found["hot"], found["cold"]
+    closer = ratio = (math.nan, math.nan)
+    if hot is not None and cold is not None:
+        closer = abs(hot.z) - abs(cold.z), math.hypot(hot.z_error, cold.z_error)
+        share = cold.height / hot.height
+        ratio = share, share * math.hypot(hot.height_error / hot.height, cold.height_error / cold.height)
+    return results | {
+        f"{name}_closer_A": known(closer[0]),
+        f"{name}_closer_error_A": known(closer[1]),
+        f"{name}_height_ratio": known(ratio[0]),
+        f"{name}_height_ratio_error": known(ratio[1]),
+    }
+
+
+# -- shifts --------------------------------------------------------------------------------------------------
+
+
+def _shifts(name: str, contraction: Contraction) -> Results:
+    """Return Δz per side, and the mean of the sides that have one."""
+    results: Results = {}
+    for place, sides in (("_left", SIDES[:1]), ("_right", SIDES[1:]), ("", tuple(contraction.sides) or SIDES)):
+        value, error = contraction.dz(*sides)
+        results |= {f"{name}{place}_A": known(value), f"{name}{place}_error_A": known(error)}
+    return results
+
+
+def _offsets(contraction: Contraction) -> Results:
+    results: Results = {}
+    for side in SIDES:
+        value, error = contraction.df(side)
+        results |= {f"df_{side}_K": known(value), f"df_{side}_error_K": known(error)}
+    return results
+
+
+def _remainders(charge: Contraction) -> Results:
+    """Return what is left between the charge integrals, moved and not, and what their errors alone would leave."""
+    results: Results = {}
+    for side in SIDES:
+        shift = charge.sides.get(side)
+        results |= {
+            f"charge_difference_{side}_e_per_A2": None if shift is None else known(shift.rms),
+            f"charge_difference_{side}_unmoved_e_per_A2": None if shift is None else known(shift.rms_unmoved),
+            f"charge_noise_{side}_e_per_A2": None if shift is None else known(shift.noise),
+        }
+    return results
+
+
+def _sign_changes(hot: Subject, cold: Subject) -> Results:
+    found = {"hot": charge_integrals(hot), "cold": charge_integrals(cold)}
+    return {
+        f"sign_changes_{side}_{run}": integral[f"sign_changes_{side}_electrolyte"]
+        for side in SIDES
+        for run, integral in found.items()
+    }

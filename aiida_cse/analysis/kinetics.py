@@ -1,0 +1,329 @@
+"""From the results of several productions to energy, entropy and the rate at other temperatures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy import constants
+from typing_extensions import Self
+
+from aiida_cse.analysis.known import known
+from aiida_cse.analysis.uncertain_shifts import UsedShifts, widest
+from aiida_cse.physics.kinetics.arrhenius_fit import Estimate, Kinetics, RateEstimate, joint_kinetics
+from aiida_cse.physics.kinetics.observations import Observation
+from aiida_cse.physics.kinetics.two_temperatures import TwoTemperatures
+from aiida_cse.schema import Flag, Number, StrictModel, Whole
+
+__all__ = ["PARTS", "KineticsSettings", "conclusions", "kinetics"]
+
+#: the results of a production that kinetics needs
+PARTS = ("transitions", "equilibration", "barrier")
+
+Kelvin = Annotated[Number, Field(gt=0, le=5000)]
+Shift = tuple[Kelvin, Annotated[Number, Field(ge=-100, le=100)]]
+Results = Mapping[str, Mapping[str, Any]]
+
+_KJ_PER_MOL = constants.R / 1000
+
+
+class KineticsSettings(StrictModel):
+    """How rates are extrapolated.
+
+    Attributes
+    ----------
+    temperatures
+        K; where the rate is wanted.
+    shifts
+        Pairs of a temperature (K) and Δz (Å): how much closer the first layer sits there than at the highest
+        temperature, at least two of them. Between and beyond them Δz is linear in T; without any it is zero. None
+        for what the profiles of the runs show.
+    slope
+        K/Å; the barrier is lower by slope × Δz. Null for the mean of the runs at the highest temperature that take
+        part.
+    include_off_equilibrium
+        Give the result with the runs off equilibrium, too.
+    level
+        Level of the intervals.
+    samples, seed
+        Draws from the posterior, and their seed.
+    """
+
+    temperatures: list[Kelvin] = Field(default=[400.0], min_length=1)
+    shifts: list[Shift] | None = None
+    slope: Annotated[Number, Field(gt=0)] | None = None
+    include_off_equilibrium: Flag = False
+    level: Number = Field(default=0.95, gt=0, lt=1)
+    samples: Whole = Field(default=20_000, ge=1000, le=10_000_000)
+    seed: Whole = Field(default=0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _check_shifts(self) -> Self:
+        if self.shifts is not None and len(self.shifts) == 1:
+            raise ValueError("shifts has one temperature, give none or at least two: with one Δz has no reference")
+        return self
+
+    @model_validator(mode="after")
+    def _check_once(self) -> Self:
+        for name, temperatures in (
+            ("temperatures", self.temperatures),
+            ("shifts", [temperature for temperature, _ in self.shifts or ()]),
+        ):
+            if len({round(temperature) for temperature in temperatures}) < len(temperatures):
+                listed = ", ".join(f"{temperature:g}" for temperature in temperatures)
+                raise ValueError(
+                    f"{name}: {listed}: each temperature must be there once, and they must differ by 1 K"
+                )
+        return self
+
+    def shift(self, temperature: float) -> float:
+        """Return Δz at a temperature (K), Å."""
+        if not self.shifts:
+            return 0.0
+        places, values = np.array(sorted(self.shifts)).T
+        right = int(np.clip(np.searchsorted(places, temperature), 1, len(places) - 1))
+        slope = (values[right] - values[right - 1]) / (places[right] - places[right - 1])
+        return float(values[right] + slope * (temperature - places[right]))
+
+
+def kinetics(
+    runs: Mapping[str, Results],
+    settings: KineticsSettings | None = None,
+    shifts: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Fit the entries of all runs and extrapolate the rate.
+
+    See :func:`~aiida_cse.physics.kinetics.arrhenius_fit.joint_kinetics`.
+
+    Parameters
+    ----------
+    runs
+        Per label the results of :data:`PARTS`, of the same ion and counted in the same way.
+    settings
+        What is wanted.
+    shifts
+        Δz with its errors from the profiles of the runs, see :func:`~aiida_cse.analysis.shifts.shifts`;
+        it counts where the settings give none. Then each interval and bound is the widest of three fits, with Δz
+        as found and with all of it a quantile of its error, at ``level``, smaller and larger.
+
+    Returns
+    -------
+    dict
+        Numbers and lists; None where a number is not known. ``including`` has the same keys for all runs with
+        those off equilibrium, where this was asked for.
+
+    Raises
+    ------
+    ValueError
+        There is no run, no ion that crosses, or the runs are of different ions or rules.
+    """
+    asked = settings or KineticsSettings()
+    ion, rule = _common(runs)
+    hottest = _hottest(runs, ion)
+    slope = asked.slope or _mean(hottest, f"slope_{ion}_K_per_A")
+    if slope is None and asked.shifts:
+        raise ValueError("slope is null, and the runs at the highest temperature have none: give one")
+    contraction = _contraction(asked, shifts, slope)
+    frequency = _mean(hottest, f"frequency_{ion}_per_s")
+    fits = [
+        _fit(runs, asked.model_copy(update={"shifts": moved}), ion, slope or 0.0, frequency, hottest)
+        for moved in contraction.variants(asked.level)
+    ]
+    observations, found = fits[0]
+    including = [fit.including for _, fit in fits if fit.including is not None]
+    return {
+        "ion": ion,
+        "rule": rule,
+        "level": asked.level,
+        "slope_K_per_A": slope,
+        "frequency_per_s": frequency,
+        "shifts": [list(shift) for shift in contraction.shifts],
+        "shifts_from": contraction.source,
+        "observations": [_record(one) for one in observations],
+        **widest([_results(fit) for _, fit in fits]),
+        "including": widest([_results(fit) for fit in including]) if found.including is not None else None,
+    }
+
+
+def _contraction(asked: KineticsSettings, shifts: Mapping[str, Any] | None, slope: float | None) -> UsedShifts:
+    """Return the shifts that count: those of the settings, or else those of the profiles if there is a slope."""
+    if asked.shifts is not None:
+        return UsedShifts([(temperature, value, 0.0) for temperature, value in asked.shifts], "settings")
+    measured = [] if shifts is None or slope is None else shifts["shifts"]
+    return UsedShifts([(float(t), float(value), float(error)) for t, value, error in measured], "profiles")
+
+
+def _fit(
+    runs: Mapping[str, Results],
+    asked: KineticsSettings,
+    ion: str,
+    slope: float,
+    frequency: float | None,
+    hottest: Sequence[Results],
+) -> tuple[list[Observation], Kinetics]:
+    """Return the observations with their barriers lowered by slope × Δz, and what they tell together."""
+    observations = [
+        replace(_observation(label, run, ion), lowering=slope * asked.shift(run["transitions"]["temperature_K"]))
+        for label, run in runs.items()
+    ]
+    return observations, joint_kinetics(
+        observations,
+        asked.temperatures,
+        lowerings=[slope * asked.shift(temperature) for temperature in asked.temperatures],
+        frequency=frequency,
+        frequency_log_error=_mean(hottest, f"frequency_{ion}_log_error") or 0.0,
+        include_off_equilibrium=asked.include_off_equilibrium,
+        level=asked.level,
+        samples=asked.samples,
+        seed=asked.seed,
+    )
+
+
+def _common(runs: Mapping[str, Results]) -> tuple[str, str]:
+    """Return the ion that crosses and the rule, which all runs share."""
+    if not runs:
+        raise ValueError("runs is empty, there must be at least one")
+    for label, run in runs.items():
+        missing = [part for part in PARTS if part not in run]
+        if missing:
+            raise ValueError(f"runs: {label} has no {' and no '.join(missing)}; each needs {', '.join(PARTS)}")
+    kinds = {
+        label: (str(run["equilibration"]["decided_by"][0]).lower(), str(run["transitions"]["rule"]))
+        for label, run in runs.items()
+    }
+    if len(set(kinds.values())) > 1:
+        counted = "; ".join(f"{label}: {ion} by {rule}" for label, (ion, rule) in kinds.items())
+        raise ValueError(f"runs: all must be counted in the same way, they are not ({counted})")
+    ion, rule = next(iter(kinds.values()))
+    for label, run in runs.items():
+        if f"barrier_{ion}_K" not in run["barrier"]:
+            raise ValueError(f"runs: {label} has no ion that crosses into the ceramic")
+        if f"s_in_{ion}_ceramic_conditioned" not in run["transitions"]:
+            raise ValueError(f"runs: {label} does not say how many {ion} the slab started with")
+    return ion, rule
+
+
+def _hottest(runs: Mapping[str, Results], ion: str) -> list[Results]:
+    """Return the runs at the highest temperature of those that take part, or of all if none does."""
+    usable = [run for label, run in runs.items() if _observation(label, run, ion).objection() is None]
+    candidates = usable or list(runs.values())
+    highest = max(run["transitions"]["temperature_K"] for run in candidates)
+    return [run for run in candidates if run["transitions"]["temperature_K"] == highest]
+
+
+def _mean(runs: Sequence[Results], key: str) -> float | None:
+    """Return the mean of a number of the barriers, as far as it is known."""
+    there = [run["barrier"][key] for run in runs if run["barrier"][key] is not None]
+    return float(np.mean(there)) if there else None
+
+
+def _observation(label: str, run: Results, ion: str) -> Observation:
+    transitions, barrier = run["transitions"], run["barrier"]
+    error = barrier[f"barrier_{ion}_error_K"]
+    return Observation(
+        temperature=transitions["temperature_K"],
+        events=transitions[f"s_in_{ion}_ceramic_conditioned"],
+        exposure=transitions["exposure_conditioned_ion_ns"] * 1e-9,
+        equilibrated=bool(run["equilibration"]["equilibrated"]),
+        conditioned=transitions["condition_minimum_excess"] is not None,
+        barrier=None if error is None else barrier[f"barrier_{ion}_K"],
+        barrier_error=error,
+        label=label,
+    )
+
+
+def conclusions(found: Mapping[str, Any]) -> list[str]:
+    """Return what :func:`kinetics` found in sentences."""
+    sentences = [_conclusion(found, key) for key in found if key.startswith("rate_") and key.endswith("K_per_s")]
+    if found["gamma"] is not None:
+        hot, cold = found["gamma_temperatures_K"]
+        low, high = found["gamma_interval"]
+        upper = "without an upper end" if high is None else f"to {high:.2g}"
+        sentences.append(f"γ = Γ({hot:g} K) / Γ({cold:g} K) = {found['gamma']:.2g} ({low:.2g} {upper})")
+    return sentences + [f"{label} takes no part: {reason}" for label, reason in found["excluded"].items()]
+
+
+def _conclusion(found: Mapping[str, Any], key: str) -> str:
+    name = key.removesuffix("_per_s")
+    what = f"Γ({float(name[5:-1]):g} K)"
+    if found[key] is not None:
+        low, high = found[f"{name}_interval_per_s"]
+        end = "" if high is None else f" to {high:.2g}"
+        return f"{what} = {found[key]:.2g} s⁻¹ per ion ({low:.2g}{end})"
+    if found[f"{name}_upper_bound_per_s"] is not None:
+        return f"{what} is at most {found[f'{name}_upper_bound_per_s']:.2g} s⁻¹ per ion"
+    return f"{what} is not known: no run says anything about it"
+
+
+# -- results -------------------------------------------------------------------------------------------------
+
+
+def _record(run: Observation) -> dict[str, Any]:
+    return {
+        "run": run.label,
+        "temperature_K": run.temperature,
+        "events": run.events,
+        "exposure_ion_ns": run.exposure * 1e9,
+        "equilibrated": run.equilibrated,
+        "conditioned": run.conditioned,
+        "lowering_K": run.lowering,
+        "barrier_K": run.barrier,
+        "barrier_error_K": run.barrier_error,
+    }
+
+
+def _results(found: Kinetics) -> dict[str, Any]:
+    results = {
+        "events": found.events,
+        "used": list(found.used),
+        "excluded": found.excluded,
+        "p_value": known(found.p_value),
+        **_estimate("energy{}_K", found.energy),
+        "energy_kJ_per_mol": known(found.energy.median * _KJ_PER_MOL),
+        **_estimate("entropy{}_kB", found.entropy),
+        **_estimate("kappa{}", found.kappa),
+    }
+    for rate in found.rates:
+        results |= _rate(rate)
+    temperatures = [rate.temperature for rate in found.rates]
+    return results | _two_temperatures(found.two_temperatures, temperatures)
+
+
+def _rate(rate: RateEstimate) -> dict[str, Any]:
+    name = f"rate_{round(rate.temperature):04d}K"
+    return {
+        **_estimate(name + "{}_per_s", rate.rate),
+        f"{name}_lower_bound_per_s": rate.lower_bound,
+        f"{name}_upper_bound_per_s": known(rate.upper_bound),
+        f"{name}_extrapolated": rate.extrapolated,
+    }
+
+
+def _two_temperatures(found: TwoTemperatures | None, temperatures: Sequence[float]) -> dict[str, Any]:
+    rates = {f"gamma_rate_{round(temperature):04d}K_per_s": temperature for temperature in temperatures}
+    keys = ("gamma", "gamma_interval", "gamma_temperatures_K", "gamma_energy_K", "gamma_entropy_kB")
+    if found is None:
+        return dict.fromkeys([*keys, *rates])
+    values = (
+        found.gamma,
+        [known(end) for end in found.gamma_interval],
+        [found.t_hot, found.t_cold],
+        found.energy,
+        known(found.entropy),
+    )
+    return dict(zip(keys, values, strict=True)) | {
+        key: found.rates[temperature] for key, temperature in rates.items()
+    }
+
+
+def _estimate(key: str, found: Estimate) -> dict[str, Any]:
+    """Return the median and the interval; ``key`` has a {} where the word interval goes."""
+    there = math.isfinite(found.median)
+    return {
+        key.format(""): known(found.median),
+        key.format("_interval"): [known(found.low), known(found.high)] if there else None,
+    }

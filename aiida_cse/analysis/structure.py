@@ -1,0 +1,147 @@
+"""The structure of a run along z, with the same of its blocks of time: what two runs are compared by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.analysis.bins import bin_centres, bin_volume, rebinned
+from aiida_cse.analysis.production import Subject
+from aiida_cse.physics.exchange.regions import REFERENCE_OFFSET
+from aiida_cse.physics.profiles.charge import integrated_charge
+from aiida_cse.physics.profiles.density import free_energy_profile
+from aiida_cse.physics.statistics.jackknife import leave_one_out
+from aiida_cse.physics.statistics.resampling import group_blocks
+
+__all__ = ["SIDES", "FreeEnergies", "Side", "Structure"]
+
+Floats = NDArray[np.float64]
+Side = str
+
+SIDES: tuple[Side, ...] = ("left", "right")
+#: groups of blocks, up to twice as many, of which one is left out in turn
+_GROUPS = 10
+
+
+@dataclass(frozen=True)
+class FreeEnergies:
+    """F / k_B (1 + G, bins) in K, its standard error (bins,), and whether its zero lies inside of the ceramic."""
+
+    values: Floats
+    error: Floats
+    has_zero: bool
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Densities along z over all whole blocks, and after it those without one group of blocks each.
+
+    Attributes
+    ----------
+    temperature
+        K.
+    half_thickness
+        Of the slab, Å.
+    z
+        (bins,) Å from its mid-plane.
+    charge
+        (1 + G, bins) e/Å³.
+    ions
+        (1 + G, bins) Å⁻³ of the points of each ion, by its key.
+    counts_per_visit
+        By the same keys: how many counts make one independent visit.
+    exposure
+        Frames × volume of a bin, Å³: the counts of a density of one per Å³.
+    layers
+        By key and side, where the first layer of the ion lies, Å.
+    crossing
+        Key of the ion whose exchange decides.
+    """
+
+    temperature: float
+    half_thickness: float
+    z: Floats
+    charge: Floats
+    ions: dict[str, Floats]
+    counts_per_visit: dict[str, float]
+    exposure: float
+    layers: dict[str, dict[Side, tuple[float, float]]]
+    crossing: str
+
+    @classmethod
+    def of(cls, subject: Subject) -> Structure:
+        """Return the structure of a run.
+
+        Raises
+        ------
+        ValueError
+            The window holds no whole block of time.
+        """
+        state, window = subject.state, subject.window
+        if not len(window.whole):
+            raise ValueError("there is no whole block of time between start_ns and end_ns")
+        types = len(state.config.labels)
+        blocks = np.concatenate([window.blocks(state.histograms), window.blocks(state.point_histograms)], axis=1)
+        groups = group_blocks(blocks[window.whole].astype(np.float64), _GROUPS)
+        frames = state.config.block_frames * max(len(window.whole) // _GROUPS, 1)
+        densities = leave_one_out(groups) / (frames * bin_volume(state.config))
+        z, keys = bin_centres(state.config), [ion.key for ion in subject.ions.values()]
+        return cls(
+            temperature=subject.temperature,
+            half_thickness=state.config.half_thickness,
+            z=z,
+            charge=np.einsum("t,stb->sb", np.array(state.config.charges), densities[:, :types]),
+            ions={key: densities[:, types + index] for index, key in enumerate(keys)},
+            counts_per_visit={key: _counts_per_visit(groups[:, types + index]) for index, key in enumerate(keys)},
+            exposure=len(groups) * frames * bin_volume(state.config),
+            layers={ion.key: _layers(ion.species.edges) for ion in subject.ions.values()},
+            crossing=subject.ions[subject.deciding[0]].key,
+        )
+
+    def on(self, z: Floats) -> Structure:
+        """Return the same with bins around ``z``."""
+        if np.array_equal(z, self.z):
+            return self
+        width, other = ((each[-1] - each[0]) / (len(each) - 1) for each in (self.z, z))
+        return replace(
+            self,
+            z=z,
+            charge=rebinned(self.charge, self.z, z),
+            ions={key: rebinned(density, self.z, z) for key, density in self.ions.items()},
+            exposure=self.exposure * other / width,
+        )
+
+    def charge_integrals(self, side: Side) -> Floats:
+        """Return E_eff (1 + G, bins) from the end of the box on this side, e/Å²."""
+        return integrated_charge(self.z, self.charge, "left" if side == "left" else "right")
+
+    def free_energies(self, key: str) -> FreeEnergies:
+        """Return F of an ion (eq 2 of Kozdra et al., PCCP 27, 24918 (2025)), zero inside of the ceramic.
+
+        The zero is the mean of the two bins 4.2 Å inside of the surfaces; where one of them is empty, F has none.
+        """
+        density = self.ions[key]
+        with np.errstate(divide="ignore"):
+            energy = np.where(density > 0, -self.temperature * np.log(density), np.nan)
+            visits = density[0] * self.exposure / self.counts_per_visit[key]
+            error = np.where(visits > 0, self.temperature / np.sqrt(visits), np.nan)
+        inside = self.half_thickness + REFERENCE_OFFSET
+        bins = [int(np.argmin(np.abs(self.z - place))) for place in (inside, -inside)]
+        zero = energy[:, bins].mean(axis=1, keepdims=True)
+        if inside <= 0 or np.isnan(zero).any():
+            return FreeEnergies(energy, error, has_zero=False)
+        return FreeEnergies(energy - zero, error, has_zero=True)
+
+
+def _counts_per_visit(groups: Floats) -> float:
+    """Return how many counts make one independent visit, from counts per group of blocks (G, bins)."""
+    if not groups.any():
+        return 1.0
+    return free_energy_profile(groups.sum(axis=0), 1.0, 1.0, block_counts=groups).dispersion
+
+
+def _layers(edges: tuple[float, ...]) -> dict[Side, tuple[float, float]]:
+    _, outer_left, inner_left, inner_right, outer_right, _ = edges
+    return {"left": (outer_left, inner_left), "right": (inner_right, outer_right)}

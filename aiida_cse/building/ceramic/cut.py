@@ -1,0 +1,133 @@
+"""The equilibrated crystal cut into a slab, at the plane that the recipe chose.
+
+The crystal was equilibrated as a periodic bulk. The plane travels with the framework, and the coordinates are
+taken unwrapped, so that each atom stays on the side that it started on and both terminations survive.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import SlabGeometry, System
+
+__all__ = ["cut_slab"]
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: an immobile atom that is farther (Å) from its place than this has left it: the crystal melted
+_MELTED = 3.0
+#: empty space (Å) between the slab and the ends of the box along z, and at least between it and any atom
+_MARGIN = 2.0
+_LEAST_MARGIN = 0.5
+
+
+def cut_slab(initial: System, equilibrated: DataFile, *, vibration: float = 1.5) -> System:
+    """Cut the equilibrated periodic crystal into a slab with its mid-plane at z = 0.
+
+    Framework and anions keep their unwrapped coordinates. Mobile ions that left the slab by more than
+    ``vibration`` come back in by whole box lengths; those that merely vibrate across the plane stay on the
+    side they came from. The cross-section and the velocities are those of the equilibrated crystal.
+
+    Parameters
+    ----------
+    initial
+        The slab as built: the cut planes are the lower and upper end of its box.
+    equilibrated
+        The same atoms after the bulk equilibration, with valid image flags.
+    vibration
+        Å.
+
+    Raises
+    ------
+    ValueError
+        The two do not have the same atoms, or immobile atoms have left their places.
+    """
+    geometry = initial.info.slab
+    if geometry is None:
+        msg = f"a system of phase {initial.info.phase!r} has no slab geometry; give the slab as it was built"
+        raise ValueError(msg)
+    _refuse_other_atoms(initial.data, equilibrated)
+    places, centre = _relative_to_framework(initial, geometry, initial.data)
+    positions, _ = _relative_to_framework(initial, geometry, equilibrated)
+    scale = equilibrated.lengths / initial.data.lengths
+    _refuse_melted(initial, positions - places * scale)
+    positions += (centre - initial.data.box[:, 0]) * scale
+    height = float(equilibrated.lengths[2])
+    mobile = _of_phase(initial, "both")
+    positions[mobile, 2] = _brought_back(positions[mobile, 2], height, vibration)
+    positions[:, 2] -= height / 2
+    slab = SlabGeometry(
+        thickness=height,
+        framework=geometry.framework,
+        midplane_offset=geometry.midplane_offset * float(scale[2]),
+        lithium=geometry.lithium,
+    )
+    return initial.evolved(_data(initial.data, equilibrated, positions), phase="ceramic", slab=slab)
+
+
+def _refuse_other_atoms(initial: DataFile, equilibrated: DataFile) -> None:
+    if equilibrated.natoms != initial.natoms:
+        msg = f"the equilibrated crystal has {equilibrated.natoms} atoms, the slab as built {initial.natoms}"
+        raise ValueError(msg)
+    differ = np.flatnonzero(equilibrated.types != initial.types)
+    if len(differ):
+        atom = int(differ[0])
+        types = f"{equilibrated.types[atom]}, in the slab as built {initial.types[atom]}"
+        msg = f"atom {atom + 1} of the equilibrated crystal has type {types}: these are not the same atoms"
+        raise ValueError(msg)
+
+
+def _of_phase(system: System, phase: str) -> Mask:
+    numbers = [number for number, entry in enumerate(system.info.types, 1) if entry.phase == phase]
+    mask: Mask = np.isin(system.data.types, numbers)
+    return mask
+
+
+def _relative_to_framework(initial: System, geometry: SlabGeometry, data: DataFile) -> tuple[Floats, Floats]:
+    """Return unwrapped positions (N, 3) relative to the mass centre of the framework, and that centre (3,)."""
+    framework = np.isin(data.types, initial.info.type_numbers(labels=geometry.framework))
+    weights = initial.data.masses[data.types[framework] - 1]
+    positions = data.unwrapped
+    centre: Floats = np.average(positions[framework], axis=0, weights=weights)
+    return positions - centre, centre
+
+
+def _refuse_melted(initial: System, displacements: Floats) -> None:
+    distances = np.where(_of_phase(initial, "ceramic"), np.linalg.norm(displacements, axis=1), 0.0)
+    atom = int(np.argmax(distances))
+    if distances[atom] > _MELTED:
+        label = initial.info.types[initial.data.types[atom] - 1].label
+        msg = (
+            f"the crystal melted: atom {atom + 1} ({label}) is {distances[atom]:.1f} Å from its place,"
+            f" more than {_MELTED} Å; equilibrate colder or with a shorter timestep"
+        )
+        raise ValueError(msg)
+
+
+def _brought_back(z: Floats, height: float, vibration: float) -> Floats:
+    """Return heights z above the lower plane, whole slab heights taken off where an ion has left the slab."""
+    left = (z < -vibration) | (z > height + vibration)
+    return np.where(left, z - np.floor(z / height) * height, z)
+
+
+def _data(initial: DataFile, equilibrated: DataFile, positions: Floats) -> DataFile:
+    lx, ly, height = equilibrated.lengths
+    half = max(height / 2 + _MARGIN, float(np.abs(positions[:, 2]).max()) + _LEAST_MARGIN)
+    data = DataFile(
+        box=np.array([(0.0, lx), (0.0, ly), (-half, half)]),
+        masses=initial.masses,
+        molecules=initial.molecules,
+        types=initial.types,
+        charges=initial.charges,
+        positions=positions,
+        images=np.zeros_like(initial.images),
+        velocities=equilibrated.velocities,
+        topology_types=dict(initial.topology_types),
+    )
+    data.set_unwrapped(positions)
+    # nothing is bonded, and how often an atom went round the crystal says nothing about the slab
+    data.images = np.zeros_like(initial.images)
+    return data

@@ -1,0 +1,178 @@
+"""The slab: the unit cells of a crystal, cut at the recipe's plane and filled with mobile ions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.building.ceramic.occupancy import blocked, decorate, site_counts
+from aiida_cse.building.ceramic.surface import SlabSites, slab_sites
+from aiida_cse.building.recipe import CeramicRecipe, Recipe
+from aiida_cse.building.type_table import Chemistry, chemistry_of
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, SlabGeometry, System
+from aiida_cse.schema import located
+
+__all__ = ["build_slab", "check_slab"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+#: the draw of the dopants has a stream of its own beside the one of the mobile ions
+_DOPANTS = 1
+#: up to this many sites a check draws the mobile ions as well; that takes half a second
+_QUICK = 10_000
+
+
+def build_slab(recipe: Recipe) -> System:
+    """Build the slab as a periodic bulk crystal whose cut plane is z = 0.
+
+    The box is [0, Lx] × [0, Ly] × [0, Lz] and holds the recipe's cells without vacuum. Dopants are drawn at
+    random on the partly occupied sites of immobile species, then mobile ions at their site occupancies, in the
+    exact number that makes the slab neutral; none is closer to another than the recipe allows.
+
+    Raises
+    ------
+    ValueError
+        The crystal cannot be built, cut or made neutral; names the field of the recipe.
+    """
+    chemistry = chemistry_of(recipe)
+    lattice = slab_sites(recipe.ceramic)
+    kept = _occupied(recipe, lattice, chemistry)
+    data = _data(recipe.ceramic, lattice, kept, chemistry)
+    return System.create(
+        data,
+        chemistry.forcefield,
+        phase="slab",
+        types=chemistry.types,
+        slab=_geometry(recipe.ceramic, data, chemistry),
+        seeds=recipe.seeds.model_dump(),
+        forcefield_names=chemistry.sources,
+        forcefield_md5=chemistry.checksums,
+        citations=chemistry.citations,
+    )
+
+
+def check_slab(recipe: Recipe) -> tuple[float, float]:
+    """Return the edges Lx, Ly (Å) of the slab's cross-section, if the slab can be built.
+
+    The ions of a large slab are not drawn for this.
+
+    Raises
+    ------
+    ValueError
+        As :func:`build_slab`.
+    """
+    chemistry = chemistry_of(recipe)
+    lattice = slab_sites(recipe.ceramic)
+    if len(lattice.sites) <= _QUICK:
+        _occupied(recipe, lattice, chemistry)
+    lx, ly, _ = lattice.lengths.tolist()
+    return lx, ly
+
+
+# -- disorder ------------------------------------------------------------------------------------------
+
+
+def _occupied(recipe: Recipe, lattice: SlabSites, chemistry: Chemistry) -> NDArray[np.bool_]:
+    """Return which sites hold an atom: the ordered ones, and of the others those that the draw chose.
+
+    Dopants are drawn first; then the mobile ions, in the number that makes the slab neutral.
+    """
+    ceramic, sites, seed = recipe.ceramic, recipe.ceramic.structure.sites, recipe.seeds.slab
+    mobile = [number for number, site in enumerate(sites) if site.species == ceramic.mobile]
+    dopants = [number for number, site in enumerate(sites) if site.occupancy < 1 and number not in mobile]
+    free, drawn = (np.isin(lattice.sites, numbers) for numbers in (mobile, dopants))
+    kept: NDArray[np.bool_] = ~free
+    if dopants:
+        capacities, occupancies = _orbits(ceramic, lattice, dopants)
+        counts = np.rint(capacities * occupancies).astype(np.int64)
+        with located("ceramic.dopant_distance"):
+            kept[drawn] = _draw(lattice, drawn, dopants, counts, ceramic.dopant_distance, (seed, _DOPANTS))
+    needed = _neutral_count(ceramic, lattice, kept, chemistry)
+    with located("ceramic.structure.sites: occupancy"):
+        counts = site_counts(*_orbits(ceramic, lattice, mobile), needed)
+    free[free] = ~blocked(
+        lattice.positions[free], lattice.positions[drawn & kept], lattice.lengths, ceramic.dopant_distance
+    )
+    with located("ceramic.min_distance"):
+        kept[free] = _draw(lattice, free, mobile, counts, ceramic.min_distance, seed)
+    return kept
+
+
+def _orbits(ceramic: CeramicRecipe, lattice: SlabSites, numbers: Sequence[int]) -> tuple[Integers, Floats]:
+    """Return how many places each of these sites has in the slab, and the part of them that is occupied."""
+    places = np.bincount(lattice.sites, minlength=len(ceramic.structure.sites))[list(numbers)]
+    occupancies = np.array([ceramic.structure.sites[number].occupancy for number in numbers])
+    return places.astype(np.int64), occupancies
+
+
+def _draw(
+    lattice: SlabSites,
+    where: NDArray[np.bool_],
+    numbers: Sequence[int],
+    counts: Integers,
+    distance: float,
+    seed: int | Sequence[int],
+) -> NDArray[np.bool_]:
+    """Draw ``counts`` ions of the sites ``numbers`` on their places ``where``."""
+    groups = np.searchsorted(numbers, lattice.sites[where]).astype(np.int64)
+    left = np.bincount(groups, minlength=len(numbers))
+    for number, count, places in zip(numbers, counts, left, strict=True):
+        if count > places:
+            msg = f"{count} ions of site {number} do not fit on the {places} places left to them"
+            raise ValueError(msg)
+    return decorate(lattice.positions[where], lattice.lengths, groups, counts, distance, seed)
+
+
+def _neutral_count(
+    ceramic: CeramicRecipe, lattice: SlabSites, kept: NDArray[np.bool_], chemistry: Chemistry
+) -> int:
+    of_site = np.array([chemistry.types[n - 1].charge for n in _type_of_site(ceramic, chemistry)])
+    charge = chemistry.types[chemistry.number(ceramic.mobile) - 1].charge
+    needed = -float(of_site[lattice.sites[kept]].sum()) / charge
+    if abs(needed - round(needed)) > 1e-6 or needed < 0:
+        msg = (
+            f"ceramic.structure: no whole number of {ceramic.mobile} ({charge:+g} e) makes the slab neutral; "
+            f"its other atoms have {-needed * charge:+g} e"
+        )
+        raise ValueError(msg)
+    return round(needed)
+
+
+def _type_of_site(ceramic: CeramicRecipe, chemistry: Chemistry) -> Integers:
+    return np.array([chemistry.number(site.species) for site in ceramic.structure.sites], dtype=np.int64)
+
+
+# -- the system ----------------------------------------------------------------------------------------
+
+
+def _data(ceramic: CeramicRecipe, lattice: SlabSites, kept: NDArray[np.bool_], chemistry: Chemistry) -> DataFile:
+    types = _type_of_site(ceramic, chemistry)[lattice.sites[kept]]
+    order = np.argsort(types, kind="stable")
+    types = types[order]
+    return DataFile(
+        box=np.column_stack([np.zeros(3), lattice.lengths]),
+        masses=chemistry.masses,
+        molecules=np.full(len(types), CERAMIC_MOLECULE, dtype=np.int64),
+        types=types,
+        charges=chemistry.charges[types - 1],
+        positions=lattice.positions[kept][order],
+        images=np.zeros((len(types), 3), dtype=np.int64),
+        topology_types=dict(chemistry.topology_types),
+    )
+
+
+def _geometry(ceramic: CeramicRecipe, data: DataFile, chemistry: Chemistry) -> SlabGeometry:
+    numbers = [chemistry.number(species) for species in ceramic.framework]
+    framework = np.isin(data.types, numbers)
+    height = float(data.lengths[2])
+    centre = np.average(data.positions[framework, 2], weights=data.masses[data.types[framework] - 1])
+    return SlabGeometry(
+        thickness=height,
+        framework=ceramic.framework,
+        midplane_offset=height / 2 - float(centre),
+        lithium=int((data.types == chemistry.number(ceramic.mobile)).sum()),
+    )

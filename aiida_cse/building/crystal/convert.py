@@ -1,0 +1,98 @@
+"""Crystals that come from elsewhere, as a CIF or a pymatgen structure, in the words of a recipe."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from aiida_cse.building.crystal.cif import Place, read_cif
+from aiida_cse.schema import located
+
+__all__ = ["as_crystal"]
+
+#: decimals that are kept of lengths (Å), angles (degrees), fractional coordinates and occupancies
+_LENGTH, _ANGLE, _FRACTION, _OCCUPANCY = 8, 6, 10, 8
+
+
+def as_crystal(value: object) -> object:
+    """Return a CIF or a pymatgen structure as the mapping that a recipe has for a crystal.
+
+    All places are listed, without symmetry (space group P1). Those of one species and occupancy are one site: its
+    ions are drawn together. Labels do not count, since programs give every place one of its own.
+
+    Parameters
+    ----------
+    value
+        ``{"cif": text}``, a pymatgen Structure or its ``as_dict()``; anything else is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        There is not one crystal in it; says what is wrong.
+    """
+    if isinstance(value, Mapping) and "cif" in value:
+        return _described(*_from_cif(value))
+    if not isinstance(value, Mapping) and hasattr(value, "as_dict") and hasattr(value, "lattice"):
+        value = value.as_dict()
+    if isinstance(value, Mapping) and "lattice" in value:
+        return _described(*_from_mapping(value))
+    return value
+
+
+def _from_cif(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
+    with located("cif"):
+        text = value["cif"]
+        if len(value) > 1:
+            others = ", ".join(sorted(str(key) for key in value if key != "cif"))
+            msg = f"a CIF says all of a crystal; leave out {others}"
+            raise ValueError(msg)
+        if not isinstance(text, str) or "\n" not in text:
+            msg = f"{text!r} is not the text of a CIF; in a recipe file it is the name of one beside it"
+            raise ValueError(msg)
+        return read_cif(text)
+
+
+def _from_mapping(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
+    """Return cell and places of ``Structure.as_dict()``, of which no more is read: it may name any class."""
+    try:
+        matrix = np.array(value["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
+        places = [_place(site, np.linalg.det(matrix) < 0) for site in value["sites"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        msg = f"it is not the as_dict() of a pymatgen Structure: {error!r}"
+        raise ValueError(msg) from error
+    edges = np.linalg.norm(matrix, axis=1)
+    if not (np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 0):
+        msg = f"the vectors of its lattice span no cell: {matrix.tolist()}"
+        raise ValueError(msg)
+    unit = matrix / edges[:, None]
+    angles = (np.degrees(np.arccos(unit[i] @ unit[j])) for i, j in ((1, 2), (0, 2), (0, 1)))
+    return [*edges.tolist(), *map(float, angles)], places
+
+
+def _place(site: Mapping[str, Any], left_handed: bool) -> Place:
+    """Return a place; edges and angles are those of a right-handed cell, so other coordinates are inverted."""
+    coords = [-float(coord) if left_handed else float(coord) for coord in site["abc"]]
+    species: Counter[str] = Counter()
+    for entry in site["species"]:
+        species[entry["element"]] += entry["occu"]
+    return dict(species), coords
+
+
+def _described(cell: Sequence[float], places: Iterable[Place]) -> dict[str, Any]:
+    sites: dict[tuple[str, float], list[list[float]]] = {}
+    for species, coords in places:
+        place = [round(coord % 1.0, _FRACTION) % 1.0 for coord in coords]
+        for symbol, occupancy in species.items():
+            sites.setdefault((symbol, round(occupancy, _OCCUPANCY)), []).append(place)
+    return {
+        "spacegroup": "P1",
+        **{name: round(edge, _LENGTH) for name, edge in zip("abc", cell[:3], strict=True)},
+        **{name: round(angle, _ANGLE) for name, angle in zip(("alpha", "beta", "gamma"), cell[3:], strict=True)},
+        "sites": [
+            {"species": species, "coords": coords, "occupancy": occupancy}
+            for (species, occupancy), coords in sites.items()
+        ],
+    }

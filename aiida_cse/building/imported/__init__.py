@@ -1,0 +1,1 @@
+"""Systems and trajectories that were made elsewhere."""

@@ -1,0 +1,152 @@
+"""The interface: the slab in the middle of the box, the electrolyte above it and, through the end, below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.building.electrolyte.wall import remove_wall
+from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
+from aiida_cse.lammps.files.system import System
+
+__all__ = ["Placement", "assemble", "joint_velocities", "place"]
+
+Floats = NDArray[np.float64]
+
+#: relative difference of the two cross-sections that is a rounding error
+_SAME_EDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the phases lie in the interface: the slab as it is, the electrolyte moved up by ``shift`` (Å).
+
+    ``liquid`` has no wall and every molecule in one piece along z; ``box`` is that of the interface, (3, 2) Å.
+    """
+
+    solid: DataFile
+    liquid: DataFile
+    shift: float
+    box: Floats
+
+    @property
+    def positions(self) -> Floats:
+        """Unwrapped positions of all atoms, those of the slab first, (N, 3) Å."""
+        below, above = self.solid.unwrapped, self.liquid.unwrapped
+        above[:, 2] += self.shift
+        return np.vstack([below, above])
+
+
+def assemble(ceramic: System, electrolyte: System, gap: float = 2.5) -> System:
+    """Join the equilibrated slab and the equilibrated electrolyte into one periodic interface.
+
+    The slab's mid-plane stays at z = 0. The wall is removed; the electrolyte follows ``gap`` above the
+    slab's topmost atom and, through the periodic boundary, ``gap`` below its lowest. The box is
+    [−L/2, L/2] along z; the middle of the electrolyte lies near its ends. Ceramic atoms come first.
+
+    Parameters
+    ----------
+    ceramic
+        The cut slab, mid-plane at z = 0.
+    electrolyte
+        Molecules and wall on the slab's cross-section, with valid image flags; no molecule lies across z.
+    gap
+        Å, between the outermost atoms of the two phases.
+
+    Raises
+    ------
+    ValueError
+        The two differ in type table, force field or cross-section; the ceramic has no slab; or a molecule
+        lies across the wall.
+    """
+    return ceramic.evolved(_merge(place(ceramic, electrolyte, gap)), phase="interface")
+
+
+def place(ceramic: System, electrolyte: System, gap: float) -> Placement:
+    """Return where the phases lie in the interface; see :func:`assemble`."""
+    if not (np.isfinite(gap) and gap > 0):
+        msg = f"gap: {gap} Å; must be a positive number"
+        raise ValueError(msg)
+    _refuse_mismatch(ceramic, electrolyte)
+    liquid = _whole(remove_wall(electrolyte.data))
+    solid = ceramic.data
+    z_solid, z_liquid = solid.unwrapped[:, 2], liquid.unwrapped[:, 2]
+    length = float(np.ptp(z_solid) + np.ptp(z_liquid) + 2 * gap)
+    box = np.vstack([solid.box[:2], [(-length / 2, length / 2)]])
+    return Placement(solid, liquid, float(z_solid.max() + gap - z_liquid.min()), box)
+
+
+def _refuse_mismatch(ceramic: System, electrolyte: System) -> None:
+    if ceramic.info.slab is None:
+        msg = f"ceramic: a system of phase {ceramic.info.phase!r} has no slab geometry; give the cut slab"
+        raise ValueError(msg)
+    if ceramic.info.types != electrolyte.info.types:
+        msg = "ceramic and electrolyte have different type tables; build both from one recipe"
+        raise ValueError(msg)
+    if ceramic.forcefield != electrolyte.forcefield:
+        msg = "ceramic and electrolyte have different force fields; build both from one recipe"
+        raise ValueError(msg)
+    edges = zip("xy", ceramic.data.lengths[:2], electrolyte.data.lengths[:2], strict=True)
+    for axis, solid, liquid in edges:
+        if abs(solid - liquid) > _SAME_EDGE * solid:
+            msg = (
+                f"box edge L{axis}: {solid:.6f} Å of the ceramic, {liquid:.6f} Å of the electrolyte;"
+                " build the electrolyte on the equilibrated ceramic's cross-section and keep it fixed"
+            )
+            raise ValueError(msg)
+
+
+def _whole(liquid: DataFile) -> DataFile:
+    """Return the liquid with every molecule in the box along z, its image flags 0 there.
+
+    A lone ion or a molecule as a whole may have passed through the wall; one that lies across it is refused.
+    """
+    flags = liquid.images[:, 2]
+    lowest = np.zeros(int(liquid.molecules.max()) + 1, dtype=np.int64)
+    highest = lowest.copy()
+    first = np.unique(liquid.molecules, return_index=True)[1]
+    lowest[liquid.molecules[first]] = highest[liquid.molecules[first]] = flags[first]
+    np.minimum.at(lowest, liquid.molecules, flags)
+    np.maximum.at(highest, liquid.molecules, flags)
+    across = np.flatnonzero(lowest < highest)
+    if len(across):
+        msg = (
+            f"electrolyte: {len(across)} molecules lie across the wall, the first is molecule {across[0]}"
+            f" (z image flags {lowest[across[0]]} to {highest[across[0]]}); equilibrate behind the wall"
+        )
+        raise ValueError(msg)
+    return replace(liquid, images=liquid.images * (1, 1, 0))
+
+
+def _merge(placement: Placement) -> DataFile:
+    """Return solid and liquid as one data file; IDs of the liquid follow those of the solid."""
+    solid, liquid, positions = placement.solid, placement.liquid, placement.positions
+    shift = np.array([0, *[solid.natoms] * max(TOPOLOGY.values())])
+    data = DataFile(
+        box=placement.box,
+        masses=solid.masses,
+        molecules=np.concatenate([solid.molecules, liquid.molecules]),
+        types=np.concatenate([solid.types, liquid.types]),
+        charges=np.concatenate([solid.charges, liquid.charges]),
+        positions=positions,
+        images=np.zeros((len(positions), 3), dtype=np.int64),
+        velocities=joint_velocities(solid, liquid),
+        topology={
+            kind: np.concatenate([solid.topology[kind], liquid.topology[kind] + shift[: atoms + 1]])
+            for kind, atoms in TOPOLOGY.items()
+        },
+        topology_types=dict(solid.topology_types),
+    )
+    data.set_unwrapped(positions)
+    return data
+
+
+def joint_velocities(solid: DataFile, liquid: DataFile) -> Floats | None:
+    """Return the velocities of both, zero where one has none; None if neither has."""
+    if solid.velocities is None and liquid.velocities is None:
+        return None
+    return np.concatenate(
+        [np.zeros((part.natoms, 3)) if part.velocities is None else part.velocities for part in (solid, liquid)]
+    )

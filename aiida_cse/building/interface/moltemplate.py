@@ -1,0 +1,132 @@
+"""The interface by Moltemplate: the phases as .lt files, of which ``moltemplate.sh`` makes a data file.
+
+Moltemplate: Jewett et al., J. Mol. Biol. 433, 166841 (2021). The phases lie as :func:`assemble` of
+:mod:`aiida_cse.building.interface.assembly` puts them, without the wall, and unwrapped: an .lt file has no image
+flags.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.building.interface.assembly import joint_velocities, place
+from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
+from aiida_cse.lammps.files.system import System
+
+__all__ = ["ARGUMENTS", "PROGRAM", "TEMPLATES", "templates"]
+
+Floats = NDArray[np.float64]
+
+PROGRAM = "Moltemplate"
+#: the files that are written, of which Moltemplate reads the last
+TEMPLATES = ("forcefield.lt", "ceramic.lt", "electrolyte.lt", "system.lt")
+#: what follows ``moltemplate.sh``
+ARGUMENTS = ("-atomstyle", "full", TEMPLATES[-1])
+
+_COEFFICIENTS = re.compile(r"^(pair|bond|angle|dihedral|improper)_coeff$")
+_STYLES = re.compile(r"^(bond_style|angle_style|dihedral_style|improper_style|special_bonds)\b")
+
+
+def templates(ceramic: System, electrolyte: System, gap: float) -> dict[str, str]:
+    """Return the text of each file of :data:`TEMPLATES`.
+
+    ``forcefield.lt`` holds masses and coefficients by name, so that Moltemplate's own check finds what is missing;
+    the pair style belongs to the script that runs LAMMPS, because it names the cutoff.
+
+    Parameters
+    ----------
+    ceramic, electrolyte, gap
+        As for :func:`~aiida_cse.building.interface.assembly.assemble`.
+
+    Raises
+    ------
+    ValueError
+        As :func:`~aiida_cse.building.interface.assembly.assemble`.
+    """
+    placement = place(ceramic, electrolyte, gap)
+    labels = [entry.label for entry in ceramic.info.types]
+    velocities = joint_velocities(placement.solid, placement.liquid)
+    split = placement.solid.natoms
+    own = (None, None) if velocities is None else (velocities[:split], velocities[split:])
+    box = zip("xyz", placement.box, strict=True)
+    parts = (
+        _forcefield(ceramic),
+        _phase("Ceramic", placement.solid, labels, own[0]),
+        _phase("Electrolyte", placement.liquid, labels, own[1]),
+        [
+            'import "ceramic.lt"',
+            'import "electrolyte.lt"',
+            *_section(
+                "Data Boundary", (f"{low:.17g} {high:.17g} {x}lo {x}hi" for x, (low, high) in box), once=True
+            ),
+            "ceramic = new Ceramic",
+            f"electrolyte = new Electrolyte.move(0.0, 0.0, {placement.shift:.17g})",
+        ],
+    )
+    return {name: "\n".join(lines) + "\n" for name, lines in zip(TEMPLATES, parts, strict=True)}
+
+
+# -- the files -----------------------------------------------------------------------------------------------
+
+
+def _section(title: str, lines: Iterable[str], *, once: bool = False) -> Iterator[str]:
+    yield f'{"write_once" if once else "write"}("{title}") {{'
+    yield from lines
+    yield "}"
+
+
+def _forcefield(system: System) -> Iterator[str]:
+    """Give the types and coefficients; they get their numbers in the order in which they are first named."""
+    lines = [line.split("#", 1)[0].strip() for line in system.forcefield.splitlines()]
+    labels = [entry.label for entry in system.info.types]
+    masses = (f"@atom:{entry.label} {entry.mass:.10g}" for entry in system.info.types)
+    yield "ForceField {"
+    yield from _section("Data Masses", masses, once=True)
+    yield from _section("In Init", ["units real", "atom_style full", *filter(_STYLES.match, lines)], once=True)
+    yield from _section("In Settings", _coefficients(lines, labels), once=True)
+    yield "}"
+
+
+def _coefficients(lines: Iterable[str], labels: list[str]) -> Iterator[str]:
+    """Give the coefficient lines with names in the place of numbers."""
+    for line in lines:
+        words = line.split()
+        found = _COEFFICIENTS.match(words[0]) if words else None
+        if found is None:
+            continue
+        if found[1] == "pair":
+            yield " ".join([words[0], *(f"@atom:{labels[int(word) - 1]}" for word in words[1:3]), *words[3:]])
+        else:
+            yield " ".join([words[0], f"@{found[1]}:t{words[1]}", *words[2:]])
+
+
+def _phase(name: str, data: DataFile, labels: list[str], velocities: Floats | None) -> Iterator[str]:
+    yield 'import "forcefield.lt"'
+    yield f"{name} inherits ForceField {{"
+    yield from _section("Data Atoms", _atoms(data, labels))
+    if velocities is not None:
+        rows = (f"$atom:a{number} {_numbers(row)}" for number, row in enumerate(velocities.tolist(), 1))
+        yield from _section("Data Velocities", rows)
+    for kind in TOPOLOGY:
+        if len(data.topology[kind]):
+            yield from _section(f"Data {kind.title()}", _terms(kind[:-1], data.topology[kind].tolist()))
+    yield "}"
+
+
+def _atoms(data: DataFile, labels: list[str]) -> Iterator[str]:
+    columns = (data.molecules.tolist(), data.types.tolist(), data.charges.tolist(), data.unwrapped.tolist())
+    for number, (molecule, kind, charge, position) in enumerate(zip(*columns, strict=True), 1):
+        yield f"$atom:a{number} $mol:m{molecule} @atom:{labels[kind - 1]} {charge:.10g} {_numbers(position)}"
+
+
+def _terms(kind: str, terms: list[list[int]]) -> Iterator[str]:
+    for number, (term_type, *atoms) in enumerate(terms, 1):
+        yield f"${kind}:t{number} @{kind}:t{term_type} " + " ".join(f"$atom:a{atom}" for atom in atoms)
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return " ".join(f"{value:.17g}" for value in values)

@@ -1,0 +1,1 @@
+"""Tables, trees and live progress in the terminal."""

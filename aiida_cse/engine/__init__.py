@@ -1,0 +1,1 @@
+"""Running processes in this Python, without a daemon."""

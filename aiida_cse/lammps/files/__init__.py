@@ -1,0 +1,1 @@
+"""LAMMPS data files, force-field input and the systems made of them."""

@@ -1,0 +1,196 @@
+"""A system: a data file, its force-field include file and the facts that a query or an analysis asks for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.schema import StrictModel
+
+__all__ = [
+    "CERAMIC_MOLECULE",
+    "FILENAMES",
+    "WALL_MOLECULE",
+    "AtomType",
+    "Phase",
+    "SlabGeometry",
+    "System",
+    "SystemInfo",
+]
+
+#: molecule ID of every atom that the ceramic started with; the electrolyte's molecules count from 2
+CERAMIC_MOLECULE = 1
+#: molecule ID of the dummy atoms of the wall
+WALL_MOLECULE = 0
+
+#: the files of a system
+FILENAMES = {"data": "system.data", "forcefield": "forcefield.in", "info": "system.json"}
+
+
+#: which part of the work a system belongs to
+Phase = Literal["slab", "ceramic", "electrolyte", "interface", "production"]
+
+
+class AtomType(StrictModel):
+    """One LAMMPS atom type: all its atoms have the same mass (g/mol) and charge (e)."""
+
+    label: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    element: str = Field(pattern=r"^[A-Z][a-z]?$")
+    mass: float = Field(gt=0)
+    charge: float
+    phase: Literal["ceramic", "electrolyte", "both", "wall"]
+    species: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+
+
+class SlabGeometry(StrictModel):
+    """The slab's own frame of reference, measured on the slab as it was cut.
+
+    ``thickness`` is the distance of the two cut planes (Å); the surfaces lie at ± thickness / 2 from the
+    mid-plane. ``framework`` names the atom types that do not diffuse and so define the frame;
+    ``midplane_offset`` (Å) is the mid-plane minus the centre of mass of the framework, along z.
+    ``lithium`` counts the Li+ that the slab started with.
+    """
+
+    thickness: float = Field(gt=0)
+    framework: tuple[str, ...] = Field(min_length=1)
+    midplane_offset: float
+    lithium: int = Field(ge=0)
+
+
+class SystemInfo(StrictModel):
+    """What is known of a system besides its coordinates.
+
+    ``forcefield`` names the force-field sets with the chosen variants, ``forcefield_md5`` has the checksum of
+    each by its name.
+    """
+
+    phase: Phase
+    types: tuple[AtomType, ...]
+    natoms: int
+    composition: dict[str, int]
+    charge: float
+    box: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+    slab: SlabGeometry | None = None
+    seeds: dict[str, int] = Field(default_factory=dict)
+    forcefield: tuple[str, ...] = ()
+    forcefield_md5: dict[str, str] = Field(default_factory=dict)
+    citations: tuple[str, ...] = ()
+
+    def type_numbers(self, *, labels: tuple[str, ...] = (), species: str | None = None) -> list[int]:
+        """Return the LAMMPS types (from 1) with one of the labels, or of the species."""
+        return [
+            number
+            for number, atom_type in enumerate(self.types, 1)
+            if atom_type.label in labels or atom_type.species == species
+        ]
+
+
+@dataclass(frozen=True)
+class System:
+    """A data file with its include file and facts: all that LAMMPS needs, and all that an analysis asks."""
+
+    data: DataFile
+    forcefield: str
+    info: SystemInfo
+
+    @classmethod
+    def create(
+        cls,
+        data: DataFile,
+        forcefield: str,
+        *,
+        phase: Phase,
+        types: tuple[AtomType, ...],
+        slab: SlabGeometry | None = None,
+        seeds: dict[str, int] | None = None,
+        forcefield_names: tuple[str, ...] = (),
+        forcefield_md5: Mapping[str, str] = MappingProxyType({}),
+        citations: tuple[str, ...] = (),
+    ) -> System:
+        """Make a system and derive its composition, charge and box from the data file.
+
+        Raises
+        ------
+        ValueError
+            The data file has another number of types than ``types``, or an atom's charge is not its type's.
+        """
+        if len(data.masses) != len(types):
+            msg = f"the data file declares {len(data.masses)} atom types, the type table has {len(types)}"
+            raise ValueError(msg)
+        by_type = np.array([atom_type.charge for atom_type in types])
+        if not np.allclose(data.charges, by_type[data.types - 1], atol=1e-9):
+            wrong = int(np.argmax(np.abs(data.charges - by_type[data.types - 1])))
+            msg = f"atom {wrong + 1} has charge {data.charges[wrong]}, its type {by_type[data.types[wrong] - 1]}"
+            raise ValueError(msg)
+        counts = Counter(types[number - 1].label for number in data.types.tolist())
+        x, y, z = ((float(low), float(high)) for low, high in data.box)
+        info = SystemInfo(
+            phase=phase,
+            types=types,
+            natoms=data.natoms,
+            composition={atom_type.label: counts[atom_type.label] for atom_type in types},
+            charge=round(float(data.charges.sum()), 9) + 0.0,
+            box=(x, y, z),
+            slab=slab,
+            seeds=seeds or {},
+            forcefield=forcefield_names,
+            forcefield_md5=dict(forcefield_md5),
+            citations=citations,
+        )
+        return cls(data=data, forcefield=forcefield, info=info)
+
+    def evolved(
+        self,
+        data: DataFile,
+        *,
+        phase: Phase | None = None,
+        slab: SlabGeometry | None = None,
+        seeds: dict[str, int] | None = None,
+    ) -> System:
+        """Return the same chemistry with other coordinates (and, if given, phase, slab geometry, more seeds)."""
+        return System.create(
+            data,
+            self.forcefield,
+            phase=phase or self.info.phase,
+            types=self.info.types,
+            slab=slab or self.info.slab,
+            seeds=self.info.seeds | (seeds or {}),
+            forcefield_names=self.info.forcefield,
+            forcefield_md5=self.info.forcefield_md5,
+            citations=self.info.citations,
+        )
+
+    def write(self, folder: str | Path) -> None:
+        """Write the three files of :data:`FILENAMES` into ``folder``."""
+        target = Path(folder)
+        self.data.write(target / FILENAMES["data"], title=self.info.phase)
+        (target / FILENAMES["forcefield"]).write_text(self.forcefield, encoding="utf-8")
+        (target / FILENAMES["info"]).write_text(self.info.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: str | Path) -> System:
+        """Read a system that :meth:`write` wrote.
+
+        Raises
+        ------
+        ValueError
+            A file is missing, or its content is not valid; says which.
+        """
+        source = Path(folder)
+        for name in FILENAMES.values():
+            if not (source / name).is_file():
+                msg = f"{source} is no system: it has no {name}"
+                raise ValueError(msg)
+        return cls(
+            data=DataFile.read(source / FILENAMES["data"]),
+            forcefield=(source / FILENAMES["forcefield"]).read_text(encoding="utf-8"),
+            info=SystemInfo.model_validate_json((source / FILENAMES["info"]).read_text(encoding="utf-8")),
+        )

@@ -1,0 +1,1 @@
+"""Stages, schedules and settings of simulation protocols."""

@@ -1,0 +1,193 @@
+"""The plan of a production: its length, its segments, and the frames and checkpoints that must fit them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ValidationError, model_validator
+
+from aiida_cse.lammps.protocol.looks import Stop
+from aiida_cse.lammps.protocol.stage import (
+    LEAST_PERIOD,
+    MOST_STEPS,
+    Duration,
+    Interval,
+    JobPlan,
+    Period,
+    RunSettings,
+    Stage,
+    Temperature,
+    Thermostat,
+    Timestep,
+)
+from aiida_cse.physics.exchange.stopping import look_times
+from aiida_cse.schema import StrictModel, explain
+
+__all__ = ["PRODUCTION", "ProductionPlan", "plan_as_asked"]
+
+#: name of the one stage of a production
+PRODUCTION = "production"
+
+#: what numbers of four digits can name in order
+MOST_SEGMENTS = 9999
+
+
+class ProductionPlan(StrictModel):
+    """An NVT production of ``length_ps`` in segments of ``segment_ps``, a frame every ``frame_ps``.
+
+    Each segment is a run of its own that goes on from the checkpoint of the one before. Segments end on
+    checkpoints and frames fall on steps that all segments share, so that the segments together are the same run
+    as an uninterrupted one. It starts with the velocities of the system (``velocities: keep``), or draws its own
+    from the seed, as a replica of its own must (``draw``). ``stop`` says whether it may end before its length.
+    ``lengths`` are pairs of a temperature (K) and the ``length_ps`` there, where it is another one.
+    """
+
+    length_ps: Duration
+    segment_ps: Duration
+    frame_ps: Interval
+    timestep_fs: Timestep = 2.0
+    thermostat: Thermostat = "nose-hoover"
+    thermostat_fs: Period = 100.0
+    thermo_ps: Interval = 1.0
+    velocities: Literal["keep", "draw"] = "keep"
+    settings: RunSettings = RunSettings()
+    stop: Stop = Stop()
+    lengths: tuple[tuple[Temperature, Duration], ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent_at_each_temperature(self) -> ProductionPlan:
+        temperatures = [round(temperature) for temperature, _ in self.lengths]
+        if len(set(temperatures)) < len(temperatures):
+            msg = f"lengths: each temperature must be there once, not {', '.join(map(str, temperatures))} K"
+            raise ValueError(msg)
+        for temperature, _ in self.lengths:
+            self._check_at(temperature)
+        return self
+
+    def _check_at(self, temperature: float) -> None:
+        try:
+            self.at(temperature)
+        except ValidationError as error:
+            msg = f"lengths: at {temperature:g} K: {explain(error)}"
+            raise ValueError(msg) from error
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ProductionPlan:
+        cadence = self.settings.restart_interval
+        for name, value in (
+            ("segment_ps", self.segment_ps),
+            ("length_ps", self.length_ps),
+            ("frame_ps", self.frame_ps),
+        ):
+            if abs(value * 1000 / self.timestep_fs - self._steps(value)) > 1e-6:
+                msg = f"{name} = {value:g} ps is no whole number of steps of {self.timestep_fs:g} fs"
+                raise ValueError(msg)
+        if self.total_steps > MOST_STEPS:
+            longest = MOST_STEPS * self.timestep_fs / 1000
+            msg = f"length_ps = {self.length_ps:g} is more than the {MOST_STEPS} steps of LAMMPS, {longest:.0f} ps"
+            raise ValueError(msg)
+        if self.thermo_ps < self.timestep_fs / 2000:
+            msg = f"thermo_ps = {self.thermo_ps:g} is less than one step of timestep_fs = {self.timestep_fs:g}"
+            raise ValueError(msg)
+        if self.thermostat_fs < LEAST_PERIOD * self.timestep_fs:
+            least = LEAST_PERIOD * self.timestep_fs
+            msg = f"thermostat_fs = {self.thermostat_fs:g} must be at least {LEAST_PERIOD} timesteps, {least:g} fs"
+            raise ValueError(msg)
+        if self.length_ps < self.segment_ps:
+            msg = f"length_ps = {self.length_ps:g} is shorter than one segment (segment_ps = {self.segment_ps:g})"
+            raise ValueError(msg)
+        if self.length_ps > MOST_SEGMENTS * self.segment_ps:
+            msg = f"segment_ps = {self.segment_ps:g} cuts length_ps into more than {MOST_SEGMENTS} segments"
+            raise ValueError(msg)
+        segment, frame = self._steps(self.segment_ps), self._steps(self.frame_ps)
+        if segment % cadence:
+            msg = (
+                f"segment_ps = {self.segment_ps:g} ({segment} steps) must be a multiple of the checkpoint cadence,"
+                f" settings.restart_interval = {cadence} steps"
+            )
+            raise ValueError(msg)
+        if segment % frame:
+            msg = f"segment_ps = {self.segment_ps:g} must be a multiple of frame_ps = {self.frame_ps:g}"
+            raise ValueError(msg)
+        return self
+
+    def at(self, temperature: float) -> ProductionPlan:
+        """Return the plan at a temperature (K), with the length that it has there."""
+        if not self.lengths:
+            return self
+        length = {round(given): length for given, length in self.lengths}.get(round(temperature), self.length_ps)
+        return ProductionPlan.model_validate(self.model_dump() | {"length_ps": length, "lengths": ()})
+
+    def _steps(self, picoseconds: float) -> int:
+        return round(picoseconds * 1000 / self.timestep_fs)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole production."""
+        return self._steps(self.length_ps)
+
+    @property
+    def segment_steps(self) -> int:
+        """Steps of a segment; the last one may be shorter."""
+        return self._steps(self.segment_ps)
+
+    def nanoseconds(self, step: int) -> float:
+        """Return the time of a step, ns."""
+        return step * self.timestep_fs * 1e-6
+
+    def last_frame(self, step: int) -> int:
+        """Return the step of the last frame of a trajectory that ends at ``step``."""
+        frame = self._steps(self.frame_ps)
+        return step // frame * frame
+
+    def looks(self, after: int = 0) -> list[int]:
+        """Return the steps at which to look, from ``after`` on: ends of segments, the last of them the end of all.
+
+        A production that goes no further than ``after`` is looked at there.
+        """
+        first = self.stop.first_look_ns
+        budget = self.total_steps
+        if first is None:
+            return [max(budget, after)]
+        times = look_times(first * 1e6 / self.timestep_fs, self.stop.growth, budget, self.segment_steps)
+        return [step for step in map(round, times) if step > after] or [max(budget, after)]
+
+    def segments(self, temperature: float, seed: int, after: int = 0) -> list[dict[str, Any]]:
+        """Return the job plan of each segment after a step, at this temperature (K), in order, as dictionaries.
+
+        A plan says nothing of what comes after its segment: it is the same for a production that is longer.
+        """
+        length = self.segment_steps
+        stops = [*range((after // length + 1) * length, self.total_steps, length), self.total_steps]
+        return [
+            JobPlan(
+                stages=(self._stage(temperature, stop),),
+                resume_step=start,
+                stop_step=stop,
+                seed=seed,
+                settings=self.settings,
+            ).model_dump(mode="json", exclude_none=True)
+            for start, stop in zip([after, *stops[:-1]], stops, strict=True)
+            if stop > start
+        ]
+
+    def _stage(self, temperature: float, stop: int) -> Stage:
+        """Return the production as a stage that ends at a step."""
+        return Stage(
+            name=PRODUCTION,
+            kind="nvt",
+            duration_ps=stop * self.timestep_fs / 1000,
+            timestep_fs=self.timestep_fs,
+            temperature=temperature,
+            thermostat=self.thermostat,
+            thermostat_fs=self.thermostat_fs,
+            thermo_ps=self.thermo_ps,
+            trajectory_ps=self.frame_ps,
+            velocities=temperature if self.velocities == "draw" else None,
+        )
+
+
+def plan_as_asked(plan: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the plan of a protocol with its changes: who gives one length means it at every temperature."""
+    asked = changes or {}
+    return plan | {"lengths": []} if "length_ps" in asked and "lengths" not in asked else plan

@@ -1,0 +1,340 @@
+"""The stage language: what one step of a protocol asks LAMMPS to do, and the plan of a job."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from aiida_cse.lammps.protocol.accelerator import Accelerator, accelerator_error
+from aiida_cse.schema import Flag, Number, StrictModel, Whole, worded
+
+__all__ = [
+    "LEAST_PERIOD",
+    "MOST_STEPS",
+    "Barostat",
+    "Care",
+    "Duration",
+    "Interval",
+    "JobPlan",
+    "Period",
+    "RunSettings",
+    "Span",
+    "Stage",
+    "Temperature",
+    "Thermostat",
+    "Timestep",
+    "plan_steps",
+    "refuse_doubles",
+]
+
+#: the most steps that LAMMPS makes in one run
+MOST_STEPS = 2**31 - 1
+#: steps over which Nosé–Hoover chains must at least respond to be stable
+LEAST_PERIOD = 10
+
+Temperature = Annotated[Number, Field(gt=0, le=5000)]
+Pressure = Annotated[Number, Field(ge=-1e5, le=2e5)]
+Duration = Annotated[Number, Field(gt=0, le=1e9)]
+#: fs; a tenth of the lower bound would be a timestep given in ps
+Timestep = Annotated[Number, Field(ge=0.05, le=4)]
+#: fs; response times of thermostats and barostats
+Period = Annotated[Number, Field(gt=0, le=1e6)]
+#: ps; between lines of the log, or frames
+Interval = Annotated[Number, Field(gt=0, le=1e6)]
+Thermostat = Literal["nose-hoover", "langevin"]
+#: the axes that follow the pressure
+Barostat = Literal["z", "xy-z", "x-y-z", "iso"]
+Step = Annotated[Whole, Field(ge=0, le=2**53)]
+StageName = Annotated[
+    str,
+    Field(
+        strict=True,
+        pattern=worded(r"^[a-z][a-z0-9_]{0,39}$", "up to 40 of a to z, 0 to 9 and '_', first a letter"),
+    ),
+]
+
+
+def _form(value: Any) -> str:
+    return "ramp" if isinstance(value, (list, tuple)) else "value"
+
+
+#: a value or [start, end]; what is wrong with either is said of that one alone
+TemperatureRamp = Annotated[
+    Annotated[Temperature, Tag("value")] | Annotated[tuple[Temperature, Temperature], Tag("ramp")],
+    Discriminator(_form),
+]
+PressureRamp = Annotated[
+    Annotated[Pressure, Tag("value")] | Annotated[tuple[Pressure, Pressure], Tag("ramp")],
+    Discriminator(_form),
+]
+
+
+class Stage(StrictModel):
+    """One stage of a protocol.
+
+    ``kind`` is ``minimize`` (conjugate gradients), ``pushoff`` (a soft potential that grows and pushes
+    overlapping molecules apart), ``nvt`` or ``npt``. ``temperature`` and ``pressure`` are
+    values or [start, end] ramps in K and atm. The ``thermostat`` is that of Nosé and Hoover or, in an ``nvt``
+    stage, ``langevin``: friction and noise at every atom, for systems whose atoms exchange no energy with each
+    other; a run that goes on from a checkpoint draws other noise, and so is another one. ``thermostat_fs`` is the
+    response time, or the mass over the friction. ``barostat`` names the axes that follow the pressure: ``z``,
+    ``xy-z`` (x and y coupled, z free), ``x-y-z`` (each by itself) or ``iso``. With ``mobile: electrolyte`` the
+    ceramic is held where it is. ``velocities`` draws velocities at that temperature (K) when the stage starts.
+    ``trajectory_ps`` writes the unwrapped trajectory at that interval. ``scale_z`` changes the length of the box
+    along z at a constant rate to that many times what it was at the start, and moves the electrolyte with it.
+    """
+
+    name: StageName
+    kind: Literal["minimize", "pushoff", "nvt", "npt"]
+    duration_ps: Duration | None = None
+    timestep_fs: Timestep = 2.0
+    temperature: TemperatureRamp | None = None
+    pressure: PressureRamp | None = None
+    barostat: Barostat | None = None
+    mobile: Literal["all", "electrolyte"] = "all"
+    scale_z: Annotated[Number, Field(ge=0.5, le=2)] | None = None
+    velocities: Temperature | None = None
+    thermostat: Thermostat = "nose-hoover"
+    thermostat_fs: Period = 100.0
+    barostat_fs: Period = 1000.0
+    thermo_ps: Interval = 1.0
+    trajectory_ps: Interval | None = None
+    max_iterations: Whole = Field(default=500, gt=0, le=100_000_000)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Stage:
+        for rule, message in (
+            (
+                (self.kind == "minimize") == (self.duration_ps is None),
+                f"stage '{self.name}': every stage but minimize needs duration_ps, minimize has max_iterations",
+            ),
+            (
+                self.kind == "minimize" or self.temperature is not None,
+                f"stage '{self.name}': a {self.kind} stage needs temperature",
+            ),
+            (
+                (self.kind == "npt") == (self.pressure is not None),
+                f"stage '{self.name}': pressure belongs to an npt stage, and an npt stage needs it",
+            ),
+            (
+                (self.kind == "npt") == (self.barostat is not None),
+                f"stage '{self.name}': barostat (z, xy-z, x-y-z, iso) belongs to an npt stage, which needs it",
+            ),
+            (
+                self.kind == "nvt" or self.thermostat == "nose-hoover",
+                f"stage '{self.name}': thermostat langevin belongs to an nvt stage, this is {self.kind}",
+            ),
+            (
+                self.mobile == "all" or self.barostat in (None, "z"),
+                f"stage '{self.name}': where the ceramic is held (mobile: electrolyte) only barostat z can be",
+            ),
+            (
+                self.scale_z is None or self.kind == "nvt",
+                f"stage '{self.name}': scale_z belongs to an nvt stage; elsewhere the box is fixed or follows p",
+            ),
+            (
+                self.kind != "minimize" or self.trajectory_ps is None,
+                f"stage '{self.name}': a minimize stage has no trajectory",
+            ),
+        ):
+            if not rule:
+                raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_timestep(self) -> Stage:
+        if self.duration_ps is None:
+            return self
+        step = self.timestep_fs / 1000
+        trajectory = self.trajectory_ps or self.steps * step
+        for rule, message in (
+            (
+                self.duration_ps >= step / 2,
+                f"duration_ps = {self.duration_ps:g} is less than one step of timestep_fs = {self.timestep_fs:g}",
+            ),
+            (
+                self.thermo_ps >= step / 2,
+                f"thermo_ps = {self.thermo_ps:g} is less than one step of timestep_fs = {self.timestep_fs:g}",
+            ),
+            (
+                self.steps <= MOST_STEPS,
+                f"duration_ps = {self.duration_ps:g} is {self.steps:.3g} steps of timestep_fs = "
+                f"{self.timestep_fs:g}; LAMMPS makes at most {MOST_STEPS}, {MOST_STEPS * step:.0f} ps",
+            ),
+            (
+                abs(trajectory / step - round(trajectory / step)) < 1e-6 and trajectory >= step / 2,
+                f"trajectory_ps = {trajectory:g} is no whole number of steps of {self.timestep_fs:g} fs",
+            ),
+            (
+                trajectory <= self.steps * step * (1 + 1e-9),
+                f"trajectory_ps = {trajectory:g} is longer than duration_ps = {self.duration_ps:g}: no frame",
+            ),
+            *(
+                (
+                    period >= LEAST_PERIOD * self.timestep_fs,
+                    f"{name} = {period:g} must be at least {LEAST_PERIOD} steps of {self.timestep_fs:g} fs",
+                )
+                for name, period in (("thermostat_fs", self.thermostat_fs), ("barostat_fs", self.barostat_fs))
+            ),
+        ):
+            if not rule:
+                msg = f"stage '{self.name}': {message}"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def steps(self) -> int:
+        """The length of the stage in steps; a minimisation counts as one."""
+        if self.duration_ps is None:
+            return 1
+        return max(1, round(self.duration_ps * 1000 / self.timestep_fs))
+
+    def interval(self, picoseconds: float) -> int:
+        """Return an interval of ``picoseconds`` in steps of this stage, at least one."""
+        return max(1, round(picoseconds * 1000 / self.timestep_fs))
+
+
+class RunSettings(StrictModel):
+    """What all stages of a job share.
+
+    ``cutoff`` in Å; ``kspace_style`` is ``none`` where the force field has no long-range part; ``kspace_accuracy``
+    is LAMMPS' relative force accuracy, and ``kspace_order`` how many points of pppm's mesh a charge is spread over
+    along each axis; ``restart_interval`` in steps is the cadence of checkpoints, constant over all segments of a
+    run, because a resumed run is the same run only then. ``exact`` sorts atoms in memory and sets up anew at every
+    checkpoint and nowhere else, so that a resumed run repeats the uninterrupted one bit for bit. ``accelerator``
+    is a package that this LAMMPS must have, with OpenMP ``threads`` for each MPI process and ``gpus`` for each
+    node; what adds up in an order that varies needs ``exact: false``.
+    """
+
+    cutoff: Number = Field(default=12.0, gt=2, le=30)
+    kspace_style: Literal["pppm", "ewald", "none"] = "pppm"
+    kspace_accuracy: Number = Field(default=1e-5, ge=1e-8, lt=0.1)
+    kspace_order: Whole = Field(default=5, ge=3, le=7)
+    skin: Number = Field(default=2.0, gt=0, le=5)
+    restart_interval: Whole = Field(default=5000, gt=0, le=100_000_000)
+    exact: Flag = True
+    accelerator: Accelerator = "none"
+    threads: Whole = Field(default=1, gt=0, le=1024)
+    gpus: Whole = Field(default=0, ge=0, le=64)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunSettings:
+        error = accelerator_error(self.accelerator, self.threads, self.gpus, exact=self.exact)
+        if error:
+            raise ValueError(error)
+        return self
+
+
+class Care(StrictModel):
+    """What a job does more carefully after a run that broke; from step ``until_step`` on it runs as usual.
+
+    ``substeps`` splits every timestep into that many shorter ones; steps, frames and checkpoints stay where they
+    are. ``rebuild_every_step`` builds neighbour lists at every step, without asking whether an atom has moved far
+    enough. ``relax_steps`` lets the atoms settle first, in that many steps of limited displacement that do not
+    count: it moves them off the trajectory, and so belongs to no stage that writes one.
+    """
+
+    until_step: Annotated[Step, Field(gt=0)]
+    substeps: Whole = Field(default=1, ge=1, le=16)
+    rebuild_every_step: Flag = False
+    relax_steps: Whole = Field(default=0, ge=0, le=100_000)
+
+
+class Span(StrictModel):
+    """A stage with its place in the run: it leads from step ``start`` to step ``end``."""
+
+    stage: Stage
+    start: int
+    end: int
+
+
+def plan_steps(stages: tuple[Stage, ...], first_step: int = 0) -> tuple[Span, ...]:
+    """Lay stages end to end from ``first_step``; the steps of a whole phase are counted through."""
+    spans = []
+    start = first_step
+    for stage in stages:
+        spans.append(Span(stage=stage, start=start, end=start + stage.steps))
+        start += stage.steps
+    return tuple(spans)
+
+
+def refuse_doubles(stages: tuple[Stage, ...]) -> None:
+    """Refuse stages of one name: it is their key in the records of a phase and in the script of a job.
+
+    Raises
+    ------
+    ValueError
+        Names the names that are used more than once.
+    """
+    names = [stage.name for stage in stages]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        msg = f"stages: each name must be used once; used twice: {', '.join(twice)}"
+        raise ValueError(msg)
+
+
+class JobPlan(StrictModel):
+    """What one LAMMPS job does: its stages, where in the run they lie and when to stop.
+
+    ``first_step`` is the step at which the first stage starts; ``stop_step`` ends the job inside its last stage
+    (a segment of a production). A job with a ``resume_step``, where the one before it ended, goes on from a
+    checkpoint and never begins anew: one of that step, or an earlier one of these stages where it is lost;
+    then the steps between are run again. ``seed`` feeds
+    the random numbers of velocities and push-off. Restart files of steps after ``latest_checkpoint`` are passed
+    over, and ``care`` says what is done more carefully for a while: both are for going on after a run that broke.
+    """
+
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    first_step: Step = 0
+    stop_step: Annotated[Step, Field(gt=0)] | None = None
+    resume_step: Step = 0
+    seed: Whole = Field(default=1, gt=0, lt=2**31)
+    settings: RunSettings = RunSettings()
+    latest_checkpoint: Step | None = None
+    care: Care | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> JobPlan:
+        refuse_doubles(self.stages)
+        written = [stage.name for stage in self.stages if stage.trajectory_ps]
+        if len(written) > 1:
+            msg = f"stages: one job writes one trajectory, but {' and '.join(written)} have trajectory_ps"
+            raise ValueError(msg)
+        last = self.spans[-1]
+        if self.stop_step is not None and not last.start < self.stop_step <= last.end:
+            msg = f"stop_step: {self.stop_step} lies outside the last stage ({last.start}, {last.end}]"
+            raise ValueError(msg)
+        if self.latest_checkpoint is not None and self.latest_checkpoint < self.needed_step:
+            msg = (
+                f"latest_checkpoint: {self.latest_checkpoint} lies before the first step of the job, "
+                f"{self.needed_step}"
+            )
+            raise ValueError(msg)
+        if self.care is not None and self.care.relax_steps and written:
+            msg = f"care.relax_steps: '{written[0]}' writes a trajectory, which a relaxation would break"
+            raise ValueError(msg)
+        if self.resume_step >= self.target_step:
+            msg = f"resume_step: {self.resume_step} must lie before the end of the job, step {self.target_step}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The stages with their first and last steps."""
+        return plan_steps(self.stages, self.first_step)
+
+    @property
+    def needed_step(self) -> int:
+        """The earliest step from which the job can go on; 0 if it may begin anew."""
+        return max(self.first_step, min(self.resume_step, 1))
+
+    @property
+    def one_trajectory(self) -> bool:
+        """Whether all that it does is in its trajectory, which goes on from that of the jobs before."""
+        return len(self.stages) == 1 and self.stages[0].trajectory_ps is not None
+
+    @property
+    def target_step(self) -> int:
+        """The step that proves the job complete."""
+        return self.stop_step if self.stop_step is not None else self.spans[-1].end

@@ -1,0 +1,1 @@
+"""Regions, transitions between them, and the equilibration of the exchange."""

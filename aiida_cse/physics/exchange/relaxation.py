@@ -1,0 +1,136 @@
+"""How far the number of ions in a region still is from equilibrium, from what the ions remember of their start.
+
+The ions are followed by identity: after a lag, one that was outside is inside with the probability a, one that was
+inside is outside with the probability b. Of the number that the region began with, the deviation from equilibrium
+then relaxes by the factor M = 1 − a − b per lag (Chandler, J. Chem. Phys. 68, 2959 (1978): for two states
+M = exp(−(k_in + k_out) lag)), and at equilibrium the share a / (a + b) of the ions is inside. Neither needs the
+ions to be at equilibrium while they are watched, and neither is deceived by ions that cross to and fro within a
+lag: they are back where they were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from aiida_cse.physics.statistics import arguments as checks
+
+__all__ = ["FEWEST_TIMES", "RemainingDeviation", "member_frames", "remaining_deviation"]
+
+#: lags that the time is divided into: over long ones what is fast is forgotten and what is slow is seen
+_LAGS = 2
+#: times from which on there is a lag
+FEWEST_TIMES = _LAGS + 1
+#: times at which the ions are looked at, up to twice as many
+_TIMES = 48
+#: a memory below this is as good as none
+_SMALLEST = 1e-9
+#: nodes of the quadrature over each posterior
+_NODES = 100
+#: added to each count: Jeffreys' prior
+_JEFFREYS = 0.5
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RemainingDeviation:
+    """What remains of the deviation from equilibrium with which the number of ions in a region began.
+
+    Attributes
+    ----------
+    median, upper_bound
+        Of the size of the deviation, in standard deviations of the number at equilibrium: the median of the
+        posterior, and its quantile at the level.
+    relaxation_times
+        How many relaxation times have passed: −ln of the memory, median.
+    equilibrium
+        Number in the region at equilibrium, median.
+    """
+
+    median: float
+    upper_bound: float
+    relaxation_times: float
+    equilibrium: float
+
+
+def member_frames(begin: int, stop: int) -> NDArray[np.int64]:
+    """Return equally spaced frames at which to ask where the ions are, 49 to 97 of ``begin`` to ``stop`` − 1.
+
+    The last frame is one of them; of fewer than 49 frames, all are.
+
+    Raises
+    ------
+    ValueError
+        A number is no whole number of at least zero, or there is no frame.
+    """
+    first, end = checks.count("begin", begin), checks.count("stop", stop)
+    if end <= first:
+        raise ValueError(f"stop is {stop!r}, with begin {begin!r} it must be at least {first + 1}")
+    step = max(1, (end - 1 - first) // _TIMES)
+    return np.arange(end - 1, first - 1, -step, dtype=np.int64)[::-1]
+
+
+def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingDeviation:
+    """Bound how far the mean number of ions in a region still is from its mean at equilibrium.
+
+    With n ions, N of them inside at first, the mean number deviates after the time of j lags by
+    (N − n p) M^j, where p = a / (a + b) and M = 1 − a − b, and its standard deviation at equilibrium is
+    √(n p (1 − p)), for ions that do not depend on each other. The lag is half of the time: where some ions forget
+    sooner than others, the memory after a long lag is that of the slow ones. a and b have independent Beta
+    posteriors with Jeffreys' prior. Their counts are taken at all origins of a lag and divided by the number of
+    origins that overlap (Prinz et al., J. Chem. Phys. 134, 174105 (2011)).
+
+    Parameters
+    ----------
+    members
+        (F, I) whether each ion is in the region, at equally spaced times.
+    level
+        Level of the upper bound.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than 3 times or no ion, a value is neither 0 nor 1, or ``level`` is not between 0 and 1.
+    """
+    quantile = checks.probability("level", level)
+    table = checks.whole_counts("members", members, ndim=2, minimum=FEWEST_TIMES)
+    if table.shape[1] == 0 or table.max() > 1:
+        raise ValueError(
+            f"members has {table.shape[1]} ions and values up to {table.max(initial=0):g}, it must have at least "
+            f"1 ion and values of 0 and 1"
+        )
+    ions, inside = table.shape[1], float(table[0].sum())
+    counts, lags = _lagged_counts(table)
+    enter = _posterior(counts[0, 1], counts[0, 0])[:, None]
+    leave = _posterior(counts[1, 0], counts[1, 1])[None, :]
+    share = enter / (enter + leave)
+    memory = np.maximum(1 - enter - leave, _SMALLEST) ** lags
+    deviation = np.abs(inside - ions * share) * memory / np.sqrt(ions * share * (1 - share))
+    return RemainingDeviation(
+        median=float(np.median(deviation)),
+        upper_bound=float(np.quantile(deviation, quantile)),
+        relaxation_times=float(-np.log(np.median(memory))),
+        equilibrium=float(ions * np.median(share)),
+    )
+
+
+def _lagged_counts(table: Floats) -> tuple[Floats, float]:
+    """Return how many ions went from outside (0) or inside (1) to either within a lag, (2, 2), and the lags."""
+    intervals = len(table) - 1
+    lag = intervals // _LAGS
+    before, after = table[:-lag], table[lag:]
+    both, were, are = (float(np.sum(one)) for one in (before * after, before, after))
+    counts = np.array([[before.size - were - are + both, are - both], [were - both, both]])
+    lags = intervals / lag
+    # so much do origins that are less than a lag apart tell
+    return counts * lags / len(before), lags
+
+
+def _posterior(changed: float, stayed: float) -> Floats:
+    """Return equally probable values (nodes,) of a probability with Jeffreys' prior."""
+    nodes = (np.arange(_NODES) + 0.5) / _NODES
+    return np.asarray(special.betaincinv(changed + _JEFFREYS, stayed + _JEFFREYS, nodes), dtype=np.float64)

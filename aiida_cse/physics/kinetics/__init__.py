@@ -1,0 +1,1 @@
+"""Barriers, rates and their extrapolation over temperature."""

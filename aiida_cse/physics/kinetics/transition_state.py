@@ -1,0 +1,236 @@
+"""Rates of hopping over a barrier by transition-state theory, and how far the observed ones stay behind it.
+
+Equations are those of Kozdra et al., PCCP 27, 24918 (2025), section 3.4. Barriers are F / k_B in kelvin, the
+well is F(z) = k (z − z₀)² *without* a factor ½, and κ, the transmission coefficient, is the number of observed
+transitions over that expected by the theory. Scalars give a scalar, arrays broadcast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import constants, optimize, special
+
+from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics.poisson import poisson_interval
+
+__all__ = [
+    "TransmissionCoefficient",
+    "expected_transitions",
+    "joule_from_kelvin",
+    "kelvin_from_joule",
+    "transition_rate",
+    "transmission_coefficient",
+    "vibrational_frequency",
+]
+
+Floats = NDArray[np.float64]
+
+#: Å² in one m²
+_SQUARE_ANGSTROM: Final = 1e20
+#: standard error of a logarithm beyond which an interval would span more than 80 powers of ten
+_LARGEST_LOG_ERROR: Final = 50.0
+#: standard normal deviates and their weights: the trapezoidal rule, which for a normal weight converges faster
+#: than any power of the spacing; Gauss–Hermite nodes lie too far apart for the steep cumulative of many counts
+_DEVIATES: Final = np.linspace(-8.5, 8.5, 1701)
+_WEIGHTS: Final = special.softmax(-(_DEVIATES**2) / 2)
+
+
+@dataclass(frozen=True)
+class TransmissionCoefficient:
+    """κ, observed over expected transitions, and its two-sided interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@overload
+def joule_from_kelvin(values: float) -> float: ...
+@overload
+def joule_from_kelvin(values: ArrayLike) -> Floats: ...
+def joule_from_kelvin(values: ArrayLike) -> float | Floats:
+    """Return k_B × ``values``: K (any shape) as J, and so K/Å² as J/Å².
+
+    Raises
+    ------
+    ValueError
+        A value is not finite.
+    """
+    return checks.representable("values in J", checks.finite_values("values", values) * constants.k)
+
+
+@overload
+def kelvin_from_joule(values: float) -> float: ...
+@overload
+def kelvin_from_joule(values: ArrayLike) -> Floats: ...
+def kelvin_from_joule(values: ArrayLike) -> float | Floats:
+    """Return ``values`` / k_B: J (any shape) as K, and so J/Å² as K/Å².
+
+    Raises
+    ------
+    ValueError
+        A value is not finite, or too large for a number in K.
+    """
+    with np.errstate(over="ignore"):
+        kelvin = checks.finite_values("values", values) / constants.k
+    return checks.representable("values in K", kelvin)
+
+
+@overload
+def vibrational_frequency(k_J_per_A2: float, mass_kg: float) -> float: ...  # noqa: N803 - J is a unit
+@overload
+def vibrational_frequency(k_J_per_A2: ArrayLike, mass_kg: ArrayLike) -> Floats: ...  # noqa: N803 - likewise
+def vibrational_frequency(k_J_per_A2: ArrayLike, mass_kg: ArrayLike) -> float | Floats:  # noqa: N803 - likewise
+    """Return ν = √(k / (2 π² m)), s⁻¹: eq 8.
+
+    Parameters
+    ----------
+    k_J_per_A2
+        k of F(z) = k (z − z₀)², J/Å², without the factor ½ of a spring constant.
+    mass_kg
+        m, kg.
+
+    Raises
+    ------
+    ValueError
+        An argument is not above zero, the two do not broadcast, or ν is too large for a number.
+    """
+    k = checks.positive_values("k_J_per_A2", k_J_per_A2)
+    m = checks.positive_values("mass_kg", mass_kg)
+    checks.broadcast(k_J_per_A2=k, mass_kg=m)
+    with np.errstate(over="ignore"):
+        frequency = np.sqrt(k * _SQUARE_ANGSTROM / m / (2 * np.pi**2))
+    return checks.representable("frequency from k_J_per_A2 and mass_kg", frequency)
+
+
+@overload
+def transition_rate(barrier: float, frequency: float, temperature: float, kappa: float = ...) -> float: ...
+@overload
+def transition_rate(
+    barrier: ArrayLike, frequency: ArrayLike, temperature: ArrayLike, kappa: ArrayLike = ...
+) -> Floats: ...
+def transition_rate(
+    barrier: ArrayLike, frequency: ArrayLike, temperature: ArrayLike, kappa: ArrayLike = 1.0
+) -> float | Floats:
+    """Return Γ = κ ν exp(−ΔF / T), s⁻¹ per ion in the well: eq 7.
+
+    Parameters
+    ----------
+    barrier
+        ΔF / k_B, K.
+    frequency
+        ν, s⁻¹.
+    temperature
+        K.
+    kappa
+        Transmission coefficient; 1 is transition-state theory.
+
+    Raises
+    ------
+    ValueError
+        ``frequency`` or ``temperature`` is not above zero, ``kappa`` is negative, a value is not finite, the
+        arguments do not broadcast, or the barrier is so far below zero that Γ is too large for a number.
+    """
+    height = checks.finite_values("barrier", barrier)
+    attempts = checks.positive_values("frequency", frequency)
+    kelvin = checks.positive_values("temperature", temperature)
+    passing = checks.nonnegative_values("kappa", kappa)
+    checks.broadcast(barrier=height, frequency=attempts, temperature=kelvin, kappa=passing)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rate = passing * attempts * np.exp(-height / kelvin)
+    return checks.representable("rate from barrier, frequency, temperature and kappa", rate)
+
+
+@overload
+def expected_transitions(rate: float, ions: float, time: float) -> float: ...
+@overload
+def expected_transitions(rate: ArrayLike, ions: ArrayLike, time: ArrayLike) -> Floats: ...
+def expected_transitions(rate: ArrayLike, ions: ArrayLike, time: ArrayLike) -> float | Floats:
+    """Return the mean number of transitions, rate × ions × time.
+
+    Parameters
+    ----------
+    rate
+        Per ion, s⁻¹.
+    ions
+        Mean number of ions that could make a transition: those in both first layers.
+    time
+        s.
+
+    Raises
+    ------
+    ValueError
+        An argument is negative or not finite, the three do not broadcast, or the number is too large.
+    """
+    gamma = checks.nonnegative_values("rate", rate)
+    number = checks.nonnegative_values("ions", ions)
+    span = checks.nonnegative_values("time", time)
+    checks.broadcast(rate=gamma, ions=number, time=span)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = gamma * number * span
+    return checks.representable("transitions from rate, ions and time", mean)
+
+
+def transmission_coefficient(
+    observed: float, expected: float, level: float = 0.95, *, log_error: float = 0.0
+) -> TransmissionCoefficient:
+    """Return κ = observed / expected transitions and its interval.
+
+    With an expected number that is known exactly the interval is Garwood's over that number: its lower bound is
+    a quantile of Gamma(k), its upper one of Gamma(k + 1), k the observed count. With ``log_error`` either Gamma
+    variate is divided by an expected number whose logarithm is normal with this standard error, as it is for a
+    barrier with a normal error: σ(ΔF) / T.
+
+    Parameters
+    ----------
+    observed
+        Number of transitions that were seen.
+    expected
+        Number of transitions by transition-state theory, κ = 1.
+    level
+        Confidence level of the interval.
+    log_error
+        Standard error of ln ``expected``.
+
+    Raises
+    ------
+    ValueError
+        ``observed`` is no whole number of at least zero, ``expected`` is not above zero, ``log_error`` is
+        negative or above 50, or ``level`` is not between 0 and 1.
+    """
+    events, mean = checks.count("observed", observed), checks.positive("expected", expected)
+    value = checks.nonnegative("observed / expected", events / mean)
+    tail = (1 - checks.probability("level", level)) / 2
+    if checks.nonnegative("log_error", log_error) > _LARGEST_LOG_ERROR:
+        raise ValueError(
+            f"log_error is {log_error:g}, it must be at most {_LARGEST_LOG_ERROR:g}: beyond, κ is unknown"
+        )
+    if log_error == 0:
+        low, high = poisson_interval(events, level)
+        return TransmissionCoefficient(value, low / mean, high / mean)
+    low = 0.0
+    if events:
+        start = float(np.log(special.gammaincinv(events, tail)))
+        low = _mixed_bound(lambda counts: special.gammainc(events, counts), tail, start, log_error)
+    start = float(np.log(special.gammainccinv(events + 1, tail)))
+    high = _mixed_bound(lambda counts: special.gammaincc(events + 1, counts), tail, start, log_error)
+    return TransmissionCoefficient(value, low / mean, high / mean)
+
+
+def _mixed_bound(tail_of: Callable[[Floats], Floats], tail: float, start: float, log_error: float) -> float:
+    """Return x where the mean of ``tail_of(x exp(log_error × Z))`` over normal Z is ``tail``.
+
+    ``start`` is ln x without an error; with one, ln x is not further away than the outermost Z.
+    """
+
+    def excess(log_bound: float) -> float:
+        with np.errstate(over="ignore"):
+            return float(_WEIGHTS @ tail_of(np.exp(log_bound + log_error * _DEVIATES))) - tail
+
+    reach = -log_error * _DEVIATES[0] + 1e-6
+    return float(np.exp(optimize.brentq(excess, start - reach, start + reach)))

@@ -1,0 +1,1 @@
+"""Profiles along the interface normal: density, free energy, charge, displacements, barriers."""

@@ -1,0 +1,346 @@
+"""Another question to the same state: wider bins, other boundaries, and when only the trajectory can answer.
+
+A state knows, in blocks of time, how many atoms of each type and how many ions were in each bin, and in each
+snapshot the bin of every ion. So bins and blocks can be joined and snapshots left out, populations follow for
+boundaries on the edges of bins, and so do transitions under the snapshot rule. What was looked at in every frame,
+the core rule and the displacements, is known for the boundaries, cores, layers and lags that were asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aiida_cse.physics.exchange.sensitivity import labels_from_events, recount_at_stride
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.displacements import Displacements
+from aiida_cse.reduction.ions import IonSpecies
+from aiida_cse.reduction.selection import Selection
+from aiida_cse.reduction.state import State
+from aiida_cse.reduction.tracks import Track
+from aiida_cse.schema import located
+
+__all__ = [
+    "exact_boundaries",
+    "join_bins",
+    "merge_blocks",
+    "point_counts",
+    "rereading_reasons",
+    "select_lags",
+    "snapshot_labels",
+    "thin_snapshots",
+]
+
+#: how far (Å) a boundary may be from the edge of a bin that it means: edges are written with two decimals
+_EDGE_TOLERANCE = 0.0051
+#: sums of squares stay below this, so that they fit 64 bits whatever the float64 of the check rounds
+_LARGEST_SUM = 2.0**63 * (1 - 1e-9)
+#: fields that say what the trajectory is of; charges are not among them, because they are put to counts later
+_SYSTEM = (
+    "atom_types",
+    "molecules",
+    "labels",
+    "masses",
+    "framework",
+    "midplane_offset",
+    "box",
+    "timestep_fs",
+    "frame_steps",
+)
+
+
+def join_bins(state: State, factor: int) -> State:
+    """Return the state with bins that are ``factor`` times as wide.
+
+    It is that of a reduction with so many bins; only where ``factor`` is no power of two, a position may round to
+    the other side of an edge.
+
+    Raises
+    ------
+    ValueError
+        ``factor`` does not divide the number of bins.
+    """
+    bins = state.config.bins
+    if factor < 1 or bins % factor:
+        raise ValueError(f"factor is {factor}, it must divide the {bins} bins of the state")
+
+    def joined(histograms: NDArray[np.int64]) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = histograms.reshape(*histograms.shape[:2], bins // factor, factor).sum(axis=-1)
+        return found
+
+    return replace(
+        state,
+        config=state.config.model_copy(update={"bins": bins // factor}),
+        histograms=joined(state.histograms),
+        point_histograms=joined(state.point_histograms),
+        snapshot_bins=state.snapshot_bins // np.int32(factor),
+    )
+
+
+def merge_blocks(state: State, factor: int) -> State:
+    """Return the state with blocks that are ``factor`` times as long, that of a reduction with such blocks.
+
+    Blocks count from step 0, so that the first and the last one may be partial, as those of any state.
+
+    Raises
+    ------
+    ValueError
+        ``factor`` is below 1, or the blocks are so long that sums of displacements could overflow.
+    """
+    if factor < 1:
+        raise ValueError(f"factor is {factor}, it must be at least 1")
+    longer = {"block_frames": state.config.block_frames * factor}
+    with located("block_frames"):
+        config = ReductionConfig.model_validate(state.config.model_dump() | longer)
+    blocks = (state.first_block + np.arange(len(state.histograms))) // factor
+    starts = np.flatnonzero(np.diff(blocks, prepend=-1))
+
+    def merged(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.add.reduceat(values, starts, axis=0)
+
+    moved = state.displacements
+    # what is summed are whole numbers, so that no sum of them is larger than that of their squares
+    if np.add.reduceat(moved.squares.astype(np.float64), starts, axis=0).max(initial=0.0) > _LARGEST_SUM:
+        raise ValueError(
+            f"factor is {factor}: the sums of displacements over blocks of {config.block_frames} frames overflow"
+        )
+    return replace(
+        state,
+        config=config,
+        histograms=merged(state.histograms),
+        point_histograms=merged(state.point_histograms),
+        displacements=replace(
+            moved, counts=merged(moved.counts), sums=merged(moved.sums), squares=merged(moved.squares)
+        ),
+    )
+
+
+def thin_snapshots(state: State, factor: int) -> State:
+    """Return the state with every ``factor``-th snapshot, that of a reduction with so many.
+
+    The snapshot rule sees the transitions between those that are left. Snapshots count from step 0.
+
+    Raises
+    ------
+    ValueError
+        ``factor`` is below 1.
+    """
+    if factor < 1:
+        raise ValueError(f"factor is {factor}, it must be at least 1")
+    stride = state.config.snapshot_frames * factor
+    kept = state.snapshots % stride == 0
+    return replace(
+        state,
+        config=state.config.model_copy(update={"snapshot_frames": stride}),
+        snapshot_bins=state.snapshot_bins[kept],
+        tracks=state.tracks | {"snapshot": _thinned(state.tracks["snapshot"], state.snapshots[kept], stride)},
+    )
+
+
+def _thinned(track: Track, looks: NDArray[np.int64], stride: int) -> Track:
+    """Return what of the track is seen at the looks, ``stride`` frames apart."""
+    ions = len(track.first_labels)
+    if not len(looks):
+        return Track.empty(ions)
+    ends = labels_from_events(track.first_labels, track.events, np.unique(looks[[0, -1]]))
+    seen = recount_at_stride(
+        track.first_labels, track.events, start=int(looks[0]), stop=int(looks[-1]) + 1, stride=stride
+    )
+    return Track(ends[0], np.full(ions, looks[0], dtype=np.int64), ends[-1], seen.events)
+
+
+def select_lags(state: State, lags: Sequence[int]) -> State:
+    """Return the state with the displacements over some of its ``lags`` (frames, ascending) alone.
+
+    Raises
+    ------
+    ValueError
+        One of them was not asked for, or they do not ascend.
+    """
+    config, moved = state.config, state.displacements
+    if list(lags) != sorted(set(lags)):
+        raise ValueError(f"lags are {tuple(lags)}, they must ascend")
+    for reason in _unknown("lags", lags, config.lags):
+        raise ValueError(reason)
+    if not lags:
+        none = config.model_copy(update={"lags": (), "displacement_frames": None})
+        empty = Displacements.empty(none, len(state.histograms), moved.head.shape[2])
+        return replace(state, config=none, displacements=empty)
+    chosen = config.model_copy(update={"lags": tuple(lags)})
+    columns, longest = [config.lags.index(lag) for lag in lags], max(chosen.lag_samples)
+    return replace(
+        state,
+        config=chosen,
+        displacements=Displacements(
+            counts=moved.counts[:, :, columns],
+            sums=moved.sums[:, :, columns],
+            squares=moved.squares[:, :, columns],
+            head=moved.head[:longest],
+            tail=moved.tail.last(longest),
+        ),
+    )
+
+
+def exact_boundaries(config: ReductionConfig, boundaries: ArrayLike) -> NDArray[np.float64]:
+    """Return the edges of bins (Å from the mid-plane) that boundaries mean, which may be rounded to 0.01 Å.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`point_counts`.
+    """
+    edges = _bin_edges(config, boundaries)
+    # written so that edges at the same distance on both sides are the same to the last bit
+    places: NDArray[np.float64] = (2 * edges - config.bins) * config.box[2] / (2 * config.bins)
+    return places
+
+
+def point_counts(state: State, name: str, boundaries: ArrayLike) -> NDArray[np.int64]:
+    """Return how many ions, summed over the frames of each block, were between boundaries.
+
+    Parameters
+    ----------
+    state
+        The reduced trajectory.
+    name
+        The species of ions.
+    boundaries
+        (R − 1,) ascending, Å from the mid-plane of the slab, each on the edge of a bin, to 0.005 Å; R regions, the
+        outermost of which reach to the periodic boundary.
+
+    Returns
+    -------
+    ndarray of int64
+        (blocks, R); divided by the frames of a block they are mean populations.
+
+    Raises
+    ------
+    ValueError
+        There is no such species, or a boundary does not ascend or lies on no edge; says the nearest.
+    """
+    index = _species(state.config, name)
+    edges = _bin_edges(state.config, boundaries)
+    starts = np.concatenate([[0], edges])
+    return np.add.reduceat(state.point_histograms[:, index], starts, axis=1)
+
+
+def snapshot_labels(
+    state: State, name: str, boundaries: ArrayLike, cores: Sequence[tuple[float, float]] | None = None
+) -> NDArray[np.int8]:
+    """Return the region of each ion in each snapshot.
+
+    :func:`~aiida_cse.physics.exchange.transitions.count_transitions` counts transitions in it.
+
+    Parameters
+    ----------
+    state, name, boundaries
+        As for :func:`point_counts`.
+    cores
+        Lower and upper bound of the core of each region, Å, on edges of bins (or infinite); between them the label
+        is −1. This is the core rule at the stride of the snapshots.
+
+    Returns
+    -------
+    ndarray of int8
+        (snapshots, ions of the species).
+
+    Raises
+    ------
+    ValueError
+        As for :func:`point_counts`, or there is not one core for each region.
+    """
+    index = _species(state.config, name)
+    edges = _bin_edges(state.config, boundaries)
+    bins = state.snapshot_bins[:, Selection.from_config(state.config).ion_species == index]
+    labels = np.searchsorted(edges, bins, side="right")
+    if cores is None:
+        return labels.astype(np.int8)
+    if len(cores) != len(edges) + 1:
+        raise ValueError(f"cores has {len(cores)} entries, {len(edges) + 1} regions must have {len(edges) + 1}")
+    low, high = np.array([_core_bins(state.config, core) for core in cores]).T
+    inside = (low[labels] <= bins) & (bins < high[labels])
+    return np.where(inside, labels, -1).astype(np.int8)
+
+
+def rereading_reasons(have: ReductionConfig, want: ReductionConfig) -> tuple[str, ...]:
+    """Return why the trajectory has to be read again to get from a state of ``have`` what ``want`` asks for.
+
+    Each is a sentence that names a field; there are none where the functions of this module, and leaving out what
+    is not asked for, are enough.
+    """
+    reasons = [f"{name} differs" for name in _SYSTEM if getattr(have, name) != getattr(want, name)]
+    for name, coarse, fine in (
+        ("bins", have.bins, want.bins),
+        ("block_frames", want.block_frames, have.block_frames),
+        ("snapshot_frames", want.snapshot_frames, have.snapshot_frames),
+    ):
+        if coarse % fine:
+            reasons.append(
+                f"{name} is {getattr(want, name)}: it can only be made coarser, by whole factors of the "
+                f"{getattr(have, name)} of the state"
+            )
+    reasons += _unknown("core_scales", want.core_scales, have.core_scales)
+    if want.lags:
+        reasons += _unknown("lags", want.lags, have.lags)
+        if want.displacement_frames != have.displacement_frames:
+            reasons.append(f"displacement_frames is {want.displacement_frames}, not {have.displacement_frames}")
+    for name, species in want.ions.items():
+        reasons += [f"ions.{name}: {reason}" for reason in _species_reasons(species, have, want, name)]
+    return tuple(reasons)
+
+
+def _unknown(name: str, wanted: Sequence[float], known: Sequence[float]) -> list[str]:
+    missing = [one for one in wanted if one not in known]
+    there = ", ".join(f"{one:g}" for one in known) or "none"
+    return [f"{name}: {missing[0]:g} was not asked for, only {there}"] if missing else []
+
+
+def _species_reasons(species: IonSpecies, have: ReductionConfig, want: ReductionConfig, name: str) -> list[str]:
+    known = have.ions.get(name)
+    if known is None:
+        return ["it was not followed"]
+    reasons = [
+        f"{field} differs" for field in ("types", "point") if getattr(species, field) != getattr(known, field)
+    ]
+    if (species.edges[1:-1], species.cores) != (known.edges[1:-1], known.cores):
+        reasons.append("edges or cores differ, and the core rule looks at every frame")
+    if want.lags and (species.layers, species.layer_edges) != (known.layers, known.layer_edges):
+        reasons.append("layers differ, and displacements are told apart by them in every frame")
+    return reasons
+
+
+def _species(config: ReductionConfig, name: str) -> int:
+    if name not in config.ions:
+        raise ValueError(f"name is {name!r}, it must be one of {', '.join(config.ions)}")
+    return list(config.ions).index(name)
+
+
+def _bin_edges(config: ReductionConfig, boundaries: ArrayLike) -> NDArray[np.int64]:
+    """Return the number of the bin that begins at each boundary."""
+    given = np.atleast_1d(np.asarray(boundaries, dtype=np.float64))
+    width = config.box[2] / config.bins
+    places = (given / config.box[2] + 0.5) * config.bins
+    edges = np.rint(places)
+    for boundary, place, edge in zip(given, places, edges, strict=True):
+        if not np.isfinite(boundary):
+            raise ValueError(f"boundaries: {boundary} is no place in the box")
+        if abs(place - edge) * width > _EDGE_TOLERANCE or not 0 < edge < config.bins:
+            around = np.unique(np.clip([np.floor(place), np.ceil(place)], 1, config.bins - 1))
+            nearest = " and ".join(f"{(one / config.bins - 0.5) * config.box[2]:.2f}" for one in around)
+            raise ValueError(
+                f"boundaries: {boundary:g} Å lies on no edge of the state's bins, which are {width:.3g} Å wide; "
+                f"nearest: {nearest} Å"
+            )
+    if (np.diff(edges) <= 0).any():
+        raise ValueError(f"boundaries are {given.tolist()}, they must ascend, a bin of {width:.3g} Å at least")
+    return edges.astype(np.int64)
+
+
+def _core_bins(config: ReductionConfig, core: tuple[float, float]) -> tuple[int, int]:
+    low, high = core
+    first = 0 if low <= -config.box[2] / 2 else int(_bin_edges(config, low)[0])
+    stop = config.bins if high >= config.box[2] / 2 else int(_bin_edges(config, high)[0])
+    return first, stop

@@ -1,0 +1,304 @@
+"""What a reduction needs to know besides the trajectory itself."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from aiida_cse.physics.exchange.regions import RegionSet, SurfaceOffsets, surface_regions
+from aiida_cse.reduction.ions import (
+    Finite,
+    FrozenModel,
+    IonSpecies,
+    Name,
+    Positive,
+    TypeNumber,
+    displacement_layers,
+)
+
+__all__ = [
+    "GRID",
+    "LENGTH_TOLERANCE",
+    "IonSpecies",
+    "ReductionConfig",
+    "default_config",
+    "sampling_stride",
+    "whole_frames",
+]
+
+#: displacements are sums of whole numbers of 1/GRID Å
+GRID = 1024
+#: how far the edges of a box may be from those of the configuration (relative), from rounding
+LENGTH_TOLERANCE = 1e-6
+#: by default displacements start at every tenth frame, or oftener where the lags ask for it
+_DEFAULT_STRIDE = 10
+
+
+class ReductionConfig(FrozenModel):
+    """The system, its regions and the sampling of a reduction.
+
+    Attributes
+    ----------
+    atom_types, molecules
+        LAMMPS type (from 1) and molecule ID of each atom, in the order of the atom IDs.
+    labels, masses, charges
+        Label, mass (g/mol) and charge (e) of each type.
+    framework
+        Types of the atoms that do not diffuse; their centre of mass plus ``midplane_offset`` (Å) is z = 0.
+    half_thickness
+        Half the distance of the slab's surface planes, Å.
+    box
+        Edges of the box, Å; the trajectory must have the same length along z.
+    ions
+        The species that are followed, by name.
+    bins
+        Number of equal bins over the box along z.
+    timestep_fs, frame_steps
+        Timestep and number of steps between frames.
+    block_frames, snapshot_frames
+        Frames per block of histograms, and between the snapshots of the snapshot rule. Both count from step 0,
+        whichever frame is the first.
+    core_scales
+        For each of these the core rule is followed a second time, with buffers that are so many times as wide.
+    displacement_frames, lags
+        Displacements are taken between frames whose numbers are multiples of ``displacement_frames``, over each
+        of the ``lags`` (frames, multiples of it). None and () for no displacements.
+    """
+
+    atom_types: tuple[TypeNumber, ...] = Field(min_length=1)
+    molecules: tuple[Annotated[int, Field(ge=0)], ...]
+    labels: tuple[Name, ...]
+    masses: tuple[Positive, ...]
+    charges: tuple[Finite, ...]
+    framework: tuple[TypeNumber, ...] = Field(min_length=1)
+    midplane_offset: Finite
+    half_thickness: Positive
+    box: tuple[Positive, Positive, Positive]
+    ions: dict[Name, IonSpecies] = Field(min_length=1)
+    bins: int = Field(default=520, ge=1)
+    timestep_fs: Positive
+    frame_steps: int = Field(ge=1)
+    block_frames: int = Field(ge=1)
+    snapshot_frames: int = Field(ge=1)
+    core_scales: tuple[Positive, ...] = ()
+    displacement_frames: int | None = Field(default=None, ge=1)
+    lags: tuple[Annotated[int, Field(ge=1, le=2**53)], ...] = ()
+
+    @property
+    def natoms(self) -> int:
+        """The number of atoms in a frame."""
+        return len(self.atom_types)
+
+    @property
+    def frame_ps(self) -> float:
+        """Time between frames, ps."""
+        return self.frame_steps * self.timestep_fs / 1000
+
+    @property
+    def lag_samples(self) -> tuple[int, ...]:
+        """The lags in units of ``displacement_frames``."""
+        return tuple(lag // (self.displacement_frames or 1) for lag in self.lags)
+
+    @property
+    def displacement_range(self) -> float:
+        """How far (Å) an ion may be from the slab along an axis, so that no sum of squares can leave 64 bits.
+
+        A sum holds at most the ions of one species at all origins of one block, and two positions within the range
+        are at most twice the range apart.
+        """
+        origins = -(-self.block_frames // (self.displacement_frames or 1))
+        atoms = Counter(self.atom_types)
+        ions = max(sum(atoms[one] for one in set(species.types)) for species in self.ions.values())
+        largest = math.isqrt((2**63 - 1) // (origins * ions)) // 2
+        return min(largest, 2**30) / GRID
+
+    @model_validator(mode="after")
+    def _check_table(self) -> Self:
+        ntypes = len(self.labels)
+        for name, length, expected in (
+            ("molecules", len(self.molecules), self.natoms),
+            ("masses", len(self.masses), ntypes),
+            ("charges", len(self.charges), ntypes),
+        ):
+            if length != expected:
+                raise ValueError(f"{name} has {length} entries, it must have {expected}")
+        if max(self.atom_types) > ntypes:
+            raise ValueError(f"atom_types has type {max(self.atom_types)}, labels has only {ntypes}")
+        if len(set(self.labels)) != ntypes:
+            raise ValueError(f"labels are {self.labels}, each must be there once")
+        if len({name.lower() for name in self.ions}) != len(self.ions):
+            raise ValueError(f"ions are {tuple(self.ions)}, their names must differ by more than case")
+        return self
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        present = set(self.atom_types)
+        if not present & set(self.framework):
+            raise ValueError(f"framework: no atom has one of the types {self.framework}")
+        for name, species in self.ions.items():
+            if not present & set(species.types):
+                raise ValueError(f"ions.{name}.types: no atom has one of the types {species.types}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_core_scales(self) -> Self:
+        if len({1.0, *self.core_scales}) != len(self.core_scales) + 1:
+            raise ValueError(f"core_scales are {self.core_scales}, each must be there once and none be 1")
+        for name, species in self.ions.items():
+            _refuse_empty_cores(species.regions(name), self.core_scales)
+        return self
+
+    @model_validator(mode="after")
+    def _check_displacements(self) -> Self:
+        if (self.displacement_frames is None) != (not self.lags):
+            raise ValueError(
+                f"displacement_frames is {self.displacement_frames} and lags are {self.lags}: "
+                "give both, or neither for no displacements"
+            )
+        if self.displacement_frames is None:
+            return self
+        if list(self.lags) != sorted(set(self.lags)):
+            raise ValueError(f"lags are {self.lags}, they must ascend")
+        for lag in self.lags:
+            if lag % self.displacement_frames:
+                raise ValueError(
+                    f"lags: {lag} frames is no multiple of displacement_frames {self.displacement_frames}"
+                )
+        if self.displacement_range < 2 * max(self.box):
+            raise ValueError(
+                f"displacement_frames is {self.displacement_frames} in blocks of {self.block_frames} frames: the "
+                "sums of so many displacements could overflow; it must be larger or the blocks shorter"
+            )
+        return self
+
+
+def _refuse_empty_cores(regions: RegionSet, scales: Sequence[float]) -> None:
+    try:
+        for scale in scales:
+            regions.scaled_cores(scale)
+    except ValueError as error:
+        raise ValueError(f"core_scales: {error}") from error
+
+
+def whole_frames(name: str, duration_ps: float, frame_ps: float) -> int:
+    """Return how many frames of ``frame_ps`` the duration is.
+
+    Raises
+    ------
+    ValueError
+        It is not a whole number of at least 1.
+    """
+    ratio = duration_ps / frame_ps
+    frames = round(ratio) if math.isfinite(ratio) else 0
+    if frames < 1 or abs(frames * frame_ps - duration_ps) > 1e-6 * frame_ps:
+        raise ValueError(f"{name} is {duration_ps:g} ps, it must be a multiple of the {frame_ps:g} ps of a frame")
+    return frames
+
+
+def sampling_stride(lags: Sequence[int], displacement: int | None = None) -> int | None:
+    """Return the frames between the origins of displacements over ``lags`` (frames), None without lags.
+
+    It is ``displacement`` or, by default, the largest number up to 10 that divides every lag.
+    """
+    if not lags:
+        return None
+    if displacement is not None:
+        return displacement
+    return max(stride for stride in range(1, _DEFAULT_STRIDE + 1) if not any(lag % stride for lag in lags))
+
+
+def default_config(
+    *,
+    types: Sequence[int],
+    molecules: Sequence[int],
+    labels: Sequence[str],
+    masses: Sequence[float],
+    charges: Sequence[float],
+    framework: Sequence[int],
+    half_thickness: float,
+    midplane_offset: float,
+    box: tuple[float, float, float],
+    cation_types: Sequence[int],
+    anion_types: Sequence[int],
+    initial_cations: int | None,
+    timestep_fs: float,
+    frame_steps: int,
+    block_ps: float = 1000.0,
+    snapshot_ps: float = 1000.0,
+    bins: int = 520,
+    core_scales: Sequence[float] = (),
+    displacement_ps: float | None = None,
+    lags_ps: Sequence[float] = (1000.0,),
+    cation: str = "Li",
+    anion: str = "TFSI",
+    anion_point: Literal["atom", "centre_of_mass"] = "centre_of_mass",
+    offsets: dict[str, SurfaceOffsets] | None = None,
+) -> ReductionConfig:
+    """Return the configuration of an interface of one mobile cation and one anion.
+
+    Parameters
+    ----------
+    types, molecules, labels, masses, charges, framework, half_thickness, midplane_offset, box, timestep_fs, \
+frame_steps, bins, core_scales
+        As the attributes of :class:`ReductionConfig`.
+    cation, cation_types, initial_cations
+        Name and types of the cation, and how many of them the slab started with, None if that is not known. Each
+        atom is an ion; its entries to and exits from the ceramic count.
+    anion, anion_types, anion_point
+        Name and types of the anion and the point that stands for it; its entries to and exits from the first
+        layer count. With ``atom``, ``anion_types`` names the one type of that atom.
+    block_ps, snapshot_ps
+        Length of a block and time between snapshots.
+    displacement_ps, lags_ps
+        Time between the origins of displacements, by default ten frames or the most below that divides the lags,
+        and over which lags. Without lags there are no displacements.
+    offsets
+        Where the first layer of a species lies, by name; by default that of the published study.
+
+    Raises
+    ------
+    ValueError
+        An argument is inconsistent or the layers do not fit the box.
+    """
+    frame_ps = frame_steps * timestep_fs / 1000
+    layers = offsets or {}
+
+    def regions(species: str) -> RegionSet:
+        return surface_regions(half_thickness, box[2] / 2, species, layers.get(species))
+
+    lags = [whole_frames("lags_ps", lag, frame_ps) for lag in lags_ps]
+    displacement = None if displacement_ps is None else whole_frames("displacement_ps", displacement_ps, frame_ps)
+    cation_regions = regions(cation)
+    return ReductionConfig(
+        atom_types=tuple(types),
+        molecules=tuple(molecules),
+        labels=tuple(labels),
+        masses=tuple(masses),
+        charges=tuple(charges),
+        framework=tuple(framework),
+        midplane_offset=midplane_offset,
+        half_thickness=half_thickness,
+        box=box,
+        ions={
+            cation: IonSpecies.from_regions(
+                cation_regions,
+                cation_types,
+                initial_ceramic=initial_cations,
+                layers=displacement_layers(cation_regions, half_thickness),
+            ),
+            anion: IonSpecies.from_regions(regions(anion), anion_types, point=anion_point, exchange="layer"),
+        },
+        bins=bins,
+        timestep_fs=timestep_fs,
+        frame_steps=frame_steps,
+        block_frames=whole_frames("block_ps", block_ps, frame_ps),
+        snapshot_frames=whole_frames("snapshot_ps", snapshot_ps, frame_ps),
+        core_scales=tuple(core_scales),
+        displacement_frames=sampling_stride(lags, displacement),
+        lags=tuple(lags),
+    )

@@ -1,0 +1,218 @@
+"""The hot loops of displacements, compiled by numba: where the ions are along three axes, and sums over pairs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.reduction.kernels.compiled import compiled, weighted_sum
+from aiida_cse.reduction.kernels.layout import Layout
+
+__all__ = ["PairSums", "Ring", "add_pairs", "follow_samples"]
+
+
+class PairSums(NamedTuple):
+    """What is added to: ``counts`` (B, layers, lags), ``sums`` and ``squares`` (B, layers, lags, 3)."""
+
+    counts: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    squares: NDArray[np.int64]
+
+
+class Ring(NamedTuple):
+    """The last R displacement frames; number k is in row k mod R.
+
+    ``positions`` (R, 3, ions) in 1/grid Å, ``layers`` (R, ions), and ``blocks`` (R,), the block of each frame;
+    ``head`` (R − 1, 3, ions) are the first positions.
+    """
+
+    positions: NDArray[np.int32]
+    layers: NDArray[np.int16]
+    blocks: NDArray[np.int64]
+    head: NDArray[np.int32]
+
+
+def _add_step(
+    target: NDArray[np.int32],
+    origin: NDArray[np.int32],
+    layers: NDArray[np.int16],
+    lag: int,
+    counts: NDArray[np.int64],
+    sums: NDArray[np.int64],
+    squares: NDArray[np.int64],
+) -> None:
+    """Add the displacements between two frames, positions (3, ions), to the sums of the origin's block."""
+    for ion in range(layers.shape[0]):
+        layer = np.uint32(layers[ion])
+        x = np.int64(target[0, ion]) - np.int64(origin[0, ion])
+        y = np.int64(target[1, ion]) - np.int64(origin[1, ion])
+        z = np.int64(target[2, ion]) - np.int64(origin[2, ion])
+        counts[layer, lag] += 1
+        sums[layer, lag, 0] += x
+        sums[layer, lag, 1] += y
+        sums[layer, lag, 2] += z
+        squares[layer, lag, 0] += x * x
+        squares[layer, lag, 1] += y * y
+        squares[layer, lag, 2] += z * z
+
+
+_add_step = compiled(_add_step)
+
+
+def _add_pairs(
+    positions: NDArray[np.int32],
+    layers: NDArray[np.int16],
+    blocks: NDArray[np.int64],
+    lags: NDArray[np.int64],
+    first_target: int,
+    to: PairSums,
+) -> None:
+    """Add the displacements that end in one of the rows from ``first_target`` on.
+
+    ``positions`` (W, 3, ions) of equally spaced frames; ``layers`` (O, ions) and ``blocks`` (O,) of the first O
+    of them, which may be origins; ``lags`` (L,) in rows.
+    """
+    for target in range(first_target, positions.shape[0]):
+        for lag in range(lags.shape[0]):
+            origin = target - lags[lag]
+            if 0 <= origin < layers.shape[0]:
+                block = blocks[origin]
+                _add_step(
+                    positions[target],
+                    positions[origin],
+                    layers[origin],
+                    lag,
+                    to.counts[block],
+                    to.sums[block],
+                    to.squares[block],
+                )
+
+
+def _grid(distance: float, grid: float) -> Any:
+    """Return a distance in whole numbers of 1/grid Å."""
+    return np.int32(np.rint(distance * grid))
+
+
+def _place_atoms(
+    values: NDArray[np.float32],
+    centre: float,
+    atoms: NDArray[np.int32],
+    grid: float,
+    reach: float,
+    positions: NDArray[np.int32],
+) -> Any:
+    """Write where ions that are atoms are; return the first that is beyond ``reach``, or −1."""
+    for ion in range(atoms.shape[0]):
+        distance = values[np.uint32(atoms[ion])] - centre
+        if not abs(distance) <= reach:
+            return ion
+        positions[ion] = _grid(distance, grid)
+    return -1
+
+
+def _place_molecules(
+    values: NDArray[np.float32],
+    centre: float,
+    starts: NDArray[np.int32],
+    atoms: NDArray[np.int32],
+    weights: NDArray[np.float64],
+    grid: float,
+    reach: float,
+    positions: NDArray[np.int32],
+) -> Any:
+    """Write where ions that are centres of several atoms are; return the first that is beyond ``reach``, or −1."""
+    for ion in range(positions.shape[0]):
+        distance = weighted_sum(values, atoms, weights, starts[ion], starts[ion + 1]) - centre
+        if not abs(distance) <= reach:
+            return ion
+        positions[ion] = _grid(distance, grid)
+    return -1
+
+
+def _place(
+    values: NDArray[np.float32],
+    offset: float,
+    layout: Layout,
+    grid: float,
+    reach: float,
+    positions: NDArray[np.int32],
+) -> Any:
+    """Write how far the ions are from the framework's centre plus ``offset``; return one beyond ``reach``."""
+    centre = offset + weighted_sum(
+        values, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
+    )
+    atoms, weights = layout.ion_atoms, layout.ion_weights
+    for species in range(layout.single.shape[0]):
+        first, stop = layout.species_starts[species], layout.species_starts[species + 1]
+        starts = layout.ion_starts[first : stop + 1]
+        if layout.single[species]:
+            far = _place_atoms(
+                values, centre, atoms[starts[0] : starts[stop - first]], grid, reach, positions[first:stop]
+            )
+        else:
+            far = _place_molecules(values, centre, starts, atoms, weights, grid, reach, positions[first:stop])
+        if far >= 0:
+            return first + far
+    return -1
+
+
+_grid = compiled(_grid)
+_place_atoms = compiled(_place_atoms)
+_place_molecules = compiled(_place_molecules)
+_place = compiled(_place)
+
+
+def _follow_samples(
+    table: NDArray[np.float32],
+    columns: tuple[int, int, int],
+    first: int,
+    stride: int,
+    layers: NDArray[np.int16],
+    blocks: NDArray[np.int64],
+    layout: Layout,
+    lags: NDArray[np.int64],
+    grid: float,
+    reach: float,
+    done: int,
+    ring: Ring,
+    to: PairSums,
+) -> Any:
+    """Go on with displacement frames, the first of which is number ``done``.
+
+    They are every ``stride``-th row of ``table`` from ``first`` on, in which x, y and z begin at ``columns``;
+    ``layers`` (S, ions) and ``blocks`` (S,). Returns number, ion and axis of the first ion that is farther than
+    ``reach`` (Å) or nowhere, three times −1 if there is none.
+    """
+    size, natoms = ring.positions.shape[0], layout.rows.shape[0]
+    for row in range(layers.shape[0]):
+        slot = (done + row) % size
+        for axis in range(3):
+            values = table[first + row * stride, columns[axis] : columns[axis] + natoms]
+            offset = layout.offset if axis == 2 else 0.0
+            far = _place(values, offset, layout, grid, reach, ring.positions[slot, axis])
+            if far >= 0:
+                return row, far, axis
+        ring.layers[slot] = layers[row]
+        ring.blocks[slot] = blocks[row]
+        if done + row < ring.head.shape[0]:
+            ring.head[done + row] = ring.positions[slot]
+        for lag in range(lags.shape[0]):
+            if done + row >= lags[lag]:
+                origin = (done + row - lags[lag]) % size
+                block = ring.blocks[origin]
+                _add_step(
+                    ring.positions[slot],
+                    ring.positions[origin],
+                    ring.layers[origin],
+                    lag,
+                    to.counts[block],
+                    to.sums[block],
+                    to.squares[block],
+                )
+    return -1, -1, -1
+
+
+add_pairs = compiled(_add_pairs)
+follow_samples = compiled(_follow_samples)

@@ -1,0 +1,305 @@
+"""The hot loop along z, compiled by numba: histograms, populations and transitions.
+
+Every number depends on its own frame alone and sums run in one fixed order, so that the result depends neither on
+how the frames are cut into chunks nor on who reduces which of them.
+
+What makes it fast: the bins of all atoms of a frame are computed without a branch, which the compiler turns into
+vector instructions; histograms grow in a small table that stays in the cache; and each ion has bins between which
+nothing can happen to it, so that only an ion that leaves them costs more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.reduction.kernels.compiled import compiled, fraction, weighted_sum
+from aiida_cse.reduction.kernels.histogram import count_atoms
+from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, Sums
+
+__all__ = ["sweep"]
+
+#: so many ions are looked at together for one to which something may have happened
+_IONS_AT_ONCE = 64
+
+
+def _classify(share: float, length: float, bounds: NDArray[np.float64]) -> Any:
+    """Return the class of what lies at this fraction of the box."""
+    z = (share - 0.5) * length
+    found = 0
+    for k in range(bounds.shape[0]):
+        found += z >= bounds[k]
+    return found
+
+
+def _follow_track(
+    track: int, label: int, ion: int, frame: int, memory: Memory, events: NDArray[np.int64], found: int
+) -> Any:
+    """Follow an ion to a label and return the number of events with the one that this may be."""
+    before = memory.last_labels[track, ion]
+    if label < 0 or label == before:
+        return found
+    memory.last_labels[track, ion] = label
+    if before < 0:
+        memory.first_labels[track, ion] = label
+        memory.first_frames[track, ion] = frame
+        return found
+    events[found, 0] = track
+    events[found, 1] = frame
+    events[found, 2] = ion
+    events[found, 3] = before
+    events[found, 4] = label
+    return found + 1
+
+
+def _change_class(
+    species: int,
+    ion: int,
+    new: int,
+    frame: int,
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Move an ion to another class and return the number of events with those that this is."""
+    old, region = memory.classes[ion], layout.regions[species, new]
+    before = layout.regions[species, old] if old >= 0 else -1
+    if region != before:
+        memory.counts[species, region] += 1
+        if before >= 0:
+            memory.counts[species, before] -= 1
+    memory.classes[ion] = new
+    for width in range(layout.cores.shape[2]):
+        found = _follow_track(width + 1, layout.cores[species, new, width], ion, frame, memory, events, found)
+    return found
+
+
+def _is_settled(ion: int, region: int, last_labels: NDArray[np.int8]) -> Any:
+    """Return 1 if the last core of an ion is that of its region, whatever the width of the buffers, else 0."""
+    for track in range(1, last_labels.shape[0]):
+        if last_labels[track, ion] != region:
+            return 0
+    return 1
+
+
+def _gather(indices: NDArray[np.int32], atoms: NDArray[np.int32], gathered: NDArray[np.int32]) -> Any:
+    """Return the indices of the atoms: a view where the atoms are consecutive, otherwise in ``gathered``."""
+    first, count = atoms[0], atoms.shape[0]
+    if atoms[count - 1] - first == count - 1:
+        return indices[first : first + count]
+    for k in range(count):
+        gathered[k] = indices[np.uint32(atoms[k])]
+    return gathered[:count]
+
+
+def _find_changed(
+    indices: NDArray[np.int32],
+    lowest: NDArray[np.int32],
+    highest: NDArray[np.int32],
+    changed: NDArray[np.int32],
+) -> Any:
+    """Write to ``changed`` which of the ions are outside the bins where nothing happens, and return how many.
+
+    Most groups of ions have none, and are passed over at once; within a group there is no branch, because which
+    ion it is cannot be predicted.
+    """
+    found = np.uint32(0)
+    for first in range(0, lowest.shape[0], _IONS_AT_ONCE):
+        start, stop = np.uint64(first), np.uint64(min(first + _IONS_AT_ONCE, lowest.shape[0]))
+        negative = np.int32(0)
+        for ion in range(start, stop):
+            negative |= np.int32(np.int32(indices[ion] - lowest[ion]) | np.int32(highest[ion] - indices[ion]))
+        if negative < 0:
+            for ion in range(start, stop):
+                changed[found] = ion
+                found += np.uint32((indices[ion] < lowest[ion]) | (indices[ion] > highest[ion]))
+    return found
+
+
+def _follow_atoms(
+    species: int,
+    z: NDArray[np.float32],
+    centre: float,
+    length: float,
+    frame: int,
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Follow the ions of a species whose ions are atoms; their bins are known."""
+    table, bounds, inverse = layout.class_of_bin[species], layout.bounds[species], 1.0 / length
+    first, stop = layout.species_starts[species], layout.species_starts[species + 1]
+    atoms = layout.ion_atoms[layout.ion_starts[first] : layout.ion_starts[stop]]
+    classes, lowest, highest = memory.classes[first:stop], memory.lowest[first:stop], memory.highest[first:stop]
+    changed, indices = memory.changed, _gather(memory.indices, atoms, memory.gathered)
+    for k in range(_find_changed(indices, lowest, highest, changed)):
+        ion = changed[k]
+        atom = atoms[ion]
+        new = table[indices[ion] - layout.rows[atom]]
+        if new < 0:
+            new = _classify(fraction(z[atom] - centre, inverse), length, bounds)
+        if new != classes[ion]:
+            found = _change_class(species, first + ion, new, frame, layout, memory, events, found)
+            wide = _is_settled(first + ion, layout.regions[species, new], memory.last_labels)
+            lowest[ion] = layout.rows[atom] + layout.lowest[wide, species, new]
+            highest[ion] = layout.rows[atom] + layout.highest[wide, species, new]
+    return found
+
+
+def _follow_molecules(
+    species: int,
+    z: NDArray[np.float32],
+    centre: float,
+    length: float,
+    frame: int,
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Follow the ions of a species whose ions are the centres of several atoms, and count their bins."""
+    table, bounds, inverse = layout.class_of_bin[species], layout.bounds[species], 1.0 / length
+    row = species * layout.bins
+    for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
+        first, stop = layout.ion_starts[ion], layout.ion_starts[ion + 1]
+        share = fraction(weighted_sum(z, layout.ion_atoms, layout.ion_weights, first, stop) - centre, inverse)
+        place = min(int(share * layout.bins), layout.bins - 1)
+        memory.point_bins[ion] = place
+        memory.point_histogram[row + place] += np.uint32(1)
+        new = table[place]
+        if new < 0:
+            new = _classify(share, length, bounds)
+        if new != memory.classes[ion]:
+            found = _change_class(species, ion, new, frame, layout, memory, events, found)
+    return found
+
+
+def _follow_ions(
+    z: NDArray[np.float32],
+    centre: float,
+    length: float,
+    frame: int,
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Follow all ions and return the number of events."""
+    for species in range(layout.single.shape[0]):
+        if layout.single[species]:
+            found = _follow_atoms(species, z, centre, length, frame, layout, memory, events, found)
+        else:
+            found = _follow_molecules(species, z, centre, length, frame, layout, memory, events, found)
+    return found
+
+
+def _keep_counts(counts: NDArray[np.int32], target: NDArray[np.int32]) -> None:
+    for species in range(counts.shape[0]):
+        for region in range(counts.shape[1]):
+            target[species, region] = counts[species, region]
+
+
+def _take_snapshot(
+    frame: int,
+    bins: NDArray[np.int32],
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Follow the ions' regions under the snapshot rule and keep their bins."""
+    for species in range(layout.single.shape[0]):
+        for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
+            label = layout.regions[species, memory.classes[ion]]
+            found = _follow_track(0, label, ion, frame, memory, events, found)
+            atom = layout.ion_atoms[layout.ion_starts[ion]]
+            single = layout.single[species]
+            bins[ion] = memory.indices[atom] - layout.rows[atom] if single else memory.point_bins[ion]
+    return found
+
+
+def _take_layers(layers: NDArray[np.int16], layout: Layout, memory: Memory) -> None:
+    for species in range(layout.single.shape[0]):
+        for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
+            layers[ion] = layout.layers[species, memory.classes[ion]]
+
+
+def _empty_into(scratch: NDArray[np.uint32], histogram: NDArray[np.int64]) -> None:
+    for k in range(scratch.shape[0]):
+        histogram[k] += scratch[k]
+        scratch[k] = 0
+
+
+def _close_block(frame: int, cadence: Cadence, memory: Memory, sums: Sums) -> None:
+    """Add what was counted to the block of this frame."""
+    block = frame // cadence.block - sums.first_block
+    _empty_into(memory.histogram, sums.histograms[block])
+    _empty_into(memory.point_histogram, sums.point_histograms[block])
+
+
+def _sweep(
+    chunk: Chunk,
+    begin: int,
+    layout: Layout,
+    cadence: Cadence,
+    memory: Memory,
+    sums: Sums,
+    layers: NDArray[np.int16],
+    events: NDArray[np.int64],
+) -> Any:
+    """Go through the frames of a chunk from row ``begin`` on, until its end or until ``events`` may be full.
+
+    ``layers`` (samples, I) takes the layers of the ions at the displacement frames of the chunk, ``events`` (E, 5)
+    track, frame, ion, from, to.
+
+    Returns the row that comes next, the number of events, and whether all coordinates so far were finite; if not,
+    the row is that of the frame where they are not.
+    """
+    most = memory.last_labels.size
+    natoms = layout.rows.shape[0]
+    found = 0
+    for row in range(begin, chunk.table.shape[0]):
+        frame, length = chunk.first + row, chunk.lengths[row]
+        if row > begin and frame % cadence.block == 0:
+            _close_block(frame - 1, cadence, memory, sums)
+        if events.shape[0] - found < most:
+            _close_block(frame - 1, cadence, memory, sums)
+            return row, found, True
+        z = chunk.table[row, chunk.column : chunk.column + natoms]
+        centre = layout.offset + weighted_sum(
+            z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
+        )
+        sums.centres[frame - sums.start] = centre
+        sums.lengths[frame - sums.start] = length
+        if not count_atoms(z, centre, length, layout.bins, layout.rows, memory.indices, memory.histogram):
+            return row, found, False
+        found = _follow_ions(z, centre, length, frame, layout, memory, events, found)
+        _keep_counts(memory.counts, sums.region_counts[frame - sums.start])
+        if frame % cadence.snapshot == 0:
+            bins = sums.snapshots[frame // cadence.snapshot - sums.first_snapshot]
+            found = _take_snapshot(frame, bins, layout, memory, events, found)
+        if cadence.sample and frame % cadence.sample == 0:
+            _take_layers(layers[frame // cadence.sample + (-chunk.first // cadence.sample)], layout, memory)
+    _close_block(chunk.first + chunk.table.shape[0] - 1, cadence, memory, sums)
+    return chunk.table.shape[0], found, True
+
+
+_classify = compiled(_classify)
+_follow_track = compiled(_follow_track)
+_change_class = compiled(_change_class)
+_is_settled = compiled(_is_settled)
+_gather = compiled(_gather)
+_find_changed = compiled(_find_changed)
+_follow_atoms = compiled(_follow_atoms)
+_follow_molecules = compiled(_follow_molecules)
+_follow_ions = compiled(_follow_ions)
+_keep_counts = compiled(_keep_counts)
+_take_snapshot = compiled(_take_snapshot)
+_take_layers = compiled(_take_layers)
+_empty_into = compiled(_empty_into)
+_close_block = compiled(_close_block)
+sweep = compiled(_sweep)

@@ -1,0 +1,176 @@
+"""What the hot loops are told: the system, the sampling, and the memory that goes from frame to frame."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.physics.exchange.regions import REGION_NAMES
+
+__all__ = ["Cadence", "Chunk", "Layout", "Memory", "Sums"]
+
+
+class Layout(NamedTuple):
+    """What is the same in all frames: N atoms, I ions of S species, C classes, W widths of the buffers.
+
+    A *class* of a species is an interval of z between two neighbours among all its boundaries (of regions, cores
+    and layers), so that the class of an ion says them all.
+
+    Attributes
+    ----------
+    bins, offset
+        Number of bins, and the offset of the mid-plane from the framework's centre, Å.
+    rows
+        (N,) where the row of each atom's type starts in a flat histogram.
+    framework, framework_weights
+        (K,) atoms whose weighted sum is the framework's centre.
+    ion_starts, ion_atoms, ion_weights
+        Ion p is the weighted sum over ``ion_atoms[ion_starts[p]:ion_starts[p + 1]]``.
+    species_starts, single
+        (S + 1,) the first ion of each species; (S,) whether each ion of it is one atom.
+    bounds
+        (S, C − 1) boundaries between the classes, ascending, infinite beyond the last.
+    class_of_bin
+        (S, bins) the class of each bin, −1 where a boundary runs through it.
+    lowest, highest
+        (2, S, C) the first and the last bin of each class, in the wrong order for a class without one; then those
+        of all classes around it of the same region and layer.
+    regions, layers
+        (S, C) the region and the layer (counted over all species) of each class.
+    cores
+        (S, C, W) the core of each class, −1 between cores.
+    """
+
+    bins: int
+    offset: float
+    rows: NDArray[np.int32]
+    framework: NDArray[np.int32]
+    framework_weights: NDArray[np.float64]
+    ion_starts: NDArray[np.int32]
+    ion_atoms: NDArray[np.int32]
+    ion_weights: NDArray[np.float64]
+    species_starts: NDArray[np.int32]
+    single: NDArray[np.bool_]
+    bounds: NDArray[np.float64]
+    class_of_bin: NDArray[np.int16]
+    lowest: NDArray[np.int32]
+    highest: NDArray[np.int32]
+    regions: NDArray[np.int8]
+    layers: NDArray[np.int16]
+    cores: NDArray[np.int8]
+
+
+class Cadence(NamedTuple):
+    """Frames per block, between snapshots, and between displacement frames (0 for none of these)."""
+
+    block: int
+    snapshot: int
+    sample: int
+
+
+class Memory(NamedTuple):
+    """What goes from frame to frame; T tracks: that of the snapshots, then one for each width of the buffers.
+
+    Attributes
+    ----------
+    classes
+        (I,) the class of each ion, −1 before the first frame.
+    lowest, highest
+        (I,) the bins in the flat histogram between which nothing happens to an ion that is an atom: those of its
+        class or, if the last core that it was in is that of its region, of the whole region and layer.
+    counts
+        (S, 5) ions in each region.
+    first_labels, first_frames, last_labels
+        (T, I) what is known of each track, −1 for nothing yet.
+    indices, point_bins
+        (N,) and (I,) scratch: bins of the atoms in a flat histogram, bins of the ions that are molecules.
+    gathered, changed
+        (I,) and (I + 1,) scratch: bins of the ions that are atoms, and the numbers of those that may have left
+        their class.
+    histogram, point_histogram
+        Scratch: flat histograms of the frames since the block began.
+    """
+
+    classes: NDArray[np.int16]
+    lowest: NDArray[np.int32]
+    highest: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    first_labels: NDArray[np.int8]
+    first_frames: NDArray[np.int64]
+    last_labels: NDArray[np.int8]
+    indices: NDArray[np.int32]
+    point_bins: NDArray[np.int32]
+    gathered: NDArray[np.int32]
+    changed: NDArray[np.int32]
+    histogram: NDArray[np.uint32]
+    point_histogram: NDArray[np.uint32]
+
+    @classmethod
+    def empty(cls, layout: Layout, types: int) -> Memory:
+        """Return the memory before the first frame."""
+        species, ions = len(layout.single), int(layout.species_starts[-1])
+        tracks = layout.cores.shape[2] + 1
+        return cls(
+            classes=np.full(ions, -1, np.int16),
+            lowest=np.full(ions, 1, np.int32),
+            highest=np.zeros(ions, np.int32),
+            counts=np.zeros((species, len(REGION_NAMES)), np.int32),
+            first_labels=np.full((tracks, ions), -1, np.int8),
+            first_frames=np.full((tracks, ions), -1, np.int64),
+            last_labels=np.full((tracks, ions), -1, np.int8),
+            indices=np.zeros(len(layout.rows), np.int32),
+            point_bins=np.zeros(ions, np.int32),
+            gathered=np.zeros(ions, np.int32),
+            changed=np.zeros(ions + 1, np.int32),
+            histogram=np.zeros(types * layout.bins, np.uint32),
+            point_histogram=np.zeros(species * layout.bins, np.uint32),
+        )
+
+
+class Chunk(NamedTuple):
+    """Consecutive frames as they were read.
+
+    Attributes
+    ----------
+    table
+        (F, columns) float32, one frame in each row.
+    column
+        Where z begins in a row.
+    lengths
+        (F,) length of the box along z, Å.
+    first
+        Number of the first frame.
+    """
+
+    table: NDArray[np.float32]
+    column: int
+    lengths: NDArray[np.float64]
+    first: int
+
+
+class Sums(NamedTuple):
+    """What a pass writes to.
+
+    Attributes
+    ----------
+    start, first_block, first_snapshot
+        Numbers of the first frame, block and snapshot of the arrays.
+    histograms, point_histograms
+        (B, types × bins) and (B, S × bins); flat, because that is three times as fast.
+    region_counts, centres, lengths
+        (F, S, 5), (F,) and (F,).
+    snapshots
+        (snapshots, I) the bins of the ions.
+    """
+
+    start: int
+    first_block: int
+    first_snapshot: int
+    histograms: NDArray[np.int64]
+    point_histograms: NDArray[np.int64]
+    region_counts: NDArray[np.int32]
+    centres: NDArray[np.float64]
+    lengths: NDArray[np.float64]
+    snapshots: NDArray[np.int32]

@@ -1,0 +1,241 @@
+"""Reader of LAMMPS DCD files that takes z alone where that is enough and never maps the file into memory.
+
+Layout (little endian; each record between two 4-byte lengths): 84 bytes ``CORD`` and 20 integers (frames, first
+step, steps between frames, last step, …, 10th: unit cell given); the title; the number of atoms; then per frame
+the unit cell (A, γ, B, β, α, C as float64) and the x, y and z of all atoms as float32.
+
+The number of frames follows from the size of the file, not from the header, which is rewritten after each frame
+and can be late or early in a file that a killed program left. A last frame that is not whole is not counted.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from aiida_cse.reduction.readers.base import Frames, TrajectoryError
+from aiida_cse.reduction.readers.records import CELL_BYTES, PROBLEMS, Source, check_records, read_pieces
+
+__all__ = ["DcdFile", "TrajectoryError"]
+
+_MARKERS = 8
+#: of frames up to this size many are read at once, of larger ones only what is asked for
+_SMALL_FRAME = 64 * 1024
+
+
+class DcdFile:
+    """An open DCD file.
+
+    Attributes
+    ----------
+    path
+        The file.
+    natoms, frames, first_step, frame_steps
+        Atoms per frame, whole frames, step of the first frame and steps between frames. A file that ends
+        before its first frame has 0 frames.
+    leftover_bytes
+        Bytes behind the last whole frame.
+    timestep_fs
+        As LAMMPS wrote it, None for a file that another program wrote.
+    atom_types
+        None: a DCD file does not say them.
+
+    Raises
+    ------
+    TrajectoryError
+        The file is no DCD file of the layout that LAMMPS writes.
+    """
+
+    atom_types: NDArray[np.int64] | None = None
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.natoms = self.frames = self.first_step = self.frame_steps = self.leftover_bytes = 0
+        self.timestep_fs: float | None = None
+        try:
+            self._descriptor = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise TrajectoryError(f"{self.path}: cannot be opened: {error.strerror}") from error
+        try:
+            self._read_header()
+        except OSError as error:
+            self.close()
+            raise TrajectoryError(f"{self.path}: cannot be read: {error.strerror}") from error
+        except BaseException:
+            self.close()
+            raise
+        self._buffer = np.empty(0, dtype=np.uint8)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    @property
+    def block_bytes(self) -> int:
+        """Size of the coordinates along one axis in a frame."""
+        return 4 * self.natoms
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of a frame."""
+        return CELL_BYTES + 3 * (self.block_bytes + _MARKERS)
+
+    @property
+    def z_bytes(self) -> int:
+        """Size of what :meth:`read` reads of a frame."""
+        if self.frame_bytes <= _SMALL_FRAME:
+            return self.frame_bytes
+        return CELL_BYTES + self.block_bytes + _MARKERS
+
+    def step(self, frame: int) -> int:
+        """Return the step of a frame."""
+        return self.first_step + frame * self.frame_steps
+
+    # -- frames ----------------------------------------------------------------------------------------
+
+    def read(self, first: int, count: int) -> Frames:
+        """Read z and the box of ``count`` consecutive frames, and x and y where that costs no more.
+
+        Raises
+        ------
+        TrajectoryError
+            A frame is damaged, its box is tilted, or the file has shrunk since it was opened.
+        """
+        rows = range(first, first + count)
+        if self.z_bytes == self.frame_bytes:
+            return self._frames(rows, self._read_whole(rows), (0, 1, 2))
+        return self._frames(rows, self._read_z(rows), (2,))
+
+    def read_xyz(self, first: int, count: int, stride: int = 1) -> Frames:
+        """Read all of ``count`` frames that are ``stride`` apart; raises as :meth:`read`."""
+        rows = range(first, first + count * stride, stride)
+        return self._frames(rows, self._read_whole(rows), (0, 1, 2))
+
+    def source(self, size: int) -> Source:
+        """Return where the frames lie, of which as many as fit in about ``size`` bytes are to be read at once."""
+        blocks = 3 if self.z_bytes == self.frame_bytes else 1
+        return Source(
+            descriptor=self._descriptor,
+            start=self._header_bytes,
+            frame_bytes=self.frame_bytes,
+            skipped=self.frame_bytes - self.z_bytes,
+            table=self._table(max(size // self.z_bytes, 1), self.z_bytes),
+            natoms=self.natoms,
+            blocks=blocks,
+            column=(CELL_BYTES + (blocks - 1) * (self.block_bytes + _MARKERS)) // 4 + 1,
+        )
+
+    def _read_whole(self, rows: range) -> NDArray[np.uint8]:
+        table = self._table(len(rows), self.frame_bytes)
+        if rows.step == 1:
+            self._fill(table.reshape(-1).data, self._offset(rows.start), rows.start)
+            return table
+        for row, frame in zip(table, rows, strict=True):
+            self._fill(row.data, self._offset(frame), frame)
+        return table
+
+    def _read_z(self, rows: range) -> NDArray[np.uint8]:
+        """Read the cell and the z of each frame; in the file the cell of the next frame follows z."""
+        width = self.z_bytes
+        table = self._table(len(rows), width)
+        flat = table.reshape(-1)
+        offset = self._offset(rows.start)
+        self._fill(flat[:CELL_BYTES].data, offset, rows.start)
+        offset += CELL_BYTES + 2 * (self.block_bytes + _MARKERS)
+        pieces = flat[CELL_BYTES:]
+        short = read_pieces(self._descriptor, pieces, width, offset, self.frame_bytes)
+        if short >= 0:
+            for number, frame in enumerate(rows[short:], short):
+                piece = pieces[number * width : (number + 1) * width]
+                self._fill(piece.data, offset + number * self.frame_bytes, frame)
+        return table
+
+    def _table(self, rows: int, columns: int) -> NDArray[np.uint8]:
+        if len(self._buffer) < rows * columns:
+            self._buffer = np.empty(rows * columns, dtype=np.uint8)
+        return self._buffer[: rows * columns].reshape(rows, columns)
+
+    def _fill(self, view: memoryview, offset: int, frame: int) -> None:
+        done = 0
+        while done < len(view):
+            try:
+                got = os.preadv(self._descriptor, [view[done:]], offset + done)
+            except OSError as error:
+                raise TrajectoryError(f"{self.path}: frame {frame} cannot be read: {error.strerror}") from error
+            if got == 0:
+                raise TrajectoryError(
+                    f"{self.path}: ends within or after frame {frame}; it shrank while it was read"
+                )
+            done += got
+
+    def _offset(self, frame: int) -> int:
+        return self._header_bytes + frame * self.frame_bytes
+
+    def _frames(self, rows: range, table: NDArray[np.uint8], axes: tuple[int, ...]) -> Frames:
+        """Check the records of the rows, each of which is a cell and the blocks of ``axes``."""
+        boxes = np.empty((len(rows), 3))
+        row, problem = check_records(table.view("<i4"), table[:, 4:52].view("<f8"), self.natoms, len(axes), boxes)
+        if row >= 0:
+            frame = rows[row]
+            raise TrajectoryError(f"{self.path}: frame {frame} (step {self.step(frame)}): {PROBLEMS[problem]}")
+        columns = [-1, -1, -1]
+        for number, axis in enumerate(axes):
+            columns[axis] = (CELL_BYTES + number * (self.block_bytes + _MARKERS)) // 4 + 1
+        return Frames(table.view("<f4"), self.natoms, (columns[0], columns[1], columns[2]), boxes)
+
+    # -- header ----------------------------------------------------------------------------------------
+
+    def _read_header(self) -> None:
+        size = os.fstat(self._descriptor).st_size
+        head = os.pread(self._descriptor, 96, 0)
+        if head[:8] != struct.pack("<i4s", 84, b"CORD")[: len(head)]:
+            raise TrajectoryError(f"{self.path}: is no little-endian DCD file of 4-byte records")
+        self.leftover_bytes = size
+        self._header_bytes = 0
+        if len(head) < 96:
+            return
+        numbers = struct.unpack("<20i", head[8:88])
+        title_bytes = struct.unpack("<i", head[92:96])[0]
+        end = 92 + title_bytes + _MARKERS + 4 + _MARKERS
+        tail = os.pread(self._descriptor, end - 92, 92)
+        if not 4 <= title_bytes < 2**20 or (len(tail) == end - 92 and tail[-12:-8] != struct.pack("<i", 4)):
+            raise TrajectoryError(f"{self.path}: the header is damaged")
+        if len(tail) < end - 92:
+            return
+        self._take_header(numbers, head, tail)
+        self._header_bytes = end
+        self.frames, self.leftover_bytes = divmod(size - end, self.frame_bytes)
+
+    def _take_header(self, numbers: tuple[int, ...], head: bytes, tail: bytes) -> None:
+        self.natoms = struct.unpack("<i", tail[-8:-4])[0]
+        self.first_step, self.frame_steps = numbers[1], numbers[2]
+        for problem, wrong in (
+            ("has fixed atoms", numbers[8] != 0),
+            ("has no unit cell", numbers[10] != 1),
+            ("has a fourth dimension", numbers[11] != 0),
+            (f"says {self.natoms} atoms", self.natoms < 1),
+            (f"says {self.frame_steps} steps between frames", self.frame_steps < 1),
+        ):
+            if wrong:
+                raise TrajectoryError(f"{self.path}: the header {problem}")
+        if b"Written by LAMMPS" in tail:
+            self.timestep_fs = float(struct.unpack("<f", head[44:48])[0])

@@ -1,0 +1,1 @@
+"""Ports, builders and options that the WorkChains share."""

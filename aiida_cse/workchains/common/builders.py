@@ -1,0 +1,251 @@
+"""Pieces from which the WorkChains make their builders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from numbers import Real
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ProcessBuilder
+from aiida.engine.processes.ports import PortNamespace
+from typing_extensions import NotRequired, TypedDict
+
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.schema import located, nearest
+from aiida_cse.workchains.common.forcefields import forcefield_nodes, with_stored_sets
+from aiida_cse.workchains.common.options import checked_options
+from aiida_cse.workchains.common.ports import SEEDS
+from aiida_cse.workchains.common.protocol import merge
+from aiida_cse.workchains.common.stash import whole_stash
+
+__all__ = [
+    "Codes",
+    "base_inputs",
+    "build_inputs",
+    "builder_inputs",
+    "cse_metadata",
+    "located_part",
+    "real",
+    "recipe_node",
+    "refuse_invalid",
+    "refuse_wrong_codes",
+    "single_metadata",
+    "velocity_seed",
+    "whole",
+]
+
+#: what AiiDA puts before the message of a validator when an input of a builder is set
+_PREFIX = "invalid attribute value "
+#: budgets of a run: how often it may break, or be changed
+_MOST_FAILURES = 1000
+
+
+class Codes(TypedDict):
+    """The codes of a study: LAMMPS, the command ``aiida-cse`` beside it, and what a protocol may ask for."""
+
+    lammps: orm.AbstractCode
+    cse: orm.AbstractCode
+    moltemplate: NotRequired[orm.AbstractCode]
+    emc: NotRequired[orm.AbstractCode]
+    emc_setup: NotRequired[orm.AbstractCode]
+
+
+def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
+    """Return the recipe as a node, with every default and every set of the profile that it names written out.
+
+    Raises
+    ------
+    ValueError
+        The recipe is wrong; names the field, its value and what would be right.
+    """
+    content = recipe.get_dict() if isinstance(recipe, orm.Dict) else recipe
+    if not isinstance(content, Recipe):
+        with located("recipe"):
+            content = Recipe.model_validate(with_stored_sets(content))
+    complete = content.model_dump(mode="json")
+    if isinstance(recipe, orm.Dict) and recipe.get_dict() == complete:
+        return recipe
+    return orm.Dict(complete)
+
+
+def build_inputs(codes: Codes, recipe: orm.Dict, options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the inputs of a building job, except for what it builds; the recipe is complete."""
+    refuse_wrong_codes(codes)
+    return {
+        "code": codes["cse"],
+        "recipe": recipe,
+        "forcefield": forcefield_nodes(recipe),
+        "metadata": cse_metadata(options),
+    }
+
+
+def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the inputs of the LAMMPS restart chain: code, options of the protocol and of the user, budgets."""
+    refuse_wrong_codes(codes)
+    protocol = base or {}
+    code = codes["lammps"]
+    both = _lammps_options(code, protocol, options)
+    if "stash" in both:
+        both["stash"] = whole_stash(both["stash"])
+    inputs: dict[str, Any] = {"lammps": {"code": code, "metadata": {"options": checked_options(both, code)}}}
+    for name in ("max_failures", "max_changes"):
+        if name in protocol:
+            inputs[name] = whole(f"base.{name}", protocol[name], 0, _MOST_FAILURES)
+    if "sanity" in protocol:
+        inputs["sanity"] = orm.Dict(protocol["sanity"])
+    return inputs
+
+
+def refuse_wrong_codes(codes: Any) -> None:
+    """Refuse codes that are missing or have another's role: their jobs would fail to say so.
+
+    Raises
+    ------
+    ValueError
+        Names the role and the code.
+    """
+    if not isinstance(codes, Mapping) or not set(codes) >= {"lammps", "cse"}:
+        given = ", ".join(map(str, codes)) if isinstance(codes, Mapping) else repr(codes)
+        msg = f"codes = {given or 'none'}: must be a mapping with the codes lammps and cse"
+        raise ValueError(msg)
+    for role, code in codes.items():
+        if role not in _PLUGINS:
+            msg = f"codes: {role!r} is no role; {nearest(str(role), _PLUGINS)}"
+            raise ValueError(msg)
+        if not isinstance(code, orm.AbstractCode):
+            msg = f"codes.{role} = {code!r}: must be a code of AiiDA, as load_code returns it"
+            raise ValueError(msg)
+        plugin = code.default_calc_job_plugin
+        fitting = [name for name, plugins in _PLUGINS.items() if plugin in plugins]
+        if fitting and role not in fitting:
+            others = " or ".join(f"codes.{name}" for name in fitting)
+            msg = f"codes.{role} = {code.full_label}: a code of {plugin} is one for {others}"
+            raise ValueError(msg)
+
+
+#: the roles of codes and the plugins of codes that belong to each
+_PLUGINS = {
+    "lammps": ("cse.lammps", "lammps.raw", "lammps.base"),
+    "cse": ("cse.build", "cse.reduce"),
+    "moltemplate": ("cse.moltemplate",),
+    "emc": ("cse.emc",),
+    "emc_setup": ("cse.emc",),
+}
+
+
+def velocity_seed(recipe: dict[str, Any] | orm.Dict) -> Any:
+    """Return the seed of the velocities of a recipe.
+
+    Raises
+    ------
+    ValueError
+        It has none.
+    """
+    content = recipe.get_dict() if isinstance(recipe, orm.Dict) else recipe
+    seeds = content.get("seeds") if isinstance(content, Mapping) else None
+    if not isinstance(seeds, Mapping) or "velocities" not in seeds:
+        msg = f"recipe.seeds = {seeds!r}: must be a mapping with the key velocities"
+        raise ValueError(msg)
+    return whole("recipe.seeds.velocities", seeds["velocities"], 1, SEEDS - 1)
+
+
+@contextmanager
+def located_part(name: str) -> Iterator[None]:
+    """Put the part of a study before the message of a ValueError about the inputs of that part."""
+    try:
+        yield
+    except ValueError as error:
+        msg = f"{name}: {str(error).removeprefix(_PREFIX)}"
+        raise ValueError(msg) from error
+
+
+def real(name: str, value: Any) -> orm.Float:
+    """Return a number as the node that its port takes; 700 is as good as 700.0.
+
+    Raises
+    ------
+    ValueError
+        It is no number; names it.
+    """
+    if isinstance(value, orm.Float):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (Real, orm.Int)):
+        msg = f"{name} = {value!r}: give a number"
+        raise ValueError(msg)
+    return orm.Float(float(value))
+
+
+def whole(name: str, value: Any, least: int, most: int) -> orm.Int:
+    """Return a whole number as the node that its port takes.
+
+    Raises
+    ------
+    ValueError
+        It is none from ``least`` to ``most``; names it.
+    """
+    number = value.value if isinstance(value, orm.Int) else value
+    if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+        msg = f"{name} = {number!r}: give a whole number from {least} to {most}"
+        raise ValueError(msg)
+    return value if isinstance(value, orm.Int) else orm.Int(number)
+
+
+def cse_metadata(options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the metadata of a job of the command ``aiida-cse``: the user's options, one process, no MPI."""
+    return {"options": {**_one_process(checked_options(options)), "withmpi": False}}
+
+
+def single_metadata(
+    code: orm.AbstractCode, base: dict[str, Any] | None, options: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return the metadata of a LAMMPS job that is no run: the options of the runs, but one process."""
+    return {"options": checked_options(_one_process(_lammps_options(code, base or {}, options)), code)}
+
+
+def _lammps_options(
+    code: orm.AbstractCode, base: dict[str, Any], options: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return the options of LAMMPS jobs: those of the protocol, and over them the user's; MPI as the code says."""
+    both = merge(checked_options(base.get("options")), checked_options(options))
+    return both if code.with_mpi is None else {"withmpi": code.with_mpi, **both}
+
+
+def _one_process(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options for one process; what is to be stashed is files of runs, so nothing is stashed."""
+    kept = {key: value for key, value in options.items() if key != "stash"}
+    given = options.get("resources", {})
+    if "tot_num_mpiprocs" in given and "num_machines" not in given:  # schedulers that count slots and not nodes
+        return {**kept, "resources": {**given, "tot_num_mpiprocs": 1}}
+    return {**kept, "resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
+
+
+def builder_inputs(builder: Any, namespace: PortNamespace) -> dict[str, Any]:
+    """Return the inputs that are set in a builder, as far as ``namespace`` has ports for them."""
+    return _known(builder._inputs(prune=True), namespace)
+
+
+def refuse_invalid(builder: ProcessBuilder) -> None:
+    """Refuse a builder that the engine would refuse, before it is handed to it.
+
+    Raises
+    ------
+    ValueError
+        An input is missing or wrong, or some do not fit each other; names it.
+    """
+    spec = builder.process_class.spec()
+    wrong = spec.inputs.validate(spec.inputs.pre_process(builder._inputs(prune=True)))
+    if wrong is not None:
+        raise ValueError(wrong.message)
+
+
+def _known(inputs: dict[str, Any], namespace: PortNamespace) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    for key, value in inputs.items():
+        port = namespace.get(key)
+        if isinstance(port, PortNamespace) and isinstance(value, dict):
+            known[key] = value if port.dynamic else _known(value, port)
+        elif port is not None:
+            known[key] = value
+    return known

@@ -1,0 +1,138 @@
+"""Options of the jobs as a user gives them, checked by name and value before anything is submitted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiida import orm
+from aiida.common.exceptions import ConfigurationError
+
+from aiida_cse.calculations.lammps import LammpsStageCalculation
+from aiida_cse.lammps.job.records import wall_time_error
+from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.schema import nearest
+from aiida_cse.workchains.common.stash import stash_error
+
+__all__ = ["checked_options", "walltime_error"]
+
+#: what the jobs of this plugin set themselves: their parsers look for the files of these names
+_OWN = frozenset(
+    {
+        "input_filename",
+        "output_filename",
+        "submit_script_filename",
+        "scheduler_stdout",
+        "scheduler_stderr",
+        "parser_name",
+        "additional_retrieve_list",
+        "unstash",
+    }
+)
+#: what is written into the header of the submission script as it stands
+_WORDS = frozenset({"queue_name", "account", "qos", "priority"})
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,:+@%/=-]{0,199}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: largest values: ten years, a petabyte
+_LARGEST = {"max_wallclock_seconds": 315_360_000, "max_memory_kb": 10**12}
+_LARGEST_RESOURCE = 10_000_000
+
+
+def checked_options(options: Any, code: orm.AbstractCode | None = None) -> dict[str, Any]:
+    """Return options of a job if they can be used, with resources that the scheduler of ``code`` understands.
+
+    Raises
+    ------
+    ValueError
+        A key is not known or not the user's to set, or its value is wrong; names both.
+    """
+    if options is None:
+        return {}
+    known = [str(key) for key in LammpsStageCalculation.spec().inputs["metadata"]["options"] if key not in _OWN]
+    if not isinstance(options, Mapping):
+        msg = f"options = {options!r}: must be a mapping with keys of: {', '.join(sorted(known))}"
+        raise ValueError(msg)
+    for key, value in options.items():
+        if key in _OWN:
+            msg = f"options.{key} = {value!r}: the jobs of this plugin set it themselves, do not give it"
+            raise ValueError(msg)
+        if key not in known:
+            msg = f"options: {key!r} is no known key: {nearest(str(key), known)}"
+            raise ValueError(msg)
+        said = _wrong(str(key), value)
+        if said:
+            msg = f"options.{key} = {value!r}: {said}"
+            raise ValueError(msg)
+    if code is not None and code.computer is not None and "resources" in options:
+        _refuse_resources(options["resources"], code.computer)
+    return dict(options)
+
+
+def _wrong(key: str, value: Any) -> str | None:
+    """Return what is wrong with the value of an option by itself, None if nothing is or AiiDA looks at it."""
+    if key in _WORDS:
+        return None if value is None or (isinstance(value, str) and _WORD.fullmatch(value)) else _ONE_WORD
+    if key in _LARGEST:
+        right = value is None or _whole(value, _LARGEST[key])
+        return None if right else f"must be a whole number from 1 to {_LARGEST[key]}"
+    if key == "resources":
+        return _wrong_resources(value)
+    if key == "stash":
+        return stash_error(value)
+    if key == "environment_variables":
+        return _wrong_variables(value)
+    valid = LammpsStageCalculation.spec().inputs["metadata"]["options"][key].valid_type
+    kinds = valid if isinstance(valid, tuple) else (valid,)
+    if valid is None or isinstance(value, kinds):
+        return None
+    return f"must be of type {' or '.join(kind.__name__ for kind in kinds if kind is not type(None))}"
+
+
+_ONE_WORD = "must be one word of letters, digits and . , _ : + @ % / = -, first a letter or digit"
+
+
+def _whole(value: Any, largest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= largest
+
+
+def _wrong_resources(value: Any) -> str | None:
+    if not isinstance(value, Mapping):
+        return "must be a mapping, such as {num_machines: 1, num_mpiprocs_per_machine: 4}"
+    for key, number in value.items():
+        if str(key).startswith(("num_", "tot_")) and not _whole(number, _LARGEST_RESOURCE):
+            return f"{key} must be a whole number from 1 to {_LARGEST_RESOURCE}"
+    return None
+
+
+def _wrong_variables(value: Any) -> str | None:
+    if not isinstance(value, Mapping):
+        return "must be a mapping of names to texts"
+    for name, content in value.items():
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            return f"{name!r} must be a name of letters, digits and '_', first no digit"
+        if not isinstance(content, str) or not content.isprintable():
+            return f"{name} must be a text in one line, write numbers in quotes"
+    return None
+
+
+def _refuse_resources(resources: Mapping[str, Any], computer: orm.Computer) -> None:
+    scheduler, given = computer.get_scheduler(), dict(resources)
+    scheduler.preprocess_resources(given, computer.get_default_mpiprocs_per_machine())
+    try:
+        scheduler.validate_resources(**given)
+    except (TypeError, ValueError, ConfigurationError) as error:
+        msg = f"options.resources = {dict(resources)!r}: not for the scheduler of {computer.label}: {error}"
+        raise ValueError(msg) from error
+
+
+def walltime_error(inputs: Mapping[str, Any], plans: Iterable[dict[str, Any]]) -> str | None:
+    """Return why a job of these plans cannot reach a checkpoint in the wall time of ``inputs.base``, or None.
+
+    Whether a wall time that passes here is long enough depends on the machine: a job that is stuck says so with
+    exit code 430.
+    """
+    options = inputs.get("base", {}).get("lammps", {}).get("metadata", {}).get("options", {})
+    seconds = options.get("max_wallclock_seconds")
+    found = (wall_time_error(seconds, JobPlan.model_validate(plan)) for plan in plans)
+    return next((f"options.{error}" for error in found if error), None)

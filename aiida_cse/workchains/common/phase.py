@@ -1,0 +1,204 @@
+"""What the WorkChains of the three phases share: a schedule of stages, run job by job from a starting system."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, WorkChain, append_
+from aiida.orm.nodes.data.base import to_aiida_type
+
+from aiida_cse.calculations.functions.changes import join_changes
+from aiida_cse.calculations.functions.stages import collect_stages
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE, Schedule, job_plans, schedule_error
+from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
+from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.options import walltime_error
+from aiida_cse.workchains.common.ports import validate_seed, validate_temperature
+
+__all__ = ["CHANGES_HELP", "PhaseWorkChain", "attach_changes", "lammps_inputs", "lammps_jobs", "validate_phase"]
+
+CHANGES_HELP = (
+    "What was changed to bring runs through that broke, with cause and steps; there only if something was."
+)
+
+
+class PhaseWorkChain(WorkChain):
+    """Run the jobs of a schedule one after the other; a subclass says where it starts and what it ends with.
+
+    The outline of a subclass sets ``ctx.system``, calls :meth:`plan_jobs`, and loops
+    ``while_(has_jobs)(run_job, inspect_job)``; then ``ctx.final`` is the system at the end.
+    """
+
+    #: what the barostat may change, and whether there is a ceramic to hold, in this phase
+    barostats: ClassVar[tuple[str, ...]] = ("z", "xy-z", "x-y-z", "iso")
+    has_both_phases: ClassVar[bool] = True
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define what all phases share."""
+        super().define(spec)
+        spec.expose_inputs(LammpsBaseWorkChain, namespace="base", exclude=SET_BY_CALLER)
+        spec.input(
+            "schedule",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            validator=cls.validate_schedule,
+            help="Stages, stages_per_job and settings: see aiida_cse.lammps.protocol.schedule.Schedule.",
+        )
+        spec.input(
+            "seed",
+            valid_type=orm.Int,
+            serializer=to_aiida_type,
+            validator=validate_seed,
+            help="Seed of velocities and push-off.",
+        )
+        spec.input(
+            "temperature",
+            valid_type=orm.Float,
+            serializer=to_aiida_type,
+            required=False,
+            validator=validate_temperature,
+            help="What `target` stands for in the schedule, in K.",
+        )
+        spec.inputs.validator = validate_phase
+        spec.output("stages", valid_type=orm.Dict, help="One record per stage, wall_seconds, jobs and steps.")
+        spec.output("changes", valid_type=orm.List, required=False, help=CHANGES_HELP)
+        spec.exit_code(340, "ERROR_BUILD", message="The starting system could not be made: {reason}")
+        spec.exit_code(
+            341, "ERROR_STAGE", message="The run <{pk}> failed at stage {stage} with [{status}] {reason}"
+        )
+
+    @classmethod
+    def validate_schedule(cls, value: orm.Dict, _: Any) -> str | None:
+        """Return what is wrong with a schedule, by itself or in this phase; None if nothing is."""
+        error = schedule_error(value.get_dict())
+        if error:
+            return f"schedule: {error}"
+        for stage in Schedule.model_validate(value.get_dict()).resolve(ANY_TEMPERATURE):
+            if stage.barostat is not None and stage.barostat not in cls.barostats:
+                allowed = " or ".join(cls.barostats)
+                return (
+                    f"schedule: stage '{stage.name}': barostat {stage.barostat} changes a cross-section that must "
+                    f"stay; give {allowed}"
+                )
+            if stage.mobile == "electrolyte" and not cls.has_both_phases:
+                return f"schedule: stage '{stage.name}': mobile: electrolyte belongs to an interface"
+        return None
+
+    def plan_jobs(self) -> None:
+        """Lay out the jobs of the schedule."""
+        temperature = self.inputs.temperature.value if "temperature" in self.inputs else None
+        self.ctx.plans = job_plans(
+            self.inputs.schedule.get_dict(), seed=self.inputs.seed.value, temperature=temperature
+        )
+        self.ctx.job = 0
+        self.ctx.jobs = []
+
+    def has_jobs(self) -> bool:
+        """Whether jobs of the schedule are left."""
+        return bool(self.ctx.job < len(self.ctx.plans))
+
+    def run_job(self) -> dict[str, Any]:
+        """Run the next job from the checkpoint of the one before."""
+        plan = self.ctx.plans[self.ctx.job]
+        parent = self.ctx.jobs[-1].outputs.remote_folder if self.ctx.jobs else None
+        last = self.ctx.job == len(self.ctx.plans) - 1
+        inputs = lammps_inputs(self, self.ctx.system, plan, parent, keep_system=last)
+        inputs["metadata"] = {"call_link_label": f"job_{self.ctx.job + 1:02d}"}
+        run = self.submit(LammpsBaseWorkChain, **inputs)
+        names = [stage["name"] for stage in plan["stages"]]
+        steps = f"from step {plan['first_step']}" if parent else "from the start"
+        self.report(f"running {_list(names)} {steps}: <{run.pk}>")
+        return ToContext(jobs=append_(run))
+
+    def inspect_job(self) -> ExitCode | None:
+        """Go on if the job reached its last step, else stop with its reason."""
+        run = self.ctx.jobs[-1]
+        if not run.is_finished_ok:
+            attach_changes(self, self.ctx.jobs, "job")
+            names = [stage["name"] for stage in self.ctx.plans[self.ctx.job]["stages"]]
+            return self.exit_codes.ERROR_STAGE.format(stage=_list(names), **failure(run))
+        self.ctx.job += 1
+        self.ctx.final = run.outputs.system if "system" in run.outputs else None
+        return None
+
+    def attach_stages(self) -> None:
+        """Attach the records of all stages."""
+        results = {
+            f"job_{number:04d}": job.outputs.results for number, job in enumerate(lammps_jobs(self.ctx.jobs), 1)
+        }
+        records = collect_stages(**results)
+        last = records["stages"][-1]
+        self.report(
+            f"{len(records['stages'])} stages done in {records['wall_seconds']:.0f} s of LAMMPS, "
+            f"{records['bytes'] / 1e6:.3g} MB in their folders; {_state(last)}"
+        )
+        self.out("stages", records)
+        attach_changes(self, self.ctx.jobs, "job")
+
+
+def attach_changes(process: WorkChain, runs: list[orm.WorkChainNode], name: str) -> None:
+    """Attach what was changed in these runs, named ``name`` and counted from 1, if anything was."""
+    changes = {
+        f"{name}_{number:03d}": run.outputs.changes
+        for number, run in enumerate(runs, 1)
+        if "changes" in run.outputs
+    }
+    if changes:
+        process.out("changes", join_changes(**changes))
+
+
+def lammps_inputs(
+    process: WorkChain,
+    system: CseSystemData,
+    plan: dict[str, Any],
+    parent: orm.RemoteData | None,
+    *,
+    keep_system: bool,
+) -> dict[str, Any]:
+    """Return the inputs of a LAMMPS run with this plan, from ``parent``'s checkpoint if there is one."""
+    inputs: dict[str, Any] = process.exposed_inputs(LammpsBaseWorkChain, namespace="base")
+    lammps = inputs["lammps"]
+    lammps["system"] = system
+    lammps["plan"] = orm.Dict(plan)
+    if keep_system:
+        lammps["settings"] = orm.Dict({"keep_system": True})
+    if parent is not None:
+        lammps["parent_folder"] = parent
+    return inputs
+
+
+def lammps_jobs(runs: list[orm.WorkChainNode]) -> list[orm.CalcJobNode]:
+    """Return the LAMMPS jobs of the runs that left results, in order."""
+    return [
+        job
+        for run in runs
+        for job in sorted(run.called, key=lambda node: node.ctime)
+        if isinstance(job, orm.CalcJobNode) and "results" in job.outputs
+    ]
+
+
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} stages)"
+
+
+def _state(stage: dict[str, Any]) -> str:
+    parts = [f"{label} {stage[key]:.{digits}f} {unit}" for key, label, digits, unit in _SHOWN if stage.get(key)]
+    return f"at the end of {stage['name']}: {', '.join(parts)}" if parts else f"last stage {stage['name']}"
+
+
+_SHOWN = (("temperature_K", "T", 0, "K"), ("density_g_cm3", "density", 3, "g/cm³"), ("lz_A", "Lz", 2, "Å"))
+
+
+def validate_phase(value: dict[str, Any], ports: Any) -> str | None:
+    """Check the schedule at the temperature that it will have, or without one, and against the wall time."""
+    if "schedule" not in value:
+        return None
+    given = value["temperature"].value if "temperature" in value else None
+    temperature = given if "temperature" in ports else ANY_TEMPERATURE
+    error = schedule_error(value["schedule"].get_dict(), temperature)
+    if error:
+        return f"schedule: {error}"
+    return walltime_error(value, job_plans(value["schedule"].get_dict(), seed=1, temperature=temperature))

@@ -1,0 +1,1 @@
+"""The chain of restarts of a LAMMPS job."""

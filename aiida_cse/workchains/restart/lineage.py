@@ -1,0 +1,177 @@
+"""What the WorkChains know of the files of their jobs without looking at them: folders, stashes, checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from aiida import orm
+
+from aiida_cse.lammps.job.script import TRAJECTORY
+from aiida_cse.lammps.protocol.stage import JobPlan
+
+__all__ = [
+    "Folder",
+    "checksums_of",
+    "found_checkpoint",
+    "lineage",
+    "numbered",
+    "path_of",
+    "results_of",
+    "source_of",
+    "stash_of",
+    "thermo_of",
+    "unreduced",
+    "wrote_checkpoint",
+]
+
+Folder: TypeAlias = orm.RemoteData | orm.RemoteStashData
+
+OUT_OF_WALLTIME = 400
+#: the link by which a job reaches the folder that it goes on from
+_PARENT = "parent/"
+
+
+def results_of(job: orm.CalcJobNode) -> dict[str, Any]:
+    """Return the results of a job, none if it left none."""
+    found: dict[str, Any] = job.outputs.results.get_dict() if "results" in job.outputs else {}
+    return found
+
+
+def path_of(folder: Folder) -> str:
+    """Return where a folder or stash lies."""
+    path = folder.get_remote_path() if isinstance(folder, orm.RemoteData) else folder.target_basepath
+    return str(path)
+
+
+def found_checkpoint(job: orm.CalcJobNode) -> str | None:
+    """Return the file that a job went on from, None if it found or needed none."""
+    found = results_of(job).get("restart_file")
+    return None if found in (None, "", "none") else str(found)
+
+
+def wrote_checkpoint(job: orm.CalcJobNode, plan: JobPlan) -> bool:
+    """Whether a job has certainly written a checkpoint; one that came less far may have done so too."""
+    results = results_of(job)
+    first, step = results.get("first_step"), results.get("step")
+    if first is None or step is None:
+        return False
+    if job.exit_status == OUT_OF_WALLTIME:
+        return bool(step > first)
+    return bool(step >= first + plan.settings.restart_interval)
+
+
+def stash_of(folder: Folder) -> orm.RemoteStashData | None:
+    """Return the newest stash with checkpoints of the job that wrote ``folder``, or of those before it."""
+    while isinstance(folder, orm.RemoteData) and folder.creator is not None:
+        job = folder.creator
+        results = results_of(job)
+        moved = results.get("step") is not None and results["step"] > (results.get("first_step") or 0)
+        if "remote_stash" in job.outputs and moved:
+            stash: orm.RemoteStashData = job.outputs.remote_stash
+            return stash
+        parent = job.base.links.get_incoming(link_label_filter="parent_folder").first()
+        if parent is None:
+            return None
+        folder = parent.node
+    return None
+
+
+def lineage(folder: Folder) -> list[orm.CalcJobNode]:
+    """Return the jobs whose steps make up the run that ends in ``folder``, first to last.
+
+    What a job went on from says which job came before it; those in between, whose steps were run again, are no
+    part of the run, whatever they said of their end.
+    """
+    jobs: list[orm.CalcJobNode] = []
+    job = folder.creator
+    while isinstance(job, orm.CalcJobNode):
+        jobs.append(job)
+        job = _job_before(job)
+    return jobs[::-1]
+
+
+def _job_before(job: orm.CalcJobNode) -> orm.CalcJobNode | None:
+    """Return the job whose checkpoint a job went on from; without a record, that of its parent folder."""
+    source = results_of(job).get("restart_file") or _PARENT
+    before: Any = job
+    for _ in range(str(source).count(_PARENT)):
+        folder = before.base.links.get_incoming(link_label_filter="parent_folder").first()
+        before = None if folder is None else folder.node.creator
+        if before is None:
+            return None
+    return None if before is job else before
+
+
+def numbered(pieces: list[Any]) -> dict[str, Any]:
+    """Return the pieces of a trajectory with labels in their order."""
+    return {f"segment_{number:04d}": piece for number, piece in enumerate(pieces, 1)}
+
+
+def unreduced(jobs: list[orm.CalcJobNode], reduced: list[str], reduced_to: int) -> dict[str, orm.CalcJobNode]:
+    """Return the jobs of a run that a reduction does not know, by labels that count from the first of all.
+
+    These are all of them if the run went back behind the end of the reduction: it need not be the same run.
+
+    Parameters
+    ----------
+    jobs
+        The jobs of the run, first to last.
+    reduced
+        UUIDs of the jobs that were reduced.
+    reduced_to
+        The last step of the reduction.
+    """
+    labels, done = numbered(jobs), len(reduced)
+    new = dict(list(labels.items())[done:])
+    if [job.uuid for job in jobs[:done]] != reduced:
+        return labels
+    starts = [results_of(job).get("first_step") for job in new.values()]
+    return labels if any(start is not None and start < reduced_to for start in starts) else new
+
+
+def source_of(job: orm.CalcJobNode, *, stashed: bool) -> Folder:
+    """Return where to read the trajectory of a job: its folder, or its stash if there is one."""
+    folder: Folder = job.outputs["remote_stash" if stashed and "remote_stash" in job.outputs else "remote_folder"]
+    return folder
+
+
+def checksums_of(results: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the SHA-256 of the trajectories of jobs, from their results by label, as far as they are known.
+
+    What a job that was killed could not write down, the job after it did.
+    """
+    found_later = [later.get("files_before", {}) for later in [*list(results.values())[1:], {}]]
+    files = [one.get("files") or later for one, later in zip(results.values(), found_later, strict=True)]
+    return {
+        label: one[TRAJECTORY]["sha256"] for label, one in zip(results, files, strict=True) if TRAJECTORY in one
+    }
+
+
+def thermo_of(jobs: list[orm.CalcJobNode]) -> dict[str, dict[str, np.ndarray]]:
+    """Return the thermo columns of each stage over the jobs of a run, in the order of time.
+
+    Of rows that a later job wrote again, the later are taken.
+    """
+    parts: dict[str, list[dict[str, np.ndarray]]] = {}
+    for job in jobs:
+        if "thermo" not in job.outputs or "results" not in job.outputs:
+            continue
+        thermo = job.outputs.thermo
+        columns = {name: thermo.get_array(name) for name in thermo.get_arraynames()}
+        for index, stage in enumerate(results_of(job)["stages"]):
+            rows = columns["stage"] == index
+            if rows.any():
+                parts.setdefault(stage["name"], []).append(
+                    {name: column[rows] for name, column in columns.items()}
+                )
+    return {name: _joined(stages) for name, stages in parts.items()}
+
+
+def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    ends = [later["step"][0] for later in parts[1:]] + [np.inf]
+    kept = [part["step"] < end for part, end in zip(parts, ends, strict=True)]
+    names = set.intersection(*(set(part) for part in parts))
+    return {
+        name: np.concatenate([part[name][rows] for part, rows in zip(parts, kept, strict=True)]) for name in names
+    }

@@ -1,0 +1,157 @@
+"""Barriers and the rate of theory from a state whose histograms were drawn from a known landscape."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import constants
+
+from aiida_cse.analysis.barriers import barriers, mass_of
+from aiida_cse.analysis.bins import bin_centres
+from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.physics.profiles.joined_barriers import join_barriers
+from aiida_cse.physics.statistics.poisson import poisson_interval
+from aiida_cse.reduction.state import State
+from tests.reduction.synthetic import LENGTH, config
+
+T = 700.0
+FRAMES = 40 * 40
+LEFT_K, RIGHT_K = 4500.0, 4000.0
+
+
+def state(well_counts: float = 2e5, entries: int = 3) -> State:
+    """Return a state with 8 Li+ in the layers and 4 in the ceramic all the time, and some entries and exits."""
+    settings = config(bins=550, block_ps=0.8)
+    made = State.empty(settings, 0, FRAMES, ions=20)
+    z = bin_centres(settings)
+    height = np.where(z < 0, LEFT_K, RIGHT_K)
+    free_energy = np.where(np.abs(z) > 33, height, height * (1 + np.cos(np.pi * (np.abs(z) - 23) / 5)) / 2)
+    free_energy[np.abs(z) < 18] = 0
+    mean = well_counts / len(made.point_histograms) * np.exp(-free_energy / T)
+    rng = np.random.default_rng(4)
+    made.point_histograms[:, 0] = rng.poisson(mean, (len(made.point_histograms), len(z)))
+    made.point_histograms[:, 1] = 1
+    made.region_counts[:, 0] = (0, 4, 4, 4, 0)
+    events = [
+        (100 + 400 * i + 20 * kind, i, *way) for i in range(entries) for kind, way in enumerate(((1, 2), (2, 1)))
+    ]
+    made.tracks["core"].events = np.array(events, dtype=np.int64).reshape(-1, 4)
+    return made
+
+
+def analysed(made: State, **settings: Any) -> dict[str, Any]:
+    return barriers(Subject(made, T, AnalysisSettings(rule="core", **settings)))
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    return analysed(state())
+
+
+@pytest.mark.parametrize(("side", "truth", "sign"), [("left", LEFT_K, -1), ("right", RIGHT_K, 1)])
+def test_each_side_has_its_barrier(found: dict[str, Any], side: str, truth: float, sign: int) -> None:
+    low, high = found[f"barrier_li_{side}_interval_K"]
+    assert low < truth < high
+    assert found[f"barrier_li_{side}_K"] == pytest.approx(truth, abs=150)
+    assert found[f"top_li_{side}_z_A"] == pytest.approx(sign * 23, abs=0.2)
+    assert found[f"well_li_{side}_z_A"] == pytest.approx(sign * 28, abs=0.2)
+    assert found[f"curvature_li_{side}_K_per_A2"] == pytest.approx(truth * np.pi**2 / 100, rel=0.1)
+    assert found[f"visits_li_{side}"] >= 30
+    assert found["reasons"] == []
+
+
+def test_sides_are_joined(found: dict[str, Any]) -> None:
+    sides = [found[f"barrier_li_{side}_K"] for side in ("left", "right")]
+    assert found["barrier_li_K"] == pytest.approx(join_barriers(sides, T))
+    assert found["barrier_li_kJ_per_mol"] == pytest.approx(found["barrier_li_K"] * constants.R / 1000)
+    low, high = found["barrier_li_interval_K"]
+    assert low < join_barriers([LEFT_K, RIGHT_K], T) < high
+    assert found["barrier_li_lower_bound_K"] < found["barrier_li_K"]
+
+
+def test_theory_and_kappa(found: dict[str, Any]) -> None:
+    # eqs 8 and 7 by hand
+    mass = 6.94 * constants.atomic_mass
+    spring = (LEFT_K + RIGHT_K) / 2 * np.pi**2 / 100 * constants.k * 1e20
+    frequency = np.sqrt(spring / (2 * np.pi**2 * mass))
+    assert found["frequency_li_per_s"] == pytest.approx(frequency, rel=0.05)
+    assert 0 < found["frequency_li_log_error"] < 0.05
+    rate = found["frequency_li_per_s"] * np.exp(-found["barrier_li_K"] / T)
+    assert found["rate_tst_li_per_s"] == pytest.approx(rate)
+    exposure_s = 8 * (FRAMES - 1) * 0.02 * 1e-12
+    assert found["expected_in_li_ceramic"] == pytest.approx(rate * exposure_s)
+    assert found["kappa_li"] == pytest.approx(3 / (rate * exposure_s))
+    low, high = found["kappa_li_interval"]
+    exact = [end / (rate * exposure_s) for end in poisson_interval(3)]
+    assert low < exact[0] < exact[1] < high
+
+
+def test_few_visits_give_a_bound_and_no_theory() -> None:
+    found = analysed(state(well_counts=300))
+    assert found["barrier_li_interval_K"] is None
+    assert found["barrier_li_lower_bound_K"] < join_barriers([LEFT_K, RIGHT_K], T)
+    assert found["rate_tst_li_per_s"] is None
+    assert found["kappa_li"] is None
+
+
+def test_a_side_without_ions_is_said_and_does_not_end_the_analysis() -> None:
+    made = state()
+    made.point_histograms[:, 0, : made.config.bins // 2] = 0
+    found = analysed(made)
+    assert found["barrier_li_left_K"] is None
+    assert found["barrier_li_right_K"] is not None
+    assert found["barrier_li_K"] is None
+    assert found["reasons"] == ["Li, left: counts: all bins of the well, -32 to -25.5 Å, are empty"]
+
+
+def test_too_few_blocks_are_said() -> None:
+    found = analysed(state(), start_ns=FRAMES * 0.02e-3 * 0.95)
+    assert found["barrier_li_K"] is None
+    assert (
+        found["reasons"][0] == "Li, left: 2 whole block(s) of time, it takes 5 to tell how many counts are a visit"
+    )
+
+
+def test_thin_layers_have_narrow_windows() -> None:
+    made = state()
+    edges = (-55.0, -26.0, -23.0, 23.0, 26.0, 55.0)
+    cores = ((-55.0, -26.5), (-25.9, -23.1), (-22.0, 22.0), (23.1, 25.9), (26.5, 55.0))
+    thin = made.config.ions["Li"].model_copy(update={"edges": edges, "cores": cores})
+    config = made.config.model_copy(update={"ions": {**made.config.ions, "Li": thin}})
+    # the well lies outside of the layer: said as such, and no mistake about the windows themselves
+    reasons = analysed(replace(made, config=config))["reasons"]
+    assert reasons[0] == "Li, left: well is -26 to -24.5 Å: F has its minimum at its end, it must have it inside"
+
+
+def test_the_mass_is_that_of_all_atoms_of_an_ion() -> None:
+    subject = Subject(state(), T, AnalysisSettings(rule="core"))
+    assert mass_of(subject, subject.ions["Li"]) == pytest.approx(6.94 * constants.atomic_mass)
+    assert mass_of(subject, subject.ions["TFSI"]) == pytest.approx((14.0 + 2 * 19.0) * constants.atomic_mass)
+
+
+def test_the_keys_do_not_depend_on_what_is_found(found: dict[str, Any]) -> None:
+    empty = state()
+    empty.point_histograms[:, 0] = 0
+    assert analysed(empty).keys() == found.keys()
+
+
+def test_the_anion_does_not_cross_and_has_no_barrier(found: dict[str, Any]) -> None:
+    assert not [key for key in found if "tfsi" in key]
+
+
+def test_fewer_exchanges_make_a_wider_interval(found: dict[str, Any]) -> None:
+    none = analysed(state(entries=0))
+    assert none["barrier_li_error_K"] > found["barrier_li_error_K"]
+    assert none["kappa_li"] == 0
+    assert none["kappa_li_interval"][0] == 0
+
+
+def test_the_start_is_left_out() -> None:
+    made = state()
+    late = replace(made, point_histograms=made.point_histograms.copy())
+    late.point_histograms[:20, 0] = 10**6
+    assert late.config.box[2] == LENGTH
+    half = FRAMES // 2 * 0.02e-3
+    assert analysed(late, start_ns=half)["barrier_li_K"] == analysed(made, start_ns=half)["barrier_li_K"]

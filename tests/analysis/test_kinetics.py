@@ -1,0 +1,161 @@
+"""Kinetics from the results of several productions: what is read from them, and what comes out."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from aiida_cse.analysis.kinetics import KineticsSettings, conclusions, kinetics
+from aiida_cse.physics.kinetics.arrhenius_fit import joint_kinetics
+from aiida_cse.physics.kinetics.observations import Observation
+
+
+def results(temperature: float, events: int, ion_ns: float, **changes: Any) -> dict[str, dict[str, Any]]:
+    """Return what the analysis of a production stores, as far as kinetics reads it."""
+    minimum = changes.pop("minimum_excess", None)
+    return {
+        "transitions": {
+            "temperature_K": temperature,
+            "rule": changes.pop("rule", "snapshot"),
+            "s_in_li_ceramic_conditioned": events,
+            "exposure_conditioned_ion_ns": ion_ns,
+            "condition_minimum_excess": minimum,
+        },
+        "equilibration": {"equilibrated": changes.pop("equilibrated", True), "decided_by": ["Li"]},
+        "barrier": {
+            "barrier_li_K": 7706.0,
+            "barrier_li_error_K": 100.0,
+            "slope_li_K_per_A": 1850.0,
+            "frequency_li_per_s": 1.5e12,
+            "frequency_li_log_error": 0.02,
+            **changes,
+        },
+    }
+
+
+#: the published counts, 15 ions in the layers
+RUNS = {
+    "T0600_r1": results(600, 2, 300 * 15, equilibrated=False, minimum_excess=42, barrier_li_error_K=None),
+    "T0700_r1": results(700, 7, 380 * 15),
+}
+SETTINGS = KineticsSettings(temperatures=[400, 700], shifts=[(700, 0), (600, 0.18), (400, 0.45)])
+
+
+def test_it_is_the_joint_fit_of_the_runs() -> None:
+    found = kinetics(RUNS, SETTINGS)
+    expected = joint_kinetics(
+        [
+            Observation(600, 2, 4500e-9, False, True, 333.0, label="T0600_r1"),
+            Observation(700, 7, 5700e-9, barrier=7706, barrier_error=100, label="T0700_r1"),
+        ],
+        (400, 700),
+        lowerings=(832.5, 0),
+        frequency=1.5e12,
+        frequency_log_error=0.02,
+    )
+    at_400 = expected.rates[0]
+    assert found["rate_0400K_per_s"] == at_400.rate.median
+    assert found["rate_0400K_interval_per_s"] == [at_400.rate.low, at_400.rate.high]
+    assert found["rate_0400K_upper_bound_per_s"] == at_400.upper_bound
+    assert (found["rate_0400K_extrapolated"], found["rate_0700K_extrapolated"]) == (True, False)
+    assert found["energy_K"] == expected.energy.median
+    assert found["entropy_kB"] == expected.entropy.median
+    assert found["kappa"] == expected.kappa.median
+    assert found["gamma"] == pytest.approx(2.763, abs=1e-3)
+    assert found["gamma_temperatures_K"] == [700, 600]
+    assert found["gamma_rate_0400K_per_s"] == pytest.approx(0.8e6 * 2.763**-4.5, rel=0.15)
+    assert found["used"] == ["T0600_r1", "T0700_r1"]
+    assert found["observations"][0]["lowering_K"] == pytest.approx(333)
+    assert found["including"] is None
+
+
+def test_a_run_off_equilibrium_is_left_out_or_shown_both_ways() -> None:
+    runs = {**RUNS, "T0500_r1": results(500, 1, 3000, equilibrated=False)}
+    found = kinetics(runs, SETTINGS)
+    assert found["excluded"] == {"T0500_r1": "not equilibrated"}
+    both = kinetics(runs, SETTINGS.model_copy(update={"include_off_equilibrium": True}))
+    assert both["including"]["used"] == ["T0600_r1", "T0700_r1", "T0500_r1"]
+    assert both["rate_0400K_per_s"] == found["rate_0400K_per_s"]
+    assert both["including"].keys() <= both.keys()
+
+
+def test_keys_do_not_depend_on_what_is_found() -> None:
+    nothing = kinetics({"a": results(500, 0, 3000, equilibrated=False)}, SETTINGS)
+    assert nothing.keys() == kinetics(RUNS, SETTINGS).keys()
+    assert nothing["rate_0400K_per_s"] is None
+    assert nothing["rate_0400K_upper_bound_per_s"] is None
+    assert nothing["events"] == 0
+
+
+def test_conclusions_say_what_is_known() -> None:
+    first, second, third = conclusions(kinetics(RUNS, SETTINGS))
+    assert first.startswith("Γ(400 K) = 1")
+    assert first.endswith("s⁻¹ per ion (4.6 to 1.9e+06)")
+    assert second.startswith("Γ(700 K) = 1.3e+06 s⁻¹ per ion (")
+    assert third == "γ = Γ(700 K) / Γ(600 K) = 2.8 (0.53 to 27)"
+    one, *_ = conclusions(kinetics({"a": results(700, 7, 5700)}))
+    assert one == "Γ(400 K) is at most 2.5e+06 s⁻¹ per ion"
+    unknown, reason = conclusions(kinetics({"a": results(700, 0, 5700, equilibrated=False)}))
+    assert unknown == "Γ(400 K) is not known: no run says anything about it"
+    assert reason == "a takes no part: no entry, and no condition that says when one would have counted"
+
+
+@pytest.mark.parametrize(
+    ("temperature", "shift"), [(700, 0), (650, 0.09), (600, 0.18), (500, 0.315), (300, 0.585), (800, -0.18)]
+)
+def test_the_shift_is_linear_between_and_beyond_what_is_given(temperature: float, shift: float) -> None:
+    assert SETTINGS.shift(temperature) == pytest.approx(shift)
+
+
+def test_without_shifts_there_is_none() -> None:
+    assert KineticsSettings().shift(400) == 0
+
+
+def test_slope_and_frequency_are_those_of_the_hottest_runs_that_take_part() -> None:
+    hotter = results(1000, 50, 10, equilibrated=False, slope_li_K_per_A=99.0, frequency_li_per_s=1e11)
+    found = kinetics({**RUNS, "T1000_r1": hotter}, SETTINGS)
+    assert found["slope_K_per_A"] == 1850
+    assert found["frequency_per_s"] == 1.5e12
+    assert found["rate_0400K_per_s"] == kinetics(RUNS, SETTINGS)["rate_0400K_per_s"]
+    replicas = {**RUNS, "T0700_r2": results(700, 6, 5700, slope_li_K_per_A=None)}
+    assert kinetics(replicas, SETTINGS)["slope_K_per_A"] == 1850
+    replicas["T0700_r3"] = results(700, 6, 5700, slope_li_K_per_A=1950.0)
+    assert kinetics(replicas, SETTINGS)["slope_K_per_A"] == 1900
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ({}, "runs is empty"),
+        ({"a": {"transitions": {}}}, "a has no equilibration and no barrier"),
+        ({"a": RUNS["T0700_r1"], "b": results(600, 2, 1, rule="core")}, "a: li by snapshot; b: li by core"),
+        ({"a": {**RUNS["T0700_r1"], "barrier": {}}}, "a has no ion that crosses"),
+        ({"a": results(700, 7, 5700, slope_li_K_per_A=None)}, "slope is null"),
+        (
+            {"a": {**RUNS["T0700_r1"], "transitions": {"rule": "snapshot", "temperature_K": 700}}},
+            "a does not say how many li the slab started with",
+        ),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(runs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kinetics(runs, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temperatures": []}, "temperatures"),
+        ({"temperatures": [400, 400.2]}, "temperatures: .*: each temperature must be there once"),
+        ({"temperatures": [-1]}, "temperatures"),
+        ({"shifts": [[700]]}, "shifts"),
+        ({"shifts": [[700, 0.1]]}, "shifts has one temperature"),
+        ({"shifts": [[700, 0], [700, 1]]}, "shifts: 700, 700: each temperature must be there once"),
+        ({"slope": 0}, "slope"),
+        ({"sloppe": 1}, "slope"),
+        ({"samples": 5}, "samples"),
+    ],
+)
+def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        KineticsSettings.model_validate(settings)

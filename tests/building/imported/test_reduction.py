@@ -1,0 +1,113 @@
+"""A trajectory that was not made here: a data file and a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from aiida_cse.building.imported.reduction import load_interface
+from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.reduction.config import ReductionConfig
+from tests.nodes import SAMPLING, interface
+
+REGIONS: dict[str, Any] = {
+    "framework": ["La", "Zr"],
+    "cation": {"name": "Li", "types": ["Li"]},
+    "anion": {"name": "TFSI", "types": []},
+    "sampling": SAMPLING,
+}
+
+
+@pytest.fixture
+def expected() -> ReductionConfig:
+    return reduction_config(interface(), Sampling.model_validate(SAMPLING))
+
+
+@pytest.fixture
+def regions(expected: ReductionConfig) -> dict[str, Any]:
+    """What is known of the system that is made here, said by hand."""
+    slab = interface().info.slab
+    assert slab is not None
+    return REGIONS | {
+        "labels": list(expected.labels),
+        "framework": [expected.labels[number - 1] for number in expected.framework],
+        "cation": {"name": "Li", "types": list(expected.ions["Li"].types)},
+        "anion": {"name": "TFSI", "types": list(expected.ions["TFSI"].types)},
+        "thickness": slab.thickness,
+        "midplane_offset": slab.midplane_offset,
+        "initial_cations": slab.lithium,
+    }
+
+
+def written(folder: Path, regions: dict[str, Any]) -> tuple[Path, Path]:
+    data, config = folder / "foreign.data", folder / "regions.yaml"
+    interface().data.write(data)
+    config.write_text(yaml.safe_dump(regions))
+    return data, config
+
+
+def test_a_data_file_and_its_regions_say_the_same(
+    tmp_path: Path, regions: dict[str, Any], expected: ReductionConfig
+) -> None:
+    assert load_interface(*written(tmp_path, regions)) == expected
+
+
+def test_a_system_that_was_made_here_knows_its_regions(tmp_path: Path, expected: ReductionConfig) -> None:
+    interface().write(tmp_path)
+    (tmp_path / "sampling.yaml").write_text(yaml.safe_dump(SAMPLING))
+    assert load_interface(tmp_path / "system.data", tmp_path / "sampling.yaml") == expected
+
+
+def test_what_may_be_left_out(tmp_path: Path, regions: dict[str, Any]) -> None:
+    for name in ("labels", "midplane_offset", "initial_cations"):
+        del regions[name]
+    regions["framework"] = [1]
+    config = load_interface(*written(tmp_path, regions))
+    assert config.labels[0] == "type1"
+    assert config.ions["Li"].initial_ceramic is None
+    data = interface().data
+    z = data.unwrapped[data.types == 1, 2]
+    assert config.midplane_offset == pytest.approx((z.min() + z.max()) / 2 - z.mean())
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"framwork": ["La"]}, r"regions.yaml: unknown key 'framwork'; did you mean 'framework'\?"),
+        ({"framework": ["Xx"]}, "regions.yaml: framework: there is no atom type 'Xx'; "),
+        ({"framework": [99]}, "regions.yaml: framework: there is no atom type 99, the data file has"),
+        ({"labels": ["A"]}, "regions.yaml: labels has 1 entries, the data file has"),
+        ({"thickness": -3}, "regions.yaml: 'thickness' = -3: Input should be greater than 0"),
+        ({"thickness": 500}, "regions.yaml: .*box"),
+        ({"sampling": {"timestep_fs": 2}}, "regions.yaml: .*frame_ps"),
+    ],
+)
+def test_a_wrong_field_is_named(
+    tmp_path: Path, regions: dict[str, Any], changes: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        load_interface(*written(tmp_path, regions | changes))
+
+
+def test_charges_that_differ_within_a_type(tmp_path: Path, regions: dict[str, Any]) -> None:
+    data, config = written(tmp_path, regions)
+    changed = interface().data
+    changed.charges = changed.charges + np.where(np.arange(changed.natoms) == 0, 0.1, 0.0)
+    changed.write(data)
+    with pytest.raises(ValueError, match=r"atoms of type 1 .* have charges from .* one charge per type"):
+        load_interface(data, config)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path, regions: dict[str, Any]) -> None:
+    data, config = written(tmp_path, regions)
+    with pytest.raises(ValueError, match=r"none.data: cannot be read: No such file"):
+        load_interface(tmp_path / "none.data", config)
+    with pytest.raises(ValueError, match=r"none.yaml: cannot be read: No such file"):
+        load_interface(data, tmp_path / "none.yaml")
+    config.write_text("a: [")
+    with pytest.raises(ValueError, match=r"regions.yaml: is no YAML file"):
+        load_interface(data, config)

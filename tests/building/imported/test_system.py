@@ -1,0 +1,288 @@
+"""Boxes that were not built here: the same system as the one that was, and all that is missing, told at once."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aiida_cse.building.ceramic.cut import cut_slab
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.imported.facts import OwnBox
+from aiida_cse.building.imported.system import import_system
+from aiida_cse.building.interface.assembly import assemble
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import System
+
+
+@pytest.fixture(scope="module")
+def interface(slab: System, electrolyte: System) -> System:
+    return assemble(cut_slab(slab, slab.data), electrolyte)
+
+
+def labelled(system: System, data: DataFile | None = None) -> str:
+    """Return the data file with the section that LAMMPS writes where types have labels."""
+    entries = enumerate(system.info.types, 1)
+    labels = "".join(f"{number} {entry.label}\n" for number, entry in entries)
+    return (data or system.data).format().replace("\nMasses\n", f"\nAtom Type Labels\n\n{labels}\nMasses\n")
+
+
+def facts(system: System, **changes: Any) -> OwnBox:
+    """Return all that a user would write of a system."""
+    assert system.info.slab is not None
+    types = {t.label: {"element": t.element, "phase": t.phase, "species": t.species} for t in system.info.types}
+    slab = {"thickness": system.info.slab.thickness, "framework": list(system.info.slab.framework)}
+    return OwnBox.model_validate({"types": types, "slab": slab} | changes)
+
+
+def problems(text: str, box: OwnBox, forcefield: str = "", recipe: Recipe | None = None) -> list[str]:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        import_system(text, box, forcefield, recipe)
+    return str(caught.value).splitlines()
+
+
+# -- what comes in -----------------------------------------------------------------------------------------
+
+
+def test_with_its_recipe_nothing_else_has_to_be_said(interface: System, recipe: Recipe) -> None:
+    found = import_system(labelled(interface), OwnBox(), recipe=recipe)
+    assert found.forcefield == interface.forcefield
+    assert found.info.slab is not None
+    assert interface.info.slab is not None
+    exact = {"framework", "lithium"}
+    assert found.info.slab.model_dump(include=exact) == interface.info.slab.model_dump(include=exact)
+    assert found.info.slab.model_dump(exclude=exact) == pytest.approx(
+        interface.info.slab.model_dump(exclude=exact)
+    )
+    assert replace_slab(found) == replace_slab(interface)
+    assert np.array_equal(found.data.molecules, interface.data.molecules)
+    assert np.array_equal(found.data.unwrapped, interface.data.unwrapped)
+
+
+def test_lithium_by_origin_comes_in_as_well(recipe: Recipe) -> None:
+    content = recipe.model_dump(mode="json")
+    content["forcefield"]["lithium"] = "by-origin"
+    two = Recipe.model_validate(content)
+    slab = build_slab(two)
+    lx, ly = (float(edge) for edge in slab.data.lengths[:2])
+    built = assemble(cut_slab(slab, slab.data), build_electrolyte(two, lx, ly))
+    found = import_system(labelled(built), OwnBox(), recipe=two)
+    assert found.info.slab is not None
+    assert found.info.slab.lithium == 112
+    assert (found.info.composition["Li"], found.info.composition["Li_salt"]) == (112, 7)
+
+
+def test_another_force_field_is_not_said_to_be_the_recipes(interface: System, recipe: Recipe) -> None:
+    found = import_system(
+        labelled(interface), OwnBox(), interface.forcefield.replace("0.066 3.5", "0.07 3.5"), recipe
+    )
+    assert "0.07 3.5" in found.forcefield
+    assert (found.info.forcefield, found.info.forcefield_md5, found.info.citations) == ((), {}, ())
+
+
+def replace_slab(system: System) -> dict[str, Any]:
+    """Return the facts of a system but for its slab, and for seeds that only the builders know."""
+    return system.info.model_dump(exclude={"slab", "seeds"})
+
+
+def test_a_slab_that_has_grown_is_measured_by_its_framework(interface: System, recipe: Recipe) -> None:
+    data = replace(interface.data, box=interface.data.box * [[1], [1], [1.02]])
+    data.set_unwrapped(interface.data.unwrapped * [1, 1, 1.02])
+    slab = import_system(labelled(interface, data), OwnBox(), recipe=recipe).info.slab
+    assert slab is not None
+    assert interface.info.slab is not None
+    assert slab.thickness == pytest.approx(1.02 * interface.info.slab.thickness)
+    assert slab.midplane_offset == pytest.approx(1.02 * interface.info.slab.midplane_offset)
+
+
+def test_without_a_recipe_all_comes_from_the_facts(interface: System) -> None:
+    box = facts(interface, seeds={"velocities": 7}, citations=["mine"], forcefield=["own"])
+    found = import_system(labelled(interface), box, interface.forcefield)
+    assert found.info.types == interface.info.types
+    assert (found.info.seeds, found.info.citations, found.info.forcefield) == (
+        {"velocities": 7},
+        ("mine",),
+        ("own",),
+    )
+    assert found.info.slab is not None
+    assert found.info.slab.lithium == 112, "as many as make the ceramic neutral"
+    z = interface.data.positions[np.isin(interface.data.types, [1, 2]), 2]
+    weights = interface.data.masses[interface.data.types[np.isin(interface.data.types, [1, 2])] - 1]
+    middle = (z.min() + z.max()) / 2 - np.average(z, weights=weights)
+    assert found.info.slab.midplane_offset == pytest.approx(middle)
+
+
+def test_types_by_number_with_labels_of_ones_own(interface: System) -> None:
+    types = {
+        n: {"label": f"x{n}", "element": t.element, "phase": t.phase, "species": t.species}
+        for n, t in enumerate(interface.info.types, 1)
+    }
+    include = re.sub("^labelmap.*\n", "", interface.forcefield, flags=re.M)
+    box = facts(interface, types=types, slab={"thickness": 25.94, "framework": [1, "x2"]})
+    found = import_system(interface.data.format(), box, include)
+    assert [entry.label for entry in found.info.types] == [f"x{n}" for n in range(1, 16)]
+    assert found.info.slab is not None
+    assert found.info.slab.framework == ("x1", "x2")
+    assert found.forcefield.startswith("labelmap atom 1 x1 2 x2 3 x3 ")
+
+
+def test_molecules_are_counted_anew_where_they_follow_another_convention(
+    interface: System, recipe: Recipe
+) -> None:
+    ours = interface.data.molecules
+    data = replace(interface.data, molecules=np.where(ours == 1, 900, 2 * ours))
+    found = import_system(labelled(interface, data), OwnBox(), recipe=recipe).data.molecules
+    lithium = interface.data.types == 4
+    assert (found[ours == 1] == 1).all()
+    anions = ~lithium & (ours > 1)
+    assert set(found[anions]) == set(range(2, 2 + len(set(ours[anions]))))
+    assert all(len(set(found[ours == molecule])) == 1 for molecule in set(ours[anions]))
+    assert len(set(found[lithium & (ours > 1)])) == 7, "each of the salt's on its own"
+    assert not set(found[lithium & (ours > 1)]) & set(found[anions])
+
+
+def test_coefficients_and_styles_of_the_data_file_count(interface: System) -> None:
+    bonded = [line for line in interface.forcefield.splitlines() if line.startswith("bond_coeff")]
+    rows = "".join(" ".join(line.split("#")[0].split()[1:]) + "\n" for line in bonded)
+    text = labelled(interface).replace("\nAtoms # full\n", f"\nBond Coeffs # harmonic\n\n{rows}\nAtoms # full\n")
+    include = re.sub("^bond_.*\n", "", interface.forcefield, flags=re.M)
+    assert any(
+        "bond_style is missing" in said for said in problems(labelled(interface), facts(interface), include)
+    )
+    found = import_system(text, facts(interface), include).forcefield
+    assert "bond_style harmonic" in found
+    assert [line for line in found.splitlines() if line.startswith("bond_coeff")] == [
+        " ".join(line.split("#")[0].split()) for line in bonded
+    ]
+
+
+# -- what does not -----------------------------------------------------------------------------------------
+
+
+def test_all_that_is_missing_is_told_at_once(interface: System) -> None:
+    said = problems(labelled(interface), OwnBox.model_validate({"types": {"Zr": {
+        "element": "Zr", "phase": "ceramic", "species": "Zr"}}}))  # fmt: skip
+    assert "type 1 (La, mass 138.905, 48 atoms): element, phase and species are missing; give types.La" in said
+    assert len([line for line in said if "element, phase and species" in line]) == 14
+    assert "slab.framework is missing: the types that do not diffuse, such as La and Zr" in said
+    assert "pair_style is missing" in said
+    assert any(line.startswith("dihedral_coeff is missing for 9 of them") for line in said)
+    assert "special_bonds is missing: how atoms that are bonded see each other" in said
+
+
+Change = Callable[[DataFile], DataFile]
+
+
+def charged(data: DataFile, number: int, charge: float, first: int | None = None) -> DataFile:
+    """Return the data with another charge of the (first) atoms of a type."""
+    own = np.flatnonzero(data.types == number)[:first]
+    charges = data.charges.copy()
+    charges[own] = charge
+    return replace(data, charges=charges)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda d: charged(d, 1, 2.0),
+            "type 1 (La, mass 138.905, 48 atoms): charge 2 e, that of the recipe is 2.1 e",
+        ),
+        (lambda d: charged(d, 1, 2.0), "the box has the charge -4.8 e, it must be neutral"),
+        (lambda d: charged(d, 1, 2.0, first=1), "its atoms have charges from 2 to 2.1 e; a type has one charge"),
+        (
+            lambda d: replace(d, molecules=np.where(d.molecules == 3, 0, d.molecules)),
+            "57 atoms of the electrolyte have no molecule ID; number the molecules, as LAMMPS does with",
+        ),
+        (
+            lambda d: replace(d, molecules=np.where(d.molecules == 3, 1, d.molecules)),
+            "molecule 1 has atoms of the ceramic and of the electrolyte",
+        ),
+        (
+            lambda d: replace(d, molecules=np.where(d.types == 4, 1, d.molecules)),
+            "molecule IDs: 119 mobile ions are of molecule 1, the ceramic's, but slab.lithium is 112; ions of the",
+        ),
+        (
+            lambda d: replace(
+                d, positions=d.positions + [0, 0, 1] * (d.types == 1)[:, None] * (d.positions > 9) * 40
+            ),
+            "it is the distance of the surface planes, and a slab across the end of the box needs image flags",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_box(interface: System, recipe: Recipe, change: Change, message: str) -> None:
+    said = problems(labelled(interface, change(interface.data)), OwnBox(), recipe=recipe)
+    assert any(message in line for line in said), said
+
+
+def without_mobile(box: OwnBox) -> OwnBox:
+    return box.model_copy(
+        update={"types": box.types | {"Li": box.types["Li"].model_copy(update={"phase": "electrolyte"})}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"slab": None}, "slab.framework is missing"),
+        (
+            {"slab": {"framework": ["La"]}},
+            "slab.thickness is missing: the distance of the surface planes; the outer",
+        ),
+        ({"slab": {"thickness": 26, "framework": ["La", "Zt"]}}, "no atom type 'Zt'; did you mean 'Zr'?"),
+        ({"slab": {"thickness": 26, "framework": [99]}}, "slab.framework: there is no atom type 99"),
+        ({"slab": {"thickness": 26, "framework": ["W"]}}, "slab.framework: no atom is of the types W"),
+        ({"slab": {"thickness": 5, "framework": ["La"]}}, "slab.thickness: 5 Å, but the framework extends over"),
+        ({"slab": {"thickness": 130, "framework": ["La", "Zr"]}}, "a box longer than"),
+    ],
+)
+def test_what_is_wrong_with_the_facts(interface: System, changes: dict[str, Any], message: str) -> None:
+    said = problems(labelled(interface), facts(interface, **changes), interface.forcefield)
+    assert any(message in line for line in said), said
+
+
+def test_one_ion_must_move_in_both_phases(interface: System) -> None:
+    said = problems(labelled(interface), without_mobile(facts(interface)), interface.forcefield)
+    assert said[0] == "types: none of the phase both; exactly one charged ion must be, that which moves in both"
+
+
+def test_a_force_field_that_contradicts_the_data_file(interface: System, recipe: Recipe) -> None:
+    text = labelled(interface).replace(
+        "\nAtoms # full\n", "\nBond Coeffs\n\n1 268.0 1.6\n2 340 1.09\n\nAtoms # full\n"
+    )
+    (said,) = problems(text, OwnBox(), recipe=recipe)
+    assert said == "bond_coeff 1: 268.0 1.6 in the data file, 268 1.529 in the force field"
+
+
+def test_labels_that_contradict_the_data_file(interface: System) -> None:
+    include = interface.forcefield.replace(" 3 O ", " 3 Ox ")
+    said = problems(labelled(interface), facts(interface), include)
+    assert "type 3 is O in the data file, but Ox in the labelmap of the force field" in said
+
+
+def test_a_command_in_the_force_field(interface: System) -> None:
+    (said,) = problems(labelled(interface), facts(interface), interface.forcefield + "shell ls\n")
+    assert re.match(r"force field, line \d+: 'shell' is no command of a force field", said)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"typs": {}}, "unknown key 'typs'; did you mean 'types'?"),
+        ({"types": {"La": {"element": "Lanthanum", "phase": "ceramic", "species": "La"}}}, "types.La.element"),
+        ({"types": {"La": {"element": "La", "phase": "solid", "species": "La"}}}, "types.La.phase"),
+        ({"types": {0: {"element": "La", "phase": "ceramic", "species": "La"}}}, "types"),
+        ({"slab": {"thickness": "26"}}, "slab.thickness"),
+        ({"seeds": {"velocities": 0}}, "seeds.velocities"),
+    ],
+)
+def test_wrong_facts_are_refused_by_their_field(content: dict[str, Any], message: str) -> None:
+    from aiida_cse.schema import located
+
+    with pytest.raises(ValueError) as caught, located("facts.yaml"):  # noqa: PT011
+        OwnBox.model_validate(content)
+    assert message in str(caught.value)

@@ -1,0 +1,70 @@
+"""``python -m tests.engine.engine_script run NAME MARKS SECONDS`` or ``resume PK``: one embedded run.
+
+``run-and-die-at-submission`` kills this Python when its first job has started, before its number is stored.
+Prints the PK of the process as soon as it has one, and at the end a JSON line with what became of the processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from aiida.orm import CalcJobNode, Int, ProcessNode, Str
+
+from aiida_cse.cli.environment import ensure_code, ensure_computer, ensure_profile
+from aiida_cse.engine.engine import UnfinishedError, resume_embedded, run_embedded
+from tests.engine import engine_processes
+
+
+def main(command: str, *arguments: str) -> None:
+    ensure_profile()
+    try:
+        if command == "resume":
+            node = resume_embedded(int(arguments[0]))
+        else:
+            if command == "run-and-die-at-submission":
+                CalcJobNode.set_job_id = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore
+            node = run_embedded(builder(*arguments), Announce())
+    except UnfinishedError as error:
+        print(error)
+        sys.exit(130)
+    print(json.dumps([fate(node), *map(fate, node.called_descendants)]))
+
+
+def builder(name: str, marks: str, seconds: str) -> Any:
+    computer = ensure_computer(Path(os.environ["AIIDA_PATH"]) / "work").entity
+    builder = getattr(engine_processes, name).get_builder()
+    builder.code = ensure_code(computer, "bash", Path("/bin/bash"), "core.arithmetic.add", with_mpi=False).entity
+    if name == "InnerWorkChain":
+        builder.name = Str("a")
+    builder.marks, builder.seconds = Str(marks), Int(int(seconds))
+    return builder
+
+
+def fate(node: ProcessNode) -> dict[str, Any]:
+    return {
+        "label": node.process_label,
+        "state": node.process_state.value if node.process_state else None,
+        "exit_status": node.exit_status,
+        "sealed": node.is_sealed,
+        "checkpoint": node.checkpoint is not None,
+    }
+
+
+class Announce:
+    """Prints the PK once."""
+
+    done = False
+
+    def __call__(self, node: ProcessNode) -> None:
+        if not self.done:
+            print(f"PK {node.pk}", flush=True)
+        self.done = True
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,289 @@
+"""The embedded engine against real deaths: SIGKILL, Ctrl-C, SIGTERM, a Python that dies inside a step."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiida.manage.configuration import get_config
+from aiida.orm import Int, Str
+
+from aiida_cse.engine.engine import PausedRunError, StepError, resume_embedded, run_embedded
+from aiida_cse.engine.locks import ProcessBusyError, is_held, process_lock
+from tests.engine.engine_processes import MarkCalculation
+
+REPOSITORY = Path(__file__).parents[2]
+JOBS = {"InnerWorkChain": ("a1", "a2"), "OuterWorkChain": ("a1", "a2", "b1", "b2")}
+
+
+class Commands:
+    """Starts Pythons that run and resume processes in a profile of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.marks = folder / "marks"
+        self.marks.touch()
+        self._environment = os.environ | {"AIIDA_PATH": str(folder)}
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.engine.engine_script", *map(str, arguments)],
+            cwd=REPOSITORY,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, name: str = "InnerWorkChain", seconds: int = 1) -> tuple[subprocess.Popen[str], int]:
+        """Start a run; return its Python and the PK of the process."""
+        process = self.start("run", name, self.marks, seconds)
+        assert process.stdout is not None
+        line = next((line for line in process.stdout if line.startswith("PK ")), "PK -1")
+        return process, int(line.split()[1])
+
+    def resume(self, pk: int) -> list[dict[str, Any]]:
+        process = self.start("resume", pk)
+        output = process.communicate(timeout=120)[0]
+        assert process.returncode == 0, output
+        fates: list[dict[str, Any]] = json.loads(output.splitlines()[-1])
+        return fates
+
+    def await_mark(self, mark: str, timeout: float = 60) -> None:
+        deadline = time.monotonic() + timeout
+        while mark not in self.marks.read_text():
+            assert time.monotonic() < deadline, f"no {mark!r} within {timeout} s"
+            time.sleep(0.05)
+
+    def count(self) -> Counter[str]:
+        return Counter(self.marks.read_text().split("\n"))
+
+    def stop_all(self) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Iterator[Commands]:
+    (tmp_path / ".aiida").mkdir()
+    commands = Commands(tmp_path)
+    yield commands
+    commands.stop_all()
+
+
+def assert_each_job_ran_once(commands: Commands, jobs: tuple[str, ...] = JOBS["InnerWorkChain"]) -> None:
+    counted = commands.count()
+    assert {job: (counted[f"start {job}"], counted[f"end {job}"]) for job in jobs} == dict.fromkeys(jobs, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("chain", "moment"), [("OuterWorkChain", "start a1"), ("InnerWorkChain", "start function")]
+)
+def test_a_killed_python_is_resumed_and_nothing_runs_twice(commands: Commands, chain: str, moment: str) -> None:
+    python, pk = commands.run(chain)
+    commands.await_mark(moment)
+    python.kill()
+
+    fates = commands.resume(pk)
+
+    assert (fates[0]["state"], fates[0]["exit_status"]) == ("finished", 0)
+    assert_each_job_ran_once(commands, JOBS[chain])
+    assert [fate for fate in fates if not fate["sealed"] or fate["checkpoint"]] == []
+    jobs = [fate for fate in fates if fate["label"] == "MarkCalculation"]
+    assert [job["state"] for job in jobs] == ["finished"] * len(JOBS[chain])
+
+
+def test_a_run_killed_again_and_again_still_ends_well(commands: Commands) -> None:
+    python, pk = commands.run()
+    commands.await_mark("start a1")
+    python.kill()
+    for moment in ("start a2", "start function"):
+        python = commands.start("resume", pk)
+        commands.await_mark(moment)
+        python.kill()
+        python.wait()
+
+    assert commands.resume(pk)[0]["exit_status"] == 0
+    assert_each_job_ran_once(commands)
+
+
+@pytest.mark.parametrize(
+    ("number", "chain", "moment"),
+    [
+        (signal.SIGINT, "InnerWorkChain", "start a1"),
+        (signal.SIGINT, "OuterWorkChain", "start function"),
+        (signal.SIGTERM, "InnerWorkChain", "start a2"),
+    ],
+)
+def test_a_stop_leaves_the_processes_to_be_resumed(
+    commands: Commands, number: signal.Signals, chain: str, moment: str
+) -> None:
+    python, pk = commands.run(chain)
+    commands.await_mark(moment)
+    os.killpg(python.pid, number)
+    output = python.communicate(timeout=60)[0]
+
+    assert python.returncode == 130
+    assert output.splitlines()[-1].startswith("interrupted; go on with: "), output
+    assert output.splitlines()[-1].endswith(f"aiida-cse resume {pk}")
+    assert "Traceback" not in output
+    assert "never awaited" not in output
+
+    fates = commands.resume(pk)
+    assert {(fate["state"], fate["exit_status"]) for fate in fates} == {("finished", 0)}
+    assert_each_job_ran_once(commands, JOBS[chain])
+
+
+def test_a_second_ctrl_c_ends_python_at_once(commands: Commands) -> None:
+    python, pk = commands.run(seconds=0)
+    commands.await_mark("start function")
+    python.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    python.send_signal(signal.SIGINT)
+    python.communicate(timeout=2)
+
+    assert python.returncode == 128 + signal.SIGINT
+    assert commands.resume(pk)[0]["exit_status"] == 0
+
+
+def test_children_of_a_step_cut_short_are_closed_and_made_anew(commands: Commands) -> None:
+    python = commands.start("run", "DyingWorkChain", commands.marks, 0)
+    assert python.wait(timeout=60) == -signal.SIGKILL
+    pk = newest_workchain(commands)
+
+    root, *children = commands.resume(pk)
+
+    assert (root["state"], root["exit_status"]) == ("finished", 0)
+    assert sorted(child["state"] for child in children) == ["finished", "killed"]
+    assert all(child["sealed"] for child in children)
+    assert_each_job_ran_once(commands, jobs=("a",))
+
+
+@pytest.mark.parametrize("seconds", [0, 6])
+def test_a_job_whose_number_was_not_stored_is_found_and_not_started_again(
+    commands: Commands, seconds: int
+) -> None:
+    python = commands.start("run-and-die-at-submission", "InnerWorkChain", commands.marks, seconds)
+    assert python.wait(timeout=60) == -signal.SIGKILL
+    commands.await_mark("start a1" if seconds else "end a1")
+
+    assert commands.resume(newest_workchain(commands))[0]["exit_status"] == 0
+    assert_each_job_ran_once(commands)
+
+
+def newest_workchain(commands: Commands) -> int:
+    query = (
+        "from aiida import load_profile, orm; load_profile(); "
+        "print(orm.QueryBuilder().append(orm.WorkChainNode, project='id').all(flat=True)[-1])"
+    )
+    return int(
+        subprocess.run(
+            [sys.executable, "-c", query], env=commands._environment, capture_output=True, text=True, check=True
+        ).stdout
+    )
+
+
+def test_two_pythons_cannot_run_the_same_process(commands: Commands) -> None:
+    python, pk = commands.run(seconds=3)
+    second = commands.start("resume", pk)
+    output = second.communicate(timeout=60)[0]
+
+    assert second.returncode == 1
+    assert f"process {pk} is being run by another Python (process ID {python.pid}" in output
+
+
+def test_the_lock_ends_with_its_holder(
+    aiida_profile: object, installed_code: Callable[..., Any], tmp_path: Path
+) -> None:
+    node = run_embedded(mark_builder(installed_code, tmp_path))
+    assert not is_held(node)
+    with process_lock(node):
+        assert is_held(node)
+        with pytest.raises(ProcessBusyError, match=f"process ID {os.getpid()}"), process_lock(node):
+            pass
+    assert not is_held(node)
+
+
+def test_a_paused_process_ends_the_run_with_its_reason_and_can_be_resumed(
+    localhost: Any, installed_code: Callable[..., Any], tmp_path: Path
+) -> None:
+    builder = mark_builder(installed_code, tmp_path)
+    folder, attempts = localhost.get_workdir(), "transport.task_maximum_attempts"
+    (tmp_path / "file").touch()
+    localhost.set_workdir(str(tmp_path / "file" / "work"))
+    get_config().set_option(attempts, 1)
+    try:
+        with pytest.raises(PausedRunError, match=r"is paused: .*upload_calculation failed") as caught:
+            run_embedded(builder)
+    finally:
+        localhost.set_workdir(folder)
+        get_config().unset_option(attempts)
+
+    node = resume_embedded(caught.value.pk)
+    assert node.is_finished_ok
+    assert not node.paused
+
+
+def test_resuming_what_has_ended_returns_it(
+    aiida_profile: object, installed_code: Callable[..., Any], tmp_path: Path
+) -> None:
+    node = run_embedded(mark_builder(installed_code, tmp_path), extras={"answer": 42})
+    assert node.base.extras.get("answer") == 42
+    assert resume_embedded(node).pk == node.pk
+    assert (tmp_path / "marks").read_text().split() == ["start", "x", "end", "x"]
+
+
+def test_a_node_that_is_no_process_is_refused(aiida_profile: object) -> None:
+    node = Int(1).store()
+    assert node.pk is not None
+    with pytest.raises(ValueError, match=f"node {node.pk} is a Int, not a process"):
+        resume_embedded(node.pk)
+
+
+def test_on_tick_is_called_while_it_runs_and_at_the_end(
+    aiida_profile: object, installed_code: Callable[..., Any], tmp_path: Path
+) -> None:
+    seen: list[bool] = []
+    run_embedded(mark_builder(installed_code, tmp_path), lambda node: seen.append(node.is_terminated))
+    assert seen[0] is False
+    assert seen[-1] is True
+
+
+def mark_builder(installed_code: Callable[..., Any], folder: Path) -> Any:
+    builder = MarkCalculation.get_builder()
+    builder.code = installed_code("bash", Path("/bin/bash"), "core.arithmetic.add")
+    builder.marks, builder.name, builder.seconds = Str(str(folder / "marks")), Str("x"), Int(0)
+    return builder
+
+
+def test_an_error_of_aiida_itself_ends_the_run_and_keeps_the_checkpoint(
+    aiida_profile: object,
+    installed_code: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as broken:
+
+        async def fail(_: Any) -> None:
+            raise OSError("No space left on device")
+
+        broken.setattr(MarkCalculation, "step_until_terminated", fail)
+        with pytest.raises(StepError, match=r"\(OSError: No space left on device\); go on with: ") as caught:
+            run_embedded(mark_builder(installed_code, tmp_path))
+
+    assert resume_embedded(caught.value.pk).is_finished_ok

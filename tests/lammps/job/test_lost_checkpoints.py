@@ -1,0 +1,179 @@
+"""With the real program: a checkpoint that is not as it was, or of which frames are missing, is passed over."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.job.continuity import deviation
+from aiida_cse.lammps.job.records import END_RECORD, StartRecord, trajectory_bytes
+from aiida_cse.lammps.job.script import FINAL_DATA, TRAJECTORY
+from aiida_cse.lammps.log.reader import LogReport, RunTable
+from tests.lammps.job.test_resume import NVT, assert_identical, frames
+from tests.lammps.jobs import Job, plan
+from tests.systems import crystal_and_molecules
+
+pytestmark = pytest.mark.integration
+
+WRITTEN = NVT | {"trajectory_ps": 0.01}
+
+
+@pytest.fixture(scope="module")
+def system() -> System:
+    return crystal_and_molecules()
+
+
+@pytest.fixture
+def lmp(environment_bin: Path) -> Path:
+    return environment_bin / "lmp"
+
+
+@pytest.fixture
+def earlier(system: System, lmp: Path, tmp_path: Path) -> Job:
+    """A segment with checkpoints at 100, 150 and 200 and a frame every 10 steps."""
+    job = Job.prepare(tmp_path / "earlier", lmp, system, plan(WRITTEN, stop=200)).run()
+    assert [path.name for path in job.checkpoints()] == ["restart.100", "restart.150", "restart.200"]
+    return job
+
+
+def later(earlier: Job, system: System, name: str = "later") -> Job:
+    segment = plan(WRITTEN, stop=300).model_copy(update={"resume_step": 200})
+    return Job.prepare(earlier.folder.parent / name, earlier.lmp, system, segment, earlier)
+
+
+def change_a_number(checkpoint: Path, number: float = float("nan")) -> None:
+    """Put another number where a coordinate is: LAMMPS reads such a file without a word."""
+    content = bytearray(checkpoint.read_bytes())
+    half = len(content) // 2
+    for place in range(half, len(content) - 8):
+        (found,) = struct.unpack_from("<d", content, place)
+        if 1 < abs(found) < 30 and found != round(found):
+            struct.pack_into("<d", content, place, number)
+            break
+    checkpoint.write_bytes(content)
+
+
+def test_a_checkpoint_that_was_changed_is_known_by_its_checksum(earlier: Job, system: System) -> None:
+    change_a_number(earlier.folder / "restart.200")
+    chosen = later(earlier, system).choose_checkpoint()
+    assert (chosen.restart, chosen.unreadable) == ("parent/restart.150", "parent/restart.200")
+
+
+def test_a_data_file_that_was_changed_is_not_gone_on_from(earlier: Job, system: System) -> None:
+    for checkpoint in earlier.checkpoints():
+        checkpoint.write_bytes(b"")
+    data = earlier.folder / FINAL_DATA
+    data.write_text(data.read_text().replace("3", "4", 1))
+    assert later(earlier, system).choose_checkpoint().restart == "none"
+
+
+def test_of_a_job_that_wrote_nothing_down_what_is_readable_is_taken(earlier: Job, system: System) -> None:
+    (earlier.folder / END_RECORD).unlink()
+    assert later(earlier, system).choose_checkpoint().restart == "parent/restart.200"
+
+
+def test_a_segment_runs_again_what_is_lost_of_the_one_before(
+    earlier: Job, system: System, lmp: Path, tmp_path: Path
+) -> None:
+    whole = Job.prepare(tmp_path / "whole", lmp, system, plan(WRITTEN, stop=300)).run()
+    (earlier.folder / "restart.200").unlink()
+    job = later(earlier, system).run()
+    assert job.started_from.restart == "parent/restart.150"
+    assert job.report.reached(300)
+    assert_identical(whole.final, job.final)
+    joined = np.vstack([frames(earlier.folder)[:15], frames(job.folder)])
+    assert np.array_equal(frames(whole.folder), joined)
+
+
+@pytest.mark.parametrize(
+    ("missing", "chosen"), [(0, "restart.200"), (1, "restart.200"), (2, "restart.150"), (7, "restart.100")]
+)
+def test_no_checkpoint_is_taken_of_which_frames_are_missing(
+    missing: int, chosen: str, earlier: Job, system: System
+) -> None:
+    trajectory = earlier.folder / TRAJECTORY
+    natoms = len(system.data.positions)
+    frame = trajectory_bytes(natoms, 0, 0, 10) - trajectory_bytes(natoms, 1, 1, 10)
+    os.truncate(trajectory, trajectory.stat().st_size - missing * frame)
+    assert later(earlier, system).choose_checkpoint().restart == f"parent/{chosen}"
+
+
+def test_a_trajectory_without_a_whole_header_serves_no_checkpoint(earlier: Job, system: System) -> None:
+    os.truncate(earlier.folder / TRAJECTORY, 100)
+    assert later(earlier, system).choose_checkpoint().restart == "none"
+
+
+def test_a_stage_without_a_trajectory_of_its_own_needs_no_frames(earlier: Job, system: System) -> None:
+    os.truncate(earlier.folder / TRAJECTORY, 300)
+    job = Job.prepare(earlier.folder.parent / "other", earlier.lmp, system, plan(NVT, stop=300), earlier)
+    assert job.choose_checkpoint().restart == "parent/restart.200"
+
+
+def test_what_a_killed_job_left_is_written_down_by_the_next(system: System, lmp: Path, tmp_path: Path) -> None:
+    killed = Job.prepare(tmp_path / "killed", lmp, system, plan(WRITTEN, restart_interval=200, cutoff=9.0))
+    process = killed.start()
+    deadline = time.monotonic() + 60
+    while len(killed.checkpoints()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    start = later(killed, system).choose_checkpoint()
+    content = (killed.folder / TRAJECTORY).read_bytes()
+    assert start.left.keys() == {TRAJECTORY}
+    found = start.left[TRAJECTORY]
+    assert (found.sha256, found.bytes) == (hashlib.sha256(content).hexdigest(), len(content))
+
+
+def test_what_a_job_wrote_down_itself_is_not_written_down_again(earlier: Job, system: System) -> None:
+    assert later(earlier, system).choose_checkpoint().left == {}
+
+
+def test_a_job_begins_in_the_state_in_which_its_checkpoint_was_written(earlier: Job, system: System) -> None:
+    (earlier.folder / "restart.200").unlink()
+    job = later(earlier, system).run()
+    assert job.started_from.row.startswith("150, ")
+    assert deviation(job.started_from, job.report) is None
+
+
+def test_a_damage_that_lammps_does_not_notice_is_found_in_its_first_row(earlier: Job, system: System) -> None:
+    """Of a job that was killed there is no checksum."""
+    (earlier.folder / END_RECORD).unlink()
+    (earlier.folder / "restart.200").unlink()
+    change_a_number(earlier.folder / "restart.150", 3.25)
+    job = later(earlier, system).run()
+    assert job.started_from.restart == "parent/restart.150"
+    found = deviation(job.started_from, job.report)
+    assert found is not None
+    assert found.damaged
+    assert found.words.startswith(
+        "parent/restart.150 does not lead to the state in which it was written: at step 150"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "damaged"),
+    [
+        ("150, 300.0, -1000.0, 5.0", None),
+        ("150, 300.0, -1000.0, 5.5", False),
+        ("150, 300.00000001, -1000.0, 5.0", False),
+        ("150, 300.01, -1000.0, 5.0", True),
+        ("150, nan, -1000.0, 5.0", True),
+        ("150, 300.0, -1000.0", None),
+        ("149, 301.0, -1000.0, 5.0", None),
+        ("150, 30-", None),
+        ("", None),
+    ],
+)
+def test_roundings_are_no_damage(row: str, damaged: bool | None) -> None:
+    table = RunTable(("step", "temp", "pe", "press"), "production", [(150.0, 300.0, -1000.0, 5.0)])
+    start = StartRecord(restart="parent/restart.150", sha256="0", row=row)
+    found = deviation(start, LogReport(tables=[table]))
+    assert (None if found is None else found.damaged) is damaged

@@ -1,0 +1,482 @@
+"""With the real program: nobody writes where another one does, and what a job leaves can be trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.job.records import (
+    END_RECORD,
+    EndRecord,
+    StartRecord,
+    read_record,
+    soft_limit,
+    trajectory_error,
+    wall_time_error,
+    why_not_exact,
+)
+from aiida_cse.lammps.job.script import FINAL_DATA, LOG, START_FILE, TRAJECTORY
+from aiida_cse.lammps.log.outcome import judge
+from aiida_cse.lammps.log.reader import LogReport, StageRecord
+from tests.lammps.job.test_resume import NVT, assert_identical
+from tests.lammps.jobs import Job, plan
+from tests.systems import crystal_and_molecules
+
+CADENCE = 200
+LONG = plan(NVT, restart_interval=CADENCE, cutoff=9.0)
+
+
+@pytest.fixture(scope="module")
+def system() -> System:
+    return crystal_and_molecules()
+
+
+@pytest.fixture
+def lmp(environment_bin: Path) -> Path:
+    return environment_bin / "lmp"
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+def processes_of(job: Job) -> dict[int, str]:
+    """Return the processes in the folder of a job: ID -> script, wrapper, launcher or lammps."""
+    found = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, FileNotFoundError):
+            if Path(process.cwd()) == job.folder and process.status() != psutil.STATUS_ZOMBIE:
+                found[process.pid] = _role(process.cmdline())
+    return found
+
+
+def _role(command: list[str]) -> str:
+    if command[:2] == ["bash", "job.sh"]:
+        return "script"
+    program = Path(command[0]).name if command else ""
+    if program.startswith("python"):
+        return "wrapper"
+    return "lammps" if program == "lmp" else "launcher"
+
+
+Running = tuple[Job, "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def running(system: System, lmp: Path, tmp_path: Path) -> Iterator[Running]:
+    """A job with three checkpoints, in the midst of its run."""
+    job = Job.prepare(tmp_path / "running", lmp, system, LONG)
+    process = job.start()
+    wait_for(lambda: len(job.checkpoints()) == 3)
+    yield job, process
+    for pid in processes_of(job):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+def kill(job: Job, *roles: str) -> None:
+    """Kill processes of a job without warning."""
+    found = {pid: role for pid, role in processes_of(job).items() if role in roles}
+    assert set(roles) == set(found.values())
+    for pid in sorted(found):
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not set(found) & set(processes_of(job)))
+
+
+def goes_on(job: Job, name: str = "next") -> Job:
+    """Run the next job some steps beyond what the one before has written."""
+    newest = int(job.checkpoints()[-1].suffix[1:])
+    stop = plan(NVT, stop=newest + 10 * CADENCE, restart_interval=CADENCE, cutoff=9.0)
+    later = Job.prepare(job.folder.parent / name, job.lmp, crystal_and_molecules(), stop, job)
+    return later.run()
+
+
+# -- who writes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.integration
+def test_lammps_survives_its_wrapper_and_is_ended_by_the_next_job(running: Running) -> None:
+    job, process = running
+    kill(job, "script", "wrapper")
+    process.wait()
+    assert set(processes_of(job).values()) == {"lammps"}, "the child of the wrapper goes on"
+    later = goes_on(job)
+    assert processes_of(job) == {}
+    assert later.started_from.ended_processes == 1
+    assert later.report.stages[0].first_step > 0
+    stop = later.report.finished_step
+    whole = plan(NVT, stop=stop, restart_interval=CADENCE, cutoff=9.0)
+    assert later.report.reached(whole.target_step)
+    assert_identical(
+        Job.prepare(job.folder.parent / "whole", job.lmp, crystal_and_molecules(), whole).run().final, later.final
+    )
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("role", ["wrapper", "lammps"])
+def test_a_job_whose_lammps_was_killed_cleans_up_after_itself(running: Running, role: str) -> None:
+    job, process = running
+    kill(job, role)
+    assert process.wait(timeout=60) == 0, "of its script"
+    assert processes_of(job) == {}
+    assert job.left.signal == "SIGKILL"
+    assert (job.folder / "lock" / "released").exists()
+    outcome = judge(job.report, LONG.target_step, job.stderr.splitlines())
+    assert outcome is not None
+    assert outcome.kind == "interrupted"
+    assert goes_on(job).started_from.ended_processes == 0
+
+
+@pytest.mark.integration
+def test_a_job_that_was_killed_leaves_nobody_behind(running: Running) -> None:
+    job, process = running
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait()
+    wait_for(lambda: not processes_of(job))
+    assert not (job.folder / "lock" / "released").exists()
+    later = goes_on(job)
+    assert later.started_from.ended_processes == 0
+    assert later.report.error is None
+
+
+@pytest.mark.integration
+def test_through_mpirun_in_process_groups_of_their_own(
+    system: System, lmp: Path, tmp_path: Path, environment_bin: Path
+) -> None:
+    job = Job.prepare(tmp_path / "running", lmp, system, LONG)
+    process = job.start(launcher=f"setsid {environment_bin / 'mpirun'} -np 1")
+    wait_for(lambda: len(job.checkpoints()) == 3)
+    kill(job, "script")
+    process.wait()
+    left = processes_of(job)
+    assert set(left.values()) >= {"lammps", "launcher"}
+    assert all(os.getpgid(pid) != process.pid for pid in left)
+    later = goes_on(job)
+    assert processes_of(job) == {}
+    assert later.started_from.ended_processes == len(left)
+    assert later.report.error is None
+    assert later.started_from.ranks == later.report.ranks == 1
+
+
+@pytest.mark.integration
+def test_a_second_writer_is_refused(running: Running) -> None:
+    job, _ = running
+    before = job.started_from, processes_of(job)
+    again = subprocess.run(["bash", "job.sh"], cwd=job.folder, timeout=60, check=False)
+    assert again.returncode == 75
+    assert job.stderr.startswith(f"ERROR: folder in use: {job.folder} was taken by a job on {os.uname().nodename}")
+    assert (job.started_from, processes_of(job)) == before
+    outcome = judge(job.report, LONG.target_step, job.stderr.splitlines())
+    assert outcome is not None
+    assert outcome.kind == "folder_in_use"
+
+
+@pytest.mark.integration
+def test_a_job_that_is_launched_again_is_not_run_again(system: System, lmp: Path, tmp_path: Path) -> None:
+    job = Job.prepare(tmp_path / "job", lmp, system, plan(NVT, stop=200)).run()
+    left = {
+        path: path.read_bytes() for path in job.folder.iterdir() if path.is_file() and path.name != "stderr.txt"
+    }
+    assert subprocess.run(["bash", "job.sh"], cwd=job.folder, timeout=60, check=False).returncode == 75
+    assert {path: path.read_bytes() for path in left} == left
+    assert judge(job.report, 200, job.stderr.splitlines()) is None, "what it has done counts"
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(system: System, tmp_path: Path) -> None:
+    job = Job.prepare(tmp_path / "job", Path("/bin/false"), system, LONG)
+    (job.folder / "lock").touch()
+    assert job.start().wait(timeout=60) == 75
+    assert job.stderr == f"ERROR: Cannot open folder: {job.folder} cannot be written to\n"
+    assert not (job.folder / LOG).exists()
+
+
+@pytest.mark.integration
+def test_others_in_the_folder_are_left_alone(running: Running) -> None:
+    """A shell of the user's, and a process that got the number of the job's script when that had ended."""
+    job, process = running
+    kill(job, "script", "wrapper", "lammps")
+    process.wait()
+    with subprocess.Popen(["sleep", "60"], cwd=job.folder, start_new_session=True) as other:
+        owner = job.folder / "lock" / "owner"
+        lines = owner.read_text().splitlines()
+        owner.write_text(
+            "\n".join(f"pid={other.pid}" if line.startswith("pid=") else line for line in lines) + "\n"
+        )
+        later = goes_on(job)
+        assert other.poll() is None
+        other.kill()
+    assert later.report.error is None
+
+
+@pytest.mark.integration
+def test_of_another_machine_silence_is_awaited(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CSE_QUIET_SECONDS", "2")
+    job, process = running
+    kill(job, "script", "wrapper", "lammps")
+    process.wait()
+    elsewhere(job)
+    assert goes_on(job).report.error is None
+    with subprocess.Popen(
+        ["sh", "-c", f"while sleep 0.1; do echo >> {LOG}; done"], cwd=job.folder, start_new_session=True
+    ) as writer:
+        refused = goes_on(job, "refused")
+        after = goes_on_from_refused(refused, "after")
+        writer.kill()
+    for later in (refused, after):
+        assert later.report.error is not None
+        assert later.report.error.startswith("ERROR: folder in use: parent")
+        assert later.report.error.endswith("a job on elsewhere still writes there")
+        assert later.report.error_kind == "folder_in_use"
+        assert later.started_from.restart == "none"
+    assert goes_on_from_refused(refused, "last").report.finished_step is not None
+
+
+def elsewhere(job: Job) -> None:
+    """Let a job have run on another machine."""
+    owner = job.folder / "lock" / "owner"
+    owner.write_text(owner.read_text().replace(f"host={os.uname().nodename}", "host=elsewhere"))
+    machine = next(line for line in owner.read_text().splitlines() if line.startswith("machine="))
+    owner.write_text(owner.read_text().replace(machine, "machine=elsewhere 1 2"))
+
+
+def goes_on_from_refused(job: Job, name: str) -> Job:
+    stop = plan(NVT, stop=50 * CADENCE, restart_interval=CADENCE, cutoff=9.0)
+    return Job.prepare(job.folder.parent / name, job.lmp, crystal_and_molecules(), stop, job).run()
+
+
+# -- what is left ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.integration
+def test_what_a_job_leaves_is_written_down(system: System, lmp: Path, tmp_path: Path) -> None:
+    job = Job.prepare(tmp_path / "job", lmp, system, plan(NVT | {"trajectory_ps": 0.1}, stop=200)).run()
+    assert set(job.left.files) == {TRAJECTORY, FINAL_DATA, "restart.100", "restart.150", "restart.200"}
+    for name, record in job.left.files.items():
+        content = (job.folder / name).read_bytes()
+        assert (record.sha256, record.bytes) == (hashlib.sha256(content).hexdigest(), len(content))
+    assert (job.left.status, job.left.signal) == (0, None)
+    assert (job.left.lammps_version, job.left.ranks) == (job.report.version, 1)
+    assert job.left.host == job.started_from.host == os.uname().nodename
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("exact", [True, False])
+def test_frames_that_were_not_written_are_missed(exact: bool, system: System, lmp: Path, tmp_path: Path) -> None:
+    """Also of a job that goes on, which begins with the frame of its first step if that is one."""
+    stage = NVT | {"trajectory_ps": 0.03}
+    earlier: Job | None = None
+    for stop in (150, 160, 300):
+        asked = plan(stage, stop=stop, exact=exact)
+        job = Job.prepare(tmp_path / f"to_{stop}", lmp, system, asked, earlier).run()
+        assert job.report.reached(stop)
+        assert trajectory_error(asked, job.report, system.info.natoms, job.left) is None
+        earlier = job
+    frame = 56 + 3 * (4 * system.info.natoms + 8)
+    cut = job.left.files[TRAJECTORY].model_copy(update={"bytes": job.left.files[TRAJECTORY].bytes - frame})
+    for files in ({}, {TRAJECTORY: cut}):
+        missing = trajectory_error(
+            asked, job.report, system.info.natoms, job.left.model_copy(update={"files": files})
+        )
+        assert missing is not None
+        assert missing.startswith("trajectory.dcd has ")
+    assert trajectory_error(asked, job.report, system.info.natoms, None) is None, "of a killed job"
+    assert trajectory_error(plan(NVT, stop=300), job.report, system.info.natoms, job.left) is None
+
+
+@pytest.mark.integration
+def test_without_exactness_checkpoints_are_pruned_and_nothing_else_changes(
+    system: System, lmp: Path, tmp_path: Path
+) -> None:
+    asked = plan(NVT, stop=2000, exact=False)
+    pruned = Job.prepare(tmp_path / "pruned", lmp, system, asked).run()
+    assert [path.name for path in pruned.checkpoints()] == ["restart.1900", "restart.1950", "restart.2000"]
+    plain = Job.prepare(tmp_path / "plain", lmp, system, asked)
+    script = plain.folder / "input.in"
+    script.write_text(re.sub("pre no post no every .*", "", script.read_text()))
+    assert_identical(pruned.final, plain.run().final)
+    assert len(plain.checkpoints()) == 40
+
+
+@pytest.mark.integration
+def test_a_full_disk_is_named(running: Running) -> None:
+    job, process = running
+    (pid,) = (pid for pid, role in processes_of(job).items() if role == "lammps")
+    limit = (job.folder / LOG).stat().st_size + 1000
+    psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (limit, limit))
+    process.wait(timeout=60)
+    outcome = judge(job.report, LONG.target_step, [*job.stderr.splitlines(), str(job.left.signal)])
+    assert outcome is not None
+    assert outcome.kind == "disk_full"
+
+
+@pytest.mark.parametrize(("limit", "full"), [("ulimit -f 40;", True), ("", False)])
+def test_a_disk_that_is_full_at_the_end_is_noticed(limit: str, full: bool, system: System, tmp_path: Path) -> None:
+    """The words of LAMMPS find no room either; a limit of the size of files stands for the disk."""
+    job = Job.prepare(tmp_path / "job", Path("/bin/true"), system, LONG).run(launcher=limit)
+    assert job.left.disk_full is full
+    assert not (job.folder / "probe").exists()
+
+
+# -- the portable way on -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unreadable(system: System, lmp: Path, tmp_path: Path) -> Job:
+    """A job that ended at step 300, with restart files that LAMMPS cannot read."""
+    job = Job.prepare(tmp_path / "unreadable", lmp, system, plan(NVT, stop=300)).run()
+    for checkpoint in job.checkpoints():
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-4])
+    return job
+
+
+@pytest.mark.integration
+def test_where_no_restart_file_can_be_read_the_data_file_is(unreadable: Job, system: System) -> None:
+    folder = unreadable.folder.parent
+    longer = plan(NVT, stop=400).model_copy(update={"resume_step": 300})
+    later = Job.prepare(folder / "later", unreadable.lmp, system, longer, unreadable).run()
+    assert later.started_from.restart == "parent/final.data"
+    assert later.report.reached(400)
+    assert later.report.stages[0].first_step == 300
+    reason = why_not_exact(later.started_from, later.report, longer)
+    assert reason is not None
+    assert reason.startswith("no restart file could be read: it went on from parent/final.data")
+    short = plan(NVT, stop=300).model_copy(update={"resume_step": 300})
+    again = Job.prepare(folder / "again", unreadable.lmp, system, short, unreadable).run()
+    assert abs(again.final.unwrapped - unreadable.final.unwrapped).max() < 1e-9
+    assert again.final.velocities is not None
+    assert unreadable.final.velocities is not None
+    assert abs(again.final.velocities - unreadable.final.velocities).max() < 1e-12
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.95, 0.999, 1.0], ids=str)
+def test_a_data_file_that_is_not_whole_is_passed_over(unreadable: Job, system: System, share: float) -> None:
+    data = unreadable.folder / FINAL_DATA
+    content = data.read_bytes()
+    data.write_bytes(content[: min(int(share * len(content)), len(content) - 1)])
+    later = Job.prepare(unreadable.folder.parent / "later", unreadable.lmp, system, LONG, unreadable)
+    assert later.choose_checkpoint().restart == "none"
+
+
+@pytest.mark.integration
+def test_a_checkpoint_that_lammps_did_not_accept_is_not_tried_again(
+    system: System, lmp: Path, tmp_path: Path
+) -> None:
+    """Where LAMMPS cannot be asked before, and no checksum is known; the log says that the file is whole."""
+    first = Job.prepare(tmp_path / "first", lmp, system, plan(NVT, stop=200)).run()
+    (first.folder / END_RECORD).unlink()
+    newest = first.checkpoints()[-1]
+    newest.write_bytes(newest.read_bytes()[:-4])
+    behind_launcher = tmp_path / "lmp"
+    behind_launcher.write_text(f'#!/bin/sh\n[ "$1" = -in ] && exec {lmp} "$@"\n')
+    behind_launcher.chmod(0o755)
+    longer = plan(NVT, stop=300)
+    second = Job.prepare(tmp_path / "second", behind_launcher, system, longer, first).run()
+    assert second.started_from.restart == "parent/restart.200"
+    assert second.report.error_kind == "restart_unreadable"
+    third = Job.prepare(tmp_path / "third", behind_launcher, system, longer, second).run()
+    assert third.started_from.restart == "parent/parent/restart.150"
+    assert third.started_from.unreadable == "parent/parent/restart.200"
+    assert third.report.reached(300)
+
+
+# -- whether it is the same run ----------------------------------------------------------------------------------
+
+START = StartRecord(restart="parent/restart.5", sha256="0", lammps_version="1 Jan 2025", ranks=4)
+REPORT = LogReport(version="1 Jan 2025", ranks=4)
+
+
+def test_on_the_same_terms_it_is_the_same_run() -> None:
+    assert why_not_exact(START, REPORT, LONG) is None
+    assert why_not_exact(None, REPORT, LONG) is None
+    fresh = StartRecord(restart="none", sha256="")
+    assert why_not_exact(fresh, LogReport(version="2 Feb 2025", ranks=1), LONG) is None
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        (LogReport(version="2 Feb 2025", ranks=4), "of LAMMPS 1 Jan 2025, the job ran with 2 Feb 2025"),
+        (LogReport(version="1 Jan 2025", ranks=8), "written by 4 MPI processes, the job ran with 8"),
+        (LogReport(accelerated="set 2 OpenMP thread(s) per MPI task"), "set 2 OpenMP thread(s)"),
+        (
+            LogReport(stages=[StageRecord("push", "pushoff", start=0, target=9, first_step=5, step=9)]),
+            "inside of the push-off push",
+        ),
+    ],
+)
+def test_on_others_it_says_why_it_is_not(report: LogReport, words: str) -> None:
+    reason = why_not_exact(START, report, LONG)
+    assert reason is not None
+    assert words in reason
+
+
+def test_a_run_that_was_not_to_be_exact_is_not() -> None:
+    assert why_not_exact(START, REPORT, plan(NVT, exact=False)) == "settings.exact is false"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\x00\xff", b'{"restart": 1}', b'{"sha256": ""}'])
+@pytest.mark.parametrize("model", [StartRecord, EndRecord])
+def test_what_is_no_record_is_none(model: Any, content: bytes) -> None:
+    assert read_record(model, content) is None
+
+
+# -- the wall time -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit"), [(None, None), (0, None), (1, 1), (3600, 3420), (100_000, 95_000), (400_000, 380_000)]
+)
+def test_lammps_is_asked_to_stop_before_the_wall_time(seconds: int | None, limit: int | None) -> None:
+    assert soft_limit(seconds) == limit
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"), [(3420, "00:57:00"), (95_000, "26:23:20"), (380_000, "105:33:20"), (0, "00:00:00")]
+)
+def test_the_limit_that_lammps_gets(system: System, tmp_path: Path, limit: int, text: str) -> None:
+    job = Job.prepare(tmp_path / "job", Path("/bin/false"), system, LONG)
+    job.start(limit).wait(timeout=60)
+    assert (job.folder / START_FILE).read_text() == f"variable timeout string {text}\nread_data system.data\n"
+
+
+@pytest.mark.integration
+def test_what_the_prologue_waits_is_taken_from_the_time_of_lammps(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CSE_QUIET_SECONDS", "3")
+    job, process = running
+    kill(job, "script", "wrapper", "lammps")
+    process.wait()
+    elsewhere(job)
+    later = Job.prepare(job.folder.parent / "later", job.lmp, crystal_and_molecules(), LONG, job).run(limit=5)
+    limit = (later.folder / START_FILE).read_text().splitlines()[0]
+    assert limit in {f"variable timeout string 00:00:0{seconds}" for seconds in (1, 2, 3)}
+    assert later.report.timed_out
+
+
+def test_a_wall_time_that_no_machine_can_keep_is_refused() -> None:
+    slow = plan(NVT, restart_interval=500_000)
+    message = wall_time_error(4, slow)
+    assert message is not None
+    assert message.startswith(
+        "max_wallclock_seconds = 4: no machine makes the 500000 steps to the first checkpoint"
+    )
+    assert wall_time_error(6, slow) is None
+    assert wall_time_error(None, slow) is None
+    assert wall_time_error(1, plan(NVT, stop=100, restart_interval=500_000)) is None, "its end comes first"

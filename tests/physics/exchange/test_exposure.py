@@ -1,0 +1,91 @@
+"""Events and their exposure under a condition, against a walk over the looks and against rates that are known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiida_cse.physics.exchange.exposure import Exposure, count_exposed
+
+
+def test_without_a_condition_everything_counts() -> None:
+    assert count_exposed([1, 3, 3], [5, 4, 4, 2], 2.0) == Exposure(events=3, time=6.0, ion_time=26.0)
+
+
+def test_the_look_before_decides() -> None:
+    """The entry that brings the condition about does not count, the one that ends it does."""
+    excess = np.array([40, 42, 41, 41])
+    found = count_exposed([1, 2], [5, 4, 6, 6], 1.0, condition=excess >= 42)
+    assert found == Exposure(events=1, time=1.0, ion_time=4.0)
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_nothing_observed(looks: int) -> None:
+    if looks == 0:
+        with pytest.raises(ValueError, match="donors has 0 values"):
+            count_exposed([], [], 1.0)
+    else:
+        assert count_exposed([], [7], 1.0) == Exposure(0, 0.0, 0.0)
+
+
+def test_the_published_condition() -> None:
+    """2 entries in the last 300 of 380 ns: section 3.4 of the study, looked at every 1 ns."""
+    excess = np.where(np.arange(381) >= 80, 42, 41)
+    found = count_exposed([20, 81, 200], np.full(381, 15), 1.0, condition=excess >= 42)
+    assert found == Exposure(events=2, time=300.0, ion_time=4500.0)
+
+
+@settings(derandomize=True, max_examples=100)
+@given(data=st.data())
+def test_agrees_with_a_walk_over_the_looks(data: st.DataObject) -> None:
+    looks = data.draw(st.integers(2, 30))
+    donors = data.draw(st.lists(st.integers(0, 9), min_size=looks, max_size=looks))
+    condition = data.draw(st.lists(st.booleans(), min_size=looks, max_size=looks))
+    seen = data.draw(st.lists(st.integers(1, looks - 1), max_size=20))
+    events, time, ion_time = 0, 0.0, 0.0
+    for look in range(1, looks):
+        if condition[look - 1]:
+            events += seen.count(look)
+            time += 0.5
+            ion_time += 0.5 * donors[look - 1]
+    assert count_exposed(seen, donors, 0.5, condition=np.array(condition)) == Exposure(events, time, ion_time)
+
+
+def test_the_rate_of_a_chain_is_found_under_a_condition_on_the_number_inside() -> None:
+    """Ions enter at a rate per donor that does not depend on the number inside: no condition biases it."""
+    rng = np.random.default_rng(20251)
+    inside, ions, rate = 20, 40, 0.002
+    donors, excess, events = [], [], []
+    for look in range(60_000):
+        donors.append(ions - inside)
+        excess.append(inside)
+        entries = rng.binomial(ions - inside, rate)
+        events += [look + 1] * int(entries)
+        inside += int(entries) - int(rng.binomial(inside, rate))
+    looks = np.array(excess)
+    found = count_exposed(
+        [look for look in events if look < len(looks)], donors, 1.0, condition=looks >= int(looks.mean()) + 2
+    )
+    assert 200 < found.events < len(events) / 2
+    assert found.events / found.ion_time == pytest.approx(rate, abs=4 * np.sqrt(found.events) / found.ion_time)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"event_looks": [0]}, r"event_looks\[0\] is 0, it must be a whole number from 1 to 3"),
+        ({"event_looks": [1, 4]}, r"event_looks\[1\] is 4"),
+        ({"event_looks": [1.5]}, r"event_looks\[0\] is 1.5"),
+        ({"event_looks": [np.nan]}, "event_looks"),
+        ({"donors": [1, 2, -1, 2]}, r"donors\[2\] is -1"),
+        ({"interval": 0.0}, "interval is 0.0"),
+        ({"condition": np.array([True, False])}, r"condition has shape \(2,\)"),
+        ({"condition": np.array([1, 0, 1, 1])}, "type int64, it must have"),
+    ],
+)
+def test_wrong_arguments_are_named(changes: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"event_looks": [1, 2], "donors": [1, 2, 3, 2], "interval": 1.0, "condition": None}
+    with pytest.raises(ValueError, match=message):
+        count_exposed(**(arguments | changes))

@@ -1,0 +1,203 @@
+"""Barriers: an analytic landscape gives its own back, few visits give a bound, and nonsense is refused by name."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from aiida_cse.physics.profiles.barriers import Barrier, find_barrier
+from aiida_cse.physics.profiles.joined_barriers import join_barriers
+from aiida_cse.physics.profiles.slow_exchange import SlowExchange
+from tests.physics.fuzzing import modest, returned_or_named, spoiled
+
+WIDTH = 0.2
+Z = np.arange(-40, 40, WIDTH) + WIDTH / 2
+TOP, WELL = (20.5, 25.5), (25.5, 32.0)
+LEFT = {"top": (-25.5, -20.5), "well": (-32.0, -25.5)}
+RIGHT = {"top": TOP, "well": WELL}
+T = 700.0
+
+
+def landscape(height: float) -> np.ndarray:
+    """F in K: a cosine between the well at |z| = 28 Å and the top at 23 Å, symmetric about the well."""
+    outside = height * (1 + np.cos(np.pi * (np.abs(Z) - 23) / 5)) / 2
+    return np.where(np.abs(Z) > 33, height, np.where(np.abs(Z) < 18, 0.0, outside))
+
+
+def drawn(height: float, well_counts: float, seed: int, blocks: int = 40) -> np.ndarray:
+    mean = well_counts * np.exp(-landscape(height) / T) / blocks
+    return np.random.default_rng(seed).poisson(mean, (blocks, len(Z)))
+
+
+def barrier_of(blocks: np.ndarray, **options: Any) -> Barrier:
+    return find_barrier(Z, blocks.sum(axis=0), T, **{**RIGHT, "block_counts": blocks, **options})
+
+
+def test_a_known_landscape_gives_its_barrier_well_and_curvature() -> None:
+    # k = ½ F″ = height π² / 100, and the mean slope over the middle half of a cosine
+    truth = {"interval": 4000, "well_curvature_interval": 4000 * np.pi**2 / 100}
+    found = [barrier_of(drawn(4000, 2e6, seed)) for seed in range(40)]
+    for name, value in truth.items():
+        covered = sum(getattr(one, name)[0] < value < getattr(one, name)[1] for one in found)
+        # 38 of 40 expected; fewer than 33 has a probability of 1 in 100
+        assert covered >= 33, name
+    assert all(one.interval[1] - one.interval[0] < 60 for one in found)
+    assert np.mean([one.top_z for one in found]) == pytest.approx(23, abs=0.05)
+    assert np.mean([one.well_z for one in found]) == pytest.approx(28, abs=0.05)
+    assert np.mean([one.slope for one in found]) == pytest.approx(4000 * np.sin(np.pi / 4) / 2.5, rel=0.05)
+    assert all(one.lower_bound < 4000 for one in found)
+
+
+@pytest.mark.parametrize("height", [3000, 8000])
+def test_the_fit_of_a_cosine_is_biased_by_less_than_3_kelvin(height: float) -> None:
+    counts = 1e9 * np.exp(-landscape(height) / T)
+    assert find_barrier(Z, counts, T, **RIGHT, samples=2).barrier == pytest.approx(height, abs=3)
+
+
+def test_both_sides_of_a_symmetric_profile_agree() -> None:
+    blocks = drawn(4000, 2e6, seed=2)
+    mirrored = find_barrier(Z, blocks[:, ::-1].sum(axis=0), T, **LEFT, block_counts=blocks[:, ::-1])
+    right = barrier_of(blocks)
+    assert mirrored.barrier == pytest.approx(right.barrier)
+    assert mirrored.interval == pytest.approx(right.interval)
+    assert (mirrored.top_z, mirrored.well_z) == pytest.approx((-right.top_z, -right.well_z))
+    assert mirrored.slope == pytest.approx(right.slope)
+
+
+def test_maximum_minus_minimum_is_too_high_and_the_fit_is_not() -> None:
+    # 10 expected counts per bin on the top
+    height = T * np.log(1e5 / 10)
+    found = [find_barrier(Z, drawn(height, 1e5, seed, blocks=1)[0], T, **RIGHT, samples=2) for seed in range(400)]
+    scatter = np.std([one.barrier for one in found])
+    assert abs(np.mean([one.barrier for one in found]) - height) < 0.25 * scatter
+    assert np.mean([one.raw for one in found]) - height > scatter
+
+
+def test_without_blocks_every_count_is_a_visit() -> None:
+    blocks = drawn(4000, 1e5, seed=3)
+    found = find_barrier(Z, blocks.sum(axis=0), T, **RIGHT)
+    assert found.visits == found.counts
+    assert found.standard_error == pytest.approx(barrier_of(blocks).standard_error, rel=0.3)
+
+
+def test_fewer_blocks_than_groups_are_taken_as_they_are() -> None:
+    found = barrier_of(drawn(4000, 1e5, seed=3, blocks=7))
+    assert found.blocks == 7
+    assert found.interval[0] < found.barrier < found.interval[1]
+
+
+def test_visits_that_come_in_bursts_count_once_each() -> None:
+    # each visit is counted 20 times
+    blocks = 20 * drawn(4000, 1e4, seed=4)
+    found = barrier_of(blocks)
+    assert found.visits == pytest.approx(found.counts / 20, rel=0.5)
+    assert found.standard_error > 2 * find_barrier(Z, blocks.sum(axis=0), T, **RIGHT).standard_error
+
+
+@pytest.mark.parametrize("well_counts", [10, 100, 3000])
+def test_few_visits_give_a_bound_only(well_counts: int) -> None:
+    blocks = drawn(6000, well_counts, seed=5)
+    found = barrier_of(blocks)
+    assert found.visits < 30
+    assert np.isnan(found.interval).all()
+    assert np.isnan(found.standard_error)
+    assert found.lower_bound < 6000
+
+
+def test_a_top_without_a_visit_has_a_bound_and_no_number() -> None:
+    blocks = drawn(4000, 1e5, seed=6)
+    blocks[:, (Z > 20) & (Z < 26)] = 0
+    found = barrier_of(blocks)
+    assert np.isnan(found.barrier)
+    assert found.raw == np.inf
+    assert found.visits == 0
+    # at most 3.69 visits (97.5 %) in the 10 or 11 bins of the window
+    assert found.lower_bound == pytest.approx(T * np.log(1e5 * 10.5 / 3.69), abs=60)
+
+
+def test_slow_exchange_widens_the_interval_as_its_equation_says() -> None:
+    blocks = drawn(4000, 2e6, seed=7)
+    plain, slow = barrier_of(blocks), barrier_of(blocks, exchange=SlowExchange(0, 15, 60))
+    expected = np.hypot(plain.standard_error, T * np.sqrt(1 / 15 + 1 / 60) / 2)
+    assert slow.standard_error == pytest.approx(expected, rel=0.1)
+    assert slow.barrier == plain.barrier
+    assert slow.lower_bound < plain.lower_bound
+
+
+def test_error_of_slow_exchange_falls_with_the_events() -> None:
+    errors = [SlowExchange(events, 15, 60).relative_error() for events in (0, 1, 10, 100, 1000)]
+    assert errors == sorted(errors, reverse=True)
+    # over many relaxation times u the variance is 2/u of that at one time
+    u = 1000 * (1 / 15 + 1 / 60) / 2
+    assert errors[-1] == pytest.approx(errors[0] * np.sqrt(2 / u), rel=0.02)
+    # long blocks show all of it themselves
+    assert SlowExchange(1e5, 15, 60).relative_error(20) < 0.1 * SlowExchange(1e5, 15, 60).relative_error()
+
+
+def test_same_seed_same_samples() -> None:
+    blocks = drawn(4000, 1e5, seed=8)
+    one, same, other = barrier_of(blocks), barrier_of(blocks), barrier_of(blocks, seed=1)
+    assert np.array_equal(one.samples.barrier, same.samples.barrier)
+    assert not np.array_equal(one.samples.barrier, other.samples.barrier)
+
+
+def test_published_sides_are_joined() -> None:
+    # 8000 K and 7500 K, the published 7700 K with two digits
+    assert join_barriers([8000, 7500], 700) == pytest.approx(7706, abs=0.5)
+    assert join_barriers([[8000.0, 7700.0], [7500.0, 7700.0]], 700) == pytest.approx([7706, 7700], abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"top": (38, 45)}, "top is 38 to 45 Å, the profile reaches"),
+        ({"top": (25.5, 20.5)}, "top is .* the lower one first"),
+        ({"well": (27.01, 27.05)}, "well is .* no bin"),
+        ({"top": (27.0, 29.0)}, "top is 27 to 29 Å: F has its maximum at its end"),
+        ({"well": (29.0, 32.0)}, "well is 29 to 32 Å: F has its minimum at its end"),
+        ({"top_half_width": 0.1}, "top_half_width is 0.1 Å: its window has"),
+        ({"block_counts": np.ones((1, len(Z)))}, "block_counts has 1 values, it must have at least 5"),
+        ({"block_counts": np.ones((6, 3))}, "block_counts has 3 bins"),
+        ({"samples": 1}, "samples is 1"),
+    ],
+)
+def test_bad_arguments_are_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        barrier_of(drawn(4000, 1e5, seed=9), **change)
+
+
+def test_an_empty_well_is_refused() -> None:
+    counts = np.where(Z < 25, 5, 0)
+    with pytest.raises(ValueError, match="counts: all bins of the well"):
+        find_barrier(Z, counts, T, **RIGHT)
+
+
+@modest
+@given(
+    spoiled(
+        z=Z,
+        counts=drawn(4000, 1e4, seed=10).sum(axis=0),
+        temperature=T,
+        top=TOP,
+        well=WELL,
+        block_counts=drawn(4000, 1e4, seed=10),
+        top_half_width=1.0,
+        well_half_width=1.5,
+        groups=20,
+        level=0.95,
+        samples=50,
+        seed=0,
+    )
+)
+def test_anything_else_is_refused_by_name(case: tuple[str, dict[str, Any]]) -> None:
+    name, arguments = case
+    # what is wrong with one of these may be said of the one that it does not fit to
+    related = {"z": ("counts", "top", "well"), "counts": ("well", "top"), "block_counts": ("top", "well")}
+    returned_or_named(lambda: find_barrier(**arguments), name, *related.get(name, ()))
+
+
+@modest
+@given(spoiled(barriers=[8000.0, 7500.0], temperature=700.0))
+def test_join_refuses_anything_else_by_name(case: tuple[str, dict[str, Any]]) -> None:
+    returned_or_named(lambda: join_barriers(**case[1]), case[0])

@@ -1,0 +1,173 @@
+"""A study that goes on with another one: what is there is not run again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.common.links import LinkType
+from aiida.plugins import CalculationFactory, WorkflowFactory
+
+from aiida_cse.analysis.kinetics import PARTS
+from aiida_cse.calculations.functions.looks import collect_looks
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.workchains.common.builders import Codes
+from aiida_cse.workchains.continue_from import (
+    get_builder_from,
+    get_builder_from_production,
+    get_builder_from_study,
+)
+from aiida_cse.workchains.done import is_complete, previous_of
+from tests.nodes import finish, interface, job_node, reduction_node, returns, state
+from tests.workchains.conftest import Make
+from tests.workchains.runs import PLAN, results
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+SAMPLING = {"block_ps": 0.2, "snapshot_ps": 0.06, "bins": 110, "core_scales": [], "lags_ps": [1000.0]}
+OVERRIDES = {"temperatures": [700], "production": {"plan": PLAN, "sampling": SAMPLING}}
+
+
+@pytest.fixture
+def study(make: Make, codes: Codes, recipe: dict[str, Any]) -> Any:
+    """A study at 700 K as it is before it runs."""
+    chain: Any = WorkflowFactory("cse.study")
+    return make(chain.get_builder_from_protocol(codes, recipe, "demo", overrides=OVERRIDES))
+
+
+@pytest.fixture
+def ended(study: Any, localhost: orm.Computer) -> orm.WorkChainNode:
+    """The study with a run of 6 ps, as it ends."""
+    relaxed = CseSystemData(interface()).store()
+    last = CseSystemData(interface())
+    made = {"system": last, "results": results("production", step=3000, source="none")}
+    job_node("cse.lammps", localhost, {"system": relaxed}, outputs=made, exit_status=0, folder="/scratch/3")
+    settings = orm.Dict(study.inputs.production.analysis.settings.get_dict())
+    reduction = reduction_node(state(301))
+    found = {part: CalculationFactory(f"cse.{part}")(reduction, orm.Float(700), settings) for part in PARTS}
+    looks = collect_looks(look_001={name: found[name] for name in ("equilibration", "transitions")})
+    run = found | {"interface": relaxed, "system": last, "reduction": reduction, "looks": looks}
+    phases = {name: CseSystemData(interface()).store() for name in ("ceramic", "electrolyte")}
+    node: orm.WorkChainNode = study.node
+    returns(node, phases | {f"runs.T0700_r1.{name}": value for name, value in run.items()})
+    finish(node, 0)
+    return node
+
+
+def test_more_temperatures_and_replicas_run_what_is_new(ended: orm.WorkChainNode, make: Make) -> None:
+    builder = get_builder_from_study(ended, temperatures=[600, 700], replicas=2)
+    assert builder.metadata.label == f"continues {ended.uuid}"
+    study: Any = make(builder)
+    assert study.run_ceramic() == study.run_electrolyte() == {}
+    assert study.inspect_ceramic() is study.inspect_electrolyte() is None
+    assert study.outputs["ceramic"].uuid == ended.outputs.ceramic.uuid
+    assert sorted(study.run_interfaces()) == ["interface_T0600_r1", "interface_T0600_r2", "interface_T0700_r2"]
+    for label in ("T0600_r1", "T0600_r2", "T0700_r2"):
+        study.ctx[f"interface_{label}"] = failed = orm.WorkChainNode().store()
+        finish(failed, 341, "at stage relax")
+    assert study.run_productions() == {}, "the run that is there is whole"
+    study.attach_runs()
+    assert set(study.outputs["runs"]["T0700_r1"]) == set(ended.outputs.runs.T0700_r1)
+    study.kinetics()
+    assert [one["run"] for one in study.outputs["kinetics"]["observations"]] == ["T0700_r1"], "old runs count"
+    answer = study.inspect_runs()
+    assert answer.status == 352
+    assert answer.message.startswith("3 of 4 runs failed")
+
+
+def test_a_run_is_whole_by_its_length_or_by_its_verdict(ended: orm.WorkChainNode) -> None:
+    run = get_builder_from_study(ended, replicas=2).done["runs"]["T0700_r1"]
+    inputs = ended.inputs.production
+    plan, settings = inputs.plan.get_dict(), inputs.analysis.settings.get_dict()
+    stop = {"rule": "equilibrated", "first_look_ns": 0.002}
+    assert is_complete(run, plan, 700, settings)
+    assert not is_complete(run, plan | {"length_ps": 8}, 700, settings)
+    verdict = bool(run["equilibration"]["equilibrated"])
+    assert is_complete(run, plan | {"length_ps": 8, "stop": stop}, 700, settings) is verdict
+    assert not is_complete(run, plan, 700, settings | {"minimum_coefficient": 0.51}), "it is judged anew"
+    assert not is_complete({"interface": run["interface"]}, plan, 700, settings)
+    assert is_complete(run, plan | {"length_ps": 8, "lengths": [[700, 6]]}, 700, settings), (
+        "that of its temperature"
+    )
+    assert set(previous_of(run)) == {"folder", "reduction", "looks"}
+    assert run["folder"].get_remote_path() == "/scratch/3"
+    assert previous_of({"interface": run["interface"]}) == {}
+
+
+def test_what_cannot_be_continued_is_refused(ended: orm.WorkChainNode, study: Any) -> None:
+    for words, arguments in (
+        ("nothing more is asked for", {}),
+        ("length_ns = 0.001: there are 0.006 so far, give at least that", {"length_ns": 0.001}),
+        ("replicas = 0: give a whole number from 1 to 99", {"replicas": 0}),
+        ("temperatures = \\[700, -1\\]", {"temperatures": [-1]}),
+    ):
+        with pytest.raises(ValueError, match=words):
+            get_builder_from_study(ended, **arguments)
+    with pytest.raises(ValueError, match="must be the process of a study"):
+        get_builder_from_study(orm.WorkChainNode().store(), replicas=2)
+
+
+def test_a_study_that_runs_is_not_continued(study: Any) -> None:
+    with pytest.raises(ValueError, match=f"study: {study.node.pk} still runs"):
+        get_builder_from_study(study.node, replicas=2)
+
+
+# -- a single production ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def production(ended: orm.WorkChainNode, make: Make, codes: Codes, recipe: dict[str, Any]) -> orm.WorkChainNode:
+    """The run of the study as a production by itself, as it ends."""
+    run = dict(ended.outputs.runs.T0700_r1.items())
+    chain: Any = WorkflowFactory("cse.production")
+    overrides = OVERRIDES["production"]
+    builder = chain.get_builder_from_protocol(codes, recipe, run["interface"], 700.0, "demo", overrides)
+    process: Any = make(builder)
+    node: orm.WorkChainNode = process.node
+    returns(node, {name: value for name, value in run.items() if name != "interface"})
+    finish(node, 0)
+    return node
+
+
+def test_a_production_goes_on_from_its_last_checkpoint(production: orm.WorkChainNode) -> None:
+    builder = get_builder_from(production, temperatures=None, replicas=None, length_ns=0.01)
+    assert builder.plan["length_ps"] == 10
+    assert builder.previous["folder"].get_remote_path() == "/scratch/3"
+    assert builder.previous["reduction"].uuid == production.outputs.reduction.uuid
+    assert builder.metadata.label == f"continues {production.uuid}"
+
+
+def test_a_length_is_held_against_that_of_the_temperature(
+    ended: orm.WorkChainNode, make: Make, codes: Codes, recipe: dict[str, Any]
+) -> None:
+    """At another temperature a run may be longer than the one that goes on."""
+    run = dict(ended.outputs.runs.T0700_r1.items())
+    chain: Any = WorkflowFactory("cse.production")
+    changes = OVERRIDES["production"] | {"plan": PLAN | {"length_ps": 12, "lengths": [[700, 6]]}}
+    process: Any = make(chain.get_builder_from_protocol(codes, recipe, run["interface"], 700.0, "demo", changes))
+    returns(process.node, {name: value for name, value in run.items() if name != "interface"})
+    finish(process.node, 0)
+    plan = get_builder_from_production(process.node, length_ns=0.01).plan
+    assert (plan["length_ps"], plan["lengths"]) == (10, [])
+    with pytest.raises(ValueError, match=r"length_ns = 0.005: there are 0.006 so far, give at least that"):
+        get_builder_from_production(process.node, length_ns=0.005)
+
+
+def test_what_no_production_can_be_asked_for_is_refused(production: orm.WorkChainNode, study: Any) -> None:
+    with pytest.raises(
+        ValueError, match="is a production, one run: give a length; temperatures and replicas need"
+    ):
+        get_builder_from(production, temperatures=[600], replicas=None, length_ns=0.01)
+    with pytest.raises(ValueError, match=r"length_ns = 0.001: there are 0.006 so far, give at least that"):
+        get_builder_from_production(production, length_ns=0.001)
+    with pytest.raises(ValueError, match="must be the process of a production"):
+        get_builder_from_production(study.node, length_ns=1)
+
+
+def test_a_production_without_a_whole_segment_is_launched_again(production: orm.WorkChainNode) -> None:
+    chain = orm.WorkChainNode(process_type=production.process_type)
+    chain.base.links.add_incoming(production.inputs.plan, LinkType.INPUT_WORK, "plan")
+    finish(chain.store(), 343, "a segment failed")
+    with pytest.raises(ValueError, match="ended before its first segment was whole; launch it again"):
+        get_builder_from_production(chain, length_ns=1)
