@@ -13,7 +13,7 @@ from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.forcefields.pairs import LENNARD_JONES
 from aiida_cse.lammps.files.system import FILENAMES, System
 from aiida_cse.lammps.protocol.stage import JobPlan, RunSettings
-from benchmarks.md_system import run_lammps
+from benchmarks.md.system import run_lammps
 from benchmarks.physics.conservation import (
     BOLTZMANN,
     DRIFT,

@@ -21,7 +21,7 @@ from aiida_cse.lammps.files.system import FILENAMES, System
 from aiida_cse.lammps.job.script import kspace_commands
 from aiida_cse.lammps.log.reader import read_log
 from aiida_cse.lammps.protocol.stage import RunSettings
-from benchmarks.md_runs import protocol_settings
+from benchmarks.md.runs import protocol_settings
 from benchmarks.physics.lab import Lab, NotRunYetError
 from benchmarks.physics.rows import LEVEL, Estimate, Row
 from benchmarks.physics.runs import PROGRAM, Run

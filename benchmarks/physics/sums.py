@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aiida_cse.lammps.protocol.stage import RunSettings
-from benchmarks.md_runs import Measurement, Variant, measure, protocol_settings
+from benchmarks.md.runs import Measurement, Variant, measure, protocol_settings
 from benchmarks.physics.conservation import relaxed_interface
 from benchmarks.physics.density import Electrolyte, neat
 from benchmarks.physics.lab import Lab

@@ -3,7 +3,7 @@
 Who looks often stops at a chance: each look is one more opportunity for a verdict that is wrong. So the looks
 are fixed before the run starts, they are few, for they lie ever farther apart, and a verdict may have to be
 confirmed at the looks after it. How often such a rule stops a run too early, and what it saves, is measured by
-``python -m benchmarks.stopping``.
+``python -m benchmarks.statistics.stopping``.
 """
 
 from __future__ import annotations

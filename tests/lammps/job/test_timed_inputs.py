@@ -10,7 +10,7 @@ from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.protocol.stage import RunSettings
-from benchmarks.md_runs import Variant, in_script, measure, overlay, protocol_settings
+from benchmarks.md.runs import Variant, in_script, measure, overlay, protocol_settings
 
 EWALD = RunSettings(cutoff=9.0, kspace_style="ewald", kspace_accuracy=1e-6)
 

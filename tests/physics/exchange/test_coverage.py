@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.chains import autoregressive, expected_exchange, recrossing, simulate, two_state
-from benchmarks.coverage import CASES, main, measure
-from benchmarks.extrapolation import VISITS, found_barriers
-from benchmarks.rows import Row
+from benchmarks.statistics.chains import autoregressive, expected_exchange, recrossing, simulate, two_state
+from benchmarks.statistics.coverage import CASES, main, measure
+from benchmarks.statistics.extrapolation import VISITS, found_barriers
+from benchmarks.statistics.rows import Row
 
 EXPERIMENTS = 300
 ROWS = (

@@ -1,11 +1,11 @@
-"""The stop rule on simulated ions: a short version of ``python -m benchmarks.stopping``."""
+"""The stop rule on simulated ions: a short version of ``python -m benchmarks.statistics.stopping``."""
 
 import numpy as np
 import pytest
 
 from aiida_cse.physics.exchange.stopping import Decision
-from benchmarks.stop_cases import StopCase, drawn_cases
-from benchmarks.stopping import BUDGET, CASES, RULE, SEGMENT, Row, Run, main, measure
+from benchmarks.statistics.stop_cases import StopCase, drawn_cases
+from benchmarks.statistics.stopping import BUDGET, CASES, RULE, SEGMENT, Row, Run, main, measure
 
 LOOKS = [int(look) for look in RULE.look_times(BUDGET, SEGMENT) if look <= 600]
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from benchmarks.fault_bench import CADENCE, OVERRIDES, TEMPERATURE, TOTAL_STEPS, Bench, Striker, Verdict
-from benchmarks.fault_damage import make_writable
-from benchmarks.fault_jobs import jobs_below, wait_until
-from benchmarks.fault_strikes import Blow, Hit, Moment, Strike
+from benchmarks.faults.bench import CADENCE, OVERRIDES, TEMPERATURE, TOTAL_STEPS, Bench, Striker, Verdict
+from benchmarks.faults.damage import make_writable
+from benchmarks.faults.jobs import jobs_below, wait_until
+from benchmarks.faults.strikes import Blow, Hit, Moment, Strike
 
 __all__ = [
     "FAKETIME",

@@ -9,8 +9,8 @@ import numpy as np
 from aiida_cse.reduction.config import GRID, ReductionConfig
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State
-from benchmarks.peers import LoopResult, circular_centre_offset, maicos_profiles, mdanalysis_loop
-from benchmarks.trajectories import FRAME_STEPS, Generated
+from benchmarks.reduction.peers import LoopResult, circular_centre_offset, maicos_profiles, mdanalysis_loop
+from benchmarks.reduction.trajectories import FRAME_STEPS, Generated
 
 __all__ = ["GROUPS", "check_loop", "check_maicos", "check_schedule", "full", "z_only"]
 

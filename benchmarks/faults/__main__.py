@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks.fault_bench import Bench, Verdict
-from benchmarks.fault_kinds import KINDS, QUICK_KINDS, SHORT_KINDS, Kind
+from benchmarks.faults.bench import Bench, Verdict
+from benchmarks.faults.kinds import KINDS, QUICK_KINDS, SHORT_KINDS, Kind
 
 __all__ = ["main"]
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     kinds = _kinds(options)
     with _folder(options.folder) as folder, _stopped_by_signals():
-        from benchmarks.fault_setup import make_bench
+        from benchmarks.faults.setup import make_bench
 
         began = time.monotonic()
         bench = make_bench(folder)
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(HEADER)
         rows = {kind: _row(kind, bench, options, began) for kind in kinds if not kind.daemon}
         if any(kind.daemon for kind in kinds):
-            from benchmarks.fault_daemon import daemon_bench
+            from benchmarks.faults.daemon import daemon_bench
 
             with daemon_bench(bench) as second:
                 rows |= {kind: _row(kind, second, options, began) for kind in kinds if kind.daemon}

@@ -1,10 +1,10 @@
-"""Whether a run that stops when its ions have equilibrated stops too early, and what it saves.
+"""Error rate and savings of the stop rule: runs of simulated ions that end when the ions have equilibrated.
 
-``python -m benchmarks.stopping`` lets ions hop whose rates are known, looks at them as the stop rule says, with
-the counting, the verdict and the rule of the package, and prints a row for each case. A run is stopped falsely if
-the mean number of ions inside, which is known from the rates, is then more than one standard deviation from that
-at equilibrium. The exit code is 0 only if in every case but the hidden ones the upper bound of the share of such
-runs is at most 5 %, and on average the time saved is at least 60 %.
+``python -m benchmarks.statistics.stopping`` simulates ions that hop at known rates and checks them on the schedule of
+the stop rule, with the counting, the verdict and the rule of the package. It prints a row for each case. A stop is
+false if the mean number of ions inside, known from the rates, then differs from that at equilibrium by more than one
+standard deviation. The exit code is 0 only if the upper bound of the share of false stops is at most 5 % in every
+case but the hidden ones, and the time saved is at least 60 % on average.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from aiida_cse.physics.exchange.relaxation import member_frames
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
 from aiida_cse.physics.exchange.stopping import Decision, StopRule
 from aiida_cse.physics.exchange.transitions import count_transitions
-from benchmarks.stop_cases import StopCase, drawn_cases, hidden_cases, known_cases
+from benchmarks.statistics.stop_cases import StopCase, drawn_cases, hidden_cases, known_cases
 
 __all__ = ["CASES", "HEADER", "Row", "Run", "main", "measure"]
 
@@ -218,7 +218,7 @@ def _shortest(looks: Sequence[int], shares: NDArray[np.float64]) -> int | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stopping", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.statistics.stopping", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} runs per case")
     parser.add_argument("--runs", type=int, help=f"per case; {RUNS:,} without")
     parser.add_argument("--rows", nargs="+", default=[""], metavar="TEXT", help="cases with TEXT in their name")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from aiida_cse.physics.exchange.transitions import Rule
-from benchmarks.chains import Chain, recrossing, two_state
+from benchmarks.statistics.chains import Chain, recrossing, two_state
 
 __all__ = ["StopCase", "drawn_cases", "hidden_cases", "known_cases"]
 

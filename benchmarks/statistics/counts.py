@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from aiida_cse.physics.exchange.equilibration import equilibration_lower_bound, exchange_interval
 from aiida_cse.physics.statistics.dispersion import burst_index
 from aiida_cse.physics.statistics.poisson import poisson_interval, rate_interval, rate_ratio_interval
-from benchmarks.chains import Chain, Experiments, expected_exchange, recrossing, simulate, two_state
-from benchmarks.rows import Case, Row, coverage_row
+from benchmarks.statistics.chains import Chain, Experiments, expected_exchange, recrossing, simulate, two_state
+from benchmarks.statistics.rows import Case, Row, coverage_row
 
 __all__ = ["bound_cases", "rate_cases", "ratio_cases", "total_cases"]
 

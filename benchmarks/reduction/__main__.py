@@ -16,9 +16,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.reduction_checks import check_loop, check_maicos, check_schedule
-from benchmarks.reduction_rows import HEADER, Row, memory_rows, speed_rows, thread_rows
-from benchmarks.trajectories import Generated, interface, ions_only, write_trajectory
+from benchmarks.reduction.checks import check_loop, check_maicos, check_schedule
+from benchmarks.reduction.rows import HEADER, Row, memory_rows, speed_rows, thread_rows
+from benchmarks.reduction.trajectories import Generated, interface, ions_only, write_trajectory
 
 __all__ = ["main"]
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.fault_jobs import jobs_below
-from benchmarks.fault_strikes import Hit, Strike
+from benchmarks.faults.jobs import jobs_below
+from benchmarks.faults.strikes import Hit, Strike
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -165,8 +165,8 @@ class Striker:
     """A strike that waits in a program of its own."""
 
     def __init__(self, strike: Strike) -> None:
-        command = [sys.executable, "-m", "benchmarks.fault_strikes", json.dumps(asdict(strike))]
-        root = Path(__file__).parents[1]
+        command = [sys.executable, "-m", "benchmarks.faults.strikes", json.dumps(asdict(strike))]
+        root = Path(__file__).parents[2]
         self._process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Striker:

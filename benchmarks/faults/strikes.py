@@ -1,7 +1,7 @@
-"""What strikes: a program beside the bench that watches the folders of a run's jobs and hits one when it is time.
+"""Injection of one fault: a process of its own watches the folders of a run's jobs and strikes at a given moment.
 
-``python -m benchmarks.fault_strikes STRIKE`` takes a :class:`Strike` as JSON and prints a :class:`Hit` as JSON. It
-knows nothing of AiiDA: it reads logs, sends signals and damages files.
+``python -m benchmarks.faults.strikes STRIKE`` takes a :class:`Strike` as JSON and prints a :class:`Hit` as JSON. It
+does not import AiiDA: it reads logs, sends signals and damages files.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Literal
 
 import psutil
 
-from benchmarks import fault_damage as damage
-from benchmarks.fault_jobs import Job, job_at, wait_until
+from benchmarks.faults import damage
+from benchmarks.faults.jobs import Job, job_at, wait_until
 
 __all__ = ["BLOWS", "Blow", "Hit", "Moment", "Strike"]
 

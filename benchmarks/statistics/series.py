@@ -11,8 +11,8 @@ from scipy import stats
 
 from aiida_cse.physics.exchange.equilibration import net_flux_test
 from aiida_cse.physics.statistics.timeseries import drift_test, populations
-from benchmarks.chains import Chain, Experiments, autoregressive, simulate, two_state
-from benchmarks.rows import Case, Row, coverage_row
+from benchmarks.statistics.chains import Chain, Experiments, autoregressive, simulate, two_state
+from benchmarks.statistics.rows import Case, Row, coverage_row
 
 __all__ = ["balance_cases", "population_cases", "stationarity_cases"]
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.protocol.stage import RunSettings
-from benchmarks.md_runs import (
+from benchmarks.md.runs import (
     Measurement,
     Variant,
     default_bins,
@@ -30,7 +30,7 @@ from benchmarks.md_runs import (
     overlay,
     protocol_settings,
 )
-from benchmarks.md_system import dense_interface
+from benchmarks.md.system import dense_interface
 
 __all__ = ["main"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.fault_jobs import Job
+from benchmarks.faults.jobs import Job
 
 __all__ = [
     "cut_frames",

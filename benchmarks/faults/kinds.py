@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import fault_engines as engines
-from benchmarks.fault_bench import Bench, Verdict
-from benchmarks.fault_engines import by_itself
+from benchmarks.faults import engines
+from benchmarks.faults.bench import Bench, Verdict
+from benchmarks.faults.engines import by_itself
 
 __all__ = ["KINDS", "QUICK_KINDS", "SHORT_KINDS", "Kind"]
 
@@ -57,7 +57,7 @@ def _killed(name: str) -> Callable[[Bench, random.Random], Verdict]:
 
 def _on_daemon(moment: str, *, broker: bool = False) -> Callable[[Bench, random.Random], Verdict]:
     def run(bench: Bench, rng: random.Random) -> Verdict:
-        from benchmarks.fault_daemon import workers_killed  # AiiDA looks for its profiles when it is imported
+        from benchmarks.faults.daemon import workers_killed  # AiiDA looks for its profiles when it is imported
 
         return workers_killed(moment, broker=broker)(bench, rng)
 

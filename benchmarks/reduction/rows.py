@@ -14,9 +14,9 @@ from pathlib import Path
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.reduce import reduce_plan, reduce_segments
 from aiida_cse.reduction.segments import Segment, SegmentPlan
-from benchmarks.peers import maicos_profiles, mdanalysis_loop, warm_read
-from benchmarks.reduction_checks import GROUPS, full, z_only
-from benchmarks.trajectories import Generated
+from benchmarks.reduction.checks import GROUPS, full, z_only
+from benchmarks.reduction.peers import maicos_profiles, mdanalysis_loop, warm_read
+from benchmarks.reduction.trajectories import Generated
 
 __all__ = ["HEADER", "Row", "memory_rows", "speed_rows", "thread_rows"]
 
@@ -168,7 +168,7 @@ def _looped(one: Generated, config: ReductionConfig, loops: int) -> dict[str, fl
     settings = one.path.with_suffix(".json")
     settings.write_text(config.model_dump_json())
     command = [sys.executable, "-c", _LOOPED, str(one.path), str(one.frames), str(loops), str(settings)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     found: dict[str, float] = json.loads(done.stdout)
     return found
 

@@ -1,7 +1,7 @@
-"""Do the intervals hold what they say? Simulated experiments whose truth is known, one row for each kind.
+"""Coverage of the intervals in simulated experiments with known answers, one row for each kind.
 
-``python -m benchmarks.coverage`` prints the table; the last line is the worst margin, and the exit code is 0 only
-if every row holds.
+``python -m benchmarks.statistics.coverage`` prints the table and last the smallest margin. The exit code is 0 only if
+every row holds.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.counts import bound_cases, rate_cases, ratio_cases, total_cases
-from benchmarks.extrapolation import barrier_cases, extrapolation_cases, hard_cases
-from benchmarks.rows import HEADER, Case, Row
-from benchmarks.series import balance_cases, population_cases, stationarity_cases
+from benchmarks.statistics.counts import bound_cases, rate_cases, ratio_cases, total_cases
+from benchmarks.statistics.extrapolation import barrier_cases, extrapolation_cases, hard_cases
+from benchmarks.statistics.rows import HEADER, Case, Row
+from benchmarks.statistics.series import balance_cases, population_cases, stationarity_cases
 
 __all__ = ["CASES", "main", "measure"]
 
@@ -55,7 +55,7 @@ def measure(names: Sequence[str], experiments: int, seed: int = SEED) -> Iterato
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.statistics.coverage", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} experiments per row")
     parser.add_argument("--experiments", type=int, help=f"per row; {EXPERIMENTS:,} without")
     parser.add_argument("--rows", nargs="+", default=[], metavar="TEXT", help="only rows with TEXT in their name")

@@ -21,10 +21,10 @@ from aiida.manage import get_manager
 from aiida_cse.cli.environment import ensure_environment
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.daemon import daemon_hint
-from benchmarks.fault_bench import Bench, Verdict
-from benchmarks.fault_engines import PATIENCE, draw_steps, launch_command
-from benchmarks.fault_jobs import job_at
-from benchmarks.fault_strikes import Hit
+from benchmarks.faults.bench import Bench, Verdict
+from benchmarks.faults.engines import PATIENCE, draw_steps, launch_command
+from benchmarks.faults.jobs import job_at
+from benchmarks.faults.strikes import Hit
 
 __all__ = ["daemon_bench", "workers_killed"]
 

@@ -10,10 +10,10 @@ import numpy as np
 from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.observations import Observation
 from aiida_cse.physics.profiles.barriers import Barrier, SlowExchange, find_barrier
-from benchmarks.chains import simulate, two_state
-from benchmarks.landscapes import Landscape, Walk
-from benchmarks.landscapes import simulate as walk
-from benchmarks.rows import Case, Row, coverage_row
+from benchmarks.statistics.chains import simulate, two_state
+from benchmarks.statistics.landscapes import Landscape, Walk
+from benchmarks.statistics.landscapes import simulate as walk
+from benchmarks.statistics.rows import Case, Row, coverage_row
 
 __all__ = ["VISITS", "barrier_cases", "extrapolation_cases", "found_barriers", "hard_cases"]
 

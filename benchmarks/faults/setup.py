@@ -16,7 +16,7 @@ from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
-from benchmarks.fault_bench import SEED, TEMPERATURE, Bench
+from benchmarks.faults.bench import SEED, TEMPERATURE, Bench
 from tests.integration.short import SHORT
 
 __all__ = ["make_bench"]

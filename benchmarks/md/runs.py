@@ -17,7 +17,7 @@ from aiida_cse.lammps.log.reader import read_log
 from aiida_cse.lammps.protocol.accelerator import accelerator_words
 from aiida_cse.lammps.protocol.stage import JobPlan, RunSettings, Stage
 from aiida_cse.workchains.production import ProductionWorkChain
-from benchmarks.md_system import TEMPERATURE, run_lammps
+from benchmarks.md.system import TEMPERATURE, run_lammps
 
 __all__ = [
     "Input",

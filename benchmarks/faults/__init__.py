@@ -1,0 +1,1 @@
+"""Runs that are killed, stopped and damaged, and what is left of them."""

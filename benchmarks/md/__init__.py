@@ -1,0 +1,1 @@
+"""Speed and force error of the simulation settings."""

@@ -1,0 +1,1 @@
+"""The reduction beside its peers: speed, memory, equality."""
