@@ -1,7 +1,7 @@
 """Signs of the package's structure: functions, statements, modules, folders and circles of imports.
 
-``python -m benchmarks.structure [FOLDER ...]`` prints a table for the package or for the folders named. The exit code
-is 0 only if every target holds.
+``python -m benchmarks.structure [FOLDER ...]`` prints a table for the package or for the folders named. The exit
+code is 0 only if every target holds.
 """
 
 from __future__ import annotations

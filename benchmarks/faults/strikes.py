@@ -1,7 +1,7 @@
 """Injection of one fault: a process of its own watches the folders of a run's jobs and strikes at a given moment.
 
-``python -m benchmarks.faults.strikes STRIKE`` takes a :class:`Strike` as JSON and prints a :class:`Hit` as JSON. It
-does not import AiiDA: it reads logs, sends signals and damages files.
+``python -m benchmarks.faults.strikes STRIKE`` takes a :class:`Strike` as JSON and prints a :class:`Hit` as JSON.
+It does not import AiiDA: it reads logs, sends signals and damages files.
 """
 
 from __future__ import annotations

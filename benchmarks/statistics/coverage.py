@@ -1,7 +1,7 @@
 """Coverage of the intervals in simulated experiments with known answers, one row for each kind.
 
-``python -m benchmarks.statistics.coverage`` prints the table and last the smallest margin. The exit code is 0 only if
-every row holds.
+``python -m benchmarks.statistics.coverage`` prints the table and last the smallest margin. The exit code is 0 only
+if every row holds.
 """
 
 from __future__ import annotations

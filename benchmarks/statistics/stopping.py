@@ -1,10 +1,10 @@
 """Error rate and savings of the stop rule: runs of simulated ions that end when the ions have equilibrated.
 
-``python -m benchmarks.statistics.stopping`` simulates ions that hop at known rates and checks them on the schedule of
-the stop rule, with the counting, the verdict and the rule of the package. It prints a row for each case. A stop is
-false if the mean number of ions inside, known from the rates, then differs from that at equilibrium by more than one
-standard deviation. The exit code is 0 only if the upper bound of the share of false stops is at most 5 % in every
-case but the hidden ones, and the time saved is at least 60 % on average.
+``python -m benchmarks.statistics.stopping`` simulates ions that hop at known rates and checks them on the schedule
+of the stop rule, with the counting, the verdict and the rule of the package. It prints a row for each case. A stop
+is false if the mean number of ions inside, known from the rates, then differs from that at equilibrium by more
+than one standard deviation. The exit code is 0 only if the upper bound of the share of false stops is at most 5 %
+in every case but the hidden ones, and the time saved is at least 60 % on average.
 """
 
 from __future__ import annotations
