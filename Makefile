@@ -1,4 +1,4 @@
-# Targets: install demo test lint docs bench clean. Each sets up what it needs in .venv.
+# Targets: install demo test test-long lint docs bench clean. Each sets up what it needs in .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,13 +9,14 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs bench clean
+.PHONY: help install demo test test-long lint docs bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make install  .venv with everything that developing needs"
 	@echo "make demo     a small study with real LAMMPS, from recipe to result (add ARGS=--new to run it again)"
-	@echo "make test     the whole test suite (PYTEST_ARGS are passed on to pytest)"
+	@echo "make test     the test suite (PYTEST_ARGS are passed on to pytest)"
+	@echo "make test-long  the tests that are long by nature; make test runs a sample of each kind"
 	@echo "make lint     ruff, mypy and the import floors"
 	@echo "make docs     the documentation as HTML in docs/_build/html"
 	@echo "make bench    the benchmarks (BENCH_ARGS are passed on to each: --quick)"
@@ -48,9 +49,12 @@ install: $(STAMPS)/dev
 
 # An empty AIIDA_PATH per run keeps the tests away from the user's own profiles, and off HOME. Three processes, for two
 # cores: each of them has a Python, a profile and now and then a LAMMPS, and waits for one or the other.
-test: $(STAMPS)/dev
+test: MARKED := not long
+test-long: MARKED := long
+test test-long: $(STAMPS)/dev
 	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/.aiida" && \
-	  AIIDA_PATH="$$folder" $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --junitxml=$(STAMPS)/tests.xml $(PYTEST_ARGS)
+	  AIIDA_PATH="$$folder" $(BIN)/python -m pytest -m "$(MARKED)" -n 3 --dist loadfile --no-loadscope-reorder \
+	  --junitxml=$(STAMPS)/tests.xml $(PYTEST_ARGS)
 
 lint: $(STAMPS)/dev
 	$(BIN)/ruff check .
@@ -63,6 +67,7 @@ demo: $(STAMPS)/local
 
 docs: $(STAMPS)/docs
 	AIIDA_PATH="$(CURDIR)/$(STAMPS)/aiida" $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	@! grep -rnE '<script[^>]+src="https?://' docs/_build/html --include='*.html'  # the manual is read offline
 
 bench: $(STAMPS)/peers
 	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/.aiida" && \

@@ -17,10 +17,13 @@ author = "The aiida-cse developers"
 copyright = author
 release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "mathml"]
+html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = f"aiida-cse {release}"
+html_static_path = ["_static"]
+html_css_files = ["equations.css"]
