@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
-from aiida_cse.analysis.bins import bin_centres
-from aiida_cse.analysis.known import known, known_range
-from aiida_cse.analysis.production import Ion, Subject
+from aiida_cse.analysis.production import Ion, ReducedProduction
+from aiida_cse.analysis.profiles import bin_centres
+from aiida_cse.analysis.results import known, known_range
 from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.kinetics.transition_state import (
     expected_transitions,
@@ -37,7 +37,7 @@ _FEWEST_IONS = 0.5
 _KJ_PER_MOL = constants.R / 1000
 
 
-def barriers(subject: Subject) -> dict[str, Any]:
+def barriers(production: ReducedProduction) -> dict[str, Any]:
     """Return the barrier per ion that crosses and per side, both joined, and the rates that theory expects.
 
     Returns
@@ -45,24 +45,28 @@ def barriers(subject: Subject) -> dict[str, Any]:
     dict
         Numbers; None where a number is not known, with the reason in ``reasons``.
     """
-    results = subject.facts | subject.region_facts("ceramic")
+    results = production.facts | production.region_facts("ceramic")
     reasons: list[str] = []
-    for index, ion in enumerate(subject.ions.values()):
+    for index, ion in enumerate(production.ions.values()):
         if ion.species.exchange != "ceramic":
             continue
-        found, missing = _find(subject, ion, index)
+        found, missing = _find(production, ion, index)
         reasons += missing
         for side in SIDES:
             results |= _entries({**_OF_ANY, **_OF_SIDE}, f"{ion.key}_{side}", found.get(side))
-        joined = None if missing else join_sides(list(found.values()), subject.temperature, subject.settings.level)
-        results |= _entries(_OF_ANY, ion.key, joined) | _theory(subject, ion, joined)
+        joined = (
+            None
+            if missing
+            else join_sides(list(found.values()), production.temperature, production.settings.level)
+        )
+        results |= _entries(_OF_ANY, ion.key, joined) | _theory(production, ion, joined)
     return results | {"reasons": reasons}
 
 
-def _find(subject: Subject, ion: Ion, index: int) -> tuple[dict[str, Barrier], list[str]]:
+def _find(production: ReducedProduction, ion: Ion, index: int) -> tuple[dict[str, Barrier], list[str]]:
     """Return the barriers by side, and a sentence for each side that has none."""
-    blocks = subject.window.blocks(subject.state.point_histograms)[:, index]
-    exchange = subject.transitions(subject.settings.rule)[ion.name].both
+    blocks = production.window.blocks(production.state.point_histograms)[:, index]
+    exchange = production.transitions(production.settings.rule)[ion.name].both
     outside = float((ion.counts["layer"] + ion.counts["bulk"]).mean())
     slow = SlowExchange(
         exchange.total, max(outside, _FEWEST_IONS), max(float(ion.counts["ceramic"].mean()), _FEWEST_IONS)
@@ -70,7 +74,7 @@ def _find(subject: Subject, ion: Ion, index: int) -> tuple[dict[str, Barrier], l
     found: dict[str, Barrier] = {}
     missing = []
     for side, windows in _windows(ion).items():
-        result = _barrier(subject, blocks, slow, *windows)
+        result = _barrier(production, blocks, slow, *windows)
         if isinstance(result, Barrier):
             found[side] = result
         else:
@@ -79,22 +83,22 @@ def _find(subject: Subject, ion: Ion, index: int) -> tuple[dict[str, Barrier], l
 
 
 def _barrier(
-    subject: Subject, blocks: NDArray[np.int64], exchange: SlowExchange, top: Range, well: Range
+    production: ReducedProduction, blocks: NDArray[np.int64], exchange: SlowExchange, top: Range, well: Range
 ) -> Barrier | str:
     """Return the barrier, or why this profile has none: that is a result, not a mistake of the caller."""
-    whole = blocks[subject.window.whole]
+    whole = blocks[production.window.whole]
     if len(whole) < FEWEST_BLOCKS:
         return f"{len(whole)} whole block(s) of time, it takes {FEWEST_BLOCKS} to tell how many counts are a visit"
     try:
         return find_barrier(
-            bin_centres(subject.state.config),
+            bin_centres(production.state.config),
             blocks.sum(axis=0),
-            subject.temperature,
+            production.temperature,
             top=top,
             well=well,
             block_counts=whole,
             exchange=exchange,
-            level=subject.settings.level,
+            level=production.settings.level,
         )
     except ValueError as error:
         return str(error)
@@ -149,13 +153,13 @@ def _entries(
 # -- theory --------------------------------------------------------------------------------------------------
 
 
-def _theory(subject: Subject, ion: Ion, joined: JoinedBarrier | None) -> dict[str, Any]:
+def _theory(production: ReducedProduction, ion: Ion, joined: JoinedBarrier | None) -> dict[str, Any]:
     """Return the frequency of the well (eq 8), the rate per ion with κ = 1 (eq 7), and κ; None where unknown."""
     results: dict[str, Any] = dict.fromkeys(key.format(ion.key) for key in _OF_THEORY)
     if joined is None or not joined.well_curvature > 0:
         return results
     curvature = joule_from_kelvin(joined.well_curvature)
-    frequency = vibrational_frequency(curvature, mass_of(subject, ion))
+    frequency = vibrational_frequency(curvature, mass_of(production, ion))
     log_curvatures = _logarithms(joined.samples.well_curvature)
     results |= {
         f"curvature_{ion.key}_J_per_A2": curvature,
@@ -164,11 +168,11 @@ def _theory(subject: Subject, ion: Ion, joined: JoinedBarrier | None) -> dict[st
     }
     if not math.isfinite(joined.standard_error):
         return results
-    rate = transition_rate(joined.barrier, frequency, subject.temperature)
-    log_rates = log_curvatures / 2 - joined.samples.barrier / subject.temperature
+    rate = transition_rate(joined.barrier, frequency, production.temperature)
+    log_rates = log_curvatures / 2 - joined.samples.barrier / production.temperature
     log_error = float(np.nanstd(log_rates, ddof=1))
     results |= {f"rate_tst_{ion.key}_per_s": rate, f"rate_tst_{ion.key}_log_error": log_error}
-    return results | _observed(subject, ion, rate, log_error)
+    return results | _observed(production, ion, rate, log_error)
 
 
 #: keys of what theory makes of a barrier, the ion in the place of {}
@@ -184,22 +188,22 @@ _OF_THEORY = (
 )
 
 
-def mass_of(subject: Subject, ion: Ion) -> float:
+def mass_of(production: ReducedProduction, ion: Ion) -> float:
     """Return the mass of one ion, all its atoms together, kg."""
-    config = subject.state.config
+    config = production.state.config
     atoms = np.array(config.atom_types)
     masses = np.array(config.masses)[atoms[np.isin(atoms, ion.species.types)] - 1]
     return float(masses.sum() / len(ion.numbers) * constants.atomic_mass)
 
 
-def _observed(subject: Subject, ion: Ion, rate: float, log_error: float) -> dict[str, Any]:
+def _observed(production: ReducedProduction, ion: Ion, rate: float, log_error: float) -> dict[str, Any]:
     """Return how many entries the theory expects of the ions in the layers, and the share that was seen."""
-    rule = subject.settings.rule
-    exposure = exposure_of(ion, subject.transitions(rule)[ion.name], rule, subject)
+    rule = production.settings.rule
+    exposure = exposure_of(ion, production.transitions(rule)[ion.name], rule, production)
     if exposure.ion_time <= 0:
         return {}
     expected = expected_transitions(rate, 1.0, exposure.ion_time * 1e-9)
-    kappa = transmission_coefficient(exposure.events, expected, subject.settings.level, log_error=log_error)
+    kappa = transmission_coefficient(exposure.events, expected, production.settings.level, log_error=log_error)
     return {
         f"expected_in_{ion.key}_ceramic": expected,
         f"kappa_{ion.key}": kappa.value,

@@ -8,16 +8,16 @@ from typing import Any
 
 from pydantic import Field
 
-from aiida_cse.analysis.charge import charge_integrals
-from aiida_cse.analysis.contraction import (
+from aiida_cse.analysis.populations import populations
+from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.profiles import charge_integrals
+from aiida_cse.analysis.results import known
+from aiida_cse.analysis.shifts import (
     Contraction,
     ContractionSettings,
     charge_contraction,
     free_energy_contraction,
 )
-from aiida_cse.analysis.known import known
-from aiida_cse.analysis.populations import populations
-from aiida_cse.analysis.production import Subject
 from aiida_cse.analysis.structure import SIDES, Side, Structure
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.profiles.peaks import Peak, find_peak
@@ -37,7 +37,9 @@ class ComparisonSettings(ContractionSettings):
     peak_half_width: Number = Field(default=2.0, gt=0, le=20)
 
 
-def compare(hot: Subject, cold: Subject, settings: ComparisonSettings | None = None) -> Results:
+def compare(
+    hot: ReducedProduction, cold: ReducedProduction, settings: ComparisonSettings | None = None
+) -> Results:
     """Compare the structure of a cold run with that of the hot one from which it was quenched.
 
     Kozdra et al., PCCP 27, 24918 (2025), recommend to equilibrate hot, to cool gradually and to produce cold, and
@@ -194,7 +196,7 @@ def _remainders(charge: Contraction) -> Results:
     return results
 
 
-def _sign_changes(hot: Subject, cold: Subject) -> Results:
+def _sign_changes(hot: ReducedProduction, cold: ReducedProduction) -> Results:
     found = {"hot": charge_integrals(hot), "cold": charge_integrals(cold)}
     return {
         f"sign_changes_{side}_{run}": integral[f"sign_changes_{side}_electrolyte"]

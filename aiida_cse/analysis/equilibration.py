@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.production import Ion, IonTransitions, Subject
+from aiida_cse.analysis.production import Ion, IonTransitions, ReducedProduction
 from aiida_cse.physics.exchange.equilibration import EquilibrationVerdict, equilibration_verdict, exchange_interval
 from aiida_cse.physics.exchange.relaxation import member_frames
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
@@ -16,7 +16,7 @@ from aiida_cse.physics.statistics.poisson import poisson_upper
 __all__ = ["equilibration"]
 
 
-def equilibration(subject: Subject) -> dict[str, Any]:
+def equilibration(production: ReducedProduction) -> dict[str, Any]:
     """Return the verdict under the rule of the settings, with its reasons and numbers.
 
     Returns
@@ -25,12 +25,12 @@ def equilibration(subject: Subject) -> dict[str, Any]:
         Numbers, words and lists. ``ec``, ``ec_lower_bound`` and ``rate_upper_bound_per_s`` are of the ions that
         decide.
     """
-    settings, deciding = subject.settings, subject.deciding
-    counted = subject.transitions(settings.rule)
-    verdicts = {name: _verdict(ion, counted[name], subject) for name, ion in subject.ions.items()}
+    settings, deciding = production.settings, production.deciding
+    counted = production.transitions(settings.rule)
+    verdicts = {name: _verdict(ion, counted[name], production) for name, ion in production.ions.items()}
     results = {
-        **subject.facts,
-        **subject.region_facts(),
+        **production.facts,
+        **production.region_facts(),
         "equilibrated": all(verdicts[name].equilibrated for name in deciding),
         "decided_by": deciding,
         "reasons": [f"{name}: {reason}" for name in deciding for reason in verdicts[name].reasons],
@@ -38,22 +38,22 @@ def equilibration(subject: Subject) -> dict[str, Any]:
         "criteria": settings.model_dump(mode="json"),
         "ec": min(verdicts[name].coefficient for name in deciding),
         "ec_lower_bound": min(verdicts[name].lower_bound for name in deciding),
-        "rate_upper_bound_per_s": _upper_rate(counted[deciding[0]], subject),
+        "rate_upper_bound_per_s": _upper_rate(counted[deciding[0]], production),
     }
-    for name, ion in subject.ions.items():
-        results |= _of_ion(ion, counted[name], verdicts[name], subject)
+    for name, ion in production.ions.items():
+        results |= _of_ion(ion, counted[name], verdicts[name], production)
     return results
 
 
-def _verdict(ion: Ion, found: IonTransitions, subject: Subject) -> EquilibrationVerdict:
-    settings = subject.settings
+def _verdict(ion: Ion, found: IonTransitions, production: ReducedProduction) -> EquilibrationVerdict:
+    settings = production.settings
     return equilibration_verdict(
         found.both.entries,
         found.both.exits,
-        net_fluxes=subject.window.net_fluxes(found.events, ion.exchange_labels),
+        net_fluxes=production.window.net_fluxes(found.events, ion.exchange_labels),
         population=ion.counts[ion.species.exchange],
-        ion_counts=_ion_counts(ion, found, subject),
-        members=None if settings.maximum_remaining is None else _members(ion, subject),
+        ion_counts=_ion_counts(ion, found, production),
+        members=None if settings.maximum_remaining is None else _members(ion, production),
         minimum_coefficient=settings.minimum_coefficient,
         minimum_lower_bound=settings.minimum_lower_bound,
         bound_level=settings.bound_level,
@@ -65,34 +65,38 @@ def _verdict(ion: Ion, found: IonTransitions, subject: Subject) -> Equilibration
     )
 
 
-def _ion_counts(ion: Ion, found: IonTransitions, subject: Subject) -> NDArray[np.int64] | None:
+def _ion_counts(ion: Ion, found: IonTransitions, production: ReducedProduction) -> NDArray[np.int64] | None:
     """Return the entries and exits (I, 2) of those ions that were outside the region at some time.
 
     The others could not enter. Deep in a crystal they are many, and beside them any ion that crosses twice would
     look like a burst.
     """
     counts = ion.exchange_counts(found.events)
-    at_start = subject.labels_at_start(subject.settings.rule)[ion.numbers]
+    at_start = production.labels_at_start(production.settings.rule)[ion.numbers]
     outside = ~np.isin(at_start, ion.exchange_labels) | counts.any(axis=1)
     return counts[outside] if outside.any() else None
 
 
-def _members(ion: Ion, subject: Subject) -> NDArray[np.bool_]:
+def _members(ion: Ion, production: ReducedProduction) -> NDArray[np.bool_]:
     """Return whether each ion is in the region, (F, I), at equally spaced frames.
 
     An ion that is in a buffer is where its last core was, for one that trembles on the boundary has not moved; one
     that was in no core at all is left out. Only where the cores are not known, regions have to do.
     """
-    track = subject.tracks.get("core", subject.tracks["snapshot"])
-    frames = member_frames(subject.window.begin, subject.window.stop)
+    track = production.tracks.get("core", production.tracks["snapshot"])
+    frames = member_frames(production.window.begin, production.window.stop)
     labels = labels_from_events(track.first_labels, track.events, frames)[:, ion.numbers]
     inside: NDArray[np.bool_] = np.isin(labels[:, (labels >= 0).all(axis=0)], ion.exchange_labels)
     return inside
 
 
-def _of_ion(ion: Ion, found: IonTransitions, verdict: EquilibrationVerdict, subject: Subject) -> dict[str, Any]:
+def _of_ion(
+    ion: Ion, found: IonTransitions, verdict: EquilibrationVerdict, production: ReducedProduction
+) -> dict[str, Any]:
     key, both = ion.exchange_key, found.both
-    interval = exchange_interval(both.entries, both.exits, subject.settings.level, burst_index=verdict.burst_index)
+    interval = exchange_interval(
+        both.entries, both.exits, production.settings.level, burst_index=verdict.burst_index
+    )
     remaining = verdict.remaining
     return {
         f"ec_{key}": verdict.coefficient,
@@ -103,13 +107,13 @@ def _of_ion(ion: Ion, found: IonTransitions, verdict: EquilibrationVerdict, subj
         f"remaining_deviation_{key}_upper_bound": None if remaining is None else remaining.upper_bound,
         f"s_total_{key}": both.total,
         f"s_total_{key}_interval": list(interval),
-        f"rate_in_{key}_upper_bound_per_s": _upper_rate(found, subject),
-        f"rate_in_{key}_per_ion_upper_bound_per_s": _upper_rate(found, subject, float(ion.donors.mean())),
+        f"rate_in_{key}_upper_bound_per_s": _upper_rate(found, production),
+        f"rate_in_{key}_per_ion_upper_bound_per_s": _upper_rate(found, production, float(ion.donors.mean())),
         f"reasons_{key}": list(verdict.reasons),
     }
 
 
-def _upper_rate(found: IonTransitions, subject: Subject, ions: float = 1.0) -> float | None:
+def _upper_rate(found: IonTransitions, production: ReducedProduction, ions: float = 1.0) -> float | None:
     """Return the one-sided upper bound of the rate of entries (per ion), s⁻¹."""
-    exposure_s = subject.window.observed_ns(subject.settings.rule) * 1e-9 * ions
-    return poisson_upper(found.both.entries, subject.settings.level) / exposure_s if exposure_s > 0 else None
+    exposure_s = production.window.observed_ns(production.settings.rule) * 1e-9 * ions
+    return poisson_upper(found.both.entries, production.settings.level) / exposure_s if exposure_s > 0 else None

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.known import known
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.results import known
 from aiida_cse.physics.profiles.displacements import displacement_variance
 from aiida_cse.physics.statistics.resampling import group_blocks
 from aiida_cse.reduction.config import ReductionConfig
@@ -20,7 +20,7 @@ _AXES = "xyz"
 _GROUPS, _LAGS, _FEWEST = 20, 5, 5
 
 
-def displacement_variances(subject: Subject) -> dict[str, Any]:
+def displacement_variances(production: ReducedProduction) -> dict[str, Any]:
     """Return the variance of the displacements (eq 4) of each ion, by the layer where they began.
 
     Returns
@@ -35,16 +35,16 @@ def displacement_variances(subject: Subject) -> dict[str, Any]:
     ValueError
         The reduction kept no displacements.
     """
-    config = subject.state.config
+    config = production.state.config
     if not config.lags:
         raise ValueError("the reduction kept no displacements: its sampling has no lags_ps")
-    results: dict[str, Any] = {**subject.facts, "lags_ps": [lag * config.frame_ps for lag in config.lags]}
-    for ion in subject.ions.values():
-        moments = subject.state.displacement_moments(ion.name)
+    results: dict[str, Any] = {**production.facts, "lags_ps": [lag * config.frame_ps for lag in config.lags]}
+    for ion in production.ions.values():
+        moments = production.state.displacement_moments(ion.name)
         parts = (moments.counts.astype(np.float64), moments.sums, moments.squares)
-        blocks = [subject.window.blocks(part) for part in parts]
+        blocks = [production.window.blocks(part) for part in parts]
         found = displacement_variance(*(part.sum(axis=0) for part in blocks))
-        errors = _errors([part[subject.window.whole] for part in blocks], config)
+        errors = _errors([part[production.window.whole] for part in blocks], config)
         results |= {
             f"{ion.key}_layers": list(moments.layers),
             f"{ion.key}_variance_A2": found.variance,

@@ -24,7 +24,7 @@ from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State
 from aiida_cse.reduction.tracks import Track
 
-__all__ = ["Ion", "IonTransitions", "Subject"]
+__all__ = ["Ion", "IonTransitions", "ReducedProduction"]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Ion:
 
 
 @dataclass(frozen=True)
-class Subject:
+class ReducedProduction:
     """A production as it is analysed.
 
     Attributes

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from aiida_cse.analysis.barriers import barriers
-from aiida_cse.analysis.charge import charge_integrals
-from aiida_cse.analysis.density import density_profiles
 from aiida_cse.analysis.equilibration import equilibration
-from aiida_cse.analysis.free_energy import free_energy_profiles
 from aiida_cse.analysis.mobility import displacement_variances
 from aiida_cse.analysis.populations import populations
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.profiles import charge_integrals, density_profiles, free_energy_profiles
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.analysis.transitions import transitions
 from aiida_cse.reduction.state import State
@@ -20,7 +18,7 @@ from aiida_cse.reduction.state import State
 __all__ = ["ANALYSES", "analyse"]
 
 #: what can be asked of the state of one production, by the name of the result
-ANALYSES: dict[str, Callable[[Subject], dict[str, Any]]] = {
+ANALYSES: dict[str, Callable[[ReducedProduction], dict[str, Any]]] = {
     "populations": populations,
     "transitions": transitions,
     "equilibration": equilibration,
@@ -52,9 +50,9 @@ def analyse(
         The temperature is not above zero, ``start_ns`` leaves nothing to analyse, or an analysis is not possible;
         says why.
     """
-    subject = Subject(state, temperature, settings or AnalysisSettings())
+    production = ReducedProduction(state, temperature, settings or AnalysisSettings())
     return {
-        name: analysis(subject)
+        name: analysis(production)
         for name, analysis in ANALYSES.items()
         if analysis is not displacement_variances or state.config.lags
     }

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.bins import bin_centres, bin_volume, rebinned
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.profiles import bin_centres, bin_volume, rebinned
 from aiida_cse.physics.exchange.regions import REFERENCE_OFFSET
 from aiida_cse.physics.profiles.charge import integrated_charge
 from aiida_cse.physics.profiles.density import free_energy_profile
@@ -71,7 +71,7 @@ class Structure:
     crossing: str
 
     @classmethod
-    def of(cls, subject: Subject) -> Structure:
+    def of(cls, production: ReducedProduction) -> Structure:
         """Return the structure of a run.
 
         Raises
@@ -79,7 +79,7 @@ class Structure:
         ValueError
             The window holds no whole block of time.
         """
-        state, window = subject.state, subject.window
+        state, window = production.state, production.window
         if not len(window.whole):
             raise ValueError("there is no whole block of time between start_ns and end_ns")
         types = len(state.config.labels)
@@ -87,17 +87,17 @@ class Structure:
         groups = group_blocks(blocks[window.whole].astype(np.float64), _GROUPS)
         frames = state.config.block_frames * max(len(window.whole) // _GROUPS, 1)
         densities = leave_one_out(groups) / (frames * bin_volume(state.config))
-        z, keys = bin_centres(state.config), [ion.key for ion in subject.ions.values()]
+        z, keys = bin_centres(state.config), [ion.key for ion in production.ions.values()]
         return cls(
-            temperature=subject.temperature,
+            temperature=production.temperature,
             half_thickness=state.config.half_thickness,
             z=z,
             charge=np.einsum("t,stb->sb", np.array(state.config.charges), densities[:, :types]),
             ions={key: densities[:, types + index] for index, key in enumerate(keys)},
             counts_per_visit={key: _counts_per_visit(groups[:, types + index]) for index, key in enumerate(keys)},
             exposure=len(groups) * frames * bin_volume(state.config),
-            layers={ion.key: _layers(ion.species.edges) for ion in subject.ions.values()},
-            crossing=subject.ions[subject.deciding[0]].key,
+            layers={ion.key: _layers(ion.species.edges) for ion in production.ions.values()},
+            crossing=production.ions[production.deciding[0]].key,
         )
 
     def on(self, z: Floats) -> Structure:

@@ -8,14 +8,18 @@ from aiida import orm
 from aiida.engine import ExitCode, WorkChain, if_
 from aiida.orm.nodes.data.base import to_aiida_type
 
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.calculations.functions.barrier import barrier
-from aiida_cse.calculations.functions.equilibration import equilibration
-from aiida_cse.calculations.functions.mobility import displacement_variance
-from aiida_cse.calculations.functions.populations import populations
-from aiida_cse.calculations.functions.profiles import charge_integral, density_profiles, free_energy
-from aiida_cse.calculations.functions.transitions import transitions
+from aiida_cse.calculations.functions.analysis import (
+    barrier,
+    charge_integral,
+    density_profiles,
+    displacement_variance,
+    equilibration,
+    free_energy,
+    populations,
+    transitions,
+)
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.workchains.common.builders import real
@@ -162,7 +166,7 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
         return None
     settings = AnalysisSettings.model_validate(value["settings"].get_dict())
     try:
-        Subject(value["reduction"].get_state(), value["temperature"].value, settings)
+        ReducedProduction(value["reduction"].get_state(), value["temperature"].value, settings)
     except ValueError as error:
         return f"settings: {error}"
     return None

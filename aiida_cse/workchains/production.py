@@ -9,8 +9,7 @@ from aiida.engine import ExitCode, ToContext, WorkChain, append_, while_
 from aiida.orm.nodes.data.base import to_aiida_type
 
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.calculations.functions.looks import collect_looks
-from aiida_cse.calculations.functions.stages import collect_stages
+from aiida_cse.calculations.functions.records import collect_looks, collect_stages
 from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData

@@ -8,9 +8,8 @@ from typing import Any
 from aiida import orm
 from aiida.engine import WorkChain
 
-from aiida_cse.analysis.contraction import ContractionSettings
 from aiida_cse.analysis.kinetics import PARTS, conclusions
-from aiida_cse.analysis.shifts import shift_sentences
+from aiida_cse.analysis.shifts import ContractionSettings, shift_sentences
 from aiida_cse.calculations.functions.kinetics import kinetics
 from aiida_cse.calculations.functions.shifts import shifts
 

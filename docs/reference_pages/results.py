@@ -14,12 +14,17 @@ import yaml
 
 from aiida_cse.analysis.comparison import compare
 from aiida_cse.analysis.kinetics import PARTS, kinetics
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import analyse
 from aiida_cse.analysis.shifts import shifts
-from aiida_cse.calculations.functions.changes import FROM_RESULTS, join_changes
-from aiida_cse.calculations.functions.looks import OF_EQUILIBRATION, collect_looks, look_record
-from aiida_cse.calculations.functions.stages import collect_stages
+from aiida_cse.calculations.functions.records import (
+    FROM_RESULTS,
+    OF_EQUILIBRATION,
+    collect_looks,
+    collect_stages,
+    join_changes,
+    look_record,
+)
 from aiida_cse.calculations.lammps import THERMO_HELP
 from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.reduction import CseReductionData
@@ -105,8 +110,10 @@ def _written() -> dict[str, set[str]]:
     extrapolated = kinetics({"run": {part: results[part] for part in PARTS}})
     return analysed | {
         "kinetics": set(extrapolated),
-        "shifts": set(shifts({"hot": Subject(_state(), 700.0), "cold": Subject(_state(), 400.0)})),
-        "comparison": set(compare(Subject(_state(), 700.0), Subject(_state(), 400.0))),
+        "shifts": set(
+            shifts({"hot": ReducedProduction(_state(), 700.0), "cold": ReducedProduction(_state(), 400.0)})
+        ),
+        "comparison": set(compare(ReducedProduction(_state(), 700.0), ReducedProduction(_state(), 400.0))),
         "a record of an observation": set(extrapolated["observations"][0]),
         "a record of sensitivity": {key for record in results["transitions"]["sensitivity"] for key in record},
         "stages": _literals(collect_stages.__wrapped__) - {"first_step"},

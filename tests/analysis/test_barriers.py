@@ -8,8 +8,8 @@ import pytest
 from scipy import constants
 
 from aiida_cse.analysis.barriers import barriers, mass_of
-from aiida_cse.analysis.bins import bin_centres
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.profiles import bin_centres
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.physics.profiles.joined_barriers import join_barriers
 from aiida_cse.physics.statistics.poisson import poisson_interval
@@ -42,7 +42,7 @@ def state(well_counts: float = 2e5, entries: int = 3) -> State:
 
 
 def analysed(made: State, **settings: Any) -> dict[str, Any]:
-    return barriers(Subject(made, T, AnalysisSettings(rule="core", **settings)))
+    return barriers(ReducedProduction(made, T, AnalysisSettings(rule="core", **settings)))
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +126,9 @@ def test_thin_layers_have_narrow_windows() -> None:
 
 
 def test_the_mass_is_that_of_all_atoms_of_an_ion() -> None:
-    subject = Subject(state(), T, AnalysisSettings(rule="core"))
-    assert mass_of(subject, subject.ions["Li"]) == pytest.approx(6.94 * constants.atomic_mass)
-    assert mass_of(subject, subject.ions["TFSI"]) == pytest.approx((14.0 + 2 * 19.0) * constants.atomic_mass)
+    production = ReducedProduction(state(), T, AnalysisSettings(rule="core"))
+    assert mass_of(production, production.ions["Li"]) == pytest.approx(6.94 * constants.atomic_mass)
+    assert mass_of(production, production.ions["TFSI"]) == pytest.approx((14.0 + 2 * 19.0) * constants.atomic_mass)
 
 
 def test_the_keys_do_not_depend_on_what_is_found(found: dict[str, Any]) -> None:

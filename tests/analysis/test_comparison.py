@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from aiida_cse.analysis.bins import bin_centres, rebinned
 from aiida_cse.analysis.comparison import ComparisonSettings, compare, findings
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.profiles import bin_centres, rebinned
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.analysis.structure import Structure
 from aiida_cse.reduction.state import State
@@ -27,7 +27,7 @@ def densities(z: np.ndarray[Any, Any], closer: float, height: float) -> dict[str
     return {"Li": lithium, "TFSI": anions}
 
 
-def subject(
+def production(
     seed: int,
     temperature: float,
     *,
@@ -37,7 +37,7 @@ def subject(
     length: float = LENGTH,
     noise: bool = True,
     **changes: Any,
-) -> Subject:
+) -> ReducedProduction:
     """Return a run of independent frames with this structure."""
     rng = np.random.default_rng(seed)
     settings = config(bins=550, box=(20.0, 20.0, length), **changes)
@@ -56,17 +56,19 @@ def subject(
         made.region_counts[:, row, 2] = rng.poisson(mean, FRAMES)
         made.region_counts[:, row, 1] = rng.poisson(4, FRAMES)
         made.region_counts[:, row, 3] = rng.poisson(4, FRAMES)
-    return Subject(made, temperature, AnalysisSettings())
+    return ReducedProduction(made, temperature, AnalysisSettings())
 
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    return compare(subject(1, 700.0), subject(2, 400.0, closer=0.3, height=0.5, ceramic=5.0, length=LENGTH - 0.6))
+    return compare(
+        production(1, 700.0), production(2, 400.0, closer=0.3, height=0.5, ceramic=5.0, length=LENGTH - 0.6)
+    )
 
 
 @pytest.fixture(scope="module")
 def contracted() -> dict[str, Any]:
-    return compare(subject(1, 700.0), subject(2, 400.0, closer=0.3, length=LENGTH - 0.6))
+    return compare(production(1, 700.0), production(2, 400.0, closer=0.3, length=LENGTH - 0.6))
 
 
 @pytest.mark.parametrize("name", ["dz", "dz_left", "dz_right"])
@@ -135,7 +137,7 @@ def test_it_can_be_stored_and_said(found: dict[str, Any]) -> None:
 
 def test_errors_are_those_of_repetitions() -> None:
     """Δz of runs of the same structure scatters as its errors say."""
-    pairs = [compare(subject(2 * seed, 700.0), subject(2 * seed + 1, 600.0)) for seed in range(10, 34)]
+    pairs = [compare(production(2 * seed, 700.0), production(2 * seed + 1, 600.0)) for seed in range(10, 34)]
     values = np.array([pair["dz_A"] for pair in pairs])
     errors = np.array([pair["dz_error_A"] for pair in pairs])
     assert np.sqrt(np.mean(errors**2)) == pytest.approx(values.std(), rel=0.45)
@@ -144,15 +146,15 @@ def test_errors_are_those_of_repetitions() -> None:
 
 def test_what_cannot_be_told_is_said() -> None:
     """Without an ion there is no peak, no free energy and no charge to shift."""
-    empty = subject(1, 700.0, noise=False)
+    empty = production(1, 700.0, noise=False)
     for array in (empty.state.histograms, empty.state.point_histograms):
         array[:] = 0
-    found = compare(empty, subject(2, 600.0))
+    found = compare(empty, production(2, 600.0))
     assert found["dz_A"] is None
     assert found["peak_li_right_closer_A"] is None
     assert any(reason.startswith("peak of li, right, hot: ") for reason in found["reasons"])
     assert any(reason.startswith("charge integrals, left: ") for reason in found["reasons"])
-    assert found.keys() == compare(subject(1, 700.0), subject(2, 600.0)).keys()
+    assert found.keys() == compare(production(1, 700.0), production(2, 600.0)).keys()
 
 
 def test_rebinning_keeps_what_is_there() -> None:
@@ -165,7 +167,7 @@ def test_rebinning_keeps_what_is_there() -> None:
 
 
 def test_the_zero_of_f_is_inside_of_the_ceramic() -> None:
-    structure = Structure.of(subject(1, 700.0))
+    structure = Structure.of(production(1, 700.0))
     energies = structure.free_energies("li")
     assert energies.has_zero
     at = [np.argmin(np.abs(structure.z - place)) for place in (15.3, -15.3)]
@@ -182,7 +184,7 @@ def test_the_zero_of_f_is_inside_of_the_ceramic() -> None:
 )
 def test_what_cannot_be_compared_is_refused(hot: Any, cold: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        compare(subject(1, hot[0], **hot[1]), subject(2, cold[0], **cold[1]))
+        compare(production(1, hot[0], **hot[1]), production(2, cold[0], **cold[1]))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> N
 
 
 def test_another_window() -> None:
-    pair = subject(1, 700.0), subject(2, 400.0, closer=0.3)
+    pair = production(1, 700.0), production(2, 400.0, closer=0.3)
     found = compare(*pair, ComparisonSettings(window=(2.0, 14.0)))
     assert found["dz_A"] == pytest.approx(0.3, abs=4 * found["dz_error_A"])
     assert found["dz_A"] != compare(*pair)["dz_A"]

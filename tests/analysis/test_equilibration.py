@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aiida_cse.analysis.equilibration import equilibration
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.physics.exchange.equilibration import equilibration_lower_bound, exchange_interval
 from aiida_cse.reduction.state import State
@@ -42,7 +42,7 @@ def state(crossings: list[tuple[int, int, int]]) -> State:
 
 
 def judged(crossings: list[tuple[int, int, int]], **settings: Any) -> dict[str, Any]:
-    return equilibration(Subject(state(crossings), 700.0, AnalysisSettings.model_validate(settings)))
+    return equilibration(ReducedProduction(state(crossings), 700.0, AnalysisSettings.model_validate(settings)))
 
 
 def test_events_one_by_one_count_fully() -> None:
@@ -70,26 +70,26 @@ def test_one_ion_that_crosses_to_and_fro_does_not_count_fully() -> None:
 def test_ions_that_left_before_the_window_could_enter() -> None:
     """What counts is where the ions are when the window begins."""
     left = [(10 + ion, ion, LAYER) for ion in range(20)]
-    subject = Subject(state(left), 700.0, AnalysisSettings(start_ns=100 * 2e-5))
-    labels = subject.labels_at_start("snapshot")
+    production = ReducedProduction(state(left), 700.0, AnalysisSettings(start_ns=100 * 2e-5))
+    labels = production.labels_at_start("snapshot")
     assert (labels[:20] == LAYER).all()
     assert (labels[20:DEEP] == CERAMIC).all()
-    assert (Subject(state(left), 700.0).labels_at_start("snapshot")[:20] == CERAMIC).all()
+    assert (ReducedProduction(state(left), 700.0).labels_at_start("snapshot")[:20] == CERAMIC).all()
 
 
 def test_no_ion_outside_at_all() -> None:
     made = state([])
     for track in made.tracks.values():
         track.first_labels[:] = CERAMIC
-    found = equilibration(Subject(made, 700.0))
+    found = equilibration(ReducedProduction(made, 700.0))
     assert found["ec_lower_bound"] == 0
     assert found["burst_index_li_ceramic"] == 1
 
 
 def test_entries_and_exits_per_ion() -> None:
-    subject = Subject(state([(10, DEEP, CERAMIC), (20, DEEP, LAYER), (30, 5, LAYER)]), 700.0)
-    found = subject.transitions("snapshot")["Li"]
-    counts = subject.ions["Li"].exchange_counts(found.events)
+    production = ReducedProduction(state([(10, DEEP, CERAMIC), (20, DEEP, LAYER), (30, 5, LAYER)]), 700.0)
+    found = production.transitions("snapshot")["Li"]
+    counts = production.ions["Li"].exchange_counts(found.events)
     assert counts.sum(axis=0).tolist() == [found.both.entries, found.both.exits] == [1, 2]
     assert counts[DEEP].tolist() == [1, 1]
     assert counts[5].tolist() == [0, 1]
@@ -106,7 +106,7 @@ def test_what_remains_of_the_start_is_judged_by_cores() -> None:
     crossings = to_and_fro(range(50, FRAMES, 150), range(OUTSIDE))
     trembling, moving = state(crossings), state(crossings)
     trembling.tracks["core"].events = np.zeros((0, 4), dtype=np.int64)
-    found = [equilibration(Subject(made, 700.0)) for made in (trembling, moving)]
+    found = [equilibration(ReducedProduction(made, 700.0)) for made in (trembling, moving)]
     assert found[0]["ec"] == found[1]["ec"] > 0.5
     times = [one["relaxation_times_li_ceramic"] for one in found]
     assert times[0] < 0.1 < times[1]
@@ -117,6 +117,6 @@ def test_what_remains_of_the_start_is_judged_by_cores() -> None:
 
 def test_what_remains_of_the_start_need_not_be_asked() -> None:
     made = state(to_and_fro(range(50, FRAMES, 150), range(OUTSIDE)))
-    found = equilibration(Subject(made, 700.0, AnalysisSettings(maximum_remaining=None)))
+    found = equilibration(ReducedProduction(made, 700.0, AnalysisSettings(maximum_remaining=None)))
     assert len(found["reasons"]) == 4
     assert found["remaining_deviation_li_ceramic"] is None

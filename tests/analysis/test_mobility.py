@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aiida_cse.analysis.mobility import displacement_variances
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.physics.profiles.displacements import displacement_variance
 from aiida_cse.reduction.reduce import reduce_segments
@@ -16,7 +16,7 @@ from tests.reduction.synthetic import config, make, write_dcd
 def test_it_is_that_of_the_moments_of_the_window(tmp_path: Path) -> None:
     path = write_dcd(tmp_path / "a.dcd", make(5, 100).positions)
     state = reduce_segments([path], config())
-    found = displacement_variances(Subject(state, 700.0, AnalysisSettings(start_ns=0.4e-3)))
+    found = displacement_variances(ReducedProduction(state, 700.0, AnalysisSettings(start_ns=0.4e-3)))
     moments = state.displacement_moments("Li")
     first = 0.4 / 0.2
     counts, sums, squares = (
@@ -38,7 +38,7 @@ def test_errors_are_those_of_groups_of_several_lags(tmp_path: Path) -> None:
     # 800 frames of 0.02 ps: 80 blocks of 0.2 ps, added up to 20 groups of 0.8 ps for the lag of 0.12 ps
     path = write_dcd(tmp_path / "a.dcd", make(6, 800).positions)
     state = reduce_segments([path], config())
-    found = displacement_variances(Subject(state, 700.0))
+    found = displacement_variances(ReducedProduction(state, 700.0))
     moments = state.displacement_moments("Li")
     grouped = [
         getattr(moments, name)[:, :, 0]
@@ -56,4 +56,4 @@ def test_without_displacements_it_is_said(tmp_path: Path) -> None:
     path = write_dcd(tmp_path / "a.dcd", make(5, 40).positions)
     state = reduce_segments([path], config(lags_ps=(), displacement_ps=None))
     with pytest.raises(ValueError, match="kept no displacements: its sampling has no lags_ps"):
-        displacement_variances(Subject(state, 700.0))
+        displacement_variances(ReducedProduction(state, 700.0))

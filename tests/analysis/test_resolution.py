@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import analyse
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.reduction.config import ReductionConfig
@@ -141,7 +141,7 @@ def test_populations_by_other_boundaries_are_those_of_the_snapshots(path: Path, 
     settings: dict[str, Any] = {"start_ns": 0.5 * NS, "end_ns": 3.4 * NS}
     found = ask(state, boundaries={"Li": PLACES["Li"]}, **settings)["populations"]
     other = reduce_segments([path], with_boundaries(config(**FINE), "Li"))
-    window = Subject(other, 700.0, AnalysisSettings.model_validate(settings)).window
+    window = ReducedProduction(other, 700.0, AnalysisSettings.model_validate(settings)).window
     looks = window.looks("snapshot")
     inside = other.region_counts[looks - FIRST, 0, 2]
     assert found["n_li_ceramic"] == pytest.approx(inside.mean())
@@ -222,7 +222,7 @@ AGAIN = r"; reduce the trajectory again for others \(aiida-cse reduce, or cse.re
 )
 def test_what_the_reduction_cannot_answer(state: State, settings: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        Subject(state, 700.0, AnalysisSettings.model_validate(settings))
+        ReducedProduction(state, 700.0, AnalysisSettings.model_validate(settings))
 
 
 def test_lags_of_a_reduction_without_displacements(path: Path) -> None:

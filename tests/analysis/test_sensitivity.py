@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiida_cse.analysis.production import Subject
-from aiida_cse.analysis.sensitivity import MULTIPLES, sensitivity
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.analysis.transitions import MULTIPLES, sensitivity
 from aiida_cse.physics.exchange.transitions import count_transitions, exchange, transition_matrix
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State
@@ -34,7 +34,7 @@ def state(trajectory: Synthetic, tmp_path_factory: pytest.TempPathFactory) -> St
 def records(state: State, begin: int = FIRST) -> dict[tuple[str, int, float | None], dict[str, Any]]:
     """Return the records by rule, stride in frames and width, without the first frames."""
     start = (begin - FIRST) * FRAME_PS / 1000
-    found = sensitivity(Subject(state, 700.0, AnalysisSettings(start_ns=start)))
+    found = sensitivity(ReducedProduction(state, 700.0, AnalysisSettings(start_ns=start)))
     return {(one["rule"], round(one["stride_ps"] / FRAME_PS), one["core_scale"]): one for one in found}
 
 
@@ -71,7 +71,7 @@ def test_the_state_of_cores_at_strides(state: State, trajectory: Synthetic, begi
 @pytest.mark.parametrize("scale", [0.5, 1.5])
 def test_cores_of_other_widths(state: State, scale: float) -> None:
     found = records(state)["core", 1, scale]
-    ions = Subject(state, 700.0).ions
+    ions = ReducedProduction(state, 700.0).ions
     events = state.core_tracks[scale].events
     for name, target in TARGETS.items():
         own = events[np.isin(events[:, 1], ions[name].numbers)]
@@ -81,7 +81,7 @@ def test_cores_of_other_widths(state: State, scale: float) -> None:
 
 
 def test_every_way_is_there_once(state: State) -> None:
-    found = sensitivity(Subject(state, 700.0))
+    found = sensitivity(ReducedProduction(state, 700.0))
     assert len(found) == len(records(state)) == len(MULTIPLES) + 3 * (1 + len(MULTIPLES))
     assert {one["core_scale"] for one in found} == {None, 0.5, 1.0, 1.5}
 
@@ -99,15 +99,19 @@ def test_longer_strides_see_less(state: State) -> None:
 
 def test_strides_that_are_too_long_are_left_out(trajectory: Synthetic, tmp_path: Any) -> None:
     path = write_dcd(tmp_path / "a.dcd", trajectory.positions[:20])
-    found = sensitivity(Subject(reduce_segments([path], config(core_scales=())), 700.0))
+    found = sensitivity(ReducedProduction(reduce_segments([path], config(core_scales=())), 700.0))
     strides = {round(one["stride_ps"] / FRAME_PS) for one in found}
     assert strides == {1, 3, 6, 15}
-    nothing = sensitivity(Subject(reduce_segments([path], config(snapshot_ps=0.6, core_scales=())), 700.0))
+    nothing = sensitivity(
+        ReducedProduction(reduce_segments([path], config(snapshot_ps=0.6, core_scales=())), 700.0)
+    )
     assert [(one["rule"], one["stride_ps"]) for one in nothing] == [("core", pytest.approx(FRAME_PS))]
 
 
 def test_snapshots_at_every_frame(trajectory: Synthetic, tmp_path: Any) -> None:
     path = write_dcd(tmp_path / "a.dcd", trajectory.positions)
-    found = sensitivity(Subject(reduce_segments([path], config(snapshot_ps=0.02, core_scales=())), 700.0))
+    found = sensitivity(
+        ReducedProduction(reduce_segments([path], config(snapshot_ps=0.02, core_scales=())), 700.0)
+    )
     strides = [round(one["stride_ps"] / FRAME_PS) for one in found]
     assert strides == [*MULTIPLES, *MULTIPLES]

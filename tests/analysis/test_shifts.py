@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiida_cse.analysis.kinetics import KineticsSettings, kinetics
+from aiida_cse.analysis.kinetics import KineticsSettings, UsedShifts, kinetics, widest
 from aiida_cse.analysis.shifts import shift_sentences, shifts
-from aiida_cse.analysis.uncertain_shifts import UsedShifts, widest
-from tests.analysis.test_comparison import subject
+from tests.analysis.test_comparison import production
 from tests.analysis.test_kinetics import RUNS, results
 
 
@@ -16,10 +15,10 @@ from tests.analysis.test_kinetics import RUNS, results
 def found() -> dict[str, Any]:
     return shifts(
         {
-            "T0400_r1": subject(1, 400.0, closer=0.45, length=109.2),
-            "T0700_r1": subject(2, 700.0),
-            "T0600_r1": subject(3, 600.0, closer=0.2, length=109.6),
-            "T0600_r2": subject(4, 600.0, closer=0.2, length=109.5),
+            "T0400_r1": production(1, 400.0, closer=0.45, length=109.2),
+            "T0700_r1": production(2, 700.0),
+            "T0600_r1": production(3, 600.0, closer=0.2, length=109.6),
+            "T0600_r2": production(4, 600.0, closer=0.2, length=109.5),
         }
     )
 
@@ -43,12 +42,12 @@ def test_it_is_what_was_put_in(found: dict[str, Any]) -> None:
 
 def test_one_temperature_has_no_shift() -> None:
     with pytest.raises(ValueError, match=r"runs are at 700 K, there must be at least two temperatures"):
-        shifts({"a": subject(1, 700.0), "b": subject(2, 700.0)})
+        shifts({"a": production(1, 700.0), "b": production(2, 700.0)})
 
 
 def test_without_errors_nothing_is_claimed() -> None:
     """Runs of two blocks: their Δz is there, but nobody knows how good it is."""
-    short = {label: subject(n, t, block_ps=20.0) for n, (label, t) in enumerate((("a", 700.0), ("b", 600.0)))}
+    short = {label: production(n, t, block_ps=20.0) for n, (label, t) in enumerate((("a", 700.0), ("b", 600.0)))}
     found = shifts(short)
     assert found["dz_0600K_A"] is not None
     assert found["dz_0600K_error_A"] is None

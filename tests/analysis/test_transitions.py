@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.analysis.transitions import transitions
 from aiida_cse.physics.exchange.transitions import Rule
@@ -38,7 +38,7 @@ def state(trajectory: Synthetic, tmp_path_factory: pytest.TempPathFactory) -> St
 
 def found(state: State, **settings: Any) -> dict[str, Any]:
     start = {"start_ns": BEGIN * FRAME_NS}
-    return transitions(Subject(state, 700.0, AnalysisSettings.model_validate(start | settings)))
+    return transitions(ReducedProduction(state, 700.0, AnalysisSettings.model_validate(start | settings)))
 
 
 def looks(trajectory: Synthetic, name: str, rule: Rule) -> NDArray[np.int64]:
@@ -113,8 +113,8 @@ def test_fewer_than_two_looks_observe_nothing(trajectory: Synthetic, tmp_path: P
     path = write_dcd(tmp_path / "a.dcd", trajectory.positions[:20], first_step=10)
     for snapshot_ps, looks_in_all in ((1.0, 0), (0.3, 1)):
         short = reduce_segments([path], config(snapshot_ps=snapshot_ps))
-        results = transitions(Subject(short, 700.0))
-        assert len(Subject(short, 700.0).window.looks("snapshot")) == looks_in_all
+        results = transitions(ReducedProduction(short, 700.0))
+        assert len(ReducedProduction(short, 700.0).window.looks("snapshot")) == looks_in_all
         assert results["observed_ns"] == results["exposure_li_ceramic_ion_ns"] == 0
         assert results["rate_in_li_ceramic_per_s"] is None
         assert results["rate_in_li_ceramic_per_ion_per_s_interval"] is None
@@ -124,6 +124,6 @@ def test_fewer_than_two_looks_observe_nothing(trajectory: Synthetic, tmp_path: P
 def test_a_condition_on_an_excess_that_there_is_none_of(state: State) -> None:
     ions = {name: ion.model_copy(update={"initial_ceramic": None}) for name, ion in state.config.ions.items()}
     other = State(**{**vars(state), "config": state.config.model_copy(update={"ions": ions})})
-    assert "exposure_conditioned_ns" not in transitions(Subject(other, 700.0))
+    assert "exposure_conditioned_ns" not in transitions(ReducedProduction(other, 700.0))
     with pytest.raises(ValueError, match="minimum_excess is 3, it must be null: the slab started with none"):
-        transitions(Subject(other, 700.0, AnalysisSettings(minimum_excess=3)))
+        transitions(ReducedProduction(other, 700.0, AnalysisSettings(minimum_excess=3)))

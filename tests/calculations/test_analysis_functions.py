@@ -7,7 +7,7 @@ from aiida import orm
 from aiida.plugins import CalculationFactory
 
 from aiida_cse.analysis.kinetics import PARTS, KineticsSettings, kinetics
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import ANALYSES
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.calculations.functions.analysis import CANNOT_ANALYSE
@@ -46,7 +46,7 @@ def test_the_answer_is_a_node_of_what_the_library_finds(entry_point: str, kind: 
     found, node = function.run_get_node(reduction_node(), orm.Float(700), settings(rule="core"))
     assert node.is_finished_ok
     assert type(found) is kind
-    expected = ANALYSES[name](Subject(state(), 700.0, AnalysisSettings(rule="core")))
+    expected = ANALYSES[name](ReducedProduction(state(), 700.0, AnalysisSettings(rule="core")))
     arrays = set(found.get_arraynames()) if isinstance(found, orm.ArrayData) else set()
     attributes = {key for key in found.base.attributes.all if not key.startswith("array|")}
     assert arrays | attributes >= set(expected)

@@ -7,8 +7,7 @@ import pytest
 from aiida import orm
 
 from aiida_cse.calculations.functions.assembly import CANNOT_ASSEMBLE, CANNOT_CUT, assemble, cut_slab
-from aiida_cse.calculations.functions.looks import collect_looks
-from aiida_cse.calculations.functions.stages import collect_stages
+from aiida_cse.calculations.functions.records import collect_looks, collect_stages
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from tests.nodes import system_node

@@ -10,7 +10,7 @@ from aiida.common.links import LinkType
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.analysis.kinetics import PARTS
-from aiida_cse.calculations.functions.looks import collect_looks
+from aiida_cse.calculations.functions.records import collect_looks
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.continue_from import (

@@ -7,7 +7,7 @@ from aiida.engine import ExitCode, calcfunction
 
 from aiida_cse.analysis.comparison import ComparisonSettings
 from aiida_cse.analysis.comparison import compare as compare_runs
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.data.reduction import CseReductionData
 
@@ -37,8 +37,8 @@ def compare(
     :param settings: how to compare them, see ComparisonSettings.
     """
     try:
-        first = Subject(hot.get_state(), hot_temperature.value, _analysis(hot_settings))
-        second = Subject(cold.get_state(), cold_temperature.value, _analysis(cold_settings))
+        first = ReducedProduction(hot.get_state(), hot_temperature.value, _analysis(hot_settings))
+        second = ReducedProduction(cold.get_state(), cold_temperature.value, _analysis(cold_settings))
         return orm.Dict(compare_runs(first, second, ComparisonSettings.model_validate(settings.get_dict())))
     except ValueError as error:
         return ExitCode(CANNOT_COMPARE, f"the runs cannot be compared: {error}")

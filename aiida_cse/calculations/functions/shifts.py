@@ -7,9 +7,9 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
-from aiida_cse.analysis.contraction import ContractionSettings
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.analysis.shifts import ContractionSettings
 from aiida_cse.analysis.shifts import shifts as find_shifts
 
 __all__ = ["CANNOT_SHIFT", "shifts"]
@@ -27,10 +27,10 @@ def shifts(settings: orm.Dict, analysis: orm.Dict, **runs: Any) -> orm.Dict | Ex
     """
     try:
         chosen = AnalysisSettings.model_validate(analysis.get_dict())
-        subjects = {
-            label: Subject(run["reduction"].get_state(), run["transitions"]["temperature_K"], chosen)
+        productions = {
+            label: ReducedProduction(run["reduction"].get_state(), run["transitions"]["temperature_K"], chosen)
             for label, run in runs.items()
         }
-        return orm.Dict(find_shifts(subjects, ContractionSettings.model_validate(settings.get_dict())))
+        return orm.Dict(find_shifts(productions, ContractionSettings.model_validate(settings.get_dict())))
     except ValueError as error:
         return ExitCode(CANNOT_SHIFT, f"the runs cannot be superposed: {error}")

@@ -11,7 +11,7 @@ from aiida.orm import CalcJobNode, ProcessNode, WorkChainNode, load_node
 from rich import box
 from rich.table import Table
 
-from aiida_cse.calculations.functions.looks import look_record
+from aiida_cse.calculations.functions.records import look_record
 from aiida_cse.cli.display.render import JobWatch
 from aiida_cse.cli.display.tree import Branch
 from aiida_cse.lammps.protocol.production import ProductionPlan

@@ -8,8 +8,7 @@ from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, append_
 from aiida.orm.nodes.data.base import to_aiida_type
 
-from aiida_cse.calculations.functions.changes import join_changes
-from aiida_cse.calculations.functions.stages import collect_stages
+from aiida_cse.calculations.functions.records import collect_stages, join_changes
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE, Schedule, job_plans, schedule_error
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain

@@ -8,7 +8,7 @@ from typing import Any
 from aiida import orm
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport
 
-from aiida_cse.calculations.functions.changes import list_changes
+from aiida_cse.calculations.functions.records import list_changes
 from aiida_cse.calculations.lammps import LammpsStageCalculation
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.workchains.restart.lineage import results_of, wrote_checkpoint

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from aiida_cse.analysis.correlation import anions_per_cation
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.populations import anions_per_cation
+from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.physics.statistics.correlation import tfsi_lithium_correlation
 from aiida_cse.reduction.state import State
@@ -31,7 +31,7 @@ def state(frames: int = FRAMES, seed: int = 4) -> State:
 
 def test_one_more_anion_per_cation_at_the_snapshots() -> None:
     made = state()
-    found = anions_per_cation(Subject(made, 700.0, AnalysisSettings(level=0.9)))
+    found = anions_per_cation(ReducedProduction(made, 700.0, AnalysisSettings(level=0.9)))
     lithium = made.region_counts[::STRIDE, 0, 2]
     layers = made.region_counts[::STRIDE, 1, [1, 3]].sum(axis=1)
     expected = tfsi_lithium_correlation(lithium, layers, 0.9)
@@ -46,13 +46,13 @@ def test_one_more_anion_per_cation_at_the_snapshots() -> None:
 def test_numbers_that_never_change_tell_nothing() -> None:
     made = state()
     made.region_counts[:, 0, 2] = 7
-    found = anions_per_cation(Subject(made, 700.0))
+    found = anions_per_cation(ReducedProduction(made, 700.0))
     assert found[SLOPE] is found[f"{SLOPE}_error"] is found[PEARSON] is found[f"{PEARSON}_interval"] is None
 
 
 def test_too_few_snapshots_tell_nothing() -> None:
-    enough = anions_per_cation(Subject(state(3 * STRIDE + 1), 700.0))
-    found = anions_per_cation(Subject(state(3 * STRIDE), 700.0))
+    enough = anions_per_cation(ReducedProduction(state(3 * STRIDE + 1), 700.0))
+    found = anions_per_cation(ReducedProduction(state(3 * STRIDE), 700.0))
     assert list(found) == list(enough)
     assert set(found.values()) == {None}
     assert enough[f"{SLOPE}_samples"] is not None

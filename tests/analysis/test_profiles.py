@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiida_cse.analysis.charge import charge_integrals
-from aiida_cse.analysis.production import Subject
+from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.profiles import charge_integrals
 from aiida_cse.reduction.state import State
 from tests.reduction.synthetic import LENGTH, config
 
@@ -30,7 +30,7 @@ def charges(bins: int, seed: int = 5) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize("bins", [110, 111])
 def test_each_half_is_integrated_from_its_end(bins: int) -> None:
     counts = charges(bins)
-    found = charge_integrals(Subject(state(bins, counts), 700.0))
+    found = charge_integrals(ReducedProduction(state(bins, counts), 700.0))
     charge = 0.7 * counts.sum(axis=0) / FRAMES / AREA
     left, right = found["left_e_per_A2"], found["right_e_per_A2"]
     last = (bins - 1) // 2
@@ -47,7 +47,7 @@ def test_each_half_is_integrated_from_its_end(bins: int) -> None:
 
 def test_errors_are_those_of_the_integrals_of_whole_blocks() -> None:
     counts = charges(110)
-    found = charge_integrals(Subject(state(110, counts), 700.0))
+    found = charge_integrals(ReducedProduction(state(110, counts), 700.0))
     per_block = 0.7 * counts[:, :55].sum(axis=1) / (FRAMES / BLOCKS) / AREA
     expected = per_block.std(ddof=1) / np.sqrt(BLOCKS)
     assert found["charge_enclosed_left_error_e_per_A2"] == pytest.approx(expected)
@@ -57,7 +57,7 @@ def test_errors_are_those_of_the_integrals_of_whole_blocks() -> None:
 
 def test_with_one_whole_block_there_is_no_error() -> None:
     made = state(110, charges(110)[:2], whole=15)
-    found = charge_integrals(Subject(made, 700.0))
+    found = charge_integrals(ReducedProduction(made, 700.0))
     assert found["charge_enclosed_right_error_e_per_A2"] is None
     assert np.isnan(found["right_error_e_per_A2"]).all()
 
@@ -71,7 +71,7 @@ def test_charge_reversal_is_found_on_its_side() -> None:
     for low, high, row in ((20, 23, li), (24, 30, nitrogen), (31, 34, li)):
         made.histograms[:, row, (z > low) & (z < high)] += 100
     made.histograms[:, li, (z > -30) & (z < -25)] += 100
-    found = charge_integrals(Subject(made, 700.0))
+    found = charge_integrals(ReducedProduction(made, 700.0))
     assert found["sign_changes_right"] == 1
     assert found["sign_changes_right_A"] == pytest.approx([27.0])
     assert found["sign_changes_left"] == 0

@@ -1,0 +1,125 @@
+"""Records of a run that are gathered into nodes: its stages, the looks at it, and the changes made to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida import orm
+from aiida.engine import calcfunction
+
+__all__ = [
+    "FROM_RESULTS",
+    "OF_EQUILIBRATION",
+    "collect_looks",
+    "collect_stages",
+    "join_changes",
+    "list_changes",
+    "look_record",
+]
+
+
+@calcfunction
+def collect_stages(**results: orm.Dict) -> orm.Dict:
+    """Return `stages` (one record per stage; see the LAMMPS job), `wall_seconds`, `jobs`, `steps` and `bytes`.
+
+    A stage that took several jobs has one record: that of the job which came furthest, with the wall time of all.
+
+    :param results: the `results` of the jobs, keyed in their order.
+    """
+    records: dict[str, dict[str, Any]] = {}
+    jobs = [node.get_dict() for _, node in sorted(results.items())]
+    for job in jobs:
+        for stage in job["stages"]:
+            earlier = records.get(stage["name"])
+            if earlier is not None:
+                furthest = stage if stage["step"] >= earlier["step"] else earlier
+                stage = furthest | {
+                    "first_step": min(earlier["first_step"], stage["first_step"]),
+                    "wall_seconds": (earlier["wall_seconds"] or 0.0) + (stage["wall_seconds"] or 0.0),
+                }
+            records[stage["name"]] = stage
+    return orm.Dict(
+        {
+            "stages": list(records.values()),
+            "wall_seconds": sum(job["wall_seconds"] for job in jobs),
+            "jobs": len(jobs),
+            "bytes": sum(file["bytes"] for job in jobs for file in job.get("files", {}).values()),
+            "steps": max((job["step"] for job in jobs if job["step"] is not None), default=None),
+        }
+    )
+
+
+#: taken as they are from the node ``equilibration``
+OF_EQUILIBRATION = (
+    "end_ns",
+    "equilibrated",
+    "ec",
+    "ec_lower_bound",
+    "rate_upper_bound_per_s",
+    "reasons",
+    "criteria",
+)
+
+
+@calcfunction
+def collect_looks(**looks: Any) -> orm.List:
+    """Return what each look at a production saw, in order.
+
+    A record has `look` (its number), `end_ns` (the time of the last frame), `equilibrated`, `ec`,
+    `ec_lower_bound`, `rate_upper_bound_per_s`, `reasons` and `criteria` as the result `equilibration` has them,
+    and of the first of the ions that decide `entries` and `exits`.
+
+    :param looks: per look, labelled in order, its `equilibration` and `transitions`; the records of looks at what
+        went before are taken over as the list `before`.
+    """
+    before = looks.pop("before", None)
+    records: list[dict[str, Any]] = [] if before is None else before.get_list()
+    for number, (_, look) in enumerate(sorted(looks.items()), len(records) + 1):
+        records.append({"look": number, **look_record(look["equilibration"], look["transitions"])})
+    return orm.List(records)
+
+
+def look_record(equilibration: Mapping[str, Any], transitions: orm.Dict) -> dict[str, Any]:
+    """Return what one look saw, from the results ``equilibration`` and ``transitions`` of its analysis."""
+    ion = str(equilibration["decided_by"][0]).lower()
+    counts = transitions.get_dict()
+    region = next(name for name in ("ceramic", "layer") if f"s_in_{ion}_{name}" in counts)
+    return {
+        **{key: equilibration[key] for key in OF_EQUILIBRATION},
+        "entries": counts[f"s_in_{ion}_{region}"],
+        "exits": counts[f"s_out_{ion}_{region}"],
+    }
+
+
+#: what the results of the changed job add to a change
+FROM_RESULTS = {"from_step": "first_step", "restart_file": "restart_file", "reached_step": "step"}
+
+
+@calcfunction
+def list_changes(changes: orm.List, **results: orm.Dict) -> orm.List:
+    """Return the changes, each with the step from which it held and the step to which it led.
+
+    A change has `job` (the label of the first job that was changed), `change`, `words`, `exit_status` and `reason`
+    (of the job before, which made it necessary), `exact` (whether the run is still the one without the change),
+    `until_step` (None: no end), and of its job `from_step`, `restart_file` and `reached_step`.
+
+    :param changes: what the restart chain decided, in order.
+    :param results: the `results` of the jobs by their labels, as far as they left any.
+    """
+    found = []
+    for change in changes.get_list():
+        job: dict[str, Any] = results[change["job"]].get_dict() if change["job"] in results else {}
+        found.append(change | {key: job.get(name) for key, name in FROM_RESULTS.items()})
+    return orm.List(found)
+
+
+@calcfunction
+def join_changes(**runs: orm.List) -> orm.List:
+    """Return the changes of several runs, in their order; each says of which `run` it is.
+
+    :param runs: the `changes` of the runs by their labels.
+    """
+    return orm.List(
+        [{"run": label} | change for label, changes in sorted(runs.items()) for change in changes.get_list()]
+    )
