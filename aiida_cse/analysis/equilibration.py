@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import Ion, IonTransitions, ReducedProduction
-from aiida_cse.physics.exchange.equilibration import EquilibrationVerdict, equilibration_verdict, exchange_interval
+from aiida_cse.physics.exchange.equilibration import exchange_interval
 from aiida_cse.physics.exchange.relaxation import member_frames
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
+from aiida_cse.physics.exchange.verdict import EquilibrationVerdict, ExchangeData, equilibration_verdict
 from aiida_cse.physics.statistics.poisson import poisson_upper
 
 __all__ = ["equilibration"]
@@ -27,7 +28,10 @@ def equilibration(production: ReducedProduction) -> dict[str, Any]:
     """
     settings, deciding = production.settings, production.deciding
     counted = production.transitions(settings.rule)
-    verdicts = {name: _verdict(ion, counted[name], production) for name, ion in production.ions.items()}
+    verdicts = {
+        name: equilibration_verdict(_exchange_data(ion, counted[name], production), settings)
+        for name, ion in production.ions.items()
+    }
     results = {
         **production.facts,
         **production.region_facts(),
@@ -45,31 +49,23 @@ def equilibration(production: ReducedProduction) -> dict[str, Any]:
     return results
 
 
-def _verdict(ion: Ion, found: IonTransitions, production: ReducedProduction) -> EquilibrationVerdict:
-    settings = production.settings
-    return equilibration_verdict(
+def _exchange_data(ion: Ion, found: IonTransitions, production: ReducedProduction) -> ExchangeData:
+    """Return what the criteria need to know of the exchange of one species."""
+    return ExchangeData(
         found.both.entries,
         found.both.exits,
         net_fluxes=production.window.net_fluxes(found.events, ion.exchange_labels),
         population=ion.counts[ion.species.exchange],
         ion_counts=_ion_counts(ion, found, production),
-        members=None if settings.maximum_remaining is None else _members(ion, production),
-        minimum_coefficient=settings.minimum_coefficient,
-        minimum_lower_bound=settings.minimum_lower_bound,
-        bound_level=settings.bound_level,
-        significance=settings.significance,
-        tested_share=settings.tested_share,
-        maximum_remaining=settings.maximum_remaining or 1.0,
-        remaining_level=settings.remaining_level,
-        lam=settings.lam,
+        members=None if production.settings.maximum_remaining is None else _members(ion, production),
     )
 
 
 def _ion_counts(ion: Ion, found: IonTransitions, production: ReducedProduction) -> NDArray[np.int64] | None:
     """Return the entries and exits (I, 2) of those ions that were outside the region at some time.
 
-    The others could not enter. Deep in a crystal they are many, and beside them any ion that crosses twice would
-    look like a burst.
+    The others could not enter. Deep in a crystal they are many, and compared with them any ion that crosses twice
+    would look like a burst.
     """
     counts = ion.exchange_counts(found.events)
     at_start = production.labels_at_start(production.settings.rule)[ion.numbers]
@@ -80,8 +76,8 @@ def _ion_counts(ion: Ion, found: IonTransitions, production: ReducedProduction) 
 def _members(ion: Ion, production: ReducedProduction) -> NDArray[np.bool_]:
     """Return whether each ion is in the region, (F, I), at equally spaced frames.
 
-    An ion that is in a buffer is where its last core was, for one that trembles on the boundary has not moved; one
-    that was in no core at all is left out. Only where the cores are not known, regions have to do.
+    An ion in a buffer keeps the label of the last core it visited, so that recrossings at the boundary are not
+    counted. An ion that visited no core is left out. Where the cores are not known, regions replace them.
     """
     track = production.tracks.get("core", production.tracks["snapshot"])
     frames = member_frames(production.window.begin, production.window.stop)

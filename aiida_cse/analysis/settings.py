@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from aiida_cse.physics.exchange.transitions import Rule
-from aiida_cse.schema import Name, Number, StrictModel, Whole
+from aiida_cse.physics.exchange.verdict import Criteria, Fraction
+from aiida_cse.schema import Name, Number, Whole
 
 __all__ = ["BOTH_SIDES", "AnalysisSettings"]
 
-Fraction = Annotated[Number, Field(gt=0, lt=1)]
 Duration = Annotated[Number, Field(gt=0, le=1e9)]
 #: two distances from the mid-plane, or four places from LEFT to RIGHT, Å
 Boundaries = Annotated[tuple[Number, ...], Field(min_length=2, max_length=4)]
@@ -20,8 +20,10 @@ Boundaries = Annotated[tuple[Number, ...], Field(min_length=2, max_length=4)]
 BOTH_SIDES, EACH_SIDE = 2, 4
 
 
-class AnalysisSettings(StrictModel):
-    """How a state is analysed; it need not be as the reduction was asked for, as far as the state resolves it.
+class AnalysisSettings(Criteria):
+    """How a state is analysed, and the criteria of its verdict.
+
+    Ranges, bins and boundaries may differ from those of the reduction where the state resolves them.
 
     Attributes
     ----------
@@ -48,13 +50,6 @@ class AnalysisSettings(StrictModel):
     minimum_excess
         Entries also count under a condition: that at the look before, the ceramic held at least this many more
         ions than the slab started with. None for no condition.
-    lam
-        λ of the equilibration coefficient.
-    minimum_coefficient, minimum_lower_bound, bound_level, significance, tested_share, remaining_level
-        The criteria of the verdict; see :func:`~aiida_cse.physics.exchange.equilibration.equilibration_verdict`.
-    maximum_remaining
-        Criterion of the verdict, too: what may remain of the start, in standard deviations. None where that is not
-        asked, as in the published study.
     level
         Level of the intervals and bounds of populations, rates and free energies.
     """
@@ -68,14 +63,6 @@ class AnalysisSettings(StrictModel):
     boundaries: dict[Name, Boundaries] = Field(default_factory=dict)
     rule: Rule = "snapshot"
     minimum_excess: Annotated[Whole, Field(ge=-1_000_000, le=1_000_000)] | None = None
-    lam: Number = Field(default=10.0, gt=0)
-    minimum_coefficient: Number = Field(default=0.5, ge=0, lt=1)
-    minimum_lower_bound: Number = Field(default=0.25, ge=0, lt=1)
-    bound_level: Fraction = 0.975
-    significance: Fraction = 0.05
-    tested_share: Annotated[Number, Field(gt=0, le=1)] = 0.5
-    maximum_remaining: Annotated[Number, Field(gt=0, le=1000)] | None = 1.0
-    remaining_level: Fraction = 0.9975
     level: Fraction = 0.95
 
     @model_validator(mode="after")

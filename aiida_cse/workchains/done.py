@@ -9,7 +9,7 @@ from aiida import orm
 
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.lammps.protocol.production import ProductionPlan
-from aiida_cse.physics.exchange.stopping import Decision
+from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
 from aiida_cse.workchains.production_inputs import step_of
 
 __all__ = ["is_complete", "previous_of"]
@@ -27,7 +27,7 @@ def is_complete(
     production = ProductionPlan.model_validate(plan).at(temperature)
     if run["reduction"].base.attributes.get("last_step") >= production.last_frame(production.total_steps):
         return True
-    verdicts = [bool(look["equilibrated"]) for look in run["looks"].get_list() if look["criteria"] == criteria]
+    verdicts = verdicts_under(criteria, run["looks"].get_list())
     return production.stop.decide(verdicts, len(verdicts) + 1) is Decision.EQUILIBRATED
 
 

@@ -14,7 +14,7 @@ from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.protocol.production import ProductionPlan, plan_as_asked
-from aiida_cse.physics.exchange.stopping import Decision
+from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.common.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
@@ -195,7 +195,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         self.ctx.folder = folder
         self.ctx.reduction = previous.get("reduction")
         self.ctx.reduced = [] if self.ctx.reduction is None else [job.uuid for job in lineage(folder)]
-        self.ctx.decision = Decision.GO_ON.value
+        self.ctx.decision = Decision.CONTINUE.value
         words = "" if folder is None else f", from {plan.nanoseconds(start):g} ns on"
         most = "" if plan.stop.rule == "fixed" else "at most "
         self.report(
@@ -205,7 +205,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
 
     def goes_on(self) -> bool:
         """Whether there is anything more to run or to look at."""
-        return bool(self.ctx.decision == Decision.GO_ON.value)
+        return bool(self.ctx.decision == Decision.CONTINUE.value)
 
     def has_segments(self) -> bool:
         """Whether segments are left before the next look."""
@@ -394,7 +394,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         records = [] if looks is None else looks.get_list()
         settings = self.inputs.analysis.settings.get_dict()
         criteria = AnalysisSettings.model_validate(settings).model_dump(mode="json")
-        return [bool(record["equilibrated"]) for record in records if record["criteria"] == criteria]
+        return verdicts_under(criteria, records)
 
     def _new_jobs(self) -> dict[str, orm.CalcJobNode]:
         """Return the jobs whose trajectories the reduction lacks, by the labels of their folders."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.physics.exchange.equilibration import equilibration_lower_bound, exchange_interval
+from aiida_cse.physics.exchange.equilibration import exchange_interval
+from aiida_cse.physics.exchange.verdict import Criteria, ExchangeData
 from aiida_cse.physics.statistics.dispersion import burst_index
 from aiida_cse.physics.statistics.poisson import poisson_interval, rate_interval, rate_ratio_interval
 from benchmarks.statistics.chains import Chain, Experiments, expected_exchange, recrossing, simulate, two_state
@@ -17,6 +18,7 @@ from benchmarks.statistics.rows import Case, Row, coverage_row
 __all__ = ["bound_cases", "rate_cases", "ratio_cases", "total_cases"]
 
 LEVEL, BOUND_LEVEL = 0.95, 0.975
+BOUND = Criteria(bound_level=BOUND_LEVEL)
 IONS = 60
 OUTSIDE = np.array([0.0, 1.0])
 #: entries per visit of the layer are 4 on average
@@ -220,14 +222,13 @@ def _bound(
     held = []
     for ions, blocks in zip(seen.seen, seen.seen_blocks, strict=True):
         entries, exits = ions.sum(axis=0).tolist()
-        bound = equilibration_lower_bound(
+        data = ExchangeData(
             entries,
             exits,
-            BOUND_LEVEL,
             ion_counts=ions if "ions" in given else None,
             block_counts=blocks if "blocks" in given else None,
         )
-        held.append(bound <= truth)
+        held.append(data.lower_bound(BOUND) <= truth)
     return coverage_row(name, held, nominal=BOUND_LEVEL, low=limits[0], high=limits[1], note=note)
 
 

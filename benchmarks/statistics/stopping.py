@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from aiida_cse.physics.exchange.equilibration import equilibration_coefficient, equilibration_verdict
+from aiida_cse.physics.exchange.equilibration import equilibration_coefficient
 from aiida_cse.physics.exchange.relaxation import member_frames
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
 from aiida_cse.physics.exchange.stopping import Decision, StopRule
 from aiida_cse.physics.exchange.transitions import count_transitions
+from aiida_cse.physics.exchange.verdict import Criteria, ExchangeData, equilibration_verdict
 from benchmarks.statistics.stop_cases import StopCase, drawn_cases, hidden_cases, known_cases
 
 __all__ = ["CASES", "HEADER", "Row", "Run", "main", "measure"]
@@ -34,11 +35,11 @@ CASES: tuple[StopCase, ...] = (*known_cases(), *drawn_cases(seed=7), *hidden_cas
 SEED = 20250718
 #: runs of a case that are stopped, and runs of fixed length
 RUNS, FIXED, QUICK = 1000, 250, 200
-#: frames; a frame stands for the stride of the snapshots
+#: frames; a frame stands for the stride of the snapshots, and for the ns of the stop rule
 BUDGET, SEGMENT = 1500, 10
 #: frames in which most runs stop: only the others are simulated up to the budget
 SHORT = 600
-RULE = StopRule(first=20)
+RULE = StopRule(rule="equilibrated", first_look_ns=20)
 #: the target: upper bound of the share of false stops, time saved on average, share that passes at a fixed length
 MOST_FALSE, LEAST_SAVED, PASSING, LEVEL = 0.05, 0.6, 0.95, 0.95
 
@@ -81,25 +82,25 @@ class Run:
         ion_counts = np.zeros((self.ions, 2), dtype=np.int64)
         np.add.at(ion_counts, (events[:, 1], np.where(entering, 0, 1)), 1)
         blocks = np.bincount(events[:, 0] - 1, weights=np.where(entering, 1, -1), minlength=frames)
-        return equilibration_verdict(
+        data = ExchangeData(
             entries,
             len(entering) - entries,
             net_fluxes=blocks if tests else None,
             population=self.population[: frames + 1] if tests else None,
             ion_counts=ion_counts,
             members=self._members(frames) if memory else None,
-            minimum_coefficient=MINIMUM_COEFFICIENT,
-            tested_share=tested_share,
-        ).equilibrated
+        )
+        criteria = Criteria(minimum_coefficient=MINIMUM_COEFFICIENT, tested_share=tested_share)
+        return equilibration_verdict(data, criteria).equilibrated
 
     def stop(self, looks: Sequence[int], **criteria: float) -> tuple[Decision, int]:
         """Return how the run ends and at which frame; it must go on if it is shorter than the looks."""
         verdicts: list[bool] = []
-        decision, end = Decision.GO_ON, 0
+        decision, end = Decision.CONTINUE, 0
         for end in (look for look in looks if look < len(self.population)):
             verdicts.append(self.equilibrated(end, **criteria))
             decision = RULE.decide(verdicts, len(looks))
-            if decision is not Decision.GO_ON:
+            if decision is not Decision.CONTINUE:
                 break
         return decision, end
 
@@ -187,7 +188,7 @@ def measure(place: int, runs: int = RUNS, fixed: int = FIXED, seed: int = SEED) 
     for number, child in enumerate(seeds):
         run = Run(case, BUDGET if number < fixed else SHORT, child)
         decision, end = run.stop(looks)
-        if decision is Decision.GO_ON:
+        if decision is Decision.CONTINUE:
             decision, end = Run(case, BUDGET, child).stop(looks)
         time += end
         stopped += decision is Decision.EQUILIBRATED

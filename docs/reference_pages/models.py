@@ -20,10 +20,10 @@ from aiida_cse.building.sampling import Sampling
 from aiida_cse.forcefields.library import available_sets, load_set
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
 from aiida_cse.lammps.protocol.larsen import _Scheme, expand_larsen
-from aiida_cse.lammps.protocol.looks import Stop
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.schedule import Schedule
 from aiida_cse.lammps.protocol.stage import Care, JobPlan, RunSettings, Stage
+from aiida_cse.physics.exchange.stopping import StopRule
 from aiida_cse.workchains.restart.plausibility import Sanity
 from reference_pages.markdown import code, plain, section, table
 
@@ -73,7 +73,7 @@ def stages() -> str:
             _model(Care),
             *_models(Sanity),
             _model(ProductionPlan),
-            _model(Stop),
+            _model(StopRule),
             _model(CoolingPlan),
             *_models(Sampling),
             _model(AnalysisSettings),
@@ -154,7 +154,9 @@ def _model(model: type[BaseModel]) -> str:
 
 def _fields(model: type[BaseModel]) -> str:
     schema = model.model_json_schema()
-    meanings = _meanings(inspect.getdoc(model) or "")
+    meanings = {}
+    for base in reversed(model.__mro__):
+        meanings |= _meanings(inspect.cleandoc(base.__doc__ or ""))
     rows = []
     for name, field in schema["properties"].items():
         meaning = meanings.get(name) or field.get("description", "")

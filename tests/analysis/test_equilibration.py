@@ -111,7 +111,7 @@ def test_what_remains_of_the_start_is_judged_by_cores() -> None:
     times = [one["relaxation_times_li_ceramic"] for one in found]
     assert times[0] < 0.1 < times[1]
     assert not found[0]["equilibrated"]
-    assert "deviation that remains of the start" in found[0]["reasons"][4]
+    assert "deviation remaining from the start" in found[0]["reasons"][4]
     assert found[0]["remaining_deviation_li_ceramic_upper_bound"] > 1
 
 

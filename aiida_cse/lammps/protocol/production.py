@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, model_validator
 
-from aiida_cse.lammps.protocol.looks import Stop
 from aiida_cse.lammps.protocol.stage import (
     LEAST_PERIOD,
     MOST_STEPS,
@@ -20,7 +19,7 @@ from aiida_cse.lammps.protocol.stage import (
     Thermostat,
     Timestep,
 )
-from aiida_cse.physics.exchange.stopping import look_times
+from aiida_cse.physics.exchange.stopping import StopRule
 from aiida_cse.schema import StrictModel, explain
 
 __all__ = ["PRODUCTION", "ProductionPlan", "plan_as_asked"]
@@ -51,7 +50,7 @@ class ProductionPlan(StrictModel):
     thermo_ps: Interval = 1.0
     velocities: Literal["keep", "draw"] = "keep"
     settings: RunSettings = RunSettings()
-    stop: Stop = Stop()
+    stop: StopRule = StopRule()
     lengths: tuple[tuple[Temperature, Duration], ...] = ()
 
     @model_validator(mode="after")
@@ -141,16 +140,14 @@ class ProductionPlan(StrictModel):
         return step // frame * frame
 
     def looks(self, after: int = 0) -> list[int]:
-        """Return the steps at which to look, from ``after`` on: ends of segments, the last of them the end of all.
+        """Return the steps of the looks after a step: ends of segments, and last the end of the production.
 
-        A production that goes no further than ``after`` is looked at there.
+        A production that does not exceed ``after`` is judged there.
         """
-        first = self.stop.first_look_ns
         budget = self.total_steps
-        if first is None:
-            return [max(budget, after)]
-        times = look_times(first * 1e6 / self.timestep_fs, self.stop.growth, budget, self.segment_steps)
-        return [step for step in map(round, times) if step > after] or [max(budget, after)]
+        times = self.stop.look_times(self.nanoseconds(budget), self.nanoseconds(self.segment_steps))
+        steps = [round(time / self.nanoseconds(1)) for time in times]
+        return [step for step in steps if step > after] or [max(budget, after)]
 
     def segments(self, temperature: float, seed: int, after: int = 0) -> list[dict[str, Any]]:
         """Return the job plan of each segment after a step, at this temperature (K), in order, as dictionaries.

@@ -10,21 +10,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
-from aiida_cse.physics.exchange.relaxation import FEWEST_TIMES, RemainingDeviation, remaining_deviation
 from aiida_cse.physics.statistics import arguments as checks
-from aiida_cse.physics.statistics.dispersion import burst_index
 from aiida_cse.physics.statistics.resampling import visits_interval
-from aiida_cse.physics.statistics.timeseries import drift_test
 
 __all__ = [
-    "EquilibrationVerdict",
     "NetFlux",
     "equilibration_coefficient",
     "equilibration_lower_bound",
-    "equilibration_verdict",
     "exchange_interval",
     "net_flux_test",
 ]
@@ -45,22 +40,6 @@ class NetFlux:
     blocks: int
 
 
-@dataclass(frozen=True)
-class EquilibrationVerdict:
-    """A decision and, for each criterion, a sentence with its numbers.
-
-    ``burst_index`` tells how many events were worth one for the bound, 1 where they come one by one.
-    ``remaining`` is what remains of the start, None where the ions were not followed.
-    """
-
-    equilibrated: bool
-    coefficient: float
-    lower_bound: float
-    burst_index: float
-    reasons: tuple[str, ...]
-    remaining: RemainingDeviation | None = None
-
-
 def equilibration_coefficient(entries: float, exits: float, lam: float = 10.0) -> float:
     """Return the equilibration coefficient of eq 5, at least 0 and below 1.
 
@@ -74,28 +53,17 @@ def equilibration_coefficient(entries: float, exits: float, lam: float = 10.0) -
 
 
 def equilibration_lower_bound(
-    entries: float,
-    exits: float,
-    level: float = 0.975,
-    lam: float = 10.0,
-    *,
-    block_counts: ArrayLike | None = None,
-    ion_counts: ArrayLike | None = None,
+    entries: float, exits: float, level: float = 0.975, lam: float = 10.0, *, burst_index: float = 1.0
 ) -> float:
-    """One-sided lower bound of the equilibration coefficient of the expected counts.
+    """Return a one-sided lower bound of the equilibration coefficient of the expected counts.
 
-    It is the lower of two bounds. Near balance, the (1 − level) quantile of EC where the means of entries
-    and of exits have independent Jeffreys posteriors, Gamma(S + ½, 1): EC falls on either side of
-    balance, so independent posteriors lower it, and ions that must leave before they come back are closer
-    to balance than that. Far from balance, where EC is all about the smaller count and Jeffreys' tail is
-    too short for few events, EC of the exact (Garwood) lower bound of the smaller mean and the larger
-    count. 7 in and 7 out give 0.26, 20 and 20 give 0.52. Without an event on one side it is 0. There is
-    no upper bound of this kind: EC is at its maximum at balance, so that the posterior lies below the
-    truth there.
-
-    Events that come in bursts, as when one ion crosses to and fro, tell less than their number. Where the
-    counts per ion or per block vary more than independent events do (``burst_index`` D of
-    :mod:`~aiida_cse.physics.statistics.dispersion`, the larger of the two), S events count as S / D of weight D.
+    It is the lower of two bounds. The first holds near balance: the (1 − level) quantile of EC where the means of
+    entries and of exits have independent Jeffreys posteriors, Gamma(S + ½, 1). EC falls on either side of balance,
+    so independent posteriors lower it; ions that must leave before they return are closer to balance. The second
+    holds far from balance, where EC is determined by the smaller count and Jeffreys' tail is too short for few
+    events: EC of the exact (Garwood) lower bound of the smaller mean and the larger count. 7 in and 7 out give
+    0.26, 20 and 20 give 0.52. Without an event on one side the bound is 0. There is no upper bound of this kind:
+    EC has its maximum at balance, so that the posterior lies below the truth there.
 
     Parameters
     ----------
@@ -105,23 +73,23 @@ def equilibration_lower_bound(
         Level of the bound.
     lam
         λ of eq 5.
-    block_counts
-        (B, 2) entries and exits in each block of time of equal length. A burst shows if it is shorter than a
-        block.
-    ion_counts
-        (I, 2) entries and exits of each ion, those that never crossed among them. Bursts of any length show;
-        ions that are more active than others for good look like bursts too, and lower the bound.
+    burst_index
+        Number of events that carry the information of one, D of :mod:`~aiida_cse.physics.statistics.dispersion`:
+        S events in bursts count as S / D events of weight D.
 
     Raises
     ------
     ValueError
-        As :func:`equilibration_coefficient`, ``level`` is not between 0 and 1, or the counts per block or ion
-        are no (n, 2) whole numbers of at least zero whose sums are ``entries`` and ``exits``.
+        As :func:`equilibration_coefficient`, ``level`` is not between 0 and 1, or ``burst_index`` is below 1.
     """
     into, out = checks.count("entries", entries), checks.count("exits", exits)
     tail = 1 - checks.probability("level", level)
     offset = checks.positive("lam", lam)
-    return _weighted_bound(into, out, tail, offset, _burst_index(into, out, block_counts, ion_counts))
+    weight = checks.at_least("burst_index", burst_index, 1)
+    if min(into, out) == 0:
+        return 0.0
+    # counts and λ in units of the weight: EC does not change with the unit
+    return _lower_bound(into / weight, out / weight, tail, offset / weight)
 
 
 def exchange_interval(
@@ -158,31 +126,6 @@ def exchange_interval(
     with np.errstate(over="ignore", invalid="ignore"):
         low, high = checks.representable("interval from burst_index", weight * ends)
     return float(low), float(high)
-
-
-def _burst_index(into: int, out: int, block_counts: ArrayLike | None, ion_counts: ArrayLike | None) -> float:
-    """Return how many events are worth one: the largest burst index of what is given."""
-    weight = 1.0
-    for name, counts in (("block_counts", block_counts), ("ion_counts", ion_counts)):
-        if counts is not None:
-            table = checks.whole_counts(name, counts, ndim=2)
-            if table.shape[1] != 2:
-                raise ValueError(f"{name} has {table.shape[1]} columns, it must have 2: entries and exits")
-            sums = tuple(int(total) for total in table.sum(axis=0))
-            if sums != (into, out):
-                raise ValueError(
-                    f"{name} sums to {sums[0]} entries and {sums[1]} exits, it must sum to {into} and {out}"
-                )
-            weight = max(weight, burst_index(table))
-    return weight
-
-
-def _weighted_bound(into: int, out: int, tail: float, offset: float, weight: float) -> float:
-    """Return the lower bound of EC where ``weight`` events are worth one."""
-    if min(into, out) == 0:
-        return 0.0
-    # counts and λ in units of the weight: EC does not change with the unit
-    return _lower_bound(into / weight, out / weight, tail, offset / weight)
 
 
 @lru_cache(maxsize=4096)
@@ -231,155 +174,3 @@ def net_flux_test(net_fluxes: ArrayLike) -> NetFlux:
         return NetFlux(mean, error, 1.0 if mean == 0 else 0.0, len(flux))
     p_value = 2 * float(stats.t.sf(abs(mean) / error, len(flux) - 1))
     return NetFlux(mean, error, p_value, len(flux))
-
-
-def equilibration_verdict(
-    entries: float,
-    exits: float,
-    *,
-    net_fluxes: ArrayLike | None = None,
-    population: ArrayLike | None = None,
-    block_counts: ArrayLike | None = None,
-    ion_counts: ArrayLike | None = None,
-    members: ArrayLike | None = None,
-    minimum_coefficient: float = 0.5,
-    minimum_lower_bound: float = 0.25,
-    bound_level: float = 0.975,
-    significance: float = 0.05,
-    tested_share: float = 1.0,
-    maximum_remaining: float = 1.0,
-    remaining_level: float = 0.9975,
-    lam: float = 10.0,
-) -> EquilibrationVerdict:
-    """Decide whether the exchange of ions shows that their distribution has equilibrated.
-
-    Parameters
-    ----------
-    entries, exits
-        Events over the time that is judged.
-    net_fluxes
-        (B,) ΔN per block of time; without it the net flux is not judged.
-    population
-        (N,) number of ions in the region over time; without it the drift is not judged.
-    block_counts, ion_counts
-        (B, 2) and (I, 2) entries and exits per block and per ion; without them events are taken for
-        independent. See :func:`equilibration_lower_bound`.
-    members
-        (F, I) whether each ion is in the region at equally spaced times; without it what remains of the start
-        is not judged. See :func:`~aiida_cse.physics.exchange.relaxation.remaining_deviation`.
-    minimum_coefficient, minimum_lower_bound
-        What EC and its one-sided lower bound must reach.
-    bound_level
-        Level of that bound.
-    significance
-        A net flux or drift whose p-value lies below is not compatible with zero.
-    tested_share
-        Share of the blocks and frames, at their end, in which net flux and drift are tested: what comes before
-        is the way to equilibrium, which must not be as long as to be outweighed.
-    maximum_remaining, remaining_level
-        What the upper bound of the remaining deviation, in standard deviations, may be, and its level.
-    lam
-        λ of eq 5.
-
-    Raises
-    ------
-    ValueError
-        An argument is out of its range.
-    """
-    alpha = checks.probability("significance", significance)
-    tail = 1 - checks.probability("bound_level", bound_level)
-    least = checks.finite("minimum_coefficient", minimum_coefficient)
-    least_bound = checks.finite("minimum_lower_bound", minimum_lower_bound)
-    most = checks.positive("maximum_remaining", maximum_remaining)
-    level = checks.probability("remaining_level", remaining_level)
-    share = _share("tested_share", tested_share)
-    coefficient = equilibration_coefficient(entries, exits, lam)
-    weight = _burst_index(int(entries), int(exits), block_counts, ion_counts)
-    bound = _weighted_bound(int(entries), int(exits), tail, float(lam), weight)
-    bursts = f", in bursts of about {weight:.2g} events," if weight > 1 else ""
-    criteria = [
-        _at_least(
-            f"equilibration coefficient {coefficient:.3f} ({entries} in, {exits} out)",
-            coefficient,
-            least,
-        ),
-        _at_least(f"its lower {100 * bound_level:g} % bound {bound:.3f}{bursts}", bound, least_bound),
-    ]
-    if net_fluxes is not None:
-        flux = checks.series("net_fluxes", net_fluxes, minimum=0)
-        criteria.append(_judge_net_flux(_end_of(flux, share), alpha))
-    if population is not None:
-        series = checks.series("population", population, minimum=0)
-        criteria.append(_judge_drift(_end_of(series, share), alpha))
-    remaining = None
-    if members is not None:
-        table = checks.whole_counts("members", members, ndim=2, minimum=0)
-        if len(table) >= FEWEST_TIMES and table.shape[1] > 0:
-            remaining = remaining_deviation(table, level)
-        criteria.append(_judge_remaining(remaining, most, level, table.shape))
-    return EquilibrationVerdict(
-        equilibrated=all(passed for passed, _ in criteria),
-        coefficient=coefficient,
-        lower_bound=bound,
-        burst_index=weight,
-        reasons=tuple(reason for _, reason in criteria),
-        remaining=remaining,
-    )
-
-
-def _at_least(what: str, value: float, minimum: float) -> tuple[bool, str]:
-    passed = value >= minimum
-    return passed, f"{what} {'reaches' if passed else 'is below'} {minimum:g}"
-
-
-def _judge_net_flux(flux: NDArray[np.float64], alpha: float) -> tuple[bool, str]:
-    if len(flux) < 2:
-        return False, f"net flux cannot be judged: {len(flux)} block(s) of time, at least 2 are needed"
-    test = net_flux_test(flux)
-    what = f"net flux {test.mean:+.3g} ± {test.standard_error:.2g} ions per block over {test.blocks} blocks"
-    return _compatible(what, test.p_value, alpha)
-
-
-def _judge_drift(series: NDArray[np.float64], alpha: float) -> tuple[bool, str]:
-    if len(series) < 4:
-        return False, f"drift cannot be judged: {len(series)} frame(s), at least 4 are needed"
-    test = drift_test(series)
-    what = (
-        f"drift of the population {test.slope * len(series):+.3g} ± "
-        f"{test.standard_error * len(series):.2g} ions over the time judged"
-    )
-    return _compatible(what, test.p_value, alpha)
-
-
-def _judge_remaining(
-    found: RemainingDeviation | None, most: float, level: float, shape: tuple[int, ...]
-) -> tuple[bool, str]:
-    if found is None:
-        return False, (
-            f"deviation that remains of the start cannot be judged: {shape[0]} time(s) and {shape[1]} ion(s), at "
-            f"least {FEWEST_TIMES} and 1 are needed"
-        )
-    passed = found.upper_bound <= most
-    relation = "at most" if passed else "above"
-    return passed, (
-        f"deviation that remains of the start {found.median:.2g} standard deviations, after "
-        f"{found.relaxation_times:.2g} relaxation times; its upper {100 * level:g} % bound "
-        f"{found.upper_bound:.2g} is {relation} {most:g}"
-    )
-
-
-def _share(name: str, value: float) -> float:
-    if checks.positive(name, value) > 1:
-        raise ValueError(f"{name} is {value!r}, it must be at most 1")
-    return float(value)
-
-
-def _end_of(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """Return the last part of a series, rounded up to whole values."""
-    return values[int(len(values) * (1 - share)) :]
-
-
-def _compatible(what: str, p_value: float, alpha: float) -> tuple[bool, str]:
-    passed = p_value >= alpha
-    relation = "compatible" if passed else "not compatible"
-    return passed, f"{what} is {relation} with zero (p = {p_value:.2g}, required {alpha:g})"

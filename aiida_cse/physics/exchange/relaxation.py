@@ -16,8 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from aiida_cse.physics.statistics import arguments as checks
-
 __all__ = ["FEWEST_TIMES", "RemainingDeviation", "member_frames", "remaining_deviation"]
 
 #: lags that the time is divided into: over long ones what is fast is forgotten and what is slow is seen
@@ -60,18 +58,10 @@ class RemainingDeviation:
 def member_frames(begin: int, stop: int) -> NDArray[np.int64]:
     """Return equally spaced frames at which to ask where the ions are, 49 to 97 of ``begin`` to ``stop`` − 1.
 
-    The last frame is one of them; of fewer than 49 frames, all are.
-
-    Raises
-    ------
-    ValueError
-        A number is no whole number of at least zero, or there is no frame.
+    The last frame is one of them. Of fewer than 49 frames, all are returned.
     """
-    first, end = checks.count("begin", begin), checks.count("stop", stop)
-    if end <= first:
-        raise ValueError(f"stop is {stop!r}, with begin {begin!r} it must be at least {first + 1}")
-    step = max(1, (end - 1 - first) // _TIMES)
-    return np.arange(end - 1, first - 1, -step, dtype=np.int64)[::-1]
+    step = max(1, (stop - 1 - begin) // _TIMES)
+    return np.arange(stop - 1, begin - 1, -step, dtype=np.int64)[::-1]
 
 
 def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingDeviation:
@@ -87,22 +77,11 @@ def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingD
     Parameters
     ----------
     members
-        (F, I) whether each ion is in the region, at equally spaced times.
+        (F, I) 0 or 1, whether each ion is in the region at equally spaced times: at least 3 times and 1 ion.
     level
         Level of the upper bound.
-
-    Raises
-    ------
-    ValueError
-        There are fewer than 3 times or no ion, a value is neither 0 nor 1, or ``level`` is not between 0 and 1.
     """
-    quantile = checks.probability("level", level)
-    table = checks.whole_counts("members", members, ndim=2, minimum=FEWEST_TIMES)
-    if table.shape[1] == 0 or table.max() > 1:
-        raise ValueError(
-            f"members has {table.shape[1]} ions and values up to {table.max(initial=0):g}, it must have at least "
-            f"1 ion and values of 0 and 1"
-        )
+    table = np.asarray(members, dtype=np.float64)
     ions, inside = table.shape[1], float(table[0].sum())
     counts, lags = _lagged_counts(table)
     enter = _posterior(counts[0, 1], counts[0, 0])[:, None]
@@ -112,7 +91,7 @@ def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingD
     deviation = np.abs(inside - ions * share) * memory / np.sqrt(ions * share * (1 - share))
     return RemainingDeviation(
         median=float(np.median(deviation)),
-        upper_bound=float(np.quantile(deviation, quantile)),
+        upper_bound=float(np.quantile(deviation, level)),
         relaxation_times=float(-np.log(np.median(memory))),
         equilibrium=float(ions * np.median(share)),
     )

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aiida_cse.lammps.protocol.looks import Stop
 from aiida_cse.lammps.protocol.production import MOST_SEGMENTS, PRODUCTION, ProductionPlan
 from aiida_cse.lammps.protocol.stage import JobPlan
-from aiida_cse.physics.exchange.stopping import Decision
+from aiida_cse.physics.exchange.stopping import Decision, StopRule
 from aiida_cse.schema import explain
 
 PLAN: dict[str, Any] = {
@@ -89,17 +88,17 @@ def test_a_rule_without_a_first_look_is_refused() -> None:
 @pytest.mark.parametrize(
     ("stop", "verdicts", "decision"),
     [
-        ({}, [True, True], Decision.GO_ON),
+        ({}, [True, True], Decision.CONTINUE),
         ({}, [True, True, False], Decision.BUDGET_SPENT),
-        (ADAPTIVE, [False], Decision.GO_ON),
+        (ADAPTIVE, [False], Decision.CONTINUE),
         (ADAPTIVE, [False, True], Decision.EQUILIBRATED),
-        (ADAPTIVE | {"confirmations": 2}, [False, True], Decision.GO_ON),
+        (ADAPTIVE | {"confirmations": 2}, [False, True], Decision.CONTINUE),
         (ADAPTIVE | {"confirmations": 2}, [True, False, True], Decision.BUDGET_SPENT),
         (ADAPTIVE | {"confirmations": 2}, [False, True, True], Decision.EQUILIBRATED),
     ],
 )
 def test_when_a_production_ends(stop: dict[str, Any], verdicts: list[bool], decision: Decision) -> None:
-    assert Stop.model_validate(stop).decide(verdicts, looks=3) is decision
+    assert StopRule.model_validate(stop).decide(verdicts, looks=3) is decision
 
 
 def test_a_temperature_may_have_a_length_of_its_own() -> None:

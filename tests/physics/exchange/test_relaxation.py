@@ -1,4 +1,4 @@
-"""What remains of the start: against chains whose relaxation is known, and wrong input."""
+"""The deviation that remains from the start, against chains whose relaxation is known."""
 
 import numpy as np
 import pytest
@@ -63,25 +63,3 @@ def test_member_frames_are_equally_spaced_to_the_last(begin: int, length: int) -
     assert begin <= frames[0]
     assert len(frames) == length if length < 97 else 49 <= len(frames) <= 97
     assert len(set(np.diff(frames))) <= 1
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ([[0, 1], [1, 1]], "^members has 2 values, it must have at least 3"),
-        ([[0, 1], [1, 1], [2, 0]], "^members has 2 ions and values up to 2, it must have at least 1 ion"),
-        (np.zeros((4, 0)), "^members has 0 ions"),
-        ([[0, -1]] * 4, r"^members\[0, 1\] is -1, a count must not be negative"),
-        ([0, 1, 0], "^members has 1 axes, it must have 2"),
-    ],
-)
-def test_a_table_that_cannot_be_is_refused(table: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        remaining_deviation(table)  # type: ignore[arg-type]
-
-
-def test_other_wrong_input_is_named() -> None:
-    with pytest.raises(ValueError, match=r"^level is 1,"):
-        remaining_deviation([[0, 1]] * 4, level=1)
-    with pytest.raises(ValueError, match=r"^stop is 5, with begin 5 "):
-        member_frames(5, 5)

@@ -1,12 +1,17 @@
-"""When a run that goes on until it has equilibrated is looked at, and when it stops."""
+"""The stop rule of a production: the schedule of its looks and the decision after each."""
 
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from aiida_cse.physics.exchange.stopping import Decision, StopRule, decide, look_times
+from aiida_cse.physics.exchange.stopping import Decision, StopRule, verdicts_under
+
+
+def look_times(first: float, growth: float, budget: float, segment: float) -> tuple[float, ...]:
+    return StopRule(first_look_ns=first, growth=growth).look_times(budget, segment)
 
 
 def test_looks_grow_geometrically_up_to_the_budget() -> None:
@@ -38,11 +43,11 @@ def test_looks_ascend_to_the_budget(first: float, growth: float, budget: float, 
 @pytest.mark.parametrize(
     ("verdicts", "confirmations", "expected"),
     [
-        ([], 1, Decision.GO_ON),
-        ([False, False], 1, Decision.GO_ON),
+        ([], 1, Decision.CONTINUE),
+        ([False, False], 1, Decision.CONTINUE),
         ([False, True], 1, Decision.EQUILIBRATED),
-        ([False, True], 2, Decision.GO_ON),
-        ([True, False, True], 2, Decision.GO_ON),
+        ([False, True], 2, Decision.CONTINUE),
+        ([True, False, True], 2, Decision.CONTINUE),
         ([False, True, True], 2, Decision.EQUILIBRATED),
         ([False] * 4, 1, Decision.BUDGET_SPENT),
         ([False] * 3 + [True], 2, Decision.BUDGET_SPENT),
@@ -52,47 +57,57 @@ def test_looks_ascend_to_the_budget(first: float, growth: float, budget: float, 
 def test_the_decision_follows_the_last_verdicts(
     verdicts: list[bool], confirmations: int, expected: Decision
 ) -> None:
-    assert decide(verdicts, 4, confirmations) is expected
+    rule = StopRule(rule="equilibrated", first_look_ns=1, confirmations=confirmations)
+    assert rule.decide(verdicts, 4) is expected
 
 
 def test_a_single_look_needs_no_confirmation() -> None:
-    assert decide([True], 1, 3) is Decision.EQUILIBRATED
+    rule = StopRule(rule="equilibrated", first_look_ns=1, confirmations=3)
+    assert rule.decide([True], 1) is Decision.EQUILIBRATED
 
 
-def test_a_rule_gives_its_looks_and_decisions() -> None:
-    rule = StopRule(first=20, growth=2, confirmations=2)
-    looks = rule.look_times(100, 10)
-    assert list(looks) == [20, 40, 80, 100]
-    decisions = [rule.decide([True] * number, len(looks)) for number in (1, 2)]
-    assert decisions == [Decision.GO_ON, Decision.EQUILIBRATED]
+def test_a_fixed_rule_runs_to_its_length_whatever_the_verdicts() -> None:
+    rule = StopRule()
+    assert rule.look_times(100, 10) == (100,)
+    assert [rule.decide(verdicts, 2) for verdicts in ([], [True])] == [Decision.CONTINUE] * 2
+    assert rule.decide([True, True], 2) is Decision.BUDGET_SPENT
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments",
     [
-        ((0, 1.5, 10, 1), "first is 0, it must be a finite number above zero"),
-        ((1, 0.9, 10, 1), "growth is 0.9, it must be a finite number of at least 1"),
-        ((1, 1.5, -1, 1), "budget is -1, it must be a finite number above zero"),
-        ((1, 1.5, 10, float("nan")), "step is nan, it must be a finite number above zero"),
-        ((1, 1, 1e6, 1), "at most 10000 looks"),
+        {"first_look_ns": 0},
+        {"first_look_ns": float("nan")},
+        {"growth": 0.9},
+        {"confirmations": 0},
+        {"confirmations": 1.5},
+        {"rule": "sometimes"},
     ],
 )
-def test_a_schedule_that_cannot_be_is_refused(arguments: tuple[float, ...], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        look_times(*arguments)
+def test_a_rule_that_cannot_be_is_refused(arguments: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(arguments))):
+        StopRule.model_validate(arguments)
 
 
-def test_a_rule_that_cannot_be_is_refused() -> None:
-    with pytest.raises(ValueError, match="first is 0"):
-        StopRule(first=0)
-    with pytest.raises(ValueError, match=r"growth is 0\.5"):
-        StopRule(first=1, growth=0.5)
-    with pytest.raises(ValueError, match="confirmations is 0"):
-        StopRule(first=1, confirmations=0)
+def test_a_rule_that_stops_needs_a_first_look() -> None:
+    with pytest.raises(ValidationError, match="needs first_look_ns"):
+        StopRule(rule="equilibrated")
+
+
+def test_a_schedule_of_too_many_looks_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^growth = 1: more than 10000 looks at segments of 1 ns"):
+        look_times(1, 1, 1e6, 1)
 
 
 def test_verdicts_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="verdicts has 3 values, with 2 looks"):
-        decide([False] * 3, 2)
-    with pytest.raises(ValueError, match=r"verdicts\[1\] is None, it must be true or false"):
-        decide([True, None], 3)  # type: ignore[list-item]
+        StopRule().decide([False] * 3, 2)
+    with pytest.raises(ValueError, match=r"verdicts\[1\] = None: neither true nor false"):
+        StopRule().decide([True, None], 3)  # type: ignore[list-item]
+
+
+def test_only_looks_under_the_same_criteria_count() -> None:
+    looks = [
+        {"equilibrated": value, "criteria": {"lam": lam}} for value, lam in ((True, 5), (False, 10), (True, 10))
+    ]
+    assert verdicts_under({"lam": 10}, looks) == [False, True]
