@@ -10,10 +10,8 @@ from aiida.engine import WorkChain
 
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.workchains.common.builders import whole
-from aiida_cse.workchains.done import previous_of
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.study import RUN_OUTPUTS, StudyWorkChain
-from aiida_cse.workchains.study_inputs import MOST_REPLICAS
+from aiida_cse.workchains.study import MOST_REPLICAS, RUN_OUTPUTS, StudyWorkChain, previous_of
 
 __all__ = ["get_builder_from", "get_builder_from_production", "get_builder_from_study"]
 

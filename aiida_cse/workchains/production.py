@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, append_, while_
 from aiida.orm.nodes.data.base import to_aiida_type
+from pydantic import ValidationError
 
+from aiida_cse.analysis.resolution import Resolution, unanswerable, unresolved
 from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.building.sampling import Sampling, reduction_config
 from aiida_cse.calculations.functions.records import collect_looks, collect_stages
-from aiida_cse.calculations.reduce import ReduceCalculation
+from aiida_cse.calculations.ports import checked_by
+from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.protocol.production import ProductionPlan, plan_as_asked
+from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE
+from aiida_cse.lammps.protocol.stage import RunSettings
 from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
+from aiida_cse.schema import explain
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.common.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
-from aiida_cse.workchains.common.exit_status import failure, rate_words
+from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.common.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
 from aiida_cse.workchains.common.ports import validate_neutral, validate_seed, validate_temperature
 from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides
-from aiida_cse.workchains.production_inputs import plan_error, sampling_of, step_of, validate_production
 from aiida_cse.workchains.restart.lineage import (
     Folder,
     checksums_of,
@@ -30,10 +38,18 @@ from aiida_cse.workchains.restart.lineage import (
     numbered,
     results_of,
     source_of,
+    step_of,
     unreduced,
 )
 
-__all__ = ["ProductionWorkChain"]
+__all__ = ["ProductionWorkChain", "sampling_of"]
+
+#: what of the sampling is given by the production itself
+_FROM_PLAN = ("timestep_fs", "frame_ps")
+#: what of a segment's stage may differ from that of a production that goes on from it
+_OF_SEGMENT = ("duration_ps", "velocities")
+
+plan_error = checked_by(ProductionPlan, "plan")
 
 
 class ProductionWorkChain(ProtocolMixin, WorkChain):
@@ -345,7 +361,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             time=plan.nanoseconds(self.ctx.step),
             ec=found["ec"],
             bound=found["ec_lower_bound"],
-            rate=rate_words(found, plan.stop.confirmations),
+            rate=_rate_words(found, plan.stop.confirmations),
         )
 
     def _attach_run(self) -> None:
@@ -408,3 +424,196 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
         before = [] if folder is None else [job.outputs.remote_folder for job in lineage(folder)]
         runs = [dict(run.outputs.folders) for run in self.ctx.segments if "folders" in run.outputs]
         return numbered([*before, *(found for folders in runs for _, found in sorted(folders.items()))])
+
+
+def _plan_of(value: dict[str, Any]) -> ProductionPlan:
+    """Return the plan at the temperature of the production, if that is known already."""
+    plan = ProductionPlan.model_validate(value["plan"].get_dict())
+    return plan.at(value["temperature"].value) if "temperature" in value else plan
+
+
+def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:
+    """Return the whole sampling: blocks and snapshots as asked, timestep and frames as the production has them."""
+    production = ProductionPlan.model_validate(plan)
+    return {key: getattr(production, key) for key in _FROM_PLAN} | sampling
+
+
+def validate_production(value: dict[str, Any], _: Any) -> str | None:
+    """Refuse inputs that do not fit each other: a sampling, a wall time, a computer, what is to be continued."""
+    if "plan" not in value or "sampling" not in value or plan_error(value["plan"], None):
+        return None
+    given = value["sampling"].get_dict()
+    fixed = sorted(set(given) & set(_FROM_PLAN))
+    if fixed:
+        return f"sampling: {', '.join(fixed)} follow from the plan of the production, do not give them"
+    try:
+        sampling = Sampling.model_validate(sampling_of(value["plan"].get_dict(), given))
+    except ValidationError as error:
+        return f"sampling: {explain(error)}"
+    for name in ("block_ps", "snapshot_ps"):
+        length = getattr(sampling, name)
+        if abs(length / sampling.frame_ps - round(length / sampling.frame_ps)) > 1e-9:
+            return f"sampling: {name} = {length:g} must be a multiple of frame_ps = {sampling.frame_ps:g}"
+    return (
+        _length_error(value, sampling)
+        or _walltime_error(value)
+        or _computer_error(value)
+        or (reduction_error(value["system"], sampling.model_dump()) if "system" in value else None)
+        or _analysis_error(value, sampling)
+        or _previous_error(value, sampling)
+    )
+
+
+def _length_error(value: dict[str, Any], sampling: Sampling) -> str | None:
+    """Refuse a production that is shorter than a block or the time between snapshots."""
+    length = _plan_of(value).length_ps
+    for name in ("block_ps", "snapshot_ps"):
+        if getattr(sampling, name) > length:
+            period = getattr(sampling, name)
+            return f"sampling: {name} = {period:g} is longer than the production, plan.length_ps = {length:g}"
+    return None
+
+
+def _analysis_error(value: dict[str, Any], sampling: Sampling) -> str | None:
+    """Refuse what the reduction will not be able to answer, at the end or at the first look."""
+    plan = _plan_of(value)
+    settings, system = value.get("analysis", {}).get("settings"), value.get("system")
+    error = analysis_error(settings, sampling, plan.length_ps, system)
+    if error is not None:
+        return error
+    first = plan.nanoseconds(plan.looks()[0])
+    error = analysis_error(settings, sampling, first * 1000, system)
+    return None if error is None else f"plan.stop.first_look_ns: at the first look, {first:g} ns, {error}"
+
+
+def _walltime_error(value: dict[str, Any]) -> str | None:
+    """Refuse a wall time that ends before the first checkpoint."""
+    plan = _plan_of(value)
+    return walltime_error(value, plan.segments(ANY_TEMPERATURE, seed=1)[:1])
+
+
+def _computer_error(value: dict[str, Any]) -> str | None:
+    """Refuse a code that cannot reach the trajectory: it is reduced where LAMMPS wrote it."""
+    lammps, cse = value["base"]["lammps"].get("code"), value["reduce"].get("code")
+    if lammps is None or cse is None or lammps.computer.uuid == cse.computer.uuid:
+        return None
+    return (
+        f"reduce.code {cse.full_label} is on another computer than base.lammps.code {lammps.full_label}: "
+        f"a trajectory is reduced where it lies, set up aiida-cse on {lammps.computer.label}"
+    )
+
+
+# -- what is to be continued -------------------------------------------------------------------------------
+
+
+def _previous_error(value: dict[str, Any], sampling: Sampling) -> str | None:
+    """Refuse to continue what is no production, or one of another system, temperature, timestep or sampling."""
+    previous = value.get("previous") or {}
+    if not previous or "system" not in value:
+        return None
+    if "folder" not in previous:
+        return "previous.folder is missing: a production goes on from the last folder of the one before"
+    step = step_of(previous["folder"])
+    if not step:
+        pk = previous["folder"].pk
+        return f"previous.folder: node {pk} must be the folder of a segment that reached its last step"
+    error = _segment_error(value, previous["folder"].creator)
+    if error is not None:
+        return f"previous.folder: {error}"
+    return _reduction_error(value, sampling, previous.get("reduction"), step)
+
+
+def _segment_error(value: dict[str, Any], job: orm.CalcJobNode) -> str | None:
+    """Return in what a job differs from the segments of the production that is to go on from it."""
+    if job.inputs.system.get_system().info != value["system"].get_system().info:
+        return f"its run started from the system {job.inputs.system.pk}, not from {value['system'].pk}"
+    if "temperature" not in value:
+        return None
+    plan = _plan_of(value)
+    expected, found = plan.segments(value["temperature"].value, seed=1)[0], job.inputs.plan.get_dict()
+    # through the model: the run may be older than a setting
+    settings = RunSettings.model_validate(found["settings"]).model_dump()
+    pairs = [(f"settings.{key}", settings[key], there) for key, there in expected["settings"].items()]
+    stage = found["stages"][-1]
+    pairs += [
+        (key, stage.get(key), there) for key, there in expected["stages"][0].items() if key not in _OF_SEGMENT
+    ]
+    for key, found_there, there in pairs:
+        if found_there != there:
+            return f"its run had {key} = {found_there}, what goes on from it must have the same, not {there}"
+    return None
+
+
+def _reduction_error(value: dict[str, Any], sampling: Sampling, reduction: Any, step: int) -> str | None:
+    if reduction is None:
+        return None
+    plan = _plan_of(value)
+    reached, last = reduction.base.attributes.get("last_step"), plan.last_frame(step)
+    if reached != last:
+        return f"previous.reduction: ends at step {reached}, the run before at step {step}; it must end at {last}"
+    try:
+        reduction.get_state().check_config(reduction_config(value["system"].get_system(), sampling))
+    except ValueError as error:
+        return f"previous.reduction: {error}"
+    return None
+
+
+def analysis_error(
+    settings: orm.Dict | None, sampling: Sampling, length_ps: float, system: CseSystemData | None
+) -> str | None:
+    """Return why a production cannot be analysed as it is to be, None if nothing speaks against it.
+
+    Parameters
+    ----------
+    settings
+        Those of the analysis, which AnalysisSettings accepts; None for the defaults.
+    sampling, length_ps
+        How the production is sampled, and how long it is.
+    system
+        What it starts from; without it, nothing is said about where boundaries lie.
+    """
+    chosen = AnalysisSettings.model_validate(settings.get_dict() if settings is not None else {})
+    there = Resolution(sampling.bins, sampling.frame_ps, sampling.block_ps, sampling.snapshot_ps, sampling.lags_ps)
+    reasons = unresolved(chosen, there)
+    if not reasons and chosen.boundaries and system is not None:
+        reasons = unanswerable(chosen, reduction_config(system.get_system(), sampling))
+    if reasons:
+        return f"analysis.settings: {'; '.join(reasons)}"
+    return _range_error(chosen, sampling, length_ps)
+
+
+def _range_error(settings: AnalysisSettings, sampling: Sampling, length_ps: float) -> str | None:
+    """Refuse a range that is not within the production, or has no whole block."""
+    start, end = settings.start_ns * 1000, length_ps if settings.end_ns is None else settings.end_ns * 1000
+    if end > length_ps:
+        return f"analysis.settings.end_ns = {end / 1000:g} is behind the {length_ps / 1000:g} ns of plan.length_ps"
+    name = "sampling.block_ps" if settings.block_ps is None else "analysis.settings.block_ps"
+    block = sampling.block_ps if settings.block_ps is None else settings.block_ps
+    first, stop = math.ceil(start / block - 1e-9), math.floor(end / block + 1e-9)
+    if first < stop:
+        snapshot = sampling.snapshot_ps if settings.snapshot_ps is None else settings.snapshot_ps
+        return _snapshot_error(settings, first * block, stop * block, snapshot)
+    until = "of plan.length_ps" if settings.end_ns is None else "until analysis.settings.end_ns"
+    return (
+        f"analysis.settings.start_ns = {start / 1000:g} leaves nothing of the {end / 1000:g} ns {until}: "
+        f"at least one block, {name} = {block:g}, must follow it"
+    )
+
+
+def _snapshot_error(settings: AnalysisSettings, start: float, end: float, snapshot: float) -> str | None:
+    """Refuse other boundaries where no snapshot lies in the range (ps)."""
+    if not settings.boundaries or math.ceil(start / snapshot - 1e-9) * snapshot < end:
+        return None
+    return (
+        f"analysis.settings.boundaries: there is no snapshot from {start / 1000:g} to {end / 1000:g} ns to count "
+        f"the ions in, they are {snapshot:g} ps apart"
+    )
+
+
+def _rate_words(found: orm.Dict, confirmations: int) -> str:
+    """Return what is known of the rate of entries where no verdict, or not enough of them, ended a production."""
+    bound = found["rate_upper_bound_per_s"]
+    rate = "" if bound is None else f"fewer than {bound:.2g} entries per second"
+    if not found["equilibrated"]:
+        return rate or "no time was observed"
+    return f"the last look says equilibrated, but {confirmations} in a row must" + (rate and f"; {rate}")

@@ -33,7 +33,7 @@ from aiida_cse.lammps.log.reader import RunTable, StageRecord, summarize_stage
 from aiida_cse.parsers.lammps import LammpsStageParser
 from aiida_cse.reduction.config import default_config
 from aiida_cse.reduction.state import State
-from aiida_cse.workchains.restart.chain import ContinuedWorkChain
+from aiida_cse.workchains.base import LammpsBaseWorkChain
 from reference_pages.markdown import code, section, table
 
 __all__ = ["page"]
@@ -162,7 +162,7 @@ def _stage_record() -> dict[str, Any]:
 
 
 def _keys_of_changes() -> set[str]:
-    decided = _literals(ContinuedWorkChain._change)
+    decided = _literals(LammpsBaseWorkChain._change)
     return decided | set(FROM_RESULTS) | _literals(join_changes.__wrapped__)
 
 

@@ -13,7 +13,7 @@ from aiida.engine import run_get_node
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from aiida_cse.workchains.base import LammpsBaseWorkChain
-from aiida_cse.workchains.common.stash import whole_stash
+from aiida_cse.workchains.common.options import whole_stash
 from aiida_cse.workchains.restart.lineage import lineage
 from tests.systems import crystal_and_molecules
 

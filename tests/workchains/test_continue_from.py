@@ -18,7 +18,7 @@ from aiida_cse.workchains.continue_from import (
     get_builder_from_production,
     get_builder_from_study,
 )
-from aiida_cse.workchains.done import is_complete, previous_of
+from aiida_cse.workchains.study import is_complete, previous_of
 from tests.nodes import finish, interface, job_node, reduction_node, returns, state
 from tests.workchains.conftest import Make
 from tests.workchains.runs import PLAN, results

@@ -15,8 +15,7 @@ from aiida_cse.calculations.functions.records import look_record
 from aiida_cse.cli.display.render import JobWatch
 from aiida_cse.cli.display.tree import Branch
 from aiida_cse.lammps.protocol.production import ProductionPlan
-from aiida_cse.workchains.production_inputs import step_of
-from aiida_cse.workchains.restart.lineage import results_of
+from aiida_cse.workchains.restart.lineage import results_of, step_of
 from aiida_cse.workchains.study import run_label
 
 __all__ = ["WIDTH", "RunState", "run_states", "run_table"]

@@ -15,10 +15,9 @@ from typing_extensions import NotRequired, TypedDict
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.schema import located, nearest
 from aiida_cse.workchains.common.forcefields import forcefield_nodes, with_stored_sets
-from aiida_cse.workchains.common.options import checked_options
+from aiida_cse.workchains.common.options import checked_options, whole_stash
 from aiida_cse.workchains.common.ports import SEEDS
 from aiida_cse.workchains.common.protocol import merge
-from aiida_cse.workchains.common.stash import whole_stash
 
 __all__ = [
     "Codes",

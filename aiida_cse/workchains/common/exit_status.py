@@ -6,7 +6,7 @@ from typing import Any
 
 from aiida import orm
 
-__all__ = ["NORMAL_FROM", "ended_normally", "failure", "rate_words"]
+__all__ = ["NORMAL_FROM", "ended_normally", "failure"]
 
 #: exit codes from here on are results that are not what was asked for (not equilibrated), not failures
 NORMAL_FROM = 500
@@ -24,12 +24,3 @@ def failure(process: orm.ProcessNode) -> dict[str, Any]:
         "status": process.exit_status,
         "reason": process.exit_message or str(process.base.attributes.get(process.PROCESS_STATE_KEY)),
     }
-
-
-def rate_words(found: orm.Dict, confirmations: int) -> str:
-    """Return what is known of the rate of entries where no verdict, or not enough of them, ended a production."""
-    bound = found["rate_upper_bound_per_s"]
-    rate = "" if bound is None else f"fewer than {bound:.2g} entries per second"
-    if not found["equilibrated"]:
-        return rate or "no time was observed"
-    return f"the last look says equilibrated, but {confirmations} in a row must" + (rate and f"; {rate}")

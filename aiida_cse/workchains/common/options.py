@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from aiida import orm
+from aiida.common.datastructures import StashMode
 from aiida.common.exceptions import ConfigurationError
 
 from aiida_cse.calculations.lammps import LammpsStageCalculation
-from aiida_cse.lammps.job.records import wall_time_error
+from aiida_cse.lammps.job.records import END_RECORD, START_RECORD, wall_time_error
+from aiida_cse.lammps.job.script import FINAL_DATA, LOG, TRAJECTORY
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.schema import nearest
-from aiida_cse.workchains.common.stash import stash_error
 
-__all__ = ["checked_options", "walltime_error"]
+__all__ = ["STASHED", "checked_options", "walltime_error", "whole_stash"]
 
 #: what the jobs of this plugin set themselves: their parsers look for the files of these names
 _OWN = frozenset(
@@ -37,6 +39,9 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: largest values: ten years, a petabyte
 _LARGEST = {"max_wallclock_seconds": 315_360_000, "max_memory_kb": 10**12}
 _LARGEST_RESOURCE = 10_000_000
+#: what a job can be gone on from, and reduced
+STASHED = (TRAJECTORY, "restart.*", FINAL_DATA, LOG, START_RECORD, END_RECORD)
+_STASH_KEYS = ("target_base", "stash_mode", "source_list", "fail_on_missing")
 
 
 def checked_options(options: Any, code: orm.AbstractCode | None = None) -> dict[str, Any]:
@@ -79,7 +84,7 @@ def _wrong(key: str, value: Any) -> str | None:
     if key == "resources":
         return _wrong_resources(value)
     if key == "stash":
-        return stash_error(value)
+        return _wrong_stash(value)
     if key == "environment_variables":
         return _wrong_variables(value)
     valid = LammpsStageCalculation.spec().inputs["metadata"]["options"][key].valid_type
@@ -136,3 +141,36 @@ def walltime_error(inputs: Mapping[str, Any], plans: Iterable[dict[str, Any]]) -
     seconds = options.get("max_wallclock_seconds")
     found = (wall_time_error(seconds, JobPlan.model_validate(plan)) for plan in plans)
     return next((f"options.{error}" for error in found if error), None)
+
+
+def _wrong_stash(value: Any) -> str | None:
+    """Return what is wrong with the option ``stash``, None if nothing is."""
+    if not isinstance(value, Mapping):
+        return "must be a mapping, such as {target_base: /archive/user/cse}"
+    for key in value:
+        if key not in _STASH_KEYS:
+            return f"{key!r} is no known key: {nearest(str(key), _STASH_KEYS)}"
+    target = value.get("target_base")
+    if not isinstance(target, str) or not PurePosixPath(target).is_absolute():
+        return f"target_base = {target!r} must be the absolute path of a folder on the computer of the jobs"
+    mode = value.get("stash_mode", StashMode.COPY.value)
+    if mode != StashMode.COPY.value:
+        return f"stash_mode = {mode!r} must be 'copy': only copies can be read in place, and are known to be there"
+    source = value.get("source_list", STASHED)
+    if not isinstance(source, (list, tuple)) or not source or not all(_inside(name) for name in source):
+        return (
+            f"source_list = {source!r} must be a list of names of files, patterns such as 'restart.*' among them"
+        )
+    return None
+
+
+def whole_stash(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the option ``stash`` with what it does not say: copy what can be gone on from and reduced."""
+    return {"stash_mode": StashMode.COPY.value, "source_list": list(STASHED), **value}
+
+
+def _inside(name: Any) -> bool:
+    """Whether a name stays inside of the folder of its job."""
+    return (
+        isinstance(name, str) and bool(name) and not name.startswith("/") and ".." not in PurePosixPath(name).parts
+    )

@@ -20,6 +20,7 @@ __all__ = [
     "results_of",
     "source_of",
     "stash_of",
+    "step_of",
     "thermo_of",
     "unreduced",
     "wrote_checkpoint",
@@ -42,6 +43,15 @@ def path_of(folder: Folder) -> str:
     """Return where a folder or stash lies."""
     path = folder.get_remote_path() if isinstance(folder, orm.RemoteData) else folder.target_basepath
     return str(path)
+
+
+def step_of(folder: orm.RemoteData) -> int | None:
+    """Return the step that the job of a folder reached as it was asked to, None if it did not."""
+    job = folder.creator
+    if not isinstance(job, orm.CalcJobNode) or not job.is_finished_ok:
+        return None
+    step: int | None = results_of(job).get("step")
+    return step
 
 
 def found_checkpoint(job: orm.CalcJobNode) -> str | None:
