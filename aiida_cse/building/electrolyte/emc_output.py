@@ -98,7 +98,6 @@ def read_emc_electrolyte(
     """
     chemistry = chemistry_of(recipe)
     layout, coefficients = DataFile.parse(data), read_emc_parameters(parameters)
-    layout.refuse_outside()
     if not np.array_equal(layout.masses, coefficients.masses):
         raise ValueError("EMC's data file and its parameters have different masses: they are of two builds")
     if not np.allclose(layout.lengths[:2], (lx, ly), rtol=0, atol=_SAME_LENGTH):

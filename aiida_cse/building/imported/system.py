@@ -13,9 +13,8 @@ from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.sampling import LayerOffsets, Sampling, reduction_config
 from aiida_cse.building.type_table import Chemistry, chemistry_of
-from aiida_cse.lammps.files.data import TOPOLOGY
+from aiida_cse.lammps.files.data import TOPOLOGY, DataFileContents, read_contents
 from aiida_cse.lammps.files.forcefield_input import read_statements
-from aiida_cse.lammps.files.labelled_data import ForeignFile, read_foreign
 from aiida_cse.lammps.files.system import System
 from aiida_cse.physics.exchange.regions import SURFACE_OFFSETS
 
@@ -52,7 +51,7 @@ def import_system(data: str, box: OwnBox, forcefield: str = "", recipe: Recipe |
     ValueError
         The data file cannot be read, or something is missing or wrong; one line for each.
     """
-    file = read_foreign(data)
+    file = read_contents(data)
     chemistry = None if recipe is None else chemistry_of(recipe)
     known = {} if chemistry is None else {entry.label: entry for entry in chemistry.types}
     given = forcefield or ("" if chemistry is None else chemistry.forcefield)
@@ -93,7 +92,7 @@ def _sources(box: OwnBox, chemistry: Chemistry | None) -> dict[str, Any]:
     }
 
 
-def _other_labels(file: ForeignFile, forcefield: str) -> list[str]:
+def _other_labels(file: DataFileContents, forcefield: str) -> list[str]:
     """Return where data file and force field give a type different labels."""
     told = read_statements(forcefield).labels
     return [
@@ -103,7 +102,7 @@ def _other_labels(file: ForeignFile, forcefield: str) -> list[str]:
     ]
 
 
-def _include(file: ForeignFile, given: str, labels: dict[int, str], problems: list[str]) -> str:
+def _include(file: DataFileContents, given: str, labels: dict[int, str], problems: list[str]) -> str:
     """Return the include file: what was given, and what the data file has of styles and coefficients besides."""
     data, own = file.data, read_statements(given)
     problems += [f"force field, {problem}" for problem in own.problems]
@@ -124,7 +123,7 @@ def _include(file: ForeignFile, given: str, labels: dict[int, str], problems: li
     return text
 
 
-def _contradictions(file: ForeignFile, given: str) -> list[str]:
+def _contradictions(file: DataFileContents, given: str) -> list[str]:
     """Return the coefficients that the data file has with other values than the force field."""
     told = {command[:2]: command[2:] for command in read_statements(given).commands if command[0] != "pair_coeff"}
     differ = []

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.building.interface.assembly import assemble
-from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
-from aiida_cse.lammps.files.labels import type_labels
+from aiida_cse.lammps.files.data import TOPOLOGY, DataFile, read_contents
 from aiida_cse.lammps.files.system import System
+from aiida_cse.schema import located
 
 __all__ = ["RESULT", "read_interface"]
 
@@ -44,10 +44,12 @@ def read_interface(text: str, ceramic: System, electrolyte: System, gap: float, 
         The text is no data file, or not one with the atoms, the types by number and name, the molecules, the
         bonded terms, the box, positions and velocities of the two phases; says what differs.
     """
-    data, expected = DataFile.parse(text), assemble(ceramic, electrolyte, gap)
+    with located(f"{program}'s data file"):
+        contents = read_contents(text)
+    data, expected = contents.data, assemble(ceramic, electrolyte, gap)
     labels = {number: entry.label for number, entry in enumerate(expected.info.types, 1)}
     try:
-        _refuse_other("atom types", type_labels(text), labels)
+        _refuse_other("atom types", contents.labels, labels)
         _refuse_other("types of bonded terms", data.topology_types, expected.data.topology_types)
         _refuse_other_rows("atoms", *(_molecules_and_types(system) for system in (data, expected.data)))
         for kind in TOPOLOGY:

@@ -1,21 +1,24 @@
-"""LAMMPS data files of atom style ``full``, read into arrays and written back.
+"""LAMMPS data files of atom style ``full``: one reader for files of any origin, and the writer.
 
-Types are numeric and the header declares every type of the whole system, so that one force-field include
-file serves each phase of the work. Coefficients live in that include file, never in the data file.
+The reader takes what LAMMPS takes: indented lines, comments, type labels, image flags or none, and coefficients
+among the atoms. The writer uses numeric types and declares every type of the whole system in the header, so that
+one force-field include file serves each phase of the work. Coefficients are left to that include file.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TOPOLOGY", "DataFile"]
+__all__ = ["TOPOLOGY", "DataFile", "DataFileContents", "read_contents"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -23,7 +26,34 @@ Integers = NDArray[np.int64]
 #: kind of bonded term -> number of atoms in it
 TOPOLOGY = {"bonds": 2, "angles": 3, "dihedrals": 4, "impropers": 4}
 
-_SECTIONS = ("Masses", "Atoms", "Velocities", "Bonds", "Angles", "Dihedrals", "Impropers")
+#: kinds of types as the titles of sections name them
+_KINDS = ("Atom", *(kind[:-1].title() for kind in TOPOLOGY))
+#: sections with atoms and terms -> column of the type, None where there is none
+_TYPE_COLUMN: dict[str, int | None] = {"Masses": 0, "Atoms": 2, "Velocities": None}
+_TYPE_COLUMN |= {kind.title(): 1 for kind in TOPOLOGY}
+#: sections with coefficients -> the command that sets them, and the number of types at the start of each row
+_COEFFICIENTS = {"Pair Coeffs": ("pair_coeff", 1), "PairIJ Coeffs": ("pair_coeff", 2)}
+_COEFFICIENTS |= {f"{kind[:-1].title()} Coeffs": (f"{kind[:-1]}_coeff", 1) for kind in TOPOLOGY}
+_LABELS = {f"{kind} Type Labels": kind for kind in _KINDS}
+#: title of the lines before the first section
+_HEADER = ""
+
+_HEADING = re.compile(r"[A-Z][A-Za-z ]*(13 Coeffs)?")
+_UNITS = re.compile(r"\bunits = (\w+)")
+_COUNT = re.compile(r"\d{1,15}")
+_COUNTED = frozenset({"atoms", *TOPOLOGY, *(f"{kind.lower()} types" for kind in _KINDS)})
+_BOUNDS = tuple(f"{axis}lo {axis}hi" for axis in "xyz")
+_TILTS = "xy xz yz"
+#: other atom styles of LAMMPS; any other comment behind ``Atoms`` names no style and is ignored, as LAMMPS does
+_OTHER_STYLES = frozenset(
+    {"amoeba", "angle", "apip", "atomic", "body", "bond", "bpm/sphere", "charge", "dielectric", "dipole", "dpd"}
+    | {"edpd", "electron", "ellipsoid", "hybrid", "line", "mdpd", "molecular", "oxdna", "peri", "rheo"}
+    | {"rheo/thermal", "smd", "sph", "sphere", "spin", "tdpd", "template", "tri", "wavepacket"}
+)
+#: more types than any force field has; later steps take memory for each pair of them
+_MOST_TYPES = 10_000
+#: the largest whole number that a double holds exactly
+_LARGEST = 2.0**53
 
 
 def _empty_topology() -> dict[str, Integers]:
@@ -48,7 +78,7 @@ class DataFile:
     topology
         For each kind of :data:`TOPOLOGY` an (M, 1 + k) array: type, then k atom IDs.
     topology_types
-        The number of types that the header declares for each kind.
+        Number of types that the header declares for each kind.
     """
 
     box: Floats
@@ -117,69 +147,25 @@ class DataFile:
             topology_types=dict(self.topology_types),
         )
 
-    def refuse_outside(self) -> None:
-        """Refuse atoms and bonded terms that name a type or an atom that there is not.
-
-        Raises
-        ------
-        ValueError
-            There is such a number; says in which section, and up to which they go.
-        """
-        _refuse_outside("Atoms", "type", self.types, len(self.masses))
-        for kind, terms in self.topology.items():
-            _refuse_outside(kind.title(), "type", terms[:, 0], self.topology_types[kind])
-            _refuse_outside(kind.title(), "atom", terms[:, 1:], self.natoms)
-
     # -- reading ---------------------------------------------------------------------------------------
 
     @classmethod
     def parse(cls, text: str) -> DataFile:
-        """Read the text of a data file (``atom_style full``, orthogonal box); atoms are sorted by ID.
+        """Return atoms, box and topology from the text of a data file; coefficients are left out.
 
         Raises
         ------
         ValueError
-            The text is no complete data file of that style; says which section is wrong.
+            The text is not a complete data file of atom style ``full`` with an orthogonal box, a value is not a
+            finite number, or a type or an atom does not exist; names section and line.
         """
-        header, sections = _split(text)
-        natoms, ntypes = header.get("atoms", 0), header.get("atom types", 0)
-        atoms = _table(sections, "Atoms", int(natoms))
-        if atoms.shape[1] not in (7, 10):
-            msg = f"Atoms section: {atoms.shape[1]} columns, expected 7 or 10 (atom_style full)"
-            raise ValueError(msg)
-        order = np.argsort(atoms[:, 0], kind="stable")
-        atoms = atoms[order]
-        if not np.array_equal(atoms[:, 0], np.arange(1, len(atoms) + 1)):
-            msg = "Atoms section: IDs are not 1…N, each once"
-            raise ValueError(msg)
-        velocities = None
-        if "Velocities" in sections:
-            table = _table(sections, "Velocities", int(natoms))
-            velocities = table[np.argsort(table[:, 0], kind="stable"), 1:4]
-        masses = _table(sections, "Masses", int(ntypes))
-        return cls(
-            box=_box(header),
-            masses=masses[np.argsort(masses[:, 0]), 1],
-            molecules=atoms[:, 1].astype(np.int64),
-            types=atoms[:, 2].astype(np.int64),
-            charges=atoms[:, 3],
-            positions=atoms[:, 4:7],
-            images=(atoms[:, 7:10] if atoms.shape[1] == 10 else np.zeros((len(atoms), 3))).astype(np.int64),
-            velocities=velocities,
-            topology={
-                kind: _table(sections, kind.title(), int(header.get(kind, 0)), atoms_in_term + 2)[:, 1:].astype(
-                    np.int64
-                )
-                for kind, atoms_in_term in TOPOLOGY.items()
-            },
-            topology_types={kind: int(header.get(f"{kind[:-1]} types", 0)) for kind in TOPOLOGY},
-        )
+        return _Reader(text).data()
 
     @classmethod
     def read(cls, path: str | Path) -> DataFile:
         """Read a data file from ``path``; see :meth:`parse`."""
         try:
-            return cls.parse(Path(path).read_text(encoding="utf-8"))
+            return cls.parse(Path(path).read_text(encoding="utf-8", errors="replace"))
         except ValueError as error:
             msg = f"{path}: {error}"
             raise ValueError(msg) from error
@@ -216,62 +202,312 @@ class DataFile:
                 yield _rows(kind.title(), " ".join(["%d"] * (atoms_in_term + 2)), (numbers, terms))
 
 
-def _refuse_outside(section: str, what: str, numbers: Integers, most: int) -> None:
-    if numbers.size and not (numbers.min() >= 1 and numbers.max() <= most):
-        wrong = numbers.max() if numbers.max() > most else numbers.min()
-        msg = f"{section} section: {what} {wrong}; there are 1 to {most}"
-        raise ValueError(msg)
-
-
 def _rows(title: str, row_format: str, columns: tuple[NDArray[Any], ...]) -> str:
     buffer = io.StringIO()
     np.savetxt(buffer, np.column_stack(columns), fmt=row_format)
     return f"\n{title}\n\n{buffer.getvalue()}"
 
 
-def _split(text: str) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """Split a data file into its header (keyword -> numbers) and the lines of its sections."""
-    header: dict[str, Any] = {}
-    sections: dict[str, list[str]] = {}
-    lines = sections.setdefault("", [])
-    for raw in text.splitlines()[1:]:
-        line = raw.split("#", 1)[0].strip()
-        if not line:
-            continue
-        if line[0].isalpha():
-            lines = sections.setdefault(line, [])
-        elif lines is sections[""]:
-            _read_header_line(line, header)
-        else:
-            lines.append(line)
-    return header, sections
+# -- the reader ------------------------------------------------------------------------------------------
 
 
-def _read_header_line(line: str, header: dict[str, Any]) -> None:
-    words = line.split()
-    numbers = [word for word in words if not word[0].isalpha()]
-    keyword = " ".join(words[len(numbers) :])
-    values = [float(number) for number in numbers]
-    header[keyword] = values[0] if len(values) == 1 else values
+@dataclass(frozen=True)
+class DataFileContents:
+    """The whole content of a data file.
+
+    Attributes
+    ----------
+    data
+        Atoms, box and topology, with numeric types.
+    labels
+        Label of each atom type that has one, from the section ``Atom Type Labels`` or, without it, the first word
+        of the comments in ``Masses``.
+    commands
+        The coefficients as LAMMPS commands, such as ``bond_coeff 1 268 1.529``.
+    styles
+        The style that the comment of a section of coefficients names, by the command that sets it:
+        ``bond_style`` → ``harmonic``.
+    """
+
+    data: DataFile
+    labels: dict[int, str]
+    commands: tuple[str, ...]
+    styles: dict[str, str]
 
 
-def _box(header: dict[str, Any]) -> Floats:
+def read_contents(text: str) -> DataFileContents:
+    """Read all of a data file that a system needs, as LAMMPS' ``write_data`` or another program wrote it.
+
+    Raises
+    ------
+    ValueError
+        As :meth:`DataFile.parse`, or the units are not ``real``, or a section is not understood.
+    """
+    reader = _Reader(text)
+    reader.refuse_other_units_and_sections()
+    coefficients = [section for title, section in reader.sections.items() if title in _COEFFICIENTS]
+    return DataFileContents(
+        data=reader.data(),
+        labels=reader.atom_labels(),
+        commands=tuple(command for section in coefficients for command in reader.commands(section)),
+        styles={
+            _COEFFICIENTS[section.title][0].replace("_coeff", "_style"): section.comment
+            for section in coefficients
+            if section.comment
+        },
+    )
+
+
+@dataclass
+class _Section:
+    """Rows of a section with their comments and line numbers; ``comment`` is the comment of the heading."""
+
+    title: str
+    comment: str = ""
+    rows: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+    def error(self, row: int | np.intp, words: str) -> ValueError:
+        """Return the error that a row of the section causes."""
+        place = "header" if self.title == _HEADER else f"{self.title} section"
+        return ValueError(f"{place}, line {self.lines[row]}: {words}")
+
+
+class _Reader:
+    """The sections of a data file, its header and the numbers of its type labels."""
+
+    def __init__(self, text: str) -> None:
+        title, *lines = text.split("\n")
+        self.title = title
+        self.sections: dict[str, _Section] = {_HEADER: _Section(_HEADER)}
+        section = self.sections[_HEADER]
+        for number, line in enumerate(lines, 2):
+            content, _, comment = (part.strip() for part in line.partition("#"))
+            if not content:
+                continue
+            if not _HEADING.fullmatch(content):
+                section.rows.append(content)
+                section.comments.append(comment)
+                section.lines.append(number)
+                continue
+            name = " ".join(content.split())
+            if name in self.sections:
+                msg = f"line {number}: there is a section {name} already; each must be there once"
+                raise ValueError(msg)
+            section = self.sections[name] = _Section(name, comment)
+        self.counts, self.bounds = self._header()
+        self.numbers: dict[str, dict[str, str]] = {kind: {} for kind in _KINDS}
+        for name, kind in _LABELS.items():
+            rows = self.sections[name].rows if name in self.sections else []
+            pairs = (row.split() for row in rows)
+            self.numbers[kind] = {words[1]: words[0] for words in pairs if len(words) > 1}
+
+    def _header(self) -> tuple[dict[str, int], dict[str, list[float]]]:
+        """Return the counts and the bounds of the header by their keyword; other lines are left out."""
+        header = self.sections[_HEADER]
+        counts, bounds = {}, {}
+        for row, line in enumerate(header.rows):
+            words = line.split()
+            numbers = list(takewhile(lambda word: not word[0].isalpha(), words))
+            keyword = " ".join(words[len(numbers) :])
+            if keyword in _COUNTED:
+                if len(numbers) != 1 or not _COUNT.fullmatch(numbers[0]):
+                    raise header.error(row, f"{line!r}: must be one whole number before {keyword!r}")
+                counts[keyword] = int(numbers[0])
+                if keyword.endswith(" types") and counts[keyword] > _MOST_TYPES:
+                    raise header.error(row, f"{line!r}: there can be at most {_MOST_TYPES} types of a kind")
+            elif keyword in (*_BOUNDS, _TILTS):
+                try:
+                    bounds[keyword] = [float(number) for number in numbers]
+                except ValueError as error:
+                    raise header.error(row, f"{line!r}: must be numbers before {keyword!r}") from error
+        return counts, bounds
+
+    def refuse_other_units_and_sections(self) -> None:
+        """Refuse what would be lost or misread if the file became a system.
+
+        Raises
+        ------
+        ValueError
+            The first line names other units than ``real``, or a section is not understood.
+        """
+        units = _UNITS.search(self.title)
+        if units and units[1] != "real":
+            msg = f"line 1: units = {units[1]}; they must be real: Å, fs, kcal/mol, e"
+            raise ValueError(msg)
+        known = {_HEADER, *_TYPE_COLUMN, *_COEFFICIENTS, *_LABELS}
+        unknown = [title for title in self.sections if title not in known]
+        if unknown and "Atoms" in self.sections:
+            words = "only point atoms without extras are taken"
+            msg = f"sections that are not understood: {', '.join(unknown)}; {words}"
+            raise ValueError(msg)
+
+    def atom_labels(self) -> dict[int, str]:
+        """Return the label of each atom type that has one."""
+        if self.numbers["Atom"]:
+            return {int(number): label for label, number in self.numbers["Atom"].items() if number.isdecimal()}
+        masses = self.sections.get("Masses", _Section("Masses"))
+        pairs = zip((row.split()[0] for row in masses.rows), masses.comments, strict=True)
+        return {int(number): comment.split()[0] for number, comment in pairs if number.isdecimal() and comment}
+
+    def commands(self, section: _Section) -> Iterator[str]:
+        """Yield the coefficients of a section as LAMMPS commands."""
+        command, types = _COEFFICIENTS[section.title]
+        for words in self._with_numbers(section, range(types)):
+            # a row of Pair Coeffs is for atoms of one type
+            yield " ".join([command, *(words[:1] if section.title == "Pair Coeffs" else []), *words])
+
+    def _with_numbers(self, section: _Section, columns: range) -> Iterator[list[str]]:
+        """Yield the words of each row, with the number of the type in place of its label."""
+        word = section.title.split()[0]
+        kind = "Atom" if word in ("Masses", "Atoms", "Pair", "PairIJ") else word.removesuffix("s")
+        for row, line in enumerate(section.rows):
+            words = line.split()
+            for column in columns[: len(words)]:
+                if not words[column].isdecimal():
+                    if words[column] not in self.numbers[kind]:
+                        place = f"the section {kind} Type Labels"
+                        raise section.error(row, f"{words[column]!r} is neither a number nor a label in {place}")
+                    words[column] = self.numbers[kind][words[column]]
+            yield words
+
+    # -- atoms, box and topology -----------------------------------------------------------------------
+
+    def data(self) -> DataFile:
+        """Return atoms, box and topology; see :meth:`DataFile.parse`."""
+        self._refuse_other_style()
+        natoms, ntypes = self.counts.get("atoms", 0), self.counts.get("atom types", 0)
+        masses = self._table("Masses", ntypes, (2,), real=slice(1, 2))
+        atoms = self._table("Atoms", natoms, (7, 10), real=slice(3, 7))
+        self._refuse_outside("Atoms", "type", atoms[:, 2:3], ntypes)
+        velocities = None
+        if "Velocities" in self.sections:
+            velocities = _by_id("Velocities", self._table("Velocities", natoms, (4,), real=slice(1, 4)))[:, 1:]
+        topology, topology_types = {}, {}
+        for kind, atoms_in_term in TOPOLOGY.items():
+            title = kind.title()
+            terms = self._table(title, self.counts.get(kind, 0), (atoms_in_term + 2,))
+            topology_types[kind] = self.counts.get(f"{kind[:-1]} types", 0)
+            self._refuse_outside(title, "type", terms[:, 1:2], topology_types[kind])
+            self._refuse_outside(title, "atom", terms[:, 2:], natoms)
+            topology[kind] = terms[:, 1:].astype(np.int64)
+        atoms = _by_id("Atoms", atoms)
+        return DataFile(
+            box=self._box(),
+            masses=_by_id("Masses", masses)[:, 1],
+            molecules=atoms[:, 1].astype(np.int64),
+            types=atoms[:, 2].astype(np.int64),
+            charges=atoms[:, 3],
+            positions=atoms[:, 4:7],
+            images=(atoms[:, 7:10] if atoms.shape[1] == 10 else np.zeros((natoms, 3))).astype(np.int64),
+            velocities=velocities,
+            topology=topology,
+            topology_types=topology_types,
+        )
+
+    def _refuse_other_style(self) -> None:
+        if "Atoms" not in self.sections:
+            raise ValueError("there is no Atoms section; this is no LAMMPS data file")
+        hint = self.sections["Atoms"].comment.split()
+        if hint and hint[0] in _OTHER_STYLES:
+            msg = f"Atoms section: atom_style {hint[0]}; it must be full, with molecule IDs and charges"
+            raise ValueError(msg)
+        # of another program, which may name its columns: LAMMPS ignores the words, and so their order
+        if hint[:1] == ["id"] and [word[:3] for word in hint[1:4]] not in (
+            ["mol", "typ", "q"],
+            ["mol", "typ", "cha"],
+        ):
+            msg = f"Atoms section: columns {' '.join(hint)}; those of atom_style full are id mol type q x y z"
+            raise ValueError(msg)
+
+    def _box(self) -> Floats:
+        for keyword in _BOUNDS:
+            if len(self.bounds.get(keyword, ())) != 2:
+                msg = f"header: no line {keyword!r} with two bounds"
+                raise ValueError(msg)
+        if any(self.bounds.get(_TILTS, ())):
+            raise ValueError("header: the box is tilted; only orthogonal boxes are supported")
+        box = np.array([self.bounds[keyword] for keyword in _BOUNDS], dtype=np.float64)
+        if not np.isfinite(box).all():
+            raise ValueError("header: a bound of the box is no finite number")
+        edges = box[:, 1] - box[:, 0]
+        if not (edges > 0).all():
+            words = ", ".join(f"{edge:g}" for edge in edges)
+            msg = f"header: the box has edges of {words} Å; they must be positive"
+            raise ValueError(msg)
+        return box
+
+    def _table(self, title: str, count: int, widths: tuple[int, ...], real: slice = slice(0, 0)) -> Floats:
+        """Return a section as numbers, (count, width).
+
+        Parameters
+        ----------
+        title, count
+            The section and the number of rows that the header declares.
+        widths
+            Allowed numbers of columns.
+        real
+            The columns that need not be whole numbers.
+        """
+        section = self.sections.get(title, _Section(title))
+        if len(section.rows) != count:
+            msg = f"{title} section: {len(section.rows)} lines, the header says {count}"
+            raise ValueError(msg)
+        if not count:
+            return np.zeros((0, widths[0]))
+        rows, column = section.rows, _TYPE_COLUMN[title]
+        width = len(rows[0].split())
+        for row, line in enumerate(rows):
+            words = len(line.split())
+            if words not in widths or words != width:
+                raise section.error(row, _wrong_width(title, line, words, widths))
+        if column is not None and any(not line.split()[column].isdecimal() for line in rows):
+            rows = [" ".join(words) for words in self._with_numbers(section, range(column, column + 1))]
+        try:
+            table = np.loadtxt(rows, dtype=np.float64, ndmin=2)
+        except ValueError as error:
+            wrong = next((row for row, line in enumerate(rows) if not _are_numbers(line)), 0)
+            raise section.error(wrong, f"{section.rows[wrong]!r}: must be numbers") from error
+        whole = np.delete(table, real, axis=1)
+        faulty = ~np.isfinite(table).all(axis=1) | ((whole != np.round(whole)) | (abs(whole) > _LARGEST)).any(
+            axis=1
+        )
+        if faulty.any():
+            row = faulty.argmax()
+            raise section.error(
+                row,
+                f"{section.rows[row]!r}: must be finite numbers, and whole ones for IDs, types and image flags",
+            )
+        return table
+
+    def _refuse_outside(self, title: str, what: str, numbers: Floats, most: int) -> None:
+        wrong = ((numbers < 1) | (numbers > most)).any(axis=1)
+        if wrong.any():
+            row = wrong.argmax()
+            number = next(number for number in numbers[row] if not 1 <= number <= most)
+            raise self.sections[title].error(row, f"{what} {number:.0f}; there are 1 to {most}")
+
+
+def _by_id(title: str, table: Floats) -> Floats:
+    ordered = table[np.argsort(table[:, 0], kind="stable")]
+    if not np.array_equal(ordered[:, 0], np.arange(1, len(table) + 1)):
+        msg = f"{title} section: IDs are not 1…N, each once"
+        raise ValueError(msg)
+    return ordered
+
+
+def _wrong_width(title: str, line: str, words: int, widths: tuple[int, ...]) -> str:
+    expected = " or ".join(map(str, widths))
+    if title == "Atoms":
+        return f"{words} columns, expected {expected} in every row (atom_style full, with or without image flags)"
+    # LAMMPS writes bonded terms without their type where only some of the types have labels
+    terms = "; write_data with `types numeric` writes the types as numbers" if title.lower() in TOPOLOGY else ""
+    return f"{line!r} must have {expected} words{terms}"
+
+
+def _are_numbers(line: str) -> bool:
     try:
-        bounds = [header[f"{axis}lo {axis}hi"] for axis in "xyz"]
-    except KeyError as error:
-        msg = f"header: no line {error}"
-        raise ValueError(msg) from error
-    if any(header.get("xy xz yz", [0.0])):
-        msg = "header: the box is tilted; only orthogonal boxes are supported"
-        raise ValueError(msg)
-    return np.asarray(bounds, dtype=np.float64)
-
-
-def _table(sections: dict[str, list[str]], name: str, rows: int, columns: int = 0) -> Floats:
-    lines = sections.get(name, [])
-    if len(lines) != rows:
-        msg = f"{name} section: {len(lines)} lines, the header says {rows}"
-        raise ValueError(msg)
-    if not rows:
-        return np.zeros((0, columns))
-    return np.loadtxt(lines, dtype=np.float64, ndmin=2)
+        return bool(np.loadtxt([line], dtype=np.float64, ndmin=1).size)
+    except ValueError:
+        return False

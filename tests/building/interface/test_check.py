@@ -13,8 +13,7 @@ from aiida_cse.building.ceramic.cut import cut_slab
 from aiida_cse.building.interface import moltemplate, read_data
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.interface.check import RESULT, read_interface
-from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
-from aiida_cse.lammps.files.labels import type_labels
+from aiida_cse.lammps.files.data import TOPOLOGY, DataFile, read_contents
 from aiida_cse.lammps.files.system import FILENAMES, System
 
 GAP = 2.5
@@ -213,10 +212,6 @@ def test_lammps_joins_phases_as_a_run_leaves_them(
             lambda d: replace(d, positions=d.positions + np.eye(d.natoms)[:, 1:4] * 1e-6),
             r"other unwrapped positions .*: number 2 with",
         ),
-        (
-            lambda d: replace(d, positions=d.positions * np.nan),
-            r"other unwrapped positions .*: number 1 with \[nan",
-        ),
         (lambda d: replace(d, images=np.add(d.images, [0, 1, 0])), "other unwrapped positions"),
         (lambda d: replace(d, velocities=None), r"other velocities .*: number 1 with \[0\.0, 0\.0, 0\.0\], not"),
     ],
@@ -230,6 +225,17 @@ def test_a_result_that_is_another_system_is_refused(
 ) -> None:
     text = labelled(change(interface.data).format(), interface)
     with pytest.raises(ValueError, match=f"^LAMMPS's data file has .*{message.removeprefix('has ')}"):
+        read_interface(text, ceramic, electrolyte, GAP, "LAMMPS")
+
+
+def test_a_result_without_finite_positions_is_refused(
+    ceramic: System, electrolyte: System, interface: System
+) -> None:
+    damaged = replace(interface.data, positions=interface.data.positions * np.nan)
+    text = labelled(damaged.format(), interface, check=False)
+    with pytest.raises(
+        ValueError, match=r"LAMMPS's data file: Atoms section, line \d+: .*: must be finite numbers"
+    ):
         read_interface(text, ceramic, electrolyte, GAP, "LAMMPS")
 
 
@@ -252,12 +258,14 @@ def with_terms(data: DataFile, kind: str, terms: np.ndarray) -> DataFile:
     return replace(data, topology=data.topology | {kind: terms})
 
 
-def labelled(text: str, system: System) -> str:
+def labelled(text: str, system: System, *, check: bool = True) -> str:
     """Return a data file with the names of the types behind their masses."""
     head, rest = text.split("Masses\n\n")
     lines = rest.splitlines()
     for number, entry in enumerate(system.info.types):
         lines[number] += f"  # {entry.label}"
     text = f"{head}Masses\n\n" + "\n".join(lines) + "\n"
-    assert type_labels(text) == {number: entry.label for number, entry in enumerate(system.info.types, 1)}
+    assert not check or read_contents(text).labels == {
+        number: entry.label for number, entry in enumerate(system.info.types, 1)
+    }
     return text

@@ -1,5 +1,8 @@
-"""Data files: what is written is read back to the bit, and what is no data file is refused."""
+"""Data files: a round trip is exact to the bit, files of any origin are read, damaged ones are refused by line."""
 
+import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
+from aiida_cse.lammps.files.data import TOPOLOGY, DataFile, DataFileContents, read_contents
+from aiida_cse.lammps.files.system import System
+from tests.systems import crystal_and_molecules
+
+#: LAMMPS writes the small system in all its ways
+SCRIPT = """\
+units real
+atom_style full
+variable cutoff index 6.0
+read_data system.data
+include forcefield.in
+labelmap atom 1 La 2 O_c 3 Li 4 C 5 W
+labelmap bond 1 C-C
+kspace_style pppm 1e-4
+run 0 post no
+write_data numeric.data
+write_data labels.data types labels
+write_data nocoeff.data nocoeff
+write_data pairs.data pair ij
+"""
 
 
 def water(velocities: bool = True) -> DataFile:
@@ -51,20 +73,48 @@ def test_round_trip_to_the_bit(velocities: bool) -> None:
     assert same(DataFile.parse(data.format()), data)
 
 
-def test_atoms_in_any_order_and_without_image_flags_are_read() -> None:
+def without_images(text: str) -> str:
+    return re.sub(r"(?m)^(\d+ \d+ \d+ \S+ \S+ \S+ \S+) 0 0 0$", r"\1", text)
+
+
+def reversed_atoms(text: str) -> str:
+    lines = text.splitlines()
+    start = lines.index("Atoms # full") + 2
+    return "\n".join([*lines[:start], *reversed(lines[start : start + 6]), *lines[start + 6 :]]) + "\n"
+
+
+def with_labels(text: str) -> str:
+    text = re.sub(r"(?m)^(\d+ \d+) 1 (-0.8)", r"\1 O \2", re.sub(r"(?m)^(\d+ \d+) 2 (0.4)", r"\1 H \2", text))
+    text = text.replace("Masses\n\n1 15.999\n2 1.008", "Masses\n\nO 15.999\nH 1.008")
+    text = re.sub(r"(Bonds\n\n1) 1", r"\1 O-H", text)
+    assert "O-H" in text
+    labels = "Atom Type Labels\n\n1 O\n2 H\n\nBond Type Labels\n\n1 O-H\n\n"
+    return text.replace("Masses\n", labels + "Masses\n")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        reversed_atoms,
+        without_images,
+        with_labels,
+        lambda t: t.replace("\n", "\r\n"),
+        lambda t: re.sub(r"(?m)^(?=.)", "  ", t),
+        lambda t: re.sub(r"(?m)^(?=\S)", "\t", with_labels(t)).replace("\n", "\r\n"),
+        lambda t: re.sub(r"(?m)(?<=.)$", "  # a comment", t.replace("Atoms # full", "Atoms")),
+        lambda t: t.replace("Atoms # full", "Atoms # id mol type q x y z ix iy iz"),
+        lambda t: t.replace("Atoms # full", "Atoms # written by a program"),
+        lambda t: t.replace("\nMasses\n", "\nBond Coeffs # harmonic\n\n1 450 0.9572\n\nMasses\n"),
+        lambda t: t + "\nEllipsoids\n\n1 1 1 1 1 0 0 0\n",
+    ],
+    ids=["order", "images", "labels", "crlf", "indent", "all", "comments", "columns", "words", "coeffs", "others"],
+)
+def test_the_same_atoms_are_read_from_every_spelling(change: Callable[[str], str]) -> None:
     data = water(velocities=False)
     data.set_unwrapped(data.positions)
-    lines = data.format().splitlines()
-    start = lines.index("Atoms # full") + 2
-    atoms = [" ".join(line.split()[:7]) for line in lines[start : start + 6]]
-    text = "\n".join([*lines[:start], *reversed(atoms), *lines[start + 6 :]])
-    assert same(DataFile.parse(text), data)
-
-
-def test_sections_and_labels_that_lammps_adds_are_skipped() -> None:
-    extra = "\nAtom Type Labels\n\n1 O\n2 H\n\nBond Coeffs # harmonic\n\n1 450 0.9572\n\nMasses\n"
-    data = water()
-    assert same(DataFile.parse(data.format().replace("\nMasses\n", extra)), data)
+    changed = change(data.format())
+    assert changed != data.format()
+    assert same(DataFile.parse(changed), data)
 
 
 def test_unwrapped_positions_use_the_image_flags() -> None:
@@ -108,24 +158,6 @@ def test_a_selection_that_cuts_a_molecule_is_refused() -> None:
         water().select(np.array([True, True, False, True, True, True]))
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("6 atoms", "7 atoms", "Atoms section: 6 lines, the header says 7"),
-        ("4 bonds", "5 bonds", "Bonds section: 4 lines, the header says 5"),
-        ("2 atom types", "3 atom types", "Masses section: 2 lines, the header says 3"),
-        ("\n6 2 2", "\n5 2 2", "Atoms section: IDs are not 1…N"),
-        (" xlo xhi", " xlo xhj", "header: no line 'xlo xhi'"),
-        ("\nMasses", "0 1 0 xy xz yz\n\nMasses", "the box is tilted"),
-    ],
-)
-def test_incomplete_files_are_refused(old: str, new: str, message: str) -> None:
-    text = water().format()
-    assert old in text
-    with pytest.raises(ValueError, match=message):
-        DataFile.parse(text.replace(old, new, 1))
-
-
 def test_a_truncated_file_is_refused() -> None:
     text = water().format()
     with pytest.raises(ValueError, match="section"):
@@ -135,7 +167,149 @@ def test_a_truncated_file_is_refused() -> None:
 def test_errors_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "broken.data"
     path.write_text("LAMMPS data file\n\n3 atoms\n")
-    with pytest.raises(ValueError, match=r"broken\.data: Atoms section: 0 lines, the header says 3"):
+    with pytest.raises(ValueError, match=r"broken\.data: there is no Atoms section"):
         DataFile.read(path)
     with pytest.raises(FileNotFoundError):
         DataFile.read(path.with_name("none.data"))
+
+
+# -- files of other programs ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def system() -> System:
+    return crystal_and_molecules()
+
+
+@pytest.fixture(scope="module")
+def written(system: System, tmp_path_factory: pytest.TempPathFactory, environment_bin: Path) -> dict[str, str]:
+    """The small system as LAMMPS itself writes it, in all its ways."""
+    folder = tmp_path_factory.mktemp("written")
+    system.write(folder)
+    (folder / "run.in").write_text(SCRIPT)
+    command = [environment_bin / "lmp", "-in", "run.in", "-log", "none"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return {path.stem: path.read_text() for path in folder.glob("*.data")}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", ["numeric", "labels", "nocoeff", "pairs"])
+def test_what_lammps_writes_is_the_same_system(written: dict[str, str], system: System, name: str) -> None:
+    found = read_contents(written[name])
+    assert found.labels == {1: "La", 2: "O_c", 3: "Li", 4: "C", 5: "W"}
+    for field in ("molecules", "types", "charges", "images", "masses"):
+        assert np.array_equal(getattr(found.data, field), getattr(system.data, field)), field
+    assert found.data.positions == pytest.approx(system.data.positions, abs=1e-12)
+    assert found.data.topology_types == system.data.topology_types
+    bonds = found.data.topology["bonds"]
+    assert np.array_equal(bonds[np.lexsort(bonds.T[::-1])], system.data.topology["bonds"])
+
+
+@pytest.mark.integration
+def test_coefficients_in_a_data_file_are_commands(written: dict[str, str]) -> None:
+    assert read_contents(written["nocoeff"]).commands == ()
+    for name in ("numeric", "labels"):
+        found = read_contents(written[name])
+        assert found.commands[0] == "pair_coeff 1 1 0.1 2.6"
+        assert found.commands[-1] == "bond_coeff 1 100 1.5"
+        assert found.styles == {"pair_style": "lj/cut/coul/long", "bond_style": "harmonic"}
+    every = read_contents(written["pairs"]).commands
+    assert "pair_coeff 1 2 0.1 2.6 6" in every, "with the cutoff that they had"
+    assert len([command for command in every if command.startswith("pair_coeff")]) == 15
+
+
+@pytest.fixture(scope="module")
+def text(system: System) -> str:
+    return system.data.format()
+
+
+Change = Callable[[str], str]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: "", "there is no Atoms section"),
+        (lambda t: "units real\nrun 0\n", "there is no Atoms section; this is no LAMMPS data file"),
+        (lambda t: t.replace("# full", "# charge"), "Atoms section: atom_style charge; it must be full"),
+        (
+            lambda t: t.replace("# full", "# id type mol q x y z"),
+            "Atoms section: columns id type mol q x y z; those",
+        ),
+        (lambda t: t.replace("113 atoms", "114 atoms"), "Atoms section: 113 lines, the header says 114"),
+        (lambda t: t.replace("22 bonds", "23 bonds"), "Bonds section: 22 lines, the header says 23"),
+        (lambda t: t.replace("5 atom types", "6 atom types"), "Masses section: 5 lines, the header says 6"),
+        (lambda t: t.replace("1 bond types", "9999999 bond types"), r"header, line 6: .* at most 10000 types"),
+        (lambda t: t.replace("113 atoms", "1.5 atoms"), r"header, line 3: '1\.5 atoms': must be one whole number"),
+        (lambda t: t.replace(" xlo xhi", " xlo xhj"), "header: no line 'xlo xhi' with two bounds"),
+        (
+            lambda t: re.sub(r"0 \S+ xlo", "0 --1 xlo", t),
+            "header, line 13: .*: must be numbers before .xlo xhi.",
+        ),
+        (lambda t: re.sub(r"0 \S+ xlo", "0 -1 xlo", t), "header: the box has edges of -1, 11.2"),
+        (lambda t: re.sub(r"0 \S+ xlo", "0 1e999 xlo", t), "header: a bound of the box is no finite number"),
+        (lambda t: t.replace("zlo zhi", "zlo zhi\n1 0 0 xy xz yz"), "the box is tilted"),
+        (lambda t: t + "\nAtoms\n\n1 1 1 0 0 0 0\n", r"line \d+: there is a section Atoms already"),
+        (lambda t: re.sub(r"\n6 (\d+ \d+ \S+)", r"\n5 \1", t, count=1), "section: IDs are not 1…N, each once"),
+        (
+            lambda t: re.sub(r"(Bonds\n\n\d+) 1 ", r"\1 ", t),
+            r"Bonds section, line 143: '1 70 71' must have 4 words",
+        ),
+        (lambda t: re.sub(r"(Bonds\n\n\d+) 1 ", r"\1 3 ", t), "Bonds section, line 143: type 3; there are 1 to 1"),
+        (lambda t: re.sub(r"(Bonds\n\n\d+) 1 70", r"\1 1 700", t), "line 143: atom 700; there are 1 to 113"),
+        (lambda t: re.sub(r"(# full\n\n1 1) \d", r"\1 9", t), "Atoms section, line 27: type 9; there are 1 to 5"),
+        (lambda t: re.sub(r"(# full\n\n1 1) \d", r"\1 La", t), "Atoms section, line 27: 'La' is neither a number"),
+        (lambda t: re.sub(r"(# full\n\n1) 1", r"\1 1.5", t), "Atoms section, line 27: .* whole ones for IDs"),
+        (lambda t: re.sub(r"(# full\n\n1) 1", r"\1 1e300", t), "Atoms section, line 27: .* whole ones for IDs"),
+        (lambda t: re.sub(r"(# full\n\n1 1 \d+ \S+) \S+", r"\1 nan", t), "line 27: .*: must be finite numbers"),
+        (lambda t: re.sub(r"(# full\n\n1 1 \d+ \S+) \S+", r"\1 1.2.3", t), "line 27: .*: must be numbers"),
+        (
+            lambda t: re.sub(r"(# full\n\n1 .*) 0 0 0\n", r"\1\n", t),
+            "line 28: 10 columns, expected 7 or 10 in every",
+        ),
+        (
+            lambda t: re.sub(r"(# full\n\n1 .*) 0\n", r"\1\n", t),
+            "line 27: 9 columns, expected 7 or 10 in every row",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_line(text: str, change: Change, message: str) -> None:
+    assert change(text) != text
+    for read in (read_contents, DataFile.parse):
+        with pytest.raises(ValueError, match=message):
+            read(change(text))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: "by write_data, units = metal " + t, "line 1: units = metal; they must be real"),
+        (lambda t: t + "\nEllipsoids\n\n1 1 1 1 1 0 0 0\n", "sections that are not understood: Ellipsoids"),
+        (lambda t: t + "\nBondBond Coeffs\n\n1 1 1 1\n", "sections that are not understood: BondBond Coeffs"),
+        (
+            lambda t: t + "\nBond Coeffs\n\nC-C 1 1\n",
+            r"Bond Coeffs section, line \d+: 'C-C' is neither a number nor",
+        ),
+    ],
+)
+def test_what_a_system_cannot_hold_is_refused(text: str, change: Change, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_contents(change(text))
+    assert DataFile.parse(change(text)).natoms == 113
+
+
+@given(st.data())
+def test_damaged_files_are_refused_with_a_sentence(data: st.DataObject) -> None:
+    words = re.split(r"(\s+)", crystal_and_molecules().data.format())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(words) - 1))
+        words[place] = data.draw(
+            st.sampled_from(["", "\n", "x", "-1", "1e999", "nan", "0", "99999999999999999999"])
+        )
+    try:
+        found = read_contents("".join(words))
+    except ValueError:
+        return
+    assert isinstance(found, DataFileContents)
+    assert set(found.data.topology) == set(TOPOLOGY)
