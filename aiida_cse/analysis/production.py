@@ -17,12 +17,10 @@ from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
 from aiida_cse.physics.exchange.transitions import Exchange, Rule, exchange, transition_matrix
 from aiida_cse.physics.statistics import arguments as checks
-from aiida_cse.reduction.coarsen import join_bins
-from aiida_cse.reduction.ions import IonSpecies
-from aiida_cse.reduction.recount import Boundaries, Recount, recount
+from aiida_cse.reduction.coarsen import Boundaries, Recount, join_bins, recount
+from aiida_cse.reduction.config import IonSpecies
 from aiida_cse.reduction.selection import Selection
-from aiida_cse.reduction.state import State
-from aiida_cse.reduction.tracks import Track
+from aiida_cse.reduction.state import State, Track
 
 __all__ = ["Ion", "IonTransitions", "ReducedProduction"]
 

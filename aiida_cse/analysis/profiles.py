@@ -11,8 +11,7 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.physics.exchange.regions import REFERENCE_OFFSET
 from aiida_cse.physics.profiles.charge import charge_integral
 from aiida_cse.physics.profiles.density import density_profile, free_energy_profile
-from aiida_cse.reduction.config import ReductionConfig
-from aiida_cse.reduction.ions import IonSpecies
+from aiida_cse.reduction.config import IonSpecies, ReductionConfig
 
 __all__ = [
     "bin_centres",

@@ -8,9 +8,8 @@ import numpy as np
 from typing_extensions import Self
 
 from aiida_cse.analysis.settings import BOTH_SIDES, AnalysisSettings
-from aiida_cse.reduction.coarsen import exact_boundaries, merge_blocks, select_lags, thin_snapshots
+from aiida_cse.reduction.coarsen import Boundaries, exact_boundaries, merge_blocks, select_lags, thin_snapshots
 from aiida_cse.reduction.config import ReductionConfig
-from aiida_cse.reduction.recount import Boundaries
 from aiida_cse.reduction.state import State
 from aiida_cse.schema import nearest
 

@@ -15,7 +15,7 @@ from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.sensitivity import recount_at_stride
 from aiida_cse.physics.exchange.transitions import Rule
 from aiida_cse.physics.statistics.poisson import rate_interval
-from aiida_cse.reduction.tracks import Track
+from aiida_cse.reduction.state import Track
 
 __all__ = ["exposure_of", "sensitivity", "transitions"]
 

@@ -71,8 +71,8 @@ def reduce(
     .xtc, or a text dump of LAMMPS, .lammpstrj or .dump, with id xu yu zu.
     """
     with input_errors(), ExitStack() as stack:
-        from aiida_cse.reduction.checksums import load_checksums
-        from aiida_cse.reduction.command import run_reduction
+        from aiida_cse.reduction.reduce import run_reduction
+        from aiida_cse.reduction.segments import load_checksums
 
         found = _existing(segments, skip_missing=skip_missing)
         sums = {} if checksums is None else load_checksums(checksums)
@@ -96,7 +96,7 @@ def reduce(
 
 def _load(config: Path, system: Path | None) -> ReductionConfig:
     if system is None:
-        from aiida_cse.reduction.command import load_config
+        from aiida_cse.reduction.config import load_config
 
         return load_config(config)
     from aiida_cse.building.imported.reduction import load_interface

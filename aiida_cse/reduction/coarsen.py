@@ -8,31 +8,37 @@ the core rule and the displacements, is known for the boundaries, cores, layers 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.sensitivity import labels_from_events, recount_at_stride
-from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.physics.exchange.transitions import count_transitions
+from aiida_cse.reduction.config import IonSpecies, ReductionConfig
 from aiida_cse.reduction.displacements import Displacements
-from aiida_cse.reduction.ions import IonSpecies
 from aiida_cse.reduction.selection import Selection
-from aiida_cse.reduction.state import State
-from aiida_cse.reduction.tracks import Track
+from aiida_cse.reduction.state import State, Track
 from aiida_cse.schema import located
 
 __all__ = [
+    "Boundaries",
+    "Recount",
     "exact_boundaries",
     "join_bins",
     "merge_blocks",
     "point_counts",
+    "recount",
     "rereading_reasons",
     "select_lags",
     "snapshot_labels",
     "thin_snapshots",
 ]
+
+#: the four boundaries between the five regions, ascending, Å from the mid-plane of the slab
+Boundaries = tuple[float, float, float, float]
 
 #: how far (Å) a boundary may be from the edge of a bin that it means: edges are written with two decimals
 _EDGE_TOLERANCE = 0.0051
@@ -263,6 +269,69 @@ def snapshot_labels(
     low, high = np.array([_core_bins(state.config, core) for core in cores]).T
     inside = (low[labels] <= bins) & (bins < high[labels])
     return np.where(inside, labels, -1).astype(np.int8)
+
+
+@dataclass(frozen=True)
+class Recount:
+    """What is known by other boundaries, from the snapshots alone.
+
+    Attributes
+    ----------
+    boundaries
+        Per species that was counted again, where its boundaries are: exactly on edges of bins.
+    counts
+        Per such species (snapshots, 5) int32, its ions in each region.
+    track
+        The way of all ions under the snapshot rule; other species go by the boundaries of the reduction.
+    """
+
+    boundaries: dict[str, Boundaries]
+    counts: dict[str, NDArray[np.int32]]
+    track: Track
+
+
+def recount(state: State, boundaries: Mapping[str, Boundaries]) -> Recount:
+    """Count the ions of some species again, each with four boundaries (Å) between its five regions.
+
+    Counts and track are those of a reduction with these boundaries, as far as it looks at the snapshots.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`~aiida_cse.reduction.coarsen.snapshot_labels`.
+    """
+    found = Recount({}, {}, state.tracks["snapshot"])
+    species_of_ion = Selection.from_config(state.config).ion_species
+    for name, places in boundaries.items():
+        labels = snapshot_labels(state, name, places)
+        own = np.flatnonzero(species_of_ion == list(state.config.ions).index(name))
+        a, b, c, d = exact_boundaries(state.config, places).tolist()
+        found = Recount(
+            found.boundaries | {name: (a, b, c, d)},
+            found.counts | {name: _counts(labels)},
+            _replaced(found.track, own, labels, state.snapshots),
+        )
+    return found
+
+
+def _counts(labels: NDArray[np.int8]) -> NDArray[np.int32]:
+    """Return how many ions have each label (snapshots, 5) in a table (snapshots, ions)."""
+    counts = [np.count_nonzero(labels == label, axis=1) for label in range(len(REGION_NAMES))]
+    return np.column_stack(counts).astype(np.int32)
+
+
+def _replaced(
+    track: Track, ions: NDArray[np.int64], labels: NDArray[np.int8], snapshots: NDArray[np.int64]
+) -> Track:
+    """Return the track with another way of some ions, whose labels (snapshots, ions) are given."""
+    if not len(snapshots):
+        return track
+    events = count_transitions(labels).events
+    events[:, :2] = np.column_stack([snapshots[events[:, 0]], ions[events[:, 1]]])
+    events = np.concatenate([track.events[~np.isin(track.events[:, 1], ions)], events])
+    first, last = track.first_labels.copy(), track.last_labels.copy()
+    first[ions], last[ions] = labels[0], labels[-1]
+    return Track(first, track.first_frames, last, events[np.lexsort((events[:, 1], events[:, 0]))])
 
 
 def rereading_reasons(have: ReductionConfig, want: ReductionConfig) -> tuple[str, ...]:

@@ -1,11 +1,14 @@
-"""Which frames of which segment belong to a production.
+"""Trajectory segments of a production: their headers, checksums, and the frames that count.
 
-A resumed LAMMPS run writes the frame at its restart step again, and a run that was killed has frames beyond the
-step it is resumed from. So of each segment the frames at or after the first step of the next one are left out.
+A resumed LAMMPS run writes the frame at its restart step again, and a killed run leaves frames beyond the step
+from which it is resumed. Of each segment, the frames at or after the first step of the next one are therefore
+left out.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -13,19 +16,21 @@ from pathlib import Path
 
 import numpy as np
 
-from aiida_cse.reduction.checksums import check_checksums
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.open import TrajectoryFile, open_trajectory
 
-__all__ = ["Segment", "SegmentPlan", "plan_segments"]
+__all__ = ["Segment", "SegmentPlan", "load_checksums", "plan_segments"]
+
+_READ_BYTES = 2**20
+_LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
 
 
 @dataclass(frozen=True)
 class Segment:
-    """The frames ``first`` to ``first + count − 1`` of a file; the first is frame ``start`` of the production.
+    """Frames ``first`` to ``first + count − 1`` of a file; the first is frame ``start`` of the production.
 
-    ``first_step`` is the step of the file's first frame, by which it is known again when it is opened to be read.
+    ``first_step`` is the step of the file's first frame. It identifies the file when it is opened again.
     """
 
     path: Path
@@ -37,7 +42,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class SegmentPlan:
-    """The segments to read, in order and without a gap, and what is to be said about them."""
+    """Segments to read, in order and without a gap, and notes about their files."""
 
     segments: tuple[Segment, ...]
     notes: tuple[str, ...]
@@ -79,7 +84,7 @@ def plan_segments(
     until_step: int | None = None,
     checksums: Mapping[str, str] | None = None,
 ) -> SegmentPlan:
-    """Look at the headers of the segments and decide which frames to read.
+    """Read the headers of the segments and determine which frames to read.
 
     Parameters
     ----------
@@ -90,40 +95,53 @@ def plan_segments(
     until_step
         Leave out the frames at or after this step.
     checksums
-        SHA-256 (hexadecimal) that files must have, by their paths as given; files without one are not checked.
+        Expected SHA-256 (hexadecimal) of files, by their paths as given; other files are not checked.
 
     Raises
     ------
     TrajectoryError
-        A file is not of its format or of another system, stride, timestep or checksum, or the segments leave a gap
-        or are in the wrong order; names the file and the step.
+        A file is not of its format, or differs in system, stride, timestep or checksum; or the segments leave a
+        gap or are in the wrong order. The message names the file and the step.
     ValueError
-        A checksum is of none of the files.
+        A checksum belongs to none of the files.
     """
-    check_checksums(paths, checksums or {})
-    headers = [_open(Path(path), config) for path in paths]
-    notes = [note for header in headers for note in _notes(header)]
-    headers = [header for header in headers if header.frames]
+    _check_checksums(paths, checksums or {})
+    notes, headers = [], []
+    for path in map(Path, paths):
+        with open_trajectory(path) as file:
+            if file.natoms:
+                _check_header(file, config)
+            header = _Header(path, file.frames, file.first_step, file.leftover_bytes)
+        if not header.frames:
+            notes.append(f"{path.name}: ends before its first frame is complete")
+            continue
+        headers.append(header)
+        if header.leftover_bytes:
+            notes.append(
+                f"{path.name}: frame {header.frames} is incomplete ({header.leftover_bytes} bytes), left out"
+            )
     segments = []
     for index, header in enumerate(headers):
         stop = _stop_step(headers, index, until_step, config)
         count = min(header.frames, max(0, -(-(stop - header.first_step) // config.frame_steps)))
-        notes += _cut_note(header, count, stop)
+        if count < header.frames:
+            left_out = header.frames - count
+            notes.append(f"{header.path.name}: {left_out} frame(s) from step {stop} on were left out")
         if count:
             start = header.first_step // config.frame_steps
             segments.append(Segment(header.path, 0, count, start, header.first_step))
-    _refuse_gaps(segments, config)
+    for before, after in pairwise(segments):
+        end = before.start + before.count
+        if after.start != end:
+            raise TrajectoryError(
+                f"{after.path}: starts at step {after.start * config.frame_steps}, but {before.path} ends before "
+                f"step {end * config.frame_steps}; the frames between are missing"
+            )
     return SegmentPlan(tuple(segments), tuple(notes))
 
 
-def _open(path: Path, config: ReductionConfig) -> _Header:
-    with open_trajectory(path) as file:
-        if file.natoms:
-            _check(file, config)
-        return _Header(path, file.frames, file.first_step, file.leftover_bytes)
-
-
-def _check(file: TrajectoryFile, config: ReductionConfig) -> None:
+def _check_header(file: TrajectoryFile, config: ReductionConfig) -> None:
+    """Refuse a file of other atoms, another stride or another timestep than the configuration."""
     if file.natoms != config.natoms:
         raise TrajectoryError(f"{file.path}: has {file.natoms} atoms, the system has {config.natoms}")
     if file.atom_types is not None and not np.array_equal(file.atom_types, config.atom_types):
@@ -147,18 +165,8 @@ def _check(file: TrajectoryFile, config: ReductionConfig) -> None:
         )
 
 
-def _notes(header: _Header) -> list[str]:
-    if not header.frames:
-        return [f"{header.path.name}: ends before its first frame is whole"]
-    if header.leftover_bytes:
-        return [
-            f"{header.path.name}: frame {header.frames} is not whole ({header.leftover_bytes} bytes), "
-            "it was left out"
-        ]
-    return []
-
-
 def _stop_step(headers: Sequence[_Header], index: int, until_step: int | None, config: ReductionConfig) -> int:
+    """Return the step before which the frames of a segment count."""
     header = headers[index]
     stop = header.first_step + header.frames * config.frame_steps
     if index + 1 < len(headers):
@@ -172,17 +180,60 @@ def _stop_step(headers: Sequence[_Header], index: int, until_step: int | None, c
     return stop if until_step is None else min(stop, until_step)
 
 
-def _cut_note(header: _Header, count: int, stop: int) -> list[str]:
-    if count == header.frames:
-        return []
-    return [f"{header.path.name}: {header.frames - count} frame(s) from step {stop} on were left out"]
+# -- checksums -----------------------------------------------------------------------------------------------
 
 
-def _refuse_gaps(segments: Sequence[Segment], config: ReductionConfig) -> None:
-    for before, after in pairwise(segments):
-        end = before.start + before.count
-        if after.start != end:
+def _sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal.
+
+    Raises
+    ------
+    TrajectoryError
+        The file cannot be read.
+    """
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_READ_BYTES))
+    try:
+        with Path(path).open("rb", buffering=0) as file:
+            while got := file.readinto(buffer):
+                digest.update(buffer[:got])
+    except OSError as error:
+        raise TrajectoryError(f"{path}: cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def _check_checksums(paths: Sequence[str | Path], checksums: Mapping[str, str]) -> None:
+    """Refuse a file whose SHA-256 is not that of ``checksums``, by its path as given."""
+    unknown = sorted(set(checksums) - {str(path) for path in paths})
+    if unknown:
+        raise ValueError(f"checksums: {unknown[0]} is none of the segments {', '.join(map(str, paths))}")
+    for path in paths:
+        expected = checksums.get(str(path))
+        if expected is None:
+            continue
+        found = _sha256(path)
+        if found != expected.lower():
             raise TrajectoryError(
-                f"{after.path}: starts at step {after.start * config.frame_steps}, but {before.path} ends before "
-                f"step {end * config.frame_steps}; the frames between are missing"
+                f"{path}: its SHA-256 is {found}, it must be {expected.lower()}; "
+                "the file was changed or is another one"
             )
+
+
+def load_checksums(path: str | Path) -> dict[str, str]:
+    """Read the output of ``sha256sum``: in each line the checksum, two spaces and the path.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read or a line is malformed; names the line.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from error
+    found = {}
+    for number, line in enumerate(lines, 1):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise ValueError(f"{path}: line {number} is {line!r}, it must be a SHA-256, two spaces and a path")
+        found[match[2]] = match[1]
+    return found

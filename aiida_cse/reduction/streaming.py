@@ -1,57 +1,57 @@
-"""The streaming pass over the frames of a plan."""
+"""Streaming pass over the frames of a plan.
+
+DCD files whose positions are needed for z alone are read and counted in one compiled loop, a few frames at a
+time, which stay in the cache in between. All other frames go through the reader of their format.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.reduction.config import LENGTH_TOLERANCE, ReductionConfig
-from aiida_cse.reduction.direct import NOT_FINITE, USUAL, sweep_source
 from aiida_cse.reduction.displacements import DisplacementPass, FarIonError
+from aiida_cse.reduction.kernels.compiled import compiled
 from aiida_cse.reduction.kernels.exchange import sweep
-from aiida_cse.reduction.kernels.layout import Chunk, Memory, Sums
+from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, Sums
 from aiida_cse.reduction.readers.base import Frames, TrajectoryError
+from aiida_cse.reduction.readers.dcd import CELL_BYTES, Source, check_records, read_bytes, read_pieces
 from aiida_cse.reduction.readers.open import TrajectoryFile, open_trajectory
-from aiida_cse.reduction.scratch import Scratch, row_pieces
 from aiida_cse.reduction.segments import Segment, SegmentPlan
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State
 
 __all__ = ["stream"]
 
-#: what is taken at once, in bytes
+#: bytes per chunk if frames go through a reader
 _CHUNK_BYTES = 2**22
-#: the same where frames are looked at once only, and how much of it is counted before more is read: more than that
-#: leaves the cache before it is counted
+#: bytes per chunk of the compiled loop, and bytes that it reads before it counts them: more than that leaves the
+#: cache before it is counted
 _DIRECT_CHUNK_BYTES, _DIRECT_BYTES = 2**24, 2**20
-#: more frames than this are never taken at once
+#: largest number of frames per chunk
 _CHUNK_FRAMES = 4096
-#: so much of what is written to a scratch folder stays in memory
-_KEPT_BYTES = 2**22
 #: events that are held at once, besides those of one frame
 _EVENTS = 4096
+#: how the compiled loop ends: after all frames, at frames that need a closer look, or at one that is not finite
+_USUAL, _UNUSUAL, _NOT_FINITE = 0, 1, 2
 
 
 def stream(
-    plan: SegmentPlan,
-    selection: Selection,
-    config: ReductionConfig,
-    report: Callable[[int], None],
-    scratch: Scratch,
+    plan: SegmentPlan, selection: Selection, config: ReductionConfig, report: Callable[[int], None]
 ) -> State:
-    """Read the frames of a plan once and return their state, which is made in ``scratch``.
+    """Read the frames of a plan once and return their state.
 
-    ``report`` is called after each chunk with its number of frames; what it raises ends the pass.
+    ``report`` is called after each chunk with its number of frames; an exception that it raises ends the pass.
 
     Raises
     ------
     TrajectoryError
-        A file or a frame is not what it should be.
+        A file or a frame is damaged, or does not fit the configuration.
     """
-    one = _Pass(plan, selection, config, scratch)
+    one = _Pass(plan, selection, config)
     for segment in plan.segments:
         with open_trajectory(segment.path) as file:
             _check_unchanged(file, segment, config)
@@ -62,7 +62,7 @@ def stream(
 
 
 def _check_unchanged(file: TrajectoryFile, segment: Segment, config: ReductionConfig) -> None:
-    """Refuse a file that is no longer the one that the plan was made of."""
+    """Refuse a file that is no longer the one for which the plan was made."""
     if file.natoms == config.natoms and file.first_step == segment.first_step:
         if file.frames >= segment.first + segment.count:
             return
@@ -73,7 +73,7 @@ def _check_unchanged(file: TrajectoryFile, segment: Segment, config: ReductionCo
 
 
 def _chunks(segment: Segment, file: TrajectoryFile, config: ReductionConfig) -> list[tuple[int, int]]:
-    """Return the first frame, counted from that of the segment, and the number of frames of each chunk."""
+    """Return the first frame, relative to that of the segment, and the number of frames of each chunk."""
     most = _DIRECT_CHUNK_BYTES if config.displacement_frames is None else _CHUNK_BYTES
     whole = config.displacement_frames == 1
     size = min(max(most // (file.frame_bytes if whole else file.z_bytes), 1), _CHUNK_FRAMES)
@@ -81,26 +81,22 @@ def _chunks(segment: Segment, file: TrajectoryFile, config: ReductionConfig) -> 
 
 
 class _Pass:
-    """What has been counted so far, and what goes from frame to frame."""
+    """State of the frames that were read so far, and the memory that a frame hands to the next."""
 
-    def __init__(self, plan: SegmentPlan, selection: Selection, config: ReductionConfig, scratch: Scratch) -> None:
+    def __init__(self, plan: SegmentPlan, selection: Selection, config: ReductionConfig) -> None:
         self._selection = selection
         self._config = config
-        self._state = State.empty(config, plan.start, plan.start + plan.frames, selection.ions, scratch)
-        self._kept, self._most_kept = 0, _KEPT_BYTES * plan.frames // max(self._state.nbytes, 1)
+        self._state = State.empty(config, plan.start, plan.start + plan.frames, selection.ions)
         self._memory = Memory.empty(selection.layout, len(config.labels))
         self._sums, self._box = _sums(self._state), np.array(config.box)
         self._events = np.zeros((_EVENTS + self._memory.last_labels.size, 5), dtype=np.int64)
-        self._found = [scratch.growing(4, np.int64) for _ in self._memory.last_labels]
+        self._found: list[list[NDArray[np.int64]]] = [
+            [np.zeros((0, 4), np.int64)] for _ in self._memory.last_labels
+        ]
         self._displacements: DisplacementPass | None = None
         if config.displacement_frames is not None:
             self._displacements = DisplacementPass(
-                config,
-                selection.layout,
-                self._state.displacements,
-                self._state.first_block,
-                plan.frames,
-                scratch,
+                config, selection.layout, self._state.displacements, self._state.first_block, plan.frames
             )
 
     def take(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> None:
@@ -108,18 +104,15 @@ class _Pass:
         done = self._take_directly(file, segment, offset, count)
         if done < count:
             self._take_frames(file, segment, offset + done, count - done)
-        self._kept += count
-        if self._kept >= self._most_kept:
-            self._release()
 
     def _take_directly(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> int:
-        """Count frames whose positions nobody else asks for, up to one that is not as it should be."""
+        """Count frames in the compiled loop, up to one that needs a closer look; return how many."""
         source = file.source(_DIRECT_BYTES) if self._displacements is None else None
         if source is None:
             return 0
-        done, how = 0, USUAL
-        while how == USUAL and done < count:
-            counted, found, how = sweep_source(
+        done, how = 0, _USUAL
+        while how == _USUAL and done < count:
+            counted, found, how = _sweep_source(
                 source,
                 segment.first + offset + done,
                 count - done,
@@ -131,50 +124,36 @@ class _Pass:
                 self._sums,
                 self._events,
             )
-            self._keep_events(self._events[:found])
+            self._keep_events(found)
             done += counted
-        if how == NOT_FINITE:
+        if how == _NOT_FINITE:
             self._refuse_infinite(segment, offset + done)
         return done
 
     def _take_frames(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> None:
+        """Count frames that the reader of the file's format delivers."""
         stride, first = self._config.displacement_frames, segment.first + offset
         frames = file.read_xyz(first, count) if stride == 1 else file.read(first, count)
         start = segment.start + offset
         _check_boxes(frames, self._config, segment, offset)
-        samples = _multiples(stride, start, start + count)
+        samples = np.zeros(0, np.int64)
+        if stride is not None:
+            samples = np.arange(-(-start // stride) * stride, start + count, stride, dtype=np.int64)
         layers = np.empty((len(samples), self._selection.ions), np.int16)
         self._sweep(frames, segment, offset, layers)
-        if stride is not None and len(samples):
-            row = int(samples[0]) - start
-            if frames.columns[0] < 0:
-                frames, row, stride = file.read_xyz(first + row, len(samples), stride), 0, 1
-            self._follow(frames, row, stride, samples, layers, segment)
-
-    def finish(self) -> State:
-        """Return the state of all frames."""
-        state, config = self._state, self._config
-        for index, species in enumerate(config.ions.values()):
-            if species.point == "atom":
-                types = [one - 1 for one in sorted(set(species.types))]
-                for blocks in row_pieces(state.histograms):
-                    state.point_histograms[blocks, index] = state.histograms[blocks, types].sum(axis=1)
-                    self._release()
-        for number, track in enumerate((*state.tracks.values(), *state.core_tracks.values())):
-            track.first_labels = self._memory.first_labels[number]
-            track.first_frames = self._memory.first_frames[number]
-            track.last_labels = self._memory.last_labels[number]
-            track.events = self._found[number].finish()
-        if self._displacements is not None:
-            self._displacements.finish()
-        self._release()
-        return state
-
-    def _release(self) -> None:
-        self._kept = 0
-        self._state.release()
-        if self._displacements is not None:
-            self._displacements.release()
+        if self._displacements is None or stride is None or not len(samples):
+            return
+        row = int(samples[0]) - start
+        if frames.columns[0] < 0:
+            frames, row, stride = file.read_xyz(first + row, len(samples), stride), 0, 1
+        try:
+            self._displacements.follow(frames, row, stride, samples, layers)
+        except FarIonError as error:
+            frame = _frame(error.number - segment.start, segment, self._config)
+            raise TrajectoryError(
+                f"{segment.path}: {frame} has an ion at {error.distance:g} Å from the slab along "
+                f"{'xyz'[error.axis]}, its displacements can be summed up to {self._config.displacement_range:g} Å"
+            ) from error
 
     def _sweep(self, frames: Frames, segment: Segment, offset: int, layers: NDArray[np.int16]) -> None:
         chunk = Chunk(frames.table, frames.columns[2], frames.boxes[:, 2].copy(), segment.start + offset)
@@ -190,7 +169,7 @@ class _Pass:
                 layers,
                 self._events,
             )
-            self._keep_events(self._events[:found])
+            self._keep_events(found)
         if not finite:
             self._refuse_infinite(segment, offset + row)
 
@@ -198,30 +177,29 @@ class _Pass:
         frame = _frame(offset, segment, self._config)
         raise TrajectoryError(f"{segment.path}: {frame} has a coordinate that is not finite")
 
-    def _keep_events(self, events: NDArray[np.int64]) -> None:
-        for number, found in enumerate(self._found):
-            own = events[events[:, 0] == number, 1:]
+    def _keep_events(self, number: int) -> None:
+        """Copy the first ``number`` events to the tracks that they belong to."""
+        events = self._events[:number]
+        for track, found in enumerate(self._found):
+            own = events[events[:, 0] == track, 1:]
             if len(own):
                 found.append(own)
 
-    def _follow(
-        self,
-        frames: Frames,
-        row: int,
-        stride: int,
-        numbers: NDArray[np.int64],
-        layers: NDArray[np.int16],
-        segment: Segment,
-    ) -> None:
-        assert self._displacements is not None
-        try:
-            self._displacements.follow(frames, row, stride, numbers, layers)
-        except FarIonError as error:
-            frame = _frame(error.number - segment.start, segment, self._config)
-            raise TrajectoryError(
-                f"{segment.path}: {frame} has an ion at {error.distance:g} Å from the slab along "
-                f"{'xyz'[error.axis]}, its displacements can be summed up to {self._config.displacement_range:g} Å"
-            ) from error
+    def finish(self) -> State:
+        """Return the state of all frames."""
+        state = self._state
+        for index, species in enumerate(self._config.ions.values()):
+            if species.point == "atom":
+                types = [one - 1 for one in sorted(set(species.types))]
+                state.point_histograms[:, index] = state.histograms[:, types].sum(axis=1)
+        for number, track in enumerate((*state.tracks.values(), *state.core_tracks.values())):
+            track.first_labels = self._memory.first_labels[number]
+            track.first_frames = self._memory.first_frames[number]
+            track.last_labels = self._memory.last_labels[number]
+            track.events = np.concatenate(self._found[number])
+        if self._displacements is not None:
+            self._displacements.finish()
+        return state
 
 
 def _sums(state: State) -> Sums:
@@ -240,13 +218,6 @@ def _sums(state: State) -> Sums:
     )
 
 
-def _multiples(stride: int | None, start: int, stop: int) -> NDArray[np.int64]:
-    """Return the multiples of ``stride`` from ``start`` to before ``stop``, none without a stride."""
-    if stride is None:
-        return np.zeros(0, dtype=np.int64)
-    return np.arange(-(-start // stride) * stride, stop, stride, dtype=np.int64)
-
-
 def _check_boxes(frames: Frames, config: ReductionConfig, segment: Segment, offset: int) -> None:
     box = np.array(config.box)
     wrong = np.abs(frames.boxes - box) > LENGTH_TOLERANCE * box
@@ -260,3 +231,71 @@ def _check_boxes(frames: Frames, config: ReductionConfig, segment: Segment, offs
 
 def _frame(index: int, segment: Segment, config: ReductionConfig) -> str:
     return f"frame {segment.first + index} (step {(segment.start + index) * config.frame_steps})"
+
+
+# -- compiled loop over a file -------------------------------------------------------------------------------
+
+
+def _read_rows(source: Source, frame: int, table: NDArray[np.uint8]) -> Any:
+    """Fill the rows of a table with frames from ``frame`` on; return whether all could be read."""
+    offset, flat = source.start + frame * source.frame_bytes, table.reshape(-1)
+    if source.skipped == 0:
+        return read_bytes(source.descriptor, flat, offset)
+    if not read_bytes(source.descriptor, flat[:CELL_BYTES], offset):
+        return False
+    offset += CELL_BYTES + source.skipped
+    pieces = flat[CELL_BYTES:]
+    return read_pieces(source.descriptor, pieces, table.shape[1], offset, source.frame_bytes) < 0
+
+
+def _differ(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> Any:
+    """Return whether one of the boxes (F, 3) is not that of the configuration."""
+    for row in range(boxes.shape[0]):
+        for axis in range(3):
+            if abs(boxes[row, axis] - box[axis]) > LENGTH_TOLERANCE * box[axis]:
+                return True
+    return False
+
+
+def _sweep_source(
+    source: Source,
+    first: int,
+    count: int,
+    number: int,
+    box: NDArray[np.float64],
+    layout: Layout,
+    cadence: Cadence,
+    memory: Memory,
+    sums: Sums,
+    events: NDArray[np.int64],
+) -> Any:
+    """Count ``count`` frames of a file from frame ``first`` on, without displacements.
+
+    The loop ends early if ``events`` is full or a frame is damaged. ``number`` is that of the first frame in the
+    production; ``box`` (3,), Å, is what each frame must have.
+
+    Returns the number of frames that were counted, the number of events, and how the loop ended. Unless it ended
+    as usual, the frame with the reason is the next one or comes soon after.
+    """
+    done, found, most = 0, 0, memory.last_labels.size
+    boxes, no_layers = np.empty((source.table.shape[0], 3)), np.empty((0, 0), np.int16)
+    while done < count and events.shape[0] - found >= most:
+        rows = min(source.table.shape[0], count - done)
+        table = source.table[:rows]
+        if not _read_rows(source, first + done, table):
+            return done, found, _UNUSUAL
+        words, cells = table.view(np.int32), table[:, 4:52].copy().view(np.float64)
+        wrong, _ = check_records(words, cells, source.natoms, source.blocks, boxes[:rows])
+        if wrong >= 0 or _differ(boxes[:rows], box):
+            return done, found, _UNUSUAL
+        chunk = Chunk(table.view(np.float32), source.column, boxes[:rows, 2].copy(), number + done)
+        row, new, finite = sweep(chunk, 0, layout, cadence, memory, sums, no_layers, events[found:])
+        done, found = done + row, found + new
+        if not finite:
+            return done, found, _NOT_FINITE
+    return done, found, _USUAL
+
+
+_read_rows = compiled(_read_rows)
+_differ = compiled(_differ)
+_sweep_source = compiled(_sweep_source)

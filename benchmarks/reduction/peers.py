@@ -16,8 +16,7 @@ import MDAnalysis
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.config import ReductionConfig
-from aiida_cse.reduction.ions import IonSpecies
+from aiida_cse.reduction.config import IonSpecies, ReductionConfig
 
 __all__ = ["LoopResult", "circular_centre_offset", "maicos_profiles", "mdanalysis_loop", "warm_read"]
 

@@ -27,7 +27,7 @@ _REPEATS = 3
 _LOOPED_BYTES = 20e9
 #: over the file, for wall times
 _PASSES = 5
-_MEMORY_MB = 200
+_MEMORY_MB = 500
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,9 @@ from aiida_cse.reduction.segments import Segment, SegmentPlan
 path, frames, loops = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 config = ReductionConfig.model_validate_json(Path(sys.argv[4]).read_text())
 plan = SegmentPlan(tuple(Segment(path, 0, frames, number * frames, 0) for number in range(loops)), ())
-scratch = Path(sys.argv[4]).parent
-reduce_plan(SegmentPlan(plan.segments[:1], ()), config, scratch=scratch)
+reduce_plan(SegmentPlan(plan.segments[:1], ()), config)
 start = time.process_time()
-state = reduce_plan(plan, config, scratch=scratch)
+state = reduce_plan(plan, config)
 seconds = time.process_time() - start
 state.save(Path(sys.argv[4]).with_suffix(".npz"))
 # not ru_maxrss, which a process inherits from the one that started it

@@ -14,13 +14,13 @@ from aiida_cse.reduction.coarsen import (
     join_bins,
     merge_blocks,
     point_counts,
+    recount,
     rereading_reasons,
     select_lags,
     snapshot_labels,
     thin_snapshots,
 )
 from aiida_cse.reduction.config import ReductionConfig
-from aiida_cse.reduction.recount import recount
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State
 from tests.reduction.synthetic import CATIONS, FRAME_STEPS, config, make, write_dcd

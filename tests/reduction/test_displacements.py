@@ -15,7 +15,7 @@ from aiida_cse.physics.exchange.regions import SURFACE_OFFSETS, SurfaceOffsets, 
 from aiida_cse.physics.exchange.transitions import count_transitions
 from aiida_cse.reduction.config import GRID, ReductionConfig
 from aiida_cse.reduction.displacements import Displacements
-from aiida_cse.reduction.kernels.displacements import add_pairs
+from aiida_cse.reduction.kernels.displacements import PairSums, add_pairs
 from aiida_cse.reduction.readers.dcd import TrajectoryError
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State
@@ -202,7 +202,9 @@ def test_no_sum_overflows_at_the_edge_of_the_range() -> None:
     layers[:, CATIONS:] = len(CONFIG.ions["Li"].layers)
     found = Displacements.empty(CONFIG, 1, ions)
     lags = np.array(CONFIG.lag_samples, np.int64)
-    add_pairs(positions, layers, np.zeros(rows, np.int64), lags, 0, found.pair_sums)
+    add_pairs(
+        positions, layers, np.zeros(rows, np.int64), lags, 0, PairSums(found.counts, found.sums, found.squares)
+    )
     for layer, number in ((0, CATIONS), (7, ANIONS)):
         assert found.counts[0, layer, 0] == 6 * number
         assert found.squares[0, layer, 0].tolist() == [6 * number * (2 * edge) ** 2] * 3

@@ -118,7 +118,7 @@ def test_a_half_written_frame_ends_the_segment(
     path.write_bytes(path.read_bytes()[:-cut])
     plan = plan_segments([path], config())
     assert plan.frames == 8
-    assert plan.notes[0].startswith(f"a.{suffix}: frame 8 is not whole (")
+    assert plan.notes[0].startswith(f"a.{suffix}: frame 8 is incomplete (")
     assert reduce_segments([path], config()).frames == 8
 
 
@@ -128,7 +128,9 @@ def test_an_empty_file_is_noted(trajectory: synthetic.Synthetic, tmp_path: Path,
     path = write(tmp_path / f"a.{suffix}", trajectory.positions[:3])
     empty = tmp_path / f"b.{suffix}"
     empty.touch()
-    assert plan_segments([path, empty], config()).notes == (f"b.{suffix}: ends before its first frame is whole",)
+    assert plan_segments([path, empty], config()).notes == (
+        f"b.{suffix}: ends before its first frame is complete",
+    )
 
 
 @pytest.mark.parametrize("suffix", ["dump", "xtc"])

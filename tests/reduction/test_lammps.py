@@ -225,4 +225,4 @@ def test_a_run_that_is_killed(program: Path, system: Path, config: ReductionConf
     path.write_bytes(path.read_bytes()[:-1000])
     plan = plan_segments([path], config)
     assert plan.frames == frames - 1
-    assert "is not whole" in plan.notes[0]
+    assert "is incomplete" in plan.notes[0]

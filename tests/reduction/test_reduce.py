@@ -215,7 +215,7 @@ def test_a_state_of_another_history_is_refused_and_says_what_helps(
     other[36:] += np.float32(0.01)
     older, _ = write_segments(tmp_path, other, [0, 30], [45, FRAMES])
     (newer,) = write_segments(tmp_path, trajectory.positions, [30])
-    with pytest.raises(TrajectoryError, match=r"0030.dcd: at step 360 .* went on from step 300 .*until_step"):
+    with pytest.raises(TrajectoryError, match=r"0030.dcd: at step 360 .* continued from step 300 .*until_step"):
         reduce_segments([newer], config(), reduce_segments([older], config()))
     previous = reduce_segments([older], config(), until_step=300)
     assert reduce_segments([newer], config(), previous).equals(whole)
@@ -228,7 +228,7 @@ def test_a_half_written_frame_ends_the_segment_with_a_note(
     path.write_bytes(path.read_bytes()[:-100])
     plan = plan_segments([path], config())
     assert plan.frames == FRAMES - 1
-    assert plan.notes[0].startswith("cut.dcd: frame 59 is not whole (")
+    assert plan.notes[0].startswith("cut.dcd: frame 59 is incomplete (")
     assert reduce_segments([path], config()).stop == FRAMES - 1
 
 
@@ -236,9 +236,9 @@ def test_a_segment_without_a_frame_is_noted_and_cuts_nothing(whole: State, path:
     empty = tmp_path / "empty.dcd"
     empty.touch()
     plan = plan_segments([path, empty], config())
-    assert plan.notes == ("empty.dcd: ends before its first frame is whole",)
+    assert plan.notes == ("empty.dcd: ends before its first frame is complete",)
     assert reduce_segments([path, empty], config()).equals(whole)
-    with pytest.raises(TrajectoryError, match=r"no whole frame to reduce: empty.dcd"):
+    with pytest.raises(TrajectoryError, match=r"no complete frame to reduce: empty.dcd"):
         reduce_segments([empty], config())
     assert reduce_segments([empty], config(), whole) is whole
 

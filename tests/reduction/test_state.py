@@ -1,13 +1,22 @@
-"""The file of a state: whole, without pickle, the same bytes for the same numbers."""
+"""States: merging, and the file, which is compressed, bounded in size and free of pickled objects."""
 
+from __future__ import annotations
+
+import json
+import os
 import pickle
+import subprocess
+import sys
+import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from aiida_cse.reduction.command import load_config, run_reduction
-from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction import state as state_module
+from aiida_cse.reduction.config import load_config
+from aiida_cse.reduction.reduce import reduce_segments, run_reduction
 from aiida_cse.reduction.state import FORMAT, State
 from tests.reduction.synthetic import config, make, write_dcd
 
@@ -17,25 +26,77 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     return reduce_segments([write_dcd(tmp_path_factory.mktemp("a") / "a.dcd", make(3, 25).positions)], config())
 
 
-def test_round_trip(state: State, tmp_path: Path) -> None:
+@pytest.fixture
+def path(state: State, tmp_path: Path) -> Path:
+    """A file of the state."""
     state.save(tmp_path / "state.npz")
-    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
-    assert State.load(tmp_path / "state.npz").equals(state)
-    with (tmp_path / "state.npz").open("rb") as file:
+    return tmp_path / "state.npz"
+
+
+def contents(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a file as numpy reads them."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+# -- merging -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("cut", [2, 11, 59])
+def test_a_continued_state_equals_the_whole(tmp_path: Path, cut: int, threads: int) -> None:
+    positions = make(5, 60, hop=0.1).positions
+    whole = write_dcd(tmp_path / "whole.dcd", positions)
+    later = write_dcd(tmp_path / "later.dcd", positions[cut:], first_step=10 * cut)
+    expected = reduce_segments([whole], config())
+    assert reduce_segments([whole], config(), threads=threads).equals(expected)
+    until = reduce_segments([whole], config(), until_step=10 * cut)
+    assert reduce_segments([later], config(), until, threads=threads).equals(expected)
+
+
+def test_lags_longer_than_the_run_take_no_space(tmp_path: Path) -> None:
+    path = write_dcd(tmp_path / "a.dcd", make(5, 60, hop=0.1).positions)
+    long = reduce_segments([path], config(lags_ps=(0.12, 0.06 * 10**12)))
+    short = reduce_segments([path], config(lags_ps=(0.12,)))
+    np.testing.assert_array_equal(long.displacements.counts[:, :, 0], short.displacements.counts[:, :, 0])
+
+
+# -- file ----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_holds_the_state(state: State, path: Path) -> None:
+    assert [one.name for one in path.parent.iterdir()] == ["state.npz"]
+    assert State.load(path).equals(state)
+    with path.open("rb") as file:
         assert State.load(file).equals(state)
 
 
-def test_same_state_same_bytes(state: State, tmp_path: Path) -> None:
-    state.save(tmp_path / "a.npz")
-    State.load(tmp_path / "a.npz").save(tmp_path / "b.npz")
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+def test_equal_states_give_equal_bytes(state: State, path: Path) -> None:
+    State.load(path).save(path.with_name("b.npz"))
+    assert path.read_bytes() == path.with_name("b.npz").read_bytes()
 
 
-def test_the_file_holds_no_pickle(state: State, tmp_path: Path) -> None:
-    state.save(tmp_path / "state.npz")
-    with np.load(tmp_path / "state.npz", allow_pickle=False) as archive:
-        assert all(archive[name].dtype != object for name in archive.files)
-        assert set(archive.files) == {"config", *state._arrays()}
+def test_a_file_is_compressed_and_read_by_numpy(state: State, path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        assert {one.compress_type for one in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+    found = contents(path)
+    assert path.stat().st_size < sum(array.nbytes for array in found.values()) / 2
+    assert set(found) == {"config", *state.arrays()}
+    for name, array in state.arrays().items():
+        assert found[name].dtype == array.dtype != object
+        np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_files_of_any_compression_are_read(state: State, path: Path, write: object) -> None:
+    found = contents(path)
+    write(path, **found)  # type: ignore[operator]
+    assert State.load(path).equals(state)
+
+
+def test_arrays_in_fortran_order_are_read(state: State, path: Path) -> None:
+    np.savez(path, **{name: np.asfortranarray(array) for name, array in contents(path).items()})
+    assert State.load(path).equals(state)
 
 
 def _with_field(content: bytes, signature: bytes, offset: int, number: int) -> bytes:
@@ -45,17 +106,16 @@ def _with_field(content: bytes, signature: bytes, offset: int, number: int) -> b
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "pickle", "array", "packed", "newer"])
-def test_damaged_files_are_refused(state: State, tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "state.npz"
-    state.save(path)
+def test_damaged_files_are_refused(path: Path, damage: str) -> None:
     content = path.read_bytes()
-    np.save(tmp_path / "array.npy", np.arange(3))
+    array = BytesIO()
+    np.save(array, np.arange(3))
     bad = {
         "cut": content[: len(content) // 2],
         "empty": b"",
         "text": b"hello",
         "pickle": pickle.dumps([1]),
-        "array": (tmp_path / "array.npy").read_bytes(),
+        "array": array.getvalue(),
         # a compression, and a version of zip, that Python does not know
         "packed": _with_field(content, b"PK\x01\x02", 10, 99),
         "newer": _with_field(content, b"PK\x01\x02", 6, 99),
@@ -73,25 +133,65 @@ def test_other_archives_are_refused(tmp_path: Path) -> None:
         State.load(tmp_path / "none.npz")
 
 
-def test_another_format_is_refused(state: State, tmp_path: Path) -> None:
-    path = tmp_path / "state.npz"
-    state.save(path)
-    with np.load(path) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    for numbers, why in (
+@pytest.mark.parametrize(
+    ("name", "array", "why"),
+    [
         (
-            [99, 0, 25],
-            r"state.npz: is a state of format 99, this program reads format 3; reduce the trajectory again",
+            "range",
+            np.array([99, 0, 25]),
+            "is a state of format 99, this program reads format 3; reduce the trajectory again",
         ),
         (
-            [1, 0, 25],
-            r"state.npz: is a state of format 1, this program reads format 3; reduce the trajectory again",
+            "range",
+            np.array([1, 0, 25]),
+            "is a state of format 1, this program reads format 3; reduce the trajectory again",
         ),
-        ([FORMAT, 0, 24], "is no state of a reduction: the arrays do not have the 24 frames"),
+        ("range", np.array([FORMAT, 0, 24]), r"is no state of a reduction: .* but 20 ions in 24 frames need"),
+        ("range", np.array([FORMAT, -(2**63), 2**63 - 1]), "is no state of a reduction"),
+        ("centres", np.zeros(25, np.int64), "centres is int64 of shape .25,., but .* need float64 of shape .25,."),
+        ("snapshot_bins", np.zeros((8, 20), np.int32), "snapshot_bins is int32 of shape .8, 20., but .* .9, 20."),
+        ("lengths", np.array([{}], dtype=object), "lengths.npy holds objects, not numbers"),
+        ("lengths", np.array(["a"]), "lengths.npy holds <U1, not numbers"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(path: Path, name: str, array: np.ndarray, why: str) -> None:
+    np.savez(path, **(contents(path) | {name: array}))
+    with pytest.raises(ValueError, match=rf"state.npz: (is no state of a reduction: )?{why}"):
+        State.load(path)
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused_unread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(path, **(contents(path) | {"centres": np.zeros(10**7)}))
+    monkeypatch.setattr(state_module, "_SMALL_BYTES", 2**20)
+    monkeypatch.setattr(state_module, "_read_array", None)
+    with pytest.raises(
+        ValueError, match=r"state.npz: .* unpacks to 80,\d+,\d+ bytes, a file of \d+,\d+ bytes may to"
     ):
-        np.savez(path, **(arrays | {"range": np.array(numbers)}))
-        with pytest.raises(ValueError, match=why):
-            State.load(path)
+        State.load(path)
+
+
+def test_an_array_larger_than_its_member_is_refused(path: Path) -> None:
+    """A header of 30 bytes may not ask for 8 GB of memory."""
+    bomb = BytesIO()
+    np.lib.format.write_array_header_1_0(bomb, {"shape": (10**9,), "fortran_order": False, "descr": "<f8"})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("bomb.npy", bomb.getvalue())
+    with pytest.raises(ValueError, match=r"bomb.npy is an array of shape \(1000000000,\) in 128 bytes"):
+        State.load(path)
+
+
+def test_what_compresses_beyond_the_bound_is_stored_and_read(
+    state: State, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_module, "_SMALL_BYTES", 0)
+    monkeypatch.setattr(state_module, "_LARGEST_RATIO", 2)
+    state.save(path)
+    with zipfile.ZipFile(path) as archive:
+        assert {one.compress_type for one in archive.infolist()} == {zipfile.ZIP_STORED}
+    assert State.load(path).equals(state)
+
+
+# -- from files to a file ------------------------------------------------------------------------------------
 
 
 def test_run_reduction_goes_from_files_to_file(state: State, tmp_path: Path) -> None:
@@ -101,11 +201,14 @@ def test_run_reduction_goes_from_files_to_file(state: State, tmp_path: Path) -> 
     (tmp_path / "config.json").write_text(config().model_dump_json())
     settings = load_config(tmp_path / "config.json")
     assert settings == config()
-    done = run_reduction([first], settings, tmp_path / "1.npz")
+    out = tmp_path / "out"
+    out.mkdir()
+    done = run_reduction([first], settings, out / "1.npz")
     assert (done.frames, done.first_step, done.last_step, done.frames_read) == (11, 0, 100, 11)
-    done = run_reduction([second], settings, tmp_path / "2.npz", previous=tmp_path / "1.npz")
+    done = run_reduction([second], settings, out / "2.npz", previous=out / "1.npz")
     assert (done.frames, done.first_step, done.last_step, done.frames_read) == (25, 0, 240, 15)
-    assert State.load(tmp_path / "2.npz").equals(state)
+    assert State.load(out / "2.npz").equals(state)
+    assert sorted(one.name for one in out.iterdir()) == ["1.npz", "2.npz"]
 
 
 def test_a_wrong_configuration_file_names_the_field(tmp_path: Path) -> None:
@@ -117,3 +220,40 @@ def test_a_wrong_configuration_file_names_the_field(tmp_path: Path) -> None:
         load_config(path)
     with pytest.raises(ValueError, match=r"none.json: cannot be read"):
         load_config(tmp_path / "none.json")
+
+
+# -- memory --------------------------------------------------------------------------------------------------
+
+_MEASURED = """\
+import json, sys
+from pathlib import Path
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.reduce import reduce_plan
+from aiida_cse.reduction.segments import Segment, SegmentPlan
+path, frames = Path(sys.argv[1]), 500
+config = ReductionConfig.model_validate_json(Path(sys.argv[2]).read_text())
+peaks = []
+for loops in (4, 400):
+    plan = SegmentPlan(tuple(Segment(path, 0, frames, k * frames, 0) for k in range(loops)), ())
+    state = reduce_plan(plan, config)
+    state.save(path.with_name("state.npz"))
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peaks.append(int(status["VmHWM"].split()[0]) / 1024)
+print(json.dumps({"peaks": peaks, "size": state.nbytes / 2**20}))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell the peak of memory")
+def test_memory_grows_by_the_size_of_the_state_only(tmp_path: Path) -> None:
+    path = write_dcd(tmp_path / "a.dcd", make(5, 500, hop=0.1).positions)
+    (tmp_path / "config.json").write_text(config(block_ps=1.0, snapshot_ps=0.06).model_dump_json())
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURED, str(path), str(tmp_path / "config.json")],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    found = json.loads(done.stdout)
+    assert found["size"] > 40
+    assert found["peaks"][1] - found["peaks"][0] < 1.5 * found["size"] + 20

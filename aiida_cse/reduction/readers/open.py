@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from aiida_cse.reduction.readers.base import Frames, TrajectoryError
-from aiida_cse.reduction.readers.dcd import DcdFile
+from aiida_cse.reduction.readers.dcd import DcdFile, Source
 from aiida_cse.reduction.readers.dump import DumpFile
-from aiida_cse.reduction.readers.records import Source
 from aiida_cse.reduction.readers.xtc import XtcFile
 
 __all__ = ["TrajectoryFile", "open_trajectory"]

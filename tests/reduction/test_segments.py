@@ -1,4 +1,4 @@
-"""Segments whose checksums are known."""
+"""Checksums of trajectory segments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from aiida_cse.reduction.checksums import load_checksums, sha256
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.segments import load_checksums
 from tests.reduction.synthetic import config, make, write_dcd
 
 
@@ -22,20 +22,23 @@ def segments(tmp_path: Path) -> list[Path]:
     ]
 
 
-def test_the_checksum_of_a_file(segments: list[Path]) -> None:
-    assert sha256(segments[0]) == hashlib.sha256(segments[0].read_bytes()).hexdigest()
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_file_that_cannot_be_read_has_no_checksum() -> None:
     with pytest.raises(TrajectoryError, match=r"none.dcd: cannot be read: No such file"):
-        sha256("none.dcd")
+        reduce_segments(["none.dcd"], config(), checksums={"none.dcd": "0" * 64})
 
 
-def test_files_that_are_what_they_were(segments: list[Path]) -> None:
+def test_unchanged_files_are_reduced(segments: list[Path]) -> None:
     expected = reduce_segments(segments, config())
     sums = {str(path): sha256(path).upper() for path in segments}
     assert reduce_segments(segments, config(), checksums=sums).equals(expected)
     assert reduce_segments(segments, config(), checksums={str(segments[1]): sha256(segments[1])}).equals(expected)
 
 
-def test_a_changed_file_is_named(segments: list[Path]) -> None:
+def test_a_changed_file_is_refused_by_name(segments: list[Path]) -> None:
     sums = {str(path): sha256(path) for path in segments}
     content = bytearray(segments[1].read_bytes())
     content[-20] ^= 1
@@ -46,12 +49,12 @@ def test_a_changed_file_is_named(segments: list[Path]) -> None:
         reduce_segments(segments, config(), checksums=sums)
 
 
-def test_a_checksum_of_no_segment(segments: list[Path]) -> None:
+def test_a_checksum_of_no_segment_is_refused(segments: list[Path]) -> None:
     with pytest.raises(ValueError, match=r"checksums: 3.dcd is none of the segments .*1.dcd, .*2.dcd"):
         reduce_segments(segments, config(), checksums={"3.dcd": "0" * 64})
 
 
-def test_files_of_sha256sum(tmp_path: Path) -> None:
+def test_the_output_of_sha256sum_is_read(tmp_path: Path) -> None:
     path = tmp_path / "sums"
     path.write_text(f"{'a' * 64}  1.dcd\n{'B' * 64} *folder/my run.dcd\n")
     assert load_checksums(path) == {"1.dcd": "a" * 64, "folder/my run.dcd": "B" * 64}
