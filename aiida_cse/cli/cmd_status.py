@@ -70,7 +70,7 @@ def _hint(node: ProcessNode) -> str | None:
     """Return what can be done about a process that does not go on by itself, None if there is nothing."""
     from aiida_cse.engine.checkpoints import root_of
     from aiida_cse.engine.daemon import daemon_hint
-    from aiida_cse.engine.engine import is_embedded
+    from aiida_cse.engine.embedded import is_embedded
     from aiida_cse.engine.locks import is_held
 
     root = root_of(node)

@@ -16,7 +16,7 @@ from aiida.orm import ProcessNode
 from aiida_cse.cli.display.live import live_display
 from aiida_cse.cli.display.render import duration
 from aiida_cse.engine.checkpoints import CheckpointError
-from aiida_cse.engine.engine import (
+from aiida_cse.engine.embedded import (
     InterruptedRunError,
     OnTick,
     UnfinishedError,

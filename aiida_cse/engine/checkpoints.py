@@ -1,19 +1,21 @@
-"""From the checkpoints that a dead Python left in the profile back to processes that can be stepped."""
+"""Processes restored from the checkpoints that an ended Python left in the profile."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from aiida.engine import Process, ProcessState
+import psutil  # type: ignore[import-untyped]
+from aiida.engine import Process, ProcessState, Runner
 from aiida.engine.daemon.execmanager import kill_calculation
-from aiida.engine.runners import Runner
 from aiida.orm import CalcJobNode, ProcessNode
 from plumpy.exceptions import PersistenceError
 from plumpy.persistence import LoadSaveContext
 
-from aiida_cse.engine.jobs import note_started_job
-
 __all__ = ["CheckpointError", "awaited_children", "load_tree", "root_of"]
+
+#: above the largest process ID of Linux (2^22): AiiDA finds no such process and retrieves the results
+_ENDED = str(2**22 + 1)
 
 
 class CheckpointError(RuntimeError):
@@ -21,7 +23,7 @@ class CheckpointError(RuntimeError):
 
 
 def root_of(node: ProcessNode) -> ProcessNode:
-    """Return the process that a user launched: ``node`` itself, or the outermost of those that called it."""
+    """Return the outermost caller of ``node``, or ``node`` itself if no process called it."""
     caller = node.caller
     return node if caller is None else root_of(caller)
 
@@ -32,16 +34,16 @@ def awaited_children(process: Process) -> set[int]:
 
 
 def load_tree(node: ProcessNode, runner: Runner) -> Iterator[Process]:
-    """Load ``node`` and all its unfinished descendants from their checkpoints.
+    """Load ``node`` and its unfinished descendants from their checkpoints.
 
-    A checkpoint is written when a process enters a state. A Python that dies inside a step leaves children that
-    the step had made, but that the parent's checkpoint does not know: the step is repeated and makes them anew, so
-    the first ones are closed here and not run a second time.
+    A checkpoint is written when a process enters a state. If Python ends within a step, the checkpoint of the
+    parent does not contain the children that this step had submitted. The step is repeated and submits new ones;
+    the first ones are killed here, so that nothing runs twice.
 
     Raises
     ------
     CheckpointError
-        A process that has to go on has no readable checkpoint.
+        An unfinished process has no readable checkpoint.
     """
     awaited: set[int] | None = None
     if node.is_terminated:
@@ -54,39 +56,64 @@ def load_tree(node: ProcessNode, runner: Runner) -> Iterator[Process]:
         if child.is_terminated or awaited is None or child.pk in awaited:
             yield from load_tree(child, runner)
         else:
-            _abandon(child)
+            _kill(child)
 
 
 def _load(node: ProcessNode, runner: Runner) -> Process:
     assert runner.persister is not None
     assert node.pk is not None
     if isinstance(node, CalcJobNode):
-        note_started_job(node)
+        _find_started_job(node)
     try:
         bundle = runner.persister.load_checkpoint(node.pk)
         process = bundle.unbundle(LoadSaveContext(loop=runner.loop, runner=runner))
     except (PersistenceError, ImportError, ValueError) as error:
-        msg = f"process {node.pk} ({node.process_label}) cannot go on: its checkpoint cannot be loaded: {error}"
+        msg = f"process {node.pk} ({node.process_label}) cannot be resumed: its checkpoint does not load: {error}"
         raise CheckpointError(msg) from error
     assert isinstance(process, Process)
     return process
 
 
 def _seal(node: ProcessNode) -> None:
-    """Finish what a Python that died between two writes left open: only sealed processes can be exported."""
+    """Seal a terminated process that Python left open between two writes: only sealed ones can be exported."""
     if not node.is_sealed:
         node.delete_checkpoint()
         node.seal()
 
 
-def _abandon(node: ProcessNode) -> None:
+def _kill(node: ProcessNode) -> None:
     for child in node.called:
         if not child.is_terminated:
-            _abandon(child)
+            _kill(child)
     if isinstance(node, CalcJobNode) and node.get_job_id() is not None:
         with node.get_authinfo().get_transport() as transport:
             kill_calculation(node, transport)
-    node.logger.report("closed: made in a step that was cut short; the step is repeated and makes it anew")
-    node.set_process_status("Killed: its caller was interrupted and makes it anew")
+    node.logger.report("killed: submitted in an interrupted step, which is repeated and submits a new process")
+    node.set_process_status("Killed: its caller was interrupted and repeats the step")
     node.set_process_state(ProcessState.KILLED)
     _seal(node)
+
+
+def _find_started_job(node: CalcJobNode) -> None:
+    """Set the missing ID of a job on this machine, so that it is not started a second time in the same folder.
+
+    The submit script opens its output file first. If this file exists, the job was started by a Python that ended
+    before it stored the ID; the job is either still running or has ended.
+    """
+    computer, workdir = node.computer, node.get_remote_workdir()
+    if node.get_job_id() is not None or computer is None or workdir is None:
+        return
+    if (computer.transport_type, computer.scheduler_type) != ("core.local", "core.direct"):
+        return
+    if not (Path(workdir) / str(node.get_option("scheduler_stdout"))).is_file():
+        return
+    script = node.get_option("submit_script_filename")
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        cwd, command = process.info["cwd"], process.info["cmdline"] or []
+        if script in command and cwd is not None and Path(cwd) == Path(workdir).resolve():
+            job, state = str(process.pid), f"runs as process {process.pid}"
+            break
+    else:
+        job, state = _ENDED, "has ended"
+    node.set_job_id(job)
+    node.logger.report(f"started by a Python that ended before it stored the ID of the job; the job {state}")

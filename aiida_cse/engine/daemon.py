@@ -1,4 +1,4 @@
-"""Whether the daemon of the profile works on what was handed to it, and what to do if it does not."""
+"""Diagnosis of the profile's daemon: is it running, do its workers reach the broker, and how to repair it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-__all__ = ["daemon_hint", "daemon_runs", "hears_nobody"]
+__all__ = ["daemon_hint", "daemon_runs", "has_no_worker"]
 
-#: the broker writes down every 5 s who listens to it; what is older than this is not its present state, in s
+#: the broker writes its status every 5 s; an older status does not describe the present, s
 FRESH = 60.0
 
 
 def daemon_hint() -> str | None:
-    """Return what is wrong with the daemon and how to mend it, None if nothing is or that cannot be known."""
-    from aiida.brokers.zeromq import ZeromqBroker
+    """Return what is wrong with the daemon and how to repair it; None if nothing is, or if it cannot be known."""
+    from aiida.brokers import ZeromqBroker
     from aiida.manage import get_manager
 
     from aiida_cse.engine.hints import verdi
@@ -26,36 +26,32 @@ def daemon_hint() -> str | None:
     if profile is None or profile.process_control_backend is None:
         return None
     if not daemon_runs():
-        return f"the daemon does not run; start it with: {verdi('daemon', 'start')}"
+        return f"the daemon is not running; start it with: {verdi('daemon', 'start')}"
     broker = manager.get_broker()
-    if isinstance(broker, ZeromqBroker) and hears_nobody(broker.probe_service_status(), time.time()):
+    if isinstance(broker, ZeromqBroker) and has_no_worker(broker.probe_service_status(), time.time()):
         return (
-            "the daemon's workers do not reach its broker, as after all of them were killed at once; "
-            f"mend it with: {verdi('daemon', 'restart')}"
+            "the daemon's workers do not reach its broker (this happens when all of them were killed at once); "
+            f"repair it with: {verdi('daemon', 'restart')}"
         )
     return None
 
 
 def daemon_runs() -> bool:
-    """Return whether the daemon of the profile runs; that of a daemon that was killed is still named in a file."""
+    """Return whether the daemon of the profile runs; the PID file of a killed daemon is not enough."""
     from aiida.manage import get_manager
 
-    return _lives(get_manager().get_daemon_client().get_daemon_pid())
-
-
-def _lives(pid: int | None) -> bool:
-    """Whether a process runs."""
+    pid = get_manager().get_daemon_client().get_daemon_pid()
     try:
         return pid is not None and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
 
-def hears_nobody(status: Mapping[str, Any], now: float) -> bool:
-    """Whether a broker runs with this status, which it writes down itself, and no worker has registered with it.
+def has_no_worker(status: Mapping[str, Any], now: float) -> bool:
+    """Return whether a running broker, according to the status that it writes, has no registered worker.
 
-    A worker that starts before the new broker finds the address of the one that was killed, and waits there for
-    ever: aiida-core 2.9 takes the address from a file that a killed broker leaves behind.
+    A worker that starts before the new broker reads the address of the killed one and waits there forever:
+    aiida-core 2.9 takes the address from a file that a killed broker leaves behind.
     """
     written = status.get("timestamp")
     if not status.get("connected") or not isinstance(written, (int, float)) or now - written > FRESH:

@@ -1,4 +1,4 @@
-"""Commands for the user to copy: they work as they are printed, also where nothing is on PATH."""
+"""Commands for the user to copy. They work as printed, also if the programs are not on PATH."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def aiida_cse(*words: object) -> str:
 
 
 def verdi(*words: object) -> str:
-    """Return a call of ``verdi`` that finds the profile that is loaded."""
+    """Return a call of ``verdi`` that uses the loaded profile."""
     from aiida.manage.configuration import get_config
 
     folder = Path(get_config().dirpath)
@@ -33,5 +33,5 @@ def _call(program: str, words: tuple[object, ...]) -> str:
 
 
 def _short(path: Path) -> str:
-    """Return the path as seen from here if it lies below."""
+    """Return ``path`` relative to the current folder if it lies below it."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiida import orm
 from aiida.engine import ExitCode, WorkChain, if_
-from aiida.orm.nodes.data.base import to_aiida_type
+from aiida.orm import to_aiida_type
 
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings

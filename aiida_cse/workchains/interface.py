@@ -6,7 +6,7 @@ from typing import Any
 
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, append_, while_
-from aiida.orm.nodes.data.base import to_aiida_type
+from aiida.orm import to_aiida_type
 
 from aiida_cse.calculations.functions.assembly import assemble
 from aiida_cse.calculations.join import JoinCalculation

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, append_, while_
-from aiida.orm.nodes.data.base import to_aiida_type
+from aiida.orm import to_aiida_type
 from pydantic import ValidationError
 
 from aiida_cse.analysis.resolution import Resolution, unanswerable, unresolved

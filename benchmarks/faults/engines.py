@@ -159,7 +159,7 @@ def _over(process: subprocess.Popen[str]) -> bool:
 
 
 def _run(builder: Any) -> Any:
-    from aiida_cse.engine.engine import run_embedded
+    from aiida_cse.engine.embedded import run_embedded
 
     return run_embedded(builder)
 

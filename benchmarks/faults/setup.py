@@ -11,7 +11,7 @@ from aiida.common.log import configure_logging
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.cli.environment import Environment, ensure_environment
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.engine.engine import run_embedded
+from aiida_cse.engine.embedded import run_embedded
 from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from aiida_cse.cli import main
 from aiida_cse.cli.display.results import time_share
-from aiida_cse.engine.engine import is_embedded
+from aiida_cse.engine.embedded import is_embedded
 from aiida_cse.engine.locks import process_lock
 from aiida_cse.lammps.job.script import LOG
 

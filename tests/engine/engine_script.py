@@ -16,7 +16,7 @@ from typing import Any
 from aiida.orm import CalcJobNode, Int, ProcessNode, Str
 
 from aiida_cse.cli.environment import ensure_code, ensure_computer, ensure_profile
-from aiida_cse.engine.engine import UnfinishedError, resume_embedded, run_embedded
+from aiida_cse.engine.embedded import UnfinishedError, resume_embedded, run_embedded
 from tests.engine import engine_processes
 
 

@@ -14,7 +14,7 @@ from aiida.orm import WorkChainNode
 from click.testing import CliRunner
 
 from aiida_cse.cli import main
-from aiida_cse.engine.daemon import daemon_runs, hears_nobody
+from aiida_cse.engine.daemon import daemon_runs, has_no_worker
 
 NOW = 1_000_000.0
 HEALTHY: dict[str, Any] = {"connected": True, "timestamp": NOW - 4, "task_subscribers": 2}
@@ -31,11 +31,11 @@ HEALTHY: dict[str, Any] = {"connected": True, "timestamp": NOW - 4, "task_subscr
     ],
 )
 def test_a_broker_that_no_worker_knows(change: dict[str, Any], expected: bool) -> None:
-    assert hears_nobody(HEALTHY | change, NOW) is expected
+    assert has_no_worker(HEALTHY | change, NOW) is expected
 
 
 def test_a_broker_without_a_status_says_nothing() -> None:
-    assert not hears_nobody({"connected": True, "error": "no status file"}, NOW)
+    assert not has_no_worker({"connected": True, "error": "no status file"}, NOW)
 
 
 def test_a_pid_file_is_no_daemon(monkeypatch: pytest.MonkeyPatch, aiida_profile: object) -> None:

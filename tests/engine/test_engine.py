@@ -17,7 +17,7 @@ import pytest
 from aiida.manage.configuration import get_config
 from aiida.orm import Int, Str
 
-from aiida_cse.engine.engine import PausedRunError, StepError, resume_embedded, run_embedded
+from aiida_cse.engine.embedded import PausedRunError, StepError, resume_embedded, run_embedded
 from aiida_cse.engine.locks import ProcessBusyError, is_held, process_lock
 from tests.engine.engine_processes import MarkCalculation
 
@@ -139,7 +139,7 @@ def test_a_stop_leaves_the_processes_to_be_resumed(
     output = python.communicate(timeout=60)[0]
 
     assert python.returncode == 130
-    assert output.splitlines()[-1].startswith("interrupted; go on with: "), output
+    assert output.splitlines()[-1].startswith("interrupted; resume with: "), output
     assert output.splitlines()[-1].endswith(f"aiida-cse resume {pk}")
     assert "Traceback" not in output
     assert "never awaited" not in output
@@ -283,7 +283,7 @@ def test_an_error_of_aiida_itself_ends_the_run_and_keeps_the_checkpoint(
             raise OSError("No space left on device")
 
         broken.setattr(MarkCalculation, "step_until_terminated", fail)
-        with pytest.raises(StepError, match=r"\(OSError: No space left on device\); go on with: ") as caught:
+        with pytest.raises(StepError, match=r"\(OSError: No space left on device\); resume with: ") as caught:
             run_embedded(mark_builder(installed_code, tmp_path))
 
     assert resume_embedded(caught.value.pk).is_finished_ok

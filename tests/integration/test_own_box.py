@@ -18,7 +18,7 @@ from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.cli import main
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.engine.engine import run_embedded
+from aiida_cse.engine.embedded import run_embedded
 from aiida_cse.lammps.files.system import System
 from aiida_cse.workchains.production import ProductionWorkChain
 

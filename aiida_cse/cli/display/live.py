@@ -9,14 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from aiida.cmdline.utils.log import CliHandler
-from aiida.manage.configuration import get_config_option
 from aiida.orm import ProcessNode
 from rich.console import Console
 from rich.live import Live
 
 from aiida_cse.cli.display.render import JobWatch, progress_words, render_tree
 from aiida_cse.cli.display.tree import Branch, ProcessTree
+from aiida_cse.engine.terminal import log_to
 
 __all__ = ["live_display"]
 
@@ -35,7 +34,7 @@ def live_display(console: Console | None = None) -> Iterator[Callable[[ProcessNo
     :data:`_LINE_EVERY` seconds, the running LAMMPS jobs are lines.
     """
     console = console or Console(stderr=True, highlight=False)
-    with _reports_on(console):
+    with log_to(_ReportHandler(console)):
         if console.is_terminal:
             with Live(console=console, auto_refresh=False, transient=True) as live:
                 yield _LiveScreen(live).show
@@ -90,24 +89,6 @@ class _LiveScreen(_Screen):
 
     def show(self, node: ProcessNode) -> None:
         self._live.update(render_tree(self._read(node), self._watch), refresh=True)
-
-
-@contextmanager
-def _reports_on(console: Console) -> Iterator[None]:
-    """Send what AiiDA logs to ``console`` in place of its own handlers, which would break the live display."""
-    logger = logging.getLogger("aiida")
-    replaced = [handler for handler in logger.handlers if type(handler) in (logging.StreamHandler, CliHandler)]
-    handler = _ReportHandler(console)
-    handler.setLevel(get_config_option("logging.terminal_handler"))
-    for other in replaced:
-        logger.removeHandler(other)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        for other in replaced:
-            logger.addHandler(other)
 
 
 class _ReportHandler(logging.Handler):

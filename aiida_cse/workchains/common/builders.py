@@ -8,8 +8,7 @@ from numbers import Real
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ProcessBuilder
-from aiida.engine.processes.ports import PortNamespace
+from aiida.engine import PortNamespace, ProcessBuilder
 from typing_extensions import NotRequired, TypedDict
 
 from aiida_cse.building.recipe import Recipe
@@ -222,7 +221,7 @@ def _one_process(options: dict[str, Any]) -> dict[str, Any]:
 
 def builder_inputs(builder: Any, namespace: PortNamespace) -> dict[str, Any]:
     """Return the inputs that are set in a builder, as far as ``namespace`` has ports for them."""
-    return _known(builder._inputs(prune=True), namespace)
+    return _known(_given(builder), namespace)
 
 
 def refuse_invalid(builder: ProcessBuilder) -> None:
@@ -234,9 +233,17 @@ def refuse_invalid(builder: ProcessBuilder) -> None:
         An input is missing or wrong, or some do not fit each other; names it.
     """
     spec = builder.process_class.spec()
-    wrong = spec.inputs.validate(spec.inputs.pre_process(builder._inputs(prune=True)))
+    wrong = spec.inputs.validate(spec.inputs.pre_process(_given(builder)))
     if wrong is not None:
         raise ValueError(wrong.message)
+
+
+def _given(value: Any) -> Any:
+    """Return the inputs that are set in a builder, without its empty namespaces."""
+    if not isinstance(value, Mapping):
+        return value
+    inner = {key: _given(item) for key, item in value.items()}
+    return {key: item for key, item in inner.items() if not isinstance(item, dict) or item}
 
 
 def _known(inputs: dict[str, Any], namespace: PortNamespace) -> dict[str, Any]:

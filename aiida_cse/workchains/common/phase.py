@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, append_
-from aiida.orm.nodes.data.base import to_aiida_type
+from aiida.orm import to_aiida_type
 
 from aiida_cse.calculations.functions.records import collect_stages, join_changes
 from aiida_cse.data.system import CseSystemData
