@@ -1,4 +1,4 @@
-"""Protocols: named sets of inputs, kept as YAML beside the WorkChains, and overrides that are checked."""
+"""Protocols: named sets of inputs, kept as YAML beside the WorkChains, and their overrides."""
 
 from __future__ import annotations
 
@@ -7,31 +7,37 @@ from copy import deepcopy
 from importlib import resources
 from typing import Any, ClassVar
 
-import yaml
-
 from aiida_cse.schema import nearest
+from aiida_cse.yaml_io import parse_mapping
 
 __all__ = ["ProtocolMixin", "check_keys", "merge", "split_overrides"]
 
-#: inputs whose content is free, what is in them is checked elsewhere: AiiDA's options, lists of stages, by ion
+#: inputs with free content, which is checked elsewhere: options of AiiDA, lists of stages, settings by ion
 FREE = frozenset({"options", "stages", "offsets", "boundaries"})
+#: the file with the values that the LAMMPS runs of all phases share
+SHARED = "lammps"
 
 
 class ProtocolMixin:
-    """Inputs from ``protocols/<name>.yaml``: ``default_inputs``, and per protocol only what differs."""
+    """Inputs from ``protocols/<protocol_name>.yaml``.
+
+    The file has ``default_inputs`` and, for each protocol, a description and the values that differ. If it has the
+    key ``lammps``, it builds on ``protocols/lammps.yaml``: the key maps the groups of that file, ``base`` and
+    ``settings``, to their dotted places among the inputs. Values of the phase take precedence over shared ones.
+    """
 
     protocol_name: ClassVar[str]
 
     @classmethod
     def get_available_protocols(cls) -> dict[str, str]:
         """Return the names of the protocols with their descriptions."""
-        protocols = cls._load_protocol_file()["protocols"]
+        protocols = _read(cls.protocol_name)["protocols"]
         return {name: content["description"] for name, content in protocols.items()}
 
     @classmethod
     def get_default_protocol(cls) -> str:
-        """Return the name of the protocol that is used where none is named."""
-        return str(cls._load_protocol_file()["default_protocol"])
+        """Return the name of the protocol that is used if none is named."""
+        return str(_read(cls.protocol_name)["default_protocol"])
 
     @classmethod
     def get_protocol_inputs(
@@ -42,35 +48,45 @@ class ProtocolMixin:
         Raises
         ------
         ValueError
-            The protocol or a key of the overrides is not known; names the nearest known one.
+            The protocol or a key of the overrides is unknown; the message names the nearest known one.
         """
-        content = cls._load_protocol_file()
+        content = _read(cls.protocol_name)
         name = content["default_protocol"] if protocol is None else protocol
         if name not in content["protocols"]:
             msg = f"protocol '{name}' of {cls.__name__} is not known: {nearest(str(name), content['protocols'])}"
             raise ValueError(msg)
-        difference = {key: value for key, value in content["protocols"][name].items() if key != "description"}
-        inputs = merge(content["default_inputs"], difference)
+        inputs: dict[str, Any] = {}
+        for group, place in content.get("lammps", {}).items():
+            values = _values(_read(SHARED), name)[group]
+            for key in reversed(place.split(".")):
+                values = {key: values}
+            inputs = merge(inputs, values)
+        inputs = merge(inputs, _values(content, name))
         changes = {} if overrides is None else overrides
         check_keys(changes, inputs, cls.__name__)
         return merge(inputs, changes)
 
-    @classmethod
-    def _load_protocol_file(cls) -> dict[str, Any]:
-        path = resources.files("aiida_cse.workchains.protocols").joinpath(f"{cls.protocol_name}.yaml")
-        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return content
+
+def _read(name: str) -> dict[str, Any]:
+    path = resources.files("aiida_cse.workchains.protocols").joinpath(f"{name}.yaml")
+    return parse_mapping(path.read_text(encoding="utf-8"), str(path), "protocols")
+
+
+def _values(content: Mapping[str, Any], protocol: str) -> dict[str, Any]:
+    """Return the default inputs of a file with the differences of a protocol, if it has any there."""
+    difference = content["protocols"].get(protocol, {})
+    return merge(content["default_inputs"], {key: difference[key] for key in difference if key != "description"})
 
 
 def split_overrides(
     overrides: Any, own: Mapping[str, Any], parts: Iterable[str], place: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the overrides of a process itself, whose inputs are ``own``, and those of each of its parts.
+    """Split overrides into those of a process itself, with the inputs ``own``, and those of each of its parts.
 
     Raises
     ------
     ValueError
-        A key is neither an input nor a part; names the place, the key and the nearest known key.
+        A key is neither an input nor a part; the message names the place, the key and the nearest known key.
     """
     names = tuple(parts)
     changes = {} if overrides is None else overrides
@@ -82,7 +98,7 @@ def split_overrides(
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``changes``, mappings within mappings merged, everything else replaced."""
+    """Return a copy of ``base`` with ``changes``: nested mappings are merged, all other values replaced."""
     merged = deepcopy(dict(base))
     for key, value in changes.items():
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
@@ -93,12 +109,12 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 
 def check_keys(overrides: Any, known: Mapping[str, Any], place: str) -> None:
-    """Refuse keys of ``overrides`` that ``known`` does not have, at every level.
+    """Refuse keys of ``overrides`` that are not among those of ``known``, at every level.
 
     Raises
     ------
     ValueError
-        Names the place, the key and the nearest known key.
+        A key is unknown; the message names its place and the nearest known key.
     """
     if not isinstance(overrides, Mapping):
         msg = f"overrides of {place}: {overrides!r} must be a mapping with keys of: {', '.join(sorted(known))}"

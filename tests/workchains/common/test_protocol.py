@@ -499,3 +499,23 @@ def test_a_mapping_where_a_value_belongs_is_refused() -> None:
 def test_the_name_of_a_run() -> None:
     assert run_label(700, 1) == "T0700_r1"
     assert run_label(299.6, 12) == "T0300_r12"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_phases_share_settings_and_budgets_but_checkpoints_and_density(protocol: str) -> None:
+    chains: dict[str, Any] = {name: WorkflowFactory(name) for name in (*PHASES, "cse.production", "cse.quench")}
+    inputs = {name: chain.get_protocol_inputs(protocol) for name, chain in chains.items()}
+    inputs["cse.quench"] = inputs["cse.quench"]["cooling"]
+    settings, bases, intervals, densities = [], [], {}, {}
+    for name, values in inputs.items():
+        own = dict((values["schedule"] if name in PHASES else values["plan"])["settings"])
+        intervals[name] = own.pop("restart_interval")
+        sanity = dict(values["base"]["sanity"])
+        densities[name] = sanity.pop("density")["fail"]
+        settings.append(own)
+        bases.append(values["base"] | {"sanity": sanity})
+    assert all(own == settings[0] for own in settings)
+    assert all(base == bases[0] for base in bases)
+    assert intervals["cse.electrolyte"] == 500
+    assert densities["cse.ceramic"] == [1, 10]
+    assert densities["cse.interface"] == densities["cse.quench"] == [0.3, 9]
