@@ -214,22 +214,22 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-TEMPLATE = """# What the published counts say
+TEMPLATE = """# The published counts
 
 Kozdra et al. (Phys. Chem. Chem. Phys. 2025, 27, 24918) counted 7 entries of Li⁺ into the ceramic (and 7 exits)
-in 380 ns at 700 K, and 2 entries in the 300 ns of the 600 K run in which N(Li excess) was at least 42. From their
-ratio follow ΔE, ΔS and the rate at 400 K. Here are the same numbers with their intervals. This page and its figure
-are written by `python docs/paper_counts.py`; the equations are those of [rates](rates.md) and
+in 380 ns at 700 K, and 2 entries in the 300 ns of the 600 K run in which N(Li excess) was at least 42. ΔE, ΔS and the
+rate at 400 K follow from their ratio. This page gives these numbers with their intervals. The page and its figure are
+written by `python docs/paper_counts.py`; the equations are those of [rates](rates.md) and
 [equilibration](equilibration.md).
 
 | quantity | value | 68 % | 95 % |
 | --- | --- | --- | --- |
 {rows}
 
-Rates per ion in a first layer, in s⁻¹. The second column is the published estimate, which puts the observed γ into
-equations 9 to 11; the others are the posterior of the joint fit, with ΔE ≥ 0.
+Rates per ion in a first layer, in s⁻¹. The second column is the published estimate, equations 9 to 11 with the observed
+γ; the others are the posterior of the joint fit, with ΔE ≥ 0.
 
-| T, K | with γ as observed | median | 68 % | 95 % | upper bound, 97.5 % |
+| T, K | with the observed γ | median | 68 % | 95 % | upper bound, 97.5 % |
 | --- | --- | --- | --- | --- | --- |
 {rates}
 
@@ -237,21 +237,21 @@ equations 9 to 11; the others are the posterior of the joint fit, with ΔE ≥ 0
 
 *Left: rates per ion from the entries at 700 and 600 K (points with exact 95 % intervals) and the joint fit (median,
 68 % and 95 %). Diamonds: the published rates at 400 K for γ = 2, 3 and 6. Right: the posterior of the rate at 400 K,
-and the same three.*
+and the same three rates.*
 
-What follows:
+Conclusions:
 
-* **The counts fix the rate at 700 K within a factor of about 2, and the rate at 400 K within three powers of ten at
-  68 % and more than five at 95 %.** The published range of γ, 2 to 6, comes from one event more or less; the exact
+* **The counts determine the rate at 700 K within a factor of about 2, and the rate at 400 K within three powers of ten
+  at 68 % and more than five at 95 %.** The published range of γ, 2 to 6, corresponds to one event more or less; the exact
   interval is much wider, and with a probability of {slower} the rate at 600 K is not even the lower one. Γ(400 K) goes
-  with γ to the power of −4.5, so that the error of the counts is all that matters.
-* EC at 700 K passes the verdict with nothing to spare: its lower bound is just above 0.25.
-* The runs at {excluded} take no part: N(Li excess) was about 38 and 28 there, below 42, so that an entry would not
-  have been one of equilibrium.
+  with γ to the power of −4.5, so the error of the counts dominates.
+* EC at 700 K barely passes the verdict: its lower bound is just above 0.25.
+* The runs at {excluded} are excluded: N(Li excess) was about 38 and 28 there, below 42, so that an entry would not
+  have occurred at equilibrium.
 
 Taken from the publication: counts, windows, 15 ions in the first layers, barriers of 8000 and 7500 K, k, the mass of
 Li, a slope of 1850 K/Å and the shifts Δz. The standard error of the barrier is not published; {barrier_error} K is
-taken here. It enters ΔS only. Δz and the slope are taken as exact.
+assumed here. It affects ΔS only. Δz and the slope are assumed exact.
 """  # noqa: E501
 
 

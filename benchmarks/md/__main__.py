@@ -67,7 +67,7 @@ def _with_mesh(accuracy: float, order: int) -> RunSettings:
 TRIED = (
     Variant(f"{OURS}, exact: false", _OMP.model_copy(update={"exact": False})),
     Variant(f"{OURS}, never sorted", _OMP, in_script(r"^atom_modify sort .*$", "atom_modify sort 0 0.0")),
-    Variant(f"{OURS}, LAMMPS' bins", _OMP, default_bins),
+    Variant(f"{OURS}, default bins", _OMP, default_bins),
     Variant(f"{OURS}, skin 2", _OMP.model_copy(update={"skin": 2.0})),
     Variant(f"{OURS}, skin 3.5", _OMP.model_copy(update={"skin": 3.5})),
     Variant(f"{OURS}, order 5 at 1e-5", _with_mesh(1e-5, 5)),

@@ -45,7 +45,7 @@ HARD = {
     "600 K, law of 500 K": ((700.0, 500.0), 600.0, 500.0),
     "400 K, law of 500 K": ((700.0, 600.0), 400.0, 500.0),
 }
-NO_INTERVAL = "experiments without 30 independent visits give no interval and are left out"
+NO_INTERVAL = "experiments without 30 independent visits give no interval and are excluded"
 BOTH_BOUNDS = "both bounds together, each at 97.5 %"
 
 

@@ -94,7 +94,7 @@ def _balance(
     seen = simulate(
         chain, np.random.default_rng(seed), experiments=experiments, ions=60, time=time, frames=100, start=start
     )
-    note = "the less often these pass, the more their test sees" if start is not None else ""
+    note = "a low share of passes shows a powerful test" if start is not None else ""
     return coverage_row(name, passes(seen), nominal=LEVEL, low=0.0, note=note)
 
 
@@ -150,7 +150,7 @@ def _standard_error(name: str, experiments: int, seed: np.random.SeedSequence) -
     ions, share = IONS["60 ions, half inside"]
     found = [populations(one)["count"] for one in _exchange(ions, share, 20, experiments, seed)]
     held = [abs(one.mean - ions * share) <= 1.96 * one.standard_error for one in found]
-    return coverage_row(name, held, nominal=LEVEL, low=0.0, high=0.92, note="fails, and must be seen to fail")
+    return coverage_row(name, held, nominal=LEVEL, low=0.0, high=0.92, note="known to fail, and detected")
 
 
 def _drift(
