@@ -1,18 +1,18 @@
-"""Barriers of the ions that cross into the ceramic, and what transition-state theory makes of them."""
+"""Free-energy barriers of the ions, and the rates that transition-state theory expects from them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
-from aiida_cse.analysis.production import Ion, ReducedProduction
+from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
 from aiida_cse.analysis.profiles import bin_centres
-from aiida_cse.analysis.results import known, known_range
+from aiida_cse.analysis.registry import known, known_range, observable
 from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.kinetics.transition_state import (
     expected_transitions,
@@ -28,53 +28,145 @@ __all__ = ["barriers", "mass_of"]
 
 Floats = NDArray[np.float64]
 Range = tuple[float, float]
+#: unit and meaning of an entry, and the function that takes it from a barrier
+Entry = tuple[str, str, Callable[[Any], Any]]
 
 SIDES = ("left", "right")
-#: Å around the boundary of the ceramic within which F has its maximum, if the layer is twice as thick at least
+#: reach (Å) around a boundary in which F has its maximum, at most half the thickness of the layer
 _TOP_REACH = 2.5
-#: a side of the slab without an ion is taken for half an ion, so that its relaxation time is finite
+#: least number of ions on a side of the boundary, so that the relaxation time is finite
 _FEWEST_IONS = 0.5
 _KJ_PER_MOL = constants.R / 1000
 
+# {} is the ion, or the ion and the side
+_HEIGHT: dict[str, Entry] = {
+    "barrier_{}_K": ("K", "ΔF / k_B", lambda found: known(found.barrier)),
+    "barrier_{}_interval_K": (
+        "K",
+        "Its two-sided interval; null below 30 independent visits of the top",
+        lambda found: known_range(found.interval),
+    ),
+    "barrier_{}_error_K": (
+        "K",
+        "Its standard error; null where the interval is",
+        lambda found: known(found.standard_error),
+    ),
+    "barrier_{}_lower_bound_K": (
+        "K",
+        "Its one-sided lower bound, which is all that few visits allow",
+        lambda found: known(found.lower_bound),
+    ),
+    "barrier_{}_kJ_per_mol": ("kJ/mol", "ΔF", lambda found: known(found.barrier * _KJ_PER_MOL)),
+    "visits_{}": (
+        "",
+        "Independent visits of the top; for both sides together, those of the side with fewer",
+        lambda found: found.visits,
+    ),
+}
+_SHAPE: dict[str, Entry] = {
+    "curvature_{}_K_per_A2": (
+        "K Å⁻²",
+        "k in F = k (z − z₀)², without a factor ½, around the minimum of the first layer",
+        lambda found: known(found.well_curvature),
+    ),
+    "curvature_{}_interval_K_per_A2": (
+        "K Å⁻²",
+        "Its interval",
+        lambda found: known_range(found.well_curvature_interval),
+    ),
+    "slope_{}_K_per_A": ("K Å⁻¹", "Slope of F between minimum and top", lambda found: known(found.slope)),
+    "slope_{}_interval_K_per_A": ("K Å⁻¹", "Its interval", lambda found: known_range(found.slope_interval)),
+}
+_PLACES: dict[str, Entry] = {
+    "barrier_{}_raw_K": (
+        "K",
+        "Highest bin minus lowest bin, which is biased upward; null if a bin of the top is empty",
+        lambda found: known(found.raw),
+    ),
+    "top_{}_z_A": ("Å", "Position of the top", lambda found: found.top_z),
+    "well_{}_z_A": ("Å", "Position of the minimum of the first layer", lambda found: found.well_z),
+}
+_THEORY_KEYS = {
+    "curvature_<ion>_J_per_A2": ("J Å⁻²", "k in other units"),
+    "frequency_<ion>_per_s": ("s⁻¹", "ν of the minimum (equation 8)"),
+    "frequency_<ion>_log_error": ("", "Standard error of ln ν"),
+    "rate_tst_<ion>_per_s": (
+        "s⁻¹",
+        "Rate of entries per ion in a first layer by transition-state theory with κ = 1 (equation 7)",
+    ),
+    "rate_tst_<ion>_log_error": ("", "Standard error of its natural logarithm"),
+    "expected_in_<ion>_ceramic": ("events", "Entries expected at this rate of the ions in the first layers"),
+    "kappa_<ion>": ("", "κ, entries counted over entries expected"),
+    "kappa_<ion>_interval": ("", "Its interval, with the errors of both"),
+}
 
+
+def _documented(entries: Mapping[str, Entry], name: str) -> dict[str, tuple[str, str]]:
+    return {key.format(name): (unit, meaning) for key, (unit, meaning, _) in entries.items()}
+
+
+def _entries(entries: Mapping[str, Entry], name: str, found: Barrier | JoinedBarrier | None) -> dict[str, Any]:
+    return {key.format(name): None if found is None else read(found) for key, (_, _, read) in entries.items()}
+
+
+# -- cations -------------------------------------------------------------------------------------------------
+
+
+@observable(
+    "barrier",
+    kind="Dict",
+    summary="Barriers per side and together, ν, Γ of theory, and κ.",
+    description=(
+        "The free-energy barrier of each ion that crosses, from its first layer into the ceramic, on each side "
+        "and of both sides together (their Boltzmann average), and the rate that transition-state theory expects "
+        "from it; see [barriers](../science/barriers.md). `null` for a number that is not known."
+    ),
+    keys={
+        **FACT_KEYS,
+        **REGION_KEYS,
+        **_documented(_HEIGHT | _SHAPE, "<ion>"),
+        **_documented(_HEIGHT | _SHAPE | _PLACES, "<ion>_<side>"),
+        **_THEORY_KEYS,
+        "reasons": ("", "One sentence for each side without a barrier"),
+    },
+)
 def barriers(production: ReducedProduction) -> dict[str, Any]:
-    """Return the barrier per ion that crosses and per side, both joined, and the rates that theory expects.
-
-    Returns
-    -------
-    dict
-        Numbers; None where a number is not known, with the reason in ``reasons``.
-    """
+    """Return the barrier of each ion that crosses, per side and joined, and the rates that theory expects."""
     results = production.facts | production.region_facts("ceramic")
     reasons: list[str] = []
-    for index, ion in enumerate(production.ions.values()):
+    for ion in production.ions.values():
         if ion.species.exchange != "ceramic":
             continue
-        found, missing = _find(production, ion, index)
+        found, missing = _by_side(production, ion)
         reasons += missing
         for side in SIDES:
-            results |= _entries({**_OF_ANY, **_OF_SIDE}, f"{ion.key}_{side}", found.get(side))
-        joined = (
-            None
-            if missing
-            else join_sides(list(found.values()), production.temperature, production.settings.level)
-        )
-        results |= _entries(_OF_ANY, ion.key, joined) | _theory(production, ion, joined)
+            results |= _entries(_HEIGHT | _SHAPE | _PLACES, f"{ion.key}_{side}", found.get(side))
+        joined = None
+        if not missing:
+            joined = join_sides(list(found.values()), production.temperature, production.settings.level)
+        results |= _entries(_HEIGHT | _SHAPE, ion.key, joined) | _theory(production, ion, joined)
     return results | {"reasons": reasons}
 
 
-def _find(production: ReducedProduction, ion: Ion, index: int) -> tuple[dict[str, Barrier], list[str]]:
-    """Return the barriers by side, and a sentence for each side that has none."""
-    blocks = production.window.blocks(production.state.point_histograms)[:, index]
+def _by_side(production: ReducedProduction, ion: Ion) -> tuple[dict[str, Barrier], list[str]]:
+    """Return the barriers by side, and a sentence for each side without one."""
+    blocks = _block_counts(production, ion)
     exchange = production.transitions(production.settings.rule)[ion.name].both
     outside = float((ion.counts["layer"] + ion.counts["bulk"]).mean())
     slow = SlowExchange(
         exchange.total, max(outside, _FEWEST_IONS), max(float(ion.counts["ceramic"].mean()), _FEWEST_IONS)
     )
+    _, outer_left, inner_left, inner_right, outer_right, _ = ion.species.edges
+    left = min(_TOP_REACH, (inner_left - outer_left) / 2)
+    right = min(_TOP_REACH, (outer_right - inner_right) / 2)
+    windows: dict[str, tuple[Range, Range]] = {
+        "left": ((inner_left - left, inner_left + left), (outer_left, inner_left - left)),
+        "right": ((inner_right - right, inner_right + right), (inner_right + right, outer_right)),
+    }
     found: dict[str, Barrier] = {}
     missing = []
-    for side, windows in _windows(ion).items():
-        result = _barrier(production, blocks, slow, *windows)
+    for side, (top, well) in windows.items():
+        result = _barrier(production, blocks, slow, top, well)
         if isinstance(result, Barrier):
             found[side] = result
         else:
@@ -82,10 +174,16 @@ def _find(production: ReducedProduction, ion: Ion, index: int) -> tuple[dict[str
     return found, missing
 
 
+def _block_counts(production: ReducedProduction, ion: Ion) -> NDArray[np.int64]:
+    """Return the counts of the points of an ion per block of the window, (B, bins)."""
+    index = list(production.ions).index(ion.name)
+    return production.window.blocks(production.state.point_histograms)[:, index]
+
+
 def _barrier(
     production: ReducedProduction, blocks: NDArray[np.int64], exchange: SlowExchange, top: Range, well: Range
 ) -> Barrier | str:
-    """Return the barrier, or why this profile has none: that is a result, not a mistake of the caller."""
+    """Return the barrier, or the reason why the profile has none."""
     whole = blocks[production.window.whole]
     if len(whole) < FEWEST_BLOCKS:
         return f"{len(whole)} whole block(s) of time, it takes {FEWEST_BLOCKS} to tell how many counts are a visit"
@@ -104,63 +202,18 @@ def _barrier(
         return str(error)
 
 
-def _windows(ion: Ion) -> dict[str, tuple[Range, Range]]:
-    """Return where the top and the well are looked for, by side."""
-    _, outer_left, inner_left, inner_right, outer_right, _ = ion.species.edges
-    left = min(_TOP_REACH, (inner_left - outer_left) / 2)
-    right = min(_TOP_REACH, (outer_right - inner_right) / 2)
-    return {
-        "left": (
-            (inner_left - left, inner_left + left),
-            (outer_left, inner_left - left),
-        ),
-        "right": (
-            (inner_right - right, inner_right + right),
-            (inner_right + right, outer_right),
-        ),
-    }
-
-
-# -- entries -------------------------------------------------------------------------------------------------
-
-
-#: keys, the ion or side in the place of {}, and what of a barrier they hold
-_OF_ANY: dict[str, Callable[[Barrier | JoinedBarrier], Any]] = {
-    "barrier_{}_K": lambda found: known(found.barrier),
-    "barrier_{}_interval_K": lambda found: known_range(found.interval),
-    "barrier_{}_error_K": lambda found: known(found.standard_error),
-    "barrier_{}_lower_bound_K": lambda found: known(found.lower_bound),
-    "barrier_{}_kJ_per_mol": lambda found: known(found.barrier * _KJ_PER_MOL),
-    "visits_{}": lambda found: found.visits,
-    "curvature_{}_K_per_A2": lambda found: known(found.well_curvature),
-    "curvature_{}_interval_K_per_A2": lambda found: known_range(found.well_curvature_interval),
-    "slope_{}_K_per_A": lambda found: known(found.slope),
-    "slope_{}_interval_K_per_A": lambda found: known_range(found.slope_interval),
-}
-_OF_SIDE: dict[str, Callable[[Barrier], Any]] = {
-    "barrier_{}_raw_K": lambda found: known(found.raw),
-    "top_{}_z_A": lambda found: found.top_z,
-    "well_{}_z_A": lambda found: found.well_z,
-}
-
-
-def _entries(
-    keys: dict[str, Callable[[Any], Any]], name: str, found: Barrier | JoinedBarrier | None
-) -> dict[str, Any]:
-    return {key.format(name): None if found is None else read(found) for key, read in keys.items()}
-
-
-# -- theory --------------------------------------------------------------------------------------------------
+# -- transition-state theory ---------------------------------------------------------------------------------
 
 
 def _theory(production: ReducedProduction, ion: Ion, joined: JoinedBarrier | None) -> dict[str, Any]:
-    """Return the frequency of the well (eq 8), the rate per ion with κ = 1 (eq 7), and κ; None where unknown."""
-    results: dict[str, Any] = dict.fromkeys(key.format(ion.key) for key in _OF_THEORY)
+    """Return the frequency of the well (eq 8), the rate per ion with κ = 1 (eq 7), and κ; None if unknown."""
+    results: dict[str, Any] = dict.fromkeys(key.replace("<ion>", ion.key) for key in _THEORY_KEYS)
     if joined is None or not joined.well_curvature > 0:
         return results
     curvature = joule_from_kelvin(joined.well_curvature)
     frequency = vibrational_frequency(curvature, mass_of(production, ion))
-    log_curvatures = _logarithms(joined.samples.well_curvature)
+    curvatures = joined.samples.well_curvature
+    log_curvatures: Floats = np.log(np.where(curvatures > 0, curvatures, np.nan))
     results |= {
         f"curvature_{ion.key}_J_per_A2": curvature,
         f"frequency_{ion.key}_per_s": frequency,
@@ -172,20 +225,7 @@ def _theory(production: ReducedProduction, ion: Ion, joined: JoinedBarrier | Non
     log_rates = log_curvatures / 2 - joined.samples.barrier / production.temperature
     log_error = float(np.nanstd(log_rates, ddof=1))
     results |= {f"rate_tst_{ion.key}_per_s": rate, f"rate_tst_{ion.key}_log_error": log_error}
-    return results | _observed(production, ion, rate, log_error)
-
-
-#: keys of what theory makes of a barrier, the ion in the place of {}
-_OF_THEORY = (
-    "curvature_{}_J_per_A2",
-    "frequency_{}_per_s",
-    "frequency_{}_log_error",
-    "rate_tst_{}_per_s",
-    "rate_tst_{}_log_error",
-    "expected_in_{}_ceramic",
-    "kappa_{}",
-    "kappa_{}_interval",
-)
+    return results | _transmission(production, ion, rate, log_error)
 
 
 def mass_of(production: ReducedProduction, ion: Ion) -> float:
@@ -196,8 +236,8 @@ def mass_of(production: ReducedProduction, ion: Ion) -> float:
     return float(masses.sum() / len(ion.numbers) * constants.atomic_mass)
 
 
-def _observed(production: ReducedProduction, ion: Ion, rate: float, log_error: float) -> dict[str, Any]:
-    """Return how many entries the theory expects of the ions in the layers, and the share that was seen."""
+def _transmission(production: ReducedProduction, ion: Ion, rate: float, log_error: float) -> dict[str, Any]:
+    """Return the entries that theory expects of the ions in the layers, and the part κ that was observed."""
     rule = production.settings.rule
     exposure = exposure_of(ion, production.transitions(rule)[ion.name], rule, production)
     if exposure.ion_time <= 0:
@@ -209,9 +249,3 @@ def _observed(production: ReducedProduction, ion: Ion, rate: float, log_error: f
         f"kappa_{ion.key}": kappa.value,
         f"kappa_{ion.key}_interval": [kappa.low, kappa.high],
     }
-
-
-def _logarithms(values: Floats) -> Floats:
-    """Return ln of the values, NaN where there is none."""
-    logs: Floats = np.log(np.where(values > 0, values, np.nan))
-    return logs

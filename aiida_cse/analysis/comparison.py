@@ -11,7 +11,7 @@ from pydantic import Field
 from aiida_cse.analysis.populations import populations
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.profiles import charge_integrals
-from aiida_cse.analysis.results import known
+from aiida_cse.analysis.registry import Documented, known
 from aiida_cse.analysis.shifts import (
     Contraction,
     ContractionSettings,
@@ -23,12 +23,68 @@ from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.profiles.peaks import Peak, find_peak
 from aiida_cse.schema import Number
 
-__all__ = ["ComparisonSettings", "compare", "findings"]
+__all__ = ["COMPARISON", "ComparisonSettings", "compare", "findings"]
 
 Results = dict[str, Any]
 
 #: what is counted per ion: the regions, both sides together, and what the ceramic has more than at its start
 _COUNTED = (*REGION_NAMES, "layer", "bulk", "excess")
+
+
+COMPARISON = Documented(
+    "comparison",
+    (
+        "The hot run of a quench against the cold one (`cse.compare`); see [quench](../science/quench.md). "
+        "Differences are cold minus hot. Errors are standard errors, null with fewer than five groups of blocks."
+    ),
+    {
+        "temperature_<run>_K": ("K", "Temperature of a run"),
+        "time_<run>_ns": ("ns", "Time of the run that was analysed"),
+        "ion": ("", "The ion that crosses, in whose first layers the curves are compared"),
+        "n_<ion>_<region>_<run>": ("ions", "Mean number"),
+        "n_<ion>_<region>_<run>_error": ("ions", "Its standard error; null if the number never changed"),
+        "n_<ion>_<region>_difference": ("ions", "Cold minus hot"),
+        "n_<ion>_<region>_difference_error": ("ions", "Its standard error"),
+        "peak_<ion>_<side>_<run>_z_A": ("Å", "Position of the density peak in the first layer; null without one"),
+        "peak_<ion>_<side>_<run>_z_error_A": ("Å", "Its standard error"),
+        "peak_<ion>_<side>_<run>_per_A3": ("Å⁻³", "Its height"),
+        "peak_<ion>_<side>_<run>_error_per_A3": ("Å⁻³", "Its standard error"),
+        "peak_<ion>_<side>_closer_A": ("Å", "Distance by which the cold peak is closer to the mid-plane"),
+        "peak_<ion>_<side>_closer_error_A": ("Å", "Its standard error"),
+        "peak_<ion>_<side>_height_ratio": ("", "Height of the cold peak over that of the hot one"),
+        "peak_<ion>_<side>_height_ratio_error": ("", "Its standard error"),
+        "dz_<side>_A": (
+            "Å",
+            (
+                "Shift Δz from the charge integrals: distance by which the first layer is closer to the slab in "
+                "the cold run; null if it cannot be determined, with the reason"
+            ),
+        ),
+        "dz_<side>_error_A": ("Å", "Its standard error"),
+        "dz_A": ("Å", "Mean over the sides that have one"),
+        "dz_error_A": ("Å", "Its standard error"),
+        "charge_difference_<side>_e_per_A2": (
+            "e Å⁻²",
+            "Root mean square difference of the charge integrals shifted by Δz, apart from a constant",
+        ),
+        "charge_difference_<side>_unmoved_e_per_A2": ("e Å⁻²", "The same without the shift"),
+        "charge_noise_<side>_e_per_A2": ("e Å⁻²", "Difference expected from the errors alone"),
+        "sign_changes_<side>_<run>": ("", "Changes of sign of the charge integral outside the slab"),
+        "dz_free_energy_<side>_A": ("Å", "Δz from the free energies of the ion"),
+        "dz_free_energy_<side>_error_A": ("Å", "Its standard error"),
+        "dz_free_energy_A": ("Å", "Mean over the sides that have one"),
+        "dz_free_energy_error_A": ("Å", "Its standard error"),
+        "df_<side>_K": (
+            "K",
+            (
+                "Upward shift of F of the cold run in the first layer; null unless F is zero inside the ceramic "
+                "in both runs"
+            ),
+        ),
+        "df_<side>_error_K": ("K", "Its standard error"),
+        "reasons": ("", "One sentence for each number that could not be determined"),
+    },
+)
 
 
 class ComparisonSettings(ContractionSettings):

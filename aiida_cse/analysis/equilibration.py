@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.production import Ion, IonTransitions, ReducedProduction
+from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, IonTransitions, ReducedProduction
+from aiida_cse.analysis.registry import observable
 from aiida_cse.physics.exchange.equilibration import exchange_interval
 from aiida_cse.physics.exchange.relaxation import member_frames
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
@@ -17,6 +18,53 @@ from aiida_cse.physics.statistics.poisson import poisson_upper
 __all__ = ["equilibration"]
 
 
+@observable(
+    "equilibration",
+    kind="Dict",
+    summary="EC with its bound, and the verdict with reasons.",
+    description=(
+        "The verdict with its numbers. `ec`, `ec_lower_bound` and `rate_upper_bound_per_s` are of the ions that "
+        "decide, the lowest if there are several; see [equilibration](../science/equilibration.md)."
+    ),
+    keys={
+        **FACT_KEYS,
+        **REGION_KEYS,
+        "equilibrated": ("", "Whether every criterion is met"),
+        "decided_by": ("", "Ions whose exchange decides"),
+        "reasons": ("", "One sentence with its numbers per criterion"),
+        "rule": ("", "Counting rule of the transitions"),
+        "criteria": ("", "Settings of the analysis"),
+        "ec": ("", "Equilibration coefficient"),
+        "ec_lower_bound": ("", "Its one-sided lower bound"),
+        "rate_upper_bound_per_s": ("s⁻¹", "One-sided upper bound of the rate of entries"),
+        "ec_<ion>_<exchange>": ("", "Equilibration coefficient of one species"),
+        "ec_<ion>_<exchange>_lower_bound": ("", "Its one-sided lower bound"),
+        "burst_index_<ion>_<exchange>": (
+            "",
+            "Number of events that count as one for the bound; 1 if they are independent",
+        ),
+        "relaxation_times_<ion>_<exchange>": (
+            "",
+            "Length of the run in relaxation times; null if `maximum_remaining` is null",
+        ),
+        "remaining_deviation_<ion>_<exchange>": (
+            "",
+            "Deviation of the mean number from equilibrium that remains of the start, in standard deviations",
+        ),
+        "remaining_deviation_<ion>_<exchange>_upper_bound": ("", "Its one-sided upper bound"),
+        "s_total_<ion>_<exchange>": ("events", "S_t, entries and exits together"),
+        "s_total_<ion>_<exchange>_interval": (
+            "events",
+            "Interval of its mean; an entry and an exit count as a pair, a burst as one event",
+        ),
+        "rate_in_<ion>_<exchange>_upper_bound_per_s": ("s⁻¹", "One-sided upper bound of the rate of entries"),
+        "rate_in_<ion>_<exchange>_per_ion_upper_bound_per_s": (
+            "s⁻¹",
+            "The same per ion that could enter: in the first layers for the ceramic, in the bulk for the layers",
+        ),
+        "reasons_<ion>_<exchange>": ("", "The sentences of one species"),
+    },
+)
 def equilibration(production: ReducedProduction) -> dict[str, Any]:
     """Return the verdict under the rule of the settings, with its reasons and numbers.
 

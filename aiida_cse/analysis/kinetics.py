@@ -12,13 +12,22 @@ from pydantic import Field, model_validator
 from scipy import constants, stats
 from typing_extensions import Self
 
-from aiida_cse.analysis.results import known
+from aiida_cse.analysis.registry import Documented, known
 from aiida_cse.physics.kinetics.arrhenius_fit import Estimate, Kinetics, RateEstimate, joint_kinetics
 from aiida_cse.physics.kinetics.observations import Observation
 from aiida_cse.physics.kinetics.two_temperatures import TwoTemperatures
 from aiida_cse.schema import Flag, Number, StrictModel, Whole
 
-__all__ = ["PARTS", "KineticsSettings", "UsedShifts", "conclusions", "kinetics", "widest"]
+__all__ = [
+    "KINETICS",
+    "OBSERVATION_RECORD",
+    "PARTS",
+    "KineticsSettings",
+    "UsedShifts",
+    "conclusions",
+    "kinetics",
+    "widest",
+]
 
 #: the results of a production that kinetics needs
 PARTS = ("transitions", "equilibration", "barrier")
@@ -28,6 +37,77 @@ Shift = tuple[Kelvin, Annotated[Number, Field(ge=-100, le=100)]]
 Results = Mapping[str, Mapping[str, Any]]
 
 _KJ_PER_MOL = constants.R / 1000
+
+
+OBSERVATION_RECORD = Documented(
+    "a record of an observation",
+    "One entry of the list `observations` of `kinetics`.",
+    {
+        "run": ("", "Label of the run"),
+        "temperature_K": ("K", "Its temperature"),
+        "events": ("events", "Entries, under the condition if there is one"),
+        "exposure_ion_ns": ("ion ns", "Ions in the first layers × time in which an entry would have counted"),
+        "equilibrated": ("", "The verdict"),
+        "conditioned": ("", "Whether entries count only while the excess is large enough (`minimum_excess`)"),
+        "lowering_K": ("K", "Slope × Δz"),
+        "barrier_K": ("K", "ΔF / k_B; null if it has no interval"),
+        "barrier_error_K": ("K", "Its standard error"),
+    },
+)
+
+KINETICS = Documented(
+    "kinetics",
+    (
+        "Rates at other temperatures from the entries of all runs of a study; see [rates](../science/rates.md). "
+        "`including` repeats the keys from `events` on with the runs off equilibrium, if the settings ask for it. "
+        "Keys with `gamma` are the published estimate from the two highest temperatures with an entry."
+    ),
+    {
+        "ion": ("", "The ion that crosses"),
+        "rule": ("", "Rule by which its entries were counted"),
+        "level": ("", "Level of the intervals; each bound has that of one end"),
+        "slope_K_per_A": ("K Å⁻¹", "Slope of the barrier that was used"),
+        "frequency_per_s": ("s⁻¹", "ν, mean of the runs at the highest temperature that take part"),
+        "shifts": (
+            "",
+            "Triples of temperature (K), Δz (Å) and its standard error (Å) that were used; empty for none",
+        ),
+        "shifts_from": (
+            "",
+            (
+                "Their source, `settings` or `profiles`. If they have errors, each interval and bound is the "
+                "widest of three fits"
+            ),
+        ),
+        "observations": ("", "One record per run, see below"),
+        "events": ("events", "Entries of the runs that were used"),
+        "used": ("", "Labels of the runs that were used"),
+        "excluded": ("", "Labels of the others, each with the reason"),
+        "p_value": ("", "p-value of the fit; null with two runs or fewer"),
+        "energy_K": ("K", "ΔE / k_B, median of the posterior"),
+        "energy_interval_K": ("K", "Its interval"),
+        "energy_kJ_per_mol": ("kJ/mol", "ΔE"),
+        "entropy_kB": ("k_B", "ΔS, which needs a barrier"),
+        "entropy_interval_kB": ("k_B", "Its interval"),
+        "kappa": ("", "κ of all runs together, which needs a barrier"),
+        "kappa_interval": ("", "Its interval"),
+        "rate_<T>K_per_s": (
+            "s⁻¹",
+            "Rate per ion in a first layer at a temperature of four digits, as 0400; median of the posterior",
+        ),
+        "rate_<T>K_interval_per_s": ("s⁻¹", "Its interval"),
+        "rate_<T>K_lower_bound_per_s": ("s⁻¹", "Cautious lower bound; 0 where there is none"),
+        "rate_<T>K_upper_bound_per_s": ("s⁻¹", "Cautious upper bound; null where there is none"),
+        "rate_<T>K_extrapolated": ("", "Whether the temperature lies outside those of the runs"),
+        "gamma": ("", "Rate at the highest over that at the next temperature"),
+        "gamma_interval": ("", "Its exact interval; an end that is null is infinite"),
+        "gamma_temperatures_K": ("K", "The two temperatures"),
+        "gamma_energy_K": ("K", "ΔE / k_B with the observed γ (equation 9)"),
+        "gamma_entropy_kB": ("k_B", "ΔS with it (equation 10)"),
+        "gamma_rate_<T>K_per_s": ("s⁻¹", "Rate with both (equation 11)"),
+        "including": ("", "The same with the runs off equilibrium"),
+    },
+)
 
 
 class KineticsSettings(StrictModel):

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.results import known
+from aiida_cse.analysis.production import FACT_KEYS, ReducedProduction
+from aiida_cse.analysis.registry import Need, known, observable
 from aiida_cse.physics.profiles.displacements import displacement_variance
 from aiida_cse.physics.statistics.resampling import group_blocks
 from aiida_cse.reduction.config import ReductionConfig
@@ -16,19 +16,37 @@ from aiida_cse.reduction.config import ReductionConfig
 __all__ = ["displacement_variances"]
 
 _AXES = "xyz"
-#: groups of blocks that an error is taken over, their length in lags, and how many there must be
+#: groups of blocks for an error, the least length of a group in lags, and the fewest groups
 _GROUPS, _LAGS, _FEWEST = 20, 5, 5
 
 
+@observable(
+    "displacement_variance",
+    kind="ArrayData",
+    summary="Variance of the displacements per layer, lag and axis in Å^2, if the reduction kept any.",
+    description=(
+        "Variance of the displacements over a lag (equation 4 of Kozdra et al.), by the layer where an ion was at "
+        "its start; arrays, and numbers for the first lag."
+    ),
+    need=Need("displacements (`sampling.lags_ps`)", lambda config: bool(config.lags)),
+    keys={
+        **FACT_KEYS,
+        "lags_ps": ("ps", "The lags"),
+        "<ion>_layers": ("", "Names of the layers, in the order of the first axis"),
+        "<ion>_variance_A2": ("Å²", "(layers, lags, 3) variance along x, y and z; NaN without a sample"),
+        "<ion>_error_A2": (
+            "Å²",
+            "(layers, lags, 3) its standard error, from up to 20 groups of blocks of at least five lags each; NaN "
+            "with fewer than five groups",
+        ),
+        "<ion>_mean_A": ("Å", "(layers, lags, 3) mean displacement"),
+        "<ion>_samples": ("", "(layers, lags) number of displacements"),
+        "variance_<ion>_<layer>_<axis>_A2": ("Å²", "Variance at the first lag; null without a sample"),
+        "variance_<ion>_<layer>_<axis>_error_A2": ("Å²", "Its standard error"),
+    },
+)
 def displacement_variances(production: ReducedProduction) -> dict[str, Any]:
     """Return the variance of the displacements (eq 4) of each ion, by the layer where they began.
-
-    Returns
-    -------
-    dict
-        ``lags_ps``, and per ion ``<ion>_layers`` and the arrays ``<ion>_variance_A2``, ``<ion>_error_A2`` and
-        ``<ion>_mean_A`` (layers, lags, 3) and ``<ion>_samples`` (layers, lags). At the first lag also as numbers
-        ``variance_<ion>_<layer>_<axis>_A2`` with ``_error_A2``; None without a sample.
 
     Raises
     ------
@@ -53,15 +71,19 @@ def displacement_variances(production: ReducedProduction) -> dict[str, Any]:
             f"{ion.key}_samples": np.asarray(found.samples),
         }
         for row, layer in enumerate(moments.layers):
-            results |= _at_first_lag(f"variance_{ion.key}_{layer}", found.variance[row, 0], errors[row, 0])
+            for column, axis in enumerate(_AXES):
+                key = f"variance_{ion.key}_{layer}_{axis}"
+                results[f"{key}_A2"] = known(found.variance[row, 0, column])
+                results[f"{key}_error_A2"] = known(errors[row, 0, column])
     return results
 
 
 def _errors(blocks: list[NDArray[np.float64]], config: ReductionConfig) -> NDArray[np.float64]:
     """Return the standard errors (layers, lags, 3) from counts, sums and squares of whole blocks.
 
-    Blocks are added up to about :data:`_GROUPS` groups of at least :data:`_LAGS` lags each, because displacements
-    that overlap, or that one ion makes in a row, are not independent; NaN with fewer than :data:`_FEWEST` groups.
+    Displacements that overlap, or that one ion makes in succession, are not independent. Blocks are therefore
+    added up to about :data:`_GROUPS` groups of at least :data:`_LAGS` lags each; NaN with fewer than
+    :data:`_FEWEST`.
     """
     errors = np.full(blocks[1].shape[1:], np.nan)
     for index, lag in enumerate(config.lags):
@@ -70,11 +92,3 @@ def _errors(blocks: list[NDArray[np.float64]], config: ReductionConfig) -> NDArr
             grouped = (group_blocks(part[:, :, index], groups) for part in blocks)
             errors[:, index] = displacement_variance(*grouped, blocks=True).standard_error
     return errors
-
-
-def _at_first_lag(key: str, variance: NDArray[np.float64], error: NDArray[np.float64]) -> dict[str, float | None]:
-    numbers: dict[str, float | None] = {}
-    for axis, value, spread in zip(_AXES, variance, error, strict=True):
-        numbers[f"{key}_{axis}_A2"] = known(value)
-        numbers[f"{key}_{axis}_error_A2"] = known(spread)
-    return numbers

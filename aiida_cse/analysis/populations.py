@@ -7,82 +7,114 @@ from typing import Any
 
 import numpy as np
 
-from aiida_cse.analysis.production import Ion, ReducedProduction
-from aiida_cse.analysis.results import known, known_range
-from aiida_cse.analysis.window import Window
+from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
+from aiida_cse.analysis.registry import known, known_range, observable
 from aiida_cse.physics.statistics.correlation import tfsi_lithium_correlation
-from aiida_cse.physics.statistics.timeseries import Population, detect_equilibration
+from aiida_cse.physics.statistics.timeseries import detect_equilibration
 from aiida_cse.physics.statistics.timeseries import populations as averages
 
 __all__ = ["anions_per_cation", "populations"]
 
-#: points of a series that the search for its equilibration time looks at
+#: points of a series at which its stationary part is searched for
 _POINTS = 1000
-
-
-def populations(production: ReducedProduction) -> dict[str, Any]:
-    """Return the mean number of each ion per region, and whether the anions follow the cations.
-
-    Returns
-    -------
-    dict
-        Per ion and region the mean with its standard error and interval, and what it rests on; and as
-        :func:`~aiida_cse.analysis.populations.anions_per_cation`. Numbers and lists.
-    """
-    results = production.facts | production.region_facts()
-    for ion in production.ions.values():
-        columns = np.column_stack(list(ion.counts.values()))
-        for region, population in averages(columns, tuple(ion.counts), level=production.settings.level).items():
-            results |= _entries(f"n_{ion.key}_{region}", population, ion.stride * production.window.frame_ns)
-        results[f"n_{ion.exchange_key}_stationary_after_ns"] = _stationary_after_ns(ion, production.window)
-        results[f"n_{ion.key}_stride_ps"] = ion.stride * production.state.config.frame_ps
-    return results | anions_per_cation(production)
-
-
-def _entries(key: str, population: Population, stride_ns: float) -> dict[str, Any]:
-    constant = math.isnan(population.standard_error)
-    return {
-        key: population.mean,
-        f"{key}_error": None if constant else population.standard_error,
-        f"{key}_interval": None if constant else list(population.interval),
-        f"{key}_inefficiency_ps": population.inefficiency * stride_ns * 1000,
-        f"{key}_samples": population.samples,
-        f"{key}_blocks": list(population.block_means),
-    }
-
-
-def _stationary_after_ns(ion: Ion, window: Window) -> float:
-    series = ion.counts[ion.species.exchange]
-    stride = max(1, len(series) // _POINTS)
-    start = detect_equilibration(series[::stride]).start * stride * ion.stride
-    return (ion.first - window.begin + start) * window.frame_ns
-
-
 #: values of a series that a straight line with errors needs
 _FEWEST = 4
 
 
-def anions_per_cation(production: ReducedProduction) -> dict[str, Any]:
-    """Return how many more anions are in the first layers per additional cation in the ceramic.
+@observable(
+    "populations",
+    kind="Dict",
+    summary="Mean number of ions per region with its error.",
+    description=(
+        "Mean numbers of ions per region over the time that is analysed. `n_li_excess` is the number in the "
+        "ceramic minus the number that the slab started with."
+    ),
+    keys={
+        **FACT_KEYS,
+        **REGION_KEYS,
+        "n_<ion>_stride_ps": (
+            "ps",
+            "Time between the counts of this ion: between frames, or between snapshots for an ion in "
+            "`counted_in_snapshots`",
+        ),
+        "n_<ion>_<region>": ("ions", "Mean number"),
+        "n_<ion>_<region>_error": ("ions", "Standard error of the mean; null if the number never changed"),
+        "n_<ion>_<region>_interval": (
+            "ions",
+            "Interval of the mean at the `level` of the settings, wider than the error suggests if the time is "
+            "short; null if the number never changed",
+        ),
+        "n_<ion>_<region>_inefficiency_ps": (
+            "ps",
+            "Time between independent samples (statistical inefficiency)",
+        ),
+        "n_<ion>_<region>_samples": (
+            "",
+            "Number of independent samples; below 20 the error is too small, the interval is not",
+        ),
+        "n_<ion>_<region>_blocks": ("ions", "Means of up to ten equal blocks of time"),
+        "n_<ion>_<exchange>_stationary_after_ns": (
+            "ns",
+            "Time from start_ns after which the number is stationary",
+        ),
+        "<ion>_layer_per_<ion>_ceramic": (
+            "",
+            "Additional anions in the first layers per additional cation in the ceramic: least squares over the "
+            "snapshots, both sides together; null if a number never changed, or with fewer than 4 snapshots",
+        ),
+        "<ion>_layer_per_<ion>_ceramic_error": ("", "Its standard error, with samples − 2 degrees of freedom"),
+        "<ion>_layer_per_<ion>_ceramic_samples": ("", "Number of independent samples for this slope"),
+        "correlation_<ion>_layer_<ion>_ceramic": ("", "Pearson's r of the two numbers"),
+        "correlation_<ion>_layer_<ion>_ceramic_interval": ("", "Its interval at the `level` of the settings"),
+        "correlation_<ion>_layer_<ion>_ceramic_samples": ("", "Number of independent samples for r"),
+    },
+)
+def populations(production: ReducedProduction) -> dict[str, Any]:
+    """Return the mean number of each ion per region, and the correlation of anions with cations."""
+    results = production.facts | production.region_facts()
+    frame_ns = production.window.frame_ns
+    for ion in production.ions.values():
+        columns = np.column_stack(list(ion.counts.values()))
+        for region, found in averages(columns, tuple(ion.counts), level=production.settings.level).items():
+            key, constant = f"n_{ion.key}_{region}", math.isnan(found.standard_error)
+            results |= {
+                key: found.mean,
+                f"{key}_error": None if constant else found.standard_error,
+                f"{key}_interval": None if constant else list(found.interval),
+                f"{key}_inefficiency_ps": found.inefficiency * (ion.stride * frame_ns) * 1000,
+                f"{key}_samples": found.samples,
+                f"{key}_blocks": list(found.block_means),
+            }
+        series = ion.counts[ion.species.exchange]
+        stride = max(1, len(series) // _POINTS)
+        start = detect_equilibration(series[::stride]).start * stride * ion.stride
+        skipped = ion.first - production.window.begin
+        results[f"n_{ion.exchange_key}_stationary_after_ns"] = (skipped + start) * frame_ns
+        results[f"n_{ion.key}_stride_ps"] = ion.stride * production.state.config.frame_ps
+    return results | anions_per_cation(production)
 
-    Both numbers are taken at the snapshots and from both sides together.
+
+def anions_per_cation(production: ReducedProduction) -> dict[str, Any]:
+    """Return the number of additional anions in the first layers per additional cation in the ceramic.
+
+    Both numbers are those at the snapshots, of both sides together.
 
     Returns
     -------
     dict
-        For each cation whose exchange with the ceramic counts, and each anion whose exchange with the layers does,
-        the slope with its error, Pearson's r with its interval, and what both rest on. None for what a series that
-        never changes does not tell, and with fewer than 4 snapshots.
+        For each cation that is exchanged with the ceramic and each anion that is exchanged with the layers: the
+        slope with its error, Pearson's r with its interval, and the samples of both. None if a series never
+        changes, and with fewer than 4 snapshots.
     """
     ions = production.ions.values()
     results: dict[str, Any] = {}
     for cation in (ion for ion in ions if ion.species.exchange == "ceramic"):
         for anion in (ion for ion in ions if ion.species.exchange == "layer"):
-            results |= _pair(cation, anion, production)
+            results |= _correlated(cation, anion, production)
     return results
 
 
-def _pair(cation: Ion, anion: Ion, production: ReducedProduction) -> dict[str, Any]:
+def _correlated(cation: Ion, anion: Ion, production: ReducedProduction) -> dict[str, Any]:
     slope = f"{anion.key}_layer_per_{cation.key}_ceramic"
     pearson = f"correlation_{anion.key}_layer_{cation.key}_ceramic"
     looks = production.window.looks("snapshot")

@@ -1,4 +1,4 @@
-"""What every analysis is about: a state at a temperature, the window that is looked at, and its ions."""
+"""A reduced production as it is analysed: temperature, time window, and ions with their counts and transitions."""
 
 from __future__ import annotations
 
@@ -22,21 +22,40 @@ from aiida_cse.reduction.config import IonSpecies
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State, Track
 
-__all__ = ["Ion", "IonTransitions", "ReducedProduction"]
+__all__ = ["FACT_KEYS", "REGION_KEYS", "Ion", "IonTransitions", "ReducedProduction"]
+
+#: documentation of :attr:`ReducedProduction.facts`, which are part of every result of a production
+FACT_KEYS = {
+    "temperature_K": ("K", "Temperature of the production"),
+    "start_ns": ("ns", "Start of the time that was analysed, from the first frame"),
+    "end_ns": ("ns", "Time of the last frame that was analysed, from the first frame"),
+    "time_ns": ("ns", "Time that was analysed"),
+    "frames": ("", "Number of frames that were analysed"),
+    "frame_ps": ("ps", "Time between frames"),
+}
+#: documentation of :meth:`ReducedProduction.region_facts`
+REGION_KEYS = {
+    "boundaries_<ion>_A": ("Å", "The four boundaries between the regions, from the mid-plane of the slab"),
+    "counted_in_snapshots": (
+        "",
+        "Ions with other boundaries than those of the reduction (`boundaries` of the settings). They are counted "
+        "in the snapshots, and their transitions under the snapshot rule. Empty if every frame counts",
+    ),
+}
 
 
 @dataclass(frozen=True)
 class IonTransitions:
-    """The transitions of one species under one rule.
+    """Transitions of one species under one counting rule.
 
     Attributes
     ----------
     events
         (E, 4) int64: frame, ion, from, to.
     matrix
-        (5, 5) int64, transitions from region i to region j.
+        (5, 5) int64, number of transitions from region i to region j.
     sides
-        Entries to and exits from the region that counts, by ``left`` and ``right``.
+        Entries to and exits from the exchange region, by ``left`` and ``right``.
     """
 
     events: NDArray[np.int64]
@@ -56,15 +75,15 @@ class Ion:
     Attributes
     ----------
     name, species
-        As in the configuration of the state, with the boundaries that are asked for.
+        As in the configuration of the state, with the boundaries of the settings.
     numbers
-        (ions,) which of the ions of the state are of this species.
+        (ions,) indices of the ions of this species among all ions of the state.
     first, stride
-        Number of the frame in which they were counted first, and how many frames later each time again: every
-        frame of the window, or the snapshots for other boundaries than those of the reduction.
+        First frame in which the ions were counted, and number of frames between counts: every frame of the window,
+        or the snapshots if the boundaries are not those of the reduction.
     counts
-        Per region, per ``layer`` and ``bulk`` of both sides together, and per ``excess`` where the slab started
-        with such ions: their number in each of these frames, (F,) int64.
+        (F,) int64 number of ions in each of these frames: per region, for ``layer`` and ``bulk`` of both sides
+        together, and for ``excess`` if the slab started with such ions.
     """
 
     name: str
@@ -76,34 +95,34 @@ class Ion:
 
     @property
     def key(self) -> str:
-        """The name as it stands in keys."""
+        """Name of the ion in the keys of results."""
         return self.name.lower()
 
     @property
     def exchange_key(self) -> str:
-        """The name and the region whose entries and exits count, as they stand in keys."""
+        """Name of the ion and of its exchange region in the keys of results."""
         return f"{self.key}_{self.species.exchange}"
 
     @property
     def exchange_labels(self) -> tuple[int, ...]:
-        """The labels of that region."""
+        """Labels of the exchange region, whose entries and exits are counted."""
         return tuple(label for label, name in enumerate(REGION_NAMES) if name.startswith(self.species.exchange))
 
     def rows(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows of the counts that are of the frames with these numbers, where there are counts."""
+        """Return the rows of ``counts`` that belong to frames in which the ions were counted."""
         return (frames - self.first) // self.stride
 
     @property
     def donors(self) -> NDArray[np.int64]:
-        """The number of ions that may enter it next, each time: in the layers, or in the bulk."""
+        """(F,) number of ions beside the exchange region: in the layers for the ceramic, else in the bulk."""
         return self.counts["layer" if self.species.exchange == "ceramic" else "bulk"]
 
     def entries(self, events: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of the events (E, 4) by which an ion enters it."""
+        """Return those of the events (E, 4) by which an ion enters the exchange region."""
         return events[np.isin(events[:, 3], self.exchange_labels)]
 
     def exchange_counts(self, events: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return how often each ion entered it and left it, (ions, 2), in events (E, 4) of this species."""
+        """Return the entries and exits of each ion, (ions, 2), from events (E, 4) of this species."""
         counts = np.zeros((len(self.numbers), 2), dtype=np.int64)
         for column, label in ((0, 3), (1, 2)):
             crossed = events[np.isin(events[:, label], self.exchange_labels), 1]
@@ -111,7 +130,7 @@ class Ion:
         return counts
 
     def transitions(self, events: NDArray[np.int64]) -> IonTransitions:
-        """Return those of the events (E, 4) of all ions that are of this species, and what they amount to."""
+        """Return the transitions of this species from the events (E, 4) of all ions."""
         own = events[np.isin(events[:, 1], self.numbers)]
         matrix = transition_matrix(own)
         return IonTransitions(own, matrix, exchange(matrix, self.species.exchange))
@@ -119,22 +138,22 @@ class Ion:
 
 @dataclass(frozen=True)
 class ReducedProduction:
-    """A production as it is analysed.
+    """A reduced production at its temperature, with the settings of its analysis.
 
     Attributes
     ----------
     reduction
-        The reduced production.
+        State of the reduction.
     temperature
         K.
     settings
-        What to leave out, how to count, and the criteria.
+        Time range, resolution, counting rule, and criteria of the verdict.
 
     Raises
     ------
     ValueError
-        The temperature is not above zero, the range leaves nothing to analyse, or the reduction cannot answer what
-        the settings ask; says all reasons.
+        The temperature is not above zero, the time range is empty, or the reduction does not resolve what the
+        settings ask for. The message gives all reasons.
     """
 
     reduction: State
@@ -151,37 +170,37 @@ class ReducedProduction:
 
     @cached_property
     def window(self) -> Window:
-        """The frames that are looked at."""
+        """The frames that are analysed."""
         return Window.of(self._coarser, self.settings.start_ns, self.settings.end_ns)
 
     @cached_property
     def state(self) -> State:
-        """The reduced production with the bins, blocks, snapshots and lags that are asked for."""
+        """State with the bins, blocks, snapshots and lags of the settings."""
         bins = self.settings.bins
         return self._coarser if bins is None else join_bins(self._coarser, self._coarser.config.bins // bins)
 
     @cached_property
     def recounted(self) -> Recount | None:
-        """What is known of the ions with other boundaries than the reduction had; None without such."""
+        """Counts and labels with boundaries other than those of the reduction; None if there are none."""
         return recount(self._coarser, self._boundaries) if self._boundaries else None
 
     @cached_property
     def tracks(self) -> dict[Rule, Track]:
-        """The way of the ions under each rule that is known; ``core`` is not with other boundaries."""
+        """Labels of the ions over time by counting rule; with other boundaries only ``snapshot`` is known."""
         return dict(self.state.tracks) if self.recounted is None else {"snapshot": self.recounted.track}
 
     @property
     def core_tracks(self) -> dict[float, Track]:
-        """The same under the core rule with buffers of each width that the reduction was asked for."""
+        """Labels under the core rule by the width of the buffers relative to that of the regions."""
         return {1.0: self.tracks["core"], **self.state.core_tracks} if "core" in self.tracks else {}
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What every result says about where it is from."""
+        """Facts that every result contains, see :data:`FACT_KEYS`."""
         return {"temperature_K": self.temperature} | self.window.facts
 
     def region_facts(self, *exchanges: str) -> dict[str, Any]:
-        """Return what results say about the regions they rest on: of all ions, or of those with an exchange."""
+        """Return facts on the regions, see :data:`REGION_KEYS`: of all ions, or of those with these exchanges."""
         ions = [ion for ion in self.ions.values() if not exchanges or ion.species.exchange in exchanges]
         return {
             **{f"boundaries_{ion.key}_A": list(ion.species.edges[1:-1]) for ion in ions},
@@ -190,7 +209,7 @@ class ReducedProduction:
 
     @cached_property
     def ions(self) -> dict[str, Ion]:
-        """The species of ions by name."""
+        """Species of ions by name."""
         species_of_ion = Selection.from_config(self.state.config).ion_species
         return {
             name: self._ion(name, index, np.flatnonzero(species_of_ion == index))
@@ -199,24 +218,24 @@ class ReducedProduction:
 
     @property
     def deciding(self) -> list[str]:
-        """The ions whose exchange with the ceramic decides; all of them where none has one."""
+        """Ions whose exchange decides the verdict: those that cross into the ceramic, or all if none does."""
         crossing = [name for name, ion in self.ions.items() if ion.species.exchange == "ceramic"]
         return crossing or list(self.ions)
 
     def transitions(self, rule: Rule) -> dict[str, IonTransitions]:
-        """Return the transitions of each species within the window."""
+        """Return the transitions of each species within the window, by name."""
         events = self.window.events(self.tracks[rule].events, rule)
         return {name: ion.transitions(events) for name, ion in self.ions.items()}
 
     def labels_at_start(self, rule: Rule) -> NDArray[np.int8]:
-        """Return the label that each ion of the state has under a rule when the window begins, (ions,)."""
+        """Return the label of each ion of the state at the start of the window, (ions,)."""
         track = self.tracks[rule]
         labels: NDArray[np.int8] = labels_from_events(track.first_labels, track.events, [self.window.begin])[0]
         return labels
 
     @cached_property
     def _coarser(self) -> State:
-        """The reduced production with the blocks, snapshots and lags that are asked for, and all its bins."""
+        """State with the blocks, snapshots and lags of the settings, and the bins of the reduction."""
         return coarser(self.reduction, self.settings)
 
     @cached_property
@@ -236,7 +255,7 @@ class ReducedProduction:
 
 
 def _by_region(table: NDArray[np.int32], species: IonSpecies) -> dict[str, NDArray[np.int64]]:
-    """Return the counts (F, 5) of a species by region, with both sides together and the excess."""
+    """Return the counts (F, 5) of a species by region, for both sides together, and the excess."""
     counts = dict(zip(REGION_NAMES, table.astype(np.int64).T, strict=True))
     for name in ("layer", "bulk"):
         counts[name] = counts[f"{name}_left"] + counts[f"{name}_right"]
@@ -246,6 +265,6 @@ def _by_region(table: NDArray[np.int32], species: IonSpecies) -> dict[str, NDArr
 
 
 def _with_boundaries(species: IonSpecies, boundaries: Boundaries) -> IonSpecies:
-    """Return the species with other regions, without buffers."""
+    """Return the species with other regions and without buffers."""
     edges = (species.edges[0], *boundaries, species.edges[-1])
     return species.model_copy(update={"edges": edges, "cores": tuple(pairwise(edges))})

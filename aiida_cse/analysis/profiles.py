@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
+from aiida_cse.analysis.registry import observable
 from aiida_cse.physics.exchange.regions import REFERENCE_OFFSET
 from aiida_cse.physics.profiles.charge import charge_integral
 from aiida_cse.physics.profiles.density import density_profile, free_energy_profile
@@ -23,17 +24,63 @@ __all__ = [
     "rebinned",
 ]
 
+Floats = NDArray[np.float64]
+Side = Literal["left", "right"]
 
-def density_profiles(production: ReducedProduction) -> dict[str, Any]:
-    """Return the density of each type of atom, of the points of each ion, and of charge.
+_Z_KEYS = {"z_A": ("Å", "(bins,) centres of the bins, from the mid-plane of the slab")}
 
-    Returns
-    -------
-    dict
-        ``z_A`` (bins,), and per type ``<label>_per_A3`` and ``<label>_error_per_A3``, per ion
-        ``point_<ion>_per_A3`` with its error; ``charge_e_per_A3``. The errors are those of the means of whole
-        blocks, NaN with fewer than two.
+
+# -- bins ----------------------------------------------------------------------------------------------------
+
+
+def bin_centres(config: ReductionConfig) -> Floats:
+    """Return the centres of the bins (bins,), Å from the mid-plane of the slab."""
+    edges = np.linspace(-config.box[2] / 2, config.box[2] / 2, config.bins + 1)
+    centres: Floats = (edges[1:] + edges[:-1]) / 2
+    return centres
+
+
+def bin_volume(config: ReductionConfig) -> float:
+    """Return the volume of one bin, Å³."""
+    return config.box[0] * config.box[1] * config.box[2] / config.bins
+
+
+def rebinned(values: Floats, z: Floats, other: Floats) -> Floats:
+    """Return densities (..., bins) of the bins around ``z`` (bins,) on the bins around ``other``.
+
+    The density is constant within a bin and zero beyond the last one. A bin is divided in proportion to overlap.
     """
+    width, other_width = ((each[-1] - each[0]) / (len(each) - 1) for each in (z, other))
+    low = np.maximum(z - width / 2, other[:, None] - other_width / 2)
+    high = np.minimum(z + width / 2, other[:, None] + other_width / 2)
+    shares = np.maximum(high - low, 0) / other_width
+    found: Floats = values @ shares.T
+    return found
+
+
+# -- densities -----------------------------------------------------------------------------------------------
+
+
+@observable(
+    "density_profiles",
+    kind="ArrayData",
+    summary="Densities along z in Å^-3.",
+    description="Densities along z, as arrays of one value per bin from one end of the box to the other.",
+    keys={
+        **FACT_KEYS,
+        **_Z_KEYS,
+        "<label>_per_A3": ("Å⁻³", "Number density of the atoms of one type"),
+        "<label>_error_per_A3": (
+            "Å⁻³",
+            "Its standard error, from the means of whole blocks of time; NaN with fewer than two",
+        ),
+        "point_<ion>_per_A3": ("Å⁻³", "Number density of the points that represent the ions"),
+        "point_<ion>_error_per_A3": ("Å⁻³", "Its standard error"),
+        "charge_e_per_A3": ("e Å⁻³", "Charge density"),
+    },
+)
+def density_profiles(production: ReducedProduction) -> dict[str, Any]:
+    """Return the density of each type of atom, of the point of each ion, and of charge."""
     state, window = production.state, production.window
     names = [*state.config.labels, *(f"point_{ion.key}" for ion in production.ions.values())]
     histograms = np.concatenate([window.blocks(state.histograms), window.blocks(state.point_histograms)], axis=1)
@@ -53,48 +100,35 @@ def density_profiles(production: ReducedProduction) -> dict[str, Any]:
     return results
 
 
-def charge_density(production: ReducedProduction, counts: NDArray[np.int64], frames: int) -> NDArray[np.float64]:
-    """Return the charge density (..., bins) of the counts (..., types, bins) of so many frames, e Å⁻³."""
+def charge_density(production: ReducedProduction, counts: NDArray[np.int64], frames: int) -> Floats:
+    """Return the charge density (..., bins), e Å⁻³, from counts (..., types, bins) summed over ``frames``."""
     config = production.state.config
-    charge: NDArray[np.float64] = np.array(config.charges) @ counts
+    charge: Floats = np.array(config.charges) @ counts
     return charge / (frames * bin_volume(config))
 
 
-def bin_centres(config: ReductionConfig) -> NDArray[np.float64]:
-    """Return the centres of the bins (bins,), Å from the mid-plane of the slab."""
-    edges = np.linspace(-config.box[2] / 2, config.box[2] / 2, config.bins + 1)
-    centres: NDArray[np.float64] = (edges[1:] + edges[:-1]) / 2
-    return centres
+# -- free energies -------------------------------------------------------------------------------------------
 
 
-def bin_volume(config: ReductionConfig) -> float:
-    """Return the volume of one bin, Å³."""
-    return config.box[0] * config.box[1] * config.box[2] / config.bins
-
-
-def rebinned(
-    values: NDArray[np.float64], z: NDArray[np.float64], other: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return densities (..., bins) with bins around ``z`` as those around ``other``, (..., other bins).
-
-    A density is constant within its bin, and zero outside of all: what is in a bin is shared out by overlap.
-    """
-    width, other_width = ((each[-1] - each[0]) / (len(each) - 1) for each in (z, other))
-    low = np.maximum(z - width / 2, other[:, None] - other_width / 2)
-    high = np.minimum(z + width / 2, other[:, None] + other_width / 2)
-    shares = np.maximum(high - low, 0) / other_width
-    found: NDArray[np.float64] = values @ shares.T
-    return found
-
-
+@observable(
+    "free_energy_profiles",
+    kind="ArrayData",
+    summary="F along z in K, with bounds.",
+    description="F / k_B along z, as arrays of one value per bin; see [profiles](../science/profiles.md).",
+    calculation="cse.free_energy",
+    keys={
+        **FACT_KEYS,
+        **REGION_KEYS,
+        **_Z_KEYS,
+        "<ion>_K": ("K", "Free energy; NaN in a bin without a visit"),
+        "<ion>_error_K": ("K", "Its standard error"),
+        "<ion>_lower_bound_K": ("K", "Lower bound of the free energy in a bin without a visit; NaN elsewhere"),
+        "<ion>_counts_per_visit": ("", "Number of counts that make one independent visit"),
+        "<ion>_zero": ("", "Position of the zero, in words"),
+    },
+)
 def free_energy_profiles(production: ReducedProduction) -> dict[str, Any]:
-    """Return the free energy of each ion.
-
-    Returns
-    -------
-    dict
-        ``z_A`` (bins,), and per ion ``<ion>_K``, ``<ion>_error_K``, ``<ion>_lower_bound_K`` (bins,),
-        ``<ion>_counts_per_visit`` and ``<ion>_zero``, which says in words where F is zero.
+    """Return the free energy of each ion along z (eq 2 of Kozdra et al., PCCP 27, 24918 (2025)).
 
     Raises
     ------
@@ -131,7 +165,7 @@ def free_energy_profiles(production: ReducedProduction) -> dict[str, Any]:
 def _reference(
     config: ReductionConfig, species: IonSpecies, counts: NDArray[np.int64]
 ) -> tuple[dict[str, Any], str]:
-    """Return where F is zero: inside the ceramic for ions that live there, else in the bulk electrolyte."""
+    """Return the zero of F: inside the ceramic for ions of the slab, else in the bulk electrolyte."""
     z = bin_centres(config)
     if species.initial_ceramic is not None:
         inside = config.half_thickness + REFERENCE_OFFSET
@@ -145,47 +179,80 @@ def _reference(
     return {}, "the bin with most counts, because those of the reference are empty"
 
 
-Side = Literal["left", "right"]
+# -- charge integral -----------------------------------------------------------------------------------------
 
 
+@observable(
+    "charge_integral",
+    kind="ArrayData",
+    summary="Charge between each end of the box and z, in e Å^-2.",
+    description=(
+        "The charge integral (equation 6 of Kozdra et al.), ∫ρ dz from the end of the box: each half from its own "
+        "end, as arrays of one value per bin, NaN in the other half. A change of sign is a charge reversal."
+    ),
+    keys={
+        **FACT_KEYS,
+        **_Z_KEYS,
+        "<side>_e_per_A2": (
+            "e Å⁻²",
+            "Integral from this end of the box to z; on the right it is minus the charge between z and the end",
+        ),
+        "<side>_error_e_per_A2": (
+            "e Å⁻²",
+            "Its standard error, from the integrals of whole blocks of time; NaN with fewer than two",
+        ),
+        "sign_changes_<side>": (
+            "",
+            "Number of changes of sign between two lobes that both exceed two standard errors",
+        ),
+        "sign_changes_<side>_electrolyte": (
+            "",
+            "Number of these outside the slab; inside, each plane of the crystal causes some",
+        ),
+        "sign_changes_<side>_A": ("Å", "Their positions, from left to right"),
+        "charge_enclosed_<side>_e_per_A2": (
+            "e Å⁻²",
+            "Charge of this half of the box, up to the mid-plane of the slab",
+        ),
+        "charge_enclosed_<side>_error_e_per_A2": (
+            "e Å⁻²",
+            "Its standard error; null with fewer than two whole blocks",
+        ),
+    },
+)
 def charge_integrals(production: ReducedProduction) -> dict[str, Any]:
     """Return the charge integral (eq 6) of each half of the box, from its end to the mid-plane of the slab.
 
     The ends of the box are the bulk farthest from both surfaces. Each half is integrated from its own end, so that
     the noise of one interface does not reach the other.
-
-    Returns
-    -------
-    dict
-        ``z_A`` (bins,), and per side ``<side>_e_per_A2`` and ``<side>_error_e_per_A2`` (bins,), NaN in the other
-        half; ``sign_changes_<side>_A``, their number ``sign_changes_<side>``, that outside of the slab
-        ``sign_changes_<side>_electrolyte``, for in a crystal each plane of atoms makes one, and
-        ``charge_enclosed_<side>_e_per_A2`` with its error. The errors are those of the means of whole blocks, NaN
-        (None for numbers) with fewer than two.
     """
     state, window = production.state, production.window
     histograms = window.blocks(state.histograms)
     density = charge_density(production, histograms.sum(axis=0), window.frames)
     blocks = charge_density(production, histograms[window.whole], state.config.block_frames)
     results = production.facts | {"z_A": bin_centres(state.config)}
-    for side in ("left", "right"):
-        results |= _half(results["z_A"], density, blocks, side)
+    sides: tuple[Side, ...] = ("left", "right")
+    for side in sides:
+        results |= _half_box(results["z_A"], density, blocks, side)
         places = np.abs(results[f"sign_changes_{side}_A"])
         results[f"sign_changes_{side}_electrolyte"] = int((places > state.config.half_thickness).sum())
     return results
 
 
-def _half(
-    z: NDArray[np.float64], density: NDArray[np.float64], blocks: NDArray[np.float64], side: Side
-) -> dict[str, Any]:
+def _half_box(z: Floats, density: Floats, blocks: Floats, side: Side) -> dict[str, Any]:
+    """Return the results of one half, from the charge density (bins,) and that of whole blocks (B, bins)."""
     width = (z[-1] - z[0]) / (len(z) - 1)
-    share = _share(z / width, side)
+    right = np.clip(np.round(z / width + 0.5, 9), 0, 1)
+    #: part of each bin on this side of z = 0
+    share: Floats = right if side == "right" else 1 - right
     half = share > 0
     found = charge_integral(z[half], density[half], side, block_densities=blocks[:, half])
     enclosed = blocks @ share * width
+    integral, error = np.full((2, len(z)), np.nan)
+    integral[half], error[half] = found.integral, found.standard_error
     return {
-        f"{side}_e_per_A2": _whole(found.integral, half),
-        f"{side}_error_e_per_A2": _whole(found.standard_error, half),
+        f"{side}_e_per_A2": integral,
+        f"{side}_error_e_per_A2": error,
         f"sign_changes_{side}": len(found.sign_changes),
         f"sign_changes_{side}_A": found.sign_changes.tolist(),
         f"charge_enclosed_{side}_e_per_A2": float(density @ share * width),
@@ -193,16 +260,3 @@ def _half(
             float(enclosed.std(ddof=1) / np.sqrt(len(enclosed))) if len(enclosed) > 1 else None
         ),
     }
-
-
-def _share(centres: NDArray[np.float64], side: Side) -> NDArray[np.float64]:
-    """Return how much of each bin lies on this side of z = 0; the centres are in widths of a bin."""
-    right: NDArray[np.float64] = np.clip(np.round(centres + 0.5, 9), 0, 1)
-    return right if side == "right" else 1 - right
-
-
-def _whole(values: NDArray[np.float64], half: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return values of one half as values of all bins, NaN in the other half."""
-    whole = np.full(len(half), np.nan)
-    whole[half] = values
-    return whole

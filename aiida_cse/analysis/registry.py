@@ -1,39 +1,191 @@
-"""All analyses of one production at once."""
+"""Registry of the observables of a production, and the form of their results.
+
+An observable is one function of a :class:`~aiida_cse.analysis.production.ReducedProduction` in a module of this
+package. The decorator :func:`observable` registers it with its name, the kind of its node, what the reduction must
+hold for it, and its keys with their units. :func:`observables` imports the modules of the package and returns what
+they registered, so that no list of observables has to be kept. Importing this module alone is cheap.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import importlib
+import math
+import pkgutil
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from aiida_cse.analysis.barriers import barriers
-from aiida_cse.analysis.equilibration import equilibration
-from aiida_cse.analysis.mobility import displacement_variances
-from aiida_cse.analysis.populations import populations
-from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.profiles import charge_integrals, density_profiles, free_energy_profiles
-from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.analysis.transitions import transitions
-from aiida_cse.reduction.state import State
+if TYPE_CHECKING:
+    from aiida_cse.analysis.production import ReducedProduction
+    from aiida_cse.analysis.settings import AnalysisSettings
+    from aiida_cse.reduction.config import ReductionConfig
+    from aiida_cse.reduction.state import State
 
-__all__ = ["ANALYSES", "analyse"]
+__all__ = [
+    "Documented",
+    "Keys",
+    "Need",
+    "Observable",
+    "analyse",
+    "known",
+    "known_range",
+    "observable",
+    "observables",
+]
 
-#: what can be asked of the state of one production, by the name of the result
-ANALYSES: dict[str, Callable[[ReducedProduction], dict[str, Any]]] = {
-    "populations": populations,
-    "transitions": transitions,
-    "equilibration": equilibration,
-    "density_profiles": density_profiles,
-    "free_energy_profiles": free_energy_profiles,
-    "charge_integral": charge_integrals,
-    "barrier": barriers,
-    "displacement_variance": displacement_variances,
+#: keys of a result, each with its unit (empty for a number without one) and its meaning
+Keys = Mapping[str, tuple[str, str]]
+Function = TypeVar("Function", bound="Callable[[ReducedProduction], dict[str, Any]]")
+
+#: placeholders in documented keys, and the pattern of what they stand for
+PLACEHOLDERS = {
+    "<ion>": "[a-z][a-z0-9]*",
+    "<region>": "(bulk_left|layer_left|ceramic|layer_right|bulk_right|layer|bulk|excess)",
+    "<exchange>": "(ceramic|layer)",
+    "<side>": "(left|right)",
+    "<layer>": "(bulk_left|layer_left|surface_left|inside|ceramic|surface_right|layer_right|bulk_right)",
+    "<axis>": "(x|y|z)",
+    "<run>": "(hot|cold)",
+    "<T>": "[0-9]{4}",
+    "<label>": "[A-Za-z0-9]+",
 }
+
+
+@dataclass(frozen=True)
+class Documented:
+    """A result node, or a record in one, with its documentation.
+
+    Attributes
+    ----------
+    name
+        Name of the result.
+    description
+        Its content, in Markdown.
+    keys
+        Its keys with :data:`PLACEHOLDERS`, each with unit and meaning.
+    """
+
+    name: str
+    description: str
+    keys: Keys
+
+    def mismatches(self, written: Collection[str]) -> list[str]:
+        """Return the written keys that are not documented and the documented ones that are not written."""
+        patterns = {}
+        for key in self.keys:
+            pattern = re.escape(key)
+            for placeholder, meaning in PLACEHOLDERS.items():
+                pattern = pattern.replace(re.escape(placeholder), meaning)
+            patterns[key] = re.compile(pattern)
+        undocumented = [key for key in written if not any(one.fullmatch(key) for one in patterns.values())]
+        absent = [key for key, one in patterns.items() if not any(map(one.fullmatch, written))]
+        return [f"{key}: not documented" for key in undocumented] + [f"{key}: not written" for key in absent]
+
+
+@dataclass(frozen=True)
+class Need:
+    """A condition on a reduction without which an observable does not exist.
+
+    Attributes
+    ----------
+    words
+        What the reduction must hold, as a noun phrase.
+    met
+        Whether a reduction of this configuration holds it.
+    """
+
+    words: str
+    met: Callable[[ReductionConfig], bool]
+
+
+@dataclass(frozen=True)
+class Observable(Documented):
+    """A registered observable.
+
+    Attributes
+    ----------
+    kind
+        Class of its node: ``Dict``, or ``ArrayData`` with the scalars as attributes.
+    summary
+        One sentence: the help of the output port.
+    compute
+        The function.
+    calculation
+        Entry point of the calculation function that makes its node.
+    need
+        What the reduction must hold; None if every reduction will do.
+    """
+
+    kind: Literal["Dict", "ArrayData"]
+    summary: str
+    compute: Callable[[ReducedProduction], dict[str, Any]]
+    calculation: str
+    need: Need | None
+
+    def available(self, config: ReductionConfig) -> bool:
+        """Whether a reduction of this configuration holds what the observable needs."""
+        return self.need is None or self.need.met(config)
+
+
+_registered: dict[str, Observable] = {}
+
+
+def observable(
+    name: str,
+    *,
+    kind: Literal["Dict", "ArrayData"],
+    summary: str,
+    keys: Keys,
+    description: str = "",
+    calculation: str | None = None,
+    need: Need | None = None,
+) -> Callable[[Function], Function]:
+    """Register the decorated function as an observable.
+
+    Parameters
+    ----------
+    name
+        Name of the result in the outputs of WorkChains: a stored name.
+    kind, summary, keys, need
+        See :class:`Observable`.
+    description
+        The summary by default.
+    calculation
+        ``cse.<name>`` by default.
+
+    Raises
+    ------
+    ValueError
+        The name is taken.
+    """
+
+    def register(function: Function) -> Function:
+        if name in _registered:
+            raise ValueError(f"observable = {name!r}: registered twice; choose another name")
+        entry_point = calculation or f"cse.{name}"
+        _registered[name] = Observable(
+            name, description or summary, keys, kind, summary, function, entry_point, need
+        )
+        return function
+
+    return register
+
+
+@cache
+def observables() -> Mapping[str, Observable]:
+    """Return all observables by name, in alphabetical order; imports the modules of the package."""
+    package = importlib.import_module("aiida_cse.analysis")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+    return dict(sorted(_registered.items()))
 
 
 def analyse(
     state: State, temperature: float, settings: AnalysisSettings | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Return the results of every analysis by name.
+    """Compute every observable that a reduction allows.
 
     Parameters
     ----------
@@ -42,17 +194,34 @@ def analyse(
     temperature
         K.
     settings
-        What to leave out, and the criteria of the verdict.
+        Time range, resolution and criteria of the verdict.
+
+    Returns
+    -------
+    dict
+        The results by the names of the observables.
 
     Raises
     ------
     ValueError
-        The temperature is not above zero, ``start_ns`` leaves nothing to analyse, or an analysis is not possible;
-        says why.
+        The temperature is not above zero, ``start_ns`` leaves nothing to analyse, the reduction does not resolve
+        what the settings ask for, or an observable has no answer.
     """
+    from aiida_cse.analysis.production import ReducedProduction
+    from aiida_cse.analysis.settings import AnalysisSettings
+
     production = ReducedProduction(state, temperature, settings or AnalysisSettings())
-    return {
-        name: analysis(production)
-        for name, analysis in ANALYSES.items()
-        if analysis is not displacement_variances or state.config.lags
-    }
+    return {name: one.compute(production) for name, one in observables().items() if one.available(state.config)}
+
+
+# -- numbers as a node can hold them -------------------------------------------------------------------------
+
+
+def known(value: float) -> float | None:
+    """Return ``value``, None if it is not finite: JSON has neither NaN nor infinity."""
+    return float(value) if math.isfinite(value) else None
+
+
+def known_range(ends: Sequence[float]) -> list[float] | None:
+    """Return the ends of an interval, None if one of them is not finite."""
+    return [float(end) for end in ends] if all(map(math.isfinite, ends)) else None

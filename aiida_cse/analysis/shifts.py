@@ -13,13 +13,14 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.results import known
+from aiida_cse.analysis.registry import Documented, known
 from aiida_cse.analysis.structure import SIDES, Side, Structure
 from aiida_cse.physics.profiles.sampled_shifts import SampledShift, sampled_shift
 from aiida_cse.physics.statistics.jackknife import jackknife_error
 from aiida_cse.schema import Number, StrictModel
 
 __all__ = [
+    "SHIFTS",
     "Contraction",
     "ContractionSettings",
     "charge_contraction",
@@ -30,6 +31,44 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Distance = Annotated[Number, Field(ge=-100, le=1000)]
+
+
+SHIFTS = Documented(
+    "shifts",
+    (
+        "Shift Δz of the first layers at each temperature against the highest one, from the runs of a study "
+        "(`cse.shifts`); see [rates](../science/rates.md). `<T>` is a temperature of four digits, as 0600."
+    ),
+    {
+        "reference_temperature_K": ("K", "The highest temperature"),
+        "ion": ("", "The ion that crosses, in whose first layers the curves are compared"),
+        "shifts": (
+            "",
+            (
+                "Triples of temperature (K), Δz (Å) and its standard error (Å), as kinetics takes them; the first "
+                "is the highest temperature with 0 and 0. Empty if there is no other"
+            ),
+        ),
+        "pairs_<T>K": ("", "Number of pairs of runs over which the numbers are averaged"),
+        "dz_<T>K_A": ("Å", "Δz from the charge integrals, both sides together; null if it cannot be determined"),
+        "dz_<T>K_error_A": ("Å", "Its standard error; null with fewer than five groups of blocks"),
+        "dz_<T>K_<side>_A": ("Å", "The same of one side"),
+        "dz_<T>K_<side>_error_A": ("Å", "Its standard error"),
+        "dz_free_energy_<T>K_A": ("Å", "Δz from the free energies of the ion"),
+        "dz_free_energy_<T>K_error_A": ("Å", "Its standard error"),
+        "dz_free_energy_<T>K_<side>_A": ("Å", "The same of one side"),
+        "dz_free_energy_<T>K_<side>_error_A": ("Å", "Its standard error"),
+        "df_<T>K_<side>_K": (
+            "K",
+            (
+                "Upward shift of F of the colder run in the first layer; null unless F is zero inside the ceramic "
+                "in both runs"
+            ),
+        ),
+        "df_<T>K_<side>_error_K": ("K", "Its standard error"),
+        "reasons": ("", "One sentence for each number that could not be determined"),
+    },
+)
 
 
 class ContractionSettings(StrictModel):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.production import Ion, IonTransitions, ReducedProduction
+from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, IonTransitions, ReducedProduction
+from aiida_cse.analysis.registry import Documented, observable
 from aiida_cse.physics.exchange.exposure import Exposure, count_exposed
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.sensitivity import recount_at_stride
@@ -17,21 +18,101 @@ from aiida_cse.physics.exchange.transitions import Rule
 from aiida_cse.physics.statistics.poisson import rate_interval
 from aiida_cse.reduction.state import Track
 
-__all__ = ["exposure_of", "sensitivity", "transitions"]
+__all__ = ["SENSITIVITY_RECORD", "exposure_of", "sensitivity", "transitions"]
+
+_SIDE_KEYS = {
+    "s_in_<ion>_<exchange>_<side>": ("events", "Entries on one side"),
+    "s_out_<ion>_<exchange>_<side>": ("events", "Exits on one side"),
+}
+_RATE_KEYS = {
+    "s_in_<ion>_<exchange>": ("events", "Entries, both sides together"),
+    "s_out_<ion>_<exchange>": ("events", "Exits, both sides together"),
+    **_SIDE_KEYS,
+    "matrix_<ion>": ("events", "Transitions from the region of the row to that of the column"),
+    "exposure_<ion>_<exchange>_ion_ns": (
+        "ion ns",
+        "Number of ions that could enter, summed over the looks, times the time between looks: ions in the first "
+        "layers for the ceramic, in the bulk for the layers",
+    ),
+    "rate_in_<ion>_<exchange>_per_s": (
+        "s⁻¹",
+        "Entries over the observed time; null if nothing was observed, as every rate",
+    ),
+    "rate_in_<ion>_<exchange>_per_s_interval": ("s⁻¹", "Its exact interval, at the `level` of the settings"),
+    "rate_in_<ion>_<exchange>_per_ion_per_s": ("s⁻¹", "Entries over the exposure"),
+    "rate_in_<ion>_<exchange>_per_ion_per_s_interval": ("s⁻¹", "Its exact interval"),
+    "s_in_<ion>_<exchange>_conditioned": ("events", "Entries while the condition held"),
+    "exposure_conditioned_ns": ("ns", "Time in which the condition held"),
+    "exposure_conditioned_ion_ns": ("ion ns", "Exposure in this time"),
+    "rate_in_<ion>_<exchange>_conditioned_per_ion_per_s": (
+        "s⁻¹",
+        "Entries over the exposure while the condition held",
+    ),
+    "rate_in_<ion>_<exchange>_conditioned_per_ion_per_s_interval": ("s⁻¹", "Its exact interval"),
+}
+
+SENSITIVITY_RECORD = Documented(
+    "a record of sensitivity",
+    "One entry of the list `sensitivity`: entries and exits per side under one rule, at one stride, with cores of "
+    "one width. A stride for which the time that is analysed is too short is left out.",
+    {
+        "rule": ("", "`snapshot` or `core`"),
+        "stride_ps": (
+            "ps",
+            "Time between looks. Under `core`, the time between frames, or between looks at the labels that were "
+            "followed at every frame",
+        ),
+        "core_scale": (
+            "",
+            "Width of the buffers relative to that of the settings of the reduction; null under `snapshot`",
+        ),
+        "observed_ns": ("ns", "Time from the first look to the last"),
+        **_SIDE_KEYS,
+    },
+)
+
+#: strides of the sensitivity analysis, in units of the time between snapshots
+MULTIPLES = (1, 2, 5, 10)
 
 
+@observable(
+    "transitions",
+    kind="Dict",
+    summary="Entries and exits by ion identity, per side; rates.",
+    description=(
+        "Entries and exits by the identity of the ion, and the rates of entry, under the rule of the settings; "
+        "under each rule in `by_rule`. Keys with `conditioned` are of the ions that the slab started with and "
+        "count only what happened while the condition held at the look before; without a condition they count "
+        "everything."
+    ),
+    keys={
+        **FACT_KEYS,
+        **REGION_KEYS,
+        "rule": ("", "`snapshot` or `core`, see [transitions](../science/transitions.md)"),
+        "stride_ps": ("ps", "Time between snapshots"),
+        "regions": ("", "Names of the regions in the order of the matrices"),
+        "condition_minimum_excess": (
+            "ions",
+            "The condition of the settings: smallest excess in the ceramic at the look before; null for none",
+        ),
+        "observed_ns": ("ns", "Time in which a transition would have been counted"),
+        **_RATE_KEYS,
+        "by_rule": (
+            "",
+            "The keys from `observed_ns` on under each rule; without `core` if an ion was `counted_in_snapshots`",
+        ),
+        "sensitivity": ("", "The same counts obtained in other ways: a list of records, see below"),
+    },
+)
 def transitions(production: ReducedProduction) -> dict[str, Any]:
-    """Return the transitions of each ion, per side and under each rule that is known.
+    """Return the transitions of each ion per side, under each rule that is known.
 
-    Returns
-    -------
-    dict
-        Numbers and lists; those of the rule of the settings at the top level, those of each rule in ``by_rule``.
+    The results under the rule of the settings stand at the top level, those of each rule in ``by_rule``.
 
     Raises
     ------
     ValueError
-        ``minimum_excess`` is set and there is no ion that the slab started with.
+        ``minimum_excess`` is set although the slab started with none of the ions.
     """
     config = production.state.config
     by_rule: dict[str, Any] = {rule: _under(rule, production) for rule in production.tracks}
@@ -49,36 +130,27 @@ def transitions(production: ReducedProduction) -> dict[str, Any]:
 
 
 def _under(rule: Rule, production: ReducedProduction) -> dict[str, Any]:
-    found = production.transitions(rule)
+    """Return counts and rates of all ions under one rule."""
+    found, level = production.transitions(rule), production.settings.level
     results: dict[str, Any] = {"observed_ns": production.window.observed_ns(rule)}
     for name, ion in production.ions.items():
-        results |= _counts(ion, found[name]) | _rates(ion, found[name], rule, production)
+        both, sides = found[name].both, found[name].sides
+        for side, events in {"": both, **{f"_{side}": events for side, events in sides.items()}}.items():
+            results[f"s_in_{ion.exchange_key}{side}"] = events.entries
+            results[f"s_out_{ion.exchange_key}{side}"] = events.exits
+        results[f"matrix_{ion.key}"] = found[name].matrix.tolist()
+        exposure = exposure_of(ion, found[name], rule, production)
+        key = f"rate_in_{ion.exchange_key}"
+        results |= {
+            f"exposure_{ion.exchange_key}_ion_ns": exposure.ion_time,
+            **_rate(f"{key}_per_s", exposure.events, exposure.time, level),
+            **_rate(f"{key}_per_ion_per_s", exposure.events, exposure.ion_time, level),
+        }
     return results | _conditioned(found, rule, production)
 
 
-def _counts(ion: Ion, found: IonTransitions) -> dict[str, Any]:
-    results: dict[str, Any] = {}
-    for side, events in {"": found.both, **{f"_{side}": events for side, events in found.sides.items()}}.items():
-        results[f"s_in_{ion.exchange_key}{side}"] = events.entries
-        results[f"s_out_{ion.exchange_key}{side}"] = events.exits
-    return results | {f"matrix_{ion.key}": found.matrix.tolist()}
-
-
-# -- rates ---------------------------------------------------------------------------------------------------
-
-
-def _rates(ion: Ion, found: IonTransitions, rule: Rule, production: ReducedProduction) -> dict[str, Any]:
-    exposure = exposure_of(ion, found, rule, production)
-    key = f"rate_in_{ion.exchange_key}"
-    return {
-        f"exposure_{ion.exchange_key}_ion_ns": exposure.ion_time,
-        **_rate(f"{key}_per_s", exposure.events, exposure.time, production.settings.level),
-        **_rate(f"{key}_per_ion_per_s", exposure.events, exposure.ion_time, production.settings.level),
-    }
-
-
 def _conditioned(found: dict[str, IonTransitions], rule: Rule, production: ReducedProduction) -> dict[str, Any]:
-    """Return the entries that count under the condition, of the ion that the slab started with."""
+    """Return the entries that satisfy the condition, of the ion that the slab started with."""
     minimum = production.settings.minimum_excess
     ion = next((ion for ion in production.ions.values() if "excess" in ion.counts), None)
     if ion is None:
@@ -96,9 +168,13 @@ def _conditioned(found: dict[str, IonTransitions], rule: Rule, production: Reduc
 
 
 def exposure_of(
-    ion: Ion, found: IonTransitions, rule: Rule, production: ReducedProduction, minimum_excess: int | None = None
+    ion: Ion,
+    found: IonTransitions,
+    rule: Rule,
+    production: ReducedProduction,
+    minimum_excess: int | None = None,
 ) -> Exposure:
-    """Return the entries of an ion and the ns and ion·ns of its donors, while the excess was large enough.
+    """Return the entries of an ion, and the time (ns) and ion·time (ion ns) in which they could occur.
 
     Parameters
     ----------
@@ -107,7 +183,7 @@ def exposure_of(
     production
         The production.
     minimum_excess
-        What counts is the time in which the excess is at least this; None for all of it.
+        Only the time in which the excess is at least this is counted; None for all of it.
     """
     window = production.window
     looks = window.looks(rule)
@@ -124,20 +200,19 @@ def exposure_of(
 
 
 def _rate(key: str, events: int, exposure_ns: float, level: float) -> dict[str, Any]:
-    """Return a rate and its exact interval in s⁻¹, null where nothing was exposed."""
+    """Return a rate and its exact interval in s⁻¹, None without exposure."""
     if exposure_ns <= 0:
         return {key: None, f"{key}_interval": None}
     exposure_s = exposure_ns * 1e-9
     return {key: events / exposure_s, f"{key}_interval": list(rate_interval(events, exposure_s, level))}
 
 
-#: strides that are tried, over that of the snapshots
-MULTIPLES = (1, 2, 5, 10)
+# -- sensitivity ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Way:
-    """One way of counting: a rule, the track that it left, and the stride (frames) at which that is looked at."""
+class _Counting:
+    """A way of counting: a rule, the labels that it left, and the stride (frames) at which these are compared."""
 
     rule: Rule
     track: Track
@@ -148,28 +223,27 @@ class _Way:
 def sensitivity(production: ReducedProduction) -> list[dict[str, Any]]:
     """Count the entries and exits of each ion in other ways.
 
-    The published rule at 1, 2, 5 and 10 times the stride of the snapshots; cores, as wide as the regions say and
-    as the reduction was asked for, followed at every frame, and their state looked at with these strides.
+    These are the published rule at 1, 2, 5 and 10 times the stride of the snapshots; and cores of each width in
+    the reduction, followed at every frame, with their labels compared at every frame and at these strides.
 
     Returns
     -------
     list of dict
-        One record per way: ``rule``, ``stride_ps``, ``core_scale`` (None without cores), ``observed_ns``, and the
-        entries and exits of each ion per side. A stride at which there are no two looks is left out.
+        One record per way, see :data:`SENSITIVITY_RECORD`. A stride with fewer than two looks is left out.
     """
-    return [record for way in _ways(production) if (record := _record(production, way)) is not None]
+    return [record for way in _countings(production) if (record := _record(production, way)) is not None]
 
 
-def _ways(production: ReducedProduction) -> Iterator[_Way]:
+def _countings(production: ReducedProduction) -> Iterator[_Counting]:
     strides = [multiple * production.state.config.snapshot_frames for multiple in MULTIPLES]
     for stride in strides:
-        yield _Way("snapshot", production.tracks["snapshot"], stride)
+        yield _Counting("snapshot", production.tracks["snapshot"], stride)
     for scale, track in sorted(production.core_tracks.items()):
         for stride in dict.fromkeys([1, *strides]):
-            yield _Way("core", track, stride, scale)
+            yield _Counting("core", track, stride, scale)
 
 
-def _record(production: ReducedProduction, way: _Way) -> dict[str, Any] | None:
+def _record(production: ReducedProduction, way: _Counting) -> dict[str, Any] | None:
     looks = production.window.looks("core" if way.stride == 1 else "snapshot")
     observed = (production.window.stop - 1 - looks[0]) // way.stride if len(looks) else 0
     if observed < 1:
@@ -188,12 +262,12 @@ def _record(production: ReducedProduction, way: _Way) -> dict[str, Any] | None:
     return record
 
 
-def _events(production: ReducedProduction, way: _Way, start: int) -> NDArray[np.int64]:
-    """Return the events (E, 4) in the window as they are seen at the stride."""
+def _events(production: ReducedProduction, way: _Counting, start: int) -> NDArray[np.int64]:
+    """Return the events (E, 4) in the window that are seen at the stride."""
     window, track = production.window, way.track
     if way.stride == window.look_frames(way.rule):
         return window.events(track.events, way.rule)
-    # ions that never change would only make the table of labels larger
+    # ions that never change would only enlarge the table of labels
     moving, columns = np.unique(track.events[:, 1], return_inverse=True)
     events = track.events.copy()
     events[:, 1] = columns

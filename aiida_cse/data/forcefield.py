@@ -10,16 +10,31 @@ import yaml
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Data, QueryBuilder
 
+from aiida_cse.analysis.registry import Documented
 from aiida_cse.forcefields.library import available_sets
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.schema import nearest
 
-__all__ = ["CseForceFieldData", "find_forcefield", "import_forcefield", "stored_forcefields"]
+__all__ = ["FORCEFIELD", "CseForceFieldData", "find_forcefield", "import_forcefield", "stored_forcefields"]
 
 FILENAME = "forcefield.yaml"
 
 #: with the checksum of a set, what the identity of its node follows from
 _IDENTITY = uuid5(NAMESPACE_URL, "aiida-cse:forcefield")
+
+
+FORCEFIELD = Documented(
+    "cse.forcefield",
+    "Attributes of a force-field set; its file is `forcefield.yaml`, read with `forcefield_set`.",
+    {
+        "name": ("", "Name in recipes"),
+        "md5": ("", "Checksum of all that it holds"),
+        "title": ("", "One sentence that describes it"),
+        "citations": ("", "Its sources"),
+        "confidence": ("", "Reliability, with the reasons"),
+        "revises": ("", "The shipped set whose other entries it took over, null for none"),
+    },
+)
 
 
 class CseForceFieldData(Data):

@@ -7,11 +7,28 @@ from typing import Any
 
 from aiida.orm import SinglefileData
 
+from aiida_cse.analysis.registry import Documented
 from aiida_cse.reduction.state import State
 
-__all__ = ["CseReductionData"]
+__all__ = ["REDUCTION", "CseReductionData"]
 
 FILENAME = "state.npz"
+
+
+REDUCTION = Documented(
+    "reduction",
+    (
+        "Attributes of the reduced trajectory (`cse.reduction`); the state itself is its file, read with "
+        "`get_state()`."
+    ),
+    {
+        "frames": ("", "Number of frames"),
+        "first_step": ("", "Step of the first frame"),
+        "last_step": ("", "Step of the last frame"),
+        "time_ps": ("ps", "Number of frames times the time between them"),
+        "lags_ps": ("ps", "Lags of the displacements that were kept"),
+    },
+)
 
 
 class CseReductionData(SinglefileData):

@@ -9,13 +9,39 @@ from typing import TYPE_CHECKING, Any
 from aiida.orm import Data, StructureData
 from pydantic import ValidationError
 
+from aiida_cse.analysis.registry import Documented
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import FILENAMES, System, SystemInfo
 
 if TYPE_CHECKING:
     import MDAnalysis
 
-__all__ = ["CseSystemData"]
+__all__ = ["SYSTEM", "CseSystemData"]
+
+
+SYSTEM = Documented(
+    "cse.system",
+    "Attributes of a system; its files are `system.data` and `forcefield.in`.",
+    {
+        "phase": ("", "slab, ceramic, electrolyte, interface or production"),
+        "types": ("", "LAMMPS types in order: label, element, mass (g/mol), charge (e), phase, species"),
+        "natoms": ("", "Number of atoms"),
+        "composition": ("", "Number of atoms per label"),
+        "charge": ("e", "Total charge"),
+        "box": ("Å", "Lower and upper end along x, y and z"),
+        "slab": (
+            "Å",
+            (
+                "Thickness, framework, offset of the mid-plane from the framework's mass centre, number of Li+; "
+                "null without a slab"
+            ),
+        ),
+        "seeds": ("", "The seed of each random choice"),
+        "forcefield": ("", "Names of the force-field sets, with their variants"),
+        "forcefield_md5": ("", "Checksum of each set, by its name"),
+        "citations": ("", "Their sources"),
+    },
+)
 
 
 class CseSystemData(Data):

@@ -13,6 +13,7 @@ from aiida import orm
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
+from aiida_cse.analysis.registry import Documented
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import Phase
@@ -32,7 +33,7 @@ from aiida_cse.lammps.log.reader import LogReport, read_log, summarize_stage
 from aiida_cse.lammps.protocol.production import PRODUCTION
 from aiida_cse.lammps.protocol.stage import JobPlan
 
-__all__ = ["LammpsStageParser"]
+__all__ = ["RESULTS", "LammpsStageParser"]
 
 #: kind of outcome -> label of the exit code
 EXIT_CODE_OF_OUTCOME = {
@@ -60,6 +61,67 @@ OUT_OF_WALLTIME = 120
 
 #: bytes at the end of the job's output that are looked at
 _TAIL = 2**16
+
+
+RESULTS = Documented(
+    "results",
+    "Result of one LAMMPS job (`cse.lammps`), also of a failed one.",
+    {
+        "step": ("", "Step reached"),
+        "first_step": ("", "Step at which it started"),
+        "target_step": ("", "Step that proves completion"),
+        "complete": ("", "Whether its last line reports the target step"),
+        "timed_out": ("", "Whether the wall time stopped it"),
+        "error": ("", "The error message of LAMMPS or of the machine, null without one"),
+        "stages": ("", "Its stages, see below `stages`"),
+        "wall_seconds": ("s", "Time of LAMMPS"),
+        "ns_per_day": ("ns/day", "Speed of the last stage"),
+        "seconds_per_checkpoint": (
+            "s",
+            "Wall time between checkpoints, which the wall-time limit must exceed; null if unknown",
+        ),
+        "lammps_version": ("", "Version of LAMMPS"),
+        "ranks": ("", "Number of MPI processes"),
+        "warnings": ("", "The first 20 warnings"),
+        "restart_file": (
+            "",
+            (
+                "Checkpoint from which it continued, `none` for a start from step 0, null if the job did not get "
+                "that far"
+            ),
+        ),
+        "restart_sha256": ("", "Its SHA-256"),
+        "restart_unreadable": ("", "Newer checkpoints that LAMMPS could not read"),
+        "ended_processes": (
+            "",
+            "Number of processes of earlier jobs of the run that were still alive and were ended",
+        ),
+        "exact": (
+            "",
+            (
+                "Whether, as far as the job can tell, the run is identical, bit for bit, to an uninterrupted one; "
+                "see [exactness](../science/exactness.md)"
+            ),
+        ),
+        "exact_reason": ("", "If not, the reason in one sentence"),
+        "host": ("", "Name of the machine on which its script ran"),
+        "restart_damaged": (
+            "",
+            (
+                "Whether its first row differs by more than rounding from the row that the job before wrote at "
+                "that checkpoint"
+            ),
+        ),
+        "files_before": ("", "Of each trajectory of an earlier job that was killed: `sha256` and `bytes`"),
+        "files": (
+            "",
+            (
+                "Of each file left in its folder (trajectory, final.data, restart files): `sha256` and `bytes`; "
+                "empty for a job that was killed"
+            ),
+        ),
+    },
+)
 
 
 class LammpsStageParser(Parser):

@@ -1,4 +1,4 @@
-"""The analysis of a production from its reduction; it never reads the trajectory."""
+"""Analysis of a production from its reduction, without reading the trajectory."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode, WorkChain, if_
 from aiida.orm import to_aiida_type
+from aiida.plugins import CalculationFactory
 
 from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.calculations.functions.analysis import (
-    barrier,
-    charge_integral,
-    density_profiles,
-    displacement_variance,
-    equilibration,
-    free_energy,
-    populations,
-    transitions,
-)
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.workchains.common.builders import real
@@ -30,7 +22,7 @@ __all__ = ["AnalysisWorkChain"]
 
 
 class AnalysisWorkChain(ProtocolMixin, WorkChain):
-    """Populations, transitions, the verdict, profiles along z, barriers and mobility of one production."""
+    """All registered observables of one production, and the verdict on its equilibration."""
 
     protocol_name = "analysis"
 
@@ -65,24 +57,15 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
             cls.charge_integral,
             cls.barrier,
             if_(cls.has_displacements)(cls.displacement_variance),
+            cls.other_observables,
         )
-        spec.output("populations", valid_type=orm.Dict, help="Mean number of ions per region with its error.")
-        spec.output("transitions", valid_type=orm.Dict, help="Entries and exits by ion identity, per side; rates.")
-        spec.output("equilibration", valid_type=orm.Dict, help="EC with its bound, and the verdict with reasons.")
-        spec.output("density_profiles", valid_type=orm.ArrayData, help="Densities along z in Å^-3.")
-        spec.output("free_energy_profiles", valid_type=orm.ArrayData, help="F along z in K, with bounds.")
-        spec.output(
-            "charge_integral",
-            valid_type=orm.ArrayData,
-            help="Charge between each end of the box and z, in e Å^-2.",
-        )
-        spec.output("barrier", valid_type=orm.Dict, help="Barriers per side and together, ν, Γ of theory, and κ.")
-        spec.output(
-            "displacement_variance",
-            valid_type=orm.ArrayData,
-            required=False,
-            help="Variance of the displacements per layer, lag and axis in Å^2, if the reduction kept any.",
-        )
+        for observable in observables().values():
+            spec.output(
+                observable.name,
+                valid_type=orm.Dict if observable.kind == "Dict" else orm.ArrayData,
+                required=observable.need is None,
+                help=observable.summary,
+            )
         spec.exit_code(342, "ERROR_ANALYSIS", message="{reason}")
 
     @classmethod
@@ -107,20 +90,22 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
         builder.settings = inputs["settings"]
         return builder
 
+    # -- steps of the outline: names and positions are stored in checkpoints -----------------------------
+
     def populations(self) -> ExitCode | None:
         """Average the number of ions in each region."""
-        return self._attach("populations", populations)
+        return self._attach("populations")
 
     def transitions(self) -> ExitCode | None:
         """Count entries and exits."""
-        return self._attach("transitions", transitions)
+        return self._attach("transitions")
 
     def equilibration(self) -> ExitCode | None:
         """Judge the exchange."""
-        return self._attach("equilibration", equilibration)
+        return self._attach("equilibration")
 
     def say_verdict(self) -> None:
-        """Say the verdict with its reasons."""
+        """Report the verdict with its reasons."""
         found = self.outputs["equilibration"]
         verdict = "equilibrated" if found["equilibrated"] else "not equilibrated"
         self.report(f"EC {found['ec']:.2f} (at least {found['ec_lower_bound']:.2f}): {verdict}")
@@ -128,40 +113,52 @@ class AnalysisWorkChain(ProtocolMixin, WorkChain):
             self.report(reason)
 
     def density_profiles(self) -> ExitCode | None:
-        """Take the densities along z."""
-        return self._attach("density_profiles", density_profiles)
+        """Compute the densities along z."""
+        return self._attach("density_profiles")
 
     def free_energy_profiles(self) -> ExitCode | None:
-        """Take the free energies along z."""
-        return self._attach("free_energy_profiles", free_energy)
+        """Compute the free energies along z."""
+        return self._attach("free_energy_profiles")
 
     def charge_integral(self) -> ExitCode | None:
         """Integrate the charge from both ends of the box."""
-        return self._attach("charge_integral", charge_integral)
+        return self._attach("charge_integral")
 
     def barrier(self) -> ExitCode | None:
-        """Find the barriers."""
-        return self._attach("barrier", barrier)
+        """Compute the barriers of the ions that cross."""
+        return self._attach("barrier")
 
     def has_displacements(self) -> bool:
         """Whether the reduction kept displacements."""
         return bool(self.inputs.reduction.base.attributes.get("lags_ps", []))
 
     def displacement_variance(self) -> ExitCode | None:
-        """Take the variance of the displacements."""
-        return self._attach("displacement_variance", displacement_variance)
+        """Compute the variance of the displacements."""
+        return self._attach("displacement_variance")
 
-    def _attach(self, output: str, function: Any) -> ExitCode | None:
-        """Ask one question of the reduction and attach the answer, or stop with the reason why there is none."""
+    def other_observables(self) -> ExitCode | None:
+        """Compute the registered observables that have no step of their own."""
+        config = self.inputs.reduction.get_state().config
+        for name, observable in observables().items():
+            if name in self.outputs or not observable.available(config):
+                continue
+            failed = self._attach(name)
+            if failed is not None:
+                return failed
+        return None
+
+    def _attach(self, name: str) -> ExitCode | None:
+        """Compute an observable and attach its node, or stop with the reason why there is none."""
+        function: Any = CalculationFactory(observables()[name].calculation)
         result, node = function.run_get_node(**self.inputs)
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_ANALYSIS.format(reason=node.exit_message)
-        self.out(output, result)
+        self.out(name, result)
         return None
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
-    """Refuse settings that the reduction cannot answer; where the analysis is a part of more there is none yet."""
+    """Refuse settings that the reduction does not resolve; in a larger WorkChain there is no reduction yet."""
     if "reduction" not in ports or any(name not in value for name in ("reduction", "temperature", "settings")):
         return None
     settings = AnalysisSettings.model_validate(value["settings"].get_dict())

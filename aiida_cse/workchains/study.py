@@ -11,6 +11,7 @@ from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm import to_aiida_type
 
 from aiida_cse.analysis.kinetics import KineticsSettings
+from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.ceramic.slab import check_slab
 from aiida_cse.building.electrolyte.emc_input import emc_files
@@ -45,20 +46,7 @@ __all__ = ["MOST_REPLICAS", "RUN_OUTPUTS", "StudyWorkChain", "is_complete", "pre
 #: runs at each temperature; their seeds count up from the recipe's
 MOST_REPLICAS = 99
 #: what of a production is attached to its run
-RUN_OUTPUTS = (
-    "system",
-    "reduction",
-    "looks",
-    "populations",
-    "transitions",
-    "equilibration",
-    "density_profiles",
-    "free_energy_profiles",
-    "charge_integral",
-    "barrier",
-    "displacement_variance",
-    "changes",
-)
+RUN_OUTPUTS = ("system", "reduction", "looks", *observables(), "changes")
 
 
 class StudyWorkChain(ProtocolMixin, WorkChain):

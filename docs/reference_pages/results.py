@@ -1,36 +1,38 @@
-"""The keys of the result nodes, held against what the code really writes."""
+"""The page on the result nodes, from the documentation that stands beside the code, checked against that code."""
 
 from __future__ import annotations
 
 import ast
 import inspect
-import re
 import textwrap
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import yaml
-
-from aiida_cse.analysis.comparison import compare
-from aiida_cse.analysis.kinetics import PARTS, kinetics
-from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.registry import analyse
-from aiida_cse.analysis.shifts import shifts
+from aiida_cse.analysis.comparison import COMPARISON, compare
+from aiida_cse.analysis.kinetics import KINETICS, OBSERVATION_RECORD, PARTS, kinetics
+from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
+from aiida_cse.analysis.registry import Documented, Keys, Observable, analyse, observables
+from aiida_cse.analysis.shifts import SHIFTS, shifts
+from aiida_cse.analysis.transitions import SENSITIVITY_RECORD
 from aiida_cse.calculations.functions.records import (
+    CHANGE_RECORD,
     FROM_RESULTS,
+    LOOK_RECORD,
     OF_EQUILIBRATION,
+    STAGE_RECORD,
+    STAGES,
     collect_looks,
     collect_stages,
     join_changes,
     look_record,
 )
 from aiida_cse.calculations.lammps import THERMO_HELP
-from aiida_cse.data.forcefield import CseForceFieldData
-from aiida_cse.data.reduction import CseReductionData
+from aiida_cse.data.forcefield import FORCEFIELD, CseForceFieldData
+from aiida_cse.data.reduction import REDUCTION, CseReductionData
+from aiida_cse.data.system import SYSTEM
 from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.log.reader import RunTable, StageRecord, summarize_stage
-from aiida_cse.parsers.lammps import LammpsStageParser
+from aiida_cse.parsers.lammps import RESULTS, LammpsStageParser
 from aiida_cse.reduction.config import default_config
 from aiida_cse.reduction.state import State
 from aiida_cse.workchains.base import LammpsBaseWorkChain
@@ -38,20 +40,19 @@ from reference_pages.markdown import code, section, table
 
 __all__ = ["page"]
 
-KEYS = Path(__file__).with_name("result_keys.yaml")
-
-#: what the placeholders of the documented keys stand for
-PLACEHOLDERS = {
-    "<ion>": "(li|tfsi)",
-    "<region>": "(bulk_left|layer_left|ceramic|layer_right|bulk_right|layer|bulk|excess)",
-    "<exchange>": "(ceramic|layer)",
-    "<side>": "(left|right)",
-    "<layer>": "(bulk_left|layer_left|surface_left|inside|ceramic|surface_right|layer_right|bulk_right)",
-    "<axis>": "(x|y|z)",
-    "<run>": "(hot|cold)",
-    "<T>": "[0-9]{4}",
-    "<label>": "(La|O|Li|N)",
-}
+OPENING = (
+    "The contents of the result nodes. The unit is in the key, or in the second column; a number that is not "
+    "known is `null`. Numbers, words and lists are attributes and can be filtered on (`attributes.ec`); arrays "
+    "are read with `get_array`. In the keys `<ion>` is `li` or `tfsi`; `<region>` is one of the five regions "
+    "`bulk_left`, `layer_left`, `ceramic`, `layer_right`, `bulk_right`, or `layer` and `bulk` for both sides "
+    "together, or `excess`; `<exchange>` is the region whose entries and exits count, `ceramic` for Li+ and "
+    "`layer` for TFSI−; `<side>` is `left` or `right`; `<run>` is `hot` or `cold`; `<label>` is the label of an "
+    "atom type."
+)
+COMMON = (
+    "The results of a production (from `barrier` to `transitions` below) also contain these facts on the time "
+    "that was analysed, and those that depend on the regions contain their boundaries:"
+)
 
 
 def page() -> str:
@@ -60,71 +61,53 @@ def page() -> str:
     Raises
     ------
     ValueError
-        A key is documented that does not exist, or one exists that is not documented.
+        A documented key is not written, or a written one is not documented.
     """
-    documented = yaml.safe_load(KEYS.read_text(encoding="utf-8"))
-    for name, keys in _written().items():
-        _compare(name, documented[name]["keys"], keys)
-    parts = [_node(name, content) for name, content in documented.items()]
-    return "\n".join([section("Result nodes", OPENING, level=1), *parts, section("thermo", THERMO_HELP)])
+    parts = []
+    for documented, written in _written():
+        if wrong := documented.mismatches(written):
+            raise ValueError(f"{documented.name}: {'; '.join(sorted(wrong))}")
+        parts.append(_node(documented))
+    common = section("In every result of a production", COMMON, _table(FACT_KEYS | REGION_KEYS))
+    return "\n".join([section("Result nodes", OPENING, level=1), common, *parts, section("thermo", THERMO_HELP)])
 
 
-OPENING = (
-    "What the result nodes hold. The unit is in the key, or in the second column; a number that is not known is "
-    "`null`. Numbers, words and lists are attributes and can be filtered on (`attributes.ec`); arrays are read "
-    "with `get_array`. In the keys `<ion>` is `li` or `tfsi`; `<region>` is one of the five regions `bulk_left`, "
-    "`layer_left`, `ceramic`, `layer_right`, `bulk_right`, or `layer` and `bulk` for both sides together, or "
-    "`excess`; `<exchange>` is the region whose entries and exits count, `ceramic` for Li+ and `layer` for TFSI−; "
-    "`<side>` is `left` or `right`; `<run>` is `hot` or `cold`; `<label>` is the label of an atom type."
-)
+def _node(documented: Documented) -> str:
+    keys, need = documented.keys, ""
+    if isinstance(documented, Observable):
+        keys = {key: entry for key, entry in keys.items() if key not in FACT_KEYS | REGION_KEYS}
+        need = "" if documented.need is None else f"Only if the reduction holds {documented.need.words}."
+    return section(documented.name, documented.description, need, _table(keys))
 
 
-def _node(name: str, content: dict[str, Any]) -> str:
-    rows = ((code(key), unit or "", words) for key, (unit, words) in content["keys"].items())
-    return section(name, content["what"], table(["key", "unit", "meaning"], rows))
+def _table(keys: Keys) -> str:
+    return table(["key", "unit", "meaning"], ((code(key), unit, words) for key, (unit, words) in keys.items()))
 
 
-def _compare(name: str, documented: Iterable[str], written: set[str]) -> None:
-    patterns = {key: re.compile(_pattern(key)) for key in documented}
-    unknown = [key for key in written if not any(pattern.fullmatch(key) for pattern in patterns.values())]
-    absent = [key for key, pattern in patterns.items() if not any(map(pattern.fullmatch, written))]
-    if unknown or absent:
-        msg = f"{KEYS.name}: {name}: not documented: {sorted(unknown)}; documented, but not written: {absent}"
-        raise ValueError(msg)
+# -- keys that the code writes -------------------------------------------------------------------------------
 
 
-def _pattern(key: str) -> str:
-    pattern = re.escape(key)
-    for placeholder, words in PLACEHOLDERS.items():
-        pattern = pattern.replace(re.escape(placeholder), words)
-    return pattern
-
-
-# -- what the code writes ------------------------------------------------------------------------------------
-
-
-def _written() -> dict[str, set[str]]:
-    """Return the keys of each node."""
+def _written() -> Iterator[tuple[Documented, set[str]]]:
+    """Yield the documentation of each node or record with the keys that the code writes."""
     results = analyse(_state(), 700.0)
-    analysed = {name: set(content) for name, content in results.items()}
+    for name, observable in observables().items():
+        yield observable, set(results[name])
+    hot, cold = (ReducedProduction(_state(), temperature) for temperature in (700.0, 400.0))
     extrapolated = kinetics({"run": {part: results[part] for part in PARTS}})
-    return analysed | {
-        "kinetics": set(extrapolated),
-        "shifts": set(
-            shifts({"hot": ReducedProduction(_state(), 700.0), "cold": ReducedProduction(_state(), 400.0)})
-        ),
-        "comparison": set(compare(ReducedProduction(_state(), 700.0), ReducedProduction(_state(), 400.0))),
-        "a record of an observation": set(extrapolated["observations"][0]),
-        "a record of sensitivity": {key for record in results["transitions"]["sensitivity"] for key in record},
-        "stages": _literals(collect_stages.__wrapped__) - {"first_step"},
-        "a record of stages": set(_stage_record()),
-        "a record of changes": _keys_of_changes(),
-        "a record of looks": _literals(collect_looks.__wrapped__) | _literals(look_record) | set(OF_EQUILIBRATION),
-        "results": _literals(LammpsStageParser._results) | _literals(LammpsStageParser._start_record),
-        "reduction": _literals(CseReductionData.__init__),
-        "cse.system": set(SystemInfo.model_fields),
-        "cse.forcefield": _literals(CseForceFieldData.__init__),
-    }
+    yield SENSITIVITY_RECORD, {key for record in results["transitions"]["sensitivity"] for key in record}
+    yield KINETICS, set(extrapolated)
+    yield OBSERVATION_RECORD, set(extrapolated["observations"][0])
+    yield SHIFTS, set(shifts({"hot": hot, "cold": cold}))
+    yield COMPARISON, set(compare(hot, cold))
+    yield STAGES, _literals(collect_stages.__wrapped__) - {"first_step"}
+    yield STAGE_RECORD, set(_stage_record())
+    yield LOOK_RECORD, _literals(collect_looks.__wrapped__) | _literals(look_record) | set(OF_EQUILIBRATION)
+    decided = _literals(LammpsBaseWorkChain._change)
+    yield CHANGE_RECORD, decided | set(FROM_RESULTS) | _literals(join_changes.__wrapped__)
+    yield RESULTS, _literals(LammpsStageParser._results) | _literals(LammpsStageParser._start_record)
+    yield REDUCTION, _literals(CseReductionData.__init__)
+    yield SYSTEM, set(SystemInfo.model_fields)
+    yield FORCEFIELD, _literals(CseForceFieldData.__init__)
 
 
 def _state() -> State:
@@ -159,11 +142,6 @@ def _stage_record() -> dict[str, Any]:
     columns = ("step", "temp", "press", "density", "lx", "ly", "lz")
     record = StageRecord("relax", "npt", start=0, target=1, first_step=0, step=1)
     return summarize_stage(record, [RunTable(columns, "relax", [(0.0,) * len(columns)])])
-
-
-def _keys_of_changes() -> set[str]:
-    decided = _literals(LammpsBaseWorkChain._change)
-    return decided | set(FROM_RESULTS) | _literals(join_changes.__wrapped__)
 
 
 def _literals(function: Callable[..., Any]) -> set[str]:

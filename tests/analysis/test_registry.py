@@ -1,12 +1,14 @@
 """The analysis of a state against the schedule that its trajectory was made from."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from aiida_cse.analysis.registry import analyse
+from aiida_cse.analysis.registry import Documented, analyse, observable, observables
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.physics.exchange.equilibration import equilibration_coefficient, equilibration_lower_bound
 from aiida_cse.physics.exchange.transitions import count_transitions
@@ -36,6 +38,72 @@ def state(trajectory: Synthetic, tmp_path_factory: pytest.TempPathFactory) -> St
 @pytest.fixture(scope="module")
 def results(state: State) -> dict[str, dict[str, Any]]:
     return analyse(state, TEMPERATURE)
+
+
+#: units by the ending of a key, longest first
+UNITS = {
+    "_K_per_A2": "K Å⁻²",
+    "_J_per_A2": "J Å⁻²",
+    "_e_per_A2": "e Å⁻²",
+    "_e_per_A3": "e Å⁻³",
+    "_kJ_per_mol": "kJ/mol",
+    "_K_per_A": "K Å⁻¹",
+    "_per_A3": "Å⁻³",
+    "_ion_ns": "ion ns",
+    "_per_s": "s⁻¹",
+    "_A2": "Å²",
+    "_ns": "ns",
+    "_ps": "ps",
+    "_K": "K",
+    "_A": "Å",
+}
+#: endings that keep the unit of the number that they belong to
+SAME_UNIT = ("_interval", "_error", "_lower_bound", "_blocks")
+
+
+def unit_of(key: str) -> str | None:
+    """Return the unit that a key says by its ending, None if it says none."""
+    for ending in SAME_UNIT:
+        key = key.removesuffix(ending)
+    return next((unit for ending, unit in UNITS.items() if key.endswith(ending)), None)
+
+
+@pytest.mark.parametrize("name", observables())
+def test_the_documented_keys_are_those_of_the_result_with_their_units(
+    name: str, results: dict[str, dict[str, Any]]
+) -> None:
+    documented = observables()[name]
+    assert documented.mismatches(results[name]) == []
+    for key, (unit, meaning) in documented.keys.items():
+        assert meaning, key
+        assert unit_of(key) in (unit, None), key
+
+
+def test_a_key_without_documentation_and_one_that_is_not_written_are_found() -> None:
+    documented = Documented("a", "A result.", {"n_<ion>_<side>_K": ("K", "One"), "b": ("", "Two")})
+    assert documented.mismatches({"n_li_left_K", "n_tfsi_right_K", "n_li_top_K"}) == [
+        "n_li_top_K: not documented",
+        "b: not written",
+    ]
+
+
+def test_an_observable_is_registered_once() -> None:
+    with pytest.raises(ValueError, match=r"observable = 'populations': registered twice; choose another name"):
+        observable("populations", kind="Dict", summary="Again.", keys={})(lambda production: {})
+
+
+def test_an_observable_is_computed_only_if_the_reduction_holds_what_it_needs(
+    trajectory: Synthetic, tmp_path: Path, results: dict[str, dict[str, Any]]
+) -> None:
+    assert set(results) == set(observables())
+    without = reduced(trajectory, tmp_path, lags_ps=(), displacement_ps=None)
+    assert set(observables()) - set(analyse(without, TEMPERATURE)) == {"displacement_variance"}
+
+
+def test_importing_the_registry_is_cheap() -> None:
+    """The command line names observables in its help and must not wait for numpy."""
+    source = "import sys, aiida_cse.analysis.registry; sys.exit('numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", source], check=True)
 
 
 def plain(value: Any) -> bool:

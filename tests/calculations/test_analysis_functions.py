@@ -1,4 +1,4 @@
-"""The functions that analyse a production: each one question, one node, one exit code where it has no answer."""
+"""Calculation functions of the observables and of kinetics: one node each, or an exit code with the reason."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ from aiida.plugins import CalculationFactory
 
 from aiida_cse.analysis.kinetics import PARTS, KineticsSettings, kinetics
 from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.registry import ANALYSES
+from aiida_cse.analysis.registry import Observable, observables
 from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.calculations.functions import analysis
 from aiida_cse.calculations.functions.analysis import CANNOT_ANALYSE
 from aiida_cse.calculations.functions.kinetics import CANNOT_EXTRAPOLATE
 from tests.nodes import reduction_node, state
@@ -19,43 +20,32 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning"),
 ]
 
-#: entry point, what it makes, and the name of its result
-FUNCTIONS = [
-    ("cse.populations", orm.Dict, "populations"),
-    ("cse.transitions", orm.Dict, "transitions"),
-    ("cse.equilibration", orm.Dict, "equilibration"),
-    ("cse.density_profiles", orm.ArrayData, "density_profiles"),
-    ("cse.free_energy", orm.ArrayData, "free_energy_profiles"),
-    ("cse.charge_integral", orm.ArrayData, "charge_integral"),
-    ("cse.barrier", orm.Dict, "barrier"),
-    ("cse.displacement_variance", orm.ArrayData, "displacement_variance"),
-]
+OBSERVABLES = list(observables().values())
 
 
 def settings(**changes: object) -> orm.Dict:
     return orm.Dict(AnalysisSettings.model_validate(changes).model_dump())
 
 
-def test_there_is_a_function_for_every_analysis() -> None:
-    assert [name for _, _, name in FUNCTIONS] == list(ANALYSES)
-
-
-@pytest.mark.parametrize(("entry_point", "kind", "name"), FUNCTIONS)
-def test_the_answer_is_a_node_of_what_the_library_finds(entry_point: str, kind: type[orm.Data], name: str) -> None:
-    function = CalculationFactory(entry_point)
+@pytest.mark.parametrize("observable", OBSERVABLES, ids=lambda one: one.name)
+def test_the_node_of_an_observable_holds_what_the_library_computes(observable: Observable) -> None:
+    function = CalculationFactory(observable.calculation)
+    assert getattr(analysis, function.__name__) is function
     found, node = function.run_get_node(reduction_node(), orm.Float(700), settings(rule="core"))
     assert node.is_finished_ok
-    assert type(found) is kind
-    expected = ANALYSES[name](ReducedProduction(state(), 700.0, AnalysisSettings(rule="core")))
+    assert node.process_type == f"aiida.calculations:{observable.calculation}"
+    assert node.process_label == function.__name__
+    assert type(found) is getattr(orm, observable.kind)
+    expected = observable.compute(ReducedProduction(state(), 700.0, AnalysisSettings(rule="core")))
     arrays = set(found.get_arraynames()) if isinstance(found, orm.ArrayData) else set()
     attributes = {key for key in found.base.attributes.all if not key.startswith("array|")}
     assert arrays | attributes >= set(expected)
     assert found.base.attributes.get("temperature_K") == 700
 
 
-@pytest.mark.parametrize("entry_point", [entry_point for entry_point, _, _ in FUNCTIONS])
-def test_nothing_left_cannot_be_analysed(entry_point: str) -> None:
-    function = CalculationFactory(entry_point)
+@pytest.mark.parametrize("observable", OBSERVABLES, ids=lambda one: one.name)
+def test_an_empty_time_range_cannot_be_analysed(observable: Observable) -> None:
+    function = CalculationFactory(observable.calculation)
     _, node = function.run_get_node(reduction_node(), orm.Float(700), settings(start_ns=100))
     assert node.exit_status == CANNOT_ANALYSE == 336
     assert node.exit_message.startswith("the reduction cannot be analysed: start_ns is 100, it must be at most")

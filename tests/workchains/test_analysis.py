@@ -11,7 +11,7 @@ from aiida import orm
 from aiida.engine import run_get_node
 from aiida.plugins import WorkflowFactory
 
-from aiida_cse.analysis.registry import ANALYSES, analyse
+from aiida_cse.analysis.registry import analyse, observables
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State
@@ -37,13 +37,13 @@ def test_each_step_attaches_what_it_found(aiida_profile: object) -> None:
     inputs = {"reduction": reduction_node(), "temperature": orm.Float(700), "settings": orm.Dict({"rule": "core"})}
     found, node = run_get_node(WorkflowFactory("cse.analysis"), **inputs)
     assert node.is_finished_ok
-    assert set(found) == set(ANALYSES)
+    assert set(found) == set(observables())
     called = [
         link.node.process_label for link in node.base.links.get_outgoing().all() if "CALL" in link.link_label
     ]
-    assert len(called) == len(ANALYSES)
+    assert len(called) == len(observables())
     made_by = {name: output.base.links.get_incoming().all_nodes()[0] for name, output in found.items()}
-    assert len({str(maker.uuid) for maker in made_by.values()}) == len(ANALYSES), "one calculation per result"
+    assert len({str(maker.uuid) for maker in made_by.values()}) == len(observables()), "one calculation per result"
 
 
 def test_the_steps_share_one_reading_of_the_file(analysis: Callable[..., Any]) -> None:

@@ -8,15 +8,59 @@ from typing import Any
 from aiida import orm
 from aiida.engine import calcfunction
 
+from aiida_cse.analysis.registry import Documented
+
 __all__ = [
+    "CHANGE_RECORD",
     "FROM_RESULTS",
+    "LOOK_RECORD",
     "OF_EQUILIBRATION",
+    "STAGES",
+    "STAGE_RECORD",
     "collect_looks",
     "collect_stages",
     "join_changes",
     "list_changes",
     "look_record",
 ]
+
+
+STAGE_RECORD = Documented(
+    "a record of stages",
+    "One entry of the list `stages`; the averages are over the second half of the rows of the thermo table.",
+    {
+        "name": ("", "Name of the stage"),
+        "kind": ("", "minimize, pushoff, nvt or npt"),
+        "start_step": ("", "First step of the stage"),
+        "target_step": ("", "Last step of the stage"),
+        "first_step": ("", "Step at which its first job started"),
+        "step": ("", "Step reached"),
+        "complete": ("", "Whether the target step was reached"),
+        "wall_seconds": ("s", "Time of LAMMPS"),
+        "ns_per_day": ("ns/day", "Speed; null for a minimisation"),
+        "temperature_K": ("K", "Temperature of the mobile atoms"),
+        "pressure_atm": ("atm", "Pressure"),
+        "density_g_cm3": ("g/cm³", "Density of the box"),
+        "lx_A": ("Å", "Length of the box"),
+        "ly_A": ("Å", "Length of the box"),
+        "lz_A": ("Å", "Length of the box"),
+    },
+)
+
+STAGES = Documented(
+    "stages",
+    "Stages of a phase or production, gathered from its jobs.",
+    {
+        "stages": ("", "One record per stage, in order"),
+        "wall_seconds": ("s", "Wall time of LAMMPS over all jobs"),
+        "jobs": ("", "Number of jobs"),
+        "steps": ("", "Last step"),
+        "bytes": (
+            "",
+            "Size of the files left in the folders of the jobs (trajectory, restart files, `final.data`)",
+        ),
+    },
+)
 
 
 @calcfunction
@@ -48,6 +92,27 @@ def collect_stages(**results: orm.Dict) -> orm.Dict:
             "steps": max((job["step"] for job in jobs if job["step"] is not None), default=None),
         }
     )
+
+
+LOOK_RECORD = Documented(
+    "a record of looks",
+    (
+        "One entry of the list `looks` of a production; see [until it has "
+        "equilibrated](../howto/until-equilibrated.md)."
+    ),
+    {
+        "look": ("", "Its number"),
+        "end_ns": ("ns", "Length of the production at the look"),
+        "equilibrated": ("", "The verdict"),
+        "ec": ("", "EC of the ions that decide"),
+        "ec_lower_bound": ("", "Its lower bound"),
+        "rate_upper_bound_per_s": ("s⁻¹", "Upper bound of the rate of entries"),
+        "reasons": ("", "The sentences of the verdict"),
+        "criteria": ("", "Settings of the verdict"),
+        "entries": ("events", "Entries of the first of the ions that decide"),
+        "exits": ("events", "Exits of the same ions"),
+    },
+)
 
 
 #: taken as they are from the node ``equilibration``
@@ -90,6 +155,34 @@ def look_record(equilibration: Mapping[str, Any], transitions: orm.Dict) -> dict
         "entries": counts[f"s_in_{ion}_{region}"],
         "exits": counts[f"s_out_{ion}_{region}"],
     }
+
+
+CHANGE_RECORD = Documented(
+    "a record of changes",
+    (
+        "One entry of the list `changes` of a restart chain, a phase or a production; see "
+        "[handlers](../science/handlers.md)."
+    ),
+    {
+        "run": (
+            "",
+            (
+                "Run of the phase or production in which it happened (`job_001`, `segment_001`); absent from the "
+                "list of the chain itself"
+            ),
+        ),
+        "job": ("", "First job of the chain to which it applied (`job_0002`)"),
+        "change": ("", "timestep, neighbours, checkpoint, relaxation, memory, stash, anew or continuation"),
+        "words": ("", "The same in words"),
+        "exit_status": ("", "Exit code of the job before, which made it necessary"),
+        "reason": ("", "Its message"),
+        "exact": ("", "Whether the run is still identical, bit for bit, to the one without the change"),
+        "until_step": ("", "Step up to which it applies"),
+        "from_step": ("", "Step at which its job started"),
+        "restart_file": ("", "Restart file from which its job started"),
+        "reached_step": ("", "Step reached by its job"),
+    },
+)
 
 
 #: what the results of the changed job add to a change
