@@ -139,6 +139,7 @@ def find_barrier(
     well: Range,
     block_counts: ArrayLike | None = None,
     exchange: SlowExchange | None = None,
+    plateau: bool = False,
     top_half_width: float = 1.0,
     well_half_width: float = 1.5,
     groups: int = 20,
@@ -167,6 +168,9 @@ def find_barrier(
     exchange
         How far the ions were exchanged meanwhile; without it the uncertainty is that at the numbers of ions on
         either side that the run happened to have.
+    plateau
+        Whether the well is flat, as a bulk phase: F of the whole window ``well`` is then that of its mean density,
+        and the barrier has no ``well_z``, curvature or slope (NaN).
     top_half_width, well_half_width
         Half of the windows that are fitted around them, Å.
     groups
@@ -200,7 +204,8 @@ def find_barrier(
         z=grid,
         temperature=kelvin,
         top=place_window("top", grid, table, search_top, top_reach, maximum=True),
-        well=place_window("well", grid, table, search_well, well_reach, maximum=False),
+        well=search_well if plateau else place_window("well", grid, table, search_well, well_reach, maximum=False),
+        plateau=plateau,
     )
     data = _Data(table, None if block_counts is None else _grouped(block_counts, len(table), groups), exchange)
     drawn = data.resample(number, checks.count("seed", seed))
@@ -219,14 +224,15 @@ def _summarize(
     visits, well_visits = data.visits(windows.top), data.visits(windows.well)
     well_known = well_visits >= FEWEST_VISITS
     known = well_known and visits >= FEWEST_VISITS
-    if well_known:
+    if well_known and not windows.plateau:
         _check_inside("well", float(found.well_z[0]), searched[1], "minimum")
     if known:
         _check_inside("top", float(found.top_z[0]), searched[0], "maximum")
     blocks = None if data.blocks is None else len(data.blocks)
 
     def interval(values: Floats, enough: bool) -> Range:
-        return expanded_interval(values[np.isfinite(values)], level, blocks) if enough else (_NAN, _NAN)
+        finite = values[np.isfinite(values)]
+        return expanded_interval(finite, level, blocks) if enough and len(finite) else (_NAN, _NAN)
 
     return Barrier(
         barrier=float(found.barrier[0]),
@@ -248,7 +254,8 @@ def _summarize(
 
 
 def _raw(windows: BarrierWindows, counts: Floats) -> float:
-    lowest, highest = counts[windows.top].min(), counts[windows.well].max()
+    lowest, well = counts[windows.top].min(), counts[windows.well]
+    highest = well.mean() if windows.plateau else well.max()
     return float(windows.temperature * np.log(highest / lowest)) if lowest > 0 else float("inf")
 
 

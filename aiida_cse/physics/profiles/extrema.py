@@ -35,16 +35,24 @@ class BarrierFit:
 
 @dataclass(frozen=True)
 class BarrierWindows:
-    """The grid and the windows, which are the same for every resampled profile."""
+    """The grid and the windows, which are the same for every resampled profile.
+
+    With ``plateau`` the well is flat: F there is that of the mean count, and it has no place, curvature or slope.
+    """
 
     z: Floats
     temperature: float
     top: NDArray[np.bool_]
     well: NDArray[np.bool_]
+    plateau: bool = False
 
     def fit(self, counts: Floats) -> BarrierFit:
         """Fit counts (S, bins)."""
         top_f, top_z, _ = _extremum(self.z, counts, self.top, self.temperature, maximum=True)
+        if self.plateau:
+            means = counts[:, self.well].mean(axis=1)
+            logs, unknown = np.log(np.where(means > 0, means, np.nan)), np.full(len(counts), np.nan)
+            return BarrierFit(top_f + self.temperature * logs, top_z, unknown, logs, unknown, unknown)
         well_f, well_z, curvature = _extremum(self.z, counts, self.well, self.temperature, maximum=False)
         return BarrierFit(
             barrier=top_f - well_f,

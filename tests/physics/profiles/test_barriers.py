@@ -65,6 +65,23 @@ def test_both_sides_of_a_symmetric_profile_agree() -> None:
     assert mirrored.slope == pytest.approx(right.slope)
 
 
+def test_the_barrier_from_a_plateau_rests_on_its_mean_density() -> None:
+    """An ion enters a layer from a flat bulk: its fullest bin is a fluctuation and no minimum."""
+    height = 2700.0
+    profile = np.where(np.abs(Z - 26) < 4, height * (1 + np.cos(np.pi * (Z - 26) / 4)) / 2, 0.0)
+    mean = 1e5 * np.exp(-profile / T) / 40
+    windows = {"top": (23.5, 28.5), "well": (30.0, 40.0), "plateau": True}
+    draws = [np.random.default_rng(seed).poisson(mean, (40, len(Z))) for seed in range(40)]
+    found = [barrier_of(blocks, **windows) for blocks in draws]
+    assert np.mean([one.barrier for one in found]) == pytest.approx(height, abs=10)
+    assert sum(one.interval[0] < height < one.interval[1] for one in found) >= 33
+    assert all(one.lower_bound < height for one in found)
+    one = found[0]
+    assert one.top_z == pytest.approx(26, abs=0.3)
+    unknown = (one.well_z, one.well_curvature, *one.well_curvature_interval, one.slope, *one.slope_interval)
+    assert np.isnan(unknown).all()
+
+
 def test_maximum_minus_minimum_is_too_high_and_the_fit_is_not() -> None:
     # 10 expected counts per bin on the top
     height = T * np.log(1e5 / 10)
