@@ -12,12 +12,13 @@ import numpy as np
 from aiida import orm
 from aiida.common.links import LinkType
 
-from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import AtomType, SlabGeometry, System
 from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
 from tests.reduction import synthetic
 from tests.systems import crystal_and_molecules

@@ -74,7 +74,7 @@ def test_the_crystal_from_elsewhere_of_the_how_to(tmp_path: Path, monkeypatch: p
 
 
 def test_the_offsets_of_the_how_to(lmp: InstalledCode, cse: InstalledCode) -> None:
-    from aiida_cse.building.sampling import Sampling
+    from aiida_cse.reduction.sampling import Sampling
     from aiida_cse.workchains.production import sampling_of
     from aiida_cse.workchains.study import StudyWorkChain
 

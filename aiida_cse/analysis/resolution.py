@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from typing_extensions import Self
 
 from aiida_cse.analysis.settings import BOTH_SIDES, AnalysisSettings
 from aiida_cse.reduction.coarsen import Boundaries, exact_boundaries, merge_blocks, select_lags, thin_snapshots
 from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
 from aiida_cse.schema import nearest
 
-__all__ = ["Resolution", "coarser", "other_boundaries", "unanswerable", "unresolved"]
+__all__ = ["coarser", "other_boundaries", "unanswerable", "unresolved"]
 
 #: what to do about what a state does not hold
 _AGAIN = "reduce the trajectory again for others (aiida-cse reduce, or cse.reduce on its folders)"
@@ -21,37 +19,6 @@ _AGAIN = "reduce the trajectory again for others (aiida-cse reduce, or cse.reduc
 _FEWEST_BINS = 10
 #: how far a boundary may be from that of the reduction to be the same, Å
 _SAME = 1e-6
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """What a reduction resolves: times in ps."""
-
-    bins: int
-    frame_ps: float
-    block_ps: float
-    snapshot_ps: float
-    lags_ps: tuple[float, ...]
-
-    @classmethod
-    def of(cls, config: ReductionConfig) -> Self:
-        """Return that of a reduction."""
-        frame = config.frame_ps
-        return cls(
-            bins=config.bins,
-            frame_ps=frame,
-            block_ps=config.block_frames * frame,
-            snapshot_ps=config.snapshot_frames * frame,
-            lags_ps=tuple(lag * frame for lag in config.lags),
-        )
-
-    def blocks(self, settings: AnalysisSettings) -> int:
-        """Return how many blocks make one of those that are asked for."""
-        return _multiple(settings.block_ps, self.block_ps)
-
-    def snapshots(self, settings: AnalysisSettings) -> int:
-        """Return of how many snapshots one is asked for."""
-        return _multiple(settings.snapshot_ps, self.snapshot_ps)
 
 
 def _multiple(wanted: float | None, stored: float) -> int:
@@ -65,16 +32,16 @@ def _multiple(wanted: float | None, stored: float) -> int:
 # -- what the state cannot answer ----------------------------------------------------------------------------
 
 
-def unresolved(settings: AnalysisSettings, there: Resolution) -> list[str]:
+def unresolved(settings: AnalysisSettings, there: Sampling | ReductionConfig) -> list[str]:
     """Return, in sentences that name the field, what is finer than a reduction resolves; none where nothing is."""
     reasons = []
     if settings.bins is not None and there.bins % settings.bins:
         whole = [bins for bins in range(there.bins, 0, -1) if there.bins % bins == 0]
         offered = ", ".join(str(bins) for bins in whole if bins >= _FEWEST_BINS or bins == there.bins)
         reasons.append(f"bins is {settings.bins}, the {there.bins} of the reduction make {offered}; {_AGAIN}")
-    if not there.blocks(settings):
+    if not _multiple(settings.block_ps, there.block_ps):
         reasons.append(_no_multiple("block_ps", settings.block_ps, there.block_ps))
-    if not there.snapshots(settings):
+    if not _multiple(settings.snapshot_ps, there.snapshot_ps):
         reasons.append(_no_multiple("snapshot_ps", settings.snapshot_ps, there.snapshot_ps))
     for lag in settings.lags_ps or ():
         if _place(lag, there) is None:
@@ -85,7 +52,7 @@ def unresolved(settings: AnalysisSettings, there: Resolution) -> list[str]:
 
 def unanswerable(settings: AnalysisSettings, config: ReductionConfig) -> list[str]:
     """Return, in sentences that name the field, what a reduction of ``config`` cannot answer; none if nothing."""
-    reasons = unresolved(settings, Resolution.of(config))
+    reasons = unresolved(settings, config)
     try:
         others = other_boundaries(settings, config)
     except ValueError as error:
@@ -102,7 +69,7 @@ def _no_multiple(name: str, wanted: float | None, stored: float) -> str:
     return f"{name} is {wanted:g}, it must be a multiple of the {stored:g} of the reduction; {_AGAIN}"
 
 
-def _place(lag: float, there: Resolution) -> int | None:
+def _place(lag: float, there: Sampling | ReductionConfig) -> int | None:
     """Return which of the lags of the reduction this one (ps) is."""
     near = [abs(lag - one) <= 1e-6 * there.frame_ps for one in there.lags_ps]
     return near.index(True) if any(near) else None
@@ -121,13 +88,13 @@ def coarser(state: State, settings: AnalysisSettings) -> State:
     ValueError
         The blocks are so long that sums of displacements could overflow.
     """
-    there = Resolution.of(state.config)
+    there = state.config
     if settings.lags_ps is not None:
         places = [_place(lag, there) for lag in settings.lags_ps]
         state = select_lags(state, [state.config.lags[place] for place in places if place is not None])
-    if (factor := there.blocks(settings)) > 1:
+    if (factor := _multiple(settings.block_ps, there.block_ps)) > 1:
         state = merge_blocks(state, factor)
-    if (factor := there.snapshots(settings)) > 1:
+    if (factor := _multiple(settings.snapshot_ps, there.snapshot_ps)) > 1:
         state = thin_snapshots(state, factor)
     return state
 

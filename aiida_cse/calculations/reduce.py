@@ -11,11 +11,12 @@ from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
-from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.calculations.ports import checked_by, job_options, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.job.script import TRAJECTORY
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import nearest
 
 __all__ = ["ReduceCalculation", "reduction_error"]
@@ -42,7 +43,7 @@ class ReduceCalculation(CalcJob):
             valid_type=orm.Dict,
             serializer=orm.to_aiida_type,
             validator=checked_by(Sampling, "sampling"),
-            help="Timestep, frames, blocks and snapshots: see aiida_cse.building.sampling.Sampling.",
+            help="Timestep, frames, blocks and snapshots: see aiida_cse.reduction.sampling.Sampling.",
         )
         spec.input_namespace(
             "folders",

@@ -16,7 +16,8 @@ from pydantic import Field
 from scipy import constants
 
 from aiida_cse.landscape.shape import Curve, Rise, Side
-from aiida_cse.physics.exchange.regions import SURFACE_OFFSETS, RegionSet, surface_regions
+from aiida_cse.physics.exchange.regions import RegionSet
+from aiida_cse.reduction.layers import surface_regions
 from aiida_cse.schema import Number, StrictModel, Whole
 
 __all__ = ["ANION", "CATION", "Ions", "Landscape", "draw_landscape"]
@@ -136,7 +137,7 @@ class Landscape(StrictModel):
 
     def regions(self, ion: str) -> RegionSet:
         """Return the regions of an ion, as those of the published species."""
-        return surface_regions(self.half_thickness, self.box_half_length, ion, SURFACE_OFFSETS[ion])
+        return surface_regions(self.half_thickness, self.box_half_length, ion)
 
     def shares(self, ion: str, temperature: float) -> dict[str, float]:
         """Return which part of the ions is in each region in equilibrium."""

@@ -1,4 +1,4 @@
-"""What a reduction needs to know besides the trajectory itself."""
+"""Configuration of a reduction: the system, its ions and their regions, and the sampling in whole frames."""
 
 from __future__ import annotations
 
@@ -11,42 +11,26 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
-from aiida_cse.physics.exchange.regions import REGION_NAMES, Region, RegionSet, SurfaceOffsets, surface_regions
+from aiida_cse.physics.exchange.regions import REGION_NAMES, Region, RegionSet
+from aiida_cse.reduction.layers import Layers, displacement_layers, surface_regions
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import explain
 
-__all__ = [
-    "GRID",
-    "LENGTH_TOLERANCE",
-    "IonSpecies",
-    "ReductionConfig",
-    "default_config",
-    "load_config",
-    "sampling_stride",
-    "whole_frames",
-]
+__all__ = ["GRID", "LENGTH_TOLERANCE", "IonSpecies", "ReductionConfig", "interface_config", "load_config"]
 
-#: displacements are sums of whole numbers of 1/GRID Å
+#: displacements are sums of multiples of 1/GRID Å
 GRID = 1024
-#: how far the edges of a box may be from those of the configuration (relative), from rounding
+#: largest relative difference between the edges of a box and those of the configuration, from rounding
 LENGTH_TOLERANCE = 1e-6
-#: by default displacements start at every tenth frame, or oftener where the lags ask for it
-_DEFAULT_STRIDE = 10
-
-
-#: the surface of the ceramic begins this far (Å) outward from the surface plane; at a half thickness of 19.5 Å
-#: that is |z| = 15, where the text of Kozdra et al. (2025) begins it
-SURFACE_INSET = -4.5
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 TypeNumber = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-#: names and edges (Å, one more) of layers, from LEFT to RIGHT
-Layers = tuple[tuple[str, ...], tuple[float, ...]]
 
 
 class FrozenModel(BaseModel):
-    """A model that neither changes nor takes a key that it does not know."""
+    """An immutable model that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -186,6 +170,21 @@ class ReductionConfig(FrozenModel):
         return self.frame_steps * self.timestep_fs / 1000
 
     @property
+    def block_ps(self) -> float:
+        """Length of a block, ps."""
+        return self.block_frames * self.frame_ps
+
+    @property
+    def snapshot_ps(self) -> float:
+        """Time between snapshots, ps."""
+        return self.snapshot_frames * self.frame_ps
+
+    @property
+    def lags_ps(self) -> tuple[float, ...]:
+        """Lags of the displacements, ps."""
+        return tuple(lag * self.frame_ps for lag in self.lags)
+
+    @property
     def lag_samples(self) -> tuple[int, ...]:
         """The lags in units of ``displacement_frames``."""
         return tuple(lag // (self.displacement_frames or 1) for lag in self.lags)
@@ -271,33 +270,6 @@ def _refuse_empty_cores(regions: RegionSet, scales: Sequence[float]) -> None:
         raise ValueError(f"core_scales: {error}") from error
 
 
-def whole_frames(name: str, duration_ps: float, frame_ps: float) -> int:
-    """Return how many frames of ``frame_ps`` the duration is.
-
-    Raises
-    ------
-    ValueError
-        It is not a whole number of at least 1.
-    """
-    ratio = duration_ps / frame_ps
-    frames = round(ratio) if math.isfinite(ratio) else 0
-    if frames < 1 or abs(frames * frame_ps - duration_ps) > 1e-6 * frame_ps:
-        raise ValueError(f"{name} is {duration_ps:g} ps, it must be a multiple of the {frame_ps:g} ps of a frame")
-    return frames
-
-
-def sampling_stride(lags: Sequence[int], displacement: int | None = None) -> int | None:
-    """Return the frames between the origins of displacements over ``lags`` (frames), None without lags.
-
-    It is ``displacement`` or, by default, the largest number up to 10 that divides every lag.
-    """
-    if not lags:
-        return None
-    if displacement is not None:
-        return displacement
-    return max(stride for stride in range(1, _DEFAULT_STRIDE + 1) if not any(lag % stride for lag in lags))
-
-
 def load_config(path: str | Path) -> ReductionConfig:
     """Read a configuration from a JSON file.
 
@@ -316,23 +288,7 @@ def load_config(path: str | Path) -> ReductionConfig:
         raise ValueError(f"{path}: {explain(error)}") from error
 
 
-def displacement_layers(regions: RegionSet, half_thickness: float) -> Layers:
-    """Return names and edges (Å) of the layers that displacements of the cation are told apart by.
-
-    They are the regions, with the surface of the ceramic apart from its inside. A slab that is too thin to have an
-    inside has the regions alone.
-    """
-    surface = half_thickness + SURFACE_INSET
-    names, edges = list(regions.names), list(regions.edges)
-    middle = names.index("ceramic")
-    if not 0 < surface < edges[middle + 1]:
-        return tuple(names), tuple(edges)
-    names[middle : middle + 1] = ["surface_left", "inside", "surface_right"]
-    edges[middle + 1 : middle + 1] = [-surface, surface]
-    return tuple(names), tuple(edges)
-
-
-def default_config(
+def interface_config(
     *,
     types: Sequence[int],
     molecules: Sequence[int],
@@ -343,57 +299,37 @@ def default_config(
     half_thickness: float,
     midplane_offset: float,
     box: tuple[float, float, float],
+    cation: str,
     cation_types: Sequence[int],
-    anion_types: Sequence[int],
     initial_cations: int | None,
-    timestep_fs: float,
-    frame_steps: int,
-    block_ps: float = 1000.0,
-    snapshot_ps: float = 1000.0,
-    bins: int = 520,
-    core_scales: Sequence[float] = (),
-    displacement_ps: float | None = None,
-    lags_ps: Sequence[float] = (1000.0,),
-    cation: str = "Li",
-    anion: str = "TFSI",
-    anion_point: Literal["atom", "centre_of_mass"] = "centre_of_mass",
-    offsets: dict[str, SurfaceOffsets] | None = None,
+    anion: str,
+    anion_types: Sequence[int],
+    sampling: Sampling,
 ) -> ReductionConfig:
-    """Return the configuration of an interface of one mobile cation and one anion.
+    """Return the configuration for an interface of one mobile cation and one anion.
 
     Parameters
     ----------
-    types, molecules, labels, masses, charges, framework, half_thickness, midplane_offset, box, timestep_fs, \
-frame_steps, bins, core_scales
-        As the attributes of :class:`ReductionConfig`.
+    types, molecules, labels, masses, charges, framework, half_thickness, midplane_offset, box
+        As the attributes of :class:`ReductionConfig`; ``types`` is ``atom_types``.
     cation, cation_types, initial_cations
-        Name and types of the cation, and how many of them the slab started with, None if that is not known. Each
+        Name and types of the cation, and the number of cations that the slab started with, None if unknown. Each
         atom is an ion; its entries to and exits from the ceramic count.
-    anion, anion_types, anion_point
-        Name and types of the anion and the point that stands for it; its entries to and exits from the first
-        layer count. With ``atom``, ``anion_types`` names the one type of that atom.
-    block_ps, snapshot_ps
-        Length of a block and time between snapshots.
-    displacement_ps, lags_ps
-        Time between the origins of displacements, by default ten frames or the most below that divides the lags,
-        and over which lags. Without lags there are no displacements.
-    offsets
-        Where the first layer of a species lies, by name; by default that of the published study.
+    anion, anion_types
+        Name and types of the anion; its entries to and exits from the first layer count. With the anion point
+        ``atom``, ``anion_types`` is the one type of that atom.
+    sampling
+        Frames, blocks, snapshots, bins and layers.
 
     Raises
     ------
     ValueError
-        An argument is inconsistent or the layers do not fit the box.
+        An argument is inconsistent, the layers do not fit the box, or a time is no multiple of that of a frame.
     """
-    frame_ps = frame_steps * timestep_fs / 1000
-    layers = offsets or {}
-
-    def regions(species: str) -> RegionSet:
-        return surface_regions(half_thickness, box[2] / 2, species, layers.get(species))
-
-    lags = [whole_frames("lags_ps", lag, frame_ps) for lag in lags_ps]
-    displacement = None if displacement_ps is None else whole_frames("displacement_ps", displacement_ps, frame_ps)
-    cation_regions = regions(cation)
+    regions = {
+        name: surface_regions(half_thickness, box[2] / 2, name, sampling.offsets.get(name))
+        for name in (cation, anion)
+    }
     return ReductionConfig(
         atom_types=tuple(types),
         molecules=tuple(molecules),
@@ -406,19 +342,21 @@ frame_steps, bins, core_scales
         box=box,
         ions={
             cation: IonSpecies.from_regions(
-                cation_regions,
+                regions[cation],
                 cation_types,
                 initial_ceramic=initial_cations,
-                layers=displacement_layers(cation_regions, half_thickness),
+                layers=displacement_layers(regions[cation], half_thickness),
             ),
-            anion: IonSpecies.from_regions(regions(anion), anion_types, point=anion_point, exchange="layer"),
+            anion: IonSpecies.from_regions(
+                regions[anion], anion_types, point=sampling.anion_point, exchange="layer"
+            ),
         },
-        bins=bins,
-        timestep_fs=timestep_fs,
-        frame_steps=frame_steps,
-        block_frames=whole_frames("block_ps", block_ps, frame_ps),
-        snapshot_frames=whole_frames("snapshot_ps", snapshot_ps, frame_ps),
-        core_scales=tuple(core_scales),
-        displacement_frames=sampling_stride(lags, displacement),
-        lags=tuple(lags),
+        bins=sampling.bins,
+        timestep_fs=sampling.timestep_fs,
+        frame_steps=sampling.frame_steps,
+        block_frames=sampling.block_frames,
+        snapshot_frames=sampling.snapshot_frames,
+        core_scales=sampling.core_scales,
+        displacement_frames=sampling.displacement_frames,
+        lags=sampling.lags,
     )

@@ -10,9 +10,9 @@ from aiida.engine import ExitCode, ToContext, WorkChain, append_, while_
 from aiida.orm import to_aiida_type
 from pydantic import ValidationError
 
-from aiida_cse.analysis.resolution import Resolution, unanswerable, unresolved
+from aiida_cse.analysis.resolution import unanswerable, unresolved
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.calculations.functions.records import collect_looks, collect_stages
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
@@ -22,6 +22,7 @@ from aiida_cse.lammps.protocol.production import ProductionPlan, plan_as_asked
 from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE
 from aiida_cse.lammps.protocol.stage import RunSettings
 from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import explain
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
@@ -94,7 +95,7 @@ class ProductionWorkChain(ProtocolMixin, WorkChain):
             valid_type=orm.Dict,
             serializer=to_aiida_type,
             default=lambda: orm.Dict({}),
-            help="Blocks, snapshots and bins of the reduction: see aiida_cse.building.sampling.Sampling.",
+            help="Blocks, snapshots and bins of the reduction: see aiida_cse.reduction.sampling.Sampling.",
         )
         spec.input_namespace(
             "previous",
@@ -573,8 +574,7 @@ def analysis_error(
         What it starts from; without it, nothing is said about where boundaries lie.
     """
     chosen = AnalysisSettings.model_validate(settings.get_dict() if settings is not None else {})
-    there = Resolution(sampling.bins, sampling.frame_ps, sampling.block_ps, sampling.snapshot_ps, sampling.lags_ps)
-    reasons = unresolved(chosen, there)
+    reasons = unresolved(chosen, sampling)
     if not reasons and chosen.boundaries and system is not None:
         reasons = unanswerable(chosen, reduction_config(system.get_system(), sampling))
     if reasons:

@@ -16,7 +16,7 @@ from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.ceramic.slab import check_slab
 from aiida_cse.building.electrolyte.emc_input import emc_files
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.sampling import refuse_unknown_cations, refuse_unknown_ions
+from aiida_cse.building.reduction import refuse_unknown_ions
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.calculations.ports import checked_by, forcefield_error, recipe_ports
 from aiida_cse.data.system import CseSystemData
@@ -453,8 +453,9 @@ def _sampling_error(value: dict[str, Any]) -> str | None:
     types = chemistry_of(recipe).types
     labels = {ion: [entry.label for entry in types if entry.species == ion] for ion in (cation, anion)}
     try:
-        refuse_unknown_ions(given.get("offsets", {}), given.get("anion_atom"), cation, anion, labels[anion])
-        refuse_unknown_cations(given.get("cation_atoms", ()), cation, labels[cation])
+        refuse_unknown_ions(
+            given.get("offsets", {}), given.get("cation_atoms", ()), given.get("anion_atom"), labels
+        )
     except ValueError as error:
         return f"production.sampling: {error}"
     return None

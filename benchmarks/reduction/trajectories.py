@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.physics.exchange.transitions import count_transitions
-from aiida_cse.reduction.config import ReductionConfig, default_config
+from aiida_cse.reduction.config import ReductionConfig, interface_config
+from aiida_cse.reduction.sampling import Sampling
 
 __all__ = ["Composition", "Generated", "interface", "ions_only", "write_trajectory"]
 
@@ -77,25 +78,30 @@ class Composition:
         """Return the settings of the reduction: blocks and snapshots of 1 ns, frames of 2 ps."""
         molecular = changes.pop("molecular", False)
         anion = sorted({LABELS.index(label) + 1 for label in self.anion}) if molecular else [LABELS.index("N") + 1]
-        settings: dict[str, Any] = {
-            "types": [LABELS.index(label) + 1 for label in self.labels],
-            "molecules": self.molecules,
-            "labels": LABELS,
-            "masses": [mass for mass, _ in TABLE.values()],
-            "charges": [charge for _, charge in TABLE.values()],
-            "framework": [1, 2],
-            "half_thickness": HALF,
-            "midplane_offset": OFFSET,
-            "box": BOX,
-            "cation_types": [LABELS.index("Li") + 1],
-            "anion_types": anion,
-            "anion_point": "centre_of_mass" if molecular else "atom",
-            "initial_cations": self.lithium - self.mobile,
+        sampling: dict[str, Any] = {
             "timestep_fs": TIMESTEP,
-            "frame_steps": FRAME_STEPS,
+            "frame_ps": FRAME_STEPS * TIMESTEP / 1000,
             "lags_ps": (),
+            "anion_point": "centre_of_mass" if molecular else "atom",
+            "anion_atom": None if molecular else "N",
         }
-        return default_config(**(settings | changes))
+        return interface_config(
+            types=[LABELS.index(label) + 1 for label in self.labels],
+            molecules=self.molecules,
+            labels=LABELS,
+            masses=[mass for mass, _ in TABLE.values()],
+            charges=[charge for _, charge in TABLE.values()],
+            framework=[1, 2],
+            half_thickness=HALF,
+            midplane_offset=OFFSET,
+            box=BOX,
+            cation="Li",
+            cation_types=[LABELS.index("Li") + 1],
+            initial_cations=self.lithium - self.mobile,
+            anion="TFSI",
+            anion_types=anion,
+            sampling=Sampling.model_validate(sampling | changes),
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from aiida_cse.analysis.kinetics import KineticsSettings
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.imported.facts import OwnBox
 from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
-from aiida_cse.building.sampling import Sampling
 from aiida_cse.forcefields.library import available_sets, load_set
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
 from aiida_cse.lammps.protocol.larsen import _Scheme, expand_larsen
@@ -24,6 +23,7 @@ from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.schedule import Schedule
 from aiida_cse.lammps.protocol.stage import Care, JobPlan, RunSettings, Stage
 from aiida_cse.physics.exchange.stopping import StopRule
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.workchains.restart.plausibility import Sanity
 from reference_pages.markdown import code, plain, section, table
 

@@ -33,7 +33,8 @@ from aiida_cse.data.system import SYSTEM
 from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.log.reader import RunTable, StageRecord, summarize_stage
 from aiida_cse.parsers.lammps import RESULTS, LammpsStageParser
-from aiida_cse.reduction.config import default_config
+from aiida_cse.reduction.config import interface_config
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
 from aiida_cse.workchains.base import LammpsBaseWorkChain
 from reference_pages.markdown import code, section, table
@@ -112,7 +113,7 @@ def _written() -> Iterator[tuple[Documented, set[str]]]:
 
 def _state() -> State:
     """Return the state of a small interface in which every ion was everywhere."""
-    config = default_config(
+    config = interface_config(
         types=[1, 2, 3, 4],
         molecules=[1, 1, 2, 3],
         labels=["La", "O", "Li", "N"],
@@ -122,14 +123,12 @@ def _state() -> State:
         half_thickness=19.5,
         midplane_offset=0.0,
         box=(10.0, 10.0, 110.0),
+        cation="Li",
         cation_types=[3],
-        anion_types=[4],
         initial_cations=1,
-        timestep_fs=2.0,
-        frame_steps=1000,
-        block_ps=4,
-        snapshot_ps=2,
-        bins=110,
+        anion="TFSI",
+        anion_types=[4],
+        sampling=Sampling(timestep_fs=2.0, frame_ps=2.0, block_ps=4, snapshot_ps=2, bins=110),
     )
     state = State.empty(config, 0, 8, ions=2)
     state.histograms += 1

@@ -247,15 +247,15 @@ PRODUCTIONS = (
     sampling("should be 'centre_of_mass' or 'atom'", anion_point="com"),
     sampling("give an atom type with anion_point: atom", "anion_atom = None", anion_point="atom"),
     sampling("give an atom type with anion_point: atom", "anion_atom = 'N'", anion_atom="N"),
-    sampling("is no atom type of TFSI; known: F, N", "anion_atom: 'La'", anion_point="atom", anion_atom="La"),
+    sampling("no atom type of TFSI; known: F, N", "anion_atom = 'La'", anion_point="atom", anion_atom="La"),
     sampling("known: Li, TFSI", "offsets: 'Na'", offsets={"Na": {"inner": 1, "outer": 9}}),
     sampling("known: Li, TFSI", r"offsets: 'Li\nshell'", offsets={"Li\nshell": {"inner": 1, "outer": 9}}),
     sampling("outer must lie farther out", "offsets.Li", offsets={"Li": {"inner": 9, "outer": 1}}),
     sampling("a box longer than 221 Å", "box_half_length", offsets={"Li": {"inner": 1, "outer": 90}}),
     sampling("greater than 0", "core_scales.0", "0", core_scales=[0]),
     sampling(_LIST, core_scales=0.5),
-    sampling("must be a multiple of the 0.02 ps of a frame", "displacement_ps is 0.003", displacement_ps=0.003),
-    sampling("they must ascend", "lags_ps are 2, 1", lags_ps=[2, 1]),
+    sampling("must be a multiple of the 0.02 ps between frames", "displacement_ps = 0.003", displacement_ps=0.003),
+    sampling("must ascend", "lags_ps = 2, 1", lags_ps=[2, 1]),
     sampling(_NUMBER, "lags_ps.0", "'1'", lags_ps=["1"]),
     sampling(f"{_ATMOST} 1000000000", "lags_ps.0", "1e+300", lags_ps=[1e300]),
     Refused(
@@ -337,7 +337,7 @@ STUDIES = (
             ),
             (
                 {"production": {"sampling": {"anion_point": "atom", "anion_atom": "Qq"}}},
-                ("production.sampling: anion_atom", "'Qq'", "is no atom type of TFSI; known: CBT"),
+                ("production.sampling: anion_atom", "'Qq'", "no atom type of TFSI; known: CBT"),
             ),
         )
     ),

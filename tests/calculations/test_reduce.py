@@ -7,10 +7,11 @@ from aiida import orm
 from aiida.common.datastructures import StashMode
 from aiida.plugins import CalculationFactory
 
-from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.sampling import Sampling
 from tests.calculations.conftest import Prepare
 from tests.nodes import SAMPLING, interface, reduction_node, system_node
 

@@ -13,10 +13,11 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.cli import cmd_reduce, main
 from aiida_cse.reduction import streaming
 from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
 from tests.nodes import SAMPLING, interface
 from tests.reduction import synthetic

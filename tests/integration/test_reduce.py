@@ -11,10 +11,11 @@ from aiida import orm
 from aiida.common.datastructures import StashMode
 from aiida.engine import run_get_node
 
-from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
 from tests.nodes import SAMPLING, interface
 from tests.reduction import synthetic

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy import constants
 
-from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.landscape.model import Ions, draw_landscape
 from aiida_cse.landscape.system import landscape_system
+from aiida_cse.reduction.sampling import Sampling
 
 IONS = Ions(cations=400, anions=100)
 KCAL = constants.R / constants.calorie / 1000

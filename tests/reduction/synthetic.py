@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.config import ReductionConfig, default_config
+from aiida_cse.reduction.config import ReductionConfig, interface_config
+from aiida_cse.reduction.sampling import Sampling
 
 LENGTH = 110.0
 HALF = 19.5
@@ -34,7 +35,7 @@ class Synthetic:
 
 
 def config(**changes: Any) -> ReductionConfig:
-    """Return the configuration of the synthetic system."""
+    """Return the configuration of the synthetic system; ``changes`` are those of its arguments or its sampling."""
     molecules = [1] * FRAMEWORK + [2 + ion for ion in range(CATIONS)]
     molecules += [2 + CATIONS + ion for ion in range(ANIONS) for _ in range(ATOMS_PER_ANION)]
     settings: dict[str, Any] = {
@@ -47,9 +48,11 @@ def config(**changes: Any) -> ReductionConfig:
         "half_thickness": HALF,
         "midplane_offset": OFFSET,
         "box": (20.0, 20.0, LENGTH),
+        "cation": "Li",
         "cation_types": [3],
-        "anion_types": [4, 5],
         "initial_cations": 4,
+        "anion": "TFSI",
+        "anion_types": [4, 5],
         "timestep_fs": TIMESTEP,
         "frame_steps": FRAME_STEPS,
         "block_ps": 0.2,
@@ -59,7 +62,12 @@ def config(**changes: Any) -> ReductionConfig:
         "displacement_ps": 0.06,
         "lags_ps": (0.12, 0.3),
     }
-    return default_config(**(settings | changes))
+    settings |= changes
+    settings["frame_ps"] = settings.pop("frame_steps") * settings["timestep_fs"] / 1000
+    if settings.get("anion_point") == "atom":
+        settings["anion_atom"] = settings["labels"][settings["anion_types"][0] - 1]
+    sampling = {name: settings.pop(name) for name in Sampling.model_fields if name in settings}
+    return interface_config(sampling=Sampling.model_validate(sampling), **settings)
 
 
 def make(seed: int, frames: int, *, drift: float = 2.0, hop: float = 0.02) -> Synthetic:

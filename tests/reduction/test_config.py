@@ -1,11 +1,12 @@
-"""Configurations that make no sense name the field."""
+"""Configurations of the published slab, and refusals that name the field."""
 
 from typing import Any
 
 import pytest
 
-from aiida_cse.physics.exchange.regions import REGION_NAMES, SurfaceOffsets, surface_regions
-from aiida_cse.reduction.config import ReductionConfig, sampling_stride, whole_frames
+from aiida_cse.physics.exchange.regions import REGION_NAMES
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.layers import SurfaceOffsets, surface_regions
 from tests.reduction.synthetic import HALF, LENGTH, config
 
 
@@ -21,7 +22,7 @@ def test_json_round_trip() -> None:
 
 
 def test_another_chemistry_gives_its_own_offsets() -> None:
-    layer = SurfaceOffsets(2.0, 9.0)
+    layer = SurfaceOffsets(inner=2.0, outer=9.0)
     made = config(cation="Na", offsets={"Na": layer})
     assert made.ions["Na"].edges[3:5] == (21.5, 28.5)
 
@@ -29,9 +30,9 @@ def test_another_chemistry_gives_its_own_offsets() -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"block_ps": 0.03}, "block_ps is 0.03 ps, it must be a multiple of the 0.02 ps of a frame"),
-        ({"snapshot_ps": 0.0}, "snapshot_ps is 0 ps"),
-        ({"snapshot_ps": float("inf")}, "snapshot_ps is inf ps"),
+        ({"block_ps": 0.03}, "block_ps = 0.03: must be a multiple of the 0.02 ps between frames"),
+        ({"snapshot_ps": 0.0}, "snapshot_ps\n.*greater than 0"),
+        ({"snapshot_ps": 1e-3}, "snapshot_ps = 0.001: must be a multiple"),
         ({"box": (20.0, 20.0, 60.0)}, "box_half_length is 30 Å"),
         ({"cation": "Na"}, "species is 'Na'"),
         ({"framework": [9]}, "framework: no atom has one of the types"),
@@ -42,17 +43,20 @@ def test_another_chemistry_gives_its_own_offsets() -> None:
         ({"labels": ["A"] * 5}, "each must be there once"),
         ({"masses": [1, 2, 3, 4, -5]}, "masses"),
         ({"midplane_offset": float("nan")}, "midplane_offset"),
-        ({"anion": "li", "offsets": {"li": SurfaceOffsets(2.0, 9.0)}}, "must differ by more than case"),
-        ({"bins": 0}, "bins"),
+        (
+            {"anion": "li", "offsets": {"li": SurfaceOffsets(inner=2.0, outer=9.0)}},
+            "must differ by more than case",
+        ),
+        ({"bins": 9}, "bins\n.*at least|bins\n.*greater than or equal to 10"),
         ({"core_scales": (0.5, 0.5)}, r"core_scales are \(0.5, 0.5\), each must be there once and none be 1"),
         ({"core_scales": (1,)}, r"core_scales are \(1.0,\)"),
         ({"core_scales": (-1,)}, "core_scales.0"),
         ({"core_scales": (2.3,)}, "core_scales: scale is 2.3: layer_left of Li would have no core, .* below 2.25"),
-        ({"lags_ps": (0.3, 0.12)}, r"lags are \(15, 6\), they must ascend"),
-        ({"lags_ps": (0.11,)}, "lags_ps is 0.11 ps, it must be a multiple of the 0.02 ps of a frame"),
-        ({"displacement_ps": 0.05}, "displacement_ps is 0.05 ps, it must be a multiple"),
-        ({"lags_ps": (0.1,)}, "lags: 5 frames is no multiple of displacement_frames 3"),
-        ({"block_ps": 2e9}, "displacement_frames is 3 in blocks of 100000000000 frames: .* could overflow"),
+        ({"lags_ps": (0.3, 0.12)}, "lags_ps = 0.3, 0.12: lags must ascend"),
+        ({"lags_ps": (0.11,)}, "lags_ps = 0.11: must be a multiple of the 0.02 ps between frames"),
+        ({"displacement_ps": 0.05}, "displacement_ps = 0.05: must be a multiple"),
+        ({"lags_ps": (0.1,)}, "lags_ps = 0.1: no multiple of displacement_ps = 0.06"),
+        ({"block_ps": 1e9}, "displacement_frames is 3 in blocks of 50000000000 frames: .* could overflow"),
     ],
 )
 def test_wrong_settings_name_the_field(changes: dict[str, Any], match: str) -> None:
@@ -80,8 +84,18 @@ def test_wrong_species_name_the_field(field: str, value: object, match: str) -> 
         ReductionConfig.model_validate(made)
 
 
-def test_whole_frames() -> None:
-    assert whole_frames("block_ps", 1000.0, 0.1) == 10_000
+@pytest.mark.parametrize(
+    ("field", "value", "match"),
+    [
+        ("bins", 0, "bins"),
+        ("lags", (15, 6), r"lags are \(15, 6\), they must ascend"),
+        ("lags", (5,), "lags: 5 frames is no multiple of displacement_frames 3"),
+        ("core_scales", (-1,), "core_scales.0"),
+    ],
+)
+def test_wrong_stored_settings_name_the_field(field: str, value: object, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        ReductionConfig.model_validate(config().model_dump() | {field: value})
 
 
 @pytest.mark.parametrize(("frames", "lags"), [(None, (5,)), (5, ())])
@@ -91,38 +105,15 @@ def test_displacements_need_frames_and_lags(frames: int | None, lags: tuple[int,
         ReductionConfig.model_validate(made)
 
 
-def test_the_layers_of_the_cation_tell_the_surface_from_the_inside() -> None:
+def test_only_the_cation_has_layers_beside_its_regions() -> None:
     ions = config().ions
-    assert dict(zip(ions["Li"].layers, ions["Li"].layer_edges, strict=False)) == {
-        "bulk_left": -55.0,
-        "layer_left": -32.0,
-        "surface_left": -23.0,
-        "inside": -15.0,
-        "surface_right": 15.0,
-        "layer_right": 23.0,
-        "bulk_right": 32.0,
-    }
+    assert len(ions["Li"].layers) == 7
     assert (ions["TFSI"].layers, ions["TFSI"].layer_edges) == (REGION_NAMES, ions["TFSI"].edges)
 
 
 def test_a_thin_slab_has_no_inside() -> None:
     thin = config(half_thickness=4.0, core_scales=()).ions["Li"]
     assert (thin.layers, thin.layer_edges) == (REGION_NAMES, thin.edges)
-
-
-@pytest.mark.parametrize(
-    ("lags", "given", "stride"),
-    [
-        ((500,), None, 10),
-        ((50, 200), None, 10),
-        ((24, 36), None, 6),
-        ((7,), None, 7),
-        ((500,), 4, 4),
-        ((), 4, None),
-    ],
-)
-def test_the_default_of_the_displacement_frames(lags: tuple[int, ...], given: int | None, stride: int) -> None:
-    assert sampling_stride(lags, given) == stride
 
 
 def test_regions_of_a_species_are_those_it_was_made_from() -> None:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from aiida_cse.physics.exchange.regions import SURFACE_OFFSETS, SurfaceOffsets, surface_regions
 from aiida_cse.physics.exchange.transitions import count_transitions
 from aiida_cse.reduction.config import GRID, ReductionConfig
 from aiida_cse.reduction.displacements import Displacements
 from aiida_cse.reduction.kernels.displacements import PairSums, add_pairs
+from aiida_cse.reduction.layers import SURFACE_OFFSETS, SurfaceOffsets, surface_regions
 from aiida_cse.reduction.readers.dcd import TrajectoryError
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State
@@ -246,7 +246,9 @@ def test_core_widths_count_what_labels_of_these_cores_count(path: Path) -> None:
             z = ions_in_slab(positions_with_mdanalysis(path, CONFIG), made, name)[..., 2]
             place = (z + LENGTH / 2) % LENGTH - LENGTH / 2
             offsets = SURFACE_OFFSETS[name]
-            scaled = SurfaceOffsets(offsets.inner, offsets.outer, tuple(scale * one for one in margins))  # type: ignore[arg-type]
+            scaled = SurfaceOffsets.model_validate(
+                offsets.model_dump() | {"margins": [scale * one for one in margins]}
+            )
             labels.append(surface_regions(HALF, LENGTH / 2, name, scaled).core_label(place))
         track = state.tracks["core"] if scale == 1.0 else state.core_tracks[scale]
         found[scale] = count_transitions(np.concatenate(labels, axis=1), "core").events

@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiida_cse.physics.exchange.regions import SurfaceOffsets
-from aiida_cse.reduction.config import ReductionConfig, default_config
+from aiida_cse.reduction.config import ReductionConfig, interface_config
+from aiida_cse.reduction.layers import SurfaceOffsets
 from aiida_cse.reduction.readers.dcd import DcdFile
 from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.segments import plan_segments
 from tests.reduction.oracle import ions_in_slab, positions_with_mdanalysis, reduce_with_mdanalysis
 from tests.systems import TYPES, crystal_and_molecules
 
 pytestmark = pytest.mark.integration
 
-LAYER = SurfaceOffsets(0.5, 6.0, (0.5, 0.5, 0.5, 0.5))
+LAYER = SurfaceOffsets(inner=0.5, outer=6.0, margins=(0.5, 0.5, 0.5, 0.5))
 SCRIPT = """\
 units real
 atom_style full
@@ -66,7 +67,7 @@ def config() -> ReductionConfig:
     data, slab = system.data, system.info.slab
     assert slab is not None
     x, y, z = data.lengths.tolist()
-    return default_config(
+    return interface_config(
         types=data.types.tolist(),
         molecules=data.molecules.tolist(),
         labels=[one.label for one in TYPES],
@@ -76,18 +77,21 @@ def config() -> ReductionConfig:
         half_thickness=slab.thickness / 2,
         midplane_offset=slab.midplane_offset,
         box=(x, y, z),
+        cation="Li",
         cation_types=[3],
-        anion_types=[4],
-        anion="X",
         initial_cations=0,
-        offsets={"Li": LAYER, "X": LAYER},
-        timestep_fs=1.0,
-        frame_steps=5,
-        block_ps=0.05,
-        snapshot_ps=0.01,
-        core_scales=(0.5,),
-        displacement_ps=0.01,
-        lags_ps=(0.05, 0.3),
+        anion="X",
+        anion_types=[4],
+        sampling=Sampling(
+            offsets={"Li": LAYER, "X": LAYER},
+            timestep_fs=1.0,
+            frame_ps=0.005,
+            block_ps=0.05,
+            snapshot_ps=0.01,
+            core_scales=(0.5,),
+            displacement_ps=0.01,
+            lags_ps=(0.05, 0.3),
+        ),
     )
 
 

@@ -10,10 +10,11 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import Field
 
-from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import FILENAMES, System
-from aiida_cse.reduction.config import ReductionConfig, default_config
+from aiida_cse.reduction.config import ReductionConfig, interface_config
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import Number, StrictModel, Whole, located, nearest
 
 __all__ = ["PlainInterface", "PlainIon", "load_interface", "plain_config"]
@@ -49,7 +50,7 @@ class PlainInterface(StrictModel):
     labels
         A label for each atom type, in order; by default type1, type2 and so on.
     sampling
-        See :class:`~aiida_cse.building.sampling.Sampling`.
+        See :class:`~aiida_cse.reduction.sampling.Sampling`.
     """
 
     framework: tuple[TypeName, ...] = Field(min_length=1)
@@ -66,7 +67,7 @@ def load_interface(data: str | Path, config: str | Path) -> ReductionConfig:
     """Return the configuration of the reduction from a data file and a YAML file.
 
     Beside a data file that was made here lies all that is known of the system, and the YAML file has the fields of
-    :class:`~aiida_cse.building.sampling.Sampling`; for another it has those of :class:`PlainInterface`.
+    :class:`~aiida_cse.reduction.sampling.Sampling`; for another it has those of :class:`PlainInterface`.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def plain_config(data: DataFile, interface: PlainInterface) -> ReductionConfig:
     framework = _numbers("framework", interface.framework, labels)
     x, y, z = (float(length) for length in data.lengths)
     offset = interface.midplane_offset
-    return default_config(
+    return interface_config(
         types=data.types.tolist(),
         molecules=data.molecules.tolist(),
         labels=labels,
@@ -114,7 +115,7 @@ def plain_config(data: DataFile, interface: PlainInterface) -> ReductionConfig:
         initial_cations=interface.initial_cations,
         anion=interface.anion.name,
         anion_types=_numbers("anion.types", interface.anion.types, labels),
-        **interface.sampling.settings(),
+        sampling=interface.sampling,
     )
 
 

@@ -11,12 +11,13 @@ from aiida_cse.building.imported.facts import OwnBox
 from aiida_cse.building.imported.slab import number_molecules, slab_of
 from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.sampling import LayerOffsets, Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.building.type_table import Chemistry, chemistry_of
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFileContents, read_contents
 from aiida_cse.lammps.files.forcefield_input import read_statements
 from aiida_cse.lammps.files.system import System
-from aiida_cse.physics.exchange.regions import SURFACE_OFFSETS
+from aiida_cse.reduction.layers import SURFACE_OFFSETS, SurfaceOffsets
+from aiida_cse.reduction.sampling import Sampling
 
 __all__ = ["import_system"]
 
@@ -152,7 +153,7 @@ def _refuse_without_regions(system: System) -> None:
     """
     if system.info.phase not in ("interface", "production"):
         return
-    anywhere = LayerOffsets(inner=-0.5, outer=6.5)
+    anywhere = SurfaceOffsets(inner=-0.5, outer=6.5)
     others = {entry.species for entry in system.info.types if _is_ion(system, entry.species)} - set(
         SURFACE_OFFSETS
     )

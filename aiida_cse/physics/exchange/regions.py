@@ -1,8 +1,7 @@
-"""Regions of a slab and its electrolyte along z, as offsets from the surface planes.
+"""Regions of a slab and its electrolyte along z.
 
 z = 0 is the mid-plane of the slab. Five regions tile the box for each species: bulk, first layer, ceramic,
-first layer, bulk, from LEFT (z < 0) to RIGHT. With offsets from the surfaces they exist for a slab of any
-thickness; at a half thickness of 19.5 Å they are those of Kozdra et al., PCCP 27, 24918 (2025), Table 1.
+first layer, bulk, from LEFT (z < 0) to RIGHT.
 The anion has no density between its two layers; what is there all the same is labelled as ceramic, so that
 no ion is ever nowhere inside the box.
 
@@ -23,11 +22,8 @@ from aiida_cse.physics.statistics import arguments as checks
 __all__ = [
     "REFERENCE_OFFSET",
     "REGION_NAMES",
-    "SURFACE_OFFSETS",
     "Region",
     "RegionSet",
-    "SurfaceOffsets",
-    "surface_regions",
 ]
 
 #: names of the regions in the order of their labels
@@ -35,26 +31,6 @@ REGION_NAMES = ("bulk_left", "layer_left", "ceramic", "layer_right", "bulk_right
 
 #: offset (Å) from the surface planes of the bins where the free energy of the cation is zero
 REFERENCE_OFFSET = -4.2
-
-
-@dataclass(frozen=True)
-class SurfaceOffsets:
-    """Where the first layer of a species lies, in Å outward from the surface plane.
-
-    ``inner`` and ``outer`` bound the layer. ``margins`` are the widths of the buffers at these two boundaries,
-    from the ceramic outward: before and behind ``inner``, before and behind ``outer``.
-    """
-
-    inner: float
-    outer: float
-    margins: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
-
-
-#: offsets of the species of the published study
-SURFACE_OFFSETS = {
-    "Li": SurfaceOffsets(3.5, 12.5, (2.0, 3.0, 1.0, 1.0)),
-    "TFSI": SurfaceOffsets(-0.5, 6.5),
-}
 
 
 @dataclass(frozen=True)
@@ -139,73 +115,6 @@ class RegionSet:
         return RegionSet(self.species, tuple(_scaled(region, factor, self.species) for region in self.regions))
 
 
-def surface_regions(
-    half_thickness: float,
-    box_half_length: float,
-    species: str,
-    offsets: SurfaceOffsets | None = None,
-) -> RegionSet:
-    """Return the five regions of a species around a slab.
-
-    Parameters
-    ----------
-    half_thickness
-        Half the distance of the slab's surface planes, Å.
-    box_half_length
-        Half the length of the box along z, Å.
-    species
-        Name of the species.
-    offsets
-        Where its first layer lies; by default that of :data:`SURFACE_OFFSETS` with this name.
-
-    Raises
-    ------
-    ValueError
-        A length is not positive, the species has no offsets, or its layers do not fit; says what length
-        they need.
-    """
-    half = checks.positive("half_thickness", half_thickness)
-    end = checks.positive("box_half_length", box_half_length)
-    layer = _offsets(species) if offsets is None else offsets
-    _check_fit(species, half, end, layer)
-    before_inner, behind_inner, before_outer, behind_outer = layer.margins
-    inner, outer = half + layer.inner, half + layer.outer
-    right = (
-        Region("layer_right", inner, outer, (inner + behind_inner, outer - before_outer)),
-        Region("bulk_right", outer, end, (outer + behind_outer, end)),
-    )
-    left = tuple(_mirror(region) for region in reversed(right))
-    core = inner - before_inner
-    return RegionSet(species, (*left, Region("ceramic", -inner, inner, (-core, core)), *right))
-
-
-def _offsets(species: str) -> SurfaceOffsets:
-    if species not in SURFACE_OFFSETS:
-        known = ", ".join(SURFACE_OFFSETS)
-        raise ValueError(f"species is {species!r}; offsets are known for {known}, others must be given in offsets")
-    return SURFACE_OFFSETS[species]
-
-
-def _check_fit(species: str, half: float, end: float, layer: SurfaceOffsets) -> None:
-    before_inner, behind_inner, before_outer, behind_outer = (
-        checks.nonnegative(f"margins of {species}", margin) for margin in layer.margins
-    )
-    if half + layer.inner - before_inner <= 0:
-        need = before_inner - layer.inner
-        raise ValueError(f"half_thickness is {half:g} Å: the ceramic core of {species} needs more than {need:g} Å")
-    if layer.outer - before_outer <= layer.inner + behind_inner:
-        raise ValueError(
-            f"offsets of {species}: the layer from {layer.inner:g} to {layer.outer:g} Å has no core left "
-            f"between buffers of {behind_inner:g} and {before_outer:g} Å"
-        )
-    need = half + layer.outer + behind_outer
-    if end <= need:
-        raise ValueError(
-            f"box_half_length is {end:g} Å: the layers of {species} at a half thickness of {half:g} Å need "
-            f"more than {need:g} Å, a box longer than {2 * need:g} Å"
-        )
-
-
 def _scaled(region: Region, scale: float, species: str) -> Region:
     low, high = region.core
     # written so that a scale of 1 gives the same core bit for bit, and one of 0 never reaches out of the region
@@ -218,9 +127,3 @@ def _scaled(region: Region, scale: float, species: str) -> Region:
             f"scale is {scale:g}: {region.name} of {species} would have no core, it must be below {most:.4g}"
         )
     return Region(region.name, region.lower, region.upper, (scaled_low, scaled_high))
-
-
-def _mirror(region: Region) -> Region:
-    name = region.name.replace("right", "left")
-    low, high = region.core
-    return Region(name, -region.upper, -region.lower, (-high, -low))

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from aiida_cse.building.imported.reduction import load_interface
-from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.sampling import Sampling
 from tests.nodes import SAMPLING, interface
 
 REGIONS: dict[str, Any] = {

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from aiida_cse.physics.exchange.regions import Region, RegionSet, surface_regions
+from aiida_cse.physics.exchange.regions import Region, RegionSet
 from aiida_cse.physics.exchange.sensitivity import labels_from_events, recount_at_stride, transition_sensitivity
 from aiida_cse.physics.exchange.transitions import Exchange, count_transitions
+from aiida_cse.reduction.layers import surface_regions
 from tests.physics.chains import two_state_chain
 from tests.physics.fuzzing import modest, returned_or_named, spoiled
 

@@ -1,0 +1,117 @@
+"""Sampling of a trajectory: frames, blocks, snapshots, bins, and the layers of the ions.
+
+The fields of :class:`Sampling` are what a production stores and what a user writes. Times are in ps; the number of
+frames that they span follows from them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from aiida_cse.reduction.layers import SurfaceOffsets
+from aiida_cse.schema import Number, StrictModel, Whole
+
+__all__ = ["Sampling"]
+
+Scale = Annotated[Number, Field(gt=0, le=100)]
+Duration = Annotated[Number, Field(gt=0, le=1e9)]
+
+#: by default displacements start at every tenth frame, or more often if the lags require it
+_DEFAULT_STRIDE = 10
+
+
+class Sampling(StrictModel):
+    """Sampling of a trajectory: frames as LAMMPS wrote them, blocks and snapshots in ps.
+
+    ``anion_point`` selects the point that stands for an anion: its centre of mass, or the one atom type
+    ``anion_atom``. ``offsets`` gives, by name of the ion, its first layer; the default is that of the published
+    study, which knows Li and TFSI. ``cation_atoms`` counts only the cations of these atom types, for a recipe
+    that distinguishes them by origin; by default all are one species.
+
+    ``core_scales`` are further widths of the buffers of the core rule, in units of the given ones. Displacements
+    are taken over each of ``lags_ps``, from origins ``displacement_ps`` apart: by default ten frames, or the
+    largest smaller number that divides every lag. A lag longer than the run has no samples; without lags there
+    are no displacements.
+    """
+
+    timestep_fs: Number = Field(gt=0, le=4)
+    frame_ps: Duration
+    block_ps: Duration = 1000.0
+    snapshot_ps: Duration = 1000.0
+    bins: Whole = Field(default=520, ge=10, le=100_000)
+    anion_point: Literal["centre_of_mass", "atom"] = "centre_of_mass"
+    anion_atom: str | None = None
+    cation_atoms: tuple[str, ...] = ()
+    offsets: dict[str, SurfaceOffsets] = Field(default_factory=dict)
+    core_scales: tuple[Scale, ...] = ()
+    displacement_ps: Duration | None = None
+    lags_ps: tuple[Duration, ...] = (1000.0,)
+
+    @model_validator(mode="after")
+    def _check_anion_point(self) -> Self:
+        if (self.anion_point == "atom") != (self.anion_atom is not None):
+            raise ValueError(
+                f"anion_atom = {self.anion_atom!r}: give an atom type with anion_point: atom, else null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_displacements(self) -> Self:
+        lags = [_whole_frames("lags_ps", lag, self.frame_ps) for lag in self.lags_ps]
+        if lags != sorted(set(lags)):
+            raise ValueError(f"lags_ps = {', '.join(f'{lag:g}' for lag in self.lags_ps)}: lags must ascend")
+        if self.displacement_ps is None:
+            return self
+        stride = _whole_frames("displacement_ps", self.displacement_ps, self.frame_ps)
+        for lag in lags:
+            if lag % stride:
+                raise ValueError(
+                    f"lags_ps = {lag * self.frame_ps:g}: no multiple of displacement_ps = {self.displacement_ps:g}"
+                )
+        return self
+
+    @property
+    def frame_steps(self) -> int:
+        """Number of steps between frames."""
+        return max(1, round(self.frame_ps * 1000 / self.timestep_fs))
+
+    @property
+    def block_frames(self) -> int:
+        """Number of frames per block."""
+        return self._frames("block_ps", self.block_ps)
+
+    @property
+    def snapshot_frames(self) -> int:
+        """Number of frames between snapshots."""
+        return self._frames("snapshot_ps", self.snapshot_ps)
+
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """Number of frames of each lag."""
+        return tuple(self._frames("lags_ps", lag) for lag in self.lags_ps)
+
+    @property
+    def displacement_frames(self) -> int | None:
+        """Number of frames between the origins of displacements, None without lags."""
+        lags = self.lags
+        if not lags:
+            return None
+        if self.displacement_ps is not None:
+            return self._frames("displacement_ps", self.displacement_ps)
+        return max(stride for stride in range(1, _DEFAULT_STRIDE + 1) if not any(lag % stride for lag in lags))
+
+    def _frames(self, name: str, duration_ps: float) -> int:
+        return _whole_frames(name, duration_ps, self.frame_steps * self.timestep_fs / 1000)
+
+
+def _whole_frames(name: str, duration_ps: float, frame_ps: float) -> int:
+    """Return how many frames the duration is; raise ValueError unless that is a whole number of at least 1."""
+    ratio = duration_ps / frame_ps
+    frames = round(ratio) if math.isfinite(ratio) else 0
+    if frames < 1 or abs(frames * frame_ps - duration_ps) > 1e-6 * frame_ps:
+        raise ValueError(f"{name} = {duration_ps:g}: must be a multiple of the {frame_ps:g} ps between frames")
+    return frames
