@@ -23,7 +23,7 @@ from aiida_cse.workchains.common.builders import (
 )
 from aiida_cse.workchains.common.exit_status import failure
 from aiida_cse.workchains.common.phase import PhaseWorkChain, validate_phase
-from aiida_cse.workchains.common.ports import BUILT_IN, one_of, validate_gap, validate_neutral
+from aiida_cse.workchains.common.ports import BUILT_IN, one_of, positive, validate_neutral
 from aiida_cse.workchains.common.protocol import ProtocolMixin
 
 __all__ = ["InterfaceWorkChain"]
@@ -56,7 +56,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             valid_type=orm.Float,
             serializer=to_aiida_type,
             default=lambda: orm.Float(2.5),
-            validator=validate_gap,
+            validator=positive("gap", 100, "distance Å"),
             help="Distance between the outermost atoms of the two phases at assembly, in Å.",
         )
         spec.input(

@@ -25,7 +25,7 @@ from aiida_cse.workchains.common.builders import (
 )
 from aiida_cse.workchains.common.exit_status import ended_normally, failure
 from aiida_cse.workchains.common.options import walltime_error
-from aiida_cse.workchains.common.ports import validate_neutral, validate_seed, validate_temperature
+from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, positive, validate_neutral, validate_seed
 from aiida_cse.workchains.common.protocol import ProtocolMixin, merge, split_overrides
 from aiida_cse.workchains.cooling import CoolingWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
@@ -53,7 +53,7 @@ class QuenchWorkChain(ProtocolMixin, WorkChain):
                 name,
                 valid_type=orm.Float,
                 serializer=to_aiida_type,
-                validator=_validator_of(name),
+                validator=positive(name, HIGHEST_TEMPERATURE, "number K"),
                 help=f"{words}, in K.",
             )
         spec.input(
@@ -249,14 +249,6 @@ class QuenchWorkChain(ProtocolMixin, WorkChain):
         made = self.submit(ProductionWorkChain, **inputs)
         self.report(f"{run} run at {temperature.value:g} K: <{made.pk}>")
         return ToContext(**{run: made})
-
-
-def _validator_of(name: str) -> Any:
-    def validate(value: orm.Float | None, port: Any) -> str | None:
-        wrong = validate_temperature(value, port)
-        return None if wrong is None else wrong.replace("temperature", name, 1)
-
-    return validate
 
 
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:

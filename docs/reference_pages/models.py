@@ -24,7 +24,7 @@ from aiida_cse.lammps.protocol.schedule import Schedule
 from aiida_cse.lammps.protocol.stage import Care, JobPlan, RunSettings, Stage
 from aiida_cse.physics.exchange.stopping import StopRule
 from aiida_cse.reduction.sampling import Sampling
-from aiida_cse.workchains.restart.plausibility import Sanity
+from aiida_cse.workchains.restart.plausibility import Plausibility
 from reference_pages.markdown import code, plain, section, table
 
 __all__ = ["forcefields", "recipe", "stages"]
@@ -71,7 +71,7 @@ def stages() -> str:
             _larsen(),
             _model(JobPlan),
             _model(Care),
-            *_models(Sanity),
+            *_models(Plausibility),
             _model(ProductionPlan),
             _model(StopRule),
             _model(CoolingPlan),

@@ -179,7 +179,7 @@ def test_too_many_interruptions_end_it(chain: Chain) -> None:
     answer = chain.job_ends(110, None, "The node failed.")
     assert answer is not None
     assert answer.status == 431
-    assert answer.message == "The run failed 4 times; the last time with exit code 110: The node failed."
+    assert answer.message == "The run was interrupted 4 times, the last time with exit code 110: The node failed."
     assert len(chain.outputs["folders"]) == 4
 
 
@@ -271,7 +271,7 @@ def test_what_blew_up_goes_on_with_one_change_more_each_time(chain: Chain, statu
     answer = chain.job_ends(status, 310, LOST, first_step=300, restart_file=f"parent/{later}")
     assert answer is not None
     assert (answer.status, answer.message) == (status, LOST), "the cause, not the number of tries"
-    assert "changing timestep and checkpoint and relaxation did not mend it" in chain.reports
+    assert "no recovery step is left; tried: timestep, checkpoint, relaxation" in chain.reports
     assert len(chain.outputs["folders"]) == 4
 
 
@@ -349,7 +349,7 @@ def test_care_ends_and_the_changes_are_an_output(chain: Chain) -> None:
         },
     ]
     assert chain.outputs["changes"].creator.process_label == "list_changes"
-    assert any("from there on it is another run" in report for report in chain.reports)
+    assert any("the trajectory differs from here on" in report for report in chain.reports)
 
 
 def test_a_relaxation_is_not_repeated_once_it_helped(chain: Chain) -> None:
@@ -519,7 +519,7 @@ def test_without_a_stash_it_begins_anew_where_the_beginning_is_its_own(chain: Ch
     assert goes_on(chain.job_ends(320, 0, "no restart file of step 1 or later to go on from"))
     assert chain.goes_on_from is None
     assert chain.plan.resume_step == 0
-    assert any("from the first step, for no checkpoint is left" in report for report in chain.reports)
+    assert any("from the first step, because no checkpoint is left" in report for report in chain.reports)
 
 
 def test_a_folder_that_is_gone_without_a_stash_ends_it(
@@ -559,7 +559,7 @@ def test_a_plausible_run_is_finished(chain: Chain) -> None:
 
 def test_what_is_strange_is_reported(chain: Chain) -> None:
     assert chain.job_ends(0, 1000, thermo=rows(0, 1000, 350.0)) is None
-    assert "warn: in stage heat the temperature is 350 K where 300 K was asked for" in chain.reports
+    assert "warn: stage heat: the mean temperature is 350 K instead of 300 K" in chain.reports
 
 
 def test_what_is_impossible_is_no_success(chain: Chain) -> None:
@@ -567,7 +567,7 @@ def test_what_is_impossible_is_no_success(chain: Chain) -> None:
     assert answer is not None
     assert answer.status == 419
     assert answer.message == (
-        "The run reached its last step, but in stage heat atoms that were held moved by up to 0.2 Å."
+        "The run reached its last step but is not plausible: stage heat: held atoms moved by up to 0.2 Å."
     )
 
 

@@ -1,4 +1,4 @@
-"""Validators of single inputs that several WorkChains share: what is wrong is said before anything runs."""
+"""Validators of single inputs that several WorkChains share."""
 
 from __future__ import annotations
 
@@ -12,51 +12,67 @@ from aiida_cse.schema import nearest
 
 __all__ = [
     "BUILT_IN",
+    "HIGHEST_TEMPERATURE",
     "SEEDS",
+    "at_least",
     "one_of",
-    "validate_gap",
+    "positive",
     "validate_neutral",
     "validate_seed",
     "validate_temperature",
 ]
 
-#: what does a step where no program of its own is asked for: this package
+#: the name of this package among the programs that can do a step
 BUILT_IN = "built-in"
-#: what the stage language and LAMMPS take
+#: upper limits of the stage language (K) and of LAMMPS
 HIGHEST_TEMPERATURE, SEEDS = 5000, 2**31
-#: e; what rounding leaves of a neutral system
+#: e; largest rounding error of the charge of a neutral system
 MOST_CHARGE = 1e-3
 
-
-def validate_temperature(value: orm.Float | None, _: Any) -> str | None:
-    """Return what is wrong with a temperature in K, None if nothing is."""
-    if value is None or 0 < value.value <= HIGHEST_TEMPERATURE:
-        return None
-    return f"temperature = {value.value:g}: give a number between 0 and {HIGHEST_TEMPERATURE} K"
+Validator = Callable[[Any, Any], str | None]
 
 
-def validate_seed(value: orm.Int, _: Any) -> str | None:
-    """Return what is wrong with a seed, None if nothing is."""
-    return None if 0 < value.value < SEEDS else f"seed = {value.value}: give a number from 1 to {SEEDS - 1}"
+def at_least(name: str, least: int) -> Validator:
+    """Return a validator of the input ``name``, a whole number from ``least`` up."""
 
-
-def one_of(field: str, *known: str) -> Callable[[orm.Str, Any], str | None]:
-    """Return a validator of the input ``field``, which is one of the words ``known``."""
-
-    def validate(value: orm.Str, _: Any) -> str | None:
-        return None if value.value in known else f"{field} = '{value.value}': {nearest(value.value, known)}"
+    def validate(value: orm.Int, _: Any) -> str | None:
+        return None if value.value >= least else f"{name} = {value.value}: give {least} or more"
 
     return validate
 
 
+def positive(name: str, most: float, what: str) -> Validator:
+    """Return a validator of the input ``name``: above 0 and at most ``most``; ``what`` names kind and unit."""
+
+    def validate(value: orm.Float | None, _: Any) -> str | None:
+        if value is None or 0 < value.value <= most:
+            return None
+        kind, unit = what.rsplit(" ", 1)
+        return f"{name} = {value.value:g}: give a {kind} between 0 and {most:g} {unit}"
+
+    return validate
+
+
+def one_of(name: str, *known: str) -> Validator:
+    """Return a validator of the input ``name``, one of the words ``known``."""
+
+    def validate(value: orm.Str, _: Any) -> str | None:
+        return None if value.value in known else f"{name} = '{value.value}': {nearest(value.value, known)}"
+
+    return validate
+
+
+validate_temperature = positive("temperature", HIGHEST_TEMPERATURE, "number K")
+
+
+def validate_seed(value: orm.Int, _: Any) -> str | None:
+    """Return the error of a seed that LAMMPS does not take, or None."""
+    return None if 0 < value.value < SEEDS else f"seed = {value.value}: give a number from 1 to {SEEDS - 1}"
+
+
 def validate_neutral(value: CseSystemData, _: Any) -> str | None:
-    """Return the charge of a system that has one: lattice sums of a charged box mean nothing; else None."""
+    """Return the error of a charged system, whose lattice sums are undefined, or None."""
     charge = value.info.charge
     if abs(charge) < MOST_CHARGE:
         return None
     return f"system of phase '{value.info.phase}' with charge = {charge:g} e: must be neutral"
-
-
-def validate_gap(value: orm.Float, _: Any) -> str | None:
-    """Return what is wrong with a distance of two phases in Å, None if nothing is."""
-    return None if 0 < value.value <= 100 else f"gap = {value.value:g}: give a distance between 0 and 100 Å"

@@ -1,8 +1,8 @@
-"""Whether a run that reached its last step is plausible: temperature, density, energy, what was held, bonds."""
+"""Plausibility checks of a completed run: temperature, density, energy drift, held atoms, bond lengths."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,16 +13,16 @@ from aiida_cse.lammps.files.system import WALL_MOLECULE, System
 from aiida_cse.lammps.protocol.stage import JobPlan, Span, Stage
 from aiida_cse.schema import StrictModel
 
-__all__ = ["Bound", "Finding", "Sanity", "Window", "judge_run", "judge_system"]
+__all__ = ["Bound", "Finding", "Plausibility", "Window", "judge_run", "judge_system"]
 
 #: Boltzmann's constant in kcal/mol/K, CODATA 2018
 BOLTZMANN = 1.987204259e-3
 
-#: a stage that is shorter than this many times of its thermostat has not found its temperature
+#: shortest stage that is judged, in response times of its thermostat
 SETTLED = 10
-#: standard errors that a mean or a slope may be off by chance
+#: standard errors by which a mean or a slope may deviate by chance
 ERRORS = 4
-#: rows of thermo without which nothing is said
+#: fewest thermo rows for a judgement
 ROWS = 8
 
 #: columns of thermo by name, each with one value per row
@@ -30,13 +30,13 @@ Columns: TypeAlias = Mapping[str, np.ndarray]
 
 
 class Bound(StrictModel):
-    """Beyond ``warn`` a run is reported, beyond ``fail`` it has failed; null: never."""
+    """Upper limits: a value above ``warn`` is reported, above ``fail`` the run has failed; None for no limit."""
 
     warn: float | None = Field(default=None, gt=0)
     fail: float | None = Field(default=None, gt=0)
 
     def severity(self, value: float) -> str | None:
-        """Return what a value is: ``fail``, ``warn`` or None."""
+        """Return ``fail``, ``warn`` or None for a value."""
         for name in ("fail", "warn"):
             limit = getattr(self, name)
             if limit is not None and value > limit:
@@ -45,7 +45,7 @@ class Bound(StrictModel):
 
 
 class Window(StrictModel):
-    """Outside of ``warn`` a run is reported, outside of ``fail`` it has failed; null: never."""
+    """Ranges: a value outside ``warn`` is reported, outside ``fail`` the run has failed; None for no limit."""
 
     warn: tuple[float, float] | None = None
     fail: tuple[float, float] | None = None
@@ -55,12 +55,12 @@ class Window(StrictModel):
         for name in ("warn", "fail"):
             window = getattr(self, name)
             if window is not None and not 0 <= window[0] < window[1]:
-                msg = f"{name}: {list(window)} must be [lowest, highest], from 0 up"
+                msg = f"{name} = {list(window)}: must be [lowest, highest] with 0 <= lowest < highest"
                 raise ValueError(msg)
         return self
 
     def severity(self, value: float) -> str | None:
-        """Return what a value is: ``fail``, ``warn`` or None."""
+        """Return ``fail``, ``warn`` or None for a value."""
         for name in ("fail", "warn"):
             window = getattr(self, name)
             if window is not None and not window[0] <= value <= window[1]:
@@ -68,16 +68,25 @@ class Window(StrictModel):
         return None
 
 
-class Sanity(StrictModel):
-    """What is looked at when a run has reached its last step, and from where on it is reported or has failed.
+class Plausibility(StrictModel):
+    """Limits of the plausibility check of a completed run.
 
-    ``temperature`` is how far the mean over the second half of a stage may be from its target, relative to it.
-    ``density`` (g/cm³) is the mean over the second half of an NpT stage. ``drift`` is how fast the conserved
-    energy per degree of freedom may change where temperature and pressure are constant, in K per ns: what the
-    thermostat has to take out. What the statistics of a stage leave open counts in its favour, and stages of less
-    than ten times of their thermostat are not judged by these three. ``held_shift`` (Å) is how far an atom may
-    move that is held, ``bond_length`` (Å) how long a bond of the last configuration may be; no bond may lie across
-    a wall.
+    Statistical uncertainty counts in favour of the run. ``temperature``, ``density`` and ``drift`` are not judged
+    in stages shorter than ten response times of the thermostat. Bonds must not cross a wall.
+
+    Attributes
+    ----------
+    temperature
+        Relative deviation of the mean over the second half of a stage from its target.
+    density
+        g/cm³; mean over the second half of an NpT stage.
+    drift
+        K/ns; drift of the conserved energy per degree of freedom, over k_B, in stages at constant temperature and
+        pressure: the heat that the thermostat has to remove.
+    held_shift
+        Å; largest displacement of a held atom.
+    bond_length
+        Å; longest bond of the last configuration.
     """
 
     temperature: Bound = Bound(warn=0.05, fail=0.25)
@@ -89,23 +98,26 @@ class Sanity(StrictModel):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not plausible: in which stage, how bad (``warn`` or ``fail``), and a sentence."""
+    """A value that is not plausible: its stage, its severity (``warn`` or ``fail``), and a description."""
 
     stage: str
     severity: str
     words: str
 
+    def __str__(self) -> str:
+        return f"stage {self.stage}: {self.words}"
 
-def judge_run(plan: JobPlan, thermo: Mapping[str, Columns], sanity: Sanity) -> list[Finding]:
-    """Return what is not plausible about a run.
+
+def judge_run(plan: JobPlan, thermo: Mapping[str, Columns], limits: Plausibility) -> list[Finding]:
+    """Return the findings about the thermo output of a run.
 
     Parameters
     ----------
     plan
         The plan of the run.
     thermo
-        Per stage its columns (LAMMPS units), with ``step`` among them.
-    sanity
+        The columns of each stage, in LAMMPS units, including ``step``.
+    limits
         The limits.
     """
     found = []
@@ -113,17 +125,32 @@ def judge_run(plan: JobPlan, thermo: Mapping[str, Columns], sanity: Sanity) -> l
         columns = thermo.get(span.stage.name)
         if columns is None or span.stage.kind not in ("nvt", "npt"):
             continue
-        checks = [_held(columns, sanity)]
+        checks = [_held(columns, limits)]
         if len(columns["step"]) >= ROWS and _span_fs(columns, span.stage) >= SETTLED * span.stage.thermostat_fs:
-            checks += [_temperature(columns, span, sanity), _density(columns, span, sanity)]
-            checks.append(_drift(columns, span, sanity))
+            checks += [_temperature(columns, span, limits), _density(columns, span, limits)]
+            checks.append(_drift(columns, span, limits))
         found += [Finding(span.stage.name, *check) for check in checks if check is not None]
     return found
 
 
-def judge_system(system: System, stage: str, sanity: Sanity) -> list[Finding]:
-    """Return what is not plausible about the last configuration of a run."""
-    return [Finding(stage, *check) for check in _bonds(system, sanity)]
+def judge_system(system: System, stage: str, limits: Plausibility) -> list[Finding]:
+    """Return the findings about the bonds of the last configuration of a run, which ended with ``stage``."""
+    bonds = system.data.topology["bonds"]
+    if not len(bonds):
+        return []
+    found = []
+    first, second = bonds[:, 1] - 1, bonds[:, 2] - 1
+    lengths = np.linalg.norm(system.data.unwrapped[second] - system.data.unwrapped[first], axis=1)
+    longest = int(lengths.argmax())
+    severity = limits.bond_length.severity(float(lengths[longest]))
+    if severity is not None:
+        atoms = f"{first[longest] + 1} and {second[longest] + 1}"
+        found.append(Finding(stage, severity, f"the bond of atoms {atoms} is {lengths[longest]:.2f} Å long"))
+    images = system.data.images[:, 2]
+    across = int(np.count_nonzero(images[first] != images[second]))
+    if across and (system.data.molecules == WALL_MOLECULE).any():
+        found.append(Finding(stage, "fail", f"{across} bonds cross the wall"))
+    return found
 
 
 def _span_fs(columns: Columns, stage: Stage) -> float:
@@ -140,33 +167,33 @@ def _ends(value: Any) -> tuple[float, float]:
     return float(start), float(end)
 
 
-def _temperature(columns: Columns, span: Span, sanity: Sanity) -> tuple[str, str] | None:
-    """Compare the mean with the target; an average over N_f degrees of freedom fluctuates by T √(2/N_f)."""
+def _temperature(columns: Columns, span: Span, limits: Plausibility) -> tuple[str, str] | None:
+    """Compare the mean with the target; the temperature of N_f degrees of freedom fluctuates by T √(2/N_f)."""
     start, end = _ends(span.stage.temperature)
     steps, values = _late(columns, "step"), _late(columns, "temp")
     target = start + (end - start) * (steps - span.start) / (span.end - span.start)
     independent = max(1.0, _span_fs(columns, span.stage) / 2 / (2 * span.stage.thermostat_fs))
     chance = ERRORS * np.sqrt(2 / _degrees_of_freedom(columns) / independent)
     deviation = float(np.mean(values / target - 1))
-    severity = sanity.temperature.severity(abs(deviation) - chance)
+    severity = limits.temperature.severity(abs(deviation) - chance)
     if severity is None:
         return None
-    return severity, f"the temperature is {values.mean():.0f} K where {target.mean():.0f} K was asked for"
+    return severity, f"the mean temperature is {values.mean():.0f} K instead of {target.mean():.0f} K"
 
 
-def _density(columns: Columns, span: Span, sanity: Sanity) -> tuple[str, str] | None:
+def _density(columns: Columns, span: Span, limits: Plausibility) -> tuple[str, str] | None:
     if span.stage.kind != "npt" or "density" not in columns:
         return None
     density = float(_late(columns, "density").mean())
-    severity = sanity.density.severity(density)
+    severity = limits.density.severity(density)
     if severity is None:
         return None
-    low, high = getattr(sanity.density, severity)
-    return severity, f"the density is {density:.3f} g/cm³, not between {low:g} and {high:g}"
+    low, high = getattr(limits.density, severity)
+    return severity, f"the density is {density:.3f} g/cm³, outside {low:g} to {high:g} g/cm³"
 
 
-def _drift(columns: Columns, span: Span, sanity: Sanity) -> tuple[str, str] | None:
-    """Fit a line to the conserved energy, which a thermostat at constant temperature keeps."""
+def _drift(columns: Columns, span: Span, limits: Plausibility) -> tuple[str, str] | None:
+    """Fit a line to the energy that is conserved at constant temperature and pressure."""
     settings = (span.stage.temperature, span.stage.pressure)
     if "econserve" not in columns or any(len(set(_ends(value))) > 1 for value in settings if value is not None):
         return None
@@ -175,42 +202,22 @@ def _drift(columns: Columns, span: Span, sanity: Sanity) -> tuple[str, str] | No
     slope, offset = np.polyfit(time, energy, 1)
     scatter = float(np.std(energy - slope * time - offset))
     chance = ERRORS * scatter / float(np.std(time)) / np.sqrt(len(time))
-    severity = sanity.drift.severity(abs(slope) - chance)
+    severity = limits.drift.severity(abs(slope) - chance)
     if severity is None:
         return None
-    return severity, f"the conserved energy drifts by {slope:.0f} K per ns and degree of freedom"
+    return severity, f"the conserved energy drifts by {slope:.0f} K/ns per degree of freedom"
 
 
-def _held(columns: Columns, sanity: Sanity) -> tuple[str, str] | None:
+def _held(columns: Columns, limits: Plausibility) -> tuple[str, str] | None:
     shift = columns.get("c_held_shift")
     if shift is None or not np.isfinite(shift).any():
         return None
     furthest = float(np.nanmax(shift))
-    severity = sanity.held_shift.severity(furthest)
-    return None if severity is None else (severity, f"atoms that were held moved by up to {furthest:.3g} Å")
-
-
-def _bonds(system: System, sanity: Sanity) -> Iterator[tuple[str, str]]:
-    bonds = system.data.topology["bonds"]
-    if not len(bonds):
-        return
-    first, second = bonds[:, 1] - 1, bonds[:, 2] - 1
-    steps = system.data.unwrapped[second] - system.data.unwrapped[first]
-    lengths = np.linalg.norm(steps, axis=1)
-    longest = int(lengths.argmax())
-    severity = sanity.bond_length.severity(float(lengths[longest]))
-    if severity is not None:
-        yield (
-            severity,
-            f"the bond of atoms {first[longest] + 1} and {second[longest] + 1} is {lengths[longest]:.2f} Å long",
-        )
-    images = system.data.images[:, 2]
-    across = int(np.count_nonzero(images[first] != images[second]))
-    if across and (system.data.molecules == WALL_MOLECULE).any():
-        yield "fail", f"{across} bonds lie across the wall"
+    severity = limits.held_shift.severity(furthest)
+    return None if severity is None else (severity, f"held atoms moved by up to {furthest:.3g} Å")
 
 
 def _degrees_of_freedom(columns: Columns) -> float:
-    """Return the degrees of freedom that LAMMPS counts in its temperature: N_f = 2 E_kin / (k_B T)."""
+    """Return the degrees of freedom in the temperature of LAMMPS, N_f = 2 E_kin / (k_B T)."""
     warm = columns["temp"] > 0
     return float(np.median(2 * columns["ke"][warm] / (BOLTZMANN * columns["temp"][warm]))) if warm.any() else 1.0

@@ -1,7 +1,7 @@
-"""What a run that broke is changed by: one thing at a time, for a while, and in the open.
+"""Recovery steps after a failed run: applied one at a time, temporarily, and recorded.
 
-Shorter timesteps, more frequent neighbour lists and an earlier checkpoint leave the physics as it is; a relaxation
-moves the atoms off their trajectory, and so is never done where a trajectory is written.
+Shorter timesteps, more frequent neighbour lists and an earlier checkpoint leave the physics unchanged. A
+relaxation moves the atoms off their trajectory and is never applied where a trajectory is written.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any
 from aiida_cse.lammps.job.recovery import RELAX_LIMIT
 from aiida_cse.lammps.protocol.stage import Care, JobPlan, Span
 
-__all__ = ["BLOW_UP", "OUT_OF_MESH", "Breakdown", "Remedy", "came_through", "next_remedy"]
+__all__ = ["BLOW_UP", "OUT_OF_MESH", "Breakdown", "Remedy", "next_remedy"]
 
-#: in which order things are changed when atoms are lost, bonds torn, or values are no numbers
+#: the order of recovery steps after lost atoms, missing bond atoms or values that are not numbers
 BLOW_UP = ("timestep", "checkpoint", "relaxation")
-#: the same where atoms left the k-space mesh: lists that were built too late may be all that is wrong
+#: the same after atoms left the k-space mesh, for which late neighbour lists may be the only cause
 OUT_OF_MESH = ("neighbours", *BLOW_UP)
 
-#: into how many steps a timestep is split
+#: number of parts into which a timestep is split
 SUBSTEPS = 2
 #: steps of a relaxation
 RELAX_STEPS = 2000
-#: for how many checkpoint intervals after the step at which a run broke it is run with care
+#: checkpoint intervals after the failed step for which a recovery step stays in force
 CARE_INTERVALS = 2
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """Where a job broke: from ``started`` (of a checkpoint, or anew) it came to ``reached``."""
+    """The steps from which and up to which a failed job ran, and whether it started from a checkpoint."""
 
     started: int
     reached: int
@@ -38,12 +38,12 @@ class Breakdown:
 
     @property
     def at_once(self) -> bool:
-        """Whether it broke on the very state of the checkpoint, which was well when it was written."""
+        """Whether the job failed on the state of its checkpoint, which had been sound when it was written."""
         return self.from_checkpoint and self.reached == self.started
 
     @classmethod
     def of(cls, results: dict[str, Any]) -> Breakdown | None:
-        """Return where the job with these results broke, None if it did not say where it started."""
+        """Return the breakdown of a job with these results; None if they do not say where it started."""
         started = results.get("first_step")
         if started is None:
             return None
@@ -54,7 +54,7 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class Remedy:
-    """One change: its name, the plan that makes it, how long it lasts, and a few words on it."""
+    """A recovery step: its name, the changed plan, the step up to which it lasts, and a description."""
 
     change: str
     plan: JobPlan
@@ -63,79 +63,48 @@ class Remedy:
 
 
 def next_remedy(plan: JobPlan, ladder: Sequence[str], tried: Sequence[str], breakdown: Breakdown) -> Remedy | None:
-    """Return the first change of ``ladder`` that was not tried yet and that can be made, None if none is left.
+    """Return the first recovery step of ``ladder`` that is untried and possible; None if none is left.
 
-    A run that breaks at once goes back again and again, each time behind the checkpoint that it broke on: what is
-    wrong with one may be in those that came of it.
+    A run that fails at once goes back further each time, because the error in a checkpoint may stem from an
+    earlier one.
     """
-    span = _broken_span(plan, breakdown.reached)
+    span = next((span for span in plan.spans if breakdown.reached < span.end), plan.spans[-1])
     if span.stage.kind == "minimize":
         return None
     if breakdown.at_once and "checkpoint" in ladder:
         ladder = ("checkpoint", *ladder)
         tried = [change for change in tried if change != "checkpoint"]
-    for change in ladder:
-        if change not in tried:
-            remedy = _REMEDIES[change](plan, span, breakdown)
-            if remedy is not None:
-                return remedy
-    return None
+    remedies = (_remedy(change, plan, span, breakdown) for change in ladder if change not in tried)
+    return next((remedy for remedy in remedies if remedy is not None), None)
 
 
-def came_through(plan: JobPlan, step: int) -> bool:
-    """Whether a run at ``step`` has left behind what it was to be careful about."""
-    return plan.care is None or step >= plan.care.until_step
-
-
-def _broken_span(plan: JobPlan, step: int) -> Span:
-    return next((span for span in plan.spans if step < span.end), plan.spans[-1])
-
-
-def _timestep(plan: JobPlan, span: Span, breakdown: Breakdown) -> Remedy:
-    care = _care(plan, span, breakdown)
-    words = f"with every timestep split into {SUBSTEPS} up to step {care.until_step}"
-    return _careful("timestep", plan, care.model_copy(update={"substeps": SUBSTEPS}), words)
-
-
-def _neighbours(plan: JobPlan, span: Span, breakdown: Breakdown) -> Remedy:
-    care = _care(plan, span, breakdown)
-    words = f"with neighbour lists built at every step up to step {care.until_step}"
-    return _careful("neighbours", plan, care.model_copy(update={"rebuild_every_step": True}), words)
-
-
-def _relaxation(plan: JobPlan, span: Span, breakdown: Breakdown) -> Remedy | None:
-    if span.stage.kind == "pushoff" or any(stage.trajectory_ps for stage in plan.stages):
+def _remedy(change: str, plan: JobPlan, span: Span, breakdown: Breakdown) -> Remedy | None:
+    """Return the recovery step of this name for a run that failed in ``span``; None if it is not possible."""
+    if change == "checkpoint":
+        latest = breakdown.started - 1
+        if not breakdown.from_checkpoint or latest < plan.needed_step:
+            return None
+        words = f"from a checkpoint before step {breakdown.started}"
+        return Remedy(change, plan.model_copy(update={"latest_checkpoint": latest}), None, words)
+    writes_trajectory = any(stage.trajectory_ps for stage in plan.stages)
+    if change == "relaxation" and (span.stage.kind == "pushoff" or writes_trajectory):
         return None
-    care = _care(plan, span, breakdown)
-    words = f"after {RELAX_STEPS} steps, not counted, in which no atom moves by more than {RELAX_LIMIT} Å"
-    return _careful("relaxation", plan, care.model_copy(update={"relax_steps": RELAX_STEPS}), words)
-
-
-def _checkpoint(plan: JobPlan, _: Span, breakdown: Breakdown) -> Remedy | None:
-    latest = breakdown.started - 1
-    if not breakdown.from_checkpoint or latest < plan.needed_step:
-        return None
-    changed = plan.model_copy(update={"latest_checkpoint": latest})
-    return Remedy("checkpoint", changed, None, f"from a checkpoint before step {breakdown.started}")
-
-
-_REMEDIES = {
-    "timestep": _timestep,
-    "neighbours": _neighbours,
-    "checkpoint": _checkpoint,
-    "relaxation": _relaxation,
-}
-
-
-def _care(plan: JobPlan, span: Span, breakdown: Breakdown) -> Care:
-    """Return the care that there is, or none yet, up to a checkpoint some way after the step of the breakdown."""
     cadence = plan.settings.restart_interval
     intervals = (breakdown.reached - span.start) // cadence + CARE_INTERVALS
     until = min(span.end, span.start + intervals * cadence)
-    if plan.care is None:
-        return Care(until_step=until)
-    return plan.care.model_copy(update={"until_step": max(until, plan.care.until_step)})
-
-
-def _careful(change: str, plan: JobPlan, care: Care, words: str) -> Remedy:
-    return Remedy(change, plan.model_copy(update={"care": care}), care.until_step, words)
+    care = Care(until_step=until) if plan.care is None else plan.care
+    until = max(until, care.until_step)
+    updates: dict[str, tuple[dict[str, Any], str]] = {
+        "timestep": ({"substeps": SUBSTEPS}, f"with every timestep split into {SUBSTEPS} up to step {until}"),
+        "neighbours": (
+            {"rebuild_every_step": True},
+            f"with neighbour lists built at every step up to step {until}",
+        ),
+        "relaxation": (
+            {"relax_steps": RELAX_STEPS},
+            f"after {RELAX_STEPS} uncounted steps in which no atom moves by more than {RELAX_LIMIT} Å per step",
+        ),
+    }
+    update, words = updates[change]
+    careful = care.model_copy(update={"until_step": until, **update})
+    return Remedy(change, plan.model_copy(update={"care": careful}), until, words)
