@@ -1,47 +1,73 @@
 """The command ``aiida-cse``.
 
-Nothing here imports AiiDA: each subcommand's module is imported when that subcommand is called, so that
-``aiida-cse --help`` is quick and the plain commands (``build``, ``reduce``) need no profile.
+The module of a subcommand is imported when that subcommand is called. ``aiida-cse --help`` is therefore quick, and
+the plain commands (``build``, ``reduce``) neither import AiiDA nor need a profile.
 """
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
 
 import click
 
 from aiida_cse import __version__
-from aiida_cse.cli.lazy import LazyGroup
 
-__all__ = ["main"]
+__all__ = ["LazyGroup", "main"]
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are named, and imported only when they are called.
+
+    Parameters
+    ----------
+    subcommands
+        For each subcommand the name of its module in :mod:`aiida_cse.cli`, which holds it under its own name, and
+        the line that the help of the group shows for it.
+    """
+
+    def __init__(self, *args: Any, subcommands: dict[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._subcommands = subcommands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which they were given."""
+        return list(self._subcommands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the subcommand; suggest the nearest names if there is none of this name."""
+        if cmd_name not in self._subcommands:
+            if ctx.resilient_parsing:  # shell completion asks for incomplete names
+                return None
+            near = difflib.get_close_matches(cmd_name, self._subcommands, n=2)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"No such command {cmd_name!r}.{hint}")
+        module = importlib.import_module(f"{__name__}.{self._subcommands[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self._subcommands.items()])
 
 
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommands={
-        "setup": ("aiida_cse.cli.cmd_setup:setup", "Make a profile, this computer and its codes."),
-        "demo": ("aiida_cse.cli.cmd_demo:demo", "Run a small study from recipe to result."),
-        "validate": (
-            "aiida_cse.cli.cmd_validate:validate",
-            "Run ions in a landscape with known answers through the whole chain.",
-        ),
-        "build": ("aiida_cse.cli.cmd_build:build", "Build a slab or an electrolyte (needs no profile)."),
-        "reduce": (
-            "aiida_cse.cli.cmd_reduce:reduce",
-            "Reduce trajectory segments to a state (needs no profile).",
-        ),
-        "forcefield": (
-            "aiida_cse.cli.cmd_forcefield:forcefield",
-            "Show force-field sets and pair tables, take in your own.",
-        ),
-        "launch": (
-            "aiida_cse.cli.cmd_launch:launch",
-            "Launch a study, a production, a quench, an analysis or a validation.",
-        ),
-        "extend": (
-            "aiida_cse.cli.cmd_extend:extend",
-            "Go on with a study: more temperatures, replicas, longer runs.",
-        ),
-        "system": ("aiida_cse.cli.cmd_system:system", "Import boxes that were not built here."),
-        "status": ("aiida_cse.cli.cmd_status:status", "Show where a process stands, or its results."),
-        "resume": ("aiida_cse.cli.cmd_resume:resume", "Go on with an interrupted run."),
+        "setup": ("cmd_site", "Create a profile, this computer and its codes."),
+        "demo": ("cmd_site", "Run a small study from recipe to result."),
+        "validate": ("cmd_site", "Run the whole chain on a model system whose results are known."),
+        "build": ("cmd_build", "Build a slab or an electrolyte (needs no profile)."),
+        "reduce": ("cmd_reduce", "Reduce trajectory segments to a state (needs no profile)."),
+        "forcefield": ("cmd_forcefield", "Show force-field sets and pair tables; import your own sets."),
+        "launch": ("cmd_run", "Launch a study, a production, a quench, an analysis or a validation."),
+        "extend": ("cmd_run", "Extend a study: more temperatures, more replicas, longer runs."),
+        "system": ("cmd_system", "Import systems that were built elsewhere."),
+        "status": ("cmd_results", "Show the progress of a process, or its results."),
+        "resume": ("cmd_run", "Resume an interrupted run."),
     },
 )
 @click.version_option(__version__, prog_name="aiida-cse")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiida_cse.cli import params
-from aiida_cse.cli.errors import input_errors
+from aiida_cse.cli import inputs
+from aiida_cse.cli.inputs import input_errors
 
 if TYPE_CHECKING:
     from aiida_cse.lammps.files.system import System
@@ -22,8 +22,8 @@ def build() -> None:
 
 
 @build.command()
-@params.RECIPE
-@params.NEW_FOLDER
+@inputs.RECIPE
+@inputs.NEW_FOLDER
 def slab(recipe: str, out: Path) -> None:
     """Build the ceramic as a periodic crystal, cut plane at z = 0, mobile ions drawn at random."""
     with input_errors():
@@ -34,10 +34,10 @@ def slab(recipe: str, out: Path) -> None:
 
 
 @build.command()
-@params.RECIPE
+@inputs.RECIPE
 @click.option("--lx", type=float, required=True, help="Length of the cross-section along x, in Å.")
 @click.option("--ly", type=float, required=True, help="Length of the cross-section along y, in Å.")
-@params.NEW_FOLDER
+@inputs.NEW_FOLDER
 def electrolyte(recipe: str, lx: float, ly: float, out: Path) -> None:
     """Build polymer chains and salt at low density on the cross-section of a ceramic, with a wall."""
     with input_errors():

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiida_cse.cli import params
+from aiida_cse.cli import inputs
 from aiida_cse.cli import profile as profiles
-from aiida_cse.cli.errors import input_errors
-from aiida_cse.cli.recipes import find_recipe
+from aiida_cse.cli.inputs import find_recipe, input_errors
 
 if TYPE_CHECKING:
     from aiida_cse.forcefields.models import ForceFieldSet, Option
@@ -28,7 +27,7 @@ def forcefield() -> None:
 
 
 @forcefield.command("list")
-@params.PROFILE
+@inputs.PROFILE
 def list_sets(profile: str | None) -> None:
     """List the shipped force-field sets, and those of the profile if there is one."""
     from aiida_cse.forcefields.library import available_sets, load_set
@@ -50,7 +49,7 @@ def list_sets(profile: str | None) -> None:
 
 @forcefield.command()
 @click.argument("name")
-@params.PROFILE
+@inputs.PROFILE
 def show(name: str, profile: str | None) -> None:
     """Show all that the set NAME holds, with its sources.
 
@@ -74,7 +73,7 @@ def show(name: str, profile: str | None) -> None:
 @click.option(
     "--name", metavar="NAME", help="What recipes call it; without it, as the file says, or like the file."
 )
-@params.PROFILE
+@inputs.PROFILE
 def import_set(file: Path, name: str | None, profile: str | None) -> None:
     """Take the set of a YAML FILE into the profile, so that recipes can name it.
 
@@ -96,7 +95,7 @@ def import_set(file: Path, name: str | None, profile: str | None) -> None:
 
 @forcefield.command()
 @click.argument("system")
-@params.PROFILE
+@inputs.PROFILE
 def table(system: str, profile: str | None) -> None:
     """Print the pair table of SYSTEM with the rule and the source of each line.
 

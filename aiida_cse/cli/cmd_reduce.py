@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiida_cse.cli.errors import input_errors
-from aiida_cse.cli.params import OutPath
+from aiida_cse.cli.inputs import OutPath, input_errors
 
 if TYPE_CHECKING:
     from aiida_cse.reduction.config import ReductionConfig

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiida_cse.cli import params
-from aiida_cse.cli.errors import InputError, input_errors
-from aiida_cse.cli.recipes import find_recipe
+from aiida_cse.cli import inputs
+from aiida_cse.cli.inputs import InputError, find_recipe, input_errors
 from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def system() -> None:
     "--recipe", metavar="FILE|NAME", help="Recipe whose atom types, by label, slab and force field these are."
 )
 @click.option("--check", is_flag=True, help="Only say what is missing; stores nothing.")
-@params.PROFILE
+@inputs.PROFILE
 def import_(
     file: Path, facts: Path | None, forcefield: Path | None, recipe: str | None, check: bool, profile: str | None
 ) -> None:

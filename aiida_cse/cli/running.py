@@ -1,84 +1,99 @@
-"""How a subcommand runs a process in this Python: with a display, and with its end told to the user."""
+"""Running a process from a command: here with a live display, or on the daemon, and its outcome as exit code."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 from aiida import engine
-from aiida.common.exceptions import InvalidOperation, NotExistent
+from aiida.common import InvalidOperation, NotExistent
 from aiida.engine import ProcessBuilder
+from aiida.manage import get_manager
 from aiida.orm import ProcessNode
 
 from aiida_cse.cli.display.live import live_display
-from aiida_cse.cli.display.render import duration
+from aiida_cse.cli.display.progress import duration
+from aiida_cse.cli.inputs import input_errors
 from aiida_cse.engine.checkpoints import CheckpointError
-from aiida_cse.engine.embedded import (
-    InterruptedRunError,
-    OnTick,
-    UnfinishedError,
-    resume_embedded,
-    run_embedded,
-)
+from aiida_cse.engine.embedded import InterruptedRunError, UnfinishedError, run_embedded
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.engine.locks import ProcessBusyError
+from aiida_cse.workchains.common.builders import refuse_invalid
 from aiida_cse.workchains.common.exit_status import ended_normally
 
-__all__ = ["follow_shown", "leave", "resume_shown", "run_shown", "submit"]
+__all__ = ["leave", "run_shown", "start"]
 
 _INTERRUPTED = 130
 
-
-def run_shown(builder: ProcessBuilder, extras: dict[str, Any] | None = None) -> ProcessNode:
-    """Run the builder to its end, with a display; an interruption ends the command."""
-    return _shown(lambda on_tick: run_embedded(builder, on_tick, extras=extras))
+Subject = TypeVar("Subject")
 
 
-def resume_shown(process: int | ProcessNode) -> ProcessNode:
-    """Go on with a run, given as PK or node, with a display."""
-    return _shown(lambda on_tick: resume_embedded(process, on_tick))
+def start(builder: ProcessBuilder, wait: bool) -> None:
+    """Submit the builder to the daemon if the profile has a broker, else run it here; then end the command.
 
+    Parameters
+    ----------
+    builder
+        The process with its inputs.
+    wait
+        Follow a submitted process until it ends.
 
-def submit(builder: ProcessBuilder) -> ProcessNode:
-    """Hand the builder to the daemon of the profile."""
+    Raises
+    ------
+    InputError
+        The inputs are invalid.
+    """
+    with input_errors():
+        refuse_invalid(builder)
+    profile = get_manager().get_profile()
+    assert profile is not None
+    if profile.process_control_backend is None:
+        leave(run_shown(run_embedded, builder))
     try:
-        return engine.submit(builder)
+        node = engine.submit(builder)
     except (InvalidOperation, ValueError) as error:
         raise click.ClickException(str(error)) from error
-
-
-def follow_shown(node: ProcessNode) -> ProcessNode:
-    """Show a process that the daemon runs until it ends; Ctrl-C ends the showing only."""
+    click.echo(f"submitted {node.process_label} <{node.pk}>; follow it with: {aiida_cse('status', node.pk)}")
+    if not wait:
+        return
     try:
         with live_display() as show:
             while not node.is_terminated:
                 show(node)
                 time.sleep(1)
     except KeyboardInterrupt:
-        click.echo(f"the daemon goes on with it; see: {aiida_cse('status', node.pk)}", err=True)
+        click.echo(f"the daemon continues the run; follow it with: {aiida_cse('status', node.pk)}", err=True)
         sys.exit(_INTERRUPTED)
-    return node
+    leave(node)
 
 
-def _shown(run: Callable[[OnTick], ProcessNode]) -> ProcessNode:
+def run_shown(run: Callable[..., ProcessNode], subject: Subject, **kwargs: Any) -> ProcessNode:
+    """Run or resume a process in this Python, with a live display; an interruption ends the command.
+
+    Parameters
+    ----------
+    run
+        :func:`~aiida_cse.engine.embedded.run_embedded` or :func:`~aiida_cse.engine.embedded.resume_embedded`.
+    subject, **kwargs
+        Its arguments, besides the display.
+    """
     try:
         with live_display() as show:
-            return run(show)
+            return run(subject, show, **kwargs)
     except InterruptedRunError as error:
         click.echo(str(error), err=True)
-        click.echo("LAMMPS jobs that are running go on by themselves and are found again", err=True)
+        click.echo("running LAMMPS jobs continue and are found again on resume", err=True)
         sys.exit(_INTERRUPTED)
     except (UnfinishedError, ProcessBusyError, CheckpointError, NotExistent, ValueError) as error:
         raise click.ClickException(str(error)) from error
 
 
 def leave(node: ProcessNode) -> NoReturn:
-    """Say how the process ended and end the command: 0, or 1 if it failed."""
-    name = f"{node.process_label} <{node.pk}>"
-    spent = duration(node.mtime - node.ctime)
+    """Print how the process ended and exit: 0, or 1 if it failed."""
+    name, spent = f"{node.process_label} <{node.pk}>", duration(node.mtime - node.ctime)
     if node.is_finished_ok:
         click.echo(f"{name} finished after {spent}")
         sys.exit(0)

@@ -1,4 +1,4 @@
-"""One Python per process: a lock that two commands cannot hold for the same run, and that dies with its holder."""
+"""A lock for each embedded run, held by one Python at a time and released by the kernel when it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ProcessBusyError", "is_held", "process_lock"]
 
 
 class ProcessBusyError(RuntimeError):
-    """Another Python steps this process."""
+    """Another Python, or the daemon, runs this process."""
 
 
 def _path(node: ProcessNode) -> Path:
@@ -34,7 +34,7 @@ def _open_locked(path: Path) -> TextIO | None:
         except BlockingIOError:
             stream.close()
             return None
-        # A holder that has just finished removes the file: then this lock is on a file that nobody else sees.
+        # a holder that has just finished removes the file: this lock would be on a file that no one else opens
         with suppress(FileNotFoundError):
             if os.path.samestat(path.stat(), os.fstat(stream.fileno())):
                 return stream
@@ -43,17 +43,21 @@ def _open_locked(path: Path) -> TextIO | None:
 
 @contextmanager
 def process_lock(node: ProcessNode) -> Iterator[None]:
-    """Hold the lock of the process ``node``; the kernel releases it when this Python ends, however it ends.
+    """Hold the lock of the process ``node``.
 
     Raises
     ------
     ProcessBusyError
-        Another Python holds it; the message names the Python and the host.
+        Another Python holds it; the message names its process ID and host.
     """
     path = _path(node)
     stream = _open_locked(path)
     if stream is None:
-        msg = f"process {node.pk} is being run by another Python ({_holder(path)}); wait for it or stop it first"
+        try:
+            holder = path.read_text(encoding="utf-8") or "it has just started"
+        except FileNotFoundError:
+            holder = "it has just ended"
+        msg = f"process {node.pk} is being run by another Python ({holder}); wait for it or stop it first"
         raise ProcessBusyError(msg)
     with stream:
         stream.truncate(0)
@@ -66,7 +70,7 @@ def process_lock(node: ProcessNode) -> Iterator[None]:
 
 
 def is_held(node: ProcessNode) -> bool:
-    """Return whether some Python is running the process ``node`` right now."""
+    """Return whether a Python is running the process ``node`` now."""
     path = _path(node)
     if not path.is_file():
         return False
@@ -76,10 +80,3 @@ def is_held(node: ProcessNode) -> bool:
         except BlockingIOError:
             return True
     return False
-
-
-def _holder(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8") or "it has just started"
-    except FileNotFoundError:
-        return "it has just ended"

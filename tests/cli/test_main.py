@@ -21,6 +21,7 @@ SUBCOMMANDS = (
     "forcefield",
     "launch",
     "extend",
+    "system",
     "status",
     "resume",
 )

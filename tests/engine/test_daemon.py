@@ -1,4 +1,4 @@
-"""What is said of a daemon that does not work on what was handed to it; the whole of it: tests/integration."""
+"""Diagnosis of a daemon that does not run, or whose workers do not reach its broker."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ HEALTHY: dict[str, Any] = {"connected": True, "timestamp": NOW - 4, "task_subscr
         ({"task_subscribers": 0, "connected": False}, False),
     ],
 )
-def test_a_broker_that_no_worker_knows(change: dict[str, Any], expected: bool) -> None:
+def test_a_broker_without_workers_is_found(change: dict[str, Any], expected: bool) -> None:
     assert has_no_worker(HEALTHY | change, NOW) is expected
 
 
-def test_a_broker_without_a_status_says_nothing() -> None:
+def test_a_broker_without_a_status_is_not_judged() -> None:
     assert not has_no_worker({"connected": True, "error": "no status file"}, NOW)
 
 
-def test_a_pid_file_is_no_daemon(monkeypatch: pytest.MonkeyPatch, aiida_profile: object) -> None:
-    """A daemon that was killed leaves it; what was submitted to that daemon can then be resumed."""
+def test_a_pid_file_alone_is_no_running_daemon(monkeypatch: pytest.MonkeyPatch, aiida_profile: object) -> None:
+    """A killed daemon leaves its PID file; what was submitted to it can then be resumed."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     client = get_manager().get_daemon_client()
@@ -48,7 +48,7 @@ def test_a_pid_file_is_no_daemon(monkeypatch: pytest.MonkeyPatch, aiida_profile:
         assert daemon_runs() is runs
 
 
-def test_where_there_is_no_broker_there_is_nothing_to_say(aiida_profile: object) -> None:
+def test_status_does_not_mention_a_daemon_without_broker(aiida_profile: object) -> None:
     node = WorkChainNode(process_type="aiida.workflows:cse.study")
     node.set_process_label("StudyWorkChain")
     node.set_process_state(ProcessState.WAITING)

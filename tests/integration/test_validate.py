@@ -8,7 +8,7 @@ import pytest
 from aiida.engine import run_get_node
 from aiida.orm import InstalledCode, WorkChainNode
 
-from aiida_cse.cli.cmd_validate import check_table
+from aiida_cse.cli.display.results import check_table
 from aiida_cse.report.validation import write_figures
 from aiida_cse.workchains.validate import ValidationWorkChain
 

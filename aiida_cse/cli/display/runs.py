@@ -1,4 +1,4 @@
-"""The runs of a study while it runs: a line per temperature and replica, from what its processes left so far."""
+"""Table of the runs of an unfinished study: one line per temperature and replica."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from aiida.orm import CalcJobNode, ProcessNode, WorkChainNode, load_node
+from aiida.orm import CalcJobNode, WorkChainNode, load_node
 from rich import box
 from rich.table import Table
 
 from aiida_cse.calculations.functions.records import look_record
-from aiida_cse.cli.display.render import JobWatch
+from aiida_cse.cli.display.progress import JobWatch
 from aiida_cse.cli.display.tree import Branch
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.workchains.restart.lineage import results_of, step_of
@@ -27,22 +27,22 @@ _REDUCE = "aiida.calculations:cse.reduce"
 
 @dataclass(frozen=True)
 class RunState:
-    """Where a run stands.
+    """Present state of a run.
 
     Attributes
     ----------
     label, stage
-        Its name, and what happens now.
+        Name of the run, and its present stage.
     done_ns, asked_ns
-        The length of its production so far, and that which was asked for, ns.
+        Simulated and requested length of the production, ns.
     at_most
-        Whether it may end before that.
+        True if the run may stop before the requested length.
     ns_per_day
-        Speed of the newest job that tells it.
+        Speed of the newest job that reports it.
     look
-        The record of the last look, None before the first.
+        Record of the last look, None before the first.
     running
-        Whether it gets on by itself.
+        True if the run advances without the user.
     """
 
     label: str
@@ -56,33 +56,30 @@ class RunState:
 
     @property
     def time_left(self) -> timedelta | None:
-        """How long it takes to what was asked for, at the speed of now; None where that is not known."""
+        """Time until the requested length at the present speed; None if this is unknown."""
         if not self.running or not self.ns_per_day or self.done_ns is None or self.asked_ns is None:
             return None
         return timedelta(days=max(0.0, self.asked_ns - self.done_ns) / self.ns_per_day)
 
 
 def run_states(root: Branch, watch: JobWatch) -> list[RunState]:
-    """Return the runs of a study, those of a quench, or the one of a production; none for other processes."""
+    """Return the runs of a study, the parts of a quench, or the one run of a production; else an empty list."""
     if root.process_type == _PRODUCTION:
         return [_of_production("production", root, watch)]
+    parts = {child.call: child for child in root.children}
     if root.process_type == _QUENCH:
-        return [_of_quench(label, root, watch) for label in ("hot", "cooling", "cold")]
+        return [_of_quench(label, root, parts.get(label), watch) for label in ("hot", "cooling", "cold")]
     if root.process_type != _STUDY:
         return []
-    study = load_node(root.pk)
-    assert isinstance(study, WorkChainNode)
-    if "temperatures" not in study.inputs:
+    inputs: Any = load_node(root.pk).inputs
+    if "temperatures" not in inputs:
         return []
-    parts = {child.call: child for child in root.children}
-    return [_of_run(label, root, parts, watch) for label in _labels(study)]
-
-
-def _labels(study: ProcessNode) -> Iterator[str]:
-    replicas = study.inputs.replicas.value if "replicas" in study.inputs else 1
-    for temperature in study.inputs.temperatures.get_list():
-        for replica in range(1, replicas + 1):
-            yield run_label(temperature, replica)
+    replicas = inputs.replicas.value if "replicas" in inputs else 1
+    return [
+        _of_run(run_label(temperature, replica), root, parts, watch)
+        for temperature in inputs.temperatures.get_list()
+        for replica in range(1, replicas + 1)
+    ]
 
 
 def _of_run(label: str, root: Branch, parts: dict[str, Branch], watch: JobWatch) -> RunState:
@@ -93,46 +90,48 @@ def _of_run(label: str, root: Branch, parts: dict[str, Branch], watch: JobWatch)
         return RunState(label, "interface")
     if interface is not None and interface.exit_status != 0:
         return RunState(label, f"interface: {_ending(interface)}")
-    phases = [parts[name] for name in ("ceramic", "electrolyte") if name in parts]
     if root.ended:
-        return RunState(label, "not begun")
-    return RunState(label, phases[-1].call if phases and not phases[-1].ended else "waiting")
+        return RunState(label, "not started")
+    running = [name for name in ("ceramic", "electrolyte") if name in parts and not parts[name].ended]
+    return RunState(label, running[-1] if running else "waiting")
 
 
-def _of_quench(label: str, root: Branch, watch: JobWatch) -> RunState:
-    part = next((child for child in root.children if child.call == label), None)
+def _of_quench(label: str, root: Branch, part: Branch | None, watch: JobWatch) -> RunState:
     if part is None:
-        return RunState(label, "not begun" if root.ended else "waiting")
+        return RunState(label, "not started" if root.ended else "waiting")
     if part.process_type == _PRODUCTION:
         return _of_production(label, part, watch)
-    return RunState(label, _cooling_stage(part))
+    if part.ended:
+        return RunState(label, _ending(part))
+    jobs = [child for child in part.children if child.call.startswith("job_")]
+    return RunState(label, jobs[-1].label if jobs else "cooling")
 
 
-def _cooling_stage(branch: Branch) -> str:
-    if branch.ended:
-        return "done" if branch.exit_status == 0 else _ending(branch)
-    jobs = [child for child in branch.children if child.call.startswith("job_")]
-    return jobs[-1].label if jobs else "cooling"
+def _ending(branch: Branch) -> str:
+    if branch.exit_status == 0:
+        return "done"
+    return f"ended [{branch.exit_status}]" if branch.state == "finished" else str(branch.state)
 
 
-# -- a production -------------------------------------------------------------------------------------------
+# -- a production --------------------------------------------------------------------------------------------
 
 
 def _of_production(label: str, branch: Branch, watch: JobWatch) -> RunState:
     node = load_node(branch.pk)
     assert isinstance(node, WorkChainNode)
     plan = ProductionPlan.model_validate(node.inputs.plan.get_dict()).at(node.inputs.temperature.value)
-    segments = [child for child in branch.children if child.call.startswith("segment_")]
+    previous: Any = node.inputs.previous if "previous" in node.inputs else {}
+    first = (step_of(previous.folder) or 0) if "folder" in previous else 0
     found = RunState(
         label,
         _stage(node, branch, plan),
-        done_ns=plan.nanoseconds(_start(node)),
+        done_ns=plan.nanoseconds(first),
         asked_ns=plan.length_ps / 1000,
         at_most=plan.stop.rule == "equilibrated",
-        look=_last_look(node, branch),
+        look=_last_look(previous, branch),
         running=not branch.ended and not node.paused,
     )
-    for segment in reversed(segments):
+    for segment in reversed([child for child in branch.children if child.call.startswith("segment_")]):
         step, speed = _progress(segment, watch)
         if found.ns_per_day is None:
             found = replace(found, ns_per_day=speed)
@@ -141,32 +140,23 @@ def _of_production(label: str, branch: Branch, watch: JobWatch) -> RunState:
     return found
 
 
-def _start(node: WorkChainNode) -> int:
-    previous: Any = node.inputs.previous if "previous" in node.inputs else {}
-    return (step_of(previous.folder) or 0) if "folder" in previous else 0
-
-
 def _stage(node: WorkChainNode, branch: Branch, plan: ProductionPlan) -> str:
     if branch.ended:
-        return "done" if branch.exit_status == 0 else _ending(branch)
+        return _ending(branch)
     if node.paused:
         return "paused"
-    at_work = [child for child in branch.children if not child.ended and not child.is_function]
-    if not at_work:
+    running = [child for child in branch.children if not child.ended and not child.is_function]
+    if not running:
         return "production"
-    if at_work[-1].process_type == _REDUCE:
+    if running[-1].process_type == _REDUCE:
         return "reduction"
-    kind, _, number = at_work[-1].call.partition("_")
-    most = f" of {-(-plan.total_steps // plan.segment_steps)}" if kind == "segment" else ""
-    return f"{kind} {int(number)}{most}" if number.isdigit() else at_work[-1].label
-
-
-def _ending(branch: Branch) -> str:
-    return f"ended [{branch.exit_status}]" if branch.state == "finished" else str(branch.state)
+    kind, _, number = running[-1].call.partition("_")
+    total = f" of {-(-plan.total_steps // plan.segment_steps)}" if kind == "segment" else ""
+    return f"{kind} {int(number)}{total}" if number.isdigit() else running[-1].label
 
 
 def _progress(segment: Branch, watch: JobWatch) -> tuple[int | None, float | None]:
-    """Return the step that a segment has reached, and its speed in ns/day, as far as its jobs tell them."""
+    """Return the last step of a segment and its speed in ns/day; None where its jobs do not contain them."""
     for job in reversed(segment.children):
         seen = watch.look(job)
         if seen is not None:
@@ -178,12 +168,11 @@ def _progress(segment: Branch, watch: JobWatch) -> tuple[int | None, float | Non
     return None, None
 
 
-def _last_look(node: WorkChainNode, branch: Branch) -> dict[str, Any] | None:
+def _last_look(previous: Any, branch: Branch) -> dict[str, Any] | None:
     for child in reversed(branch.children):
         if child.call.startswith("look_") and child.exit_status == 0:
             outputs = load_node(child.pk).outputs
             return look_record(outputs.equilibration, outputs.transitions)
-    previous: Any = node.inputs.previous if "previous" in node.inputs else {}
     looks = previous.looks.get_list() if "looks" in previous else []
     return looks[-1] if looks else None
 
@@ -191,12 +180,12 @@ def _last_look(node: WorkChainNode, branch: Branch) -> dict[str, Any] | None:
 # -- the table ----------------------------------------------------------------------------------------------
 
 _COLUMNS = ("ns", "ns/day", "in / out", "EC", "equilibrated", "end")
-#: characters that the table needs
+#: width of the table in characters
 WIDTH = 132
 
 
 def run_table(states: list[RunState], now: datetime) -> Table:
-    """Return the runs as a table; ``now`` is the time from which their ends are estimated."""
+    """Return the runs as a table, with their ends estimated from the time ``now``."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("run", no_wrap=True)
     table.add_column("stage", no_wrap=True)
@@ -211,13 +200,11 @@ def _cells(state: RunState, now: datetime) -> Iterator[str]:
     most = "≤ " if state.at_most else ""
     yield "" if state.asked_ns is None else f"{state.done_ns:.4g} of {most}{state.asked_ns:.4g}"
     yield "" if state.ns_per_day is None else f"{state.ns_per_day:.3g}"
-    look = state.look
-    yield "" if look is None else f"{look['entries']} / {look['exits']}"
-    yield "" if look is None else f"{look['ec']:.2f} (≥ {look['ec_lower_bound']:.2f})"
-    yield "" if look is None else _verdict(look)
+    if (look := state.look) is None:
+        yield from ("", "", "")
+    else:
+        yield f"{look['entries']} / {look['exits']}"
+        yield f"{look['ec']:.2f} (≥ {look['ec_lower_bound']:.2f})"
+        yield f"{'yes' if look['equilibrated'] else 'no'} at {look['end_ns']:.4g} ns"
     left = state.time_left
     yield "" if left is None else f"{most}{now + left:%Y-%m-%d %H:%M}"
-
-
-def _verdict(look: dict[str, Any]) -> str:
-    return f"{'yes' if look['equilibrated'] else 'no'} at {look['end_ns']:.4g} ns"

@@ -1,4 +1,4 @@
-"""A process and what it called, as rows: one database query per level, none below what has ended."""
+"""The tree of a process and its descendants: read with one database query per level, and drawn."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from aiida.common.links import LinkType
+from aiida.common import LinkType
 from aiida.orm import ProcessNode, QueryBuilder
+from rich.console import Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
 
-__all__ = ["Branch", "ProcessTree"]
+from aiida_cse.cli.display.progress import JobWatch, duration, progress_words
+
+__all__ = ["Branch", "ProcessTree", "render_tree"]
 
 _ENDED = {"finished", "excepted", "killed"}
 _CALLS = {"type": {"in": [LinkType.CALL_CALC.value, LinkType.CALL_WORK.value]}}
@@ -27,11 +34,13 @@ _PROJECTED = {
     "exit_message": "attributes.exit_message",
     "workdir": "attributes.remote_workdir",
 }
+#: ended children that are shown one by one below a process
+_ENDED_SHOWN = 6
 
 
 @dataclass
 class Branch:
-    """One process, as last seen, and its children in the order of their calls."""
+    """One process as last read from the database, with its children in the order of their calls."""
 
     pk: int
     node_type: str
@@ -49,33 +58,33 @@ class Branch:
 
     @property
     def ended(self) -> bool:
-        """Whether the process has come to its end, good or bad."""
+        """True if the process has terminated, successfully or not."""
         return self.state in _ENDED
 
     @property
     def is_function(self) -> bool:
-        """Whether it is a calcfunction or workfunction."""
+        """True for a calcfunction or workfunction."""
         return "function" in self.node_type
 
     @property
     def duration(self) -> timedelta:
-        """How long the process took, or has taken until now."""
+        """Time from the start of the process to its end, or until now."""
         return (self.changed if self.ended else datetime.now(timezone.utc)) - self.started
 
     @property
     def label(self) -> str:
-        """The name that the caller gave to this call, or else that of the process."""
+        """Name that the caller gave to this call, or else the name of the process."""
         return self.call if self.call not in ("", "CALL") else self.name or self.node_type
 
     def descendants(self) -> Iterator[Branch]:
-        """Yield this process and all below it."""
+        """Yield this process and all processes below it."""
         yield self
         for child in self.children:
             yield from child.descendants()
 
 
 class ProcessTree:
-    """The tree below one process; :meth:`refresh` reads what can have changed."""
+    """The tree below one process. :meth:`refresh` reads only what can have changed."""
 
     def __init__(self, root: ProcessNode) -> None:
         assert root.pk is not None
@@ -84,7 +93,7 @@ class ProcessTree:
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the processes that had not ended again, and find their new children."""
+        """Read the processes that had not ended, and their new children."""
         known = {branch.pk: branch for branch in self.root.descendants()}
         if not self.root.ended:
             fresh = self._read_root()
@@ -92,31 +101,17 @@ class ProcessTree:
             self.root = known[fresh.pk] = fresh
         level = [self.root]
         while level:
-            level = self._read_children(level, known)
+            level = _read_children(level, known)
 
     def _read_root(self) -> Branch:
         query = QueryBuilder().append(ProcessNode, filters={"id": self._pk}, project=list(_PROJECTED.values()))
         return Branch(**dict(zip(_PROJECTED, query.one(), strict=True)))
 
-    def _read_children(self, callers: list[Branch], known: dict[int, Branch]) -> list[Branch]:
-        """Read the children of ``callers``; return those whose own children can have changed."""
-        by_pk = {caller.pk: caller for caller in callers}
-        children: dict[int, list[Branch]] = {pk: [] for pk in by_pk}
-        unsettled = []
-        for caller, call, child in _query_children(list(by_pk)):
-            before = known.get(child.pk)
-            child.call, child.children = call, before.children if before else []
-            children[caller].append(child)
-            if before is None or not before.ended:
-                unsettled.append(child)
-        for pk, branches in children.items():
-            by_pk[pk].children = sorted(branches, key=lambda branch: branch.pk)
-        return [child for child in unsettled if not child.is_function]
 
-
-def _query_children(callers: list[int]) -> Iterator[tuple[int, str, Branch]]:
+def _read_children(callers: list[Branch], known: dict[int, Branch]) -> list[Branch]:
+    """Read the children of ``callers``; return those whose own children can have changed."""
     query = QueryBuilder()
-    query.append(ProcessNode, filters={"id": {"in": callers}}, tag="caller", project="id")
+    query.append(ProcessNode, filters={"id": {"in": [one.pk for one in callers]}}, tag="caller", project="id")
     query.append(
         ProcessNode,
         with_incoming="caller",
@@ -124,7 +119,65 @@ def _query_children(callers: list[int]) -> Iterator[tuple[int, str, Branch]]:
         project=list(_PROJECTED.values()),
         edge_project="label",
     )
+    children: dict[int, list[Branch]] = {caller.pk: [] for caller in callers}
+    unsettled = []
     row: list[Any]
     for row in query.all():
         caller, *values, call = row
-        yield caller, call, Branch(**dict(zip(_PROJECTED, values, strict=True)))
+        child = Branch(**dict(zip(_PROJECTED, values, strict=True)), call=call)
+        before = known.get(child.pk)
+        child.children = before.children if before else []
+        children[caller].append(child)
+        if (before is None or not before.ended) and not child.is_function:
+            unsettled.append(child)
+    for one in callers:
+        one.children = sorted(children[one.pk], key=lambda branch: branch.pk)
+    return unsettled
+
+
+# -- drawing -------------------------------------------------------------------------------------------------
+
+_MARKS = {"finished": ("✓", "green"), "excepted": ("✗", "red"), "killed": ("✗", "red")}
+
+
+def render_tree(root: Branch, watch: JobWatch) -> Tree:
+    """Return the drawn tree below ``root``, expanded where a process runs or has failed."""
+    tree = Tree(_line(root, watch))
+    _add_children(tree, root, watch)
+    return tree
+
+
+def _add_children(tree: Tree, branch: Branch, watch: JobWatch) -> None:
+    children = [child for child in branch.children if not child.is_function or child.exit_status]
+    ended = [child for child in children if child.ended and not child.exit_status]
+    hidden = {child.pk for child in ended[:-_ENDED_SHOWN]}
+    if hidden:
+        tree.add(Text(f"✓ {len(hidden)} more", style="green dim"))
+    for child in children:
+        if child.pk not in hidden:
+            twig = tree.add(_line(child, watch))
+            if not child.ended or child.exit_status or child.state != "finished":
+                _add_children(twig, child, watch)
+
+
+def _line(branch: Branch, watch: JobWatch) -> Text | Group:
+    mark, style = _MARKS.get(branch.state or "", ("▶", "cyan"))
+    spent = duration(branch.duration)
+    if branch.exit_status:
+        mark, style = "!", "yellow"
+        words = f"[{branch.exit_status}] {branch.exit_message} ({spent})"
+    elif branch.state in ("excepted", "killed"):
+        words = f"{branch.state} after {spent}" + (f": {branch.status}" if branch.status else "")
+    elif branch.workdir and not branch.ended and branch.status:
+        words = f"{spent} · {branch.status}"
+    else:
+        words = spent
+    text = Text.assemble((mark, style), " ", (branch.label, "bold"), (f" <{branch.pk}>", "dim"), f"  {words}")
+    progress = watch.look(branch)
+    if progress is None:
+        return text
+    grid = Table.grid(padding=(0, 1))
+    total = max(1, progress.target - progress.start)
+    bar = ProgressBar(total=total, completed=progress.step - progress.start, width=24)
+    grid.add_row(Text(progress.stage, style="bold"), bar, Text(progress_words(progress)))
+    return Group(text, grid)

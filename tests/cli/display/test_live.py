@@ -14,12 +14,11 @@ from aiida.engine import ProcessState
 from aiida.orm import CalcFunctionNode, CalcJobNode, Dict, ProcessNode, WorkChainNode
 from rich.console import Console
 
-from aiida_cse.cli.display import joblog
 from aiida_cse.cli.display import live as display
-from aiida_cse.cli.display.joblog import LogFollower
+from aiida_cse.cli.display import progress
 from aiida_cse.cli.display.live import live_display
-from aiida_cse.cli.display.render import JobWatch, duration, render_tree
-from aiida_cse.cli.display.tree import ProcessTree
+from aiida_cse.cli.display.progress import JobWatch, LogFollower, duration
+from aiida_cse.cli.display.tree import ProcessTree, render_tree
 from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.protocol.stage import JobPlan, Stage
 
@@ -47,7 +46,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(joblog, "time", clock)
+    monkeypatch.setattr(progress, "time", clock)
     return clock
 
 

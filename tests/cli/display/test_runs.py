@@ -11,7 +11,7 @@ from aiida.engine import ProcessState
 from aiida.orm import CalcJobNode, Computer, Dict, Float, Int, List, WorkChainNode
 from rich.console import Console
 
-from aiida_cse.cli.display.render import JobWatch
+from aiida_cse.cli.display.progress import JobWatch
 from aiida_cse.cli.display.runs import WIDTH, RunState, run_states, run_table
 from aiida_cse.cli.display.tree import ProcessTree
 
@@ -139,4 +139,4 @@ def test_a_quench_has_a_line_for_each_of_its_parts(localhost: Computer) -> None:
     assert states(quench)["cooling"].stage == "job_02"
     end(cooling, 341)
     end(quench, 372)
-    assert [state.stage for state in states(quench).values()] == ["done", "ended [341]", "not begun"]
+    assert [state.stage for state in states(quench).values()] == ["done", "ended [341]", "not started"]

@@ -1,4 +1,4 @@
-"""``aiida-cse launch``: what is refused before anything is launched, and an analysis that runs."""
+"""``aiida-cse launch``, ``extend`` and ``resume``: builders, refusals, and an analysis that runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.forcefields import load_set
 from aiida_cse.reduction.reduce import reduce_segments
 from tests.emc import emc_program, emc_script
-from tests.nodes import interface
+from tests.nodes import interface, run_node
 from tests.reduction import synthetic
 from tests.systems import crystal_and_molecules
 
@@ -32,6 +32,14 @@ RECIPE = "llzo-peo-litfsi-demo"
 
 def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["launch", *map(str, arguments)])
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[ProcessBuilder]:
+    """Return the builders that the command would start."""
+    builders: list[ProcessBuilder] = []
+    monkeypatch.setattr("aiida_cse.cli.running.start", lambda builder, wait: builders.append(builder))
+    return builders
 
 
 def refused(*arguments: object) -> str:
@@ -98,14 +106,16 @@ def test_nodes_of_another_kind_are_refused(lmp: Any, cse: Any) -> None:
 
 def test_a_production_of_a_system_without_seed_wants_one(lmp: Any, cse: Any) -> None:
     system = CseSystemData(crystal_and_molecules()).store()
-    assert "--seed: " in refused("production", "--system", system.pk, "--temperature", 700)
+    said = refused("production", "--system", system.pk, "--temperature", 700)
+    assert (
+        said
+        == f"Error: --system = {system.pk}: system {system.pk} has no seed for velocities; give one with --seed"
+    )
 
 
 def test_the_code_of_aiida_cse_is_that_beside_lammps(
-    lmp: InstalledCode, cse: InstalledCode, monkeypatch: pytest.MonkeyPatch
+    lmp: InstalledCode, cse: InstalledCode, built: list[ProcessBuilder]
 ) -> None:
-    built: list[ProcessBuilder] = []
-    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
     result = invoke("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
     assert result.exit_code == 0, result.output
     (builder,) = built
@@ -113,10 +123,8 @@ def test_the_code_of_aiida_cse_is_that_beside_lammps(
 
 
 def test_a_recipe_may_name_a_set_of_the_profile(
-    lmp: InstalledCode, cse: InstalledCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lmp: InstalledCode, cse: InstalledCode, tmp_path: Path, built: list[ProcessBuilder]
 ) -> None:
-    built: list[ProcessBuilder] = []
-    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
     content = load_recipe(RECIPE).model_dump(mode="json")
     content["forcefield"]["polymer"] = "peo-of-launch"
     path = tmp_path / "mine.yaml"
@@ -138,18 +146,16 @@ def test_moltemplate_joins_the_phases_where_its_code_is_named(
     installed_code: Callable[..., InstalledCode],
     environment_bin: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    built: list[ProcessBuilder],
 ) -> None:
     code = installed_code("moltemplate", environment_bin / "moltemplate.sh", "cse.moltemplate")
-    built: list[ProcessBuilder] = []
-    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
     words = ("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
     result = invoke(*words, "--moltemplate", code.full_label)
     assert result.exit_code == 0, result.output
     interface_of = built[0].interface
     assert (interface_of.assembler, interface_of.moltemplate.code.uuid) == ("moltemplate", code.uuid)
 
-    assert "--moltemplate 'moltmplate@localhost'" in refused(*words, "--moltemplate", "moltmplate@localhost")
+    assert "--moltemplate = 'moltmplate@localhost': " in refused(*words, "--moltemplate", "moltmplate@localhost")
     line = refused(*words, "--moltemplate", lmp.full_label)
     assert line == f"Error: codes.moltemplate = {lmp.full_label}: a code of cse.lammps is one for codes.lammps"
 
@@ -164,10 +170,8 @@ def test_moltemplate_that_only_the_protocol_names_wants_its_code(
 
 
 def test_lammps_joins_the_phases_unless_an_override_says_otherwise(
-    lmp: InstalledCode, cse: InstalledCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lmp: InstalledCode, cse: InstalledCode, tmp_path: Path, built: list[ProcessBuilder]
 ) -> None:
-    built: list[ProcessBuilder] = []
-    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
     overrides = tmp_path / "overrides.yaml"
     overrides.write_text("interface: {assembler: built-in}\n")
     words = ("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label, "--account", "abc")
@@ -181,10 +185,8 @@ def test_lammps_joins_the_phases_unless_an_override_says_otherwise(
 
 
 def test_a_quench_takes_its_temperatures_and_the_seed_of_its_system(
-    lmp: InstalledCode, cse: InstalledCode, monkeypatch: pytest.MonkeyPatch
+    lmp: InstalledCode, cse: InstalledCode, built: list[ProcessBuilder]
 ) -> None:
-    built: list[ProcessBuilder] = []
-    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
     system = interface()
     seeded = system.evolved(system.data, seeds={"velocities": 77})
     node = CseSystemData(seeded).store()
@@ -194,9 +196,8 @@ def test_a_quench_takes_its_temperatures_and_the_seed_of_its_system(
     (builder,) = built
     assert (builder.temperature, builder.hot_temperature, builder.seed) == (400, 650, 77)
     assert builder.system.uuid == node.uuid
-    assert "names no seed for velocities" in refused(
-        "quench", "--system", CseSystemData(system).store().pk, *words
-    )
+    said = refused("quench", "--system", CseSystemData(system).store().pk, *words)
+    assert said.endswith("has no seed for velocities; use a system that was built here")
 
 
 def test_where_there_is_no_such_code_it_is_asked_for(lmp: InstalledCode, tmp_path: Path) -> None:
@@ -210,25 +211,23 @@ def test_a_code_of_no_computer_says_nothing_of_aiida_cse(tmp_path: Path, aiida_p
     (tmp_path / "lmp").write_text("#!/bin/sh\n")
     portable = PortableCode(label="portable-lmp", filepath_executable="lmp", filepath_files=tmp_path).store()
     line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", portable.pk)
-    assert line == "Error: --cse: portable-lmp belongs to no computer; give the code of aiida-cse"
+    assert line == "Error: --cse is missing: portable-lmp has no computer; give the code of aiida-cse"
 
 
 def test_emc_builds_the_electrolyte_where_its_codes_are_named(
     lmp: InstalledCode,
     cse: InstalledCode,
     installed_code: Callable[..., InstalledCode],
-    monkeypatch: pytest.MonkeyPatch,
+    built: list[ProcessBuilder],
 ) -> None:
     emc = installed_code("emc", emc_program(), "cse.emc")
     setup = installed_code("emc_setup", emc_script("emc.pl"), "cse.emc")
-    built: list[ProcessBuilder] = []
-    monkeypatch.setattr("aiida_cse.cli.cmd_launch.go", lambda builder, wait: built.append(builder))
     words = ("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
     result = invoke(*words, "--emc", emc.full_label, "--emc-setup", setup.full_label)
     assert result.exit_code == 0, result.output
     inputs = built[0].electrolyte
     assert (inputs.builder, inputs.emc.code.uuid, inputs.emc.setup_code.uuid) == ("emc", emc.uuid, setup.uuid)
-    assert "--emc-setup 'emcsetup@localhost'" in refused(*words, "--emc-setup", "emcsetup@localhost")
+    assert "--emc-setup = 'emcsetup@localhost': " in refused(*words, "--emc-setup", "emcsetup@localhost")
 
 
 @pytest.mark.parametrize("option", ["--emc", "--emc-setup"])
@@ -238,3 +237,22 @@ def test_emc_wants_both_of_its_codes(
     code = installed_code("emc", emc_program(), "cse.emc")
     line = refused("study", "--recipe", RECIPE, "--protocol", "demo", option, code.full_label)
     assert "builder = 'emc': its codes are missing; give codes.emc (EMC itself) and codes.emc_setup" in line
+
+
+def test_extend_refuses_other_processes_and_arguments() -> None:
+    number, base = Int(1).store(), run_node("cse.base")
+    for arguments, complaint in (
+        ((number.pk, "--replicas", 2), "must be a WorkChainNode"),
+        ((base.pk, "--replicas", 2), "it must be the process of a study"),
+        ((base.pk, "--temperatures", "500;600"), "'500;600': give numbers in K, separated by commas"),
+        ((10**9, "--length", 20), "there is no node 1000000000"),
+    ):
+        result = CliRunner().invoke(main, ["extend", *map(str, arguments)])
+        assert result.exit_code == 2, result.output
+        assert complaint in " ".join(result.output.split())
+
+
+def test_resume_of_a_wrong_pk_is_refused_in_one_line() -> None:
+    result = CliRunner().invoke(main, ["resume", str(10**9)])
+    assert result.exit_code == 1
+    assert len(result.output.splitlines()) == 1

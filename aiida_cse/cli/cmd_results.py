@@ -1,0 +1,102 @@
+"""Commands that show processes and their results: ``status``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import count, takewhile
+from typing import TYPE_CHECKING
+
+import click
+
+from aiida_cse.cli import inputs
+from aiida_cse.cli import profile as profiles
+from aiida_cse.engine.hints import aiida_cse
+
+if TYPE_CHECKING:
+    from aiida.orm import ProcessNode
+
+__all__ = ["status"]
+
+#: processes that are listed
+_LISTED = 10
+#: processes per database query
+_BATCH = 200
+
+
+@click.command()
+@click.argument("pk", type=click.IntRange(min=1), metavar="[PK]", required=False)
+@inputs.PROFILE
+def status(pk: int | None, profile: str | None) -> None:
+    """Show the progress of the process PK, or its results; without PK, list the last launched processes.
+
+    A running study or production is shown as one line per temperature and replica: the present stage, simulated
+    ns, speed, entries and exits, EC with its lower bound and the verdict at the last look, and the expected end. A
+    finished study is shown as its tables of results.
+    """
+    profiles.load(profile)
+    if pk is None:
+        _list_processes()
+        return
+    from aiida.orm import ProcessNode
+    from rich.console import Console
+
+    from aiida_cse.cli.display.progress import JobWatch
+    from aiida_cse.cli.display.results import has_results, print_results
+    from aiida_cse.cli.display.runs import WIDTH, run_states, run_table
+    from aiida_cse.cli.display.tree import ProcessTree, render_tree
+
+    node = inputs.load_typed(pk, ProcessNode, "PK")
+    console = Console(highlight=False)
+    root, watch = ProcessTree(node).root, JobWatch()
+    console.print(render_tree(root, watch))
+    if has_results(node):
+        print_results(node, console)
+    elif states := run_states(root, watch):
+        wide = Console(highlight=False, width=max(console.width, WIDTH))
+        wide.print(run_table(states, datetime.now().astimezone()))
+    if (hint := _hint(node)) is not None:
+        click.echo(hint)
+
+
+def _hint(node: ProcessNode) -> str | None:
+    """Return how to continue a process that nothing advances; None if there is nothing to say."""
+    from aiida_cse.engine.checkpoints import root_of
+    from aiida_cse.engine.daemon import daemon_hint
+    from aiida_cse.engine.embedded import is_embedded
+    from aiida_cse.engine.locks import is_held
+
+    root = root_of(node)
+    if root.is_terminated:
+        return None
+    if not is_embedded(root):
+        return daemon_hint()
+    if is_held(root):
+        return "it is running"
+    return f"nothing runs it now; resume with: {aiida_cse('resume', root.pk)}"
+
+
+def _list_processes() -> None:
+    """Print the newest processes of this plugin that no other process called.
+
+    They are read in batches: an iterator over the whole database that is not exhausted keeps a transaction open.
+    """
+    from aiida.orm import ProcessNode, QueryBuilder
+
+    from aiida_cse.cli.display.progress import duration
+
+    query = QueryBuilder().append(ProcessNode, filters={"process_type": {"like": "%:cse.%"}})
+    query.order_by({ProcessNode: {"id": "desc"}}).limit(_BATCH)
+    roots: list[ProcessNode] = []
+    for batch in takewhile(bool, (query.offset(offset).all(flat=True) for offset in count(step=_BATCH))):
+        roots += [node for node in batch if node.caller is None]
+        if len(roots) >= _LISTED:
+            break
+    if not roots:
+        click.echo(f"no process has been launched in this profile; try: {aiida_cse('demo')}")
+    for node in roots[:_LISTED]:
+        state = node.process_state.value if node.process_state else "created"
+        ending = f" [{node.exit_status}]" if node.is_finished else ""
+        spent = duration(node.mtime - node.ctime)
+        click.echo(
+            f"{node.pk:>8}  {node.ctime:%Y-%m-%d %H:%M}  {node.process_label:<24} {state}{ending} ({spent})"
+        )

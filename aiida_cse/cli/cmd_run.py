@@ -1,0 +1,357 @@
+"""Commands that run processes: ``launch``, ``extend`` and ``resume``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from aiida_cse.cli import inputs
+from aiida_cse.cli import profile as profiles
+from aiida_cse.cli.inputs import InputError, input_errors, load_typed
+from aiida_cse.engine.hints import aiida_cse
+
+if TYPE_CHECKING:
+    from aiida.orm import AbstractCode
+
+    from aiida_cse.data.system import CseSystemData
+    from aiida_cse.workchains.common.builders import Codes
+
+__all__ = ["extend", "launch", "resume"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SEED = click.IntRange(1, 2**31 - 1)
+_SYSTEM = click.option("--system", type=click.IntRange(min=1), required=True, help="PK of the relaxed interface.")
+_TEMPERATURE = click.option("--temperature", type=float, required=True, help="Temperature in K.")
+_PROTOCOL = click.option("--protocol", metavar="NAME", help="Name of the protocol; if omitted, the default one.")
+_OVERRIDES = click.option(
+    "--overrides", type=inputs.FILE, help="YAML file with changes to the protocol; unknown keys are refused."
+)
+_WAIT = click.option("--wait", is_flag=True, help="With a daemon: show progress until the process ends.")
+
+
+def _job_options(command: Command) -> Command:
+    """Add the options that say where and how the LAMMPS jobs run."""
+    count = click.IntRange(min=1)
+    for option in (
+        click.option("--account", help="Account to charge."),
+        click.option("--queue", help="Queue or partition."),
+        click.option("--walltime", type=click.IntRange(min=60), help="Wall time per job in s."),
+        click.option("--mpiprocs", type=count, default=1, show_default=True, help="MPI ranks per node."),
+        click.option("--machines", type=count, default=1, show_default=True, help="Nodes per job."),
+        click.option("--cse", help="Code of aiida-cse [default: cse on the computer of --lammps]."),
+        click.option("--lammps", default="lmp@localhost", show_default=True, help="Code of LAMMPS."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def launch() -> None:
+    """Launch a study, a production, a quench, an analysis or a validation.
+
+    If the profile has a broker, the daemon runs the process. Otherwise it runs here, with a live display.
+    """
+
+
+@launch.command()
+@inputs.RECIPE
+@_PROTOCOL
+@_OVERRIDES
+@click.option("--emc", help="Code of EMC, which then builds the electrolyte; needs --emc-setup.")
+@click.option("--emc-setup", help="Code of EMC's front end, emc.pl.")
+@click.option("--moltemplate", help="Code of Moltemplate, which then joins the phases.")
+@_job_options
+@_WAIT
+@inputs.PROFILE
+def study(
+    recipe: str, protocol: str | None, overrides: Path | None, wait: bool, profile: str | None, **job: Any
+) -> None:
+    """Launch a study: build, equilibrate, run and analyse a recipe."""
+    changes = _read_overrides(overrides)
+    profiles.load(profile)
+    from aiida_cse.cli.running import start
+    from aiida_cse.workchains.common.forcefields import load_stored_recipe
+    from aiida_cse.workchains.common.protocol import merge
+    from aiida_cse.workchains.study import StudyWorkChain
+
+    if job["moltemplate"] is not None:
+        changes = merge({"interface": {"assembler": "moltemplate"}}, changes)
+    if job["emc"] is not None or job["emc_setup"] is not None:
+        changes = merge({"electrolyte": {"builder": "emc"}}, changes)
+    with input_errors():
+        builder = StudyWorkChain.get_builder_from_protocol(
+            codes=_codes(job),
+            recipe=load_stored_recipe(recipe),
+            protocol=protocol,
+            overrides=changes,
+            options=_options(job),
+        )
+    start(builder, wait)
+
+
+@launch.command()
+@_SYSTEM
+@_TEMPERATURE
+@click.option("--seed", type=_SEED, help="Seed of the velocities, if the plan draws them.")
+@_PROTOCOL
+@_OVERRIDES
+@_job_options
+@_WAIT
+@inputs.PROFILE
+def production(
+    system: int,
+    temperature: float,
+    seed: int | None,
+    protocol: str | None,
+    overrides: Path | None,
+    wait: bool,
+    profile: str | None,
+    **job: Any,
+) -> None:
+    """Launch the production run of a relaxed interface.
+
+    Its trajectory is reduced and analysed.
+    """
+    changes = _read_overrides(overrides)
+    profiles.load(profile)
+    from aiida_cse.cli.running import start
+    from aiida_cse.workchains.production import ProductionWorkChain
+
+    node, seeds = _seeded(system, seed, "give one with --seed")
+    with input_errors():
+        builder = ProductionWorkChain.get_builder_from_protocol(
+            codes=_codes(job),
+            recipe={"seeds": seeds},
+            system=node,
+            temperature=temperature,
+            protocol=protocol,
+            overrides=changes,
+            options=_options(job),
+        )
+    start(builder, wait)
+
+
+@launch.command()
+@_SYSTEM
+@click.option("--temperature", type=float, required=True, help="Temperature of the cold run in K.")
+@click.option(
+    "--hot-temperature", type=float, help="Temperature of the equilibration in K [default: that of the protocol]."
+)
+@_PROTOCOL
+@_OVERRIDES
+@_job_options
+@_WAIT
+@inputs.PROFILE
+def quench(
+    system: int,
+    temperature: float,
+    hot_temperature: float | None,
+    protocol: str | None,
+    overrides: Path | None,
+    wait: bool,
+    profile: str | None,
+    **job: Any,
+) -> None:
+    """Launch a quench of a relaxed interface.
+
+    The interface equilibrates hot, is cooled and runs cold; both runs are compared.
+    """
+    changes = _read_overrides(overrides)
+    profiles.load(profile)
+    from aiida_cse.cli.running import start
+    from aiida_cse.workchains.quench import QuenchWorkChain
+
+    node, seeds = _seeded(system, None, "use a system that was built here")
+    if hot_temperature is not None:
+        changes["hot_temperature"] = hot_temperature
+    with input_errors():
+        builder = QuenchWorkChain.get_builder_from_protocol(
+            codes=_codes(job),
+            recipe={"seeds": seeds},
+            system=node,
+            temperature=temperature,
+            protocol=protocol,
+            overrides=changes,
+            options=_options(job),
+        )
+    start(builder, wait)
+
+
+@launch.command()
+@click.option("--reduction", type=click.IntRange(min=1), required=True, help="PK of the reduction.")
+@_TEMPERATURE
+@_PROTOCOL
+@_OVERRIDES
+@_WAIT
+@inputs.PROFILE
+def analysis(
+    reduction: int,
+    temperature: float,
+    protocol: str | None,
+    overrides: Path | None,
+    wait: bool,
+    profile: str | None,
+) -> None:
+    """Launch the analysis of a reduction.
+
+    No trajectory is read.
+    """
+    changes = _read_overrides(overrides)
+    profiles.load(profile)
+    from aiida_cse.cli.running import start
+    from aiida_cse.data.reduction import CseReductionData
+    from aiida_cse.workchains.analysis import AnalysisWorkChain
+
+    node = load_typed(reduction, CseReductionData, "--reduction")
+    with input_errors():
+        builder = AnalysisWorkChain.get_builder_from_protocol(
+            reduction=node, temperature=temperature, protocol=protocol, overrides=changes
+        )
+    start(builder, wait)
+
+
+@launch.command()
+@click.option("--seed", type=_SEED, default=1, show_default=True, help="Seed of the landscape.")
+@_PROTOCOL
+@_OVERRIDES
+@_job_options
+@_WAIT
+@inputs.PROFILE
+def validation(
+    seed: int, protocol: str | None, overrides: Path | None, wait: bool, profile: str | None, **job: Any
+) -> None:
+    """Launch a validation on any computer.
+
+    The whole chain runs on a model system whose results are known.
+    """
+    changes = _read_overrides(overrides)
+    profiles.load(profile)
+    from aiida_cse.cli.running import start
+    from aiida_cse.workchains.validate import ValidationWorkChain
+
+    with input_errors():
+        builder = ValidationWorkChain.get_builder_from_protocol(
+            codes=_codes(job), seed=seed, protocol=protocol, overrides=changes, options=_options(job)
+        )
+    start(builder, wait)
+
+
+def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> list[float] | None:
+    if value is None:
+        return None
+    try:
+        return [float(word) for word in value.replace(",", " ").split()]
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r}: give numbers in K, separated by commas") from error
+
+
+@click.command()
+@inputs.PK
+@click.option("--temperatures", callback=_numbers, metavar="K,K,…", help="Additional temperatures in K.")
+@click.option("--replicas", type=click.IntRange(min=1), help="Total number of runs at each temperature.")
+@click.option("--length", type=float, metavar="NS", help="Total length of each run in ns, or its budget.")
+@_WAIT
+@inputs.PROFILE
+def extend(
+    pk: int,
+    temperatures: list[float] | None,
+    replicas: int | None,
+    length: float | None,
+    wait: bool,
+    profile: str | None,
+) -> None:
+    """Extend the study PK: more temperatures, more replicas, longer runs. Nothing is run twice.
+
+    PK may also be a production. --length is then its total length.
+    """
+    profiles.load(profile)
+    from aiida.orm import WorkChainNode
+
+    from aiida_cse.cli.running import start
+    from aiida_cse.workchains.continue_from import get_builder_from
+
+    process = load_typed(pk, WorkChainNode, "PK")
+    with input_errors():
+        builder = get_builder_from(process, temperatures=temperatures, replicas=replicas, length_ns=length)
+    start(builder, wait)
+
+
+@click.command()
+@inputs.PK
+@inputs.PROFILE
+def resume(pk: int, profile: str | None) -> None:
+    """Resume the run PK from its last checkpoints.
+
+    A run can be resumed after Ctrl-C, a closed terminal, a killed Python and a reboot. LAMMPS jobs that are still
+    running are found again; nothing that has finished is run twice.
+    """
+    profiles.load(profile)
+    from aiida_cse.cli.running import leave, run_shown
+    from aiida_cse.engine.embedded import resume_embedded
+
+    leave(run_shown(resume_embedded, pk))
+
+
+def _read_overrides(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    from aiida_cse.yaml_io import read_mapping
+
+    with input_errors():
+        try:
+            return read_mapping(path, "a file of overrides")
+        except ValueError as error:
+            raise ValueError(f"--overrides {error}") from error
+
+
+def _seeded(pk: int, velocities: int | None, hint: str) -> tuple[CseSystemData, dict[str, int]]:
+    """Return a system and the seeds of its runs; refuse it with ``hint`` if there is none for the velocities."""
+    from aiida_cse.data.system import CseSystemData
+
+    node = load_typed(pk, CseSystemData, "--system")
+    seeds = dict(node.info.seeds) | ({} if velocities is None else {"velocities": velocities})
+    if "velocities" not in seeds:
+        raise InputError(f"--system = {pk}: system {pk} has no seed for velocities; {hint}")
+    return node, seeds
+
+
+def _codes(job: dict[str, Any]) -> Codes:
+    """Return the codes that the options name, by role."""
+    from aiida.common import MultipleObjectsError, NotExistent
+    from aiida.orm import load_code
+
+    def load(role: str, label: str) -> AbstractCode:
+        try:
+            return load_code(label)
+        except (NotExistent, MultipleObjectsError, ValueError) as error:
+            hint = f"create the codes of this machine with: {aiida_cse('setup')}"
+            raise InputError(f"--{role.replace('_', '-')} = {label!r}: {error}; {hint}") from error
+
+    lammps = load("lammps", job["lammps"])
+    cse = job["cse"]
+    if cse is None:
+        if lammps.computer is None:
+            raise InputError(f"--cse is missing: {lammps.full_label} has no computer; give the code of aiida-cse")
+        cse = f"cse@{lammps.computer.label}"
+    codes: Codes = {"lammps": lammps, "cse": load("cse", cse)}
+    for role in ("moltemplate", "emc", "emc_setup"):
+        if job.get(role) is not None:
+            codes[role] = load(role, job[role])
+    return codes
+
+
+def _options(job: dict[str, Any]) -> dict[str, Any]:
+    """Return the AiiDA options of the LAMMPS jobs."""
+    given = {
+        "max_wallclock_seconds": job["walltime"],
+        "queue_name": job["queue"],
+        "account": job["account"],
+    }
+    return {
+        "resources": {"num_machines": job["machines"], "num_mpiprocs_per_machine": job["mpiprocs"]},
+        **{name: value for name, value in given.items() if value is not None},
+    }

@@ -1,0 +1,171 @@
+"""Commands that set up this installation and test it: ``setup``, ``demo`` and ``validate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aiida_cse.cli import inputs
+from aiida_cse.cli import profile as profiles
+from aiida_cse.engine.hints import aiida_cse, verdi
+
+if TYPE_CHECKING:
+    from aiida_cse.cli.environment import Environment
+
+__all__ = ["demo", "setup", "validate"]
+
+
+@click.command()
+@click.option(
+    "-p",
+    "--profile",
+    metavar="NAME",
+    help="Add computer and codes to this existing profile, instead of creating one in the folder's .aiida.",
+)
+@inputs.LMP
+@click.option(
+    "--daemon", is_flag=True, help="Give the profile a ZeroMQ broker, so that the daemon can run studies."
+)
+@inputs.MPIPROCS
+def setup(profile: str | None, lmp: Path | None, daemon: bool, mpiprocs: int) -> None:
+    """Create a profile, this computer and its codes. What exists is left unchanged.
+
+    Without --profile everything is stored in .aiida in the current folder (or in AIIDA_PATH, if that is set): an
+    SQLite database, no services, nothing in your home folder.
+    """
+    if profile is None:
+        profiles.activate(create=True)
+    else:
+        profiles.load(profile)
+    from aiida_cse.cli.environment import PROFILE, ensure_environment
+
+    environment = ensure_environment(
+        profile or PROFILE, lmp=lmp, daemon=daemon, mpiprocs=mpiprocs, create=profile is None
+    )
+    click.echo("\n".join(environment.lines))
+    if not environment.changed:
+        click.echo("everything exists already; nothing was changed")
+    if daemon:
+        click.echo(f"start the daemon with: {verdi('daemon', 'start')}")
+
+
+@click.command()
+@click.option("--new", is_flag=True, help="Run it again even if there is a finished one.")
+@inputs.LMP
+@inputs.MPIPROCS
+def demo(new: bool, lmp: Path | None, mpiprocs: int) -> None:
+    """Run a small LLZO + PEO:LiTFSI study here: about 1,100 atoms, a few minutes, nothing outside this folder.
+
+    An interrupted demo is resumed; the results of a finished one are shown again.
+    """
+    environment = _environment(lmp)
+    from aiida.orm import ProcessNode, QueryBuilder
+    from rich.console import Console
+
+    from aiida_cse.building.recipe import load_recipe
+    from aiida_cse.cli.display.results import has_results, print_results
+    from aiida_cse.cli.running import leave, run_shown
+    from aiida_cse.engine.embedded import resume_embedded, run_embedded
+    from aiida_cse.workchains.study import StudyWorkChain
+
+    query = QueryBuilder().append(ProcessNode, filters={"extras.cse_demo": True}, tag="demo")
+    demos: list[ProcessNode] = query.order_by({"demo": {"id": "desc"}}).all(flat=True)
+    study = next((node for node in demos if not node.is_terminated or node.is_finished_ok), None)
+    if study is None or (new and study.is_terminated):
+        builder: Any = StudyWorkChain.get_builder_from_protocol(
+            recipe=load_recipe("llzo-peo-litfsi-demo"), protocol="demo", **_jobs(environment, mpiprocs)
+        )
+        builder.metadata.label = "demo"
+        study = run_shown(run_embedded, builder, extras={"cse_demo": True})
+    elif not study.is_terminated:
+        click.echo(f"resuming the interrupted demo <{study.pk}>")
+        study = run_shown(resume_embedded, study)
+    else:
+        click.echo(f"the demo <{study.pk}> has finished before; run it again with: {aiida_cse('demo', '--new')}")
+    if has_results(study):
+        print_results(study, Console(highlight=False))
+        click.echo(f"\nthe study is process {study.pk}; three commands to try next:")
+        click.echo(f"  {aiida_cse('status', study.pk)}")
+        click.echo(f"  {verdi('process', 'report', study.pk)}")
+        click.echo(f"  {verdi('process', 'dump', study.pk)}")
+    leave(study)
+
+
+#: errors that can be planted, as factors on the input of LAMMPS
+_PLANTED = {"barrier": {"barrier": 1.2}, "mass": {"mass": 2.0}}
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Fewer ions and shorter runs: under 2 minutes instead of about 5.")
+@click.option(
+    "--seed", type=click.IntRange(1, 2**31 - 1), default=1, show_default=True, help="Seed of the landscape."
+)
+@click.option(
+    "--plant",
+    type=click.Choice(sorted(_PLANTED)),
+    help="Plant an error that must be detected: a barrier that is 20 % too high, or twice the mass.",
+)
+@click.option(
+    "--figures",
+    type=inputs.OutPath(file_okay=False, path_type=Path),
+    default=Path("validation"),
+    show_default=True,
+    help="Folder for the two figures; created if it does not exist.",
+)
+@inputs.LMP
+@inputs.MPIPROCS
+def validate(quick: bool, seed: int, plant: str | None, figures: Path, lmp: Path | None, mpiprocs: int) -> None:
+    """Run the whole chain here on ions in a landscape whose results are known, and compare.
+
+    The chain is LAMMPS, segments, reduction, verdict, barriers, κ and kinetics, at five temperatures, started off
+    equilibrium. Every quantity is printed with its interval. The command fails if an interval does not contain the
+    known value. On a cluster: aiida-cse launch validation.
+    """
+    environment = _environment(lmp)
+    from rich.console import Console
+
+    from aiida_cse.cli.display.results import check_table
+    from aiida_cse.cli.running import leave, run_shown
+    from aiida_cse.engine.embedded import run_embedded
+    from aiida_cse.workchains.validate import ValidationWorkChain
+
+    builder: Any = ValidationWorkChain.get_builder_from_protocol(
+        seed=seed,
+        protocol="quick" if quick else "full",
+        overrides=None if plant is None else {"settings": {"planted": _PLANTED[plant]}},
+        **_jobs(environment, mpiprocs),
+    )
+    builder.metadata.label = f"validation of seed {seed}" + ("" if plant is None else f", wrong {plant}")
+    node: Any = run_shown(run_embedded, builder)
+    if "checks" in node.outputs:
+        Console(highlight=False).print(check_table(node.outputs.checks["checks"]))
+        try:
+            from aiida_cse.report.validation import write_figures
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] != "matplotlib":
+                raise
+            click.echo("no figures were written: they need matplotlib, pip install 'aiida-cse[report]'", err=True)
+        else:
+            for path in write_figures(node, figures):
+                click.echo(f"wrote {path}")
+    leave(node)
+
+
+def _environment(lmp: Path | None) -> Environment:
+    """Return profile, computer and codes of the current folder, created if necessary, and print them."""
+    profiles.activate(create=True)
+    from aiida_cse.cli.environment import ensure_environment
+
+    environment = ensure_environment(lmp=lmp)
+    click.echo("\n".join(environment.lines))
+    return environment
+
+
+def _jobs(environment: Environment, mpiprocs: int) -> dict[str, Any]:
+    """Return codes and options of a builder whose jobs run on this machine."""
+    return {
+        "codes": {"lammps": environment.lammps, "cse": environment.cse},
+        "options": {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": mpiprocs}},
+    }

@@ -1,0 +1,125 @@
+"""Progress of running LAMMPS jobs: step, speed and remaining time, from the logs in their working folders."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiida.orm import CalcJobNode, load_node
+
+from aiida_cse.lammps.job.script import LOG
+from aiida_cse.lammps.log.progress import Progress, read_progress
+from aiida_cse.lammps.protocol.stage import JobPlan
+
+if TYPE_CHECKING:
+    from aiida_cse.cli.display.tree import Branch
+
+__all__ = ["LAMMPS", "JobWatch", "LogFollower", "duration", "progress_words"]
+
+#: process type of a LAMMPS job
+LAMMPS = "aiida.calculations:cse.lammps"
+#: lines that identify the current stage, kept besides the last thermo rows
+_KEPT = ("CSE ", "keywords:", "Step ", "Performance:", "Loop time")
+_ROWS = 5
+
+
+class LogFollower:
+    """Follows ``log.lammps`` without reading it twice, and measures the speed of the current stage.
+
+    Parameters
+    ----------
+    path
+        The log.
+    timesteps
+        Timestep of each stage in fs, by the name of the stage.
+    """
+
+    def __init__(self, path: Path, timesteps: dict[str, float]) -> None:
+        self._path = path
+        self._timesteps = timesteps
+        self._offset = 0
+        self._kept: list[str] = []
+        self._rows: deque[str] = deque(maxlen=_ROWS)
+        self._since: tuple[str, int, float] = ("", 0, 0.0)
+
+    def look(self) -> Progress | None:
+        """Return the present progress of the job, or None before its first stage."""
+        self._read()
+        progress = read_progress("".join([*self._kept, *self._rows]))
+        if progress is None:
+            return None
+        now = time.monotonic()
+        if self._since[0] != progress.stage:
+            self._since = (progress.stage, progress.step, now)
+        _, first, begun = self._since
+        if progress.step <= first:
+            return progress
+        rate = (progress.step - first) / (now - begun)
+        timestep = self._timesteps.get(progress.stage)
+        return replace(
+            progress,
+            ns_per_day=rate * timestep * 1e-6 * 86400 if timestep else None,
+            seconds_left=(progress.target - progress.step) / rate,
+        )
+
+    def _read(self) -> None:
+        try:
+            with self._path.open("rb") as stream:
+                stream.seek(self._offset)
+                new = stream.read()
+        except FileNotFoundError:
+            return
+        whole = new[: new.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for line in whole.decode("utf-8", errors="replace").splitlines(keepends=True):
+            if line.lstrip().startswith(_KEPT):
+                self._kept.append(line)
+                self._rows.clear()
+            else:
+                self._rows.append(line)
+
+
+class JobWatch:
+    """Followers of the LAMMPS jobs that run on this machine, by the PK of the job."""
+
+    def __init__(self) -> None:
+        self._followers: dict[int, LogFollower | None] = {}
+
+    def look(self, branch: Branch) -> Progress | None:
+        """Return the progress of a job; None if it has ended, is no LAMMPS job, or runs elsewhere."""
+        if branch.process_type != LAMMPS or branch.workdir is None or branch.ended:
+            return None
+        if branch.pk not in self._followers:
+            node = load_node(branch.pk)
+            assert isinstance(node, CalcJobNode)
+            here = node.computer is not None and node.computer.transport_type == "core.local"
+            plan = JobPlan.model_validate(node.inputs.plan.get_dict()) if "plan" in node.inputs else None
+            timesteps = {stage.name: stage.timestep_fs for stage in plan.stages} if plan else {}
+            self._followers[branch.pk] = LogFollower(Path(branch.workdir) / LOG, timesteps) if here else None
+        follower = self._followers[branch.pk]
+        return None if follower is None else follower.look()
+
+
+def progress_words(progress: Progress) -> str:
+    """Return step and target of a stage, its speed and the remaining time."""
+    parts = [f"step {progress.step:,} of {progress.target:,}"]
+    if progress.ns_per_day is not None:
+        parts.append(f"{progress.ns_per_day:.2f} ns/day")
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def duration(span: timedelta | float) -> str:
+    """Return a time span (s) in words: ``8 s``, ``3 min 20 s``, ``5 h 02 min``, ``2 d 4 h``."""
+    seconds = round(span.total_seconds() if isinstance(span, timedelta) else span)
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60:02d} min"
+    return f"{minutes} min {seconds % 60:02d} s" if minutes else f"{seconds} s"

