@@ -22,7 +22,7 @@ from aiida_cse.physics.kinetics.transition_state import (
     transmission_coefficient,
     vibrational_frequency,
 )
-from aiida_cse.physics.profiles.joined_barriers import join_barriers
+from aiida_cse.physics.profiles.barriers import join_barriers
 from aiida_cse.physics.statistics.poisson import poisson_interval, rate_interval, rate_ratio_interval
 
 __all__ = ["FOLDER", "NAME", "figure", "page"]

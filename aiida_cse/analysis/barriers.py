@@ -21,8 +21,14 @@ from aiida_cse.physics.kinetics.transition_state import (
     transmission_coefficient,
     vibrational_frequency,
 )
-from aiida_cse.physics.profiles.barriers import FEWEST_BLOCKS, Barrier, SlowExchange, find_barrier
-from aiida_cse.physics.profiles.joined_barriers import JoinedBarrier, join_sides
+from aiida_cse.physics.profiles.barriers import (
+    FEWEST_BLOCKS,
+    Barrier,
+    JoinedBarrier,
+    SlowExchange,
+    find_barrier,
+    join_sides,
+)
 
 __all__ = ["barriers", "mass_of"]
 

@@ -20,7 +20,7 @@ from aiida_cse.analysis.shifts import (
 )
 from aiida_cse.analysis.structure import SIDES, Side, Structure
 from aiida_cse.physics.exchange.regions import REGION_NAMES
-from aiida_cse.physics.profiles.peaks import Peak, find_peak
+from aiida_cse.physics.profiles.extrema import Peak, find_peak
 from aiida_cse.schema import Number
 
 __all__ = ["COMPARISON", "ComparisonSettings", "compare", "findings"]

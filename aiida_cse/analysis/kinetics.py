@@ -14,8 +14,8 @@ from typing_extensions import Self
 
 from aiida_cse.analysis.registry import Documented, known
 from aiida_cse.physics.kinetics.arrhenius_fit import Estimate, Kinetics, RateEstimate, joint_kinetics
+from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures
 from aiida_cse.physics.kinetics.observations import Observation
-from aiida_cse.physics.kinetics.two_temperatures import TwoTemperatures
 from aiida_cse.schema import Flag, Number, StrictModel, Whole
 
 __all__ = [

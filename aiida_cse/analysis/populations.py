@@ -9,7 +9,7 @@ import numpy as np
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
 from aiida_cse.analysis.registry import known, known_range, observable
-from aiida_cse.physics.statistics.correlation import tfsi_lithium_correlation
+from aiida_cse.physics.statistics.correlation import anion_cation_correlation
 from aiida_cse.physics.statistics.timeseries import detect_equilibration
 from aiida_cse.physics.statistics.timeseries import populations as averages
 
@@ -121,7 +121,7 @@ def _correlated(cation: Ion, anion: Ion, production: ReducedProduction) -> dict[
     if len(looks) < _FEWEST:
         keys = (slope, f"{slope}_error", f"{slope}_samples", pearson, f"{pearson}_interval", f"{pearson}_samples")
         return dict.fromkeys(keys)
-    found = tfsi_lithium_correlation(
+    found = anion_cation_correlation(
         cation.counts["ceramic"][cation.rows(looks)],
         anion.counts["layer"][anion.rows(looks)],
         production.settings.level,

@@ -16,7 +16,7 @@ from aiida_cse.analysis.window import Window
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
 from aiida_cse.physics.exchange.transitions import Exchange, Rule, exchange, transition_matrix
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics import arguments
 from aiida_cse.reduction.coarsen import Boundaries, Recount, join_bins, recount
 from aiida_cse.reduction.config import IonSpecies
 from aiida_cse.reduction.selection import Selection
@@ -161,7 +161,7 @@ class ReducedProduction:
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
 
     def __post_init__(self) -> None:
-        checks.positive("temperature", self.temperature)
+        arguments.number("temperature", self.temperature, above=0)
         if reasons := unanswerable(self.settings, self.reduction.config):
             raise ValueError("; ".join(dict.fromkeys(reasons)))
         looks = self.window.looks("snapshot")

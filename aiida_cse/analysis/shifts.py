@@ -16,7 +16,7 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import Documented, known
 from aiida_cse.analysis.structure import SIDES, Side, Structure
 from aiida_cse.physics.profiles.sampled_shifts import SampledShift, sampled_shift
-from aiida_cse.physics.statistics.jackknife import jackknife_error
+from aiida_cse.physics.statistics.resampling import jackknife_error
 from aiida_cse.schema import Number, StrictModel
 
 __all__ = [

@@ -12,8 +12,7 @@ from aiida_cse.analysis.profiles import bin_centres, bin_volume, rebinned
 from aiida_cse.physics.exchange.regions import REFERENCE_OFFSET
 from aiida_cse.physics.profiles.charge import integrated_charge
 from aiida_cse.physics.profiles.density import free_energy_profile
-from aiida_cse.physics.statistics.jackknife import leave_one_out
-from aiida_cse.physics.statistics.resampling import group_blocks
+from aiida_cse.physics.statistics.resampling import group_blocks, leave_one_out
 
 __all__ = ["SIDES", "FreeEnergies", "Side", "Structure"]
 

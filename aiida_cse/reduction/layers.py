@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from aiida_cse.physics.exchange.regions import Region, RegionSet
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics import arguments
 from aiida_cse.schema import Number, StrictModel
 
 __all__ = ["SURFACE_OFFSETS", "Layers", "SurfaceOffsets", "displacement_layers", "surface_regions"]
@@ -79,19 +79,19 @@ def surface_regions(
         A length is not positive, the species has no offsets, or its layers do not fit; the message gives the
         length that they need.
     """
-    half = checks.positive("half_thickness", half_thickness)
-    end = checks.positive("box_half_length", box_half_length)
+    half = arguments.number("half_thickness", half_thickness, above=0)
+    end = arguments.number("box_half_length", box_half_length, above=0)
     layer = SURFACE_OFFSETS.get(species) if offsets is None else offsets
     if layer is None:
         known = ", ".join(SURFACE_OFFSETS)
-        raise ValueError(f"species is {species!r}; offsets are known for {known}, others must be given in offsets")
+        raise ValueError(f"species = {species!r}: offsets are known for {known}; others must be given in offsets")
     before_inner, behind_inner, before_outer, behind_outer = layer.margins
     if half + layer.inner - before_inner <= 0:
         need = before_inner - layer.inner
-        raise ValueError(f"half_thickness is {half:g} Å: the ceramic core of {species} needs more than {need:g} Å")
+        raise ValueError(f"half_thickness = {half:g} Å: the ceramic core of {species} needs more than {need:g} Å")
     if end <= (need := half + layer.outer + behind_outer):
         raise ValueError(
-            f"box_half_length is {end:g} Å: the layers of {species} at a half thickness of {half:g} Å need "
+            f"box_half_length = {end:g} Å: the layers of {species} at a half thickness of {half:g} Å need "
             f"more than {need:g} Å, a box longer than {2 * need:g} Å"
         )
     inner, outer = half + layer.inner, half + layer.outer

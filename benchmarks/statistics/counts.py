@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.physics.exchange.equilibration import exchange_interval
 from aiida_cse.physics.exchange.verdict import Criteria, ExchangeData
-from aiida_cse.physics.statistics.dispersion import burst_index
-from aiida_cse.physics.statistics.poisson import poisson_interval, rate_interval, rate_ratio_interval
+from aiida_cse.physics.statistics.poisson import burst_index, poisson_interval, rate_interval, rate_ratio_interval
 from benchmarks.statistics.chains import Chain, Experiments, expected_exchange, recrossing, simulate, two_state
 from benchmarks.statistics.rows import Case, Row, coverage_row
 

@@ -11,7 +11,7 @@ from aiida_cse.analysis.barriers import barriers, mass_of
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.profiles import bin_centres
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.physics.profiles.joined_barriers import join_barriers
+from aiida_cse.physics.profiles.barriers import join_barriers
 from aiida_cse.physics.statistics.poisson import poisson_interval
 from aiida_cse.reduction.state import State
 from tests.reduction.synthetic import LENGTH, config
@@ -122,7 +122,7 @@ def test_thin_layers_have_narrow_windows() -> None:
     config = made.config.model_copy(update={"ions": {**made.config.ions, "Li": thin}})
     # the well lies outside of the layer: said as such, and no mistake about the windows themselves
     reasons = analysed(replace(made, config=config))["reasons"]
-    assert reasons[0] == "Li, left: well is -26 to -24.5 Å: F has its minimum at its end, it must have it inside"
+    assert reasons[0] == "Li, left: well = -26 to -24.5 Å: F has its minimum at the end; must have it inside"
 
 
 def test_the_mass_is_that_of_all_atoms_of_an_ion() -> None:

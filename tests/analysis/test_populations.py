@@ -6,7 +6,7 @@ import pytest
 from aiida_cse.analysis.populations import anions_per_cation
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.physics.statistics.correlation import tfsi_lithium_correlation
+from aiida_cse.physics.statistics.correlation import anion_cation_correlation
 from aiida_cse.reduction.state import State
 from tests.reduction.synthetic import config
 
@@ -34,7 +34,7 @@ def test_one_more_anion_per_cation_at_the_snapshots() -> None:
     found = anions_per_cation(ReducedProduction(made, 700.0, AnalysisSettings(level=0.9)))
     lithium = made.region_counts[::STRIDE, 0, 2]
     layers = made.region_counts[::STRIDE, 1, [1, 3]].sum(axis=1)
-    expected = tfsi_lithium_correlation(lithium, layers, 0.9)
+    expected = anion_cation_correlation(lithium, layers, 0.9)
     assert found[SLOPE] == expected.slope == pytest.approx(1, abs=0.05)
     assert found[f"{SLOPE}_error"] == expected.slope_error
     assert found[f"{SLOPE}_samples"] == expected.slope_samples

@@ -43,21 +43,21 @@ def test_regions_are_symmetric_and_tile_the_box(half: float, bulk: float, z: lis
 
 
 def test_a_box_that_is_too_short_is_refused_with_the_length_needed() -> None:
-    with pytest.raises(ValueError, match=r"box_half_length is 30 Å.*a box longer than 66 Å"):
+    with pytest.raises(ValueError, match=r"box_half_length = 30 Å.*a box longer than 66 Å"):
         surface_regions(19.5, 30.0, "Li")
 
 
 def test_a_slab_that_is_too_thin_is_refused_with_the_thickness_needed() -> None:
-    with pytest.raises(ValueError, match=r"half_thickness is 0.5 Å.*more than 1.5 Å"):
+    with pytest.raises(ValueError, match=r"half_thickness = 0.5 Å.*more than 1.5 Å"):
         surface_regions(0.5, 55.0, "TFSI")
 
 
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ((-1.0, 55.0, "Li"), "half_thickness is -1.0"),
-        ((19.5, float("nan"), "Li"), "box_half_length is nan"),
-        ((19.5, 55.0, "Na"), "species is 'Na'; offsets are known for Li, TFSI"),
+        ((-1.0, 55.0, "Li"), "half_thickness = -1.0"),
+        ((19.5, float("nan"), "Li"), "box_half_length = nan"),
+        ((19.5, 55.0, "Na"), "species = 'Na': offsets are known for Li, TFSI"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: tuple[float, float, str], match: str) -> None:

@@ -1,7 +1,7 @@
-"""Has the distribution of the ions equilibrated? The equilibration coefficient and a verdict.
+"""The equilibration coefficient with its bound, the interval of the number of events, and the net-flux test.
 
-EC = 2 min(S_AB, S_BA) / (S_AB + S_BA + λ), eq 5 of Kozdra et al., PCCP 27, 24918 (2025): entries and exits
-of a region, λ = 10. It is 0 where ions go one way only and near 1 where many go both ways.
+EC = 2 min(S_AB, S_BA) / (S_AB + S_BA + λ), eq 5 of Kozdra et al., PCCP 27, 24918 (2025), with the entries and
+exits of a region and λ = 10. It is 0 for exchange in one direction and near 1 for many ions in both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.resampling import visits_interval
 
 __all__ = [
@@ -26,13 +26,13 @@ __all__ = [
 
 #: nodes of the quadrature over the posterior of the entries
 _NODES = 500
-#: a bound below this is 0
+#: smaller bounds are 0
 _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
 class NetFlux:
-    """Mean of ΔN per block, its standard error, and how likely a balanced exchange is as far from zero."""
+    """Mean of ΔN per block, its standard error, and the p-value of a balanced exchange."""
 
     mean: float
     standard_error: float
@@ -48,8 +48,8 @@ def equilibration_coefficient(entries: float, exits: float, lam: float = 10.0) -
     ValueError
         A count is no whole number of at least zero, or ``lam`` is not above zero.
     """
-    into, out = checks.count("entries", entries), checks.count("exits", exits)
-    return 2 * min(into, out) / (into + out + checks.positive("lam", lam))
+    into, out = arguments.count("entries", entries), arguments.count("exits", exits)
+    return 2 * min(into, out) / (into + out + arguments.number("lam", lam, above=0))
 
 
 def equilibration_lower_bound(
@@ -74,7 +74,7 @@ def equilibration_lower_bound(
     lam
         λ of eq 5.
     burst_index
-        Number of events that carry the information of one, D of :mod:`~aiida_cse.physics.statistics.dispersion`:
+        Number of events that carry the information of one, D of :mod:`~aiida_cse.physics.statistics.poisson`:
         S events in bursts count as S / D events of weight D.
 
     Raises
@@ -82,10 +82,10 @@ def equilibration_lower_bound(
     ValueError
         As :func:`equilibration_coefficient`, ``level`` is not between 0 and 1, or ``burst_index`` is below 1.
     """
-    into, out = checks.count("entries", entries), checks.count("exits", exits)
-    tail = 1 - checks.probability("level", level)
-    offset = checks.positive("lam", lam)
-    weight = checks.at_least("burst_index", burst_index, 1)
+    into, out = arguments.count("entries", entries), arguments.count("exits", exits)
+    tail = 1 - arguments.probability("level", level)
+    offset = arguments.number("lam", lam, above=0)
+    weight = arguments.number("burst_index", burst_index, least=1)
     if min(into, out) == 0:
         return 0.0
     # counts and λ in units of the weight: EC does not change with the unit
@@ -95,13 +95,13 @@ def equilibration_lower_bound(
 def exchange_interval(
     entries: float, exits: float, level: float = 0.95, *, burst_index: float = 1.0
 ) -> tuple[float, float]:
-    """Two-sided interval of the mean of S_t, entries and exits together.
+    """Return the two-sided interval of the mean of S_t, entries and exits together.
 
-    Where ions leave again soon, an entry brings an exit with it: S_t then comes in pairs, and varies up to twice
-    as much as independent events do. So S_t is taken for S_t / 2 pairs, of which each is an independent event,
-    with Garwood's interval (Biometrika 28, 437, 1936) continued to halves of events. Where entries and exits
-    have nothing to do with each other it is wider than need be: 7 in and 7 out give 5.6 to 28.8, single events
-    would give 7.7 to 23.5. Of no event it is 0 to 7.4.
+    Where ions soon leave again, an entry brings an exit with it: S_t then comes in pairs, and varies up to twice
+    as much as independent events. S_t is therefore taken for S_t / 2 pairs, each an independent event, with
+    Garwood's interval (Biometrika 28, 437, 1936) continued to halves of events. Where entries and exits are
+    independent the interval is conservative: 7 in and 7 out give 5.6 to 28.8, single events would give 7.7 to
+    23.5. No event gives 0 to 7.4.
 
     Parameters
     ----------
@@ -110,9 +110,9 @@ def exchange_interval(
     level
         Level of the interval.
     burst_index
-        How many events of either kind are worth one
-        (:func:`~aiida_cse.physics.statistics.dispersion.burst_index`), so that twice as many of both kinds are. It
-        can only tell of bursts that were seen.
+        Number of events of either kind that carry the information of one
+        (:func:`~aiida_cse.physics.statistics.poisson.burst_index`); twice as many of both kinds do. It describes
+        only bursts that were observed.
 
     Raises
     ------
@@ -120,11 +120,11 @@ def exchange_interval(
         A count is no whole number of at least zero, ``level`` is not between 0 and 1, or ``burst_index`` is
         below 1.
     """
-    total = checks.count("entries", entries) + checks.count("exits", exits)
-    weight = 2 * checks.at_least("burst_index", burst_index, 1)
-    ends = np.array(visits_interval(total / weight, checks.probability("level", level)))
+    total = arguments.count("entries", entries) + arguments.count("exits", exits)
+    weight = 2 * arguments.number("burst_index", burst_index, least=1)
+    ends = np.array(visits_interval(total / weight, arguments.probability("level", level)))
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = checks.representable("interval from burst_index", weight * ends)
+        low, high = arguments.representable("interval from burst_index", weight * ends)
     return float(low), float(high)
 
 
@@ -140,7 +140,7 @@ def _posterior_quantile(into: float, out: float, tail: float, offset: float) -> 
     means = special.gammaincinv(into + 0.5, (np.arange(_NODES) + 0.5) / _NODES)
 
     def probability_below(bound: float) -> float:
-        # EC ≥ bound for out-means between these two, which cross where even balance does not reach the bound
+        # EC ≥ bound for means of exits between these two, which cross where even balance does not reach the bound
         low = bound * (means + offset) / (2 - bound)
         high = np.maximum(means * (2 - bound) / bound - offset, 0)
         above = special.gammainc(out + 0.5, high) - special.gammainc(out + 0.5, low)
@@ -156,18 +156,19 @@ def _posterior_quantile(into: float, out: float, tail: float, offset: float) -> 
 def net_flux_test(net_fluxes: ArrayLike) -> NetFlux:
     """Test the net flux ΔN per block (entries minus exits, (B,)) against zero.
 
-    Student's t over blocks. At equilibrium what flows in flows out again, so that successive blocks are, if
-    anything, anticorrelated and the test cautious. It knows how much the flux scatters from the blocks alone, and
-    a flux that fades while the ions fill a region up scatters for this reason too. Where many ions cross a few
-    times each, a binomial test of all entries against all exits is the more powerful one (measured: see
-    ``benchmarks``); it takes them for independent, which those of one ion are not, for they alternate.
+    Student's t over blocks. At equilibrium ions that enter leave again, so that successive blocks are
+    anticorrelated, if at all, and the test is conservative. The scatter of the flux is estimated from the blocks
+    alone, and a flux that decays while ions fill a region scatters for this reason too. Where many ions cross a
+    few times each, a binomial test of all entries against all exits is more powerful (measured: see
+    ``benchmarks``). It assumes independent events, but those of one ion alternate.
 
     Raises
     ------
     ValueError
         There are fewer than 2 blocks, or a flux is not finite or beyond ±1e100.
     """
-    flux = checks.series("net_fluxes", net_fluxes, minimum=2)
+    summable = arguments.SUMMABLE
+    flux = arguments.array("net_fluxes", net_fluxes, ndim=1, length=2, least=-summable, most=summable)
     mean = float(flux.mean())
     error = float(flux.std(ddof=1) / np.sqrt(len(flux)))
     if error == 0:

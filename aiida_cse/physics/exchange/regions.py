@@ -1,12 +1,11 @@
 """Regions of a slab and its electrolyte along z.
 
-z = 0 is the mid-plane of the slab. Five regions tile the box for each species: bulk, first layer, ceramic,
-first layer, bulk, from LEFT (z < 0) to RIGHT.
-The anion has no density between its two layers; what is there all the same is labelled as ceramic, so that
-no ion is ever nowhere inside the box.
+z = 0 is the mid-plane of the slab. Five regions tile the box for each species: bulk, first layer, ceramic, first
+layer, bulk, from LEFT (z < 0) to RIGHT. The anion has no density between its two layers; an anion that is there
+all the same is labelled as ceramic, so that every ion inside the box has a region.
 
-A *core* is a region without a buffer along each of its boundaries. Under the core rule an ion changes its
-state only when it enters another core; in a buffer it keeps the state it had.
+A *core* is a region without a buffer along each of its boundaries. Under the core rule an ion changes its state
+only when it enters another core; in a buffer it keeps its state.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics import arguments
 
 __all__ = [
     "REFERENCE_OFFSET",
@@ -70,7 +69,7 @@ class RegionSet:
             if before.upper != after.lower:
                 raise ValueError(
                     f"regions of {self.species}: {before.name} ends at {before.upper:g} Å, {after.name} starts "
-                    f"at {after.lower:g} Å; each must start where the one before it ends"
+                    f"at {after.lower:g} Å; must start where the one before ends"
                 )
 
     @property
@@ -104,14 +103,14 @@ class RegionSet:
         return np.where(inside, label, -1).astype(np.int8)
 
     def scaled_cores(self, scale: float) -> RegionSet:
-        """Return the same regions with buffers ``scale`` times as wide; 1 changes nothing, 0 leaves no buffer.
+        """Return the regions with buffers ``scale`` times as wide.
 
         Raises
         ------
         ValueError
             ``scale`` is negative or not finite, or leaves a region without a core.
         """
-        factor = checks.nonnegative("scale", scale)
+        factor = arguments.number("scale", scale, least=0)
         return RegionSet(self.species, tuple(_scaled(region, factor, self.species) for region in self.regions))
 
 
@@ -124,6 +123,6 @@ def _scaled(region: Region, scale: float, species: str) -> Region:
         buffers = region.upper - region.lower - (high - low)
         most = (region.upper - region.lower) / buffers
         raise ValueError(
-            f"scale is {scale:g}: {region.name} of {species} would have no core, it must be below {most:.4g}"
+            f"scale = {scale:g}: {region.name} of {species} would have no core; must be below {most:.4g}"
         )
     return Region(region.name, region.lower, region.upper, (scaled_low, scaled_high))

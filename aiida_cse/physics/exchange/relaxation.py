@@ -1,11 +1,10 @@
-"""How far the number of ions in a region still is from equilibrium, from what the ions remember of their start.
+"""The deviation from equilibrium that remains in the number of ions of a region, from the memory of single ions.
 
-The ions are followed by identity: after a lag, one that was outside is inside with the probability a, one that was
-inside is outside with the probability b. Of the number that the region began with, the deviation from equilibrium
-then relaxes by the factor M = 1 − a − b per lag (Chandler, J. Chem. Phys. 68, 2959 (1978): for two states
-M = exp(−(k_in + k_out) lag)), and at equilibrium the share a / (a + b) of the ions is inside. Neither needs the
-ions to be at equilibrium while they are watched, and neither is deceived by ions that cross to and fro within a
-lag: they are back where they were.
+Ions are followed by identity: after a lag, an ion that was outside is inside with the probability a, and one that
+was inside is outside with the probability b. The deviation of the initial number from equilibrium then relaxes by
+the factor M = 1 − a − b per lag (Chandler, J. Chem. Phys. 68, 2959 (1978): for two states M = exp(−(k_in + k_out)
+lag)), and at equilibrium the fraction a / (a + b) of the ions is inside. Neither requires equilibrium during the
+observation, and recrossings within a lag do not affect either.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from scipy import special
 
 __all__ = ["FEWEST_TIMES", "RemainingDeviation", "member_frames", "remaining_deviation"]
 
-#: lags that the time is divided into: over long ones what is fast is forgotten and what is slow is seen
+#: lags in the time of observation: after a long lag the memory is that of the slow ions
 _LAGS = 2
-#: times from which on there is a lag
+#: fewest times that have a lag
 FEWEST_TIMES = _LAGS + 1
-#: times at which the ions are looked at, up to twice as many
+#: times at which the ions are followed, up to twice as many
 _TIMES = 48
-#: a memory below this is as good as none
+#: least memory, which keeps its logarithm finite
 _SMALLEST = 1e-9
 #: nodes of the quadrature over each posterior
 _NODES = 100
@@ -36,15 +35,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RemainingDeviation:
-    """What remains of the deviation from equilibrium with which the number of ions in a region began.
+    """The remaining part of the initial deviation of the number of ions in a region from equilibrium.
 
     Attributes
     ----------
     median, upper_bound
-        Of the size of the deviation, in standard deviations of the number at equilibrium: the median of the
-        posterior, and its quantile at the level.
+        Median of the posterior of the absolute deviation, and its quantile at the level, in standard deviations
+        of the number at equilibrium.
     relaxation_times
-        How many relaxation times have passed: −ln of the memory, median.
+        Number of relaxation times that have passed: −ln of the memory, median.
     equilibrium
         Number in the region at equilibrium, median.
     """
@@ -56,7 +55,7 @@ class RemainingDeviation:
 
 
 def member_frames(begin: int, stop: int) -> NDArray[np.int64]:
-    """Return equally spaced frames at which to ask where the ions are, 49 to 97 of ``begin`` to ``stop`` − 1.
+    """Return 49 to 97 equally spaced frames from ``begin`` to ``stop`` − 1, at which to follow the ions.
 
     The last frame is one of them. Of fewer than 49 frames, all are returned.
     """
@@ -65,14 +64,14 @@ def member_frames(begin: int, stop: int) -> NDArray[np.int64]:
 
 
 def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingDeviation:
-    """Bound how far the mean number of ions in a region still is from its mean at equilibrium.
+    """Bound the deviation of the mean number of ions in a region from its mean at equilibrium.
 
-    With n ions, N of them inside at first, the mean number deviates after the time of j lags by
-    (N − n p) M^j, where p = a / (a + b) and M = 1 − a − b, and its standard deviation at equilibrium is
-    √(n p (1 − p)), for ions that do not depend on each other. The lag is half of the time: where some ions forget
-    sooner than others, the memory after a long lag is that of the slow ones. a and b have independent Beta
-    posteriors with Jeffreys' prior. Their counts are taken at all origins of a lag and divided by the number of
-    origins that overlap (Prinz et al., J. Chem. Phys. 134, 174105 (2011)).
+    For n independent ions, N of them inside at first, the mean number deviates after j lags by (N − n p) M^j,
+    where p = a / (a + b) and M = 1 − a − b, and its standard deviation at equilibrium is √(n p (1 − p)). The lag
+    is half of the time, because with ions of different relaxation times the memory after a long lag is that of
+    the slow ones. a and b have independent Beta posteriors with Jeffreys' prior. Their counts are taken at all
+    origins of a lag and divided by the number of origins that overlap (Prinz et al., J. Chem. Phys. 134, 174105
+    (2011)).
 
     Parameters
     ----------
@@ -98,14 +97,14 @@ def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingD
 
 
 def _lagged_counts(table: Floats) -> tuple[Floats, float]:
-    """Return how many ions went from outside (0) or inside (1) to either within a lag, (2, 2), and the lags."""
+    """Return the transitions (2, 2) between outside (0) and inside (1) within a lag, and the number of lags."""
     intervals = len(table) - 1
     lag = intervals // _LAGS
     before, after = table[:-lag], table[lag:]
     both, were, are = (float(np.sum(one)) for one in (before * after, before, after))
     counts = np.array([[before.size - were - are + both, are - both], [were - both, both]])
     lags = intervals / lag
-    # so much do origins that are less than a lag apart tell
+    # overlapping origins are not independent
     return counts * lags / len(before), lags
 
 

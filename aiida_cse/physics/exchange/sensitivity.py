@@ -1,8 +1,7 @@
-"""How a count of transitions depends on the way of counting: rule, stride and width of the cores.
+"""The dependence of a count of transitions on rule, stride and width of the cores.
 
-From positions everything can be counted again (:func:`transition_sensitivity`). Where only a list of events was
-kept, the labels that it stands for come back (:func:`labels_from_events`) and can be looked at more rarely
-(:func:`recount_at_stride`).
+Positions can be counted again under any rule (:func:`transition_sensitivity`). A list of events gives back the
+labels of the ions (:func:`labels_from_events`), and the count at larger strides (:func:`recount_at_stride`).
 """
 
 from __future__ import annotations
@@ -15,24 +14,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aiida_cse.physics.exchange.regions import REGION_NAMES, RegionSet
-from aiida_cse.physics.exchange.transitions import RULES, Exchange, Rule, Transitions, count_transitions
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.exchange.transitions import (
+    NEEDED_REGIONS,
+    RULES,
+    Exchange,
+    Rule,
+    Transitions,
+    count_transitions,
+)
+from aiida_cse.physics.statistics import arguments
 
 __all__ = ["Sensitivity", "labels_from_events", "recount_at_stride", "transition_sensitivity"]
 
 Target = Literal["ceramic", "layer"]
 
-#: largest whole number below which a float64 holds all of them
-_LARGEST = 2**53
 #: largest label that fits the type of the labels
 _LARGEST_LABEL = 127
-#: regions that each target needs
-_NEEDED = {"ceramic": ("ceramic",), "layer": ("layer_left", "layer_right")}
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Entries and exits per side, under one way of counting.
+    """Entries and exits per side, under one rule, stride and width of the cores.
 
     Attributes
     ----------
@@ -41,7 +43,7 @@ class Sensitivity:
     stride
         In frames.
     core_scale
-        Width of the buffers over that of the regions' own; None under ``snapshot``, which has no cores.
+        Width of the buffers over that of the regions; None under ``snapshot``, which has no cores.
     left, right
         Entries and exits.
     """
@@ -63,7 +65,7 @@ def transition_sensitivity(
 ) -> list[Sensitivity]:
     """Count the transitions of positions under both rules, at each stride, and for each width of the cores.
 
-    With a stride an ion is known at every stride-th frame only, under ``core`` too.
+    With a stride only every stride-th frame is used, also under ``core``.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def transition_sensitivity(
     core_scales
         Widths of the buffers over those of ``regions``.
     target
-        Whose entries and exits: ``ceramic``, or each side's first ``layer``.
+        Region of the entries and exits: ``ceramic``, or the first ``layer`` of each side.
 
     Returns
     -------
@@ -86,13 +88,13 @@ def transition_sensitivity(
     Raises
     ------
     ValueError
-        ``z`` is not finite, a stride is no whole number above zero, a scale leaves no core, the target is not
-        known, or ``regions`` lacks one that it needs.
+        ``z`` is not finite, a stride is no whole number above zero, a scale leaves no core, the target is
+        unknown, or ``regions`` lacks one that it needs.
     """
-    places = checks.finite_array("z", z, ndim=2)
-    steps = [_stride("strides", stride) for stride in strides]
-    scaled = [(checks.nonnegative("core_scales", scale), _scaled(regions, scale)) for scale in core_scales]
-    needed = _NEEDED[checks.one_of("target", target, _NEEDED)]
+    places = arguments.array("z", z, ndim=2, length=1)
+    steps = [arguments.count("strides", stride, least=1) for stride in strides]
+    scaled = [(arguments.number("core_scales", scale, least=0), _scaled(regions, scale)) for scale in core_scales]
+    needed = NEEDED_REGIONS[arguments.one_of("target", target, NEEDED_REGIONS)]
     missing = [name for name in needed if name not in regions.names]
     if missing:
         raise ValueError(
@@ -113,18 +115,18 @@ def labels_from_events(
     *,
     first_frames: ArrayLike | None = None,
 ) -> NDArray[np.int8]:
-    """Return the label of each ion at each of some frames, from a list of all its events.
+    """Return the label of each ion at given frames, from a list of all its events.
 
     Parameters
     ----------
     first_labels
-        (ions,) the first label that each ion had, −1 for none.
+        (ions,) the first label of each ion, −1 for none.
     events
         (E, 4) frame, ion, from, to; ascending in the frame. The new label holds from that frame on.
     frames
         (F,) ascending numbers of the frames.
     first_frames
-        (ions,) the frame from which on an ion has its first label; without them it always has it.
+        (ions,) the frame at which an ion gets its first label; without them it has it from the start.
 
     Returns
     -------
@@ -134,10 +136,10 @@ def labels_from_events(
     Raises
     ------
     ValueError
-        An array has the wrong shape or other values than whole numbers, frames or events do not ascend, or an
-        event leaves a region where its ion is not.
+        An array has the wrong shape or values that are no whole numbers, frames or events do not ascend, or an
+        event leaves a region that its ion is not in.
     """
-    first = _whole("first_labels", first_labels, ndim=1, lowest=-1, highest=_LARGEST_LABEL)
+    first = _whole("first_labels", first_labels, ndim=1, least=-1, most=_LARGEST_LABEL)
     wanted = _whole("frames", frames, ndim=1)
     if (np.diff(wanted) <= 0).any():
         raise ValueError("frames must ascend")
@@ -147,12 +149,12 @@ def labels_from_events(
     labels[:1] = first
     rows = np.searchsorted(wanted, table[:, 0])
     seen = rows < len(wanted)
-    # where several events of an ion fall between two frames, the last assignment, the latest event, stands
+    # of several events of an ion between two frames, the last assignment is the latest event
     labels[rows[seen], table[seen, 1]] = table[seen, 3]
     latest = np.maximum.accumulate(np.where(labels > -2, np.arange(len(wanted))[:, None], 0), axis=0)
     labels = np.take_along_axis(labels, latest, axis=0)
     if first_frames is not None:
-        since = _whole("first_frames", first_frames, ndim=1, lowest=-1)
+        since = _whole("first_frames", first_frames, ndim=1, least=-1)
         if len(since) != len(first):
             raise ValueError(f"first_frames has {len(since)} values, first_labels has {len(first)}")
         labels[wanted[:, None] < since] = -1
@@ -169,21 +171,21 @@ def recount_at_stride(
     stride: int,
     names: tuple[str, ...] = REGION_NAMES,
 ) -> Transitions:
-    """Count again, from a list of all events, what is seen by looking at every stride-th frame only.
+    """Count the transitions seen at every stride-th frame, from a list of all events.
 
-    Under ``snapshot`` this is what :func:`count_transitions` finds in the labels at that stride, if each ion
-    always has a label. Under ``core`` the events keep the state of each ion, which is followed at every frame
-    all the same, and the count is that of its changes between looks. It is not the count for ions whose
-    positions are known at the looks only, which may be in a buffer at the very look.
+    Under ``snapshot`` this is the result of :func:`count_transitions` for the labels at that stride, if each ion
+    always has a label. Under ``core`` the state of each ion is still followed at every frame, and its changes
+    between looks are counted. This differs from the count for positions known at the looks only, where an ion may
+    be in a buffer.
 
     Parameters
     ----------
     first_labels, events
-        As :func:`labels_from_events` takes them; all events of the ions, counted at a finer stride.
+        As in :func:`labels_from_events`; all events of the ions, counted at a finer stride.
     rule
-        The rule that the events were found by.
+        The rule of the events.
     start, stop
-        Numbers of the first frame that is looked at and of the frame behind the last.
+        Numbers of the first look and of the frame after the last.
     stride
         In the frames of the events.
     names
@@ -192,29 +194,24 @@ def recount_at_stride(
     Returns
     -------
     Transitions
-        Its events have the number of the look where the new label is seen for the first time.
+        Its events have the number of the first look with the new label.
 
     Raises
     ------
     ValueError
         As :func:`labels_from_events` and :func:`count_transitions`, or ``stop`` is not above ``start``.
     """
-    first, end, step = _frame("start", start), _frame("stop", stop), _stride("stride", stride)
-    if end <= first:
-        raise ValueError(f"stop is {end}, it must be above start, {first}")
-    checks.one_of("rule", rule, RULES)
+    first = arguments.count("start", start)
+    end, step = arguments.count("stop", stop, least=first + 1), arguments.count("stride", stride, least=1)
+    arguments.one_of("rule", rule, RULES)
     table = _checked_events(events)
-    looks = _looks_with_news(table[:, 0], first, end, step)
+    # the first look, and the first one after each event; nothing changes at the others
+    after = -(-np.maximum(table[:, 0] - first, 0) // step) * step + first
+    looks = np.unique(np.append(after[after < end], first))
     found = count_transitions(labels_from_events(first_labels, table, looks), rule, names=names)
     numbered = found.events.copy()
     numbered[:, 0] = looks[numbered[:, 0]]
     return Transitions(found.matrix, numbered, rule, step, names)
-
-
-def _looks_with_news(frames: NDArray[np.int64], start: int, stop: int, stride: int) -> NDArray[np.int64]:
-    """Return the first look, and those that are the first after an event; nothing changes at the others."""
-    after = -(-np.maximum(frames - start, 0) // stride) * stride + start
-    return np.unique(np.append(after[after < stop], start))
 
 
 def _sensitivity(
@@ -229,20 +226,6 @@ def _sensitivity(
     return Sensitivity(rule, stride, scale, sides["left"], sides["right"])
 
 
-def _stride(name: str, stride: float) -> int:
-    step = _frame(name, stride)
-    if step < 1:
-        raise ValueError(f"{name} is {stride}, it must be at least 1 frame")
-    return step
-
-
-def _frame(name: str, number: float) -> int:
-    frame = checks.count(name, number)
-    if frame > _LARGEST:
-        raise ValueError(f"{name} is {number}, it must be at most {_LARGEST}")
-    return frame
-
-
 def _scaled(regions: RegionSet, scale: float) -> RegionSet:
     try:
         return regions.scaled_cores(scale)
@@ -251,28 +234,25 @@ def _scaled(regions: RegionSet, scale: float) -> RegionSet:
 
 
 def _whole(
-    name: str, values: ArrayLike, *, ndim: int, lowest: int = 0, highest: int = _LARGEST
+    name: str, values: ArrayLike, *, ndim: int, least: int = 0, most: int = arguments.LARGEST_COUNT
 ) -> NDArray[np.int64]:
-    array = checks.finite_array(name, values, ndim=ndim, minimum=0)
-    if (array < lowest).any() or (array > highest).any() or (array != np.floor(array)).any():
-        raise ValueError(f"{name} must be whole numbers from {lowest} to {highest}")
-    return array.astype(np.int64)
+    return arguments.array(name, values, ndim=ndim, least=least, most=most, whole=True).astype(np.int64)
 
 
 def _checked_events(events: ArrayLike) -> NDArray[np.int64]:
-    """Return the events (E, 4), ascending in the frame and between labels that can be."""
+    """Return the events (E, 4), which ascend in the frame and have possible labels."""
     table = _whole("events", events, ndim=2)
     if table.shape[1] != 4:
-        raise ValueError(f"events has {table.shape[1]} columns, it must have 4: frame, ion, from, to")
+        raise ValueError(f"events has {table.shape[1]} columns: must have 4, frame, ion, from, to")
     if (table[:, 2:] > _LARGEST_LABEL).any():
-        raise ValueError(f"events go from or to region {table[:, 2:].max()}, it must be at most {_LARGEST_LABEL}")
+        raise ValueError(f"events go from or to region {table[:, 2:].max()}: must be at most {_LARGEST_LABEL}")
     if (np.diff(table[:, 0]) < 0).any():
         raise ValueError("events must ascend in the frame")
     return table
 
 
 def _check_continuity(events: NDArray[np.int64], first_labels: NDArray[np.int64]) -> None:
-    """Refuse an event that leaves a region where its ion is not, as far as that is known."""
+    """Refuse an event that leaves a region other than the known one of its ion."""
     if (events[:, 1] >= len(first_labels)).any():
         raise ValueError(f"events are of ion {events[:, 1].max()}, first_labels has {len(first_labels)} ions")
     order = np.argsort(events[:, 1], kind="stable")

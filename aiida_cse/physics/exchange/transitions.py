@@ -3,8 +3,8 @@
 ``snapshot``
     The published rule: an ion that is in another region than at the snapshot before has made a transition.
 ``core``
-    Buchete and Hummer (J. Phys. Chem. B 112, 6057, 2008), Schütte et al. (J. Chem. Phys. 134, 204105, 2011):
-    a transition counts only when the ion enters another core; in the buffer it keeps its state.
+    Buchete and Hummer (J. Phys. Chem. B 112, 6057, 2008), Schütte et al. (J. Chem. Phys. 134, 204105, 2011): a
+    transition counts only when the ion enters another core; in the buffer it keeps its state.
 """
 
 from __future__ import annotations
@@ -16,15 +16,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aiida_cse.physics.exchange.regions import REGION_NAMES
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics import arguments
 
-__all__ = ["RULES", "Exchange", "Rule", "Transitions", "count_transitions", "exchange", "transition_matrix"]
+__all__ = [
+    "NEEDED_REGIONS",
+    "RULES",
+    "Exchange",
+    "Rule",
+    "Transitions",
+    "count_transitions",
+    "exchange",
+    "transition_matrix",
+]
 
 Rule = Literal["snapshot", "core"]
 RULES: tuple[Rule, ...] = ("snapshot", "core")
-#: the regions whose exchange can be asked for, and by which names they go
-_NEEDED: Final = {"ceramic": ("ceramic",), "layer": ("layer_left", "layer_right")}
-#: regions at most: their labels are bytes where they are stored
+#: targets of an exchange, and the regions that each needs
+NEEDED_REGIONS: Final = {"ceramic": ("ceramic",), "layer": ("layer_left", "layer_right")}
+#: most regions: labels are stored as bytes
 _MOST_REGIONS: Final = 128
 
 
@@ -46,17 +55,17 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Transitions:
-    """What :func:`count_transitions` found.
+    """Result of :func:`count_transitions`.
 
     Attributes
     ----------
     matrix
         (R, R) int64, transitions from region i to region j.
     events
-        (E, 4) int64, sorted by frame and ion: frame, ion, from, to. The frame is the one where the ion is in
-        its new region for the first time under the rule.
+        (E, 4) int64, sorted by frame and ion: frame, ion, from, to. The frame is the first one in the new region
+        under the rule.
     rule, stride
-        How they were counted; ``stride`` in frames.
+        Of the count; ``stride`` in frames.
     names
         Names of the regions.
     """
@@ -68,7 +77,7 @@ class Transitions:
     names: tuple[str, ...]
 
     def exchange(self, target: str) -> dict[str, Exchange]:
-        """Entries and exits per side; see :func:`exchange`."""
+        """Return entries and exits per side; see :func:`exchange`."""
         return exchange(self.matrix, target, self.names)
 
 
@@ -84,8 +93,8 @@ def count_transitions(
     Parameters
     ----------
     labels
-        (frames, ions) integers. Under ``snapshot`` the region of each ion, −1 for none: a change to or from
-        none is no transition. Under ``core`` its core, −1 in a buffer.
+        (frames, ions) integers. Under ``snapshot`` the region of each ion, −1 for none; a change to or from none
+        is no transition. Under ``core`` its core, −1 in a buffer.
     rule
         ``snapshot`` or ``core``.
     stride
@@ -96,13 +105,14 @@ def count_transitions(
     Raises
     ------
     ValueError
-        The rule is not known, the stride is no whole number of at least 1, a label is out of range, or two
-        regions have the same name.
+        The rule is unknown, the stride is no whole number of at least 1, a label is out of range, or two regions
+        have the same name.
     """
-    checks.one_of("rule", rule, RULES)
-    step = checks.count("stride", stride, least=1)
-    regions = checks.distinct_names("names", names)
-    table = _label_table(labels, len(regions))[::step]
+    arguments.one_of("rule", rule, RULES)
+    step = arguments.count("stride", stride, least=1)
+    regions = arguments.distinct_names("names", names)
+    whole = arguments.array("labels", labels, ndim=2, length=1, least=-1, most=len(regions) - 1, whole=True)
+    table = whole.astype(np.int64)[::step]
     before = table[:-1] if rule == "snapshot" else _remembered(table)[:-1]
     after = table[1:]
     frames, ions = np.nonzero((before != after) & (before >= 0) & (after >= 0))
@@ -118,19 +128,16 @@ def transition_matrix(events: ArrayLike, regions: int = len(REGION_NAMES)) -> ND
     Raises
     ------
     ValueError
-        ``regions`` is not from 1 to 128, ``events`` is no (E, 4) whole numbers of at least zero, or one goes from
-        or to a region that there is not.
+        ``regions`` is not from 1 to 128, ``events`` is no (E, 4) whole numbers of at least zero, or one has a
+        region that does not exist.
     """
-    number = checks.count_between("regions", regions, 1, _MOST_REGIONS)
-    values = checks.real_values("events", events)
-    table = checks.whole_counts("events", values if values.size else np.zeros((0, 4)), ndim=2, minimum=0)
+    number = arguments.count("regions", regions, 1, _MOST_REGIONS)
+    values = arguments.array("events", events, least=0, most=arguments.LARGEST_COUNT, whole=True)
+    table = arguments.array("events", values if values.size else np.zeros((0, 4)), ndim=2)
     if table.shape[1] != 4:
-        raise ValueError(f"events has {table.shape[1]} columns, it must have 4: frame, ion, from, to")
+        raise ValueError(f"events has {table.shape[1]} columns: must have 4, frame, ion, from, to")
     if (table[:, 2:] >= number).any():
-        raise ValueError(
-            f"events go from or to region {table[:, 2:].max():g}, with {number} regions it must be at most "
-            f"{number - 1}"
-        )
+        raise ValueError(f"events go from or to region {table[:, 2:].max():g}: must be at most {number - 1}")
     return _matrix(table.astype(np.int64), number)
 
 
@@ -142,8 +149,8 @@ def exchange(matrix: ArrayLike, target: str, names: tuple[str, ...] = REGION_NAM
     matrix
         (R, R) transitions from i to j.
     target
-        ``ceramic``: the side is where the ion came from or went to. ``layer``: each side's first layer
-        against every other region.
+        ``ceramic``: the side is that of the region the ion came from or went to. ``layer``: the first layer of
+        each side against all other regions.
 
     Raises
     ------
@@ -151,11 +158,11 @@ def exchange(matrix: ArrayLike, target: str, names: tuple[str, ...] = REGION_NAM
         ``target`` is neither, ``names`` lacks a region that it needs, or ``matrix`` is no table of counts with a
         row and a column for each name.
     """
-    checks.one_of("target", target, _NEEDED)
-    index = {name: label for label, name in enumerate(checks.distinct_names("names", names))}
-    if missing := [name for name in _NEEDED[target] if name not in index]:
-        raise ValueError(f"names is {names!r}, for target {target!r} it must hold {', '.join(missing)}")
-    table = checks.whole_counts("matrix", matrix, ndim=2)
+    arguments.one_of("target", target, NEEDED_REGIONS)
+    index = {name: label for label, name in enumerate(arguments.distinct_names("names", names))}
+    if missing := [name for name in NEEDED_REGIONS[target] if name not in index]:
+        raise ValueError(f"names = {names!r}: for target {target!r} must hold {', '.join(missing)}")
+    table = arguments.array("matrix", matrix, ndim=2, least=0, most=arguments.LARGEST_COUNT, whole=True)
     if table.shape != (len(names), len(names)):
         raise ValueError(f"matrix has the shape {table.shape}, names has {len(names)} regions")
     if target == "ceramic":
@@ -181,15 +188,8 @@ def _matrix(events: NDArray[np.int64], regions: int) -> NDArray[np.int64]:
     return matrix
 
 
-def _label_table(labels: ArrayLike, regions: int) -> NDArray[np.int64]:
-    values = checks.finite_array("labels", labels, ndim=2)
-    if (values < -1).any() or (values >= regions).any() or (values != np.floor(values)).any():
-        raise ValueError(f"labels must be whole numbers from -1 to {regions - 1}")
-    return values.astype(np.int64)
-
-
 def _remembered(table: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Fill each −1 with the last label that its ion had before."""
+    """Replace each −1 by the previous label of its ion."""
     rows = np.where(table >= 0, np.arange(len(table))[:, None], 0)
     filled: NDArray[np.int64] = np.take_along_axis(table, np.maximum.accumulate(rows, axis=0), axis=0)
     return filled

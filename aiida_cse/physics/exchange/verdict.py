@@ -22,7 +22,8 @@ from aiida_cse.physics.exchange.equilibration import (
 )
 from aiida_cse.physics.exchange.relaxation import FEWEST_TIMES, RemainingDeviation, remaining_deviation
 from aiida_cse.physics.statistics import arguments
-from aiida_cse.physics.statistics.dispersion import burst_index
+from aiida_cse.physics.statistics.arguments import LARGEST_COUNT, SUMMABLE
+from aiida_cse.physics.statistics.poisson import burst_index
 from aiida_cse.physics.statistics.timeseries import drift_test
 from aiida_cse.schema import Number, StrictModel
 
@@ -115,27 +116,26 @@ class ExchangeData:
         }
         for name in ("net_fluxes", "population"):
             if (series := getattr(self, name)) is not None:
-                checked[name] = arguments.series(name, series, minimum=0)
+                checked[name] = arguments.array(name, series, ndim=1, least=-SUMMABLE, most=SUMMABLE)
         for name in ("block_counts", "ion_counts", "members"):
             if (table := getattr(self, name)) is not None:
-                checked[name] = arguments.whole_counts(name, table, ndim=2, minimum=int(name != "members"))
+                checked[name] = arguments.array(name, table, ndim=2, least=0, most=LARGEST_COUNT, whole=True)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         for name in ("block_counts", "ion_counts"):
             self._check_sums(name)
         if self.members is not None and np.max(self.members, initial=0) > 1:
-            raise ValueError(f"members has values up to {np.max(self.members):g}, it must have values of 0 and 1")
+            raise ValueError(f"members has values up to {np.max(self.members):g}: must have values of 0 and 1")
 
     def _check_sums(self, name: str) -> None:
         if (given := getattr(self, name)) is None:
             return
         if given.shape[1] != 2:
-            raise ValueError(f"{name} has {given.shape[1]} columns, it must have 2: entries and exits")
+            raise ValueError(f"{name} has {given.shape[1]} columns: must have 2, entries and exits")
         entries, exits = given.sum(axis=0).astype(int).tolist()
         if (entries, exits) != (self.entries, self.exits):
             raise ValueError(
-                f"{name} sums to {entries} entries and {exits} exits, it must sum to {self.entries} and "
-                f"{self.exits}"
+                f"{name} sums to {entries} entries and {exits} exits: must sum to {self.entries} and {self.exits}"
             )
 
     @cached_property

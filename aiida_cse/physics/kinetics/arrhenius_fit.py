@@ -1,8 +1,8 @@
-"""Rates at temperatures that no simulation reaches, from all runs together.
+"""The joint Arrhenius fit of all runs, and rates at temperatures that no simulation reaches.
 
-One Poisson likelihood for the events of all runs (:mod:`aiida_cse.physics.kinetics.posterior`) takes the place of
-the ratio γ of two of them; the estimate with γ, as published by Kozdra et al., PCCP 27, 24918 (2025), section 3.4,
-is given beside it.
+One Poisson likelihood for the events of all runs (:mod:`aiida_cse.physics.kinetics.posterior`) replaces the ratio
+γ of two of them. The estimate with γ, as published by Kozdra et al., PCCP 27, 24918 (2025), section 3.4, is given
+beside it.
 """
 
 from __future__ import annotations
@@ -14,27 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from aiida_cse.physics.kinetics.observations import HotBarrier, Observation, by_label, count_data, hot_barrier
-from aiida_cse.physics.kinetics.posterior import CountData, Draws, draw, most_likely_counts
-from aiida_cse.physics.kinetics.rate_bounds import rate_bounds
-from aiida_cse.physics.kinetics.two_temperatures import TwoTemperatures, two_temperatures
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures, two_temperatures
+from aiida_cse.physics.kinetics.observations import HotBarrier, Observation, count_data, hot_barrier
+from aiida_cse.physics.kinetics.posterior import CountData, Draws, draw, most_likely_counts, rate_bounds
+from aiida_cse.physics.statistics import arguments
 
 __all__ = ["Estimate", "Kinetics", "Observation", "RateEstimate", "TwoTemperatures", "joint_kinetics"]
 
 Floats = NDArray[np.float64]
 
-#: draws below which the ends of an interval are noise
-_FEWEST_SAMPLES = 1000
-_MOST_SAMPLES = 10_000_000
-#: K, 86 eV
+#: limits of the number of draws: with fewer the ends of an interval are noise
+_FEWEST_SAMPLES, _MOST_SAMPLES = 1000, 10_000_000
+#: largest minimum of ΔE, K, 86 eV
 _LARGEST_ENERGY = 1e6
 _NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Median of a posterior and its two-sided interval; NaN where the data say nothing."""
+    """Median of a posterior and its two-sided interval; NaN without information."""
 
     median: float
     low: float
@@ -55,11 +53,11 @@ class RateEstimate:
     rate
         The posterior.
     lower_bound, upper_bound
-        Cautious one-sided bounds, each at the level of one end of the interval (see
-        :mod:`~aiida_cse.physics.kinetics.rate_bounds`); 0 and infinite where there is none. With few events
-        believe these.
+        Conservative one-sided bounds, each at the level of one end of the interval (see
+        :mod:`~aiida_cse.physics.kinetics.posterior`); 0 and infinite without a bound. With few events they are
+        more reliable than the posterior.
     extrapolated
-        Whether no run that was used has this temperature or a lower and a higher one.
+        Whether the temperature is outside of the range of the runs that were used.
     """
 
     temperature: float
@@ -71,7 +69,7 @@ class RateEstimate:
 
 @dataclass(frozen=True)
 class Kinetics:
-    """What :func:`joint_kinetics` found.
+    """Result of :func:`joint_kinetics`.
 
     Attributes
     ----------
@@ -80,17 +78,17 @@ class Kinetics:
     kappa
         Transmission coefficient, which needs a barrier and a frequency.
     rates
-        By temperature, in the order asked for.
+        By temperature, in the order of the argument.
     events
         Entries of the runs that were used.
     p_value
-        How likely runs that follow the fit are as far from it (deviance); NaN with two runs or fewer.
+        Probability of a deviance as large for runs that follow the fit; NaN with two runs or fewer.
     used, excluded
         Labels of the runs that were used; of the others, with the reason.
     two_temperatures
-        The published estimate; None where it cannot be made.
+        The published estimate; None where it is not possible.
     including
-        The same with the runs off equilibrium, where these were asked for and there are some; else None.
+        The result that includes runs off equilibrium, where requested and where there are some; else None.
     """
 
     energy: Estimate
@@ -107,8 +105,8 @@ class Kinetics:
 
 
 @dataclass(frozen=True)
-class _Question:
-    """What is asked of the runs."""
+class _Request:
+    """Temperatures and settings of a fit, checked."""
 
     temperatures: tuple[float, ...]
     lowerings: tuple[float, ...]
@@ -136,25 +134,25 @@ def joint_kinetics(
     """Fit transition-state theory to the entries of all runs and extrapolate the rate.
 
     Γ(T) = κ ν exp(ΔS) exp(−(ΔE − δ(T)) / T), eq 11 of Kozdra et al., PCCP 27, 24918 (2025). A run without an
-    entry takes part by its exposure, if that says when an entry would have counted. A run off equilibrium
-    does not take part; ``include_off_equilibrium`` gives a second result, with it, beside the first.
+    entry contributes its exposure if a condition defines when an entry would have counted. Runs off equilibrium
+    are left out; ``include_off_equilibrium`` adds a second result that includes them.
 
     Parameters
     ----------
     observations
         One per run.
     temperatures, lowerings
-        K; where the rate is wanted, and δ there (0 by default).
+        Temperatures of the rates, and δ there (0 by default), K.
     frequency, frequency_log_error
         ν in s⁻¹ and the standard error of its natural logarithm; without it there is no κ.
     include_off_equilibrium
-        Give both.
+        Whether to add the second result.
     level
         Level of the intervals.
     minimum_energy
-        ΔE is at least this, K: a rate does not fall when it gets hotter.
+        Least ΔE, K: a rate does not fall with temperature.
     samples, seed
-        Draws from the posterior, and their seed.
+        Number of draws from the posterior, and their seed.
 
     Raises
     ------
@@ -163,55 +161,43 @@ def joint_kinetics(
     """
     for number, run in enumerate(observations):
         if not isinstance(run, Observation):
-            raise ValueError(f"observations[{number}] is a {type(run).__name__}, it must be an Observation")
-    asked = _question(
+            raise ValueError(f"observations[{number}] is a {type(run).__name__}: must be an Observation")
+    request = _request(
         temperatures, lowerings, frequency, frequency_log_error, level, minimum_energy, samples, seed
     )
-    runs = by_label(observations)
+    runs = _by_label(observations)
     objections = {label: run.objection() for label, run in runs.items()}
     excluded = {label: reason for label, reason in objections.items() if reason is not None}
     including = None
     if include_off_equilibrium and excluded:
         idle = {label: reason for label, reason in excluded.items() if runs[label].exposure == 0}
-        including = _fit({label: run for label, run in runs.items() if label not in idle}, idle, asked)
+        including = _fit({label: run for label, run in runs.items() if label not in idle}, idle, request)
     usable = {label: run for label, run in runs.items() if label not in excluded}
-    return replace(_fit(usable, excluded, asked), including=including)
+    return replace(_fit(usable, excluded, request), including=including)
 
 
-def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], asked: _Question) -> Kinetics:
+def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: _Request) -> Kinetics:
     if not runs:
-        return _nothing(excluded, asked)
+        rates = tuple(RateEstimate(kelvin, _UNKNOWN, 0.0, np.inf, True) for kelvin in request.temperatures)
+        return Kinetics(_UNKNOWN, _UNKNOWN, _UNKNOWN, rates, 0, _NAN, (), excluded, None)
     counts, barrier = count_data(runs.values()), hot_barrier(runs.values())
-    rng = np.random.default_rng(asked.seed)
-    drawn = draw(counts, asked.samples, rng, minimum_energy=asked.minimum_energy)
+    rng = np.random.default_rng(request.seed)
+    drawn = draw(counts, request.samples, rng, minimum_energy=request.minimum_energy)
     draws = drawn if counts.events.any() and isinstance(drawn, Draws) else None
     entropy = None if draws is None or barrier is None else _entropy(draws, barrier, rng)
     return Kinetics(
-        energy=_UNKNOWN if draws is None else _estimate(draws.energy, asked.level),
-        entropy=_UNKNOWN if entropy is None else _estimate(entropy, asked.level),
-        kappa=_UNKNOWN if draws is None or entropy is None else _kappa(draws, entropy, asked, rng),
-        rates=_rates(counts, draws, asked),
+        energy=_UNKNOWN if draws is None else _estimate(draws.energy, request.level),
+        entropy=_UNKNOWN if entropy is None else _estimate(entropy, request.level),
+        kappa=_UNKNOWN if draws is None or entropy is None else _kappa(draws, entropy, request, rng),
+        rates=_rates(counts, draws, request),
         events=int(counts.events.sum()),
-        p_value=_p_value(counts, asked.minimum_energy),
+        p_value=_p_value(counts, request.minimum_energy),
         used=tuple(runs),
         excluded=excluded,
-        two_temperatures=two_temperatures(list(runs.values()), asked.temperatures, asked.lowerings, asked.level),
+        two_temperatures=two_temperatures(
+            list(runs.values()), request.temperatures, request.lowerings, request.level
+        ),
         draws=draws,
-    )
-
-
-def _nothing(excluded: dict[str, str], asked: _Question) -> Kinetics:
-    rates = (RateEstimate(temperature, _UNKNOWN, 0.0, np.inf, True) for temperature in asked.temperatures)
-    return Kinetics(
-        energy=_UNKNOWN,
-        entropy=_UNKNOWN,
-        kappa=_UNKNOWN,
-        rates=tuple(rates),
-        events=0,
-        p_value=_NAN,
-        used=(),
-        excluded=excluded,
-        two_temperatures=None,
     )
 
 
@@ -226,20 +212,20 @@ def _estimate(samples: Floats, level: float) -> Estimate:
 def _entropy(draws: Draws, barrier: HotBarrier, rng: np.random.Generator) -> Floats:
     """Return ΔS (samples,) from eq 10.
 
-    ΔE comes from the entries alone. Barriers at two temperatures would give it too, but the visits of the top
-    that make a barrier are mostly those of ions that cross, so that the two are not independent: taken together
-    as if they were, they gave intervals of the rate at 400 K that held in 90 instead of 95 of 100 experiments.
+    ΔE comes from the entries alone. Barriers at two temperatures would give it too, but the visits of the top are
+    mostly those of ions that cross, so that barriers and entries are not independent. Combined as if they were,
+    they gave intervals of the rate at 400 K that held in 90 instead of 95 of 100 experiments.
     """
     barriers = rng.normal(barrier.barrier, barrier.error, len(draws.energy))
     entropy: Floats = (draws.energy - barriers) / barrier.temperature
     return entropy
 
 
-def _kappa(draws: Draws, entropy: Floats, asked: _Question, rng: np.random.Generator) -> Estimate:
-    if asked.frequency is None:
+def _kappa(draws: Draws, entropy: Floats, request: _Request, rng: np.random.Generator) -> Estimate:
+    if request.frequency is None:
         return _UNKNOWN
-    log_frequency = np.log(asked.frequency) + rng.normal(0.0, asked.frequency_log_error, asked.samples)
-    return _exponential(_estimate(draws.log_prefactor - entropy - log_frequency, asked.level))
+    log_frequency = np.log(request.frequency) + rng.normal(0.0, request.frequency_log_error, request.samples)
+    return _exponential(_estimate(draws.log_prefactor - entropy - log_frequency, request.level))
 
 
 def _exponential(logarithm: Estimate) -> Estimate:
@@ -248,25 +234,25 @@ def _exponential(logarithm: Estimate) -> Estimate:
     return Estimate(median, low, high)
 
 
-def _rates(counts: CountData, draws: Draws | None, asked: _Question) -> tuple[RateEstimate, ...]:
+def _rates(counts: CountData, draws: Draws | None, request: _Request) -> tuple[RateEstimate, ...]:
     bounds = rate_bounds(
-        asked.temperatures,
-        asked.lowerings,
+        request.temperatures,
+        request.lowerings,
         counts,
-        level=asked.level,
-        minimum_energy=asked.minimum_energy,
-        samples=asked.samples,
-        seed=asked.seed,
+        level=request.level,
+        minimum_energy=request.minimum_energy,
+        samples=request.samples,
+        seed=request.seed,
     )
     return tuple(
         RateEstimate(
             temperature=temperature,
-            rate=_posterior(temperature, lowering, counts, draws, asked.level),
+            rate=_posterior(temperature, lowering, counts, draws, request.level),
             lower_bound=low,
             upper_bound=high,
             extrapolated=not counts.temperature.min() <= temperature <= counts.temperature.max(),
         )
-        for temperature, lowering, (low, high) in zip(asked.temperatures, asked.lowerings, bounds, strict=True)
+        for temperature, lowering, (low, high) in zip(request.temperatures, request.lowerings, bounds, strict=True)
     )
 
 
@@ -276,19 +262,15 @@ def _posterior(
     if draws is not None:
         return _exponential(_estimate(draws.log_rate(temperature, lowering), level))
     if (counts.temperature == temperature).all() and (counts.lowering == lowering).all():
-        return _jeffreys(counts, level)
+        # Jeffreys' posterior of the rate of runs at one temperature
+        gamma = stats.gamma(counts.events.sum() + 0.5, scale=1 / counts.exposure.sum())
+        low, median, high = gamma.ppf(((1 - level) / 2, 0.5, (1 + level) / 2))
+        return Estimate(float(median), float(low), float(high))
     return _UNKNOWN
 
 
-def _jeffreys(counts: CountData, level: float) -> Estimate:
-    """Return the rate of runs at one temperature, from Jeffreys' posterior."""
-    posterior = stats.gamma(counts.events.sum() + 0.5, scale=1 / counts.exposure.sum())
-    low, median, high = posterior.ppf(((1 - level) / 2, 0.5, (1 + level) / 2))
-    return Estimate(float(median), float(low), float(high))
-
-
 def _p_value(counts: CountData, minimum_energy: float) -> float:
-    """Return how likely counts that follow the fit deviate as much from it; χ² of the deviance."""
+    """Return the probability of a deviance as large for counts that follow the fit, from χ²."""
     freedom = len(counts.events) - len(np.unique(counts.temperature)[:2])
     if freedom < 1 or not counts.events.any():
         return _NAN
@@ -300,7 +282,18 @@ def _p_value(counts: CountData, minimum_energy: float) -> float:
 # -- input ---------------------------------------------------------------------------------------------------
 
 
-def _question(
+def _by_label(observations: Sequence[Observation]) -> dict[str, Observation]:
+    """Return the observations by label, "run 1" and so on for those without one."""
+    if not observations:
+        raise ValueError("observations is empty: must be at least one")
+    labels = [run.label or f"run {number}" for number, run in enumerate(observations, start=1)]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise ValueError(f"observations: label {twice[0]!r} is there more than once; each must have its own")
+    return dict(zip(labels, observations, strict=True))
+
+
+def _request(
     temperatures: Sequence[float],
     lowerings: Sequence[float] | None,
     frequency: float | None,
@@ -309,25 +302,18 @@ def _question(
     minimum_energy: float,
     samples: int,
     seed: int,
-) -> _Question:
-    wanted = checks.positive_values("temperatures", checks.finite_array("temperatures", temperatures, ndim=1))
-    lowered = np.zeros_like(wanted) if lowerings is None else checks.finite_array("lowerings", lowerings, ndim=1)
+) -> _Request:
+    wanted = arguments.array("temperatures", temperatures, ndim=1, length=1, above=0)
+    lowered = np.zeros_like(wanted) if lowerings is None else arguments.array("lowerings", lowerings, ndim=1)
     if len(lowered) != len(wanted):
         raise ValueError(f"lowerings has {len(lowered)} values, temperatures has {len(wanted)}")
-    return _Question(
+    return _Request(
         temperatures=tuple(wanted.tolist()),
         lowerings=tuple(lowered.tolist()),
-        frequency=None if frequency is None else checks.positive("frequency", frequency),
-        frequency_log_error=checks.nonnegative("frequency_log_error", frequency_log_error),
-        level=checks.probability("level", level),
-        minimum_energy=_energy("minimum_energy", minimum_energy),
-        samples=checks.count_between("samples", samples, _FEWEST_SAMPLES, _MOST_SAMPLES),
-        seed=checks.count("seed", seed),
+        frequency=None if frequency is None else arguments.number("frequency", frequency, above=0),
+        frequency_log_error=arguments.number("frequency_log_error", frequency_log_error, least=0),
+        level=arguments.probability("level", level),
+        minimum_energy=arguments.number("minimum_energy", minimum_energy, least=0, most=_LARGEST_ENERGY),
+        samples=arguments.count("samples", samples, _FEWEST_SAMPLES, _MOST_SAMPLES),
+        seed=arguments.count("seed", seed),
     )
-
-
-def _energy(name: str, value: float) -> float:
-    energy = checks.nonnegative(name, value)
-    if energy > _LARGEST_ENERGY:
-        raise ValueError(f"{name} is {energy:g} K, it must be at most {_LARGEST_ENERGY:g} K")
-    return energy

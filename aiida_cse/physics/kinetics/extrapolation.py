@@ -1,4 +1,4 @@
-"""From a barrier at one temperature and a ratio of rates to rates at temperatures that no simulation reaches.
+"""The published extrapolation of rates, from a barrier and a ratio of rates at two temperatures.
 
 Equations are those of Kozdra et al., PCCP 27, 24918 (2025), section 3.4. Energies are E / k_B in kelvin,
 entropies are in units of k_B. Scalars give a scalar, arrays broadcast.
@@ -6,17 +6,21 @@ entropies are in units of k_B. Scalars give a scalar, arrays broadcast.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.kinetics.observations import Observation, hot_barrier
+from aiida_cse.physics.statistics import arguments
+from aiida_cse.physics.statistics.poisson import rate_ratio_interval
 
-__all__ = ["BarrierComponents", "decompose_barrier", "extrapolate_rate"]
+__all__ = ["BarrierComponents", "TwoTemperatures", "decompose_barrier", "extrapolate_rate", "two_temperatures"]
 
 Floats = NDArray[np.float64]
+_NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def decompose_barrier(
     t_hot, t_cold
         T₁ and T₂, K.
     delta
-        δ, by how much the energy is lower at ``t_cold``, K; there the first layer sits closer to the slab.
+        δ, lowering of the energy at ``t_cold``, K, where the first layer is closer to the slab.
 
     Raises
     ------
@@ -52,20 +56,19 @@ def decompose_barrier(
         ``gamma`` or a temperature is not above zero, ``t_hot`` is not above ``t_cold``, a value is not
         finite, the arguments do not broadcast, or the result is too large for a number.
     """
-    free_energy = checks.finite_values("barrier", barrier)
-    ratio = checks.positive_values("gamma", gamma)
-    hot, cold = checks.positive_values("t_hot", t_hot), checks.positive_values("t_cold", t_cold)
-    lowered = checks.finite_values("delta", delta)
-    checks.broadcast(barrier=free_energy, gamma=ratio, t_hot=hot, t_cold=cold, delta=lowered)
+    free_energy, lowered, ratio, hot, cold = arguments.elementwise(
+        finite={"barrier": barrier, "delta": delta},
+        positive={"gamma": gamma, "t_hot": t_hot, "t_cold": t_cold},
+    )
     if not (hot > cold).all():
-        raise ValueError(f"t_hot is {t_hot!r} and t_cold is {t_cold!r}: t_hot must be above t_cold, both in K")
+        raise ValueError(f"t_hot = {t_hot!r}: must be above t_cold = {t_cold!r}, both in K")
     with np.errstate(over="ignore", invalid="ignore"):
         energy = hot * (cold * np.log(ratio) + lowered) / (hot - cold)
         entropy = (energy - free_energy) / hot
     energy, entropy = np.broadcast_arrays(energy, entropy)
     return BarrierComponents(
-        checks.representable("energy from gamma, t_hot, t_cold and delta", energy),
-        checks.representable("entropy from barrier, gamma, t_hot, t_cold and delta", entropy),
+        arguments.representable("energy from gamma, t_hot, t_cold and delta", energy),
+        arguments.representable("entropy from barrier, gamma, t_hot, t_cold and delta", entropy),
     )
 
 
@@ -111,8 +114,8 @@ def extrapolate_rate(
     kappa
         Transmission coefficient.
     lowering
-        δ(T) = Δz(T) × slope of the barrier, K: by how much the barrier is lower than ΔE, because the first layer
-        sits Δz closer to the slab than at the temperature of the decomposition.
+        δ(T) = Δz(T) × slope of the barrier, K: lowering of the barrier below ΔE by a first layer that is Δz
+        closer to the slab than at the temperature of the decomposition.
 
     Raises
     ------
@@ -120,13 +123,100 @@ def extrapolate_rate(
         ``temperature`` or ``frequency`` is not above zero, ``kappa`` is negative, a value is not finite, the
         arguments do not broadcast, or Γ is too large for a number.
     """
-    kelvin = checks.positive_values("temperature", temperature)
-    heat, disorder = checks.finite_values("energy", energy), checks.finite_values("entropy", entropy)
-    attempts = checks.positive_values("frequency", frequency)
-    passing, lowered = checks.nonnegative_values("kappa", kappa), checks.finite_values("lowering", lowering)
-    checks.broadcast(
-        temperature=kelvin, energy=heat, entropy=disorder, frequency=attempts, kappa=passing, lowering=lowered
+    heat, disorder, lowered, kelvin, attempts, passing = arguments.elementwise(
+        finite={"energy": energy, "entropy": entropy, "lowering": lowering},
+        positive={"temperature": temperature, "frequency": frequency},
+        nonnegative={"kappa": kappa},
     )
     with np.errstate(over="ignore", invalid="ignore"):
         rate = passing * attempts * np.exp(disorder - (heat - lowered) / kelvin)
-    return checks.representable("rate from temperature, energy, entropy, frequency, kappa and lowering", rate)
+    return arguments.representable("rate from temperature, energy, entropy, frequency, kappa and lowering", rate)
+
+
+# -- the estimate from two temperatures ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TwoTemperatures:
+    """The published estimate: γ of the two highest temperatures with its exact interval, and what follows."""
+
+    t_hot: float
+    t_cold: float
+    gamma: float
+    gamma_interval: tuple[float, float]
+    energy: float
+    entropy: float
+    rates: dict[float, float]
+
+
+def two_temperatures(
+    runs: Sequence[Observation], temperatures: Sequence[float], lowerings: Sequence[float], level: float
+) -> TwoTemperatures | None:
+    """Return the published estimate from the two highest temperatures with an entry at both; None without them.
+
+    γ is the ratio of the entries per ion and time; ΔE follows from eq 9, ΔS from eq 10 and the barrier at the
+    higher temperature, and Γ(T) from eq 11, in which κ ν exp(ΔS) is such that the rate at the higher temperature
+    is the observed one.
+
+    Parameters
+    ----------
+    runs
+        The runs to use.
+    temperatures, lowerings
+        Temperatures of the rates, and δ there, K.
+    level
+        Level of the interval of γ.
+    """
+    present = sorted({run.temperature for run in runs}, reverse=True)[:2]
+    if len(present) < 2:
+        return None
+    hot, cold = (_Pool.of(runs, temperature) for temperature in present)
+    if not (hot.events and cold.events):
+        return None
+    gamma = hot.rate / cold.rate
+    # without a barrier ΔS is unknown, and ΔE does not depend on it
+    barrier = 0.0 if hot.barrier is None else hot.barrier - hot.lowering
+    parts = decompose_barrier(barrier, gamma, hot.temperature, cold.temperature, cold.lowering - hot.lowering)
+    # eqs 9 and 10 have no δ at the higher temperature: their energy is ΔE minus that δ
+    energy = float(parts.energy)
+    return TwoTemperatures(
+        t_hot=hot.temperature,
+        t_cold=cold.temperature,
+        gamma=gamma,
+        gamma_interval=rate_ratio_interval(hot.events, hot.exposure, cold.events, cold.exposure, level),
+        energy=energy + hot.lowering,
+        entropy=_NAN if hot.barrier is None else float(parts.entropy),
+        rates={
+            temperature: hot.rate
+            * float(np.exp(energy / hot.temperature - (energy + hot.lowering - lowering) / temperature))
+            for temperature, lowering in zip(temperatures, lowerings, strict=True)
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The runs at one temperature together."""
+
+    temperature: float
+    events: int
+    exposure: float
+    lowering: float
+    barrier: float | None
+
+    @property
+    def rate(self) -> float:
+        return self.events / self.exposure
+
+    @classmethod
+    def of(cls, runs: Sequence[Observation], temperature: float) -> _Pool:
+        chosen = [run for run in runs if run.temperature == temperature]
+        exposure = sum(run.exposure for run in chosen)
+        known = hot_barrier(chosen)
+        return cls(
+            temperature=temperature,
+            events=sum(run.events for run in chosen),
+            exposure=exposure,
+            lowering=sum(run.lowering * run.exposure for run in chosen) / exposure,
+            barrier=None if known is None else known.barrier,
+        )

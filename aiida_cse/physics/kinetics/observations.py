@@ -1,16 +1,16 @@
-"""What a run says about the rate of entries, and whether it may take part in a fit."""
+"""Observations of single runs: entries with their exposure, and the condition for a fit of equilibrium rates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from aiida_cse.physics.kinetics.posterior import CountData
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics import arguments
 
-__all__ = ["HotBarrier", "Observation", "by_label", "count_data", "hot_barrier"]
+__all__ = ["HotBarrier", "Observation", "count_data", "hot_barrier"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,19 @@ class Observation:
     equilibrated
         Whether the verdict on the run is that its ions have equilibrated.
     conditioned
-        Whether ``events`` and ``exposure`` count only while the run is as in equilibrium: while N(Li excess) is
-        at least a threshold.
+        Whether ``events`` and ``exposure`` count only while N(Li excess) is at least a threshold, as in
+        equilibrium.
     lowering
-        δ = Δz(T) × slope, K: by how much the barrier is lower because the first layer sits closer to the slab.
+        δ = Δz(T) × slope, K: the lowering of the barrier by a first layer that is closer to the slab.
     barrier, barrier_error
-        ΔF / k_B from the free-energy profile of this run and its standard error, K; None if it is not known.
+        ΔF / k_B from the free-energy profile of this run and its standard error, K; None if unknown.
     label
-        What the run is called in the results.
+        Name of the run in the results.
+
+    Raises
+    ------
+    ValueError
+        A value is out of its range, or only one of ``barrier`` and ``barrier_error`` is given.
     """
 
     temperature: float
@@ -49,22 +54,22 @@ class Observation:
     label: str = ""
 
     def __post_init__(self) -> None:
-        checks.positive("temperature", self.temperature)
-        checks.count("events", self.events)
-        if checks.nonnegative("exposure", self.exposure) == 0 and self.events:
-            raise ValueError(f"exposure is 0, but events is {self.events}: events need time to happen")
-        checks.finite("lowering", self.lowering)
+        arguments.number("temperature", self.temperature, above=0)
+        arguments.count("events", self.events)
+        if arguments.number("exposure", self.exposure, least=0) == 0 and self.events:
+            raise ValueError(f"exposure = 0: must be above zero for events = {self.events}")
+        arguments.number("lowering", self.lowering)
         for name in ("equilibrated", "conditioned"):
             if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} is {getattr(self, name)!r}, it must be true or false")
+                raise ValueError(f"{name} = {getattr(self, name)!r}: must be true or false")
         if (self.barrier is None) != (self.barrier_error is None):
             raise ValueError("barrier and barrier_error must be given together or not at all")
         if self.barrier is not None and self.barrier_error is not None:
-            checks.finite("barrier", self.barrier)
-            checks.positive("barrier_error", self.barrier_error)
+            arguments.number("barrier", self.barrier)
+            arguments.number("barrier_error", self.barrier_error, above=0)
 
     def objection(self) -> str | None:
-        """Return why the run does not belong into a fit of equilibrium rates, None if it does."""
+        """Return the reason to leave the run out of a fit of equilibrium rates, None if there is none."""
         if self.exposure == 0:
             return "no time in which an entry would have counted"
         if self.conditioned:
@@ -72,23 +77,6 @@ class Observation:
         if self.events == 0:
             return "no entry, and no condition that says when one would have counted"
         return None if self.equilibrated else "not equilibrated"
-
-
-def by_label(observations: Sequence[Observation]) -> dict[str, Observation]:
-    """Return the observations by label, "run 1" and so on for those without one.
-
-    Raises
-    ------
-    ValueError
-        There is none, or two have the same label.
-    """
-    if not observations:
-        raise ValueError("observations is empty, there must be at least one")
-    labels = [run.label or f"run {number}" for number, run in enumerate(observations, start=1)]
-    twice = sorted({label for label in labels if labels.count(label) > 1})
-    if twice:
-        raise ValueError(f"observations: label {twice[0]!r} is there more than once, each must have its own")
-    return dict(zip(labels, observations, strict=True))
 
 
 def count_data(runs: Iterable[Observation]) -> CountData:
@@ -107,9 +95,9 @@ class HotBarrier:
 
 
 def hot_barrier(runs: Iterable[Observation]) -> HotBarrier | None:
-    """Return the barrier at the highest temperature that has one, as eq 10 wants it; None without any.
+    """Return the barrier at the highest temperature that has one, as in eq 10; None without any.
 
-    Those of several runs are averaged with the inverse squares of their errors as weights.
+    Barriers of several runs are averaged with the inverse squares of their errors as weights.
     """
     known = np.array(
         [

@@ -1,7 +1,7 @@
-"""Rates of hopping over a barrier by transition-state theory, and how far the observed ones stay behind it.
+"""Hopping rates from transition-state theory, and the transmission coefficient of observed transitions.
 
-Equations are those of Kozdra et al., PCCP 27, 24918 (2025), section 3.4. Barriers are F / k_B in kelvin, the
-well is F(z) = k (z − z₀)² *without* a factor ½, and κ, the transmission coefficient, is the number of observed
+Equations are those of Kozdra et al., PCCP 27, 24918 (2025), section 3.4. Barriers are F / k_B in kelvin, the well
+is F(z) = k (z − z₀)² *without* a factor ½, and κ, the transmission coefficient, is the number of observed
 transitions over that expected by the theory. Scalars give a scalar, arrays broadcast.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import constants, optimize, special
 
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.poisson import poisson_interval
 
 __all__ = [
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 #: Å² in one m²
 _SQUARE_ANGSTROM: Final = 1e20
-#: standard error of a logarithm beyond which an interval would span more than 80 powers of ten
+#: largest standard error of a logarithm: the interval then spans 80 powers of ten
 _LARGEST_LOG_ERROR: Final = 50.0
 #: standard normal deviates and their weights: the trapezoidal rule, which for a normal weight converges faster
 #: than any power of the spacing; Gauss–Hermite nodes lie too far apart for the steep cumulative of many counts
@@ -61,7 +61,7 @@ def joule_from_kelvin(values: ArrayLike) -> float | Floats:
     ValueError
         A value is not finite.
     """
-    return checks.representable("values in J", checks.finite_values("values", values) * constants.k)
+    return arguments.representable("values in J", arguments.array("values", values) * constants.k)
 
 
 @overload
@@ -77,8 +77,8 @@ def kelvin_from_joule(values: ArrayLike) -> float | Floats:
         A value is not finite, or too large for a number in K.
     """
     with np.errstate(over="ignore"):
-        kelvin = checks.finite_values("values", values) / constants.k
-    return checks.representable("values in K", kelvin)
+        kelvin = arguments.array("values", values) / constants.k
+    return arguments.representable("values in K", kelvin)
 
 
 @overload
@@ -100,12 +100,10 @@ def vibrational_frequency(k_J_per_A2: ArrayLike, mass_kg: ArrayLike) -> float | 
     ValueError
         An argument is not above zero, the two do not broadcast, or ν is too large for a number.
     """
-    k = checks.positive_values("k_J_per_A2", k_J_per_A2)
-    m = checks.positive_values("mass_kg", mass_kg)
-    checks.broadcast(k_J_per_A2=k, mass_kg=m)
+    k, m = arguments.elementwise(positive={"k_J_per_A2": k_J_per_A2, "mass_kg": mass_kg})
     with np.errstate(over="ignore"):
         frequency = np.sqrt(k * _SQUARE_ANGSTROM / m / (2 * np.pi**2))
-    return checks.representable("frequency from k_J_per_A2 and mass_kg", frequency)
+    return arguments.representable("frequency from k_J_per_A2 and mass_kg", frequency)
 
 
 @overload
@@ -136,14 +134,14 @@ def transition_rate(
         ``frequency`` or ``temperature`` is not above zero, ``kappa`` is negative, a value is not finite, the
         arguments do not broadcast, or the barrier is so far below zero that Γ is too large for a number.
     """
-    height = checks.finite_values("barrier", barrier)
-    attempts = checks.positive_values("frequency", frequency)
-    kelvin = checks.positive_values("temperature", temperature)
-    passing = checks.nonnegative_values("kappa", kappa)
-    checks.broadcast(barrier=height, frequency=attempts, temperature=kelvin, kappa=passing)
+    height, attempts, kelvin, passing = arguments.elementwise(
+        finite={"barrier": barrier},
+        positive={"frequency": frequency, "temperature": temperature},
+        nonnegative={"kappa": kappa},
+    )
     with np.errstate(over="ignore", invalid="ignore"):
         rate = passing * attempts * np.exp(-height / kelvin)
-    return checks.representable("rate from barrier, frequency, temperature and kappa", rate)
+    return arguments.representable("rate from barrier, frequency, temperature and kappa", rate)
 
 
 @overload
@@ -167,13 +165,10 @@ def expected_transitions(rate: ArrayLike, ions: ArrayLike, time: ArrayLike) -> f
     ValueError
         An argument is negative or not finite, the three do not broadcast, or the number is too large.
     """
-    gamma = checks.nonnegative_values("rate", rate)
-    number = checks.nonnegative_values("ions", ions)
-    span = checks.nonnegative_values("time", time)
-    checks.broadcast(rate=gamma, ions=number, time=span)
+    gamma, number, span = arguments.elementwise(nonnegative={"rate": rate, "ions": ions, "time": time})
     with np.errstate(over="ignore", invalid="ignore"):
         mean = gamma * number * span
-    return checks.representable("transitions from rate, ions and time", mean)
+    return arguments.representable("transitions from rate, ions and time", mean)
 
 
 def transmission_coefficient(
@@ -181,15 +176,15 @@ def transmission_coefficient(
 ) -> TransmissionCoefficient:
     """Return κ = observed / expected transitions and its interval.
 
-    With an expected number that is known exactly the interval is Garwood's over that number: its lower bound is
-    a quantile of Gamma(k), its upper one of Gamma(k + 1), k the observed count. With ``log_error`` either Gamma
-    variate is divided by an expected number whose logarithm is normal with this standard error, as it is for a
-    barrier with a normal error: σ(ΔF) / T.
+    With an exactly known expected number the interval is Garwood's over that number: its lower bound is a
+    quantile of Gamma(k), its upper one of Gamma(k + 1), k the observed count. With ``log_error`` either Gamma
+    variate is divided by an expected number whose logarithm is normal with this standard error, as for a barrier
+    with a normal error: σ(ΔF) / T.
 
     Parameters
     ----------
     observed
-        Number of transitions that were seen.
+        Number of observed transitions.
     expected
         Number of transitions by transition-state theory, κ = 1.
     level
@@ -203,13 +198,10 @@ def transmission_coefficient(
         ``observed`` is no whole number of at least zero, ``expected`` is not above zero, ``log_error`` is
         negative or above 50, or ``level`` is not between 0 and 1.
     """
-    events, mean = checks.count("observed", observed), checks.positive("expected", expected)
-    value = checks.nonnegative("observed / expected", events / mean)
-    tail = (1 - checks.probability("level", level)) / 2
-    if checks.nonnegative("log_error", log_error) > _LARGEST_LOG_ERROR:
-        raise ValueError(
-            f"log_error is {log_error:g}, it must be at most {_LARGEST_LOG_ERROR:g}: beyond, κ is unknown"
-        )
+    events, mean = arguments.count("observed", observed), arguments.number("expected", expected, above=0)
+    value = arguments.number("observed / expected", events / mean, least=0)
+    tail = (1 - arguments.probability("level", level)) / 2
+    arguments.number("log_error", log_error, least=0, most=_LARGEST_LOG_ERROR)
     if log_error == 0:
         low, high = poisson_interval(events, level)
         return TransmissionCoefficient(value, low / mean, high / mean)
@@ -225,7 +217,7 @@ def transmission_coefficient(
 def _mixed_bound(tail_of: Callable[[Floats], Floats], tail: float, start: float, log_error: float) -> float:
     """Return x where the mean of ``tail_of(x exp(log_error × Z))`` over normal Z is ``tail``.
 
-    ``start`` is ln x without an error; with one, ln x is not further away than the outermost Z.
+    ``start`` is ln x without an error. With an error, ln x is within the outermost Z of it.
     """
 
     def excess(log_bound: float) -> float:

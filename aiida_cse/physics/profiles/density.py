@@ -1,4 +1,4 @@
-"""Density and free-energy profiles along z, from integer counts per bin."""
+"""Density and free-energy profiles along z, from counts per bin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.poisson import poisson_upper
 
 __all__ = ["DensityProfile", "FreeEnergyProfile", "density_profile", "free_energy_profile"]
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DensityProfile:
-    """Number density per bin and its standard error, both (bins,) in Å⁻³; NaN where it is not known."""
+    """Number density per bin and its standard error, both (bins,) in Å⁻³; an unknown error is NaN."""
 
     density: Floats
     standard_error: Floats
@@ -37,7 +37,7 @@ class FreeEnergyProfile:
     lower_bound
         (bins,) kelvin; one-sided lower bound in a bin that was never visited, NaN elsewhere.
     dispersion
-        How many counts make one independent visit (≥ 1), as the blocks show.
+        Number of counts per independent visit (≥ 1), from the blocks.
     """
 
     free_energy: Floats
@@ -65,8 +65,8 @@ def density_profile(
     bin_volume
         Å³.
     block_counts, block_frames
-        (B, bins) counts of blocks of ``block_frames`` frames each; with at least 2 of them the standard error
-        is that of the block means.
+        (B, bins) counts of blocks of ``block_frames`` frames each; with at least 2 of them the standard error is
+        that of the block means.
 
     Raises
     ------
@@ -75,15 +75,18 @@ def density_profile(
         blocks have other bins than ``counts`` or come without ``block_frames``, or a density is too large.
     """
     table = _counts("counts", counts, ndim=1)
-    volume = checks.positive("bin_volume", bin_volume)
-    density = _per_volume("density from counts and bin_volume", table / checks.count("frames", frames, 1), volume)
+    volume = arguments.number("bin_volume", bin_volume, above=0)
+    number = arguments.count("frames", frames, least=1)
+    with np.errstate(over="ignore"):
+        density = arguments.representable("density from counts and bin_volume", table / number / volume)
     error = np.full(len(table), np.nan)
     if block_counts is not None:
         blocks = _blocks(block_counts, len(table))
-        length = checks.count("block_frames", 0 if block_frames is None else block_frames, 1)
+        length = arguments.count("block_frames", 0 if block_frames is None else block_frames, least=1)
         if len(blocks) > 1:
-            scatter = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)) / length
-            error = _per_volume("error of the density from block_counts and bin_volume", scatter, volume)
+            with np.errstate(over="ignore"):
+                scatter = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)) / length / volume
+            error = arguments.representable("error of the density from block_counts and bin_volume", scatter)
     return DensityProfile(density, error)
 
 
@@ -101,12 +104,12 @@ def free_energy_profile(
 ) -> FreeEnergyProfile:
     """Return F(z) / k_B = −T ln ρ(z), eq 2 of Kozdra et al., PCCP 27, 24918 (2025).
 
-    The zero is the mean of F over the bins that hold ``reference_z``, or the F of the mean density of the bins
-    in ``reference_mask`` (a bulk), or the lowest F where neither is given. It does not depend on
-    ``bin_volume`` and ``frames``, which only a zero at ρ = 1 Å⁻³ would need; they are checked all the same.
+    The zero is the mean of F over the bins that hold ``reference_z``, or the F of the mean density of the bins in
+    ``reference_mask`` (a bulk), or the lowest F where neither is given. It does not depend on ``bin_volume`` and
+    ``frames``, which would only matter for a zero at ρ = 1 Å⁻³; they are checked all the same.
 
-    A bin without a visit is no number: its F is NaN, and ``lower_bound`` says what F it has at least, from the
-    Poisson upper bound of the visits (3.00 at 95 %) times the counts per visit.
+    In a bin without a visit F is NaN, and ``lower_bound`` is its lower bound, from the Poisson upper bound of the
+    visits (3.00 at 95 %) times the counts per visit.
 
     Parameters
     ----------
@@ -125,8 +128,8 @@ def free_energy_profile(
     frames
         Number of frames.
     block_counts
-        (B, bins) counts of equal blocks of time. Their variance against their mean says how many counts make
-        one independent visit; without at least 2 blocks every count is taken for one.
+        (B, bins) counts of equal blocks of time. Their variance over their mean is the number of counts per
+        independent visit; without at least 2 blocks every count is taken for a visit.
     level
         Level of the bounds.
 
@@ -137,13 +140,12 @@ def free_energy_profile(
         ``z`` is not ascending and equally spaced, or a free energy is too large.
     """
     table = _counts("counts", counts, ndim=1)
-    kelvin = checks.positive("temperature", temperature)
-    checks.positive("bin_volume", bin_volume)
-    checks.count("frames", frames, least=1)
+    kelvin = arguments.number("temperature", temperature, above=0)
+    arguments.number("bin_volume", bin_volume, above=0)
+    arguments.count("frames", frames, least=1)
     if not table.any():
         raise ValueError("counts are all zero: there is no density to take a free energy of")
-    blocks = None if block_counts is None else _blocks(block_counts, len(table))
-    dispersion = _dispersion(blocks)
+    dispersion = 1.0 if block_counts is None else _dispersion(_blocks(block_counts, len(table)))
     # in units of T until the end, so that one check of the size is enough
     with np.errstate(divide="ignore", over="ignore"):
         energy = np.where(table > 0, -np.log(table), np.nan)
@@ -152,18 +154,13 @@ def free_energy_profile(
     fewest = -np.log(poisson_upper(0, level) * dispersion) - zero
     bound = np.where(table > 0, np.nan, fewest)
     largest = float(np.nanmax(np.abs([energy - zero, error, bound])))
-    checks.finite("largest free energy, from temperature and counts,", kelvin * largest)
+    arguments.number("largest free energy, from temperature and counts,", kelvin * largest)
     return FreeEnergyProfile(
         free_energy=kelvin * (energy - zero),
         standard_error=kelvin * error,
         lower_bound=kelvin * bound,
         dispersion=dispersion,
     )
-
-
-def _per_volume(what: str, numbers: Floats, volume: float) -> Floats:
-    with np.errstate(over="ignore"):
-        return checks.representable(what, numbers / volume)
 
 
 def _zero(
@@ -173,33 +170,33 @@ def _zero(
     z: ArrayLike | None,
     reference_mask: ArrayLike | None,
 ) -> float:
-    """Return F / T where it is to be zero."""
+    """Return F / T at the reference."""
     if reference_z is not None and reference_mask is not None:
-        raise ValueError("reference_z and reference_mask are both given; give one of them")
+        raise ValueError("reference_z and reference_mask are both given: must be one of them")
     if reference_mask is not None:
         return _zero_of_mask(counts, reference_mask)
     if reference_z is None:
         return float(np.nanmin(energy))
     if z is None:
-        raise ValueError("z is None: reference_z needs the centres of the bins")
-    points = np.atleast_1d(checks.finite_values("reference_z", reference_z))
-    points = checks.finite_array("reference_z", points, ndim=1)
-    bins = _bins_of(points, checks.centres("z", z), len(counts))
+        raise ValueError("z = None: reference_z needs the centres of the bins")
+    points = np.atleast_1d(arguments.array("reference_z", reference_z))
+    points = arguments.array("reference_z", points, ndim=1, length=1)
+    bins = _bins_of(points, arguments.centres("z", z), len(counts))
     if (counts[bins] == 0).any():
         empty = float(points[counts[bins] == 0][0])
-        raise ValueError(f"reference_z is {empty:g} Å: that bin is empty, it must hold at least one count")
+        raise ValueError(f"reference_z = {empty:g} Å: that bin is empty; must hold at least one count")
     return float(energy[bins].mean())
 
 
 def _zero_of_mask(counts: Floats, reference_mask: ArrayLike) -> float:
-    values = checks.finite_values("reference_mask", reference_mask)
+    values = arguments.array("reference_mask", reference_mask)
     if not np.isin(values, (0, 1)).all():
-        raise ValueError(f"reference_mask is {reference_mask!r}, it must be true or false in each bin")
+        raise ValueError(f"reference_mask = {reference_mask!r}: must be true or false in each bin")
     mask = values == 1
     if mask.shape != counts.shape:
         raise ValueError(f"reference_mask has shape {mask.shape}, counts has {counts.shape}")
     if not counts[mask].any():
-        raise ValueError("reference_mask: its bins are empty, they must hold at least one count")
+        raise ValueError("reference_mask: its bins are empty; must hold at least one count")
     return -float(np.log(counts[mask].mean()))
 
 
@@ -211,31 +208,28 @@ def _bins_of(points: Floats, centres: Floats, bins: int) -> NDArray[np.int64]:
         index = np.floor((points - centres[0]) / width + 0.5)
     if (index < 0).any() or (index >= bins).any():
         low, high = centres[0] - width / 2, centres[-1] + width / 2
-        raise ValueError(f"reference_z is {points.tolist()} Å, it must lie within {low:g} to {high:g} Å")
+        raise ValueError(f"reference_z = {points.tolist()} Å: must lie within {low:g} to {high:g} Å")
     whole: NDArray[np.int64] = index.astype(np.int64)
     return whole
 
 
-def _counts(name: str, values: ArrayLike, *, ndim: int, minimum: int = 1) -> Floats:
+def _counts(name: str, values: ArrayLike, *, ndim: int, length: int = 1) -> Floats:
     """Return counts, which need not be whole but can be squared."""
-    checks.series(name, values, ndim=ndim, minimum=minimum)
-    return checks.counts_array(name, values, ndim=ndim, minimum=minimum)
+    return arguments.array(name, values, ndim=ndim, length=length, least=0, most=arguments.SUMMABLE)
 
 
 def _blocks(block_counts: ArrayLike, bins: int) -> Floats:
-    blocks = _counts("block_counts", block_counts, ndim=2, minimum=0)
+    blocks = _counts("block_counts", block_counts, ndim=2, length=0)
     if blocks.shape[1] != bins:
         raise ValueError(f"block_counts has {blocks.shape[1]} bins, counts has {bins}")
     return blocks
 
 
-def _dispersion(blocks: Floats | None) -> float:
+def _dispersion(blocks: Floats) -> float:
     """Return Pearson's index of dispersion of the counts per block, pooled over the bins, at least 1."""
-    if blocks is None or len(blocks) < 2:
+    if len(blocks) < 2 or not blocks.any():
         return 1.0
     mean = blocks.mean(axis=0)
     visited = mean > 0
-    if not visited.any():
-        return 1.0
     pooled = blocks[:, visited].var(axis=0, ddof=1).sum() / mean[visited].sum()
     return max(float(pooled), 1.0)

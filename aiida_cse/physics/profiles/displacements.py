@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics import arguments
 
 __all__ = ["DisplacementVariance", "displacement_variance"]
 
 Floats = NDArray[np.float64]
 
-#: a variance may fall below zero by this share of the mean square, from rounding alone
+#: rounding lets a variance fall below zero by this share of the mean square
 _ROUNDING = 1e-9
 
 
@@ -24,12 +24,12 @@ class DisplacementVariance:
     Attributes
     ----------
     variance
-        (..., 3) Å²; NaN where there is no sample.
+        (..., 3) Å²; NaN without a sample.
     mean
-        (..., 3) Å, the drift; NaN where there is no sample.
+        (..., 3) Å, the drift; NaN without a sample.
     standard_error
-        (..., 3) Å², of the variance, by leaving out one block at a time; NaN with fewer than 2 blocks that hold
-        a sample.
+        (..., 3) Å², of the variance, by leaving out one block at a time; NaN with fewer than 2 blocks that hold a
+        sample.
     samples
         (...) number of displacements.
     """
@@ -45,8 +45,8 @@ def displacement_variance(
 ) -> DisplacementVariance:
     """Return Var(Δr) = ⟨Δr²⟩ − ⟨Δr⟩² per axis, eq 4 of Kozdra et al., PCCP 27, 24918 (2025).
 
-    Displacements over one lag from many time origins overlap and are not independent, so the standard error
-    is the jackknife's over blocks of time (Efron and Stein, Ann. Stat. 9, 586, 1981), which holds as far as a
+    Displacements over one lag from many time origins overlap and are not independent. The standard error is
+    therefore the jackknife's over blocks of time (Efron and Stein, Ann. Stat. 9, 586, 1981). It holds where a
     block is longer than the lag and than the memory of the motion.
 
     Parameters
@@ -61,34 +61,33 @@ def displacement_variance(
     Raises
     ------
     ValueError
-        A count is no whole number of at least zero, a sum is not finite, the shapes do not belong together,
-        or the moments contradict each other: no sample but a sum, or a square below that of the mean.
+        A count is no whole number of at least zero, a sum is not finite, the shapes do not belong together, or the
+        moments contradict each other: no sample but a sum, or a square below that of the mean.
     """
     number, first, second = _moments(counts, sums, squares)
     if not blocks:
         number, first, second = number[None], first[None], second[None]
     elif number.ndim == 0:
-        raise ValueError("counts has no axis, it must have a first axis of blocks where blocks is true")
+        raise ValueError("counts has no axis: must have a first axis of blocks where blocks is true")
     with np.errstate(over="ignore", invalid="ignore"):
-        samples = checks.representable("counts of all blocks", number.sum(axis=0))
-        total = checks.representable("sums of all blocks", first.sum(axis=0))
-        total_square = checks.representable("squares of all blocks", second.sum(axis=0))
+        samples, total, total_square = (
+            arguments.representable(f"{name} of all blocks", moment.sum(axis=0))
+            for name, moment in {"counts": number, "sums": first, "squares": second}.items()
+        )
     return DisplacementVariance(
         variance=_variance(samples, total, total_square),
         mean=_mean(samples, total),
-        standard_error=_jackknife_error(number, first, second),
+        standard_error=_block_jackknife(number, first, second),
         samples=samples,
     )
 
 
 def _moments(counts: ArrayLike, sums: ArrayLike, squares: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    number = checks.whole_values("counts", counts)
-    first, second = checks.finite_values("sums", sums), checks.nonnegative_values("squares", squares)
+    number = arguments.array("counts", counts, least=0, whole=True)
+    first, second = arguments.array("sums", sums), arguments.array("squares", squares, least=0)
     for name, moment in {"sums": first, "squares": second}.items():
         if moment.shape != (*number.shape, 3):
-            raise ValueError(
-                f"{name} has the shape {moment.shape}, it must be {(*number.shape, 3)}: counts × axes"
-            )
+            raise ValueError(f"{name} has the shape {moment.shape}: must be {(*number.shape, 3)}, counts × axes")
         if moment[number == 0].any():
             raise ValueError(f"{name} is not zero where counts is: there is a displacement without a sample")
     with np.errstate(over="ignore"):
@@ -96,8 +95,7 @@ def _moments(counts: ArrayLike, sums: ArrayLike, squares: ArrayLike) -> tuple[Fl
     if (second < least * (1 - _ROUNDING)).any():
         where = tuple(int(i) for i in np.argwhere(second < least * (1 - _ROUNDING))[0])
         raise ValueError(
-            f"squares{list(where)} is {second[where]:g}, it must be at least {least[where]:g}, which is sums × "
-            f"sums / counts"
+            f"squares{list(where)} = {second[where]:g}: must be at least {least[where]:g}, sums × sums / counts"
         )
     return number, first, second
 
@@ -114,7 +112,7 @@ def _variance(number: Floats, total: Floats, total_square: Floats) -> Floats:
     return variance
 
 
-def _jackknife_error(number: Floats, total: Floats, total_square: Floats) -> Floats:
+def _block_jackknife(number: Floats, total: Floats, total_square: Floats) -> Floats:
     """Return the standard error (..., 3) from moments per block (B, ...), of the blocks that hold a sample."""
     filled = number > 0
     left_out = _variance(

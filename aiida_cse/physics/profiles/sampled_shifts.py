@@ -14,7 +14,7 @@ from scipy import interpolate
 
 from aiida_cse.physics.profiles.shifts import shift_between
 from aiida_cse.physics.statistics import arguments as checks
-from aiida_cse.physics.statistics.jackknife import jackknife_error
+from aiida_cse.physics.statistics.resampling import jackknife_error
 
 __all__ = ["SampledShift", "sampled_shift"]
 
@@ -76,7 +76,7 @@ def sampled_shift(
     The shift is that of :func:`~aiida_cse.physics.profiles.shifts.shift_between`. What a group changes is small
     against the curves, so that it follows from the linear least squares around that shift (the infinitesimal way
     of the jackknife; Efron and Stein, Ann. Stat. 9, 586, 1981); errors are made of it by
-    :func:`~aiida_cse.physics.statistics.jackknife.jackknife_error`.
+    :func:`~aiida_cse.physics.statistics.resampling.jackknife_error`.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ def sampled_shift(
         (bins,) ascending, equally spaced centres of the bins, Å.
     hot, cold
         (1 + G, bins) curves of all groups and of all but one each, see
-        :func:`~aiida_cse.physics.statistics.jackknife.leave_one_out`; NaN where they are not known. The numbers of
-        groups may differ.
+        :func:`~aiida_cse.physics.statistics.resampling.leave_one_out`; NaN where they are not known. The numbers
+        of groups may differ.
     window
         Lowest and highest z of the hot curve that counts, Å.
     max_shift
@@ -102,7 +102,9 @@ def sampled_shift(
     places = checks.centres("z", z)
     target, movable = _samples("hot", hot, len(places)), _samples("cold", cold, len(places))
     known = _everywhere(target), _everywhere(movable)
-    errors = [None if error is None else checks.real_values("error", error) for error in (error_hot, error_cold)]
+    errors = [
+        None if error is None else checks.array("error", error, finite=False) for error in (error_hot, error_cold)
+    ]
     # one constant error for both: a weight that changes with the shift belongs to bins that are independent
     alike = None if error_hot is not None or error_cold is not None else np.ones(len(places))
     found = shift_between(
@@ -136,7 +138,7 @@ def sampled_shift(
 
 
 def _samples(name: str, values: ArrayLike, bins: int) -> Floats:
-    array = checks.real_values(name, values)
+    array = checks.array(name, values, finite=False)
     if array.ndim != 2 or not len(array) or array.shape[1] != bins:
         raise ValueError(f"{name} has the shape {array.shape}, it must be samples × {bins} bins")
     return array

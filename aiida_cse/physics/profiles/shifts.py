@@ -163,7 +163,7 @@ def shift_between(
         its noise lets one see, so that dz and df cannot be told apart.
     """
     places = checks.centres("z", z)
-    reach, length = checks.positive("max_shift", max_shift), float(places[-1] - places[0])
+    reach, length = checks.number("max_shift", max_shift, above=0), float(places[-1] - places[0])
     if reach > length:
         raise ValueError(f"max_shift is {reach:g} Å, it must be at most the length of z, {length:g} Å")
     # without any error both curves are taken to scatter alike, by as much as the residuals will say
@@ -191,13 +191,13 @@ def _known(
     if error is not None:
         errors = _bins_or_nan(error_name, error, len(z))
         known &= ~np.isnan(errors)
-        checks.positive_values(error_name, errors[known])
+        checks.array(error_name, errors[known], above=0)
         variances = errors**2
     return _Known(z, values, variances)[known]
 
 
 def _bins_or_nan(name: str, values: ArrayLike, bins: int) -> Floats:
-    array = checks.real_values(name, values)
+    array = checks.array(name, values, finite=False)
     if array.shape != (bins,):
         raise ValueError(f"{name} has the shape {array.shape}, z has {bins} bins")
     # 1e100 K is no free energy, and its square is still a number
@@ -207,7 +207,7 @@ def _bins_or_nan(name: str, values: ArrayLike, bins: int) -> Floats:
 
 
 def _bounds(window: Window) -> tuple[float, float]:
-    bounds = checks.finite_array("window", window, ndim=1)
+    bounds = checks.array("window", window, ndim=1, length=1)
     if len(bounds) != 2 or not bounds[0] < bounds[1]:
         raise ValueError(f"window is {window!r}, it must be a lowest and a highest z in Å")
     return float(bounds[0]), float(bounds[1])

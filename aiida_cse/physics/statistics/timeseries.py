@@ -1,12 +1,12 @@
-"""Averages of correlated series: statistical inefficiency, standard error, interval, drift, equilibration.
+"""Averages of correlated series: statistical inefficiency, standard error, interval, drift, equilibration time.
 
-The statistical inefficiency g is that of Chodera et al. (J. Chem. Theory Comput. 3, 26 (2007)), as pymbar has
-it, and the equilibration time is pymbar's (Chodera, ibid. 12, 1799 (2016)): of N samples N / g are independent,
-and the standard error of the mean is σ √(g / N). In series of few correlation times g comes out too small, so
-that ±1.96 standard errors miss too often. The interval of an average therefore does not use it: it takes the
-variance of the mean from the slowest K cosines in the series, and Student's t with K degrees of freedom
-(Lazarus et al., J. Bus. Econ. Stat. 36, 541 (2018), the equal-weighted cosine estimator). The test for a trend
-does the same with the polynomials that follow the straight line.
+Statistical inefficiency g and equilibration time are those of pymbar (Chodera et al., J. Chem. Theory Comput. 3,
+26 (2007); Chodera, ibid. 12, 1799 (2016)): of N samples N / g are independent, and the standard error of the mean
+is σ √(g / N). In series of few correlation times the estimate of g is too small, so that ±1.96 standard errors
+miss too often. The interval of an average therefore takes the variance of the mean from the slowest K cosines of
+the series, and Student's t with K degrees of freedom (Lazarus et al., J. Bus. Econ. Stat. 36, 541 (2018), the
+equal-weighted cosine estimator). The test for a trend does the same with the polynomials beyond the straight
+line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, stats
 
-from aiida_cse.physics.statistics import arguments as checks
+from aiida_cse.physics.statistics import arguments
 
 __all__ = [
     "Drift",
@@ -33,20 +33,20 @@ __all__ = [
     "statistical_inefficiency",
 ]
 
-#: frames from which on the search for the equilibration time is worth it; a shorter series is taken as a whole
+#: fewest frames for a search of the equilibration time; a shorter series is taken as a whole
 _FEWEST_TO_SEARCH = 8
-#: origins that the search for the equilibration time tries
+#: time origins tried in that search
 _ORIGINS = 100
-#: blocks, up to twice as many, whose means show the slow correlation; shorter ones keep flicker that hides it
+#: blocks, up to twice as many, whose means show the slow correlation; shorter blocks keep noise that hides it
 _BLOCKS = 128
-#: independent samples from which on the two slowest terms are slow enough to be alike
+#: fewest independent samples for which the two slowest terms have the same power
 _SAMPLES_FOR_TWO = 8
-#: terms for n samples, _TERMS n^(2/3): the power of Lazarus et al., and fewer than theirs (0.4), because n is
-#: estimated from the same series
+#: terms for n samples, _TERMS n^(2/3): the exponent of Lazarus et al., and a smaller factor than theirs (0.4),
+#: because n is estimated from the same series
 _TERMS = 0.3
-#: residuals that are smaller than this share of the values are rounding, and so are such correlations
+#: residuals below this share of the values, and correlations below this value, are rounding
 _ROUNDING = 1e-12
-#: lags that are summed whatever their correlation, as pymbar does
+#: lags that are always summed, as in pymbar
 _SHORTEST_SUM = 3
 
 
@@ -59,15 +59,15 @@ class Population:
     mean
         Average number.
     standard_error
-        Of the mean; NaN where the series never changes, because then it says nothing about its own error.
+        Of the mean; NaN for a constant series, which contains no information on its error.
     inefficiency, samples
         Statistical inefficiency g in frames, and N / g.
     block_means
         Averages over consecutive blocks of equal length.
     interval
-        Two-sided interval of the mean; NaN where the series never changes.
+        Two-sided interval of the mean; NaN for a constant series.
     degrees_of_freedom
-        Of the interval's t; 1 or 2, which make it wide, where the series is short for its correlation.
+        Of the t of the interval. 1 or 2, which make the interval wide, where the series has few correlation times.
     """
 
     mean: float
@@ -81,7 +81,7 @@ class Population:
 
 @dataclass(frozen=True)
 class EquilibrationTime:
-    """From ``start`` (a frame) on the series is as long and as stationary as it gets."""
+    """First frame of the part of a series that has most independent samples, its inefficiency and its samples."""
 
     start: int
     inefficiency: float
@@ -90,7 +90,7 @@ class EquilibrationTime:
 
 @dataclass(frozen=True)
 class Drift:
-    """Linear trend of a series, per frame, and how likely a stationary series shows one as large."""
+    """Linear trend of a series per frame, and the probability of one as large in a stationary series."""
 
     slope: float
     standard_error: float
@@ -100,18 +100,18 @@ class Drift:
 
 
 def statistical_inefficiency(series: ArrayLike) -> float:
-    """Return how many frames of ``series`` (N,) make one independent sample, between 1 and N.
+    """Return the number of frames of ``series`` (N,) per independent sample, between 1 and N.
 
-    It is pymbar's g = 1 + 2 Σ_t (1 − t/N) C(t), with C(t) the normalised autocorrelation and the sum up to
-    where it first reaches zero, but from a Fourier transform: in long series whose correlation is long too,
-    pymbar takes seconds. A series that never changes counts as one sample.
+    It is pymbar's g = 1 + 2 Σ_t (1 − t/N) C(t), with C(t) the normalised autocorrelation and the sum up to its
+    first zero. The Fourier transform takes milliseconds where pymbar takes seconds, in long series with a long
+    correlation. A constant series counts as one sample.
 
     Raises
     ------
     ValueError
         The series is empty or not finite.
     """
-    values = checks.series("series", series)
+    values = _series(series)
     if np.ptp(values) == 0 or len(values) < 4:
         return float(len(values))
     lags = np.arange(1, len(values) - 1)
@@ -127,9 +127,10 @@ def populations(
 ) -> dict[str, Population]:
     """Average counts over time.
 
-    The interval holds its level within 2 % from about 20 correlation times up (measured: see ``benchmarks``),
-    for series that are stationary. Shorter ones get a wider interval, which holds nearly as well down to about
-    5; a series shorter than its own correlation cannot tell how long that is, and no interval can mend it.
+    For stationary series of about 20 correlation times and more, the interval holds its level within 2 %
+    (measured: see ``benchmarks``). Shorter series get a wider interval, which holds nearly as well down to about
+    5 correlation times. The correlation time of a series that is shorter than it cannot be estimated, and its
+    interval is too narrow.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def populations(
     names
         One name per column.
     blocks
-        How many block means to give; fewer where there are fewer frames.
+        Number of block means; fewer where there are fewer frames.
     level
         Confidence level of the interval.
 
@@ -148,25 +149,25 @@ def populations(
         The counts are empty or not finite, the names are not one per column and all different, ``blocks`` is
         no whole number of at least 1, or ``level`` is not between 0 and 1.
     """
-    table = checks.real_values("counts", counts)
-    table = checks.series("counts", table[:, None] if table.ndim == 1 else table, ndim=2)
-    columns = checks.distinct_names("names", names)
+    table = arguments.array("counts", counts, least=-arguments.SUMMABLE, most=arguments.SUMMABLE)
+    table = arguments.array("counts", table[:, None] if table.ndim == 1 else table, ndim=2, length=1)
+    columns = arguments.distinct_names("names", names)
     if table.shape[1] != len(columns):
         raise ValueError(f"names has {len(columns)} entries, counts has {table.shape[1]} columns")
-    parts = checks.count("blocks", blocks, least=1)
-    checks.probability("level", level)
+    parts = arguments.count("blocks", blocks, least=1)
+    arguments.probability("level", level)
     return {name: _population(column, parts, level) for name, column in zip(columns, table.T, strict=True)}
 
 
 def detect_equilibration(series: ArrayLike) -> EquilibrationTime:
-    """Find where a series (N,) becomes stationary: the start that leaves most independent samples.
+    """Find the start of the stationary part of a series (N,): the one that leaves most independent samples.
 
     Raises
     ------
     ValueError
         The series is empty or not finite.
     """
-    values = checks.series("series", series)
+    values = _series(series)
     if np.ptp(values) == 0 or len(values) < _FEWEST_TO_SEARCH:
         inefficiency = statistical_inefficiency(values)
         return EquilibrationTime(0, inefficiency, len(values) / inefficiency)
@@ -180,18 +181,17 @@ def detect_equilibration(series: ArrayLike) -> EquilibrationTime:
 def drift_test(series: ArrayLike) -> Drift:
     """Test a series (N,) for a linear trend.
 
-    The slope is that of least squares. Its standard error comes from how much of the K next Legendre
-    polynomials is in the series, which are as slow as the trend but for a stationary series no part of it, and
-    the p-value is Student's with K degrees of freedom. A stationary series of 20 correlation times or more
-    shows p < 0.05 in 5 % (measured: see ``benchmarks``), one of 5 in about 9 %, and one that is no longer than
-    its own correlation in up to 18 %.
+    The slope is that of least squares. Its standard error comes from the amplitudes of the K next Legendre
+    polynomials in the series, which are nearly as slow as the trend and no part of it. The p-value is Student's
+    with K degrees of freedom. Stationary series of 20 correlation times or more show p < 0.05 in 5 % of the cases
+    (measured: see ``benchmarks``), those of 5 in about 9 %, and those of one correlation time in up to 18 %.
 
     Raises
     ------
     ValueError
         The series has fewer than 4 values or is not finite.
     """
-    values = checks.series("series", series, minimum=4)
+    values = _series(series, length=4)
     size = float(np.abs(values).max()) or 1.0
     values = values / size
     frames = np.arange(len(values)) - (len(values) - 1) / 2
@@ -207,6 +207,12 @@ def drift_test(series: ArrayLike) -> Drift:
     error = max(_error_of_the_slope(blocks, freedom) * len(blocks) / len(values), independent)
     p_value = 2 * float(stats.t.sf(abs(slope) / error, freedom))
     return Drift(slope * size, error * size, p_value, samples, freedom)
+
+
+def _series(series: ArrayLike, length: int = 1) -> NDArray[np.float64]:
+    return arguments.array(
+        "series", series, ndim=1, length=length, least=-arguments.SUMMABLE, most=arguments.SUMMABLE
+    )
 
 
 def _population(series: NDArray[np.float64], blocks: int, level: float) -> Population:
@@ -230,9 +236,9 @@ def _population(series: NDArray[np.float64], blocks: int, level: float) -> Popul
 def _autocorrelation(series: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the normalised autocorrelation C(t) of a series that changes, for t = 0 … N − 1."""
     size = len(series)
-    # as many zeros as values keep the ends of the series from meeting
+    # as many zeros as values, because the transform is periodic
     deviations = series - series.mean()
-    # in units of the largest one their squares are numbers, however small they are
+    # in units of the largest one, so that their squares do not underflow
     transform = fft.rfft(deviations / np.abs(deviations).max(), n=fft.next_fast_len(2 * size, real=True))
     products = fft.irfft(np.abs(transform) ** 2, n=fft.next_fast_len(2 * size, real=True))[:size]
     covariance = products / np.arange(size, 0, -1)
@@ -240,14 +246,14 @@ def _autocorrelation(series: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _block_means(series: NDArray[np.float64], blocks: int) -> NDArray[np.float64]:
-    """Return the means of at least ``blocks`` blocks of equal length, of whole ones only."""
+    """Return the means of at least ``blocks`` whole blocks of equal length."""
     length = max(len(series) // blocks, 1)
     means: NDArray[np.float64] = series[: len(series) // length * length].reshape(-1, length).mean(axis=1)
     return means
 
 
 def _slow_terms(blocks: NDArray[np.float64], most: int) -> int:
-    """Return how many terms, cosines or polynomials, are so slow that the spectrum is flat up to there."""
+    """Return the number of terms, cosines or polynomials, up to which the spectrum is flat."""
     samples = len(blocks) / statistical_inefficiency(blocks)
     least = 1 if samples < _SAMPLES_FOR_TWO else 2
     return min(max(int(_TERMS * samples ** (2 / 3)), least), most)
@@ -265,7 +271,7 @@ def _half_width(series: NDArray[np.float64], cosines: int, level: float) -> floa
     """Return half the width of the interval of the mean, from the slowest cosines; NaN for none.
 
     With c_j = √(2/N) Σ_t x_t cos(π j (t + ½) / N), the mean of c_j² over j = 1 … K is N times the variance of
-    the mean (Lazarus et al. 2018). A series that happens to be symmetric has little of the slowest cosine, so
+    the mean (Lazarus et al. 2018). A series that happens to be symmetric has little of the slowest cosine, so that
     the half width is at least the standard error of N independent samples.
     """
     if cosines == 0:
@@ -278,7 +284,7 @@ def _half_width(series: NDArray[np.float64], cosines: int, level: float) -> floa
 
 @contextmanager
 def _timeseries() -> Iterator[Any]:
-    """Give pymbar's time series module without its advice on import and on optional packages."""
+    """Import pymbar's time series module without its messages about optional packages."""
     logger = logging.getLogger("pymbar")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -121,7 +121,7 @@ def test_simulated_ions_do_as_their_rates_say(start: np.ndarray | None) -> None:
     rate = seen.events[:, :, 0].sum() / seen.exposure.sum()
     assert rate == pytest.approx(chain.entry_rate, rel=0.02)
     assert chain.stationary == pytest.approx([0.35, 0.65])
-    with pytest.raises(ValueError, match="frames is 15, it must be a multiple of blocks, 10"):
+    with pytest.raises(ValueError, match="frames = 15: must be a multiple of blocks, 10"):
         simulate(chain, np.random.default_rng(2), experiments=1, ions=1, time=1.0, frames=15)
 
 

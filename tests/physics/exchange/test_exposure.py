@@ -75,14 +75,14 @@ def test_the_rate_of_a_chain_is_found_under_a_condition_on_the_number_inside() -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"event_looks": [0]}, r"event_looks\[0\] is 0, it must be a whole number from 1 to 3"),
-        ({"event_looks": [1, 4]}, r"event_looks\[1\] is 4"),
-        ({"event_looks": [1.5]}, r"event_looks\[0\] is 1.5"),
+        ({"event_looks": [0]}, r"event_looks\[0\] = 0: must be at least 1"),
+        ({"event_looks": [1, 4]}, r"event_looks\[1\] = 4"),
+        ({"event_looks": [1.5]}, r"event_looks\[0\] = 1.5"),
         ({"event_looks": [np.nan]}, "event_looks"),
-        ({"donors": [1, 2, -1, 2]}, r"donors\[2\] is -1"),
-        ({"interval": 0.0}, "interval is 0.0"),
+        ({"donors": [1, 2, -1, 2]}, r"donors\[2\] = -1"),
+        ({"interval": 0.0}, "interval = 0.0"),
         ({"condition": np.array([True, False])}, r"condition has shape \(2,\)"),
-        ({"condition": np.array([1, 0, 1, 1])}, "type int64, it must have"),
+        ({"condition": np.array([1, 0, 1, 1])}, "type int64: must have"),
     ],
 )
 def test_wrong_arguments_are_named(changes: dict[str, Any], message: str) -> None:

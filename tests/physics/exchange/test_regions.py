@@ -41,9 +41,7 @@ def test_buffers_scale() -> None:
 
 
 def test_buffers_that_leave_no_core_are_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"scale is 3: layer_left of Li would have no core, it must be below 2\.25"
-    ):
+    with pytest.raises(ValueError, match=r"scale = 3: layer_left of Li would have no core; must be below 2\.25"):
         surface_regions(19.5, 55.0, "Li").scaled_cores(3.0)
 
 
@@ -53,7 +51,7 @@ def test_scaled_cores_lie_inside_or_scale_is_named(half: float, scale: float) ->
     try:
         scaled = regions.scaled_cores(scale)
     except ValueError as error:
-        assert str(error).startswith("scale is")  # noqa: PT017
+        assert str(error).startswith("scale =")  # noqa: PT017
         return
     assert scaled.edges == regions.edges
     inside = scaled.core_label(np.linspace(-half - 40, half + 40, 500, endpoint=False))

@@ -158,9 +158,9 @@ def test_any_recount_is_returned_or_named(call: tuple[str, dict[str, Any]]) -> N
 @pytest.mark.parametrize(
     ("changed", "match"),
     [
-        ({"first_labels": [2, 1.5]}, "first_labels must be whole numbers from -1 to 127"),
-        ({"first_labels": [2, -2]}, "first_labels must be whole numbers from -1"),
-        ({"events": [[3, 0, 2]]}, "events has 3 columns, it must have 4"),
+        ({"first_labels": [2, 1.5]}, "first_labels.* = .*: must be"),
+        ({"first_labels": [2, -2]}, "first_labels.* = .*: must be"),
+        ({"events": [[3, 0, 2]]}, "events has 3 columns: must have 4"),
         ({"events": [[3, 5, 2, 3]]}, "events are of ion 5, first_labels has 2 ions"),
         ({"events": [[3, 0, 2, 300]]}, "events go from or to region 300"),
         ({"events": [[3, 0, 2, 3], [2, 1, 1, 2]]}, "events must ascend in the frame"),
@@ -179,12 +179,12 @@ def test_bad_events_are_named(changed: dict[str, Any], match: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "match"),
     [
-        ({"stride": 0}, "stride is 0, it must be at least 1 frame"),
-        ({"stop": 2, "start": 2}, "stop is 2, it must be above start, 2"),
-        ({"start": -1}, "start is -1"),
-        ({"stop": 1e300}, "stop is 1e\\+300, it must be at most"),
-        ({"rule": "cores"}, "rule is 'cores'"),
-        ({"names": ("a", "b")}, "labels must be whole numbers from -1 to 1"),
+        ({"stride": 0}, "stride = 0: must be a whole number from 1"),
+        ({"stop": 2, "start": 2}, "stop = 2: must be a whole number from 3"),
+        ({"start": -1}, "start = -1"),
+        ({"stop": 1e300}, "stop = 1e\\+300: must be"),
+        ({"rule": "cores"}, "rule = 'cores'"),
+        ({"names": ("a", "b")}, "labels.* = .*: must be"),
     ],
 )
 def test_bad_looks_are_named(changed: dict[str, Any], match: str) -> None:
@@ -195,11 +195,11 @@ def test_bad_looks_are_named(changed: dict[str, Any], match: str) -> None:
 
 def test_bad_ways_are_named() -> None:
     z = np.zeros((3, 2))
-    with pytest.raises(ValueError, match="strides is 0, it must be at least 1"):
+    with pytest.raises(ValueError, match="strides = 0: must be a whole number from 1"):
         transition_sensitivity(z, REGIONS, strides=(0,))
-    with pytest.raises(ValueError, match="core_scales: scale is 9: layer_left of Li would have no core"):
+    with pytest.raises(ValueError, match="core_scales: scale = 9: layer_left of Li would have no core"):
         transition_sensitivity(z, REGIONS, core_scales=(9.0,))
-    with pytest.raises(ValueError, match="target is 'bulk', it must be one of ceramic, layer"):
+    with pytest.raises(ValueError, match="target = 'bulk': must be one of ceramic, layer"):
         transition_sensitivity(z, REGIONS, target="bulk")  # type: ignore[arg-type]
     two = RegionSet("X", (Region("ceramic", -1, 0, (-1, 0)), Region("layer_right", 0, 1, (0, 1))))
     with pytest.raises(ValueError, match="regions of X lack layer_left, which the target 'layer' needs"):

@@ -142,11 +142,11 @@ def test_a_chain_passes_in_equilibrium_and_fails_while_it_fills() -> None:
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ([[3, 2], [1, 1]], "sums to 4 entries and 3 exits, it must sum to 4 and 4"),
-        ([[4, 4, 0]], "has 3 columns, it must have 2: entries and exits"),
-        ([4, 4], "has 1 axes, it must have 2"),
-        ([[4.5, 4], [-0.5, 0]], r"\[1, 0\] is -0.5, a count must not be negative"),
-        ([[3.5, 4], [0.5, 0]], r"\[0, 0\] is 3.5, a count must be a whole number"),
+        ([[3, 2], [1, 1]], "sums to 4 entries and 3 exits: must sum to 4 and 4"),
+        ([[4, 4, 0]], "has 3 columns: must have 2, entries and exits"),
+        ([4, 4], "has 1 axes: must have 2"),
+        ([[4.5, 4], [-0.5, 0]], r"\[1, 0\] = -0.5: must be at least 0"),
+        ([[3.5, 4], [0.5, 0]], r"\[0, 0\] = 3.5: must be a whole number"),
     ],
 )
 def test_bad_counts_are_named(name: str, counts: object, message: str) -> None:
@@ -157,15 +157,15 @@ def test_bad_counts_are_named(name: str, counts: object, message: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"entries": -1}, "^entries is -1"),
-        ({"exits": 2.5}, "^exits is 2.5"),
-        ({"net_fluxes": 3.0}, "^net_fluxes has 0 axes, it must have 1"),
+        ({"entries": -1}, "^entries = -1"),
+        ({"exits": 2.5}, "^exits = 2.5"),
+        ({"net_fluxes": 3.0}, "^net_fluxes has 0 axes: must have 1"),
         ({"net_fluxes": {"a": 1}}, "^net_fluxes must be numbers"),
-        ({"population": 3.0}, "^population has 0 axes, it must have 1"),
+        ({"population": 3.0}, "^population has 0 axes: must have 1"),
         ({"population": {"a": 1}}, "^population must be numbers"),
         ({"members": [[0, 2]] * 5}, "^members has values up to 2"),
-        ({"members": [[0, -1]] * 4}, r"^members\[0, 1\] is -1, a count must not be negative"),
-        ({"members": [0, 1]}, "^members has 1 axes, it must have 2"),
+        ({"members": [[0, -1]] * 4}, r"^members\[0, 1\] = -1: must be at least 0"),
+        ({"members": [0, 1]}, "^members has 1 axes: must have 2"),
     ],
 )
 def test_bad_data_are_named(arguments: dict[str, Any], match: str) -> None:

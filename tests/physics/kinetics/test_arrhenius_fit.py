@@ -197,15 +197,15 @@ def test_same_seed_same_result() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"temperature": 0}, "temperature is 0"),
-        ({"events": -1}, "events is -1"),
-        ({"events": 1.5}, "events is 1.5"),
-        ({"exposure": -1.0}, "exposure is -1"),
-        ({"exposure": 0.0}, "exposure is 0, but events is 7"),
-        ({"lowering": float("nan")}, "lowering is nan"),
+        ({"temperature": 0}, "temperature = 0"),
+        ({"events": -1}, "events = -1"),
+        ({"events": 1.5}, "events = 1.5"),
+        ({"exposure": -1.0}, "exposure = -1"),
+        ({"exposure": 0.0}, "exposure = 0: must be above zero for events = 7"),
+        ({"lowering": float("nan")}, "lowering = nan"),
         ({"barrier": 7000.0, "barrier_error": None}, "barrier and barrier_error"),
-        ({"barrier_error": 0.0}, "barrier_error is 0"),
-        ({"equilibrated": float("nan")}, "equilibrated is nan"),
+        ({"barrier_error": 0.0}, "barrier_error = 0"),
+        ({"equilibrated": float("nan")}, "equilibrated = nan"),
     ],
 )
 def test_bad_observations_are_named(change: dict[str, Any], message: str) -> None:
@@ -219,12 +219,12 @@ def test_bad_observations_are_named(change: dict[str, Any], message: str) -> Non
         ({"observations": []}, "observations is empty"),
         ({"observations": [HOT, HOT]}, "label '700 K' is there more than once"),
         ({"lowerings": (0.0, 1.0)}, "lowerings has 2 values, temperatures has 1"),
-        ({"temperatures": (-1.0,)}, "temperatures.* is -1"),
-        ({"samples": 10}, "samples is 10"),
-        ({"minimum_energy": 1e308}, "minimum_energy is 1e"),
-        ({"observations": [3]}, "observations.0. is a int, it must be an Observation"),
-        ({"frequency": 0.0}, "frequency is 0"),
-        ({"minimum_energy": -5.0}, "minimum_energy is -5"),
+        ({"temperatures": (-1.0,)}, "temperatures.* = -1"),
+        ({"samples": 10}, "samples = 10"),
+        ({"minimum_energy": 1e308}, "minimum_energy = 1e"),
+        ({"observations": [3]}, "observations.0. is a int: must be an Observation"),
+        ({"frequency": 0.0}, "frequency = 0"),
+        ({"minimum_energy": -5.0}, "minimum_energy = -5"),
     ],
 )
 def test_bad_arguments_are_named(arguments: dict[str, Any], message: str) -> None:

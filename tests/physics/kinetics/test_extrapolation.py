@@ -77,17 +77,17 @@ def test_any_rate_is_finite_or_the_argument_named(call: tuple[str, dict[str, Any
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda: decompose_barrier(7700, 0.0, 700, 600), "gamma is 0, it must be above zero"),
-        (lambda: decompose_barrier(7700, -3.0, 700, 600), "gamma is -3, it must be above zero"),
-        (lambda: decompose_barrier(7700, 3, 600, 600), "t_hot is 600 and t_cold is 600: t_hot must be above"),
-        (lambda: decompose_barrier(7700, 3, [700, 500], 600), "t_hot must be above t_cold"),
-        (lambda: decompose_barrier(7700, 3, 700, 0.0), "t_cold is 0, it must be above zero"),
-        (lambda: decompose_barrier(np.inf, 3, 700, 600), "barrier is inf, it must be finite"),
-        (lambda: decompose_barrier(7700, 3, 700, 600, np.nan), "delta is nan, it must be finite"),
+        (lambda: decompose_barrier(7700, 0.0, 700, 600), "gamma = 0: must be above 0"),
+        (lambda: decompose_barrier(7700, -3.0, 700, 600), "gamma = -3: must be above 0"),
+        (lambda: decompose_barrier(7700, 3, 600, 600), "t_hot = 600: must be above t_cold = 600"),
+        (lambda: decompose_barrier(7700, 3, [700, 500], 600), "must be above t_cold"),
+        (lambda: decompose_barrier(7700, 3, 700, 0.0), "t_cold = 0: must be above 0"),
+        (lambda: decompose_barrier(np.inf, 3, 700, 600), "barrier = inf: must be finite"),
+        (lambda: decompose_barrier(7700, 3, 700, 600, np.nan), "delta = nan: must be finite"),
         (lambda: decompose_barrier([1, 2], [1, 2, 3], 700, 600), r"shapes do not broadcast.*gamma \(3,\)"),
-        (lambda: extrapolate_rate(0.0, 1, 1, 1), "temperature is 0, it must be above zero"),
+        (lambda: extrapolate_rate(0.0, 1, 1, 1), "temperature = 0: must be above 0"),
         (lambda: extrapolate_rate(400, 1, 800, 1), "rate from temperature, energy, entropy.*too large"),
-        (lambda: extrapolate_rate(400, 1, 1, 1, lowering=np.nan), "lowering is nan"),
+        (lambda: extrapolate_rate(400, 1, 1, 1, lowering=np.nan), "lowering = nan"),
     ],
 )
 def test_bad_input_is_named(call: Callable[[], object], match: str) -> None:

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from aiida_cse.physics.profiles.barriers import Barrier, find_barrier
-from aiida_cse.physics.profiles.joined_barriers import join_barriers
-from aiida_cse.physics.profiles.slow_exchange import SlowExchange
+from aiida_cse.physics.profiles.barriers import Barrier, SlowExchange, find_barrier, join_barriers
 from tests.physics.fuzzing import modest, returned_or_named, spoiled
 
 WIDTH = 0.2
@@ -168,15 +166,15 @@ def test_published_sides_are_joined() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"top": (38, 45)}, "top is 38 to 45 Å, the profile reaches"),
-        ({"top": (25.5, 20.5)}, "top is .* the lower one first"),
-        ({"well": (27.01, 27.05)}, "well is .* no bin"),
-        ({"top": (27.0, 29.0)}, "top is 27 to 29 Å: F has its maximum at its end"),
-        ({"well": (29.0, 32.0)}, "well is 29 to 32 Å: F has its minimum at its end"),
-        ({"top_half_width": 0.1}, "top_half_width is 0.1 Å: its window has"),
-        ({"block_counts": np.ones((1, len(Z)))}, "block_counts has 1 values, it must have at least 5"),
+        ({"top": (38, 45)}, "top = 38 to 45 Å: reaches out of the profile"),
+        ({"top": (25.5, 20.5)}, "top = .* the lower one first"),
+        ({"well": (27.01, 27.05)}, "well = .* no bin"),
+        ({"top": (27.0, 29.0)}, "top = 27 to 29 Å: F has its maximum at the end"),
+        ({"well": (29.0, 32.0)}, "well = 29 to 32 Å: F has its minimum at the end"),
+        ({"top_half_width": 0.1}, "top_half_width = 0.1 Å: its window has"),
+        ({"block_counts": np.ones((1, len(Z)))}, "block_counts has 1 values: must have at least 5"),
         ({"block_counts": np.ones((6, 3))}, "block_counts has 3 bins"),
-        ({"samples": 1}, "samples is 1"),
+        ({"samples": 1}, "samples = 1"),
     ],
 )
 def test_bad_arguments_are_named(change: dict[str, Any], message: str) -> None:

@@ -147,13 +147,13 @@ def test_anything_is_integrated_or_named(call: tuple[str, dict[str, Any]]) -> No
     [
         ({"z": [0.0, 1.0, 3.0]}, "z must be ascending and equally spaced"),
         ({"z": [2.0, 1.0, 0.0]}, "z must be ascending and equally spaced"),
-        ({"z": [0.0]}, "z has 1 values, it must have at least 2"),
+        ({"z": [0.0]}, "z has 1 values: must have at least 2"),
         ({"charge_density": [0.0, 1.0]}, "charge_density has 2 bins, z has 3"),
-        ({"charge_density": [0.0, 1.0, np.nan]}, r"charge_density\[2\] is nan, it must be finite"),
-        ({"start": "middle"}, "start is 'middle', it must be 'left', 'right' or a z in Å"),
-        ({"start": 2.6}, "start is 2.6 Å, it must lie within -0.5 to 2.5 Å"),
+        ({"charge_density": [0.0, 1.0, np.nan]}, r"charge_density\[2\] = nan: must be finite"),
+        ({"start": "middle"}, "start = 'middle': must be 'left', 'right' or a z in Å"),
+        ({"start": 2.6}, "start = 2.6 Å: must lie within -0.5 to 2.5 Å"),
         ({"block_densities": [[0.0, 1.0]]}, "block_densities has 2 bins, z has 3"),
-        ({"significance": -1.0}, "significance is -1.0"),
+        ({"significance": -1.0}, "significance = -1.0"),
     ],
 )
 def test_bad_input_is_named(changed: dict[str, Any], match: str) -> None:

@@ -75,31 +75,31 @@ def test_correlated_blocks_widen_the_error() -> None:
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"temperature": 0.0}, "temperature is 0.0"),
-        ({"bin_volume": -1.0}, "bin_volume is -1.0"),
+        ({"temperature": 0.0}, "temperature = 0.0"),
+        ({"bin_volume": -1.0}, "bin_volume = -1.0"),
         ({"counts": [0, 0, 0]}, "counts are all zero"),
-        ({"counts": [1, -2, 0]}, r"counts\[1\] is -2"),
-        ({"counts": [1, float("nan"), 0]}, r"counts\[1\] is nan"),
-        ({"reference_z": 0.0}, "z is None"),
-        ({"reference_z": 9.0, "z": [0, 1, 2]}, "it must lie within -0.5 to 2.5 Å"),
-        ({"reference_z": 1.0, "z": [0, 1, 2]}, "reference_z is 1 Å: that bin is empty"),
+        ({"counts": [1, -2, 0]}, r"counts\[1\] = -2"),
+        ({"counts": [1, float("nan"), 0]}, r"counts\[1\] = nan"),
+        ({"reference_z": 0.0}, "z = None"),
+        ({"reference_z": 9.0, "z": [0, 1, 2]}, "must lie within -0.5 to 2.5 Å"),
+        ({"reference_z": 1.0, "z": [0, 1, 2]}, "reference_z = 1 Å: that bin is empty"),
         ({"reference_z": 1.0, "z": [0, 2, 3]}, "ascending and equally spaced"),
         ({"reference_z": 1.0, "z": [0, 1]}, "z has 2 values, counts has 3"),
         ({"reference_mask": [False, True, False]}, "reference_mask: its bins are empty"),
         ({"reference_mask": [True]}, "reference_mask has shape"),
         ({"reference_mask": [True] * 3, "reference_z": 0.0}, "both given"),
         ({"block_counts": [[1, 2]]}, "block_counts has 2 bins, counts has 3"),
-        ({"level": 1.0}, "level is 1.0"),
-        ({"frames": 1.5}, "frames is 1.5, it must be a whole number"),
-        ({"reference_z": [], "z": [0, 1, 2]}, "reference_z has 0 values, it must have at least 1"),
+        ({"level": 1.0}, "level = 1.0"),
+        ({"frames": 1.5}, "frames = 1.5: must be a whole number"),
+        ({"reference_z": [], "z": [0, 1, 2]}, "reference_z has 0 values: must have at least 1"),
         ({"reference_z": "a", "z": [0, 1, 2]}, "reference_z must be numbers"),
-        ({"reference_z": float("nan"), "z": [0, 1, 2]}, "reference_z is nan, it must be finite"),
-        ({"reference_mask": [1.0, float("nan"), 0.0]}, r"reference_mask\[1\] is nan"),
-        ({"reference_mask": [1, 2, 0]}, "reference_mask is .*, it must be true or false in each bin"),
-        ({"counts": [1e-320, 0, 0]}, "largest free energy, from temperature and counts, is inf"),
+        ({"reference_z": float("nan"), "z": [0, 1, 2]}, "reference_z = nan: must be finite"),
+        ({"reference_mask": [1.0, float("nan"), 0.0]}, r"reference_mask\[1\] = nan"),
+        ({"reference_mask": [1, 2, 0]}, "reference_mask = .*: must be true or false in each bin"),
+        ({"counts": [1e-320, 0, 0]}, "largest free energy, from temperature and counts, = inf"),
         (
             {"temperature": 1e308, "counts": [1, 0, 10**6]},
-            "largest free energy, from temperature and counts, is inf",
+            "largest free energy, from temperature and counts, = inf",
         ),
     ],
 )
@@ -110,9 +110,9 @@ def test_bad_input_is_named(arguments: dict[str, object], match: str) -> None:
 
 
 def test_bad_frames_are_named() -> None:
-    with pytest.raises(ValueError, match="frames is 0"):
+    with pytest.raises(ValueError, match="frames = 0"):
         density_profile([1], 0, 1.0)
-    with pytest.raises(ValueError, match="block_frames is 0"):
+    with pytest.raises(ValueError, match="block_frames = 0"):
         density_profile([1], 1, 1.0, block_counts=[[1], [1]])
 
 

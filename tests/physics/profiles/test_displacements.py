@@ -103,14 +103,14 @@ def test_anything_is_a_variance_or_named(call: tuple[str, dict[str, Any]], block
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ((-1, [0.0] * 3, [0.0] * 3), "counts is -1, it must be at least zero"),
-        (([1, 0.5], np.zeros((2, 3)), np.zeros((2, 3))), r"counts\[1\] is 0.5, it must be a whole number"),
-        (([1, 1], np.zeros((2, 3)), np.zeros((2, 2))), r"squares has the shape \(2, 2\), it must be \(2, 3\)"),
-        (([1, 1], np.zeros(3), np.zeros((2, 3))), r"sums has the shape \(3,\), it must be \(2, 3\)"),
+        ((-1, [0.0] * 3, [0.0] * 3), "counts = -1: must be at least 0"),
+        (([1, 0.5], np.zeros((2, 3)), np.zeros((2, 3))), r"counts\[1\] = 0.5: must be a whole number"),
+        (([1, 1], np.zeros((2, 3)), np.zeros((2, 2))), r"squares has the shape \(2, 2\): must be \(2, 3\)"),
+        (([1, 1], np.zeros(3), np.zeros((2, 3))), r"sums has the shape \(3,\): must be \(2, 3\)"),
         ((0, [1.0, 0.0, 0.0], [0.0] * 3), "sums is not zero where counts is"),
-        ((2, [2.0, 0.0, 0.0], [1.0, 0.0, 0.0]), r"squares\[0\] is 1, it must be at least 2"),
-        ((2, [0.0] * 3, [-1.0, 0.0, 0.0]), r"squares\[0\] is -1, it must be at least zero"),
-        ((2, [np.nan, 0.0, 0.0], [1.0] * 3), r"sums\[0\] is nan, it must be finite"),
+        ((2, [2.0, 0.0, 0.0], [1.0, 0.0, 0.0]), r"squares\[0\] = 1: must be at least 2"),
+        ((2, [0.0] * 3, [-1.0, 0.0, 0.0]), r"squares\[0\] = -1: must be at least 0"),
+        ((2, [np.nan, 0.0, 0.0], [1.0] * 3), r"sums\[0\] = nan: must be finite"),
     ],
 )
 def test_bad_input_is_named(arguments: tuple[Any, Any, Any], match: str) -> None:

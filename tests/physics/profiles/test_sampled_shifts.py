@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aiida_cse.physics.profiles.sampled_shifts import sampled_shift
-from aiida_cse.physics.statistics.jackknife import jackknife_error, leave_one_out
+from aiida_cse.physics.statistics.resampling import jackknife_error, leave_one_out
 
 Z = np.arange(-55, 55, 0.2) + 0.1
 WINDOW = (23.0, 32.0)

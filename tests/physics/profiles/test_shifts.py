@@ -121,9 +121,9 @@ def test_anything_is_superposed_or_named(call: tuple[str, dict[str, Any]]) -> No
         ({"F_hot": np.where(np.arange(20) % 3, np.nan, 1.0)}, "F_hot and F_cold have at most 5 common known bins"),
         ({"window": (5.0, 8.0)}, "at most 4 common known bins in the window, at least 6 are needed"),
         ({"window": (8.0, 5.0)}, r"window is \(8.0, 5.0\), it must be a lowest and a highest z"),
-        ({"max_shift": 0.0}, "max_shift is 0.0"),
+        ({"max_shift": 0.0}, "max_shift = 0.0"),
         ({"max_shift": 1e17}, r"max_shift is 1e\+17 Å, it must be at most the length of z, 19 Å"),
-        ({"error_hot": np.zeros(20)}, r"error_hot\[0\] is 0, it must be above zero"),
+        ({"error_hot": np.zeros(20)}, r"error_hot\[0\] = 0: must be above 0"),
         ({"F_cold": np.arange(20.0)}, "F_cold is a straight line"),
         ({"F_cold": np.full(20, 500.0)}, "F_cold is a straight line"),
         (
