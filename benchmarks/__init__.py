@@ -1,1 +1,1 @@
-"""Measurements that are too long for the test suite; ``make bench`` runs them."""
+"""Measurements that take too long for the test suite; ``make bench`` runs them."""

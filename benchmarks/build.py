@@ -1,8 +1,8 @@
-"""How long the builders take for the published interface, and whether a seed gives the same bits.
+"""Time of the builders for the published interface, and their reproducibility for a seed.
 
-``python -m benchmarks.build`` builds slab, electrolyte and interface of a recipe in two Pythons of their own,
-which hash differently. It prints seconds of wall clock and of processor for each part, and the checksum of its
-data file. The exit code is 0 only if the checksums agree, all parts are neutral and both builds keep the limit.
+``python -m benchmarks.build`` builds slab, electrolyte and interface of a recipe in two Python processes with
+different hash seeds. It prints wall-clock and processor seconds of each part and the checksum of its data file.
+The exit code is 0 only if the checksums agree, all parts are neutral and both builds stay within the time limit.
 """
 
 from __future__ import annotations

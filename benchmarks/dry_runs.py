@@ -1,11 +1,11 @@
-"""Every script of a protocol once through LAMMPS, at full size, without a step of dynamics.
+"""Test of every script of a protocol in LAMMPS, at full size, without dynamics.
 
 ``python -m benchmarks.dry_runs`` builds slab, electrolyte and interface of a recipe and renders each script of a
-protocol as its jobs get it: one per stage, at each temperature of the study, of a production its first and last
-segment. In each, every ``run`` becomes ``run 0`` and every minimisation one of no iterations; all other commands
-stay. All stages of a phase start from the phase as it was built. It prints a line per script: atoms, exit status
-of LAMMPS, potential energy at the end. The exit code is 0 only if each stage came to its last line with a finite
-energy.
+protocol as its jobs receive it: one per stage, at each temperature of the study, and the first and last segment of
+a production. Every ``run`` becomes ``run 0`` and every minimisation has no iterations; all other commands are
+unchanged. All stages of a phase start from the phase as built. A line per script gives the number of atoms, the
+exit status of LAMMPS and the final potential energy. The exit code is 0 only if each stage reached its last line
+with a finite energy.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _MINIMIZE = re.compile(r"^minimize .*$", re.M)
 
 @dataclass(frozen=True)
 class Script:
-    """What one job of a phase asks LAMMPS to do, and the system on which it is tried."""
+    """Script of one job of a phase, and the system on which it is tested."""
 
     part: str
     name: str
@@ -63,7 +63,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Row:
-    """What LAMMPS made of a script; energy in kcal/mol, None if it printed none."""
+    """Result of LAMMPS for a script; energy in kcal/mol, None if none was printed."""
 
     script: Script
     status: int
@@ -73,7 +73,7 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Whether LAMMPS came through to the last line of the stage with a finite energy."""
+        """Whether LAMMPS reached the last line of the stage with a finite energy."""
         return self.status == 0 and self.ended and self.energy is not None and math.isfinite(self.energy)
 
     def __str__(self) -> str:
@@ -137,7 +137,7 @@ def _phase(part: str, schedule: dict[str, object], temperature: float, system: S
 
 
 def _systems(recipe_name: str) -> dict[str, System]:
-    """Build the systems in which the phases start; of the ceramic, the crystal from which the slab is cut."""
+    """Build the initial systems of the phases; for the ceramic, the crystal from which the slab is cut."""
     recipe = load_recipe(recipe_name)
     crystal = build_slab(recipe)
     lx, ly = (float(edge) for edge in crystal.data.lengths[:2])

@@ -1,1 +1,1 @@
-"""Runs that are killed, stopped and damaged, and what is left of them."""
+"""Runs that are killed, stopped and damaged, compared with undisturbed ones."""

@@ -1,10 +1,10 @@
-"""The fault bench: real signals and damaged files against real productions, each compared with one left alone.
+"""The fault bench: real signals and damaged files in real productions, each compared with an undisturbed one.
 
-``python -m benchmarks.faults`` makes a profile in a temporary folder, relaxes the small recipe's interface once,
-runs its production once without a fault, and then again and again with faults, up to five in each run. A run must
-end after at most one command, with no frame lost, none counted twice, its reduction the same bit for bit, and no
-job that is called finished and is not. Steps and whatever else is drawn come from ``--seed``, the kind and the
-number of the run. The last line is the table's figure, and the exit code is 0 only if all holds.
+``python -m benchmarks.faults`` creates a profile in a temporary folder, relaxes the interface of the small recipe
+once, runs its production once without a fault, and then repeatedly with up to five faults per run. A run must end
+after at most one command, with no frame lost, none counted twice, an identical reduction, and no incomplete job
+called finished. Random choices derive from ``--seed``, the kind and the number of the run. The last line is the
+summary, and the exit code is 0 only if all runs hold.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _hits(verdicts: Sequence[Verdict]) -> int:
 
 @contextmanager
 def _folder(kept: Path | None) -> Iterator[Path]:
-    """Give the folder of the profile, before AiiDA is imported."""
+    """Return the folder of the profile, before AiiDA is imported."""
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
         folder = kept.absolute() if kept else Path(temporary)
@@ -139,7 +139,7 @@ def _folder(kept: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the bench as Ctrl-C does, so that nothing of it goes on."""
+    """Let SIGTERM and SIGHUP end the bench as Ctrl-C does, so that none of its processes remain."""
 
     def stop(number: int, _: object) -> NoReturn:
         raise KeyboardInterrupt(signal.Signals(number).name)

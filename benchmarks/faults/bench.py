@@ -1,4 +1,4 @@
-"""The bench itself: a profile, the small system, the run that nothing happens to, and how others are judged."""
+"""The profile of the fault bench, its small system, the undisturbed run, and the judgement of the others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OVERRIDES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a run that was hit; ``why`` is what did not hold, empty if all did."""
+    """Outcome of a run with faults; ``why`` names what did not hold and is empty if everything did."""
 
     hits: int = 0
     ended: bool = False
@@ -57,15 +57,15 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether it is as if nothing had happened, after at most one command."""
+        """Whether the result equals that of the undisturbed run, after at most one command."""
         return self.ended and self.identical and self.commands <= 1 and not (self.lost or self.twice or self.wrong)
 
 
 @dataclass
 class Bench:
-    """A profile with the small system, in a folder; the working folders of the run at hand are below ``work``.
+    """A profile with the small system, in a folder; the working folders of the current run are below ``work``.
 
-    ``seconds`` is the time that LAMMPS took for the run that nothing happened to.
+    ``seconds`` is the time that LAMMPS took for the undisturbed run.
     """
 
     folder: Path
@@ -77,12 +77,12 @@ class Bench:
 
     @property
     def work(self) -> Path:
-        """The folder of the run at hand."""
+        """The folder of the current run."""
         return self.folder / "work" / f"{self._runs:04d}"
 
     @contextmanager
     def fresh_work(self) -> Iterator[Path]:
-        """Give the next run a folder of its own, which is gone afterwards with all that still runs in it."""
+        """Give the next run its own folder, which is removed afterwards with all processes in it."""
         self._runs += 1
         _clear(self.work)  # of a bench that was killed itself
         self.work.mkdir(parents=True)
@@ -93,7 +93,7 @@ class Bench:
             _clear(self.work)
 
     def builder(self, options: dict[str, Any] | None = None, segments: int = 2) -> Any:
-        """Return the production of the bench, in so many segments."""
+        """Return the production of the bench with this number of segments."""
         from aiida_cse.workchains.production import ProductionWorkChain
 
         plan = OVERRIDES["plan"] | {"segment_ps": OVERRIDES["plan"]["length_ps"] / segments}
@@ -108,7 +108,7 @@ class Bench:
         )
 
     def judge(self, node: orm.ProcessNode, hits: Sequence[Hit], commands: int) -> Verdict:
-        """Compare a run with the one that nothing happened to; no job of it is served to another run."""
+        """Compare a run with the undisturbed one; exclude its jobs from the cache."""
         jobs = [job for job in node.called_descendants if job.process_label == "LammpsStageCalculation"]
         state = node.outputs.reduction.get_state() if "reduction" in node.outputs else None
         lost, twice = _frames(state)
@@ -134,14 +134,14 @@ class Bench:
 
 
 def _clear(work: Path) -> None:
-    """Remove a folder of jobs, after all that still runs there."""
+    """Remove a folder of jobs, after ending all processes in it."""
     for job in jobs_below(work):
         job.kill()
     shutil.rmtree(work, ignore_errors=True)
 
 
 def _frames(state: State | None) -> tuple[int, int]:
-    """Return how many frames a reduction lacks, and how many were counted more than once."""
+    """Return how many frames a reduction lacks, and how many it counted more than once."""
     expected = TOTAL_STEPS // _FRAME_STEPS + 1
     if state is None:
         return expected, 0
@@ -150,7 +150,7 @@ def _frames(state: State | None) -> tuple[int, int]:
 
 
 def _wrongly_finished(job: orm.CalcJobNode) -> str | None:
-    """Return why a job that is called finished is not, judged by the files that it left alone."""
+    """Return why a job that is called finished is incomplete, judged by its files alone."""
     if not job.is_finished_ok:
         return None
     target = job.inputs.plan.get_dict()["stop_step"]
@@ -162,7 +162,7 @@ def _wrongly_finished(job: orm.CalcJobNode) -> str | None:
 
 
 class Striker:
-    """A strike that waits in a program of its own."""
+    """A strike that waits in a separate process."""
 
     def __init__(self, strike: Strike) -> None:
         command = [sys.executable, "-m", "benchmarks.faults.strikes", json.dumps(asdict(strike))]
@@ -179,7 +179,7 @@ class Striker:
             self._process.stdout.close()
 
     def hits(self) -> list[Hit]:
-        """Return what was hit by now; nothing is hit any more."""
+        """Return the hits so far, and end the strike."""
         self._process.terminate()
         said, _ = self._process.communicate()
         return [Hit(**json.loads(line)) for line in said.splitlines()]

@@ -1,4 +1,4 @@
-"""The same on AiiDA's own daemon, with its ZeroMQ broker: workers and broker killed at any moment."""
+"""Faults with AiiDA's daemon and its ZeroMQ broker: workers and broker are killed at any moment."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Moment: TypeAlias = Callable[[Path, random.Random, int], Seen]
 
 @contextmanager
 def daemon_bench(bench: Bench) -> Iterator[Bench]:
-    """Start a daemon with one worker on a profile of its own; it is stopped at the end."""
+    """Start a daemon with one worker on its own profile; stop it at the end."""
     system = bench.system.get_system()
     environment = ensure_environment(PROFILE, daemon=True)
     environment.computer.set_minimum_job_poll_interval(0)
@@ -54,7 +54,7 @@ def daemon_bench(bench: Bench) -> Iterator[Bench]:
 
 
 def workers_killed(moment: str, *, broker: bool = False) -> Callable[[Bench, random.Random], Verdict]:
-    """Return a run whose worker is killed while a job runs, is submitted or parsed; with the broker, or alone."""
+    """Return a run whose worker is killed while a job runs, is submitted or parsed, with or without the broker."""
 
     def run(bench: Bench, rng: random.Random) -> Verdict:
         with bench.fresh_work() as work:
@@ -87,7 +87,7 @@ def _while_running(work: Path, rng: random.Random, _: int) -> Seen:
 
 
 def _when(phase: str, condition: str) -> Moment:
-    """Return what waits until a job, drawn from the three of a production, is in a phase of AiiDA's work on it."""
+    """Return a function that waits for a phase of AiiDA's work on a job, drawn from the three of a production."""
 
     def wait(_: Path, rng: random.Random, production: int) -> Seen:
         number, deadline = rng.randrange(1, 4), time.monotonic() + PATIENCE
@@ -159,7 +159,7 @@ def _kill(*, broker: bool) -> str:
 
 
 def _await_end(node: orm.ProcessNode) -> int:
-    """Wait for the end, and do what ``aiida-cse status`` says if there is something to do; return how often."""
+    """Wait for the end, follow the advice of ``aiida-cse status``, and return how often it gave any."""
     commands, deadline, look = 0, time.monotonic() + PATIENCE, time.monotonic() + _STALLED
     while not node.is_terminated and time.monotonic() < deadline:
         time.sleep(1)

@@ -1,4 +1,4 @@
-"""Damages to the files of a job, as a disk or a machine that goes down leaves them."""
+"""Damage to the files of a job, as caused by a full disk or a machine that goes down."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _IMMUTABLE = "i"
 
 
 def shorten_restart(job: Job, rng: random.Random) -> str:
-    """Cut the newest restart file somewhere."""
+    """Truncate the newest restart file at a random position."""
     newest = job.restarts()[-1]
     size = rng.randrange(1, newest.stat().st_size)
     os.truncate(newest, size)
@@ -41,7 +41,7 @@ def shorten_restart(job: Job, rng: random.Random) -> str:
 
 
 def empty_restart(job: Job, _: random.Random) -> str:
-    """Leave nothing in the newest restart file."""
+    """Truncate the newest restart file to zero bytes."""
     newest = job.restarts()[-1]
     os.truncate(newest, 0)
     return f"{newest.name} emptied"
@@ -55,7 +55,7 @@ def delete_restart(job: Job, _: random.Random) -> str:
 
 
 def nan_in_restart(job: Job, rng: random.Random) -> str:
-    """Put a NaN in the place of a coordinate or velocity of the newest restart file."""
+    """Replace a coordinate or velocity in the newest restart file by NaN."""
     newest = job.restarts()[-1]
     content = bytearray(newest.read_bytes())
     place = _place_of_a_number(bytes(content), rng)
@@ -65,9 +65,9 @@ def nan_in_restart(job: Job, rng: random.Random) -> str:
 
 
 def _place_of_a_number(content: bytes, rng: random.Random) -> int:
-    """Return the byte at which a number of the size of a coordinate stands, in the second half of a file.
+    """Return the byte of a number with the magnitude of a coordinate, in the second half of a file.
 
-    Where the numbers begin is not known: at the shift from which most of them are such as atoms have.
+    The alignment of the numbers is unknown; it is the shift at which most of them have plausible magnitudes.
     """
     half = len(content) // 2
     shifted = [
@@ -83,7 +83,7 @@ def _place_of_a_number(content: bytes, rng: random.Random) -> int:
 
 
 def cut_frames(job: Job, rng: random.Random, most: int) -> str:
-    """Cut a trajectory inside of one of its last ``most`` frames."""
+    """Truncate a trajectory inside one of its last ``most`` frames."""
     path = job.folder / "trajectory.dcd"
     size = path.stat().st_size
     frame = _frame_bytes(path)
@@ -102,7 +102,7 @@ def _frame_bytes(path: Path) -> int:
 
 
 def cut_log(job: Job, rng: random.Random) -> str:
-    """Cut a log inside of a line of its second half."""
+    """Truncate a log inside a line of its second half."""
     path = job.folder / "log.lammps"
     content = path.read_bytes()
     size = rng.randrange(len(content) // 2, len(content))
@@ -113,7 +113,7 @@ def cut_log(job: Job, rng: random.Random) -> str:
 
 
 def limit_file_size(job: Job, rng: random.Random) -> str:
-    """Let LAMMPS write no file longer than its trajectory soon is, as on a disk that is full then."""
+    """Limit the file size of LAMMPS to slightly more than its present trajectory, as on a disk that fills up."""
     process = job.processes()["lmp"]
     trajectory = job.folder / "trajectory.dcd"
     frame = _frame_bytes(trajectory)
@@ -123,7 +123,7 @@ def limit_file_size(job: Job, rng: random.Random) -> str:
 
 
 def write_protect(job: Job, _: random.Random) -> str:
-    """Let nobody make a file in the folder of a job, root neither."""
+    """Prevent everybody, also root, from creating files in the folder of a job."""
     if os.geteuid() == 0:
         subprocess.run(["chattr", f"+{_IMMUTABLE}", str(job.folder)], check=True)
     else:
@@ -140,7 +140,7 @@ def make_writable(folder: Path) -> None:
 
 
 def end(job: Job, number: int) -> str:
-    """Send a signal to all of a job, as a scheduler does."""
+    """Send a signal to all processes of a job, as a scheduler does."""
     for process in job.processes().values():
         process.send_signal(number)
     return f"{signal.Signals(number).name} to all of the job"

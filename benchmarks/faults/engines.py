@@ -1,4 +1,4 @@
-"""How a run that is hit is brought to its end: by itself, by launching it again, or by ``aiida-cse resume``."""
+"""Ways to bring a run with faults to its end: by itself, by a new launch, or by ``aiida-cse resume``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Run = Callable[[Bench, random.Random], Verdict]
 
 
 def by_itself(*blows: tuple[str, Moment], times: int = 1, segments: int = 2) -> Run:
-    """Return a run that is hit by all of the blows, so many times, and must go on without any command."""
+    """Return a run that is hit by all blows, repeatedly, and must continue without any command."""
 
     def run(bench: Bench, rng: random.Random) -> Verdict:
         with bench.fresh_work() as work, Striker(_strike(work, rng, blows * times)) as striker:
@@ -53,7 +53,7 @@ def by_itself(*blows: tuple[str, Moment], times: int = 1, segments: int = 2) -> 
 
 
 def launched_again(blow: str) -> Run:
-    """Return a run that is hit and fails, and is launched again, with AiiDA's caching, when the cause is gone."""
+    """Return a run that is hit, fails, and is launched again with AiiDA's caching after the cause is removed."""
 
     def run(bench: Bench, rng: random.Random) -> Verdict:
         from aiida.manage.caching import enable_caching
@@ -78,7 +78,7 @@ def launched_again(blow: str) -> Run:
 
 
 def out_of_walltime(bench: Bench, rng: random.Random) -> Verdict:
-    """Run all in one segment, with a wall time that ends it more than once."""
+    """Run everything in one segment, with a wall time that ends it more than once."""
     seconds = 2 + max(1, round(bench.seconds / rng.choice([2, 3])))
     with bench.fresh_work():
         node = _run(bench.builder({"max_wallclock_seconds": seconds}, segments=1))
@@ -88,7 +88,7 @@ def out_of_walltime(bench: Bench, rng: random.Random) -> Verdict:
 
 
 def clock_jumps(bench: Bench, rng: random.Random) -> Verdict:
-    """Set the clock of a job under way by hours, forwards or backwards; it has a wall time."""
+    """Shift the clock of a running job with a wall time by hours, forwards or backwards."""
     with bench.fresh_work() as work, Striker(_strike(work, rng, [("clock_jump", "running")] * JUMPS)) as striker:
         (library,) = list(Path("/usr/lib").glob(FAKETIME.removeprefix("/usr/lib/")))
         (work / "clock").write_text("+0\n")
@@ -104,7 +104,7 @@ def clock_jumps(bench: Bench, rng: random.Random) -> Verdict:
 
 
 def python_killed(bench: Bench, rng: random.Random) -> Verdict:
-    """Kill ``aiida-cse launch`` at a step or a moment after it, and go on by ``aiida-cse resume``."""
+    """Kill ``aiida-cse launch`` at a step or shortly after it, and continue with ``aiida-cse resume``."""
     from aiida import orm
 
     from aiida_cse.workchains.production import ProductionWorkChain
@@ -165,7 +165,7 @@ def _run(builder: Any) -> Any:
 
 
 def draw_steps(rng: random.Random, count: int = 1) -> tuple[int, ...]:
-    """Draw steps after the first checkpoint, one in each of as many parts of the run, none in its last moments."""
+    """Draw steps after the first checkpoint, one in each of several parts of the run, none near its end."""
     first, last = CADENCE + 1, TOTAL_STEPS - CADENCE // 2
     length = (last - first) // count
     return tuple(first + part * length + rng.randrange(length) for part in range(count))

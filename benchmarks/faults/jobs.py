@@ -1,4 +1,4 @@
-"""A LAMMPS job as one sees it from outside, without AiiDA: its folder, its log and its processes."""
+"""A LAMMPS job seen from outside, without AiiDA: its folder, its log and its processes."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Whether its script has come to the end."""
+        """Whether its script has ended."""
         return (self.folder / "end.json").is_file()
 
     @property
     def owner(self) -> dict[str, str]:
-        """What the job wrote down of itself when it took the folder."""
+        """The record that the job wrote when it took the folder."""
         try:
             lines = (self.folder / "lock" / "owner").read_text().splitlines()
         except FileNotFoundError:
@@ -65,7 +65,7 @@ class Job:
         return found
 
     def freeze(self) -> list[psutil.Process]:
-        """Stop all of it where it is, and return its processes."""
+        """Stop all its processes and return them."""
         processes = list(self.processes().values())
         for process in processes:
             with suppress(psutil.NoSuchProcess):
@@ -73,7 +73,7 @@ class Job:
         return processes
 
     def kill(self) -> None:
-        """Kill all of it at once, as a machine does that goes down; return when nothing of it is left."""
+        """Kill all its processes at once, as when a machine fails; return when none is left."""
         processes = self.freeze()
         for process in {*processes, *self.processes().values()}:
             with suppress(psutil.NoSuchProcess):
@@ -87,13 +87,13 @@ class Job:
 
 
 def jobs_below(work: Path) -> Iterator[Job]:
-    """Yield the jobs that took a folder below ``work``, as AiiDA lays folders out."""
+    """Yield the jobs in folders below ``work``, in the layout of AiiDA."""
     for lock in work.glob("*/*/*/lock"):
         yield Job(lock.parent)
 
 
 def job_at(work: Path, step: int, deadline: float, passed: Collection[Path] = ()) -> Job | None:
-    """Return the first job that has come to a step, none of those whose folders are passed; wait for it."""
+    """Wait for the first job that has reached a step, excluding the given folders, and return it."""
     while time.monotonic() < deadline:
         for job in jobs_below(work):
             if job.folder not in passed and job.step >= step:
@@ -103,7 +103,7 @@ def job_at(work: Path, step: int, deadline: float, passed: Collection[Path] = ()
 
 
 def wait_until(condition: Callable[[], bool], deadline: float) -> bool:
-    """Return whether the condition came true before the deadline, a value of the monotonic clock."""
+    """Return whether the condition became true before the deadline, a value of the monotonic clock."""
     while not condition():
         if time.monotonic() > deadline:
             return False
@@ -112,7 +112,7 @@ def wait_until(condition: Callable[[], bool], deadline: float) -> bool:
 
 
 def _started(pid: int) -> str:
-    """Return when a process started, as a job writes it down: in clock ticks since the machine did."""
+    """Return when a process started, as recorded by a job: in clock ticks since boot."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[19]
     except OSError:

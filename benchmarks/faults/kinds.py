@@ -1,4 +1,4 @@
-"""The kinds of faults: how many of each, and how a run goes on after them."""
+"""The kinds of faults: their number, and how a run continues after them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Kind:
     Attributes
     ----------
     name, words
-        What it is called with ``--only``, and in the table.
+        Its name for ``--only``, and in the table.
     count
-        How many there are to be.
+        The number of faults.
     run
         One run with one or more of them.
     command
-        What is done to bring a run to its end that does not come to it by itself.
+        The command for a run that does not continue by itself.
     needs
-        Pattern of a file without which it cannot be run.
+        Pattern of a file that must exist to run it.
     daemon
         Whether a daemon runs it.
     """
@@ -44,7 +44,7 @@ class Kind:
 
     @property
     def possible(self) -> bool:
-        """Whether this machine has what it needs."""
+        """Whether this machine provides what it needs."""
         return not self.needs or any(Path("/").glob(self.needs.removeprefix("/")))
 
 

@@ -1,4 +1,4 @@
-"""The profile of the bench, its small system, and the run that nothing happens to."""
+"""The profile of the bench, its small system, and the undisturbed run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ RECIPE, LABEL = "llzo-peo-litfsi-demo", "fault_bench"
 
 
 def make_bench(folder: Path) -> Bench:
-    """Make what is not there yet, and run the production once without a fault.
+    """Create what is missing, and run the production once without a fault.
 
     Raises
     ------
     RuntimeError
-        The run that nothing happened to did not end well.
+        The undisturbed run failed.
     """
     environment = ensure_environment(PROFILE)
     environment.computer.set_minimum_job_poll_interval(0)
@@ -50,7 +50,7 @@ def make_bench(folder: Path) -> Bench:
 
 
 def _relaxed(environment: Environment) -> CseSystemData:
-    """Return the relaxed interface of the small recipe, from the profile if it is there already."""
+    """Return the relaxed interface of the small recipe, from the profile if it exists."""
     query = orm.QueryBuilder().append(CseSystemData, filters={"label": LABEL})
     for (found,) in query.limit(1).all():
         return found  # type: ignore[no-any-return]
@@ -67,7 +67,7 @@ def _relaxed(environment: Environment) -> CseSystemData:
 
 
 def _phase(chain: Any, name: str, **inputs: Any) -> CseSystemData:
-    """Return the system to which a phase of the short study leads."""
+    """Return the system that results from a phase of the short study."""
     builder = chain.get_builder_from_protocol(protocol="demo", overrides=SHORT[name], **inputs)
     builder.temperature = orm.Float(TEMPERATURE)
     node = run_embedded(builder)

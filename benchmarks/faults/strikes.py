@@ -42,12 +42,12 @@ class Blow:
     Attributes
     ----------
     step
-        It falls when a log has come to this step.
+        The step in a log at which it falls.
     name
         One of :data:`BLOWS`.
     moment
-        ``running``: then; ``writing``: while the next restart file is written; ``killed``: the job is killed
-        with all that belongs to it, and then hit; ``ended``: when the job has come to its end.
+        ``running``: at once; ``writing``: while the next restart file is written; ``killed``: after all processes
+        of the job have been killed; ``ended``: after the end of the job.
     """
 
     step: int
@@ -57,9 +57,9 @@ class Blow:
 
 @dataclass(frozen=True)
 class Strike:
-    """What hits a run: the folder below which its jobs are, the blows in order, and the seed of what is drawn.
+    """Faults of a run: the folder above its jobs, the blows in order, and the seed of random choices.
 
-    After ``deadline`` seconds the rest is given up.
+    Blows that have not fallen after ``deadline`` seconds are dropped.
     """
 
     work: str
@@ -69,14 +69,14 @@ class Strike:
 
     @classmethod
     def load(cls, text: str) -> Strike:
-        """Return the strike of which ``text`` is the JSON."""
+        """Return the strike from its JSON."""
         content = json.loads(text)
         return cls(**content | {"blows": tuple(Blow(**blow) for blow in content["blows"])})
 
 
 @dataclass(frozen=True)
 class Hit:
-    """What was hit: step in the log of the job, and in words."""
+    """What was hit: step in the log of the job, and a description."""
 
     step: int
     words: str
@@ -116,7 +116,7 @@ BLOWS: dict[str, Callable[[Job, random.Random], str]] = {
 
 
 def strike(wanted: Strike) -> Iterator[Hit]:
-    """Wait for each moment and strike; a blow for which the moment did not come is missing."""
+    """Wait for each moment and strike; a blow whose moment did not come is missing."""
     rng = random.Random(wanted.seed)
     deadline = time.monotonic() + wanted.deadline
     passed: set[Path] = set()
@@ -144,7 +144,7 @@ def _strike_job(blow: Blow, job: Job, rng: random.Random, deadline: float) -> Hi
 
 
 def _hit_and_kill(blow: Blow, job: Job, rng: random.Random) -> Hit | None:
-    """Damage the files of a job that stands still, and kill it: the next one is launched as soon as it is dead."""
+    """Damage the files of a stopped job and kill it, because the next job starts as soon as it is dead."""
     job.freeze()
     hit = _hit(blow, job, rng)
     job.kill()
@@ -159,7 +159,7 @@ def _hit(blow: Blow, job: Job, rng: random.Random, note: str = "") -> Hit | None
 
 
 def _strike_in_a_write(blow: Blow, job: Job, rng: random.Random, deadline: float) -> Hit | None:
-    """Stop LAMMPS when it opens a restart file, and strike if the file is not whole then."""
+    """Stop LAMMPS when it opens a restart file, and strike if the file is incomplete then."""
     if not wait_until(lambda: job.ended or bool(job.restarts()), deadline):
         return None
     lammps = job.processes().get("lmp")
@@ -192,7 +192,7 @@ def _continue(pid: int) -> None:
 
 @contextmanager
 def _created_in(folder: Path) -> Iterator[Iterator[str]]:
-    """Yield the names of files as they are made in a folder; an empty name where nothing is for a while."""
+    """Yield the names of files as they are created in a folder; an empty name if nothing happens for a while."""
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = libc.inotify_init1(0)
     libc.inotify_add_watch(descriptor, os.fsencode(folder), _IN_CREATE)

@@ -1,13 +1,13 @@
-"""MD on the published interface: the published settings and ours, by speed and by error of the forces.
+"""MD of the published interface: the published settings and those of the protocols, speed and force error.
 
-``python -m benchmarks.md`` builds the interface of 13,284 atoms, presses it to the density of a melt, and runs
-each row in turn, several times. A row says how many steps it makes per processor second (median of its runs, with
-lowest and highest), how many times the published settings' that is (median over the rounds), the root mean square
-error of its forces (kcal/mol/Å) and the error of its pressure (atm) against an Ewald sum at 1e-6, and milliseconds
-per step of pairs, k-space and neighbour lists. Then come smaller and larger systems. The exit code is 0 only if
-our settings are at least three times as fast as the published ones, with a smaller error of the forces.
+``python -m benchmarks.md`` builds the interface of 13,284 atoms, compresses it to the density of a melt, and runs
+each row in turn, several times. A row gives the steps per processor second (median of its runs, with lowest and
+highest), the ratio to the published settings (median over the rounds), the root mean square error of the forces
+(kcal/mol/Å) and the error of the pressure (atm) relative to an Ewald sum at 1e-6, and milliseconds per step of
+pairs, k-space and neighbour lists. Smaller and larger systems follow. The exit code is 0 only if the settings of
+the protocols are at least three times as fast as the published ones, with a smaller force error.
 
-Processor seconds are LAMMPS' own: other work on the machine changes them by some per cent, not by its share.
+Processor seconds are those reported by LAMMPS, which depend only weakly on other work on the machine.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ LAYOUTS = (
 
 @dataclass
 class Row:
-    """A variant with what its runs showed, and its errors of forces in kcal/mol/Å and of pressure in atm."""
+    """A variant with its runs, and its errors of forces in kcal/mol/Å and of pressure in atm."""
 
     variant: Variant
     error: float = 0.0
@@ -111,7 +111,7 @@ class Row:
         return [1 / run.cpu_s for run in self.runs]
 
     def gain(self, published: Row) -> float:
-        """Return how many times faster it is than ``published``, run by run in the same round."""
+        """Return the speed relative to ``published``, run by run in the same round."""
         pairs = zip(self.runs, published.runs, strict=True)
         return statistics.median(theirs.cpu_s / ours.cpu_s for ours, theirs in pairs)
 
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compared(system: System, variants: Sequence[Variant], steps: int, rounds: int) -> list[Row]:
-    """Run all in turn, so that what else the machine does meets all alike, and print the table."""
+    """Run all variants in turn, so that other work on the machine affects them equally, and print the table."""
     reference = measure(REFERENCE, system, 1)
     rows = [Row(variant) for variant in variants]
     for _ in range(rounds):
@@ -166,7 +166,7 @@ def _compared(system: System, variants: Sequence[Variant], steps: int, rounds: i
 
 
 def _sizes(system: System, steps: int) -> None:
-    """Print the cost of the published settings and of ours against the number of atoms."""
+    """Print the cost of the published and the protocols' settings against the number of atoms."""
     names = (PUBLISHED, OURS)
     print(
         f"{'share':>5} {'atoms':>6} " + " ".join(f"{name:>31}" for name in names) + "  steps per processor second"
@@ -181,7 +181,7 @@ def _sizes(system: System, steps: int) -> None:
 
 
 def _of_each_size(system: System) -> Iterator[tuple[float, int, int, System]]:
-    """Yield the share of the published size, the atoms, and the system of which copies lie side by side."""
+    """Yield the share of the published size, the atoms, and the system whose copies lie side by side."""
     for size, interface in ((QUICK_SIZE, dense_interface(QUICK_SIZE)), (1.0, system)):
         for copies in (1, 2):
             yield copies * size, copies * interface.info.natoms, copies, interface

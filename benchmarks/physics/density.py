@@ -1,4 +1,4 @@
-"""The electrolyte alone, without a wall: its density after the 21 steps, and the first shell around lithium."""
+"""The electrolyte without a wall: its density after the 21 steps, and the first shell around lithium."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ FULL_LAST, ATTRACTED = 300.0, 270.0
 class Electrolyte:
     """A periodic box of electrolyte at a temperature (K), made by a protocol for electrolytes.
 
-    It has as much salt as the publication's, or ``pairs`` of ions. The last of the 21 steps is as long as in the
+    The salt content is the published one, or ``pairs`` of ions. The last of the 21 steps has its length in the
     protocol, or ``last_ps``.
     """
 
@@ -73,7 +73,7 @@ class Electrolyte:
 
     @property
     def tags(self) -> str:
-        """What the name of its run says besides temperature and size."""
+        """Parts of the name of its run besides temperature and size."""
         said = (
             (self.mixing, self.mixing != LORENTZ_BERTHELOT),
             (f"{self.pairs}pairs", self.pairs is not None),
@@ -84,7 +84,7 @@ class Electrolyte:
 
 
 def density(lab: Lab, box: Electrolyte) -> Iterator[Row]:
-    """Give the rows of a neat electrolyte at 1 atm: as the protocols run it, and as tables are."""
+    """Return the rows of a neat electrolyte at 1 atm: as in the protocols, and for comparison with tables."""
     run = neat(lab, box)
     system = run.system
 
@@ -104,7 +104,7 @@ def density(lab: Lab, box: Electrolyte) -> Iterator[Row]:
 
 
 def density_of_all(lab: Lab, boxes: Sequence[Electrolyte]) -> Iterator[Row]:
-    """Give the mean densities of several electrolytes, which differ in their seed."""
+    """Return the mean densities of several electrolytes that differ in their seed."""
     for made in zip(*(density(lab, box) for box in boxes), strict=True):
         first = made[0]
         if "density" in first.quantity:
@@ -122,10 +122,10 @@ def neat(lab: Lab, box: Electrolyte) -> Run:
 
 
 def attracted(lab: Lab, box: Electrolyte) -> Run:
-    """Return the run that goes on with the last stage, with the attraction of pairs beyond the cutoff.
+    """Return the run that continues the last stage with the attraction of pairs beyond the cutoff.
 
-    LAMMPS adds what they would add to energy and pressure in a homogeneous liquid. A layer between surfaces has no
-    such correction, so the protocols do without.
+    LAMMPS adds the contribution of these pairs to energy and pressure in a homogeneous liquid. It does not apply
+    to a layer between surfaces, so the protocols do not use it.
     """
     before = neat(lab, box)
     (last,) = (stage for stage in _stages(lab, box) if stage["name"] == LAST)
@@ -140,7 +140,7 @@ def attracted(lab: Lab, box: Electrolyte) -> Run:
 
 
 def with_tail(forcefield: str) -> str:
-    """Return the include file with the tail correction, which follows the styles that it is of."""
+    """Return the include file with the tail correction after its styles."""
     changed, found = re.subn(r"^(pair_style .*)$", r"\1\npair_modify tail yes", forcefield, flags=re.M)
     if found != 1:
         msg = f"the force field has {found} pair styles instead of 1"
@@ -166,7 +166,7 @@ def _stages(lab: Lab, box: Electrolyte) -> list[dict[str, Any]]:
 
 
 def _least(stages: list[dict[str, Any]]) -> float:
-    """Return how much of the last stage is enough to be looked at, ps."""
+    """Return the time of the last stage that suffices for an intermediate result, ps."""
     return float(stages[-1]["duration_ps"]) / 2
 
 
@@ -182,13 +182,13 @@ def _ordinary_density(run: Run) -> Estimate:
 
 
 def _used(run: Run) -> int:
-    """Return what is averaged, ps."""
+    """Return the time that is averaged, ps."""
     times, _ = volumes(run)
     return round(times[-1] - times[0])
 
 
 def volumes(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return times (F,) in ps and volumes (F,) in Å³ of the last stage, its first quarter left out."""
+    """Return times (F,) in ps and volumes (F,) in Å³ of the last stage without its first quarter."""
     times, found = run.series(LAST, "vol").T
     used = times >= times[-1] / 4
     return times[used], found[used]
@@ -219,7 +219,7 @@ def without_wall(recipe: Recipe) -> System:
 
 
 def _edge(recipe: Recipe) -> float:
-    """Return the edge of the cube that the electrolyte fills at its first density, Å."""
+    """Return the edge of the cube that the electrolyte fills at its initial density, Å."""
     chemistry, pairs = chemistry_of(recipe), recipe.salt.pairs
     parts = ((chemistry.chain, recipe.polymer.chains), (chemistry.cation, pairs), (chemistry.anion, pairs))
     mass = sum(number * float(chemistry.masses[part.types - 1].sum()) for part, number in parts)

@@ -1,4 +1,4 @@
-"""The stage in which the ceramic is held: the three signs that temperature and pressure are right."""
+"""The stage with the held ceramic: three tests of its temperature and pressure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LESS_SALT, _LESS_SALT_PS = (12, 3), 600.0
 
 @dataclass(frozen=True)
 class Mixture:
-    """A neat electrolyte: its atoms, the ps averaged, the salt's part of its mass, and its density in g/cm³."""
+    """A neat electrolyte: its atoms, the ps averaged, the mass fraction of the salt, and its density in g/cm³."""
 
     atoms: int
     length_ps: float
@@ -51,7 +51,7 @@ class Mixture:
 
 
 def held_slab(lab: Lab, seed: int) -> Iterator[Row]:
-    """Give the rows of a held slab under an electrolyte that follows the pressure along z, at 600 K and 1 atm."""
+    """Return the rows of a held slab under an electrolyte with a barostat along z, at 600 K and 1 atm."""
     run = _held(lab, seed)
     system = run.system
     times, temperature, shift = run.series("held", "temp", "c_held_shift").T
@@ -157,12 +157,12 @@ def _ceramic(system: System) -> NDArray[np.bool_]:
 
 
 def _layer(run: Run, settling: float, thickness: float) -> float:
-    """Return the mean distance of the slab's outermost atoms through the electrolyte, Å."""
+    """Return the mean distance between the outermost atoms of the slab through the electrolyte, Å."""
     return float(run.track().after(settling).boxes[:, 2].mean()) - thickness
 
 
 def _middle(run: Run, settling: float, thickness: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return densities (F,), of all and of the salt, in the layer's middle, around the ends of the box, g/cm³."""
+    """Return densities (F,), total and of the salt, in the middle of the layer around the box ends, g/cm³."""
     data, track = run.system.data, run.track().after(settling)
     masses = np.where(_ceramic(run.system), 0.0, data.masses[data.types - 1])
     of_salt = np.where(_salt(run.system), masses, 0.0)
@@ -179,7 +179,7 @@ def _middle(run: Run, settling: float, thickness: float) -> tuple[NDArray[np.flo
 
 
 def _salt(system: System) -> NDArray[np.bool_]:
-    """Return which atoms (N,) are the salt's: those of the electrolyte that are no polymer."""
+    """Return a mask (N,) of the atoms of the salt: those of the electrolyte that are not polymer."""
     polymer = load_recipe("llzo-peo-litfsi").polymer.name
     of_polymer = np.array([entry.species == polymer for entry in system.info.types])
     return np.asarray(~of_polymer[system.data.types - 1] & ~_ceramic(system))
@@ -199,9 +199,10 @@ def _mixture(run: Run) -> Mixture:
 def against_neat(
     density: NDArray[np.float64], salt: NDArray[np.float64], first: Mixture, second: Mixture
 ) -> Estimate:
-    """Return the mean of densities (F,), each over that of an electrolyte with as much salt (F,), between two.
+    """Return the mean density ratio (F,) to a neat electrolyte of the same salt content (F,), interpolated.
 
-    Volumes of mixtures add up. Frame by frame, because a middle that has more salt for a while is denser as long.
+    Volumes of mixtures are additive. The comparison is made frame by frame, because the density follows the slow
+    fluctuations of the salt content.
     """
     share = (salt - first.salt) / (second.salt - first.salt)
     specific, errors = (

@@ -1,4 +1,4 @@
-"""Where the runs of a check lie, how long they are, and whether new ones may start."""
+"""Folders and lengths of the runs of a check, and whether new runs may start."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _CHECKPOINT = 500
 
 
 class NotRunYetError(Exception):
-    """A check needs a run that has not come to its end, and none may start."""
+    """A check needs a run that has not finished, and none may start."""
 
 
 @dataclass(frozen=True)
 class Lab:
     """The folder of all runs.
 
-    ``small`` asks for small systems, in runs of full length; ``quick`` for small systems and short runs, in which
-    every part runs and nothing is equilibrated. Without ``start`` nothing runs, and what has been run so far is
-    looked at. The settings of all runs are those of the stage language.
+    ``small`` selects small systems in runs of full length; ``quick`` small systems and short runs, in which every
+    part runs and nothing is equilibrated. Without ``start`` nothing runs, and only finished runs are evaluated.
+    The settings of all runs are those of the stage language.
     """
 
     folder: Path
@@ -46,16 +46,16 @@ class Lab:
         build: Callable[[], System],
         least_ps: float | None = None,
     ) -> Run:
-        """Return a run that has come to its end; it is made, or gone on with, if it has not.
+        """Return a finished run; start or continue it if necessary.
 
-        Where nothing may start, it may also be one that has run ``least_ps`` of its last stage.
+        If no run may start, it may also be one that has run ``least_ps`` of its last stage.
 
         Raises
         ------
         NotRunYetError
             It has not come so far, and none may start.
         RuntimeError
-            LAMMPS ended before that.
+            LAMMPS failed.
         """
         light = {"cutoff": 9.0, "kspace_accuracy": 1e-4} if self.quick else {}
         settings = {"restart_interval": _CHECKPOINT} | light
@@ -72,14 +72,14 @@ class Lab:
         return small if self.small or self.quick else full
 
     def pick(self, full: _T, quick: _T) -> _T:
-        """Return one of two lengths, or whatever else makes a run short."""
+        """Return one of two lengths, or of two other settings that make a run short."""
         return quick if self.quick else full
 
 
 def protocol_stages(
     phase: str, protocol: str, temperature: float, barostat: str | None = None
 ) -> list[dict[str, Any]]:
-    """Return the stages of a phase as a protocol of the package has them, with other axes of the barostat."""
+    """Return the stages of a phase in a protocol of the package, with other barostat axes."""
 
     class Phase(ProtocolMixin):
         protocol_name = phase

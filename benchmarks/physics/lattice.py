@@ -36,7 +36,7 @@ _QUICK_LENGTH, _QUICK_SETTLING, _QUICK_LAGS = 12.0, 2.0, (0.4, 1.0)
 
 
 def lattice(lab: Lab, temperature: float, seed: int) -> Iterator[Row]:
-    """Give the rows of a periodic crystal at a temperature (K) and 1 atm."""
+    """Return the rows of a periodic crystal at a temperature (K) and 1 atm."""
     run = crystal_run(lab, temperature, seed)
     settling, lags = lab.pick((_SETTLING, _LAGS), (_QUICK_SETTLING, _QUICK_LAGS))
     system, track = run.system, run.track().after(settling)
@@ -81,7 +81,7 @@ def _cells(lab: Lab) -> int:
 
 
 def crystal(repeat: tuple[int, int, int], seed: int) -> System:
-    """Return so many cells of the paper's crystal, periodic, their lithium drawn with ``seed``."""
+    """Return a periodic crystal of the published structure with so many cells and lithium drawn with ``seed``."""
     content = load_recipe("llzo-peo-litfsi").model_dump()
     content["ceramic"]["repeat"] = repeat
     content["seeds"]["slab"] = seed
@@ -89,7 +89,7 @@ def crystal(repeat: tuple[int, int, int], seed: int) -> System:
 
 
 def crystal_stages(temperature: float, length_ps: float) -> list[dict[str, Any]]:
-    """Return the stages of the protocol for a ceramic, shorter, with a trajectory in the last one."""
+    """Return shortened stages of the protocol for a ceramic, with a trajectory in the last one."""
     return [
         {"name": "minimize", "kind": "minimize", "max_iterations": 1000},
         {
@@ -113,7 +113,7 @@ def crystal_stages(temperature: float, length_ps: float) -> list[dict[str, Any]]
 
 
 def _edges(run: Run, settling: float) -> Any:
-    """Return the edge of a cube of the volume of the box over time, Å."""
+    """Return the edge of a cube with the volume of the box over time, Å."""
     times, volumes = run.series("crystal", "vol").T
     return np.cbrt(volumes[times >= settling])
 

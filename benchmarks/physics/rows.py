@@ -1,4 +1,4 @@
-"""Rows of the table: a number, its interval, and between what it has to lie."""
+"""Rows of the table: a number, its interval and its target range."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its two-sided interval; without one where the number is no average."""
+    """A number with its two-sided interval; without one if the number is not an average."""
 
     value: float
     interval: tuple[float, float] | None = None
@@ -41,13 +41,13 @@ class Row:
     Attributes
     ----------
     quantity
-        What was measured, on what.
+        The quantity and its system.
     atoms, length_ps, seed
-        The size of the system, how long it was averaged, and the seed of the run, None for several.
+        The size of the system, the time averaged, and the seed of the run, None for several.
     estimate
         The number, in ``unit``.
     target
-        Between these it must lie; None where nothing is asked.
+        The range that it must lie in; None without a requirement.
     """
 
     quantity: str
@@ -60,7 +60,7 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Whether the number lies where it has to."""
+        """Whether the number lies in its target range."""
         return self.target is None or self.target[0] <= self.estimate.value <= self.target[1]
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class Row:
 
 
 def time_average(series: ArrayLike) -> Estimate:
-    """Return the mean of a stationary series, its interval from the slowest of its fluctuations."""
+    """Return the mean of a stationary series with an interval from its slowest fluctuations."""
     found = populations(series, level=LEVEL)["count"]
     return Estimate(found.mean, None if np.isnan(found.interval[0]) else found.interval)
 

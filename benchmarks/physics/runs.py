@@ -1,4 +1,4 @@
-"""Runs of the real program that can be interrupted, and go on from their newest checkpoint when asked again."""
+"""Interruptible runs of LAMMPS, which continue from their newest checkpoint when requested again."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ class Track:
     boxes: Floats
 
     def after(self, picoseconds: float) -> Track:
-        """Return the frames that come at least so much after the first one."""
+        """Return the frames from this time after the first one."""
         kept = self.times >= self.times[0] + picoseconds - 1e-9
         return Track(self.times[kept], self.positions[kept], self.boxes[kept])
 
 
 @dataclass(frozen=True)
 class Run:
-    """What LAMMPS makes of a system and a plan, in as many jobs as it was interrupted.
+    """The run of a system and a plan, in as many jobs as interruptions require.
 
-    Each job has a folder of its own below ``folder``, numbered, with a link to the one before it: the scripts
-    around LAMMPS find the newest whole checkpoint there, as they do for the jobs of a WorkChain.
+    Each job has a numbered folder below ``folder`` with a link to the preceding one. The scripts around LAMMPS
+    find the newest valid checkpoint there, as for the jobs of a WorkChain.
     """
 
     folder: Path
@@ -70,38 +70,38 @@ class Run:
 
     @property
     def jobs(self) -> list[Path]:
-        """The folders of the jobs that there were, in order."""
+        """The folders of its jobs, in order."""
         return sorted(path for path in self.folder.glob("[0-9]*") if path.is_dir())
 
     @property
     def done(self) -> bool:
-        """Whether the last job proved that it came to its end."""
+        """Whether the last job proved that it finished."""
         return bool(self.jobs) and _report(self.jobs[-1]).reached(self.plan.target_step)
 
     @property
     def reached_ps(self) -> float:
-        """How far the last stage has come, in ps."""
+        """The time reached in the last stage, ps."""
         step = max((_report(job).last_step or 0 for job in self.jobs), default=0)
         last = self.plan.spans[-1]
         return max(0, min(step, last.end) - last.start) * last.stage.timestep_fs / 1000
 
     @property
     def system(self) -> System:
-        """The system with which the run began."""
+        """The initial system."""
         return System.read(self.jobs[0])
 
     @property
     def final(self) -> DataFile:
-        """The atoms at the end."""
+        """The final atoms."""
         return DataFile.read(self.jobs[-1] / FINAL_DATA)
 
     def finish(self, build: Callable[[], System]) -> Run:
-        """Run to the end, from the newest checkpoint or, the first time, with the system that ``build`` makes.
+        """Run to the end, from the newest checkpoint or, initially, from the system returned by ``build``.
 
         Raises
         ------
         RuntimeError
-            LAMMPS ended before that; with its words. Or another command is at work here.
+            LAMMPS failed, with its message; or another command is running here.
         """
         if self.done:
             return self
@@ -114,7 +114,7 @@ class Run:
         return self
 
     def series(self, stage: str, *columns: str) -> Floats:
-        """Return times in ps since the stage began and columns of its log, (rows, 1 + columns)."""
+        """Return times in ps since the beginning of the stage and columns of its log, (rows, 1 + columns)."""
         rows: dict[float, list[float]] = {}
         for job in self.jobs:
             for table in _report(job).tables:
@@ -126,7 +126,7 @@ class Run:
         return found
 
     def track(self) -> Track:
-        """Return the trajectory; frames that were run twice are those of the later job."""
+        """Return the trajectory; of frames that were run twice, those of the later job."""
         (stage,) = (stage.name for stage in self.plan.stages if stage.trajectory_ps)
         frames: dict[int, tuple[NDArray[np.float32], Floats]] = {}
         for job in self.jobs:
@@ -168,7 +168,7 @@ class Run:
         return folder
 
     def _watch(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
-        """Wait for a job and tell how far it is; it ends with this command."""
+        """Wait for a job and show its progress; end it with this command."""
         began = told = time.monotonic()
         try:
             while process.poll() is None:
@@ -194,7 +194,7 @@ class Run:
         return f"{line}, {speed:.2f} ns/day, {left} left"
 
     def _picoseconds(self, step: int) -> float:
-        """Return the simulated time at a step; minimisations take none."""
+        """Return the simulated time at a step, without minimisations."""
         return sum(
             (min(step, span.end) - span.start) * span.stage.timestep_fs / 1000
             for span in self.plan.spans

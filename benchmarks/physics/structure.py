@@ -1,4 +1,4 @@
-"""What a trajectory shows of neighbours and of diffusion, with errors from blocks of time."""
+"""Neighbours and diffusion from a trajectory, with errors from blocks of time."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _CM2_PER_S = 1e-4
 
 @dataclass(frozen=True)
 class Shell:
-    """The first maximum of g(r) in Å, and the mean number of neighbours within the reach that was asked for."""
+    """The first maximum of g(r) in Å, and the mean number of neighbours within the requested distance."""
 
     distance: Estimate
     neighbours: Estimate
 
 
 def first_shell(track: Track, centres: Mask, others: Mask, reach: float) -> Shell:
-    """Return the first shell of the atoms ``others`` (N,) around ``centres`` (N,), which are different atoms."""
+    """Return the first shell of the atoms ``others`` (N,) around ``centres`` (N,), two disjoint sets."""
     edges = np.arange(0.5, reach + _BIN, _BIN)
     counts = np.stack(
         [
@@ -60,7 +60,7 @@ def _distances(
 
 
 def _maximum(counts: Floats, edges: Floats) -> float:
-    """Return where counts / r² has its maximum: the top of a parabola through the three highest points."""
+    """Return the position of the maximum of counts / r²: the top of a parabola through the three highest points."""
     middles = (edges[1:] + edges[:-1]) / 2
     density = counts / middles**2
     top = int(density[1:-1].argmax()) + 1

@@ -1,4 +1,4 @@
-"""What the sums of two protocols leave out of forces and pressure, of each phase by itself."""
+"""Errors of the electrostatic sums of two protocols in forces and pressure, phase by phase."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TEMPERATURE = 300.0
 
 
 def sums(lab: Lab, box: Electrolyte) -> Iterator[Row]:
-    """Give the errors of `paper` and of `moderate`, which must be the smaller ones, against Ewald sums at 1e-6."""
+    """Return the errors of `paper` and of `moderate`, which must be smaller, relative to Ewald sums at 1e-6."""
     for name, run in (
         (f"LLZO {_TEMPERATURE:g} K", crystal_run(lab, _TEMPERATURE, box.seed)),
         (f"PEO:LiTFSI {box.temperature:g} K", neat(lab, box)),
@@ -32,7 +32,7 @@ def sums(lab: Lab, box: Electrolyte) -> Iterator[Row]:
 
 
 def _of_one(name: str, run: Run) -> Iterator[Row]:
-    """Give the errors at the last configuration of a run."""
+    """Return the errors at the last configuration of a run."""
     reference, paper, moderate = (
         _at_the_end(run, settings)
         for settings in (_REFERENCE, protocol_settings("paper"), protocol_settings("moderate"))

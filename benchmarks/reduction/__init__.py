@@ -1,1 +1,1 @@
-"""The reduction beside its peers: speed, memory, equality."""
+"""The reduction compared with its peers: speed, memory, equality."""

@@ -1,10 +1,10 @@
-"""The speed of the reduction, next to a bare read, a loop over MDAnalysis and MAICoS.
+"""Speed of the reduction, compared with a bare read, a loop over MDAnalysis and MAICoS.
 
-``python -m benchmarks.reduction`` makes two seeded trajectories with scheduled transitions (13,284 atoms × 2,000
-frames, and their 1,692 ions with a hundred atoms of the framework × 50,000 frames), checks that all outputs agree,
-and then measures everybody in turn: frames per second of processor time, on one core, from the page cache. A ratio
-is the median over the rounds, each of which takes both sides; where a round repeats, the fastest counts. The last
-line is the table's figure, and the exit code is 0 only if all targets hold. MAICoS comes with the extra ``peers``.
+``python -m benchmarks.reduction`` writes two seeded trajectories with scheduled transitions (13,284 atoms × 2,000
+frames, and their 1,692 ions with a hundred framework atoms × 50,000 frames), checks that all outputs agree, and
+measures the programs in turn: frames per second of processor time, on one core, from the page cache. A ratio is
+the median over the rounds, each of which measures both sides; of repeats within a round the fastest counts. The
+last line is the summary, and the exit code is 0 only if all targets hold. MAICoS is in the extra ``peers``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether all who are measured give the same numbers: a check raises AssertionError, or says what agrees."""
+"""Agreement of the programs that are measured: a check raises AssertionError or describes the agreement."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _ROUNDING = 1e-3
 
 
 def z_only(trajectory: Generated) -> ReductionConfig:
-    """Return settings without displacements, an anion being its nitrogen."""
+    """Return settings without displacements; an anion is represented by its nitrogen."""
     return trajectory.composition.config()
 
 
 def full(trajectory: Generated) -> ReductionConfig:
-    """Return settings with displacements from every frame over 1 ns, an anion being its centre of mass."""
+    """Return settings with displacements from every frame over 1 ns; an anion is its centre of mass."""
     return trajectory.composition.config(molecular=True, lags_ps=(1000.0,), displacement_ps=2.0)
 
 
 def check_schedule(*trajectories: Generated) -> Iterator[str]:
-    """Compare the transitions that are found with those that were scheduled."""
+    """Compare the transitions found with those scheduled."""
     for one in trajectories:
         state = reduce_segments([one.path], z_only(one))
         if not np.array_equal(state.tracks["core"].events, one.events):
@@ -47,7 +47,7 @@ def check_schedule(*trajectories: Generated) -> Iterator[str]:
 
 
 def check_loop(*trajectories: Generated) -> Iterator[str]:
-    """Compare the first frames with the loop over MDAnalysis, bit for bit where the numbers are whole."""
+    """Compare the first frames with the loop over MDAnalysis, bit for bit for integers."""
     for one in trajectories:
         for name, config in (("z only", z_only(one)), ("full", full(one))):
             loop = mdanalysis_loop(one.path, config, _FRAMES)
@@ -81,7 +81,7 @@ def _compare(state: State, loop: LoopResult) -> None:
 
 
 def check_maicos(trajectory: Generated) -> Iterator[str]:
-    """Compare the profiles of MAICoS around its own centre, which is not quite the centre of mass."""
+    """Compare the profiles of MAICoS around its own centre, which differs slightly from the centre of mass."""
     offset = circular_centre_offset(trajectory.path, z_only(trajectory))
     config = trajectory.composition.config(midplane_offset=offset)
     state = reduce_segments([trajectory.path], config, until_step=_MAICOS_FRAMES * FRAME_STEPS)

@@ -1,4 +1,4 @@
-"""What the reduction is measured against: a loop over MDAnalysis with the same outputs, MAICoS, and a bare read.
+"""Peers of the reduction: a loop over MDAnalysis with the same outputs, MAICoS, and a bare read.
 
 The loop is what one would write by hand: groups of MDAnalysis, histograms of numpy, no loop over atoms. It shares
 no code with the reduction.
@@ -50,7 +50,7 @@ def _universe(path: Path, config: ReductionConfig) -> MDAnalysis.Universe:
 
 @dataclass
 class LoopResult:
-    """What the loop found.
+    """Results of the loop.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class _Species:
         self.layer_edges = np.array(species.layer_edges[1:-1])
 
     def points(self) -> NDArray[np.float64]:
-        """Return where the ions are, (ions, 3)."""
+        """Return the positions of the ions, (ions, 3)."""
         if self._molecular:
             found: NDArray[np.float64] = self._atoms.center_of_mass(compound="residues")
             return found
@@ -196,10 +196,10 @@ class _Displacements:
 
 
 def circular_centre_offset(path: Path, config: ReductionConfig) -> float:
-    """Return how far MAICoS' centre of the framework is from its centre of mass in the first frame, Å along z.
+    """Return the distance of MAICoS' centre of the framework from its centre of mass in the first frame, Å along z.
 
-    MAICoS lays the box on a circle (Bai and Breen, J. Graph. Tools 13, 53, 2008), whose mean is another one where
-    the masses do not lie symmetrically. For a framework that moves as one the difference is constant.
+    MAICoS maps the box onto a circle (Bai and Breen, J. Graph. Tools 13, 53, 2008), whose mean differs if the
+    masses are not distributed symmetrically. For a rigid framework the difference is constant.
     """
     universe = _universe(path, config)
     slab = universe.atoms[np.isin(config.atom_types, config.framework)]

@@ -1,4 +1,4 @@
-"""Rows of the table of the reduction: speed next to peers, memory and cost with length, threads."""
+"""Rows of the table of the reduction: speed compared with peers, memory and cost against length, threads."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Row:
     Attributes
     ----------
     name, value, unit
-        What was measured.
+        The quantity.
     required
-        The target, a lower limit unless ``at_most``; None where nothing is promised.
+        The target, a lower limit unless ``at_most``; None without a target.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Row:
 
     @property
     def margin(self) -> float:
-        """By which factor the target is exceeded; below one where it is missed."""
+        """Factor by which the target is exceeded; below one if it is missed."""
         if self.required is None:
             return float("inf")
         return self.required / self.value if self.at_most else self.value / self.required
@@ -72,7 +72,7 @@ class Row:
 
 
 def _rate(frames: int, run: Callable[[], object], repeats: int = 1) -> float:
-    """Return frames per second of processor time, the best of some repeats."""
+    """Return frames per second of processor time, the best of several repeats."""
     best = float("inf")
     for _ in range(repeats):
         start = time.process_time()
@@ -94,7 +94,7 @@ def _loop(one: Generated, config: ReductionConfig, frames: int) -> float:
 
 
 def speed_rows(whole: Generated, ions: Generated, *, rounds: int, quick: bool) -> Iterator[Row]:
-    """Measure everybody in turn and give rates and their ratios, medians over the rounds."""
+    """Measure all programs in turn and return rates and their ratios, medians over the rounds."""
     z, everything, ion_z = z_only(whole), full(whole), z_only(ions)
     # the lag is 500 frames, and the loop has to get beyond it
     frames, maicos_frames = (800, 40) if quick else (whole.frames, 200)
@@ -163,7 +163,7 @@ print(json.dumps({"seconds": seconds, "peak_mb": peak / 1024, "frames": state.fr
 
 
 def _looped(one: Generated, config: ReductionConfig, loops: int) -> dict[str, float]:
-    """Reduce a file some times over, in a process of its own."""
+    """Reduce a file several times in a separate process."""
     settings = one.path.with_suffix(".json")
     settings.write_text(config.model_dump_json())
     command = [sys.executable, "-c", _LOOPED, str(one.path), str(one.frames), str(loops), str(settings)]
@@ -173,7 +173,7 @@ def _looped(one: Generated, config: ReductionConfig, loops: int) -> dict[str, fl
 
 
 def memory_rows(whole: Generated, ions: Generated, *, quick: bool) -> Iterator[Row]:
-    """Reduce 20 GB, and a quarter of that, and give memory and cost per frame."""
+    """Reduce a long trajectory and a quarter of it, and return memory and cost per frame."""
     cases = [("whole system, z only", whole, z_only(whole)), ("whole system, full", whole, full(whole))]
     if not quick:
         cases.append(("ions, z only", ions, z_only(ions)))
@@ -190,7 +190,7 @@ def memory_rows(whole: Generated, ions: Generated, *, quick: bool) -> Iterator[R
 
 
 def thread_rows(*trajectories: Generated) -> Iterator[Row]:
-    """Give what two threads gain in wall time, after they have given the same bits."""
+    """Return the gain of two threads in wall time, after checking that they give the same bits."""
     for one in trajectories:
         for name, config in (("z only", z_only(one)), ("full", full(one))):
             alone, two = reduce_segments([one.path], config), reduce_segments([one.path], config, threads=2)
@@ -203,7 +203,7 @@ def thread_rows(*trajectories: Generated) -> Iterator[Row]:
 
 
 def _times(one: Generated, config: ReductionConfig, threads: int) -> tuple[float, float]:
-    """Return wall and processor time (s) of some passes over a file, each the best of some repeats."""
+    """Return wall and processor time (s) of several passes over a file, each the best of several repeats."""
     passes = tuple(Segment(one.path, 0, one.frames, number * one.frames, 0) for number in range(_PASSES))
     wall, cpu = [], []
     for _ in range(_REPEATS):

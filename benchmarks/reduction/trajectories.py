@@ -1,7 +1,7 @@
-"""Trajectories of an interface for benchmarks: a drifting slab, and ions whose transitions are scheduled.
+"""Trajectories of an interface for benchmarks: a drifting slab, and ions with scheduled transitions.
 
 Composition and box are those of Kozdra et al., PCCP 27, 24918 (2025): 3 × 3 × 3 cells of LLZO, 45 chains of 148
-atoms, 90 pairs of LiTFSI. Each ion stays near a place of its region until the frame of its next scheduled hop.
+atoms, 90 pairs of LiTFSI. Each ion stays near a site of its region until the frame of its next scheduled hop.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Composition:
 
 @dataclass(frozen=True)
 class Generated:
-    """A file, the composition it was made of, and the transitions (E, 4) that were scheduled."""
+    """A file, its composition, and the scheduled transitions (E, 4)."""
 
     path: Path
     composition: Composition
@@ -125,7 +125,7 @@ def interface() -> Composition:
 
 
 def ions_only() -> Composition:
-    """Return its 1,602 Li and 90 N, and as little of the framework as shows where the slab is."""
+    """Return its 1,602 Li and 90 N, and as many framework atoms as define the position of the slab."""
     return Composition(("La",) * 60 + ("Zr",) * 40, 1602, 90, 90, ("N",), 0)
 
 
@@ -147,7 +147,7 @@ def write_trajectory(path: Path, composition: Composition, frames: int, seed: in
 def _chunks(
     rng: np.random.Generator, composition: Composition, frames: int
 ) -> Iterator[tuple[NDArray[np.void], NDArray[np.int8]]]:
-    """Give frames as they lie in the file, and the region of each ion in them."""
+    """Yield frames in the order of the file, and the region of each ion in them."""
     natoms = len(composition.labels)
     home = rng.uniform(-0.5, 0.5, (3, natoms)) * np.array(BOX)[:, None]
     home[2] = _home_z(rng, composition)
@@ -184,7 +184,7 @@ def _chunks(
 
 
 def _home_z(rng: np.random.Generator, composition: Composition) -> NDArray[np.float64]:
-    """Return where the atoms are: the slab in the middle, its centre where it belongs, the rest on both sides."""
+    """Return the initial positions: the slab in the middle, with its centre at zero, the rest on both sides."""
     slab = len(composition.slab)
     masses = np.array([TABLE[label][0] for label in composition.slab])
     framework = np.isin(composition.slab, ("La", "Zr"))
@@ -207,7 +207,7 @@ def _home_z(rng: np.random.Generator, composition: Composition) -> NDArray[np.fl
 
 
 def _hoppers(composition: Composition) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the numbers of the ions that hop, and their places (ions, regions)."""
+    """Return the numbers of the ions that hop, and their sites (ions, regions)."""
     rows = np.arange(composition.lithium - composition.mobile, composition.lithium + composition.anions)
     places = [PLACES["Li"]] * composition.mobile + [PLACES["TFSI"]] * composition.anions
     return rows, np.array(places)
@@ -216,7 +216,7 @@ def _hoppers(composition: Composition) -> tuple[NDArray[np.int64], NDArray[np.fl
 def _place_hoppers(
     z: NDArray[np.float32], composition: Composition, rows: NDArray[np.int64], places: NDArray[np.float64]
 ) -> None:
-    """Add the places (F, hopping ions) of lithium and anions to their atoms."""
+    """Add the positions (F, hopping ions) of lithium and anions to their atoms."""
     first = len(composition.slab) + int(rows[0])
     sizes = [1] * composition.mobile + [len(composition.anion)] * composition.anions
     moved = np.repeat(places, sizes, axis=1).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Simulated exchange: ions that hop between a few states, with rates that are known.
+"""Simulated exchange: ions that hop between a few states at known rates.
 
-Every ion is a continuous-time Markov chain of its own. Entries and exits alternate by construction, the time that
-ions spend where they can enter from is random, and ions may come and go in bursts.
+Every ion is a continuous-time Markov chain. Entries and exits alternate by construction, the time that ions spend
+where they can enter is random, and ions may come and go in bursts.
 """
 
 from __future__ import annotations
@@ -58,19 +58,19 @@ class Chain:
 
 @dataclass(frozen=True)
 class Experiments:
-    """What was seen in E experiments with I ions each.
+    """Observations in E experiments with I ions each.
 
     Attributes
     ----------
     events
-        (E, I, 2) entries and exits, every one of them.
+        (E, I, 2) entries and exits, all of them.
     exposure
         (E,) ions × time in donor states.
     inside
         (E, F + 1) ions inside, at the start and at the end of each of the F frames.
     seen, seen_blocks
-        (E, I, 2) and (E, B, 2) entries and exits between successive frames, per ion and per block of time: what
-        the snapshot rule counts.
+        (E, I, 2) and (E, B, 2) entries and exits between successive frames, per ion and per block of time: the
+        counts of the snapshot rule.
     """
 
     events: NDArray[np.int64]
@@ -86,7 +86,7 @@ def two_state(enter: float, leave: float) -> Chain:
 
 
 def recrossing(enter: float, leave: float, approach: float, depart: float) -> Chain:
-    """Return ions in ceramic, layer or bulk: a visit to the layer brings a burst of entries and exits."""
+    """Return ions in ceramic, layer or bulk; a visit to the layer causes a burst of entries and exits."""
     rates = np.array([[0.0, leave, 0.0], [enter, 0.0, depart], [0.0, approach, 0.0]])
     return Chain(rates, np.array([True, False, False]))
 
@@ -102,7 +102,7 @@ def simulate(
     blocks: int = 10,
     start: NDArray[np.float64] | None = None,
 ) -> Experiments:
-    """Let ions hop.
+    """Simulate the hopping of ions.
 
     Parameters
     ----------
@@ -111,16 +111,16 @@ def simulate(
     rng
         Source of all random numbers.
     experiments, ions, time
-        How many experiments, the ions in each, and how long each is.
+        Number of experiments, number of ions in each, and length of each.
     frames, blocks
-        The time is seen at the ends of so many equal parts; blocks, of equal length, divide the frames.
+        The time is observed at the ends of this number of equal parts; blocks, of equal length, divide the frames.
     start
-        (S,) share of ions in each state at time zero; without it the start is at equilibrium.
+        (S,) share of ions in each state at time zero; by default that at equilibrium.
 
     Raises
     ------
     ValueError
-        ``frames`` is no multiple of ``blocks``.
+        ``frames`` is not a multiple of ``blocks``.
     """
     if frames % blocks:
         raise ValueError(f"frames is {frames}, it must be a multiple of blocks, {blocks}")

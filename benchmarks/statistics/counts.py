@@ -1,4 +1,4 @@
-"""Coverage of the statements that rest on counted events: rates, their ratios, the lower bound of EC, and S_t."""
+"""Coverage of results from counted events: rates, their ratios, the lower bound of EC, and S_t."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def equilibrium(mean: float) -> tuple[Chain, Setup]:
 
 
 def busy_ion(mean: float) -> tuple[Chain, Setup]:
-    """Return one ion that starts outside and makes all the events."""
+    """Return one ion that starts outside and causes all events."""
     return two_state(2 * mean, 2 * mean), {"ions": 1, "time": 1.0, "start": OUTSIDE}
 
 
@@ -45,7 +45,7 @@ def used_up(mean: float) -> tuple[Chain, Setup]:
 
 
 def bursts(mean: float) -> tuple[Chain, Setup]:
-    """Return ions that come to the layer, cross to and fro, and leave for the bulk."""
+    """Return ions that visit the layer, recross the boundary, and leave for the bulk."""
     per_time = IONS * BURSTS.stationary[1] * BURSTS.entry_rate
     return BURSTS, {"ions": IONS, "time": mean / per_time}
 
@@ -59,7 +59,7 @@ RATES = {
 
 
 def rate_cases() -> list[Case]:
-    """Return the rows of rates per ion; the truth is the rate that the ions were given."""
+    """Return the rows of rates per ion; the true value is the given rate."""
     cases = []
     for what, (setup, means) in RATES.items():
         for mean in means:
@@ -90,7 +90,7 @@ def _snapshot_rate(name: str, mean: float, experiments: int, seed: np.random.See
 
 
 def _rate_of_bursts_per_time(name: str, experiments: int, seed: np.random.SeedSequence) -> Row:
-    """Take the time of all ions for the exposure: bursts come in with their number of events."""
+    """Use the time of all ions as the exposure, so that bursts enter with their number of events."""
     chain, setup = bursts(30)
     seen = _simulate(chain, setup, experiments, seed)
     exposure = np.full(experiments, setup["ions"] * setup["time"])
@@ -148,13 +148,13 @@ def _ratio(name: str, runs: list[tuple[Chain, Setup]], experiments: int, seed: n
 
 
 def clean(mean: float) -> tuple[Chain, Setup]:
-    """Return ions at equilibrium that are seen often."""
+    """Return ions at equilibrium that are observed often."""
     chain, setup = equilibrium(mean)
     return chain, setup | {"frames": 100, "blocks": 10}
 
 
 def off_balance(entries: float, exits: float) -> tuple[Chain, Setup]:
-    """Return so many ions that hardly any crosses: entries and exits are independent, with unlike means."""
+    """Return so many ions that few cross: entries and exits are independent, with different means."""
     ions, inside = 400, 0.5
     rates = two_state(entries / (ions * (1 - inside)), exits / (ions * inside))
     share = np.array([inside, 1 - inside])
@@ -162,12 +162,12 @@ def off_balance(entries: float, exits: float) -> tuple[Chain, Setup]:
 
 
 def filling() -> tuple[Chain, Setup]:
-    """Return ions that start outside and are on their way in."""
+    """Return ions that start outside and fill the region."""
     return two_state(0.4, 0.4), {"ions": IONS, "time": 1.0, "frames": 100, "blocks": 10, "start": OUTSIDE}
 
 
 def rare_visits(burst: int, visits: float, approach: float, frames: int) -> tuple[Chain, Setup]:
-    """Return ions that seldom come to the layer, and there enter and leave ``burst`` times at a stretch."""
+    """Return ions that rarely visit the layer, and enter and leave ``burst`` times during a visit."""
     chain = recrossing(enter=20.0 * burst, leave=20.0 * burst, approach=approach, depart=20.0)
     time = visits / (IONS * float(chain.stationary[2]) * approach)
     return chain, {"ions": IONS, "time": time, "frames": frames, "blocks": 10}
@@ -190,7 +190,7 @@ BOUNDS: tuple[tuple[str, tuple[Chain, Setup], tuple[str, ...]], ...] = (
 
 
 def bound_cases() -> list[Case]:
-    """Return the rows of EC's lower bound; the truth is EC of the expected counts."""
+    """Return the rows of the lower bound of EC; the true value is EC of the expected counts."""
     cases = []
     for what, run, given in BOUNDS:
         name = f"EC bound: {what}"
@@ -235,7 +235,7 @@ def _bound(
 
 
 def soon_out(enter: float, leave: float, total: float) -> tuple[Chain, Setup]:
-    """Return ions that seldom enter and soon leave again, so that entries and exits come in pairs."""
+    """Return ions that rarely enter and soon leave again, so that entries and exits come in pairs."""
     chain = two_state(enter, leave)
     per_time = 2 * IONS * float(chain.stationary[1]) * enter
     return chain, {"ions": IONS, "time": total / per_time, "frames": 1000}
@@ -254,7 +254,7 @@ TOTALS: tuple[tuple[str, tuple[Chain, Setup], tuple[float, float]], ...] = (
 
 
 def total_cases() -> list[Case]:
-    """Return the rows of S_t; the truth is the expected number of entries and exits."""
+    """Return the rows of S_t; the true value is the expected number of entries and exits."""
     cases = []
     for what, run, limits in TOTALS:
         name = f"S_t: {what}"

@@ -1,4 +1,4 @@
-"""Coverage of free-energy barriers and of rates that are extrapolated to 400 K."""
+"""Coverage of free-energy barriers and of rates extrapolated to 400 K."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ BOTH_BOUNDS = "both bounds together, each at 97.5 %"
 
 
 def barrier_cases() -> list[Case]:
-    """Return the rows of barriers of ions that diffuse in a landscape; the truth is that of the landscape."""
+    """Return the rows of barriers of ions that diffuse in a landscape; the true value is that of the landscape."""
     cases = []
     for visits, (height, frames) in VISITS.items():
         name = f"barrier: about {visits} visits"
@@ -76,7 +76,7 @@ def _interval(
 def _interval_of_blocks(
     name: str, height: float, frames: int, experiments: int, seed: np.random.SeedSequence
 ) -> Row:
-    """Leave out what no block can show: the numbers of ions on both sides, while hardly any ion crosses."""
+    """Omit the error due to slow exchange between the two sides, which blocks cannot show."""
     held = _held(found_barriers(height, frames, experiments, seed, slow=False), height)
     return coverage_row(name, held, nominal=LEVEL, low=0.0, note=NO_INTERVAL)
 
@@ -99,7 +99,7 @@ def found_barriers(
     slow: bool = True,
     blocks: int = BLOCKS,
 ) -> list[Barrier]:
-    """Return the barriers of a share of ``experiments``, with or without the error that no block can show."""
+    """Return the barriers of a share of ``experiments``, with or without the error due to slow exchange."""
     landscape = Landscape(HOT, height, depth=500)
     seeds = seed.spawn(_number(experiments))
     return [_barrier(landscape, walk(landscape, IONS, frames, blocks, child), slow=slow) for child in seeds]
@@ -123,7 +123,7 @@ def _barrier(landscape: Landscape, seen: Walk, *, slow: bool = True) -> Barrier:
 
 
 def extrapolation_cases() -> list[Case]:
-    """Return the rows of rates at 400 K, from hotter ions whose entries alternate with exits."""
+    """Return the rows of rates at 400 K from hotter ions whose entries and exits alternate."""
     cases = []
     for what, (temperatures, entries) in CHAINS.items():
         name = f"rate at 400 K: {what}"
@@ -137,7 +137,7 @@ def extrapolation_cases() -> list[Case]:
 
 
 def hard_cases() -> list[Case]:
-    """Return the rows of bounds of rates where these are hardest to keep, and of a barrier from few blocks."""
+    """Return the rows of the least favourable bounds of rates, and of a barrier from few blocks."""
     cases = []
     for what, (temperatures, target, energy) in HARD.items():
         name = f"rate, bounds: 7 entries, {what}"
@@ -172,7 +172,7 @@ def _bounds(
 
 
 def _law(temperature: float, energy: float = ENERGY) -> float:
-    """Return the entry rate of the chains, 1 at the hottest temperature."""
+    """Return the entry rate of the chains, 1 at the highest temperature."""
     return float(np.exp(-energy * (1 / temperature - 1 / HOT)))
 
 
@@ -221,7 +221,7 @@ def _from_trajectories(name: str, experiments: int, seed: np.random.SeedSequence
 
 
 def _scaled(temperature: float, height: float) -> Landscape:
-    """Return a landscape in which ions diffuse in proportion to T, so that the law of the rate is Arrhenius'."""
+    """Return a landscape in which diffusion is proportional to T, so that the rate follows Arrhenius' law."""
     return Landscape(temperature, height, depth=500, jumps=round(40 * temperature / HOT))
 
 

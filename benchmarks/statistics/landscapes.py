@@ -1,8 +1,8 @@
-"""Ions that diffuse in an analytic landscape, as a Markov chain on a grid, for known barriers and rates.
+"""Ions that diffuse in an analytic landscape, as a Markov chain on a grid, with known barriers and rates.
 
-The landscape has the shape of the published one: a deep well in the ceramic, a barrier at its surface, the
-well of the first layer, and a flat bulk. A jump to the next bin is accepted by Metropolis' rule, so that the
-stationary distribution is exactly exp(−F/T), and rates follow from the transition matrix without sampling.
+The landscape has the published shape: a deep well in the ceramic, a barrier at its surface, the well of the first
+layer, and a flat bulk. Jumps to the next bin follow the Metropolis rule, so that the stationary distribution is
+exactly exp(−F/T), and rates follow from the transition matrix without sampling.
 """
 
 from __future__ import annotations
@@ -78,16 +78,16 @@ class Landscape:
 
     @cached_property
     def layer(self) -> NDArray[np.bool_]:
-        """Which bins (bins,) are the first layer."""
+        """Mask (bins,) of the first layer."""
         return np.abs(self.z - WELL) <= WELL - TOP
 
     @cached_property
     def entry_rate(self) -> float:
         """Entries per frame and ion in the first layer, under the core rule, exactly.
 
-        An ion at i came last from the outer core with the probability q_i that it would reach it first (the chain
-        is reversible), and q is linear in the transition matrix (Metzner, Schütte and Vanden-Eijnden, Multiscale
-        Model. Simul. 7, 1192 (2009)).
+        The probability that an ion at i came last from the outer core equals the probability q_i of reaching it
+        first, because the chain is reversible; q is linear in the transition matrix (Metzner, Schütte and
+        Vanden-Eijnden, Multiscale Model. Simul. 7, 1192 (2009)).
         """
         inner, outer = self.z < CORES[0], self.z >= CORES[1]
         between = ~(inner | outer)
@@ -104,7 +104,7 @@ def _cosine(z: Floats, start: float, end: float, at_start: float, at_end: float)
 
 @dataclass(frozen=True)
 class Walk:
-    """Counts (blocks, bins) of independent ions, their crossings, and the mean number on the polymer's side."""
+    """Counts (blocks, bins) of independent ions, their crossings, and their mean number on the polymer side."""
 
     counts: NDArray[np.int64]
     entries: int
@@ -113,7 +113,7 @@ class Walk:
 
 
 def simulate(landscape: Landscape, ions: int, frames: int, blocks: int, seed: Any) -> Walk:
-    """Let independent ions that start in equilibrium diffuse."""
+    """Simulate the diffusion of independent ions that start at equilibrium."""
     rng = np.random.default_rng(seed)
     start = rng.choice(len(landscape.z), size=ions, p=landscape.stationary)
     cumulative = np.cumsum(landscape.frame, axis=1)

@@ -1,4 +1,4 @@
-"""Rows of the table of coverage: how often an interval holds the truth, and how often it must."""
+"""Rows of the table of coverage: the share of intervals that contain the true value, and its limits."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ class Row:
     Attributes
     ----------
     name
-        What was estimated, on what.
+        The quantity and the experiment.
     experiments, covered
-        How many there were, and in how many the interval held the truth.
+        The number of experiments, and the number in which the interval contained the true value.
     nominal
-        The level that was asked for.
+        The nominal level.
     low, high
-        Between these the coverage must lie, within the noise of so many experiments; 0 and 1 where nothing is
-        promised.
+        Limits of the coverage, with an allowance for the finite number of experiments; 0 and 1 without a promise.
     note
-        What a reader has to know beside the numbers.
+        Additional information for the reader.
     """
 
     name: str
@@ -44,12 +43,12 @@ class Row:
 
     @property
     def coverage(self) -> float:
-        """Share of experiments whose interval held the truth."""
+        """Share of experiments whose interval contained the true value."""
         return self.covered / self.experiments
 
     @property
     def margin(self) -> float:
-        """How far the coverage lies within its limits, their noise included; negative where it does not."""
+        """Distance of the coverage from its limits, including the allowance; negative outside."""
         below = self.coverage - self.low + self._noise(self.low) if self.low > 0 else np.inf
         above = self.high + self._noise(self.high) - self.coverage if self.high < 1 else np.inf
         return min(below, above)
@@ -88,7 +87,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Case:
-    """A row that can be measured: ``measure`` takes the number of experiments and a seed."""
+    """A row to be measured: ``measure`` takes the number of experiments and a seed."""
 
     name: str
     measure: Callable[[int, np.random.SeedSequence], Row]

@@ -1,4 +1,4 @@
-"""Coverage of the interval of a population, and of the tests for a drift and a net flux, on correlated series."""
+"""Coverage of the interval of a population, and of the tests for drift and net flux, on correlated series."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Series = NDArray[np.float64]
 
 
 def population_cases() -> list[Case]:
-    """Return the rows of populations; the truth is the mean at equilibrium."""
+    """Return the rows of populations; the true value is the mean at equilibrium."""
     cases = []
     for times in (*LONG, *SHORT):
         limits = SHORT.get(times, (LOW, HIGH))
@@ -70,7 +70,7 @@ def stationarity_cases() -> list[Case]:
 
 
 def balance_cases() -> list[Case]:
-    """Return the rows that compare three tests on ions that fill a region, and the binomial one at equilibrium."""
+    """Return the rows that compare three tests on ions that fill a region, and a binomial test at equilibrium."""
     cases = []
     for what, chain in FILLING.items():
         for test, passes in TESTS.items():
@@ -108,7 +108,7 @@ def _drift_passes(seen: Experiments) -> list[bool]:
 
 
 def _binomial_passes(seen: Experiments) -> list[bool]:
-    """Compare all entries with all exits, as if each event were one or the other by the toss of a coin."""
+    """Compare all entries with all exits as if they were independent events of equal probability."""
     counts = seen.seen.sum(axis=1)
     p_values = 2 * stats.binom.cdf(counts.min(axis=1), counts.sum(axis=1), 0.5)
     return (p_values >= 1 - LEVEL).tolist()

@@ -1,4 +1,4 @@
-"""Ions that are watched until they have equilibrated: chains of slab, layers and bulk, and how they start."""
+"""Ions that are simulated until they equilibrate: chains of slab, layers and bulk, and their initial states."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _BUFFER = -1
 
 @dataclass(frozen=True)
 class StopCase:
-    """Independent ions on their way to equilibrium; time is in frames.
+    """Independent ions that approach equilibrium; time is in frames.
 
     Attributes
     ----------
     name
-        What moves, and where it starts.
+        The process and its initial state.
     chain
         States and rates per frame.
     ions
-        How many there are.
+        Number of ions.
     filled
-        Number inside at the start, as a share of that at equilibrium; where the ions are on either side is at
+        Initial number inside, as a share of that at equilibrium; the distribution on either side is that at
         equilibrium.
     cores
         (S,) label of each state under the core rule: 1 inside, 0 outside, −1 in the buffer.
@@ -62,14 +62,14 @@ class StopCase:
         return np.array(self.cores or self.chain.inside, dtype=np.int8)
 
     def deviation(self, time: float) -> float:
-        """Return how far the mean number inside is from equilibrium, in standard deviations at equilibrium."""
+        """Return the deviation of the mean number inside from equilibrium, in standard deviations."""
         shares = self.start @ linalg.expm(self.chain.generator * time)
         within = float(self.chain.stationary[self.chain.inside].sum())
         now = float(shares[self.chain.inside].sum())
         return abs(now - within) * np.sqrt(self.ions / (within * (1 - within)))
 
     def states(self, frames: int, rng: np.random.Generator) -> NDArray[np.int8]:
-        """Let the ions hop and return their states (frames + 1, ions)."""
+        """Simulate the ions and return their states (frames + 1, ions)."""
         step = np.cumsum(linalg.expm(self.chain.generator), axis=1)
         table = np.empty((frames + 1, self.ions), dtype=np.int8)
         _walk(step / step[:, -1:], np.cumsum(self.start), table, rng)
@@ -77,7 +77,7 @@ class StopCase:
 
 
 def flickering(enter: float, leave: float, flicker: float) -> Chain:
-    """Return ions deep in the slab, on either side of its boundary, where they flicker, and in the layer."""
+    """Return ions deep in the slab, on either side of its boundary, which they cross rapidly, and in the layer."""
     rates = np.zeros((4, 4))
     rates[0, 1], rates[1, 0] = leave, enter
     rates[1, 2] = rates[2, 1] = rates[2, 3] = flicker
@@ -86,7 +86,7 @@ def flickering(enter: float, leave: float, flicker: float) -> Chain:
 
 
 def two_sides(left: float, right: float, reach: float = 0.1, around: float = 0.0) -> Chain:
-    """Return ions in bulk, layer, slab, layer and bulk, that enter on two sides; ``around`` joins the bulks."""
+    """Return ions in bulk, layer, slab, layer and bulk that enter on two sides; ``around`` joins the bulks."""
     rates = np.zeros((5, 5))
     rates[1, 2], rates[2, 1] = left, left / 2
     rates[3, 2], rates[2, 3] = right, right / 2
@@ -96,7 +96,7 @@ def two_sides(left: float, right: float, reach: float = 0.1, around: float = 0.0
 
 
 def known_cases() -> list[StopCase]:
-    """Return the cases on which the verdict was worked out."""
+    """Return the cases used in the development of the verdict."""
     cases = []
     for start, filled in (("equilibrium", 1.0), ("half full", 0.5), ("empty", 0.0), ("overfull", 1.6)):
         cases.append(StopCase(f"60 ions, slow, {start}", _exchange(100, 0.5), 60, filled))
@@ -118,7 +118,7 @@ def known_cases() -> list[StopCase]:
 
 
 def drawn_cases(seed: int, number: int = 8) -> list[StopCase]:
-    """Return cases with sizes, rates and starts from a seed, on which nothing was worked out."""
+    """Return cases with sizes, rates and starts from a seed, not used in the development."""
     rng = np.random.default_rng(seed)
     cases = []
     for kind in range(number):
@@ -132,7 +132,7 @@ def drawn_cases(seed: int, number: int = 8) -> list[StopCase]:
 
 
 def hidden_cases() -> list[StopCase]:
-    """Return a case in which the slow part of the slab is beyond what any ion has seen yet."""
+    """Return a case in which no ion has yet visited the slow part of the slab."""
     rates = np.array([[0, 0.01, 0], [0.01, 0, 0.05], [0, 0.05, 0]])
     chain = Chain(rates, np.array([True, True, False]))
     return [StopCase("hidden: slow inside the slab, empty", chain, 60, 0.0)]

@@ -94,7 +94,7 @@ class Run:
         return equilibration_verdict(data, criteria).equilibrated
 
     def stop(self, looks: Sequence[int], **criteria: float) -> tuple[Decision, int]:
-        """Return how the run ends and at which frame; it must go on if it is shorter than the looks."""
+        """Return how the run ends and at which frame; it continues if it is shorter than the looks."""
         verdicts: list[bool] = []
         decision, end = Decision.CONTINUE, 0
         for end in (look for look in looks if look < len(self.population)):
@@ -111,22 +111,22 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured in one case; times are in frames.
+    """Results for one case; times are in frames.
 
     Attributes
     ----------
     runs, stopped, false
-        How many runs there were, how many were stopped before the budget was spent, and how many falsely.
+        Number of runs, number stopped before the budget was spent, and number of false stops.
     false_before
-        Share of runs that are stopped falsely where what remains of the start is not asked, and drift and net
-        flux are tested over all of the time.
+        Share of false stops without the criterion on the remaining deviation, with drift and net flux tested over
+        all of the time.
     true_at
         First look at which the mean is within one standard deviation.
     time
-        Mean time of the end of a run.
+        Mean end of a run.
     fixed, untested
         Shortest look at which 95 % of the runs pass the same verdict, and at which they pass it without the tests
-        of net flux and drift; None where they do not within the budget.
+        of net flux and drift; None if they do not within the budget.
     """
 
     name: str
@@ -148,17 +148,17 @@ class Row:
 
     @property
     def saved(self) -> float:
-        """Share of the fixed length that is saved; of the budget, which is less, where none is long enough."""
+        """Saving relative to the fixed length, or to the budget if no fixed length suffices."""
         return 1 - self.time / (self.fixed or BUDGET)
 
     @property
     def saved_untested(self) -> float:
-        """The same, against the fixed length at which no test of net flux and drift is made."""
+        """Saving relative to the fixed length without the tests of net flux and drift."""
         return 1 - self.time / (self.untested or BUDGET)
 
     @property
     def hidden(self) -> bool:
-        """Whether it is a case in which nothing is promised."""
+        """Whether the case has no promise."""
         return self.name.startswith("hidden")
 
     @property
@@ -178,7 +178,7 @@ class Row:
 
 
 def measure(place: int, runs: int = RUNS, fixed: int = FIXED, seed: int = SEED) -> Row:
-    """Measure the case at a place of :data:`CASES`: ``runs`` are stopped, ``fixed`` also judged at every look."""
+    """Measure the case at an index of :data:`CASES`: ``runs`` are stopped, ``fixed`` also judged at every look."""
     case = CASES[place]
     looks = [int(look) for look in RULE.look_times(BUDGET, SEGMENT)]
     deviation = {look: case.deviation(look) for look in looks}
