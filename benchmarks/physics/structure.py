@@ -60,7 +60,7 @@ def _distances(
 
 
 def _maximum(counts: Floats, edges: Floats) -> float:
-    """Return the position of the maximum of counts / r²: the top of a parabola through the three highest points."""
+    """Return the position of the maximum of counts / r²: top of a parabola through the three highest points."""
     middles = (edges[1:] + edges[:-1]) / 2
     density = counts / middles**2
     top = int(density[1:-1].argmax()) + 1

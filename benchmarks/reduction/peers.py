@@ -196,7 +196,7 @@ class _Displacements:
 
 
 def circular_centre_offset(path: Path, config: ReductionConfig) -> float:
-    """Return the distance of MAICoS' centre of the framework from its centre of mass in the first frame, Å along z.
+    """Return the distance of MAICoS' framework centre from the centre of mass in the first frame, Å along z.
 
     MAICoS maps the box onto a circle (Bai and Breen, J. Graph. Tools 13, 53, 2008), whose mean differs if the
     masses are not distributed symmetrically. For a rigid framework the difference is constant.
