@@ -1,0 +1,198 @@
+"""Archives of earlier releases in a fresh profile: everything is read, and gives what it gave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from aiida.common.folders import SandboxFolder
+from aiida.common.links import LinkType
+from aiida.engine import run_get_node
+from aiida.engine.utils import instantiate_process
+from aiida.manage import get_manager
+from aiida.plugins import CalculationFactory, DataFactory, ParserFactory
+
+from tests.golden.archives import (
+    FOLDER,
+    archived,
+    called_as,
+    import_all,
+    invoke,
+    newest,
+    processes,
+    statuses,
+    tables,
+)
+from tests.golden.compare import differences, lost_lines, node_differences
+
+#: data nodes in the archives
+NODES = {"cse.system": 14, "cse.reduction": 6, "cse.forcefield": 4}
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def archives(aiida_config: Any, aiida_profile: object, aiida_profile_factory: Any) -> Iterator[None]:
+    """A profile of its own with every archive; the one of the session comes back at the end."""
+    with aiida_profile_factory(aiida_config) as profile:
+        before = aiida_config.default_profile_name
+        aiida_config.set_default_profile(profile.name, overwrite=True)
+        import_all()
+        yield
+        aiida_config.set_default_profile(before, overwrite=True)
+
+
+def stored(name: str) -> Any:
+    return json.loads((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def nodes(entry_point: str) -> list[Any]:
+    return archived(DataFactory(entry_point), {})
+
+
+# -- what is seen of it -------------------------------------------------------------------------------------
+
+
+def test_status_shows_the_numbers_that_it_showed() -> None:
+    seen = statuses()
+    gone = {uuid: lost_lines(text, seen[uuid]) for uuid, text in stored("status.json").items()}
+    assert {uuid: lines for uuid, lines in gone.items() if lines} == {}
+
+
+def test_queries_give_what_they_gave() -> None:
+    assert list(differences(stored("queries.json"), tables())) == []
+
+
+# -- what is stored -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("entry_point", "number"), list(NODES.items()))
+def test_data_of_every_type_are_read_and_valid(entry_point: str, number: int) -> None:
+    found = nodes(entry_point)
+    assert len(found) == number
+    for node in found:
+        node.clone()._validate()
+
+
+def test_a_system_that_is_read_and_made_again_is_the_same() -> None:
+    made = [(node, DataFactory("cse.system")(node.get_system())) for node in nodes("cse.system")]
+    assert [line for old, new in made for line in node_differences(old, new, str(old.uuid))] == []
+
+
+def test_a_force_field_that_is_read_and_made_again_is_the_same() -> None:
+    made = [(node, DataFactory("cse.forcefield")(node.forcefield_set)) for node in nodes("cse.forcefield")]
+    assert [line for old, new in made for line in node_differences(old, new, str(old.uuid))] == []
+    assert {str(old.uuid) == str(new.uuid) for old, new in made} == {True}
+
+
+def test_a_reduction_that_is_read_and_written_again_holds_the_same() -> None:
+    for node in nodes("cse.reduction"):
+        old = node.base.repository.get_object_content("state.npz", "rb")
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "state.npz"
+            node.get_state().save(path)
+            assert arrays(path.read_bytes()) == arrays(old)
+            again = DataFactory("cse.reduction")(path)
+        assert list(differences(node.base.attributes.all, again.base.attributes.all)) == []
+
+
+def arrays(content: bytes) -> dict[str, Any]:
+    with np.load(BytesIO(content)) as file:
+        return {name: (file[name].dtype.str, file[name].shape, file[name].tobytes()) for name in file.files}
+
+
+# -- what follows from it -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("temperature", [257.0, 500.0, 514.0, 734.0, 875.0, 1028.0])
+def test_an_analysis_of_a_stored_reduction_gives_the_stored_results(temperature: float) -> None:
+    (old,) = [node for node in processes("AnalysisWorkChain") if node.inputs.temperature.value == temperature]
+    if temperature == 500:
+        given = ("--reduction", old.inputs.reduction.pk, "--temperature", 500, "--protocol", "demo")
+        invoke("launch", "analysis", *given)
+        new = newest("AnalysisWorkChain")
+        assert new.pk != old.pk
+    else:
+        _, new = run_get_node(old.get_builder_restart())
+    assert new.is_finished_ok, new.exit_message
+    assert list(results_lost(old, new.outputs)) == []
+
+
+#: calculation functions that are no part of an analysis
+FUNCTIONS = (
+    "cse.collect_stages",
+    "cse.collect_looks",
+    "cse.kinetics",
+    "cse.cut_slab",
+    "cse.draw_known_landscape",
+    "cse.expect_landscape",
+    "cse.compare_landscape",
+)
+
+
+@pytest.mark.parametrize("entry_point", FUNCTIONS)
+def test_a_function_of_stored_inputs_gives_the_stored_results(entry_point: str) -> None:
+    found = called_as(entry_point)
+    assert found
+    for old in found:
+        _, new = CalculationFactory(entry_point).run_get_node(**inputs_of(old))
+        assert new.is_finished_ok, new.exit_message
+        assert list(results_lost(old, new.outputs)) == []
+
+
+@pytest.mark.parametrize(("entry_point", "number"), [("cse.lammps", 19), ("cse.build", 2), ("cse.read_data", 1)])
+def test_a_job_is_prepared_with_the_files_that_it_had(
+    entry_point: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LAMMPS scripts, recipes and the rest of what lies in the job's node, and the lines around its program."""
+    found = called_as(entry_point)
+    assert len(found) == number
+    for old in found:
+        info, files = prepared(old)
+        for name in set(old.base.repository.list_object_names()) - {".aiida", "_aiidasubmit.sh"}:
+            assert files[name] == old.base.repository.get_object_content(name, "r"), f"{name} of {old.uuid}"
+        submitted = old.base.repository.get_object_content("_aiidasubmit.sh", "r")
+        for text in filter(None, (info.prepend_text, info.append_text)):
+            assert text.replace(files["uuid"], old.uuid).strip() in submitted
+        words = [word.strip("'") for word in submitted.split()]
+        assert all(str(word) in words for word in info.codes_info[0].cmdline_params)
+
+
+def prepared(old: Any) -> tuple[Any, dict[str, str]]:
+    """Return what an archived job would be submitted with now, and its files."""
+    process = instantiate_process(get_manager().get_runner(), old.get_builder_restart())
+    with SandboxFolder() as folder:
+        info = process.prepare_for_submission(folder)
+        files = {path.name: path.read_text() for path in Path(folder.abspath).iterdir() if path.is_file()}
+    return info, files | {"uuid": process.node.uuid}
+
+
+def test_what_a_lammps_job_retrieved_is_parsed_to_the_stored_results() -> None:
+    """Without what was retrieved for a while only: the system at the end, and the program's own output."""
+    study = {node.uuid for node in processes("StudyWorkChain")[0].called_descendants}
+    jobs = [node for node in called_as("cse.lammps") if node.uuid in study]
+    assert len(jobs) == 9
+    for old in jobs:
+        made, _ = ParserFactory("cse.lammps").parse_from_node(old, store_provenance=False)
+        assert made is not None
+        for name in ("results", "thermo"):
+            assert list(node_differences(old.outputs[name], made[name], name)) == []
+
+
+def inputs_of(node: Any) -> dict[str, Any]:
+    """Return the inputs of a calculation function; runs in the order of a validation, the hottest first."""
+    given = {name: node.inputs[name] for name in node.inputs}
+    return dict(sorted(given.items(), reverse="T1028_r1" in given))
+
+
+def results_lost(old: Any, new: Any) -> Iterator[str]:
+    """Yield where the outputs of a process differ from those of ``old``."""
+    for link in old.base.links.get_outgoing(link_type=(LinkType.CREATE, LinkType.RETURN)).all():
+        made = new[link.link_label.replace("__", ".")] if "__" in link.link_label else new[link.link_label]
+        yield from node_differences(link.node, made, link.link_label)
