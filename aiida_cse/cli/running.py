@@ -21,6 +21,7 @@ from aiida_cse.engine.checkpoints import CheckpointError
 from aiida_cse.engine.embedded import InterruptedRunError, UnfinishedError, run_embedded
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.engine.locks import ProcessBusyError
+from aiida_cse.engine.outline import OutlineError
 from aiida_cse.workchains.common.builders import refuse_invalid
 from aiida_cse.workchains.common.exit_status import ended_normally
 
@@ -87,7 +88,7 @@ def run_shown(run: Callable[..., ProcessNode], subject: Subject, **kwargs: Any) 
         click.echo(str(error), err=True)
         click.echo("running LAMMPS jobs continue and are found again on resume", err=True)
         sys.exit(_INTERRUPTED)
-    except (UnfinishedError, ProcessBusyError, CheckpointError, NotExistent, ValueError) as error:
+    except (UnfinishedError, ProcessBusyError, CheckpointError, OutlineError, NotExistent, ValueError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -18,6 +18,7 @@ from aiida_cse.engine.checkpoints import awaited_children, load_tree, root_of
 from aiida_cse.engine.daemon import daemon_runs
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.engine.locks import ProcessBusyError, process_lock
+from aiida_cse.engine.outline import refuse_other_outlines
 from aiida_cse.engine.terminal import stop_requests
 
 __all__ = [
@@ -167,6 +168,8 @@ def resume_embedded(process: int | ProcessNode, on_tick: OnTick | None = None) -
         Another Python, or the daemon, runs the process.
     CheckpointError
         A checkpoint cannot be loaded.
+    OutlineError
+        An unfinished process was started with another version of its outline.
     UnfinishedError
         As for :func:`run_embedded`.
     """
@@ -180,6 +183,7 @@ def resume_embedded(process: int | ProcessNode, on_tick: OnTick | None = None) -
     if not is_embedded(root) and profile.process_control_backend is not None and daemon_runs():
         msg = f"process {root.pk} was submitted to the daemon, which is running: it needs no resume"
         raise ProcessBusyError(msg)
+    refuse_other_outlines(root)
 
     async def session(runner: _EmbeddedRunner, stop: asyncio.Event) -> ProcessNode:
         with process_lock(root):

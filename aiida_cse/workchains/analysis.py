@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, WorkChain, if_
+from aiida.engine import ExitCode, if_
 from aiida.orm import to_aiida_type
 from aiida.plugins import CalculationFactory
 
@@ -14,6 +14,7 @@ from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.reduction import CseReductionData
+from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.workchains.common.builders import real
 from aiida_cse.workchains.common.ports import validate_temperature
 from aiida_cse.workchains.common.protocol import ProtocolMixin
@@ -21,10 +22,11 @@ from aiida_cse.workchains.common.protocol import ProtocolMixin
 __all__ = ["AnalysisWorkChain"]
 
 
-class AnalysisWorkChain(ProtocolMixin, WorkChain):
+class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
     """All registered observables of one production, and the verdict on its equilibration."""
 
     protocol_name = "analysis"
+    OUTLINE_VERSION = 2
 
     @classmethod
     def define(cls, spec: Any) -> None:

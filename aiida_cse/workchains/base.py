@@ -18,6 +18,7 @@ from aiida_cse.calculations.functions.records import list_changes
 from aiida_cse.calculations.lammps import LammpsStageCalculation
 from aiida_cse.calculations.monitor import PREFIXES
 from aiida_cse.calculations.ports import checked_by
+from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.workchains.common.ports import at_least
 from aiida_cse.workchains.restart.lineage import (
@@ -54,7 +55,7 @@ def codes(*statuses: int) -> list[ExitCode]:
     return [ExitCode(status) for status in statuses]
 
 
-class LammpsBaseWorkChain(BaseRestartWorkChain):
+class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
     """Run a LAMMPS job to its last step, in as many jobs as the wall time requires.
 
     Continuations after the wall time have a budget of their own and are not failures. After a breakdown of the

@@ -106,7 +106,7 @@ def _is(process: Any, kind: type[WorkChain]) -> bool:
 
 
 def _refuse_other(process: Any, kind: type[WorkChain]) -> None:
-    name = {StudyWorkChain: "study", ProductionWorkChain: "production"}[kind]
+    name = "study" if kind is StudyWorkChain else "production"
     if not _is(process, kind):
         raise ValueError(
             f"{name}: node {process.pk} is a {type(process).__name__}, it must be the process of a {name}"

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, WorkChain, append_, while_
+from aiida.engine import ExitCode, ToContext, append_, while_
 from aiida.orm import to_aiida_type
 from pydantic import ValidationError
 
@@ -18,6 +18,7 @@ from aiida_cse.calculations.ports import checked_by
 from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.production import ProductionPlan, plan_as_asked
 from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE
 from aiida_cse.lammps.protocol.stage import RunSettings
@@ -53,7 +54,7 @@ _OF_SEGMENT = ("duration_ps", "velocities")
 plan_error = checked_by(ProductionPlan, "plan")
 
 
-class ProductionWorkChain(ProtocolMixin, WorkChain):
+class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
     """Run a production in segments; at each look reduce what is new, analyse all, and decide whether to go on."""
 
     protocol_name = "production"

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, WorkChain
+from aiida.engine import ExitCode, ToContext
 from aiida.orm import to_aiida_type
 
 from aiida_cse.analysis.comparison import ComparisonSettings, findings
 from aiida_cse.calculations.functions.comparison import compare
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.cooling import CoolingPlan, cooling_error
 from aiida_cse.lammps.protocol.schedule import job_plans
 from aiida_cse.workchains.common.builders import (
@@ -38,7 +39,7 @@ _OF_A_RUN = ("system", "temperature", "seed", "previous")
 _plan_error = checked_by(CoolingPlan, "cooling.plan")
 
 
-class QuenchWorkChain(ProtocolMixin, WorkChain):
+class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
     """Equilibrate an interface hot, cool it in steps, run it cold, and compare the structures."""
 
     protocol_name = "quench"

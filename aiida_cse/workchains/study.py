@@ -20,6 +20,7 @@ from aiida_cse.building.reduction import refuse_unknown_ions
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.calculations.ports import checked_by, forcefield_error, recipe_ports
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
 from aiida_cse.workchains.ceramic import CeramicWorkChain
@@ -49,7 +50,7 @@ MOST_REPLICAS = 99
 RUN_OUTPUTS = ("system", "reduction", "looks", *observables(), "changes")
 
 
-class StudyWorkChain(ProtocolMixin, WorkChain):
+class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
     """From a recipe to populations, transitions and equilibration coefficients at one or more temperatures."""
 
     protocol_name = "study"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, WorkChain
+from aiida.engine import ExitCode, ToContext
 from aiida.orm import to_aiida_type
 
 from aiida_cse.analysis.kinetics import PARTS, KineticsSettings
@@ -17,6 +17,7 @@ from aiida_cse.calculations.functions.landscape import (
 )
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.landscape.model import Landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.workchains.common.builders import Codes, builder_inputs, located_part, whole
@@ -34,7 +35,7 @@ CHECKED = ("populations", "transitions", "equilibration", "free_energy_profiles"
 _STRIDE = 104_729
 
 
-class ValidationWorkChain(ProtocolMixin, WorkChain):
+class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
     """Run ions in a known landscape at several temperatures, analyse them as a study does, and compare."""
 
     protocol_name = "validate"

@@ -33,6 +33,10 @@ CALLED = {
     "aiida.engine:Runner.submit": ("process", "inputs", "kwargs"),
     "aiida.engine:Process.step_until_terminated": (),
     "aiida.engine:Process.play": (),
+    "aiida.engine:Process.pause": ("msg_text",),
+    "aiida.engine:Process.on_create": (),
+    "aiida.engine:WorkChain.load_instance_state": ("saved_state", "load_context"),
+    "aiida.engine:WorkChain.save_instance_state": ("out_state", "save_context"),
     "aiida.engine:AiiDAPersister.load_checkpoint": ("pid",),
     "aiida.engine:DaemonClient.get_daemon_pid": (),
     "aiida.engine.daemon.execmanager:kill_calculation": ("calculation", "transport"),
@@ -102,6 +106,14 @@ def test_a_workchain_stores_its_awaited_children_in_its_checkpoint() -> None:
 
     assert "_awaitables" in (plumpy.persistence.auto_persist()(WorkChain)._auto_persist or ())
     assert Awaitable(pk=7, action=None, target=None, outputs=False).pk == 7
+
+
+def test_a_checkpoint_holds_the_node_and_the_place_in_the_outline() -> None:
+    from aiida.engine import Process, WorkChain
+
+    assert Process.SaveKeys.CALC_ID.value == "calc_id"
+    assert "out_state[self._STEPPER_STATE] = " in inspect.getsource(WorkChain.save_instance_state)
+    assert "saved_state.get(self._STEPPER_STATE, None)" in inspect.getsource(WorkChain.load_instance_state)
 
 
 def test_a_checkpoint_that_cannot_be_loaded_raises_what_is_caught() -> None:

@@ -64,6 +64,25 @@ def scripts() -> None:
     (FOLDER / "scripts.json.gz").write_bytes(data)
 
 
+def outlines() -> None:
+    """Write the outlines.
+
+    Raises
+    ------
+    ValueError
+        An outline differs from the one that is stored with the same version.
+    """
+    from tests.golden.outlines import context_names
+    from tests.golden.outlines import outlines as current
+
+    before = json.loads((FOLDER / "outlines.json").read_text(encoding="utf-8"))["outlines"]
+    for name, made in current().items():
+        old = before.get(name, made)
+        if old["outline"] != made["outline"] and old["version"] == made["version"]:
+            raise ValueError(f"{name}: its outline has changed: raise OUTLINE_VERSION of its class")
+    write_json("outlines.json", {"outlines": current(), "context": context_names()})
+
+
 def archives() -> None:
     """Write what the status and the queries say of the archives."""
     from aiida.manage.configuration import create_profile, get_config, load_profile
@@ -85,6 +104,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "names": names,
     "protocols": protocols,
     "scripts": scripts,
+    "outlines": outlines,
     "archives": archives,
 }
 

@@ -48,8 +48,8 @@ def main() -> None:
 
 def run(label: str) -> None:
     """Run one process until its moment."""
-    from aiida_cse.cli.engine import InterruptedRunError, run_embedded
     from aiida_cse.cli.environment import ensure_code, ensure_computer, ensure_profile
+    from aiida_cse.engine.embedded import InterruptedRunError, run_embedded
 
     ensure_profile()
     computer = ensure_computer(ROOT / "work", mpirun=ROOT / "bin" / "mpirun").entity

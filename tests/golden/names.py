@@ -11,26 +11,26 @@ from aiida.engine import CalcJob, Process, WorkChain
 from aiida.plugins import CalculationFactory, DataFactory, WorkflowFactory
 from pydantic import AliasChoices, AliasPath, BaseModel
 
-from aiida_cse.building.crystal import CrystalStructure
-from aiida_cse.building.own_box import OwnBox
-from aiida_cse.building.plain import PlainInterface
+from aiida_cse.analysis.comparison import ComparisonSettings
+from aiida_cse.analysis.kinetics import KineticsSettings
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.building.crystal.model import CrystalStructure
+from aiida_cse.building.imported.facts import OwnBox
+from aiida_cse.building.imported.reduction import PlainInterface
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.sampling import Sampling
 from aiida_cse.cli import main
 from aiida_cse.forcefields.models import ForceFieldSet
-from aiida_cse.lammps.cooling import CoolingPlan
-from aiida_cse.lammps.production import ProductionPlan
-from aiida_cse.lammps.schedule import Schedule
-from aiida_cse.lammps.segment import EndRecord, StartRecord
-from aiida_cse.lammps.stage import JobPlan, Stage
-from aiida_cse.lammps.system import SystemInfo
+from aiida_cse.lammps.files.system import SystemInfo
+from aiida_cse.lammps.job.records import EndRecord, StartRecord
+from aiida_cse.lammps.protocol.cooling import CoolingPlan
+from aiida_cse.lammps.protocol.production import ProductionPlan
+from aiida_cse.lammps.protocol.schedule import Schedule
+from aiida_cse.lammps.protocol.stage import JobPlan, Stage
 from aiida_cse.landscape.model import Landscape
 from aiida_cse.landscape.settings import ValidationSettings
-from aiida_cse.trajectory.analysis.comparison import ComparisonSettings
-from aiida_cse.trajectory.analysis.kinetics import KineticsSettings
-from aiida_cse.trajectory.analysis.settings import AnalysisSettings
-from aiida_cse.trajectory.config import ReductionConfig
-from aiida_cse.workchains.sanity import Sanity
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.workchains.restart.plausibility import Plausibility
 
 #: the model of each kind of stored or written document; a renamed class is renamed here, its kind stays
 DOCUMENTS: Mapping[str, type[BaseModel]] = {
@@ -52,7 +52,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "analysis settings": AnalysisSettings,
     "comparison settings": ComparisonSettings,
     "kinetics settings": KineticsSettings,
-    "sanity": Sanity,
+    "sanity": Plausibility,
     "landscape": Landscape,
     "validation settings": ValidationSettings,
 }

@@ -7,11 +7,11 @@ from typing import Any
 
 from aiida.plugins import WorkflowFactory
 
-from aiida_cse.lammps.cooling import CoolingPlan
-from aiida_cse.lammps.production import ProductionPlan
-from aiida_cse.lammps.schedule import job_plans
-from aiida_cse.lammps.script import render_script
-from aiida_cse.lammps.stage import JobPlan
+from aiida_cse.lammps.job.script import render_script
+from aiida_cse.lammps.protocol.cooling import CoolingPlan
+from aiida_cse.lammps.protocol.production import ProductionPlan
+from aiida_cse.lammps.protocol.schedule import job_plans
+from aiida_cse.lammps.protocol.stage import JobPlan
 
 PROTOCOLS = ("paper", "moderate", "fast", "demo")
 SEED = 7

@@ -10,6 +10,7 @@ from aiida.orm import to_aiida_type
 
 from aiida_cse.calculations.functions.records import collect_stages, join_changes
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE, Schedule, job_plans, schedule_error
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.common.exit_status import failure
@@ -23,7 +24,7 @@ CHANGES_HELP = (
 )
 
 
-class PhaseWorkChain(WorkChain):
+class PhaseWorkChain(VersionedWorkChain):
     """Run the jobs of a schedule one after the other; a subclass says where it starts and what it ends with.
 
     The outline of a subclass sets ``ctx.system``, calls :meth:`plan_jobs`, and loops
