@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
+from aiida_cse.analysis.equilibration import equilibration
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
 from aiida_cse.analysis.profiles import bin_centres
-from aiida_cse.analysis.registry import known, known_range, observable
+from aiida_cse.analysis.registry import Need, known, known_range, observable
 from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.kinetics.transition_state import (
     expected_transitions,
@@ -30,7 +31,7 @@ from aiida_cse.physics.profiles.barriers import (
     join_sides,
 )
 
-__all__ = ["barriers", "mass_of"]
+__all__ = ["anion_barriers", "barriers", "mass_of"]
 
 Floats = NDArray[np.float64]
 Range = tuple[float, float]
@@ -143,7 +144,8 @@ def barriers(production: ReducedProduction) -> dict[str, Any]:
     for ion in production.ions.values():
         if ion.species.exchange != "ceramic":
             continue
-        found, missing = _by_side(production, ion)
+        outside = ion.counts["layer"] + ion.counts["bulk"]
+        found, missing = _by_side(production, ion, outside, ion.counts["ceramic"], _surface_windows(ion))
         reasons += missing
         for side in SIDES:
             results |= _entries(_HEIGHT | _SHAPE | _PLACES, f"{ion.key}_{side}", found.get(side))
@@ -154,25 +156,124 @@ def barriers(production: ReducedProduction) -> dict[str, Any]:
     return results | {"reasons": reasons}
 
 
-def _by_side(production: ReducedProduction, ion: Ion) -> tuple[dict[str, Barrier], list[str]]:
-    """Return the barriers by side, and a sentence for each side without one."""
-    blocks = _block_counts(production, ion)
-    exchange = production.transitions(production.settings.rule)[ion.name].both
-    outside = float((ion.counts["layer"] + ion.counts["bulk"]).mean())
-    slow = SlowExchange(
-        exchange.total, max(outside, _FEWEST_IONS), max(float(ion.counts["ceramic"].mean()), _FEWEST_IONS)
-    )
-    _, outer_left, inner_left, inner_right, outer_right, _ = ion.species.edges
-    left = min(_TOP_REACH, (inner_left - outer_left) / 2)
-    right = min(_TOP_REACH, (outer_right - inner_right) / 2)
-    windows: dict[str, tuple[Range, Range]] = {
+def _surface_windows(ion: Ion) -> dict[str, tuple[Range, Range]]:
+    """Return by side where the top on the surface and the well of the first layer are searched for."""
+    (outer_left, inner_left, inner_right, outer_right), (left, right) = ion.species.edges[1:-1], _reaches(ion)
+    return {
         "left": ((inner_left - left, inner_left + left), (outer_left, inner_left - left)),
         "right": ((inner_right - right, inner_right + right), (inner_right + right, outer_right)),
     }
+
+
+def _reaches(ion: Ion) -> Range:
+    """Return the reach of the search for a top on both sides, Å."""
+    _, outer_left, inner_left, inner_right, outer_right, _ = ion.species.edges
+    return min(_TOP_REACH, (inner_left - outer_left) / 2), min(_TOP_REACH, (outer_right - inner_right) / 2)
+
+
+# -- anions --------------------------------------------------------------------------------------------------
+
+_ANION_PLACES: dict[str, Entry] = {
+    "barrier_{}_raw_K": (
+        "K",
+        "Highest bin minus mean of the bulk, which is biased upward; null if a bin of the top is empty",
+        lambda found: known(found.raw),
+    ),
+    "top_{}_z_A": _PLACES["top_{}_z_A"],
+}
+
+
+@observable(
+    "anion_barrier",
+    kind="Dict",
+    summary="Barriers of the anions from the bulk electrolyte into the first layer, per side and together.",
+    description=(
+        "The free-energy barrier of each anion from the bulk electrolyte into its first layer, on each side and "
+        "of both sides together (their Boltzmann average): F at its maximum around the outer boundary of the "
+        "layer minus F of the mean density of the bulk on this side (figure 10 of Kozdra et al.: 2,500 to 3,000 K "
+        "for TFSI−). If the run has not equilibrated, there are lower bounds but no intervals; see "
+        "[barriers](../science/barriers.md). `null` for a number that is not known."
+    ),
+    need=Need(
+        "an ion that is exchanged between its first layer and the bulk",
+        lambda config: any(species.exchange == "layer" for species in config.ions.values()),
+    ),
+    keys={
+        **FACT_KEYS,
+        **REGION_KEYS,
+        "equilibrated": ("", "Verdict of the run, see `equilibration`"),
+        **_documented(_HEIGHT, "<ion>"),
+        **_documented(_HEIGHT | _ANION_PLACES, "<ion>_<side>"),
+        "reasons": ("", "One sentence for each side without a barrier, and why there are no intervals"),
+    },
+)
+def anion_barriers(production: ReducedProduction) -> dict[str, Any]:
+    """Return the barrier of each anion from the bulk into its first layer, per side and joined.
+
+    The bulk is flat, so that its mean density counts and not its fullest bin.
+    """
+    first, *_, last = bin_centres(production.state.config)
+    equilibrated = bool(equilibration(production)["equilibrated"])
+    results = production.facts | production.region_facts("layer") | {"equilibrated": equilibrated}
+    reasons = [] if equilibrated else ["the run has not equilibrated: the barriers have lower bounds only"]
+    for ion in production.ions.values():
+        if ion.species.exchange != "layer":
+            continue
+        (_, outer_left, _, _, outer_right, _), (left, right) = ion.species.edges, _reaches(ion)
+        windows: dict[str, tuple[Range, Range]] = {
+            "left": ((outer_left - left, outer_left + left), (first, outer_left - left)),
+            "right": ((outer_right - right, outer_right + right), (outer_right + right, last)),
+        }
+        found, missing = _by_side(production, ion, ion.counts["bulk"], ion.counts["layer"], windows, plateau=True)
+        reasons += missing
+        joined = None
+        if not missing:
+            joined = join_sides(list(found.values()), production.temperature, production.settings.level)
+        entries = _entries(_HEIGHT, ion.key, joined)
+        for side in SIDES:
+            entries |= _entries(_HEIGHT | _ANION_PLACES, f"{ion.key}_{side}", found.get(side))
+        if not equilibrated:
+            entries |= dict.fromkeys(key for key in entries if key.endswith(("_interval_K", "_error_K")))
+        results |= entries
+    return results | {"reasons": reasons}
+
+
+# -- one barrier ---------------------------------------------------------------------------------------------
+
+
+def _by_side(
+    production: ReducedProduction,
+    ion: Ion,
+    outside: NDArray[np.int64],
+    inside: NDArray[np.int64],
+    windows: Mapping[str, tuple[Range, Range]],
+    *,
+    plateau: bool = False,
+) -> tuple[dict[str, Barrier], list[str]]:
+    """Return the barriers by side, and a sentence for each side without one.
+
+    Parameters
+    ----------
+    production, ion
+        The production and one of its ions.
+    outside, inside
+        (F,) number of ions from which the barrier starts, and beyond it.
+    windows
+        By side the ranges (Å) of the top and of the well.
+    plateau
+        Whether the well is flat.
+    """
+    index = list(production.ions).index(ion.name)
+    blocks = production.window.blocks(production.state.point_histograms)[:, index]
+    exchange = SlowExchange(
+        production.transitions(production.settings.rule)[ion.name].both.total,
+        max(float(outside.mean()), _FEWEST_IONS),
+        max(float(inside.mean()), _FEWEST_IONS),
+    )
     found: dict[str, Barrier] = {}
     missing = []
     for side, (top, well) in windows.items():
-        result = _barrier(production, blocks, slow, top, well)
+        result = _barrier(production, blocks, exchange, top, well, plateau=plateau)
         if isinstance(result, Barrier):
             found[side] = result
         else:
@@ -180,16 +281,16 @@ def _by_side(production: ReducedProduction, ion: Ion) -> tuple[dict[str, Barrier
     return found, missing
 
 
-def _block_counts(production: ReducedProduction, ion: Ion) -> NDArray[np.int64]:
-    """Return the counts of the points of an ion per block of the window, (B, bins)."""
-    index = list(production.ions).index(ion.name)
-    return production.window.blocks(production.state.point_histograms)[:, index]
-
-
 def _barrier(
-    production: ReducedProduction, blocks: NDArray[np.int64], exchange: SlowExchange, top: Range, well: Range
+    production: ReducedProduction,
+    blocks: NDArray[np.int64],
+    exchange: SlowExchange,
+    top: Range,
+    well: Range,
+    *,
+    plateau: bool,
 ) -> Barrier | str:
-    """Return the barrier, or the reason why the profile has none."""
+    """Return the barrier, or the reason why the profile has none: that is a result and no error."""
     whole = blocks[production.window.whole]
     if len(whole) < FEWEST_BLOCKS:
         return f"{len(whole)} whole block(s) of time, it takes {FEWEST_BLOCKS} to tell how many counts are a visit"
@@ -202,6 +303,7 @@ def _barrier(
             well=well,
             block_counts=whole,
             exchange=exchange,
+            plateau=plateau,
             level=production.settings.level,
         )
     except ValueError as error:

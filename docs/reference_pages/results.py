@@ -51,7 +51,7 @@ OPENING = (
     "atom type."
 )
 COMMON = (
-    "The results of a production (from `barrier` to `transitions` below) also contain these facts on the time "
+    "The results of a production (from `anion_barrier` to `transitions` below) also contain these facts on the time "
     "that was analysed, and those that depend on the regions contain their boundaries:"
 )
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import constants
 
-from aiida_cse.analysis.barriers import barriers, mass_of
+from aiida_cse.analysis.barriers import anion_barriers, barriers, mass_of
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.profiles import bin_centres
 from aiida_cse.analysis.settings import AnalysisSettings
@@ -155,3 +155,86 @@ def test_the_start_is_left_out() -> None:
     assert late.config.box[2] == LENGTH
     half = FRAMES // 2 * 0.02e-3
     assert analysed(late, start_ns=half)["barrier_li_K"] == analysed(made, start_ns=half)["barrier_li_K"]
+
+
+# -- anions --------------------------------------------------------------------------------------------------
+
+ANION_LEFT_K, ANION_RIGHT_K = 3000.0, 2500.0
+#: a verdict that the few exchanges of the synthetic state pass
+LENIENT = {"minimum_coefficient": 0.0, "minimum_lower_bound": 0.0, "maximum_remaining": None}
+
+
+def anion_state(bulk_counts: float = 2e5) -> State:
+    """Return a state whose anions see a flat bulk, a top at ±26 Å and a first layer 1,500 K below the bulk."""
+    made = state()
+    z = np.abs(bin_centres(made.config))
+    height = np.where(bin_centres(made.config) < 0, ANION_LEFT_K, ANION_RIGHT_K)
+    outside = np.where(z > 30, 0.0, height * (1 + np.cos(np.pi * (z - 26) / 4)) / 2)
+    inside = (height + 1500) * (1 + np.cos(np.pi * (z - 26) / 4)) / 2 - 1500
+    free_energy = np.where(z > 26, outside, np.where(z > 22, inside, np.where(z > 19, -1500.0, 30_000.0)))
+    mean = bulk_counts / len(made.point_histograms) * np.exp(-free_energy / T)
+    rng = np.random.default_rng(8)
+    made.point_histograms[:, 1] = rng.poisson(mean, (len(made.point_histograms), len(z)))
+    made.region_counts[:, 1] = (1, 2, 0, 3, 2)
+    # each anion goes in and out many times, so that the exchange does not limit the barrier
+    events = [
+        (20 + 20 * number + 10 * kind, 12 + number % 8, *way)
+        for number in range(70)
+        for kind, way in enumerate(((0, 1), (1, 0)))
+    ]
+    merged = [*made.tracks["core"].events.tolist(), *events]
+    made.tracks["core"].events = np.array(sorted(merged, key=lambda event: event[0]), dtype=np.int64)
+    return made
+
+
+def anions(made: State, **settings: Any) -> dict[str, Any]:
+    return anion_barriers(ReducedProduction(made, T, AnalysisSettings(rule="core", **(LENIENT | settings))))
+
+
+@pytest.mark.parametrize(("side", "truth", "sign"), [("left", ANION_LEFT_K, -1), ("right", ANION_RIGHT_K, 1)])
+def test_an_anion_has_its_barrier_from_the_bulk_on_each_side(side: str, truth: float, sign: int) -> None:
+    found = anions(anion_state())
+    assert found["equilibrated"] is True
+    assert found["reasons"] == []
+    low, high = found[f"barrier_tfsi_{side}_interval_K"]
+    assert low < truth < high
+    assert found[f"barrier_tfsi_{side}_K"] == pytest.approx(truth, abs=60)
+    assert found[f"barrier_tfsi_{side}_lower_bound_K"] < truth
+    assert found[f"top_tfsi_{side}_z_A"] == pytest.approx(sign * 26, abs=0.2)
+    assert found[f"visits_tfsi_{side}"] >= 30
+
+
+def test_the_anion_barriers_of_both_sides_are_joined() -> None:
+    found = anions(anion_state())
+    sides = [found[f"barrier_tfsi_{side}_K"] for side in ("left", "right")]
+    assert found["barrier_tfsi_K"] == pytest.approx(join_barriers(sides, T))
+    low, high = found["barrier_tfsi_interval_K"]
+    assert low < join_barriers([ANION_LEFT_K, ANION_RIGHT_K], T) < high
+    assert high - low < 500
+    assert not [key for key in found if "_li_" in key]
+
+
+def test_an_anion_barrier_off_equilibrium_is_a_bound_with_its_reason() -> None:
+    found = anions(anion_state(), minimum_coefficient=0.9)
+    assert found["equilibrated"] is False
+    for name in ("tfsi", "tfsi_left", "tfsi_right"):
+        assert found[f"barrier_{name}_interval_K"] is found[f"barrier_{name}_error_K"] is None
+        assert found[f"barrier_{name}_lower_bound_K"] > 1000
+    assert found["reasons"] == ["the run has not equilibrated: the barriers have lower bounds only"]
+
+
+def test_few_visits_of_the_top_give_a_lower_bound_of_the_anion_barrier() -> None:
+    found = anions(anion_state(bulk_counts=40))
+    assert found["equilibrated"] is True
+    assert found["barrier_tfsi_interval_K"] is None
+    assert 0 < found["barrier_tfsi_lower_bound_K"] < join_barriers([ANION_LEFT_K, ANION_RIGHT_K], T)
+
+
+def test_anions_that_were_never_in_the_bulk_have_no_barrier_and_the_same_keys() -> None:
+    empty = anion_state()
+    empty.point_histograms[:, 1] = 0
+    found = anions(empty)
+    assert found["barrier_tfsi_K"] is found["barrier_tfsi_lower_bound_K"] is None
+    assert len(found["reasons"]) == 2
+    assert found["reasons"][0].startswith("TFSI, left: counts: all bins of the well")
+    assert found.keys() == anions(anion_state()).keys()

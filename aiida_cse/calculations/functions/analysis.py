@@ -16,6 +16,7 @@ from aiida_cse.data.reduction import CseReductionData
 
 __all__ = [
     "CANNOT_ANALYSE",
+    "anion_barrier",
     "barrier",
     "charge_integral",
     "density_profiles",
@@ -69,4 +70,5 @@ density_profiles = _calculation("density_profiles")
 free_energy = _calculation("free_energy_profiles", "free_energy")
 charge_integral = _calculation("charge_integral")
 barrier = _calculation("barrier")
+anion_barrier = _calculation("anion_barrier")
 displacement_variance = _calculation("displacement_variance")
