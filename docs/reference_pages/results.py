@@ -51,8 +51,8 @@ OPENING = (
     "atom type."
 )
 COMMON = (
-    "The results of a production (from `anion_barrier` to `transitions` below) also contain these facts on the time "
-    "that was analysed, and those that depend on the regions contain their boundaries:"
+    "Every result of a production contains these facts on the time that was analysed. Those that depend on the "
+    "regions also contain their boundaries."
 )
 
 
