@@ -1,60 +1,55 @@
-"""What all user-facing models share: unknown keys are refused, errors name field, value and what is right."""
+"""Strict models for everything that users write, and the one form of every refusal.
+
+Models are frozen and refuse unknown keys. A refusal has the form
+``field.path = value: what is wrong; what would be right``.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 __all__ = ["Flag", "Name", "Number", "StrictModel", "Whole", "explain", "located", "nearest", "worded"]
 
-#: what a text that has to match a pattern must be, in words
+#: requirement in words for each pattern that a text field must match
 _WORDS: dict[str, str] = {}
 
 
 def worded(pattern: str, words: str) -> str:
-    """Return ``pattern``, and let messages about text that does not match it say it in ``words``."""
+    """Return ``pattern`` and register ``words`` as its description in messages."""
     _WORDS[pattern] = words
     return pattern
 
 
 _NAME = worded(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "letters, digits, '.', '_' and '-', first a letter or digit")
-#: what may become a file name or a LAMMPS label: no spaces, quotes, dollars or slashes
+#: safe as a file name and as a LAMMPS label: no spaces, quotes, dollars or slashes
 Name = Annotated[str, Field(strict=True, pattern=_NAME, max_length=80)]
-#: numbers, whole numbers and true or false as they are: neither text nor one of the others is taken for them
+#: strict number types: no text, no number in place of a flag, no flag in place of a number
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 
-#: characters of a wrong value that a message shows
+#: longest value, in characters, that a message quotes
 _LONGEST_VALUE = 100
-
-
-@contextmanager
-def located(field: str) -> Iterator[None]:
-    """Put the name of the field before the message of a ValueError raised inside, pydantic's in sentences."""
-    try:
-        yield
-    except ValidationError as error:
-        msg = f"{field}: {explain(error)}"
-        raise ValueError(msg) from error
-    except ValueError as error:
-        msg = f"{field}: {error}"
-        raise ValueError(msg) from error
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``did you mean 'x'?`` or, if nothing is near, all that is known: to end an error message with."""
-    names = sorted(known)
-    match = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"did you mean {match[0]!r}?" if match else f"known: {', '.join(names) or 'none'}"
+#: a message that starts with the path of a field, "name: ..." or "name = value: ..."
+_STARTS_WITH_FIELD = re.compile(r"[a-z_][\w-]*(\.[\w-]+)*(: | = )")
+_SUBJECT = re.compile(r"^(Input|String) should ")
+_MUST_BE = {
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+}
 
 
 class StrictModel(BaseModel):
-    """A frozen model that names the nearest known key when it meets an unknown one."""
+    """A frozen model that refuses unknown keys and names the nearest known one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -64,19 +59,58 @@ class StrictModel(BaseModel):
         if isinstance(values, Mapping):
             for key in values:
                 if key not in cls.model_fields:
-                    msg = f"unknown key {key!r}; {nearest(str(key), cls.model_fields)}"
-                    raise ValueError(msg)
+                    raise ValueError(f"unknown key {key!r}; {nearest(str(key), cls.model_fields)}")
         return values
 
 
-def explain(error: ValidationError) -> str:
-    """Return the findings of a pydantic error, one sentence each, joined by semicolons."""
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the end of a refusal: ``did you mean 'x'?``, or all known names if none is similar."""
+    names = sorted(known)
+    match = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"did you mean {match[0]!r}?" if match else f"known: {', '.join(names) or 'none'}"
+
+
+@contextmanager
+def located(place: str | Path) -> Iterator[None]:
+    """Put a place before the message of a ValueError raised inside.
+
+    Parameters
+    ----------
+    place
+        The path of a field, as text, which continues in the message (``recipe`` and ``name: ...`` become
+        ``recipe.name: ...``); or the :class:`~pathlib.Path` of a file.
+
+    Raises
+    ------
+    ValueError
+        With the place in its message. Errors of pydantic are explained.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        raise ValueError(explain(error, place)) from error
+    except ValueError as error:
+        raise ValueError(_placed(place, str(error))) from error
+
+
+def explain(error: ValidationError, place: str | Path = "") -> str:
+    """Return the findings of a pydantic error as refusals, joined by ``; ``; ``place`` as in :func:`located`."""
     findings = error.errors()
-    return "; ".join(_sentence(finding) for finding in findings if not _follows(finding, findings))
+    sentences = [_sentence(finding) for finding in findings if not _follows_from_others(finding, findings)]
+    if isinstance(place, Path):
+        return _placed(place, "; ".join(sentences))
+    return "; ".join(_placed(place, sentence) for sentence in sentences)
 
 
-def _follows(finding: Any, findings: Any) -> bool:
-    """Whether a list is only called too short because its entries are wrong, which is said already."""
+def _placed(place: str | Path, message: str) -> str:
+    if not place:
+        return message
+    is_path = isinstance(place, str) and _STARTS_WITH_FIELD.match(message)
+    return f"{place}{'.' if is_path else ': '}{message}"
+
+
+def _follows_from_others(finding: Any, findings: Any) -> bool:
+    """Return whether a list is reported as too short only because its entries are wrong."""
     place = finding["loc"]
     return finding["type"] == "too_short" and any(
         len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in findings
@@ -84,44 +118,20 @@ def _follows(finding: Any, findings: Any) -> bool:
 
 
 def _sentence(finding: Any) -> str:
+    kind, message, context = finding["type"], str(finding["msg"]), finding.get("ctx", {})
     place = ".".join(str(part) for part in finding["loc"])
-    message = str(finding["msg"]).removeprefix("Value error, ")
-    if not place and finding["type"] == "value_error":
-        return message
-    if finding["type"] == "missing":
-        return f"'{place}' is missing"
-    if finding["type"] == "value_error":
-        return f"'{place}': {message}"
-    said = _WORDED[finding["type"]](finding) if finding["type"] in _WORDED else message
-    value = _shortened(repr(finding["input"]))
-    return f"'{place}' = {value}: {said}" if place else f"{value} {said}"
-
-
-def _pattern(finding: Any) -> str:
-    pattern = finding["ctx"]["pattern"]
-    return f"must be {_WORDS[pattern]}" if pattern in _WORDS else str(finding["msg"])
-
-
-def _too_short(finding: Any) -> str:
-    least = finding["ctx"]["min_length"]
-    return f"needs at least {least} {'entry' if least == 1 else 'entries'}"
-
-
-def _too_long(finding: Any) -> str:
-    return f"can have at most {finding['ctx']['max_length']} entries"
-
-
-#: kinds of findings whose own words are those of Python, not those of a recipe
-_WORDED: dict[str, Callable[[Any], str]] = {
-    "string_pattern_mismatch": _pattern,
-    "too_short": _too_short,
-    "too_long": _too_long,
-    "tuple_type": lambda _: "must be a list",
-    "list_type": lambda _: "must be a list",
-    "dict_type": lambda _: "must be a mapping of keys to values",
-    "model_type": lambda _: "must be a mapping of keys to values",
-}
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    if kind == "missing":
+        return f"{place}: is missing"
+    if kind == "value_error":
+        return _placed(place, message.removeprefix("Value error, "))
+    if kind == "string_pattern_mismatch" and context["pattern"] in _WORDS:
+        message = f"must be {_WORDS[context['pattern']]}"
+    elif kind == "too_short":
+        least = context["min_length"]
+        message = f"needs at least {least} {'entry' if least == 1 else 'entries'}"
+    elif kind == "too_long":
+        message = f"can have at most {context['max_length']} entries"
+    message = _MUST_BE.get(kind, _SUBJECT.sub("must ", message))
+    value = repr(finding["input"])
+    shown = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
+    return f"{place} = {shown}: {message}" if place else f"{shown} {message}"

@@ -1,5 +1,6 @@
 """How errors are said: the field, its value, what would be right, and the nearest known key."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,19 +29,19 @@ class Outer(StrictModel):
 @pytest.mark.parametrize(
     ("values", "sentences"),
     [
-        ({}, "'length' is missing"),
-        ({"length": "3"}, "'length' = '3': Input should be a valid number"),
-        ({"length": True}, "'length' = True: Input should be a valid number"),
-        ({"length": float("nan")}, "'length' = nan: Input should be a finite number"),
+        ({}, "length: is missing"),
+        ({"length": "3"}, "length = '3': must be a valid number"),
+        ({"length": True}, "length = True: must be a valid number"),
+        ({"length": float("nan")}, "length = nan: must be a finite number"),
         ({"length": 0}, "length: 0.0 is less than the number of parts"),
         ({"length": 1, "lenght": 2}, "unknown key 'lenght'; did you mean 'length'?"),
-        ({"length": 1, "parts": [{"size": 0}]}, "'parts.0.size' = 0: Input should be greater than 0"),
-        ({"length": 1, "parts": [{"size": 1, "nam": "b"}]}, "'parts.0': unknown key 'nam'; did you mean 'name'?"),
+        ({"length": 1, "parts": [{"size": 0}]}, "parts.0.size = 0: must be greater than 0"),
+        ({"length": 1, "parts": [{"size": 1, "nam": "b"}]}, "parts.0: unknown key 'nam'; did you mean 'name'?"),
         (
             {"length": 1, "parts": [{"size": 0}, {}]},
-            "'parts.0.size' = 0: Input should be greater than 0; 'parts.1.size' is missing",
+            "parts.0.size = 0: must be greater than 0; parts.1.size: is missing",
         ),
-        ({"length": 1, "parts": []}, "'parts' = []: needs at least 1 entry"),
+        ({"length": 1, "parts": []}, "parts = []: needs at least 1 entry"),
     ],
 )
 def test_every_finding_is_one_sentence(values: dict[str, Any], sentences: str) -> None:
@@ -67,16 +68,26 @@ def test_located_says_where() -> None:
 
 
 def test_located_explains_what_a_model_refuses() -> None:
-    with pytest.raises(ValueError) as caught, located("mine.yaml"):  # noqa: PT011
+    with pytest.raises(ValueError) as caught, located(Path("mine.yaml")):  # noqa: PT011
         Inner.model_validate({"size": 0, "name": "b c"})
     assert str(caught.value) == (
-        "mine.yaml: 'size' = 0: Input should be greater than 0; "
-        "'name' = 'b c': must be letters, digits, '.', '_' and '-', first a letter or digit"
+        "mine.yaml: size = 0: must be greater than 0; "
+        "name = 'b c': must be letters, digits, '.', '_' and '-', first a letter or digit"
     )
 
 
 def test_a_long_wrong_value_is_cut() -> None:
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate({"length": [0] * 1000})
-    assert explain(caught.value).endswith("…: Input should be a valid number")
+    assert explain(caught.value).endswith("…: must be a valid number")
     assert len(explain(caught.value)) < 150
+
+
+def test_a_field_continues_the_path_of_its_message() -> None:
+    with pytest.raises(ValueError) as caught, located("recipe"):  # noqa: PT011
+        Outer.model_validate({"length": 1, "parts": [{"size": 0}, {"size": 1, "nam": "b"}]})
+    assert str(caught.value) == (
+        "recipe.parts.0.size = 0: must be greater than 0; recipe.parts.1: unknown key 'nam'; did you mean 'name'?"
+    )
+    with pytest.raises(ValueError, match=r"^recipe\.length: 0 is too short$"), located("recipe"):
+        raise ValueError("length: 0 is too short")

@@ -92,24 +92,23 @@ class CeramicRecipe(StrictModel):
     @model_validator(mode="after")
     def _consistent(self) -> CeramicRecipe:
         if self.miller == (0, 0, 0):
-            msg = "miller: (0, 0, 0) is no plane"
-            raise ValueError(msg)
+            raise ValueError("miller: (0, 0, 0) is no plane")
         present = {site.species for site in self.structure.sites}
         if self.mobile not in present:
-            msg = f"mobile: {self.mobile!r} is on no site of the structure ({', '.join(sorted(present))})"
-            raise ValueError(msg)
+            raise ValueError(
+                f"mobile: {self.mobile!r} is on no site of the structure ({', '.join(sorted(present))})"
+            )
         for species in self.framework:
             if species not in present or species == self.mobile:
-                msg = f"framework: {species!r} must be an immobile species of the structure"
-                raise ValueError(msg)
+                raise ValueError(f"framework: {species!r} must be an immobile species of the structure")
         if len(set(self.framework)) < len(self.framework):
-            msg = f"framework: {', '.join(self.framework)}: each species must be there once"
-            raise ValueError(msg)
+            raise ValueError(f"framework: {', '.join(self.framework)}: each species must be there once")
         for number, site in enumerate(self.structure.sites):
             if site.occupancy < 1 and site.species in self.framework:
                 where = f"structure.sites.{number}.occupancy"
-                msg = f"{where}: {site.occupancy}, but {site.species} is in the framework, which has no disorder"
-                raise ValueError(msg)
+                raise ValueError(
+                    f"{where}: {site.occupancy}, but {site.species} is in the framework, which has no disorder"
+                )
         return self
 
 
@@ -216,8 +215,7 @@ def _own_set(name: object, content: object) -> object:
     if not isinstance(name, str) or not isinstance(content, Mapping):
         return content
     if name in available_sets():
-        msg = f"{name}: is the name of a shipped set; give yours another one"
-        raise ValueError(msg)
+        raise ValueError(f"{name}: is the name of a shipped set; give yours another one")
     with located(name):
         return make_set(name, content)
 
@@ -261,17 +259,17 @@ class Recipe(StrictModel):
     @model_validator(mode="after")
     def _one_mobile_ion(self) -> Recipe:
         if self.salt.cation != self.ceramic.mobile:
-            msg = f"salt.cation: {self.salt.cation!r} must be the ceramic's mobile species {self.ceramic.mobile!r}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"salt.cation: {self.salt.cation!r} must be the ceramic's mobile species {self.ceramic.mobile!r}"
+            )
         sets, scale = self.forcefield.sets(), self.forcefield.salt_charge_scale
         in_ceramic, in_salt = (_charge(chosen, self.salt.cation) for chosen in (sets.ceramic, sets.salt))
         # a type that is missing is told with all others, once the molecules are typed
         if in_ceramic is not None and in_salt is not None and abs(in_ceramic - in_salt * scale) > 1e-9:
-            msg = (
+            raise ValueError(
                 f"forcefield.salt_charge_scale: {scale} gives {self.salt.cation} of the salt"
                 f" the charge {in_salt * scale:g}, in the ceramic it is {in_ceramic:g}; one ion needs one charge"
             )
-            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")
@@ -281,8 +279,7 @@ class Recipe(StrictModel):
         for field, name in (("polymer.name", self.polymer.name), ("salt.anion.name", self.salt.anion.name)):
             owner = taken.setdefault(name.lower(), field)
             if owner != field:
-                msg = f"{field}: {name!r} already names {owner}; species must differ by more than case"
-                raise ValueError(msg)
+                raise ValueError(f"{field}: {name!r} already names {owner}; species must differ by more than case")
         return self
 
 
@@ -306,7 +303,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         There is no such recipe or file, or it is not valid; names the field.
     """
     content = read_recipe(name_or_path)
-    with located(str(name_or_path)):
+    with located(Path(name_or_path)):
         return Recipe.model_validate(content)
 
 
@@ -323,14 +320,12 @@ def read_recipe(name_or_path: str | Path) -> dict[str, Any]:
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
-            msg = f"there is no recipe file {path}"
-            raise ValueError(msg)
+            raise ValueError(f"there is no recipe file {path}")
         return _with_cif(read_mapping(path, "a recipe"), path)
     known = available_recipes()
     if str(name_or_path) not in known:
         hint = f"{nearest(str(name_or_path), known)} (available: {', '.join(known)})"
-        msg = f"there is no recipe {str(name_or_path)!r}; {hint}"
-        raise ValueError(msg)
+        raise ValueError(f"there is no recipe {str(name_or_path)!r}; {hint}")
     text = (_FOLDER / f"{name_or_path}.yaml").read_text(encoding="utf-8")
     return parse_mapping(text, str(name_or_path), "a recipe")
 
@@ -356,8 +351,7 @@ def _beside(path: Path, name: str) -> Path:
     """Return the file of this name in the folder of a recipe; a recipe of others reads nothing else."""
     file = path.parent / name
     if Path(name).name != name or not file.is_file():
-        msg = f"{name!r} must be the name of a file beside the recipe, in {path.parent.resolve()}"
-        raise ValueError(msg)
+        raise ValueError(f"{name!r} must be the name of a file beside the recipe, in {path.parent.resolve()}")
     return file
 
 

@@ -153,8 +153,7 @@ def _one_four(chain: TypedMolecule, anion: TypedMolecule) -> OneFour:
     first, second = chain.source.one_four, anion.source.one_four
     if first is None or first != second:
         names = f"{chain.source.name} and {anion.source.name}"
-        msg = f"forcefield: sets {names} do not agree on the 1-4 weights ({first}; {second})"
-        raise ValueError(msg)
+        raise ValueError(f"forcefield: sets {names} do not agree on the 1-4 weights ({first}; {second})")
     return first
 
 
@@ -176,8 +175,9 @@ def _type_table(
     )
     twice = [label for label, count in Counter(entry.label for entry, _ in entries).items() if count > 1]
     if twice:
-        msg = f"forcefield: the chosen sets share the type names {', '.join(twice)}; one table needs them distinct"
-        raise ValueError(msg)
+        raise ValueError(
+            f"forcefield: the chosen sets share the type names {', '.join(twice)}; one table needs them distinct"
+        )
     return entries
 
 

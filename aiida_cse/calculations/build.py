@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
@@ -13,6 +12,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 from aiida_cse.calculations.ports import forcefield_error, job_options, recipe_ports
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import FILENAMES
+from aiida_cse.yaml_io import dump_mapping
 
 __all__ = ["BuildCalculation"]
 
@@ -67,7 +67,7 @@ class BuildCalculation(CalcJob):
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the recipe and call ``aiida-cse build``."""
         with folder.open(RECIPE, "w", encoding="utf-8") as handle:
-            yaml.safe_dump(self.inputs.recipe.get_dict(), handle, sort_keys=True)
+            handle.write(dump_mapping(self.inputs.recipe.get_dict()))
         code = CodeInfo()
         code.code_uuid = self.inputs.code.uuid
         code.stdout_name = self.metadata.options.output_filename

@@ -154,7 +154,7 @@ def _validate_settings(value: orm.Dict | None, _: Any) -> str | None:
         if key not in SETTINGS:
             return f"settings: '{key}' is no known key: {nearest(key, SETTINGS)}"
         if not _SETTING_CHECKS[key](content):
-            return f"settings: '{key}' = {content!r} must be {SETTINGS[key]}"
+            return f"settings.{key} = {content!r}: must be {SETTINGS[key]}"
     return None
 
 

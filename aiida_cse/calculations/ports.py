@@ -31,7 +31,7 @@ def checked_by(model: type[BaseModel], name: str) -> Callable[[orm.Dict | None, 
         try:
             model.model_validate(value.get_dict())
         except ValidationError as error:
-            return f"{name}: {explain(error)}"
+            return explain(error, name)
         return None
 
     return validate

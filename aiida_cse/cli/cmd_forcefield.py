@@ -149,11 +149,9 @@ def _include_of_node(pk: int, profile: str | None) -> str:
     try:
         node = load_node(pk)
     except NotExistent as error:
-        msg = f"there is no node {pk} in this profile"
-        raise ValueError(msg) from error
+        raise ValueError(f"there is no node {pk} in this profile") from error
     if not isinstance(node, CseSystemData):
-        msg = f"node {pk} is a {type(node).__name__}, not a system (cse.system)"
-        raise ValueError(msg)
+        raise ValueError(f"node {pk} is a {type(node).__name__}, not a system (cse.system)")
     return node.forcefield
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["system"]
 
+#: of a data file; that of 5 million atoms with velocities
+_MOST_BYTES = 2_000_000_000
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -65,14 +68,14 @@ def _read(
         from aiida_cse.building.imported.facts import OwnBox
         from aiida_cse.building.imported.system import import_system
         from aiida_cse.schema import located
-        from aiida_cse.yaml_io import read_mapping
+        from aiida_cse.yaml_io import read_mapping, read_text
 
         content = {} if facts is None else read_mapping(facts, "facts about a box")
-        with located(str(facts)):
+        with located(facts or "facts"):
             box = OwnBox.model_validate(content)
-        include = "" if forcefield is None else _text(forcefield)
+        include = "" if forcefield is None else read_text(forcefield, "a force field")
         chosen = None if recipe is None else find_recipe(recipe, profile)
-        text = _text(file)
+        text = read_text(file, "a data file", _MOST_BYTES)
     try:
         return import_system(text, box, include, chosen)
     except ValueError as error:
@@ -81,14 +84,6 @@ def _read(
             raise InputError(f"{file}: {lines[0]}") from error
         points = "".join(f"\n  {line}" for line in lines)
         raise InputError(f"{file}: {len(lines)} things are missing or wrong:{points}") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        msg = f"{path}: is no text in UTF-8 ({error.reason} at byte {error.start})"
-        raise ValueError(msg) from error
 
 
 def _tell(found: System) -> None:

@@ -95,8 +95,9 @@ def read_pairs(text: str) -> list[PairRow]:
         elif line.startswith("pair_coeff "):
             found = _PAIR.match(line)
             if not (found and rule):
-                msg = f"line {number}: {line!r} does not say of which pair it is, by which rule and source"
-                raise ValueError(msg)
+                raise ValueError(
+                    f"line {number}: {line!r} does not say of which pair it is, by which rule and source"
+                )
             rows.append(
                 PairRow(
                     i=int(found["i"]),

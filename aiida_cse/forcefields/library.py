@@ -8,11 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from aiida_cse.forcefields.models import ForceFieldSet, canonical
 from aiida_cse.schema import located, nearest
-from aiida_cse.yaml_io import read_mapping
+from aiida_cse.yaml_io import parse_mapping, read_mapping
 
 __all__ = ["available_sets", "load_set", "make_set", "read_set", "settle_variants"]
 
@@ -73,10 +71,9 @@ def read_set(path: Path, name: str | None = None) -> ForceFieldSet:
     """
     content = read_mapping(path, "a force-field set")
     called = name or content.get("name") or path.stem
-    with located(str(path)):
+    with located(path):
         if called in available_sets():
-            msg = f"{called} is the name of a shipped set; give yours another one"
-            raise ValueError(msg)
+            raise ValueError(f"{called} is the name of a shipped set; give yours another one")
         return make_set(called, content)
 
 
@@ -92,8 +89,9 @@ def settle_variants(sets: Sequence[ForceFieldSet], choices: Mapping[str, str]) -
     for group in choices:
         if group not in known:
             names = ", ".join(dict.fromkeys(chosen.name for chosen in sets))
-            msg = f"there is no variant {group!r} in the force-field sets {names}; {nearest(group, known)}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"there is no variant {group!r} in the force-field sets {names}; {nearest(group, known)}"
+            )
     return [
         chosen.with_variants({group: option for group, option in choices.items() if group in chosen.variants})
         for chosen in sets
@@ -104,9 +102,11 @@ def _content(name: str) -> dict[str, Any]:
     """Return what the shipped set's file says, with the entries of the set that it revises."""
     known = available_sets()
     if name not in known:
-        msg = f"there is no force-field set {name!r}; {nearest(name, known)} (available: {', '.join(known)})"
-        raise ValueError(msg)
-    content: dict[str, Any] = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+        raise ValueError(
+            f"there is no force-field set {name!r}; {nearest(name, known)} (available: {', '.join(known)})"
+        )
+    text = (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    content = parse_mapping(text, f"{name}.yaml", "a force-field set")
     return _revised(_content(content["revises"]), content) if "revises" in content else content
 
 

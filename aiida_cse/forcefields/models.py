@@ -155,8 +155,7 @@ class Variant(StrictModel):
     @model_validator(mode="after")
     def _default_is_an_option(self) -> Variant:
         if self.default not in self.options:
-            msg = f"default: {self.default!r} is no option; {nearest(self.default, self.options)}"
-            raise ValueError(msg)
+            raise ValueError(f"default: {self.default!r} is no option; {nearest(self.default, self.options)}")
         return self
 
 
@@ -196,8 +195,9 @@ class ForceFieldSet(StrictModel):
         names = [entry.name for entry in self.atom_types]
         for rule in self.typing:
             if rule.type not in names:
-                msg = f"typing: {rule.smarts!r} gives unknown type {rule.type!r}; {nearest(rule.type, names)}"
-                raise ValueError(msg)
+                raise ValueError(
+                    f"typing: {rule.smarts!r} gives unknown type {rule.type!r}; {nearest(rule.type, names)}"
+                )
         return self
 
     @property
@@ -210,18 +210,16 @@ class ForceFieldSet(StrictModel):
         """Return the atom type called ``name``; ValueError if there is none."""
         known = {entry.name: entry for entry in self.atom_types}
         if name not in known:
-            msg = f"force-field set {self.name} has no atom type {name!r}; {nearest(name, known)}"
-            raise ValueError(msg)
+            raise ValueError(f"force-field set {self.name} has no atom type {name!r}; {nearest(name, known)}")
         return known[name]
 
     def lennard_jones(self, name: str) -> LennardJones:
         """Return the Lennard-Jones parameters of type ``name``; ValueError if there are none."""
         known = {entry.type: entry for entry in self.lj}
         if name not in known:
-            msg = (
+            raise ValueError(
                 f"force-field set {self.name} has no Lennard-Jones parameters for {name!r}; {nearest(name, known)}"
             )
-            raise ValueError(msg)
         return known[name]
 
     def buckingham_pairs(self) -> dict[tuple[str, ...], Buckingham]:
@@ -238,12 +236,14 @@ class ForceFieldSet(StrictModel):
         """
         for group, option in choices.items():
             if group not in self.variants:
-                msg = f"force-field set {self.name} has no variant {group!r}; {nearest(group, self.variants)}"
-                raise ValueError(msg)
+                raise ValueError(
+                    f"force-field set {self.name} has no variant {group!r}; {nearest(group, self.variants)}"
+                )
             if option not in self.variants[group].options:
                 options = ", ".join(sorted(self.variants[group].options))
-                msg = f"force-field set {self.name} has no option {option!r} of {group}; known: {options}"
-                raise ValueError(msg)
+                raise ValueError(
+                    f"force-field set {self.name} has no option {option!r} of {group}; known: {options}"
+                )
         return {group: choices.get(group, variant.default) for group, variant in self.variants.items()}
 
     def with_variants(self, choices: Mapping[str, str]) -> ForceFieldSet:
@@ -280,5 +280,4 @@ class ForceFieldSet(StrictModel):
 def _refuse_duplicates(where: str, keys: Iterable[object]) -> None:
     twice = [key for key, count in Counter(keys).items() if count > 1]
     if twice:
-        msg = f"{where}: {twice[0]} is given twice"
-        raise ValueError(msg)
+        raise ValueError(f"{where}: {twice[0]} is given twice")

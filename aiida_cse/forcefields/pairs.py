@@ -95,8 +95,7 @@ def pair_table(
     inside = {site.label: site.charge for site in sites if site.role in _CERAMIC}
     missing = missing_buckingham(inside, buckingham)
     if missing:
-        msg = f"force-field set {source} has no Buckingham parameters for {', '.join(missing)}"
-        raise ValueError(msg)
+        raise ValueError(f"force-field set {source} has no Buckingham parameters for {', '.join(missing)}")
     rows: list[PairRow] = []
     for (i, first), (j, second) in combinations_with_replacement(enumerate(sites, 1), 2):
         labels = (first.label, second.label)

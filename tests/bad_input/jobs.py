@@ -13,13 +13,13 @@ JOBS: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
         for change, words in (
             ({"stages": []}, ("stages", "needs at least 1 entry")),
             ({"stages": PLAN["stages"] * 2}, ("stages", "used twice: heat")),
-            ({"seed": 0}, ("'seed' = 0", "greater than 0")),
-            ({"seed": 2**31}, ("'seed' = 2147483648", "less than 2147483648")),
-            ({"seed": True}, ("'seed' = True", "valid integer")),
-            ({"first_step": -1}, ("'first_step' = -1", "greater than or equal to 0")),
+            ({"seed": 0}, ("seed = 0", "greater than 0")),
+            ({"seed": 2**31}, ("seed = 2147483648", "less than 2147483648")),
+            ({"seed": True}, ("seed = True", "valid integer")),
+            ({"first_step": -1}, ("first_step = -1", "greater than or equal to 0")),
             ({"first_step": 2**63}, ("'first_step'", "less than or equal to")),
             ({"stop_step": 501}, ("stop_step: 501", "(0, 500]")),
-            ({"stop_step": 2.5}, ("'stop_step' = 2.5", "valid integer")),
+            ({"stop_step": 2.5}, ("stop_step = 2.5", "valid integer")),
             ({"resume_step": 500}, ("resume_step: 500", "must lie before the end of the job, step 500")),
             ({"latest_checkpoint": -1}, ("latest_checkpoint", "-1")),
             ({"care": {"until_step": True}}, ("care.until_step", "True", "valid integer")),
@@ -31,7 +31,7 @@ JOBS: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
         ("cse.lammps", "settings", value, ("settings: ", *words))
         for value, words in (
             ({"keep_sytem": True}, ("'keep_sytem'", "did you mean 'keep_system'?")),
-            ({"keep_system": "yes"}, ("'keep_system' = 'yes'", "must be true or false")),
+            ({"keep_system": "yes"}, ("keep_system = 'yes'", "must be true or false")),
             ({"additional_cmdline_params": "-sf gpu"}, ("'-sf gpu'", "must be a list of words")),
             ({"additional_cmdline_params": ["-var", 1]}, ("['-var', 1]", "must be a list of words")),
             ({"additional_cmdline_params": ["a\nb"]}, ("none with a line break",)),
@@ -44,11 +44,11 @@ JOBS: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
         )
     ),
     ("cse.build", "component", "wall", ("component 'wall'", "slab or electrolyte")),
-    ("cse.build", "recipe", {"name": "a b"}, ("recipe: 'name' = 'a b'", "must be letters")),
+    ("cse.build", "recipe", {"name": "a b"}, ("recipe.name = 'a b'", "must be letters")),
     (
         "cse.reduce",
         "sampling",
         {"timestep_fs": "2", "frame_ps": 1},
-        ("sampling: 'timestep_fs' = '2'", "valid number"),
+        ("sampling.timestep_fs = '2'", "valid number"),
     ),
 )

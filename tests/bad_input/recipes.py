@@ -194,7 +194,7 @@ RECIPES = (
     Wrong("forcefield.variants", {"zr_o": "C"}, "known: A, B", shown="'C'"),
     Wrong("forcefield.variants", {"zr_o": 1}, _TEXT, "variants.zr_o", "1"),
     Wrong("forcefield.variants", ["A"], _MAPPING),
-    Wrong("forcefield.mixing", "geometric", "should be 'lorentz-berthelot' or"),
+    Wrong("forcefield.mixing", "geometric", "must be 'lorentz-berthelot' or"),
     Wrong("forcefield.salt_charge_scale", 1.0, "one ion needs one charge"),
     Wrong("forcefield.salt_charge_scale", 70, f"{_ATMOST} 1"),
     Wrong("forcefield.salt_charge_scale", NAN, _FINITE),

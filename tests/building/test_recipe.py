@@ -103,7 +103,11 @@ WRONG = [
     ("forcefield.ceramic", "cl-p-2004", "variants: .*no variant 'zr_o' in .* cl-p-2004, uff-llzo.*; known: li_lj"),
     ("forcefield.own_sets", {"cl-p-2004": {}}, r"own_sets\s.*cl-p-2004: is the name of a shipped set"),
     ("forcefield.own_sets", {"mine": {"revises": "x"}}, "mine: there is no force-field set 'x'"),
-    ("forcefield.own_sets", {"mine": {"title": "x"}}, "mine: 'citations' is missing; 'confidence' is missing"),
+    (
+        "forcefield.own_sets",
+        {"mine": {"title": "x"}},
+        "mine.citations: is missing; mine.confidence: is missing",
+    ),
     ("forcefield.own_sets", {"mine": 3}, "own_sets.mine"),
     ("forcefield.own_sets", {"a b": {"revises": "cl-p-2004"}}, "own_sets"),
     ("forcefield.own_sets", [1], "own_sets"),
@@ -148,8 +152,8 @@ def test_unknown_recipe_names_the_shipped_ones() -> None:
     ("text", "message"),
     [
         ("name: [", "mine.yaml: not valid YAML"),
-        ("- a\n- b\n", "mine.yaml: a recipe is a mapping"),
-        ("", "mine.yaml: a recipe is a mapping"),
+        ("- a\n- b\n", "mine.yaml: a recipe must be a mapping"),
+        ("", "mine.yaml: a recipe must be a mapping"),
         ("nam: x\n", r"mine\.yaml: unknown key 'nam'; did you mean 'name'\?$"),
     ],
 )

@@ -68,9 +68,9 @@ def test_a_wrong_component_is_refused(
     ("key", "value", "message"),
     [
         ("polymr", {}, "recipe: unknown key 'polymr'; did you mean 'polymer'?"),
-        ("name", "a\nshell rm", r"recipe: 'name' = 'a\nshell rm'"),
-        ("seeds", {"slab": 0, "electrolyte": 1, "velocities": 1}, "recipe: 'seeds.slab' = 0"),
-        ("salt", None, "recipe: 'salt' = None"),
+        ("name", "a\nshell rm", r"recipe.name = 'a\nshell rm'"),
+        ("seeds", {"slab": 0, "electrolyte": 1, "velocities": 1}, "recipe.seeds.slab = 0"),
+        ("salt", None, "recipe.salt = None"),
     ],
 )
 def test_a_wrong_recipe_is_refused_by_its_field(

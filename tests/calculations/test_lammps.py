@@ -160,21 +160,21 @@ def test_defaults_of_the_options(inputs: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"plan": {"stages": []}}, "plan: 'stages' = []"),
+        ({"plan": {"stages": []}}, "plan.stages = []"),
         ({"plan": PLAN | {"stop_step": 10**6}}, "plan: stop_step: 1000000 lies outside the last stage"),
         (
             {"plan": {"stages": [PLAN["stages"][0] | {"name": "a\nshell rm"}]}},
-            r"plan: 'stages.0.name' = 'a\nshell rm'",
+            r"plan.stages.0.name = 'a\nshell rm'",
         ),
         ({"plan": PLAN | {"settings": {"cutof": 9}}}, "unknown key 'cutof'; did you mean 'cutoff'?"),
         (
             {"settings": {"keep_systm": True}},
             "settings: 'keep_systm' is no known key: did you mean 'keep_system'?",
         ),
-        ({"settings": {"keep_system": "yes"}}, "settings: 'keep_system' = 'yes' must be true or false"),
+        ({"settings": {"keep_system": "yes"}}, "settings.keep_system = 'yes': must be true or false"),
         (
             {"settings": {"additional_cmdline_params": "-sf gpu"}},
-            "settings: 'additional_cmdline_params' = '-sf gpu' must be a list",
+            "settings.additional_cmdline_params = '-sf gpu': must be a list",
         ),
     ],
 )

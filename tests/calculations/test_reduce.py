@@ -125,10 +125,10 @@ def test_wrong_checksums_are_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"bins": 3}, "sampling: 'bins' = 3"),
+        ({"bins": 3}, "sampling.bins = 3"),
         ({"block": 3}, "sampling: unknown key 'block'; did you mean 'block_ps'?"),
-        ({"anion_point": "middle"}, "sampling: 'anion_point' = 'middle'"),
-        ({"timestep_fs": 0}, "sampling: 'timestep_fs' = 0"),
+        ({"anion_point": "middle"}, "sampling.anion_point = 'middle'"),
+        ({"timestep_fs": 0}, "sampling.timestep_fs = 0"),
     ],
 )
 def test_a_wrong_sampling_is_refused_by_its_field(

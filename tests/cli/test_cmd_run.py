@@ -80,7 +80,7 @@ def test_unknown_names_are_refused_with_the_known_ones(lmp: Any, cse: Any, tmp_p
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [("{", "not valid YAML"), ("- a list", "a file of overrides is a mapping of keys to values, not list")],
+    [("{", "not valid YAML"), ("- a list", "a file of overrides must be a mapping of keys to values, not list")],
 )
 def test_an_overrides_file_that_holds_no_mapping_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
     overrides = tmp_path / "changes.yaml"

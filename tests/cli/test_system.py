@@ -129,10 +129,10 @@ def test_what_is_missing_is_a_list(folder: Path) -> None:
     ("name", "content", "message"),
     [
         ("box.data", "no data file", "there is no Atoms section; this is no LAMMPS data file"),
-        ("box.data", b"\xff\xfe\x00", "is no text in UTF-8"),
+        ("box.data", b"\xff\xfe\x00", "not UTF-8 text"),
         ("facts.yaml", "types: [", "not valid YAML"),
         ("facts.yaml", "slab: {thicknes: 3}", "unknown key 'thicknes'; did you mean 'thickness'?"),
-        ("facts.yaml", "phase: interfaces", "'phase' = 'interfaces'"),
+        ("facts.yaml", "phase: interfaces", "phase = 'interfaces'"),
     ],
 )
 def test_files_that_are_none_are_refused_in_one_line(

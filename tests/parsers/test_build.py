@@ -15,7 +15,7 @@ from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
-SAID = "Usage: aiida-cse build slab [OPTIONS]\nError: llzo.yaml: 'ceramic.repeat.0' = 0\nError: another\n"
+SAID = "Usage: aiida-cse build slab [OPTIONS]\nError: llzo.yaml: ceramic.repeat.0 = 0\nError: another\n"
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_builder_that_failed_says_why(parse: Parse) -> None:
     exit_code, outputs = parse("cse.build", retrieved={"job.out": SAID})
     assert exit_code is not None
     assert exit_code.status == 330
-    assert exit_code.message == "The component could not be built: llzo.yaml: 'ceramic.repeat.0' = 0"
+    assert exit_code.message == "The component could not be built: llzo.yaml: ceramic.repeat.0 = 0"
     assert exit_code.invalidates_cache, "a full disk or a lost file may be behind it"
     assert outputs == {}
 

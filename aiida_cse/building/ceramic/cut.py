@@ -47,8 +47,9 @@ def cut_slab(initial: System, equilibrated: DataFile, *, vibration: float = 1.5)
     """
     geometry = initial.info.slab
     if geometry is None:
-        msg = f"a system of phase {initial.info.phase!r} has no slab geometry; give the slab as it was built"
-        raise ValueError(msg)
+        raise ValueError(
+            f"a system of phase {initial.info.phase!r} has no slab geometry; give the slab as it was built"
+        )
     _refuse_other_atoms(initial.data, equilibrated)
     places, centre = _relative_to_framework(initial, geometry, initial.data)
     positions, _ = _relative_to_framework(initial, geometry, equilibrated)
@@ -70,14 +71,16 @@ def cut_slab(initial: System, equilibrated: DataFile, *, vibration: float = 1.5)
 
 def _refuse_other_atoms(initial: DataFile, equilibrated: DataFile) -> None:
     if equilibrated.natoms != initial.natoms:
-        msg = f"the equilibrated crystal has {equilibrated.natoms} atoms, the slab as built {initial.natoms}"
-        raise ValueError(msg)
+        raise ValueError(
+            f"the equilibrated crystal has {equilibrated.natoms} atoms, the slab as built {initial.natoms}"
+        )
     differ = np.flatnonzero(equilibrated.types != initial.types)
     if len(differ):
         atom = int(differ[0])
         types = f"{equilibrated.types[atom]}, in the slab as built {initial.types[atom]}"
-        msg = f"atom {atom + 1} of the equilibrated crystal has type {types}: these are not the same atoms"
-        raise ValueError(msg)
+        raise ValueError(
+            f"atom {atom + 1} of the equilibrated crystal has type {types}: these are not the same atoms"
+        )
 
 
 def _of_phase(system: System, phase: str) -> Mask:
@@ -100,11 +103,10 @@ def _refuse_melted(initial: System, displacements: Floats) -> None:
     atom = int(np.argmax(distances))
     if distances[atom] > _MELTED:
         label = initial.info.types[initial.data.types[atom] - 1].label
-        msg = (
+        raise ValueError(
             f"the crystal melted: atom {atom + 1} ({label}) is {distances[atom]:.1f} Å from its place,"
             f" more than {_MELTED} Å; equilibrate colder or with a shorter timestep"
         )
-        raise ValueError(msg)
 
 
 def _brought_back(z: Floats, height: float, vibration: float) -> Floats:

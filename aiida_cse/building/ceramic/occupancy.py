@@ -39,15 +39,13 @@ def site_counts(capacities: Integers, occupancies: Floats, total: int) -> Intege
     """
     implied = capacities * occupancies
     if abs(implied.sum() - total) > max(1.0, 0.01 * total):
-        msg = f"the occupancies imply {implied.sum():.2f} mobile ions, neutrality needs {total}"
-        raise ValueError(msg)
+        raise ValueError(f"the occupancies imply {implied.sum():.2f} mobile ions, neutrality needs {total}")
     exact = implied * (total / implied.sum())
     counts: Integers = np.floor(exact).astype(np.int64)
     by_remainder = np.argsort(counts - exact, kind="stable")
     counts[by_remainder[: total - int(counts.sum())]] += 1
     if (counts > capacities).any():
-        msg = f"{total} mobile ions do not fit on the sites"
-        raise ValueError(msg)
+        raise ValueError(f"{total} mobile ions do not fit on the sites")
     return counts
 
 
@@ -90,8 +88,7 @@ def decorate(
     _separate(occupied, groups, neighbours, rng)
     left = sum(int(occupied[neighbours[site]].sum()) for site in np.flatnonzero(occupied)) // 2
     if left:
-        msg = f"{left} pairs of ions stay closer than {min_distance} Å; choose a smaller distance"
-        raise ValueError(msg)
+        raise ValueError(f"{left} pairs of ions stay closer than {min_distance} Å; choose a smaller distance")
     return occupied
 
 

@@ -122,8 +122,7 @@ def _draw(
     left = np.bincount(groups, minlength=len(numbers))
     for number, count, places in zip(numbers, counts, left, strict=True):
         if count > places:
-            msg = f"{count} ions of site {number} do not fit on the {places} places left to them"
-            raise ValueError(msg)
+            raise ValueError(f"{count} ions of site {number} do not fit on the {places} places left to them")
     return decorate(lattice.positions[where], lattice.lengths, groups, counts, distance, seed)
 
 
@@ -134,11 +133,10 @@ def _neutral_count(
     charge = chemistry.types[chemistry.number(ceramic.mobile) - 1].charge
     needed = -float(of_site[lattice.sites[kept]].sum()) / charge
     if abs(needed - round(needed)) > 1e-6 or needed < 0:
-        msg = (
+        raise ValueError(
             f"ceramic.structure: no whole number of {ceramic.mobile} ({charge:+g} e) makes the slab neutral; "
             f"its other atoms have {-needed * charge:+g} e"
         )
-        raise ValueError(msg)
     return round(needed)
 
 

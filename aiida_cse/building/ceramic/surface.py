@@ -55,8 +55,7 @@ def slab_sites(ceramic: CeramicRecipe) -> SlabSites:
     axes = _axes(ceramic, crystal.lattice.matrix)
     number = _volume(axes) * len(crystal) * nx * ny * nz
     if number > MOST_ATOMS:
-        msg = f"ceramic.repeat: {ceramic.repeat} makes {number} sites, at most {MOST_ATOMS} are taken"
-        raise ValueError(msg)
+        raise ValueError(f"ceramic.repeat: {ceramic.repeat} makes {number} sites, at most {MOST_ATOMS} are taken")
     cell = crystal.make_supercell(axes)
     lengths = np.array(cell.lattice.abc) * (1, 1, nz)
     fractions = np.mod(cell.frac_coords - (0, 0, ceramic.shift), 1.0)
@@ -81,19 +80,17 @@ def _axes(ceramic: CeramicRecipe, matrix: Floats) -> Integers:
     if nearly is not None and (axes is None or _volume(nearly) < _volume(axes)):
         directions = _unit(nearly @ matrix)
         off = np.degrees(np.arcsin(np.abs(directions @ directions.T - np.eye(3)).max()))
-        msg = (
+        raise ValueError(
             f"ceramic.miller: on {ceramic.miller} the angles of the crystal's cell miss right ones by {off:.2g}°;"
             " give its edges and angles without the digits that break its symmetry"
         )
-        raise ValueError(msg)
     if axes is None:
         fitting = [plane for plane in _PLANES if right_angled_axes(matrix, plane) is not None]
         right = f"choose another plane, such as {fitting[0]}" if fitting else "it has none on other simple planes"
-        msg = (
+        raise ValueError(
             f"ceramic.miller: on {ceramic.miller} this crystal has no cell with right angles that is shorter than"
             f" {_REACH} cells; {right}"
         )
-        raise ValueError(msg)
     return axes
 
 
@@ -184,5 +181,6 @@ def _refuse_atoms_in_plane(ceramic: CeramicRecipe, lattice: SlabSites) -> None:
     z, height = lattice.positions[:, 2], lattice.lengths[2]
     nearest = float(np.minimum(z, height - z).min())
     if nearest < _CLEARANCE:
-        msg = f"ceramic.shift: the cut at {ceramic.shift} passes through atoms ({nearest:.1e} Å); move it a little"
-        raise ValueError(msg)
+        raise ValueError(
+            f"ceramic.shift: the cut at {ceramic.shift} passes through atoms ({nearest:.1e} Å); move it a little"
+        )

@@ -31,12 +31,12 @@ def read_cif(text: str) -> tuple[list[float], list[Place]]:
     try:
         blocks = [block for block in gemmi.cif.read_string(text) if len(block.find_values("_atom_site_fract_x"))]
     except (ValueError, RuntimeError) as error:
-        msg = f"it is no CIF: {error}"
-        raise ValueError(msg) from error
+        raise ValueError(f"it is no CIF: {error}") from error
     if len(blocks) != 1:
         names = f" ({', '.join(block.name for block in blocks)})" if blocks else ""
-        msg = f"it holds {len(blocks)} crystals{names}; give one with a single one, in fractional coordinates"
-        raise ValueError(msg)
+        raise ValueError(
+            f"it holds {len(blocks)} crystals{names}; give one with a single one, in fractional coordinates"
+        )
     crystal = gemmi.make_small_structure_from_block(blocks[0])
     _set_symmetry(crystal)
     _refuse_other_atoms(list(crystal.sites))
@@ -48,11 +48,10 @@ def read_cif(text: str) -> tuple[list[float], list[Place]]:
 
 def _set_symmetry(crystal: Any) -> None:
     if not len(crystal.symops):
-        msg = (
+        raise ValueError(
             "its symmetry operations are not listed (_space_group_symop_operation_xyz), and the name of a group"
             " leaves its origin open; write it with a program that lists them, such as pymatgen or VESTA"
         )
-        raise ValueError(msg)
     try:
         crystal.determine_and_set_spacegroup("s")
         problem = crystal.check_spacegroup().strip()
@@ -60,8 +59,7 @@ def _set_symmetry(crystal: Any) -> None:
         problem = str(error)
     if problem or crystal.spacegroup is None:
         said = "; ".join(problem.splitlines()) or "they are those of no space group"
-        msg = f"its symmetry operations cannot be used: {said}"
-        raise ValueError(msg)
+        raise ValueError(f"its symmetry operations cannot be used: {said}")
     crystal.setup_cell_images()
 
 
@@ -69,11 +67,9 @@ def _refuse_other_atoms(sites: Sequence[Any]) -> None:
     for site in sites:
         if site.element.atomic_number == 0:
             kind = f" of type {site.type_symbol!r}" if site.type_symbol else ""
-            msg = f"the atom {site.label!r}{kind} is of no element"
-            raise ValueError(msg)
+            raise ValueError(f"the atom {site.label!r}{kind} is of no element")
         if not 0 <= site.occ <= 1:
-            msg = f"the atom {site.label!r} has the occupancy {site.occ:g}; it must be between 0 and 1"
-            raise ValueError(msg)
+            raise ValueError(f"the atom {site.label!r} has the occupancy {site.occ:g}; it must be between 0 and 1")
 
 
 def _places(sites: Sequence[Any]) -> list[Place]:
@@ -95,11 +91,9 @@ def _refuse_other_formula(formula: str | None, places: Sequence[Place]) -> None:
     try:
         asked = Composition(text)
     except ValueError as error:
-        msg = f"_chemical_formula_sum: {text!r} is no formula: {error}"
-        raise ValueError(msg) from error
+        raise ValueError(f"_chemical_formula_sum: {text!r} is no formula: {error}") from error
     elements = {str(element) for element in (*asked, *found)}
     if any(
         abs(found.get_atomic_fraction(name) - asked.get_atomic_fraction(name)) > _COMPOSITION for name in elements
     ):
-        msg = f"its atoms are {found.formula}, its _chemical_formula_sum says {text!r}"
-        raise ValueError(msg)
+        raise ValueError(f"its atoms are {found.formula}, its _chemical_formula_sum says {text!r}")

@@ -47,11 +47,11 @@ def _from_cif(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
         text = value["cif"]
         if len(value) > 1:
             others = ", ".join(sorted(str(key) for key in value if key != "cif"))
-            msg = f"a CIF says all of a crystal; leave out {others}"
-            raise ValueError(msg)
+            raise ValueError(f"a CIF says all of a crystal; leave out {others}")
         if not isinstance(text, str) or "\n" not in text:
-            msg = f"{text!r} is not the text of a CIF; in a recipe file it is the name of one beside it"
-            raise ValueError(msg)
+            raise ValueError(
+                f"{text!r} is not the text of a CIF; in a recipe file it is the name of one beside it"
+            )
         return read_cif(text)
 
 
@@ -61,12 +61,10 @@ def _from_mapping(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
         matrix = np.array(value["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
         places = [_place(site, np.linalg.det(matrix) < 0) for site in value["sites"]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        msg = f"it is not the as_dict() of a pymatgen Structure: {error!r}"
-        raise ValueError(msg) from error
+        raise ValueError(f"it is not the as_dict() of a pymatgen Structure: {error!r}") from error
     edges = np.linalg.norm(matrix, axis=1)
     if not (np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 0):
-        msg = f"the vectors of its lattice span no cell: {matrix.tolist()}"
-        raise ValueError(msg)
+        raise ValueError(f"the vectors of its lattice span no cell: {matrix.tolist()}")
     unit = matrix / edges[:, None]
     angles = (np.degrees(np.arccos(unit[i] @ unit[j])) for i, j in ((1, 2), (0, 2), (0, 1)))
     return [*edges.tolist(), *map(float, angles)], places

@@ -79,8 +79,7 @@ class CrystalStructure(StrictModel):
     def _is_a_cell(self) -> CrystalStructure:
         alpha, beta, gamma = self.parameters[3:]
         if alpha + beta + gamma >= 360 or 2 * max(alpha, beta, gamma) >= alpha + beta + gamma:
-            msg = f"alpha, beta, gamma = {alpha:g}, {beta:g}, {gamma:g}: no cell has these angles"
-            raise ValueError(msg)
+            raise ValueError(f"alpha, beta, gamma = {alpha:g}, {beta:g}, {gamma:g}: no cell has these angles")
         return self
 
     @model_validator(mode="after")
@@ -90,11 +89,10 @@ class CrystalStructure(StrictModel):
             place = tuple(round(coord % 1.0, 6) % 1.0 for coord in coords)
             filled[place] = filled.get(place, 0.0) + site.occupancy
             if filled[place] > 1 + _OVERFULL:
-                msg = (
+                raise ValueError(
                     f"sites.{number}.occupancy: {site.occupancy:g} ({site.species}) fills the orbit of"
                     f" {list(coords)} to {filled[place]:.7g}, at most 1 is possible"
                 )
-                raise ValueError(msg)
         return self
 
 

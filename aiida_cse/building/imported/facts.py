@@ -72,6 +72,5 @@ class OwnBox(StrictModel):
         labels = [entry.label for entry in value.values() if entry.label is not None]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
-            msg = f"label {twice[0]!r} is there twice"
-            raise ValueError(msg)
+            raise ValueError(f"label {twice[0]!r} is there twice")
         return value

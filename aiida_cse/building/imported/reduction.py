@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -16,6 +15,7 @@ from aiida_cse.lammps.files.system import FILENAMES, System
 from aiida_cse.reduction.config import ReductionConfig, interface_config
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import Number, StrictModel, Whole, located, nearest
+from aiida_cse.yaml_io import read_mapping
 
 __all__ = ["PlainInterface", "PlainIon", "load_interface", "plain_config"]
 
@@ -74,14 +74,14 @@ def load_interface(data: str | Path, config: str | Path) -> ReductionConfig:
     ValueError
         A file cannot be read or a field is wrong; names the file and the field.
     """
-    content = _load_yaml(config)
-    path = Path(data)
+    config, path = Path(config), Path(data)
+    content = read_mapping(config, "the description of an interface")
     try:
         if path.name == FILENAMES["data"] and (path.parent / FILENAMES["info"]).is_file():
-            with located(str(config)):
+            with located(config):
                 sampling = Sampling.model_validate(content)
             return reduction_config(System.read(path.parent), sampling)
-        with located(str(config)):
+        with located(config):
             interface = PlainInterface.model_validate(content)
             return plain_config(DataFile.read(path), interface)
     except OSError as error:
@@ -117,15 +117,6 @@ def plain_config(data: DataFile, interface: PlainInterface) -> ReductionConfig:
         anion_types=_numbers("anion.types", interface.anion.types, labels),
         sampling=interface.sampling,
     )
-
-
-def _load_yaml(path: str | Path) -> Any:
-    try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: is no YAML file: {error}") from error
 
 
 def _labels(data: DataFile, interface: PlainInterface) -> tuple[str, ...]:

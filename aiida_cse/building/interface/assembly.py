@@ -67,8 +67,7 @@ def assemble(ceramic: System, electrolyte: System, gap: float = 2.5) -> System:
 def place(ceramic: System, electrolyte: System, gap: float) -> Placement:
     """Return where the phases lie in the interface; see :func:`assemble`."""
     if not (np.isfinite(gap) and gap > 0):
-        msg = f"gap: {gap} Å; must be a positive number"
-        raise ValueError(msg)
+        raise ValueError(f"gap: {gap} Å; must be a positive number")
     _refuse_mismatch(ceramic, electrolyte)
     liquid = _whole(remove_wall(electrolyte.data))
     solid = ceramic.data
@@ -80,22 +79,20 @@ def place(ceramic: System, electrolyte: System, gap: float) -> Placement:
 
 def _refuse_mismatch(ceramic: System, electrolyte: System) -> None:
     if ceramic.info.slab is None:
-        msg = f"ceramic: a system of phase {ceramic.info.phase!r} has no slab geometry; give the cut slab"
-        raise ValueError(msg)
+        raise ValueError(
+            f"ceramic: a system of phase {ceramic.info.phase!r} has no slab geometry; give the cut slab"
+        )
     if ceramic.info.types != electrolyte.info.types:
-        msg = "ceramic and electrolyte have different type tables; build both from one recipe"
-        raise ValueError(msg)
+        raise ValueError("ceramic and electrolyte have different type tables; build both from one recipe")
     if ceramic.forcefield != electrolyte.forcefield:
-        msg = "ceramic and electrolyte have different force fields; build both from one recipe"
-        raise ValueError(msg)
+        raise ValueError("ceramic and electrolyte have different force fields; build both from one recipe")
     edges = zip("xy", ceramic.data.lengths[:2], electrolyte.data.lengths[:2], strict=True)
     for axis, solid, liquid in edges:
         if abs(solid - liquid) > _SAME_EDGE * solid:
-            msg = (
+            raise ValueError(
                 f"box edge L{axis}: {solid:.6f} Å of the ceramic, {liquid:.6f} Å of the electrolyte;"
                 " build the electrolyte on the equilibrated ceramic's cross-section and keep it fixed"
             )
-            raise ValueError(msg)
 
 
 def _whole(liquid: DataFile) -> DataFile:
@@ -112,11 +109,10 @@ def _whole(liquid: DataFile) -> DataFile:
     np.maximum.at(highest, liquid.molecules, flags)
     across = np.flatnonzero(lowest < highest)
     if len(across):
-        msg = (
+        raise ValueError(
             f"electrolyte: {len(across)} molecules lie across the wall, the first is molecule {across[0]}"
             f" (z image flags {lowest[across[0]]} to {highest[across[0]]}); equilibrate behind the wall"
         )
-        raise ValueError(msg)
     return replace(liquid, images=liquid.images * (1, 1, 0))
 
 

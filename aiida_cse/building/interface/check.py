@@ -56,8 +56,7 @@ def read_interface(text: str, ceramic: System, electrolyte: System, gap: float, 
             _refuse_other_rows(kind, *(_terms_by_atoms(system, kind) for system in (data, expected.data)))
         _refuse_other_values(data, expected.data)
     except ValueError as error:
-        msg = f"{program}'s data file has {error}"
-        raise ValueError(msg) from error
+        raise ValueError(f"{program}'s data file has {error}") from error
     if expected.data.velocities is None:
         data.velocities = None
     data.set_unwrapped(data.unwrapped)
@@ -83,23 +82,20 @@ def _terms_by_atoms(data: DataFile, kind: str) -> Integers:
 
 def _refuse_other(what: str, found: object, expected: object) -> None:
     if found != expected:
-        msg = f"other {what} than the two phases: {found}, not {expected}"
-        raise ValueError(msg)
+        raise ValueError(f"other {what} than the two phases: {found}, not {expected}")
 
 
 def _refuse_other_rows(what: str, found: Integers, expected: Integers) -> None:
     if len(found) != len(expected):
-        msg = f"{len(found)} {what}, the two phases have {len(expected)}"
-        raise ValueError(msg)
+        raise ValueError(f"{len(found)} {what}, the two phases have {len(expected)}")
     differ = np.flatnonzero((found != expected).any(axis=1))
     if len(differ):
         row = int(differ[0])
         columns = "molecule and type" if what == "atoms" else "type and atoms"
-        msg = (
+        raise ValueError(
             f"other {what} than the two phases: number {row + 1} with the {columns}"
             f" {found[row].tolist()}, not {expected[row].tolist()}"
         )
-        raise ValueError(msg)
 
 
 def _refuse_other_values(data: DataFile, expected: DataFile) -> None:
@@ -117,8 +113,7 @@ def _refuse_far(what: str, found: Floats, expected: Floats) -> None:
     differ = np.flatnonzero(~same.reshape(len(same), -1).all(axis=1))
     if len(differ):
         row = int(differ[0])
-        msg = (
+        raise ValueError(
             f"other {what} than the two phases: number {row + 1} with {found[row].tolist()},"
             f" not {expected[row].tolist()}"
         )
-        raise ValueError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from aiida import orm
@@ -29,7 +30,7 @@ def load_stored_recipe(name_or_path: str) -> Recipe:
         There is no such recipe or file, or it is not valid; names the field.
     """
     content = read_recipe(name_or_path)
-    with located(name_or_path):
+    with located(Path(name_or_path)):
         return Recipe.model_validate(with_stored_sets(content))
 
 

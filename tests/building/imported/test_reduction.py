@@ -82,7 +82,7 @@ def test_what_may_be_left_out(tmp_path: Path, regions: dict[str, Any]) -> None:
         ({"framework": ["Xx"]}, "regions.yaml: framework: there is no atom type 'Xx'; "),
         ({"framework": [99]}, "regions.yaml: framework: there is no atom type 99, the data file has"),
         ({"labels": ["A"]}, "regions.yaml: labels has 1 entries, the data file has"),
-        ({"thickness": -3}, "regions.yaml: 'thickness' = -3: Input should be greater than 0"),
+        ({"thickness": -3}, "regions.yaml: thickness = -3: must be greater than 0"),
         ({"thickness": 500}, "regions.yaml: .*box"),
         ({"sampling": {"timestep_fs": 2}}, "regions.yaml: .*frame_ps"),
     ],
@@ -110,5 +110,5 @@ def test_files_that_cannot_be_read(tmp_path: Path, regions: dict[str, Any]) -> N
     with pytest.raises(ValueError, match=r"none.yaml: cannot be read: No such file"):
         load_interface(data, tmp_path / "none.yaml")
     config.write_text("a: [")
-    with pytest.raises(ValueError, match=r"regions.yaml: is no YAML file"):
+    with pytest.raises(ValueError, match=r"regions.yaml: not valid YAML"):
         load_interface(data, config)

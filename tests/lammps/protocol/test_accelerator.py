@@ -28,7 +28,7 @@ NVT: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"accelerator": "cuda"}, "'accelerator' = 'cuda'"),
+        ({"accelerator": "cuda"}, "accelerator = 'cuda'"),
         ({"accelerator": "gpu", "gpus": 1}, "accelerator = 'gpu' contradicts exact = true"),
         ({"accelerator": "intel"}, "accelerator = 'intel' contradicts exact = true"),
         ({"accelerator": "kokkos"}, "accelerator = 'kokkos' contradicts exact = true"),
@@ -37,9 +37,9 @@ NVT: dict[str, Any] = {
         ({"accelerator": "opt", "threads": 2}, "threads = 2: accelerator opt has none"),
         ({"accelerator": "omp", "gpus": 1}, "gpus = 1: accelerator omp uses none"),
         ({"accelerator": "gpu", "exact": False}, "gpus = 0: accelerator gpu needs the number of GPUs"),
-        ({"accelerator": "omp", "threads": 0}, "'threads' = 0"),
-        ({"gpus": -1}, "'gpus' = -1"),
-        ({"accelerator": "omp", "threads": True}, "'threads' = True"),
+        ({"accelerator": "omp", "threads": 0}, "threads = 0"),
+        ({"gpus": -1}, "gpus = -1"),
+        ({"accelerator": "omp", "threads": True}, "threads = True"),
         ({"accelerator": "omp", "thread": 2}, "unknown key 'thread'; did you mean 'threads'?"),
     ],
 )

@@ -71,11 +71,11 @@ def test_shared_fields_reach_every_stage_and_pressure_never_falls_below_the_last
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"max_temperature": -1}, "schedule 'larsen-2011': 'max_temperature' = -1"),
+        ({"max_temperature": -1}, "schedule 'larsen-2011': max_temperature = -1"),
         ({"max_temperatur": 600}, "unknown key 'max_temperatur'; did you mean 'max_temperature'?"),
-        ({"max_pressure": 0}, "'max_pressure' = 0"),
-        ({"time_scale": float("inf")}, "'time_scale' = inf"),
-        ({"stage": {"timestep_fs": 9}}, "'timestep_fs' = 9"),
+        ({"max_pressure": 0}, "max_pressure = 0"),
+        ({"time_scale": float("inf")}, "time_scale = inf"),
+        ({"stage": {"timestep_fs": 9}}, "timestep_fs = 9"),
         ({"stage": {"timestep": 1}}, "unknown key 'timestep'; did you mean 'timestep_fs'?"),
         (
             {"stage": {"barostat": "iso"}},
@@ -90,5 +90,5 @@ def test_what_is_wrong_is_named(change: dict[str, Any], message: str) -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(ValueError, match="'final_temperature' is missing"):
+    with pytest.raises(ValueError, match="final_temperature: is missing"):
         expand_larsen({key: value for key, value in SCHEME.items() if key != "final_temperature"})
