@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aiida_cse.building.electrolyte.emc_field import EmcType, emc_types
+from aiida_cse.building.electrolyte.emc_field import EmcType, emc_field
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import Chemistry, chemistry_of
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
@@ -62,7 +62,7 @@ def emc_output(
     molecules are moved along z so that some reach over the ends. ``change`` gives EMC other parameters.
     """
     chemistry = chemistry_of(recipe)
-    entries = sorted(map(change, emc_types(recipe, chemistry)), key=lambda entry: entry.label.lower())
+    entries = sorted(map(change, emc_field(recipe, chemistry).types), key=lambda entry: entry.label.lower())
     layout = _shuffled(system.data, seed)
     height = float(layout.lengths[2])
     shift = np.random.default_rng(seed).uniform(0, height)

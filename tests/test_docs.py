@@ -124,10 +124,10 @@ def test_the_set_of_the_how_to_is_imported(tmp_path: Path) -> None:
 
 
 def test_the_facts_of_the_how_to() -> None:
-    from aiida_cse.building.imported.facts import OwnBox
+    from aiida_cse.building.imported.description import SystemDescription
 
     (source,) = blocks(DOCS / "howto" / "own-box.md", "yaml")
-    box = OwnBox.model_validate(yaml.safe_load(source))
+    box = SystemDescription.model_validate(yaml.safe_load(source))
     assert box.slab is not None
     assert box.slab.framework == ("La", "Zr")
     assert {entry.phase for entry in box.types.values()} == {"ceramic", "both", "electrolyte"}

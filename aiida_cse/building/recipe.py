@@ -1,4 +1,4 @@
-"""The recipe: what an interface is made of. One YAML file or mapping, checked before anything is built."""
+"""The recipe of an interface: ceramic, polymer, salt, force fields, layout and seeds, checked before building."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator, model
 
 from aiida_cse.building.crystal.convert import as_crystal
 from aiida_cse.building.crystal.model import CrystalStructure, Element
-from aiida_cse.building.smiles import parse_smiles
+from aiida_cse.building.electrolyte.molecules import parse_smiles
 from aiida_cse.forcefields.library import available_sets, load_set, make_set, settle_variants
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import Mixing
@@ -44,28 +44,40 @@ Smiles = Annotated[str, Field(strict=True, pattern=_SMILES, max_length=500)]
 Seed = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
 Repeat = Annotated[int, Field(strict=True, ge=1, le=50)]
 Index = Annotated[int, Field(strict=True, ge=-9, le=9)]
-#: what may name an ion in every analysis; see the keys of ``ReductionConfig.ions``
+#: name of an ion in every analysis; see the keys of ``ReductionConfig.ions``
 SpeciesName = Annotated[str, Field(strict=True, pattern=_SPECIES, max_length=80)]
 
 #: species of the dummy atoms of the wall
 WALL_SPECIES = "wall"
 
-#: CIFs may hold reflections as well
+#: a CIF may list reflections as well
 _MOST_BYTES_OF_CIF = 20_000_000
 
 _FOLDER = resources.files("aiida_cse.building") / "recipes"
 
 
 class CeramicRecipe(StrictModel):
-    """The slab: its crystal, how it is cut and how its mobile ions are drawn.
+    """The slab: its crystal, the plane at which it is cut, and the random occupancy of its mobile ions.
 
-    ``structure`` may also be a CIF (``cif``: in a file, the name of one beside it, else its text) or a pymatgen
-    structure (its ``as_dict()``); either is written out as the crystal it is. ``repeat`` counts the smallest
-    cells at right angles, of whole vectors of the crystal's, whose third axis is normal to the plane ``miller``;
-    ``shift`` is the height of the cut, as a part of one. ``flip`` turns the slab by π about x after the cut.
-    ``min_distance`` (Å) is the shortest distance allowed between mobile ions as built, ``dopant_distance`` (Å)
-    that between a dopant, an immobile ion on a partly occupied site, and any other ion drawn at random.
-    ``framework`` names the species that do not diffuse, define the frame of every analysis and are ordered.
+    Attributes
+    ----------
+    structure
+        The crystal; also a CIF (``cif``: in a file, the name of one beside it, else its text) or a pymatgen
+        structure (its ``as_dict()``), which are converted.
+    miller, shift
+        The plane of the cut, and its height as a fraction of one cell.
+    repeat
+        Numbers of right-angled cells along x, y and z. The cell is the smallest one of whole lattice vectors whose
+        third axis is normal to the plane.
+    flip
+        Rotate the slab by π about x after the cut.
+    min_distance
+        Shortest distance between mobile ions as built, Å.
+    dopant_distance
+        Shortest distance between a dopant (an immobile ion on a partly occupied site) and any other ion drawn at
+        random, Å.
+    mobile, framework
+        The species that diffuses, and the ordered species that do not and define the frame of every analysis.
     """
 
     structure: CrystalStructure
@@ -92,23 +104,21 @@ class CeramicRecipe(StrictModel):
     @model_validator(mode="after")
     def _consistent(self) -> CeramicRecipe:
         if self.miller == (0, 0, 0):
-            raise ValueError("miller: (0, 0, 0) is no plane")
+            raise ValueError("miller = (0, 0, 0): is no plane; give three indices that are not all 0")
         present = {site.species for site in self.structure.sites}
         if self.mobile not in present:
             raise ValueError(
-                f"mobile: {self.mobile!r} is on no site of the structure ({', '.join(sorted(present))})"
+                f"mobile = {self.mobile!r}: is on no site of the structure; known: {', '.join(sorted(present))}"
             )
         for species in self.framework:
             if species not in present or species == self.mobile:
                 raise ValueError(f"framework: {species!r} must be an immobile species of the structure")
         if len(set(self.framework)) < len(self.framework):
-            raise ValueError(f"framework: {', '.join(self.framework)}: each species must be there once")
+            raise ValueError(f"framework = {', '.join(self.framework)}: each species must be there once")
         for number, site in enumerate(self.structure.sites):
             if site.occupancy < 1 and site.species in self.framework:
-                where = f"structure.sites.{number}.occupancy"
-                raise ValueError(
-                    f"{where}: {site.occupancy}, but {site.species} is in the framework, which has no disorder"
-                )
+                place = f"structure.sites.{number}.occupancy = {site.occupancy}"
+                raise ValueError(f"{place}: {site.species} is in the framework, which has no disorder; must be 1")
         return self
 
 
@@ -154,7 +164,7 @@ class SaltRecipe(StrictModel):
 
 
 class ForceFieldSets(NamedTuple):
-    """The force-field sets of a recipe, with no choice left open."""
+    """The force-field sets of a recipe, with all variants settled."""
 
     ceramic: ForceFieldSet
     cross: ForceFieldSet
@@ -163,13 +173,26 @@ class ForceFieldSets(NamedTuple):
 
 
 class ForceFieldRecipe(StrictModel):
-    """The names of the force-field sets and the choices that the sets leave open.
+    """The force-field sets by role, and the choices that they leave open.
 
-    ``salt_charge_scale`` multiplies the charges of cation and anion; ``hydrogen_mass`` (g/mol) replaces that
-    of hydrogen; ``variants`` chooses among published values, by the names that the sets give them. ``own_sets``
-    holds sets that are not shipped, by name. ``lithium`` says whether the mobile ion has one set of parameters, or
-    keeps those of the phase that it came from: the ceramic's Buckingham terms inside of it and, towards the
-    electrolyte, the Lennard-Jones of ``cross``; the salt's Lennard-Jones towards all atoms.
+    Attributes
+    ----------
+    ceramic, cross, polymer, salt
+        Names of the sets: inside the ceramic, of its atoms towards the electrolyte, of the polymer, of the salt.
+    variants
+        Choices among published values, by the names that the sets give them.
+    mixing
+        The mixing rule of unlike Lennard-Jones pairs.
+    lithium
+        ``one``: the mobile ion has a single set of parameters. ``by-origin``: it keeps those of the phase it came
+        from, which are the ceramic's Buckingham terms and, towards the electrolyte, the Lennard-Jones terms of
+        ``cross``; or the salt's Lennard-Jones terms towards all atoms.
+    own_sets
+        Sets that are not shipped, by name.
+    salt_charge_scale
+        Factor on the charges of cation and anion.
+    hydrogen_mass
+        Mass of hydrogen, g/mol.
     """
 
     ceramic: Name
@@ -186,9 +209,18 @@ class ForceFieldRecipe(StrictModel):
     @field_validator("own_sets", mode="before")
     @classmethod
     def _make_own_sets(cls, value: object) -> object:
+        """Complete the sets; what does not have the form of a set is left to the model to refuse."""
         if not isinstance(value, Mapping):
             return value
-        return {name: _own_set(name, content) for name, content in value.items()}
+        made: dict[object, object] = {}
+        for name, content in value.items():
+            made[name] = content
+            if isinstance(name, str) and isinstance(content, Mapping):
+                if name in available_sets():
+                    raise ValueError(f"{name}: is the name of a shipped set; give yours another one")
+                with located(name):
+                    made[name] = make_set(name, content)
+        return made
 
     @model_validator(mode="after")
     def _sets_exist(self) -> ForceFieldRecipe:
@@ -200,7 +232,7 @@ class ForceFieldRecipe(StrictModel):
         return self
 
     def named_set(self, role: str) -> ForceFieldSet:
-        """Return the set of a role, its variants not settled; ValueError if there is none of that name."""
+        """Return the set of a role before its variants are settled; ValueError if the name is not known."""
         name: str = getattr(self, role)
         return self.own_sets[name] if name in self.own_sets else load_set(name)
 
@@ -208,16 +240,6 @@ class ForceFieldRecipe(StrictModel):
         """Return the sets with the chosen, else the default variants."""
         named = [self.named_set(role) for role in ForceFieldSets._fields]
         return ForceFieldSets(*settle_variants(named, self.variants))
-
-
-def _own_set(name: object, content: object) -> object:
-    """Return the set that a recipe describes; what is no description is left to the model to refuse."""
-    if not isinstance(name, str) or not isinstance(content, Mapping):
-        return content
-    if name in available_sets():
-        raise ValueError(f"{name}: is the name of a shipped set; give yours another one")
-    with located(name):
-        return make_set(name, content)
 
 
 class WallRecipe(StrictModel):
@@ -229,7 +251,7 @@ class WallRecipe(StrictModel):
 
 
 class ElectrolyteRecipe(StrictModel):
-    """How the electrolyte is first laid out: density in g/cm³, distance to the wall ``padding`` in Å."""
+    """Initial layout of the electrolyte: density in g/cm³, distance to the wall ``padding`` in Å."""
 
     density: Number = Field(default=0.5, ge=0.02, le=1.5)
     padding: Number = Field(default=2.0, ge=0.5, le=20)
@@ -237,7 +259,7 @@ class ElectrolyteRecipe(StrictModel):
 
 
 class Seeds(StrictModel):
-    """The seed of each random choice: mobile ions of the slab, layout of the electrolyte, first velocities."""
+    """The seeds of the random choices: mobile ions of the slab, layout of the electrolyte, first velocities."""
 
     slab: Seed
     electrolyte: Seed
@@ -258,17 +280,20 @@ class Recipe(StrictModel):
 
     @model_validator(mode="after")
     def _one_mobile_ion(self) -> Recipe:
-        if self.salt.cation != self.ceramic.mobile:
-            raise ValueError(
-                f"salt.cation: {self.salt.cation!r} must be the ceramic's mobile species {self.ceramic.mobile!r}"
-            )
+        cation = self.salt.cation
+        if cation != self.ceramic.mobile:
+            mobile = self.ceramic.mobile
+            raise ValueError(f"salt.cation = {cation!r}: must be the ceramic's mobile species {mobile!r}")
         sets, scale = self.forcefield.sets(), self.forcefield.salt_charge_scale
-        in_ceramic, in_salt = (_charge(chosen, self.salt.cation) for chosen in (sets.ceramic, sets.salt))
-        # a type that is missing is told with all others, once the molecules are typed
+        in_ceramic, in_salt = (
+            next((entry.charge for entry in chosen.atom_types if entry.name == cation), None)
+            for chosen in (sets.ceramic, sets.salt)
+        )
+        # a missing type is reported together with all others when the molecules are typed
         if in_ceramic is not None and in_salt is not None and abs(in_ceramic - in_salt * scale) > 1e-9:
             raise ValueError(
-                f"forcefield.salt_charge_scale: {scale} gives {self.salt.cation} of the salt"
-                f" the charge {in_salt * scale:g}, in the ceramic it is {in_ceramic:g}; one ion needs one charge"
+                f"forcefield.salt_charge_scale = {scale}: gives {cation} of the salt the charge"
+                f" {in_salt * scale:g}, in the ceramic it is {in_ceramic:g}; one ion needs one charge"
             )
         return self
 
@@ -279,19 +304,16 @@ class Recipe(StrictModel):
         for field, name in (("polymer.name", self.polymer.name), ("salt.anion.name", self.salt.anion.name)):
             owner = taken.setdefault(name.lower(), field)
             if owner != field:
-                raise ValueError(f"{field}: {name!r} already names {owner}; species must differ by more than case")
+                raise ValueError(
+                    f"{field} = {name!r}: already names {owner}; species must differ by more than case"
+                )
         return self
-
-
-def _charge(chosen: ForceFieldSet, name: str) -> float | None:
-    return next((entry.charge for entry in chosen.atom_types if entry.name == name), None)
 
 
 def available_recipes() -> tuple[str, ...]:
     """Return the names of the shipped recipes."""
-    return tuple(
-        sorted(entry.name.removesuffix(".yaml") for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
-    )
+    names = (entry.name for entry in _FOLDER.iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
@@ -308,14 +330,14 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
 
 
 def read_recipe(name_or_path: str | Path) -> dict[str, Any]:
-    """Return what a shipped recipe or the one in a YAML file says, as it stands there.
+    """Return the content of a shipped recipe or of a YAML file, unchecked.
 
-    In the place of the name of a CIF is its text.
+    The name of a CIF is replaced by its text.
 
     Raises
     ------
     ValueError
-        There is no such recipe or file, or it is no mapping; or the CIF cannot be read.
+        There is no such recipe or file, it is not a mapping, or the CIF cannot be read.
     """
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"}:
@@ -331,34 +353,30 @@ def read_recipe(name_or_path: str | Path) -> dict[str, Any]:
 
 
 def _with_cif(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return a recipe with the text of the CIF that it names, which lies beside the recipe."""
+    """Return a recipe with the text of the CIF that it names.
+
+    The CIF must lie beside the recipe, so that a recipe from elsewhere cannot read other files.
+    """
     ceramic = content.get("ceramic")
     structure = ceramic.get("structure") if isinstance(ceramic, Mapping) else None
-    name = structure.get("cif") if isinstance(structure, Mapping) else None
-    if not isinstance(ceramic, Mapping) or not isinstance(structure, Mapping) or not _is_file_name(name):
+    if not isinstance(ceramic, Mapping) or not isinstance(structure, Mapping):
         return content
-    with located(f"{path}: ceramic.structure.cif"):
-        text = read_text(_beside(path, str(name)), "a CIF", _MOST_BYTES_OF_CIF)
+    name = structure.get("cif")
+    # the text of a CIF has more than one line
+    if not isinstance(name, str) or not name or "\n" in name:
+        return content
+    with located(path), located("ceramic.structure.cif"):
+        file = path.parent / name
+        if Path(name).name != name or not file.is_file():
+            raise ValueError(f"{name!r} must be the name of a file beside the recipe, in {path.parent.resolve()}")
+        text = read_text(file, "a CIF", _MOST_BYTES_OF_CIF)
     return content | {"ceramic": {**ceramic, "structure": {**structure, "cif": text}}}
-
-
-def _is_file_name(value: object) -> bool:
-    """Whether it may be the name of a CIF; the text of one has more than a line."""
-    return isinstance(value, str) and bool(value) and "\n" not in value
-
-
-def _beside(path: Path, name: str) -> Path:
-    """Return the file of this name in the folder of a recipe; a recipe of others reads nothing else."""
-    file = path.parent / name
-    if Path(name).name != name or not file.is_file():
-        raise ValueError(f"{name!r} must be the name of a file beside the recipe, in {path.parent.resolve()}")
-    return file
 
 
 def unknown_sets(recipe: object) -> dict[str, str]:
     """Return the force-field sets, by role, that a recipe names and that are neither in it nor shipped.
 
-    What has not the form of a recipe, or of a name, is left to the model to refuse.
+    What does not have the form of a recipe, or of a name, is left to the model to refuse.
     """
     forcefield = recipe.get("forcefield") if isinstance(recipe, Mapping) else None
     own = forcefield.get("own_sets", {}) if isinstance(forcefield, Mapping) else None

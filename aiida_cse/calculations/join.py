@@ -11,7 +11,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_cse.building.interface.assembly import place
-from aiida_cse.building.interface.check import RESULT
+from aiida_cse.building.interface.verify import RESULT
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 

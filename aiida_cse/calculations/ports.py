@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from aiida import orm
 from pydantic import BaseModel, ValidationError
 
-from aiida_cse.building.checks import refuse_unbuildable
+from aiida_cse.building.ceramic.slab import check_slab
+from aiida_cse.building.electrolyte.build import check_electrolyte
 from aiida_cse.building.recipe import ForceFieldSets, Recipe
 from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.schema import explain, located
@@ -38,13 +40,24 @@ def checked_by(model: type[BaseModel], name: str) -> Callable[[orm.Dict | None, 
 
 
 def _validate_recipe(value: orm.Dict, _: Any) -> str | None:
-    """Return what is wrong with a recipe or why it cannot be built, None if nothing is."""
+    """Return why a recipe is not valid or cannot be built, None if it can."""
     try:
         with located("recipe"):
-            refuse_unbuildable(Recipe.model_validate(value.get_dict()))
+            _refuse_unbuildable(Recipe.model_validate(value.get_dict()).model_dump_json())
     except ValueError as error:
         return str(error)
     return None
+
+
+@lru_cache(maxsize=8)
+def _refuse_unbuildable(recipe_json: str) -> None:
+    """Refuse a recipe whose slab cannot be cut or filled, or whose first chain does not fit into its layer.
+
+    It takes about a second, so that it is done before a job is submitted.
+    """
+    recipe = Recipe.model_validate_json(recipe_json)
+    lx, ly = check_slab(recipe)
+    check_electrolyte(recipe, lx, ly)
 
 
 def job_options(spec: Any, parser: str, output: str) -> None:

@@ -9,7 +9,7 @@ from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
 from aiida_cse.building.interface import moltemplate, read_data
-from aiida_cse.building.interface.check import RESULT, read_interface
+from aiida_cse.building.interface.verify import RESULT, read_interface
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.log.reader import read_log
 

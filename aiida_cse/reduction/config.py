@@ -285,7 +285,7 @@ def load_config(path: str | Path) -> ReductionConfig:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: is no text in UTF-8 (byte {error.start}), must be JSON") from error
     except ValidationError as error:
-        raise ValueError(f"{path}: {explain(error)}") from error
+        raise ValueError(explain(error, Path(path))) from error
 
 
 def interface_config(

@@ -451,7 +451,7 @@ def validate_production(value: dict[str, Any], _: Any) -> str | None:
     try:
         sampling = Sampling.model_validate(sampling_of(value["plan"].get_dict(), given))
     except ValidationError as error:
-        return f"sampling: {explain(error)}"
+        return explain(error, "sampling")
     for name in ("block_ps", "snapshot_ps"):
         length = getattr(sampling, name)
         if abs(length / sampling.frame_ps - round(length / sampling.frame_ps)) > 1e-9:

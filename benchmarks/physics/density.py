@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.building.electrolyte.build import build_electrolyte
-from aiida_cse.building.electrolyte.wall import remove_wall
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.forcefields.pairs import Mixing
 from aiida_cse.lammps.files.data import DataFile
-from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.files.system import WALL_MOLECULE, System
 from benchmarks.physics.lab import Lab, protocol_stages
 from benchmarks.physics.rows import Estimate, Row, block_average, time_average
 from benchmarks.physics.runs import Run
@@ -215,7 +214,7 @@ def without_wall(recipe: Recipe) -> System:
     """Return the electrolyte as built in a cube, without its wall."""
     edge = _edge(recipe)
     system = build_electrolyte(recipe, edge, edge)
-    return system.evolved(remove_wall(system.data))
+    return system.evolved(system.data.select(system.data.molecules != WALL_MOLECULE))
 
 
 def _edge(recipe: Recipe) -> float:

@@ -11,9 +11,8 @@ import yaml
 from aiida_cse.building.ceramic.cut import cut_slab
 from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.electrolyte.build import build_electrolyte
-from aiida_cse.building.electrolyte.emc_field import emc_types
-from aiida_cse.building.electrolyte.molecules import chain_molecule
-from aiida_cse.building.electrolyte.salt import anion_molecule
+from aiida_cse.building.electrolyte.emc_field import emc_field
+from aiida_cse.building.electrolyte.molecules import anion_molecule, chain_molecule
 from aiida_cse.building.electrolyte.typing import type_molecule
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import ForceFieldRecipe, Recipe, available_recipes, load_recipe
@@ -190,7 +189,7 @@ def test_a_charged_chain_is_refused(recipe: Recipe) -> None:
     oxygen = full.atom_types[0].model_copy(update={"charge": -0.5})
     charged = full.model_copy(update={"atom_types": (oxygen, *full.atom_types[1:])})
     chain = type_molecule("PEO", chain_molecule(recipe.polymer), charged, [])
-    anion = type_molecule("TFSI", anion_molecule(recipe.salt), load_set("cl-p-2004"), [])
+    anion = type_molecule("TFSI", anion_molecule(recipe.salt.anion), load_set("cl-p-2004"), [])
     with pytest.raises(ValueError, match=r"polymer: PEO has the charge -0\.7 e with set opls-aa-peo, must be 0"):
         _refuse_net_charges(recipe, chain, anion)
 
@@ -232,7 +231,8 @@ def test_lithium_by_origin_keeps_the_potential_of_its_phase(by_origin: Recipe, r
 
 def test_emc_knows_the_salts_lithium_by_its_own_type(by_origin: Recipe, recipe: Recipe) -> None:
     mine, theirs = (
-        {entry.label: entry for entry in emc_types(chosen, chemistry_of(chosen))} for chosen in (by_origin, recipe)
+        {entry.label: entry for entry in emc_field(chosen, chemistry_of(chosen)).types}
+        for chosen in (by_origin, recipe)
     )
     assert (mine.keys() - theirs.keys(), theirs.keys() - mine.keys()) == ({"Li_salt"}, {"Li"})
     assert mine["Li_salt"].surroundings == theirs["Li"].surroundings

@@ -15,8 +15,7 @@ from scipy.spatial.distance import cdist
 from aiida_cse.building.ceramic.cut import cut_slab
 from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.electrolyte.build import build_electrolyte
-from aiida_cse.building.electrolyte.molecules import chain_molecule
-from aiida_cse.building.electrolyte.salt import anion_molecule
+from aiida_cse.building.electrolyte.molecules import anion_molecule, chain_molecule
 from aiida_cse.building.electrolyte.typing import BondedTerm, type_molecule
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import Recipe
@@ -199,7 +198,7 @@ def test_bonded_energies_are_those_of_the_published_forms(
 ) -> None:
     energies = run(electrolyte, tmp_path, environment_bin)
     chain = type_molecule("PEO", chain_molecule(recipe.polymer), load_set("opls-aa-peo"), [])
-    anion = type_molecule("TFSI", anion_molecule(recipe.salt), load_set("cl-p-2004"), [])
+    anion = type_molecule("TFSI", anion_molecule(recipe.salt.anion), load_set("cl-p-2004"), [])
     expected = {"bond": 0.0, "angle": 0.0, "dihedral": 0.0}
     for molecule in range(2, 26):
         positions = electrolyte.data.unwrapped[electrolyte.data.molecules == molecule]

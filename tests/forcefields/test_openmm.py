@@ -16,9 +16,7 @@ import openmm
 import pytest
 from openmm import unit
 
-from aiida_cse.building.electrolyte.conformers import conformer
-from aiida_cse.building.electrolyte.molecules import chain_molecule
-from aiida_cse.building.electrolyte.salt import anion_molecule
+from aiida_cse.building.electrolyte.molecules import anion_molecule, chain_molecule, conformer
 from aiida_cse.building.electrolyte.typing import TypedMolecule, type_molecule
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.building.type_table import Template, chemistry_of
@@ -72,7 +70,7 @@ def case(name: str) -> Case:
     content = changed(recipe, "salt.anion", {"name": name, "smiles": smiles[name]})
     content["forcefield"]["salt"] = "cl-p-2004" if name == "TFSI" else "cl-p-2017"
     recipe = Recipe.model_validate(content)
-    typed = type_molecule(name, anion_molecule(recipe.salt), recipe.forcefield.sets().salt, [])
+    typed = type_molecule(name, anion_molecule(recipe.salt.anion), recipe.forcefield.sets().salt, [])
     return Case(recipe, chemistry_of(recipe).anion, typed, 0.7)
 
 

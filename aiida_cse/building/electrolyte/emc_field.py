@@ -1,9 +1,9 @@
-"""The force field of a recipe as EMC reads it: a file of parameters and a file of typing rules.
+"""The force field of a recipe in the form that EMC reads: a file of parameters and a file of typing rules.
 
 The formats are those of EMC's manual (Scripting Commands, Field) and of the OPLS field that it ships. EMC finds
-the type of an atom by rules that describe what is bonded to it, which here come from the molecules themselves:
-every surrounding that there is becomes a rule. What EMC assigns serves the growth of the molecules alone; a
-system gets its types from the recipe again.
+the type of an atom by rules that describe its surroundings. They are derived from the molecules: every surrounding
+that occurs becomes a rule. EMC's types serve the growth of the molecules only; a system gets its types from the
+recipe.
 """
 
 from __future__ import annotations
@@ -12,20 +12,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiida_cse.building.electrolyte.molecules import chain_molecule
-from aiida_cse.building.electrolyte.salt import anion_molecule
-from aiida_cse.building.electrolyte.typing import TypedMolecule, type_molecule
+from aiida_cse.building.electrolyte.typing import TypedMolecule, typed_molecules
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import Chemistry
-from aiida_cse.forcefields.models import AngleTerm, BondTerm, DihedralTerm, canonical
+from aiida_cse.forcefields.models import DihedralTerm, canonical
 
-__all__ = ["EmcType", "emc_parameters", "emc_rules", "emc_types"]
+__all__ = ["EmcField", "EmcType", "emc_field"]
 
-#: bonds from an atom within which its surroundings must tell its type
+#: largest number of bonds from an atom within which its surroundings must determine its type
 _DEEPEST = 6
 #: elements that SMILES writes without brackets
 _BARE = frozenset({"H", "B", "C", "N", "O", "P", "S", "F"})
-#: by RDKit's name of the bond type
+#: SMILES symbol by RDKit's name of the bond type
 _BONDS = {"SINGLE": "", "DOUBLE": "=", "TRIPLE": "#", "AROMATIC": ":"}
 
 Row = tuple[object, ...]
@@ -33,7 +31,7 @@ Row = tuple[object, ...]
 
 @dataclass(frozen=True)
 class EmcType:
-    """An atom type: mass in g/mol, charge in e, ε in kcal/mol, σ in Å, and the surroundings that it occurs in."""
+    """An atom type: mass in g/mol, charge in e, ε in kcal/mol, σ in Å, and the surroundings in which it occurs."""
 
     label: str
     element: str
@@ -46,26 +44,91 @@ class EmcType:
     surroundings: tuple[str, ...]
 
 
-def emc_types(recipe: Recipe, chemistry: Chemistry) -> tuple[EmcType, ...]:
-    """Return the types of the electrolyte's molecules, those of the chain first, then cation and anion.
+@dataclass(frozen=True)
+class EmcField:
+    """Types, in the order of the type table, and molecules of the electrolyte, for EMC.
+
+    ``depth`` is the number of bonds within which the surroundings of all atoms determine their types.
+    """
+
+    types: tuple[EmcType, ...]
+    molecules: tuple[TypedMolecule, TypedMolecule]
+    depth: int
+
+    def parameters(self) -> str:
+        """Return the text of the parameter file, ``.prm``.
+
+        Bonds and angles are harmonic as in LAMMPS; a torsion lists the OPLS constants V as terms (k, n, δ = 0).
+        """
+        definitions: list[Row] = [
+            ("FFMODE", "OPLS"),
+            ("FFTYPE", "ATOMISTIC"),
+            ("FFDEPTH", self.depth),
+            ("FFCHARGE", "ALL"),
+            ("LENGTH", "ANGSTROM"),
+            ("ENERGY", "KCAL/MOL"),
+            ("DENSITY", "G/CC"),
+            ("MIX", "BERTHELOT"),
+            ("NBONDED", 3),
+            ("ANGLE", "ERROR"),
+            ("PAIR14", "INCLUDE"),
+            ("TORSION", "ERROR"),
+        ]
+        masses: list[Row] = [
+            (entry.label, entry.mass, entry.element, entry.bonds, entry.formal_charge, entry.element)
+            for entry in self.types
+        ]
+        nonbonded: list[Row] = [(entry.label, entry.label, entry.sigma, entry.epsilon) for entry in self.types]
+        terms = {kind: _terms(self.molecules, kind) for kind in ("bond", "angle", "dihedral")}
+        return _sections(
+            {
+                "DEFINE": definitions,
+                "MASS": masses,
+                "NONBOND": [("?", "?", 0, 0), *nonbonded],
+                "BOND": terms["bond"],
+                "ANGLE": terms["angle"],
+                "TORSION": terms["dihedral"],
+            }
+        )
+
+    def rules(self) -> str:
+        """Return the text of the file of typing rules, ``.top``."""
+        rules = [(entry, surrounding) for entry in self.types for surrounding in entry.surroundings]
+        rows = [
+            (number, entry.label, entry.element, number, entry.charge, surrounding)
+            for number, (entry, surrounding) in enumerate(rules, 1)
+        ]
+        order = [("(?",), *((f"  ({entry.label})",) for entry in self.types), (")",)]
+        return _sections({"PRECEDENCE": order, "RULES": rows})
+
+
+def emc_field(recipe: Recipe, chemistry: Chemistry) -> EmcField:
+    """Return the types of the electrolyte's molecules and their surroundings.
 
     Raises
     ------
     ValueError
-        Two types have the same surroundings, as far as EMC is told to look.
+        Two types have the same surroundings within six bonds.
     """
-    depth, molecules = _depth(recipe), _molecules(recipe)
-    cation, label_of_cation = recipe.salt.cation, chemistry.types[chemistry.cation.types[0] - 1].label
-    found = {label: (atoms, molecule) for molecule in molecules for label, atoms in _by_type(molecule).items()}
+    # parameters that are missing were refused when the chemistry of the recipe was made
+    molecules = typed_molecules(recipe, recipe.forcefield.sets(), [])
+    atoms_of: dict[str, list[Any]] = {}
+    source_of: dict[str, TypedMolecule] = {}
+    for molecule in molecules:
+        for found, atom in zip(molecule.atoms, molecule.graph.GetAtoms(), strict=True):
+            atoms_of.setdefault(found.name, []).append(atom)
+            source_of[found.name] = molecule
+    depth = _depth(atoms_of)
+    cation = recipe.salt.cation
     types = []
     for entry in chemistry.types:
-        if entry.label == label_of_cation:
+        if entry.label == chemistry.cation.name:
             lj = recipe.forcefield.sets().salt.lennard_jones(cation)
             formal, bonds = 1, 0
             surroundings: tuple[str, ...] = (f"[{cation}+]",)
-        elif entry.label in found:
-            atoms, molecule = found[entry.label]
-            lj = molecule.source.lennard_jones(entry.label)
+        elif entry.label in atoms_of:
+            atoms = atoms_of[entry.label]
+            lj = source_of[entry.label].source.lennard_jones(entry.label)
             formal, bonds = atoms[0].GetFormalCharge(), atoms[0].GetDegree()
             surroundings = tuple(sorted({_surroundings(atom, depth) for atom in atoms}))
         else:
@@ -83,157 +146,63 @@ def emc_types(recipe: Recipe, chemistry: Chemistry) -> tuple[EmcType, ...]:
                 surroundings=surroundings,
             )
         )
-    return tuple(types)
+    return EmcField(types=tuple(types), molecules=molecules, depth=depth)
 
 
-def emc_parameters(recipe: Recipe, chemistry: Chemistry) -> str:
-    """Return the text of the file of parameters, ``.prm``.
-
-    Bonds and angles are harmonic as in LAMMPS; a torsion has the OPLS constants V as its terms (k, n, δ = 0).
-
-    Raises
-    ------
-    ValueError
-        As :func:`emc_types`.
-    """
-    types, molecules = emc_types(recipe, chemistry), _molecules(recipe)
-    sections: dict[str, Sequence[Row]] = {
-        "DEFINE": _definitions(_depth(recipe)),
-        "MASS": [
-            (entry.label, entry.mass, entry.element, entry.bonds, entry.formal_charge, entry.element)
-            for entry in types
-        ],
-        "NONBOND": [
-            ("?", "?", 0, 0),
-            *((entry.label, entry.label, entry.sigma, entry.epsilon) for entry in types),
-        ],
-        "BOND": _terms(molecules, "bond"),
-        "ANGLE": _terms(molecules, "angle"),
-        "TORSION": _terms(molecules, "dihedral"),
-    }
-    return _sections(sections)
+# -- surroundings ----------------------------------------------------------------------------------------
 
 
-def emc_rules(recipe: Recipe, chemistry: Chemistry) -> str:
-    """Return the text of the file of typing rules, ``.top``.
-
-    Raises
-    ------
-    ValueError
-        As :func:`emc_types`.
-    """
-    types = emc_types(recipe, chemistry)
-    rules = [(entry, surrounding) for entry in types for surrounding in entry.surroundings]
-    rows = [
-        (number, entry.label, entry.element, number, entry.charge, surrounding)
-        for number, (entry, surrounding) in enumerate(rules, 1)
-    ]
-    order = [("(?",), *((f"  ({entry.label})",) for entry in types), (")",)]
-    return _sections({"PRECEDENCE": order, "RULES": rows})
-
-
-def _molecules(recipe: Recipe) -> tuple[TypedMolecule, TypedMolecule]:
-    """Return chain and anion; what they lack has been refused with the chemistry of the recipe."""
-    sets = recipe.forcefield.sets()
-    problems: list[str] = []
-    return (
-        type_molecule(recipe.polymer.name, chain_molecule(recipe.polymer), sets.polymer, problems),
-        type_molecule(recipe.salt.anion.name, anion_molecule(recipe.salt), sets.salt, problems),
-    )
-
-
-def _by_type(molecule: TypedMolecule) -> dict[str, list[Any]]:
-    """Return the RDKit atoms of each type."""
-    atoms: dict[str, list[Any]] = {}
-    for found, atom in zip(molecule.atoms, molecule.graph.GetAtoms(), strict=True):
-        atoms.setdefault(found.name, []).append(atom)
-    return atoms
-
-
-# -- surroundings --------------------------------------------------------------------------------------
-
-
-def _depth(recipe: Recipe) -> int:
-    """Return within how many bonds the surroundings of all atoms tell their types."""
-    molecules = _molecules(recipe)
+def _depth(atoms_of: Mapping[str, Sequence[Any]]) -> int:
+    """Return the smallest number of bonds within which no two types share a surrounding."""
     shared: list[str] = []
     for depth in range(1, _DEEPEST + 1):
-        shared = _shared(molecules, depth)
-        if not shared:
-            return depth
-    msg = f"EMC: the types {' and '.join(shared)} have the same surroundings within {_DEEPEST} bonds"
-    raise ValueError(msg)
-
-
-def _shared(molecules: Iterable[TypedMolecule], depth: int) -> list[str]:
-    """Return the types that have a surrounding in common, empty if none have."""
-    owners: dict[str, set[str]] = {}
-    for molecule in molecules:
-        for label, atoms in _by_type(molecule).items():
+        owners: dict[str, set[str]] = {}
+        for label, atoms in atoms_of.items():
             for atom in atoms:
                 owners.setdefault(_surroundings(atom, depth), set()).add(label)
-    return next((sorted(labels) for labels in owners.values() if len(labels) > 1), [])
+        shared = next((sorted(labels) for labels in owners.values() if len(labels) > 1), [])
+        if not shared:
+            return depth
+    raise ValueError(f"EMC: the types {' and '.join(shared)} have the same surroundings within {_DEEPEST} bonds")
 
 
 def _surroundings(atom: Any, depth: int, before: Any = None) -> str:
-    """Return what is bonded to an atom within ``depth`` bonds, as ``C(H)(H)(H)(O)``."""
+    """Return the atoms within ``depth`` bonds of an atom, as ``C(H)(H)(H)(O)``."""
+    symbol, charge = atom.GetSymbol(), atom.GetFormalCharge()
+    name: str = symbol.lower() if atom.GetIsAromatic() else symbol
+    if charge:
+        name = f"[{name}{'+' if charge > 0 else '-'}{abs(charge) if abs(charge) > 1 else ''}]"
+    elif symbol not in _BARE:
+        name = f"[{name}]"
     if depth == 0:
-        return _symbol(atom)
+        return name
     branches = []
     for bond in atom.GetBonds():
         other = bond.GetOtherAtom(atom)
         if before is None or other.GetIdx() != before.GetIdx():
             branches.append(f"({_BONDS[bond.GetBondType().name]}{_surroundings(other, depth - 1, atom)})")
-    return _symbol(atom) + "".join(sorted(branches))
+    return name + "".join(sorted(branches))
 
 
-def _symbol(atom: Any) -> str:
-    symbol, charge = atom.GetSymbol(), atom.GetFormalCharge()
-    name = symbol.lower() if atom.GetIsAromatic() else symbol
-    if charge:
-        return f"[{name}{'+' if charge > 0 else '-'}{abs(charge) if abs(charge) > 1 else ''}]"
-    return name if symbol in _BARE else f"[{name}]"
-
-
-# -- sections ------------------------------------------------------------------------------------------
-
-
-def _definitions(depth: int) -> list[Row]:
-    return [
-        ("FFMODE", "OPLS"),
-        ("FFTYPE", "ATOMISTIC"),
-        ("FFDEPTH", depth),
-        ("FFCHARGE", "ALL"),
-        ("LENGTH", "ANGSTROM"),
-        ("ENERGY", "KCAL/MOL"),
-        ("DENSITY", "G/CC"),
-        ("MIX", "BERTHELOT"),
-        ("NBONDED", 3),
-        ("ANGLE", "ERROR"),
-        ("PAIR14", "INCLUDE"),
-        ("TORSION", "ERROR"),
-    ]
+# -- sections --------------------------------------------------------------------------------------------
 
 
 def _terms(molecules: Iterable[TypedMolecule], kind: str) -> list[Row]:
-    """Return one row for each combination of types that a kind of term occurs with."""
+    """Return one row for each combination of types with which a kind of term occurs."""
     rows: dict[tuple[str, ...], Row] = {}
     for molecule in molecules:
         for path, term in molecule.terms[kind]:
             labels = canonical([molecule.atoms[index].name for index in path])
-            rows[labels] = (*labels, *_coefficients(term))
+            coefficients: Sequence[float] = term.coefficients
+            if isinstance(term, DihedralTerm):
+                constants = [(v, n, 0.0) for n, v in enumerate(term.opls, 1) if v] or [(0.0, 1, 0.0)]
+                coefficients = [number for triple in constants for number in triple]
+            rows[labels] = (*labels, *coefficients)
     return [rows[labels] for labels in sorted(rows)]
 
 
-def _coefficients(term: BondTerm | AngleTerm | DihedralTerm) -> Sequence[float]:
-    if not isinstance(term, DihedralTerm):
-        return term.coefficients
-    terms = [(v, n, 0.0) for n, v in enumerate(term.opls, 1) if v] or [(0.0, 1, 0.0)]
-    return [number for triple in terms for number in triple]
-
-
 def _sections(sections: Mapping[str, Sequence[Row]]) -> str:
-    """Return sections of rows whose columns have exactly one tab between them, as EMC wants it."""
+    """Return sections of rows whose columns are separated by exactly one tab, which EMC requires."""
     return "\n".join(
         f"ITEM\t{name}\n\n" + "".join("\t".join(map(_word, row)) + "\n" for row in rows) + "\nITEM\tEND\n"
         for name, rows in sections.items()

@@ -1,27 +1,27 @@
 """The setup script from which EMC builds the electrolyte of a recipe.
 
-EMC Setup (``emc.pl``, ``emc_setup.pl``) turns the script and the two field files beside it into ``build.emc``,
-which the program itself reads. Keywords and paragraphs are those of EMC's manual, chapters 4 and 5.
+EMC Setup (``emc.pl``, ``emc_setup.pl``) converts the script and the two field files beside it to ``build.emc``,
+the input of EMC itself. Keywords and paragraphs are those of EMC's manual, chapters 4 and 5.
 """
 
 from __future__ import annotations
 
 from aiida_cse.building.electrolyte.build import layer_height
-from aiida_cse.building.electrolyte.emc_field import emc_parameters, emc_rules
-from aiida_cse.building.recipe import PolymerRecipe, Recipe
+from aiida_cse.building.electrolyte.emc_field import emc_field
+from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import chemistry_of
 
 __all__ = ["BUILD_SCRIPT", "PROJECT", "SETUP_OUTPUT", "emc_files"]
 
-#: what EMC calls its files
+#: base name of EMC's files
 PROJECT = "electrolyte"
-#: what EMC Setup writes and EMC reads
+#: output of EMC Setup and input of EMC
 BUILD_SCRIPT = "build.emc"
-#: where what EMC Setup says is kept
+#: standard output of EMC Setup
 SETUP_OUTPUT = "emc_setup.out"
 
-#: EMC Setup makes boxes with two equal edges only, so its build section is left out for this one, which differs
-#: from it in the lengths and no more; what stores the result follows, as it is left out with it
+#: EMC Setup makes only boxes with two equal edges. Its build section is therefore excluded and replaced by this
+#: one, which differs in the lengths only, followed by the commands that store the result.
 _BUILD = """\
 variables\t= {{lxx -> {lx:.10g}, lyy -> {ly:.10g}, lzz -> {lz:.10g}, lzy -> 0, lzx -> 0, lyx -> 0}};
 
@@ -61,29 +61,30 @@ lammps\t\t= {{name -> output, mode -> put, forcefield -> opls, parameters -> tru
 
 
 def emc_files(recipe: Recipe, lx: float, ly: float) -> dict[str, str]:
-    """Return the text of each file that EMC Setup needs, by name: the script and the field of the recipe.
+    """Return the text of each input file of EMC Setup by name: the script and the field of the recipe.
 
-    The molecules are to be built in the box lx × ly × Lz, periodic along all three axes, at the recipe's initial
-    density and from its seed.
+    The molecules are built in the box lx × ly × Lz, periodic along all three axes, at the recipe's initial density
+    and from its seed.
 
     Parameters
     ----------
     recipe
-        What to build.
+        The recipe.
     lx, ly
         The cross-section in Å, that of the equilibrated ceramic.
 
     Raises
     ------
     ValueError
-        Parameters are missing, or EMC could not tell two types of the force field.
+        Parameters are missing, or EMC cannot distinguish two types of the force field.
     """
     chemistry = chemistry_of(recipe)
+    field = emc_field(recipe, chemistry)
     build = _BUILD.format(lx=lx, ly=ly, lz=layer_height(recipe, chemistry, lx, ly))
     return {
         f"{PROJECT}.esh": _script(recipe, build),
-        f"{PROJECT}.prm": emc_parameters(recipe, chemistry),
-        f"{PROJECT}.top": emc_rules(recipe, chemistry),
+        f"{PROJECT}.prm": field.parameters(),
+        f"{PROJECT}.top": field.rules(),
     }
 
 
@@ -98,7 +99,15 @@ def _script(recipe: Recipe, build: str) -> str:
         "build_dir": ".",
         "emc_exclude": "build=true",
     }
-    groups, ends = _groups(polymer)
+    # end 1 of a monomer is bonded to the preceding piece and end 2 to the following one, as in chain_molecule
+    first, last = polymer.end_groups
+    groups = [f"monomer\t{polymer.repeat_unit},1,monomer:2"]
+    if first == last:
+        groups.append(f"terminal\t{first},1,monomer:1,1,monomer:2")
+        ends = "terminal,2"
+    else:
+        groups += [f"head\t{first},1,monomer:1", f"tail\t{last},1,monomer:2"]
+        ends = "head,1,tail,1"
     groups += [f"cation\t[{salt.cation}+]", f"anion\t{salt.anion.smiles}"]
     clusters = [
         f"chains\talternate\t{polymer.chains}",
@@ -114,18 +123,6 @@ def _script(recipe: Recipe, build: str) -> str:
             _paragraph("EMC\tphase=1\tspot=2", [build]),
         ]
     )
-
-
-def _groups(polymer: PolymerRecipe) -> tuple[list[str], str]:
-    """Return the groups of a chain with the ends that they join, and how many end groups there are of each.
-
-    End 1 of a monomer is joined to what comes before it and end 2 to what comes after, as our own chains are.
-    """
-    first, last = polymer.end_groups
-    monomer = f"monomer\t{polymer.repeat_unit},1,monomer:2"
-    if first == last:
-        return [monomer, f"terminal\t{first},1,monomer:1,1,monomer:2"], "terminal,2"
-    return [monomer, f"head\t{first},1,monomer:1", f"tail\t{last},1,monomer:2"], "head,1,tail,1"
 
 
 def _paragraph(name: str, lines: list[str]) -> str:

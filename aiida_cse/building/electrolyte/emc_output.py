@@ -1,16 +1,16 @@
-"""The electrolyte that EMC built: its data file and parameters, turned into a system of the recipe.
+"""Conversion of the electrolyte built by EMC to a system of the recipe.
 
-EMC gives the layout: which atoms are bonded, and where they are. What an atom is follows from its element, which
-its mass tells, and its place in its molecule, so that types, charges and force field are those of the recipe,
-as in an electrolyte of our own builder. What EMC itself assigned is held against them.
+EMC provides the layout: bonds and positions. The type of an atom follows from its element, known from its mass,
+and its place in the molecule, so that types, charges and force field are those of the recipe, as with the built-in
+builder. They are compared with those that EMC assigned.
 
-EMC's files are a LAMMPS data file without coefficients, its molecules whole and without image flags, and a LAMMPS
-include file with the coefficients.
+EMC's files are a LAMMPS data file without coefficients, whose molecules are whole and have no image flags, and a
+LAMMPS include file with the coefficients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +21,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from aiida_cse.building.electrolyte.build import electrolyte_system, molecules_of
-from aiida_cse.building.electrolyte.emc_field import emc_types
+from aiida_cse.building.electrolyte.emc_field import EmcType, emc_field
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.type_table import Chemistry, Template, chemistry_of
+from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import System
 
@@ -32,9 +32,9 @@ __all__ = ["EmcParameters", "read_emc_electrolyte", "read_emc_parameters"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-#: Å; how far EMC's box may be from the one that was asked for
+#: Å; tolerance of EMC's box edges
 _SAME_LENGTH = 1e-3
-#: g/mol; how far a mass may be from that of its element
+#: g/mol; tolerance of a mass against that of its element
 _SAME_MASS = 0.1
 #: e, kcal/mol and Å; EMC writes four and five decimals
 _SAME_NUMBER = 1e-3
@@ -42,7 +42,7 @@ _SAME_NUMBER = 1e-3
 
 @dataclass(frozen=True)
 class EmcParameters:
-    """What EMC's include file says of each atom type, from 1: ``masses`` (T,) g/mol, ``pairs`` {type: (ε, σ)}."""
+    """Parameters of EMC's include file: ``masses`` (T,) in g/mol, ``pairs`` {type from 1: (ε, σ)}."""
 
     masses: Floats
     pairs: dict[int, tuple[float, float]]
@@ -54,7 +54,7 @@ def read_emc_parameters(text: str) -> EmcParameters:
     Raises
     ------
     ValueError
-        It is none, or not whole; says what is missing.
+        Masses or coefficients are missing; names them.
     """
     lines = [words for line in text.splitlines() if (words := line.split("#", 1)[0].split())]
     masses = {int(words[1]): float(words[2]) for words in lines if words[0] == "mass" and len(words) == 3}
@@ -65,84 +65,95 @@ def read_emc_parameters(text: str) -> EmcParameters:
     }
     types = set(range(1, len(masses) + 1))
     if not types or set(masses) != types or set(pairs) != types:
-        msg = (
+        raise ValueError(
             f"EMC's parameters name masses of the types {sorted(masses)} and Lennard-Jones coefficients of"
-            f" {sorted(pairs)}, must be all from 1 to N in both"
+            f" {sorted(pairs)}; both must have all from 1 to N"
         )
-        raise ValueError(msg)
     return EmcParameters(masses=np.array([masses[number] for number in sorted(masses)]), pairs=pairs)
 
 
 def read_emc_electrolyte(
     recipe: Recipe, lx: float, ly: float, data: str, parameters: str
 ) -> tuple[System, tuple[str, ...]]:
-    """Return the electrolyte that EMC built, and where EMC's own parameters differ from the recipe's.
+    """Return the electrolyte built by EMC, and the differences between EMC's parameters and the recipe's.
 
-    Molecules that reach over an end of EMC's box along z, which is periodic, are laid out whole, and the box
-    is made as high as they need it, with the recipe's padding; the wall is put at z = 0. Along x and y the box
-    is the cross-section.
+    EMC's box is periodic along z. Molecules that cross its ends are made whole, and the box becomes as high as
+    they need, plus the recipe's padding, with the wall at z = 0. Along x and y the box is the cross-section.
 
     Parameters
     ----------
     recipe
-        What EMC was to build.
+        The recipe given to EMC.
     lx, ly
-        The cross-section in Å that EMC was given.
+        The cross-section in Å given to EMC.
     data, parameters
         The text of EMC's data file and of its include file.
 
     Raises
     ------
     ValueError
-        A file is not whole, or holds other molecules or another box than was asked for.
+        A file is incomplete, or molecules or box are not those of the recipe.
     """
     chemistry = chemistry_of(recipe)
+    types, templates = emc_field(recipe, chemistry).types, molecules_of(recipe, chemistry)
     layout, coefficients = DataFile.parse(data), read_emc_parameters(parameters)
     if not np.array_equal(layout.masses, coefficients.masses):
         raise ValueError("EMC's data file and its parameters have different masses: they are of two builds")
     if not np.allclose(layout.lengths[:2], (lx, ly), rtol=0, atol=_SAME_LENGTH):
         x, y = layout.lengths[:2]
-        raise ValueError(f"EMC's box is {x:.4f} × {y:.4f} Å² along x and y, must be {lx:.4f} × {ly:.4f} Å²")
-    order = _order(recipe, chemistry, layout)
-    whole = _made_whole(layout)
-    molecules = [whole[indices] for indices in order]
-    system = electrolyte_system(recipe, chemistry, *_standing(molecules, recipe, lx, ly, layout.lengths[2]))
-    return system, tuple(_differences(recipe, chemistry, layout, coefficients, np.concatenate(order)))
+        raise ValueError(f"EMC's box is {x:.4f} × {y:.4f} Å² along x and y; must be {lx:.4f} × {ly:.4f} Å²")
+    graphs = {
+        chemistry.chain.name: chemistry.chain.graph,
+        chemistry.cation.name: Chem.MolFromSmiles(f"[{recipe.salt.cation}+]"),
+        chemistry.anion.name: chemistry.anion.graph,
+    }
+    order = _order(layout, _elements(layout, types), graphs, [template.name for template in templates])
+    molecules = _in_one_layer(_made_whole(layout), order, layout.lengths[2])
+    padding = recipe.electrolyte.padding
+    bottom = min(float(molecule[:, 2].min()) for molecule in molecules)
+    top = max(float(molecule[:, 2].max()) for molecule in molecules)
+    lifted = [molecule + np.array([0.0, 0.0, padding - bottom]) for molecule in molecules]
+    box = np.array([(0.0, lx), (0.0, ly), (0.0, top - bottom + 2 * padding)])
+    numbers = np.concatenate([template.types for template in templates])
+    atoms_of = {entry.label: np.concatenate(order)[numbers == chemistry.number(entry.label)] for entry in types}
+    system = electrolyte_system(recipe, chemistry, lifted, box)
+    return system, tuple(_differences(layout, coefficients, types, atoms_of))
 
 
-# -- molecules -----------------------------------------------------------------------------------------
+# -- molecules -------------------------------------------------------------------------------------------
 
 
-def _order(recipe: Recipe, chemistry: Chemistry, layout: DataFile) -> list[Integers]:
+def _order(
+    layout: DataFile, elements: Integers, graphs: Mapping[str, Any], wanted: Sequence[str]
+) -> list[Integers]:
     """Return the indices of the atoms of each molecule, molecules and atoms in the recipe's order.
 
-    Molecules are what bonds hold together; their atoms are found by elements and bonds.
+    A molecule is a connected set of bonds. Its atoms are identified by elements and bonds.
     """
-    elements, fragments = _elements(recipe, chemistry, layout), _fragments(layout)
-    kinds = (chemistry.chain, chemistry.cation, chemistry.anion)
-    found: dict[str, list[Integers]] = {kind.name: [] for kind in kinds}
-    graphs = [_bare(_graph(kind, recipe)) for kind in kinds]
+    found: dict[str, list[Integers]] = {name: [] for name in graphs}
+    bare = {
+        name: _bare([a.GetAtomicNum() for a in graph.GetAtoms()], _bonds(graph)) for name, graph in graphs.items()
+    }
     known: dict[tuple[Any, ...], tuple[str, Integers]] = {}
-    for atoms, bonds in fragments:
+    for atoms, bonds in _fragments(layout):
         key = (tuple(elements[atoms]), tuple(bonds))
         if key not in known:
-            known[key] = _recognised(elements[atoms], bonds, kinds, graphs)
+            known[key] = _recognised(elements[atoms].tolist(), bonds, bare)
         name, indices = known[key]
         found[name].append(atoms[indices])
-    wanted = [template.name for template in molecules_of(recipe, chemistry)]
-    counts = {kind.name: wanted.count(kind.name) for kind in kinds}
+    counts = {name: wanted.count(name) for name in graphs}
     if {name: len(entries) for name, entries in found.items()} != counts:
         built = ", ".join(f"{len(entries)} {name}" for name, entries in found.items())
         asked = ", ".join(f"{count} {name}" for name, count in counts.items())
         raise ValueError(f"EMC built {built}; the recipe has {asked}")
-    return [atoms for kind in kinds for atoms in found[kind.name]]
+    return [atoms for entries in found.values() for atoms in entries]
 
 
-def _elements(recipe: Recipe, chemistry: Chemistry, layout: DataFile) -> Integers:
+def _elements(layout: DataFile, types: Sequence[EmcType]) -> Integers:
     """Return the atomic number of each atom, (N,), from the masses of their types."""
     table = Chem.GetPeriodicTable()
     by_mass: dict[float, int] = {}
-    for entry in emc_types(recipe, chemistry):
+    for entry in types:
         number = table.GetAtomicNumber(entry.element)
         by_mass |= {entry.mass: number, table.GetAtomicWeight(number): number}
     masses = np.array(sorted(by_mass))
@@ -159,7 +170,7 @@ def _elements(recipe: Recipe, chemistry: Chemistry, layout: DataFile) -> Integer
 
 
 def _fragments(layout: DataFile) -> Iterator[tuple[Integers, list[tuple[int, int]]]]:
-    """Give the atoms of each molecule, and its bonds by their place in it, both in order."""
+    """Yield the atoms of each molecule and its bonds as pairs of indices in the molecule, both in order."""
     _, labels = connected_components(_bond_matrix(layout), directed=False)
     bonds = np.sort(layout.topology["bonds"][:, 1:] - 1, axis=1)
     order = np.argsort(labels, kind="stable")
@@ -181,44 +192,38 @@ def _bond_matrix(layout: DataFile) -> Any:
 
 
 def _recognised(
-    elements: Integers, bonds: list[tuple[int, int]], kinds: Sequence[Template], graphs: Sequence[Any]
+    elements: list[int], bonds: list[tuple[int, int]], graphs: Mapping[str, Any]
 ) -> tuple[str, Integers]:
-    """Return the name of a molecule, and for each atom of its template the place in the molecule."""
-    molecule = Chem.RWMol()
-    for number in elements.tolist():
-        molecule.AddAtom(Chem.Atom(number))
-    for i, j in bonds:
-        molecule.AddBond(i, j, Chem.BondType.SINGLE)
-    for kind, graph in zip(kinds, graphs, strict=True):
+    """Return the name of a molecule, and for each atom of its template the index in the molecule."""
+    molecule = _bare(elements, bonds)
+    for name, graph in graphs.items():
         if (graph.GetNumAtoms(), graph.GetNumBonds()) == (len(elements), len(bonds)):
             match = molecule.GetSubstructMatch(graph)
             if match:
-                return kind.name, np.array(match, dtype=np.int64)
-    names = ", ".join(kind.name for kind in kinds)
-    raise ValueError(
-        f"EMC built a molecule of {len(elements)} atoms and {len(bonds)} bonds that is none of: {names}"
-    )
+                return name, np.array(match, dtype=np.int64)
+    size = f"{len(elements)} atoms and {len(bonds)} bonds"
+    raise ValueError(f"EMC built a molecule of {size} that is none of: {', '.join(graphs)}")
 
 
-def _graph(kind: Template, recipe: Recipe) -> Any:
-    return kind.graph if kind.graph is not None else Chem.MolFromSmiles(f"[{recipe.salt.cation}+]")
+def _bonds(graph: Any) -> list[tuple[int, int]]:
+    return [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in graph.GetBonds()]
 
 
-def _bare(graph: Any) -> Any:
-    """Return elements and bonds of a molecule, all single: a data file has neither orders nor formal charges."""
+def _bare(elements: list[int], bonds: list[tuple[int, int]]) -> Any:
+    """Return a molecule with single bonds only: a data file has neither bond orders nor formal charges."""
     bare = Chem.RWMol()
-    for atom in graph.GetAtoms():
-        bare.AddAtom(Chem.Atom(atom.GetAtomicNum()))
-    for bond in graph.GetBonds():
-        bare.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), Chem.BondType.SINGLE)
+    for number in elements:
+        bare.AddAtom(Chem.Atom(number))
+    for i, j in bonds:
+        bare.AddBond(i, j, Chem.BondType.SINGLE)
     return bare
 
 
-# -- positions -----------------------------------------------------------------------------------------
+# -- positions -------------------------------------------------------------------------------------------
 
 
 def _made_whole(layout: DataFile) -> Floats:
-    """Return positions (N, 3) Å in which every bond is as short as its images allow."""
+    """Return positions (N, 3) in Å at which every bond connects nearest images."""
     lengths, positions, natoms = layout.lengths, layout.unwrapped, layout.natoms
     _, labels = connected_components(_bond_matrix(layout), directed=False)
     first = np.unique(labels, return_index=True)[1]
@@ -235,32 +240,24 @@ def _made_whole(layout: DataFile) -> Floats:
     return positions
 
 
-def _standing(
-    molecules: Sequence[Floats], recipe: Recipe, lx: float, ly: float, height: float
-) -> tuple[list[Floats], Floats]:
-    """Move each molecule's centre into EMC's box along z, and all of them above the wall; give the new box."""
-    centred = [
+def _in_one_layer(positions: Floats, order: Sequence[Integers], height: float) -> list[Floats]:
+    """Return the positions of each molecule, its centre moved into EMC's box of this height (Å) along z."""
+    molecules = [positions[indices] for indices in order]
+    return [
         molecule - np.array([0.0, 0.0, height * np.floor(molecule[:, 2].mean() / height)])
         for molecule in molecules
     ]
-    padding = recipe.electrolyte.padding
-    bottom = min(float(molecule[:, 2].min()) for molecule in centred)
-    top = max(float(molecule[:, 2].max()) for molecule in centred)
-    lifted = [molecule + np.array([0.0, 0.0, padding - bottom]) for molecule in centred]
-    return lifted, np.array([(0.0, lx), (0.0, ly), (0.0, top - bottom + 2 * padding)])
 
 
-# -- parameters ----------------------------------------------------------------------------------------
+# -- parameters ------------------------------------------------------------------------------------------
 
 
 def _differences(
-    recipe: Recipe, chemistry: Chemistry, layout: DataFile, coefficients: EmcParameters, order: Integers
+    layout: DataFile, coefficients: EmcParameters, types: Sequence[EmcType], atoms_of: Mapping[str, Integers]
 ) -> Iterator[str]:
-    """Give one sentence for each type of the recipe to which EMC gave another charge, ε or σ."""
-    templates = molecules_of(recipe, chemistry)
-    types = np.concatenate([template.types for template in templates])
-    for entry in emc_types(recipe, chemistry):
-        atoms = order[types == chemistry.number(entry.label)]
+    """Yield one sentence for each type whose charge, ε or σ differs between EMC and the recipe."""
+    for entry in types:
+        atoms = atoms_of[entry.label]
         pairs = np.array([coefficients.pairs[number] for number in sorted(set(layout.types[atoms].tolist()))])
         given = {
             "charge (e)": (layout.charges[atoms], entry.charge),

@@ -1,39 +1,79 @@
-"""Polymer chains: repeat units joined into one molecule with its end groups."""
+"""RDKit molecules of the electrolyte: SMILES strings, polymer chains, anions and their conformers."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rdkit import Chem
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdDistGeom
 
-from aiida_cse.building.recipe import PolymerRecipe
-from aiida_cse.building.smiles import open_ends, parse_smiles
+if TYPE_CHECKING:
+    from aiida_cse.building.recipe import AnionRecipe, PolymerRecipe
 
-__all__ = ["chain_molecule"]
+__all__ = ["anion_molecule", "chain_molecule", "conformer", "parse_smiles"]
+
+#: attempts to embed a molecule from distance geometry before it is tried from random coordinates
+_ATTEMPTS = 20
+
+
+def parse_smiles(smiles: str, field: str, *, open_ends: int, charge: int) -> Any:
+    """Return the RDKit molecule of one connected SMILES.
+
+    Parameters
+    ----------
+    smiles
+        The string; an open end is written ``*``.
+    field
+        The field that holds the string, for messages.
+    open_ends, charge
+        Required number of open ends and required formal charge in e.
+
+    Raises
+    ------
+    ValueError
+        The string is not such a molecule; names the field.
+    """
+    place = f"{field} = {smiles!r}"
+    with rdBase.BlockLogs():
+        molecule = Chem.MolFromSmiles(smiles)
+    if molecule is None or molecule.GetNumAtoms() == 0:
+        raise ValueError(f"{place}: is not a valid SMILES string")
+    if len(Chem.GetMolFrags(molecule)) != 1:
+        raise ValueError(f"{place}: is more than one molecule; give a single one")
+    ends = [molecule.GetAtomWithIdx(index) for index in _open_ends(molecule)]
+    if len(ends) != open_ends or any(end.GetDegree() != 1 for end in ends):
+        needed = f"needs {open_ends} with one single bond each"
+        raise ValueError(f"{place}: has {len(ends)} open ends '*'; {needed}")
+    if any(end.GetBonds()[0].GetBondType() != Chem.BondType.SINGLE for end in ends):
+        raise ValueError(f"{place}: an open end '*' has a double or triple bond; give it a single bond")
+    if Chem.GetFormalCharge(molecule) != charge:
+        raise ValueError(f"{place}: has the charge {Chem.GetFormalCharge(molecule)}; must be {charge}")
+    return molecule
 
 
 def chain_molecule(polymer: PolymerRecipe) -> Any:
-    """Return the RDKit molecule of one chain, with hydrogens: end group, ``length`` repeat units, end group.
+    """Return the RDKit molecule of one chain: end group, ``length`` repeat units, end group, with hydrogens.
 
-    The first ``*`` of the repeat unit is joined to what comes before it, the second to what comes after.
+    The first ``*`` of the repeat unit is bonded to the preceding piece, the second to the following one.
     """
     unit = parse_smiles(polymer.repeat_unit, "polymer.repeat_unit", open_ends=2, charge=0)
     first, last = (
         parse_smiles(smiles, f"polymer.end_groups.{number}", open_ends=1, charge=0)
         for number, smiles in enumerate(polymer.end_groups)
     )
-    pieces = [first, *[unit] * polymer.length, last]
     chain = Chem.RWMol()
-    tails: list[int] = []
+    tail: int | None = None
     dummies: list[int] = []
-    for piece in pieces:
+    for piece in (first, *[unit] * polymer.length, last):
         offset = chain.GetNumAtoms()
         chain.InsertMol(piece)
-        ends = [offset + index for index in open_ends(piece)]
+        ends = [offset + index for index in _open_ends(piece)]
         joints = [chain.GetAtomWithIdx(end).GetNeighbors()[0].GetIdx() for end in ends]
-        if tails:
-            chain.AddBond(tails.pop(), joints[0], Chem.BondType.SINGLE)
-        tails = [joints[-1]]
+        if tail is not None:
+            chain.AddBond(tail, joints[0], Chem.BondType.SINGLE)
+        tail = joints[-1]
         dummies += ends
     chain.BeginBatchEdit()
     for dummy in dummies:
@@ -42,3 +82,35 @@ def chain_molecule(polymer: PolymerRecipe) -> Any:
     molecule = chain.GetMol()
     Chem.SanitizeMol(molecule)
     return Chem.AddHs(molecule)
+
+
+def anion_molecule(anion: AnionRecipe) -> Any:
+    """Return the RDKit molecule of one anion, with hydrogens if it has any."""
+    return Chem.AddHs(parse_smiles(anion.smiles, "salt.anion.smiles", open_ends=0, charge=-1))
+
+
+def conformer(name: str, graph: Any, seed: int) -> NDArray[np.float64]:
+    """Return coordinates (n, 3) in Å of an RDKit molecule, centred at the origin.
+
+    The geometry is that of RDKit's ETKDG (Riniker and Landrum, J. Chem. Inf. Model. 2015, 55, 2562), version 3.
+
+    Raises
+    ------
+    ValueError
+        The molecule cannot be embedded; names it and the seed.
+    """
+    parameters: Any = rdDistGeom.ETKDGv3()
+    parameters.randomSeed = seed
+    parameters.maxIterations = _ATTEMPTS
+    molecule = type(graph)(graph)
+    for from_random in (False, True):
+        parameters.useRandomCoords = from_random
+        if rdDistGeom.EmbedMolecule(molecule, parameters) == 0:
+            positions = np.array(molecule.GetConformer().GetPositions(), dtype=np.float64)
+            centred: NDArray[np.float64] = positions - positions.mean(axis=0)
+            return centred
+    raise ValueError(f"{name}: no conformer found with seed {seed}; change seeds.electrolyte")
+
+
+def _open_ends(molecule: Any) -> list[int]:
+    return [atom.GetIdx() for atom in molecule.GetAtoms() if atom.GetAtomicNum() == 0]

@@ -1,4 +1,4 @@
-"""Random placement of whole molecules in a layer that is periodic along x and y only."""
+"""Initial layout of the electrolyte: random placement of whole molecules in a layer, and the wall below it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-__all__ = ["Layer"]
+__all__ = ["Layer", "wall_positions"]
 
 Floats = NDArray[np.float64]
 
-#: placements tried for each molecule; the first whose closest contact is at least _CLEAR (Å) is taken
+#: placements tried for each molecule; the first with a closest contact of at least _CLEAR (Å) is accepted
 _TRIALS = 30
 _CLEAR = 2.0
 
 
 @dataclass
 class Layer:
-    """A layer of edges ``lx``, ``ly`` whose molecules lie wholly between ``bottom`` and ``top`` (all Å)."""
+    """A layer of edges ``lx``, ``ly``, periodic along x and y, between the heights ``bottom`` and ``top`` (Å)."""
 
     lx: float
     ly: float
@@ -29,19 +29,25 @@ class Layer:
     _placed: list[Floats] = field(default_factory=list)
 
     def place(self, shape: Floats, rng: np.random.Generator) -> Floats | None:
-        """Rotate and move a molecule of shape (n, 3) to a random free spot; return its positions.
+        """Place a molecule of shape (n, 3) with random orientation and position; return its positions in Å.
 
-        Of the placements tried the one with the longest closest contact is kept. Positions are unwrapped;
-        z is inside the layer. None if the molecule did not fit between bottom and top in any orientation.
+        Of the placements tried, the one with the longest closest contact to molecules placed before and to its own
+        periodic images is kept. Positions are unwrapped along x and y. The result is None if the molecule did not
+        fit between bottom and top in any orientation.
         """
-        tree = self._tree()
+        tree = None
+        if self._placed:
+            placed = self._wrapped(np.concatenate(self._placed))
+            tree = cKDTree(placed, boxsize=np.array([self.lx, self.ly, 0.0]))
         best: Floats | None = None
         best_contact = -1.0
         for _ in range(_TRIALS):
             trial = self._random_placement(shape, rng)
             if trial is None:
                 continue
-            contact = min(self._contact(trial, tree), self._contact_with_images(trial))
+            contact = self._distance_to_images(trial)
+            if tree is not None:
+                contact = min(contact, float(np.min(tree.query(self._wrapped(trial))[0])))
             if contact > best_contact:
                 best, best_contact = trial, contact
             if contact >= _CLEAR:
@@ -61,33 +67,29 @@ class Layer:
         moved: Floats = turned + target
         return moved
 
-    def _tree(self) -> cKDTree | None:
-        if not self._placed:
-            return None
-        return cKDTree(self._wrap(np.concatenate(self._placed)), boxsize=np.array([self.lx, self.ly, 0.0]))
-
-    def _wrap(self, positions: Floats) -> Floats:
+    def _wrapped(self, positions: Floats) -> Floats:
         edges = np.array([self.lx, self.ly])
         wrapped: Floats = positions.copy()
         wrapped[:, :2] = np.mod(positions[:, :2], edges)
+        # np.mod of a tiny negative number is the edge itself, which the periodic tree refuses
         wrapped[:, :2] = np.where(wrapped[:, :2] < edges, wrapped[:, :2], 0.0)
         return wrapped
 
-    def _contact(self, positions: Floats, tree: cKDTree | None) -> float:
-        if tree is None:
-            return np.inf
-        return _shortest(tree, self._wrap(positions))
-
-    def _contact_with_images(self, positions: Floats) -> float:
-        """Return the shortest distance of a molecule to its own periodic images."""
+    def _distance_to_images(self, positions: Floats) -> float:
+        """Return the shortest distance of a molecule to its own periodic images, infinite if it is short."""
         extent = np.ptp(positions[:, :2], axis=0)
         if (extent + _CLEAR < (self.lx, self.ly)).all():
             return np.inf
         neighbours = np.array([(1, 0, 0), (0, 1, 0), (1, 1, 0), (1, -1, 0)]) * (self.lx, self.ly, 0.0)
         images = (positions + neighbours[:, None, :]).reshape(-1, 3)
-        return _shortest(cKDTree(images), positions)
+        return float(np.min(cKDTree(images).query(positions)[0]))
 
 
-def _shortest(tree: cKDTree, positions: Floats) -> float:
-    distances, _ = tree.query(positions)
-    return float(np.min(distances))
+def wall_positions(lx: float, ly: float, spacing: float) -> Floats:
+    """Return the wall's square grid at z = 0, (n, 3) Å.
+
+    The spacing along each axis is the one nearest to ``spacing`` (Å) that divides the edge.
+    """
+    columns, rows = (max(round(edge / spacing), 1) for edge in (lx, ly))
+    x, y = np.meshgrid(np.arange(columns) * lx / columns, np.arange(rows) * ly / rows, indexing="ij")
+    return np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)])

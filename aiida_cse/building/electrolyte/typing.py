@@ -1,4 +1,4 @@
-"""Molecules typed by the SMARTS rules of a force-field set, with all their bonds, angles and dihedrals."""
+"""Force-field types of molecules from SMARTS rules, with the parameters of all bonds, angles and dihedrals."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from rdkit import Chem, rdBase
 
+from aiida_cse.building.electrolyte.molecules import anion_molecule, chain_molecule
+from aiida_cse.building.recipe import ForceFieldSets, Recipe
 from aiida_cse.forcefields.models import (
     AngleTerm,
     BondTerm,
@@ -18,7 +20,7 @@ from aiida_cse.forcefields.models import (
     canonical,
 )
 
-__all__ = ["BondedTerm", "TypedMolecule", "type_molecule", "typing_patterns"]
+__all__ = ["BondedTerm", "TypedMolecule", "type_molecule", "typed_molecules", "typing_patterns"]
 
 BondedTerm = BondTerm | AngleTerm | DihedralTerm
 
@@ -30,7 +32,7 @@ class TypedMolecule:
     Attributes
     ----------
     name
-        The species, as an analysis will call it.
+        The species name used in analyses.
     graph
         The RDKit molecule, hydrogens included.
     atoms
@@ -48,16 +50,31 @@ class TypedMolecule:
     source: ForceFieldSet
 
 
-def type_molecule(name: str, graph: Any, forcefield: ForceFieldSet, problems: list[str]) -> TypedMolecule:
-    """Give every atom of the RDKit molecule its type and every bonded term its parameters.
+def typed_molecules(
+    recipe: Recipe, sets: ForceFieldSets, problems: list[str]
+) -> tuple[TypedMolecule, TypedMolecule]:
+    """Return the typed chain and anion of a recipe; see :func:`type_molecule`."""
+    polymer, anion = recipe.polymer, recipe.salt.anion
+    return (
+        type_molecule(polymer.name, chain_molecule(polymer), sets.polymer, problems),
+        type_molecule(anion.name, anion_molecule(anion), sets.salt, problems),
+    )
 
-    Atoms that match no typing rule and terms without parameters are left out, and one line that lists all of
-    them is added to ``problems``: the molecule is only whole if that stays empty.
+
+def type_molecule(name: str, graph: Any, forcefield: ForceFieldSet, problems: list[str]) -> TypedMolecule:
+    """Assign a type to every atom of an RDKit molecule and parameters to every bonded term.
+
+    Atoms that match no typing rule and terms without parameters are left out, and one line that lists all of them
+    is added to ``problems``. The molecule is complete only if no line is added.
     """
-    names = _match_rules(graph, forcefield)
+    names: list[str | None] = [None] * graph.GetNumAtoms()
+    for pattern, found in typing_patterns(forcefield):
+        for match in graph.GetSubstructMatches(pattern, uniquify=False, maxMatches=10 * len(names) + 1000):
+            names[match[0]] = found
     atoms = [None if found is None else forcefield.atom_type(found) for found in names]
     missing = [f"type of {_environment(graph, index)}" for index, found in enumerate(names) if found is None]
-    missing += [f"Lennard-Jones of {found}" for found in _without_lj(names, forcefield)]
+    with_lj = {entry.type for entry in forcefield.lj}
+    missing += [f"Lennard-Jones of {found}" for found in names if found is not None and found not in with_lj]
     terms: dict[str, tuple[tuple[tuple[int, ...], BondedTerm], ...]] = {}
     for kind, paths, known in _kinds(graph, forcefield):
         lookup = {canonical(term.atoms): term for term in known}
@@ -76,31 +93,49 @@ def type_molecule(name: str, graph: Any, forcefield: ForceFieldSet, problems: li
     return TypedMolecule(name=name, graph=graph, atoms=typed, terms=terms, source=forcefield)
 
 
-def _match_rules(graph: Any, forcefield: ForceFieldSet) -> list[str | None]:
-    names: list[str | None] = [None] * graph.GetNumAtoms()
-    for pattern, found in typing_patterns(forcefield):
-        for match in graph.GetSubstructMatches(pattern, uniquify=False, maxMatches=10 * len(names) + 1000):
-            names[match[0]] = found
-    return names
-
-
 def typing_patterns(forcefield: ForceFieldSet) -> list[tuple[Any, str]]:
-    """Return the typing rules of a set in their order: the RDKit pattern, and the type that its first atom gets.
+    """Return the typing rules of a set in order: the RDKit pattern, and the type of its first atom.
 
     Raises
     ------
     ValueError
-        A rule is no SMARTS pattern.
+        A rule is not a SMARTS pattern.
     """
     patterns = []
-    for rule in forcefield.typing:
+    for number, rule in enumerate(forcefield.typing):
         with rdBase.BlockLogs():
             pattern: Any = Chem.MolFromSmarts(rule.smarts)
         if pattern is None:
-            msg = f"force-field set {forcefield.name}: typing: {rule.smarts!r} is not a valid SMARTS pattern"
-            raise ValueError(msg)
+            place = f"typing.{number}.smarts = {rule.smarts!r}"
+            raise ValueError(f"force-field set {forcefield.name}: {place}: is not a valid SMARTS pattern")
         patterns.append((pattern, rule.type))
     return patterns
+
+
+def _kinds(
+    graph: Any, forcefield: ForceFieldSet
+) -> Iterator[tuple[str, list[tuple[int, ...]], Sequence[BondedTerm]]]:
+    """Yield each kind of bonded term, the atom indices of its terms, and the parameters of the set."""
+    neighbours = [sorted(near.GetIdx() for near in atom.GetNeighbors()) for atom in graph.GetAtoms()]
+    bonds = sorted((i, j) for i, near in enumerate(neighbours) for j in near if i < j)
+    yield "bond", list(bonds), forcefield.bonds
+    angles = [(i, centre, k) for centre, near in enumerate(neighbours) for i, k in combinations(near, 2)]
+    yield "angle", list(angles), forcefield.angles
+    dihedrals = [
+        (i, j, k, m)
+        for j, k in bonds
+        for i in neighbours[j]
+        for m in neighbours[k]
+        if i != k and m != j and i != m
+    ]
+    yield "dihedral", list(dihedrals), forcefield.dihedrals
+
+
+def _key(path: Sequence[int], atoms: Sequence[ForceFieldType | None]) -> tuple[str, ...] | None:
+    """Return the names under which a term is looked up, None if one of its atoms has no type."""
+    members = [atoms[index] for index in path]
+    names = [atom.bonded_name for atom in members if atom is not None]
+    return canonical(names) if len(names) == len(members) else None
 
 
 def _environment(graph: Any, index: int) -> str:
@@ -112,46 +147,10 @@ def _environment(graph: Any, index: int) -> str:
 def _surroundings(
     graph: Any, path: Sequence[int], key: tuple[str, ...], atoms: Sequence[ForceFieldType | None]
 ) -> str:
-    """Return the atoms of a term in the order of its key, each with what is bonded to it: ``H(C)–C(C,H,H,O)``."""
+    """Return the atoms of a term in the order of its key, each with its neighbours: ``H(C)–C(C,H,H,O)``."""
     names = tuple(atom.bonded_name for atom in (atoms[index] for index in path) if atom is not None)
     members = [graph.GetAtomWithIdx(index) for index in (path if names == key else reversed(path))]
     return "–".join(
         f"{atom.GetSymbol()}({','.join(sorted(near.GetSymbol() for near in atom.GetNeighbors()))})"
         for atom in members
     )
-
-
-def _without_lj(names: Sequence[str | None], forcefield: ForceFieldSet) -> list[str]:
-    known = {entry.type for entry in forcefield.lj}
-    return [name for name in names if name is not None and name not in known]
-
-
-def _key(path: Sequence[int], atoms: Sequence[ForceFieldType | None]) -> tuple[str, ...] | None:
-    """Return the names that a term is looked up by, None if one of its atoms has no type."""
-    members = [atoms[index] for index in path]
-    names = [atom.bonded_name for atom in members if atom is not None]
-    return canonical(names) if len(names) == len(members) else None
-
-
-def _kinds(
-    graph: Any, forcefield: ForceFieldSet
-) -> Iterator[tuple[str, list[tuple[int, ...]], Sequence[BondedTerm]]]:
-    neighbours = [sorted(n.GetIdx() for n in atom.GetNeighbors()) for atom in graph.GetAtoms()]
-    bonds = sorted((i, j) for i, near in enumerate(neighbours) for j in near if i < j)
-    yield "bond", list(bonds), forcefield.bonds
-    yield "angle", _angles(neighbours), forcefield.angles
-    yield "dihedral", _dihedrals(neighbours, bonds), forcefield.dihedrals
-
-
-def _angles(neighbours: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
-    return [(i, centre, k) for centre, near in enumerate(neighbours) for i, k in combinations(near, 2)]
-
-
-def _dihedrals(neighbours: Sequence[Sequence[int]], bonds: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
-    return [
-        (i, j, k, m)
-        for j, k in bonds
-        for i in neighbours[j]
-        for m in neighbours[k]
-        if i != k and m != j and i != m
-    ]

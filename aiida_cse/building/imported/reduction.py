@@ -17,20 +17,20 @@ from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import Number, StrictModel, Whole, located, nearest
 from aiida_cse.yaml_io import read_mapping
 
-__all__ = ["PlainInterface", "PlainIon", "load_interface", "plain_config"]
+__all__ = ["InterfaceDescription", "IonDescription", "interface_config", "load_interface"]
 
 Label = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 TypeName = Annotated[Whole, Field(ge=1)] | Label
 
 
-class PlainIon(StrictModel):
+class IonDescription(StrictModel):
     """An ion: its name, and its atom types by number or by label."""
 
     name: Label
     types: tuple[TypeName, ...] = Field(min_length=1)
 
 
-class PlainInterface(StrictModel):
+class InterfaceDescription(StrictModel):
     """What a data file does not say of an interface.
 
     Attributes
@@ -54,8 +54,8 @@ class PlainInterface(StrictModel):
     """
 
     framework: tuple[TypeName, ...] = Field(min_length=1)
-    cation: PlainIon
-    anion: PlainIon
+    cation: IonDescription
+    anion: IonDescription
     thickness: Number = Field(gt=0)
     midplane_offset: Number | None = None
     initial_cations: Annotated[Whole, Field(ge=0)] | None = None
@@ -67,7 +67,7 @@ def load_interface(data: str | Path, config: str | Path) -> ReductionConfig:
     """Return the configuration of the reduction from a data file and a YAML file.
 
     Beside a data file that was made here lies all that is known of the system, and the YAML file has the fields of
-    :class:`~aiida_cse.reduction.sampling.Sampling`; for another it has those of :class:`PlainInterface`.
+    :class:`~aiida_cse.building.sampling.Sampling`; for another it has those of :class:`InterfaceDescription`.
 
     Raises
     ------
@@ -82,13 +82,13 @@ def load_interface(data: str | Path, config: str | Path) -> ReductionConfig:
                 sampling = Sampling.model_validate(content)
             return reduction_config(System.read(path.parent), sampling)
         with located(config):
-            interface = PlainInterface.model_validate(content)
-            return plain_config(DataFile.read(path), interface)
+            interface = InterfaceDescription.model_validate(content)
+            return interface_config(DataFile.read(path), interface)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def plain_config(data: DataFile, interface: PlainInterface) -> ReductionConfig:
+def interface_config(data: DataFile, interface: InterfaceDescription) -> ReductionConfig:
     """Return the configuration of the reduction of a trajectory of the atoms of ``data``.
 
     Raises
@@ -119,7 +119,7 @@ def plain_config(data: DataFile, interface: PlainInterface) -> ReductionConfig:
     )
 
 
-def _labels(data: DataFile, interface: PlainInterface) -> tuple[str, ...]:
+def _labels(data: DataFile, interface: InterfaceDescription) -> tuple[str, ...]:
     ntypes = len(data.masses)
     labels = interface.labels or tuple(f"type{number}" for number in range(1, ntypes + 1))
     if len(labels) != ntypes:

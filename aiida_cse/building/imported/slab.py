@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.building.imported.facts import OwnSlab, TypeName
+from aiida_cse.building.imported.description import SlabDescription, TypeName
 from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, WALL_MOLECULE, AtomType, SlabGeometry, System
 
@@ -38,7 +38,7 @@ def slab_of(
     """
     if table.box.phase == "electrolyte":
         return None
-    given = table.box.slab or OwnSlab()
+    given = table.box.slab or SlabDescription()
     reference = None if built is None else built.info.slab
     numbers = _framework(table, given.framework or (() if reference is None else reference.framework))
     if numbers is None:

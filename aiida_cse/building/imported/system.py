@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aiida_cse.building.ceramic.slab import build_slab
-from aiida_cse.building.imported.facts import OwnBox
+from aiida_cse.building.imported.description import SystemDescription
 from aiida_cse.building.imported.slab import number_molecules, slab_of
 from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.building.recipe import Recipe
@@ -29,7 +29,7 @@ _WRITTEN = 1e-5
 _ONE_CUTOFF = frozenset({"lj/cut/coul/long", "buck/coul/long", "lj/cut", "buck", "coul/long"})
 
 
-def import_system(data: str, box: OwnBox, forcefield: str = "", recipe: Recipe | None = None) -> System:
+def import_system(data: str, box: SystemDescription, forcefield: str = "", recipe: Recipe | None = None) -> System:
     """Return the system of a data file.
 
     Atoms keep order, positions, image flags and velocities. Molecule IDs stay where they follow the convention of
@@ -82,7 +82,7 @@ def import_system(data: str, box: OwnBox, forcefield: str = "", recipe: Recipe |
     return system
 
 
-def _sources(box: OwnBox, chemistry: Chemistry | None) -> dict[str, Any]:
+def _sources(box: SystemDescription, chemistry: Chemistry | None) -> dict[str, Any]:
     """Return where the parameters are from: what the user says, else the recipe whose force field it is."""
     if box.forcefield or chemistry is None:
         return {"forcefield_names": box.forcefield, "citations": box.citations}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.building.imported.facts import OwnBox, OwnType, TypeName
+from aiida_cse.building.imported.description import SystemDescription, TypeDescription, TypeName
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import AtomType
 from aiida_cse.schema import nearest
@@ -37,7 +37,7 @@ class TypeTable:
     """
 
     data: DataFile
-    box: OwnBox
+    box: SystemDescription
     labels: dict[int, str]
     known: dict[str, AtomType]
     problems: list[str]
@@ -79,7 +79,7 @@ class TypeTable:
 
     def entries(self) -> tuple[AtomType, ...] | None:
         """Return the table, None if it is not complete."""
-        own: dict[int, OwnType] = {}
+        own: dict[int, TypeDescription] = {}
         for name, entry in self.box.types.items():
             own |= dict.fromkeys(self.numbers("types", (name,)), entry)
         found = [self._entry(number, own.get(number)) for number in range(1, len(self.data.masses) + 1)]
@@ -89,7 +89,7 @@ class TypeTable:
             self.problems.append(f"label {twice[0]!r} is that of more than one type")
         return complete if len(complete) == len(found) and not twice else None
 
-    def _entry(self, number: int, own: OwnType | None) -> AtomType | None:
+    def _entry(self, number: int, own: TypeDescription | None) -> AtomType | None:
         label, charge = self.labels.get(number), self._charge(number)
         facts = own or self._of_recipe(number, label, charge)
         if label is None:

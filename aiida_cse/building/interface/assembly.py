@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.building.electrolyte.wall import remove_wall
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
-from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.files.system import WALL_MOLECULE, System
 
 __all__ = ["Placement", "assemble", "joint_velocities", "place"]
 
@@ -69,7 +68,8 @@ def place(ceramic: System, electrolyte: System, gap: float) -> Placement:
     if not (np.isfinite(gap) and gap > 0):
         raise ValueError(f"gap: {gap} Å; must be a positive number")
     _refuse_mismatch(ceramic, electrolyte)
-    liquid = _whole(remove_wall(electrolyte.data))
+    molecules = electrolyte.data.molecules != WALL_MOLECULE
+    liquid = _whole(electrolyte.data.select(molecules))
     solid = ceramic.data
     z_solid, z_liquid = solid.unwrapped[:, 2], liquid.unwrapped[:, 2]
     length = float(np.ptp(z_solid) + np.ptp(z_liquid) + 2 * gap)

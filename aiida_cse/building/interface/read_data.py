@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.building.interface.assembly import place
-from aiida_cse.building.interface.check import RESULT
+from aiida_cse.building.interface.verify import RESULT
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
 from aiida_cse.lammps.files.system import System
 

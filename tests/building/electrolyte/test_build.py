@@ -8,8 +8,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from aiida_cse.building.electrolyte.build import build_electrolyte
-from aiida_cse.building.electrolyte.packing import Layer
-from aiida_cse.building.electrolyte.wall import remove_wall, wall_positions
+from aiida_cse.building.electrolyte.packing import Layer, wall_positions
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.lammps.files.system import WALL_MOLECULE, System
@@ -68,7 +67,7 @@ def test_bonds_have_the_lengths_of_their_shapes(electrolyte: System) -> None:
 
 
 def test_the_layer_has_the_density_of_the_recipe(electrolyte: System, recipe: Recipe) -> None:
-    data = remove_wall(electrolyte.data)
+    data = electrolyte.data.select(electrolyte.data.molecules != WALL_MOLECULE)
     lx, ly, lz = data.lengths
     mass = data.masses[data.types - 1].sum()
     assert mass * 1.66053906660 / (lx * ly * (lz - 2 * recipe.electrolyte.padding)) == pytest.approx(0.5)

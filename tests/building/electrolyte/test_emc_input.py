@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aiida_cse.building.electrolyte.build import build_electrolyte
-from aiida_cse.building.electrolyte.emc_field import EmcType, emc_parameters, emc_rules, emc_types
+from aiida_cse.building.electrolyte.emc_field import EmcType, emc_field
 from aiida_cse.building.electrolyte.emc_input import emc_files
 from aiida_cse.building.electrolyte.emc_output import read_emc_electrolyte, read_emc_parameters
 from aiida_cse.building.electrolyte.molecules import chain_molecule
@@ -94,7 +94,7 @@ def test_different_ends_of_a_chain_have_one_place_each(recipe: Recipe) -> None:
 
 
 def test_the_rules_describe_the_atoms_of_the_molecules(recipe: Recipe) -> None:
-    rows = section(emc_rules(recipe, chemistry_of(recipe)), "RULES")
+    rows = section(emc_field(recipe, chemistry_of(recipe)).rules(), "RULES")
     rules: dict[str, list[tuple[float, str]]] = {label: [] for _, label, *_ in rows}
     for number, label, _, index, charge, rule in rows:
         assert number == index
@@ -107,7 +107,7 @@ def test_the_rules_describe_the_atoms_of_the_molecules(recipe: Recipe) -> None:
 
 
 def test_the_parameters_are_those_of_the_recipe(recipe: Recipe) -> None:
-    text = emc_parameters(recipe, chemistry_of(recipe))
+    text = emc_field(recipe, chemistry_of(recipe)).parameters()
     assert ["OS", "15.999", "O", "2", "0", "O"] in section(text, "MASS")
     assert ["OS", "OS", "2.9", "0.14"] in section(text, "NONBOND")
     assert ["CT2", "OS", "320", "1.41"] in section(text, "BOND")
@@ -120,7 +120,7 @@ def test_the_parameters_are_those_of_the_recipe(recipe: Recipe) -> None:
 @pytest.mark.parametrize("name", available_recipes())
 def test_every_atom_of_every_shipped_recipe_has_one_rule(name: str) -> None:
     recipe = load_recipe(name)
-    types = emc_types(recipe, chemistry_of(recipe))
+    types = emc_field(recipe, chemistry_of(recipe)).types
     rules = [rule for entry in types for rule in entry.surroundings]
     assert len(rules) == len(set(rules))
     assert all(entry.surroundings for entry in types)

@@ -11,7 +11,7 @@ import pytest
 from aiida_cse.building.ceramic.cut import cut_slab
 from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.electrolyte.build import build_electrolyte
-from aiida_cse.building.imported.facts import OwnBox
+from aiida_cse.building.imported.description import SystemDescription
 from aiida_cse.building.imported.system import import_system
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import Recipe
@@ -31,15 +31,15 @@ def labelled(system: System, data: DataFile | None = None) -> str:
     return (data or system.data).format().replace("\nMasses\n", f"\nAtom Type Labels\n\n{labels}\nMasses\n")
 
 
-def facts(system: System, **changes: Any) -> OwnBox:
+def facts(system: System, **changes: Any) -> SystemDescription:
     """Return all that a user would write of a system."""
     assert system.info.slab is not None
     types = {t.label: {"element": t.element, "phase": t.phase, "species": t.species} for t in system.info.types}
     slab = {"thickness": system.info.slab.thickness, "framework": list(system.info.slab.framework)}
-    return OwnBox.model_validate({"types": types, "slab": slab} | changes)
+    return SystemDescription.model_validate({"types": types, "slab": slab} | changes)
 
 
-def problems(text: str, box: OwnBox, forcefield: str = "", recipe: Recipe | None = None) -> list[str]:
+def problems(text: str, box: SystemDescription, forcefield: str = "", recipe: Recipe | None = None) -> list[str]:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         import_system(text, box, forcefield, recipe)
     return str(caught.value).splitlines()
@@ -49,7 +49,7 @@ def problems(text: str, box: OwnBox, forcefield: str = "", recipe: Recipe | None
 
 
 def test_with_its_recipe_nothing_else_has_to_be_said(interface: System, recipe: Recipe) -> None:
-    found = import_system(labelled(interface), OwnBox(), recipe=recipe)
+    found = import_system(labelled(interface), SystemDescription(), recipe=recipe)
     assert found.forcefield == interface.forcefield
     assert found.info.slab is not None
     assert interface.info.slab is not None
@@ -70,7 +70,7 @@ def test_lithium_by_origin_comes_in_as_well(recipe: Recipe) -> None:
     slab = build_slab(two)
     lx, ly = (float(edge) for edge in slab.data.lengths[:2])
     built = assemble(cut_slab(slab, slab.data), build_electrolyte(two, lx, ly))
-    found = import_system(labelled(built), OwnBox(), recipe=two)
+    found = import_system(labelled(built), SystemDescription(), recipe=two)
     assert found.info.slab is not None
     assert found.info.slab.lithium == 112
     assert (found.info.composition["Li"], found.info.composition["Li_salt"]) == (112, 7)
@@ -78,7 +78,7 @@ def test_lithium_by_origin_comes_in_as_well(recipe: Recipe) -> None:
 
 def test_another_force_field_is_not_said_to_be_the_recipes(interface: System, recipe: Recipe) -> None:
     found = import_system(
-        labelled(interface), OwnBox(), interface.forcefield.replace("0.066 3.5", "0.07 3.5"), recipe
+        labelled(interface), SystemDescription(), interface.forcefield.replace("0.066 3.5", "0.07 3.5"), recipe
     )
     assert "0.07 3.5" in found.forcefield
     assert (found.info.forcefield, found.info.forcefield_md5, found.info.citations) == ((), {}, ())
@@ -92,7 +92,7 @@ def replace_slab(system: System) -> dict[str, Any]:
 def test_a_slab_that_has_grown_is_measured_by_its_framework(interface: System, recipe: Recipe) -> None:
     data = replace(interface.data, box=interface.data.box * [[1], [1], [1.02]])
     data.set_unwrapped(interface.data.unwrapped * [1, 1, 1.02])
-    slab = import_system(labelled(interface, data), OwnBox(), recipe=recipe).info.slab
+    slab = import_system(labelled(interface, data), SystemDescription(), recipe=recipe).info.slab
     assert slab is not None
     assert interface.info.slab is not None
     assert slab.thickness == pytest.approx(1.02 * interface.info.slab.thickness)
@@ -135,7 +135,7 @@ def test_molecules_are_counted_anew_where_they_follow_another_convention(
 ) -> None:
     ours = interface.data.molecules
     data = replace(interface.data, molecules=np.where(ours == 1, 900, 2 * ours))
-    found = import_system(labelled(interface, data), OwnBox(), recipe=recipe).data.molecules
+    found = import_system(labelled(interface, data), SystemDescription(), recipe=recipe).data.molecules
     lithium = interface.data.types == 4
     assert (found[ours == 1] == 1).all()
     anions = ~lithium & (ours > 1)
@@ -164,7 +164,7 @@ def test_coefficients_and_styles_of_the_data_file_count(interface: System) -> No
 
 
 def test_all_that_is_missing_is_told_at_once(interface: System) -> None:
-    said = problems(labelled(interface), OwnBox.model_validate({"types": {"Zr": {
+    said = problems(labelled(interface), SystemDescription.model_validate({"types": {"Zr": {
         "element": "Zr", "phase": "ceramic", "species": "Zr"}}}))  # fmt: skip
     assert "type 1 (La, mass 138.905, 48 atoms): element, phase and species are missing; give types.La" in said
     assert len([line for line in said if "element, phase and species" in line]) == 14
@@ -215,11 +215,11 @@ def charged(data: DataFile, number: int, charge: float, first: int | None = None
     ],
 )
 def test_what_is_wrong_with_a_box(interface: System, recipe: Recipe, change: Change, message: str) -> None:
-    said = problems(labelled(interface, change(interface.data)), OwnBox(), recipe=recipe)
+    said = problems(labelled(interface, change(interface.data)), SystemDescription(), recipe=recipe)
     assert any(message in line for line in said), said
 
 
-def without_mobile(box: OwnBox) -> OwnBox:
+def without_mobile(box: SystemDescription) -> SystemDescription:
     return box.model_copy(
         update={"types": box.types | {"Li": box.types["Li"].model_copy(update={"phase": "electrolyte"})}}
     )
@@ -254,7 +254,7 @@ def test_a_force_field_that_contradicts_the_data_file(interface: System, recipe:
     text = labelled(interface).replace(
         "\nAtoms # full\n", "\nBond Coeffs\n\n1 268.0 1.6\n2 340 1.09\n\nAtoms # full\n"
     )
-    (said,) = problems(text, OwnBox(), recipe=recipe)
+    (said,) = problems(text, SystemDescription(), recipe=recipe)
     assert said == "bond_coeff 1: 268.0 1.6 in the data file, 268 1.529 in the force field"
 
 
@@ -284,5 +284,5 @@ def test_wrong_facts_are_refused_by_their_field(content: dict[str, Any], message
     from aiida_cse.schema import located
 
     with pytest.raises(ValueError) as caught, located("facts.yaml"):  # noqa: PT011
-        OwnBox.model_validate(content)
+        SystemDescription.model_validate(content)
     assert message in str(caught.value)

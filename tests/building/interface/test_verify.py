@@ -12,7 +12,7 @@ import pytest
 from aiida_cse.building.ceramic.cut import cut_slab
 from aiida_cse.building.interface import moltemplate, read_data
 from aiida_cse.building.interface.assembly import assemble
-from aiida_cse.building.interface.check import RESULT, read_interface
+from aiida_cse.building.interface.verify import RESULT, read_interface
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFile, read_contents
 from aiida_cse.lammps.files.system import FILENAMES, System
 

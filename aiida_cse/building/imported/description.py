@@ -11,13 +11,13 @@ from aiida_cse.building.recipe import Seed, SpeciesName
 from aiida_cse.lammps.files.system import Phase
 from aiida_cse.schema import Number, StrictModel, Whole
 
-__all__ = ["OwnBox", "OwnSlab", "OwnType", "TypeName"]
+__all__ = ["SlabDescription", "SystemDescription", "TypeDescription", "TypeName"]
 
 Label = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
 TypeName = Annotated[Whole, Field(ge=1)] | Label
 
 
-class OwnType(StrictModel):
+class TypeDescription(StrictModel):
     """What a data file does not say of an atom type; without ``label`` it has that of the data file."""
 
     element: Element
@@ -26,7 +26,7 @@ class OwnType(StrictModel):
     label: Label | None = None
 
 
-class OwnSlab(StrictModel):
+class SlabDescription(StrictModel):
     """The slab.
 
     ``thickness`` (Å) is the distance of its surface planes, ``framework`` the types that do not diffuse and so
@@ -42,7 +42,7 @@ class OwnSlab(StrictModel):
     lithium: Annotated[Whole, Field(ge=0)] | None = None
 
 
-class OwnBox(StrictModel):
+class SystemDescription(StrictModel):
     """What is to be known of a box besides its data file and its force field.
 
     Attributes
@@ -60,15 +60,15 @@ class OwnBox(StrictModel):
     """
 
     phase: Phase = "interface"
-    types: dict[TypeName, OwnType] = Field(default_factory=dict)
-    slab: OwnSlab | None = None
+    types: dict[TypeName, TypeDescription] = Field(default_factory=dict)
+    slab: SlabDescription | None = None
     seeds: dict[Label, Seed] = Field(default_factory=dict)
     forcefield: tuple[str, ...] = ()
     citations: tuple[str, ...] = ()
 
     @field_validator("types", mode="after")
     @classmethod
-    def _each_once(cls, value: dict[TypeName, OwnType]) -> dict[TypeName, OwnType]:
+    def _each_once(cls, value: dict[TypeName, TypeDescription]) -> dict[TypeName, TypeDescription]:
         labels = [entry.label for entry in value.values() if entry.label is not None]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
