@@ -114,13 +114,13 @@ CALLS = (
         for name, *answer in (
             ("one", "temperatures = 700", "give a list"),
             ("huge", "temperatures = [1e+300]", "between 0 and 5000 K"),
-            ("short", "production: plan.length_ps = 2", "shorter than one segment"),
+            ("short", "production.plan.length_ps = 2", "shorter than one segment"),
             ("typing", "'lenght_ps'", "did you mean 'length_ps'?"),
             ("comma", "interface: ", "'5' is no known key"),
-            ("molt", "interface: ", "assembler = 'moltemplat': did you mean 'moltemplate'?"),
-            ("lmp", "interface: ", "assembler = 'lmp': did you mean 'lammps'?"),
+            ("molt", "interface.assembler = 'moltemplat': did you mean 'moltemplate'?"),
+            ("lmp", "interface.assembler = 'lmp': did you mean 'lammps'?"),
             ("program", "assembler = 'moltemplate': its code is missing"),
-            ("atom", "production.sampling: anion_atom: 'Q'", "known: CBT"),
+            ("atom", "production.sampling.anion_atom: 'Q'", "known: CBT"),
         )
     ),
     Call(

@@ -329,15 +329,15 @@ STUDIES = (
             ({"production": 3}, ("production: ", "3", _MAPPING)),
             ({"interface": []}, ("interface: ", "[]", _MAPPING)),
             ({"interface": {"gapp": 1}}, ("interface: ", "'gapp'", "did you mean 'gap'?")),
-            ({"ceramic": {"schedule": {"stages": 3}}}, ("ceramic: schedule: 'stages'", "3", _LIST)),
-            ({"production": {"plan": {"length_ps": 2}}}, ("production: plan.length_ps = 2", "one segment")),
+            ({"ceramic": {"schedule": {"stages": 3}}}, ("ceramic.schedule.stages", "3", _LIST)),
+            ({"production": {"plan": {"length_ps": 2}}}, ("production.plan.length_ps = 2", "one segment")),
             (
                 {"production": {"sampling": {"offsets": {"Na": {"inner": 1, "outer": 9}}}}},
-                ("production.sampling: offsets", "'Na'", "known: Li, TFSI"),
+                ("production.sampling.offsets", "'Na'", "known: Li, TFSI"),
             ),
             (
                 {"production": {"sampling": {"anion_point": "atom", "anion_atom": "Qq"}}},
-                ("production.sampling: anion_atom", "'Qq'", "no atom type of TFSI; known: CBT"),
+                ("production.sampling.anion_atom", "'Qq'", "is no atom type of TFSI; known: CBT"),
             ),
         )
     ),

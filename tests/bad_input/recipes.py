@@ -180,8 +180,8 @@ RECIPES = (
     Wrong("salt.pairs", "7", _WHOLE),
     Wrong("salt.pairs", 10**9, f"{_ATMOST} 100000"),
     Wrong("salt.anion", "TFSI", _MAPPING),
-    Wrong(_ANION, "FC(F)(F)S(=O)(=O)NS(=O)(=O)C(F)(F)F", "has the charge 0, must be -1"),
-    Wrong(_ANION, "[O-]S(=O)(=O)[O-]", "has the charge -2, must be -1"),
+    Wrong(_ANION, "FC(F)(F)S(=O)(=O)NS(=O)(=O)C(F)(F)F", "has the charge 0; must be -1"),
+    Wrong(_ANION, "[O-]S(=O)(=O)[O-]", "has the charge -2; must be -1"),
     Wrong(_ANION, "[Cl-]", "lacks parameters", "TFSI", "type of Cl bonded to nothing"),
     # -- force fields of another chemistry, and charges that are not neutral ------------------------------------
     Wrong("forcefield.ceramic", "JALEM-2015", "did you mean 'jalem-2015'?"),

@@ -190,7 +190,7 @@ def test_a_charged_chain_is_refused(recipe: Recipe) -> None:
     charged = full.model_copy(update={"atom_types": (oxygen, *full.atom_types[1:])})
     chain = type_molecule("PEO", chain_molecule(recipe.polymer), charged, [])
     anion = type_molecule("TFSI", anion_molecule(recipe.salt.anion), load_set("cl-p-2004"), [])
-    with pytest.raises(ValueError, match=r"polymer: PEO has the charge -0\.7 e with set opls-aa-peo, must be 0"):
+    with pytest.raises(ValueError, match=r"polymer: PEO has the charge -0\.7 e with set opls-aa-peo; must be 0"):
         _refuse_net_charges(recipe, chain, anion)
 
 

@@ -161,7 +161,7 @@ def test_defaults_of_the_options(inputs: dict[str, Any]) -> None:
     ("change", "message"),
     [
         ({"plan": {"stages": []}}, "plan.stages = []"),
-        ({"plan": PLAN | {"stop_step": 10**6}}, "plan: stop_step: 1000000 lies outside the last stage"),
+        ({"plan": PLAN | {"stop_step": 10**6}}, "plan.stop_step: 1000000 lies outside the last stage"),
         (
             {"plan": {"stages": [PLAN["stages"][0] | {"name": "a\nshell rm"}]}},
             r"plan.stages.0.name = 'a\nshell rm'",

@@ -84,7 +84,7 @@ def test_a_file_that_holds_no_set_is_refused_by_its_field(own_file: Path, aiida_
     assert refused({"ljs": []}) == "unknown key 'ljs'; did you mean 'lj'?"
     assert refused({}, "--name", "cl-p-2004") == "cl-p-2004 is the name of a shipped set; give yours another one"
     assert refused({}, "--name", "a b").startswith("name = 'a b': must be letters")
-    assert "'[C' is not a valid SMARTS" in refused({"typing": [{"smarts": "[C", "type": "CT3"}]})
+    assert "smarts = '[C': is not a valid SMARTS" in refused({"typing": [{"smarts": "[C", "type": "CT3"}]})
     assert stored_forcefields() == []
     invoke("import", own_file)
     assert "there is another force-field set 'opls-heavy'" in refused({"title": "x"}, "--name", "opls-heavy")

@@ -47,7 +47,7 @@ def test_build_electrolyte_is_the_builders_own(tmp_path: Path) -> None:
     ("arguments", "complaint"),
     [
         (["slab", "--recipe", "llzo"], "Error: there is no recipe 'llzo'; "),
-        (["electrolyte", "--recipe", RECIPE, "--lx", "-1", "--ly", "13"], "Error: lx, ly: -1.0, 13.0 Å; "),
+        (["electrolyte", "--recipe", RECIPE, "--lx", "-1", "--ly", "13"], "Error: lx, ly = -1.0, 13.0: edges"),
     ],
 )
 def test_what_cannot_be_built_is_said_in_one_line(tmp_path: Path, arguments: list[str], complaint: str) -> None:

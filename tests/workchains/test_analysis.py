@@ -114,7 +114,7 @@ def test_another_question_to_a_stored_reduction(aiida_profile: object) -> None:
         ({"start_ns": 1000}, "settings: start_ns is 1000, it must be at most 0.001: "),
         ({"end_ns": 0.1}, "settings: end_ns is 0.1, it must be at most 0.0012, where the reduction ends"),
         ({"bins": 100}, "settings: bins is 100, the 110 of the reduction make 110, 55, 22, 11, 10; "),
-        ({"lags_ps": [500]}, "settings: lags_ps: 500 is not among those of the reduction, 1000; reduce the "),
+        ({"lags_ps": [500]}, "settings.lags_ps: 500 is not among those of the reduction, 1000; reduce the "),
         ({"boundaries": {"Li": [21.5, 30]}}, "nearest: -22.00 and -21.00 Å .*reduce the trajectory again"),
         ({"boundaries": {"Li": [21, 30]}, "rule": "core"}, "settings: rule is core with other boundaries of Li"),
     ],

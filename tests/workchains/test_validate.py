@@ -33,7 +33,7 @@ def test_a_protocol_has_all_inputs(codes: Codes, make: Make, protocol: str) -> N
         ({"overrides": {"setings": {}}}, "did you mean 'settings'"),
         ({"overrides": {"settings": {"planted": {"bar": 2}}}}, "did you mean 'barrier'"),
         ({"overrides": {"settings": {"reduced_barriers": [4, 3, 2]}}}, "must ascend: the hottest first"),
-        ({"overrides": {"production": {"plan": {"frame_ps": 0.3}}}}, "production: .*frame_ps = 0.3"),
+        ({"overrides": {"production": {"plan": {"frame_ps": 0.3}}}}, "production.*frame_ps = 0.3"),
     ],
 )
 def test_wrong_input_is_refused_with_its_place(codes: Codes, change: dict[str, Any], message: str) -> None:

@@ -90,8 +90,8 @@ class CrystalStructure(StrictModel):
             filled[place] = filled.get(place, 0.0) + site.occupancy
             if filled[place] > 1 + _OVERFULL:
                 raise ValueError(
-                    f"sites.{number}.occupancy: {site.occupancy:g} ({site.species}) fills the orbit of"
-                    f" {list(coords)} to {filled[place]:.7g}, at most 1 is possible"
+                    f"sites.{number}.occupancy = {site.occupancy:g}: {site.species} fills the orbit of"
+                    f" {list(coords)} to {filled[place]:.7g}; at most 1 is possible"
                 )
         return self
 

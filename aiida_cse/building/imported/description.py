@@ -1,4 +1,4 @@
-"""What a data file and a force field do not say of a box that was not built here."""
+"""Description of a system built by another program: what its data file and force field do not contain."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from aiida_cse.building.recipe import Seed, SpeciesName
 from aiida_cse.lammps.files.system import Phase
 from aiida_cse.schema import Number, StrictModel, Whole
 
-__all__ = ["SlabDescription", "SystemDescription", "TypeDescription", "TypeName"]
+__all__ = ["Label", "SlabDescription", "SystemDescription", "TypeDescription", "TypeName"]
 
 Label = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
 TypeName = Annotated[Whole, Field(ge=1)] | Label
 
 
 class TypeDescription(StrictModel):
-    """What a data file does not say of an atom type; without ``label`` it has that of the data file."""
+    """An atom type; without ``label`` it has that of the data file."""
 
     element: Element
     phase: Literal["ceramic", "electrolyte", "both", "wall"]
@@ -29,11 +29,19 @@ class TypeDescription(StrictModel):
 class SlabDescription(StrictModel):
     """The slab.
 
-    ``thickness`` (Å) is the distance of its surface planes, ``framework`` the types that do not diffuse and so
-    say where it is. ``midplane_offset`` (Å) is the mid-plane minus the centre of mass of the framework,
-    ``lithium`` how many mobile ions the slab started with, by default as many as make the ceramic neutral. With a
-    recipe the first three are by default those of its slab, stretched as the framework is; without one, the
-    mid-plane is by default in the middle between the outermost atoms of the framework.
+    With a recipe, the first three fields are by default those of its slab, scaled along z as the framework is.
+
+    Attributes
+    ----------
+    thickness
+        Distance of the surface planes, Å.
+    framework
+        The types that do not diffuse and define the position of the slab.
+    midplane_offset
+        Mid-plane minus centre of mass of the framework, Å. Without a recipe, the mid-plane is by default halfway
+        between the outermost atoms of the framework.
+    lithium
+        Number of mobile ions in the slab at the start; by default the number that makes the ceramic neutral.
     """
 
     thickness: Number | None = Field(default=None, gt=0, le=10_000)
@@ -43,20 +51,20 @@ class SlabDescription(StrictModel):
 
 
 class SystemDescription(StrictModel):
-    """What is to be known of a box besides its data file and its force field.
+    """A system that is to be imported.
 
     Attributes
     ----------
     phase
-        Which part of the work it is; ``interface`` is what a production takes.
+        The phase; a production takes ``interface``.
     types
-        The atom types, by number or by the label that the data file gives them.
+        The atom types, by number or by the label in the data file.
     slab
-        Of a system with a slab.
+        The slab, if there is one.
     seeds
-        Of what was drawn; a production draws its velocities from ``velocities``.
+        Seeds of random choices; a production draws velocities from ``velocities``.
     forcefield, citations
-        Names and sources of the parameters.
+        Names and literature of the parameters.
     """
 
     phase: Phase = "interface"
@@ -72,5 +80,5 @@ class SystemDescription(StrictModel):
         labels = [entry.label for entry in value.values() if entry.label is not None]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
-            raise ValueError(f"label {twice[0]!r} is there twice")
+            raise ValueError(f"label {twice[0]!r} is given twice; each type needs its own")
         return value

@@ -1,4 +1,4 @@
-"""The reduction of a trajectory that was not made here: a LAMMPS data file, and what it does not say."""
+"""Configuration of the reduction of a trajectory from elsewhere, from a LAMMPS data file and a description."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.imported.description import Label, TypeName
+from aiida_cse.building.sampling import Sampling, reduction_config
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import FILENAMES, System
 from aiida_cse.reduction.config import ReductionConfig, interface_config
@@ -19,8 +20,8 @@ from aiida_cse.yaml_io import read_mapping
 
 __all__ = ["InterfaceDescription", "IonDescription", "interface_config", "load_interface"]
 
-Label = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-TypeName = Annotated[Whole, Field(ge=1)] | Label
+#: e; largest difference of charges that are the same
+_SAME_CHARGE = 1e-9
 
 
 class IonDescription(StrictModel):
@@ -31,22 +32,22 @@ class IonDescription(StrictModel):
 
 
 class InterfaceDescription(StrictModel):
-    """What a data file does not say of an interface.
+    """Description of an interface: what its data file does not contain.
 
     Attributes
     ----------
     framework
-        Types that do not diffuse and so say where the slab is, by number or by label.
+        Types that do not diffuse and define the position of the slab, by number or by label.
     cation, anion
-        The ions; each atom is a cation, an anion is the centre of mass of its atoms in a molecule or, with
+        The ions. Each atom is a cation. An anion is the centre of mass of its atoms in a molecule or, with
         ``anion_point: atom``, the atom of its one type.
     thickness
         Distance of the surface planes of the slab, Å.
     midplane_offset
-        The mid-plane minus the centre of mass of the framework, Å; by default the mid-plane is in the middle
-        between the outermost atoms of the framework in the data file.
+        Mid-plane minus centre of mass of the framework, Å; by default the mid-plane is halfway between the
+        outermost atoms of the framework in the data file.
     initial_cations
-        How many cations the slab started with; without it there is no excess.
+        Number of cations in the slab at the start; without it there is no excess.
     labels
         A label for each atom type, in order; by default type1, type2 and so on.
     sampling
@@ -66,8 +67,9 @@ class InterfaceDescription(StrictModel):
 def load_interface(data: str | Path, config: str | Path) -> ReductionConfig:
     """Return the configuration of the reduction from a data file and a YAML file.
 
-    Beside a data file that was made here lies all that is known of the system, and the YAML file has the fields of
-    :class:`~aiida_cse.building.sampling.Sampling`; for another it has those of :class:`InterfaceDescription`.
+    A data file built by this package lies beside a summary of its system, and the YAML file has the fields of
+    :class:`~aiida_cse.building.sampling.Sampling`. For any other data file it has those of
+    :class:`InterfaceDescription`.
 
     Raises
     ------
@@ -96,7 +98,10 @@ def interface_config(data: DataFile, interface: InterfaceDescription) -> Reducti
     ValueError
         A field names no type of the data file, atoms of one type differ in charge, or the layers do not fit.
     """
-    labels = _labels(data, interface)
+    ntypes = len(data.masses)
+    labels = interface.labels or tuple(f"type{number}" for number in range(1, ntypes + 1))
+    if len(labels) != ntypes:
+        raise ValueError(f"labels: has {len(labels)} entries; the data file has {ntypes} atom types")
     framework = _numbers("framework", interface.framework, labels)
     x, y, z = (float(length) for length in data.lengths)
     offset = interface.midplane_offset
@@ -119,22 +124,14 @@ def interface_config(data: DataFile, interface: InterfaceDescription) -> Reducti
     )
 
 
-def _labels(data: DataFile, interface: InterfaceDescription) -> tuple[str, ...]:
-    ntypes = len(data.masses)
-    labels = interface.labels or tuple(f"type{number}" for number in range(1, ntypes + 1))
-    if len(labels) != ntypes:
-        raise ValueError(f"labels has {len(labels)} entries, the data file has {ntypes} atom types")
-    return labels
-
-
-def _numbers(field: str, names: tuple[int | str, ...], labels: tuple[str, ...]) -> list[int]:
+def _numbers(field: str, names: tuple[TypeName, ...], labels: tuple[str, ...]) -> list[int]:
     numbers = []
     for name in names:
         if isinstance(name, str) and name not in labels:
             raise ValueError(f"{field}: there is no atom type {name!r}; {nearest(name, labels)}")
         number = labels.index(name) + 1 if isinstance(name, str) else name
         if number > len(labels):
-            raise ValueError(f"{field}: there is no atom type {number}, the data file has {len(labels)}")
+            raise ValueError(f"{field}: there is no atom type {number}; the data file has {len(labels)}")
         numbers.append(number)
     return numbers
 
@@ -144,10 +141,10 @@ def _charges(data: DataFile, labels: tuple[str, ...]) -> list[float]:
     charges = []
     for number, label in enumerate(labels, 1):
         own: NDArray[np.float64] = data.charges[data.types == number]
-        if len(own) and np.ptp(own) > 1e-9:
+        if len(own) and np.ptp(own) > _SAME_CHARGE:
             raise ValueError(
                 f"atoms of type {number} ({label}) have charges from {own.min():g} to {own.max():g} e; "
-                "a profile of the charge needs one charge per type"
+                "a charge profile needs one charge per type"
             )
         charges.append(float(own[0]) if len(own) else 0.0)
     return charges

@@ -1,4 +1,4 @@
-"""The type table of a box that was not built here: from its data file, a user's facts and a recipe."""
+"""The type table of an imported system, from its data file, its description and a recipe."""
 
 from __future__ import annotations
 
@@ -14,51 +14,45 @@ from aiida_cse.schema import nearest
 
 __all__ = ["TypeTable"]
 
-#: e; charges of atoms of one type that are one charge
+#: e; largest difference of charges that are the same
 _SAME_CHARGE = 1e-6
 
 
 @dataclass
 class TypeTable:
-    """The atom types of a box, and in ``problems`` what is missing or wrong about them.
+    """The atom types of a system, and the problems found in it so far.
 
     Attributes
     ----------
     data
-        The box.
-    box
-        The user's facts.
+        The data file.
+    description
+        The user's description.
     labels
-        The label of each type that one is known for.
+        The known labels by type.
     known
-        The types of a recipe, by label.
+        The types of a recipe by label.
     problems
-        One sentence each, added to as they are found.
+        Missing or wrong information, one sentence each; methods append to it.
     """
 
     data: DataFile
-    box: SystemDescription
+    description: SystemDescription
     labels: dict[int, str]
     known: dict[str, AtomType]
     problems: list[str]
 
     def __post_init__(self) -> None:
-        for name, entry in self.box.types.items():
-            number = self.number(name)
+        for name, entry in self.description.types.items():
+            number = self._number(name)
             if number is not None and entry.label is not None:
                 self.labels[number] = entry.label
 
-    def number(self, name: TypeName) -> int | None:
-        """Return the number of a type by its number or label, None if there is none."""
-        if isinstance(name, int):
-            return name if name <= len(self.data.masses) else None
-        return next((number for number, label in self.labels.items() if label == name), None)
-
     def numbers(self, field: str, names: tuple[TypeName, ...]) -> list[int]:
-        """Return the numbers of types; a name that there is not is a problem of ``field``."""
+        """Return the numbers of types given by number or label; an unknown name is a problem of ``field``."""
         found = []
         for name in names:
-            number = self.number(name)
+            number = self._number(name)
             if number is None:
                 hint = nearest(str(name), self.labels.values())
                 self.problems.append(f"{field}: there is no atom type {name!r}; {hint}")
@@ -67,64 +61,70 @@ class TypeTable:
         return found
 
     def atoms(self, numbers: list[int]) -> NDArray[np.bool_]:
-        """Return which atoms are of one of these types, (N,)."""
+        """Return a mask of the atoms of these types, (N,)."""
         mask: NDArray[np.bool_] = np.isin(self.data.types, numbers)
         return mask
 
-    def named(self, number: int) -> str:
-        """Return how a message names a type."""
-        count = int(self.atoms([number]).sum())
-        label, mass = self.labels.get(number, "without a label"), self.data.masses[number - 1]
-        return f"type {number} ({label}, mass {mass:g}, {count} atoms)"
-
     def entries(self) -> tuple[AtomType, ...] | None:
-        """Return the table, None if it is not complete."""
+        """Return the type table, None if it is incomplete."""
         own: dict[int, TypeDescription] = {}
-        for name, entry in self.box.types.items():
+        for name, entry in self.description.types.items():
             own |= dict.fromkeys(self.numbers("types", (name,)), entry)
         found = [self._entry(number, own.get(number)) for number in range(1, len(self.data.masses) + 1)]
         complete = tuple(entry for entry in found if entry is not None)
-        twice = sorted({entry.label for entry in complete if [e.label for e in complete].count(entry.label) > 1})
+        labels = [entry.label for entry in complete]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
-            self.problems.append(f"label {twice[0]!r} is that of more than one type")
+            self.problems.append(f"types: label {twice[0]!r} is that of more than one type; each needs its own")
         return complete if len(complete) == len(found) and not twice else None
+
+    def _number(self, name: TypeName) -> int | None:
+        if isinstance(name, int):
+            return name if name <= len(self.data.masses) else None
+        return next((number for number, label in self.labels.items() if label == name), None)
 
     def _entry(self, number: int, own: TypeDescription | None) -> AtomType | None:
         label, charge = self.labels.get(number), self._charge(number)
         facts = own or self._of_recipe(number, label, charge)
         if label is None:
-            self.problems.append(f"{self.named(number)}: its label is missing; give types.{number}.label")
+            self.problems.append(f"{self._named(number)}: its label is missing; give types.{number}.label")
         if facts is None:
             place = f"types.{label or number}"
-            self.problems.append(f"{self.named(number)}: element, phase and species are missing; give {place}")
+            self.problems.append(f"{self._named(number)}: element, phase and species are missing; give {place}")
         if label is None or facts is None or charge is None:
             return None
         mass = float(self.data.masses[number - 1])
         if mass <= 0:
-            self.problems.append(f"{self.named(number)}: the mass must be positive")
+            self.problems.append(f"{self._named(number)}: the mass must be positive")
             return None
         return AtomType(
             label=label, element=facts.element, mass=mass, charge=charge, phase=facts.phase, species=facts.species
         )
 
     def _charge(self, number: int) -> float | None:
-        """Return the charge of a type, 0 without atoms, None if its atoms differ in it."""
+        """Return the charge of a type, 0 for one without atoms, None if its atoms have different charges."""
         own = self.data.charges[self.atoms([number])]
         if len(own) and np.ptp(own) > _SAME_CHARGE:
             self.problems.append(
-                f"{self.named(number)}: its atoms have charges from {own.min():g} to {own.max():g} e; a type has "
-                "one charge, make it several types"
+                f"{self._named(number)}: its atoms have charges from {own.min():g} to {own.max():g} e; a type has"
+                " one charge, split it into several types"
             )
             return None
         return float(own[0]) if len(own) else 0.0
 
     def _of_recipe(self, number: int, label: str | None, charge: float | None) -> AtomType | None:
-        """Return the recipe's type of this label, None if it has none."""
+        """Return the recipe's type with this label, None if it has none."""
         found = self.known.get(label or "")
         if found is None or charge is None or not self.atoms([number]).any():
             return found
         if abs(found.charge - charge) > _SAME_CHARGE:
             self.problems.append(
-                f"{self.named(number)}: charge {charge:g} e, that of the recipe is {found.charge:g} e"
+                f"{self._named(number)}: charge {charge:g} e, that of the recipe is {found.charge:g} e"
             )
         return found
+
+    def _named(self, number: int) -> str:
+        """Return a type as messages name it."""
+        count = int(self.atoms([number]).sum())
+        label, mass = self.labels.get(number, "without a label"), self.data.masses[number - 1]
+        return f"type {number} ({label}, mass {mass:g}, {count} atoms)"

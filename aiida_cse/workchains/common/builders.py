@@ -152,11 +152,11 @@ def velocity_seed(recipe: dict[str, Any] | orm.Dict) -> Any:
 @contextmanager
 def located_part(name: str) -> Iterator[None]:
     """Put the part of a study before the message of a ValueError about the inputs of that part."""
-    try:
-        yield
-    except ValueError as error:
-        msg = f"{name}: {str(error).removeprefix(_PREFIX)}"
-        raise ValueError(msg) from error
+    with located(name):
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix(_PREFIX)) from error
 
 
 def real(name: str, value: Any) -> orm.Float:

@@ -94,13 +94,13 @@ def test_the_same_seed_gives_the_same_electrolyte_and_another_another(recipe: Re
 def test_molecules_that_do_not_fit_are_refused(recipe: Recipe) -> None:
     few = changed(recipe, "polymer.chains", 1)
     few["salt"]["pairs"] = 1
-    with pytest.raises(ValueError, match=r"electrolyte\.density: .* PEO does not fit; lower the density"):
+    with pytest.raises(ValueError, match=r"electrolyte\.density = 0\.5: .* PEO does not fit; lower the density"):
         build_electrolyte(Recipe.model_validate(few), 60.0, 60.0)
 
 
 @pytest.mark.parametrize("edge", [0.0, -1.0, 4.9, 1e5, float("inf"), float("nan")])
 def test_a_cross_section_that_is_none_is_refused(recipe: Recipe, edge: float) -> None:
-    with pytest.raises(ValueError, match="edges of the cross-section are 5 to 10000 Å"):
+    with pytest.raises(ValueError, match=r"lx, ly = .*: edges of the cross-section must be 5 to 10000 Å"):
         build_electrolyte(recipe, edge, 12.97)
 
 

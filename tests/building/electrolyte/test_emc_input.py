@@ -223,7 +223,7 @@ Change = Callable[[str, str], tuple[str, str]]
         (lambda data, parameters: (data, ""), r"masses of the types \[\] and Lennard-Jones coefficients of \[\]"),
         (
             lambda data, parameters: (data, parameters.split("# Pair Coeffs")[0]),
-            "must be all from 1 to N in both",
+            "both must have all from 1 to N",
         ),
         (lambda data, parameters: (data, parameters.replace("12.01100", "12.50000")), "different masses"),
         (
@@ -236,11 +236,11 @@ Change = Callable[[str, str], tuple[str, str]]
         (lambda data, parameters: (_without_a_bond(data), parameters), "is none of: PEO, Li, TFSI"),
         (
             lambda data, parameters: (_first_row(data, "Atoms", 2, "12"), parameters),
-            "Atoms section: type 12; there are 1 to 11",
+            r"Atoms section, line \d+: .*type 12; there are 1 to 11",
         ),
         (
             lambda data, parameters: (_first_row(data, "Bonds", 3, "9999"), parameters),
-            r"Bonds section: atom 9999; there are 1 to \d+",
+            r"Bonds section, line \d+: .*atom 9999; there are 1 to \d+",
         ),
     ],
 )
@@ -278,7 +278,7 @@ def test_another_number_of_molecules_is_refused(recipe: Recipe, edges: tuple[flo
 def test_another_cross_section_is_refused(
     recipe: Recipe, edges: tuple[float, float], built: tuple[str, str]
 ) -> None:
-    with pytest.raises(ValueError, match=r"EMC's box is 12.9700 × 12.9700 Å² along x and y, must be 13.0000 ×"):
+    with pytest.raises(ValueError, match=r"EMC's box is 12.9700 × 12.9700 Å² along x and y; must be 13.0000 ×"):
         read_emc_electrolyte(recipe, 13.0, edges[1], *built)
 
 

@@ -80,8 +80,8 @@ def test_what_may_be_left_out(tmp_path: Path, regions: dict[str, Any]) -> None:
     [
         ({"framwork": ["La"]}, r"regions.yaml: unknown key 'framwork'; did you mean 'framework'\?"),
         ({"framework": ["Xx"]}, "regions.yaml: framework: there is no atom type 'Xx'; "),
-        ({"framework": [99]}, "regions.yaml: framework: there is no atom type 99, the data file has"),
-        ({"labels": ["A"]}, "regions.yaml: labels has 1 entries, the data file has"),
+        ({"framework": [99]}, "regions.yaml: framework: there is no atom type 99; the data file has"),
+        ({"labels": ["A"]}, "regions.yaml: labels: has 1 entries; the data file has"),
         ({"thickness": -3}, "regions.yaml: thickness = -3: must be greater than 0"),
         ({"thickness": 500}, "regions.yaml: .*box"),
         ({"sampling": {"timestep_fs": 2}}, "regions.yaml: .*frame_ps"),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,7 @@ def test_all_that_is_missing_is_told_at_once(interface: System) -> None:
         "element": "Zr", "phase": "ceramic", "species": "Zr"}}}))  # fmt: skip
     assert "type 1 (La, mass 138.905, 48 atoms): element, phase and species are missing; give types.La" in said
     assert len([line for line in said if "element, phase and species" in line]) == 14
-    assert "slab.framework is missing: the types that do not diffuse, such as La and Zr" in said
+    assert "slab.framework: is missing; give the types that do not diffuse, such as La and Zr" in said
     assert "pair_style is missing" in said
     assert any(line.startswith("dihedral_coeff is missing for 9 of them") for line in said)
     assert "special_bonds is missing: how atoms that are bonded see each other" in said
@@ -192,11 +193,11 @@ def charged(data: DataFile, number: int, charge: float, first: int | None = None
             lambda d: charged(d, 1, 2.0),
             "type 1 (La, mass 138.905, 48 atoms): charge 2 e, that of the recipe is 2.1 e",
         ),
-        (lambda d: charged(d, 1, 2.0), "the box has the charge -4.8 e, it must be neutral"),
+        (lambda d: charged(d, 1, 2.0), "the box has the charge -4.8 e; it must be neutral"),
         (lambda d: charged(d, 1, 2.0, first=1), "its atoms have charges from 2 to 2.1 e; a type has one charge"),
         (
             lambda d: replace(d, molecules=np.where(d.molecules == 3, 0, d.molecules)),
-            "57 atoms of the electrolyte have no molecule ID; number the molecules, as LAMMPS does with",
+            "57 atoms of the electrolyte have no molecule ID; number the molecules, for example with",
         ),
         (
             lambda d: replace(d, molecules=np.where(d.molecules == 3, 1, d.molecules)),
@@ -204,13 +205,13 @@ def charged(data: DataFile, number: int, charge: float, first: int | None = None
         ),
         (
             lambda d: replace(d, molecules=np.where(d.types == 4, 1, d.molecules)),
-            "molecule IDs: 119 mobile ions are of molecule 1, the ceramic's, but slab.lithium is 112; ions of the",
+            "molecule IDs: 119 mobile ions belong to molecule 1, the ceramic, but slab.lithium is 112; give ions",
         ),
         (
             lambda d: replace(
                 d, positions=d.positions + [0, 0, 1] * (d.types == 1)[:, None] * (d.positions > 9) * 40
             ),
-            "it is the distance of the surface planes, and a slab across the end of the box needs image flags",
+            "give the distance of the surface planes, and image flags if the slab crosses the end of the box",
         ),
     ],
 )
@@ -228,15 +229,15 @@ def without_mobile(box: SystemDescription) -> SystemDescription:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"slab": None}, "slab.framework is missing"),
+        ({"slab": None}, "slab.framework: is missing"),
         (
             {"slab": {"framework": ["La"]}},
-            "slab.thickness is missing: the distance of the surface planes; the outer",
+            "slab.thickness: is missing; give the distance of the surface planes (the outer",
         ),
         ({"slab": {"thickness": 26, "framework": ["La", "Zt"]}}, "no atom type 'Zt'; did you mean 'Zr'?"),
         ({"slab": {"thickness": 26, "framework": [99]}}, "slab.framework: there is no atom type 99"),
         ({"slab": {"thickness": 26, "framework": ["W"]}}, "slab.framework: no atom is of the types W"),
-        ({"slab": {"thickness": 5, "framework": ["La"]}}, "slab.thickness: 5 Å, but the framework extends over"),
+        ({"slab": {"thickness": 5, "framework": ["La"]}}, "slab.thickness = 5: the framework extends over"),
         ({"slab": {"thickness": 130, "framework": ["La", "Zr"]}}, "a box longer than"),
     ],
 )
@@ -247,7 +248,7 @@ def test_what_is_wrong_with_the_facts(interface: System, changes: dict[str, Any]
 
 def test_one_ion_must_move_in_both_phases(interface: System) -> None:
     said = problems(labelled(interface), without_mobile(facts(interface)), interface.forcefield)
-    assert said[0] == "types: none of the phase both; exactly one charged ion must be, that which moves in both"
+    assert said[0] == "types: none of the phase both; exactly one charged ion must move in both phases"
 
 
 def test_a_force_field_that_contradicts_the_data_file(interface: System, recipe: Recipe) -> None:
@@ -283,6 +284,6 @@ def test_a_command_in_the_force_field(interface: System) -> None:
 def test_wrong_facts_are_refused_by_their_field(content: dict[str, Any], message: str) -> None:
     from aiida_cse.schema import located
 
-    with pytest.raises(ValueError) as caught, located("facts.yaml"):  # noqa: PT011
+    with pytest.raises(ValueError) as caught, located(Path("facts.yaml")):  # noqa: PT011
         SystemDescription.model_validate(content)
     assert message in str(caught.value)
