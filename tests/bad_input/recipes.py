@@ -83,14 +83,14 @@ RECIPES = (
     Wrong("salt.anion.name", "peo", "already names polymer.name"),
     # -- the crystal: types, units, impossible geometry -----------------------------------------------------
     Wrong("ceramic.structure.spacegroup", "Ia-3dd", "symbol of a group that the cell has"),
-    Wrong("ceramic.structure.spacegroup", "P6/mmm", "does not say all edges", "structure", "c missing"),
+    Wrong("ceramic.structure.spacegroup", "P6/mmm", "does not define all edges", "structure", "c missing"),
     Wrong("ceramic.structure.spacegroup", "Ia-3d\nshell", "must be a Hermann-Mauguin symbol"),
     Wrong("ceramic.structure.spacegroup", "", "must be a Hermann-Mauguin symbol"),
     Wrong("ceramic.structure.spacegroup", 230, _TEXT),
     Wrong(
         "ceramic.structure.spacegroup", "Fm-3m", "the nearest must be between", "ceramic.structure", "0.43 Å apart"
     ),
-    Wrong("ceramic.structure.spacegroup", "P1", "does not say all edges", "ceramic.structure", "b and c missing"),
+    Wrong("ceramic.structure.spacegroup", "P1", "not define all edges", "ceramic.structure", "b and c missing"),
     Wrong("ceramic.structure.a", 1.297, f"{_ATLEAST} 2"),
     Wrong("ceramic.structure.a", 1297, f"{_ATMOST} 50"),
     Wrong("ceramic.structure.a", 1e300, f"{_ATMOST} 50"),
@@ -137,7 +137,7 @@ RECIPES = (
     Wrong("ceramic.repeat", [1, 1, "2"], _WHOLE, "repeat.2", "'2'"),
     Wrong("ceramic.repeat", [1, 1, 0], f"{_ATLEAST} 1", "repeat.2", "0"),
     Wrong("ceramic.repeat", [1, 1, 10**9], f"{_ATMOST} 50", "repeat.2", "1000000000"),
-    Wrong("ceramic.repeat", [50, 50, 50], "at most 5000000 are taken", shown="(50, 50, 50)"),
+    Wrong("ceramic.repeat", [50, 50, 50], "at most 5000000 are possible", shown="(50, 50, 50)"),
     Wrong("ceramic.shift", 0.0, "move it a little"),
     Wrong("ceramic.shift", 0.25, "move it a little"),
     Wrong("ceramic.shift", 90, "less than 1"),

@@ -54,7 +54,7 @@ WRONG = [
     ("ceramic.shift", 1.2, "ceramic.shift"),
     ("ceramic.min_distance", -1.0, "ceramic.min_distance"),
     ("ceramic.flip", "yes", "ceramic.flip"),
-    ("ceramic.mobile", "Na", "mobile: 'Na' is on no site of the structure"),
+    ("ceramic.mobile", "Na", "mobile = 'Na': is on no site of the structure"),
     ("ceramic.mobile", "La", "framework: 'La' must be an immobile species"),
     ("ceramic.framework", [], "ceramic.framework"),
     ("ceramic.framework", ["La", "Ti"], "framework: 'Ti'"),

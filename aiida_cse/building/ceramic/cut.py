@@ -1,7 +1,7 @@
-"""The equilibrated crystal cut into a slab, at the plane that the recipe chose.
+"""Cut of the equilibrated crystal into a slab at the recipe's plane.
 
-The crystal was equilibrated as a periodic bulk. The plane travels with the framework, and the coordinates are
-taken unwrapped, so that each atom stays on the side that it started on and both terminations survive.
+The crystal is equilibrated as a periodic bulk. The plane moves with the framework, and coordinates are unwrapped,
+so that each atom stays on the side it started on and both terminations survive.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ __all__ = ["cut_slab"]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: an immobile atom that is farther (Å) from its place than this has left it: the crystal melted
+#: Å; displacement of an immobile atom beyond which the crystal has melted
 _MELTED = 3.0
-#: empty space (Å) between the slab and the ends of the box along z, and at least between it and any atom
+#: Å; vacuum between the slab and the ends of the box along z, and the smallest one between any atom and these
 _MARGIN = 2.0
 _LEAST_MARGIN = 0.5
 
@@ -28,22 +28,22 @@ def cut_slab(initial: System, equilibrated: DataFile, *, vibration: float = 1.5)
     """Cut the equilibrated periodic crystal into a slab with its mid-plane at z = 0.
 
     Framework and anions keep their unwrapped coordinates. Mobile ions that left the slab by more than
-    ``vibration`` come back in by whole box lengths; those that merely vibrate across the plane stay on the
-    side they came from. The cross-section and the velocities are those of the equilibrated crystal.
+    ``vibration`` are moved back by whole box lengths; those that vibrate across the plane stay on the side they
+    came from. The cross-section and the velocities are those of the equilibrated crystal.
 
     Parameters
     ----------
     initial
-        The slab as built: the cut planes are the lower and upper end of its box.
+        The slab as built; the cut planes are the lower and upper end of its box.
     equilibrated
         The same atoms after the bulk equilibration, with valid image flags.
     vibration
-        Å.
+        Largest distance beyond a cut plane that counts as vibration, Å.
 
     Raises
     ------
     ValueError
-        The two do not have the same atoms, or immobile atoms have left their places.
+        The two do not have the same atoms, or the crystal melted.
     """
     geometry = initial.info.slab
     if geometry is None:
@@ -58,7 +58,9 @@ def cut_slab(initial: System, equilibrated: DataFile, *, vibration: float = 1.5)
     positions += (centre - initial.data.box[:, 0]) * scale
     height = float(equilibrated.lengths[2])
     mobile = _of_phase(initial, "both")
-    positions[mobile, 2] = _brought_back(positions[mobile, 2], height, vibration)
+    z = positions[mobile, 2]
+    left = (z < -vibration) | (z > height + vibration)
+    positions[mobile, 2] = np.where(left, z - np.floor(z / height) * height, z)
     positions[:, 2] -= height / 2
     slab = SlabGeometry(
         thickness=height,
@@ -90,7 +92,7 @@ def _of_phase(system: System, phase: str) -> Mask:
 
 
 def _relative_to_framework(initial: System, geometry: SlabGeometry, data: DataFile) -> tuple[Floats, Floats]:
-    """Return unwrapped positions (N, 3) relative to the mass centre of the framework, and that centre (3,)."""
+    """Return unwrapped positions (N, 3) relative to the framework's centre of mass, and that centre (3,), in Å."""
     framework = np.isin(data.types, initial.info.type_numbers(labels=geometry.framework))
     weights = initial.data.masses[data.types[framework] - 1]
     positions = data.unwrapped
@@ -109,12 +111,6 @@ def _refuse_melted(initial: System, displacements: Floats) -> None:
         )
 
 
-def _brought_back(z: Floats, height: float, vibration: float) -> Floats:
-    """Return heights z above the lower plane, whole slab heights taken off where an ion has left the slab."""
-    left = (z < -vibration) | (z > height + vibration)
-    return np.where(left, z - np.floor(z / height) * height, z)
-
-
 def _data(initial: DataFile, equilibrated: DataFile, positions: Floats) -> DataFile:
     lx, ly, height = equilibrated.lengths
     half = max(height / 2 + _MARGIN, float(np.abs(positions[:, 2]).max()) + _LEAST_MARGIN)
@@ -130,6 +126,6 @@ def _data(initial: DataFile, equilibrated: DataFile, positions: Floats) -> DataF
         topology_types=dict(initial.topology_types),
     )
     data.set_unwrapped(positions)
-    # nothing is bonded, and how often an atom went round the crystal says nothing about the slab
+    # nothing is bonded, and crossings of the crystal's boundaries mean nothing in the slab
     data.images = np.zeros_like(initial.images)
     return data

@@ -1,4 +1,4 @@
-"""Ions drawn at random on partially occupied sites, with a shortest distance between them."""
+"""Random occupancy of partly occupied sites, with a shortest distance between ions."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-__all__ = ["blocked", "decorate", "site_counts"]
+__all__ = ["draw_occupancy", "site_counts", "too_close"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-#: swaps tried per site before giving up; shipped structures need fewer than two
-_SWAPS_PER_SITE = 100
-#: a distance (Å) is too short if it is shorter by more than this
+#: largest number of sweeps in which crowded ions are moved; shipped structures need fewer than two
+_SWEEPS = 100
+#: Å; tolerance of distances
 _ROUNDING = 1e-6
 
 
 def site_counts(capacities: Integers, occupancies: Floats, total: int) -> Integers:
     """Share ``total`` ions among groups of sites in proportion to their occupancies.
 
-    Largest remainders decide the rounding, so that the counts add up to ``total`` exactly.
+    Counts are rounded by largest remainders, so that they add up to ``total`` exactly.
 
     Parameters
     ----------
     capacities, occupancies
-        (G,) number of sites of each group, and the part of them that is occupied.
+        (G,) number of sites of each group, and the fraction of them that is occupied.
     total
-        The ions to place.
+        Number of ions.
 
     Raises
     ------
     ValueError
-        The occupancies imply a number of ions that is more than 1 % (and more than one ion) from ``total``,
-        or a group has fewer sites than ions.
+        The occupancies imply a number of ions that differs by more than 1 % (and more than one ion) from
+        ``total``, or a group has fewer sites than ions.
     """
     implied = capacities * occupancies
     if abs(implied.sum() - total) > max(1.0, 0.01 * total):
-        raise ValueError(f"the occupancies imply {implied.sum():.2f} mobile ions, neutrality needs {total}")
+        raise ValueError(f"occupancies imply {implied.sum():.2f} mobile ions; neutrality needs {total}")
     exact = implied * (total / implied.sum())
     counts: Integers = np.floor(exact).astype(np.int64)
     by_remainder = np.argsort(counts - exact, kind="stable")
@@ -49,7 +49,7 @@ def site_counts(capacities: Integers, occupancies: Floats, total: int) -> Intege
     return counts
 
 
-def decorate(
+def draw_occupancy(
     positions: Floats,
     lengths: Floats,
     groups: Integers,
@@ -57,21 +57,21 @@ def decorate(
     min_distance: float,
     seed: int | Sequence[int],
 ) -> NDArray[np.bool_]:
-    """Choose which sites are occupied: (N,) true where there is an ion.
+    """Return a random occupancy of the sites, (N,), true where there is an ion.
 
-    Sites are drawn at random within each group; then ions closer than ``min_distance`` to another move, at
-    fixed counts, to vacant sites of their group that are no worse, until no such pair is left.
+    Sites are drawn at random within each group. Ions closer than ``min_distance`` to another one are then moved to
+    vacant sites of their group with no more such neighbours, until no such pair is left.
 
     Parameters
     ----------
     positions, lengths
-        (N, 3) sites in the orthogonal periodic box from 0 to (3,) its edges, Å.
+        (N, 3) sites in the orthogonal periodic box from 0 to (3,) its edges, in Å.
     groups
         (N,) the group of each site, from 0.
     counts
-        (G,) the ions of each group.
+        (G,) number of ions of each group.
     min_distance
-        Å; pairs at this distance or beyond are allowed.
+        Shortest distance allowed, Å.
     seed
         Seed of the draw.
 
@@ -92,8 +92,8 @@ def decorate(
     return occupied
 
 
-def blocked(positions: Floats, others: Floats, lengths: Floats, distance: float) -> NDArray[np.bool_]:
-    """Return which of the sites (N, 3) are closer than ``distance`` to one of the ``others`` (M, 3), all in Å.
+def too_close(positions: Floats, others: Floats, lengths: Floats, distance: float) -> NDArray[np.bool_]:
+    """Return a mask of the sites (N, 3) closer than ``distance`` to one of the ``others`` (M, 3), all in Å.
 
     The box is orthogonal and periodic, from 0 to (3,) its edges.
     """
@@ -116,9 +116,9 @@ def _neighbours(positions: Floats, lengths: Floats, distance: float) -> list[Int
 def _separate(
     occupied: NDArray[np.bool_], groups: Integers, neighbours: list[Integers], rng: np.random.Generator
 ) -> None:
-    """Move ions with too close neighbours, in place."""
+    """Move ions with neighbours that are too close, in place."""
     members = [np.flatnonzero(groups == group) for group in range(int(groups.max()) + 1)]
-    for _ in range(_SWAPS_PER_SITE):
+    for _ in range(_SWEEPS):
         crowded = [site for site in np.flatnonzero(occupied) if occupied[neighbours[site]].any()]
         if not crowded:
             return

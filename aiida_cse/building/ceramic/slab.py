@@ -1,4 +1,4 @@
-"""The slab: the unit cells of a crystal, cut at the recipe's plane and filled with mobile ions."""
+"""Construction of the slab: cells of the crystal at the recipe's plane, filled with mobile ions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.building.ceramic.occupancy import blocked, decorate, site_counts
+from aiida_cse.building.ceramic.occupancy import draw_occupancy, site_counts, too_close
 from aiida_cse.building.ceramic.surface import SlabSites, slab_sites
 from aiida_cse.building.recipe import CeramicRecipe, Recipe
 from aiida_cse.building.type_table import Chemistry, chemistry_of
@@ -20,34 +20,54 @@ __all__ = ["build_slab", "check_slab"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-#: the draw of the dopants has a stream of its own beside the one of the mobile ions
+#: random stream of the dopants, separate from that of the mobile ions
 _DOPANTS = 1
-#: up to this many sites a check draws the mobile ions as well; that takes half a second
+#: largest number of sites for which a check draws the mobile ions; it takes half a second
 _QUICK = 10_000
 
 
 def build_slab(recipe: Recipe) -> System:
     """Build the slab as a periodic bulk crystal whose cut plane is z = 0.
 
-    The box is [0, Lx] × [0, Ly] × [0, Lz] and holds the recipe's cells without vacuum. Dopants are drawn at
-    random on the partly occupied sites of immobile species, then mobile ions at their site occupancies, in the
-    exact number that makes the slab neutral; none is closer to another than the recipe allows.
+    The box is [0, Lx] × [0, Ly] × [0, Lz] and holds the recipe's cells without vacuum. Dopants are drawn at random
+    on the partly occupied sites of immobile species, then mobile ions according to their site occupancies, in the
+    number that makes the slab neutral. No two are closer than the recipe allows.
 
     Raises
     ------
     ValueError
         The crystal cannot be built, cut or made neutral; names the field of the recipe.
     """
-    chemistry = chemistry_of(recipe)
-    lattice = slab_sites(recipe.ceramic)
+    chemistry, ceramic = chemistry_of(recipe), recipe.ceramic
+    lattice = slab_sites(ceramic)
     kept = _occupied(recipe, lattice, chemistry)
-    data = _data(recipe.ceramic, lattice, kept, chemistry)
+    types = _type_of_site(ceramic, chemistry)[lattice.sites[kept]]
+    order = np.argsort(types, kind="stable")
+    types = types[order]
+    data = DataFile(
+        box=np.column_stack([np.zeros(3), lattice.lengths]),
+        masses=chemistry.masses,
+        molecules=np.full(len(types), CERAMIC_MOLECULE, dtype=np.int64),
+        types=types,
+        charges=chemistry.charges[types - 1],
+        positions=lattice.positions[kept][order],
+        images=np.zeros((len(types), 3), dtype=np.int64),
+        topology_types=dict(chemistry.topology_types),
+    )
+    framework = np.isin(types, [chemistry.number(species) for species in ceramic.framework])
+    height = float(data.lengths[2])
+    centre = np.average(data.positions[framework, 2], weights=data.masses[types[framework] - 1])
     return System.create(
         data,
         chemistry.forcefield,
         phase="slab",
         types=chemistry.types,
-        slab=_geometry(recipe.ceramic, data, chemistry),
+        slab=SlabGeometry(
+            thickness=height,
+            framework=ceramic.framework,
+            midplane_offset=height / 2 - float(centre),
+            lithium=int((types == chemistry.number(ceramic.mobile)).sum()),
+        ),
         seeds=recipe.seeds.model_dump(),
         forcefield_names=chemistry.sources,
         forcefield_md5=chemistry.checksums,
@@ -56,9 +76,9 @@ def build_slab(recipe: Recipe) -> System:
 
 
 def check_slab(recipe: Recipe) -> tuple[float, float]:
-    """Return the edges Lx, Ly (Å) of the slab's cross-section, if the slab can be built.
+    """Return the edges Lx, Ly (Å) of the slab's cross-section, and refuse a slab that cannot be built.
 
-    The ions of a large slab are not drawn for this.
+    The mobile ions of a large slab are not drawn, because that takes too long for a check.
 
     Raises
     ------
@@ -73,13 +93,10 @@ def check_slab(recipe: Recipe) -> tuple[float, float]:
     return lx, ly
 
 
-# -- disorder ------------------------------------------------------------------------------------------
-
-
 def _occupied(recipe: Recipe, lattice: SlabSites, chemistry: Chemistry) -> NDArray[np.bool_]:
-    """Return which sites hold an atom: the ordered ones, and of the others those that the draw chose.
+    """Return a mask of the sites that hold an atom: all ordered ones, and those drawn of the others.
 
-    Dopants are drawn first; then the mobile ions, in the number that makes the slab neutral.
+    Dopants are drawn first, then the mobile ions in the number that makes the slab neutral.
     """
     ceramic, sites, seed = recipe.ceramic, recipe.ceramic.structure.sites, recipe.seeds.slab
     mobile = [number for number, site in enumerate(sites) if site.species == ceramic.mobile]
@@ -92,9 +109,9 @@ def _occupied(recipe: Recipe, lattice: SlabSites, chemistry: Chemistry) -> NDArr
         with located("ceramic.dopant_distance"):
             kept[drawn] = _draw(lattice, drawn, dopants, counts, ceramic.dopant_distance, (seed, _DOPANTS))
     needed = _neutral_count(ceramic, lattice, kept, chemistry)
-    with located("ceramic.structure.sites: occupancy"):
+    with located("ceramic.structure.sites.occupancy"):
         counts = site_counts(*_orbits(ceramic, lattice, mobile), needed)
-    free[free] = ~blocked(
+    free[free] = ~too_close(
         lattice.positions[free], lattice.positions[drawn & kept], lattice.lengths, ceramic.dopant_distance
     )
     with located("ceramic.min_distance"):
@@ -103,7 +120,7 @@ def _occupied(recipe: Recipe, lattice: SlabSites, chemistry: Chemistry) -> NDArr
 
 
 def _orbits(ceramic: CeramicRecipe, lattice: SlabSites, numbers: Sequence[int]) -> tuple[Integers, Floats]:
-    """Return how many places each of these sites has in the slab, and the part of them that is occupied."""
+    """Return the number of places of each of these sites in the slab, and the fraction that is occupied."""
     places = np.bincount(lattice.sites, minlength=len(ceramic.structure.sites))[list(numbers)]
     occupancies = np.array([ceramic.structure.sites[number].occupancy for number in numbers])
     return places.astype(np.int64), occupancies
@@ -117,13 +134,13 @@ def _draw(
     distance: float,
     seed: int | Sequence[int],
 ) -> NDArray[np.bool_]:
-    """Draw ``counts`` ions of the sites ``numbers`` on their places ``where``."""
+    """Return the occupancy of the places ``where`` by ``counts`` ions of the sites ``numbers``."""
     groups = np.searchsorted(numbers, lattice.sites[where]).astype(np.int64)
     left = np.bincount(groups, minlength=len(numbers))
     for number, count, places in zip(numbers, counts, left, strict=True):
         if count > places:
             raise ValueError(f"{count} ions of site {number} do not fit on the {places} places left to them")
-    return decorate(lattice.positions[where], lattice.lengths, groups, counts, distance, seed)
+    return draw_occupancy(lattice.positions[where], lattice.lengths, groups, counts, distance, seed)
 
 
 def _neutral_count(
@@ -142,35 +159,3 @@ def _neutral_count(
 
 def _type_of_site(ceramic: CeramicRecipe, chemistry: Chemistry) -> Integers:
     return np.array([chemistry.number(site.species) for site in ceramic.structure.sites], dtype=np.int64)
-
-
-# -- the system ----------------------------------------------------------------------------------------
-
-
-def _data(ceramic: CeramicRecipe, lattice: SlabSites, kept: NDArray[np.bool_], chemistry: Chemistry) -> DataFile:
-    types = _type_of_site(ceramic, chemistry)[lattice.sites[kept]]
-    order = np.argsort(types, kind="stable")
-    types = types[order]
-    return DataFile(
-        box=np.column_stack([np.zeros(3), lattice.lengths]),
-        masses=chemistry.masses,
-        molecules=np.full(len(types), CERAMIC_MOLECULE, dtype=np.int64),
-        types=types,
-        charges=chemistry.charges[types - 1],
-        positions=lattice.positions[kept][order],
-        images=np.zeros((len(types), 3), dtype=np.int64),
-        topology_types=dict(chemistry.topology_types),
-    )
-
-
-def _geometry(ceramic: CeramicRecipe, data: DataFile, chemistry: Chemistry) -> SlabGeometry:
-    numbers = [chemistry.number(species) for species in ceramic.framework]
-    framework = np.isin(data.types, numbers)
-    height = float(data.lengths[2])
-    centre = np.average(data.positions[framework, 2], weights=data.masses[data.types[framework] - 1])
-    return SlabGeometry(
-        thickness=height,
-        framework=ceramic.framework,
-        midplane_offset=height / 2 - float(centre),
-        lithium=int((data.types == chemistry.number(ceramic.mobile)).sum()),
-    )

@@ -1,4 +1,4 @@
-"""The plane of a cut: the sites of the slab in a box at right angles, the plane at its ends along z."""
+"""Sites of the slab in a right-angled box with the cut plane at both ends along z."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ __all__ = ["MOST_ATOMS", "SlabSites", "has_unlike_edges", "right_angled_axes", "
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-#: sites of a slab, or atoms of an electrolyte; more are an error of input
+#: largest number of sites of a slab or of atoms of an electrolyte
 MOST_ATOMS = 5_000_000
-#: no atom may lie closer to the cut plane (Å): which side it belongs to would be a rounding error
+#: Å; smallest distance of an atom to the cut plane, below which rounding would decide its side
 _CLEARANCE = 1e-4
-#: Å; how near the nearest immobile atoms of a crystal are, from a C-H bond to the metal atoms of a salt
+#: Å; range of the shortest distance between immobile atoms, from a C-H bond to metal atoms of a salt
 _NEAREST = (0.9, 4.5)
-#: cosine of an angle that is a right one, and of one that was meant to be (0.1°)
+#: largest cosine of a right angle, and of an angle intended to be right (0.1°)
 _RIGHT, _NEARLY_RIGHT = 1e-6, 2e-3
-#: planes that are named where another has no cell with right angles
+#: planes suggested when the chosen one has no right-angled cell
 _PLANES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1))
-#: lattice vectors are tried up to so many steps along each axis of the cell
+#: longest lattice vectors tried, in steps along each axis of the cell
 _REACH = 12
 
 
 @dataclass(frozen=True)
 class SlabSites:
-    """All sites of the slab, occupied or not: (N, 3) Å, the recipe's site number (N,), box edges (3,) Å."""
+    """All sites of the slab, occupied or not.
+
+    ``positions`` (N, 3) in Å, ``sites`` (N,) the number of the site in the recipe, ``lengths`` (3,) box edges in
+    Å.
+    """
 
     positions: Floats
     sites: Integers
@@ -42,20 +46,22 @@ class SlabSites:
 
 
 def slab_sites(ceramic: CeramicRecipe) -> SlabSites:
-    """Return the sites of the recipe's cells, its plane at z = 0 and at the upper end of the box.
+    """Return the sites of the recipe's cells, with its plane at z = 0 and at the upper end of the box.
 
     Raises
     ------
     ValueError
-        The crystal has no cell with right angles on this plane, atoms lie in the plane, or immobile atoms lie too
-        near or too far from each other; names the field of the recipe.
+        The crystal has no right-angled cell on this plane, atoms lie in the plane, or immobile atoms are too close
+        or too far apart; names the field of the recipe.
     """
     crystal = pymatgen_crystal(ceramic.structure)
     nx, ny, nz = ceramic.repeat
     axes = _axes(ceramic, crystal.lattice.matrix)
     number = _volume(axes) * len(crystal) * nx * ny * nz
     if number > MOST_ATOMS:
-        raise ValueError(f"ceramic.repeat: {ceramic.repeat} makes {number} sites, at most {MOST_ATOMS} are taken")
+        raise ValueError(
+            f"ceramic.repeat = {ceramic.repeat}: makes {number} sites; at most {MOST_ATOMS} are possible"
+        )
     cell = crystal.make_supercell(axes)
     lengths = np.array(cell.lattice.abc) * (1, 1, nz)
     fractions = np.mod(cell.frac_coords - (0, 0, ceramic.shift), 1.0)
@@ -81,23 +87,24 @@ def _axes(ceramic: CeramicRecipe, matrix: Floats) -> Integers:
         directions = _unit(nearly @ matrix)
         off = np.degrees(np.arcsin(np.abs(directions @ directions.T - np.eye(3)).max()))
         raise ValueError(
-            f"ceramic.miller: on {ceramic.miller} the angles of the crystal's cell miss right ones by {off:.2g}°;"
-            " give its edges and angles without the digits that break its symmetry"
+            f"ceramic.miller = {ceramic.miller}: the angles of the crystal's cell miss right angles by {off:.2g}°;"
+            " give edges and angles without the digits that break the symmetry"
         )
     if axes is None:
         fitting = [plane for plane in _PLANES if right_angled_axes(matrix, plane) is not None]
-        right = f"choose another plane, such as {fitting[0]}" if fitting else "it has none on other simple planes"
+        right = f"choose another plane, such as {fitting[0]}" if fitting else "simple planes have none either"
         raise ValueError(
-            f"ceramic.miller: on {ceramic.miller} this crystal has no cell with right angles that is shorter than"
-            f" {_REACH} cells; {right}"
+            f"ceramic.miller = {ceramic.miller}: on this plane the crystal has no right-angled cell within"
+            f" {_REACH} unit cells; {right}"
         )
     return axes
 
 
 def has_unlike_edges(ceramic: CeramicRecipe) -> bool:
-    """Return whether x and y of the slab are different axes of its crystal, which expand by themselves.
+    """Return whether x and y of the slab are inequivalent axes of its crystal and expand independently.
 
-    They are alike in a cubic crystal, on (001) of a tetragonal or hexagonal one, and where they are equally long.
+    They are equivalent in a cubic crystal, on (001) of a tetragonal or hexagonal one, and if they are equally
+    long.
     """
     a, b, c, *angles = ceramic.structure.parameters
     if a == b and (*ceramic.miller[:2], *angles[:2]) == (0, 0, 90, 90):
@@ -112,19 +119,20 @@ def _volume(axes: Integers) -> int:
 
 
 def right_angled_axes(matrix: Floats, miller: tuple[int, int, int], tolerance: float = _RIGHT) -> Integers | None:
-    """Return lattice vectors at right angles, two in a plane and one along its normal, in units of a cell's.
+    """Return right-angled lattice vectors, two in a plane and one along its normal, in units of the cell vectors.
 
-    Of all there are the plane's are those of the smallest area, then the shortest; a box with these edges repeats
-    the crystal without strain. None if there are none within 12 cells, as in most planes of oblique crystals.
+    Those in the plane have the smallest area, then the shortest lengths. A box with these edges repeats the
+    crystal without strain. The result is None if there are none within 12 cells, as on most planes of oblique
+    crystals.
 
     Parameters
     ----------
     matrix
-        (3, 3), the cell's vectors as rows, Å.
+        (3, 3), the cell vectors as rows, Å.
     miller
-        The plane, in units of the cell's reciprocal vectors.
+        The plane, in units of the reciprocal vectors.
     tolerance
-        Largest cosine of an angle that passes for a right one.
+        Largest cosine of a right angle.
 
     Returns
     -------
@@ -144,7 +152,7 @@ def right_angled_axes(matrix: Floats, miller: tuple[int, int, int], tolerance: f
     if not len(upward) or not len(first):
         return None
     lengths = np.linalg.norm(vectors, axis=1)
-    # rounding takes no part in the choice; among equals it falls on the first, as the steps are ordered
+    # rounded so that rounding errors do not decide; of equal candidates the first one is taken
     best = np.lexsort((np.round(lengths[first] + lengths[second], 6), np.round(areas, 6)))[0]
     return np.stack([level[first[best]], level[second[best]], upward[0]])
 
@@ -155,7 +163,7 @@ def _unit(vectors: NDArray[np.floating[Any]]) -> Floats:
 
 
 def _refuse_wrong_distances(ceramic: CeramicRecipe, lattice: SlabSites) -> None:
-    """Refuse ordered sites that are too near or too far from each other, and others that are too near to them."""
+    """Refuse ordered sites that are too close or too far apart, and other sites too close to them."""
     sites = enumerate(ceramic.structure.sites)
     ordered = [number for number, site in sites if site.species != ceramic.mobile and site.occupancy == 1]
     full = np.isin(lattice.sites, ordered)
@@ -182,5 +190,5 @@ def _refuse_atoms_in_plane(ceramic: CeramicRecipe, lattice: SlabSites) -> None:
     nearest = float(np.minimum(z, height - z).min())
     if nearest < _CLEARANCE:
         raise ValueError(
-            f"ceramic.shift: the cut at {ceramic.shift} passes through atoms ({nearest:.1e} Å); move it a little"
+            f"ceramic.shift = {ceramic.shift}: the cut passes through atoms ({nearest:.1e} Å); move it a little"
         )

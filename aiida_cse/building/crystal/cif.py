@@ -1,4 +1,4 @@
-"""Crystals from CIF files: what is ambiguous or contradicts itself is refused, nothing is guessed."""
+"""Crystals from CIF files; ambiguous or contradictory files are refused."""
 
 from __future__ import annotations
 
@@ -8,35 +8,33 @@ from typing import Any
 
 __all__ = ["Place", "read_cif"]
 
-#: species with their part of the place, and fractional coordinates
+#: occupancy by species, and fractional coordinates
 Place = tuple[dict[str, float], list[float]]
 
-#: by how much an element's part of the atoms may differ from that in the formula
+#: largest difference of an element's atomic fraction from that in the formula
 _COMPOSITION = 0.01
 
 
 def read_cif(text: str) -> tuple[list[float], list[Place]]:
-    """Return edges (Å) and angles (degrees) of the one crystal in a CIF, and all places in its cell.
+    """Return edges (Å) and angles (degrees) of the crystal in a CIF, and all places in its cell.
 
-    Symmetry is that of the operations that are listed: the name of a space group leaves its origin open.
+    The symmetry operations must be listed, because the name of a space group does not define its origin.
 
     Raises
     ------
     ValueError
-        It is no CIF or holds not one crystal; operations are missing, incomplete or not those of the group that it
-        names; an atom is of no element; or the atoms are not those of its formula.
+        The text is not a CIF with exactly one crystal; operations are missing, incomplete or not those of the
+        named group; an atom has no element; or the atoms disagree with the formula.
     """
     import gemmi
 
     try:
         blocks = [block for block in gemmi.cif.read_string(text) if len(block.find_values("_atom_site_fract_x"))]
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"it is no CIF: {error}") from error
+        raise ValueError(f"not a CIF: {error}") from error
     if len(blocks) != 1:
         names = f" ({', '.join(block.name for block in blocks)})" if blocks else ""
-        raise ValueError(
-            f"it holds {len(blocks)} crystals{names}; give one with a single one, in fractional coordinates"
-        )
+        raise ValueError(f"holds {len(blocks)} crystals{names}; give a single one, in fractional coordinates")
     crystal = gemmi.make_small_structure_from_block(blocks[0])
     _set_symmetry(crystal)
     _refuse_other_atoms(list(crystal.sites))
@@ -49,17 +47,17 @@ def read_cif(text: str) -> tuple[list[float], list[Place]]:
 def _set_symmetry(crystal: Any) -> None:
     if not len(crystal.symops):
         raise ValueError(
-            "its symmetry operations are not listed (_space_group_symop_operation_xyz), and the name of a group"
-            " leaves its origin open; write it with a program that lists them, such as pymatgen or VESTA"
+            "symmetry operations are not listed (_space_group_symop_operation_xyz), and the name of a space group"
+            " does not define its origin; use a program that lists them, such as pymatgen or VESTA"
         )
     try:
         crystal.determine_and_set_spacegroup("s")
         problem = crystal.check_spacegroup().strip()
-    except (ValueError, RuntimeError) as error:  # also of operations that are no text
+    except (ValueError, RuntimeError) as error:
         problem = str(error)
     if problem or crystal.spacegroup is None:
-        said = "; ".join(problem.splitlines()) or "they are those of no space group"
-        raise ValueError(f"its symmetry operations cannot be used: {said}")
+        said = "; ".join(problem.splitlines()) or "they belong to no space group"
+        raise ValueError(f"symmetry operations cannot be used: {said}")
     crystal.setup_cell_images()
 
 
@@ -67,9 +65,9 @@ def _refuse_other_atoms(sites: Sequence[Any]) -> None:
     for site in sites:
         if site.element.atomic_number == 0:
             kind = f" of type {site.type_symbol!r}" if site.type_symbol else ""
-            raise ValueError(f"the atom {site.label!r}{kind} is of no element")
+            raise ValueError(f"the atom {site.label!r}{kind} has no element")
         if not 0 <= site.occ <= 1:
-            raise ValueError(f"the atom {site.label!r} has the occupancy {site.occ:g}; it must be between 0 and 1")
+            raise ValueError(f"the atom {site.label!r} has the occupancy {site.occ:g}; must be between 0 and 1")
 
 
 def _places(sites: Sequence[Any]) -> list[Place]:
@@ -77,7 +75,7 @@ def _places(sites: Sequence[Any]) -> list[Place]:
 
 
 def _refuse_other_formula(formula: str | None, places: Sequence[Place]) -> None:
-    """Refuse atoms that are not those of the formula, which shows that some are missing."""
+    """Refuse atoms that disagree with the formula, because some are missing then."""
     from gemmi import cif
     from pymatgen.core.composition import Composition
 
@@ -91,9 +89,9 @@ def _refuse_other_formula(formula: str | None, places: Sequence[Place]) -> None:
     try:
         asked = Composition(text)
     except ValueError as error:
-        raise ValueError(f"_chemical_formula_sum: {text!r} is no formula: {error}") from error
+        raise ValueError(f"_chemical_formula_sum: {text!r} is not a formula: {error}") from error
     elements = {str(element) for element in (*asked, *found)}
     if any(
         abs(found.get_atomic_fraction(name) - asked.get_atomic_fraction(name)) > _COMPOSITION for name in elements
     ):
-        raise ValueError(f"its atoms are {found.formula}, its _chemical_formula_sum says {text!r}")
+        raise ValueError(f"the atoms are {found.formula}, but _chemical_formula_sum is {text!r}")

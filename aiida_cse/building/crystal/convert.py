@@ -1,4 +1,4 @@
-"""Crystals that come from elsewhere, as a CIF or a pymatgen structure, in the words of a recipe."""
+"""Conversion of a CIF or a pymatgen structure to the crystal of a recipe."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from aiida_cse.schema import located
 
 __all__ = ["as_crystal"]
 
-#: decimals that are kept of lengths (Å), angles (degrees), fractional coordinates and occupancies
+#: decimals kept of lengths (Å), angles (degrees), fractional coordinates and occupancies
 _LENGTH, _ANGLE, _FRACTION, _OCCUPANCY = 8, 6, 10, 8
 
 
 def as_crystal(value: object) -> object:
-    """Return a CIF or a pymatgen structure as the mapping that a recipe has for a crystal.
+    """Return a CIF or a pymatgen structure as the mapping that describes a crystal in a recipe.
 
-    All places are listed, without symmetry (space group P1). Those of one species and occupancy are one site: its
-    ions are drawn together. Labels do not count, since programs give every place one of its own.
+    All places are listed without symmetry (space group P1). Places with the same species and occupancy form one
+    site, whose ions are drawn together. Labels are ignored, since programs give every place its own.
 
     Parameters
     ----------
     value
-        ``{"cif": text}``, a pymatgen Structure or its ``as_dict()``; anything else is returned as it is.
+        ``{"cif": text}``, a pymatgen Structure or its ``as_dict()``; anything else is returned unchanged.
 
     Raises
     ------
     ValueError
-        There is not one crystal in it; says what is wrong.
+        The value does not describe exactly one crystal.
     """
     if isinstance(value, Mapping) and "cif" in value:
         return _described(*_from_cif(value))
@@ -47,31 +47,31 @@ def _from_cif(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
         text = value["cif"]
         if len(value) > 1:
             others = ", ".join(sorted(str(key) for key in value if key != "cif"))
-            raise ValueError(f"a CIF says all of a crystal; leave out {others}")
+            raise ValueError(f"a CIF describes the whole crystal; leave out {others}")
         if not isinstance(text, str) or "\n" not in text:
             raise ValueError(
-                f"{text!r} is not the text of a CIF; in a recipe file it is the name of one beside it"
+                f"{text!r} is not the text of a CIF; in a recipe file, give the name of one beside it"
             )
         return read_cif(text)
 
 
 def _from_mapping(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
-    """Return cell and places of ``Structure.as_dict()``, of which no more is read: it may name any class."""
+    """Return cell and places of ``Structure.as_dict()``; its class names are ignored, since they may be any."""
     try:
         matrix = np.array(value["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
         places = [_place(site, np.linalg.det(matrix) < 0) for site in value["sites"]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"it is not the as_dict() of a pymatgen Structure: {error!r}") from error
+        raise ValueError(f"not the as_dict() of a pymatgen Structure: {error!r}") from error
     edges = np.linalg.norm(matrix, axis=1)
     if not (np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 0):
-        raise ValueError(f"the vectors of its lattice span no cell: {matrix.tolist()}")
+        raise ValueError(f"the lattice vectors span no cell: {matrix.tolist()}")
     unit = matrix / edges[:, None]
     angles = (np.degrees(np.arccos(unit[i] @ unit[j])) for i, j in ((1, 2), (0, 2), (0, 1)))
     return [*edges.tolist(), *map(float, angles)], places
 
 
 def _place(site: Mapping[str, Any], left_handed: bool) -> Place:
-    """Return a place; edges and angles are those of a right-handed cell, so other coordinates are inverted."""
+    """Return a place; coordinates of a left-handed cell are inverted, since the result is right-handed."""
     coords = [-float(coord) if left_handed else float(coord) for coord in site["abc"]]
     species: Counter[str] = Counter()
     for entry in site["species"]:

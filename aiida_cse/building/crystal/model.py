@@ -1,4 +1,4 @@
-"""The crystal of a recipe: a cell, its symmetry, and sites that may be partly occupied."""
+"""The crystal of a recipe: cell, symmetry, and sites that may be partly occupied."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ Fraction = Annotated[float, Field(strict=True, ge=-1, le=1)]
 Coords = tuple[Fraction, Fraction, Fraction]
 #: Å
 Edge = Annotated[Number, Field(ge=2, le=50)]
-#: what rounded occupancies of a place may add up to beyond 1
+#: largest excess over 1 of the sum of rounded occupancies of a place
 _OVERFULL = 1e-6
-#: the edges that a crystal system leaves open beside a; of others, b and c
+#: edges that a crystal system does not fix beside a; by default b and c
 _OPEN_EDGES = {"cubic": (), "tetragonal": ("c",), "trigonal": ("c",), "hexagonal": ("c",)}
 #: degrees
 Angle = Annotated[Number, Field(ge=30, le=150)]
 
 
 class CrystalSite(StrictModel):
-    """Places that are occupied alike: fractional coordinates, and the part of them that is occupied.
+    """Places of one species with one occupancy.
 
-    ``coords`` is one place, whose equivalents follow from the space group, or a list of several.
+    ``coords`` are the fractional coordinates of one place, whose equivalents follow from the space group, or a
+    list of several places; ``occupancy`` is the fraction of the places that is occupied.
     """
 
     species: Element
@@ -49,10 +50,10 @@ class CrystalSite(StrictModel):
 
 
 class CrystalStructure(StrictModel):
-    """A crystal: edges ``a``, ``b`` and ``c`` in Å but those that its symmetry makes equal, angles in degrees.
+    """A crystal: edges ``a``, ``b`` and ``c`` in Å, except those equal by symmetry, and angles in degrees.
 
-    Sites with the same coordinates share their places. Miller indices refer to the cell as given. Of groups with
-    two origins it is that of pymatgen; a CIF lists its operations, and so can have any.
+    Sites with the same coordinates share their places. Miller indices refer to the cell as given. Of space groups
+    with two origins, that of pymatgen is used; a CIF lists its operations and may have any origin.
     """
 
     spacegroup: str = Field(strict=True, pattern=_SPACEGROUP, max_length=20)
@@ -70,7 +71,7 @@ class CrystalStructure(StrictModel):
         return self.a, self.b or self.a, self.c or self.a, self.alpha, self.beta, self.gamma
 
     def places(self) -> Iterator[tuple[int, CrystalSite, Coords]]:
-        """Give the number of each site, the site and each of its coordinates."""
+        """Yield the number of each site, the site and each of its coordinates."""
         for number, site in enumerate(self.sites):
             for coords in site.coords:
                 yield number, site, coords
@@ -97,46 +98,36 @@ class CrystalStructure(StrictModel):
 
 
 def pymatgen_crystal(structure: CrystalStructure) -> Any:
-    """Return the crystal as a pymatgen Structure, whose property ``site`` is the number of the site.
+    """Return the crystal as a pymatgen Structure with the number of the site as site property ``site``.
 
     Raises
     ------
     ValueError
-        There is no such space group, or none of this cell.
+        The space group is unknown or incompatible with the cell, or edges are missing.
     """
     from pymatgen.core.composition import Composition
     from pymatgen.core.lattice import Lattice
     from pymatgen.core.structure import Structure
-
-    places = list(structure.places())
-    _refuse_missing_edges(structure)
-    try:
-        return Structure.from_spacegroup(
-            structure.spacegroup,
-            Lattice.from_parameters(*structure.parameters),
-            [Composition({site.species: site.occupancy}) for _, site, _ in places],
-            [list(coords) for _, _, coords in places],
-            site_properties={"site": [number for number, _, _ in places]},
-        )
-    except ValueError as error:
-        raise ValueError(_no_crystal(structure, error)) from error
-
-
-def _refuse_missing_edges(structure: CrystalStructure) -> None:
     from pymatgen.symmetry.groups import SpaceGroup
 
+    places = list(structure.places())
     try:
         system = SpaceGroup(structure.spacegroup).crystal_system
+        missing = [edge for edge in _OPEN_EDGES.get(system, ("b", "c")) if getattr(structure, edge) is None]
+        if not missing:
+            return Structure.from_spacegroup(
+                structure.spacegroup,
+                Lattice.from_parameters(*structure.parameters),
+                [Composition({site.species: site.occupancy}) for _, site, _ in places],
+                [list(coords) for _, _, coords in places],
+                site_properties={"site": [number for number, _, _ in places]},
+            )
     except ValueError as error:
-        raise ValueError(_no_crystal(structure, error)) from error
-    missing = [edge for edge in _OPEN_EDGES.get(system, ("b", "c")) if getattr(structure, edge) is None]
-    if missing:
-        msg = f"ceramic.structure: {' and '.join(missing)} missing; {structure.spacegroup} is {system}"
-        raise ValueError(f"{msg}, where a = {structure.a:g} Å does not say all edges")
-
-
-def _no_crystal(structure: CrystalStructure, error: ValueError) -> str:
-    return (
-        f"ceramic.structure.spacegroup: no crystal of {structure.spacegroup!r}: {error}; give the Hermann-Mauguin"
-        " symbol of a group that the cell has, such as 'Ia-3d' of a cubic one, or a CIF"
+        raise ValueError(
+            f"ceramic.structure.spacegroup = {structure.spacegroup!r}: {error}; give the Hermann-Mauguin symbol of"
+            " a group that the cell has, such as 'Ia-3d' of a cubic one, or a CIF"
+        ) from error
+    raise ValueError(
+        f"ceramic.structure: {' and '.join(missing)} missing; {structure.spacegroup} is {system}, where"
+        f" a = {structure.a:g} Å does not define all edges"
     )

@@ -1,4 +1,4 @@
-"""The interface: the slab in the middle of the box, the electrolyte above it and, through the end, below it."""
+"""Assembly of the interface: the slab in the middle of the box, the electrolyte above and below it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["Placement", "assemble", "joint_velocities", "place"]
 
 Floats = NDArray[np.float64]
 
-#: relative difference of the two cross-sections that is a rounding error
+#: largest relative difference of the two cross-sections
 _SAME_EDGE = 1e-6
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the phases lie in the interface: the slab as it is, the electrolyte moved up by ``shift`` (Å).
+    """Positions of the phases in the interface: the slab unchanged, the electrolyte shifted up by ``shift`` (Å).
 
-    ``liquid`` has no wall and every molecule in one piece along z; ``box`` is that of the interface, (3, 2) Å.
+    ``liquid`` has no wall, and every molecule is whole along z; ``box`` is that of the interface, (3, 2) Å.
     """
 
     solid: DataFile
@@ -32,7 +32,7 @@ class Placement:
 
     @property
     def positions(self) -> Floats:
-        """Unwrapped positions of all atoms, those of the slab first, (N, 3) Å."""
+        """Unwrapped positions of all atoms, the slab first, (N, 3) in Å."""
         below, above = self.solid.unwrapped, self.liquid.unwrapped
         above[:, 2] += self.shift
         return np.vstack([below, above])
@@ -41,32 +41,52 @@ class Placement:
 def assemble(ceramic: System, electrolyte: System, gap: float = 2.5) -> System:
     """Join the equilibrated slab and the equilibrated electrolyte into one periodic interface.
 
-    The slab's mid-plane stays at z = 0. The wall is removed; the electrolyte follows ``gap`` above the
-    slab's topmost atom and, through the periodic boundary, ``gap`` below its lowest. The box is
-    [−L/2, L/2] along z; the middle of the electrolyte lies near its ends. Ceramic atoms come first.
+    The slab's mid-plane stays at z = 0 and the wall is removed. The electrolyte begins ``gap`` above the slab's
+    topmost atom and ends, through the periodic boundary, ``gap`` below its lowest. The box is [−L/2, L/2] along z,
+    with the middle of the electrolyte near its ends. Atoms of the ceramic come first.
 
     Parameters
     ----------
     ceramic
         The cut slab, mid-plane at z = 0.
     electrolyte
-        Molecules and wall on the slab's cross-section, with valid image flags; no molecule lies across z.
+        Molecules and wall on the slab's cross-section, with valid image flags; no molecule crosses the wall.
     gap
-        Å, between the outermost atoms of the two phases.
+        Distance between the outermost atoms of the two phases, Å.
 
     Raises
     ------
     ValueError
-        The two differ in type table, force field or cross-section; the ceramic has no slab; or a molecule
-        lies across the wall.
+        The two differ in type table, force field or cross-section; the ceramic has no slab; or a molecule crosses
+        the wall.
     """
-    return ceramic.evolved(_merge(place(ceramic, electrolyte, gap)), phase="interface")
+    placement = place(ceramic, electrolyte, gap)
+    solid, liquid, positions = placement.solid, placement.liquid, placement.positions
+    # IDs of the liquid follow those of the solid
+    shift = np.array([0, *[solid.natoms] * max(TOPOLOGY.values())])
+    data = DataFile(
+        box=placement.box,
+        masses=solid.masses,
+        molecules=np.concatenate([solid.molecules, liquid.molecules]),
+        types=np.concatenate([solid.types, liquid.types]),
+        charges=np.concatenate([solid.charges, liquid.charges]),
+        positions=positions,
+        images=np.zeros((len(positions), 3), dtype=np.int64),
+        velocities=joint_velocities(solid, liquid),
+        topology={
+            kind: np.concatenate([solid.topology[kind], liquid.topology[kind] + shift[: atoms + 1]])
+            for kind, atoms in TOPOLOGY.items()
+        },
+        topology_types=dict(solid.topology_types),
+    )
+    data.set_unwrapped(positions)
+    return ceramic.evolved(data, phase="interface")
 
 
 def place(ceramic: System, electrolyte: System, gap: float) -> Placement:
-    """Return where the phases lie in the interface; see :func:`assemble`."""
+    """Return the positions of the phases in the interface; see :func:`assemble`."""
     if not (np.isfinite(gap) and gap > 0):
-        raise ValueError(f"gap: {gap} Å; must be a positive number")
+        raise ValueError(f"gap = {gap}: must be a positive number")
     _refuse_mismatch(ceramic, electrolyte)
     molecules = electrolyte.data.molecules != WALL_MOLECULE
     liquid = _whole(electrolyte.data.select(molecules))
@@ -96,9 +116,9 @@ def _refuse_mismatch(ceramic: System, electrolyte: System) -> None:
 
 
 def _whole(liquid: DataFile) -> DataFile:
-    """Return the liquid with every molecule in the box along z, its image flags 0 there.
+    """Return the liquid with every molecule in the box along z, where its image flags become 0.
 
-    A lone ion or a molecule as a whole may have passed through the wall; one that lies across it is refused.
+    An ion or a whole molecule may have passed through the wall; a molecule that crosses it is refused.
     """
     flags = liquid.images[:, 2]
     lowest = np.zeros(int(liquid.molecules.max()) + 1, dtype=np.int64)
@@ -114,29 +134,6 @@ def _whole(liquid: DataFile) -> DataFile:
             f" (z image flags {lowest[across[0]]} to {highest[across[0]]}); equilibrate behind the wall"
         )
     return replace(liquid, images=liquid.images * (1, 1, 0))
-
-
-def _merge(placement: Placement) -> DataFile:
-    """Return solid and liquid as one data file; IDs of the liquid follow those of the solid."""
-    solid, liquid, positions = placement.solid, placement.liquid, placement.positions
-    shift = np.array([0, *[solid.natoms] * max(TOPOLOGY.values())])
-    data = DataFile(
-        box=placement.box,
-        masses=solid.masses,
-        molecules=np.concatenate([solid.molecules, liquid.molecules]),
-        types=np.concatenate([solid.types, liquid.types]),
-        charges=np.concatenate([solid.charges, liquid.charges]),
-        positions=positions,
-        images=np.zeros((len(positions), 3), dtype=np.int64),
-        velocities=joint_velocities(solid, liquid),
-        topology={
-            kind: np.concatenate([solid.topology[kind], liquid.topology[kind] + shift[: atoms + 1]])
-            for kind, atoms in TOPOLOGY.items()
-        },
-        topology_types=dict(solid.topology_types),
-    )
-    data.set_unwrapped(positions)
-    return data
 
 
 def joint_velocities(solid: DataFile, liquid: DataFile) -> Floats | None:

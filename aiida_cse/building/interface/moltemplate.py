@@ -1,8 +1,8 @@
-"""The interface by Moltemplate: the phases as .lt files, of which ``moltemplate.sh`` makes a data file.
+"""Input of Moltemplate that joins the phases: .lt files from which ``moltemplate.sh`` makes a data file.
 
-Moltemplate: Jewett et al., J. Mol. Biol. 433, 166841 (2021). The phases lie as :func:`assemble` of
-:mod:`aiida_cse.building.interface.assembly` puts them, without the wall, and unwrapped: an .lt file has no image
-flags.
+Moltemplate: Jewett et al., J. Mol. Biol. 2021, 433, 166841. The phases have the positions of
+:func:`~aiida_cse.building.interface.assembly.assemble`, without the wall, and unwrapped, because an .lt file has
+no image flags.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["ARGUMENTS", "PROGRAM", "TEMPLATES", "templates"]
 Floats = NDArray[np.float64]
 
 PROGRAM = "Moltemplate"
-#: the files that are written, of which Moltemplate reads the last
+#: the input files; Moltemplate is given the last
 TEMPLATES = ("forcefield.lt", "ceramic.lt", "electrolyte.lt", "system.lt")
-#: what follows ``moltemplate.sh``
+#: arguments of ``moltemplate.sh``
 ARGUMENTS = ("-atomstyle", "full", TEMPLATES[-1])
 
 _COEFFICIENTS = re.compile(r"^(pair|bond|angle|dihedral|improper)_coeff$")
@@ -34,8 +34,8 @@ _STYLES = re.compile(r"^(bond_style|angle_style|dihedral_style|improper_style|sp
 def templates(ceramic: System, electrolyte: System, gap: float) -> dict[str, str]:
     """Return the text of each file of :data:`TEMPLATES`.
 
-    ``forcefield.lt`` holds masses and coefficients by name, so that Moltemplate's own check finds what is missing;
-    the pair style belongs to the script that runs LAMMPS, because it names the cutoff.
+    ``forcefield.lt`` holds masses and coefficients by name, so that Moltemplate's own check finds missing ones.
+    The pair style belongs to the script that runs LAMMPS, because it contains the cutoff.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def templates(ceramic: System, electrolyte: System, gap: float) -> dict[str, str
     return {name: "\n".join(lines) + "\n" for name, lines in zip(TEMPLATES, parts, strict=True)}
 
 
-# -- the files -----------------------------------------------------------------------------------------------
+# -- the files -------------------------------------------------------------------------------------------
 
 
 def _section(title: str, lines: Iterable[str], *, once: bool = False) -> Iterator[str]:
@@ -80,34 +80,36 @@ def _section(title: str, lines: Iterable[str], *, once: bool = False) -> Iterato
 
 
 def _forcefield(system: System) -> Iterator[str]:
-    """Give the types and coefficients; they get their numbers in the order in which they are first named."""
+    """Yield types and coefficients; Moltemplate numbers types in the order in which they are first named."""
     lines = [line.split("#", 1)[0].strip() for line in system.forcefield.splitlines()]
     labels = [entry.label for entry in system.info.types]
     masses = (f"@atom:{entry.label} {entry.mass:.10g}" for entry in system.info.types)
     yield "ForceField {"
     yield from _section("Data Masses", masses, once=True)
     yield from _section("In Init", ["units real", "atom_style full", *filter(_STYLES.match, lines)], once=True)
-    yield from _section("In Settings", _coefficients(lines, labels), once=True)
+    coefficients = []
+    for command, *words in filter(None, map(str.split, lines)):
+        found = _COEFFICIENTS.match(command)
+        if found is not None:
+            named = 2 if found[1] == "pair" else 1
+            names = [
+                f"@atom:{labels[int(word) - 1]}" if found[1] == "pair" else f"@{found[1]}:t{word}"
+                for word in words[:named]
+            ]
+            coefficients.append(" ".join([command, *names, *words[named:]]))
+    yield from _section("In Settings", coefficients, once=True)
     yield "}"
-
-
-def _coefficients(lines: Iterable[str], labels: list[str]) -> Iterator[str]:
-    """Give the coefficient lines with names in the place of numbers."""
-    for line in lines:
-        words = line.split()
-        found = _COEFFICIENTS.match(words[0]) if words else None
-        if found is None:
-            continue
-        if found[1] == "pair":
-            yield " ".join([words[0], *(f"@atom:{labels[int(word) - 1]}" for word in words[1:3]), *words[3:]])
-        else:
-            yield " ".join([words[0], f"@{found[1]}:t{words[1]}", *words[2:]])
 
 
 def _phase(name: str, data: DataFile, labels: list[str], velocities: Floats | None) -> Iterator[str]:
     yield 'import "forcefield.lt"'
     yield f"{name} inherits ForceField {{"
-    yield from _section("Data Atoms", _atoms(data, labels))
+    columns = (data.molecules.tolist(), data.types.tolist(), data.charges.tolist(), data.unwrapped.tolist())
+    atoms = (
+        f"$atom:a{number} $mol:m{molecule} @atom:{labels[kind - 1]} {charge:.10g} {_numbers(position)}"
+        for number, (molecule, kind, charge, position) in enumerate(zip(*columns, strict=True), 1)
+    )
+    yield from _section("Data Atoms", atoms)
     if velocities is not None:
         rows = (f"$atom:a{number} {_numbers(row)}" for number, row in enumerate(velocities.tolist(), 1))
         yield from _section("Data Velocities", rows)
@@ -115,12 +117,6 @@ def _phase(name: str, data: DataFile, labels: list[str], velocities: Floats | No
         if len(data.topology[kind]):
             yield from _section(f"Data {kind.title()}", _terms(kind[:-1], data.topology[kind].tolist()))
     yield "}"
-
-
-def _atoms(data: DataFile, labels: list[str]) -> Iterator[str]:
-    columns = (data.molecules.tolist(), data.types.tolist(), data.charges.tolist(), data.unwrapped.tolist())
-    for number, (molecule, kind, charge, position) in enumerate(zip(*columns, strict=True), 1):
-        yield f"$atom:a{number} $mol:m{molecule} @atom:{labels[kind - 1]} {charge:.10g} {_numbers(position)}"
 
 
 def _terms(kind: str, terms: list[list[int]]) -> Iterator[str]:

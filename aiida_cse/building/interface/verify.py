@@ -1,6 +1,8 @@
-"""What a program made of the two phases, read back and held against the built-in assembly."""
+"""Verification of an interface joined by another program against the built-in assembly."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +17,19 @@ __all__ = ["RESULT", "read_interface"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-#: the data file that the program makes
+#: name of the data file that the program writes
 RESULT = "system.data"
 
-#: what all digits of a text, and a shift there and back, leave of a number (Å, Å/fs, e or g/mol)
+#: Å, Å/fs, e or g/mol; rounding error of numbers that were written with all digits and shifted back and forth
 _SAME = 1e-7
 
 
 def read_interface(text: str, ceramic: System, electrolyte: System, gap: float, program: str) -> System:
-    """Return the interface from the data file that a program made of these phases.
+    """Return the interface from the data file in which a program joined these phases.
 
-    It has the box, positions (and so the image flags), velocities, molecules and types of
-    :func:`~aiida_cse.building.interface.assembly.assemble`; bonded terms may stand in another order, and each may
-    name its atoms from the other end.
+    Box, positions (and so image flags), velocities, molecules and types must be those of
+    :func:`~aiida_cse.building.interface.assembly.assemble`. Bonded terms may have another order, and each may list
+    its atoms from the other end.
 
     Parameters
     ----------
@@ -41,8 +43,8 @@ def read_interface(text: str, ceramic: System, electrolyte: System, gap: float, 
     Raises
     ------
     ValueError
-        The text is no data file, or not one with the atoms, the types by number and name, the molecules, the
-        bonded terms, the box, positions and velocities of the two phases; says what differs.
+        The text is not a data file, or differs from the two phases in atoms, types by number and label, molecules,
+        bonded terms, box, positions or velocities; names the difference.
     """
     with located(f"{program}'s data file"):
         contents = read_contents(text)
@@ -51,10 +53,17 @@ def read_interface(text: str, ceramic: System, electrolyte: System, gap: float, 
     try:
         _refuse_other("atom types", contents.labels, labels)
         _refuse_other("types of bonded terms", data.topology_types, expected.data.topology_types)
-        _refuse_other_rows("atoms", *(_molecules_and_types(system) for system in (data, expected.data)))
+        _refuse_other_rows(
+            "atoms",
+            _molecules_and_types(data),
+            _molecules_and_types(expected.data),
+            columns="the molecule and type ",
+        )
         for kind in TOPOLOGY:
-            _refuse_other_rows(kind, *(_terms_by_atoms(system, kind) for system in (data, expected.data)))
-        _refuse_other_values(data, expected.data)
+            found, wanted = (_terms_by_atoms(each, kind) for each in (data, expected.data))
+            _refuse_other_rows(kind, found, wanted, columns="the type and atoms ")
+        for what, (values, right) in _values(data, expected.data).items():
+            _refuse_other_rows(what, values, right, tolerance=_SAME)
     except ValueError as error:
         raise ValueError(f"{program}'s data file has {error}") from error
     if expected.data.velocities is None:
@@ -65,6 +74,19 @@ def read_interface(text: str, ceramic: System, electrolyte: System, gap: float, 
 
 def _molecules_and_types(data: DataFile) -> Integers:
     return np.column_stack([data.molecules, data.types])
+
+
+def _values(data: DataFile, expected: DataFile) -> dict[str, tuple[Floats, Floats]]:
+    # LAMMPS writes zeros for atoms without velocities
+    rest = np.zeros((expected.natoms, 3))
+    found, wanted = (rest if each.velocities is None else each.velocities for each in (data, expected))
+    return {
+        "box edges (x, y, z; Å)": (data.box, expected.box),
+        "masses (g/mol)": (data.masses, expected.masses),
+        "charges (e)": (data.charges, expected.charges),
+        "unwrapped positions (Å)": (data.unwrapped, expected.unwrapped),
+        "velocities (Å/fs)": (found, wanted),
+    }
 
 
 def _terms_by_atoms(data: DataFile, kind: str) -> Integers:
@@ -85,35 +107,17 @@ def _refuse_other(what: str, found: object, expected: object) -> None:
         raise ValueError(f"other {what} than the two phases: {found}, not {expected}")
 
 
-def _refuse_other_rows(what: str, found: Integers, expected: Integers) -> None:
+def _refuse_other_rows(
+    what: str, found: NDArray[Any], expected: NDArray[Any], *, columns: str = "", tolerance: float = 0.0
+) -> None:
+    """Refuse arrays that differ by more than the tolerance; names the first row that does."""
     if len(found) != len(expected):
         raise ValueError(f"{len(found)} {what}, the two phases have {len(expected)}")
-    differ = np.flatnonzero((found != expected).any(axis=1))
-    if len(differ):
-        row = int(differ[0])
-        columns = "molecule and type" if what == "atoms" else "type and atoms"
-        raise ValueError(
-            f"other {what} than the two phases: number {row + 1} with the {columns}"
-            f" {found[row].tolist()}, not {expected[row].tolist()}"
-        )
-
-
-def _refuse_other_values(data: DataFile, expected: DataFile) -> None:
-    _refuse_far("box edges (x, y, z; Å)", data.box, expected.box)
-    _refuse_far("masses (g/mol)", data.masses, expected.masses)
-    _refuse_far("charges (e)", data.charges, expected.charges)
-    _refuse_far("unwrapped positions (Å)", data.unwrapped, expected.unwrapped)
-    # LAMMPS writes zeros where there are none
-    rest = np.zeros((expected.natoms, 3))
-    _refuse_far("velocities (Å/fs)", *(rest if d.velocities is None else d.velocities for d in (data, expected)))
-
-
-def _refuse_far(what: str, found: Floats, expected: Floats) -> None:
-    same = np.abs(found - expected) <= _SAME
+    same = np.abs(found - expected) <= tolerance
     differ = np.flatnonzero(~same.reshape(len(same), -1).all(axis=1))
     if len(differ):
         row = int(differ[0])
         raise ValueError(
-            f"other {what} than the two phases: number {row + 1} with {found[row].tolist()},"
+            f"other {what} than the two phases: number {row + 1} with {columns}{found[row].tolist()},"
             f" not {expected[row].tolist()}"
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from aiida_cse.building.ceramic.occupancy import decorate, site_counts
+from aiida_cse.building.ceramic.occupancy import draw_occupancy, site_counts
 from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, System
@@ -96,15 +96,19 @@ def test_the_same_seed_gives_the_same_slab_and_another_another(recipe: Recipe, s
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("ceramic.structure.spacegroup", "Ia-3q", "ceramic.structure.spacegroup: no crystal of 'Ia-3q'"),
-        ("ceramic.structure.sites.3.occupancy", 0.9, "ceramic.structure.sites: occupancy: .*neutrality needs 112"),
+        ("ceramic.structure.spacegroup", "Ia-3q", "ceramic.structure.spacegroup = 'Ia-3q': "),
+        (
+            "ceramic.structure.sites.3.occupancy",
+            0.9,
+            "ceramic.structure.sites.occupancy: occupancies imply 129.22 mobile ions; neutrality needs 112",
+        ),
         ("ceramic.min_distance", 2.3, "ceramic.min_distance: .* pairs of ions stay closer than 2.3"),
         ("ceramic.structure.sites.4.coords", [0.1, 0.2, 0.3], r"Li of sites\.4 is 0\.25 Å from an immobile atom"),
-        ("ceramic.shift", 0.0, "ceramic.shift: the cut at 0.0 passes through atoms"),
+        ("ceramic.shift", 0.0, "ceramic.shift = 0.0: the cut passes through atoms"),
         (
             "ceramic.miller",
             [9, 8, 7],
-            r"ceramic.miller: on \(9, 8, 7\) this crystal has no cell with right angles",
+            r"ceramic.miller = \(9, 8, 7\): on this plane the crystal has no right-angled cell",
         ),
     ],
 )
@@ -128,7 +132,7 @@ def test_site_counts_round_to_the_exact_total() -> None:
     capacities, occupancies = np.array([24, 96]), np.array([0.542, 0.448])
     assert site_counts(capacities, occupancies, 56).tolist() == [13, 43]
     assert site_counts(27 * capacities, occupancies, 1512).tolist() == [351, 1161]
-    with pytest.raises(ValueError, match=r"imply 56.02 mobile ions, neutrality needs 60"):
+    with pytest.raises(ValueError, match=r"imply 56.02 mobile ions; neutrality needs 60"):
         site_counts(capacities, occupancies, 60)
     with pytest.raises(ValueError, match="do not fit"):
         site_counts(np.array([10]), np.array([1.0]), 11)
@@ -138,10 +142,10 @@ def test_decoration_separates_pairs_at_fixed_counts() -> None:
     pairs = np.repeat(np.arange(20.0)[:, None] * [3.0, 0, 0] + 0.5, 2, axis=0)
     pairs[1::2, 1] += 0.8
     groups = np.zeros(40, dtype=np.int64)
-    occupied = decorate(pairs, np.array([60.0, 9.0, 9.0]), groups, np.array([20]), 1.5, seed=3)
+    occupied = draw_occupancy(pairs, np.array([60.0, 9.0, 9.0]), groups, np.array([20]), 1.5, seed=3)
     assert occupied.reshape(20, 2).sum(axis=1).tolist() == [1] * 20
     with pytest.raises(ValueError, match=r"1 pairs of ions stay closer than 1\.5 Å"):
-        decorate(pairs, np.array([60.0, 9.0, 9.0]), groups, np.array([21]), 1.5, seed=3)
+        draw_occupancy(pairs, np.array([60.0, 9.0, 9.0]), groups, np.array([21]), 1.5, seed=3)
 
 
 # -- dopants -------------------------------------------------------------------------------------------

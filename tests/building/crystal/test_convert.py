@@ -108,14 +108,14 @@ def test_a_recipe_file_names_a_cif_beside_it(tetragonal: Path) -> None:
 @pytest.mark.parametrize(
     ("structure", "message"),
     [
-        ({"cif": "LLZO.cif"}, "cif: 'LLZO.cif' is not the text of a CIF; in a recipe file it is the name"),
+        ({"cif": "LLZO.cif"}, "cif: 'LLZO.cif' is not the text of a CIF; in a recipe file, give the name"),
         ({"cif": 5}, "cif: 5 is not the text of a CIF"),
-        ({"cif": "data_x\n_cell_length_a 1\n"}, "cif: it holds 0 crystals"),
-        ({"cif": "LLZO\n"}, "cif: it is no CIF: .* expected block header"),
-        ({"cif": "data_x\n", "a": 12.97}, "cif: a CIF says all of a crystal; leave out a"),
-        ({"lattice": 3}, "it is not the as_dict"),
-        ({"lattice": {}, "sites": []}, "it is not the as_dict"),
-        ({"lattice": {"matrix": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "sites": []}, "its lattice span no cell"),
+        ({"cif": "data_x\n_cell_length_a 1\n"}, "cif: holds 0 crystals"),
+        ({"cif": "LLZO\n"}, "cif: not a CIF: .* expected block header"),
+        ({"cif": "data_x\n", "a": 12.97}, "cif: a CIF describes the whole crystal; leave out a"),
+        ({"lattice": 3}, "not the as_dict"),
+        ({"lattice": {}, "sites": []}, "not the as_dict"),
+        ({"lattice": {"matrix": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "sites": []}, "lattice vectors span no cell"),
     ],
 )
 def test_what_is_no_crystal_is_refused(recipe: Recipe, structure: Any, message: str) -> None:
@@ -130,20 +130,20 @@ OPERATION, ATOM = "'-y, x+1/2, z+1/4'", "  Li  Li0  32  0.07960000  0.83630000  
 @pytest.mark.parametrize(
     ("written", "instead", "message"),
     [
-        ("_symmetry_equiv_pos_as_xyz", "_symmetry_equiv_pos_as", "its symmetry operations are not listed"),
+        ("_symmetry_equiv_pos_as_xyz", "_symmetry_equiv_pos_as", "symmetry operations are not listed"),
         (f"  2  {OPERATION}\n", "", "operations cannot be used: symops list is incorrect or incomplete"),
         (OPERATION, "'-y, x+1/2'", "operations cannot be used: .* expected exactly two commas"),
         (OPERATION, "'-y, x+1/3, z+1/4'", "operations cannot be used"),
         ("number   142", "number   230", "operations cannot be used: space group number"),
-        ("  Zr  Zr5", "  Vac  Vac1", "the atom 'Vac1' of type 'Vac' is of no element"),
-        ("  O  O6", "  OH  OH1", "the atom 'OH1' of type 'OH' is of no element"),
-        (ATOM, f"{ATOM}.5", r"the atom 'Li0' has the occupancy 1\.5; it must be between 0 and 1"),
+        ("  Zr  Zr5", "  Vac  Vac1", "the atom 'Vac1' of type 'Vac' has no element"),
+        ("  O  O6", "  OH  OH1", "the atom 'OH1' of type 'OH' has no element"),
+        (ATOM, f"{ATOM}.5", r"the atom 'Li0' has the occupancy 1\.5; must be between 0 and 1"),
         (
             f"{ATOM}\n",
             "",
-            "its atoms are .*Li24.*, its _chemical_formula_sum says 'Li56 La24 Zr16 O96'",
+            "the atoms are .*Li24.*, but _chemical_formula_sum is 'Li56 La24 Zr16 O96'",
         ),
-        ("'Li56 La24 Zr16 O96'", "'Li56 La24 ('", "is no formula"),
+        ("'Li56 La24 Zr16 O96'", "'Li56 La24 ('", "is not a formula"),
     ],
 )
 def test_a_cif_that_is_ambiguous_or_contradicts_itself_is_refused(
@@ -179,7 +179,7 @@ def test_what_cifs_may_say_in_several_ways_is_one_crystal(recipe: Recipe, writte
 def test_a_cif_with_two_crystals_is_refused(recipe: Recipe) -> None:
     text = (CRYSTALS / "t-llzo.cif").read_text()
     both = text + text.replace("data_Li7La3Zr2O12", "data_other")
-    with pytest.raises(ValueError, match=r"cif: it holds 2 crystals \(Li7La3Zr2O12, other\)"), located("recipe"):
+    with pytest.raises(ValueError, match=r"cif: holds 2 crystals \(Li7La3Zr2O12, other\)"), located("recipe"):
         Recipe.model_validate(with_structure(recipe, {"cif": both}))
 
 

@@ -118,5 +118,5 @@ def test_mismatches_are_refused(ceramic: System, electrolyte: System, slab: Syst
     with pytest.raises(ValueError, match="ceramic: a system of phase 'electrolyte' has no slab geometry"):
         assemble(electrolyte, electrolyte)
     for gap in (0.0, -1.0, float("nan")):
-        with pytest.raises(ValueError, match=r"gap: .* must be a positive number"):
+        with pytest.raises(ValueError, match=r"gap = .*: must be a positive number"):
             assemble(ceramic, electrolyte, gap)
