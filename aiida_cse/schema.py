@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["Flag", "Name", "Number", "StrictModel", "Whole", "explain", "located", "nearest", "worded"]
+__all__ = ["Flag", "Name", "Number", "StrictModel", "Whole", "explain", "located", "nearest", "placed", "worded"]
 
 #: requirement in words for each pattern that a text field must match
 _WORDS: dict[str, str] = {}
@@ -90,7 +90,7 @@ def located(place: str | Path) -> Iterator[None]:
     except ValidationError as error:
         raise ValueError(explain(error, place)) from error
     except ValueError as error:
-        raise ValueError(_placed(place, str(error))) from error
+        raise ValueError(placed(place, str(error))) from error
 
 
 def explain(error: ValidationError, place: str | Path = "") -> str:
@@ -98,11 +98,12 @@ def explain(error: ValidationError, place: str | Path = "") -> str:
     findings = error.errors()
     sentences = [_sentence(finding) for finding in findings if not _follows_from_others(finding, findings)]
     if isinstance(place, Path):
-        return _placed(place, "; ".join(sentences))
-    return "; ".join(_placed(place, sentence) for sentence in sentences)
+        return placed(place, "; ".join(sentences))
+    return "; ".join(placed(place, sentence) for sentence in sentences)
 
 
-def _placed(place: str | Path, message: str) -> str:
+def placed(place: str | Path, message: str) -> str:
+    """Return a message with its place in front; ``place`` as in :func:`located`."""
     if not place:
         return message
     is_path = isinstance(place, str) and _STARTS_WITH_FIELD.match(message)
@@ -123,7 +124,7 @@ def _sentence(finding: Any) -> str:
     if kind == "missing":
         return f"{place}: is missing"
     if kind == "value_error":
-        return _placed(place, message.removeprefix("Value error, "))
+        return placed(place, message.removeprefix("Value error, "))
     if kind == "string_pattern_mismatch" and context["pattern"] in _WORDS:
         message = f"must be {_WORDS[context['pattern']]}"
     elif kind == "too_short":

@@ -1,9 +1,9 @@
-"""The force-field include file: every coefficient of a recipe, for LAMMPS to read once the box exists."""
+"""The force-field include file: all coefficients of a recipe, read by LAMMPS once the box exists."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,7 +12,7 @@ from aiida_cse.forcefields.pairs import BUCKINGHAM, LENNARD_JONES, PairRow
 
 __all__ = ["BONDED_STYLES", "BondedRow", "read_pairs", "render_include"]
 
-#: kind of bonded term -> its LAMMPS style
+#: LAMMPS style of each kind of bonded term
 BONDED_STYLES = {"bond": "harmonic", "angle": "harmonic", "dihedral": "multi/harmonic"}
 
 _HEADING = re.compile(r"^# (?P<rule>[^#]+) \((?P<source>[^()]+)\)$")
@@ -42,49 +42,55 @@ def render_include(
 ) -> str:
     """Return the text of the include file.
 
-    The script that includes it defines the LAMMPS variable ``cutoff`` (Å) and the k-space style. The last
-    type is the wall, whose atoms do not see each other.
+    The script that includes it defines the LAMMPS variable ``cutoff`` (Å) and the k-space style. The last type is
+    the wall, whose atoms do not interact.
 
     Parameters
     ----------
     title
-        What the file is for; goes into its first line.
+        The subject of the file, for its first line.
     checksums
-        The checksum of each force-field set, by its name; they follow.
+        The checksum of each force-field set by its name, for the header.
     labels
         The label of each atom type, type 1 first.
     pairs, bonded
         The rows to write; of pairs, all i ≤ j.
     one_four
-        The weights of Lennard-Jones and Coulomb three bonds apart.
+        The weights of Lennard-Jones and Coulomb interactions three bonds apart.
     """
-    header = [f"# Force field of {title}; units real"]
-    header += [f"# set {name}: md5 {checksum}" for name, checksum in checksums.items()]
-    return "\n".join([*header, *_lines(labels, pairs, bonded, one_four)]) + "\n"
+    kinds = {row.kind for row in bonded}
+    lines = [f"# Force field of {title}; units real"]
+    lines += [f"# set {name}: md5 {checksum}" for name, checksum in checksums.items()]
+    lines.append("labelmap atom " + " ".join(f"{number} {label}" for number, label in enumerate(labels, 1)))
+    lines.append(f"pair_style hybrid {LENNARD_JONES} ${{cutoff}} {BUCKINGHAM} ${{cutoff}}")
+    lines += [f"{kind}_style {style}" for kind, style in BONDED_STYLES.items() if kind in kinds]
+    lines.append(f"special_bonds lj 0.0 0.0 {one_four.lj:.10g} coul 0.0 0.0 {one_four.coul:.10g}")
+    by_rule = sorted(pairs, key=lambda row: (row.rule, row.source))
+    for (rule, source), block in groupby(by_rule, key=lambda row: (row.rule, row.source)):
+        lines += ["", f"# {rule} ({source})"]
+        for row in block:
+            numbers = _numbers(row.coefficients)
+            lines.append(f"pair_coeff {row.i} {row.j} {row.style} {numbers}  # {row.labels[0]} {row.labels[1]}")
+    for (kind, source), terms in groupby(bonded, key=lambda term: (term.kind, term.source)):
+        lines += ["", f"# {kind}s ({source})"]
+        for term in terms:
+            lines.append(f"{kind}_coeff {term.number} {_numbers(term.coefficients)}  # {' '.join(term.atoms)}")
+    lines += ["", "# the atoms of the wall are fixed: no forces among them"]
+    lines.append(f"neigh_modify exclude type {len(labels)} {len(labels)}")
+    return "\n".join(lines) + "\n"
 
 
-def _lines(
-    labels: Sequence[str], pairs: Sequence[PairRow], bonded: Sequence[BondedRow], one_four: OneFour
-) -> Iterator[str]:
-    yield "labelmap atom " + " ".join(f"{number} {label}" for number, label in enumerate(labels, 1))
-    yield f"pair_style hybrid {LENNARD_JONES} ${{cutoff}} {BUCKINGHAM} ${{cutoff}}"
-    for kind in _kinds(bonded):
-        yield f"{kind}_style {BONDED_STYLES[kind]}"
-    yield f"special_bonds lj 0.0 0.0 {_number(one_four.lj)} coul 0.0 0.0 {_number(one_four.coul)}"
-    yield from _pair_lines(pairs)
-    yield from _bonded_lines(bonded)
-    yield ""
-    yield "# the atoms of the wall are fixed: no forces among them"
-    yield f"neigh_modify exclude type {len(labels)} {len(labels)}"
+def _numbers(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.10g}" for value in values)
 
 
 def read_pairs(text: str) -> list[PairRow]:
-    """Return the pair table of an include file that :func:`render_include` wrote, in the order of the types.
+    """Return the pair table of an include file written by :func:`render_include`, in the order of the types.
 
     Raises
     ------
     ValueError
-        A pair stands under no line that tells its rule and source.
+        A pair has no heading with its rule and source.
     """
     rows: list[PairRow] = []
     rule, source = "", ""
@@ -110,32 +116,3 @@ def read_pairs(text: str) -> list[PairRow]:
                 )
             )
     return sorted(rows, key=lambda row: (row.i, row.j))
-
-
-def _kinds(bonded: Sequence[BondedRow]) -> list[str]:
-    present = {row.kind for row in bonded}
-    return [kind for kind in BONDED_STYLES if kind in present]
-
-
-def _pair_lines(pairs: Sequence[PairRow]) -> Iterator[str]:
-    def block(row: PairRow) -> tuple[str, str]:
-        return row.rule, row.source
-
-    for (rule, source), rows in groupby(sorted(pairs, key=block), key=block):
-        yield ""
-        yield f"# {rule} ({source})"
-        for row in rows:
-            numbers = " ".join(map(_number, row.coefficients))
-            yield f"pair_coeff {row.i} {row.j} {row.style} {numbers}  # {row.labels[0]} {row.labels[1]}"
-
-
-def _bonded_lines(bonded: Sequence[BondedRow]) -> Iterator[str]:
-    for (kind, source), rows in groupby(bonded, key=lambda row: (row.kind, row.source)):
-        yield ""
-        yield f"# {kind}s ({source})"
-        for row in rows:
-            yield f"{kind}_coeff {row.number} {' '.join(map(_number, row.coefficients))}  # {' '.join(row.atoms)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.10g}"

@@ -1,7 +1,8 @@
-"""The shipped force-field sets."""
+"""Force-field sets that are shipped, in a file or in a recipe, and how a set revises another."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
@@ -16,7 +17,7 @@ __all__ = ["available_sets", "load_set", "make_set", "read_set", "settle_variant
 
 _FOLDER = resources.files("aiida_cse.forcefields") / "sets"
 
-#: the lists of a set and what tells their entries apart
+#: the lists of a set, and the key that identifies their entries
 _ENTRIES = {
     "atom_types": "name",
     "typing": "smarts",
@@ -30,9 +31,8 @@ _ENTRIES = {
 
 def available_sets() -> tuple[str, ...]:
     """Return the names of the shipped sets."""
-    return tuple(
-        sorted(entry.name.removesuffix(".yaml") for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
-    )
+    names = (entry.name for entry in _FOLDER.iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
 
 
 @lru_cache
@@ -48,7 +48,7 @@ def load_set(name: str) -> ForceFieldSet:
 
 
 def make_set(name: str, content: Mapping[str, Any]) -> ForceFieldSet:
-    """Return the set called ``name`` that a file or a recipe describes, completed from the one that it revises.
+    """Return the set ``name`` that a file or a recipe describes, completed from the one that it revises.
 
     Raises
     ------
@@ -62,7 +62,9 @@ def make_set(name: str, content: Mapping[str, Any]) -> ForceFieldSet:
 
 
 def read_set(path: Path, name: str | None = None) -> ForceFieldSet:
-    """Return the set that a YAML file describes, called ``name``, else as the file says, else like the file.
+    """Return the set that a YAML file describes.
+
+    It is called ``name``, by default as the file says, else like the file.
 
     Raises
     ------
@@ -78,12 +80,12 @@ def read_set(path: Path, name: str | None = None) -> ForceFieldSet:
 
 
 def settle_variants(sets: Sequence[ForceFieldSet], choices: Mapping[str, str]) -> list[ForceFieldSet]:
-    """Return the sets with their variants settled, each by those of the ``choices`` that it knows.
+    """Return the sets with their variants settled by those of the ``choices`` that each set knows.
 
     Raises
     ------
     ValueError
-        No set has a variant of that name, or the variant no such option.
+        No set has a variant of that name, or the variant has no such option.
     """
     known = {group for chosen in sets for group in chosen.variants}
     for group in choices:
@@ -99,7 +101,7 @@ def settle_variants(sets: Sequence[ForceFieldSet], choices: Mapping[str, str]) -
 
 
 def _content(name: str) -> dict[str, Any]:
-    """Return what the shipped set's file says, with the entries of the set that it revises."""
+    """Return the content of a shipped set, completed from the one that it revises."""
     known = available_sets()
     if name not in known:
         raise ValueError(
@@ -111,7 +113,7 @@ def _content(name: str) -> dict[str, Any]:
 
 
 def _revised(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with the entries of ``content`` in place of its own or behind them.
+    """Return ``base`` with its entries replaced and completed by those of ``content``.
 
     What does not have the form of a set is left to the model to refuse.
     """
@@ -119,9 +121,11 @@ def _revised(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, A
     for field, key in _ENTRIES.items():
         sources = [base.get(field, ()), content.get(field, ())]
         if all(_are_entries(entries, key) for entries in sources):
-            merged[field] = list(
-                {_identity(entry[key]): entry for entries in sources for entry in entries}.values()
-            )
+            found = {}
+            for entry in itertools.chain(*sources):
+                value = entry[key]
+                found[value if isinstance(value, str) else canonical(value)] = entry
+            merged[field] = list(found.values())
     if isinstance(content.get("variants", {}), Mapping):
         merged["variants"] = {**base.get("variants", {}), **content.get("variants", {})}
     if isinstance(content.get("citations"), list | tuple):
@@ -133,7 +137,3 @@ def _are_entries(entries: object, key: str) -> bool:
     return isinstance(entries, list | tuple) and all(
         isinstance(entry, Mapping) and isinstance(entry.get(key), str | list | tuple) for entry in entries
     )
-
-
-def _identity(value: str | Sequence[str]) -> str | tuple[str, ...]:
-    return value if isinstance(value, str) else canonical(value)

@@ -1,4 +1,4 @@
-"""What a force-field set holds: atom types, their interactions, and where the numbers come from.
+"""Models of a force-field set: atom types, interactions, and the sources of the parameters.
 
 All numbers are in LAMMPS real units: Å, kcal/mol, e, g/mol, degrees.
 """
@@ -31,21 +31,21 @@ __all__ = [
 ]
 
 
-#: what may become the label of an atom type in LAMMPS
+#: valid label of an atom type in LAMMPS
 _LABEL = worded(r"^[A-Za-z][A-Za-z0-9_]*$", "letters, digits and '_', first a letter")
 Label = Annotated[str, Field(strict=True, pattern=_LABEL, max_length=80)]
 
-#: where a term is from, as the include file says it in a comment
+#: source of a term, written to a comment of the include file
 Origin = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9._= -]*$", max_length=250)]
 
 
 def canonical(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the order of ``names`` that stands for it and its reverse: A–B–C is C–B–A."""
+    """Return the smaller of ``names`` and its reverse, since A–B–C is C–B–A."""
     return min(tuple(names), tuple(reversed(names)))
 
 
 class ForceFieldType(StrictModel):
-    """An atom type: mass in g/mol, charge in e; ``bonded`` is its name in bonded terms (default: its own)."""
+    """An atom type: mass in g/mol, charge in e; ``bonded`` is its name in bonded terms, by default its own."""
 
     name: Label
     element: str = Field(pattern=r"^[A-Z][a-z]?$")
@@ -55,12 +55,12 @@ class ForceFieldType(StrictModel):
 
     @property
     def bonded_name(self) -> str:
-        """The name under which bonded terms know this type."""
+        """The name of this type in bonded terms."""
         return self.bonded or self.name
 
 
 class LennardJones(StrictModel):
-    """E(r) = 4 ε [(σ/r)¹² − (σ/r)⁶]; ε in kcal/mol, σ in Å. ``origin`` is the set and option that it is from."""
+    """E(r) = 4 ε [(σ/r)¹² − (σ/r)⁶]; ε in kcal/mol, σ in Å. ``origin`` is the set and option of the values."""
 
     type: Name
     epsilon: Number = Field(ge=0, le=100)
@@ -116,7 +116,7 @@ class DihedralTerm(StrictModel):
     def coefficients(self) -> tuple[float, ...]:
         """The coefficients A1…A5 of LAMMPS' ``dihedral_style multi/harmonic``, E = Σ A_n cosⁿ⁻¹ φ.
 
-        Equal to the OPLS form with cos 2φ, cos 3φ and cos 4φ written out in powers of cos φ.
+        They follow from the OPLS form by expanding cos 2φ, cos 3φ and cos 4φ in powers of cos φ.
         """
         v1, v2, v3, v4 = self.opls
         powers = (v1 / 2 + v2 + v3 / 2, v1 / 2 - 1.5 * v3, 4 * v4 - v2, 2 * v3, -4 * v4)
@@ -124,21 +124,21 @@ class DihedralTerm(StrictModel):
 
 
 class TypingRule(StrictModel):
-    """Atoms that match ``smarts`` (its first atom) get ``type``; a later rule overrides an earlier one."""
+    """The atom that matches the first atom of ``smarts`` gets ``type``; a later rule overrides an earlier one."""
 
     smarts: str = Field(min_length=1)
     type: Name
 
 
 class OneFour(StrictModel):
-    """The weights of Lennard-Jones and Coulomb between atoms three bonds apart."""
+    """The weights of Lennard-Jones and Coulomb interactions between atoms three bonds apart."""
 
     lj: Number = Field(ge=0, le=1)
     coul: Number = Field(ge=0, le=1)
 
 
 class Option(StrictModel):
-    """One of the published values that a variant lets choose: its terms, and what they add to the citations."""
+    """One option of a variant: its terms, and their citations."""
 
     note: str = ""
     citations: tuple[str, ...] = ()
@@ -147,7 +147,7 @@ class Option(StrictModel):
 
 
 class Variant(StrictModel):
-    """A choice by name among published values that disagree."""
+    """A named choice among published values that disagree."""
 
     default: Name
     options: dict[Name, Option] = Field(min_length=1)
@@ -155,14 +155,14 @@ class Variant(StrictModel):
     @model_validator(mode="after")
     def _default_is_an_option(self) -> Variant:
         if self.default not in self.options:
-            raise ValueError(f"default: {self.default!r} is no option; {nearest(self.default, self.options)}")
+            raise ValueError(f"default = {self.default!r}: is no option; {nearest(self.default, self.options)}")
         return self
 
 
 class ForceFieldSet(StrictModel):
-    """A published set of parameters with its sources and how far they can be trusted.
+    """A published set of parameters with its sources and a statement of confidence.
 
-    ``revises`` names the set whose entries this one took over where it has none of its own.
+    ``revises`` names the set that provides the entries this one does not have.
     """
 
     name: Name
@@ -193,16 +193,15 @@ class ForceFieldSet(StrictModel):
         for kind in ("bonds", "angles", "dihedrals"):
             _refuse_duplicates(kind, (canonical(entry.atoms) for entry in getattr(self, kind)))
         names = [entry.name for entry in self.atom_types]
-        for rule in self.typing:
+        for number, rule in enumerate(self.typing):
             if rule.type not in names:
-                raise ValueError(
-                    f"typing: {rule.smarts!r} gives unknown type {rule.type!r}; {nearest(rule.type, names)}"
-                )
+                hint = nearest(rule.type, names)
+                raise ValueError(f"typing.{number}.type = {rule.type!r}: is no type of the set; {hint}")
         return self
 
     @property
     def md5(self) -> str:
-        """The checksum of all that the set holds, in hexadecimal digits."""
+        """The MD5 checksum of the content, in hexadecimal digits."""
         content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
 
@@ -247,9 +246,9 @@ class ForceFieldSet(StrictModel):
         return {group: choices.get(group, variant.default) for group, variant in self.variants.items()}
 
     def with_variants(self, choices: Mapping[str, str]) -> ForceFieldSet:
-        """Return the set with its variants settled: no choice is left, and every term says where it is from.
+        """Return the set with its variants settled and the origin of every term.
 
-        The terms of the chosen (else the default) options replace those of the same type or pair.
+        The terms of the chosen, else the default options replace those of the same type or pair.
 
         Raises
         ------
@@ -280,4 +279,4 @@ class ForceFieldSet(StrictModel):
 def _refuse_duplicates(where: str, keys: Iterable[object]) -> None:
     twice = [key for key, count in Counter(keys).items() if count > 1]
     if twice:
-        raise ValueError(f"{where}: {twice[0]} is given twice")
+        raise ValueError(f"{where}: {twice[0]} is given twice; give it once")

@@ -1,4 +1,4 @@
-"""The pair table: which potential acts between each two atom types, and why."""
+"""The pair table: the potential between every two atom types, with its rule and source."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ BUCKINGHAM = "buck/coul/long"
 
 _CERAMIC = {"ceramic", "mobile"}
 
-#: ε and σ of a pair that has the Coulomb interaction only: a Lennard-Jones of nothing costs no exponential
+#: ε and σ of a pair with Coulomb interaction only; a zero Lennard-Jones term costs no exponential
 _COULOMB_ONLY = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class PairSite:
-    """What the pair table needs of an atom type.
+    """An atom type in the pair table.
 
-    ``role``: ``ceramic`` (framework and anions of the crystal), ``mobile`` (the ion of both phases),
-    ``organic`` (polymer and anion of the salt) or ``wall``. An ion that keeps the parameters of the phase that it
-    came from is ``ceramic`` or ``organic``. Charge in e, ε in kcal/mol, σ in Å.
+    ``role`` is ``ceramic`` (framework and anions of the crystal), ``mobile`` (the ion of both phases), ``organic``
+    (polymer and anion of the salt) or ``wall``. An ion that keeps the parameters of the phase it came from is
+    ``ceramic`` or ``organic``. Charge in e, ε in kcal/mol, σ in Å.
     """
 
     label: str
@@ -52,7 +52,7 @@ class PairSite:
 
 @dataclass(frozen=True)
 class PairRow:
-    """One line of the table: types from 1 with ``i`` ≤ ``j``, the style, its coefficients and the rule.
+    """One row of the table: types from 1 with ``i`` ≤ ``j``, LAMMPS pair style, coefficients, rule and source.
 
     The coefficients are (ε, σ) of ``lj/cut/coul/long`` or (A, ρ, C) of ``buck/coul/long``.
     """
@@ -71,9 +71,9 @@ def pair_table(
 ) -> list[PairRow]:
     """Return one row for every pair of types, i ≤ j, in the order of the types.
 
-    Inside the ceramic (its atoms and the mobile ion) acts Buckingham where ``buckingham`` has the pair, and
-    Coulomb alone between cations. Every pair with a polymer, salt-anion or wall atom has a mixed
-    Lennard-Jones potential. No pair has both.
+    Pairs inside the ceramic (its atoms and the mobile ion) have a Buckingham term if ``buckingham`` contains them,
+    and only the Coulomb interaction between cations. Every pair with a polymer, salt-anion or wall atom has a
+    mixed Lennard-Jones term. No pair has both.
 
     Parameters
     ----------
@@ -84,13 +84,13 @@ def pair_table(
     source
         The name of the ceramic's set, for pairs without a term of their own.
     mixing
-        ``lorentz-berthelot`` for all unlike pairs, or ``geometric-inside-polymer``: σ too is a geometric mean
-        where both atoms belong to the electrolyte (OPLS' own rule).
+        ``lorentz-berthelot`` for all unlike pairs, or ``geometric-inside-polymer``: σ is also a geometric mean if
+        both atoms belong to the electrolyte (the rule of OPLS).
 
     Raises
     ------
     ValueError
-        Pairs of the ceramic with an anion have no Buckingham term; names them all.
+        Pairs of the ceramic with an anion lack a Buckingham term; names them all.
     """
     inside = {site.label: site.charge for site in sites if site.role in _CERAMIC}
     missing = missing_buckingham(inside, buckingham)
@@ -99,40 +99,32 @@ def pair_table(
     rows: list[PairRow] = []
     for (i, first), (j, second) in combinations_with_replacement(enumerate(sites, 1), 2):
         labels = (first.label, second.label)
-        if _inside_ceramic(first, second):
-            term = buckingham.get(canonical(labels))
-            style, coefficients, rule = _ceramic(term)
-            origin = (term and term.origin) or source
-            rows.append(PairRow(i, j, labels, style, coefficients, rule, origin))
-        else:
+        term = buckingham.get(canonical(labels))
+        if not {first.role, second.role} <= _CERAMIC:
             coefficients, rule = _mixed(first, second, mixing)
             origin = " + ".join(sorted({first.source, second.source}))
             rows.append(PairRow(i, j, labels, LENNARD_JONES, coefficients, rule, origin))
+        elif term is None:
+            rule = "Coulomb only between cations of the ceramic"
+            rows.append(PairRow(i, j, labels, LENNARD_JONES, _COULOMB_ONLY, rule, source))
+        else:
+            rule, constants = "Buckingham inside the ceramic", (term.a, term.rho, term.c)
+            rows.append(PairRow(i, j, labels, BUCKINGHAM, constants, rule, term.origin or source))
     return rows
 
 
 def missing_buckingham(
     charges: Mapping[str, float], buckingham: Mapping[tuple[str, ...], Buckingham]
 ) -> list[str]:
-    """Return the pairs of the ceramic with an anion that have no Buckingham term, ``A–B`` each.
+    """Return the pairs of the ceramic with an anion that lack a Buckingham term, as ``A–B``.
 
-    ``charges`` (e) are those of its atom types by label.
+    ``charges`` (e) are those of the ceramic's atom types by label.
     """
     return [
         f"{first}–{second}"
         for first, second in combinations_with_replacement(charges, 2)
         if min(charges[first], charges[second]) < 0 and canonical((first, second)) not in buckingham
     ]
-
-
-def _inside_ceramic(first: PairSite, second: PairSite) -> bool:
-    return {first.role, second.role} <= _CERAMIC
-
-
-def _ceramic(term: Buckingham | None) -> tuple[str, tuple[float, ...], str]:
-    if term is None:
-        return LENNARD_JONES, _COULOMB_ONLY, "Coulomb only between cations of the ceramic"
-    return BUCKINGHAM, (term.a, term.rho, term.c), "Buckingham inside the ceramic"
 
 
 def _mixed(first: PairSite, second: PairSite, mixing: Mixing) -> tuple[tuple[float, float], str]:

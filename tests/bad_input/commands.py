@@ -97,7 +97,7 @@ CALLS = (
         )
     ),
     Call((*SLAB, "@number.yaml"), ("number.yaml: unknown key 5", "known: ceramic")),
-    Call((*SLAB, "@date.yaml"), ("date.yaml: 'name'", "2024", "valid string")),
+    Call((*SLAB, "@date.yaml"), ("date.yaml: name = ", "2024", "valid string")),
     Call((*SLAB, "@twice.yaml"), ("twice.yaml: ", "the key 'name' is given twice", "line ")),
     Call((*SLAB, "@infinite.yaml"), ("infinite.yaml: ceramic.structure.a = inf", "finite number")),
     Call((*SLAB, "@cut.yaml"), ("ceramic.shift: the cut at 0.0", "move it a little")),

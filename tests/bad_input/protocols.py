@@ -52,7 +52,7 @@ def plan(right: str, *words: str, **changes: Any) -> Refused:
 
 def sampling(right: str, *words: str, **changes: Any) -> Refused:
     """Return a production that is sampled in another way."""
-    return Refused("cse.production", {"sampling": changes}, ("sampling: ", *value_words(changes, right, words)))
+    return Refused("cse.production", {"sampling": changes}, ("sampling", *value_words(changes, right, words)))
 
 
 def verdict(right: str, *words: str, **changes: Any) -> Refused:
@@ -69,7 +69,7 @@ def kinetics(right: str, *words: str, **changes: Any) -> Refused:
 def cooling(right: str, *words: str, **changes: Any) -> Refused:
     """Return a quench that is cooled in another way."""
     overrides = {"cooling": {"plan": changes}}
-    return Refused("cse.quench", overrides, ("cooling.plan: ", *value_words(changes, right, words)))
+    return Refused("cse.quench", overrides, ("cooling.plan", *value_words(changes, right, words)))
 
 
 _NUMBER, _FINITE, _WHOLE, _BOOLEAN = "valid number", "finite number", "valid integer", "valid boolean"
@@ -364,7 +364,7 @@ QUENCHES = (
             ({"cold": {"plan": {"lenght_ps": 1}}}, ("cold: ", "'lenght_ps'", "did you mean 'length_ps'?")),
             ({"cooling": {"rate_K_per_ns": 5}}, ("QuenchWorkChain.cooling", "'rate_K_per_ns'")),
             ({"comparison": {"window": [9, 3]}}, ("comparison: window", "[9", "below the second")),
-            ({"comparison": {"max_shift": "2"}}, ("comparison: ", "'max_shift'", _NUMBER)),
+            ({"comparison": {"max_shift": "2"}}, ("comparison.max_shift = '2'", _NUMBER)),
         )
     ),
 )
