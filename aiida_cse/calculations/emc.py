@@ -13,6 +13,7 @@ from aiida_cse.building.electrolyte.emc_input import BUILD_SCRIPT, PROJECT, SETU
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.calculations.ports import forcefield_error, job_options, recipe_ports
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.schema import placed
 
 __all__ = ["EmcCalculation"]
 
@@ -105,7 +106,7 @@ def _files_error(value: dict[str, Any]) -> str | None:
     try:
         emc_files(Recipe.model_validate(value["recipe"].get_dict()), *_cross_section(value["ceramic"]))
     except ValueError as error:
-        return f"recipe: {error}"
+        return placed("recipe", str(error))
     return None
 
 

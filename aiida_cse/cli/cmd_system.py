@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from aiida_cse.cli import params
+from aiida_cse.cli import inputs
 from aiida_cse.cli.cmd_build import echo_system
-from aiida_cse.cli.errors import InputError, input_errors
-from aiida_cse.cli.recipes import find_recipe
+from aiida_cse.cli.inputs import InputError, find_recipe, input_errors
 from aiida_cse.engine.hints import aiida_cse
 
 __all__ = ["system"]
@@ -35,7 +34,7 @@ def system() -> None:
     help="Recipe that defines atom types (by label), slab and force field.",
 )
 @click.option("--check", is_flag=True, help="Only report what is missing; store nothing.")
-@params.PROFILE
+@inputs.PROFILE
 def import_(
     file: Path, facts: Path | None, forcefield: Path | None, recipe: str | None, check: bool, profile: str | None
 ) -> None:

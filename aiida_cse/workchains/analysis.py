@@ -15,6 +15,7 @@ from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.engine.outline import VersionedWorkChain
+from aiida_cse.schema import placed
 from aiida_cse.workchains.common.builders import real
 from aiida_cse.workchains.common.ports import validate_temperature
 from aiida_cse.workchains.common.protocol import ProtocolMixin
@@ -167,5 +168,5 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
     try:
         ReducedProduction(value["reduction"].get_state(), value["temperature"].value, settings)
     except ValueError as error:
-        return f"settings: {error}"
+        return placed("settings", str(error))
     return None

@@ -455,7 +455,7 @@ def validate_production(value: dict[str, Any], _: Any) -> str | None:
     for name in ("block_ps", "snapshot_ps"):
         length = getattr(sampling, name)
         if abs(length / sampling.frame_ps - round(length / sampling.frame_ps)) > 1e-9:
-            return f"sampling: {name} = {length:g} must be a multiple of frame_ps = {sampling.frame_ps:g}"
+            return f"sampling.{name} = {length:g}: must be a multiple of frame_ps = {sampling.frame_ps:g}"
     return (
         _length_error(value, sampling)
         or _walltime_error(value)
@@ -472,7 +472,7 @@ def _length_error(value: dict[str, Any], sampling: Sampling) -> str | None:
     for name in ("block_ps", "snapshot_ps"):
         if getattr(sampling, name) > length:
             period = getattr(sampling, name)
-            return f"sampling: {name} = {period:g} is longer than the production, plan.length_ps = {length:g}"
+            return f"sampling.{name} = {period:g}: is longer than the production, plan.length_ps = {length:g}"
     return None
 
 

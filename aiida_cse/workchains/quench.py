@@ -16,6 +16,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.cooling import CoolingPlan, cooling_error
 from aiida_cse.lammps.protocol.schedule import job_plans
+from aiida_cse.schema import placed
 from aiida_cse.workchains.common.builders import (
     Codes,
     base_inputs,
@@ -262,7 +263,7 @@ def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
     plan = CoolingPlan.model_validate(value["cooling"]["plan"].get_dict())
     temperatures = value["hot_temperature"].value, value["temperature"].value
     if error := cooling_error(plan, *temperatures):
-        return f"cooling.plan: {error}"
+        return placed("cooling.plan", str(error))
     if error := walltime_error(value["cooling"], job_plans(plan.schedule(*temperatures), seed=1)):
         return f"cooling.{error}"
     return None

@@ -23,6 +23,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
+from aiida_cse.schema import placed
 from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.common.builders import (
     Codes,
@@ -458,7 +459,7 @@ def _sampling_error(value: dict[str, Any]) -> str | None:
             given.get("offsets", {}), given.get("cation_atoms", ()), given.get("anion_atom"), labels
         )
     except ValueError as error:
-        return f"production.sampling: {error}"
+        return placed("production.sampling", str(error))
     return None
 
 

@@ -69,8 +69,8 @@ def test_wrong_arguments_are_named(arguments: tuple[float, float, str], match: s
     ("offsets", "match"),
     [
         ({"inner": 3.0, "outer": 4.0}, "the core of the layer from 4 to 3 Å is empty; outer must lie farther out"),
-        ({"inner": 3.0, "outer": 9.0, "margins": (1.0, -1.0, 1.0, 1.0)}, "'margins.1' = -1.0"),
-        ({"inner": "3", "outer": 9.0}, "'inner' = '3'"),
+        ({"inner": 3.0, "outer": 9.0, "margins": (1.0, -1.0, 1.0, 1.0)}, "margins.1 = -1.0"),
+        ({"inner": "3", "outer": 9.0}, "inner = '3'"),
         ({"inner": 3.0, "outer": 9.0, "margin": 1.0}, "unknown key 'margin'; did you mean 'margins'?"),
     ],
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from aiida_cse.building.imported.description import Label, TypeName
-from aiida_cse.building.sampling import Sampling, reduction_config
+from aiida_cse.building.reduction import reduction_config
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import FILENAMES, System
 from aiida_cse.reduction.config import ReductionConfig, interface_config
@@ -18,7 +18,7 @@ from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import Number, StrictModel, Whole, located, nearest
 from aiida_cse.yaml_io import read_mapping
 
-__all__ = ["InterfaceDescription", "IonDescription", "interface_config", "load_interface"]
+__all__ = ["InterfaceDescription", "IonDescription", "described_config", "load_interface"]
 
 #: e; largest difference of charges that are the same
 _SAME_CHARGE = 1e-9
@@ -68,7 +68,7 @@ def load_interface(data: str | Path, config: str | Path) -> ReductionConfig:
     """Return the configuration of the reduction from a data file and a YAML file.
 
     A data file built by this package lies beside a summary of its system, and the YAML file has the fields of
-    :class:`~aiida_cse.building.sampling.Sampling`. For any other data file it has those of
+    :class:`~aiida_cse.reduction.sampling.Sampling`. For any other data file it has those of
     :class:`InterfaceDescription`.
 
     Raises
@@ -85,12 +85,12 @@ def load_interface(data: str | Path, config: str | Path) -> ReductionConfig:
             return reduction_config(System.read(path.parent), sampling)
         with located(config):
             interface = InterfaceDescription.model_validate(content)
-            return interface_config(DataFile.read(path), interface)
+            return described_config(DataFile.read(path), interface)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def interface_config(data: DataFile, interface: InterfaceDescription) -> ReductionConfig:
+def described_config(data: DataFile, interface: InterfaceDescription) -> ReductionConfig:
     """Return the configuration of the reduction of a trajectory of the atoms of ``data``.
 
     Raises

@@ -138,7 +138,7 @@ def _refuse_without_regions(system: System) -> None:
 
     The layer of an ion that the published study does not have is required by the production, not here.
     """
-    anywhere, others = LayerOffsets(inner=-0.5, outer=6.5), set()
+    anywhere, others = SurfaceOffsets(inner=-0.5, outer=6.5), set()
     for species in {entry.species for entry in system.info.types} - set(SURFACE_OFFSETS):
         phases = {entry.phase for entry in system.info.types if entry.species == species}
         own = np.isin(system.data.types, system.info.type_numbers(species=species))

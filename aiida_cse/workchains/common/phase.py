@@ -12,6 +12,7 @@ from aiida_cse.calculations.functions.records import collect_stages, join_change
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE, Schedule, job_plans, schedule_error
+from aiida_cse.schema import placed
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.common.exit_status import failure
 from aiida_cse.workchains.common.options import walltime_error
@@ -75,7 +76,7 @@ class PhaseWorkChain(VersionedWorkChain):
         """Return what is wrong with a schedule, by itself or in this phase; None if nothing is."""
         error = schedule_error(value.get_dict())
         if error:
-            return f"schedule: {error}"
+            return placed("schedule", str(error))
         for stage in Schedule.model_validate(value.get_dict()).resolve(ANY_TEMPERATURE):
             if stage.barostat is not None and stage.barostat not in cls.barostats:
                 allowed = " or ".join(cls.barostats)
@@ -200,5 +201,5 @@ def validate_phase(value: dict[str, Any], ports: Any) -> str | None:
     temperature = given if "temperature" in ports else ANY_TEMPERATURE
     error = schedule_error(value["schedule"].get_dict(), temperature)
     if error:
-        return f"schedule: {error}"
+        return placed("schedule", str(error))
     return walltime_error(value, job_plans(value["schedule"].get_dict(), seed=1, temperature=temperature))

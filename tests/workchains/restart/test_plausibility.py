@@ -153,7 +153,7 @@ def test_a_bond_across_the_wall() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"temperature": {"warn": -1}}, "'temperature.warn' = -1: Input should be greater than 0"),
+        ({"temperature": {"warn": -1}}, "temperature.warn = -1: must be greater than 0"),
         ({"density": {"fail": [4, 1]}}, "fail = [4.0, 1.0]: must be [lowest, highest] with 0 <= lowest < highest"),
         ({"drift": {"warm": 3}}, "unknown key 'warm'; did you mean 'warn'?"),
         ({"temprature": {}}, "unknown key 'temprature'; did you mean 'temperature'?"),
