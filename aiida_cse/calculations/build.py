@@ -1,4 +1,4 @@
-"""The CalcJob that builds a slab or an electrolyte from a recipe, with the plain command ``aiida-cse build``."""
+"""CalcJob that builds a slab or an electrolyte from a recipe with the command ``aiida-cse build``."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class BuildCalculation(CalcJob):
             valid_type=orm.Str,
             validator=_validate_component,
             serializer=orm.to_aiida_type,
-            help="What to build: slab or electrolyte.",
+            help="The component: slab or electrolyte.",
         )
         spec.input(
             "ceramic",
             valid_type=CseSystemData,
             required=False,
-            help="The equilibrated ceramic whose cross-section the electrolyte is built on.",
+            help="The equilibrated ceramic, whose cross-section the electrolyte gets.",
         )
         job_options(spec, "cse.build", "build.out")
         spec.inputs.validator = _validate_inputs
-        spec.output("system", valid_type=CseSystemData, required=False, help="What was built.")
+        spec.output("system", valid_type=CseSystemData, required=False, help="The system that was built.")
         spec.exit_code(
             330,
             "ERROR_BUILDER_FAILED",
@@ -53,14 +53,14 @@ class BuildCalculation(CalcJob):
         spec.exit_code(
             331,
             "ERROR_SYSTEM_MISSING",
-            message="The builder ended without a whole system: {error}",
+            message="The builder ended without a complete system: {error}",
             invalidates_cache=True,
         )
         spec.exit_code(
             347,
             "ERROR_FORCEFIELD_DIFFERS",
-            message="The builder holds another content of the force-field set {name} than the recipe was checked "
-            "with (md5 {built}, not {given}): install the same version of aiida-cse on its computer",
+            message="The builder has another version of the force-field set {name} than the one of the "
+            "recipe (md5 {built}, not {given}): install the same version of aiida-cse on its computer",
             invalidates_cache=True,
         )
 
@@ -85,16 +85,12 @@ class BuildCalculation(CalcJob):
 
 def _validate_component(value: orm.Str, _: Any) -> str | None:
     if value.value not in COMPONENTS:
-        return f"component '{value.value}' cannot be built, only {' or '.join(COMPONENTS)}"
+        return f"component = {value.value!r}: cannot be built; must be {' or '.join(COMPONENTS)}"
     return None
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
-    if (
-        "component" in ports
-        and "component" in value
-        and value["component"].value == "electrolyte"
-        and "ceramic" not in value
-    ):
-        return "an electrolyte is built on the cross-section of a ceramic: the input 'ceramic' is missing"
+    component = value["component"].value if "component" in ports and "component" in value else None
+    if component == "electrolyte" and "ceramic" not in value:
+        return "ceramic: is missing; an electrolyte is built on the cross-section of a ceramic"
     return forcefield_error(value)

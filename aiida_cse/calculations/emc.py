@@ -1,4 +1,4 @@
-"""The CalcJob in which a site's EMC builds the electrolyte of a recipe."""
+"""CalcJob in which EMC builds the electrolyte of a recipe."""
 
 from __future__ import annotations
 
@@ -19,28 +19,30 @@ __all__ = ["EmcCalculation"]
 
 
 class EmcCalculation(CalcJob):
-    """Build an electrolyte with EMC, whose front end writes the script that the program itself runs."""
+    """Build an electrolyte with EMC; its front end EMC Setup writes the script that EMC runs."""
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Define inputs, outputs and exit codes."""
         super().define(spec)
-        spec.input("code", valid_type=orm.AbstractCode, help="EMC itself, as `emc_linux_x86_64`.")
-        spec.input("setup_code", valid_type=orm.AbstractCode, help="Its front end: `emc.pl`, or `emc_setup.pl`.")
+        spec.input("code", valid_type=orm.AbstractCode, help="EMC itself, such as `emc_linux_x86_64`.")
+        spec.input(
+            "setup_code", valid_type=orm.AbstractCode, help="EMC Setup, its front end: `emc.pl` or `emc_setup.pl`."
+        )
         recipe_ports(spec)
         spec.input(
             "ceramic",
             valid_type=CseSystemData,
-            help="The equilibrated ceramic whose cross-section the electrolyte is built on.",
+            help="The equilibrated ceramic, whose cross-section the electrolyte gets.",
         )
         job_options(spec, "cse.emc", "emc.out")
         spec.inputs.validator = _validate_inputs
-        spec.output("system", valid_type=CseSystemData, required=False, help="What was built, with its wall.")
+        spec.output("system", valid_type=CseSystemData, required=False, help="The electrolyte with its wall.")
         spec.exit_code(
             382,
             "ERROR_EMC_EXPIRED",
-            message="EMC has expired and builds nothing: get a fresh version of it from its authors and set up "
-            "a code for that, or build without it (builder: built-in)",
+            message="EMC has expired and builds nothing: get a new version from its authors and set up a code "
+            "for it, or build without it (builder: built-in)",
             invalidates_cache=True,
         )
         spec.exit_code(
@@ -63,7 +65,7 @@ class EmcCalculation(CalcJob):
         )
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        """Write the setup script with its force field, and call the front end and EMC after each other."""
+        """Write the setup script with its force field, and run the front end, then EMC."""
         recipe = Recipe.model_validate(self.inputs.recipe.get_dict())
         for name, text in emc_files(recipe, *_cross_section(self.inputs.ceramic)).items():
             with folder.open(name, "w", encoding="utf-8") as handle:
@@ -90,19 +92,15 @@ def _step(code: orm.AbstractCode, argument: str, output: str) -> CodeInfo:
 
 
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
-    """Refuse a front end on another computer, other force fields than the recipe's, and what EMC cannot tell."""
+    """Refuse a front end on another computer, force fields other than the recipe's, and types EMC cannot tell."""
     program, setup = value.get("code"), value.get("setup_code")
-    # a portable code is on no computer until the job takes it along
+    # a portable code has no computer until the job uploads it
     computers = {code.computer.pk for code in (program, setup) if code is not None and code.computer is not None}
     if program is not None and setup is not None and len(computers) > 1:
         return f"setup_code = {setup.full_label}: must be on the computer of code = {program.full_label}"
-    return forcefield_error(value) or _files_error(value)
-
-
-def _files_error(value: dict[str, Any]) -> str | None:
-    """Return why EMC could not be asked for the recipe's electrolyte, None if it could."""
-    if "recipe" not in value or "ceramic" not in value:
-        return None
+    error = forcefield_error(value)
+    if error or "recipe" not in value or "ceramic" not in value:
+        return error
     try:
         emc_files(Recipe.model_validate(value["recipe"].get_dict()), *_cross_section(value["ceramic"]))
     except ValueError as error:

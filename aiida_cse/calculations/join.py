@@ -1,4 +1,4 @@
-"""What the CalcJobs share in which a program joins slab and electrolyte."""
+"""Base class of the CalcJobs in which a program joins slab and electrolyte."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["JoinCalculation"]
 
 
 class JoinCalculation(CalcJob):
-    """Let a program make one data file of both phases; a subclass says which program, and what it is to read."""
+    """Join both phases in one data file; a subclass defines the program and its input."""
 
-    #: exit code of a program that ended well, with something else than the interface
+    #: exit code for a program that ended well but did not write the interface
     RESULT_STATUS: ClassVar[int] = 381
-    #: the name of the program, for reports
+    #: name of the program, for reports
     program: ClassVar[str]
-    #: what follows the program on its command line
+    #: arguments of the program
     arguments: ClassVar[tuple[str, ...]]
-    #: files that only say again what the two systems hold
+    #: input files that only repeat the two systems
     bulky: ClassVar[tuple[str, ...]]
 
     @classmethod
@@ -60,10 +60,10 @@ class JoinCalculation(CalcJob):
     @staticmethod
     @abstractmethod
     def files(ceramic: System, electrolyte: System, gap: float) -> dict[str, str]:
-        """Return the text of each file that the program reads, by name; the gap is in Å."""
+        """Return the text of each input file by name; the gap is in Å."""
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        """Write what the program reads, and call it."""
+        """Write the input files and run the program."""
         phases = (self.inputs.ceramic.get_system(), self.inputs.electrolyte.get_system())
         for name, text in self.files(*phases, self.inputs.gap.value).items():
             with folder.open(name, "w", encoding="utf-8") as handle:
@@ -82,7 +82,7 @@ class JoinCalculation(CalcJob):
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
-    """Return why the phases cannot be joined, None if they can."""
+    """Return why the phases cannot be joined, None if they can be."""
     if not {"ceramic", "electrolyte", "gap"} <= {name for name in ports if name in value}:
         return None
     try:

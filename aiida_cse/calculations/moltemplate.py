@@ -1,4 +1,4 @@
-"""The CalcJob that joins slab and electrolyte with ``moltemplate.sh``."""
+"""CalcJob that joins slab and electrolyte with ``moltemplate.sh``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["MoltemplateCalculation"]
 
 
 class MoltemplateCalculation(JoinCalculation):
-    """Write both phases as templates and let Moltemplate make one data file of them."""
+    """Write both phases as templates, from which Moltemplate makes one data file."""
 
     program = PROGRAM
     files = staticmethod(templates)
@@ -33,15 +33,12 @@ class MoltemplateCalculation(JoinCalculation):
         spec.input("metadata.options.withmpi", valid_type=bool, default=False)
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        """Write the templates and call ``moltemplate.sh``."""
+        """Write the templates and run ``moltemplate.sh``."""
         info = super().prepare_for_submission(folder)
-        info.prepend_text = _beside(self.inputs.code)
+        code = self.inputs.code
+        if isinstance(code, orm.InstalledCode):
+            program = PurePosixPath(code.filepath_executable)
+            if program.is_absolute():
+                # moltemplate.sh runs the first python3 on the path, which must be the one beside it
+                info.prepend_text = f'export PATH={quote(str(program.parent))}:"$PATH"'
         return info
-
-
-def _beside(code: orm.AbstractCode) -> str:
-    """Return what puts the folder of the program first on the path: it runs the first ``python3`` found there."""
-    if not isinstance(code, orm.InstalledCode):
-        return ""
-    program = PurePosixPath(code.filepath_executable)
-    return f'export PATH={quote(str(program.parent))}:"$PATH"' if program.is_absolute() else ""

@@ -1,4 +1,4 @@
-"""The CalcJob that joins slab and electrolyte with LAMMPS, by ``read_data add append``."""
+"""CalcJob that joins slab and electrolyte with LAMMPS, by ``read_data add append``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ReadDataCalculation"]
 
 
 class ReadDataCalculation(JoinCalculation):
-    """Write both phases as data files and let LAMMPS append one to the other."""
+    """Write both phases as data files, of which LAMMPS appends one to the other."""
 
     program = PROGRAM
     files = staticmethod(append_files)
@@ -24,5 +24,5 @@ class ReadDataCalculation(JoinCalculation):
         """Define the options."""
         super().define(spec)
         job_options(spec, "cse.read_data", "lammps.out")
-        # one process, but as the site's LAMMPS is started
+        # one process, but started like the site's LAMMPS
         spec.input("metadata.options.withmpi", valid_type=bool, default=True)

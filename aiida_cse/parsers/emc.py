@@ -1,4 +1,4 @@
-"""The parser of EMC: its data file and parameters become a system node, or its last words the reason why not."""
+"""Parser of EMC: data file and parameters become a system node, or its messages the reason for an exit code."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from aiida_cse.data.system import CseSystemData
 
 __all__ = ["EmcParser"]
 
-#: what an EMC says that is past its date
+#: message of an EMC past its date
 _EXPIRED = "Validity has run out"
-#: what stands for a reason where a program left none
-_SILENT = "it says nothing"
+#: reason given for a program without output
+_SILENT = "it printed nothing"
 
 
 class EmcParser(Parser):
-    """Store what EMC built as an electrolyte of the recipe, or say why there is none."""
+    """Store the electrolyte that EMC built, or return why there is none."""
 
     def parse(self, retrieved_temporary_folder: str | None = None, **_: Any) -> ExitCode | None:
         """Attach the system and return the exit code."""
@@ -35,33 +35,30 @@ class EmcParser(Parser):
         try:
             system, differences = read_emc_electrolyte(recipe, lx, ly, data, parameters)
         except ValueError as error:
-            return self._wrong(error)
+            # files of a job that the scheduler ended may be truncated
+            if self.node.exit_status is not None:
+                return ExitCode(self.node.exit_status, self.node.exit_message)
+            code: ExitCode = self.exit_codes.ERROR_EMC_OUTPUT
+            return code.format(error=str(error))
         for difference in differences:
-            self.logger.warning(f"{difference}; the system has that of the recipe")
+            self.logger.warning(f"{difference}; the system has the value of the recipe")
         self.out("system", CseSystemData(system))
         return None
 
-    def _wrong(self, error: ValueError) -> ExitCode:
-        """Return the scheduler's exit code if there is one, for then files may be cut off, else what is wrong."""
-        if self.node.exit_status is not None:
-            return ExitCode(self.node.exit_status, self.node.exit_message)
-        code: ExitCode = self.exit_codes.ERROR_EMC_OUTPUT
-        return code.format(error=str(error))
-
     def _failure(self) -> ExitCode:
-        """Return the scheduler's exit code if there is one, else what front end or program complained of."""
+        """Return the scheduler's exit code if there is one, else one with the message of front end or program."""
         if self.node.exit_status is not None:
             return ExitCode(self.node.exit_status, self.node.exit_message)
         expired: ExitCode = self.exit_codes.ERROR_EMC_EXPIRED
         setup: ExitCode = self.exit_codes.ERROR_EMC_SETUP
         failed: ExitCode = self.exit_codes.ERROR_EMC_FAILED
         if BUILD_SCRIPT not in self.retrieved.base.repository.list_object_names():
-            return setup.format(error=_complaint(self._said(SETUP_OUTPUT)))
-        words = self._said(str(self.node.get_option("output_filename")))
+            return setup.format(error=_complaint(self._output(SETUP_OUTPUT)))
+        words = self._output(str(self.node.get_option("output_filename")))
         return expired if _EXPIRED in words else failed.format(error=_complaint(words))
 
-    def _said(self, name: str) -> str:
-        """Return what a program wrote to its output file, nothing if there is none."""
+    def _output(self, name: str) -> str:
+        """Return the output of a program, an empty text if there is none."""
         repository = self.retrieved.base.repository
         if name not in repository.list_object_names():
             return ""
@@ -69,7 +66,7 @@ class EmcParser(Parser):
 
 
 def _complaint(words: str) -> str:
-    """Return in one line what follows ``Error:`` up to an empty line, else the last line that is there."""
+    """Return in one line the text from ``Error:`` to the next empty line, else the last line that is not empty."""
     lines = [line.strip() for line in words.splitlines()]
     first = next((number for number, line in enumerate(lines) if line.startswith("Error:")), None)
     if first is None:

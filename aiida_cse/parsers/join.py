@@ -1,4 +1,4 @@
-"""The parsers of programs that join the phases: the data file becomes a system, if it is what was asked for."""
+"""Parsers of the programs that join the phases: the data file becomes a system if it is the interface."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from aiida_cse.lammps.log.reader import read_log
 
 __all__ = ["JoinParser", "MoltemplateParser", "ReadDataParser"]
 
-#: how many of the last lines tell what went wrong
+#: number of last lines of the output quoted as the reason of a failure
 _LAST = 6
 
 
 class JoinParser(Parser):
-    """Store the interface, or say why there is none."""
+    """Store the interface, or return why there is none."""
 
-    #: the name of the program, for messages
+    #: name of the program, for messages
     program: ClassVar[str]
-    #: what a program that says nothing may suffer from
+    #: possible cause of a failure without output
     silence: ClassVar[str]
 
     def parse(self, retrieved_temporary_folder: str | None = None, **_: Any) -> ExitCode | None:
@@ -41,22 +41,22 @@ class JoinParser(Parser):
         return None
 
     def complaint(self, lines: list[str]) -> str:
-        """Return what the output of the program says went wrong; an empty text if it says nothing."""
+        """Return the reason of a failure from the output of the program, an empty text if there is none."""
         return " | ".join(lines[-_LAST:])
 
     def _failure(self, error: OSError | ValueError) -> ExitCode:
-        """Return the scheduler's exit code if there is one, else what the program said or made."""
+        """Return the scheduler's exit code if there is one, else one with the program's message or difference."""
         if self.node.exit_status is not None:
             return ExitCode(self.node.exit_status, self.node.exit_message)
         if isinstance(error, ValueError):
             wrong: ExitCode = self.exit_codes.ERROR_JOINING_RESULT
             return wrong.format(program=self.program, error=str(error))
         failed: ExitCode = self.exit_codes.ERROR_JOINING_FAILED
-        reason = self.complaint(self._said()) or f"it said nothing; {self.silence}"
+        reason = self.complaint(self._output()) or f"it printed nothing; {self.silence}"
         return failed.format(program=self.program, error=reason)
 
-    def _said(self) -> list[str]:
-        """Return the lines of the program's output that say something."""
+    def _output(self) -> list[str]:
+        """Return the lines of the program's output that are not empty."""
         name = self.node.get_option("output_filename")
         repository = self.retrieved.base.repository
         if name not in repository.list_object_names():
@@ -66,18 +66,18 @@ class JoinParser(Parser):
 
 
 class MoltemplateParser(JoinParser):
-    """Store what Moltemplate made of the phases, or its last words."""
+    """Store the interface that Moltemplate made, or return its last messages."""
 
     program = moltemplate.PROGRAM
     silence = "is the code's path right, and its Python?"
 
 
 class ReadDataParser(JoinParser):
-    """Store what LAMMPS made of the phases, or its error."""
+    """Store the interface that LAMMPS made, or return its error."""
 
     program = read_data.PROGRAM
     silence = "is the code's path right?"
 
     def complaint(self, lines: list[str]) -> str:
-        """Return the error, after which MPI may have said more; without one the last lines."""
+        """Return LAMMPS' error, which messages of MPI may follow; without one, the last lines."""
         return read_log(lines).error or super().complaint(lines)

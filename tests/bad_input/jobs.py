@@ -43,7 +43,7 @@ JOBS: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
             ({"additional_retrieve_list": [["a*", ".", True]]}, ("[pattern, folder, depth]",)),
         )
     ),
-    ("cse.build", "component", "wall", ("component 'wall'", "slab or electrolyte")),
+    ("cse.build", "component", "wall", ("component = 'wall'", "slab or electrolyte")),
     ("cse.build", "recipe", {"name": "a b"}, ("recipe.name = 'a b'", "must be letters")),
     (
         "cse.reduce",

@@ -53,7 +53,7 @@ def test_an_electrolyte_on_the_cross_section_of_its_ceramic(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"component": "polymer"}, "component 'polymer' cannot be built, only slab or electrolyte"),
+        ({"component": "polymer"}, "component = 'polymer': cannot be built; must be slab or electrolyte"),
         ({"component": "electrolyte"}, "an electrolyte is built on the cross-section of a ceramic"),
     ],
 )

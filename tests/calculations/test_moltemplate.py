@@ -84,4 +84,4 @@ def test_a_program_that_says_nothing(installed_code: Callable[..., orm.Installed
     code = installed_code("silent", silent, "cse.moltemplate")
     _, node = run_get_node(CalculationFactory("cse.moltemplate"), **inputs(code))
     assert node.exit_status == 380
-    assert node.exit_message.endswith("it said nothing; is the code's path right, and its Python?")
+    assert node.exit_message.endswith("it printed nothing; is the code's path right, and its Python?")

@@ -59,7 +59,10 @@ def test_other_parameters_are_warned_of(
     files["electrolyte.params"] = files["electrolyte.params"].replace("0.01828    2.12600", "0.01828    2.70000")
     exit_code, _ = parse("cse.emc", inputs, temporary=files)
     assert exit_code is None
-    assert "sigma (Å) of Li is 2.7 with EMC, 2.126 in the recipe; the system has that of the recipe" in caplog.text
+    assert (
+        "sigma (Å) of Li is 2.7 with EMC, 2.126 in the recipe; the system has the value of the recipe"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,10 +70,10 @@ def test_other_parameters_are_warned_of(
     [
         ({"build.emc": WRITTEN, "job.out": EXPIRED}, 382, "EMC has expired and builds nothing"),
         ({"emc_setup.out": SETUP, "job.out": ""}, 383, 'IO.pm:474: Cannot open "electrolyte"'),
-        ({}, 383, "it says nothing"),
+        ({}, 383, "it printed nothing"),
         ({"build.emc": WRITTEN, "job.out": "Error: field: cannot type.\n"}, 384, "field: cannot type."),
         ({"build.emc": WRITTEN, "job.out": "building\nKilled\n\n"}, 384, "parameters: Killed"),
-        ({"build.emc": WRITTEN}, 384, "it says nothing"),
+        ({"build.emc": WRITTEN}, 384, "it printed nothing"),
     ],
 )
 @pytest.mark.parametrize("left", [(), ("electrolyte.data",)])

@@ -107,7 +107,7 @@ def test_what_moltemplate_said_last(parse: Parse, inputs: dict[str, orm.Data]) -
             "bash: line 1: /apps/lmp: No such file or directory\n",
             "bash: line 1: /apps/lmp: No such file or directory",
         ),
-        ("", "it said nothing; is the code's path right?"),
+        ("", "it printed nothing; is the code's path right?"),
     ],
 )
 def test_what_lammps_said(parse: Parse, inputs: dict[str, orm.Data], said: str, reason: str) -> None:
