@@ -1,4 +1,4 @@
-"""``aiida-cse forcefield``: the parameter sets, shipped or one's own, and the pair table of a system."""
+"""``aiida-cse forcefield``: force-field sets, shipped and stored, and the pair table of a system."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Rows = Sequence[Sequence[object]]
 
 @click.group()
 def forcefield() -> None:
-    """Show force-field sets, take in your own, and see which parameters act in a system."""
+    """Show and import force-field sets, and print the pair table of a system."""
 
 
 @forcefield.command("list")
 @inputs.PROFILE
 def list_sets(profile: str | None) -> None:
-    """List the shipped force-field sets, and those of the profile if there is one."""
+    """List the shipped force-field sets and those stored in the profile, if there is one."""
     from aiida_cse.forcefields.library import available_sets, load_set
 
     shipped = [load_set(name) for name in available_sets()]
@@ -44,17 +44,17 @@ def list_sets(profile: str | None) -> None:
             for node in stored_forcefields()
             if node.md5 not in known
         ]
-    _echo_table(("Set", "MD5", "Where", "What it holds"), rows)
+    _echo_table(("Set", "MD5", "Where", "Content"), rows)
 
 
 @forcefield.command()
 @click.argument("name")
 @inputs.PROFILE
 def show(name: str, profile: str | None) -> None:
-    """Show all that the set NAME holds, with its sources.
+    """Show the content of the set NAME, with its sources.
 
-    NAME is that of a shipped set, or the name or UUID of one in your profile. Units: Å, kcal/mol, e, g/mol; force
-    constants without the factor 1/2, angles in degrees.
+    NAME is that of a shipped set, or the name or UUID of a set of your profile. Units: Å, kcal/mol, e, g/mol;
+    force constants without the factor 1/2, angles in degrees.
     """
     with input_errors():
         chosen = _find_set(name, profile)
@@ -70,14 +70,12 @@ def show(name: str, profile: str | None) -> None:
 
 @forcefield.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--name", metavar="NAME", help="What recipes call it; without it, as the file says, or like the file."
-)
+@click.option("--name", metavar="NAME", help="Name in recipes; default: that in the file, else the file's name.")
 @inputs.PROFILE
 def import_set(file: Path, name: str | None, profile: str | None) -> None:
-    """Take the set of a YAML FILE into the profile, so that recipes can name it.
+    """Import the set in a YAML FILE into the profile, so that recipes can name it.
 
-    The file has the form of the shipped sets; with `revises` it holds only what differs from one of them.
+    The file has the form of the shipped sets; with `revises` it holds only the differences from one of them.
     """
     with input_errors():
         from aiida_cse.building.electrolyte.typing import typing_patterns
@@ -97,7 +95,7 @@ def import_set(file: Path, name: str | None, profile: str | None) -> None:
 @click.argument("system")
 @inputs.PROFILE
 def table(system: str, profile: str | None) -> None:
-    """Print the pair table of SYSTEM with the rule and the source of each line.
+    """Print the pair table of SYSTEM with the rule and the source of each row.
 
     SYSTEM is the folder of a built system, a recipe (a YAML file, or the name of a shipped one), or the PK of a
     system node. A node, and a recipe that names a set of your profile, need the profile. Coefficients are epsilon
@@ -117,15 +115,27 @@ def table(system: str, profile: str | None) -> None:
 def _pairs(system: str, profile: str | None) -> Sequence[PairRow]:
     from aiida_cse.forcefields.include import read_pairs
 
-    if system.isdecimal():
-        return read_pairs(_include_of_node(int(system), profile))
-    if Path(system).is_dir():
+    if not system.isdecimal() and Path(system).is_dir():
         from aiida_cse.lammps.files.system import System
 
         return read_pairs(System.read(system).forcefield)
-    from aiida_cse.building.type_table import chemistry_of
+    if not system.isdecimal():
+        from aiida_cse.building.type_table import chemistry_of
 
-    return chemistry_of(find_recipe(system, profile)).pairs
+        return chemistry_of(find_recipe(system, profile)).pairs
+    profiles.load(profile)
+    from aiida.common.exceptions import NotExistent
+    from aiida.orm import load_node
+
+    from aiida_cse.data.system import CseSystemData
+
+    try:
+        node = load_node(int(system))
+    except NotExistent as error:
+        raise ValueError(f"there is no node {system} in this profile") from error
+    if not isinstance(node, CseSystemData):
+        raise ValueError(f"node {system} is a {type(node).__name__}, not a system (cse.system)")
+    return read_pairs(node.forcefield)
 
 
 def _find_set(name: str, profile: str | None) -> ForceFieldSet:
@@ -139,27 +149,11 @@ def _find_set(name: str, profile: str | None) -> ForceFieldSet:
     return find_forcefield(name).forcefield_set
 
 
-def _include_of_node(pk: int, profile: str | None) -> str:
-    profiles.load(profile)
-    from aiida.common.exceptions import NotExistent
-    from aiida.orm import load_node
-
-    from aiida_cse.data.system import CseSystemData
-
-    try:
-        node = load_node(pk)
-    except NotExistent as error:
-        raise ValueError(f"there is no node {pk} in this profile") from error
-    if not isinstance(node, CseSystemData):
-        raise ValueError(f"node {pk} is a {type(node).__name__}, not a system (cse.system)")
-    return node.forcefield
-
-
-# -- the contents of a set -----------------------------------------------------------------------------------
+# -- the content of a set --------------------------------------------------------------------------------
 
 
 def _contents(chosen: ForceFieldSet) -> Iterator[tuple[str, Sequence[str], Rows]]:
-    """Return title, headings and rows of each part of the set."""
+    """Yield title, headings and rows of each part of the set."""
     yield (
         "Atom types",
         ("Type", "Element", "Mass", "Charge", "In bonded terms"),
@@ -182,7 +176,11 @@ def _contents(chosen: ForceFieldSet) -> Iterator[tuple[str, Sequence[str], Rows]
     )
     for group, variant in chosen.variants.items():
         rows = [
-            (name + (" (default)" if name == variant.default else ""), _terms(option), _remark(option))
+            (
+                name + (" (default)" if name == variant.default else ""),
+                _terms(option),
+                "; ".join(filter(None, [option.note, *option.citations])),
+            )
             for name, option in variant.options.items()
         ]
         yield f"Variant {group}", ("Option", "Terms", "Note"), rows
@@ -202,10 +200,6 @@ def _terms(option: Option) -> str:
     terms = [f"{lj.type}: epsilon {lj.epsilon:g}, sigma {lj.sigma:g}" for lj in option.lj]
     terms += [f"{'–'.join(b.pair)}: A {b.a:.10g}, rho {b.rho:g}, C {b.c:.10g}" for b in option.buckingham]
     return "; ".join(terms)
-
-
-def _remark(option: Option) -> str:
-    return "; ".join(filter(None, [option.note, *option.citations]))
 
 
 def _echo_table(headings: Sequence[str], rows: Rows) -> None:

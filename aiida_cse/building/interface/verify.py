@@ -114,7 +114,7 @@ def _refuse_other_rows(
     if len(found) != len(expected):
         raise ValueError(f"{len(found)} {what}, the two phases have {len(expected)}")
     same = np.abs(found - expected) <= tolerance
-    differ = np.flatnonzero(~same.reshape(len(same), -1).all(axis=1))
+    differ = np.flatnonzero(~same.all(axis=tuple(range(1, same.ndim))))
     if len(differ):
         row = int(differ[0])
         raise ValueError(

@@ -59,5 +59,5 @@ def test_the_files_hold_the_phases_where_they_belong(
 
 
 def test_phases_that_do_not_fit_are_refused(ceramic: System, electrolyte: System) -> None:
-    with pytest.raises(ValueError, match=r"gap: -1 Å; must be a positive number"):
+    with pytest.raises(ValueError, match=r"gap = -1: must be a positive number"):
         append_files(ceramic, electrolyte, -1)
