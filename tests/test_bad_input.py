@@ -280,7 +280,7 @@ def test_wrong_calls(call: commands.Call, folder: Path, codes: Codes, monkeypatc
 
     monkeypatch.chdir(folder)
     # a call that is taken would go on for minutes
-    monkeypatch.setattr("aiida_cse.cli.running.run_shown", lambda _: pytest.fail("was not refused"))
+    monkeypatch.setattr("aiida_cse.cli.running.run_shown", lambda *_: pytest.fail("was not refused"))
     before = {path.name for path in folder.iterdir()}
     result = CliRunner().invoke(main, [word(text) for text in call.words])
     assert isinstance(result.exception, SystemExit), result.exception

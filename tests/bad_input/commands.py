@@ -100,8 +100,8 @@ CALLS = (
     Call((*SLAB, "@date.yaml"), ("date.yaml: name = ", "2024", "valid string")),
     Call((*SLAB, "@twice.yaml"), ("twice.yaml: ", "the key 'name' is given twice", "line ")),
     Call((*SLAB, "@infinite.yaml"), ("infinite.yaml: ceramic.structure.a = inf", "finite number")),
-    Call((*SLAB, "@cut.yaml"), ("ceramic.shift: the cut at 0.0", "move it a little")),
-    Call((*STUDY, "@cut.yaml"), ("ceramic.shift: the cut at 0.0", "move it a little")),
+    Call((*SLAB, "@cut.yaml"), ("ceramic.shift = 0.0: the cut", "move it a little")),
+    Call((*STUDY, "@cut.yaml"), ("ceramic.shift = 0.0: the cut", "move it a little")),
     Call((*STUDY, RECIPE, "--overrides", "@none.yaml"), ("--overrides", "does not exist")),
     Call((*STUDY, RECIPE, "--overrides", "@folder.yaml"), ("--overrides", "is a directory")),
     # -- protocols and overrides ---------------------------------------------------------------------------
@@ -120,7 +120,7 @@ CALLS = (
             ("molt", "interface.assembler = 'moltemplat': did you mean 'moltemplate'?"),
             ("lmp", "interface.assembler = 'lmp': did you mean 'lammps'?"),
             ("program", "assembler = 'moltemplate': its code is missing"),
-            ("atom", "production.sampling.anion_atom: 'Q'", "known: CBT"),
+            ("atom", "production.sampling.anion_atom = 'Q'", "known: CBT"),
         )
     ),
     Call(
@@ -151,7 +151,7 @@ CALLS = (
         )
     ),
     Call((*STUDY, RECIPE, "--queue", ""), ("options.queue_name = ''", _ONE_WORD)),
-    Call((*STUDY, RECIPE, "--lammps", ""), ("--lammps ''", "cannot be empty")),
+    Call((*STUDY, RECIPE, "--lammps", ""), ("--lammps = ''", "cannot be empty")),
     Call((*STUDY, RECIPE, "--profile", ""), ("--profile", "give a name")),
     Call((*STUDY, RECIPE, "--walltim", "60"), ("--walltim", "--walltime")),
     Call((*STUDY, RECIPE, "extra"), ("unexpected extra argument", "extra")),

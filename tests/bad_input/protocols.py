@@ -144,7 +144,7 @@ STAGES = (
 
 SCHEDULES = (
     *(
-        Refused("cse.ceramic", {"schedule": {"stages": value}}, ("schedule: ", "stages", right))
+        Refused("cse.ceramic", {"schedule": {"stages": value}}, ("schedule.stages", right))
         for value, right in (
             ([], "needs at least 1 entry"),
             ("minimize", _LIST),
@@ -248,8 +248,8 @@ PRODUCTIONS = (
     sampling("give an atom type with anion_point: atom", "anion_atom = None", anion_point="atom"),
     sampling("give an atom type with anion_point: atom", "anion_atom = 'N'", anion_atom="N"),
     sampling("no atom type of TFSI; known: F, N", "anion_atom = 'La'", anion_point="atom", anion_atom="La"),
-    sampling("known: Li, TFSI", "offsets: 'Na'", offsets={"Na": {"inner": 1, "outer": 9}}),
-    sampling("known: Li, TFSI", r"offsets: 'Li\nshell'", offsets={"Li\nshell": {"inner": 1, "outer": 9}}),
+    sampling("known: Li, TFSI", "offsets = 'Na'", offsets={"Na": {"inner": 1, "outer": 9}}),
+    sampling("known: Li, TFSI", r"offsets = 'Li\nshell'", offsets={"Li\nshell": {"inner": 1, "outer": 9}}),
     sampling("outer must lie farther out", "offsets.Li", offsets={"Li": {"inner": 9, "outer": 1}}),
     sampling("a box longer than 221 Å", "box_half_length", offsets={"Li": {"inner": 1, "outer": 90}}),
     sampling("greater than 0", "core_scales.0", "0", core_scales=[0]),
@@ -337,7 +337,7 @@ STUDIES = (
             ),
             (
                 {"production": {"sampling": {"anion_point": "atom", "anion_atom": "Qq"}}},
-                ("production.sampling.anion_atom", "'Qq'", "is no atom type of TFSI; known: CBT"),
+                ("production.sampling.anion_atom", "'Qq'", "no atom type of TFSI; known: CBT"),
             ),
         )
     ),
