@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from aiida_cse.reduction.config import ReductionConfig
-from aiida_cse.reduction.readers.base import TrajectoryError
-from aiida_cse.reduction.readers.open import TrajectoryFile, open_trajectory
+from aiida_cse.reduction.readers.base import TrajectoryError, TrajectoryReader
+from aiida_cse.reduction.readers.open import open_trajectory
 
 __all__ = ["Segment", "SegmentPlan", "load_checksums", "plan_segments"]
 
@@ -140,7 +140,7 @@ def plan_segments(
     return SegmentPlan(tuple(segments), tuple(notes))
 
 
-def _check_header(file: TrajectoryFile, config: ReductionConfig) -> None:
+def _check_header(file: TrajectoryReader, config: ReductionConfig) -> None:
     """Refuse a file of other atoms, another stride or another timestep than the configuration."""
     if file.natoms != config.natoms:
         raise TrajectoryError(f"{file.path}: has {file.natoms} atoms, the system has {config.natoms}")

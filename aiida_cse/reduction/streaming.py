@@ -17,9 +17,9 @@ from aiida_cse.reduction.displacements import DisplacementPass, FarIonError
 from aiida_cse.reduction.kernels.compiled import compiled
 from aiida_cse.reduction.kernels.exchange import sweep
 from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, Sums
-from aiida_cse.reduction.readers.base import Frames, TrajectoryError
-from aiida_cse.reduction.readers.dcd import CELL_BYTES, Source, check_records, read_bytes, read_pieces
-from aiida_cse.reduction.readers.open import TrajectoryFile, open_trajectory
+from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError, TrajectoryReader
+from aiida_cse.reduction.readers.dcd import CELL_BYTES, check_records, read_bytes, read_pieces
+from aiida_cse.reduction.readers.open import open_trajectory
 from aiida_cse.reduction.segments import Segment, SegmentPlan
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State
@@ -61,7 +61,7 @@ def stream(
     return one.finish()
 
 
-def _check_unchanged(file: TrajectoryFile, segment: Segment, config: ReductionConfig) -> None:
+def _check_unchanged(file: TrajectoryReader, segment: Segment, config: ReductionConfig) -> None:
     """Refuse a file that is no longer the one for which the plan was made."""
     if file.natoms == config.natoms and file.first_step == segment.first_step:
         if file.frames >= segment.first + segment.count:
@@ -72,7 +72,7 @@ def _check_unchanged(file: TrajectoryFile, segment: Segment, config: ReductionCo
     raise TrajectoryError(f"{segment.path}: was replaced or cut while it was read")
 
 
-def _chunks(segment: Segment, file: TrajectoryFile, config: ReductionConfig) -> list[tuple[int, int]]:
+def _chunks(segment: Segment, file: TrajectoryReader, config: ReductionConfig) -> list[tuple[int, int]]:
     """Return the first frame, relative to that of the segment, and the number of frames of each chunk."""
     most = _DIRECT_CHUNK_BYTES if config.displacement_frames is None else _CHUNK_BYTES
     whole = config.displacement_frames == 1
@@ -99,13 +99,13 @@ class _Pass:
                 config, selection.layout, self._state.displacements, self._state.first_block, plan.frames
             )
 
-    def take(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> None:
+    def take(self, file: TrajectoryReader, segment: Segment, offset: int, count: int) -> None:
         """Read and count ``count`` frames, the first of which is ``offset`` in the segment."""
         done = self._take_directly(file, segment, offset, count)
         if done < count:
             self._take_frames(file, segment, offset + done, count - done)
 
-    def _take_directly(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> int:
+    def _take_directly(self, file: TrajectoryReader, segment: Segment, offset: int, count: int) -> int:
         """Count frames in the compiled loop, up to one that needs a closer look; return how many."""
         source = file.source(_DIRECT_BYTES) if self._displacements is None else None
         if source is None:
@@ -130,7 +130,7 @@ class _Pass:
             self._refuse_infinite(segment, offset + done)
         return done
 
-    def _take_frames(self, file: TrajectoryFile, segment: Segment, offset: int, count: int) -> None:
+    def _take_frames(self, file: TrajectoryReader, segment: Segment, offset: int, count: int) -> None:
         """Count frames that the reader of the file's format delivers."""
         stride, first = self._config.displacement_frames, segment.first + offset
         frames = file.read_xyz(first, count) if stride == 1 else file.read(first, count)
@@ -236,6 +236,7 @@ def _frame(index: int, segment: Segment, config: ReductionConfig) -> str:
 # -- compiled loop over a file -------------------------------------------------------------------------------
 
 
+@compiled
 def _read_rows(source: Source, frame: int, table: NDArray[np.uint8]) -> Any:
     """Fill the rows of a table with frames from ``frame`` on; return whether all could be read."""
     offset, flat = source.start + frame * source.frame_bytes, table.reshape(-1)
@@ -248,6 +249,7 @@ def _read_rows(source: Source, frame: int, table: NDArray[np.uint8]) -> Any:
     return read_pieces(source.descriptor, pieces, table.shape[1], offset, source.frame_bytes) < 0
 
 
+@compiled
 def _differ(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> Any:
     """Return whether one of the boxes (F, 3) is not that of the configuration."""
     for row in range(boxes.shape[0]):
@@ -257,6 +259,7 @@ def _differ(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> Any:
     return False
 
 
+@compiled
 def _sweep_source(
     source: Source,
     first: int,
@@ -294,8 +297,3 @@ def _sweep_source(
         if not finite:
             return done, found, _NOT_FINITE
     return done, found, _USUAL
-
-
-_read_rows = compiled(_read_rows)
-_differ = compiled(_differ)
-_sweep_source = compiled(_sweep_source)

@@ -16,7 +16,7 @@ from aiida_cse.reduction.config import GRID, ReductionConfig
 from aiida_cse.reduction.displacements import Displacements
 from aiida_cse.reduction.kernels.displacements import PairSums, add_pairs
 from aiida_cse.reduction.layers import SURFACE_OFFSETS, SurfaceOffsets, surface_regions
-from aiida_cse.reduction.readers.dcd import TrajectoryError
+from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State
 from tests.reduction.oracle import ions_in_slab, positions_with_mdanalysis

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aiida_cse.physics.exchange.transitions import count_transitions
 from aiida_cse.reduction import reduce as reduction
 from aiida_cse.reduction import streaming
-from aiida_cse.reduction.readers.dcd import TrajectoryError
+from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.segments import plan_segments
 from aiida_cse.reduction.state import State

@@ -1,9 +1,9 @@
-"""What the hot loops share: how they are compiled, a sum, a place in the box."""
+"""Compilation of the hot loops by numba, and the two functions that all of them use."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numba
 import numpy as np
@@ -12,26 +12,25 @@ from numpy.typing import NDArray
 __all__ = ["compiled", "fraction", "weighted_sum"]
 
 
-def compiled(
-    function: Callable[..., Any], inline: Literal["never", "always"] = "never", *, contract: bool = False
-) -> Any:
-    """Compile on first use, and keep the result on disk where there is a writable place for it.
+def compiled(function: Callable[..., Any], *, contract: bool = False) -> Any:
+    """Compile on first use, and keep the result on disk if there is a writable place for it.
 
-    With ``contract`` a product and a sum may be rounded once instead of twice, where the processor can.
+    With ``contract``, a product and a sum may be rounded once instead of twice if the processor supports it.
     """
     fastmath = {"contract"} if contract else False
     try:
-        return numba.njit(cache=True, nogil=True, inline=inline, fastmath=fastmath)(function)
+        return numba.njit(cache=True, nogil=True, fastmath=fastmath)(function)
     except RuntimeError:
-        return numba.njit(nogil=True, inline=inline, fastmath=fastmath)(function)
+        return numba.njit(nogil=True, fastmath=fastmath)(function)
 
 
-def _weighted_sum(
+@compiled
+def weighted_sum(
     values: NDArray[np.float32], atoms: NDArray[np.int32], weights: NDArray[np.float64], first: int, stop: int
 ) -> Any:
-    """Return the sum of weight × value over ``atoms[first:stop]``, in four interleaved parts.
+    """Return the sum of weight × value over ``atoms[first:stop]``.
 
-    One part would wait for each sum before the next.
+    Four interleaved partial sums are independent of each other, so that the processor need not wait for each.
     """
     a = b = c = d = 0.0
     whole = first + (stop - first) // 4 * 4
@@ -45,11 +44,8 @@ def _weighted_sum(
     return (a + b) + (c + d)
 
 
-def _fraction(z: float, inverse_length: float) -> Any:
-    """Return where z lies in the box around 0, from 0 (lower end) to 1 (upper end, after rounding only)."""
+@compiled
+def fraction(z: float, inverse_length: float) -> Any:
+    """Return the fractional coordinate of z in the box around 0, from 0 to 1 (1 after rounding only)."""
     place = z * inverse_length + 0.5
     return place - np.floor(place)
-
-
-weighted_sum = compiled(_weighted_sum)
-fraction = compiled(_fraction)

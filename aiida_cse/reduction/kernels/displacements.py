@@ -1,4 +1,4 @@
-"""The hot loops of displacements, compiled by numba: where the ions are along three axes, and sums over pairs."""
+"""Compiled loops of displacements: positions of the ions along three axes, and sums over pairs of frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["PairSums", "Ring", "add_pairs", "follow_samples"]
 
 
 class PairSums(NamedTuple):
-    """What is added to: ``counts`` (B, layers, lags), ``sums`` and ``squares`` (B, layers, lags, 3)."""
+    """Sums over displacements: ``counts`` (B, layers, lags), ``sums`` and ``squares`` (B, layers, lags, 3)."""
 
     counts: NDArray[np.int64]
     sums: NDArray[np.int64]
@@ -24,8 +24,8 @@ class PairSums(NamedTuple):
 class Ring(NamedTuple):
     """The last R displacement frames; number k is in row k mod R.
 
-    ``positions`` (R, 3, ions) in 1/grid Å, ``layers`` (R, ions), and ``blocks`` (R,), the block of each frame;
-    ``head`` (R − 1, 3, ions) are the first positions.
+    ``positions`` (R, 3, ions) are in 1/grid Å, ``layers`` is (R, ions), ``blocks`` (R,) the block of each frame,
+    and ``head`` (R − 1, 3, ions) the first positions.
     """
 
     positions: NDArray[np.int32]
@@ -34,6 +34,7 @@ class Ring(NamedTuple):
     head: NDArray[np.int32]
 
 
+@compiled
 def _add_step(
     target: NDArray[np.int32],
     origin: NDArray[np.int32],
@@ -58,10 +59,8 @@ def _add_step(
         squares[layer, lag, 2] += z * z
 
 
-_add_step = compiled(_add_step)
-
-
-def _add_pairs(
+@compiled
+def add_pairs(
     positions: NDArray[np.int32],
     layers: NDArray[np.int16],
     blocks: NDArray[np.int64],
@@ -90,48 +89,8 @@ def _add_pairs(
                 )
 
 
-def _grid(distance: float, grid: float) -> Any:
-    """Return a distance in whole numbers of 1/grid Å."""
-    return np.int32(np.rint(distance * grid))
-
-
-def _place_atoms(
-    values: NDArray[np.float32],
-    centre: float,
-    atoms: NDArray[np.int32],
-    grid: float,
-    reach: float,
-    positions: NDArray[np.int32],
-) -> Any:
-    """Write where ions that are atoms are; return the first that is beyond ``reach``, or −1."""
-    for ion in range(atoms.shape[0]):
-        distance = values[np.uint32(atoms[ion])] - centre
-        if not abs(distance) <= reach:
-            return ion
-        positions[ion] = _grid(distance, grid)
-    return -1
-
-
-def _place_molecules(
-    values: NDArray[np.float32],
-    centre: float,
-    starts: NDArray[np.int32],
-    atoms: NDArray[np.int32],
-    weights: NDArray[np.float64],
-    grid: float,
-    reach: float,
-    positions: NDArray[np.int32],
-) -> Any:
-    """Write where ions that are centres of several atoms are; return the first that is beyond ``reach``, or −1."""
-    for ion in range(positions.shape[0]):
-        distance = weighted_sum(values, atoms, weights, starts[ion], starts[ion + 1]) - centre
-        if not abs(distance) <= reach:
-            return ion
-        positions[ion] = _grid(distance, grid)
-    return -1
-
-
-def _place(
+@compiled
+def _place_ions(
     values: NDArray[np.float32],
     offset: float,
     layout: Layout,
@@ -139,32 +98,28 @@ def _place(
     reach: float,
     positions: NDArray[np.int32],
 ) -> Any:
-    """Write how far the ions are from the framework's centre plus ``offset``; return one beyond ``reach``."""
+    """Write the ions' distances from the framework's centre plus ``offset`` in whole numbers of 1/grid Å.
+
+    Returns the first ion that is beyond ``reach`` (Å) or has no finite position, −1 if there is none.
+    """
     centre = offset + weighted_sum(
         values, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
     )
-    atoms, weights = layout.ion_atoms, layout.ion_weights
+    starts, atoms, weights = layout.ion_starts, layout.ion_atoms, layout.ion_weights
     for species in range(layout.single.shape[0]):
-        first, stop = layout.species_starts[species], layout.species_starts[species + 1]
-        starts = layout.ion_starts[first : stop + 1]
-        if layout.single[species]:
-            far = _place_atoms(
-                values, centre, atoms[starts[0] : starts[stop - first]], grid, reach, positions[first:stop]
-            )
-        else:
-            far = _place_molecules(values, centre, starts, atoms, weights, grid, reach, positions[first:stop])
-        if far >= 0:
-            return first + far
+        for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
+            if layout.single[species]:
+                distance = values[np.uint32(atoms[starts[ion]])] - centre
+            else:
+                distance = weighted_sum(values, atoms, weights, starts[ion], starts[ion + 1]) - centre
+            if not abs(distance) <= reach:
+                return ion
+            positions[ion] = np.int32(np.rint(distance * grid))
     return -1
 
 
-_grid = compiled(_grid)
-_place_atoms = compiled(_place_atoms)
-_place_molecules = compiled(_place_molecules)
-_place = compiled(_place)
-
-
-def _follow_samples(
+@compiled
+def follow_samples(
     table: NDArray[np.float32],
     columns: tuple[int, int, int],
     first: int,
@@ -179,11 +134,11 @@ def _follow_samples(
     ring: Ring,
     to: PairSums,
 ) -> Any:
-    """Go on with displacement frames, the first of which is number ``done``.
+    """Add the displacements that end in the next displacement frames, the first of which is number ``done``.
 
-    They are every ``stride``-th row of ``table`` from ``first`` on, in which x, y and z begin at ``columns``;
-    ``layers`` (S, ions) and ``blocks`` (S,). Returns number, ion and axis of the first ion that is farther than
-    ``reach`` (Å) or nowhere, three times −1 if there is none.
+    The frames are every ``stride``-th row of ``table`` from ``first`` on; x, y and z begin at ``columns`` of it.
+    ``layers`` is (S, ions), ``blocks`` (S,). Returns number, ion and axis of the first ion that is beyond
+    ``reach`` (Å) or has no finite position, three times −1 if there is none.
     """
     size, natoms = ring.positions.shape[0], layout.rows.shape[0]
     for row in range(layers.shape[0]):
@@ -191,7 +146,7 @@ def _follow_samples(
         for axis in range(3):
             values = table[first + row * stride, columns[axis] : columns[axis] + natoms]
             offset = layout.offset if axis == 2 else 0.0
-            far = _place(values, offset, layout, grid, reach, ring.positions[slot, axis])
+            far = _place_ions(values, offset, layout, grid, reach, ring.positions[slot, axis])
             if far >= 0:
                 return row, far, axis
         ring.layers[slot] = layers[row]
@@ -212,7 +167,3 @@ def _follow_samples(
                     to.squares[block],
                 )
     return -1, -1, -1
-
-
-add_pairs = compiled(_add_pairs)
-follow_samples = compiled(_follow_samples)

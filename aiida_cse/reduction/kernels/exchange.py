@@ -1,11 +1,11 @@
-"""The hot loop along z, compiled by numba: histograms, populations and transitions.
+"""Compiled loop along z: histograms, populations and transitions.
 
-Every number depends on its own frame alone and sums run in one fixed order, so that the result depends neither on
-how the frames are cut into chunks nor on who reduces which of them.
+Every number depends on its own frame alone and sums run in a fixed order. The result therefore depends neither on
+how the frames are cut into chunks nor on which thread reduces them.
 
-What makes it fast: the bins of all atoms of a frame are computed without a branch, which the compiler turns into
-vector instructions; histograms grow in a small table that stays in the cache; and each ion has bins between which
-nothing can happen to it, so that only an ion that leaves them costs more.
+Three measures make the loop fast. The bins of all atoms of a frame are computed without a branch, so that the
+compiler uses vector instructions. Histograms grow in a small table that stays in the cache. Each ion has a range
+of bins within which neither its class nor a label changes, so that only an ion that leaves it costs more.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, S
 
 __all__ = ["sweep"]
 
-#: so many ions are looked at together for one to which something may have happened
+#: number of ions that are checked together for one that left its range of bins
 _IONS_AT_ONCE = 64
 
 
+@compiled
 def _classify(share: float, length: float, bounds: NDArray[np.float64]) -> Any:
-    """Return the class of what lies at this fraction of the box."""
+    """Return the class at a fractional coordinate of the box."""
     z = (share - 0.5) * length
     found = 0
     for k in range(bounds.shape[0]):
@@ -34,10 +35,11 @@ def _classify(share: float, length: float, bounds: NDArray[np.float64]) -> Any:
     return found
 
 
+@compiled
 def _follow_track(
     track: int, label: int, ion: int, frame: int, memory: Memory, events: NDArray[np.int64], found: int
 ) -> Any:
-    """Follow an ion to a label and return the number of events with the one that this may be."""
+    """Set the label of an ion in a track; return the number of events, one more if the label changes."""
     before = memory.last_labels[track, ion]
     if label < 0 or label == before:
         return found
@@ -54,6 +56,7 @@ def _follow_track(
     return found + 1
 
 
+@compiled
 def _change_class(
     species: int,
     ion: int,
@@ -64,7 +67,7 @@ def _change_class(
     events: NDArray[np.int64],
     found: int,
 ) -> Any:
-    """Move an ion to another class and return the number of events with those that this is."""
+    """Move an ion to another class; return the number of events including those of the move."""
     old, region = memory.classes[ion], layout.regions[species, new]
     before = layout.regions[species, old] if old >= 0 else -1
     if region != before:
@@ -77,16 +80,18 @@ def _change_class(
     return found
 
 
+@compiled
 def _is_settled(ion: int, region: int, last_labels: NDArray[np.int8]) -> Any:
-    """Return 1 if the last core of an ion is that of its region, whatever the width of the buffers, else 0."""
+    """Return 1 if the last core of an ion is that of its region for every width of the buffers, else 0."""
     for track in range(1, last_labels.shape[0]):
         if last_labels[track, ion] != region:
             return 0
     return 1
 
 
+@compiled
 def _gather(indices: NDArray[np.int32], atoms: NDArray[np.int32], gathered: NDArray[np.int32]) -> Any:
-    """Return the indices of the atoms: a view where the atoms are consecutive, otherwise in ``gathered``."""
+    """Return the indices of the atoms: a view if the atoms are consecutive, otherwise in ``gathered``."""
     first, count = atoms[0], atoms.shape[0]
     if atoms[count - 1] - first == count - 1:
         return indices[first : first + count]
@@ -95,16 +100,17 @@ def _gather(indices: NDArray[np.int32], atoms: NDArray[np.int32], gathered: NDAr
     return gathered[:count]
 
 
+@compiled
 def _find_changed(
     indices: NDArray[np.int32],
     lowest: NDArray[np.int32],
     highest: NDArray[np.int32],
     changed: NDArray[np.int32],
 ) -> Any:
-    """Write to ``changed`` which of the ions are outside the bins where nothing happens, and return how many.
+    """Write to ``changed`` the ions that are outside their ranges of bins; return how many.
 
-    Most groups of ions have none, and are passed over at once; within a group there is no branch, because which
-    ion it is cannot be predicted.
+    Most groups of ions have none and are skipped at once. Within a group there is no branch, because the processor
+    could not predict it.
     """
     found = np.uint32(0)
     for first in range(0, lowest.shape[0], _IONS_AT_ONCE):
@@ -119,6 +125,7 @@ def _find_changed(
     return found
 
 
+@compiled
 def _follow_atoms(
     species: int,
     z: NDArray[np.float32],
@@ -130,7 +137,7 @@ def _follow_atoms(
     events: NDArray[np.int64],
     found: int,
 ) -> Any:
-    """Follow the ions of a species whose ions are atoms; their bins are known."""
+    """Follow the ions of a species whose ions are atoms, from the bins of the atoms."""
     table, bounds, inverse = layout.class_of_bin[species], layout.bounds[species], 1.0 / length
     first, stop = layout.species_starts[species], layout.species_starts[species + 1]
     atoms = layout.ion_atoms[layout.ion_starts[first] : layout.ion_starts[stop]]
@@ -150,6 +157,7 @@ def _follow_atoms(
     return found
 
 
+@compiled
 def _follow_molecules(
     species: int,
     z: NDArray[np.float32],
@@ -178,6 +186,7 @@ def _follow_molecules(
     return found
 
 
+@compiled
 def _follow_ions(
     z: NDArray[np.float32],
     centre: float,
@@ -197,12 +206,7 @@ def _follow_ions(
     return found
 
 
-def _keep_counts(counts: NDArray[np.int32], target: NDArray[np.int32]) -> None:
-    for species in range(counts.shape[0]):
-        for region in range(counts.shape[1]):
-            target[species, region] = counts[species, region]
-
-
+@compiled
 def _take_snapshot(
     frame: int,
     bins: NDArray[np.int32],
@@ -222,26 +226,28 @@ def _take_snapshot(
     return found
 
 
+@compiled
 def _take_layers(layers: NDArray[np.int16], layout: Layout, memory: Memory) -> None:
+    """Write the layer of each ion."""
     for species in range(layout.single.shape[0]):
         for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
             layers[ion] = layout.layers[species, memory.classes[ion]]
 
 
-def _empty_into(scratch: NDArray[np.uint32], histogram: NDArray[np.int64]) -> None:
-    for k in range(scratch.shape[0]):
-        histogram[k] += scratch[k]
-        scratch[k] = 0
-
-
+@compiled
 def _close_block(frame: int, cadence: Cadence, memory: Memory, sums: Sums) -> None:
-    """Add what was counted to the block of this frame."""
+    """Move the histograms since the block began to the block of this frame."""
     block = frame // cadence.block - sums.first_block
-    _empty_into(memory.histogram, sums.histograms[block])
-    _empty_into(memory.point_histogram, sums.point_histograms[block])
+    for k in range(memory.histogram.shape[0]):
+        sums.histograms[block, k] += memory.histogram[k]
+        memory.histogram[k] = 0
+    for k in range(memory.point_histogram.shape[0]):
+        sums.point_histograms[block, k] += memory.point_histogram[k]
+        memory.point_histogram[k] = 0
 
 
-def _sweep(
+@compiled
+def sweep(
     chunk: Chunk,
     begin: int,
     layout: Layout,
@@ -251,13 +257,13 @@ def _sweep(
     layers: NDArray[np.int16],
     events: NDArray[np.int64],
 ) -> Any:
-    """Go through the frames of a chunk from row ``begin`` on, until its end or until ``events`` may be full.
+    """Count the frames of a chunk from row ``begin`` on, until its end or until ``events`` may be full.
 
     ``layers`` (samples, I) takes the layers of the ions at the displacement frames of the chunk, ``events`` (E, 5)
-    track, frame, ion, from, to.
+    takes track, frame, ion, from, to.
 
-    Returns the row that comes next, the number of events, and whether all coordinates so far were finite; if not,
-    the row is that of the frame where they are not.
+    Returns the next row, the number of events, and whether all coordinates were finite; if not, the row is that of
+    the frame with one that is not.
     """
     most = memory.last_labels.size
     natoms = layout.rows.shape[0]
@@ -278,7 +284,10 @@ def _sweep(
         if not count_atoms(z, centre, length, layout.bins, layout.rows, memory.indices, memory.histogram):
             return row, found, False
         found = _follow_ions(z, centre, length, frame, layout, memory, events, found)
-        _keep_counts(memory.counts, sums.region_counts[frame - sums.start])
+        counts = sums.region_counts[frame - sums.start]
+        for species in range(counts.shape[0]):
+            for region in range(counts.shape[1]):
+                counts[species, region] = memory.counts[species, region]
         if frame % cadence.snapshot == 0:
             bins = sums.snapshots[frame // cadence.snapshot - sums.first_snapshot]
             found = _take_snapshot(frame, bins, layout, memory, events, found)
@@ -286,20 +295,3 @@ def _sweep(
             _take_layers(layers[frame // cadence.sample + (-chunk.first // cadence.sample)], layout, memory)
     _close_block(chunk.first + chunk.table.shape[0] - 1, cadence, memory, sums)
     return chunk.table.shape[0], found, True
-
-
-_classify = compiled(_classify)
-_follow_track = compiled(_follow_track)
-_change_class = compiled(_change_class)
-_is_settled = compiled(_is_settled)
-_gather = compiled(_gather)
-_find_changed = compiled(_find_changed)
-_follow_atoms = compiled(_follow_atoms)
-_follow_molecules = compiled(_follow_molecules)
-_follow_ions = compiled(_follow_ions)
-_keep_counts = compiled(_keep_counts)
-_take_snapshot = compiled(_take_snapshot)
-_take_layers = compiled(_take_layers)
-_empty_into = compiled(_empty_into)
-_close_block = compiled(_close_block)
-sweep = compiled(_sweep)

@@ -1,19 +1,20 @@
-"""The bins of all atoms of a frame, compiled by numba: those of double precision, at the price of single.
+"""Bins of all atoms of a frame, compiled by numba: the result of double precision at the cost of single.
 
-Whether an atom lies in a bin is decided in double precision. But almost all atoms are so far from the edge of a
-bin that single precision cannot be wrong, and it takes half the time. So the atoms are placed in single precision
-first, in groups. A group with an atom so near to an edge that rounding could have moved it across, so far away
-that the bound below does not hold, or beyond the end of the box, is placed again in double precision. The result
-is that of double precision, bit for bit.
+The bin of an atom is defined in double precision. Almost all atoms are so far from the edge of a bin that single
+precision, which takes half the time, gives the same. Atoms are therefore placed in single precision first, in
+groups. A group is placed again in double precision if one of its atoms is so close to an edge that rounding could
+have moved it across, so far away that the bound below does not hold, or beyond the end of the box. The result is
+that of double precision, bit for bit.
 
 With u = 2⁻²⁴, the length L of the box and places p = S (z/L + b − n) in units of 1/S of the box (0 ≤ b < 1 for the
-shift, n for the periodic image) single precision is off by less than u S (4 max(b, 1 − b) + b + 1): the product of
-n and the leading 18 bits of L is exact for the images that are allowed; then z less n L takes two roundings of at
+shift, n for the periodic image) the error of single precision is below u S (4 max(b, 1 − b) + b + 1): The product
+of n and the leading 18 bits of L is exact for the images that are allowed; z − n L takes two roundings of at
 most u max(b, 1 − b) L, the scale and its product one each, the start u b S and the last sum u S.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,33 +24,33 @@ from aiida_cse.reduction.kernels.compiled import compiled, fraction
 
 __all__ = ["count_atoms"]
 
-#: atoms that are placed again together; more take longer to repeat, fewer longer to begin with
+#: number of atoms that are placed again together; larger groups take longer to repeat, smaller ones to start
 _GROUP = 512
-#: an atom may be so many boxes away, so that its image is a whole number of six bits
+#: largest distance in boxes, so that the image is a whole number of six bits
 _IMAGES = 60
-#: of the length of the box, so that its product with the image has no more than the 24 of single precision
+#: bits of the length of the box whose product with the image fits the 24 of single precision
 _LEADING_BITS = 18
 _SIGNIFICAND_BITS = 24
 _UNIT = 2.0**-_SIGNIFICAND_BITS
 
 
 class _Grid(NamedTuple):
-    """The bins of a frame in single precision; places are counted in 2^−digits bins.
+    """Bins of a frame in single precision; places are counted in units of 2^−digits bins.
 
     Attributes
     ----------
     inverse, shift
         z × inverse + shift is the place in boxes.
     leading, rest
-        The length of the box, Å, in two parts.
+        Length of the box, Å, in two parts.
     scale, start
         Places per Å, and the place of z = 0.
     digits
-        Binary digits of a place behind the point.
+        Number of fractional binary digits of a place.
     margin
-        Places by which single precision may be wrong.
+        Bound on the error of single precision, in places.
     farthest
-        The largest |z|, Å, as its bits.
+        Largest |z|, Å, as its bits.
     """
 
     inverse: np.float32
@@ -63,6 +64,7 @@ class _Grid(NamedTuple):
     farthest: np.int32
 
 
+@compiled
 def _grid(centre: float, length: float, bins: int) -> Any:
     """Return the bins around ``centre`` in a box of ``length``."""
     digits = 0
@@ -87,6 +89,7 @@ def _grid(centre: float, length: float, bins: int) -> Any:
     )
 
 
+@partial(compiled, contract=True)
 def _place_roughly(
     z: NDArray[np.float32],
     bits: NDArray[np.int32],
@@ -97,7 +100,7 @@ def _place_roughly(
     rows: NDArray[np.int32],
     indices: NDArray[np.int32],
 ) -> Any:
-    """Write the flat bins of atoms to ``indices`` and return whether single precision was enough for all of them.
+    """Write the flat bins of atoms to ``indices``; return whether single precision is exact for all of them.
 
     ``bits`` are those of ``z``; ``places`` is the number of places in the box.
     """
@@ -113,6 +116,7 @@ def _place_roughly(
     return farthest <= grid.farthest and last < np.uint32(places) and nearest >= 2 * grid.margin
 
 
+@compiled
 def _place_exactly(
     z: NDArray[np.float32],
     centre: float,
@@ -121,7 +125,7 @@ def _place_exactly(
     rows: NDArray[np.int32],
     indices: NDArray[np.int32],
 ) -> Any:
-    """Write the flat bin of each atom to ``indices`` and return whether all coordinates are finite."""
+    """Write the flat bin of each atom to ``indices``; return whether all coordinates are finite."""
     lowest, top = np.int32(0), np.int32(bins - 1)
     for atom in range(z.shape[0]):
         share = fraction(z[atom] - centre, inverse)
@@ -132,11 +136,12 @@ def _place_exactly(
     return lowest >= 0
 
 
+@compiled
 def _count(indices: NDArray[np.int32], histogram: NDArray[np.uint32]) -> None:
     """Add one to the histogram at each of the indices, none of which is negative."""
     whole = indices.shape[0] // 4 * 4
     for k in range(0, whole, 4):
-        # read before the first is counted, because the compiler cannot know that the two arrays are not one
+        # read four before counting, because the compiler cannot exclude that the two arrays overlap
         a, b = np.uint32(indices[k]), np.uint32(indices[k + 1])
         c, d = np.uint32(indices[k + 2]), np.uint32(indices[k + 3])
         histogram[a] += np.uint32(1)
@@ -147,7 +152,8 @@ def _count(indices: NDArray[np.int32], histogram: NDArray[np.uint32]) -> None:
         histogram[np.uint32(indices[k])] += np.uint32(1)
 
 
-def _count_atoms(
+@compiled
+def count_atoms(
     z: NDArray[np.float32],
     centre: float,
     length: float,
@@ -156,9 +162,9 @@ def _count_atoms(
     indices: NDArray[np.int32],
     histogram: NDArray[np.uint32],
 ) -> Any:
-    """Add the atoms of a frame to a flat histogram, and return whether all coordinates are finite.
+    """Add the atoms of a frame to a flat histogram; return whether all coordinates are finite.
 
-    ``rows`` (N,) are where the row of each atom starts in ``histogram``; ``indices`` (N,) takes the bins.
+    ``rows`` (N,) are the offsets of the rows of the atoms in ``histogram``; ``indices`` (N,) takes the bins.
     """
     grid, bits, inverse = _grid(centre, length, bins), z.view(np.int32), 1.0 / length
     places = bins << grid.digits
@@ -170,10 +176,3 @@ def _count_atoms(
             return False
     _count(indices, histogram)
     return True
-
-
-_grid = compiled(_grid)
-_place_roughly = compiled(_place_roughly, contract=True)
-_place_exactly = compiled(_place_exactly)
-_count = compiled(_count)
-count_atoms = compiled(_count_atoms)

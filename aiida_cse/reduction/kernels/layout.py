@@ -1,4 +1,4 @@
-"""What the hot loops are told: the system, the sampling, and the memory that goes from frame to frame."""
+"""Arguments of the compiled loops: the system, the sampling, and the memory from frame to frame."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ __all__ = ["Cadence", "Chunk", "Layout", "Memory", "Sums"]
 
 
 class Layout(NamedTuple):
-    """What is the same in all frames: N atoms, I ions of S species, C classes, W widths of the buffers.
+    """Properties of all frames: N atoms, I ions of S species, C classes, W widths of the buffers.
 
     A *class* of a species is an interval of z between two neighbours among all its boundaries (of regions, cores
-    and layers), so that the class of an ion says them all.
+    and layers). The class of an ion therefore determines its region, core and layer.
 
     Attributes
     ----------
     bins, offset
         Number of bins, and the offset of the mid-plane from the framework's centre, Å.
     rows
-        (N,) where the row of each atom's type starts in a flat histogram.
+        (N,) offset of the row of each atom's type in a flat histogram.
     framework, framework_weights
         (K,) atoms whose weighted sum is the framework's centre.
     ion_starts, ion_atoms, ion_weights
         Ion p is the weighted sum over ``ion_atoms[ion_starts[p]:ion_starts[p + 1]]``.
     species_starts, single
-        (S + 1,) the first ion of each species; (S,) whether each ion of it is one atom.
+        (S + 1,) first ion of each species; (S,) whether its ions are single atoms.
     bounds
         (S, C − 1) boundaries between the classes, ascending, infinite beyond the last.
     class_of_bin
-        (S, bins) the class of each bin, −1 where a boundary runs through it.
+        (S, bins) class of each bin, −1 if a boundary runs through it.
     lowest, highest
-        (2, S, C) the first and the last bin of each class, in the wrong order for a class without one; then those
-        of all classes around it of the same region and layer.
+        (2, S, C) first and last bin of each class, in the wrong order for a class without one; then those of all
+        classes of the same region and layer.
     regions, layers
-        (S, C) the region and the layer (counted over all species) of each class.
+        (S, C) region and layer (counted over all species) of each class.
     cores
-        (S, C, W) the core of each class, −1 between cores.
+        (S, C, W) core of each class, −1 between cores.
     """
 
     bins: int
@@ -63,7 +63,7 @@ class Layout(NamedTuple):
 
 
 class Cadence(NamedTuple):
-    """Frames per block, between snapshots, and between displacement frames (0 for none of these)."""
+    """Number of frames per block, between snapshots, and between displacement frames (0 without these)."""
 
     block: int
     snapshot: int
@@ -71,26 +71,26 @@ class Cadence(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What goes from frame to frame; T tracks: that of the snapshots, then one for each width of the buffers.
+    """Memory from frame to frame; T tracks: that of the snapshots, then one for each width of the buffers.
 
     Attributes
     ----------
     classes
-        (I,) the class of each ion, −1 before the first frame.
+        (I,) class of each ion, −1 before the first frame.
     lowest, highest
-        (I,) the bins in the flat histogram between which nothing happens to an ion that is an atom: those of its
-        class or, if the last core that it was in is that of its region, of the whole region and layer.
+        (I,) for ions that are atoms, the range of bins in the flat histogram within which nothing changes: that of
+        the ion's class or, if its last core is that of its region, of the whole region and layer.
     counts
         (S, 5) ions in each region.
     first_labels, first_frames, last_labels
-        (T, I) what is known of each track, −1 for nothing yet.
+        (T, I) first and last label of each ion, −1 for none yet.
     indices, point_bins
-        (N,) and (I,) scratch: bins of the atoms in a flat histogram, bins of the ions that are molecules.
+        (N,) and (I,) buffers: bins of the atoms in a flat histogram, bins of the ions that are molecules.
     gathered, changed
-        (I,) and (I + 1,) scratch: bins of the ions that are atoms, and the numbers of those that may have left
+        (I,) and (I + 1,) buffers: bins of the ions that are atoms, and the numbers of those that may have left
         their class.
     histogram, point_histogram
-        Scratch: flat histograms of the frames since the block began.
+        Flat histograms of the frames since the block began.
     """
 
     classes: NDArray[np.int16]
@@ -130,14 +130,14 @@ class Memory(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Consecutive frames as they were read.
+    """Consecutive frames as a reader delivers them.
 
     Attributes
     ----------
     table
         (F, columns) float32, one frame in each row.
     column
-        Where z begins in a row.
+        Column at which z begins.
     lengths
         (F,) length of the box along z, Å.
     first
@@ -151,7 +151,7 @@ class Chunk(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What a pass writes to.
+    """Arrays that a pass writes to.
 
     Attributes
     ----------

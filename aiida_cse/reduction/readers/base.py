@@ -1,32 +1,36 @@
-"""What a reader of any format gives: some frames, or the reason why not."""
+"""Common interface of the trajectory readers, and the frames that they deliver."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
-__all__ = ["FrameByFrame", "Frames", "TrajectoryError", "misplaced"]
+__all__ = ["FrameByFrame", "Frames", "Source", "TrajectoryError", "TrajectoryReader"]
 
 
 class TrajectoryError(ValueError):
-    """A trajectory is not what it should be; the message names the file and the frame or step."""
+    """A trajectory is damaged or does not fit; the message names the file and the frame or step."""
 
 
 @dataclass(frozen=True)
 class Frames:
-    """Equally spaced frames; views into a buffer of the reader that hold until the next read.
+    """Equally spaced frames, as views into a buffer of the reader that are valid until the next read.
 
     Attributes
     ----------
     table
-        (F, columns) float32, one frame in each row.
+        (F, columns) float32, one frame per row.
     natoms
         N, the number of atoms.
     columns
-        Where the x, y and z of the atoms begin in a row, −1 for an axis that was not read.
+        First columns of the x, y and z of the atoms, −1 for an axis that was not read.
     boxes
         (F, 3) float64, edges of the box, Å.
     """
@@ -42,50 +46,143 @@ class Frames:
         return self.table[:, start : start + self.natoms]
 
 
-class FrameByFrame(ABC):
-    """What readers have in common that take whole frames only, one after the other."""
+class Source(NamedTuple):
+    """Layout of the frames in an open file, and a buffer for them, as compiled loops take it.
 
-    natoms = 0
+    Attributes
+    ----------
+    descriptor, start, frame_bytes
+        The open file, the offset of its first frame, and the size of a frame.
+    skipped
+        Bytes behind the cell that are not read; 0 if frames are read completely.
+    table
+        (F, columns) uint8, buffer for F frames.
+    natoms, blocks, column
+        Number of atoms, number of blocks of coordinates in a row of ``table``, and the column of 4 bytes at which
+        z begins.
+    """
+
+    descriptor: int
+    start: int
+    frame_bytes: int
+    skipped: int
+    table: NDArray[np.uint8]
+    natoms: int
+    blocks: int
+    column: int
+
+
+class TrajectoryReader(ABC):
+    """An open trajectory of equally spaced frames.
+
+    Attributes
+    ----------
+    path
+        The file.
+    natoms, frames, first_step, frame_steps
+        Atoms per frame, complete frames, step of the first frame and steps between frames. A file that ends before
+        its first frame has 0 frames; ``frame_steps`` is 0 if the file does not tell.
+    leftover_bytes
+        Bytes behind the last complete frame.
+    timestep_fs
+        Timestep, None if the file does not tell.
+    atom_types
+        (N,) LAMMPS types of the atoms, None if the file does not tell.
+
+    Raises
+    ------
+    TrajectoryError
+        The file cannot be opened, is not of its format, or its frames are not equally spaced.
+    """
+
     timestep_fs: float | None = None
     atom_types: NDArray[np.int64] | None = None
 
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.natoms = self.frames = self.first_step = self.frame_steps = self.leftover_bytes = 0
+        try:
+            self._open()
+        except OSError as error:
+            raise TrajectoryError(f"{self.path}: cannot be opened: {error.strerror}") from error
+        try:
+            self._read_header()
+        except OSError as error:
+            self.close()
+            raise TrajectoryError(f"{self.path}: cannot be read: {error.strerror}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Open the file; an OSError is reported as such."""
+
+    @abstractmethod
+    def _read_header(self) -> None:
+        """Set the attributes."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file."""
+
     @property
     def frame_bytes(self) -> int:
-        """Size of the coordinates of a frame in memory."""
+        """Size of what :meth:`read_xyz` reads of a frame."""
         return 12 * self.natoms
 
     @property
     def z_bytes(self) -> int:
-        """The same: z is not to be had without x and y."""
+        """Size of what :meth:`read` reads of a frame."""
         return self.frame_bytes
 
     def read(self, first: int, count: int) -> Frames:
-        """Read ``count`` consecutive frames; raises as :meth:`read_xyz`."""
-        return self.read_xyz(first, count)
-
-    def read_xyz(self, first: int, count: int, stride: int = 1) -> Frames:
-        """Read ``count`` frames that are ``stride`` apart.
+        """Read z and the box of ``count`` consecutive frames, and x and y if that costs no more.
 
         Raises
         ------
         TrajectoryError
-            A frame is damaged, or of other atoms or another step than it must be.
+            A frame is damaged, its box is tilted, or the file has changed since it was opened.
         """
+        return self.read_xyz(first, count)
+
+    @abstractmethod
+    def read_xyz(self, first: int, count: int, stride: int = 1) -> Frames:
+        """Read all coordinates of ``count`` frames that are ``stride`` apart; raises as :meth:`read`."""
+
+    def source(self, size: int) -> Source | None:
+        """Return the file's layout for reads of about ``size`` bytes, None unless compiled loops can read it."""
+        return None
+
+
+class FrameByFrame(TrajectoryReader):
+    """Reader of a format whose frames can only be decoded completely and one by one."""
+
+    def read_xyz(self, first: int, count: int, stride: int = 1) -> Frames:
+        """Read all coordinates of ``count`` frames that are ``stride`` apart; raises as :meth:`read`."""
         table, boxes = np.empty((count, 3, self.natoms), np.float32), np.empty((count, 3))
         for row, frame in enumerate(range(first, first + count * stride, stride)):
             positions, boxes[row] = self.read_frame(frame)
             table[row] = positions.T
         return Frames(table.reshape(count, -1), self.natoms, (0, self.natoms, 2 * self.natoms), boxes)
 
-    def source(self, size: int) -> None:
-        """Return None: frames are decoded one by one."""
-        return
-
     @abstractmethod
     def read_frame(self, frame: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Return (N, 3) positions and (3,) edges of the box, Å."""
 
-
-def misplaced(step: int, expected: int, frame_steps: int) -> str:
-    """Return what is said of a frame of another step than it must be."""
-    return f"is of step {step}, it must be of step {expected}: the first two are {frame_steps} steps apart"
+    def check_step(self, frame: int, step: int) -> None:
+        """Refuse a frame whose step does not follow from that of the first frame and the stride."""
+        expected = self.first_step + frame * self.frame_steps
+        if step != expected or (frame and self.frame_steps < 1):
+            raise TrajectoryError(
+                f"{self.path}: frame {frame}: is of step {step}, it must be of step {expected}: the first two are "
+                f"{self.frame_steps} steps apart"
+            )

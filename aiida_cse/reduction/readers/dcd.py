@@ -1,189 +1,53 @@
-"""Reader of LAMMPS DCD files that takes z alone where that is enough and never maps the file into memory.
+"""Reader of LAMMPS DCD files that reads z alone if that is enough, and never maps the file into memory.
 
 Layout (little endian; each record between two 4-byte lengths): 84 bytes ``CORD`` and 20 integers (frames, first
 step, steps between frames, last step, …, 10th: unit cell given); the title; the number of atoms; then per frame
 the unit cell (A, γ, B, β, α, C as float64) and the x, y and z of all atoms as float32.
 
-The number of frames follows from the size of the file, not from the header, which is rewritten after each frame
-and can be late or early in a file that a killed program left. A last frame that is not whole is not counted.
+The number of frames follows from the size of the file. The header is rewritten after each frame and can be late
+or early in a file that a killed program left. An incomplete last frame is not counted.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from aiida_cse.reduction.kernels.compiled import compiled
-from aiida_cse.reduction.readers.base import Frames, TrajectoryError
+from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError, TrajectoryReader
 
-__all__ = ["CELL_BYTES", "DcdFile", "Source", "TrajectoryError", "check_records", "read_bytes", "read_pieces"]
+__all__ = ["CELL_BYTES", "DcdFile", "check_records", "read_bytes", "read_pieces"]
 
-#: of the C library, as POSIX has it: a call from Python would cost as much as a tenth of what is read
-_pread: Any = types.ExternalFunction("pread", types.intp(types.intc, types.voidptr, types.uintp, types.int64))
-
-PROBLEMS = (
+_CELL_WORDS = 14
+#: size of the record of the unit cell
+CELL_BYTES = 4 * _CELL_WORDS
+#: size of the two lengths around a record
+_MARKERS = 8
+#: frames up to this size are read completely, many at once; of larger ones only what is needed is read
+_SMALL_FRAME = 64 * 1024
+#: what :func:`check_records` finds
+_PROBLEMS = (
     "",
     "its unit cell is damaged",
     "its box is tilted",
     "its box has no length",
     "its coordinates are damaged",
 )
-_CELL_WORDS = 14
-#: the record of the unit cell
-CELL_BYTES = 4 * _CELL_WORDS
 
 
-class Source(NamedTuple):
-    """Where frames lie in an open file, and where to put them.
+class DcdFile(TrajectoryReader):
+    """An open DCD file of the layout that LAMMPS writes; ``timestep_fs`` is None for other programs' files."""
 
-    Attributes
-    ----------
-    descriptor, start, frame_bytes
-        The open file, where its first frame begins, and the size of a frame.
-    skipped
-        Bytes behind the cell that are not read; 0 where frames are read whole.
-    table
-        (F, columns) uint8, for so many frames at once.
-    natoms, blocks, column
-        Number of atoms, of blocks of coordinates in a row of ``table``, and the column of 4 bytes where z begins.
-    """
+    _descriptor = -1
 
-    descriptor: int
-    start: int
-    frame_bytes: int
-    skipped: int
-    table: NDArray[np.uint8]
-    natoms: int
-    blocks: int
-    column: int
-
-
-def _is_right(angle: float) -> Any:
-    """Whether an angle is right: LAMMPS writes the cosine, others degrees."""
-    return abs(angle) < 1e-6 or abs(angle - 90) < 1e-4
-
-
-_is_right = compiled(_is_right)
-
-
-def _check_records(
-    words: NDArray[np.int32], cells: NDArray[np.float64], natoms: int, axes: int, boxes: NDArray[np.float64]
-) -> Any:
-    """Check frames of a cell and ``axes`` blocks of ``natoms`` coordinates, and write their ``boxes`` (F, 3).
-
-    ``words`` (F, columns) are the frames, ``cells`` (F, 6) A, γ, B, β, α, C. Returns the first row in which
-    something is wrong and what, as an index of :data:`PROBLEMS`; −1 and 0 if all is well.
-    """
-    width = natoms + 2
-    for row in range(words.shape[0]):
-        if words[row, 0] != 48 or words[row, _CELL_WORDS - 1] != 48:
-            return row, 1
-        cell = cells[row]
-        if not (_is_right(cell[1]) and _is_right(cell[3]) and _is_right(cell[4])):
-            return row, 2
-        boxes[row, 0], boxes[row, 1], boxes[row, 2] = cell[0], cell[2], cell[5]
-        for edge in boxes[row]:
-            if not 0 < edge < np.inf:
-                return row, 3
-        for block in range(axes):
-            start = _CELL_WORDS + block * width
-            if words[row, start] != 4 * natoms or words[row, start + width - 1] != 4 * natoms:
-                return row, 4
-    return -1, 0
-
-
-check_records = compiled(_check_records)
-
-
-def _read_bytes(descriptor: int, target: NDArray[np.uint8], offset: int) -> Any:
-    """Fill ``target`` with what lies at ``offset`` in a file, and return whether it could be read at once."""
-    return _pread(descriptor, target.ctypes, target.shape[0], offset) == target.shape[0]
-
-
-read_bytes = compiled(_read_bytes)
-
-
-def _read_pieces(descriptor: int, target: NDArray[np.uint8], width: int, offset: int, step: int) -> Any:
-    """Fill ``target`` with pieces of ``width`` bytes that lie ``step`` bytes apart in a file, from ``offset`` on.
-
-    Returns the number of the first piece that could not be read at once, −1 if there is none.
-    """
-    for start in range(0, target.shape[0], width):
-        piece = target[start : start + width]
-        if _pread(descriptor, piece.ctypes, piece.shape[0], offset) != piece.shape[0]:
-            return start // width
-        offset += step
-    return -1
-
-
-read_pieces = compiled(_read_pieces)
-
-_MARKERS = 8
-#: of frames up to this size many are read at once, of larger ones only what is asked for
-_SMALL_FRAME = 64 * 1024
-
-
-class DcdFile:
-    """An open DCD file.
-
-    Attributes
-    ----------
-    path
-        The file.
-    natoms, frames, first_step, frame_steps
-        Atoms per frame, whole frames, step of the first frame and steps between frames. A file that ends
-        before its first frame has 0 frames.
-    leftover_bytes
-        Bytes behind the last whole frame.
-    timestep_fs
-        As LAMMPS wrote it, None for a file that another program wrote.
-    atom_types
-        None: a DCD file does not say them.
-
-    Raises
-    ------
-    TrajectoryError
-        The file is no DCD file of the layout that LAMMPS writes.
-    """
-
-    atom_types: NDArray[np.int64] | None = None
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.natoms = self.frames = self.first_step = self.frame_steps = self.leftover_bytes = 0
-        self.timestep_fs: float | None = None
-        try:
-            self._descriptor = os.open(self.path, os.O_RDONLY)
-        except OSError as error:
-            raise TrajectoryError(f"{self.path}: cannot be opened: {error.strerror}") from error
-        try:
-            self._read_header()
-        except OSError as error:
-            self.close()
-            raise TrajectoryError(f"{self.path}: cannot be read: {error.strerror}") from error
-        except BaseException:
-            self.close()
-            raise
+    def _open(self) -> None:
+        self._descriptor = os.open(self.path, os.O_RDONLY)
         self._buffer = np.empty(0, dtype=np.uint8)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -192,48 +56,45 @@ class DcdFile:
             self._descriptor = -1
 
     @property
-    def block_bytes(self) -> int:
-        """Size of the coordinates along one axis in a frame."""
-        return 4 * self.natoms
-
-    @property
     def frame_bytes(self) -> int:
         """Size of a frame."""
-        return CELL_BYTES + 3 * (self.block_bytes + _MARKERS)
+        return CELL_BYTES + 3 * (4 * self.natoms + _MARKERS)
 
     @property
     def z_bytes(self) -> int:
         """Size of what :meth:`read` reads of a frame."""
         if self.frame_bytes <= _SMALL_FRAME:
             return self.frame_bytes
-        return CELL_BYTES + self.block_bytes + _MARKERS
-
-    def step(self, frame: int) -> int:
-        """Return the step of a frame."""
-        return self.first_step + frame * self.frame_steps
+        return CELL_BYTES + 4 * self.natoms + _MARKERS
 
     # -- frames ----------------------------------------------------------------------------------------
 
     def read(self, first: int, count: int) -> Frames:
-        """Read z and the box of ``count`` consecutive frames, and x and y where that costs no more.
+        """Read z and the box of ``count`` consecutive frames, and x and y if that costs no more.
 
         Raises
         ------
         TrajectoryError
             A frame is damaged, its box is tilted, or the file has shrunk since it was opened.
         """
-        rows = range(first, first + count)
         if self.z_bytes == self.frame_bytes:
-            return self._frames(rows, self._read_whole(rows), (0, 1, 2))
+            return self.read_xyz(first, count)
+        rows = range(first, first + count)
         return self._frames(rows, self._read_z(rows), (2,))
 
     def read_xyz(self, first: int, count: int, stride: int = 1) -> Frames:
-        """Read all of ``count`` frames that are ``stride`` apart; raises as :meth:`read`."""
+        """Read all coordinates of ``count`` frames that are ``stride`` apart; raises as :meth:`read`."""
         rows = range(first, first + count * stride, stride)
-        return self._frames(rows, self._read_whole(rows), (0, 1, 2))
+        table = self._table(count, self.frame_bytes)
+        if stride == 1:
+            self._fill(table.reshape(-1).data, self._header_bytes + first * self.frame_bytes, first)
+        else:
+            for row, frame in zip(table, rows, strict=True):
+                self._fill(row.data, self._header_bytes + frame * self.frame_bytes, frame)
+        return self._frames(rows, table, (0, 1, 2))
 
     def source(self, size: int) -> Source:
-        """Return where the frames lie, of which as many as fit in about ``size`` bytes are to be read at once."""
+        """Return the layout of the file for reads of about ``size`` bytes."""
         blocks = 3 if self.z_bytes == self.frame_bytes else 1
         return Source(
             descriptor=self._descriptor,
@@ -243,26 +104,17 @@ class DcdFile:
             table=self._table(max(size // self.z_bytes, 1), self.z_bytes),
             natoms=self.natoms,
             blocks=blocks,
-            column=(CELL_BYTES + (blocks - 1) * (self.block_bytes + _MARKERS)) // 4 + 1,
+            column=_first_column(blocks - 1, self.natoms),
         )
 
-    def _read_whole(self, rows: range) -> NDArray[np.uint8]:
-        table = self._table(len(rows), self.frame_bytes)
-        if rows.step == 1:
-            self._fill(table.reshape(-1).data, self._offset(rows.start), rows.start)
-            return table
-        for row, frame in zip(table, rows, strict=True):
-            self._fill(row.data, self._offset(frame), frame)
-        return table
-
     def _read_z(self, rows: range) -> NDArray[np.uint8]:
-        """Read the cell and the z of each frame; in the file the cell of the next frame follows z."""
-        width = self.z_bytes
+        """Read the cell and the z of each frame; in the file, the cell of the next frame follows z."""
+        width, block_bytes = self.z_bytes, 4 * self.natoms + _MARKERS
         table = self._table(len(rows), width)
         flat = table.reshape(-1)
-        offset = self._offset(rows.start)
+        offset = self._header_bytes + rows.start * self.frame_bytes
         self._fill(flat[:CELL_BYTES].data, offset, rows.start)
-        offset += CELL_BYTES + 2 * (self.block_bytes + _MARKERS)
+        offset += CELL_BYTES + 2 * block_bytes
         pieces = flat[CELL_BYTES:]
         short = read_pieces(self._descriptor, pieces, width, offset, self.frame_bytes)
         if short >= 0:
@@ -272,6 +124,7 @@ class DcdFile:
         return table
 
     def _table(self, rows: int, columns: int) -> NDArray[np.uint8]:
+        """Return a view of the buffer, which grows if necessary."""
         if len(self._buffer) < rows * columns:
             self._buffer = np.empty(rows * columns, dtype=np.uint8)
         return self._buffer[: rows * columns].reshape(rows, columns)
@@ -289,19 +142,17 @@ class DcdFile:
                 )
             done += got
 
-    def _offset(self, frame: int) -> int:
-        return self._header_bytes + frame * self.frame_bytes
-
     def _frames(self, rows: range, table: NDArray[np.uint8], axes: tuple[int, ...]) -> Frames:
         """Check the records of the rows, each of which is a cell and the blocks of ``axes``."""
         boxes = np.empty((len(rows), 3))
         row, problem = check_records(table.view("<i4"), table[:, 4:52].view("<f8"), self.natoms, len(axes), boxes)
         if row >= 0:
             frame = rows[row]
-            raise TrajectoryError(f"{self.path}: frame {frame} (step {self.step(frame)}): {PROBLEMS[problem]}")
+            step = self.first_step + frame * self.frame_steps
+            raise TrajectoryError(f"{self.path}: frame {frame} (step {step}): {_PROBLEMS[problem]}")
         columns = [-1, -1, -1]
         for number, axis in enumerate(axes):
-            columns[axis] = (CELL_BYTES + number * (self.block_bytes + _MARKERS)) // 4 + 1
+            columns[axis] = _first_column(number, self.natoms)
         return Frames(table.view("<f4"), self.natoms, (columns[0], columns[1], columns[2]), boxes)
 
     # -- header ----------------------------------------------------------------------------------------
@@ -323,11 +174,6 @@ class DcdFile:
             raise TrajectoryError(f"{self.path}: the header is damaged")
         if len(tail) < end - 92:
             return
-        self._take_header(numbers, head, tail)
-        self._header_bytes = end
-        self.frames, self.leftover_bytes = divmod(size - end, self.frame_bytes)
-
-    def _take_header(self, numbers: tuple[int, ...], head: bytes, tail: bytes) -> None:
         self.natoms = struct.unpack("<i", tail[-8:-4])[0]
         self.first_step, self.frame_steps = numbers[1], numbers[2]
         for problem, wrong in (
@@ -341,3 +187,69 @@ class DcdFile:
                 raise TrajectoryError(f"{self.path}: the header {problem}")
         if b"Written by LAMMPS" in tail:
             self.timestep_fs = float(struct.unpack("<f", head[44:48])[0])
+        self._header_bytes = end
+        self.frames, self.leftover_bytes = divmod(size - end, self.frame_bytes)
+
+
+def _first_column(block: int, natoms: int) -> int:
+    """Return the column of 4 bytes at which the coordinates of a block begin."""
+    return (CELL_BYTES + block * (4 * natoms + _MARKERS)) // 4 + 1
+
+
+# -- compiled ------------------------------------------------------------------------------------------------
+
+#: of the C library, as POSIX specifies it: a call from Python would take a tenth of the time of the reading
+_pread: Any = types.ExternalFunction("pread", types.intp(types.intc, types.voidptr, types.uintp, types.int64))
+
+
+@compiled
+def _is_right(angle: float) -> Any:
+    """Return whether an angle is right: LAMMPS writes the cosine, others degrees."""
+    return abs(angle) < 1e-6 or abs(angle - 90) < 1e-4
+
+
+@compiled
+def check_records(
+    words: NDArray[np.int32], cells: NDArray[np.float64], natoms: int, axes: int, boxes: NDArray[np.float64]
+) -> Any:
+    """Check frames of a cell and ``axes`` blocks of ``natoms`` coordinates, and write their ``boxes`` (F, 3).
+
+    ``words`` (F, columns) are the frames, ``cells`` (F, 6) A, γ, B, β, α, C. Returns the first row in which
+    something is wrong and the index of the problem in :data:`_PROBLEMS`; −1 and 0 if all is well.
+    """
+    width = natoms + 2
+    for row in range(words.shape[0]):
+        if words[row, 0] != 48 or words[row, _CELL_WORDS - 1] != 48:
+            return row, 1
+        cell = cells[row]
+        if not (_is_right(cell[1]) and _is_right(cell[3]) and _is_right(cell[4])):
+            return row, 2
+        boxes[row, 0], boxes[row, 1], boxes[row, 2] = cell[0], cell[2], cell[5]
+        for edge in boxes[row]:
+            if not 0 < edge < np.inf:
+                return row, 3
+        for block in range(axes):
+            start = _CELL_WORDS + block * width
+            if words[row, start] != 4 * natoms or words[row, start + width - 1] != 4 * natoms:
+                return row, 4
+    return -1, 0
+
+
+@compiled
+def read_bytes(descriptor: int, target: NDArray[np.uint8], offset: int) -> Any:
+    """Fill ``target`` from ``offset`` in a file; return whether one call could read all of it."""
+    return _pread(descriptor, target.ctypes, target.shape[0], offset) == target.shape[0]
+
+
+@compiled
+def read_pieces(descriptor: int, target: NDArray[np.uint8], width: int, offset: int, step: int) -> Any:
+    """Fill ``target`` with pieces of ``width`` bytes that lie ``step`` bytes apart in a file, from ``offset`` on.
+
+    Returns the number of the first piece that one call could not read, −1 if there is none.
+    """
+    for start in range(0, target.shape[0], width):
+        piece = target[start : start + width]
+        if _pread(descriptor, piece.ctypes, piece.shape[0], offset) != piece.shape[0]:
+            return start // width
+        offset += step
+    return -1
