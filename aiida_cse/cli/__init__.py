@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import shlex
+import sys
 from typing import Any
 
 import click
@@ -19,6 +21,8 @@ __all__ = ["LazyGroup", "main"]
 
 class LazyGroup(click.Group):
     """A group whose subcommands are named, and imported only when they are called.
+
+    An error that no subcommand expects is printed as one line, or with its traceback if ``--debug`` is given.
 
     Parameters
     ----------
@@ -47,6 +51,21 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            from aiida_cse.engine.hints import aiida_cse
+
+            again = aiida_cse("--debug", *map(shlex.quote, sys.argv[1:]))
+            msg = f"unexpected {type(error).__name__}: {error}; show the traceback with: {again}"
+            raise click.ClickException(msg) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of subcommands without importing any."""
         with formatter.section("Commands"):
@@ -71,5 +90,6 @@ class LazyGroup(click.Group):
     },
 )
 @click.version_option(__version__, prog_name="aiida-cse")
-def main() -> None:
+@click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
+def main(debug: bool) -> None:
     """Composite solid electrolyte interfaces: build, equilibrate, run and analyse with LAMMPS."""

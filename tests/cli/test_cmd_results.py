@@ -141,7 +141,7 @@ def test_a_barrier_with_few_visits_is_shown_as_a_bound() -> None:
     assert " ".join(row.split()) == "barrier of Li, right (K) > 1234"
 
 
-def test_what_nobody_runs_says_how_to_go_on(unfinished: WorkChainNode) -> None:
+def test_an_interrupted_process_is_shown_with_its_resume_command(unfinished: WorkChainNode) -> None:
     assert is_embedded(unfinished)
     result = invoke(unfinished.pk)
     assert result.exit_code == 0, result.output

@@ -82,7 +82,7 @@ def test_unknown_names_are_refused_with_the_known_ones(lmp: Any, cse: Any, tmp_p
     ("content", "complaint"),
     [("{", "not valid YAML"), ("- a list", "a file of overrides must be a mapping of keys to values, not list")],
 )
-def test_an_overrides_file_that_holds_no_mapping_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+def test_an_overrides_file_without_a_mapping_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
     overrides = tmp_path / "changes.yaml"
     overrides.write_text(content)
     line = refused("study", "--recipe", RECIPE, "--overrides", overrides)
@@ -90,7 +90,7 @@ def test_an_overrides_file_that_holds_no_mapping_is_refused(tmp_path: Path, cont
     assert complaint in line
 
 
-def test_a_code_that_is_not_set_up_is_refused_with_what_to_do() -> None:
+def test_a_missing_code_is_refused_with_a_hint() -> None:
     line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", "lmp@nowhere")
     assert "lmp@nowhere" in line
     assert "aiida-cse setup" in line
@@ -104,7 +104,7 @@ def test_nodes_of_another_kind_are_refused(lmp: Any, cse: Any) -> None:
     assert "there is no node 1000000000" in refused("production", "--system", 10**9, *words)
 
 
-def test_a_production_of_a_system_without_seed_wants_one(lmp: Any, cse: Any) -> None:
+def test_a_production_of_a_system_without_seed_is_refused(lmp: Any, cse: Any) -> None:
     system = CseSystemData(crystal_and_molecules()).store()
     said = refused("production", "--system", system.pk, "--temperature", 700)
     assert (
@@ -113,7 +113,7 @@ def test_a_production_of_a_system_without_seed_wants_one(lmp: Any, cse: Any) -> 
     )
 
 
-def test_the_code_of_aiida_cse_is_that_beside_lammps(
+def test_the_code_of_aiida_cse_is_on_the_computer_of_lammps(
     lmp: InstalledCode, cse: InstalledCode, built: list[ProcessBuilder]
 ) -> None:
     result = invoke("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
@@ -140,7 +140,7 @@ def test_a_recipe_may_name_a_set_of_the_profile(
     assert set(built[0].recipe["forcefield"]["own_sets"]) == {"peo-of-launch"}
 
 
-def test_moltemplate_joins_the_phases_where_its_code_is_named(
+def test_moltemplate_joins_the_phases_if_its_code_is_given(
     lmp: InstalledCode,
     cse: InstalledCode,
     installed_code: Callable[..., InstalledCode],
@@ -160,7 +160,7 @@ def test_moltemplate_joins_the_phases_where_its_code_is_named(
     assert line == f"Error: codes.moltemplate = {lmp.full_label}: a code of cse.lammps is one for codes.lammps"
 
 
-def test_moltemplate_that_only_the_protocol_names_wants_its_code(
+def test_moltemplate_in_the_protocol_needs_its_code(
     lmp: InstalledCode, cse: InstalledCode, tmp_path: Path
 ) -> None:
     overrides = tmp_path / "overrides.yaml"
@@ -169,7 +169,7 @@ def test_moltemplate_that_only_the_protocol_names_wants_its_code(
     assert "assembler = 'moltemplate': its code is missing; give codes.moltemplate" in line
 
 
-def test_lammps_joins_the_phases_unless_an_override_says_otherwise(
+def test_lammps_joins_the_phases_by_default(
     lmp: InstalledCode, cse: InstalledCode, tmp_path: Path, built: list[ProcessBuilder]
 ) -> None:
     overrides = tmp_path / "overrides.yaml"
@@ -200,21 +200,21 @@ def test_a_quench_takes_its_temperatures_and_the_seed_of_its_system(
     assert said.endswith("has no seed for velocities; use a system that was built here")
 
 
-def test_where_there_is_no_such_code_it_is_asked_for(lmp: InstalledCode, tmp_path: Path) -> None:
+def test_a_computer_without_aiida_cse_is_refused(lmp: InstalledCode, tmp_path: Path) -> None:
     bare = Computer("without-cse", "localhost", "", "core.local", "core.direct", str(tmp_path)).store()
     InstalledCode(bare, str(lmp.filepath_executable), label="lmp").store()
     line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", "lmp@without-cse")
     assert "cse@without-cse" in line
 
 
-def test_a_code_of_no_computer_says_nothing_of_aiida_cse(tmp_path: Path, aiida_profile: object) -> None:
+def test_a_code_without_computer_needs_the_code_of_aiida_cse(tmp_path: Path, aiida_profile: object) -> None:
     (tmp_path / "lmp").write_text("#!/bin/sh\n")
     portable = PortableCode(label="portable-lmp", filepath_executable="lmp", filepath_files=tmp_path).store()
     line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", portable.pk)
     assert line == "Error: --cse is missing: portable-lmp has no computer; give the code of aiida-cse"
 
 
-def test_emc_builds_the_electrolyte_where_its_codes_are_named(
+def test_emc_builds_the_electrolyte_if_its_codes_are_given(
     lmp: InstalledCode,
     cse: InstalledCode,
     installed_code: Callable[..., InstalledCode],
@@ -231,7 +231,7 @@ def test_emc_builds_the_electrolyte_where_its_codes_are_named(
 
 
 @pytest.mark.parametrize("option", ["--emc", "--emc-setup"])
-def test_emc_wants_both_of_its_codes(
+def test_emc_needs_both_of_its_codes(
     lmp: InstalledCode, cse: InstalledCode, installed_code: Callable[..., InstalledCode], option: str
 ) -> None:
     code = installed_code("emc", emc_program(), "cse.emc")

@@ -1,4 +1,4 @@
-"""``aiida-cse setup`` and what it is made of: it makes what is missing and leaves what is there."""
+"""``aiida-cse setup`` and its parts: what is missing is created, what exists is left unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from aiida_cse.cli.environment import (
 
 
 class Folder:
-    """Calls the command as a user with an empty home does, in a folder of their own."""
+    """Calls the command as a user with an empty home does, in a folder of its own."""
 
     def __init__(self, path: Path, program: Path) -> None:
         self.path = path
@@ -59,7 +59,7 @@ def folder(tmp_path: Path, environment_bin: Path) -> Folder:
     return Folder(tmp_path, environment_bin / "aiida-cse")
 
 
-def test_setup_makes_all_in_the_folder_and_nothing_at_home_and_does_it_once(folder: Folder) -> None:
+def test_setup_is_idempotent_and_writes_nothing_at_home(folder: Folder) -> None:
     words = [line.split()[:2] for line in folder.call("setup").splitlines()]
     assert words == [["created", "profile"], ["created", "computer"], ["created", "code"], ["created", "code"]]
     assert list(folder.home.iterdir()) == []
@@ -77,14 +77,14 @@ def test_setup_makes_all_in_the_folder_and_nothing_at_home_and_does_it_once(fold
     assert folder.profile["process_control"]["backend"] == "core.zeromq"
 
 
-def test_commands_that_need_a_profile_say_how_to_get_one(folder: Folder) -> None:
+def test_a_command_without_profile_says_how_to_create_one(folder: Folder) -> None:
     output = folder.call("status", code=1)
     assert output.startswith("Error: there is no .aiida in this folder, above it or at home; create one with: ")
     assert "aiida-cse setup" in output
     assert list(folder.home.iterdir()) == []
 
 
-def test_a_missing_lammps_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_lammps_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(environment, "_search_path", lambda: str(tmp_path))
     with pytest.raises(
         EnvironmentSetupError, match=r"pip install 'aiida-cse\[local\]', or give its path with --lmp"
@@ -96,7 +96,7 @@ def test_a_missing_lammps_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatc
     ("content", "complaint"),
     [("echo hello", "is not LAMMPS"), ("exit 3", "LAMMPS does not run")],
 )
-def test_a_program_that_is_no_lammps_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+def test_a_program_other_than_lammps_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
     program = tmp_path / "lmp"
     program.write_text(f"#!/bin/sh\n{content}\n")
     program.chmod(0o755)
@@ -110,7 +110,7 @@ def test_lammps_of_this_environment_is_found(environment_bin: Path) -> None:
 
 @pytest.mark.usefixtures("aiida_profile")
 class TestEntities:
-    def test_a_computer_is_made_for_short_jobs(self, tmp_path: Path) -> None:
+    def test_a_new_computer_polls_often(self, tmp_path: Path) -> None:
         made = ensure_computer(tmp_path, mpirun=Path("/bin/sh"), mpiprocs=2, label="here")
         assert made.action == "created"
         assert made.entity.get_mpirun_command() == ["/bin/sh", "-np", "{tot_num_mpiprocs}"]
@@ -119,7 +119,7 @@ class TestEntities:
         assert made.entity.get_configuration() == {"safe_interval": 0, "use_login_shell": False}
         assert ensure_computer(tmp_path, label="here").action == "unchanged"
 
-    def test_an_mpirun_that_is_gone_is_replaced(self, tmp_path: Path) -> None:
+    def test_a_missing_mpirun_is_replaced(self, tmp_path: Path) -> None:
         ensure_computer(tmp_path, mpirun=tmp_path / "gone", label="moved")
         made = ensure_computer(tmp_path, mpirun=Path("/bin/sh"), label="moved")
         assert made.action == "updated"
@@ -128,7 +128,7 @@ class TestEntities:
     def test_without_mpirun_programs_are_called_directly(self, tmp_path: Path) -> None:
         assert ensure_computer(tmp_path, label="serial").entity.get_mpirun_command() == []
 
-    def test_a_code_with_another_executable_gives_way_and_is_kept(
+    def test_a_code_with_another_executable_is_renamed_and_replaced(
         self, localhost: Any, installed_code: Callable[..., InstalledCode]
     ) -> None:
         old = installed_code("tool", Path("/bin/sh"), "core.arithmetic.add")
@@ -141,6 +141,6 @@ class TestEntities:
         assert load_node(old.pk).label == f"tool-{old.pk}"
         assert load_node(old.pk).is_hidden
 
-    def test_a_profile_that_must_exist_is_not_made(self) -> None:
+    def test_a_profile_that_must_exist_is_not_created(self) -> None:
         with pytest.raises(EnvironmentSetupError, match="there is no profile 'nobody' in "):
             ensure_profile("nobody", create=False)

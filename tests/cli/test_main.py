@@ -1,4 +1,4 @@
-"""The command as a whole: quick to start, and no AiiDA where none is needed."""
+"""The command as a whole: quick to start, without AiiDA where it is not needed, errors of one line."""
 
 from __future__ import annotations
 
@@ -47,6 +47,12 @@ def test_plain_commands_never_import_aiida(arguments: list[str], tmp_path: Path)
     assert done.returncode == 0, done.stderr
 
 
+def test_help_imports_neither_aiida_nor_numpy() -> None:
+    script = "import sys; from aiida_cse.cli import main; main(['-h'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"aiida", "numpy", "pydantic", "rich"} & {name.split(".")[0] for name in done.stdout.split()}
+
+
 def test_help_lists_every_subcommand() -> None:
     output = CliRunner().invoke(main, ["--help"]).output
     for name in SUBCOMMANDS:
@@ -54,12 +60,26 @@ def test_help_lists_every_subcommand() -> None:
 
 
 @pytest.mark.parametrize("name", SUBCOMMANDS)
-def test_every_subcommand_has_help_and_the_name_it_is_listed_under(name: str) -> None:
+def test_every_subcommand_has_help_and_its_listed_name(name: str) -> None:
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0, result.output
     command = main.get_command(click.Context(main), name)
     assert command is not None
     assert command.name == name
+
+
+def test_an_unexpected_error_is_one_line_unless_debug_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("the disk is gone")
+
+    monkeypatch.setattr("aiida_cse.cli.profile.load", fail)
+    monkeypatch.setattr(sys, "argv", ["aiida-cse", "status", "5"])
+    result = CliRunner().invoke(main, ["status", "5"])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith("Error: unexpected RuntimeError: the disk is gone; show the traceback with: ")
+    assert line.endswith("aiida-cse --debug status 5")
+    assert isinstance(CliRunner().invoke(main, ["--debug", "status", "5"]).exception, RuntimeError)
 
 
 def test_an_unknown_subcommand_names_the_nearest() -> None:

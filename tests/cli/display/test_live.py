@@ -1,4 +1,4 @@
-"""The tree of a process, the log of a running job, and how both are shown."""
+"""The tree of a process, the progress of running jobs, and the live display."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def append(path: Path, text: str) -> None:
 # -- the log -------------------------------------------------------------------------------------------------
 
 
-def test_the_speed_is_that_between_two_looks(tmp_path: Path, clock: Clock) -> None:
+def test_the_speed_is_measured_between_two_readings(tmp_path: Path, clock: Clock) -> None:
     log = tmp_path / LOG
     follower = LogFollower(log, {"relax": 2.0})
     assert follower.look() is None
@@ -93,7 +93,7 @@ def test_a_new_stage_starts_a_new_measurement(tmp_path: Path, clock: Clock) -> N
     assert (found.stage, found.ns_per_day, found.seconds_left) == ("relax", None, None)
 
 
-def test_a_long_log_is_not_kept(tmp_path: Path, clock: Clock) -> None:
+def test_a_long_log_is_not_kept_in_memory(tmp_path: Path, clock: Clock) -> None:
     log = tmp_path / LOG
     append(log, BEGIN + "".join(f"  - [{step}, 600, ]\n" for step in range(1000, 2900)))
     follower = LogFollower(log, {})
@@ -142,7 +142,7 @@ def text_of(tree: ProcessTree) -> str:
     return console.export_text()
 
 
-def test_the_tree_is_open_where_something_runs(study: dict[str, Any]) -> None:
+def test_the_tree_is_expanded_where_a_process_runs(study: dict[str, Any]) -> None:
     text = text_of(ProcessTree(study["root"]))
     assert f"StudyWorkChain <{study['root'].pk}>" in text
     assert f"✓ ceramic <{study['ceramic'].pk}>" in text
@@ -153,7 +153,7 @@ def test_the_tree_is_open_where_something_runs(study: dict[str, Any]) -> None:
     assert "step 2,000 of 3,000" in text
 
 
-def test_a_refresh_sees_new_states_and_new_children(study: dict[str, Any]) -> None:
+def test_a_refresh_reads_new_states_and_new_children(study: dict[str, Any]) -> None:
     tree = ProcessTree(study["root"])
     study["job"].set_exit_status(410)
     study["job"].set_exit_message("Atoms were lost: ERROR")
@@ -203,7 +203,7 @@ def test_reports_and_jobs_are_shown(study: dict[str, Any], terminal: bool) -> No
     assert "step 2,000 of 3,000" in shown
 
 
-def test_the_handlers_of_aiida_come_back(aiida_profile: object) -> None:
+def test_the_handlers_of_aiida_are_restored(aiida_profile: object) -> None:
     before = list(logging.getLogger("aiida").handlers)
     with live_display(Console(file=io.StringIO())):
         assert logging.getLogger("aiida").handlers != before

@@ -1,4 +1,4 @@
-"""The line of each run in ``aiida-cse status``, from the processes as they are while a study runs."""
+"""The line of each run in ``aiida-cse status`` while a study runs."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def states(node: WorkChainNode) -> dict[str, RunState]:
     return {state.label: state for state in run_states(ProcessTree(node).root, JobWatch())}
 
 
-def test_before_there_are_runs_the_phase_is_told(study: WorkChainNode) -> None:
+def test_the_phase_is_shown_before_the_runs_start(study: WorkChainNode) -> None:
     chain("ceramic", study, "ceramic")
     assert {state.stage for state in states(study).values()} == {"ceramic"}
     assert list(states(study)) == ["T0600_r1", "T0600_r2", "T0700_r1", "T0700_r2"]
     assert run_states(ProcessTree(chain("base", None, "")).root, JobWatch()) == []
 
 
-def test_each_run_says_how_far_it_is(study: WorkChainNode, localhost: Computer) -> None:
+def test_each_run_shows_its_progress(study: WorkChainNode, localhost: Computer) -> None:
     end(chain("interface", study, "interface_T0600_r1"), 341)
     chain("interface", study, "interface_T0600_r2")
     for label in ("T0700_r1", "T0700_r2"):
@@ -110,7 +110,7 @@ def test_each_run_says_how_far_it_is(study: WorkChainNode, localhost: Computer) 
     )
 
 
-def test_a_production_that_goes_on_from_another_shows_what_was_seen_of_it(localhost: Computer) -> None:
+def test_a_continued_production_shows_the_last_look_of_the_first(localhost: Computer) -> None:
     before = List([SEEN | {"entries": 1, "exits": 2}])
     production = chain(
         "production", None, "", {"plan": Dict(PLAN), "temperature": Float(700), "previous__looks": before}
@@ -123,7 +123,7 @@ def test_a_production_that_goes_on_from_another_shows_what_was_seen_of_it(localh
     assert state.stage == "ended [500]"
 
 
-def test_a_quench_has_a_line_for_each_of_its_parts(localhost: Computer) -> None:
+def test_a_quench_has_a_line_for_each_part(localhost: Computer) -> None:
     quench = chain("quench", None, "")
     hot = chain("production", quench, "hot", {"plan": Dict(PLAN), "temperature": Float(700)})
     segment(hot, 1, localhost)
