@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 from aiida import engine
@@ -28,8 +28,6 @@ from aiida_cse.workchains.common.exit_status import ended_normally
 __all__ = ["leave", "run_shown", "start"]
 
 _INTERRUPTED = 130
-
-Subject = TypeVar("Subject")
 
 
 def start(builder: ProcessBuilder, wait: bool) -> None:
@@ -71,7 +69,7 @@ def start(builder: ProcessBuilder, wait: bool) -> None:
     leave(node)
 
 
-def run_shown(run: Callable[..., ProcessNode], subject: Subject, **kwargs: Any) -> ProcessNode:
+def run_shown(run: Callable[..., ProcessNode], subject: Any, **kwargs: Any) -> ProcessNode:
     """Run or resume a process in this Python, with a live display; an interruption ends the command.
 
     Parameters
