@@ -318,8 +318,8 @@ def _theory(production: ReducedProduction, ion: Ion, joined: JoinedBarrier | Non
     results: dict[str, Any] = dict.fromkeys(key.replace("<ion>", ion.key) for key in _THEORY_KEYS)
     if joined is None or not joined.well_curvature > 0:
         return results
-    curvature = joule_from_kelvin(joined.well_curvature)
-    frequency = vibrational_frequency(curvature, mass_of(production, ion))
+    curvature = float(joule_from_kelvin(joined.well_curvature))
+    frequency = float(vibrational_frequency(curvature, mass_of(production, ion)))
     curvatures = joined.samples.well_curvature
     log_curvatures: Floats = np.log(np.where(curvatures > 0, curvatures, np.nan))
     results |= {
@@ -329,7 +329,7 @@ def _theory(production: ReducedProduction, ion: Ion, joined: JoinedBarrier | Non
     }
     if not math.isfinite(joined.standard_error):
         return results
-    rate = transition_rate(joined.barrier, frequency, production.temperature)
+    rate = float(transition_rate(joined.barrier, frequency, production.temperature))
     log_rates = log_curvatures / 2 - joined.samples.barrier / production.temperature
     log_error = float(np.nanstd(log_rates, ddof=1))
     results |= {f"rate_tst_{ion.key}_per_s": rate, f"rate_tst_{ion.key}_log_error": log_error}
@@ -350,7 +350,7 @@ def _transmission(production: ReducedProduction, ion: Ion, rate: float, log_erro
     exposure = exposure_of(ion, production.transitions(rule)[ion.name], rule, production)
     if exposure.ion_time <= 0:
         return {}
-    expected = expected_transitions(rate, 1.0, exposure.ion_time * 1e-9)
+    expected = float(expected_transitions(rate, 1.0, exposure.ion_time * 1e-9))
     kappa = transmission_coefficient(exposure.events, expected, production.settings.level, log_error=log_error)
     return {
         f"expected_in_{ion.key}_ceramic": expected,

@@ -23,6 +23,7 @@ from aiida_cse.physics.exchange.transitions import (
     count_transitions,
 )
 from aiida_cse.physics.statistics import arguments
+from aiida_cse.schema import located
 
 __all__ = ["Sensitivity", "labels_from_events", "recount_at_stride", "transition_sensitivity"]
 
@@ -93,18 +94,21 @@ def transition_sensitivity(
     """
     places = arguments.array("z", z, ndim=2, length=1)
     steps = [arguments.count("strides", stride, least=1) for stride in strides]
-    scaled = [(arguments.number("core_scales", scale, least=0), _scaled(regions, scale)) for scale in core_scales]
     needed = NEEDED_REGIONS[arguments.one_of("target", target, NEEDED_REGIONS)]
     missing = [name for name in needed if name not in regions.names]
     if missing:
         raise ValueError(
             f"regions of {regions.species} lack {', '.join(missing)}, which the target {target!r} needs"
         )
-    labels = regions.label(places)
-    results = [_sensitivity(labels, "snapshot", stride, None, regions.names, target) for stride in steps]
-    for scale, cores in scaled:
-        labels = cores.core_label(places)
-        results += [_sensitivity(labels, "core", stride, scale, regions.names, target) for stride in steps]
+    ways: list[tuple[Rule, float | None, NDArray[np.int8]]] = [("snapshot", None, regions.label(places))]
+    for scale in core_scales:
+        with located("core_scales"):
+            ways.append(("core", scale, regions.scaled_cores(scale).core_label(places)))
+    results = []
+    for rule, core_scale, labels in ways:
+        for stride in steps:
+            sides = count_transitions(labels, rule, stride=stride, names=regions.names).exchange(target)
+            results.append(Sensitivity(rule, stride, core_scale, sides["left"], sides["right"]))
     return results
 
 
@@ -212,25 +216,6 @@ def recount_at_stride(
     numbered = found.events.copy()
     numbered[:, 0] = looks[numbered[:, 0]]
     return Transitions(found.matrix, numbered, rule, step, names)
-
-
-def _sensitivity(
-    labels: NDArray[np.int8],
-    rule: Rule,
-    stride: int,
-    scale: float | None,
-    names: tuple[str, ...],
-    target: Target,
-) -> Sensitivity:
-    sides = count_transitions(labels, rule, stride=stride, names=names).exchange(target)
-    return Sensitivity(rule, stride, scale, sides["left"], sides["right"])
-
-
-def _scaled(regions: RegionSet, scale: float) -> RegionSet:
-    try:
-        return regions.scaled_cores(scale)
-    except ValueError as error:
-        raise ValueError(f"core_scales: {error}") from error
 
 
 def _whole(

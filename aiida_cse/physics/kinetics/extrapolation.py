@@ -1,14 +1,13 @@
 """The published extrapolation of rates, from a barrier and a ratio of rates at two temperatures.
 
 Equations are those of Kozdra et al., PCCP 27, 24918 (2025), section 3.4. Energies are E / k_B in kelvin,
-entropies are in units of k_B. Scalars give a scalar, arrays broadcast.
+entropies are in units of k_B. Scalars give a numpy scalar, arrays broadcast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,8 +26,8 @@ _NAN = float("nan")
 class BarrierComponents:
     """ΔF(T) = ΔE − T ΔS: ``energy`` ΔE / k_B in K, ``entropy`` ΔS / k_B; scalars, or arrays of one shape."""
 
-    energy: float | Floats
-    entropy: float | Floats
+    energy: Floats
+    entropy: Floats
 
 
 def decompose_barrier(
@@ -72,26 +71,6 @@ def decompose_barrier(
     )
 
 
-@overload
-def extrapolate_rate(
-    temperature: float,
-    energy: float,
-    entropy: float,
-    frequency: float,
-    kappa: float = ...,
-    *,
-    lowering: float = ...,
-) -> float: ...
-@overload
-def extrapolate_rate(
-    temperature: ArrayLike,
-    energy: ArrayLike,
-    entropy: ArrayLike,
-    frequency: ArrayLike,
-    kappa: ArrayLike = ...,
-    *,
-    lowering: ArrayLike = ...,
-) -> Floats: ...
 def extrapolate_rate(
     temperature: ArrayLike,
     energy: ArrayLike,
@@ -100,7 +79,7 @@ def extrapolate_rate(
     kappa: ArrayLike = 1.0,
     *,
     lowering: ArrayLike = 0.0,
-) -> float | Floats:
+) -> Floats:
     """Return Γ(T) = κ ν exp(ΔS) exp(−(ΔE − δ(T)) / T), s⁻¹ per ion: eq 11, there for 400 K.
 
     Parameters

@@ -2,14 +2,14 @@
 
 Equations are those of Kozdra et al., PCCP 27, 24918 (2025), section 3.4. Barriers are F / k_B in kelvin, the well
 is F(z) = k (z − z₀)² *without* a factor ½, and κ, the transmission coefficient, is the number of observed
-transitions over that expected by the theory. Scalars give a scalar, arrays broadcast.
+transitions over that expected by the theory. Scalars give a numpy scalar, arrays broadcast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, overload
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,11 +49,7 @@ class TransmissionCoefficient:
     high: float
 
 
-@overload
-def joule_from_kelvin(values: float) -> float: ...
-@overload
-def joule_from_kelvin(values: ArrayLike) -> Floats: ...
-def joule_from_kelvin(values: ArrayLike) -> float | Floats:
+def joule_from_kelvin(values: ArrayLike) -> Floats:
     """Return k_B × ``values``: K (any shape) as J, and so K/Å² as J/Å².
 
     Raises
@@ -64,11 +60,7 @@ def joule_from_kelvin(values: ArrayLike) -> float | Floats:
     return arguments.representable("values in J", arguments.array("values", values) * constants.k)
 
 
-@overload
-def kelvin_from_joule(values: float) -> float: ...
-@overload
-def kelvin_from_joule(values: ArrayLike) -> Floats: ...
-def kelvin_from_joule(values: ArrayLike) -> float | Floats:
+def kelvin_from_joule(values: ArrayLike) -> Floats:
     """Return ``values`` / k_B: J (any shape) as K, and so J/Å² as K/Å².
 
     Raises
@@ -81,11 +73,7 @@ def kelvin_from_joule(values: ArrayLike) -> float | Floats:
     return arguments.representable("values in K", kelvin)
 
 
-@overload
-def vibrational_frequency(k_J_per_A2: float, mass_kg: float) -> float: ...  # noqa: N803 - J is a unit
-@overload
-def vibrational_frequency(k_J_per_A2: ArrayLike, mass_kg: ArrayLike) -> Floats: ...  # noqa: N803 - likewise
-def vibrational_frequency(k_J_per_A2: ArrayLike, mass_kg: ArrayLike) -> float | Floats:  # noqa: N803 - likewise
+def vibrational_frequency(k_J_per_A2: ArrayLike, mass_kg: ArrayLike) -> Floats:  # noqa: N803 - J is a unit
     """Return ν = √(k / (2 π² m)), s⁻¹: eq 8.
 
     Parameters
@@ -106,15 +94,9 @@ def vibrational_frequency(k_J_per_A2: ArrayLike, mass_kg: ArrayLike) -> float | 
     return arguments.representable("frequency from k_J_per_A2 and mass_kg", frequency)
 
 
-@overload
-def transition_rate(barrier: float, frequency: float, temperature: float, kappa: float = ...) -> float: ...
-@overload
-def transition_rate(
-    barrier: ArrayLike, frequency: ArrayLike, temperature: ArrayLike, kappa: ArrayLike = ...
-) -> Floats: ...
 def transition_rate(
     barrier: ArrayLike, frequency: ArrayLike, temperature: ArrayLike, kappa: ArrayLike = 1.0
-) -> float | Floats:
+) -> Floats:
     """Return Γ = κ ν exp(−ΔF / T), s⁻¹ per ion in the well: eq 7.
 
     Parameters
@@ -144,11 +126,7 @@ def transition_rate(
     return arguments.representable("rate from barrier, frequency, temperature and kappa", rate)
 
 
-@overload
-def expected_transitions(rate: float, ions: float, time: float) -> float: ...
-@overload
-def expected_transitions(rate: ArrayLike, ions: ArrayLike, time: ArrayLike) -> Floats: ...
-def expected_transitions(rate: ArrayLike, ions: ArrayLike, time: ArrayLike) -> float | Floats:
+def expected_transitions(rate: ArrayLike, ions: ArrayLike, time: ArrayLike) -> Floats:
     """Return the mean number of transitions, rate × ions × time.
 
     Parameters

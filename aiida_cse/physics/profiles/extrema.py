@@ -220,12 +220,9 @@ def _fit_log_polynomial(x: Floats, counts: Floats, degree: int) -> Floats:
     powers = np.vander(x, degree + 1, increasing=True)
     found = np.full((len(counts), degree + 1), np.nan)
     visited = counts.sum(axis=1) > 0
-    if visited.any():
-        found[visited] = _newton(powers, counts[visited])
-    return found
-
-
-def _newton(powers: Floats, counts: Floats) -> Floats:
+    if not visited.any():
+        return found
+    counts = counts[visited]
     beta = np.zeros((len(counts), powers.shape[1]))
     beta[:, 0] = np.log(counts.mean(axis=1))
     ridge = _RIDGE * np.eye(powers.shape[1])
@@ -239,4 +236,5 @@ def _newton(powers: Floats, counts: Floats) -> Floats:
         beta += step * np.minimum(1.0, _LARGEST_STEP / np.maximum(change, _CONVERGED))[:, None]
         if change.max() < _CONVERGED:
             break
-    return beta
+    found[visited] = beta
+    return found

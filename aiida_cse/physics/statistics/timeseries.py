@@ -204,7 +204,11 @@ def drift_test(series: ArrayLike) -> Drift:
     blocks = _block_means(residuals, _BLOCKS)
     freedom = _slow_terms(blocks, len(blocks) - 2)
     independent = float(np.sqrt(residuals @ residuals / (len(values) - 2) / spread))
-    error = max(_error_of_the_slope(blocks, freedom) * len(blocks) / len(values), independent)
+    # the standard error of the slope per block, from the polynomials beyond the line
+    place = np.arange(len(blocks)) - (len(blocks) - 1) / 2
+    polynomials, _ = np.linalg.qr(np.polynomial.legendre.legvander(place / place[-1], freedom + 1))
+    power = np.mean((polynomials[:, 2:].T @ blocks) ** 2)
+    error = max(float(np.sqrt(power / (place @ place))) * len(blocks) / len(values), independent)
     p_value = 2 * float(stats.t.sf(abs(slope) / error, freedom))
     return Drift(slope * size, error * size, p_value, samples, freedom)
 
@@ -257,14 +261,6 @@ def _slow_terms(blocks: NDArray[np.float64], most: int) -> int:
     samples = len(blocks) / statistical_inefficiency(blocks)
     least = 1 if samples < _SAMPLES_FOR_TWO else 2
     return min(max(int(_TERMS * samples ** (2 / 3)), least), most)
-
-
-def _error_of_the_slope(blocks: NDArray[np.float64], terms: int) -> float:
-    """Return the standard error of the slope per block, from the ``terms`` polynomials beyond the line."""
-    place = np.arange(len(blocks)) - (len(blocks) - 1) / 2
-    polynomials, _ = np.linalg.qr(np.polynomial.legendre.legvander(place / place[-1], terms + 1))
-    power = np.mean((polynomials[:, 2:].T @ blocks) ** 2)
-    return float(np.sqrt(power / (place @ place)))
 
 
 def _half_width(series: NDArray[np.float64], cosines: int, level: float) -> float:

@@ -1,4 +1,4 @@
-"""The benchmark of coverage in short: its simulators, its rows, and whether the intervals hold what they say."""
+"""The benchmark of coverage in short: its simulators, its rows, and the coverage of the intervals."""
 
 import numpy as np
 import pytest
@@ -9,45 +9,49 @@ from benchmarks.statistics.extrapolation import VISITS, found_barriers
 from benchmarks.statistics.rows import Row
 
 EXPERIMENTS = 300
+#: a sample of each kind
 ROWS = (
     "rate: ions at equilibrium, 2 entries",
-    "rate: one busy ion, 7 entries",
-    "rate: ions that do not come back, 30 entries",
     "rate: bursts, exposure in layer, 30 entries",
     "rate: bursts, exposure of all ions, 30 entries",
-    "rate: seen at snapshots, 7 entries",
     "ratio: ions at equilibrium, 7 and 2 entries",
-    "ratio: ions that do not come back, 30 and 7 entries",
     "population: 10 ions, 3 inside, 20 correlation times",
-    "population: AR(1) and flicker, 50 correlation times",
-    "population: independent frames",
     "EC bound: equilibrium, 7 + 7",
-    "EC bound: far from balance, 10 + 1",
-    "EC bound: on the way in",
     "EC bound: long bursts, counts per ion",
     "EC bound: long bursts taken for single events",
-    "EC bound: short bursts, counts per block",
     "no drift: 60 ions, half inside, 20 correlation times",
     "no net flux: 60 ions, half inside, 1 correlation time",
-    "barrier: about 500 visits",
     "barrier, lower bound: about 15 visits",
-    "rate at 400 K: 36 entries at two temperatures",
     "rate at 400 K, bounds: 9 entries",
     "S_t: out again 100 times as fast as in, 14",
-    "S_t: ions at equilibrium, 14",
     "S_t: pairs taken for single events, 14",
     "no net flux: 60 ions on the way in, 22 + 5",
+)
+LONG_ROWS = (
+    "rate: one busy ion, 7 entries",
+    "rate: ions that do not come back, 30 entries",
+    "rate: seen at snapshots, 7 entries",
+    "ratio: ions that do not come back, 30 and 7 entries",
+    "population: AR(1) and flicker, 50 correlation times",
+    "population: independent frames",
+    "EC bound: far from balance, 10 + 1",
+    "EC bound: on the way in",
+    "EC bound: short bursts, counts per block",
+    "barrier: about 500 visits",
+    "rate at 400 K: 36 entries at two temperatures",
+    "S_t: ions at equilibrium, 14",
     "even counts: 60 ions on the way in, 22 + 5",
 )
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", [*ROWS, *(pytest.param(row, marks=pytest.mark.long) for row in LONG_ROWS)])
 def test_rows_hold(name: str) -> None:
     """Within four standard errors, for that few experiments."""
     (row,) = measure([name], EXPERIMENTS)
     assert row.margin >= -2 * np.sqrt(0.95 * 0.05 / row.experiments), str(row)
 
 
+@pytest.mark.long
 def test_the_error_of_a_barrier_is_its_scatter_only_with_what_no_block_can_show() -> None:
     """Of the same 60 experiments, a coverage of 87 % instead of 96 % could not be told from chance."""
     seed = np.random.SeedSequence(11)

@@ -18,7 +18,10 @@ def runs(name: str, number: int) -> list[Run]:
     return [Run(case(name), LOOKS[-1], seed) for seed in np.random.SeedSequence(3).spawn(number)]
 
 
-@pytest.mark.parametrize("name", ["60 ions, slow, half full", "flicker by snapshots, half full"])
+@pytest.mark.parametrize(
+    "name",
+    ["60 ions, slow, half full", pytest.param("flicker by snapshots, half full", marks=pytest.mark.long)],
+)
 def test_runs_are_stopped_in_time_but_not_too_early(name: str) -> None:
     """Of 20 runs at most 2 falsely, where 1 % are; without the memory of the start, most of them."""
     found, without = ([run.stop(LOOKS, **asked) for run in runs(name, 20)] for asked in ({}, {"memory": False}))
@@ -56,10 +59,10 @@ def test_cases_have_names_of_their_own_and_those_that_are_drawn_follow_their_see
 
 
 def test_a_row_repeats() -> None:
-    first, second = (measure(4, runs=6, fixed=2) for _ in range(2))
+    first, second = (measure(4, runs=3, fixed=1) for _ in range(2))
     assert first == second
-    assert first.runs == 6
-    assert first.stopped == 6
+    assert first.runs == 3
+    assert first.stopped == 3
     assert first.false == 0
 
 
