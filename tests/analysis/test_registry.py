@@ -237,7 +237,7 @@ def test_free_energy_profiles(results: dict[str, dict[str, Any]]) -> None:
 
 
 def test_wrong_settings_name_the_field(state: State) -> None:
-    with pytest.raises(ValueError, match="temperature is 0"):
+    with pytest.raises(ValueError, match="temperature = 0"):
         analyse(state, 0.0)
     for wrong in ({"rule": "cores"}, {"start_ns": -1}, {"lam": 0}, {"level": 1}, {"lamda": 3}):
         with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -34,7 +34,7 @@ def test_another_chemistry_gives_its_own_offsets() -> None:
         ({"snapshot_ps": 0.0}, "snapshot_ps\n.*greater than 0"),
         ({"snapshot_ps": 1e-3}, "snapshot_ps = 0.001: must be a multiple"),
         ({"box": (20.0, 20.0, 60.0)}, "box_half_length = 30 Å"),
-        ({"cation": "Na"}, "species is 'Na'"),
+        ({"cation": "Na"}, "species = 'Na'"),
         ({"framework": [9]}, "framework: no atom has one of the types"),
         ({"cation_types": [9]}, "ions.Li.types: no atom has one of the types"),
         ({"molecules": [1]}, "molecules has 1 entries, it must have 52"),
