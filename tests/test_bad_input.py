@@ -97,18 +97,20 @@ def holds(answer: str, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("wrong", recipes.RECIPES, ids=[f"{r.path}={names(r.value)}" for r in recipes.RECIPES])
-def test_wrong_recipes(refusal: Callable[..., str], wrong: recipes.Wrong) -> None:
+def test_wrong_recipes_are_refused_with_field_value_and_remedy(
+    refusal: Callable[..., str], wrong: recipes.Wrong
+) -> None:
     holds(refusal("cse.ceramic", recipe=changed(DEMO, wrong.path, wrong.value)), wrong.words)
 
 
 @pytest.mark.parametrize("recipe", [None, "llzo", [], 3, {}, {"name": "x"}], ids=names)
-def test_what_is_no_recipe(refusal: Callable[..., str], recipe: Any) -> None:
+def test_values_that_are_no_recipe_are_refused(refusal: Callable[..., str], recipe: Any) -> None:
     answer = refusal("cse.study", recipe=recipe)
     assert answer.startswith(("recipe: ", "recipe.name: is missing", "recipe.ceramic: is missing"))
     holds(answer, ("is missing",) if isinstance(recipe, dict) else (repr(recipe), "must be a mapping"))
 
 
-def test_a_chain_that_does_not_fit_into_its_layer(refusal: Callable[..., str]) -> None:
+def test_a_chain_that_does_not_fit_into_its_layer_is_refused(refusal: Callable[..., str]) -> None:
     few = changed(DEMO, "salt.pairs", 1) | {"electrolyte": {"density": 1.5}}
     few["polymer"] |= {"chains": 1, "length": 30}
     few["ceramic"]["repeat"] = [3, 3, 1]
@@ -119,7 +121,9 @@ def test_a_chain_that_does_not_fit_into_its_layer(refusal: Callable[..., str]) -
 
 @pytest.mark.parametrize("chain", ["cse.interface", "cse.production"])
 @pytest.mark.parametrize("seeds", [None, {}, {"velocities": 0}, {"velocities": "1"}], ids=names)
-def test_a_recipe_without_a_seed_of_velocities(refusal: Callable[..., str], chain: str, seeds: Any) -> None:
+def test_a_recipe_without_a_seed_of_velocities_is_refused(
+    refusal: Callable[..., str], chain: str, seeds: Any
+) -> None:
     holds(refusal(chain, recipe={"seeds": seeds}), ("recipe.seeds", "velocities"))
 
 
@@ -136,7 +140,7 @@ def own_set(path: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("wrong", recipes.OWN_SETS, ids=[f"{r.path}={names(r.value)}" for r in recipes.OWN_SETS])
-def test_wrong_force_fields_of_one_s_own(refusal: Callable[..., str], wrong: recipes.Wrong) -> None:
+def test_wrong_sets_of_a_recipe_are_refused(refusal: Callable[..., str], wrong: recipes.Wrong) -> None:
     field, *words = wrong.words
     if wrong.right != "must be 0":
         words.append(field)
@@ -166,28 +170,28 @@ REFUSED = (
 
 
 @pytest.mark.parametrize("wrong", REFUSED, ids=[f"{r.chain}:{names(r.overrides)}" for r in REFUSED])
-def test_wrong_overrides(refusal: Callable[..., str], wrong: protocols.Refused) -> None:
+def test_wrong_overrides_are_refused(refusal: Callable[..., str], wrong: protocols.Refused) -> None:
     holds(refusal(wrong.chain, wrong.overrides), wrong.words)
 
 
 @pytest.mark.parametrize(("key", "value", "right"), protocols.OPTIONS, ids=names)
-def test_wrong_options(refusal: Callable[..., str], key: str, value: Any, right: str) -> None:
+def test_wrong_options_are_refused(refusal: Callable[..., str], key: str, value: Any, right: str) -> None:
     words = (key, right) if "known key" in right or "mean" in right else (f"options.{key}", repr(value), right)
     holds(refusal("cse.ceramic", options={key: value}), words)
     holds(refusal("cse.ceramic", {"base": {"options": {key: value}}}), words)
 
 
 @pytest.mark.parametrize("options", ["x", [], 3], ids=names)
-def test_what_are_no_options(refusal: Callable[..., str], options: Any) -> None:
+def test_values_that_are_no_options_are_refused(refusal: Callable[..., str], options: Any) -> None:
     holds(refusal("cse.production", options=options), (f"options = {options!r}", "must be a mapping"))
 
 
 @pytest.mark.parametrize("protocol", ["modrate", "", 5, "demo\n", "../demo"], ids=names)
-def test_protocols_that_there_are_not(refusal: Callable[..., str], protocol: Any) -> None:
+def test_unknown_protocols_are_refused(refusal: Callable[..., str], protocol: Any) -> None:
     holds(refusal("cse.study", protocol=protocol), ("protocol", str(protocol), "is not known"))
 
 
-def test_codes_in_the_wrong_place(refusal: Callable[..., str], codes: Codes) -> None:
+def test_codes_for_another_role_are_refused(refusal: Callable[..., str], codes: Codes) -> None:
     lammps, cse = codes["lammps"], codes["cse"]
     for wrong, words in (
         ({"lammps": cse, "cse": cse}, ("codes.lammps = cse@localhost", "is one for codes.cse")),
@@ -200,7 +204,7 @@ def test_codes_in_the_wrong_place(refusal: Callable[..., str], codes: Codes) -> 
 
 
 @pytest.mark.parametrize("chain", ["cse.interface", "cse.production"])
-def test_a_wall_time_before_the_first_checkpoint(refusal: Callable[..., str], chain: str) -> None:
+def test_a_wall_time_before_the_first_checkpoint_is_refused(refusal: Callable[..., str], chain: str) -> None:
     rare = {"restart_interval": 50_000_000}
     overrides = {
         "cse.interface": {
@@ -213,12 +217,12 @@ def test_a_wall_time_before_the_first_checkpoint(refusal: Callable[..., str], ch
 
 
 @pytest.mark.parametrize("value", [float("nan"), -1, 1e9, "hot", True, [700]], ids=names)
-def test_wrong_temperatures_of_a_run(refusal: Callable[..., str], value: Any) -> None:
+def test_wrong_temperatures_of_a_run_are_refused(refusal: Callable[..., str], value: Any) -> None:
     for chain in ("cse.interface", "cse.production"):
         holds(refusal(chain, temperature=value), ("temperature", "give a number"))
 
 
-def test_a_system_that_is_not_neutral(refusal: Callable[..., str]) -> None:
+def test_a_charged_system_is_refused(refusal: Callable[..., str]) -> None:
     words = ("'interface'", "charge = 42 e", "must be neutral")
     holds(refusal("cse.production", system=charged()), words)
     holds(refusal("cse.interface", ceramic=charged()), words)
@@ -248,7 +252,7 @@ def charged() -> CseSystemData:
 
 
 @pytest.mark.parametrize(("job", "port", "value", "words"), jobs.JOBS, ids=names)
-def test_wrong_inputs_of_a_job(job: str, port: str, value: Any, words: tuple[str, ...]) -> None:
+def test_wrong_inputs_of_a_job_are_refused(job: str, port: str, value: Any, words: tuple[str, ...]) -> None:
     builder = CalculationFactory(job).get_builder()
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         setattr(builder, port, value)
@@ -273,7 +277,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "call", commands.CALLS, ids=[names(" ".join(call.words)[-50:]) for call in commands.CALLS]
 )
-def test_wrong_calls(call: commands.Call, folder: Path, codes: Codes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_calls_are_refused_in_one_line(
+    call: commands.Call, folder: Path, codes: Codes, monkeypatch: pytest.MonkeyPatch
+) -> None:
 
     def word(text: str) -> str:
         return str(pk_of(text)) if text[:1] == "%" else str(folder / text[1:]) if text[:1] == "@" else text
@@ -330,7 +336,7 @@ def test_a_stage_has_a_name_or_is_refused(text: str) -> None:
 @given(
     st.sampled_from(["kind", "barostat", "mobile", "temperature", "velocities", "thermo_ps", "timestep_fs"]), texts
 )
-def test_no_other_text_of_a_stage_is_free(field: str, text: str) -> None:
+def test_other_text_of_a_stage_is_refused(field: str, text: str) -> None:
     with pytest.raises(ValidationError):
         script(**{field: text})
     with pytest.raises(ValidationError):
@@ -339,7 +345,7 @@ def test_no_other_text_of_a_stage_is_free(field: str, text: str) -> None:
 
 @quickly
 @given(st.sampled_from(["name", "polymer.name", "salt.name", "salt.anion.name"]), texts)
-def test_names_of_a_recipe_reach_the_include_file_as_they_are_or_not_at_all(field: str, text: str) -> None:
+def test_names_of_a_recipe_reach_the_include_file_unchanged_or_are_refused(field: str, text: str) -> None:
     try:
         recipe = Recipe.model_validate(changed(DEMO, field, text))
     except ValidationError:

@@ -1,4 +1,4 @@
-"""How errors are said: the field, its value, what would be right, and the nearest known key."""
+"""Refusals: the field, its value, what would be right, and the nearest known key."""
 
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def test_nearest_names_one_or_all() -> None:
     assert nearest("xyz", []) == "known: none"
 
 
-def test_located_says_where() -> None:
+def test_located_puts_the_place_first() -> None:
     with pytest.raises(ValueError, match=r"^recipe: too short$"), located("recipe"):
         raise ValueError("too short")
 

@@ -1,4 +1,4 @@
-"""YAML that users write: a key is unique, 1e-2 is a number, and every refusal names the file."""
+"""YAML of users: keys are unique, 1e-2 is a number, and every refusal names the file."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from aiida_cse.yaml_io import dump_mapping, parse_mapping, read_mapping, read_te
         ("[" * 2000, "x.yaml: "),
     ],
 )
-def test_what_is_no_document_is_refused_by_name(text: str, message: str) -> None:
+def test_invalid_documents_are_refused_by_name(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_mapping(text, "x.yaml", "a recipe")
 
@@ -39,7 +39,7 @@ def test_merged_keys_may_be_overridden() -> None:
     assert found["own"] == {"x": 1, "y": 3}
 
 
-def test_what_is_written_is_read_back_unchanged() -> None:
+def test_written_mappings_are_read_back_unchanged() -> None:
     content = {"name": "1e5", "x": 1e-5, "y": [1, True, None, "a: b\n"], "z": {"é": 0.1}}
     assert parse_mapping(dump_mapping(content), "x", "x") == content
 

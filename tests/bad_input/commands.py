@@ -1,4 +1,4 @@
-"""Calls of ``aiida-cse`` that are wrong, and what the one line of the answer must have."""
+"""Wrong calls of ``aiida-cse``, and the words that the one line of the answer must contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs of single jobs that are wrong: job, port, value, and what the answer must have."""
+"""Wrong inputs of single jobs: job, port, value, and the words that the answer must contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Overrides and options that are wrong for the demo: where, the change, and what the answer must have."""
+"""Wrong overrides and options for the demo: place, change, and the words that the answer must contain."""
 
 from __future__ import annotations
 

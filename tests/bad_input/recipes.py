@@ -1,4 +1,4 @@
-"""Recipes that are wrong: the field, its value, and what of the answer says what would be right."""
+"""Wrong recipes: field, value, and the part of the answer that says what would be right."""
 
 from __future__ import annotations
 

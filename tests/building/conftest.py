@@ -1,4 +1,4 @@
-"""The demo recipe and what is built from it, once for all tests."""
+"""The demo recipe and the systems built from it, once for all tests."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A recipe and its seeds are the system, to the bit, whichever Python builds it."""
+"""A recipe and its seeds define the system bit by bit, in any Python process."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Recipes: the shipped ones hold, and a wrong one is refused with the name of its field."""
+"""Recipes: the shipped ones are valid, and a wrong one is refused by its field."""
 
 import copy
 from pathlib import Path
@@ -25,7 +25,7 @@ def changed(recipe: Recipe, path: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", available_recipes())
-def test_shipped_recipes_hold_and_survive_a_round_trip(name: str) -> None:
+def test_shipped_recipes_are_valid_and_survive_a_round_trip(name: str) -> None:
     shipped = load_recipe(name)
     assert shipped.name == name
     assert Recipe.model_validate(shipped.model_dump(mode="json")) == shipped
@@ -165,7 +165,7 @@ def test_unknown_recipe_names_the_shipped_ones() -> None:
         ("nam: x\n", r"mine\.yaml: unknown key 'nam'; did you mean 'name'\?$"),
     ],
 )
-def test_recipe_files_that_are_none_are_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_files_without_a_recipe_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):

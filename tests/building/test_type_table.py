@@ -1,4 +1,4 @@
-"""Molecules, their types and bonded terms, and the one type table of a recipe."""
+"""Molecules, their types and bonded terms, and the type table of a recipe."""
 
 import math
 import re
@@ -112,7 +112,7 @@ def test_another_polymer_is_another_recipe(recipe: Recipe) -> None:
     assert "CT3" not in [entry.label for entry in chemistry.types]
 
 
-def test_all_that_polymer_and_anion_lack_is_named_at_once(recipe: Recipe) -> None:
+def test_missing_parameters_of_molecules_are_reported_at_once(recipe: Recipe) -> None:
     content = changed(recipe, "polymer.repeat_unit", "*CCOC*")
     content["salt"]["anion"]["smiles"] = TFSI.replace("FC(F)(F)", "CC", 1)
     with pytest.raises(ValueError, match="lacks parameters") as error:
@@ -122,7 +122,7 @@ def test_all_that_polymer_and_anion_lack_is_named_at_once(recipe: Recipe) -> Non
     assert "TFSI: force-field set cl-p-2004 lacks parameters: type of C" in message
 
 
-def test_all_that_a_recipe_lacks_is_named_at_once_by_its_surroundings(recipe: Recipe) -> None:
+def test_all_missing_parameters_are_reported_with_their_surroundings(recipe: Recipe) -> None:
     """Another ceramic, polymer and salt with sets that were not made for them: one message, a line for each."""
     content = changed(recipe, "ceramic.structure.sites.1.species", "Ta")
     content["ceramic"]["framework"] = ["La", "Ta"]
@@ -166,7 +166,9 @@ def test_all_that_a_recipe_lacks_is_named_at_once_by_its_surroundings(recipe: Re
         ),
     ],
 )
-def test_what_the_ions_lack_is_named_by_set(recipe: Recipe, path: str, value: str, message: str) -> None:
+def test_missing_parameters_of_ions_are_reported_by_set(
+    recipe: Recipe, path: str, value: str, message: str
+) -> None:
     with pytest.raises(ValueError, match="lacks parameters") as error:
         chemistry_of(Recipe.model_validate(changed(recipe, path, value)))
     assert message in str(error.value).splitlines()
@@ -229,7 +231,7 @@ def test_lithium_by_origin_keeps_the_potential_of_its_phase(by_origin: Recipe, r
     assert rows["Li", "OS"].source == "opls-aa-peo + uff-llzo"
 
 
-def test_emc_knows_the_salts_lithium_by_its_own_type(by_origin: Recipe, recipe: Recipe) -> None:
+def test_emc_uses_the_salt_s_own_lithium_type(by_origin: Recipe, recipe: Recipe) -> None:
     mine, theirs = (
         {entry.label: entry for entry in emc_field(chosen, chemistry_of(chosen)).types}
         for chosen in (by_origin, recipe)
@@ -251,7 +253,7 @@ def test_lithium_by_origin_needs_the_ceramics_own_lennard_jones(recipe: Recipe) 
         Recipe.model_validate(changed(recipe, "forcefield.lithium", "two"))
 
 
-def test_the_lithium_is_chosen_by_name(recipe: Recipe) -> None:
+def test_lithium_s_parameters_are_chosen_by_name(recipe: Recipe) -> None:
     other = Recipe.model_validate(changed(recipe, "forcefield.variants", {"li_lj": "jensen-jorgensen-2006"}))
     chemistry = chemistry_of(other)
     row = next(row for row in chemistry.pairs if row.labels == ("Li", "OS"))
@@ -269,7 +271,7 @@ def test_the_lithium_is_chosen_by_name(recipe: Recipe) -> None:
         ("FS(=O)(=O)[N-]S(=O)(=O)F", {"FSI": 2, "SBT": 2, "NBT": 1, "OBT": 4}, (8, 13, 6)),
     ],
 )
-def test_the_anions_of_the_family(
+def test_anions_of_the_family_are_typed_completely(
     recipe: Recipe, smiles: str, labels: dict[str, int], terms: tuple[int, int, int]
 ) -> None:
     content = changed(recipe, "salt.anion", {"name": "anion", "smiles": smiles})
@@ -303,7 +305,7 @@ def test_a_pair_without_rule_is_not_read() -> None:
         read_pairs("units real\npair_coeff 1 1 lj/cut 0.1 3.0\n")
 
 
-def test_a_set_of_the_recipe_itself(recipe: Recipe) -> None:
+def test_a_recipe_may_contain_a_set(recipe: Recipe) -> None:
     propylene = load_recipe("llzo-ppo-litfsi-demo")
     chemistry = chemistry_of(propylene)
     labels = Counter(chemistry.types[number - 1].label for number in chemistry.chain.types.tolist())

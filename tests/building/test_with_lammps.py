@@ -1,4 +1,4 @@
-"""LAMMPS itself reads what was built: every coefficient is set, and energies are finite."""
+"""LAMMPS reads the systems that were built: every coefficient is set, and energies are finite."""
 
 import math
 import subprocess

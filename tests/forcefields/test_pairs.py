@@ -60,7 +60,7 @@ def test_geometric_mixing_stays_inside_the_electrolyte() -> None:
     assert table["OS", "W"].coefficients[1] == pytest.approx((2.90 + 2.193) / 2)
 
 
-def test_all_missing_pairs_are_named_at_once() -> None:
+def test_all_missing_pairs_are_reported_at_once() -> None:
     with pytest.raises(ValueError, match="jalem-2015 has no Buckingham parameters for La–O, O–Li"):
         pair_table(
             [SITES[0], SITES[2], SITES[3]],

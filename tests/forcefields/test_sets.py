@@ -48,7 +48,7 @@ def test_variants_choose_among_published_values() -> None:
         jalem.with_variants({"zr_o": "C"})
 
 
-def test_a_settled_set_says_where_each_term_is_from() -> None:
+def test_a_settled_set_names_the_origin_of_each_term() -> None:
     settled = load_set("jalem-2015").with_variants({})
     assert {entry.origin for entry in settled.buckingham} == {"jalem-2015", "jalem-2015 zr_o=A"}
     assert settled.variants == {}
@@ -58,7 +58,7 @@ def test_a_settled_set_says_where_each_term_is_from() -> None:
     assert (lithium.epsilon, lithium.sigma, lithium.origin) == (uff.epsilon, uff.sigma, "cl-p-2004 li_lj=uff")
 
 
-def test_choices_are_settled_over_all_sets() -> None:
+def test_variants_are_settled_in_all_sets() -> None:
     sets = [load_set("jalem-2015"), load_set("cl-p-2004")]
     ceramic, salt = settle_variants(sets, {"li_lj": "emc-opls"})
     assert salt.lennard_jones("Li").sigma == 2.70
@@ -171,7 +171,7 @@ def test_inconsistent_sets_are_refused(change: dict[str, object], message: str) 
         ForceFieldSet.model_validate(MINIMAL | change)
 
 
-def test_a_revision_takes_over_what_it_does_not_change() -> None:
+def test_a_revision_keeps_what_it_does_not_change() -> None:
     content = {
         "revises": "cl-p-2004",
         "title": "another fluorine",
@@ -204,7 +204,7 @@ def test_a_revision_takes_over_what_it_does_not_change() -> None:
         ({"lg": []}, "unknown key 'lg'; did you mean 'lj'"),
     ],
 )
-def test_what_is_no_revision_is_refused(change: dict[str, object], message: str) -> None:
+def test_an_invalid_revision_is_refused(change: dict[str, object], message: str) -> None:
     content = {"revises": "cl-p-2004", "title": "x", "citations": ["x"], "confidence": "x"} | change
     with pytest.raises(ValueError, match=message):
         make_set("mine", content)

@@ -38,7 +38,8 @@ def read_cif(text: str) -> tuple[list[float], list[Place]]:
     crystal = gemmi.make_small_structure_from_block(blocks[0])
     _set_symmetry(crystal)
     _refuse_other_atoms(list(crystal.sites))
-    places = _places(list(crystal.get_all_unit_cell_sites()))
+    sites = crystal.get_all_unit_cell_sites()
+    places = [({site.element.name: site.occ}, site.fract.tolist()) for site in sites if site.occ > 0]
     _refuse_other_formula(blocks[0].find_value("_chemical_formula_sum"), places)
     cell = crystal.cell
     return [cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma], places
@@ -68,10 +69,6 @@ def _refuse_other_atoms(sites: Sequence[Any]) -> None:
             raise ValueError(f"the atom {site.label!r}{kind} has no element")
         if not 0 <= site.occ <= 1:
             raise ValueError(f"the atom {site.label!r} has the occupancy {site.occ:g}; must be between 0 and 1")
-
-
-def _places(sites: Sequence[Any]) -> list[Place]:
-    return [({site.element.name: site.occ}, site.fract.tolist()) for site in sites if site.occ > 0]
 
 
 def _refuse_other_formula(formula: str | None, places: Sequence[Place]) -> None:

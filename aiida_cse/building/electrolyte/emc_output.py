@@ -108,7 +108,11 @@ def read_emc_electrolyte(
         chemistry.anion.name: chemistry.anion.graph,
     }
     order = _order(layout, _elements(layout, types), graphs, [template.name for template in templates])
-    molecules = _in_one_layer(_made_whole(layout), order, layout.lengths[2])
+    positions, height = _made_whole(layout), layout.lengths[2]
+    molecules = [positions[indices] for indices in order]
+    for molecule in molecules:
+        # the centre of each molecule is moved into EMC's box
+        molecule[:, 2] -= height * np.floor(molecule[:, 2].mean() / height)
     padding = recipe.electrolyte.padding
     bottom = min(float(molecule[:, 2].min()) for molecule in molecules)
     top = max(float(molecule[:, 2].max()) for molecule in molecules)
@@ -238,15 +242,6 @@ def _made_whole(layout: DataFile) -> Floats:
             step = positions[atom] - positions[origin]
             positions[atom] = positions[origin] + step - lengths * np.round(step / lengths)
     return positions
-
-
-def _in_one_layer(positions: Floats, order: Sequence[Integers], height: float) -> list[Floats]:
-    """Return the positions of each molecule, its centre moved into EMC's box of this height (Å) along z."""
-    molecules = [positions[indices] for indices in order]
-    return [
-        molecule - np.array([0.0, 0.0, height * np.floor(molecule[:, 2].mean() / height)])
-        for molecule in molecules
-    ]
 
 
 # -- parameters ------------------------------------------------------------------------------------------

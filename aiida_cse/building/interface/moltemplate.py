@@ -105,23 +105,22 @@ def _phase(name: str, data: DataFile, labels: list[str], velocities: Floats | No
     yield 'import "forcefield.lt"'
     yield f"{name} inherits ForceField {{"
     columns = (data.molecules.tolist(), data.types.tolist(), data.charges.tolist(), data.unwrapped.tolist())
-    atoms = (
+    rows = (
         f"$atom:a{number} $mol:m{molecule} @atom:{labels[kind - 1]} {charge:.10g} {_numbers(position)}"
         for number, (molecule, kind, charge, position) in enumerate(zip(*columns, strict=True), 1)
     )
-    yield from _section("Data Atoms", atoms)
+    yield from _section("Data Atoms", rows)
     if velocities is not None:
         rows = (f"$atom:a{number} {_numbers(row)}" for number, row in enumerate(velocities.tolist(), 1))
         yield from _section("Data Velocities", rows)
     for kind in TOPOLOGY:
         if len(data.topology[kind]):
-            yield from _section(f"Data {kind.title()}", _terms(kind[:-1], data.topology[kind].tolist()))
+            terms = (
+                f"${kind[:-1]}:t{number} @{kind[:-1]}:t{term} " + " ".join(f"$atom:a{atom}" for atom in atoms)
+                for number, (term, *atoms) in enumerate(data.topology[kind].tolist(), 1)
+            )
+            yield from _section(f"Data {kind.title()}", terms)
     yield "}"
-
-
-def _terms(kind: str, terms: list[list[int]]) -> Iterator[str]:
-    for number, (term_type, *atoms) in enumerate(terms, 1):
-        yield f"${kind}:t{number} @{kind}:t{term_type} " + " ".join(f"$atom:a{atom}" for atom in atoms)
 
 
 def _numbers(values: Iterable[float]) -> str:

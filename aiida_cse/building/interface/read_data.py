@@ -46,9 +46,11 @@ def append_files(ceramic: System, electrolyte: System, gap: float) -> dict[str, 
     labels = [entry.label for entry in ceramic.info.types]
     solid_file, liquid_file, script_file = FILES
     # an atom of the first file gets room for the terms of one of the second
-    room = " ".join(
-        f"extra/{kind[:-1]}/per/atom {_most_terms(placement.liquid.topology[kind])}" for kind in TOPOLOGY
-    )
+    most_terms = {
+        kind: max(np.bincount(terms[:, 1:].ravel()), default=0)
+        for kind, terms in placement.liquid.topology.items()
+    }
+    room = " ".join(f"extra/{kind[:-1]}/per/atom {most_terms[kind]}" for kind in TOPOLOGY)
     script = (
         "units real",
         "atom_style full",
@@ -69,8 +71,3 @@ def _in_box(data: DataFile, box: NDArray[np.float64]) -> DataFile:
     moved = replace(data, box=box)
     moved.set_unwrapped(data.unwrapped)
     return moved
-
-
-def _most_terms(terms: NDArray[np.int64]) -> int:
-    """Return the largest number of terms that one atom belongs to."""
-    return int(np.bincount(terms[:, 1:].ravel()).max()) if len(terms) else 0

@@ -1,4 +1,4 @@
-"""The cut: the plane travels with the framework, both terminations survive, stray ions come back."""
+"""The cut: the plane moves with the framework, both terminations survive, stray ions are moved back."""
 
 import dataclasses
 

@@ -85,7 +85,7 @@ def test_unflipped_slab_is_the_same_turned_over(recipe: Recipe, slab: System) ->
     assert other.info.slab.midplane_offset == pytest.approx(-slab.info.slab.midplane_offset)
 
 
-def test_the_same_seed_gives_the_same_slab_and_another_another(recipe: Recipe, slab: System) -> None:
+def test_the_slab_is_a_function_of_its_seed(recipe: Recipe, slab: System) -> None:
     def md5(system: System) -> str:
         return hashlib.md5(system.data.format().encode()).hexdigest()
 
@@ -138,7 +138,7 @@ def test_site_counts_round_to_the_exact_total() -> None:
         site_counts(np.array([10]), np.array([1.0]), 11)
 
 
-def test_decoration_separates_pairs_at_fixed_counts() -> None:
+def test_the_occupancy_separates_pairs_at_fixed_counts() -> None:
     pairs = np.repeat(np.arange(20.0)[:, None] * [3.0, 0, 0] + 0.5, 2, axis=0)
     pairs[1::2, 1] += 0.8
     groups = np.zeros(40, dtype=np.int64)

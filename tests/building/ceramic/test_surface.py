@@ -1,4 +1,4 @@
-"""Planes of the cut: boxes at right angles that repeat the crystal, by distances and by another slab maker."""
+"""Planes of the cut: right-angled boxes that repeat the crystal, checked by distances and by pymatgen's slabs."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def test_a_slab_of_any_plane_is_the_garnet_in_its_bulk(
 
 
 @pytest.mark.parametrize(("miller", "shift"), PLANES[:1] + PLANES[2:4])
-def test_layers_follow_each_other_as_in_the_slab_maker_of_pymatgen(
+def test_the_order_of_layers_is_that_of_pymatgen_s_slab_generator(
     recipe: Recipe, miller: tuple[int, int, int], shift: float
 ) -> None:
     slab = cut(recipe, miller=miller, shift=shift, repeat=[1, 1, 1], flip=False)
@@ -83,7 +83,7 @@ def test_repeats_and_flips_of_an_oblique_plane(recipe: Recipe) -> None:
     np.testing.assert_allclose(np.sort(many.positions[:, 2]), expected, atol=1e-9)
 
 
-def test_a_slab_of_another_plane_is_decorated_and_neutral(recipe: Recipe) -> None:
+def test_a_slab_of_another_plane_is_filled_and_neutral(recipe: Recipe) -> None:
     content = changed(recipe, "ceramic.miller", [1, 1, 0])
     content["ceramic"]["repeat"] = [1, 1, 1]
     slab = build_slab(Recipe.model_validate(content))
@@ -109,7 +109,7 @@ def test_a_slab_of_another_plane_is_decorated_and_neutral(recipe: Recipe) -> Non
         (Lattice.from_parameters(5, 6, 7.3, 80, 95, 100), (0, 0, 1), None),
     ],
 )
-def test_axes_at_right_angles(
+def test_axes_of_a_plane_are_at_right_angles(
     lattice: Lattice, miller: tuple[int, int, int], axes: list[list[int]] | None
 ) -> None:
     found = right_angled_axes(lattice.matrix, miller)
@@ -127,7 +127,7 @@ def test_axes_at_right_angles(
         ({"b": 12.9702, "c": 12.97}, (1, 1, 0), 0.00088),
     ],
 )
-def test_a_cell_that_is_nearly_right_angled_is_refused_by_how_much(
+def test_a_nearly_right_angled_cell_is_refused_with_its_deviation(
     recipe: Recipe, cell: dict[str, float], miller: tuple[int, int, int], off: float
 ) -> None:
     content = recipe.model_dump(mode="json")
@@ -140,7 +140,7 @@ def test_a_cell_that_is_nearly_right_angled_is_refused_by_how_much(
 @pytest.mark.parametrize(
     ("spacegroup", "missing"), [("P1", "b and c"), ("Pnma", "b and c"), ("I4_1/acd", "c"), ("R-3c", "c")]
 )
-def test_edges_that_symmetry_leaves_open_are_asked_for(recipe: Recipe, spacegroup: str, missing: str) -> None:
+def test_edges_not_fixed_by_symmetry_are_required(recipe: Recipe, spacegroup: str, missing: str) -> None:
     content = changed(recipe, "ceramic.structure.spacegroup", spacegroup)
     with pytest.raises(ValueError, match=rf"ceramic\.structure: {missing} missing; {spacegroup} is"):
         slab_sites(Recipe.model_validate(content).ceramic)
@@ -165,7 +165,7 @@ def test_a_plane_without_right_angles_is_refused_with_one_that_has_them(recipe: 
         ({"b": 12.1, "c": 12.5}, (0, 0, 1), True),
     ],
 )
-def test_edges_that_expand_by_themselves(
+def test_inequivalent_edges_expand_independently(
     recipe: Recipe, cell: dict[str, float], miller: tuple[int, int, int], unlike: bool
 ) -> None:
     content = recipe.model_dump(mode="json")
@@ -174,7 +174,7 @@ def test_edges_that_expand_by_themselves(
     assert has_unlike_edges(Recipe.model_validate(content).ceramic) is unlike
 
 
-def test_more_sites_than_are_taken_are_counted_before_they_are_made(recipe: Recipe) -> None:
+def test_too_many_sites_are_refused_before_they_are_made(recipe: Recipe) -> None:
     content = changed(recipe, "ceramic.miller", [1, 2, 3])
     content["ceramic"]["repeat"] = [50, 50, 50]
     with pytest.raises(
@@ -183,7 +183,7 @@ def test_more_sites_than_are_taken_are_counted_before_they_are_made(recipe: Reci
         slab_sites(Recipe.model_validate(content).ceramic)
 
 
-def test_edges_that_are_not_given_are_those_along_x(recipe: Recipe) -> None:
+def test_edges_fixed_by_symmetry_default_to_the_first(recipe: Recipe) -> None:
     structure = recipe.ceramic.structure
     assert structure.parameters == (12.97, 12.97, 12.97, 90, 90, 90)
     other = CrystalStructure.model_validate(structure.model_dump() | {"spacegroup": "P1", "c": 20.8, "gamma": 120})

@@ -1,4 +1,4 @@
-"""Crystals from elsewhere: CIF and pymatgen structures give the slab that the recipe's own words give."""
+"""CIF and pymatgen structures give the same slab as the crystal written out in the recipe."""
 
 import shutil
 import sys
@@ -41,7 +41,7 @@ def crystal(recipe: Recipe) -> Any:
 
 
 @pytest.mark.parametrize("how", ["structure", "as_dict", "cif", "cif with symmetry"])
-def test_the_same_crystal_is_the_same_slab_however_it_is_told(
+def test_every_description_of_a_crystal_gives_the_same_slab(
     how: str, recipe: Recipe, slab: System, crystal: Any
 ) -> None:
     told = {
@@ -63,7 +63,7 @@ def test_the_same_crystal_is_the_same_slab_however_it_is_told(
     assert Recipe.model_validate(other.model_dump(mode="json")) == other, "it is written out whole"
 
 
-def test_a_site_that_two_species_share_is_two_sites(recipe: Recipe, crystal: Any) -> None:
+def test_a_site_shared_by_two_species_becomes_two_sites(recipe: Recipe, crystal: Any) -> None:
     mixed = crystal.copy()
     mixed.replace_species({"Zr": {"Zr": 0.75, "Ta": 0.25}})
     content = with_structure(recipe, mixed)
@@ -118,7 +118,7 @@ def test_a_recipe_file_names_a_cif_beside_it(tetragonal: Path) -> None:
         ({"lattice": {"matrix": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "sites": []}, "lattice vectors span no cell"),
     ],
 )
-def test_what_is_no_crystal_is_refused(recipe: Recipe, structure: Any, message: str) -> None:
+def test_an_invalid_crystal_is_refused(recipe: Recipe, structure: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message), located("recipe"):
         Recipe.model_validate(with_structure(recipe, structure))
 
@@ -146,7 +146,7 @@ OPERATION, ATOM = "'-y, x+1/2, z+1/4'", "  Li  Li0  32  0.07960000  0.83630000  
         ("'Li56 La24 Zr16 O96'", "'Li56 La24 ('", "is not a formula"),
     ],
 )
-def test_a_cif_that_is_ambiguous_or_contradicts_itself_is_refused(
+def test_an_ambiguous_or_contradictory_cif_is_refused(
     recipe: Recipe, written: str, instead: str, message: str
 ) -> None:
     text = (CRYSTALS / "t-llzo.cif").read_text()
@@ -166,7 +166,7 @@ def test_a_cif_that_is_ambiguous_or_contradicts_itself_is_refused(
         ("_chemical_formula_sum   'Li56 La24 Zr16 O96'", "_chemical_formula_sum   ?"),
     ],
 )
-def test_what_cifs_may_say_in_several_ways_is_one_crystal(recipe: Recipe, written: str, instead: str) -> None:
+def test_equivalent_cifs_give_one_crystal(recipe: Recipe, written: str, instead: str) -> None:
     text = (CRYSTALS / "t-llzo.cif").read_text()
     assert written in text
     found, expected = (
@@ -183,7 +183,7 @@ def test_a_cif_with_two_crystals_is_refused(recipe: Recipe) -> None:
         Recipe.model_validate(with_structure(recipe, {"cif": both}))
 
 
-def test_nothing_but_cell_and_places_is_read_of_a_mapping(recipe: Recipe, crystal: Any) -> None:
+def test_only_cell_and_places_of_a_mapping_are_read(recipe: Recipe, crystal: Any) -> None:
     told = crystal.as_dict()
     told["sites"][0]["properties"] = {"anything": {"@module": "antigravity", "@class": "Any"}}
     Recipe.model_validate(with_structure(recipe, told))
@@ -240,14 +240,14 @@ def handedness(crystal: Any) -> float:
     return total
 
 
-def test_a_cif_that_is_not_there_is_refused_with_its_place(tetragonal: Path) -> None:
+def test_a_missing_cif_is_refused_with_its_path(tetragonal: Path) -> None:
     (tetragonal.parent / "t-llzo.cif").unlink()
     with pytest.raises(ValueError, match=r"tetragonal.yaml: ceramic.structure.cif: 't-llzo.cif' must be the name"):
         load_recipe(tetragonal)
 
 
 @pytest.mark.parametrize("name", ["../t-llzo.cif", "/etc/hostname", "/dev/stdin", "nothing.cif", "."])
-def test_a_recipe_file_reads_nothing_but_files_beside_it(tetragonal: Path, name: str) -> None:
+def test_a_recipe_file_reads_only_files_beside_it(tetragonal: Path, name: str) -> None:
     content = yaml.safe_load(tetragonal.read_text())
     content["ceramic"]["structure"] = {"cif": name}
     tetragonal.write_text(yaml.safe_dump(content))

@@ -34,7 +34,7 @@ def test_counts_of_the_paper_without_building_it(paper_recipe: Recipe) -> None:
     assert (atoms, atoms + 5184, bonds, angles) == (8100, 13284, 7875, 14490)
 
 
-def test_it_is_neutral(electrolyte: System) -> None:
+def test_the_slab_is_neutral(electrolyte: System) -> None:
     assert abs(math.fsum(electrolyte.data.charges)) < 1e-10
 
 
@@ -81,7 +81,7 @@ def test_the_wall_is_a_flat_commensurate_grid() -> None:
     assert len(wall_positions(1.0, 1.0, 2.594)) == 1
 
 
-def test_the_same_seed_gives_the_same_electrolyte_and_another_another(recipe: Recipe, electrolyte: System) -> None:
+def test_the_electrolyte_is_a_function_of_its_seed(recipe: Recipe, electrolyte: System) -> None:
     def md5(system: System) -> str:
         return hashlib.md5(system.data.format().encode()).hexdigest()
 

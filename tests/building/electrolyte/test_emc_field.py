@@ -1,4 +1,4 @@
-"""EMC's own front ends, both that are in use, make a build script of what we ask for."""
+"""Both front ends of EMC in use make a build script from the setup script and field."""
 
 import re
 import subprocess
@@ -66,7 +66,7 @@ def test_a_chain_runs_from_head_to_tail(front_end: Path, recipe: Recipe, tmp_pat
     assert "nrepeat -> {7, 1, 1}" in script
 
 
-def test_our_box_is_the_one_that_is_built(front_end: Path, recipe: Recipe, tmp_path: Path) -> None:
+def test_emc_setup_uses_the_recipe_s_box(front_end: Path, recipe: Recipe, tmp_path: Path) -> None:
     script = build_script(front_end, recipe, tmp_path)
     lengths = "lxx -> 12.97, lyy -> 13.5, lzz -> 108.7956518"
     assert script.count(" build = {") == 1, "the front end's own, for a box with two equal edges, is left out"

@@ -1,4 +1,4 @@
-"""EMC as builder: what it is asked for, and what it built as an electrolyte of the recipe."""
+"""EMC as builder: its input, and its output as an electrolyte of the recipe."""
 
 import subprocess
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def section(text: str, name: str) -> list[list[str]]:
 # -- what EMC is asked for -----------------------------------------------------------------------------
 
 
-def test_the_script_says_what_the_recipe_says(recipe: Recipe) -> None:
+def test_the_script_follows_the_recipe(recipe: Recipe) -> None:
     script = emc_files(recipe, 12.97, 13.5)["electrolyte.esh"]
     assert dict(section(script, "OPTIONS")) == {
         "replace": "true",
@@ -106,7 +106,7 @@ def test_the_rules_describe_the_atoms_of_the_molecules(recipe: Recipe) -> None:
     assert [rule for _, rule in rules["CT2"]] == ["C(C(H)(H)(H))(H)(H)(O(C))", "C(C(H)(H)(O))(H)(H)(O(C))"]
 
 
-def test_the_parameters_are_those_of_the_recipe(recipe: Recipe) -> None:
+def test_emc_s_parameters_are_those_of_the_recipe(recipe: Recipe) -> None:
     text = emc_field(recipe, chemistry_of(recipe)).parameters()
     assert ["OS", "15.999", "O", "2", "0", "O"] in section(text, "MASS")
     assert ["OS", "OS", "2.9", "0.14"] in section(text, "NONBOND")
@@ -126,7 +126,7 @@ def test_every_atom_of_every_shipped_recipe_has_one_rule(name: str) -> None:
     assert all(entry.surroundings for entry in types)
 
 
-def test_types_that_look_alike_to_emc_are_refused(recipe: Recipe) -> None:
+def test_types_with_equal_surroundings_are_refused(recipe: Recipe) -> None:
     oxygens = [atom for atom in chain_molecule(recipe.polymer).GetAtoms() if atom.GetSymbol() == "O"]
     assert len(oxygens) == 7
     alike = Recipe.model_validate(with_types_alike(recipe.model_dump(mode="json")))
@@ -138,7 +138,7 @@ def test_types_that_look_alike_to_emc_are_refused(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("name", ["llzo-peo-litfsi-demo", "llzo-ppo-litfsi-demo", "llzo-peo-lifsi-demo"])
-def test_what_emc_built_is_the_electrolyte_of_the_recipe(name: str) -> None:
+def test_the_result_of_emc_becomes_the_recipe_s_electrolyte(name: str) -> None:
     recipe = load_recipe(name)
     own = build_electrolyte(recipe, 12.97, 13.5)
     data, parameters, _ = emc_output(recipe, own, seed=2)
@@ -181,7 +181,7 @@ def test_molecules_are_whole_above_the_wall(
     assert own.lengths[:2] == pytest.approx(edges)
 
 
-def test_bonds_over_an_edge_are_closed_again(
+def test_bonds_across_an_edge_are_made_whole(
     recipe: Recipe, edges: tuple[float, float], built: tuple[str, str]
 ) -> None:
     """EMC unwraps its molecules; a file in which atoms were wrapped back is read just the same."""
@@ -198,7 +198,9 @@ def test_bonds_over_an_edge_are_closed_again(
     assert np.linalg.norm(again.data.unwrapped[i] - again.data.unwrapped[j], axis=1).max() < 2.2
 
 
-def test_other_parameters_of_emc_are_told(recipe: Recipe, edges: tuple[float, float], electrolyte: System) -> None:
+def test_differences_to_emc_s_parameters_are_reported(
+    recipe: Recipe, edges: tuple[float, float], electrolyte: System
+) -> None:
     def other(entry: EmcType) -> EmcType:
         new = {"OS": {"charge": -0.43}, "Li": {"sigma": 2.7}, "CT2": {"epsilon": 0.07}}
         return replace(entry, **new.get(entry.label, {}))
@@ -244,7 +246,7 @@ Change = Callable[[str, str], tuple[str, str]]
         ),
     ],
 )
-def test_what_is_no_electrolyte_of_the_recipe_is_refused(
+def test_another_system_than_the_recipe_s_electrolyte_is_refused(
     recipe: Recipe, edges: tuple[float, float], built: tuple[str, str], change: Change, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):

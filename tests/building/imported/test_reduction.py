@@ -1,4 +1,4 @@
-"""A trajectory that was not made here: a data file and a YAML file."""
+"""The configuration of a reduction from a data file and a YAML file."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def written(folder: Path, regions: dict[str, Any]) -> tuple[Path, Path]:
     return data, config
 
 
-def test_a_data_file_and_its_regions_say_the_same(
+def test_a_described_data_file_gives_the_configuration_of_its_system(
     tmp_path: Path, regions: dict[str, Any], expected: ReductionConfig
 ) -> None:
     assert load_interface(*written(tmp_path, regions)) == expected
 
 
-def test_a_system_that_was_made_here_knows_its_regions(tmp_path: Path, expected: ReductionConfig) -> None:
+def test_a_system_built_here_needs_only_a_sampling(tmp_path: Path, expected: ReductionConfig) -> None:
     interface().write(tmp_path)
     (tmp_path / "sampling.yaml").write_text(yaml.safe_dump(SAMPLING))
     assert load_interface(tmp_path / "system.data", tmp_path / "sampling.yaml") == expected
 
 
-def test_what_may_be_left_out(tmp_path: Path, regions: dict[str, Any]) -> None:
+def test_optional_fields_have_defaults(tmp_path: Path, regions: dict[str, Any]) -> None:
     for name in ("labels", "midplane_offset", "initial_cations"):
         del regions[name]
     regions["framework"] = [1]
@@ -87,14 +87,14 @@ def test_what_may_be_left_out(tmp_path: Path, regions: dict[str, Any]) -> None:
         ({"sampling": {"timestep_fs": 2}}, "regions.yaml: .*frame_ps"),
     ],
 )
-def test_a_wrong_field_is_named(
+def test_a_wrong_field_of_the_description_is_named(
     tmp_path: Path, regions: dict[str, Any], changes: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(ValueError, match=why):
         load_interface(*written(tmp_path, regions | changes))
 
 
-def test_charges_that_differ_within_a_type(tmp_path: Path, regions: dict[str, Any]) -> None:
+def test_charges_that_differ_within_a_type_are_refused(tmp_path: Path, regions: dict[str, Any]) -> None:
     data, config = written(tmp_path, regions)
     changed = interface().data
     changed.charges = changed.charges + np.where(np.arange(changed.natoms) == 0, 0.1, 0.0)
@@ -103,7 +103,7 @@ def test_charges_that_differ_within_a_type(tmp_path: Path, regions: dict[str, An
         load_interface(data, config)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path, regions: dict[str, Any]) -> None:
+def test_unreadable_files_are_refused(tmp_path: Path, regions: dict[str, Any]) -> None:
     data, config = written(tmp_path, regions)
     with pytest.raises(ValueError, match=r"none.data: cannot be read: No such file"):
         load_interface(tmp_path / "none.data", config)

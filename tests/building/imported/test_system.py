@@ -1,4 +1,4 @@
-"""Boxes that were not built here: the same system as the one that was, and all that is missing, told at once."""
+"""Imported systems: equal to the system built here, and all missing information reported at once."""
 
 import re
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def problems(text: str, box: SystemDescription, forcefield: str = "", recipe: Re
 # -- what comes in -----------------------------------------------------------------------------------------
 
 
-def test_with_its_recipe_nothing_else_has_to_be_said(interface: System, recipe: Recipe) -> None:
+def test_a_recipe_replaces_the_description(interface: System, recipe: Recipe) -> None:
     found = import_system(labelled(interface), SystemDescription(), recipe=recipe)
     assert found.forcefield == interface.forcefield
     assert found.info.slab is not None
@@ -64,7 +64,7 @@ def test_with_its_recipe_nothing_else_has_to_be_said(interface: System, recipe: 
     assert np.array_equal(found.data.unwrapped, interface.data.unwrapped)
 
 
-def test_lithium_by_origin_comes_in_as_well(recipe: Recipe) -> None:
+def test_lithium_by_origin_can_be_imported(recipe: Recipe) -> None:
     content = recipe.model_dump(mode="json")
     content["forcefield"]["lithium"] = "by-origin"
     two = Recipe.model_validate(content)
@@ -77,7 +77,7 @@ def test_lithium_by_origin_comes_in_as_well(recipe: Recipe) -> None:
     assert (found.info.composition["Li"], found.info.composition["Li_salt"]) == (112, 7)
 
 
-def test_another_force_field_is_not_said_to_be_the_recipes(interface: System, recipe: Recipe) -> None:
+def test_another_force_field_is_not_attributed_to_the_recipe(interface: System, recipe: Recipe) -> None:
     found = import_system(
         labelled(interface), SystemDescription(), interface.forcefield.replace("0.066 3.5", "0.07 3.5"), recipe
     )
@@ -100,7 +100,7 @@ def test_a_slab_that_has_grown_is_measured_by_its_framework(interface: System, r
     assert slab.midplane_offset == pytest.approx(1.02 * interface.info.slab.midplane_offset)
 
 
-def test_without_a_recipe_all_comes_from_the_facts(interface: System) -> None:
+def test_without_a_recipe_the_description_defines_the_system(interface: System) -> None:
     box = facts(interface, seeds={"velocities": 7}, citations=["mine"], forcefield=["own"])
     found = import_system(labelled(interface), box, interface.forcefield)
     assert found.info.types == interface.info.types
@@ -117,7 +117,7 @@ def test_without_a_recipe_all_comes_from_the_facts(interface: System) -> None:
     assert found.info.slab.midplane_offset == pytest.approx(middle)
 
 
-def test_types_by_number_with_labels_of_ones_own(interface: System) -> None:
+def test_types_may_be_given_by_number_with_new_labels(interface: System) -> None:
     types = {
         n: {"label": f"x{n}", "element": t.element, "phase": t.phase, "species": t.species}
         for n, t in enumerate(interface.info.types, 1)
@@ -131,9 +131,7 @@ def test_types_by_number_with_labels_of_ones_own(interface: System) -> None:
     assert found.forcefield.startswith("labelmap atom 1 x1 2 x2 3 x3 ")
 
 
-def test_molecules_are_counted_anew_where_they_follow_another_convention(
-    interface: System, recipe: Recipe
-) -> None:
+def test_molecules_of_another_convention_are_renumbered(interface: System, recipe: Recipe) -> None:
     ours = interface.data.molecules
     data = replace(interface.data, molecules=np.where(ours == 1, 900, 2 * ours))
     found = import_system(labelled(interface, data), SystemDescription(), recipe=recipe).data.molecules
@@ -146,7 +144,7 @@ def test_molecules_are_counted_anew_where_they_follow_another_convention(
     assert not set(found[lithium & (ours > 1)]) & set(found[anions])
 
 
-def test_coefficients_and_styles_of_the_data_file_count(interface: System) -> None:
+def test_coefficients_and_styles_of_the_data_file_are_used(interface: System) -> None:
     bonded = [line for line in interface.forcefield.splitlines() if line.startswith("bond_coeff")]
     rows = "".join(" ".join(line.split("#")[0].split()[1:]) + "\n" for line in bonded)
     text = labelled(interface).replace("\nAtoms # full\n", f"\nBond Coeffs # harmonic\n\n{rows}\nAtoms # full\n")
@@ -164,7 +162,7 @@ def test_coefficients_and_styles_of_the_data_file_count(interface: System) -> No
 # -- what does not -----------------------------------------------------------------------------------------
 
 
-def test_all_that_is_missing_is_told_at_once(interface: System) -> None:
+def test_all_missing_information_is_reported_at_once(interface: System) -> None:
     said = problems(labelled(interface), SystemDescription.model_validate({"types": {"Zr": {
         "element": "Zr", "phase": "ceramic", "species": "Zr"}}}))  # fmt: skip
     assert "type 1 (La, mass 138.905, 48 atoms): element, phase and species are missing; give types.La" in said
@@ -215,7 +213,9 @@ def charged(data: DataFile, number: int, charge: float, first: int | None = None
         ),
     ],
 )
-def test_what_is_wrong_with_a_box(interface: System, recipe: Recipe, change: Change, message: str) -> None:
+def test_problems_of_a_data_file_are_reported(
+    interface: System, recipe: Recipe, change: Change, message: str
+) -> None:
     said = problems(labelled(interface, change(interface.data)), SystemDescription(), recipe=recipe)
     assert any(message in line for line in said), said
 
@@ -241,7 +241,7 @@ def without_mobile(box: SystemDescription) -> SystemDescription:
         ({"slab": {"thickness": 130, "framework": ["La", "Zr"]}}, "a box longer than"),
     ],
 )
-def test_what_is_wrong_with_the_facts(interface: System, changes: dict[str, Any], message: str) -> None:
+def test_wrong_facts_about_the_slab_are_reported(interface: System, changes: dict[str, Any], message: str) -> None:
     said = problems(labelled(interface), facts(interface, **changes), interface.forcefield)
     assert any(message in line for line in said), said
 
@@ -251,7 +251,7 @@ def test_one_ion_must_move_in_both_phases(interface: System) -> None:
     assert said[0] == "types: none of the phase both; exactly one charged ion must move in both phases"
 
 
-def test_a_force_field_that_contradicts_the_data_file(interface: System, recipe: Recipe) -> None:
+def test_coefficients_that_contradict_the_data_file_are_refused(interface: System, recipe: Recipe) -> None:
     text = labelled(interface).replace(
         "\nAtoms # full\n", "\nBond Coeffs\n\n1 268.0 1.6\n2 340 1.09\n\nAtoms # full\n"
     )
@@ -259,13 +259,13 @@ def test_a_force_field_that_contradicts_the_data_file(interface: System, recipe:
     assert said == "bond_coeff 1: 268.0 1.6 in the data file, 268 1.529 in the force field"
 
 
-def test_labels_that_contradict_the_data_file(interface: System) -> None:
+def test_labels_that_contradict_the_data_file_are_refused(interface: System) -> None:
     include = interface.forcefield.replace(" 3 O ", " 3 Ox ")
     said = problems(labelled(interface), facts(interface), include)
     assert "type 3 is O in the data file, but Ox in the labelmap of the force field" in said
 
 
-def test_a_command_in_the_force_field(interface: System) -> None:
+def test_a_command_in_the_force_field_is_refused(interface: System) -> None:
     (said,) = problems(labelled(interface), facts(interface), interface.forcefield + "shell ls\n")
     assert re.match(r"force field, line \d+: 'shell' is no command of a force field", said)
 
@@ -281,7 +281,7 @@ def test_a_command_in_the_force_field(interface: System) -> None:
         ({"seeds": {"velocities": 0}}, "seeds.velocities"),
     ],
 )
-def test_wrong_facts_are_refused_by_their_field(content: dict[str, Any], message: str) -> None:
+def test_a_wrong_description_is_refused_by_its_field(content: dict[str, Any], message: str) -> None:
     from aiida_cse.schema import located
 
     with pytest.raises(ValueError) as caught, located(Path("facts.yaml")):  # noqa: PT011

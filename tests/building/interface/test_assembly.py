@@ -1,4 +1,4 @@
-"""The interface: both gaps, the box, whole molecules, and what is refused."""
+"""The interface: both gaps, the box, whole molecules, and mismatched phases."""
 
 import dataclasses
 
@@ -29,7 +29,7 @@ def closest_contact(data: DataFile, split: int) -> float:
     return float(cKDTree(positions[:split], boxsize=data.lengths).query(positions[split:])[0].min())
 
 
-def test_counts_and_order(interface: System, ceramic: System) -> None:
+def test_the_slab_has_the_counts_and_the_order_of_its_recipe(interface: System, ceramic: System) -> None:
     assert interface.info.natoms == 1066
     assert interface.info.phase == "interface"
     assert interface.info.charge == 0
@@ -41,7 +41,7 @@ def test_counts_and_order(interface: System, ceramic: System) -> None:
     assert np.array_equal(interface.data.positions[:384, 2], ceramic.data.positions[:, 2])
 
 
-def test_both_gaps_and_the_box(interface: System) -> None:
+def test_both_gaps_and_the_box_have_the_right_lengths(interface: System) -> None:
     data = interface.data
     z = data.unwrapped[:, 2]
     solid, liquid = z[:384], z[384:]
@@ -52,14 +52,14 @@ def test_both_gaps_and_the_box(interface: System) -> None:
     assert closest_contact(data, 384) >= GAP - 1e-9
 
 
-def test_the_electrolyte_goes_through_the_end_of_the_box(interface: System) -> None:
+def test_the_electrolyte_crosses_the_end_of_the_box(interface: System) -> None:
     data = interface.data
     assert set(np.unique(data.images[384:, 2])) == {0, 1}
     assert (data.images[:384] == 0).all()
     assert ((data.positions >= data.box[:, 0]) & (data.positions < data.box[:, 1])).all()
 
 
-def test_molecules_stay_as_they_were(interface: System, electrolyte: System) -> None:
+def test_molecules_of_the_convention_keep_their_ids(interface: System, electrolyte: System) -> None:
     before, after = electrolyte.data.select(electrolyte.data.molecules != WALL_MOLECULE), interface.data
     for kind in TOPOLOGY:
         assert len(after.topology[kind]) == len(before.topology[kind])

@@ -1,4 +1,4 @@
-"""The files for LAMMPS to join; what it makes of them is with the other ways to join."""
+"""The files for LAMMPS; its result is tested with the other ways to join the phases."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def texts(ceramic: System, electrolyte: System) -> dict[str, str]:
     return append_files(ceramic, electrolyte, GAP)
 
 
-def test_the_script(texts: dict[str, str]) -> None:
+def test_the_script_asks_for_the_recipe_s_molecules(texts: dict[str, str]) -> None:
     assert tuple(texts) == FILES
     lines = texts["join.in"].splitlines()
     assert lines[:3] == ["units real", "atom_style full", "boundary p p p"]
@@ -36,7 +36,7 @@ def test_the_script(texts: dict[str, str]) -> None:
     assert lines[6:] == ["write_data system.data nocoeff"]
 
 
-def test_the_files_hold_the_phases_where_they_belong(
+def test_the_files_hold_the_phases_at_their_positions(
     texts: dict[str, str], ceramic: System, electrolyte: System
 ) -> None:
     expected = assemble(ceramic, electrolyte, GAP).data

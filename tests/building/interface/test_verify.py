@@ -1,4 +1,4 @@
-"""The interface by another program: to LAMMPS that of the built-in assembly; what is another system is refused."""
+"""An interface joined by another program is that of the built-in assembly to LAMMPS; any other system is refused."""
 
 import os
 import subprocess
@@ -152,7 +152,7 @@ def written(system: System, folder: Path) -> tuple[Path, str]:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("program", ["by_moltemplate", "by_lammps"])
-def test_what_a_program_keeps(
+def test_a_program_keeps_every_property_of_the_phases(
     ceramic: System, electrolyte: System, interface: System, program: str, request: pytest.FixtureRequest
 ) -> None:
     text = (request.getfixturevalue(program) / RESULT).read_text()
@@ -216,7 +216,7 @@ def test_lammps_joins_phases_as_a_run_leaves_them(
         (lambda d: replace(d, velocities=None), r"other velocities .*: number 1 with \[0\.0, 0\.0, 0\.0\], not"),
     ],
 )
-def test_a_result_that_is_another_system_is_refused(
+def test_another_system_than_the_interface_is_refused(
     ceramic: System,
     electrolyte: System,
     interface: System,
@@ -245,7 +245,7 @@ def test_a_result_with_other_names_is_refused(ceramic: System, electrolyte: Syst
         read_interface(text, ceramic, electrolyte, GAP, "Moltemplate")
 
 
-def test_phases_without_velocities_get_none(slab: System, electrolyte: System) -> None:
+def test_phases_without_velocities_give_an_interface_without(slab: System, electrolyte: System) -> None:
     ceramic = cut_slab(slab, slab.data)
     interface = assemble(ceramic, electrolyte, GAP)
     assert interface.data.velocities is None
