@@ -75,7 +75,7 @@ def read_set(path: Path, name: str | None = None) -> ForceFieldSet:
     called = name or content.get("name") or path.stem
     with located(path):
         if called in available_sets():
-            raise ValueError(f"{called} is the name of a shipped set; give yours another one")
+            raise ValueError(f"name = {called!r}: is the name of a shipped set; give yours another one")
         return make_set(called, content)
 
 

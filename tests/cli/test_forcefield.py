@@ -82,7 +82,9 @@ def test_a_file_that_holds_no_set_is_refused_by_its_field(own_file: Path, aiida_
 
     assert refused({"lj": [{"type": "OS", "epsilon": -1, "sigma": 2.9}]}).startswith("lj.0.epsilon = -1")
     assert refused({"ljs": []}) == "unknown key 'ljs'; did you mean 'lj'?"
-    assert refused({}, "--name", "cl-p-2004") == "cl-p-2004 is the name of a shipped set; give yours another one"
+    assert refused({}, "--name", "cl-p-2004") == (
+        "name = 'cl-p-2004': is the name of a shipped set; give yours another one"
+    )
     assert refused({}, "--name", "a b").startswith("name = 'a b': must be letters")
     assert "smarts = '[C': is not a valid SMARTS" in refused({"typing": [{"smarts": "[C", "type": "CT3"}]})
     assert stored_forcefields() == []

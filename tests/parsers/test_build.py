@@ -57,10 +57,7 @@ def test_a_builder_with_another_content_of_a_set(parse: Parse, files: dict[str, 
     assert exit_code is not None
     assert exit_code.status == 347
     assert exit_code.invalidates_cache, "another version on the computer heals it"
-    assert (
-        f"of the force-field set uff-llzo than the one of the recipe (md5 {'0' * 32}, not"
-        in exit_code.message
-    )
+    assert f"of the force-field set uff-llzo than the one of the recipe (md5 {'0' * 32}, not" in exit_code.message
     assert outputs == {}
 
 

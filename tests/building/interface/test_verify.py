@@ -1,4 +1,4 @@
-"""An interface joined by another program is that of the built-in assembly to LAMMPS; any other system is refused."""
+"""An interface joined by another program is, to LAMMPS, that of the built-in assembly; others are refused."""
 
 import os
 import subprocess
