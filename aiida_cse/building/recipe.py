@@ -104,7 +104,7 @@ class CeramicRecipe(StrictModel):
     @model_validator(mode="after")
     def _consistent(self) -> CeramicRecipe:
         if self.miller == (0, 0, 0):
-            raise ValueError("miller = (0, 0, 0): is no plane; give three indices that are not all 0")
+            raise ValueError("miller = (0, 0, 0): is not a plane; give three indices that are not all 0")
         present = {site.species for site in self.structure.sites}
         if self.mobile not in present:
             raise ValueError(

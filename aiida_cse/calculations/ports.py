@@ -1,4 +1,4 @@
-"""What the inputs of several processes share: checked Dicts, force-field sets, folders that a job links to."""
+"""Input ports shared by several processes: checked Dicts, recipes, force-field sets, links to folders of other jobs."""
 
 from __future__ import annotations
 

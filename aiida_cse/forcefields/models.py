@@ -155,7 +155,9 @@ class Variant(StrictModel):
     @model_validator(mode="after")
     def _default_is_an_option(self) -> Variant:
         if self.default not in self.options:
-            raise ValueError(f"default = {self.default!r}: is no option; {nearest(self.default, self.options)}")
+            raise ValueError(
+                f"default = {self.default!r}: is not an option; {nearest(self.default, self.options)}"
+            )
         return self
 
 
@@ -196,7 +198,7 @@ class ForceFieldSet(StrictModel):
         for number, rule in enumerate(self.typing):
             if rule.type not in names:
                 hint = nearest(rule.type, names)
-                raise ValueError(f"typing.{number}.type = {rule.type!r}: is no type of the set; {hint}")
+                raise ValueError(f"typing.{number}.type = {rule.type!r}: is not a type of the set; {hint}")
         return self
 
     @property

@@ -127,7 +127,7 @@ RECIPES = (
     Wrong("ceramic.structure.sites.3.occupancy", NAN, _FINITE),
     Wrong("ceramic.structure.sites", [], "needs at least 1 entry"),
     Wrong("ceramic.structure.sites", {}, _LIST),
-    Wrong("ceramic.miller", [0, 0, 0], "is no plane", shown="(0, 0, 0)"),
+    Wrong("ceramic.miller", [0, 0, 0], "is not a plane", shown="(0, 0, 0)"),
     Wrong("ceramic.miller", [9, 8, 7], "choose another plane, such as (1, 0, 0)", shown="(9, 8, 7)"),
     Wrong("ceramic.miller", [10, 0, 0], f"{_ATMOST} 9", "miller.0", "10"),
     Wrong("ceramic.miller", [1.0, 0, 0], _WHOLE, "miller.0", "1.0"),
@@ -256,7 +256,7 @@ OWN_SETS = (
     Wrong("angles.0.atoms", ["a\nb", "CT", "CT"], _NAME, shown=r"'a\nb'"),
     Wrong("dihedrals.0.opls", [0, 0], "is missing", shown="opls.2"),
     Wrong("typing.0.smarts", "shell rm", "is not a valid SMARTS pattern", "typing"),
-    Wrong("typing.0.type", "XX", "is no type of the set", "typing"),
+    Wrong("typing.0.type", "XX", "is not a type of the set", "typing"),
     Wrong("revises", "nope", "there is no force-field set", "opls-aa-ppo"),
     Wrong("angels", [], "did you mean 'angles'?", shown="'angels'"),
 )

@@ -150,7 +150,7 @@ CARBON = {"name": "C", "element": "C", "mass": 12.0, "charge": 0.0}
     ("change", "message"),
     [
         ({"atom_types": [CARBON, CARBON]}, "atom_types: C is given twice"),
-        ({"typing": [{"smarts": "[C]", "type": "CT"}]}, "typing.0.type = 'CT': is no type of the set"),
+        ({"typing": [{"smarts": "[C]", "type": "CT"}]}, "typing.0.type = 'CT': is not a type of the set"),
         (
             {
                 "bonds": [
@@ -161,7 +161,7 @@ CARBON = {"name": "C", "element": "C", "mass": 12.0, "charge": 0.0}
             "bonds: .* is given twice",
         ),
         ({"bond": []}, "unknown key 'bond'; did you mean 'bonds'"),
-        ({"variants": {"v": {"default": "A", "options": {"B": {}}}}}, "default = 'A': is no option"),
+        ({"variants": {"v": {"default": "A", "options": {"B": {}}}}}, "default = 'A': is not an option"),
         ({"lj": [{"type": "C", "epsilon": -1.0, "sigma": 1.0}]}, "epsilon"),
         ({"citations": []}, "citations"),
     ],

@@ -57,8 +57,8 @@ def _set_symmetry(crystal: Any) -> None:
     except (ValueError, RuntimeError) as error:
         problem = str(error)
     if problem or crystal.spacegroup is None:
-        said = "; ".join(problem.splitlines()) or "they belong to no space group"
-        raise ValueError(f"symmetry operations cannot be used: {said}")
+        reason = "; ".join(problem.splitlines()) or "they belong to no space group"
+        raise ValueError(f"symmetry operations cannot be used: {reason}")
     crystal.setup_cell_images()
 
 

@@ -35,7 +35,7 @@ def import_system(
     """Return the system of a data file.
 
     Atoms keep order, positions, image flags and velocities. Molecule IDs are kept if they follow the convention of
-    :mod:`aiida_cse.lammps.files.system`, otherwise they are assigned anew.
+    :mod:`aiida_cse.lammps.files.system`, otherwise new ones are assigned.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def _include(file: DataFileContents, given: str, labels: dict[int, str], problem
         for name, style in file.styles.items()
         if own.style(name) is None and (name != "pair_style" or style in _ONE_CUTOFF)
     ]
-    told = {command[0] for command in own.commands}
-    tail = [command for command in file.commands if command.split()[0] not in told]
+    given_kinds = {command[0] for command in own.commands}
+    tail = [command for command in file.commands if command.split()[0] not in given_kinds]
     values = {command[:2]: command[2:] for command in own.commands if command[0] != "pair_coeff"}
     for words in map(tuple, map(str.split, file.commands)):
         if words[:2] in values and not _same(words[2:], values[words[:2]]):
