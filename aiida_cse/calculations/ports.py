@@ -1,4 +1,4 @@
-"""Input ports shared by several processes: checked Dicts, recipes, force-field sets, links to folders of other jobs."""
+"""Input ports shared by several processes: checked Dicts, recipes, force-field sets, links to other jobs."""
 
 from __future__ import annotations
 
