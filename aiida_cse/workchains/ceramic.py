@@ -1,4 +1,4 @@
-"""The ceramic: built as a periodic crystal, equilibrated at the study's temperature, cut into a slab."""
+"""The ceramic: a periodic crystal, built, equilibrated and cut into a slab."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["CeramicWorkChain"]
 
 
 class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
-    """Build the slab's cells, equilibrate them as a bulk crystal, and cut the slab at the recipe's plane."""
+    """Build the cells of the slab, equilibrate them as a bulk crystal, and cut the slab at the recipe's plane."""
 
     protocol_name = "ceramic"
     has_both_phases = False
@@ -39,8 +39,8 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
             cls.attach_stages,
             cls.cut,
         )
-        spec.output("slab", valid_type=CseSystemData, help="The slab's cells as they were built.")
-        spec.output("ceramic", valid_type=CseSystemData, help="The equilibrated slab, its mid-plane at z = 0.")
+        spec.output("slab", valid_type=CseSystemData, help="The cells of the slab as built.")
+        spec.output("ceramic", valid_type=CseSystemData, help="The equilibrated slab with its mid-plane at z = 0.")
 
     @classmethod
     def get_builder_from_protocol(
@@ -69,7 +69,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         Raises
         ------
         ValueError
-            The recipe, the protocol or an override is wrong; says where.
+            The recipe, the protocol or an override is wrong; the message names the place.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         node = recipe_node(recipe)
@@ -82,7 +82,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         return builder
 
     def build(self) -> dict[str, Any]:
-        """Build the slab's cells from the recipe."""
+        """Build the cells of the slab from the recipe."""
         inputs = self.exposed_inputs(BuildCalculation, namespace="build")
         inputs["component"] = orm.Str("slab")
         job = self.submit(BuildCalculation, **inputs)
@@ -90,7 +90,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         return ToContext(built=job)
 
     def inspect_build(self) -> ExitCode | None:
-        """Take over the slab, or stop with the builder's reason."""
+        """Take over the slab; stop with the error of the builder otherwise."""
         if not self.ctx.built.is_finished_ok:
             return self.exit_codes.ERROR_BUILD.format(**failure(self.ctx.built))
         slab = self.ctx.built.outputs.system
@@ -99,19 +99,15 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         self.report(
             f"slab of {slab.info.natoms} atoms, {slab.info.slab.lithium} Li+, charge {slab.info.charge:g} e"
         )
-        self._warn_of_coupled_edges()
-        return None
-
-    def _warn_of_coupled_edges(self) -> None:
-        """Say so if edges that would expand by themselves have to follow the pressure together."""
         recipe = Recipe.model_validate(self.inputs.build.recipe.get_dict())
         stages = self.inputs.schedule.get_dict()["stages"]
         coupled = [stage["name"] for stage in stages if stage.get("barostat") in ("xy-z", "iso")]
         if coupled and has_unlike_edges(recipe.ceramic):
             self.report(
-                f"warn: x and y are different axes of this crystal, and stage {coupled[-1]} couples them: a"
-                " stress between them stays; barostat x-y-z lets each follow the pressure, in the interface too"
+                f"warn: x and y are different crystal axes, and stage {coupled[-1]} couples them: their stress "
+                "difference remains; with barostat x-y-z, here and in the interface, each relaxes"
             )
+        return None
 
     def cut(self) -> ExitCode | None:
         """Cut the equilibrated slab out of the crystal."""

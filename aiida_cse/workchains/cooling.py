@@ -1,4 +1,4 @@
-"""The cooling: from the end of one run to the start of another, stage by stage, by a schedule of its own."""
+"""Cooling of a system by a schedule of ramps and holds."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["CoolingWorkChain"]
 
 
 class CoolingWorkChain(PhaseWorkChain):
-    """Take a system, with its velocities, through the stages of a schedule; part of a quench."""
+    """Run a system, with its velocities, through the stages of a schedule; part of a quench."""
 
     @classmethod
     def define(cls, spec: Any) -> None:
         """Define inputs, outline and outputs."""
         super().define(spec)
-        spec.input("system", valid_type=CseSystemData, validator=validate_neutral, help="The system at the start.")
+        spec.input("system", valid_type=CseSystemData, validator=validate_neutral, help="The system to be cooled.")
         spec.outline(
             cls.start,
             cls.plan_jobs,
@@ -28,12 +28,12 @@ class CoolingWorkChain(PhaseWorkChain):
             cls.attach_stages,
             cls.attach_system,
         )
-        spec.output("system", valid_type=CseSystemData, help="The system at the end.")
+        spec.output("system", valid_type=CseSystemData, help="The cooled system.")
 
     def start(self) -> None:
-        """Take the system."""
+        """Take over the system."""
         self.ctx.system = self.inputs.system
 
     def attach_system(self) -> None:
-        """Attach the system at the end."""
+        """Attach the cooled system."""
         self.out("system", self.ctx.final)

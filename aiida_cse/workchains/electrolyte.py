@@ -1,4 +1,4 @@
-"""The electrolyte: built on the ceramic's cross-section above a wall, pushed apart, compressed and relaxed."""
+"""The electrolyte: built on the cross-section of the ceramic above a wall, compressed and relaxed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from aiida_cse.workchains.common.protocol import ProtocolMixin
 
 __all__ = ["ElectrolyteWorkChain"]
 
-#: the program that can build the molecules instead of this package
+#: the external program that can build the molecules
 EMC = "emc"
 
 
@@ -35,7 +35,7 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
     """Build chains and salt above a wall and equilibrate them."""
 
     protocol_name = "electrolyte"
-    #: its cross-section is the ceramic's
+    #: the cross-section is that of the ceramic
     barostats = ("z",)
     has_both_phases = False
 
@@ -44,14 +44,14 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
         spec.expose_inputs(BuildCalculation, namespace="build", exclude=("component", "ceramic"))
-        spec.input("ceramic", valid_type=CseSystemData, help="The equilibrated slab, for its cross-section.")
+        spec.input("ceramic", valid_type=CseSystemData, help="The equilibrated slab; it gives the cross-section.")
         spec.input(
             "builder",
             valid_type=orm.Str,
             serializer=to_aiida_type,
             default=lambda: orm.Str(BUILT_IN),
             validator=one_of("builder", BUILT_IN, EMC),
-            help="What builds the molecules: built-in, or emc, which needs its codes.",
+            help="The builder of the molecules: built-in, or emc, which needs its codes.",
         )
         spec.expose_inputs(
             EmcCalculation,
@@ -80,12 +80,12 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         overrides: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
     ) -> Any:
-        """Return a builder with the inputs of a protocol; arguments as for the ceramic, and the slab itself.
+        """Return a builder with the inputs of a protocol; arguments as for the ceramic, plus the slab.
 
         Raises
         ------
         ValueError
-            The recipe, the protocol or an override is wrong; says where.
+            The recipe, the protocol or an override is wrong; the message names the place.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         node = recipe_node(recipe)
@@ -123,7 +123,7 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         return ToContext(built=job)
 
     def inspect_build(self) -> ExitCode | None:
-        """Take over the electrolyte, or stop with the builder's reason."""
+        """Take over the electrolyte; stop with the error of the builder otherwise."""
         if not self.ctx.built.is_finished_ok:
             return self.exit_codes.ERROR_BUILD.format(**failure(self.ctx.built))
         self.ctx.system = self.ctx.built.outputs.system
@@ -137,7 +137,7 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
-    """Check the schedule, and that the builder has its codes."""
+    """Return the error of the schedule, or of a builder without its codes, or None."""
     if "builder" in value and value["builder"].value == EMC and not value.get("emc"):
         return (
             "builder = 'emc': its codes are missing; give codes.emc (EMC itself) and codes.emc_setup (its front "

@@ -1,4 +1,4 @@
-"""The interface: slab and electrolyte joined, the polymer relaxed on the held ceramic, then all atoms."""
+"""The interface: slab and electrolyte, joined and relaxed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from aiida_cse.workchains.common.protocol import ProtocolMixin
 
 __all__ = ["InterfaceWorkChain"]
 
-#: the programs that join the phases, by the roles of their codes
+#: jobs that join the phases, by the role of their code
 ASSEMBLERS: dict[str, type[JoinCalculation]] = {
     "moltemplate": MoltemplateCalculation,
     "lammps": ReadDataCalculation,
@@ -36,7 +36,7 @@ ASSEMBLERS: dict[str, type[JoinCalculation]] = {
 
 
 class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
-    """Join the two equilibrated phases and relax the interface at the temperature of the run."""
+    """Join the equilibrated phases; relax the electrolyte on the held ceramic, then all atoms."""
 
     protocol_name = "interface"
 
@@ -57,7 +57,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             serializer=to_aiida_type,
             default=lambda: orm.Float(2.5),
             validator=positive("gap", 100, "distance Å"),
-            help="Distance between the outermost atoms of the two phases at assembly, in Å.",
+            help="Initial distance between the outermost atoms of the two phases, in Å.",
         )
         spec.input(
             "assembler",
@@ -65,7 +65,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             serializer=to_aiida_type,
             default=lambda: orm.Str(BUILT_IN),
             validator=one_of("assembler", BUILT_IN, *ASSEMBLERS),
-            help="What joins the phases: lammps or moltemplate, each a job with its code, or built-in, without.",
+            help="The program that joins the phases: lammps or moltemplate, each with its code, or built-in.",
         )
         for name, job in ASSEMBLERS.items():
             spec.expose_inputs(
@@ -87,7 +87,9 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             cls.attach_interface,
         )
         spec.output("assembled", valid_type=CseSystemData, help="The interface before its relaxation.")
-        spec.output("interface", valid_type=CseSystemData, help="The relaxed interface; production starts here.")
+        spec.output(
+            "interface", valid_type=CseSystemData, help="The relaxed interface, the start of a production."
+        )
 
     @classmethod
     def get_builder_from_protocol(
@@ -101,12 +103,12 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         options: dict[str, Any] | None = None,
         temperature: float | None = None,
     ) -> Any:
-        """Return a builder with the inputs of a protocol; arguments as for the ceramic, and the two phases.
+        """Return a builder with the inputs of a protocol; arguments as for the ceramic, plus the two phases.
 
         Raises
         ------
         ValueError
-            The protocol or an override is wrong; says where.
+            The protocol or an override is wrong; the message names the place.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         builder = cls.get_builder()
@@ -130,7 +132,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         return builder
 
     def is_apart(self) -> bool:
-        """Whether the phases have not been joined."""
+        """Return whether the phases are still to be joined."""
         return "system" not in self.ctx
 
     def assemble(self) -> dict[str, Any] | ExitCode | None:
@@ -151,11 +153,14 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         return ToContext(joining=append_(job))
 
     def inspect_assembly(self) -> ExitCode | None:
-        """Take over the interface; else have a job that broke done again, or stop with the reason."""
+        """Take over the interface; otherwise repeat an interrupted job, or stop with its error."""
         joining = self.ctx.joining[-1]
         if not joining.is_finished_ok:
-            if self._may_try_again():
-                self.report("the phases were not joined by <{pk}>: {reason}; once more".format(**failure(joining)))
+            # a program that refuses its input does so again; other failures may be due to the machine
+            broke = joining.is_failed and joining.exit_status != JoinCalculation.RESULT_STATUS
+            tries_left = len(self.ctx.joining) <= self.inputs.base.max_failures.value
+            if self.inputs.assembler.value != BUILT_IN and broke and tries_left:
+                self.report("job <{pk}> failed: {reason}; repeating it".format(**failure(joining)))
                 return None
             return self.exit_codes.ERROR_BUILD.format(**failure(joining))
         interface = joining.outputs["result" if self.inputs.assembler.value == BUILT_IN else "system"]
@@ -165,20 +170,13 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         self.report(f"joined slab and electrolyte: {interface.info.natoms} atoms, Lz {z[1] - z[0]:.2f} Å")
         return None
 
-    def _may_try_again(self) -> bool:
-        """Whether what went wrong may be the machine's fault, and has not come too often."""
-        newest, tries = self.ctx.joining[-1], len(self.ctx.joining)
-        by_program = self.inputs.assembler.value != BUILT_IN
-        broke = newest.is_failed and newest.exit_status != JoinCalculation.RESULT_STATUS
-        return bool(by_program and broke and tries <= self.inputs.base.max_failures.value)
-
     def attach_interface(self) -> None:
         """Attach the relaxed interface."""
         self.out("interface", self.ctx.final)
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
-    """Check the schedule, and that the assembler has its code."""
+    """Return the error of the schedule, or of an assembler without its code, or None."""
     assembler = value["assembler"].value if "assembler" in value else BUILT_IN
     if assembler != BUILT_IN and not value.get(assembler):
         return f"assembler = '{assembler}': its code is missing; give codes.{assembler}, or {assembler}.code"

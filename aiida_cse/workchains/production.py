@@ -1,4 +1,4 @@
-"""The production: NVT segments that go on from each other, reduced where they lie, and analysed at every look."""
+"""The production: successive NVT segments, reduced near the data and analysed at scheduled looks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ from aiida_cse.workchains.common.phase import CHANGES_HELP, attach_changes, lamm
 from aiida_cse.workchains.common.ports import validate_neutral, validate_seed, validate_temperature
 from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides
 from aiida_cse.workchains.restart.lineage import (
-    Folder,
     checksums_of,
     lineage,
     numbered,
@@ -46,16 +45,16 @@ from aiida_cse.workchains.restart.lineage import (
 
 __all__ = ["ProductionWorkChain", "sampling_of"]
 
-#: what of the sampling is given by the production itself
+#: fields of the sampling that follow from the plan
 _FROM_PLAN = ("timestep_fs", "frame_ps")
-#: what of a segment's stage may differ from that of a production that goes on from it
+#: fields of a stage in which a continued production may differ from the earlier one
 _OF_SEGMENT = ("duration_ps", "velocities")
 
-plan_error = checked_by(ProductionPlan, "plan")
+_plan_error = checked_by(ProductionPlan, "plan")
 
 
 class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
-    """Run a production in segments; at each look reduce what is new, analyse all, and decide whether to go on."""
+    """Run a production in segments; at each look, reduce the new segments, analyse the run, and decide its end."""
 
     protocol_name = "production"
 
@@ -76,7 +75,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
             valid_type=orm.Float,
             serializer=to_aiida_type,
             validator=validate_temperature,
-            help="In K.",
+            help="Temperature in K.",
         )
         spec.input(
             "seed", valid_type=orm.Int, serializer=to_aiida_type, validator=validate_seed, help="Seed of the run."
@@ -85,7 +84,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
             "plan",
             valid_type=orm.Dict,
             serializer=to_aiida_type,
-            validator=plan_error,
+            validator=_plan_error,
             help=(
                 "Length, segments, frames, looks, settings: "
                 "see aiida_cse.lammps.protocol.production.ProductionPlan."
@@ -101,27 +100,19 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         spec.input_namespace(
             "previous",
             required=False,
-            help="What this production continues, of the same system, temperature and plan but for its length.",
+            help="The production to continue, of the same system, temperature and plan except its length.",
         )
-        spec.input(
-            "previous.folder",
-            valid_type=orm.RemoteData,
-            required=False,
-            help="The folder of its last job; the run goes on from the checkpoint there.",
-        )
-        spec.input(
-            "previous.reduction",
-            valid_type=CseReductionData,
-            required=False,
-            help="Its reduction, to be extended; without it the trajectory is read from its beginning.",
-        )
-        spec.input(
-            "previous.looks",
-            valid_type=orm.List,
-            required=False,
-            help="What was seen of it so far.",
-        )
-        spec.inputs.validator = validate_production
+        for name, kind, words in (
+            ("folder", orm.RemoteData, "The folder of its last job, with the checkpoint."),
+            (
+                "reduction",
+                CseReductionData,
+                "Its reduction, to be extended; without it, the whole trajectory is read.",
+            ),
+            ("looks", orm.List, "Its looks so far."),
+        ):
+            spec.input(f"previous.{name}", valid_type=kind, required=False, help=words)
+        spec.inputs.validator = _validate_inputs
         spec.outline(
             cls.plan_segments,
             while_(cls.goes_on)(
@@ -136,7 +127,9 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         spec.output("system", valid_type=CseSystemData, help="The interface at the end of the production.")
         spec.output("stages", valid_type=orm.Dict, help="The record of the production over all segments.")
         spec.output("reduction", valid_type=CseReductionData, help="The reduced trajectory.")
-        spec.output("looks", valid_type=orm.List, help="What each look saw: time, EC, entries, exits, verdict.")
+        spec.output(
+            "looks", valid_type=orm.List, help="The result of each look: time, EC, entries, exits, verdict."
+        )
         spec.output("changes", valid_type=orm.List, required=False, help=CHANGES_HELP)
         spec.output_namespace(
             "folders", valid_type=orm.RemoteData, dynamic=True, help="The folders with the trajectory, in order."
@@ -146,20 +139,20 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         spec.exit_code(
             344,
             "ERROR_REDUCTION",
-            message="The reduction <{pk}> failed with [{status}] {reason} (the trajectory lies in the output "
-            "folders; where those were cleaned, only a stash, options.stash, would have kept it)",
+            message="The reduction <{pk}> failed with [{status}] {reason} (the trajectory is in the output "
+            "folders; if these were cleaned, it is lost without a stash, see options.stash)",
         )
         spec.exit_code(
             346,
             "ERROR_TRAJECTORY_INCOMPLETE",
-            message="The trajectory goes from step {first} to step {step}, the production from 0 to {last}.",
+            message="The trajectory covers steps {first} to {step}, the production 0 to {last}.",
         )
         spec.exit_code(345, "ERROR_NO_ANALYSIS", message="The analysis <{pk}> failed with [{status}] {reason}")
         spec.exit_code(
             500,
             "ERROR_NOT_EQUILIBRATED",
-            message="Not equilibrated within {time:g} ns: EC {ec:.2f} (at least {bound:.2f}); {rate}. All results "
-            "are there, and a longer production can go on from this one.",
+            message="Not equilibrated within {time:g} ns: EC {ec:.2f} (lower bound {bound:.2f}); {rate}. All "
+            "results are complete, and a longer production can continue this one.",
         )
 
     @classmethod
@@ -178,7 +171,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         Raises
         ------
         ValueError
-            The protocol or an override is wrong; says where.
+            The protocol or an override is wrong; the message names the place.
         """
         own, parts = split_overrides(overrides, cls.get_protocol_inputs(protocol), ("analysis",), cls.__name__)
         analysis = AnalysisWorkChain.get_protocol_inputs(protocol, parts["analysis"])
@@ -199,7 +192,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
     # -- segments --------------------------------------------------------------------------------------
 
     def plan_segments(self) -> None:
-        """Lay out the segments and the looks, from the beginning or from where an earlier production ended."""
+        """Plan the segments and the looks, from step 0 or from the end of an earlier production."""
         plan = self._plan()
         previous = self.inputs.get("previous", {})
         folder = previous.get("folder")
@@ -207,30 +200,34 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         self.ctx.step = start
         self.ctx.plans = plan.segments(self.inputs.temperature.value, self.inputs.seed.value, start)
         self.ctx.looks = plan.looks(start)
-        self.ctx.verdicts = self._earlier_verdicts()
+        looks = previous.get("looks")
+        criteria = AnalysisSettings.model_validate(self.inputs.analysis.settings.get_dict()).model_dump(
+            mode="json"
+        )
+        self.ctx.verdicts = verdicts_under(criteria, [] if looks is None else looks.get_list())
         self.ctx.earlier_looks = len(self.ctx.verdicts)
         self.ctx.segments, self.ctx.analyses = [], []
         self.ctx.folder = folder
         self.ctx.reduction = previous.get("reduction")
         self.ctx.reduced = [] if self.ctx.reduction is None else [job.uuid for job in lineage(folder)]
         self.ctx.decision = Decision.CONTINUE.value
-        words = "" if folder is None else f", from {plan.nanoseconds(start):g} ns on"
         most = "" if plan.stop.rule == "fixed" else "at most "
+        begin = "" if folder is None else f", continued from {plan.nanoseconds(start):g} ns"
         self.report(
-            f"production of {most}{plan.length_ps / 1000:g} ns at {self.inputs.temperature.value:g} K"
-            f"{words}, in {len(self.ctx.plans)} segments"
+            f"production of {most}{plan.length_ps / 1000:g} ns at {self.inputs.temperature.value:g} K{begin}, in "
+            f"{len(self.ctx.plans)} segments"
         )
 
     def goes_on(self) -> bool:
-        """Whether there is anything more to run or to look at."""
+        """Return whether the production is to be continued."""
         return bool(self.ctx.decision == Decision.CONTINUE.value)
 
     def has_segments(self) -> bool:
-        """Whether segments are left before the next look."""
+        """Return whether segments are left before the next look."""
         return bool(self.ctx.step < self._next_look())
 
     def run_segment(self) -> dict[str, Any]:
-        """Run the next segment from the checkpoint of the one before."""
+        """Run the next segment from the checkpoint of the previous one."""
         segment = self.ctx.plans[len(self.ctx.segments)]
         stop = segment["stop_step"]
         inputs = lammps_inputs(
@@ -244,14 +241,20 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         return ToContext(segments=append_(run))
 
     def inspect_segment(self) -> ExitCode | None:
-        """Go on if the segment reached its last step, else stop with its reason; what is done stays named."""
+        """Continue if the segment reached its last step; otherwise attach the results so far and stop."""
         run = self.ctx.segments[-1]
         if run.is_finished_ok:
             self.ctx.folder = run.outputs.remote_folder
             self.ctx.step = self.ctx.plans[len(self.ctx.segments) - 1]["stop_step"]
             return None
-        self.out("folders", self._all_folders())
-        self._attach_what_was_seen()
+        # all folders, including those of jobs whose steps were repeated
+        previous = self.inputs.get("previous", {}).get("folder")
+        folders = [] if previous is None else [job.outputs.remote_folder for job in lineage(previous)]
+        for segment in self.ctx.segments:
+            if "folders" in segment.outputs:
+                folders += [folder for _, folder in sorted(dict(segment.outputs.folders).items())]
+        self.out("folders", numbered(folders))
+        self._attach_looks()
         return self.exit_codes.ERROR_SEGMENT.format(**failure(run))
 
     # -- looks -----------------------------------------------------------------------------------------
@@ -262,13 +265,13 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         self.ctx.stashed = False
 
     def has_to_reduce(self) -> bool:
-        """Whether there is no reduction yet of all that was run."""
+        """Return whether the reduction does not yet cover the run."""
         found = self.ctx.reduction
         last: int = self._plan().last_frame(self.ctx.step)
         return found is None or found.base.attributes.get("last_step") != last
 
     def reduce(self) -> dict[str, Any]:
-        """Reduce what is new of the trajectory where it lies."""
+        """Reduce the new part of the trajectory on its computer."""
         plan = self.inputs.plan.get_dict()
         new = self._new_jobs()
         inputs = self.exposed_inputs(ReduceCalculation, namespace="reduce")
@@ -281,11 +284,11 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         if len(new) < len(self.ctx.jobs):
             inputs["previous"] = self.ctx.reduction
         job = self.submit(ReduceCalculation, **inputs)
-        self.report(f"reducing {len(new)} pieces of trajectory: <{job.pk}>")
+        self.report(f"reducing the trajectories of {len(new)} jobs: <{job.pk}>")
         return ToContext(reduce_job=job)
 
     def inspect_reduction(self) -> ExitCode | None:
-        """Take over the reduction; try again with the stashes, if there are any, or stop with its reason."""
+        """Take over the reduction; on failure retry with stashed files, if any, or stop with the error."""
         error = self._reduction_error()
         if error is None:
             self.ctx.reduction = self.ctx.reduce_job.outputs.reduction
@@ -293,7 +296,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
             return None
         if not self.ctx.stashed and any("remote_stash" in job.outputs for job in self._new_jobs().values()):
             self.ctx.stashed = True
-            self.report(f"{error.message}: reducing what was stashed")
+            self.report(f"{error.message}; reducing the stashed files")
             return None
         self._attach_run()
         return error
@@ -309,7 +312,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         return None
 
     def analyse(self) -> dict[str, Any] | ExitCode:
-        """Analyse the reduction, if it can answer what is asked of it."""
+        """Analyse the reduction; stop if it does not resolve the settings."""
         inputs = self.exposed_inputs(AnalysisWorkChain, namespace="analysis")
         inputs |= {
             "reduction": self.ctx.reduction,
@@ -326,32 +329,27 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         return ToContext(analyses=append_(run))
 
     def inspect_analysis(self) -> ExitCode | None:
-        """Decide from the verdicts so far whether to go on; an analysis that failed is a reason to go on."""
+        """Decide from the verdicts so far whether to continue; a failed analysis counts as a negative verdict."""
         run = self.ctx.analyses[-1]
         if not run.is_finished_ok and self._next_look() == self.ctx.looks[-1]:
             self._attach_run()
             return self.exit_codes.ERROR_NO_ANALYSIS.format(**failure(run))
-        self._say_look(run)
+        place = f"look {len(self.ctx.verdicts) + 1} at {self._plan().nanoseconds(self.ctx.step):g} ns"
+        if run.is_finished_ok:
+            found = run.outputs.equilibration
+            verdict = "equilibrated" if found["equilibrated"] else "not equilibrated"
+            self.report(f"{place}: {verdict}, EC {found['ec']:.2f} (lower bound {found['ec_lower_bound']:.2f})")
+        else:
+            self.report(f"{place}: no verdict, the analysis <{run.pk}> failed: {run.exit_message}")
         self.ctx.verdicts.append(run.is_finished_ok and bool(run.outputs.equilibration["equilibrated"]))
         planned = self.ctx.earlier_looks + len(self.ctx.looks)
         self.ctx.decision = self._plan().stop.decide(self.ctx.verdicts, planned).value
         return None
 
-    def _say_look(self, run: orm.WorkChainNode) -> None:
-        place = f"look {len(self.ctx.verdicts) + 1} at {self._plan().nanoseconds(self.ctx.step):g} ns"
-        if not run.is_finished_ok:
-            self.report(f"{place}: no verdict, the analysis <{run.pk}> failed: {run.exit_message}")
-            return
-        found = run.outputs.equilibration
-        verdict = "equilibrated"
-        if not found["equilibrated"]:
-            verdict = f"not equilibrated: {'; '.join(found['reasons'])}"
-        self.report(f"{place}: EC {found['ec']:.2f} (≥ {found['ec_lower_bound']:.2f}), {verdict}")
-
     # -- the end ---------------------------------------------------------------------------------------
 
     def finish(self) -> ExitCode | None:
-        """Attach the results; say so if the budget was spent before it had equilibrated."""
+        """Attach the results; end with an exit code if the budget ended before a positive verdict."""
         self._attach_run()
         run = self.ctx.analyses[-1]
         self.out_many(self.exposed_outputs(run, AnalysisWorkChain))
@@ -359,15 +357,17 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         if plan.stop.rule == "fixed" or self.ctx.decision == Decision.EQUILIBRATED.value:
             return None
         found = run.outputs.equilibration
+        bound = found["rate_upper_bound_per_s"]
+        rate = "no time was observed" if bound is None else f"fewer than {bound:.2g} entries per second"
+        if found["equilibrated"]:
+            confirmations = f"the last verdict is positive, but {plan.stop.confirmations} in a row are needed"
+            rate = confirmations if bound is None else f"{confirmations}; {rate}"
         return self.exit_codes.ERROR_NOT_EQUILIBRATED.format(
-            time=plan.nanoseconds(self.ctx.step),
-            ec=found["ec"],
-            bound=found["ec_lower_bound"],
-            rate=_rate_words(found, plan.stop.confirmations),
+            time=plan.nanoseconds(self.ctx.step), ec=found["ec"], bound=found["ec_lower_bound"], rate=rate
         )
 
     def _attach_run(self) -> None:
-        """Attach the system, the record of the stage, the folders with the trajectory, and what was seen of it."""
+        """Attach the system, the record of the stage, the folders with the trajectory, and the looks."""
         jobs = self.ctx.jobs
         if "system" in jobs[-1].outputs:
             self.out("system", jobs[-1].outputs.system)
@@ -377,11 +377,11 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         results = [job.outputs.results for job in [*before, *own] if "results" in job.outputs]
         records = collect_stages(**{f"job_{number:04d}": result for number, result in enumerate(results, 1)})
         self.out("stages", records)
-        self.report(f"{records['jobs']} jobs left {records['bytes'] / 1e9:.3g} GB in their folders")
-        self._attach_what_was_seen()
+        self.report(f"{records['jobs']} jobs wrote {records['bytes'] / 1e9:.3g} GB to their folders")
+        self._attach_looks()
 
-    def _attach_what_was_seen(self) -> None:
-        """Attach the changes, the reduction and the looks, as far as there are any."""
+    def _attach_looks(self) -> None:
+        """Attach the changes, the reduction and the looks, as far as they exist."""
         attach_changes(self, self.ctx.segments, "segment")
         if self.ctx.reduction is not None:
             self.out("reduction", self.ctx.reduction)
@@ -401,220 +401,157 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         return ProductionPlan.model_validate(self.inputs.plan.get_dict()).at(self.inputs.temperature.value)
 
     def _next_look(self) -> int:
-        """Return the step of the look that is next, or of the last one."""
+        """Return the step of the next look, or of the last one."""
         seen = len(self.ctx.verdicts) - self.ctx.earlier_looks
         step: int = self.ctx.looks[min(seen, len(self.ctx.looks) - 1)]
         return step
 
-    def _earlier_verdicts(self) -> list[bool]:
-        """Return the verdicts on what is continued, as far as the criteria were those of now."""
-        looks = self.inputs.get("previous", {}).get("looks")
-        records = [] if looks is None else looks.get_list()
-        settings = self.inputs.analysis.settings.get_dict()
-        criteria = AnalysisSettings.model_validate(settings).model_dump(mode="json")
-        return verdicts_under(criteria, records)
-
     def _new_jobs(self) -> dict[str, orm.CalcJobNode]:
-        """Return the jobs whose trajectories the reduction lacks, by the labels of their folders."""
+        """Return the jobs whose trajectories the reduction lacks, by label."""
         found = self.ctx.reduction
         reduced_to = 0 if found is None else found.base.attributes.get("last_step")
         return unreduced(self.ctx.jobs, self.ctx.reduced, reduced_to)
 
-    def _all_folders(self) -> dict[str, Folder]:
-        """Return the folders of all jobs, also of those whose steps were run again."""
-        folder = self.inputs.get("previous", {}).get("folder")
-        before = [] if folder is None else [job.outputs.remote_folder for job in lineage(folder)]
-        runs = [dict(run.outputs.folders) for run in self.ctx.segments if "folders" in run.outputs]
-        return numbered([*before, *(found for folders in runs for _, found in sorted(folders.items()))])
-
-
-def _plan_of(value: dict[str, Any]) -> ProductionPlan:
-    """Return the plan at the temperature of the production, if that is known already."""
-    plan = ProductionPlan.model_validate(value["plan"].get_dict())
-    return plan.at(value["temperature"].value) if "temperature" in value else plan
-
 
 def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:
-    """Return the whole sampling: blocks and snapshots as asked, timestep and frames as the production has them."""
+    """Return the complete sampling: the given fields, with timestep and frame interval of the plan."""
     production = ProductionPlan.model_validate(plan)
     return {key: getattr(production, key) for key in _FROM_PLAN} | sampling
 
 
-def validate_production(value: dict[str, Any], _: Any) -> str | None:
-    """Refuse inputs that do not fit each other: a sampling, a wall time, a computer, what is to be continued."""
-    if "plan" not in value or "sampling" not in value or plan_error(value["plan"], None):
+# -- validation of the inputs ------------------------------------------------------------------------------
+
+
+def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
+    """Return the first inconsistency between the inputs, or None."""
+    if "plan" not in value or "sampling" not in value or _plan_error(value["plan"], None):
         return None
-    given = value["sampling"].get_dict()
-    fixed = sorted(set(given) & set(_FROM_PLAN))
-    if fixed:
-        return f"sampling: {', '.join(fixed)} follow from the plan of the production, do not give them"
+    given, plan = value["sampling"].get_dict(), ProductionPlan.model_validate(value["plan"].get_dict())
+    for key in _FROM_PLAN:
+        if key in given:
+            return f"sampling.{key} = {given[key]}: follows from the plan of the production; remove it"
     try:
         sampling = Sampling.model_validate(sampling_of(value["plan"].get_dict(), given))
     except ValidationError as error:
         return explain(error, "sampling")
-    for name in ("block_ps", "snapshot_ps"):
-        length = getattr(sampling, name)
-        if abs(length / sampling.frame_ps - round(length / sampling.frame_ps)) > 1e-9:
-            return f"sampling.{name} = {length:g}: must be a multiple of frame_ps = {sampling.frame_ps:g}"
+    if "temperature" in value:
+        plan = plan.at(value["temperature"].value)
     return (
-        _length_error(value, sampling)
-        or _walltime_error(value)
-        or _computer_error(value)
+        _sampling_error(sampling, plan)
+        or walltime_error(value, plan.segments(ANY_TEMPERATURE, seed=1)[:1])
+        or _computer_error(value["base"]["lammps"].get("code"), value["reduce"].get("code"))
         or (reduction_error(value["system"], sampling.model_dump()) if "system" in value else None)
-        or _analysis_error(value, sampling)
-        or _previous_error(value, sampling)
+        or _analysis_error(value, plan, sampling)
+        or _previous_error(value, plan, sampling)
     )
 
 
-def _length_error(value: dict[str, Any], sampling: Sampling) -> str | None:
-    """Refuse a production that is shorter than a block or the time between snapshots."""
-    length = _plan_of(value).length_ps
+def _sampling_error(sampling: Sampling, plan: ProductionPlan) -> str | None:
+    """Return the error of blocks or snapshots that do not fit the frames or the length of the production."""
     for name in ("block_ps", "snapshot_ps"):
-        if getattr(sampling, name) > length:
-            period = getattr(sampling, name)
-            return f"sampling.{name} = {period:g}: is longer than the production, plan.length_ps = {length:g}"
+        period = getattr(sampling, name)
+        if abs(period / sampling.frame_ps - round(period / sampling.frame_ps)) > 1e-9:
+            return f"sampling.{name} = {period:g}: must be a multiple of frame_ps = {sampling.frame_ps:g}"
+    for name in ("block_ps", "snapshot_ps"):
+        period = getattr(sampling, name)
+        if period > plan.length_ps:
+            return f"sampling.{name} = {period:g}: longer than the production, plan.length_ps = {plan.length_ps:g}"
     return None
 
 
-def _analysis_error(value: dict[str, Any], sampling: Sampling) -> str | None:
-    """Refuse what the reduction will not be able to answer, at the end or at the first look."""
-    plan = _plan_of(value)
-    settings, system = value.get("analysis", {}).get("settings"), value.get("system")
-    error = analysis_error(settings, sampling, plan.length_ps, system)
-    if error is not None:
-        return error
-    first = plan.nanoseconds(plan.looks()[0])
-    error = analysis_error(settings, sampling, first * 1000, system)
-    return None if error is None else f"plan.stop.first_look_ns: at the first look, {first:g} ns, {error}"
-
-
-def _walltime_error(value: dict[str, Any]) -> str | None:
-    """Refuse a wall time that ends before the first checkpoint."""
-    plan = _plan_of(value)
-    return walltime_error(value, plan.segments(ANY_TEMPERATURE, seed=1)[:1])
-
-
-def _computer_error(value: dict[str, Any]) -> str | None:
-    """Refuse a code that cannot reach the trajectory: it is reduced where LAMMPS wrote it."""
-    lammps, cse = value["base"]["lammps"].get("code"), value["reduce"].get("code")
+def _computer_error(lammps: Any, cse: Any) -> str | None:
+    """Return the error of codes on different computers: the reduction reads the files of LAMMPS."""
     if lammps is None or cse is None or lammps.computer.uuid == cse.computer.uuid:
         return None
     return (
-        f"reduce.code {cse.full_label} is on another computer than base.lammps.code {lammps.full_label}: "
-        f"a trajectory is reduced where it lies, set up aiida-cse on {lammps.computer.label}"
+        f"reduce.code = {cse.full_label}: is on another computer than base.lammps.code {lammps.full_label}, whose "
+        f"trajectories it reads; set up aiida-cse on {lammps.computer.label}"
     )
 
 
-# -- what is to be continued -------------------------------------------------------------------------------
+def _analysis_error(value: dict[str, Any], plan: ProductionPlan, sampling: Sampling) -> str | None:
+    """Return the error of analysis settings that the reduction will not resolve, at the end or the first look."""
+    given = value.get("analysis", {}).get("settings")
+    settings = AnalysisSettings.model_validate({} if given is None else given.get_dict())
+    reasons = unresolved(settings, sampling)
+    if not reasons and settings.boundaries and "system" in value:
+        reasons = unanswerable(settings, reduction_config(value["system"].get_system(), sampling))
+    if reasons:
+        return f"analysis.settings: {'; '.join(reasons)}"
+    error = _range_error(settings, sampling, plan.length_ps)
+    if error is not None:
+        return error
+    first = plan.nanoseconds(plan.looks()[0])
+    error = _range_error(settings, sampling, first * 1000)
+    return None if error is None else f"plan.stop.first_look_ns: at the first look, {first:g} ns, {error}"
 
 
-def _previous_error(value: dict[str, Any], sampling: Sampling) -> str | None:
-    """Refuse to continue what is no production, or one of another system, temperature, timestep or sampling."""
+def _range_error(settings: AnalysisSettings, sampling: Sampling, length_ps: float) -> str | None:
+    """Return the error of a range of times outside a production of this length, or without a whole block."""
+    start, end = settings.start_ns * 1000, length_ps if settings.end_ns is None else settings.end_ns * 1000
+    if end > length_ps:
+        return f"analysis.settings.end_ns = {end / 1000:g}: beyond the {length_ps / 1000:g} ns of plan.length_ps"
+    name = "sampling.block_ps" if settings.block_ps is None else "analysis.settings.block_ps"
+    block = sampling.block_ps if settings.block_ps is None else settings.block_ps
+    first, stop = math.ceil(start / block - 1e-9), math.floor(end / block + 1e-9)
+    if first >= stop:
+        until = "of plan.length_ps" if settings.end_ns is None else "until analysis.settings.end_ns"
+        return (
+            f"analysis.settings.start_ns = {start / 1000:g}: leaves nothing of the {end / 1000:g} ns {until}; "
+            f"at least one block, {name} = {block:g}, must follow it"
+        )
+    snapshot = sampling.snapshot_ps if settings.snapshot_ps is None else settings.snapshot_ps
+    begin, end = first * block, stop * block
+    if settings.boundaries and math.ceil(begin / snapshot - 1e-9) * snapshot >= end:
+        return (
+            f"analysis.settings.boundaries: there is no snapshot from {begin / 1000:g} to {end / 1000:g} ns in "
+            f"which ions could be counted; snapshots are {snapshot:g} ps apart"
+        )
+    return None
+
+
+def _previous_error(value: dict[str, Any], plan: ProductionPlan, sampling: Sampling) -> str | None:
+    """Return the error of a production that cannot be continued with these inputs, or None."""
     previous = value.get("previous") or {}
     if not previous or "system" not in value:
         return None
     if "folder" not in previous:
-        return "previous.folder is missing: a production goes on from the last folder of the one before"
+        return "previous.folder is missing: give the last folder of the production to continue"
     step = step_of(previous["folder"])
     if not step:
         pk = previous["folder"].pk
         return f"previous.folder: node {pk} must be the folder of a segment that reached its last step"
-    error = _segment_error(value, previous["folder"].creator)
+    error = _segment_error(value, plan, previous["folder"].creator)
     if error is not None:
         return f"previous.folder: {error}"
-    return _reduction_error(value, sampling, previous.get("reduction"), step)
-
-
-def _segment_error(value: dict[str, Any], job: orm.CalcJobNode) -> str | None:
-    """Return in what a job differs from the segments of the production that is to go on from it."""
-    if job.inputs.system.get_system().info != value["system"].get_system().info:
-        return f"its run started from the system {job.inputs.system.pk}, not from {value['system'].pk}"
-    if "temperature" not in value:
+    if "reduction" not in previous:
         return None
-    plan = _plan_of(value)
-    expected, found = plan.segments(value["temperature"].value, seed=1)[0], job.inputs.plan.get_dict()
-    # through the model: the run may be older than a setting
-    settings = RunSettings.model_validate(found["settings"]).model_dump()
-    pairs = [(f"settings.{key}", settings[key], there) for key, there in expected["settings"].items()]
-    stage = found["stages"][-1]
-    pairs += [
-        (key, stage.get(key), there) for key, there in expected["stages"][0].items() if key not in _OF_SEGMENT
-    ]
-    for key, found_there, there in pairs:
-        if found_there != there:
-            return f"its run had {key} = {found_there}, what goes on from it must have the same, not {there}"
-    return None
-
-
-def _reduction_error(value: dict[str, Any], sampling: Sampling, reduction: Any, step: int) -> str | None:
-    if reduction is None:
-        return None
-    plan = _plan_of(value)
-    reached, last = reduction.base.attributes.get("last_step"), plan.last_frame(step)
+    reached, last = previous["reduction"].base.attributes.get("last_step"), plan.last_frame(step)
     if reached != last:
-        return f"previous.reduction: ends at step {reached}, the run before at step {step}; it must end at {last}"
+        return f"previous.reduction: ends at step {reached}, the earlier run at step {step}; it must end at {last}"
     try:
-        reduction.get_state().check_config(reduction_config(value["system"].get_system(), sampling))
+        config = reduction_config(value["system"].get_system(), sampling)
+        previous["reduction"].get_state().check_config(config)
     except ValueError as error:
         return f"previous.reduction: {error}"
     return None
 
 
-def analysis_error(
-    settings: orm.Dict | None, sampling: Sampling, length_ps: float, system: CseSystemData | None
-) -> str | None:
-    """Return why a production cannot be analysed as it is to be, None if nothing speaks against it.
-
-    Parameters
-    ----------
-    settings
-        Those of the analysis, which AnalysisSettings accepts; None for the defaults.
-    sampling, length_ps
-        How the production is sampled, and how long it is.
-    system
-        What it starts from; without it, nothing is said about where boundaries lie.
-    """
-    chosen = AnalysisSettings.model_validate(settings.get_dict() if settings is not None else {})
-    reasons = unresolved(chosen, sampling)
-    if not reasons and chosen.boundaries and system is not None:
-        reasons = unanswerable(chosen, reduction_config(system.get_system(), sampling))
-    if reasons:
-        return f"analysis.settings: {'; '.join(reasons)}"
-    return _range_error(chosen, sampling, length_ps)
-
-
-def _range_error(settings: AnalysisSettings, sampling: Sampling, length_ps: float) -> str | None:
-    """Refuse a range that is not within the production, or has no whole block."""
-    start, end = settings.start_ns * 1000, length_ps if settings.end_ns is None else settings.end_ns * 1000
-    if end > length_ps:
-        return f"analysis.settings.end_ns = {end / 1000:g} is behind the {length_ps / 1000:g} ns of plan.length_ps"
-    name = "sampling.block_ps" if settings.block_ps is None else "analysis.settings.block_ps"
-    block = sampling.block_ps if settings.block_ps is None else settings.block_ps
-    first, stop = math.ceil(start / block - 1e-9), math.floor(end / block + 1e-9)
-    if first < stop:
-        snapshot = sampling.snapshot_ps if settings.snapshot_ps is None else settings.snapshot_ps
-        return _snapshot_error(settings, first * block, stop * block, snapshot)
-    until = "of plan.length_ps" if settings.end_ns is None else "until analysis.settings.end_ns"
-    return (
-        f"analysis.settings.start_ns = {start / 1000:g} leaves nothing of the {end / 1000:g} ns {until}: "
-        f"at least one block, {name} = {block:g}, must follow it"
-    )
-
-
-def _snapshot_error(settings: AnalysisSettings, start: float, end: float, snapshot: float) -> str | None:
-    """Refuse other boundaries where no snapshot lies in the range (ps)."""
-    if not settings.boundaries or math.ceil(start / snapshot - 1e-9) * snapshot < end:
+def _segment_error(value: dict[str, Any], plan: ProductionPlan, job: orm.CalcJobNode) -> str | None:
+    """Return in what a job differs from the segments of the production that is to continue it, or None."""
+    if job.inputs.system.get_system().info != value["system"].get_system().info:
+        return f"its run started from the system {job.inputs.system.pk}, not from {value['system'].pk}"
+    if "temperature" not in value:
         return None
-    return (
-        f"analysis.settings.boundaries: there is no snapshot from {start / 1000:g} to {end / 1000:g} ns to count "
-        f"the ions in, they are {snapshot:g} ps apart"
-    )
-
-
-def _rate_words(found: orm.Dict, confirmations: int) -> str:
-    """Return what is known of the rate of entries where no verdict, or not enough of them, ended a production."""
-    bound = found["rate_upper_bound_per_s"]
-    rate = "" if bound is None else f"fewer than {bound:.2g} entries per second"
-    if not found["equilibrated"]:
-        return rate or "no time was observed"
-    return f"the last look says equilibrated, but {confirmations} in a row must" + (rate and f"; {rate}")
+    expected, found = plan.segments(value["temperature"].value, seed=1)[0], job.inputs.plan.get_dict()
+    # the model fills in settings that are newer than the run
+    settings = RunSettings.model_validate(found["settings"]).model_dump()
+    stage = found["stages"][-1]
+    pairs = [(f"settings.{key}", settings[key], wanted) for key, wanted in expected["settings"].items()]
+    pairs += [
+        (key, stage.get(key), wanted) for key, wanted in expected["stages"][0].items() if key not in _OF_SEGMENT
+    ]
+    for key, used, wanted in pairs:
+        if used != wanted:
+            return f"its run used {key} = {used}; a continuation must use the same, not {wanted}"
+    return None

@@ -1,4 +1,4 @@
-"""The quench: equilibrate hot, where ions exchange, cool in steps, produce cold, and compare the structures."""
+"""The quench: a hot production, stepwise cooling, a cold production, and their comparison."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from aiida_cse.workchains.production import ProductionWorkChain
 __all__ = ["QuenchWorkChain"]
 
 _RUNS = ("hot", "cold")
-#: what a quench gives to its productions itself
+#: inputs of the productions that a quench sets itself
 _OF_A_RUN = ("system", "temperature", "seed", "previous")
 _plan_error = checked_by(CoolingPlan, "cooling.plan")
 
 
 class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
-    """Equilibrate an interface hot, cool it in steps, run it cold, and compare the structures."""
+    """Equilibrate an interface hot, cool it in steps, run it cold, and compare the two structures."""
 
     protocol_name = "quench"
 
@@ -50,13 +50,13 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
         spec.input("system", valid_type=CseSystemData, validator=validate_neutral, help="The relaxed interface.")
-        for name, words in (("hot_temperature", "Where it equilibrates"), ("temperature", "Of the cold run")):
+        for name, words in (("hot_temperature", "hot"), ("temperature", "cold")):
             spec.input(
                 name,
                 valid_type=orm.Float,
                 serializer=to_aiida_type,
                 validator=positive(name, HIGHEST_TEMPERATURE, "number K"),
-                help=f"{words}, in K.",
+                help=f"Temperature of the {words} run in K.",
             )
         spec.input(
             "seed", valid_type=orm.Int, serializer=to_aiida_type, validator=validate_seed, help="Seed of the runs."
@@ -74,7 +74,7 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
             serializer=to_aiida_type,
             default=lambda: orm.Dict(ComparisonSettings().model_dump()),
             validator=checked_by(ComparisonSettings, "comparison"),
-            help="How the two structures are compared: see ComparisonSettings.",
+            help="Settings of the comparison: see ComparisonSettings.",
         )
         for run in _RUNS:
             spec.expose_inputs(ProductionWorkChain, namespace=run, exclude=_OF_A_RUN)
@@ -104,17 +104,17 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
         spec.output(
             "comparison",
             valid_type=orm.Dict,
-            help="Hot against cold: ions per region, peaks, Δz, and charge integrals shifted by it, with errors.",
+            help="Hot against cold: ions per region, peaks, Δz, and charge integrals shifted by Δz, with errors.",
         )
         spec.exit_code(371, "ERROR_HOT_RUN", message="The hot run <{pk}> failed with [{status}] {reason}")
         spec.exit_code(372, "ERROR_COOLING", message="The cooling <{pk}> failed with [{status}] {reason}")
         spec.exit_code(373, "ERROR_COLD_RUN", message="The cold run <{pk}> failed with [{status}] {reason}")
-        spec.exit_code(374, "ERROR_COMPARISON", message="Hot and cold run are complete, but {reason}")
+        spec.exit_code(374, "ERROR_COMPARISON", message="The hot and the cold run are complete, but {reason}")
         spec.exit_code(
             511,
             "ERROR_HOT_NOT_EQUILIBRATED",
-            message="The hot run <{pk}> ended not equilibrated, so that nothing was cooled: {reasons}. Its "
-            "results are in the outputs hot; `require_equilibrated: false` cools all the same.",
+            message="The hot run <{pk}> has not equilibrated and was not cooled: {reasons}. Its results are in "
+            "the outputs hot; with `require_equilibrated: false` it is cooled all the same.",
         )
 
     @classmethod
@@ -130,13 +130,13 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
     ) -> Any:
         """Return a builder with the inputs of a protocol; arguments as for the production.
 
-        ``temperature`` (K) is that of the cold run; ``overrides`` have those of the two productions under ``hot``
-        and ``cold``.
+        ``temperature`` (K) is that of the cold run. ``overrides`` of the two productions are under ``hot`` and
+        ``cold``.
 
         Raises
         ------
         ValueError
-            The protocol or an override is wrong; says where.
+            The protocol or an override is wrong; the message names the place.
         """
         content = cls.get_protocol_inputs(protocol)
         given, parts = split_overrides(
@@ -171,7 +171,7 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
         return self._produce("hot", self.inputs.system, self.inputs.hot_temperature)
 
     def inspect_hot(self) -> ExitCode | None:
-        """Go on if the hot run has equilibrated, or need not have; else stop with its reasons."""
+        """Continue if the hot run has equilibrated or need not have; stop with its reasons otherwise."""
         run = self.ctx.hot
         self.out_many(self.exposed_outputs(run, ProductionWorkChain, namespace="hot"))
         if not ended_normally(run):
@@ -186,7 +186,7 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
         return None
 
     def cool(self) -> dict[str, Any]:
-        """Cool what the hot run ended with."""
+        """Cool the last system of the hot run."""
         hot, cold = self.inputs.hot_temperature.value, self.inputs.temperature.value
         plan = CoolingPlan.model_validate(self.inputs.cooling.plan.get_dict())
         inputs = self.exposed_inputs(CoolingWorkChain, namespace="cooling", agglomerate=False)
@@ -203,23 +203,23 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
         return ToContext(cooling=run)
 
     def inspect_cooling(self) -> ExitCode | None:
-        """Take over the cold system, or stop with the reason."""
+        """Take over the cold system; stop with the error of the cooling otherwise."""
         run = self.ctx.cooling
         self.out_many(self.exposed_outputs(run, CoolingWorkChain, namespace="cooling"))
         return None if run.is_finished_ok else self.exit_codes.ERROR_COOLING.format(**failure(run))
 
     def run_cold(self) -> dict[str, Any]:
-        """Run what was cooled at the target."""
+        """Run the cooled system at the cold temperature."""
         return self._produce("cold", self.ctx.cooling.outputs.system, self.inputs.temperature)
 
     def inspect_cold(self) -> ExitCode | None:
-        """Take over the cold run; that it has not equilibrated by itself is why it was quenched."""
+        """Take over the cold run, which need not have equilibrated."""
         run = self.ctx.cold
         self.out_many(self.exposed_outputs(run, ProductionWorkChain, namespace="cold"))
         return None if ended_normally(run) else self.exit_codes.ERROR_COLD_RUN.format(**failure(run))
 
     def compare(self) -> ExitCode | None:
-        """Compare the structures of the two runs, and say what was found."""
+        """Compare the structures of the two runs and report the findings."""
         found: Any
         found, node = compare.run_get_node(
             **{
@@ -254,7 +254,7 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
 
 
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
-    """Refuse a cooling that leads nowhere, and jobs that would not reach a checkpoint, before anything runs."""
+    """Return the error of the cooling between the two temperatures or of its wall time, or None."""
     wanted = ("hot_temperature", "temperature", "cooling")
     if any(name not in value for name in wanted) or "plan" not in value["cooling"]:
         return None

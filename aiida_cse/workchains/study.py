@@ -1,4 +1,4 @@
-"""The study: both phases once, an interface and a production per temperature and replica, and their kinetics."""
+"""The study: both phases, an interface and a production per temperature and replica, and the kinetics."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm import to_aiida_type
 
-from aiida_cse.analysis.kinetics import KineticsSettings
+from aiida_cse.analysis.kinetics import PARTS, KineticsSettings, conclusions
 from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.analysis.shifts import ContractionSettings, shift_sentences
 from aiida_cse.building.ceramic.slab import check_slab
 from aiida_cse.building.electrolyte.emc_input import emc_files
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.reduction import refuse_unknown_ions
 from aiida_cse.building.type_table import chemistry_of
+from aiida_cse.calculations.functions.kinetics import kinetics
+from aiida_cse.calculations.functions.shifts import shifts
 from aiida_cse.calculations.ports import checked_by, forcefield_error, recipe_ports
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
@@ -36,23 +39,23 @@ from aiida_cse.workchains.common.builders import (
 from aiida_cse.workchains.common.exit_status import ended_normally, failure
 from aiida_cse.workchains.common.forcefields import forcefield_nodes
 from aiida_cse.workchains.common.options import checked_options
+from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, whole_between
 from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides
 from aiida_cse.workchains.electrolyte import EMC, ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.restart.lineage import step_of
-from aiida_cse.workchains.study_kinetics import attach_kinetics
 
 __all__ = ["MOST_REPLICAS", "RUN_OUTPUTS", "StudyWorkChain", "is_complete", "previous_of", "run_label"]
 
-#: runs at each temperature; their seeds count up from the recipe's
+#: most runs at each temperature; their seeds count up from that of the recipe
 MOST_REPLICAS = 99
-#: what of a production is attached to its run
+#: outputs of a production that are attached to its run
 RUN_OUTPUTS = ("system", "reduction", "looks", *observables(), "changes")
 
 
 class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
-    """From a recipe to populations, transitions and equilibration coefficients at one or more temperatures."""
+    """Build, equilibrate, run and analyse the interfaces of a recipe at one or more temperatures."""
 
     protocol_name = "study"
 
@@ -65,7 +68,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             "temperatures",
             valid_type=orm.List,
             serializer=to_aiida_type,
-            validator=validate_temperatures,
+            validator=_validate_temperatures,
             help="Temperatures of the productions in K.",
         )
         spec.input(
@@ -73,8 +76,8 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             valid_type=orm.Int,
             serializer=to_aiida_type,
             default=lambda: orm.Int(1),
-            validator=validate_replicas,
-            help="How many productions, with seeds of their own, at each temperature.",
+            validator=whole_between("replicas", 1, MOST_REPLICAS),
+            help="Number of productions, with different seeds, at each temperature.",
         )
         spec.input(
             "kinetics",
@@ -82,7 +85,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             serializer=to_aiida_type,
             default=lambda: orm.Dict(KineticsSettings().model_dump()),
             validator=checked_by(KineticsSettings, "kinetics"),
-            help="Where the rate is wanted and how it is extrapolated: see KineticsSettings.",
+            help="Temperatures and method of the extrapolation of rates: see KineticsSettings.",
         )
         built_from = ("build.recipe", "build.forcefield")
         spec.expose_inputs(CeramicWorkChain, namespace="ceramic", exclude=(*built_from, "seed"))
@@ -91,7 +94,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             InterfaceWorkChain, namespace="interface", exclude=("seed", "ceramic", "electrolyte", "temperature")
         )
         spec.expose_inputs(ProductionWorkChain, namespace="production", exclude=("seed", "system", "temperature"))
-        spec.input_namespace("done", required=False, help="What an earlier study left: none of it is run again.")
+        spec.input_namespace("done", required=False, help="Results of an earlier study, which are not run again.")
         for phase in ("ceramic", "electrolyte"):
             spec.input(f"done.{phase}", valid_type=CseSystemData, required=False, help=f"Its {phase}.")
         spec.input_namespace(
@@ -99,9 +102,9 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             valid_type=orm.Data,
             dynamic=True,
             required=False,
-            help="Its runs, as they are among the outputs, each with the `folder` to go on from.",
+            help="Its runs, as in the outputs, each with the `folder` to continue from.",
         )
-        spec.inputs.validator = validate_study
+        spec.inputs.validator = _validate_inputs
         spec.outline(
             cls.run_ceramic,
             cls.inspect_ceramic,
@@ -118,21 +121,21 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         spec.output_namespace(
             "runs",
             dynamic=True,
-            help="Per temperature and replica, as `T0700_r1`: interface and the outputs of its production.",
+            help="For each temperature and replica, as `T0700_r1`: interface and outputs of the production.",
         )
         spec.output(
             "shifts",
             valid_type=orm.Dict,
             required=False,
-            help="Δz and dF of each temperature against the highest, from charge integrals and free energies.",
+            help="Δz and dF of each temperature relative to the highest, from charge integrals and free energies.",
         )
         spec.output(
             "kinetics",
             valid_type=orm.Dict,
             required=False,
-            help="Energy, entropy and rates at other temperatures from the entries of all runs.",
+            help="Activation energy, entropy and extrapolated rates from the entries of all runs.",
         )
-        spec.output_namespace("stages", valid_type=orm.Dict, dynamic=True, help="Stage records of each part.")
+        spec.output_namespace("stages", valid_type=orm.Dict, dynamic=True, help="Stage records of all parts.")
         spec.exit_code(350, "ERROR_PHASE", message="The {phase} <{pk}> failed with [{status}] {reason}")
         spec.exit_code(
             352, "ERROR_RUNS", message="{count} of {total} runs failed, the others are complete: {runs}"
@@ -140,7 +143,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         spec.exit_code(
             510,
             "ERROR_RUNS_NOT_EQUILIBRATED",
-            message="{count} of {total} runs have not equilibrated within their length, all results are there: "
+            message="{count} of {total} runs have not equilibrated within their length; all results are complete: "
             "{runs}",
         )
 
@@ -172,7 +175,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         Raises
         ------
         ValueError
-            The recipe, the protocol or an override is wrong; says where.
+            The recipe, the protocol or an override is wrong; the message names the place.
         """
         own, parts = split_overrides(overrides, cls.get_protocol_inputs(protocol), _PARTS, cls.__name__)
         inputs = cls.get_protocol_inputs(protocol, own)
@@ -183,7 +186,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         builder = cls.get_builder()
         builder.recipe = node
         builder.forcefield = forcefield_nodes(node)
-        builder.temperatures = temperature_list(inputs["temperatures"])
+        builder.temperatures = _temperature_list(inputs["temperatures"])
         builder.replicas = whole("replicas", inputs["replicas"], 1, MOST_REPLICAS)
         builder.kinetics = inputs["kinetics"]
         for part, process in _PARTS.items():
@@ -197,7 +200,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
     # -- the phases ------------------------------------------------------------------------------------
 
     def run_ceramic(self) -> dict[str, Any]:
-        """Build and equilibrate the ceramic, unless there is one."""
+        """Build and equilibrate the ceramic, unless an earlier study did."""
         if "ceramic" in self._done():
             return {}
         inputs = self.exposed_inputs(CeramicWorkChain, namespace="ceramic")
@@ -206,11 +209,11 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         return self._submit("ceramic", CeramicWorkChain, inputs)
 
     def inspect_ceramic(self) -> ExitCode | None:
-        """Take over the slab, or stop with the reason."""
+        """Take over the slab; stop with the error of its phase otherwise."""
         return self._take_over("ceramic")
 
     def run_electrolyte(self) -> dict[str, Any]:
-        """Build and equilibrate the electrolyte on the slab's cross-section, unless there is one."""
+        """Build and equilibrate the electrolyte on the slab, unless an earlier study did."""
         if "electrolyte" in self._done():
             return {}
         inputs = self.exposed_inputs(ElectrolyteWorkChain, namespace="electrolyte")
@@ -220,13 +223,13 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         return self._submit("electrolyte", ElectrolyteWorkChain, inputs)
 
     def inspect_electrolyte(self) -> ExitCode | None:
-        """Take over the electrolyte, or stop with the reason."""
+        """Take over the electrolyte; stop with the error of its phase otherwise."""
         return self._take_over("electrolyte")
 
     # -- the runs --------------------------------------------------------------------------------------
 
     def run_interfaces(self) -> dict[str, Any]:
-        """Join the phases and relax an interface for every run that has none, all at once."""
+        """Join the phases and relax an interface for every run without one, concurrently."""
         waiting: dict[str, Any] = {}
         self.ctx.runs = [
             (run_label(temperature, replica), temperature, replica)
@@ -245,11 +248,13 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         return waiting
 
     def run_productions(self) -> dict[str, Any]:
-        """Run the production of every run whose interface is relaxed and can be analysed."""
+        """Start the production of every incomplete run that has a valid interface."""
         waiting: dict[str, Any] = {}
         self.ctx.refused = {}
         for label, temperature, replica in self.ctx.runs:
-            system = self._interface_of(label)
+            interface: Any = self.ctx.get(f"interface_{label}")
+            relaxed = interface is not None and interface.is_finished_ok
+            system = interface.outputs.interface if relaxed else self._done_run(label).get("interface")
             if system is None or self._is_complete(label):
                 continue
             inputs = self.exposed_inputs(ProductionWorkChain, namespace="production")
@@ -260,62 +265,69 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             try:
                 waiting |= self._submit(f"production_{label}", ProductionWorkChain, inputs)
             except ValueError as error:
-                # what one interface has become is no reason to give up the other runs
+                # the other runs do not depend on this interface
                 self.ctx.refused[label] = str(error)
                 self.report(f"{label}: no production: {error}")
         return waiting
 
     def attach_runs(self) -> None:
-        """Attach the results of every run, as far as it came."""
+        """Attach the results of all runs as far as they exist."""
         for label, _, _ in self.ctx.runs:
-            self._attach_run(label, self.ctx.get(f"interface_{label}"), self.ctx.get(f"production_{label}"))
+            interface, production = self.ctx.get(f"interface_{label}"), self.ctx.get(f"production_{label}")
+            done = self._done_run(label)
+            results: dict[str, Any] = {name: done[name] for name in ("interface", *RUN_OUTPUTS) if name in done}
+            if interface is not None and "interface" in interface.outputs:
+                results["interface"] = interface.outputs.interface
+                self.out(f"stages.interface_{label}", interface.outputs.stages)
+            if production is not None:
+                results |= {name: production.outputs[name] for name in RUN_OUTPUTS if name in production.outputs}
+                if "stages" in production.outputs:
+                    self.out(f"stages.production_{label}", production.outputs.stages)
+            if results:
+                self.out(f"runs.{label}", results)
 
     def kinetics(self) -> None:
-        """Extrapolate the rate from the runs that were analysed, and say what was found."""
-        analysis = self.inputs.production.analysis.settings
-        attach_kinetics(self, self.outputs.get("runs", {}), self.inputs.kinetics, analysis)
+        """Extrapolate the rate from the analysed runs and report the conclusions."""
+        runs = self.outputs.get("runs", {})
+        analysed = {label: run for label, run in runs.items() if all(name in run for name in PARTS)}
+        if not analysed:
+            return
+        inputs: dict[str, Any] = {label: {name: run[name] for name in PARTS} for label, run in analysed.items()}
+        contraction = self._attach_shifts(analysed)
+        if contraction is not None and self.inputs.kinetics.get_dict().get("shifts") is None:
+            inputs["shifts"] = contraction
+        found: Any
+        found, node = kinetics.run_get_node(settings=self.inputs.kinetics, **inputs)
+        if not node.is_finished_ok:
+            self.report(f"no kinetics: {node.exit_message}")
+            return
+        self.out("kinetics", found)
+        for sentence in conclusions(found.get_dict()):
+            self.report(sentence)
 
     def inspect_runs(self) -> ExitCode | None:
-        """Say which runs failed, or else which have not equilibrated."""
-        last = {label: self._last_of(label) for label, _, _ in self.ctx.runs if not self._is_complete(label)}
-        failed = [
-            f"{label}: {self.ctx.refused[label]}" if label in self.ctx.refused else _ending(label, run)
-            for label, run in last.items()
-            if label in self.ctx.refused or not ended_normally(run)
-        ]
+        """Stop with the runs that failed or, if none did, with those that have not equilibrated."""
+        failed, unfinished = [], []
+        adaptive = self.inputs.production.plan.get_dict().get("stop", {}).get("rule") == "equilibrated"
+        for label, _, _ in self.ctx.runs:
+            production, interface = (self.ctx.get(f"{part}_{label}") for part in ("production", "interface"))
+            run: Any = interface if production is None else production
+            if self._is_complete(label):
+                if adaptive and not self._done_run(label)["equilibration"]["equilibrated"]:
+                    unfinished.append(f"{label}: as before")
+            elif label in self.ctx.refused:
+                failed.append(f"{label}: {self.ctx.refused[label]}")
+            elif not run.is_finished_ok:
+                ending = f"{label} <{run.pk}> [{run.exit_status}] {run.exit_message}"
+                (unfinished if ended_normally(run) else failed).append(ending)
         total = len(self.ctx.runs)
         if failed:
             return self.exit_codes.ERROR_RUNS.format(count=len(failed), total=total, runs="; ".join(failed))
-        unfinished = [_ending(label, run) for label, run in last.items() if not run.is_finished_ok]
-        unfinished += [f"{label}: as before" for label, _, _ in self.ctx.runs if self._is_spent(label)]
         if unfinished:
             return self.exit_codes.ERROR_RUNS_NOT_EQUILIBRATED.format(
                 count=len(unfinished), total=total, runs="; ".join(unfinished)
             )
         return None
-
-    def _last_of(self, label: str) -> orm.WorkChainNode:
-        """Return the process with which a run ended: its production, or the interface if there was none."""
-        production = self.ctx.get(f"production_{label}")
-        return self.ctx[f"interface_{label}"] if production is None else production
-
-    def _attach_run(self, label: str, interface: Any, production: Any) -> None:
-        done = self._done_run(label)
-        results: dict[str, Any] = {name: done[name] for name in ("interface", *RUN_OUTPUTS) if name in done}
-        if interface is not None and "interface" in interface.outputs:
-            results["interface"] = interface.outputs.interface
-            self.out(f"stages.interface_{label}", interface.outputs.stages)
-        if production is not None:
-            outputs = production.outputs
-            results |= {name: outputs[name] for name in RUN_OUTPUTS if name in outputs}
-            if "stages" in outputs:
-                self.out(f"stages.production_{label}", outputs.stages)
-        if results:
-            self.out(f"runs.{label}", results)
-        if "equilibration" in results:
-            found = results["equilibration"]
-            verdict = "equilibrated" if found["equilibrated"] else "not equilibrated"
-            self.report(f"{label}: EC {found['ec']:.2f} (at least {found['ec_lower_bound']:.2f}), {verdict}")
 
     # -- helpers ---------------------------------------------------------------------------------------
 
@@ -336,36 +348,47 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         self.out(f"stages.{phase}", run.outputs.stages)
         return None
 
+    def _attach_shifts(self, runs: Mapping[str, Mapping[str, Any]]) -> orm.Dict | None:
+        """Attach and return Δz of the runs; None if they have a single temperature or cannot be superposed."""
+        reduced = {label: run for label, run in runs.items() if "reduction" in run}
+        if len({run["transitions"]["temperature_K"] for run in reduced.values()}) < 2:
+            return None
+        inputs: dict[str, Any] = {
+            label: {name: run[name] for name in ("reduction", "transitions")} for label, run in reduced.items()
+        }
+        settings = orm.Dict(ContractionSettings().model_dump(mode="json"))
+        found: Any
+        found, node = shifts.run_get_node(
+            settings=settings, analysis=self.inputs.production.analysis.settings, **inputs
+        )
+        if not node.is_finished_ok:
+            self.report(f"no Δz: {node.exit_message}")
+            return None
+        self.out("shifts", found)
+        for sentence in shift_sentences(found.get_dict()):
+            self.report(sentence)
+        return found if isinstance(found, orm.Dict) else None
+
     def _built_from(self) -> dict[str, Any]:
-        """Return what the building jobs of both phases share."""
+        """Return the inputs that the building jobs of both phases share."""
         return {name: self.inputs[name] for name in ("recipe", "forcefield") if name in self.inputs}
 
     def _done(self) -> Any:
-        """Return what an earlier study left."""
+        """Return the results of an earlier study."""
         return self.inputs.get("done", {})
 
     def _done_run(self, label: str) -> Any:
+        """Return the results of a run of an earlier study."""
         return self._done().get("runs", {}).get(label, {})
 
     def _is_complete(self, label: str) -> bool:
-        """Whether an earlier study has all that is asked of a run."""
+        """Return whether an earlier study has completed a run."""
         plan, settings = self.inputs.production.plan, self.inputs.production.analysis.settings
-        return is_complete(self._done_run(label), plan.get_dict(), temperature_of(label), settings.get_dict())
-
-    def _is_spent(self, label: str) -> bool:
-        """Whether a run of an earlier study has its length, which was its budget, and has not equilibrated."""
-        adaptive = self.inputs.production.plan.get_dict().get("stop", {}).get("rule") == "equilibrated"
-        return adaptive and self._is_complete(label) and not self._done_run(label)["equilibration"]["equilibrated"]
-
-    def _interface_of(self, label: str) -> CseSystemData | None:
-        """Return the interface of a run, None if it could not be made."""
-        done = self._done_run(label)
-        run = self.ctx.get(f"interface_{label}")
-        found: CseSystemData | None = done.get("interface")
-        return run.outputs.interface if run is not None and run.is_finished_ok else found
+        temperature = float(label[1:].partition("_")[0])
+        return is_complete(self._done_run(label), plan.get_dict(), temperature, settings.get_dict())
 
     def _seed(self, replica: int) -> orm.Int:
-        """Return the seed of a replica: the recipe's, counted up."""
+        """Return the seed of a replica, counted up from that of the recipe."""
         return orm.Int(self.inputs.recipe["seeds"]["velocities"] + replica - 1)
 
 
@@ -377,63 +400,40 @@ _PARTS: dict[str, Any] = {
 }
 
 
-def _ending(label: str, run: orm.WorkChainNode) -> str:
-    return f"{label} <{run.pk}> [{run.exit_status}] {run.exit_message}"
-
-
 def run_label(temperature: float, replica: int) -> str:
-    """Return the name of a run: temperature in K, rounded, and replica."""
+    """Return the label of a run, from its temperature in K, rounded, and its replica."""
     return f"T{round(temperature):04d}_r{replica}"
 
 
-def temperature_of(label: str) -> float:
-    """Return the temperature in K, rounded, of a run by its name."""
-    return float(label[1:].partition("_")[0])
-
-
-def validate_temperatures(value: orm.List, _: Any) -> str | None:
-    """Return what is wrong with a list of temperatures in K, None if nothing is."""
+def _validate_temperatures(value: orm.List, _: Any) -> str | None:
+    """Return the error of a list of temperatures in K, or None."""
     temperatures = value.get_list()
-    wrong = [
-        t for t in temperatures if isinstance(t, bool) or not isinstance(t, (int, float)) or not 0 < t <= 5000
-    ]
-    if wrong or not temperatures:
-        return f"temperatures = {temperatures!r}: give numbers between 0 and 5000 K, one or more"
+    valid = all(
+        isinstance(t, (int, float)) and not isinstance(t, bool) and 0 < t <= HIGHEST_TEMPERATURE
+        for t in temperatures
+    )
+    if not valid or not temperatures:
+        return f"temperatures = {temperatures!r}: give numbers between 0 and {HIGHEST_TEMPERATURE} K, one or more"
     if len({round(t) for t in temperatures}) < len(temperatures):
-        return f"temperatures = {temperatures!r}: each must be there once, and they must differ by 1 K at least"
+        return f"temperatures = {temperatures!r}: give different temperatures, at least 1 K apart"
     return None
 
 
-def validate_replicas(value: orm.Int, _: Any) -> str | None:
-    """Return what is wrong with a number of replicas, None if nothing is."""
-    if 1 <= value.value <= MOST_REPLICAS:
-        return None
-    return f"replicas = {value.value}: give a whole number from 1 to {MOST_REPLICAS}"
-
-
-def temperature_list(value: Any) -> orm.List:
-    """Return temperatures as the node that their port takes.
-
-    Raises
-    ------
-    ValueError
-        They are no list.
-    """
+def _temperature_list(value: Any) -> orm.List:
     if isinstance(value, orm.List):
         return value
     if not isinstance(value, (list, tuple)):
-        msg = f"temperatures = {value!r}: give a list of numbers between 0 and 5000 K"
-        raise ValueError(msg)
+        raise ValueError(f"temperatures = {value!r}: give a list of numbers between 0 and {HIGHEST_TEMPERATURE} K")
     return orm.List(list(value))
 
 
-def validate_study(value: dict[str, Any], _: Any) -> str | None:
-    """Return which inputs of a study do not fit each other, None if all do."""
+def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
+    """Return the first inconsistency between the inputs, or None."""
     return forcefield_error(value) or _sampling_error(value) or _emc_error(value)
 
 
 def _emc_error(value: dict[str, Any]) -> str | None:
-    """Refuse what EMC cannot build: its job would do so after the ceramic has run."""
+    """Return the error of a recipe that EMC cannot build, before the ceramic has run, or None."""
     builder = value.get("electrolyte", {}).get("builder")
     if "recipe" not in value or builder is None or builder.value != EMC:
         return None
@@ -446,7 +446,7 @@ def _emc_error(value: dict[str, Any]) -> str | None:
 
 
 def _sampling_error(value: dict[str, Any]) -> str | None:
-    """Refuse a sampling of ions that the recipe does not have: the productions would do so after days."""
+    """Return the error of a sampling that names ions unknown to the recipe, or None."""
     sampling = value.get("production", {}).get("sampling")
     if "recipe" not in value or sampling is None:
         return None
@@ -466,7 +466,7 @@ def _sampling_error(value: dict[str, Any]) -> str | None:
 def is_complete(
     run: Mapping[str, Any], plan: dict[str, Any], temperature: float, settings: dict[str, Any]
 ) -> bool:
-    """Whether a run at ``temperature`` (K) has all that is asked of it: its length, or its verdict as of now."""
+    """Return whether a run at ``temperature`` (K) has its length, or a positive verdict under these settings."""
     if any(name not in run for name in ("reduction", "looks", "equilibration")):
         return False
     criteria = AnalysisSettings.model_validate(settings).model_dump(mode="json")
@@ -480,9 +480,9 @@ def is_complete(
 
 
 def previous_of(run: Mapping[str, Any]) -> dict[str, orm.Data]:
-    """Return the input ``previous`` of a production that goes on with a run, empty if it cannot.
+    """Return the input ``previous`` of a production that continues a run; empty if it cannot be continued.
 
-    A reduction that does not reach as far as the last segment is left: the trajectory is there.
+    A reduction that ends before the last segment is omitted, so that the whole trajectory is reduced again.
     """
     if "folder" not in run:
         return {}

@@ -1,4 +1,4 @@
-"""The validation: ions in a landscape with known answers, through the whole chain of a study."""
+"""The validation: ions in an energy landscape with known answers, run and analysed like a study."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from aiida_cse.workchains.study import run_label
 
 __all__ = ["ValidationWorkChain"]
 
-#: what of a production is attached, and what of it is checked
+#: outputs of a production that are attached, and those that are checked
 RUN_OUTPUTS = ("reduction", "populations", "transitions", "equilibration", "free_energy_profiles", "barrier")
 CHECKED = ("populations", "transitions", "equilibration", "free_energy_profiles", "barrier")
-#: the seeds of the runs are this far apart, so that those of two validations are not the same
+#: distance between the seeds of the runs, so that validations with successive seeds share none
 _STRIDE = 104_729
 
 
 class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
-    """Run ions in a known landscape at several temperatures, analyse them as a study does, and compare."""
+    """Run ions in a known landscape at several temperatures, analyse the runs, and check the results."""
 
     protocol_name = "validate"
 
@@ -49,7 +49,7 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
             valid_type=orm.Int,
             serializer=to_aiida_type,
             validator=validate_seed,
-            help="Draws the landscape, the places of the ions and the noise of the runs.",
+            help="Seed of the landscape, the initial positions and the noise of the runs.",
         )
         spec.input(
             "settings",
@@ -60,14 +60,14 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
         )
         spec.expose_inputs(ProductionWorkChain, namespace="production", exclude=("seed", "system", "temperature"))
         spec.outline(cls.draw, cls.run_productions, cls.attach_runs, cls.kinetics, cls.compare, cls.judge)
-        spec.output("landscape", valid_type=orm.Dict, help="The energies of the landscape that was drawn.")
-        spec.output("system", valid_type=CseSystemData, help="The ions as LAMMPS is given them.")
+        spec.output("landscape", valid_type=orm.Dict, help="The energies of the landscape.")
+        spec.output("system", valid_type=CseSystemData, help="The ions as input of LAMMPS.")
         spec.output_namespace(
             "runs", dynamic=True, help="Per temperature, as `T1000_r1`: the outputs of its production."
         )
-        spec.output("expected", valid_type=orm.Dict, help="What the runs are to find, without LAMMPS.")
+        spec.output("expected", valid_type=orm.Dict, help="The known answers, computed without LAMMPS.")
         spec.output("kinetics", valid_type=orm.Dict, required=False, help="The joint kinetics of all runs.")
-        spec.output("checks", valid_type=orm.Dict, help="Every check with its interval, and what failed.")
+        spec.output("checks", valid_type=orm.Dict, help="All checks with their intervals, and those that failed.")
         spec.exit_code(360, "ERROR_VALIDATION_RUNS", message="{count} of {total} runs failed: {runs}")
         spec.exit_code(361, "ERROR_VALIDATION", message="{count} of {total} checks failed: {failed}")
 
@@ -87,7 +87,7 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
         codes
             The codes by role: ``lammps`` and ``cse``.
         seed
-            Draws the landscape and everything else.
+            Seed of the landscape and of all random choices.
         protocol
             ``full`` or ``quick``.
         overrides
@@ -98,11 +98,11 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
         Raises
         ------
         ValueError
-            The seed, the protocol or an override is wrong; says where.
+            The seed, the protocol or an override is wrong; the message names the place.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         number = whole("seed", seed, 1, SEEDS - 1)
-        # the intervals of the analysis are those that are checked
+        # the checks use the intervals of the analysis
         own = merge(inputs["production"], {"analysis": {"settings": {"level": inputs["settings"]["level"]}}})
         with located_part("production"):
             production = ProductionWorkChain.get_builder_from_protocol(
@@ -123,9 +123,10 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
         asked = ValidationSettings.model_validate(self.inputs.settings.get_dict())
         landscape = Landscape.model_validate(drawn["landscape"].get_dict())
         self.ctx.temperatures = {run_label(at, 1): at for at in asked.temperatures(landscape)}
+        kelvin = ", ".join(f"{temperature:g}" for temperature in self.ctx.temperatures.values())
         self.report(
             f"seed {self.inputs.seed.value}: barriers of {landscape.barrier_left:.0f} and "
-            f"{landscape.barrier_right:.0f} K, runs at {', '.join(f'{t:g}' for t in self._kelvin())} K"
+            f"{landscape.barrier_right:.0f} K; runs at {kelvin} K"
         )
 
     def run_productions(self) -> dict[str, Any]:
@@ -142,14 +143,14 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
         return ToContext(**waiting)
 
     def attach_runs(self) -> ExitCode | None:
-        """Attach the results of every run, or stop where one has none: then there is nothing to compare."""
+        """Attach the results of all runs; stop if a run lacks results to check."""
         failed = []
         for label in self.ctx.temperatures:
             run = self.ctx[label]
             results = {name: run.outputs[name] for name in RUN_OUTPUTS if name in run.outputs}
             if results:
                 self.out(f"runs.{label}", results)
-            # a run that has not equilibrated is one of the things to be seen
+            # a run that has not equilibrated still has results to check
             if not all(name in results for name in CHECKED):
                 failed.append(f"{label} <{run.pk}> [{run.exit_status}] {run.exit_message}")
         if not failed:
@@ -159,9 +160,9 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
         )
 
     def kinetics(self) -> None:
-        """Extrapolate the rate from the runs that have equilibrated to all temperatures."""
+        """Extrapolate the rate from the equilibrated runs to all temperatures."""
         runs = {label: {name: run[name] for name in PARTS} for label, run in self._runs().items()}
-        asked = KineticsSettings(temperatures=self._kelvin())
+        asked = KineticsSettings(temperatures=list(self.ctx.temperatures.values()))
         found: Any
         found, node = kinetics.run_get_node(settings=orm.Dict(asked.model_dump()), **runs)
         self.ctx.kinetics = found if node.is_finished_ok else None
@@ -171,7 +172,7 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
             self.report(f"no kinetics: {node.exit_message}")
 
     def compare(self) -> None:
-        """Compare what was found with what is known."""
+        """Compare the results with the known answers."""
         landscape, settings = self.ctx.drawn["landscape"], self.inputs.settings
         expected = expect_landscape(
             landscape=landscape,
@@ -189,16 +190,13 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
         )
 
     def judge(self) -> ExitCode | None:
-        """Say which checks failed."""
+        """Report whether all checks hold; stop with the failed ones otherwise."""
         found = self.outputs["checks"]
         failed, total = found["failed"], len(found["checks"])
         if not failed:
             self.report(f"all {total} checks hold")
             return None
         return self.exit_codes.ERROR_VALIDATION.format(count=len(failed), total=total, failed="; ".join(failed))
-
-    def _kelvin(self) -> list[float]:
-        return list(self.ctx.temperatures.values())
 
     def _runs(self) -> dict[str, Any]:
         return {label: self.outputs["runs"][label] for label in self.ctx.temperatures}

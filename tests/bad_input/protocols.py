@@ -107,7 +107,7 @@ STAGES = (
     stage(_FINITE, "pressure", "nan", **NPT | {"pressure": NAN}),
     stage("at least 10 steps of 2 fs", "barostat_fs = 0.5", **NPT | {"barostat_fs": 0.5}),
     stage("only barostat z", "heat", chain="cse.interface", **NPT | {"barostat": "iso", "mobile": "electrolyte"}),
-    stage("belongs to an interface", "mobile: electrolyte", mobile="electrolyte"),
+    stage("needs both phases of an interface", "mobile = electrolyte", mobile="electrolyte"),
     stage("must be 'all' or 'electrolyte'", mobile="ceramic"),
     stage("give z", "barostat iso", chain="cse.electrolyte", **NPT | {"barostat": "iso"}),
     stage("at least 10 steps of 2 fs", "thermostat_fs = 0.1", thermostat_fs=0.1),
@@ -265,7 +265,7 @@ PRODUCTIONS = (
     verdict("leaves nothing of the 0.012 ns of plan.length_ps", "start_ns = 12", start_ns=12),
     verdict("at least one block, sampling.block_ps = 1, must follow", "start_ns = 0.0115", start_ns=0.0115),
     verdict("must follow it", "analysis.settings.block_ps = 9", start_ns=0.004, block_ps=9),
-    verdict("is behind the 0.012 ns of plan.length_ps", "end_ns = 1", end_ns=1),
+    verdict("beyond the 0.012 ns of plan.length_ps", "end_ns = 1", end_ns=1),
     verdict("of the 0.005 ns until analysis.settings.end_ns", "leaves nothing", start_ns=0.005, end_ns=0.005),
     verdict("the 260 of the reduction make 260, 130, ", "bins is 100", bins=100),
     verdict("a multiple of the 1 of the reduction", "block_ps is 1.5", block_ps=1.5),
@@ -307,7 +307,7 @@ STUDIES = (
         Refused("cse.study", {"temperatures": value}, ("temperatures = ", repr(value), "give "))
         for value in (700, "700", None, {"a": 1}, [])
     ),
-    Refused("cse.study", {"temperatures": [700, 700.2]}, ("temperatures = [700, 700.2]", "must differ by 1 K")),
+    Refused("cse.study", {"temperatures": [700, 700.2]}, ("temperatures = [700, 700.2]", "at least 1 K apart")),
     *(
         Refused("cse.study", {"replicas": value}, ("replicas = ", repr(value), "a whole number from 1 to 99"))
         for value in (0, -1, 2.5, "2", True, None, 100, 10**30)
@@ -403,8 +403,8 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ),
     ("withmpi", "yes", "must be of type bool"),
     ("prepend_text", 5, "must be of type str"),
-    *(("parser_name", text, "do not give it") for text in ("cse.build", "x")),
-    *(("input_filename", text, "do not give it") for text in ("../../x", "a\nb")),
+    *(("parser_name", text, "remove it") for text in ("cse.build", "x")),
+    *(("input_filename", text, "remove it") for text in ("../../x", "a\nb")),
     ("walltime", 5, "is no known key"),
     ("queue", "long", "did you mean 'queue_name'?"),
 )

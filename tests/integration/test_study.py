@@ -223,7 +223,7 @@ def test_a_budget_that_is_spent_has_every_result(study: WorkChainNode, launch: L
     """Looked at after every segment, it is the run that was looked at once; and none of it is run twice."""
     node = launch(stop=EQUILIBRATED)
     assert node.exit_status == 500, node.exit_message
-    assert "Not equilibrated within 0.0012 ns: EC 0.00 (at least 0.00); fewer than " in node.exit_message
+    assert "Not equilibrated within 0.0012 ns: EC 0.00 (lower bound 0.00); fewer than " in node.exit_message
     assert set(node.outputs) >= set(study.outputs.runs.T0500_r1) - {"interface"}
     assert node.outputs.reduction.get_state().equals(study.outputs.runs.T0500_r1.reduction.get_state())
     looks = node.outputs.looks.get_list()

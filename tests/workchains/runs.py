@@ -1,4 +1,4 @@
-"""Runs as the restart chain leaves them: jobs that go on from each other, with what they made."""
+"""Runs with the outputs of a restart chain: jobs that continue from each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLAN = {"length_ps": 6, "segment_ps": 2, "frame_ps": 0.02, "settings": {"restart
 
 
 def newest(kind: type[orm.ProcessNode]) -> Any:
-    """Return the process that was made last."""
+    """Return the newest process."""
     return orm.QueryBuilder().append(kind, tag="p").order_by({"p": {"id": "desc"}}).first(flat=True)
 
 
@@ -86,7 +86,7 @@ def finished(
 def chain_of(
     computer: orm.Computer, *sources: str, stashes: tuple[str | None, ...] = ()
 ) -> list[orm.WorkChainNode]:
-    """Return runs, each with the one before as its parent, that went on from these restart files."""
+    """Return runs, each with the previous one as parent, that continued from these restart files."""
     runs: list[orm.WorkChainNode] = []
     for number, source in enumerate(sources, 1):
         stash = stashes[number - 1] if stashes else None

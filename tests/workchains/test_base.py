@@ -1,4 +1,4 @@
-"""The restart chain: what it does with each way in which a job can end."""
+"""The restart chain: its response to every way in which a job can end."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ LOST = "Atoms were lost: ERROR: Lost atoms"
 
 
 class Chain:
-    """A restart chain whose jobs end as the test says."""
+    """A restart chain whose jobs end as a test sets."""
 
     def __init__(self, process: Any, computer: orm.Computer) -> None:
         self.process, self._computer = process, computer
@@ -135,7 +135,7 @@ def goes_on(answer: ExitCode | None) -> bool:
     return answer is None or answer.status == 0
 
 
-def test_a_run_that_finishes_at_once(chain: Chain) -> None:
+def test_a_run_may_finish_in_one_job(chain: Chain) -> None:
     assert chain.job_ends(0, 1000) is None
     assert not chain.process.should_run_process()
     chain.process.results()
@@ -143,7 +143,7 @@ def test_a_run_that_finishes_at_once(chain: Chain) -> None:
     assert list(chain.outputs["folders"]) == ["job_0001"]
 
 
-def test_after_the_wall_time_it_goes_on_and_counts_no_failure(chain: Chain) -> None:
+def test_continuation_after_wall_time_is_no_failure(chain: Chain) -> None:
     for number in range(1, 6):
         assert goes_on(chain.job_ends(400, 10 * number))
         assert chain.process.should_run_process()
@@ -156,7 +156,7 @@ def test_after_the_wall_time_it_goes_on_and_counts_no_failure(chain: Chain) -> N
     assert [folder.get_remote_path() for folder in folders.values()] == chain.folders
 
 
-def test_a_wall_time_that_reaches_no_checkpoint_ends_it(chain: Chain) -> None:
+def test_a_wall_time_without_checkpoint_ends_the_run(chain: Chain) -> None:
     assert goes_on(chain.job_ends(400, 200))
     answer = chain.job_ends(400, 200)
     assert answer is not None
@@ -166,13 +166,13 @@ def test_a_wall_time_that_reaches_no_checkpoint_ends_it(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize("status", [420, 421, 422, 423, 425, 110, 120, 140, 160, 303, 320])
-def test_after_an_interruption_it_goes_on_and_counts(chain: Chain, status: int) -> None:
+def test_an_interruption_is_counted_and_continued(chain: Chain, status: int) -> None:
     assert goes_on(chain.job_ends(status))
     assert chain.goes_on_from == "/scratch/1"
     assert chain.process.ctx.failures == 1
 
 
-def test_too_many_interruptions_end_it(chain: Chain) -> None:
+def test_too_many_interruptions_end_the_run(chain: Chain) -> None:
     for number in (1, 2, 3):
         assert goes_on(chain.job_ends(140))
         assert chain.goes_on_from == f"/scratch/{number}"
@@ -193,7 +193,7 @@ def test_interruptions_count_from_the_last_progress(chain: Chain) -> None:
     assert chain.job_ends(0, 1000) is None
 
 
-def test_how_often_it_may_fail_is_an_input(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:
+def test_the_budget_of_failures_is_an_input(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:
     chain = Chain(make(LammpsBaseWorkChain, **inputs, max_failures=orm.Int(0)), localhost)
     answer = chain.job_ends(420)
     assert answer is not None
@@ -201,14 +201,14 @@ def test_how_often_it_may_fail_is_an_input(make: Make, inputs: dict[str, Any], l
 
 
 @pytest.mark.parametrize("status", [310, 311, 312, 403, 424])
-def test_what_it_cannot_mend_ends_it_with_the_jobs_own_code(chain: Chain, status: int) -> None:
+def test_an_unrecoverable_failure_keeps_the_code_of_the_job(chain: Chain, status: int) -> None:
     answer = chain.job_ends(status, 40, "Atoms were lost: ERROR: Lost atoms")
     assert answer is not None
     assert (answer.status, answer.message) == (status, "Atoms were lost: ERROR: Lost atoms")
     assert list(chain.outputs["folders"]) == ["job_0001"]
 
 
-def test_a_job_that_excepted_ends_it(chain: Chain) -> None:
+def test_an_excepted_job_ends_the_run(chain: Chain) -> None:
     job = job_node("cse.lammps", chain.process.inputs.lammps.code.computer)
     job.set_process_state("excepted")
     chain.process.ctx.iteration, chain.process.ctx.children = 1, [job]
@@ -217,7 +217,7 @@ def test_a_job_that_excepted_ends_it(chain: Chain) -> None:
     assert list(chain.outputs["folders"]) == ["job_0001"]
 
 
-def test_it_starts_where_it_is_told_to(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:
+def test_a_run_starts_from_its_parent_folder(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:
     earlier = orm.RemoteData(computer=localhost, remote_path="/scratch/earlier").store()
     inputs["lammps"]["parent_folder"] = earlier
     chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
@@ -226,7 +226,7 @@ def test_it_starts_where_it_is_told_to(make: Make, inputs: dict[str, Any], local
     assert chain.goes_on_from == "/scratch/1"
 
 
-def test_the_next_job_is_the_same_but_for_its_parent(chain: Chain) -> None:
+def test_the_next_job_differs_only_in_its_parent(chain: Chain) -> None:
     chain.process.run_process()
     first = orm.QueryBuilder().append(orm.CalcJobNode, project="*", tag="job").order_by({"job": {"id": "desc"}})
     job = first.first(flat=True)
@@ -254,7 +254,7 @@ def changes(chain: Chain) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("status", [410, 411, 412])
-def test_what_blew_up_goes_on_with_one_change_more_each_time(chain: Chain, status: int) -> None:
+def test_a_blow_up_adds_one_recovery_step_each_time(chain: Chain, status: int) -> None:
     assert goes_on(chain.job_ends(status, 430, LOST))
     assert chain.goes_on_from == "/scratch/1"
     assert chain.plan.care == Care(until_step=600, substeps=2), "two checkpoints past where it broke"
@@ -275,7 +275,7 @@ def test_what_blew_up_goes_on_with_one_change_more_each_time(chain: Chain, statu
     assert len(chain.outputs["folders"]) == 4
 
 
-def test_where_atoms_left_the_mesh_the_neighbour_lists_come_first(chain: Chain) -> None:
+def test_neighbour_lists_are_the_first_step_after_mesh_errors(chain: Chain) -> None:
     assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
     assert chain.plan.care == Care(until_step=200, rebuild_every_step=True)
     assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
@@ -286,8 +286,8 @@ def test_where_atoms_left_the_mesh_the_neighbour_lists_come_first(chain: Chain) 
     assert chain.plan.care.relax_steps == 2000
 
 
-def test_a_checkpoint_on_whose_own_state_a_job_breaks_is_to_blame(chain: Chain) -> None:
-    """It was well when it was written: the one before it leads to the same run, with nothing else changed."""
+def test_a_checkpoint_that_fails_at_once_is_skipped(chain: Chain) -> None:
+    """The checkpoint was sound when written; an earlier one leads to the same run without other changes."""
     assert goes_on(chain.job_ends(420, 450))
     assert goes_on(chain.job_ends(412, 400, "not a number", first_step=400, restart_file="parent/restart.400"))
     assert chain.plan.latest_checkpoint == 399
@@ -296,7 +296,7 @@ def test_a_checkpoint_on_whose_own_state_a_job_breaks_is_to_blame(chain: Chain) 
     assert [(change["change"], change["exact"]) for change in changes(chain)] == [("checkpoint", True)]
 
 
-def test_nothing_of_a_run_from_a_damaged_checkpoint_is_kept(chain: Chain) -> None:
+def test_results_from_a_damaged_checkpoint_are_discarded(chain: Chain) -> None:
     assert goes_on(chain.job_ends(420, 450))
     damaged: dict[str, Any] = {"first_step": 400, "restart_file": "parent/restart.400", "restart_damaged": True}
     assert goes_on(chain.job_ends(320, 900, "another state", exact_reason="another state", **damaged))
@@ -305,7 +305,7 @@ def test_nothing_of_a_run_from_a_damaged_checkpoint_is_kept(chain: Chain) -> Non
     assert [(change["change"], change["exact"]) for change in changes(chain)] == [("checkpoint", True)]
 
 
-def test_after_a_damaged_first_checkpoint_a_run_begins_anew(chain: Chain) -> None:
+def test_a_damaged_first_checkpoint_restarts_the_run(chain: Chain) -> None:
     assert goes_on(chain.job_ends(420, 50))
     damaged: dict[str, Any] = {"first_step": 1, "restart_file": "parent/restart.1", "restart_damaged": True}
     assert goes_on(chain.job_ends(320, 900, "another state", **damaged))
@@ -313,7 +313,7 @@ def test_after_a_damaged_first_checkpoint_a_run_begins_anew(chain: Chain) -> Non
     assert chain.plan.resume_step == 0
 
 
-def test_care_ends_and_the_changes_are_an_output(chain: Chain) -> None:
+def test_recovery_ends_and_its_steps_are_an_output(chain: Chain) -> None:
     assert goes_on(chain.job_ends(410, 430, LOST))
     assert goes_on(chain.job_ends(400, 500, first_step=400, restart_file="parent/restart.400"))
     assert chain.plan.care == Care(until_step=600, substeps=2), "not through yet"
@@ -352,7 +352,7 @@ def test_care_ends_and_the_changes_are_an_output(chain: Chain) -> None:
     assert any("the trajectory differs from here on" in report for report in chain.reports)
 
 
-def test_a_relaxation_is_not_repeated_once_it_helped(chain: Chain) -> None:
+def test_a_successful_relaxation_is_not_repeated(chain: Chain) -> None:
     for _ in range(2):
         assert goes_on(chain.job_ends(412, 30, "nan"))
     assert chain.plan.care == Care(until_step=200, substeps=2, relax_steps=2000)
@@ -362,7 +362,7 @@ def test_a_relaxation_is_not_repeated_once_it_helped(chain: Chain) -> None:
     assert chain.plan.care == Care(until_step=200, substeps=2)
 
 
-def test_an_earlier_checkpoint_is_kept_to_until_there_is_a_later_one(chain: Chain) -> None:
+def test_an_earlier_checkpoint_is_used_until_a_later_one_exists(chain: Chain) -> None:
     for start in (400, 400):
         assert goes_on(chain.job_ends(410, 430, LOST, first_step=start, restart_file=f"parent/restart.{start}"))
     assert chain.plan.latest_checkpoint == 399
@@ -372,14 +372,14 @@ def test_an_earlier_checkpoint_is_kept_to_until_there_is_a_later_one(chain: Chai
     assert chain.plan.latest_checkpoint is None
 
 
-def test_without_changes_there_is_no_such_output(chain: Chain) -> None:
+def test_without_recovery_there_are_no_changes(chain: Chain) -> None:
     assert goes_on(chain.job_ends(400, 500))
     assert chain.job_ends(0, 1000) is None
     assert "changes" not in chain.outputs
 
 
 @pytest.mark.parametrize("most", [0, 1])
-def test_how_often_it_may_change_is_an_input(
+def test_the_budget_of_changes_is_an_input(
     make: Make, inputs: dict[str, Any], localhost: orm.Computer, most: int
 ) -> None:
     chain = Chain(make(LammpsBaseWorkChain, **inputs, max_changes=orm.Int(most)), localhost)
@@ -391,7 +391,7 @@ def test_how_often_it_may_change_is_an_input(
 
 
 @pytest.mark.parametrize("name", ["max_failures", "max_changes"])
-def test_a_budget_below_nothing_is_refused(make: Make, inputs: dict[str, Any], name: str) -> None:
+def test_a_negative_budget_is_refused(make: Make, inputs: dict[str, Any], name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} = -1: give 0 or more"):
         make(LammpsBaseWorkChain, **inputs, **{name: orm.Int(-1)})
 
@@ -410,7 +410,7 @@ def test_a_trajectory_is_never_relaxed(make: Make, inputs: dict[str, Any], local
     assert answer.status == 410
 
 
-def test_a_minimisation_that_breaks_cannot_be_mended(
+def test_a_failed_minimisation_is_unrecoverable(
     make: Make, inputs: dict[str, Any], localhost: orm.Computer
 ) -> None:
     inputs["lammps"]["plan"] = orm.Dict({"stages": [{"name": "minimize", "kind": "minimize"}]})
@@ -429,7 +429,7 @@ def test_a_handler_can_be_switched_off(make: Make, inputs: dict[str, Any], local
 
 
 @pytest.mark.parametrize("status", [110, 422])
-def test_more_memory_is_asked_for_where_some_was(
+def test_a_memory_request_grows_after_a_failure(
     make: Make, inputs: dict[str, Any], localhost: orm.Computer, status: int
 ) -> None:
     inputs["lammps"]["metadata"] = {"options": {"max_memory_kb": 1000}}
@@ -447,7 +447,7 @@ def test_more_memory_is_asked_for_where_some_was(
 # -- checkpoints that are not there -------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_read_is_passed_over(chain: Chain) -> None:
+def test_an_unreadable_checkpoint_is_skipped(chain: Chain) -> None:
     assert goes_on(chain.job_ends(400, 500))
     assert goes_on(chain.job_ends(320, 0, "not readable", restart_file="parent/restart.500"))
     assert chain.goes_on_from == "/scratch/2", "whose own parent is the first"
@@ -457,7 +457,7 @@ def test_what_cannot_be_read_is_passed_over(chain: Chain) -> None:
     assert change["words"] == "without parent/restart.500, which could not be read"
 
 
-def test_a_run_that_could_not_go_on_exactly_says_so_once(chain: Chain) -> None:
+def test_an_inexact_continuation_is_reported_once(chain: Chain) -> None:
     reason = "the checkpoint was written by 4 MPI processes, the job ran with 8"
     assert goes_on(chain.job_ends(400, 500))
     for number in (2, 3):
@@ -475,9 +475,7 @@ def test_a_run_that_could_not_go_on_exactly_says_so_once(chain: Chain) -> None:
     assert chain.process._may_change()
 
 
-def test_a_run_that_need_not_be_exact_changes_nothing(
-    make: Make, inputs: dict[str, Any], localhost: orm.Computer
-) -> None:
+def test_without_exact_no_change_is_recorded(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:
     inputs["lammps"]["plan"] = orm.Dict(PLAN | {"settings": {"exact": False, "restart_interval": 100}})
     chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
     assert goes_on(chain.job_ends(400, 500, exact_reason="settings.exact is false"))
@@ -486,24 +484,24 @@ def test_a_run_that_need_not_be_exact_changes_nothing(
 
 
 @pytest.mark.parametrize("found", ["not a number: temp at step 30", "runaway temperature: 9000 K"])
-def test_what_a_monitor_saw_is_handled_like_the_breakdown(chain: Chain, found: str) -> None:
+def test_findings_of_the_monitor_are_handled_as_breakdowns(chain: Chain, found: str) -> None:
     assert goes_on(chain.job_ends(150, 30, f"cse.thermo: {found}"))
     assert chain.plan.care == Care(until_step=200, substeps=2)
 
 
-def test_a_job_that_a_monitor_saw_stand_still_was_interrupted(chain: Chain) -> None:
+def test_no_progress_is_an_interruption(chain: Chain) -> None:
     assert goes_on(chain.job_ends(150, 30, "cse.thermo: no progress for 3600 s"))
     assert chain.plan.care is None
     assert chain.process.ctx.failures == 1
 
 
-def test_what_another_monitor_says_ends_it(chain: Chain) -> None:
+def test_other_monitors_end_the_run(chain: Chain) -> None:
     answer = chain.job_ends(150, 30, "budget used up")
     assert answer is not None
     assert (answer.status, answer.message) == (150, "budget used up")
 
 
-def test_a_folder_that_is_gone_is_replaced_by_its_stash(chain: Chain) -> None:
+def test_a_missing_folder_is_replaced_by_its_stash(chain: Chain) -> None:
     assert goes_on(chain.job_ends(400, 500, stash="/archive/1"))
     assert chain.plan.resume_step == 1, "to find no checkpoint would mean to begin anew in silence"
     assert goes_on(chain.job_ends(320, 0, "no restart file: the folder of an earlier job is gone"))
@@ -514,7 +512,7 @@ def test_a_folder_that_is_gone_is_replaced_by_its_stash(chain: Chain) -> None:
     assert change["words"] == "from the stash /archive/1"
 
 
-def test_without_a_stash_it_begins_anew_where_the_beginning_is_its_own(chain: Chain) -> None:
+def test_without_a_stash_a_complete_chain_restarts(chain: Chain) -> None:
     assert goes_on(chain.job_ends(400, 500))
     assert goes_on(chain.job_ends(320, 0, "no restart file of step 1 or later to go on from"))
     assert chain.goes_on_from is None
@@ -522,7 +520,7 @@ def test_without_a_stash_it_begins_anew_where_the_beginning_is_its_own(chain: Ch
     assert any("from the first step, because no checkpoint is left" in report for report in chain.reports)
 
 
-def test_a_folder_that_is_gone_without_a_stash_ends_it(
+def test_a_missing_folder_without_a_stash_ends_the_run(
     make: Make, inputs: dict[str, Any], localhost: orm.Computer
 ) -> None:
     earlier = orm.RemoteData(computer=localhost, remote_path="/scratch/earlier").store()
@@ -540,7 +538,7 @@ def test_a_folder_that_is_gone_without_a_stash_ends_it(
 
 
 def rows(first: int, last: int, temperature: float, shift: float = 0.0) -> dict[str, np.ndarray]:
-    """Return the thermo of the one stage from one step to another."""
+    """Return the thermo output of the stage between two steps."""
     steps = np.arange(first, last + 1, 20)
     ones = np.ones(len(steps))
     return {
@@ -552,17 +550,17 @@ def rows(first: int, last: int, temperature: float, shift: float = 0.0) -> dict[
     }
 
 
-def test_a_plausible_run_is_finished(chain: Chain) -> None:
+def test_a_plausible_run_finishes(chain: Chain) -> None:
     assert chain.job_ends(0, 1000, thermo=rows(0, 1000, 301.0), system=crystal_and_molecules()) is None
     assert not any(report.startswith(("warn", "fail")) for report in chain.reports)
 
 
-def test_what_is_strange_is_reported(chain: Chain) -> None:
+def test_unusual_values_are_reported(chain: Chain) -> None:
     assert chain.job_ends(0, 1000, thermo=rows(0, 1000, 350.0)) is None
     assert "warn: stage heat: the mean temperature is 350 K instead of 300 K" in chain.reports
 
 
-def test_what_is_impossible_is_no_success(chain: Chain) -> None:
+def test_impossible_values_fail_the_run(chain: Chain) -> None:
     answer = chain.job_ends(0, 1000, thermo=rows(0, 1000, 301.0, shift=0.2))
     assert answer is not None
     assert answer.status == 419
@@ -571,8 +569,8 @@ def test_what_is_impossible_is_no_success(chain: Chain) -> None:
     )
 
 
-def test_all_jobs_of_the_run_are_looked_at_and_no_row_twice(chain: Chain) -> None:
-    """The second half of the rows is what the second job wrote: its 300 K, and not the first one's 900."""
+def test_all_jobs_are_judged_and_no_row_twice(chain: Chain) -> None:
+    """The second half of the rows is that of the second job at 300 K, not of the first at 900 K."""
     assert goes_on(chain.job_ends(420, 900, thermo=rows(0, 900, 900.0)))
     second = rows(100, 1000, 300.0)
     assert chain.job_ends(0, 1000, first_step=100, restart_file="parent/restart.100", thermo=second) is None

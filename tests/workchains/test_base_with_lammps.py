@@ -1,4 +1,4 @@
-"""The restart chain with the real program: a run that breaks and is brought through, and what is then served."""
+"""The restart chain with LAMMPS: recovery of a failed run, and continuation from stashes."""
 
 import shutil
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def run(lmp: orm.InstalledCode) -> Run:
     return start
 
 
-def test_atoms_that_lie_on_each_other_are_brought_apart(run: Run) -> None:
+def test_overlapping_atoms_are_separated_by_recovery(run: Run) -> None:
     node = run(overlapping(), HEAT)
     assert node.is_finished_ok, node.exit_message
     changes = node.outputs.changes.get_list()
@@ -80,7 +80,7 @@ def test_atoms_that_lie_on_each_other_are_brought_apart(run: Run) -> None:
     assert len(node.called) == len(changes) + 2, "one job more than changes, and their list"
 
 
-def test_a_run_that_no_change_mends_ends_with_its_cause(run: Run) -> None:
+def test_a_run_beyond_recovery_ends_with_its_cause(run: Run) -> None:
     node = run(overlapping(), HEAT, max_changes=orm.Int(1))
     assert node.exit_status in BREAKDOWNS
     assert "ERROR" in node.exit_message
@@ -93,8 +93,8 @@ def final_positions(node: orm.WorkChainNode) -> np.ndarray:
     return positions
 
 
-def test_a_segment_whose_folder_was_purged_goes_on_from_its_stash(run: Run, tmp_path: Path) -> None:
-    """As the same run: it ends where the one ends to which nothing happened."""
+def test_a_purged_segment_continues_from_its_stash(run: Run, tmp_path: Path) -> None:
+    """The continued run ends like the uninterrupted one."""
     system = crystal_and_molecules()
     stage = HEAT | {"trajectory_ps": 0.02}
     keep = {"settings": orm.Dict({"keep_system": True})}
@@ -115,7 +115,7 @@ def test_a_segment_whose_folder_was_purged_goes_on_from_its_stash(run: Run, tmp_
     assert [made.pk for made in lineage(second.outputs.remote_folder)] == [folder.creator.pk, job.pk]
 
 
-def test_a_segment_whose_folder_was_purged_and_never_stashed_says_what_can_be_done(run: Run) -> None:
+def test_a_purged_segment_without_stash_names_the_remedy(run: Run) -> None:
     system = crystal_and_molecules()
     first = run(system, HEAT, plan={"stop_step": 100})
     folder = first.outputs.remote_folder

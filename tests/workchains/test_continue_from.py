@@ -1,4 +1,4 @@
-"""A study that goes on with another one: what is there is not run again."""
+"""Continuation of studies and productions without repeating runs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ OVERRIDES = {"temperatures": [700], "production": {"plan": PLAN, "sampling": SAM
 
 @pytest.fixture
 def study(make: Make, codes: Codes, recipe: dict[str, Any]) -> Any:
-    """A study at 700 K as it is before it runs."""
+    """A study at 700 K before it runs."""
     chain: Any = WorkflowFactory("cse.study")
     return make(chain.get_builder_from_protocol(codes, recipe, "demo", overrides=OVERRIDES))
 
 
 @pytest.fixture
 def ended(study: Any, localhost: orm.Computer) -> orm.WorkChainNode:
-    """The study with a run of 6 ps, as it ends."""
+    """The study after a run of 6 ps."""
     relaxed = CseSystemData(interface()).store()
     last = CseSystemData(interface())
     made = {"system": last, "results": results("production", step=3000, source="none")}
@@ -55,7 +55,7 @@ def ended(study: Any, localhost: orm.Computer) -> orm.WorkChainNode:
     return node
 
 
-def test_more_temperatures_and_replicas_run_what_is_new(ended: orm.WorkChainNode, make: Make) -> None:
+def test_more_temperatures_and_replicas_add_only_new_runs(ended: orm.WorkChainNode, make: Make) -> None:
     builder = get_builder_from_study(ended, temperatures=[600, 700], replicas=2)
     assert builder.metadata.label == f"continues {ended.uuid}"
     study: Any = make(builder)
@@ -76,7 +76,7 @@ def test_more_temperatures_and_replicas_run_what_is_new(ended: orm.WorkChainNode
     assert answer.message.startswith("3 of 4 runs failed")
 
 
-def test_a_run_is_whole_by_its_length_or_by_its_verdict(ended: orm.WorkChainNode) -> None:
+def test_a_run_is_complete_by_length_or_verdict(ended: orm.WorkChainNode) -> None:
     run = get_builder_from_study(ended, replicas=2).done["runs"]["T0700_r1"]
     inputs = ended.inputs.production
     plan, settings = inputs.plan.get_dict(), inputs.analysis.settings.get_dict()
@@ -95,10 +95,10 @@ def test_a_run_is_whole_by_its_length_or_by_its_verdict(ended: orm.WorkChainNode
     assert previous_of({"interface": run["interface"]}) == {}
 
 
-def test_what_cannot_be_continued_is_refused(ended: orm.WorkChainNode, study: Any) -> None:
+def test_continuations_without_additions_are_refused(ended: orm.WorkChainNode, study: Any) -> None:
     for words, arguments in (
-        ("nothing more is asked for", {}),
-        ("length_ns = 0.001: there are 0.006 so far, give at least that", {"length_ns": 0.001}),
+        ("nothing is added to the study", {}),
+        ("length_ns = 0.001: is shorter than before; give at least 0.006", {"length_ns": 0.001}),
         ("replicas = 0: give a whole number from 1 to 99", {"replicas": 0}),
         ("temperatures = \\[700, -1\\]", {"temperatures": [-1]}),
     ):
@@ -108,8 +108,8 @@ def test_what_cannot_be_continued_is_refused(ended: orm.WorkChainNode, study: An
         get_builder_from_study(orm.WorkChainNode().store(), replicas=2)
 
 
-def test_a_study_that_runs_is_not_continued(study: Any) -> None:
-    with pytest.raises(ValueError, match=f"study: {study.node.pk} still runs"):
+def test_a_running_study_is_not_continued(study: Any) -> None:
+    with pytest.raises(ValueError, match=f"study {study.node.pk}: is still running"):
         get_builder_from_study(study.node, replicas=2)
 
 
@@ -118,7 +118,7 @@ def test_a_study_that_runs_is_not_continued(study: Any) -> None:
 
 @pytest.fixture
 def production(ended: orm.WorkChainNode, make: Make, codes: Codes, recipe: dict[str, Any]) -> orm.WorkChainNode:
-    """The run of the study as a production by itself, as it ends."""
+    """The run of the study as a terminated production."""
     run = dict(ended.outputs.runs.T0700_r1.items())
     chain: Any = WorkflowFactory("cse.production")
     overrides = OVERRIDES["production"]
@@ -130,7 +130,7 @@ def production(ended: orm.WorkChainNode, make: Make, codes: Codes, recipe: dict[
     return node
 
 
-def test_a_production_goes_on_from_its_last_checkpoint(production: orm.WorkChainNode) -> None:
+def test_a_production_continues_from_its_last_checkpoint(production: orm.WorkChainNode) -> None:
     builder = get_builder_from(production, temperatures=None, replicas=None, length_ns=0.01)
     assert builder.plan["length_ps"] == 10
     assert builder.previous["folder"].get_remote_path() == "/scratch/3"
@@ -138,10 +138,10 @@ def test_a_production_goes_on_from_its_last_checkpoint(production: orm.WorkChain
     assert builder.metadata.label == f"continues {production.uuid}"
 
 
-def test_a_length_is_held_against_that_of_the_temperature(
+def test_a_length_is_compared_with_that_of_the_temperature(
     ended: orm.WorkChainNode, make: Make, codes: Codes, recipe: dict[str, Any]
 ) -> None:
-    """At another temperature a run may be longer than the one that goes on."""
+    """A run at another temperature may be longer than the continued one."""
     run = dict(ended.outputs.runs.T0700_r1.items())
     chain: Any = WorkflowFactory("cse.production")
     changes = OVERRIDES["production"] | {"plan": PLAN | {"length_ps": 12, "lengths": [[700, 6]]}}
@@ -150,24 +150,22 @@ def test_a_length_is_held_against_that_of_the_temperature(
     finish(process.node, 0)
     plan = get_builder_from_production(process.node, length_ns=0.01).plan
     assert (plan["length_ps"], plan["lengths"]) == (10, [])
-    with pytest.raises(ValueError, match=r"length_ns = 0.005: there are 0.006 so far, give at least that"):
+    with pytest.raises(ValueError, match=r"length_ns = 0.005: is shorter than before; give at least 0.006"):
         get_builder_from_production(process.node, length_ns=0.005)
 
 
-def test_what_no_production_can_be_asked_for_is_refused(production: orm.WorkChainNode, study: Any) -> None:
-    with pytest.raises(
-        ValueError, match="is a production, one run: give a length; temperatures and replicas need"
-    ):
+def test_temperatures_of_a_production_are_refused(production: orm.WorkChainNode, study: Any) -> None:
+    with pytest.raises(ValueError, match=r"is a single run; give a length \(temperatures and replicas need"):
         get_builder_from(production, temperatures=[600], replicas=None, length_ns=0.01)
-    with pytest.raises(ValueError, match=r"length_ns = 0.001: there are 0.006 so far, give at least that"):
+    with pytest.raises(ValueError, match=r"length_ns = 0.001: is shorter than before; give at least 0.006"):
         get_builder_from_production(production, length_ns=0.001)
     with pytest.raises(ValueError, match="must be the process of a production"):
         get_builder_from_production(study.node, length_ns=1)
 
 
-def test_a_production_without_a_whole_segment_is_launched_again(production: orm.WorkChainNode) -> None:
+def test_a_production_without_a_complete_segment_is_refused(production: orm.WorkChainNode) -> None:
     chain = orm.WorkChainNode(process_type=production.process_type)
     chain.base.links.add_incoming(production.inputs.plan, LinkType.INPUT_WORK, "plan")
     finish(chain.store(), 343, "a segment failed")
-    with pytest.raises(ValueError, match="ended before its first segment was whole; launch it again"):
+    with pytest.raises(ValueError, match="ended before its first segment was complete; launch it again"):
         get_builder_from_production(chain, length_ns=1)

@@ -1,4 +1,4 @@
-"""An electrolyte whose molecules EMC is to build: the job of it, and what is refused before there is one."""
+"""The electrolyte with molecules built by EMC: its job and the refusals before it starts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ EMC = {"builder": "emc"}
 
 @pytest.fixture
 def with_emc(codes: Codes, installed_code: Callable[..., orm.InstalledCode]) -> Codes:
-    """The codes of a study, EMC and its front end among them."""
+    """The codes of a study, including EMC and its front end."""
     emc = installed_code("emc", emc_program(), "cse.emc")
     setup = installed_code("emc_setup", emc_script("emc.pl"), "cse.emc")
     return {**codes, "emc": emc, "emc_setup": setup}
@@ -35,7 +35,7 @@ def electrolyte(codes: Codes, recipe: dict[str, Any], overrides: dict[str, Any])
     return chain.get_builder_from_protocol(codes, recipe, system_node(), protocol="demo", overrides=overrides)
 
 
-def test_emc_is_the_job_that_builds(
+def test_emc_builds_the_molecules(
     make: Make, with_emc: Codes, recipe: dict[str, Any], localhost: orm.Computer
 ) -> None:
     process: Any = make(electrolyte(with_emc, recipe, EMC))
@@ -53,14 +53,14 @@ def test_emc_is_the_job_that_builds(
 
     process.ctx.built = job_node("cse.emc", localhost, exit_status=382, exit_message="EMC has expired")
     answer = process.inspect_build()
-    assert (answer.status, answer.message) == (340, "The starting system could not be made: EMC has expired")
+    assert (answer.status, answer.message) == (340, "The starting system could not be built: EMC has expired")
     system = CseSystemData(crystal_and_molecules())
     process.ctx.built = job_node("cse.emc", localhost, outputs={"system": system}, exit_status=0)
     assert process.inspect_build() is None
     assert process.ctx.system.uuid == system.uuid
 
 
-def test_emc_is_left_alone_unless_it_is_named(make: Make, with_emc: Codes, recipe: dict[str, Any]) -> None:
+def test_emc_runs_only_if_named(make: Make, with_emc: Codes, recipe: dict[str, Any]) -> None:
     process: Any = make(electrolyte(with_emc, recipe, {}))
     assert process.inputs.builder.value == "built-in"
     assert "emc" not in process.inputs
@@ -83,7 +83,9 @@ def test_an_unknown_builder_is_refused(codes: Codes, recipe: dict[str, Any]) -> 
         electrolyte(codes, recipe, {"builder": "ecm"})
 
 
-def test_a_study_passes_it_on(make: Make, with_emc: Codes, recipe: dict[str, Any]) -> None:
+def test_a_study_passes_the_builder_to_its_electrolyte(
+    make: Make, with_emc: Codes, recipe: dict[str, Any]
+) -> None:
     chain: Any = WorkflowFactory("cse.study")
     process: Any = make(chain.get_builder_from_protocol(with_emc, recipe, "demo", overrides={"electrolyte": EMC}))
     assert process.inputs.electrolyte.builder.value == "emc"
@@ -93,7 +95,7 @@ def test_a_study_passes_it_on(make: Make, with_emc: Codes, recipe: dict[str, Any
         chain.get_builder_from_protocol(codes, recipe, "demo", overrides={"electrolyte": EMC})
 
 
-def test_a_study_of_what_emc_cannot_tell_apart_is_refused_before_its_ceramic_runs(
+def test_types_that_emc_cannot_distinguish_are_refused_early(
     make: Make, with_emc: Codes, recipe: dict[str, Any]
 ) -> None:
     chain: Any = WorkflowFactory("cse.study")
@@ -104,7 +106,7 @@ def test_a_study_of_what_emc_cannot_tell_apart_is_refused_before_its_ceramic_run
         make(builder)
 
 
-def test_codes_of_others_are_refused(with_emc: Codes) -> None:
+def test_codes_of_other_roles_are_refused(with_emc: Codes) -> None:
     wrong: Any = {**with_emc, "emc_setup": with_emc["lammps"]}
     label = with_emc["lammps"].full_label
     with pytest.raises(
@@ -118,10 +120,10 @@ def test_codes_of_others_are_refused(with_emc: Codes) -> None:
 
 @pytest.mark.integration
 def test_an_expired_emc_ends_the_electrolyte(with_emc: Codes, recipe: dict[str, Any]) -> None:
-    """The front end and the program of the package on PyPI, of which the program runs no more."""
+    """The front end and the expired program of the package on PyPI."""
     outputs, node = run_get_node(electrolyte(with_emc, recipe, EMC))
     assert (node.exit_status, outputs) == (340, {})
     assert node.exit_message.startswith(
-        "The starting system could not be made: EMC has expired and builds nothing"
+        "The starting system could not be built: EMC has expired and builds nothing"
     )
     assert [job.process_type for job in node.called] == ["aiida.calculations:cse.emc"]

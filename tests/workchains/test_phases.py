@@ -1,26 +1,23 @@
-"""The phases, the analysis, the production and the study: what each step makes of what the one before left."""
+"""Ceramic, electrolyte and interface: building, the jobs of a schedule, and joining."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import ProcessState, run_get_node
-from aiida.plugins import CalculationFactory, WorkflowFactory
+from aiida.plugins import WorkflowFactory
 
-from aiida_cse.analysis.kinetics import PARTS
-from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.workchains.common.builders import Codes, cse_metadata, single_metadata
-from tests.nodes import finish, interface, job_node, reduction_node, run_node, system_node
+from tests.nodes import interface, job_node, run_node, system_node
 from tests.systems import crystal_and_molecules, slab_and_molecules
 from tests.workchains.conftest import Make
-from tests.workchains.runs import PLAN, finished, newest
+from tests.workchains.runs import finished, newest
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
@@ -51,7 +48,7 @@ def ceramic(phase: Phase) -> Any:
 
 
 def built(computer: orm.Computer, status: int = 0, message: str | None = None) -> orm.CalcJobNode:
-    """Return a building job that left a system, or failed."""
+    """Return a building job that made a system, or failed."""
     outputs = {} if status else {"system": CseSystemData(crystal_and_molecules())}
     return job_node("cse.build", computer, outputs=outputs, exit_status=status, exit_message=message)
 
@@ -66,7 +63,7 @@ CRYSTAL = Path(__file__).parents[1] / "building" / "crystals" / "t-llzo.cif"
     ("miller", "barostat", "warned"),
     [((1, 1, 0), "xy-z", True), ((1, 1, 0), "x-y-z", False), ((0, 0, 1), "xy-z", False)],
 )
-def test_edges_that_are_coupled_though_they_differ_are_reported(
+def test_coupled_unlike_edges_are_reported(
     make: Make,
     codes: Codes,
     recipe: dict[str, Any],
@@ -86,7 +83,7 @@ def test_edges_that_are_coupled_though_they_differ_are_reported(
     assert any("stage relax couples them" in report for report in reports) is warned
 
 
-def test_the_jobs_of_a_phase(ceramic: Any, localhost: orm.Computer) -> None:
+def test_a_phase_runs_its_jobs_in_order(ceramic: Any, localhost: orm.Computer) -> None:
     ceramic.ctx.built = built(localhost)
     assert ceramic.inspect_build() is None
     assert ceramic.outputs["slab"] is ceramic.ctx.system
@@ -127,7 +124,7 @@ def test_the_jobs_of_a_phase(ceramic: Any, localhost: orm.Computer) -> None:
 
 
 @pytest.mark.parametrize("name", ["cse.ceramic", "cse.electrolyte"])
-def test_what_cannot_be_built_ends_the_phase(phase: Phase, localhost: orm.Computer, name: str) -> None:
+def test_a_failed_builder_ends_the_phase(phase: Phase, localhost: orm.Computer, name: str) -> None:
     process = phase(name, **({"ceramic": system_node()} if name == "cse.electrolyte" else {}))
     process.ctx.built = built(localhost, 330, "The component could not be built: 'ceramic.repeat' is too small")
     answer = process.inspect_build()
@@ -135,14 +132,14 @@ def test_what_cannot_be_built_ends_the_phase(phase: Phase, localhost: orm.Comput
     assert answer.message.endswith("The component could not be built: 'ceramic.repeat' is too small")
 
 
-def test_a_stage_that_failed_ends_the_phase(ceramic: Any) -> None:
+def test_a_failed_stage_ends_the_phase(ceramic: Any) -> None:
     ceramic.plan_jobs()
     run = run_node("cse.base", exit_status=410, exit_message="Atoms were lost")
     ceramic.ctx.jobs = [run]
     answer = ceramic.inspect_job()
     assert answer.status == 341
     assert answer.message == (
-        f"The run <{run.pk}> failed at stage minimize … heat (2 stages) with [410] Atoms were lost"
+        f"The run <{run.pk}> failed in stage minimize … heat (2 stages) with [410] Atoms were lost"
     )
 
 
@@ -170,7 +167,7 @@ def test_the_electrolyte_is_built_on_its_ceramic(phase: Phase, localhost: orm.Co
     assert process.outputs["electrolyte"] is process.ctx.final
 
 
-def test_phases_that_do_not_fit_are_not_joined_here(phase: Phase) -> None:
+def test_phases_that_do_not_fit_are_not_joined(phase: Phase) -> None:
     process = phase(
         "cse.interface",
         ceramic=system_node(),
@@ -185,7 +182,7 @@ def test_phases_that_do_not_fit_are_not_joined_here(phase: Phase) -> None:
 
 
 @pytest.mark.parametrize("with_mpi", [True, False])
-def test_a_code_that_says_how_it_is_started_is_started_so(
+def test_with_mpi_of_a_code_is_respected(
     make: Make,
     codes: Codes,
     recipe: dict[str, Any],
@@ -202,7 +199,7 @@ def test_a_code_that_says_how_it_is_started_is_started_so(
     assert newest(orm.CalcJobNode).get_option("withmpi") is with_mpi
 
 
-def test_slots_of_a_scheduler_that_counts_them(codes: Codes) -> None:
+def test_slots_are_requested_where_a_scheduler_counts_them(codes: Codes) -> None:
     for given in ({"parallel_env": "mpi", "tot_num_mpiprocs": 16}, {"tot_num_mpiprocs": 16}):  # of SGE and of LSF
         single = {**given, "tot_num_mpiprocs": 1}
         assert cse_metadata({"resources": given})["options"]["resources"] == single
@@ -218,7 +215,7 @@ JOINING = {"moltemplate": "cse.moltemplate", "lammps": "cse.read_data"}
 
 @pytest.fixture
 def all_codes(codes: Codes, installed_code: Callable[..., orm.InstalledCode], environment_bin: Path) -> Codes:
-    """The codes of a study, Moltemplate among them."""
+    """The codes of a study, including Moltemplate."""
     code = installed_code("moltemplate", environment_bin / "moltemplate.sh", "cse.moltemplate")
     return {**codes, "moltemplate": code}
 
@@ -230,7 +227,7 @@ def joined_by(
     electrolyte: System,
     overrides: dict[str, Any] | None = None,
 ) -> Any:
-    """Return the builder of an interface that a program is to make of the small system's slab and this."""
+    """Return the builder of an interface of the small slab and this electrolyte, joined by a program."""
     chain: Any = WorkflowFactory("cse.interface")
     phases = {"ceramic": CseSystemData(slab_and_molecules()[0]), "electrolyte": CseSystemData(electrolyte)}
     overrides = {"assembler": assembler} | (overrides or {})
@@ -240,7 +237,7 @@ def joined_by(
 
 
 @pytest.mark.parametrize("assembler", JOINING)
-def test_a_program_that_joins_the_phases_is_a_job_of_the_interface(
+def test_an_assembler_is_a_job_of_the_interface(
     make: Make, all_codes: Codes, recipe: dict[str, Any], localhost: orm.Computer, assembler: str
 ) -> None:
     process = make(joined_by(assembler, all_codes, recipe, slab_and_molecules()[1]))
@@ -259,7 +256,7 @@ def test_a_program_that_joins_the_phases_is_a_job_of_the_interface(
     assert process.outputs["assembled"] is process.ctx.system
 
 
-def test_a_job_that_did_not_join_is_tried_again_but_not_forever(
+def test_a_failed_joining_job_is_repeated_within_the_budget(
     make: Make, codes: Codes, recipe: dict[str, Any], localhost: orm.Computer
 ) -> None:
     process = make(joined_by("lammps", codes, recipe, slab_and_molecules()[1], {"base": {"max_failures": 1}}))
@@ -271,31 +268,29 @@ def test_a_job_that_did_not_join_is_tried_again_but_not_forever(
         lost,
         job_node("cse.read_data", localhost, exit_status=380, exit_message="no data file"),
     ]
-    assert process.inspect_assembly().message == "The starting system could not be made: no data file"
+    assert process.inspect_assembly().message == "The starting system could not be built: no data file"
 
 
-def test_a_joining_job_that_was_killed_is_not_tried_again(
+def test_a_killed_joining_job_is_not_repeated(
     make: Make, codes: Codes, recipe: dict[str, Any], localhost: orm.Computer
 ) -> None:
     process = make(joined_by("lammps", codes, recipe, slab_and_molecules()[1]))
     killed = job_node("cse.read_data", localhost)
     killed.set_process_state(ProcessState.KILLED)
     process.ctx.joining = [killed]
-    assert process.inspect_assembly().message == "The starting system could not be made: killed"
+    assert process.inspect_assembly().message == "The starting system could not be built: killed"
 
 
-def test_another_system_than_the_two_phases_is_not_asked_for_again(
+def test_a_refused_result_of_joining_is_not_repeated(
     make: Make, codes: Codes, recipe: dict[str, Any], localhost: orm.Computer
 ) -> None:
     process = make(joined_by("lammps", codes, recipe, slab_and_molecules()[1]))
     process.ctx.joining = [job_node("cse.read_data", localhost, exit_status=381, exit_message="other masses")]
-    assert process.inspect_assembly().message == "The starting system could not be made: other masses"
+    assert process.inspect_assembly().message == "The starting system could not be built: other masses"
 
 
-def test_moltemplate_runs_without_mpi_and_lammps_as_its_code_says(
-    all_codes: Codes, recipe: dict[str, Any]
-) -> None:
-    """A site's LAMMPS that was set up with MPI would refuse to run without."""
+def test_moltemplate_runs_without_mpi_and_lammps_by_its_code(all_codes: Codes, recipe: dict[str, Any]) -> None:
+    """A LAMMPS of a site that needs MPI does not start without it."""
     above = slab_and_molecules()[1]
     made = joined_by("moltemplate", all_codes, recipe, above).moltemplate
     assert made.metadata.options["withmpi"] is False
@@ -303,7 +298,7 @@ def test_moltemplate_runs_without_mpi_and_lammps_as_its_code_says(
 
 
 @pytest.mark.parametrize("assembler", JOINING)
-def test_phases_that_do_not_fit_are_no_job(
+def test_phases_that_do_not_fit_start_no_job(
     make: Make, all_codes: Codes, recipe: dict[str, Any], assembler: str
 ) -> None:
     answer = make(joined_by(assembler, all_codes, recipe, interface())).assemble()
@@ -316,7 +311,7 @@ def test_moltemplate_without_its_code_is_refused(make: Make, codes: Codes, recip
         make(joined_by("moltemplate", codes, recipe, slab_and_molecules()[1]))
 
 
-def test_an_assembler_that_is_set_by_hand_wants_its_code(make: Make, codes: Codes, recipe: dict[str, Any]) -> None:
+def test_an_assembler_set_by_hand_needs_its_code(make: Make, codes: Codes, recipe: dict[str, Any]) -> None:
     builder = joined_by("built-in", codes, recipe, slab_and_molecules()[1])
     builder.assembler = "lammps"
     with pytest.raises(ValueError, match=r"assembler = 'lammps': its code is missing; .* or lammps\.code"):
@@ -325,8 +320,8 @@ def test_an_assembler_that_is_set_by_hand_wants_its_code(make: Make, codes: Code
     make(builder)
 
 
-def test_the_options_of_the_runs_reach_the_lammps_that_joins(codes: Codes, recipe: dict[str, Any]) -> None:
-    """Those of the protocol, too, where the account may be; but one process will do, and nothing is stashed."""
+def test_the_options_of_runs_reach_the_joining_job(codes: Codes, recipe: dict[str, Any]) -> None:
+    """This includes the options of the protocol, but with one process and without a stash."""
     study = WorkflowFactory("cse.study").get_builder_from_protocol(
         codes,
         recipe,
@@ -349,7 +344,7 @@ def test_the_options_of_the_runs_reach_the_lammps_that_joins(codes: Codes, recip
 
 
 @pytest.mark.integration
-def test_an_interface_that_lammps_joined_is_relaxed(codes: Codes, recipe: dict[str, Any]) -> None:
+def test_an_interface_joined_by_lammps_is_relaxed(codes: Codes, recipe: dict[str, Any]) -> None:
     settings = {"cutoff": 6.0, "kspace_accuracy": 1e-3}
     schedule = {"settings": settings, "stages": [{"name": "minimize", "kind": "minimize", "max_iterations": 20}]}
     ceramic, electrolyte = slab_and_molecules()
@@ -367,168 +362,3 @@ def test_an_interface_that_lammps_joined_is_relaxed(codes: Codes, recipe: dict[s
 def test_an_unknown_assembler_is_refused(phase: Phase) -> None:
     with pytest.raises(ValueError, match="assembler = 'moltemplat': did you mean 'moltemplate'"):
         phase("cse.interface", overrides={"assembler": "moltemplat"})
-
-
-# -- the study --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def study(make: Make, codes: Codes, recipe: dict[str, Any]) -> Any:
-    chain: Any = WorkflowFactory("cse.study")
-    overrides = {"temperatures": [650, 700], "replicas": 2, "production": {"plan": PLAN}}
-    return make(chain.get_builder_from_protocol(codes, recipe, "demo", overrides=overrides))
-
-
-def part(name: str, output: str, **more: orm.Data) -> orm.WorkChainNode:
-    """Return a part of a study that finished with a system."""
-    system = CseSystemData(interface())
-    return run_node(name, {output: system, "stages": orm.Dict({"stages": []})} | more)
-
-
-@pytest.mark.parametrize("phase_name", ["ceramic", "electrolyte"])
-def test_a_phase_that_failed_ends_the_study(study: Any, phase_name: str) -> None:
-    run = run_node(f"cse.{phase_name}", exit_status=341, exit_message="at stage ramp")
-    study.ctx[phase_name] = run
-    answer = getattr(study, f"inspect_{phase_name}")()
-    assert answer.status == 350
-    assert answer.message == f"The {phase_name} <{run.pk}> failed with [341] at stage ramp"
-
-
-def test_runs_of_every_temperature_and_replica(study: Any) -> None:
-    study.ctx.ceramic = part("cse.ceramic", "ceramic")
-    study.ctx.electrolyte = part("cse.electrolyte", "electrolyte")
-    assert study.inspect_ceramic() is None
-    assert study.inspect_electrolyte() is None
-    study.run_interfaces()
-    labels = ["T0650_r1", "T0650_r2", "T0700_r1", "T0700_r2"]
-    assert [label for label, _, _ in study.ctx.runs] == labels
-    made = orm.QueryBuilder().append(orm.WorkChainNode, tag="p").order_by({"p": {"id": "desc"}}).limit(4)
-    interfaces = list(reversed(made.all(flat=True)))
-    assert [(run.inputs.temperature.value, run.inputs.seed.value) for run in interfaces] == [
-        *((650, 20253), (650, 20254), (700, 20253), (700, 20254)),
-    ]
-    assert {run.inputs.ceramic.uuid for run in interfaces} == {study.ctx.ceramic.outputs.ceramic.uuid}
-
-    failed = run_node("cse.interface", exit_status=341, exit_message="at stage relax")
-    found = {
-        "equilibration": orm.Dict({"ec": 0.7, "ec_lower_bound": 0.3, "equilibrated": True}),
-        "density_profiles": orm.ArrayData({"z_A": np.zeros(3)}),
-    }
-    ended = run_node("cse.production", exit_status=343, exit_message="segment 3")
-    for label in labels:
-        study.ctx[f"interface_{label}"] = failed if label == "T0650_r2" else part("cse.interface", "interface")
-    study.run_productions()
-    assert newest(orm.WorkChainNode).inputs.seed == 20254
-    for label in ("T0650_r1", "T0700_r1", "T0700_r2"):
-        study.ctx[f"production_{label}"] = (
-            ended
-            if label == "T0700_r2"
-            else part("cse.production", "system", **{k: v.clone() for k, v in found.items()})
-        )
-    study.attach_runs()
-    study.kinetics()
-    answer = study.inspect_runs()
-    assert answer.status == 352
-    assert answer.message == (
-        "2 of 4 runs failed, the others are complete: "
-        f"T0650_r2 <{failed.pk}> [341] at stage relax; T0700_r2 <{ended.pk}> [343] segment 3"
-    )
-    runs = study.outputs["runs"]
-    assert set(runs) == {"T0650_r1", "T0700_r1", "T0700_r2"}
-    assert set(runs["T0650_r1"]) == {"interface", "system", "equilibration", "density_profiles"}
-    assert set(runs["T0700_r2"]) == {"interface"}, "what is done stays"
-    assert "kinetics" not in study.outputs, "no run has what it needs"
-    assert set(study.outputs["stages"]) == {
-        *("ceramic", "electrolyte"),
-        *(f"interface_{label}" for label in labels if label != "T0650_r2"),
-        *("production_T0650_r1", "production_T0700_r1"),
-    }
-
-
-def test_runs_that_have_not_equilibrated_are_no_failure(study: Any) -> None:
-    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
-    study.ctx.refused = {}
-    study.ctx.interface_T0650_r1 = study.ctx.interface_T0700_r1 = part("cse.interface", "interface")
-    study.ctx.production_T0650_r1 = spent = part("cse.production", "system", **analysed_run(650))
-    finish(spent, 500, "Not equilibrated within 20 ns: EC 0.10")
-    study.ctx.production_T0700_r1 = part("cse.production", "system", **analysed_run(700))
-    study.attach_runs()
-    study.kinetics()
-    answer = study.inspect_runs()
-    assert answer.status == 510
-    assert answer.message == (
-        "1 of 2 runs have not equilibrated within their length, all results are there: "
-        f"T0650_r1 <{spent.pk}> [500] Not equilibrated within 20 ns: EC 0.10"
-    )
-    assert set(study.outputs["runs"]["T0650_r1"]) == set(study.outputs["runs"]["T0700_r1"])
-    assert set(study.outputs["kinetics"]["excluded"]) == {"T0650_r1", "T0700_r1"}
-
-
-def test_an_interface_that_cannot_be_analysed_stops_no_other_run(study: Any) -> None:
-    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
-    thin = run_node("cse.interface", {"interface": system_node(), "stages": orm.Dict({"stages": []})})
-    study.ctx.interface_T0650_r1, study.ctx.interface_T0700_r1 = thin, part("cse.interface", "interface")
-    assert list(study.run_productions()) == ["production_T0700_r1"]
-    study.ctx.production_T0700_r1 = part("cse.production", "system")
-    study.attach_runs()
-    study.kinetics()
-    answer = study.inspect_runs()
-    assert answer.status == 352
-    assert answer.message.startswith("1 of 2 runs failed, the others are complete: T0650_r1: ")
-    assert "the system must have exactly one species with negative molecules" in answer.message
-    assert set(study.outputs["runs"]["T0650_r1"]) == {"interface"}
-
-
-def analysed_run(temperature: float) -> dict[str, orm.Data]:
-    inputs = (reduction_node(), orm.Float(temperature), orm.Dict(AnalysisSettings(rule="core").model_dump()))
-    return {part: CalculationFactory(f"cse.{part}")(*inputs) for part in PARTS}
-
-
-def test_kinetics_takes_the_runs_that_were_analysed(study: Any) -> None:
-    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
-    study.ctx.refused = {}
-    study.ctx.interface_T0650_r1 = study.ctx.interface_T0700_r1 = part("cse.interface", "interface")
-    study.ctx.production_T0650_r1 = run_node("cse.production", exit_status=343, exit_message="segment 3")
-    study.ctx.production_T0700_r1 = part("cse.production", "system", **analysed_run(700))
-    study.attach_runs()
-    study.kinetics()
-    found = study.outputs["kinetics"]
-    assert found["excluded"] == {"T0700_r1": "not equilibrated"}
-    assert study.inspect_runs().status == 352
-    reported = [log.message for log in orm.QueryBuilder().append(orm.Log).all(flat=True)]
-    assert any("Γ(400 K) is not known: no run says anything about it" in message for message in reported)
-    assert any("T0700_r1 takes no part: not equilibrated" in message for message in reported)
-
-
-@pytest.mark.parametrize(("given", "source"), [(None, "profiles"), ([], "settings")])
-def test_a_study_finds_how_much_closer_the_layers_are(study: Any, given: Any, source: str) -> None:
-    study.inputs.kinetics = orm.Dict({"shifts": given})
-    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
-    for label, temperature in (("T0650_r1", 650), ("T0700_r1", 700)):
-        study.ctx[f"interface_{label}"] = part("cse.interface", "interface")
-        results = {"reduction": reduction_node().clone(), **analysed_run(temperature)}
-        study.ctx[f"production_{label}"] = part("cse.production", "system", **results)
-    study.attach_runs()
-    study.kinetics()
-    found = study.outputs["shifts"]
-    assert (found["reference_temperature_K"], found["pairs_0650K"]) == (700, 1)
-    assert study.outputs["kinetics"]["shifts_from"] == source
-    incoming = study.outputs["kinetics"].creator.base.links.get_incoming().all_link_labels()
-    assert ("shifts" in incoming) == (source == "profiles"), "what counts is in the provenance"
-
-
-def test_kinetics_that_cannot_be_had_stops_nothing(study: Any) -> None:
-    study.inputs.kinetics = orm.Dict({"shifts": [[700, 0.0]]})
-    study.ctx.runs = [("T0700_r1", 700, 1)]
-    study.ctx.refused = {}
-    study.ctx.interface_T0700_r1 = part("cse.interface", "interface")
-    study.ctx.production_T0700_r1 = part("cse.production", "system", **analysed_run(700))
-    study.attach_runs()
-    study.kinetics()
-    assert "kinetics" not in study.outputs
-    assert study.inspect_runs() is None
-
-
-def test_the_verdict_of_the_demo_is_by_cores(study: Any) -> None:
-    settings = AnalysisSettings.model_validate(study.inputs.production.analysis.settings.get_dict())
-    assert (settings.rule, settings.start_ns) == ("core", 0)

@@ -1,4 +1,4 @@
-"""The production: segments, looks, and what it leaves at each of its ends."""
+"""The production: segments, looks, continuation, and outputs at each of its ends."""
 
 import asyncio
 from collections.abc import Callable
@@ -60,14 +60,14 @@ def production(launch: Launch) -> Any:
 
 
 def after(production: Any, segments: list[orm.WorkChainNode]) -> None:
-    """Put the production where it is after these segments, before it reduces them."""
+    """Set the production to its state after these segments, before it reduces them."""
     production.ctx.segments = segments
     production.ctx.folder = segments[-1].outputs.remote_folder
     production.ctx.step = production.ctx.plans[-1]["stop_step"]
     production.gather_jobs()
 
 
-def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer) -> None:
+def test_segments_continue_from_each_other(production: Any, localhost: orm.Computer) -> None:
     for number in (1, 2, 3):
         assert production.has_segments()
         production.run_segment()
@@ -103,7 +103,7 @@ def test_segments_go_on_from_each_other(production: Any, localhost: orm.Computer
     assert production.outputs["stages"]["bytes"] == 3_000_000
 
 
-def test_of_a_job_that_was_killed_the_next_one_knows_the_checksum() -> None:
+def test_the_next_job_knows_the_checksum_of_a_killed_one() -> None:
     mine, others = ({"trajectory.dcd": {"sha256": digest, "bytes": 3}} for digest in (DIGEST, "f" * 64))
     ended, killed, last = {"files": mine}, {"files": {}}, {"files": mine, "files_before": others}
     assert checksums_of(numbered([killed, last])) == {"segment_0001": "f" * 64, "segment_0002": DIGEST}
@@ -118,10 +118,8 @@ def paths(folders: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_a_job_whose_steps_were_run_again_is_no_part_of_the_trajectory(
-    production: Any, localhost: orm.Computer
-) -> None:
-    """The third job wrote no checkpoint, and the fourth went back behind what the second wrote."""
+def test_a_job_with_repeated_steps_does_not_count(production: Any, localhost: orm.Computer) -> None:
+    """The third job wrote no checkpoint; the fourth continued from before the end of the second."""
     sources = ("none", "parent/restart.300", "parent/restart.500", "parent/parent/restart.450")
     after(production, chain_of(localhost, *sources))
     production._attach_run()
@@ -130,14 +128,14 @@ def test_a_job_whose_steps_were_run_again_is_no_part_of_the_trajectory(
     assert paths(dict(newest(orm.CalcJobNode).inputs.folders)) == ["/scratch/1", "/scratch/2", "/scratch/4"]
 
 
-def test_a_run_that_began_anew_leaves_what_was_before_behind(production: Any, localhost: orm.Computer) -> None:
+def test_a_restarted_run_drops_its_earlier_jobs(production: Any, localhost: orm.Computer) -> None:
     after(production, chain_of(localhost, "none", "parent/restart.300", "none", "parent/restart.400"))
     production._attach_run()
     assert paths(production.outputs["folders"]) == ["/scratch/3", "/scratch/4"]
 
 
-def test_of_two_jobs_that_ran_the_same_segment_one_counts(production: Any, localhost: orm.Computer) -> None:
-    """A worker that died after it had launched a segment launches it again; both end."""
+def test_one_of_two_jobs_of_the_same_segment_counts(production: Any, localhost: orm.Computer) -> None:
+    """A worker that dies after launching a segment launches it again; both jobs end."""
     first = finished(localhost, 1, "production", step=1000, source="none")
     orphan = finished(localhost, 2, "production", step=2000, after=first, source="parent/restart.1000")
     twin = finished(localhost, 3, "production", step=2000, after=first, source="parent/restart.1000", system=True)
@@ -148,10 +146,10 @@ def test_of_two_jobs_that_ran_the_same_segment_one_counts(production: Any, local
     assert orphan.is_finished_ok
 
 
-def test_a_job_launched_twice_within_a_segment_counts_by_how_far_it_came(
+def test_of_two_jobs_in_a_segment_the_one_that_got_further_counts(
     production: Any, localhost: orm.Computer
 ) -> None:
-    """The second child of the run was left behind by a worker that died, and ended last."""
+    """The second child of the run was orphaned by a worker and ended last."""
     run = finished(localhost, 1, "production", step=3000, source="none", system=True)
     left = {"results": results("production", step=1200, source="none")}
     job_node("cse.lammps", localhost, outputs=left, exit_status=420, folder="/scratch/left", caller=run)
@@ -162,7 +160,7 @@ def test_a_job_launched_twice_within_a_segment_counts_by_how_far_it_came(
     assert (stages["steps"], stages["stages"][0]["step"], stages["jobs"]) == (3000, 3000, 2)
 
 
-def test_what_was_changed_in_the_segments_is_an_output(production: Any, localhost: orm.Computer) -> None:
+def test_changes_in_segments_are_an_output(production: Any, localhost: orm.Computer) -> None:
     first = finished(localhost, 1, "production", step=1000, source="none")
     change = {"job": "job_0002", "change": "timestep", "exact": False}
     second = finished(localhost, 2, "production", step=2000, after=first, changes=[change], system=True)
@@ -171,7 +169,7 @@ def test_what_was_changed_in_the_segments_is_an_output(production: Any, localhos
     assert production.outputs["changes"].get_list() == [{"run": "segment_002"} | change]
 
 
-def test_what_was_cleaned_is_reduced_from_its_stash(production: Any, localhost: orm.Computer) -> None:
+def test_a_cleaned_folder_is_reduced_from_its_stash(production: Any, localhost: orm.Computer) -> None:
     sources = ("none", "parent/restart.100", "parent/restart.200")
     after(production, chain_of(localhost, *sources, stashes=("/archive/1", None, "/archive/3")))
     assert production.has_to_reduce()
@@ -190,9 +188,7 @@ def test_what_was_cleaned_is_reduced_from_its_stash(production: Any, localhost: 
     assert "options.stash" in answer.message
 
 
-def test_a_segment_that_failed_ends_the_production_and_names_what_is_done(
-    production: Any, localhost: orm.Computer
-) -> None:
+def test_a_failed_segment_ends_the_production_with_its_folders(production: Any, localhost: orm.Computer) -> None:
     folder = orm.RemoteData(computer=localhost, remote_path="/scratch/2")
     failed = run_node(
         "cse.base", outputs={"folders.job_0001": folder}, exit_status=431, exit_message="Failed 4 times"
@@ -204,9 +200,7 @@ def test_a_segment_that_failed_ends_the_production_and_names_what_is_done(
     assert list(production.outputs["folders"]) == ["segment_0001", "segment_0002"]
 
 
-def test_a_trajectory_that_lacks_its_end_is_not_passed_off_as_whole(
-    production: Any, localhost: orm.Computer
-) -> None:
+def test_a_trajectory_without_its_end_is_incomplete(production: Any, localhost: orm.Computer) -> None:
     """The last of the three segments left no trajectory."""
     after(production, chain_of(localhost, "none"))
     production.ctx.reduce_job = job_node(
@@ -214,26 +208,26 @@ def test_a_trajectory_that_lacks_its_end_is_not_passed_off_as_whole(
     )
     answer = production.inspect_reduction()
     assert answer.status == 346
-    assert answer.message.endswith("the production from 0 to 3000.")
+    assert answer.message.endswith("the production 0 to 3000.")
     assert production.has_to_reduce()
 
 
-def test_a_segment_that_left_nothing_ends_the_production(production: Any) -> None:
+def test_a_segment_without_outputs_ends_the_production(production: Any) -> None:
     production.ctx.segments = [run_node("cse.base", exit_status=303, exit_message="killed")]
     assert production.inspect_segment().status == 343
 
 
-def test_a_reduction_that_failed_ends_the_production(production: Any, localhost: orm.Computer) -> None:
+def test_a_failed_reduction_ends_the_production(production: Any, localhost: orm.Computer) -> None:
     after(production, chain_of(localhost, "none"))
     production.ctx.reduce_job = job_node(
         "cse.reduce", localhost, exit_status=334, exit_message="frames are missing"
     )
     answer = production.inspect_reduction()
     assert answer.status == 344
-    assert "failed with [334] frames are missing (the trajectory lies in the output folders" in answer.message
+    assert "failed with [334] frames are missing (the trajectory is in the output folders" in answer.message
 
 
-def test_an_analysis_that_failed_at_the_end_ends_the_production(production: Any, localhost: orm.Computer) -> None:
+def test_a_failed_last_analysis_ends_the_production(production: Any, localhost: orm.Computer) -> None:
     after(production, chain_of(localhost, "none"))
     production.ctx.analyses = [run_node("cse.analysis", exit_status=342, exit_message="nothing is left")]
     answer = production.inspect_analysis()
@@ -250,14 +244,14 @@ def test_the_sampling_takes_frames_from_the_plan() -> None:
 
 
 def submitted(kind: type[orm.ProcessNode]) -> Any:
-    """Return what was submitted last, which never starts."""
+    """Return the process that was submitted last; it never starts."""
     for task in asyncio.all_tasks(get_manager().get_runner().loop):
         task.cancel()
     return newest(kind)
 
 
 def segment(production: Any, number: int, computer: orm.Computer, **more: Any) -> orm.WorkChainNode:
-    """Run a segment of 1000 steps, as the chain around LAMMPS leaves it."""
+    """Run a segment of 1000 steps with the outputs of a restart chain."""
     assert production.has_segments()
     production.run_segment()
     plan = submitted(orm.WorkChainNode).inputs.lammps.plan.get_dict()
@@ -271,7 +265,7 @@ def segment(production: Any, number: int, computer: orm.Computer, **more: Any) -
 
 
 def reduced(production: Any, computer: orm.Computer) -> dict[str, Any]:
-    """Reduce what is new; return the inputs of the job that does."""
+    """Reduce the new part; return the inputs of the job."""
     production.gather_jobs()
     assert production.has_to_reduce()
     production.reduce()
@@ -284,7 +278,7 @@ def reduced(production: Any, computer: orm.Computer) -> dict[str, Any]:
 
 
 def look(production: Any, *, equilibrated: bool) -> None:
-    """Look at the production, and see this."""
+    """Add a look with this verdict."""
     production.analyse()
     called = submitted(orm.WorkChainNode)
     assert called.inputs.reduction.uuid == production.ctx.reduction.uuid
@@ -304,7 +298,7 @@ def look(production: Any, *, equilibrated: bool) -> None:
     assert production.inspect_analysis() is None
 
 
-def test_each_look_reduces_what_is_new_until_the_verdict(launch: Launch, localhost: orm.Computer) -> None:
+def test_each_look_reduces_the_new_part_until_the_verdict(launch: Launch, localhost: orm.Computer) -> None:
     production = launch(stop=EQUILIBRATED)
     segment(production, 1, localhost)
     assert not production.has_segments(), "a look comes first"
@@ -330,11 +324,12 @@ def test_each_look_reduces_what_is_new_until_the_verdict(launch: Launch, localho
     assert (looks[0]["entries"], looks[0]["exits"]) == (9, 8)
     assert production.outputs["stages"]["steps"] == 2000
     said = [log.message for log in orm.QueryBuilder().append(orm.Log).all(flat=True)]
-    verdict = "not equilibrated: Li: the number in the region drifts"
-    assert any(f"look 1 at 0.002 ns: EC 0.62 (≥ 0.41), {verdict}" in message for message in said)
+    verdicts = ["look 1 at 0.002 ns: not equilibrated", "look 2 at 0.004 ns: equilibrated"]
+    for verdict in verdicts:
+        assert any(f"{verdict}, EC 0.62 (lower bound 0.41)" in message for message in said)
 
 
-def test_a_budget_that_is_spent_is_told_with_all_results(launch: Launch, localhost: orm.Computer) -> None:
+def test_a_spent_budget_is_an_exit_code_with_all_results(launch: Launch, localhost: orm.Computer) -> None:
     production = launch(stop=EQUILIBRATED | {"confirmations": 2})
     for number, verdict in ((1, True), (2, False), (3, True)):
         assert production.goes_on()
@@ -345,13 +340,14 @@ def test_a_budget_that_is_spent_is_told_with_all_results(launch: Launch, localho
     answer = production.finish()
     assert answer.status == 500
     assert answer.message.startswith(
-        "Not equilibrated within 0.006 ns: EC 0.62 (at least 0.41); the last look says equilibrated, but 2"
+        "Not equilibrated within 0.006 ns: EC 0.62 (lower bound 0.41); the last verdict is positive, but "
+        "2 in a row"
     )
     assert "fewer than 2.5e+08 entries per second" in answer.message
     assert {"system", "reduction", "looks", "stages", "folders", "equilibration"} <= set(production.outputs)
 
 
-def test_fixed_lengths_end_well_whatever_is_seen(launch: Launch, localhost: orm.Computer) -> None:
+def test_fixed_lengths_succeed_with_any_verdict(launch: Launch, localhost: orm.Computer) -> None:
     production = launch(stop=EQUILIBRATED | {"rule": "fixed"})
     for number in (1, 2, 3):
         assert production.goes_on()
@@ -362,7 +358,7 @@ def test_fixed_lengths_end_well_whatever_is_seen(launch: Launch, localhost: orm.
     assert len(production.outputs["looks"].get_list()) == 3
 
 
-def test_a_look_whose_analysis_failed_goes_on(launch: Launch, localhost: orm.Computer) -> None:
+def test_a_look_with_a_failed_analysis_continues(launch: Launch, localhost: orm.Computer) -> None:
     production = launch(stop=EQUILIBRATED)
     segment(production, 1, localhost)
     reduced(production, localhost)
@@ -371,9 +367,7 @@ def test_a_look_whose_analysis_failed_goes_on(launch: Launch, localhost: orm.Com
     assert production.goes_on()
 
 
-def test_a_run_that_went_back_behind_a_look_is_reduced_from_its_beginning(
-    launch: Launch, localhost: orm.Computer
-) -> None:
+def test_a_run_that_went_back_before_a_look_is_reduced_again(launch: Launch, localhost: orm.Computer) -> None:
     production = launch(stop=EQUILIBRATED)
     segment(production, 1, localhost)
     reduced(production, localhost)
@@ -384,7 +378,7 @@ def test_a_run_that_went_back_behind_a_look_is_reduced_from_its_beginning(
     assert "previous" not in inputs
 
 
-def test_what_was_seen_stays_when_a_segment_fails(launch: Launch, localhost: orm.Computer) -> None:
+def test_looks_remain_when_a_segment_fails(launch: Launch, localhost: orm.Computer) -> None:
     production = launch(stop=EQUILIBRATED)
     segment(production, 1, localhost)
     reduced(production, localhost)
@@ -399,7 +393,7 @@ def test_what_was_seen_stays_when_a_segment_fails(launch: Launch, localhost: orm
 
 @pytest.fixture
 def ended(launch: Launch, localhost: orm.Computer) -> Any:
-    """A production of 6 ps that did not equilibrate within them."""
+    """A production of 6 ps that has not equilibrated."""
     production = launch(stop=EQUILIBRATED)
     for number in (1, 2, 3):
         segment(production, number, localhost)
@@ -418,9 +412,7 @@ def previous_of(production: Any) -> dict[str, orm.Data]:
     }
 
 
-def test_a_longer_production_goes_on_from_a_shorter_one(
-    ended: Any, launch: Launch, localhost: orm.Computer
-) -> None:
+def test_a_longer_production_continues_a_shorter_one(ended: Any, launch: Launch, localhost: orm.Computer) -> None:
     longer = launch(previous_of(ended), stop=EQUILIBRATED, length_ps=10)
     longer.run_segment()
     run = submitted(orm.WorkChainNode)
@@ -439,14 +431,14 @@ def test_a_longer_production_goes_on_from_a_shorter_one(
     assert sorted(longer.outputs["folders"]) == [f"segment_{number:04d}" for number in (1, 2, 3, 4)]
 
 
-def test_other_settings_of_the_analysis_make_old_verdicts_void(ended: Any, launch: Launch) -> None:
+def test_other_criteria_void_earlier_verdicts(ended: Any, launch: Launch) -> None:
     previous = previous_of(ended)
     looks = [look | {"criteria": {}} for look in previous["looks"].get_list()]
     assert launch(previous, length_ps=10).ctx.verdicts == [False] * 3
     assert launch(previous | {"looks": orm.List(looks)}, length_ps=10).ctx.verdicts == []
 
 
-def test_nothing_left_to_run_is_looked_at_again(ended: Any, launch: Launch) -> None:
+def test_a_complete_run_is_only_analysed_again(ended: Any, launch: Launch) -> None:
     again = launch(previous_of(ended), stop=EQUILIBRATED)
     assert again.goes_on()
     assert not again.has_segments()
@@ -457,23 +449,25 @@ def test_nothing_left_to_run_is_looked_at_again(ended: Any, launch: Launch) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"thermostat_fs": 50}, "thermostat_fs = 100.0, what goes on from it must have the same, not 50.0"),
-        ({"timestep_fs": 1.0}, "timestep_fs = 2.0, what goes on from it must have the same, not 1.0"),
+        ({"thermostat_fs": 50}, "used thermostat_fs = 100.0; a continuation must use the same, not 50.0"),
+        ({"timestep_fs": 1.0}, "used timestep_fs = 2.0; a continuation must use the same, not 1.0"),
         ({"settings": {"cutoff": 8.0, "restart_interval": 500}}, "settings.cutoff"),
     ],
 )
-def test_another_run_is_not_continued(ended: Any, launch: Launch, change: dict[str, Any], message: str) -> None:
+def test_a_run_with_other_settings_is_not_continued(
+    ended: Any, launch: Launch, change: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=r"previous\.folder: ") as caught:
         launch(previous_of(ended), length_ps=10, **change)
     assert message in str(caught.value)
 
 
-def test_what_is_no_end_of_a_run_is_not_continued(ended: Any, launch: Launch, localhost: orm.Computer) -> None:
+def test_only_the_end_of_a_run_is_continued(ended: Any, launch: Launch, localhost: orm.Computer) -> None:
     previous = previous_of(ended)
     folder = orm.RemoteData(computer=localhost, remote_path="/scratch/no").store()
     with pytest.raises(ValueError, match="must be the folder of a segment that reached its last step"):
         launch(previous | {"folder": folder}, length_ps=10)
     with pytest.raises(ValueError, match=r"previous\.folder is missing"):
         launch({"reduction": previous["reduction"]}, length_ps=10)
-    with pytest.raises(ValueError, match=r"previous\.reduction: ends at step 590, the run before at step 3000"):
+    with pytest.raises(ValueError, match=r"previous\.reduction: ends at step 590, the earlier run at step 3000"):
         launch(previous | {"reduction": reduction_node()}, length_ps=10)

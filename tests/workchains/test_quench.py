@@ -1,4 +1,4 @@
-"""The quench: what each step makes of what the one before left, and which part is named when one fails."""
+"""The quench: inputs of each part, the comparison, and exit codes of failed parts."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SA
 
 
 def newest() -> Any:
-    """Return the WorkChain that was made last."""
+    """Return the newest WorkChain."""
     query = orm.QueryBuilder().append(orm.WorkChainNode, tag="p")
     return query.order_by({"p": {"id": "desc"}}).first(flat=True)
 
@@ -34,7 +34,7 @@ def quench(make: Make, codes: Codes, recipe: dict[str, Any], request: pytest.Fix
 
 
 def produced(temperature: float, status: int = 0, *, equilibrated: bool = True) -> orm.WorkChainNode:
-    """Return a production with what a quench takes from it."""
+    """Return a production with the outputs that a quench uses."""
     if 0 < status < 500:
         return run_node("cse.production", exit_status=status, exit_message="segment 3")
     verdict = {"equilibrated": equilibrated, "ec": 0.6, "reasons": [] if equilibrated else ["too few entries"]}
@@ -47,7 +47,7 @@ def produced(temperature: float, status: int = 0, *, equilibrated: bool = True) 
     return run_node("cse.production", made, exit_status=status, exit_message=f"at {temperature:g} K")
 
 
-def test_the_parts_go_on_from_each_other(quench: Any) -> None:
+def test_the_parts_continue_from_each_other(quench: Any) -> None:
     quench.run_hot()
     hot = newest()
     assert hot.process_type == "aiida.workflows:cse.production"
@@ -110,7 +110,7 @@ def test_the_cooling_starts_from_the_system_with_its_velocities(make: Make, code
 @pytest.mark.parametrize(
     ("part", "status"), [("hot", 371), ("cooling", 372), ("cold", 373)], ids=["hot", "cooling", "cold"]
 )
-def test_the_part_that_failed_is_named(quench: Any, part: str, status: int) -> None:
+def test_a_failed_part_is_named(quench: Any, part: str, status: int) -> None:
     run = run_node("cse.production", exit_status=343, exit_message="segment 3")
     quench.ctx[part] = run
     answer = getattr(quench, f"inspect_{part}")()
@@ -120,35 +120,37 @@ def test_the_part_that_failed_is_named(quench: Any, part: str, status: int) -> N
 
 @pytest.mark.parametrize("quench", [{"require_equilibrated": True}], indirect=True)
 @pytest.mark.parametrize("status", [0, 500])
-def test_what_has_not_equilibrated_is_not_cooled(quench: Any, status: int) -> None:
-    """Whether it ended at a fixed length or at its budget."""
+def test_a_hot_run_off_equilibrium_is_not_cooled(quench: Any, status: int) -> None:
+    """Both a fixed length and a spent budget count."""
     quench.ctx.hot = produced(700, status, equilibrated=False)
     answer = quench.inspect_hot()
     assert answer.status == 511
-    assert "not equilibrated, so that nothing was cooled: too few entries" in answer.message
+    assert "has not equilibrated and was not cooled: too few entries" in answer.message
     assert "reduction" in quench.outputs["hot"], "its results are there all the same"
 
 
-def test_it_is_where_that_is_asked_for(quench: Any) -> None:
+def test_a_hot_run_off_equilibrium_is_cooled_on_request(quench: Any) -> None:
     quench.ctx.hot = produced(700, 500, equilibrated=False)
     assert quench.inspect_hot() is None
 
 
 def test_a_cold_run_need_not_equilibrate(quench: Any) -> None:
-    """That it would not by itself is why it was quenched."""
+    """At the cold temperature, ions do not exchange."""
     quench.ctx.cold = produced(600, 500, equilibrated=False)
     assert quench.inspect_cold() is None
 
 
-def test_what_cannot_be_compared_ends_the_quench(quench: Any) -> None:
+def test_runs_that_cannot_be_compared_end_the_quench(quench: Any) -> None:
     quench.ctx.hot, quench.ctx.cold = produced(700), produced(600)
     quench.inputs.cold.analysis.settings = orm.Dict({"start_ns": 100})
     answer = quench.compare()
     assert answer.status == 374
-    assert answer.message.startswith("Hot and cold run are complete, but the runs cannot be compared: start_ns")
+    assert answer.message.startswith(
+        "The hot and the cold run are complete, but the runs cannot be compared: start_ns"
+    )
 
 
-def test_the_function_says_what_it_cannot_compare(aiida_profile: object) -> None:
+def test_the_comparison_names_what_it_cannot_compare(aiida_profile: object) -> None:
     inputs = {"hot": reduction_node(), "cold": reduction_node(), "settings": orm.Dict({})}
     settings = {"hot_settings": orm.Dict({}), "cold_settings": orm.Dict({})}
     temperatures = {"hot_temperature": orm.Float(400), "cold_temperature": orm.Float(700)}
@@ -157,7 +159,7 @@ def test_the_function_says_what_it_cannot_compare(aiida_profile: object) -> None
     assert "the cold run has a temperature of 700 K, it must be below that of the hot one" in node.exit_message
 
 
-def test_comparisons_can_be_filtered_on(quench: Any) -> None:
+def test_queries_filter_comparisons(quench: Any) -> None:
     quench.ctx.hot, quench.ctx.cold = produced(700), produced(600)
     quench.compare()
     found = quench.outputs["comparison"]

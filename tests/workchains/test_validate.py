@@ -1,4 +1,4 @@
-"""The validation as a WorkChain: its protocol, and what it says at its end."""
+"""The validation WorkChain: its protocols, runs and exit codes."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def test_a_protocol_has_all_inputs(codes: Codes, make: Make, protocol: str) -> N
         ({"overrides": {"production": {"plan": {"frame_ps": 0.3}}}}, "production.*frame_ps = 0.3"),
     ],
 )
-def test_wrong_input_is_refused_with_its_place(codes: Codes, change: dict[str, Any], message: str) -> None:
+def test_wrong_input_is_refused_by_its_place(codes: Codes, change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         builder(codes, **change)
 
 
-def test_every_run_has_a_temperature_and_a_seed_of_its_own(codes: Codes, make: Make) -> None:
+def test_every_run_has_its_own_temperature_and_seed(codes: Codes, make: Make) -> None:
     validation = make(builder(codes, seed=2**31 - 1))
     submitted: list[dict[str, Any]] = []
     validation.submit = lambda _, **inputs: submitted.append(inputs) or orm.Int(1).store()  # type: ignore[method-assign]
@@ -53,7 +53,7 @@ def test_every_run_has_a_temperature_and_a_seed_of_its_own(codes: Codes, make: M
     assert {one["system"].uuid for one in submitted} == {validation.outputs["system"].uuid}
 
 
-def test_failed_checks_are_an_exit_code_that_names_them(codes: Codes, make: Make) -> None:
+def test_failed_checks_are_named_by_the_exit_code(codes: Codes, make: Make) -> None:
     validation = make(builder(codes))
     found = {"checks": [{}, {}], "failed": ["ΔF of T1003_r1"], "holds": False}
     validation.out("checks", orm.Dict(found).store())
@@ -62,7 +62,7 @@ def test_failed_checks_are_an_exit_code_that_names_them(codes: Codes, make: Make
     assert answer.message == "1 of 2 checks failed: ΔF of T1003_r1"
 
 
-def test_runs_without_results_end_it(codes: Codes, make: Make) -> None:
+def test_runs_without_results_end_the_validation(codes: Codes, make: Make) -> None:
     validation = make(builder(codes))
     validation.draw()
     failed = orm.WorkChainNode().store()

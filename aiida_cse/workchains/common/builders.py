@@ -1,4 +1,4 @@
-"""Pieces from which the WorkChains make their builders."""
+"""Inputs of builders: codes, recipes, numbers, and metadata of jobs."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ __all__ = [
     "whole",
 ]
 
-#: what AiiDA puts before the message of a validator when an input of a builder is set
+#: prefix by AiiDA of the message of a validator when an input of a builder is set
 _PREFIX = "invalid attribute value "
-#: budgets of a run: how often it may break, or be changed
+#: largest budget of interruptions or recovery steps of a run
 _MOST_FAILURES = 1000
 
 
 class Codes(TypedDict):
-    """The codes of a study: LAMMPS, the command ``aiida-cse`` beside it, and what a protocol may ask for."""
+    """The codes of a study by role: LAMMPS, the command ``aiida-cse``, and programs that a protocol may need."""
 
     lammps: orm.AbstractCode
     cse: orm.AbstractCode
@@ -51,12 +51,12 @@ class Codes(TypedDict):
 
 
 def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
-    """Return the recipe as a node, with every default and every set of the profile that it names written out.
+    """Return the recipe as a node, with all defaults and the force-field sets of the profile written out.
 
     Raises
     ------
     ValueError
-        The recipe is wrong; names the field, its value and what would be right.
+        The recipe is wrong; the message names field, value and remedy.
     """
     content = recipe.get_dict() if isinstance(recipe, orm.Dict) else recipe
     if not isinstance(content, Recipe):
@@ -69,7 +69,7 @@ def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
 
 
 def build_inputs(codes: Codes, recipe: orm.Dict, options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the inputs of a building job, except for what it builds; the recipe is complete."""
+    """Return the inputs of a building job except its component; the recipe must be complete."""
     refuse_wrong_codes(codes)
     return {
         "code": codes["cse"],
@@ -80,7 +80,7 @@ def build_inputs(codes: Codes, recipe: orm.Dict, options: dict[str, Any] | None)
 
 
 def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the inputs of the LAMMPS restart chain: code, options of the protocol and of the user, budgets."""
+    """Return the inputs of the restart chain: code, options of protocol and user, budgets, plausibility limits."""
     refuse_wrong_codes(codes)
     protocol = base or {}
     code = codes["lammps"]
@@ -97,12 +97,12 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
 
 
 def refuse_wrong_codes(codes: Any) -> None:
-    """Refuse codes that are missing or have another's role: their jobs would fail to say so.
+    """Refuse missing codes and codes of another role before any job runs with them.
 
     Raises
     ------
     ValueError
-        Names the role and the code.
+        A code is missing or wrong; the message names role and code.
     """
     if not isinstance(codes, Mapping) or not set(codes) >= {"lammps", "cse"}:
         given = ", ".join(map(str, codes)) if isinstance(codes, Mapping) else repr(codes)
@@ -123,7 +123,7 @@ def refuse_wrong_codes(codes: Any) -> None:
             raise ValueError(msg)
 
 
-#: the roles of codes and the plugins of codes that belong to each
+#: the plugins of codes by role
 _PLUGINS = {
     "lammps": ("cse.lammps", "lammps.raw", "lammps.base"),
     "cse": ("cse.build", "cse.reduce"),
@@ -139,7 +139,7 @@ def velocity_seed(recipe: dict[str, Any] | orm.Dict) -> Any:
     Raises
     ------
     ValueError
-        It has none.
+        The recipe has no such seed.
     """
     content = recipe.get_dict() if isinstance(recipe, orm.Dict) else recipe
     seeds = content.get("seeds") if isinstance(content, Mapping) else None
@@ -151,7 +151,7 @@ def velocity_seed(recipe: dict[str, Any] | orm.Dict) -> Any:
 
 @contextmanager
 def located_part(name: str) -> Iterator[None]:
-    """Put the part of a study before the message of a ValueError about the inputs of that part."""
+    """Prefix a ValueError about the inputs of a part of a study with the name of the part."""
     with located(name):
         try:
             yield
@@ -160,12 +160,12 @@ def located_part(name: str) -> Iterator[None]:
 
 
 def real(name: str, value: Any) -> orm.Float:
-    """Return a number as the node that its port takes; 700 is as good as 700.0.
+    """Return a number as a Float node; whole numbers are accepted.
 
     Raises
     ------
     ValueError
-        It is no number; names it.
+        The value is no number; the message names it.
     """
     if isinstance(value, orm.Float):
         return value
@@ -176,12 +176,12 @@ def real(name: str, value: Any) -> orm.Float:
 
 
 def whole(name: str, value: Any, least: int, most: int) -> orm.Int:
-    """Return a whole number as the node that its port takes.
+    """Return a whole number as an Int node.
 
     Raises
     ------
     ValueError
-        It is none from ``least`` to ``most``; names it.
+        The value is no whole number from ``least`` to ``most``; the message names it.
     """
     number = value.value if isinstance(value, orm.Int) else value
     if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
@@ -191,46 +191,46 @@ def whole(name: str, value: Any, least: int, most: int) -> orm.Int:
 
 
 def cse_metadata(options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the metadata of a job of the command ``aiida-cse``: the user's options, one process, no MPI."""
+    """Return the metadata of a job of ``aiida-cse``: the options of the user for one process without MPI."""
     return {"options": {**_one_process(checked_options(options)), "withmpi": False}}
 
 
 def single_metadata(
     code: orm.AbstractCode, base: dict[str, Any] | None, options: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Return the metadata of a LAMMPS job that is no run: the options of the runs, but one process."""
+    """Return the metadata of a LAMMPS job that only joins phases: the options of the runs for one process."""
     return {"options": checked_options(_one_process(_lammps_options(code, base or {}, options)), code)}
 
 
 def _lammps_options(
     code: orm.AbstractCode, base: dict[str, Any], options: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Return the options of LAMMPS jobs: those of the protocol, and over them the user's; MPI as the code says."""
+    """Return the options of LAMMPS jobs: the user's over those of the protocol; MPI as set in the code."""
     both = merge(checked_options(base.get("options")), checked_options(options))
     return both if code.with_mpi is None else {"withmpi": code.with_mpi, **both}
 
 
 def _one_process(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options for one process; what is to be stashed is files of runs, so nothing is stashed."""
+    """Return options for one process, without ``stash``, which names files of runs."""
     kept = {key: value for key, value in options.items() if key != "stash"}
     given = options.get("resources", {})
-    if "tot_num_mpiprocs" in given and "num_machines" not in given:  # schedulers that count slots and not nodes
+    if "tot_num_mpiprocs" in given and "num_machines" not in given:  # schedulers that count slots instead of nodes
         return {**kept, "resources": {**given, "tot_num_mpiprocs": 1}}
     return {**kept, "resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
 
 
 def builder_inputs(builder: Any, namespace: PortNamespace) -> dict[str, Any]:
-    """Return the inputs that are set in a builder, as far as ``namespace`` has ports for them."""
+    """Return the inputs set in a builder that have ports in ``namespace``."""
     return _known(_given(builder), namespace)
 
 
 def refuse_invalid(builder: ProcessBuilder) -> None:
-    """Refuse a builder that the engine would refuse, before it is handed to it.
+    """Validate the inputs of a builder before it is submitted.
 
     Raises
     ------
     ValueError
-        An input is missing or wrong, or some do not fit each other; names it.
+        An input is missing or wrong, or inputs are inconsistent; the message names the input.
     """
     spec = builder.process_class.spec()
     wrong = spec.inputs.validate(spec.inputs.pre_process(_given(builder)))

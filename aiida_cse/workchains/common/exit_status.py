@@ -1,4 +1,4 @@
-"""How a process ended: well, with a result that is not what was asked for, or with a failure."""
+"""Exit status of processes: success, a result that misses its criterion, or a failure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from aiida import orm
 
 __all__ = ["NORMAL_FROM", "ended_normally", "failure"]
 
-#: exit codes from here on are results that are not what was asked for (not equilibrated), not failures
+#: exit codes from here up mark complete results that miss a criterion (not equilibrated)
 NORMAL_FROM = 500
 
 
 def ended_normally(process: orm.ProcessNode) -> bool:
-    """Whether a process has all its results, also where they are not what was asked for."""
+    """Return whether a process has all its results, even if they miss a criterion."""
     return process.is_finished and (process.exit_status == 0 or (process.exit_status or 0) >= NORMAL_FROM)
 
 
 def failure(process: orm.ProcessNode) -> dict[str, Any]:
-    """Return what the message of an exit code says of a process: ``pk``, ``status`` and ``reason``."""
+    """Return ``pk``, ``status`` and ``reason`` of a failed process for the message of an exit code."""
     return {
         "pk": process.pk,
         "status": process.exit_status,

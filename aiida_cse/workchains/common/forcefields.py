@@ -1,4 +1,4 @@
-"""From the force-field sets that a recipe names to their nodes, and from nodes to what a recipe holds."""
+"""Force-field sets of a recipe: shipped, of the profile, and as nodes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["forcefield_nodes", "load_stored_recipe", "with_stored_sets"]
 
 
 def forcefield_nodes(recipe: orm.Dict) -> dict[str, CseForceFieldData]:
-    """Return the node of each set of a complete recipe by its role; one that there is not yet is stored."""
+    """Return the nodes of the sets of a complete recipe by role; missing nodes are stored."""
     chosen = Recipe.model_validate(recipe.get_dict()).forcefield
     return {role: CseForceFieldData.get_or_create(chosen.named_set(role)) for role in ForceFieldSets._fields}
 
 
 def load_stored_recipe(name_or_path: str) -> Recipe:
-    """Return a shipped recipe or the one in a YAML file, with the sets that it takes from the profile.
+    """Load a shipped recipe or a YAML file, including force-field sets of the profile.
 
     Raises
     ------
     ValueError
-        There is no such recipe or file, or it is not valid; names the field.
+        There is no such recipe or file, or it is invalid; the message names the field.
     """
     content = read_recipe(name_or_path)
     with located(Path(name_or_path)):
@@ -35,16 +35,15 @@ def load_stored_recipe(name_or_path: str) -> Recipe:
 
 
 def with_stored_sets(recipe: Any) -> Any:
-    """Return the recipe with the sets that it takes from the profile among its ``own_sets``.
+    """Return the recipe with the sets of the profile that it names added to its ``own_sets``.
 
-    A set that is neither shipped nor in the recipe is one of the profile, by name or UUID. The recipe that comes
-    out is whole: it is built the same without the profile. What has not the form of a recipe is left to the model
-    to refuse.
+    A set that is neither shipped nor in the recipe is looked up in the profile by name or UUID. The result does
+    not depend on the profile. Input without the form of a recipe is returned unchanged, for the model to refuse.
 
     Raises
     ------
     ValueError
-        A set is not known, several have its name, or it has the name of a shipped one; names the field.
+        A set is unknown, ambiguous, or has the name of a shipped one; the message names the field.
     """
     wanted = unknown_sets(recipe)
     if not wanted:
@@ -53,17 +52,11 @@ def with_stored_sets(recipe: Any) -> Any:
     for role, name in wanted.items():
         with located(f"forcefield.{role}"):
             node = find_forcefield(name)
-            if not _is_shipped(node):
+            if node.name not in available_sets():
                 own_sets[node.name] = node.content
+            elif node.md5 != load_set(node.name).md5:
+                raise ValueError(
+                    f"{node.uuid} is {node.name} of another version of aiida-cse; import it under another name"
+                )
         names[role] = node.name
     return {**recipe, "forcefield": {**recipe["forcefield"], **names, "own_sets": own_sets}}
-
-
-def _is_shipped(node: CseForceFieldData) -> bool:
-    """Return whether the set is one of the package, as it stands there now."""
-    if node.name not in available_sets():
-        return False
-    if node.md5 != load_set(node.name).md5:
-        msg = f"{node.uuid} is {node.name} as another version of aiida-cse ships it; import it under another name"
-        raise ValueError(msg)
-    return True

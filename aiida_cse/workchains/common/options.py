@@ -1,4 +1,4 @@
-"""Options of the jobs as a user gives them, checked by name and value before anything is submitted."""
+"""Options of jobs given by the user, checked before submission."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aiida_cse.schema import nearest
 
 __all__ = ["STASHED", "checked_options", "walltime_error", "whole_stash"]
 
-#: what the jobs of this plugin set themselves: their parsers look for the files of these names
+#: options set by the jobs of this plugin, whose parsers rely on them
 _OWN = frozenset(
     {
         "input_filename",
@@ -32,25 +32,25 @@ _OWN = frozenset(
         "unstash",
     }
 )
-#: what is written into the header of the submission script as it stands
+#: options copied verbatim into the header of the submission script
 _WORDS = frozenset({"queue_name", "account", "qos", "priority"})
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,:+@%/=-]{0,199}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: largest values: ten years, a petabyte
 _LARGEST = {"max_wallclock_seconds": 315_360_000, "max_memory_kb": 10**12}
 _LARGEST_RESOURCE = 10_000_000
-#: what a job can be gone on from, and reduced
+#: files from which a job can be continued and reduced
 STASHED = (TRAJECTORY, "restart.*", FINAL_DATA, LOG, START_RECORD, END_RECORD)
 _STASH_KEYS = ("target_base", "stash_mode", "source_list", "fail_on_missing")
 
 
 def checked_options(options: Any, code: orm.AbstractCode | None = None) -> dict[str, Any]:
-    """Return options of a job if they can be used, with resources that the scheduler of ``code`` understands.
+    """Return valid options of a job, with resources that suit the scheduler of ``code``.
 
     Raises
     ------
     ValueError
-        A key is not known or not the user's to set, or its value is wrong; names both.
+        A key is unknown or reserved, or its value is wrong; the message names both.
     """
     if options is None:
         return {}
@@ -60,7 +60,7 @@ def checked_options(options: Any, code: orm.AbstractCode | None = None) -> dict[
         raise ValueError(msg)
     for key, value in options.items():
         if key in _OWN:
-            msg = f"options.{key} = {value!r}: the jobs of this plugin set it themselves, do not give it"
+            msg = f"options.{key} = {value!r}: set by the jobs of this plugin; remove it"
             raise ValueError(msg)
         if key not in known:
             msg = f"options: {key!r} is no known key: {nearest(str(key), known)}"
@@ -75,7 +75,7 @@ def checked_options(options: Any, code: orm.AbstractCode | None = None) -> dict[
 
 
 def _wrong(key: str, value: Any) -> str | None:
-    """Return what is wrong with the value of an option by itself, None if nothing is or AiiDA looks at it."""
+    """Return the error of the value of an option, or None if there is none or AiiDA checks it."""
     if key in _WORDS:
         return None if value is None or (isinstance(value, str) and _WORD.fullmatch(value)) else _ONE_WORD
     if key in _LARGEST:
@@ -94,7 +94,7 @@ def _wrong(key: str, value: Any) -> str | None:
     return f"must be of type {' or '.join(kind.__name__ for kind in kinds if kind is not type(None))}"
 
 
-_ONE_WORD = "must be one word of letters, digits and . , _ : + @ % / = -, first a letter or digit"
+_ONE_WORD = "must be one word of letters, digits and . , _ : + @ % / = -, starting with a letter or digit"
 
 
 def _whole(value: Any, largest: int) -> bool:
@@ -115,9 +115,9 @@ def _wrong_variables(value: Any) -> str | None:
         return "must be a mapping of names to texts"
     for name, content in value.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            return f"{name!r} must be a name of letters, digits and '_', first no digit"
+            return f"{name!r} must be a name of letters, digits and '_', not starting with a digit"
         if not isinstance(content, str) or not content.isprintable():
-            return f"{name} must be a text in one line, write numbers in quotes"
+            return f"{name} must be text in one line; put numbers in quotes"
     return None
 
 
@@ -132,10 +132,9 @@ def _refuse_resources(resources: Mapping[str, Any], computer: orm.Computer) -> N
 
 
 def walltime_error(inputs: Mapping[str, Any], plans: Iterable[dict[str, Any]]) -> str | None:
-    """Return why a job of these plans cannot reach a checkpoint in the wall time of ``inputs.base``, or None.
+    """Return the error of a wall time in ``inputs.base`` that ends before a first checkpoint, or None.
 
-    Whether a wall time that passes here is long enough depends on the machine: a job that is stuck says so with
-    exit code 430.
+    This is a lower limit. A job whose wall time is too short on its machine ends with exit code 430.
     """
     options = inputs.get("base", {}).get("lammps", {}).get("metadata", {}).get("options", {})
     seconds = options.get("max_wallclock_seconds")
@@ -144,7 +143,7 @@ def walltime_error(inputs: Mapping[str, Any], plans: Iterable[dict[str, Any]]) -
 
 
 def _wrong_stash(value: Any) -> str | None:
-    """Return what is wrong with the option ``stash``, None if nothing is."""
+    """Return the error of the option ``stash``, or None."""
     if not isinstance(value, Mapping):
         return "must be a mapping, such as {target_base: /archive/user/cse}"
     for key in value:
@@ -155,22 +154,20 @@ def _wrong_stash(value: Any) -> str | None:
         return f"target_base = {target!r} must be the absolute path of a folder on the computer of the jobs"
     mode = value.get("stash_mode", StashMode.COPY.value)
     if mode != StashMode.COPY.value:
-        return f"stash_mode = {mode!r} must be 'copy': only copies can be read in place, and are known to be there"
+        return f"stash_mode = {mode!r} must be 'copy': only copies can be read in place and verified"
     source = value.get("source_list", STASHED)
     if not isinstance(source, (list, tuple)) or not source or not all(_inside(name) for name in source):
-        return (
-            f"source_list = {source!r} must be a list of names of files, patterns such as 'restart.*' among them"
-        )
+        return f"source_list = {source!r} must be a list of names of files or patterns such as 'restart.*'"
     return None
 
 
 def whole_stash(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the option ``stash`` with what it does not say: copy what can be gone on from and reduced."""
+    """Return the option ``stash`` with its defaults: copies of the files for continuation and reduction."""
     return {"stash_mode": StashMode.COPY.value, "source_list": list(STASHED), **value}
 
 
 def _inside(name: Any) -> bool:
-    """Whether a name stays inside of the folder of its job."""
+    """Return whether a name stays inside the folder of its job."""
     return (
         isinstance(name, str) and bool(name) and not name.startswith("/") and ".." not in PurePosixPath(name).parts
     )

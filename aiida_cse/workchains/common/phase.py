@@ -1,4 +1,4 @@
-"""What the WorkChains of the three phases share: a schedule of stages, run job by job from a starting system."""
+"""Schedules of stages run job by job, and the handling of LAMMPS runs that all WorkChains share."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from aiida_cse.workchains.common.ports import validate_seed, validate_temperatur
 
 __all__ = ["CHANGES_HELP", "PhaseWorkChain", "attach_changes", "lammps_inputs", "lammps_jobs", "validate_phase"]
 
-CHANGES_HELP = (
-    "What was changed to bring runs through that broke, with cause and steps; there only if something was."
-)
+CHANGES_HELP = "Recovery steps of failed runs with cause and simulation steps; only if there were any."
+#: key of a stage record, its label in reports, digits and unit
+_SHOWN = (("temperature_K", "T", 0, "K"), ("density_g_cm3", "density", 3, "g/cm³"), ("lz_A", "Lz", 2, "Å"))
 
 
 class PhaseWorkChain(VersionedWorkChain):
-    """Run the jobs of a schedule one after the other; a subclass says where it starts and what it ends with.
+    """Run the jobs of a schedule one after the other, from the system of a subclass.
 
     The outline of a subclass sets ``ctx.system``, calls :meth:`plan_jobs`, and loops
-    ``while_(has_jobs)(run_job, inspect_job)``; then ``ctx.final`` is the system at the end.
+    ``while_(has_jobs)(run_job, inspect_job)``. Afterwards ``ctx.final`` is the last system.
     """
 
-    #: what the barostat may change, and whether there is a ceramic to hold, in this phase
+    #: barostats allowed in this phase, and whether it has a ceramic that can be held
     barostats: ClassVar[tuple[str, ...]] = ("z", "xy-z", "x-y-z", "iso")
     has_both_phases: ClassVar[bool] = True
 
     @classmethod
     def define(cls, spec: Any) -> None:
-        """Define what all phases share."""
+        """Define the inputs, outputs and exit codes of all phases."""
         super().define(spec)
         spec.expose_inputs(LammpsBaseWorkChain, namespace="base", exclude=SET_BY_CALLER)
         spec.input(
@@ -53,7 +53,7 @@ class PhaseWorkChain(VersionedWorkChain):
             valid_type=orm.Int,
             serializer=to_aiida_type,
             validator=validate_seed,
-            help="Seed of velocities and push-off.",
+            help="Seed of the velocities and the push-off.",
         )
         spec.input(
             "temperature",
@@ -61,19 +61,19 @@ class PhaseWorkChain(VersionedWorkChain):
             serializer=to_aiida_type,
             required=False,
             validator=validate_temperature,
-            help="What `target` stands for in the schedule, in K.",
+            help="Temperature in K that replaces `target` in the schedule.",
         )
         spec.inputs.validator = validate_phase
-        spec.output("stages", valid_type=orm.Dict, help="One record per stage, wall_seconds, jobs and steps.")
+        spec.output("stages", valid_type=orm.Dict, help="Records of all stages, wall_seconds, jobs and steps.")
         spec.output("changes", valid_type=orm.List, required=False, help=CHANGES_HELP)
-        spec.exit_code(340, "ERROR_BUILD", message="The starting system could not be made: {reason}")
+        spec.exit_code(340, "ERROR_BUILD", message="The starting system could not be built: {reason}")
         spec.exit_code(
-            341, "ERROR_STAGE", message="The run <{pk}> failed at stage {stage} with [{status}] {reason}"
+            341, "ERROR_STAGE", message="The run <{pk}> failed in stage {stage} with [{status}] {reason}"
         )
 
     @classmethod
     def validate_schedule(cls, value: orm.Dict, _: Any) -> str | None:
-        """Return what is wrong with a schedule, by itself or in this phase; None if nothing is."""
+        """Return the error of a schedule, by itself or in this phase, or None."""
         error = schedule_error(value.get_dict())
         if error:
             return placed("schedule", str(error))
@@ -81,11 +81,11 @@ class PhaseWorkChain(VersionedWorkChain):
             if stage.barostat is not None and stage.barostat not in cls.barostats:
                 allowed = " or ".join(cls.barostats)
                 return (
-                    f"schedule: stage '{stage.name}': barostat {stage.barostat} changes a cross-section that must "
-                    f"stay; give {allowed}"
+                    f"schedule: stage '{stage.name}': barostat = {stage.barostat}: changes a fixed "
+                    f"cross-section; give {allowed}"
                 )
             if stage.mobile == "electrolyte" and not cls.has_both_phases:
-                return f"schedule: stage '{stage.name}': mobile: electrolyte belongs to an interface"
+                return f"schedule: stage '{stage.name}': mobile = electrolyte: needs both phases of an interface"
         return None
 
     def plan_jobs(self) -> None:
@@ -98,29 +98,27 @@ class PhaseWorkChain(VersionedWorkChain):
         self.ctx.jobs = []
 
     def has_jobs(self) -> bool:
-        """Whether jobs of the schedule are left."""
+        """Return whether jobs of the schedule are left."""
         return bool(self.ctx.job < len(self.ctx.plans))
 
     def run_job(self) -> dict[str, Any]:
-        """Run the next job from the checkpoint of the one before."""
+        """Run the next job from the checkpoint of the previous one."""
         plan = self.ctx.plans[self.ctx.job]
         parent = self.ctx.jobs[-1].outputs.remote_folder if self.ctx.jobs else None
         last = self.ctx.job == len(self.ctx.plans) - 1
         inputs = lammps_inputs(self, self.ctx.system, plan, parent, keep_system=last)
         inputs["metadata"] = {"call_link_label": f"job_{self.ctx.job + 1:02d}"}
         run = self.submit(LammpsBaseWorkChain, **inputs)
-        names = [stage["name"] for stage in plan["stages"]]
-        steps = f"from step {plan['first_step']}" if parent else "from the start"
-        self.report(f"running {_list(names)} {steps}: <{run.pk}>")
+        self.report(f"{_stage_names(plan)} from step {plan['first_step']}: <{run.pk}>")
         return ToContext(jobs=append_(run))
 
     def inspect_job(self) -> ExitCode | None:
-        """Go on if the job reached its last step, else stop with its reason."""
+        """Continue if the job reached its last step; stop with its error otherwise."""
         run = self.ctx.jobs[-1]
         if not run.is_finished_ok:
             attach_changes(self, self.ctx.jobs, "job")
-            names = [stage["name"] for stage in self.ctx.plans[self.ctx.job]["stages"]]
-            return self.exit_codes.ERROR_STAGE.format(stage=_list(names), **failure(run))
+            stage = _stage_names(self.ctx.plans[self.ctx.job])
+            return self.exit_codes.ERROR_STAGE.format(stage=stage, **failure(run))
         self.ctx.job += 1
         self.ctx.final = run.outputs.system if "system" in run.outputs else None
         return None
@@ -132,16 +130,17 @@ class PhaseWorkChain(VersionedWorkChain):
         }
         records = collect_stages(**results)
         last = records["stages"][-1]
+        state = [f"{label} {last[key]:.{digits}f} {unit}" for key, label, digits, unit in _SHOWN if last.get(key)]
         self.report(
-            f"{len(records['stages'])} stages done in {records['wall_seconds']:.0f} s of LAMMPS, "
-            f"{records['bytes'] / 1e6:.3g} MB in their folders; {_state(last)}"
+            f"{len(records['stages'])} stages took {records['wall_seconds']:.0f} s of LAMMPS and "
+            f"{records['bytes'] / 1e6:.3g} MB; {', '.join(['after ' + last['name'], *state])}"
         )
         self.out("stages", records)
         attach_changes(self, self.ctx.jobs, "job")
 
 
 def attach_changes(process: WorkChain, runs: list[orm.WorkChainNode], name: str) -> None:
-    """Attach what was changed in these runs, named ``name`` and counted from 1, if anything was."""
+    """Attach the changes of these runs, if any; the runs are labelled ``name`` and a number from 1."""
     changes = {
         f"{name}_{number:03d}": run.outputs.changes
         for number, run in enumerate(runs, 1)
@@ -159,7 +158,7 @@ def lammps_inputs(
     *,
     keep_system: bool,
 ) -> dict[str, Any]:
-    """Return the inputs of a LAMMPS run with this plan, from ``parent``'s checkpoint if there is one."""
+    """Return the inputs of a LAMMPS run with this plan, from the checkpoint in ``parent`` if given."""
     inputs: dict[str, Any] = process.exposed_inputs(LammpsBaseWorkChain, namespace="base")
     lammps = inputs["lammps"]
     lammps["system"] = system
@@ -172,7 +171,7 @@ def lammps_inputs(
 
 
 def lammps_jobs(runs: list[orm.WorkChainNode]) -> list[orm.CalcJobNode]:
-    """Return the LAMMPS jobs of the runs that left results, in order."""
+    """Return the LAMMPS jobs of the runs that have results, in order."""
     return [
         job
         for run in runs
@@ -181,20 +180,13 @@ def lammps_jobs(runs: list[orm.WorkChainNode]) -> list[orm.CalcJobNode]:
     ]
 
 
-def _list(names: list[str]) -> str:
+def _stage_names(plan: dict[str, Any]) -> str:
+    names = [stage["name"] for stage in plan["stages"]]
     return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} stages)"
 
 
-def _state(stage: dict[str, Any]) -> str:
-    parts = [f"{label} {stage[key]:.{digits}f} {unit}" for key, label, digits, unit in _SHOWN if stage.get(key)]
-    return f"at the end of {stage['name']}: {', '.join(parts)}" if parts else f"last stage {stage['name']}"
-
-
-_SHOWN = (("temperature_K", "T", 0, "K"), ("density_g_cm3", "density", 3, "g/cm³"), ("lz_A", "Lz", 2, "Å"))
-
-
 def validate_phase(value: dict[str, Any], ports: Any) -> str | None:
-    """Check the schedule at the temperature that it will have, or without one, and against the wall time."""
+    """Return the error of the schedule at its temperature or against the wall time, or None."""
     if "schedule" not in value:
         return None
     given = value["temperature"].value if "temperature" in value else None

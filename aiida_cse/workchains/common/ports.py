@@ -20,6 +20,7 @@ __all__ = [
     "validate_neutral",
     "validate_seed",
     "validate_temperature",
+    "whole_between",
 ]
 
 #: the name of this package among the programs that can do a step
@@ -37,6 +38,16 @@ def at_least(name: str, least: int) -> Validator:
 
     def validate(value: orm.Int, _: Any) -> str | None:
         return None if value.value >= least else f"{name} = {value.value}: give {least} or more"
+
+    return validate
+
+
+def whole_between(name: str, least: int, most: int) -> Validator:
+    """Return a validator of the input ``name``, a whole number from ``least`` to ``most``."""
+
+    def validate(value: orm.Int, _: Any) -> str | None:
+        right = least <= value.value <= most
+        return None if right else f"{name} = {value.value}: give a whole number from {least} to {most}"
 
     return validate
 
@@ -65,9 +76,7 @@ def one_of(name: str, *known: str) -> Validator:
 validate_temperature = positive("temperature", HIGHEST_TEMPERATURE, "number K")
 
 
-def validate_seed(value: orm.Int, _: Any) -> str | None:
-    """Return the error of a seed that LAMMPS does not take, or None."""
-    return None if 0 < value.value < SEEDS else f"seed = {value.value}: give a number from 1 to {SEEDS - 1}"
+validate_seed = whole_between("seed", 1, SEEDS - 1)
 
 
 def validate_neutral(value: CseSystemData, _: Any) -> str | None:

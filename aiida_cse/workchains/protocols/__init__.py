@@ -1,1 +1,1 @@
-"""One YAML file of protocols per WorkChain."""
+"""Protocols of the WorkChains as YAML; lammps.yaml holds the values that phases share."""

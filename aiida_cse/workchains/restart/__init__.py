@@ -1,1 +1,1 @@
-"""The chain of restarts of a LAMMPS job."""
+"""Continuation and recovery of LAMMPS jobs: lineage, recovery steps, plausibility checks."""

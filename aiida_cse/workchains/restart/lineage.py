@@ -1,4 +1,4 @@
-"""What the WorkChains know of the files of their jobs without looking at them: folders, stashes, checkpoints."""
+"""Lineage of jobs: folders, stashes and checkpoints of a run, known from nodes without reading files."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ __all__ = [
 Folder: TypeAlias = orm.RemoteData | orm.RemoteStashData
 
 OUT_OF_WALLTIME = 400
-#: the link by which a job reaches the folder that it goes on from
+#: path by which a job reaches the folder of its parent
 _PARENT = "parent/"
 
 
 def results_of(job: orm.CalcJobNode) -> dict[str, Any]:
-    """Return the results of a job, none if it left none."""
+    """Return the results of a job; empty if it has none."""
     found: dict[str, Any] = job.outputs.results.get_dict() if "results" in job.outputs else {}
     return found
 
 
 def path_of(folder: Folder) -> str:
-    """Return where a folder or stash lies."""
+    """Return the path of a folder or stash."""
     path = folder.get_remote_path() if isinstance(folder, orm.RemoteData) else folder.target_basepath
     return str(path)
 
 
 def step_of(folder: orm.RemoteData) -> int | None:
-    """Return the step that the job of a folder reached as it was asked to, None if it did not."""
+    """Return the last step of the job of a folder, or None if the job was not successful."""
     job = folder.creator
     if not isinstance(job, orm.CalcJobNode) or not job.is_finished_ok:
         return None
@@ -55,13 +55,13 @@ def step_of(folder: orm.RemoteData) -> int | None:
 
 
 def found_checkpoint(job: orm.CalcJobNode) -> str | None:
-    """Return the file that a job went on from, None if it found or needed none."""
+    """Return the restart file from which a job continued, or None if it started without one."""
     found = results_of(job).get("restart_file")
     return None if found in (None, "", "none") else str(found)
 
 
 def wrote_checkpoint(job: orm.CalcJobNode, plan: JobPlan) -> bool:
-    """Whether a job has certainly written a checkpoint; one that came less far may have done so too."""
+    """Return whether a job has certainly written a checkpoint; a job that stopped earlier may have, too."""
     results = results_of(job)
     first, step = results.get("first_step"), results.get("step")
     if first is None or step is None:
@@ -72,7 +72,7 @@ def wrote_checkpoint(job: orm.CalcJobNode, plan: JobPlan) -> bool:
 
 
 def stash_of(folder: Folder) -> orm.RemoteStashData | None:
-    """Return the newest stash with checkpoints of the job that wrote ``folder``, or of those before it."""
+    """Return the newest stash with checkpoints of the job of ``folder`` or of its predecessors."""
     while isinstance(folder, orm.RemoteData) and folder.creator is not None:
         job = folder.creator
         results = results_of(job)
@@ -90,8 +90,8 @@ def stash_of(folder: Folder) -> orm.RemoteStashData | None:
 def lineage(folder: Folder) -> list[orm.CalcJobNode]:
     """Return the jobs whose steps make up the run that ends in ``folder``, first to last.
 
-    What a job went on from says which job came before it; those in between, whose steps were run again, are no
-    part of the run, whatever they said of their end.
+    The restart file of a job identifies its predecessor. Jobs in between, whose steps were repeated, do not belong
+    to the run, whatever their exit status.
     """
     jobs: list[orm.CalcJobNode] = []
     job = folder.creator
@@ -102,7 +102,7 @@ def lineage(folder: Folder) -> list[orm.CalcJobNode]:
 
 
 def _job_before(job: orm.CalcJobNode) -> orm.CalcJobNode | None:
-    """Return the job whose checkpoint a job went on from; without a record, that of its parent folder."""
+    """Return the job whose checkpoint a job used; without a record, the job of its parent folder."""
     source = results_of(job).get("restart_file") or _PARENT
     before: Any = job
     for _ in range(str(source).count(_PARENT)):
@@ -114,21 +114,21 @@ def _job_before(job: orm.CalcJobNode) -> orm.CalcJobNode | None:
 
 
 def numbered(pieces: list[Any]) -> dict[str, Any]:
-    """Return the pieces of a trajectory with labels in their order."""
+    """Return the pieces of a trajectory with ordered labels."""
     return {f"segment_{number:04d}": piece for number, piece in enumerate(pieces, 1)}
 
 
 def unreduced(jobs: list[orm.CalcJobNode], reduced: list[str], reduced_to: int) -> dict[str, orm.CalcJobNode]:
-    """Return the jobs of a run that a reduction does not know, by labels that count from the first of all.
+    """Return the jobs of a run that a reduction lacks, with labels that count all jobs of the run.
 
-    These are all of them if the run went back behind the end of the reduction: it need not be the same run.
+    If the run went back to before the end of the reduction, all jobs are returned: the repeated steps may differ.
 
     Parameters
     ----------
     jobs
         The jobs of the run, first to last.
     reduced
-        UUIDs of the jobs that were reduced.
+        UUIDs of the reduced jobs.
     reduced_to
         The last step of the reduction.
     """
@@ -141,15 +141,15 @@ def unreduced(jobs: list[orm.CalcJobNode], reduced: list[str], reduced_to: int) 
 
 
 def source_of(job: orm.CalcJobNode, *, stashed: bool) -> Folder:
-    """Return where to read the trajectory of a job: its folder, or its stash if there is one."""
+    """Return the folder with the trajectory of a job, or its stash if ``stashed`` and there is one."""
     folder: Folder = job.outputs["remote_stash" if stashed and "remote_stash" in job.outputs else "remote_folder"]
     return folder
 
 
 def checksums_of(results: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return the SHA-256 of the trajectories of jobs, from their results by label, as far as they are known.
+    """Return the known SHA-256 of the trajectories of jobs from their results, by label.
 
-    What a job that was killed could not write down, the job after it did.
+    The checksum of a job that was killed is in the results of the following job.
     """
     found_later = [later.get("files_before", {}) for later in [*list(results.values())[1:], {}]]
     files = [one.get("files") or later for one, later in zip(results.values(), found_later, strict=True)]
@@ -159,9 +159,9 @@ def checksums_of(results: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def thermo_of(jobs: list[orm.CalcJobNode]) -> dict[str, dict[str, np.ndarray]]:
-    """Return the thermo columns of each stage over the jobs of a run, in the order of time.
+    """Return the thermo columns of each stage over the jobs of a run, in order of time.
 
-    Of rows that a later job wrote again, the later are taken.
+    Rows that a later job repeated are taken from the later job.
     """
     parts: dict[str, list[dict[str, np.ndarray]]] = {}
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Sets of a profile in a recipe, and the sets of a recipe as inputs of what is built from it."""
+"""Force-field sets of a profile in recipes, and of recipes as inputs of jobs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_recipe_takes_a_set_from_the_profile_by_name_or_uuid(recipe: dict[str,
     assert [nodes[role].name for role in ROLES] == [taken["forcefield"][role] for role in ROLES]
 
 
-def test_a_set_in_the_recipe_comes_before_one_of_the_profile(recipe: dict[str, Any]) -> None:
+def test_a_set_in_the_recipe_precedes_one_of_the_profile(recipe: dict[str, Any]) -> None:
     own = heavy(epsilon=0.16).content
     heavy()
     taken = recipe_node(naming(recipe, "opls-heavy", own_sets={"opls-heavy": own}))
@@ -75,7 +75,7 @@ def test_a_shipped_set_may_be_named_by_its_node(recipe: dict[str, Any]) -> None:
         recipe_node(naming(recipe, older.uuid))
 
 
-def test_a_set_that_is_not_known_is_refused_with_those_that_are(recipe: dict[str, Any]) -> None:
+def test_an_unknown_set_is_refused_with_the_known_ones(recipe: dict[str, Any]) -> None:
     heavy()
     with pytest.raises(ValueError, match=r"forcefield.polymer: there is no .* did you mean 'opls-heavy'"):
         recipe_node(naming(recipe, "opls-heavi"))
@@ -89,14 +89,14 @@ def test_a_set_that_is_not_known_is_refused_with_those_that_are(recipe: dict[str
 @pytest.mark.parametrize(
     "wrong", [None, 3, [], {"forcefield": None}, {"forcefield": {"polymer": 3, "own_sets": []}}]
 )
-def test_what_is_no_recipe_is_left_to_the_model(wrong: Any) -> None:
+def test_other_input_than_a_recipe_is_left_to_the_model(wrong: Any) -> None:
     assert with_stored_sets(wrong) == wrong
     with pytest.raises(ValueError, match=r"^recipe[.:]"):
         recipe_node(wrong)
 
 
 @pytest.mark.parametrize("name", ["cse.ceramic", "cse.electrolyte"])
-def test_the_sets_go_to_the_building_job(make: Make, codes: Codes, recipe: dict[str, Any], name: str) -> None:
+def test_the_building_job_receives_the_sets(make: Make, codes: Codes, recipe: dict[str, Any], name: str) -> None:
     node = heavy()
     chain: Any = WorkflowFactory(name)
     more = {"ceramic": system_node()} if name == "cse.electrolyte" else {}
@@ -109,9 +109,7 @@ def test_the_sets_go_to_the_building_job(make: Make, codes: Codes, recipe: dict[
     assert inputs.polymer.uuid == node.uuid
 
 
-def test_a_study_has_its_sets_and_gives_them_to_its_phases(
-    make: Make, codes: Codes, recipe: dict[str, Any]
-) -> None:
+def test_a_study_passes_its_sets_to_its_phases(make: Make, codes: Codes, recipe: dict[str, Any]) -> None:
     chain: Any = WorkflowFactory("cse.study")
     study: Any = make(chain.get_builder_from_protocol(codes, recipe, "demo"))
     study.run_ceramic()

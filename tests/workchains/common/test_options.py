@@ -1,4 +1,4 @@
-"""The option ``stash``: what is filled in, who gets it, and what is refused."""
+"""The option ``stash``: defaults, the jobs that receive it, and refusals."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def study(codes: Codes, recipe: dict[str, Any], stash: Any) -> Any:
     return StudyWorkChain.get_builder_from_protocol(codes, recipe, "demo", options={"stash": stash})
 
 
-def test_a_place_is_all_that_has_to_be_given(codes: Codes, recipe: dict[str, Any]) -> None:
+def test_a_stash_needs_only_its_target(codes: Codes, recipe: dict[str, Any]) -> None:
     builder = study(codes, recipe, {"target_base": "/archive/cse"})
     assert StudyWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None
     for part in ("ceramic", "electrolyte", "interface", "production"):
@@ -28,7 +28,7 @@ def test_only_lammps_jobs_stash(codes: Codes, recipe: dict[str, Any]) -> None:
         assert not metadata.options.get("stash")
 
 
-def test_what_is_stashed_may_be_less(codes: Codes, recipe: dict[str, Any]) -> None:
+def test_fewer_files_can_be_stashed(codes: Codes, recipe: dict[str, Any]) -> None:
     builder = study(codes, recipe, {"target_base": "/archive", "source_list": ["trajectory.dcd"]})
     assert builder.production.base.lammps.metadata.options["stash"]["source_list"] == ["trajectory.dcd"]
 

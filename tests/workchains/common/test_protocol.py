@@ -1,4 +1,4 @@
-"""Protocols: each gives inputs that are valid, what is not known is refused with the nearest that is."""
+"""Protocols: valid inputs, overrides, and refusals that name the nearest known key."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +38,7 @@ Builder = Callable[..., Any]
 
 @pytest.fixture
 def builder(codes: Codes, recipe: dict[str, Any]) -> Builder:
-    """Return a function that gives a WorkChain's builder with all that the protocol does not give."""
+    """Return a function that makes a WorkChain's builder, including the inputs outside the protocol."""
 
     def build(name: str, protocol: str | None = None, overrides: dict[str, Any] | None = None, **more: Any) -> Any:
         chain: Any = WorkflowFactory(name)
@@ -62,7 +62,7 @@ def builder(codes: Codes, recipe: dict[str, Any]) -> Builder:
 
 
 def refusal(builder: Builder, make: Make, name: str, overrides: dict[str, Any], **more: Any) -> str:
-    """Return what is said of inputs that are refused before anything is submitted."""
+    """Return the message of the refusal of inputs before submission."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         make(builder(name, "demo", overrides, **more))
     return str(caught.value)
@@ -126,7 +126,7 @@ def test_the_published_production() -> None:
     }
 
 
-def test_one_length_is_that_of_every_temperature(codes: Codes, recipe: dict[str, Any]) -> None:
+def test_an_overridden_length_holds_at_every_temperature(codes: Codes, recipe: dict[str, Any]) -> None:
     def lengths(plan: dict[str, Any]) -> list[Any]:
         overrides = {"production": {"plan": plan}}
         study = StudyWorkChain.get_builder_from_protocol(codes, recipe, "paper", overrides=overrides)
@@ -139,7 +139,7 @@ def test_one_length_is_that_of_every_temperature(codes: Codes, recipe: dict[str,
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_interface_holds_the_ceramic_before_it_lets_it_go(protocol: str) -> None:
+def test_the_interface_holds_the_ceramic_first(protocol: str) -> None:
     chain: Any = WorkflowFactory("cse.interface")
     plans = job_plans(chain.get_protocol_inputs(protocol)["schedule"], seed=1, temperature=700)
     mobile = [stage["mobile"] for plan in plans for stage in plan["stages"]]
@@ -216,7 +216,7 @@ def test_overrides_of_a_quench_reach_its_parts(builder: Builder) -> None:
     assert (quench.cooling.plan["rate_K_per_ns"], quench.cooling.plan["step_K"]) == (1000, 50)
 
 
-def test_a_quench_equilibrates_until_the_verdict_says_so(builder: Builder) -> None:
+def test_a_quench_equilibrates_until_its_verdict(builder: Builder) -> None:
     assert builder("cse.quench", "moderate").hot.plan["stop"]["rule"] == "equilibrated"
     assert builder("cse.quench", "moderate").cold.plan["stop"]["rule"] == "fixed"
     assert builder("cse.quench", "moderate").require_equilibrated.value is True
@@ -286,7 +286,7 @@ STAGE = {"name": "heat", "kind": "nvt", "duration_ps": 1, "temperature": "target
 
 
 @pytest.mark.parametrize("name", PHASES)
-def test_stages_of_ones_own(builder: Builder, make: Make, name: str) -> None:
+def test_own_stages_replace_those_of_the_protocol(builder: Builder, make: Make, name: str) -> None:
     process = make(builder(name, "demo", {"schedule": {"stages": [STAGE]}}))
     assert process.inputs.schedule["stages"] == [STAGE]
 
@@ -348,12 +348,12 @@ def test_a_wrong_temperature_of_a_run_is_refused(builder: Builder, make: Make, n
 
 
 @pytest.mark.parametrize(("seed", "valid"), [(0, False), (2**31, False), (2**31 - 1, True)])
-def test_a_seed_is_one_that_lammps_takes(builder: Builder, seed: int, valid: bool) -> None:
+def test_a_seed_is_in_the_range_of_lammps(builder: Builder, seed: int, valid: bool) -> None:
     inputs = builder("cse.ceramic", "demo")
     if valid:
         inputs.seed = seed
     else:
-        with pytest.raises(ValueError, match=f"seed = {seed}: give a number from 1 to 2147483647"):
+        with pytest.raises(ValueError, match=f"seed = {seed}: give a whole number from 1 to 2147483647"):
             inputs.seed = seed
 
 
@@ -365,13 +365,13 @@ def test_a_seed_is_one_that_lammps_takes(builder: Builder, seed: int, valid: boo
         ({"plan": {"length_ps": 2}}, "length_ps = 2 is shorter than one segment"),
         ({"plan": {"timestep_fs": 10}}, "timestep_fs = 10"),
         ({"plan": {"settings": {"cutoff": 99}}}, "settings.cutoff = 99"),
-        ({"sampling": {"block_ps": 0.05}}, "block_ps = 0.05 must be a multiple of frame_ps = 0.02"),
+        ({"sampling": {"block_ps": 0.05}}, "block_ps = 0.05: must be a multiple of frame_ps = 0.02"),
         ({"sampling": {"bins": 1}}, "sampling.bins = 1"),
         ({"analysis": {"settings": {"minimum_coefficient": 2}}}, "minimum_coefficient = 2"),
         ({"analysis": {"settings": {"start_ns": float("inf")}}}, "start_ns = inf"),
         (
             {"analysis": {"settings": {"start_ns": 0.012}}},
-            "start_ns = 0.012 leaves nothing of the 0.012 ns of plan.length_ps",
+            "start_ns = 0.012: leaves nothing of the 0.012 ns of plan.length_ps",
         ),
         ({"plan": {"velocities": "new"}}, "velocities = 'new'"),
         ({"plan": {"stop": {"rule": "equilibrated"}}}, "rule: equilibrated needs first_look_ns"),
@@ -379,7 +379,7 @@ def test_a_seed_is_one_that_lammps_takes(builder: Builder, seed: int, valid: boo
         ({"plan": {"stop": {"confirmations": 0}}}, "stop.confirmations = 0"),
         (
             {"plan": {"stop": {"first_look_ns": 0.001}}, "analysis": {"settings": {"start_ns": 0.004}}},
-            "first_look_ns: at the first look, 0.004 ns, analysis.settings.start_ns = 0.004 leaves nothing",
+            "first_look_ns: at the first look, 0.004 ns, analysis.settings.start_ns = 0.004: leaves nothing",
         ),
     ],
 )
@@ -390,9 +390,7 @@ def test_a_wrong_production_is_refused_before_anything_runs(
     assert message in refusal(builder, make, "cse.study", {"production": overrides})
 
 
-def test_a_trajectory_is_reduced_on_the_computer_where_it_lies(
-    builder: Builder, make: Make, lmp: orm.InstalledCode
-) -> None:
+def test_a_trajectory_is_reduced_on_its_computer(builder: Builder, make: Make, lmp: orm.InstalledCode) -> None:
     elsewhere = orm.Computer(
         label="far-away", hostname="far-away", transport_type="core.local", scheduler_type="core.direct"
     ).store()
@@ -412,17 +410,17 @@ def test_a_trajectory_is_reduced_on_the_computer_where_it_lies(
         (
             "cse.electrolyte",
             {"name": "press", "kind": "npt", "pressure": 1, "barostat": "iso"},
-            "stage 'press': barostat iso changes a cross-section that must stay; give z",
+            "stage 'press': barostat = iso: changes a fixed cross-section; give z",
         ),
         (
             "cse.electrolyte",
             {"name": "settle", "kind": "nvt", "mobile": "electrolyte"},
-            "stage 'settle': mobile: electrolyte belongs to an interface",
+            "stage 'settle': mobile = electrolyte: needs both phases of an interface",
         ),
         (
             "cse.ceramic",
             {"name": "settle", "kind": "nvt", "mobile": "electrolyte"},
-            "stage 'settle': mobile: electrolyte belongs to an interface",
+            "stage 'settle': mobile = electrolyte: needs both phases of an interface",
         ),
     ],
 )
@@ -434,8 +432,8 @@ def test_a_stage_that_does_not_fit_its_phase_is_refused(
 
 
 @pytest.mark.parametrize("name", ["cse.ceramic", "cse.electrolyte", "cse.interface", "cse.production"])
-def test_what_a_chain_sets_itself_is_no_input(builder: Builder, name: str) -> None:
-    """Folders that were cleaned or another script would break the chain from job to job."""
+def test_inputs_set_by_the_workchain_are_no_ports(builder: Builder, name: str) -> None:
+    """Cleaned folders or another script would break the chain of jobs."""
     base = builder(name, "demo").base
     for key in ("clean_workdir", "script"):
         assert key not in base
@@ -454,14 +452,16 @@ def test_options_reach_every_job(builder: Builder) -> None:
     assert study.production.reduce.metadata.options.withmpi is False
 
 
-def test_what_follows_from_the_plan_is_not_given_twice(builder: Builder, make: Make) -> None:
+def test_fields_that_follow_from_the_plan_are_refused(builder: Builder, make: Make) -> None:
     inputs = builder("cse.production", "demo")
     inputs.sampling = {"frame_ps": 0.02}
-    with pytest.raises(ValueError, match="frame_ps follow from the plan of the production, do not give them"):
+    with pytest.raises(
+        ValueError, match=r"sampling\.frame_ps = 0\.02: follows from the plan of the production; remove it"
+    ):
         make(inputs)
 
 
-def test_a_system_without_ions_to_follow_is_refused(builder: Builder, make: Make) -> None:
+def test_a_system_without_anions_is_refused(builder: Builder, make: Make) -> None:
     message = refusal(builder, make, "cse.production", {}, system=system_node())
     assert "the system must have exactly one species with negative molecules" in message
 
@@ -474,7 +474,7 @@ def test_a_system_without_ions_to_follow_is_refused(builder: Builder, make: Make
         ({"temperatures": [700, 6000]}, "temperatures = [700, 6000]"),
         ({"temperatures": ["700; shell"]}, "temperatures = ['700; shell']"),
         ({"temperatures": [True]}, "temperatures = [True]"),
-        ({"temperatures": [700, 700.2]}, "each must be there once, and they must differ by 1 K at least"),
+        ({"temperatures": [700, 700.2]}, "give different temperatures, at least 1 K apart"),
         ({"replicas": 0}, "replicas = 0: give a whole number from 1 to 99"),
         ({"replicas": 100}, "replicas = 100"),
     ],
@@ -485,18 +485,18 @@ def test_wrong_runs_are_refused_before_anything_runs(
     assert message in refusal(builder, make, "cse.study", overrides)
 
 
-def test_a_phase_whose_stages_ask_for_a_temperature_needs_one(builder: Builder, make: Make) -> None:
+def test_stages_with_target_need_a_temperature(builder: Builder, make: Make) -> None:
     inputs = builder("cse.interface", "demo", temperature=None)
     with pytest.raises(ValueError, match="a stage has the temperature 'target', but no temperature was given"):
         make(inputs)
 
 
-def test_a_mapping_where_a_value_belongs_is_refused() -> None:
+def test_a_value_for_a_mapping_is_refused() -> None:
     with pytest.raises(ValueError, match=r"here\.a: 1 must be a mapping with keys of: b"):
         check_keys({"a": 1}, {"a": {"b": 1}}, "here")
 
 
-def test_the_name_of_a_run() -> None:
+def test_a_run_is_labelled_by_temperature_and_replica() -> None:
     assert run_label(700, 1) == "T0700_r1"
     assert run_label(299.6, 12) == "T0300_r12"
 

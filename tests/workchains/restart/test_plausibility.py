@@ -1,4 +1,4 @@
-"""What is plausible about a run that reached its last step, on series that are known."""
+"""Plausibility checks on synthetic series."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def severity(found: list[Finding]) -> str | None:
     return found[0].severity if found else None
 
 
-def test_a_good_run_has_nothing_to_tell() -> None:
+def test_a_good_run_has_no_findings() -> None:
     assert findings(NVT, series()) == []
     assert findings(NPT, series(), density={"fail": [1, 4]}) == []
 
@@ -50,7 +50,7 @@ def test_a_good_run_has_nothing_to_tell() -> None:
 @pytest.mark.parametrize(
     ("temperature", "expected"), [(495, None), (540, "warn"), (460, "warn"), (700, "fail"), (350, "fail")]
 )
-def test_the_temperature(temperature: float, expected: str | None) -> None:
+def test_a_deviating_temperature_is_found(temperature: float, expected: str | None) -> None:
     found = findings(NVT, series(temperature))
     assert severity(found) == expected
     if found:
@@ -58,14 +58,14 @@ def test_the_temperature(temperature: float, expected: str | None) -> None:
         assert found[0].words == f"the mean temperature is {temperature:.0f} K instead of 500 K"
 
 
-def test_the_temperature_of_a_ramp_is_that_of_its_steps() -> None:
+def test_a_ramp_is_judged_by_the_temperature_of_its_steps() -> None:
     ramp = NVT | {"temperature": [100, 1300]}
     assert findings(ramp, series(100 + 1200 * STEPS / 10_000)) == []
     assert severity(findings(ramp, series(500.0))) == "fail"
 
 
-def test_chance_is_no_finding() -> None:
-    """113 atoms: the mean over 1 ps is known to 3.4 %, that over 10 ps to 1.1 %, and it is off by 10 %."""
+def test_fluctuations_are_no_finding() -> None:
+    """For 113 atoms, the mean over 1 ps is known to 3.4 %, over 10 ps to 1.1 %; it deviates by 10 %."""
     columns = series(550.0)
     columns["ke"] = columns["ke"] * 339 / DEGREES
     short = {name: values[:21] for name, values in columns.items()}
@@ -78,38 +78,38 @@ def test_a_stage_too_short_to_settle_is_not_judged() -> None:
 
 
 @pytest.mark.parametrize(("density", "expected"), [(2.3, None), (1.9, "warn"), (0.9, "fail"), (9.0, "fail")])
-def test_the_density_of_a_free_box(density: float, expected: str | None) -> None:
+def test_the_density_is_judged_in_npt_stages(density: float, expected: str | None) -> None:
     window = {"warn": [2, 3], "fail": [1, 4]}
     assert severity(findings(NPT, series(density=density), density=window)) == expected
     assert findings(NVT, series(density=density), density=window) == [], "there the box is given"
 
 
 @pytest.mark.parametrize(("drift", "expected"), [(0, None), (-150, None), (-900, "warn"), (9000, "fail")])
-def test_the_drift_of_the_conserved_energy(drift: float, expected: str | None) -> None:
+def test_a_drift_of_the_conserved_energy_is_found(drift: float, expected: str | None) -> None:
     assert severity(findings(NVT, series(drift=drift))) == expected
 
 
-def test_a_drift_that_the_scatter_hides_is_no_finding() -> None:
+def test_a_drift_within_the_scatter_is_no_finding() -> None:
     assert findings(NVT, series(drift=900, scatter=8.0)) == []
 
 
-def test_a_ramp_conserves_nothing() -> None:
+def test_a_ramp_is_not_judged_by_its_drift() -> None:
     columns = series(100 + 800 * STEPS / 10_000, drift=9000)
     assert findings(NVT | {"temperature": [100, 900]}, columns) == []
 
 
 @pytest.mark.parametrize(("shift", "expected"), [(0.0, None), (0.5, "fail"), (np.nan, None)])
-def test_what_is_held_does_not_move(shift: float, expected: str | None) -> None:
+def test_moved_held_atoms_are_found(shift: float, expected: str | None) -> None:
     assert severity(findings(NVT, series(c_held_shift=shift))) == expected
 
 
-def test_a_run_without_the_newer_columns_is_judged_by_the_others() -> None:
+def test_missing_columns_are_not_judged() -> None:
     columns = series(700.0)
     del columns["econserve"]
     assert severity(findings(NVT, columns)) == "fail"
 
 
-def test_nothing_is_said_where_nothing_is_asked() -> None:
+def test_without_limits_there_are_no_findings() -> None:
     off = {name: {"warn": None, "fail": None} for name in Plausibility.model_fields}
     columns = series(5000.0, drift=1e6, density=90.0, c_held_shift=50.0)
     assert findings(NPT, columns, **off) == []
@@ -126,18 +126,18 @@ def stretched(by: float, axis: int) -> System:
     return system
 
 
-def test_bonds_as_long_as_bonds_are() -> None:
+def test_normal_bonds_are_no_finding() -> None:
     assert judge_system(crystal_and_molecules(), "relax", Plausibility()) == []
 
 
 @pytest.mark.parametrize(("by", "expected"), [(2.0, "warn"), (9.0, "fail")])
-def test_a_torn_bond(by: float, expected: str) -> None:
+def test_a_long_bond_is_found(by: float, expected: str) -> None:
     (finding,) = judge_system(stretched(by, 1), "relax", Plausibility())
     assert finding.severity == expected
     assert finding.words == f"the bond of atoms 112 and 113 is {by + 1.5:.2f} Å long"
 
 
-def test_a_bond_across_the_wall() -> None:
+def test_a_bond_across_the_wall_is_found() -> None:
     system = crystal_and_molecules()
     system.data.images[-1, 2] += 1
     system.data.positions[-1, 2] -= system.data.lengths[2]

@@ -1,4 +1,4 @@
-"""Which change is next for a run that broke."""
+"""The order of recovery steps after a failed run."""
 
 import pytest
 
@@ -8,14 +8,14 @@ from tests.lammps.make_logs import HEAT, MINIMIZE, RELAX
 
 
 @pytest.mark.parametrize("started", [300, 200])
-def test_what_breaks_at_once_goes_back_as_often_as_it_takes(started: int) -> None:
+def test_a_run_that_fails_at_once_goes_back_repeatedly(started: int) -> None:
     breakdown = Breakdown(started=started, reached=started, from_checkpoint=True)
     remedy = next_remedy(plan(MINIMIZE, HEAT, RELAX), BLOW_UP, ("checkpoint", "timestep"), breakdown)
     assert remedy is not None
     assert (remedy.change, remedy.plan.latest_checkpoint) == ("checkpoint", started - 1)
 
 
-def test_what_breaks_later_goes_back_once() -> None:
+def test_a_run_that_fails_later_goes_back_once() -> None:
     breakdown = Breakdown(started=200, reached=250, from_checkpoint=True)
     remedy = next_remedy(plan(MINIMIZE, HEAT, RELAX), BLOW_UP, ("checkpoint", "timestep"), breakdown)
     assert remedy is None or remedy.change != "checkpoint"

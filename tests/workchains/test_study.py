@@ -1,0 +1,180 @@
+"""The study: its phases, runs and kinetics, and its exit codes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from aiida import orm
+from aiida.plugins import CalculationFactory, WorkflowFactory
+
+from aiida_cse.analysis.kinetics import PARTS
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.workchains.common.builders import Codes
+from tests.nodes import finish, interface, reduction_node, run_node, system_node
+from tests.workchains.conftest import Make
+from tests.workchains.runs import PLAN, newest
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+
+@pytest.fixture
+def study(make: Make, codes: Codes, recipe: dict[str, Any]) -> Any:
+    chain: Any = WorkflowFactory("cse.study")
+    overrides = {"temperatures": [650, 700], "replicas": 2, "production": {"plan": PLAN}}
+    return make(chain.get_builder_from_protocol(codes, recipe, "demo", overrides=overrides))
+
+
+def part(name: str, output: str, **more: orm.Data) -> orm.WorkChainNode:
+    """Return a part of a study that finished with a system."""
+    system = CseSystemData(interface())
+    return run_node(name, {output: system, "stages": orm.Dict({"stages": []})} | more)
+
+
+@pytest.mark.parametrize("phase_name", ["ceramic", "electrolyte"])
+def test_a_failed_phase_ends_the_study(study: Any, phase_name: str) -> None:
+    run = run_node(f"cse.{phase_name}", exit_status=341, exit_message="at stage ramp")
+    study.ctx[phase_name] = run
+    answer = getattr(study, f"inspect_{phase_name}")()
+    assert answer.status == 350
+    assert answer.message == f"The {phase_name} <{run.pk}> failed with [341] at stage ramp"
+
+
+def test_a_study_runs_every_temperature_and_replica(study: Any) -> None:
+    study.ctx.ceramic = part("cse.ceramic", "ceramic")
+    study.ctx.electrolyte = part("cse.electrolyte", "electrolyte")
+    assert study.inspect_ceramic() is None
+    assert study.inspect_electrolyte() is None
+    study.run_interfaces()
+    labels = ["T0650_r1", "T0650_r2", "T0700_r1", "T0700_r2"]
+    assert [label for label, _, _ in study.ctx.runs] == labels
+    made = orm.QueryBuilder().append(orm.WorkChainNode, tag="p").order_by({"p": {"id": "desc"}}).limit(4)
+    interfaces = list(reversed(made.all(flat=True)))
+    assert [(run.inputs.temperature.value, run.inputs.seed.value) for run in interfaces] == [
+        *((650, 20253), (650, 20254), (700, 20253), (700, 20254)),
+    ]
+    assert {run.inputs.ceramic.uuid for run in interfaces} == {study.ctx.ceramic.outputs.ceramic.uuid}
+
+    failed = run_node("cse.interface", exit_status=341, exit_message="at stage relax")
+    found = {
+        "equilibration": orm.Dict({"ec": 0.7, "ec_lower_bound": 0.3, "equilibrated": True}),
+        "density_profiles": orm.ArrayData({"z_A": np.zeros(3)}),
+    }
+    ended = run_node("cse.production", exit_status=343, exit_message="segment 3")
+    for label in labels:
+        study.ctx[f"interface_{label}"] = failed if label == "T0650_r2" else part("cse.interface", "interface")
+    study.run_productions()
+    assert newest(orm.WorkChainNode).inputs.seed == 20254
+    for label in ("T0650_r1", "T0700_r1", "T0700_r2"):
+        study.ctx[f"production_{label}"] = (
+            ended
+            if label == "T0700_r2"
+            else part("cse.production", "system", **{k: v.clone() for k, v in found.items()})
+        )
+    study.attach_runs()
+    study.kinetics()
+    answer = study.inspect_runs()
+    assert answer.status == 352
+    assert answer.message == (
+        "2 of 4 runs failed, the others are complete: "
+        f"T0650_r2 <{failed.pk}> [341] at stage relax; T0700_r2 <{ended.pk}> [343] segment 3"
+    )
+    runs = study.outputs["runs"]
+    assert set(runs) == {"T0650_r1", "T0700_r1", "T0700_r2"}
+    assert set(runs["T0650_r1"]) == {"interface", "system", "equilibration", "density_profiles"}
+    assert set(runs["T0700_r2"]) == {"interface"}, "what is done stays"
+    assert "kinetics" not in study.outputs, "no run has what it needs"
+    assert set(study.outputs["stages"]) == {
+        *("ceramic", "electrolyte"),
+        *(f"interface_{label}" for label in labels if label != "T0650_r2"),
+        *("production_T0650_r1", "production_T0700_r1"),
+    }
+
+
+def test_runs_that_have_not_equilibrated_are_no_failure(study: Any) -> None:
+    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
+    study.ctx.refused = {}
+    study.ctx.interface_T0650_r1 = study.ctx.interface_T0700_r1 = part("cse.interface", "interface")
+    study.ctx.production_T0650_r1 = spent = part("cse.production", "system", **analysed_run(650))
+    finish(spent, 500, "Not equilibrated within 20 ns: EC 0.10")
+    study.ctx.production_T0700_r1 = part("cse.production", "system", **analysed_run(700))
+    study.attach_runs()
+    study.kinetics()
+    answer = study.inspect_runs()
+    assert answer.status == 510
+    assert answer.message == (
+        "1 of 2 runs have not equilibrated within their length; all results are complete: "
+        f"T0650_r1 <{spent.pk}> [500] Not equilibrated within 20 ns: EC 0.10"
+    )
+    assert set(study.outputs["runs"]["T0650_r1"]) == set(study.outputs["runs"]["T0700_r1"])
+    assert set(study.outputs["kinetics"]["excluded"]) == {"T0650_r1", "T0700_r1"}
+
+
+def test_an_invalid_interface_stops_no_other_run(study: Any) -> None:
+    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
+    thin = run_node("cse.interface", {"interface": system_node(), "stages": orm.Dict({"stages": []})})
+    study.ctx.interface_T0650_r1, study.ctx.interface_T0700_r1 = thin, part("cse.interface", "interface")
+    assert list(study.run_productions()) == ["production_T0700_r1"]
+    study.ctx.production_T0700_r1 = part("cse.production", "system")
+    study.attach_runs()
+    study.kinetics()
+    answer = study.inspect_runs()
+    assert answer.status == 352
+    assert answer.message.startswith("1 of 2 runs failed, the others are complete: T0650_r1: ")
+    assert "the system must have exactly one species with negative molecules" in answer.message
+    assert set(study.outputs["runs"]["T0650_r1"]) == {"interface"}
+
+
+def analysed_run(temperature: float) -> dict[str, orm.Data]:
+    inputs = (reduction_node(), orm.Float(temperature), orm.Dict(AnalysisSettings(rule="core").model_dump()))
+    return {part: CalculationFactory(f"cse.{part}")(*inputs) for part in PARTS}
+
+
+def test_kinetics_uses_the_analysed_runs(study: Any) -> None:
+    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
+    study.ctx.refused = {}
+    study.ctx.interface_T0650_r1 = study.ctx.interface_T0700_r1 = part("cse.interface", "interface")
+    study.ctx.production_T0650_r1 = run_node("cse.production", exit_status=343, exit_message="segment 3")
+    study.ctx.production_T0700_r1 = part("cse.production", "system", **analysed_run(700))
+    study.attach_runs()
+    study.kinetics()
+    found = study.outputs["kinetics"]
+    assert found["excluded"] == {"T0700_r1": "not equilibrated"}
+    assert study.inspect_runs().status == 352
+    reported = [log.message for log in orm.QueryBuilder().append(orm.Log).all(flat=True)]
+    assert any("Γ(400 K) is not known: no run says anything about it" in message for message in reported)
+    assert any("T0700_r1 takes no part: not equilibrated" in message for message in reported)
+
+
+@pytest.mark.parametrize(("given", "source"), [(None, "profiles"), ([], "settings")])
+def test_a_study_attaches_the_shifts_of_its_layers(study: Any, given: Any, source: str) -> None:
+    study.inputs.kinetics = orm.Dict({"shifts": given})
+    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
+    for label, temperature in (("T0650_r1", 650), ("T0700_r1", 700)):
+        study.ctx[f"interface_{label}"] = part("cse.interface", "interface")
+        results = {"reduction": reduction_node().clone(), **analysed_run(temperature)}
+        study.ctx[f"production_{label}"] = part("cse.production", "system", **results)
+    study.attach_runs()
+    study.kinetics()
+    found = study.outputs["shifts"]
+    assert (found["reference_temperature_K"], found["pairs_0650K"]) == (700, 1)
+    assert study.outputs["kinetics"]["shifts_from"] == source
+    incoming = study.outputs["kinetics"].creator.base.links.get_incoming().all_link_labels()
+    assert ("shifts" in incoming) == (source == "profiles"), "what counts is in the provenance"
+
+
+def test_failed_kinetics_stop_nothing(study: Any) -> None:
+    study.inputs.kinetics = orm.Dict({"shifts": [[700, 0.0]]})
+    study.ctx.runs = [("T0700_r1", 700, 1)]
+    study.ctx.refused = {}
+    study.ctx.interface_T0700_r1 = part("cse.interface", "interface")
+    study.ctx.production_T0700_r1 = part("cse.production", "system", **analysed_run(700))
+    study.attach_runs()
+    study.kinetics()
+    assert "kinetics" not in study.outputs
+    assert study.inspect_runs() is None
+
+
+def test_the_demo_uses_the_core_rule(study: Any) -> None:
+    settings = AnalysisSettings.model_validate(study.inputs.production.analysis.settings.get_dict())
+    assert (settings.rule, settings.start_ns) == ("core", 0)
