@@ -44,7 +44,7 @@ def test_without_offsets_the_layers_are_the_published_ones() -> None:
 
 
 def test_another_anion_needs_offsets_and_is_analysed_with_them() -> None:
-    with pytest.raises(ValueError, match=r"species = 'FSI': offsets are known for Li, TFSI, .* given in offsets"):
+    with pytest.raises(ValueError, match=r"species = 'FSI': offsets are known for Li, TFSI; .* given in offsets"):
         reduction_config(renamed("FSI"), sampling())
     offsets = {"FSI": LAYER | {"margins": [0.5, 1.0, 1.5, 2.0]}}
     ion = reduction_config(renamed("FSI"), sampling(offsets=offsets)).ions["FSI"]
