@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy import constants
 from aiida_cse.analysis.equilibration import equilibration
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
 from aiida_cse.analysis.profiles import bin_centres
-from aiida_cse.analysis.registry import Need, known, known_range, observable
+from aiida_cse.analysis.registry import Need, known, known_range, observable, with_error
 from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.kinetics.transition_state import (
     expected_transitions,
@@ -119,6 +119,30 @@ def _entries(entries: Mapping[str, Entry], name: str, found: Barrier | JoinedBar
 # -- cations -------------------------------------------------------------------------------------------------
 
 
+def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for ion in ions:
+        yield from _barrier_rows(found, ion, f"barrier of {ion}")
+        if (kappa := found.get(f"kappa_{ion.lower()}")) is not None:
+            low, high = found[f"kappa_{ion.lower()}_interval"]
+            yield f"κ of {ion}", f"{kappa:.2g} ({low:.2g} to {high:.2g})"
+
+
+def _barrier_rows(found: Mapping[str, Any], ion: str, title: str) -> Iterator[tuple[str, str]]:
+    """Yield a barrier with its error, or its lower bound: of both sides together, else of each side."""
+    for sides in ({"": ""}, {"_left": ", left", "_right": ", right"}):
+        rows = []
+        for suffix, side in sides.items():
+            key = f"barrier_{ion.lower()}{suffix}"
+            error, bound = found.get(f"{key}_error_K"), found.get(f"{key}_lower_bound_K")
+            if error is not None:
+                rows.append((f"{title}{side} (K)", with_error(found[f"{key}_K"], error, ".0f")))
+            elif bound is not None:
+                rows.append((f"{title}{side} (K)", f"> {bound:.0f}"))
+        if rows:
+            yield from rows
+            return
+
+
 @observable(
     "barrier",
     kind="Dict",
@@ -128,6 +152,7 @@ def _entries(entries: Mapping[str, Entry], name: str, found: Barrier | JoinedBar
         "and of both sides together (their Boltzmann average), and the rate that transition-state theory expects "
         "from it; see [barriers](../science/barriers.md). `null` for a number that is not known."
     ),
+    rows=_rows,
     keys={
         **FACT_KEYS,
         **REGION_KEYS,
@@ -183,6 +208,12 @@ _ANION_PLACES: dict[str, Entry] = {
 }
 
 
+def _anion_rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
+    for ion in [key[8:-11] for key in found if key.startswith("barrier_") and key.endswith("_kJ_per_mol")]:
+        if not ion.endswith(("_left", "_right")):
+            yield from _barrier_rows(found, ion, f"barrier of {ion.upper()} into the 1st layer")
+
+
 @observable(
     "anion_barrier",
     kind="Dict",
@@ -198,6 +229,7 @@ _ANION_PLACES: dict[str, Entry] = {
         "an ion that is exchanged between its first layer and the bulk",
         lambda config: any(species.exchange == "layer" for species in config.ions.values()),
     ),
+    rows=_anion_rows,
     keys={
         **FACT_KEYS,
         **REGION_KEYS,

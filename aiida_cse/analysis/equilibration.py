@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,13 @@ from aiida_cse.physics.statistics.poisson import poisson_upper
 __all__ = ["equilibration"]
 
 
+def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
+    yield "EC (lower bound)", f"{found['ec']:.2f} (≥ {found['ec_lower_bound']:.2f})"
+    if (bound := found["rate_upper_bound_per_s"]) is not None:
+        yield "entries per second", f"< {bound:.2g}"
+    yield "equilibrated", "yes" if found["equilibrated"] else "no"
+
+
 @observable(
     "equilibration",
     kind="Dict",
@@ -26,6 +34,7 @@ __all__ = ["equilibration"]
         "The verdict with its numbers. `ec`, `ec_lower_bound` and `rate_upper_bound_per_s` are of the ions that "
         "decide, the lowest if there are several; see [equilibration](../science/equilibration.md)."
     ),
+    rows=_rows,
     keys={
         **FACT_KEYS,
         **REGION_KEYS,

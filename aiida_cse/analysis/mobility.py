@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, ReducedProduction
-from aiida_cse.analysis.registry import Need, known, observable
+from aiida_cse.analysis.registry import Need, known, observable, with_error
 from aiida_cse.physics.profiles.displacements import displacement_variance
 from aiida_cse.physics.statistics.resampling import group_blocks
 from aiida_cse.reduction.config import ReductionConfig
@@ -20,6 +21,15 @@ _AXES = "xyz"
 _GROUPS, _LAGS, _FEWEST = 20, 5, 5
 
 
+def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for ion in ions:
+        for layer, name in (("layer_right", "1st layer"), ("inside", "in the ceramic")):
+            key = f"variance_{ion.lower()}_{layer}_x"
+            if (value := found.get(f"{key}_A2")) is not None:
+                title = f"Var(Δx) of {ion}, {name}, {found['lags_ps'][0]:g} ps (Å²)"
+                yield title, with_error(value, found[f"{key}_error_A2"])
+
+
 @observable(
     "displacement_variance",
     kind="ArrayData",
@@ -29,6 +39,7 @@ _GROUPS, _LAGS, _FEWEST = 20, 5, 5
         "its start; arrays, and numbers for the first lag."
     ),
     need=Need("displacements (`sampling.lags_ps`)", lambda config: bool(config.lags)),
+    rows=_rows,
     keys={
         **FACT_KEYS,
         "lags_ps": ("ps", "The lags"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
-from aiida_cse.analysis.registry import known, known_range, observable
+from aiida_cse.analysis.registry import known, known_range, observable, with_error
 from aiida_cse.physics.statistics.correlation import anion_cation_correlation
 from aiida_cse.physics.statistics.timeseries import detect_equilibration
 from aiida_cse.physics.statistics.timeseries import populations as averages
@@ -21,6 +22,15 @@ _POINTS = 1000
 _FEWEST = 4
 
 
+def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
+    ions = [key[2:-5] for key in found if key.startswith("n_") and key.endswith("_bulk")]
+    for region, name in (("excess", "excess"), ("layer", "1st layer")):
+        for ion in ions:
+            if (number := found.get(f"n_{ion}_{region}")) is not None:
+                written = ion.capitalize() if len(ion) <= 2 else ion.upper()  # Li, but TFSI
+                yield f"N({written} {name})", with_error(number, found.get(f"n_{ion}_{region}_error"))
+
+
 @observable(
     "populations",
     kind="Dict",
@@ -29,6 +39,7 @@ _FEWEST = 4
         "Mean numbers of ions per region over the time that is analysed. `n_li_excess` is the number in the "
         "ceramic minus the number that the slab started with."
     ),
+    rows=_rows,
     keys={
         **FACT_KEYS,
         **REGION_KEYS,

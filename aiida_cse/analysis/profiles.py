@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -182,6 +183,12 @@ def _reference(
 # -- charge integral -----------------------------------------------------------------------------------------
 
 
+def _charge_rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
+    changes = [found.get(f"sign_changes_{side}_electrolyte") for side in ("left", "right")]
+    if None not in changes:
+        yield "charge reversals outside, left / right", " / ".join(map(str, changes))
+
+
 @observable(
     "charge_integral",
     kind="ArrayData",
@@ -190,6 +197,7 @@ def _reference(
         "The charge integral (equation 6 of Kozdra et al.), ∫ρ dz from the end of the box: each half from its own "
         "end, as arrays of one value per bin, NaN in the other half. A change of sign is a charge reversal."
     ),
+    rows=_charge_rows,
     keys={
         **FACT_KEYS,
         **_Z_KEYS,

@@ -12,7 +12,7 @@ import importlib
 import math
 import pkgutil
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -33,10 +33,13 @@ __all__ = [
     "known_range",
     "observable",
     "observables",
+    "with_error",
 ]
 
 #: keys of a result, each with its unit (empty for a number without one) and its meaning
 Keys = Mapping[str, tuple[str, str]]
+#: lines of the table of results, name and value, from a result and the ions that decide the verdict
+Rows = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[str, str]]]
 Function = TypeVar("Function", bound="Callable[[ReducedProduction], dict[str, Any]]")
 
 #: placeholders in documented keys, and the pattern of what they stand for
@@ -116,6 +119,8 @@ class Observable(Documented):
         Entry point of the calculation function that makes its node.
     need
         What the reduction must hold; None if every reduction will do.
+    rows
+        Its lines in the table of results of ``aiida-cse status``; None if it has none.
     """
 
     kind: Literal["Dict", "ArrayData"]
@@ -123,6 +128,7 @@ class Observable(Documented):
     compute: Callable[[ReducedProduction], dict[str, Any]]
     calculation: str
     need: Need | None
+    rows: Rows | None
 
     def available(self, config: ReductionConfig) -> bool:
         """Whether a reduction of this configuration holds what the observable needs."""
@@ -141,6 +147,7 @@ def observable(
     description: str = "",
     calculation: str | None = None,
     need: Need | None = None,
+    rows: Rows | None = None,
 ) -> Callable[[Function], Function]:
     """Register the decorated function as an observable.
 
@@ -148,7 +155,7 @@ def observable(
     ----------
     name
         Name of the result in the outputs of WorkChains: a stored name.
-    kind, summary, keys, need
+    kind, summary, keys, need, rows
         See :class:`Observable`.
     description
         The summary by default.
@@ -166,7 +173,7 @@ def observable(
             raise ValueError(f"observable = {name!r}: registered twice; choose another name")
         entry_point = calculation or f"cse.{name}"
         _registered[name] = Observable(
-            name, description or summary, keys, kind, summary, function, entry_point, need
+            name, description or summary, keys, kind, summary, function, entry_point, need, rows
         )
         return function
 
@@ -214,7 +221,7 @@ def analyse(
     return {name: one.compute(production) for name, one in observables().items() if one.available(state.config)}
 
 
-# -- numbers as a node can hold them -------------------------------------------------------------------------
+# -- numbers as a node can hold them, and as a table shows them ----------------------------------------------
 
 
 def known(value: float) -> float | None:
@@ -225,3 +232,8 @@ def known(value: float) -> float | None:
 def known_range(ends: Sequence[float]) -> list[float] | None:
     """Return the ends of an interval, None if one of them is not finite."""
     return [float(end) for end in ends] if all(map(math.isfinite, ends)) else None
+
+
+def with_error(value: float, error: float | None, form: str = ".2f") -> str:
+    """Return a value with its standard error, if that is known, in the form of a format specification."""
+    return f"{value:{form}}" if error is None else f"{value:{form}} ± {error:{form}}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,12 @@ SENSITIVITY_RECORD = Documented(
 MULTIPLES = (1, 2, 5, 10)
 
 
+def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for ion in ions:
+        for direction in ("in", "out"):
+            yield f"S_{direction} ({ion})", str(found[f"s_{direction}_{ion.lower()}_ceramic"])
+
+
 @observable(
     "transitions",
     kind="Dict",
@@ -85,6 +91,7 @@ MULTIPLES = (1, 2, 5, 10)
         "count only what happened while the condition held at the look before; without a condition they count "
         "everything."
     ),
+    rows=_rows,
     keys={
         **FACT_KEYS,
         **REGION_KEYS,

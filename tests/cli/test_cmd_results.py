@@ -83,6 +83,13 @@ def study(barrier: dict[str, Any] | None = None) -> WorkChainNode:
             "kappa_li": 0.049,
             "kappa_li_interval": [0.02, 0.101],
         },
+        "runs__T0700_r1__anion_barrier": {
+            "barrier_tfsi_K": 2700.0,
+            "barrier_tfsi_error_K": 250.0,
+            "barrier_tfsi_kJ_per_mol": 22.4,
+            "barrier_tfsi_left_lower_bound_K": 2500.0,
+            "barrier_tfsi_left_kJ_per_mol": 22.0,
+        },
         "kinetics": {
             "rate_0400K_per_s": 1e4,
             "rate_0400K_interval_per_s": [5.0, 2e6],
@@ -123,6 +130,7 @@ def test_a_finished_study_shows_its_results(finished: WorkChainNode) -> None:
         "equilibrated no",
         "barrier of Li (K) 7706 ± 104",
         "κ of Li 0.049 (0.02 to 0.1)",
+        "barrier of TFSI into the 1st layer (K) 2700 ± 250",
         "Var(Δx) of Li, 1st layer, 1000 ps (Å²) 1.28",
         "charge reversals outside, left / right 3 / 6",
         "Γ(400 K) = 1e+04 s⁻¹ per ion (5 to 2e+06)",
@@ -137,7 +145,7 @@ def test_a_barrier_with_few_visits_is_shown_as_a_bound() -> None:
     node = study(
         {"barrier_li_error_K": None, "barrier_li_lower_bound_K": None, "barrier_li_right_lower_bound_K": 1234.5}
     )
-    (row,) = (line for line in invoke(node.pk).output.splitlines() if "barrier" in line)
+    (row,) = (line for line in invoke(node.pk).output.splitlines() if "barrier of Li" in line)
     assert " ".join(row.split()) == "barrier of Li, right (K) > 1234"
 
 

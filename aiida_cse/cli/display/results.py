@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aiida_cse.analysis.kinetics import conclusions
+from aiida_cse.analysis.registry import observables
 from aiida_cse.cli.display.progress import LAMMPS, duration
 from aiida_cse.cli.display.tree import ProcessTree
 from aiida_cse.lammps.job.script import LOG
@@ -22,6 +23,9 @@ from aiida_cse.lammps.job.script import LOG
 __all__ = ["TimeShare", "check_table", "has_results", "print_results", "time_share"]
 
 Stage = Mapping[str, Any]
+
+#: the observables that come first in the table of results
+_FIRST = ("populations", "transitions", "equilibration", "barrier", "anion_barrier", "displacement_variance")
 
 _STUDY = "aiida.workflows:cse.study"
 #: created at the start of a job, and empty unless something fails
@@ -149,73 +153,12 @@ def _result_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _result_cells(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield name and value of each result that the run has."""
-    if "populations" in run:
-        yield from _population_cells(run["populations"].get_dict())
-    if "transitions" in run and "equilibration" in run:
-        verdict = run["equilibration"].get_dict()
-        yield from _exchange_cells(run["transitions"].get_dict(), verdict)
-        if "barrier" in run:
-            yield from _barrier_cells(run["barrier"].get_dict(), verdict["decided_by"])
-        if "displacement_variance" in run:
-            yield from _mobility_cells(run["displacement_variance"].base.attributes.all, verdict["decided_by"])
-    if "charge_integral" in run:
-        found = run["charge_integral"].base.attributes.all
-        changes = [found.get(f"sign_changes_{side}_electrolyte") for side in ("left", "right")]
-        if None not in changes:
-            yield "charge reversals outside, left / right", " / ".join(map(str, changes))
-
-
-def _population_cells(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    ions = [key[2:-5] for key in found if key.startswith("n_") and key.endswith("_bulk")]
-    for region, name in (("excess", "excess"), ("layer", "1st layer")):
-        for ion in ions:
-            if (number := found.get(f"n_{ion}_{region}")) is not None:
-                written = ion.capitalize() if len(ion) <= 2 else ion.upper()  # Li, but TFSI
-                yield f"N({written} {name})", _with_error(number, found.get(f"n_{ion}_{region}_error"))
-
-
-def _exchange_cells(transitions: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for ion in found["decided_by"]:
-        for direction in ("in", "out"):
-            yield f"S_{direction} ({ion})", str(transitions[f"s_{direction}_{ion.lower()}_ceramic"])
-    yield "EC (lower bound)", f"{found['ec']:.2f} (≥ {found['ec_lower_bound']:.2f})"
-    if (bound := found["rate_upper_bound_per_s"]) is not None:
-        yield "entries per second", f"< {bound:.2g}"
-    yield "equilibrated", "yes" if found["equilibrated"] else "no"
-
-
-def _barrier_cells(found: Mapping[str, Any], ions: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield each barrier with its error, or its bound: of both sides together, else of each side."""
-    for ion in ions:
-        for sides in ({"": ""}, {"_left": ", left", "_right": ", right"}):
-            cells = []
-            for suffix, side in sides.items():
-                key = f"barrier_{ion.lower()}{suffix}"
-                error, bound = found.get(f"{key}_error_K"), found.get(f"{key}_lower_bound_K")
-                if error is not None:
-                    cells.append((f"barrier of {ion}{side} (K)", f"{found[f'{key}_K']:.0f} ± {error:.0f}"))
-                elif bound is not None:
-                    cells.append((f"barrier of {ion}{side} (K)", f"> {bound:.0f}"))
-            if cells:
-                yield from cells
-                break
-        if (kappa := found.get(f"kappa_{ion.lower()}")) is not None:
-            low, high = found[f"kappa_{ion.lower()}_interval"]
-            yield f"κ of {ion}", f"{kappa:.2g} ({low:.2g} to {high:.2g})"
-
-
-def _mobility_cells(found: Mapping[str, Any], ions: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for ion in ions:
-        for layer, name in (("layer_right", "1st layer"), ("inside", "in the ceramic")):
-            key = f"variance_{ion.lower()}_{layer}_x"
-            if (value := found.get(f"{key}_A2")) is not None:
-                title = f"Var(Δx) of {ion}, {name}, {found['lags_ps'][0]:g} ps (Å²)"
-                yield title, _with_error(value, found[f"{key}_error_A2"])
-
-
-def _with_error(number: float, error: float | None) -> str:
-    return f"{number:.2f}" if error is None else f"{number:.2f} ± {error:.2f}"
+    """Yield name and value of each result that the run has, as the observables are registered."""
+    ions = run["equilibration"]["decided_by"] if "equilibration" in run else []
+    for name in (*_FIRST, *(name for name in observables() if name not in _FIRST)):
+        rows = observables()[name].rows
+        if name in run and rows is not None:
+            yield from rows(run[name].base.attributes.all, ions)
 
 
 # -- a validation --------------------------------------------------------------------------------------------
