@@ -40,7 +40,7 @@ def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
         **REGION_KEYS,
         "equilibrated": ("", "Whether every criterion is met"),
         "decided_by": ("", "Ions whose exchange decides"),
-        "reasons": ("", "One sentence with its numbers per criterion"),
+        "reasons": ("", "One statement per criterion, with its number and its threshold"),
         "rule": ("", "Counting rule of the transitions"),
         "criteria": ("", "Settings of the analysis"),
         "ec": ("", "Equilibration coefficient"),
@@ -58,7 +58,7 @@ def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
         ),
         "remaining_deviation_<ion>_<exchange>": (
             "",
-            "Deviation of the mean number from equilibrium that remains of the start, in standard deviations",
+            "Deviation of the mean number from equilibrium that remains from the start, in standard deviations",
         ),
         "remaining_deviation_<ion>_<exchange>_upper_bound": ("", "Its one-sided upper bound"),
         "s_total_<ion>_<exchange>": ("events", "S_t, entries and exits together"),
@@ -71,7 +71,7 @@ def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
             "s⁻¹",
             "The same per ion that could enter: in the first layers for the ceramic, in the bulk for the layers",
         ),
-        "reasons_<ion>_<exchange>": ("", "The sentences of one species"),
+        "reasons_<ion>_<exchange>": ("", "The statements about one species"),
     },
 )
 def equilibration(production: ReducedProduction) -> dict[str, Any]:

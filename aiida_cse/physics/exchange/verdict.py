@@ -48,10 +48,12 @@ class Criteria(StrictModel):
     ----------
     lam
         λ of the equilibration coefficient.
-    minimum_coefficient, minimum_lower_bound
-        Smallest equilibration coefficient, and smallest one-sided lower bound of it.
+    minimum_coefficient
+        Smallest equilibration coefficient.
+    minimum_lower_bound
+        Smallest one-sided lower bound of the equilibration coefficient.
     bound_level
-        Level of that bound.
+        Level of this lower bound.
     significance
         Smallest p-value at which a net flux or a drift is compatible with zero.
     tested_share
@@ -61,7 +63,7 @@ class Criteria(StrictModel):
         Largest upper bound of the deviation that remains from the start, in standard deviations. None leaves the
         criterion out, as in the published study.
     remaining_level
-        Level of that bound.
+        Level of this upper bound.
     """
 
     lam: Number = Field(default=10.0, gt=0)

@@ -45,14 +45,14 @@ LONG_ROWS = (
 
 
 @pytest.mark.parametrize("name", [*ROWS, *(pytest.param(row, marks=pytest.mark.long) for row in LONG_ROWS)])
-def test_rows_hold(name: str) -> None:
+def test_a_row_of_the_benchmark_holds_its_level(name: str) -> None:
     """Within four standard errors, for that few experiments."""
     (row,) = measure([name], EXPERIMENTS)
     assert row.margin >= -2 * np.sqrt(0.95 * 0.05 / row.experiments), str(row)
 
 
 @pytest.mark.long
-def test_the_error_of_a_barrier_is_its_scatter_only_with_what_no_block_can_show() -> None:
+def test_the_error_of_a_barrier_includes_slow_exchange_that_blocks_do_not_show() -> None:
     """Of the same 60 experiments, a coverage of 87 % instead of 96 % could not be told from chance."""
     seed = np.random.SeedSequence(11)
     whole = found_barriers(*VISITS[150], EXPERIMENTS, seed)
@@ -64,7 +64,7 @@ def test_the_error_of_a_barrier_is_its_scatter_only_with_what_no_block_can_show(
     assert of_blocks < 0.9 * errors
 
 
-def test_rows_have_names_of_their_own_and_repeat() -> None:
+def test_rows_have_unique_names_and_are_reproducible() -> None:
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names)
     first, second = (list(measure(["rate: one busy ion"], 50)) for _ in range(2))
@@ -88,13 +88,13 @@ def test_a_row_holds_within_its_noise(covered: int, low: float, high: float, hol
     )
 
 
-def test_no_promise_cannot_fail() -> None:
+def test_a_row_without_a_promise_cannot_fail() -> None:
     row = Row("a", 1000, 300, 0.95, 0.0, 1.0)
     assert row.holds
     assert "no promise" in str(row)
 
 
-def test_the_table_ends_with_its_figure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_ends_with_its_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--experiments", "50", "--rows", "rate: one busy ion, 7"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("1 rows, 0 fail; worst margin +")
     with pytest.raises(SystemExit) as ended:
@@ -115,7 +115,7 @@ def test_entries_and_exits_alternate_and_agree_with_the_population() -> None:
 
 
 @pytest.mark.parametrize("start", [None, np.array([0.0, 1.0])])
-def test_simulated_ions_do_as_their_rates_say(start: np.ndarray | None) -> None:
+def test_simulated_ions_follow_their_rates(start: np.ndarray | None) -> None:
     chain = two_state(0.7, 1.3)
     setup = {"ions": 10, "time": 2.0, "frames": 20, "start": start}
     seen = simulate(chain, np.random.default_rng(2), experiments=4000, **setup)

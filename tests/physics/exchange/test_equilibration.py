@@ -1,4 +1,4 @@
-"""The equilibration coefficient and its bound: published figures, coverage, and wrong input."""
+"""The equilibration coefficient and its bound: published figures, coverage, and invalid input."""
 
 from collections.abc import Callable
 from functools import cache
@@ -26,11 +26,11 @@ COUNTS = st.integers(0, 2000)
     ("entries", "exits", "coefficient"),
     [(7, 7, 0.583), (2, 2, 0.286), (3, 7, 0.3), (0, 5, 0.0), (0, 0, 0.0)],
 )
-def test_published_coefficients(entries: int, exits: int, coefficient: float) -> None:
+def test_coefficients_are_the_published_ones(entries: int, exits: int, coefficient: float) -> None:
     assert equilibration_coefficient(entries, exits) == pytest.approx(coefficient, abs=1e-3)
 
 
-def test_lower_bounds() -> None:
+def test_lower_bounds_are_the_documented_ones() -> None:
     assert equilibration_lower_bound(7, 7) == pytest.approx(0.26, abs=5e-3)
     assert equilibration_lower_bound(20, 20) > 0.5 > equilibration_lower_bound(18, 18)
     assert equilibration_lower_bound(0, 9) == 0.0
@@ -43,14 +43,16 @@ def test_lower_bound_near_balance_is_the_quantile_of_the_posterior() -> None:
     assert equilibration_lower_bound(7, 8) == pytest.approx(sampled, abs=2e-3)
 
 
-def test_bursts_of_42_events_are_one_event_of_that_weight() -> None:
+def test_a_burst_of_42_events_counts_as_one_event_of_that_weight() -> None:
     """λ in units of the burst is 10 / 42."""
     found = equilibration_lower_bound(42, 42, burst_index=42)
     assert found == pytest.approx(equilibration_lower_bound(1, 1, lam=10 / 42), abs=1e-9)
 
 
 @given(COUNTS, COUNTS, st.floats(0.1, 1e6))
-def test_coefficient_properties(entries: int, exits: int, lam: float) -> None:
+def test_the_coefficient_is_symmetric_bounded_and_grows_with_both_counts(
+    entries: int, exits: int, lam: float
+) -> None:
     coefficient = equilibration_coefficient(entries, exits, lam)
     assert 0 <= coefficient < 1
     assert coefficient == equilibration_coefficient(exits, entries, lam)
@@ -59,14 +61,14 @@ def test_coefficient_properties(entries: int, exits: int, lam: float) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(COUNTS, COUNTS, st.floats(0.5, 0.999), st.floats(0.1, 1e6))
-def test_bound_properties(entries: int, exits: int, level: float, lam: float) -> None:
+def test_the_bound_is_symmetric_and_below_one(entries: int, exits: int, level: float, lam: float) -> None:
     bound = equilibration_lower_bound(entries, exits, level, lam)
     assert 0 <= bound < 1
     assert bound == pytest.approx(equilibration_lower_bound(exits, entries, level, lam), abs=1e-3)
 
 
 @pytest.mark.parametrize("per_frame", [2e-4, 1e-3])
-def test_bound_covers_on_alternating_ions(per_frame: float) -> None:
+def test_the_bound_covers_for_alternating_ions(per_frame: float) -> None:
     """On stationary ions that must leave before they come back, in at least 97.5 % of 1,000 experiments."""
     bound = cache(equilibration_lower_bound)
     rng = np.random.default_rng(17)
@@ -82,7 +84,7 @@ def test_bound_covers_on_alternating_ions(per_frame: float) -> None:
 
 
 @pytest.mark.parametrize(("entries", "exits"), [(0.1, 10), (0.8, 24), (1, 10), (3, 9)])
-def test_bound_covers_far_from_balance(entries: float, exits: float) -> None:
+def test_the_bound_covers_far_from_balance(entries: float, exits: float) -> None:
     bound = cache(equilibration_lower_bound)
     experiments = 4000
     counts = np.random.default_rng(3).poisson((entries, exits), (experiments, 2)).tolist()
@@ -92,7 +94,7 @@ def test_bound_covers_far_from_balance(entries: float, exits: float) -> None:
     assert covered / experiments >= 0.975 - 2 * noise
 
 
-def test_net_flux() -> None:
+def test_the_net_flux_test_has_small_p_values_for_one_sided_flux_only() -> None:
     assert net_flux_test([1, -1, 0, 2, -2]).p_value > 0.9
     assert net_flux_test([1, 1, 2, 1, 1]).p_value < 0.01
     assert net_flux_test([0, 0, 0]).p_value == 1.0
@@ -122,7 +124,7 @@ BAD_LEVELS = st.one_of(st.floats(max_value=0), st.floats(min_value=1), st.just(f
 
 
 @given(BAD_COUNTS, BAD_LEVELS)
-def test_whatever_is_wrong_is_named(count: float, level: float) -> None:
+def test_any_wrong_number_is_named(count: float, level: float) -> None:
     for call, name in (
         (lambda: equilibration_lower_bound(count, 1), "entries"),
         (lambda: equilibration_lower_bound(1, count), "exits"),
@@ -134,7 +136,9 @@ def test_whatever_is_wrong_is_named(count: float, level: float) -> None:
 
 
 @given(st.integers(0, 500), st.integers(0, 500), st.floats(0.5, 0.999))
-def test_the_total_is_at_most_pairs(entries: int, exits: int, level: float) -> None:
+def test_the_interval_of_the_total_lies_between_single_events_and_pairs(
+    entries: int, exits: int, level: float
+) -> None:
     low, high = exchange_interval(entries, exits, level)
     assert low <= entries + exits <= high
     single = poisson_interval(entries + exits, level)
@@ -144,7 +148,7 @@ def test_the_total_is_at_most_pairs(entries: int, exits: int, level: float) -> N
         assert (low, high) == pytest.approx([2 * end for end in poisson_interval(entries, level)], abs=1e-9)
 
 
-def test_the_total_of_bursts_is_that_of_fewer_events_of_more_weight() -> None:
+def test_the_total_of_bursts_is_that_of_fewer_events_of_larger_weight() -> None:
     assert exchange_interval(30, 30, burst_index=10) == pytest.approx([20 * end for end in poisson_interval(3)])
     assert exchange_interval(7, 7) == pytest.approx((5.63, 28.84), abs=0.01)
     assert exchange_interval(0, 0) == pytest.approx((0.0, 7.378), abs=1e-3)

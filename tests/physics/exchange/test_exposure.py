@@ -1,4 +1,4 @@
-"""Events and their exposure under a condition, against a walk over the looks and against rates that are known."""
+"""Events and their exposure under a condition, against a loop over the looks and against known rates."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def test_without_a_condition_everything_counts() -> None:
     assert count_exposed([1, 3, 3], [5, 4, 4, 2], 2.0) == Exposure(events=3, time=6.0, ion_time=26.0)
 
 
-def test_the_look_before_decides() -> None:
+def test_the_condition_applies_to_the_look_before() -> None:
     """The entry that brings the condition about does not count, the one that ends it does."""
     excess = np.array([40, 42, 41, 41])
     found = count_exposed([1, 2], [5, 4, 6, 6], 1.0, condition=excess >= 42)
@@ -22,7 +22,7 @@ def test_the_look_before_decides() -> None:
 
 
 @pytest.mark.parametrize("looks", [0, 1])
-def test_nothing_observed(looks: int) -> None:
+def test_one_look_observes_nothing(looks: int) -> None:
     if looks == 0:
         with pytest.raises(ValueError, match="donors has 0 values"):
             count_exposed([], [], 1.0)
@@ -30,7 +30,7 @@ def test_nothing_observed(looks: int) -> None:
         assert count_exposed([], [7], 1.0) == Exposure(0, 0.0, 0.0)
 
 
-def test_the_published_condition() -> None:
+def test_the_published_condition_restricts_events_and_exposure() -> None:
     """2 entries in the last 300 of 380 ns: section 3.4 of the study, looked at every 1 ns."""
     excess = np.where(np.arange(381) >= 80, 42, 41)
     found = count_exposed([20, 81, 200], np.full(381, 15), 1.0, condition=excess >= 42)
@@ -39,7 +39,7 @@ def test_the_published_condition() -> None:
 
 @settings(derandomize=True, max_examples=100)
 @given(data=st.data())
-def test_agrees_with_a_walk_over_the_looks(data: st.DataObject) -> None:
+def test_the_count_agrees_with_a_loop_over_the_looks(data: st.DataObject) -> None:
     looks = data.draw(st.integers(2, 30))
     donors = data.draw(st.lists(st.integers(0, 9), min_size=looks, max_size=looks))
     condition = data.draw(st.lists(st.booleans(), min_size=looks, max_size=looks))
@@ -53,7 +53,7 @@ def test_agrees_with_a_walk_over_the_looks(data: st.DataObject) -> None:
     assert count_exposed(seen, donors, 0.5, condition=np.array(condition)) == Exposure(events, time, ion_time)
 
 
-def test_the_rate_of_a_chain_is_found_under_a_condition_on_the_number_inside() -> None:
+def test_the_rate_of_a_chain_is_unbiased_under_a_condition() -> None:
     """Ions enter at a rate per donor that does not depend on the number inside: no condition biases it."""
     rng = np.random.default_rng(20251)
     inside, ions, rate = 20, 40, 0.002

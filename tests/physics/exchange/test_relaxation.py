@@ -29,18 +29,18 @@ def test_the_deviation_is_that_of_the_relaxation() -> None:
     assert found.upper_bound > found.median
 
 
-def test_nothing_remains_after_long_or_of_an_equilibrium_that_is_known() -> None:
+def test_nothing_remains_after_many_relaxation_times_or_from_equilibrium() -> None:
     assert remaining_deviation(members(1501)[::25]).upper_bound < 0.1
     assert remaining_deviation(members(301, filled=0.5)[::6]).upper_bound < 1
 
 
-def test_few_ions_tell_little() -> None:
+def test_few_ions_give_a_wide_bound() -> None:
     few = remaining_deviation(members(101, filled=0.5, ions=20)[::2])
     many = remaining_deviation(members(601, filled=0.5, ions=20)[::12])
     assert few.upper_bound > 1 > many.upper_bound
 
 
-def test_crossing_to_and_fro_is_no_relaxation() -> None:
+def test_recrossings_are_no_relaxation() -> None:
     """Ions of which one in ten trembles between two looks, but is back each time, remember all."""
     table = np.zeros((49, 60), dtype=int)
     table[:, :30] = 1
@@ -49,7 +49,7 @@ def test_crossing_to_and_fro_is_no_relaxation() -> None:
     assert remaining_deviation(table).upper_bound > 1
 
 
-def test_the_bound_holds() -> None:
+def test_the_bound_covers_at_its_level() -> None:
     """In at least 97 % of 200 runs that began empty; the level is 99 %."""
     truth = 10 * (1 - 2 * RATE) ** 150 / np.sqrt(5)
     bounds = [remaining_deviation(members(151, ions=20, seed=seed)[::3]).upper_bound for seed in range(200)]

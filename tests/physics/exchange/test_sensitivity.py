@@ -1,4 +1,4 @@
-"""Counting again from a list of events equals counting the labels, and the dependence on rule and stride shows."""
+"""Recounts from events against counts of labels, and the dependence on rule and stride."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def remembered(labels: np.ndarray) -> np.ndarray:
 
 @modest
 @given(REGION_LABELS, st.integers(1, 6), st.integers(0, 5))
-def test_recounting_snapshots_is_counting_at_that_stride(labels: np.ndarray, stride: int, start: int) -> None:
+def test_recounted_snapshots_equal_a_count_at_that_stride(labels: np.ndarray, stride: int, start: int) -> None:
     start = min(start, len(labels) - 1)
     events = count_transitions(labels).events
     found = recount_at_stride(labels[0], events, start=start, stop=len(labels), stride=stride)
@@ -50,7 +50,7 @@ def test_recounting_snapshots_is_counting_at_that_stride(labels: np.ndarray, str
 
 @modest
 @given(CORE_LABELS, st.integers(1, 6), st.integers(0, 5))
-def test_recounting_cores_is_counting_the_state_at_that_stride(
+def test_recounted_cores_equal_a_count_of_the_state_at_that_stride(
     labels: np.ndarray, stride: int, start: int
 ) -> None:
     start = min(start, len(labels) - 1)
@@ -65,7 +65,7 @@ def test_recounting_cores_is_counting_the_state_at_that_stride(
 
 @modest
 @given(CORE_LABELS, st.integers(1, 7))
-def test_labels_come_back(labels: np.ndarray, stride: int) -> None:
+def test_events_give_the_labels_back(labels: np.ndarray, stride: int) -> None:
     first, since = first_known(labels)
     events = count_transitions(labels, "core").events
     frames = np.arange(0, len(labels), stride)
@@ -74,7 +74,7 @@ def test_labels_come_back(labels: np.ndarray, stride: int) -> None:
     assert found.tolist() == remembered(labels)[::stride].tolist()
 
 
-def test_the_latest_event_before_a_look_stands() -> None:
+def test_the_latest_event_before_a_look_counts() -> None:
     events = [[3, 0, 2, 3], [5, 0, 3, 4], [5, 1, 1, 2], [9, 0, 4, 3]]
     assert labels_from_events([2, 1, -1], events, [2, 5, 8, 9]).tolist() == [
         [2, 1, -1], [4, 2, -1], [4, 2, -1], [3, 2, -1],
@@ -82,13 +82,13 @@ def test_the_latest_event_before_a_look_stands() -> None:
     assert labels_from_events([2, 1], events, []).shape == (0, 2)
 
 
-def test_looking_rarely_at_a_long_run_needs_no_table_of_it() -> None:
+def test_a_recount_of_a_long_run_needs_little_memory() -> None:
     events = [[10**9, 0, 2, 3], [10**9 + 1, 0, 3, 2], [2 * 10**9, 0, 2, 3]]
     found = recount_at_stride([2], events, start=0, stop=10**10, stride=1000)
     assert found.events.tolist() == [[10**9, 0, 2, 3], [10**9 + 1000, 0, 3, 2], [2 * 10**9, 0, 2, 3]]
 
 
-def test_every_way_is_counted() -> None:
+def test_every_rule_stride_and_core_width_is_counted() -> None:
     rng = np.random.default_rng(1)
     z = np.cumsum(rng.normal(scale=2.0, size=(300, 5)), axis=0) % 110 - 55
     found = transition_sensitivity(z, REGIONS, strides=(1, 3), core_scales=(0.0, 1.0), target="layer")
@@ -104,7 +104,7 @@ def test_every_way_is_counted() -> None:
     assert found[0].left == found[2].left
 
 
-def test_trembling_on_the_boundary_is_seen_in_the_sensitivity() -> None:
+def test_recrossings_at_the_boundary_show_in_the_sensitivity() -> None:
     """Ions that hop now and then, and that tremble by 1.2 Å around a place 1 Å from the boundary."""
     rng = np.random.default_rng(7)
     labels = two_state_chain(rng, ions=40, frames=2000, enter=0.002, leave=0.002)
@@ -187,13 +187,13 @@ def test_bad_events_are_named(changed: dict[str, Any], match: str) -> None:
         ({"names": ("a", "b")}, "labels.* = .*: must be"),
     ],
 )
-def test_bad_looks_are_named(changed: dict[str, Any], match: str) -> None:
+def test_bad_strides_and_ranges_are_named(changed: dict[str, Any], match: str) -> None:
     good: dict[str, Any] = {"first_labels": [2], "events": [[3, 0, 2, 3]], "start": 0, "stop": 9, "stride": 2}
     with pytest.raises(ValueError, match=match):
         recount_at_stride(**(good | changed))
 
 
-def test_bad_ways_are_named() -> None:
+def test_bad_strides_scales_and_targets_are_named() -> None:
     z = np.zeros((3, 2))
     with pytest.raises(ValueError, match="strides = 0: must be a whole number from 1"):
         transition_sensitivity(z, REGIONS, strides=(0,))

@@ -22,7 +22,7 @@ def runs(name: str, number: int) -> list[Run]:
     "name",
     ["60 ions, slow, half full", pytest.param("flicker by snapshots, half full", marks=pytest.mark.long)],
 )
-def test_runs_are_stopped_in_time_but_not_too_early(name: str) -> None:
+def test_runs_stop_in_time_but_not_too_early(name: str) -> None:
     """Of 20 runs at most 2 falsely, where 1 % are; without the memory of the start, most of them."""
     found, without = ([run.stop(LOOKS, **asked) for run in runs(name, 20)] for asked in ({}, {"memory": False}))
     false, before = (
@@ -34,7 +34,7 @@ def test_runs_are_stopped_in_time_but_not_too_early(name: str) -> None:
     assert sum(end is Decision.EQUILIBRATED for end, _ in found) >= 18
 
 
-def test_what_no_ion_has_seen_yet_is_not_known() -> None:
+def test_a_mode_that_no_ion_has_visited_is_not_detected() -> None:
     """The limit of the verdict: deep places that are filled slowly from the surface of the slab."""
     name = "hidden: slow inside the slab, empty"
     ends = [run.stop(LOOKS) for run in runs(name, 10)]
@@ -52,13 +52,13 @@ def test_the_truth_is_the_mean_of_many_runs(name: str) -> None:
         assert deviation == pytest.approx(chosen.deviation(time), abs=0.15)
 
 
-def test_cases_have_names_of_their_own_and_those_that_are_drawn_follow_their_seed() -> None:
+def test_cases_have_unique_names_and_drawn_cases_follow_their_seed() -> None:
     assert len({one.name for one in CASES}) == len(CASES)
     assert [one.name for one in drawn_cases(7)] == [one.name for one in CASES if one.name.startswith("drawn")]
     assert drawn_cases(7)[0].name != drawn_cases(8)[0].name
 
 
-def test_a_row_repeats() -> None:
+def test_a_row_is_reproducible() -> None:
     first, second = (measure(4, runs=3, fixed=1) for _ in range(2))
     assert first == second
     assert first.runs == 3
@@ -66,7 +66,7 @@ def test_a_row_repeats() -> None:
     assert first.false == 0
 
 
-def test_a_row_says_what_was_saved() -> None:
+def test_a_row_states_the_saved_time() -> None:
     row = Row("some", 1000, 1000, 20, 0.5, 30, 150.0, None, 300)
     assert row.bound == pytest.approx(0.029, abs=5e-4)
     assert row.holds
@@ -79,7 +79,7 @@ def test_a_row_says_what_was_saved() -> None:
     assert Row("hidden: some", 10, 10, 10, 0.5, 30, 150.0, 300, 300).holds
 
 
-def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_fails_with_few_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """So few runs prove nothing, and the exit code says so."""
     assert main(["--runs", "4", "--rows", "60 ions, fast, equilibrium", "--processes", "1"]) == 1
     printed = capsys.readouterr().out

@@ -24,7 +24,7 @@ def test_looks_are_whole_segments_at_least_one_apart() -> None:
     assert look_times(0.1, 1.1, 0.4, 0.1) == pytest.approx((0.1, 0.2, 0.3, 0.4))
 
 
-def test_the_last_look_is_the_budget_whatever_the_segments() -> None:
+def test_the_last_look_is_the_budget_for_any_segments() -> None:
     assert look_times(10, 2, 25, 10) == (10, 20, 25)
     assert look_times(50, 2, 25, 10) == (25,)
     assert look_times(10, 2, 5, 10) == (5,)
@@ -66,7 +66,7 @@ def test_a_single_look_needs_no_confirmation() -> None:
     assert rule.decide([True], 1) is Decision.EQUILIBRATED
 
 
-def test_a_fixed_rule_runs_to_its_length_whatever_the_verdicts() -> None:
+def test_a_fixed_rule_runs_to_its_length_for_any_verdicts() -> None:
     rule = StopRule()
     assert rule.look_times(100, 10) == (100,)
     assert [rule.decide(verdicts, 2) for verdicts in ([], [True])] == [Decision.CONTINUE] * 2
@@ -84,7 +84,7 @@ def test_a_fixed_rule_runs_to_its_length_whatever_the_verdicts() -> None:
         {"rule": "sometimes"},
     ],
 )
-def test_a_rule_that_cannot_be_is_refused(arguments: dict[str, object]) -> None:
+def test_an_invalid_rule_is_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(arguments))):
         StopRule.model_validate(arguments)
 
@@ -99,7 +99,7 @@ def test_a_schedule_of_too_many_looks_is_refused() -> None:
         look_times(1, 1, 1e6, 1)
 
 
-def test_verdicts_that_cannot_be_are_refused() -> None:
+def test_invalid_verdicts_are_refused() -> None:
     with pytest.raises(ValueError, match="verdicts has 3 values, with 2 looks"):
         StopRule().decide([False] * 3, 2)
     with pytest.raises(ValueError, match=r"verdicts\[1\] = None: neither true nor false"):

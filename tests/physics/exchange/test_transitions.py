@@ -1,4 +1,4 @@
-"""Transitions under both rules: by hand, against a plain loop, and on a chain of known rates."""
+"""Transitions under both rules: small tables, against a plain loop, and for a chain of known rates."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from tests.physics.fuzzing import modest, returned_or_named, spoiled
 LABELS = hnp.arrays(np.int64, st.tuples(st.integers(1, 30), st.integers(1, 4)), elements=st.integers(-1, 4))
 
 
-def test_snapshot_rule_sees_membership_only() -> None:
+def test_the_snapshot_rule_counts_changes_of_region() -> None:
     # ion 0 enters from the right and leaves to the left, ion 1 goes through the bulk, ion 2 visits no region
     labels = [[3, 1, -1], [2, 0, -1], [2, 4, 2], [1, 3, 2]]
     found = count_transitions(labels, "snapshot")
@@ -25,7 +25,7 @@ def test_snapshot_rule_sees_membership_only() -> None:
     assert found.exchange("layer") == {"left": Exchange(1, 1), "right": Exchange(1, 1)}
 
 
-def test_core_rule_remembers_through_the_buffer() -> None:
+def test_the_core_rule_keeps_the_state_in_a_buffer() -> None:
     core = np.array([[2, 3, 2, -1, 3, -1, -1, 2]]).T
     recrossing = np.array([[2, -1, 2, -1, -1, 2, -1, 3]]).T
     assert count_transitions(core, "core").events[:, 0].tolist() == [1, 2, 4, 7]
@@ -39,7 +39,7 @@ def test_stride_uses_every_nth_frame() -> None:
 
 
 @given(LABELS, st.integers(1, 4))
-def test_rules_agree_with_a_plain_loop(labels: np.ndarray, stride: int) -> None:
+def test_both_rules_agree_with_a_plain_loop(labels: np.ndarray, stride: int) -> None:
     for rule in ("snapshot", "core"):
         expected = []
         for ion in range(labels.shape[1]):
@@ -63,7 +63,7 @@ def test_net_exchange_is_the_change_of_the_population(labels: np.ndarray) -> Non
     assert sum(side.entries - side.exits for side in sides.values()) == change
 
 
-def test_a_chain_gives_its_rates_back() -> None:
+def test_the_count_gives_the_rates_of_a_chain() -> None:
     labels = two_state_chain(np.random.default_rng(5), ions=60, frames=4000, enter=0.004, leave=0.006)
     both = sum(count_transitions(labels).exchange("ceramic").values(), Exchange(0, 0))
     inside = (labels[:-1] == 2).sum()
@@ -107,7 +107,7 @@ def test_a_stride_is_a_whole_number(stride: object) -> None:
         (lambda: count_transitions([["a"]]), "labels must be numbers"),
     ],
 )
-def test_wrong_tables_are_named(call: Callable[[], object], match: str) -> None:
+def test_invalid_tables_are_named(call: Callable[[], object], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         call()
 

@@ -1,4 +1,4 @@
-"""The verdict: published counts, single criteria, chains in and out of equilibrium, and wrong input."""
+"""The verdict: published counts, single criteria, chains in and out of equilibrium, and invalid input."""
 
 from typing import Any
 

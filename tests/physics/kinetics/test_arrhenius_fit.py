@@ -1,4 +1,4 @@
-"""Joint kinetics: the paper's counts, known laws, exact limits, and which runs take part."""
+"""Joint kinetics: the published counts, known laws, exact limits, and the choice of runs."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ def paper(**options: Any) -> Kinetics:
     return joint_kinetics([HOT, COLD], (700, 600, 400), lowerings=(0, 333, 0.45 * 1850), **options)
 
 
-def test_published_two_temperature_estimate() -> None:
+def test_the_two_temperature_estimate_is_the_published_one() -> None:
     found = paper(frequency=1.5e12).two_temperatures
     assert found is not None
     assert found.gamma == pytest.approx(2.76, abs=0.005)
@@ -60,7 +60,7 @@ def test_bounds_at_one_temperature_are_garwoods() -> None:
     assert (at.extrapolated, colder.extrapolated, hotter.extrapolated) == (False, True, True)
 
 
-def test_many_events_give_the_law_that_made_them() -> None:
+def test_many_events_give_back_their_law() -> None:
     energy, prefactor = 6000.0, 2e10
     temperatures = (500.0, 600.0, 700.0)
     rng = np.random.default_rng(3)
@@ -83,7 +83,7 @@ def test_many_events_give_the_law_that_made_them() -> None:
     assert found.p_value > 0.01
 
 
-def test_a_barrier_makes_the_entropy_and_leaves_the_rate_alone() -> None:
+def test_a_barrier_determines_the_entropy_and_not_the_rate() -> None:
     # visits of the top are those of ions that cross: no second source of what the entries say
     cold = replace(COLD, barrier=5000.0, barrier_error=100)
     with_both, without = (joint_kinetics([run, cold], (400,)) for run in (HOT, replace(HOT, barrier=7000.0)))
@@ -101,12 +101,12 @@ def test_replicas_share_the_error_of_the_barrier() -> None:
     assert two.high - two.low < one.high - one.low
 
 
-def test_runs_that_contradict_the_law_are_noticed() -> None:
+def test_runs_that_contradict_the_law_have_a_small_p_value() -> None:
     runs = [Observation(T, n, 1e-6, label=str(T)) for T, n in ((700, 20), (600, 200), (500, 20))]
     assert joint_kinetics(runs).p_value < 1e-6
 
 
-def test_more_of_the_same_narrows_and_replicas_are_the_same_as_one_long_run() -> None:
+def test_replicas_equal_one_long_run_and_narrow_the_interval() -> None:
     halves = [replace(HOT, events=3, exposure=190 * IONS, label="a"), replace(HOT, events=4, exposure=190 * IONS)]
     whole = joint_kinetics([HOT, COLD], (400,), lowerings=(832,), samples=100_000)
     parts = joint_kinetics(
@@ -118,7 +118,7 @@ def test_more_of_the_same_narrows_and_replicas_are_the_same_as_one_long_run() ->
     assert np.log(parts.rates[0].rate.median) == pytest.approx(np.log(whole.rates[0].rate.median), abs=0.1)
 
 
-def test_a_run_without_an_entry_takes_part_by_its_exposure_only() -> None:
+def test_a_run_without_an_entry_contributes_its_exposure_only() -> None:
     silent = Observation(500, 0, 200 * IONS, equilibrated=False, label="500 K")
     known = replace(silent, conditioned=True)
     without = joint_kinetics([HOT, COLD, silent], (400,))
@@ -129,7 +129,7 @@ def test_a_run_without_an_entry_takes_part_by_its_exposure_only() -> None:
     assert with_exposure.rates[0].rate.high < without.rates[0].rate.high
 
 
-def test_runs_off_equilibrium_are_shown_both_ways_or_not_at_all() -> None:
+def test_runs_off_equilibrium_are_left_out_or_give_a_second_result() -> None:
     off = Observation(500, 5, 200 * IONS, equilibrated=False, label="500 K")
     found = joint_kinetics([HOT, COLD, off], (400,))
     assert found.excluded == {"500 K": "not equilibrated"}
@@ -142,7 +142,7 @@ def test_runs_off_equilibrium_are_shown_both_ways_or_not_at_all() -> None:
     assert both.including.rates[0].rate.median > found.rates[0].rate.median
 
 
-def test_when_no_run_can_be_used_nothing_is_claimed() -> None:
+def test_without_a_usable_run_nothing_is_claimed() -> None:
     idle = Observation(700, 0, 0.0, label="idle")
     found = joint_kinetics([idle], (400,))
     assert found.used == ()
@@ -175,7 +175,7 @@ def test_bounds_enclose_the_posterior_everywhere(counts: tuple[int, int], target
         assert found.upper_bound >= found.rate.high
 
 
-def test_energies_that_the_temperatures_cannot_tell_are_not_claimed() -> None:
+def test_energies_that_the_temperatures_do_not_bound_are_unknown() -> None:
     found = joint_kinetics([Observation(700, 7, 1e-6, label="a"), Observation(699, 9, 1e-6, label="b")], (400,))
     assert np.isnan(found.energy.median)
     assert found.rates[0].upper_bound < 3e7
@@ -234,7 +234,7 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], message: str) -> Non
 
 @modest
 @given(spoiled(temperature=700.0, events=7, exposure=1e-6, lowering=0.0, barrier=7000.0, barrier_error=100.0))
-def test_an_observation_refuses_anything_else_by_name(case: tuple[str, dict[str, Any]]) -> None:
+def test_an_observation_names_any_wrong_field(case: tuple[str, dict[str, Any]]) -> None:
     returned_or_named(lambda: Observation(**case[1]), case[0])
 
 
@@ -251,5 +251,5 @@ def test_an_observation_refuses_anything_else_by_name(case: tuple[str, dict[str,
         seed=0,
     )
 )
-def test_joint_kinetics_refuses_anything_else_by_name(case: tuple[str, dict[str, Any]]) -> None:
+def test_joint_kinetics_names_any_wrong_argument(case: tuple[str, dict[str, Any]]) -> None:
     returned_or_named(lambda: joint_kinetics([HOT, COLD], **case[1]), case[0])

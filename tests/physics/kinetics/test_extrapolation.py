@@ -1,4 +1,4 @@
-"""Energy, entropy and the extrapolated rate: the published figures, and equations 9 and 10 put back in."""
+"""Energy, entropy and the extrapolated rate: the published figures, and equations 9 and 10."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,14 +15,14 @@ from tests.physics.fuzzing import modest, returned_or_named, spoiled
 GAMMAS = np.array([1.0, 2.0, 3.0, 6.0])
 
 
-def test_published_energy() -> None:
+def test_the_energy_is_the_published_one() -> None:
     # δ = 330 K, the published 2310 K; 0.18 Å × 1850 K/Å = 333 K is rounded to it
     energy = decompose_barrier(7700, GAMMAS, 700, 600, 330).energy
     assert energy == pytest.approx(4200 * np.log(GAMMAS) + 2310)
     assert decompose_barrier(7700, 3, 700, 600, 330).energy == pytest.approx(6924, abs=0.5)
 
 
-def test_published_entropy() -> None:
+def test_the_entropy_is_the_published_one() -> None:
     # the published 6 ln γ − 7.7, −1.1 at γ = 3, and a change of sign towards γ = 6, each with one decimal
     entropy = decompose_barrier(7700, GAMMAS, 700, 600, 330).entropy
     assert entropy == pytest.approx(6 * np.log(GAMMAS) - 7.7, abs=1e-9)
@@ -30,7 +30,7 @@ def test_published_entropy() -> None:
 
 
 @pytest.mark.parametrize(("gamma", "published"), [(1, 0.8e6), (2, 4e4), (3, 6e3), (6, 3e2)])
-def test_published_rate_at_400_kelvin(gamma: float, published: float) -> None:
+def test_the_rate_at_400_kelvin_is_the_published_one(gamma: float, published: float) -> None:
     # Δz = 0.45 Å at 400 K, slope 1850 K/Å; the published rates 0.8e6 γ^−4.5 have one digit: within 15 %
     parts = decompose_barrier(7700, gamma, 700, 600, 330)
     rate = extrapolate_rate(400, parts.energy, parts.entropy, 1.5e12, 0.05, lowering=0.45 * 1850)

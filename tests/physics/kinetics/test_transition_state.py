@@ -1,4 +1,4 @@
-"""Rates against the published figures, against their limits, and the interval of κ against chance itself."""
+"""Rates against the published figures and their limits, and the coverage of the interval of κ."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,14 +22,14 @@ from tests.physics.fuzzing import modest, returned_or_named, spoiled
 LITHIUM = 1.15e-26
 
 
-def test_published_frequency() -> None:
+def test_the_frequency_is_the_published_one() -> None:
     # k has two digits, the published 1.5e12 s⁻¹ too
     assert vibrational_frequency(5.1e-21, LITHIUM) == pytest.approx(1.5e12, rel=0.02)
     both = vibrational_frequency([4.9e-21, 5.2e-21], LITHIUM)
     assert both == pytest.approx([1.47e12, 1.51e12], rel=0.01)
 
 
-def test_published_rate_and_transmission_coefficient() -> None:
+def test_rate_and_transmission_coefficient_are_the_published_ones() -> None:
     # ΔF is rounded to 100 K, which at 700 K is exp(±50 / 700): 7 % of the rate and of the number expected
     rate = transition_rate(7700, 1.5e12, 700)
     assert rate == pytest.approx(2.5e7, rel=0.07)
@@ -41,13 +41,13 @@ def test_published_rate_and_transmission_coefficient() -> None:
     assert (kappa.low, kappa.high) == (pytest.approx(0.020, abs=1e-3), pytest.approx(0.101, abs=2e-3))
 
 
-def test_effective_mass_of_the_published_coefficient() -> None:
+def test_the_published_coefficient_implies_its_effective_mass() -> None:
     # κ = 0.05 equals a mass 1 / κ² = 400 times as large
     heavy = vibrational_frequency(5.1e-21, 400 * LITHIUM)
     assert heavy == pytest.approx(0.05 * vibrational_frequency(5.1e-21, LITHIUM))
 
 
-def test_published_chance_of_a_jump_at_400_kelvin() -> None:
+def test_the_probability_of_a_jump_at_400_kelvin_is_the_published_one() -> None:
     # Γ(400 K) = 6e3 s⁻¹ at γ = 3, 15 ions, 380 ns: about 3 %
     assert expected_transitions(6e3, 15, 380e-9) == pytest.approx(0.034, abs=5e-4)
 
@@ -88,7 +88,7 @@ def test_without_error_the_interval_is_garwoods(observed: int, expected: float, 
 
 
 @pytest.mark.parametrize(("observed", "log_error"), [(1, 0.5), (7, 0.3), (7, 2.0), (1000, 1.0)])
-def test_the_error_of_the_expected_number_is_mixed_in(observed: int, log_error: float) -> None:
+def test_the_interval_includes_the_error_of_the_expected_number(observed: int, log_error: float) -> None:
     rng = np.random.default_rng(11)
     scale = np.exp(log_error * rng.standard_normal(400_000)) * 50
     low = np.quantile(rng.gamma(observed, size=len(scale)) / scale, 0.025)
@@ -99,7 +99,7 @@ def test_the_error_of_the_expected_number_is_mixed_in(observed: int, log_error: 
 
 
 @pytest.mark.parametrize(("kappa", "log_error"), [(0.05, 0.3), (0.2, 0.6), (0.5, 0.1)])
-def test_the_interval_covers(kappa: float, log_error: float) -> None:
+def test_the_interval_of_kappa_covers_at_its_level(kappa: float, log_error: float) -> None:
     rng = np.random.default_rng(29)
     covered = 0
     for truth in 60 * np.exp(log_error * rng.standard_normal(400)):

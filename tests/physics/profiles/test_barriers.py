@@ -1,4 +1,4 @@
-"""Barriers: an analytic landscape gives its own back, few visits give a bound, and nonsense is refused by name."""
+"""Barriers of analytic landscapes, bounds from few visits, joined sides, and invalid input."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def barrier_of(blocks: np.ndarray, **options: Any) -> Barrier:
     return find_barrier(Z, blocks.sum(axis=0), T, **{**RIGHT, "block_counts": blocks, **options})
 
 
-def test_a_known_landscape_gives_its_barrier_well_and_curvature() -> None:
+def test_a_known_landscape_gives_back_its_barrier_well_and_curvature() -> None:
     # k = ½ F″ = height π² / 100, and the mean slope over the middle half of a cosine
     truth = {"interval": 4000, "well_curvature_interval": 4000 * np.pi**2 / 100}
     found = [barrier_of(drawn(4000, 2e6, seed)) for seed in range(40)]
@@ -80,7 +80,7 @@ def test_the_barrier_from_a_plateau_rests_on_its_mean_density() -> None:
     assert np.isnan(unknown).all()
 
 
-def test_maximum_minus_minimum_is_too_high_and_the_fit_is_not() -> None:
+def test_maximum_minus_minimum_is_biased_and_the_fit_is_not() -> None:
     # 10 expected counts per bin on the top
     height = T * np.log(1e5 / 10)
     found = [find_barrier(Z, drawn(height, 1e5, seed, blocks=1)[0], T, **RIGHT, samples=2) for seed in range(400)]
@@ -102,7 +102,7 @@ def test_fewer_blocks_than_groups_are_taken_as_they_are() -> None:
     assert found.interval[0] < found.barrier < found.interval[1]
 
 
-def test_visits_that_come_in_bursts_count_once_each() -> None:
+def test_bursts_of_counts_are_one_visit_each() -> None:
     # each visit is counted 20 times
     blocks = 20 * drawn(4000, 1e4, seed=4)
     found = barrier_of(blocks)
@@ -205,7 +205,7 @@ def test_an_empty_well_is_refused() -> None:
         seed=0,
     )
 )
-def test_anything_else_is_refused_by_name(case: tuple[str, dict[str, Any]]) -> None:
+def test_any_wrong_argument_is_named(case: tuple[str, dict[str, Any]]) -> None:
     name, arguments = case
     # what is wrong with one of these may be said of the one that it does not fit to
     related = {"z": ("counts", "top", "well"), "counts": ("well", "top"), "block_counts": ("top", "well")}
@@ -214,5 +214,5 @@ def test_anything_else_is_refused_by_name(case: tuple[str, dict[str, Any]]) -> N
 
 @modest
 @given(spoiled(barriers=[8000.0, 7500.0], temperature=700.0))
-def test_join_refuses_anything_else_by_name(case: tuple[str, dict[str, Any]]) -> None:
+def test_any_wrong_argument_of_the_join_is_named(case: tuple[str, dict[str, Any]]) -> None:
     returned_or_named(lambda: join_barriers(**case[1]), case[0])

@@ -1,4 +1,4 @@
-"""The charge integral of layers that are known, its errors, and its changes of sign."""
+"""The charge integral of known layers, its errors, and its changes of sign."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Profiles of samples from a known landscape, and what is said where nothing was seen."""
+"""Profiles of samples from a known landscape, and the bounds of empty bins."""
 
 from collections.abc import Callable
 
@@ -24,14 +24,14 @@ def sampled_counts(rng: np.random.Generator, total: int, temperature: float) -> 
     return rng.multinomial(total, weights / weights.sum())
 
 
-def test_density_of_known_counts() -> None:
+def test_the_density_of_known_counts_is_exact() -> None:
     profile = density_profile([10, 0, 30], 5, 2.0, block_counts=[[4, 0, 10], [6, 0, 20]], block_frames=2)
     assert profile.density.tolist() == [1.0, 0.0, 3.0]
     assert profile.standard_error == pytest.approx([0.25, 0.0, 1.25])
     assert np.isnan(density_profile([1, 2], 5, 2.0).standard_error).all()
 
 
-def test_landscape_comes_back() -> None:
+def test_a_known_landscape_comes_back() -> None:
     counts = sampled_counts(np.random.default_rng(9), 2_000_000, 700.0)
     profile = free_energy_profile(counts, 700.0, 0.1, [-2.5, 2.5], z=Z)
     seen = counts > 100
@@ -56,7 +56,7 @@ def test_empty_bins_get_a_bound_below_the_truth_and_no_number() -> None:
     assert too_high / empty < 0.05
 
 
-def test_zero_in_a_bulk_and_at_the_lowest_bin() -> None:
+def test_the_zero_lies_in_a_bulk_or_at_the_lowest_bin() -> None:
     counts = [10, 20, 0, 30]
     bulk = free_energy_profile(counts, 500.0, 1.0, reference_mask=[True, True, False, False])
     assert bulk.free_energy[:2] == pytest.approx(-500 * np.log(np.array([10, 20]) / 15))

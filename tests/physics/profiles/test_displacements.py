@@ -1,4 +1,4 @@
-"""The variance of displacements against numpy's, its error against chance, and moments that cannot be."""
+"""The variance of displacements against numpy, its error against repetitions, and invalid moments."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def test_variance_and_drift(displacements: np.ndarray) -> None:
     assert np.isnan(found.standard_error).all()
 
 
-def test_a_drift_is_no_mobility() -> None:
+def test_a_drift_does_not_add_to_the_variance() -> None:
     # 3 Å of drift along z, diffusion of 2, 2 and 1 Å
     rng = np.random.default_rng(4)
     steps = rng.normal([0.0, 0.0, 3.0], [2.0, 2.0, 1.0], size=(20_000, 3))
@@ -49,7 +49,7 @@ def test_blocks_add_up_and_empty_ones_do_not_count() -> None:
     assert found.samples == 160
 
 
-def test_cells_are_independent() -> None:
+def test_layers_and_lags_are_independent() -> None:
     """A layer without an ion, one with an ion in one block only, and one with ions in both."""
     counts = np.array([[0, 2, 2], [0, 0, 3]])
     sums = np.zeros((2, 3, 3))
@@ -92,7 +92,7 @@ def test_the_error_is_the_scatter_over_repetitions() -> None:
     ),
     st.booleans(),
 )
-def test_anything_is_a_variance_or_named(call: tuple[str, dict[str, Any]], blocks: bool) -> None:
+def test_any_moments_give_a_variance_or_are_named(call: tuple[str, dict[str, Any]], blocks: bool) -> None:
     name, arguments = call
     found = returned_or_named(lambda: displacement_variance(**arguments, blocks=blocks), name)
     if found is not None:

@@ -1,4 +1,4 @@
-"""The regression of TFSI on Li: scipy's for independent samples, and its coverage for correlated ones."""
+"""The regression of anions on cations: against scipy for independent samples, and its coverage for correlated ones."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_intervals_cover_in_correlated_series(slow: float, fast: float) -> None:
     assert in_r / experiments > least
 
 
-def test_a_series_that_never_changes_says_nothing() -> None:
+def test_a_constant_series_has_no_correlation() -> None:
     for lithium, tfsi in ([[28] * 6, [1, 2, 3, 1, 2, 3]], [[1, 2, 3, 1, 2, 3], [28] * 6], [[0.1] * 6, [0.1] * 6]):
         found = anion_cation_correlation(lithium, tfsi)
         assert np.isnan([found.slope, found.slope_error, found.pearson, *found.pearson_interval]).all()

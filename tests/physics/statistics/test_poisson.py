@@ -23,7 +23,7 @@ from tests.physics.fuzzing import modest, returned_or_named, spoiled
 
 
 @pytest.mark.parametrize(("count", "low", "high"), [(0, 0.0, 3.69), (2, 0.24, 7.22), (7, 2.81, 14.42)])
-def test_garwood_interval(count: int, low: float, high: float) -> None:
+def test_the_interval_is_garwoods(count: int, low: float, high: float) -> None:
     assert poisson_interval(count) == (pytest.approx(low, abs=5e-3), pytest.approx(high, abs=5e-3))
 
 
@@ -88,7 +88,7 @@ def test_ratio_is_that_of_the_exact_binomial_interval(one: int, two: int, level:
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.floats(0.1, 10), st.floats(0.1, 10))
-def test_swapping_the_two_inverts_the_ratio(one: int, two: int, span1: float, span2: float) -> None:
+def test_swapping_the_rates_inverts_the_ratio(one: int, two: int, span1: float, span2: float) -> None:
     low, high = rate_ratio_interval(one, span1, two, span2)
     swapped_low, swapped_high = rate_ratio_interval(two, span2, one, span1)
     assert low == pytest.approx(0.0 if math.isinf(swapped_high) else 1 / swapped_high)
@@ -149,7 +149,7 @@ def test_anything_gives_bounds_or_is_named(function: Callable[..., object], data
 
 
 @pytest.mark.parametrize("count", [1e308, 2**53 + 2])
-def test_numbers_that_nobody_counted_are_named(count: float) -> None:
+def test_numbers_that_are_no_counts_are_named(count: float) -> None:
     with pytest.raises(ValueError, match=r"^count = .*: must be a whole number from 0 to 9007199254740992"):
         poisson_interval(count)
 
@@ -157,7 +157,7 @@ def test_numbers_that_nobody_counted_are_named(count: float) -> None:
 # -- bursts --------------------------------------------------------------------------------------------------
 
 
-def test_known_dispersion() -> None:
+def test_the_dispersion_of_known_counts_is_exact() -> None:
     """Four counts of mean 2 with squared deviations 4, 0, 0, 4: statistic 4, three degrees of freedom."""
     index, p_value = dispersion_test([0, 2, 2, 4])
     assert index == pytest.approx(4 / 3)
@@ -166,7 +166,7 @@ def test_known_dispersion() -> None:
     assert dispersion_test([0, 0, 0]) == (1.0, 1.0)
 
 
-def test_independent_events_are_one_each() -> None:
+def test_independent_events_have_a_burst_index_of_one() -> None:
     rng = np.random.default_rng(4)
     found = [burst_index(rng.poisson(1.0, (30, 1))) for _ in range(1000)]
     assert 0.92 <= np.mean(np.array(found) == 1.0) <= 0.98
@@ -180,7 +180,7 @@ def test_the_burst_index_is_the_size_of_the_bursts() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=40))
-def test_burst_index_properties(counts: list[tuple[int, int]]) -> None:
+def test_the_burst_index_is_bounded_and_ignores_the_order(counts: list[tuple[int, int]]) -> None:
     index = burst_index(counts)
     assert 1 <= index <= max(1, *np.sum(counts, axis=0).tolist()) + 1e-9
     assert index == pytest.approx(burst_index(counts[::-1]))

@@ -1,4 +1,4 @@
-"""The jackknife: known answers and wrong input. The bootstrap is tested through the barriers."""
+"""The jackknife: known answers and invalid input. The bootstrap is tested through the barriers."""
 
 import numpy as np
 import pytest

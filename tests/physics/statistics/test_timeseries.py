@@ -28,7 +28,7 @@ def correlated(rng: np.random.Generator, frames: int, rho: float) -> NDArray[np.
     return series
 
 
-def test_inefficiency_of_a_known_process() -> None:
+def test_the_inefficiency_of_a_known_process_is_recovered() -> None:
     series = correlated(np.random.default_rng(4), 20_000, 0.9)
     assert statistical_inefficiency(series) == pytest.approx(19, rel=0.2)
     assert statistical_inefficiency(np.random.default_rng(4).normal(size=2000)) == pytest.approx(1, abs=0.2)
@@ -42,7 +42,7 @@ def test_inefficiency_is_that_of_pymbar(frames: int, rho: float) -> None:
     assert statistical_inefficiency(series) == pytest.approx(min(expected, frames), rel=1e-9)
 
 
-def test_error_of_the_mean_covers() -> None:
+def test_the_error_of_the_mean_covers() -> None:
     rng = np.random.default_rng(8)
     covered = 0
     for _ in range(200):
@@ -56,7 +56,7 @@ def test_interval_of_two_samples_is_that_of_student() -> None:
     assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, 1) * 1.5)
 
 
-def test_interval_of_independent_samples() -> None:
+def test_the_interval_of_independent_samples_has_its_level() -> None:
     found = populations(np.random.default_rng(3).normal(size=5000))["count"]
     assert 4 <= found.degrees_of_freedom <= 7
     assert found.interval[0] < found.mean < found.interval[1]
@@ -77,13 +77,13 @@ def test_a_symmetric_series_has_no_interval_of_zero_width() -> None:
     assert high - low >= 2 * np.std([0, 1, 2, 2, 1, 0], ddof=1) / np.sqrt(6) - 1e-12
 
 
-def test_level_of_the_interval() -> None:
+def test_a_higher_level_widens_the_interval() -> None:
     series = correlated(np.random.default_rng(5), 500, 0.5)
     widths = [np.ptp(populations(series, level=level)["count"].interval) for level in (0.5, 0.8, 0.95, 0.99)]
     assert np.all(np.diff(widths) > 0)
 
 
-def test_columns_and_blocks() -> None:
+def test_columns_are_averaged_with_their_block_means() -> None:
     table = np.column_stack([np.arange(100), np.arange(100) % 2])
     found = populations(table, ("a", "b"), blocks=4)
     assert found["a"].block_means == (12.0, 37.0, 62.0, 87.0)
@@ -99,14 +99,14 @@ def test_a_constant_series_does_not_claim_an_error_of_zero() -> None:
     assert found.samples == 1
 
 
-def test_equilibration_is_found() -> None:
+def test_the_equilibration_time_is_found() -> None:
     rng = np.random.default_rng(1)
     series = np.concatenate([np.linspace(20, 0, 200), np.zeros(800)]) + rng.normal(size=1000)
     assert 100 <= detect_equilibration(series).start <= 300
     assert detect_equilibration([2.0] * 50).start == 0
 
 
-def test_drift() -> None:
+def test_a_trend_is_detected_and_noise_is_not() -> None:
     rng = np.random.default_rng(6)
     noise = correlated(rng, 1000, 0.9)
     assert drift_test(noise).p_value > 0.01
@@ -143,7 +143,7 @@ def test_any_series_can_be_tested_for_a_drift(series: list[int]) -> None:
     assert mirrored.slope == pytest.approx(-found.slope, abs=1e-9)
 
 
-def test_a_drift_in_one_frame_in_two_hundred_is_no_rounding() -> None:
+def test_a_drift_seen_in_one_frame_of_two_hundred_is_no_rounding() -> None:
     step = drift_test([1e6] * 100 + [1e6 + 1] * 100)
     assert step.p_value < 0.05
     assert step.slope == pytest.approx(0.0075, rel=0.01)
