@@ -1,4 +1,4 @@
-"""The regression of anions on cations: against scipy for independent samples, and its coverage for correlated ones."""
+"""The regression of anions on cations: scipy for independent samples, and coverage for correlated ones."""
 
 from typing import Any
 
