@@ -1,4 +1,4 @@
-"""A hot and a cold run of one system side by side: populations, peaks, and the charge integral shifted by Δz."""
+"""Comparison of a hot and a cold run of one system: populations, peaks, and charge integrals shifted by Δz."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.profiles import charge_integrals
 from aiida_cse.analysis.registry import Documented, known
 from aiida_cse.analysis.shifts import (
-    Contraction,
-    ContractionSettings,
-    charge_contraction,
-    free_energy_contraction,
+    LayerShift,
+    ShiftSettings,
+    charge_shift,
+    df_entries,
+    dz_entries,
+    free_energy_shift,
 )
 from aiida_cse.analysis.structure import SIDES, Side, Structure
 from aiida_cse.physics.exchange.regions import REGION_NAMES
@@ -27,7 +29,7 @@ __all__ = ["COMPARISON", "ComparisonSettings", "compare", "findings"]
 
 Results = dict[str, Any]
 
-#: what is counted per ion: the regions, both sides together, and what the ceramic has more than at its start
+#: populations that are compared per ion
 _COUNTED = (*REGION_NAMES, "layer", "bulk", "excess")
 
 
@@ -87,8 +89,14 @@ COMPARISON = Documented(
 )
 
 
-class ComparisonSettings(ContractionSettings):
-    """How two runs are compared; ``peak_half_width`` (Å) is that of the windows in which peaks are fitted."""
+class ComparisonSettings(ShiftSettings):
+    """Comparison of two runs: superposition of their curves, and fits of their peaks.
+
+    Attributes
+    ----------
+    peak_half_width
+        Half-width of the windows in which density peaks are fitted, Å.
+    """
 
     peak_half_width: Number = Field(default=2.0, gt=0, le=20)
 
@@ -96,16 +104,16 @@ class ComparisonSettings(ContractionSettings):
 def compare(
     hot: ReducedProduction, cold: ReducedProduction, settings: ComparisonSettings | None = None
 ) -> Results:
-    """Compare the structure of a cold run with that of the hot one from which it was quenched.
+    """Compare the structure of a cold run with that of the hot run from which it was quenched.
 
-    Kozdra et al., PCCP 27, 24918 (2025), recommend to equilibrate hot, to cool gradually and to produce cold, and
-    hold the structure of their runs against each other by density peaks, the numbers of ions per layer, and the
-    charge integrals shifted by Δz (sections 3.1, 3.2 and 3.4).
+    Kozdra et al., PCCP 27, 24918 (2025), recommend to equilibrate hot, to cool gradually and to produce cold. They
+    compare their runs by density peaks, numbers of ions per layer, and charge integrals shifted by Δz (sections
+    3.1, 3.2 and 3.4).
 
     Returns
     -------
     dict
-        Numbers with their standard errors (None where not known), and ``reasons`` for what is missing.
+        See :data:`COMPARISON`.
 
     Raises
     ------
@@ -115,15 +123,15 @@ def compare(
     asked = settings or ComparisonSettings()
     if not cold.temperature < hot.temperature:
         raise ValueError(
-            f"the cold run has a temperature of {cold.temperature:g} K, it must be below that of the hot one, "
+            f"cold temperature = {cold.temperature:g} K: it must be below that of the hot run, "
             f"{hot.temperature:g} K"
         )
     if hot.ions.keys() != cold.ions.keys():
         raise ValueError(
-            f"the hot run follows {', '.join(hot.ions)}, the cold one {', '.join(cold.ions)}: must be the same"
+            f"ions = {', '.join(hot.ions)} (hot) and {', '.join(cold.ions)} (cold): they must be the same"
         )
     first, second = Structure.of(hot), Structure.of(cold)
-    charge, energy = charge_contraction(first, second, asked), free_energy_contraction(first, second, asked)
+    charge, energy = charge_shift(first, second, asked), free_energy_shift(first, second, asked)
     peaks, missing = _peaks(first, second, asked)
     return {
         "temperature_hot_K": hot.temperature,
@@ -133,17 +141,17 @@ def compare(
         "ion": first.crossing,
         **_populations(populations(hot), populations(cold), list(first.ions)),
         **peaks,
-        **_shifts("dz", charge),
-        **_remainders(charge),
+        **dz_entries("dz", [charge]),
+        **_charge_differences(charge),
         **_sign_changes(hot, cold),
-        **_shifts("dz_free_energy", energy),
-        **_offsets(energy),
+        **dz_entries("dz_free_energy", [energy]),
+        **df_entries("df", [energy]),
         "reasons": [*missing, *charge.reasons, *energy.reasons],
     }
 
 
 def findings(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what :func:`compare` found in sentences."""
+    """Yield the results of :func:`compare` in sentences."""
     ion, hot, cold = found["ion"], found["temperature_hot_K"], found["temperature_cold_K"]
     if found["dz_A"] is not None:
         error = "" if found["dz_error_A"] is None else f" ± {found['dz_error_A']:.2g}"
@@ -154,9 +162,6 @@ def findings(found: Mapping[str, Any]) -> Iterator[str]:
         after = "" if error is None else f" ± {error:.2g}"
         yield f"N({ion}, {region}) {found[f'{key}_hot']:.1f} → {found[f'{key}_cold']:.1f}{after}"
     yield from found["reasons"]
-
-
-# -- populations and peaks -----------------------------------------------------------------------------------
 
 
 def _populations(hot: Results, cold: Results, keys: list[str]) -> Results:
@@ -172,23 +177,48 @@ def _populations(hot: Results, cold: Results, keys: list[str]) -> Results:
     return results
 
 
+def _charge_differences(charge: LayerShift) -> Results:
+    """Return the differences of the charge integrals, shifted and unshifted, and those due to their errors."""
+    results: Results = {}
+    for side in SIDES:
+        shift = charge.sides.get(side)
+        results |= {
+            f"charge_difference_{side}_e_per_A2": None if shift is None else known(shift.rms),
+            f"charge_difference_{side}_unmoved_e_per_A2": None if shift is None else known(shift.rms_unmoved),
+            f"charge_noise_{side}_e_per_A2": None if shift is None else known(shift.noise),
+        }
+    return results
+
+
+def _sign_changes(hot: ReducedProduction, cold: ReducedProduction) -> Results:
+    found = {"hot": charge_integrals(hot), "cold": charge_integrals(cold)}
+    return {
+        f"sign_changes_{side}_{run}": integral[f"sign_changes_{side}_electrolyte"]
+        for side in SIDES
+        for run, integral in found.items()
+    }
+
+
+# -- peaks ---------------------------------------------------------------------------------------------------
+
+
 def _peaks(hot: Structure, cold: Structure, asked: ComparisonSettings) -> tuple[Results, list[str]]:
-    """Return the peak of each ion in its first layers, and a sentence for each that is not there."""
+    """Return the peak of each ion in its first layers, and a sentence for each that is missing."""
     results: Results = {}
     missing = []
     for key in hot.ions:
         for side in SIDES:
-            found = {run: _peak(one, key, side, asked) for run, one in (("hot", hot), ("cold", cold))}
-            missing += [
-                f"peak of {key}, {side}, {run}: {one}" for run, one in found.items() if isinstance(one, str)
-            ]
-            there = {run: peak if isinstance(peak, Peak) else None for run, peak in found.items()}
-            results |= _peak_entries(f"peak_{key}_{side}", there)
+            found: dict[str, Peak | None] = {}
+            for run, structure in (("hot", hot), ("cold", cold)):
+                peak = _peak(structure, key, side, asked)
+                found[run] = None if isinstance(peak, str) else peak
+                missing += [f"peak of {key}, {side}, {run}: {peak}"] if isinstance(peak, str) else []
+            results |= _peak_entries(f"peak_{key}_{side}", found)
     return results, missing
 
 
 def _peak(structure: Structure, key: str, side: Side, asked: ComparisonSettings) -> Peak | str:
-    """Return the peak, or why there is none: that is a result, not a mistake of the caller."""
+    """Return the peak, or the reason why there is none."""
     low, high = structure.layers[key][side]
     try:
         return find_peak(structure.z, structure.ions[key], low, high, peak_half_width=asked.peak_half_width)
@@ -216,46 +246,4 @@ def _peak_entries(name: str, found: Mapping[str, Peak | None]) -> Results:
         f"{name}_closer_error_A": known(closer[1]),
         f"{name}_height_ratio": known(ratio[0]),
         f"{name}_height_ratio_error": known(ratio[1]),
-    }
-
-
-# -- shifts --------------------------------------------------------------------------------------------------
-
-
-def _shifts(name: str, contraction: Contraction) -> Results:
-    """Return Δz per side, and the mean of the sides that have one."""
-    results: Results = {}
-    for place, sides in (("_left", SIDES[:1]), ("_right", SIDES[1:]), ("", tuple(contraction.sides) or SIDES)):
-        value, error = contraction.dz(*sides)
-        results |= {f"{name}{place}_A": known(value), f"{name}{place}_error_A": known(error)}
-    return results
-
-
-def _offsets(contraction: Contraction) -> Results:
-    results: Results = {}
-    for side in SIDES:
-        value, error = contraction.df(side)
-        results |= {f"df_{side}_K": known(value), f"df_{side}_error_K": known(error)}
-    return results
-
-
-def _remainders(charge: Contraction) -> Results:
-    """Return what is left between the charge integrals, moved and not, and what their errors alone would leave."""
-    results: Results = {}
-    for side in SIDES:
-        shift = charge.sides.get(side)
-        results |= {
-            f"charge_difference_{side}_e_per_A2": None if shift is None else known(shift.rms),
-            f"charge_difference_{side}_unmoved_e_per_A2": None if shift is None else known(shift.rms_unmoved),
-            f"charge_noise_{side}_e_per_A2": None if shift is None else known(shift.noise),
-        }
-    return results
-
-
-def _sign_changes(hot: ReducedProduction, cold: ReducedProduction) -> Results:
-    found = {"hot": charge_integrals(hot), "cold": charge_integrals(cold)}
-    return {
-        f"sign_changes_{side}_{run}": integral[f"sign_changes_{side}_electrolyte"]
-        for side in SIDES
-        for run, integral in found.items()
     }

@@ -111,21 +111,21 @@ KINETICS = Documented(
 
 
 class KineticsSettings(StrictModel):
-    """How rates are extrapolated.
+    """Extrapolation of rates.
 
     Attributes
     ----------
     temperatures
-        K; where the rate is wanted.
+        Temperatures of the wanted rates, K.
     shifts
-        Pairs of a temperature (K) and Δz (Å): how much closer the first layer sits there than at the highest
-        temperature, at least two of them. Between and beyond them Δz is linear in T; without any it is zero. None
-        for what the profiles of the runs show.
+        Pairs of a temperature (K) and the shift Δz (Å) by which the first layer is closer to the slab there than
+        at the highest temperature; at least two pairs. Δz is linear in T between and beyond them, and zero
+        without any. None for the shifts found in the profiles of the runs.
     slope
-        K/Å; the barrier is lower by slope × Δz. Null for the mean of the runs at the highest temperature that take
-        part.
+        Slope of the barrier, K/Å: the barrier is lower by slope × Δz. Null for the mean of the runs at the highest
+        temperature that take part.
     include_off_equilibrium
-        Give the result with the runs off equilibrium, too.
+        Also give the result with the runs off equilibrium.
     level
         Level of the intervals.
     samples, seed
@@ -143,7 +143,7 @@ class KineticsSettings(StrictModel):
     @model_validator(mode="after")
     def _check_shifts(self) -> Self:
         if self.shifts is not None and len(self.shifts) == 1:
-            raise ValueError("shifts has one temperature, give none or at least two: with one Δz has no reference")
+            raise ValueError("shifts has one temperature, so that Δz has no reference; give none or at least two")
         return self
 
     @model_validator(mode="after")
@@ -154,9 +154,7 @@ class KineticsSettings(StrictModel):
         ):
             if len({round(temperature) for temperature in temperatures}) < len(temperatures):
                 listed = ", ".join(f"{temperature:g}" for temperature in temperatures)
-                raise ValueError(
-                    f"{name}: {listed}: each temperature must be there once, and they must differ by 1 K"
-                )
+                raise ValueError(f"{name} = {listed}: each temperature may occur once; they must differ by 1 K")
         return self
 
     def shift(self, temperature: float) -> float:
@@ -183,17 +181,16 @@ def kinetics(
     runs
         Per label the results of :data:`PARTS`, of the same ion and counted in the same way.
     settings
-        What is wanted.
+        Wanted temperatures, shifts and levels.
     shifts
-        Δz with its errors from the profiles of the runs, see :func:`~aiida_cse.analysis.shifts.shifts`;
-        it counts where the settings give none. Then each interval and bound is the widest of three fits, with Δz
-        as found and with all of it a quantile of its error, at ``level``, smaller and larger.
+        Δz with its errors from the profiles of the runs, see :func:`~aiida_cse.analysis.shifts.shifts`; used if
+        the settings give none. Each interval and bound is then the widest of three fits: with Δz as found, and
+        with all of Δz smaller and larger by the quantile of its error at ``level``.
 
     Returns
     -------
     dict
-        Numbers and lists; None where a number is not known. ``including`` has the same keys for all runs with
-        those off equilibrium, where this was asked for.
+        See :data:`KINETICS`.
 
     Raises
     ------
@@ -205,12 +202,16 @@ def kinetics(
     hottest = _hottest(runs, ion)
     slope = asked.slope or _mean(hottest, f"slope_{ion}_K_per_A")
     if slope is None and asked.shifts:
-        raise ValueError("slope is null, and the runs at the highest temperature have none: give one")
-    contraction = _contraction(asked, shifts, slope)
+        raise ValueError("slope = null: the runs at the highest temperature have no slope; give one")
+    if asked.shifts is not None:
+        used = UsedShifts([(temperature, value, 0.0) for temperature, value in asked.shifts], "settings")
+    else:
+        measured = [] if shifts is None or slope is None else shifts["shifts"]
+        used = UsedShifts([(float(t), float(value), float(error)) for t, value, error in measured], "profiles")
     frequency = _mean(hottest, f"frequency_{ion}_per_s")
     fits = [
         _fit(runs, asked.model_copy(update={"shifts": moved}), ion, slope or 0.0, frequency, hottest)
-        for moved in contraction.variants(asked.level)
+        for moved in used.variants(asked.level)
     ]
     observations, found = fits[0]
     including = [fit.including for _, fit in fits if fit.including is not None]
@@ -220,20 +221,12 @@ def kinetics(
         "level": asked.level,
         "slope_K_per_A": slope,
         "frequency_per_s": frequency,
-        "shifts": [list(shift) for shift in contraction.shifts],
-        "shifts_from": contraction.source,
+        "shifts": [list(shift) for shift in used.shifts],
+        "shifts_from": used.source,
         "observations": [_record(one) for one in observations],
         **widest([_results(fit) for _, fit in fits]),
         "including": widest([_results(fit) for fit in including]) if found.including is not None else None,
     }
-
-
-def _contraction(asked: KineticsSettings, shifts: Mapping[str, Any] | None, slope: float | None) -> UsedShifts:
-    """Return the shifts that count: those of the settings, or else those of the profiles if there is a slope."""
-    if asked.shifts is not None:
-        return UsedShifts([(temperature, value, 0.0) for temperature, value in asked.shifts], "settings")
-    measured = [] if shifts is None or slope is None else shifts["shifts"]
-    return UsedShifts([(float(t), float(value), float(error)) for t, value, error in measured], "profiles")
 
 
 def _fit(
@@ -244,7 +237,7 @@ def _fit(
     frequency: float | None,
     hottest: Sequence[Results],
 ) -> tuple[list[Observation], Kinetics]:
-    """Return the observations with their barriers lowered by slope × Δz, and what they tell together."""
+    """Return the observations with their barriers lowered by slope × Δz, and their joint fit."""
     observations = [
         replace(_observation(label, run, ion), lowering=slope * asked.shift(run["transitions"]["temperature_K"]))
         for label, run in runs.items()
@@ -263,26 +256,26 @@ def _fit(
 
 
 def _common(runs: Mapping[str, Results]) -> tuple[str, str]:
-    """Return the ion that crosses and the rule, which all runs share."""
+    """Return the ion that crosses and the counting rule, which must be those of all runs."""
     if not runs:
-        raise ValueError("runs is empty, there must be at least one")
+        raise ValueError("runs = {}: there are no runs; give at least one")
     for label, run in runs.items():
         missing = [part for part in PARTS if part not in run]
         if missing:
-            raise ValueError(f"runs: {label} has no {' and no '.join(missing)}; each needs {', '.join(PARTS)}")
+            raise ValueError(f"runs.{label}: it has no {' and no '.join(missing)}; each needs {', '.join(PARTS)}")
     kinds = {
         label: (str(run["equilibration"]["decided_by"][0]).lower(), str(run["transitions"]["rule"]))
         for label, run in runs.items()
     }
     if len(set(kinds.values())) > 1:
         counted = "; ".join(f"{label}: {ion} by {rule}" for label, (ion, rule) in kinds.items())
-        raise ValueError(f"runs: all must be counted in the same way, they are not ({counted})")
+        raise ValueError(f"runs = {counted}: they must be of the same ion and counted under the same rule")
     ion, rule = next(iter(kinds.values()))
     for label, run in runs.items():
         if f"barrier_{ion}_K" not in run["barrier"]:
-            raise ValueError(f"runs: {label} has no ion that crosses into the ceramic")
+            raise ValueError(f"runs.{label}: none of its ions crosses into the ceramic")
         if f"s_in_{ion}_ceramic_conditioned" not in run["transitions"]:
-            raise ValueError(f"runs: {label} does not say how many {ion} the slab started with")
+            raise ValueError(f"runs.{label}: the number of {ion} in the initial slab is not known")
     return ion, rule
 
 
@@ -295,7 +288,7 @@ def _hottest(runs: Mapping[str, Results], ion: str) -> list[Results]:
 
 
 def _mean(runs: Sequence[Results], key: str) -> float | None:
-    """Return the mean of a number of the barriers, as far as it is known."""
+    """Return the mean of an entry of ``barrier`` over the runs that have it, None without any."""
     there = [run["barrier"][key] for run in runs if run["barrier"][key] is not None]
     return float(np.mean(there)) if there else None
 
@@ -316,7 +309,7 @@ def _observation(label: str, run: Results, ion: str) -> Observation:
 
 
 def conclusions(found: Mapping[str, Any]) -> list[str]:
-    """Return what :func:`kinetics` found in sentences."""
+    """Return the results of :func:`kinetics` in sentences."""
     sentences = [_conclusion(found, key) for key in found if key.startswith("rate_") and key.endswith("K_per_s")]
     if found["gamma"] is not None:
         hot, cold = found["gamma_temperatures_K"]
@@ -410,16 +403,24 @@ def _estimate(key: str, found: Estimate) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class UsedShifts:
-    """Temperature (K), Δz and its standard error (Å) each, and where they are from."""
+    """Shifts Δz of the first layers that enter the fit.
+
+    Attributes
+    ----------
+    shifts
+        Triples of temperature (K), Δz and its standard error (Å).
+    source
+        Settings, or profiles of the runs.
+    """
 
     shifts: Sequence[tuple[float, float, float]]
     source: Literal["settings", "profiles"]
 
     def variants(self, level: float) -> list[list[tuple[float, float]]]:
-        """Return Δz as it is, and where it has errors also with all of it a quantile smaller and larger.
+        """Return Δz, and if it has errors also all of Δz smaller and larger by the quantile of its error.
 
-        The errors have the run at the highest temperature in common; moving all of Δz to one side is the cautious
-        reading, and beyond the coldest run the error grows as Δz does.
+        The errors share the run at the highest temperature. Moving all of Δz to one side is therefore the cautious
+        choice; beyond the coldest run the error then grows with Δz.
         """
         reach = float(stats.norm.ppf((1 + level) / 2))
         uncertain = any(error > 0 for _, _, error in self.shifts)
@@ -430,17 +431,17 @@ class UsedShifts:
 
 
 def widest(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the first of several results with the widest of all their intervals and bounds.
+    """Return the first of several results with the widest of their intervals and bounds.
 
-    An end that is None is infinite, and a lower bound of 0 says nothing; an interval that the first does not have
-    is not taken from the others.
+    An end that is None is infinite, a lower bound of 0 is none. An interval that the first result lacks is not
+    taken from the others.
     """
     results = dict(found[0])
     for key, value in results.items():
         others = [one[key] for one in found]
         if "_interval" in key and value is not None:
-            known = [ends for ends in others if ends is not None]
-            results[key] = [_outermost([ends[0] for ends in known], min), _outermost([e[1] for e in known], max)]
+            lows, highs = zip(*(ends for ends in others if ends is not None), strict=True)
+            results[key] = [_outermost(lows, min), _outermost(highs, max)]
         elif "_lower_bound" in key:
             results[key] = _outermost(others, min)
         elif "_upper_bound" in key:
@@ -449,5 +450,4 @@ def widest(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _outermost(ends: Sequence[float | None], choose: Any) -> float | None:
-    known = [end for end in ends if end is not None]
-    return choose(known) if len(known) == len(ends) else None
+    return None if None in ends else choose(ends)

@@ -13,7 +13,7 @@ from aiida.orm import to_aiida_type
 from aiida_cse.analysis.kinetics import PARTS, KineticsSettings, conclusions
 from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.analysis.shifts import ContractionSettings, shift_sentences
+from aiida_cse.analysis.shifts import ShiftSettings, shift_sentences
 from aiida_cse.building.ceramic.slab import check_slab
 from aiida_cse.building.electrolyte.emc_input import emc_files
 from aiida_cse.building.recipe import Recipe
@@ -293,9 +293,9 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         if not analysed:
             return
         inputs: dict[str, Any] = {label: {name: run[name] for name in PARTS} for label, run in analysed.items()}
-        contraction = self._attach_shifts(analysed)
-        if contraction is not None and self.inputs.kinetics.get_dict().get("shifts") is None:
-            inputs["shifts"] = contraction
+        shift = self._attach_shifts(analysed)
+        if shift is not None and self.inputs.kinetics.get_dict().get("shifts") is None:
+            inputs["shifts"] = shift
         found: Any
         found, node = kinetics.run_get_node(settings=self.inputs.kinetics, **inputs)
         if not node.is_finished_ok:
@@ -356,7 +356,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         inputs: dict[str, Any] = {
             label: {name: run[name] for name in ("reduction", "transitions")} for label, run in reduced.items()
         }
-        settings = orm.Dict(ContractionSettings().model_dump(mode="json"))
+        settings = orm.Dict(ShiftSettings().model_dump(mode="json"))
         found: Any
         found, node = shifts.run_get_node(
             settings=settings, analysis=self.inputs.production.analysis.settings, **inputs

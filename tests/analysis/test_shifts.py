@@ -41,7 +41,7 @@ def test_it_is_what_was_put_in(found: dict[str, Any]) -> None:
 
 
 def test_one_temperature_has_no_shift() -> None:
-    with pytest.raises(ValueError, match=r"runs are at 700 K, there must be at least two temperatures"):
+    with pytest.raises(ValueError, match=r"runs = 700 K: Δz needs runs at two or more temperatures"):
         shifts({"a": production(1, 700.0), "b": production(2, 700.0)})
 
 

@@ -93,8 +93,8 @@ def test_kinetics_of_several_productions() -> None:
     ("inputs", "message"),
     [
         ({"settings": {"slop": 1}}, "slop"),
-        ({"settings": {}, "runs": {}}, "runs is empty"),
-        ({"settings": {}, "runs": {"a": {"barrier": {}}}}, "a has no transitions and no equilibration"),
+        ({"settings": {}, "runs": {}}, "runs = {}: there are no runs"),
+        ({"settings": {}, "runs": {"a": {"barrier": {}}}}, "runs.a: it has no transitions and no equilibration"),
     ],
 )
 def test_what_cannot_be_extrapolated_is_said(inputs: dict[str, Any], message: str) -> None:

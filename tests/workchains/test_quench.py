@@ -156,7 +156,7 @@ def test_the_comparison_names_what_it_cannot_compare(aiida_profile: object) -> N
     temperatures = {"hot_temperature": orm.Float(400), "cold_temperature": orm.Float(700)}
     _, node = CalculationFactory("cse.compare").run_get_node(**inputs, **settings, **temperatures)
     assert node.exit_status == 338
-    assert "the cold run has a temperature of 700 K, it must be below that of the hot one" in node.exit_message
+    assert "cold temperature = 700 K: it must be below that of the hot run" in node.exit_message
 
 
 def test_queries_filter_comparisons(quench: Any) -> None:

@@ -1,4 +1,4 @@
-"""How much closer the first layers sit at lower temperatures."""
+"""Shift Δz of the first layers between the runs of a study."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiida.engine import ExitCode, calcfunction
 
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.analysis.shifts import ContractionSettings
+from aiida_cse.analysis.shifts import ShiftSettings
 from aiida_cse.analysis.shifts import shifts as find_shifts
 
 __all__ = ["CANNOT_SHIFT", "shifts"]
@@ -21,8 +21,8 @@ CANNOT_SHIFT = 339
 def shifts(settings: orm.Dict, analysis: orm.Dict, **runs: Any) -> orm.Dict | ExitCode:
     """Superpose charge integrals and free energies of the runs on those at the highest temperature.
 
-    :param settings: how curves are superposed, see ContractionSettings.
-    :param analysis: what to leave out of each run, see AnalysisSettings.
+    :param settings: superposition of the curves, see ShiftSettings.
+    :param analysis: settings of the analysis of each run, see AnalysisSettings.
     :param runs: per run, under a label of your own, its ``reduction``; its ``transitions`` say the temperature.
     """
     try:
@@ -31,6 +31,6 @@ def shifts(settings: orm.Dict, analysis: orm.Dict, **runs: Any) -> orm.Dict | Ex
             label: ReducedProduction(run["reduction"].get_state(), run["transitions"]["temperature_K"], chosen)
             for label, run in runs.items()
         }
-        return orm.Dict(find_shifts(productions, ContractionSettings.model_validate(settings.get_dict())))
+        return orm.Dict(find_shifts(productions, ShiftSettings.model_validate(settings.get_dict())))
     except ValueError as error:
         return ExitCode(CANNOT_SHIFT, f"the runs cannot be superposed: {error}")
