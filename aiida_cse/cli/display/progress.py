@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aiida.orm import CalcJobNode, load_node
 
 from aiida_cse.lammps.job.script import LOG
-from aiida_cse.lammps.log.progress import Progress, read_progress
+from aiida_cse.lammps.log.reader import Progress, read_progress
 from aiida_cse.lammps.protocol.stage import JobPlan
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What became of a run: judged by its log and, where that ends without a word, by what the machine said."""
+"""Cause of the end of a run, from its log or, if that is inconclusive, from scheduler, shell and MPI messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from aiida_cse.lammps.log.reader import LogReport, classify_error
 
 __all__ = ["Outcome", "diagnose", "judge"]
 
-#: kinds of failure and the words that shells, schedulers and MPI have for them, most specific first
+#: characters of a message that are kept
+_LONGEST = 300
+
+#: kinds of failure and the words that shells, schedulers and MPI use for them, most specific first
 MACHINE_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("time_limit", re.compile(r"due to time limit|walltime \S+ exceeded|exceeded (hard )?wall ?time", re.I)),
     (
@@ -34,25 +37,25 @@ MACHINE_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """Why a run did not reach its end: a kind, and the words in which it was said."""
+    """Reason why a run did not reach its end: the kind of failure and the message that reports it."""
 
     kind: str
     error: str = ""
 
 
 def judge(report: LogReport, target: int | None, said: Iterable[str] = ()) -> Outcome | None:
-    """Return why a run failed, None if it proved that it reached its end.
+    """Return why a run failed, or None if its log proves that it reached its end.
 
     Parameters
     ----------
     report
-        What was read from the log.
+        Content of the log.
     target
-        The step that proves the run complete; None for a script without stages, which is complete when LAMMPS
-        ended without an error.
+        Step that proves the run complete; None for a script without stages, which is complete if LAMMPS ended
+        without an error.
     said
-        Lines of the standard error and output of the job. They are asked only about a run that is not complete
-        and whose log names no cause: MPI warns of much that does no harm.
+        Lines of the standard error and output of the job. They are consulted only if the run is incomplete and
+        its log names no cause, because many MPI warnings are harmless.
     """
     if report.error is not None:
         return Outcome(classify_error(report.error), report.error)
@@ -68,7 +71,7 @@ def judge(report: LogReport, target: int | None, said: Iterable[str] = ()) -> Ou
 
 
 def diagnose(said: Iterable[str]) -> Outcome | None:
-    """Return what lines of a job's output say of its end, None if they say nothing that is known."""
+    """Return the cause of failure that lines of a job's output report; None if they report no known one."""
     found: dict[str, str] = {}
     for raw in said:
         line = raw.replace("\0", "").strip()
@@ -78,7 +81,3 @@ def diagnose(said: Iterable[str]) -> Outcome | None:
             if kind not in found and pattern.search(line):
                 found[kind] = line[:_LONGEST]
     return next((Outcome(kind, found[kind]) for kind, _ in MACHINE_PATTERNS if kind in found), None)
-
-
-#: characters of a line that are kept
-_LONGEST = 300

@@ -1,20 +1,29 @@
-"""Streaming reader of LAMMPS logs: thermo series, stages, errors, and how far the run really came.
+"""Streaming reader of LAMMPS logs: thermo series, stages, errors, and the progress of a run.
 
-It reads a log that ends anywhere, holds NaN, warnings between rows or several runs with other columns, and
-never raises on content. A run counts as complete only if the last line of the script reports the target step.
+The log may end anywhere, contain NaN, warnings between rows, or several runs with different columns; no content
+raises an exception. A run counts as complete only if the last line of the script reports the target step.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["LogReport", "RunTable", "StageRecord", "classify_error", "parse_fields", "read_log"]
+__all__ = [
+    "LogReport",
+    "Progress",
+    "RunTable",
+    "StageRecord",
+    "classify_error",
+    "read_log",
+    "read_progress",
+    "summarize_stage",
+]
 
-#: kinds of failure and the words that LAMMPS has for them, most specific first
+#: kinds of failure and the words that LAMMPS uses for them, most specific first
 ERROR_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("folder_in_use", re.compile(r"folder in use", re.I)),
     ("disk_full", re.compile(r"no space left|disk quota exceeded|file too large|short write", re.I)),
@@ -41,11 +50,20 @@ _THREADS = re.compile(r"^(?:using|set) (\d+) OpenMP thread\(s\) per MPI task$")
 _ACCELERATOR = re.compile(r"^(KOKKOS mode|- Using acceleration for|Using .*accelerator)", re.I)
 _KEYWORDS = {"poteng": "pe", "kineng": "ke", "toteng": "etotal", "volume": "vol"}
 _TIMEOUT = "Wall time limit reached"
+#: thermo columns that are averaged, and the keys of the averages
+_AVERAGES = {
+    "temp": "temperature_K",
+    "press": "pressure_atm",
+    "density": "density_g_cm3",
+    "lx": "lx_A",
+    "ly": "ly_A",
+    "lz": "lz_A",
+}
 
 
 @dataclass
 class RunTable:
-    """The thermo rows of a stage, or of one run outside of stages; columns are named by their keyword."""
+    """Thermo rows of a stage, or of one run outside stages; columns are named by their thermo keyword."""
 
     columns: tuple[str, ...]
     stage: str | None
@@ -54,7 +72,7 @@ class RunTable:
 
 @dataclass
 class StageRecord:
-    """What the log says of one stage; ``step`` is the last step it is known to have reached."""
+    """Log entries of one stage; ``step`` is the last step that it is known to have reached."""
 
     name: str
     kind: str
@@ -69,22 +87,23 @@ class StageRecord:
 
     @property
     def ns_per_day(self) -> float | None:
-        """The speed over all runs of the stage, None for a minimisation or if it is not known."""
+        """Speed over all runs of the stage; None for a minimisation or if unknown."""
         if not self.wall_seconds or self.timestep_fs is None or self.kind == "minimize":
             return None
         return self.steps_run * self.timestep_fs * 1e-6 / self.wall_seconds * 86400
 
     @property
     def complete(self) -> bool:
-        """Whether the stage itself reported that it reached its target."""
+        """Whether the stage reported that it reached its target."""
         return self.ended and self.step >= self.target
 
 
 @dataclass
 class LogReport:
-    """All that was found in a log; ``ended`` says that LAMMPS itself ended, wherever the run then was.
+    """Content of a log.
 
-    ``ranks`` is the number of MPI processes; ``accelerated`` is the line that tells of threads or a GPU.
+    ``ended`` is true if LAMMPS itself terminated, at whichever step. ``ranks`` is the number of MPI processes;
+    ``accelerated`` is the line that reports threads or a GPU.
     """
 
     version: str | None = None
@@ -101,29 +120,29 @@ class LogReport:
 
     @property
     def error_kind(self) -> str | None:
-        """The kind of the error (a key of :data:`ERROR_PATTERNS` or ``other``), None without one."""
+        """Kind of the error (a key of :data:`ERROR_PATTERNS` or ``other``); None without an error."""
         return None if self.error is None else classify_error(self.error)
 
     @property
     def last_step(self) -> int | None:
-        """The last step seen in a stage or, without stages, in a table; None if there is none."""
+        """Last step seen in a stage or, without stages, in a table; None if there is none."""
         steps = [record.step for record in self.stages] or [
             int(table.rows[-1][0]) for table in self.tables if table.rows and math.isfinite(table.rows[-1][0])
         ]
         return max(steps) if steps else None
 
     def seconds_per_step(self, steps: int = 1) -> float | None:
-        """Return the wall time of ``steps`` steps of the last stage of dynamics; None if it is not known."""
+        """Return the wall time of ``steps`` steps of the last dynamics stage, s; None if unknown."""
         for stage in reversed(self.stages):
             if stage.kind != "minimize" and stage.wall_seconds and stage.steps_run:
                 return stage.wall_seconds / stage.steps_run * steps
         return None
 
     def reached(self, target: int) -> bool:
-        """Whether the run proved that it reached step ``target`` without an error.
+        """Return whether the log proves that the run reached step ``target`` without an error.
 
-        The last line of the script says so, and no stage that began says otherwise. A log without stages is of a
-        job that found nothing left to do, if it has its beginning.
+        The last line of the script must report the step, and no started stage may contradict it. A log without
+        stages but with its first line belongs to a job that had nothing left to do.
         """
         if self.error is not None or self.finished_step is None or self.finished_step < target:
             return False
@@ -132,7 +151,7 @@ class LogReport:
         return all(stage.complete for stage in self.stages) and self.last_step in (None, self.finished_step)
 
     def not_a_number(self) -> tuple[str, int] | None:
-        """Return the first column and step with a value that is no finite number, or None."""
+        """Return column and step of the first value that is not finite; None if all are finite."""
         for table in self.tables:
             for row in table.rows:
                 for column, value in zip(table.columns, row, strict=True):
@@ -142,79 +161,61 @@ class LogReport:
 
 
 def classify_error(line: str) -> str:
-    """Return the kind of failure that an error line of LAMMPS tells of."""
+    """Return the kind of failure that a LAMMPS error line reports."""
     return next((kind for kind, pattern in ERROR_PATTERNS if pattern.search(line)), "other")
 
 
-def parse_fields(line: str) -> dict[str, str]:
-    """Return the ``key=value`` fields of a ``CSE`` line."""
-    return dict(_FIELD.findall(line))
-
-
 def read_log(lines: Iterable[str]) -> LogReport:
-    """Read a log line by line; never raises on what the lines hold."""
+    """Read a log line by line; no content raises an exception."""
     reader = _Reader()
     for line in lines:
         reader.feed(line)
     return reader.report
 
 
-def _integer(text: str | None) -> int | None:
+def _finite(text: str | None) -> float | None:
     try:
-        return int(float(text)) if text is not None else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
+        value = float(text or "")
     except ValueError:
         return None
+    return value if math.isfinite(value) else None
 
 
-def _finite(text: str) -> float | None:
-    value = _number(text)
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _keyword(heading: str) -> str:
-    """Return the keyword of ``thermo_style custom`` that stands under a heading."""
-    name = heading.lower()
-    return _KEYWORDS.get(name, name)
+def _integer(text: str | None) -> int | None:
+    value = _finite(text)
+    return None if value is None else int(value)
 
 
 class _Reader:
-    """The state of reading: the open table and the open stage."""
+    """State of the reading: the report so far and the open table."""
 
     def __init__(self) -> None:
         self.report = LogReport()
         self._table: RunTable | None = None
         self._plain = False
-        self._events: tuple[tuple[str, Callable[[str], None]], ...] = (
-            ("CSE ", self._cse),
-            ("LAMMPS (", self._version),
-            ("ERROR", self._error),
-            ("WARNING", self._warning),
-            ("keywords:", self._yaml_header),
-            ("Loop time of", self._loop),
-            ("Total wall time:", self._end),
-            ("using ", self._threads),
-            ("set ", self._threads),
-        )
+        self._events = {
+            "CSE ": self._cse,
+            "LAMMPS (": self._machine,
+            "ERROR": self._error,
+            "WARNING": self._warning,
+            "keywords:": self._yaml_header,
+            "Loop time of": self._timing,
+            "Total wall time:": self._timing,
+            "using ": self._machine,
+            "set ": self._machine,
+        }
 
     def feed(self, raw: str) -> None:
         whole = raw.endswith("\n")
-        # a node that went down leaves zeros where the end of the file was to be
+        # after a crash of the node, the end of the file may consist of zeros
         line = raw.rstrip("\n").replace("\0", "")
         text = line.lstrip()
-        for prefix, handle in self._events:
-            if text.startswith(prefix):
-                # A sentinel that was cut short proves nothing.
-                if whole or prefix in ("ERROR", "LAMMPS ("):
-                    handle(text)
-                return
-        if text.startswith("Step ") or text == "Step":
+        event = next((prefix for prefix in self._events if text.startswith(prefix)), None)
+        if event is not None:
+            # a truncated sentinel line proves nothing
+            if whole or event in ("ERROR", "LAMMPS ("):
+                self._events[event](text)
+        elif text.startswith("Step ") or text == "Step":
             self._open(tuple(text.split()), plain=True)
         elif whole and self._table is not None:
             self._row(line)
@@ -222,32 +223,34 @@ class _Reader:
             self._machine(text.rstrip())
 
     def _open(self, columns: tuple[str, ...], *, plain: bool) -> None:
-        stage = self.report.stages[-1].name if self.report.stages and not self.report.stages[-1].ended else None
+        stage = self._open_stage()
+        keywords = (_KEYWORDS.get(column.lower(), column.lower()) for column in columns)
         self._plain = plain
-        table = RunTable(columns=tuple(_keyword(column) for column in columns), stage=stage)
+        self._table = RunTable(columns=tuple(keywords), stage=stage.name if stage else None)
         last = self.report.tables[-1] if self.report.tables else None
-        if last is not None and stage is not None and (last.stage, last.columns) == (stage, table.columns):
+        if last and stage and (last.stage, last.columns) == (self._table.stage, self._table.columns):
             self._table = last
         else:
-            self._table = table
-            self.report.tables.append(table)
+            self.report.tables.append(self._table)
 
     def _row(self, line: str) -> None:
         match = _YAML_ROW.match(line)
         if match is None and _BROKEN_ROW.match(line):
-            # one process died while the first one wrote the row
+            # another process failed while the first one wrote the row
             self._error(line[line.index("ERROR") :])
         if self._table is None or (match is None and not self._plain):
             return
         words = match.group(1).replace(",", " ").split() if match else line.split()
-        values = [_number(word) for word in words]
-        if not values or len(values) != len(self._table.columns) or any(value is None for value in values):
+        try:
+            row = tuple(float(word) for word in words)
+        except ValueError:
             return
-        row = tuple(value for value in values if value is not None)
+        if not row or len(row) != len(self._table.columns):
+            return
         stage = self._open_stage()
         repeats = stage is not None and self._table.rows and self._table.rows[-1][0] == row[0]
         if repeats and all(map(math.isfinite, row)):
-            return  # the first row of a run repeats the last one of the run before
+            return  # the first row of a run repeats the last row of the run before
         self._table.rows.append(row)
         if stage is not None and stage.kind != "minimize" and math.isfinite(row[0]):
             stage.step = max(stage.step, int(row[0]))
@@ -257,24 +260,21 @@ class _Reader:
         return stages[-1] if stages and not stages[-1].ended else None
 
     def _cse(self, line: str) -> None:
-        fields = parse_fields(line)
+        fields = dict(_FIELD.findall(line))
+        step, stage = _integer(fields.get("step")), self._open_stage()
         if "begin" in fields:
             self._begin(fields)
         elif "end" in fields:
-            stage, step = self._open_stage(), _integer(fields.get("step"))
             if stage is not None and stage.name == fields["end"] and step is not None:
                 stage.step, stage.ended = step, True
         elif "restart" in fields:
-            self._checkpoint(fields["restart"])
+            self.report.restarts.append(fields["restart"])
+            match = _RESTART.fullmatch(fields["restart"])
+            if match and stage is not None:
+                stage.step = max(stage.step, int(match.group(1)))
         elif line.startswith("CSE finished") and fields.get("timeout") in ("0", "1"):
-            self.report.finished_step = _integer(fields.get("step"))
-            self.report.timed_out |= fields.get("timeout") == "1"
-
-    def _checkpoint(self, name: str) -> None:
-        self.report.restarts.append(name)
-        match, stage = _RESTART.fullmatch(name), self._open_stage()
-        if match and stage is not None:
-            stage.step = max(stage.step, int(match.group(1)))
+            self.report.finished_step = step
+            self.report.timed_out |= fields["timeout"] == "1"
 
     def _begin(self, fields: dict[str, str]) -> None:
         start, target, step = (_integer(fields.get(key)) for key in ("start", "target", "step"))
@@ -289,24 +289,19 @@ class _Reader:
                 target=target,
                 first_step=step,
                 step=step,
-                timestep_fs=_finite(fields.get("timestep_fs", "")),
+                timestep_fs=_finite(fields.get("timestep_fs")),
             )
         )
 
-    def _threads(self, line: str) -> None:
-        match = _THREADS.match(line.rstrip())
-        if match and int(match.group(1)) > 1:
-            self.report.accelerated = self.report.accelerated or line.strip()
-
     def _machine(self, line: str) -> None:
-        grid = _GRID.match(line)
-        if grid and self.report.ranks is None:
+        """Read the version of LAMMPS, the number of MPI processes, and a line on threads or a GPU."""
+        grid, threads = _GRID.match(line), _THREADS.match(line.rstrip())
+        if line.startswith("LAMMPS ("):
+            self.report.version = self.report.version or line[len("LAMMPS (") :].split(")", 1)[0]
+        elif grid and self.report.ranks is None:
             self.report.ranks = math.prod(map(int, grid.groups()))
-        elif _ACCELERATOR.match(line):
-            self.report.accelerated = self.report.accelerated or line
-
-    def _version(self, line: str) -> None:
-        self.report.version = self.report.version or line[len("LAMMPS (") :].split(")", 1)[0]
+        elif _ACCELERATOR.match(line) or (threads and int(threads.group(1)) > 1):
+            self.report.accelerated = self.report.accelerated or line.strip()
 
     def _error(self, line: str) -> None:
         self.report.error = self.report.error or line.strip()
@@ -320,7 +315,10 @@ class _Reader:
     def _yaml_header(self, line: str) -> None:
         self._open(tuple(_QUOTED.findall(line)), plain=False)
 
-    def _loop(self, line: str) -> None:
+    def _timing(self, line: str) -> None:
+        if line.startswith("Total wall time:"):
+            self.report.ended = True
+            return
         match, stage = _LOOP.match(line), self._open_stage()
         seconds = _finite(match.group(1)) if match else None
         if match and seconds is not None and stage is not None:
@@ -328,12 +326,12 @@ class _Reader:
             stage.steps_run += int(match.group(2))
         self._table = None
 
-    def _end(self, _: str) -> None:
-        self.report.ended = True
-
 
 def summarize_stage(record: StageRecord, tables: list[RunTable]) -> dict[str, Any]:
-    """Return the record of a stage as a dictionary, with averages over the second half of its thermo rows."""
+    """Return the record of a stage as a dictionary, with averages over the second half of its thermo rows.
+
+    An average over values that are not all finite is None.
+    """
     summary: dict[str, Any] = {
         "name": record.name,
         "kind": record.kind,
@@ -350,23 +348,47 @@ def summarize_stage(record: StageRecord, tables: list[RunTable]) -> dict[str, An
         late = table.rows[len(table.rows) // 2 :]
         for column, key in _AVERAGES.items():
             if column in table.columns:
-                index = table.columns.index(column)
-                summary[key] = _mean([row[index] for row in late])
+                values = [row[table.columns.index(column)] for row in late]
+                finite = all(map(math.isfinite, values))
+                summary[key] = math.fsum(value / len(values) for value in values) if finite else None
     return summary
 
 
-def _mean(values: list[float]) -> float | None:
-    """Return the mean, None if there is no finite one."""
-    if not all(map(math.isfinite, values)):
+@dataclass(frozen=True)
+class Progress:
+    """Running stage with its step and target, its speed, and the remaining time in s."""
+
+    stage: str
+    step: int
+    start: int
+    target: int
+    ns_per_day: float | None
+    seconds_left: float | None
+
+
+def read_progress(log: str, elapsed: float | None = None, timestep_fs: float = 2.0) -> Progress | None:
+    """Return the progress of a running job, or None before its first stage.
+
+    Parameters
+    ----------
+    log
+        Text of the log so far.
+    elapsed
+        Time since the start of the running stage in s, if known; gives the speed and the remaining time.
+    timestep_fs
+        Timestep of the running stage, fs.
+    """
+    report = read_log(log.splitlines(keepends=True))
+    if not report.stages:
         return None
-    return math.fsum(value / len(values) for value in values)
-
-
-_AVERAGES = {
-    "temp": "temperature_K",
-    "press": "pressure_atm",
-    "density": "density_g_cm3",
-    "lx": "lx_A",
-    "ly": "ly_A",
-    "lz": "lz_A",
-}
+    stage = report.stages[-1]
+    done = stage.step - stage.first_step
+    rate = done / elapsed if elapsed and done > 0 else None
+    return Progress(
+        stage=stage.name,
+        step=stage.step,
+        start=stage.start,
+        target=stage.target,
+        ns_per_day=rate * timestep_fs * 1e-6 * 86400 if rate else stage.ns_per_day,
+        seconds_left=(stage.target - stage.step) / rate if rate else None,
+    )
