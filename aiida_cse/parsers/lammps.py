@@ -17,15 +17,13 @@ from aiida_cse.analysis.registry import Documented
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import Phase
-from aiida_cse.lammps.job.continuity import Deviation, deviation
+from aiida_cse.lammps.job.continuity import Deviation, deviation, trajectory_error, why_not_exact
 from aiida_cse.lammps.job.records import (
     END_RECORD,
     START_RECORD,
     EndRecord,
     StartRecord,
     read_record,
-    trajectory_error,
-    why_not_exact,
 )
 from aiida_cse.lammps.job.script import FINAL_DATA, LOG
 from aiida_cse.lammps.log.outcome import Outcome, diagnose, judge

@@ -21,7 +21,7 @@ from aiida_cse.lammps.protocol.cooling import CoolingPlan
 from aiida_cse.lammps.protocol.larsen import _Scheme, expand_larsen
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.schedule import Schedule
-from aiida_cse.lammps.protocol.stage import Care, JobPlan, RunSettings, Stage
+from aiida_cse.lammps.protocol.stage import JobPlan, Recovery, RunSettings, Stage
 from aiida_cse.physics.exchange.stopping import StopRule
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.workchains.restart.plausibility import Plausibility
@@ -70,7 +70,7 @@ def stages() -> str:
             _model(RunSettings),
             _larsen(),
             _model(JobPlan),
-            _model(Care),
+            _model(Recovery),
             *_models(Plausibility),
             _model(ProductionPlan),
             _model(StopRule),

@@ -84,9 +84,12 @@ def test_a_finished_run(parse: Parse) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"restart": "parent/final.data"}, "no restart file could be read: it went on from parent/final.data"),
-        ({"lammps_version": "2 Aug 2023"}, "the checkpoint is of LAMMPS 2 Aug 2023, the job ran with 22 Jul 2025"),
-        ({"ranks": 64}, "the checkpoint was written by 64 MPI processes, the job ran with 1"),
+        (
+            {"restart": "parent/final.data"},
+            "no restart file could be read: the job continued from parent/final.data",
+        ),
+        ({"lammps_version": "2 Aug 2023"}, "LAMMPS 2 Aug 2023 wrote the checkpoint, the job ran with 22 Jul 2025"),
+        ({"ranks": 64}, "64 MPI processes wrote the checkpoint, the job ran with 1"),
     ],
 )
 def test_where_a_run_is_not_exact_it_is_said(parse: Parse, change: dict[str, Any], words: str) -> None:

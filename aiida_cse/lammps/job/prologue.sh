@@ -1,14 +1,14 @@
 #!/bin/sh
-# Before LAMMPS: take the folder, make sure that no earlier job of the run still writes, choose the checkpoint.
+# Before LAMMPS: lock the folder, ensure that no earlier job of the run still writes, and choose the checkpoint.
 #
 #   CSE_JOB=NAME sh prologue.sh LMP SECONDS [STEP [frames]]
 #
-# Earlier jobs are reached through the link "parent" (and their own "parent", and so on). The checkpoint is the
-# newest whole restart file of all of them; where none can be read, the newest whole data file of the end of a job.
-# Of steps after STEP none is taken: the run broke after them. With "frames" none is taken of which frames are missing
-# before it, and never one whose checksum is not the one that its job wrote down.
-# Writes start.in (what the input script reads) and start.json (what is kept of the choice). A folder that was
-# taken before is left as it is: exit status 75, and LAMMPS must not start.
+# Earlier jobs are reached through the link "parent" (and their own "parent", and so on). The checkpoint is the newest
+# complete restart file of all of them or, if none can be read, the newest complete final data file. Checkpoints after
+# STEP are ignored, because the run failed after that step; with "frames", so are those before which trajectory frames
+# are missing. A file whose checksum differs from the recorded one is never used.
+# Writes start.in (read by the input script) and start.json (record of the choice). If the folder is locked already,
+# it is left unchanged; the exit status is then 75, and LAMMPS must not start.
 set -u
 lmp=$1
 seconds=$2
@@ -32,45 +32,45 @@ if ! claim "$PPID"; then
     exit 75
 fi
 
-# room for what the epilogue writes, if the disk is full by then
+# reserve space for the files of the epilogue, in case the disk is full by then
 fill reserve 16
 
-# -- the jobs before ---------------------------------------------------------------------------------------------
+# -- earlier jobs ------------------------------------------------------------------------------------------------
 
 folder=parent
 while [ -d "$folder/" ] && settle "$folder"; do
-    # a job that went on made sure of those before it
+    # a job that continued has already checked the jobs before it
     grep -q '^read_' "$folder/start.in" 2>/dev/null && break
     folder=$folder/parent
 done
 
-# -- the checkpoint ----------------------------------------------------------------------------------------------
+# -- choice of the checkpoint ------------------------------------------------------------------------------------
 
-# a LAMMPS that needs its launcher may hang without it
+# LAMMPS may hang without the launcher that it needs
 limit=
 command -v timeout >/dev/null 2>&1 && limit='timeout 300'
 runs=no
 [ -d parent/ ] && $limit "$lmp" -h 2>/dev/null | grep -q restart2info && runs=yes
 
-# whether a file is as its job wrote it down, if it did
+# true if a file has the checksum that its job recorded, or if there is no record
 is_as_recorded() { # folder file
     recorded=$(recorded_sha256 "$1" "$2")
     [ -z "$recorded" ] || [ "$(sha256 "$1/$2")" = "$recorded" ]
 }
 
-# whether the frames before a checkpoint are all there; what a file holds follows from its size and its header
+# true if all frames before a checkpoint exist; their number follows from the size and the header of the file
 has_frames() { # folder step
     dcd=$1/trajectory.dcd
     [ "$frames" = frames ] && [ -s "$dcd" ] || return 0
     size=$(wc -c <"$dcd")
-    # step of the first frame, steps between frames, atoms
+    # step of the first frame, steps between frames, number of atoms
     set -- "$2" $(od -An -t d4 -j 12 -N 8 "$dcd") $(od -An -t d4 -j 268 -N 4 "$dcd")
     [ $# -eq 4 ] || return 1
     whole=$(((size - 276) / (80 + 12 * $4)))
     [ $(($2 + whole * $3)) -ge "$1" ]
 }
 
-# whether LAMMPS itself can read header and body; where it does not run alone, whether its job says that it wrote them
+# true if LAMMPS can read header and body; if it cannot run alone here, true if the job's log reports the file complete
 is_whole() { # folder file
     [ -s "$1/$2" ] && is_as_recorded "$1" "$2" || return 1
     if [ "$runs" = yes ]; then
@@ -80,14 +80,14 @@ is_whole() { # folder file
     fi
 }
 
-# the checkpoint with which a job did not get as far as its first stage
+# checkpoint with which a job failed before its first stage
 refused_by() { # folder
     grep -q '^ERROR.*restart' "$1/log.lammps" 2>/dev/null || return 0
     grep -q '^CSE begin=\|^ERROR: no restart file' "$1/log.lammps" && return 0
     sed -n "s|^ *\"restart\": \"\(.*\)\",\$|$1/\1|p" "$1/start.json" 2>/dev/null
 }
 
-# whether a data file holds as many lines of each kind as it announces
+# true if a data file contains the number of lines that its header declares
 is_complete() { # data file
     [ -s "$1" ] && [ -z "$(tail -c 1 "$1")" ] && awk '
         /^[0-9]+ (atoms|bonds|angles|dihedrals|impropers)$/ { expected[$2] = $1 }
@@ -124,7 +124,7 @@ choose_restart() {
         done
         folder=$folder/parent
     done
-    # a link that leads nowhere
+    # a broken link
     [ -L "$folder" ] && gone=yes
     return 1
 }
@@ -149,13 +149,13 @@ skipped=
 gone=no
 [ -n "$trouble" ] || choose_restart || choose_data
 
-# the first row of a log after it says that a checkpoint was written, if it is of the step of that
+# first thermo row after a checkpoint in a log, if it is of the same step
 row_after() { # folder file step
     sed -n "/^CSE restart=$2\$/,\$p" "$1/log.lammps" 2>/dev/null |
         sed -n 's/^ *- \[\([-+0-9.eEnaif, ]*\)\] *$/\1/p' | head -n 1 | grep "^$3,"
 }
 
-# -- what LAMMPS reads and what is kept --------------------------------------------------------------------------
+# -- start.in and start.json -------------------------------------------------------------------------------------
 
 give_up() { # reason
     printf 'print "ERROR: %s"\nquit 1\n' "$1"
@@ -165,7 +165,7 @@ give_up() { # reason
     if [ "$seconds" = off ]; then
         echo 'variable timeout string off'
     else
-        # of two times cut to whole seconds
+        # one second less: both times are rounded down
         passed=$(($(now) - began - 1))
         [ "$passed" -ge 0 ] || passed=0
         left=$((seconds - passed))
@@ -175,7 +175,7 @@ give_up() { # reason
     if [ -n "$trouble" ]; then
         give_up "folder in use: $trouble"
     elif [ "$chosen" = none ] && [ "$gone" = yes ]; then
-        # to start anew would pass for going on
+        # a start from step 0 would be mistaken for a continuation
         give_up 'no restart file: the folder of an earlier job is gone'
     else
         case $chosen in
@@ -191,7 +191,7 @@ left='{}'
 row=
 if [ "$chosen" != none ]; then
     digest=$(sha256 "$chosen")
-    # what a job that was killed could not write down itself
+    # a killed job could not record this itself
     [ "$frames" = frames ] && row=$(row_after "${chosen%/*}" "${chosen##*/}" "${chosen##*.}")
     [ -s "${chosen%/*}/end.json" ] || left=$(files_of "${chosen%/*}" trajectory.dcd)
 fi

@@ -1,4 +1,4 @@
-# What is written down of a job: checksums, and what its log says of LAMMPS. Read by prologue.sh and epilogue.sh.
+# Records of a job: checksums, version and ranks of LAMMPS from its log. Sourced by prologue.sh and epilogue.sh.
 
 sha256() { # file
     if command -v sha256sum >/dev/null 2>&1; then
@@ -8,7 +8,7 @@ sha256() { # file
     fi 2>/dev/null | cut -d ' ' -f 1
 }
 
-# checksum and size of those of the files that are there, as JSON
+# checksum and size of the existing files, as JSON
 files_of() { # folder file...
     in=$1
     shift
@@ -23,7 +23,7 @@ files_of() { # folder file...
     printf '\n }'
 }
 
-# the checksum that a job wrote down of a file, nothing if it did not
+# checksum of a file that its job recorded; empty if there is none
 recorded_sha256() { # folder file
     sed -n "s/^ *\"$2\": {\"sha256\": \"\([0-9a-f]*\)\".*/\1/p" "$1/end.json" 2>/dev/null
 }
@@ -32,13 +32,13 @@ version_of() { # folder
     sed -n 's/^LAMMPS (\([^)"\\]*\)).*/\1/p' "$1/log.lammps" 2>/dev/null | head -n 1
 }
 
-# the number of MPI processes, null if it is not known
+# number of MPI processes, null if unknown
 ranks_of() { # folder
     grep 'MPI processor grid' "$1/log.lammps" 2>/dev/null |
         awk '{ ranks = $1 * $3 * $5; exit } END { print ranks ? ranks : "null" }'
 }
 
-# fill a file with zeros; fails where there is no room for it
+# fill a file with zeros; fails without sufficient space
 fill() { # file kilobytes
     dd if=/dev/zero of="$1" bs=1024 count="$2" 2>/dev/null
 }

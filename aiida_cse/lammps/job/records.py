@@ -1,7 +1,7 @@
-"""One job in its folder: the scripts around LAMMPS, what they write down, and whether the run is still the same.
+"""Shell scripts around a LAMMPS job, and the records that they write.
 
-Before LAMMPS, ``prologue.sh`` takes the folder, ends what is left of the jobs before and chooses the checkpoint;
-after it, ``epilogue.sh`` ends what is left of this one and writes down the files that it leaves.
+Before LAMMPS, ``prologue.sh`` locks the folder, ends remaining processes of earlier jobs and chooses the
+checkpoint. Afterwards, ``epilogue.sh`` ends remaining processes of this job and records the files that it leaves.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
-from aiida_cse.lammps.job.script import TRAJECTORY
-from aiida_cse.lammps.log.reader import LogReport
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.schema import StrictModel
 
@@ -29,21 +27,18 @@ __all__ = [
     "soft_limit",
     "text_after",
     "text_before",
-    "trajectory_bytes",
-    "trajectory_error",
     "wall_time_error",
-    "why_not_exact",
 ]
 
-#: what the prologue and the epilogue write down
+#: files that the prologue and the epilogue write
 START_RECORD, END_RECORD = "start.json", "end.json"
 
-#: the files beside this module that a job needs
+#: files beside this module that a job needs
 _SCRIPTS = ("prologue.sh", "epilogue.sh", "lock.sh", "record.sh")
 
-#: share of the wall time after which LAMMPS is asked to stop and write a checkpoint
+#: fraction of the wall time after which LAMMPS stops and writes a checkpoint
 SOFT_STOP = 0.95
-#: no run makes as many steps per second, however small the system: an exchange between processes takes longer
+#: more steps per second than any system reaches: communication between processes takes longer
 STEPS_PER_SECOND = 100_000
 
 
@@ -55,10 +50,10 @@ class FileRecord(StrictModel):
 
 
 class StartRecord(StrictModel):
-    """From what a job started; ``lammps_version`` and ``ranks`` are those of the job that wrote the file.
+    """Checkpoint from which a job started; ``lammps_version`` and ``ranks`` belong to the job that wrote it.
 
-    ``left`` are files of that job if it was killed before it could write them down itself; ``row`` is what its log
-    says of the state in which it went on from the checkpoint itself, nothing if it did not.
+    ``left`` lists the files of that job if it was killed before it could record them. ``row`` is the first thermo
+    row that it printed after the checkpoint, empty if it printed none.
     """
 
     restart: str
@@ -73,7 +68,7 @@ class StartRecord(StrictModel):
 
 
 class EndRecord(StrictModel):
-    """What a job left; a job that was killed has no such record. ``status`` is the exit status of LAMMPS."""
+    """Files that a job left; a killed job has no such record. ``status`` is the exit status of LAMMPS."""
 
     status: int
     disk_full: bool = False
@@ -84,9 +79,9 @@ class EndRecord(StrictModel):
 
     @property
     def signal(self) -> str | None:
-        """The signal that ended LAMMPS, None if it ended by itself.
+        """Signal that ended LAMMPS; None if it ended by itself.
 
-        A shell counts them from 128 up, a Python that wraps LAMMPS from 256 down.
+        A shell reports 128 plus the signal, a Python wrapper of LAMMPS 256 minus the signal.
         """
         number = self.status - 128 if self.status <= 192 else 256 - self.status
         try:
@@ -99,7 +94,7 @@ Record = TypeVar("Record", StartRecord, EndRecord)
 
 
 def read_record(model: type[Record], content: bytes) -> Record | None:
-    """Return a record, or None if ``content`` is no whole one: a killed job leaves anything."""
+    """Return the record, or None if ``content`` is incomplete, as a killed job may leave it."""
     try:
         return model.model_validate_json(content)
     except ValidationError:
@@ -107,7 +102,7 @@ def read_record(model: type[Record], content: bytes) -> Record | None:
 
 
 def job_scripts() -> dict[str, str]:
-    """Return the scripts around LAMMPS by the names under which a job needs them."""
+    """Return the text of each shell script by its file name."""
     folder = resources.files("aiida_cse.lammps.job")
     return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS}
 
@@ -115,21 +110,21 @@ def job_scripts() -> dict[str, str]:
 def text_before(
     job: str, executable: str, wall_seconds: int | None, latest: int | None = None, *, one_trajectory: bool = False
 ) -> str:
-    """Return the lines of a job's script that come before LAMMPS.
+    """Return the lines of a job script that precede LAMMPS.
 
     Parameters
     ----------
     job
-        A name that no other job has: LAMMPS and its launcher carry it in their environment.
+        Unique name of the job, which LAMMPS and its launcher carry in their environment.
     executable
-        The LAMMPS program.
+        LAMMPS program.
     wall_seconds
-        The wall time of the job, None for no limit.
+        Wall time of the job, s; None for no limit.
     latest
-        The last step of which a checkpoint may be taken, None for any.
+        Last step whose checkpoint may be used; None for any.
     one_trajectory
-        Whether the trajectory goes on from that of the jobs before, as that of a production does: then no
-        checkpoint is taken of which frames are missing before it.
+        Whether the trajectory continues that of earlier jobs, as in a production. A checkpoint is then used only
+        if all frames before it exist.
     """
     limit = soft_limit(wall_seconds)
     arguments = f"{shlex.quote(executable)} {'off' if limit is None else limit}"
@@ -141,83 +136,22 @@ def text_before(
 
 
 def text_after() -> str:
-    """Return the lines of a job's script that come after LAMMPS, next to its own."""
+    """Return the lines of a job script that follow LAMMPS."""
     return "CSE_STATUS=$?\nunset CSE_JOB\nsh epilogue.sh $CSE_STATUS"
 
 
 def soft_limit(wall_seconds: int | None) -> int | None:
-    """Return the seconds after which LAMMPS is asked to stop, None without a wall time."""
+    """Return the time after which LAMMPS stops, s; None without a wall time."""
     return max(1, int(SOFT_STOP * wall_seconds)) if wall_seconds else None
 
 
 def wall_time_error(wall_seconds: int | None, plan: JobPlan) -> str | None:
-    """Return why no machine can reach the first checkpoint within the wall time, None if one might."""
+    """Return why no machine can reach the first checkpoint within the wall time; None if one might."""
     limit = soft_limit(wall_seconds)
     first = min(plan.settings.restart_interval, plan.target_step - max(plan.first_step, plan.resume_step))
     if limit is None or first <= limit * STEPS_PER_SECOND:
         return None
     return (
         f"max_wallclock_seconds = {wall_seconds}: no machine makes the {first} steps to the first checkpoint "
-        f"in {limit} s (95 % of it): give more time or a smaller settings.restart_interval"
+        f"in {limit} s (95 % of it); give more time or a smaller settings.restart_interval"
     )
-
-
-def why_not_exact(start: StartRecord | None, report: LogReport, plan: JobPlan) -> str | None:
-    """Return why a job need not repeat the uninterrupted run bit for bit, None if it does.
-
-    The conditions are those of the page on exactness; of those that a job cannot see (another binary of the
-    same version), nothing is said.
-    """
-    if not plan.settings.exact:
-        return "settings.exact is false"
-    if plan.care is not None:
-        return f"it runs with care up to step {plan.care.until_step}, after a run that broke"
-    if report.accelerated:
-        return f"LAMMPS adds up in an order that varies: {report.accelerated}"
-    if start is None or start.restart == "none":
-        return None
-    if start.restart.endswith(".data"):
-        return (
-            f"no restart file could be read: it went on from {start.restart}, which holds rounded coordinates "
-            "and velocities and no state of thermostat and barostat"
-        )
-    if report.version and start.lammps_version and report.version != start.lammps_version:
-        return f"the checkpoint is of LAMMPS {start.lammps_version}, the job ran with {report.version}"
-    if report.ranks and start.ranks and report.ranks != start.ranks:
-        return f"the checkpoint was written by {start.ranks} MPI processes, the job ran with {report.ranks}"
-    return _within_a_random_stage(report, plan)
-
-
-def trajectory_error(plan: JobPlan, report: LogReport, natoms: int, end: EndRecord | None) -> str | None:
-    """Return what is missing in the trajectory of a job that came to its end, None if nothing is known to be.
-
-    A write that a file system accepted and lost is found by the size of the file alone.
-    """
-    stage = next((stage for stage in plan.stages if stage.trajectory_ps), None)
-    record = next((record for record in report.stages if stage and record.name == stage.name), None)
-    if stage is None or stage.trajectory_ps is None or record is None or end is None:
-        return None
-    expected = trajectory_bytes(natoms, record.first_step, record.step, stage.interval(stage.trajectory_ps))
-    found = end.files[TRAJECTORY].bytes if TRAJECTORY in end.files else 0
-    return None if found == expected else f"{TRAJECTORY} has {found} bytes, its frames need {expected}"
-
-
-def trajectory_bytes(natoms: int, first: int, last: int, interval: int) -> int:
-    """Return the size of the DCD file with every ``interval``-th step from ``first`` to ``last``.
-
-    A frame is the box (6 doubles) and three records of ``natoms`` floats, each record between its length twice.
-    """
-    frames = last // interval - (first - 1) // interval
-    return 276 + frames * (56 + 3 * (4 * natoms + 8))
-
-
-def _within_a_random_stage(report: LogReport, plan: JobPlan) -> str | None:
-    first = report.stages[0] if report.stages else None
-    if first is None or first.first_step == first.start:
-        return None
-    noisy = {stage.name for stage in plan.stages if stage.thermostat == "langevin"}
-    if first.kind == "pushoff":
-        return f"it went on inside of the push-off {first.name}, whose random numbers start anew"
-    if first.name in noisy:
-        return f"it went on inside of {first.name}, whose Langevin thermostat has no noise that goes on"
-    return None

@@ -13,11 +13,11 @@ __all__ = [
     "LEAST_PERIOD",
     "MOST_STEPS",
     "Barostat",
-    "Care",
     "Duration",
     "Interval",
     "JobPlan",
     "Period",
+    "Recovery",
     "RunSettings",
     "Span",
     "Stage",
@@ -226,7 +226,7 @@ class RunSettings(StrictModel):
         return self
 
 
-class Care(StrictModel):
+class Recovery(StrictModel):
     """What a job does more carefully after a run that broke; from step ``until_step`` on it runs as usual.
 
     ``substeps`` splits every timestep into that many shorter ones; steps, frames and checkpoints stay where they
@@ -292,7 +292,7 @@ class JobPlan(StrictModel):
     seed: Whole = Field(default=1, gt=0, lt=2**31)
     settings: RunSettings = RunSettings()
     latest_checkpoint: Step | None = None
-    care: Care | None = None
+    care: Recovery | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> JobPlan:

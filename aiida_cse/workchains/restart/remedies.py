@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiida_cse.lammps.job.recovery import RELAX_LIMIT
-from aiida_cse.lammps.protocol.stage import Care, JobPlan, Span
+from aiida_cse.lammps.protocol.stage import JobPlan, Recovery, Span
 
 __all__ = ["BLOW_UP", "OUT_OF_MESH", "Breakdown", "Remedy", "next_remedy"]
 
@@ -92,7 +92,7 @@ def _remedy(change: str, plan: JobPlan, span: Span, breakdown: Breakdown) -> Rem
     cadence = plan.settings.restart_interval
     intervals = (breakdown.reached - span.start) // cadence + CARE_INTERVALS
     until = min(span.end, span.start + intervals * cadence)
-    care = Care(until_step=until) if plan.care is None else plan.care
+    care = Recovery(until_step=until) if plan.care is None else plan.care
     until = max(until, care.until_step)
     updates: dict[str, tuple[dict[str, Any], str]] = {
         "timestep": ({"substeps": SUBSTEPS}, f"with every timestep split into {SUBSTEPS} up to step {until}"),

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from aiida_cse.lammps.files.system import System
-from aiida_cse.lammps.job.continuity import deviation
-from aiida_cse.lammps.job.records import END_RECORD, StartRecord, trajectory_bytes
+from aiida_cse.lammps.job.continuity import deviation, trajectory_bytes
+from aiida_cse.lammps.job.records import END_RECORD
 from aiida_cse.lammps.job.script import FINAL_DATA, TRAJECTORY
-from aiida_cse.lammps.log.reader import LogReport, RunTable
 from tests.lammps.job.test_resume import NVT, assert_identical, frames
 from tests.lammps.jobs import Job, plan
 from tests.systems import crystal_and_molecules
@@ -156,24 +155,3 @@ def test_a_damage_that_lammps_does_not_notice_is_found_in_its_first_row(earlier:
     assert found.words.startswith(
         "parent/restart.150 does not lead to the state in which it was written: at step 150"
     )
-
-
-@pytest.mark.parametrize(
-    ("row", "damaged"),
-    [
-        ("150, 300.0, -1000.0, 5.0", None),
-        ("150, 300.0, -1000.0, 5.5", False),
-        ("150, 300.00000001, -1000.0, 5.0", False),
-        ("150, 300.01, -1000.0, 5.0", True),
-        ("150, nan, -1000.0, 5.0", True),
-        ("150, 300.0, -1000.0", None),
-        ("149, 301.0, -1000.0, 5.0", None),
-        ("150, 30-", None),
-        ("", None),
-    ],
-)
-def test_roundings_are_no_damage(row: str, damaged: bool | None) -> None:
-    table = RunTable(("step", "temp", "pe", "press"), "production", [(150.0, 300.0, -1000.0, 5.0)])
-    start = StartRecord(restart="parent/restart.150", sha256="0", row=row)
-    found = deviation(start, LogReport(tables=[table]))
-    assert (None if found is None else found.damaged) is damaged

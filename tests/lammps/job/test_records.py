@@ -17,19 +17,17 @@ import psutil
 import pytest
 
 from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.job.continuity import why_not_exact
 from aiida_cse.lammps.job.records import (
     END_RECORD,
     EndRecord,
     StartRecord,
     read_record,
     soft_limit,
-    trajectory_error,
     wall_time_error,
-    why_not_exact,
 )
 from aiida_cse.lammps.job.script import FINAL_DATA, LOG, START_FILE, TRAJECTORY
 from aiida_cse.lammps.log.outcome import judge
-from aiida_cse.lammps.log.reader import LogReport, StageRecord
 from tests.lammps.job.test_resume import NVT, assert_identical
 from tests.lammps.jobs import Job, plan
 from tests.systems import crystal_and_molecules
@@ -275,30 +273,6 @@ def test_what_a_job_leaves_is_written_down(system: System, lmp: Path, tmp_path: 
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("exact", [True, False])
-def test_frames_that_were_not_written_are_missed(exact: bool, system: System, lmp: Path, tmp_path: Path) -> None:
-    """Also of a job that goes on, which begins with the frame of its first step if that is one."""
-    stage = NVT | {"trajectory_ps": 0.03}
-    earlier: Job | None = None
-    for stop in (150, 160, 300):
-        asked = plan(stage, stop=stop, exact=exact)
-        job = Job.prepare(tmp_path / f"to_{stop}", lmp, system, asked, earlier).run()
-        assert job.report.reached(stop)
-        assert trajectory_error(asked, job.report, system.info.natoms, job.left) is None
-        earlier = job
-    frame = 56 + 3 * (4 * system.info.natoms + 8)
-    cut = job.left.files[TRAJECTORY].model_copy(update={"bytes": job.left.files[TRAJECTORY].bytes - frame})
-    for files in ({}, {TRAJECTORY: cut}):
-        missing = trajectory_error(
-            asked, job.report, system.info.natoms, job.left.model_copy(update={"files": files})
-        )
-        assert missing is not None
-        assert missing.startswith("trajectory.dcd has ")
-    assert trajectory_error(asked, job.report, system.info.natoms, None) is None, "of a killed job"
-    assert trajectory_error(plan(NVT, stop=300), job.report, system.info.natoms, job.left) is None
-
-
-@pytest.mark.integration
 def test_without_exactness_checkpoints_are_pruned_and_nothing_else_changes(
     system: System, lmp: Path, tmp_path: Path
 ) -> None:
@@ -354,7 +328,7 @@ def test_where_no_restart_file_can_be_read_the_data_file_is(unreadable: Job, sys
     assert later.report.stages[0].first_step == 300
     reason = why_not_exact(later.started_from, later.report, longer)
     assert reason is not None
-    assert reason.startswith("no restart file could be read: it went on from parent/final.data")
+    assert reason.startswith("no restart file could be read: the job continued from parent/final.data")
     short = plan(NVT, stop=300).model_copy(update={"resume_step": 300})
     again = Job.prepare(folder / "again", unreadable.lmp, system, short, unreadable).run()
     assert abs(again.final.unwrapped - unreadable.final.unwrapped).max() < 1e-9
@@ -393,41 +367,6 @@ def test_a_checkpoint_that_lammps_did_not_accept_is_not_tried_again(
     assert third.started_from.restart == "parent/parent/restart.150"
     assert third.started_from.unreadable == "parent/parent/restart.200"
     assert third.report.reached(300)
-
-
-# -- whether it is the same run ----------------------------------------------------------------------------------
-
-START = StartRecord(restart="parent/restart.5", sha256="0", lammps_version="1 Jan 2025", ranks=4)
-REPORT = LogReport(version="1 Jan 2025", ranks=4)
-
-
-def test_on_the_same_terms_it_is_the_same_run() -> None:
-    assert why_not_exact(START, REPORT, LONG) is None
-    assert why_not_exact(None, REPORT, LONG) is None
-    fresh = StartRecord(restart="none", sha256="")
-    assert why_not_exact(fresh, LogReport(version="2 Feb 2025", ranks=1), LONG) is None
-
-
-@pytest.mark.parametrize(
-    ("report", "words"),
-    [
-        (LogReport(version="2 Feb 2025", ranks=4), "of LAMMPS 1 Jan 2025, the job ran with 2 Feb 2025"),
-        (LogReport(version="1 Jan 2025", ranks=8), "written by 4 MPI processes, the job ran with 8"),
-        (LogReport(accelerated="set 2 OpenMP thread(s) per MPI task"), "set 2 OpenMP thread(s)"),
-        (
-            LogReport(stages=[StageRecord("push", "pushoff", start=0, target=9, first_step=5, step=9)]),
-            "inside of the push-off push",
-        ),
-    ],
-)
-def test_on_others_it_says_why_it_is_not(report: LogReport, words: str) -> None:
-    reason = why_not_exact(START, report, LONG)
-    assert reason is not None
-    assert words in reason
-
-
-def test_a_run_that_was_not_to_be_exact_is_not() -> None:
-    assert why_not_exact(START, REPORT, plan(NVT, exact=False)) == "settings.exact is false"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\x00\xff", b'{"restart": 1}', b'{"sha256": ""}'])

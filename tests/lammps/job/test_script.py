@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiida_cse.lammps.job.script import FINAL_DATA, render_script
-from aiida_cse.lammps.protocol.stage import Care, JobPlan, Stage
+from aiida_cse.lammps.protocol.stage import JobPlan, Recovery, Stage
 from tests.lammps.jobs import plan
 
 MINIMIZE: dict[str, Any] = {"name": "minimize", "kind": "minimize", "max_iterations": 50}
@@ -226,7 +226,7 @@ stages = st.builds(
 
 
 cares = st.builds(
-    Care, until_step=st.integers(1, 10**6), substeps=st.integers(1, 16), rebuild_every_step=st.booleans()
+    Recovery, until_step=st.integers(1, 10**6), substeps=st.integers(1, 16), rebuild_every_step=st.booleans()
 )
 
 
@@ -237,7 +237,7 @@ cares = st.builds(
     st.integers(1, 1000),
 )
 def test_whatever_the_stages_only_known_commands_are_in_the_script(
-    found: list[Stage], exact: bool, care: Care | None, relax_steps: int
+    found: list[Stage], exact: bool, care: Recovery | None, relax_steps: int
 ) -> None:
     written = [stage for stage in found if stage.trajectory_ps]
     found = [stage for stage in found if stage not in written[1:]]  # one job writes one trajectory

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from aiida_cse.lammps.job.records import why_not_exact
+from aiida_cse.lammps.job.continuity import why_not_exact
 from aiida_cse.lammps.protocol.accelerator import accelerator_words
 from aiida_cse.lammps.protocol.stage import RunSettings
 from aiida_cse.schema import explain

@@ -12,7 +12,8 @@ from MDAnalysis.lib.formats.libdcd import DCDFile
 from pydantic import ValidationError
 from scipy import constants, stats
 
-from aiida_cse.lammps.job.records import StartRecord, why_not_exact
+from aiida_cse.lammps.job.continuity import why_not_exact
+from aiida_cse.lammps.job.records import StartRecord
 from aiida_cse.lammps.job.script import TRAJECTORY, render_script
 from aiida_cse.lammps.log.reader import LogReport, StageRecord
 from aiida_cse.lammps.protocol.production import ProductionPlan
@@ -57,7 +58,7 @@ def test_a_job_within_a_run_says_that_its_noise_is_new() -> None:
     plan = plans(settings={**PLAN["settings"], "exact": True})[1]
     record = StageRecord("production", "nvt", start=0, target=2000, first_step=1000, step=2000)
     reason = why_not_exact(StartRecord(restart="restart.1000", sha256=""), LogReport(stages=[record]), plan)
-    assert reason == "it went on inside of production, whose Langevin thermostat has no noise that goes on"
+    assert reason == "the job continued inside production, whose Langevin noise restarts"
 
 
 @pytest.mark.integration
