@@ -120,7 +120,7 @@ def test_an_accelerator_that_is_not_exact_is_refused_before_anything_runs(
     prepare: Prepare, inputs: dict[str, Any]
 ) -> None:
     plan = PLAN | {"settings": {"accelerator": "gpu", "gpus": 1}}
-    with pytest.raises(ValueError, match="accelerator = 'gpu' contradicts exact = true"):
+    with pytest.raises(ValueError, match="accelerator = 'gpu': contradicts exact = true"):
         prepare("cse.lammps", **inputs | {"plan": plan})
 
 

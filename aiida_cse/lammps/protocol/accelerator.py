@@ -1,4 +1,4 @@
-"""LAMMPS' accelerator packages: the words of the command line that switch one on, and which of them are exact."""
+"""Accelerator packages of LAMMPS: their command-line arguments, and which of them reproduce a run exactly."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Literal
 
 __all__ = ["Accelerator", "accelerator_error", "accelerator_words"]
 
-#: ``omp`` is the package OPENMP, the others have the name of theirs
+#: ``omp`` is the package OPENMP; the others are named after their package
 Accelerator = Literal["none", "omp", "opt", "intel", "gpu", "kokkos"]
 
 _WITH_THREADS = ("omp", "intel", "kokkos")
 _WITH_GPUS = ("gpu", "kokkos")
-#: measured: a resumed run repeats the uninterrupted one, as long as there is one thread
+#: measured: with one thread, a resumed run repeats the uninterrupted one
 _EXACT = ("none", "opt", "omp")
 
 
 def accelerator_words(accelerator: Accelerator, threads: int, gpus: int) -> list[str]:
-    """Return the words of LAMMPS' command line for an accelerator.
+    """Return the command-line arguments that switch an accelerator on.
 
     Parameters
     ----------
     accelerator
-        The package.
+        Package.
     threads
         OpenMP threads of each MPI process.
     gpus
@@ -32,21 +32,21 @@ def accelerator_words(accelerator: Accelerator, threads: int, gpus: int) -> list
         "omp": ["-sf", "omp", "-pk", "omp", str(threads)],
         "opt": ["-sf", "opt"],
         "intel": ["-sf", "intel", "-pk", "intel", "0", "omp", str(threads)],
-        # a GPU builds no neighbour lists for hybrid pair styles, and all force fields here are hybrid
+        # the GPU package builds no neighbour lists for hybrid pair styles, which all force fields here use
         "gpu": ["-sf", "gpu", "-pk", "gpu", str(gpus), "neigh", "no"],
         "kokkos": ["-k", "on", *(["g", str(gpus)] if gpus else []), "t", str(threads), "-sf", "kk"],
     }[accelerator]
 
 
 def accelerator_error(accelerator: Accelerator, threads: int, gpus: int, *, exact: bool) -> str | None:
-    """Return what is wrong with an accelerator and its numbers, None if nothing is.
+    """Return what is wrong with the accelerator settings, or None.
 
-    What adds up in an order that varies, or was not tried, contradicts ``exact``.
+    A package that sums in a varying order, or that has not been tested, contradicts ``exact``.
     """
     for rule, message in (
         (
             threads == 1 or accelerator in _WITH_THREADS,
-            f"threads = {threads}: accelerator {accelerator} has none; give 1, or take omp, intel or kokkos",
+            f"threads = {threads}: accelerator {accelerator} uses none; give 1, or take omp, intel or kokkos",
         ),
         (
             gpus == 0 or accelerator in _WITH_GPUS,
@@ -58,12 +58,12 @@ def accelerator_error(accelerator: Accelerator, threads: int, gpus: int, *, exac
         ),
         (
             not exact or accelerator in _EXACT,
-            f"accelerator = '{accelerator}' contradicts exact = true: a resumed run would not be the same run to "
-            f"the last bit; give exact: false, or take none, opt or omp",
+            f"accelerator = '{accelerator}': contradicts exact = true, because a resumed run would not repeat the "
+            "uninterrupted one to the last bit; give exact: false, or take none, opt or omp",
         ),
         (
             not exact or threads == 1,
-            f"threads = {threads} contradicts exact = true: threads add up in an order that varies; give "
+            f"threads = {threads}: contradicts exact = true, because threads sum in a varying order; give "
             "exact: false, or threads: 1",
         ),
     ):

@@ -1,4 +1,4 @@
-"""How a system is cooled: in steps of a ramp and a hold each, under pressure or in a box that is scaled."""
+"""Plan of a cooling: steps of a ramp and a hold each, at constant pressure or in a scaled box."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from aiida_cse.schema import Number, StrictModel, Whole, explain
 
 __all__ = ["CoolingPlan", "cooling_error"]
 
-#: steps that two digits can name in order
+#: steps that names with two digits can distinguish
 MOST_STEPS = 99
-#: share of a step that rounding may add to the way from hot to cold
+#: fraction of a step that rounding may add to the temperature range
 _ROUNDING = 1e-9
 
 
 class CoolingPlan(StrictModel):
     """Cooling from one temperature to another in equal steps of at most ``step_K``.
 
-    Each step is a ramp at ``rate_K_per_ns`` and a hold of ``hold_ps``; the last hold, at the target, is
-    ``last_ps`` long (``hold_ps`` where it is null). With ``box: npt`` the box follows ``pressure`` (atm) along the
-    axes of ``barostat``. With ``box: scaled`` its length along z is proportional to 1 + ``expansion_per_K`` × (T −
-    T of the hot run) during the ramps, and x and y stay; 0 keeps the box.
+    Each step consists of a ramp at ``rate_K_per_ns`` and a hold of ``hold_ps``; the last hold, at the target,
+    lasts ``last_ps`` (``hold_ps`` if null). With ``box: npt`` the box follows ``pressure`` (atm) along the axes of
+    ``barostat``. With ``box: scaled`` its length along z is proportional to 1 + ``expansion_per_K`` × (T − T of
+    the hot run) during the ramps, while x and y are constant; 0 keeps the box.
     """
 
     rate_K_per_ns: Number = Field(gt=0, le=1e9)  # noqa: N815 - units as in the keys of results
@@ -59,8 +59,8 @@ class CoolingPlan(StrictModel):
     def _check_box(self) -> Self:
         if (self.box == "scaled") == (self.expansion_per_K is None):
             msg = (
-                f"expansion_per_K = {self.expansion_per_K}: belongs to box: scaled, which needs it (1/K); box is "
-                f"{self.box}"
+                f"expansion_per_K = {self.expansion_per_K}: required with box: scaled, in 1/K, and allowed only "
+                f"there; box is {self.box}"
             )
             raise ValueError(msg)
         return self
@@ -68,43 +68,42 @@ class CoolingPlan(StrictModel):
     @model_validator(mode="after")
     def _check_thermostat(self) -> Self:
         if self.thermostat == "langevin" and self.box == "npt":
-            raise ValueError("thermostat = langevin: has no barostat, give box: scaled")
+            raise ValueError("thermostat = langevin: has no barostat; give box: scaled")
         return self
 
     def temperatures(self, hot: float, cold: float) -> tuple[float, ...]:
-        """Return the temperatures of the holds (K), with ``hot`` before the first of them.
+        """Return the temperatures of the holds, preceded by ``hot``, in K.
 
         Raises
         ------
         ValueError
-            ``cold`` is not below ``hot``, or there would be too many steps.
+            ``cold`` is not below ``hot``, or the number of steps is too large.
         """
         if not cold < hot:
-            msg = f"temperature = {cold:g}: must be below hot_temperature = {hot:g} K, where the cooling starts"
+            msg = f"temperature = {cold:g}: must be below hot_temperature = {hot:g} K, the start of the cooling"
             raise ValueError(msg)
         steps = math.ceil((hot - cold) / self.step_K - _ROUNDING)
         if steps > MOST_STEPS:
-            least = (hot - cold) / MOST_STEPS
-            words = f"at most {MOST_STEPS} can be, give {least:.3g} or more"
-            msg = f"step_K = {self.step_K:g}: makes {steps} steps; {words}"
+            words = f"makes {steps} steps, at most {MOST_STEPS} are possible"
+            msg = f"step_K = {self.step_K:g}: {words}; give {(hot - cold) / MOST_STEPS:.3g} or more"
             raise ValueError(msg)
         return (*(hot + (cold - hot) * number / steps for number in range(steps)), cold)
 
     def schedule(self, hot: float, cold: float) -> dict[str, Any]:
-        """Return the schedule (:class:`~aiida_cse.lammps.protocol.schedule.Schedule`) from hot to cold, K.
+        """Return the :class:`~aiida_cse.lammps.protocol.schedule.Schedule` from ``hot`` to ``cold``, K.
 
         Raises
         ------
         ValueError
-            As :meth:`temperatures`, or a stage is shorter than a timestep.
+            As for :meth:`temperatures`, or a stage is shorter than a timestep.
         """
-        places = self.temperatures(hot, cold)
         stages: list[dict[str, Any]] = []
-        for number, (start, end) in enumerate(pairwise(places), 1):
+        expansion = self.expansion_per_K or 0.0
+        for number, (start, end) in enumerate(pairwise(self.temperatures(hot, cold)), 1):
             held = self.last_ps if end == cold and self.last_ps is not None else self.hold_ps
             ramp = {"temperature": [start, end], "duration_ps": (start - end) / self.rate_K_per_ns * 1000}
             if self.box == "scaled" and self.expansion_per_K:
-                ramp["scale_z"] = self._length(end, hot) / self._length(start, hot)
+                ramp["scale_z"] = (1 + expansion * (end - hot)) / (1 + expansion * (start - hot))
             stages += [
                 self._stage(f"cool_{number:02d}", **ramp),
                 self._stage(f"hold_{number:02d}", temperature=end, duration_ps=held),
@@ -115,11 +114,8 @@ class CoolingPlan(StrictModel):
             "settings": self.settings.model_dump(mode="json"),
         }
 
-    def _length(self, temperature: float, hot: float) -> float:
-        return 1 + (self.expansion_per_K or 0.0) * (temperature - hot)
-
     def _stage(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Return a stage with what all of them share."""
+        """Return a stage with the fields that all stages share."""
         shared = {key: getattr(self, key) for key in ("timestep_fs", "thermostat", "thermostat_fs", "thermo_ps")}
         follows = ("pressure", "barostat", "barostat_fs") if self.box == "npt" else ()
         kind = "npt" if self.box == "npt" else "nvt"
@@ -131,7 +127,7 @@ class CoolingPlan(StrictModel):
 
 
 def cooling_error(plan: CoolingPlan, hot: float, cold: float) -> str | None:
-    """Return why this plan cannot lead from hot to cold (K), None if it can."""
+    """Return why the plan cannot lead from ``hot`` to ``cold`` (K); None if it can."""
     try:
         job_plans(plan.schedule(hot, cold), seed=1)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""The 21-step compression and decompression scheme for polymer melts as data.
+"""The 21-step compression and decompression scheme for polymer melts.
 
-Larsen, Lin, Hart, Colina, Macromolecules 2011, 44, 6944: NVT runs that alternate between a maximum and the
-final temperature, NPT runs at the final temperature whose pressure rises to a maximum and falls back.
+Larsen, Lin, Hart, Colina, Macromolecules 2011, 44, 6944: NVT runs alternate between a maximum and the final
+temperature; the pressure of NPT runs at the final temperature rises to a maximum and returns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["LARSEN", "expand_larsen"]
 
 LARSEN = "larsen-2011"
 
-#: pressure as a share of the maximum for the NPT steps, None for NVT; temperature; duration in ps
+#: pressure as a fraction of the maximum (NPT) or None (NVT), temperature, duration in ps
 _MAX, _FINAL = "max", "final"
 _STEPS: tuple[tuple[float | None, str, float], ...] = (
     (None, _MAX, 50),
@@ -44,7 +44,7 @@ _STEPS: tuple[tuple[float | None, str, float], ...] = (
 )
 
 
-#: fields of a stage that the scheme sets itself
+#: fields of a stage that the scheme sets
 _OWN = frozenset({"name", "kind", "temperature", "pressure", "duration_ps", "trajectory_ps"})
 
 
@@ -68,7 +68,7 @@ class _Scheme(StrictModel):
                 raise ValueError(msg)
         taken = sorted(_OWN & set(self.stage))
         if taken:
-            msg = f"stage: {', '.join(taken)}: the scheme sets this for each of its stages, do not give it"
+            msg = f"stage: {', '.join(taken)}: set by the scheme for each of its stages; leave it out"
             raise ValueError(msg)
         return self
 
@@ -79,26 +79,24 @@ def expand_larsen(entry: dict[str, Any]) -> list[Stage]:
     Raises
     ------
     ValueError
-        A field of the scheme or of its stages is wrong; names it.
+        A field of the scheme or of its stages is invalid; the message names it.
     """
     try:
         scheme = _Scheme.model_validate(entry)
-        return [_step(number, scheme) for number in range(1, len(_STEPS) + 1)]
+        stages = []
+        for number, (share, level, duration) in enumerate(_STEPS, 1):
+            fields: dict[str, Any] = {
+                "name": f"larsen_{number:02d}",
+                "kind": "nvt" if share is None else "npt",
+                "temperature": scheme.max_temperature if level == _MAX else scheme.final_temperature,
+                "duration_ps": max(duration * scheme.time_scale, scheme.shortest_ps),
+            }
+            if share is not None:
+                fields |= {"barostat": "z", "pressure": max(share * scheme.max_pressure, scheme.final_pressure)}
+            if number == len(_STEPS) and scheme.last_ps is not None:
+                fields["duration_ps"] = scheme.last_ps
+            stages.append(Stage.model_validate(fields | scheme.stage))
     except ValidationError as error:
         msg = f"schedule '{LARSEN}': {explain(error)}"
         raise ValueError(msg) from error
-
-
-def _step(number: int, scheme: _Scheme) -> Stage:
-    share, level, duration = _STEPS[number - 1]
-    fields: dict[str, Any] = {
-        "name": f"larsen_{number:02d}",
-        "kind": "nvt" if share is None else "npt",
-        "temperature": scheme.max_temperature if level == _MAX else scheme.final_temperature,
-        "duration_ps": max(duration * scheme.time_scale, scheme.shortest_ps),
-    }
-    if share is not None:
-        fields |= {"barostat": "z", "pressure": max(share * scheme.max_pressure, scheme.final_pressure)}
-    if number == len(_STEPS) and scheme.last_ps is not None:
-        fields["duration_ps"] = scheme.last_ps
-    return Stage.model_validate(fields | scheme.stage)
+    return stages

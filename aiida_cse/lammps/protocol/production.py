@@ -1,10 +1,10 @@
-"""The plan of a production: its length, its segments, and the frames and checkpoints that must fit them."""
+"""Plan of a production: its length, segments, checks, frames and checkpoints."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from aiida_cse.lammps.protocol.stage import (
     LEAST_PERIOD,
@@ -20,25 +20,25 @@ from aiida_cse.lammps.protocol.stage import (
     Timestep,
 )
 from aiida_cse.physics.exchange.stopping import StopRule
-from aiida_cse.schema import StrictModel, explain
+from aiida_cse.schema import StrictModel, located
 
 __all__ = ["PRODUCTION", "ProductionPlan", "plan_as_asked"]
 
-#: name of the one stage of a production
+#: name of the single stage of a production
 PRODUCTION = "production"
 
-#: what numbers of four digits can name in order
+#: segments that names with four digits can distinguish
 MOST_SEGMENTS = 9999
 
 
 class ProductionPlan(StrictModel):
-    """An NVT production of ``length_ps`` in segments of ``segment_ps``, a frame every ``frame_ps``.
+    """NVT production of ``length_ps`` in segments of ``segment_ps``, with a frame every ``frame_ps``.
 
-    Each segment is a run of its own that goes on from the checkpoint of the one before. Segments end on
-    checkpoints and frames fall on steps that all segments share, so that the segments together are the same run
-    as an uninterrupted one. It starts with the velocities of the system (``velocities: keep``), or draws its own
-    from the seed, as a replica of its own must (``draw``). ``stop`` says whether it may end before its length.
-    ``lengths`` are pairs of a temperature (K) and the ``length_ps`` there, where it is another one.
+    Each segment is a job that continues from the checkpoint of the previous one. Segments end at checkpoints and
+    share the steps of frames, so that they form the same run as an uninterrupted one. The production starts with
+    the velocities of the system (``velocities: keep``) or draws them from the seed (``draw``), as an independent
+    replica must. ``stop`` decides whether it may end before its length. ``lengths`` are pairs of a temperature (K)
+    and a different ``length_ps`` at that temperature.
     """
 
     length_ps: Duration
@@ -60,15 +60,9 @@ class ProductionPlan(StrictModel):
             msg = f"lengths: each temperature must be there once, not {', '.join(map(str, temperatures))} K"
             raise ValueError(msg)
         for temperature, _ in self.lengths:
-            self._check_at(temperature)
+            with located(f"lengths: at {temperature:g} K"):
+                self.at(temperature)
         return self
-
-    def _check_at(self, temperature: float) -> None:
-        try:
-            self.at(temperature)
-        except ValidationError as error:
-            msg = f"lengths: at {temperature:g} K: {explain(error)}"
-            raise ValueError(msg) from error
 
     @model_validator(mode="after")
     def _consistent(self) -> ProductionPlan:
@@ -111,7 +105,7 @@ class ProductionPlan(StrictModel):
         return self
 
     def at(self, temperature: float) -> ProductionPlan:
-        """Return the plan at a temperature (K), with the length that it has there."""
+        """Return the plan at a temperature (K), with its length there."""
         if not self.lengths:
             return self
         length = {round(given): length for given, length in self.lengths}.get(round(temperature), self.length_ps)
@@ -122,16 +116,16 @@ class ProductionPlan(StrictModel):
 
     @property
     def total_steps(self) -> int:
-        """Steps of the whole production."""
+        """Number of steps of the production."""
         return self._steps(self.length_ps)
 
     @property
     def segment_steps(self) -> int:
-        """Steps of a segment; the last one may be shorter."""
+        """Number of steps of a segment; the last segment may be shorter."""
         return self._steps(self.segment_ps)
 
     def nanoseconds(self, step: int) -> float:
-        """Return the time of a step, ns."""
+        """Return the time of a step in ns."""
         return step * self.timestep_fs * 1e-6
 
     def last_frame(self, step: int) -> int:
@@ -150,9 +144,9 @@ class ProductionPlan(StrictModel):
         return [step for step in steps if step > after] or [max(budget, after)]
 
     def segments(self, temperature: float, seed: int, after: int = 0) -> list[dict[str, Any]]:
-        """Return the job plan of each segment after a step, at this temperature (K), in order, as dictionaries.
+        """Return the job plans of the segments after a step, at a temperature (K), as dictionaries.
 
-        A plan says nothing of what comes after its segment: it is the same for a production that is longer.
+        A job plan does not depend on later segments: it is the same in a longer production.
         """
         length = self.segment_steps
         stops = [*range((after // length + 1) * length, self.total_steps, length), self.total_steps]
@@ -169,7 +163,7 @@ class ProductionPlan(StrictModel):
         ]
 
     def _stage(self, temperature: float, stop: int) -> Stage:
-        """Return the production as a stage that ends at a step."""
+        """Return the production as a stage that ends at step ``stop``."""
         return Stage(
             name=PRODUCTION,
             kind="nvt",
@@ -185,6 +179,6 @@ class ProductionPlan(StrictModel):
 
 
 def plan_as_asked(plan: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the plan of a protocol with its changes: who gives one length means it at every temperature."""
+    """Return the plan of a protocol without ``lengths`` if the changes set one length for every temperature."""
     asked = changes or {}
     return plan | {"lengths": []} if "length_ps" in asked and "lengths" not in asked else plan

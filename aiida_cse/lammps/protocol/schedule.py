@@ -1,4 +1,4 @@
-"""The schedule of a phase: its stages with the temperature filled in, packed into jobs."""
+"""Schedule of a phase: its stages at the temperature of the run, distributed over jobs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from aiida_cse.schema import StrictModel, Whole, explain, nearest
 
 __all__ = ["ANY_TEMPERATURE", "TARGET", "Schedule", "job_plans", "schedule_error"]
 
-#: a temperature in K for looking at a schedule whose own is not known yet
+#: temperature at which a schedule is checked if its own is not known yet, K
 ANY_TEMPERATURE = 300.0
-#: the word in a protocol that stands for the temperature of the run
+#: word in a protocol that stands for the temperature of the run
 TARGET = "target"
 
 
 class Schedule(StrictModel):
-    """The ``schedule`` of a phase.
+    """Input ``schedule`` of a phase.
 
-    ``stages`` are those of :class:`~aiida_cse.lammps.protocol.stage.Stage`, or a schedule by name
-    (``{schedule: larsen-2011, …}``); the word ``target`` stands for the temperature of the run.
-    ``stages_per_job`` packs several stages into one job, for queues where waiting is long.
+    Each entry of ``stages`` has the fields of :class:`~aiida_cse.lammps.protocol.stage.Stage`, or names a scheme
+    (``{schedule: larsen-2011, …}``). The word ``target`` stands for the temperature of the run. ``stages_per_job``
+    combines several stages in one job, which saves waiting time in long queues.
     """
 
     stages: tuple[dict[str, Any], ...] = Field(min_length=1)
@@ -31,12 +31,12 @@ class Schedule(StrictModel):
     settings: RunSettings = RunSettings()
 
     def resolve(self, temperature: float | None) -> tuple[Stage, ...]:
-        """Return the stages at this temperature (K).
+        """Return the stages at a temperature (K).
 
         Raises
         ------
         ValueError
-            A stage is wrong, two have one name, or one asks for the target temperature and there is none.
+            A stage is invalid, two share a name, or one needs the target temperature and none is given.
         """
         stages = tuple(stage for entry in self.stages for stage in _expand(_fill(entry, temperature)))
         refuse_doubles(stages)
@@ -44,44 +44,41 @@ class Schedule(StrictModel):
 
 
 def _expand(entry: dict[str, Any]) -> list[Stage]:
+    """Return the stages of an entry: itself, or those of the scheme that it names."""
     if "schedule" not in entry:
-        return [_stage(entry)]
+        try:
+            return [Stage.model_validate(entry)]
+        except ValidationError as error:
+            name, words = entry.get("name", "?"), explain(error)
+            # validators of a stage name it themselves
+            raise ValueError(words if words.startswith("stage ") else f"stage {str(name)!r}: {words}") from error
     if entry["schedule"] != LARSEN:
-        msg = f"schedule {entry['schedule']!r} is not known; {nearest(str(entry['schedule']), [LARSEN])}"
+        msg = f"schedule = {entry['schedule']!r}: is unknown; {nearest(str(entry['schedule']), [LARSEN])}"
         raise ValueError(msg)
     return expand_larsen(entry)
 
 
-def _stage(entry: dict[str, Any]) -> Stage:
-    try:
-        return Stage.model_validate(entry)
-    except ValidationError as error:
-        name, said = entry.get("name", "?"), explain(error)
-        # the rules of a stage name it themselves
-        raise ValueError(said if said.startswith("stage ") else f"stage {str(name)!r}: {said}") from error
-
-
 def _fill(value: Any, temperature: float | None) -> Any:
-    """Replace the word ``target`` by the temperature, at every level."""
+    """Replace the word ``target`` by the temperature at every level."""
     if isinstance(value, dict):
         return {key: _fill(item, temperature) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_fill(item, temperature) for item in value]
     if value == TARGET:
         if temperature is None:
-            msg = "a stage has the temperature 'target', but no temperature was given"
+            msg = "temperature = 'target': needs the temperature of the run, which is not given"
             raise ValueError(msg)
         return temperature
     return value
 
 
 def job_plans(schedule: dict[str, Any], *, seed: int, temperature: float | None = None) -> list[dict[str, Any]]:
-    """Return the plans of the jobs of a phase, in order, as dictionaries.
+    """Return the job plans of a phase in order, as dictionaries.
 
     Raises
     ------
     ValueError
-        The schedule is wrong; says where.
+        The schedule is invalid; the message names the field.
     """
     try:
         model = Schedule.model_validate(schedule)
@@ -98,7 +95,7 @@ def job_plans(schedule: dict[str, Any], *, seed: int, temperature: float | None 
 
 
 def schedule_error(schedule: dict[str, Any], temperature: float | None = ANY_TEMPERATURE) -> str | None:
-    """Return what is wrong with a schedule, None if nothing is."""
+    """Return what is wrong with a schedule, or None."""
     try:
         job_plans(schedule, seed=1, temperature=temperature)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The stage language: what one step of a protocol asks LAMMPS to do, and the plan of a job."""
+"""Stages of a protocol, settings of their LAMMPS runs, and the plan of a job."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ __all__ = [
     "refuse_doubles",
 ]
 
-#: the most steps that LAMMPS makes in one run
+#: largest number of steps in a LAMMPS run
 MOST_STEPS = 2**31 - 1
-#: steps over which Nosé–Hoover chains must at least respond to be stable
+#: shortest response time of stable Nosé–Hoover chains, in steps
 LEAST_PERIOD = 10
 
 Temperature = Annotated[Number, Field(gt=0, le=5000)]
 Pressure = Annotated[Number, Field(ge=-1e5, le=2e5)]
 Duration = Annotated[Number, Field(gt=0, le=1e9)]
-#: fs; a tenth of the lower bound would be a timestep given in ps
+#: fs; the lower bound excludes timesteps given in ps
 Timestep = Annotated[Number, Field(ge=0.05, le=4)]
 #: fs; response times of thermostats and barostats
 Period = Annotated[Number, Field(gt=0, le=1e6)]
-#: ps; between lines of the log, or frames
+#: ps; between lines of the log, or between frames
 Interval = Annotated[Number, Field(gt=0, le=1e6)]
 Thermostat = Literal["nose-hoover", "langevin"]
-#: the axes that follow the pressure
+#: axes that follow the pressure
 Barostat = Literal["z", "xy-z", "x-y-z", "iso"]
 Step = Annotated[Whole, Field(ge=0, le=2**53)]
 StageName = Annotated[
@@ -59,7 +59,7 @@ def _form(value: Any) -> str:
     return "ramp" if isinstance(value, (list, tuple)) else "value"
 
 
-#: a value or [start, end]; what is wrong with either is said of that one alone
+#: a value or [start, end]; the tag restricts messages to the form that is given
 TemperatureRamp = Annotated[
     Annotated[Temperature, Tag("value")] | Annotated[tuple[Temperature, Temperature], Tag("ramp")],
     Discriminator(_form),
@@ -73,16 +73,16 @@ PressureRamp = Annotated[
 class Stage(StrictModel):
     """One stage of a protocol.
 
-    ``kind`` is ``minimize`` (conjugate gradients), ``pushoff`` (a soft potential that grows and pushes
-    overlapping molecules apart), ``nvt`` or ``npt``. ``temperature`` and ``pressure`` are
-    values or [start, end] ramps in K and atm. The ``thermostat`` is that of Nosé and Hoover or, in an ``nvt``
-    stage, ``langevin``: friction and noise at every atom, for systems whose atoms exchange no energy with each
-    other; a run that goes on from a checkpoint draws other noise, and so is another one. ``thermostat_fs`` is the
-    response time, or the mass over the friction. ``barostat`` names the axes that follow the pressure: ``z``,
-    ``xy-z`` (x and y coupled, z free), ``x-y-z`` (each by itself) or ``iso``. With ``mobile: electrolyte`` the
-    ceramic is held where it is. ``velocities`` draws velocities at that temperature (K) when the stage starts.
-    ``trajectory_ps`` writes the unwrapped trajectory at that interval. ``scale_z`` changes the length of the box
-    along z at a constant rate to that many times what it was at the start, and moves the electrolyte with it.
+    ``kind`` is ``minimize`` (conjugate gradients), ``pushoff`` (a growing soft potential separates overlapping
+    molecules), ``nvt`` or ``npt``. ``temperature`` and ``pressure`` are values or [start, end] ramps in K and atm.
+    The ``thermostat`` is that of Nosé and Hoover or, in an ``nvt`` stage, ``langevin``: friction and noise act on
+    every atom, for systems whose atoms exchange no energy. With it, a run continued from a checkpoint draws
+    different noise and is not the same run. ``thermostat_fs`` is the response time, or mass over friction.
+    ``barostat`` names the axes that follow the pressure: ``z``, ``xy-z`` (x and y coupled, z free), ``x-y-z`` (all
+    independent) or ``iso``. With ``mobile: electrolyte`` the ceramic is held in place. ``velocities`` draws
+    velocities at that temperature (K) at the start of the stage. ``trajectory_ps`` is the interval of the
+    unwrapped trajectory. ``scale_z`` changes the length of the box along z at a constant rate, by this factor over
+    the stage, and moves the electrolyte with it.
     """
 
     name: StageName
@@ -185,26 +185,26 @@ class Stage(StrictModel):
 
     @property
     def steps(self) -> int:
-        """The length of the stage in steps; a minimisation counts as one."""
+        """Length of the stage in steps; a minimisation counts as one step."""
         if self.duration_ps is None:
             return 1
         return max(1, round(self.duration_ps * 1000 / self.timestep_fs))
 
     def interval(self, picoseconds: float) -> int:
-        """Return an interval of ``picoseconds`` in steps of this stage, at least one."""
+        """Return an interval of ``picoseconds`` in steps of the stage, at least one."""
         return max(1, round(picoseconds * 1000 / self.timestep_fs))
 
 
 class RunSettings(StrictModel):
-    """What all stages of a job share.
+    """Settings of the LAMMPS runs of a job, which all its stages share.
 
-    ``cutoff`` in Å; ``kspace_style`` is ``none`` where the force field has no long-range part; ``kspace_accuracy``
-    is LAMMPS' relative force accuracy, and ``kspace_order`` how many points of pppm's mesh a charge is spread over
-    along each axis; ``restart_interval`` in steps is the cadence of checkpoints, constant over all segments of a
-    run, because a resumed run is the same run only then. ``exact`` sorts atoms in memory and sets up anew at every
-    checkpoint and nowhere else, so that a resumed run repeats the uninterrupted one bit for bit. ``accelerator``
-    is a package that this LAMMPS must have, with OpenMP ``threads`` for each MPI process and ``gpus`` for each
-    node; what adds up in an order that varies needs ``exact: false``.
+    ``cutoff`` and ``skin`` are in Å. ``kspace_style`` is ``none`` for force fields without a long-range part;
+    ``kspace_accuracy`` is the relative force accuracy of LAMMPS, and ``kspace_order`` the number of mesh points of
+    pppm per axis over which a charge is spread. ``restart_interval`` is the number of steps between checkpoints;
+    it is constant over all segments of a run, which exact continuation requires. With ``exact``, atoms are sorted
+    in memory and the setup is repeated at every checkpoint and only there, so that a resumed run repeats the
+    uninterrupted one bit for bit. ``accelerator`` is a package of the LAMMPS installation, with OpenMP ``threads``
+    per MPI process and ``gpus`` per node; a package that sums in a varying order needs ``exact: false``.
     """
 
     cutoff: Number = Field(default=12.0, gt=2, le=30)
@@ -227,12 +227,12 @@ class RunSettings(StrictModel):
 
 
 class Recovery(StrictModel):
-    """What a job does more carefully after a run that broke; from step ``until_step`` on it runs as usual.
+    """Recovery settings after a failed run; normal settings are restored after ``until_step``.
 
-    ``substeps`` splits every timestep into that many shorter ones; steps, frames and checkpoints stay where they
-    are. ``rebuild_every_step`` builds neighbour lists at every step, without asking whether an atom has moved far
-    enough. ``relax_steps`` lets the atoms settle first, in that many steps of limited displacement that do not
-    count: it moves them off the trajectory, and so belongs to no stage that writes one.
+    ``substeps`` splits every timestep into that many shorter ones; the numbering of steps, frames and checkpoints
+    does not change. ``rebuild_every_step`` builds neighbour lists at every step, regardless of the displacements.
+    ``relax_steps`` first relaxes the atoms in that many steps of limited displacement, which are not counted. A
+    relaxation leaves the trajectory and is therefore not allowed in a stage that writes one.
     """
 
     until_step: Annotated[Step, Field(gt=0)]
@@ -242,7 +242,7 @@ class Recovery(StrictModel):
 
 
 class Span(StrictModel):
-    """A stage with its place in the run: it leads from step ``start`` to step ``end``."""
+    """A stage with its first and last step in the run."""
 
     stage: Stage
     start: int
@@ -250,7 +250,7 @@ class Span(StrictModel):
 
 
 def plan_steps(stages: tuple[Stage, ...], first_step: int = 0) -> tuple[Span, ...]:
-    """Lay stages end to end from ``first_step``; the steps of a whole phase are counted through."""
+    """Return the stages in sequence from ``first_step``; steps are numbered through a whole phase."""
     spans = []
     start = first_step
     for stage in stages:
@@ -260,12 +260,12 @@ def plan_steps(stages: tuple[Stage, ...], first_step: int = 0) -> tuple[Span, ..
 
 
 def refuse_doubles(stages: tuple[Stage, ...]) -> None:
-    """Refuse stages of one name: it is their key in the records of a phase and in the script of a job.
+    """Refuse stages that share a name, their key in the records of a phase and in the script of a job.
 
     Raises
     ------
     ValueError
-        Names the names that are used more than once.
+        A name is used more than once; the message lists all of them.
     """
     names = [stage.name for stage in stages]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -275,14 +275,13 @@ def refuse_doubles(stages: tuple[Stage, ...]) -> None:
 
 
 class JobPlan(StrictModel):
-    """What one LAMMPS job does: its stages, where in the run they lie and when to stop.
+    """Plan of one LAMMPS job: its stages, their position in the run and the step at which it stops.
 
-    ``first_step`` is the step at which the first stage starts; ``stop_step`` ends the job inside its last stage
-    (a segment of a production). A job with a ``resume_step``, where the one before it ended, goes on from a
-    checkpoint and never begins anew: one of that step, or an earlier one of these stages where it is lost;
-    then the steps between are run again. ``seed`` feeds
-    the random numbers of velocities and push-off. Restart files of steps after ``latest_checkpoint`` are passed
-    over, and ``care`` says what is done more carefully for a while: both are for going on after a run that broke.
+    The first stage starts at ``first_step``; ``stop_step`` ends the job inside its last stage (a segment of a
+    production). A job with a ``resume_step``, the last step of the previous job, continues from the checkpoint of
+    that step or, if it is lost, from an earlier one of the same stages and repeats the steps in between; it never
+    restarts silently. ``seed`` initialises the random numbers of velocities and push-off. After a failed run,
+    restart files of steps beyond ``latest_checkpoint`` are ignored and the recovery settings ``care`` apply.
     """
 
     stages: tuple[Stage, ...] = Field(min_length=1)
@@ -312,7 +311,7 @@ class JobPlan(StrictModel):
             )
             raise ValueError(msg)
         if self.care is not None and self.care.relax_steps and written:
-            msg = f"care.relax_steps: '{written[0]}' writes a trajectory, which a relaxation would break"
+            msg = f"care.relax_steps: '{written[0]}' writes a trajectory, which a relaxation would interrupt"
             raise ValueError(msg)
         if self.resume_step >= self.target_step:
             msg = f"resume_step: {self.resume_step} must lie before the end of the job, step {self.target_step}"
@@ -321,20 +320,20 @@ class JobPlan(StrictModel):
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """The stages with their first and last steps."""
+        """Stages with their first and last steps."""
         return plan_steps(self.stages, self.first_step)
 
     @property
     def needed_step(self) -> int:
-        """The earliest step from which the job can go on; 0 if it may begin anew."""
+        """Earliest step from which the job can continue; 0 if it may start from the system."""
         return max(self.first_step, min(self.resume_step, 1))
 
     @property
     def one_trajectory(self) -> bool:
-        """Whether all that it does is in its trajectory, which goes on from that of the jobs before."""
+        """Whether the job consists of one stage with a trajectory, which continues that of earlier jobs."""
         return len(self.stages) == 1 and self.stages[0].trajectory_ps is not None
 
     @property
     def target_step(self) -> int:
-        """The step that proves the job complete."""
+        """Step that proves the job complete."""
         return self.stop_step if self.stop_step is not None else self.spans[-1].end

@@ -84,11 +84,11 @@ def test_any_cooling_goes_down_without_a_gap(hot: float, share: float, step: flo
         ({"step_K": -1}, "step_K"),
         ({"hold_ps": 0}, "hold_ps"),
         ({"box": "fixed"}, "box"),
-        ({"box": "scaled"}, "expansion_per_K = None: belongs to box: scaled"),
-        ({"expansion_per_K": 1e-4}, "expansion_per_K = 0.0001: belongs to box: scaled"),
+        ({"box": "scaled"}, "expansion_per_K = None: required with box: scaled"),
+        ({"expansion_per_K": 1e-4}, "expansion_per_K = 0.0001: required with box: scaled"),
         ({"box": "scaled", "expansion_per_K": 0.5}, "expansion_per_K"),
         ({"barostat": "y"}, "barostat"),
-        ({"thermostat": "langevin"}, "thermostat = langevin: has no barostat, give box: scaled"),
+        ({"thermostat": "langevin"}, "thermostat = langevin: has no barostat; give box: scaled"),
         ({"rate_per_ns": 3}, "unknown key 'rate_per_ns'; did you mean 'rate_K_per_ns'?"),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_wrong_plan_is_refused(change: dict[str, Any], message: str) -> None:
     [
         ({}, 600, 700, "temperature = 700: must be below hot_temperature = 600 K"),
         ({}, 600, 600, "temperature = 600: must be below"),
-        ({"step_K": 1}, 700, 400, "step_K = 1: makes 300 steps; at most 99 can be, give 3.03 or more"),
+        ({"step_K": 1}, 700, 400, "step_K = 1: makes 300 steps, at most 99 are possible; give 3.03 or more"),
         ({"rate_K_per_ns": 1e9}, 700, 600, "less than one step of timestep_fs = 2"),
         ({"thermostat_fs": 1}, 700, 600, "thermostat_fs = 1 must be at least 10 steps"),
         ({"settings": {"restart_interval": 100}}, 700, 600, None),

@@ -63,7 +63,7 @@ def test_stages_are_packed_into_jobs(per_job: int, sizes: list[int]) -> None:
         ({"stages": [{"name": "a\nshell rm", "kind": "minimize"}]}, r"name = 'a\nshell rm'"),
         ({"stages": [{"name": "a", "kind": "minimize", "mobil": "all"}]}, "stage 'a': unknown key 'mobil'"),
         ({"stages": [SCHEDULE["stages"][0]] * 2}, "stages: each name must be used once; used twice: minimize"),
-        ({"stages": [{"schedule": "larsen"}]}, "schedule 'larsen' is not known; did you mean 'larsen-2011'?"),
+        ({"stages": [{"schedule": "larsen"}]}, "schedule = 'larsen': is unknown; did you mean 'larsen-2011'?"),
         ({"stages": [{"schedule": "larsen-2011"}]}, "max_temperature: is missing"),
     ],
 )
@@ -73,7 +73,10 @@ def test_a_wrong_schedule_is_refused_by_its_field(change: dict[str, Any], messag
 
 
 def test_without_a_temperature_nothing_may_ask_for_it() -> None:
-    assert schedule_error(SCHEDULE, None) == "a stage has the temperature 'target', but no temperature was given"
+    assert (
+        schedule_error(SCHEDULE, None)
+        == "temperature = 'target': needs the temperature of the run, which is not given"
+    )
     fixed = {"stages": [SCHEDULE["stages"][0]]}
     assert schedule_error(fixed, None) is None
 

@@ -487,7 +487,9 @@ def test_wrong_runs_are_refused_before_anything_runs(
 
 def test_stages_with_target_need_a_temperature(builder: Builder, make: Make) -> None:
     inputs = builder("cse.interface", "demo", temperature=None)
-    with pytest.raises(ValueError, match="a stage has the temperature 'target', but no temperature was given"):
+    with pytest.raises(
+        ValueError, match="temperature = 'target': needs the temperature of the run, which is not given"
+    ):
         make(inputs)
 
 
