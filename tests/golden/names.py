@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sys
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from importlib.metadata import distribution
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import click
 from aiida.engine import CalcJob, Process, WorkChain
 from aiida.plugins import CalculationFactory, DataFactory, WorkflowFactory
 from pydantic import AliasChoices, AliasPath, BaseModel
+from pydantic_core import to_json
 
 from aiida_cse.analysis.comparison import ComparisonSettings
 from aiida_cse.analysis.kinetics import KineticsSettings
@@ -57,6 +63,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "validation settings": ValidationSettings,
 }
 
+_DOCS = Path(__file__).parents[2] / "docs"
 _GROUPS = ("aiida.data", "aiida.calculations", "aiida.calculations.monitors", "aiida.parsers", "aiida.workflows")
 #: groups whose classes are stored by module and name as well
 _CLASSES = ("aiida.data", "aiida.parsers", "aiida.workflows")
@@ -71,7 +78,9 @@ def stored_names() -> dict[str, Any]:
         "inputs": {name: sorted(ports(process.spec().inputs)) for name, process in processes()},
         "outputs": {name: sorted(ports(process.spec().outputs)) for name, process in processes()},
         "documents": {name: sorted(fields(model)) for name, model in DOCUMENTS.items()},
+        "defaults": {name: dict(sorted(defaults(model))) for name, model in DOCUMENTS.items()},
         "commands": dict(commands(main, "aiida-cse")),
+        "result keys": result_keys(),
     }
 
 
@@ -145,6 +154,16 @@ def fields(model: type[BaseModel], place: str = "", seen: tuple[type[BaseModel],
                     yield from fields(part, f"{place}{key}.", (*seen, model))
 
 
+def defaults(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the path and the default value of the keys that may be left out, as JSON."""
+    for name, field in model.model_fields.items():
+        if not field.is_required():
+            value = field.get_default(call_default_factory=True)
+            yield f"{place}{name}", json.loads(to_json(value))
+        for part in _models(field.annotation):
+            yield from defaults(part, f"{place}{name}.")
+
+
 def _aliases(alias: Any) -> Iterator[str]:
     if isinstance(alias, str):
         yield alias
@@ -177,6 +196,23 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, list[str]
     else:
         given = [word for parameter in command.params for word in (*parameter.opts, *parameter.secondary_opts)]
         yield name, sorted(given)
+
+
+def result_keys() -> dict[str, list[str]]:
+    """Return the documented keys by result; ``records`` are those of the records in any of them.
+
+    The page of the manual is not made unless the code writes the keys that it names.
+    """
+    sys.path.insert(0, str(_DOCS))
+    try:
+        page = import_module("reference_pages.results").page()
+    finally:
+        sys.path.remove(str(_DOCS))
+    sections = [section.partition("\n") for section in page.split("\n## ")[1:]]
+    keys = {name: re.findall(r"^\| `([^`]+)` \|", text, flags=re.M) for name, _, text in sections}
+    common = next(iter(keys.values()))
+    found = {name: sorted({*own, *common}) for name, own in keys.items() if " " not in name}
+    return found | {"records": sorted({key for own in keys.values() for key in own})}
 
 
 def lost(old: Any, new: Any, place: str = "") -> list[str]:
