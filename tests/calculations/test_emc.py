@@ -113,8 +113,8 @@ def test_an_emc_that_has_expired_says_what_to_do(
     outputs, node = run_get_node(EmcCalculation, **(inputs | {"setup_code": setup}))
     assert node.exit_status == 382
     assert node.exit_message == (
-        "EMC has expired and builds nothing: get a fresh version of it from its authors and set up "
-        "a code for that, or build without it (builder: built-in)"
+        "EMC has expired and builds nothing: get a new version from its authors and set up a code "
+        "for it, or build without it (builder: built-in)"
     )
     assert "system" not in outputs
     assert "variables" in outputs["retrieved"].base.repository.get_object_content("build.emc")
