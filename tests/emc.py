@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aiida_cse.building.electrolyte.emc_field import EmcType, emc_field
+from aiida_cse.building.electrolyte.emc_input import EmcType, emc_field
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import Chemistry, chemistry_of
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFile

@@ -11,7 +11,7 @@ import yaml
 from aiida_cse.building.ceramic.cut import cut_slab
 from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.electrolyte.build import build_electrolyte
-from aiida_cse.building.electrolyte.emc_field import emc_field
+from aiida_cse.building.electrolyte.emc_input import emc_field
 from aiida_cse.building.electrolyte.molecules import anion_molecule, chain_molecule
 from aiida_cse.building.electrolyte.typing import type_molecule
 from aiida_cse.building.interface.assembly import assemble

@@ -1,4 +1,7 @@
-"""Conversion of a CIF or a pymatgen structure to the crystal of a recipe."""
+"""Conversion of a CIF or a pymatgen structure to the crystal of a recipe.
+
+Ambiguous or contradictory files are refused.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from aiida_cse.building.crystal.cif import Place, read_cif
 from aiida_cse.schema import located
 
 __all__ = ["as_crystal"]
 
+#: occupancy by species, and fractional coordinates
+Place = tuple[dict[str, float], list[float]]
+
 #: decimals kept of lengths (Å), angles (degrees), fractional coordinates and occupancies
 _LENGTH, _ANGLE, _FRACTION, _OCCUPANCY = 8, 6, 10, 8
+#: largest difference of an element's atomic fraction from that in the formula
+_COMPOSITION = 0.01
 
 
 def as_crystal(value: object) -> object:
@@ -52,7 +59,7 @@ def _from_cif(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
             raise ValueError(
                 f"{text!r} is not the text of a CIF; in a recipe file, give the name of one beside it"
             )
-        return read_cif(text)
+        return _read_cif(text)
 
 
 def _from_mapping(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
@@ -94,3 +101,85 @@ def _described(cell: Sequence[float], places: Iterable[Place]) -> dict[str, Any]
             for (species, occupancy), coords in sites.items()
         ],
     }
+
+
+# -- CIF -------------------------------------------------------------------------------------------------
+
+
+def _read_cif(text: str) -> tuple[list[float], list[Place]]:
+    """Return edges (Å) and angles (degrees) of the crystal in a CIF, and all places in its cell.
+
+    The symmetry operations must be listed, because the name of a space group does not define its origin.
+
+    Raises
+    ------
+    ValueError
+        The text is not a CIF with exactly one crystal; operations are missing, incomplete or not those of the
+        named group; an atom has no element; or the atoms disagree with the formula.
+    """
+    import gemmi
+
+    try:
+        blocks = [block for block in gemmi.cif.read_string(text) if len(block.find_values("_atom_site_fract_x"))]
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"not a CIF: {error}") from error
+    if len(blocks) != 1:
+        names = f" ({', '.join(block.name for block in blocks)})" if blocks else ""
+        raise ValueError(f"holds {len(blocks)} crystals{names}; give a single one, in fractional coordinates")
+    crystal = gemmi.make_small_structure_from_block(blocks[0])
+    _set_symmetry(crystal)
+    _refuse_other_atoms(list(crystal.sites))
+    sites = crystal.get_all_unit_cell_sites()
+    places = [({site.element.name: site.occ}, site.fract.tolist()) for site in sites if site.occ > 0]
+    _refuse_other_formula(blocks[0].find_value("_chemical_formula_sum"), places)
+    cell = crystal.cell
+    return [cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma], places
+
+
+def _set_symmetry(crystal: Any) -> None:
+    if not len(crystal.symops):
+        raise ValueError(
+            "symmetry operations are not listed (_space_group_symop_operation_xyz), and the name of a space group"
+            " does not define its origin; use a program that lists them, such as pymatgen or VESTA"
+        )
+    try:
+        crystal.determine_and_set_spacegroup("s")
+        problem = crystal.check_spacegroup().strip()
+    except (ValueError, RuntimeError) as error:
+        problem = str(error)
+    if problem or crystal.spacegroup is None:
+        reason = "; ".join(problem.splitlines()) or "they belong to no space group"
+        raise ValueError(f"symmetry operations cannot be used: {reason}")
+    crystal.setup_cell_images()
+
+
+def _refuse_other_atoms(sites: Sequence[Any]) -> None:
+    for site in sites:
+        if site.element.atomic_number == 0:
+            kind = f" of type {site.type_symbol!r}" if site.type_symbol else ""
+            raise ValueError(f"the atom {site.label!r}{kind} has no element")
+        if not 0 <= site.occ <= 1:
+            raise ValueError(f"the atom {site.label!r} has the occupancy {site.occ:g}; must be between 0 and 1")
+
+
+def _refuse_other_formula(formula: str | None, places: Sequence[Place]) -> None:
+    """Refuse atoms that disagree with the formula, because some are missing then."""
+    from gemmi import cif
+    from pymatgen.core.composition import Composition
+
+    text = cif.as_string(formula) if formula else ""
+    if not text:
+        return
+    counted: Counter[str] = Counter()
+    for species, _ in places:
+        counted.update(species)
+    found = Composition(dict(counted))
+    try:
+        asked = Composition(text)
+    except ValueError as error:
+        raise ValueError(f"_chemical_formula_sum: {text!r} is not a formula: {error}") from error
+    elements = {str(element) for element in (*asked, *found)}
+    if any(
+        abs(found.get_atomic_fraction(name) - asked.get_atomic_fraction(name)) > _COMPOSITION for name in elements
+    ):
+        raise ValueError(f"the atoms are {found.formula}, but _chemical_formula_sum is {text!r}")

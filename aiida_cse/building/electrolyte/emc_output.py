@@ -21,7 +21,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from aiida_cse.building.electrolyte.build import electrolyte_system, molecules_of
-from aiida_cse.building.electrolyte.emc_field import EmcType, emc_field
+from aiida_cse.building.electrolyte.emc_input import EmcType, emc_field
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.lammps.files.data import DataFile

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from aiida_cse.building.electrolyte.build import build_electrolyte
-from aiida_cse.building.electrolyte.emc_field import EmcType, emc_field
-from aiida_cse.building.electrolyte.emc_input import emc_files
+from aiida_cse.building.electrolyte.emc_input import EmcType, emc_field, emc_files
 from aiida_cse.building.electrolyte.emc_output import read_emc_electrolyte, read_emc_parameters
 from aiida_cse.building.electrolyte.molecules import chain_molecule
 from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
