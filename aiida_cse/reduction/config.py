@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from aiida_cse.physics.exchange.regions import REGION_NAMES, Region, RegionSet
 from aiida_cse.reduction.layers import Layers, displacement_layers, surface_regions
 from aiida_cse.reduction.sampling import Sampling
-from aiida_cse.schema import explain
+from aiida_cse.schema import located
+from aiida_cse.yaml_io import read_text
 
 __all__ = ["GRID", "LENGTH_TOLERANCE", "IonSpecies", "ReductionConfig", "interface_config", "load_config"]
 
+#: largest file of a configuration, which lists the type and the molecule of every atom
+_MOST_BYTES = 1_000_000_000
 #: displacements are sums of multiples of 1/GRID Å
 GRID = 1024
 #: largest relative difference between the edges of a box and those of the configuration, from rounding
@@ -278,14 +281,9 @@ def load_config(path: str | Path) -> ReductionConfig:
     ValueError
         The file cannot be read or a field of it is wrong; names the file and the field.
     """
-    try:
-        return ReductionConfig.model_validate_json(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: is no text in UTF-8 (byte {error.start}), must be JSON") from error
-    except ValidationError as error:
-        raise ValueError(explain(error, Path(path))) from error
+    text = read_text(Path(path), "the configuration of a reduction", _MOST_BYTES)
+    with located(Path(path)):
+        return ReductionConfig.model_validate_json(text)
 
 
 def interface_config(

@@ -225,7 +225,7 @@ CALLS = (
     Call(ELECTROLYTE, ("Missing option", "--lx")),
     Call((*REDUCE, "@brace.json"), ("brace.json: ", "Invalid JSON")),
     Call((*REDUCE, "@list.json"), ("list.json: ", "must be a mapping of keys to values")),
-    Call((*REDUCE, "@binary.json"), ("binary.json: ", "is no text in UTF-8", "must be JSON")),
+    Call((*REDUCE, "@binary.json"), ("binary.json: ", "not UTF-8 text", "save the file as UTF-8")),
     Call((*REDUCE, "@many.json"), ("many.json: ", "bins = 'many'", "valid integer")),
     Call((*REDUCE, "@none.json"), ("--config", "does not exist")),
     Call((*REDUCE, "@many.json", "--until-step", "-1"), ("--until-step", "-1", "not in the range")),
