@@ -1,9 +1,9 @@
-"""Another question to the same state: wider bins, other boundaries, and when only the trajectory can answer.
+"""Coarser states and other boundaries from a stored state, without reading the trajectory again.
 
-A state knows, in blocks of time, how many atoms of each type and how many ions were in each bin, and in each
-snapshot the bin of every ion. So bins and blocks can be joined and snapshots left out, populations follow for
-boundaries on the edges of bins, and so do transitions under the snapshot rule. What was looked at in every frame,
-the core rule and the displacements, is known for the boundaries, cores, layers and lags that were asked for.
+A state holds, per block of time, the number of atoms of each type and of ions in each bin, and per snapshot the
+bin of every ion. Bins and blocks can therefore be joined and snapshots left out, and populations and transitions
+under the snapshot rule follow for all boundaries on the edges of bins. The core rule and the displacements depend
+on every frame; they are known for the boundaries, cores, layers and lags of the reduction only.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ __all__ = [
 #: the four boundaries between the five regions, ascending, Å from the mid-plane of the slab
 Boundaries = tuple[float, float, float, float]
 
-#: how far (Å) a boundary may be from the edge of a bin that it means: edges are written with two decimals
+#: largest distance (Å) of a boundary from the edge of a bin that it denotes: edges are written with two decimals
 _EDGE_TOLERANCE = 0.0051
-#: sums of squares stay below this, so that they fit 64 bits whatever the float64 of the check rounds
+#: bound on sums of squares that fit 64 bits, less the rounding of the check in float64
 _LARGEST_SUM = 2.0**63 * (1 - 1e-9)
-#: fields that say what the trajectory is of; charges are not among them, because they are put to counts later
+#: fields that identify the trajectory; charges are not among them, because counts are weighted with them later
 _SYSTEM = (
     "atom_types",
     "molecules",
@@ -61,8 +61,8 @@ _SYSTEM = (
 def join_bins(state: State, factor: int) -> State:
     """Return the state with bins that are ``factor`` times as wide.
 
-    It is that of a reduction with so many bins; only where ``factor`` is no power of two, a position may round to
-    the other side of an edge.
+    It equals that of a reduction with these bins, except that a position may round to the other side of an edge if
+    ``factor`` is no power of two.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def join_bins(state: State, factor: int) -> State:
     """
     bins = state.config.bins
     if factor < 1 or bins % factor:
-        raise ValueError(f"factor is {factor}, it must divide the {bins} bins of the state")
+        raise ValueError(f"factor = {factor}: must divide the {bins} bins of the state")
 
     def joined(histograms: NDArray[np.int64]) -> NDArray[np.int64]:
         found: NDArray[np.int64] = histograms.reshape(*histograms.shape[:2], bins // factor, factor).sum(axis=-1)
@@ -87,9 +87,9 @@ def join_bins(state: State, factor: int) -> State:
 
 
 def merge_blocks(state: State, factor: int) -> State:
-    """Return the state with blocks that are ``factor`` times as long, that of a reduction with such blocks.
+    """Return the state with blocks that are ``factor`` times as long; it equals that of a reduction with these.
 
-    Blocks count from step 0, so that the first and the last one may be partial, as those of any state.
+    Blocks count from step 0, so that the first and the last one may be partial, as in any state.
 
     Raises
     ------
@@ -97,9 +97,9 @@ def merge_blocks(state: State, factor: int) -> State:
         ``factor`` is below 1, or the blocks are so long that sums of displacements could overflow.
     """
     if factor < 1:
-        raise ValueError(f"factor is {factor}, it must be at least 1")
+        raise ValueError(f"factor = {factor}: must be at least 1")
     longer = {"block_frames": state.config.block_frames * factor}
-    with located("block_frames"):
+    with located(""):
         config = ReductionConfig.model_validate(state.config.model_dump() | longer)
     blocks = (state.first_block + np.arange(len(state.histograms))) // factor
     starts = np.flatnonzero(np.diff(blocks, prepend=-1))
@@ -108,10 +108,10 @@ def merge_blocks(state: State, factor: int) -> State:
         return np.add.reduceat(values, starts, axis=0)
 
     moved = state.displacements
-    # what is summed are whole numbers, so that no sum of them is larger than that of their squares
+    # the summands are whole numbers, so that no sum of them exceeds that of their squares
     if np.add.reduceat(moved.squares.astype(np.float64), starts, axis=0).max(initial=0.0) > _LARGEST_SUM:
         raise ValueError(
-            f"factor is {factor}: the sums of displacements over blocks of {config.block_frames} frames overflow"
+            f"factor = {factor}: the sums of displacements over blocks of {config.block_frames} frames overflow"
         )
     return replace(
         state,
@@ -125,9 +125,9 @@ def merge_blocks(state: State, factor: int) -> State:
 
 
 def thin_snapshots(state: State, factor: int) -> State:
-    """Return the state with every ``factor``-th snapshot, that of a reduction with so many.
+    """Return the state with every ``factor``-th snapshot; it equals that of a reduction with these.
 
-    The snapshot rule sees the transitions between those that are left. Snapshots count from step 0.
+    The snapshot rule counts the transitions between the remaining snapshots. Snapshots count from step 0.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def thin_snapshots(state: State, factor: int) -> State:
         ``factor`` is below 1.
     """
     if factor < 1:
-        raise ValueError(f"factor is {factor}, it must be at least 1")
+        raise ValueError(f"factor = {factor}: must be at least 1")
     stride = state.config.snapshot_frames * factor
     kept = state.snapshots % stride == 0
     return replace(
@@ -147,7 +147,7 @@ def thin_snapshots(state: State, factor: int) -> State:
 
 
 def _thinned(track: Track, looks: NDArray[np.int64], stride: int) -> Track:
-    """Return what of the track is seen at the looks, ``stride`` frames apart."""
+    """Return the track as seen at the snapshots ``looks``, ``stride`` frames apart."""
     ions = len(track.first_labels)
     if not len(looks):
         return Track.empty(ions)
@@ -159,16 +159,16 @@ def _thinned(track: Track, looks: NDArray[np.int64], stride: int) -> Track:
 
 
 def select_lags(state: State, lags: Sequence[int]) -> State:
-    """Return the state with the displacements over some of its ``lags`` (frames, ascending) alone.
+    """Return the state with the displacements over some of its ``lags`` (frames, ascending) only.
 
     Raises
     ------
     ValueError
-        One of them was not asked for, or they do not ascend.
+        A lag is not among those of the state, or they do not ascend.
     """
     config, moved = state.config, state.displacements
     if list(lags) != sorted(set(lags)):
-        raise ValueError(f"lags are {tuple(lags)}, they must ascend")
+        raise ValueError(f"lags = {tuple(lags)}: must ascend")
     for reason in _unknown("lags", lags, config.lags):
         raise ValueError(reason)
     if not lags:
@@ -191,7 +191,7 @@ def select_lags(state: State, lags: Sequence[int]) -> State:
 
 
 def exact_boundaries(config: ReductionConfig, boundaries: ArrayLike) -> NDArray[np.float64]:
-    """Return the edges of bins (Å from the mid-plane) that boundaries mean, which may be rounded to 0.01 Å.
+    """Return the edges of bins (Å from the mid-plane) that boundaries denote, which may be rounded to 0.01 Å.
 
     Raises
     ------
@@ -199,33 +199,33 @@ def exact_boundaries(config: ReductionConfig, boundaries: ArrayLike) -> NDArray[
         As for :func:`point_counts`.
     """
     edges = _bin_edges(config, boundaries)
-    # written so that edges at the same distance on both sides are the same to the last bit
+    # edges at the same distance on both sides are equal to the last bit in this form
     places: NDArray[np.float64] = (2 * edges - config.bins) * config.box[2] / (2 * config.bins)
     return places
 
 
 def point_counts(state: State, name: str, boundaries: ArrayLike) -> NDArray[np.int64]:
-    """Return how many ions, summed over the frames of each block, were between boundaries.
+    """Return the number of ions between boundaries, summed over the frames of each block.
 
     Parameters
     ----------
     state
         The reduced trajectory.
     name
-        The species of ions.
+        Species of the ions.
     boundaries
-        (R − 1,) ascending, Å from the mid-plane of the slab, each on the edge of a bin, to 0.005 Å; R regions, the
-        outermost of which reach to the periodic boundary.
+        (R − 1,) ascending, Å from the mid-plane of the slab, each on the edge of a bin to 0.005 Å. They bound R
+        regions, the outermost of which reach to the periodic boundary.
 
     Returns
     -------
     ndarray of int64
-        (blocks, R); divided by the frames of a block they are mean populations.
+        (blocks, R); divided by the frames of a block, they are mean populations.
 
     Raises
     ------
     ValueError
-        There is no such species, or a boundary does not ascend or lies on no edge; says the nearest.
+        There is no such species, or boundaries do not ascend or lie on no edge; names the nearest edges.
     """
     index = _species(state.config, name)
     edges = _bin_edges(state.config, boundaries)
@@ -238,15 +238,15 @@ def snapshot_labels(
 ) -> NDArray[np.int8]:
     """Return the region of each ion in each snapshot.
 
-    :func:`~aiida_cse.physics.exchange.transitions.count_transitions` counts transitions in it.
+    :func:`~aiida_cse.physics.exchange.transitions.count_transitions` counts the transitions in it.
 
     Parameters
     ----------
     state, name, boundaries
         As for :func:`point_counts`.
     cores
-        Lower and upper bound of the core of each region, Å, on edges of bins (or infinite); between them the label
-        is −1. This is the core rule at the stride of the snapshots.
+        Lower and upper bound of the core of each region, Å, on edges of bins (or infinite); between cores the
+        label is −1. This is the core rule at the stride of the snapshots.
 
     Returns
     -------
@@ -265,24 +265,26 @@ def snapshot_labels(
     if cores is None:
         return labels.astype(np.int8)
     if len(cores) != len(edges) + 1:
-        raise ValueError(f"cores has {len(cores)} entries, {len(edges) + 1} regions must have {len(edges) + 1}")
-    low, high = np.array([_core_bins(state.config, core) for core in cores]).T
+        raise ValueError(f"cores has {len(cores)} entries: {len(edges) + 1} regions need {len(edges) + 1}")
+    end = state.config.box[2] / 2
+    low = np.array([0 if low <= -end else _bin_edges(state.config, low)[0] for low, _ in cores])
+    high = np.array([state.config.bins if high >= end else _bin_edges(state.config, high)[0] for _, high in cores])
     inside = (low[labels] <= bins) & (bins < high[labels])
     return np.where(inside, labels, -1).astype(np.int8)
 
 
 @dataclass(frozen=True)
 class Recount:
-    """What is known by other boundaries, from the snapshots alone.
+    """Populations and transitions for other boundaries, from the snapshots alone.
 
     Attributes
     ----------
     boundaries
-        Per species that was counted again, where its boundaries are: exactly on edges of bins.
+        Boundaries of each species that was counted again, exactly on edges of bins.
     counts
-        Per such species (snapshots, 5) int32, its ions in each region.
+        (snapshots, 5) int32 for each such species, its ions in each region.
     track
-        The way of all ions under the snapshot rule; other species go by the boundaries of the reduction.
+        Labels of all ions under the snapshot rule; other species keep the boundaries of the reduction.
     """
 
     boundaries: dict[str, Boundaries]
@@ -293,37 +295,32 @@ class Recount:
 def recount(state: State, boundaries: Mapping[str, Boundaries]) -> Recount:
     """Count the ions of some species again, each with four boundaries (Å) between its five regions.
 
-    Counts and track are those of a reduction with these boundaries, as far as it looks at the snapshots.
+    Counts and track equal those of a reduction with these boundaries at the snapshots.
 
     Raises
     ------
     ValueError
-        As for :func:`~aiida_cse.reduction.coarsen.snapshot_labels`.
+        As for :func:`snapshot_labels`.
     """
     found = Recount({}, {}, state.tracks["snapshot"])
     species_of_ion = Selection.from_config(state.config).ion_species
     for name, places in boundaries.items():
         labels = snapshot_labels(state, name, places)
         own = np.flatnonzero(species_of_ion == list(state.config.ions).index(name))
+        counts = [np.count_nonzero(labels == label, axis=1) for label in range(len(REGION_NAMES))]
         a, b, c, d = exact_boundaries(state.config, places).tolist()
         found = Recount(
             found.boundaries | {name: (a, b, c, d)},
-            found.counts | {name: _counts(labels)},
-            _replaced(found.track, own, labels, state.snapshots),
+            found.counts | {name: np.column_stack(counts).astype(np.int32)},
+            _relabelled(found.track, own, labels, state.snapshots),
         )
     return found
 
 
-def _counts(labels: NDArray[np.int8]) -> NDArray[np.int32]:
-    """Return how many ions have each label (snapshots, 5) in a table (snapshots, ions)."""
-    counts = [np.count_nonzero(labels == label, axis=1) for label in range(len(REGION_NAMES))]
-    return np.column_stack(counts).astype(np.int32)
-
-
-def _replaced(
+def _relabelled(
     track: Track, ions: NDArray[np.int64], labels: NDArray[np.int8], snapshots: NDArray[np.int64]
 ) -> Track:
-    """Return the track with another way of some ions, whose labels (snapshots, ions) are given."""
+    """Return the track with other labels (snapshots, ions) of some ions."""
     if not len(snapshots):
         return track
     events = count_transitions(labels).events
@@ -335,10 +332,10 @@ def _replaced(
 
 
 def rereading_reasons(have: ReductionConfig, want: ReductionConfig) -> tuple[str, ...]:
-    """Return why the trajectory has to be read again to get from a state of ``have`` what ``want`` asks for.
+    """Return why the trajectory must be read again for a state of ``want`` if there is one of ``have``.
 
-    Each is a sentence that names a field; there are none where the functions of this module, and leaving out what
-    is not asked for, are enough.
+    Each reason is a sentence that names a field. There is none if the functions of this module, and leaving out
+    what is not needed, are enough.
     """
     reasons = [f"{name} differs" for name in _SYSTEM if getattr(have, name) != getattr(want, name)]
     for name, coarse, fine in (
@@ -348,68 +345,64 @@ def rereading_reasons(have: ReductionConfig, want: ReductionConfig) -> tuple[str
     ):
         if coarse % fine:
             reasons.append(
-                f"{name} is {getattr(want, name)}: it can only be made coarser, by whole factors of the "
+                f"{name} = {getattr(want, name)}: can only be made coarser, by whole factors of the "
                 f"{getattr(have, name)} of the state"
             )
     reasons += _unknown("core_scales", want.core_scales, have.core_scales)
     if want.lags:
         reasons += _unknown("lags", want.lags, have.lags)
         if want.displacement_frames != have.displacement_frames:
-            reasons.append(f"displacement_frames is {want.displacement_frames}, not {have.displacement_frames}")
+            reasons.append(
+                f"displacement_frames = {want.displacement_frames}: the state has {have.displacement_frames}"
+            )
     for name, species in want.ions.items():
         reasons += [f"ions.{name}: {reason}" for reason in _species_reasons(species, have, want, name)]
     return tuple(reasons)
 
 
 def _unknown(name: str, wanted: Sequence[float], known: Sequence[float]) -> list[str]:
+    """Return a sentence about the first wanted value that is not known, if there is one."""
     missing = [one for one in wanted if one not in known]
     there = ", ".join(f"{one:g}" for one in known) or "none"
-    return [f"{name}: {missing[0]:g} was not asked for, only {there}"] if missing else []
+    return [f"{name} = {missing[0]:g}: not in the state, which has {there}"] if missing else []
 
 
 def _species_reasons(species: IonSpecies, have: ReductionConfig, want: ReductionConfig, name: str) -> list[str]:
     known = have.ions.get(name)
     if known is None:
-        return ["it was not followed"]
+        return ["was not followed"]
     reasons = [
         f"{field} differs" for field in ("types", "point") if getattr(species, field) != getattr(known, field)
     ]
     if (species.edges[1:-1], species.cores) != (known.edges[1:-1], known.cores):
-        reasons.append("edges or cores differ, and the core rule looks at every frame")
+        reasons.append("edges or cores differ, and the core rule depends on every frame")
     if want.lags and (species.layers, species.layer_edges) != (known.layers, known.layer_edges):
-        reasons.append("layers differ, and displacements are told apart by them in every frame")
+        reasons.append("layers differ, and displacements are assigned to them in every frame")
     return reasons
 
 
 def _species(config: ReductionConfig, name: str) -> int:
     if name not in config.ions:
-        raise ValueError(f"name is {name!r}, it must be one of {', '.join(config.ions)}")
+        raise ValueError(f"name = {name!r}: must be one of {', '.join(config.ions)}")
     return list(config.ions).index(name)
 
 
 def _bin_edges(config: ReductionConfig, boundaries: ArrayLike) -> NDArray[np.int64]:
-    """Return the number of the bin that begins at each boundary."""
+    """Return the number of the bin that begins at each boundary; refuse boundaries on no edge."""
     given = np.atleast_1d(np.asarray(boundaries, dtype=np.float64))
     width = config.box[2] / config.bins
     places = (given / config.box[2] + 0.5) * config.bins
     edges = np.rint(places)
     for boundary, place, edge in zip(given, places, edges, strict=True):
         if not np.isfinite(boundary):
-            raise ValueError(f"boundaries: {boundary} is no place in the box")
+            raise ValueError(f"boundaries = {boundary}: no position in the box")
         if abs(place - edge) * width > _EDGE_TOLERANCE or not 0 < edge < config.bins:
             around = np.unique(np.clip([np.floor(place), np.ceil(place)], 1, config.bins - 1))
             nearest = " and ".join(f"{(one / config.bins - 0.5) * config.box[2]:.2f}" for one in around)
             raise ValueError(
-                f"boundaries: {boundary:g} Å lies on no edge of the state's bins, which are {width:.3g} Å wide; "
+                f"boundaries = {boundary:g} Å: lies on no edge of the state's bins, which are {width:.3g} Å wide; "
                 f"nearest: {nearest} Å"
             )
     if (np.diff(edges) <= 0).any():
-        raise ValueError(f"boundaries are {given.tolist()}, they must ascend, a bin of {width:.3g} Å at least")
+        raise ValueError(f"boundaries = {given.tolist()}: must ascend by at least a bin of {width:.3g} Å")
     return edges.astype(np.int64)
-
-
-def _core_bins(config: ReductionConfig, core: tuple[float, float]) -> tuple[int, int]:
-    low, high = core
-    first = 0 if low <= -config.box[2] / 2 else int(_bin_edges(config, low)[0])
-    stop = config.bins if high >= config.box[2] / 2 else int(_bin_edges(config, high)[0])
-    return first, stop

@@ -41,13 +41,21 @@ class FrozenModel(BaseModel):
 class IonSpecies(FrozenModel):
     """One species of ion and its regions.
 
-    ``types`` are the LAMMPS types of its atoms. With ``point`` = ``atom`` each such atom is an ion (for a
-    molecule, name the one type that stands for it); with ``centre_of_mass`` the atoms of these types in one
-    molecule are. ``edges`` (6, Å) bound the five regions, ``cores`` (5 pairs, Å) their cores; the outermost
-    regions reach to the periodic boundary wherever it is. ``exchange`` names the region whose entries and exits
-    count. ``initial_ceramic`` is the number of these ions that the slab started with. ``layers`` are the names of
-    the layers that displacements are told apart by, from LEFT to RIGHT, and ``layer_edges`` (one more, Å) bound
-    them; the outermost reach to the periodic boundary as well.
+    Attributes
+    ----------
+    types, point
+        LAMMPS types of its atoms. With ``atom`` each such atom is an ion (for a molecule, the one type that stands
+        for it); with ``centre_of_mass`` the atoms of these types in one molecule are an ion.
+    edges, cores
+        (6) bounds of the five regions and (5 pairs) of their cores, Å. The outermost regions reach to the periodic
+        boundary, wherever it is.
+    exchange
+        Region whose entries and exits count.
+    initial_ceramic
+        Number of these ions that the slab started with, None if unknown.
+    layers, layer_edges
+        Names and bounds (one more, Å) of the layers by which displacements are distinguished, from LEFT to RIGHT;
+        the outermost reach to the periodic boundary as well.
     """
 
     types: tuple[TypeNumber, ...] = Field(min_length=1)
@@ -62,27 +70,27 @@ class IonSpecies(FrozenModel):
     @model_validator(mode="after")
     def _check_regions(self) -> Self:
         if list(self.edges) != sorted(set(self.edges)):
-            raise ValueError(f"edges are {self.edges}, they must ascend")
+            raise ValueError(f"edges = {self.edges}: must ascend")
         for name, low, high, core in zip(REGION_NAMES, self.edges, self.edges[1:], self.cores, strict=False):
             if not low <= core[0] < core[1] <= high:
-                raise ValueError(f"cores: that of {name} is {core}, it must lie within {(low, high)}")
+                raise ValueError(f"cores: {core} of {name} must lie within {(low, high)}")
         return self
 
     @model_validator(mode="after")
     def _check_layers(self) -> Self:
         if len(set(self.layers)) != len(self.layers):
-            raise ValueError(f"layers are {self.layers}, each name must be there once")
+            raise ValueError(f"layers = {self.layers}: each name must occur once")
         if len(self.layer_edges) != len(self.layers) + 1:
             raise ValueError(
-                f"layer_edges has {len(self.layer_edges)} entries, {len(self.layers)} layers must have "
+                f"layer_edges has {len(self.layer_edges)} entries: {len(self.layers)} layers need "
                 f"{len(self.layers) + 1}"
             )
         if list(self.layer_edges) != sorted(set(self.layer_edges)):
-            raise ValueError(f"layer_edges are {self.layer_edges}, they must ascend")
+            raise ValueError(f"layer_edges = {self.layer_edges}: must ascend")
         return self
 
     def regions(self, name: str) -> RegionSet:
-        """Return the five regions; ``name`` is that of the species."""
+        """Return the five regions of the species, whose name is ``name``."""
         parts = zip(REGION_NAMES, self.edges, self.edges[1:], self.cores, strict=False)
         return RegionSet(name, tuple(Region(*part) for part in parts))
 
@@ -97,7 +105,7 @@ class IonSpecies(FrozenModel):
         initial_ceramic: int | None = None,
         layers: Layers | None = None,
     ) -> IonSpecies:
-        """Make a species of five regions, which are its layers too unless ``layers`` says others."""
+        """Return a species of five regions, which are also its layers unless ``layers`` is given."""
         a, b, c, d, e, f = regions.edges
         names, layer_edges = (regions.names, regions.edges) if layers is None else layers
         return cls(
@@ -121,14 +129,14 @@ class ReductionConfig(FrozenModel):
         LAMMPS type (from 1) and molecule ID of each atom, in the order of the atom IDs.
     labels, masses, charges
         Label, mass (g/mol) and charge (e) of each type.
-    framework
-        Types of the atoms that do not diffuse; their centre of mass plus ``midplane_offset`` (Å) is z = 0.
+    framework, midplane_offset
+        Types of the atoms that do not diffuse; their centre of mass plus the offset (Å) is z = 0.
     half_thickness
         Half the distance of the slab's surface planes, Å.
     box
-        Edges of the box, Å; the trajectory must have the same length along z.
+        Edges of the box, Å, which every frame must have.
     ions
-        The species that are followed, by name.
+        Species that are followed, by name.
     bins
         Number of equal bins over the box along z.
     timestep_fs, frame_steps
@@ -137,7 +145,7 @@ class ReductionConfig(FrozenModel):
         Frames per block of histograms, and between the snapshots of the snapshot rule. Both count from step 0,
         whichever frame is the first.
     core_scales
-        For each of these the core rule is followed a second time, with buffers that are so many times as wide.
+        The core rule is followed once more for each of these factors, with buffers scaled by it.
     displacement_frames, lags
         Displacements are taken between frames whose numbers are multiples of ``displacement_frames``, over each
         of the ``lags`` (frames, multiples of it). None and () for no displacements.
@@ -164,7 +172,7 @@ class ReductionConfig(FrozenModel):
 
     @property
     def natoms(self) -> int:
-        """The number of atoms in a frame."""
+        """Number of atoms in a frame."""
         return len(self.atom_types)
 
     @property
@@ -189,12 +197,12 @@ class ReductionConfig(FrozenModel):
 
     @property
     def lag_samples(self) -> tuple[int, ...]:
-        """The lags in units of ``displacement_frames``."""
+        """Lags in units of ``displacement_frames``."""
         return tuple(lag // (self.displacement_frames or 1) for lag in self.lags)
 
     @property
     def displacement_range(self) -> float:
-        """How far (Å) an ion may be from the slab along an axis, so that no sum of squares can leave 64 bits.
+        """Largest distance (Å) of an ion from the slab along an axis for which sums of squares fit 64 bits.
 
         A sum holds at most the ions of one species at all origins of one block, and two positions within the range
         are at most twice the range apart.
@@ -214,63 +222,55 @@ class ReductionConfig(FrozenModel):
             ("charges", len(self.charges), ntypes),
         ):
             if length != expected:
-                raise ValueError(f"{name} has {length} entries, it must have {expected}")
+                raise ValueError(f"{name} has {length} entries: must have {expected}")
         if max(self.atom_types) > ntypes:
-            raise ValueError(f"atom_types has type {max(self.atom_types)}, labels has only {ntypes}")
+            raise ValueError(f"atom_types has type {max(self.atom_types)}: labels has only {ntypes}")
         if len(set(self.labels)) != ntypes:
-            raise ValueError(f"labels are {self.labels}, each must be there once")
+            raise ValueError(f"labels = {self.labels}: each must occur once")
         if len({name.lower() for name in self.ions}) != len(self.ions):
-            raise ValueError(f"ions are {tuple(self.ions)}, their names must differ by more than case")
+            raise ValueError(f"ions = {tuple(self.ions)}: names must differ by more than case")
         return self
 
     @model_validator(mode="after")
     def _check_groups(self) -> Self:
         present = set(self.atom_types)
         if not present & set(self.framework):
-            raise ValueError(f"framework: no atom has one of the types {self.framework}")
+            raise ValueError(f"framework = {self.framework}: no atom has one of these types")
         for name, species in self.ions.items():
             if not present & set(species.types):
-                raise ValueError(f"ions.{name}.types: no atom has one of the types {species.types}")
+                raise ValueError(f"ions.{name}.types = {species.types}: no atom has one of these types")
         return self
 
     @model_validator(mode="after")
     def _check_core_scales(self) -> Self:
         if len({1.0, *self.core_scales}) != len(self.core_scales) + 1:
-            raise ValueError(f"core_scales are {self.core_scales}, each must be there once and none be 1")
+            raise ValueError(f"core_scales = {self.core_scales}: each must occur once and none be 1")
         for name, species in self.ions.items():
-            _refuse_empty_cores(species.regions(name), self.core_scales)
+            for scale in self.core_scales:
+                with located("core_scales"):
+                    species.regions(name).scaled_cores(scale)
         return self
 
     @model_validator(mode="after")
     def _check_displacements(self) -> Self:
         if (self.displacement_frames is None) != (not self.lags):
             raise ValueError(
-                f"displacement_frames is {self.displacement_frames} and lags are {self.lags}: "
+                f"displacement_frames = {self.displacement_frames} and lags = {self.lags}: "
                 "give both, or neither for no displacements"
             )
         if self.displacement_frames is None:
             return self
         if list(self.lags) != sorted(set(self.lags)):
-            raise ValueError(f"lags are {self.lags}, they must ascend")
+            raise ValueError(f"lags = {self.lags}: must ascend")
         for lag in self.lags:
             if lag % self.displacement_frames:
-                raise ValueError(
-                    f"lags: {lag} frames is no multiple of displacement_frames {self.displacement_frames}"
-                )
+                raise ValueError(f"lags = {lag}: no multiple of displacement_frames = {self.displacement_frames}")
         if self.displacement_range < 2 * max(self.box):
             raise ValueError(
-                f"displacement_frames is {self.displacement_frames} in blocks of {self.block_frames} frames: the "
-                "sums of so many displacements could overflow; it must be larger or the blocks shorter"
+                f"displacement_frames = {self.displacement_frames} in blocks of {self.block_frames} frames: sums "
+                "of so many displacements could overflow; it must be larger or the blocks shorter"
             )
         return self
-
-
-def _refuse_empty_cores(regions: RegionSet, scales: Sequence[float]) -> None:
-    try:
-        for scale in scales:
-            regions.scaled_cores(scale)
-    except ValueError as error:
-        raise ValueError(f"core_scales: {error}") from error
 
 
 def load_config(path: str | Path) -> ReductionConfig:

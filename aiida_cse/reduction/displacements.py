@@ -158,7 +158,7 @@ class Displacements:
         rows = slice(int(starts[index]), int(starts[index + 1]))
         return DisplacementMoments(
             layers=config.ions[name].layers,
-            lags_ps=tuple(lag * config.frame_ps for lag in config.lags),
+            lags_ps=config.lags_ps,
             counts=self.counts[:, rows].copy(),
             sums=self.sums[:, rows] / GRID,
             squares=self.squares[:, rows] / GRID**2,

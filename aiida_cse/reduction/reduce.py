@@ -120,7 +120,7 @@ def reduce_plan(
 ) -> State:
     """Reduce the frames of a plan; parameters and errors as for :func:`reduce_segments`."""
     if threads < 1:
-        raise ValueError(f"threads is {threads}, it must be at least 1")
+        raise ValueError(f"threads = {threads}: must be at least 1")
     if previous is not None:
         previous.check_config(config)
     if not plan.segments:

@@ -1,8 +1,11 @@
-"""The configuration as arrays: which atoms are the framework and the ions, and where their regions end."""
+"""Configuration of a reduction as arrays: the atoms of the framework and the ions, and the classes along z.
+
+The boundaries of a species (of its regions, cores and layers) divide z into classes. The class of an ion therefore
+determines its region, its core for every width of the buffers, and its layer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,20 +16,20 @@ from aiida_cse.reduction.kernels.layout import Cadence, Layout
 
 __all__ = ["Selection"]
 
-#: how far a bin may shift because the box is not quite that of the configuration, in units of its length
+#: largest shift of a bin because the box differs from that of the configuration, in units of its length
 _SHIFT = 2 * LENGTH_TOLERANCE
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The configuration as the kernels take it.
+    """Configuration in the form that the kernels take.
 
     Attributes
     ----------
     layout, cadence
-        See there.
+        Atoms and classes; frames per block, snapshot and displacement.
     ion_species
-        (ions,) the species of each ion; ions are numbered species by species, then by atom or molecule.
+        (ions,) species of each ion; ions are numbered species by species, then by atom or molecule.
     """
 
     layout: Layout
@@ -49,10 +52,10 @@ class Selection:
         sizes = np.concatenate([sizes for _, sizes in groups])
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
         numbers = [len(sizes) for _, sizes in groups]
-        bounds = _bounds(config)
-        class_of_bin = _class_of_bin(bounds, config)
-        regions, layers = _regions(bounds, config), _layers(bounds, config)
-        lowest, highest = _quiet_bins(bounds, regions, layers, config)
+        cores = _core_bounds(config)
+        bounds = _bounds(config, cores)
+        regions, layers, core_labels = _labels(config, cores, bounds)
+        lowest, highest = _bin_ranges(bounds, regions, layers, config)
         layout = Layout(
             bins=config.bins,
             offset=config.midplane_offset,
@@ -65,12 +68,12 @@ class Selection:
             species_starts=np.concatenate([[0], np.cumsum(numbers)]).astype(np.int32),
             single=np.array([species.point == "atom" for species in config.ions.values()]),
             bounds=bounds,
-            class_of_bin=class_of_bin,
+            class_of_bin=_class_of_bin(bounds, config),
             lowest=lowest,
             highest=highest,
             regions=regions,
             layers=layers,
-            cores=_cores(bounds, config),
+            cores=core_labels,
         )
         cadence = Cadence(config.block_frames, config.snapshot_frames, config.displacement_frames or 0)
         return cls(layout, cadence, np.repeat(np.arange(len(groups)), numbers).astype(np.int64))
@@ -93,13 +96,26 @@ def _ions(
 # -- classes -------------------------------------------------------------------------------------------------
 
 
-def _bounds(config: ReductionConfig) -> NDArray[np.float64]:
-    """Return (S, C − 1) the boundaries of each species that anything is asked about, filled up with infinity."""
+def _core_bounds(config: ReductionConfig) -> list[NDArray[np.float64]]:
+    """Return the cores (W, 5, 2) of each species for every width of the buffers, beginning with the given one.
+
+    The outermost cores reach to the periodic boundary, wherever it is.
+    """
     found = []
-    for species, widths in zip(config.ions.values(), _core_bounds(config), strict=True):
-        cores = [bound for width in widths for core in width for bound in core]
+    for name, species in config.ions.items():
+        regions = species.regions(name)
+        cores = np.array([regions.scaled_cores(scale).cores for scale in (1.0, *config.core_scales)])
+        cores[:, 0, 0], cores[:, -1, 1] = -np.inf, np.inf
+        found.append(cores)
+    return found
+
+
+def _bounds(config: ReductionConfig, cores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return (S, C − 1) the boundaries between the classes of each species, padded with infinity."""
+    found = []
+    for species, own in zip(config.ions.values(), cores, strict=True):
         layers = species.layer_edges[1:-1] if config.lags else ()
-        edges = (*species.edges[1:-1], *layers, *cores)
+        edges = (*species.edges[1:-1], *layers, *own.ravel().tolist())
         found.append(sorted({edge for edge in edges if np.isfinite(edge)}))
     bounds = np.full((len(found), max(map(len, found))), np.inf)
     for row, one in zip(bounds, found, strict=True):
@@ -107,26 +123,33 @@ def _bounds(config: ReductionConfig) -> NDArray[np.float64]:
     return bounds
 
 
-def _core_bounds(config: ReductionConfig) -> list[list[list[tuple[float, float]]]]:
-    """Return the cores of each species under the core rule, then with each scale of its buffers.
-
-    The outermost reach to the periodic boundary, wherever it is.
-    """
-    found = []
-    for name, species in config.ions.items():
-        regions = species.regions(name)
-        found.append([_open_ended(regions.scaled_cores(scale).cores) for scale in (1.0, *config.core_scales)])
-    return found
+def _starts(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (S, C) the lower end of each class; no boundary lies within a class, so that it represents it."""
+    return np.concatenate([np.full((len(bounds), 1), -np.inf), bounds], axis=1)
 
 
-def _open_ended(cores: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    bounds = list(cores)
-    bounds[0] = (-np.inf, bounds[0][1])
-    bounds[-1] = (bounds[-1][0], np.inf)
-    return bounds
+def _labels(
+    config: ReductionConfig, cores: list[NDArray[np.float64]], bounds: NDArray[np.float64]
+) -> tuple[NDArray[np.int8], NDArray[np.int16], NDArray[np.int8]]:
+    """Return region (S, C), layer (S, C) and core (S, C, W) of each class; one layer without displacements."""
+    starts = _starts(bounds)
+    regions = np.zeros(starts.shape, np.int8)
+    layers = np.zeros(starts.shape, np.int16)
+    labels = np.full((*starts.shape, len(config.core_scales) + 1), -1, np.int8)
+    first_layer = 0
+    for row, (species, own, z) in enumerate(zip(config.ions.values(), cores, starts, strict=True)):
+        regions[row] = np.searchsorted(species.edges[1:-1], z, side="right")
+        if config.lags:
+            layers[row] = first_layer + np.searchsorted(species.layer_edges[1:-1], z, side="right")
+            first_layer += len(species.layers)
+        for width, one in enumerate(own):
+            low, high = one[regions[row]].T
+            labels[row, :, width] = np.where((low <= z) & (z < high), regions[row], -1)
+    return regions, layers, labels
 
 
 def _class_of_bin(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np.int16]:
+    """Return (S, bins) the class of each bin, −1 if a boundary may run through it."""
     edges = (np.arange(config.bins + 1) / config.bins - 0.5) * config.box[2]
     shift = _SHIFT * config.box[2]
     low = np.array([np.searchsorted(row, edges[:-1] - shift, side="right") for row in bounds])
@@ -134,13 +157,13 @@ def _class_of_bin(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArr
     return np.where(low == high, low, -1).astype(np.int16)
 
 
-def _quiet_bins(
+def _bin_ranges(
     bounds: NDArray[np.float64],
     regions: NDArray[np.int8],
     layers: NDArray[np.int16],
     config: ReductionConfig,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the first and the last bin (2, S, C) within each class, and within all of one region and layer."""
+    """Return the first and the last bin (2, S, C) within each class, and within all of its region and layer."""
     low, high = _starts(bounds), np.concatenate([bounds, np.full((len(bounds), 1), np.inf)], axis=1)
     wide_low, wide_high = low.copy(), high.copy()
     for species, (region, layer) in enumerate(zip(regions, layers, strict=True)):
@@ -151,35 +174,3 @@ def _quiet_bins(
     first = np.searchsorted(edges[:-1] - shift, np.stack([low, wide_low]))
     stop = np.searchsorted(edges[1:] + shift, np.stack([high, wide_high]))
     return first.astype(np.int32), (stop - 1).astype(np.int32)
-
-
-def _starts(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (S, C) where each class begins; no boundary lies within a class, so that this point stands for it."""
-    return np.concatenate([np.full((len(bounds), 1), -np.inf), bounds], axis=1)
-
-
-def _regions(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np.int8]:
-    edges = [species.edges[1:-1] for species in config.ions.values()]
-    found = [np.searchsorted(one, z, side="right") for one, z in zip(edges, _starts(bounds), strict=True)]
-    return np.array(found, dtype=np.int8)
-
-
-def _layers(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np.int16]:
-    """Return the layer of each class; one and the same where no displacements ask for it."""
-    if not config.lags:
-        return np.zeros((len(bounds), bounds.shape[1] + 1), dtype=np.int16)
-    found, first = [], 0
-    for species, z in zip(config.ions.values(), _starts(bounds), strict=True):
-        found.append(first + np.searchsorted(species.layer_edges[1:-1], z, side="right"))
-        first += len(species.layers)
-    return np.array(found, dtype=np.int16)
-
-
-def _cores(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np.int8]:
-    regions = _regions(bounds, config)
-    cores = np.full((*regions.shape, len(config.core_scales) + 1), -1, dtype=np.int8)
-    for species, (widths, z) in enumerate(zip(_core_bounds(config), _starts(bounds), strict=True)):
-        for width, one in enumerate(widths):
-            low, high = np.array(one)[regions[species]].T
-            cores[species, :, width] = np.where((low <= z) & (z < high), regions[species], -1)
-    return cores

@@ -230,7 +230,7 @@ class State:
             There is no such species.
         """
         if name not in self.config.ions:
-            raise ValueError(f"name is {name!r}, it must be one of {', '.join(self.config.ions)}")
+            raise ValueError(f"name = {name!r}: must be one of {', '.join(self.config.ions)}")
         return self.displacements.moments(self.config, name)
 
     def check_config(self, config: ReductionConfig) -> None:

@@ -74,9 +74,10 @@ class Composition:
         )
         return np.repeat(np.arange(1, len(sizes) + 1), sizes).tolist()
 
-    def config(self, **changes: Any) -> ReductionConfig:
+    def config(
+        self, *, molecular: bool = False, midplane_offset: float = OFFSET, **changes: Any
+    ) -> ReductionConfig:
         """Return the settings of the reduction: blocks and snapshots of 1 ns, frames of 2 ps."""
-        molecular = changes.pop("molecular", False)
         anion = sorted({LABELS.index(label) + 1 for label in self.anion}) if molecular else [LABELS.index("N") + 1]
         sampling: dict[str, Any] = {
             "timestep_fs": TIMESTEP,
@@ -93,7 +94,7 @@ class Composition:
             charges=[charge for _, charge in TABLE.values()],
             framework=[1, 2],
             half_thickness=HALF,
-            midplane_offset=OFFSET,
+            midplane_offset=midplane_offset,
             box=BOX,
             cation="Li",
             cation_types=[LABELS.index("Li") + 1],

@@ -205,9 +205,9 @@ AGAIN = r"; reduce the trajectory again for others \(aiida-cse reduce, or cse.re
         ({"boundaries": {"li": [21, 30]}}, "boundaries: 'li' is no ion of the reduction; did you mean 'Li'"),
         (
             {"boundaries": {"TFSI": [21, 30.2]}},
-            r"boundaries: -30.2 Å lies on no edge .* nearest: -30.50 and -30.00 Å \(of TFSI\)" + AGAIN,
+            r"boundaries = -30.2 Å: lies on no edge .* nearest: -30.50 and -30.00 Å \(of TFSI\)" + AGAIN,
         ),
-        ({"boundaries": {"Li": [21, 60]}}, r"boundaries: -60 Å lies on no edge .* nearest: -54.50 Å \(of Li\)"),
+        ({"boundaries": {"Li": [21, 60]}}, r"boundaries = -60 Å: lies on no edge .* nearest: -54.50 Å \(of Li\)"),
         ({"bins": 3, "block_ps": 1e6 + 0.1}, "bins is 3, .*; block_ps is 1e\\+06, "),
         ({"end_ns": 5 * NS}, "end_ns is 0.005, it must be at most 0.0041, where the reduction ends"),
         (

@@ -272,7 +272,7 @@ PRODUCTIONS = (
     verdict("a multiple of the 0.2 of the reduction", "snapshot_ps is 0.05", snapshot_ps=0.05),
     verdict("not among those of the reduction", "lags_ps: 500", lags_ps=[500]),
     verdict("did you mean 'Li'", "boundaries: 'li'", boundaries={"li": [20, 30]}),
-    verdict("lies on no edge", "boundaries: -31 Å", boundaries={"Li": [20, 31]}),
+    verdict("lies on no edge", "boundaries = -31 Å", boundaries={"Li": [20, 31]}),
     verdict(
         "there is no snapshot from 0.001 to 0.012 ns",
         "boundaries",

@@ -35,28 +35,28 @@ def test_another_chemistry_gives_its_own_offsets() -> None:
         ({"snapshot_ps": 1e-3}, "snapshot_ps = 0.001: must be a multiple"),
         ({"box": (20.0, 20.0, 60.0)}, "box_half_length = 30 Å"),
         ({"cation": "Na"}, "species = 'Na'"),
-        ({"framework": [9]}, "framework: no atom has one of the types"),
-        ({"cation_types": [9]}, "ions.Li.types: no atom has one of the types"),
-        ({"molecules": [1]}, "molecules has 1 entries, it must have 52"),
-        ({"masses": [1.0]}, "masses has 1 entries, it must have 5"),
+        ({"framework": [9]}, "framework = .*: no atom has one of these types"),
+        ({"cation_types": [9]}, "ions.Li.types = .*: no atom has one of these types"),
+        ({"molecules": [1]}, "molecules has 1 entries: must have 52"),
+        ({"masses": [1.0]}, "masses has 1 entries: must have 5"),
         ({"labels": ["A", "B"], "masses": [1.0] * 2, "charges": [0.0] * 2}, "atom_types has type 5"),
-        ({"labels": ["A"] * 5}, "each must be there once"),
+        ({"labels": ["A"] * 5}, "each must occur once"),
         ({"masses": [1, 2, 3, 4, -5]}, "masses"),
         ({"midplane_offset": float("nan")}, "midplane_offset"),
         (
             {"anion": "li", "offsets": {"li": SurfaceOffsets(inner=2.0, outer=9.0)}},
-            "must differ by more than case",
+            "names must differ by more than case",
         ),
         ({"bins": 9}, "bins\n.*at least|bins\n.*greater than or equal to 10"),
-        ({"core_scales": (0.5, 0.5)}, r"core_scales are \(0.5, 0.5\), each must be there once and none be 1"),
-        ({"core_scales": (1,)}, r"core_scales are \(1.0,\)"),
+        ({"core_scales": (0.5, 0.5)}, r"core_scales = \(0.5, 0.5\): each must occur once and none be 1"),
+        ({"core_scales": (1,)}, r"core_scales = \(1.0,\)"),
         ({"core_scales": (-1,)}, "core_scales.0"),
-        ({"core_scales": (2.3,)}, "core_scales: scale = 2.3: layer_left of Li would have no core; .* below 2.25"),
+        ({"core_scales": (2.3,)}, "core_scales.scale = 2.3: layer_left of Li would have no core; .* below 2.25"),
         ({"lags_ps": (0.3, 0.12)}, "lags_ps = 0.3, 0.12: lags must ascend"),
         ({"lags_ps": (0.11,)}, "lags_ps = 0.11: must be a multiple of the 0.02 ps between frames"),
         ({"displacement_ps": 0.05}, "displacement_ps = 0.05: must be a multiple"),
         ({"lags_ps": (0.1,)}, "lags_ps = 0.1: no multiple of displacement_ps = 0.06"),
-        ({"block_ps": 1e9}, "displacement_frames is 3 in blocks of 50000000000 frames: .* could overflow"),
+        ({"block_ps": 1e9}, "displacement_frames = 3 in blocks of 50000000000 frames: .* could overflow"),
     ],
 )
 def test_wrong_settings_name_the_field(changes: dict[str, Any], match: str) -> None:
@@ -67,13 +67,13 @@ def test_wrong_settings_name_the_field(changes: dict[str, Any], match: str) -> N
 @pytest.mark.parametrize(
     ("field", "value", "match"),
     [
-        ("edges", (-55, -23, -32, 23, 32, 55), "they must ascend"),
-        ("cores", ((-55, -33),) * 5, "cores: that of layer_left"),
+        ("edges", (-55, -23, -32, 23, 32, 55), "edges = .*: must ascend"),
+        ("cores", ((-55, -33),) * 5, "cores: .* of layer_left must lie within"),
         ("types", (), "types"),
-        ("layers", ("a", "b"), "layer_edges has 8 entries, 2 layers must have 3"),
-        ("layers", ("a",) * 7, "layers are .*, each name must be there once"),
+        ("layers", ("a", "b"), "layer_edges has 8 entries: 2 layers need 3"),
+        ("layers", ("a",) * 7, "layers = .*: each name must occur once"),
         ("layers", ("a b",), "layers.0"),
-        ("layer_edges", (-55, -32, -23, 15, -15, 23, 32, 55), "layer_edges are .*, they must ascend"),
+        ("layer_edges", (-55, -32, -23, 15, -15, 23, 32, 55), "layer_edges = .*: must ascend"),
         ("point", "oxygen", "point"),
     ],
 )
@@ -88,8 +88,8 @@ def test_wrong_species_name_the_field(field: str, value: object, match: str) -> 
     ("field", "value", "match"),
     [
         ("bins", 0, "bins"),
-        ("lags", (15, 6), r"lags are \(15, 6\), they must ascend"),
-        ("lags", (5,), "lags: 5 frames is no multiple of displacement_frames 3"),
+        ("lags", (15, 6), r"lags = \(15, 6\): must ascend"),
+        ("lags", (5,), "lags = 5: no multiple of displacement_frames = 3"),
         ("core_scales", (-1,), "core_scales.0"),
     ],
 )
@@ -101,7 +101,7 @@ def test_wrong_stored_settings_name_the_field(field: str, value: object, match: 
 @pytest.mark.parametrize(("frames", "lags"), [(None, (5,)), (5, ())])
 def test_displacements_need_frames_and_lags(frames: int | None, lags: tuple[int, ...]) -> None:
     made = config().model_dump() | {"displacement_frames": frames, "lags": lags}
-    with pytest.raises(ValueError, match=r"displacement_frames is .* give both, or neither"):
+    with pytest.raises(ValueError, match=r"displacement_frames = .* give both, or neither"):
         ReductionConfig.model_validate(made)
 
 

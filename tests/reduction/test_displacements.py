@@ -126,7 +126,7 @@ def test_without_lags_there_are_no_displacements(path: Path) -> None:
 
 
 def test_an_unknown_species_is_refused(path: Path) -> None:
-    with pytest.raises(ValueError, match="name is 'Na', it must be one of Li, TFSI"):
+    with pytest.raises(ValueError, match="name = 'Na': must be one of Li, TFSI"):
         reduce_segments([path], CONFIG).displacement_moments("Na")
 
 

@@ -151,7 +151,7 @@ def test_no_more_threads_than_cores(path: Path, whole: State, monkeypatch: pytes
     seen: list[int] = []
     assert reduce_segments([path], config(), progress=lambda done, _: seen.append(done), threads=9).equals(whole)
     assert seen == [30, 60]
-    with pytest.raises(ValueError, match="threads is 0, it must be at least 1"):
+    with pytest.raises(ValueError, match="threads = 0: must be at least 1"):
         reduce_segments([path], config(), threads=0)
 
 
