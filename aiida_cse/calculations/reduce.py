@@ -1,4 +1,4 @@
-"""The CalcJob that reduces the segments of a production where they lie, with ``aiida-cse reduce``."""
+"""CalcJob that reduces the segments of a production with ``aiida-cse reduce``, on the computer that holds them."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ CHECKSUMS = "checksums.txt"
 
 
 class ReduceCalculation(CalcJob):
-    """Reduce trajectory segments, in order, to one mergeable state; nothing else but what was said is retrieved.
+    """Reduce trajectory segments, in order, to one mergeable state; only the state and the output are retrieved.
 
-    How far it is stands in its output while it runs (``verdi calcjob outputcat``). It uses as many threads as
-    ``resources`` has cores for a process (``num_cores_per_mpiproc``).
+    The output shows the progress of a running job (``verdi calcjob outputcat``). The job uses as many threads as
+    ``resources`` reserves cores for a process (``num_cores_per_mpiproc``).
     """
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Define inputs, outputs and exit codes."""
         super().define(spec)
-        spec.input("system", valid_type=CseSystemData, help="The system that the production started from.")
+        spec.input("system", valid_type=CseSystemData, help="System from which the production started.")
         spec.input(
             "sampling",
             valid_type=orm.Dict,
@@ -49,19 +49,19 @@ class ReduceCalculation(CalcJob):
             "folders",
             valid_type=(orm.RemoteData, orm.RemoteStashFolderData),
             dynamic=True,
-            help="The folders with the segments, of jobs or stashed; the order of the keys is the order of time.",
+            help="Folders with the segments, of jobs or stashed; the order of the keys is the order of time.",
         )
         spec.input(
             "checksums",
             valid_type=orm.Dict,
             serializer=orm.to_aiida_type,
             required=False,
-            help="SHA-256 that segments must have, by the keys of their folders; those without are not checked.",
+            help="Expected SHA-256 of segments, by the keys of their folders; other segments are not checked.",
         )
-        spec.input("previous", valid_type=CseReductionData, required=False, help="The state to extend.")
+        spec.input("previous", valid_type=CseReductionData, required=False, help="State to extend.")
         job_options(spec, "cse.reduce", "reduce.out")
         spec.inputs.validator = _validate_inputs
-        spec.output("reduction", valid_type=CseReductionData, required=False, help="The state of all segments.")
+        spec.output("reduction", valid_type=CseReductionData, required=False, help="State of all segments.")
         spec.exit_code(
             334,
             "ERROR_REDUCTION_FAILED",
@@ -71,7 +71,7 @@ class ReduceCalculation(CalcJob):
         spec.exit_code(
             335,
             "ERROR_STATE_MISSING",
-            message="The reduction ended without a whole state: {error}",
+            message="The reduction ended without a complete state: {error}",
             invalidates_cache=True,
         )
 
@@ -121,38 +121,42 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
         return None
     if not value.get("folders"):
         return "folders: at least one segment is needed"
-    for name, folder in value["folders"].items():
-        error = _folder_error(folder, value.get("code"))
-        if error is not None:
-            return f"folders.{name} {error}"
-    if "checksums" in value:
-        error = _checksums_error(value["checksums"].get_dict(), list(value["folders"]))
-        if error is not None:
-            return f"checksums: {error}"
-    if "system" in value and "sampling" in value:
-        return reduction_error(value["system"], value["sampling"].get_dict())
-    return None
-
-
-def _folder_error(folder: orm.RemoteData | orm.RemoteStashFolderData, code: orm.AbstractCode | None) -> str | None:
-    stashed = isinstance(folder, orm.RemoteStashFolderData)
-    if stashed and not any(fnmatch(TRAJECTORY, pattern) for pattern in folder.source_list):
-        return f"has no {TRAJECTORY}, only {', '.join(folder.source_list)} was stashed"
-    there, here = folder.computer, None if code is None else code.computer
-    if there is not None and here is not None and there.uuid != here.uuid:
-        return (
-            f"lies on {there.label}, the code on {here.label}: "
-            "a trajectory is reduced where it lies, set up the code cse there"
+    return (
+        _folders_error(value["folders"], value.get("code"))
+        or ("checksums" in value and _checksums_error(value["checksums"].get_dict(), list(value["folders"])))
+        or (
+            "system" in value
+            and "sampling" in value
+            and reduction_error(value["system"], value["sampling"].get_dict())
         )
+        or None
+    )
+
+
+def _folders_error(
+    folders: dict[str, orm.RemoteData | orm.RemoteStashFolderData], code: orm.AbstractCode | None
+) -> str | None:
+    """Refuse folders without a trajectory, or on another computer than the code."""
+    for name, folder in folders.items():
+        stashed = isinstance(folder, orm.RemoteStashFolderData)
+        if stashed and not any(fnmatch(TRAJECTORY, pattern) for pattern in folder.source_list):
+            return f"folders.{name}: has no {TRAJECTORY}, only {', '.join(folder.source_list)} was stashed"
+        there, here = folder.computer, None if code is None else code.computer
+        if there is not None and here is not None and there.uuid != here.uuid:
+            return (
+                f"folders.{name}: lies on {there.label}, the code on {here.label}; a trajectory is reduced on the "
+                "computer that holds it, set up the code cse there"
+            )
     return None
 
 
 def _checksums_error(checksums: dict[str, Any], names: list[str]) -> str | None:
+    """Refuse checksums of unknown folders and values that are no SHA-256."""
     for name, value in checksums.items():
         if name not in names:
-            return f"{name!r} is none of the folders; {nearest(name, names)}"
+            return f"checksums: {name!r} is none of the folders; {nearest(name, names)}"
         if not isinstance(value, str) or re.fullmatch("[0-9a-f]{64}", value) is None:
-            return f"that of {name} is {value!r}, it must be the 64 hexadecimal digits of a SHA-256"
+            return f"checksums.{name} = {value!r}: must be the 64 hexadecimal digits of a SHA-256"
     return None
 
 

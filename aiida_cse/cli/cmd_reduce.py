@@ -1,4 +1,4 @@
-"""``aiida-cse reduce``: one streaming pass over trajectory segments, without AiiDA."""
+"""``aiida-cse reduce``: reduce trajectory segments in one streaming pass, without AiiDA."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["reduce"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-#: seconds between two lines of progress where there is no terminal
+#: seconds between two lines of progress if there is no terminal
 _PROGRESS_S = 10.0
 
 
@@ -31,27 +31,29 @@ _PROGRESS_S = 10.0
     "--config",
     required=True,
     type=_FILE,
-    help="With --system, YAML file: sampling, and for a system that was not made here its regions. "
-    "Without it, JSON file: system, regions and sampling.",
+    help="With --system, YAML file of the sampling, and of the regions of a system that was built elsewhere. "
+    "Without it, JSON file of system, regions and sampling.",
 )
 @click.option("--system", type=_FILE, help="LAMMPS data file of the system.")
 @click.option("--out", required=True, type=OutPath(dir_okay=False, path_type=Path), help="State (npz) to write.")
 @click.option("--previous", type=_FILE, help="State (npz) that the segments continue.")
 @click.option("--until-step", type=click.IntRange(min=0), help="Leave out the frames at or after this step.")
 @click.option(
-    "--checksums", type=_FILE, help="Output of sha256sum: what the segments must be, by their paths as given here."
+    "--checksums",
+    type=_FILE,
+    help="Output of sha256sum with the expected checksums of segments, by their paths as given here.",
 )
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Pieces that are reduced at the same time, at most as many as there are cores; the state is the same.",
+    help="Number of parts that are reduced at the same time, limited to the number of cores.",
 )
 @click.option(
     "--skip-missing",
     is_flag=True,
-    help="Leave out segments that do not exist: those of jobs that ended before their first frame.",
+    help="Leave out segments that do not exist, as of jobs that ended before their first frame.",
 )
 def reduce(
     segments: tuple[Path, ...],
@@ -64,7 +66,7 @@ def reduce(
     threads: int,
     skip_missing: bool,
 ) -> None:
-    """Reduce the SEGMENTs, in the order of time, to a state that every analysis reads.
+    """Reduce the SEGMENTs, in the order of time, to a state from which every analysis is made.
 
     A SEGMENT is a trajectory of unwrapped coordinates: .dcd (sorted by ID, many times faster than the others),
     .xtc, or a text dump of LAMMPS, .lammpstrj or .dump, with id xu yu zu.
@@ -104,38 +106,33 @@ def _load(config: Path, system: Path | None) -> ReductionConfig:
 
 
 def _existing(segments: tuple[Path, ...], *, skip_missing: bool) -> list[Path]:
-    """Return the segments that exist, at least one; refuse or say which do not."""
+    """Return the segments that exist, at least one; refuse or report the others."""
     found = [segment for segment in segments if segment.is_file()]
     for segment in segments:
         if segment in found:
             continue
         if not skip_missing or not found:
-            msg = f"{segment}: there is no such file"
-            raise ValueError(msg)
+            raise ValueError(f"{segment}: there is no such file")
         click.echo(f"note: {segment}: there is no such file, it was left out")
     return found
 
 
 def _progress(stack: ExitStack) -> Progress:
-    """Return what shows a bar on a terminal, and elsewhere writes a line every ten seconds."""
-    if not sys.stderr.isatty():
-        return _lines()
-    from rich.console import Console
-    from rich.progress import Progress as Bar
+    """Return a function that shows a bar on a terminal, and otherwise prints a line every ten seconds."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress as Bar
 
-    bar = stack.enter_context(Bar(console=Console(stderr=True), transient=True))
-    task = bar.add_task("frames", total=None)
-    return lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _lines() -> Progress:
+        bar = stack.enter_context(Bar(console=Console(stderr=True), transient=True))
+        task = bar.add_task("frames", total=None)
+        return lambda done, total: bar.update(task, completed=done, total=total)
     last = time.monotonic()
 
-    def write(done: int, total: int) -> None:
+    def print_line(done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= _PROGRESS_S:
             last = now
             click.echo(f"{done} of {total} frames ({100 * done / total:.0f} %)")
 
-    return write
+    return print_line

@@ -1,4 +1,4 @@
-"""The ``cse.reduction`` node: the mergeable state of a reduced trajectory."""
+"""The ``cse.reduction`` node: mergeable state of a reduced trajectory."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ REDUCTION = Documented(
 
 
 class CseReductionData(SinglefileData):
-    """Integer histograms, counts and seams of a trajectory; every analysis reads this, not the trajectory.
+    """State of a reduced trajectory, from which every analysis is made.
 
     Attributes to query: ``frames``, ``first_step``, ``last_step``, ``time_ps`` and ``lags_ps``.
     """
 
-    #: the state, once it was read
+    #: the state, once read
     _state: State | None = None
 
     def __init__(self, file: Any = None, filename: Any = None, **kwargs: Any) -> None:
@@ -55,14 +55,14 @@ class CseReductionData(SinglefileData):
             )
 
     def set_file(self, file: Any, filename: Any = None) -> None:
-        """Put another file in the place of the state."""
+        """Replace the file of the state."""
         super().set_file(file, filename)
         self._state = None
 
     def get_state(self) -> State:
-        """Return the state as the plain library knows it.
+        """Return the state.
 
-        The file is read once per object: the steps of an analysis share one state, which is not to be changed.
+        The file is read once per object. The steps of an analysis share the state; do not change it.
         """
         if self._state is None:
             with self.open(mode="rb") as handle:

@@ -1,4 +1,4 @@
-"""The parser of the reduction: its state becomes a node."""
+"""Parser of the reduction: stores the state as a node."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ReduceParser"]
 
 
 class ReduceParser(Parser):
-    """Store the state, or say why there is none."""
+    """Store the state, or report why there is none."""
 
     def parse(self, retrieved_temporary_folder: str | None = None, **_: Any) -> ExitCode | None:
         """Attach the reduction and return the exit code."""

@@ -105,5 +105,5 @@ def test_displacements_and_core_widths_reach_the_configuration() -> None:
 
 
 def test_a_width_without_cores_is_refused() -> None:
-    with pytest.raises(ValueError, match="core_scales.scale = 3: layer_left of Li would have no core"):
+    with pytest.raises(ValueError, match=r"core_scales\.scale = 3: layer_left of Li would have no core"):
         reduction_config(interface(), sampling(core_scales=[3]))

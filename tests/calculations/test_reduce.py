@@ -90,7 +90,7 @@ def test_stashed_segments_are_linked(prepare: Prepare, inputs: dict[str, Any], l
         assert (localhost.uuid, "/archive/ab/cd", "segment_0003") in info.remote_symlink_list
     folders = inputs["folders"] | {"segment_0003": stash(localhost, ["log.lammps"])}
     with pytest.raises(
-        ValueError, match=r"folders\.segment_0003 has no trajectory\.dcd, only log\.lammps was stashed"
+        ValueError, match=r"folders\.segment_0003: has no trajectory\.dcd, only log\.lammps was stashed"
     ):
         prepare("cse.reduce", **(inputs | {"folders": folders}))
 
@@ -110,7 +110,7 @@ def test_checksums_are_handed_over(prepare: Prepare, inputs: dict[str, Any]) -> 
         ({"segment_1": "a" * 64}, "checksums: 'segment_1' is none of the folders; did you mean 'segment_00"),
         (
             {"segment_0001": "abc"},
-            "checksums: that of segment_0001 is 'abc', it must be the 64 hexadecimal digits",
+            "checksums.segment_0001 = 'abc': must be the 64 hexadecimal digits",
         ),
     ],
 )
@@ -148,7 +148,7 @@ def test_segments_elsewhere_are_refused(
     prepare: Prepare, inputs: dict[str, Any], other_computer: orm.Computer
 ) -> None:
     far = orm.RemoteData(computer=other_computer, remote_path="/scratch/3").store()
-    with pytest.raises(ValueError, match=r"folders\.segment_0003 lies on elsewhere, the code on localhost"):
+    with pytest.raises(ValueError, match=r"folders\.segment_0003: lies on elsewhere, the code on localhost"):
         prepare("cse.reduce", **(inputs | {"folders": inputs["folders"] | {"segment_0003": far}}))
 
 
