@@ -123,7 +123,7 @@ def simulate(
         ``frames`` is not a multiple of ``blocks``.
     """
     if frames % blocks:
-        raise ValueError(f"frames is {frames}, it must be a multiple of blocks, {blocks}")
+        raise ValueError(f"frames = {frames}: must be a multiple of blocks, {blocks}")
     share = chain.stationary if start is None else start
     found = (
         np.zeros((experiments, ions, 2), dtype=np.int64),

@@ -1,4 +1,4 @@
-"""Any argument whatever: it is accepted, or refused by a ValueError that names it."""
+"""Fuzzing of arguments: a call returns, or raises a ValueError that names the argument."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["ANYTHING", "NUMBERS", "modest", "returned_or_named", "spoiled"]
 
 T = TypeVar("T")
 
-#: floats of every kind, infinite, tiny and not a number among them
+#: floats of every kind, including infinite, tiny and NaN
 NUMBERS = st.one_of(st.floats(), st.sampled_from([0.0, -1.0, 1.0, 1e-320, 1e308, -1e308]))
-#: what a careless caller may pass for a number or for an array
+#: values that a caller may pass for a number or for an array
 ANYTHING = st.one_of(
     NUMBERS,
     st.integers(-(10**400), 10**400),
@@ -28,7 +28,7 @@ ANYTHING = st.one_of(
     hnp.arrays(np.float64, hnp.array_shapes(max_dims=3, max_side=4), elements=NUMBERS),
 )
 
-#: the same few examples at every run
+#: the same few examples in every run
 modest = settings(derandomize=True, max_examples=60, deadline=None)
 
 
@@ -43,7 +43,7 @@ def returned_or_named(call: Callable[[], T], *names: str) -> T | None:
 
 
 def spoiled(**good: object) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
-    """Give the name of one argument, and the arguments of a good call with this one replaced by anything."""
+    """Draw the name of one argument, and the arguments of a valid call with this one replaced by any value."""
     return st.tuples(st.sampled_from(sorted(good)), ANYTHING).map(
         lambda drawn: (drawn[0], {**good, drawn[0]: drawn[1]})
     )

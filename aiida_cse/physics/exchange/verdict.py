@@ -112,33 +112,18 @@ class ExchangeData:
     members: ArrayLike | None = None
 
     def __post_init__(self) -> None:
-        checked: dict[str, object] = {
-            "entries": arguments.count("entries", self.entries),
-            "exits": arguments.count("exits", self.exits),
-        }
+        totals = arguments.count("entries", self.entries), arguments.count("exits", self.exits)
+        checked: dict[str, object] = {"entries": totals[0], "exits": totals[1]}
         for name in ("net_fluxes", "population"):
             if (series := getattr(self, name)) is not None:
                 checked[name] = arguments.array(name, series, ndim=1, least=-SUMMABLE, most=SUMMABLE)
-        for name in ("block_counts", "ion_counts", "members"):
-            if (table := getattr(self, name)) is not None:
-                checked[name] = arguments.array(name, table, ndim=2, least=0, most=LARGEST_COUNT, whole=True)
+        for name in ("block_counts", "ion_counts"):
+            if (counts := getattr(self, name)) is not None:
+                checked[name] = _entries_and_exits(name, counts, totals)
+        if self.members is not None:
+            checked["members"] = arguments.array("members", self.members, ndim=2, least=0, most=1, whole=True)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
-        for name in ("block_counts", "ion_counts"):
-            self._check_sums(name)
-        if self.members is not None and np.max(self.members, initial=0) > 1:
-            raise ValueError(f"members has values up to {np.max(self.members):g}: must have values of 0 and 1")
-
-    def _check_sums(self, name: str) -> None:
-        if (given := getattr(self, name)) is None:
-            return
-        if given.shape[1] != 2:
-            raise ValueError(f"{name} has {given.shape[1]} columns: must have 2, entries and exits")
-        entries, exits = given.sum(axis=0).astype(int).tolist()
-        if (entries, exits) != (self.entries, self.exits):
-            raise ValueError(
-                f"{name} sums to {entries} entries and {exits} exits: must sum to {self.entries} and {self.exits}"
-            )
 
     @cached_property
     def burst_index(self) -> float:
@@ -160,9 +145,21 @@ class ExchangeData:
         if criteria.maximum_remaining is None or self.members is None:
             return None
         times, ions = np.shape(self.members)
-        return (
-            remaining_deviation(self.members, criteria.remaining_level) if times >= FEWEST_TIMES and ions else None
+        if times < FEWEST_TIMES or not ions:
+            return None
+        return remaining_deviation(self.members, criteria.remaining_level)
+
+
+def _entries_and_exits(name: str, counts: ArrayLike, totals: tuple[int, int]) -> NDArray[np.float64]:
+    table = arguments.array(name, counts, ndim=2, length=1, least=0, most=LARGEST_COUNT, whole=True)
+    if table.shape[1] != 2:
+        raise ValueError(f"{name} has {table.shape[1]} columns: must have 2, entries and exits")
+    entries, exits = table.sum(axis=0).astype(int).tolist()
+    if (entries, exits) != totals:
+        raise ValueError(
+            f"{name} sums to {entries} entries and {exits} exits: must sum to {totals[0]} and {totals[1]}"
         )
+    return table
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def test_interval_of_two_samples_is_that_of_student() -> None:
     assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, 1) * 1.5)
 
 
-def test_the_interval_of_independent_samples_has_its_level() -> None:
+def test_the_interval_of_independent_samples_has_few_degrees_of_freedom() -> None:
     found = populations(np.random.default_rng(3).normal(size=5000))["count"]
     assert 4 <= found.degrees_of_freedom <= 7
     assert found.interval[0] < found.mean < found.interval[1]
