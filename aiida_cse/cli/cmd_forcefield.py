@@ -10,7 +10,7 @@ import click
 
 from aiida_cse.cli import inputs
 from aiida_cse.cli import profile as profiles
-from aiida_cse.cli.inputs import find_recipe, input_errors
+from aiida_cse.cli.inputs import find_recipe, input_errors, load_typed
 
 if TYPE_CHECKING:
     from aiida_cse.forcefields.models import ForceFieldSet, Option
@@ -29,7 +29,10 @@ def forcefield() -> None:
 @forcefield.command("list")
 @inputs.PROFILE
 def list_sets(profile: str | None) -> None:
-    """List the shipped force-field sets and those stored in the profile, if there is one."""
+    """List the shipped and the stored force-field sets.
+
+    Stored sets are those of the profile, if there is one.
+    """
     from aiida_cse.forcefields.library import available_sets, load_set
 
     shipped = [load_set(name) for name in available_sets()]
@@ -69,13 +72,14 @@ def show(name: str, profile: str | None) -> None:
 
 
 @forcefield.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=inputs.FILE)
 @click.option("--name", metavar="NAME", help="Name in recipes; default: that in the file, else the file's name.")
 @inputs.PROFILE
 def import_set(file: Path, name: str | None, profile: str | None) -> None:
-    """Import the set in a YAML FILE into the profile, so that recipes can name it.
+    """Import the set in a YAML FILE into the profile.
 
-    The file has the form of the shipped sets; with `revises` it holds only the differences from one of them.
+    Recipes can then name it. The file has the form of the shipped sets; with `revises` it holds only the
+    differences from one of them.
     """
     with input_errors():
         from aiida_cse.building.electrolyte.typing import typing_patterns
@@ -95,11 +99,12 @@ def import_set(file: Path, name: str | None, profile: str | None) -> None:
 @click.argument("system")
 @inputs.PROFILE
 def table(system: str, profile: str | None) -> None:
-    """Print the pair table of SYSTEM with the rule and the source of each row.
+    """Print the pair table of SYSTEM.
 
-    SYSTEM is the folder of a built system, a recipe (a YAML file, or the name of a shipped one), or the PK of a
-    system node. A node, and a recipe that names a set of your profile, need the profile. Coefficients are epsilon
-    (kcal/mol) and sigma (Å) of Lennard-Jones, or A (kcal/mol), rho (Å) and C (kcal/mol Å^6) of Buckingham.
+    Each row has its combination rule and its source. SYSTEM is the folder of a built system, a recipe (a YAML
+    file, or the name of a shipped one), or the PK of a system node. A node, and a recipe that names a set of your
+    profile, need the profile. Coefficients are epsilon (kcal/mol) and sigma (Å) of Lennard-Jones, or A (kcal/mol),
+    rho (Å) and C (kcal/mol Å^6) of Buckingham.
     """
     with input_errors():
         rows = _pairs(system, profile)
@@ -124,17 +129,9 @@ def _pairs(system: str, profile: str | None) -> Sequence[PairRow]:
 
         return chemistry_of(find_recipe(system, profile)).pairs
     profiles.load(profile)
-    from aiida.common.exceptions import NotExistent
-    from aiida.orm import load_node
-
     from aiida_cse.data.system import CseSystemData
 
-    try:
-        node = load_node(int(system))
-    except NotExistent as error:
-        raise ValueError(f"there is no node {system} in this profile") from error
-    if not isinstance(node, CseSystemData):
-        raise ValueError(f"node {system} is a {type(node).__name__}, not a system (cse.system)")
+    node = load_typed(int(system), CseSystemData, "SYSTEM")
     return read_pairs(node.forcefield)
 
 

@@ -130,9 +130,13 @@ def test_the_table_of_a_node() -> None:
 @pytest.mark.usefixtures("aiida_profile")
 def test_nodes_without_a_table_are_refused() -> None:
     other = orm.Int(1).store()
-    assert invoke("table", other.pk).output == f"Error: node {other.pk} is a Int, not a system (cse.system)\n"
+    assert invoke("table", other.pk).output == (
+        f"Error: SYSTEM = {other.pk}: node {other.pk} is a Int; it must be a CseSystemData\n"
+    )
     missing = other.pk + 1000
-    assert invoke("table", missing).output == f"Error: there is no node {missing} in this profile\n"
+    assert invoke("table", missing).output == (
+        f"Error: SYSTEM = {missing}: there is no node {missing} in this profile\n"
+    )
     foreign = invoke("table", system_node().pk)
     assert foreign.exit_code == 2
     assert "'pair_coeff 1 1 0.10 2.6' does not say of which pair it is" in foreign.output

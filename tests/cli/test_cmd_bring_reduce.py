@@ -14,7 +14,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from aiida_cse.building.reduction import reduction_config
-from aiida_cse.cli import cmd_reduce, main
+from aiida_cse.cli import cmd_bring, main
 from aiida_cse.reduction import streaming
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.sampling import Sampling
@@ -69,7 +69,7 @@ def test_a_foreign_system(files: dict[str, Any], expected: State, tmp_path: Path
 
 def test_it_needs_no_profile_and_no_aiida(files: dict[str, Any], tmp_path: Path) -> None:
     script = (
-        "import sys; from aiida_cse.cli.cmd_reduce import reduce; reduce(standalone_mode=False); "
+        "import sys; from aiida_cse.cli.cmd_bring import reduce; reduce(standalone_mode=False); "
         "sys.exit('aiida' in sys.modules)"
     )
     arguments = [str(one) for one in (*files["segments"], *files["options"])]
@@ -103,7 +103,7 @@ def test_a_missing_segment_needs_no_checksum(files: dict[str, Any], tmp_path: Pa
 
 
 def test_progress_where_there_is_no_terminal(files: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cmd_reduce, "_PROGRESS_S", 0.0)
+    monkeypatch.setattr(cmd_bring, "_PROGRESS_S", 0.0)
     monkeypatch.setattr(streaming, "_CHUNK_FRAMES", 10)
     result = invoke(*files["segments"], *files["options"])
     assert result.output.splitlines()[:2] == ["10 of 40 frames (25 %)", "20 of 40 frames (50 %)"]

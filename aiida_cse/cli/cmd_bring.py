@@ -1,0 +1,276 @@
+"""Commands that bring in systems and trajectories: ``build``, ``system import`` and ``reduce``.
+
+``build`` and ``reduce`` neither import AiiDA nor need a profile: the jobs of studies call them as well.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aiida_cse.cli import inputs
+from aiida_cse.cli import profile as profiles
+from aiida_cse.cli.inputs import FILE, InputError, OutPath, find_recipe, input_errors
+from aiida_cse.engine.hints import aiida_cse
+
+if TYPE_CHECKING:
+    from aiida_cse.lammps.files.system import System
+    from aiida_cse.reduction.config import ReductionConfig
+    from aiida_cse.reduction.reduce import Progress
+
+__all__ = ["build", "reduce", "system"]
+
+# -- build ---------------------------------------------------------------------------------------------------
+
+
+@click.group()
+def build() -> None:
+    """Build a slab or an electrolyte: LAMMPS data file, force-field include file and a summary in JSON."""
+
+
+@build.command()
+@inputs.RECIPE
+@inputs.NEW_FOLDER
+def slab(recipe: str, out: Path) -> None:
+    """Build the ceramic as a periodic crystal.
+
+    The cut plane is at z = 0; the mobile ions are distributed at random over their sites.
+    """
+    with input_errors():
+        from aiida_cse.building.ceramic.slab import build_slab
+        from aiida_cse.building.recipe import load_recipe
+
+        _write(build_slab(load_recipe(recipe)), out)
+
+
+@build.command()
+@inputs.RECIPE
+@click.option("--lx", type=float, required=True, help="Length of the cross-section along x in Å.")
+@click.option("--ly", type=float, required=True, help="Length of the cross-section along y in Å.")
+@inputs.NEW_FOLDER
+def electrolyte(recipe: str, lx: float, ly: float, out: Path) -> None:
+    """Build polymer chains and salt at low density.
+
+    The box has the cross-section of a ceramic; the electrolyte is above a wall.
+    """
+    with input_errors():
+        from aiida_cse.building.electrolyte.build import build_electrolyte
+        from aiida_cse.building.recipe import load_recipe
+
+        _write(build_electrolyte(load_recipe(recipe), lx, ly), out)
+
+
+def _write(built: System, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    built.write(out)
+    _echo_system(built)
+    click.echo(f"written to {out}")
+
+
+def _echo_system(found: System) -> None:
+    """Print phase, composition, box and charge of a system in one line."""
+    info = found.info
+    composition = ", ".join(f"{label} {count}" for label, count in info.composition.items() if count)
+    lengths = " × ".join(f"{high - low:.2f}" for low, high in info.box)
+    click.echo(f"{info.phase}: {info.natoms} atoms ({composition}), box {lengths} Å, charge {info.charge:g} e")
+
+
+# -- system --------------------------------------------------------------------------------------------------
+
+#: largest data file, about that of 5 million atoms with velocities
+_MOST_BYTES = 2_000_000_000
+
+
+@click.group()
+def system() -> None:
+    """Import systems built by other programs."""
+
+
+@system.command("import")
+@click.argument("file", type=FILE)
+@click.option("--facts", type=FILE, help="YAML file with types, slab and phase, which a data file lacks.")
+@click.option("--forcefield", type=FILE, help="Include file with styles and coefficients.")
+@click.option(
+    "--recipe", metavar="FILE|NAME", help="Recipe that defines atom types (by label), slab and force field."
+)
+@click.option("--check", is_flag=True, help="Only report what is missing; store nothing.")
+@inputs.PROFILE
+def import_(
+    file: Path, facts: Path | None, forcefield: Path | None, recipe: str | None, check: bool, profile: str | None
+) -> None:
+    """Import the LAMMPS data file FILE as a system node.
+
+    The file has atom style full and units real. All missing or wrong information is reported at once. A production
+    starts from a system of the phase interface.
+    """
+    found = _read_system(file, facts, forcefield, recipe, profile)
+    _echo_system(found)
+    if (made := found.info.slab) is not None:
+        click.echo(
+            f"slab: {made.thickness:.3f} Å thick, mid-plane {made.midplane_offset:+.3f} Å from the centre of mass"
+            f" of {' and '.join(made.framework)}; {made.lithium} mobile ions at the start"
+        )
+    if check:
+        click.echo("nothing is missing")
+        return
+    profiles.load(profile)
+    from aiida_cse.data.system import CseSystemData
+
+    node = CseSystemData(found, label=file.name, description=f"imported from {file.name}").store()
+    click.echo(f"stored as system <{node.pk}>")
+    if found.info.phase in ("interface", "production"):
+        words = ["--system", node.pk, "--temperature", "K"]
+        words += [] if "velocities" in found.info.seeds else ["--seed", "N"]
+        click.echo(f"continue with: {aiida_cse('launch', 'production', *words)}")
+
+
+def _read_system(
+    file: Path, facts: Path | None, forcefield: Path | None, recipe: str | None, profile: str | None
+) -> System:
+    """Return the system of a data file and its description; refuse all that is missing or wrong together."""
+    with input_errors():
+        from aiida_cse.building.imported.description import SystemDescription
+        from aiida_cse.building.imported.system import import_system
+        from aiida_cse.schema import located
+        from aiida_cse.yaml_io import read_mapping, read_text
+
+        content = {} if facts is None else read_mapping(facts, "the description of a system")
+        with located(facts or "facts"):
+            description = SystemDescription.model_validate(content)
+        include = "" if forcefield is None else read_text(forcefield, "a force field")
+        chosen = None if recipe is None else find_recipe(recipe, profile)
+        text = read_text(file, "a data file", _MOST_BYTES)
+    try:
+        return import_system(text, description, include, chosen)
+    except ValueError as error:
+        lines = str(error).splitlines()
+        if len(lines) == 1:
+            raise InputError(f"{file}: {lines[0]}") from error
+        points = "".join(f"\n  {line}" for line in lines)
+        raise InputError(f"{file}: {len(lines)} things are missing or wrong:{points}") from error
+
+
+# -- reduce --------------------------------------------------------------------------------------------------
+
+#: interval between two lines of progress without a terminal, s
+_PROGRESS_S = 10.0
+
+
+@click.command()
+@click.argument(
+    "segments", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="SEGMENT..."
+)
+@click.option(
+    "--config",
+    required=True,
+    type=FILE,
+    help="With --system: YAML file with the sampling and, for a system built by another program, its regions. "
+    "Without --system: JSON file with system, regions and sampling.",
+)
+@click.option("--system", type=FILE, help="LAMMPS data file of the system.")
+@click.option("--out", required=True, type=OutPath(dir_okay=False, path_type=Path), help="State (npz) to write.")
+@click.option("--previous", type=FILE, help="State (npz) that the segments continue.")
+@click.option("--until-step", type=click.IntRange(min=0), help="Omit the frames at or after this step.")
+@click.option(
+    "--checksums",
+    type=FILE,
+    help="Output of sha256sum with the expected sums of segments, by their paths as given here.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of parts reduced concurrently, at most the number of cores; it does not change the state.",
+)
+@click.option(
+    "--skip-missing",
+    is_flag=True,
+    help="Omit segments that do not exist, such as those of jobs that ended before their first frame.",
+)
+def reduce(
+    segments: tuple[Path, ...],
+    config: Path,
+    system: Path | None,
+    out: Path,
+    previous: Path | None,
+    until_step: int | None,
+    checksums: Path | None,
+    threads: int,
+    skip_missing: bool,
+) -> None:
+    """Reduce the SEGMENTs, in the order of time, to a state that every analysis reads.
+
+    A SEGMENT is a trajectory of unwrapped coordinates: .dcd (sorted by ID; the fastest by far), .xtc, or a LAMMPS
+    text dump, .lammpstrj or .dump, with id xu yu zu.
+    """
+    with input_errors(), ExitStack() as stack:
+        from aiida_cse.reduction.reduce import run_reduction
+        from aiida_cse.reduction.segments import load_checksums
+
+        found = _existing(segments, skip_missing=skip_missing)
+        sums = {} if checksums is None else load_checksums(checksums)
+        summary = run_reduction(
+            found,
+            _read_config(config, system),
+            out,
+            previous,
+            _progress(stack),
+            until_step=until_step,
+            threads=threads,
+            checksums={path: one for path, one in sums.items() if Path(path) not in set(segments) - set(found)},
+        )
+    for note in summary.notes:
+        click.echo(f"note: {note}")
+    click.echo(
+        f"{summary.frames_read} frames read; the state holds {summary.frames} frames "
+        f"from step {summary.first_step} to {summary.last_step}"
+    )
+
+
+def _read_config(config: Path, data: Path | None) -> ReductionConfig:
+    if data is None:
+        from aiida_cse.reduction.config import load_config
+
+        return load_config(config)
+    from aiida_cse.building.imported.reduction import load_interface
+
+    return load_interface(data, config)
+
+
+def _existing(segments: tuple[Path, ...], *, skip_missing: bool) -> list[Path]:
+    """Return the segments that exist, at least one; refuse or report those that do not."""
+    found = [segment for segment in segments if segment.is_file()]
+    for segment in segments:
+        if segment not in found:
+            if not skip_missing or not found:
+                raise ValueError(f"{segment}: there is no such file")
+            click.echo(f"note: {segment}: there is no such file; it is omitted")
+    return found
+
+
+def _progress(stack: ExitStack) -> Progress:
+    """Return a function that draws a progress bar on a terminal, and elsewhere prints a line every ten seconds."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress as Bar
+
+        bar = stack.enter_context(Bar(console=Console(stderr=True), transient=True))
+        task = bar.add_task("frames", total=None)
+        return lambda done, total: bar.update(task, completed=done, total=total)
+
+    last = time.monotonic()
+
+    def print_line(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PROGRESS_S:
+            last = now
+            click.echo(f"{done} of {total} frames ({100 * done / total:.0f} %)")
+
+    return print_line
