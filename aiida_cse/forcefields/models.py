@@ -195,10 +195,10 @@ class ForceFieldSet(StrictModel):
         for kind in ("bonds", "angles", "dihedrals"):
             _refuse_duplicates(kind, (canonical(entry.atoms) for entry in getattr(self, kind)))
         names = [entry.name for entry in self.atom_types]
-        for number, rule in enumerate(self.typing):
+        for rule in self.typing:
             if rule.type not in names:
                 hint = nearest(rule.type, names)
-                raise ValueError(f"typing.{number}.type = {rule.type!r}: is not a type of the set; {hint}")
+                raise ValueError(f"typing.type = {rule.type!r}: {rule.smarts!r} needs a type of the set; {hint}")
         return self
 
     @property

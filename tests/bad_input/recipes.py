@@ -256,7 +256,7 @@ OWN_SETS = (
     Wrong("angles.0.atoms", ["a\nb", "CT", "CT"], _NAME, shown=r"'a\nb'"),
     Wrong("dihedrals.0.opls", [0, 0], "is missing", shown="opls.2"),
     Wrong("typing.0.smarts", "shell rm", "is not a valid SMARTS pattern", "typing"),
-    Wrong("typing.0.type", "XX", "is not a type of the set", "typing"),
+    Wrong("typing.0.type", "XX", "needs a type of the set", "typing"),
     Wrong("revises", "nope", "there is no force-field set", "opls-aa-ppo"),
     Wrong("angels", [], "did you mean 'angles'?", shown="'angels'"),
 )

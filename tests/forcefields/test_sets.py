@@ -150,7 +150,7 @@ CARBON = {"name": "C", "element": "C", "mass": 12.0, "charge": 0.0}
     ("change", "message"),
     [
         ({"atom_types": [CARBON, CARBON]}, "atom_types: C is given twice"),
-        ({"typing": [{"smarts": "[C]", "type": "CT"}]}, "typing.0.type = 'CT': is not a type of the set"),
+        ({"typing": [{"smarts": "[C]", "type": "CT"}]}, r"typing.type = 'CT': '\[C\]' needs a type of the set"),
         (
             {
                 "bonds": [

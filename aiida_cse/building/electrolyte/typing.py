@@ -102,11 +102,11 @@ def typing_patterns(forcefield: ForceFieldSet) -> list[tuple[Any, str]]:
         A rule is not a SMARTS pattern.
     """
     patterns = []
-    for number, rule in enumerate(forcefield.typing):
+    for rule in forcefield.typing:
         with rdBase.BlockLogs():
             pattern: Any = Chem.MolFromSmarts(rule.smarts)
         if pattern is None:
-            place = f"typing.{number}.smarts = {rule.smarts!r}"
+            place = f"typing.smarts = {rule.smarts!r}"
             raise ValueError(f"force-field set {forcefield.name}: {place}: is not a valid SMARTS pattern")
         patterns.append((pattern, rule.type))
     return patterns
