@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aiida_cse.building.electrolyte.typing import BondedTerm, TypedMolecule, typed_molecules
 from aiida_cse.building.recipe import WALL_SPECIES, ForceFieldSets, Recipe
 from aiida_cse.forcefields.include import BondedRow, render_include
-from aiida_cse.forcefields.models import ForceFieldSet, OneFour
+from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import PairRow, PairSite, Role, missing_buckingham, pair_table
 from aiida_cse.lammps.files.data import TOPOLOGY
 from aiida_cse.lammps.files.system import AtomType
@@ -117,7 +117,11 @@ def _chemistry(recipe_json: str) -> Chemistry:
     if problems:
         raise ValueError("\n".join(problems))
     _refuse_net_charges(recipe, chain, anion)
-    one_four = _one_four(chain, anion)
+    one_four = chain.source.one_four
+    if one_four is None or one_four != anion.source.one_four:
+        weights = f"({one_four}; {anion.source.one_four})"
+        names = f"{chain.source.name} and {anion.source.name}"
+        raise ValueError(f"forcefield: sets {names} do not agree on the 1-4 weights {weights}")
     entries = _type_table(recipe, sets, chain, anion)
     numbers = {entry.label: number for number, (entry, _) in enumerate(entries, 1)}
     pairs = pair_table(
@@ -129,6 +133,11 @@ def _chemistry(recipe_json: str) -> Chemistry:
     bonded = _bonded_rows((chain, anion))
     named = [recipe.forcefield.named_set(role) for role in ForceFieldSets._fields]
     checksums = {chosen.name: chosen.md5 for chosen in named}
+    sources = []
+    for chosen in named:
+        choices = {key: value for key, value in recipe.forcefield.variants.items() if key in chosen.variants}
+        options = sorted(chosen.chosen_variants(choices).items())
+        sources.append(" ".join([chosen.name, *(f"{key}={value}" for key, value in options)]))
     return Chemistry(
         types=tuple(atom_type for atom_type, _ in entries),
         forcefield=render_include(
@@ -144,16 +153,10 @@ def _chemistry(recipe_json: str) -> Chemistry:
         ),
         anion=_template(anion, numbers, bonded),
         topology_types={kind: sum(row.kind == kind[:-1] for row, _ in bonded) for kind in TOPOLOGY},
-        sources=tuple(_source(chosen, recipe.forcefield.variants) for chosen in named),
+        sources=tuple(sources),
         checksums=checksums,
         citations=tuple(dict.fromkeys(citation for chosen in sets for citation in chosen.citations)),
     )
-
-
-def _source(chosen: ForceFieldSet, variants: dict[str, str]) -> str:
-    """Return the name of a set with the chosen options of its variants."""
-    options = chosen.chosen_variants({key: value for key, value in variants.items() if key in chosen.variants})
-    return " ".join([chosen.name, *(f"{key}={value}" for key, value in sorted(options.items()))])
 
 
 # -- completeness and consistency ------------------------------------------------------------------------
@@ -200,14 +203,6 @@ def _refuse_net_charges(recipe: Recipe, chain: TypedMolecule, anion: TypedMolecu
         if abs(charge - expected) > _NEUTRAL:
             held = f"{molecule.name} has the charge {charge:.6g} e with set {molecule.source.name}"
             raise ValueError(f"{field}: {held}; must be {expected:g}")
-
-
-def _one_four(chain: TypedMolecule, anion: TypedMolecule) -> OneFour:
-    first, second = chain.source.one_four, anion.source.one_four
-    if first is None or first != second:
-        names = f"{chain.source.name} and {anion.source.name}"
-        raise ValueError(f"forcefield: sets {names} do not agree on the 1-4 weights ({first}; {second})")
-    return first
 
 
 # -- the type table --------------------------------------------------------------------------------------

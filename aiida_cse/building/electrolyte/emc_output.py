@@ -135,9 +135,10 @@ def _order(
     A molecule is a connected set of bonds. Its atoms are identified by elements and bonds.
     """
     found: dict[str, list[Integers]] = {name: [] for name in graphs}
-    bare = {
-        name: _bare([a.GetAtomicNum() for a in graph.GetAtoms()], _bonds(graph)) for name, graph in graphs.items()
-    }
+    bare = {}
+    for name, graph in graphs.items():
+        bonded = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in graph.GetBonds()]
+        bare[name] = _bare([atom.GetAtomicNum() for atom in graph.GetAtoms()], bonded)
     known: dict[tuple[Any, ...], tuple[str, Integers]] = {}
     for atoms, bonds in _fragments(layout):
         key = (tuple(elements[atoms]), tuple(bonds))
@@ -207,10 +208,6 @@ def _recognised(
                 return name, np.array(match, dtype=np.int64)
     size = f"{len(elements)} atoms and {len(bonds)} bonds"
     raise ValueError(f"EMC built a molecule of {size} that is none of: {', '.join(graphs)}")
-
-
-def _bonds(graph: Any) -> list[tuple[int, int]]:
-    return [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in graph.GetBonds()]
 
 
 def _bare(elements: list[int], bonds: list[tuple[int, int]]) -> Any:
