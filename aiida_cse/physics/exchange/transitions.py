@@ -137,7 +137,7 @@ def transition_matrix(events: ArrayLike, regions: int = len(REGION_NAMES)) -> ND
     if table.shape[1] != 4:
         raise ValueError(f"events has {table.shape[1]} columns: must have 4, frame, ion, from, to")
     if (table[:, 2:] >= number).any():
-        raise ValueError(f"events go from or to region {table[:, 2:].max():g}: must be at most {number - 1}")
+        raise ValueError(f"events go from or to region {table[:, 2:].max():g}: must be below regions = {number}")
     return _matrix(table.astype(np.int64), number)
 
 

@@ -197,7 +197,7 @@ def test_bad_strides_scales_and_targets_are_named() -> None:
     z = np.zeros((3, 2))
     with pytest.raises(ValueError, match="strides = 0: must be a whole number from 1"):
         transition_sensitivity(z, REGIONS, strides=(0,))
-    with pytest.raises(ValueError, match="core_scales: scale = 9: layer_left of Li would have no core"):
+    with pytest.raises(ValueError, match=r"core_scales\.scale = 9: layer_left of Li would have no core"):
         transition_sensitivity(z, REGIONS, core_scales=(9.0,))
     with pytest.raises(ValueError, match="target = 'bulk': must be one of ceramic, layer"):
         transition_sensitivity(z, REGIONS, target="bulk")  # type: ignore[arg-type]

@@ -98,7 +98,7 @@ def test_a_stride_is_a_whole_number(stride: object) -> None:
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda: transition_matrix([[1, 0, 2, 5]]), "events go from or to region 5: must be at"),
+        (lambda: transition_matrix([[1, 0, 2, 5]]), "events go from or to region 5: must be below regions = 5"),
         (lambda: transition_matrix([[1, 0, 2]]), "events has 3 columns: must have 4"),
         (lambda: transition_matrix([], 0), "regions = 0: must be a whole number from 1 to 128"),
         (lambda: exchange(np.zeros((4, 4)), "ceramic"), r"matrix has the shape \(4, 4\), names has 5 regions"),

@@ -98,7 +98,14 @@ def test_the_interval_includes_the_error_of_the_expected_number(observed: int, l
     assert (kappa.low, kappa.high) == (pytest.approx(low, rel=0.03), pytest.approx(high, rel=0.03))
 
 
-@pytest.mark.parametrize(("kappa", "log_error"), [(0.05, 0.3), (0.2, 0.6), (0.5, 0.1)])
+@pytest.mark.parametrize(
+    ("kappa", "log_error"),
+    [
+        (0.05, 0.3),
+        pytest.param(0.2, 0.6, marks=pytest.mark.long),
+        pytest.param(0.5, 0.1, marks=pytest.mark.long),
+    ],
+)
 def test_the_interval_of_kappa_covers_at_its_level(kappa: float, log_error: float) -> None:
     rng = np.random.default_rng(29)
     covered = 0

@@ -83,7 +83,7 @@ def test_the_barrier_from_a_plateau_rests_on_its_mean_density() -> None:
 def test_maximum_minus_minimum_is_biased_and_the_fit_is_not() -> None:
     # 10 expected counts per bin on the top
     height = T * np.log(1e5 / 10)
-    found = [find_barrier(Z, drawn(height, 1e5, seed, blocks=1)[0], T, **RIGHT, samples=2) for seed in range(400)]
+    found = [find_barrier(Z, drawn(height, 1e5, seed, blocks=1)[0], T, **RIGHT, samples=2) for seed in range(200)]
     scatter = np.std([one.barrier for one in found])
     assert abs(np.mean([one.barrier for one in found]) - height) < 0.25 * scatter
     assert np.mean([one.raw for one in found]) - height > scatter
@@ -207,8 +207,14 @@ def test_an_empty_well_is_refused() -> None:
 )
 def test_any_wrong_argument_is_named(case: tuple[str, dict[str, Any]]) -> None:
     name, arguments = case
-    # what is wrong with one of these may be said of the one that it does not fit to
-    related = {"z": ("counts", "top", "well"), "counts": ("well", "top"), "block_counts": ("top", "well")}
+    # the message may name the argument that does not fit to the wrong one
+    related = {
+        "z": ("counts", "top", "well"),
+        "counts": ("well", "top"),
+        "block_counts": ("top", "well"),
+        "top_half_width": ("top",),
+        "well_half_width": ("well",),
+    }
     returned_or_named(lambda: find_barrier(**arguments), name, *related.get(name, ()))
 
 
