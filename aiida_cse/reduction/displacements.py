@@ -212,6 +212,7 @@ class DisplacementPass:
         # if a lag is longer than the run, all samples are kept
         self._longest = min(max(config.lag_samples), frames // self._stride + 1)
         self._lags = np.array(config.lag_samples, dtype=np.int64)
+        self._reach = config.displacement_range
         rows, ions = self._longest + 1, len(layout.ion_starts) - 1
         self._ring = Ring(
             positions=np.zeros((rows, 3, ions), np.int32),
@@ -250,7 +251,7 @@ class DisplacementPass:
             self._layout,
             self._lags,
             float(GRID),
-            self._config.displacement_range,
+            self._reach,
             self._done,
             self._ring,
             PairSums(self._to.counts, self._to.sums, self._to.squares),

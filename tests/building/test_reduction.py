@@ -1,4 +1,4 @@
-"""From a system to the configuration of its reduction: ions by their charge, layers by their offsets."""
+"""Configuration of a reduction from a system: ions by their charge, layers by their offsets."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_lithium_by_origin_is_one_species_unless_asked(by_origin: System) -> Non
         lithium(cation_atoms=["Li_sal"])
 
 
-def test_offsets_of_what_is_no_ion_are_refused() -> None:
+def test_offsets_of_unknown_ions_are_refused() -> None:
     with pytest.raises(ValueError, match="offsets = 'TSFI': no ion of the system; did you mean 'TFSI'"):
         reduction_config(interface(), sampling(offsets={"TSFI": LAYER}))
 

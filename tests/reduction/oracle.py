@@ -1,4 +1,4 @@
-"""The same reduction as a plain loop over MDAnalysis in float64, written without the code under test."""
+"""Independent reduction for comparison: a plain loop over MDAnalysis in float64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other questions to a state: the same answers as from the trajectory, or that it must be read again."""
+"""Coarser states and other boundaries: the same as from the trajectory, or the reason to read it again."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_joined_bins_are_those_of_a_coarser_reduction(path: Path, state: State, 
 
 
 @pytest.mark.parametrize("factor", [0, -1, 3])
-def test_a_factor_that_does_not_divide(state: State, factor: int) -> None:
+def test_a_factor_that_does_not_divide_the_bins_is_refused(state: State, factor: int) -> None:
     with pytest.raises(ValueError, match=f"factor = {factor}: must divide the 220 bins"):
         join_bins(state, factor)
 
@@ -80,13 +80,13 @@ def test_merged_blocks_are_those_of_a_reduction_with_longer_ones(late: Path, fac
     assert merged.equals(reduce_segments([late], config(block_ps=0.2 * factor)))
 
 
-def test_merged_blocks_without_displacements(late: Path) -> None:
+def test_blocks_without_displacements_are_merged(late: Path) -> None:
     plain: dict[str, Any] = {"lags_ps": (), "displacement_ps": None}
     merged = merge_blocks(reduce_segments([late], config(**plain)), 2)
     assert merged.equals(reduce_segments([late], config(block_ps=0.4, **plain)))
 
 
-def test_a_state_of_merged_blocks_goes_on(tmp_path: Path) -> None:
+def test_a_state_of_merged_blocks_can_be_continued(tmp_path: Path) -> None:
     positions = make(9, FRAMES, hop=0.05).positions
     first = write_dcd(tmp_path / "1.dcd", positions[:33])
     second = write_dcd(tmp_path / "2.dcd", positions[33:], first_step=33 * FRAME_STEPS)
@@ -96,7 +96,7 @@ def test_a_state_of_merged_blocks_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 7, 100])
-def test_thinned_snapshots_are_those_of_a_rarer_look(late: Path, factor: int) -> None:
+def test_thinned_snapshots_are_those_of_a_reduction_with_fewer(late: Path, factor: int) -> None:
     thinned = thin_snapshots(reduce_segments([late], config()), factor)
     assert thinned.equals(reduce_segments([late], config(snapshot_ps=0.06 * factor)))
 
@@ -107,19 +107,19 @@ def test_selected_lags_are_those_of_a_reduction_with_fewer(late: Path, lags: tup
     assert selected.equals(reduce_segments([late], config(lags_ps=[lag * 0.02 for lag in lags])))
 
 
-def test_no_lags(late: Path) -> None:
+def test_all_lags_can_be_left_out(late: Path) -> None:
     selected = select_lags(reduce_segments([late], config()), ())
     assert selected.equals(reduce_segments([late], config(lags_ps=(), displacement_ps=None)))
 
 
 @pytest.mark.parametrize("factor", [0, -2])
-def test_blocks_and_snapshots_are_made_longer_only(state: State, factor: int) -> None:
+def test_a_factor_below_one_is_refused(state: State, factor: int) -> None:
     for function in (merge_blocks, thin_snapshots):
         with pytest.raises(ValueError, match=f"factor = {factor}: must be at least 1"):
             function(state, factor)
 
 
-def test_lags_that_were_not_asked_for(state: State) -> None:
+def test_lags_that_the_state_lacks_are_refused(state: State) -> None:
     with pytest.raises(ValueError, match="lags = 9: not in the state, which has 6, 15"):
         select_lags(state, (6, 9))
     with pytest.raises(ValueError, match=r"lags = \(15, 6\): must ascend"):
@@ -137,7 +137,7 @@ def test_sums_of_displacements_never_overflow(path: Path) -> None:
         merge_blocks(state, 2)
 
 
-def test_populations_for_other_boundaries(path: Path, state: State) -> None:
+def test_populations_follow_for_other_boundaries(path: Path, state: State) -> None:
     edges = (-55.0, *THROUGH["Li"], 55.0)
     again = reduce_segments([path], moved(config(**FINE), Li=edges))
     counts = point_counts(state, "Li", edges[1:-1])
@@ -147,7 +147,7 @@ def test_populations_for_other_boundaries(path: Path, state: State) -> None:
     assert point_counts(state, "TFSI", [0.0]).sum() == FRAMES * 8
 
 
-def test_snapshot_transitions_for_other_boundaries(path: Path, state: State) -> None:
+def test_snapshot_transitions_follow_for_other_boundaries(path: Path, state: State) -> None:
     edges = (-55.0, *THROUGH["Li"], 55.0)
     again = reduce_segments([path], moved(config(**FINE), Li=edges))
     labels = snapshot_labels(state, "Li", edges[1:-1])
@@ -180,7 +180,7 @@ def test_a_boundary_may_be_rounded_as_it_is_written(path: Path) -> None:
     assert np.array_equal(point_counts(uneven, "Li", [-22.85, 22.85]), point_counts(uneven, "Li", edges[1:3]))
 
 
-def test_the_core_rule_at_the_snapshots(path: Path, state: State) -> None:
+def test_cores_leave_snapshots_between_them_unlabelled(path: Path, state: State) -> None:
     cores = [(-np.inf, -40.0), (-30.0, -25.0), (-20.0, 20.0), (25.0, 30.0), (40.0, 55.0)]
     labels = snapshot_labels(state, "Li", [-32, -23, 23, 32], cores)
     plain = snapshot_labels(state, "Li", [-32, -23, 23, 32])
@@ -202,14 +202,16 @@ def test_the_core_rule_at_the_snapshots(path: Path, state: State) -> None:
         ([np.nan], "boundaries = nan: no position in the box"),
     ],
 )
-def test_boundaries_that_the_state_does_not_resolve(state: State, boundaries: list[float], why: str) -> None:
+def test_boundaries_that_the_state_does_not_resolve_are_refused(
+    state: State, boundaries: list[float], why: str
+) -> None:
     with pytest.raises(ValueError, match=why):
         point_counts(state, "Li", boundaries)
     with pytest.raises(ValueError, match=why):
         snapshot_labels(state, "Li", boundaries)
 
 
-def test_wrong_species_and_cores(state: State) -> None:
+def test_unknown_species_and_missing_cores_are_refused(state: State) -> None:
     with pytest.raises(ValueError, match="name = 'Na': must be one of Li, TFSI"):
         point_counts(state, "Na", [0.0])
     with pytest.raises(ValueError, match="cores has 1 entries: 3 regions need 3"):
@@ -229,7 +231,7 @@ def test_wrong_species_and_cores(state: State) -> None:
         {"charges": [2.0, 3.0, 1.0, -1.0, 0.0]},
     ],
 )
-def test_what_needs_no_trajectory(changes: dict[str, Any]) -> None:
+def test_coarser_settings_need_no_trajectory(changes: dict[str, Any]) -> None:
     assert rereading_reasons(config(**FINE), config(**(FINE | changes))) == ()
 
 
@@ -251,7 +253,7 @@ def test_what_needs_no_trajectory(changes: dict[str, Any]) -> None:
         ({"cation": "Na", "offsets": None}, "ions.Na: was not followed"),
     ],
 )
-def test_what_needs_the_trajectory_is_said(changes: dict[str, Any], reason: str) -> None:
+def test_settings_that_need_the_trajectory_are_named(changes: dict[str, Any], reason: str) -> None:
     if "cation" in changes:
         want = config(**FINE).model_copy(update={"ions": {"Na": config(**FINE).ions["Li"]}})
     else:

@@ -17,7 +17,7 @@ def test_defaults_are_those_of_the_published_slab() -> None:
     assert (made.block_frames, made.snapshot_frames, made.frame_ps) == (10, 3, 0.02)
 
 
-def test_json_round_trip() -> None:
+def test_a_configuration_survives_json() -> None:
     assert ReductionConfig.model_validate_json(config().model_dump_json()) == config()
 
 

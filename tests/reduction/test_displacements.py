@@ -1,4 +1,4 @@
-"""Moments of displacements against a plain evaluation in float64, at every seam, at the edge of their range."""
+"""Moments of displacements: against a plain evaluation in float64, at every seam, at the edge of their range."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_agrees_with_a_plain_evaluation(path: Path, name: str) -> None:
     np.testing.assert_allclose(variance, expected, rtol=2e-4)
 
 
-def test_what_moves_with_the_slab_is_not_displaced(tmp_path: Path) -> None:
+def test_motion_with_the_slab_is_no_displacement(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rigid = rng.uniform(-50, 50, (1, NATOMS, 3)) + np.cumsum(rng.normal(scale=3, size=(40, 1, 3)), axis=0)
     moments = reduce_segments([write_dcd(tmp_path / "a.dcd", rigid.astype(np.float32))], CONFIG)
@@ -181,7 +181,9 @@ def test_extending_reads_each_segment_alone(
     assert state.equals(reduce_segments([path], CONFIG))
 
 
-def test_a_state_that_starts_late(path: Path, positions: NDArray[np.float32], tmp_path: Path) -> None:
+def test_a_state_that_starts_late_equals_a_plain_evaluation(
+    path: Path, positions: NDArray[np.float32], tmp_path: Path
+) -> None:
     late = write_dcd(tmp_path / "late.dcd", positions[31:], first_step=31 * FRAME_STEPS)
     found = reduce_segments([late], CONFIG).displacement_moments("TFSI")
     whole = reduce_segments([path], CONFIG).displacement_moments("TFSI")
@@ -236,7 +238,7 @@ def test_a_coordinate_that_is_not_finite_is_refused(positions: NDArray[np.float3
 # -- core widths ---------------------------------------------------------------------------------------------
 
 
-def test_core_widths_count_what_labels_of_these_cores_count(path: Path) -> None:
+def test_core_widths_count_the_transitions_between_these_cores(path: Path) -> None:
     made = config(core_scales=(0.5, 1.5))
     state = reduce_segments([path], made)
     found = {}

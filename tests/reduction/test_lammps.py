@@ -151,7 +151,7 @@ def test_displacements_agree_with_mdanalysis(uninterrupted: Path, config: Reduct
             assert squares == pytest.approx((steps**2).sum(axis=(0, 1)), rel=1e-3)
 
 
-def test_a_text_dump_gives_the_same_but_for_the_last_digit(uninterrupted: Path, config: ReductionConfig) -> None:
+def test_a_text_dump_gives_the_same_up_to_the_last_digit(uninterrupted: Path, config: ReductionConfig) -> None:
     expected = reduce_segments([uninterrupted], config)
     state = reduce_segments([uninterrupted.with_suffix(".dump")], config)
     assert (state.first_step, state.last_step) == (0, 400)
@@ -162,7 +162,7 @@ def test_a_text_dump_gives_the_same_but_for_the_last_digit(uninterrupted: Path, 
         assert np.array_equal(state.tracks[rule].events, track.events)
 
 
-def test_xtc_gives_the_same_but_for_its_precision(uninterrupted: Path, config: ReductionConfig) -> None:
+def test_xtc_gives_the_same_within_its_precision(uninterrupted: Path, config: ReductionConfig) -> None:
     expected = reduce_segments([uninterrupted], config)
     state = reduce_segments([uninterrupted.with_suffix(".xtc")], config)
     assert (state.first_step, state.last_step) == (0, 400)
@@ -205,14 +205,18 @@ def test_a_resumed_run_reduces_to_the_same_state(
     assert reduce_segments([second], config, reduce_segments([first], config)).equals(whole)
 
 
-def test_a_run_that_its_timer_stops(program: Path, system: Path, config: ReductionConfig, tmp_path: Path) -> None:
+def test_a_run_stopped_by_its_timer_reduces_to_the_same_state(
+    program: Path, system: Path, config: ReductionConfig, tmp_path: Path
+) -> None:
     path = run_lammps(program, tmp_path / "timer", fresh(system), 10_000_000, "timer timeout 00:00:01 every 50")
     state = reduce_segments([path], config)
     assert 0 < state.last_step < 10_000_000
     assert state.last_step % 50 == 0
 
 
-def test_a_run_that_is_killed(program: Path, system: Path, config: ReductionConfig, tmp_path: Path) -> None:
+def test_a_killed_run_reduces_to_its_complete_frames(
+    program: Path, system: Path, config: ReductionConfig, tmp_path: Path
+) -> None:
     process = start_lammps(program, tmp_path / "killed", fresh(system), 10_000_000)
     path = tmp_path / "killed" / "frames.dcd"
     try:

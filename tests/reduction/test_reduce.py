@@ -65,12 +65,14 @@ def test_scheduled_transitions_are_found_under_a_drifting_slab(
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 7])
-def test_snapshots_at_several_strides(path: Path, trajectory: synthetic.Synthetic, stride: int) -> None:
+def test_snapshots_find_the_scheduled_regions_at_several_strides(
+    path: Path, trajectory: synthetic.Synthetic, stride: int
+) -> None:
     state = reduce_segments([path], config(snapshot_ps=0.02 * stride))
     assert np.array_equal(state.tracks["snapshot"].events, scheduled(trajectory, stride))
 
 
-def test_populations_and_centres(whole: State, trajectory: synthetic.Synthetic) -> None:
+def test_populations_and_centres_are_those_scheduled(whole: State, trajectory: synthetic.Synthetic) -> None:
     for index, regions in enumerate(trajectory.regions.values()):
         expected = (regions[:, :, None] == np.arange(5)).sum(axis=1)
         assert np.array_equal(whole.region_counts[:, index], expected)
@@ -155,7 +157,7 @@ def test_no_more_threads_than_cores(path: Path, whole: State, monkeypatch: pytes
         reduce_segments([path], config(), threads=0)
 
 
-def test_what_goes_wrong_in_a_thread_is_said(
+def test_an_error_in_a_thread_is_raised(
     trajectory: synthetic.Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reduction, "_cores", lambda: 2)
@@ -208,7 +210,7 @@ def test_frames_that_the_state_holds_are_compared_and_not_counted_twice(
     assert reduce_segments([older], config(), previous) is previous
 
 
-def test_a_state_of_another_history_is_refused_and_says_what_helps(
+def test_a_state_of_another_history_is_refused_with_a_remedy(
     whole: State, trajectory: synthetic.Synthetic, tmp_path: Path
 ) -> None:
     other = trajectory.positions.copy()

@@ -55,13 +55,13 @@ def test_by_default_origins_are_ten_frames_apart_or_divide_every_lag(
         (LAYER | {"margins": [1, 1]}, "offsets.FSI.margins.2: is missing"),
     ],
 )
-def test_offsets_that_cannot_be_are_refused_by_their_field(layer: dict[str, Any], sentence: str) -> None:
+def test_wrong_offsets_are_refused_by_their_field(layer: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError) as caught:
         sampling(offsets={"FSI": layer})
     assert sentence in explain(caught.value)
 
 
-def test_offsets_survive_the_way_through_a_node() -> None:
+def test_offsets_survive_a_round_trip_through_a_node() -> None:
     given = sampling(offsets={"FSI": LAYER})
     assert Sampling.model_validate(given.model_dump(mode="json")) == given
 
@@ -82,7 +82,7 @@ def test_offsets_survive_the_way_through_a_node() -> None:
         ({"core_scales": [float("nan")]}, "core_scales.0 = nan"),
     ],
 )
-def test_what_cannot_be_sampled_is_refused_by_its_field(changes: dict[str, Any], sentence: str) -> None:
+def test_wrong_samplings_are_refused_by_their_field(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError) as caught:
         sampling(**changes)
     assert sentence in explain(caught.value)

@@ -180,7 +180,7 @@ def test_an_array_larger_than_its_member_is_refused(path: Path) -> None:
         State.load(path)
 
 
-def test_what_compresses_beyond_the_bound_is_stored_and_read(
+def test_a_state_that_compresses_beyond_the_bound_is_stored_and_read(
     state: State, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(state_module, "_SMALL_BYTES", 0)

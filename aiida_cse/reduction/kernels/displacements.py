@@ -90,6 +90,44 @@ def add_pairs(
 
 
 @compiled
+def _place_atoms(
+    values: NDArray[np.float32],
+    centre: float,
+    atoms: NDArray[np.int32],
+    grid: float,
+    reach: float,
+    positions: NDArray[np.int32],
+) -> Any:
+    """Write the positions of ions that are atoms; return the first that is beyond ``reach``, or −1."""
+    for ion in range(atoms.shape[0]):
+        distance = values[np.uint32(atoms[ion])] - centre
+        if not abs(distance) <= reach:
+            return ion
+        positions[ion] = np.int32(np.rint(distance * grid))
+    return -1
+
+
+@compiled
+def _place_molecules(
+    values: NDArray[np.float32],
+    centre: float,
+    starts: NDArray[np.int32],
+    layout: Layout,
+    grid: float,
+    reach: float,
+    positions: NDArray[np.int32],
+) -> Any:
+    """Write the positions of ions that are centres of several atoms; return the first beyond ``reach``, or −1."""
+    for ion in range(positions.shape[0]):
+        place = weighted_sum(values, layout.ion_atoms, layout.ion_weights, starts[ion], starts[ion + 1])
+        distance = place - centre
+        if not abs(distance) <= reach:
+            return ion
+        positions[ion] = np.int32(np.rint(distance * grid))
+    return -1
+
+
+@compiled
 def _place_ions(
     values: NDArray[np.float32],
     offset: float,
@@ -105,16 +143,17 @@ def _place_ions(
     centre = offset + weighted_sum(
         values, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
     )
-    starts, atoms, weights = layout.ion_starts, layout.ion_atoms, layout.ion_weights
     for species in range(layout.single.shape[0]):
-        for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
-            if layout.single[species]:
-                distance = values[np.uint32(atoms[starts[ion]])] - centre
-            else:
-                distance = weighted_sum(values, atoms, weights, starts[ion], starts[ion + 1]) - centre
-            if not abs(distance) <= reach:
-                return ion
-            positions[ion] = np.int32(np.rint(distance * grid))
+        first, stop = layout.species_starts[species], layout.species_starts[species + 1]
+        starts, own = layout.ion_starts[first : stop + 1], positions[first:stop]
+        if layout.single[species]:
+            far = _place_atoms(
+                values, centre, layout.ion_atoms[starts[0] : starts[stop - first]], grid, reach, own
+            )
+        else:
+            far = _place_molecules(values, centre, starts, layout, grid, reach, own)
+        if far >= 0:
+            return first + far
     return -1
 
 

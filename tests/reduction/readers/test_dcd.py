@@ -1,4 +1,4 @@
-"""The reader against MDAnalysis, and files that are cut, damaged or of another kind."""
+"""The DCD reader against MDAnalysis, and files that are cut, damaged or of another format."""
 
 import os
 import struct
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
     return write_dcd(tmp_path / "a.dcd", make(1, 12).positions, first_step=30)
 
 
-def test_header(path: Path) -> None:
+def test_the_header_is_read(path: Path) -> None:
     with DcdFile(path) as file:
         assert (file.natoms, file.frames, file.first_step, file.frame_steps) == (NATOMS, 12, 30, FRAME_STEPS)
         assert file.timestep_fs == 2.0
@@ -28,7 +28,7 @@ def test_header(path: Path) -> None:
 
 
 @pytest.mark.parametrize("small_frame", [0, 10**6])
-def test_consecutive_frames_both_ways_of_reading(
+def test_consecutive_frames_are_read_in_both_ways(
     path: Path, small_frame: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dcd, "_SMALL_FRAME", small_frame)
@@ -39,7 +39,7 @@ def test_consecutive_frames_both_ways_of_reading(
             assert (frames.boxes == [20.0, 20.0, 110.0]).all()
 
 
-def test_frames_that_are_apart(path: Path) -> None:
+def test_frames_that_are_apart_are_read(path: Path) -> None:
     with DcdFile(path) as file:
         frames = file.read_xyz(1, 3, stride=4)
         for axis in range(3):
@@ -82,7 +82,7 @@ def test_frames_follow_from_the_size_not_from_the_header(tmp_path: Path) -> None
             assert file.frames == 5
 
 
-def test_any_cut_ends_the_file_after_its_last_whole_frame(path: Path) -> None:
+def test_a_cut_file_ends_after_its_last_complete_frame(path: Path) -> None:
     whole = path.read_bytes()
     with DcdFile(path) as file:
         header, frame = len(whole) - 12 * file.frame_bytes, file.frame_bytes
@@ -93,7 +93,7 @@ def test_any_cut_ends_the_file_after_its_last_whole_frame(path: Path) -> None:
             assert file.leftover_bytes == ((size - header) % frame if size >= header else size)
 
 
-def test_a_file_that_shrinks_while_it_is_read_is_no_crash(path: Path) -> None:
+def test_a_file_that_shrinks_while_it_is_read_is_refused(path: Path) -> None:
     with DcdFile(path) as file:
         os.truncate(path, path.stat().st_size - file.frame_bytes - 8)
         assert file.read(0, 10).along(2).shape == (10, NATOMS)

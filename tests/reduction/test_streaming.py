@@ -1,4 +1,4 @@
-"""Files that change while they are read: a clear error, no crash, and no wrong number."""
+"""Files that change while they are read: an error that names them, no crash and no wrong number."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def cut(path: Path, size: int) -> Callable[[], None]:
 @pytest.mark.parametrize("share", [0.5, 0.01, 0.0])
 @pytest.mark.parametrize("small_frame", [0, 10**6])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_file_that_shrinks(
+def test_a_file_that_shrinks_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch, small_frame: int, threads: int, share: float
 ) -> None:
     monkeypatch.setattr(dcd, "_SMALL_FRAME", small_frame)
@@ -60,7 +60,7 @@ def test_a_file_that_shrinks(
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_file_that_shrinks_at_any_time(path: Path, seed: int) -> None:
+def test_a_file_may_shrink_at_any_time(path: Path, seed: int) -> None:
     whole, rng = reduce_segments([path], config()), np.random.default_rng(seed)
     size = int(rng.integers(path.stat().st_size))
     timer = threading.Timer(rng.uniform(0, 0.01), cut(path, size))
@@ -75,7 +75,7 @@ def test_a_file_that_shrinks_at_any_time(path: Path, seed: int) -> None:
         assert np.array_equal(state.region_counts, whole.region_counts[: state.frames])
 
 
-def test_a_file_that_is_replaced_before_its_turn(
+def test_a_file_that_is_replaced_before_its_turn_is_refused(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "_CHUNK_FRAMES", 10)
@@ -94,14 +94,16 @@ def test_a_file_that_vanishes_is_read_to_its_end(path: Path, monkeypatch: pytest
     assert reduce_segments([path], config(), progress=after(50, path.unlink)).equals(whole)
 
 
-def test_a_file_that_vanishes_before_its_turn(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_vanishes_before_its_turn_is_refused(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(streaming, "_CHUNK_FRAMES", 10)
     later = write_dcd(tmp_path / "b.dcd", make(2, 20).positions, first_step=FRAMES * 10)
     with pytest.raises(TrajectoryError, match=r"b.dcd: cannot be opened: No such file"):
         reduce_segments([path, later], config(), progress=after(50, later.unlink))
 
 
-def test_a_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.dcd").mkdir()
     with pytest.raises(TrajectoryError, match=r"a.dcd: cannot be "):
         reduce_segments([tmp_path / "a.dcd"], config())

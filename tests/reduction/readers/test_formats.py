@@ -1,4 +1,4 @@
-"""XTC and text dumps: the same numbers as from DCD, and what is wrong with a file is said."""
+"""XTC files and text dumps: the same numbers as from DCD files, and refusals that name the fault."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_another_system_or_stride_is_refused(trajectory: synthetic.Synthetic, tm
         )
 
 
-def test_frames_of_a_dump_that_are_not_equally_spaced(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
+def test_frames_of_a_dump_must_be_equally_spaced(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
     path = tmp_path / "a.dump"
     path.write_text("".join(frame_text(trajectory.positions[0], step) for step in (0, 10, 30)))
     with pytest.raises(
@@ -164,7 +164,7 @@ def test_frames_of_a_dump_that_are_not_equally_spaced(trajectory: synthetic.Synt
         DumpFile(path)
 
 
-def test_frames_of_an_xtc_that_are_not_equally_spaced(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
+def test_frames_of_an_xtc_must_be_equally_spaced(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
     first = write_xtc(tmp_path / "1.xtc", trajectory.positions[:3])
     second = write_xtc(tmp_path / "2.xtc", trajectory.positions[3:5], first_step=50)
     path = tmp_path / "a.xtc"
@@ -229,7 +229,7 @@ def test_wrapped_coordinates_and_other_types_are_refused(trajectory: synthetic.S
         reduce_segments([path], config())
 
 
-def test_files_that_are_no_such_thing(tmp_path: Path) -> None:
+def test_files_of_other_formats_are_refused(tmp_path: Path) -> None:
     for name, why in (
         ("a.dump", "is no text dump of LAMMPS"),
         ("a.xtc", "is no XTC file"),
@@ -244,7 +244,7 @@ def test_files_that_are_no_such_thing(tmp_path: Path) -> None:
             reader(tmp_path / "none")
 
 
-def test_a_dump_that_shrinks_while_it_is_read(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
+def test_a_dump_that_shrinks_while_it_is_read_is_refused(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
     path = write_dump(tmp_path / "a.dump", trajectory.positions[:5])
     with DumpFile(path) as file:
         os.truncate(path, path.stat().st_size // 2)
