@@ -113,8 +113,11 @@ def count_transitions(
     regions = arguments.distinct_names("names", names)
     whole = arguments.array("labels", labels, ndim=2, length=1, least=-1, most=len(regions) - 1, whole=True)
     table = whole.astype(np.int64)[::step]
-    before = table[:-1] if rule == "snapshot" else _remembered(table)[:-1]
-    after = table[1:]
+    before, after = table[:-1], table[1:]
+    if rule == "core":
+        # in a buffer (−1) an ion keeps its previous label
+        rows = np.where(before >= 0, np.arange(len(before))[:, None], 0)
+        before = np.take_along_axis(before, np.maximum.accumulate(rows, axis=0), axis=0)
     frames, ions = np.nonzero((before != after) & (before >= 0) & (after >= 0))
     events = np.column_stack([(frames + 1) * step, ions, before[frames, ions], after[frames, ions]]).astype(
         np.int64
@@ -186,10 +189,3 @@ def _matrix(events: NDArray[np.int64], regions: int) -> NDArray[np.int64]:
     matrix = np.zeros((regions, regions), dtype=np.int64)
     np.add.at(matrix, (events[:, 2], events[:, 3]), 1)
     return matrix
-
-
-def _remembered(table: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Replace each −1 by the previous label of its ion."""
-    rows = np.where(table >= 0, np.arange(len(table))[:, None], 0)
-    filled: NDArray[np.int64] = np.take_along_axis(table, np.maximum.accumulate(rows, axis=0), axis=0)
-    return filled

@@ -94,12 +94,16 @@ def anion_cation_correlation(cations: ArrayLike, anions: ArrayLike, level: float
     scatter = float(residuals @ residuals)
     if scatter <= _ROUNDING**2:
         return Correlation(pearson * size_y / size_x, _NAN, pearson, (_NAN, _NAN), slope_samples, samples)
+    interval = (-1.0, 1.0)
+    if samples > 3:
+        centre, reach = np.arctanh(pearson), quantile / np.sqrt(samples - 3)
+        interval = (float(np.tanh(centre - reach)), float(np.tanh(centre + reach)))
     error = np.sqrt(scatter / (len(x) - 2) * len(x) / slope_samples)
     return Correlation(
         slope=pearson * size_y / size_x,
         slope_error=float(error) * size_y / size_x,
         pearson=pearson,
-        pearson_interval=_fisher_interval(pearson, samples, quantile),
+        pearson_interval=interval,
         slope_samples=slope_samples,
         samples=samples,
     )
@@ -114,10 +118,3 @@ def _deviations(name: str, series: ArrayLike) -> Floats:
         deviations: Floats = values - values.mean()
         arguments.representable(f"squares of {name}", deviations**2 * len(values))
     return deviations
-
-
-def _fisher_interval(pearson: float, samples: float, quantile: float) -> tuple[float, float]:
-    if samples <= 3:
-        return -1.0, 1.0
-    centre, reach = np.arctanh(pearson), quantile / np.sqrt(samples - 3)
-    return float(np.tanh(centre - reach)), float(np.tanh(centre + reach))
