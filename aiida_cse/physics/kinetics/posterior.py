@@ -5,12 +5,12 @@ The number of events at temperature T_r is Poisson with mean Γ(T_r) × exposure
 rate has a Gamma distribution, so that only ΔE needs a grid.
 
 The one-sided bounds are conservative, for few events. The upper end of Garwood's interval of one count is a
-quantile of the posterior with one event more and a flat prior, and the lower end one with no event more. With
-runs at several temperatures, the run in which one event more raises or lowers the rate most depends on the
-temperature of the rate. Each run therefore gets it in turn, and the highest upper and the lowest lower end count.
-ΔE may be negative there, so that the bounds also hold where the rate hardly depends on T. A rate does not fall
-with temperature: at T it is at most that of the next hotter run, and at least that of the next colder one. Where
-both bounds apply, each gets half of the error probability.
+quantile of the posterior with one additional event and a flat prior, and the lower end one without. With runs at
+several temperatures, the run in which an additional event raises or lowers the rate most depends on the
+temperature of the rate. The event is therefore added to each run in turn, and the highest upper and the lowest
+lower end count. ΔE may be negative there, so that the bounds also hold where the rate hardly depends on T. A rate
+does not fall with temperature: at T it is at most that of the next hotter run, and at least that of the next
+colder one. Where both bounds apply, each gets half of the error probability.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OpenEnd = Literal["low", "high"]
 
 #: number of energies of a grid
 _POINTS = 4001
-#: range of a grid in highest temperatures
+#: width of a grid in units of the highest temperature
 _REACH = 400.0
 #: energies with ln p further below its maximum are left out
 _DEPTH = 35.0
@@ -190,13 +190,13 @@ def rate_bounds(
         ]
     bounds = []
     for temperature, lowering in zip(temperatures, lowerings, strict=True):
-        low, high = _of_posteriors(temperature, lowering, drawn, counts, level)
-        least, most = _of_neighbours(temperature, lowering, counts, level, minimum_energy)
+        low, high = _posterior_bounds(temperature, lowering, drawn, counts, level)
+        least, most = _neighbour_bounds(temperature, lowering, counts, level, minimum_energy)
         bounds.append((max(low, least), min(high, most)))
     return bounds
 
 
-def _of_posteriors(
+def _posterior_bounds(
     temperature: float, lowering: float, drawn: Sequence[Draws | OpenEnd], counts: CountData, level: float
 ) -> Bounds:
     lows, highs = [], []
@@ -221,7 +221,7 @@ def _of_posteriors(
     return min(lows, default=0.0), max(highs, default=np.inf)
 
 
-def _of_neighbours(
+def _neighbour_bounds(
     temperature: float, lowering: float, counts: CountData, level: float, minimum_energy: float
 ) -> Bounds:
     """Return Garwood's bounds of the runs next to a temperature: a rate does not fall with temperature."""
