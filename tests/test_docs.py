@@ -237,10 +237,10 @@ def test_another_question_in_python(
 
 
 def test_what_the_how_to_says_of_a_refusal_is_said() -> None:
-    with pytest.raises(ValueError, match="bins is 300") as caught:
+    with pytest.raises(ValueError, match="bins = 300") as caught:
         analyse(long_state(), 700.0, AnalysisSettings(bins=300))
     (quoted,) = blocks(ASKING, "text")
-    assert " ".join(quoted.split()) == f"settings: {caught.value}"
+    assert " ".join(quoted.split()) == f"settings.{caught.value}"
 
 
 def test_the_kinetics_of_the_how_to(aiida_profile: object) -> None:

@@ -117,10 +117,6 @@ class Ion:
         """(F,) number of ions beside the exchange region: in the layers for the ceramic, else in the bulk."""
         return self.counts["layer" if self.species.exchange == "ceramic" else "bulk"]
 
-    def entries(self, events: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of the events (E, 4) by which an ion enters the exchange region."""
-        return events[np.isin(events[:, 3], self.exchange_labels)]
-
     def exchange_counts(self, events: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the entries and exits of each ion, (ions, 2), from events (E, 4) of this species."""
         counts = np.zeros((len(self.numbers), 2), dtype=np.int64)
@@ -166,7 +162,7 @@ class ReducedProduction:
             raise ValueError("; ".join(dict.fromkeys(reasons)))
         looks = self.window.looks("snapshot")
         if self._boundaries and not len(looks):
-            raise ValueError("boundaries: there is no snapshot between start_ns and end_ns to count the ions in")
+            raise ValueError("boundaries: there is no snapshot between start_ns and end_ns; choose a longer range")
 
     @cached_property
     def window(self) -> Window:
@@ -188,11 +184,6 @@ class ReducedProduction:
     def tracks(self) -> dict[Rule, Track]:
         """Labels of the ions over time by counting rule; with other boundaries only ``snapshot`` is known."""
         return dict(self.state.tracks) if self.recounted is None else {"snapshot": self.recounted.track}
-
-    @property
-    def core_tracks(self) -> dict[float, Track]:
-        """Labels under the core rule by the width of the buffers relative to that of the regions."""
-        return {1.0: self.tracks["core"], **self.state.core_tracks} if "core" in self.tracks else {}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -249,7 +240,8 @@ class ReducedProduction:
             return Ion(name, species, numbers, window.begin, 1, _by_region(each_frame, species))
         looks = window.looks("snapshot")
         rows = np.searchsorted(self.state.snapshots, looks)
-        species = _with_boundaries(species, self.recounted.boundaries[name])
+        edges = (species.edges[0], *self.recounted.boundaries[name], species.edges[-1])
+        species = species.model_copy(update={"edges": edges, "cores": tuple(pairwise(edges))})
         counts = _by_region(self.recounted.counts[name][rows], species)
         return Ion(name, species, numbers, int(looks[0]), window.look_frames("snapshot"), counts)
 
@@ -262,9 +254,3 @@ def _by_region(table: NDArray[np.int32], species: IonSpecies) -> dict[str, NDArr
     if species.initial_ceramic is not None:
         counts["excess"] = counts["ceramic"] - species.initial_ceramic
     return counts
-
-
-def _with_boundaries(species: IonSpecies, boundaries: Boundaries) -> IonSpecies:
-    """Return the species with other regions and without buffers."""
-    edges = (species.edges[0], *boundaries, species.edges[-1])
-    return species.model_copy(update={"edges": edges, "cores": tuple(pairwise(edges))})

@@ -1,4 +1,4 @@
-"""What the settings of an analysis ask of a reduction: whether its state can answer, and the state as asked."""
+"""Resolution of a reduction: settings of an analysis that it does not allow, and its state as they ask for it."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from aiida_cse.schema import nearest
 
 __all__ = ["coarser", "other_boundaries", "unanswerable", "unresolved"]
 
-#: what to do about what a state does not hold
-_AGAIN = "reduce the trajectory again for others (aiida-cse reduce, or cse.reduce on its folders)"
-#: fewest bins that a message offers
+#: the way to a resolution that a state does not hold
+_AGAIN = "reduce the trajectory again (aiida-cse reduce, or cse.reduce on its folders)"
+#: smallest number of bins that a message offers
 _FEWEST_BINS = 10
-#: how far a boundary may be from that of the reduction to be the same, Å
+#: tolerance (Å) within which a boundary is that of the reduction
 _SAME = 1e-6
 
 
-def _multiple(wanted: float | None, stored: float) -> int:
-    """Return how many times as long the wanted time is, 0 where that is no whole number."""
-    if wanted is None:
-        return 1
-    factor = round(wanted / stored)
-    return factor if abs(factor * stored - wanted) <= 1e-6 * stored else 0
-
-
-# -- what the state cannot answer ----------------------------------------------------------------------------
+# -- what a reduction cannot resolve -------------------------------------------------------------------------
 
 
 def unresolved(settings: AnalysisSettings, there: Sampling | ReductionConfig) -> list[str]:
-    """Return, in sentences that name the field, what is finer than a reduction resolves; none where nothing is."""
+    """Return one refusal for each setting that is finer than a reduction resolves."""
     reasons = []
     if settings.bins is not None and there.bins % settings.bins:
         whole = [bins for bins in range(there.bins, 0, -1) if there.bins % bins == 0]
         offered = ", ".join(str(bins) for bins in whole if bins >= _FEWEST_BINS or bins == there.bins)
-        reasons.append(f"bins is {settings.bins}, the {there.bins} of the reduction make {offered}; {_AGAIN}")
-    if not _multiple(settings.block_ps, there.block_ps):
-        reasons.append(_no_multiple("block_ps", settings.block_ps, there.block_ps))
-    if not _multiple(settings.snapshot_ps, there.snapshot_ps):
-        reasons.append(_no_multiple("snapshot_ps", settings.snapshot_ps, there.snapshot_ps))
+        reasons.append(
+            f"bins = {settings.bins}: the {there.bins} bins of the reduction make {offered}; choose from these, "
+            f"or {_AGAIN}"
+        )
+    for name in ("block_ps", "snapshot_ps"):
+        wanted, stored = getattr(settings, name), getattr(there, name)
+        if not _multiple(wanted, stored):
+            reasons.append(
+                f"{name} = {wanted:g}: it is no multiple of the {stored:g} of the reduction; choose one, or "
+                f"{_AGAIN}"
+            )
     for lag in settings.lags_ps or ():
-        if _place(lag, there) is None:
+        if _lag_index(lag, there) is None:
             kept = ", ".join(f"{one:g}" for one in there.lags_ps) or "none"
-            reasons.append(f"lags_ps: {lag:g} is not among those of the reduction, {kept}; {_AGAIN}")
+            reasons.append(
+                f"lags_ps = {lag:g}: the lags of the reduction are {kept}; choose from these, or {_AGAIN}"
+            )
     return reasons
 
 
 def unanswerable(settings: AnalysisSettings, config: ReductionConfig) -> list[str]:
-    """Return, in sentences that name the field, what a reduction of ``config`` cannot answer; none if nothing."""
+    """Return one refusal for each setting that a reduction of this configuration does not allow."""
     reasons = unresolved(settings, config)
     try:
         others = other_boundaries(settings, config)
@@ -59,29 +59,60 @@ def unanswerable(settings: AnalysisSettings, config: ReductionConfig) -> list[st
         return [*reasons, str(error)]
     if others and settings.rule == "core":
         reasons.append(
-            f"rule is core with other boundaries of {' and '.join(others)}: the core rule looks at every frame, "
-            f"and the reduction did so for its own boundaries alone; set rule to snapshot, or {_AGAIN}"
+            f"rule = core: there are other boundaries of {' and '.join(others)}, and the reduction followed only "
+            f"its own boundaries at every frame; set rule to snapshot, or {_AGAIN}"
         )
     return reasons
 
 
-def _no_multiple(name: str, wanted: float | None, stored: float) -> str:
-    return f"{name} is {wanted:g}, it must be a multiple of the {stored:g} of the reduction; {_AGAIN}"
+def other_boundaries(settings: AnalysisSettings, config: ReductionConfig) -> dict[str, Boundaries]:
+    """Return the boundaries (Å, exactly on edges of bins) of the ions with other boundaries than in the reduction.
+
+    Raises
+    ------
+    ValueError
+        There is no such ion, or a boundary lies on no edge; the message gives the nearest ones.
+    """
+    found: dict[str, Boundaries] = {}
+    for name, given in settings.boundaries.items():
+        if name not in config.ions:
+            raise ValueError(f"boundaries.{name}: the reduction has no such ion; {nearest(name, config.ions)}")
+        places = (-given[1], -given[0], *given) if len(given) == BOTH_SIDES else given
+        if not np.allclose(places, config.ions[name].edges[1:-1], rtol=0, atol=_SAME):
+            found[name] = _exact(config, name, places)
+    return found
 
 
-def _place(lag: float, there: Sampling | ReductionConfig) -> int | None:
-    """Return which of the lags of the reduction this one (ps) is."""
+def _exact(config: ReductionConfig, name: str, places: tuple[float, ...]) -> Boundaries:
+    try:
+        a, b, c, d = exact_boundaries(config, places).tolist()
+    except ValueError as error:
+        reason = str(error).removeprefix("boundaries")
+        raise ValueError(f"boundaries.{name}{reason}; choose these, or {_AGAIN}") from error
+    return a, b, c, d
+
+
+def _multiple(wanted: float | None, stored: float) -> int:
+    """Return the ratio of the wanted to the stored time, 0 if it is no whole number, 1 if nothing is wanted."""
+    if wanted is None:
+        return 1
+    factor = round(wanted / stored)
+    return factor if abs(factor * stored - wanted) <= 1e-6 * stored else 0
+
+
+def _lag_index(lag: float, there: Sampling | ReductionConfig) -> int | None:
+    """Return the index of a lag (ps) among those of the reduction, None if it is not there."""
     near = [abs(lag - one) <= 1e-6 * there.frame_ps for one in there.lags_ps]
     return near.index(True) if any(near) else None
 
 
-# -- the state as asked for ----------------------------------------------------------------------------------
+# -- the state at the resolution of an analysis --------------------------------------------------------------
 
 
 def coarser(state: State, settings: AnalysisSettings) -> State:
-    """Return the state with the blocks, the snapshots and the lags that are asked for, and its own bins.
+    """Return the state with the blocks, snapshots and lags of the settings, and the bins of the reduction.
 
-    The settings must be answerable, see :func:`unanswerable`.
+    The settings must be allowed, see :func:`unanswerable`.
 
     Raises
     ------
@@ -90,37 +121,10 @@ def coarser(state: State, settings: AnalysisSettings) -> State:
     """
     there = state.config
     if settings.lags_ps is not None:
-        places = [_place(lag, there) for lag in settings.lags_ps]
-        state = select_lags(state, [state.config.lags[place] for place in places if place is not None])
+        indices = [_lag_index(lag, there) for lag in settings.lags_ps]
+        state = select_lags(state, [state.config.lags[index] for index in indices if index is not None])
     if (factor := _multiple(settings.block_ps, there.block_ps)) > 1:
         state = merge_blocks(state, factor)
     if (factor := _multiple(settings.snapshot_ps, there.snapshot_ps)) > 1:
         state = thin_snapshots(state, factor)
     return state
-
-
-def other_boundaries(settings: AnalysisSettings, config: ReductionConfig) -> dict[str, Boundaries]:
-    """Return the boundaries (Å, exactly on edges of bins) of the ions that have not those of the reduction.
-
-    Raises
-    ------
-    ValueError
-        There is no such ion, or a boundary lies on no edge; says the nearest.
-    """
-    found = {name: _others(settings, config, name) for name in settings.boundaries}
-    return {name: places for name, places in found.items() if places is not None}
-
-
-def _others(settings: AnalysisSettings, config: ReductionConfig, name: str) -> Boundaries | None:
-    """Return the boundaries of one ion, None where they are those of the reduction."""
-    if name not in config.ions:
-        raise ValueError(f"boundaries: {name!r} is no ion of the reduction; {nearest(name, config.ions)}")
-    given = settings.boundaries[name]
-    places = (-given[1], -given[0], *given) if len(given) == BOTH_SIDES else given
-    if np.allclose(places, config.ions[name].edges[1:-1], rtol=0, atol=_SAME):
-        return None
-    try:
-        a, b, c, d = exact_boundaries(config, places).tolist()
-    except ValueError as error:
-        raise ValueError(f"{error} (of {name}); {_AGAIN}") from error
-    return a, b, c, d

@@ -197,7 +197,7 @@ def exposure_of(
     if not len(looks):
         return Exposure(0, 0.0, 0.0)
     stride = window.look_frames(rule)
-    entering = ion.entries(found.events)
+    entering = found.events[np.isin(found.events[:, 3], ion.exchange_labels)]
     return count_exposed(
         (entering[:, 0] - looks[0]) // stride,
         ion.donors[ion.rows(looks)],
@@ -245,7 +245,8 @@ def _countings(production: ReducedProduction) -> Iterator[_Counting]:
     strides = [multiple * production.state.config.snapshot_frames for multiple in MULTIPLES]
     for stride in strides:
         yield _Counting("snapshot", production.tracks["snapshot"], stride)
-    for scale, track in sorted(production.core_tracks.items()):
+    cores = {1.0: production.tracks["core"], **production.state.core_tracks} if "core" in production.tracks else {}
+    for scale, track in sorted(cores.items()):
         for stride in dict.fromkeys([1, *strides]):
             yield _Counting("core", track, stride, scale)
 

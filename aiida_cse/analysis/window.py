@@ -1,4 +1,4 @@
-"""The part of a state that an analysis looks at."""
+"""Time window of an analysis: its frames, blocks, looks and events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,17 @@ Number = TypeVar("Number", np.int64, np.float64)
 
 @dataclass(frozen=True)
 class Window:
-    """The frames ``begin`` to ``stop`` − 1 of a production, from the start of a block or of the state."""
+    """The frames ``begin`` to ``stop`` − 1 of a production, from the start of a block or of the state.
+
+    Attributes
+    ----------
+    config
+        Configuration of the reduction.
+    origin
+        First frame of the state.
+    begin, stop
+        First frame of the window, and the frame after its last one.
+    """
 
     config: ReductionConfig
     origin: int
@@ -31,12 +41,12 @@ class Window:
     def of(cls, state: State, start_ns: float, end_ns: float | None = None) -> Window:
         """Return the window from ``start_ns`` to ``end_ns``, or to the end of the state, in whole blocks.
 
-        The start is rounded up and the end down; both count from the first frame of the state.
+        The start is rounded up and the end rounded down. Both are times from the first frame of the state.
 
         Raises
         ------
         ValueError
-            Nothing is left, or ``end_ns`` is behind the end of the state.
+            No block is left, or ``end_ns`` is after the end of the state.
         """
         block = state.config.block_frames
         frame_ns = state.config.frame_ps / 1000
@@ -46,8 +56,8 @@ class Window:
             latest = (state.stop - 1) // block * block
             possible = max(latest - state.start, 0) * frame_ns
             raise ValueError(
-                f"start_ns is {start_ns:g}, it must be at most {possible:g}: the last block of "
-                f"{block * frame_ns:g} ns starts there"
+                f"start_ns = {start_ns:g}: it leaves nothing to analyse; it must be at most {possible:g}, the "
+                f"start of the last block of {block * frame_ns:g} ns"
             )
         return cls(state.config, state.start, begin, _stop(state, begin, end_ns))
 
@@ -63,7 +73,7 @@ class Window:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What every result says about its window; times count from the first frame of the state."""
+        """Facts on the window that every result contains; times are from the first frame of the state."""
         return {
             "start_ns": (self.begin - self.origin) * self.frame_ns,
             "end_ns": (self.stop - 1 - self.origin) * self.frame_ns,
@@ -78,51 +88,42 @@ class Window:
         return slice(self.begin - self.origin, self.stop - self.origin)
 
     @cached_property
-    def numbers(self) -> NDArray[np.int64]:
-        """Numbers of the frames."""
-        return np.arange(self.begin, self.stop)
-
-    @property
-    def first_block(self) -> int:
-        """Number of the first block, counted from that of the state."""
-        return self.begin // self.config.block_frames - self.origin // self.config.block_frames
-
-    @cached_property
     def block_lengths(self) -> NDArray[np.int64]:
         """Frames in each block of the window."""
-        blocks = self.numbers // self.config.block_frames
+        blocks = np.arange(self.begin, self.stop) // self.config.block_frames
         lengths: NDArray[np.int64] = np.bincount(blocks - blocks[0])
         return lengths
 
     def blocks(self, values: NDArray[Number]) -> NDArray[Number]:
-        """Return those of the state's blocks (B, ...) that are of the window."""
-        return values[self.first_block :][: len(self.block_lengths)]
+        """Return the blocks of the window out of those of the state (B, ...)."""
+        first = self.begin // self.config.block_frames - self.origin // self.config.block_frames
+        return values[first:][: len(self.block_lengths)]
 
     @cached_property
     def whole(self) -> NDArray[np.int64]:
-        """Which blocks of the window have all their frames."""
+        """Indices of the blocks of the window that have all their frames."""
         return np.flatnonzero(self.block_lengths == self.config.block_frames)
 
     # -- looks and events ------------------------------------------------------------------------------
 
     def look_frames(self, rule: Rule) -> int:
-        """Return the number of frames between two looks of a rule: ``core`` looks at every frame."""
+        """Return the number of frames between two looks of a counting rule, 1 for ``core``."""
         return self.config.snapshot_frames if rule == "snapshot" else 1
 
     def looks(self, rule: Rule) -> NDArray[np.int64]:
-        """Return the numbers of the frames that a rule looks at."""
+        """Return the frames at which a counting rule compares the regions of the ions."""
         stride = self.look_frames(rule)
         first = -(-self.begin // stride) * stride
         return np.arange(first, self.stop, stride)
 
     def events(self, events: NDArray[np.int64], rule: Rule) -> NDArray[np.int64]:
-        """Return the events (E, 4) of a rule that were observed as a whole within the window."""
+        """Return the events (E, 4) of a rule with both of their looks in the window."""
         looks = self.looks(rule)
         earliest = looks[0] + 1 if len(looks) else self.stop
         return events[(events[:, 0] >= earliest) & (events[:, 0] < self.stop)]
 
     def observed_ns(self, rule: Rule) -> float:
-        """Return the time in which an event of the rule would have been seen, ns."""
+        """Return the time in which an event of a rule would have been counted, ns."""
         return max(len(self.looks(rule)) - 1, 0) * self.look_frames(rule) * self.frame_ns
 
     def net_fluxes(self, events: NDArray[np.int64], labels: tuple[int, ...]) -> NDArray[np.int64]:
@@ -135,7 +136,7 @@ class Window:
 
 
 def _stop(state: State, begin: int, end_ns: float | None) -> int:
-    """Return the number of the frame behind the last block that ends at or before ``end_ns``."""
+    """Return the frame after the last block that ends at or before ``end_ns``."""
     if end_ns is None:
         return state.stop
     block = state.config.block_frames
@@ -143,13 +144,15 @@ def _stop(state: State, begin: int, end_ns: float | None) -> int:
     kept = int(np.floor(end_ns / frame_ns + 1e-9))
     if kept > state.frames:
         raise ValueError(
-            f"end_ns is {end_ns:g}, it must be at most {state.frames * frame_ns:g}, where the reduction ends"
+            f"end_ns = {end_ns:g}: it is after the end of the reduction; it must be at most "
+            f"{state.frames * frame_ns:g}"
         )
     stop = state.stop if kept == state.frames else (state.start + kept) // block * block
     if stop <= begin:
         earliest = min((begin // block + 1) * block, state.stop)
         raise ValueError(
-            f"end_ns is {end_ns:g}, it must be at least {(earliest - state.start) * frame_ns:g}: the first block "
-            f"of {block * frame_ns:g} ns that is not left out ends there"
+            f"end_ns = {end_ns:g}: it leaves nothing to analyse; it must be at least "
+            f"{(earliest - state.start) * frame_ns:g}, the end of the first block of {block * frame_ns:g} ns "
+            "after start_ns"
         )
     return stop

@@ -24,7 +24,7 @@ from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE
 from aiida_cse.lammps.protocol.stage import RunSettings
 from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
 from aiida_cse.reduction.sampling import Sampling
-from aiida_cse.schema import explain
+from aiida_cse.schema import explain, placed
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.common.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
@@ -477,7 +477,7 @@ def _analysis_error(value: dict[str, Any], plan: ProductionPlan, sampling: Sampl
     if not reasons and settings.boundaries and "system" in value:
         reasons = unanswerable(settings, reduction_config(value["system"].get_system(), sampling))
     if reasons:
-        return f"analysis.settings: {'; '.join(reasons)}"
+        return "; ".join(placed("analysis.settings", reason) for reason in reasons)
     error = _range_error(settings, sampling, plan.length_ps)
     if error is not None:
         return error

@@ -209,7 +209,9 @@ def test_snapshots_at_a_stride_say_what_they_observed(trajectory: Synthetic, tmp
 
 
 def test_a_start_that_leaves_nothing_is_refused(state: State) -> None:
-    with pytest.raises(ValueError, match=r"start_ns is 1, it must be at most 0.004: the last block of 0.0002 ns"):
+    with pytest.raises(
+        ValueError, match=r"start_ns = 1: .* at most 0.004, the start of the last block of 0.0002 ns"
+    ):
         analyse(state, TEMPERATURE, AnalysisSettings(start_ns=1.0))
 
 

@@ -1,4 +1,4 @@
-"""Another question to a reduction: the answer of a reduction that was asked so, or why there is none."""
+"""A reduction analysed at another resolution: the results of a reduction made so, or a refusal."""
 
 from __future__ import annotations
 
@@ -185,65 +185,74 @@ def test_boundaries_are_of_the_bins_of_the_reduction_not_of_the_wider_ones(state
 
 # -- refused -------------------------------------------------------------------------------------------------
 
-AGAIN = r"; reduce the trajectory again for others \(aiida-cse reduce, or cse.reduce on its folders\)"
+AGAIN = r", or reduce the trajectory again \(aiida-cse reduce, or cse.reduce on its folders\)"
 
 
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"bins": 100}, "bins is 100, the 220 of the reduction make 220, 110, 55, 44, 22, 20, 11, 10" + AGAIN),
-        ({"bins": 440}, "bins is 440, the 220 of the reduction make 220, "),
-        ({"block_ps": 0.3}, "block_ps is 0.3, it must be a multiple of the 0.2 of the reduction" + AGAIN),
-        ({"block_ps": 0.1}, "block_ps is 0.1, it must be a multiple of the 0.2"),
-        ({"snapshot_ps": 0.02}, "snapshot_ps is 0.02, it must be a multiple of the 0.06" + ".*" + AGAIN),
-        ({"lags_ps": [0.12, 0.24]}, "lags_ps: 0.24 is not among those of the reduction, 0.12, 0.3" + AGAIN),
+        (
+            {"bins": 100},
+            "bins = 100: the 220 bins of the reduction make 220, 110, 55, 44, 22, 20, 11, 10; choose from these"
+            + AGAIN,
+        ),
+        ({"bins": 440}, "bins = 440: the 220 bins of the reduction make 220, "),
+        ({"block_ps": 0.3}, "block_ps = 0.3: it is no multiple of the 0.2 of the reduction; choose one" + AGAIN),
+        ({"block_ps": 0.1}, "block_ps = 0.1: it is no multiple of the 0.2"),
+        ({"snapshot_ps": 0.02}, "snapshot_ps = 0.02: it is no multiple of the 0.06" + ".*" + AGAIN),
+        (
+            {"lags_ps": [0.12, 0.24]},
+            "lags_ps = 0.24: the lags of the reduction are 0.12, 0.3; choose from these" + AGAIN,
+        ),
         (
             {"boundaries": {"Li": [21, 30]}, "rule": "core"},
-            "rule is core with other boundaries of Li: the core rule looks at every frame, and the reduction did "
-            "so for its own boundaries alone; set rule to snapshot, or reduce the trajectory again",
+            "rule = core: there are other boundaries of Li, and the reduction followed only its own boundaries at "
+            "every frame; set rule to snapshot" + AGAIN,
         ),
-        ({"boundaries": {"li": [21, 30]}}, "boundaries: 'li' is no ion of the reduction; did you mean 'Li'"),
+        ({"boundaries": {"li": [21, 30]}}, "boundaries.li: the reduction has no such ion; did you mean 'Li'"),
         (
             {"boundaries": {"TFSI": [21, 30.2]}},
-            r"boundaries = -30.2 Å: lies on no edge .* nearest: -30.50 and -30.00 Å \(of TFSI\)" + AGAIN,
+            r"boundaries.TFSI = -30.2 Å: lies on no edge .* nearest: -30.50 and -30.00 Å; choose these" + AGAIN,
         ),
-        ({"boundaries": {"Li": [21, 60]}}, r"boundaries = -60 Å: lies on no edge .* nearest: -54.50 Å \(of Li\)"),
-        ({"bins": 3, "block_ps": 1e6 + 0.1}, "bins is 3, .*; block_ps is 1e\\+06, "),
-        ({"end_ns": 5 * NS}, "end_ns is 0.005, it must be at most 0.0041, where the reduction ends"),
+        ({"boundaries": {"Li": [21, 60]}}, r"boundaries.Li = -60 Å: lies on no edge .* nearest: -54.50 Å"),
+        ({"bins": 3, "block_ps": 1e6 + 0.1}, "bins = 3: .*; block_ps = 1e\\+06: "),
+        ({"end_ns": 5 * NS}, "end_ns = 0.005: it is after the end of the reduction; it must be at most 0.0041"),
         (
             {"start_ns": 1 * NS, "end_ns": 1.1 * NS},
-            "end_ns is 0.0011, it must be at least 0.00126: the first block of 0.0002 ns that is not left out",
+            "end_ns = 0.0011: .* at least 0.00126, the end of the first block of 0.0002 ns after start_ns",
         ),
         (
             {"boundaries": {"Li": [21, 30]}, "snapshot_ps": 60.0},
-            "boundaries: there is no snapshot between start_ns and end_ns to count the ions in",
+            "boundaries: there is no snapshot between start_ns and end_ns; choose a longer range",
         ),
     ],
 )
-def test_what_the_reduction_cannot_answer(state: State, settings: dict[str, Any], why: str) -> None:
+def test_a_setting_that_the_reduction_does_not_resolve_is_refused(
+    state: State, settings: dict[str, Any], why: str
+) -> None:
     with pytest.raises(ValueError, match=why):
         ReducedProduction(state, 700.0, AnalysisSettings.model_validate(settings))
 
 
 def test_lags_of_a_reduction_without_displacements(path: Path) -> None:
     plain = reduce_segments([path], config(lags_ps=(), displacement_ps=None))
-    with pytest.raises(ValueError, match="lags_ps: 1000 is not among those of the reduction, none"):
+    with pytest.raises(ValueError, match="lags_ps = 1000: the lags of the reduction are none"):
         ask(plain, lags_ps=[1000])
 
 
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"boundaries": {"Li": [30, 21]}}, "boundaries of Li are 30, 21, they must ascend"),
+        ({"boundaries": {"Li": [30, 21]}}, "boundaries.Li = 30, 21: they must ascend"),
         (
             {"boundaries": {"Li": [-30, 21]}},
-            "boundaries of Li are -30, 21: distances from the mid-plane must",
+            "boundaries.Li = -30, 21: distances from the mid-plane must",
         ),
-        ({"boundaries": {"Li": [1, 2, 3]}}, "boundaries of Li are 1, 2, 3: give two distances .* or four places"),
+        ({"boundaries": {"Li": [1, 2, 3]}}, "boundaries.Li = 1, 2, 3: give two distances .* or four positions"),
         ({"boundaries": {"Li": [1]}}, "needs at least 2 entries"),
         ({"boundaries": {"Li": 21}}, "must be a list"),
         ({"boundaries": [21, 30]}, "must be a mapping"),
-        ({"lags_ps": [2, 1]}, "lags_ps are 2, 1, they must ascend"),
+        ({"lags_ps": [2, 1]}, "lags_ps = 2, 1: they must ascend"),
         ({"lags_ps": []}, "needs at least 1 entry"),
         ({"bins": 0}, "greater than or equal to 1"),
         ({"bins": 2.5}, "valid integer"),

@@ -48,7 +48,9 @@ def test_an_empty_time_range_cannot_be_analysed(observable: Observable) -> None:
     function = CalculationFactory(observable.calculation)
     _, node = function.run_get_node(reduction_node(), orm.Float(700), settings(start_ns=100))
     assert node.exit_status == CANNOT_ANALYSE == 336
-    assert node.exit_message.startswith("the reduction cannot be analysed: start_ns is 100, it must be at most")
+    assert node.exit_message.startswith(
+        "the reduction cannot be analysed: start_ns = 100: it leaves nothing to analyse; it"
+    )
 
 
 def test_answers_can_be_filtered_on() -> None:

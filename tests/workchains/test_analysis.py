@@ -111,12 +111,21 @@ def test_another_question_to_a_stored_reduction(aiida_profile: object) -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"start_ns": 1000}, "settings: start_ns is 1000, it must be at most 0.001: "),
-        ({"end_ns": 0.1}, "settings: end_ns is 0.1, it must be at most 0.0012, where the reduction ends"),
-        ({"bins": 100}, "settings: bins is 100, the 110 of the reduction make 110, 55, 22, 11, 10; "),
-        ({"lags_ps": [500]}, "settings.lags_ps: 500 is not among those of the reduction, 1000; reduce the "),
-        ({"boundaries": {"Li": [21.5, 30]}}, "nearest: -22.00 and -21.00 Å .*reduce the trajectory again"),
-        ({"boundaries": {"Li": [21, 30]}, "rule": "core"}, "settings: rule is core with other boundaries of Li"),
+        ({"start_ns": 1000}, "settings.start_ns = 1000: it leaves nothing to analyse; it must be at most 0.001, "),
+        (
+            {"end_ns": 0.1},
+            "settings.end_ns = 0.1: it is after the end of the reduction; it must be at most 0.0012",
+        ),
+        ({"bins": 100}, "settings.bins = 100: the 110 bins of the reduction make 110, 55, 22, 11, 10; "),
+        (
+            {"lags_ps": [500]},
+            "settings.lags_ps = 500: the lags of the reduction are 1000; choose from these, or reduce the ",
+        ),
+        ({"boundaries": {"Li": [21.5, 30]}}, "nearest: -22.00 and -21.00 Å.*reduce the trajectory again"),
+        (
+            {"boundaries": {"Li": [21, 30]}, "rule": "core"},
+            "settings.rule = core: there are other boundaries of Li",
+        ),
     ],
 )
 def test_what_the_reduction_cannot_answer_is_refused_before_anything_runs(
