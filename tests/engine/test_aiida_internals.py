@@ -79,7 +79,12 @@ def named(name: str) -> Any:
 
 @pytest.mark.parametrize("name", CALLED)
 def test_a_called_internal_takes_the_parameters_that_are_passed(name: str) -> None:
-    assert set(CALLED[name]) <= set(inspect.signature(named(name)).parameters)
+    parameters = inspect.signature(named(name)).parameters
+    assert set(CALLED[name]) <= set(parameters)
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    fixed = [one for one in parameters.values() if one.kind not in variable]
+    required = {one.name for one in fixed if one.default is inspect.Parameter.empty}
+    assert required <= {"self", *CALLED[name]}
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
