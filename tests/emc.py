@@ -38,7 +38,7 @@ def _root() -> Path:
 
 
 def with_types_alike(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Return a recipe of PEO whose third oxygens are of another type: EMC does not look so far along a chain."""
+    """Return a recipe of PEO with another type for the third oxygens, farther along the chain than EMC looks."""
     third = {
         "revises": "opls-aa-peo",
         "title": "The third oxygen from either end is its own type",
@@ -71,7 +71,7 @@ def emc_output(
 
 
 def _shuffled(data: DataFile, seed: int) -> DataFile:
-    """Return the molecules without the wall, the atoms of each in another order."""
+    """Return the molecules without the wall, with the atoms of each in another order."""
     molecules = data.select(data.molecules != WALL_MOLECULE)
     keys = np.random.default_rng(seed).random(molecules.natoms)
     order = np.lexsort((keys, molecules.molecules))
@@ -140,7 +140,7 @@ def _parameters(chemistry: Chemistry, recipe: Recipe, entries: list[EmcType]) ->
 
 
 def _bonded(chemistry: Chemistry) -> Iterator[str]:
-    """Give the bonded coefficients as they are in the recipe's own include file."""
+    """Yield the bonded coefficients of the recipe's own include file."""
     wanted = ("bond_coeff", "angle_coeff", "dihedral_coeff")
     for line in chemistry.forcefield.splitlines():
         words = line.split("#", 1)[0].split()

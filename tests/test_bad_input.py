@@ -41,7 +41,7 @@ DEMO = load_recipe(commands.RECIPE)
 
 @pytest.fixture(scope="module", autouse=True)
 def no_process(aiida_profile: object) -> Iterator[None]:
-    """Check that all these tests together make no process."""
+    """Check that these tests create no process."""
     before = orm.QueryBuilder().append(orm.ProcessNode).count()
     yield
     assert orm.QueryBuilder().append(orm.ProcessNode).count() == before
@@ -60,7 +60,7 @@ def codes(aiida_profile: object, tmp_path_factory: pytest.TempPathFactory, envir
 
 @pytest.fixture
 def refusal(codes: Codes) -> Callable[..., str]:
-    """Return a function that gives the answer to the inputs of a WorkChain that are to be refused."""
+    """Return a function that gives the refusal of wrong inputs of a WorkChain."""
 
     def ask(name: str, overrides: Any = None, **more: Any) -> str:
         own: dict[str, Callable[[], dict[str, Any]]] = {
@@ -85,7 +85,7 @@ def names(value: Any) -> str:
 
 
 def holds(answer: str, words: tuple[str, ...]) -> None:
-    """Check that an answer has all words, is for people, and is of a length that they read."""
+    """Check that an answer contains all words, no internals, and is short enough to read."""
     missing = [word for word in words if word not in answer]
     assert not missing, f"no {missing} in: {answer}"
     assert "Traceback" not in answer
@@ -128,7 +128,7 @@ def test_a_recipe_without_a_seed_of_velocities_is_refused(
 
 
 def own_set(path: str, value: Any) -> dict[str, Any]:
-    """Return the recipe with a force field of its own, changed at ``path``."""
+    """Return the recipe with its own force-field set, changed at ``path``."""
     place = "forcefield.own_sets"
     content = changed(load_recipe("llzo-ppo-litfsi-demo"), place, {"opls-aa-ppo": copy.deepcopy(recipes.OWN_SET)})
     node: Any = content["forcefield"]["own_sets"]["opls-aa-ppo"]
@@ -285,7 +285,7 @@ def test_wrong_calls_are_refused_in_one_line(
         return str(pk_of(text)) if text[:1] == "%" else str(folder / text[1:]) if text[:1] == "@" else text
 
     monkeypatch.chdir(folder)
-    # a call that is taken would go on for minutes
+    # a call that is accepted would run for minutes
     monkeypatch.setattr("aiida_cse.cli.running.run_shown", lambda *_: pytest.fail("was not refused"))
     before = {path.name for path in folder.iterdir()}
     result = CliRunner().invoke(main, [word(text) for text in call.words])
@@ -356,7 +356,7 @@ def test_names_of_a_recipe_reach_the_include_file_unchanged_or_are_refused(field
 
 @cache
 def marked(field: str) -> str:
-    """Return the include file of the demo with the mark for a name."""
+    """Return the include file of the demo with the mark as a name."""
     return chemistry_of(Recipe.model_validate(changed(DEMO, field, MARK))).forcefield
 
 

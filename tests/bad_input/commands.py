@@ -8,7 +8,7 @@ RECIPE = "llzo-peo-litfsi-demo"
 
 
 class Call(NamedTuple):
-    """Words of a call, and what its answer must have.
+    """Words of a call, and the words that its answer must contain.
 
     ``@name`` stands for the path of a file of :data:`FILES`, ``%kind`` for the PK of a node.
     """

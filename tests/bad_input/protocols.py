@@ -13,7 +13,7 @@ LARSEN = {"schedule": "larsen-2011", "max_temperature": 1000, "final_temperature
 
 
 class Refused(NamedTuple):
-    """Overrides of a WorkChain, and the words that the answer must have: field, value, what would be right."""
+    """Overrides of a WorkChain, and the words that the answer must contain: field, value, remedy."""
 
     chain: str
     overrides: Any
@@ -21,7 +21,7 @@ class Refused(NamedTuple):
 
 
 def value_words(changes: Mapping[str, Any], right: str, words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words of the answer to a change of one field; of several, they are to be given."""
+    """Return the words of the answer to a change of one field; for several fields they must be given."""
     if words:
         return (*words, right)
     ((field, value),) = changes.items()
@@ -51,12 +51,12 @@ def plan(right: str, *words: str, **changes: Any) -> Refused:
 
 
 def sampling(right: str, *words: str, **changes: Any) -> Refused:
-    """Return a production that is sampled in another way."""
+    """Return a production with another sampling."""
     return Refused("cse.production", {"sampling": changes}, ("sampling", *value_words(changes, right, words)))
 
 
 def verdict(right: str, *words: str, **changes: Any) -> Refused:
-    """Return a production that is analysed in another way."""
+    """Return a production with another analysis."""
     overrides = {"analysis": {"settings": changes}}
     return Refused("cse.production", overrides, ("settings", *value_words(changes, right, words)))
 
@@ -67,7 +67,7 @@ def kinetics(right: str, *words: str, **changes: Any) -> Refused:
 
 
 def cooling(right: str, *words: str, **changes: Any) -> Refused:
-    """Return a quench that is cooled in another way."""
+    """Return a quench with another cooling."""
     overrides = {"cooling": {"plan": changes}}
     return Refused("cse.quench", overrides, ("cooling.plan", *value_words(changes, right, words)))
 

@@ -40,7 +40,7 @@ SYNTAX = (
 
 
 class Wrong(NamedTuple):
-    """A wrong value at ``path``; the answer must have ``right``, the field, and the value as ``shown``.
+    """A wrong value at ``path``; the answer must contain ``right``, the field, and the value as ``shown``.
 
     Without ``field`` it is the last part of the path, without ``shown`` the value as Python writes it.
     """
@@ -53,7 +53,7 @@ class Wrong(NamedTuple):
 
     @property
     def words(self) -> tuple[str, str, str]:
-        """What the answer must have."""
+        """Words that the answer must contain."""
         field = self.path.rsplit(".", 1)[-1] if self.field is None else self.field
         return field, repr(self.value)[:100] if self.shown is None else self.shown, self.right
 

@@ -123,7 +123,7 @@ def test_missing_parameters_of_molecules_are_reported_at_once(recipe: Recipe) ->
 
 
 def test_all_missing_parameters_are_reported_with_their_surroundings(recipe: Recipe) -> None:
-    """Another ceramic, polymer and salt with sets that were not made for them: one message, a line for each."""
+    """A ceramic, polymer and salt that the sets do not cover give one message with a line for each."""
     content = changed(recipe, "ceramic.structure.sites.1.species", "Ta")
     content["ceramic"]["framework"] = ["La", "Ta"]
     content["polymer"]["repeat_unit"] = "*CCOC*"

@@ -109,7 +109,7 @@ def test_lammps_reads_every_phase(
 def test_lithium_by_origin(
     recipe: Recipe, slab: System, electrolyte: System, tmp_path: Path, environment_bin: Path
 ) -> None:
-    """The ceramic is that of one lithium, in the electrolyte Li+ among each other have Lennard-Jones as well."""
+    """The ceramic has the energies of a single lithium type; Li+ of the electrolyte also have Lennard-Jones terms."""
     two = Recipe.model_validate(changed(recipe, "forcefield.lithium", "by-origin"))
     lx, ly, _ = slab.data.lengths.tolist()
     below, above = build_slab(two), build_electrolyte(two, lx, ly)
@@ -155,7 +155,7 @@ def test_the_energy_of_the_crystal_is_its_ewald_and_buckingham_sum(
 def test_an_ordered_crystal_has_one_energy_whichever_plane_it_is_cut_on(
     recipe: Recipe, tmp_path: Path, environment_bin: Path
 ) -> None:
-    """Tetragonal LLZO, all of whose sites are full: its periodic cell is the same crystal for every plane."""
+    """Tetragonal LLZO has only full sites, so that its periodic cell is the same crystal on every plane."""
     content = recipe.model_dump(mode="json")
     content["ceramic"] |= {"structure": {"cif": (CRYSTALS / "t-llzo.cif").read_text()}, "repeat": [1, 1, 1]}
     energies = {}
@@ -170,7 +170,7 @@ def test_an_ordered_crystal_has_one_energy_whichever_plane_it_is_cut_on(
 
 
 def ewald(data: DataFile) -> float:
-    """Return the Coulomb energy in kcal/mol by another program's Ewald sum."""
+    """Return the Coulomb energy in kcal/mol from the Ewald sum of another program."""
     structure = Structure(Lattice.orthorhombic(*data.lengths), ["H"] * data.natoms, data.positions / data.lengths)
     structure.add_oxidation_state_by_site(data.charges.tolist())
     return float(EwaldSummation(structure).total_energy) * 23.060548

@@ -52,7 +52,7 @@ run 0
 
 @dataclass(frozen=True)
 class Case:
-    """A molecule as LAMMPS has it (``template``) and as the sets describe it (``typed``)."""
+    """A molecule in LAMMPS (``template``) and in the force-field sets (``typed``)."""
 
     recipe: Recipe
     template: Template
@@ -94,7 +94,7 @@ def test_another_engine_gives_the_same_energies(
 
 
 def of_lammps(subject: Case, positions: np.ndarray, folder: Path, environment_bin: Path) -> dict[str, float]:
-    """Return the energies in kcal/mol; those that start with ``opls`` are with ``dihedral_style opls``."""
+    """Return the energies in kcal/mol; those with the prefix ``opls`` use ``dihedral_style opls``."""
     system_of(subject, positions).write(folder)
     include = (folder / FILENAMES["forcefield"]).read_text()
     (folder / "isolated.in").write_text(include.replace("coul/long", "coul/cut"))
@@ -133,7 +133,7 @@ def system_of(subject: Case, positions: np.ndarray) -> System:
 
 
 def opls_style(subject: Case, include: str) -> str:
-    """Return the dihedrals of the include file as LAMMPS' own OPLS form, from the numbers of the sets."""
+    """Return the dihedrals of the include file in LAMMPS' own OPLS form, from the values of the sets."""
     sets = subject.recipe.forcefield.sets()
     known = {term.atoms: term.opls for chosen in (sets.polymer, sets.salt) for term in chosen.dihedrals}
     lines = ["dihedral_style opls"]
@@ -153,7 +153,7 @@ ANGSTROM = unit.angstrom
 
 
 def of_openmm(subject: Case, positions: np.ndarray) -> dict[str, float]:
-    """Return the energies in kcal/mol, of forces with the published numbers."""
+    """Return the energies in kcal/mol, from the published functional forms and values."""
     system = openmm.System()
     for atom in subject.typed.atoms:
         system.addParticle(atom.mass)
@@ -195,7 +195,7 @@ def torsions(subject: Case) -> Any:
 
 
 def nonbonded(subject: Case, *, charged: bool) -> Any:
-    """Return Coulomb alone, or Lennard-Jones alone with Lorentz–Berthelot mixing."""
+    """Return the Coulomb term alone, or the Lennard-Jones term alone with Lorentz–Berthelot mixing."""
     force = openmm.NonbondedForce()
     force.setNonbondedMethod(openmm.NonbondedForce.NoCutoff)
     for atom in subject.typed.atoms:

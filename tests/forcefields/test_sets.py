@@ -81,7 +81,7 @@ def test_the_revision_of_2017_changes_fluorine_and_oxygen_only() -> None:
 
 
 def test_terms_of_fsi_are_the_published_ones_in_kcal() -> None:
-    """From kJ/mol and k/2 (x − x0)²."""
+    """Convert from kJ/mol and k/2 (x − x0)²."""
     known = load_set("cl-p-2017")
     bond = next(term for term in known.bonds if "FSI" in term.atoms)
     assert (bond.k, bond.r0) == pytest.approx((1879 / 2 / 4.184, 1.575), rel=1e-5)

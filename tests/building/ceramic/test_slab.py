@@ -35,7 +35,7 @@ def test_the_paper_slab_has_5184_atoms(paper_recipe: Recipe) -> None:
 
 
 def surfaces(slab: System) -> None:
-    """LEFT (low z) ends in O, RIGHT (high z) in Li."""
+    """The left face (low z) ends in O, the right one (high z) in Li."""
     z, species = slab.data.positions[:, 2], labels(slab)
     lowest, highest = np.argmin(z), np.argmax(z)
     assert species[lowest] == "O"

@@ -183,7 +183,7 @@ def test_molecules_are_whole_above_the_wall(
 def test_bonds_across_an_edge_are_made_whole(
     recipe: Recipe, edges: tuple[float, float], built: tuple[str, str]
 ) -> None:
-    """EMC unwraps its molecules; a file in which atoms were wrapped back is read just the same."""
+    """EMC unwraps its molecules; a file with wrapped atoms gives the same system."""
     system, _ = read_emc_electrolyte(recipe, *edges, *built)
     before, atoms = built[0].split("\nAtoms\n\n")
     rows, after = atoms.split("\n\nBonds", 1)
@@ -262,7 +262,7 @@ def _first_row(data: str, section: str, column: int, word: str) -> str:
 
 
 def _without_a_bond(data: str) -> str:
-    """Return the data file with one bond, the first, between two other atoms."""
+    """Return the data file with the first bond between two other atoms."""
     before, bonds = data.split("\nBonds\n\n")
     first, rest = bonds.split("\n", 1)
     number, kind, i, j = first.split("#")[0].split()
@@ -293,7 +293,7 @@ def test_masses_and_coefficients_of_a_file_as_emc_writes_it(built: tuple[str, st
 def test_lammps_finds_the_same_molecules_in_both(
     recipe: Recipe, edges: tuple[float, float], built: tuple[str, str], tmp_path: Path, environment_bin: Path
 ) -> None:
-    """LAMMPS reads both files in EMC's format; bonded energies say whether each atom is in its place."""
+    """LAMMPS reads both files in EMC's format; bonded energies show that each atom is in its place."""
     system, _ = read_emc_electrolyte(recipe, *edges, *built)
     (tmp_path / "electrolyte.data").write_text(built[0])
     (tmp_path / "electrolyte.params").write_text(built[1])

@@ -21,7 +21,7 @@ def front_end(request: pytest.FixtureRequest) -> Path:
 
 
 def build_script(front_end: Path, recipe: Recipe, folder: Path) -> str:
-    """Return the build script, its white space made one blank each."""
+    """Return the build script with single blanks as white space."""
     for name, text in emc_files(recipe, 12.97, 13.5).items():
         (folder / name).write_text(text)
     done = subprocess.run(

@@ -30,7 +30,7 @@ def expected() -> ReductionConfig:
 
 @pytest.fixture
 def regions(expected: ReductionConfig) -> dict[str, Any]:
-    """What is known of the system that is made here, said by hand."""
+    """A description of the synthetic interface, written by hand."""
     slab = interface().info.slab
     assert slab is not None
     return REGIONS | {

@@ -26,14 +26,14 @@ def interface(slab: System, electrolyte: System) -> System:
 
 
 def labelled(system: System, data: DataFile | None = None) -> str:
-    """Return the data file with the section that LAMMPS writes where types have labels."""
+    """Return the data file with the section of type labels that LAMMPS writes."""
     entries = enumerate(system.info.types, 1)
     labels = "".join(f"{number} {entry.label}\n" for number, entry in entries)
     return (data or system.data).format().replace("\nMasses\n", f"\nAtom Type Labels\n\n{labels}\nMasses\n")
 
 
 def facts(system: System, **changes: Any) -> SystemDescription:
-    """Return all that a user would write of a system."""
+    """Return the description that a user would write of a system."""
     assert system.info.slab is not None
     types = {t.label: {"element": t.element, "phase": t.phase, "species": t.species} for t in system.info.types}
     slab = {"thickness": system.info.slab.thickness, "framework": list(system.info.slab.framework)}
@@ -86,7 +86,7 @@ def test_another_force_field_is_not_attributed_to_the_recipe(interface: System, 
 
 
 def replace_slab(system: System) -> dict[str, Any]:
-    """Return the facts of a system but for its slab, and for seeds that only the builders know."""
+    """Return the attributes of a system without its slab and without the seeds of the builders."""
     return system.info.model_dump(exclude={"slab", "seeds"})
 
 

@@ -47,7 +47,7 @@ include system.in.settings
 
 @dataclass
 class Evaluated:
-    """What LAMMPS says of a system: energy (kcal/mol), and per atom molecule, type and force (kcal/mol/Å)."""
+    """Results of LAMMPS for a system: energy (kcal/mol), and per atom molecule, type and force (kcal/mol/Å)."""
 
     energy: float
     molecules: np.ndarray
@@ -91,10 +91,10 @@ def by_lammps(
 
 
 def run_on(texts: dict[str, str], folder: Path, *command: str, environment_bin: Path) -> str:
-    """Run a program of the environment on these files; return what it said."""
+    """Run a program of the environment on these files; return its output."""
     for name, text in texts.items():
         (folder / name).write_text(text)
-    # Moltemplate takes the first python3 on the path for its own
+    # Moltemplate runs the first python3 on the path
     path = os.pathsep.join([str(environment_bin), os.environ["PATH"]])
     done = subprocess.run(
         command,
@@ -175,7 +175,7 @@ def test_a_program_keeps_every_property_of_the_phases(
 def test_lammps_joins_phases_as_a_run_leaves_them(
     ceramic: System, electrolyte: System, environment_bin: Path, tmp_path: Path
 ) -> None:
-    """Molecules have wandered through x and y and wrapped at z, both phases move, and terms stand in any order."""
+    """Molecules have crossed x and y and wrapped at z, both phases move, and terms have any order."""
     rng = np.random.default_rng(7)
     data = electrolyte.data
     cells = rng.integers(-2, 3, (int(data.molecules.max()) + 1, 3)) * [1, 1, 0]
@@ -259,7 +259,7 @@ def with_terms(data: DataFile, kind: str, terms: np.ndarray) -> DataFile:
 
 
 def labelled(text: str, system: System, *, check: bool = True) -> str:
-    """Return a data file with the names of the types behind their masses."""
+    """Return a data file with the labels of the types after their masses."""
     head, rest = text.split("Masses\n\n")
     lines = rest.splitlines()
     for number, entry in enumerate(system.info.types):
