@@ -109,7 +109,7 @@ def test_lammps_reads_every_phase(
 def test_lithium_by_origin(
     recipe: Recipe, slab: System, electrolyte: System, tmp_path: Path, environment_bin: Path
 ) -> None:
-    """The ceramic has the energies of a single lithium type; Li+ of the electrolyte also have Lennard-Jones terms."""
+    """The ceramic has the energies of one lithium type; Li+ of the electrolyte also have Lennard-Jones terms."""
     two = Recipe.model_validate(changed(recipe, "forcefield.lithium", "by-origin"))
     lx, ly, _ = slab.data.lengths.tolist()
     below, above = build_slab(two), build_electrolyte(two, lx, ly)

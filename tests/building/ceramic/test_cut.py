@@ -15,7 +15,7 @@ STRETCH = np.array([1.004, 1.004, 1.006])
 def equilibrated(
     slab: System, move: np.ndarray | None = None, drift: tuple[float, ...] = (0.0, 0.0, 0.0)
 ) -> DataFile:
-    """Return the slab stretched, with noise, displaced by ``move`` (N, 3) and drifted, wrapped with image flags."""
+    """Return the slab stretched, with noise, displaced by ``move`` (N, 3) and drifted, wrapped."""
     rng = np.random.default_rng(11)
     data = slab.data
     box = data.box * STRETCH[:, None]
