@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from aiida_cse.analysis.registry import Documented
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import FILENAMES, System, SystemInfo
+from aiida_cse.schema import explain
 
 if TYPE_CHECKING:
     import MDAnalysis
@@ -122,7 +123,7 @@ class CseSystemData(Data):
         try:
             _ = self.info
         except ValidationError as error:
-            msg = f"the attributes do not describe a system: {error}"
+            msg = f"the attributes do not describe a system: {explain(error)}"
             raise NodeValidationError(msg) from error
         return True
 
