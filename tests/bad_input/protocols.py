@@ -363,7 +363,7 @@ QUENCHES = (
             ({"hot": []}, ("hot: ", "[]", _MAPPING)),
             ({"cold": {"plan": {"lenght_ps": 1}}}, ("cold: ", "'lenght_ps'", "did you mean 'length_ps'?")),
             ({"cooling": {"rate_K_per_ns": 5}}, ("QuenchWorkChain.cooling", "'rate_K_per_ns'")),
-            ({"comparison": {"window": [9, 3]}}, ("comparison: window", "[9", "below the second")),
+            ({"comparison": {"window": [9, 3]}}, ("comparison.window = [9", "below the second")),
             ({"comparison": {"max_shift": "2"}}, ("comparison.max_shift = '2'", _NUMBER)),
         )
     ),
@@ -395,8 +395,8 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     *(
         ("environment_variables", value, right)
         for value, right in (
-            ({"A": 1}, "write numbers in quotes"),
-            ({"A": "a\nb"}, "a text in one line"),
+            ({"A": 1}, "put numbers in quotes"),
+            ({"A": "a\nb"}, "text in one line"),
             ({"A;rm": "1"}, "must be a name of letters"),
             ("A=1", _MAPPING),
         )
