@@ -286,7 +286,8 @@ def test_wrong_calls_are_refused_in_one_line(
 
     monkeypatch.chdir(folder)
     # a call that is accepted would run for minutes
-    monkeypatch.setattr("aiida_cse.cli.running.run_shown", lambda *_: pytest.fail("was not refused"))
+    for module in ("aiida_cse.engine.embedded", "aiida_cse.cli.running"):
+        monkeypatch.setattr(f"{module}.run_embedded", lambda *_, **__: pytest.fail("was not refused"))
     before = {path.name for path in folder.iterdir()}
     result = CliRunner().invoke(main, [word(text) for text in call.words])
     assert isinstance(result.exception, SystemExit), result.exception
