@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from threading import Lock
 
@@ -189,8 +188,11 @@ def _reduce_parts(
         return stream(plan, selection, config, report)
     with ThreadPoolExecutor(len(parts)) as pool:
         try:
-            states = _results([pool.submit(stream, part, selection, config, report) for part in parts])
-            return reduce(lambda earlier, later: earlier.merge(later), states)
+            states = _results([pool.submit(stream, part, selection, config, report) for part in parts])[::-1]
+            state = states.pop()
+            while states:
+                state = state.merge(states.pop())
+            return state
         except BaseException:
             report.stop()
             raise

@@ -304,14 +304,7 @@ class State:
     def _from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> State:
         _, start, stop = (int(number) for number in arrays["range"].tolist())
         config = ReductionConfig.model_validate_json(arrays["config"].tobytes())
-        ions = len(arrays["snapshot_first_labels"])
-        for name, (shape, dtype) in _layout(config, start, stop, ions).items():
-            found = arrays[name]
-            if found.shape != shape or found.dtype != dtype:
-                raise ValueError(
-                    f"{name} is {found.dtype} of shape {found.shape}, but {ions} ions in {stop - start} frames "
-                    f"need {dtype} of shape {shape}"
-                )
+        _check_arrays(arrays, config, start, stop)
         return cls(
             config=config,
             start=start,
@@ -341,6 +334,43 @@ def _layout(config: ReductionConfig, start: int, stop: int, ions: int) -> dict[s
         "lengths": ((frames,), "float64"),
         "snapshot_bins": ((len(_snapshots(config, start, stop)), ions), "int32"),
     }
+
+
+def _check_arrays(arrays: Mapping[str, NDArray[Any]], config: ReductionConfig, start: int, stop: int) -> None:
+    """Refuse arrays of a file that do not fit its configuration and range of frames.
+
+    The compiled loops use layers and blocks of the last samples as indices without checking them.
+    """
+    ions = len(arrays["snapshot_first_labels"])
+    layout = _layout(config, start, stop, ions)
+    for prefix in (*RULES, *(f"core_{scale}" for scale in config.core_scales)):
+        layout |= {f"{prefix}_{name}": ((ions,), "int8") for name in ("first_labels", "last_labels")}
+        layout[f"{prefix}_first_frames"] = ((ions,), "int64")
+        layout[f"{prefix}_events"] = ((len(arrays[f"{prefix}_events"]), 4), "int64")
+    layers = sum(len(species.layers) for species in config.ions.values())
+    sums = (layout["histograms"][0][0], layers, len(config.lags))
+    frames, tail_layers = arrays["displacement_tail_frames"], arrays["displacement_tail_layers"]
+    head, tail = len(arrays["displacement_head"]), len(frames)
+    layout |= {
+        "displacement_counts": (sums, "int64"),
+        "displacement_sums": ((*sums, 3), "int64"),
+        "displacement_squares": ((*sums, 3), "int64"),
+        "displacement_head": ((head, 3, ions), "int32"),
+        "displacement_tail_frames": ((tail,), "int64"),
+        "displacement_tail_positions": ((tail, 3, ions), "int32"),
+        "displacement_tail_layers": ((tail, ions), "int16"),
+    }
+    for name, (shape, dtype) in layout.items():
+        found = arrays[name]
+        if found.shape != shape or found.dtype != dtype:
+            raise ValueError(
+                f"{name} is {found.dtype} of shape {found.shape}, but {ions} ions in {stop - start} frames "
+                f"need {dtype} of shape {shape}"
+            )
+    if max(head, tail) > max(config.lag_samples, default=0):
+        raise ValueError(f"has {max(head, tail)} samples of displacements, more than the longest lag spans")
+    if not (((start <= frames) & (frames < stop)).all() and ((tail_layers >= 0) & (tail_layers < layers)).all()):
+        raise ValueError("the samples of displacements are not within its frames and layers")
 
 
 @contextmanager
