@@ -61,7 +61,7 @@ class StopRule(StrictModel):
     @model_validator(mode="after")
     def _has_looks(self) -> StopRule:
         if self.rule == "equilibrated" and self.first_look_ns is None:
-            raise ValueError("rule: equilibrated needs first_look_ns, when to look for the first time")
+            raise ValueError("rule = equilibrated: needs first_look_ns, the time of the first look")
         return self
 
     def look_times(self, budget: float, segment: float) -> tuple[float, ...]:

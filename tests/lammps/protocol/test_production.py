@@ -82,7 +82,7 @@ def test_looks_are_at_ends_of_segments() -> None:
 def test_a_rule_without_a_first_look_is_refused() -> None:
     with pytest.raises(ValidationError) as caught:
         ProductionPlan.model_validate(PLAN | {"stop": {"rule": "equilibrated"}})
-    assert "stop.rule: equilibrated needs first_look_ns" in explain(caught.value)
+    assert "stop.rule = equilibrated: needs first_look_ns" in explain(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_an_invalid_rule_is_refused(arguments: dict[str, object]) -> None:
 
 
 def test_a_rule_that_stops_needs_a_first_look() -> None:
-    with pytest.raises(ValidationError, match="needs first_look_ns"):
+    with pytest.raises(ValidationError, match="equilibrated: needs first_look_ns"):
         StopRule(rule="equilibrated")
 
 

@@ -374,7 +374,7 @@ def test_a_seed_is_in_the_range_of_lammps(builder: Builder, seed: int, valid: bo
             "start_ns = 0.012: leaves nothing of the 0.012 ns of plan.length_ps",
         ),
         ({"plan": {"velocities": "new"}}, "velocities = 'new'"),
-        ({"plan": {"stop": {"rule": "equilibrated"}}}, "rule: equilibrated needs first_look_ns"),
+        ({"plan": {"stop": {"rule": "equilibrated"}}}, "rule = equilibrated: needs first_look_ns"),
         ({"plan": {"stop": {"growth": 0.5}}}, "stop.growth = 0.5"),
         ({"plan": {"stop": {"confirmations": 0}}}, "stop.confirmations = 0"),
         (
