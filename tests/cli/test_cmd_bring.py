@@ -1,4 +1,4 @@
-"""``aiida-cse build`` and ``aiida-cse reduce``: files in, files out, errors in one line."""
+"""``aiida-cse build`` and ``aiida-cse reduce``: results of the functions, and refusals in one line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_build_slab_writes_a_system(tmp_path: Path) -> None:
     assert f"slab: {info.natoms} atoms (La 48, Zr 32, O 192, Li 112), box" in result.output
 
 
-def test_build_electrolyte_is_the_builders_own(tmp_path: Path) -> None:
+def test_build_electrolyte_writes_the_system_of_the_builder(tmp_path: Path) -> None:
     result = invoke("build", "electrolyte", "--recipe", RECIPE, "--lx", 13, "--ly", 13.5, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     expected = build_electrolyte(load_recipe(RECIPE), 13, 13.5)
@@ -50,18 +50,18 @@ def test_build_electrolyte_is_the_builders_own(tmp_path: Path) -> None:
         (["electrolyte", "--recipe", RECIPE, "--lx", "-1", "--ly", "13"], "Error: lx, ly = -1.0, 13.0: edges"),
     ],
 )
-def test_what_cannot_be_built_is_said_in_one_line(tmp_path: Path, arguments: list[str], complaint: str) -> None:
+def test_an_invalid_build_is_refused_in_one_line(tmp_path: Path, arguments: list[str], complaint: str) -> None:
     assert only_line(invoke("build", *arguments, "--out", tmp_path)).startswith(complaint)
 
 
-def test_a_recipe_file_with_a_wrong_field_names_file_and_field(tmp_path: Path) -> None:
+def test_an_invalid_recipe_is_refused_with_file_and_field(tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("name: mine\nceramics: {}\n")
     line = only_line(invoke("build", "slab", "--recipe", recipe, "--out", tmp_path))
     assert line == f"Error: {recipe}: unknown key 'ceramics'; did you mean 'ceramic'?"
 
 
-def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     line = only_line(invoke("build", "slab", "--recipe", RECIPE, "--out", tmp_path / "file" / "slab"))
     assert "Not a directory" in line
@@ -77,7 +77,7 @@ def segments(tmp_path: Path) -> tuple[Path, Path]:
     )
 
 
-def test_reduce_in_two_goes_is_reduce_in_one(tmp_path: Path, segments: tuple[Path, Path]) -> None:
+def test_a_continued_reduction_equals_one_of_all_segments(tmp_path: Path, segments: tuple[Path, Path]) -> None:
     config, out = tmp_path / "reduction.json", tmp_path / "state.npz"
     first = invoke("reduce", segments[0], "--config", config, "--out", out)
     assert first.exit_code == 0, first.output
@@ -90,7 +90,7 @@ def test_reduce_in_two_goes_is_reduce_in_one(tmp_path: Path, segments: tuple[Pat
     assert (whole.region_counts == pieces.region_counts).all()
 
 
-def test_reduce_says_in_one_line_what_is_wrong(tmp_path: Path, segments: tuple[Path, Path]) -> None:
+def test_reduce_refuses_invalid_files_in_one_line(tmp_path: Path, segments: tuple[Path, Path]) -> None:
     broken, out = tmp_path / "broken.json", tmp_path / "state.npz"
     broken.write_text('{"bins": "many"}')
     line = only_line(invoke("reduce", segments[0], "--config", broken, "--out", out))

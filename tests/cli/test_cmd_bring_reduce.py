@@ -1,4 +1,4 @@
-"""``aiida-cse reduce`` without a profile: on anyone's trajectory, with threads, checksums and progress."""
+"""``aiida-cse reduce`` without a profile: foreign trajectories, threads, checksums and progress."""
 
 from __future__ import annotations
 
@@ -60,14 +60,16 @@ def expected(files: dict[str, Any]) -> State:
     return reduce_segments(files["segments"], reduction_config(interface(), Sampling.model_validate(SAMPLING)))
 
 
-def test_a_foreign_system(files: dict[str, Any], expected: State, tmp_path: Path) -> None:
+def test_the_trajectory_of_another_program_is_reduced(
+    files: dict[str, Any], expected: State, tmp_path: Path
+) -> None:
     result = invoke(*files["segments"], *files["options"], "--threads", 2)
     assert result.exit_code == 0, result.output
     assert result.output == "40 frames read; the state holds 40 frames from step 0 to 390\n"
     assert State.load(tmp_path / "state.npz").equals(expected)
 
 
-def test_it_needs_no_profile_and_no_aiida(files: dict[str, Any], tmp_path: Path) -> None:
+def test_reduce_needs_no_profile_and_no_aiida(files: dict[str, Any], tmp_path: Path) -> None:
     script = (
         "import sys; from aiida_cse.cli.cmd_bring import reduce; reduce(standalone_mode=False); "
         "sys.exit('aiida' in sys.modules)"
@@ -81,7 +83,9 @@ def test_it_needs_no_profile_and_no_aiida(files: dict[str, Any], tmp_path: Path)
     assert not (tmp_path / "none").exists()
 
 
-def test_checksums(files: dict[str, Any], expected: State, tmp_path: Path) -> None:
+def test_a_segment_with_another_checksum_is_refused(
+    files: dict[str, Any], expected: State, tmp_path: Path
+) -> None:
     sums = tmp_path / "sums"
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}" for path in files["segments"]]
     sums.write_text("\n".join(lines) + "\n")
@@ -102,7 +106,9 @@ def test_a_missing_segment_needs_no_checksum(files: dict[str, Any], tmp_path: Pa
     assert result.exit_code == 0, result.output
 
 
-def test_progress_where_there_is_no_terminal(files: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_printed_as_lines_without_a_terminal(
+    files: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cmd_bring, "_PROGRESS_S", 0.0)
     monkeypatch.setattr(streaming, "_CHUNK_FRAMES", 10)
     result = invoke(*files["segments"], *files["options"])
@@ -110,7 +116,7 @@ def test_progress_where_there_is_no_terminal(files: dict[str, Any], monkeypatch:
     assert "40 of 40 frames (100 %)" in result.output
 
 
-def test_a_wrong_field_is_said_in_one_line(files: dict[str, Any], tmp_path: Path) -> None:
+def test_an_unknown_field_is_refused_in_one_line(files: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "regions.yaml"
     path.write_text(path.read_text().replace("thickness", "thicknes"))
     result = invoke(*files["segments"], *files["options"])

@@ -1,4 +1,4 @@
-"""``aiida-cse system import``: the check without a profile, and the node."""
+"""``aiida-cse system import``: check without a profile, and the stored node."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def files(folder: Path) -> list[object]:
 
 
 @pytest.mark.usefixtures("aiida_profile")
-def test_a_box_becomes_a_node(folder: Path) -> None:
+def test_an_imported_system_is_stored_as_a_node(folder: Path) -> None:
     result = invoke(*files(folder))
     assert result.exit_code == 0, result.output
     last = [line for line in result.output.splitlines() if line.startswith("stored as system <")][-1]
@@ -115,7 +115,7 @@ def test_the_recipe_may_name_a_set_of_the_profile(tmp_path: Path) -> None:
     assert stored.info.forcefield_md5["peo-of-import"] == node.md5
 
 
-def test_what_is_missing_is_a_list(folder: Path) -> None:
+def test_all_missing_information_is_listed(folder: Path) -> None:
     result = invoke(folder / "box.data", "--check")
     assert result.exit_code == 2
     lines = result.output.splitlines()
@@ -135,7 +135,7 @@ def test_what_is_missing_is_a_list(folder: Path) -> None:
         ("facts.yaml", "phase: interfaces", "phase = 'interfaces'"),
     ],
 )
-def test_files_that_are_none_are_refused_in_one_line(
+def test_invalid_files_are_refused_in_one_line(
     folder: Path, name: str, content: str | bytes, message: str
 ) -> None:
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
@@ -145,7 +145,7 @@ def test_files_that_are_none_are_refused_in_one_line(
     assert message in result.output
 
 
-def test_a_check_loads_no_aiida(folder: Path) -> None:
+def test_a_check_does_not_import_aiida(folder: Path) -> None:
     code = (
         "import sys; from aiida_cse.cli import main\n"
         f"try: main({['system', 'import', *map(str, files(folder)), '--check']!r})\n"

@@ -1,4 +1,4 @@
-"""``aiida-cse forcefield``: sets, their contents, and the pair table of a recipe, a folder or a node."""
+"""``aiida-cse forcefield``: sets, their content, and the pair table of a recipe, a folder or a node."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_list_names_every_set_with_its_checksum() -> None:
 
 
 @pytest.mark.usefixtures("aiida_profile_clean")
-def test_a_set_of_ones_own_is_used_by_its_name(own_file: Path, tmp_path: Path) -> None:
+def test_an_imported_set_is_used_by_its_name(own_file: Path, tmp_path: Path) -> None:
     done = invoke("import", own_file)
     assert done.exit_code == 0, done.output
     (node,) = stored_forcefields()
@@ -71,7 +71,7 @@ def test_a_set_of_ones_own_is_used_by_its_name(own_file: Path, tmp_path: Path) -
         )
 
 
-def test_a_file_that_holds_no_set_is_refused_by_its_field(own_file: Path, aiida_profile_clean: object) -> None:
+def test_an_invalid_set_is_refused_with_its_field(own_file: Path, aiida_profile_clean: object) -> None:
     def refused(change: dict[str, object], *options: str) -> str:
         path = own_file.with_name("wrong.yaml")
         path.write_text(yaml.safe_dump(yaml.safe_load(own_file.read_text()) | change), encoding="utf-8")
@@ -93,7 +93,7 @@ def test_a_file_that_holds_no_set_is_refused_by_its_field(own_file: Path, aiida_
 
 
 @pytest.mark.parametrize("name", available_sets())
-def test_show_tells_all_that_a_set_holds(name: str) -> None:
+def test_show_prints_the_whole_set(name: str) -> None:
     result = invoke("show", name)
     assert result.exit_code == 0, result.output
     chosen = load_set(name)
@@ -108,7 +108,7 @@ def test_show_tells_all_that_a_set_holds(name: str) -> None:
         assert f"{variant.default} (default)" in result.output
 
 
-def test_the_table_of_a_recipe_and_of_what_is_built_from_it_are_the_same(tmp_path: Path) -> None:
+def test_a_recipe_and_its_built_system_have_the_same_table(tmp_path: Path) -> None:
     build_slab(load_recipe(RECIPE)).write(tmp_path)
     of_recipe, of_folder = invoke("table", RECIPE), invoke("table", tmp_path)
     assert of_recipe.exit_code == of_folder.exit_code == 0, of_folder.output
@@ -121,7 +121,7 @@ def test_the_table_of_a_recipe_and_of_what_is_built_from_it_are_the_same(tmp_pat
 
 
 @pytest.mark.usefixtures("aiida_profile")
-def test_the_table_of_a_node() -> None:
+def test_a_node_has_the_table_of_its_recipe() -> None:
     node = CseSystemData(build_slab(load_recipe(RECIPE)))
     node.store()
     assert invoke("table", node.pk).output == invoke("table", RECIPE).output
@@ -149,7 +149,7 @@ def test_nodes_without_a_table_are_refused() -> None:
         (("table", "llzo"), "Error: there is no recipe 'llzo'; "),
     ],
 )
-def test_what_is_not_known_is_said_in_one_line(arguments: tuple[str, ...], complaint: str) -> None:
+def test_unknown_names_are_refused_in_one_line(arguments: tuple[str, ...], complaint: str) -> None:
     result = invoke(*arguments)
     assert result.exit_code == 2
     (line,) = result.output.splitlines()
