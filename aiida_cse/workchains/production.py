@@ -200,11 +200,9 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         self.ctx.step = start
         self.ctx.plans = plan.segments(self.inputs.temperature.value, self.inputs.seed.value, start)
         self.ctx.looks = plan.looks(start)
-        looks = previous.get("looks")
-        criteria = AnalysisSettings.model_validate(self.inputs.analysis.settings.get_dict()).model_dump(
-            mode="json"
-        )
-        self.ctx.verdicts = verdicts_under(criteria, [] if looks is None else looks.get_list())
+        criteria = AnalysisSettings.model_validate(self.inputs.analysis.settings.get_dict())
+        looks = previous["looks"].get_list() if "looks" in previous else []
+        self.ctx.verdicts = verdicts_under(criteria.model_dump(mode="json"), looks)
         self.ctx.earlier_looks = len(self.ctx.verdicts)
         self.ctx.segments, self.ctx.analyses = [], []
         self.ctx.folder = folder
@@ -284,7 +282,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         if len(new) < len(self.ctx.jobs):
             inputs["previous"] = self.ctx.reduction
         job = self.submit(ReduceCalculation, **inputs)
-        self.report(f"reducing the trajectories of {len(new)} jobs: <{job.pk}>")
+        self.report(f"reducing the trajectory of {len(new)} of {len(self.ctx.jobs)} jobs: <{job.pk}>")
         return ToContext(reduce_job=job)
 
     def inspect_reduction(self) -> ExitCode | None:

@@ -334,7 +334,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
     def _submit(self, name: str, process: type[WorkChain], inputs: AttributeDict) -> dict[str, Any]:
         inputs.metadata = {"call_link_label": name}
         run = self.submit(process, **inputs)
-        self.report(f"{name}: <{run.pk}>")
+        self.report(f"started {name}: <{run.pk}>")
         return ToContext(**{name: run})
 
     def _take_over(self, phase: str) -> ExitCode | None:

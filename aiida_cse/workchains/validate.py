@@ -139,7 +139,7 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
             inputs.seed = orm.Int((self.inputs.seed.value - 1 + number * _STRIDE) % (SEEDS - 1) + 1)
             inputs.metadata = {"call_link_label": f"production_{label}"}
             waiting[label] = self.submit(ProductionWorkChain, **inputs)
-            self.report(f"{label}: <{waiting[label].pk}>")
+            self.report(f"started {label}: <{waiting[label].pk}>")
         return ToContext(**waiting)
 
     def attach_runs(self) -> ExitCode | None:

@@ -106,21 +106,17 @@ def refuse_wrong_codes(codes: Any) -> None:
     """
     if not isinstance(codes, Mapping) or not set(codes) >= {"lammps", "cse"}:
         given = ", ".join(map(str, codes)) if isinstance(codes, Mapping) else repr(codes)
-        msg = f"codes = {given or 'none'}: must be a mapping with the codes lammps and cse"
-        raise ValueError(msg)
+        raise ValueError(f"codes = {given or 'none'}: must be a mapping with the codes lammps and cse")
     for role, code in codes.items():
         if role not in _PLUGINS:
-            msg = f"codes: {role!r} is no role; {nearest(str(role), _PLUGINS)}"
-            raise ValueError(msg)
+            raise ValueError(f"codes: {role!r} is no role; {nearest(str(role), _PLUGINS)}")
         if not isinstance(code, orm.AbstractCode):
-            msg = f"codes.{role} = {code!r}: must be a code of AiiDA, as load_code returns it"
-            raise ValueError(msg)
+            raise ValueError(f"codes.{role} = {code!r}: must be a code of AiiDA, as load_code returns it")
         plugin = code.default_calc_job_plugin
         fitting = [name for name, plugins in _PLUGINS.items() if plugin in plugins]
         if fitting and role not in fitting:
             others = " or ".join(f"codes.{name}" for name in fitting)
-            msg = f"codes.{role} = {code.full_label}: a code of {plugin} is one for {others}"
-            raise ValueError(msg)
+            raise ValueError(f"codes.{role} = {code.full_label}: a code of {plugin} is one for {others}")
 
 
 #: the plugins of codes by role
@@ -144,8 +140,7 @@ def velocity_seed(recipe: dict[str, Any] | orm.Dict) -> Any:
     content = recipe.get_dict() if isinstance(recipe, orm.Dict) else recipe
     seeds = content.get("seeds") if isinstance(content, Mapping) else None
     if not isinstance(seeds, Mapping) or "velocities" not in seeds:
-        msg = f"recipe.seeds = {seeds!r}: must be a mapping with the key velocities"
-        raise ValueError(msg)
+        raise ValueError(f"recipe.seeds = {seeds!r}: must be a mapping with the key velocities")
     return whole("recipe.seeds.velocities", seeds["velocities"], 1, SEEDS - 1)
 
 
@@ -170,8 +165,7 @@ def real(name: str, value: Any) -> orm.Float:
     if isinstance(value, orm.Float):
         return value
     if isinstance(value, bool) or not isinstance(value, (Real, orm.Int)):
-        msg = f"{name} = {value!r}: give a number"
-        raise ValueError(msg)
+        raise ValueError(f"{name} = {value!r}: give a number")
     return orm.Float(float(value))
 
 
@@ -185,8 +179,7 @@ def whole(name: str, value: Any, least: int, most: int) -> orm.Int:
     """
     number = value.value if isinstance(value, orm.Int) else value
     if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
-        msg = f"{name} = {number!r}: give a whole number from {least} to {most}"
-        raise ValueError(msg)
+        raise ValueError(f"{name} = {number!r}: give a whole number from {least} to {most}")
     return value if isinstance(value, orm.Int) else orm.Int(number)
 
 

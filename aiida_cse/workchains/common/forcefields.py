@@ -56,7 +56,7 @@ def with_stored_sets(recipe: Any) -> Any:
                 own_sets[node.name] = node.content
             elif node.md5 != load_set(node.name).md5:
                 raise ValueError(
-                    f"{node.uuid} is {node.name} of another version of aiida-cse; import it under another name"
+                    f"{node.uuid} is the set {node.name} of another version of aiida-cse; give it another name"
                 )
         names[role] = node.name
     return {**recipe, "forcefield": {**recipe["forcefield"], **names, "own_sets": own_sets}}

@@ -56,19 +56,15 @@ def checked_options(options: Any, code: orm.AbstractCode | None = None) -> dict[
         return {}
     known = [str(key) for key in LammpsStageCalculation.spec().inputs["metadata"]["options"] if key not in _OWN]
     if not isinstance(options, Mapping):
-        msg = f"options = {options!r}: must be a mapping with keys of: {', '.join(sorted(known))}"
-        raise ValueError(msg)
+        raise ValueError(f"options = {options!r}: must be a mapping with keys of: {', '.join(sorted(known))}")
     for key, value in options.items():
         if key in _OWN:
-            msg = f"options.{key} = {value!r}: set by the jobs of this plugin; remove it"
-            raise ValueError(msg)
+            raise ValueError(f"options.{key} = {value!r}: set by the jobs of this plugin; remove it")
         if key not in known:
-            msg = f"options: {key!r} is no known key: {nearest(str(key), known)}"
-            raise ValueError(msg)
+            raise ValueError(f"options: {key!r} is no known key: {nearest(str(key), known)}")
         said = _wrong(str(key), value)
         if said:
-            msg = f"options.{key} = {value!r}: {said}"
-            raise ValueError(msg)
+            raise ValueError(f"options.{key} = {value!r}: {said}")
     if code is not None and code.computer is not None and "resources" in options:
         _refuse_resources(options["resources"], code.computer)
     return dict(options)
@@ -127,8 +123,9 @@ def _refuse_resources(resources: Mapping[str, Any], computer: orm.Computer) -> N
     try:
         scheduler.validate_resources(**given)
     except (TypeError, ValueError, ConfigurationError) as error:
-        msg = f"options.resources = {dict(resources)!r}: not for the scheduler of {computer.label}: {error}"
-        raise ValueError(msg) from error
+        raise ValueError(
+            f"options.resources = {dict(resources)!r}: not for the scheduler of {computer.label}: {error}"
+        ) from error
 
 
 def walltime_error(inputs: Mapping[str, Any], plans: Iterable[dict[str, Any]]) -> str | None:

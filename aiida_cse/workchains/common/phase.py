@@ -109,7 +109,7 @@ class PhaseWorkChain(VersionedWorkChain):
         inputs = lammps_inputs(self, self.ctx.system, plan, parent, keep_system=last)
         inputs["metadata"] = {"call_link_label": f"job_{self.ctx.job + 1:02d}"}
         run = self.submit(LammpsBaseWorkChain, **inputs)
-        self.report(f"{_stage_names(plan)} from step {plan['first_step']}: <{run.pk}>")
+        self.report(f"running {_stage_names(plan)} from step {plan['first_step']}: <{run.pk}>")
         return ToContext(jobs=append_(run))
 
     def inspect_job(self) -> ExitCode | None:

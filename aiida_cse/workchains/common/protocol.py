@@ -53,8 +53,9 @@ class ProtocolMixin:
         content = _read(cls.protocol_name)
         name = content["default_protocol"] if protocol is None else protocol
         if name not in content["protocols"]:
-            msg = f"protocol '{name}' of {cls.__name__} is not known: {nearest(str(name), content['protocols'])}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"protocol '{name}' of {cls.__name__} is not known: {nearest(str(name), content['protocols'])}"
+            )
         inputs: dict[str, Any] = {}
         for group, place in content.get("lammps", {}).items():
             values = _values(_read(SHARED), name)[group]
@@ -117,11 +118,11 @@ def check_keys(overrides: Any, known: Mapping[str, Any], place: str) -> None:
         A key is unknown; the message names its place and the nearest known key.
     """
     if not isinstance(overrides, Mapping):
-        msg = f"overrides of {place}: {overrides!r} must be a mapping with keys of: {', '.join(sorted(known))}"
-        raise ValueError(msg)
+        raise ValueError(
+            f"overrides of {place}: {overrides!r} must be a mapping with keys of: {', '.join(sorted(known))}"
+        )
     for key, value in overrides.items():
         if key not in known:
-            msg = f"overrides of {place}: '{key}' is no known key: {nearest(str(key), known)}"
-            raise ValueError(msg)
+            raise ValueError(f"overrides of {place}: '{key}' is no known key: {nearest(str(key), known)}")
         if isinstance(known[key], Mapping) and key not in FREE:
             check_keys(value, known[key], f"{place}.{key}")

@@ -55,8 +55,7 @@ class Window(StrictModel):
         for name in ("warn", "fail"):
             window = getattr(self, name)
             if window is not None and not 0 <= window[0] < window[1]:
-                msg = f"{name} = {list(window)}: must be [lowest, highest] with 0 <= lowest < highest"
-                raise ValueError(msg)
+                raise ValueError(f"{name} = {list(window)}: must be [lowest, highest] with 0 <= lowest < highest")
         return self
 
     def severity(self, value: float) -> str | None:

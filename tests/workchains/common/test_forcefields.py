@@ -69,9 +69,10 @@ def test_a_shipped_set_may_be_named_by_its_node(recipe: dict[str, Any]) -> None:
     node = CseForceFieldData.get_or_create(load_set("opls-aa-peo"))
     assert recipe_node(naming(recipe, node.uuid)).get_dict() == recipe
     older = CseForceFieldData.get_or_create(load_set("opls-aa-peo").model_copy(update={"title": "older"}))
-    with pytest.raises(
-        ValueError, match=r"recipe\.forcefield\.polymer: .* as another version of aiida-cse ships it"
-    ):
+    message = (
+        r"recipe\.forcefield\.polymer: .* is the set opls-aa-peo of another version of aiida-cse; give it another"
+    )
+    with pytest.raises(ValueError, match=message):
         recipe_node(naming(recipe, older.uuid))
 
 
