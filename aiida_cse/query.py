@@ -1,4 +1,4 @@
-"""The productions of a profile as a table, and the way from one of them back to the slab that it started from."""
+"""Queries of a profile: its productions as a table, and the slab from which a production started."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from aiida_cse.workchains.study import StudyWorkChain
 
 __all__ = ["Production", "productions", "slab_seed"]
 
-#: keys of the node ``equilibration`` that go into the table
+#: keys of the node ``equilibration`` in the table
 _COLUMNS = ("temperature_K", "ec", "ec_lower_bound", "equilibrated", "time_ns")
 
-#: the links of the data: what a calculation read, and what it made
+#: links between data and calculations
 _DATA_LINKS = {"type": {"in": [LinkType.CREATE.value, LinkType.INPUT_CALC.value]}}
 
 
@@ -36,9 +36,9 @@ class Production:
     equilibrated
         The verdict.
     time_ns
-        The time that was analysed, ns.
+        Time that was analysed, ns.
     study_pk
-        The study that called it, None for a production that was launched alone.
+        The study that called it, None for a production on its own.
     """
 
     pk: int
@@ -57,36 +57,50 @@ def productions(minimum_ec: float | None = None, temperature: float | None = Non
     Parameters
     ----------
     minimum_ec
-        Only those whose equilibration coefficient is at least this.
+        Smallest equilibration coefficient; None for any.
     temperature
-        Only those at this temperature, K.
+        K; None for any.
 
     Raises
     ------
     ValueError
         ``minimum_ec`` is not between 0 and 1, or ``temperature`` is not above zero.
     """
+    filters: dict[str, Any] = {}
+    if minimum_ec is not None:
+        if not 0 <= minimum_ec <= 1:
+            raise ValueError(f"minimum_ec = {minimum_ec!r}: it must lie between 0 and 1")
+        filters["attributes.ec"] = {">=": minimum_ec}
+    if temperature is not None:
+        if not temperature > 0:
+            raise ValueError(f"temperature = {temperature!r}: it must be above 0 K")
+        filters["attributes.temperature_K"] = temperature
     query = QueryBuilder()
     query.append(ProductionWorkChain, tag="production", project=["id", "uuid"])
     query.append(
         Dict,
         with_incoming="production",
         edge_filters={"label": "equilibration"},
-        filters=_filters(minimum_ec, temperature),
+        filters=filters,
         project=[f"attributes.{column}" for column in _COLUMNS],
     )
     rows = query.order_by({"production": {"ctime": "asc"}}).all()
-    studies = _studies()
-    return [_production(row, studies) for row in rows]
+    called = QueryBuilder().append(StudyWorkChain, tag="study", project="id")
+    called.append(ProductionWorkChain, with_incoming="study", project="id")
+    studies = {production: study for study, production in called.all()}
+    return [
+        # SQLite returns 0 and 1 for false and true
+        Production(pk, uuid, kelvin, ec, bound, bool(equilibrated), time, studies.get(pk))
+        for pk, uuid, kelvin, ec, bound, equilibrated, time in rows
+    ]
 
 
 def slab_seed(production: ProcessNode | int) -> int:
-    """Return the seed with which the slab of a production was built, from the slab's own node.
+    """Return the seed with which the slab of a production was built, from the node of that slab.
 
-    The way back is that of the data: from the system that the production started from, through the calculations
-    that made it, to the nearest system of phase ``slab``. It visits every ancestor once;
-    ``QueryBuilder`` with ``with_descendants`` would visit each of them once per path, and the paths multiply
-    with every job.
+    The search follows the data: from the initial system of the production, through the calculations that made it,
+    to the nearest system of phase ``slab``. It visits every ancestor once. ``QueryBuilder`` with
+    ``with_descendants`` would visit each of them once per path, and the number of paths multiplies with every job.
 
     Parameters
     ----------
@@ -96,73 +110,33 @@ def slab_seed(production: ProcessNode | int) -> int:
     Raises
     ------
     ValueError
-        The node is no production, or no slab with a seed is among its ancestors (in an archive that was exported
-        without them, for one).
+        The node is no production, or no slab with a seed is among its ancestors, for example in an archive that
+        was exported without them.
     """
     node = load_node(production) if isinstance(production, int) else production
     if not isinstance(node, ProcessNode) or node.process_type != ProductionWorkChain.build_process_type():
         kind = node.process_type if isinstance(node, ProcessNode) else type(node).__name__
-        msg = f"node {node.pk} is a {kind}, it must be the process of a ProductionWorkChain"
-        raise ValueError(msg)
+        raise ValueError(
+            f"production = {node.pk}: it is a {kind}; it must be the process of a ProductionWorkChain"
+        )
     seen: set[int] = set()
     level = {node.inputs.system.pk}
     while level:
-        seeds = _seeds_of_slabs(level)
-        if seeds:
-            return seeds[0]
+        slabs = QueryBuilder().append(
+            CseSystemData,
+            filters={
+                "id": {"in": sorted(level)},
+                "attributes.phase": "slab",
+                "attributes.seeds": {"has_key": "slab"},
+            },
+            project="attributes.seeds.slab",
+        )
+        if (seed := slabs.first(flat=True)) is not None:
+            return int(seed)
         seen |= level
-        level = _parents(level) - seen
-    msg = f"production {node.pk}: none of the {len(seen)} nodes that it came from is a slab with a seed"
-    raise ValueError(msg)
-
-
-def _filters(minimum_ec: float | None, temperature: float | None) -> dict[str, Any]:
-    filters: dict[str, Any] = {}
-    if minimum_ec is not None:
-        if not 0 <= minimum_ec <= 1:
-            msg = f"minimum_ec is {minimum_ec!r}, it must lie between 0 and 1"
-            raise ValueError(msg)
-        filters["attributes.ec"] = {">=": minimum_ec}
-    if temperature is not None:
-        if not temperature > 0:
-            msg = f"temperature is {temperature!r} K, it must be above zero"
-            raise ValueError(msg)
-        filters["attributes.temperature_K"] = temperature
-    return filters
-
-
-def _studies() -> dict[int, int]:
-    """Return the study of each production that has one."""
-    query = QueryBuilder()
-    query.append(StudyWorkChain, tag="study", project="id")
-    query.append(ProductionWorkChain, with_incoming="study", project="id")
-    return {production: study for study, production in query.all()}
-
-
-def _production(row: list[Any], studies: dict[int, int]) -> Production:
-    pk, uuid, temperature, ec, bound, equilibrated, time = row
-    # SQLite answers 0 and 1 for false and true
-    return Production(pk, uuid, temperature, ec, bound, bool(equilibrated), time, studies.get(pk))
-
-
-def _seeds_of_slabs(pks: set[int]) -> list[int]:
-    query = QueryBuilder()
-    query.append(
-        CseSystemData,
-        filters={
-            "id": {"in": sorted(pks)},
-            "attributes.phase": "slab",
-            "attributes.seeds": {"has_key": "slab"},
-        },
-        project="attributes.seeds.slab",
+        parents = QueryBuilder().append(Node, filters={"id": {"in": sorted(level)}}, tag="child")
+        parents.append(Node, with_outgoing="child", edge_filters=_DATA_LINKS, project="id")
+        level = set(parents.all(flat=True)) - seen
+    raise ValueError(
+        f"production = {node.pk}: none of the {len(seen)} nodes that it came from is a slab with a seed"
     )
-    seeds: list[int] = query.all(flat=True)
-    return seeds
-
-
-def _parents(pks: set[int]) -> set[int]:
-    """Return what the nodes were made by, or made from."""
-    query = QueryBuilder()
-    query.append(Node, filters={"id": {"in": sorted(pks)}}, tag="child")
-    query.append(Node, with_outgoing="child", edge_filters=_DATA_LINKS, project="id")
-    return set(query.all(flat=True))

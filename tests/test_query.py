@@ -1,4 +1,4 @@
-"""The table of productions and the way back to the slab, on graphs like those that a study leaves."""
+"""The table of productions and the search for the slab, on graphs like those of a study."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def rows(*graphs: Graph, **filters: float) -> list[Production]:
     return [row for row in productions(**filters) if row.pk in mine]
 
 
-def test_nothing_is_found_where_there_is_nothing(aiida_profile: object) -> None:
+def test_nothing_is_found_without_productions(aiida_profile: object) -> None:
     assert productions(minimum_ec=0.5, temperature=4321) == []
 
 
@@ -170,7 +170,7 @@ def test_a_production_becomes_a_row(graph: Callable[..., Graph]) -> None:
     assert rows(stored)[0].equilibrated is True
 
 
-def test_coefficient_and_temperature_select(graph: Callable[..., Graph]) -> None:
+def test_coefficient_and_temperature_select_productions(graph: Callable[..., Graph]) -> None:
     stored = hot, warm, cold = graph(0.6, 700.0), graph(0.29, 600.0), graph(0.0, 500.0)
 
     def found(**filters: float) -> list[int]:
@@ -192,7 +192,7 @@ def test_a_production_launched_alone_has_no_study(graph: Callable[..., Graph]) -
 
 @pytest.mark.parametrize(("name", "value"), [("minimum_ec", 1.5), ("minimum_ec", -0.1), ("temperature", 0.0)])
 def test_values_out_of_range_are_refused(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{name} is {value}.*must"):
+    with pytest.raises(ValueError, match=f"{name} = {value}: it must"):
         productions(**{name: value})
 
 
@@ -203,21 +203,23 @@ def test_the_seed_comes_from_the_slab(graph: Callable[..., Graph], alone: bool) 
     assert slab_seed(stored.production) == slab_seed(stored.production.pk) == 12
 
 
-def test_a_slab_without_a_seed_is_said_so(graph: Callable[..., Graph]) -> None:
+def test_a_slab_without_a_seed_is_refused(graph: Callable[..., Graph]) -> None:
     stored = graph(0.6, 700.0, seed=None)
     with pytest.raises(
-        ValueError, match=f"production {stored.production.pk}: none of the .* is a slab with a seed"
+        ValueError, match=f"production = {stored.production.pk}: none of the .* is a slab with a seed"
     ):
         slab_seed(stored.production)
 
 
-def test_only_a_production_has_a_slab_to_walk_back_to(graph: Callable[..., Graph]) -> None:
+def test_a_node_other_than_a_production_is_refused(graph: Callable[..., Graph]) -> None:
     stored = graph(0.6, 700.0)
-    with pytest.raises(ValueError, match="must be the process of a ProductionWorkChain"):
+    with pytest.raises(ValueError, match="it must be the process of a ProductionWorkChain"):
         slab_seed(stored.slab.pk)
 
 
-def test_the_query_of_the_readme(graph: Callable[..., Graph], one_liner: Callable[[], list[list[Any]]]) -> None:
+def test_the_query_of_the_readme_finds_the_production(
+    graph: Callable[..., Graph], one_liner: Callable[[], list[list[Any]]]
+) -> None:
     stored = graph(0.2, 700.0, seed=5), graph(0.6, 600.0, seed=6), graph(0.6, 700.0, seed=7)
     mine = {one.production.pk for one in stored}
     assert [row for row in one_liner() if row[1] in mine] == [[0.6, stored[2].production.pk, 7]]

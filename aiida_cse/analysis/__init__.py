@@ -1,7 +1,7 @@
-"""From the state of a reduction to results; it never reads the trajectory.
+"""Observables of a reduced production, and the comparison of several productions; trajectories are never read.
 
-One module per theme, each a function of a :class:`~aiida_cse.analysis.production.ReducedProduction`. The results
-are plain dictionaries of numbers, words, lists and arrays, with the unit in the key; a number that is not known is
-None. Names of ions appear in lower case. ``left`` and ``right`` are the two sides of the slab; a name without a
-side is both together.
+Each observable is a function of a :class:`~aiida_cse.analysis.production.ReducedProduction`, registered with
+:mod:`~aiida_cse.analysis.registry`. Results are plain dictionaries of numbers, words, lists and arrays, with the
+unit in the key; a number that is not known is None. Names of ions are in lower case. ``left`` and ``right`` are
+the sides of the slab; a key without a side is for both together.
 """

@@ -13,7 +13,7 @@ from scipy import constants, stats
 from typing_extensions import Self
 
 from aiida_cse.analysis.registry import Documented, known
-from aiida_cse.physics.kinetics.arrhenius_fit import Estimate, Kinetics, RateEstimate, joint_kinetics
+from aiida_cse.physics.kinetics.arrhenius_fit import Estimate, Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures
 from aiida_cse.physics.kinetics.observations import Observation
 from aiida_cse.schema import Flag, Number, StrictModel, Whole
@@ -96,8 +96,8 @@ KINETICS = Documented(
             "Rate per ion in a first layer at a temperature of four digits, as 0400; median of the posterior",
         ),
         "rate_<T>K_interval_per_s": ("s⁻¹", "Its interval"),
-        "rate_<T>K_lower_bound_per_s": ("s⁻¹", "Cautious lower bound; 0 where there is none"),
-        "rate_<T>K_upper_bound_per_s": ("s⁻¹", "Cautious upper bound; null where there is none"),
+        "rate_<T>K_lower_bound_per_s": ("s⁻¹", "Cautious lower bound; 0 if there is none"),
+        "rate_<T>K_upper_bound_per_s": ("s⁻¹", "Cautious upper bound; null if there is none"),
         "rate_<T>K_extrapolated": ("", "Whether the temperature lies outside those of the runs"),
         "gamma": ("", "Rate at the highest over that at the next temperature"),
         "gamma_interval": ("", "Its exact interval; an end that is null is infinite"),
@@ -316,7 +316,7 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
         low, high = found["gamma_interval"]
         upper = "without an upper end" if high is None else f"to {high:.2g}"
         sentences.append(f"γ = Γ({hot:g} K) / Γ({cold:g} K) = {found['gamma']:.2g} ({low:.2g} {upper})")
-    return sentences + [f"{label} takes no part: {reason}" for label, reason in found["excluded"].items()]
+    return sentences + [f"{label} is not used: {reason}" for label, reason in found["excluded"].items()]
 
 
 def _conclusion(found: Mapping[str, Any], key: str) -> str:
@@ -328,7 +328,7 @@ def _conclusion(found: Mapping[str, Any], key: str) -> str:
         return f"{what} = {found[key]:.2g} s⁻¹ per ion ({low:.2g}{end})"
     if found[f"{name}_upper_bound_per_s"] is not None:
         return f"{what} is at most {found[f'{name}_upper_bound_per_s']:.2g} s⁻¹ per ion"
-    return f"{what} is not known: no run says anything about it"
+    return f"{what} is not known: no run constrains it"
 
 
 # -- results -------------------------------------------------------------------------------------------------
@@ -360,19 +360,14 @@ def _results(found: Kinetics) -> dict[str, Any]:
         **_estimate("kappa{}", found.kappa),
     }
     for rate in found.rates:
-        results |= _rate(rate)
-    temperatures = [rate.temperature for rate in found.rates]
-    return results | _two_temperatures(found.two_temperatures, temperatures)
-
-
-def _rate(rate: RateEstimate) -> dict[str, Any]:
-    name = f"rate_{round(rate.temperature):04d}K"
-    return {
-        **_estimate(name + "{}_per_s", rate.rate),
-        f"{name}_lower_bound_per_s": rate.lower_bound,
-        f"{name}_upper_bound_per_s": known(rate.upper_bound),
-        f"{name}_extrapolated": rate.extrapolated,
-    }
+        name = f"rate_{round(rate.temperature):04d}K"
+        results |= {
+            **_estimate(name + "{}_per_s", rate.rate),
+            f"{name}_lower_bound_per_s": rate.lower_bound,
+            f"{name}_upper_bound_per_s": known(rate.upper_bound),
+            f"{name}_extrapolated": rate.extrapolated,
+        }
+    return results | _two_temperatures(found.two_temperatures, [rate.temperature for rate in found.rates])
 
 
 def _two_temperatures(found: TwoTemperatures | None, temperatures: Sequence[float]) -> dict[str, Any]:
@@ -393,12 +388,15 @@ def _two_temperatures(found: TwoTemperatures | None, temperatures: Sequence[floa
 
 
 def _estimate(key: str, found: Estimate) -> dict[str, Any]:
-    """Return the median and the interval; ``key`` has a {} where the word interval goes."""
+    """Return the median and the interval; ``_interval`` takes the place of {} in the key of the latter."""
     there = math.isfinite(found.median)
     return {
         key.format(""): known(found.median),
         key.format("_interval"): [known(found.low), known(found.high)] if there else None,
     }
+
+
+# -- uncertain shifts ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The structure of a run along z, with the same of its blocks of time: what two runs are compared by."""
+"""Structure of a run along z with its jackknife samples over time, by which runs are compared."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Floats = NDArray[np.float64]
 Side = str
 
 SIDES: tuple[Side, ...] = ("left", "right")
-#: groups of blocks, up to twice as many, of which one is left out in turn
+#: groups of blocks, or up to twice as many, of which each is left out in turn
 _GROUPS = 10
 
 
 @dataclass(frozen=True)
 class FreeEnergies:
-    """F / k_B (1 + G, bins) in K, its standard error (bins,), and whether its zero lies inside of the ceramic."""
+    """F / k_B (1 + G, bins) in K, its standard error (bins,), and whether its zero lies inside the ceramic."""
 
     values: Floats
     error: Floats
@@ -35,28 +35,28 @@ class FreeEnergies:
 
 @dataclass(frozen=True)
 class Structure:
-    """Densities along z over all whole blocks, and after it those without one group of blocks each.
+    """Densities along z: row 0 over all whole blocks of time, the other rows without one of G groups of blocks.
 
     Attributes
     ----------
     temperature
         K.
     half_thickness
-        Of the slab, Å.
+        Half the thickness of the slab, Å.
     z
-        (bins,) Å from its mid-plane.
+        (bins,) centres of the bins, Å from the mid-plane of the slab.
     charge
-        (1 + G, bins) e/Å³.
+        (1 + G, bins) charge density, e/Å³.
     ions
-        (1 + G, bins) Å⁻³ of the points of each ion, by its key.
+        (1 + G, bins) number density of the points of each ion, Å⁻³, by its key.
     counts_per_visit
-        By the same keys: how many counts make one independent visit.
+        Number of counts that make one independent visit, by the same keys.
     exposure
-        Frames × volume of a bin, Å³: the counts of a density of one per Å³.
+        Frames × volume of a bin, Å³: the counts at a density of one per Å³.
     layers
-        By key and side, where the first layer of the ion lies, Å.
+        Range of the first layer of each ion by key and side, Å.
     crossing
-        Key of the ion whose exchange decides.
+        Key of the ion whose exchange decides the verdict.
     """
 
     temperature: float
@@ -80,7 +80,9 @@ class Structure:
         """
         state, window = production.state, production.window
         if not len(window.whole):
-            raise ValueError("there is no whole block of time between start_ns and end_ns")
+            raise ValueError(
+                "start_ns, end_ns: there is no whole block of time between them; choose a longer range"
+            )
         types = len(state.config.labels)
         blocks = np.concatenate([window.blocks(state.histograms), window.blocks(state.point_histograms)], axis=1)
         groups = group_blocks(blocks[window.whole].astype(np.float64), _GROUPS)
@@ -100,7 +102,7 @@ class Structure:
         )
 
     def on(self, z: Floats) -> Structure:
-        """Return the same with bins around ``z``."""
+        """Return the structure with bins around ``z`` (bins,)."""
         if np.array_equal(z, self.z):
             return self
         width, other = ((each[-1] - each[0]) / (len(each) - 1) for each in (self.z, z))
@@ -117,9 +119,9 @@ class Structure:
         return integrated_charge(self.z, self.charge, "left" if side == "left" else "right")
 
     def free_energies(self, key: str) -> FreeEnergies:
-        """Return F of an ion (eq 2 of Kozdra et al., PCCP 27, 24918 (2025)), zero inside of the ceramic.
+        """Return F of an ion (eq 2 of Kozdra et al., PCCP 27, 24918 (2025)), zero inside the ceramic.
 
-        The zero is the mean of the two bins 4.2 Å inside of the surfaces; where one of them is empty, F has none.
+        The zero is the mean of the two bins 4.2 Å inside the surfaces; there is none if one of them is empty.
         """
         density = self.ions[key]
         with np.errstate(divide="ignore"):
@@ -135,7 +137,7 @@ class Structure:
 
 
 def _counts_per_visit(groups: Floats) -> float:
-    """Return how many counts make one independent visit, from counts per group of blocks (G, bins)."""
+    """Return the number of counts that make one visit, from counts per group of blocks (G, bins)."""
     if not groups.any():
         return 1.0
     return free_energy_profile(groups.sum(axis=0), 1.0, 1.0, block_counts=groups).dispersion

@@ -1,4 +1,4 @@
-"""Barriers and the rate of theory from a state whose histograms were drawn from a known landscape."""
+"""Barriers and rates of theory, from states with histograms drawn from a known landscape."""
 
 from dataclasses import replace
 from typing import Any
@@ -62,7 +62,7 @@ def test_each_side_has_its_barrier(found: dict[str, Any], side: str, truth: floa
     assert found["reasons"] == []
 
 
-def test_sides_are_joined(found: dict[str, Any]) -> None:
+def test_the_barriers_of_both_sides_are_joined(found: dict[str, Any]) -> None:
     sides = [found[f"barrier_li_{side}_K"] for side in ("left", "right")]
     assert found["barrier_li_K"] == pytest.approx(join_barriers(sides, T))
     assert found["barrier_li_kJ_per_mol"] == pytest.approx(found["barrier_li_K"] * constants.R / 1000)
@@ -71,7 +71,7 @@ def test_sides_are_joined(found: dict[str, Any]) -> None:
     assert found["barrier_li_lower_bound_K"] < found["barrier_li_K"]
 
 
-def test_theory_and_kappa(found: dict[str, Any]) -> None:
+def test_frequency_rate_and_kappa_follow_from_the_barrier(found: dict[str, Any]) -> None:
     # eqs 8 and 7 by hand
     mass = 6.94 * constants.atomic_mass
     spring = (LEFT_K + RIGHT_K) / 2 * np.pi**2 / 100 * constants.k * 1e20
@@ -96,7 +96,7 @@ def test_few_visits_give_a_bound_and_no_theory() -> None:
     assert found["kappa_li"] is None
 
 
-def test_a_side_without_ions_is_said_and_does_not_end_the_analysis() -> None:
+def test_a_side_without_ions_has_a_reason_instead_of_a_barrier() -> None:
     made = state()
     made.point_histograms[:, 0, : made.config.bins // 2] = 0
     found = analysed(made)
@@ -106,7 +106,7 @@ def test_a_side_without_ions_is_said_and_does_not_end_the_analysis() -> None:
     assert found["reasons"] == ["Li, left: counts: all bins of the well, -32 to -25.5 Å, are empty"]
 
 
-def test_too_few_blocks_are_said() -> None:
+def test_too_few_blocks_of_time_are_a_reason() -> None:
     found = analysed(state(), start_ns=FRAMES * 0.02e-3 * 0.95)
     assert found["barrier_li_K"] is None
     assert (
@@ -131,7 +131,7 @@ def test_the_mass_is_that_of_all_atoms_of_an_ion() -> None:
     assert mass_of(production, production.ions["TFSI"]) == pytest.approx((14.0 + 2 * 19.0) * constants.atomic_mass)
 
 
-def test_the_keys_do_not_depend_on_what_is_found(found: dict[str, Any]) -> None:
+def test_the_keys_do_not_depend_on_the_counts(found: dict[str, Any]) -> None:
     empty = state()
     empty.point_histograms[:, 0] = 0
     assert analysed(empty).keys() == found.keys()
@@ -148,7 +148,7 @@ def test_fewer_exchanges_make_a_wider_interval(found: dict[str, Any]) -> None:
     assert none["kappa_li_interval"][0] == 0
 
 
-def test_the_start_is_left_out() -> None:
+def test_the_time_before_start_ns_does_not_count() -> None:
     made = state()
     late = replace(made, point_histograms=made.point_histograms.copy())
     late.point_histograms[:20, 0] = 10**6

@@ -1,4 +1,4 @@
-"""Two runs whose structures are known: peaks, numbers and Δz come out as they were put in, with true errors."""
+"""Comparison of two runs of known structure: peaks, numbers and Δz are found, with true errors."""
 
 from typing import Any
 
@@ -72,27 +72,29 @@ def contracted() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["dz", "dz_left", "dz_right"])
-def test_the_charge_integrals_tell_how_much_closer_the_layers_are(contracted: dict[str, Any], name: str) -> None:
+def test_the_known_shift_is_found_from_the_charge_integrals(contracted: dict[str, Any], name: str) -> None:
     error = contracted[f"{name}_error_A"]
     assert 0.001 < error < 0.2
     assert contracted[f"{name}_A"] == pytest.approx(0.3, abs=4 * error)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_the_free_energies_tell_it_too(found: dict[str, Any], side: str) -> None:
+def test_the_known_shift_is_found_from_the_free_energies(found: dict[str, Any], side: str) -> None:
     error = found[f"dz_free_energy_{side}_error_A"]
     assert found[f"dz_free_energy_{side}_A"] == pytest.approx(0.3, abs=4 * error + 0.05)
     assert found[f"df_{side}_error_K"] > 0
 
 
-def test_shifted_integrals_lie_on_each_other(contracted: dict[str, Any]) -> None:
+def test_shifted_charge_integrals_coincide_within_their_noise(contracted: dict[str, Any]) -> None:
     for side in ("left", "right"):
         left, noise = (contracted[f"charge_{what}_{side}_e_per_A2"] for what in ("difference", "noise"))
         assert left < contracted[f"charge_difference_{side}_unmoved_e_per_A2"]
         assert left < 2.5 * noise
 
 
-def test_what_is_no_shift_makes_the_error_larger(found: dict[str, Any], contracted: dict[str, Any]) -> None:
+def test_a_difference_other_than_a_shift_enlarges_the_error(
+    found: dict[str, Any], contracted: dict[str, Any]
+) -> None:
     """In the other pair the peak of Li is higher: the integrals differ by more than a shift and noise."""
     assert found["charge_difference_right_e_per_A2"] > 2 * found["charge_noise_right_e_per_A2"]
     assert found["dz_error_A"] > 2 * contracted["dz_error_A"]
@@ -101,7 +103,9 @@ def test_what_is_no_shift_makes_the_error_larger(found: dict[str, Any], contract
 
 @pytest.mark.parametrize(("ion", "place"), [("li", 28.3), ("tfsi", 22.6)])
 @pytest.mark.parametrize(("side", "sign"), [("left", -1), ("right", 1)])
-def test_peaks(found: dict[str, Any], ion: str, place: float, side: str, sign: int) -> None:
+def test_peaks_are_found_at_their_known_positions(
+    found: dict[str, Any], ion: str, place: float, side: str, sign: int
+) -> None:
     key = f"peak_{ion}_{side}"
     for run, closer in (("hot", 0.0), ("cold", 0.3)):
         error = found[f"{key}_{run}_z_error_A"]
@@ -111,13 +115,13 @@ def test_peaks(found: dict[str, Any], ion: str, place: float, side: str, sign: i
     assert ratio == pytest.approx(1.25 if ion == "li" else 1.0, abs=4 * error + 0.02)
 
 
-def test_heights_are_densities(found: dict[str, Any]) -> None:
+def test_heights_of_peaks_are_densities(found: dict[str, Any]) -> None:
     """0.4 per Å of a box of 20 × 20 Å², and what of the bulk is there."""
     height = densities(np.array([28.3]), 0.0, 0.4)["Li"][0] / 400
     assert found["peak_li_right_hot_per_A3"] == pytest.approx(height, rel=0.05)
 
 
-def test_numbers_of_ions(found: dict[str, Any]) -> None:
+def test_numbers_of_ions_are_compared_by_region(found: dict[str, Any]) -> None:
     assert found["n_li_ceramic_difference"] == pytest.approx(-1, abs=5 * found["n_li_ceramic_difference_error"])
     assert found["n_li_ceramic_difference"] == pytest.approx(found["n_li_excess_difference"])
     assert found["n_li_ceramic_difference_error"] == pytest.approx(np.sqrt(11 / FRAMES), rel=0.3)
@@ -125,7 +129,7 @@ def test_numbers_of_ions(found: dict[str, Any]) -> None:
     assert "n_tfsi_excess_difference" not in found
 
 
-def test_it_can_be_stored_and_said(found: dict[str, Any]) -> None:
+def test_a_comparison_can_be_stored_and_reported(found: dict[str, Any]) -> None:
     for value in found.values():
         assert value is None or type(value) in (str, int, list) or (type(value) is float and np.isfinite(value))
     assert found["reasons"] == []
@@ -135,7 +139,7 @@ def test_it_can_be_stored_and_said(found: dict[str, Any]) -> None:
     assert others[0].startswith("N(li, ceramic) 6.")
 
 
-def test_errors_are_those_of_repetitions() -> None:
+def test_errors_are_the_scatter_of_repetitions() -> None:
     """Δz of runs of the same structure scatters as its errors say."""
     pairs = [compare(production(2 * seed, 700.0), production(2 * seed + 1, 600.0)) for seed in range(10, 34)]
     values = np.array([pair["dz_A"] for pair in pairs])
@@ -144,7 +148,7 @@ def test_errors_are_those_of_repetitions() -> None:
     assert values.mean() == pytest.approx(0, abs=4 * values.std() / np.sqrt(len(values)))
 
 
-def test_what_cannot_be_told_is_said() -> None:
+def test_a_number_that_cannot_be_determined_has_a_reason() -> None:
     """Without an ion there is no peak, no free energy and no charge to shift."""
     empty = production(1, 700.0, noise=False)
     for array in (empty.state.histograms, empty.state.point_histograms):
@@ -157,7 +161,7 @@ def test_what_cannot_be_told_is_said() -> None:
     assert found.keys() == compare(production(1, 700.0), production(2, 600.0)).keys()
 
 
-def test_rebinning_keeps_what_is_there() -> None:
+def test_rebinning_conserves_the_number_of_ions() -> None:
     z, other = np.arange(10) + 0.5, np.arange(0, 12, 0.8) + 0.4
     values = np.random.default_rng(1).random((3, 10))
     found = rebinned(values, z, other)
@@ -166,7 +170,7 @@ def test_rebinning_keeps_what_is_there() -> None:
     assert (found[:, other > 10.4] == 0).all()
 
 
-def test_the_zero_of_f_is_inside_of_the_ceramic() -> None:
+def test_the_zero_of_f_is_inside_the_ceramic() -> None:
     structure = Structure.of(production(1, 700.0))
     energies = structure.free_energies("li")
     assert energies.has_zero
@@ -182,7 +186,7 @@ def test_the_zero_of_f_is_inside_of_the_ceramic() -> None:
         ((700.0, {}), (600.0, {"block_ps": 1000}), "there is no whole block of time"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(hot: Any, cold: Any, message: str) -> None:
+def test_runs_that_cannot_be_compared_are_refused(hot: Any, cold: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         compare(production(1, hot[0], **hot[1]), production(2, cold[0], **cold[1]))
 
@@ -201,7 +205,7 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> N
         ComparisonSettings.model_validate(settings)
 
 
-def test_another_window() -> None:
+def test_the_window_of_the_settings_is_compared() -> None:
     pair = production(1, 700.0), production(2, 400.0, closer=0.3)
     found = compare(*pair, ComparisonSettings(window=(2.0, 14.0)))
     assert found["dz_A"] == pytest.approx(0.3, abs=4 * found["dz_error_A"])

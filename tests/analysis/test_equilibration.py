@@ -1,4 +1,4 @@
-"""The verdict's bound: bursts of one ion lower it, ions deep in the crystal do not."""
+"""Bound of the verdict: bursts of one ion lower it, ions deep in the crystal do not."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def judged(crossings: list[tuple[int, int, int]], **settings: Any) -> dict[str, 
     return equilibration(ReducedProduction(state(crossings), 700.0, AnalysisSettings.model_validate(settings)))
 
 
-def test_events_one_by_one_count_fully() -> None:
+def test_independent_events_count_fully() -> None:
     """Seven ions go in, seven others come out; one of the first goes in a second time."""
     entering = [(50 + 100 * number, DEEP + number, CERAMIC) for number in range(6)]
     again = [(1000, DEEP, LAYER), (1500, DEEP, CERAMIC)]
@@ -77,7 +77,7 @@ def test_ions_that_left_before_the_window_could_enter() -> None:
     assert (ReducedProduction(state(left), 700.0).labels_at_start("snapshot")[:20] == CERAMIC).all()
 
 
-def test_no_ion_outside_at_all() -> None:
+def test_no_ion_outside_gives_no_counts() -> None:
     made = state([])
     for track in made.tracks.values():
         track.first_labels[:] = CERAMIC
@@ -101,7 +101,7 @@ def to_and_fro(frames: range, ions: range) -> list[tuple[int, int, int]]:
     return [(frame + ion, DEEP + ion, ways[turn % 2]) for turn, frame in enumerate(frames) for ion in ions]
 
 
-def test_what_remains_of_the_start_is_judged_by_cores() -> None:
+def test_the_remaining_deviation_is_judged_by_cores() -> None:
     """All ions outside go in and out under the snapshot rule, but never into a core of the ceramic."""
     crossings = to_and_fro(range(50, FRAMES, 150), range(OUTSIDE))
     trembling, moving = state(crossings), state(crossings)
@@ -115,7 +115,7 @@ def test_what_remains_of_the_start_is_judged_by_cores() -> None:
     assert found[0]["remaining_deviation_li_ceramic_upper_bound"] > 1
 
 
-def test_what_remains_of_the_start_need_not_be_asked() -> None:
+def test_the_remaining_deviation_is_optional() -> None:
     made = state(to_and_fro(range(50, FRAMES, 150), range(OUTSIDE)))
     found = equilibration(ReducedProduction(made, 700.0, AnalysisSettings(maximum_remaining=None)))
     assert len(found["reasons"]) == 4

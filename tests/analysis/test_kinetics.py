@@ -1,4 +1,4 @@
-"""Kinetics from the results of several productions: what is read from them, and what comes out."""
+"""Kinetics from the results of several productions: their input and their results."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ RUNS = {
 SETTINGS = KineticsSettings(temperatures=[400, 700], shifts=[(700, 0), (600, 0.18), (400, 0.45)])
 
 
-def test_it_is_the_joint_fit_of_the_runs() -> None:
+def test_kinetics_are_the_joint_fit_of_the_runs() -> None:
     found = kinetics(RUNS, SETTINGS)
     expected = joint_kinetics(
         [
@@ -69,7 +69,7 @@ def test_it_is_the_joint_fit_of_the_runs() -> None:
     assert found["including"] is None
 
 
-def test_a_run_off_equilibrium_is_left_out_or_shown_both_ways() -> None:
+def test_a_run_off_equilibrium_is_excluded_or_given_both_ways() -> None:
     runs = {**RUNS, "T0500_r1": results(500, 1, 3000, equilibrated=False)}
     found = kinetics(runs, SETTINGS)
     assert found["excluded"] == {"T0500_r1": "not equilibrated"}
@@ -79,7 +79,7 @@ def test_a_run_off_equilibrium_is_left_out_or_shown_both_ways() -> None:
     assert both["including"].keys() <= both.keys()
 
 
-def test_keys_do_not_depend_on_what_is_found() -> None:
+def test_keys_do_not_depend_on_the_events() -> None:
     nothing = kinetics({"a": results(500, 0, 3000, equilibrated=False)}, SETTINGS)
     assert nothing.keys() == kinetics(RUNS, SETTINGS).keys()
     assert nothing["rate_0400K_per_s"] is None
@@ -87,7 +87,7 @@ def test_keys_do_not_depend_on_what_is_found() -> None:
     assert nothing["events"] == 0
 
 
-def test_conclusions_say_what_is_known() -> None:
+def test_conclusions_state_rates_bounds_and_excluded_runs() -> None:
     first, second, third = conclusions(kinetics(RUNS, SETTINGS))
     assert first.startswith("Γ(400 K) = 1")
     assert first.endswith("s⁻¹ per ion (4.6 to 1.9e+06)")
@@ -96,22 +96,22 @@ def test_conclusions_say_what_is_known() -> None:
     one, *_ = conclusions(kinetics({"a": results(700, 7, 5700)}))
     assert one == "Γ(400 K) is at most 2.5e+06 s⁻¹ per ion"
     unknown, reason = conclusions(kinetics({"a": results(700, 0, 5700, equilibrated=False)}))
-    assert unknown == "Γ(400 K) is not known: no run says anything about it"
-    assert reason == "a takes no part: no entry, and no condition that says when one would have counted"
+    assert unknown == "Γ(400 K) is not known: no run constrains it"
+    assert reason == "a is not used: no entry, and no condition that says when one would have counted"
 
 
 @pytest.mark.parametrize(
     ("temperature", "shift"), [(700, 0), (650, 0.09), (600, 0.18), (500, 0.315), (300, 0.585), (800, -0.18)]
 )
-def test_the_shift_is_linear_between_and_beyond_what_is_given(temperature: float, shift: float) -> None:
+def test_the_shift_is_linear_between_and_beyond_the_given_temperatures(temperature: float, shift: float) -> None:
     assert SETTINGS.shift(temperature) == pytest.approx(shift)
 
 
-def test_without_shifts_there_is_none() -> None:
+def test_the_shift_is_zero_without_given_shifts() -> None:
     assert KineticsSettings().shift(400) == 0
 
 
-def test_slope_and_frequency_are_those_of_the_hottest_runs_that_take_part() -> None:
+def test_slope_and_frequency_are_those_of_the_hottest_runs_used() -> None:
     hotter = results(1000, 50, 10, equilibrated=False, slope_li_K_per_A=99.0, frequency_li_per_s=1e11)
     found = kinetics({**RUNS, "T1000_r1": hotter}, SETTINGS)
     assert found["slope_K_per_A"] == 1850
@@ -137,7 +137,7 @@ def test_slope_and_frequency_are_those_of_the_hottest_runs_that_take_part() -> N
         ),
     ],
 )
-def test_what_does_not_belong_together_is_refused(runs: dict[str, Any], message: str) -> None:
+def test_runs_that_do_not_belong_together_are_refused(runs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         kinetics(runs, SETTINGS)
 

@@ -1,4 +1,4 @@
-"""The variance of displacements from the moments of a state."""
+"""Variance of displacements from the moments of a state."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from aiida_cse.reduction.reduce import reduce_segments
 from tests.reduction.synthetic import config, make, write_dcd
 
 
-def test_it_is_that_of_the_moments_of_the_window(tmp_path: Path) -> None:
+def test_the_variance_is_that_of_the_moments_in_the_window(tmp_path: Path) -> None:
     path = write_dcd(tmp_path / "a.dcd", make(5, 100).positions)
     state = reduce_segments([path], config())
     found = displacement_variances(ReducedProduction(state, 700.0, AnalysisSettings(start_ns=0.4e-3)))
@@ -52,7 +52,7 @@ def test_errors_are_those_of_groups_of_several_lags(tmp_path: Path) -> None:
     assert found["variance_li_layer_left_z_error_A2"] > 0
 
 
-def test_without_displacements_it_is_said(tmp_path: Path) -> None:
+def test_a_reduction_without_displacements_is_refused(tmp_path: Path) -> None:
     path = write_dcd(tmp_path / "a.dcd", make(5, 40).positions)
     state = reduce_segments([path], config(lags_ps=(), displacement_ps=None))
     with pytest.raises(ValueError, match="kept no displacements: its sampling has no lags_ps"):

@@ -1,4 +1,4 @@
-"""Anions that follow cations are found to, at the snapshots."""
+"""Correlation of anions with cations at the snapshots."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def state(frames: int = FRAMES, seed: int = 4) -> State:
     return made
 
 
-def test_one_more_anion_per_cation_at_the_snapshots() -> None:
+def test_one_anion_per_additional_cation_is_found_at_the_snapshots() -> None:
     made = state()
     found = anions_per_cation(ReducedProduction(made, 700.0, AnalysisSettings(level=0.9)))
     lithium = made.region_counts[::STRIDE, 0, 2]
@@ -43,14 +43,14 @@ def test_one_more_anion_per_cation_at_the_snapshots() -> None:
     assert found[f"{PEARSON}_samples"] == expected.samples
 
 
-def test_numbers_that_never_change_tell_nothing() -> None:
+def test_numbers_that_never_change_have_no_slope() -> None:
     made = state()
     made.region_counts[:, 0, 2] = 7
     found = anions_per_cation(ReducedProduction(made, 700.0))
     assert found[SLOPE] is found[f"{SLOPE}_error"] is found[PEARSON] is found[f"{PEARSON}_interval"] is None
 
 
-def test_too_few_snapshots_tell_nothing() -> None:
+def test_too_few_snapshots_have_no_slope() -> None:
     enough = anions_per_cation(ReducedProduction(state(3 * STRIDE + 1), 700.0))
     found = anions_per_cation(ReducedProduction(state(3 * STRIDE), 700.0))
     assert list(found) == list(enough)

@@ -1,4 +1,4 @@
-"""The charge integral of each half against sums over the histograms."""
+"""Charge integral of each half against sums over the histograms."""
 
 from dataclasses import replace
 from typing import Any
@@ -45,7 +45,7 @@ def test_each_half_is_integrated_from_its_end(bins: int) -> None:
     assert enclosed[0] == pytest.approx(charge[: bins // 2].sum() + half)
 
 
-def test_errors_are_those_of_the_integrals_of_whole_blocks() -> None:
+def test_errors_follow_from_the_integrals_of_whole_blocks() -> None:
     counts = charges(110)
     found = charge_integrals(ReducedProduction(state(110, counts), 700.0))
     per_block = 0.7 * counts[:, :55].sum(axis=1) / (FRAMES / BLOCKS) / AREA

@@ -1,4 +1,4 @@
-"""The analysis of a state against the schedule that its trajectory was made from."""
+"""Registered observables of a state, against the schedule from which its trajectory was made."""
 
 import subprocess
 import sys
@@ -115,14 +115,16 @@ def plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, str) or (type(value) is float and np.isfinite(value))
 
 
-def test_numbers_can_be_stored(results: dict[str, dict[str, Any]]) -> None:
+def test_results_can_be_stored(results: dict[str, dict[str, Any]]) -> None:
     for part in ("populations", "transitions", "equilibration"):
         assert plain(results[part]), part
     for part in ("density_profiles", "free_energy_profiles", "charge_integral"):
         assert all(isinstance(item, np.ndarray) or plain(item) for item in results[part].values()), part
 
 
-def test_populations(results: dict[str, dict[str, Any]], trajectory: Synthetic) -> None:
+def test_populations_are_means_of_the_known_regions(
+    results: dict[str, dict[str, Any]], trajectory: Synthetic
+) -> None:
     found = results["populations"]
     inside = (trajectory.regions["Li"] == 2).sum(axis=1)
     assert found["n_li_ceramic"] == pytest.approx(inside.mean())
@@ -135,7 +137,9 @@ def test_populations(results: dict[str, dict[str, Any]], trajectory: Synthetic) 
     assert found["time_ns"] == pytest.approx((FRAMES - 1) * 2e-5)
 
 
-def test_transitions(results: dict[str, dict[str, Any]], trajectory: Synthetic) -> None:
+def test_transitions_are_those_of_the_known_regions(
+    results: dict[str, dict[str, Any]], trajectory: Synthetic
+) -> None:
     found = results["transitions"]
     for name, target in (("Li", "ceramic"), ("TFSI", "layer")):
         counted = count_transitions(trajectory.regions[name])
@@ -147,7 +151,7 @@ def test_transitions(results: dict[str, dict[str, Any]], trajectory: Synthetic) 
     assert found["stride_ps"] == pytest.approx(0.02)
 
 
-def test_equilibration(results: dict[str, dict[str, Any]]) -> None:
+def test_the_verdict_rests_on_the_counted_transitions(results: dict[str, dict[str, Any]]) -> None:
     found, counts = results["equilibration"], results["transitions"]
     entries, exits = counts["s_in_li_ceramic"], counts["s_out_li_ceramic"]
     assert entries > 0
@@ -167,7 +171,7 @@ def test_without_events_there_is_an_upper_bound(tmp_path: Path) -> None:
     assert results["rate_upper_bound_per_s"] == pytest.approx(2.9957 / (100 * 2e-14), rel=1e-4)
 
 
-def test_the_start_is_left_out_by_whole_blocks(state: State, trajectory: Synthetic) -> None:
+def test_start_ns_is_rounded_up_to_whole_blocks(state: State, trajectory: Synthetic) -> None:
     results = analyse(state, TEMPERATURE, AnalysisSettings(start_ns=0.00145))
     begin = 80
     assert results["populations"]["start_ns"] == pytest.approx(begin * 2e-5)
@@ -179,13 +183,13 @@ def test_the_start_is_left_out_by_whole_blocks(state: State, trajectory: Synthet
     assert density == pytest.approx(trajectory.regions["Li"].shape[1])
 
 
-def test_a_state_that_starts_within_a_block(trajectory: Synthetic, tmp_path: Path) -> None:
+def test_a_state_may_start_within_a_block(trajectory: Synthetic, tmp_path: Path) -> None:
     results = analyse(reduced(trajectory, tmp_path, first_step=70, snapshot_ps=0.02), TEMPERATURE)
     assert results["transitions"]["matrix_li"] == count_transitions(trajectory.regions["Li"]).matrix.tolist()
     assert results["populations"]["frames"] == FRAMES
 
 
-def test_a_late_start_within_a_late_state(trajectory: Synthetic, tmp_path: Path) -> None:
+def test_start_ns_counts_from_the_first_frame_of_the_state(trajectory: Synthetic, tmp_path: Path) -> None:
     state = reduced(trajectory, tmp_path, first_step=270, snapshot_ps=0.14)
     results = analyse(state, TEMPERATURE, AnalysisSettings(start_ns=0.0019))
     begin = 130 - 27
@@ -201,7 +205,7 @@ def test_a_late_start_within_a_late_state(trajectory: Synthetic, tmp_path: Path)
     assert results["transitions"]["matrix_li"] == snapshots.matrix.tolist()
 
 
-def test_snapshots_at_a_stride_say_what_they_observed(trajectory: Synthetic, tmp_path: Path) -> None:
+def test_snapshots_at_a_stride_state_their_observed_time(trajectory: Synthetic, tmp_path: Path) -> None:
     found = analyse(reduced(trajectory, tmp_path, snapshot_ps=0.14), TEMPERATURE)["transitions"]["by_rule"]
     assert found["snapshot"]["matrix_li"] == count_transitions(trajectory.regions["Li"], stride=7).matrix.tolist()
     assert found["snapshot"]["observed_ns"] == pytest.approx(203 * 2e-5)
@@ -215,7 +219,7 @@ def test_a_start_that_leaves_nothing_is_refused(state: State) -> None:
         analyse(state, TEMPERATURE, AnalysisSettings(start_ns=1.0))
 
 
-def test_density_profiles(state: State, results: dict[str, dict[str, Any]]) -> None:
+def test_densities_are_counts_per_frame_and_volume(state: State, results: dict[str, dict[str, Any]]) -> None:
     found = results["density_profiles"]
     volume = 20 * 20 * LENGTH / state.config.bins
     counts = state.histograms.sum(axis=0) / FRAMES
@@ -227,7 +231,7 @@ def test_density_profiles(state: State, results: dict[str, dict[str, Any]]) -> N
     assert np.isfinite(found["Li_error_per_A3"]).all()
 
 
-def test_free_energy_profiles(results: dict[str, dict[str, Any]]) -> None:
+def test_free_energies_have_a_value_or_a_bound_in_each_bin(results: dict[str, dict[str, Any]]) -> None:
     found = results["free_energy_profiles"]
     for ion in ("li", "tfsi"):
         seen = np.isfinite(found[f"{ion}_K"])

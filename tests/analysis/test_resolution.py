@@ -75,7 +75,7 @@ def with_boundaries(made: ReductionConfig, name: str) -> ReductionConfig:
     ],
 )
 @pytest.mark.parametrize("common", [{}, {"rule": "core", "start_ns": 0.5 * NS, "minimum_excess": 0}])
-def test_coarser_settings_answer_as_a_coarser_reduction(
+def test_coarser_settings_give_the_results_of_a_coarser_reduction(
     path: Path, state: State, settings: dict[str, Any], sampling: dict[str, Any], common: dict[str, Any]
 ) -> None:
     found = ask(state, **settings, **common)
@@ -85,7 +85,7 @@ def test_coarser_settings_answer_as_a_coarser_reduction(
     assert same(found, expected)
 
 
-def test_snapshots_so_rare_that_there_is_none(state: State) -> None:
+def test_a_range_may_have_no_snapshot(state: State) -> None:
     found = ask(state, snapshot_ps=60.0)["transitions"]
     assert found["s_in_li_ceramic"] == found["observed_ns"] == 0
     assert found["rate_in_li_ceramic_per_s"] is None
@@ -93,7 +93,7 @@ def test_snapshots_so_rare_that_there_is_none(state: State) -> None:
 
 
 @pytest.mark.parametrize("rule", ["snapshot", "core"])
-def test_a_range_is_answered_as_the_production_that_ended_there(path: Path, tmp_path: Path, rule: str) -> None:
+def test_a_range_gives_the_results_of_a_production_that_ended_there(path: Path, tmp_path: Path, rule: str) -> None:
     positions = make(11, FRAMES, hop=0.03).positions
     short = write_dcd(tmp_path / "a.dcd", positions[: 160 - FIRST], first_step=FIRST * FRAME_STEPS)
     settings: dict[str, Any] = {"rule": rule, "start_ns": 0.4 * NS}
@@ -106,13 +106,13 @@ def test_a_range_is_answered_as_the_production_that_ended_there(path: Path, tmp_
         assert same(found, expected), end
 
 
-def test_displacements_count_where_they_begin(state: State) -> None:
+def test_displacements_belong_to_the_time_at_which_they_begin(state: State) -> None:
     found = ask(state, end_ns=3.06 * NS)["displacement_variance"]
     counts = state.displacement_moments("Li").counts
     assert found["li_samples"].tolist() == counts[: 160 // 10].sum(axis=0).tolist()
 
 
-def test_the_end_of_the_reduction_is_an_end(state: State) -> None:
+def test_end_ns_may_be_the_end_of_the_reduction(state: State) -> None:
     facts = ask(state)["populations"]
     assert same(ask(state, end_ns=FRAMES * 0.02 * NS)["populations"], facts)
 
@@ -122,7 +122,9 @@ def test_the_end_of_the_reduction_is_an_end(state: State) -> None:
 
 @pytest.mark.parametrize("name", ["Li", "TFSI"])
 @pytest.mark.parametrize("common", [{}, {"start_ns": 0.5 * NS, "end_ns": 3.4 * NS, "snapshot_ps": 0.12}])
-def test_transitions_by_other_boundaries(path: Path, state: State, name: str, common: dict[str, Any]) -> None:
+def test_transitions_with_other_boundaries_are_those_of_such_a_reduction(
+    path: Path, state: State, name: str, common: dict[str, Any]
+) -> None:
     found = ask(state, boundaries={name: PLACES[name]}, **common)
     expected = ask(reduce_segments([path], with_boundaries(config(**FINE), name)), **common)
     counted = expected["transitions"]["by_rule"]["snapshot"]
@@ -137,7 +139,7 @@ def test_transitions_by_other_boundaries(path: Path, state: State, name: str, co
         assert found["equilibration"][key] == expected["equilibration"][key]
 
 
-def test_populations_by_other_boundaries_are_those_of_the_snapshots(path: Path, state: State) -> None:
+def test_populations_with_other_boundaries_are_those_of_the_snapshots(path: Path, state: State) -> None:
     settings: dict[str, Any] = {"start_ns": 0.5 * NS, "end_ns": 3.4 * NS}
     found = ask(state, boundaries={"Li": PLACES["Li"]}, **settings)["populations"]
     other = reduce_segments([path], with_boundaries(config(**FINE), "Li"))
@@ -157,7 +159,7 @@ def test_populations_by_other_boundaries_are_those_of_the_snapshots(path: Path, 
     assert (found[key], found[f"{key}_interval"]) == (wanted[key], wanted[f"{key}_interval"])
 
 
-def test_two_distances_are_both_sides(state: State) -> None:
+def test_two_distances_hold_for_both_sides(state: State) -> None:
     both = ask(state, boundaries={"Li": [21, 30]})
     each = ask(state, boundaries={"Li": [-30, -21, 21, 30]})
     both["equilibration"].pop("criteria")
@@ -166,7 +168,7 @@ def test_two_distances_are_both_sides(state: State) -> None:
     assert both["barrier"]["boundaries_li_A"] == [-30, -21, 21, 30]
 
 
-def test_the_boundaries_of_the_reduction_are_no_others(path: Path) -> None:
+def test_the_boundaries_of_the_reduction_change_nothing(path: Path) -> None:
     """They need not lie on edges of bins, and every rule is known for them."""
     uneven = reduce_segments([path], config(bins=520))
     found = ask(uneven, boundaries={"Li": [23, 32]}, rule="core")
@@ -177,7 +179,7 @@ def test_the_boundaries_of_the_reduction_are_no_others(path: Path) -> None:
     assert found["populations"]["counted_in_snapshots"] == []
 
 
-def test_boundaries_are_of_the_bins_of_the_reduction_not_of_the_wider_ones(state: State) -> None:
+def test_boundaries_lie_on_bins_of_the_reduction_and_not_on_wider_ones(state: State) -> None:
     found = ask(state, boundaries={"Li": [21.5, 30.5]}, bins=55)
     assert len(found["density_profiles"]["z_A"]) == 55
     assert found["populations"]["boundaries_li_A"] == [-30.5, -21.5, 21.5, 30.5]
@@ -234,7 +236,7 @@ def test_a_setting_that_the_reduction_does_not_resolve_is_refused(
         ReducedProduction(state, 700.0, AnalysisSettings.model_validate(settings))
 
 
-def test_lags_of_a_reduction_without_displacements(path: Path) -> None:
+def test_lags_without_displacements_in_the_reduction_are_refused(path: Path) -> None:
     plain = reduce_segments([path], config(lags_ps=(), displacement_ps=None))
     with pytest.raises(ValueError, match="lags_ps = 1000: the lags of the reduction are none"):
         ask(plain, lags_ps=[1000])
@@ -260,7 +262,7 @@ def test_lags_of_a_reduction_without_displacements(path: Path) -> None:
         ({"end_ns": 0}, "greater than 0"),
     ],
 )
-def test_wrong_settings(settings: dict[str, Any], why: str) -> None:
+def test_wrong_settings_are_refused(settings: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError) as caught:
         AnalysisSettings.model_validate(settings)
     with pytest.raises(ValueError, match=why):

@@ -1,4 +1,4 @@
-"""Counts in other ways, against counts of the labels that the trajectory was made from."""
+"""Counts of transitions under other rules, strides and cores, against counts of the known regions."""
 
 from typing import Any
 
@@ -52,7 +52,9 @@ def expected(trajectory: Synthetic, begin: int, stride: int) -> dict[str, int]:
 
 @pytest.mark.parametrize("begin", [FIRST, 50])
 @pytest.mark.parametrize("multiple", MULTIPLES)
-def test_snapshots_at_longer_strides(state: State, trajectory: Synthetic, begin: int, multiple: int) -> None:
+def test_snapshots_are_counted_at_longer_strides(
+    state: State, trajectory: Synthetic, begin: int, multiple: int
+) -> None:
     stride = multiple * STRIDE
     found = records(state, begin)["snapshot", stride, None]
     assert found.items() >= expected(trajectory, begin, stride).items()
@@ -63,13 +65,15 @@ def test_snapshots_at_longer_strides(state: State, trajectory: Synthetic, begin:
 
 @pytest.mark.parametrize("begin", [FIRST, 50])
 @pytest.mark.parametrize("stride", [1, *(multiple * STRIDE for multiple in MULTIPLES)])
-def test_the_state_of_cores_at_strides(state: State, trajectory: Synthetic, begin: int, stride: int) -> None:
+def test_labels_of_cores_are_counted_at_strides(
+    state: State, trajectory: Synthetic, begin: int, stride: int
+) -> None:
     """The ions hop from core to core, so that the state is the region."""
     assert records(state, begin)["core", stride, 1.0].items() >= expected(trajectory, begin, stride).items()
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.5])
-def test_cores_of_other_widths(state: State, scale: float) -> None:
+def test_cores_of_other_widths_have_their_own_events(state: State, scale: float) -> None:
     found = records(state)["core", 1, scale]
     ions = ReducedProduction(state, 700.0).ions
     events = state.core_tracks[scale].events
@@ -80,7 +84,7 @@ def test_cores_of_other_widths(state: State, scale: float) -> None:
             assert found[f"s_out_{name.lower()}_{target}_{side}"] == counted.exits
 
 
-def test_every_way_is_there_once(state: State) -> None:
+def test_each_way_of_counting_has_one_record(state: State) -> None:
     found = sensitivity(ReducedProduction(state, 700.0))
     assert len(found) == len(records(state)) == len(MULTIPLES) + 3 * (1 + len(MULTIPLES))
     assert {one["core_scale"] for one in found} == {None, 0.5, 1.0, 1.5}
@@ -97,7 +101,7 @@ def test_longer_strides_see_less(state: State) -> None:
     assert crossings[0] > 2 * crossings[-1]
 
 
-def test_strides_that_are_too_long_are_left_out(trajectory: Synthetic, tmp_path: Any) -> None:
+def test_strides_longer_than_the_window_are_left_out(trajectory: Synthetic, tmp_path: Any) -> None:
     path = write_dcd(tmp_path / "a.dcd", trajectory.positions[:20])
     found = sensitivity(ReducedProduction(reduce_segments([path], config(core_scales=())), 700.0))
     strides = {round(one["stride_ps"] / FRAME_PS) for one in found}
@@ -108,7 +112,7 @@ def test_strides_that_are_too_long_are_left_out(trajectory: Synthetic, tmp_path:
     assert [(one["rule"], one["stride_ps"]) for one in nothing] == [("core", pytest.approx(FRAME_PS))]
 
 
-def test_snapshots_at_every_frame(trajectory: Synthetic, tmp_path: Any) -> None:
+def test_snapshots_at_every_frame_have_no_stride_twice(trajectory: Synthetic, tmp_path: Any) -> None:
     path = write_dcd(tmp_path / "a.dcd", trajectory.positions)
     found = sensitivity(
         ReducedProduction(reduce_segments([path], config(snapshot_ps=0.02, core_scales=())), 700.0)

@@ -1,4 +1,4 @@
-"""Δz of runs at several temperatures, and how its error reaches the rates."""
+"""Δz of runs at several temperatures, and the effect of its error on the rates."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def found() -> dict[str, Any]:
     )
 
 
-def test_it_is_what_was_put_in(found: dict[str, Any]) -> None:
+def test_known_shifts_are_found_at_each_temperature(found: dict[str, Any]) -> None:
     assert (found["reference_temperature_K"], found["ion"]) == (700, "li")
     assert [temperature for temperature, _, _ in found["shifts"]] == [700, 600, 400]
     assert found["shifts"][0] == [700, 0, 0]
@@ -45,7 +45,7 @@ def test_one_temperature_has_no_shift() -> None:
         shifts({"a": production(1, 700.0), "b": production(2, 700.0)})
 
 
-def test_without_errors_nothing_is_claimed() -> None:
+def test_shifts_without_an_error_are_not_used() -> None:
     """Runs of two blocks: their Δz is there, but nobody knows how good it is."""
     short = {label: production(n, t, block_ps=20.0) for n, (label, t) in enumerate((("a", 700.0), ("b", 600.0)))}
     found = shifts(short)
@@ -58,7 +58,7 @@ MEASURED = {"shifts": [[700, 0, 0], [600, 0.18, 0.05], [400, 0.45, 0.1]]}
 ASKED = KineticsSettings(temperatures=[400])
 
 
-def test_shifts_of_the_profiles_lower_the_barriers() -> None:
+def test_shifts_from_the_profiles_lower_the_barriers() -> None:
     found = kinetics(RUNS, ASKED, MEASURED)
     given = kinetics(RUNS, ASKED.model_copy(update={"shifts": [(700, 0), (600, 0.18), (400, 0.45)]}))
     assert (found["shifts_from"], given["shifts_from"]) == ("profiles", "settings")
@@ -73,7 +73,7 @@ def test_shifts_of_the_profiles_lower_the_barriers() -> None:
     assert found.keys() == given.keys()
 
 
-def test_shifts_that_are_given_count() -> None:
+def test_given_shifts_replace_those_of_the_profiles() -> None:
     given = ASKED.model_copy(update={"shifts": [(700, 0), (400, 0.3)]})
     assert kinetics(RUNS, given, MEASURED) == kinetics(RUNS, given)
     none = kinetics(RUNS, ASKED.model_copy(update={"shifts": []}), MEASURED)
@@ -86,7 +86,7 @@ def test_without_a_slope_nothing_is_lowered() -> None:
     assert (found["shifts"], found["slope_K_per_A"]) == ([], None)
 
 
-def test_both_ways_are_widened() -> None:
+def test_results_off_equilibrium_are_widened_too() -> None:
     runs = {**RUNS, "T0500_r1": results(500, 1, 3000, equilibrated=False)}
     asked = ASKED.model_copy(update={"include_off_equilibrium": True})
     including = kinetics(runs, asked, MEASURED)["including"]
@@ -94,7 +94,7 @@ def test_both_ways_are_widened() -> None:
     assert including["rate_0400K_interval_per_s"][0] < exact["rate_0400K_interval_per_s"][0]
 
 
-def test_variants() -> None:
+def test_uncertain_shifts_have_three_variants() -> None:
     used = UsedShifts([(700, 0.0, 0.0), (600, 0.2, 0.1)], "profiles")
     middle, less, more = used.variants(0.95)
     assert middle == [(700, 0), (600, 0.2)]
@@ -103,7 +103,7 @@ def test_variants() -> None:
     assert len(UsedShifts([(700, 0.0, 0.0), (600, 0.2, 0.0)], "settings").variants(0.95)) == 1
 
 
-def test_the_widest() -> None:
+def test_the_widest_interval_has_the_outermost_ends() -> None:
     one = {"a": 1.0, "a_interval": [0.5, 2.0], "a_upper_bound": 3.0, "a_lower_bound": 0.4, "b_interval": None}
     two = {"a": 9.0, "a_interval": [0.6, None], "a_upper_bound": None, "a_lower_bound": 0.2, "b_interval": [1, 2]}
     assert widest([one, two]) == {

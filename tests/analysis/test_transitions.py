@@ -1,4 +1,4 @@
-"""Rates and conditioned counts against a walk over the looks of the schedule that the trajectory was made from."""
+"""Rates and conditioned counts, against counts from the schedule of the trajectory."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -61,7 +61,9 @@ def walk(regions: NDArray[np.int64], interval: float, minimum: int | None = None
 
 
 @pytest.mark.parametrize(("rule", "stride"), [("snapshot", STRIDE), ("core", 1)])
-def test_rates_of_entry(state: State, trajectory: Synthetic, rule: Rule, stride: int) -> None:
+def test_rates_of_entry_are_events_over_exposure(
+    state: State, trajectory: Synthetic, rule: Rule, stride: int
+) -> None:
     results = found(state, rule=rule)
     entries, time, ion_time = walk(looks(trajectory, "Li", rule), stride * FRAME_NS)
     assert results["s_in_li_ceramic"] == entries > 5
@@ -81,7 +83,7 @@ def test_the_exposure_of_the_anion_is_that_of_the_bulk(state: State, trajectory:
 
 @pytest.mark.parametrize(("rule", "stride"), [("snapshot", STRIDE), ("core", 1)])
 @pytest.mark.parametrize("minimum", [-4, -2, -1, 0, 9])
-def test_only_what_met_the_condition_counts(
+def test_only_the_time_that_meets_the_condition_counts(
     state: State, trajectory: Synthetic, rule: Rule, stride: int, minimum: int
 ) -> None:
     results = found(state, rule=rule, minimum_excess=minimum)
@@ -121,7 +123,7 @@ def test_fewer_than_two_looks_observe_nothing(trajectory: Synthetic, tmp_path: P
         assert results["by_rule"]["core"]["rate_in_li_ceramic_per_s"] is not None
 
 
-def test_a_condition_on_an_excess_that_there_is_none_of(state: State) -> None:
+def test_a_condition_on_an_unknown_excess_is_refused(state: State) -> None:
     ions = {name: ion.model_copy(update={"initial_ceramic": None}) for name, ion in state.config.ions.items()}
     other = State(**{**vars(state), "config": state.config.model_copy(update={"ions": ions})})
     assert "exposure_conditioned_ns" not in transitions(ReducedProduction(other, 700.0))

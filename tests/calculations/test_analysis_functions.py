@@ -53,7 +53,7 @@ def test_an_empty_time_range_cannot_be_analysed(observable: Observable) -> None:
     )
 
 
-def test_answers_can_be_filtered_on() -> None:
+def test_results_can_be_filtered_by_their_attributes() -> None:
     function = CalculationFactory("cse.equilibration")
     found, _ = function.run_get_node(reduction_node(), orm.Float(700), settings())
     query = orm.QueryBuilder().append(
@@ -73,7 +73,7 @@ def run_results(temperature: float) -> dict[str, orm.Data]:
     return {part: CalculationFactory(f"cse.{part}")(*inputs) for part in PARTS}
 
 
-def test_kinetics_of_several_productions() -> None:
+def test_kinetics_take_the_results_of_several_productions() -> None:
     runs = {"T0700_r1": run_results(700), "T0600_r1": run_results(600)}
     found, node = CalculationFactory("cse.kinetics").run_get_node(
         settings=orm.Dict({"temperatures": [400], "include_off_equilibrium": True}), **runs
@@ -99,7 +99,7 @@ def test_kinetics_of_several_productions() -> None:
         ({"settings": {}, "runs": {"a": {"barrier": {}}}}, "runs.a: it has no transitions and no equilibration"),
     ],
 )
-def test_what_cannot_be_extrapolated_is_said(inputs: dict[str, Any], message: str) -> None:
+def test_runs_that_cannot_be_extrapolated_end_with_a_reason(inputs: dict[str, Any], message: str) -> None:
     runs = {
         label: {part: orm.Dict(content) for part, content in run.items()}
         for label, run in inputs.get("runs", {"a": {"barrier": {}}}).items()

@@ -1,4 +1,4 @@
-"""The quick functions: results as nodes, and what cannot be done as an exit code with the reason."""
+"""Calculation functions of systems and records: nodes, or exit codes with the reason."""
 
 from typing import Any
 

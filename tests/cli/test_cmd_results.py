@@ -134,7 +134,7 @@ def test_a_finished_study_shows_its_results(finished: WorkChainNode) -> None:
         "Var(Δx) of Li, 1st layer, 1000 ps (Å²) 1.28",
         "charge reversals outside, left / right 3 / 6",
         "Γ(400 K) = 1e+04 s⁻¹ per ion (5 to 2e+06)",
-        "T0500_r1 takes no part: not equilibrated",
+        "T0500_r1 is not used: not equilibrated",
     ):
         assert any(" ".join(row.split()) == expected for row in rows), expected
     assert "T0700_r1 is not equilibrated" in result.output

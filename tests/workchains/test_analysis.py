@@ -1,4 +1,4 @@
-"""The analysis: its steps one after the other, and what stays of them when one has no answer."""
+"""The AnalysisWorkChain: its steps, its refusals, and the results that remain if a step fails."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def analysis(make: Make) -> Callable[..., Any]:
     return run
 
 
-def test_each_step_attaches_what_it_found(aiida_profile: object) -> None:
+def test_each_observable_is_attached_as_one_calculation(aiida_profile: object) -> None:
     inputs = {"reduction": reduction_node(), "temperature": orm.Float(700), "settings": orm.Dict({"rule": "core"})}
     found, node = run_get_node(WorkflowFactory("cse.analysis"), **inputs)
     assert node.is_finished_ok
@@ -53,7 +53,7 @@ def test_the_steps_share_one_reading_of_the_file(analysis: Callable[..., Any]) -
     assert process.inputs.reduction.get_state() is state
 
 
-def test_a_step_without_an_answer_ends_it_and_what_came_before_stays(aiida_profile: object) -> None:
+def test_earlier_results_remain_if_one_step_fails(aiida_profile: object) -> None:
     """No ion was ever seen in a bin, so that there is no density to take a free energy of."""
     made = state()
     made.point_histograms[:] = 0
@@ -84,7 +84,7 @@ def moving() -> State:
         return reduce_segments([path], synthetic.config())
 
 
-def test_another_question_to_a_stored_reduction(aiida_profile: object) -> None:
+def test_a_stored_reduction_is_analysed_at_another_resolution(aiida_profile: object) -> None:
     node = reduction_node(moving())
     inputs = {"reduction": node, "temperature": orm.Float(700), "settings": orm.Dict(QUESTION)}
     found, process = run_get_node(WorkflowFactory("cse.analysis"), **inputs)
@@ -128,7 +128,7 @@ def test_another_question_to_a_stored_reduction(aiida_profile: object) -> None:
         ),
     ],
 )
-def test_what_the_reduction_cannot_answer_is_refused_before_anything_runs(
+def test_unresolved_settings_are_refused_before_anything_runs(
     analysis: Callable[..., Any], settings: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(ValueError, match=why):

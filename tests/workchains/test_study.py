@@ -142,8 +142,8 @@ def test_kinetics_uses_the_analysed_runs(study: Any) -> None:
     assert found["excluded"] == {"T0700_r1": "not equilibrated"}
     assert study.inspect_runs().status == 352
     reported = [log.message for log in orm.QueryBuilder().append(orm.Log).all(flat=True)]
-    assert any("Γ(400 K) is not known: no run says anything about it" in message for message in reported)
-    assert any("T0700_r1 takes no part: not equilibrated" in message for message in reported)
+    assert any("Γ(400 K) is not known: no run constrains it" in message for message in reported)
+    assert any("T0700_r1 is not used: not equilibrated" in message for message in reported)
 
 
 @pytest.mark.parametrize(("given", "source"), [(None, "profiles"), ([], "settings")])

@@ -1,4 +1,4 @@
-"""From an equilibrated crystal to a slab, and from slab and electrolyte to an interface."""
+"""Slab from an equilibrated crystal, and interface from slab and electrolyte."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def cut_slab(initial: CseSystemData, equilibrated: CseSystemData) -> CseSystemDa
 
 @calcfunction
 def assemble(ceramic: CseSystemData, electrolyte: CseSystemData, gap: orm.Float) -> CseSystemData | ExitCode:
-    """Join slab and electrolyte with a gap on both sides; the wall goes.
+    """Join slab and electrolyte with a gap on both sides, and remove the wall.
 
     :param ceramic: the slab.
     :param electrolyte: the electrolyte, equilibrated on the slab's cross-section.

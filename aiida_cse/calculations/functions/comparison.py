@@ -1,4 +1,4 @@
-"""Two productions of one system side by side."""
+"""Comparison of a hot and a cold production of one system."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ def compare(
     cold_settings: orm.Dict,
     settings: orm.Dict,
 ) -> orm.Dict | ExitCode:
-    """Compare a cold run with the hot one: ions per region, peaks, and the charge integral shifted by Δz.
+    """Compare a cold run with the hot one: ions per region, peaks, and charge integrals shifted by Δz.
 
     :param hot: the reduced hot production.
     :param hot_temperature: its temperature in K.
-    :param hot_settings: what of it to leave out, see AnalysisSettings.
+    :param hot_settings: settings of its analysis, see AnalysisSettings.
     :param cold: the reduced cold production.
     :param cold_temperature: its temperature in K.
-    :param cold_settings: what of it to leave out.
-    :param settings: how to compare them, see ComparisonSettings.
+    :param cold_settings: settings of its analysis.
+    :param settings: settings of the comparison, see ComparisonSettings.
     """
     try:
-        first = ReducedProduction(hot.get_state(), hot_temperature.value, _analysis(hot_settings))
-        second = ReducedProduction(cold.get_state(), cold_temperature.value, _analysis(cold_settings))
+        first, second = (
+            ReducedProduction(node.get_state(), kelvin.value, AnalysisSettings.model_validate(own.get_dict()))
+            for node, kelvin, own in (
+                (hot, hot_temperature, hot_settings),
+                (cold, cold_temperature, cold_settings),
+            )
+        )
         return orm.Dict(compare_runs(first, second, ComparisonSettings.model_validate(settings.get_dict())))
     except ValueError as error:
         return ExitCode(CANNOT_COMPARE, f"the runs cannot be compared: {error}")
-
-
-def _analysis(settings: orm.Dict) -> AnalysisSettings:
-    return AnalysisSettings.model_validate(settings.get_dict())

@@ -1,4 +1,4 @@
-"""Rates at temperatures that no production reaches, from several productions."""
+"""Extrapolation of rates from several productions to other temperatures."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ CANNOT_EXTRAPOLATE = 337
 def kinetics(settings: orm.Dict, shifts: orm.Dict | None = None, **runs: Any) -> orm.Dict | ExitCode:
     """Fit transition-state theory to the entries of all runs.
 
-    :param settings: where the rate is wanted and how it is extrapolated, see KineticsSettings.
-    :param shifts: Δz from the profiles of the runs (``cse.shifts``), which counts where the settings give none.
+    :param settings: temperatures of the wanted rates, and their extrapolation, see KineticsSettings.
+    :param shifts: Δz from the profiles of the runs (``cse.shifts``), used if the settings give none.
     :param runs: per run, under a label of your own, its ``transitions``, ``equilibration`` and ``barrier``.
     """
     contents = {

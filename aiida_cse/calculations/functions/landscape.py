@@ -1,4 +1,4 @@
-"""Known answers: a landscape as a system, what its runs are to find, and whether they found it."""
+"""Validation with a known landscape: its system, the expected results of its runs, and their comparison."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def draw_known_landscape(seed: orm.Int, settings: orm.Dict) -> dict[str, Any]:
 def expect_landscape(
     landscape: orm.Dict, settings: orm.Dict, plan: orm.Dict, analysis: orm.Dict, seed: orm.Int
 ) -> orm.Dict:
-    """Return what the runs are to find, as `runs`, the hottest first: see ExpectedRun.
+    """Return the expected results of the runs as `runs`, the hottest first: see ExpectedRun.
 
     :param landscape: the energies of the landscape.
     :param settings: see ValidationSettings.
@@ -64,7 +64,7 @@ def compare_landscape(
     :param landscape: the energies of the landscape.
     :param settings: see ValidationSettings.
     :param expected: what the runs were to find.
-    :param kinetics: the joint result of the runs, empty where there is none.
+    :param kinetics: the joint result of the runs, empty if there is none.
     :param runs: the results of each production, labels in the order of what was expected.
     """
     labels = sorted(runs, key=lambda label: -runs[label]["transitions"]["temperature_K"])

@@ -1,4 +1,4 @@
-"""Records of a run that are gathered into nodes: its stages, the looks at it, and the changes made to it."""
+"""Records of a run, collected into nodes: its stages, its looks, and the changes made to it."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ STAGES = Documented(
 def collect_stages(**results: orm.Dict) -> orm.Dict:
     """Return `stages` (one record per stage; see the LAMMPS job), `wall_seconds`, `jobs`, `steps` and `bytes`.
 
-    A stage that took several jobs has one record: that of the job which came furthest, with the wall time of all.
+    A stage that took several jobs has one record: that of the job that came furthest, with the wall time of all.
 
-    :param results: the `results` of the jobs, keyed in their order.
+    :param results: the `results` of the jobs, with keys in their order.
     """
     records: dict[str, dict[str, Any]] = {}
     jobs = [node.get_dict() for _, node in sorted(results.items())]
@@ -115,7 +115,7 @@ LOOK_RECORD = Documented(
 )
 
 
-#: taken as they are from the node ``equilibration``
+#: keys of the node ``equilibration`` that are copied
 OF_EQUILIBRATION = (
     "end_ns",
     "equilibrated",
@@ -129,14 +129,14 @@ OF_EQUILIBRATION = (
 
 @calcfunction
 def collect_looks(**looks: Any) -> orm.List:
-    """Return what each look at a production saw, in order.
+    """Return the record of each look at a production, in order.
 
-    A record has `look` (its number), `end_ns` (the time of the last frame), `equilibrated`, `ec`,
-    `ec_lower_bound`, `rate_upper_bound_per_s`, `reasons` and `criteria` as the result `equilibration` has them,
-    and of the first of the ions that decide `entries` and `exits`.
+    A record has `look` (its number); `end_ns` (time of the last frame), `equilibrated`, `ec`, `ec_lower_bound`,
+    `rate_upper_bound_per_s`, `reasons` and `criteria` from the result `equilibration`; and `entries` and `exits`
+    of the first of the ions that decide.
 
-    :param looks: per look, labelled in order, its `equilibration` and `transitions`; the records of looks at what
-        went before are taken over as the list `before`.
+    :param looks: per look, with labels in order, its `equilibration` and `transitions`; the list `before` holds
+    the records of earlier looks.
     """
     before = looks.pop("before", None)
     records: list[dict[str, Any]] = [] if before is None else before.get_list()
@@ -146,7 +146,7 @@ def collect_looks(**looks: Any) -> orm.List:
 
 
 def look_record(equilibration: Mapping[str, Any], transitions: orm.Dict) -> dict[str, Any]:
-    """Return what one look saw, from the results ``equilibration`` and ``transitions`` of its analysis."""
+    """Return the record of one look, from the results ``equilibration`` and ``transitions`` of its analysis."""
     ion = str(equilibration["decided_by"][0]).lower()
     counts = transitions.get_dict()
     region = next(name for name in ("ceramic", "layer") if f"s_in_{ion}_{name}" in counts)
@@ -185,20 +185,20 @@ CHANGE_RECORD = Documented(
 )
 
 
-#: what the results of the changed job add to a change
+#: keys that the results of the changed job add to a change
 FROM_RESULTS = {"from_step": "first_step", "restart_file": "restart_file", "reached_step": "step"}
 
 
 @calcfunction
 def list_changes(changes: orm.List, **results: orm.Dict) -> orm.List:
-    """Return the changes, each with the step from which it held and the step to which it led.
+    """Return the changes, each with the first step of the changed job and the step that it reached.
 
-    A change has `job` (the label of the first job that was changed), `change`, `words`, `exit_status` and `reason`
-    (of the job before, which made it necessary), `exact` (whether the run is still the one without the change),
-    `until_step` (None: no end), and of its job `from_step`, `restart_file` and `reached_step`.
+    A change has `job` (label of the first job that was changed), `change`, `words`, `exit_status` and `reason` (of
+    the job before, which made it necessary), `exact` (whether the run is still identical to that without the
+    change), `until_step` (None: no end), and of its job `from_step`, `restart_file` and `reached_step`.
 
-    :param changes: what the restart chain decided, in order.
-    :param results: the `results` of the jobs by their labels, as far as they left any.
+    :param changes: the decisions of the restart chain, in order.
+    :param results: the `results` of the jobs by their labels, if they left any.
     """
     found = []
     for change in changes.get_list():
@@ -209,7 +209,7 @@ def list_changes(changes: orm.List, **results: orm.Dict) -> orm.List:
 
 @calcfunction
 def join_changes(**runs: orm.List) -> orm.List:
-    """Return the changes of several runs, in their order; each says of which `run` it is.
+    """Return the changes of several runs in order, each with the label of its `run`.
 
     :param runs: the `changes` of the runs by their labels.
     """
