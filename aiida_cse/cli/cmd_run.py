@@ -96,7 +96,7 @@ def study(
 @launch.command()
 @_SYSTEM
 @_TEMPERATURE
-@click.option("--seed", type=_SEED, help="Seed of the velocities, if the plan draws them.")
+@click.option("--seed", type=_SEED, help="Seed of the velocities, if the plan draws them (velocities: draw).")
 @_PROTOCOL
 @_OVERRIDES
 @_job_options

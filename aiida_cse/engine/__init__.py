@@ -1,1 +1,1 @@
-"""Running processes in this Python, without a daemon."""
+"""The embedded engine: AiiDA processes run in this Python; the room that touches internals of aiida-core."""

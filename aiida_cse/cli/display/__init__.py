@@ -1,1 +1,1 @@
-"""Tables, trees and live progress in the terminal."""
+"""Display of processes and results in the terminal: trees, tables and progress."""
