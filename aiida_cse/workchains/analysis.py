@@ -110,8 +110,7 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
     def say_verdict(self) -> None:
         """Report the verdict with its reasons."""
         found = self.outputs["equilibration"]
-        verdict = "equilibrated" if found["equilibrated"] else "not equilibrated"
-        self.report(f"EC {found['ec']:.2f} (at least {found['ec_lower_bound']:.2f}): {verdict}")
+        self.report("equilibrated" if found["equilibrated"] else "not equilibrated")
         for reason in found["reasons"]:
             self.report(reason)
 

@@ -375,7 +375,8 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         results = [job.outputs.results for job in [*before, *own] if "results" in job.outputs]
         records = collect_stages(**{f"job_{number:04d}": result for number, result in enumerate(results, 1)})
         self.out("stages", records)
-        self.report(f"{records['jobs']} jobs wrote {records['bytes'] / 1e9:.3g} GB to their folders")
+        size, unit = (1e9, "GB") if records["bytes"] >= 1e9 else (1e6, "MB")
+        self.report(f"{records['jobs']} jobs wrote {records['bytes'] / size:.3g} {unit} to their folders")
         self._attach_looks()
 
     def _attach_looks(self) -> None:

@@ -143,7 +143,6 @@ def test_the_verdict_is_reported_with_its_reasons(
     monkeypatch.setattr(process, "report", said.append)
     assert process.equilibration() is None
     process.say_verdict()
-    assert said[0].startswith("EC 0.")
-    assert said[0].endswith("not equilibrated")
+    assert said[0] == "not equilibrated"
     assert said[1:] == process.outputs["equilibration"]["reasons"]
     assert len(said) > 1
