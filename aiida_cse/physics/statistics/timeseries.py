@@ -12,10 +12,7 @@ line.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -171,10 +168,18 @@ def detect_equilibration(series: ArrayLike) -> EquilibrationTime:
     if np.ptp(values) == 0 or len(values) < _FEWEST_TO_SEARCH:
         inefficiency = statistical_inefficiency(values)
         return EquilibrationTime(0, inefficiency, len(values) / inefficiency)
-    with _timeseries() as timeseries:
+    logger = logging.getLogger("pymbar")
+    level = logger.level
+    # pymbar prints messages about optional packages when it is imported
+    logger.setLevel(logging.ERROR)
+    try:
+        from pymbar import timeseries
+
         start, inefficiency, samples = timeseries.detect_equilibration(
             values, nskip=max(1, len(values) // _ORIGINS)
         )
+    finally:
+        logger.setLevel(level)
     return EquilibrationTime(int(start), float(inefficiency), float(samples))
 
 
@@ -239,12 +244,12 @@ def _population(series: NDArray[np.float64], blocks: int, level: float) -> Popul
 
 def _autocorrelation(series: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the normalised autocorrelation C(t) of a series that changes, for t = 0 … N − 1."""
-    size = len(series)
-    # as many zeros as values, because the transform is periodic
-    deviations = series - series.mean()
-    # in units of the largest one, so that their squares do not underflow
-    transform = fft.rfft(deviations / np.abs(deviations).max(), n=fft.next_fast_len(2 * size, real=True))
-    products = fft.irfft(np.abs(transform) ** 2, n=fft.next_fast_len(2 * size, real=True))[:size]
+    size, deviations = len(series), series - series.mean()
+    # padded with as many zeros as values, because the transform is periodic
+    padded = fft.next_fast_len(2 * size, real=True)
+    # in units of the largest deviation, so that squares do not underflow
+    transform = fft.rfft(deviations / np.abs(deviations).max(), n=padded)
+    products = fft.irfft(np.abs(transform) ** 2, n=padded)[:size]
     covariance = products / np.arange(size, 0, -1)
     return np.asarray(covariance / covariance[0], dtype=np.float64)
 
@@ -276,17 +281,3 @@ def _half_width(series: NDArray[np.float64], cosines: int, level: float) -> floa
     error = float(np.sqrt(np.mean(transform**2) / 2)) / len(series)
     independent = float(series.std(ddof=1) / np.sqrt(len(series)))
     return max(error * float(stats.t.ppf((1 + level) / 2, cosines)), independent)
-
-
-@contextmanager
-def _timeseries() -> Iterator[Any]:
-    """Import pymbar's time series module without its messages about optional packages."""
-    logger = logging.getLogger("pymbar")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        from pymbar import timeseries
-
-        yield timeseries
-    finally:
-        logger.setLevel(level)
