@@ -107,7 +107,7 @@ def equilibration(production: ReducedProduction) -> dict[str, Any]:
 
 
 def _exchange_data(ion: Ion, found: IonTransitions, production: ReducedProduction) -> ExchangeData:
-    """Return what the criteria need to know of the exchange of one species."""
+    """Return the exchange data of one species, on which the criteria rest."""
     return ExchangeData(
         found.both.entries,
         found.both.exits,
