@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import ValidationError, model_validator
 
 from aiida_cse.lammps.protocol.stage import (
     LEAST_PERIOD,
@@ -20,7 +20,7 @@ from aiida_cse.lammps.protocol.stage import (
     Timestep,
 )
 from aiida_cse.physics.exchange.stopping import StopRule
-from aiida_cse.schema import StrictModel, located
+from aiida_cse.schema import StrictModel, explain
 
 __all__ = ["PRODUCTION", "ProductionPlan", "plan_as_asked"]
 
@@ -60,9 +60,15 @@ class ProductionPlan(StrictModel):
             msg = f"lengths: each temperature must be there once, not {', '.join(map(str, temperatures))} K"
             raise ValueError(msg)
         for temperature, _ in self.lengths:
-            with located(f"lengths: at {temperature:g} K"):
-                self.at(temperature)
+            self._check_at(temperature)
         return self
+
+    def _check_at(self, temperature: float) -> None:
+        try:
+            self.at(temperature)
+        except ValidationError as error:
+            msg = f"lengths: at {temperature:g} K: {explain(error)}"
+            raise ValueError(msg) from error
 
     @model_validator(mode="after")
     def _consistent(self) -> ProductionPlan:
