@@ -35,7 +35,7 @@ def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
     anion = _only(_negative_species(system), "species with negative molecules")
     labels = {ion: [entry.label for entry in info.types if entry.species == ion] for ion in (cation, anion)}
     refuse_unknown_ions(sampling.offsets, sampling.cation_atoms, sampling.anion_atom, labels)
-    cation_types, initial_cations = info.type_numbers(species=cation), info.slab.lithium
+    cation_types, initial_cations = info.type_numbers(species=cation), info.slab.initial_cations
     if sampling.cation_atoms:
         cation_types = info.type_numbers(labels=sampling.cation_atoms)
         in_slab = np.isin(data.types, cation_types) & (data.molecules == CERAMIC_MOLECULE)

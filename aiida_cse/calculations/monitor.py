@@ -1,7 +1,7 @@
-"""The monitor ``cse.thermo``: ends a running LAMMPS job early when nothing good can come of it any more.
+"""The monitor ``cse.thermo``, which ends a running LAMMPS job that can no longer succeed.
 
-AiiDA calls it each time that it asks for the job. Its message becomes part of exit code 150, which all monitors
-share, and begins with one of :data:`PREFIXES`, so that a handler knows what was found.
+AiiDA calls it each time that it queries the job. Its message becomes part of exit code 150, which all monitors
+share, and begins with one of :data:`PREFIXES`, by which a handler recognises the cause.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from aiida.transports import Transport
 
 from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.log.reader import LogReport, read_log
-from aiida_cse.lammps.protocol.stage import JobPlan, Stage
+from aiida_cse.lammps.protocol.stage import JobPlan
 
 __all__ = ["PREFIXES", "thermo"]
 
-#: what a message begins with, by what was found
+#: first words of a message by cause
 PREFIXES = {
     "not_a_number": "cse.thermo: not a number",
     "runaway_temperature": "cse.thermo: runaway temperature",
     "no_progress": "cse.thermo: no progress",
 }
 
-#: so many rows in a row must be too hot: one may be an atom that was drawn badly
+#: consecutive rows that must be too hot; a single one may result from an unfavourable initial velocity
 HOT_ROWS = 3
 
-#: the longest time between two looks that counts: what is beyond is a clock that jumped, or a daemon that slept
+#: s; longest interval between two calls that counts, in case the clock jumped or the daemon was suspended
 LONGEST_LOOK = 600.0
 
-#: key of the extra of the job in which the monitor keeps what it saw
+#: key of the job's extra that holds the state of the monitor
 MEMORY = "cse_thermo"
 
 
@@ -44,46 +44,45 @@ def thermo(
     temperature_factor: float = 3.0,
     stalled_seconds: float | None = 3600.0,
 ) -> str | None:
-    """Return why a job should be ended, None if it should not.
+    """Return why a job should be ended; None if it should continue.
 
     Parameters
     ----------
     node, transport
-        The job, and the open connection to its machine.
+        The job and the open connection to its computer.
     temperature_factor
-        A temperature is runaway if it is higher than the stage's (the upper end of its ramp) by this factor, in
-        three rows in a row. Minimisations and push-offs have no temperature to keep.
+        The temperature is running away if it exceeds that of the stage (the upper end of its ramp) by this factor
+        in three consecutive rows. Minimisations and push-offs are exempt.
     stalled_seconds
-        How long the log may stay as it is; None for any time. It has to be longer than the time between two
-        rows of the thermo table (``thermo_ps``).
+        Time in s for which the log may stay unchanged; None for any time. It must exceed the wall time between two
+        thermo rows (``thermo_ps``).
 
     Raises
     ------
     ValueError
-        ``temperature_factor`` is not above 1, or ``stalled_seconds`` not above 0.
+        ``temperature_factor`` is not above 1, or ``stalled_seconds`` is not above 0.
     """
     if not temperature_factor > 1:
-        msg = f"temperature_factor = {temperature_factor!r} must be above 1"
+        msg = f"temperature_factor = {temperature_factor!r}: must be above 1"
         raise ValueError(msg)
     if stalled_seconds is not None and not stalled_seconds > 0:
-        msg = f"stalled_seconds = {stalled_seconds!r} must be above 0, or null"
+        msg = f"stalled_seconds = {stalled_seconds!r}: must be above 0, or null"
         raise ValueError(msg)
     if node.get_scheduler_state() is JobState.DONE:
-        # AiiDA asks once more, and cannot end what has ended
+        # AiiDA calls once more after the end
         return None
     content = _fetch(node, transport)
     if content is None:
         return None
     report = read_log(content.decode("utf-8", errors="replace").splitlines(keepends=True))
-    return (
-        _not_a_number(report)
-        or _runaway(report, node, temperature_factor)
-        or _stalled(node, len(content), stalled_seconds)
-    )
+    broken = report.not_a_number()
+    if broken:
+        return f"{PREFIXES['not_a_number']}: {broken[0]} at step {broken[1]}"
+    return _runaway(report, node, temperature_factor) or _stalled(node, len(content), stalled_seconds)
 
 
 def _fetch(node: orm.CalcJobNode, transport: Transport) -> bytes | None:
-    """Return the log so far, None if there is none yet."""
+    """Return the log so far; None if there is none yet."""
     workdir = node.get_remote_workdir()
     if workdir is None:
         return None
@@ -96,19 +95,17 @@ def _fetch(node: orm.CalcJobNode, transport: Transport) -> bytes | None:
         return local.read_bytes()
 
 
-def _not_a_number(report: LogReport) -> str | None:
-    broken = report.not_a_number()
-    return broken and f"{PREFIXES['not_a_number']}: {broken[0]} at step {broken[1]}"
-
-
 def _runaway(report: LogReport, node: orm.CalcJobNode, factor: float) -> str | None:
     if "plan" not in node.inputs or not report.stages or not report.tables:
         return None
     stages = {stage.name: stage for stage in JobPlan.model_validate(node.inputs.plan.get_dict()).stages}
     table = report.tables[-1]
-    target = _highest_target(stages.get(table.stage or ""))
-    if target is None or "temp" not in table.columns or len(table.rows) < HOT_ROWS:
+    stage = stages.get(table.stage or "")
+    if stage is None or stage.kind not in ("nvt", "npt") or stage.temperature is None:
         return None
+    if "temp" not in table.columns or len(table.rows) < HOT_ROWS:
+        return None
+    target = max(stage.temperature) if isinstance(stage.temperature, tuple) else stage.temperature
     rows = table.rows[-HOT_ROWS:]
     temperatures = [row[table.columns.index("temp")] for row in rows]
     if min(temperatures) <= factor * target:
@@ -119,14 +116,8 @@ def _runaway(report: LogReport, node: orm.CalcJobNode, factor: float) -> str | N
     )
 
 
-def _highest_target(stage: Stage | None) -> float | None:
-    if stage is None or stage.kind not in ("nvt", "npt") or stage.temperature is None:
-        return None
-    return max(stage.temperature) if isinstance(stage.temperature, tuple) else stage.temperature
-
-
 def _stalled(node: orm.CalcJobNode, size: int, allowed: float | None) -> str | None:
-    """Compare the log with what the last look saw; times are of this machine alone."""
+    """Compare the size of the log with that of the previous call; times are those of this machine."""
     now = time.time()
     memory: dict[str, Any] = node.base.extras.get(MEMORY, {})
     waited = 0.0

@@ -27,7 +27,7 @@ _PROJECTED = ("id", *(f"attributes.{key}" for key in ("phase", "natoms", "charge
 
 @click.group("cse-system", cls=VerdiCommandGroup)
 def cse_system() -> None:
-    """Inspect and export the systems of composite solid electrolytes (cse.system)."""
+    """Inspect and export systems of composite solid electrolytes (cse.system)."""
 
 
 @cse_system.command("list")
@@ -49,7 +49,7 @@ def list_systems(phase: str | None, past_days: int | None, raw: bool) -> None:
 @arguments.DATUM("system", type=_SYSTEM)
 @decorators.with_dbenv()
 def show(system: CseSystemData) -> None:
-    """Show what is known of a system besides its coordinates."""
+    """Show the facts about a system."""
     info = system.info
     echo.echo_tabulate(_facts(system, info), tablefmt="plain")
     echo.echo("")
@@ -137,7 +137,7 @@ def _facts(system: CseSystemData, info: SystemInfo) -> Iterator[tuple[str, Any]]
         yield "Slab thickness (Å)", f"{info.slab.thickness:.3f}"
         yield "Slab framework", " ".join(info.slab.framework)
         yield "Mid-plane from its mass centre (Å)", f"{info.slab.midplane_offset:.4f}"
-        yield "Li+ of the slab", info.slab.lithium
+        yield "Li+ of the slab", info.slab.initial_cations
     yield "Seeds", ", ".join(f"{name} {seed}" for name, seed in info.seeds.items()) or "none"
 
 
@@ -157,7 +157,7 @@ def _targets(fmt: str, output: Path | None, default: str) -> list[Path]:
 
 
 def _write_coordinates(system: CseSystemData, path: Path, fmt: str) -> None:
-    """Write the coordinates with MDAnalysis, without its remarks on what a LAMMPS data file does not have."""
+    """Write the coordinates with MDAnalysis, without its warnings about missing information."""
     import warnings
 
     universe = system.get_universe()

@@ -1,4 +1,4 @@
-"""The ``cse.forcefield`` node: a force-field set with its sources, once in a profile."""
+"""The ``cse.forcefield`` node: a force-field set with its sources, unique in a profile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["FORCEFIELD", "CseForceFieldData", "find_forcefield", "import_forcefi
 
 FILENAME = "forcefield.yaml"
 
-#: with the checksum of a set, what the identity of its node follows from
+#: namespace of the UUIDs, which follow from the checksums of the sets
 _IDENTITY = uuid5(NAMESPACE_URL, "aiida-cse:forcefield")
 
 
@@ -38,11 +38,11 @@ FORCEFIELD = Documented(
 
 
 class CseForceFieldData(Data):
-    """A force-field set: all that it holds as a YAML file, and what a query asks for as attributes.
+    """A force-field set: its content as a YAML file, and attributes for queries.
 
-    Attributes to query: ``name``, ``md5``, ``title``, ``citations``, ``confidence`` and ``revises``. The UUID
-    follows from the content, so that a profile has one node of it, also when an archive brings it again; take
-    it from :meth:`get_or_create`.
+    The attributes are ``name``, ``md5``, ``title``, ``citations``, ``confidence`` and ``revises``. The UUID
+    follows from the content, so that a profile contains each set once, even if an archive imports it again. Nodes
+    are obtained from :meth:`get_or_create`.
     """
 
     def __init__(self, chosen: ForceFieldSet | None = None, **kwargs: Any) -> None:
@@ -60,14 +60,17 @@ class CseForceFieldData(Data):
                 "revises": chosen.revises,
             }
         )
-        self.base.repository.put_object_from_bytes(_text(chosen).encode(), FILENAME)
-        # AiiDA has no public way to choose a UUID; the database refuses the same one twice, whoever stores it
+        content = chosen.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        self.base.repository.put_object_from_bytes(text.encode(), FILENAME)
+        # Internal access to aiida-core, listed in tests/engine/test_aiida_internals.py: there is no public way to
+        # choose a UUID. The database refuses a second node with the same one, whichever process stores it.
         model: Any = self.backend_entity
         model.bare_model.uuid = _identity(chosen)
 
     @classmethod
     def get_or_create(cls, chosen: ForceFieldSet) -> CseForceFieldData:
-        """Return the stored node of the set; it is stored if there is none."""
+        """Return the stored node of the set, storing it first if necessary."""
         found = _stored(chosen)
         if found is not None:
             return found
@@ -75,7 +78,7 @@ class CseForceFieldData(Data):
         try:
             node.store()
         except Exception:
-            # the database's own error if another process stored it in the meantime
+            # a database error if another process has stored it in the meantime
             found = _stored(chosen)
             if found is None:
                 raise
@@ -84,52 +87,52 @@ class CseForceFieldData(Data):
 
     @property
     def name(self) -> str:
-        """The name of the set."""
+        """Name of the set."""
         name: str = self.base.attributes.get("name")
         return name
 
     @property
     def md5(self) -> str:
-        """The checksum of all that the set holds, in hexadecimal digits."""
+        """Checksum of the content of the set, in hexadecimal digits."""
         md5: str = self.base.attributes.get("md5")
         return md5
 
     @property
     def content(self) -> dict[str, Any]:
-        """What the YAML file says: the set as it stands under ``own_sets`` of a recipe."""
+        """Content of the YAML file, in the form of an entry of ``own_sets`` in a recipe."""
         content: dict[str, Any] = yaml.safe_load(self.base.repository.get_object_content(FILENAME, "r"))
         return content
 
     @cached_property
     def forcefield_set(self) -> ForceFieldSet:
-        """The set as the plain library knows it, from its own content alone also where it revises another."""
+        """Set in the form of the plain library, from its own content alone even if it revises another set."""
         return ForceFieldSet.model_validate({**self.content, "name": self.name})
 
     def _validate(self) -> bool:
         super()._validate()
         if FILENAME not in self.base.repository.list_object_names():
-            msg = f"a cse.forcefield needs the file {FILENAME}: make it with CseForceFieldData.get_or_create"
+            msg = f"file = {FILENAME}: is missing; create the node with CseForceFieldData.get_or_create"
             raise ValidationError(msg)
         if self.forcefield_set.md5 != self.md5:
-            msg = f"the md5 {self.md5} is not that of the content, {self.forcefield_set.md5}"
+            msg = f"md5 = {self.md5}: differs from that of the content, {self.forcefield_set.md5}"
             raise ValidationError(msg)
         return True
 
 
 def stored_forcefields() -> list[CseForceFieldData]:
-    """Return the force-field sets of the profile by name, of the same name the oldest first."""
+    """Return the force-field sets of the profile, sorted by name and then by age, the oldest first."""
     query = QueryBuilder().append(CseForceFieldData, tag="set")
     nodes: list[CseForceFieldData] = query.order_by({"set": {"id": "asc"}}).all(flat=True)
     return sorted(nodes, key=lambda node: node.name)
 
 
 def import_forcefield(chosen: ForceFieldSet) -> CseForceFieldData:
-    """Return the node of a set that a user brings, so that recipes can name it.
+    """Return the node of a user's own set, which recipes can then name.
 
     Raises
     ------
     ValueError
-        The profile has another set of that name.
+        The profile contains a different set of that name.
     """
     for node in stored_forcefields():
         if node.name == chosen.name and node.md5 != chosen.md5:
@@ -147,7 +150,7 @@ def find_forcefield(name_or_uuid: str) -> CseForceFieldData:
     Raises
     ------
     ValueError
-        There is none, or several have the name; names those that there are.
+        There is none, or several share the name; the message lists the candidates.
     """
     stored, shipped = stored_forcefields(), available_sets()
     found = [node for node in stored if name_or_uuid in (node.name, node.uuid)]
@@ -171,9 +174,3 @@ def _stored(chosen: ForceFieldSet) -> CseForceFieldData | None:
     query = QueryBuilder().append(CseForceFieldData, filters={"uuid": _identity(chosen)})
     found: CseForceFieldData | None = query.first(flat=True)
     return found
-
-
-def _text(chosen: ForceFieldSet) -> str:
-    """Return the set as a YAML file: what it leaves at the default is left out."""
-    content = chosen.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

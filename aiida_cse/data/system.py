@@ -1,4 +1,4 @@
-"""The ``cse.system`` node: what LAMMPS reads of a system, with the facts about it as queryable attributes."""
+"""The ``cse.system`` node: LAMMPS input files of a system, with its facts as queryable attributes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from aiida.orm import Data, StructureData
 from pydantic import ValidationError
 
@@ -46,11 +47,11 @@ SYSTEM = Documented(
 
 
 class CseSystemData(Data):
-    """A LAMMPS data file with numeric types, its force-field include file, and facts to query.
+    """A LAMMPS data file with numeric types, its force-field include file and queryable facts.
 
     The attributes are those of :class:`~aiida_cse.lammps.files.system.SystemInfo`: ``phase``, ``natoms``,
     ``composition``, ``charge`` (e), ``box`` (Å), ``types``, ``slab``, ``seeds``, ``forcefield``,
-    ``forcefield_md5`` and ``citations``. A structure for another program is made on demand.
+    ``forcefield_md5`` and ``citations``. Structures for other programs are made on demand.
     """
 
     def __init__(self, system: System | None = None, **kwargs: Any) -> None:
@@ -66,7 +67,7 @@ class CseSystemData(Data):
 
     @property
     def info(self) -> SystemInfo:
-        """The facts about the system."""
+        """Facts about the system."""
         attributes = self.base.attributes.all
         return SystemInfo.model_validate(
             {key: attributes[key] for key in SystemInfo.model_fields if key in attributes}
@@ -74,22 +75,21 @@ class CseSystemData(Data):
 
     @property
     def lammps_data(self) -> str:
-        """The text of the LAMMPS data file."""
+        """Text of the LAMMPS data file."""
         return self.base.repository.get_object_content(FILENAMES["data"], "r")
 
     @property
     def forcefield(self) -> str:
-        """The text of the include file with styles and coefficients."""
+        """Text of the include file with styles and coefficients."""
         return self.base.repository.get_object_content(FILENAMES["forcefield"], "r")
 
     def get_system(self) -> System:
-        """Return the system as the plain library knows it."""
+        """Return the system in the form of the plain library."""
         return System(data=DataFile.parse(self.lammps_data), forcefield=self.forcefield, info=self.info)
 
     def get_universe(self) -> MDAnalysis.Universe:
         """Return an MDAnalysis Universe with element names, made from the data file."""
         import MDAnalysis
-        import numpy as np
 
         with TemporaryDirectory() as folder:
             path = Path(folder) / FILENAMES["data"]
@@ -102,9 +102,9 @@ class CseSystemData(Data):
         return universe
 
     def get_structure(self) -> StructureData:
-        """Return a StructureData (slow and large above some thousand atoms)."""
+        """Return a StructureData, which is slow and large above some thousand atoms."""
         system = self.get_system()
-        structure = StructureData(cell=[list(row) for row in _diagonal(system.data.lengths)])
+        structure = StructureData(cell=np.diag(system.data.lengths).tolist())
         for number, position in zip(system.data.types, system.data.positions - system.data.box[:, 0], strict=True):
             atom_type = system.info.types[number - 1]
             structure.append_atom(
@@ -118,7 +118,7 @@ class CseSystemData(Data):
 
         missing = {FILENAMES["data"], FILENAMES["forcefield"]} - set(self.base.repository.list_object_names())
         if missing:
-            msg = f"a cse.system needs the files {sorted(missing)}: make it with CseSystemData(system=System(...))"
+            msg = f"files = {sorted(missing)}: are missing; create the node with CseSystemData(system=System(...))"
             raise NodeValidationError(msg)
         try:
             _ = self.info
@@ -126,7 +126,3 @@ class CseSystemData(Data):
             msg = f"the attributes do not describe a system: {explain(error)}"
             raise NodeValidationError(msg) from error
         return True
-
-
-def _diagonal(lengths: Any) -> list[list[float]]:
-    return [[float(lengths[i]) if i == j else 0.0 for j in range(3)] for i in range(3)]

@@ -1,4 +1,4 @@
-"""Does what was found agree with what is known? One check per quantity, each with an interval."""
+"""Comparison of the results of a validation with the known ones: one check with an interval per quantity."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from aiida_cse.landscape.model import ANION, CATION, Landscape
+from aiida_cse.landscape.model import ANION, CATION, Curve, Landscape
 from aiida_cse.landscape.settings import ValidationSettings
-from aiida_cse.landscape.shape import Curve
 from aiida_cse.physics.statistics.poisson import poisson_interval
 
 __all__ = ["Check", "compare"]
@@ -21,18 +20,18 @@ __all__ = ["Check", "compare"]
 Floats = NDArray[np.float64]
 Run = Mapping[str, Mapping[str, Any]]
 
-#: blocks that the bootstrap of a barrier draws from, less one
+#: degrees of freedom: one less than the blocks in the bootstrap of a barrier
 _FREEDOM = 19
-#: visits of a bin from which on its F has a normal error
+#: visits of a bin above which the error of its F is normal
 _FEWEST_VISITS = 30
 _KEY = CATION.lower()
 
 
 @dataclass(frozen=True)
 class Check:
-    """One quantity: what is known, what was found and the interval that says what else it might have been.
+    """Comparison of one quantity: its known value, the result and the interval of the result.
 
-    ``run`` is the label of the run, or of all; ``holds`` is whether the interval covers what is known.
+    ``run`` is the label of the run; ``holds`` is true if the interval covers the known value.
     """
 
     run: str
@@ -57,17 +56,17 @@ def compare(
     Parameters
     ----------
     landscape, settings
-        What LAMMPS should have been given.
+        Landscape without planted errors, and settings of the validation.
     expected, runs
-        By the label of a run, hottest first: the :class:`~aiida_cse.landscape.expected.ExpectedRun` as a
-        dictionary, and the results of the analysis by name. Of a run off equilibrium the exchange alone is
-        checked.
+        For each run, the hottest first: the :class:`~aiida_cse.landscape.expected.ExpectedRun` as a dictionary,
+        and the results of the analysis by name. Only the exchange is checked in runs off equilibrium.
     kinetics
-        The joint result of the runs.
+        Joint result of the runs.
     """
     labels = list(expected)
     hottest, coldest = labels[0], labels[-1]
-    checks = [_verdict(hottest, runs[hottest])]
+    equilibrated = float(runs[hottest]["equilibration"]["equilibrated"])
+    checks = [_check(hottest, "equilibrated", "", 1.0, equilibrated, (equilibrated, equilibrated))]
     for label in labels:
         checks += _exchange(label, expected[label], runs[label], settings.ions.cations, settings.level)
         checks.append(_inside(label, expected[label], runs[label], settings.level))
@@ -80,7 +79,7 @@ def compare(
 
 
 def _check(run: str, quantity: str, unit: str, expected: float, found: Any, interval: Any) -> Check:
-    """Return the check whether an interval covers what is known; without a number it does not hold."""
+    """Return the check of an interval against the known value; it fails without a finite result."""
     if found is None or interval is None or not all(math.isfinite(end) for end in interval):
         return Check(run, quantity, unit, expected, None, None, None, False)
     low, high = (float(end) for end in interval)
@@ -102,18 +101,16 @@ def _factors(value: float | None, log_error: float | None, level: float) -> tupl
 # -- exchange ------------------------------------------------------------------------------------------------
 
 
-def _verdict(label: str, run: Run) -> Check:
-    equilibrated = float(run["equilibration"]["equilibrated"])
-    return _check(label, "equilibrated", "", 1.0, equilibrated, (equilibrated, equilibrated))
-
-
 def _exchange(label: str, expected: Mapping[str, Any], run: Run, cations: int, level: float) -> Iterator[Check]:
-    """Check entries and exits, EC, and the rate of entries where there are any."""
+    """Check the number of transitions, EC and, if entries are expected, their rate."""
     transitions, equilibration = run["transitions"], run["equilibration"]
     entries, exits = (transitions[f"s_{way}_{_KEY}_ceramic"] for way in ("in", "out"))
-    worth = max(
-        1.0, equilibration[f"burst_index_{_KEY}_ceramic"] or 1.0, _dispersion(expected["equilibrium"] / cations)
-    )
+    # Alternating entries and exits of an ion with exponential mean times τ₁ inside and τ₀ outside: over a long
+    # time, the number of rounds has the variance (τ₀² + τ₁²) / (τ₀ + τ₁)² of its mean (Cox, Renewal Theory, 1962),
+    # and each round is an entry and an exit. The share is τ₁ / (τ₀ + τ₁).
+    share = expected["equilibrium"] / cations
+    dispersion = 2 * (share**2 + (1 - share) ** 2)
+    worth = max(1.0, equilibration[f"burst_index_{_KEY}_ceramic"] or 1.0, dispersion)
     mean = expected["entries"] + expected["exits"]
     total = _interval_of_counts(entries + exits, worth, level)
     yield _check(label, "S_t", "", mean, entries + exits, total)
@@ -123,33 +120,23 @@ def _exchange(label: str, expected: Mapping[str, Any], run: Run, cations: int, l
     exposure = transitions[f"exposure_{_KEY}_ceramic_ion_ns"] * 1e-9
     if expected["entries"] >= 1:
         counted = _interval_of_counts(entries, worth, level)
-        # the reference is no exact number either
+        # the reference has a statistical error as well
         reach = float(stats.norm.ppf((1 + level) / 2)) * expected["rate_error"]
         rates = (counted[0] / exposure - reach, counted[1] / exposure + reach)
         yield _check(label, "Γ", "1/s", expected["rate"], entries / exposure, rates)
 
 
-def _dispersion(share: float) -> float:
-    """Return by how much the variance of entries and exits together exceeds that of independent events.
-
-    Of an ion that is inside for the mean time τ₁ and outside for τ₀, both distributed exponentially, the number of
-    rounds has the variance (τ₀² + τ₁²) / (τ₀ + τ₁)² of its mean in a long time (Cox, Renewal Theory, 1962), and
-    each round is an entry and an exit. ``share`` is τ₁ / (τ₀ + τ₁).
-    """
-    return 2 * (share**2 + (1 - share) ** 2)
-
-
 def _interval_of_counts(events: int, worth: float, level: float) -> tuple[float, float]:
-    """Return the interval of the mean of events that come in bursts of ``worth``."""
+    """Return the interval of the mean number of events that occur in bursts of ``worth``."""
     low, high = poisson_interval(round(events / worth), level)
     return low * worth, high * worth
 
 
 def _coefficients(entries: int, exits: int, worth: float, lam: float, level: float) -> tuple[float, float]:
-    """Return the smallest and the largest EC of means within the intervals of both counts."""
+    """Return the smallest and the largest EC for means within the intervals of both counts."""
     one, other = (_interval_of_counts(events, worth, (1 + level) / 2) for events in (entries, exits))
     lowest = min(_coefficient(one[0], other[1], lam), _coefficient(one[1], other[0], lam))
-    # EC is largest where both means are equal and large, or as close to each other as they can be
+    # EC is largest for equal and large means, or for the closest possible ones
     low, high = max(one[0], other[0]), min(one[1], other[1])
     return lowest, _coefficient(high, max(low, high), lam)
 
@@ -164,11 +151,11 @@ def _coefficient(one: float, other: float, lam: float) -> float:
 def _theory(
     label: str, expected: Mapping[str, Any], run: Run, landscape: Landscape, level: float
 ) -> Iterator[Check]:
-    """Check barrier, curvature, frequency and κ."""
+    """Check barrier, curvature, frequency and transmission coefficient."""
     found = run["barrier"]
     value, error = found[f"barrier_{_KEY}_K"], found[f"barrier_{_KEY}_error_K"]
     if error is None:
-        # too few visits for a number: then it says so, and gives a bound
+        # with too few visits the analysis gives a bound instead of a value
         bound = found[f"barrier_{_KEY}_lower_bound_K"]
         if bound is not None:
             yield _check(label, "ΔF, bound", "K", expected["barrier"], bound, (bound, 1e9))
@@ -183,13 +170,14 @@ def _theory(
         yield _check(label, "κ", "", expected["kappa"], found[f"kappa_{_KEY}"], found[f"kappa_{_KEY}_interval"])
 
 
-# -- where the ions are --------------------------------------------------------------------------------------
+# -- distribution of the ions
+# --------------------------------------------------------------------------------------
 
 
 def _inside(label: str, expected: Mapping[str, Any], run: Run, level: float) -> Check:
-    """Check how many cations are in the slab, off equilibrium as well, against how much they must scatter."""
+    """Check the number of cations in the slab against its statistical scatter, also off equilibrium."""
     found = run["populations"][f"n_{_KEY}_ceramic"]
-    # one ion that crosses where none is expected changes the mean by less than one
+    # a single unexpected crossing changes the mean by less than one
     reach = max(1.0, float(stats.norm.ppf((1 + level) / 2)) * expected["inside_error"])
     return _check(label, f"N({CATION}, slab)", "", expected["inside"], found, (found - reach, found + reach))
 
@@ -207,10 +195,10 @@ def _anions(
 def _profiles(
     label: str, expected: Mapping[str, Any], run: Run, landscape: Landscape, settings: ValidationSettings
 ) -> Iterator[Check]:
-    """Check F of both ions in the bin where it is farthest off."""
+    """Check F of both ions in the bin with the largest deviation."""
     temperature, found = expected["temperature"], run["free_energy_profiles"]
     inside = expected["equilibrium"]
-    # how many are on either side of the barrier is slower than the blocks of time that the error is from
+    # exchange across the barrier is slower than the time blocks from which the error is estimated
     scatter = expected["inside_error"] * (1 / inside + 1 / (settings.ions.cations - inside))
     slow = float(stats.norm.ppf((1 + settings.level) / 2)) * temperature * scatter
     z = np.asarray(found["z_A"])
@@ -221,7 +209,7 @@ def _profiles(
     ):
         known = _known(ion, curve, z, temperature, landscape)
         value, error = (np.asarray(found[f"{ion.lower()}_{what}"]) for what in ("K", "error_K"))
-        # with fewer visits ln of their number is skewed
+        # with fewer visits the logarithm of their number is skewed
         places = np.flatnonzero(error < temperature / np.sqrt(_FEWEST_VISITS))
         quantile = float(stats.norm.isf((1 - settings.level) / 2 / max(len(places), 1)))
         reach = quantile * error[places] + exchange[places]
@@ -235,7 +223,7 @@ def _profiles(
 
 
 def _known(ion: str, curve: Curve, z: Floats, temperature: float, landscape: Landscape) -> Floats:
-    """Return F (K) per bin with the zero that the analysis chooses."""
+    """Return F (K) per bin, with the zero of the analysis."""
     width = float(z[1] - z[0])
     weights = curve.weight(np.append(z - width / 2, z[-1] + width / 2), temperature, points=16) / width
     if ion == CATION:
@@ -245,16 +233,16 @@ def _known(ion: str, curve: Curve, z: Floats, temperature: float, landscape: Lan
     return np.asarray(-temperature * np.log(weights / weights[bulk].mean()))
 
 
-# -- the cold ------------------------------------------------------------------------------------------------
+# -- extrapolation ------------------------------------------------------------------------------------------------
 
 
 def _extrapolated(label: str, expected: Mapping[str, Any], kinetics: Mapping[str, Any], level: float) -> Check:
-    """Check the rate where nobody crossed, predicted from the hotter runs."""
+    """Check the rate of the coldest run, in which no ion crosses, predicted from the hotter runs."""
     key = f"rate_{round(expected['temperature']):04d}K"
     rate, interval = kinetics.get(f"{key}_per_s"), kinetics.get(f"{key}_interval_per_s")
     if rate is None or interval is None or None in interval:
         return _check(label, "Γ, predicted", "1/s", expected["rate"], None, None)
-    # ln Γ is nearly normal: its interval at another level
+    # the interval at another level, with ln Γ nearly normal
     wider = float(stats.norm.ppf((1 + level) / 2) / stats.norm.ppf((1 + kinetics["level"]) / 2))
     ends = (rate * (interval[0] / rate) ** wider, rate * (interval[1] / rate) ** wider)
     return _check(label, "Γ, predicted", "1/s", expected["rate"], rate, ends)

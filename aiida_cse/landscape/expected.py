@@ -1,4 +1,4 @@
-"""What the runs in a landscape are to find: rates from the reference, and from them the exchange."""
+"""Known results of the runs in a landscape: reference rates, and the exchange that follows from them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from aiida_cse.landscape.settings import ValidationSettings
 __all__ = ["Exchange", "ExpectedRun", "expected_exchange", "expected_runs"]
 
 
-#: relaxation times below which there is no decay at all
+#: relaxation times below which the decay is negligible
 _SHORT = 1e-6
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """What a number of ions exchange with the slab in a window of time.
+    """Exchange of a number of ions with the slab in a time window.
 
     Attributes
     ----------
     entries, exits
-        Their mean numbers in the window of the analysis, from where the ions start.
+        Mean numbers in the window of the analysis, given the initial positions.
     inside, inside_error
-        Number of cations in the slab, averaged over that time, and how much this average scatters: ions that do
-        not see each other are in the slab or not, and forget it in ``relaxation_ns``.
+        Number of cations in the slab, averaged over the window, and the standard deviation of this average for
+        independent ions that change sides with the correlation time ``relaxation_ns``.
     equilibrium
-        That number in equilibrium.
+        Number of cations in the slab in equilibrium.
     relaxation_ns
-        Time in which the exchange equilibrates.
+        Relaxation time of the exchange.
     """
 
     entries: float
@@ -45,18 +45,18 @@ class Exchange:
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedRun(Exchange):
-    """What is known of a run at one temperature.
+    """Known results of a run at one temperature.
 
     Attributes
     ----------
     temperature
         K.
     barrier
-        Of both sides together, K.
+        Common barrier of both sides, K.
     rate, rate_error
-        Entries per ion in the layers, s⁻¹, and the standard error of the reference.
+        Entries per ion in the layers, s⁻¹, and their standard error in the reference.
     kappa
-        This rate over that of transition-state theory.
+        The rate divided by that of transition-state theory.
     """
 
     temperature: float
@@ -77,7 +77,7 @@ def expected_runs(
 ) -> list[dict[str, Any]]:
     """Return an :class:`ExpectedRun` per temperature, as a dictionary.
 
-    Entries and exits are those of the time between ``start_ns`` and ``end_ns``, frames being ``frame_fs`` apart.
+    Entries and exits refer to the window from ``start_ns`` to ``end_ns``, with frames ``frame_fs`` apart.
     """
     runs = []
     for number, temperature in enumerate(settings.temperatures(landscape)):
@@ -103,30 +103,23 @@ def expected_runs(
 def expected_exchange(
     landscape: Landscape, ions: Ions, temperature: float, rate: float, window_ns: tuple[float, float]
 ) -> Exchange:
-    """Return what ions that enter at a rate (s⁻¹, per ion in the layers) exchange in a window of time."""
+    """Return the exchange in a time window of ions that enter at a rate (s⁻¹, per ion in the layers)."""
     shares = landscape.shares(CATION, temperature)
     inside, layer = shares["ceramic"], shares["layer_left"] + shares["layer_right"]
-    # of an ion anywhere in the electrolyte, and, by detailed balance, of one in the slab; both per ns
+    # rates of an ion anywhere in the electrolyte and, by detailed balance, of one in the slab, both per ns
     enter, leave = rate * 1e-9 * layer / (1 - inside), rate * 1e-9 * layer / inside
     start, end = window_ns
     span = (enter + leave) * (end - start)
-    decayed = float(np.exp(-(enter + leave) * start)) * _mean_decay(span)
+    # means of exp(−x) over the window, and of the autocorrelation of an average over it
+    decay = float(-np.expm1(-span)) / span if span > _SHORT else 1.0
+    averaged = 2 / span * (1 - decay) if span > _SHORT else 1.0
+    decayed = float(np.exp(-(enter + leave) * start)) * decay
     mean = inside + (ions.inside - inside) * decayed
     return Exchange(
         entries=ions.cations * enter * (1 - mean) * (end - start),
         exits=ions.cations * leave * mean * (end - start),
         inside=ions.cations * mean,
-        inside_error=float(np.sqrt(ions.cations * inside * (1 - inside) * _averaged(span))),
+        inside_error=float(np.sqrt(ions.cations * inside * (1 - inside) * averaged)),
         equilibrium=ions.cations * inside,
         relaxation_ns=1 / (enter + leave),
     )
-
-
-def _mean_decay(span: float) -> float:
-    """Return the mean of exp(−x) for x from 0 to ``span``."""
-    return float(-np.expm1(-span)) / span if span > _SHORT else 1.0
-
-
-def _averaged(span: float) -> float:
-    """Return by what a variance falls in an average over ``span`` relaxation times."""
-    return 2 / span * (1 - _mean_decay(span)) if span > _SHORT else 1.0

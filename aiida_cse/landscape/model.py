@@ -1,29 +1,33 @@
-"""The landscape of a validation: two ions around a slab, with answers that are known.
+"""Landscape of a validation: analytic free energies of two ions around a slab, and their exact averages.
 
-Its shape is that of Kozdra et al., PCCP 27, 24918 (2025), Fig. 2 and 9: for Li+ a deep and flat well in the slab,
-a barrier at its surface, the well of the first layer and a flat bulk, on two sides that differ; the anion stays
-out of the slab and has a layer of its own. It is lower than the published one, so that ions cross within a
-nanosecond.
+Its shape follows Kozdra et al., PCCP 27, 24918 (2025), Figs. 2 and 9. For Li+ there is a deep, flat well in the
+slab, a barrier at its surface, the well of the first layer and a flat bulk, with two different sides. The anion
+stays outside the slab and has a layer of its own. The energies are lower than the published ones, so that ions
+cross within a nanosecond.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 from scipy import constants
 
-from aiida_cse.landscape.shape import Curve, Rise, Side
 from aiida_cse.physics.exchange.regions import RegionSet
 from aiida_cse.reduction.layers import surface_regions
 from aiida_cse.schema import Number, StrictModel, Whole
 
-__all__ = ["ANION", "CATION", "Ions", "Landscape", "draw_landscape"]
+__all__ = ["ANION", "CATION", "Curve", "Ions", "Landscape", "Rise", "Side", "draw_landscape"]
+
+Floats = NDArray[np.float64]
 
 CATION, ANION = "Li", "TFSI"
-#: K/(Å²/fs²) per g/mol: k_B T / m of an ion
+#: k_B T / m of an ion, K/(Å²/fs²) per g/mol
 _THERMAL = constants.R * 1e-7
 #: Å from the surface plane: inner well, top and layer of Li+; wall, layer, top and bulk of the anion
 _SITE, _TOP, _WELL = -0.5, 3.5, 8.5
@@ -32,8 +36,78 @@ _WALL, _ANION_WELL, _ANION_TOP, _ANION_BULK = -2.0, 3.0, 6.5, 9.5
 Energy = Annotated[Number, Field(gt=0, le=1e5)]
 
 
+@dataclass(frozen=True)
+class Rise:
+    """A step from F = ``low`` at ``foot`` to ``high`` at ``head``, of two half parabolas.
+
+    The parabolas meet in the middle with equal value and slope, and both ends are level, so that rises can follow
+    each other. Near the ends F = low + k (z − foot)² and F = high − k (z − head)², with k = 2 (high − low) / (head
+    − foot)². ``foot`` may lie on either side of ``head``. Energies are in K, positions in Å.
+    """
+
+    foot: float
+    head: float
+    low: float
+    high: float
+
+    @property
+    def curvature(self) -> float:
+        """Curvature k, K/Å², without a factor ½."""
+        return 2 * (self.high - self.low) / (self.head - self.foot) ** 2
+
+    def evaluate(self, z: Floats) -> tuple[Floats, Floats]:
+        """Return F (K) and dF/dz (K/Å) at z (Å); F is level beyond both ends."""
+        part = np.clip((z - self.foot) / (self.head - self.foot), 0.0, 1.0)
+        climb = np.where(part < 0.5, 2 * part**2, 1 - 2 * (1 - part) ** 2)
+        slope = np.minimum(part, 1 - part) * 4 * (self.high - self.low) / (self.head - self.foot)
+        return self.low + (self.high - self.low) * climb, slope
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the slab: rises from the innermost one, as functions of the distance from the mid-plane (Å)."""
+
+    rises: tuple[Rise, ...]
+
+    def evaluate(self, distance: Floats) -> tuple[Floats, Floats]:
+        """Return F (K) and dF/d(distance) (K/Å)."""
+        ends = [max(rise.foot, rise.head) for rise in self.rises[:-1]]
+        values, slopes = zip(*(rise.evaluate(distance) for rise in self.rises), strict=True)
+        before = [distance < end for end in ends]
+        return np.select(before, values[:-1], values[-1]), np.select(before, slopes[:-1], slopes[-1])
+
+
+@dataclass(frozen=True)
+class Curve:
+    """F(z) of one ion on both sides of the slab, level at z = 0 and at the ends of the box."""
+
+    left: Side
+    right: Side
+
+    def free_energy(self, z: ArrayLike) -> Floats:
+        """Return F (K) at z (Å)."""
+        place = np.asarray(z, dtype=np.float64)
+        values: Floats = np.where(place < 0, self.left.evaluate(-place)[0], self.right.evaluate(place)[0])
+        return values
+
+    def slope(self, z: ArrayLike) -> Floats:
+        """Return dF/dz (K/Å) at z (Å)."""
+        place = np.asarray(z, dtype=np.float64)
+        slopes: Floats = np.where(place < 0, -self.left.evaluate(-place)[1], self.right.evaluate(place)[1])
+        return slopes
+
+    def weight(self, edges: Sequence[float] | Floats, temperature: float, points: int = 400) -> Floats:
+        """Return ∫ exp(−F/T) dz (Å) between successive edges, by Gauss–Legendre quadrature."""
+        nodes, weights = np.polynomial.legendre.leggauss(points)
+        ends = np.asarray(edges, dtype=np.float64)
+        half = np.diff(ends)[:, None] / 2
+        z = ends[:-1, None] + half * (nodes + 1)
+        integrals: Floats = (np.exp(-self.free_energy(z) / temperature) * weights * half).sum(axis=1)
+        return integrals
+
+
 class Ions(StrictModel):
-    """How many ions there are, and the share of the cations that starts within the slab."""
+    """Numbers of ions, and the fraction of the cations that starts inside the slab."""
 
     cations: Whole = Field(default=400, ge=10, le=1_000_000)
     anions: Whole = Field(default=100, ge=10, le=1_000_000)
@@ -41,22 +115,22 @@ class Ions(StrictModel):
 
 
 class Landscape(StrictModel):
-    """F(z) / k_B of a cation and an anion, in K; lengths in Å.
+    """F(z) / k_B of a cation and an anion in K, with lengths in Å.
 
     Attributes
     ----------
     half_thickness, box_half_length
-        Half the distance of the slab's surface planes, and half the box along z.
+        Half the distance between the surface planes of the slab, and half the box along z.
     barrier_left, barrier_right
         From the well of the first layer to the top.
     depth
-        Of the slab's well below the layer's.
+        Depth of the slab's well below that of the layer.
     bulk
-        F of the bulk above the layer's well.
+        F of the bulk above the well of the layer.
     anion_layer, anion_barrier
         Depth of the anion's layer below its bulk, and its barrier above the bulk.
     mass
-        Of the cation, g/mol.
+        Mass of the cation, g/mol.
     damping_fs
         Mass over friction.
     """
@@ -74,7 +148,7 @@ class Landscape(StrictModel):
 
     @property
     def barrier(self) -> float:
-        """The mean of both barriers, K."""
+        """Mean of both barriers, K."""
         return (self.barrier_left + self.barrier_right) / 2
 
     @property
@@ -85,7 +159,18 @@ class Landscape(StrictModel):
     @cached_property
     def cation(self) -> Curve:
         """F of the cation, zero in the well of the first layer."""
-        return Curve(self._cation_side(self.barrier_left), self._cation_side(self.barrier_right))
+        half = self.half_thickness
+        sides = []
+        for barrier in (self.barrier_left, self.barrier_right):
+            # this width makes the well symmetric about its minimum
+            width = (_WELL - _TOP) * float(np.sqrt(self.bulk / barrier))
+            rises = (
+                Rise(half + _SITE, half + _TOP, -self.depth, barrier),
+                Rise(half + _WELL, half + _TOP, 0.0, barrier),
+                Rise(half + _WELL, half + _WELL + width, 0.0, self.bulk),
+            )
+            sides.append(Side(rises))
+        return Curve(*sides)
 
     @cached_property
     def anion(self) -> Curve:
@@ -93,7 +178,7 @@ class Landscape(StrictModel):
         half, well, top = self.half_thickness, -self.anion_layer, self.anion_barrier
         side = Side(
             (
-                # nobody gets there: as high above the layer as three barriers of the cation
+                # impenetrable: three barriers of the cation above the layer
                 Rise(half + _ANION_WELL, half + _WALL, well, well + 3 * self.barrier),
                 Rise(half + _ANION_WELL, half + _ANION_TOP, well, top),
                 Rise(half + _ANION_BULK, half + _ANION_TOP, 0.0, top),
@@ -101,66 +186,52 @@ class Landscape(StrictModel):
         )
         return Curve(side, side)
 
-    def _cation_side(self, barrier: float) -> Side:
-        half = self.half_thickness
-        # as wide as makes the well symmetric about its minimum
-        width = (_WELL - _TOP) * float(np.sqrt(self.bulk / barrier))
-        return Side(
-            (
-                Rise(half + _SITE, half + _TOP, -self.depth, barrier),
-                Rise(half + _WELL, half + _TOP, 0.0, barrier),
-                Rise(half + _WELL, half + _WELL + width, 0.0, self.bulk),
-            )
-        )
-
-    # -- answers ---------------------------------------------------------------------------------------
+    # -- exact averages --------------------------------------------------------------------------------
 
     def thermal_speed_squared(self, temperature: float) -> float:
         """Return k_B T / m of the cation, Å²/fs²."""
         return _THERMAL * temperature / self.mass
 
     def joined_barrier(self, temperature: float) -> float:
-        """Return the barrier of both sides together, K: exp(−ΔF/T) is the mean of both."""
+        """Return the common barrier of both sides, K: exp(−ΔF/T) is the mean over the sides."""
         both = np.array([self.barrier_left, self.barrier_right])
         return float(-temperature * np.log(np.exp(-both / temperature).mean()))
 
     @property
     def curvature(self) -> float:
-        """The k of the layer's well in F = k (z − z₀)², mean of both sides, K/Å²."""
-        sides = (self.cation.left.rises[1], self.cation.right.rises[1])
-        return sum(rise.curvature for rise in sides) / 2
+        """Curvature k of the layer's well in F = k (z − z₀)², mean of both sides, K/Å²."""
+        return (self.cation.left.rises[1].curvature + self.cation.right.rises[1].curvature) / 2
 
     @property
     def frequency(self) -> float:
-        """ν of an ion in the layer's well, s⁻¹; eq 8 of the published study."""
+        """ν of an ion in the layer's well, s⁻¹; eq. 8 of the published study."""
         return float(np.sqrt(self.curvature * _THERMAL / (2 * np.pi**2 * self.mass))) * 1e15
 
     def regions(self, ion: str) -> RegionSet:
-        """Return the regions of an ion, as those of the published species."""
+        """Return the regions of an ion, which are those of the published species."""
         return surface_regions(self.half_thickness, self.box_half_length, ion)
 
     def shares(self, ion: str, temperature: float) -> dict[str, float]:
-        """Return which part of the ions is in each region in equilibrium."""
-        regions = self.regions(ion)
-        weights = self._weights(ion, regions, temperature)
-        return dict(zip(regions.names, (weights / weights.sum()).tolist(), strict=True))
+        """Return the equilibrium fraction of the ions in each region."""
+        weights = self._weights(ion, temperature)
+        total = sum(weights.values())
+        return {name: weight / total for name, weight in weights.items()}
 
     def layer_weight(self, temperature: float) -> float:
         """Return ∫ exp(−F/T) dz over both layers of the cation, Å."""
-        regions = self.regions(CATION)
-        weights = dict(zip(regions.names, self._weights(CATION, regions, temperature), strict=True))
-        return float(weights["layer_left"] + weights["layer_right"])
+        weights = self._weights(CATION, temperature)
+        return weights["layer_left"] + weights["layer_right"]
 
-    def _weights(self, ion: str, regions: RegionSet, temperature: float) -> np.ndarray:
-        curve = self.cation if ion == CATION else self.anion
-        return curve.weight(regions.edges, temperature)
+    def _weights(self, ion: str, temperature: float) -> dict[str, float]:
+        regions, curve = self.regions(ion), self.cation if ion == CATION else self.anion
+        return dict(zip(regions.names, curve.weight(regions.edges, temperature).tolist(), strict=True))
 
 
 def draw_landscape(seed: int) -> Landscape:
-    """Return the landscape of a seed: any two differ in every energy."""
+    """Return the landscape of a seed; different seeds give different energies."""
     rng = np.random.default_rng(seed)
     barrier = rng.uniform(3500.0, 4500.0)
-    # farther apart, the lower barrier alone would count in the cold, and Γ(T) would bend where no run looks
+    # with a larger difference, the lower barrier would dominate at low temperature and ln Γ would bend over 1/T
     apart = rng.choice([-1.0, 1.0]) * rng.uniform(0.01, 0.03)
     energies = {
         "barrier_left": barrier * (1 + apart),

@@ -1,14 +1,14 @@
-"""The rate of a landscape by brute force, at any temperature, without LAMMPS and without the analysis.
+"""Reference rate of a landscape by reactive-flux trajectories, independent of LAMMPS and of the analysis.
 
-Ions are shot from the top of the barrier, forward and backward in time, with the flux of equilibrium, and followed
-until a frame finds them in a core. An entry is a path that comes from the core outside and ends in the core
-within; one that crosses the top n times inwards is met n times, so that each time counts 1/n:
+Ions are shot from the top of the barrier, forward and backward in time, with the equilibrium flux, and followed
+until a frame finds them in a core. An entry is a path from the outer core to the inner core. A path that crosses
+the top n times inwards is sampled n times, so each sample counts 1/n:
 
 Γ = Σ_sides ⟨1/n⟩ √(k_B T / 2πm) exp(−F_top/T) / ∫_layers exp(−F/T) dz
 
 This is the reactive flux of Chandler, J. Chem. Phys. 68, 2959 (1978), with the paths of van Erp, Moroni and
-Bolhuis, J. Chem. Phys. 118, 7762 (2003), and with the very rule by which entries are counted in a trajectory: at
-frames, under the core rule. Nothing in it waits for an ion to come up, so that no temperature is too low.
+Bolhuis, J. Chem. Phys. 118, 7762 (2003). Entries follow the rule that counts them in a trajectory: at frames,
+under the core rule. No shot waits for an ion to reach the top, so the method works at any temperature.
 """
 
 from __future__ import annotations
@@ -20,75 +20,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.landscape.model import CATION, Landscape
-from aiida_cse.landscape.shape import Side
 from aiida_cse.reduction.kernels.compiled import compiled
 
 __all__ = ["EntryRate", "entry_rate"]
 
 Floats = NDArray[np.float64]
 
-#: fs; shorter than that of any run that is compared
+#: fs; not longer than the timestep of any run that is compared
 TIMESTEP = 2.0
-#: Å; the force is linear between the points of a table, as that of parabolas is
+#: Å; the force is interpolated linearly, which is exact for parabolas
 SPACING = 0.01
 
 
 @dataclass(frozen=True)
 class EntryRate:
-    """Entries per ion in the first layers, s⁻¹, with the standard error from a finite number of shots."""
+    """Entries per ion in the first layers, s⁻¹, and the standard error from the finite number of shots."""
 
     rate: float
     error: float
 
 
 def entry_rate(landscape: Landscape, temperature: float, frame_fs: float, *, shots: int, seed: int) -> EntryRate:
-    """Return the rate of entries of the cation at a temperature (K), as frames ``frame_fs`` apart show them.
+    """Return the rate at which cations enter the slab at a temperature (K), as seen in frames ``frame_fs`` apart.
 
-    ``shots`` are taken per side. The landscape is in equilibrium, or at least its electrolyte: nothing else
-    enters.
+    ``shots`` are taken per side. Only the electrolyte must be in equilibrium, because all entries come from there.
     """
     rng = np.random.default_rng(seed)
     squared = landscape.thermal_speed_squared(temperature)
     regions = {region.name: region for region in landscape.regions(CATION).regions}
     cores = (regions["ceramic"].core[1], regions["layer_right"].core[0])
+    frame = max(1, round(frame_fs / TIMESTEP))
+    kept = float(np.exp(-TIMESTEP / landscape.damping_fs))
+    noise = float(np.sqrt(squared * (1 - kept**2)))
+    distance = np.arange(0.0, landscape.box_half_length + SPACING, SPACING)
     flux = np.sqrt(squared / (2 * np.pi)) / landscape.layer_weight(temperature)
     terms, variances = [], []
     for side, barrier in (
         (landscape.cation.left, landscape.barrier_left),
         (landscape.cation.right, landscape.barrier_right),
     ):
-        share = _shots(_accelerations(side, landscape), landscape, cores, squared, frame_fs, shots, rng)
+        accelerations = -side.evaluate(distance)[1] * landscape.thermal_speed_squared(1.0)
+        # the flux weights the speeds of ions that cross the top
+        speeds = np.sqrt(squared) * rng.rayleigh(size=shots)
+        # steps until the next frame; the previous frame precedes it by one interval
+        waits = rng.integers(0, frame, size=shots)
+        share = np.asarray(_shoot(accelerations, landscape.top, *cores, speeds, waits, frame, kept, noise, rng))
         scale = flux * np.exp(-barrier / temperature) * 1e15
         terms.append(scale * share.mean())
         variances.append(scale**2 * share.var(ddof=1) / shots)
     return EntryRate(float(sum(terms)), float(np.sqrt(sum(variances))))
-
-
-def _accelerations(side: Side, landscape: Landscape) -> Floats:
-    """Return −F′/m at multiples of :data:`SPACING` from the mid-plane, Å/fs²."""
-    distance = np.arange(0.0, landscape.box_half_length + SPACING, SPACING)
-    accelerations: Floats = -side.slope(distance) * landscape.thermal_speed_squared(1.0)
-    return accelerations
-
-
-def _shots(
-    accelerations: Floats,
-    landscape: Landscape,
-    cores: tuple[float, float],
-    squared: float,
-    frame_fs: float,
-    shots: int,
-    rng: np.random.Generator,
-) -> Floats:
-    """Return 1/n of each shot (shots,), 0 of those that belong to no entry."""
-    frame = max(1, round(frame_fs / TIMESTEP))
-    kept = float(np.exp(-TIMESTEP / landscape.damping_fs))
-    noise = float(np.sqrt(squared * (1 - kept**2)))
-    # of the ions that cross the top, the faster ones cross oftener
-    speeds = np.sqrt(squared) * rng.rayleigh(size=shots)
-    # the next frame is this many steps away; the last one was a frame before
-    waits = rng.integers(0, frame, size=shots)
-    return np.asarray(_shoot(accelerations, landscape.top, *cores, speeds, waits, frame, kept, noise, rng))
 
 
 def _follow_one(

@@ -1,4 +1,4 @@
-"""What a validation is told."""
+"""Settings of a validation: ions, temperatures, levels and planted errors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Reduced = Annotated[Number, Field(ge=1, le=50)]
 
 
 class Planted(StrictModel):
-    """Mistakes to be found: factors on the barriers and on the mass that LAMMPS gets, and nobody else."""
+    """Planted errors: factors on the barriers and on the mass in the input of LAMMPS only."""
 
     barrier: Factor = 1.0
     mass: Factor = 1.0
 
     def applied(self, landscape: Landscape) -> Landscape:
-        """Return the landscape with the mistakes."""
+        """Return the landscape with the planted errors."""
         wrong = {
             "barrier_left": landscape.barrier_left * self.barrier,
             "barrier_right": landscape.barrier_right * self.barrier,
@@ -33,22 +33,22 @@ class Planted(StrictModel):
 
 
 class ValidationSettings(StrictModel):
-    """The runs of a validation and how sure its checks are to be.
+    """Runs of a validation, and the level of its checks.
 
     Attributes
     ----------
     ions
-        How many there are, and where they start.
+        Numbers of ions, and where they start.
     reduced_barriers
-        ΔF / T of the runs, the hottest first, with the mean barrier of the landscape; at the last one nobody is to
-        cross.
+        ΔF / T of the runs with the mean barrier of the landscape, the hottest first. At the last one, no ion is
+        expected to cross.
     shots
-        Of the reference, per side and temperature.
+        Shots of the reference per side and temperature.
     level
-        Level of the interval of each check. Of n checks a right program passes all with a probability of at least
-        1 − n (1 − level), whatever they have to do with each other (Bonferroni).
+        Level of the interval of each check. A correct program passes all of n checks with a probability of at
+        least 1 − n (1 − level), whatever their correlation (Bonferroni).
     planted
-        Mistakes, to see that they are found.
+        Errors that the checks must detect.
     """
 
     ions: Ions = Ions()
@@ -60,9 +60,9 @@ class ValidationSettings(StrictModel):
     @model_validator(mode="after")
     def _hottest_first(self) -> Self:
         if list(self.reduced_barriers) != sorted(set(self.reduced_barriers)):
-            raise ValueError(f"reduced_barriers are {self.reduced_barriers}, they must ascend: the hottest first")
+            raise ValueError(f"reduced_barriers = {self.reduced_barriers}: must ascend, the hottest run first")
         return self
 
     def temperatures(self, landscape: Landscape) -> list[float]:
-        """Return the temperatures of the runs, whole K, the hottest first."""
+        """Return the temperatures of the runs, rounded to K, the hottest first."""
         return [float(round(landscape.barrier / reduced)) for reduced in self.reduced_barriers]

@@ -1,4 +1,4 @@
-"""The parser of the LAMMPS CalcJob: thermo series, stage records, and what really became of the run."""
+"""Parser of the LAMMPS CalcJob: thermo series, stage records and the outcome of the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from aiida.parsers import Parser
 from aiida_cse.analysis.registry import Documented
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.data import DataFile
-from aiida_cse.lammps.files.system import Phase
 from aiida_cse.lammps.job.continuity import Deviation, deviation, trajectory_error, why_not_exact
 from aiida_cse.lammps.job.records import (
     END_RECORD,
@@ -33,7 +32,7 @@ from aiida_cse.lammps.protocol.stage import JobPlan
 
 __all__ = ["RESULTS", "LammpsStageParser"]
 
-#: kind of outcome -> label of the exit code
+#: label of the exit code of each kind of outcome
 EXIT_CODE_OF_OUTCOME = {
     "folder_in_use": "ERROR_FOLDER_IN_USE",
     "disk_full": "ERROR_DISK_FULL",
@@ -52,12 +51,12 @@ EXIT_CODE_OF_OUTCOME = {
     "mpi_abort": "ERROR_MPI_ABORT",
     "interrupted": "ERROR_INTERRUPTED",
 }
-#: kinds of which the scheduler, where it says something itself, knows more
+#: outcomes for which an exit code of the scheduler takes precedence, because it is more specific
 OF_THE_MACHINE = ("interrupted", "time_limit", "out_of_memory", "segmentation_fault", "mpi_abort")
-#: exit code of aiida-core: the scheduler ended the job at its wall time
+#: exit code of aiida-core for a job that the scheduler ended at its wall time
 OUT_OF_WALLTIME = 120
 
-#: bytes at the end of the job's output that are looked at
+#: bytes at the end of the job's output that are read
 _TAIL = 2**16
 
 
@@ -123,10 +122,10 @@ RESULTS = Documented(
 
 
 class LammpsStageParser(Parser):
-    """Read the log, store what is small, and call the run finished only if it proved that it is."""
+    """Read the log, store its results, and accept a run as finished only if the log proves it."""
 
     def parse(self, retrieved_temporary_folder: str | None = None, **_: Any) -> ExitCode | None:
-        """Attach the outputs and return the exit code; a killed run is never a success."""
+        """Attach the outputs and return the exit code; a killed run never succeeds."""
         said = list(self._said(retrieved_temporary_folder))
         if LOG not in self.retrieved.base.repository.list_object_names():
             return self._without_log(said)
@@ -143,7 +142,11 @@ class LammpsStageParser(Parser):
         if deviates is not None and deviates.damaged:
             outcome: Outcome | None = Outcome("restart_unreadable", deviates.words)
         else:
-            outcome = judge(report, plan.target_step, said) or self._missing_frames(report, plan)
+            outcome = judge(report, plan.target_step, said)
+            natoms, end = self.node.inputs.system.info.natoms, self._record(EndRecord, END_RECORD)
+            missing = trajectory_error(plan, report, natoms, end) if outcome is None else None
+            if missing is not None:
+                outcome = Outcome("disk_full", missing)
         self.out("results", orm.Dict(self._results(report, plan, outcome)))
         if any(table.rows for table in report.tables):
             self.out("thermo", thermo_arrays(report))
@@ -152,16 +155,11 @@ class LammpsStageParser(Parser):
         return self._final_system(plan, retrieved_temporary_folder)
 
     def _deviation(self, report: LogReport, plan: JobPlan) -> Deviation | None:
-        """Return how a job that was to go on exactly did not begin where the job before it was."""
+        """Return the deviation of the first state from the checkpoint, for a job that continues exactly."""
         start = self._record(StartRecord, START_RECORD)
         if not plan.one_trajectory or why_not_exact(start, report, plan) is not None:
             return None
         return deviation(start, report)
-
-    def _missing_frames(self, report: LogReport, plan: JobPlan) -> Outcome | None:
-        natoms = self.node.inputs.system.info.natoms
-        missing = trajectory_error(plan, report, natoms, self._record(EndRecord, END_RECORD))
-        return None if missing is None else Outcome("disk_full", missing)
 
     def _results(self, report: LogReport, plan: JobPlan, outcome: Outcome | None) -> dict[str, Any]:
         stages = [summarize_stage(record, report.tables) for record in report.stages]
@@ -185,12 +183,12 @@ class LammpsStageParser(Parser):
         }
 
     def _start_record(self, report: LogReport, plan: JobPlan) -> dict[str, Any]:
-        """Return from where the job went on and what it left, as it wrote that down itself."""
+        """Return the checkpoint from which the job continued and the files that it left, from its own records."""
         start = self._record(StartRecord, START_RECORD)
         end = self._record(EndRecord, END_RECORD)
         reason, deviates = why_not_exact(start, report, plan), self._deviation(report, plan)
         if deviates is not None:
-            reason = f"{deviates.words}: another machine or binary, or a file that was damaged"
+            reason = f"{deviates.words}: another machine or binary, or a damaged file"
         return {
             "restart_file": start.restart if start else None,
             "restart_sha256": start.sha256 if start else None,
@@ -211,7 +209,7 @@ class LammpsStageParser(Parser):
             return None
 
     def _said(self, folder: str | None) -> Iterator[str]:
-        """Yield how LAMMPS ended, and the last lines that shell, launcher and LAMMPS wrote beside the log."""
+        """Yield the exit status of LAMMPS and the last lines of shell, launcher and LAMMPS outside the log."""
         end = self._record(EndRecord, END_RECORD)
         if end is not None and end.signal is not None:
             yield f"exit status {end.status}: {end.signal}"
@@ -234,7 +232,7 @@ class LammpsStageParser(Parser):
         return self._code(EXIT_CODE_OF_OUTCOME[outcome.kind], error=outcome.error, step=0, target="its last step")
 
     def _exit_code(self, outcome: Outcome | None, report: LogReport, target: int | str) -> ExitCode | None:
-        """Return the exit code of a run that failed, None of one that did not."""
+        """Return the exit code of a failed run; None for a successful one."""
         if outcome is None:
             return None
         kind = outcome.kind
@@ -250,7 +248,7 @@ class LammpsStageParser(Parser):
         return code.format(**fields)
 
     def _failure(self, label: str, **fields: Any) -> ExitCode:
-        """Return the scheduler's own exit code if it set one, for it knows more; else the one named."""
+        """Return the exit code that the scheduler set, if any; otherwise the one of this label."""
         if self.node.exit_status is not None:
             return ExitCode(self.node.exit_status, self.node.exit_message)
         return self._code(label, **fields)
@@ -261,7 +259,13 @@ class LammpsStageParser(Parser):
             return None
         try:
             data = DataFile.read(Path(folder or ".") / FINAL_DATA)
-            system = self.node.inputs.system.get_system().evolved(data, phase=_phase(plan), seeds=_seeds(plan))
+            # velocities were drawn by this job, or by an earlier one of its phase
+            drawn = any(stage.velocities is not None or stage.kind == "pushoff" for stage in plan.stages)
+            system = self.node.inputs.system.get_system().evolved(
+                data,
+                phase="production" if plan.stages[-1].name == PRODUCTION else None,
+                seeds={"velocities": plan.seed} if drawn or plan.first_step > 0 else {},
+            )
         except (OSError, ValueError) as error:
             return self._code("ERROR_FINAL_SYSTEM", error=str(error))
         self.out("system", CseSystemData(system))
@@ -269,7 +273,7 @@ class LammpsStageParser(Parser):
 
 
 def tail(path: Path) -> bytes:
-    """Return the end of a file, nothing if there is none."""
+    """Return the last bytes of a file; none if it does not exist."""
     try:
         with path.open("rb") as handle:
             handle.seek(0, io.SEEK_END)
@@ -279,18 +283,8 @@ def tail(path: Path) -> bytes:
         return b""
 
 
-def _phase(plan: JobPlan) -> Phase | None:
-    return "production" if plan.stages[-1].name == PRODUCTION else None
-
-
-def _seeds(plan: JobPlan) -> dict[str, int]:
-    """Return the seed of the velocities if the job, or one before it in its phase, drew any."""
-    drawn = any(stage.velocities is not None or stage.kind == "pushoff" for stage in plan.stages)
-    return {"velocities": plan.seed} if drawn or plan.first_step > 0 else {}
-
-
 def thermo_arrays(report: LogReport) -> orm.ArrayData:
-    """Return one array per thermo column over all rows, and the index of the stage of each row."""
+    """Return one array per thermo column over all rows, and the stage index of each row."""
     names = [record.name for record in report.stages]
     tables = [table for table in report.tables if table.rows]
     columns = list(dict.fromkeys(column for table in tables for column in table.columns))

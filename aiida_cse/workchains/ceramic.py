@@ -97,7 +97,8 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         self.ctx.system = slab
         self.out("slab", slab)
         self.report(
-            f"slab of {slab.info.natoms} atoms, {slab.info.slab.lithium} Li+, charge {slab.info.charge:g} e"
+            f"slab of {slab.info.natoms} atoms, {slab.info.slab.initial_cations} Li+, "
+            f"charge {slab.info.charge:g} e"
         )
         recipe = Recipe.model_validate(self.inputs.build.recipe.get_dict())
         stages = self.inputs.schedule.get_dict()["stages"]

@@ -140,9 +140,9 @@ def test_a_job_that_has_ended_is_not_ended(job: orm.CalcJobNode, transport: Tran
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"temperature_factor": 1.0}, "temperature_factor = 1.0 must be above 1"),
-        ({"temperature_factor": float("nan")}, "temperature_factor = nan must be above 1"),
-        ({"stalled_seconds": 0}, "stalled_seconds = 0 must be above 0, or null"),
+        ({"temperature_factor": 1.0}, "temperature_factor = 1.0: must be above 1"),
+        ({"temperature_factor": float("nan")}, "temperature_factor = nan: must be above 1"),
+        ({"stalled_seconds": 0}, "stalled_seconds = 0: must be above 0, or null"),
     ],
 )
 def test_wrong_arguments(

@@ -157,4 +157,4 @@ def test_unknown_names_are_refused_in_one_line(arguments: tuple[str, ...], compl
 
 
 def test_a_folder_without_a_system_is_refused(tmp_path: Path) -> None:
-    assert f"{tmp_path} is no system: it has no system.data" in invoke("table", tmp_path).output
+    assert f"{tmp_path}: is not a system; system.data is missing" in invoke("table", tmp_path).output

@@ -104,9 +104,9 @@ def test_facts_are_attributes_to_query() -> None:
 
 
 def test_a_node_without_its_content_is_not_stored() -> None:
-    with pytest.raises(ValidationError, match=r"needs the file forcefield\.yaml"):
+    with pytest.raises(ValidationError, match=r"file = forcefield\.yaml: is missing"):
         CseForceFieldData().store()
     node = CseForceFieldData(own_set())
     node.base.attributes.set("md5", "0" * 32)
-    with pytest.raises(ValidationError, match=r"the md5 0{32} is not that of the content"):
+    with pytest.raises(ValidationError, match=r"md5 = 0{32}: differs from that of the content"):
         node.store()

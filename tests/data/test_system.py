@@ -84,7 +84,7 @@ def test_a_structure(node: CseSystemData) -> None:
 
 
 def test_an_empty_node_is_refused() -> None:
-    with pytest.raises(ValidationError, match=r"needs the files \['forcefield.in', 'system.data'\]"):
+    with pytest.raises(ValidationError, match=r"files = \['forcefield.in', 'system.data'\]: are missing"):
         CseSystemData().store()
 
 

@@ -184,19 +184,19 @@ def test_a_final_system_of_other_atoms_is_no_end_of_this_run(parse: Parse) -> No
 
 CASES = [
     ("timed_out", (MINIMIZE, LONG), 400, "Stopped before the wall time at step {step} of 1000001"),
-    ("killed", (MINIMIZE, LONG), 420, "The run ended without a word at step {step} of 1000001"),
-    ("killed_mid_line", (MINIMIZE, LONG), 420, "The run ended without a word at step {step} of 1000001"),
+    ("killed", (MINIMIZE, LONG), 420, "The run ended without a message at step {step} of 1000001"),
+    ("killed_mid_line", (MINIMIZE, LONG), 420, "The run ended without a message at step {step} of 1000001"),
     ("lost_atoms", (SHORT,), 410, "Atoms were lost: ERROR: Lost atoms: original 113 current 111"),
     ("bond_atoms_missing", (SHORT,), 411, "Atoms of a bonded term drifted apart: ERROR on proc 0: Bond atoms"),
-    ("non_numeric", (SHORT,), 412, "A thermo value is no finite number: ERROR on proc 0: Non-numeric atom coords"),
-    ("not_a_number", (LONG,), 412, "A thermo value is no finite number: press at step 0"),
+    ("non_numeric", (SHORT,), 412, "A thermo value is not finite: ERROR on proc 0: Non-numeric atom coords"),
+    ("not_a_number", (LONG,), 412, "A thermo value is not finite: press at step 0"),
     ("kspace_out_of_range", (SHORT,), 413, "Atoms left the k-space mesh: ERROR on proc 0: Out of range atoms"),
-    ("restart_unreadable", (HEAT,), 320, "The checkpoint cannot be gone on from: ERROR: Incomplete or corrupted"),
+    ("restart_unreadable", (HEAT,), 320, "The checkpoint cannot be used: ERROR: Incomplete or corrupted"),
     (
         "no_checkpoint",
         (MINIMIZE,),
         320,
-        "The checkpoint cannot be gone on from: ERROR: no restart file of step 400",
+        "The checkpoint cannot be used: ERROR: no restart file of step 400",
     ),
     ("other_error", (HEAT,), 310, "LAMMPS stopped with an error: ERROR: Bond coeffs are not set"),
 ]
@@ -261,7 +261,7 @@ def test_damaged_records_do_no_harm(parse: Parse, record: str | bytes) -> None:
     assert results["exact"] is True
 
 
-# -- what the machine said of a run that ended without a word ---------------------------------------------------
+# -- messages of the machine about a run that ended without one of its own --------------------------------------
 
 SAID = [
     ("slurmstepd: error: Detected 1 oom_kill event in StepId=12.0.", 422),

@@ -66,7 +66,7 @@ def cut_slab(initial: System, equilibrated: DataFile, *, vibration: float = 1.5)
         thickness=height,
         framework=geometry.framework,
         midplane_offset=geometry.midplane_offset * float(scale[2]),
-        lithium=geometry.lithium,
+        lithium=geometry.initial_cations,
     )
     return initial.evolved(_data(initial.data, equilibrated, positions), phase="ceramic", slab=slab)
 

@@ -1,4 +1,4 @@
-"""A system: a data file, its force-field include file and the facts that a query or an analysis asks for."""
+"""System: a data file, its force-field include file and the facts that queries and analyses need."""
 
 from __future__ import annotations
 
@@ -26,21 +26,20 @@ __all__ = [
     "SystemInfo",
 ]
 
-#: molecule ID of every atom that the ceramic started with; the electrolyte's molecules count from 2
+#: molecule ID of all atoms of the initial ceramic; the molecules of the electrolyte count from 2
 CERAMIC_MOLECULE = 1
-#: molecule ID of the dummy atoms of the wall
+#: molecule ID of the dummy atoms of a wall
 WALL_MOLECULE = 0
 
-#: the files of a system
+#: files of a system
 FILENAMES = {"data": "system.data", "forcefield": "forcefield.in", "info": "system.json"}
 
-
-#: which part of the work a system belongs to
+#: phase of the work to which a system belongs
 Phase = Literal["slab", "ceramic", "electrolyte", "interface", "production"]
 
 
 class AtomType(StrictModel):
-    """One LAMMPS atom type: all its atoms have the same mass (g/mol) and charge (e)."""
+    """A LAMMPS atom type, whose atoms share mass (g/mol) and charge (e)."""
 
     label: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     element: str = Field(pattern=r"^[A-Z][a-z]?$")
@@ -51,12 +50,12 @@ class AtomType(StrictModel):
 
 
 class SlabGeometry(StrictModel):
-    """The slab's own frame of reference, measured on the slab as it was cut.
+    """Frame of reference of the slab, measured on the slab as cut.
 
-    ``thickness`` is the distance of the two cut planes (Å); the surfaces lie at ± thickness / 2 from the
-    mid-plane. ``framework`` names the atom types that do not diffuse and so define the frame;
-    ``midplane_offset`` (Å) is the mid-plane minus the centre of mass of the framework, along z.
-    ``lithium`` counts the Li+ that the slab started with.
+    ``thickness`` is the distance between the two cut planes (Å); the surfaces lie at ± thickness / 2 from the
+    mid-plane. ``framework`` names the atom types that do not diffuse and therefore define the frame.
+    ``midplane_offset`` (Å) is the position of the mid-plane relative to the centre of mass of the framework, along
+    z. ``lithium`` is the stored name of :attr:`initial_cations`.
     """
 
     thickness: float = Field(gt=0)
@@ -64,12 +63,17 @@ class SlabGeometry(StrictModel):
     midplane_offset: float
     lithium: int = Field(ge=0)
 
+    @property
+    def initial_cations(self) -> int:
+        """Number of mobile cations in the initial slab."""
+        return self.lithium
+
 
 class SystemInfo(StrictModel):
-    """What is known of a system besides its coordinates.
+    """Facts about a system besides its coordinates.
 
-    ``forcefield`` names the force-field sets with the chosen variants, ``forcefield_md5`` has the checksum of
-    each by its name.
+    ``forcefield`` names the force-field sets with the chosen variants; ``forcefield_md5`` maps each name to its
+    checksum.
     """
 
     phase: Phase
@@ -85,7 +89,7 @@ class SystemInfo(StrictModel):
     citations: tuple[str, ...] = ()
 
     def type_numbers(self, *, labels: tuple[str, ...] = (), species: str | None = None) -> list[int]:
-        """Return the LAMMPS types (from 1) with one of the labels, or of the species."""
+        """Return the LAMMPS types (from 1) that have one of the labels or belong to the species."""
         return [
             number
             for number, atom_type in enumerate(self.types, 1)
@@ -95,7 +99,7 @@ class SystemInfo(StrictModel):
 
 @dataclass(frozen=True)
 class System:
-    """A data file with its include file and facts: all that LAMMPS needs, and all that an analysis asks."""
+    """Data file, include file and facts of a system, as LAMMPS and the analyses need them."""
 
     data: DataFile
     forcefield: str
@@ -115,12 +119,12 @@ class System:
         forcefield_md5: Mapping[str, str] = MappingProxyType({}),
         citations: tuple[str, ...] = (),
     ) -> System:
-        """Make a system and derive its composition, charge and box from the data file.
+        """Create a system and derive its composition, charge and box from the data file.
 
         Raises
         ------
         ValueError
-            The data file has another number of types than ``types``, or an atom's charge is not its type's.
+            The number of types differs from that of ``types``, or an atom's charge from that of its type.
         """
         if len(data.masses) != len(types):
             msg = f"the data file declares {len(data.masses)} atom types, the type table has {len(types)}"
@@ -155,7 +159,7 @@ class System:
         slab: SlabGeometry | None = None,
         seeds: dict[str, int] | None = None,
     ) -> System:
-        """Return the same chemistry with other coordinates (and, if given, phase, slab geometry, more seeds)."""
+        """Return the system with new coordinates and, if given, another phase or slab and additional seeds."""
         return System.create(
             data,
             self.forcefield,
@@ -177,17 +181,17 @@ class System:
 
     @classmethod
     def read(cls, folder: str | Path) -> System:
-        """Read a system that :meth:`write` wrote.
+        """Read the files that :meth:`write` wrote.
 
         Raises
         ------
         ValueError
-            A file is missing, or its content is not valid; says which.
+            A file is missing or invalid; the message names it.
         """
         source = Path(folder)
         for name in FILENAMES.values():
             if not (source / name).is_file():
-                msg = f"{source} is no system: it has no {name}"
+                msg = f"{source}: is not a system; {name} is missing"
                 raise ValueError(msg)
         return cls(
             data=DataFile.read(source / FILENAMES["data"]),
