@@ -1,4 +1,4 @@
-"""The two figures of a validation: the exchange at every temperature, and rates predicted and known."""
+"""Two figures of a validation: the exchange at every temperature, and predicted and known rates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["write_figures"]
 
 Floats = NDArray[np.float64]
 
-#: Okabe and Ito's colours, told apart by everyone
+#: colours of Okabe and Ito, safe for colour-blind readers
 _KNOWN, _FOUND, _PREDICTED = "#000000", "#0072B2", "#D55E00"
 _SIZE = (6.4, 5.2)
 _LEVEL = "95 %"
@@ -32,7 +32,7 @@ _LEVEL = "95 %"
 
 @dataclass(frozen=True)
 class _Validation:
-    """What a validation found, the hottest run first."""
+    """Results of a validation, the hottest run first."""
 
     seed: int
     landscape: Landscape
@@ -59,11 +59,11 @@ class _Validation:
 
     @property
     def kelvin(self) -> list[float]:
-        """Temperatures of the runs."""
+        """Temperatures of the runs, K."""
         return [run["temperature"] for run in self.expected]
 
     def known_exchange(self, temperatures: Floats) -> list[Exchange]:
-        """Return what is known at other temperatures: between those of the runs ln Γ is straight over 1/T."""
+        """Return the known exchange at other temperatures, with ln Γ interpolated linearly over 1/T."""
         inverse = [1 / kelvin for kelvin in self.kelvin]
         logarithms = [math.log(run["rate"]) for run in self.expected]
         rates = np.exp(np.interp(1 / temperatures, inverse, logarithms))
@@ -74,15 +74,15 @@ class _Validation:
 
 
 def write_figures(node: WorkChainNode, folder: Path) -> list[Path]:
-    """Write both figures of a validation, each as SVG and PNG, and return their paths.
+    """Write both figures of a validation as SVG and PNG, and return their paths.
 
     Raises
     ------
     ValueError
-        The validation has nothing to show.
+        The validation has no checks.
     """
     if "checks" not in node.outputs:
-        raise ValueError(f"validation <{node.pk}> compared nothing: it has no checks")
+        raise ValueError(f"validation <{node.pk}>: has no checks; let it finish first")
     validation = _Validation.of(node)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -98,23 +98,23 @@ def write_figures(node: WorkChainNode, folder: Path) -> list[Path]:
 
 
 def _exchange_figure(validation: _Validation) -> Figure:
-    """Return EC over T above S_t over T, as Fig. 7 of the published study."""
+    """Return EC and S_t over T, as in Fig. 7 of the published study."""
     figure = Figure(figsize=_SIZE, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     temperatures = np.linspace(validation.kelvin[-1], validation.kelvin[0], 200)
-    _draw_coefficients(upper, validation, temperatures)
-    _draw_totals(lower, validation, temperatures)
+    exchange = validation.known_exchange(temperatures)
+    _draw_coefficients(upper, validation, temperatures, exchange)
+    _draw_totals(lower, validation, temperatures, exchange)
     upper.set_title(f"Exchange of Li⁺ with the slab, landscape of seed {validation.seed}", fontsize=10)
     lower.set_xlabel("temperature (K)")
     return figure
 
 
-def _draw_coefficients(axes: Axes, validation: _Validation, temperatures: Floats) -> None:
+def _draw_coefficients(
+    axes: Axes, validation: _Validation, temperatures: Floats, exchange: Sequence[Exchange]
+) -> None:
     criteria = validation.runs[0]["equilibration"]["criteria"]
-    known = [
-        2 * min(one.entries, one.exits) / (one.entries + one.exits + criteria["lam"])
-        for one in validation.known_exchange(temperatures)
-    ]
+    known = [2 * min(one.entries, one.exits) / (one.entries + one.exits + criteria["lam"]) for one in exchange]
     axes.plot(temperatures, known, color=_KNOWN, ls="--", lw=1, label="known")
     found = np.array([run["equilibration"]["ec"] for run in validation.runs])
     bounds = np.array([run["equilibration"]["ec_lower_bound"] for run in validation.runs])
@@ -122,14 +122,14 @@ def _draw_coefficients(axes: Axes, validation: _Validation, temperatures: Floats
     axes.errorbar(
         validation.kelvin, found, yerr=[found - bounds, 0 * found], fmt="o", color=_FOUND, capsize=3, label=label
     )
-    axes.axhline(criteria["minimum_coefficient"], color="0.5", lw=0.8, ls=":", label="asked of equilibrium")
+    axes.axhline(criteria["minimum_coefficient"], color="0.5", lw=0.8, ls=":", label="required for equilibrium")
     axes.set_ylabel("equilibration coefficient")
     axes.set_ylim(-0.05, 1.05)
     axes.legend(loc="lower right", frameon=False, fontsize=9)
 
 
-def _draw_totals(axes: Axes, validation: _Validation, temperatures: Floats) -> None:
-    known = [one.entries + one.exits for one in validation.known_exchange(temperatures)]
+def _draw_totals(axes: Axes, validation: _Validation, temperatures: Floats, exchange: Sequence[Exchange]) -> None:
+    known = [one.entries + one.exits for one in exchange]
     axes.plot(temperatures, known, color=_KNOWN, ls="--", lw=1, label="known")
     totals = np.array(
         [sum(run["transitions"][f"s_{way}_li_ceramic"] for way in ("in", "out")) for run in validation.runs]
@@ -153,7 +153,7 @@ def _draw_totals(axes: Axes, validation: _Validation, temperatures: Floats) -> N
 
 
 def _plain(value: float, _: Any) -> str:
-    """Return a number without powers of ten."""
+    """Return a tick label without powers of ten."""
     return f"{value:g}"
 
 
@@ -161,13 +161,13 @@ def _plain(value: float, _: Any) -> str:
 
 
 def _rates_figure(validation: _Validation) -> Figure:
-    """Return rates over 1/T above rates over the known ones."""
+    """Return rates, and their ratio to the known rates, over 1/T."""
     figure = Figure(figsize=_SIZE, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     inverse = 1000 / np.array(validation.kelvin)
     known = np.array([run["rate"] for run in validation.expected])
     for axes, scale in ((upper, np.ones(len(known))), (lower, known)):
-        axes.plot(inverse, known / scale, color=_KNOWN, ls="--", lw=1, label="known, by brute force")
+        axes.plot(inverse, known / scale, color=_KNOWN, ls="--", lw=1, label="known, by reactive flux")
         _draw_counted(axes, validation.runs, inverse, scale)
         _draw_predicted(axes, validation, inverse, scale)
         axes.set_yscale("log")
@@ -188,12 +188,12 @@ def _rates_figure(validation: _Validation) -> Figure:
 
 
 def _inverse(value: Any) -> Any:
-    # matplotlib tries 0 as well
+    """Convert between T and 1000/T; matplotlib evaluates 0 as well."""
     return 1000 / np.maximum(np.asarray(value, dtype=float), 1e-6)
 
 
 def _draw_predicted(axes: Axes, validation: _Validation, inverse: Floats, scale: Floats) -> None:
-    """Draw the joint fit with its band, and the prediction for the coldest run."""
+    """Draw the joint fit with its interval, and the prediction for the coldest run."""
     keys = [f"rate_{round(kelvin):04d}K" for kelvin in validation.kelvin]
     found = validation.kinetics or {}
     if any(found.get(f"{key}_per_s") is None for key in keys):
@@ -203,15 +203,15 @@ def _draw_predicted(axes: Axes, validation: _Validation, inverse: Floats, scale:
     axes.fill_between(inverse, *ends, color=_PREDICTED, alpha=0.2, lw=0)
     axes.plot(inverse, middle, color=_PREDICTED, lw=1.2, label=f"joint kinetics, {_LEVEL}")
     error = [[middle[-1] - ends[0, -1]], [ends[1, -1] - middle[-1]]]
-    label = "predicted where nobody crossed"
+    label = "predicted without crossings"
     axes.errorbar(inverse[-1:], middle[-1:], yerr=error, fmt="D", color=_PREDICTED, ms=6, capsize=3, label=label)
 
 
 def _draw_counted(axes: Axes, runs: Sequence[Any], inverse: Floats, scale: Floats) -> None:
-    """Draw entries per ion and time of each run that has some; open where the run takes no part in the fit."""
+    """Draw entries per ion and time of each run with entries; open symbols are runs left out of the fit."""
     for used, fill, words in (
         (True, _FOUND, f"counted, {_LEVEL}"),
-        (False, "white", "counted off equilibrium: not used"),
+        (False, "white", "counted off equilibrium, not used"),
     ):
         places, rates, lows, highs = [], [], [], []
         for place, size, run in zip(inverse, scale, runs, strict=True):

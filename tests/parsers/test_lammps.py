@@ -360,7 +360,7 @@ def test_a_wall_time_that_ends_before_the_first_checkpoint(
     exit_code, _ = parse("cse.lammps", inputs(MINIMIZE, LONG), retrieved=files, scheduler=scheduler)
     assert exit_code is not None
     assert exit_code.status == 403
-    assert "before the first checkpoint: give more time" in exit_code.message
+    assert "before the first checkpoint; give more time" in exit_code.message
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -51,7 +51,7 @@ _OTHER_STYLES = frozenset(
     | {"rheo/thermal", "smd", "sph", "sphere", "spin", "tdpd", "template", "tri", "wavepacket"}
 )
 #: more types than any force field has; later steps take memory for each pair of them
-_MOST_TYPES = 10_000
+_MOST_TYPES = 2000
 #: the largest whole number that a double holds exactly
 _LARGEST = 2.0**53
 
@@ -172,34 +172,31 @@ class DataFile:
 
     # -- writing ---------------------------------------------------------------------------------------
 
-    def format(self, title: str = "aiida-cse") -> str:
-        """Return the text of the data file; positions and velocities are written to full precision."""
-        return "".join(self._blocks(title))
-
     def write(self, path: str | Path, title: str = "aiida-cse") -> None:
         """Write the data file to ``path``."""
         Path(path).write_text(self.format(title), encoding="utf-8")
 
-    def _blocks(self, title: str) -> Iterator[str]:
-        yield f"LAMMPS data file: {title}\n\n{self.natoms} atoms\n{len(self.masses)} atom types\n"
-        for kind in TOPOLOGY:
-            yield f"{len(self.topology[kind])} {kind}\n{self.topology_types[kind]} {kind[:-1]} types\n"
+    def format(self, title: str = "aiida-cse") -> str:
+        """Return the text of the data file; positions and velocities are written to full precision."""
+        blocks = [f"LAMMPS data file: {title}\n\n{self.natoms} atoms\n{len(self.masses)} atom types\n"]
+        blocks += [
+            f"{len(self.topology[kind])} {kind}\n{self.topology_types[kind]} {kind[:-1]} types\n"
+            for kind in TOPOLOGY
+        ]
         for axis, (low, high) in zip("xyz", self.box, strict=True):
-            yield f"{low:.17g} {high:.17g} {axis}lo {axis}hi\n"
-        yield "\nMasses\n\n" + "".join(f"{i} {mass:.10g}\n" for i, mass in enumerate(self.masses, 1))
+            blocks.append(f"{low:.17g} {high:.17g} {axis}lo {axis}hi\n")
+        blocks.append("\nMasses\n\n" + "".join(f"{i} {mass:.10g}\n" for i, mass in enumerate(self.masses, 1)))
         ids = np.arange(1, self.natoms + 1)
-        yield _rows(
-            "Atoms # full",
-            "%d %d %d %.10g %.17g %.17g %.17g %d %d %d",
-            (ids, self.molecules, self.types, self.charges, self.positions, self.images),
-        )
+        columns = (ids, self.molecules, self.types, self.charges, self.positions, self.images)
+        blocks.append(_rows("Atoms # full", "%d %d %d %.10g %.17g %.17g %.17g %d %d %d", columns))
         if self.velocities is not None:
-            yield _rows("Velocities", "%d %.17g %.17g %.17g", (ids, self.velocities))
+            blocks.append(_rows("Velocities", "%d %.17g %.17g %.17g", (ids, self.velocities)))
         for kind, atoms_in_term in TOPOLOGY.items():
             terms = self.topology[kind]
             if len(terms):
                 numbers = np.arange(1, len(terms) + 1)
-                yield _rows(kind.title(), " ".join(["%d"] * (atoms_in_term + 2)), (numbers, terms))
+                blocks.append(_rows(kind.title(), " ".join(["%d"] * (atoms_in_term + 2)), (numbers, terms)))
+        return "".join(blocks)
 
 
 def _rows(title: str, row_format: str, columns: tuple[NDArray[Any], ...]) -> str:

@@ -170,7 +170,7 @@ def test_all_missing_information_is_reported_at_once(interface: System) -> None:
     assert "slab.framework: is missing; give the types that do not diffuse, such as La and Zr" in said
     assert "pair_style is missing" in said
     assert any(line.startswith("dihedral_coeff is missing for 9 of them") for line in said)
-    assert "special_bonds is missing: how atoms that are bonded see each other" in said
+    assert "special_bonds is missing: the interactions between bonded atoms" in said
 
 
 Change = Callable[[DataFile], DataFile]
@@ -267,7 +267,7 @@ def test_labels_that_contradict_the_data_file_are_refused(interface: System) -> 
 
 def test_a_command_in_the_force_field_is_refused(interface: System) -> None:
     (said,) = problems(labelled(interface), facts(interface), interface.forcefield + "shell ls\n")
-    assert re.match(r"force field, line \d+: 'shell' is no command of a force field", said)
+    assert re.match(r"force field, line \d+: 'shell' is not a command of a force field", said)
 
 
 @pytest.mark.parametrize(

@@ -26,19 +26,19 @@ def test_the_include_file_of_a_recipe_is_complete() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("shell rm -rf /", "'shell' is no command of a force field"),
-        ("pair_stile lj/cut 9", "'pair_stile' is no command of a force field; did you mean 'pair_style'?"),
-        ("run 1000", "'run' is no command of a force field"),
-        ("kspace_style pppm 1e-4", "kspace_style belongs to the run, not to the force field; take it out"),
+        ("shell rm -rf /", "'shell' is not a command of a force field"),
+        ("pair_stile lj/cut 9", "'pair_stile' is not a command of a force field; did you mean 'pair_style'?"),
+        ("run 1000", "'run' is not a command of a force field"),
+        ("kspace_style pppm 1e-4", "kspace_style belongs to the run, not to the force field; remove it"),
         ("variable cutoff equal 12", "variable belongs to the run"),
         ("include more.in", "include belongs to the run"),
-        ("pair_coeff * * $(1+1) 3", "'$(1+1)' has signs that a force field does not need"),
-        ('pair_coeff 1 1 "0.1 3"', "has signs that a force field does not need"),
-        ("pair_style lj/cut ${skin}", "'${skin}' has signs that a force field does not need; the one variable is"),
-        ("pair_style python 9", "a style that runs code is not taken"),
-        ("neigh_modify delay 5", "neigh_modify belongs to the run, but for `neigh_modify exclude`"),
-        ("bond_coeff 1", "bond_coeff: 1 words follow, at least 2 must"),
-        ("pair_coeff 1 1", "pair_coeff: 2 words follow, at least 3 must"),
+        ("pair_coeff * * $(1+1) 3", "'$(1+1)' contains characters that are not allowed"),
+        ('pair_coeff 1 1 "0.1 3"', "contains characters that are not allowed"),
+        ("pair_style lj/cut ${skin}", "'${skin}' contains characters that are not allowed; the only variable is"),
+        ("pair_style python 9", "styles that run code are not allowed"),
+        ("neigh_modify delay 5", "neigh_modify belongs to the run, except `neigh_modify exclude`"),
+        ("bond_coeff 1", "bond_coeff: has 1 arguments; must have at least 2"),
+        ("pair_coeff 1 1", "pair_coeff: has 2 arguments; must have at least 3"),
     ],
 )
 def test_what_does_not_belong_there_is_named_with_its_line(line: str, problem: str) -> None:
@@ -82,7 +82,7 @@ def test_missing_pairs(lines: str, missing: list[str]) -> None:
 
 
 def test_pairs_are_mixed_by_a_rule_that_is_named() -> None:
-    rule = "pair_modify mix is missing: by which rule pairs without a pair_coeff are mixed"
+    rule = "pair_modify mix is missing: the mixing rule of pairs without a pair_coeff"
     like = "pair_style lj/cut 9\npair_coeff 1 1 1 1\npair_coeff 2 2 1 1\npair_coeff 3 3 1 1\n"
     assert read_statements(like).missing(counts(), LABELS, bonded=False) == [rule]
     assert read_statements(like + "pair_coeff 1*2 2*3 1 1").missing(counts(), LABELS, bonded=False) == []
@@ -97,5 +97,5 @@ def test_missing_bonded_terms() -> None:
         "bond_style is missing",
         "bond_coeff is missing for 1 of them (1)",
         "angle_coeff is missing for 9 of them (1, 2, 3, 4, 5, 6, 7, 8, …)",
-        "special_bonds is missing: how atoms that are bonded see each other",
+        "special_bonds is missing: the interactions between bonded atoms",
     ]
