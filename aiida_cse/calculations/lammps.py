@@ -153,7 +153,7 @@ def _validate_settings(value: orm.Dict | None, _: Any) -> str | None:
             check = _is_retrievable if key == "additional_retrieve_list" else _is_word
             valid = isinstance(content, (list, tuple)) and all(map(check, content))
         if not valid:
-            return f"settings: '{key}' = {content!r} must be {SETTINGS[key]}"
+            return f"settings.{key} = {content!r}: must be {SETTINGS[key]}"
     return None
 
 

@@ -80,7 +80,7 @@ def test_three_files_hold_everything(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
     system().write(tmp_path)
     (tmp_path / missing).unlink()
-    with pytest.raises(ValueError, match=f"it has no {missing}"):
+    with pytest.raises(ValueError, match=f"is not a system; {missing} is missing"):
         System.read(tmp_path)
 
 
