@@ -218,7 +218,9 @@ def shift_between(
         # bins farther away do not affect the spline in the window
         movable = movable.between(low - reach - _MARGIN * width, high + reach + _MARGIN * width)
     curve = _Curve(movable, width)
-    dz, difference = _best(target, curve, _candidates(reach, width))
+    # the first search is symmetric around 0, in steps of a fraction of a bin
+    steps = max(int(np.ceil(min(_STEPS_PER_BIN * reach / width, _MOST_STEPS))), 2)
+    dz, difference = _best(target, curve, np.linspace(-reach, reach, 2 * steps + 1))
     return _shift(dz, difference, scatter_known=not unknown)
 
 
@@ -252,12 +254,6 @@ def _bounds(window: Window) -> tuple[float, float]:
     if len(bounds) != 2 or not bounds[0] < bounds[1]:
         raise ValueError(f"window is {window!r}, it must be a lowest and a highest z in Å")
     return float(bounds[0]), float(bounds[1])
-
-
-def _candidates(reach: float, width: float) -> Floats:
-    """Return the shifts of the first search: symmetric around 0, in steps of a fraction of a bin."""
-    steps = int(np.ceil(min(_STEPS_PER_BIN * reach / width, _MOST_STEPS)))
-    return np.linspace(-reach, reach, 2 * max(steps, 2) + 1)
 
 
 def _difference(target: _Known, curve: _Curve, dz: float) -> tuple[_Difference, NDArray[np.bool_]]:
@@ -372,7 +368,8 @@ def sampled_shift(
     """
     places = checks.centres("z", z)
     target, movable = _samples("hot", hot, len(places)), _samples("cold", cold, len(places))
-    known = _everywhere(target), _everywhere(movable)
+    # bins (bins,) in which every sample is known
+    known = [np.asarray(~np.isnan(samples).any(axis=0)) for samples in (target, movable)]
     errors = [
         None if error is None else checks.array("error", error, finite=False) for error in (error_hot, error_cold)
     ]
@@ -390,7 +387,11 @@ def sampled_shift(
     moved, slope = _moved(places, movable, known[1], found.dz)
     compared = known[0] & ~np.isnan(moved[0]) & (places >= window[0]) & (places <= window[1])
     design = np.column_stack([-slope[compared], np.ones(int(compared.sum()))])
-    project = _projector(design, _weights(errors, compared))
+    there = [error[compared] ** 2 for error in errors if error is not None]
+    weights = 1 / np.sum(there, axis=0) if there else np.ones(int(compared.sum()))
+    weighted = design * weights[:, None]
+    # from a change of the difference (bins,) to changes of dz and df
+    project = np.linalg.solve(design.T @ weighted, weighted.T).T
     left = target[0, compared] - moved[0, compared]
     changes = (target[1:, compared] - target[0, compared], moved[0, compared] - moved[1:, compared])
     from_hot, from_cold = (change @ project for change in changes)
@@ -415,11 +416,6 @@ def _samples(name: str, values: ArrayLike, bins: int) -> Floats:
     return array
 
 
-def _everywhere(samples: Floats) -> NDArray[np.bool_]:
-    """Return the bins (bins,) in which every sample is known."""
-    return np.asarray(~np.isnan(samples).any(axis=0), dtype=np.bool_)
-
-
 def _moved(z: Floats, samples: Floats, known: NDArray[np.bool_], dz: float) -> tuple[Floats, Floats]:
     """Return the samples (S, bins) at z − dz, and the slope (bins,) of the first one; NaN where unknown."""
     values, slope = np.full(samples.shape, np.nan), np.full(len(z), np.nan)
@@ -432,18 +428,6 @@ def _moved(z: Floats, samples: Floats, known: NDArray[np.bool_], dz: float) -> t
         values[:, inside] = spline(z[inside] - dz).T
         slope[inside] = spline(z[inside] - dz, nu=1)[:, 0]
     return values, slope
-
-
-def _weights(errors: list[Floats | None], compared: NDArray[np.bool_]) -> Floats:
-    there = [error[compared] ** 2 for error in errors if error is not None]
-    return 1 / np.sum(there, axis=0) if there else np.ones(int(compared.sum()))
-
-
-def _projector(design: Floats, weights: Floats) -> Floats:
-    """Return the matrix (bins, 2) from a change of the difference (bins,) to changes of dz and df."""
-    weighted = design * weights[:, None]
-    solved: Floats = np.linalg.solve(design.T @ weighted, weighted.T).T
-    return solved
 
 
 def _rms(values: Floats) -> float:
