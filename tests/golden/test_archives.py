@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -40,12 +41,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SA
 @pytest.fixture(scope="module", autouse=True)
 def archives(aiida_config: Any, aiida_profile: object, aiida_profile_factory: Any) -> Iterator[None]:
     """A profile of its own with every archive; the one of the session comes back at the end."""
-    with aiida_profile_factory(aiida_config) as profile:
-        before = aiida_config.default_profile_name
-        aiida_config.set_default_profile(profile.name, overwrite=True)
+    before = aiida_config.default_profile_name
+    with aiida_profile_factory(aiida_config):
         import_all()
         yield
-        aiida_config.set_default_profile(before, overwrite=True)
+    aiida_config.set_default_profile(before, overwrite=True)
 
 
 def stored(name: str) -> Any:
@@ -63,6 +63,14 @@ def test_status_shows_the_numbers_that_it_showed() -> None:
     seen = statuses()
     gone = {uuid: lost_lines(text, seen[uuid]) for uuid, text in stored("status.json").items()}
     assert {uuid: lines for uuid, lines in gone.items() if lines} == {}
+
+
+def test_the_parts_of_an_imported_run_stand_in_the_order_of_their_calls() -> None:
+    """An import numbers the processes in no order."""
+    for node in processes("ProductionWorkChain"):
+        parts = re.findall(r"(segment_\d+|ReduceCalculation|look_\d+)", invoke("status", node.pk))
+        segments = [part for part in parts if part.startswith("segment")]
+        assert parts == [*sorted(segments), "ReduceCalculation", "look_001"]
 
 
 def test_queries_give_what_they_gave() -> None:

@@ -131,7 +131,7 @@ def _read_children(callers: list[Branch], known: dict[int, Branch]) -> list[Bran
         if (before is None or not before.ended) and not child.is_function:
             unsettled.append(child)
     for one in callers:
-        one.children = sorted(children[one.pk], key=lambda branch: branch.pk)
+        one.children = sorted(children[one.pk], key=lambda branch: (branch.started, branch.pk))
     return unsettled
 
 
