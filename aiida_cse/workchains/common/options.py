@@ -62,9 +62,9 @@ def checked_options(options: Any, code: orm.AbstractCode | None = None) -> dict[
             raise ValueError(f"options.{key} = {value!r}: set by the jobs of this plugin; remove it")
         if key not in known:
             raise ValueError(f"options: {key!r} is no known key: {nearest(str(key), known)}")
-        said = _wrong(str(key), value)
-        if said:
-            raise ValueError(f"options.{key} = {value!r}: {said}")
+        error = _wrong(str(key), value)
+        if error:
+            raise ValueError(f"options.{key} = {value!r}: {error}")
     if code is not None and code.computer is not None and "resources" in options:
         _refuse_resources(options["resources"], code.computer)
     return dict(options)
