@@ -53,7 +53,7 @@ def test_script_system_and_what_is_around_lammps_are_uploaded(prepare: Prepare, 
 
 
 @pytest.mark.parametrize(("seconds", "limit"), [(None, "off"), (1, "1"), (3600, "3420"), (100_000, "95000")])
-def test_lammps_is_asked_to_stop_before_the_wall_time(
+def test_lammps_stops_before_the_wall_time(
     prepare: Prepare, inputs: dict[str, Any], seconds: int | None, limit: str
 ) -> None:
     options = {} if seconds is None else option(max_wallclock_seconds=seconds)
@@ -73,7 +73,7 @@ def test_lammps_is_asked_to_stop_before_the_wall_time(
     assert code.stdout_name == "lammps.out"
 
 
-def test_a_wall_time_that_no_machine_can_keep_is_refused(prepare: Prepare, inputs: dict[str, Any]) -> None:
+def test_an_impossible_wall_time_is_refused(prepare: Prepare, inputs: dict[str, Any]) -> None:
     stage = PLAN["stages"][0] | {"duration_ps": 10_000}
     plan = {"stages": [stage], "settings": {"restart_interval": 1_000_000}}
     with pytest.raises(ValueError, match="max_wallclock_seconds = 5: no machine makes the 1000000 steps"):

@@ -42,7 +42,7 @@ def job(localhost: orm.Computer, tmp_path: Path) -> orm.CalcJobNode:
     return node
 
 
-def test_what_is_as_it_should_be_goes_on(job: orm.CalcJobNode, transport: Transport) -> None:
+def test_a_healthy_job_continues(job: orm.CalcJobNode, transport: Transport) -> None:
     assert thermo(job, transport) is None
 
 
@@ -186,7 +186,7 @@ def test_a_job_that_is_not_a_number_is_ended(lmp: orm.InstalledCode) -> None:
 
 
 @pytest.mark.integration
-def test_a_job_that_is_too_hot_is_ended_and_can_be_gone_on_from(lmp: orm.InstalledCode) -> None:
+def test_a_job_that_is_too_hot_is_ended_and_can_be_continued(lmp: orm.InstalledCode) -> None:
     stage = ENDLESS | {"velocities": 5000, "thermostat_fs": 1e6, "thermo_ps": 0.05}
     node = run_monitored(lmp, CseSystemData(crystal_and_molecules()), stage, restart_interval=100)
     assert node.exit_status == 150

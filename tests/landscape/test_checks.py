@@ -85,7 +85,7 @@ def failed(runs: dict[str, Any], joint: dict[str, Any]) -> set[str]:
     return {f"{quantity} {run}" for quantity, run in names}
 
 
-def test_what_is_right_holds() -> None:
+def test_correct_results_pass_every_check() -> None:
     assert failed(right(), kinetics()) == set()
     checks = compare(LANDSCAPE, SETTINGS, EXPECTED, right(), kinetics())
     # a right program passes all of them in more than 99 of 100 cases
@@ -112,7 +112,7 @@ def test_a_wrong_number_is_found(part: str, key: str, factor: float, names: set[
     assert failed(runs, kinetics()) == {f"{name} {hottest}" for name in names}
 
 
-def test_an_ion_that_enters_where_nobody_should_is_no_failure_but_many_are() -> None:
+def test_a_single_unexpected_entry_is_tolerated() -> None:
     runs, coldest = right(), LABELS[-1]
     runs[coldest]["transitions"]["s_in_li_ceramic"] = 1
     assert failed(runs, kinetics()) == set()
@@ -121,11 +121,11 @@ def test_an_ion_that_enters_where_nobody_should_is_no_failure_but_many_are() -> 
 
 
 @pytest.mark.parametrize("wrong", [{}, {"level": 0.95}])
-def test_a_prediction_that_there_is_not_fails(wrong: dict[str, Any]) -> None:
+def test_a_missing_prediction_fails(wrong: dict[str, Any]) -> None:
     assert failed(right(), wrong) == {f"Γ {LABELS[-1]}"}
 
 
-def test_a_prediction_is_as_wide_as_its_level_asks() -> None:
+def test_the_interval_of_a_prediction_follows_its_level() -> None:
     joint = kinetics()
     key = next(key for key in joint if key.endswith("K_per_s"))
     joint[key] *= 3.0

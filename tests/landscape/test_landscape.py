@@ -78,7 +78,7 @@ def test_a_straight_line_through_the_hot_rates_meets_the_cold_one(seed: int) -> 
     assert np.polyval(line, inverse[-1]) == pytest.approx(logarithms[-1], abs=0.35)
 
 
-def test_planted_mistakes_are_in_the_copy_alone() -> None:
+def test_planted_errors_are_only_in_the_copy() -> None:
     one = draw_landscape(8)
     wrong = Planted(barrier=1.2, mass=2.0).applied(one)
     assert wrong.barrier == pytest.approx(1.2 * one.barrier)
@@ -87,7 +87,7 @@ def test_planted_mistakes_are_in_the_copy_alone() -> None:
 
 
 def test_temperatures_must_fall() -> None:
-    with pytest.raises(ValidationError, match="must ascend: the hottest first"):
+    with pytest.raises(ValidationError, match="must ascend, the hottest run first"):
         ValidationSettings(reduced_barriers=(4.0, 16.0, 8.0))
     with pytest.raises(ValidationError, match="did you mean 'depth'"):
         Landscape.model_validate({"depht": 1.0})

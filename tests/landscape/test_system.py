@@ -19,7 +19,7 @@ KCAL = constants.R / constants.calorie / 1000
 SAMPLING = Sampling(timestep_fs=4, frame_ps=0.2, block_ps=50, snapshot_ps=10, bins=240, lags_ps=())
 
 
-def test_ions_start_where_they_are_said_to() -> None:
+def test_ions_start_at_the_stated_positions() -> None:
     system = landscape_system(draw_landscape(1), IONS, seed=1)
     z = system.data.unwrapped[system.data.types == 2, 2]
     assert system.info.charge == 0

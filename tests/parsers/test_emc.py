@@ -114,7 +114,7 @@ def test_a_bond_to_an_atom_that_is_not_there(parse: Parse, inputs: dict[str, Any
 
 
 @pytest.mark.parametrize("cut_off", [False, True])
-def test_the_scheduler_knows_better_why_a_job_ended(
+def test_an_exit_code_of_the_scheduler_takes_precedence(
     parse: Parse, inputs: dict[str, Any], files: dict[str, str], cut_off: bool
 ) -> None:
     left = {name: text[:5000] for name, text in files.items()} if cut_off else {}

@@ -92,7 +92,7 @@ def test_a_finished_run(parse: Parse) -> None:
         ({"ranks": 64}, "64 MPI processes wrote the checkpoint, the job ran with 1"),
     ],
 )
-def test_where_a_run_is_not_exact_it_is_said(parse: Parse, change: dict[str, Any], words: str) -> None:
+def test_the_reason_for_an_inexact_run_is_stored(parse: Parse, change: dict[str, Any], words: str) -> None:
     files: dict[str, str | bytes] = {"log.lammps": log("finished"), "start.json": json.dumps(START | change)}
     exit_code, outputs = parse("cse.lammps", inputs(*FINISHED), retrieved=files)
     assert exit_code is None
@@ -203,7 +203,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "stages", "status", "message"), CASES, ids=[case[0] for case in CASES])
-def test_what_became_of_a_run_that_did_not_finish(
+def test_a_failed_run_has_its_exit_code(
     parse: Parse, name: str, stages: tuple[dict[str, Any], ...], status: int, message: str
 ) -> None:
     exit_code, outputs = parse("cse.lammps", inputs(*stages), retrieved={"log.lammps": log(name)})
@@ -224,7 +224,7 @@ def test_without_a_log_lammps_never_ran(parse: Parse) -> None:
 
 
 @pytest.mark.parametrize("retrieved", [None, "killed"], ids=["no log", "killed"])
-def test_the_scheduler_knows_better_why_a_job_ended(parse: Parse, retrieved: str | None) -> None:
+def test_an_exit_code_of_the_scheduler_takes_precedence(parse: Parse, retrieved: str | None) -> None:
     files: dict[str, str | bytes] = {} if retrieved is None else {"log.lammps": log(retrieved)}
     exit_code, _ = parse(
         "cse.lammps", inputs(MINIMIZE, LONG), retrieved=files, scheduler=(120, "The job ran out of walltime.")
@@ -323,7 +323,7 @@ def test_a_disk_that_was_full_at_the_end(parse: Parse) -> None:
     assert exit_code is None
 
 
-def test_of_a_run_that_is_complete_mpi_may_say_what_it_likes(parse: Parse) -> None:
+def test_mpi_messages_do_not_fail_a_complete_run(parse: Parse) -> None:
     said = "\n".join(words for words, _ in SAID)
     files: dict[str, str | bytes] = {"log.lammps": log("finished"), "_scheduler-stderr.txt": said}
     exit_code, _ = parse("cse.lammps", inputs(*FINISHED), retrieved=files, temporary={"job.out": said})

@@ -36,7 +36,7 @@ def test_a_reduction_that_was_killed(parse: Parse, length: int | None) -> None:
     assert outputs == {}
 
 
-def test_the_scheduler_knows_better_why_a_job_ended(parse: Parse) -> None:
+def test_an_exit_code_of_the_scheduler_takes_precedence(parse: Parse) -> None:
     exit_code, _ = parse("cse.reduce", retrieved={"job.out": SAID}, scheduler=(140, "The node failed."))
     assert exit_code is not None
     assert (exit_code.status, exit_code.message) == (140, "The node failed.")

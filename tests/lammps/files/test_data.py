@@ -274,7 +274,7 @@ Change = Callable[[str], str]
         ),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_its_line(text: str, change: Change, message: str) -> None:
+def test_damage_is_refused_with_its_line(text: str, change: Change, message: str) -> None:
     assert change(text) != text
     for read in (read_contents, DataFile.parse):
         with pytest.raises(ValueError, match=message):
@@ -300,7 +300,7 @@ def test_what_a_system_cannot_hold_is_refused(text: str, change: Change, message
 
 
 @given(st.data())
-def test_damaged_files_are_refused_with_a_sentence(data: st.DataObject) -> None:
+def test_random_damage_is_refused_with_a_message(data: st.DataObject) -> None:
     words = re.split(r"(\s+)", crystal_and_molecules().data.format())
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(words) - 1))

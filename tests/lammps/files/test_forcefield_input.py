@@ -41,14 +41,14 @@ def test_the_include_file_of_a_recipe_is_complete() -> None:
         ("pair_coeff 1 1", "pair_coeff: has 2 arguments; must have at least 3"),
     ],
 )
-def test_what_does_not_belong_there_is_named_with_its_line(line: str, problem: str) -> None:
+def test_other_commands_are_named_with_their_line(line: str, problem: str) -> None:
     found = read_statements(f"# mine\npair_style lj/cut ${{cutoff}}\n{line}  # so\n")
     (said,) = found.problems
     assert said.startswith("line 3: ")
     assert problem in said
 
 
-def test_lines_that_go_on() -> None:
+def test_continued_lines_are_joined() -> None:
     found = read_statements("special_bonds lj 0 0 0.5 &\n  coul 0 0 0.5\npair_coeff 1 & # one\n 1 0.1 3")
     assert found.commands == (
         ("special_bonds", "lj", "0", "0", "0.5", "coul", "0", "0", "0.5"),

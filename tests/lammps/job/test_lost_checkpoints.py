@@ -60,13 +60,13 @@ def change_a_number(checkpoint: Path, number: float = float("nan")) -> None:
     checkpoint.write_bytes(content)
 
 
-def test_a_checkpoint_that_was_changed_is_known_by_its_checksum(earlier: Job, system: System) -> None:
+def test_a_changed_checkpoint_is_found_by_its_checksum(earlier: Job, system: System) -> None:
     change_a_number(earlier.folder / "restart.200")
     chosen = later(earlier, system).choose_checkpoint()
     assert (chosen.restart, chosen.unreadable) == ("parent/restart.150", "parent/restart.200")
 
 
-def test_a_data_file_that_was_changed_is_not_gone_on_from(earlier: Job, system: System) -> None:
+def test_a_changed_data_file_is_not_used(earlier: Job, system: System) -> None:
     for checkpoint in earlier.checkpoints():
         checkpoint.write_bytes(b"")
     data = earlier.folder / FINAL_DATA
@@ -74,12 +74,12 @@ def test_a_data_file_that_was_changed_is_not_gone_on_from(earlier: Job, system: 
     assert later(earlier, system).choose_checkpoint().restart == "none"
 
 
-def test_of_a_job_that_wrote_nothing_down_what_is_readable_is_taken(earlier: Job, system: System) -> None:
+def test_a_readable_checkpoint_without_a_record_is_used(earlier: Job, system: System) -> None:
     (earlier.folder / END_RECORD).unlink()
     assert later(earlier, system).choose_checkpoint().restart == "parent/restart.200"
 
 
-def test_a_segment_runs_again_what_is_lost_of_the_one_before(
+def test_a_segment_repeats_lost_steps_of_the_previous_one(
     earlier: Job, system: System, lmp: Path, tmp_path: Path
 ) -> None:
     whole = Job.prepare(tmp_path / "whole", lmp, system, plan(WRITTEN, stop=300)).run()
@@ -95,7 +95,7 @@ def test_a_segment_runs_again_what_is_lost_of_the_one_before(
 @pytest.mark.parametrize(
     ("missing", "chosen"), [(0, "restart.200"), (1, "restart.200"), (2, "restart.150"), (7, "restart.100")]
 )
-def test_no_checkpoint_is_taken_of_which_frames_are_missing(
+def test_a_checkpoint_with_missing_frames_is_ignored(
     missing: int, chosen: str, earlier: Job, system: System
 ) -> None:
     trajectory = earlier.folder / TRAJECTORY
@@ -105,7 +105,7 @@ def test_no_checkpoint_is_taken_of_which_frames_are_missing(
     assert later(earlier, system).choose_checkpoint().restart == f"parent/{chosen}"
 
 
-def test_a_trajectory_without_a_whole_header_serves_no_checkpoint(earlier: Job, system: System) -> None:
+def test_a_trajectory_with_an_incomplete_header_has_no_frames(earlier: Job, system: System) -> None:
     os.truncate(earlier.folder / TRAJECTORY, 100)
     assert later(earlier, system).choose_checkpoint().restart == "none"
 
@@ -116,7 +116,7 @@ def test_a_stage_without_a_trajectory_of_its_own_needs_no_frames(earlier: Job, s
     assert job.choose_checkpoint().restart == "parent/restart.200"
 
 
-def test_what_a_killed_job_left_is_written_down_by_the_next(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_the_next_job_records_the_files_of_a_killed_one(system: System, lmp: Path, tmp_path: Path) -> None:
     killed = Job.prepare(tmp_path / "killed", lmp, system, plan(WRITTEN, restart_interval=200, cutoff=9.0))
     process = killed.start()
     deadline = time.monotonic() + 60
@@ -131,18 +131,18 @@ def test_what_a_killed_job_left_is_written_down_by_the_next(system: System, lmp:
     assert (found.sha256, found.bytes) == (hashlib.sha256(content).hexdigest(), len(content))
 
 
-def test_what_a_job_wrote_down_itself_is_not_written_down_again(earlier: Job, system: System) -> None:
+def test_recorded_files_are_not_recorded_again(earlier: Job, system: System) -> None:
     assert later(earlier, system).choose_checkpoint().left == {}
 
 
-def test_a_job_begins_in_the_state_in_which_its_checkpoint_was_written(earlier: Job, system: System) -> None:
+def test_a_job_starts_in_the_state_of_its_checkpoint(earlier: Job, system: System) -> None:
     (earlier.folder / "restart.200").unlink()
     job = later(earlier, system).run()
     assert job.started_from.row.startswith("150, ")
     assert deviation(job.started_from, job.report) is None
 
 
-def test_a_damage_that_lammps_does_not_notice_is_found_in_its_first_row(earlier: Job, system: System) -> None:
+def test_silent_damage_is_found_in_the_first_row(earlier: Job, system: System) -> None:
     """Of a job that was killed there is no checksum."""
     (earlier.folder / END_RECORD).unlink()
     (earlier.folder / "restart.200").unlink()

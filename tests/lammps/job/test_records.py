@@ -141,7 +141,7 @@ def test_a_job_whose_lammps_was_killed_cleans_up_after_itself(running: Running, 
 
 
 @pytest.mark.integration
-def test_a_job_that_was_killed_leaves_nobody_behind(running: Running) -> None:
+def test_a_killed_job_leaves_no_process(running: Running) -> None:
     job, process = running
     os.killpg(process.pid, signal.SIGTERM)
     process.wait()
@@ -153,7 +153,7 @@ def test_a_job_that_was_killed_leaves_nobody_behind(running: Running) -> None:
 
 
 @pytest.mark.integration
-def test_through_mpirun_in_process_groups_of_their_own(
+def test_processes_of_mpirun_are_ended_in_any_process_group(
     system: System, lmp: Path, tmp_path: Path, environment_bin: Path
 ) -> None:
     job = Job.prepare(tmp_path / "running", lmp, system, LONG)
@@ -204,7 +204,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(system: System, tmp_path:
 
 
 @pytest.mark.integration
-def test_others_in_the_folder_are_left_alone(running: Running) -> None:
+def test_processes_of_others_in_the_folder_are_not_ended(running: Running) -> None:
     """A shell of the user's, and a process that got the number of the job's script when that had ended."""
     job, process = running
     kill(job, "script", "wrapper", "lammps")
@@ -222,7 +222,7 @@ def test_others_in_the_folder_are_left_alone(running: Running) -> None:
 
 
 @pytest.mark.integration
-def test_of_another_machine_silence_is_awaited(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_on_another_machine_must_be_silent_first(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CSE_QUIET_SECONDS", "2")
     job, process = running
     kill(job, "script", "wrapper", "lammps")
@@ -261,7 +261,7 @@ def goes_on_from_refused(job: Job, name: str) -> Job:
 
 
 @pytest.mark.integration
-def test_what_a_job_leaves_is_written_down(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_a_job_records_the_files_that_it_leaves(system: System, lmp: Path, tmp_path: Path) -> None:
     job = Job.prepare(tmp_path / "job", lmp, system, plan(NVT | {"trajectory_ps": 0.1}, stop=200)).run()
     assert set(job.left.files) == {TRAJECTORY, FINAL_DATA, "restart.100", "restart.150", "restart.200"}
     for name, record in job.left.files.items():
@@ -319,7 +319,7 @@ def unreadable(system: System, lmp: Path, tmp_path: Path) -> Job:
 
 
 @pytest.mark.integration
-def test_where_no_restart_file_can_be_read_the_data_file_is(unreadable: Job, system: System) -> None:
+def test_the_data_file_is_used_if_no_restart_file_is_readable(unreadable: Job, system: System) -> None:
     folder = unreadable.folder.parent
     longer = plan(NVT, stop=400).model_copy(update={"resume_step": 300})
     later = Job.prepare(folder / "later", unreadable.lmp, system, longer, unreadable).run()
@@ -339,7 +339,7 @@ def test_where_no_restart_file_can_be_read_the_data_file_is(unreadable: Job, sys
 
 @pytest.mark.integration
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.95, 0.999, 1.0], ids=str)
-def test_a_data_file_that_is_not_whole_is_passed_over(unreadable: Job, system: System, share: float) -> None:
+def test_an_incomplete_data_file_is_ignored(unreadable: Job, system: System, share: float) -> None:
     data = unreadable.folder / FINAL_DATA
     content = data.read_bytes()
     data.write_bytes(content[: min(int(share * len(content)), len(content) - 1)])
@@ -371,7 +371,7 @@ def test_a_checkpoint_that_lammps_did_not_accept_is_not_tried_again(
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\x00\xff", b'{"restart": 1}', b'{"sha256": ""}'])
 @pytest.mark.parametrize("model", [StartRecord, EndRecord])
-def test_what_is_no_record_is_none(model: Any, content: bytes) -> None:
+def test_an_invalid_record_is_none(model: Any, content: bytes) -> None:
     assert read_record(model, content) is None
 
 
@@ -381,7 +381,7 @@ def test_what_is_no_record_is_none(model: Any, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("seconds", "limit"), [(None, None), (0, None), (1, 1), (3600, 3420), (100_000, 95_000), (400_000, 380_000)]
 )
-def test_lammps_is_asked_to_stop_before_the_wall_time(seconds: int | None, limit: int | None) -> None:
+def test_lammps_stops_before_the_wall_time(seconds: int | None, limit: int | None) -> None:
     assert soft_limit(seconds) == limit
 
 
@@ -395,9 +395,7 @@ def test_the_limit_that_lammps_gets(system: System, tmp_path: Path, limit: int, 
 
 
 @pytest.mark.integration
-def test_what_the_prologue_waits_is_taken_from_the_time_of_lammps(
-    running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_waiting_time_of_the_prologue_counts(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CSE_QUIET_SECONDS", "3")
     job, process = running
     kill(job, "script", "wrapper", "lammps")
@@ -409,7 +407,7 @@ def test_what_the_prologue_waits_is_taken_from_the_time_of_lammps(
     assert later.report.timed_out
 
 
-def test_a_wall_time_that_no_machine_can_keep_is_refused() -> None:
+def test_an_impossible_wall_time_is_refused() -> None:
     slow = plan(NVT, restart_interval=500_000)
     message = wall_time_error(4, slow)
     assert message is not None

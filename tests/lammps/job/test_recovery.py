@@ -1,4 +1,4 @@
-"""Going on with care after a run that broke: what is in the script, and what the real program makes of it."""
+"""Recovery settings after a failed run: their commands in the script, and their effect in LAMMPS."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ MINIMIZE: dict[str, Any] = {"name": "minimize", "kind": "minimize", "max_iterati
 
 
 def careful(job: JobPlan, until: int, **care: Any) -> JobPlan:
-    """Return the job with care up to step ``until``."""
+    """Return the job with recovery settings up to step ``until``."""
     return JobPlan.model_validate(job.model_dump(exclude_none=True) | {"care": {"until_step": until} | care})
 
 
@@ -45,11 +45,11 @@ def runs(job: JobPlan) -> list[str]:
 # -- the script -----------------------------------------------------------------------------------------------
 
 
-def test_without_care_nothing_is_changed() -> None:
+def test_without_recovery_settings_the_script_is_unchanged() -> None:
     assert runs(plan(NVT)) == ["neigh_modify every 1", "run 200 upto"]
 
 
-def test_care_lasts_for_a_while() -> None:
+def test_recovery_settings_end_after_a_step() -> None:
     job = careful(plan(NVT, NPT | {"velocities": None}), 100, substeps=4, rebuild_every_step=True)
     assert runs(job) == [
         "neigh_modify every 1",
@@ -63,12 +63,12 @@ def test_care_lasts_for_a_while() -> None:
     assert "label usual_relax" not in script
 
 
-def test_care_may_last_to_the_end_of_the_stage() -> None:
+def test_recovery_settings_may_last_to_the_end_of_the_stage() -> None:
     job = careful(plan(NVT), 1000, substeps=2)
     assert runs(job) == ["neigh_modify every 1", "run_style respa 2", "run 200 upto", "run_style verlet"]
 
 
-def test_a_minimisation_needs_no_care() -> None:
+def test_a_minimisation_has_no_recovery_settings() -> None:
     assert lines(careful(plan(MINIMIZE), 1, substeps=2, relax_steps=10)) == lines(plan(MINIMIZE))
 
 
@@ -87,7 +87,7 @@ def test_a_minimisation_needs_no_care() -> None:
         (NVT, {"resume_step": 50, "latest_checkpoint": 0}, "latest_checkpoint: 0 lies before the first step of"),
     ],
 )
-def test_wrong_care_is_refused(stage: dict[str, Any], change: dict[str, Any], message: str) -> None:
+def test_wrong_recovery_settings_are_refused(stage: dict[str, Any], change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message.replace("?", r"\?")):
         JobPlan.model_validate({"stages": [stage]} | change)
 
@@ -131,9 +131,7 @@ def test_substeps_are_a_shorter_timestep(stage: dict[str, Any], system: System, 
 
 
 @pytest.mark.integration
-def test_lists_that_are_built_at_every_step_change_nothing_but_roundings(
-    system: System, lmp: Path, tmp_path: Path
-) -> None:
+def test_frequent_neighbour_lists_change_only_rounding_errors(system: System, lmp: Path, tmp_path: Path) -> None:
     job = plan(NVT, restart_interval=200)
     whole = Job.prepare(tmp_path / "whole", lmp, system, job).run()
     often = Job.prepare(tmp_path / "often", lmp, system, careful(job, 200, rebuild_every_step=True)).run()
@@ -142,9 +140,7 @@ def test_lists_that_are_built_at_every_step_change_nothing_but_roundings(
 
 
 @pytest.mark.integration
-def test_a_careful_run_keeps_its_frames_and_checkpoints_and_is_usual_again(
-    system: System, lmp: Path, tmp_path: Path
-) -> None:
+def test_recovery_keeps_frames_and_checkpoints(system: System, lmp: Path, tmp_path: Path) -> None:
     stage = NVT | {"trajectory_ps": 0.02}
     usual = Job.prepare(tmp_path / "usual", lmp, system, plan(stage)).run()
     job = Job.prepare(tmp_path / "job", lmp, system, careful(plan(stage), 100, substeps=4)).run()
@@ -159,7 +155,7 @@ def test_a_careful_run_keeps_its_frames_and_checkpoints_and_is_usual_again(
 
 
 @pytest.mark.integration
-def test_atoms_settle_before_a_stage_without_counting(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_a_relaxation_before_a_stage_counts_no_steps(system: System, lmp: Path, tmp_path: Path) -> None:
     """Two atoms on top of each other: dynamics loses them, and does not once they have settled."""
     broken = crystal_and_molecules()
     positions = broken.data.unwrapped.copy()
@@ -178,7 +174,7 @@ def test_atoms_settle_before_a_stage_without_counting(system: System, lmp: Path,
 
 
 @pytest.mark.integration
-def test_checkpoints_after_a_step_are_passed_over(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_checkpoints_after_a_step_are_ignored(system: System, lmp: Path, tmp_path: Path) -> None:
     done = Job.prepare(tmp_path / "done", lmp, system, plan(NVT)).run()
     assert [path.name for path in done.checkpoints()] == ["restart.100", "restart.150", "restart.200"]
     for latest, chosen in ((None, "parent/restart.200"), (199, "parent/restart.150"), (99, "none")):

@@ -114,7 +114,7 @@ def test_every_checkpoint_leads_to_the_same_end(step: int, system: System, lmp: 
 
 
 @pytest.mark.parametrize("stage", [NVT, HELD], ids=["nvt", "held"])
-def test_a_run_that_the_wall_time_stopped_goes_on_as_if_nothing_had_been(
+def test_a_run_stopped_by_the_wall_time_continues_exactly(
     stage: dict[str, Any], system: System, lmp: Path, tmp_path: Path
 ) -> None:
     settings = {"cutoff": 9.0, "restart_interval": 200}
@@ -131,7 +131,7 @@ def test_a_run_that_the_wall_time_stopped_goes_on_as_if_nothing_had_been(
     assert_identical(whole.final, resumed.final)
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_been(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_a_killed_run_continues_exactly(system: System, lmp: Path, tmp_path: Path) -> None:
     endless = plan(NVT, restart_interval=200, cutoff=9.0)
     killed = Job.prepare(tmp_path / "killed", lmp, system, endless)
     process = killed.start()
@@ -233,12 +233,12 @@ def test_a_held_ceramic_does_not_move_and_the_electrolyte_is_at_its_temperature(
 # -- the choice of the checkpoint -------------------------------------------------------------------------
 
 
-def test_of_the_checkpoints_of_a_stage_the_last_stay(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_the_last_checkpoints_of_a_stage_are_kept(system: System, lmp: Path, tmp_path: Path) -> None:
     job = Job.prepare(tmp_path / "job", lmp, system, plan(NVT, stop=500)).run()
     assert [path.name for path in job.checkpoints()] == ["restart.400", "restart.450", "restart.500"]
 
 
-def test_a_segment_without_the_one_before_does_not_begin_anew(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_a_segment_without_its_predecessor_does_not_start(system: System, lmp: Path, tmp_path: Path) -> None:
     """Its folder is there, its checkpoints are gone: a scratch that was purged by file."""
     emptied = Job.prepare(tmp_path / "first", lmp, system, plan(NVT, stop=200)).run()
     for checkpoint in emptied.checkpoints():
@@ -274,7 +274,7 @@ def test_the_newest_checkpoint_is_taken_by_its_number(earlier: Job, system: Syst
     )
 
 
-def test_what_is_not_whole_is_passed_over(earlier: Job, system: System) -> None:
+def test_an_incomplete_checkpoint_is_ignored(earlier: Job, system: System) -> None:
     newest, second = earlier.folder / "restart.200", earlier.folder / "restart.150"
     newest.write_bytes(newest.read_bytes()[:-4])
     second.write_bytes(b"")
@@ -285,7 +285,7 @@ def test_what_is_not_whole_is_passed_over(earlier: Job, system: System) -> None:
     assert job.report.reached(300)
 
 
-def test_where_lammps_does_not_run_alone_the_log_has_to_do(earlier: Job, system: System) -> None:
+def test_the_log_decides_if_lammps_cannot_run_alone(earlier: Job, system: System) -> None:
     log = earlier.folder / "log.lammps"
     log.write_text(log.read_text().replace("CSE restart=restart.200\n", ""))
     job = later(earlier, system)
@@ -312,7 +312,7 @@ def test_after_a_job_without_checkpoints_the_run_begins(system: System, lmp: Pat
     assert job.report.stages[0].first_step == 0
 
 
-def test_a_folder_that_is_gone_is_no_reason_to_begin_anew(earlier: Job, system: System) -> None:
+def test_a_missing_folder_does_not_restart_the_run(earlier: Job, system: System) -> None:
     job = later(earlier, system)
     earlier.folder.rename(earlier.folder.with_name("purged"))
     report = job.run().report

@@ -170,7 +170,7 @@ def test_after_the_push_off_the_force_field_is_back() -> None:
     assert found[at : at + 2] == ["kspace_style pppm 0.001", "kspace_modify order 5"]
 
 
-def test_a_job_that_goes_on_refuses_to_start_anew() -> None:
+def test_a_continued_job_never_restarts_silently() -> None:
     later = plan(NVT).model_copy(update={"first_step": 300})
     refusal = next(line for line in lines(later) if "no restart file" in line)
     assert refusal.startswith('if "$(step) < 300" then ')

@@ -193,7 +193,7 @@ def mutate(text: str, mutations: list[Mutation], draw: Draw, at_most: int) -> st
     return text
 
 
-def test_both_styles_of_tables_say_the_same() -> None:
+def test_both_table_styles_give_the_same_rows() -> None:
     plain, _ = outcome_of(in_plain_style(FINISHED))
     yaml, outcome = outcome_of(FINISHED)
     assert outcome is None
@@ -203,7 +203,7 @@ def test_both_styles_of_tables_say_the_same() -> None:
 
 
 @pytest.mark.parametrize("number", range(len(ROW.findall(FINISHED))))
-def test_no_row_hides_what_is_not_a_number(number: int) -> None:
+def test_a_value_that_is_not_finite_is_always_found(number: int) -> None:
     """Also not the first one of a run, which repeats the last one of the run before."""
     row = list(ROW.finditer(FINISHED))[number]
     step, _, rest = row.group(1).split(", ", 2)
@@ -216,7 +216,7 @@ def test_no_row_hides_what_is_not_a_number(number: int) -> None:
 
 @many
 @given(st.data())
-def test_what_is_broken_is_no_success(data: st.DataObject) -> None:
+def test_a_damaged_log_is_never_a_success(data: st.DataObject) -> None:
     text = mutate(FINISHED, HARMLESS[:1], data.draw, 3)
     broken = HARMFUL[data.draw(st.integers(0, len(HARMFUL) - 1))](text, data.draw)
     if data.draw(st.booleans()):
@@ -227,7 +227,7 @@ def test_what_is_broken_is_no_success(data: st.DataObject) -> None:
 
 @many
 @given(st.data())
-def test_what_is_harmless_changes_nothing(data: st.DataObject) -> None:
+def test_harmless_changes_do_not_change_the_outcome(data: st.DataObject) -> None:
     text = mutate(FINISHED, HARMLESS, data.draw, 5)
     report, outcome = outcome_of(text)
     assert outcome is None
@@ -236,7 +236,7 @@ def test_what_is_harmless_changes_nothing(data: st.DataObject) -> None:
 
 @many
 @given(st.data())
-def test_of_anything_made_of_logs_a_success_has_its_proof(data: st.DataObject) -> None:
+def test_a_success_is_always_proved_by_the_log(data: st.DataObject) -> None:
     """Pieces of all stored logs: other runs, other columns, a minimisation before a run, errors, warnings."""
     names = data.draw(st.lists(st.sampled_from(sorted(POOL)), min_size=1, max_size=3))
     text = "".join(_piece(POOL[name], data.draw) for name in names)

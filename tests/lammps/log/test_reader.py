@@ -150,7 +150,7 @@ def test_errors_and_their_kinds(name: str, kind: str, error: str) -> None:
         ("ERROR: Unrecognized pair style", "other"),
     ],
 )
-def test_words_of_other_errors(line: str, kind: str) -> None:
+def test_error_lines_are_classified(line: str, kind: str) -> None:
     assert classify_error(line) == kind
 
 
@@ -241,7 +241,7 @@ def test_infinite_values_have_no_mean() -> None:
 # -- progress ------------------------------------------------------------------------------------------
 
 
-def test_before_the_first_stage_there_is_nothing_to_tell() -> None:
+def test_there_is_no_progress_before_the_first_stage() -> None:
     assert read_progress("") is None
     assert read_progress(KILLED[: KILLED.index("CSE begin=")]) is None
 

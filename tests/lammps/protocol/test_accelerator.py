@@ -49,7 +49,7 @@ def test_what_does_not_fit_is_refused_by_name(settings: dict[str, Any], message:
     assert message in explain(caught.value)
 
 
-def test_without_one_the_command_line_is_as_it_was() -> None:
+def test_without_an_accelerator_the_command_line_is_unchanged() -> None:
     default = RunSettings()
     assert accelerator_words(default.accelerator, default.threads, default.gpus) == []
 

@@ -39,7 +39,7 @@ def plans(**change: Any) -> list[JobPlan]:
     return [JobPlan.model_validate(segment) for segment in segments]
 
 
-def test_it_belongs_to_nvt_stages() -> None:
+def test_the_langevin_thermostat_belongs_to_nvt_stages() -> None:
     stage = {"name": "heat", "kind": "npt", "duration_ps": 1, "temperature": 300, "pressure": 1, "barostat": "z"}
     with pytest.raises(ValidationError, match="thermostat langevin belongs to an nvt stage, this is npt"):
         Stage.model_validate({**stage, "thermostat": "langevin"})
@@ -83,7 +83,7 @@ def test_segments_share_no_noise_and_keep_the_temperature(tmp_path: Path, enviro
 
 
 @pytest.mark.integration
-def test_velocities_have_their_tails(tmp_path: Path, environment_bin: Path) -> None:
+def test_langevin_velocities_are_gaussian(tmp_path: Path, environment_bin: Path) -> None:
     """Noise drawn evenly would leave them a kurtosis of 3 − 1.2 Δt/damping, 2.88 here."""
     system = landscape_system(draw_landscape(3), Ions(cations=400, anions=100), seed=3)
     plan = plans(length_ps=4, segment_ps=4, frame_ps=0.004, thermostat_fs=40)[0]
