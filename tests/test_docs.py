@@ -1,4 +1,4 @@
-"""What the documentation tells a user to write is accepted, its links lead somewhere, and its keys exist."""
+"""Code, commands, links and keys of the documentation are valid."""
 
 from __future__ import annotations
 
@@ -284,7 +284,7 @@ def test_every_value_of_the_published_protocol_has_a_source(monkeypatch: pytest.
     ):
         assert row in page
     told = {"ramp": {"kind": "published"}}
-    with pytest.raises(ValueError, match=r"ceramic\.ramp\.duration_ps: nothing says where its value is from"):
+    with pytest.raises(ValueError, match=r"ceramic\.ramp\.duration_ps: its value has no source in sources\.yaml"):
         paper_protocol._source("ceramic", "ramp", "duration_ps", told)
     with pytest.raises(ValueError, match=r"sources of values that the protocol does not have: .*kindd"):
         paper_protocol._refuse_unused("ceramic", {"ramp": {"kindd": "published"}}, {("ramp", "kind"): "nvt"})

@@ -76,7 +76,7 @@ class Strike:
 
 @dataclass(frozen=True)
 class Hit:
-    """What was hit: step in the log of the job, and a description."""
+    """Record of a hit: step in the log of the job, and a description."""
 
     step: int
     words: str

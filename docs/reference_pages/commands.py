@@ -1,4 +1,4 @@
-"""The commands, as they tell of themselves."""
+"""The commands, from their help texts."""
 
 from __future__ import annotations
 

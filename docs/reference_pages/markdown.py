@@ -19,7 +19,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def section(title: str, *parts: str, level: int = 2) -> str:
-    """Return a heading and what belongs to it."""
+    """Return a heading with its content."""
     return "\n\n".join([f"{'#' * level} {title}", *(part.strip("\n") for part in parts if part)]) + "\n"
 
 

@@ -37,7 +37,7 @@ _ATTRIBUTES = re.compile(r"\n\nAttributes\n-+\n")
 def recipe() -> str:
     """Return the page on the fields of a recipe."""
     shipped = table(
-        ["name", "what it is"], [(code(name), load_recipe(name).description) for name in available_recipes()]
+        ["name", "description"], [(code(name), load_recipe(name).description) for name in available_recipes()]
     )
     source = resources.files("aiida_cse.building") / "recipes" / "llzo-peo-litfsi-demo.yaml"
     example = f"```yaml\n{source.read_text(encoding='utf-8')}```"
@@ -48,7 +48,7 @@ def recipe() -> str:
             *_models(Recipe),
             section(
                 "Facts about a box of your own",
-                "What `aiida-cse system import --facts` reads. Unknown fields are refused.",
+                "The file read by `aiida-cse system import --facts`. Unknown fields are refused.",
             ),
             *_models(SystemDescription),
         ]
@@ -58,9 +58,9 @@ def recipe() -> str:
 def stages() -> str:
     """Return the page on stages, schedules, productions, sampling and analysis."""
     opening = (
-        "What the `schedule` of a phase and the `plan`, `sampling` and `analysis` of a production hold. Lengths "
-        "are in Å, temperatures in K, pressures in atm; a name ends with its unit of time. Unknown fields are "
-        "refused."
+        "The fields of the `schedule` of a phase and of the `plan`, `sampling` and `analysis` of a production. "
+        "Lengths are in Å, temperatures in K, pressures in atm; times have their unit in the name. Unknown fields "
+        "are refused."
     )
     return "\n".join(
         [
@@ -119,7 +119,7 @@ def _larsen() -> str:
         for n, step in enumerate(steps, 1)
     ]
     words = (
-        "In place of a stage stands `{schedule: larsen-2011, …}`: the 21 stages `larsen_01` to `larsen_21` of "
+        "`{schedule: larsen-2011, …}` in place of a stage inserts the 21 stages `larsen_01` to `larsen_21` of "
         "Larsen et al., Macromolecules 2011, 44, 6944, with these fields:"
     )
     example = "For example with `max_temperature: 1000` and `final_temperature: 600`:"
@@ -128,7 +128,7 @@ def _larsen() -> str:
 
 
 def _models(root: type[BaseModel]) -> Iterator[str]:
-    """Yield a section per model, ``root`` first, then those that its fields name."""
+    """Yield a section for ``root`` and for each model in its fields."""
     queue, seen = [root], {root}
     while queue:
         model = queue.pop(0)
@@ -184,7 +184,7 @@ def _meanings(docstring: str) -> dict[str, str]:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """Return in words what a JSON schema allows."""
+    """Return the values that a JSON schema allows, in words."""
     for key in ("anyOf", "oneOf"):
         if key in schema:
             return " or ".join(_kind(option) for option in schema[key])

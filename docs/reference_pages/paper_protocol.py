@@ -1,4 +1,4 @@
-"""The protocol `paper` value by value, each with its source, and beside it the shorter ones."""
+"""The values of the protocol `paper` with their sources, beside those of the shorter protocols."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ PARTS: dict[str, type[ProtocolMixin]] = {
     "analysis": AnalysisWorkChain,
 }
 PAPER, OTHERS = "paper", ("moderate", "fast")
-#: what jobs need beside the science: budgets of failures, limits of what is sane, how stages are packed
+#: technical inputs of the jobs: budgets of failures, plausibility limits, packing of stages
 _LEFT_OUT = ("base", "stages_per_job")
-#: fields of a stage with a default that the publication speaks of; of minimisations only what is given
+#: fields of a stage whose default is also published; not of minimisations
 _SHOWN = ("timestep_fs",)
 #: K, in the place of `target`
 _ANY = 300.0
@@ -49,13 +49,13 @@ def page() -> str:
     """
     told = yaml.safe_load((Path(__file__).parent / "sources.yaml").read_text(encoding="utf-8"))
     opening = (
-        "Each value of the protocol `paper` with where it is from. Beside it stand `moderate` and `fast`, where "
-        "they differ: the same stages, with a faster k-space solver or in less time. What a stage does not name "
-        "has the default of the [stage language](stages.md): thermostat and barostat are Nosé–Hoover; "
-        "their response times are chosen here. Budgets of failures and limits of sanity are on the page on "
+        "Each value of the protocol `paper` with its source, and the values of `moderate` and `fast` where they "
+        "differ: the same stages, with a faster k-space solver or in less time. Other fields of a stage have the "
+        "defaults of the [stage language](stages.md): thermostat and barostat are Nosé–Hoover; their response "
+        "times are chosen here. Budgets of failures and plausibility limits are on the page on "
         "[protocols](protocols.md)."
     )
-    words = table(["source", "what it is"], [(code(word), meaning) for word, meaning in told["sources"].items()])
+    words = table(["source", "meaning"], [(code(word), meaning) for word, meaning in told["sources"].items()])
     parts = (_part(part, cls, told["values"][part], told["sources"]) for part, cls in PARTS.items())
     return "\n".join([section("The protocol paper, value by value", opening, words, level=1), *parts])
 
@@ -80,7 +80,7 @@ def _source(part: str, group: str, field: str, told: Mapping[str, Any]) -> str:
     words = told.get(group, {})
     found = words.get(field, words.get("others"))
     if found is None:
-        msg = f"{part}.{group}.{field}: nothing says where its value is from"
+        msg = f"{part}.{group}.{field}: its value has no source in sources.yaml"
         raise ValueError(msg)
     return str(found)
 

@@ -34,15 +34,15 @@ def entry_points() -> str:
     parts = []
     for group in GROUPS:
         rows = [(code(entry.name), code(entry.value), first_line(entry.load())) for entry in _entries(group)]
-        parts.append(section(group, table(["name", "where", "what it is"], rows)))
-    return "\n".join([section("Entry points", "What the package adds to AiiDA.", level=1), *parts])
+        parts.append(section(group, table(["name", "path", "description"], rows)))
+    return "\n".join([section("Entry points", "Entry points that the package adds to AiiDA.", level=1), *parts])
 
 
 def inputs_and_outputs() -> str:
     """Return the page on the inputs and outputs of every process."""
     opening = (
-        "`metadata` and the other inputs that every process of AiiDA has are left out. The contents of the result "
-        "nodes are on [their own page](results.md), the fields of recipes, schedules and plans on those on the "
+        "`metadata` and the other inputs that every process of AiiDA has are omitted. The contents of the result "
+        "nodes are on [their own page](results.md), fields of recipes, schedules and plans on the pages on the "
         "[recipe](recipe.md) and the [stage language](stages.md)."
     )
     parts = [_process(entry.name, entry.load()) for group in _PROCESS_GROUPS for entry in _entries(group)]
@@ -52,14 +52,14 @@ def inputs_and_outputs() -> str:
 def exit_codes() -> str:
     """Return the page on the exit codes that the package itself defines."""
     opening = (
-        "3xx cannot be mended by running on; 4xx are of a run that stopped before its end, and the restart chain "
-        "goes on where it can. AiiDA's own codes (1xx, of the scheduler) are kept where it set them. Codes marked "
-        "as depending on luck are never served from the cache. 5xx is no failure: all results are there, but they "
-        "are not what was asked for. Not equilibrated ends with 500 where the production was to go on until it "
-        "is, and with 0 where its length was asked for; `equilibrated` of the result is false either way."
+        "3xx: unrecoverable. 4xx: the run stopped before its end, and the restart chain continues it if possible. "
+        "1xx: codes of AiiDA and the scheduler, which are kept. Codes that depend on chance are never served from "
+        "the cache. 5xx: not a failure; all results are available but are not as requested. A production that is "
+        "not equilibrated ends with 500 if it was to run until equilibrated, and with 0 if its length was fixed; "
+        "`equilibrated` of the result is false in both cases."
     )
     rows = sorted(row for group in _PROCESS_GROUPS for entry in _entries(group) for row in _codes(entry))
-    headings = ["code", "process", "label", "message", "depends on luck"]
+    headings = ["code", "process", "label", "message", "depends on chance"]
     return section("Exit codes", opening, table(headings, rows), level=1)
 
 
@@ -72,8 +72,8 @@ def _entries(group: str) -> list[EntryPoint]:
 
 def _process(name: str, process: Any) -> str:
     spec = process.spec()
-    inputs = table(["input", "type", "", "what it is"], _input_rows(spec))
-    outputs = table(["output", "type", "", "what it is"], _output_rows(spec))
+    inputs = table(["input", "type", "", "description"], _input_rows(spec))
+    outputs = table(["output", "type", "", "description"], _output_rows(spec))
     return section(name, first_line(process), inputs, outputs)
 
 
@@ -96,7 +96,7 @@ def _output_rows(spec: Any) -> Iterator[tuple[str, ...]]:
 
 
 def _exposed(spec: Any, namespace: str) -> Any | None:
-    """Return the process whose inputs a namespace holds."""
+    """Return the process whose inputs are exposed in a namespace."""
     return next(iter(spec._exposed_inputs.get(namespace, ())), None)
 
 
@@ -145,7 +145,7 @@ def _codes(entry: EntryPoint) -> Iterator[tuple[Any, ...]]:
     process = entry.load()
     if not isinstance(process, type):
         for name, status in _constants(process.__wrapped__):
-            yield status, code(entry.name), code(name), "The message says what is wrong.", ""
+            yield status, code(entry.name), code(name), "The message states the error.", ""
         return
     parent = next(base for base in process.__mro__ if not base.__module__.startswith("aiida_cse"))
     inherited = {found.status for found in parent.spec().exit_codes.values()}
@@ -156,7 +156,7 @@ def _codes(entry: EntryPoint) -> Iterator[tuple[Any, ...]]:
 
 
 def _constants(function: FunctionType) -> Iterator[tuple[str, int]]:
-    """Yield the exit codes that a calculation function, or one of ours that it calls, names."""
+    """Yield the exit codes in a calculation function and in functions of this package that it calls."""
     for name in function.__code__.co_names:
         value = function.__globals__.get(name)
         if name.startswith(_CONSTANT):

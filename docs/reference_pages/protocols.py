@@ -33,9 +33,9 @@ _COLUMNS = ("kind", "duration_ps", "temperature", "pressure", "barostat", "mobil
 def page() -> str:
     """Return the page on the protocols of all WorkChains."""
     opening = (
-        "A study hands the name of its protocol to all its parts. Every value can be overridden, see "
-        "[changing a protocol](../howto/protocols.md); the meaning of the values is on the page on the "
-        "[stage language](stages.md). `target` is the temperature of the run, a list of two a ramp."
+        "A study passes the name of its protocol to all its parts. Every value can be overridden, see "
+        "[changing a protocol](../howto/protocols.md); the page on the [stage language](stages.md) explains the "
+        "values. `target` is the temperature of the run, and a list of two values is a ramp."
     )
     return "\n".join([section("Protocols", opening, level=1), *map(_workchain, WORKCHAINS)])
 
@@ -44,7 +44,7 @@ def _workchain(cls: type[ProtocolMixin]) -> str:
     available = cls.get_available_protocols()
     default = cls.get_default_protocol()
     described = table(
-        ["protocol", "what it is"],
+        ["protocol", "description"],
         [(code(name) + (" (default)" if name == default else ""), words) for name, words in available.items()],
     )
     inputs = {name: cls.get_protocol_inputs(name) for name in available}

@@ -1,4 +1,4 @@
-"""The page on the result nodes, from the documentation that stands beside the code, checked against that code."""
+"""The page on the result nodes, from their documentation in the code, checked against the keys that it writes."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ from reference_pages.markdown import code, section, table
 __all__ = ["page"]
 
 OPENING = (
-    "The contents of the result nodes. The unit is in the key, or in the second column; a number that is not "
-    "known is `null`. Numbers, words and lists are attributes and can be filtered on (`attributes.ec`); arrays "
+    "The contents of the result nodes. The unit is in the key or in the second column; an unknown number is "
+    "`null`. Numbers, words and lists are attributes and can be filtered on (`attributes.ec`); arrays "
     "are read with `get_array`. In the keys `<ion>` is `li` or `tfsi`; `<region>` is one of the five regions "
     "`bulk_left`, `layer_left`, `ceramic`, `layer_right`, `bulk_right`, or `layer` and `bulk` for both sides "
     "together, or `excess`; `<exchange>` is the region whose entries and exits count, `ceramic` for Li+ and "

@@ -68,7 +68,7 @@ def test_one_ion_that_crosses_to_and_fro_does_not_count_fully() -> None:
 
 
 def test_ions_that_left_before_the_window_could_enter() -> None:
-    """What counts is where the ions are when the window begins."""
+    """The positions of the ions at the start of the window count."""
     left = [(10 + ion, ion, LAYER) for ion in range(20)]
     production = ReducedProduction(state(left), 700.0, AnalysisSettings(start_ns=100 * 2e-5))
     labels = production.labels_at_start("snapshot")

@@ -19,7 +19,7 @@ SHOWN = 40
 
 @pytest.mark.parametrize("protocol", [*PROTOCOLS, "settings"])
 def test_scripts_are_those_of_the_release_before(protocol: str) -> None:
-    """Where a default changes its meaning, the CACHE_VERSION of the LAMMPS job is raised as well."""
+    """A default that changes its meaning requires a new CACHE_VERSION of the LAMMPS job."""
     old = json.loads(gzip.decompress(FILE.read_bytes()))[protocol]
     new = dict(settings_scripts() if protocol == "settings" else protocol_scripts(protocol))
     assert list(new) == list(old)

@@ -93,26 +93,26 @@ class Job:
 
     @property
     def started_from(self) -> StartRecord:
-        """What the prologue wrote down."""
+        """The record of the prologue."""
         record = read_record(StartRecord, (self.folder / START_RECORD).read_bytes())
         assert record is not None
         return record
 
     @property
     def left(self) -> EndRecord:
-        """What the epilogue wrote down."""
+        """The record of the epilogue."""
         record = read_record(EndRecord, (self.folder / END_RECORD).read_bytes())
         assert record is not None
         return record
 
     @property
     def stderr(self) -> str:
-        """What the job's script wrote to the standard error."""
+        """The standard error of the job script."""
         return (self.folder / "stderr.txt").read_text()
 
     @property
     def report(self) -> LogReport:
-        """What the log says."""
+        """The report of the log."""
         with (self.folder / LOG).open() as lines:
             return read_log(lines)
 

@@ -45,7 +45,7 @@ def failures() -> Iterator[tuple[str, int]]:
 
 
 def served(name: str, computer: orm.Computer, status: int) -> bool:
-    """Whether a job like one that ended so is taken from the cache."""
+    """Return whether a job is served from one that ended with this code."""
     inputs = {"system": system_node(), "plan": orm.Dict(PLAN | {"seed": 1000 + status}).store()}
     ended = job_node(name, computer, inputs, exit_status=status)
     ended.seal()

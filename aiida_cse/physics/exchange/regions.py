@@ -2,7 +2,7 @@
 
 z = 0 is the mid-plane of the slab. Five regions tile the box for each species: bulk, first layer, ceramic, first
 layer, bulk, from LEFT (z < 0) to RIGHT. The anion has no density between its two layers; an anion that is there
-all the same is labelled as ceramic, so that every ion inside the box has a region.
+is labelled as ceramic nevertheless, so that every ion inside the box has a region.
 
 A *core* is a region without a buffer along each of its boundaries. Under the core rule an ion changes its state
 only when it enters another core; in a buffer it keeps its state.

@@ -33,7 +33,7 @@ class Decision(Enum):
 
 
 class StopRule(StrictModel):
-    """When a production ends, and at which times its exchange is judged.
+    """Rule for the end of a production, with the times of its looks.
 
     The length of a production with the rule ``equilibrated`` is a budget: the run ends after ``confirmations``
     consecutive positive verdicts, or not equilibrated at its length. With ``fixed`` it always runs to its length.

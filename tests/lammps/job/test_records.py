@@ -351,7 +351,7 @@ def test_an_incomplete_data_file_is_ignored(unreadable: Job, system: System, sha
 def test_a_checkpoint_that_lammps_did_not_accept_is_not_tried_again(
     system: System, lmp: Path, tmp_path: Path
 ) -> None:
-    """Where LAMMPS cannot be asked before, and no checksum is known; the log says that the file is whole."""
+    """LAMMPS cannot be called before, and no checksum is known; the log states that the file is complete."""
     first = Job.prepare(tmp_path / "first", lmp, system, plan(NVT, stop=200)).run()
     (first.folder / END_RECORD).unlink()
     newest = first.checkpoints()[-1]
