@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from aiida.manage.configuration.config import Config
     from aiida.orm import Computer, InstalledCode
 
+#: s between two polls of the running jobs; a poll takes 35 ms of CPU time, which the jobs need
+JOB_POLL = 0.2
+
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
 
 
@@ -44,12 +47,12 @@ def environment_bin() -> Path:
 
 @pytest.fixture
 def localhost(aiida_profile: object, tmp_path_factory: pytest.TempPathFactory, environment_bin: Path) -> Computer:
-    """This machine, polled without delay, with its working folders in the session's temporary folder."""
+    """This machine, with its working folders in the session's temporary folder."""
     from aiida_cse.cli.environment import ensure_computer, find_mpirun
 
     work = tmp_path_factory.getbasetemp() / "work"
     computer = ensure_computer(work, mpirun=find_mpirun(environment_bin / "lmp")).entity
-    computer.set_minimum_job_poll_interval(0)
+    computer.set_minimum_job_poll_interval(JOB_POLL)
     return computer.store()
 
 

@@ -1,10 +1,10 @@
 """The fault bench: real signals and damaged files in real productions, each compared with an undisturbed one.
 
-``python -m benchmarks.faults`` creates a profile in a temporary folder, relaxes the interface of the small recipe
-once, runs its production once without a fault, and then repeatedly with up to five faults per run. A run must end
-after at most one command, with no frame lost, none counted twice, an identical reduction, and no incomplete job
-called finished. Random choices derive from ``--seed``, the kind and the number of the run. The last line is the
-summary, and the exit code is 0 only if all runs hold.
+``python -m benchmarks.faults`` creates a profile in a temporary folder, imports the relaxed interface of the
+archived demo study, runs its production once without a fault, and then repeatedly with up to five faults per
+run. A run must end after at most one command, with no frame lost, none counted twice, an identical reduction,
+and no incomplete job called finished. Random choices derive from ``--seed``, the kind and the number of the run.
+The last line is the summary, and the exit code is 0 only if all runs hold.
 """
 
 from __future__ import annotations

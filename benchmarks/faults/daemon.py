@@ -45,7 +45,6 @@ def daemon_bench(bench: Bench) -> Iterator[Bench]:
     """Start a daemon with one worker on its own profile; stop it at the end."""
     system = bench.system.get_system()
     environment = ensure_environment(PROFILE, daemon=True)
-    environment.computer.set_minimum_job_poll_interval(0)
     _verdi("start", "1")
     try:
         yield Bench(bench.folder / "daemon", environment, CseSystemData(system).store(), bench.reference)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aiida import orm
+from aiida.common.exceptions import NotExistent
 from aiida.tools.archive import import_archive
 from click.testing import CliRunner
 
@@ -17,6 +18,8 @@ from aiida_cse.query import productions, slab_seed
 FOLDER = Path(__file__).parent
 #: each release adds one
 ARCHIVES = tuple(sorted(FOLDER.glob("golden-*.aiida")))
+#: the demo study of 0.1, at 500 K, by archive and UUID
+DEMO, DEMO_STUDY = FOLDER / "golden-demo-0.1.aiida", "964abb97-d7dc-4590-bea3-72f72d64bf17"
 
 _VERDICT = re.compile(r"^\S+ is (?:not )?equilibrated", re.M)
 
@@ -25,6 +28,15 @@ def import_all() -> None:
     """Import every archive into the loaded profile."""
     for path in ARCHIVES:
         import_archive(path)
+
+
+def demo_study() -> orm.WorkChainNode:
+    """Return the demo study of 0.1, which is imported into the loaded profile where it is missing."""
+    try:
+        return orm.load_node(DEMO_STUDY)
+    except NotExistent:
+        import_archive(DEMO)
+        return orm.load_node(DEMO_STUDY)
 
 
 def archived(kind: type[orm.Node], filters: dict[str, Any]) -> list[Any]:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from aiida import orm
+
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.common.protocol import merge
+from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.study import StudyWorkChain
 
 #: thousand-fold shorter than a study; settings and order of the stages are the demo's
@@ -61,6 +64,11 @@ SHORT: dict[str, Any] = {
 #: the electrolyte without the 21 steps, which the studies of the demo's materials run
 SETTLED: dict[str, Any] = {"electrolyte": {"schedule": {"stages": SHORT["electrolyte"]["schedule"]["stages"][:3]}}}
 
+OPTIONS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
+
+#: looks at the end of every segment
+EQUILIBRATED = {"rule": "equilibrated", "first_look_ns": 0.0004, "growth": 1}
+
 
 def short_study(
     codes: Codes,
@@ -76,7 +84,33 @@ def short_study(
         recipe=load_recipe(recipe),
         protocol="demo",
         overrides=merge(SHORT, overrides) | {"temperatures": temperatures, "replicas": replicas},
-        options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}},
+        options=OPTIONS,
     )
     builder.metadata.label = "short"
     return builder
+
+
+def short_production(
+    codes: Codes,
+    study: orm.WorkChainNode,
+    *,
+    temperature: float = 500.0,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    **plan: Any,
+) -> Any:
+    """Return the builder of a short production from a study's interface at 500 K."""
+    overrides = {"plan": plan, "analysis": {"settings": dict(settings)}}
+    return ProductionWorkChain.get_builder_from_protocol(
+        codes=codes,
+        recipe=study.inputs.recipe,
+        system=study.outputs.runs.T0500_r1.interface,
+        temperature=temperature,
+        protocol="demo",
+        overrides=merge(SHORT["production"], overrides),
+        options=OPTIONS,
+    )
+
+
+def jobs(node: orm.WorkChainNode, process_type: str) -> list[orm.CalcJobNode]:
+    """Return the jobs of this type that a process has started."""
+    return [job for job in node.called_descendants if job.process_type == f"aiida.calculations:{process_type}"]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
 import yaml
+from aiida import orm
+from aiida.manage.configuration.config import Config
 
 from tests.integration.short import SETTLED, SHORT
 
@@ -43,20 +45,21 @@ builder.lammps.plan = {
 print(engine.submit(builder).pk)
 """
 
-STATE = """
-import json, sys
-from aiida import load_profile, orm
-load_profile()
-node = orm.load_node(int(sys.argv[1]))
-print(json.dumps([node.process_state.value, node.exit_status, [child.process_label for child in node.called]]))
-"""
-
 #: imported by every Python that has its folder on PYTHONPATH: keeps the broker from starting before the worker
 SLOW_BROKER = """
 import sys, time
 if any("zeromq" in word or word == "broker" for word in sys.orig_argv):
     time.sleep(15)
 """
+
+
+class Process(NamedTuple):
+    """What is asked of a process."""
+
+    pk: int
+    label: str
+    state: str
+    exit_status: int | None
 
 
 class Profile:
@@ -87,6 +90,20 @@ class Profile:
 
     def tree(self, pk: object) -> str:
         return self.call("verdi", "process", "status", pk)
+
+    def processes(self, root: int, label: str = "%") -> list[Process]:
+        """Return a process and those made since, oldest first, by label; read here, which starts no Python."""
+        profile = Config.from_file(str(self.folder / ".aiida" / "config.json")).get_profile()
+        with closing(profile.storage_cls(profile)) as backend:
+            query = orm.QueryBuilder(backend=backend)
+            filters = {"id": {">=": root}, "attributes.process_label": {"like": label}}
+            keys = [f"attributes.{name}" for name in ("process_label", "process_state", "exit_status")]
+            query.append(orm.ProcessNode, filters=filters, project=["id", *keys], tag="process")
+            return [Process(*row) for row in query.order_by({"process": "id"}).all()]
+
+    def ended(self, root: int) -> bool:
+        """Return whether a process has terminated, in one way or another."""
+        return self.processes(root)[0].state in ("finished", "excepted", "killed")
 
     def daemon(self, *words: object, **environment: str) -> str:
         return self.call("verdi", "daemon", *words, **environment)
@@ -138,11 +155,8 @@ def test_the_daemon_runs_a_study(profile: Profile, tmp_path: Path) -> None:
     assert found, launched
     pk = found.group(1)
 
-    _pause_and_play(profile, pk)
-    wait_for(
-        lambda: re.search(rf"<{pk}>.*(Finished|Excepted|Killed)", profile.tree(pk)) is not None,
-        lambda: profile.tree(pk),
-    )
+    _pause_and_play(profile, int(pk))
+    wait_for(lambda: profile.ended(int(pk)), lambda: profile.tree(pk))
     tree = profile.tree(pk)
     assert re.search(rf"<{pk}> Finished \[0\]", tree), profile.call("verdi", "process", "report", pk)
     status = profile.status(pk)
@@ -152,25 +166,21 @@ def test_the_daemon_runs_a_study(profile: Profile, tmp_path: Path) -> None:
     assert "ReduceCalculation" in tree
 
 
-def _pause_and_play(profile: Profile, pk: str) -> None:
+def _pause_and_play(profile: Profile, study: int) -> None:
     """Pause the production in its first segment: the segment ends, no other begins, and status says so."""
-    wait_for(lambda: "ProductionWorkChain" in profile.tree(pk))
-    found = re.search(r"ProductionWorkChain<(\d+)>", profile.tree(pk))
-    assert found is not None
-    production = found.group(1)
+    wait_for(lambda: bool(profile.processes(study, "ProductionWorkChain")))
+    production = profile.processes(study, "ProductionWorkChain")[0].pk
     profile.call("verdi", "process", "pause", production)
 
-    def segments() -> list[str]:
-        return re.findall(
-            r"LammpsBaseWorkChain<.*", profile.tree(pk).split(f"ProductionWorkChain<{production}>")[1]
-        )
+    def segments() -> list[Process]:
+        return profile.processes(production, "LammpsBaseWorkChain")
 
-    wait_for(lambda: all("Finished" in segment for segment in segments()))
+    wait_for(lambda: all(segment.state == "finished" for segment in segments()))
     begun = len(segments())
     time.sleep(3)
     assert len(segments()) == begun, "no other segment begins"
-    assert "ReduceCalculation" not in profile.tree(pk)
-    assert "paused" in profile.status(pk)
+    assert profile.processes(production, "ReduceCalculation") == []
+    assert "paused" in profile.status(study)
     profile.call("verdi", "process", "play", production)
 
 
@@ -187,6 +197,8 @@ def test_nothing_is_lost_when_daemon_broker_and_worker_are_killed(profile: Profi
     wait_for(lambda: "daemon restart" in profile.status(pk), lambda: profile.daemon("status"), 120)
 
     profile.daemon("restart")
-    wait_for(lambda: json.loads(profile.python(STATE, pk))[0] == "finished", lambda: profile.daemon("status"))
-    assert json.loads(profile.python(STATE, pk)) == ["finished", 0, ["LammpsStageCalculation"]]
+    wait_for(lambda: profile.ended(pk), lambda: profile.daemon("status"))
+    chain, *jobs = profile.processes(pk)
+    assert (chain.state, chain.exit_status) == ("finished", 0)
+    assert [job.label for job in jobs] == ["LammpsStageCalculation"]
     assert "daemon" not in profile.status(pk)

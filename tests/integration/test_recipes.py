@@ -9,40 +9,66 @@ from aiida.common.log import configure_logging
 from aiida.engine import run_get_node
 from aiida.orm import InstalledCode
 
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.recipe import load_recipe
+from aiida_cse.building.reduction import reduction_config
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.workchains.common.protocol import merge
-from tests.integration.short import SETTLED, short_study
+from aiida_cse.workchains.interface import InterfaceWorkChain
+from tests.integration.short import OPTIONS, SETTLED, short_study
 
 pytestmark = pytest.mark.integration
 
 LENGTH = SETTLED | {"production": {"plan": {"length_ps": 0.4}}}
 #: what the how-to gives for an anion whose layer is not known
 OFFSETS = {"production": {"sampling": {"offsets": {"FSI": {"inner": -0.5, "outer": 6.0}}}}}
+#: as the phases are built, the atoms are first pushed apart
+PUSHED = [
+    {"name": "push_off", "kind": "pushoff", "duration_ps": 0.1, "timestep_fs": 1, "temperature": "target",
+     "velocities": 300, "mobile": "electrolyte"},
+    {"name": "minimize", "kind": "minimize", "max_iterations": 20, "mobile": "electrolyte"},
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("recipe", "overrides", "anion", "lithium", "anions"),
-    [
-        ("ga-llzo-peo-litfsi-demo", {}, "TFSI", 104, 4),
-        ("llzo-peo-lifsi-demo", OFFSETS, "FSI", 119, 7),
-        ("llzo-ppo-litfsi-demo", {}, "TFSI", 118, 6),
-    ],
-)
-def test_a_shipped_recipe_runs_from_slab_to_verdict(
-    recipe: str,
-    overrides: dict[str, Any],
-    anion: str,
-    lithium: int,
-    anions: int,
-    module_codes: dict[str, InstalledCode],
-) -> None:
+def test_a_recipe_with_another_anion_runs_from_slab_to_verdict(module_codes: dict[str, InstalledCode]) -> None:
     configure_logging(with_orm=True)
-    builder = short_study(module_codes, temperatures=[500.0], recipe=recipe, overrides=merge(LENGTH, overrides))
+    recipe, overrides = "llzo-peo-lifsi-demo", merge(LENGTH, OFFSETS)
+    builder = short_study(module_codes, temperatures=[500.0], recipe=recipe, overrides=overrides)
     _, node = run_get_node(builder)
     assert node.is_finished_ok, [(n.process_label, n.exit_status, n.exit_message) for n in node.called_descendants]
     run = node.outputs.runs.T0500_r1
     assert run.interface.info.charge == pytest.approx(0, abs=1e-10)
     state = run.reduction.get_state()
-    assert set(state.region_counts[:, 0].sum(axis=1).tolist()) == {lithium}
-    assert set(state.region_counts[:, 1].sum(axis=1).tolist()) == {anions}
+    assert set(state.region_counts[:, 0].sum(axis=1).tolist()) == {119}
+    assert set(state.region_counts[:, 1].sum(axis=1).tolist()) == {7}
     assert run.equilibration["equilibrated"] is False
-    assert any(key.startswith(f"n_{anion.lower()}_") for key in run.populations.get_dict())
+    assert any(key.startswith("n_fsi_") for key in run.populations.get_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "lithium", "anions"), [("ga-llzo-peo-litfsi-demo", 104, 4), ("llzo-ppo-litfsi-demo", 118, 6)]
+)
+def test_a_recipe_is_assembled_to_an_interface_that_lammps_moves(
+    name: str, lithium: int, anions: int, module_codes: dict[str, InstalledCode]
+) -> None:
+    configure_logging(with_orm=True)
+    recipe = load_recipe(name)
+    slab = build_slab(recipe)
+    lx, ly = (float(edge) for edge in slab.data.lengths[:2])
+    phases: dict[str, Any] = {
+        "ceramic": CseSystemData(slab),
+        "electrolyte": CseSystemData(build_electrolyte(recipe, lx, ly)),
+    }
+    overrides = {"schedule": {"stages_per_job": 2, "stages": PUSHED}}
+    builder = InterfaceWorkChain.get_builder_from_protocol(
+        module_codes, recipe, protocol="demo", overrides=overrides, options=OPTIONS, temperature=500.0, **phases
+    )
+    _, node = run_get_node(builder)
+    assert node.is_finished_ok, [(n.process_label, n.exit_status, n.exit_message) for n in node.called_descendants]
+    assert [record["complete"] for record in node.outputs.stages["stages"]] == [True, True]
+    system = node.outputs.interface.get_system()
+    assert system.info.charge == pytest.approx(0, abs=1e-10)
+    assert (system.info.composition["Li"], system.info.composition["NBT"]) == (lithium, anions)
+    assert list(reduction_config(system, Sampling(block_ps=1, snapshot_ps=1)).ions) == ["Li", "TFSI"]

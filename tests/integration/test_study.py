@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,15 +14,10 @@ from aiida.orm import InstalledCode, WorkChainNode
 
 from aiida_cse.analysis.registry import observables
 from aiida_cse.query import productions, slab_seed
-from aiida_cse.workchains.common.protocol import merge
 from aiida_cse.workchains.continue_from import get_builder_from_production, get_builder_from_study
-from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.quench import QuenchWorkChain
-from tests.integration.short import SHORT, short_study
+from tests.integration.short import EQUILIBRATED, jobs, short_production, short_study
 
 pytestmark = pytest.mark.integration
-
-Launch = Callable[..., WorkChainNode]
 
 TEMPERATURES = [500.0, 600.0]
 
@@ -173,44 +166,9 @@ def test_an_archive_answers_the_same_query_elsewhere(study: WorkChainNode, tmp_p
     assert query.all(flat=True) == [0.0]
 
 
-PLAN = {"length_ps": 1.2, "segment_ps": 0.4, "frame_ps": 0.02, "settings": {"restart_interval": 100}}
-#: looks at the end of every segment
-EQUILIBRATED = {"rule": "equilibrated", "first_look_ns": 0.0004, "growth": 1}
-#: criteria that a picosecond can meet
-LENIENT = {"minimum_coefficient": 0.0, "minimum_lower_bound": 0.0, "significance": 1e-6, "maximum_remaining": None}
-
-
-@pytest.fixture
-def launch(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> Launch:
-    """Return a function that runs a production of the study's first interface."""
-
-    def run(temperature: float = 500.0, settings: dict[str, Any] | None = None, **plan: Any) -> WorkChainNode:
-        builder = ProductionWorkChain.get_builder_from_protocol(
-            codes=module_codes,
-            recipe=study.inputs.recipe,
-            system=study.outputs.runs.T0500_r1.interface,
-            temperature=temperature,
-            protocol="demo",
-            overrides={
-                "plan": PLAN | plan,
-                "sampling": {"block_ps": 0.2, "snapshot_ps": 0.1, "bins": 100},
-                "analysis": {"settings": settings or {}},
-            },
-            options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}},
-        )
-        _, node = run_get_node(builder)
-        return node
-
-    return run
-
-
-def jobs(node: WorkChainNode, process_type: str) -> list[orm.CalcJobNode]:
-    return [job for job in node.called_descendants if job.process_type == f"aiida.calculations:{process_type}"]
-
-
-def test_a_production_goes_on_alone(study: WorkChainNode, launch: Launch) -> None:
+def test_a_production_goes_on_alone(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> None:
     """Launched from a relaxed interface, and then made longer, it is the study's own, bit for bit."""
-    shorter = launch(length_ps=0.8, segment_ps=0.8)
+    _, shorter = run_get_node(short_production(module_codes, study, length_ps=0.8, segment_ps=0.8))
     assert shorter.is_finished_ok, shorter.exit_message
     _, node = run_get_node(get_builder_from_production(shorter, length_ns=0.0012))
     assert node.is_finished_ok, node.exit_message
@@ -218,9 +176,11 @@ def test_a_production_goes_on_alone(study: WorkChainNode, launch: Launch) -> Non
     assert node.outputs.reduction.get_state().equals(study.outputs.runs.T0500_r1.reduction.get_state())
 
 
-def test_a_budget_that_is_spent_has_every_result(study: WorkChainNode, launch: Launch) -> None:
+def test_a_budget_that_is_spent_has_every_result(
+    study: WorkChainNode, module_codes: dict[str, InstalledCode]
+) -> None:
     """Looked at after every segment, it is the run that was looked at once; and none of it is run twice."""
-    node = launch(stop=EQUILIBRATED)
+    _, node = run_get_node(short_production(module_codes, study, stop=EQUILIBRATED))
     assert node.exit_status == 500, node.exit_message
     assert "Not equilibrated within 0.0012 ns: EC 0.00 (lower bound 0.00); fewer than " in node.exit_message
     assert set(node.outputs) >= set(study.outputs.runs.T0500_r1) - {"interface"}
@@ -232,23 +192,14 @@ def test_a_budget_that_is_spent_has_every_result(study: WorkChainNode, launch: L
     ]
 
     with enable_caching(identifier="aiida.calculations:cse.*"):
-        again = launch(stop=EQUILIBRATED)
+        _, again = run_get_node(short_production(module_codes, study, stop=EQUILIBRATED))
     assert again.exit_status == 500
     made = [*jobs(again, "cse.lammps"), *jobs(again, "cse.reduce")]
     assert len(made) == 6
     assert all(job.base.caching.is_created_from_cache for job in made)
 
 
-def test_a_production_stops_at_the_first_look_that_says_so(launch: Launch) -> None:
-    node = launch(700.0, LENIENT, stop=EQUILIBRATED)
-    assert node.is_finished_ok, node.exit_message
-    assert len(jobs(node, "cse.lammps")) == 1
-    assert [look["equilibrated"] for look in node.outputs.looks.get_list()] == [True]
-    assert node.outputs.stages["steps"] == node.outputs.reduction.base.attributes.get("last_step") == 200
-    assert node.outputs.system.info.natoms == 1066
-
-
-def test_a_study_is_continued(study: WorkChainNode, launch: Launch) -> None:
+def test_a_study_is_continued(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> None:
     """Longer runs: each goes on from its checkpoint, and is the run of that length; nothing else is run."""
     builder = get_builder_from_study(study, length_ns=0.0016)
     _, longer = run_get_node(builder)
@@ -260,45 +211,6 @@ def test_a_study_is_continued(study: WorkChainNode, launch: Launch) -> None:
     assert set(longer.outputs.runs) == {"T0500_r1", "T0600_r1"}
     assert len(longer.outputs.kinetics["observations"]) == 2
     assert len(jobs(longer, "cse.lammps")) == 1 + 1, "what is new"
-    whole = launch(length_ps=1.6, segment_ps=0.8)
+    _, whole = run_get_node(short_production(module_codes, study, length_ps=1.6, segment_ps=0.8))
     assert longer.outputs.runs.T0500_r1.reduction.get_state().equals(whole.outputs.reduction.get_state())
     assert longer.outputs.runs.T0500_r1.looks[0] == study.outputs.runs.T0500_r1.looks[0]
-
-
-def test_an_interface_is_quenched(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> None:
-    """Hot, cooled in two steps under pressure, cold, and compared: every part goes on from the one before."""
-    cooling = {"rate_K_per_ns": 2e5, "step_K": 50, "hold_ps": 0.1, "last_ps": 0.2, "stages_per_job": 4}
-    in_one_segment = merge(SHORT["production"], {"plan": {"segment_ps": 1.2}})
-    builder = QuenchWorkChain.get_builder_from_protocol(
-        codes=module_codes,
-        recipe=study.inputs.recipe,
-        system=study.outputs.runs.T0600_r1.interface,
-        temperature=500.0,
-        protocol="demo",
-        overrides={
-            "hot_temperature": 600,
-            "hot": in_one_segment,
-            "cold": in_one_segment,
-            "cooling": {"plan": cooling | {"settings": {"restart_interval": 100}}},
-        },
-        options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}},
-    )
-    outputs, node = run_get_node(builder)
-    assert node.is_finished_ok, [(n.process_label, n.exit_status, n.exit_message) for n in node.called_descendants]
-    assert [n.process_label for n in node.called] == [
-        "ProductionWorkChain", "CoolingWorkChain", "ProductionWorkChain", "compare",
-    ]  # fmt: skip
-    stages = node.outputs.cooling.stages["stages"]
-    assert [stage["name"] for stage in stages] == ["cool_01", "hold_01", "cool_02", "hold_02"]
-    assert all(stage["complete"] for stage in stages)
-    hot, cooling_run, cold, _ = node.called
-    assert cooling_run.inputs.system.uuid == hot.outputs.system.uuid
-    assert cold.inputs.system.uuid == cooling_run.outputs.system.uuid
-    lengths = [np.diff(system.info.box[2])[0] for system in (hot.outputs.system, cold.inputs.system)]
-    assert lengths[0] != pytest.approx(lengths[1], abs=1e-6), "the box follows the pressure"
-    assert cold.outputs.stages["stages"][0]["temperature_K"] == pytest.approx(500, rel=0.1)
-    found = outputs["comparison"]
-    assert (found["temperature_hot_K"], found["temperature_cold_K"]) == (600, 500)
-    for run, production in (("hot", hot), ("cold", cold)):
-        assert found[f"n_li_ceramic_{run}"] == pytest.approx(production.outputs.populations["n_li_ceramic"])
-    assert found["peak_tfsi_right_hot_per_A3"] is None or found["peak_tfsi_right_hot_per_A3"] > 0
