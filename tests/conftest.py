@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 JOB_POLL = 0.2
 
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the loops of the reduction once, before several workers of a fresh checkout do so at a time."""
+    if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
+        from aiida_cse.reduction.reduce import reduce_segments
+        from tests.reduction.synthetic import config, make, write_dcd
+
+        with TemporaryDirectory() as folder:
+            reduce_segments([write_dcd(Path(folder) / "a.dcd", make(1, 30).positions)], config())
 
 
 @pytest.fixture(scope="session", autouse=True)
