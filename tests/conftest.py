@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+from aiida.manage.manager import Manager
 from hypothesis import settings
 
 # the same examples at every run, in every test that hypothesis drives
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: s between two polls of the running jobs; a poll takes 35 ms of CPU time, which the jobs need
 JOB_POLL = 0.2
+#: s between two looks at the children of a process
+CHILD_POLL = 0.1
 
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
 
@@ -48,6 +51,19 @@ def aiida_config(
             warnings.filterwarnings("ignore", message="Creating AiiDA configuration folder")
             config = stack.enter_context(aiida_config_factory(tmp_path_factory.mktemp("aiida")))
         yield config
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_runner() -> Iterator[None]:
+    """AiiDA looks at the children of a process without pause in a profile for tests, which takes a whole core."""
+    create = Manager.create_runner
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Manager,
+            "create_runner",
+            lambda self, *a, **given: create(self, *a, **{"poll_interval": CHILD_POLL} | given),
+        )
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from aiida.common.log import configure_logging
 from aiida_cse.cli.environment import ensure_environment
 from aiida_cse.engine.embedded import run_embedded
 from benchmarks.faults.bench import Bench
-from tests.golden.archives import demo_study
+from tests.golden.archives import demo_interface
 
 __all__ = ["make_bench"]
 
@@ -26,7 +26,7 @@ def make_bench(folder: Path) -> Bench:
     """
     environment = ensure_environment(PROFILE)
     configure_logging(with_orm=True)
-    bench = Bench(folder, environment, demo_study().outputs.runs.T0500_r1.interface)
+    bench = Bench(folder, environment, demo_interface().store())
     with bench.fresh_work():
         node = run_embedded(bench.builder())
         verdict = bench.judge(node, [], commands=0)

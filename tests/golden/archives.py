@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from aiida import orm
-from aiida.common.exceptions import NotExistent
 from aiida.tools.archive import import_archive
+from aiida.tools.archive.abstract import get_format
 from click.testing import CliRunner
 
 from aiida_cse.cli import main
+from aiida_cse.data.system import CseSystemData
 from aiida_cse.query import productions, slab_seed
 
 FOLDER = Path(__file__).parent
@@ -30,13 +31,14 @@ def import_all() -> None:
         import_archive(path)
 
 
-def demo_study() -> orm.WorkChainNode:
-    """Return the demo study of 0.1, which is imported into the loaded profile where it is missing."""
-    try:
-        return orm.load_node(DEMO_STUDY)
-    except NotExistent:
-        import_archive(DEMO)
-        return orm.load_node(DEMO_STUDY)
+def demo_interface() -> CseSystemData:
+    """Return the relaxed interface of the demo study of 0.1 as a new node, without the rest of the archive."""
+    with get_format().open(DEMO, "r") as archive:
+        query = archive.querybuilder().append(orm.WorkChainNode, filters={"uuid": DEMO_STUDY}, tag="study")
+        query.append(
+            CseSystemData, with_incoming="study", edge_filters={"label": "runs__T0500_r1__interface"}, project="*"
+        )
+        return CseSystemData(query.first(flat=True).get_system())
 
 
 def archived(kind: type[orm.Node], filters: dict[str, Any]) -> list[Any]:

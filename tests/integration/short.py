@@ -9,6 +9,7 @@ from typing import Any
 from aiida import orm
 
 from aiida_cse.building.recipe import load_recipe
+from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.common.protocol import merge
 from aiida_cse.workchains.production import ProductionWorkChain
@@ -92,18 +93,19 @@ def short_study(
 
 def short_production(
     codes: Codes,
-    study: orm.WorkChainNode,
+    system: CseSystemData,
     *,
+    recipe: dict[str, Any] | orm.Dict,
     temperature: float = 500.0,
     settings: Mapping[str, Any] = MappingProxyType({}),
     **plan: Any,
 ) -> Any:
-    """Return the builder of a short production from a study's interface at 500 K."""
+    """Return the builder of a short production of an interface; the recipe gives the seed of the velocities."""
     overrides = {"plan": plan, "analysis": {"settings": dict(settings)}}
     return ProductionWorkChain.get_builder_from_protocol(
         codes=codes,
-        recipe=study.inputs.recipe,
-        system=study.outputs.runs.T0500_r1.interface,
+        recipe=recipe,
+        system=system,
         temperature=temperature,
         protocol="demo",
         overrides=merge(SHORT["production"], overrides),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from aiida import orm
 from aiida.common.log import configure_logging
 from aiida.engine import run_get_node
 from aiida.orm import InstalledCode
 
+from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.common.protocol import merge
 from aiida_cse.workchains.quench import QuenchWorkChain
-from tests.golden.archives import demo_study
+from tests.golden.archives import demo_interface
 from tests.integration.short import EQUILIBRATED, OPTIONS, SHORT, jobs, short_production
 
 pytestmark = pytest.mark.integration
@@ -20,17 +20,23 @@ pytestmark = pytest.mark.integration
 LENIENT = {"minimum_coefficient": 0.0, "minimum_lower_bound": 0.0, "significance": 1e-6, "maximum_remaining": None}
 
 
+#: seed of the velocities
+SEED = {"seeds": {"velocities": 7}}
+
+
 @pytest.fixture(scope="module")
-def study(aiida_profile: object) -> orm.WorkChainNode:
-    """The demo study of an earlier release."""
+def interface(aiida_profile: object) -> CseSystemData:
+    """The relaxed interface of a study by an earlier release."""
     configure_logging(with_orm=True)
-    return demo_study()
+    return demo_interface().store()
 
 
 def test_a_production_stops_at_the_first_look_that_says_so(
-    study: orm.WorkChainNode, module_codes: dict[str, InstalledCode]
+    interface: CseSystemData, module_codes: dict[str, InstalledCode]
 ) -> None:
-    builder = short_production(module_codes, study, temperature=700.0, settings=LENIENT, stop=EQUILIBRATED)
+    builder = short_production(
+        module_codes, interface, recipe=SEED, temperature=700.0, settings=LENIENT, stop=EQUILIBRATED
+    )
     _, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
     assert len(jobs(node, "cse.lammps")) == 1
@@ -39,14 +45,14 @@ def test_a_production_stops_at_the_first_look_that_says_so(
     assert node.outputs.system.info.natoms == 1066
 
 
-def test_an_interface_is_quenched(study: orm.WorkChainNode, module_codes: dict[str, InstalledCode]) -> None:
+def test_an_interface_is_quenched(interface: CseSystemData, module_codes: dict[str, InstalledCode]) -> None:
     """Hot, cooled in two steps under pressure, cold, and compared: every part goes on from the one before."""
     cooling = {"rate_K_per_ns": 2e5, "step_K": 50, "hold_ps": 0.1, "last_ps": 0.2, "stages_per_job": 4}
     in_one_segment = merge(SHORT["production"], {"plan": {"segment_ps": 1.2}})
     builder = QuenchWorkChain.get_builder_from_protocol(
         codes=module_codes,
-        recipe=study.inputs.recipe,
-        system=study.outputs.runs.T0500_r1.interface,
+        recipe=SEED,
+        system=interface,
         temperature=500.0,
         protocol="demo",
         overrides={

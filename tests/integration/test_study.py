@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,9 +167,15 @@ def test_an_archive_answers_the_same_query_elsewhere(study: WorkChainNode, tmp_p
     assert query.all(flat=True) == [0.0]
 
 
+def of_study(study: WorkChainNode, codes: dict[str, InstalledCode], **plan: Any) -> Any:
+    """Return the builder of a production of the study's first interface."""
+    system = study.outputs.runs.T0500_r1.interface
+    return short_production(codes, system, recipe=study.inputs.recipe, **plan)
+
+
 def test_a_production_goes_on_alone(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> None:
     """Launched from a relaxed interface, and then made longer, it is the study's own, bit for bit."""
-    _, shorter = run_get_node(short_production(module_codes, study, length_ps=0.8, segment_ps=0.8))
+    _, shorter = run_get_node(of_study(study, module_codes, length_ps=0.8, segment_ps=0.8))
     assert shorter.is_finished_ok, shorter.exit_message
     _, node = run_get_node(get_builder_from_production(shorter, length_ns=0.0012))
     assert node.is_finished_ok, node.exit_message
@@ -180,7 +187,7 @@ def test_a_budget_that_is_spent_has_every_result(
     study: WorkChainNode, module_codes: dict[str, InstalledCode]
 ) -> None:
     """Looked at after every segment, it is the run that was looked at once; and none of it is run twice."""
-    _, node = run_get_node(short_production(module_codes, study, stop=EQUILIBRATED))
+    _, node = run_get_node(of_study(study, module_codes, stop=EQUILIBRATED))
     assert node.exit_status == 500, node.exit_message
     assert "Not equilibrated within 0.0012 ns: EC 0.00 (lower bound 0.00); fewer than " in node.exit_message
     assert set(node.outputs) >= set(study.outputs.runs.T0500_r1) - {"interface"}
@@ -192,7 +199,7 @@ def test_a_budget_that_is_spent_has_every_result(
     ]
 
     with enable_caching(identifier="aiida.calculations:cse.*"):
-        _, again = run_get_node(short_production(module_codes, study, stop=EQUILIBRATED))
+        _, again = run_get_node(of_study(study, module_codes, stop=EQUILIBRATED))
     assert again.exit_status == 500
     made = [*jobs(again, "cse.lammps"), *jobs(again, "cse.reduce")]
     assert len(made) == 6
@@ -211,6 +218,6 @@ def test_a_study_is_continued(study: WorkChainNode, module_codes: dict[str, Inst
     assert set(longer.outputs.runs) == {"T0500_r1", "T0600_r1"}
     assert len(longer.outputs.kinetics["observations"]) == 2
     assert len(jobs(longer, "cse.lammps")) == 1 + 1, "what is new"
-    _, whole = run_get_node(short_production(module_codes, study, length_ps=1.6, segment_ps=0.8))
+    _, whole = run_get_node(of_study(study, module_codes, length_ps=1.6, segment_ps=0.8))
     assert longer.outputs.runs.T0500_r1.reduction.get_state().equals(whole.outputs.reduction.get_state())
     assert longer.outputs.runs.T0500_r1.looks[0] == study.outputs.runs.T0500_r1.looks[0]
