@@ -3,7 +3,9 @@
 An observable is one function of a :class:`~aiida_cse.analysis.production.ReducedProduction` in a module of this
 package. The decorator :func:`observable` registers it with its name, the kind of its node, what the reduction must
 hold for it, and its keys with their units. :func:`observables` imports the modules of the package and returns what
-they registered, so that no list of observables has to be kept. Importing this module alone is cheap.
+they registered; WorkChains, tables and the reference loop over them. Besides its module, an observable has a
+calculation function in :mod:`aiida_cse.calculations.functions.analysis` and that function's entry point. Importing
+this module alone is cheap.
 """
 
 from __future__ import annotations

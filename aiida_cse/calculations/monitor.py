@@ -101,7 +101,7 @@ def _runaway(report: LogReport, node: orm.CalcJobNode, factor: float) -> str | N
     stages = {stage.name: stage for stage in JobPlan.model_validate(node.inputs.plan.get_dict()).stages}
     table = report.tables[-1]
     stage = stages.get(table.stage or "")
-    if stage is None or stage.kind not in ("nvt", "npt") or stage.temperature is None:
+    if stage is None or not stage.is_dynamics or stage.temperature is None:
         return None
     if "temp" not in table.columns or len(table.rows) < HOT_ROWS:
         return None

@@ -184,6 +184,11 @@ class Stage(StrictModel):
         return self
 
     @property
+    def is_dynamics(self) -> bool:
+        """Whether the stage samples an ensemble, so that its temperature can be judged; a push-off does not."""
+        return self.kind not in ("minimize", "pushoff")
+
+    @property
     def steps(self) -> int:
         """Length of the stage in steps; a minimisation counts as one step."""
         if self.duration_ps is None:

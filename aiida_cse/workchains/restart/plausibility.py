@@ -122,7 +122,7 @@ def judge_run(plan: JobPlan, thermo: Mapping[str, Columns], limits: Plausibility
     found = []
     for span in plan.spans:
         columns = thermo.get(span.stage.name)
-        if columns is None or span.stage.kind not in ("nvt", "npt"):
+        if columns is None or not span.stage.is_dynamics:
             continue
         checks = [_held(columns, limits)]
         if len(columns["step"]) >= ROWS and _span_fs(columns, span.stage) >= SETTLED * span.stage.thermostat_fs:
