@@ -169,25 +169,18 @@ def barriers(production: ReducedProduction) -> dict[str, Any]:
     for ion in production.ions.values():
         if ion.species.exchange != "ceramic":
             continue
+        (_, outer_left, inner_left, inner_right, outer_right, _), (left, right) = ion.species.edges, _reaches(ion)
+        windows: dict[str, tuple[Range, Range]] = {
+            "left": ((inner_left - left, inner_left + left), (outer_left, inner_left - left)),
+            "right": ((inner_right - right, inner_right + right), (inner_right + right, outer_right)),
+        }
         outside = ion.counts["layer"] + ion.counts["bulk"]
-        found, missing = _by_side(production, ion, outside, ion.counts["ceramic"], _surface_windows(ion))
+        found, joined, missing = _by_side(production, ion, outside, ion.counts["ceramic"], windows)
         reasons += missing
         for side in SIDES:
             results |= _entries(_HEIGHT | _SHAPE | _PLACES, f"{ion.key}_{side}", found.get(side))
-        joined = None
-        if not missing:
-            joined = join_sides(list(found.values()), production.temperature, production.settings.level)
         results |= _entries(_HEIGHT | _SHAPE, ion.key, joined) | _theory(production, ion, joined)
     return results | {"reasons": reasons}
-
-
-def _surface_windows(ion: Ion) -> dict[str, tuple[Range, Range]]:
-    """Return by side where the top on the surface and the well of the first layer are searched for."""
-    (outer_left, inner_left, inner_right, outer_right), (left, right) = ion.species.edges[1:-1], _reaches(ion)
-    return {
-        "left": ((inner_left - left, inner_left + left), (outer_left, inner_left - left)),
-        "right": ((inner_right - right, inner_right + right), (inner_right + right, outer_right)),
-    }
 
 
 def _reaches(ion: Ion) -> Range:
@@ -256,11 +249,10 @@ def anion_barriers(production: ReducedProduction) -> dict[str, Any]:
             "left": ((outer_left - left, outer_left + left), (first, outer_left - left)),
             "right": ((outer_right - right, outer_right + right), (outer_right + right, last)),
         }
-        found, missing = _by_side(production, ion, ion.counts["bulk"], ion.counts["layer"], windows, plateau=True)
+        found, joined, missing = _by_side(
+            production, ion, ion.counts["bulk"], ion.counts["layer"], windows, plateau=True
+        )
         reasons += missing
-        joined = None
-        if not missing:
-            joined = join_sides(list(found.values()), production.temperature, production.settings.level)
         entries = _entries(_HEIGHT, ion.key, joined)
         for side in SIDES:
             entries |= _entries(_HEIGHT | _ANION_PLACES, f"{ion.key}_{side}", found.get(side))
@@ -281,8 +273,8 @@ def _by_side(
     windows: Mapping[str, tuple[Range, Range]],
     *,
     plateau: bool = False,
-) -> tuple[dict[str, Barrier], list[str]]:
-    """Return the barriers by side, and a sentence for each side without one.
+) -> tuple[dict[str, Barrier], JoinedBarrier | None, list[str]]:
+    """Return the barriers by side, that of both sides together, and a sentence for each side without one.
 
     Parameters
     ----------
@@ -302,44 +294,31 @@ def _by_side(
         max(float(outside.mean()), _FEWEST_IONS),
         max(float(inside.mean()), _FEWEST_IONS),
     )
-    found: dict[str, Barrier] = {}
-    missing = []
-    for side, (top, well) in windows.items():
-        result = _barrier(production, blocks, exchange, top, well, plateau=plateau)
-        if isinstance(result, Barrier):
-            found[side] = result
-        else:
-            missing.append(f"{ion.name}, {side}: {result}")
-    return found, missing
-
-
-def _barrier(
-    production: ReducedProduction,
-    blocks: NDArray[np.int64],
-    exchange: SlowExchange,
-    top: Range,
-    well: Range,
-    *,
-    plateau: bool,
-) -> Barrier | str:
-    """Return the barrier, or the reason why the profile has none: that is a result and no error."""
     whole = blocks[production.window.whole]
     if len(whole) < FEWEST_BLOCKS:
-        return f"{len(whole)} whole block(s) of time, it takes {FEWEST_BLOCKS} to tell how many counts are a visit"
-    try:
-        return find_barrier(
-            bin_centres(production.state.config),
-            blocks.sum(axis=0),
-            production.temperature,
-            top=top,
-            well=well,
-            block_counts=whole,
-            exchange=exchange,
-            plateau=plateau,
-            level=production.settings.level,
-        )
-    except ValueError as error:
-        return str(error)
+        few = f"{len(whole)} whole block(s) of time, it takes {FEWEST_BLOCKS} to tell how many counts are a visit"
+        return {}, None, [f"{ion.name}, {side}: {few}" for side in SIDES]
+    temperature, level = production.temperature, production.settings.level
+    found: dict[str, Barrier] = {}
+    missing = []
+    for side in SIDES:
+        top, well = windows[side]
+        try:
+            found[side] = find_barrier(
+                bin_centres(production.state.config),
+                blocks.sum(axis=0),
+                temperature,
+                top=top,
+                well=well,
+                block_counts=whole,
+                exchange=exchange,
+                plateau=plateau,
+                level=level,
+            )
+        except ValueError as error:
+            missing.append(f"{ion.name}, {side}: {error}")
+    joined = None if missing else join_sides(list(found.values()), temperature, level)
+    return found, joined, missing
 
 
 # -- transition-state theory ---------------------------------------------------------------------------------
@@ -365,7 +344,17 @@ def _theory(production: ReducedProduction, ion: Ion, joined: JoinedBarrier | Non
     log_rates = log_curvatures / 2 - joined.samples.barrier / production.temperature
     log_error = float(np.nanstd(log_rates, ddof=1))
     results |= {f"rate_tst_{ion.key}_per_s": rate, f"rate_tst_{ion.key}_log_error": log_error}
-    return results | _transmission(production, ion, rate, log_error)
+    rule, level = production.settings.rule, production.settings.level
+    exposure = exposure_of(ion, production.transitions(rule)[ion.name], rule, production)
+    if exposure.ion_time > 0:
+        expected = float(expected_transitions(rate, 1.0, exposure.ion_time * 1e-9))
+        kappa = transmission_coefficient(exposure.events, expected, level, log_error=log_error)
+        results |= {
+            f"expected_in_{ion.key}_ceramic": expected,
+            f"kappa_{ion.key}": kappa.value,
+            f"kappa_{ion.key}_interval": [kappa.low, kappa.high],
+        }
+    return results
 
 
 def mass_of(production: ReducedProduction, ion: Ion) -> float:
@@ -374,18 +363,3 @@ def mass_of(production: ReducedProduction, ion: Ion) -> float:
     atoms = np.array(config.atom_types)
     masses = np.array(config.masses)[atoms[np.isin(atoms, ion.species.types)] - 1]
     return float(masses.sum() / len(ion.numbers) * constants.atomic_mass)
-
-
-def _transmission(production: ReducedProduction, ion: Ion, rate: float, log_error: float) -> dict[str, Any]:
-    """Return the entries that theory expects of the ions in the layers, and the part κ that was observed."""
-    rule = production.settings.rule
-    exposure = exposure_of(ion, production.transitions(rule)[ion.name], rule, production)
-    if exposure.ion_time <= 0:
-        return {}
-    expected = float(expected_transitions(rate, 1.0, exposure.ion_time * 1e-9))
-    kappa = transmission_coefficient(exposure.events, expected, production.settings.level, log_error=log_error)
-    return {
-        f"expected_in_{ion.key}_ceramic": expected,
-        f"kappa_{ion.key}": kappa.value,
-        f"kappa_{ion.key}_interval": [kappa.low, kappa.high],
-    }

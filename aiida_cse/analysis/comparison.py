@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from pydantic import Field
@@ -20,7 +21,7 @@ from aiida_cse.analysis.shifts import (
     dz_entries,
     free_energy_shift,
 )
-from aiida_cse.analysis.structure import SIDES, Side, Structure
+from aiida_cse.analysis.structure import SIDES, Structure
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.profiles.extrema import Peak, find_peak
 from aiida_cse.schema import Number
@@ -142,8 +143,7 @@ def compare(
         **_populations(populations(hot), populations(cold), list(first.ions)),
         **peaks,
         **dz_entries("dz", [charge]),
-        **_charge_differences(charge),
-        **_sign_changes(hot, cold),
+        **_charges(charge, {"hot": charge_integrals(hot), "cold": charge_integrals(cold)}),
         **dz_entries("dz_free_energy", [energy]),
         **df_entries("df", [energy]),
         "reasons": [*missing, *charge.reasons, *energy.reasons],
@@ -177,8 +177,8 @@ def _populations(hot: Results, cold: Results, keys: list[str]) -> Results:
     return results
 
 
-def _charge_differences(charge: LayerShift) -> Results:
-    """Return the differences of the charge integrals, shifted and unshifted, and those due to their errors."""
+def _charges(charge: LayerShift, integrals: Mapping[str, Results]) -> Results:
+    """Return per side the differences of the charge integrals, those due to their errors, and sign changes."""
     results: Results = {}
     for side in SIDES:
         shift = charge.sides.get(side)
@@ -187,16 +187,9 @@ def _charge_differences(charge: LayerShift) -> Results:
             f"charge_difference_{side}_unmoved_e_per_A2": None if shift is None else known(shift.rms_unmoved),
             f"charge_noise_{side}_e_per_A2": None if shift is None else known(shift.noise),
         }
+        for run, integral in integrals.items():
+            results[f"sign_changes_{side}_{run}"] = integral[f"sign_changes_{side}_electrolyte"]
     return results
-
-
-def _sign_changes(hot: ReducedProduction, cold: ReducedProduction) -> Results:
-    found = {"hot": charge_integrals(hot), "cold": charge_integrals(cold)}
-    return {
-        f"sign_changes_{side}_{run}": integral[f"sign_changes_{side}_electrolyte"]
-        for side in SIDES
-        for run, integral in found.items()
-    }
 
 
 # -- peaks ---------------------------------------------------------------------------------------------------
@@ -206,24 +199,17 @@ def _peaks(hot: Structure, cold: Structure, asked: ComparisonSettings) -> tuple[
     """Return the peak of each ion in its first layers, and a sentence for each that is missing."""
     results: Results = {}
     missing = []
-    for key in hot.ions:
-        for side in SIDES:
-            found: dict[str, Peak | None] = {}
-            for run, structure in (("hot", hot), ("cold", cold)):
-                peak = _peak(structure, key, side, asked)
-                found[run] = None if isinstance(peak, str) else peak
-                missing += [f"peak of {key}, {side}, {run}: {peak}"] if isinstance(peak, str) else []
-            results |= _peak_entries(f"peak_{key}_{side}", found)
+    half_width = asked.peak_half_width
+    for key, side in product(hot.ions, SIDES):
+        found: dict[str, Peak | None] = dict.fromkeys(("hot", "cold"))
+        for run, structure in (("hot", hot), ("cold", cold)):
+            low, high = structure.layers[key][side]
+            try:
+                found[run] = find_peak(structure.z, structure.ions[key], low, high, peak_half_width=half_width)
+            except ValueError as error:
+                missing.append(f"peak of {key}, {side}, {run}: {error}")
+        results |= _peak_entries(f"peak_{key}_{side}", found)
     return results, missing
-
-
-def _peak(structure: Structure, key: str, side: Side, asked: ComparisonSettings) -> Peak | str:
-    """Return the peak, or the reason why there is none."""
-    low, high = structure.layers[key][side]
-    try:
-        return find_peak(structure.z, structure.ions[key], low, high, peak_half_width=asked.peak_half_width)
-    except ValueError as error:
-        return str(error)
 
 
 def _peak_entries(name: str, found: Mapping[str, Peak | None]) -> Results:

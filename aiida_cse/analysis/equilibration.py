@@ -107,27 +107,23 @@ def equilibration(production: ReducedProduction) -> dict[str, Any]:
 
 
 def _exchange_data(ion: Ion, found: IonTransitions, production: ReducedProduction) -> ExchangeData:
-    """Return the exchange data of one species, on which the criteria rest."""
+    """Return the exchange data of one species, on which the criteria rest.
+
+    Entries and exits are counted per ion for those ions that were outside the region at some time. The others
+    could not enter. Deep in a crystal they are many, and compared with them any ion that crosses twice would look
+    like a burst.
+    """
+    ion_counts = ion.exchange_counts(found.events)
+    at_start = production.labels_at_start(production.settings.rule)[ion.numbers]
+    outside = ~np.isin(at_start, ion.exchange_labels) | ion_counts.any(axis=1)
     return ExchangeData(
         found.both.entries,
         found.both.exits,
         net_fluxes=production.window.net_fluxes(found.events, ion.exchange_labels),
         population=ion.counts[ion.species.exchange],
-        ion_counts=_ion_counts(ion, found, production),
+        ion_counts=ion_counts[outside] if outside.any() else None,
         members=None if production.settings.maximum_remaining is None else _members(ion, production),
     )
-
-
-def _ion_counts(ion: Ion, found: IonTransitions, production: ReducedProduction) -> NDArray[np.int64] | None:
-    """Return the entries and exits (I, 2) of those ions that were outside the region at some time.
-
-    The others could not enter. Deep in a crystal they are many, and compared with them any ion that crosses twice
-    would look like a burst.
-    """
-    counts = ion.exchange_counts(found.events)
-    at_start = production.labels_at_start(production.settings.rule)[ion.numbers]
-    outside = ~np.isin(at_start, ion.exchange_labels) | counts.any(axis=1)
-    return counts[outside] if outside.any() else None
 
 
 def _members(ion: Ion, production: ReducedProduction) -> NDArray[np.bool_]:

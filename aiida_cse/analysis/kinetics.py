@@ -141,13 +141,9 @@ class KineticsSettings(StrictModel):
     seed: Whole = Field(default=0, ge=0, lt=2**31)
 
     @model_validator(mode="after")
-    def _check_shifts(self) -> Self:
+    def _check_temperatures(self) -> Self:
         if self.shifts is not None and len(self.shifts) == 1:
             raise ValueError("shifts has one temperature, so that Δz has no reference; give none or at least two")
-        return self
-
-    @model_validator(mode="after")
-    def _check_once(self) -> Self:
         for name, temperatures in (
             ("temperatures", self.temperatures),
             ("shifts", [temperature for temperature, _ in self.shifts or ()]),
@@ -310,25 +306,23 @@ def _observation(label: str, run: Results, ion: str) -> Observation:
 
 def conclusions(found: Mapping[str, Any]) -> list[str]:
     """Return the results of :func:`kinetics` in sentences."""
-    sentences = [_conclusion(found, key) for key in found if key.startswith("rate_") and key.endswith("K_per_s")]
+    sentences = []
+    for name in [key[:-6] for key in found if key.startswith("rate_") and key.endswith("K_per_s")]:
+        rate = f"Γ({float(name[5:-1]):g} K)"
+        if found[f"{name}_per_s"] is not None:
+            low, high = found[f"{name}_interval_per_s"]
+            end = "" if high is None else f" to {high:.2g}"
+            sentences.append(f"{rate} = {found[f'{name}_per_s']:.2g} s⁻¹ per ion ({low:.2g}{end})")
+        elif found[f"{name}_upper_bound_per_s"] is not None:
+            sentences.append(f"{rate} is at most {found[f'{name}_upper_bound_per_s']:.2g} s⁻¹ per ion")
+        else:
+            sentences.append(f"{rate} is not known: no run constrains it")
     if found["gamma"] is not None:
         hot, cold = found["gamma_temperatures_K"]
         low, high = found["gamma_interval"]
         upper = "without an upper end" if high is None else f"to {high:.2g}"
         sentences.append(f"γ = Γ({hot:g} K) / Γ({cold:g} K) = {found['gamma']:.2g} ({low:.2g} {upper})")
     return sentences + [f"{label} is not used: {reason}" for label, reason in found["excluded"].items()]
-
-
-def _conclusion(found: Mapping[str, Any], key: str) -> str:
-    name = key.removesuffix("_per_s")
-    what = f"Γ({float(name[5:-1]):g} K)"
-    if found[key] is not None:
-        low, high = found[f"{name}_interval_per_s"]
-        end = "" if high is None else f" to {high:.2g}"
-        return f"{what} = {found[key]:.2g} s⁻¹ per ion ({low:.2g}{end})"
-    if found[f"{name}_upper_bound_per_s"] is not None:
-        return f"{what} is at most {found[f'{name}_upper_bound_per_s']:.2g} s⁻¹ per ion"
-    return f"{what} is not known: no run constrains it"
 
 
 # -- results -------------------------------------------------------------------------------------------------

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
+from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
 from aiida_cse.analysis.registry import known, known_range, observable, with_error
 from aiida_cse.physics.statistics.correlation import anion_cation_correlation
 from aiida_cse.physics.statistics.timeseries import detect_equilibration
@@ -118,30 +119,28 @@ def anions_per_cation(production: ReducedProduction) -> dict[str, Any]:
         changes, and with fewer than 4 snapshots.
     """
     ions = production.ions.values()
-    results: dict[str, Any] = {}
-    for cation in (ion for ion in ions if ion.species.exchange == "ceramic"):
-        for anion in (ion for ion in ions if ion.species.exchange == "layer"):
-            results |= _correlated(cation, anion, production)
-    return results
-
-
-def _correlated(cation: Ion, anion: Ion, production: ReducedProduction) -> dict[str, Any]:
-    slope = f"{anion.key}_layer_per_{cation.key}_ceramic"
-    pearson = f"correlation_{anion.key}_layer_{cation.key}_ceramic"
+    cations = [ion for ion in ions if ion.species.exchange == "ceramic"]
+    anions = [ion for ion in ions if ion.species.exchange == "layer"]
     looks = production.window.looks("snapshot")
-    if len(looks) < _FEWEST:
+    results: dict[str, Any] = {}
+    for cation, anion in product(cations, anions):
+        slope = f"{anion.key}_layer_per_{cation.key}_ceramic"
+        pearson = f"correlation_{anion.key}_layer_{cation.key}_ceramic"
         keys = (slope, f"{slope}_error", f"{slope}_samples", pearson, f"{pearson}_interval", f"{pearson}_samples")
-        return dict.fromkeys(keys)
-    found = anion_cation_correlation(
-        cation.counts["ceramic"][cation.rows(looks)],
-        anion.counts["layer"][anion.rows(looks)],
-        production.settings.level,
-    )
-    return {
-        slope: known(found.slope),
-        f"{slope}_error": known(found.slope_error),
-        f"{slope}_samples": found.slope_samples,
-        pearson: known(found.pearson),
-        f"{pearson}_interval": known_range(found.pearson_interval),
-        f"{pearson}_samples": found.samples,
-    }
+        results |= dict.fromkeys(keys)
+        if len(looks) < _FEWEST:
+            continue
+        found = anion_cation_correlation(
+            cation.counts["ceramic"][cation.rows(looks)],
+            anion.counts["layer"][anion.rows(looks)],
+            production.settings.level,
+        )
+        results |= {
+            slope: known(found.slope),
+            f"{slope}_error": known(found.slope_error),
+            f"{slope}_samples": found.slope_samples,
+            pearson: known(found.pearson),
+            f"{pearson}_interval": known_range(found.pearson_interval),
+            f"{pearson}_samples": found.samples,
+        }
+    return results

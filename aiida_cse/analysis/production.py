@@ -200,12 +200,28 @@ class ReducedProduction:
 
     @cached_property
     def ions(self) -> dict[str, Ion]:
-        """Species of ions by name."""
+        """Species of ions by name, counted at every frame, or in the snapshots if the settings move boundaries."""
+        window, recounted = self.window, self.recounted
+        looks = window.looks("snapshot")
         species_of_ion = Selection.from_config(self.state.config).ion_species
-        return {
-            name: self._ion(name, index, np.flatnonzero(species_of_ion == index))
-            for index, name in enumerate(self.state.config.ions)
-        }
+        found = {}
+        for index, (name, species) in enumerate(self.state.config.ions.items()):
+            if recounted is None or name not in recounted.counts:
+                first, stride = window.begin, 1
+                table = self.state.region_counts[window.begin - window.origin : window.stop - window.origin, index]
+            else:
+                first, stride = int(looks[0]), window.look_frames("snapshot")
+                table = recounted.counts[name][np.searchsorted(self.state.snapshots, looks)]
+                edges = (species.edges[0], *recounted.boundaries[name], species.edges[-1])
+                species = species.model_copy(update={"edges": edges, "cores": tuple(pairwise(edges))})
+            counts = dict(zip(REGION_NAMES, table.astype(np.int64).T, strict=True))
+            for both in ("layer", "bulk"):
+                counts[both] = counts[f"{both}_left"] + counts[f"{both}_right"]
+            if species.initial_ceramic is not None:
+                counts["excess"] = counts["ceramic"] - species.initial_ceramic
+            numbers = np.flatnonzero(species_of_ion == index)
+            found[name] = Ion(name, species, numbers, first, stride, counts)
+        return found
 
     @property
     def deciding(self) -> list[str]:
@@ -232,25 +248,3 @@ class ReducedProduction:
     @cached_property
     def _boundaries(self) -> dict[str, Boundaries]:
         return other_boundaries(self.settings, self.reduction.config)
-
-    def _ion(self, name: str, index: int, numbers: NDArray[np.int64]) -> Ion:
-        species, window = self.state.config.ions[name], self.window
-        if self.recounted is None or name not in self.recounted.counts:
-            each_frame = self.state.region_counts[window.rows, index]
-            return Ion(name, species, numbers, window.begin, 1, _by_region(each_frame, species))
-        looks = window.looks("snapshot")
-        rows = np.searchsorted(self.state.snapshots, looks)
-        edges = (species.edges[0], *self.recounted.boundaries[name], species.edges[-1])
-        species = species.model_copy(update={"edges": edges, "cores": tuple(pairwise(edges))})
-        counts = _by_region(self.recounted.counts[name][rows], species)
-        return Ion(name, species, numbers, int(looks[0]), window.look_frames("snapshot"), counts)
-
-
-def _by_region(table: NDArray[np.int32], species: IonSpecies) -> dict[str, NDArray[np.int64]]:
-    """Return the counts (F, 5) of a species by region, for both sides together, and the excess."""
-    counts = dict(zip(REGION_NAMES, table.astype(np.int64).T, strict=True))
-    for name in ("layer", "bulk"):
-        counts[name] = counts[f"{name}_left"] + counts[f"{name}_right"]
-    if species.initial_ceramic is not None:
-        counts["excess"] = counts["ceramic"] - species.initial_ceramic
-    return counts

@@ -78,18 +78,15 @@ def other_boundaries(settings: AnalysisSettings, config: ReductionConfig) -> dic
         if name not in config.ions:
             raise ValueError(f"boundaries.{name}: the reduction has no such ion; {nearest(name, config.ions)}")
         places = (-given[1], -given[0], *given) if len(given) == BOTH_SIDES else given
-        if not np.allclose(places, config.ions[name].edges[1:-1], rtol=0, atol=_SAME):
-            found[name] = _exact(config, name, places)
+        if np.allclose(places, config.ions[name].edges[1:-1], rtol=0, atol=_SAME):
+            continue
+        try:
+            outer_left, inner_left, inner_right, outer_right = exact_boundaries(config, places).tolist()
+        except ValueError as error:
+            reason = str(error).removeprefix("boundaries")
+            raise ValueError(f"boundaries.{name}{reason}; choose these, or {_AGAIN}") from error
+        found[name] = (outer_left, inner_left, inner_right, outer_right)
     return found
-
-
-def _exact(config: ReductionConfig, name: str, places: tuple[float, ...]) -> Boundaries:
-    try:
-        a, b, c, d = exact_boundaries(config, places).tolist()
-    except ValueError as error:
-        reason = str(error).removeprefix("boundaries")
-        raise ValueError(f"boundaries.{name}{reason}; choose these, or {_AGAIN}") from error
-    return a, b, c, d
 
 
 def _multiple(wanted: float | None, stored: float) -> int:

@@ -45,7 +45,8 @@ class AnalysisSettings(Criteria):
         distances, of the ceramic's boundary and of the outer boundary of the first layers, or the four positions
         from LEFT to RIGHT. They must lie on edges of the bins of the reduction, to 0.005 Å. Such ions are counted
         in the snapshots, under the rule ``snapshot``. An ion without an entry keeps the boundaries of the
-        reduction. rule
+        reduction.
+    rule
         Counting rule of the transitions on which the verdict rests.
     minimum_excess
         Condition under which entries are counted separately: the smallest excess of ions in the ceramic, over the
@@ -66,13 +67,9 @@ class AnalysisSettings(Criteria):
     level: Fraction = 0.95
 
     @model_validator(mode="after")
-    def _check_lags(self) -> Self:
+    def _check_order(self) -> Self:
         if self.lags_ps is not None and list(self.lags_ps) != sorted(set(self.lags_ps)):
             raise ValueError(f"lags_ps = {', '.join(f'{lag:g}' for lag in self.lags_ps)}: they must ascend")
-        return self
-
-    @model_validator(mode="after")
-    def _check_boundaries(self) -> Self:
         for name, places in self.boundaries.items():
             given = f"boundaries.{name} = {', '.join(f'{place:g}' for place in places)}"
             if len(places) not in (BOTH_SIDES, EACH_SIDE):

@@ -152,41 +152,43 @@ def charge_shift(hot: Structure, cold: Structure, settings: ShiftSettings) -> La
     A constant between the curves has no meaning: it is the charge of everything farther out.
     """
     moved = cold.on(hot.z)
-    found = {
-        side: _shift(hot, side, settings, hot.charge_integrals(side), moved.charge_integrals(side))
-        for side in SIDES
-    }
-    return _layer_shift("charge integrals", found, has_offset=True)
+    curves = {side: (hot.charge_integrals(side), moved.charge_integrals(side)) for side in SIDES}
+    return _layer_shift("charge integrals", hot, curves, settings, has_offset=True)
 
 
 def free_energy_shift(hot: Structure, cold: Structure, settings: ShiftSettings) -> LayerShift:
     """Superpose the free energies of the ion that crosses, as section 3.4 of Kozdra et al. does for 600 K."""
     first, second = (one.free_energies(hot.crossing) for one in (hot, cold.on(hot.z)))
     errors = {"error_hot": first.error, "error_cold": second.error}
-    found = {side: _shift(hot, side, settings, first.values, second.values, **errors) for side in SIDES}
-    return _layer_shift("free energies", found, has_offset=first.has_zero and second.has_zero)
+    curves = dict.fromkeys(SIDES, (first.values, second.values))
+    has_offset = first.has_zero and second.has_zero
+    return _layer_shift("free energies", hot, curves, settings, has_offset=has_offset, **errors)
 
 
-def _shift(
-    grid: Structure, side: Side, settings: ShiftSettings, hot: Floats, cold: Floats, **errors: Floats
-) -> SampledShift | str:
-    """Return the shift of two curves on a side, or the reason why there is none."""
-    window = grid.layers[grid.crossing][side]
-    if settings.window is not None:
-        near, far = (grid.half_thickness + distance for distance in settings.window)
-        window = (near, far) if side == "right" else (-far, -near)
-    try:
-        return sampled_shift(grid.z, hot, cold, window=window, max_shift=settings.max_shift, **errors)
-    except ValueError as error:
-        return str(error)
-
-
-def _layer_shift(curves: str, found: Mapping[Side, SampledShift | str], *, has_offset: bool) -> LayerShift:
-    return LayerShift(
-        {side: shift for side, shift in found.items() if isinstance(shift, SampledShift)},
-        tuple(f"{curves}, {side}: {reason}" for side, reason in found.items() if isinstance(reason, str)),
-        has_offset,
-    )
+def _layer_shift(
+    kind: str,
+    hot: Structure,
+    curves: Mapping[Side, tuple[Floats, Floats]],
+    settings: ShiftSettings,
+    *,
+    has_offset: bool,
+    **errors: Floats,
+) -> LayerShift:
+    """Return the shift between the hot and the cold curve of each side, which share the bins of the hot run."""
+    found: dict[Side, SampledShift] = {}
+    reasons = []
+    for side, (first, second) in curves.items():
+        window = hot.layers[hot.crossing][side]
+        if settings.window is not None:
+            near, far = (hot.half_thickness + distance for distance in settings.window)
+            window = (near, far) if side == "right" else (-far, -near)
+        try:
+            found[side] = sampled_shift(
+                hot.z, first, second, window=window, max_shift=settings.max_shift, **errors
+            )
+        except ValueError as error:
+            reasons.append(f"{kind}, {side}: {error}")
+    return LayerShift(found, tuple(reasons), has_offset)
 
 
 # -- runs at several temperatures ----------------------------------------------------------------------------

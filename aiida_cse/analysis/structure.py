@@ -97,7 +97,10 @@ class Structure:
             ions={key: densities[:, types + index] for index, key in enumerate(keys)},
             counts_per_visit={key: _counts_per_visit(groups[:, types + index]) for index, key in enumerate(keys)},
             exposure=len(groups) * frames * bin_volume(state.config),
-            layers={ion.key: _layers(ion.species.edges) for ion in production.ions.values()},
+            layers={
+                ion.key: {"left": ion.species.edges[1:3], "right": ion.species.edges[3:5]}
+                for ion in production.ions.values()
+            },
             crossing=production.ions[production.deciding[0]].key,
         )
 
@@ -141,8 +144,3 @@ def _counts_per_visit(groups: Floats) -> float:
     if not groups.any():
         return 1.0
     return free_energy_profile(groups.sum(axis=0), 1.0, 1.0, block_counts=groups).dispersion
-
-
-def _layers(edges: tuple[float, ...]) -> dict[Side, tuple[float, float]]:
-    _, outer_left, inner_left, inner_right, outer_right, _ = edges
-    return {"left": (outer_left, inner_left), "right": (inner_right, outer_right)}

@@ -238,17 +238,13 @@ def sensitivity(production: ReducedProduction) -> list[dict[str, Any]]:
     list of dict
         One record per way, see :data:`SENSITIVITY_RECORD`. A stride with fewer than two looks is left out.
     """
-    return [record for way in _countings(production) if (record := _record(production, way)) is not None]
-
-
-def _countings(production: ReducedProduction) -> Iterator[_Counting]:
+    tracks = production.tracks
     strides = [multiple * production.state.config.snapshot_frames for multiple in MULTIPLES]
-    for stride in strides:
-        yield _Counting("snapshot", production.tracks["snapshot"], stride)
-    cores = {1.0: production.tracks["core"], **production.state.core_tracks} if "core" in production.tracks else {}
+    ways = [_Counting("snapshot", tracks["snapshot"], stride) for stride in strides]
+    cores = {1.0: tracks["core"], **production.state.core_tracks} if "core" in tracks else {}
     for scale, track in sorted(cores.items()):
-        for stride in dict.fromkeys([1, *strides]):
-            yield _Counting("core", track, stride, scale)
+        ways += [_Counting("core", track, stride, scale) for stride in dict.fromkeys([1, *strides])]
+    return [record for way in ways if (record := _record(production, way)) is not None]
 
 
 def _record(production: ReducedProduction, way: _Counting) -> dict[str, Any] | None:

@@ -48,8 +48,7 @@ class Window:
         ValueError
             No block is left, or ``end_ns`` is after the end of the state.
         """
-        block = state.config.block_frames
-        frame_ns = state.config.frame_ps / 1000
+        block, frame_ns = state.config.block_frames, state.config.frame_ps / 1000
         skipped = int(np.ceil(start_ns / frame_ns - 1e-9))
         begin = state.start if skipped == 0 else -(-(state.start + skipped) // block) * block
         if begin >= state.stop:
@@ -59,7 +58,23 @@ class Window:
                 f"start_ns = {start_ns:g}: it leaves nothing to analyse; it must be at most {possible:g}, the "
                 f"start of the last block of {block * frame_ns:g} ns"
             )
-        return cls(state.config, state.start, begin, _stop(state, begin, end_ns))
+        stop = state.stop
+        kept = state.frames if end_ns is None else int(np.floor(end_ns / frame_ns + 1e-9))
+        if kept > state.frames:
+            raise ValueError(
+                f"end_ns = {end_ns:g}: it is after the end of the reduction; it must be at most "
+                f"{state.frames * frame_ns:g}"
+            )
+        if kept < state.frames:
+            stop = (state.start + kept) // block * block
+        if stop <= begin:
+            earliest = min((begin // block + 1) * block, state.stop)
+            raise ValueError(
+                f"end_ns = {end_ns:g}: it leaves nothing to analyse; it must be at least "
+                f"{(earliest - state.start) * frame_ns:g}, the end of the first block of {block * frame_ns:g} ns "
+                "after start_ns"
+            )
+        return cls(state.config, state.start, begin, stop)
 
     @property
     def frame_ns(self) -> float:
@@ -81,11 +96,6 @@ class Window:
             "frames": self.frames,
             "frame_ps": self.config.frame_ps,
         }
-
-    @property
-    def rows(self) -> slice:
-        """The rows of the arrays of one value per frame."""
-        return slice(self.begin - self.origin, self.stop - self.origin)
 
     @cached_property
     def block_lengths(self) -> NDArray[np.int64]:
@@ -133,26 +143,3 @@ class Window:
         flux = np.zeros(len(self.block_lengths), dtype=np.int64)
         np.add.at(flux, blocks, change)
         return flux
-
-
-def _stop(state: State, begin: int, end_ns: float | None) -> int:
-    """Return the frame after the last block that ends at or before ``end_ns``."""
-    if end_ns is None:
-        return state.stop
-    block = state.config.block_frames
-    frame_ns = state.config.frame_ps / 1000
-    kept = int(np.floor(end_ns / frame_ns + 1e-9))
-    if kept > state.frames:
-        raise ValueError(
-            f"end_ns = {end_ns:g}: it is after the end of the reduction; it must be at most "
-            f"{state.frames * frame_ns:g}"
-        )
-    stop = state.stop if kept == state.frames else (state.start + kept) // block * block
-    if stop <= begin:
-        earliest = min((begin // block + 1) * block, state.stop)
-        raise ValueError(
-            f"end_ns = {end_ns:g}: it leaves nothing to analyse; it must be at least "
-            f"{(earliest - state.start) * frame_ns:g}, the end of the first block of {block * frame_ns:g} ns "
-            "after start_ns"
-        )
-    return stop

@@ -97,6 +97,5 @@ def _list_processes() -> None:
         state = node.process_state.value if node.process_state else "created"
         ending = f" [{node.exit_status}]" if node.is_finished else ""
         spent = duration(node.mtime - node.ctime)
-        click.echo(
-            f"{node.pk:>8}  {node.ctime:%Y-%m-%d %H:%M}  {node.process_label:<24} {state}{ending} ({spent})"
-        )
+        label = node.process_label or (node.process_type or "").rpartition(":")[2]
+        click.echo(f"{node.pk:>8}  {node.ctime:%Y-%m-%d %H:%M}  {label:<24} {state}{ending} ({spent})")

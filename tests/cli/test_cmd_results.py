@@ -167,6 +167,12 @@ def test_without_a_pk_the_last_processes_are_listed(finished: WorkChainNode, unf
     assert "waiting" in found[unfinished.pk or 0]
 
 
+def test_a_process_without_label_and_state_is_listed_by_its_type() -> None:
+    node = WorkChainNode(process_type=STUDY).store()
+    (line,) = [line for line in invoke().output.splitlines() if line.split()[0] == str(node.pk)]
+    assert line.split()[3:5] == ["cse.study", "created"]
+
+
 def test_wrong_pks_are_refused_in_one_line() -> None:
     number = Int(1).store()
     for pk, complaint in (
