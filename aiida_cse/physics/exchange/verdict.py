@@ -239,6 +239,8 @@ def _net_flux(data: ExchangeData, criteria: Criteria) -> CriterionResult | None:
     flux = _end_of(data.net_fluxes, criteria.tested_share)
     if len(flux) < _FEWEST_BLOCKS:
         return _result(False, f"net flux of {len(flux)} block(s)", f"≥ {_FEWEST_BLOCKS} blocks")
+    if data.entries == data.exits == 0:
+        return _nothing_to_test("net flux: no events")
     test = net_flux_test(flux)
     what = f"net flux {test.mean:+.3g} ± {test.standard_error:.2g} ions per block over {test.blocks} blocks"
     return _compatible(what, test.p_value, criteria)
@@ -251,6 +253,8 @@ def _drift(data: ExchangeData, criteria: Criteria) -> CriterionResult | None:
     series = _end_of(data.population, criteria.tested_share)
     if len(series) < _FEWEST_FRAMES:
         return _result(False, f"drift of {len(series)} frame(s)", f"≥ {_FEWEST_FRAMES} frames")
+    if np.ptp(series) == 0:
+        return _nothing_to_test("drift: the number of ions never changed")
     test = drift_test(series)
     change, error = test.slope * len(series), test.standard_error * len(series)
     return _compatible(f"drift {change:+.3g} ± {error:.2g} ions over the time tested", test.p_value, criteria)
@@ -287,6 +291,10 @@ CRITERIA: Final[tuple[Callable[[ExchangeData, Criteria], CriterionResult | None]
 def _result(passed: bool, what: str, threshold: str) -> CriterionResult:
     mark, needs = ("✓", "") if passed else ("✗", "needs ")
     return CriterionResult(passed, f"{mark} {what} ({needs}{threshold})")
+
+
+def _nothing_to_test(what: str) -> CriterionResult:
+    return CriterionResult(passed=True, reason=f"– {what}, nothing to test")
 
 
 def _compatible(what: str, p_value: float, criteria: Criteria) -> CriterionResult:

@@ -213,3 +213,13 @@ def test_any_data_are_judged_or_named(data: st.DataObject) -> None:
     # other entries or exits may be good, and not be the sums of the counts per block and ion
     sums = {"block_counts", "ion_counts"} if name in ("entries", "exits") else ()
     returned_or_named(lambda: equilibration_verdict(ExchangeData(**arguments), Criteria()), name, *sums)
+
+
+def test_a_criterion_without_events_says_that_there_is_nothing_to_test() -> None:
+    still = ExchangeData(0, 0, net_fluxes=[0] * 8, population=[5] * 16)
+    verdict = equilibration_verdict(still, Criteria())
+    assert not verdict.equilibrated
+    assert verdict.reasons[2:] == (
+        "– net flux: no events, nothing to test",
+        "– drift: the number of ions never changed, nothing to test",
+    )
