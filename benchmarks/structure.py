@@ -34,24 +34,15 @@ class Module:
         """Return the number of statements, docstrings included."""
         return sum(isinstance(node, ast.stmt) for node in ast.walk(self.tree))
 
-    def imports(self, known: set[str], *, at_import: bool) -> set[str]:
-        """Return the known modules that this one imports; ``at_import`` leaves out those inside functions."""
+    def imports(self, known: set[str]) -> set[str]:
+        """Return the known modules that this one imports, also inside functions and for type checkers."""
         found = set()
-        stack: list[ast.AST] = [self.tree]
-        while stack:
-            node = stack.pop()
-            if at_import and (isinstance(node, _FUNCTIONS) or _type_checking(node)):
-                continue
+        for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-            stack.extend(ast.iter_child_nodes(node))
         return (found & known) - {self.name}
-
-
-def _type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def read(root: Path) -> dict[str, Module]:
@@ -66,8 +57,8 @@ def read(root: Path) -> dict[str, Module]:
 
 
 def circles(modules: dict[str, Module]) -> list[list[str]]:
-    """Return the groups of modules that import each other while they are imported (Tarjan 1972)."""
-    edges = {name: module.imports(set(modules), at_import=True) for name, module in modules.items()}
+    """Return the groups of modules that import each other (Tarjan, SIAM J. Comput. 1, 146 (1972))."""
+    edges = {name: module.imports(set(modules)) for name, module in modules.items()}
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -99,7 +90,7 @@ def lonely_modules(modules: dict[str, Module]) -> list[str]:
     """Return the modules below 60 lines with fewer than two users that are no entry point."""
     users: dict[str, int] = defaultdict(int)
     for module in modules.values():
-        for used in module.imports(set(modules), at_import=False):
+        for used in module.imports(set(modules)):
             users[used] += 1
     entry_points = Path("pyproject.toml").read_text(encoding="utf-8")
     return [
