@@ -48,12 +48,13 @@ $(STAMPS)/docs: pyproject.toml | $(STAMPS)/venv
 install: $(STAMPS)/dev
 
 # An empty AIIDA_PATH per run keeps the tests away from the user's own profiles, and off HOME. Three processes, for two
-# cores: each of them has a Python, a profile and now and then a LAMMPS, and waits for one or the other.
+# cores: each of them has a Python, a profile and now and then a LAMMPS, and waits for one or the other. The threads of
+# a linear algebra of its own in each would only wait for each other.
 test: MARKED := not long
 test-long: MARKED := long
 test test-long: $(STAMPS)/dev
 	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/.aiida" && \
-	  AIIDA_PATH="$$folder" $(BIN)/python -m pytest -m "$(MARKED)" -n 3 --dist loadfile --no-loadscope-reorder \
+	  AIIDA_PATH="$$folder" OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "$(MARKED)" -n 3 --dist loadfile --no-loadscope-reorder \
 	  --junitxml=$(STAMPS)/tests.xml $(PYTEST_ARGS)
 
 lint: $(STAMPS)/dev

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import logging
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,7 @@ HOOKS = {
 _NAMED_TUPLE = {"_fields", "_replace", "_asdict"}
 
 
+@cache
 def sources() -> dict[str, ast.Module]:
     return {
         path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
@@ -212,10 +214,11 @@ def sources() -> dict[str, ast.Module]:
     }
 
 
-def own_names(trees: dict[str, ast.Module]) -> set[str]:
+@cache
+def own_names() -> set[str]:
     """Return the underscored names that the package itself defines."""
     found = _NAMED_TUPLE | {name.rpartition(".")[2] for name in HOOKS}
-    for node in (node for tree in trees.values() for node in ast.walk(tree)):
+    for node in (node for tree in sources().values() for node in ast.walk(tree)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
         elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store):
@@ -258,11 +261,10 @@ def test_a_hook_of_a_base_class_exists(name: str) -> None:
 
 
 def test_internals_are_touched_in_the_listed_places_only() -> None:
-    trees = sources()
-    own = own_names(trees)
+    own = own_names()
     found = [
         f"{path}: {touch}"
-        for path, tree in trees.items()
+        for path, tree in sources().items()
         if not path.startswith(PLACES)
         for touch in touches(tree, own)
     ]
@@ -282,9 +284,9 @@ def test_internals_are_touched_in_the_listed_places_only() -> None:
     ],
 )
 def test_a_touch_elsewhere_is_found(line: str) -> None:
-    assert list(touches(ast.parse(line), own_names(sources())))
+    assert list(touches(ast.parse(line), own_names()))
 
 
 @pytest.mark.parametrize("line", ["from aiida.common.exceptions import NotExistent", "row._fields", "self.node"])
 def test_public_names_are_no_touch(line: str) -> None:
-    assert not list(touches(ast.parse(line), own_names(sources())))
+    assert not list(touches(ast.parse(line), own_names()))
