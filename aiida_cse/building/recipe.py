@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from aiida_cse.building.crystal.convert import as_crystal
 from aiida_cse.building.crystal.model import CrystalStructure, Element
@@ -80,7 +80,7 @@ class CeramicRecipe(StrictModel):
         The species that diffuses, and the ordered species that do not and define the frame of every analysis.
     """
 
-    structure: CrystalStructure
+    structure: Annotated[CrystalStructure, BeforeValidator(as_crystal)]
     miller: tuple[Index, Index, Index]
     repeat: tuple[Repeat, Repeat, Repeat]
     shift: Number = Field(ge=0, lt=1)
@@ -89,11 +89,6 @@ class CeramicRecipe(StrictModel):
     dopant_distance: Number = Field(default=2.0, ge=0, le=4)
     mobile: Element
     framework: tuple[Element, ...] = Field(min_length=1)
-
-    @field_validator("structure", mode="before")
-    @classmethod
-    def _from_elsewhere(cls, value: object) -> object:
-        return as_crystal(value)
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -209,7 +204,7 @@ class ForceFieldRecipe(StrictModel):
     @field_validator("own_sets", mode="before")
     @classmethod
     def _make_own_sets(cls, value: object) -> object:
-        """Complete the sets; what does not have the form of a set is left to the model to refuse."""
+        """Complete the sets; content without the form of a set is refused by the model."""
         if not isinstance(value, Mapping):
             return value
         made: dict[object, object] = {}
@@ -376,7 +371,7 @@ def _with_cif(content: dict[str, Any], path: Path) -> dict[str, Any]:
 def unknown_sets(recipe: object) -> dict[str, str]:
     """Return the force-field sets, by role, that a recipe names and that are neither in it nor shipped.
 
-    What does not have the form of a recipe, or of a name, is left to the model to refuse.
+    Content without the form of a recipe, or of a name, is refused by the model.
     """
     forcefield = recipe.get("forcefield") if isinstance(recipe, Mapping) else None
     own = forcefield.get("own_sets", {}) if isinstance(forcefield, Mapping) else None

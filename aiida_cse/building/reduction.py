@@ -29,10 +29,13 @@ def reduction_config(system: System, sampling: Sampling) -> ReductionConfig:
     info, data = system.info, system.data
     if info.slab is None:
         raise ValueError(f"a system of phase '{info.phase}' without a slab has no interface to analyse")
-    cation = _only(
-        {entry.species for entry in info.types if entry.phase == "both"}, "cation shared by both phases"
-    )
-    anion = _only(_negative_species(system), "species with negative molecules")
+    mobile = {entry.species for entry in info.types if entry.phase == "both"}
+    negative = _negative_species(system)
+    for species, kind in ((mobile, "cation shared by both phases"), (negative, "species with negative molecules")):
+        if len(species) != 1:
+            found = ", ".join(sorted(species)) or "none"
+            raise ValueError(f"the system must have exactly one {kind}, it has {found}")
+    (cation,), (anion,) = mobile, negative
     labels = {ion: [entry.label for entry in info.types if entry.species == ion] for ion in (cation, anion)}
     refuse_unknown_ions(sampling.offsets, sampling.cation_atoms, sampling.anion_atom, labels)
     cation_types, initial_cations = info.type_numbers(species=cation), info.slab.initial_cations
@@ -96,10 +99,3 @@ def _negative_species(system: System) -> set[str]:
         if entry.phase == "electrolyte":
             charges[entry.species] = charges.get(entry.species, 0.0) + count * entry.charge
     return {species for species, charge in charges.items() if charge < -1e-6}
-
-
-def _only(species: set[str], what: str) -> str:
-    if len(species) != 1:
-        found = ", ".join(sorted(species)) or "none"
-        raise ValueError(f"the system must have exactly one {what}, it has {found}")
-    return next(iter(species))

@@ -213,7 +213,18 @@ def _type_table(recipe: Recipe, sets: ForceFieldSets, chain: TypedMolecule, anio
     choices, wall = recipe.forcefield, recipe.electrolyte.wall
     entries = _ceramic_entries(recipe, sets)
     if choices.lithium == "by-origin":
-        entries.append(_salt_cation(recipe, anion.source))
+        # the species of this cation is that of the ceramic's; its parameters are those of the salt
+        name, label = recipe.salt.cation, _cation_label(recipe)
+        found, lj = anion.source.atom_type(name), anion.source.lennard_jones(name)
+        charge = round(found.charge * choices.salt_charge_scale, 10)
+        entries.append(
+            (
+                AtomType(
+                    label=label, element=found.element, mass=found.mass, charge=charge, phase="both", species=name
+                ),
+                PairSite(label, "organic", charge, lj.epsilon, lj.sigma, lj.origin or anion.source.name),
+            )
+        )
     entries += _molecule_entries(chain, 1.0, choices.hydrogen_mass)
     entries += _molecule_entries(anion, choices.salt_charge_scale, choices.hydrogen_mass)
     entries.append(
@@ -252,18 +263,6 @@ def _ceramic_entries(recipe: Recipe, sets: ForceFieldSets) -> list[Entry]:
 def _cation_label(recipe: Recipe) -> str:
     """Return the label of the salt's cation: that of the ceramic's mobile ion unless they differ by origin."""
     return recipe.salt.cation if recipe.forcefield.lithium == "one" else f"{recipe.salt.cation}_salt"
-
-
-def _salt_cation(recipe: Recipe, salt: ForceFieldSet) -> Entry:
-    """Return the entry of a cation with parameters of its own; the species is the same."""
-    name = recipe.salt.cation
-    found, lj = salt.atom_type(name), salt.lennard_jones(name)
-    charge = round(found.charge * recipe.forcefield.salt_charge_scale, 10)
-    label = _cation_label(recipe)
-    return (
-        AtomType(label=label, element=found.element, mass=found.mass, charge=charge, phase="both", species=name),
-        PairSite(label, "organic", charge, lj.epsilon, lj.sigma, lj.origin or salt.name),
-    )
 
 
 def _molecule_entries(molecule: TypedMolecule, charge_scale: float, hydrogen_mass: float) -> list[Entry]:

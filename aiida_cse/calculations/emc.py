@@ -92,7 +92,7 @@ def _step(code: orm.AbstractCode, argument: str, output: str) -> CodeInfo:
 
 
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
-    """Refuse a front end on another computer, force fields other than the recipe's, and types EMC cannot tell."""
+    """Refuse a front end on another computer, other force fields, and types that EMC cannot distinguish."""
     program, setup = value.get("code"), value.get("setup_code")
     # a portable code has no computer until the job uploads it
     computers = {code.computer.pk for code in (program, setup) if code is not None and code.computer is not None}

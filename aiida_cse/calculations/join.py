@@ -12,6 +12,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_cse.building.interface.assembly import place
 from aiida_cse.building.interface.verify import RESULT
+from aiida_cse.calculations.ports import job_options
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 
@@ -21,10 +22,14 @@ __all__ = ["JoinCalculation"]
 class JoinCalculation(CalcJob):
     """Join both phases in one data file; a subclass defines the program and its input."""
 
-    #: exit code for a program that ended well but did not write the interface
+    #: exit code for a program that ended without error but did not write the interface
     RESULT_STATUS: ClassVar[int] = 381
     #: name of the program, for reports
     program: ClassVar[str]
+    #: names of its parser and of the file for its output, and whether it is started with MPI
+    parser_name: ClassVar[str]
+    output_filename: ClassVar[str]
+    withmpi: ClassVar[bool]
     #: arguments of the program
     arguments: ClassVar[tuple[str, ...]]
     #: input files that only repeat the two systems
@@ -42,6 +47,8 @@ class JoinCalculation(CalcJob):
             serializer=orm.to_aiida_type,
             help="Distance between the outermost atoms of the two phases, in Å.",
         )
+        job_options(spec, cls.parser_name, cls.output_filename)
+        spec.input("metadata.options.withmpi", valid_type=bool, default=cls.withmpi)
         spec.inputs.validator = _validate_inputs
         spec.output("system", valid_type=CseSystemData, required=False, help="The interface.")
         spec.exit_code(

@@ -8,11 +8,9 @@ from shlex import quote
 from aiida import orm
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJobProcessSpec
 
 from aiida_cse.building.interface.moltemplate import ARGUMENTS, PROGRAM, TEMPLATES, templates
 from aiida_cse.calculations.join import JoinCalculation
-from aiida_cse.calculations.ports import job_options
 
 __all__ = ["MoltemplateCalculation"]
 
@@ -21,16 +19,12 @@ class MoltemplateCalculation(JoinCalculation):
     """Write both phases as templates, from which Moltemplate makes one data file."""
 
     program = PROGRAM
+    parser_name = "cse.moltemplate"
+    output_filename = "moltemplate.out"
+    withmpi = False
     files = staticmethod(templates)
     arguments = ARGUMENTS
     bulky = TEMPLATES[1:3]
-
-    @classmethod
-    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
-        """Define the options."""
-        super().define(spec)
-        job_options(spec, "cse.moltemplate", "moltemplate.out")
-        spec.input("metadata.options.withmpi", valid_type=bool, default=False)
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the templates and run ``moltemplate.sh``."""

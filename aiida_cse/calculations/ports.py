@@ -25,7 +25,7 @@ __all__ = [
 
 
 def checked_by(model: type[BaseModel], name: str) -> Callable[[orm.Dict | None, Any], str | None]:
-    """Return the validator of the Dict input ``name``: it says what ``model`` finds wrong, None if nothing."""
+    """Return a validator of the Dict input ``name``, which returns the errors of ``model`` or None."""
 
     def validate(value: orm.Dict | None, _: Any) -> str | None:
         if value is None:
@@ -61,7 +61,7 @@ def _refuse_unbuildable(recipe_json: str) -> None:
 
 
 def job_options(spec: Any, parser: str, output: str) -> None:
-    """Define the options of a job: its parser, the file for what it says, one process unless asked for more."""
+    """Define the options of a job: its parser, the file for its output, and one process by default."""
     spec.input("metadata.options.parser_name", valid_type=str, default=parser)
     spec.input("metadata.options.output_filename", valid_type=str, default=output)
     spec.input(

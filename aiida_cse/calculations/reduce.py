@@ -121,16 +121,12 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
         return None
     if not value.get("folders"):
         return "folders: at least one segment is needed"
-    return (
-        _folders_error(value["folders"], value.get("code"))
-        or ("checksums" in value and _checksums_error(value["checksums"].get_dict(), list(value["folders"])))
-        or (
-            "system" in value
-            and "sampling" in value
-            and reduction_error(value["system"], value["sampling"].get_dict())
-        )
-        or None
-    )
+    error = _folders_error(value["folders"], value.get("code"))
+    if error is None and "checksums" in value:
+        error = _checksums_error(value["checksums"].get_dict(), list(value["folders"]))
+    if error is None and "system" in value and "sampling" in value:
+        error = reduction_error(value["system"], value["sampling"].get_dict())
+    return error
 
 
 def _folders_error(

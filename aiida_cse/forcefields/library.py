@@ -1,4 +1,4 @@
-"""Force-field sets that are shipped, in a file or in a recipe, and how a set revises another."""
+"""Force-field sets: those that are shipped, in a file or in a recipe, and the revision of one by another."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def make_set(name: str, content: Mapping[str, Any]) -> ForceFieldSet:
 def read_set(path: Path, name: str | None = None) -> ForceFieldSet:
     """Return the set that a YAML file describes.
 
-    It is called ``name``, by default as the file says, else like the file.
+    Its name is ``name``, else the one in the file, else that of the file.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def _content(name: str) -> dict[str, Any]:
 def _revised(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``base`` with its entries replaced and completed by those of ``content``.
 
-    What does not have the form of a set is left to the model to refuse.
+    Content without the form of a set is refused by the model.
     """
     merged = {**base, **content}
     for field, key in _ENTRIES.items():

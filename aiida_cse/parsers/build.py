@@ -10,7 +10,7 @@ from aiida.parsers import Parser
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 
-__all__ = ["BuildParser", "complaint"]
+__all__ = ["BuildParser", "complaint", "program_output"]
 
 
 class BuildParser(Parser):
@@ -21,7 +21,12 @@ class BuildParser(Parser):
         try:
             system = System.read(retrieved_temporary_folder or ".")
         except ValueError as error:
-            return self._failure(error)
+            if self.node.exit_status is not None:
+                return ExitCode(self.node.exit_status, self.node.exit_message)
+            said = complaint(self)
+            codes = self.exit_codes
+            failed: ExitCode = codes.ERROR_SYSTEM_MISSING if said is None else codes.ERROR_BUILDER_FAILED
+            return failed.format(error=said or str(error))
         inputs = self.node.inputs
         for node in inputs.forcefield.values() if "forcefield" in inputs else ():
             built = system.info.forcefield_md5.get(node.name, "none")
@@ -31,21 +36,20 @@ class BuildParser(Parser):
         self.out("system", CseSystemData(system))
         return None
 
-    def _failure(self, error: ValueError) -> ExitCode:
-        """Return the scheduler's exit code if there is one, else one with the builder's error message."""
-        if self.node.exit_status is not None:
-            return ExitCode(self.node.exit_status, self.node.exit_message)
-        said = complaint(self)
-        code: ExitCode = (
-            self.exit_codes.ERROR_SYSTEM_MISSING if said is None else self.exit_codes.ERROR_BUILDER_FAILED
-        )
-        return code.format(error=said or str(error))
+
+def program_output(parser: Parser, name: str | None = None) -> str:
+    """Return the retrieved output ``name`` of a program, an empty text if there is none.
+
+    By default it is that of the job. Bytes that are not UTF-8 are replaced.
+    """
+    name = name or str(parser.node.get_option("output_filename"))
+    repository = parser.retrieved.base.repository
+    if name not in repository.list_object_names():
+        return ""
+    return repository.get_object_content(name, "rb").decode("utf-8", errors="replace")
 
 
 def complaint(parser: Parser) -> str | None:
     """Return the error message in the output of the command ``aiida-cse``, None if there is none."""
-    name = parser.node.get_option("output_filename")
-    repository = parser.retrieved.base.repository
-    words = repository.get_object_content(name, "r") if name in repository.list_object_names() else ""
-    lines = (line.removeprefix("Error:").strip() for line in words.splitlines() if line.startswith("Error:"))
-    return next(lines, None)
+    lines = program_output(parser).splitlines()
+    return next((line.removeprefix("Error:").strip() for line in lines if line.startswith("Error:")), None)

@@ -12,6 +12,7 @@ from aiida_cse.building.electrolyte.emc_input import BUILD_SCRIPT, PROJECT, SETU
 from aiida_cse.building.electrolyte.emc_output import read_emc_electrolyte
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.parsers.build import program_output
 
 __all__ = ["EmcParser"]
 
@@ -53,16 +54,9 @@ class EmcParser(Parser):
         setup: ExitCode = self.exit_codes.ERROR_EMC_SETUP
         failed: ExitCode = self.exit_codes.ERROR_EMC_FAILED
         if BUILD_SCRIPT not in self.retrieved.base.repository.list_object_names():
-            return setup.format(error=_complaint(self._output(SETUP_OUTPUT)))
-        words = self._output(str(self.node.get_option("output_filename")))
+            return setup.format(error=_complaint(program_output(self, SETUP_OUTPUT)))
+        words = program_output(self)
         return expired if _EXPIRED in words else failed.format(error=_complaint(words))
-
-    def _output(self, name: str) -> str:
-        """Return the output of a program, an empty text if there is none."""
-        repository = self.retrieved.base.repository
-        if name not in repository.list_object_names():
-            return ""
-        return repository.get_object_content(name, "rb").decode("utf-8", errors="replace")
 
 
 def _complaint(words: str) -> str:

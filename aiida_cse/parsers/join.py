@@ -12,6 +12,7 @@ from aiida_cse.building.interface import moltemplate, read_data
 from aiida_cse.building.interface.verify import RESULT, read_interface
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.log.reader import read_log
+from aiida_cse.parsers.build import program_output
 
 __all__ = ["JoinParser", "MoltemplateParser", "ReadDataParser"]
 
@@ -41,7 +42,7 @@ class JoinParser(Parser):
         return None
 
     def complaint(self, lines: list[str]) -> str:
-        """Return the reason of a failure from the output of the program, an empty text if there is none."""
+        """Return the reason of a failure from the lines of the output, an empty text if there is none."""
         return " | ".join(lines[-_LAST:])
 
     def _failure(self, error: OSError | ValueError) -> ExitCode:
@@ -52,17 +53,10 @@ class JoinParser(Parser):
             wrong: ExitCode = self.exit_codes.ERROR_JOINING_RESULT
             return wrong.format(program=self.program, error=str(error))
         failed: ExitCode = self.exit_codes.ERROR_JOINING_FAILED
-        reason = self.complaint(self._output()) or f"it printed nothing; {self.silence}"
+        words = program_output(self)
+        lines = [" ".join(line.split()) for line in words.splitlines() if line.strip(" -")]
+        reason = self.complaint(lines) or f"it printed nothing; {self.silence}"
         return failed.format(program=self.program, error=reason)
-
-    def _output(self) -> list[str]:
-        """Return the lines of the program's output that are not empty."""
-        name = self.node.get_option("output_filename")
-        repository = self.retrieved.base.repository
-        if name not in repository.list_object_names():
-            return []
-        words = repository.get_object_content(name, "rb").decode("utf-8", errors="replace")
-        return [" ".join(line.split()) for line in words.splitlines() if line.strip(" -")]
 
 
 class MoltemplateParser(JoinParser):

@@ -128,7 +128,11 @@ class LammpsStageParser(Parser):
         """Attach the outputs and return the exit code; a killed run never succeeds."""
         said = list(self._said(retrieved_temporary_folder))
         if LOG not in self.retrieved.base.repository.list_object_names():
-            return self._without_log(said)
+            outcome = diagnose(said)
+            if outcome is None or outcome.kind in OF_THE_MACHINE:
+                return self._failure("ERROR_NO_LOG")
+            label = EXIT_CODE_OF_OUTCOME[outcome.kind]
+            return self._code(label, error=outcome.error, step=0, target="its last step")
         with (
             self.retrieved.base.repository.open(LOG, "rb") as handle,
             io.TextIOWrapper(handle, encoding="utf-8", errors="replace") as lines,
@@ -138,30 +142,33 @@ class LammpsStageParser(Parser):
             self.out("results", orm.Dict({"error": report.error, "lammps_version": report.version}))
             return self._exit_code(judge(report, None, said), report, "the end of the script")
         plan = JobPlan.model_validate(self.node.inputs.plan.get_dict())
-        deviates = self._deviation(report, plan)
+        start = self._record(StartRecord, START_RECORD)
+        exact = plan.one_trajectory and why_not_exact(start, report, plan) is None
+        # the first state of a job that continues exactly must be the checkpointed one
+        deviates = deviation(start, report) if exact else None
         if deviates is not None and deviates.damaged:
-            outcome: Outcome | None = Outcome("restart_unreadable", deviates.words)
+            outcome = Outcome("restart_unreadable", deviates.words)
         else:
             outcome = judge(report, plan.target_step, said)
             natoms, end = self.node.inputs.system.info.natoms, self._record(EndRecord, END_RECORD)
             missing = trajectory_error(plan, report, natoms, end) if outcome is None else None
             if missing is not None:
                 outcome = Outcome("disk_full", missing)
-        self.out("results", orm.Dict(self._results(report, plan, outcome)))
+        self.out("results", orm.Dict(self._results(report, plan, outcome, deviates)))
         if any(table.rows for table in report.tables):
             self.out("thermo", thermo_arrays(report))
         if outcome is not None:
             return self._exit_code(outcome, report, plan.target_step)
         return self._final_system(plan, retrieved_temporary_folder)
 
-    def _deviation(self, report: LogReport, plan: JobPlan) -> Deviation | None:
-        """Return the deviation of the first state from the checkpoint, for a job that continues exactly."""
-        start = self._record(StartRecord, START_RECORD)
-        if not plan.one_trajectory or why_not_exact(start, report, plan) is not None:
-            return None
-        return deviation(start, report)
-
-    def _results(self, report: LogReport, plan: JobPlan, outcome: Outcome | None) -> dict[str, Any]:
+    def _results(
+        self, report: LogReport, plan: JobPlan, outcome: Outcome | None, deviates: Deviation | None
+    ) -> dict[str, Any]:
+        """Return the results: the course of the run from its log, checkpoint and files from the job's records."""
+        start, end = self._record(StartRecord, START_RECORD), self._record(EndRecord, END_RECORD)
+        reason = why_not_exact(start, report, plan)
+        if deviates is not None:
+            reason = f"{deviates.words}: another machine or binary, or a damaged file"
         stages = [summarize_stage(record, report.tables) for record in report.stages]
         wall = [stage["wall_seconds"] for stage in stages if stage["wall_seconds"] is not None]
         speeds = [stage["ns_per_day"] for stage in stages if stage["ns_per_day"]]
@@ -179,17 +186,6 @@ class LammpsStageParser(Parser):
             "lammps_version": report.version,
             "ranks": report.ranks,
             "warnings": report.warnings[:20],
-            **self._start_record(report, plan),
-        }
-
-    def _start_record(self, report: LogReport, plan: JobPlan) -> dict[str, Any]:
-        """Return the checkpoint from which the job continued and the files that it left, from its own records."""
-        start = self._record(StartRecord, START_RECORD)
-        end = self._record(EndRecord, END_RECORD)
-        reason, deviates = why_not_exact(start, report, plan), self._deviation(report, plan)
-        if deviates is not None:
-            reason = f"{deviates.words}: another machine or binary, or a damaged file"
-        return {
             "restart_file": start.restart if start else None,
             "restart_sha256": start.sha256 if start else None,
             "restart_unreadable": start.unreadable.split() if start else [],
@@ -224,12 +220,6 @@ class LammpsStageParser(Parser):
         output = Path(folder or ".") / (self.node.get_option("output_filename") or "lammps.out")
         for content in (errors[-_TAIL:], tail(output)):
             yield from content.decode("utf-8", errors="replace").splitlines()
-
-    def _without_log(self, said: list[str]) -> ExitCode:
-        outcome = diagnose(said)
-        if outcome is None or outcome.kind in OF_THE_MACHINE:
-            return self._failure("ERROR_NO_LOG")
-        return self._code(EXIT_CODE_OF_OUTCOME[outcome.kind], error=outcome.error, step=0, target="its last step")
 
     def _exit_code(self, outcome: Outcome | None, report: LogReport, target: int | str) -> ExitCode | None:
         """Return the exit code of a failed run; None for a successful one."""

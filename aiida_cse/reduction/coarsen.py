@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,16 +73,12 @@ def join_bins(state: State, factor: int) -> State:
     bins = state.config.bins
     if factor < 1 or bins % factor:
         raise ValueError(f"factor = {factor}: must divide the {bins} bins of the state")
-
-    def joined(histograms: NDArray[np.int64]) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = histograms.reshape(*histograms.shape[:2], bins // factor, factor).sum(axis=-1)
-        return found
-
+    starts = np.arange(0, bins, factor)
     return replace(
         state,
         config=state.config.model_copy(update={"bins": bins // factor}),
-        histograms=joined(state.histograms),
-        point_histograms=joined(state.point_histograms),
+        histograms=np.add.reduceat(state.histograms, starts, axis=-1),
+        point_histograms=np.add.reduceat(state.point_histograms, starts, axis=-1),
         snapshot_bins=state.snapshot_bins // np.int32(factor),
     )
 
@@ -103,13 +100,10 @@ def merge_blocks(state: State, factor: int) -> State:
         config = ReductionConfig.model_validate(state.config.model_dump() | longer)
     blocks = (state.first_block + np.arange(len(state.histograms))) // factor
     starts = np.flatnonzero(np.diff(blocks, prepend=-1))
-
-    def merged(values: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.add.reduceat(values, starts, axis=0)
-
+    merged = partial(np.add.reduceat, indices=starts, axis=0)
     moved = state.displacements
     # the summands are whole numbers, so that no sum of them exceeds that of their squares
-    if np.add.reduceat(moved.squares.astype(np.float64), starts, axis=0).max(initial=0.0) > _LARGEST_SUM:
+    if merged(moved.squares.astype(np.float64)).max(initial=0.0) > _LARGEST_SUM:
         raise ValueError(
             f"factor = {factor}: the sums of displacements over blocks of {config.block_frames} frames overflow"
         )
@@ -138,24 +132,21 @@ def thin_snapshots(state: State, factor: int) -> State:
         raise ValueError(f"factor = {factor}: must be at least 1")
     stride = state.config.snapshot_frames * factor
     kept = state.snapshots % stride == 0
+    frames, track = state.snapshots[kept], state.tracks["snapshot"]
+    ions = len(track.first_labels)
+    if len(frames):
+        first, last = int(frames[0]), int(frames[-1])
+        ends = labels_from_events(track.first_labels, track.events, np.unique(frames[[0, -1]]))
+        seen = recount_at_stride(track.first_labels, track.events, start=first, stop=last + 1, stride=stride)
+        thinned = Track(ends[0], np.full(ions, first, dtype=np.int64), ends[-1], seen.events)
+    else:
+        thinned = Track.empty(ions)
     return replace(
         state,
         config=state.config.model_copy(update={"snapshot_frames": stride}),
         snapshot_bins=state.snapshot_bins[kept],
-        tracks=state.tracks | {"snapshot": _thinned(state.tracks["snapshot"], state.snapshots[kept], stride)},
+        tracks=state.tracks | {"snapshot": thinned},
     )
-
-
-def _thinned(track: Track, looks: NDArray[np.int64], stride: int) -> Track:
-    """Return the track as seen at the snapshots ``looks``, ``stride`` frames apart."""
-    ions = len(track.first_labels)
-    if not len(looks):
-        return Track.empty(ions)
-    ends = labels_from_events(track.first_labels, track.events, np.unique(looks[[0, -1]]))
-    seen = recount_at_stride(
-        track.first_labels, track.events, start=int(looks[0]), stop=int(looks[-1]) + 1, stride=stride
-    )
-    return Track(ends[0], np.full(ions, looks[0], dtype=np.int64), ends[-1], seen.events)
 
 
 def select_lags(state: State, lags: Sequence[int]) -> State:
@@ -334,8 +325,8 @@ def _relabelled(
 def rereading_reasons(have: ReductionConfig, want: ReductionConfig) -> tuple[str, ...]:
     """Return why the trajectory must be read again for a state of ``want`` if there is one of ``have``.
 
-    Each reason is a sentence that names a field. There is none if the functions of this module, and leaving out
-    what is not needed, are enough.
+    Each reason is a sentence that names a field. There is none if the functions of this module and the omission of
+    data lead from one state to the other.
     """
     reasons = [f"{name} differs" for name in _SYSTEM if getattr(have, name) != getattr(want, name)]
     for name, coarse, fine in (

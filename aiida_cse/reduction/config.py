@@ -68,16 +68,12 @@ class IonSpecies(FrozenModel):
     layer_edges: tuple[Finite, ...]
 
     @model_validator(mode="after")
-    def _check_regions(self) -> Self:
+    def _check_regions_and_layers(self) -> Self:
         if list(self.edges) != sorted(set(self.edges)):
             raise ValueError(f"edges = {self.edges}: must ascend")
         for name, low, high, core in zip(REGION_NAMES, self.edges, self.edges[1:], self.cores, strict=False):
             if not low <= core[0] < core[1] <= high:
                 raise ValueError(f"cores: {core} of {name} must lie within {(low, high)}")
-        return self
-
-    @model_validator(mode="after")
-    def _check_layers(self) -> Self:
         if len(set(self.layers)) != len(self.layers):
             raise ValueError(f"layers = {self.layers}: each name must occur once")
         if len(self.layer_edges) != len(self.layers) + 1:

@@ -73,11 +73,6 @@ class Samples:
     positions: NDArray[np.int32]
     layers: NDArray[np.int16]
 
-    @classmethod
-    def empty(cls, ions: int) -> Samples:
-        """Return samples of no frame."""
-        return cls(np.zeros(0, np.int64), np.zeros((0, 3, ions), np.int32), np.zeros((0, ions), np.int16))
-
     def last(self, number: int) -> Samples:
         """Return the last ``number`` samples, or all if there are fewer."""
         kept = slice(max(len(self.frames) - number, 0), None)
@@ -118,7 +113,7 @@ class Displacements:
             sums=np.zeros((*shape, 3), np.int64),
             squares=np.zeros((*shape, 3), np.int64),
             head=np.zeros((0, 3, ions), np.int32),
-            tail=Samples.empty(ions),
+            tail=Samples(np.zeros(0, np.int64), np.zeros((0, 3, ions), np.int32), np.zeros((0, ions), np.int16)),
         )
 
     def merge(self, later: Displacements, config: ReductionConfig, first_block: int, shift: int) -> Displacements:
@@ -149,20 +144,6 @@ class Displacements:
             PairSums(merged.counts, merged.sums, merged.squares),
         )
         return merged
-
-    def moments(self, config: ReductionConfig, name: str) -> DisplacementMoments:
-        """Return the moments of the species ``name`` in Å and Å²."""
-        species = list(config.ions)
-        starts = np.cumsum([0, *(len(config.ions[one].layers) for one in species)])
-        index = species.index(name)
-        rows = slice(int(starts[index]), int(starts[index + 1]))
-        return DisplacementMoments(
-            layers=config.ions[name].layers,
-            lags_ps=config.lags_ps,
-            counts=self.counts[:, rows].copy(),
-            sums=self.sums[:, rows] / GRID,
-            squares=self.squares[:, rows] / GRID**2,
-        )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return all arrays by the names that they have in the file of a state."""

@@ -29,7 +29,7 @@ class Sampling(StrictModel):
 
     ``anion_point`` selects the point that stands for an anion: its centre of mass, or the one atom type
     ``anion_atom``. ``offsets`` gives, by name of the ion, its first layer; the default is that of the published
-    study, which knows Li and TFSI. ``cation_atoms`` counts only the cations of these atom types, for a recipe
+    study, which covers Li and TFSI. ``cation_atoms`` counts only the cations of these atom types, for a recipe
     that distinguishes them by origin; by default all are one species.
 
     ``core_scales`` are further widths of the buffers of the core rule, in units of the given ones. Displacements

@@ -52,10 +52,9 @@ class Selection:
         sizes = np.concatenate([sizes for _, sizes in groups])
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
         numbers = [len(sizes) for _, sizes in groups]
-        cores = _core_bounds(config)
-        bounds = _bounds(config, cores)
+        cores, bounds = _cores_and_bounds(config)
         regions, layers, core_labels = _labels(config, cores, bounds)
-        lowest, highest = _bin_ranges(bounds, regions, layers, config)
+        class_of_bin, lowest, highest = _classes_and_bins(bounds, regions, layers, config)
         layout = Layout(
             bins=config.bins,
             offset=config.midplane_offset,
@@ -68,7 +67,7 @@ class Selection:
             species_starts=np.concatenate([[0], np.cumsum(numbers)]).astype(np.int32),
             single=np.array([species.point == "atom" for species in config.ions.values()]),
             bounds=bounds,
-            class_of_bin=_class_of_bin(bounds, config),
+            class_of_bin=class_of_bin,
             lowest=lowest,
             highest=highest,
             regions=regions,
@@ -96,31 +95,25 @@ def _ions(
 # -- classes -------------------------------------------------------------------------------------------------
 
 
-def _core_bounds(config: ReductionConfig) -> list[NDArray[np.float64]]:
-    """Return the cores (W, 5, 2) of each species for every width of the buffers, beginning with the given one.
+def _cores_and_bounds(config: ReductionConfig) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the cores of each species, and the boundaries between its classes.
 
-    The outermost cores reach to the periodic boundary, wherever it is.
+    The cores (W, 5, 2) are those for every width of the buffers, beginning with the given one. The outermost reach
+    to the periodic boundary, wherever it is. The boundaries (S, C − 1) are padded with infinity.
     """
-    found = []
+    cores, found = [], []
     for name, species in config.ions.items():
         regions = species.regions(name)
-        cores = np.array([regions.scaled_cores(scale).cores for scale in (1.0, *config.core_scales)])
-        cores[:, 0, 0], cores[:, -1, 1] = -np.inf, np.inf
-        found.append(cores)
-    return found
-
-
-def _bounds(config: ReductionConfig, cores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return (S, C − 1) the boundaries between the classes of each species, padded with infinity."""
-    found = []
-    for species, own in zip(config.ions.values(), cores, strict=True):
+        own = np.array([regions.scaled_cores(scale).cores for scale in (1.0, *config.core_scales)])
+        own[:, 0, 0], own[:, -1, 1] = -np.inf, np.inf
+        cores.append(own)
         layers = species.layer_edges[1:-1] if config.lags else ()
         edges = (*species.edges[1:-1], *layers, *own.ravel().tolist())
         found.append(sorted({edge for edge in edges if np.isfinite(edge)}))
     bounds = np.full((len(found), max(map(len, found))), np.inf)
     for row, one in zip(bounds, found, strict=True):
         row[: len(one)] = one
-    return bounds
+    return cores, bounds
 
 
 def _starts(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -148,29 +141,29 @@ def _labels(
     return regions, layers, labels
 
 
-def _class_of_bin(bounds: NDArray[np.float64], config: ReductionConfig) -> NDArray[np.int16]:
-    """Return (S, bins) the class of each bin, −1 if a boundary may run through it."""
-    edges = (np.arange(config.bins + 1) / config.bins - 0.5) * config.box[2]
-    shift = _SHIFT * config.box[2]
-    low = np.array([np.searchsorted(row, edges[:-1] - shift, side="right") for row in bounds])
-    high = np.array([np.searchsorted(row, edges[1:] + shift, side="right") for row in bounds])
-    return np.where(low == high, low, -1).astype(np.int16)
-
-
-def _bin_ranges(
+def _classes_and_bins(
     bounds: NDArray[np.float64],
     regions: NDArray[np.int8],
     layers: NDArray[np.int16],
     config: ReductionConfig,
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the first and the last bin (2, S, C) within each class, and within all of its region and layer."""
+) -> tuple[NDArray[np.int16], NDArray[np.int32], NDArray[np.int32]]:
+    """Return the class of each bin, and the first and the last bin of each class.
+
+    The class (S, bins) is −1 if a boundary may run through the bin. The bins (2, S, C) are those within the class,
+    and those within all of its region and layer.
+    """
+    edges, shift = (np.arange(config.bins + 1) / config.bins - 0.5) * config.box[2], _SHIFT * config.box[2]
+    lower, upper = edges[:-1] - shift, edges[1:] + shift
+    of_lower, of_upper = (
+        np.array([np.searchsorted(row, ends, side="right") for row in bounds]) for ends in (lower, upper)
+    )
+    class_of_bin = np.where(of_lower == of_upper, of_lower, -1)
     low, high = _starts(bounds), np.concatenate([bounds, np.full((len(bounds), 1), np.inf)], axis=1)
     wide_low, wide_high = low.copy(), high.copy()
     for species, (region, layer) in enumerate(zip(regions, layers, strict=True)):
         for one in range(len(region)):
             same = (region == region[one]) & (layer == layer[one])
             wide_low[species, one], wide_high[species, one] = low[species, same].min(), high[species, same].max()
-    edges, shift = (np.arange(config.bins + 1) / config.bins - 0.5) * config.box[2], _SHIFT * config.box[2]
-    first = np.searchsorted(edges[:-1] - shift, np.stack([low, wide_low]))
-    stop = np.searchsorted(edges[1:] + shift, np.stack([high, wide_high]))
-    return first.astype(np.int32), (stop - 1).astype(np.int32)
+    first = np.searchsorted(lower, np.stack([low, wide_low]))
+    stop = np.searchsorted(upper, np.stack([high, wide_high]))
+    return class_of_bin.astype(np.int16), first.astype(np.int32), (stop - 1).astype(np.int32)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.transitions import RULES, Rule
-from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.config import GRID, ReductionConfig
 from aiida_cse.reduction.displacements import DisplacementMoments, Displacements, join_blocks
 
 __all__ = ["FORMAT", "State", "Track"]
@@ -222,7 +222,7 @@ class State:
         )
 
     def displacement_moments(self, name: str) -> DisplacementMoments:
-        """Return the moments of the displacements of the ions ``name`` per block, layer and lag.
+        """Return the moments of the displacements of the ions ``name`` per block, layer and lag, in Å and Å².
 
         Raises
         ------
@@ -231,7 +231,17 @@ class State:
         """
         if name not in self.config.ions:
             raise ValueError(f"name = {name!r}: must be one of {', '.join(self.config.ions)}")
-        return self.displacements.moments(self.config, name)
+        species, moved = list(self.config.ions), self.displacements
+        starts = np.cumsum([0, *(len(self.config.ions[one].layers) for one in species)])
+        index = species.index(name)
+        rows = slice(int(starts[index]), int(starts[index + 1]))
+        return DisplacementMoments(
+            layers=self.config.ions[name].layers,
+            lags_ps=self.config.lags_ps,
+            counts=moved.counts[:, rows].copy(),
+            sums=moved.sums[:, rows] / GRID,
+            squares=moved.squares[:, rows] / GRID**2,
+        )
 
     def check_config(self, config: ReductionConfig) -> None:
         """Raise ValueError, naming the first field that differs, unless ``config`` is that of this state."""
@@ -298,22 +308,18 @@ class State:
                 f"is a state of format {version}, this program reads format {FORMAT}; reduce the trajectory again"
             )
         with _refuse_damaged():
-            return cls._from_arrays(arrays)
-
-    @classmethod
-    def _from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> State:
-        _, start, stop = (int(number) for number in arrays["range"].tolist())
-        config = ReductionConfig.model_validate_json(arrays["config"].tobytes())
-        _check_arrays(arrays, config, start, stop)
-        return cls(
-            config=config,
-            start=start,
-            stop=stop,
-            tracks={rule: Track.from_arrays(arrays, rule) for rule in RULES},
-            core_tracks={scale: Track.from_arrays(arrays, f"core_{scale}") for scale in config.core_scales},
-            displacements=Displacements.from_arrays(arrays),
-            **{name: arrays[name] for name in _ARRAYS},
-        )
+            _, start, stop = (int(number) for number in arrays["range"].tolist())
+            config = ReductionConfig.model_validate_json(arrays["config"].tobytes())
+            _check_arrays(arrays, config, start, stop)
+            return cls(
+                config=config,
+                start=start,
+                stop=stop,
+                tracks={rule: Track.from_arrays(arrays, rule) for rule in RULES},
+                core_tracks={scale: Track.from_arrays(arrays, f"core_{scale}") for scale in config.core_scales},
+                displacements=Displacements.from_arrays(arrays),
+                **{name: arrays[name] for name in _ARRAYS},
+            )
 
 
 def _snapshots(config: ReductionConfig, start: int, stop: int) -> range:

@@ -54,22 +54,16 @@ def stream(
     one = _Pass(plan, selection, config)
     for segment in plan.segments:
         with open_trajectory(segment.path) as file:
-            _check_unchanged(file, segment, config)
+            if (file.natoms, file.first_step) != (config.natoms, segment.first_step):
+                raise TrajectoryError(f"{segment.path}: was replaced or cut while it was read")
+            if file.frames < segment.first + segment.count:
+                raise TrajectoryError(
+                    f"{segment.path}: ends within or after frame {file.frames}; it shrank while it was read"
+                )
             for offset, count in _chunks(segment, file, config):
                 one.take(file, segment, offset, count)
                 report(count)
     return one.finish()
-
-
-def _check_unchanged(file: TrajectoryReader, segment: Segment, config: ReductionConfig) -> None:
-    """Refuse a file that is no longer the one for which the plan was made."""
-    if file.natoms == config.natoms and file.first_step == segment.first_step:
-        if file.frames >= segment.first + segment.count:
-            return
-        raise TrajectoryError(
-            f"{segment.path}: ends within or after frame {file.frames}; it shrank while it was read"
-        )
-    raise TrajectoryError(f"{segment.path}: was replaced or cut while it was read")
 
 
 def _chunks(segment: Segment, file: TrajectoryReader, config: ReductionConfig) -> list[tuple[int, int]]:

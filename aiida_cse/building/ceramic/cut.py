@@ -15,7 +15,6 @@ from aiida_cse.lammps.files.system import SlabGeometry, System
 __all__ = ["cut_slab"]
 
 Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 #: Å; displacement of an immobile atom beyond which the crystal has melted
 _MELTED = 3.0
@@ -54,10 +53,11 @@ def cut_slab(initial: System, equilibrated: DataFile, *, vibration: float = 1.5)
     places, centre = _relative_to_framework(initial, geometry, initial.data)
     positions, _ = _relative_to_framework(initial, geometry, equilibrated)
     scale = equilibrated.lengths / initial.data.lengths
-    _refuse_melted(initial, positions - places * scale)
+    phases = np.array([entry.phase for entry in initial.info.types])[initial.data.types - 1]
+    _refuse_melted(initial, phases == "ceramic", positions - places * scale)
     positions += (centre - initial.data.box[:, 0]) * scale
     height = float(equilibrated.lengths[2])
-    mobile = _of_phase(initial, "both")
+    mobile = phases == "both"
     z = positions[mobile, 2]
     left = (z < -vibration) | (z > height + vibration)
     positions[mobile, 2] = np.where(left, z - np.floor(z / height) * height, z)
@@ -85,12 +85,6 @@ def _refuse_other_atoms(initial: DataFile, equilibrated: DataFile) -> None:
         )
 
 
-def _of_phase(system: System, phase: str) -> Mask:
-    numbers = [number for number, entry in enumerate(system.info.types, 1) if entry.phase == phase]
-    mask: Mask = np.isin(system.data.types, numbers)
-    return mask
-
-
 def _relative_to_framework(initial: System, geometry: SlabGeometry, data: DataFile) -> tuple[Floats, Floats]:
     """Return unwrapped positions (N, 3) relative to the framework's centre of mass, and that centre (3,), in Å."""
     framework = np.isin(data.types, initial.info.type_numbers(labels=geometry.framework))
@@ -100,8 +94,8 @@ def _relative_to_framework(initial: System, geometry: SlabGeometry, data: DataFi
     return positions - centre, centre
 
 
-def _refuse_melted(initial: System, displacements: Floats) -> None:
-    distances = np.where(_of_phase(initial, "ceramic"), np.linalg.norm(displacements, axis=1), 0.0)
+def _refuse_melted(initial: System, immobile: NDArray[np.bool_], displacements: Floats) -> None:
+    distances = np.where(immobile, np.linalg.norm(displacements, axis=1), 0.0)
     atom = int(np.argmax(distances))
     if distances[atom] > _MELTED:
         label = initial.info.types[initial.data.types[atom] - 1].label

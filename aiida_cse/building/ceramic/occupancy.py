@@ -84,7 +84,12 @@ def draw_occupancy(
     occupied = np.zeros(len(positions), dtype=np.bool_)
     for group, count in enumerate(counts):
         occupied[rng.choice(np.flatnonzero(groups == group), size=count, replace=False)] = True
-    neighbours = _neighbours(positions, lengths, min_distance)
+    tree = cKDTree(positions, boxsize=lengths)
+    near: list[list[int]] = [[] for _ in positions]
+    for first, second in tree.query_pairs(max(min_distance - _ROUNDING, 0.0), output_type="ndarray"):
+        near[first].append(second)
+        near[second].append(first)
+    neighbours = [np.array(sorted(sites), dtype=np.int64) for sites in near]
     _separate(occupied, groups, neighbours, rng)
     left = sum(int(occupied[neighbours[site]].sum()) for site in np.flatnonzero(occupied)) // 2
     if left:
@@ -101,16 +106,6 @@ def too_close(positions: Floats, others: Floats, lengths: Floats, distance: floa
         return np.zeros(len(positions), dtype=np.bool_)
     nearest = np.asarray(cKDTree(others, boxsize=lengths).query(positions)[0])
     return nearest < distance - _ROUNDING
-
-
-def _neighbours(positions: Floats, lengths: Floats, distance: float) -> list[Integers]:
-    tree = cKDTree(positions, boxsize=lengths)
-    pairs = tree.query_pairs(max(distance - _ROUNDING, 0.0), output_type="ndarray")
-    near: list[list[int]] = [[] for _ in positions]
-    for first, second in pairs:
-        near[first].append(second)
-        near[second].append(first)
-    return [np.array(sorted(entry), dtype=np.int64) for entry in near]
 
 
 def _separate(

@@ -41,7 +41,8 @@ def build_slab(recipe: Recipe) -> System:
     chemistry, ceramic = chemistry_of(recipe), recipe.ceramic
     lattice = slab_sites(ceramic)
     kept = _occupied(recipe, lattice, chemistry)
-    types = _type_of_site(ceramic, chemistry)[lattice.sites[kept]]
+    type_of_site = np.array([chemistry.number(site.species) for site in ceramic.structure.sites], dtype=np.int64)
+    types = type_of_site[lattice.sites[kept]]
     order = np.argsort(types, kind="stable")
     types = types[order]
     data = DataFile(
@@ -146,8 +147,9 @@ def _draw(
 def _neutral_count(
     ceramic: CeramicRecipe, lattice: SlabSites, kept: NDArray[np.bool_], chemistry: Chemistry
 ) -> int:
-    of_site = np.array([chemistry.types[n - 1].charge for n in _type_of_site(ceramic, chemistry)])
-    charge = chemistry.types[chemistry.number(ceramic.mobile) - 1].charge
+    charges = {entry.label: entry.charge for entry in chemistry.types}
+    of_site = np.array([charges[site.species] for site in ceramic.structure.sites])
+    charge = charges[ceramic.mobile]
     needed = -float(of_site[lattice.sites[kept]].sum()) / charge
     if abs(needed - round(needed)) > 1e-6 or needed < 0:
         raise ValueError(
@@ -155,7 +157,3 @@ def _neutral_count(
             f"its other atoms have {-needed * charge:+g} e"
         )
     return round(needed)
-
-
-def _type_of_site(ceramic: CeramicRecipe, chemistry: Chemistry) -> Integers:
-    return np.array([chemistry.number(site.species) for site in ceramic.structure.sites], dtype=np.int64)

@@ -77,7 +77,12 @@ def slab_sites(ceramic: CeramicRecipe) -> SlabSites:
         lengths=lengths * (nx, ny, 1),
     )
     _refuse_wrong_distances(ceramic, sites)
-    _refuse_atoms_in_plane(ceramic, sites)
+    z, height = sites.positions[:, 2], sites.lengths[2]
+    clearance = float(np.minimum(z, height - z).min())
+    if clearance < _CLEARANCE:
+        raise ValueError(
+            f"ceramic.shift = {ceramic.shift}: the cut passes through atoms ({clearance:.1e} Å); move it a little"
+        )
     return sites
 
 
@@ -183,12 +188,3 @@ def _refuse_wrong_distances(ceramic: CeramicRecipe, lattice: SlabSites) -> None:
         species = ceramic.structure.sites[site].species
         msg = f"{cell} {species} of sites.{site} is {distances.min():.2f} Å from an immobile atom"
         raise ValueError(f"{msg}, it must be {low} Å at least")
-
-
-def _refuse_atoms_in_plane(ceramic: CeramicRecipe, lattice: SlabSites) -> None:
-    z, height = lattice.positions[:, 2], lattice.lengths[2]
-    nearest = float(np.minimum(z, height - z).min())
-    if nearest < _CLEARANCE:
-        raise ValueError(
-            f"ceramic.shift = {ceramic.shift}: the cut passes through atoms ({nearest:.1e} Å); move it a little"
-        )

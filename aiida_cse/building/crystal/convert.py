@@ -41,7 +41,16 @@ def as_crystal(value: object) -> object:
         The value does not describe exactly one crystal.
     """
     if isinstance(value, Mapping) and "cif" in value:
-        return _described(*_from_cif(value))
+        with located("cif"):
+            text = value["cif"]
+            if len(value) > 1:
+                others = ", ".join(sorted(str(key) for key in value if key != "cif"))
+                raise ValueError(f"a CIF describes the whole crystal; leave out {others}")
+            if not isinstance(text, str) or "\n" not in text:
+                raise ValueError(
+                    f"{text!r} is not the text of a CIF; in a recipe file, give the name of one beside it"
+                )
+            return _described(*_read_cif(text))
     if not isinstance(value, Mapping) and hasattr(value, "as_dict") and hasattr(value, "lattice"):
         value = value.as_dict()
     if isinstance(value, Mapping) and "lattice" in value:
@@ -49,21 +58,8 @@ def as_crystal(value: object) -> object:
     return value
 
 
-def _from_cif(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
-    with located("cif"):
-        text = value["cif"]
-        if len(value) > 1:
-            others = ", ".join(sorted(str(key) for key in value if key != "cif"))
-            raise ValueError(f"a CIF describes the whole crystal; leave out {others}")
-        if not isinstance(text, str) or "\n" not in text:
-            raise ValueError(
-                f"{text!r} is not the text of a CIF; in a recipe file, give the name of one beside it"
-            )
-        return _read_cif(text)
-
-
 def _from_mapping(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
-    """Return cell and places of ``Structure.as_dict()``; its class names are ignored, since they may be any."""
+    """Return cell and places of ``Structure.as_dict()``, whatever the names of its classes."""
     try:
         matrix = np.array(value["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
         places = [_place(site, np.linalg.det(matrix) < 0) for site in value["sites"]]
@@ -128,7 +124,12 @@ def _read_cif(text: str) -> tuple[list[float], list[Place]]:
         raise ValueError(f"holds {len(blocks)} crystals{names}; give a single one, in fractional coordinates")
     crystal = gemmi.make_small_structure_from_block(blocks[0])
     _set_symmetry(crystal)
-    _refuse_other_atoms(list(crystal.sites))
+    for site in crystal.sites:
+        if site.element.atomic_number == 0:
+            kind = f" of type {site.type_symbol!r}" if site.type_symbol else ""
+            raise ValueError(f"the atom {site.label!r}{kind} has no element")
+        if not 0 <= site.occ <= 1:
+            raise ValueError(f"the atom {site.label!r} has the occupancy {site.occ:g}; must be between 0 and 1")
     sites = crystal.get_all_unit_cell_sites()
     places = [({site.element.name: site.occ}, site.fract.tolist()) for site in sites if site.occ > 0]
     _refuse_other_formula(blocks[0].find_value("_chemical_formula_sum"), places)
@@ -153,17 +154,8 @@ def _set_symmetry(crystal: Any) -> None:
     crystal.setup_cell_images()
 
 
-def _refuse_other_atoms(sites: Sequence[Any]) -> None:
-    for site in sites:
-        if site.element.atomic_number == 0:
-            kind = f" of type {site.type_symbol!r}" if site.type_symbol else ""
-            raise ValueError(f"the atom {site.label!r}{kind} has no element")
-        if not 0 <= site.occ <= 1:
-            raise ValueError(f"the atom {site.label!r} has the occupancy {site.occ:g}; must be between 0 and 1")
-
-
 def _refuse_other_formula(formula: str | None, places: Sequence[Place]) -> None:
-    """Refuse atoms that disagree with the formula, because some are missing then."""
+    """Refuse atoms that disagree with the formula, a sign that some are missing."""
     from gemmi import cif
     from pymatgen.core.composition import Composition
 

@@ -77,14 +77,10 @@ class CrystalStructure(StrictModel):
                 yield number, site, coords
 
     @model_validator(mode="after")
-    def _is_a_cell(self) -> CrystalStructure:
+    def _cell_and_places_are_possible(self) -> CrystalStructure:
         alpha, beta, gamma = self.parameters[3:]
         if alpha + beta + gamma >= 360 or 2 * max(alpha, beta, gamma) >= alpha + beta + gamma:
             raise ValueError(f"alpha, beta, gamma = {alpha:g}, {beta:g}, {gamma:g}: no cell has these angles")
-        return self
-
-    @model_validator(mode="after")
-    def _no_place_is_overfull(self) -> CrystalStructure:
         filled: dict[tuple[float, ...], float] = {}
         for number, site, coords in self.places():
             place = tuple(round(coord % 1.0, 6) % 1.0 for coord in coords)

@@ -128,24 +128,20 @@ def _script(recipe: Recipe, build: str) -> str:
         groups += [f"head\t{first},1,monomer:1", f"tail\t{last},1,monomer:2"]
         ends = "head,1,tail,1"
     groups += [f"cation\t[{salt.cation}+]", f"anion\t{salt.anion.smiles}"]
-    clusters = [
-        f"chains\talternate\t{polymer.chains}",
-        f"cations\tcation\t{salt.pairs}",
-        f"anions\tanion\t{salt.pairs}",
-    ]
+    paragraphs = {
+        "OPTIONS": [f"{key}\t{value}" for key, value in options.items()],
+        "GROUPS": groups,
+        "CLUSTERS": [
+            f"chains\talternate\t{polymer.chains}",
+            f"cations\tcation\t{salt.pairs}",
+            f"anions\tanion\t{salt.pairs}",
+        ],
+        "POLYMERS": ["chains", f"1\tmonomer,{polymer.length},{ends}"],
+        "EMC\tphase=1\tspot=2": [build],
+    }
     return "\n".join(
-        [
-            _paragraph("OPTIONS", [f"{key}\t{value}" for key, value in options.items()]),
-            _paragraph("GROUPS", groups),
-            _paragraph("CLUSTERS", clusters),
-            _paragraph("POLYMERS", ["chains", f"1\tmonomer,{polymer.length},{ends}"]),
-            _paragraph("EMC\tphase=1\tspot=2", [build]),
-        ]
+        f"ITEM\t{name}\n\n" + "\n".join(lines) + "\n\nITEM\tEND\n" for name, lines in paragraphs.items()
     )
-
-
-def _paragraph(name: str, lines: list[str]) -> str:
-    return f"ITEM\t{name}\n\n" + "\n".join(lines) + "\n\nITEM\tEND\n"
 
 
 # -- the force field -------------------------------------------------------------------------------------
@@ -325,11 +321,11 @@ def _terms(molecules: Iterable[TypedMolecule], kind: str) -> list[Row]:
 
 def _sections(sections: Mapping[str, Sequence[Row]]) -> str:
     """Return sections of rows whose columns are separated by exactly one tab, which EMC requires."""
-    return "\n".join(
-        f"ITEM\t{name}\n\n" + "".join("\t".join(map(_word, row)) + "\n" for row in rows) + "\nITEM\tEND\n"
-        for name, rows in sections.items()
-    )
-
-
-def _word(value: object) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    texts = []
+    for name, rows in sections.items():
+        texts.append(f"ITEM\t{name}\n")
+        for row in rows:
+            words = (f"{value:.10g}" if isinstance(value, float) else str(value) for value in row)
+            texts.append("\t".join(words))
+        texts.append("\nITEM\tEND\n")
+    return "\n".join(texts)

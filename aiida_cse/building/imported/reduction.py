@@ -105,6 +105,13 @@ def described_config(data: DataFile, interface: InterfaceDescription) -> Reducti
     framework = _numbers("framework", interface.framework, labels)
     x, y, z = (float(length) for length in data.lengths)
     offset = interface.midplane_offset
+    if offset is None:
+        own = np.isin(data.types, framework)
+        if not own.any():
+            raise ValueError(f"framework: no atom has one of the types {framework}")
+        heights = data.unwrapped[own, 2]
+        centre = np.average(heights, weights=data.masses[data.types[own] - 1])
+        offset = float((heights.min() + heights.max()) / 2 - centre)
     return interface_config(
         types=data.types.tolist(),
         molecules=data.molecules.tolist(),
@@ -113,7 +120,7 @@ def described_config(data: DataFile, interface: InterfaceDescription) -> Reducti
         charges=_charges(data, labels),
         framework=framework,
         half_thickness=interface.thickness / 2,
-        midplane_offset=_midplane_offset(data, framework) if offset is None else offset,
+        midplane_offset=offset,
         box=(x, y, z),
         cation=interface.cation.name,
         cation_types=_numbers("cation.types", interface.cation.types, labels),
@@ -148,12 +155,3 @@ def _charges(data: DataFile, labels: tuple[str, ...]) -> list[float]:
             )
         charges.append(float(own[0]) if len(own) else 0.0)
     return charges
-
-
-def _midplane_offset(data: DataFile, framework: list[int]) -> float:
-    own = np.isin(data.types, framework)
-    if not own.any():
-        raise ValueError(f"framework: no atom has one of the types {framework}")
-    z = data.unwrapped[own, 2]
-    centre = np.average(z, weights=data.masses[data.types[own] - 1])
-    return float((z.min() + z.max()) / 2 - centre)

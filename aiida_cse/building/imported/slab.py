@@ -93,7 +93,7 @@ def _mobile_ions(table: TypeTable, types: tuple[AtomType, ...] | None) -> int | 
     """Return the number of mobile ions that makes the rest of the ceramic neutral, None if it is not known."""
     if types is None:
         return None
-    # of two types by origin either is the same ion
+    # two types by origin are the same ion
     mobile = sorted({(entry.species, entry.charge) for entry in types if entry.phase == "both"})
     if len(mobile) != 1 or not mobile[0][1]:
         found = ", ".join(f"{species} ({charge:g} e)" for species, charge in mobile) or "none"

@@ -87,17 +87,6 @@ def place(ceramic: System, electrolyte: System, gap: float) -> Placement:
     """Return the positions of the phases in the interface; see :func:`assemble`."""
     if not (np.isfinite(gap) and gap > 0):
         raise ValueError(f"gap = {gap}: must be a positive number")
-    _refuse_mismatch(ceramic, electrolyte)
-    molecules = electrolyte.data.molecules != WALL_MOLECULE
-    liquid = _whole(electrolyte.data.select(molecules))
-    solid = ceramic.data
-    z_solid, z_liquid = solid.unwrapped[:, 2], liquid.unwrapped[:, 2]
-    length = float(np.ptp(z_solid) + np.ptp(z_liquid) + 2 * gap)
-    box = np.vstack([solid.box[:2], [(-length / 2, length / 2)]])
-    return Placement(solid, liquid, float(z_solid.max() + gap - z_liquid.min()), box)
-
-
-def _refuse_mismatch(ceramic: System, electrolyte: System) -> None:
     if ceramic.info.slab is None:
         raise ValueError(
             f"ceramic: a system of phase {ceramic.info.phase!r} has no slab geometry; give the cut slab"
@@ -107,12 +96,19 @@ def _refuse_mismatch(ceramic: System, electrolyte: System) -> None:
     if ceramic.forcefield != electrolyte.forcefield:
         raise ValueError("ceramic and electrolyte have different force fields; build both from one recipe")
     edges = zip("xy", ceramic.data.lengths[:2], electrolyte.data.lengths[:2], strict=True)
-    for axis, solid, liquid in edges:
-        if abs(solid - liquid) > _SAME_EDGE * solid:
+    for axis, below, above in edges:
+        if abs(below - above) > _SAME_EDGE * below:
             raise ValueError(
-                f"box edge L{axis}: {solid:.6f} Å of the ceramic, {liquid:.6f} Å of the electrolyte;"
+                f"box edge L{axis}: {below:.6f} Å of the ceramic, {above:.6f} Å of the electrolyte;"
                 " build the electrolyte on the equilibrated ceramic's cross-section and keep it fixed"
             )
+    molecules = electrolyte.data.molecules != WALL_MOLECULE
+    liquid = _whole(electrolyte.data.select(molecules))
+    solid = ceramic.data
+    z_solid, z_liquid = solid.unwrapped[:, 2], liquid.unwrapped[:, 2]
+    length = float(np.ptp(z_solid) + np.ptp(z_liquid) + 2 * gap)
+    box = np.vstack([solid.box[:2], [(-length / 2, length / 2)]])
+    return Placement(solid, liquid, float(z_solid.max() + gap - z_liquid.min()), box)
 
 
 def _whole(liquid: DataFile) -> DataFile:

@@ -51,14 +51,14 @@ def read_interface(text: str, ceramic: System, electrolyte: System, gap: float, 
     data, expected = contents.data, assemble(ceramic, electrolyte, gap)
     labels = {number: entry.label for number, entry in enumerate(expected.info.types, 1)}
     try:
-        _refuse_other("atom types", contents.labels, labels)
-        _refuse_other("types of bonded terms", data.topology_types, expected.data.topology_types)
-        _refuse_other_rows(
-            "atoms",
-            _molecules_and_types(data),
-            _molecules_and_types(expected.data),
-            columns="the molecule and type ",
-        )
+        for what, here, there in (
+            ("atom types", contents.labels, labels),
+            ("types of bonded terms", data.topology_types, expected.data.topology_types),
+        ):
+            if here != there:
+                raise ValueError(f"other {what} than the two phases: {here}, not {there}")
+        found, wanted = (np.column_stack([each.molecules, each.types]) for each in (data, expected.data))
+        _refuse_other_rows("atoms", found, wanted, columns="the molecule and type ")
         for kind in TOPOLOGY:
             found, wanted = (_terms_by_atoms(each, kind) for each in (data, expected.data))
             _refuse_other_rows(kind, found, wanted, columns="the type and atoms ")
@@ -70,10 +70,6 @@ def read_interface(text: str, ceramic: System, electrolyte: System, gap: float, 
         data.velocities = None
     data.set_unwrapped(data.unwrapped)
     return expected.evolved(data)
-
-
-def _molecules_and_types(data: DataFile) -> Integers:
-    return np.column_stack([data.molecules, data.types])
 
 
 def _values(data: DataFile, expected: DataFile) -> dict[str, tuple[Floats, Floats]]:
@@ -100,11 +96,6 @@ def _terms_by_atoms(data: DataFile, kind: str) -> Integers:
     rows = np.column_stack([terms[:, 0], atoms])
     ordered: Integers = rows[np.lexsort(rows.T[::-1])]
     return ordered
-
-
-def _refuse_other(what: str, found: object, expected: object) -> None:
-    if found != expected:
-        raise ValueError(f"other {what} than the two phases: {found}, not {expected}")
 
 
 def _refuse_other_rows(

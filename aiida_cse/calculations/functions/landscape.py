@@ -59,13 +59,13 @@ def expect_landscape(
 def compare_landscape(
     landscape: orm.Dict, settings: orm.Dict, expected: orm.Dict, kinetics: orm.Dict, **runs: Any
 ) -> orm.Dict:
-    """Return `checks`, one record each (see Check), `failed` (what does not hold) and `holds`.
+    """Return `checks`, one record each (see Check), `failed` (those that do not hold) and `holds`.
 
     :param landscape: the energies of the landscape.
     :param settings: see ValidationSettings.
-    :param expected: what the runs were to find.
+    :param expected: the expected results of the runs.
     :param kinetics: the joint result of the runs, empty if there is none.
-    :param runs: the results of each production, labels in the order of what was expected.
+    :param runs: the results of each production by its label.
     """
     labels = sorted(runs, key=lambda label: -runs[label]["transitions"]["temperature_K"])
     checks = compare(

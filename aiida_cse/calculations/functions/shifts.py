@@ -23,7 +23,7 @@ def shifts(settings: orm.Dict, analysis: orm.Dict, **runs: Any) -> orm.Dict | Ex
 
     :param settings: superposition of the curves, see ShiftSettings.
     :param analysis: settings of the analysis of each run, see AnalysisSettings.
-    :param runs: per run, under a label of your own, its ``reduction``; its ``transitions`` say the temperature.
+    :param runs: per run, under a label of your own, its ``reduction``; its ``transitions`` hold the temperature.
     """
     try:
         chosen = AnalysisSettings.model_validate(analysis.get_dict())

@@ -81,13 +81,13 @@ class TrajectoryReader(ABC):
         The file.
     natoms, frames, first_step, frame_steps
         Atoms per frame, complete frames, step of the first frame and steps between frames. A file that ends before
-        its first frame has 0 frames; ``frame_steps`` is 0 if the file does not tell.
+        its first frame has 0 frames; ``frame_steps`` is 0 if it is unknown.
     leftover_bytes
         Bytes behind the last complete frame.
     timestep_fs
-        Timestep, None if the file does not tell.
+        Timestep, None if the file does not contain it.
     atom_types
-        (N,) LAMMPS types of the atoms, None if the file does not tell.
+        (N,) LAMMPS types of the atoms, None if the file does not contain them.
 
     Raises
     ------

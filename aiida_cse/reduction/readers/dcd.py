@@ -30,7 +30,7 @@ CELL_BYTES = 4 * _CELL_WORDS
 _MARKERS = 8
 #: frames up to this size are read completely, many at once; of larger ones only what is needed is read
 _SMALL_FRAME = 64 * 1024
-#: what :func:`check_records` finds
+#: problems that :func:`check_records` finds, by index
 _PROBLEMS = (
     "",
     "its unit cell is damaged",
@@ -198,7 +198,7 @@ def _first_column(block: int, natoms: int) -> int:
 
 # -- compiled ------------------------------------------------------------------------------------------------
 
-#: of the C library, as POSIX specifies it: a call from Python would take a tenth of the time of the reading
+#: ``pread`` of the C library, as POSIX specifies it; calls from Python would take a tenth of the reading time
 _pread: Any = types.ExternalFunction("pread", types.intp(types.intc, types.voidptr, types.uintp, types.int64))
 
 

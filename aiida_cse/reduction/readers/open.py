@@ -20,7 +20,7 @@ _READERS: dict[str, type[TrajectoryReader]] = {
 
 
 def open_trajectory(path: str | Path) -> TrajectoryReader:
-    """Open a trajectory of the format that its suffix says.
+    """Open a trajectory, whose suffix determines its format.
 
     Raises
     ------
