@@ -71,7 +71,7 @@ def test_a_builder_that_was_killed(
     assert exit_code is not None
     assert exit_code.status == 331
     assert exit_code.invalidates_cache
-    assert f"has no {missing}" in exit_code.message
+    assert f"{missing} is missing" in exit_code.message
 
 
 @pytest.mark.parametrize("name", ["system.data", "system.json"])
