@@ -99,7 +99,11 @@ def assert_each_job_ran_once(commands: Commands, jobs: tuple[str, ...] = JOBS["I
 
 
 @pytest.mark.parametrize(
-    ("chain", "moment"), [("OuterWorkChain", "start a1"), ("InnerWorkChain", "start function")]
+    ("chain", "moment"),
+    [
+        ("OuterWorkChain", "start a1"),
+        pytest.param("InnerWorkChain", "start function", marks=pytest.mark.long),
+    ],
 )
 def test_a_killed_run_is_resumed_and_nothing_runs_twice(commands: Commands, chain: str, moment: str) -> None:
     python, pk = commands.run(chain)
@@ -132,7 +136,7 @@ def test_a_run_that_is_killed_repeatedly_finishes(commands: Commands) -> None:
 @pytest.mark.parametrize(
     ("number", "chain", "moment"),
     [
-        (signal.SIGINT, "InnerWorkChain", "start a1"),
+        pytest.param(signal.SIGINT, "InnerWorkChain", "start a1", marks=pytest.mark.long),
         (signal.SIGINT, "OuterWorkChain", "start function"),
         (signal.SIGTERM, "InnerWorkChain", "start a2"),
     ],
