@@ -1,7 +1,7 @@
 """``python -m tests.engine.engine_script run NAME MARKS SECONDS`` or ``resume PK``: one embedded run.
 
 ``run-and-die-at-submission`` kills this Python when its first job has started, before its number is stored.
-Prints the PK of the process as soon as it has one, and at the end a JSON line with what became of the processes.
+Prints the PK of the process as soon as it has one, and at the end the final states of the processes as JSON.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.job.records import (
     END_RECORD,
     START_RECORD,
+    TEXT_AFTER,
     EndRecord,
     StartRecord,
     job_scripts,
     read_record,
-    text_after,
     text_before,
 )
 from aiida_cse.lammps.job.script import FINAL_DATA, LOG, render_script
@@ -74,7 +74,7 @@ class Job:
             before = before.replace(" off", f" {limit}")
         call = shlex.join([str(self.lmp), "-in", "input.in", "-log", LOG, "-nb", *self.words])
         lammps = f"{launcher} {call} > lammps.out"
-        (self.folder / "job.sh").write_text(f"exec 2> stderr.txt\n{before}\n{lammps}\n{text_after()}\n")
+        (self.folder / "job.sh").write_text(f"exec 2> stderr.txt\n{before}\n{lammps}\n{TEXT_AFTER}\n")
         return subprocess.Popen(["bash", "job.sh"], cwd=self.folder, start_new_session=True)
 
     def _text_before(self) -> str:

@@ -1,4 +1,4 @@
-"""Make the stored logs anew with the real program: ``python -m tests.lammps.make_logs``.
+"""Regenerate the stored logs with the real program: ``python -m tests.lammps.make_logs``.
 
 Each is what LAMMPS wrote for :mod:`tests.systems`: whole, cut short in every way a run can be, or failed.
 """

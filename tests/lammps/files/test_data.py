@@ -68,7 +68,7 @@ def same(first: DataFile, second: DataFile) -> bool:
 
 
 @pytest.mark.parametrize("velocities", [True, False])
-def test_round_trip_to_the_bit(velocities: bool) -> None:
+def test_a_written_file_is_read_back_bit_for_bit(velocities: bool) -> None:
     data = water(velocities)
     assert same(DataFile.parse(data.format()), data)
 
@@ -195,7 +195,7 @@ def written(system: System, tmp_path_factory: pytest.TempPathFactory, environmen
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", ["numeric", "labels", "nocoeff", "pairs"])
-def test_what_lammps_writes_is_the_same_system(written: dict[str, str], system: System, name: str) -> None:
+def test_a_file_written_by_lammps_is_the_same_system(written: dict[str, str], system: System, name: str) -> None:
     found = read_contents(written[name])
     assert found.labels == {1: "La", 2: "O_c", 3: "Li", 4: "C", 5: "W"}
     for field in ("molecules", "types", "charges", "images", "masses"):
@@ -207,7 +207,7 @@ def test_what_lammps_writes_is_the_same_system(written: dict[str, str], system: 
 
 
 @pytest.mark.integration
-def test_coefficients_in_a_data_file_are_commands(written: dict[str, str]) -> None:
+def test_coefficients_in_a_data_file_become_commands(written: dict[str, str]) -> None:
     assert read_contents(written["nocoeff"]).commands == ()
     for name in ("numeric", "labels"):
         found = read_contents(written[name])
@@ -293,7 +293,7 @@ def test_damage_is_refused_with_its_line(text: str, change: Change, message: str
         ),
     ],
 )
-def test_what_a_system_cannot_hold_is_refused(text: str, change: Change, message: str) -> None:
+def test_content_that_a_system_cannot_hold_is_refused(text: str, change: Change, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_contents(change(text))
     assert DataFile.parse(change(text)).natoms == 113

@@ -75,7 +75,7 @@ def test_continued_lines_are_joined() -> None:
         ("pair_coeff * * 1 1", ["pair_style is missing"]),
     ],
 )
-def test_missing_pairs(lines: str, missing: list[str]) -> None:
+def test_missing_pairs_are_listed(lines: str, missing: list[str]) -> None:
     found = read_statements(lines + "\npair_modify mix arithmetic").missing(counts(), LABELS, bonded=False)
     assert len(found) == len(missing)
     assert all(part in said for part, said in zip(missing, found, strict=True))
@@ -91,7 +91,7 @@ def test_pairs_are_mixed_by_a_rule_that_is_named() -> None:
     )
 
 
-def test_missing_bonded_terms() -> None:
+def test_missing_bonded_terms_are_listed() -> None:
     found = read_statements("pair_style lj/cut 9\npair_coeff * * 1 1\nangle_style harmonic\nbond_coeff 2* 1 1\n")
     assert found.missing(counts(bond=4, angle=9), LABELS, bonded=True) == [
         "bond_style is missing",

@@ -36,7 +36,7 @@ def test_types_are_found_by_label_or_species() -> None:
     assert info.type_numbers(labels=("Li",)) == []
 
 
-def test_evolved_keeps_the_chemistry() -> None:
+def test_an_evolved_system_keeps_its_chemistry() -> None:
     moved = water()
     moved.box = moved.box * 2
     after = system().evolved(moved, phase="ceramic", slab=SLAB)
@@ -61,12 +61,12 @@ def test_contradictions_are_refused() -> None:
     "change",
     [{"label": "O W"}, {"label": "2O"}, {"mass": 0.0}, {"phase": "gas"}, {"element": "oxygen"}, {"colour": 1}],
 )
-def test_types_that_are_none_are_refused(change: dict[str, object]) -> None:
+def test_invalid_types_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         AtomType.model_validate(TYPES[0].model_dump() | change)
 
 
-def test_three_files_hold_everything(tmp_path: Path) -> None:
+def test_three_files_hold_a_system(tmp_path: Path) -> None:
     before = system()
     before.write(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(FILENAMES.values())
@@ -84,7 +84,7 @@ def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
         System.read(tmp_path)
 
 
-def test_velocities_survive(tmp_path: Path) -> None:
+def test_velocities_are_written_and_read(tmp_path: Path) -> None:
     system().write(tmp_path)
     velocities = System.read(tmp_path).data.velocities
     assert velocities is not None

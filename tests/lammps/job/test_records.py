@@ -28,6 +28,7 @@ from aiida_cse.lammps.job.records import (
 )
 from aiida_cse.lammps.job.script import FINAL_DATA, LOG, START_FILE, TRAJECTORY
 from aiida_cse.lammps.log.outcome import judge
+from aiida_cse.lammps.log.reader import classify_error
 from tests.lammps.job.test_resume import NVT, assert_identical
 from tests.lammps.jobs import Job, plan
 from tests.systems import crystal_and_molecules
@@ -112,7 +113,7 @@ def test_lammps_survives_its_wrapper_and_is_ended_by_the_next_job(running: Runni
     job, process = running
     kill(job, "script", "wrapper")
     process.wait()
-    assert set(processes_of(job).values()) == {"lammps"}, "the child of the wrapper goes on"
+    assert set(processes_of(job).values()) == {"lammps"}, "the child of the wrapper continues"
     later = goes_on(job)
     assert processes_of(job) == {}
     assert later.started_from.ended_processes == 1
@@ -239,7 +240,7 @@ def test_a_job_on_another_machine_must_be_silent_first(running: Running, monkeyp
         assert later.report.error is not None
         assert later.report.error.startswith("ERROR: folder in use: parent")
         assert later.report.error.endswith("a job on elsewhere still writes there")
-        assert later.report.error_kind == "folder_in_use"
+        assert classify_error(later.report.error or "") == "folder_in_use"
         assert later.started_from.restart == "none"
     assert goes_on_from_refused(refused, "last").report.finished_step is not None
 
@@ -362,7 +363,7 @@ def test_a_checkpoint_that_lammps_did_not_accept_is_not_tried_again(
     longer = plan(NVT, stop=300)
     second = Job.prepare(tmp_path / "second", behind_launcher, system, longer, first).run()
     assert second.started_from.restart == "parent/restart.200"
-    assert second.report.error_kind == "restart_unreadable"
+    assert classify_error(second.report.error or "") == "restart_unreadable"
     third = Job.prepare(tmp_path / "third", behind_launcher, system, longer, second).run()
     assert third.started_from.restart == "parent/parent/restart.150"
     assert third.started_from.unreadable == "parent/parent/restart.200"
@@ -388,7 +389,7 @@ def test_lammps_stops_before_the_wall_time(seconds: int | None, limit: int | Non
 @pytest.mark.parametrize(
     ("limit", "text"), [(3420, "00:57:00"), (95_000, "26:23:20"), (380_000, "105:33:20"), (0, "00:00:00")]
 )
-def test_the_limit_that_lammps_gets(system: System, tmp_path: Path, limit: int, text: str) -> None:
+def test_lammps_gets_its_limit_in_hours_and_minutes(system: System, tmp_path: Path, limit: int, text: str) -> None:
     job = Job.prepare(tmp_path / "job", Path("/bin/false"), system, LONG)
     job.start(limit).wait(timeout=60)
     assert (job.folder / START_FILE).read_text() == f"variable timeout string {text}\nread_data system.data\n"

@@ -14,6 +14,7 @@ import pytest
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.job.script import FINAL_DATA, START_FILE, TRAJECTORY
+from aiida_cse.lammps.log.reader import classify_error
 from aiida_cse.lammps.protocol.stage import JobPlan
 from tests.lammps.jobs import Job, plan
 from tests.systems import crystal_and_molecules
@@ -82,7 +83,7 @@ def test_a_run_in_segments_is_the_uninterrupted_one(
     )
 
 
-def test_a_scaled_box_ends_as_long_as_asked(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_a_scaled_box_ends_with_the_requested_length(system: System, lmp: Path, tmp_path: Path) -> None:
     job = plan(SCALED | {"duration_ps": 0.2, "temperature": 300}, stop=200, restart_interval=100)
     done = Job.prepare(tmp_path / "scaled", lmp, system, job).run()
     (before, after) = (np.diff(data.box, axis=1)[:, 0] for data in (system.data, done.final))
@@ -152,7 +153,7 @@ def test_a_killed_run_continues_exactly(system: System, lmp: Path, tmp_path: Pat
     assert_identical(whole.final, resumed.final)
 
 
-def test_stages_packed_into_one_job_or_run_in_many_are_the_same(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_stages_in_one_job_and_in_several_give_the_same_run(system: System, lmp: Path, tmp_path: Path) -> None:
     stages = [
         MINIMIZE,
         NVT | {"name": "heat", "duration_ps": 0.21},
@@ -169,7 +170,7 @@ def test_stages_packed_into_one_job_or_run_in_many_are_the_same(system: System, 
     assert_identical(packed.final, job.final)
 
 
-def test_a_job_that_is_done_does_nothing_more(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_a_completed_job_does_nothing(system: System, lmp: Path, tmp_path: Path) -> None:
     job = plan(MINIMIZE, NVT, stop=201)
     done = Job.prepare(tmp_path / "done", lmp, system, job).run()
     again = Job.prepare(tmp_path / "again", lmp, system, job, done).run()
@@ -178,7 +179,7 @@ def test_a_job_that_is_done_does_nothing_more(system: System, lmp: Path, tmp_pat
     assert_identical(done.final, again.final)
 
 
-def test_a_minimisation_without_time_is_not_done(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_a_minimisation_without_time_is_not_complete(system: System, lmp: Path, tmp_path: Path) -> None:
     cut = Job.prepare(tmp_path / "cut", lmp, system, plan(MINIMIZE)).run(limit=0)
     assert cut.report.timed_out
     assert cut.report.finished_step == 0
@@ -188,7 +189,7 @@ def test_a_minimisation_without_time_is_not_done(system: System, lmp: Path, tmp_
     assert not np.array_equal(resumed.final.positions, cut.final.positions)
 
 
-def test_without_exactness_a_run_still_stops_in_time_and_goes_on(
+def test_without_exactness_a_run_still_stops_in_time_and_continues(
     system: System, lmp: Path, tmp_path: Path
 ) -> None:
     settings = {"cutoff": 9.0, "restart_interval": 200, "exact": False}
@@ -201,7 +202,7 @@ def test_without_exactness_a_run_still_stops_in_time_and_goes_on(
     assert resumed.report.stages[0].first_step == stopped
 
 
-def test_a_held_ceramic_does_not_move_and_the_electrolyte_is_at_its_temperature(
+def test_a_held_ceramic_is_at_rest_and_the_electrolyte_has_its_temperature(
     system: System, lmp: Path, tmp_path: Path
 ) -> None:
     settle = NVT | {
@@ -262,7 +263,7 @@ def later(earlier: Job, system: System, folder: str = "later") -> Job:
     return Job.prepare(earlier.folder.parent / folder, earlier.lmp, system, plan(NVT, stop=300), earlier)
 
 
-def test_the_newest_checkpoint_is_taken_by_its_number(earlier: Job, system: System) -> None:
+def test_the_newest_checkpoint_is_chosen_by_its_number(earlier: Job, system: System) -> None:
     os.utime(earlier.folder / "restart.50")
     job = later(earlier, system)
     digest = hashlib.sha256((earlier.folder / "restart.200").read_bytes()).hexdigest()
@@ -292,20 +293,20 @@ def test_the_log_decides_if_lammps_cannot_run_alone(earlier: Job, system: System
     assert Job(job.folder, Path("/bin/false")).choose_checkpoint().restart == "parent/restart.150"
 
 
-def test_checkpoints_of_the_jobs_before_are_found(earlier: Job, system: System) -> None:
+def test_checkpoints_of_earlier_jobs_are_found(earlier: Job, system: System) -> None:
     between = later(earlier, system, "between")
     job = later(between, system)
     assert job.choose_checkpoint().restart == "parent/parent/restart.200"
 
 
-def test_without_an_earlier_job_the_run_begins(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_without_an_earlier_job_the_run_starts(system: System, lmp: Path, tmp_path: Path) -> None:
     job = Job.prepare(tmp_path / "first", lmp, system, plan(NVT, stop=100))
     chosen = job.choose_checkpoint()
     assert (chosen.restart, chosen.sha256, chosen.unreadable, chosen.ranks) == ("none", "", "", None)
     assert (job.folder / START_FILE).read_text() == "variable timeout string off\nread_data system.data\n"
 
 
-def test_after_a_job_without_checkpoints_the_run_begins(system: System, lmp: Path, tmp_path: Path) -> None:
+def test_after_a_job_without_checkpoints_the_run_starts(system: System, lmp: Path, tmp_path: Path) -> None:
     empty = Job.prepare(tmp_path / "empty", lmp, system, plan(NVT, stop=100))
     job = later(empty, system)
     assert job.run().report.reached(300)
@@ -318,7 +319,7 @@ def test_a_missing_folder_does_not_restart_the_run(earlier: Job, system: System)
     report = job.run().report
     assert job.started_from.restart == "none"
     assert report.error == "ERROR: no restart file: the folder of an earlier job is gone"
-    assert report.error_kind == "restart_unreadable"
+    assert classify_error(report.error or "") == "restart_unreadable"
     assert later(job, system, "after").run().report.error == report.error, "nor for the job after it"
 
 

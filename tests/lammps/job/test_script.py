@@ -54,7 +54,7 @@ def block(job: JobPlan, name: str) -> list[str]:
     return script[start : script.index(f"label after_{name}") + 1]
 
 
-def test_every_stage_is_skipped_when_done_and_left_when_cut_short() -> None:
+def test_a_completed_stage_is_skipped_and_an_interrupted_one_is_left() -> None:
     job = plan(MINIMIZE, NVT, NPT)
     for name, end in (("minimize", 1), ("heat", 501), ("relax", 1501)):
         found = block(job, name)
@@ -85,7 +85,7 @@ def test_velocities_are_drawn_only_where_the_stage_starts() -> None:
     assert not any("velocity" in line for line in lines(plan(NPT)))
 
 
-def test_the_checkpoint_is_written_while_the_thermostat_is_there() -> None:
+def test_the_checkpoint_is_written_before_the_thermostat_is_deleted() -> None:
     found = block(plan(NVT), "heat")
     order = [
         next(i for i, line in enumerate(found) if line.startswith(word))
@@ -98,7 +98,7 @@ def test_checkpoints_are_counted_from_the_start_of_the_stage() -> None:
     assert "variable checkpoint equal stride(1,501,50)" in block(plan(MINIMIZE, NVT), "heat")
 
 
-def test_an_exact_run_sets_up_at_every_checkpoint_and_another_does_not() -> None:
+def test_only_an_exact_run_repeats_the_setup_at_every_checkpoint() -> None:
     exact, fast = (
         next(line for line in lines(plan(NVT, exact=exact)) if line.startswith("run ")) for exact in (True, False)
     )
@@ -108,7 +108,7 @@ def test_an_exact_run_sets_up_at_every_checkpoint_and_another_does_not() -> None
     assert "atom_modify sort 1000 3.5" in lines(plan(NVT, exact=False, cutoff=12))
 
 
-def test_the_electrolyte_moves_with_a_box_that_is_scaled() -> None:
+def test_the_electrolyte_moves_with_a_scaled_box() -> None:
     found = lines(plan(NVT | {"scale_z": 0.995}))
     opened = found.index("fix stage_heat_box electrolyte deform 1 z scale 0.995 remap x")
     assert opened < found.index("unfix stage_heat_box") < found.index("unfix stage_heat")
@@ -138,7 +138,7 @@ def test_the_electrolyte_moves_with_a_box_that_is_scaled() -> None:
         ),
     ],
 )
-def test_thermostat_and_barostat(stage: dict[str, Any], fix: str) -> None:
+def test_thermostat_and_barostat_are_one_fix(stage: dict[str, Any], fix: str) -> None:
     group = "electrolyte" if stage is HELD else "moving"
     found = lines(plan(stage))
     assert fix in found
@@ -148,7 +148,7 @@ def test_thermostat_and_barostat(stage: dict[str, Any], fix: str) -> None:
     assert f"thermo_modify temp {group}_temp" in found
 
 
-def test_held_atoms_are_no_part_of_the_dynamics() -> None:
+def test_held_atoms_are_not_integrated() -> None:
     assert any(line.startswith("fix stage_relax_hold ceramic ") for line in lines(plan(HELD)))
     assert "unfix stage_relax_hold" in lines(plan(HELD))
     assert "group frozen subtract all electrolyte" in lines(plan(MINIMIZE | {"mobile": "electrolyte"}))
@@ -163,7 +163,7 @@ def test_a_trajectory_is_unwrapped_and_ends_with_its_stage() -> None:
     assert not any("dump" in line for line in lines(plan(NPT)))
 
 
-def test_after_the_push_off_the_force_field_is_back() -> None:
+def test_the_force_field_is_restored_after_the_push_off() -> None:
     found = block(plan(PUSHOFF), "push")
     assert found.index("pair_style soft 2.5") < found.index("include forcefield.in")
     at = found.index("include forcefield.in") + 1
@@ -236,7 +236,7 @@ cares = st.builds(
     st.none() | cares,
     st.integers(1, 1000),
 )
-def test_whatever_the_stages_only_known_commands_are_in_the_script(
+def test_a_script_of_any_stages_contains_only_known_commands(
     found: list[Stage], exact: bool, care: Recovery | None, relax_steps: int
 ) -> None:
     written = [stage for stage in found if stage.trajectory_ps]

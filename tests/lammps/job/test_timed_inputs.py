@@ -24,7 +24,7 @@ def interface() -> System:
 
 
 @pytest.mark.integration
-def test_one_table_of_pairs_gives_the_forces_of_three_laid_over_each_other(interface: System) -> None:
+def test_one_pair_table_gives_the_forces_of_three_overlaid_ones(interface: System) -> None:
     hybrid = measure(Variant("hybrid", EWALD), interface, 1)
     laid_over = measure(Variant("overlay", EWALD, overlay), interface, 1)
     scale = float(np.abs(hybrid.forces).max())
@@ -35,7 +35,7 @@ def test_one_table_of_pairs_gives_the_forces_of_three_laid_over_each_other(inter
 
 
 @pytest.mark.integration
-def test_the_mesh_of_the_protocols_is_nearer_than_the_published_sums(interface: System) -> None:
+def test_the_mesh_of_the_protocols_is_more_accurate_than_the_published_sums(interface: System) -> None:
     reference = measure(
         Variant("converged", RunSettings(kspace_style="ewald", kspace_accuracy=1e-6)), interface, 1
     )

@@ -261,7 +261,7 @@ def _piece(text: str, draw: Draw) -> str:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(), st.lists(st.text(alphabet=" \t,.:[]-0123456789eE+nNaAiIfCSERO='\"\0\r\n", max_size=60)))
-def test_text_of_any_kind(start: str, lines: list[str]) -> None:
+def test_text_of_any_kind_can_be_read(start: str, lines: list[str]) -> None:
     _, outcome = outcome_of(start + "\n".join(lines))
     assert outcome is not None
 
@@ -284,7 +284,7 @@ def test_text_of_any_kind(start: str, lines: list[str]) -> None:
         ("ERROR: folder in use: parent: a job on n01 still writes there", "folder_in_use"),
     ],
 )
-def test_errors_of_either_format_within_a_table(error: str, kind: str) -> None:
+def test_errors_of_either_format_are_found_within_a_table(error: str, kind: str) -> None:
     where = [match.end() for match in ROW.finditer(FINISHED)][5]
     for text in (FINISHED[: where + 1] + error, FINISHED[: where - 30] + error + "\n"):
         _, outcome = outcome_of(text)

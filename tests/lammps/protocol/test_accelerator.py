@@ -43,7 +43,7 @@ NVT: dict[str, Any] = {
         ({"accelerator": "omp", "thread": 2}, "unknown key 'thread'; did you mean 'threads'?"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(settings: dict[str, Any], message: str) -> None:
+def test_settings_that_do_not_fit_are_refused_by_name(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         RunSettings.model_validate(settings)
     assert message in explain(caught.value)
@@ -79,7 +79,7 @@ def test_an_exact_accelerator_repeats_the_uninterrupted_run(
 
 
 @pytest.mark.integration
-def test_threads_are_used_and_told(environment_bin: Path, tmp_path: Path) -> None:
+def test_threads_are_used_and_reported(environment_bin: Path, tmp_path: Path) -> None:
     asked = plan(NVT, stop=50, accelerator="omp", threads=2, exact=False)
     done = Job.prepare(tmp_path / "threads", environment_bin / "lmp", crystal_and_molecules(), asked).run()
     assert done.report.reached(50)

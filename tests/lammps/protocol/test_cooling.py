@@ -21,7 +21,7 @@ def stages(plan: dict[str, Any], hot: float = 700, cold: float = 600) -> list[St
     return [JobPlan.model_validate(job).stages[0] for job in job_plans(schedule, seed=1)]
 
 
-def test_equal_steps_no_larger_than_asked() -> None:
+def test_steps_are_equal_and_no_larger_than_requested() -> None:
     found = stages(PLAN)
     assert [stage.name for stage in found] == [f"{kind}_{n:02d}" for n in (1, 2, 3) for kind in ("cool", "hold")]
     ramps, holds = found[::2], found[1::2]
@@ -33,7 +33,7 @@ def test_equal_steps_no_larger_than_asked() -> None:
     assert {stage.duration_ps for stage in holds} == {50}
     assert [stage.duration_ps for stage in ramps] == pytest.approx([1000 / 3] * 3), "100 K per ns"
     assert {(stage.kind, stage.barostat, stage.pressure) for stage in found} == {("npt", "xy-z", 1.0)}
-    assert {stage.velocities for stage in found} == {None}, "it goes on with those of the hot run"
+    assert {stage.velocities for stage in found} == {None}, "the velocities are those of the hot run"
 
 
 def test_the_last_hold_may_be_longer() -> None:
@@ -41,7 +41,7 @@ def test_the_last_hold_may_be_longer() -> None:
     assert (before.duration_ps, last.duration_ps) == (50, 500)
 
 
-def test_a_scaled_box_ends_as_its_expansion_says() -> None:
+def test_the_length_of_a_scaled_box_follows_its_expansion() -> None:
     found = stages(SCALED)
     assert {stage.kind for stage in found} == {"nvt"}
     assert {stage.scale_z for stage in found[1::2]} == {None}
@@ -64,7 +64,7 @@ def test_ions_in_a_landscape_are_cooled_by_their_langevin_bath() -> None:
     step=st.floats(0.5, 4000),
     rate=st.floats(1e-3, 1e4),
 )
-def test_any_cooling_goes_down_without_a_gap(hot: float, share: float, step: float, rate: float) -> None:
+def test_any_cooling_descends_without_a_gap(hot: float, share: float, step: float, rate: float) -> None:
     cold = hot * share
     plan = CoolingPlan(rate_K_per_ns=rate, step_K=step, hold_ps=1)
     if (hot - cold) / step > 99:
@@ -108,7 +108,7 @@ def test_a_wrong_plan_is_refused(change: dict[str, Any], message: str) -> None:
         ({"settings": {"restart_interval": 100}}, 700, 600, None),
     ],
 )
-def test_a_cooling_that_cannot_be_is_refused(
+def test_an_impossible_cooling_is_refused(
     change: dict[str, Any], hot: float, cold: float, message: str | None
 ) -> None:
     found = cooling_error(CoolingPlan.model_validate(PLAN | change), hot, cold)

@@ -54,7 +54,7 @@ def test_the_script_has_no_nose_hoover_and_no_lattice_sum() -> None:
     assert "nvt temp" not in script
 
 
-def test_a_job_within_a_run_says_that_its_noise_is_new() -> None:
+def test_a_job_continued_within_a_stage_reports_its_new_noise() -> None:
     plan = plans(settings={**PLAN["settings"], "exact": True})[1]
     record = StageRecord("production", "nvt", start=0, target=2000, first_step=1000, step=2000)
     reason = why_not_exact(StartRecord(restart="restart.1000", sha256=""), LogReport(stages=[record]), plan)

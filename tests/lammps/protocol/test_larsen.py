@@ -53,14 +53,14 @@ def test_the_highest_pressure_is_that_of_the_source_by_default() -> None:
     assert highest == pytest.approx(50_000 / 1.01325, rel=1e-5), "50 kbar in atm"
 
 
-def test_time_is_scaled_with_a_floor_and_the_last_step_has_its_own() -> None:
+def test_scaled_durations_have_a_minimum_and_the_last_one_its_own_value() -> None:
     stages = expand_larsen(SCHEME | {"time_scale": 0.01, "shortest_ps": 0.2, "last_ps": 3})
     assert [s.duration_ps for s in stages] == [
         3 if number == 21 else max(duration * 0.01, 0.2) for number, (*_, duration) in enumerate(TABLE, 1)
     ]
 
 
-def test_shared_fields_reach_every_stage_and_pressure_never_falls_below_the_last() -> None:
+def test_shared_fields_reach_every_stage_and_the_final_pressure_is_a_minimum() -> None:
     stages = expand_larsen(
         SCHEME | {"stage": {"mobile": "electrolyte", "barostat_fs": 300}, "final_pressure": 2000}
     )
@@ -83,12 +83,12 @@ def test_shared_fields_reach_every_stage_and_pressure_never_falls_below_the_last
         ),
     ],
 )
-def test_what_is_wrong_is_named(change: dict[str, Any], message: str) -> None:
+def test_a_wrong_field_is_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match="schedule 'larsen-2011'") as caught:
         expand_larsen(SCHEME | change)
     assert message in str(caught.value)
 
 
-def test_what_is_missing_is_named() -> None:
+def test_a_missing_field_is_named() -> None:
     with pytest.raises(ValueError, match="final_temperature: is missing"):
         expand_larsen({key: value for key, value in SCHEME.items() if key != "final_temperature"})

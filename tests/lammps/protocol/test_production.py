@@ -45,7 +45,7 @@ def test_a_wrong_plan_is_refused_by_its_field(change: dict[str, Any], message: s
     assert message in explain(caught.value)
 
 
-def test_segments_are_one_run() -> None:
+def test_segments_form_one_run() -> None:
     plans = [JobPlan.model_validate(plan) for plan in ProductionPlan.model_validate(PLAN).segments(700, 11)]
     assert [plan.target_step for plan in plans] == [10_000, 20_000, 30_000, 40_000, 50_000]
     assert [plan.spans[-1].end for plan in plans] == [plan.target_step for plan in plans]
@@ -53,7 +53,7 @@ def test_segments_are_one_run() -> None:
     (stage,) = plans[0].stages
     assert (stage.name, stage.kind, stage.temperature, stage.trajectory_ps) == (PRODUCTION, "nvt", 700, 2)
     assert {(plan.seed, plan.first_step) for plan in plans} == {(11, 0)}
-    assert stage.velocities is None, "the production goes on with the velocities of the interface"
+    assert stage.velocities is None, "the production keeps the velocities of the interface"
 
 
 def test_a_longer_production_begins_with_the_same_segments() -> None:
@@ -97,11 +97,11 @@ def test_a_rule_without_a_first_look_is_refused() -> None:
         (ADAPTIVE | {"confirmations": 2}, [False, True, True], Decision.EQUILIBRATED),
     ],
 )
-def test_when_a_production_ends(stop: dict[str, Any], verdicts: list[bool], decision: Decision) -> None:
+def test_the_stop_rule_ends_a_production(stop: dict[str, Any], verdicts: list[bool], decision: Decision) -> None:
     assert StopRule.model_validate(stop).decide(verdicts, looks=3) is decision
 
 
-def test_a_temperature_may_have_a_length_of_its_own() -> None:
+def test_a_temperature_may_have_its_own_length() -> None:
     plan = ProductionPlan.model_validate(PLAN | {"lengths": [[400, 60], [500, 40]]})
     assert [plan.at(temperature).length_ps for temperature in (400, 499.8, 600)] == [60, 40, 100]
     assert plan.at(400).lengths == ()
@@ -123,7 +123,7 @@ def test_a_wrong_length_of_a_temperature_is_refused(lengths: list[Any], message:
     assert message in explain(caught.value)
 
 
-def test_what_is_left_is_a_shorter_segment() -> None:
+def test_the_last_segment_may_be_shorter() -> None:
     plan = ProductionPlan.model_validate(PLAN | {"length_ps": 70})
     assert [segment["stop_step"] for segment in plan.segments(700, 1)] == [10_000, 20_000, 30_000, 35_000]
 

@@ -28,7 +28,7 @@ def test_the_target_is_the_temperature_of_the_run_at_every_level() -> None:
     assert hold.temperature == 700
 
 
-def test_the_target_reaches_a_schedule_by_name() -> None:
+def test_the_target_reaches_the_stages_of_a_named_scheme() -> None:
     larsen = {
         "schedule": "larsen-2011",
         "max_temperature": 1000,
@@ -72,7 +72,7 @@ def test_a_wrong_schedule_is_refused_by_its_field(change: dict[str, Any], messag
     assert message in (schedule_error(SCHEDULE | {"stages_per_job": 9} | change) or "")
 
 
-def test_without_a_temperature_nothing_may_ask_for_it() -> None:
+def test_a_schedule_with_a_target_needs_a_temperature() -> None:
     assert (
         schedule_error(SCHEDULE, None)
         == "temperature = 'target': needs the temperature of the run, which is not given"

@@ -117,7 +117,7 @@ def test_a_wrong_plan_is_refused_by_its_field(change: dict[str, Any], message: s
     assert message in complaint(JobPlan, {"stages": [NVT]} | change)
 
 
-def test_what_follows_from_a_wrong_entry_is_not_said_as_well() -> None:
+def test_a_wrong_entry_is_reported_once() -> None:
     wrong = {"stages": [NVT | {"temperature": 0}]}
     assert complaint(JobPlan, wrong) == "stages.0.temperature.value = 0: must be greater than 0"
 
@@ -135,7 +135,7 @@ def test_a_stage_counts_its_steps() -> None:
     st.lists(st.floats(0.001, 1e4), min_size=1, max_size=8),
     st.integers(0, 10**9),
 )
-def test_steps_are_counted_through(durations: list[float], first_step: int) -> None:
+def test_steps_are_counted_through_all_stages(durations: list[float], first_step: int) -> None:
     stages = tuple(
         Stage.model_validate(NVT | {"name": f"s{number}", "duration_ps": duration})
         for number, duration in enumerate(durations)
@@ -154,6 +154,6 @@ def test_a_segment_ends_inside_its_stage() -> None:
     assert JobPlan.model_validate({"stages": [NVT], "stop_step": 500}).target_step == 500
 
 
-def test_a_plan_survives_the_way_through_a_node() -> None:
+def test_a_plan_is_unchanged_as_a_dictionary() -> None:
     plan = JobPlan.model_validate({"stages": [NPT | {"pressure": [1, 100]}, MINIMIZE], "seed": 5})
     assert JobPlan.model_validate(plan.model_dump(mode="json", exclude_none=True)) == plan
