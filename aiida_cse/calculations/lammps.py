@@ -16,8 +16,8 @@ from aiida_cse.lammps.files.system import FILENAMES
 from aiida_cse.lammps.job.records import (
     END_RECORD,
     START_RECORD,
+    TEXT_AFTER,
     job_scripts,
-    text_after,
     text_before,
     wall_time_error,
 )
@@ -128,7 +128,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
             plan.latest_checkpoint,
             one_trajectory=plan.one_trajectory,
         )
-        info.append_text = text_after()
+        info.append_text = TEXT_AFTER
         info.local_copy_list = [(system.uuid, FILENAMES[key], FILENAMES[key]) for key in ("data", "forcefield")]
         info.provenance_exclude_list = list(job_scripts())
         info.retrieve_list = [LOG, START_RECORD, END_RECORD, *settings.get("additional_retrieve_list", [])]

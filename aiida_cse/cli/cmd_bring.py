@@ -20,7 +20,6 @@ from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
     from aiida_cse.lammps.files.system import System
-    from aiida_cse.reduction.config import ReductionConfig
     from aiida_cse.reduction.reduce import Progress
 
 __all__ = ["build", "reduce", "system"]
@@ -213,11 +212,19 @@ def reduce(
         from aiida_cse.reduction.reduce import run_reduction
         from aiida_cse.reduction.segments import load_checksums
 
+        if system is None:
+            from aiida_cse.reduction.config import load_config
+
+            settings = load_config(config)
+        else:
+            from aiida_cse.building.imported.reduction import load_interface
+
+            settings = load_interface(system, config)
         found = _existing(segments, skip_missing=skip_missing)
         sums = {} if checksums is None else load_checksums(checksums)
         summary = run_reduction(
             found,
-            _read_config(config, system),
+            settings,
             out,
             previous,
             _progress(stack),
@@ -231,16 +238,6 @@ def reduce(
         f"{summary.frames_read} frames read; the state holds {summary.frames} frames "
         f"from step {summary.first_step} to {summary.last_step}"
     )
-
-
-def _read_config(config: Path, data: Path | None) -> ReductionConfig:
-    if data is None:
-        from aiida_cse.reduction.config import load_config
-
-        return load_config(config)
-    from aiida_cse.building.imported.reduction import load_interface
-
-    return load_interface(data, config)
 
 
 def _existing(segments: tuple[Path, ...], *, skip_missing: bool) -> list[Path]:

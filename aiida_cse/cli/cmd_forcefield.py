@@ -60,7 +60,15 @@ def show(name: str, profile: str | None) -> None:
     force constants without the factor 1/2, angles in degrees.
     """
     with input_errors():
-        chosen = _find_set(name, profile)
+        from aiida_cse.forcefields.library import available_sets, load_set
+
+        if name in available_sets() or not (profile or profiles.has_default()):
+            chosen = load_set(name)
+        else:
+            profiles.load(profile)
+            from aiida_cse.data.forcefield import find_forcefield
+
+            chosen = find_forcefield(name).forcefield_set
     click.echo(f"{chosen.name}: {chosen.title}")
     click.echo(f"md5 {chosen.md5}" + (f"; revises {chosen.revises}" if chosen.revises else ""))
     click.echo("\n".join(["", "Sources", *(f"  {citation}" for citation in chosen.citations)]))
@@ -133,17 +141,6 @@ def _pairs(system: str, profile: str | None) -> Sequence[PairRow]:
 
     node = load_typed(int(system), CseSystemData, "SYSTEM")
     return read_pairs(node.forcefield)
-
-
-def _find_set(name: str, profile: str | None) -> ForceFieldSet:
-    from aiida_cse.forcefields.library import available_sets, load_set
-
-    if name in available_sets() or not (profile or profiles.has_default()):
-        return load_set(name)
-    profiles.load(profile)
-    from aiida_cse.data.forcefield import find_forcefield
-
-    return find_forcefield(name).forcefield_set
 
 
 # -- the content of a set --------------------------------------------------------------------------------

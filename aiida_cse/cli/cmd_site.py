@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from aiida_cse.cli import inputs
 from aiida_cse.cli import profile as profiles
 from aiida_cse.engine.hints import aiida_cse, verdi
-
-if TYPE_CHECKING:
-    from aiida_cse.cli.environment import Environment
 
 __all__ = ["demo", "setup", "validate"]
 
@@ -60,7 +57,7 @@ def demo(new: bool, lmp: Path | None, mpiprocs: int) -> None:
 
     An interrupted demo is resumed; the results of a finished one are shown again.
     """
-    environment = _environment(lmp)
+    jobs = _jobs(lmp, mpiprocs)
     from aiida.orm import ProcessNode, QueryBuilder
     from rich.console import Console
 
@@ -75,7 +72,7 @@ def demo(new: bool, lmp: Path | None, mpiprocs: int) -> None:
     study = next((node for node in demos if not node.is_terminated or node.is_finished_ok), None)
     if study is None or (new and study.is_terminated):
         builder: Any = StudyWorkChain.get_builder_from_protocol(
-            recipe=load_recipe("llzo-peo-litfsi-demo"), protocol="demo", **_jobs(environment, mpiprocs)
+            recipe=load_recipe("llzo-peo-litfsi-demo"), protocol="demo", **jobs
         )
         builder.metadata.label = "demo"
         study = run_shown(run_embedded, builder, extras={"cse_demo": True})
@@ -123,7 +120,7 @@ def validate(quick: bool, seed: int, plant: str | None, figures: Path, lmp: Path
     equilibrium. Every quantity is printed with its interval. The command fails if an interval does not contain the
     known value. On a cluster: aiida-cse launch validation.
     """
-    environment = _environment(lmp)
+    jobs = _jobs(lmp, mpiprocs)
     from rich.console import Console
 
     from aiida_cse.cli.display.results import check_table
@@ -135,7 +132,7 @@ def validate(quick: bool, seed: int, plant: str | None, figures: Path, lmp: Path
         seed=seed,
         protocol="quick" if quick else "full",
         overrides=None if plant is None else {"settings": {"planted": _PLANTED[plant]}},
-        **_jobs(environment, mpiprocs),
+        **jobs,
     )
     builder.metadata.label = f"validation of seed {seed}" + ("" if plant is None else f", wrong {plant}")
     node: Any = run_shown(run_embedded, builder)
@@ -153,18 +150,16 @@ def validate(quick: bool, seed: int, plant: str | None, figures: Path, lmp: Path
     leave(node)
 
 
-def _environment(lmp: Path | None) -> Environment:
-    """Return profile, computer and codes of the current folder, created if necessary, and print them."""
+def _jobs(lmp: Path | None, mpiprocs: int) -> dict[str, Any]:
+    """Return codes and options of a builder whose jobs run on this machine.
+
+    Profile, computer and codes of the current folder are created if necessary, and printed.
+    """
     profiles.activate(create=True)
     from aiida_cse.cli.environment import ensure_environment
 
     environment = ensure_environment(lmp=lmp)
     click.echo("\n".join(environment.lines))
-    return environment
-
-
-def _jobs(environment: Environment, mpiprocs: int) -> dict[str, Any]:
-    """Return codes and options of a builder whose jobs run on this machine."""
     return {
         "codes": {"lammps": environment.lammps, "cse": environment.cse},
         "options": {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": mpiprocs}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -37,7 +38,23 @@ def cse_system() -> None:
 @decorators.with_dbenv()
 def list_systems(phase: str | None, past_days: int | None, raw: bool) -> None:
     """List the systems, oldest first."""
-    rows = list(_rows(phase, past_days))
+    from datetime import timedelta
+
+    from aiida.common import timezone
+    from aiida.orm import QueryBuilder
+
+    from aiida_cse.data.system import CseSystemData
+
+    filters: dict[str, Any] = {} if phase is None else {"attributes.phase": phase}
+    if past_days is not None:
+        filters["ctime"] = {">=": timezone.now() - timedelta(days=past_days)}
+    query = QueryBuilder().append(CseSystemData, filters=filters, project=[*_PROJECTED, "ctime"], tag="system")
+    query.order_by({"system": {"ctime": "asc"}})
+    rows = []
+    for pk, of_phase, natoms, charge, box, atom_types, composition, ctime in query.all():
+        species = dict.fromkeys(t["species"] for t in atom_types if composition[t["label"]])
+        created = f"{timezone.localtime(ctime):%Y-%m-%d %H:%M}"
+        rows.append((pk, of_phase, natoms, f"{charge:g}", _lengths(box), " ".join(species), created))
     if raw:
         echo.echo_tabulate(rows, tablefmt="plain")
         return
@@ -91,31 +108,12 @@ def export(system: CseSystemData, fmt: str, output: Path | None, force: bool) ->
         for path, content in zip(paths, (system.lammps_data, system.forcefield), strict=True):
             path.write_text(content, encoding="utf-8")
     else:
-        _write_coordinates(system, paths[0], fmt)
+        universe = system.get_universe()
+        with warnings.catch_warnings():
+            # MDAnalysis warns about missing information
+            warnings.simplefilter("ignore")
+            universe.atoms.write(str(paths[0]), file_format=fmt)
     echo.echo_success(f"wrote {' and '.join(map(str, paths))}")
-
-
-# -- list ----------------------------------------------------------------------------------------------------
-
-
-def _rows(phase: str | None, past_days: int | None) -> Iterator[tuple[Any, ...]]:
-    from datetime import timedelta
-
-    from aiida.common import timezone
-    from aiida.orm import QueryBuilder
-
-    from aiida_cse.data.system import CseSystemData
-
-    filters: dict[str, Any] = {} if phase is None else {"attributes.phase": phase}
-    if past_days is not None:
-        filters["ctime"] = {">=": timezone.now() - timedelta(days=past_days)}
-    query = QueryBuilder().append(CseSystemData, filters=filters, project=[*_PROJECTED, "ctime"], tag="system")
-    for pk, of_phase, natoms, charge, box, atom_types, composition, ctime in query.order_by(
-        {"system": {"ctime": "asc"}}
-    ).all():
-        species = dict.fromkeys(t["species"] for t in atom_types if composition[t["label"]])
-        created = f"{timezone.localtime(ctime):%Y-%m-%d %H:%M}"
-        yield pk, of_phase, natoms, f"{charge:g}", _lengths(box), " ".join(species), created
 
 
 def _lengths(box: Sequence[Sequence[float]]) -> str:
@@ -154,13 +152,3 @@ def _targets(fmt: str, output: Path | None, default: str) -> list[Path]:
     if output is not None and output.exists() and not output.is_dir():
         echo.echo_critical(f"--output {output}: is a file; the format lammps needs a folder")
     return [(output or Path()) / FILENAMES[key] for key in ("data", "forcefield")]
-
-
-def _write_coordinates(system: CseSystemData, path: Path, fmt: str) -> None:
-    """Write the coordinates with MDAnalysis, without its warnings about missing information."""
-    import warnings
-
-    universe = system.get_universe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        universe.atoms.write(str(path), file_format=fmt)

@@ -14,9 +14,9 @@ __all__ = ["activate", "find_folder", "has_default", "load"]
 _FOLDER = ".aiida"
 
 
-def find_folder(start: Path | None = None) -> Path | None:
-    """Return the nearest configured ``.aiida``, searched from ``start`` (default: current folder) upwards."""
-    here = (start or Path.cwd()).absolute()
+def find_folder() -> Path | None:
+    """Return the nearest configured ``.aiida``, searched from the current folder upwards."""
+    here = Path.cwd().absolute()
     for parent in (here, *here.parents):
         if (parent / _FOLDER / "config.json").is_file():
             return parent / _FOLDER

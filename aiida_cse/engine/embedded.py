@@ -45,11 +45,12 @@ _EMBEDDED = "embedded"
 
 
 class UnfinishedError(RuntimeError):
-    """The run stopped before its end; ``aiida-cse resume`` with ``pk`` continues it."""
+    """The run of the process ``root`` stopped before its end; ``aiida-cse resume`` with ``pk`` continues it."""
 
-    def __init__(self, pk: int, reason: str) -> None:
-        super().__init__(f"{reason}; resume with: {aiida_cse('resume', pk)}")
-        self.pk = pk
+    def __init__(self, root: ProcessNode, reason: str) -> None:
+        super().__init__(f"{reason}; resume with: {aiida_cse('resume', root.pk)}")
+        assert root.pk is not None
+        self.pk = root.pk
 
 
 class InterruptedRunError(UnfinishedError):
@@ -103,7 +104,7 @@ class _EmbeddedRunner(Runner):
             del self.steppers[task]
             if (error := task.exception()) is not None:
                 reason = f"AiiDA could not step a process ({type(error).__name__}: {error})"
-                raise StepError(_pk(root), reason) from error
+                raise StepError(root, reason) from error
 
     def paused(self) -> list[Process]:
         """Return the paused processes if no other process can advance, else an empty list."""
@@ -221,12 +222,12 @@ async def _step_all(
     try:
         while runner.steppers:
             if stop.is_set():
-                raise InterruptedRunError(_pk(root), "interrupted")
+                raise InterruptedRunError(root, "interrupted")
             if paused := [process.node for process in runner.paused()]:
                 reasons = (
                     f"process {node.pk} ({node.process_label}) is paused: {node.process_status}" for node in paused
                 )
-                raise PausedRunError(_pk(root), "; ".join(reasons))
+                raise PausedRunError(root, "; ".join(reasons))
             tick(root)
             stopped = asyncio.ensure_future(stop.wait())
             await asyncio.wait([*runner.steppers, stopped], timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
@@ -234,18 +235,9 @@ async def _step_all(
             runner.sweep(root)
         tick(root)
     finally:
-        await _cancel_all()
+        # tasks that start while others end are cancelled as well; processes keep their state and checkpoint
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
     return root
-
-
-def _pk(node: ProcessNode) -> int:
-    assert node.pk is not None
-    return node.pk
-
-
-async def _cancel_all() -> None:
-    """Cancel every task, also those that start while others end; processes keep their state and checkpoint."""
-    while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

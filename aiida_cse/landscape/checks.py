@@ -72,8 +72,7 @@ def compare(
         checks.append(_inside(label, expected[label], runs[label], settings.level))
         if label != coldest and runs[label]["equilibration"]["equilibrated"]:
             checks += _theory(label, expected[label], runs[label], landscape, settings.level)
-    checks.append(_anions(hottest, expected[hottest], runs[hottest], landscape, settings))
-    checks += _profiles(hottest, expected[hottest], runs[hottest], landscape, settings)
+    checks += _distribution(hottest, expected[hottest], runs[hottest], landscape, settings)
     checks.append(_extrapolated(coldest, expected[coldest], kinetics, settings.level))
     return [asdict(check) for check in checks]
 
@@ -86,16 +85,16 @@ def _check(run: str, quantity: str, unit: str, expected: float, found: Any, inte
     return Check(run, quantity, unit, expected, float(found), low, high, bool(low <= expected <= high))
 
 
-def _around(value: float | None, error: float | None, level: float) -> tuple[float, float] | None:
+def _interval(
+    value: float | None, error: float | None, level: float, *, logarithmic: bool = False
+) -> tuple[float, float] | None:
+    """Return the interval of a value from its error or, if ``logarithmic``, from the error of its logarithm."""
     if value is None or error is None:
         return None
     reach = float(stats.t.ppf((1 + level) / 2, _FREEDOM)) * error
+    if logarithmic:
+        return value * math.exp(-reach), value * math.exp(reach)
     return value - reach, value + reach
-
-
-def _factors(value: float | None, log_error: float | None, level: float) -> tuple[float, float] | None:
-    ends = _around(0.0, log_error, level)
-    return None if value is None or ends is None else (value * math.exp(ends[0]), value * math.exp(ends[1]))
 
 
 # -- exchange ------------------------------------------------------------------------------------------------
@@ -160,18 +159,19 @@ def _theory(
         if bound is not None:
             yield _check(label, "ΔF, bound", "K", expected["barrier"], bound, (bound, 1e9))
     else:
-        yield _check(label, "ΔF", "K", expected["barrier"], value, _around(value, error, level))
+        yield _check(label, "ΔF", "K", expected["barrier"], value, _interval(value, error, level))
     log_error = found[f"frequency_{_KEY}_log_error"]
     curvature, frequency = found[f"curvature_{_KEY}_K_per_A2"], found[f"frequency_{_KEY}_per_s"]
     doubled = None if log_error is None else 2 * log_error
-    yield _check(label, "k", "K/Å²", landscape.curvature, curvature, _factors(curvature, doubled, level))
-    yield _check(label, "ν", "1/s", landscape.frequency, frequency, _factors(frequency, log_error, level))
+    ends = _interval(curvature, doubled, level, logarithmic=True)
+    yield _check(label, "k", "K/Å²", landscape.curvature, curvature, ends)
+    ends = _interval(frequency, log_error, level, logarithmic=True)
+    yield _check(label, "ν", "1/s", landscape.frequency, frequency, ends)
     if found[f"kappa_{_KEY}"] is not None:
         yield _check(label, "κ", "", expected["kappa"], found[f"kappa_{_KEY}"], found[f"kappa_{_KEY}_interval"])
 
 
-# -- distribution of the ions
-# --------------------------------------------------------------------------------------
+# -- distribution of the ions ----------------------------------------------------------------------------------
 
 
 def _inside(label: str, expected: Mapping[str, Any], run: Run, level: float) -> Check:
@@ -182,21 +182,15 @@ def _inside(label: str, expected: Mapping[str, Any], run: Run, level: float) -> 
     return _check(label, f"N({CATION}, slab)", "", expected["inside"], found, (found - reach, found + reach))
 
 
-def _anions(
-    label: str, expected: Mapping[str, Any], run: Run, landscape: Landscape, settings: ValidationSettings
-) -> Check:
-    shares = landscape.shares(ANION, expected["temperature"])
-    layer = settings.ions.anions * (shares["layer_left"] + shares["layer_right"])
-    key = f"n_{ANION.lower()}_layer"
-    populations = run["populations"]
-    return _check(label, f"N({ANION}, layer)", "", layer, populations[key], populations[f"{key}_interval"])
-
-
-def _profiles(
+def _distribution(
     label: str, expected: Mapping[str, Any], run: Run, landscape: Landscape, settings: ValidationSettings
 ) -> Iterator[Check]:
-    """Check F of both ions in the bin with the largest deviation."""
-    temperature, found = expected["temperature"], run["free_energy_profiles"]
+    """Check the number of anions in their layers, and F of both ions in the bin with the largest deviation."""
+    temperature, populations, found = expected["temperature"], run["populations"], run["free_energy_profiles"]
+    shares = landscape.shares(ANION, temperature)
+    layer = settings.ions.anions * (shares["layer_left"] + shares["layer_right"])
+    key = f"n_{ANION.lower()}_layer"
+    yield _check(label, f"N({ANION}, layer)", "", layer, populations[key], populations[f"{key}_interval"])
     inside = expected["equilibrium"]
     # exchange across the barrier is slower than the time blocks from which the error is estimated
     scatter = expected["inside_error"] * (1 / inside + 1 / (settings.ions.cations - inside))

@@ -84,17 +84,12 @@ class Curve:
     left: Side
     right: Side
 
-    def free_energy(self, z: ArrayLike) -> Floats:
-        """Return F (K) at z (Å)."""
+    def evaluate(self, z: ArrayLike) -> tuple[Floats, Floats]:
+        """Return F (K) and dF/dz (K/Å) at z (Å)."""
         place = np.asarray(z, dtype=np.float64)
-        values: Floats = np.where(place < 0, self.left.evaluate(-place)[0], self.right.evaluate(place)[0])
-        return values
-
-    def slope(self, z: ArrayLike) -> Floats:
-        """Return dF/dz (K/Å) at z (Å)."""
-        place = np.asarray(z, dtype=np.float64)
-        slopes: Floats = np.where(place < 0, -self.left.evaluate(-place)[1], self.right.evaluate(place)[1])
-        return slopes
+        left, left_slope = self.left.evaluate(-place)
+        right, right_slope = self.right.evaluate(place)
+        return np.where(place < 0, left, right), np.where(place < 0, -left_slope, right_slope)
 
     def weight(self, edges: Sequence[float] | Floats, temperature: float, points: int = 400) -> Floats:
         """Return ∫ exp(−F/T) dz (Å) between successive edges, by Gauss–Legendre quadrature."""
@@ -102,7 +97,7 @@ class Curve:
         ends = np.asarray(edges, dtype=np.float64)
         half = np.diff(ends)[:, None] / 2
         z = ends[:-1, None] + half * (nodes + 1)
-        integrals: Floats = (np.exp(-self.free_energy(z) / temperature) * weights * half).sum(axis=1)
+        integrals: Floats = (np.exp(-self.evaluate(z)[0] / temperature) * weights * half).sum(axis=1)
         return integrals
 
 
@@ -211,20 +206,16 @@ class Landscape(StrictModel):
         """Return the regions of an ion, which are those of the published species."""
         return surface_regions(self.half_thickness, self.box_half_length, ion)
 
-    def shares(self, ion: str, temperature: float) -> dict[str, float]:
-        """Return the equilibrium fraction of the ions in each region."""
-        weights = self._weights(ion, temperature)
-        total = sum(weights.values())
-        return {name: weight / total for name, weight in weights.items()}
-
-    def layer_weight(self, temperature: float) -> float:
-        """Return ∫ exp(−F/T) dz over both layers of the cation, Å."""
-        weights = self._weights(CATION, temperature)
-        return weights["layer_left"] + weights["layer_right"]
-
-    def _weights(self, ion: str, temperature: float) -> dict[str, float]:
+    def weights(self, ion: str, temperature: float) -> dict[str, float]:
+        """Return ∫ exp(−F/T) dz (Å) over each region of an ion."""
         regions, curve = self.regions(ion), self.cation if ion == CATION else self.anion
         return dict(zip(regions.names, curve.weight(regions.edges, temperature).tolist(), strict=True))
+
+    def shares(self, ion: str, temperature: float) -> dict[str, float]:
+        """Return the equilibrium fraction of the ions in each region."""
+        weights = self.weights(ion, temperature)
+        total = sum(weights.values())
+        return {name: weight / total for name, weight in weights.items()}
 
 
 def draw_landscape(seed: int) -> Landscape:

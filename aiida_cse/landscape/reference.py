@@ -53,7 +53,8 @@ def entry_rate(landscape: Landscape, temperature: float, frame_fs: float, *, sho
     kept = float(np.exp(-TIMESTEP / landscape.damping_fs))
     noise = float(np.sqrt(squared * (1 - kept**2)))
     distance = np.arange(0.0, landscape.box_half_length + SPACING, SPACING)
-    flux = np.sqrt(squared / (2 * np.pi)) / landscape.layer_weight(temperature)
+    weights = landscape.weights(CATION, temperature)
+    flux = np.sqrt(squared / (2 * np.pi)) / (weights["layer_left"] + weights["layer_right"])
     terms, variances = [], []
     for side, barrier in (
         (landscape.cation.left, landscape.barrier_left),

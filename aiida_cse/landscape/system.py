@@ -84,11 +84,13 @@ def _table(name: str, atom_type: int, curve: Curve, end: float) -> list[str]:
     z = np.arange(-end - BEYOND, end + BEYOND + SPACING / 2, SPACING)
     # periodic: beyond the box follows the bulk of the other side
     inside = (z + end) % (2 * end) - end
-    energies, forces = curve.free_energy(inside) * _KCAL, -curve.slope(inside) * _KCAL
+    energies, slopes = curve.evaluate(inside)
     distances = z - z[0] + SPACING
     rows = [
         f"{number} {distance:.10g} {energy:.12g} {force:.12g}"
-        for number, (distance, energy, force) in enumerate(zip(distances, energies, forces, strict=True), 1)
+        for number, (distance, energy, force) in enumerate(
+            zip(distances, energies * _KCAL, -slopes * _KCAL, strict=True), 1
+        )
     ]
     key, wall = f"landscape_{name}", z[0] - SPACING
     return [

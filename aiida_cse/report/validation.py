@@ -12,7 +12,7 @@ import numpy as np
 from aiida.orm import WorkChainNode
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from aiida_cse.landscape.expected import Exchange, expected_exchange
@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 #: colours of Okabe and Ito, safe for colour-blind readers
 _KNOWN, _FOUND, _PREDICTED = "#000000", "#0072B2", "#D55E00"
 _SIZE = (6.4, 5.2)
+#: tick labels without powers of ten
+_PLAIN = "{x:g}"
 _LEVEL = "95 %"
 
 
@@ -38,6 +40,7 @@ class _Validation:
     landscape: Landscape
     ions: Ions
     window_ns: tuple[float, float]
+    kelvin: list[float]
     expected: list[dict[str, Any]]
     runs: list[Any]
     kinetics: dict[str, Any] | None
@@ -52,25 +55,11 @@ class _Validation:
             landscape=Landscape.model_validate(outputs.landscape.get_dict()),
             ions=ValidationSettings.model_validate(node.inputs.settings.get_dict()).ions,
             window_ns=(hottest["start_ns"], hottest["end_ns"]),
+            kelvin=[run["temperature"] for run in outputs.expected["runs"]],
             expected=outputs.expected["runs"],
             runs=[outputs.runs[label] for label in labels],
             kinetics=outputs.kinetics.get_dict() if "kinetics" in outputs else None,
         )
-
-    @property
-    def kelvin(self) -> list[float]:
-        """Temperatures of the runs, K."""
-        return [run["temperature"] for run in self.expected]
-
-    def known_exchange(self, temperatures: Floats) -> list[Exchange]:
-        """Return the known exchange at other temperatures, with ln Γ interpolated linearly over 1/T."""
-        inverse = [1 / kelvin for kelvin in self.kelvin]
-        logarithms = [math.log(run["rate"]) for run in self.expected]
-        rates = np.exp(np.interp(1 / temperatures, inverse, logarithms))
-        return [
-            expected_exchange(self.landscape, self.ions, float(temperature), float(rate), self.window_ns)
-            for temperature, rate in zip(temperatures, rates, strict=True)
-        ]
 
 
 def write_figures(node: WorkChainNode, folder: Path) -> list[Path]:
@@ -102,7 +91,14 @@ def _exchange_figure(validation: _Validation) -> Figure:
     figure = Figure(figsize=_SIZE, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     temperatures = np.linspace(validation.kelvin[-1], validation.kelvin[0], 200)
-    exchange = validation.known_exchange(temperatures)
+    # ln Γ is interpolated linearly over 1/T
+    inverse = [1 / kelvin for kelvin in validation.kelvin]
+    logarithms = [math.log(run["rate"]) for run in validation.expected]
+    rates = np.exp(np.interp(1 / temperatures, inverse, logarithms))
+    exchange = [
+        expected_exchange(validation.landscape, validation.ions, float(kelvin), float(rate), validation.window_ns)
+        for kelvin, rate in zip(temperatures, rates, strict=True)
+    ]
     _draw_coefficients(upper, validation, temperatures, exchange)
     _draw_totals(lower, validation, temperatures, exchange)
     upper.set_title(f"Exchange of Li⁺ with the slab, landscape of seed {validation.seed}", fontsize=10)
@@ -147,14 +143,9 @@ def _draw_totals(axes: Axes, validation: _Validation, temperatures: Floats, exch
     )
     axes.set_yscale("symlog", linthresh=1.0, linscale=0.5)
     axes.set_ylim(0, 3 * max(totals.max(), 10))
-    axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+    axes.yaxis.set_major_formatter(StrMethodFormatter(_PLAIN))
     axes.set_ylabel("transitions $S_t$ (linear below 1)")
     axes.legend(loc="lower right", frameon=False, fontsize=9)
-
-
-def _plain(value: float, _: Any) -> str:
-    """Return a tick label without powers of ten."""
-    return f"{value:g}"
 
 
 # -- rates ---------------------------------------------------------------------------------------------------
@@ -175,7 +166,7 @@ def _rates_figure(validation: _Validation) -> Figure:
     upper.set_title(f"Entries of Li⁺ into the slab, landscape of seed {validation.seed}", fontsize=10)
     upper.legend(frameon=False, loc="lower left", fontsize=9)
     lower.set_ylabel("Γ / known")
-    lower.yaxis.set_major_formatter(FuncFormatter(_plain))
+    lower.yaxis.set_major_formatter(StrMethodFormatter(_PLAIN))
     lower.yaxis.set_minor_formatter(NullFormatter())
     low, high = lower.get_ylim()
     ticks = [tick for tick in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low <= tick <= high]

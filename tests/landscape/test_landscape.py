@@ -23,8 +23,8 @@ def test_f_has_its_energies_where_the_regions_expect_them(seed: int) -> None:
     places = {-half - 3.5: one.barrier_left, half + 3.5: one.barrier_right, half + 8.5: 0.0, 0.0: -one.depth,
               24.0: one.bulk}  # fmt: skip
     for z, energy in places.items():
-        assert one.cation.free_energy(z) == pytest.approx(energy, abs=1e-6)
-        assert one.cation.slope(z) == pytest.approx(0, abs=1e-6)
+        assert one.cation.evaluate(z)[0] == pytest.approx(energy, abs=1e-6)
+        assert one.cation.evaluate(z)[1] == pytest.approx(0, abs=1e-6)
     left, top = one.regions(CATION).edges[2], one.top
     assert -left == top
 
@@ -33,16 +33,16 @@ def test_f_has_its_energies_where_the_regions_expect_them(seed: int) -> None:
 def test_the_slope_is_that_of_f_and_f_does_not_jump(ion: str) -> None:
     one = draw_landscape(4)
     curve = one.cation if ion == CATION else one.anion
-    values = curve.free_energy(Z)
+    values = curve.evaluate(Z)[0]
     assert np.abs(np.diff(values)).max() < 20
     differences = np.gradient(values, Z)
-    assert np.abs(differences - curve.slope(Z)).max() < 5
+    assert np.abs(differences - curve.evaluate(Z)[1]).max() < 5
 
 
 def test_k_and_nu_are_those_of_the_layers_well() -> None:
     one = draw_landscape(5)
     near = np.linspace(-0.5, 0.5, 11)
-    left, right = (one.cation.free_energy(side * (one.half_thickness + 8.5) + near) for side in (-1, 1))
+    left, right = (one.cation.evaluate(side * (one.half_thickness + 8.5) + near)[0] for side in (-1, 1))
     assert np.polyfit(near, (left + right) / 2, 2)[0] == pytest.approx(one.curvature)
     kilograms = one.mass * 1.66053907e-27
     assert one.frequency == pytest.approx(vibrational_frequency(joule_from_kelvin(one.curvature), kilograms))
@@ -53,7 +53,7 @@ def test_shares_are_those_of_another_quadrature() -> None:
     for ion, curve in ((CATION, one.cation), (ANION, one.anion)):
         regions = one.regions(ion)
         weights = [
-            integrate.simpson(np.exp(-curve.free_energy(z) / 700), x=z)
+            integrate.simpson(np.exp(-curve.evaluate(z)[0] / 700), x=z)
             for z in (np.linspace(region.lower, region.upper, 20_001) for region in regions.regions)
         ]
         known = dict(zip(regions.names, np.array(weights) / sum(weights), strict=True))

@@ -15,12 +15,12 @@ def followed(landscape: Landscape, temperature: float, ions: int, frames: int, s
     """Return entries and exposure (s) of ions that move as LAMMPS moves them, seen at frames."""
     rng = np.random.default_rng(seed)
     grid = np.linspace(-24, 24, 20_001)
-    weights = np.exp(-landscape.cation.free_energy(grid) / temperature)
+    weights = np.exp(-landscape.cation.evaluate(grid)[0] / temperature)
     z = rng.choice(grid, ions, p=weights / weights.sum())
     squared = landscape.thermal_speed_squared(temperature)
     per_kelvin, friction = landscape.thermal_speed_squared(1.0), 1 / landscape.damping_fs
     v = np.sqrt(squared) * rng.normal(size=ions)
-    slopes = -landscape.cation.slope(grid) * per_kelvin
+    slopes = -landscape.cation.evaluate(grid)[1] * per_kelvin
     regions = landscape.regions(CATION)
     inside = np.zeros(ions, dtype=int)
     entries, exposure = 0, 0.0

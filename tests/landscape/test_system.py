@@ -48,7 +48,7 @@ def test_lammps_has_the_forces_of_the_landscape(tmp_path: Path, environment_bin:
     dump = "dump forces all custom 1 forces.txt id z fz\ndump_modify forces sort id format float %.10f\nrun 0\n"
     run_lammps(tmp_path, environment_bin / "lmp", dump)
     z, force = np.loadtxt(tmp_path / "forces.txt", skiprows=9)[8:, 1:].T
-    known = -np.concatenate([landscape.cation.slope(z[:400]), landscape.anion.slope(z[400:])]) * KCAL
+    known = -np.concatenate([landscape.cation.evaluate(z[:400])[1], landscape.anion.evaluate(z[400:])[1]]) * KCAL
     assert np.abs(force - known).max() < 0.02 * np.abs(known).max()
     assert np.sqrt(np.mean((force - known) ** 2)) < 0.003 * np.abs(known).max()
 
@@ -67,5 +67,5 @@ def test_lammps_has_its_energies_but_for_their_zero(tmp_path: Path, environment_
     lines = [line.split()[1:] for line in said.splitlines() if line.startswith("AT ")]
     found = np.array(lines, dtype=float).T
     for energies, curve in zip(found, (landscape.cation, landscape.anion), strict=True):
-        shift = energies - curve.free_energy(places) * KCAL
+        shift = energies - curve.evaluate(places)[0] * KCAL
         assert np.ptp(shift) < 1e-3

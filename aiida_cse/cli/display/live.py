@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.live import Live
 
 from aiida_cse.cli.display.progress import JobWatch, progress_words
-from aiida_cse.cli.display.tree import Branch, ProcessTree, render_tree
+from aiida_cse.cli.display.tree import ProcessTree, render_tree
 from aiida_cse.engine.terminal import log_to
 
 __all__ = ["live_display"]
 
 #: interval between two lines on a running job, without a terminal, s
 _LINE_EVERY = 20.0
+#: time at the start of a line
+_CLOCK = "%H:%M:%S"
 _REPORT = re.compile(r"^\[(\d+)\|(\w+)\|\w+\]: ")
 #: reports of AiiDA's restart chain that contain no information in a normal run
 _ROUTINE = re.compile(r"iteration #1$|work chain completed after 1 iterations$|folders will not be cleaned$")
@@ -51,22 +53,23 @@ class _Screen:
         self._next = 0.0
 
     def show(self, node: ProcessNode) -> None:
-        if self._live is not None:
-            self._live.update(render_tree(self._read(node), self._watch), refresh=True)
-        elif time.monotonic() >= self._next:
+        if self._live is None:
+            if time.monotonic() < self._next:
+                return
             self._next = time.monotonic() + _LINE_EVERY
-            for branch in self._read(node).descendants():
-                progress = self._watch.look(branch)
-                if progress is not None:
-                    line = f"{_clock()}   job <{branch.pk}> {progress.stage}: {progress_words(progress)}"
-                    self._console.print(line, soft_wrap=True)
-
-    def _read(self, node: ProcessNode) -> Branch:
         if self._tree is None:
             self._tree = ProcessTree(node)
         else:
             self._tree.refresh()
-        return self._tree.root
+        root = self._tree.root
+        if self._live is not None:
+            self._live.update(render_tree(root, self._watch), refresh=True)
+            return
+        for branch in root.descendants():
+            progress = self._watch.look(branch)
+            if progress is not None:
+                place = f"{time.strftime(_CLOCK)}   job <{branch.pk}> {progress.stage}"
+                self._console.print(f"{place}: {progress_words(progress)}", soft_wrap=True)
 
 
 class _ReportHandler(logging.Handler):
@@ -87,8 +90,4 @@ class _ReportHandler(logging.Handler):
             message = f"{match[2]} <{match[1]}>: {message[match.end() :]}"
         elif record.levelno >= logging.WARNING:
             message = f"{record.levelname.lower()}: {message}"
-        self._console.print(f"{_clock()} {message}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _clock() -> str:
-    return time.strftime("%H:%M:%S")
+        self._console.print(f"{time.strftime(_CLOCK)} {message}", markup=False, highlight=False, soft_wrap=True)

@@ -54,8 +54,9 @@ def print_results(node: ProcessNode, console: Console) -> None:
             console.print(sentence, soft_wrap=True)
     share = time_share(node)
     if share is not None:
+        percent = 100 * share.program_seconds / share.seconds
         console.print(
-            f"{share.jobs} LAMMPS jobs took {duration(share.seconds)}: {share.percent:.0f} % in LAMMPS, "
+            f"{share.jobs} LAMMPS jobs took {duration(share.seconds)}: {percent:.0f} % in LAMMPS, "
             f"the rest in orchestration, {share.overhead_per_job:.1f} s per job",
             soft_wrap=True,
         )
@@ -71,11 +72,6 @@ class TimeShare:
     jobs: int
     seconds: float
     program_seconds: float
-
-    @property
-    def percent(self) -> float:
-        """Share of the programs in %."""
-        return 100 * self.program_seconds / self.seconds
 
     @property
     def overhead_per_job(self) -> float:

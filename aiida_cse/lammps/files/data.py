@@ -56,10 +56,6 @@ _MOST_TYPES = 2000
 _LARGEST = 2.0**53
 
 
-def _empty_topology() -> dict[str, Integers]:
-    return {kind: np.zeros((0, atoms + 1), dtype=np.int64) for kind, atoms in TOPOLOGY.items()}
-
-
 @dataclass
 class DataFile:
     """The atoms, box and topology of a system of N atoms.
@@ -89,7 +85,9 @@ class DataFile:
     positions: Floats
     images: Integers
     velocities: Floats | None = None
-    topology: dict[str, Integers] = field(default_factory=_empty_topology)
+    topology: dict[str, Integers] = field(
+        default_factory=lambda: {kind: np.zeros((0, n + 1), dtype=np.int64) for kind, n in TOPOLOGY.items()}
+    )
     topology_types: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOPOLOGY, 0))
 
     @property
@@ -238,10 +236,19 @@ def read_contents(text: str) -> DataFileContents:
     Raises
     ------
     ValueError
-        As :meth:`DataFile.parse`, or the units are not ``real``, or a section is not understood.
+        As :meth:`DataFile.parse`, or the units of the first line are not ``real``, or a section is not understood.
     """
     reader = _Reader(text)
-    reader.refuse_other_units_and_sections()
+    units = _UNITS.search(reader.title)
+    if units and units[1] != "real":
+        msg = f"line 1: units = {units[1]}; they must be real: Å, fs, kcal/mol, e"
+        raise ValueError(msg)
+    known = {_HEADER, *_TYPE_COLUMN, *_COEFFICIENTS, *_LABELS}
+    unknown = [title for title in reader.sections if title not in known]
+    if unknown and "Atoms" in reader.sections:
+        words = "only point atoms without extras are taken"
+        msg = f"sections that are not understood: {', '.join(unknown)}; {words}"
+        raise ValueError(msg)
     coefficients = [section for title, section in reader.sections.items() if title in _COEFFICIENTS]
     return DataFileContents(
         data=reader.data(),
@@ -320,25 +327,6 @@ class _Reader:
                 except ValueError as error:
                     raise header.error(row, f"{line!r}: must be numbers before {keyword!r}") from error
         return counts, bounds
-
-    def refuse_other_units_and_sections(self) -> None:
-        """Refuse what would be lost or misread if the file became a system.
-
-        Raises
-        ------
-        ValueError
-            The first line names other units than ``real``, or a section is not understood.
-        """
-        units = _UNITS.search(self.title)
-        if units and units[1] != "real":
-            msg = f"line 1: units = {units[1]}; they must be real: Å, fs, kcal/mol, e"
-            raise ValueError(msg)
-        known = {_HEADER, *_TYPE_COLUMN, *_COEFFICIENTS, *_LABELS}
-        unknown = [title for title in self.sections if title not in known]
-        if unknown and "Atoms" in self.sections:
-            words = "only point atoms without extras are taken"
-            msg = f"sections that are not understood: {', '.join(unknown)}; {words}"
-            raise ValueError(msg)
 
     def atom_labels(self) -> dict[int, str]:
         """Return the label of each atom type that has one."""

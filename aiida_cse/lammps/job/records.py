@@ -19,13 +19,13 @@ from aiida_cse.schema import StrictModel
 __all__ = [
     "END_RECORD",
     "START_RECORD",
+    "TEXT_AFTER",
     "EndRecord",
     "FileRecord",
     "StartRecord",
     "job_scripts",
     "read_record",
     "soft_limit",
-    "text_after",
     "text_before",
     "wall_time_error",
 ]
@@ -35,6 +35,9 @@ START_RECORD, END_RECORD = "start.json", "end.json"
 
 #: files beside this module that a job needs
 _SCRIPTS = ("prologue.sh", "epilogue.sh", "lock.sh", "record.sh")
+
+#: lines of a job script that follow LAMMPS
+TEXT_AFTER = "CSE_STATUS=$?\nunset CSE_JOB\nsh epilogue.sh $CSE_STATUS"
 
 #: fraction of the wall time after which LAMMPS stops and writes a checkpoint
 SOFT_STOP = 0.95
@@ -133,11 +136,6 @@ def text_before(
     if one_trajectory:
         arguments += " frames"
     return f"export CSE_JOB={shlex.quote(job)}\nsh prologue.sh {arguments} || exit 75"
-
-
-def text_after() -> str:
-    """Return the lines of a job script that follow LAMMPS."""
-    return "CSE_STATUS=$?\nunset CSE_JOB\nsh epilogue.sh $CSE_STATUS"
 
 
 def soft_limit(wall_seconds: int | None) -> int | None:

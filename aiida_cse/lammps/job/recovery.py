@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiida_cse.lammps.protocol.stage import Recovery, Stage
 
-__all__ = ["NEIGHBOURS", "begin_recovery", "end_recovery", "relaxation"]
+__all__ = ["NEIGHBOURS", "recovery_commands", "relaxation"]
 
 #: neighbour lists are checked at every step, and rebuilt once an atom has moved by half the skin
 NEIGHBOURS = "neigh_modify every 1 delay 0 check yes"
@@ -15,8 +15,8 @@ RELAX_LIMIT, RELAX_TIMESTEP = 0.05, 0.5
 _INNERMOST = " ".join(f"{force} 1" for force in ("bond", "angle", "dihedral", "improper", "pair", "kspace"))
 
 
-def begin_recovery(recovery: Recovery, hold: str | None) -> list[str]:
-    """Return the commands that switch the recovery settings on.
+def recovery_commands(recovery: Recovery, hold: str | None) -> tuple[list[str], list[str]]:
+    """Return the commands that switch the recovery settings on, and those that restore the normal settings.
 
     Shorter timesteps are those of r-RESPA (Tuckerman et al., J. Chem. Phys. 1992, 97, 1990, eq. 2.21) with every
     force at the innermost level: velocity Verlet in ``substeps`` steps for each step that is counted.
@@ -28,21 +28,17 @@ def begin_recovery(recovery: Recovery, hold: str | None) -> list[str]:
     hold
         ID of the fix that holds the ceramic; None if the ceramic moves.
     """
-    commands = []
+    begin, end = [], []
     if recovery.rebuild_every_step:
-        commands.append("neigh_modify every 1 delay 0 check no")
+        begin.append("neigh_modify every 1 delay 0 check no")
+        end.append(NEIGHBOURS)
     if recovery.substeps > 1:
-        commands.append(f"run_style respa 2 {recovery.substeps} {_INNERMOST}")
+        begin.append(f"run_style respa 2 {recovery.substeps} {_INNERMOST}")
+        end.insert(0, "run_style verlet")
         if hold is not None:
             # by default a fix acts at the outermost level, where no force is left to cancel
-            commands.append(f"fix_modify {hold} respa 1")
-    return commands
-
-
-def end_recovery(recovery: Recovery) -> list[str]:
-    """Return the commands that restore the normal settings."""
-    verlet = ["run_style verlet"] if recovery.substeps > 1 else []
-    return [*verlet, *([NEIGHBOURS] if recovery.rebuild_every_step else [])]
+            begin.append(f"fix_modify {hold} respa 1")
+    return begin, end
 
 
 def relaxation(recovery: Recovery, stage: Stage, group: str, seed: int) -> list[str]:

@@ -8,7 +8,7 @@ the log reader which stage started, which step it reached and which restart file
 from __future__ import annotations
 
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, FILENAMES, WALL_MOLECULE
-from aiida_cse.lammps.job.recovery import NEIGHBOURS, begin_recovery, end_recovery, relaxation
+from aiida_cse.lammps.job.recovery import NEIGHBOURS, recovery_commands, relaxation
 from aiida_cse.lammps.protocol.stage import JobPlan, RunSettings, Span, Stage
 
 __all__ = ["FINAL_DATA", "LOG", "START_FILE", "TRAJECTORY", "kspace_commands", "render_script"]
@@ -207,11 +207,8 @@ def _runs(span: Span, end: int, until: int | None, plan: JobPlan) -> list[str]:
     if plan.care is None or until is None:
         return normal
     hold = f"{_fix(span.stage)}_hold" if span.stage.mobile == "electrolyte" else None
-    recovering = [
-        *begin_recovery(plan.care, hold),
-        _run(span, until, end, plan.settings),
-        *end_recovery(plan.care),
-    ]
+    begin, restore = recovery_commands(plan.care, hold)
+    recovering = [*begin, _run(span, until, end, plan.settings), *restore]
     if until == end:
         return recovering
     return [*_skipped_from(until, f"usual_{span.stage.name}", recovering), *normal]

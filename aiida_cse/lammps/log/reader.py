@@ -119,11 +119,6 @@ class LogReport:
     finished_step: int | None = None
 
     @property
-    def error_kind(self) -> str | None:
-        """Kind of the error (a key of :data:`ERROR_PATTERNS` or ``other``); None without an error."""
-        return None if self.error is None else classify_error(self.error)
-
-    @property
     def last_step(self) -> int | None:
         """Last step seen in a stage or, without stages, in a table; None if there is none."""
         steps = [record.step for record in self.stages] or [
@@ -161,7 +156,7 @@ class LogReport:
 
 
 def classify_error(line: str) -> str:
-    """Return the kind of failure that a LAMMPS error line reports."""
+    """Return the kind of failure in a LAMMPS error line: a key of :data:`ERROR_PATTERNS` or ``other``."""
     return next((kind for kind, pattern in ERROR_PATTERNS if pattern.search(line)), "other")
 
 
@@ -198,7 +193,7 @@ class _Reader:
             "LAMMPS (": self._machine,
             "ERROR": self._error,
             "WARNING": self._warning,
-            "keywords:": self._yaml_header,
+            "keywords:": lambda line: self._open(tuple(_QUOTED.findall(line)), plain=False),
             "Loop time of": self._timing,
             "Total wall time:": self._timing,
             "using ": self._machine,
@@ -311,9 +306,6 @@ class _Reader:
             self.report.timed_out = True
         if line not in self.report.warnings:
             self.report.warnings.append(line)
-
-    def _yaml_header(self, line: str) -> None:
-        self._open(tuple(_QUOTED.findall(line)), plain=False)
 
     def _timing(self, line: str) -> None:
         if line.startswith("Total wall time:"):

@@ -56,17 +56,13 @@ class CoolingPlan(StrictModel):
     settings: RunSettings = RunSettings()
 
     @model_validator(mode="after")
-    def _check_box(self) -> Self:
+    def _consistent(self) -> Self:
         if (self.box == "scaled") == (self.expansion_per_K is None):
             msg = (
                 f"expansion_per_K = {self.expansion_per_K}: required with box: scaled, in 1/K, and allowed only "
                 f"there; box is {self.box}"
             )
             raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _check_thermostat(self) -> Self:
         if self.thermostat == "langevin" and self.box == "npt":
             raise ValueError("thermostat = langevin: has no barostat; give box: scaled")
         return self
