@@ -1,4 +1,4 @@
-"""The one reader and writer of YAML that describes what users ask for.
+"""Reader and writer of the YAML files that users write.
 
 A document must be a mapping. A key given twice is refused, ``1e-5`` is a number, and size, depth and number of
 entries are bounded.

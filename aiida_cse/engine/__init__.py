@@ -1,1 +1,1 @@
-"""The embedded engine: AiiDA processes run in this Python; the room that touches internals of aiida-core."""
+"""Embedded engine, which runs AiiDA processes in this Python; the package that uses internals of aiida-core."""

@@ -1,4 +1,4 @@
-"""Diagnosis of the profile's daemon: is it running, do its workers reach the broker, and how to repair it."""
+"""Diagnosis of the profile's daemon and of its workers, with the commands that repair them."""
 
 from __future__ import annotations
 

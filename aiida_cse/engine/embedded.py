@@ -79,7 +79,7 @@ class _EmbeddedRunner(Runner):
 
     @property
     def is_daemon_runner(self) -> bool:
-        """True. Only process functions ask for it: elsewhere than in a daemon they would end Python on SIGINT."""
+        """True: only process functions read it, and without a daemon they would end Python on SIGINT."""
         return True
 
     def submit(self, process: Any, inputs: dict[str, Any] | None = None, **kwargs: Any) -> ProcessNode:

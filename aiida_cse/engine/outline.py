@@ -37,7 +37,7 @@ class VersionedWorkChain(WorkChain):
 
     #: why this process does not continue, None if it does
     _refusal: str | None = None
-    #: the checkpoint of a process that does not continue, as it was found
+    #: the checkpoint of a process that does not continue, as it was loaded
     _found: Mapping[str, Any]
 
     def on_create(self) -> None:
@@ -47,7 +47,7 @@ class VersionedWorkChain(WorkChain):
             self.node.base.extras.set(_VERSION_EXTRA, self.OUTLINE_VERSION)
 
     def load_instance_state(self, saved_state: MutableMapping[str, Any], load_context: LoadSaveContext) -> None:
-        """Load a checkpoint; without its place in the outline, and paused, where the outline is another one."""
+        """Load a checkpoint; if its outline is another one, pause the process and leave out its place."""
         self._refusal = _refusal(load_node(saved_state[self.SaveKeys.CALC_ID.value]), type(self))
         if self._refusal is None:
             super().load_instance_state(saved_state, load_context)  # type: ignore[no-untyped-call]
@@ -61,7 +61,7 @@ class VersionedWorkChain(WorkChain):
     def save_instance_state(
         self, out_state: MutableMapping[str, Any], save_context: LoadSaveContext | None
     ) -> None:
-        """Save a checkpoint; one that cannot continue here stays as it was found."""
+        """Save a checkpoint; that of a process of another outline is saved as it was loaded."""
         super().save_instance_state(out_state, save_context)  # type: ignore[no-untyped-call]
         if self._refusal is not None:
             out_state.update(self._found)

@@ -84,7 +84,10 @@ def _follow_one(
     noise: float,
     rng: Any,
 ) -> tuple[int, int]:
-    """Follow one ion from the top to a core: −1 (within) or 1 (outside), and its further crossings that way."""
+    """Return the core that an ion from the top reaches, −1 (inside) or 1 (outside), and how often it recrosses.
+
+    Counted are the further crossings of the top in the initial direction.
+    """
     place, velocity, half = top, speed, TIMESTEP / 2
     direction = 1 if speed > 0 else -1
     crossings, step = 0, 0

@@ -398,7 +398,7 @@ class _Reader:
         if hint and hint[0] in _OTHER_STYLES:
             msg = f"Atoms section: atom_style {hint[0]}; it must be full, with molecule IDs and charges"
             raise ValueError(msg)
-        # of another program, which may name its columns: LAMMPS ignores the words, and so their order
+        # another program may name the columns; LAMMPS ignores these words, and therefore their order
         if hint[:1] == ["id"] and [word[:3] for word in hint[1:4]] not in (
             ["mol", "typ", "q"],
             ["mol", "typ", "cha"],
