@@ -122,8 +122,8 @@ class KineticsSettings(StrictModel):
         at the highest temperature; at least two pairs. Δz is linear in T between and beyond them, and zero
         without any. None for the shifts found in the profiles of the runs.
     slope
-        Slope of the barrier, K/Å: the barrier is lower by slope × Δz. Null for the mean of the runs at the highest
-        temperature that take part.
+        Slope of the barrier, K/Å: the barrier is lower by slope × Δz. None for the mean of those runs that
+        take part at the highest temperature.
     include_off_equilibrium
         Also give the result with the runs off equilibrium.
     level
@@ -425,8 +425,8 @@ class UsedShifts:
 def widest(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the first of several results with the widest of their intervals and bounds.
 
-    An end that is None is infinite, a lower bound of 0 is none. An interval that the first result lacks is not
-    taken from the others.
+    An end that is None is infinite; a lower bound of 0 means that there is none. An interval that the first result
+    lacks is not taken from the others.
     """
     results = dict(found[0])
     for key, value in results.items():

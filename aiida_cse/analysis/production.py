@@ -191,7 +191,7 @@ class ReducedProduction:
         return {"temperature_K": self.temperature} | self.window.facts
 
     def region_facts(self, *exchanges: str) -> dict[str, Any]:
-        """Return facts on the regions, see :data:`REGION_KEYS`: of all ions, or of those with these exchanges."""
+        """Return facts on the regions (:data:`REGION_KEYS`) of all ions, or of those with these exchanges."""
         ions = [ion for ion in self.ions.values() if not exchanges or ion.species.exchange in exchanges]
         return {
             **{f"boundaries_{ion.key}_A": list(ion.species.edges[1:-1]) for ion in ions},

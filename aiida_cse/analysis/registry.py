@@ -91,14 +91,14 @@ class Documented:
 
 @dataclass(frozen=True)
 class Need:
-    """A condition on a reduction without which an observable does not exist.
+    """A condition that a reduction must meet for an observable to be available.
 
     Attributes
     ----------
     words
-        What the reduction must hold, as a noun phrase.
+        Content that the reduction must have, as a noun phrase.
     met
-        Whether a reduction of this configuration holds it.
+        Whether a reduction of this configuration has it.
     """
 
     words: str
@@ -120,9 +120,9 @@ class Observable(Documented):
     calculation
         Entry point of the calculation function that makes its node.
     need
-        What the reduction must hold; None if every reduction will do.
+        Content that the reduction must have; None if every reduction is sufficient.
     rows
-        Its lines in the table of results of ``aiida-cse status``; None if it has none.
+        Lines of the observable in the table of results of ``aiida-cse status``; None if it has none.
     """
 
     kind: Literal["Dict", "ArrayData"]

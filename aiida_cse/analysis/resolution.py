@@ -13,7 +13,7 @@ from aiida_cse.schema import nearest
 
 __all__ = ["coarser", "other_boundaries", "unanswerable", "unresolved"]
 
-#: the way to a resolution that a state does not hold
+#: advice if the state does not have the resolution that is asked for
 _AGAIN = "reduce the trajectory again (aiida-cse reduce, or cse.reduce on its folders)"
 #: smallest number of bins that a message offers
 _FEWEST_BINS = 10

@@ -33,13 +33,13 @@ class AnalysisSettings(Criteria):
         End of the analysis, from the first frame of the state, rounded down to a whole block. None for all frames.
         Displacements belong to the time at which they begin.
     bins
-        Number of bins along z, each of which is a whole number of bins of the reduction. None for the latter.
+        Number of bins along z, each a whole number of bins of the reduction. None keeps the bins of the reduction.
     block_ps
-        Length of the blocks of time, a multiple of that of the reduction. None for the latter.
+        Length of the blocks of time, a multiple of that of the reduction. None keeps that of the reduction.
     snapshot_ps
-        Time between the snapshots, a multiple of that of the reduction. None for the latter.
+        Time between the snapshots, a multiple of that of the reduction. None keeps that of the reduction.
     lags_ps
-        Lags of the displacements, out of those of the reduction. None for all of them.
+        Lags of the displacements, chosen from those of the reduction. None for all of them.
     boundaries
         Other boundaries of the regions, by the name of the ion, in Å from the mid-plane of the slab: two
         distances, of the ceramic's boundary and of the outer boundary of the first layers, or the four positions
@@ -49,8 +49,8 @@ class AnalysisSettings(Criteria):
     rule
         Counting rule of the transitions on which the verdict rests.
     minimum_excess
-        Condition under which entries are counted separately: the smallest excess of ions in the ceramic, over the
-        number that the slab started with, at the look before. None for no condition.
+        Condition under which entries are counted separately: at the look before, the number of ions in the ceramic
+        must exceed the number that the slab started with by at least this. None for no condition.
     level
         Level of the intervals and bounds of populations, rates and free energies.
     """

@@ -293,8 +293,8 @@ def df_entries(name: str, pairs: Sequence[LayerShift], independent: int = 1) -> 
 def _mean(values: Sequence[Value], independent: int) -> Value:
     """Return the mean over the pairs that have a value, and its error.
 
-    The error is that of the pairs, or their scatter if that is larger: each replica is an interface of its own.
-    If a run belongs to several pairs, only as many of them count as are independent.
+    The error is that of the pairs, or their scatter if that is larger, because each replica is an interface of its
+    own. Pairs that share a run are not independent; the error is that of ``independent`` pairs.
     """
     there = [(value, error) for value, error in values if math.isfinite(value)]
     if not there:

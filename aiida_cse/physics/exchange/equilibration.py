@@ -130,13 +130,7 @@ def exchange_interval(
 
 @lru_cache(maxsize=4096)
 def _lower_bound(into: float, out: float, tail: float, offset: float) -> float:
-    fewer, more = sorted((into, out))
-    least = float(special.gammaincinv(fewer, tail))
-    return min(_posterior_quantile(into, out, tail, offset), 2 * least / (least + more + offset))
-
-
-def _posterior_quantile(into: float, out: float, tail: float, offset: float) -> float:
-    """Return the ``tail`` quantile of EC where both means have independent Jeffreys posteriors."""
+    """Return the lower one of the ``tail`` quantile of the posterior of EC and EC of Garwood's lower bound."""
     means = special.gammaincinv(into + 0.5, (np.arange(_NODES) + 0.5) / _NODES)
 
     def probability_below(bound: float) -> float:
@@ -148,9 +142,10 @@ def _posterior_quantile(into: float, out: float, tail: float, offset: float) -> 
 
     if probability_below(_SMALLEST) >= tail:
         return 0.0
-    return float(
-        optimize.brentq(lambda bound: probability_below(bound) - tail, _SMALLEST, 1 - _SMALLEST, xtol=1e-10)
-    )
+    quantile = optimize.brentq(lambda bound: probability_below(bound) - tail, _SMALLEST, 1 - _SMALLEST, xtol=1e-10)
+    fewer, more = sorted((into, out))
+    least = float(special.gammaincinv(fewer, tail))
+    return min(float(quantile), 2 * least / (least + more + offset))
 
 
 def net_flux_test(net_fluxes: ArrayLike) -> NetFlux:

@@ -10,7 +10,7 @@ only when it enters another core; in a buffer it keeps its state.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -111,18 +111,20 @@ class RegionSet:
             ``scale`` is negative or not finite, or leaves a region without a core.
         """
         factor = arguments.number("scale", scale, least=0)
-        return RegionSet(self.species, tuple(_scaled(region, factor, self.species) for region in self.regions))
-
-
-def _scaled(region: Region, scale: float, species: str) -> Region:
-    low, high = region.core
-    # written so that a scale of 1 gives the same core bit for bit, and one of 0 never reaches out of the region
-    scaled_low = max(region.lower, low + (scale - 1) * (low - region.lower))
-    scaled_high = min(region.upper, high - (scale - 1) * (region.upper - high))
-    if not scaled_low < scaled_high:
-        buffers = region.upper - region.lower - (high - low)
-        most = (region.upper - region.lower) / buffers
-        raise ValueError(
-            f"scale = {scale:g}: {region.name} of {species} would have no core; must be below {most:.4g}"
-        )
-    return Region(region.name, region.lower, region.upper, (scaled_low, scaled_high))
+        scaled = []
+        for region in self.regions:
+            low, high = region.core
+            # with a scale of 1 the core is the same bit for bit, and one of 0 never reaches out of the region
+            core = (
+                max(region.lower, low + (factor - 1) * (low - region.lower)),
+                min(region.upper, high - (factor - 1) * (region.upper - high)),
+            )
+            if not core[0] < core[1]:
+                length = region.upper - region.lower
+                most = length / (length - (high - low))
+                raise ValueError(
+                    f"scale = {factor:g}: {region.name} of {self.species} would have no core; must be below "
+                    f"{most:.4g}"
+                )
+            scaled.append(replace(region, core=core))
+        return RegionSet(self.species, tuple(scaled))

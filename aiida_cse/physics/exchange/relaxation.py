@@ -82,7 +82,13 @@ def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingD
     """
     table = np.asarray(members, dtype=np.float64)
     ions, inside = table.shape[1], float(table[0].sum())
-    counts, lags = _lagged_counts(table)
+    lag = (len(table) - 1) // _LAGS
+    lags = (len(table) - 1) / lag
+    before, after = table[:-lag], table[lag:]
+    both, were, are = (float(np.sum(one)) for one in (before * after, before, after))
+    # transitions (2, 2) between outside (0) and inside (1) within a lag; overlapping origins are not independent
+    seen = np.array([[before.size - were - are + both, are - both], [were - both, both]])
+    counts = seen * lags / len(before)
     enter = _posterior(counts[0, 1], counts[0, 0])[:, None]
     leave = _posterior(counts[1, 0], counts[1, 1])[None, :]
     share = enter / (enter + leave)
@@ -94,18 +100,6 @@ def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingD
         relaxation_times=float(-np.log(np.median(memory))),
         equilibrium=float(ions * np.median(share)),
     )
-
-
-def _lagged_counts(table: Floats) -> tuple[Floats, float]:
-    """Return the transitions (2, 2) between outside (0) and inside (1) within a lag, and the number of lags."""
-    intervals = len(table) - 1
-    lag = intervals // _LAGS
-    before, after = table[:-lag], table[lag:]
-    both, were, are = (float(np.sum(one)) for one in (before * after, before, after))
-    counts = np.array([[before.size - were - are + both, are - both], [were - both, both]])
-    lags = intervals / lag
-    # overlapping origins are not independent
-    return counts * lags / len(before), lags
 
 
 def _posterior(changed: float, stayed: float) -> Floats:

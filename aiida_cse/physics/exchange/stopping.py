@@ -37,8 +37,8 @@ class StopRule(StrictModel):
 
     The length of a production with the rule ``equilibrated`` is a budget: the run ends after ``confirmations``
     consecutive positive verdicts, or not equilibrated at its length. With ``fixed`` it always runs to its length.
-    A look is a scheduled time at which the exchange is judged. All looks but the last are ends of segments; the
-    last is the length, and the only one without ``first_look_ns``.
+    A look is a scheduled time at which the exchange is judged. All looks but the last are ends of segments. The
+    last is at the length of the production; without ``first_look_ns`` it is the only one.
 
     Attributes
     ----------

@@ -118,8 +118,17 @@ class ExchangeData:
             if (series := getattr(self, name)) is not None:
                 checked[name] = arguments.array(name, series, ndim=1, least=-SUMMABLE, most=SUMMABLE)
         for name in ("block_counts", "ion_counts"):
-            if (counts := getattr(self, name)) is not None:
-                checked[name] = _entries_and_exits(name, counts, totals)
+            if (counts := getattr(self, name)) is None:
+                continue
+            table = arguments.array(name, counts, ndim=2, length=1, least=0, most=LARGEST_COUNT, whole=True)
+            if table.shape[1] != 2:
+                raise ValueError(f"{name} has {table.shape[1]} columns: must have 2, entries and exits")
+            entries, exits = table.sum(axis=0).astype(int).tolist()
+            if (entries, exits) != totals:
+                raise ValueError(
+                    f"{name} sums to {entries} entries and {exits} exits: must sum to {totals[0]} and {totals[1]}"
+                )
+            checked[name] = table
         if self.members is not None:
             checked["members"] = arguments.array("members", self.members, ndim=2, least=0, most=1, whole=True)
         for name, value in checked.items():
@@ -141,25 +150,13 @@ class ExchangeData:
         )
 
     def remaining(self, criteria: Criteria) -> RemainingDeviation | None:
-        """Return the deviation that remains from the start, None where it is not or cannot be judged."""
+        """Return the deviation that remains from the start; None if its criterion is left out or lacks data."""
         if criteria.maximum_remaining is None or self.members is None:
             return None
         times, ions = np.shape(self.members)
         if times < FEWEST_TIMES or not ions:
             return None
         return remaining_deviation(self.members, criteria.remaining_level)
-
-
-def _entries_and_exits(name: str, counts: ArrayLike, totals: tuple[int, int]) -> NDArray[np.float64]:
-    table = arguments.array(name, counts, ndim=2, length=1, least=0, most=LARGEST_COUNT, whole=True)
-    if table.shape[1] != 2:
-        raise ValueError(f"{name} has {table.shape[1]} columns: must have 2, entries and exits")
-    entries, exits = table.sum(axis=0).astype(int).tolist()
-    if (entries, exits) != totals:
-        raise ValueError(
-            f"{name} sums to {entries} entries and {exits} exits: must sum to {totals[0]} and {totals[1]}"
-        )
-    return table
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures, two_temperatures
-from aiida_cse.physics.kinetics.observations import HotBarrier, Observation, count_data, hot_barrier
+from aiida_cse.physics.kinetics.observations import Observation, count_data, hot_barrier
 from aiida_cse.physics.kinetics.posterior import CountData, Draws, draw, most_likely_counts, rate_bounds
 from aiida_cse.physics.statistics import arguments
 
@@ -184,11 +184,24 @@ def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: _Re
     rng = np.random.default_rng(request.seed)
     drawn = draw(counts, request.samples, rng, minimum_energy=request.minimum_energy)
     draws = drawn if counts.events.any() and isinstance(drawn, Draws) else None
-    entropy = None if draws is None or barrier is None else _entropy(draws, barrier, rng)
+    energy = entropy = kappa = _UNKNOWN
+    if draws is not None:
+        energy = _estimate(draws.energy, request.level)
+    if draws is not None and barrier is not None:
+        # ΔE comes from the entries alone. Barriers at two temperatures would give it too, but the visits of the
+        # top are mostly those of ions that cross, so that barriers and entries are not independent. Combined as
+        # if they were, they gave intervals of the rate at 400 K that held in 90 instead of 95 of 100 experiments.
+        barriers = rng.normal(barrier.barrier, barrier.error, len(draws.energy))
+        entropies = (draws.energy - barriers) / barrier.temperature  # eq 10
+        entropy = _estimate(entropies, request.level)
+        if request.frequency is not None:
+            errors = rng.normal(0.0, request.frequency_log_error, request.samples)
+            log_frequency = np.log(request.frequency) + errors
+            kappa = _exponential(_estimate(draws.log_prefactor - entropies - log_frequency, request.level))
     return Kinetics(
-        energy=_UNKNOWN if draws is None else _estimate(draws.energy, request.level),
-        entropy=_UNKNOWN if entropy is None else _estimate(entropy, request.level),
-        kappa=_UNKNOWN if draws is None or entropy is None else _kappa(draws, entropy, request, rng),
+        energy=energy,
+        entropy=entropy,
+        kappa=kappa,
         rates=_rates(counts, draws, request),
         events=int(counts.events.sum()),
         p_value=_p_value(counts, request.minimum_energy),
@@ -207,25 +220,6 @@ def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: _Re
 def _estimate(samples: Floats, level: float) -> Estimate:
     low, median, high = np.quantile(samples, ((1 - level) / 2, 0.5, (1 + level) / 2))
     return Estimate(float(median), float(low), float(high))
-
-
-def _entropy(draws: Draws, barrier: HotBarrier, rng: np.random.Generator) -> Floats:
-    """Return ΔS (samples,) from eq 10.
-
-    ΔE comes from the entries alone. Barriers at two temperatures would give it too, but the visits of the top are
-    mostly those of ions that cross, so that barriers and entries are not independent. Combined as if they were,
-    they gave intervals of the rate at 400 K that held in 90 instead of 95 of 100 experiments.
-    """
-    barriers = rng.normal(barrier.barrier, barrier.error, len(draws.energy))
-    entropy: Floats = (draws.energy - barriers) / barrier.temperature
-    return entropy
-
-
-def _kappa(draws: Draws, entropy: Floats, request: _Request, rng: np.random.Generator) -> Estimate:
-    if request.frequency is None:
-        return _UNKNOWN
-    log_frequency = np.log(request.frequency) + rng.normal(0.0, request.frequency_log_error, request.samples)
-    return _exponential(_estimate(draws.log_prefactor - entropy - log_frequency, request.level))
 
 
 def _exponential(logarithm: Estimate) -> Estimate:

@@ -64,12 +64,6 @@ class CountData:
         )
         return logs
 
-    def with_event(self, index: int) -> CountData:
-        """Return the counts with one event more in run ``index``."""
-        events = self.events.copy()
-        events[index] += 1
-        return replace(self, events=events)
-
 
 @dataclass(frozen=True)
 class Draws:
@@ -143,24 +137,22 @@ def _energies(counts: CountData, minimum: float | None, *, jeffreys: bool) -> tu
 
 
 def _log_density(energies: Floats, counts: CountData, *, jeffreys: bool) -> Floats:
-    logs = counts.log_means(energies)
-    largest = logs.max(axis=1)
-    log_total = largest + np.log(np.exp(logs - largest[:, None]).sum(axis=1))
-    total_events = counts.events.sum() + (1.0 if jeffreys else 0.0)
-    density: Floats = logs @ counts.events - total_events * log_total
-    return density + _log_information(logs, 1 / counts.temperature) / 2 if jeffreys else density
-
-
-def _log_information(logs: Floats, inverse: Floats) -> Floats:
-    """Return ln of the determinant (E,) of the information on energy and rate, for a rate of 1 at the centre."""
+    """Return ln of the density (E,) of the posterior at these energies, not normalized."""
+    logs, inverse = counts.log_means(energies), 1 / counts.temperature
     largest = logs.max(axis=1)
     means = np.exp(logs - largest[:, None])
-    # a sum over pairs, because total × second moment − first moment² cancels where one mean dominates
+    log_total = largest + np.log(means.sum(axis=1))
+    total_events = counts.events.sum() + (1.0 if jeffreys else 0.0)
+    density: Floats = logs @ counts.events - total_events * log_total
+    if not jeffreys:
+        return density
+    # determinant of the information on energy and rate, for a rate of 1 at the centre: a sum over pairs, because
+    # total × second moment − first moment² cancels where one mean dominates
     differences = (inverse[:, None] - inverse) ** 2
     determinant = np.einsum("er,rs,es->e", means, differences, means) / 2
     with np.errstate(divide="ignore"):
-        logarithm: Floats = np.log(determinant) + 2 * largest
-    return logarithm
+        log_information: Floats = np.log(determinant) + 2 * largest
+    return density + log_information / 2
 
 
 # -- bounds --------------------------------------------------------------------------------------------------
@@ -184,10 +176,9 @@ def rate_bounds(
     drawn: list[Draws | OpenEnd] = []
     if len(np.unique(counts.temperature)) > 1:
         level = (1 + level) / 2
-        drawn = [
-            draw(counts.with_event(index), samples, np.random.default_rng(seed), jeffreys=False)
-            for index in range(len(counts.events))
-        ]
+        for one_event in np.eye(len(counts.events)):
+            more = replace(counts, events=counts.events + one_event)
+            drawn.append(draw(more, samples, np.random.default_rng(seed), jeffreys=False))
     bounds = []
     for temperature, lowering in zip(temperatures, lowerings, strict=True):
         low, high = _posterior_bounds(temperature, lowering, drawn, counts, level)

@@ -214,7 +214,7 @@ def _bins_of(points: Floats, centres: Floats, bins: int) -> NDArray[np.int64]:
 
 
 def _counts(name: str, values: ArrayLike, *, ndim: int, length: int = 1) -> Floats:
-    """Return counts, which need not be whole but can be squared."""
+    """Return counts, which need not be whole numbers but must be small enough to be squared."""
     return arguments.array(name, values, ndim=ndim, length=length, least=0, most=arguments.SUMMABLE)
 
 

@@ -153,7 +153,24 @@ def populations(
         raise ValueError(f"names has {len(columns)} entries, counts has {table.shape[1]} columns")
     parts = arguments.count("blocks", blocks, least=1)
     arguments.probability("level", level)
-    return {name: _population(column, parts, level) for name, column in zip(columns, table.T, strict=True)}
+    found = {}
+    for name, series in zip(columns, table.T, strict=True):
+        inefficiency = statistical_inefficiency(series)
+        samples = len(series) / inefficiency
+        constant = np.ptp(series) == 0
+        cosines = 0 if constant else _slow_terms(_block_means(series, _BLOCKS), len(series) - 1)
+        half_width = _half_width(series, cosines, level)
+        mean = float(series.mean())
+        found[name] = Population(
+            mean=mean,
+            standard_error=float("nan") if constant else float(series.std(ddof=1) / np.sqrt(samples)),
+            inefficiency=inefficiency,
+            samples=samples,
+            block_means=tuple(float(block) for block in _block_means(series, parts)[:parts]),
+            interval=(mean - half_width, mean + half_width),
+            degrees_of_freedom=cosines,
+        )
+    return found
 
 
 def detect_equilibration(series: ArrayLike) -> EquilibrationTime:
@@ -221,24 +238,6 @@ def drift_test(series: ArrayLike) -> Drift:
 def _series(series: ArrayLike, length: int = 1) -> NDArray[np.float64]:
     return arguments.array(
         "series", series, ndim=1, length=length, least=-arguments.SUMMABLE, most=arguments.SUMMABLE
-    )
-
-
-def _population(series: NDArray[np.float64], blocks: int, level: float) -> Population:
-    inefficiency = statistical_inefficiency(series)
-    samples = len(series) / inefficiency
-    constant = np.ptp(series) == 0
-    cosines = 0 if constant else _slow_terms(_block_means(series, _BLOCKS), len(series) - 1)
-    half_width = _half_width(series, cosines, level)
-    mean = float(series.mean())
-    return Population(
-        mean=mean,
-        standard_error=float("nan") if constant else float(series.std(ddof=1) / np.sqrt(samples)),
-        inefficiency=inefficiency,
-        samples=samples,
-        block_means=tuple(float(block) for block in _block_means(series, blocks)[:blocks]),
-        interval=(mean - half_width, mean + half_width),
-        degrees_of_freedom=cosines,
     )
 
 
