@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field
 
 from aiida_cse.building.crystal.convert import as_crystal
 from aiida_cse.building.crystal.model import CrystalStructure, Element
-from aiida_cse.building.electrolyte.molecules import parse_smiles
+from aiida_cse.building.smiles import parse_smiles
 from aiida_cse.forcefields.library import available_sets, load_set, make_set, settle_variants
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import Mixing

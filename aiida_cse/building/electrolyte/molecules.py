@@ -1,56 +1,21 @@
-"""RDKit molecules of the electrolyte: SMILES strings, polymer chains, anions and their conformers."""
+"""RDKit molecules of the electrolyte: polymer chains, anions and their conformers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-if TYPE_CHECKING:
-    from aiida_cse.building.recipe import AnionRecipe, PolymerRecipe
+from aiida_cse.building.recipe import AnionRecipe, PolymerRecipe
+from aiida_cse.building.smiles import open_ends_of, parse_smiles
 
-__all__ = ["anion_molecule", "chain_molecule", "conformer", "parse_smiles"]
+__all__ = ["anion_molecule", "chain_molecule", "conformer"]
 
 #: attempts to embed a molecule from distance geometry before it is tried from random coordinates
 _ATTEMPTS = 20
-
-
-def parse_smiles(smiles: str, field: str, *, open_ends: int, charge: int) -> Any:
-    """Return the RDKit molecule of one connected SMILES.
-
-    Parameters
-    ----------
-    smiles
-        The string; an open end is written ``*``.
-    field
-        The field that holds the string, for messages.
-    open_ends, charge
-        Required number of open ends and required formal charge in e.
-
-    Raises
-    ------
-    ValueError
-        The string is not such a molecule; names the field.
-    """
-    place = f"{field} = {smiles!r}"
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles)
-    if molecule is None or molecule.GetNumAtoms() == 0:
-        raise ValueError(f"{place}: is not a valid SMILES string")
-    if len(Chem.GetMolFrags(molecule)) != 1:
-        raise ValueError(f"{place}: is more than one molecule; give a single one")
-    ends = [molecule.GetAtomWithIdx(index) for index in _open_ends(molecule)]
-    if len(ends) != open_ends or any(end.GetDegree() != 1 for end in ends):
-        needed = f"needs {open_ends} with one single bond each"
-        raise ValueError(f"{place}: has {len(ends)} open ends '*'; {needed}")
-    if any(end.GetBonds()[0].GetBondType() != Chem.BondType.SINGLE for end in ends):
-        raise ValueError(f"{place}: an open end '*' has a double or triple bond; give it a single bond")
-    if Chem.GetFormalCharge(molecule) != charge:
-        raise ValueError(f"{place}: has the charge {Chem.GetFormalCharge(molecule)}; must be {charge}")
-    return molecule
 
 
 def chain_molecule(polymer: PolymerRecipe) -> Any:
@@ -69,7 +34,7 @@ def chain_molecule(polymer: PolymerRecipe) -> Any:
     for piece in (first, *[unit] * polymer.length, last):
         offset = chain.GetNumAtoms()
         chain.InsertMol(piece)
-        ends = [offset + index for index in _open_ends(piece)]
+        ends = [offset + index for index in open_ends_of(piece)]
         joints = [chain.GetAtomWithIdx(end).GetNeighbors()[0].GetIdx() for end in ends]
         if tail is not None:
             chain.AddBond(tail, joints[0], Chem.BondType.SINGLE)
@@ -110,7 +75,3 @@ def conformer(name: str, graph: Any, seed: int) -> NDArray[np.float64]:
             centred: NDArray[np.float64] = positions - positions.mean(axis=0)
             return centred
     raise ValueError(f"{name}: no conformer found with seed {seed}; change seeds.electrolyte")
-
-
-def _open_ends(molecule: Any) -> list[int]:
-    return [atom.GetIdx() for atom in molecule.GetAtoms() if atom.GetAtomicNum() == 0]
