@@ -40,10 +40,9 @@ def status(pk: int | None, profile: str | None) -> None:
     from aiida.orm import ProcessNode
     from rich.console import Console
 
-    from aiida_cse.cli.display.progress import JobWatch
     from aiida_cse.cli.display.results import has_results, print_results
     from aiida_cse.cli.display.runs import WIDTH, run_states, run_table
-    from aiida_cse.cli.display.tree import ProcessTree, render_tree
+    from aiida_cse.cli.display.tree import JobWatch, ProcessTree, render_tree
 
     node = inputs.load_typed(pk, ProcessNode, "PK")
     console = Console(highlight=False)

@@ -12,8 +12,8 @@ from aiida.orm import ProcessNode
 from rich.console import Console
 from rich.live import Live
 
-from aiida_cse.cli.display.progress import JobWatch, progress_words
-from aiida_cse.cli.display.tree import ProcessTree, render_tree
+from aiida_cse.cli.display.progress import progress_words
+from aiida_cse.cli.display.tree import JobWatch, ProcessTree, render_tree
 from aiida_cse.engine.terminal import log_to
 
 __all__ = ["live_display"]

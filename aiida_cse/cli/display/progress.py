@@ -7,18 +7,10 @@ from collections import deque
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from aiida.orm import CalcJobNode, load_node
-
-from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.log.reader import Progress, read_progress
-from aiida_cse.lammps.protocol.stage import JobPlan
 
-if TYPE_CHECKING:
-    from aiida_cse.cli.display.tree import Branch
-
-__all__ = ["LAMMPS", "JobWatch", "LogFollower", "duration", "progress_words"]
+__all__ = ["LAMMPS", "LogFollower", "duration", "progress_words"]
 
 #: process type of a LAMMPS job
 LAMMPS = "aiida.calculations:cse.lammps"
@@ -81,27 +73,6 @@ class LogFollower:
                 self._rows.clear()
             else:
                 self._rows.append(line)
-
-
-class JobWatch:
-    """Followers of the LAMMPS jobs that run on this machine, by the PK of the job."""
-
-    def __init__(self) -> None:
-        self._followers: dict[int, LogFollower | None] = {}
-
-    def look(self, branch: Branch) -> Progress | None:
-        """Return the progress of a job; None if it has ended, is no LAMMPS job, or runs elsewhere."""
-        if branch.process_type != LAMMPS or branch.workdir is None or branch.ended:
-            return None
-        if branch.pk not in self._followers:
-            node = load_node(branch.pk)
-            assert isinstance(node, CalcJobNode)
-            here = node.computer is not None and node.computer.transport_type == "core.local"
-            plan = JobPlan.model_validate(node.inputs.plan.get_dict()) if "plan" in node.inputs else None
-            timesteps = {stage.name: stage.timestep_fs for stage in plan.stages} if plan else {}
-            self._followers[branch.pk] = LogFollower(Path(branch.workdir) / LOG, timesteps) if here else None
-        follower = self._followers[branch.pk]
-        return None if follower is None else follower.look()
 
 
 def progress_words(progress: Progress) -> str:

@@ -12,8 +12,7 @@ from rich import box
 from rich.table import Table
 
 from aiida_cse.calculations.functions.records import look_record
-from aiida_cse.cli.display.progress import JobWatch
-from aiida_cse.cli.display.tree import Branch
+from aiida_cse.cli.display.tree import Branch, JobWatch
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.workchains.restart.lineage import results_of, step_of
 from aiida_cse.workchains.study import run_label

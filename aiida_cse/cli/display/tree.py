@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from aiida.common import LinkType
-from aiida.orm import ProcessNode, QueryBuilder
+from aiida.orm import CalcJobNode, ProcessNode, QueryBuilder, load_node
 from rich.console import Group
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from aiida_cse.cli.display.progress import JobWatch, duration, progress_words
+from aiida_cse.cli.display.progress import LAMMPS, LogFollower, duration, progress_words
+from aiida_cse.lammps.job.script import LOG
+from aiida_cse.lammps.log.reader import Progress
+from aiida_cse.lammps.protocol.stage import JobPlan
 
-__all__ = ["Branch", "ProcessTree", "render_tree"]
+__all__ = ["Branch", "JobWatch", "ProcessTree", "render_tree"]
 
 _ENDED = {"finished", "excepted", "killed"}
 _CALLS = {"type": {"in": [LinkType.CALL_CALC.value, LinkType.CALL_WORK.value]}}
@@ -138,6 +142,27 @@ def _read_children(callers: list[Branch], known: dict[int, Branch]) -> list[Bran
 # -- drawing -------------------------------------------------------------------------------------------------
 
 _MARKS = {"finished": ("✓", "green"), "excepted": ("✗", "red"), "killed": ("✗", "red")}
+
+
+class JobWatch:
+    """Followers of the LAMMPS jobs that run on this machine, by the PK of the job."""
+
+    def __init__(self) -> None:
+        self._followers: dict[int, LogFollower | None] = {}
+
+    def look(self, branch: Branch) -> Progress | None:
+        """Return the progress of a job; None if it has ended, is no LAMMPS job, or runs elsewhere."""
+        if branch.process_type != LAMMPS or branch.workdir is None or branch.ended:
+            return None
+        if branch.pk not in self._followers:
+            node = load_node(branch.pk)
+            assert isinstance(node, CalcJobNode)
+            here = node.computer is not None and node.computer.transport_type == "core.local"
+            plan = JobPlan.model_validate(node.inputs.plan.get_dict()) if "plan" in node.inputs else None
+            timesteps = {stage.name: stage.timestep_fs for stage in plan.stages} if plan else {}
+            self._followers[branch.pk] = LogFollower(Path(branch.workdir) / LOG, timesteps) if here else None
+        follower = self._followers[branch.pk]
+        return None if follower is None else follower.look()
 
 
 def render_tree(root: Branch, watch: JobWatch) -> Tree:

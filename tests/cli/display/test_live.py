@@ -17,8 +17,8 @@ from rich.console import Console
 from aiida_cse.cli.display import live as display
 from aiida_cse.cli.display import progress
 from aiida_cse.cli.display.live import live_display
-from aiida_cse.cli.display.progress import JobWatch, LogFollower, duration
-from aiida_cse.cli.display.tree import ProcessTree, render_tree
+from aiida_cse.cli.display.progress import LogFollower, duration
+from aiida_cse.cli.display.tree import JobWatch, ProcessTree, render_tree
 from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.protocol.stage import JobPlan, Stage
 

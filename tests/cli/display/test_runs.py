@@ -11,9 +11,8 @@ from aiida.engine import ProcessState
 from aiida.orm import CalcJobNode, Computer, Dict, Float, Int, List, WorkChainNode
 from rich.console import Console
 
-from aiida_cse.cli.display.progress import JobWatch
 from aiida_cse.cli.display.runs import WIDTH, RunState, run_states, run_table
-from aiida_cse.cli.display.tree import ProcessTree
+from aiida_cse.cli.display.tree import JobWatch, ProcessTree
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 
