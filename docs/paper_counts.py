@@ -22,7 +22,7 @@ from aiida_cse.physics.kinetics.transition_state import (
     transmission_coefficient,
     vibrational_frequency,
 )
-from aiida_cse.physics.profiles.barriers import join_barriers
+from aiida_cse.physics.profiles.barriers import boltzmann_average
 from aiida_cse.physics.statistics.poisson import poisson_interval, rate_interval, rate_ratio_interval
 
 __all__ = ["FOLDER", "NAME", "figure", "page"]
@@ -43,7 +43,7 @@ PUBLISHED_400 = {2: 4e4, 3: 6e3, 6: 3e2}
 BARRIER_ERROR_K = 100.0
 
 ION_SECONDS = IONS * 1e-9
-BARRIER_K = float(join_barriers(SIDES_K, HOT))
+BARRIER_K = float(boltzmann_average(SIDES_K, HOT))
 FREQUENCY = float(vibrational_frequency(CURVATURE_J_A2, MASS_KG))
 TEMPERATURES = tuple(SHIFT_A)
 LOWERINGS = tuple(SLOPE_K_A * shift for shift in SHIFT_A.values())

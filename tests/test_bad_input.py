@@ -24,7 +24,7 @@ from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.cli import main
 from aiida_cse.cli.environment import ensure_code, ensure_computer, find_mpirun
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.job.records import text_before
+from aiida_cse.lammps.job.records import prologue_lines
 from aiida_cse.lammps.job.script import render_script
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.workchains.common.builders import Codes, refuse_invalid
@@ -365,7 +365,7 @@ def marked(field: str) -> str:
 @given(texts)
 def test_a_path_is_one_word_of_the_job_s_script(text: str) -> None:
     path = f"/opt/{text}/lmp"
-    assert path in shlex.split(text_before("0", path, None))
+    assert path in shlex.split(prologue_lines("0", path, None))
 
 
 @quickly

@@ -13,7 +13,7 @@ from scipy import constants
 from aiida_cse.analysis.equilibration import equilibration
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
 from aiida_cse.analysis.profiles import bin_centres
-from aiida_cse.analysis.registry import Need, known, known_range, observable, with_error
+from aiida_cse.analysis.registry import Need, finite_or_none, finite_range_or_none, observable, with_error
 from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.kinetics.transition_state import (
     expected_transitions,
@@ -25,10 +25,10 @@ from aiida_cse.physics.kinetics.transition_state import (
 from aiida_cse.physics.profiles.barriers import (
     FEWEST_BLOCKS,
     Barrier,
+    ExchangeStatistics,
     JoinedBarrier,
-    SlowExchange,
+    average_sides,
     find_barrier,
-    join_sides,
 )
 
 __all__ = ["anion_barriers", "barriers", "mass_of"]
@@ -47,23 +47,23 @@ _KJ_PER_MOL = constants.R / 1000
 
 # {} is the ion, or the ion and the side
 _HEIGHT: dict[str, Entry] = {
-    "barrier_{}_K": ("K", "ΔF / k_B", lambda found: known(found.barrier)),
+    "barrier_{}_K": ("K", "ΔF / k_B", lambda found: finite_or_none(found.barrier)),
     "barrier_{}_interval_K": (
         "K",
         "Its two-sided interval; null below 30 independent visits of the top",
-        lambda found: known_range(found.interval),
+        lambda found: finite_range_or_none(found.interval),
     ),
     "barrier_{}_error_K": (
         "K",
         "Its standard error; null where the interval is",
-        lambda found: known(found.standard_error),
+        lambda found: finite_or_none(found.standard_error),
     ),
     "barrier_{}_lower_bound_K": (
         "K",
         "Its one-sided lower bound, which is all that few visits allow",
-        lambda found: known(found.lower_bound),
+        lambda found: finite_or_none(found.lower_bound),
     ),
-    "barrier_{}_kJ_per_mol": ("kJ/mol", "ΔF", lambda found: known(found.barrier * _KJ_PER_MOL)),
+    "barrier_{}_kJ_per_mol": ("kJ/mol", "ΔF", lambda found: finite_or_none(found.barrier * _KJ_PER_MOL)),
     "visits_{}": (
         "",
         "Independent visits of the top; for both sides together, those of the side with fewer",
@@ -74,21 +74,25 @@ _SHAPE: dict[str, Entry] = {
     "curvature_{}_K_per_A2": (
         "K Å⁻²",
         "k in F = k (z − z₀)², without a factor ½, around the minimum of the first layer",
-        lambda found: known(found.well_curvature),
+        lambda found: finite_or_none(found.well_curvature),
     ),
     "curvature_{}_interval_K_per_A2": (
         "K Å⁻²",
         "Its interval",
-        lambda found: known_range(found.well_curvature_interval),
+        lambda found: finite_range_or_none(found.well_curvature_interval),
     ),
-    "slope_{}_K_per_A": ("K Å⁻¹", "Slope of F between minimum and top", lambda found: known(found.slope)),
-    "slope_{}_interval_K_per_A": ("K Å⁻¹", "Its interval", lambda found: known_range(found.slope_interval)),
+    "slope_{}_K_per_A": ("K Å⁻¹", "Slope of F between minimum and top", lambda found: finite_or_none(found.slope)),
+    "slope_{}_interval_K_per_A": (
+        "K Å⁻¹",
+        "Its interval",
+        lambda found: finite_range_or_none(found.slope_interval),
+    ),
 }
 _PLACES: dict[str, Entry] = {
     "barrier_{}_raw_K": (
         "K",
         "Highest bin minus lowest bin, which is biased upward; null if a bin of the top is empty",
-        lambda found: known(found.raw),
+        lambda found: finite_or_none(found.raw),
     ),
     "top_{}_z_A": ("Å", "Position of the top", lambda found: found.top_z),
     "well_{}_z_A": ("Å", "Position of the minimum of the first layer", lambda found: found.well_z),
@@ -195,7 +199,7 @@ _ANION_PLACES: dict[str, Entry] = {
     "barrier_{}_raw_K": (
         "K",
         "Highest bin minus mean of the bulk, which is biased upward; null if a bin of the top is empty",
-        lambda found: known(found.raw),
+        lambda found: finite_or_none(found.raw),
     ),
     "top_{}_z_A": _PLACES["top_{}_z_A"],
 }
@@ -289,7 +293,7 @@ def _by_side(
     """
     index = list(production.ions).index(ion.name)
     blocks = production.window.blocks(production.state.point_histograms)[:, index]
-    exchange = SlowExchange(
+    exchange = ExchangeStatistics(
         production.transitions(production.settings.rule)[ion.name].both.total,
         max(float(outside.mean()), _FEWEST_IONS),
         max(float(inside.mean()), _FEWEST_IONS),
@@ -317,7 +321,7 @@ def _by_side(
             )
         except ValueError as error:
             missing.append(f"{ion.name}, {side}: {error}")
-    joined = None if missing else join_sides(list(found.values()), temperature, level)
+    joined = None if missing else average_sides(list(found.values()), temperature, level)
     return found, joined, missing
 
 

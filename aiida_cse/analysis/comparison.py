@@ -12,7 +12,7 @@ from pydantic import Field
 from aiida_cse.analysis.populations import populations
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.profiles import charge_integrals
-from aiida_cse.analysis.registry import Documented, known
+from aiida_cse.analysis.registry import Documented, finite_or_none
 from aiida_cse.analysis.shifts import (
     LayerShift,
     ShiftSettings,
@@ -183,9 +183,11 @@ def _charges(charge: LayerShift, integrals: Mapping[str, Results]) -> Results:
     for side in SIDES:
         shift = charge.sides.get(side)
         results |= {
-            f"charge_difference_{side}_e_per_A2": None if shift is None else known(shift.rms),
-            f"charge_difference_{side}_unmoved_e_per_A2": None if shift is None else known(shift.rms_unmoved),
-            f"charge_noise_{side}_e_per_A2": None if shift is None else known(shift.noise),
+            f"charge_difference_{side}_e_per_A2": None if shift is None else finite_or_none(shift.rms),
+            f"charge_difference_{side}_unmoved_e_per_A2": None
+            if shift is None
+            else finite_or_none(shift.rms_unmoved),
+            f"charge_noise_{side}_e_per_A2": None if shift is None else finite_or_none(shift.noise),
         }
         for run, integral in integrals.items():
             results[f"sign_changes_{side}_{run}"] = integral[f"sign_changes_{side}_electrolyte"]
@@ -216,10 +218,10 @@ def _peak_entries(name: str, found: Mapping[str, Peak | None]) -> Results:
     results: Results = {}
     for run, peak in found.items():
         results |= {
-            f"{name}_{run}_z_A": None if peak is None else known(peak.z),
-            f"{name}_{run}_z_error_A": None if peak is None else known(peak.z_error),
-            f"{name}_{run}_per_A3": None if peak is None else known(peak.height),
-            f"{name}_{run}_error_per_A3": None if peak is None else known(peak.height_error),
+            f"{name}_{run}_z_A": None if peak is None else finite_or_none(peak.z),
+            f"{name}_{run}_z_error_A": None if peak is None else finite_or_none(peak.z_error),
+            f"{name}_{run}_per_A3": None if peak is None else finite_or_none(peak.height),
+            f"{name}_{run}_error_per_A3": None if peak is None else finite_or_none(peak.height_error),
         }
     hot, cold = found["hot"], found["cold"]
     closer = ratio = (math.nan, math.nan)
@@ -228,8 +230,8 @@ def _peak_entries(name: str, found: Mapping[str, Peak | None]) -> Results:
         share = cold.height / hot.height
         ratio = share, share * math.hypot(hot.height_error / hot.height, cold.height_error / cold.height)
     return results | {
-        f"{name}_closer_A": known(closer[0]),
-        f"{name}_closer_error_A": known(closer[1]),
-        f"{name}_height_ratio": known(ratio[0]),
-        f"{name}_height_ratio_error": known(ratio[1]),
+        f"{name}_closer_A": finite_or_none(closer[0]),
+        f"{name}_closer_error_A": finite_or_none(closer[1]),
+        f"{name}_height_ratio": finite_or_none(ratio[0]),
+        f"{name}_height_ratio_error": finite_or_none(ratio[1]),
     }

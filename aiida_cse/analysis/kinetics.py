@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from scipy import constants, stats
 from typing_extensions import Self
 
-from aiida_cse.analysis.registry import Documented, known
+from aiida_cse.analysis.registry import Documented, finite_or_none
 from aiida_cse.physics.kinetics.arrhenius_fit import Estimate, Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures
 from aiida_cse.physics.kinetics.observations import Observation
@@ -347,9 +347,9 @@ def _results(found: Kinetics) -> dict[str, Any]:
         "events": found.events,
         "used": list(found.used),
         "excluded": found.excluded,
-        "p_value": known(found.p_value),
+        "p_value": finite_or_none(found.p_value),
         **_estimate("energy{}_K", found.energy),
-        "energy_kJ_per_mol": known(found.energy.median * _KJ_PER_MOL),
+        "energy_kJ_per_mol": finite_or_none(found.energy.median * _KJ_PER_MOL),
         **_estimate("entropy{}_kB", found.entropy),
         **_estimate("kappa{}", found.kappa),
     }
@@ -358,7 +358,7 @@ def _results(found: Kinetics) -> dict[str, Any]:
         results |= {
             **_estimate(name + "{}_per_s", rate.rate),
             f"{name}_lower_bound_per_s": rate.lower_bound,
-            f"{name}_upper_bound_per_s": known(rate.upper_bound),
+            f"{name}_upper_bound_per_s": finite_or_none(rate.upper_bound),
             f"{name}_extrapolated": rate.extrapolated,
         }
     return results | _two_temperatures(found.two_temperatures, [rate.temperature for rate in found.rates])
@@ -371,10 +371,10 @@ def _two_temperatures(found: TwoTemperatures | None, temperatures: Sequence[floa
         return dict.fromkeys([*keys, *rates])
     values = (
         found.gamma,
-        [known(end) for end in found.gamma_interval],
+        [finite_or_none(end) for end in found.gamma_interval],
         [found.t_hot, found.t_cold],
         found.energy,
-        known(found.entropy),
+        finite_or_none(found.entropy),
     )
     return dict(zip(keys, values, strict=True)) | {
         key: found.rates[temperature] for key, temperature in rates.items()
@@ -385,8 +385,8 @@ def _estimate(key: str, found: Estimate) -> dict[str, Any]:
     """Return the median and the interval; ``_interval`` takes the place of {} in the key of the latter."""
     there = math.isfinite(found.median)
     return {
-        key.format(""): known(found.median),
-        key.format("_interval"): [known(found.low), known(found.high)] if there else None,
+        key.format(""): finite_or_none(found.median),
+        key.format("_interval"): [finite_or_none(found.low), finite_or_none(found.high)] if there else None,
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, ReducedProduction
-from aiida_cse.analysis.registry import Need, known, observable, with_error
+from aiida_cse.analysis.registry import Need, finite_or_none, observable, with_error
 from aiida_cse.physics.profiles.displacements import displacement_variance
 from aiida_cse.physics.statistics.resampling import group_blocks
 from aiida_cse.reduction.config import ReductionConfig
@@ -84,8 +84,8 @@ def displacement_variances(production: ReducedProduction) -> dict[str, Any]:
         for row, layer in enumerate(moments.layers):
             for column, axis in enumerate(_AXES):
                 key = f"variance_{ion.key}_{layer}_{axis}"
-                results[f"{key}_A2"] = known(found.variance[row, 0, column])
-                results[f"{key}_error_A2"] = known(errors[row, 0, column])
+                results[f"{key}_A2"] = finite_or_none(found.variance[row, 0, column])
+                results[f"{key}_error_A2"] = finite_or_none(errors[row, 0, column])
     return results
 
 

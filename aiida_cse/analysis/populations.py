@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
-from aiida_cse.analysis.registry import known, known_range, observable, with_error
+from aiida_cse.analysis.registry import finite_or_none, finite_range_or_none, observable, with_error
 from aiida_cse.physics.statistics.correlation import anion_cation_correlation
 from aiida_cse.physics.statistics.timeseries import detect_equilibration
 from aiida_cse.physics.statistics.timeseries import populations as averages
@@ -136,11 +136,11 @@ def anions_per_cation(production: ReducedProduction) -> dict[str, Any]:
             production.settings.level,
         )
         results |= {
-            slope: known(found.slope),
-            f"{slope}_error": known(found.slope_error),
+            slope: finite_or_none(found.slope),
+            f"{slope}_error": finite_or_none(found.slope_error),
             f"{slope}_samples": found.slope_samples,
-            pearson: known(found.pearson),
-            f"{pearson}_interval": known_range(found.pearson_interval),
+            pearson: finite_or_none(found.pearson),
+            f"{pearson}_interval": finite_range_or_none(found.pearson_interval),
             f"{pearson}_samples": found.samples,
         }
     return results

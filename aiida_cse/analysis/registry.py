@@ -31,8 +31,8 @@ __all__ = [
     "Need",
     "Observable",
     "analyse",
-    "known",
-    "known_range",
+    "finite_or_none",
+    "finite_range_or_none",
     "observable",
     "observables",
     "with_error",
@@ -226,12 +226,12 @@ def analyse(
 # -- numbers as a node can hold them, and as a table shows them ----------------------------------------------
 
 
-def known(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """Return ``value``, None if it is not finite: JSON has neither NaN nor infinity."""
     return float(value) if math.isfinite(value) else None
 
 
-def known_range(ends: Sequence[float]) -> list[float] | None:
+def finite_range_or_none(ends: Sequence[float]) -> list[float] | None:
     """Return the ends of an interval, None if one of them is not finite."""
     return [float(end) for end in ends] if all(map(math.isfinite, ends)) else None
 

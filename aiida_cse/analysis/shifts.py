@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.registry import Documented, known
+from aiida_cse.analysis.registry import Documented, finite_or_none
 from aiida_cse.analysis.structure import SIDES, Side, Structure
 from aiida_cse.physics.profiles.shifts import SampledShift, sampled_shift
 from aiida_cse.physics.statistics.resampling import jackknife_error
@@ -277,7 +277,7 @@ def dz_entries(name: str, pairs: Sequence[LayerShift], independent: int = 1) -> 
         values = [pair.dz(*([side] if side else tuple(pair.sides) or SIDES)) for pair in pairs]
         value, error = _mean(values, independent)
         key = f"{name}_{side}" if side else name
-        results |= {f"{key}_A": known(value), f"{key}_error_A": known(error)}
+        results |= {f"{key}_A": finite_or_none(value), f"{key}_error_A": finite_or_none(error)}
     return results
 
 
@@ -286,7 +286,7 @@ def df_entries(name: str, pairs: Sequence[LayerShift], independent: int = 1) -> 
     results: dict[str, float | None] = {}
     for side in SIDES:
         value, error = _mean([pair.df(side) for pair in pairs], independent)
-        results |= {f"{name}_{side}_K": known(value), f"{name}_{side}_error_K": known(error)}
+        results |= {f"{name}_{side}_K": finite_or_none(value), f"{name}_{side}_error_K": finite_or_none(error)}
     return results
 
 

@@ -19,7 +19,7 @@ from aiida_cse.forcefields.pairs import PairRow, PairSite, Role, missing_bucking
 from aiida_cse.lammps.files.data import TOPOLOGY
 from aiida_cse.lammps.files.system import AtomType
 
-__all__ = ["Chemistry", "Template", "chemistry_of"]
+__all__ = ["Chemistry", "MoleculeTemplate", "chemistry_of"]
 
 Entry = tuple[AtomType, PairSite]
 
@@ -30,7 +30,7 @@ _NEUTRAL = 1e-9
 
 
 @dataclass(frozen=True)
-class Template:
+class MoleculeTemplate:
     """A molecule in the form that the data file needs.
 
     ``types`` (n,) are LAMMPS types from 1. ``topology`` has for each kind of term an (M, 1 + k) array: type, then
@@ -74,9 +74,9 @@ class Chemistry:
     types: tuple[AtomType, ...]
     forcefield: str
     pairs: tuple[PairRow, ...]
-    chain: Template
-    cation: Template
-    anion: Template
+    chain: MoleculeTemplate
+    cation: MoleculeTemplate
+    anion: MoleculeTemplate
     topology_types: dict[str, int]
     sources: tuple[str, ...]
     checksums: dict[str, str]
@@ -145,7 +145,7 @@ def _chemistry(recipe_json: str) -> Chemistry:
         ),
         pairs=tuple(pairs),
         chain=_template(chain, numbers, bonded),
-        cation=Template(
+        cation=MoleculeTemplate(
             name=_cation_label(recipe),
             types=np.array([numbers[_cation_label(recipe)]], dtype=np.int64),
             topology={kind: np.zeros((0, atoms + 1), dtype=np.int64) for kind, atoms in TOPOLOGY.items()},
@@ -309,11 +309,11 @@ def _bonded_rows(molecules: Sequence[TypedMolecule]) -> list[tuple[BondedRow, Bo
 
 def _template(
     molecule: TypedMolecule, numbers: dict[str, int], bonded: Sequence[tuple[BondedRow, BondedTerm]]
-) -> Template:
+) -> MoleculeTemplate:
     term_numbers = {id(term): row.number for row, term in bonded}
     topology = {}
     for kind, atoms_in_term in TOPOLOGY.items():
         rows = [(term_numbers[id(term)], *path) for path, term in molecule.terms.get(kind[:-1], ())]
         topology[kind] = np.array(rows, dtype=np.int64).reshape(-1, atoms_in_term + 1)
     types = np.array([numbers[atom.name] for atom in molecule.atoms], dtype=np.int64)
-    return Template(name=molecule.name, types=types, topology=topology, graph=molecule.graph)
+    return MoleculeTemplate(name=molecule.name, types=types, topology=topology, graph=molecule.graph)

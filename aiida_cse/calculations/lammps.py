@@ -15,10 +15,10 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import FILENAMES
 from aiida_cse.lammps.job.records import (
     END_RECORD,
+    EPILOGUE_LINES,
     START_RECORD,
-    TEXT_AFTER,
     job_scripts,
-    text_before,
+    prologue_lines,
     wall_time_error,
 )
 from aiida_cse.lammps.job.script import FINAL_DATA, LOG, render_script
@@ -121,14 +121,14 @@ class LammpsStageCalculation(LammpsRawCalculation):
                 handle.write(text)
         info = CalcInfo()
         info.codes_info = [code]
-        info.prepend_text = text_before(
+        info.prepend_text = prologue_lines(
             str(self.node.uuid),
             str(self.inputs.code.get_executable()),
             options.get("max_wallclock_seconds"),
             plan.latest_checkpoint,
             one_trajectory=plan.one_trajectory,
         )
-        info.append_text = TEXT_AFTER
+        info.append_text = EPILOGUE_LINES
         info.local_copy_list = [(system.uuid, FILENAMES[key], FILENAMES[key]) for key in ("data", "forcefield")]
         info.provenance_exclude_list = list(job_scripts())
         info.retrieve_list = [LOG, START_RECORD, END_RECORD, *settings.get("additional_retrieve_list", [])]

@@ -21,9 +21,9 @@ from aiida.orm import Computer, InstalledCode, load_code
 from aiida.plugins import BrokerFactory
 
 __all__ = [
+    "EnsuredEntity",
     "Environment",
     "EnvironmentSetupError",
-    "Made",
     "ensure_code",
     "ensure_computer",
     "ensure_environment",
@@ -46,7 +46,7 @@ class EnvironmentSetupError(click.ClickException):
 
 
 @dataclass(frozen=True)
-class Made(Generic[Entity]):
+class EnsuredEntity(Generic[Entity]):
     """An entity, and how it was obtained: ``created``, ``updated`` or ``unchanged``."""
 
     entity: Entity
@@ -120,7 +120,7 @@ def ensure_environment(
     )
 
 
-def ensure_profile(name: str = PROFILE, *, daemon: bool = False, create: bool = True) -> Made[Profile]:
+def ensure_profile(name: str = PROFILE, *, daemon: bool = False, create: bool = True) -> EnsuredEntity[Profile]:
     """Load the profile ``name``; create it with an SQLite storage if it does not exist.
 
     Raises
@@ -150,12 +150,12 @@ def ensure_profile(name: str = PROFILE, *, daemon: bool = False, create: bool = 
         config.update_profile(profile)
         config.store()
         action = "created" if action == "created" else "updated"
-    return Made(profile, action)
+    return EnsuredEntity(profile, action)
 
 
 def ensure_computer(
     workdir: Path, *, mpirun: Path | None = None, mpiprocs: int = 1, label: str = COMPUTER
-) -> Made[Computer]:
+) -> EnsuredEntity[Computer]:
     """Return the computer of this machine, whose jobs are plain processes (``core.local``, ``core.direct``).
 
     Without ``mpirun`` programs are called directly, as one process. An existing computer of this label is kept,
@@ -178,18 +178,18 @@ def ensure_computer(
         computer.set_minimum_job_poll_interval(JOB_POLL)
         computer.store()
         computer.configure(safe_interval=0, use_login_shell=False)
-        return Made(computer, "created")
+        return EnsuredEntity(computer, "created")
     present = computer.get_mpirun_command()
     if present and shutil.which(present[0]) is None:
         computer.set_mpirun_command(command)
         computer.store()
-        return Made(computer, "updated")
-    return Made(computer, "unchanged")
+        return EnsuredEntity(computer, "updated")
+    return EnsuredEntity(computer, "unchanged")
 
 
 def ensure_code(
     computer: Computer, label: str, executable: Path, plugin: str, *, with_mpi: bool | None
-) -> Made[InstalledCode]:
+) -> EnsuredEntity[InstalledCode]:
     """Return the code ``label`` on ``computer`` that calls ``executable``.
 
     An existing code of this label with another executable is replaced. It keeps its provenance, is renamed to
@@ -202,7 +202,7 @@ def ensure_code(
         pass
     else:
         if isinstance(code, InstalledCode) and Path(code.filepath_executable) == executable:
-            return Made(code, "unchanged")
+            return EnsuredEntity(code, "unchanged")
         code.label = f"{label}-{code.pk}"
         code.is_hidden = True
         action = "updated"
@@ -213,7 +213,7 @@ def ensure_code(
         default_calc_job_plugin=plugin,
         with_mpi=with_mpi,
     )
-    return Made(code.store(), action)
+    return EnsuredEntity(code.store(), action)
 
 
 def find_lammps(lmp: Path | None = None) -> Path:

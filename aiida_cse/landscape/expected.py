@@ -11,7 +11,7 @@ from aiida_cse.landscape.model import CATION, Ions, Landscape
 from aiida_cse.landscape.reference import entry_rate
 from aiida_cse.landscape.settings import ValidationSettings
 
-__all__ = ["Exchange", "ExpectedRun", "expected_exchange", "expected_runs"]
+__all__ = ["ExpectedExchange", "ExpectedRun", "expected_exchange", "expected_runs"]
 
 
 #: relaxation times below which the decay is negligible
@@ -19,8 +19,8 @@ _SHORT = 1e-6
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """Exchange of a number of ions with the slab in a time window.
+class ExpectedExchange:
+    """ExpectedExchange of a number of ions with the slab in a time window.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExpectedRun(Exchange):
+class ExpectedRun(ExpectedExchange):
     """Known results of a run at one temperature.
 
     Attributes
@@ -102,7 +102,7 @@ def expected_runs(
 
 def expected_exchange(
     landscape: Landscape, ions: Ions, temperature: float, rate: float, window_ns: tuple[float, float]
-) -> Exchange:
+) -> ExpectedExchange:
     """Return the exchange in a time window of ions that enter at a rate (s⁻¹, per ion in the layers)."""
     shares = landscape.shares(CATION, temperature)
     inside, layer = shares["ceramic"], shares["layer_left"] + shares["layer_right"]
@@ -115,7 +115,7 @@ def expected_exchange(
     averaged = 2 / span * (1 - decay) if span > _SHORT else 1.0
     decayed = float(np.exp(-(enter + leave) * start)) * decay
     mean = inside + (ions.inside - inside) * decayed
-    return Exchange(
+    return ExpectedExchange(
         entries=ions.cations * enter * (1 - mean) * (end - start),
         exits=ions.cations * leave * mean * (end - start),
         inside=ions.cations * mean,

@@ -22,7 +22,7 @@ from aiida_cse.physics.exchange.regions import RegionSet
 from aiida_cse.reduction.layers import surface_regions
 from aiida_cse.schema import Number, StrictModel, Whole
 
-__all__ = ["ANION", "CATION", "Curve", "Ions", "Landscape", "Rise", "Side", "draw_landscape"]
+__all__ = ["ANION", "CATION", "Curve", "Ions", "Landscape", "ParabolicStep", "Side", "draw_landscape"]
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ Energy = Annotated[Number, Field(gt=0, le=1e5)]
 
 
 @dataclass(frozen=True)
-class Rise:
+class ParabolicStep:
     """A step from F = ``low`` at ``foot`` to ``high`` at ``head``, of two half parabolas.
 
     The parabolas meet in the middle with equal value and slope, and both ends are level, so that rises can follow
@@ -67,7 +67,7 @@ class Rise:
 class Side:
     """One side of the slab: rises from the innermost one, as functions of the distance from the mid-plane (Å)."""
 
-    rises: tuple[Rise, ...]
+    rises: tuple[ParabolicStep, ...]
 
     def evaluate(self, distance: Floats) -> tuple[Floats, Floats]:
         """Return F (K) and dF/d(distance) (K/Å)."""
@@ -160,9 +160,9 @@ class Landscape(StrictModel):
             # this width makes the well symmetric about its minimum
             width = (_WELL - _TOP) * float(np.sqrt(self.bulk / barrier))
             rises = (
-                Rise(half + _SITE, half + _TOP, -self.depth, barrier),
-                Rise(half + _WELL, half + _TOP, 0.0, barrier),
-                Rise(half + _WELL, half + _WELL + width, 0.0, self.bulk),
+                ParabolicStep(half + _SITE, half + _TOP, -self.depth, barrier),
+                ParabolicStep(half + _WELL, half + _TOP, 0.0, barrier),
+                ParabolicStep(half + _WELL, half + _WELL + width, 0.0, self.bulk),
             )
             sides.append(Side(rises))
         return Curve(*sides)
@@ -174,9 +174,9 @@ class Landscape(StrictModel):
         side = Side(
             (
                 # impenetrable: three barriers of the cation above the layer
-                Rise(half + _ANION_WELL, half + _WALL, well, well + 3 * self.barrier),
-                Rise(half + _ANION_WELL, half + _ANION_TOP, well, top),
-                Rise(half + _ANION_BULK, half + _ANION_TOP, 0.0, top),
+                ParabolicStep(half + _ANION_WELL, half + _WALL, well, well + 3 * self.barrier),
+                ParabolicStep(half + _ANION_WELL, half + _ANION_TOP, well, top),
+                ParabolicStep(half + _ANION_BULK, half + _ANION_TOP, 0.0, top),
             )
         )
         return Curve(side, side)

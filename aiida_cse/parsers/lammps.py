@@ -16,7 +16,7 @@ from aiida.parsers import Parser
 from aiida_cse.analysis.registry import Documented
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.data import DataFile
-from aiida_cse.lammps.job.continuity import Deviation, deviation, trajectory_error, why_not_exact
+from aiida_cse.lammps.job.continuity import Deviation, deviation, inexact_reason, trajectory_error
 from aiida_cse.lammps.job.records import (
     END_RECORD,
     START_RECORD,
@@ -143,7 +143,7 @@ class LammpsStageParser(Parser):
             return self._exit_code(judge(report, None, said), report, "the end of the script")
         plan = JobPlan.model_validate(self.node.inputs.plan.get_dict())
         start = self._record(StartRecord, START_RECORD)
-        exact = plan.one_trajectory and why_not_exact(start, report, plan) is None
+        exact = plan.one_trajectory and inexact_reason(start, report, plan) is None
         # the first state of a job that continues exactly must be the checkpointed one
         deviates = deviation(start, report) if exact else None
         if deviates is not None and deviates.damaged:
@@ -166,7 +166,7 @@ class LammpsStageParser(Parser):
     ) -> dict[str, Any]:
         """Return the results: the course of the run from its log, checkpoint and files from the job's records."""
         start, end = self._record(StartRecord, START_RECORD), self._record(EndRecord, END_RECORD)
-        reason = why_not_exact(start, report, plan)
+        reason = inexact_reason(start, report, plan)
         if deviates is not None:
             reason = f"{deviates.words}: another machine or binary, or a damaged file"
         stages = [summarize_stage(record, report.tables) for record in report.stages]

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
-from aiida_cse.landscape.expected import Exchange, expected_exchange
+from aiida_cse.landscape.expected import ExpectedExchange, expected_exchange
 from aiida_cse.landscape.model import Ions, Landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.physics.statistics.poisson import poisson_interval
@@ -101,13 +101,13 @@ def _exchange_figure(validation: _Validation) -> Figure:
     ]
     _draw_coefficients(upper, validation, temperatures, exchange)
     _draw_totals(lower, validation, temperatures, exchange)
-    upper.set_title(f"Exchange of Li⁺ with the slab, landscape of seed {validation.seed}", fontsize=10)
+    upper.set_title(f"ExpectedExchange of Li⁺ with the slab, landscape of seed {validation.seed}", fontsize=10)
     lower.set_xlabel("temperature (K)")
     return figure
 
 
 def _draw_coefficients(
-    axes: Axes, validation: _Validation, temperatures: Floats, exchange: Sequence[Exchange]
+    axes: Axes, validation: _Validation, temperatures: Floats, exchange: Sequence[ExpectedExchange]
 ) -> None:
     criteria = validation.runs[0]["equilibration"]["criteria"]
     known = [2 * min(one.entries, one.exits) / (one.entries + one.exits + criteria["lam"]) for one in exchange]
@@ -124,7 +124,9 @@ def _draw_coefficients(
     axes.legend(loc="lower right", frameon=False, fontsize=9)
 
 
-def _draw_totals(axes: Axes, validation: _Validation, temperatures: Floats, exchange: Sequence[Exchange]) -> None:
+def _draw_totals(
+    axes: Axes, validation: _Validation, temperatures: Floats, exchange: Sequence[ExpectedExchange]
+) -> None:
     known = [one.entries + one.exits for one in exchange]
     axes.plot(temperatures, known, color=_KNOWN, ls="--", lw=1, label="known")
     totals = np.array(

@@ -31,7 +31,7 @@ from aiida_cse.workchains.restart.lineage import (
     wrote_checkpoint,
 )
 from aiida_cse.workchains.restart.plausibility import Plausibility, judge_run, judge_system
-from aiida_cse.workchains.restart.remedies import BLOW_UP, OUT_OF_MESH, Breakdown, next_remedy
+from aiida_cse.workchains.restart.remedies import BLOW_UP, OUT_OF_MESH, FailedRun, next_remedy
 
 __all__ = ["SET_BY_CALLER", "LammpsBaseWorkChain"]
 
@@ -338,7 +338,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
 
     def _recover(self, job: orm.CalcJobNode, ladder: Sequence[str]) -> ProcessHandlerReport | None:
         """Continue with the next recovery step of the ladder; return None if none is left."""
-        breakdown = Breakdown.of(job.outputs.results.get_dict())
+        breakdown = FailedRun.of(job.outputs.results.get_dict())
         if breakdown is None or not self._may_change():
             return None
         report = self._continue_from(job)

@@ -19,7 +19,7 @@ from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
-from aiida_cse.lammps.protocol.production import ProductionPlan, plan_as_asked
+from aiida_cse.lammps.protocol.production import ProductionPlan, without_overridden_lengths
 from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE
 from aiida_cse.lammps.protocol.stage import RunSettings
 from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
@@ -179,7 +179,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         builder = cls.get_builder()
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.reduce = {"code": codes["cse"], "metadata": cse_metadata(options)}
-        builder.plan = plan_as_asked(inputs["plan"], own.get("plan"))
+        builder.plan = without_overridden_lengths(inputs["plan"], own.get("plan"))
         builder.sampling = inputs["sampling"]
         builder.seed = velocity_seed(recipe)
         builder.analysis = {"settings": orm.Dict(analysis["settings"])}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import FILENAMES, System
-from aiida_cse.lammps.job.records import TEXT_AFTER, job_scripts, text_before
+from aiida_cse.lammps.job.records import EPILOGUE_LINES, job_scripts, prologue_lines
 from aiida_cse.lammps.job.script import FINAL_DATA, LOG, TRAJECTORY, render_script
 from aiida_cse.lammps.log.outcome import judge
 from aiida_cse.lammps.log.reader import LogReport, read_log
@@ -203,9 +203,9 @@ class Run:
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
-    before = text_before(str(folder.resolve()).replace("/", "-"), str(PROGRAM), None)
+    before = prologue_lines(str(folder.resolve()).replace("/", "-"), str(PROGRAM), None)
     lammps = f"{shlex.quote(str(PROGRAM))} -in input.in -log {LOG} -nb {_FLAGS} > lammps.out"
-    (folder / "job.sh").write_text(f"exec 2> stderr.txt\n{before}\n{lammps}\n{TEXT_AFTER}\n")
+    (folder / "job.sh").write_text(f"exec 2> stderr.txt\n{before}\n{lammps}\n{EPILOGUE_LINES}\n")
     return subprocess.Popen(["bash", "job.sh"], cwd=folder, start_new_session=True)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.observations import Observation
-from aiida_cse.physics.profiles.barriers import Barrier, SlowExchange, find_barrier
+from aiida_cse.physics.profiles.barriers import Barrier, ExchangeStatistics, find_barrier
 from benchmarks.statistics.chains import simulate, two_state
 from benchmarks.statistics.landscapes import Landscape, Walk
 from benchmarks.statistics.landscapes import simulate as walk
@@ -114,7 +114,7 @@ def _barrier(landscape: Landscape, seen: Walk, *, slow: bool = True) -> Barrier:
         top=TOP_SEARCH,
         well=WELL_SEARCH,
         block_counts=seen.counts,
-        exchange=SlowExchange(seen.entries + seen.exits, outside, IONS - outside) if slow else None,
+        exchange=ExchangeStatistics(seen.entries + seen.exits, outside, IONS - outside) if slow else None,
         samples=SAMPLES,
     )
 

@@ -105,7 +105,7 @@ def _written() -> Iterator[tuple[Documented, set[str]]]:
     yield LOOK_RECORD, _literals(collect_looks.__wrapped__) | _literals(look_record) | set(OF_EQUILIBRATION)
     decided = _literals(LammpsBaseWorkChain._change)
     yield CHANGE_RECORD, decided | set(FROM_RESULTS) | _literals(join_changes.__wrapped__)
-    yield RESULTS, _literals(LammpsStageParser._results) | _literals(LammpsStageParser._start_record)
+    yield RESULTS, _literals(LammpsStageParser._results)
     yield REDUCTION, _literals(CseReductionData.__init__)
     yield SYSTEM, set(SystemInfo.model_fields)
     yield FORCEFIELD, _literals(CseForceFieldData.__init__)

@@ -11,7 +11,7 @@ from aiida_cse.analysis.barriers import anion_barriers, barriers, mass_of
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.profiles import bin_centres
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.physics.profiles.barriers import join_barriers
+from aiida_cse.physics.profiles.barriers import boltzmann_average
 from aiida_cse.physics.statistics.poisson import poisson_interval
 from aiida_cse.reduction.state import State
 from tests.reduction.synthetic import LENGTH, config
@@ -64,10 +64,10 @@ def test_each_side_has_its_barrier(found: dict[str, Any], side: str, truth: floa
 
 def test_the_barriers_of_both_sides_are_joined(found: dict[str, Any]) -> None:
     sides = [found[f"barrier_li_{side}_K"] for side in ("left", "right")]
-    assert found["barrier_li_K"] == pytest.approx(join_barriers(sides, T))
+    assert found["barrier_li_K"] == pytest.approx(boltzmann_average(sides, T))
     assert found["barrier_li_kJ_per_mol"] == pytest.approx(found["barrier_li_K"] * constants.R / 1000)
     low, high = found["barrier_li_interval_K"]
-    assert low < join_barriers([LEFT_K, RIGHT_K], T) < high
+    assert low < boltzmann_average([LEFT_K, RIGHT_K], T) < high
     assert found["barrier_li_lower_bound_K"] < found["barrier_li_K"]
 
 
@@ -91,7 +91,7 @@ def test_frequency_rate_and_kappa_follow_from_the_barrier(found: dict[str, Any])
 def test_few_visits_give_a_bound_and_no_theory() -> None:
     found = analysed(state(well_counts=300))
     assert found["barrier_li_interval_K"] is None
-    assert found["barrier_li_lower_bound_K"] < join_barriers([LEFT_K, RIGHT_K], T)
+    assert found["barrier_li_lower_bound_K"] < boltzmann_average([LEFT_K, RIGHT_K], T)
     assert found["rate_tst_li_per_s"] is None
     assert found["kappa_li"] is None
 
@@ -207,9 +207,9 @@ def test_an_anion_has_its_barrier_from_the_bulk_on_each_side(side: str, truth: f
 def test_the_anion_barriers_of_both_sides_are_joined() -> None:
     found = anions(anion_state())
     sides = [found[f"barrier_tfsi_{side}_K"] for side in ("left", "right")]
-    assert found["barrier_tfsi_K"] == pytest.approx(join_barriers(sides, T))
+    assert found["barrier_tfsi_K"] == pytest.approx(boltzmann_average(sides, T))
     low, high = found["barrier_tfsi_interval_K"]
-    assert low < join_barriers([ANION_LEFT_K, ANION_RIGHT_K], T) < high
+    assert low < boltzmann_average([ANION_LEFT_K, ANION_RIGHT_K], T) < high
     assert high - low < 500
     assert not [key for key in found if "_li_" in key]
 
@@ -227,7 +227,7 @@ def test_few_visits_of_the_top_give_a_lower_bound_of_the_anion_barrier() -> None
     found = anions(anion_state(bulk_counts=40))
     assert found["equilibrated"] is True
     assert found["barrier_tfsi_interval_K"] is None
-    assert 0 < found["barrier_tfsi_lower_bound_K"] < join_barriers([ANION_LEFT_K, ANION_RIGHT_K], T)
+    assert 0 < found["barrier_tfsi_lower_bound_K"] < boltzmann_average([ANION_LEFT_K, ANION_RIGHT_K], T)
 
 
 def test_anions_that_were_never_in_the_bulk_have_no_barrier_and_the_same_keys() -> None:

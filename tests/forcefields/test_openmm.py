@@ -19,7 +19,7 @@ from openmm import unit
 from aiida_cse.building.electrolyte.molecules import anion_molecule, chain_molecule, conformer
 from aiida_cse.building.electrolyte.typing import TypedMolecule, type_molecule
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.building.type_table import Template, chemistry_of
+from aiida_cse.building.type_table import MoleculeTemplate, chemistry_of
 from aiida_cse.forcefields.include import BONDED_STYLES
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import FILENAMES, System
@@ -55,7 +55,7 @@ class Case:
     """A molecule in LAMMPS (``template``) and in the force-field sets (``typed``)."""
 
     recipe: Recipe
-    template: Template
+    template: MoleculeTemplate
     typed: TypedMolecule
     charge_scale: float
 

@@ -13,13 +13,13 @@ from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.job.records import (
     END_RECORD,
+    EPILOGUE_LINES,
     START_RECORD,
-    TEXT_AFTER,
     EndRecord,
     StartRecord,
     job_scripts,
+    prologue_lines,
     read_record,
-    text_before,
 )
 from aiida_cse.lammps.job.script import FINAL_DATA, LOG, render_script
 from aiida_cse.lammps.log.reader import LogReport, read_log
@@ -74,11 +74,11 @@ class Job:
             before = before.replace(" off", f" {limit}")
         call = shlex.join([str(self.lmp), "-in", "input.in", "-log", LOG, "-nb", *self.words])
         lammps = f"{launcher} {call} > lammps.out"
-        (self.folder / "job.sh").write_text(f"exec 2> stderr.txt\n{before}\n{lammps}\n{TEXT_AFTER}\n")
+        (self.folder / "job.sh").write_text(f"exec 2> stderr.txt\n{before}\n{lammps}\n{EPILOGUE_LINES}\n")
         return subprocess.Popen(["bash", "job.sh"], cwd=self.folder, start_new_session=True)
 
     def _text_before(self) -> str:
-        return text_before(self.name, str(self.lmp), None, self.latest, one_trajectory=self.one_trajectory)
+        return prologue_lines(self.name, str(self.lmp), None, self.latest, one_trajectory=self.one_trajectory)
 
     def run(self, limit: int | None = None, launcher: str = "") -> Job:
         """Run to the end of the script, whatever becomes of it."""

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from aiida_cse.building.ceramic.surface import MOST_ATOMS
 from aiida_cse.building.electrolyte.molecules import conformer
-from aiida_cse.building.electrolyte.packing import Layer, wall_positions
+from aiida_cse.building.electrolyte.packing import PackingRegion, wall_positions
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.type_table import Chemistry, Template, chemistry_of
+from aiida_cse.building.type_table import Chemistry, MoleculeTemplate, chemistry_of
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, WALL_MOLECULE, System
 
@@ -76,7 +76,7 @@ def check_electrolyte(recipe: Recipe, lx: float, ly: float) -> None:
         next(_placed(recipe, molecules_of(recipe, chemistry), box))
 
 
-def molecules_of(recipe: Recipe, chemistry: Chemistry) -> list[Template]:
+def molecules_of(recipe: Recipe, chemistry: Chemistry) -> list[MoleculeTemplate]:
     """Return the molecules in the order of their IDs: chains, cations, anions."""
     pairs = recipe.salt.pairs
     return [chemistry.chain] * recipe.polymer.chains + [chemistry.cation] * pairs + [chemistry.anion] * pairs
@@ -150,12 +150,12 @@ def _box(recipe: Recipe, chemistry: Chemistry, lx: float, ly: float) -> Floats:
     return np.array([(0.0, lx), (0.0, ly), (0.0, height)])
 
 
-def _placed(recipe: Recipe, templates: Sequence[Template], box: Floats) -> Iterator[tuple[int, Floats]]:
+def _placed(recipe: Recipe, templates: Sequence[MoleculeTemplate], box: Floats) -> Iterator[tuple[int, Floats]]:
     """Yield the index and the unwrapped positions of each molecule as it is placed, the largest first."""
     rng = np.random.default_rng(recipe.seeds.electrolyte)
     seeds = rng.integers(1, 2**31 - 1, size=len(templates))
     (lx, ly, height), padding = box[:, 1], recipe.electrolyte.padding
-    layer = Layer(lx, ly, bottom=padding, top=height - padding)
+    layer = PackingRegion(lx, ly, bottom=padding, top=height - padding)
     for index in sorted(range(len(templates)), key=lambda index: -templates[index].natoms):
         template = templates[index]
         single = template.graph is None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-__all__ = ["Layer", "wall_positions"]
+__all__ = ["PackingRegion", "wall_positions"]
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ _CLEAR = 2.0
 
 
 @dataclass
-class Layer:
+class PackingRegion:
     """A layer of edges ``lx``, ``ly``, periodic along x and y, between the heights ``bottom`` and ``top`` (Å)."""
 
     lx: float

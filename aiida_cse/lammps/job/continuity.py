@@ -15,7 +15,7 @@ from aiida_cse.lammps.job.script import TRAJECTORY
 from aiida_cse.lammps.log.reader import LogReport
 from aiida_cse.lammps.protocol.stage import JobPlan
 
-__all__ = ["Deviation", "deviation", "trajectory_bytes", "trajectory_error", "why_not_exact"]
+__all__ = ["Deviation", "deviation", "inexact_reason", "trajectory_bytes", "trajectory_error"]
 
 #: relative change of a sum that another order of summation, on another machine or binary, may cause
 ROUNDING = 1e-6
@@ -67,7 +67,7 @@ def _numbers(row: str) -> tuple[float, ...]:
     return found if found and math.isfinite(found[0]) else ()
 
 
-def why_not_exact(start: StartRecord | None, report: LogReport, plan: JobPlan) -> str | None:
+def inexact_reason(start: StartRecord | None, report: LogReport, plan: JobPlan) -> str | None:
     """Return why a job need not repeat the uninterrupted run bit for bit; None if it does.
 
     The documentation of exactness lists the conditions. Those that a job cannot detect, such as another binary of

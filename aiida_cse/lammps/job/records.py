@@ -18,15 +18,15 @@ from aiida_cse.schema import StrictModel
 
 __all__ = [
     "END_RECORD",
+    "EPILOGUE_LINES",
     "START_RECORD",
-    "TEXT_AFTER",
     "EndRecord",
     "FileRecord",
     "StartRecord",
     "job_scripts",
+    "prologue_lines",
     "read_record",
     "soft_limit",
-    "text_before",
     "wall_time_error",
 ]
 
@@ -37,7 +37,7 @@ START_RECORD, END_RECORD = "start.json", "end.json"
 _SCRIPTS = ("prologue.sh", "epilogue.sh", "lock.sh", "record.sh")
 
 #: lines of a job script that follow LAMMPS
-TEXT_AFTER = "CSE_STATUS=$?\nunset CSE_JOB\nsh epilogue.sh $CSE_STATUS"
+EPILOGUE_LINES = "CSE_STATUS=$?\nunset CSE_JOB\nsh epilogue.sh $CSE_STATUS"
 
 #: fraction of the wall time after which LAMMPS stops and writes a checkpoint
 SOFT_STOP = 0.95
@@ -110,7 +110,7 @@ def job_scripts() -> dict[str, str]:
     return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS}
 
 
-def text_before(
+def prologue_lines(
     job: str, executable: str, wall_seconds: int | None, latest: int | None = None, *, one_trajectory: bool = False
 ) -> str:
     """Return the lines of a job script that precede LAMMPS.

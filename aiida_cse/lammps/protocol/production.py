@@ -22,7 +22,7 @@ from aiida_cse.lammps.protocol.stage import (
 from aiida_cse.physics.exchange.stopping import StopRule
 from aiida_cse.schema import StrictModel, explain
 
-__all__ = ["PRODUCTION", "ProductionPlan", "plan_as_asked"]
+__all__ = ["PRODUCTION", "ProductionPlan", "without_overridden_lengths"]
 
 #: name of the single stage of a production
 PRODUCTION = "production"
@@ -184,7 +184,7 @@ class ProductionPlan(StrictModel):
         )
 
 
-def plan_as_asked(plan: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
+def without_overridden_lengths(plan: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
     """Return the plan of a protocol without ``lengths`` if the changes set one length for every temperature."""
     asked = changes or {}
     return plan | {"lengths": []} if "length_ps" in asked and "lengths" not in asked else plan

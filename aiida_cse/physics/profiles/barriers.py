@@ -29,11 +29,11 @@ __all__ = [
     "FEWEST_VISITS",
     "Barrier",
     "BarrierSamples",
+    "ExchangeStatistics",
     "JoinedBarrier",
-    "SlowExchange",
+    "average_sides",
+    "boltzmann_average",
     "find_barrier",
-    "join_barriers",
-    "join_sides",
 ]
 
 Floats = NDArray[np.float64]
@@ -105,7 +105,7 @@ class Barrier:
 
 
 @dataclass(frozen=True)
-class SlowExchange:
+class ExchangeStatistics:
     """The extent to which ions were exchanged over the barrier while the counts were taken.
 
     Attributes
@@ -155,7 +155,7 @@ class _Data:
 
     counts: Floats
     blocks: Floats | None
-    exchange: SlowExchange | None
+    exchange: ExchangeStatistics | None
 
     @property
     def unseen(self) -> float:
@@ -191,7 +191,7 @@ def find_barrier(
     top: Range,
     well: Range,
     block_counts: ArrayLike | None = None,
-    exchange: SlowExchange | None = None,
+    exchange: ExchangeStatistics | None = None,
     plateau: bool = False,
     top_half_width: float = 1.0,
     well_half_width: float = 1.5,
@@ -377,7 +377,7 @@ class JoinedBarrier:
     samples: BarrierSamples
 
 
-def join_barriers(barriers: ArrayLike, temperature: float) -> Floats:
+def boltzmann_average(barriers: ArrayLike, temperature: float) -> Floats:
     """Return the Boltzmann average over sides: exp(−ΔF/T) is the mean of that of the sides.
 
     Derived from Kozdra et al., PCCP 27, 24918 (2025), section 3.3: 8000 K and 7500 K give 7706 K at 700 K.
@@ -401,7 +401,7 @@ def join_barriers(barriers: ArrayLike, temperature: float) -> Floats:
     return _boltzmann(sides, kelvin)
 
 
-def join_sides(sides: Sequence[Barrier], temperature: float, level: float = 0.95) -> JoinedBarrier:
+def average_sides(sides: Sequence[Barrier], temperature: float, level: float = 0.95) -> JoinedBarrier:
     """Join the barriers of the sides of a slab, sample by sample.
 
     Parameters

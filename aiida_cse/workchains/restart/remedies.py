@@ -13,7 +13,7 @@ from typing import Any
 from aiida_cse.lammps.job.recovery import RELAX_LIMIT
 from aiida_cse.lammps.protocol.stage import JobPlan, Recovery, Span
 
-__all__ = ["BLOW_UP", "OUT_OF_MESH", "Breakdown", "Remedy", "next_remedy"]
+__all__ = ["BLOW_UP", "OUT_OF_MESH", "FailedRun", "Remedy", "next_remedy"]
 
 #: the order of recovery steps after lost atoms, missing bond atoms or values that are not numbers
 BLOW_UP = ("timestep", "checkpoint", "relaxation")
@@ -29,7 +29,7 @@ CARE_INTERVALS = 2
 
 
 @dataclass(frozen=True)
-class Breakdown:
+class FailedRun:
     """The steps from which and up to which a failed job ran, and whether it started from a checkpoint."""
 
     started: int
@@ -42,7 +42,7 @@ class Breakdown:
         return self.from_checkpoint and self.reached == self.started
 
     @classmethod
-    def of(cls, results: dict[str, Any]) -> Breakdown | None:
+    def of(cls, results: dict[str, Any]) -> FailedRun | None:
         """Return the breakdown of a job with these results; None if they do not say where it started."""
         started = results.get("first_step")
         if started is None:
@@ -62,7 +62,7 @@ class Remedy:
     words: str
 
 
-def next_remedy(plan: JobPlan, ladder: Sequence[str], tried: Sequence[str], breakdown: Breakdown) -> Remedy | None:
+def next_remedy(plan: JobPlan, ladder: Sequence[str], tried: Sequence[str], breakdown: FailedRun) -> Remedy | None:
     """Return the first recovery step of ``ladder`` that is untried and possible; None if none is left.
 
     A run that fails at once goes back further each time, because the error in a checkpoint may stem from an
@@ -78,7 +78,7 @@ def next_remedy(plan: JobPlan, ladder: Sequence[str], tried: Sequence[str], brea
     return next((remedy for remedy in remedies if remedy is not None), None)
 
 
-def _remedy(change: str, plan: JobPlan, span: Span, breakdown: Breakdown) -> Remedy | None:
+def _remedy(change: str, plan: JobPlan, span: Span, breakdown: FailedRun) -> Remedy | None:
     """Return the recovery step of this name for a run that failed in ``span``; None if it is not possible."""
     if change == "checkpoint":
         latest = breakdown.started - 1

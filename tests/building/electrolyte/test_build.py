@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from aiida_cse.building.electrolyte.build import build_electrolyte
-from aiida_cse.building.electrolyte.packing import Layer, wall_positions
+from aiida_cse.building.electrolyte.packing import PackingRegion, wall_positions
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.lammps.files.system import WALL_MOLECULE, System
@@ -106,7 +106,7 @@ def test_a_cross_section_that_is_none_is_refused(recipe: Recipe, edge: float) ->
 
 def test_placement_avoids_what_is_placed_and_its_own_images() -> None:
     rng = np.random.default_rng(5)
-    layer = Layer(12.0, 12.0, bottom=2.0, top=42.0)
+    layer = PackingRegion(12.0, 12.0, bottom=2.0, top=42.0)
     rod = np.column_stack([np.zeros(10), np.zeros(10), np.linspace(-5.4, 5.4, 10)])
     placed = [layer.place(rod, rng) for _ in range(8)]
     assert all(positions is not None for positions in placed)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aiida_cse.lammps.files.system import System
-from aiida_cse.lammps.job.continuity import deviation, trajectory_error, why_not_exact
+from aiida_cse.lammps.job.continuity import deviation, inexact_reason, trajectory_error
 from aiida_cse.lammps.job.records import StartRecord
 from aiida_cse.lammps.job.script import TRAJECTORY
 from aiida_cse.lammps.log.reader import LogReport, RunTable, StageRecord
@@ -19,10 +19,10 @@ REPORT = LogReport(version="1 Jan 2025", ranks=4)
 
 
 def test_under_the_same_conditions_a_continued_run_is_exact() -> None:
-    assert why_not_exact(START, REPORT, LONG) is None
-    assert why_not_exact(None, REPORT, LONG) is None
+    assert inexact_reason(START, REPORT, LONG) is None
+    assert inexact_reason(None, REPORT, LONG) is None
     fresh = StartRecord(restart="none", sha256="")
-    assert why_not_exact(fresh, LogReport(version="2 Feb 2025", ranks=1), LONG) is None
+    assert inexact_reason(fresh, LogReport(version="2 Feb 2025", ranks=1), LONG) is None
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_under_the_same_conditions_a_continued_run_is_exact() -> None:
     ],
 )
 def test_the_reason_for_an_inexact_run_is_named(report: LogReport, words: str) -> None:
-    reason = why_not_exact(START, report, LONG)
+    reason = inexact_reason(START, report, LONG)
     assert reason is not None
     assert words in reason
 
 
 def test_a_run_that_need_not_be_exact_is_not() -> None:
-    assert why_not_exact(START, REPORT, plan(NVT, exact=False)) == "settings.exact is false"
+    assert inexact_reason(START, REPORT, plan(NVT, exact=False)) == "settings.exact is false"
 
 
 @pytest.mark.parametrize(

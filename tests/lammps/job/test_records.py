@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from aiida_cse.lammps.files.system import System
-from aiida_cse.lammps.job.continuity import why_not_exact
+from aiida_cse.lammps.job.continuity import inexact_reason
 from aiida_cse.lammps.job.records import (
     END_RECORD,
     EndRecord,
@@ -327,7 +327,7 @@ def test_the_data_file_is_used_if_no_restart_file_is_readable(unreadable: Job, s
     assert later.started_from.restart == "parent/final.data"
     assert later.report.reached(400)
     assert later.report.stages[0].first_step == 300
-    reason = why_not_exact(later.started_from, later.report, longer)
+    reason = inexact_reason(later.started_from, later.report, longer)
     assert reason is not None
     assert reason.startswith("no restart file could be read: the job continued from parent/final.data")
     short = plan(NVT, stop=300).model_copy(update={"resume_step": 300})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from aiida_cse.lammps.job.continuity import why_not_exact
+from aiida_cse.lammps.job.continuity import inexact_reason
 from aiida_cse.lammps.protocol.accelerator import accelerator_words
 from aiida_cse.lammps.protocol.stage import RunSettings
 from aiida_cse.schema import explain
@@ -69,7 +69,7 @@ def test_an_exact_accelerator_repeats_the_uninterrupted_run(
     resumed = job("resumed", 400, part)
     assert f"/{accelerator}" in (whole.folder / "log.lammps").read_text(), "a style of the package was used"
     assert resumed.started_from.restart == "parent/restart.200"
-    assert why_not_exact(resumed.started_from, resumed.report, plan(NVT, accelerator=accelerator)) is None
+    assert inexact_reason(resumed.started_from, resumed.report, plan(NVT, accelerator=accelerator)) is None
     assert whole.final.velocities is not None
     assert resumed.final.velocities is not None
     assert np.array_equal(whole.final.positions, resumed.final.positions)

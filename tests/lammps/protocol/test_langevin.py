@@ -12,7 +12,7 @@ from MDAnalysis.lib.formats.libdcd import DCDFile
 from pydantic import ValidationError
 from scipy import constants, stats
 
-from aiida_cse.lammps.job.continuity import why_not_exact
+from aiida_cse.lammps.job.continuity import inexact_reason
 from aiida_cse.lammps.job.records import StartRecord
 from aiida_cse.lammps.job.script import TRAJECTORY, render_script
 from aiida_cse.lammps.log.reader import LogReport, StageRecord
@@ -57,7 +57,7 @@ def test_the_script_has_no_nose_hoover_and_no_lattice_sum() -> None:
 def test_a_job_continued_within_a_stage_reports_its_new_noise() -> None:
     plan = plans(settings={**PLAN["settings"], "exact": True})[1]
     record = StageRecord("production", "nvt", start=0, target=2000, first_step=1000, step=2000)
-    reason = why_not_exact(StartRecord(restart="restart.1000", sha256=""), LogReport(stages=[record]), plan)
+    reason = inexact_reason(StartRecord(restart="restart.1000", sha256=""), LogReport(stages=[record]), plan)
     assert reason == "the job continued inside production, whose Langevin noise restarts"
 
 

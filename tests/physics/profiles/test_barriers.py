@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from aiida_cse.physics.profiles.barriers import Barrier, SlowExchange, find_barrier, join_barriers
+from aiida_cse.physics.profiles.barriers import Barrier, ExchangeStatistics, boltzmann_average, find_barrier
 from tests.physics.fuzzing import modest, returned_or_named, spoiled
 
 WIDTH = 0.2
@@ -133,7 +133,7 @@ def test_a_top_without_a_visit_has_a_bound_and_no_number() -> None:
 
 def test_slow_exchange_widens_the_interval_as_its_equation_says() -> None:
     blocks = drawn(4000, 2e6, seed=7)
-    plain, slow = barrier_of(blocks), barrier_of(blocks, exchange=SlowExchange(0, 15, 60))
+    plain, slow = barrier_of(blocks), barrier_of(blocks, exchange=ExchangeStatistics(0, 15, 60))
     expected = np.hypot(plain.standard_error, T * np.sqrt(1 / 15 + 1 / 60) / 2)
     assert slow.standard_error == pytest.approx(expected, rel=0.1)
     assert slow.barrier == plain.barrier
@@ -141,13 +141,15 @@ def test_slow_exchange_widens_the_interval_as_its_equation_says() -> None:
 
 
 def test_error_of_slow_exchange_falls_with_the_events() -> None:
-    errors = [SlowExchange(events, 15, 60).relative_error() for events in (0, 1, 10, 100, 1000)]
+    errors = [ExchangeStatistics(events, 15, 60).relative_error() for events in (0, 1, 10, 100, 1000)]
     assert errors == sorted(errors, reverse=True)
     # over many relaxation times u the variance is 2/u of that at one time
     u = 1000 * (1 / 15 + 1 / 60) / 2
     assert errors[-1] == pytest.approx(errors[0] * np.sqrt(2 / u), rel=0.02)
     # long blocks show all of it themselves
-    assert SlowExchange(1e5, 15, 60).relative_error(20) < 0.1 * SlowExchange(1e5, 15, 60).relative_error()
+    assert (
+        ExchangeStatistics(1e5, 15, 60).relative_error(20) < 0.1 * ExchangeStatistics(1e5, 15, 60).relative_error()
+    )
 
 
 def test_same_seed_same_samples() -> None:
@@ -159,8 +161,8 @@ def test_same_seed_same_samples() -> None:
 
 def test_published_sides_are_joined() -> None:
     # 8000 K and 7500 K, the published 7700 K with two digits
-    assert join_barriers([8000, 7500], 700) == pytest.approx(7706, abs=0.5)
-    assert join_barriers([[8000.0, 7700.0], [7500.0, 7700.0]], 700) == pytest.approx([7706, 7700], abs=0.5)
+    assert boltzmann_average([8000, 7500], 700) == pytest.approx(7706, abs=0.5)
+    assert boltzmann_average([[8000.0, 7700.0], [7500.0, 7700.0]], 700) == pytest.approx([7706, 7700], abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -221,4 +223,4 @@ def test_any_wrong_argument_is_named(case: tuple[str, dict[str, Any]]) -> None:
 @modest
 @given(spoiled(barriers=[8000.0, 7500.0], temperature=700.0))
 def test_any_wrong_argument_of_the_join_is_named(case: tuple[str, dict[str, Any]]) -> None:
-    returned_or_named(lambda: join_barriers(**case[1]), case[0])
+    returned_or_named(lambda: boltzmann_average(**case[1]), case[0])
