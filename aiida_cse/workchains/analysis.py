@@ -47,7 +47,7 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
             serializer=to_aiida_type,
             default=lambda: orm.Dict(AnalysisSettings().model_dump()),
             validator=checked_by(AnalysisSettings, "settings"),
-            help="What to leave out, how to count and the criteria of the verdict: see AnalysisSettings.",
+            help="Range, resolution, counting rule and criteria of the verdict: see AnalysisSettings.",
         )
         spec.inputs.validator = _validate_inputs
         spec.outline(
@@ -84,7 +84,7 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
         Raises
         ------
         ValueError
-            The protocol or an override is wrong; says where.
+            The protocol or an override is wrong; the message names the place.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         builder = cls.get_builder()
@@ -131,7 +131,7 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
         return self._attach("barrier")
 
     def has_displacements(self) -> bool:
-        """Whether the reduction kept displacements."""
+        """Return whether the reduction has displacements."""
         return bool(self.inputs.reduction.base.attributes.get("lags_ps", []))
 
     def displacement_variance(self) -> ExitCode | None:

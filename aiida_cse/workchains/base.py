@@ -20,7 +20,7 @@ from aiida_cse.calculations.monitor import PREFIXES
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.stage import JobPlan
-from aiida_cse.workchains.common.ports import at_least
+from aiida_cse.workchains.common.ports import whole_number
 from aiida_cse.workchains.restart.lineage import (
     found_checkpoint,
     lineage,
@@ -74,14 +74,14 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
             "max_failures",
             valid_type=orm.Int,
             default=lambda: orm.Int(3),
-            validator=at_least("max_failures", 0),
+            validator=whole_number("max_failures", 0),
             help="Most interruptions in a row without progress after which the run is still continued.",
         )
         spec.input(
             "max_changes",
             valid_type=orm.Int,
             default=lambda: orm.Int(4),
-            validator=at_least("max_changes", 0),
+            validator=whole_number("max_changes", 0),
             help="Most recovery steps of a run.",
         )
         spec.input(
@@ -224,7 +224,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
         """Request more memory if the job requested any; otherwise the failure is an interruption."""
         options = self.ctx.inputs.metadata.options
         memory = options.get("max_memory_kb")
-        if memory is None or not self._may_change():
+        if memory is None or not self._changes_left():
             return None
         options.max_memory_kb = int(MORE_MEMORY * memory)
         self._change(
@@ -244,7 +244,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
     def handle_unreadable_checkpoint(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
         """Continue without the checkpoint that could not be read: the next job takes the one before it."""
         found = found_checkpoint(job)
-        if found is None or not self._may_change():
+        if found is None or not self._changes_left():
             return None
         self._change(job, "checkpoint", f"without {found}, which could not be read", exact=True)
         return self._continue_from(job)
@@ -256,7 +256,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
         if folder is None or found_checkpoint(job) is not None:
             return None
         stash = stash_of(folder)
-        if stash is not None and self._may_change():
+        if stash is not None and self._changes_left():
             self.ctx.inputs.parent_folder = stash
             self._change(job, "stash", f"from the stash {path_of(stash)}", exact=True)
             return ProcessHandlerReport(True)
@@ -339,7 +339,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
     def _recover(self, job: orm.CalcJobNode, ladder: Sequence[str]) -> ProcessHandlerReport | None:
         """Continue with the next recovery step of the ladder; return None if none is left."""
         breakdown = FailedRun.of(job.outputs.results.get_dict())
-        if breakdown is None or not self._may_change():
+        if breakdown is None or not self._changes_left():
             return None
         report = self._continue_from(job)
         remedy = next_remedy(self._plan(), ladder, self.ctx.tried, breakdown)
@@ -354,7 +354,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
     def _restart(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
         """Restart from the first step if the run began in this chain; return None otherwise."""
         began = JobPlan.model_validate(self.inputs.lammps.plan.get_dict())
-        if began.needed_step != 0 or "parent_folder" in self.inputs.lammps or not self._may_change():
+        if began.needed_step != 0 or "parent_folder" in self.inputs.lammps or not self._changes_left():
             return None
         plan = self._plan()
         self._set_plan(plan.model_copy(update={"resume_step": 0, "latest_checkpoint": None}))
@@ -365,12 +365,10 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
 
     # -- records of changes ----------------------------------------------------------------------------
 
-    def _changes_made(self) -> int:
-        """Return the number of changes that were decided here."""
-        return sum(change["change"] != NOT_EXACT for change in self.ctx.changes)
-
-    def _may_change(self) -> bool:
-        return bool(self._changes_made() < self.inputs.max_changes.value)
+    def _changes_left(self) -> int:
+        """Return the number of changes that the budget still allows."""
+        made = sum(change["change"] != NOT_EXACT for change in self.ctx.changes)
+        return max(0, self.inputs.max_changes.value - made)
 
     def _change(
         self, job: orm.CalcJobNode, change: str, words: str, *, until: int | None = None, exact: bool
@@ -387,7 +385,8 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
                 "exact": exact,
             }
         )
-        count = f"change {self._changes_made()} of {self.inputs.max_changes.value}"
+        most = self.inputs.max_changes.value
+        count = f"change {most - self._changes_left()} of {most}"
         other = "" if exact else "; the trajectory differs from here on"
         cause = f"job {job.pk} failed ({job.exit_status}: {job.exit_message})"
         self.report(f"{cause}; continuing {words} ({count}){other}")

@@ -24,7 +24,7 @@ def get_builder_from(process: orm.WorkChainNode, *, length_ns: float | None = No
     ValueError
         The process cannot be continued in this way; further temperatures and replicas need a study.
     """
-    if not _is(process, ProductionWorkChain):
+    if getattr(process, "process_type", None) != ProductionWorkChain.build_process_type():
         return get_builder_from_study(process, length_ns=length_ns, **runs)
     if any(value is not None for value in runs.values()):
         raise ValueError(
@@ -100,18 +100,19 @@ def get_builder_from_study(
     if length_ns is not None:
         plan, there = study.inputs.production.plan.get_dict(), study.inputs.temperatures.get_list()
         builder.production.plan = orm.Dict(_longer(plan, there, length_ns))
-    builder.done = _done(study)
+    outputs, runs = study.outputs, {}
+    for label, run in outputs.runs.items() if "runs" in outputs else ():
+        call = study.base.links.get_outgoing(link_label_filter=f"production_{label}").first()
+        runs[label] = _results(None if call is None else call.node, dict(run.items()))
+    phases = {phase: outputs[phase] for phase in ("ceramic", "electrolyte") if phase in outputs}
+    builder.done = {**phases, "runs": runs}
     builder.metadata.label = f"continues {study.uuid}"
     return builder
 
 
-def _is(process: Any, kind: type[WorkChain]) -> bool:
-    return isinstance(process, orm.WorkChainNode) and process.process_type == kind.build_process_type()
-
-
 def _refuse_other(process: Any, kind: type[WorkChain]) -> None:
     name = "study" if kind is StudyWorkChain else "production"
-    if not _is(process, kind):
+    if getattr(process, "process_type", None) != kind.build_process_type():
         raise ValueError(
             f"{name}: node {process.pk} is a {type(process).__name__}; it must be the process of a {name}"
         )
@@ -126,20 +127,6 @@ def _longer(plan: dict[str, Any], temperatures: Sequence[float], length_ns: floa
     if length_ns * 1000 < longest:
         raise ValueError(f"length_ns = {length_ns:g}: is shorter than before; give at least {longest / 1000:g}")
     return plan | {"length_ps": length_ns * 1000, "lengths": []}
-
-
-# -- results of an earlier study -----------------------------------------------------------------------------
-
-
-def _done(study: orm.WorkChainNode) -> dict[str, Any]:
-    """Return the input ``done`` of a study that continues another one: its phases and its runs by label."""
-    outputs = study.outputs
-    done: dict[str, Any] = {phase: outputs[phase] for phase in ("ceramic", "electrolyte") if phase in outputs}
-    done["runs"] = {}
-    for label, run in outputs.runs.items() if "runs" in outputs else ():
-        call = study.base.links.get_outgoing(link_label_filter=f"production_{label}").first()
-        done["runs"][label] = _results(None if call is None else call.node, dict(run.items()))
-    return done
 
 
 def _results(production: orm.ProcessNode | None, outputs: dict[str, orm.Data]) -> dict[str, orm.Data]:

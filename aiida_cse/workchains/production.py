@@ -38,7 +38,6 @@ from aiida_cse.workchains.restart.lineage import (
     lineage,
     numbered,
     results_of,
-    source_of,
     step_of,
     unreduced,
 )
@@ -272,11 +271,16 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         """Reduce the new part of the trajectory on its computer."""
         plan = self.inputs.plan.get_dict()
         new = self._new_jobs()
+        # a job without a stash is read from its folder
+        folder = "remote_stash" if self.ctx.stashed else "remote_folder"
         inputs = self.exposed_inputs(ReduceCalculation, namespace="reduce")
         inputs |= {
             "system": self.inputs.system,
             "sampling": orm.Dict(sampling_of(plan, self.inputs.sampling.get_dict())),
-            "folders": {label: source_of(job, stashed=self.ctx.stashed) for label, job in new.items()},
+            "folders": {
+                label: job.outputs[folder if folder in job.outputs else "remote_folder"]
+                for label, job in new.items()
+            },
             "checksums": orm.Dict(checksums_of({label: results_of(job) for label, job in new.items()})),
         }
         if len(new) < len(self.ctx.jobs):
@@ -287,27 +291,23 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
 
     def inspect_reduction(self) -> ExitCode | None:
         """Take over the reduction; on failure retry with stashed files, if any, or stop with the error."""
-        error = self._reduction_error()
-        if error is None:
-            self.ctx.reduction = self.ctx.reduce_job.outputs.reduction
-            self.ctx.reduced = [job.uuid for job in self.ctx.jobs]
-            return None
+        run, last = self.ctx.reduce_job, self._plan().last_frame(self.ctx.step)
+        if run.is_finished_ok:
+            attributes = run.outputs.reduction.base.attributes
+            first, reached = attributes.get("first_step"), attributes.get("last_step")
+            if (first, reached) == (0, last):
+                self.ctx.reduction = run.outputs.reduction
+                self.ctx.reduced = [job.uuid for job in self.ctx.jobs]
+                return None
+            error = self.exit_codes.ERROR_TRAJECTORY_INCOMPLETE.format(first=first, step=reached, last=last)
+        else:
+            error = self.exit_codes.ERROR_REDUCTION.format(**failure(run))
         if not self.ctx.stashed and any("remote_stash" in job.outputs for job in self._new_jobs().values()):
             self.ctx.stashed = True
             self.report(f"{error.message}; reducing the stashed files")
             return None
         self._attach_run()
         return error
-
-    def _reduction_error(self) -> ExitCode | None:
-        if not self.ctx.reduce_job.is_finished_ok:
-            return self.exit_codes.ERROR_REDUCTION.format(**failure(self.ctx.reduce_job))
-        last = self._plan().last_frame(self.ctx.step)
-        attributes = self.ctx.reduce_job.outputs.reduction.base.attributes
-        first, reached = attributes.get("first_step"), attributes.get("last_step")
-        if (first, reached) != (0, last):
-            return self.exit_codes.ERROR_TRAJECTORY_INCOMPLETE.format(first=first, step=reached, last=last)
-        return None
 
     def analyse(self) -> dict[str, Any] | ExitCode:
         """Analyse the reduction; stop if it does not resolve the settings."""

@@ -114,7 +114,7 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
             511,
             "ERROR_HOT_NOT_EQUILIBRATED",
             message="The hot run <{pk}> has not equilibrated and was not cooled: {reasons}. Its results are in "
-            "the outputs hot; with `require_equilibrated: false` it is cooled all the same.",
+            "the outputs hot; to cool its system nevertheless, set `require_equilibrated: false`.",
         )
 
     @classmethod
@@ -171,7 +171,7 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
         return self._produce("hot", self.inputs.system, self.inputs.hot_temperature)
 
     def inspect_hot(self) -> ExitCode | None:
-        """Continue if the hot run has equilibrated or need not have; stop with its reasons otherwise."""
+        """Continue if the hot run has equilibrated or need not; stop with the criteria it misses otherwise."""
         run = self.ctx.hot
         self.out_many(self.exposed_outputs(run, ProductionWorkChain, namespace="hot"))
         if not ended_normally(run):
@@ -179,7 +179,8 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
         verdict = run.outputs.equilibration
         if verdict["equilibrated"]:
             return None
-        reasons = "; ".join(verdict["reasons"])
+        # verdicts without marks are of earlier versions and list only the criteria that are not met
+        reasons = "; ".join([reason for reason in verdict["reasons"] if "✗" in reason] or verdict["reasons"])
         if self.inputs.require_equilibrated.value:
             return self.exit_codes.ERROR_HOT_NOT_EQUILIBRATED.format(pk=run.pk, reasons=reasons)
         self.report(f"cooling although the hot run has not equilibrated: {reasons}")

@@ -39,7 +39,7 @@ from aiida_cse.workchains.common.builders import (
 from aiida_cse.workchains.common.exit_status import ended_normally, failure
 from aiida_cse.workchains.common.forcefields import forcefield_nodes
 from aiida_cse.workchains.common.options import checked_options
-from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, whole_between
+from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, whole_number
 from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides
 from aiida_cse.workchains.electrolyte import EMC, ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
@@ -76,7 +76,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             valid_type=orm.Int,
             serializer=to_aiida_type,
             default=lambda: orm.Int(1),
-            validator=whole_between("replicas", 1, MOST_REPLICAS),
+            validator=whole_number("replicas", 1, MOST_REPLICAS),
             help="Number of productions, with different seeds, at each temperature.",
         )
         spec.input(
@@ -186,7 +186,11 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         builder = cls.get_builder()
         builder.recipe = node
         builder.forcefield = forcefield_nodes(node)
-        builder.temperatures = _temperature_list(inputs["temperatures"])
+        temperatures = inputs["temperatures"]
+        if not isinstance(temperatures, (orm.List, list, tuple)):
+            wanted = f"give a list of numbers between 0 and {HIGHEST_TEMPERATURE} K"
+            raise ValueError(f"temperatures = {temperatures!r}: {wanted}")
+        builder.temperatures = list(temperatures) if isinstance(temperatures, tuple) else temperatures
         builder.replicas = whole("replicas", inputs["replicas"], 1, MOST_REPLICAS)
         builder.kinetics = inputs["kinetics"]
         for part, process in _PARTS.items():
@@ -201,7 +205,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
 
     def run_ceramic(self) -> dict[str, Any]:
         """Build and equilibrate the ceramic, unless an earlier study did."""
-        if "ceramic" in self._done():
+        if "ceramic" in self.inputs.get("done", {}):
             return {}
         inputs = self.exposed_inputs(CeramicWorkChain, namespace="ceramic")
         inputs.build |= self._built_from()
@@ -214,7 +218,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
 
     def run_electrolyte(self) -> dict[str, Any]:
         """Build and equilibrate the electrolyte on the slab, unless an earlier study did."""
-        if "electrolyte" in self._done():
+        if "electrolyte" in self.inputs.get("done", {}):
             return {}
         inputs = self.exposed_inputs(ElectrolyteWorkChain, namespace="electrolyte")
         inputs.build |= self._built_from()
@@ -337,9 +341,14 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         self.report(f"started {name}: <{run.pk}>")
         return ToContext(**{name: run})
 
+    def _built_from(self) -> dict[str, Any]:
+        """Return the inputs that the building jobs of both phases share."""
+        return {name: self.inputs[name] for name in ("recipe", "forcefield") if name in self.inputs}
+
     def _take_over(self, phase: str) -> ExitCode | None:
-        if phase in self._done():
-            self.out(phase, self._done()[phase])
+        done = self.inputs.get("done", {})
+        if phase in done:
+            self.out(phase, done[phase])
             return None
         run = self.ctx[phase]
         if not run.is_finished_ok:
@@ -369,17 +378,9 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             self.report(sentence)
         return found if isinstance(found, orm.Dict) else None
 
-    def _built_from(self) -> dict[str, Any]:
-        """Return the inputs that the building jobs of both phases share."""
-        return {name: self.inputs[name] for name in ("recipe", "forcefield") if name in self.inputs}
-
-    def _done(self) -> Any:
-        """Return the results of an earlier study."""
-        return self.inputs.get("done", {})
-
     def _done_run(self, label: str) -> Any:
         """Return the results of a run of an earlier study."""
-        return self._done().get("runs", {}).get(label, {})
+        return self.inputs.get("done", {}).get("runs", {}).get(label, {})
 
     def _is_complete(self, label: str) -> bool:
         """Return whether an earlier study has completed a run."""
@@ -419,38 +420,27 @@ def _validate_temperatures(value: orm.List, _: Any) -> str | None:
     return None
 
 
-def _temperature_list(value: Any) -> orm.List:
-    if isinstance(value, orm.List):
-        return value
-    if not isinstance(value, (list, tuple)):
-        raise ValueError(f"temperatures = {value!r}: give a list of numbers between 0 and {HIGHEST_TEMPERATURE} K")
-    return orm.List(list(value))
-
-
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
     """Return the first inconsistency between the inputs, or None."""
-    return forcefield_error(value) or _sampling_error(value) or _emc_error(value)
-
-
-def _emc_error(value: dict[str, Any]) -> str | None:
-    """Return the error of a recipe that EMC cannot build, before the ceramic has run, or None."""
-    builder = value.get("electrolyte", {}).get("builder")
-    if "recipe" not in value or builder is None or builder.value != EMC:
-        return None
+    error = forcefield_error(value)
+    if error or "recipe" not in value:
+        return error
     recipe = Recipe.model_validate(value["recipe"].get_dict())
-    try:
-        emc_files(recipe, *check_slab(recipe))
-    except ValueError as error:
-        return f"electrolyte.builder = 'emc': {error}"
+    sampling = value.get("production", {}).get("sampling")
+    if sampling is not None and (error := _sampling_error(sampling.get_dict(), recipe)):
+        return placed("production.sampling", error)
+    builder = value.get("electrolyte", {}).get("builder")
+    if builder is not None and builder.value == EMC:
+        try:
+            # refused before submission, because EMC runs only after the ceramic
+            emc_files(recipe, *check_slab(recipe))
+        except ValueError as refusal:
+            return f"electrolyte.builder = 'emc': {refusal}"
     return None
 
 
-def _sampling_error(value: dict[str, Any]) -> str | None:
+def _sampling_error(given: dict[str, Any], recipe: Recipe) -> str | None:
     """Return the error of a sampling that names ions unknown to the recipe, or None."""
-    sampling = value.get("production", {}).get("sampling")
-    if "recipe" not in value or sampling is None:
-        return None
-    given, recipe = sampling.get_dict(), Recipe.model_validate(value["recipe"].get_dict())
     cation, anion = recipe.salt.cation, recipe.salt.anion.name
     types = chemistry_of(recipe).types
     labels = {ion: [entry.label for entry in types if entry.species == ion] for ion in (cation, anion)}
@@ -459,7 +449,7 @@ def _sampling_error(value: dict[str, Any]) -> str | None:
             given.get("offsets", {}), given.get("cation_atoms", ()), given.get("anion_atom"), labels
         )
     except ValueError as error:
-        return placed("production.sampling", str(error))
+        return str(error)
     return None
 
 

@@ -161,7 +161,7 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
 
     def kinetics(self) -> None:
         """Extrapolate the rate from the equilibrated runs to all temperatures."""
-        runs = {label: {name: run[name] for name in PARTS} for label, run in self._runs().items()}
+        runs = {label: {name: run[name] for name in PARTS} for label, run in self.outputs["runs"].items()}
         asked = KineticsSettings(temperatures=list(self.ctx.temperatures.values()))
         found: Any
         found, node = kinetics.run_get_node(settings=orm.Dict(asked.model_dump()), **runs)
@@ -182,7 +182,7 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
             seed=self.inputs.seed,
         )
         self.out("expected", expected)
-        runs = {label: {name: run[name] for name in CHECKED} for label, run in self._runs().items()}
+        runs = {label: {name: run[name] for name in CHECKED} for label, run in self.outputs["runs"].items()}
         joint = orm.Dict({}) if self.ctx.kinetics is None else self.ctx.kinetics
         self.out(
             "checks",
@@ -197,6 +197,3 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
             self.report(f"all {total} checks hold")
             return None
         return self.exit_codes.ERROR_VALIDATION.format(count=len(failed), total=total, failed="; ".join(failed))
-
-    def _runs(self) -> dict[str, Any]:
-        return {label: self.outputs["runs"][label] for label in self.ctx.temperatures}

@@ -1,4 +1,4 @@
-"""WorkChains as the engine makes them, with their children put in by the test."""
+"""WorkChains as the engine makes them; the test inserts their children."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_the_steps_share_one_reading_of_the_file(analysis: Callable[..., Any]) -
 
 
 def test_earlier_results_remain_if_one_step_fails(aiida_profile: object) -> None:
-    """No ion was ever seen in a bin, so that there is no density to take a free energy of."""
+    """No ion was found in any bin, so the density is zero and the free energy is undefined."""
     made = state()
     made.point_histograms[:] = 0
     inputs = {"reduction": reduction_node(made), "temperature": orm.Float(700), "settings": orm.Dict({})}
@@ -65,8 +65,8 @@ def test_earlier_results_remain_if_one_step_fails(aiida_profile: object) -> None
     assert node.called[-1].exit_status == 336
 
 
-#: wider bins, longer blocks, rarer looks, one lag, a range and other boundaries: what no reduction was made for
-QUESTION: dict[str, Any] = {
+#: settings coarser than those of the reduction: bins, blocks, snapshots, lags, range and boundaries
+COARSER: dict[str, Any] = {
     "bins": 55,
     "block_ps": 0.4,
     "snapshot_ps": 0.12,
@@ -86,10 +86,10 @@ def moving() -> State:
 
 def test_a_stored_reduction_is_analysed_at_another_resolution(aiida_profile: object) -> None:
     node = reduction_node(moving())
-    inputs = {"reduction": node, "temperature": orm.Float(700), "settings": orm.Dict(QUESTION)}
+    inputs = {"reduction": node, "temperature": orm.Float(700), "settings": orm.Dict(COARSER)}
     found, process = run_get_node(WorkflowFactory("cse.analysis"), **inputs)
     assert process.is_finished_ok
-    expected = analyse(moving(), 700.0, AnalysisSettings.model_validate(QUESTION))
+    expected = analyse(moving(), 700.0, AnalysisSettings.model_validate(COARSER))
     assert set(found) == set(expected)
     for name, content in expected.items():
         known = found[name].base.attributes.all

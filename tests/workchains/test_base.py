@@ -38,8 +38,8 @@ class Chain:
         return [job.outputs.remote_folder.get_remote_path() for job in self.process.ctx.get("children", [])]
 
     @property
-    def goes_on_from(self) -> str | None:
-        """The folder of the job that the next one goes on from, None if it starts anew."""
+    def continues_from(self) -> str | None:
+        """The folder of the job from which the next one continues; None if it starts from the first step."""
         parent = self.process.ctx.inputs.get("parent_folder")
         return None if parent is None else str(parent.get_remote_path())
 
@@ -70,7 +70,7 @@ class Chain:
         exact_reason: str | None = None,
         restart_damaged: bool = False,
     ) -> ExitCode | None:
-        """Let the next job end with this status at this step; return what the chain makes of it."""
+        """Let the next job end with this status at this step; return the exit code of the chain, if any."""
         number = len(self.folders) + 1
         made: dict[str, orm.Data] = {}
         if step is not None:
@@ -131,7 +131,7 @@ def chain(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> Chain:
     return Chain(make(LammpsBaseWorkChain, **inputs), localhost)
 
 
-def goes_on(answer: ExitCode | None) -> bool:
+def continues(answer: ExitCode | None) -> bool:
     return answer is None or answer.status == 0
 
 
@@ -145,9 +145,9 @@ def test_a_run_may_finish_in_one_job(chain: Chain) -> None:
 
 def test_continuation_after_wall_time_is_no_failure(chain: Chain) -> None:
     for number in range(1, 6):
-        assert goes_on(chain.job_ends(400, 10 * number))
+        assert continues(chain.job_ends(400, 10 * number))
         assert chain.process.should_run_process()
-        assert chain.goes_on_from == f"/scratch/{number}"
+        assert chain.continues_from == f"/scratch/{number}"
     assert chain.process.ctx.failures == 0
     assert chain.job_ends(0, 1000) is None
     assert not chain.process.should_run_process()
@@ -157,25 +157,25 @@ def test_continuation_after_wall_time_is_no_failure(chain: Chain) -> None:
 
 
 def test_a_wall_time_without_checkpoint_ends_the_run(chain: Chain) -> None:
-    assert goes_on(chain.job_ends(400, 200))
+    assert continues(chain.job_ends(400, 200))
     answer = chain.job_ends(400, 200)
     assert answer is not None
     assert answer.status == 430
     assert "stuck at step 200" in answer.message
-    assert list(chain.outputs["folders"]) == ["job_0001", "job_0002"], "what is done stays named"
+    assert list(chain.outputs["folders"]) == ["job_0001", "job_0002"], "the folders of both jobs remain available"
 
 
 @pytest.mark.parametrize("status", [420, 421, 422, 423, 425, 110, 120, 140, 160, 303, 320])
 def test_an_interruption_is_counted_and_continued(chain: Chain, status: int) -> None:
-    assert goes_on(chain.job_ends(status))
-    assert chain.goes_on_from == "/scratch/1"
+    assert continues(chain.job_ends(status))
+    assert chain.continues_from == "/scratch/1"
     assert chain.process.ctx.failures == 1
 
 
 def test_too_many_interruptions_end_the_run(chain: Chain) -> None:
     for number in (1, 2, 3):
-        assert goes_on(chain.job_ends(140))
-        assert chain.goes_on_from == f"/scratch/{number}"
+        assert continues(chain.job_ends(140))
+        assert chain.continues_from == f"/scratch/{number}"
     answer = chain.job_ends(110, None, "The node failed.")
     assert answer is not None
     assert answer.status == 431
@@ -187,8 +187,8 @@ def test_interruptions_count_from_the_last_progress(chain: Chain) -> None:
     for number, (status, step, failures) in enumerate(
         [(420, None, 1), (420, None, 2), (400, 100, 0), (120, None, 1), (400, 300, 0), (140, None, 1)], 1
     ):
-        assert goes_on(chain.job_ends(status, step))
-        assert chain.goes_on_from == f"/scratch/{number}"
+        assert continues(chain.job_ends(status, step))
+        assert chain.continues_from == f"/scratch/{number}"
         assert chain.process.ctx.failures == failures
     assert chain.job_ends(0, 1000) is None
 
@@ -221,9 +221,9 @@ def test_a_run_starts_from_its_parent_folder(make: Make, inputs: dict[str, Any],
     earlier = orm.RemoteData(computer=localhost, remote_path="/scratch/earlier").store()
     inputs["lammps"]["parent_folder"] = earlier
     chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
-    assert chain.goes_on_from == "/scratch/earlier"
-    assert goes_on(chain.job_ends(400, 10))
-    assert chain.goes_on_from == "/scratch/1"
+    assert chain.continues_from == "/scratch/earlier"
+    assert continues(chain.job_ends(400, 10))
+    assert chain.continues_from == "/scratch/1"
 
 
 def test_the_next_job_differs_only_in_its_parent(chain: Chain) -> None:
@@ -233,7 +233,7 @@ def test_the_next_job_differs_only_in_its_parent(chain: Chain) -> None:
     assert job.inputs.plan.get_dict() == PLAN
     assert "parent_folder" not in job.inputs
     chain.process.ctx.children = []
-    assert goes_on(chain.job_ends(400, 10))
+    assert continues(chain.job_ends(400, 10))
     chain.process.run_process()
     job = first.first(flat=True)
     assert {**JobPlan.model_validate(PLAN).model_dump(), "resume_step": 1} == chain.plan.model_dump()
@@ -255,71 +255,71 @@ def changes(chain: Chain) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("status", [410, 411, 412])
 def test_a_blow_up_adds_one_recovery_step_each_time(chain: Chain, status: int) -> None:
-    assert goes_on(chain.job_ends(status, 430, LOST))
-    assert chain.goes_on_from == "/scratch/1"
-    assert chain.plan.care == Recovery(until_step=600, substeps=2), "two checkpoints past where it broke"
+    assert continues(chain.job_ends(status, 430, LOST))
+    assert chain.continues_from == "/scratch/1"
+    assert chain.plan.care == Recovery(until_step=600, substeps=2), "up to two checkpoints after the failed step"
     assert chain.plan.latest_checkpoint is None
 
-    assert goes_on(chain.job_ends(status, 440, LOST, first_step=400, restart_file="parent/restart.400"))
+    assert continues(chain.job_ends(status, 440, LOST, first_step=400, restart_file="parent/restart.400"))
     assert chain.plan.latest_checkpoint == 399
     assert chain.plan.care == Recovery(until_step=600, substeps=2)
 
     later = "parent/parent/restart.300"
-    assert goes_on(chain.job_ends(status, 450, LOST, first_step=300, restart_file=later))
+    assert continues(chain.job_ends(status, 450, LOST, first_step=300, restart_file=later))
     assert chain.plan.care == Recovery(until_step=600, substeps=2, relax_steps=2000)
 
     answer = chain.job_ends(status, 310, LOST, first_step=300, restart_file=f"parent/{later}")
     assert answer is not None
-    assert (answer.status, answer.message) == (status, LOST), "the cause, not the number of tries"
+    assert (answer.status, answer.message) == (status, LOST), "the cause, not the number of attempts"
     assert "no recovery step is left; tried: timestep, checkpoint, relaxation" in chain.reports
     assert len(chain.outputs["folders"]) == 4
 
 
 def test_neighbour_lists_are_the_first_step_after_mesh_errors(chain: Chain) -> None:
-    assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
+    assert continues(chain.job_ends(413, 30, "Atoms left the mesh"))
     assert chain.plan.care == Recovery(until_step=200, rebuild_every_step=True)
-    assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
+    assert continues(chain.job_ends(413, 30, "Atoms left the mesh"))
     assert chain.plan.care == Recovery(until_step=200, rebuild_every_step=True, substeps=2)
-    assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
-    assert chain.plan.latest_checkpoint is None, "there is none"
+    assert continues(chain.job_ends(413, 30, "Atoms left the mesh"))
+    assert chain.plan.latest_checkpoint is None, "no checkpoint was written"
     assert chain.plan.care is not None
     assert chain.plan.care.relax_steps == 2000
 
 
 def test_a_checkpoint_that_fails_at_once_is_skipped(chain: Chain) -> None:
     """The checkpoint was sound when written; an earlier one leads to the same run without other changes."""
-    assert goes_on(chain.job_ends(420, 450))
-    assert goes_on(chain.job_ends(412, 400, "not a number", first_step=400, restart_file="parent/restart.400"))
+    assert continues(chain.job_ends(420, 450))
+    assert continues(chain.job_ends(412, 400, "not a number", first_step=400, restart_file="parent/restart.400"))
     assert chain.plan.latest_checkpoint == 399
     assert chain.plan.care is None
-    assert goes_on(chain.job_ends(0, 1000, first_step=300, restart_file="parent/parent/restart.300"))
+    assert continues(chain.job_ends(0, 1000, first_step=300, restart_file="parent/parent/restart.300"))
     assert [(change["change"], change["exact"]) for change in changes(chain)] == [("checkpoint", True)]
 
 
 def test_results_from_a_damaged_checkpoint_are_discarded(chain: Chain) -> None:
-    assert goes_on(chain.job_ends(420, 450))
+    assert continues(chain.job_ends(420, 450))
     damaged: dict[str, Any] = {"first_step": 400, "restart_file": "parent/restart.400", "restart_damaged": True}
-    assert goes_on(chain.job_ends(320, 900, "another state", exact_reason="another state", **damaged))
+    assert continues(chain.job_ends(320, 900, "another state", exact_reason="another state", **damaged))
     assert chain.plan.latest_checkpoint == 399
-    assert goes_on(chain.job_ends(0, 1000, first_step=300, restart_file="parent/parent/restart.300"))
+    assert continues(chain.job_ends(0, 1000, first_step=300, restart_file="parent/parent/restart.300"))
     assert [(change["change"], change["exact"]) for change in changes(chain)] == [("checkpoint", True)]
 
 
 def test_a_damaged_first_checkpoint_restarts_the_run(chain: Chain) -> None:
-    assert goes_on(chain.job_ends(420, 50))
+    assert continues(chain.job_ends(420, 50))
     damaged: dict[str, Any] = {"first_step": 1, "restart_file": "parent/restart.1", "restart_damaged": True}
-    assert goes_on(chain.job_ends(320, 900, "another state", **damaged))
-    assert chain.goes_on_from is None
+    assert continues(chain.job_ends(320, 900, "another state", **damaged))
+    assert chain.continues_from is None
     assert chain.plan.resume_step == 0
 
 
 def test_recovery_ends_and_its_steps_are_an_output(chain: Chain) -> None:
-    assert goes_on(chain.job_ends(410, 430, LOST))
-    assert goes_on(chain.job_ends(400, 500, first_step=400, restart_file="parent/restart.400"))
-    assert chain.plan.care == Recovery(until_step=600, substeps=2), "not through yet"
-    assert goes_on(chain.job_ends(400, 700, first_step=500, restart_file="parent/restart.500"))
+    assert continues(chain.job_ends(410, 430, LOST))
+    assert continues(chain.job_ends(400, 500, first_step=400, restart_file="parent/restart.400"))
+    assert chain.plan.care == Recovery(until_step=600, substeps=2), "step 600 is not reached"
+    assert continues(chain.job_ends(400, 700, first_step=500, restart_file="parent/restart.500"))
     assert chain.plan.care is None
-    assert goes_on(chain.job_ends(411, 910, "Bond atoms missing", first_step=700))
+    assert continues(chain.job_ends(411, 910, "Bond atoms missing", first_step=700))
     assert chain.plan.care == Recovery(until_step=1000, substeps=2), (
         "another breakdown starts with the first change"
     )
@@ -356,26 +356,26 @@ def test_recovery_ends_and_its_steps_are_an_output(chain: Chain) -> None:
 
 def test_a_successful_relaxation_is_not_repeated(chain: Chain) -> None:
     for _ in range(2):
-        assert goes_on(chain.job_ends(412, 30, "nan"))
+        assert continues(chain.job_ends(412, 30, "nan"))
     assert chain.plan.care == Recovery(until_step=200, substeps=2, relax_steps=2000)
-    assert goes_on(chain.job_ends(420, 50, "killed"))
+    assert continues(chain.job_ends(420, 50, "killed"))
     assert chain.plan.care == Recovery(until_step=200, substeps=2, relax_steps=2000), "it wrote no checkpoint"
-    assert goes_on(chain.job_ends(400, 100))
+    assert continues(chain.job_ends(400, 100))
     assert chain.plan.care == Recovery(until_step=200, substeps=2)
 
 
 def test_an_earlier_checkpoint_is_used_until_a_later_one_exists(chain: Chain) -> None:
     for start in (400, 400):
-        assert goes_on(chain.job_ends(410, 430, LOST, first_step=start, restart_file=f"parent/restart.{start}"))
+        assert continues(chain.job_ends(410, 430, LOST, first_step=start, restart_file=f"parent/restart.{start}"))
     assert chain.plan.latest_checkpoint == 399
-    assert goes_on(chain.job_ends(420, 350, first_step=300, restart_file="parent/parent/restart.300"))
+    assert continues(chain.job_ends(420, 350, first_step=300, restart_file="parent/parent/restart.300"))
     assert chain.plan.latest_checkpoint == 399
-    assert goes_on(chain.job_ends(420, 450, first_step=300, restart_file="parent/parent/parent/restart.300"))
+    assert continues(chain.job_ends(420, 450, first_step=300, restart_file="parent/parent/parent/restart.300"))
     assert chain.plan.latest_checkpoint is None
 
 
 def test_without_recovery_there_are_no_changes(chain: Chain) -> None:
-    assert goes_on(chain.job_ends(400, 500))
+    assert continues(chain.job_ends(400, 500))
     assert chain.job_ends(0, 1000) is None
     assert "changes" not in chain.outputs
 
@@ -386,7 +386,7 @@ def test_the_budget_of_changes_is_an_input(
 ) -> None:
     chain = Chain(make(LammpsBaseWorkChain, **inputs, max_changes=orm.Int(most)), localhost)
     for _ in range(most):
-        assert goes_on(chain.job_ends(413, 30, "Atoms left the mesh"))
+        assert continues(chain.job_ends(413, 30, "Atoms left the mesh"))
     answer = chain.job_ends(413, 30, "Atoms left the mesh")
     assert answer is not None
     assert answer.status == 413
@@ -406,7 +406,7 @@ def with_stage(inputs: dict[str, Any], **change: Any) -> dict[str, Any]:
 def test_a_trajectory_is_never_relaxed(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:
     process = make(LammpsBaseWorkChain, **with_stage(inputs, trajectory_ps=0.1))
     chain = Chain(process, localhost)
-    assert goes_on(chain.job_ends(410, 30, LOST))
+    assert continues(chain.job_ends(410, 30, LOST))
     answer = chain.job_ends(410, 30, LOST)
     assert answer is not None
     assert answer.status == 410
@@ -436,9 +436,9 @@ def test_a_memory_request_grows_after_a_failure(
 ) -> None:
     inputs["lammps"]["metadata"] = {"options": {"max_memory_kb": 1000}}
     chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
-    assert goes_on(chain.job_ends(status, 250, "The job ran out of memory."))
+    assert continues(chain.job_ends(status, 250, "The job ran out of memory."))
     assert chain.options["max_memory_kb"] == 1500
-    assert chain.goes_on_from == "/scratch/1"
+    assert chain.continues_from == "/scratch/1"
     assert chain.plan.care is None
     assert chain.process.ctx.failures == 0
     assert chain.job_ends(0, 1000, first_step=200, restart_file="parent/restart.200") is None
@@ -446,13 +446,13 @@ def test_a_memory_request_grows_after_a_failure(
     assert (change["change"], change["exact"]) == ("memory", True)
 
 
-# -- checkpoints that are not there -------------------------------------------------------------------------------
+# -- missing and unreadable checkpoints -----------------------------------------------------------------------
 
 
 def test_an_unreadable_checkpoint_is_skipped(chain: Chain) -> None:
-    assert goes_on(chain.job_ends(400, 500))
-    assert goes_on(chain.job_ends(320, 0, "not readable", restart_file="parent/restart.500"))
-    assert chain.goes_on_from == "/scratch/2", "whose own parent is the first"
+    assert continues(chain.job_ends(400, 500))
+    assert continues(chain.job_ends(320, 0, "not readable", restart_file="parent/restart.500"))
+    assert chain.continues_from == "/scratch/2", "the folder of the second job, whose parent is the first"
     assert chain.job_ends(0, 1000, first_step=400, restart_file="parent/parent/restart.400") is None
     (change,) = changes(chain)
     assert (change["change"], change["exact"], change["from_step"]) == ("checkpoint", True, 400)
@@ -461,11 +461,11 @@ def test_an_unreadable_checkpoint_is_skipped(chain: Chain) -> None:
 
 def test_an_inexact_continuation_is_reported_once(chain: Chain) -> None:
     reason = "the checkpoint was written by 4 MPI processes, the job ran with 8"
-    assert goes_on(chain.job_ends(400, 500))
+    assert continues(chain.job_ends(400, 500))
     for number in (2, 3):
         source = f"parent/restart.{250 * number}"
         start = 250 * number
-        assert goes_on(
+        assert continues(
             chain.job_ends(400, start + 250, first_step=start, restart_file=source, exact_reason=reason)
         )
     assert chain.job_ends(0, 1000, first_step=1000, restart_file="parent/restart.1000") is None
@@ -474,25 +474,25 @@ def test_an_inexact_continuation_is_reported_once(chain: Chain) -> None:
         *("job_0002", "continuation"),
         *(reason, False),
     )
-    assert chain.process._may_change()
+    assert chain.process._changes_left() == 4
 
 
 def test_without_exact_no_change_is_recorded(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:
     inputs["lammps"]["plan"] = orm.Dict(PLAN | {"settings": {"exact": False, "restart_interval": 100}})
     chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
-    assert goes_on(chain.job_ends(400, 500, exact_reason="settings.exact is false"))
+    assert continues(chain.job_ends(400, 500, exact_reason="settings.exact is false"))
     assert chain.job_ends(0, 1000, first_step=500, exact_reason="settings.exact is false") is None
     assert "changes" not in chain.outputs
 
 
 @pytest.mark.parametrize("found", ["not a number: temp at step 30", "runaway temperature: 9000 K"])
 def test_findings_of_the_monitor_are_handled_as_breakdowns(chain: Chain, found: str) -> None:
-    assert goes_on(chain.job_ends(150, 30, f"cse.thermo: {found}"))
+    assert continues(chain.job_ends(150, 30, f"cse.thermo: {found}"))
     assert chain.plan.care == Recovery(until_step=200, substeps=2)
 
 
 def test_no_progress_is_an_interruption(chain: Chain) -> None:
-    assert goes_on(chain.job_ends(150, 30, "cse.thermo: no progress for 3600 s"))
+    assert continues(chain.job_ends(150, 30, "cse.thermo: no progress for 3600 s"))
     assert chain.plan.care is None
     assert chain.process.ctx.failures == 1
 
@@ -504,9 +504,9 @@ def test_other_monitors_end_the_run(chain: Chain) -> None:
 
 
 def test_a_missing_folder_is_replaced_by_its_stash(chain: Chain) -> None:
-    assert goes_on(chain.job_ends(400, 500, stash="/archive/1"))
-    assert chain.plan.resume_step == 1, "to find no checkpoint would mean to begin anew in silence"
-    assert goes_on(chain.job_ends(320, 0, "no restart file: the folder of an earlier job is gone"))
+    assert continues(chain.job_ends(400, 500, stash="/archive/1"))
+    assert chain.plan.resume_step == 1, "a job that finds no checkpoint must not restart silently"
+    assert continues(chain.job_ends(320, 0, "no restart file: the folder of an earlier job is gone"))
     assert chain.process.ctx.inputs.parent_folder.target_basepath == "/archive/1"
     assert chain.job_ends(0, 1000, first_step=500, restart_file="parent/restart.500") is None
     (change,) = changes(chain)
@@ -515,9 +515,9 @@ def test_a_missing_folder_is_replaced_by_its_stash(chain: Chain) -> None:
 
 
 def test_without_a_stash_a_complete_chain_restarts(chain: Chain) -> None:
-    assert goes_on(chain.job_ends(400, 500))
-    assert goes_on(chain.job_ends(320, 0, "no restart file of step 1 or later to go on from"))
-    assert chain.goes_on_from is None
+    assert continues(chain.job_ends(400, 500))
+    assert continues(chain.job_ends(320, 0, "no restart file of step 1 or later to go on from"))
+    assert chain.continues_from is None
     assert chain.plan.resume_step == 0
     assert any("from the first step, because no checkpoint is left" in report for report in chain.reports)
 
@@ -536,7 +536,7 @@ def test_a_missing_folder_without_a_stash_ends_the_run(
     assert f"the system <{inputs['lammps']['system'].pk}>" in answer.message
 
 
-# -- what is plausible ----------------------------------------------------------------------------------------
+# -- plausibility ---------------------------------------------------------------------------------------------
 
 
 def rows(first: int, last: int, temperature: float, shift: float = 0.0) -> dict[str, np.ndarray]:
@@ -573,7 +573,7 @@ def test_impossible_values_fail_the_run(chain: Chain) -> None:
 
 def test_all_jobs_are_judged_and_no_row_twice(chain: Chain) -> None:
     """The second half of the rows is that of the second job at 300 K, not of the first at 900 K."""
-    assert goes_on(chain.job_ends(420, 900, thermo=rows(0, 900, 900.0)))
+    assert continues(chain.job_ends(420, 900, thermo=rows(0, 900, 900.0)))
     second = rows(100, 1000, 300.0)
     assert chain.job_ends(0, 1000, first_step=100, restart_file="parent/restart.100", thermo=second) is None
     assert not any(report.startswith(("warn", "fail")) for report in chain.reports)

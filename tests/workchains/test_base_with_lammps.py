@@ -13,7 +13,7 @@ from aiida.engine import run_get_node
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from aiida_cse.workchains.base import LammpsBaseWorkChain
-from aiida_cse.workchains.common.options import whole_stash
+from aiida_cse.workchains.common.options import STASHED
 from aiida_cse.workchains.restart.lineage import lineage
 from tests.systems import crystal_and_molecules
 
@@ -33,14 +33,14 @@ HEAT: dict[str, Any] = {
 }
 SETTINGS = {"cutoff": 6.0, "kspace_accuracy": 1e-3, "restart_interval": 50}
 
-#: exit codes of a simulation that breaks
+#: exit codes of a breakdown of the simulation
 BREAKDOWNS = {410, 411, 412, 413}
 
 Run = Callable[..., orm.WorkChainNode]
 
 
 def overlapping() -> System:
-    """Return the small system with two of its atoms on top of each other."""
+    """Return the small system with two overlapping atoms."""
     system = crystal_and_molecules()
     positions = system.data.unwrapped.copy()
     positions[-2:] = positions[-4:-2] + np.array([0.0, 0.0, 0.05])
@@ -77,7 +77,7 @@ def test_overlapping_atoms_are_separated_by_recovery(run: Run) -> None:
     assert changes[-1]["reached_step"] == 200
     assert node.outputs.results["complete"]
     assert node.outputs.results["stages"][0]["first_step"] == 0
-    assert len(node.called) == len(changes) + 2, "one job more than changes, and their list"
+    assert len(node.called) == len(changes) + 2, "a job per change, the first job, and the list of changes"
 
 
 def test_a_run_beyond_recovery_ends_with_its_cause(run: Run) -> None:
@@ -99,7 +99,7 @@ def test_a_purged_segment_continues_from_its_stash(run: Run, tmp_path: Path) -> 
     stage = HEAT | {"trajectory_ps": 0.02}
     keep = {"settings": orm.Dict({"keep_system": True})}
     whole = run(system, stage, job=keep)
-    stash = whole_stash({"target_base": str(tmp_path)})
+    stash = {"target_base": str(tmp_path), "stash_mode": "copy", "source_list": list(STASHED)}
     first = run(system, stage, plan={"stop_step": 100}, job={"metadata": {"options": {"stash": stash}}})
     assert first.is_finished_ok
     folder = first.outputs.remote_folder

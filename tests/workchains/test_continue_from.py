@@ -66,7 +66,7 @@ def test_more_temperatures_and_replicas_add_only_new_runs(ended: orm.WorkChainNo
     for label in ("T0600_r1", "T0600_r2", "T0700_r2"):
         study.ctx[f"interface_{label}"] = failed = orm.WorkChainNode().store()
         finish(failed, 341, "at stage relax")
-    assert study.run_productions() == {}, "the run that is there is whole"
+    assert study.run_productions() == {}, "the earlier run is complete"
     study.attach_runs()
     assert set(study.outputs["runs"]["T0700_r1"]) == set(ended.outputs.runs.T0700_r1)
     study.kinetics()
@@ -85,7 +85,9 @@ def test_a_run_is_complete_by_length_or_verdict(ended: orm.WorkChainNode) -> Non
     assert not is_complete(run, plan | {"length_ps": 8}, 700, settings)
     verdict = bool(run["equilibration"]["equilibrated"])
     assert is_complete(run, plan | {"length_ps": 8, "stop": stop}, 700, settings) is verdict
-    assert not is_complete(run, plan, 700, settings | {"minimum_coefficient": 0.51}), "it is judged anew"
+    assert not is_complete(run, plan, 700, settings | {"minimum_coefficient": 0.51}), (
+        "the verdict is repeated under the new criteria"
+    )
     assert not is_complete({"interface": run["interface"]}, plan, 700, settings)
     assert is_complete(run, plan | {"length_ps": 8, "lengths": [[700, 6]]}, 700, settings), (
         "that of its temperature"

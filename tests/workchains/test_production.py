@@ -108,7 +108,9 @@ def test_the_next_job_knows_the_checksum_of_a_killed_one() -> None:
     ended, killed, last = {"files": mine}, {"files": {}}, {"files": mine, "files_before": others}
     assert checksums_of(numbered([killed, last])) == {"segment_0001": "f" * 64, "segment_0002": DIGEST}
     assert checksums_of(numbered([ended, last])) == {"segment_0001": DIGEST, "segment_0002": DIGEST}
-    assert checksums_of(numbered([ended, killed])) == {"segment_0001": DIGEST}, "of the last one nobody knows"
+    assert checksums_of(numbered([ended, killed])) == {"segment_0001": DIGEST}, (
+        "the checksum of the last job is unknown"
+    )
 
 
 def paths(folders: dict[str, Any]) -> list[str]:
@@ -183,7 +185,7 @@ def test_a_cleaned_folder_is_reduced_from_its_stash(production: Any, localhost: 
     assert paths(dict(job.inputs.folders)) == ["/archive/1", "/scratch/2", "/archive/3"]
     production.ctx.reduce_job = job_node("cse.reduce", localhost, exit_status=334, exit_message=missing)
     answer = production.inspect_reduction()
-    assert answer.status == 344, "there is no third place to look"
+    assert answer.status == 344, "there is only one stash"
     assert "there is no such file" in answer.message
     assert "options.stash" in answer.message
 
@@ -233,14 +235,14 @@ def test_a_failed_last_analysis_ends_the_production(production: Any, localhost: 
     answer = production.inspect_analysis()
     assert answer.status == 345
     assert answer.message.endswith("failed with [342] nothing is left")
-    assert {"folders", "stages", "system"} <= set(production.outputs), "what is done stays"
+    assert {"folders", "stages", "system"} <= set(production.outputs), "earlier results remain available"
 
 
 def test_the_sampling_takes_frames_from_the_plan() -> None:
     assert sampling_of(PLAN | {"timestep_fs": 1}, {"bins": 90}) == {"timestep_fs": 1, "frame_ps": 0.02, "bins": 90}
 
 
-# -- looks ------------------------------------------------------------------------------------------------
+# -- looks ----------------------------------------------------------------------------------------------------
 
 
 def submitted(kind: type[orm.ProcessNode]) -> Any:
@@ -388,7 +390,7 @@ def test_looks_remain_when_a_segment_fails(launch: Launch, localhost: orm.Comput
     assert {"folders", "reduction", "looks"} <= set(production.outputs)
 
 
-# -- what is continued --------------------------------------------------------------------------------------
+# -- continuation ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

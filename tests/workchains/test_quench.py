@@ -37,7 +37,9 @@ def produced(temperature: float, status: int = 0, *, equilibrated: bool = True) 
     """Return a production with the outputs that a quench uses."""
     if 0 < status < 500:
         return run_node("cse.production", exit_status=status, exit_message="segment 3")
-    verdict = {"equilibrated": equilibrated, "ec": 0.6, "reasons": [] if equilibrated else ["too few entries"]}
+    reasons = ["Li: ✓ EC 0.60 (≥ 0.5)", f"Li: {'✓' if equilibrated else '✗'} drift"]
+    reasons.append("Li: – net flux: no events, nothing to test")
+    verdict = {"equilibrated": equilibrated, "ec": 0.6, "reasons": reasons}
     made = {
         "system": CseSystemData(interface()),
         "reduction": reduction_node().clone(),
@@ -125,8 +127,8 @@ def test_a_hot_run_off_equilibrium_is_not_cooled(quench: Any, status: int) -> No
     quench.ctx.hot = produced(700, status, equilibrated=False)
     answer = quench.inspect_hot()
     assert answer.status == 511
-    assert "has not equilibrated and was not cooled: too few entries" in answer.message
-    assert "reduction" in quench.outputs["hot"], "its results are there all the same"
+    assert "has not equilibrated and was not cooled: Li: ✗ drift. Its results" in answer.message
+    assert "reduction" in quench.outputs["hot"], "its results remain available"
 
 
 def test_a_hot_run_off_equilibrium_is_cooled_on_request(quench: Any) -> None:

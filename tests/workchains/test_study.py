@@ -82,8 +82,8 @@ def test_a_study_runs_every_temperature_and_replica(study: Any) -> None:
     runs = study.outputs["runs"]
     assert set(runs) == {"T0650_r1", "T0700_r1", "T0700_r2"}
     assert set(runs["T0650_r1"]) == {"interface", "system", "equilibration", "density_profiles"}
-    assert set(runs["T0700_r2"]) == {"interface"}, "what is done stays"
-    assert "kinetics" not in study.outputs, "no run has what it needs"
+    assert set(runs["T0700_r2"]) == {"interface"}, "earlier results remain available"
+    assert "kinetics" not in study.outputs, "no run has been analysed"
     assert set(study.outputs["stages"]) == {
         *("ceramic", "electrolyte"),
         *(f"interface_{label}" for label in labels if label != "T0650_r2"),
@@ -160,7 +160,7 @@ def test_a_study_attaches_the_shifts_of_its_layers(study: Any, given: Any, sourc
     assert (found["reference_temperature_K"], found["pairs_0650K"]) == (700, 1)
     assert study.outputs["kinetics"]["shifts_from"] == source
     incoming = study.outputs["kinetics"].creator.base.links.get_incoming().all_link_labels()
-    assert ("shifts" in incoming) == (source == "profiles"), "what counts is in the provenance"
+    assert ("shifts" in incoming) == (source == "profiles"), "the shifts are linked only if they are used"
 
 
 def test_failed_kinetics_stop_nothing(study: Any) -> None:

@@ -21,7 +21,7 @@ def test_a_protocol_has_all_inputs(codes: Codes, make: Make, protocol: str) -> N
     one = builder(codes, seed=5, protocol=protocol)
     assert make(one).inputs.seed.value == 5
     assert one.production.plan["thermostat"] == "langevin"
-    # what is checked are the intervals of the analysis
+    # the checks use the intervals of the analysis
     assert one.production.analysis.settings["level"] == one.settings["level"]
 
 

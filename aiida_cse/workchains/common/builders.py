@@ -8,13 +8,14 @@ from numbers import Real
 from typing import Any
 
 from aiida import orm
+from aiida.common.datastructures import StashMode
 from aiida.engine import PortNamespace, ProcessBuilder
 from typing_extensions import NotRequired, TypedDict
 
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.schema import located, nearest
 from aiida_cse.workchains.common.forcefields import forcefield_nodes, with_stored_sets
-from aiida_cse.workchains.common.options import checked_options, whole_stash
+from aiida_cse.workchains.common.options import STASHED, checked_options
 from aiida_cse.workchains.common.ports import SEEDS
 from aiida_cse.workchains.common.protocol import merge
 
@@ -86,7 +87,7 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
     code = codes["lammps"]
     both = _lammps_options(code, protocol, options)
     if "stash" in both:
-        both["stash"] = whole_stash(both["stash"])
+        both["stash"] = {"stash_mode": StashMode.COPY.value, "source_list": list(STASHED), **both["stash"]}
     inputs: dict[str, Any] = {"lammps": {"code": code, "metadata": {"options": checked_options(both, code)}}}
     for name in ("max_failures", "max_changes"):
         if name in protocol:
@@ -214,7 +215,14 @@ def _one_process(options: dict[str, Any]) -> dict[str, Any]:
 
 def builder_inputs(builder: Any, namespace: PortNamespace) -> dict[str, Any]:
     """Return the inputs set in a builder that have ports in ``namespace``."""
-    return _known(_given(builder), namespace)
+    known: dict[str, Any] = {}
+    for key, value in _given(builder).items():
+        port = namespace.get(key)
+        if isinstance(port, PortNamespace) and not port.dynamic and isinstance(value, dict):
+            known[key] = builder_inputs(value, port)
+        elif port is not None:
+            known[key] = value
+    return known
 
 
 def refuse_invalid(builder: ProcessBuilder) -> None:
@@ -237,14 +245,3 @@ def _given(value: Any) -> Any:
         return value
     inner = {key: _given(item) for key, item in value.items()}
     return {key: item for key, item in inner.items() if not isinstance(item, dict) or item}
-
-
-def _known(inputs: dict[str, Any], namespace: PortNamespace) -> dict[str, Any]:
-    known: dict[str, Any] = {}
-    for key, value in inputs.items():
-        port = namespace.get(key)
-        if isinstance(port, PortNamespace) and isinstance(value, dict):
-            known[key] = value if port.dynamic else _known(value, port)
-        elif port is not None:
-            known[key] = value
-    return known

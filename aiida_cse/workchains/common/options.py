@@ -17,7 +17,7 @@ from aiida_cse.lammps.job.script import FINAL_DATA, LOG, TRAJECTORY
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.schema import nearest
 
-__all__ = ["STASHED", "checked_options", "walltime_error", "whole_stash"]
+__all__ = ["STASHED", "checked_options", "walltime_error"]
 
 #: options set by the jobs of this plugin, whose parsers rely on them
 _OWN = frozenset(
@@ -65,8 +65,17 @@ def checked_options(options: Any, code: orm.AbstractCode | None = None) -> dict[
         error = _wrong(str(key), value)
         if error:
             raise ValueError(f"options.{key} = {value!r}: {error}")
-    if code is not None and code.computer is not None and "resources" in options:
-        _refuse_resources(options["resources"], code.computer)
+    computer = None if code is None else code.computer
+    if computer is not None and "resources" in options:
+        scheduler, resources = computer.get_scheduler(), dict(options["resources"])
+        scheduler.preprocess_resources(resources, computer.get_default_mpiprocs_per_machine())
+        try:
+            scheduler.validate_resources(**resources)
+        except (TypeError, ValueError, ConfigurationError) as error:
+            given = dict(options["resources"])
+            raise ValueError(
+                f"options.resources = {given!r}: not for the scheduler of {computer.label}: {error}"
+            ) from error
     return dict(options)
 
 
@@ -117,17 +126,6 @@ def _wrong_variables(value: Any) -> str | None:
     return None
 
 
-def _refuse_resources(resources: Mapping[str, Any], computer: orm.Computer) -> None:
-    scheduler, given = computer.get_scheduler(), dict(resources)
-    scheduler.preprocess_resources(given, computer.get_default_mpiprocs_per_machine())
-    try:
-        scheduler.validate_resources(**given)
-    except (TypeError, ValueError, ConfigurationError) as error:
-        raise ValueError(
-            f"options.resources = {dict(resources)!r}: not for the scheduler of {computer.label}: {error}"
-        ) from error
-
-
 def walltime_error(inputs: Mapping[str, Any], plans: Iterable[dict[str, Any]]) -> str | None:
     """Return the error of a wall time in ``inputs.base`` that ends before a first checkpoint, or None.
 
@@ -153,18 +151,11 @@ def _wrong_stash(value: Any) -> str | None:
     if mode != StashMode.COPY.value:
         return f"stash_mode = {mode!r} must be 'copy': only copies can be read in place and verified"
     source = value.get("source_list", STASHED)
-    if not isinstance(source, (list, tuple)) or not source or not all(_inside(name) for name in source):
-        return f"source_list = {source!r} must be a list of names of files or patterns such as 'restart.*'"
+    error = f"source_list = {source!r} must be a list of names of files or patterns such as 'restart.*'"
+    if not isinstance(source, (list, tuple)) or not source:
+        return error
+    for name in source:
+        # a name must stay inside the folder of its job
+        if not isinstance(name, str) or not name or name.startswith("/") or ".." in PurePosixPath(name).parts:
+            return error
     return None
-
-
-def whole_stash(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the option ``stash`` with its defaults: copies of the files for continuation and reduction."""
-    return {"stash_mode": StashMode.COPY.value, "source_list": list(STASHED), **value}
-
-
-def _inside(name: Any) -> bool:
-    """Return whether a name stays inside the folder of its job."""
-    return (
-        isinstance(name, str) and bool(name) and not name.startswith("/") and ".." not in PurePosixPath(name).parts
-    )

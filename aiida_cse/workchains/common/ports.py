@@ -14,13 +14,12 @@ __all__ = [
     "BUILT_IN",
     "HIGHEST_TEMPERATURE",
     "SEEDS",
-    "at_least",
     "one_of",
     "positive",
     "validate_neutral",
     "validate_seed",
     "validate_temperature",
-    "whole_between",
+    "whole_number",
 ]
 
 #: the name of this package among the programs that can do a step
@@ -33,21 +32,13 @@ MOST_CHARGE = 1e-3
 Validator = Callable[[Any, Any], str | None]
 
 
-def at_least(name: str, least: int) -> Validator:
-    """Return a validator of the input ``name``, a whole number from ``least`` up."""
+def whole_number(name: str, least: int, most: int | None = None) -> Validator:
+    """Return a validator of the input ``name``, a whole number from ``least`` to ``most`` if there is a limit."""
+    wanted = f"{least} or more" if most is None else f"a whole number from {least} to {most}"
 
     def validate(value: orm.Int, _: Any) -> str | None:
-        return None if value.value >= least else f"{name} = {value.value}: give {least} or more"
-
-    return validate
-
-
-def whole_between(name: str, least: int, most: int) -> Validator:
-    """Return a validator of the input ``name``, a whole number from ``least`` to ``most``."""
-
-    def validate(value: orm.Int, _: Any) -> str | None:
-        right = least <= value.value <= most
-        return None if right else f"{name} = {value.value}: give a whole number from {least} to {most}"
+        right = value.value >= least and (most is None or value.value <= most)
+        return None if right else f"{name} = {value.value}: give {wanted}"
 
     return validate
 
@@ -74,9 +65,7 @@ def one_of(name: str, *known: str) -> Validator:
 
 
 validate_temperature = positive("temperature", HIGHEST_TEMPERATURE, "number K")
-
-
-validate_seed = whole_between("seed", 1, SEEDS - 1)
+validate_seed = whole_number("seed", 1, SEEDS - 1)
 
 
 def validate_neutral(value: CseSystemData, _: Any) -> str | None:

@@ -18,7 +18,6 @@ __all__ = [
     "numbered",
     "path_of",
     "results_of",
-    "source_of",
     "stash_of",
     "step_of",
     "thermo_of",
@@ -138,12 +137,6 @@ def unreduced(jobs: list[orm.CalcJobNode], reduced: list[str], reduced_to: int) 
         return labels
     starts = [results_of(job).get("first_step") for job in new.values()]
     return labels if any(start is not None and start < reduced_to for start in starts) else new
-
-
-def source_of(job: orm.CalcJobNode, *, stashed: bool) -> Folder:
-    """Return the folder with the trajectory of a job, or its stash if ``stashed`` and there is one."""
-    folder: Folder = job.outputs["remote_stash" if stashed and "remote_stash" in job.outputs else "remote_folder"]
-    return folder
 
 
 def checksums_of(results: dict[str, dict[str, Any]]) -> dict[str, str]:

@@ -36,11 +36,6 @@ class FailedRun:
     reached: int
     from_checkpoint: bool
 
-    @property
-    def at_once(self) -> bool:
-        """Whether the job failed on the state of its checkpoint, which had been sound when it was written."""
-        return self.from_checkpoint and self.reached == self.started
-
     @classmethod
     def of(cls, results: dict[str, Any]) -> FailedRun | None:
         """Return the breakdown of a job with these results; None if they do not say where it started."""
@@ -65,13 +60,14 @@ class Remedy:
 def next_remedy(plan: JobPlan, ladder: Sequence[str], tried: Sequence[str], breakdown: FailedRun) -> Remedy | None:
     """Return the first recovery step of ``ladder`` that is untried and possible; None if none is left.
 
-    A run that fails at once goes back further each time, because the error in a checkpoint may stem from an
-    earlier one.
+    A job that fails on the state of its checkpoint, at once, goes back further each time: the error in a
+    checkpoint may stem from an earlier one.
     """
     span = next((span for span in plan.spans if breakdown.reached < span.end), plan.spans[-1])
     if span.stage.kind == "minimize":
         return None
-    if breakdown.at_once and "checkpoint" in ladder:
+    at_once = breakdown.from_checkpoint and breakdown.reached == breakdown.started
+    if at_once and "checkpoint" in ladder:
         ladder = ("checkpoint", *ladder)
         tried = [change for change in tried if change != "checkpoint"]
     remedies = (_remedy(change, plan, span, breakdown) for change in ladder if change not in tried)

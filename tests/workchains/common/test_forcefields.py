@@ -49,12 +49,12 @@ def test_a_recipe_takes_a_set_from_the_profile_by_name_or_uuid(recipe: dict[str,
     node = heavy()
     taken = recipe_node(naming(recipe, "opls-heavy"))
     assert recipe_node(naming(recipe, node.uuid)).get_dict() == taken.get_dict()
-    assert recipe_node(taken) is taken, "the recipe is whole"
+    assert recipe_node(taken) is taken, "the recipe is complete"
     whole = Recipe.model_validate(taken.get_dict())
     assert whole.forcefield.named_set("polymer") == node.forcefield_set
     assert chemistry_of(whole).checksums["opls-heavy"] == node.md5
     nodes = forcefield_nodes(taken)
-    assert nodes["polymer"].uuid == node.uuid, "it is the same node that the recipe came from"
+    assert nodes["polymer"].uuid == node.uuid, "the node from which the recipe was made"
     assert [nodes[role].name for role in ROLES] == [taken["forcefield"][role] for role in ROLES]
 
 

@@ -68,7 +68,7 @@ def refusal(builder: Builder, make: Make, name: str, overrides: dict[str, Any], 
     return str(caught.value)
 
 
-# -- what is valid ----------------------------------------------------------------------------------------
+# -- valid inputs ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -143,7 +143,7 @@ def test_the_interface_holds_the_ceramic_first(protocol: str) -> None:
     chain: Any = WorkflowFactory("cse.interface")
     plans = job_plans(chain.get_protocol_inputs(protocol)["schedule"], seed=1, temperature=700)
     mobile = [stage["mobile"] for plan in plans for stage in plan["stages"]]
-    assert mobile == sorted(mobile, reverse=True), "first the electrolyte alone, then all"
+    assert mobile == sorted(mobile, reverse=True), "the electrolyte moves alone, then all atoms"
     assert set(mobile) == {"electrolyte", "all"}
 
 
@@ -227,7 +227,7 @@ def test_a_recipe_may_be_a_mapping_a_model_or_a_node(codes: Codes, recipe: dict[
     node = orm.Dict(recipe).store()
     assert isinstance(node, orm.Dict)
     assert recipe_node(model).get_dict() == recipe_node(recipe).get_dict() == recipe
-    assert recipe_node(node) is node, "a node that is complete stays the one that it is"
+    assert recipe_node(node) is node, "a complete node is returned itself"
     shorter = {key: value for key, value in recipe.items() if key != "electrolyte"}
     assert recipe_node(shorter)["electrolyte"]["density"] == 0.5, "every default is written out"
     with pytest.raises(ValueError, match="recipe: unknown key 'polymr'; did you mean 'polymer'"):
@@ -240,7 +240,7 @@ def test_merging_replaces_lists_and_leaves_its_arguments() -> None:
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 1}
 
 
-# -- what is not ------------------------------------------------------------------------------------------
+# -- refusals -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CHAINS)

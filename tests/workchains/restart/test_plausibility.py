@@ -81,7 +81,7 @@ def test_a_stage_too_short_to_settle_is_not_judged() -> None:
 def test_the_density_is_judged_in_npt_stages(density: float, expected: str | None) -> None:
     window = {"warn": [2, 3], "fail": [1, 4]}
     assert severity(findings(NPT, series(density=density), density=window)) == expected
-    assert findings(NVT, series(density=density), density=window) == [], "there the box is given"
+    assert findings(NVT, series(density=density), density=window) == [], "the box is fixed"
 
 
 @pytest.mark.parametrize(("drift", "expected"), [(0, None), (-150, None), (-900, "warn"), (9000, "fail")])
@@ -141,7 +141,7 @@ def test_a_bond_across_the_wall_is_found() -> None:
     system = crystal_and_molecules()
     system.data.images[-1, 2] += 1
     system.data.positions[-1, 2] -= system.data.lengths[2]
-    assert judge_system(system, "relax", Plausibility()) == [], "without a wall there is nothing to lie across"
+    assert judge_system(system, "relax", Plausibility()) == [], "no wall to cross"
     system.data.molecules[0] = WALL_MOLECULE
     (finding,) = judge_system(system, "relax", Plausibility())
     assert finding == Finding("relax", "fail", "1 bonds cross the wall")
