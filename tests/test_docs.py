@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shutil
 from pathlib import Path
@@ -288,3 +289,12 @@ def test_every_value_of_the_published_protocol_has_a_source(monkeypatch: pytest.
         paper_protocol._source("ceramic", "ramp", "duration_ps", told)
     with pytest.raises(ValueError, match=r"sources of values that the protocol does not have: .*kindd"):
         paper_protocol._refuse_unused("ceramic", {"ramp": {"kindd": "published"}}, {("ramp", "kind"): "nvt"})
+
+
+def test_the_new_python_paths_exist() -> None:
+    page = (DOCS / "python-paths.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `[\w.]+` \| `([\w.]+)` \| (.*) \|$", page, re.M)
+    assert len(rows) > 100
+    for path, names in rows:
+        found = pkgutil.resolve_name(f"aiida_cse.{path}")
+        assert all(hasattr(found, name) for name in re.findall(r"`(\w+)`", names)), path
