@@ -108,7 +108,7 @@ def parse_mapping(text: str, source: str, what: str) -> dict[str, Any]:
     except (RecursionError, _UnboundedError) as error:
         bounds = f"more than {_MOST_LEVELS} levels or {_MOST_ENTRIES} entries"
         raise ValueError(f"{source}: {bounds}; {what} needs fewer") from error
-    except (yaml.YAMLError, TypeError, ValueError, OverflowError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{source}: not valid YAML: {error}") from error
     finally:
         if loader is not None:

@@ -16,6 +16,7 @@ from aiida_cse.yaml_io import dump_mapping, parse_mapping, read_mapping, read_te
         ("", "not NoneType"),
         ("a: [", "not valid YAML"),
         ("a: !!python/object:os.system x", "not valid YAML"),
+        ("a: !!bool maybe", "not valid YAML"),
         ("a: &a [*a]", "more than 50 levels"),
         ("[" * 2000, "x.yaml: "),
     ],

@@ -290,10 +290,12 @@ def resume(pk: int, profile: str | None) -> None:
     running are found again; nothing that has finished is run twice.
     """
     profiles.load(profile)
+    from aiida.orm import ProcessNode
+
     from aiida_cse.cli.running import leave, run_shown
     from aiida_cse.engine.embedded import resume_embedded
 
-    leave(run_shown(resume_embedded, pk))
+    leave(run_shown(resume_embedded, load_typed(pk, ProcessNode, "PK").pk))
 
 
 def _read_overrides(path: Path | None) -> dict[str, Any]:

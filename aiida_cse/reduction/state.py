@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -33,6 +34,7 @@ FORMAT = 3
 
 #: exceptions that numpy and zipfile raise for a file that is no intact archive of arrays
 _DAMAGED = (
+    TokenError,
     OSError,
     EOFError,
     AttributeError,

@@ -254,5 +254,5 @@ def test_extend_refuses_other_processes_and_arguments() -> None:
 
 def test_resume_of_a_wrong_pk_is_refused_in_one_line() -> None:
     result = CliRunner().invoke(main, ["resume", str(10**9)])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert len(result.output.splitlines()) == 1

@@ -125,6 +125,18 @@ def test_damaged_files_are_refused(path: Path, damage: str) -> None:
         State.load(path)
 
 
+def test_a_header_that_cannot_be_parsed_is_refused(path: Path) -> None:
+    arrays = contents(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            written = BytesIO()
+            np.save(written, array)
+            damaged = written.getvalue().replace(b"), }", b"(, }") if name == "range" else written.getvalue()
+            archive.writestr(f"{name}.npy", damaged)
+    with pytest.raises(ValueError, match=r"state.npz: is no state of a reduction"):
+        State.load(path)
+
+
 def test_other_archives_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", range=[FORMAT, 0, 5])
     with pytest.raises(ValueError, match=r"other.npz: is no state of a reduction"):

@@ -282,7 +282,7 @@ class _Reader:
     """The sections of a data file, its header and the numbers of its type labels."""
 
     def __init__(self, text: str) -> None:
-        title, *lines = text.split("\n")
+        title, *lines = re.split(r"\r\n|\r|\n", text)
         self.title = title
         self.sections: dict[str, _Section] = {_HEADER: _Section(_HEADER)}
         section = self.sections[_HEADER]
@@ -303,9 +303,14 @@ class _Reader:
         self.counts, self.bounds = self._header()
         self.numbers: dict[str, dict[str, str]] = {kind: {} for kind in _KINDS}
         for name, kind in _LABELS.items():
-            rows = self.sections[name].rows if name in self.sections else []
-            pairs = (row.split() for row in rows)
-            self.numbers[kind] = {words[1]: words[0] for words in pairs if len(words) > 1}
+            section = self.sections.get(name, _Section(name))
+            for row, line in enumerate(section.rows):
+                words = line.split()
+                if len(words) < 2:
+                    continue
+                if words[1] in self.numbers[kind]:
+                    raise section.error(row, f"the label {words[1]!r} is there already; each type needs its own")
+                self.numbers[kind][words[1]] = words[0]
 
     def _header(self) -> tuple[dict[str, int], dict[str, list[float]]]:
         """Return the counts and the bounds of the header by their keyword; other lines are left out."""
@@ -363,6 +368,8 @@ class _Reader:
         """Return atoms, box and topology; see :meth:`DataFile.parse`."""
         self._refuse_other_style()
         natoms, ntypes = self.counts.get("atoms", 0), self.counts.get("atom types", 0)
+        if natoms == 0:
+            raise ValueError("header: there are no atoms; a line such as '1066 atoms' must give their number")
         masses = self._table("Masses", ntypes, (2,), real=slice(1, 2))
         atoms = self._table("Atoms", natoms, (7, 10), real=slice(3, 7))
         self._refuse_outside("Atoms", "type", atoms[:, 2:3], ntypes)

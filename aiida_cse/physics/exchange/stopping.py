@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from aiida_cse.physics.statistics import arguments
 from aiida_cse.schema import Number, StrictModel, Whole
 
 __all__ = ["Decision", "StopRule", "verdicts_under"]
@@ -78,8 +79,10 @@ class StopRule(StrictModel):
         Raises
         ------
         ValueError
-            There would be more than 10,000 looks.
+            The budget or the segment is not a finite number above zero, or there would be more than 10,000 looks.
         """
+        arguments.number("budget", budget, above=0)
+        arguments.number("segment", segment, above=0)
         if self.first_look_ns is None:
             return (budget,)
         number = max(1, math.ceil(self.first_look_ns / segment - _ROUNDING))
@@ -100,8 +103,10 @@ class StopRule(StrictModel):
         Raises
         ------
         ValueError
-            A verdict is neither true nor false, or there are more verdicts than looks.
+            A verdict is neither true nor false, ``looks`` is not a whole number of at least 1, or there are more
+            verdicts than looks.
         """
+        arguments.count("looks", looks, least=1)
         for place, verdict in enumerate(verdicts):
             if verdict not in (True, False):
                 raise ValueError(f"verdicts[{place}] = {verdict!r}: neither true nor false")

@@ -99,6 +99,7 @@ def with_labels(text: str) -> str:
         without_images,
         with_labels,
         lambda t: t.replace("\n", "\r\n"),
+        lambda t: t.replace("\n", "\r"),
         lambda t: re.sub(r"(?m)^(?=.)", "  ", t),
         lambda t: re.sub(r"(?m)^(?=\S)", "\t", with_labels(t)).replace("\n", "\r\n"),
         lambda t: re.sub(r"(?m)(?<=.)$", "  # a comment", t.replace("Atoms # full", "Atoms")),
@@ -107,7 +108,20 @@ def with_labels(text: str) -> str:
         lambda t: t.replace("\nMasses\n", "\nBond Coeffs # harmonic\n\n1 450 0.9572\n\nMasses\n"),
         lambda t: t + "\nEllipsoids\n\n1 1 1 1 1 0 0 0\n",
     ],
-    ids=["order", "images", "labels", "crlf", "indent", "all", "comments", "columns", "words", "coeffs", "others"],
+    ids=[
+        "order",
+        "images",
+        "labels",
+        "crlf",
+        "cr",
+        "indent",
+        "all",
+        "comments",
+        "columns",
+        "words",
+        "coeffs",
+        "others",
+    ],
 )
 def test_the_same_atoms_are_read_from_every_spelling(change: Callable[[str], str]) -> None:
     data = water(velocities=False)
@@ -115,6 +129,12 @@ def test_the_same_atoms_are_read_from_every_spelling(change: Callable[[str], str
     changed = change(data.format())
     assert changed != data.format()
     assert same(DataFile.parse(changed), data)
+
+
+def test_a_label_given_to_two_types_is_refused() -> None:
+    twice = with_labels(water(velocities=False).format()).replace("1 O\n2 H\n", "1 O\n2 O\n")
+    with pytest.raises(ValueError, match=r"Atom Type Labels section, line \d+: the label 'O' is there already"):
+        DataFile.parse(twice)
 
 
 def test_unwrapped_positions_use_the_image_flags() -> None:
@@ -264,6 +284,7 @@ Change = Callable[[str], str]
         (lambda t: re.sub(r"(# full\n\n1) 1", r"\1 1e300", t), "Atoms section, line 27: .* whole ones for IDs"),
         (lambda t: re.sub(r"(# full\n\n1 1 \d+ \S+) \S+", r"\1 nan", t), "line 27: .*: must be finite numbers"),
         (lambda t: re.sub(r"(# full\n\n1 1 \d+ \S+) \S+", r"\1 1.2.3", t), "line 27: .*: must be numbers"),
+        (lambda t: re.sub(r"\d+ atoms\n", "0 atoms\n", t), "header: there are no atoms; a line such as"),
         (
             lambda t: re.sub(r"(# full\n\n1 .*) 0 0 0\n", r"\1\n", t),
             "line 28: 10 columns, expected 7 or 10 in every",

@@ -104,6 +104,14 @@ def test_invalid_verdicts_are_refused() -> None:
         StopRule().decide([False] * 3, 2)
     with pytest.raises(ValueError, match=r"verdicts\[1\] = None: neither true nor false"):
         StopRule().decide([True, None], 3)  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="looks = 0: must be a whole number from 1"):
+        StopRule(rule="equilibrated", first_look_ns=1).decide([], 0)
+
+
+@pytest.mark.parametrize(("budget", "segment"), [(0, 1), (-5, 1), (float("nan"), 1), (10, 0)])
+def test_a_schedule_needs_lengths_above_zero(budget: float, segment: float) -> None:
+    with pytest.raises(ValueError, match=r"(budget|segment) = .*: must be a finite number above 0"):
+        StopRule(first_look_ns=1).look_times(budget, segment)
 
 
 def test_only_looks_under_the_same_criteria_count() -> None:
