@@ -231,5 +231,5 @@ def _frames(path: Path) -> dict[int, tuple[NDArray[np.float32], Floats]]:
         for number in range(file.frames):
             frame = file.read_xyz(number, 1)
             positions = np.stack([frame.along(axis)[0] for axis in range(3)], axis=1)
-            found[file.step(number)] = (positions, frame.boxes[0].copy())
+            found[file.first_step + number * file.frame_steps] = (positions, frame.boxes[0].copy())
         return found

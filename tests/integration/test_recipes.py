@@ -63,7 +63,13 @@ def test_a_recipe_is_assembled_to_an_interface_that_lammps_moves(
     }
     overrides = {"schedule": {"stages_per_job": 2, "stages": PUSHED}}
     builder = InterfaceWorkChain.get_builder_from_protocol(
-        module_codes, recipe, protocol="demo", overrides=overrides, options=OPTIONS, temperature=500.0, **phases
+        module_codes,
+        recipe.model_dump(mode="json"),
+        protocol="demo",
+        overrides=overrides,
+        options=OPTIONS,
+        temperature=500.0,
+        **phases,
     )
     _, node = run_get_node(builder)
     assert node.is_finished_ok, [(n.process_label, n.exit_status, n.exit_message) for n in node.called_descendants]
@@ -71,4 +77,5 @@ def test_a_recipe_is_assembled_to_an_interface_that_lammps_moves(
     system = node.outputs.interface.get_system()
     assert system.info.charge == pytest.approx(0, abs=1e-10)
     assert (system.info.composition["Li"], system.info.composition["NBT"]) == (lithium, anions)
-    assert list(reduction_config(system, Sampling(block_ps=1, snapshot_ps=1)).ions) == ["Li", "TFSI"]
+    sampling = Sampling(timestep_fs=2, frame_ps=0.02, block_ps=0.2, snapshot_ps=0.1)
+    assert list(reduction_config(system, sampling).ions) == ["Li", "TFSI"]
