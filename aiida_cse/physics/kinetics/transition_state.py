@@ -1,8 +1,8 @@
 """Hopping rates from transition-state theory, and the transmission coefficient of observed transitions.
 
-Equations are those of Kozdra et al., PCCP 27, 24918 (2025), section 3.4. Barriers are F / k_B in kelvin, the well
-is F(z) = k (z − z₀)² *without* a factor ½, and κ, the transmission coefficient, is the number of observed
-transitions over that expected by the theory. Scalars give a numpy scalar, arrays broadcast.
+Equations are those of Kozdra et al., PCCP 27, 24918 (2025), section 3.4. Barriers are F / k_B in kelvin. The well
+is F(z) = k (z − z₀)² *without* a factor ½. The transmission coefficient κ is the ratio of observed to expected
+transitions. Scalar arguments return a numpy scalar; arrays are broadcast.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Floats = NDArray[np.float64]
 _SQUARE_ANGSTROM: Final = 1e20
 #: largest standard error of a logarithm: the interval then spans 80 powers of ten
 _LARGEST_LOG_ERROR: Final = 50.0
-#: standard normal deviates and their weights: the trapezoidal rule, which for a normal weight converges faster
-#: than any power of the spacing; Gauss–Hermite nodes lie too far apart for the steep cumulative of many counts
+#: nodes and weights of the trapezoidal rule for an average over a standard normal variable; its error falls faster
+#: than any power of the spacing, and Gauss–Hermite nodes are too far apart for the distribution of large counts
 _DEVIATES: Final = np.linspace(-8.5, 8.5, 1701)
 _WEIGHTS: Final = special.softmax(-(_DEVIATES**2) / 2)
 
@@ -50,7 +50,7 @@ class TransmissionCoefficient:
 
 
 def joule_from_kelvin(values: ArrayLike) -> Floats:
-    """Return k_B × ``values``: K (any shape) as J, and so K/Å² as J/Å².
+    """Convert K to J by multiplication with k_B, in any shape; K/Å² becomes J/Å².
 
     Raises
     ------
@@ -61,7 +61,7 @@ def joule_from_kelvin(values: ArrayLike) -> Floats:
 
 
 def kelvin_from_joule(values: ArrayLike) -> Floats:
-    """Return ``values`` / k_B: J (any shape) as K, and so J/Å² as K/Å².
+    """Convert J to K by division by k_B, in any shape; J/Å² becomes K/Å².
 
     Raises
     ------
@@ -134,14 +134,14 @@ def expected_transitions(rate: ArrayLike, ions: ArrayLike, time: ArrayLike) -> F
     rate
         Per ion, s⁻¹.
     ions
-        Mean number of ions that could make a transition: those in both first layers.
+        Mean number of ions that can cross: the sum over the two first layers.
     time
         s.
 
     Raises
     ------
     ValueError
-        An argument is negative or not finite, the three do not broadcast, or the number is too large.
+        An argument is negative or not finite, the three do not broadcast, or the product overflows.
     """
     gamma, number, span = arguments.elementwise(nonnegative={"rate": rate, "ions": ions, "time": time})
     with np.errstate(over="ignore", invalid="ignore"):
@@ -154,10 +154,10 @@ def transmission_coefficient(
 ) -> TransmissionCoefficient:
     """Return κ = observed / expected transitions and its interval.
 
-    With an exactly known expected number the interval is Garwood's over that number: its lower bound is a
-    quantile of Gamma(k), its upper one of Gamma(k + 1), k the observed count. With ``log_error`` either Gamma
-    variate is divided by an expected number whose logarithm is normal with this standard error, as for a barrier
-    with a normal error: σ(ΔF) / T.
+    If the expected number is exact, the interval is Garwood's interval divided by it. Its lower and upper bounds
+    are quantiles of Gamma(k) and Gamma(k + 1), where k is the observed count. With ``log_error``, each Gamma
+    variate is divided by a log-normal expected number with this standard error, for example σ(ΔF) / T for a normal
+    error of the barrier.
 
     Parameters
     ----------
@@ -193,9 +193,9 @@ def transmission_coefficient(
 
 
 def _mixed_bound(tail_of: Callable[[Floats], Floats], tail: float, start: float, log_error: float) -> float:
-    """Return x where the mean of ``tail_of(x exp(log_error × Z))`` over normal Z is ``tail``.
+    """Solve mean_Z[tail_of(x exp(log_error Z))] = tail for x, with Z standard normal.
 
-    ``start`` is ln x without an error. With an error, ln x is within the outermost Z of it.
+    ``start`` is ln x at log_error = 0. The solution lies within log_error × max|Z| of it.
     """
 
     def excess(log_bound: float) -> float:

@@ -1,9 +1,10 @@
-"""The free-energy barrier between the first layer of an ion and the ceramic, per side and joined.
+"""The free-energy barrier between the first layer of an ion and the ceramic, per side and averaged over the sides.
 
-ΔF is F at its maximum (the top, at the surface of the slab) minus F at the minimum of the first layer (the well),
-Kozdra et al., PCCP 27, 24918 (2025), section 3.3. The highest bin minus the lowest one is biased upward, because
-the few counts on the top scatter and the smallest of them is selected (+281 K for 10 expected counts at 700 K).
-Here ln of the mean count is fitted in a window around either by Poisson likelihood.
+ΔF is F at its maximum (the top, at the surface of the slab) minus F at the minimum of the first layer (the well;
+Kozdra et al., PCCP 27, 24918 (2025), section 3.3). The difference between the highest and the lowest bin of F is
+biased upward: counts on the top are few, and the maximum selects a downward fluctuation of them (+281 K for 10
+expected counts at 700 K). Here ln of the mean count is fitted in a window around each extremum by Poisson
+likelihood.
 """
 
 from __future__ import annotations
@@ -39,20 +40,20 @@ __all__ = [
 Floats = NDArray[np.float64]
 Range = tuple[float, float]
 
-#: fewest blocks that show how many counts make one visit
+#: fewest blocks from which the number of counts per independent visit is estimated
 FEWEST_BLOCKS = 5
-#: fewest visits of the top for an interval; with fewer a barrier has a bound only
+#: fewest visits of the top for an interval; below it only a lower bound is given
 FEWEST_VISITS = 30
 #: most resampled profiles, which limits the memory
 MOST_SAMPLES = 100_000
-#: relaxation times below which nothing is averaged
+#: run length, in relaxation times, below which averaging does not reduce the variance
 _SHORT = 1e-4
 _NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class BarrierSamples:
-    """The bootstrap: (samples,) barrier in K, curvature of the well in K/Å², slope in K/Å."""
+    """Bootstrap samples, each (samples,): barrier, K; curvature of the well, K/Å²; slope, K/Å."""
 
     barrier: Floats
     well_curvature: Floats
@@ -74,7 +75,7 @@ class Barrier:
     visits, counts
         Independent visits of the window around the top, and counts in it.
     top_z, well_z
-        Places of the maximum and the minimum of F, Å.
+        Positions of the maximum and the minimum of F, Å.
     well_curvature, well_curvature_interval
         k in F = k (z − z₀)², without a factor ½, K/Å².
     slope, slope_interval
@@ -84,7 +85,7 @@ class Barrier:
     samples
         The bootstrap.
     blocks
-        Number of resampled blocks; None where every count was taken for a visit.
+        Number of resampled blocks; None if each count was treated as an independent visit.
     """
 
     barrier: float
@@ -113,7 +114,7 @@ class ExchangeStatistics:
     events
         Entries and exits together.
     outside, inside
-        Mean numbers of the ions that can cross, above zero, on the side of the electrolyte and of the ceramic.
+        Mean numbers (above zero) of ions that can cross, in the electrolyte and in the ceramic.
     """
 
     events: float
@@ -128,12 +129,12 @@ class ExchangeStatistics:
     def relative_error(self, blocks: int | None = None) -> float:
         """Return the part of the standard error of ln(top / well) that is not visible as scatter over blocks.
 
-        While few ions cross, the numbers on both sides stay off their means: for n independent ions the variance
-        of the number on one side is outside × inside / n. An excess of δ outside raises the well by δ / outside,
-        and the top, which both sides feed, by half the difference of the two sides. Over a run of u relaxation
-        times, u = ½ events (1 / outside + 1 / inside), the variance of the mean falls by a(u) = (2 / u)(1 − (1 −
-        e⁻ᵘ) / u), as for any exponential relaxation (Allen and Tildesley, Computer Simulation of Liquids, 2017,
-        section 8.4). Of this, B blocks show (a(u / B) − a(u)) / (B − 1).
+        The numbers of ions on the two sides differ from their means as long as few ions cross. For n independent
+        ions, the variance of the number on one side is outside × inside / n. An excess δ outside changes ln(well)
+        by δ / outside. It changes ln(top), which both sides feed, by ½ (δ / outside − δ / inside). Over u
+        relaxation times, u = ½ events (1 / outside + 1 / inside), the variance of the mean is reduced by a(u) =
+        (2 / u)(1 − (1 − e⁻ᵘ) / u), as for any exponential relaxation (Allen and Tildesley, Computer Simulation of
+        Liquids, 2017, section 8.4). The scatter over B blocks shows (a(u / B) − a(u)) / (B − 1) of it.
         """
         inverse = 1 / self.outside + 1 / self.inside
         relaxations = self.events * inverse / 2
@@ -174,7 +175,7 @@ class _Data:
         return float(self.counts[window].sum() / worth)
 
     def resample(self, samples: int, seed: int) -> tuple[Floats, Floats]:
-        """Return resampled counts (samples, bins) and the errors of ln(top / well) they do not show (samples,)."""
+        """Return resampled counts (samples, bins) and draws (samples,) of the error that they do not show."""
         rng = np.random.default_rng(seed)
         if self.blocks is None:
             counts = rng.poisson(self.counts, (samples, len(self.counts))).astype(np.float64)
@@ -202,9 +203,9 @@ def find_barrier(
 ) -> Barrier:
     """Return the barrier between the well of a layer and the top beside it, from counts per bin.
 
-    The uncertainty is that of a bootstrap of blocks of time through all fits. Without blocks each count is taken
-    for an independent visit, which those of a trajectory are not. With fewer than :data:`FEWEST_VISITS` visits of
-    the top there is a lower bound only.
+    The uncertainty is from a bootstrap over blocks of time that repeats all fits. Without blocks each count is
+    treated as an independent visit; counts of a trajectory are correlated and need blocks. With fewer than
+    :data:`FEWEST_VISITS` visits of the top there is only a lower bound.
 
     Parameters
     ----------
@@ -219,21 +220,21 @@ def find_barrier(
     block_counts
         (B, bins) counts of at least :data:`FEWEST_BLOCKS` consecutive blocks of equal time.
     exchange
-        Extent of the exchange of ions over the barrier; without it the uncertainty is that at the numbers of ions
-        that the run happened to have on either side.
+        Extent of the exchange of ions over the barrier; without it the uncertainty is conditional on the numbers
+        of ions on each side in this run.
     plateau
-        Whether the well is flat, as a bulk phase. F of the whole window ``well`` is then that of its mean
-        density, and the barrier has no ``well_z``, curvature or slope (NaN).
+        Whether the well is flat, as a bulk phase. F of the well is then that of the mean density over the whole
+        window ``well``, and the barrier has no ``well_z``, curvature or slope (NaN).
     top_half_width, well_half_width
         Half widths of the fitted windows, Å.
     groups
-        Neighbouring blocks are added to about this many groups, so that they are independent; fewer blocks are
-        used as they are.
+        Adjacent blocks are merged into about this many groups, so that groups are independent; fewer blocks are
+        not merged.
     level
         Level of the intervals and of the bound.
     samples, seed
-        Number of resampled profiles, and the seed of the resampling. The same seed and blocks give the same
-        choice, so that both sides of a slab can be joined sample by sample.
+        Number of resampled profiles, and the seed of the resampling. The same seed and blocks select the same
+        resamples, so that the sides of a slab can be averaged sample by sample.
 
     Raises
     ------
@@ -337,14 +338,14 @@ def _interval(values: Floats, level: float, blocks: int | None, known: bool) -> 
 
 
 def _lower_bound(windows: BarrierWindows, well_log_density: float, data: _Data, level: float) -> float:
-    """Return the barrier against the mean density of the top window, at the upper bound of its visits.
+    """Return the lower bound: F of the upper bound of the mean density in the top window, minus F of the well.
 
-    The density on the top is at most that mean, so that the barrier is at least this. Half of the error
-    probability goes to each end: an upper bound of the visits of the top, a lower bound of those of the well.
+    The density at the top is a minimum and cannot exceed that mean. Half of the error probability goes to each
+    end: an upper bound of the visits of the top, a lower bound of those of the well.
     """
     top_counts, well_counts = data.counts[windows.top].sum(), data.counts[windows.well].sum()
     top_visits, well_visits = data.visits(windows.top), data.visits(windows.well)
-    # a top that was never visited does not show the length of a visit: take that of the well
+    # if the top was never visited, the counts per visit of the well are used
     worth = top_counts / top_visits if top_visits else well_counts / well_visits
     densest_top = worth * visits_interval(top_visits, level)[1] / windows.top.sum()
     part = visits_interval(well_visits, level)[0] / well_visits
@@ -378,7 +379,7 @@ class JoinedBarrier:
 
 
 def boltzmann_average(barriers: ArrayLike, temperature: float) -> Floats:
-    """Return the Boltzmann average over sides: exp(−ΔF/T) is the mean of that of the sides.
+    """Return −T ln⟨exp(−ΔF/T)⟩, the Boltzmann average over sides.
 
     Derived from Kozdra et al., PCCP 27, 24918 (2025), section 3.3: 8000 K and 7500 K give 7706 K at 700 K.
 
@@ -402,12 +403,12 @@ def boltzmann_average(barriers: ArrayLike, temperature: float) -> Floats:
 
 
 def average_sides(sides: Sequence[Barrier], temperature: float, level: float = 0.95) -> JoinedBarrier:
-    """Join the barriers of the sides of a slab, sample by sample.
+    """Return the average of the barriers of the sides of a slab, sample by sample.
 
     Parameters
     ----------
     sides
-        Found with the same blocks, samples and seed.
+        Barriers computed with the same blocks, samples and seed.
     temperature
         K.
     level
