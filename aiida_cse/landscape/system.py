@@ -15,7 +15,7 @@ __all__ = ["landscape_system"]
 EDGE = 80.0
 #: framework atoms in each of two layers, and the distance of the layers from the mid-plane, Å
 FRAMEWORK, FRAMEWORK_AT = 4, 3.0
-#: Å; spacing of the tables, and their reach beyond the box, which ions leave until they are wrapped
+#: Å; grid spacing of the tables, and their extension beyond the box, which ions may leave between wrappings
 SPACING, BEYOND = 0.1, 10.0
 #: kcal/mol per K
 _KCAL = constants.R / constants.calorie / 1000
@@ -26,13 +26,14 @@ def landscape_system(landscape: Landscape, ions: Ions, seed: int) -> System:
     """Return the system that LAMMPS runs, with ions at random positions, off equilibrium.
 
     A fraction of the cations is distributed uniformly over the slab's well and the rest over the electrolyte;
-    anions are distributed uniformly over their bulk. There are no pair interactions; tables of F act on cations
-    and anions as those of a distant wall. The framework has the molecule ID of a wall, whose atoms do not move.
+    anions are distributed uniformly over their bulk. There are no pair interactions. Tables of F
+    act on the ions through ``fix wall/table``, with the wall outside the box. The framework carries the molecule ID
+    of a wall, so that its atoms are held.
     """
     rng = np.random.default_rng(seed)
 
     def outside(low: float, number: int) -> np.ndarray:
-        """Return heights beyond ``low`` on either side of the slab."""
+        """Draw ``number`` values of z with |z| between ``low`` and ``end`` and a random sign."""
         return np.asarray(rng.choice([-1.0, 1.0], number) * rng.uniform(low, end, number))
 
     half, end = landscape.half_thickness, landscape.box_half_length

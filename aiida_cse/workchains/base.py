@@ -141,7 +141,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
     # -- steps -----------------------------------------------------------------------------------------
 
     def setup(self) -> None:
-        """Take over the inputs of the job and start the counters."""
+        """Read the inputs of the job and start the counters."""
         super().setup()
         self.ctx.inputs = self.exposed_inputs(LammpsStageCalculation, namespace="lammps")
         self.ctx.failures = 0

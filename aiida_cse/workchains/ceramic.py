@@ -90,7 +90,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         return ToContext(built=job)
 
     def inspect_build(self) -> ExitCode | None:
-        """Take over the slab; stop with the error of the builder otherwise."""
+        """Accept the slab; stop with the error of the builder otherwise."""
         if not self.ctx.built.is_finished_ok:
             return self.exit_codes.ERROR_BUILD.format(**failure(self.ctx.built))
         slab = self.ctx.built.outputs.system

@@ -31,7 +31,7 @@ class CoolingWorkChain(PhaseWorkChain):
         spec.output("system", valid_type=CseSystemData, help="The cooled system.")
 
     def start(self) -> None:
-        """Take over the system."""
+        """Accept the system."""
         self.ctx.system = self.inputs.system
 
     def attach_system(self) -> None:

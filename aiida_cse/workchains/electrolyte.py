@@ -123,7 +123,7 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         return ToContext(built=job)
 
     def inspect_build(self) -> ExitCode | None:
-        """Take over the electrolyte; stop with the error of the builder otherwise."""
+        """Accept the electrolyte; stop with the error of the builder otherwise."""
         if not self.ctx.built.is_finished_ok:
             return self.exit_codes.ERROR_BUILD.format(**failure(self.ctx.built))
         self.ctx.system = self.ctx.built.outputs.system

@@ -153,7 +153,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         return ToContext(joining=append_(job))
 
     def inspect_assembly(self) -> ExitCode | None:
-        """Take over the interface; otherwise repeat an interrupted job, or stop with its error."""
+        """Accept the interface; otherwise repeat an interrupted job, or stop with its error."""
         joining = self.ctx.joining[-1]
         if not joining.is_finished_ok:
             # a program that refuses its input does so again; other failures may be due to the machine

@@ -290,7 +290,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         return ToContext(reduce_job=job)
 
     def inspect_reduction(self) -> ExitCode | None:
-        """Take over the reduction; on failure retry with stashed files, if any, or stop with the error."""
+        """Accept the reduction; on failure retry with stashed files, if any, or stop with the error."""
         run, last = self.ctx.reduce_job, self._plan().last_frame(self.ctx.step)
         if run.is_finished_ok:
             attributes = run.outputs.reduction.base.attributes

@@ -204,7 +204,7 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
         return ToContext(cooling=run)
 
     def inspect_cooling(self) -> ExitCode | None:
-        """Take over the cold system; stop with the error of the cooling otherwise."""
+        """Accept the cold system; stop with the error of the cooling otherwise."""
         run = self.ctx.cooling
         self.out_many(self.exposed_outputs(run, CoolingWorkChain, namespace="cooling"))
         return None if run.is_finished_ok else self.exit_codes.ERROR_COOLING.format(**failure(run))
@@ -214,7 +214,7 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
         return self._produce("cold", self.ctx.cooling.outputs.system, self.inputs.temperature)
 
     def inspect_cold(self) -> ExitCode | None:
-        """Take over the cold run, which need not have equilibrated."""
+        """Accept the cold run, which need not have equilibrated."""
         run = self.ctx.cold
         self.out_many(self.exposed_outputs(run, ProductionWorkChain, namespace="cold"))
         return None if ended_normally(run) else self.exit_codes.ERROR_COLD_RUN.format(**failure(run))

@@ -213,7 +213,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         return self._submit("ceramic", CeramicWorkChain, inputs)
 
     def inspect_ceramic(self) -> ExitCode | None:
-        """Take over the slab; stop with the error of its phase otherwise."""
+        """Accept the slab; stop with the error of its phase otherwise."""
         return self._take_over("ceramic")
 
     def run_electrolyte(self) -> dict[str, Any]:
@@ -227,7 +227,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         return self._submit("electrolyte", ElectrolyteWorkChain, inputs)
 
     def inspect_electrolyte(self) -> ExitCode | None:
-        """Take over the electrolyte; stop with the error of its phase otherwise."""
+        """Accept the electrolyte; stop with the error of its phase otherwise."""
         return self._take_over("electrolyte")
 
     # -- the runs --------------------------------------------------------------------------------------
