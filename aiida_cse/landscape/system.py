@@ -27,8 +27,8 @@ def landscape_system(landscape: Landscape, ions: Ions, seed: int) -> System:
 
     A fraction of the cations is distributed uniformly over the slab's well and the rest over the electrolyte;
     anions are distributed uniformly over their bulk. There are no pair interactions. Tables of F
-    act on the ions through ``fix wall/table``, with the wall outside the box. The framework carries the molecule ID
-    of a wall, so that its atoms are held.
+    act on the ions through ``fix wall/table``, with the wall outside the box. The framework carries the molecule
+    ID of a wall, so that its atoms are held.
     """
     rng = np.random.default_rng(seed)
 
