@@ -10,7 +10,7 @@ from aiida.engine import ProcessBuilder, ProcessState
 from aiida.orm import InstalledCode, ProcessNode, WorkChainNode
 from click.testing import CliRunner
 
-from aiida_cse.cli import cmd_site, main
+from aiida_cse.cli import main
 from aiida_cse.workchains.common.builders import refuse_invalid
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
@@ -27,7 +27,9 @@ def engine(lmp: InstalledCode, cse: InstalledCode, monkeypatch: pytest.MonkeyPat
     def hand(run: Any, subject: Any, **kwargs: Any) -> None:
         raise Handed(run.__name__, subject, kwargs)
 
-    monkeypatch.setattr(cmd_site, "_environment", lambda _: SimpleNamespace(lammps=lmp, cse=cse))
+    environment = SimpleNamespace(lammps=lmp, cse=cse, lines=[])
+    monkeypatch.setattr("aiida_cse.cli.profile.activate", lambda **_: None)
+    monkeypatch.setattr("aiida_cse.cli.environment.ensure_environment", lambda **_: environment)
     monkeypatch.setattr("aiida_cse.cli.running.run_shown", hand)
 
 
