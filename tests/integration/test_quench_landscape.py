@@ -16,7 +16,8 @@ from aiida_cse.landscape.system import landscape_system
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.quench import QuenchWorkChain
 
-pytestmark = pytest.mark.integration
+# a quench of a real interface is in test_from_interface, known answers of single runs in test_validate
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 SEED, CATIONS, INSIDE = 11, 200, 0.2
 OPTIONS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
