@@ -32,7 +32,7 @@ def test_a_protocol_has_all_inputs(codes: Codes, make: Make, protocol: str) -> N
         ({"protocol": "fast"}, "protocol 'fast' of ValidationWorkChain is not known"),
         ({"overrides": {"setings": {}}}, "did you mean 'settings'"),
         ({"overrides": {"settings": {"planted": {"bar": 2}}}}, "did you mean 'barrier'"),
-        ({"overrides": {"settings": {"reduced_barriers": [4, 3, 2]}}}, "reduced_barriers = .*: must ascend, the hottest run first"),
+        ({"overrides": {"settings": {"reduced_barriers": [4, 3, 2]}}}, "must ascend, the hottest run first"),
         ({"overrides": {"production": {"plan": {"frame_ps": 0.3}}}}, "production.*frame_ps = 0.3"),
     ],
 )
