@@ -106,7 +106,7 @@ def free_energy_profile(
 
     The zero is the mean of F over the bins that hold ``reference_z``, or the F of the mean density of the bins in
     ``reference_mask`` (a bulk), or the lowest F where neither is given. It does not depend on ``bin_volume`` and
-    ``frames``, which would only matter for a zero at ρ = 1 Å⁻³; they are checked all the same.
+    ``frames``, which would only matter for a zero at ρ = 1 Å⁻³; both are checked nevertheless.
 
     In a bin without a visit F is NaN, and ``lower_bound`` is its lower bound, from the Poisson upper bound of the
     visits (3.00 at 95 %) times the counts per visit.
