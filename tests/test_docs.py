@@ -125,10 +125,10 @@ def test_the_set_of_the_how_to_is_imported(tmp_path: Path) -> None:
 
 
 def test_the_facts_of_the_how_to() -> None:
-    from aiida_cse.building.imported.description import SystemDescription
+    from aiida_cse.building.imported.description import SystemFacts
 
     (source,) = blocks(DOCS / "howto" / "own-box.md", "yaml")
-    box = SystemDescription.model_validate(yaml.safe_load(source))
+    box = SystemFacts.model_validate(yaml.safe_load(source))
     assert box.slab is not None
     assert box.slab.framework == ("La", "Zr")
     assert {entry.phase for entry in box.types.values()} == {"ceramic", "both", "electrolyte"}

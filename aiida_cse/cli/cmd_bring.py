@@ -133,14 +133,14 @@ def _read_system(
 ) -> System:
     """Return the system of a data file and its description; refuse all that is missing or wrong together."""
     with input_errors():
-        from aiida_cse.building.imported.description import SystemDescription
+        from aiida_cse.building.imported.description import SystemFacts
         from aiida_cse.building.imported.system import import_system
         from aiida_cse.schema import located
         from aiida_cse.yaml_io import read_mapping, read_text
 
         content = {} if facts is None else read_mapping(facts, "the description of a system")
         with located(facts or "facts"):
-            description = SystemDescription.model_validate(content)
+            description = SystemFacts.model_validate(content)
         include = "" if forcefield is None else read_text(forcefield, "a force field")
         chosen = None if recipe is None else find_recipe(recipe, profile)
         text = read_text(file, "a data file", _MOST_BYTES)

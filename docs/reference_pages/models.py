@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from aiida_cse.analysis.comparison import ComparisonSettings
 from aiida_cse.analysis.kinetics import KineticsSettings
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.building.imported.description import SystemDescription
+from aiida_cse.building.imported.description import SystemFacts
 from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
 from aiida_cse.forcefields.library import available_sets, load_set
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
@@ -50,7 +50,7 @@ def recipe() -> str:
                 "Facts about a box of your own",
                 "The file read by `aiida-cse system import --facts`. Unknown fields are refused.",
             ),
-            *_models(SystemDescription),
+            *_models(SystemFacts),
         ]
     )
 

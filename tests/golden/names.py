@@ -21,7 +21,7 @@ from aiida_cse.analysis.comparison import ComparisonSettings
 from aiida_cse.analysis.kinetics import KineticsSettings
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.crystal.model import CrystalStructure
-from aiida_cse.building.imported.description import SystemDescription
+from aiida_cse.building.imported.description import SystemFacts
 from aiida_cse.building.imported.reduction import InterfaceDescription
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.cli import main
@@ -42,7 +42,7 @@ from aiida_cse.workchains.restart.plausibility import Plausibility
 DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "recipe": Recipe,
     "crystal structure": CrystalStructure,
-    "own box": SystemDescription,
+    "own box": SystemFacts,
     "plain interface": InterfaceDescription,
     "force-field set": ForceFieldSet,
     "system attributes": SystemInfo,

@@ -11,7 +11,7 @@ from aiida_cse.building.recipe import Seed, SpeciesName
 from aiida_cse.lammps.files.system import Phase
 from aiida_cse.schema import Number, StrictModel, Whole
 
-__all__ = ["Label", "SlabDescription", "SystemDescription", "TypeDescription", "TypeName"]
+__all__ = ["Label", "SlabDescription", "SystemFacts", "TypeDescription", "TypeName"]
 
 Label = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
 TypeName = Annotated[Whole, Field(ge=1)] | Label
@@ -50,7 +50,7 @@ class SlabDescription(StrictModel):
     lithium: Annotated[Whole, Field(ge=0)] | None = None
 
 
-class SystemDescription(StrictModel):
+class SystemFacts(StrictModel):
     """A system that is to be imported.
 
     Attributes

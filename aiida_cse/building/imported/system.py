@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aiida_cse.building.ceramic.slab import build_slab
-from aiida_cse.building.imported.description import SystemDescription
+from aiida_cse.building.imported.description import SystemFacts
 from aiida_cse.building.imported.slab import number_molecules, slab_of
 from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.building.recipe import Recipe
@@ -30,7 +30,7 @@ _ONE_CUTOFF = frozenset({"lj/cut/coul/long", "buck/coul/long", "lj/cut", "buck",
 
 
 def import_system(
-    data: str, description: SystemDescription, forcefield: str = "", recipe: Recipe | None = None
+    data: str, description: SystemFacts, forcefield: str = "", recipe: Recipe | None = None
 ) -> System:
     """Return the system of a data file.
 
@@ -90,7 +90,7 @@ def import_system(
     return system
 
 
-def _sources(description: SystemDescription, chemistry: Chemistry | None) -> dict[str, Any]:
+def _sources(description: SystemFacts, chemistry: Chemistry | None) -> dict[str, Any]:
     """Return the sources of the parameters: those of the description, else those of the recipe."""
     if description.forcefield or chemistry is None:
         return {"forcefield_names": description.forcefield, "citations": description.citations}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.building.imported.description import SystemDescription, TypeDescription, TypeName
+from aiida_cse.building.imported.description import SystemFacts, TypeDescription, TypeName
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import AtomType
 from aiida_cse.schema import nearest
@@ -37,7 +37,7 @@ class TypeTable:
     """
 
     data: DataFile
-    description: SystemDescription
+    description: SystemFacts
     labels: dict[int, str]
     known: dict[str, AtomType]
     problems: list[str]

@@ -12,7 +12,7 @@ import pytest
 from aiida_cse.building.ceramic.cut import cut_slab
 from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.electrolyte.build import build_electrolyte
-from aiida_cse.building.imported.description import SystemDescription
+from aiida_cse.building.imported.description import SystemFacts
 from aiida_cse.building.imported.system import import_system
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import Recipe
@@ -32,15 +32,15 @@ def labelled(system: System, data: DataFile | None = None) -> str:
     return (data or system.data).format().replace("\nMasses\n", f"\nAtom Type Labels\n\n{labels}\nMasses\n")
 
 
-def facts(system: System, **changes: Any) -> SystemDescription:
+def facts(system: System, **changes: Any) -> SystemFacts:
     """Return the description that a user would write of a system."""
     assert system.info.slab is not None
     types = {t.label: {"element": t.element, "phase": t.phase, "species": t.species} for t in system.info.types}
     slab = {"thickness": system.info.slab.thickness, "framework": list(system.info.slab.framework)}
-    return SystemDescription.model_validate({"types": types, "slab": slab} | changes)
+    return SystemFacts.model_validate({"types": types, "slab": slab} | changes)
 
 
-def problems(text: str, box: SystemDescription, forcefield: str = "", recipe: Recipe | None = None) -> list[str]:
+def problems(text: str, box: SystemFacts, forcefield: str = "", recipe: Recipe | None = None) -> list[str]:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         import_system(text, box, forcefield, recipe)
     return str(caught.value).splitlines()
@@ -50,7 +50,7 @@ def problems(text: str, box: SystemDescription, forcefield: str = "", recipe: Re
 
 
 def test_a_recipe_replaces_the_description(interface: System, recipe: Recipe) -> None:
-    found = import_system(labelled(interface), SystemDescription(), recipe=recipe)
+    found = import_system(labelled(interface), SystemFacts(), recipe=recipe)
     assert found.forcefield == interface.forcefield
     assert found.info.slab is not None
     assert interface.info.slab is not None
@@ -71,7 +71,7 @@ def test_lithium_by_origin_can_be_imported(recipe: Recipe) -> None:
     slab = build_slab(two)
     lx, ly = (float(edge) for edge in slab.data.lengths[:2])
     built = assemble(cut_slab(slab, slab.data), build_electrolyte(two, lx, ly))
-    found = import_system(labelled(built), SystemDescription(), recipe=two)
+    found = import_system(labelled(built), SystemFacts(), recipe=two)
     assert found.info.slab is not None
     assert found.info.slab.lithium == 112
     assert (found.info.composition["Li"], found.info.composition["Li_salt"]) == (112, 7)
@@ -79,7 +79,7 @@ def test_lithium_by_origin_can_be_imported(recipe: Recipe) -> None:
 
 def test_another_force_field_is_not_attributed_to_the_recipe(interface: System, recipe: Recipe) -> None:
     found = import_system(
-        labelled(interface), SystemDescription(), interface.forcefield.replace("0.066 3.5", "0.07 3.5"), recipe
+        labelled(interface), SystemFacts(), interface.forcefield.replace("0.066 3.5", "0.07 3.5"), recipe
     )
     assert "0.07 3.5" in found.forcefield
     assert (found.info.forcefield, found.info.forcefield_md5, found.info.citations) == ((), {}, ())
@@ -93,7 +93,7 @@ def replace_slab(system: System) -> dict[str, Any]:
 def test_a_slab_that_has_grown_is_measured_by_its_framework(interface: System, recipe: Recipe) -> None:
     data = replace(interface.data, box=interface.data.box * [[1], [1], [1.02]])
     data.set_unwrapped(interface.data.unwrapped * [1, 1, 1.02])
-    slab = import_system(labelled(interface, data), SystemDescription(), recipe=recipe).info.slab
+    slab = import_system(labelled(interface, data), SystemFacts(), recipe=recipe).info.slab
     assert slab is not None
     assert interface.info.slab is not None
     assert slab.thickness == pytest.approx(1.02 * interface.info.slab.thickness)
@@ -134,7 +134,7 @@ def test_types_may_be_given_by_number_with_new_labels(interface: System) -> None
 def test_molecules_of_another_convention_are_renumbered(interface: System, recipe: Recipe) -> None:
     ours = interface.data.molecules
     data = replace(interface.data, molecules=np.where(ours == 1, 900, 2 * ours))
-    found = import_system(labelled(interface, data), SystemDescription(), recipe=recipe).data.molecules
+    found = import_system(labelled(interface, data), SystemFacts(), recipe=recipe).data.molecules
     lithium = interface.data.types == 4
     assert (found[ours == 1] == 1).all()
     anions = ~lithium & (ours > 1)
@@ -163,7 +163,7 @@ def test_coefficients_and_styles_of_the_data_file_are_used(interface: System) ->
 
 
 def test_all_missing_information_is_reported_at_once(interface: System) -> None:
-    said = problems(labelled(interface), SystemDescription.model_validate({"types": {"Zr": {
+    said = problems(labelled(interface), SystemFacts.model_validate({"types": {"Zr": {
         "element": "Zr", "phase": "ceramic", "species": "Zr"}}}))  # fmt: skip
     assert "type 1 (La, mass 138.905, 48 atoms): element, phase and species are missing; give types.La" in said
     assert len([line for line in said if "element, phase and species" in line]) == 14
@@ -216,11 +216,11 @@ def charged(data: DataFile, number: int, charge: float, first: int | None = None
 def test_problems_of_a_data_file_are_reported(
     interface: System, recipe: Recipe, change: Change, message: str
 ) -> None:
-    said = problems(labelled(interface, change(interface.data)), SystemDescription(), recipe=recipe)
+    said = problems(labelled(interface, change(interface.data)), SystemFacts(), recipe=recipe)
     assert any(message in line for line in said), said
 
 
-def without_mobile(box: SystemDescription) -> SystemDescription:
+def without_mobile(box: SystemFacts) -> SystemFacts:
     return box.model_copy(
         update={"types": box.types | {"Li": box.types["Li"].model_copy(update={"phase": "electrolyte"})}}
     )
@@ -255,7 +255,7 @@ def test_coefficients_that_contradict_the_data_file_are_refused(interface: Syste
     text = labelled(interface).replace(
         "\nAtoms # full\n", "\nBond Coeffs\n\n1 268.0 1.6\n2 340 1.09\n\nAtoms # full\n"
     )
-    (said,) = problems(text, SystemDescription(), recipe=recipe)
+    (said,) = problems(text, SystemFacts(), recipe=recipe)
     assert said == "bond_coeff 1: 268.0 1.6 in the data file, 268 1.529 in the force field"
 
 
@@ -285,5 +285,5 @@ def test_a_wrong_description_is_refused_by_its_field(content: dict[str, Any], me
     from aiida_cse.schema import located
 
     with pytest.raises(ValueError) as caught, located(Path("facts.yaml")):  # noqa: PT011
-        SystemDescription.model_validate(content)
+        SystemFacts.model_validate(content)
     assert message in str(caught.value)
