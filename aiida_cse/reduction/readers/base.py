@@ -88,6 +88,19 @@ class TrajectoryReader(ABC):
         Timestep, None if the file does not contain it.
     atom_types
         (N,) LAMMPS types of the atoms, None if the file does not contain them.
+    ids
+        (N,) atom IDs in the order in which atoms are delivered, ascending; they may be a subset of those of the
+        system. None if the file does not contain them.
+    units
+        LAMMPS units named in the file (``real``, ``metal``, …), None if there are none.
+    unwrapped
+        True if coordinates are unwrapped, by their columns or by image flags that the reader applies; False if the
+        file declares them wrapped; None if it does not say.
+    frame_ps, first_ps
+        Time between frames and time of the first frame according to the file, ps; None if it does not say. Many
+        programs count frames where others count steps. If ``frame_ps`` is given, it decides, not ``frame_steps``.
+    notes
+        Limits of the format that a user should know, one sentence each.
 
     Raises
     ------
@@ -97,6 +110,12 @@ class TrajectoryReader(ABC):
 
     timestep_fs: float | None = None
     atom_types: NDArray[np.int64] | None = None
+    ids: NDArray[np.int64] | None = None
+    units: str | None = None
+    unwrapped: bool | None = None
+    frame_ps: float | None = None
+    first_ps: float | None = None
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
