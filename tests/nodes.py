@@ -12,11 +12,12 @@ import numpy as np
 from aiida import orm
 from aiida.common.links import LinkType
 
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import AtomType, SlabGeometry, System
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
@@ -73,7 +74,7 @@ def interface() -> System:
 
 def state(frames: int = 60) -> State:
     """Return the reduction of a synthetic trajectory of :func:`interface`."""
-    config = reduction_config(interface(), Sampling.model_validate(SAMPLING))
+    config = ReductionConfig.build(describe_system(interface()), Sampling.model_validate(SAMPLING))
     with TemporaryDirectory() as folder:
         path = synthetic.write_dcd(Path(folder) / "trajectory.dcd", synthetic.make(3, frames).positions)
         return reduce_segments([path], config)

@@ -11,11 +11,12 @@ from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.calculations.ports import checked_by, job_options, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.job.script import TRAJECTORY
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import nearest
 
@@ -77,9 +78,8 @@ class ReduceCalculation(CalcJob):
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the configuration, link the segments and call ``aiida-cse reduce``."""
-        config = reduction_config(
-            self.inputs.system.get_system(), Sampling.model_validate(self.inputs.sampling.get_dict())
-        )
+        sampling = Sampling.model_validate(self.inputs.sampling.get_dict())
+        config = ReductionConfig.build(describe_system(self.inputs.system.get_system()), sampling)
         with folder.open(CONFIG, "w", encoding="utf-8") as handle:
             handle.write(config.model_dump_json())
         names = sorted(self.inputs.folders)
@@ -159,7 +159,7 @@ def _checksums_error(checksums: dict[str, Any], names: list[str]) -> str | None:
 def reduction_error(system: CseSystemData, sampling: dict[str, Any]) -> str | None:
     """Return why a trajectory of ``system`` could not be reduced, None if it can."""
     try:
-        reduction_config(system.get_system(), Sampling.model_validate(sampling))
+        ReductionConfig.build(describe_system(system.get_system()), Sampling.model_validate(sampling))
     except ValueError as error:
         return f"system and sampling: {error}"
     return None

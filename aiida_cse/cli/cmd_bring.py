@@ -218,8 +218,12 @@ def reduce(
             settings = load_config(config)
         else:
             from aiida_cse.building.imported.reduction import load_interface
+            from aiida_cse.reduction.config import ReductionConfig
+            from aiida_cse.schema import located
 
-            settings = load_interface(system, config)
+            described, sampling = load_interface(system, config)
+            with located(config):
+                settings = ReductionConfig.build(described, sampling)
         found = _existing(segments, skip_missing=skip_missing)
         sums = {} if checksums is None else load_checksums(checksums)
         summary = run_reduction(

@@ -14,10 +14,11 @@ from typing_extensions import Self
 from aiida_cse.physics.exchange.regions import REGION_NAMES, Region, RegionSet
 from aiida_cse.reduction.layers import Layers, displacement_layers, surface_regions
 from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.reduction.system import SystemDescription, refuse_unknown_ions
 from aiida_cse.schema import located
 from aiida_cse.yaml_io import read_text
 
-__all__ = ["GRID", "LENGTH_TOLERANCE", "IonSpecies", "ReductionConfig", "interface_config", "load_config"]
+__all__ = ["GRID", "LENGTH_TOLERANCE", "IonSpecies", "ReductionConfig", "load_config"]
 
 #: largest file of a configuration, which lists the type and the molecule of every atom
 _MOST_BYTES = 1_000_000_000
@@ -166,6 +167,69 @@ class ReductionConfig(FrozenModel):
     displacement_frames: int | None = Field(default=None, ge=1)
     lags: tuple[Annotated[int, Field(ge=1, le=2**53)], ...] = ()
 
+    @classmethod
+    def build(
+        cls, system: SystemDescription, sampling: Sampling, *, temperature: float | None = None
+    ) -> ReductionConfig:
+        """Return the configuration of the reduction of a trajectory of ``system``.
+
+        The regions follow the slab's surface planes. Entries to and exits from the ceramic count for the cation,
+        those of the first layer for the anion.
+
+        Parameters
+        ----------
+        system
+            The atoms, the slab and the ions.
+        sampling
+            Frames, blocks, snapshots, bins and layers, and which atoms are ions.
+        temperature
+            Temperature of the run, K, None if it is unknown.
+
+        Raises
+        ------
+        ValueError
+            The sampling names an ion or an atom type that the system does not have, the layers do not fit between
+            the slab and its image, a time is no multiple of that of a frame, or a field is inconsistent.
+        """
+        labels, half = system.ion_labels(), system.thickness / 2
+        refuse_unknown_ions(sampling.offsets, sampling.cation_atoms, sampling.anion_atom, labels)
+        cation, anion = system.cation.name, system.anion.name
+        cation_types, initial_cations = system.cations_among(sampling.cation_atoms)
+        anion_types = system.anion.types
+        if sampling.anion_atom is not None:
+            anion_types = (anion_types[labels[anion].index(sampling.anion_atom)],)
+        regions = {
+            name: surface_regions(half, system.box[2] / 2, name, sampling.offsets.get(name)) for name in labels
+        }
+        layers = displacement_layers(regions[cation], half)
+        return cls(
+            atom_types=tuple(system.types.tolist()),
+            molecules=tuple(system.molecules.tolist()),
+            labels=system.labels,
+            masses=system.masses,
+            charges=system.charges,
+            framework=system.framework,
+            midplane_offset=system.midplane_offset,
+            half_thickness=half,
+            box=system.box,
+            ions={
+                cation: IonSpecies.from_regions(
+                    regions[cation], cation_types, initial_ceramic=initial_cations, layers=layers
+                ),
+                anion: IonSpecies.from_regions(
+                    regions[anion], anion_types, point=sampling.anion_point, exchange="layer"
+                ),
+            },
+            bins=sampling.bins,
+            timestep_fs=sampling.timestep_fs,
+            frame_steps=sampling.frame_steps,
+            block_frames=sampling.block_frames,
+            snapshot_frames=sampling.snapshot_frames,
+            core_scales=sampling.core_scales,
+            displacement_frames=sampling.displacement_frames,
+            lags=sampling.lags,
+        )
+
     @property
     def natoms(self) -> int:
         """Number of atoms in a frame."""
@@ -280,77 +344,3 @@ def load_config(path: str | Path) -> ReductionConfig:
     text = read_text(Path(path), "the configuration of a reduction", _MOST_BYTES)
     with located(Path(path)):
         return ReductionConfig.model_validate_json(text)
-
-
-def interface_config(
-    *,
-    types: Sequence[int],
-    molecules: Sequence[int],
-    labels: Sequence[str],
-    masses: Sequence[float],
-    charges: Sequence[float],
-    framework: Sequence[int],
-    half_thickness: float,
-    midplane_offset: float,
-    box: tuple[float, float, float],
-    cation: str,
-    cation_types: Sequence[int],
-    initial_cations: int | None,
-    anion: str,
-    anion_types: Sequence[int],
-    sampling: Sampling,
-) -> ReductionConfig:
-    """Return the configuration for an interface of one mobile cation and one anion.
-
-    Parameters
-    ----------
-    types, molecules, labels, masses, charges, framework, half_thickness, midplane_offset, box
-        As the attributes of :class:`ReductionConfig`; ``types`` is ``atom_types``.
-    cation, cation_types, initial_cations
-        Name and types of the cation, and the number of cations that the slab started with, None if unknown. Each
-        atom is an ion; its entries to and exits from the ceramic count.
-    anion, anion_types
-        Name and types of the anion; its entries to and exits from the first layer count. With the anion point
-        ``atom``, ``anion_types`` is the one type of that atom.
-    sampling
-        Frames, blocks, snapshots, bins and layers.
-
-    Raises
-    ------
-    ValueError
-        An argument is inconsistent, the layers do not fit the box, or a time is no multiple of that of a frame.
-    """
-    regions = {
-        name: surface_regions(half_thickness, box[2] / 2, name, sampling.offsets.get(name))
-        for name in (cation, anion)
-    }
-    return ReductionConfig(
-        atom_types=tuple(types),
-        molecules=tuple(molecules),
-        labels=tuple(labels),
-        masses=tuple(masses),
-        charges=tuple(charges),
-        framework=tuple(framework),
-        midplane_offset=midplane_offset,
-        half_thickness=half_thickness,
-        box=box,
-        ions={
-            cation: IonSpecies.from_regions(
-                regions[cation],
-                cation_types,
-                initial_ceramic=initial_cations,
-                layers=displacement_layers(regions[cation], half_thickness),
-            ),
-            anion: IonSpecies.from_regions(
-                regions[anion], anion_types, point=sampling.anion_point, exchange="layer"
-            ),
-        },
-        bins=sampling.bins,
-        timestep_fs=sampling.timestep_fs,
-        frame_steps=sampling.frame_steps,
-        block_frames=sampling.block_frames,
-        snapshot_frames=sampling.snapshot_frames,
-        core_scales=sampling.core_scales,
-        displacement_frames=sampling.displacement_frames,
-        lags=sampling.lags,
-    )

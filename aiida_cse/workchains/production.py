@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from aiida_cse.analysis.resolution import unanswerable, unresolved
 from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.calculations.functions.records import collect_looks, collect_stages
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
@@ -23,6 +23,7 @@ from aiida_cse.lammps.protocol.production import ProductionPlan, without_overrid
 from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE
 from aiida_cse.lammps.protocol.stage import RunSettings
 from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import explain, placed
 from aiida_cse.workchains.analysis import AnalysisWorkChain
@@ -474,7 +475,9 @@ def _analysis_error(value: dict[str, Any], plan: ProductionPlan, sampling: Sampl
     settings = AnalysisSettings.model_validate({} if given is None else given.get_dict())
     reasons = unresolved(settings, sampling)
     if not reasons and settings.boundaries and "system" in value:
-        reasons = unanswerable(settings, reduction_config(value["system"].get_system(), sampling))
+        reasons = unanswerable(
+            settings, ReductionConfig.build(describe_system(value["system"].get_system()), sampling)
+        )
     if reasons:
         return "; ".join(placed("analysis.settings", reason) for reason in reasons)
     error = _range_error(settings, sampling, plan.length_ps)
@@ -529,7 +532,7 @@ def _previous_error(value: dict[str, Any], plan: ProductionPlan, sampling: Sampl
     if reached != last:
         return f"previous.reduction: ends at step {reached}, the earlier run at step {step}; it must end at {last}"
     try:
-        config = reduction_config(value["system"].get_system(), sampling)
+        config = ReductionConfig.build(describe_system(value["system"].get_system()), sampling)
         previous["reduction"].get_state().check_config(config)
     except ValueError as error:
         return f"previous.reduction: {error}"

@@ -17,7 +17,6 @@ from aiida_cse.analysis.shifts import ShiftSettings, shift_sentences
 from aiida_cse.building.ceramic.slab import check_slab
 from aiida_cse.building.electrolyte.emc_input import emc_files
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.reduction import refuse_unknown_ions
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.calculations.functions.kinetics import kinetics
 from aiida_cse.calculations.functions.shifts import shifts
@@ -26,6 +25,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
+from aiida_cse.reduction.system import refuse_unknown_ions
 from aiida_cse.schema import placed
 from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.common.builders import (

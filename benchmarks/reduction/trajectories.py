@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.physics.exchange.transitions import count_transitions
-from aiida_cse.reduction.config import ReductionConfig, interface_config
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.reduction.system import IonDescription, SystemDescription
 
 __all__ = ["Composition", "Generated", "interface", "ions_only", "write_trajectory"]
 
@@ -86,23 +87,21 @@ class Composition:
             "anion_point": "centre_of_mass" if molecular else "atom",
             "anion_atom": None if molecular else "N",
         }
-        return interface_config(
-            types=[LABELS.index(label) + 1 for label in self.labels],
-            molecules=self.molecules,
+        system = SystemDescription(
+            types=np.array([LABELS.index(label) + 1 for label in self.labels]),
+            molecules=np.array(self.molecules),
             labels=LABELS,
-            masses=[mass for mass, _ in TABLE.values()],
-            charges=[charge for _, charge in TABLE.values()],
-            framework=[1, 2],
-            half_thickness=HALF,
+            masses=tuple(mass for mass, _ in TABLE.values()),
+            charges=tuple(charge for _, charge in TABLE.values()),
+            framework=(1, 2),
+            thickness=2 * HALF,
             midplane_offset=midplane_offset,
             box=BOX,
-            cation="Li",
-            cation_types=[LABELS.index("Li") + 1],
+            cation=IonDescription("Li", (LABELS.index("Li") + 1,)),
             initial_cations=self.lithium - self.mobile,
-            anion="TFSI",
-            anion_types=anion,
-            sampling=Sampling.model_validate(sampling | changes),
+            anion=IonDescription("TFSI", tuple(anion)),
         )
+        return ReductionConfig.build(system, Sampling.model_validate(sampling | changes))
 
 
 @dataclass(frozen=True)

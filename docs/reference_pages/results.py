@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from aiida_cse.analysis.comparison import COMPARISON, compare
 from aiida_cse.analysis.kinetics import KINETICS, OBSERVATION_RECORD, PARTS, kinetics
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
@@ -33,9 +35,10 @@ from aiida_cse.data.system import SYSTEM
 from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.log.reader import RunTable, StageRecord, summarize_stage
 from aiida_cse.parsers.lammps import RESULTS, LammpsStageParser
-from aiida_cse.reduction.config import interface_config
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
+from aiida_cse.reduction.system import IonDescription, SystemDescription
 from aiida_cse.workchains.base import LammpsBaseWorkChain
 from reference_pages.markdown import code, section, table
 
@@ -113,23 +116,22 @@ def _written() -> Iterator[tuple[Documented, set[str]]]:
 
 def _state() -> State:
     """Return the state of a small interface in which every ion was everywhere."""
-    config = interface_config(
-        types=[1, 2, 3, 4],
-        molecules=[1, 1, 2, 3],
-        labels=["La", "O", "Li", "N"],
-        masses=[138.9, 16.0, 6.9, 14.0],
-        charges=[0.0, 0.0, 0.7, -0.7],
-        framework=[1],
-        half_thickness=19.5,
+    system = SystemDescription(
+        types=np.array([1, 2, 3, 4]),
+        molecules=np.array([1, 1, 2, 3]),
+        labels=("La", "O", "Li", "N"),
+        masses=(138.9, 16.0, 6.9, 14.0),
+        charges=(0.0, 0.0, 0.7, -0.7),
+        framework=(1,),
+        thickness=39.0,
         midplane_offset=0.0,
         box=(10.0, 10.0, 110.0),
-        cation="Li",
-        cation_types=[3],
+        cation=IonDescription("Li", (3,)),
         initial_cations=1,
-        anion="TFSI",
-        anion_types=[4],
-        sampling=Sampling(timestep_fs=2.0, frame_ps=2.0, block_ps=4, snapshot_ps=2, bins=110),
+        anion=IonDescription("TFSI", (4,)),
     )
+    sampling = Sampling(timestep_fs=2.0, frame_ps=2.0, block_ps=4, snapshot_ps=2, bins=110)
+    config = ReductionConfig.build(system, sampling)
     state = State.empty(config, 0, 8, ions=2)
     state.histograms += 1
     state.point_histograms += 1

@@ -10,6 +10,7 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.physics.exchange.equilibration import equilibration_lower_bound, exchange_interval
 from aiida_cse.reduction.state import State
+from aiida_cse.reduction.system import IonDescription
 from tests.reduction.synthetic import config
 
 DEEP, OUTSIDE, ANIONS, FRAMES = 1500, 30, 8, 3000
@@ -19,9 +20,9 @@ LAYER, CERAMIC = 1, 2
 def state(crossings: list[tuple[int, int, int]]) -> State:
     """Return a state of many Li deep in the ceramic and some outside; a crossing is frame, ion, new label."""
     settings = config(
-        types=[1, 2, 3, 3, *[3] * (DEEP + OUTSIDE - 2), *[4] * ANIONS],
-        molecules=[1, 1, *range(2, 2 + DEEP + OUTSIDE + ANIONS)],
-        anion_types=[4],
+        types=np.array([1, 2, 3, 3, *[3] * (DEEP + OUTSIDE - 2), *[4] * ANIONS]),
+        molecules=np.array([1, 1, *range(2, 2 + DEEP + OUTSIDE + ANIONS)]),
+        anion=IonDescription("TFSI", (4,)),
         initial_cations=DEEP,
         snapshot_ps=0.02,
     )

@@ -12,9 +12,9 @@ from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.electrolyte.build import build_electrolyte
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.lammps.files.system import System
-from aiida_cse.reduction.config import IonSpecies
+from aiida_cse.reduction.config import IonSpecies, ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from tests.nodes import SAMPLING, interface
 from tests.reduction import synthetic
@@ -37,7 +37,7 @@ def renamed(anion: str) -> System:
 
 
 def test_without_offsets_the_layers_are_the_published_ones() -> None:
-    config = reduction_config(interface(), sampling())
+    config = ReductionConfig.build(describe_system(interface()), sampling())
     assert {name: ion.edges for name, ion in config.ions.items()} == {
         name: ion.edges for name, ion in synthetic.config().ions.items()
     }
@@ -45,9 +45,9 @@ def test_without_offsets_the_layers_are_the_published_ones() -> None:
 
 def test_another_anion_needs_offsets_and_is_analysed_with_them() -> None:
     with pytest.raises(ValueError, match=r"species = 'FSI': offsets are known for Li, TFSI; .* given in offsets"):
-        reduction_config(renamed("FSI"), sampling())
+        ReductionConfig.build(describe_system(renamed("FSI")), sampling())
     offsets = {"FSI": LAYER | {"margins": [0.5, 1.0, 1.5, 2.0]}}
-    ion = reduction_config(renamed("FSI"), sampling(offsets=offsets)).ions["FSI"]
+    ion = ReductionConfig.build(describe_system(renamed("FSI")), sampling(offsets=offsets)).ions["FSI"]
     half = synthetic.HALF
     assert ion.edges[3:5] == (half + 0.5, half + 8.0)
     np.testing.assert_allclose(ion.cores[2], (-half, half))
@@ -57,9 +57,9 @@ def test_another_anion_needs_offsets_and_is_analysed_with_them() -> None:
 
 
 def test_the_offsets_of_a_known_ion_can_be_changed() -> None:
-    ions = reduction_config(interface(), sampling(offsets={"Li": LAYER})).ions
+    ions = ReductionConfig.build(describe_system(interface()), sampling(offsets={"Li": LAYER})).ions
     assert ions["Li"].edges[3] == synthetic.HALF + 0.5
-    assert ions["TFSI"] == reduction_config(interface(), sampling()).ions["TFSI"]
+    assert ions["TFSI"] == ReductionConfig.build(describe_system(interface()), sampling()).ions["TFSI"]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def by_origin() -> System:
 
 def test_lithium_by_origin_is_one_species_unless_asked(by_origin: System) -> None:
     def lithium(**changes: Any) -> IonSpecies:
-        return reduction_config(by_origin, sampling(**changes)).ions["Li"]
+        return ReductionConfig.build(describe_system(by_origin), sampling(**changes)).ions["Li"]
 
     assert (lithium().types, lithium().initial_ceramic) == ((4, 5), 112)
     for labels, types, initial in ((["Li_salt"], (5,), 0), (["Li"], (4,), 112), (["Li", "Li_salt"], (4, 5), 112)):
@@ -87,23 +87,25 @@ def test_lithium_by_origin_is_one_species_unless_asked(by_origin: System) -> Non
 
 def test_offsets_of_unknown_ions_are_refused() -> None:
     with pytest.raises(ValueError, match="offsets = 'TSFI': no ion of the system; did you mean 'TFSI'"):
-        reduction_config(interface(), sampling(offsets={"TSFI": LAYER}))
+        ReductionConfig.build(describe_system(interface()), sampling(offsets={"TSFI": LAYER}))
 
 
 def test_by_default_displacements_are_those_of_the_published_study() -> None:
-    config = reduction_config(interface(), sampling(frame_ps=2.0, block_ps=1000.0, snapshot_ps=1000.0))
+    config = ReductionConfig.build(
+        describe_system(interface()), sampling(frame_ps=2.0, block_ps=1000.0, snapshot_ps=1000.0)
+    )
     assert (config.displacement_frames, config.lags) == (10, (500,))
     assert config.core_scales == ()
 
 
 def test_displacements_and_core_widths_reach_the_configuration() -> None:
     given = sampling(core_scales=[0.5, 1.5], displacement_ps=0.06, lags_ps=[0.06, 0.12])
-    config = reduction_config(interface(), given)
+    config = ReductionConfig.build(describe_system(interface()), given)
     assert (config.core_scales, config.displacement_frames, config.lags) == ((0.5, 1.5), 3, (3, 6))
     assert Sampling.model_validate(given.model_dump(mode="json")) == given
-    assert reduction_config(interface(), sampling(lags_ps=[])).displacement_frames is None
+    assert ReductionConfig.build(describe_system(interface()), sampling(lags_ps=[])).displacement_frames is None
 
 
 def test_a_width_without_cores_is_refused() -> None:
     with pytest.raises(ValueError, match=r"core_scales\.scale = 3: layer_left of Li would have no core"):
-        reduction_config(interface(), sampling(core_scales=[3]))
+        ReductionConfig.build(describe_system(interface()), sampling(core_scales=[3]))

@@ -7,7 +7,7 @@ from aiida import orm
 from aiida.common.datastructures import StashMode
 from aiida.plugins import CalculationFactory
 
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.reduction.config import ReductionConfig
@@ -42,7 +42,7 @@ def test_the_configuration_and_the_segments_in_order(
     info, files = prepare("cse.reduce", **inputs)
     assert set(files) == {"reduction.json"}
     config = ReductionConfig.model_validate_json(files["reduction.json"])
-    assert config == reduction_config(interface(), Sampling.model_validate(SAMPLING))
+    assert config == ReductionConfig.build(describe_system(interface()), Sampling.model_validate(SAMPLING))
     assert config.framework == (1, 2)
     assert config.frame_ps == pytest.approx(0.02)
     (code,) = info.codes_info

@@ -13,9 +13,10 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.cli import cmd_bring, main
 from aiida_cse.reduction import streaming
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
@@ -57,7 +58,9 @@ def files(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def expected(files: dict[str, Any]) -> State:
-    return reduce_segments(files["segments"], reduction_config(interface(), Sampling.model_validate(SAMPLING)))
+    return reduce_segments(
+        files["segments"], ReductionConfig.build(describe_system(interface()), Sampling.model_validate(SAMPLING))
+    )
 
 
 def test_the_trajectory_of_another_program_is_reduced(

@@ -12,8 +12,9 @@ from aiida.orm import InstalledCode
 from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.electrolyte.build import build_electrolyte
 from aiida_cse.building.recipe import load_recipe
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.workchains.common.protocol import merge
 from aiida_cse.workchains.interface import InterfaceWorkChain
@@ -78,4 +79,4 @@ def test_a_recipe_is_assembled_to_an_interface_that_lammps_moves(
     assert system.info.charge == pytest.approx(0, abs=1e-10)
     assert (system.info.composition["Li"], system.info.composition["NBT"]) == (lithium, anions)
     sampling = Sampling(timestep_fs=2, frame_ps=0.02, block_ps=0.2, snapshot_ps=0.1)
-    assert list(reduction_config(system, sampling).ions) == ["Li", "TFSI"]
+    assert list(ReductionConfig.build(describe_system(system), sampling).ions) == ["Li", "TFSI"]

@@ -11,9 +11,10 @@ from aiida import orm
 from aiida.common.datastructures import StashMode
 from aiida.engine import run_get_node
 
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.calculations.reduce import ReduceCalculation
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
@@ -43,7 +44,9 @@ def segments(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def whole(segments: list[Path]) -> State:
-    return reduce_segments(segments, reduction_config(interface(), Sampling.model_validate(SAMPLING)))
+    return reduce_segments(
+        segments, ReductionConfig.build(describe_system(interface()), Sampling.model_validate(SAMPLING))
+    )
 
 
 def folder(path: Path, computer: orm.Computer) -> orm.RemoteData:

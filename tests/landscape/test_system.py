@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy import constants
 
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.landscape.model import Ions, draw_landscape
 from aiida_cse.landscape.system import landscape_system
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 
 IONS = Ions(cations=400, anions=100)
@@ -25,7 +26,7 @@ def test_ions_start_at_the_stated_positions() -> None:
     assert system.info.charge == 0
     assert (np.abs(z) < 6).sum() == round(0.45 * 400) == system.info.slab.lithium  # type: ignore[union-attr]
     assert (np.abs(z) > 13).sum() == 400 - 180
-    config = reduction_config(system, SAMPLING)
+    config = ReductionConfig.build(describe_system(system), SAMPLING)
     assert set(config.ions) == {"Li", "TFSI"}
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.config import ReductionConfig, interface_config
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.reduction.system import IonDescription, SystemDescription
 
 LENGTH = 110.0
 HALF = 19.5
@@ -35,39 +36,44 @@ class Synthetic:
 
 
 def config(**changes: Any) -> ReductionConfig:
-    """Return the configuration of the synthetic system; ``changes`` are those of its arguments or its sampling."""
-    molecules = [1] * FRAMEWORK + [2 + ion for ion in range(CATIONS)]
-    molecules += [2 + CATIONS + ion for ion in range(ANIONS) for _ in range(ATOMS_PER_ANION)]
-    settings: dict[str, Any] = {
-        "types": [1, 2] * (FRAMEWORK // 2) + [3] * CATIONS + [4, 5, 5] * ANIONS,
-        "molecules": molecules,
-        "labels": ["La", "Zr", "Li", "N", "F"],
-        "masses": [138.9, 91.2, 6.94, 14.0, 19.0],
-        "charges": [2.1, 2.8, 0.7, -0.5, -0.1],
-        "framework": [1, 2],
-        "half_thickness": HALF,
-        "midplane_offset": OFFSET,
-        "box": (20.0, 20.0, LENGTH),
-        "cation": "Li",
-        "cation_types": [3],
-        "initial_cations": 4,
-        "anion": "TFSI",
-        "anion_types": [4, 5],
-        "timestep_fs": TIMESTEP,
-        "frame_steps": FRAME_STEPS,
+    """Return the configuration of the synthetic system; ``changes`` are those of its description or sampling."""
+    settings = {
         "block_ps": 0.2,
         "snapshot_ps": 0.06,
         "bins": 110,
         "core_scales": (0.5, 1.5),
         "displacement_ps": 0.06,
         "lags_ps": (0.12, 0.3),
-    }
-    settings |= changes
+        "timestep_fs": TIMESTEP,
+        "frame_steps": FRAME_STEPS,
+    } | changes
     settings["frame_ps"] = settings.pop("frame_steps") * settings["timestep_fs"] / 1000
-    if settings.get("anion_point") == "atom":
-        settings["anion_atom"] = settings["labels"][settings["anion_types"][0] - 1]
     sampling = {name: settings.pop(name) for name in Sampling.model_fields if name in settings}
-    return interface_config(sampling=Sampling.model_validate(sampling), **settings)
+    described = describe(**settings)
+    if sampling.get("anion_point") == "atom":
+        sampling["anion_atom"] = described.labels[described.anion.types[0] - 1]
+    return ReductionConfig.build(described, Sampling.model_validate(sampling))
+
+
+def describe(**changes: Any) -> SystemDescription:
+    """Return the description of the synthetic system, with ``changes``."""
+    molecules = [1] * FRAMEWORK + [2 + ion for ion in range(CATIONS)]
+    molecules += [2 + CATIONS + ion for ion in range(ANIONS) for _ in range(ATOMS_PER_ANION)]
+    settings: dict[str, Any] = {
+        "types": np.array([1, 2] * (FRAMEWORK // 2) + [3] * CATIONS + [4, 5, 5] * ANIONS),
+        "molecules": np.array(molecules),
+        "labels": ("La", "Zr", "Li", "N", "F"),
+        "masses": (138.9, 91.2, 6.94, 14.0, 19.0),
+        "charges": (2.1, 2.8, 0.7, -0.5, -0.1),
+        "framework": (1, 2),
+        "thickness": 2 * HALF,
+        "midplane_offset": OFFSET,
+        "box": (20.0, 20.0, LENGTH),
+        "cation": IonDescription("Li", (3,)),
+        "initial_cations": 4,
+        "anion": IonDescription("TFSI", (4, 5)),
+    }
+    return SystemDescription(**(settings | changes))
 
 
 def make(seed: int, frames: int, *, drift: float = 2.0, hop: float = 0.02) -> Synthetic:

@@ -23,6 +23,7 @@ from aiida_cse.reduction.coarsen import (
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State
+from aiida_cse.reduction.system import IonDescription
 from tests.reduction.synthetic import CATIONS, FRAME_STEPS, config, make, write_dcd
 
 FRAMES = 57
@@ -247,8 +248,8 @@ def test_coarser_settings_need_no_trajectory(changes: dict[str, Any]) -> None:
         ({"core_scales": (0.7,)}, "core_scales = 0.7: not in the state, which has 0.5, 1.5"),
         ({"lags_ps": (0.24,)}, "lags = 12: not in the state, which has 6, 15"),
         ({"displacement_ps": 0.02}, "displacement_frames = 1: the state has 3"),
-        ({"half_thickness": 20.0}, "ions.Li: edges or cores differ, and the core rule depends on every frame"),
-        ({"anion_types": [4]}, "ions.TFSI: types differs"),
+        ({"thickness": 40.0}, "ions.Li: edges or cores differ, and the core rule depends on every frame"),
+        ({"anion": IonDescription("TFSI", (4,))}, "ions.TFSI: types differs"),
         ({"midplane_offset": 0.0}, "midplane_offset differs"),
         ({"cation": "Na", "offsets": None}, "ions.Na: was not followed"),
     ],

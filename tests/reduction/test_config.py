@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.layers import SurfaceOffsets, surface_regions
+from aiida_cse.reduction.system import IonDescription
 from tests.reduction.synthetic import HALF, LENGTH, config
 
 
@@ -23,7 +25,7 @@ def test_a_configuration_survives_json() -> None:
 
 def test_another_chemistry_gives_its_own_offsets() -> None:
     layer = SurfaceOffsets(inner=2.0, outer=9.0)
-    made = config(cation="Na", offsets={"Na": layer})
+    made = config(cation=IonDescription("Na", (3,)), offsets={"Na": layer})
     assert made.ions["Na"].edges[3:5] == (21.5, 28.5)
 
 
@@ -34,17 +36,17 @@ def test_another_chemistry_gives_its_own_offsets() -> None:
         ({"snapshot_ps": 0.0}, "snapshot_ps\n.*greater than 0"),
         ({"snapshot_ps": 1e-3}, "snapshot_ps = 0.001: must be a multiple"),
         ({"box": (20.0, 20.0, 60.0)}, "box_half_length = 30 Å"),
-        ({"cation": "Na"}, "species = 'Na'"),
-        ({"framework": [9]}, "framework = .*: no atom has one of these types"),
-        ({"cation_types": [9]}, "ions.Li.types = .*: no atom has one of these types"),
-        ({"molecules": [1]}, "molecules has 1 entries: must have 52"),
+        ({"cation": IonDescription("Na", (3,))}, "species = 'Na'"),
+        ({"framework": (9,)}, "framework = 9: there are 5 atom types"),
+        ({"cation": IonDescription("Li", (9,))}, "cation.types = 9: there are 5 atom types"),
+        ({"molecules": np.array([1])}, "molecules has 1 entries: must have 52"),
         ({"masses": [1.0]}, "masses has 1 entries: must have 5"),
-        ({"labels": ["A", "B"], "masses": [1.0] * 2, "charges": [0.0] * 2}, "atom_types has type 5"),
+        ({"types": np.full(52, 6)}, "atom_types has type 6"),
         ({"labels": ["A"] * 5}, "each must occur once"),
         ({"masses": [1, 2, 3, 4, -5]}, "masses"),
         ({"midplane_offset": float("nan")}, "midplane_offset"),
         (
-            {"anion": "li", "offsets": {"li": SurfaceOffsets(inner=2.0, outer=9.0)}},
+            {"anion": IonDescription("li", (4, 5)), "offsets": {"li": SurfaceOffsets(inner=2.0, outer=9.0)}},
             "names must differ by more than case",
         ),
         ({"bins": 9}, "bins\n.*at least|bins\n.*greater than or equal to 10"),
@@ -112,7 +114,7 @@ def test_only_the_cation_has_layers_beside_its_regions() -> None:
 
 
 def test_a_thin_slab_has_no_inside() -> None:
-    thin = config(half_thickness=4.0, core_scales=()).ions["Li"]
+    thin = config(thickness=8.0, core_scales=()).ions["Li"]
     assert (thin.layers, thin.layer_edges) == (REGION_NAMES, thin.edges)
 
 

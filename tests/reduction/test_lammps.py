@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiida_cse.reduction.config import ReductionConfig, interface_config
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.layers import SurfaceOffsets
 from aiida_cse.reduction.readers.dcd import DcdFile
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.segments import plan_segments
+from aiida_cse.reduction.system import IonDescription, SystemDescription
 from tests.reduction.oracle import ions_in_slab, positions_with_mdanalysis, reduce_with_mdanalysis
 from tests.systems import TYPES, crystal_and_molecules
 
@@ -67,22 +68,23 @@ def config() -> ReductionConfig:
     data, slab = system.data, system.info.slab
     assert slab is not None
     x, y, z = data.lengths.tolist()
-    return interface_config(
-        types=data.types.tolist(),
-        molecules=data.molecules.tolist(),
-        labels=[one.label for one in TYPES],
-        masses=data.masses.tolist(),
-        charges=[one.charge for one in TYPES],
-        framework=[1],
-        half_thickness=slab.thickness / 2,
+    described = SystemDescription(
+        types=data.types,
+        molecules=data.molecules,
+        labels=tuple(one.label for one in TYPES),
+        masses=tuple(data.masses.tolist()),
+        charges=tuple(one.charge for one in TYPES),
+        framework=(1,),
+        thickness=slab.thickness,
         midplane_offset=slab.midplane_offset,
         box=(x, y, z),
-        cation="Li",
-        cation_types=[3],
+        cation=IonDescription("Li", (3,)),
         initial_cations=0,
-        anion="X",
-        anion_types=[4],
-        sampling=Sampling(
+        anion=IonDescription("X", (4,)),
+    )
+    return ReductionConfig.build(
+        described,
+        Sampling(
             offsets={"Li": LAYER, "X": LAYER},
             timestep_fs=1.0,
             frame_ps=0.005,

@@ -15,6 +15,7 @@ from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.segments import plan_segments
 from aiida_cse.reduction.state import State
+from aiida_cse.reduction.system import IonDescription
 from tests.reduction import synthetic
 from tests.reduction.oracle import reduce_with_mdanalysis
 from tests.reduction.synthetic import CATIONS, FRAME_STEPS, FRAMEWORK, NATOMS, config, make, write_dcd
@@ -81,7 +82,9 @@ def test_populations_and_centres_are_those_scheduled(whole: State, trajectory: s
 
 @pytest.mark.parametrize("point", ["atom", "centre_of_mass"])
 def test_agrees_with_a_loop_over_mdanalysis(path: Path, point: str) -> None:
-    settings = config(bins=520, anion_point=point, anion_types=[4] if point == "atom" else [4, 5])
+    settings = config(
+        bins=520, anion_point=point, anion=IonDescription("TFSI", (4,) if point == "atom" else (4, 5))
+    )
     state = reduce_segments([path], settings)
     oracle = reduce_with_mdanalysis(path, settings)
     block = settings.block_frames

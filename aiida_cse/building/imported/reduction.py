@@ -1,7 +1,8 @@
-"""Configuration of the reduction of a trajectory from elsewhere, from a LAMMPS data file and a description."""
+"""Description of the system of a trajectory from elsewhere, from a LAMMPS data file and what the user adds."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,21 +11,23 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from aiida_cse.building.imported.description import Label, TypeName
-from aiida_cse.building.reduction import reduction_config
-from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.building.reduction import describe_system
+from aiida_cse.lammps.files.data import DataFile, DataFileContents, read_contents
 from aiida_cse.lammps.files.system import FILENAMES, System
-from aiida_cse.reduction.config import ReductionConfig, interface_config
 from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.reduction.system import IonDescription, SystemDescription
 from aiida_cse.schema import Number, StrictModel, Whole, located, nearest
 from aiida_cse.yaml_io import read_mapping
 
-__all__ = ["InterfaceDescription", "IonDescription", "described_config", "load_interface"]
+__all__ = ["InterfaceDescription", "IonFacts", "describe_interface", "load_interface"]
 
 #: e; largest difference of charges that are the same
 _SAME_CHARGE = 1e-9
+#: labels that a configuration takes
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 
-class IonDescription(StrictModel):
+class IonFacts(StrictModel):
     """An ion: its name, and its atom types by number or by label."""
 
     name: Label
@@ -49,14 +52,14 @@ class InterfaceDescription(StrictModel):
     initial_cations
         Number of cations in the slab at the start; without it there is no excess.
     labels
-        A label for each atom type, in order; by default type1, type2 and so on.
+        A label for each atom type, in order; by default that of the data file, or type1, type2 and so on.
     sampling
         See :class:`~aiida_cse.reduction.sampling.Sampling`.
     """
 
     framework: tuple[TypeName, ...] = Field(min_length=1)
-    cation: IonDescription
-    anion: IonDescription
+    cation: IonFacts
+    anion: IonFacts
     thickness: Number = Field(gt=0)
     midplane_offset: Number | None = None
     initial_cations: Annotated[Whole, Field(ge=0)] | None = None
@@ -64,8 +67,8 @@ class InterfaceDescription(StrictModel):
     sampling: Sampling
 
 
-def load_interface(data: str | Path, config: str | Path) -> ReductionConfig:
-    """Return the configuration of the reduction from a data file and a YAML file.
+def load_interface(data: str | Path, config: str | Path) -> tuple[SystemDescription, Sampling]:
+    """Return the system of a trajectory and its sampling from a data file and a YAML file.
 
     A data file built by this package lies beside a summary of its system, and the YAML file has the fields of
     :class:`~aiida_cse.reduction.sampling.Sampling`. For any other data file it has those of
@@ -81,27 +84,27 @@ def load_interface(data: str | Path, config: str | Path) -> ReductionConfig:
     try:
         if path.name == FILENAMES["data"] and (path.parent / FILENAMES["info"]).is_file():
             with located(config):
-                sampling = Sampling.model_validate(content)
-            return reduction_config(System.read(path.parent), sampling)
+                return describe_system(System.read(path.parent)), Sampling.model_validate(content)
         with located(config):
             interface = InterfaceDescription.model_validate(content)
-            return described_config(DataFile.read(path), interface)
+        with located(path):
+            contents = read_contents(path.read_text(encoding="utf-8", errors="replace"))
+        with located(config):
+            return describe_interface(contents, interface), interface.sampling
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def described_config(data: DataFile, interface: InterfaceDescription) -> ReductionConfig:
-    """Return the configuration of the reduction of a trajectory of the atoms of ``data``.
+def describe_interface(contents: DataFileContents, interface: InterfaceDescription) -> SystemDescription:
+    """Return the description of a system from its data file and what the user says about it.
 
     Raises
     ------
     ValueError
-        A field names no type of the data file, atoms of one type differ in charge, or the layers do not fit.
+        A field names no type of the data file, or atoms of one type differ in charge.
     """
-    ntypes = len(data.masses)
-    labels = interface.labels or tuple(f"type{number}" for number in range(1, ntypes + 1))
-    if len(labels) != ntypes:
-        raise ValueError(f"labels: has {len(labels)} entries; the data file has {ntypes} atom types")
+    data = contents.data
+    labels = _labels(contents, interface.labels)
     framework = _numbers("framework", interface.framework, labels)
     x, y, z = (float(length) for length in data.lengths)
     offset = interface.midplane_offset
@@ -112,31 +115,50 @@ def described_config(data: DataFile, interface: InterfaceDescription) -> Reducti
         heights = data.unwrapped[own, 2]
         centre = np.average(heights, weights=data.masses[data.types[own] - 1])
         offset = float((heights.min() + heights.max()) / 2 - centre)
-    return interface_config(
-        types=data.types.tolist(),
-        molecules=data.molecules.tolist(),
+    return SystemDescription(
+        types=data.types,
+        molecules=data.molecules,
         labels=labels,
-        masses=data.masses.tolist(),
-        charges=_charges(data, labels),
-        framework=framework,
-        half_thickness=interface.thickness / 2,
-        midplane_offset=offset,
+        masses=tuple(data.masses.tolist()),
+        charges=tuple(_charges(data, labels)),
         box=(x, y, z),
-        cation=interface.cation.name,
-        cation_types=_numbers("cation.types", interface.cation.types, labels),
+        framework=tuple(framework),
+        thickness=interface.thickness,
+        midplane_offset=offset,
+        cation=_ion("cation", interface.cation, labels),
+        anion=_ion("anion", interface.anion, labels),
         initial_cations=interface.initial_cations,
-        anion=interface.anion.name,
-        anion_types=_numbers("anion.types", interface.anion.types, labels),
-        sampling=interface.sampling,
+        bonds=data.topology["bonds"][:, 1:] - 1,
+        positions=data.unwrapped,
     )
+
+
+def _labels(contents: DataFileContents, given: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the labels of the types: as given, else those of the data file, else type1, type2 and so on."""
+    ntypes = len(contents.data.masses)
+    if given is not None:
+        if len(given) != ntypes:
+            raise ValueError(f"labels: has {len(given)} entries; the data file has {ntypes} atom types")
+        return given
+    found = [contents.labels.get(number, "") for number in range(1, ntypes + 1)]
+    return tuple(
+        label if _LABEL.fullmatch(label) and found.count(label) == 1 else f"type{number}"
+        for number, label in enumerate(found, 1)
+    )
+
+
+def _ion(field: str, ion: IonFacts, labels: tuple[str, ...]) -> IonDescription:
+    return IonDescription(ion.name, tuple(_numbers(f"{field}.types", ion.types, labels)))
 
 
 def _numbers(field: str, names: tuple[TypeName, ...], labels: tuple[str, ...]) -> list[int]:
     numbers = []
+    by_label = {f"type{number}": number for number in range(1, len(labels) + 1)}
+    by_label |= {label: number for number, label in enumerate(labels, 1)}
     for name in names:
-        if isinstance(name, str) and name not in labels:
+        if isinstance(name, str) and name not in by_label:
             raise ValueError(f"{field}: there is no atom type {name!r}; {nearest(name, labels)}")
-        number = labels.index(name) + 1 if isinstance(name, str) else name
+        number = by_label[name] if isinstance(name, str) else name
         if number > len(labels):
             raise ValueError(f"{field}: there is no atom type {number}; the data file has {len(labels)}")
         numbers.append(number)

@@ -11,11 +11,12 @@ from aiida_cse.building.imported.description import SystemFacts
 from aiida_cse.building.imported.slab import number_molecules, slab_of
 from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.building.recipe import Recipe
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.building.type_table import Chemistry, chemistry_of
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFileContents, read_contents
 from aiida_cse.lammps.files.forcefield_input import read_statements
 from aiida_cse.lammps.files.system import System
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.layers import SURFACE_OFFSETS, SurfaceOffsets
 from aiida_cse.reduction.sampling import Sampling
 
@@ -145,4 +146,5 @@ def _refuse_without_regions(system: System) -> None:
         negative = float(system.data.charges[own].sum()) < -_NEUTRAL
         if phases == {"both"} or (phases == {"electrolyte"} and negative):
             others.add(species)
-    reduction_config(system, Sampling(timestep_fs=1.0, frame_ps=1.0, offsets=dict.fromkeys(others, anywhere)))
+    sampling = Sampling(timestep_fs=1.0, frame_ps=1.0, offsets=dict.fromkeys(others, anywhere))
+    ReductionConfig.build(describe_system(system), sampling)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from aiida_cse.building.imported.reduction import load_interface
-from aiida_cse.building.reduction import reduction_config
+from aiida_cse.building.imported import reduction as imported
+from aiida_cse.building.reduction import describe_system
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from tests.nodes import SAMPLING, interface
@@ -23,9 +23,13 @@ REGIONS: dict[str, Any] = {
 }
 
 
+def load_interface(data: Path, config: Path) -> ReductionConfig:
+    return ReductionConfig.build(*imported.load_interface(data, config))
+
+
 @pytest.fixture
 def expected() -> ReductionConfig:
-    return reduction_config(interface(), Sampling.model_validate(SAMPLING))
+    return ReductionConfig.build(describe_system(interface()), Sampling.model_validate(SAMPLING))
 
 
 @pytest.fixture
@@ -83,7 +87,7 @@ def test_optional_fields_have_defaults(tmp_path: Path, regions: dict[str, Any]) 
         ({"framework": [99]}, "regions.yaml: framework: there is no atom type 99; the data file has"),
         ({"labels": ["A"]}, "regions.yaml: labels: has 1 entries; the data file has"),
         ({"thickness": -3}, "regions.yaml: thickness = -3: must be greater than 0"),
-        ({"thickness": 500}, "regions.yaml: .*box"),
+        ({"thickness": 500}, "half thickness of 250 Å need more than .* a box longer than"),
         ({"sampling": {"timestep_fs": 2}}, "regions.yaml: .*frame_ps"),
     ],
 )
