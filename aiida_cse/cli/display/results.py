@@ -16,6 +16,7 @@ from rich.table import Table
 
 from aiida_cse.analysis.kinetics import conclusions
 from aiida_cse.analysis.registry import observables
+from aiida_cse.cli.display.observables import column_table, criteria, result_table
 from aiida_cse.cli.display.progress import LAMMPS, duration
 from aiida_cse.cli.display.tree import ProcessTree
 from aiida_cse.lammps.job.script import LOG
@@ -23,9 +24,6 @@ from aiida_cse.lammps.job.script import LOG
 __all__ = ["TimeShare", "check_table", "has_results", "print_results", "time_share"]
 
 Stage = Mapping[str, Any]
-
-#: the observables that come first in the table of results
-_FIRST = ("populations", "transitions", "equilibration", "barrier", "anion_barrier", "displacement_variance")
 
 _STUDY = "aiida.workflows:cse.study"
 #: created at the start of a job, and empty unless something fails
@@ -42,13 +40,15 @@ def print_results(node: ProcessNode, console: Console) -> None:
     if "stages" in node.outputs:
         console.print(_stage_table(node))
     runs = dict(sorted(node.outputs.runs.items()))
-    console.print(_result_table(runs))
-    for label, run in runs.items():
-        if "equilibration" in run:
-            found = run["equilibration"].get_dict()
-            console.print(f"{label} is {'' if found['equilibrated'] else 'not '}equilibrated:")
-            for reason in found["reasons"]:
-                console.print(f"  {reason}", soft_wrap=True)
+    found = {
+        label: {name: run[name].base.attributes.all for name in observables() if name in run}
+        for label, run in runs.items()
+    }
+    console.print(result_table(found))
+    for label, results in found.items():
+        if "equilibration" in results:
+            for line in criteria(label, results["equilibration"]):
+                console.print(line, soft_wrap=True)
     if "kinetics" in node.outputs:
         for sentence in conclusions(node.outputs.kinetics.get_dict()):
             console.print(sentence, soft_wrap=True)
@@ -104,7 +104,7 @@ _AVERAGES = (("temperature_K", "T (K)", ".0f"), ("density_g_cm3", "ρ (g/cm³)",
 
 
 def _stage_table(node: ProcessNode) -> Table:
-    table = _table("Stages", ("steps", "time", "ns/day", *(heading for _, heading, _ in _AVERAGES)))
+    table = column_table("Stages", ("steps", "time", "ns/day", *(heading for _, heading, _ in _AVERAGES)))
     for part, records in sorted(node.outputs.stages.items(), key=lambda item: item[1].ctime):
         table.add_row(part, style="bold")
         # stages of one schedule are consecutive, and their names differ in the number at the end
@@ -124,37 +124,6 @@ def _stage_cells(stages: list[Stage]) -> Iterator[str]:
     for key, form in (("ns_per_day", ".2f"), *((key, form) for key, _, form in _AVERAGES)):
         value = last.get(key)
         yield "" if value is None else format(value, form)
-
-
-def _table(title: str, headings: Iterable[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(title, no_wrap=True)
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
-
-
-# -- results -------------------------------------------------------------------------------------------------
-
-
-def _result_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows: dict[str, dict[str, str]] = {}
-    for label, run in runs.items():
-        for name, cell in _result_cells(run):
-            rows.setdefault(name, {})[label] = cell
-    table = _table("Results", runs)
-    for name, cells in rows.items():
-        table.add_row(name, *(cells.get(label, "") for label in runs))
-    return table
-
-
-def _result_cells(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield name and value of each result that the run has, as the observables are registered."""
-    ions = run["equilibration"]["decided_by"] if "equilibration" in run else []
-    for name in (*_FIRST, *(name for name in observables() if name not in _FIRST)):
-        rows = observables()[name].rows
-        if name in run and rows is not None:
-            yield from rows(run[name].base.attributes.all, ions)
 
 
 # -- a validation --------------------------------------------------------------------------------------------
