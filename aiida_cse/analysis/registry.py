@@ -31,6 +31,7 @@ __all__ = [
     "Need",
     "Observable",
     "analyse",
+    "analyse_separately",
     "finite_or_none",
     "finite_range_or_none",
     "observable",
@@ -78,15 +79,29 @@ class Documented:
 
     def mismatches(self, written: Collection[str]) -> list[str]:
         """Return the written keys that are not documented and the documented ones that are not written."""
+        patterns = self._patterns()
+        undocumented = [key for key in written if not any(one.fullmatch(key) for one in patterns.values())]
+        absent = [key for key, one in patterns.items() if not any(map(one.fullmatch, written))]
+        return [f"{key}: not documented" for key in undocumented] + [f"{key}: not written" for key in absent]
+
+    def documentation(self, written: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Return unit and meaning of each written key, both empty for one that is not documented."""
+        patterns = self._patterns()
+        found = {}
+        for key in written:
+            match = next((name for name, one in patterns.items() if one.fullmatch(key)), None)
+            found[key] = ("", "") if match is None else self.keys[match]
+        return found
+
+    def _patterns(self) -> dict[str, re.Pattern[str]]:
+        """Return the documented keys, each with the pattern of the keys that it stands for."""
         patterns = {}
         for key in self.keys:
             pattern = re.escape(key)
             for placeholder, meaning in PLACEHOLDERS.items():
                 pattern = pattern.replace(re.escape(placeholder), meaning)
             patterns[key] = re.compile(pattern)
-        undocumented = [key for key in written if not any(one.fullmatch(key) for one in patterns.values())]
-        absent = [key for key, one in patterns.items() if not any(map(one.fullmatch, written))]
-        return [f"{key}: not documented" for key in undocumented] + [f"{key}: not written" for key in absent]
+        return patterns
 
 
 @dataclass(frozen=True)
@@ -221,6 +236,30 @@ def analyse(
 
     production = ReducedProduction(state, temperature, settings or AnalysisSettings())
     return {name: one.compute(production) for name, one in observables().items() if one.available(state.config)}
+
+
+def analyse_separately(production: ReducedProduction) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Compute every observable; one without an answer does not stop the others.
+
+    Returns
+    -------
+    found
+        The results by the names of the observables.
+    missing
+        For each other observable the reason why there is no result.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    missing: dict[str, str] = {}
+    for name, one in observables().items():
+        if not one.available(production.reduction.config):
+            assert one.need is not None
+            missing[name] = f"the reduction has no {one.need.words}"
+            continue
+        try:
+            found[name] = one.compute(production)
+        except ValueError as error:
+            missing[name] = str(error)
+    return found, missing
 
 
 # -- numbers as a node can hold them, and as a table shows them ----------------------------------------------

@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             ctx.fail(f"No such command {cmd_name!r}.{hint}")
         module = importlib.import_module(f"{__name__}.{self._subcommands[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -80,6 +80,8 @@ class LazyGroup(click.Group):
         "demo": ("cmd_site", "Run a small study from recipe to result."),
         "validate": ("cmd_site", "Run the whole chain on a model system whose results are known."),
         "build": ("cmd_bring", "Build a slab or an electrolyte (needs no profile)."),
+        "analyse": ("cmd_analyse", "Analyse a trajectory completely (needs no profile)."),
+        "kinetics": ("cmd_analyse", "Fit the rates of several analysed runs (needs no profile)."),
         "reduce": ("cmd_bring", "Reduce trajectory segments to a state (needs no profile)."),
         "forcefield": ("cmd_forcefield", "Show and import force-field sets; print pair tables."),
         "launch": ("cmd_run", "Launch a study, a production, a quench, an analysis or a validation."),

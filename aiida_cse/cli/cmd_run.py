@@ -240,18 +240,11 @@ def validation(
     start(builder, wait)
 
 
-def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> list[float] | None:
-    if value is None:
-        return None
-    try:
-        return [float(word) for word in value.replace(",", " ").split()]
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r}: give numbers in K, separated by commas") from error
-
-
 @click.command()
 @inputs.PK
-@click.option("--temperatures", callback=_numbers, metavar="K,K,…", help="Additional temperatures in K.")
+@click.option(
+    "--temperatures", callback=inputs.temperatures, metavar="K,K,…", help="Additional temperatures in K."
+)
 @click.option("--replicas", type=click.IntRange(min=1), help="Total number of runs at each temperature.")
 @click.option("--length", type=float, metavar="NS", help="Total length of each run in ns, or its budget.")
 @_WAIT

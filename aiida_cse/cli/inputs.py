@@ -29,6 +29,7 @@ __all__ = [
     "find_recipe",
     "input_errors",
     "load_typed",
+    "temperatures",
 ]
 
 #: prefix that AiiDA puts before the reason why an input is invalid
@@ -104,6 +105,16 @@ NEW_FOLDER = click.option(
     type=OutPath(file_okay=False, path_type=Path),
     help="Folder for the files; created if it does not exist.",
 )
+
+
+def temperatures(_: click.Context, __: click.Parameter, value: str | None) -> list[float] | None:
+    """Return the numbers of an option, separated by commas or blanks; None if it is not given."""
+    if value is None:
+        return None
+    try:
+        return [float(word) for word in value.replace(",", " ").split()]
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r}: give numbers in K, separated by commas") from error
 
 
 def find_recipe(name: str, profile: str | None) -> Recipe:

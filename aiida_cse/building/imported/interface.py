@@ -1,0 +1,172 @@
+"""The interface of a trajectory from elsewhere, from whatever describes it: a system, a YAML file or a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from aiida_cse.building.imported.description import SlabDescription, SystemFacts
+from aiida_cse.building.imported.reduction import InterfaceDescription, describe_interface
+from aiida_cse.building.imported.slab import number_molecules, slab_of
+from aiida_cse.building.imported.types import TypeTable
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.reduction import describe_system
+from aiida_cse.lammps.files.data import DataFileContents, read_contents
+from aiida_cse.lammps.files.system import FILENAMES, System
+from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.reduction.system import SystemDescription
+from aiida_cse.schema import Number, StrictModel, Whole, located, nearest
+from aiida_cse.yaml_io import read_mapping, read_text
+
+__all__ = ["DEFAULT_RECIPE", "ForeignInterface", "UndescribedError", "find_interface"]
+
+#: recipe whose labels describe a data file without a description
+DEFAULT_RECIPE = "llzo-peo-litfsi"
+
+#: largest data file, about that of 5 million atoms with velocities
+_MOST_BYTES = 2_000_000_000
+
+
+class UndescribedError(ValueError):
+    """Nothing says which atoms are the framework, the cation and the anion."""
+
+
+@dataclass(frozen=True)
+class ForeignInterface:
+    """An interface with its origin.
+
+    Attributes
+    ----------
+    description
+        The atoms, the slab and the ions.
+    origin
+        What described it, in words.
+    sampling
+        Fields of :class:`~aiida_cse.reduction.sampling.Sampling` that the user gives.
+    system
+        The complete system with its force field, None if there is none.
+    """
+
+    description: SystemDescription
+    origin: str
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    system: System | None = None
+
+
+class _SlabOfRecipe(StrictModel):
+    """What a description adds to a recipe; see :class:`InterfaceDescription`."""
+
+    thickness: Annotated[Number, Field(gt=0)] | None = None
+    midplane_offset: Number | None = None
+    initial_cations: Annotated[Whole, Field(ge=0)] | None = None
+    sampling: dict[str, Any] = Field(default_factory=dict)
+
+
+def find_interface(
+    data: Path, config: Path | None, recipe: tuple[str, Callable[[], Recipe]] | None
+) -> ForeignInterface:
+    """Return the interface of a data file.
+
+    A data file of this package lies beside a summary of its system, and ``config`` may have the fields of a
+    sampling. Any other data file is described by ``config`` with the fields of
+    :class:`~aiida_cse.building.imported.reduction.InterfaceDescription`, whose ``sampling`` is optional, or by the
+    labels of its types and a recipe that has them all.
+
+    Parameters
+    ----------
+    data
+        LAMMPS data file.
+    config
+        YAML file, None without one.
+    recipe
+        Name of the recipe that explains the labels, and a function that returns it; None for none.
+
+    Raises
+    ------
+    UndescribedError
+        Neither a summary nor a description is there, and the recipe does not know the labels.
+    ValueError
+        A file cannot be read or a field is wrong; names the file and the field.
+    """
+    content = {} if config is None else read_mapping(config, "the description of an interface")
+    place = Path("sampling") if config is None else config
+    if data.name == FILENAMES["data"] and (data.parent / FILENAMES["info"]).is_file():
+        system = System.read(data.parent)
+        with located(data):
+            described = describe_system(system)
+        with located(place):
+            _check_sampling(content)
+        return ForeignInterface(described, FILENAMES["info"], content, system)
+    text = read_text(data, "a data file", _MOST_BYTES)
+    with located(data):
+        contents = read_contents(text)
+    if "framework" in content or "cation" in content:
+        assert config is not None
+        with located(config):
+            sampling = dict(content.pop("sampling", None) or {})
+            _check_sampling(sampling, "sampling")
+            complete = {"timestep_fs": 1.0, "frame_ps": 1.0, "lags_ps": []}
+            interface = InterfaceDescription.model_validate(content | {"sampling": complete})
+            return ForeignInterface(describe_interface(contents, interface), config.name, sampling)
+    with located(place):
+        added = _SlabOfRecipe.model_validate(content)
+        _check_sampling(added.sampling, "sampling")
+    return _by_recipe(data, contents, added, recipe)
+
+
+def _check_sampling(given: Mapping[str, Any], place: str = "") -> None:
+    """Refuse unknown fields of a sampling; their values are checked when the missing ones are known."""
+    for key in given:
+        if key not in Sampling.model_fields:
+            with located(place):
+                raise ValueError(f"unknown key {key!r}; {nearest(str(key), Sampling.model_fields)}")
+
+
+def _by_recipe(
+    data: Path,
+    contents: DataFileContents,
+    added: _SlabOfRecipe,
+    recipe: tuple[str, Callable[[], Recipe]] | None,
+) -> ForeignInterface:
+    """Return the interface of a data file whose labels a recipe explains.
+
+    Masses and charges are those of the data file; its force field is not needed.
+    """
+    from aiida_cse.building.ceramic.slab import build_slab
+    from aiida_cse.building.type_table import chemistry_of
+
+    file, labels = contents.data, dict(contents.labels)
+    unlabelled = [number for number in range(1, len(file.masses) + 1) if number not in labels]
+    if recipe is None or unlabelled:
+        what = f"type {unlabelled[0]} has no label" if unlabelled else "there is no recipe"
+        raise UndescribedError(f"{data}: {what}, so that nothing says which atoms are the ions")
+    name, load = recipe
+    chosen = load()
+    known = {entry.label: entry for entry in chemistry_of(chosen).types}
+    if unknown := [label for label in labels.values() if label not in known]:
+        raise UndescribedError(
+            f"{data}: label {unknown[0]!r} is no type of the recipe {name}; {nearest(unknown[0], known)}"
+        )
+    for number, label in labels.items():
+        own = file.charges[file.types == number]
+        charge = float(own[0]) if len(own) else known[label].charge
+        known[label] = known[label].model_copy(update={"charge": charge})
+    slab = SlabDescription(
+        thickness=added.thickness, midplane_offset=added.midplane_offset, lithium=added.initial_cations
+    )
+    table = TypeTable(file, SystemFacts(slab=slab), labels, known, [])
+    types = table.entries()
+    geometry = slab_of(table, types, build_slab(chosen))
+    if types is not None:
+        file = replace(file, molecules=number_molecules(table, types, geometry))
+    if table.problems or types is None:
+        raise ValueError("\n".join(f"{data}: {problem}" for problem in table.problems))
+    file.charges = np.array([entry.charge for entry in types])[file.types - 1]
+    system = System.create(file, "", phase="interface", types=types, slab=geometry)
+    with located(data):
+        return ForeignInterface(describe_system(system), f"the labels of recipe {name}", added.sampling)

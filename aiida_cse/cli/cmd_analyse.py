@@ -1,0 +1,353 @@
+"""Commands that analyse what is there already: ``analyse``, ``import-run`` and ``kinetics``.
+
+They neither import AiiDA nor need a profile, unless results are stored.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aiida_cse.cli import inputs
+from aiida_cse.cli.inputs import FILE, InputError, OutPath, find_recipe, input_errors
+from aiida_cse.engine.hints import aiida_cse
+
+if TYPE_CHECKING:
+    from aiida_cse.building.imported.interface import ForeignInterface
+    from aiida_cse.reduction.state import State
+    from aiida_cse.report.results import Results, Source
+
+__all__ = ["analyse", "kinetics"]
+
+STATE = "state.npz"
+#: state of an interrupted reduction
+PARTIAL = "state.partial.npz"
+#: proposed regions
+REGIONS = "regions.yaml"
+_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """A reduction with its origin: the trajectory files, what was noted, and the interface if it is known."""
+
+    state: State
+    sources: list[Source]
+    notes: list[str]
+    interface: ForeignInterface | None = None
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILES..."
+)
+@click.option("--system", type=FILE, help="LAMMPS data file of the system.")
+@click.option("--recipe", metavar="NAME|FILE", help="Recipe that explains the labels of the atom types.")
+@click.option("--config", type=FILE, help="YAML file with framework, cation, anion, thickness and sampling.")
+@click.option(
+    "--propose-regions",
+    is_flag=True,
+    help="Find slab, ions and layers from the trajectory; they are confirmed first.",
+)
+@click.option("--yes", is_flag=True, help="Confirm the proposed regions.")
+@click.option("--temperature", type=float, required=True, help="Temperature in K.")
+@click.option("--frame-ps", type=float, help="Time between frames in ps, if the files do not say it or are wrong.")
+@click.option(
+    "--out",
+    type=OutPath(file_okay=False, path_type=Path),
+    help="Folder for the results [default: the name of the first file].",
+)
+@click.option(
+    "--start", type=float, default=0.0, metavar="NS", help="Analyse from this time on, from the first frame."
+)
+@click.option("--end", type=float, metavar="NS", help="Analyse up to this time.")
+@click.option("--previous", type=FILE, help="State (npz) that FILES continue.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Parts reduced concurrently."
+)
+@click.option("--checksums/--no-checksums", default=True, show_default=True, help="Compute SHA-256 of FILES.")
+def analyse(files: tuple[Path, ...], temperature: float, out: Path | None, **options: Any) -> None:
+    """Analyse the trajectory in FILES, or the state of a reduction, completely.
+
+    FILES are the parts of one run in any order, in the formats of `aiida-cse reduce`, or one state (npz).
+    Populations, exchange, the equilibration coefficient with its verdict, profiles, barriers and displacements are
+    printed and written to a folder: results.json, tables in CSV, and state.npz, which can be analysed again.
+
+    The system needs a data file that `aiida-cse build` or `verdi data cse-system export` wrote, or --config, or
+    labels that --recipe knows (by default llzo-peo-litfsi).
+    """
+    folder = out or Path(files[0].name.split(".")[0] + ".analysis")
+    with input_errors():
+        from aiida_cse.analysis.production import ReducedProduction
+        from aiida_cse.analysis.registry import analyse_separately
+        from aiida_cse.analysis.settings import AnalysisSettings
+        from aiida_cse.report.results import FILENAME, collect_results
+        from aiida_cse.report.tables import write_tables
+        from aiida_cse.schema import located
+
+        with located("--start and --end"):
+            settings = AnalysisSettings(start_ns=options["start"], end_ns=options["end"])
+        if [path.suffix for path in files] == [".npz"]:
+            reduced = _load_state(files[0], options)
+        else:
+            reduced = _reduce(files, folder, options)
+        production = ReducedProduction(reduced.state, temperature, settings)
+        found, missing = analyse_separately(production)
+        results = collect_results(
+            production, found, missing, label=folder.name, sources=reduced.sources, notes=reduced.notes
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _same_file(files[0], folder / STATE):
+            reduced.state.save(folder / STATE)
+        results.save(folder / FILENAME)
+        tables = write_tables(results, folder)
+    _show(results)
+    click.echo(f"written to {folder}: {FILENAME}, {STATE} and {len(tables)} tables")
+    click.echo(f"analyse again, without the trajectory: {_command(folder / STATE, temperature)}")
+
+
+def _command(state: Path, temperature: float) -> str:
+    return aiida_cse("analyse", shlex.quote(str(state)), "--temperature", f"{temperature:g}")
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    return second.exists() and first.samefile(second)
+
+
+def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:
+    """Return the reduction in a state; refuse options that need a trajectory."""
+    from aiida_cse.reduction.state import State
+
+    for name in ("system", "recipe", "config", "frame_ps", "previous"):
+        if options[name] is not None:
+            raise InputError(
+                f"--{name.replace('_', '-')}: {path} is a state, which contains this; omit the option"
+            )
+    state = State.load(path)
+    return _Reduced(state, [], [f"{path.name}: state of an earlier reduction"])
+
+
+# -- reduction -----------------------------------------------------------------------------------------------
+
+
+def _reduce(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> _Reduced:
+    """Reduce the trajectory files and print what is reduced and how."""
+    from aiida_cse.building.imported.interface import DEFAULT_RECIPE, UndescribedError, find_interface
+    from aiida_cse.cli.cmd_bring import _progress
+    from aiida_cse.reduction.config import ReductionConfig
+    from aiida_cse.reduction.default_sampling import choose_sampling, read_times
+    from aiida_cse.reduction.interruptible import ReductionInterrupted, reduce_in_pieces
+    from aiida_cse.reduction.segments import plan_segments
+    from aiida_cse.reduction.state import State
+
+    if options["system"] is None:
+        raise InputError("--system: is missing; give the LAMMPS data file of the atoms in the trajectory")
+    for path in files:
+        if not path.is_file():
+            raise ValueError(f"{path}: there is no such file")
+    if options["propose_regions"]:
+        options["config"] = _propose(files, folder, options)
+    name = options["recipe"] or DEFAULT_RECIPE
+    recipe = (name, lambda: find_recipe(name, None))
+    try:
+        interface = find_interface(options["system"], options["config"], recipe)
+    except UndescribedError as error:
+        raise InputError(f"{error}; give --config, --recipe or --propose-regions") from error
+    given = dict(interface.sampling) | ({} if options["frame_ps"] is None else {"frame_ps": options["frame_ps"]})
+    times = read_times(files, given.get("frame_ps"), given.get("timestep_fs"))
+    previous = None if options["previous"] is None else State.load(options["previous"])
+    sampling, chosen = choose_sampling(times, given)
+    config = ReductionConfig.build(interface.description, sampling)
+    if previous is not None:
+        config, chosen = previous.config, []
+    plan = plan_segments(times.paths, config)
+    notes = [*times.notes, *plan.notes, *chosen]
+    _say_input(interface, config, times, notes)
+    try:
+        with ExitStack() as stack:
+            state = reduce_in_pieces(plan, config, previous, _progress(stack), threads=options["threads"])
+    except ReductionInterrupted as interruption:
+        _leave_interrupted(interruption.state, folder)
+    sources = _sources(plan.segments, checksums=options["checksums"])
+    return _Reduced(state, sources, notes, interface)
+
+
+def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> Path:
+    """Print regions found in the trajectory, write them to a file, and return it if they are confirmed."""
+    from aiida_cse.building.imported.proposal import propose_interface
+    from aiida_cse.lammps.files.data import read_contents
+    from aiida_cse.reduction.default_sampling import read_times
+    from aiida_cse.schema import located
+    from aiida_cse.yaml_io import dump_mapping, read_text
+
+    for name in ("config", "recipe"):
+        if options[name] is not None:
+            raise InputError(f"--propose-regions: the regions are given by --{name}; omit one of the two")
+    with located(options["system"]):
+        contents = read_contents(read_text(options["system"], "a data file", 2_000_000_000))
+    proposal = propose_interface(contents, read_times(files, 1.0).paths)
+    text, path = dump_mapping(proposal.description), folder / REGIONS
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f"# proposed by aiida-cse analyse --propose-regions: {proposal.sentence}\n{text}", encoding="utf-8"
+    )
+    click.echo(text)
+    _say("proposed", proposal.sentence)
+    try:
+        if not options["yes"] and not click.confirm(f"Are these regions right? They are in {path}"):
+            raise click.Abort
+    except click.Abort as error:
+        raise InputError(
+            f"--propose-regions: the regions in {path} were not confirmed; edit them and give --config {path}, "
+            "or confirm them with --yes"
+        ) from error
+    return path
+
+
+def _say_input(interface: ForeignInterface, config: Any, times: Any, notes: list[str]) -> None:
+    """Print the system and the frames, with what was found or chosen."""
+    description = interface.description
+    edges = " × ".join(f"{length:.2f}" for length in config.box)
+    framework = ", ".join(config.labels[number - 1] for number in config.framework)
+    ions = ", ".join(
+        f"{kind} {ion.name}" for kind, ion in (("cation", description.cation), ("anion", description.anion))
+    )
+    _say("system", f"{config.natoms:,} atoms, box {edges} Å; described by {interface.origin}")
+    _say("slab", f"{2 * config.half_thickness:.2f} Å thick, framework {framework}; {ions}")
+    start, end = (step / times.frame_steps * times.frame_ps / 1000 for step in (times.first_step, times.last_step))
+    _say("frames", f"{times.frames:,} from {start:g} to {end:g} ns, one every {times.frame_ps:g} ps")
+    for note in notes:
+        _say("note", note)
+
+
+def _say(subject: str, words: str) -> None:
+    """Print a line with its subject in the first column, wrapped to the width of the terminal."""
+    import shutil
+    import textwrap
+
+    width = max(shutil.get_terminal_size().columns, 60)
+    first = f"{subject:<10}" if subject else ""
+    indent = " " * (len(first) or 4)
+    click.echo(textwrap.fill(first + words, width, subsequent_indent=indent, break_on_hyphens=False))
+
+
+def _leave_interrupted(state: State | None, folder: Path) -> None:
+    """Save what was read before Ctrl-C, say how to continue, and end the command."""
+    if state is None:
+        click.echo("interrupted before the first frames were complete; nothing was written", err=True)
+        sys.exit(_INTERRUPTED)
+    folder.mkdir(parents=True, exist_ok=True)
+    state.save(folder / PARTIAL)
+    words = [shlex.quote(word) for word in sys.argv[1:]]
+    click.echo(
+        f"interrupted: {state.frames:,} frames up to step {state.last_step} are in {folder / PARTIAL}\n"
+        f"continue with: {aiida_cse(*words, '--previous', shlex.quote(str(folder / PARTIAL)))}",
+        err=True,
+    )
+    sys.exit(_INTERRUPTED)
+
+
+def _sources(segments: Any, *, checksums: bool) -> list[Source]:
+    from aiida_cse.reduction.segments import _sha256
+    from aiida_cse.report.results import Source
+
+    return [
+        Source(
+            name=segment.path.name,
+            bytes=segment.path.stat().st_size,
+            sha256=_sha256(segment.path) if checksums else None,
+            first_step=segment.first_step,
+            frames=segment.count,
+        )
+        for segment in segments
+    ]
+
+
+# -- display -------------------------------------------------------------------------------------------------
+
+
+def _show(results: Results) -> None:
+    """Print the table of results, the verdict with its criteria, and what has no answer."""
+    from rich.console import Console
+
+    from aiida_cse.cli.display.observables import criteria, result_table
+
+    console = Console(highlight=False)
+    label = f"{results.temperature_K:g} K"
+    values = results.scalars()
+    console.print(result_table({label: values}))
+    if "equilibration" in values:
+        for line in criteria(label, values["equilibration"]):
+            _say("", line)
+    for name, reason in results.missing.items():
+        _say("", f"no {name}: {reason}")
+
+
+# -- kinetics ------------------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR...",
+)
+@click.option("--at", metavar="K,K,…", callback=inputs.temperatures, help="Temperatures of the wanted rates in K.")
+@click.option("--settings", type=FILE, help="YAML file with temperatures, shifts, slope and levels of the fit.")
+@click.option(
+    "--out",
+    type=OutPath(file_okay=False, path_type=Path),
+    default=Path("kinetics"),
+    show_default=True,
+    help="Folder for kinetics.json and its tables.",
+)
+def kinetics(folders: tuple[Path, ...], at: list[float] | None, settings: Path | None, out: Path) -> None:
+    """Fit the rates of several runs at different temperatures jointly, and extrapolate them.
+
+    Each DIR holds the results of `aiida-cse analyse`. Runs that have not equilibrated do not enter the fit.
+    """
+    with input_errors():
+        from aiida_cse.analysis.kinetics import KineticsSettings, conclusions
+        from aiida_cse.report.kinetics import join_runs, load_runs, write_kinetics
+        from aiida_cse.schema import located
+        from aiida_cse.yaml_io import read_mapping
+
+        content = {} if settings is None else read_mapping(settings, "the settings of kinetics")
+        with located("--at" if settings is None else settings):
+            asked = KineticsSettings.model_validate(content | ({} if at is None else {"temperatures": at}))
+        found = join_runs(load_runs(folders), asked)
+        paths = write_kinetics(found, out)
+    values = found.kinetics.values
+    _show_observations(values)
+    for sentence in conclusions(values):
+        _say("", sentence)
+    for note in found.notes:
+        _say("note", note)
+    click.echo(f"written to {out}: {', '.join(path.name for path in paths)}")
+
+
+def _show_observations(found: dict[str, Any]) -> None:
+    """Print the runs of a fit with their entries and verdicts."""
+    from rich.console import Console
+
+    from aiida_cse.cli.display.observables import column_table
+
+    table = column_table("run", ("T (K)", "entries", "ion ns", "equilibrated", "used"))
+    for run in found["observations"]:
+        table.add_row(
+            run["run"],
+            f"{run['temperature_K']:g}",
+            str(run["events"]),
+            f"{run['exposure_ion_ns']:,.4g}",
+            "yes" if run["equilibrated"] else "no",
+            "yes" if run["run"] in found["used"] else "no",
+        )
+    Console(highlight=False).print(table)

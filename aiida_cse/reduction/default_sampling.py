@@ -1,0 +1,189 @@
+"""Times of trajectory files, and the sampling that is chosen from the length of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from aiida_cse.reduction.readers.base import TrajectoryError
+from aiida_cse.reduction.readers.open import open_trajectory
+from aiida_cse.reduction.sampling import Sampling
+
+__all__ = ["TrajectoryTimes", "choose_sampling", "read_times"]
+
+#: times between snapshots and of blocks and displacements, ps; the first is the published one
+LADDER = (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+#: least number of snapshots, blocks and lags in a run
+FEWEST = 40
+#: relative difference of times that are equal up to rounding in a file
+_ROUNDING = 1e-4
+
+
+@dataclass(frozen=True)
+class TrajectoryTimes:
+    """Times of the files of one run.
+
+    Attributes
+    ----------
+    paths
+        The files with frames in the order of time, then those without.
+    frame_ps
+        Time between frames, ps.
+    frame_steps
+        Steps between frames.
+    first_step, last_step
+        Steps of the first and the last frame.
+    notes
+        What differs from the way in which the files were given.
+    """
+
+    paths: tuple[Path, ...]
+    frame_ps: float
+    frame_steps: int
+    first_step: int
+    last_step: int
+    notes: tuple[str, ...]
+
+    @property
+    def frames(self) -> int:
+        """Number of frames from the first to the last."""
+        return (self.last_step - self.first_step) // self.frame_steps + 1
+
+    @property
+    def length_ps(self) -> float:
+        """Number of frames times the time between them, ps."""
+        return self.frames * self.frame_ps
+
+    @property
+    def timestep_fs(self) -> float:
+        """Timestep, fs."""
+        return self.frame_ps * 1000 / self.frame_steps
+
+
+@dataclass(frozen=True)
+class _Header:
+    path: Path
+    frames: int
+    first_step: int
+    frame_steps: int
+    frame_ps: float | None
+
+
+def read_times(
+    paths: Sequence[str | Path], frame_ps: float | None = None, timestep_fs: float | None = None
+) -> TrajectoryTimes:
+    """Read the times of the files of a run from their headers.
+
+    Parameters
+    ----------
+    paths
+        The files, in any order.
+    frame_ps
+        Time between frames, ps, which overrides what the files say; None for that.
+    timestep_fs
+        Timestep of files that count steps only, fs; None if it is unknown.
+
+    Raises
+    ------
+    TrajectoryError
+        A file cannot be read, there are fewer than two frames, or two files begin at the same step.
+    ValueError
+        The time between frames is not known.
+    """
+    headers: list[_Header] = []
+    empty: list[_Header] = []
+    for path in map(Path, paths):
+        with open_trajectory(path) as file:
+            written = file.frame_ps
+            if written is None and file.timestep_fs is not None and file.frame_steps:
+                written = file.timestep_fs * file.frame_steps / 1000
+            header = _Header(path, file.frames, file.first_step, file.frame_steps, written)
+        (headers if header.frames else empty).append(header)
+    notes = []
+    ordered = sorted(headers, key=lambda header: header.first_step)
+    if ordered != headers:
+        names = ", ".join(header.path.name for header in ordered)
+        notes.append(f"the files were put in the order of time: {names}")
+    for before, after in pairwise(ordered):
+        if before.first_step == after.first_step:
+            raise TrajectoryError(
+                f"{after.path}: starts at step {after.first_step}, as {before.path} does; give one of them"
+            )
+    steps = _frame_steps(ordered, paths)
+    written = next((header.frame_ps for header in ordered if header.frame_ps is not None), None)
+    interval = frame_ps if frame_ps is not None else written
+    if interval is None and timestep_fs is not None:
+        interval = timestep_fs * steps / 1000
+    if interval is None:
+        raise ValueError(
+            f"--frame-ps: {ordered[0].path} does not say how long a step is; give the time between frames in ps"
+        )
+    if frame_ps is not None and written is not None and abs(written - frame_ps) > _ROUNDING * frame_ps:
+        notes.append(
+            f"{ordered[0].path.name}: says {written:g} ps between frames; the given {frame_ps:g} ps are used"
+        )
+    last = ordered[-1].first_step + (ordered[-1].frames - 1) * steps
+    found = (*(header.path for header in ordered), *(header.path for header in empty))
+    return TrajectoryTimes(found, interval, steps, ordered[0].first_step, last, tuple(notes))
+
+
+def _frame_steps(headers: Sequence[_Header], paths: Sequence[str | Path]) -> int:
+    """Return the number of steps between frames, from one file or from the starts of two."""
+    if not headers:
+        raise TrajectoryError(f"{', '.join(map(str, paths))}: no frame is complete; an analysis needs two")
+    for header in headers:
+        if header.frames > 1 and header.frame_steps:
+            return header.frame_steps
+    if len(headers) > 1:
+        return headers[1].first_step - headers[0].first_step
+    raise TrajectoryError(f"{headers[0].path}: holds one frame; an analysis needs two")
+
+
+def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[Sampling, list[str]]:
+    """Return the sampling of a run, and a sentence for each setting that was chosen by the length of the run.
+
+    Snapshots, blocks and displacements span the longest time of a fixed ladder of which the run has at least 40;
+    for runs of 40 ns and more these are the published 1000 ps.
+
+    Parameters
+    ----------
+    times
+        Times of the files.
+    given
+        Fields of :class:`~aiida_cse.reduction.sampling.Sampling` that the user gives; they are kept.
+
+    Raises
+    ------
+    ValueError
+        A given field is wrong.
+    """
+    chosen = _longest(times)
+    names = {"snapshot_ps": "snapshots", "block_ps": "blocks", "lags_ps": "displacements"}
+    missing = [name for name in names if name not in given]
+    fields: dict[str, Any] = {"timestep_fs": times.timestep_fs, "frame_ps": times.frame_ps}
+    fields |= {name: [chosen] if name == "lags_ps" else chosen for name in missing}
+    words = []
+    if missing:
+        listed = [names[name] for name in missing]
+        what = " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
+        words.append(
+            f"{what} of {chosen:g} ps, because the run has {_length(times.length_ps)} in {times.frames:,} frames"
+        )
+    return Sampling.model_validate(fields | dict(given)), words
+
+
+def _longest(times: TrajectoryTimes) -> float:
+    """Return the longest time of the ladder that is a whole number of frames and fits the run often enough."""
+    for step in LADDER:
+        frames = step / times.frame_ps
+        if round(frames) >= 1 and abs(frames - round(frames)) < _ROUNDING and step * FEWEST <= times.length_ps:
+            return round(frames) * times.frame_ps
+    return max(1, times.frames // FEWEST) * times.frame_ps
+
+
+def _length(length_ps: float) -> str:
+    """Return a time in words, in ps below 1 ns."""
+    return f"{length_ps:g} ps" if length_ps < 1000 else f"{length_ps / 1000:g} ns"

@@ -1,0 +1,63 @@
+"""Reduction that keeps what is done when it is interrupted: piece by piece, each joined to the state before it."""
+
+from __future__ import annotations
+
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.reduce import Progress, reduce_plan
+from aiida_cse.reduction.segments import SegmentPlan
+from aiida_cse.reduction.state import State
+
+__all__ = ["ReductionInterrupted", "reduce_in_pieces"]
+
+#: pieces of a plan: an interruption loses at most one of them
+_PIECES = 50
+
+
+class ReductionInterrupted(KeyboardInterrupt):
+    """The reduction was interrupted.
+
+    Attributes
+    ----------
+    state
+        State of the frames that were read before, None if no piece was complete.
+    """
+
+    def __init__(self, state: State | None) -> None:
+        super().__init__("the reduction was interrupted")
+        self.state = state
+
+
+def reduce_in_pieces(
+    plan: SegmentPlan,
+    config: ReductionConfig,
+    previous: State | None = None,
+    progress: Progress | None = None,
+    *,
+    threads: int = 1,
+) -> State:
+    """Reduce the frames of a plan as :func:`~aiida_cse.reduction.reduce.reduce_plan` does, with the same result.
+
+    Raises
+    ------
+    ReductionInterrupted
+        The user pressed Ctrl-C; it holds the state of the frames before.
+    TrajectoryError, ValueError
+        As :func:`~aiida_cse.reduction.reduce.reduce_plan`.
+    """
+    state, rest, done = previous, plan, 0
+    try:
+        for left in range(max(min(_PIECES, plan.frames), 1), 0, -1):
+            piece, rest = rest.split(rest.start + -(-rest.frames // left))
+            state = reduce_plan(piece, config, state, _shifted(progress, done, plan.frames), threads=threads)
+            done += piece.frames
+    except KeyboardInterrupt as error:
+        raise ReductionInterrupted(state if done else None) from error
+    assert state is not None
+    return state
+
+
+def _shifted(progress: Progress | None, done: int, total: int) -> Progress | None:
+    """Return the progress of a piece as that of the plan."""
+    if progress is None:
+        return None
+    return lambda frames, _: progress(done + frames, total)

@@ -1,0 +1,158 @@
+"""Joint kinetics of several analysed runs: from their files of results, to ``kinetics.json`` and its tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from aiida_cse import __version__
+from aiida_cse.analysis.kinetics import KINETICS, KineticsSettings, kinetics
+from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.analysis.shifts import SHIFTS, shifts
+from aiida_cse.reduction.state import State
+from aiida_cse.report.results import FILENAME, ObservableResult, Results, describe_result, load_results
+from aiida_cse.schema import StrictModel, located
+
+__all__ = [
+    "KINETICS_FILENAME",
+    "AnalysedRun",
+    "KineticsResults",
+    "join_runs",
+    "load_runs",
+    "rates_of",
+    "write_kinetics",
+]
+
+KINETICS_FILENAME = "kinetics.json"
+STATE_FILENAME = "state.npz"
+
+
+@dataclass(frozen=True)
+class AnalysedRun:
+    """A run with its results and, if it is there, its reduction."""
+
+    label: str
+    results: Results
+    production: ReducedProduction | None
+
+
+class KineticsResults(StrictModel):
+    """Joint kinetics of several runs.
+
+    Attributes
+    ----------
+    schema_name, schema_version, program_version
+        Name and version of this form, and the version of aiida-cse that wrote it.
+    runs
+        Temperature of each run by its label, K.
+    settings
+        See :class:`~aiida_cse.analysis.kinetics.KineticsSettings`.
+    kinetics
+        The fit; see the result ``kinetics``.
+    shifts
+        The shift Δz from the profiles of the runs; null without it.
+    notes
+        Why there is no shift, and what else was left out.
+    """
+
+    schema_name: Literal["aiida-cse kinetics"] = "aiida-cse kinetics"
+    schema_version: Literal[1] = 1
+    program_version: str
+    runs: dict[str, float]
+    settings: dict[str, Any]
+    kinetics: ObservableResult
+    shifts: ObservableResult | None
+    notes: tuple[str, ...]
+
+
+def load_runs(folders: Sequence[Path]) -> list[AnalysedRun]:
+    """Return the runs that were analysed into these folders.
+
+    A run is labelled by the name of its folder, or by the path if two names are equal.
+
+    Raises
+    ------
+    ValueError
+        A folder has no results, a file of it cannot be read, or a folder is given twice.
+    """
+    paths = [folder.resolve() for folder in folders]
+    for folder, path in zip(folders, paths, strict=True):
+        if paths.count(path) > 1:
+            raise ValueError(f"{folder}: is given twice; each run counts once")
+        if not (folder / FILENAME).is_file():
+            raise ValueError(f"{folder}: has no {FILENAME}; make it with: aiida-cse analyse FILES --out {folder}")
+    names = [path.name for path in paths]
+    found = []
+    for folder, name in zip(folders, names, strict=True):
+        results = load_results(folder / FILENAME)
+        production = None
+        if (state := folder / STATE_FILENAME).is_file():
+            with located(folder / FILENAME):
+                settings = AnalysisSettings.model_validate(results.settings)
+            production = ReducedProduction(State.load(state), results.temperature_K, settings)
+        found.append(AnalysedRun(name if names.count(name) == 1 else str(folder), results, production))
+    return found
+
+
+def join_runs(runs: Sequence[AnalysedRun], settings: KineticsSettings) -> KineticsResults:
+    """Fit the entries of all runs, with the shift Δz of their profiles unless the settings give one.
+
+    Raises
+    ------
+    ValueError
+        The runs are of different ions or rules, or lack what the fit needs.
+    """
+    found, notes = None, []
+    productions = {run.label: run.production for run in runs if run.production is not None}
+    if settings.shifts is None and len({run.results.temperature_K for run in runs}) > 1:
+        try:
+            found = shifts(productions)
+        except ValueError as error:
+            notes.append(f"Δz from the profiles is not known: {error}")
+    parts = {run.label: run.results.scalars() for run in runs}
+    return KineticsResults(
+        program_version=__version__,
+        runs={run.label: run.results.temperature_K for run in runs},
+        settings=settings.model_dump(mode="json"),
+        kinetics=describe_result(KINETICS, kinetics(parts, settings, found)),
+        shifts=None if found is None else describe_result(SHIFTS, found),
+        notes=tuple(notes),
+    )
+
+
+def rates_of(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield temperature, rate, interval and bounds of each wanted temperature of a result of kinetics."""
+    for name in [key[: -len("_per_s")] for key in found if key.startswith("rate_") and key.endswith("K_per_s")]:
+        low, high = found[f"{name}_interval_per_s"] or (None, None)
+        yield {
+            "temperature_K": float(name[len("rate_") : -1]),
+            "rate_per_s": found[f"{name}_per_s"],
+            "low_per_s": low,
+            "high_per_s": high,
+            "lower_bound_per_s": found[f"{name}_lower_bound_per_s"],
+            "upper_bound_per_s": found[f"{name}_upper_bound_per_s"],
+            "extrapolated": found[f"{name}_extrapolated"],
+        }
+
+
+def write_kinetics(results: KineticsResults, folder: Path) -> list[Path]:
+    """Write ``kinetics.json``, ``rates.csv`` and ``observations.csv`` into ``folder``; return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / KINETICS_FILENAME
+    content = json.dumps(results.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
+    path.write_text(content + "\n", encoding="utf-8")
+    values = results.kinetics.values
+    tables = {"rates": list(rates_of(values)), "observations": values["observations"]}
+    paths = [path]
+    for name, rows in tables.items():
+        paths.append(folder / f"{name}.csv")
+        with paths[-1].open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    return paths

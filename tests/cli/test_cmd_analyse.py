@@ -1,0 +1,263 @@
+"""``aiida-cse analyse`` and ``aiida-cse kinetics`` without a profile, on the small interface of this folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from aiida_cse.cli import main
+from aiida_cse.reduction import interruptible, reduce
+from aiida_cse.reduction.state import State
+from aiida_cse.report.results import load_results
+from tests.nodes import long_state
+
+SMALL = Path(__file__).parents[1] / "small_interface"
+REGIONS = ("bulk_left", "layer_left", "ceramic", "layer_right", "bulk_right")
+
+
+def invoke(*arguments: object, **extra: Any) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], **extra)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(SMALL, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    return Path()
+
+
+def analyse(*arguments: object, temperature: float = 600.0, **extra: Any) -> Result:
+    return invoke("analyse", *arguments, "--temperature", temperature, "--out", "found", **extra)
+
+
+def small(*arguments: object, **extra: Any) -> Result:
+    return analyse("run.dump", "--system", "box.data", "--config", "regions.yaml", *arguments, **extra)
+
+
+def test_the_small_interface_gives_its_known_numbers(folder: Path) -> None:
+    result = small()
+    assert result.exit_code == 0, result.output
+    found = load_results("found/results.json")
+    ions = found.populations_in_time.ions
+    assert [ions["Li"][region][0] for region in REGIONS] == [1, 0, 2, 2, 3]
+    assert [ions["TFSI"][region][0] for region in REGIONS] == [3, 0, 0, 1, 4]
+    moved = found.observables["displacement_variance"]
+    samples = np.nansum(moved.array("li_samples"))
+    squares = moved.array("li_samples") * (
+        moved.array("li_variance_A2")[..., 1] + moved.array("li_mean_A")[..., 1] ** 2
+    )
+    assert samples == 40
+    assert np.nansum(squares) == pytest.approx(129.6, abs=0.05)
+
+
+def test_table_and_verdict_are_printed_within_80_columns(folder: Path) -> None:
+    lines = small().output.splitlines()
+    assert "600 K is not equilibrated:" in lines
+    assert any(line.startswith("  Li: ✗ EC 0.000 (needs ≥ 0.5)") for line in lines)
+    hints = ("written to", "analyse again")
+    assert [line for line in lines if len(line) > 80 and not line.startswith(hints)] == []
+
+
+def test_tables_are_tidy_with_units_in_the_heading(folder: Path) -> None:
+    small()
+    with Path("found/populations_in_time.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {"time_ns": "0.0", "ion": "Li", "region": "ceramic", "ions": "2.0"} in rows
+    with Path("found/density_profiles.csv").open() as file:
+        assert next(csv.reader(file)) == ["z_A", "of", "density_per_A3", "error_per_A3"]
+    written = {path.name for path in Path("found").iterdir()}
+    assert {"results.json", "state.npz", "transitions.csv", "charge_integral.csv", "numbers.csv"} <= written
+
+
+def test_a_state_gives_the_results_of_its_trajectory(folder: Path) -> None:
+    small()
+    result = invoke("analyse", "found/state.npz", "--temperature", 600, "--out", "again")
+    assert result.exit_code == 0, result.output
+    first, second = (load_results(f"{name}/results.json") for name in ("found", "again"))
+    assert first.observables == second.observables
+
+
+def test_a_state_refuses_options_of_a_trajectory(folder: Path) -> None:
+    small()
+    result = invoke("analyse", "found/state.npz", "--temperature", 600, "--frame-ps", 2)
+    assert result.exit_code == 2
+    assert "--frame-ps: found/state.npz is a state, which contains this; omit the option" in result.output
+
+
+def test_the_sources_have_sizes_and_checksums(folder: Path) -> None:
+    import hashlib
+
+    small()
+    (source,) = load_results("found/results.json").sources
+    content = Path("run.dump").read_bytes()
+    assert (source.name, source.bytes, source.sha256, source.first_step, source.frames) == (
+        "run.dump",
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+        0,
+        12,
+    )
+
+
+def test_without_a_sampling_it_follows_from_the_length_of_the_run(folder: Path) -> None:
+    regions = yaml.safe_load(Path("regions.yaml").read_text())
+    del regions["sampling"]
+    Path("regions.yaml").write_text(yaml.safe_dump(regions))
+    result = small("--frame-ps", 1)
+    assert result.exit_code == 0, result.output
+    words = "snapshots, blocks and displacements of 1 ps, because the run has 12 ps in 12"
+    assert words in " ".join(result.output.split())
+    assert State.load("found/state.npz").config.snapshot_ps == 1
+
+
+def test_a_dump_without_times_asks_for_them(folder: Path) -> None:
+    regions = yaml.safe_load(Path("regions.yaml").read_text())
+    del regions["sampling"]
+    Path("regions.yaml").write_text(yaml.safe_dump(regions))
+    result = small()
+    assert result.exit_code == 2
+    assert result.output == (
+        "Error: --frame-ps: run.dump does not say how long a step is; give the time between frames in ps\n"
+    )
+
+
+def test_parts_in_any_order_with_an_overlap_are_one_run(folder: Path) -> None:
+    frames = Path("run.dump").read_text().split("ITEM: TIMESTEP\n")[1:]
+    for name, part in (("a", frames[:7]), ("b", frames[5:])):
+        Path(f"{name}.dump").write_text("".join(f"ITEM: TIMESTEP\n{frame}" for frame in part))
+    small()
+    whole = State.load("found/state.npz")
+    result = analyse("b.dump", "a.dump", "--system", "box.data", "--config", "regions.yaml")
+    assert result.exit_code == 0, result.output
+    assert "the files were put in the order of time: a.dump, b.dump" in result.output
+    assert State.load("found/state.npz").equals(whole)
+
+
+def test_an_interrupted_reduction_is_continued_to_the_same_state(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small()
+    whole = State.load("found/state.npz")
+    monkeypatch.setattr(interruptible, "_PIECES", 4)
+    calls, usual = [], reduce.stream
+
+    def interrupted(*arguments: Any) -> State:
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return usual(*arguments)
+
+    monkeypatch.setattr(reduce, "stream", interrupted)
+    result = small()
+    assert result.exit_code == 130
+    assert "interrupted: 6 frames up to step 2500 are in found/state.partial.npz" in result.output
+    assert "--previous found/state.partial.npz" in result.output
+    assert State.load("found/state.partial.npz").frames == 6
+    result = small("--previous", "found/state.partial.npz")
+    assert result.exit_code == 0, result.output
+    assert State.load("found/state.npz").equals(whole)
+
+
+def test_an_observable_without_an_answer_leaves_the_others(folder: Path) -> None:
+    frames = Path("run.dump").read_text().split("ITEM: TIMESTEP\n")[1:]
+    Path("run.dump").write_text("".join(f"ITEM: TIMESTEP\n{frame}" for frame in frames[:2]))
+    regions = yaml.safe_load(Path("regions.yaml").read_text())
+    regions["sampling"] |= {"lags_ps": []}
+    Path("regions.yaml").write_text(yaml.safe_dump(regions))
+    result = small()
+    assert result.exit_code == 0, result.output
+    assert "no displacement_variance: the reduction has no displacements (`sampling.lags_ps`)" in " ".join(
+        result.output.split()
+    )
+    assert "populations" in load_results("found/results.json").observables
+
+
+def test_undescribed_atoms_are_refused_with_the_ways_to_describe_them(folder: Path) -> None:
+    result = analyse("run.dump", "--system", "box.data", "--frame-ps", 1)
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: box.data: label 'Fr' is no type of the recipe llzo-peo-litfsi")
+    assert result.output.rstrip().endswith("give --config, --recipe or --propose-regions")
+
+
+def test_analyse_needs_no_profile_and_no_aiida(folder: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from aiida_cse.cli.cmd_analyse import analyse; analyse(standalone_mode=False); "
+        "sys.exit('aiida' in sys.modules)"
+    )
+    words = ("run.dump", "--system", "box.data", "--config", "regions.yaml", "--temperature", "600")
+    environment = os.environ | {"AIIDA_PATH": str(tmp_path / "none")}
+    done = subprocess.run([sys.executable, "-c", script, *words], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert Path("run.analysis/results.json").is_file()
+
+
+# -- proposed regions ----------------------------------------------------------------------------------------
+
+
+def test_proposed_regions_are_used_only_if_confirmed(folder: Path) -> None:
+    words = ("run.dump", "--system", "box.data", "--frame-ps", 1, "--propose-regions")
+    refused = analyse(*words, input="n\n")
+    assert refused.exit_code == 2
+    assert "edit them and give --config found/regions.yaml, or confirm them with --yes" in refused.output
+    assert not Path("found/results.json").exists()
+    proposed = yaml.safe_load(Path("found/regions.yaml").read_text())
+    assert proposed["framework"] == [1]
+    assert proposed["cation"] == {"name": "Li", "types": [2]}
+    assert proposed["anion"]["types"] == [3]
+    assert proposed["thickness"] == pytest.approx(20, abs=1)
+    accepted = analyse(*words, "--yes")
+    assert accepted.exit_code == 0, accepted.output
+
+
+# -- kinetics ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    long_state().save("long.npz")
+    for temperature in (700, 600):
+        result = invoke("analyse", "long.npz", "--temperature", temperature, "--out", f"T{temperature}")
+        assert result.exit_code == 0, result.output
+    return tmp_path
+
+
+def test_kinetics_of_folders_are_those_of_the_library(runs: Path) -> None:
+    from aiida_cse.analysis.kinetics import PARTS, kinetics
+    from aiida_cse.analysis.production import ReducedProduction
+    from aiida_cse.analysis.registry import analyse
+    from aiida_cse.analysis.shifts import shifts
+
+    result = invoke("kinetics", "T700", "T600")
+    assert result.exit_code == 0, result.output
+    state = State.load("long.npz")
+    temperatures = {"T700": 700.0, "T600": 600.0}
+    parts = {
+        label: {name: found for name, found in analyse(state, temperature).items() if name in PARTS}
+        for label, temperature in temperatures.items()
+    }
+    moved = shifts({label: ReducedProduction(state, one) for label, one in temperatures.items()})
+    expected = kinetics(parts, None, moved)
+    entries = json.loads(Path("kinetics/kinetics.json").read_text())["kinetics"]["entries"]
+    assert {key: entry["value"] for key, entry in entries.items()} == json.loads(json.dumps(expected))
+    assert "Γ(400 K)" in result.output
+
+
+def test_kinetics_refuses_a_folder_without_results_and_one_given_twice(runs: Path) -> None:
+    Path("empty").mkdir()
+    result = invoke("kinetics", "T700", "empty")
+    assert result.exit_code == 2
+    assert "empty: has no results.json; make it with: aiida-cse analyse FILES --out empty" in result.output
+    result = invoke("kinetics", "T700", "T700/../T700")
+    assert "is given twice; each run counts once" in result.output
