@@ -144,6 +144,13 @@ def _check_header(file: TrajectoryReader, config: ReductionConfig) -> None:
     """Refuse a file of other atoms, another stride or another timestep than the configuration."""
     if file.natoms != config.natoms:
         raise TrajectoryError(f"{file.path}: has {file.natoms} atoms, the system has {config.natoms}")
+    if file.unwrapped is False:
+        raise TrajectoryError(
+            f"{file.path}: its coordinates are wrapped into the box; unwrapped ones are needed: dump custom "
+            "with id type xu yu zu, or with image flags ix iy iz"
+        )
+    if file.ids is not None and not np.array_equal(file.ids, np.arange(1, file.natoms + 1)):
+        raise TrajectoryError(f"{file.path}: its atoms do not have the IDs 1 to {file.natoms}")
     if file.atom_types is not None and not np.array_equal(file.atom_types, config.atom_types):
         atom = int(np.argmax(file.atom_types != config.atom_types))
         raise TrajectoryError(

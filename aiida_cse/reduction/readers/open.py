@@ -16,7 +16,11 @@ _READERS: dict[str, type[TrajectoryReader]] = {
     ".xtc": XtcFile,
     ".lammpstrj": DumpFile,
     ".dump": DumpFile,
+    ".lammpsdump": DumpFile,
+    ".custom": DumpFile,
 }
+#: suffixes of compressed text, behind that of the format; whether a file is compressed, it says itself
+_COMPRESSED = (".gz", ".zst")
 
 
 def open_trajectory(path: str | Path) -> TrajectoryReader:
@@ -25,10 +29,16 @@ def open_trajectory(path: str | Path) -> TrajectoryReader:
     Raises
     ------
     TrajectoryError
-        The suffix is none of .dcd, .xtc, .lammpstrj and .dump, the file cannot be opened or is not of its format.
+        The suffix is that of no format, the file cannot be opened or is not of its format.
     """
     path = Path(path)
-    reader = _READERS.get(path.suffix.lower())
+    compressed = path.suffix.lower() in _COMPRESSED
+    suffix = (Path(path.stem) if compressed else path).suffix.lower()
+    reader = _READERS.get(suffix)
     if reader is None:
-        raise TrajectoryError(f"{path}: its suffix is {path.suffix!r}, it must be one of {', '.join(_READERS)}")
+        raise TrajectoryError(f"{path}: its suffix is {suffix!r}, it must be one of {', '.join(_READERS)}")
+    if compressed and reader is not DumpFile:
+        raise TrajectoryError(
+            f"{path}: is a compressed {suffix} file, which must be decompressed before it is read"
+        )
     return reader(path)

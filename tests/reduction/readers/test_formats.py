@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from pathlib import Path
 
-import MDAnalysis
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.dump import DumpFile
@@ -18,7 +14,8 @@ from aiida_cse.reduction.readers.xtc import XtcFile
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.segments import plan_segments
 from tests.reduction import synthetic
-from tests.reduction.synthetic import FRAME_STEPS, LENGTH, NATOMS, config, make, write_dcd
+from tests.reduction.readers.files import write_dump, write_xtc
+from tests.reduction.synthetic import FRAME_STEPS, NATOMS, config, make, write_dcd
 
 FRAMES = 30
 
@@ -26,55 +23,6 @@ FRAMES = 30
 @pytest.fixture(scope="module")
 def trajectory() -> synthetic.Synthetic:
     return make(11, FRAMES, hop=0.05)
-
-
-def frame_text(
-    positions: NDArray[np.float32],
-    step: int,
-    order: NDArray[np.int64] | None = None,
-    columns: str = "id type xu yu zu",
-    lengths: tuple[float, float, float] = (20.0, 20.0, LENGTH),
-) -> str:
-    natoms = len(positions)
-    bounds = "\n".join(f"{-length / 2:.16e} {length / 2:.16e}" for length in lengths)
-    types = config().atom_types
-    rows = {"id": lambda i: i + 1, "type": lambda i: types[i], "element": lambda i: "X"}
-    rows |= {
-        name: lambda i, axis=axis: f"{positions[i, axis]:.9g}" for axis, name in enumerate(("xu", "yu", "zu"))
-    }
-    lines = [
-        " ".join(str(rows[name](i)) for name in columns.split())
-        for i in (np.arange(natoms) if order is None else order)
-    ]
-    return (
-        f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{natoms}\nITEM: BOX BOUNDS pp pp pp\n{bounds}\n"
-        f"ITEM: ATOMS {columns} \n" + "\n".join(lines) + "\n"
-    )
-
-
-def write_dump(
-    path: Path, positions: NDArray[np.float32], first_step: int = 0, columns: str = "id type xu yu zu"
-) -> Path:
-    rng = np.random.default_rng(1)
-    frames = [
-        frame_text(one, first_step + number * FRAME_STEPS, rng.permutation(len(one)), columns)
-        for number, one in enumerate(positions)
-    ]
-    path.write_text("".join(frames))
-    return path
-
-
-def write_xtc(path: Path, positions: NDArray[np.float32], first_step: int = 0, stride: int = FRAME_STEPS) -> Path:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        universe = MDAnalysis.Universe.empty(positions.shape[1], trajectory=True)
-        universe.dimensions = [20, 20, LENGTH, 90, 90, 90]
-        with MDAnalysis.Writer(str(path), positions.shape[1]) as writer:
-            for number, one in enumerate(positions):
-                universe.atoms.positions = one
-                universe.trajectory.ts.data["step"] = first_step + number * stride
-                writer.write(universe.atoms)
-    return path
 
 
 def test_a_text_dump_gives_the_same_bits(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
@@ -155,15 +103,6 @@ def test_another_system_or_stride_is_refused(trajectory: synthetic.Synthetic, tm
         )
 
 
-def test_frames_of_a_dump_must_be_equally_spaced(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
-    path = tmp_path / "a.dump"
-    path.write_text("".join(frame_text(trajectory.positions[0], step) for step in (0, 10, 30)))
-    with pytest.raises(
-        TrajectoryError, match=r"a.dump: frame 2: is of step 30, it must be of step 20: .* 10 steps"
-    ):
-        DumpFile(path)
-
-
 def test_frames_of_an_xtc_must_be_equally_spaced(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
     first = write_xtc(tmp_path / "1.xtc", trajectory.positions[:3])
     second = write_xtc(tmp_path / "2.xtc", trajectory.positions[3:5], first_step=50)
@@ -173,67 +112,11 @@ def test_frames_of_an_xtc_must_be_equally_spaced(trajectory: synthetic.Synthetic
         reduce_segments([path], config())
 
 
-def damaged(text: str, damage: str) -> str:
-    lines = text.splitlines(keepends=True)
-    frame = len(lines) // 3
-    second = lines[frame : 2 * frame]
-    if damage == "id":
-        second[-1] = second[-2]
-    elif damage == "word":
-        second[-1] = second[-1].replace(".", "x")
-    elif damage == "atoms":
-        second[3] = f"{NATOMS - 1}\n"
-    elif damage == "tilt":
-        second[4:6] = ["ITEM: BOX BOUNDS xy xz yz pp pp pp\n", second[5].strip() + " 1.5\n"]
-    elif damage == "box":
-        second[5] = "0 20.01\n"
-    elif damage == "line":
-        del second[-1]
-    elif damage == "step":
-        second[1] = "ten\n"
-    return "".join([*lines[:frame], *second, *lines[2 * frame :]])
-
-
-@pytest.mark.parametrize(
-    ("damage", "why"),
-    [
-        ("id", f"frame 1: its atoms do not have the IDs 1 to {NATOMS}"),
-        ("word", "frame 1: its atoms cannot be read: could not convert"),
-        (
-            "atoms",
-            f"frame 1: has {NATOMS} lines of atoms, it must have {NATOMS - 1}|frame 1: has {NATOMS - 1} atoms",
-        ),
-        ("tilt", "frame 1: its header cannot be read: its box is tilted"),
-        ("box", r"frame 1 \(step 10\) has a box of 20.010000 Å along x, the configuration 20.000000 Å"),
-        ("line", f"frame 1: has {NATOMS - 1} lines of atoms, it must have {NATOMS}"),
-        ("step", "frame 1: its step is 'ten'"),
-    ],
-)
-def test_damage_in_a_dump_names_the_frame(
-    trajectory: synthetic.Synthetic, tmp_path: Path, damage: str, why: str
-) -> None:
-    path = write_dump(tmp_path / "a.dump", trajectory.positions[:3])
-    path.write_text(damaged(path.read_text(), damage))
-    with pytest.raises(TrajectoryError, match=f"a.dump: (?:{why})"):
-        reduce_segments([path], config())
-
-
-def test_wrapped_coordinates_and_other_types_are_refused(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
-    path = write_dump(tmp_path / "a.dump", trajectory.positions[:2])
-    path.write_text(path.read_text().replace("xu yu zu", "x y z"))
-    with pytest.raises(TrajectoryError, match=r"frame 0: has no column xu, yu, zu, only id type x y z; unwrapped"):
-        reduce_segments([path], config())
-    text = frame_text(trajectory.positions[0], 0)
-    path.write_text(text.replace("\n17 3 ", "\n17 4 "))
-    with pytest.raises(TrajectoryError, match=r"a.dump: atom 17 is of type 4, in the system it is of type 3"):
-        reduce_segments([path], config())
-
-
 def test_files_of_other_formats_are_refused(tmp_path: Path) -> None:
     for name, why in (
-        ("a.dump", "is no text dump of LAMMPS"),
+        ("a.dump", "line 1: is no text dump of LAMMPS"),
         ("a.xtc", "is no XTC file"),
-        ("a.trr", r"its suffix is '.trr', it must be one of .dcd, .xtc, .lammpstrj, .dump"),
+        ("a.trj", r"its suffix is '.trj', it must be one of .dcd, .xtc, .lammpstrj, .dump"),
     ):
         path = tmp_path / name
         path.write_text("hello " * 100)
@@ -242,11 +125,3 @@ def test_files_of_other_formats_are_refused(tmp_path: Path) -> None:
     for reader in (DumpFile, XtcFile):
         with pytest.raises(TrajectoryError, match=r"none: cannot be opened: No such file"):
             reader(tmp_path / "none")
-
-
-def test_a_dump_that_shrinks_while_it_is_read_is_refused(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
-    path = write_dump(tmp_path / "a.dump", trajectory.positions[:5])
-    with DumpFile(path) as file:
-        os.truncate(path, path.stat().st_size // 2)
-        with pytest.raises(TrajectoryError, match=r"a.dump: ends within or after frame 2; it shrank"):
-            file.read(0, 5)
