@@ -81,6 +81,7 @@ class LazyGroup(click.Group):
         "validate": ("cmd_site", "Run the whole chain on a model system whose results are known."),
         "build": ("cmd_bring", "Build a slab or an electrolyte (needs no profile)."),
         "analyse": ("cmd_analyse", "Analyse a trajectory completely (needs no profile)."),
+        "import-run": ("cmd_analyse", "Store the results of an analysis as nodes."),
         "kinetics": ("cmd_analyse", "Fit the rates of several analysed runs (needs no profile)."),
         "reduce": ("cmd_bring", "Reduce trajectory segments to a state (needs no profile)."),
         "forcefield": ("cmd_forcefield", "Show and import force-field sets; print pair tables."),

@@ -15,19 +15,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aiida_cse.cli import inputs
+from aiida_cse.cli import profile as profiles
 from aiida_cse.cli.inputs import FILE, InputError, OutPath, find_recipe, input_errors
-from aiida_cse.engine.hints import aiida_cse
+from aiida_cse.engine.hints import aiida_cse, verdi
 
 if TYPE_CHECKING:
+    from aiida_cse.analysis.settings import AnalysisSettings
     from aiida_cse.building.imported.interface import ForeignInterface
+    from aiida_cse.lammps.files.system import System
     from aiida_cse.reduction.state import State
     from aiida_cse.report.results import Results, Source
 
-__all__ = ["analyse", "kinetics"]
+__all__ = ["analyse", "import_run", "kinetics"]
 
 STATE = "state.npz"
 #: state of an interrupted reduction
 PARTIAL = "state.partial.npz"
+#: time between snapshots of the published counting rule, ps
+PUBLISHED_PS = 1000.0
 #: proposed regions
 REGIONS = "regions.yaml"
 _INTERRUPTED = 130
@@ -67,12 +72,26 @@ class _Reduced:
     "--start", type=float, default=0.0, metavar="NS", help="Analyse from this time on, from the first frame."
 )
 @click.option("--end", type=float, metavar="NS", help="Analyse up to this time.")
+@click.option(
+    "--rule",
+    type=click.Choice(["snapshot", "core"]),
+    help="Counting rule of the transitions [default: snapshot if snapshots are 1 ns apart or more, else core].",
+)
 @click.option("--previous", type=FILE, help="State (npz) that FILES continue.")
 @click.option(
     "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Parts reduced concurrently."
 )
 @click.option("--checksums/--no-checksums", default=True, show_default=True, help="Compute SHA-256 of FILES.")
-def analyse(files: tuple[Path, ...], temperature: float, out: Path | None, **options: Any) -> None:
+@click.option("--store", is_flag=True, help="Store system, reduction and analysis in the profile as well.")
+@inputs.PROFILE
+def analyse(
+    files: tuple[Path, ...],
+    temperature: float,
+    out: Path | None,
+    store: bool,
+    profile: str | None,
+    **options: Any,
+) -> None:
     """Analyse the trajectory in FILES, or the state of a reduction, completely.
 
     FILES are the parts of one run in any order, in the formats of `aiida-cse reduce`, or one state (npz).
@@ -86,18 +105,16 @@ def analyse(files: tuple[Path, ...], temperature: float, out: Path | None, **opt
     with input_errors():
         from aiida_cse.analysis.production import ReducedProduction
         from aiida_cse.analysis.registry import analyse_separately
-        from aiida_cse.analysis.settings import AnalysisSettings
         from aiida_cse.report.results import FILENAME, collect_results
         from aiida_cse.report.tables import write_tables
-        from aiida_cse.schema import located
 
-        with located("--start and --end"):
-            settings = AnalysisSettings(start_ns=options["start"], end_ns=options["end"])
+        if store:
+            profiles.load(profile)
         if [path.suffix for path in files] == [".npz"]:
             reduced = _load_state(files[0], options)
         else:
             reduced = _reduce(files, folder, options)
-        production = ReducedProduction(reduced.state, temperature, settings)
+        production = ReducedProduction(reduced.state, temperature, _settings(reduced, options))
         found, missing = analyse_separately(production)
         results = collect_results(
             production, found, missing, label=folder.name, sources=reduced.sources, notes=reduced.notes
@@ -109,11 +126,28 @@ def analyse(files: tuple[Path, ...], temperature: float, out: Path | None, **opt
         tables = write_tables(results, folder)
     _show(results)
     click.echo(f"written to {folder}: {FILENAME}, {STATE} and {len(tables)} tables")
-    click.echo(f"analyse again, without the trajectory: {_command(folder / STATE, temperature)}")
+    words = ("analyse", shlex.quote(str(folder / STATE)), "--temperature", f"{temperature:g}")
+    click.echo(f"again, without the trajectory: {aiida_cse(*words)}")
+    if store:
+        system = None if reduced.interface is None else reduced.interface.system
+        _store(results, reduced.state, system)
 
 
-def _command(state: Path, temperature: float) -> str:
-    return aiida_cse("analyse", shlex.quote(str(state)), "--temperature", f"{temperature:g}")
+def _settings(reduced: _Reduced, options: dict[str, Any]) -> AnalysisSettings:
+    """Return the settings of the analysis; the counting rule depends on the time between snapshots."""
+    from aiida_cse.analysis.settings import AnalysisSettings
+    from aiida_cse.schema import located
+
+    rule, between = options["rule"], reduced.state.config.snapshot_ps
+    if rule is None and between < PUBLISHED_PS:
+        rule = "core"
+        words = (
+            f"transitions are counted by the rule core, because snapshots {between:g} ps apart count recrossings"
+        )
+        reduced.notes.append(words)
+        _say("note", words)
+    with located("--start and --end"):
+        return AnalysisSettings(start_ns=options["start"], end_ns=options["end"], rule=rule or "snapshot")
 
 
 def _same_file(first: Path, second: Path) -> bool:
@@ -287,6 +321,60 @@ def _show(results: Results) -> None:
             _say("", line)
     for name, reason in results.missing.items():
         _say("", f"no {name}: {reason}")
+
+
+# -- nodes ---------------------------------------------------------------------------------------------------
+
+
+@click.command("import-run")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR")
+@click.option(
+    "--system",
+    type=FILE,
+    help="system.data of the system, beside its system.json; it is stored as a node as well.",
+)
+@inputs.PROFILE
+def import_run(folder: Path, system: Path | None, profile: str | None) -> None:
+    """Store the results of `aiida-cse analyse` in DIR as nodes of the profile.
+
+    The reduction and each result become the nodes that a run of this profile has. They can be queried and compared
+    with its runs, and enter `cse.kinetics` together with them.
+    """
+    with input_errors():
+        from aiida_cse.lammps.files.system import System
+        from aiida_cse.reduction.state import State
+        from aiida_cse.report.results import FILENAME, load_results
+
+        for name in (FILENAME, STATE):
+            if not (folder / name).is_file():
+                raise ValueError(f"{folder}: has no {name}; make it with: aiida-cse analyse FILES --out {folder}")
+        results, state = load_results(folder / FILENAME), State.load(folder / STATE)
+        whole = None if system is None else System.read(system.parent)
+        profiles.load(profile)
+        _store(results, state, whole)
+
+
+def _store(results: Results, state: State, system: System | None) -> None:
+    """Store a run in the loaded profile, and print its nodes and the commands that follow."""
+    from aiida_cse.workchains import import_run as importing
+
+    done = importing.import_run(
+        state,
+        results.temperature_K,
+        results.settings,
+        label=results.label,
+        sources=[source.model_dump() for source in results.sources],
+        system=system if system is not None and system.forcefield else None,
+    )
+    nodes = {"system": done.system, "reduction": done.reduction, "analysis": done.analysis}
+    for name, node in nodes.items():
+        if node is not None:
+            click.echo(f"{name} <{node.pk}>{'' if node.pk in done.new else ' was there already'}")
+    if not done.analysis.is_finished_ok:
+        click.echo(f"the analysis ended with [{done.analysis.exit_status}] {done.analysis.exit_message}")
+    click.echo(f"show the results with: {verdi('process', 'show', done.analysis.pk)}")
+    words = ("launch", "analysis", "--reduction", done.reduction.pk, "--temperature", f"{results.temperature_K:g}")
+    click.echo(f"analyse in another way with: {aiida_cse(*words)}")
 
 
 # -- kinetics ------------------------------------------------------------------------------------------------
