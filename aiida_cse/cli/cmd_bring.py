@@ -107,7 +107,10 @@ def import_(
     The file has atom style full and units real. All missing or wrong information is reported at once. A production
     starts from a system of the phase interface.
     """
-    found = _read_system(file, facts, forcefield, recipe, profile)
+    notes: list[str] = []
+    found = _read_system(file, facts, forcefield, recipe, profile, notes)
+    for note in notes:
+        click.echo(f"note: {note}")
     _echo_system(found)
     if (made := found.info.slab) is not None:
         click.echo(
@@ -129,9 +132,17 @@ def import_(
 
 
 def _read_system(
-    file: Path, facts: Path | None, forcefield: Path | None, recipe: str | None, profile: str | None
+    file: Path,
+    facts: Path | None,
+    forcefield: Path | None,
+    recipe: str | None,
+    profile: str | None,
+    notes: list[str],
 ) -> System:
-    """Return the system of a data file and its description; refuse all that is missing or wrong together."""
+    """Return the system of a data file and its description; refuse all that is missing or wrong together.
+
+    What was repaired or taken from elsewhere is appended to ``notes``.
+    """
     with input_errors():
         from aiida_cse.building.imported.description import SystemFacts
         from aiida_cse.building.imported.system import import_system
@@ -145,7 +156,7 @@ def _read_system(
         chosen = None if recipe is None else find_recipe(recipe, profile)
         text = read_text(file, "a data file", _MOST_BYTES)
     try:
-        return import_system(text, description, include, chosen)
+        return import_system(text, description, include, chosen, notes)
     except ValueError as error:
         lines = str(error).splitlines()
         if len(lines) == 1:

@@ -128,7 +128,7 @@ def whole_molecules(
     whole = positions + shifts * lengths
     problems = []
     left = tree.open_bonds(whole, lengths)
-    for molecule in np.unique(molecules[bonds[left, 0]])[:_LISTED]:
+    for molecule in np.unique(molecules[bonds[left, 0]]):
         first, second = bonds[left][molecules[bonds[left, 0]] == molecule][0]
         span = np.abs(whole[first] - whole[second])
         axis = int(np.argmax(span / lengths))
@@ -147,6 +147,8 @@ def whole_molecules(
                 f"molecule {molecule}: its atoms extend over {extent[axis]:.1f} Å along {'xyz'[axis]} in a box of"
                 f" {lengths[axis]:.1f} Å and lack bonds that would make it whole; give image flags or bonds"
             )
+    if len(problems) > _LISTED:
+        problems[_LISTED:] = [f"{len(problems) - _LISTED} more molecules cannot be made whole either"]
     axes = (shifts != 0).any(axis=0)
     torn = np.unique(molecules[(shifts != 0).any(axis=1)])
     notes = []

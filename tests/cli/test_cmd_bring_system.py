@@ -41,6 +41,9 @@ def folder(tmp_path: Path) -> Path:
     assert system.info.slab is not None
     lithium = np.flatnonzero(np.array([entry.label == "Li" for entry in system.info.types])[system.data.types - 1])
     system.data.molecules[lithium[: system.info.slab.lithium]] = 1  # the ceramic's
+    row, column = np.divmod(np.arange(system.data.natoms), 10)
+    system.data.positions[:, 0] = 1 + 1.9 * np.where(row % 2, 9 - column, column)
+    system.data.positions[:, 1] = 1 + 1.9 * row
     system.data.write(tmp_path / "box.data")
     labels = " ".join(f"{number} {entry.label}" for number, entry in enumerate(system.info.types, 1))
     include = f"labelmap atom {labels}\n" + FORCEFIELD.split("\n", 1)[1]

@@ -1,4 +1,4 @@
-"""Slab geometry and molecule IDs of an imported system."""
+"""Slab geometry, molecule IDs and torn molecules of an imported system."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from numpy.typing import NDArray
 from aiida_cse.building.imported.description import SlabDescription, TypeName
 from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, WALL_MOLECULE, AtomType, SlabGeometry, System
+from aiida_cse.physics.periodic import join_by_gap, whole_molecules
 
-__all__ = ["number_molecules", "slab_of"]
+__all__ = ["number_molecules", "repair_molecules", "slab_of"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 #: Å by which the framework may reach beyond each surface plane
 _VIBRATION = 3.0
+#: Å; a largest gap of the framework that is shorter is one between layers of a crystal that fills the box
+_SHORTEST_GAP = 6.0
 #: tolerance of a computed number of ions against a whole number
 _WHOLE = 0.01
 
@@ -43,6 +46,7 @@ def slab_of(
     if numbers is None:
         return None
     atoms = table.atoms(numbers)
+    _join_slab(table, atoms, types)
     z = table.data.unwrapped[atoms, 2]
     thickness, offset = given.thickness, given.midplane_offset
     if built is not None and reference is not None:
@@ -73,6 +77,40 @@ def slab_of(
         return None
     labels = tuple(table.labels.get(number, "") for number in numbers)
     return SlabGeometry(thickness=thickness, framework=labels, midplane_offset=offset, lithium=mobile_ions)
+
+
+def _join_slab(table: TypeTable, framework: NDArray[np.bool_], types: tuple[AtomType, ...] | None) -> None:
+    """Give the ceramic image flags with which it is one piece, where the end of the box divides its framework."""
+    data = table.data
+    length = float(data.lengths[2])
+    z = data.unwrapped[:, 2]
+    shifts, gap = join_by_gap(z[framework], length)
+    if gap < _SHORTEST_GAP or not shifts.any():
+        return
+    ceramic = framework.copy()
+    if types is not None:
+        ceramic |= np.array([entry.phase == "ceramic" for entry in types])[data.types - 1]
+    joined = z[framework] + shifts * length
+    middle = (joined.min() + joined.max()) / 2
+    data.images[ceramic, 2] -= np.round((z[ceramic] - middle) / length).astype(np.int64)
+    table.notes.append(
+        "the slab was torn by the end of the box along z: joined opposite the largest gap of its framework,"
+        f" {gap:.1f} Å"
+    )
+
+
+def repair_molecules(table: TypeTable, types: tuple[AtomType, ...]) -> None:
+    """Give the molecules of the electrolyte image flags with which they are whole.
+
+    A repair is a note of the table, a molecule that cannot be made whole a problem.
+    """
+    data = table.data
+    electrolyte = np.array([entry.phase == "electrolyte" for entry in types])[data.types - 1]
+    bonds = data.topology["bonds"][:, 1:] - 1
+    found = whole_molecules(data.unwrapped, data.lengths, bonds, data.molecules, electrolyte)
+    data.images = data.images + found.shifts
+    table.notes += found.notes
+    table.problems += found.problems
 
 
 def _framework(table: TypeTable, names: tuple[TypeName, ...]) -> list[int] | None:

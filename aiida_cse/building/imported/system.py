@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from aiida_cse.building.ceramic.slab import build_slab
 from aiida_cse.building.imported.description import SystemFacts
-from aiida_cse.building.imported.slab import number_molecules, slab_of
+from aiida_cse.building.imported.slab import number_molecules, repair_molecules, slab_of
 from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.reduction import describe_system
 from aiida_cse.building.type_table import Chemistry, chemistry_of
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFileContents, read_contents
-from aiida_cse.lammps.files.forcefield_input import read_statements
+from aiida_cse.lammps.files.forcefield_input import Statements, read_statements
 from aiida_cse.lammps.files.system import System
+from aiida_cse.physics.periodic import describe_contacts
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.layers import SURFACE_OFFSETS, SurfaceOffsets
 from aiida_cse.reduction.sampling import Sampling
@@ -26,16 +29,27 @@ __all__ = ["import_system"]
 _NEUTRAL = 1e-3
 #: relative; LAMMPS writes six digits of the coefficients into a data file
 _WRITTEN = 1e-5
+#: phases from which a production starts
+_RUN_AS_IT_IS = frozenset({"interface", "production"})
+#: contradicting coefficients of a kind that are listed
+_LISTED = 8
+#: endings of styles that compute the same faster
+_FASTER = re.compile(r"/(omp|opt|kk|gpu|intel)$")
 #: pair styles that take a cutoff and no other argument
 _ONE_CUTOFF = frozenset({"lj/cut/coul/long", "buck/coul/long", "lj/cut", "buck", "coul/long"})
 
 
 def import_system(
-    data: str, description: SystemFacts, forcefield: str = "", recipe: Recipe | None = None
+    data: str,
+    description: SystemFacts,
+    forcefield: str = "",
+    recipe: Recipe | None = None,
+    notes: list[str] | None = None,
 ) -> System:
     """Return the system of a data file.
 
-    Atoms keep order, positions, image flags and velocities. Molecule IDs are kept if they follow the convention of
+    Atoms keep order, positions, image flags and velocities; only the image flags of molecules and of a slab that
+    the box has torn are corrected. Molecule IDs are kept if they follow the convention of
     :mod:`aiida_cse.lammps.files.system`, otherwise new ones are assigned.
 
     Parameters
@@ -49,6 +63,8 @@ def import_system(
         variable ``cutoff``. With a recipe, the default is that of the recipe.
     recipe
         The recipe that defines the atom types, by label, and the force field.
+    notes
+        A list to which a sentence for each repair is appended.
 
     Raises
     ------
@@ -68,14 +84,26 @@ def import_system(
     table = TypeTable(file.data, description, labels | file.labels, known, problems)
     types = table.entries()
     slab = slab_of(table, types, None if recipe is None else build_slab(recipe))
+    if types is not None:
+        repair_molecules(table, types)
     include = _include(file, given, table.labels, problems)
     charge = float(file.data.charges.sum())
     if abs(charge) > _NEUTRAL:
         problems.append(f"the box has the charge {charge:g} e; it must be neutral")
+    close = describe_contacts(
+        file.data.unwrapped,
+        file.data.lengths,
+        file.data.molecules,
+        [table.labels.get(number, f"type {number}") for number in file.data.types.tolist()],
+    )
+    # a phase that is still to be joined or relaxed may begin with atoms that are too close
+    (problems if description.phase in _RUN_AS_IT_IS else table.notes).extend(close)
     if types is not None:
         file.data.molecules = number_molecules(table, types, slab)
     if problems or types is None:
         raise ValueError("\n".join(problems))
+    if notes is not None:
+        notes += table.notes
     file.data.charges = np.array([entry.charge for entry in types])[file.data.types - 1]
     system = System.create(
         file.data,
@@ -86,7 +114,7 @@ def import_system(
         seeds=dict(description.seeds),
         **_sources(description, None if forcefield else chemistry),
     )
-    if description.phase in ("interface", "production"):
+    if description.phase in _RUN_AS_IT_IS:
         _refuse_without_regions(system)
     return system
 
@@ -114,24 +142,64 @@ def _include(file: DataFileContents, given: str, labels: dict[int, str], problem
     ]
     given_kinds = {command[0] for command in own.commands}
     tail = [command for command in file.commands if command.split()[0] not in given_kinds]
-    values = {command[:2]: command[2:] for command in own.commands if command[0] != "pair_coeff"}
-    for words in map(tuple, map(str.split, file.commands)):
-        if words[:2] in values and not _same(words[2:], values[words[:2]]):
-            here, there = " ".join(words[2:]), " ".join(values[words[:2]])
-            problems.append(f"{' '.join(words[:2])}: {here} in the data file, {there} in the force field")
-    text = "\n".join([*head, given.strip("\n"), *tail]) + "\n"
     types = {"pair": len(data.masses)} | {kind[:-1]: data.topology_types[kind] for kind in TOPOLOGY}
+    for kind, count in types.items():
+        problems += _contradictions(file, own, kind, count, labels)
+    text = "\n".join([*head, given.strip("\n"), *tail]) + "\n"
     problems += read_statements(text).missing(types, labels, bonded=bool(len(data.topology["bonds"])))
     return text
 
 
-def _same(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
-    """Return whether two lists of coefficients agree within the digits that LAMMPS writes."""
+def _contradictions(
+    file: DataFileContents, own: Statements, kind: str, count: int, labels: dict[int, str]
+) -> list[str]:
+    """Return a sentence for each style and coefficient that differs between data file and force field."""
+    command, found = f"{kind}_coeff", []
+    style, theirs = file.styles.get(f"{kind}_style"), own.style(f"{kind}_style")
+    if kind != "pair" and style and theirs and _FASTER.sub("", style) != _FASTER.sub("", theirs[0]):
+        found.append(f"{kind}_style: {style} in the data file, {theirs[0]} in the force field")
+    given, width = own.coefficients(kind, count, labels), 2 if kind == "pair" else 1
+    mixed = own.mixed(count, labels) if kind == "pair" and given else {}
+    for words in (line.split() for line in file.commands if line.startswith(f"{command} ")):
+        types, values = tuple(map(int, words[1 : 1 + width])), tuple(words[1 + width :])
+        entries = [(*name.split(), *arguments) for name, arguments in given.get(types, {}).items()]
+        if len(entries) == 1 and entries[0][0] != values[0] and _is_number(values[0]):
+            # a run whose style was not hybrid wrote the coefficients without a sub-style
+            entries = list(map(tuple, given[types].values()))
+        origin = ""
+        if not entries and kind == "pair" and (types[0], types[1]) in mixed:
+            entries = [tuple(f"{value:.6g}" for value in mixed[types[0], types[1]])]
+            origin = " by the mixing rule"
+        if entries and not any(_same(values, entry, shared=kind == "pair") for entry in entries):
+            place = " ".join(words[: 1 + width])
+            there = " and ".join(" ".join(entry) for entry in entries)
+            found.append(f"{place}: {' '.join(values)} in the data file, {there}{origin} in the force field")
+    if len(found) > _LISTED:
+        found[_LISTED:] = [f"{command}: {len(found) - _LISTED} more differ between data file and force field"]
+    return found
+
+
+def _same(first: tuple[str, ...], second: tuple[str, ...], *, shared: bool) -> bool:
+    """Return whether two lists of coefficients agree within the digits that LAMMPS writes.
+
+    With ``shared``, only the words that both have are compared: LAMMPS writes cutoffs of pairs or not, and the
+    cutoff of a force field may be that of the protocol.
+    """
+    if len(first) != len(second) and not shared:
+        return False
+    return all(
+        abs(float(one) - float(other)) <= _WRITTEN * max(abs(float(one)), abs(float(other)))
+        if _is_number(one) and _is_number(other)
+        else one == other
+        for one, other in zip(first, second, strict=False)
+    )
+
+
+def _is_number(word: str) -> bool:
     try:
-        ours, theirs = (np.array([float(word) for word in words]) for words in (first, second))
+        return isfinite(float(word))
     except ValueError:
-        return first == second
-    return len(first) == len(second) and bool(np.allclose(ours, theirs, rtol=_WRITTEN, atol=0.0))
+        return False
 
 
 def _refuse_without_regions(system: System) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ class TypeTable:
         The types of a recipe by label.
     problems
         Missing or wrong information, one sentence each; methods append to it.
+    notes
+        What was repaired, one sentence each.
     """
 
     data: DataFile
@@ -41,6 +43,7 @@ class TypeTable:
     labels: dict[int, str]
     known: dict[str, AtomType]
     problems: list[str]
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for name, entry in self.description.types.items():

@@ -39,17 +39,21 @@ _LABELS = {f"{kind} Type Labels": kind for kind in _KINDS}
 _HEADER = ""
 
 _HEADING = re.compile(r"[A-Z][A-Za-z ]*(13 Coeffs)?")
-_UNITS = re.compile(r"\bunits = (\w+)")
+_UNITS = re.compile(r"\bunits\s*[=:]?\s*(lj|real|metal|si|cgs|electron|micro|nano)\b", re.IGNORECASE)
 _COUNT = re.compile(r"\d{1,15}")
 _COUNTED = frozenset({"atoms", *TOPOLOGY, *(f"{kind.lower()} types" for kind in _KINDS)})
 _BOUNDS = tuple(f"{axis}lo {axis}hi" for axis in "xyz")
 _TILTS = "xy xz yz"
+#: edges of a box in any orientation
+_VECTORS = ("avec", "bvec", "cvec")
 #: other atom styles of LAMMPS; any other comment behind ``Atoms`` names no style and is ignored, as LAMMPS does
 _OTHER_STYLES = frozenset(
     {"amoeba", "angle", "apip", "atomic", "body", "bond", "bpm/sphere", "charge", "dielectric", "dipole", "dpd"}
     | {"edpd", "electron", "ellipsoid", "hybrid", "line", "mdpd", "molecular", "oxdna", "peri", "rheo"}
     | {"rheo/thermal", "smd", "sph", "sphere", "spin", "tdpd", "template", "tri", "wavepacket"}
 )
+#: how a comment behind ``Atoms`` begins that names the columns
+_FIRST_COLUMN = frozenset({"id", "atom-id", "atom_id", "atomid"})
 #: more types than any force field has; later steps take memory for each pair of them
 _MOST_TYPES = 2000
 #: the largest whole number that a double holds exactly
@@ -154,8 +158,9 @@ class DataFile:
         Raises
         ------
         ValueError
-            The text is not a complete data file of atom style ``full`` with an orthogonal box, a value is not a
-            finite number, or a type or an atom does not exist; names section and line.
+            The text is not a complete data file of atom style ``full`` with an orthogonal box, its first line
+            names units other than ``real``, a value is not a finite number, or a type or an atom does not exist;
+            names section and line.
         """
         return _Reader(text).data()
 
@@ -236,13 +241,9 @@ def read_contents(text: str) -> DataFileContents:
     Raises
     ------
     ValueError
-        As :meth:`DataFile.parse`, or the units of the first line are not ``real``, or a section is not understood.
+        As :meth:`DataFile.parse`, or a section is not understood.
     """
     reader = _Reader(text)
-    units = _UNITS.search(reader.title)
-    if units and units[1] != "real":
-        msg = f"line 1: units = {units[1]}; they must be real: Å, fs, kcal/mol, e"
-        raise ValueError(msg)
     known = {_HEADER, *_TYPE_COLUMN, *_COEFFICIENTS, *_LABELS}
     unknown = [title for title in reader.sections if title not in known]
     if unknown and "Atoms" in reader.sections:
@@ -326,11 +327,13 @@ class _Reader:
                 counts[keyword] = int(numbers[0])
                 if keyword.endswith(" types") and counts[keyword] > _MOST_TYPES:
                     raise header.error(row, f"{line!r}: there can be at most {_MOST_TYPES} types of a kind")
-            elif keyword in (*_BOUNDS, _TILTS):
+            elif keyword in (*_BOUNDS, _TILTS, *_VECTORS):
                 try:
                     bounds[keyword] = [float(number) for number in numbers]
                 except ValueError as error:
                     raise header.error(row, f"{line!r}: must be numbers before {keyword!r}") from error
+                if keyword in _VECTORS or (keyword == _TILTS and any(bounds[keyword])):
+                    raise header.error(row, f"{line!r}: the box is tilted; only orthogonal boxes are supported")
         return counts, bounds
 
     def atom_labels(self) -> dict[int, str]:
@@ -357,8 +360,12 @@ class _Reader:
             for column in columns[: len(words)]:
                 if not words[column].isdecimal():
                     if words[column] not in self.numbers[kind]:
-                        place = f"the section {kind} Type Labels"
-                        raise section.error(row, f"{words[column]!r} is neither a number nor a label in {place}")
+                        wrong = (
+                            f"{words[column]!r} is neither a number nor a label in the section {kind} Type Labels"
+                        )
+                        if _are_numbers(words[column]):
+                            wrong = f"type {words[column]}: must be a whole number from 1 on"
+                        raise section.error(row, wrong)
                     words[column] = self.numbers[kind][words[column]]
             yield words
 
@@ -366,6 +373,9 @@ class _Reader:
 
     def data(self) -> DataFile:
         """Return atoms, box and topology; see :meth:`DataFile.parse`."""
+        units = _UNITS.search(self.title)
+        if units and units[1].lower() != "real":
+            raise ValueError(f"line 1: units = {units[1]}; they must be real: Å, fs, kcal/mol, e")
         self._refuse_other_style()
         natoms, ntypes = self.counts.get("atoms", 0), self.counts.get("atom types", 0)
         if natoms == 0:
@@ -405,21 +415,20 @@ class _Reader:
         if hint and hint[0] in _OTHER_STYLES:
             msg = f"Atoms section: atom_style {hint[0]}; it must be full, with molecule IDs and charges"
             raise ValueError(msg)
-        # another program may name the columns; LAMMPS ignores these words, and therefore their order
-        if hint[:1] == ["id"] and [word[:3] for word in hint[1:4]] not in (
-            ["mol", "typ", "q"],
-            ["mol", "typ", "cha"],
-        ):
-            msg = f"Atoms section: columns {' '.join(hint)}; those of atom_style full are id mol type q x y z"
-            raise ValueError(msg)
+        # LAMMPS ignores words that name the columns, and reads the columns in its own order
+        if hint and hint[0].lower() in _FIRST_COLUMN:
+            short = [word.lower().removeprefix("atom").lstrip("-_") for word in hint]
+            names = ["q" if word == "q" or word.startswith("cha") else word[:3] for word in short]
+            named = [name for name in names if name in ("mol", "typ", "q")]
+            if named != ["mol", "typ", "q"][: len(named)]:
+                msg = f"Atoms section: columns {' '.join(hint)}; those of atom_style full are id mol type q x y z"
+                raise ValueError(msg)
 
     def _box(self) -> Floats:
         for keyword in _BOUNDS:
             if len(self.bounds.get(keyword, ())) != 2:
                 msg = f"header: no line {keyword!r} with two bounds"
                 raise ValueError(msg)
-        if any(self.bounds.get(_TILTS, ())):
-            raise ValueError("header: the box is tilted; only orthogonal boxes are supported")
         box = np.array([self.bounds[keyword] for keyword in _BOUNDS], dtype=np.float64)
         if not np.isfinite(box).all():
             raise ValueError("header: a bound of the box is no finite number")

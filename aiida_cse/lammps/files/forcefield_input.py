@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
+from math import sqrt
+from types import MappingProxyType
 
 from aiida_cse.schema import nearest
 
@@ -27,6 +29,9 @@ _CUTOFF = "${cutoff}"
 #: styles that run code
 _RUNS_CODE = frozenset({"python", "mliap"})
 _RANGE = re.compile(r"^(?P<low>\d*)\*(?P<high>\d*)$")
+_NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+#: styles of which a pair of types may have several sub-styles
+_ADDING = frozenset({"hybrid/overlay", "hybrid/scaled", "hybrid/molecular"})
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,83 @@ class Statements:
     @property
     def labels(self) -> dict[int, str]:
         """Labels that ``labelmap atom`` assigns to types."""
-        words = [command[2:] for command in self.commands if command[:2] == ("labelmap", "atom")]
-        pairs = (pair for found in words for pair in zip(found[::2], found[1::2], strict=False))
-        return {int(number): label for number, label in pairs if number.isdecimal()}
+        return self._labelmap("atom")
 
     def style(self, name: str) -> tuple[str, ...] | None:
         """Return the arguments of the last ``bond_style``, ``special_bonds`` etc.; None if there is none."""
         found = [command[1:] for command in self.commands if command[0] == name]
         return found[-1] if found else None
+
+    def coefficients(
+        self, kind: str, count: int, labels: Mapping[int, str] = MappingProxyType({})
+    ) -> dict[tuple[int, ...], dict[str, tuple[str, ...]]]:
+        """Return the coefficients in effect, as LAMMPS reads the commands: a later one replaces an earlier one.
+
+        Parameters
+        ----------
+        kind
+            ``pair``, ``bond``, ``angle``, ``dihedral`` or ``improper``.
+        count
+            Number of types of the kind.
+        labels
+            Labels of the atom types.
+
+        Returns
+        -------
+        dict
+            By the types, one or, for pairs, the lower and the higher one: the arguments by sub-style, which is
+            empty unless the style is hybrid. Only styles that add forces, such as ``hybrid/overlay``, have more
+            than one.
+        """
+        style: tuple[str, ...] = ("",)
+        by_label = {label: n for n, label in (labels if kind == "pair" else self._labelmap(kind)).items()}
+        width = 2 if kind == "pair" else 1
+        found: dict[tuple[int, ...], dict[str, tuple[str, ...]]] = {}
+        for command in self.commands:
+            if command[0] == f"{kind}_style":
+                # another style begins without coefficients
+                found = found if command[1] == style[0] else {}
+                style = command[1:]
+            if command[0] != f"{kind}_coeff":
+                continue
+            hybrid, adds = style[0].startswith("hybrid"), style[0] in _ADDING
+            named, words = command[1 : 1 + width], command[1 + width :]
+            chosen = product(*(_named(word, count, by_label) for word in named))
+            if any(_RANGE.match(word) for word in named):
+                # of the pairs that a range names, LAMMPS sets those with the lower type first
+                keys = {types for types in chosen if types == tuple(sorted(types))}
+            else:
+                keys = {tuple(sorted(types)) for types in chosen}
+            # a sub-style that the style lists twice is followed by the number of the one that is meant
+            taken = 0 if not hybrid else 2 if style.count(words[0]) > 1 else 1
+            entry = {" ".join(words[:taken]): words[taken:]}
+            for types in keys:
+                found[types] = found.get(types, {}) | entry if adds else entry
+        return found
+
+    def mixed(self, count: int, labels: Mapping[int, str]) -> dict[tuple[int, int], tuple[float, float]]:
+        """Return ε and σ of the pairs without coefficients, as LAMMPS mixes them for Lennard-Jones styles.
+
+        Returns
+        -------
+        dict
+            By the lower and the higher type; empty for other styles. Parameters as in :meth:`coefficients`.
+        """
+        style = (self.style("pair_style") or ("",))[0]
+        if not style.startswith("lj/"):
+            return {}
+        rule = "sixthpower" if style.startswith("lj/class2") else "geometric"
+        for command in self.commands:
+            if command[0] == "pair_modify" and "mix" in command[:-1]:
+                rule = command[command.index("mix") + 1]
+        given = self.coefficients("pair", count, labels)
+        own: dict[int, tuple[float, float]] = {}
+        for number in range(1, count + 1):
+            words = given.get((number, number), {}).get("", ())
+            if len(words) >= 2 and all(_NUMBER.match(word) for word in words[:2]):
+                own[number] = (float(words[0]), float(words[1]))
+        pairs = combinations_with_replacement(sorted(own), 2)
+        return {pair: _mix(rule, own[pair[0]], own[pair[1]]) for pair in pairs if pair not in given}
 
     def missing(self, types: Mapping[str, int], labels: Mapping[int, str], *, bonded: bool) -> list[str]:
         """Return a sentence for each missing style and each incomplete kind of coefficients.
@@ -61,7 +135,7 @@ class Statements:
             Whether there are bonds, for which LAMMPS needs ``special_bonds``.
         """
         sentences = []
-        pairs = self._pairs(types["pair"], labels)
+        pairs = self.coefficients("pair", types["pair"], labels)
         numbers = range(1, types["pair"] + 1)
         hybrid = (self.style("pair_style") or ("",))[0].startswith("hybrid")
         for kind, count in types.items():
@@ -74,9 +148,8 @@ class Statements:
                 )
                 left = [f"{labels.get(i, i)}–{labels.get(j, j)}" for i, j in needed if (i, j) not in pairs]
             else:
-                given = [command[1] for command in self.commands if command[0] == f"{kind}_coeff"]
-                found = {number for word in given for number in _named(word, count, {})}
-                left = [str(number) for number in range(1, count + 1) if number not in found]
+                found = self.coefficients(kind, count)
+                left = [str(number) for number in range(1, count + 1) if (number,) not in found]
             if left:
                 shown = ", ".join(left[:8]) + (", …" if len(left) > 8 else "")
                 sentences.append(f"{kind}_coeff is missing for {len(left)} of them ({shown})")
@@ -88,15 +161,10 @@ class Statements:
             sentences.append("special_bonds is missing: the interactions between bonded atoms")
         return sentences
 
-    def _pairs(self, count: int, labels: Mapping[int, str]) -> set[tuple[int, int]]:
-        """Return the pairs of types with coefficients, the lower type first."""
-        by_label = {label: number for number, label in labels.items()}
-        pairs = set[tuple[int, int]]()
-        for command in self.commands:
-            if command[0] == "pair_coeff":
-                first, second = (_named(word, count, by_label) for word in command[1:3])
-                pairs |= {(min(i, j), max(i, j)) for i in first for j in second}
-        return pairs
+    def _labelmap(self, kind: str) -> dict[int, str]:
+        words = [command[2:] for command in self.commands if command[:2] == ("labelmap", kind)]
+        pairs = (pair for found in words for pair in zip(found[::2], found[1::2], strict=False))
+        return {int(number): label for number, label in pairs if number.isdecimal()}
 
 
 def read_statements(text: str) -> Statements:
@@ -159,3 +227,15 @@ def _named(word: str, count: int, by_label: Mapping[str, int]) -> Iterable[int]:
     if found is None:
         return ()
     return range(max(int(found["low"] or 1), 1), min(int(found["high"] or count), count) + 1)
+
+
+def _mix(rule: str, first: tuple[float, float], second: tuple[float, float]) -> tuple[float, float]:
+    """Return ε and σ of unlike atoms by a rule of ``pair_modify mix``."""
+    (energy, size), (other_energy, other_size) = first, second
+    depth = sqrt(energy * other_energy)
+    if rule == "arithmetic":
+        return depth, (size + other_size) / 2
+    if rule == "sixthpower":
+        sum6 = size**6 + other_size**6
+        return (2 * depth * size**3 * other_size**3 / sum6 if sum6 else 0.0), (sum6 / 2) ** (1 / 6)
+    return depth, sqrt(size * other_size)

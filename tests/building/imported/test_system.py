@@ -18,6 +18,7 @@ from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import System
+from aiida_cse.yaml_io import read_mapping
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +160,57 @@ def test_coefficients_and_styles_of_the_data_file_are_used(interface: System) ->
     ]
 
 
+# -- what the box has torn, atoms in the same place --------------------------------------------------------
+
+
+def wrapped(system: System) -> DataFile:
+    """Return the data of a system as a program writes it that knows no image flags."""
+    return replace(system.data, images=np.zeros_like(system.data.images))
+
+
+def test_molecules_without_image_flags_are_made_whole(interface: System, recipe: Recipe) -> None:
+    notes: list[str] = []
+    found = import_system(labelled(interface, wrapped(interface)), SystemFacts(), recipe=recipe, notes=notes)
+    bonds = interface.data.topology["bonds"][:, 1:] - 1
+    spans = [data.unwrapped[bonds[:, 0]] - data.unwrapped[bonds[:, 1]] for data in (found.data, interface.data)]
+    assert spans[0] == pytest.approx(spans[1])
+    assert notes == [
+        "molecules 2, 3, 4, 5, 6 and 10 others were torn by the box along x, y and z: made whole by their bonds"
+    ]
+
+
+def test_a_slab_across_the_end_of_the_box_is_joined(interface: System, recipe: Recipe) -> None:
+    data = wrapped(interface)
+    data.set_unwrapped(interface.data.unwrapped + np.array([0, 0, interface.data.lengths[2] / 2]))
+    notes: list[str] = []
+    text = labelled(interface, wrapped(replace(interface, data=data)))
+    found = import_system(text, SystemFacts(), recipe=recipe, notes=notes)
+    assert found.info.slab is not None
+    assert interface.info.slab is not None
+    assert found.info.slab.thickness == pytest.approx(interface.info.slab.thickness)
+    assert found.info.slab.midplane_offset == pytest.approx(interface.info.slab.midplane_offset)
+    assert notes[0].startswith("the slab was torn by the end of the box along z: joined opposite the largest gap")
+    framework = np.isin(found.data.types, [1, 2])
+    assert np.ptp(found.data.unwrapped[framework, 2]) == pytest.approx(np.ptp(data.unwrapped[framework, 2]))
+
+
+def test_atoms_in_the_same_place_are_named(interface: System, recipe: Recipe) -> None:
+    data = replace(interface.data, positions=interface.data.positions.copy())
+    data.positions[4] = data.positions[0] + [0.3, 0, 0]
+    said = problems(labelled(interface, data), SystemFacts(), recipe=recipe)
+    assert "atoms 1 (La) and 5 (La) are 0.30 Å apart; no two atoms can be closer than 0.5 Å" in said
+
+
+def test_molecules_in_the_same_place_are_named(interface: System, recipe: Recipe) -> None:
+    first, second = (np.flatnonzero(interface.data.molecules == molecule) for molecule in (2, 3))
+    places = interface.data.unwrapped
+    places[second] = places[first] + [0.1, 0, 0]
+    data = wrapped(interface)
+    data.set_unwrapped(places)
+    (said,) = problems(labelled(interface, data), SystemFacts(), recipe=recipe)
+    assert said.startswith("molecules 2 and 3 overlap: 57 pairs of their atoms are closer than 1 Å; atoms ")
+
+
 # -- what does not -----------------------------------------------------------------------------------------
 
 
@@ -257,6 +309,92 @@ def test_coefficients_that_contradict_the_data_file_are_refused(interface: Syste
     )
     (said,) = problems(text, SystemFacts(), recipe=recipe)
     assert said == "bond_coeff 1: 268.0 1.6 in the data file, 268 1.529 in the force field"
+
+
+CASES = Path(__file__).parent / "cases"
+
+
+def small(rows: str = "", include: str = "") -> list[str]:
+    """Return what is wrong with the small box with further sections of coefficients and further commands."""
+    text = (CASES / "small.data").read_text().replace("Atoms # full\n", f"{rows}\n\nAtoms # full\n")
+    box = SystemFacts.model_validate(read_mapping(CASES / "small.yaml", "facts"))
+    notes: list[str] = []
+    try:
+        import_system(text, box, (CASES / "small.in").read_text() + include, notes=notes)
+    except ValueError as error:
+        return str(error).splitlines()
+    assert notes == []
+    return []
+
+
+PAIRS = "Pair Coeffs # lj/cut\n\n1 {} 2\n2 0.02 2\n3 0.02 2.0"
+
+
+@pytest.mark.parametrize(
+    ("rows", "include", "said"),
+    [
+        ("", "", []),
+        (PAIRS.format("0.0200001"), "", []),
+        (PAIRS.format("0.5"), "", ["pair_coeff 1 1: 0.5 2 in the data file, 0.02 2.0 in the force field"]),
+        (PAIRS.format("0.5"), "pair_coeff * * 0.5 2\npair_coeff 2* 3 0.02 2\npair_coeff 2 2 0.02 2\n", []),
+        (
+            PAIRS.format("0.02"),
+            "pair_coeff 1*2 1*2 0.03 2\n",
+            [
+                "pair_coeff 1 1: 0.02 2 in the data file, 0.03 2 in the force field",
+                "pair_coeff 2 2: 0.02 2 in the data file, 0.03 2 in the force field",
+            ],
+        ),
+        ("PairIJ Coeffs # lj/cut\n\n1 2 0.02 2 10", "", []),
+        (
+            "PairIJ Coeffs # lj/cut\n\n1 3 0.04 2 10",
+            "",
+            ["pair_coeff 1 3: 0.04 2 10 in the data file, 0.02 2 by the mixing rule in the force field"],
+        ),
+        (
+            "PairIJ Coeffs # lj/cut\n\n1 3 0.04 2 10",
+            "pair_coeff 3 1 0.05 2\n",
+            ["pair_coeff 1 3: 0.04 2 10 in the data file, 0.05 2 in the force field"],
+        ),
+        ("Bond Coeffs # harmonic\n\n1 300 1.6", "bond_coeff * 300.0 1.60\n", []),
+        (
+            "Bond Coeffs # morse\n\n1 300 1.7",
+            "bond_coeff * 300.0 1.60\n",
+            [
+                "bond_style: morse in the data file, harmonic in the force field",
+                "bond_coeff 1: 300 1.7 in the data file, 300.0 1.60 in the force field",
+            ],
+        ),
+    ],
+)
+def test_coefficients_in_effect_are_compared(rows: str, include: str, said: list[str]) -> None:
+    assert small(rows, include) == said
+
+
+HYBRID = """\
+pair_style hybrid/overlay lj/cut 9 buck 9
+pair_coeff * * lj/cut 0.02 2.0
+pair_coeff 1 1 buck 100 0.3 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("1 1 lj/cut 0.02 2", []),
+        ("1 1 buck 100 0.3 0 9", []),
+        ("2 2 0.02 2", []),
+        (
+            "1 1 buck 100 0.4 0",
+            [
+                "pair_coeff 1 1: buck 100 0.4 0 in the data file, lj/cut 0.02 2.0 and buck 100 0.3 0 in the force"
+                " field"
+            ],
+        ),
+    ],
+)
+def test_coefficients_of_hybrid_styles_are_compared_by_sub_style(row: str, said: list[str]) -> None:
+    assert small(f"PairIJ Coeffs\n\n{row}\n", HYBRID) == said
 
 
 def test_labels_that_contradict_the_data_file_are_refused(interface: System) -> None:

@@ -104,6 +104,7 @@ def with_labels(text: str) -> str:
         lambda t: re.sub(r"(?m)^(?=\S)", "\t", with_labels(t)).replace("\n", "\r\n"),
         lambda t: re.sub(r"(?m)(?<=.)$", "  # a comment", t.replace("Atoms # full", "Atoms")),
         lambda t: t.replace("Atoms # full", "Atoms # id mol type q x y z ix iy iz"),
+        lambda t: t.replace("Atoms # full", "Atoms # atom-ID molecule-ID atom-type charge x y z"),
         lambda t: t.replace("Atoms # full", "Atoms # written by a program"),
         lambda t: t.replace("\nMasses\n", "\nBond Coeffs # harmonic\n\n1 450 0.9572\n\nMasses\n"),
         lambda t: t + "\nEllipsoids\n\n1 1 1 1 1 0 0 0\n",
@@ -118,6 +119,7 @@ def with_labels(text: str) -> str:
         "all",
         "comments",
         "columns",
+        "long columns",
         "words",
         "coeffs",
         "others",
@@ -269,7 +271,28 @@ Change = Callable[[str], str]
         ),
         (lambda t: re.sub(r"0 \S+ xlo", "0 -1 xlo", t), "header: the box has edges of -1, 11.2"),
         (lambda t: re.sub(r"0 \S+ xlo", "0 1e999 xlo", t), "header: a bound of the box is no finite number"),
-        (lambda t: t.replace("zlo zhi", "zlo zhi\n1 0 0 xy xz yz"), "the box is tilted"),
+        (
+            lambda t: t.replace("zlo zhi", "zlo zhi\n1 0 0 xy xz yz"),
+            r"header, line 16: '1 0 0 xy xz yz': the box is tilted; only orthogonal boxes are supported",
+        ),
+        (
+            lambda t: t.replace("zlo zhi", "zlo zhi\n14 1 0 avec"),
+            "header, line 16: '14 1 0 avec': the box is tilted",
+        ),
+        (lambda t: "by write_data, units = metal " + t, "line 1: units = metal; they must be real"),
+        (lambda t: "units: LJ; " + t, "line 1: units = LJ; they must be real"),
+        (
+            lambda t: re.sub(r"(# full\n\n1 1) \d", r"\1 1.5", t),
+            "Atoms section, line 27: type 1.5: must be a whole number from 1 on",
+        ),
+        (
+            lambda t: re.sub(r"(Bonds\n\n\d+) 1 ", r"\1 1.0 ", t),
+            "Bonds section, line 143: type 1.0: must be a whole",
+        ),
+        (
+            lambda t: t.replace("# full", "# atom-ID atom-type molecule-ID q x y z"),
+            "Atoms section: columns atom-ID atom-type molecule-ID q x y z; those",
+        ),
         (lambda t: t + "\nAtoms\n\n1 1 1 0 0 0 0\n", r"line \d+: there is a section Atoms already"),
         (lambda t: re.sub(r"\n6 (\d+ \d+ \S+)", r"\n5 \1", t, count=1), "section: IDs are not 1…N, each once"),
         (
@@ -305,7 +328,6 @@ def test_damage_is_refused_with_its_line(text: str, change: Change, message: str
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: "by write_data, units = metal " + t, "line 1: units = metal; they must be real"),
         (lambda t: t + "\nEllipsoids\n\n1 1 1 1 1 0 0 0\n", "sections that are not understood: Ellipsoids"),
         (lambda t: t + "\nBondBond Coeffs\n\n1 1 1 1\n", "sections that are not understood: BondBond Coeffs"),
         (
