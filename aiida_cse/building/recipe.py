@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from aiida_cse.building.crystal.convert import as_crystal
+from aiida_cse.building.crystal.convert import as_crystal, crystal_of_cif
 from aiida_cse.building.crystal.model import CrystalStructure, Element
 from aiida_cse.building.smiles import parse_smiles
 from aiida_cse.forcefields.library import available_sets, load_set, make_set, settle_variants
@@ -364,7 +364,10 @@ def _with_cif(content: dict[str, Any], path: Path) -> dict[str, Any]:
         file = path.parent / name
         if Path(name).name != name or not file.is_file():
             raise ValueError(f"{name!r} must be the name of a file beside the recipe, in {path.parent.resolve()}")
-        text = read_text(file, "a CIF", _MOST_BYTES_OF_CIF)
+    text = read_text(file, "a CIF", _MOST_BYTES_OF_CIF)
+    # a fault of the CIF is one of that file, not of the recipe
+    with located(file):
+        crystal_of_cif(text)
     return content | {"ceramic": {**ceramic, "structure": {**structure, "cif": text}}}
 
 

@@ -5,6 +5,7 @@ Ambiguous or contradictory files are refused.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,7 +14,10 @@ import numpy as np
 
 from aiida_cse.schema import located
 
-__all__ = ["as_crystal"]
+__all__ = ["as_crystal", "crystal_of_cif"]
+
+#: place in a text as gemmi names it
+_PLACE = re.compile(r"^string:(\d+):\d+(\(\d+\))?: *")
 
 #: occupancy by species, and fractional coordinates
 Place = tuple[dict[str, float], list[float]]
@@ -46,11 +50,11 @@ def as_crystal(value: object) -> object:
             if len(value) > 1:
                 others = ", ".join(sorted(str(key) for key in value if key != "cif"))
                 raise ValueError(f"a CIF describes the whole crystal; leave out {others}")
-            if not isinstance(text, str) or "\n" not in text:
+            if not isinstance(text, str) or (text.strip() and "\n" not in text):
                 raise ValueError(
                     f"{text!r} is not the text of a CIF; in a recipe file, give the name of one beside it"
                 )
-            return _described(*_read_cif(text))
+            return crystal_of_cif(text)
     if not isinstance(value, Mapping) and hasattr(value, "as_dict") and hasattr(value, "lattice"):
         value = value.as_dict()
     if isinstance(value, Mapping) and "lattice" in value:
@@ -102,23 +106,26 @@ def _described(cell: Sequence[float], places: Iterable[Place]) -> dict[str, Any]
 # -- CIF -------------------------------------------------------------------------------------------------
 
 
-def _read_cif(text: str) -> tuple[list[float], list[Place]]:
-    """Return edges (Å) and angles (degrees) of the crystal in a CIF, and all places in its cell.
+def crystal_of_cif(text: str) -> dict[str, Any]:
+    """Return the mapping that describes the crystal in the text of a CIF, with all places of its cell.
 
     The symmetry operations must be listed, because the name of a space group does not define its origin.
 
     Raises
     ------
     ValueError
-        The text is not a CIF with exactly one crystal; operations are missing, incomplete or not those of the
-        named group; an atom has no element; or the atoms disagree with the formula.
+        The text is empty or not a CIF with exactly one crystal; operations are missing, incomplete or not those of
+        the named group; an atom has no element; or the atoms disagree with the formula.
     """
     import gemmi
 
+    if not text.strip():
+        raise ValueError("is empty; give a CIF with one crystal")
     try:
         blocks = [block for block in gemmi.cif.read_string(text) if len(block.find_values("_atom_site_fract_x"))]
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"not a CIF: {error}") from error
+        reason = _PLACE.sub(r"line \1: ", str(error))
+        raise ValueError(f"not a CIF: {reason}") from error
     if len(blocks) != 1:
         names = f" ({', '.join(block.name for block in blocks)})" if blocks else ""
         raise ValueError(f"holds {len(blocks)} crystals{names}; give a single one, in fractional coordinates")
@@ -134,7 +141,7 @@ def _read_cif(text: str) -> tuple[list[float], list[Place]]:
     places = [({site.element.name: site.occ}, site.fract.tolist()) for site in sites if site.occ > 0]
     _refuse_other_formula(blocks[0].find_value("_chemical_formula_sum"), places)
     cell = crystal.cell
-    return [cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma], places
+    return _described([cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma], places)
 
 
 def _set_symmetry(crystal: Any) -> None:

@@ -1,5 +1,6 @@
 """CIF and pymatgen structures give the same slab as the crystal written out in the recipe."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -111,7 +112,8 @@ def test_a_recipe_file_names_a_cif_beside_it(tetragonal: Path) -> None:
         ({"cif": "LLZO.cif"}, "cif: 'LLZO.cif' is not the text of a CIF; in a recipe file, give the name"),
         ({"cif": 5}, "cif: 5 is not the text of a CIF"),
         ({"cif": "data_x\n_cell_length_a 1\n"}, "cif: holds 0 crystals"),
-        ({"cif": "LLZO\n"}, "cif: not a CIF: .* expected block header"),
+        ({"cif": "LLZO\n"}, "cif: not a CIF: line 1: expected block header"),
+        ({"cif": ""}, "cif: is empty; give a CIF with one crystal"),
         ({"cif": "data_x\n", "a": 12.97}, "cif: a CIF describes the whole crystal; leave out a"),
         ({"lattice": 3}, "not the as_dict"),
         ({"lattice": {}, "sites": []}, "not the as_dict"),
@@ -243,6 +245,22 @@ def handedness(crystal: Any) -> float:
 def test_a_missing_cif_is_refused_with_its_path(tetragonal: Path) -> None:
     (tetragonal.parent / "t-llzo.cif").unlink()
     with pytest.raises(ValueError, match=r"tetragonal.yaml: ceramic.structure.cif: 't-llzo.cif' must be the name"):
+        load_recipe(tetragonal)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty; give a CIF with one crystal"),
+        ("\n \n", "is empty; give a CIF with one crystal"),
+        ("data_x\n_cell_length_a 1\nLLZO 3\n", "not a CIF: line 3: parse error"),
+        ("data_x\n_cell_length_a 1\n", "holds 0 crystals; give a single one"),
+    ],
+)
+def test_a_fault_of_a_cif_names_that_file(tetragonal: Path, text: str, message: str) -> None:
+    path = tetragonal.parent / "t-llzo.cif"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{path}: {message}')}"):
         load_recipe(tetragonal)
 
 
