@@ -20,6 +20,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "protocols": protocols.page,
     "paper-protocol": paper_protocol.page,
     "stages": models.stages,
+    "results-file": models.results_file,
     "recipe": models.recipe,
     "forcefields": models.forcefields,
     "commands": commands.page,

@@ -46,8 +46,12 @@ class KineticsResults(StrictModel):
 
     Attributes
     ----------
-    schema_name, schema_version, program_version
-        Name and version of this form, and the version of aiida-cse that wrote it.
+    schema_name
+        Name of this form.
+    schema_version
+        Version of this form.
+    program_version
+        Version of aiida-cse that wrote the file.
     runs
         Temperature of each run by its label, K.
     settings

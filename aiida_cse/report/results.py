@@ -54,10 +54,14 @@ class Source(StrictModel):
     ----------
     name
         Name of the file, without its folder.
-    bytes, sha256
-        Size and SHA-256 (hexadecimal) of the file; null if they are unknown.
-    first_step, frames
-        Step of its first frame, and number of its frames that were used.
+    bytes
+        Size of the file, null if it is unknown.
+    sha256
+        SHA-256 of the file, hexadecimal, null if it is unknown.
+    first_step
+        Step of its first frame.
+    frames
+        Number of its frames that were used.
     """
 
     name: str
@@ -99,16 +103,22 @@ class SystemSummary(StrictModel):
 
     Attributes
     ----------
-    natoms, composition
-        Number of atoms, in all and by label.
-    masses_g_per_mol, charges_e
-        Mass and charge of an atom by label.
+    natoms
+        Number of atoms.
+    composition
+        Number of atoms by label.
+    masses_g_per_mol
+        Mass of an atom by label, g/mol.
+    charges_e
+        Charge of an atom by label, e.
     box_A
         Edges of the box, Å.
     framework
         Labels of the atoms that do not diffuse.
-    thickness_A, midplane_offset_A
-        Distance of the surface planes of the slab, and its mid-plane minus the centre of mass of the framework, Å.
+    thickness_A
+        Distance of the surface planes of the slab, Å.
+    midplane_offset_A
+        Mid-plane of the slab minus the centre of mass of the framework, Å.
     ions
         The ions by name.
     """
@@ -129,12 +139,22 @@ class SamplingSummary(StrictModel):
 
     Attributes
     ----------
-    timestep_fs, frame_ps
-        Timestep and time between frames.
-    frames, first_step, last_step
-        Number of frames, and steps of the first and the last one.
-    block_ps, snapshot_ps, lags_ps
-        Length of the blocks, time between snapshots, and lags of the displacements.
+    timestep_fs
+        Timestep, fs.
+    frame_ps
+        Time between frames, ps.
+    frames
+        Number of frames.
+    first_step
+        Step of the first frame.
+    last_step
+        Step of the last frame.
+    block_ps
+        Length of the blocks of time, ps.
+    snapshot_ps
+        Time between snapshots, ps.
+    lags_ps
+        Lags of the displacements, ps.
     bins
         Number of bins along z.
     """
@@ -151,7 +171,17 @@ class SamplingSummary(StrictModel):
 
 
 class Entry(StrictModel):
-    """A value with its unit (empty without one) and its meaning; null is an unknown or infinite number."""
+    """A value with its unit and its meaning.
+
+    Attributes
+    ----------
+    value
+        A number, a word, a list or a mapping; null is an unknown or infinite number.
+    unit
+        Its unit, empty without one.
+    meaning
+        Its meaning.
+    """
 
     value: Any
     unit: str
@@ -159,7 +189,15 @@ class Entry(StrictModel):
 
 
 class ObservableResult(StrictModel):
-    """The result of an observable: its description and its entries by key."""
+    """The result of an observable.
+
+    Attributes
+    ----------
+    description
+        Its content, in Markdown.
+    entries
+        By key, records of :class:`Entry`.
+    """
 
     description: str
     entries: dict[str, Entry]
@@ -205,10 +243,14 @@ class TransitionsInTime(StrictModel):
         The counting rule.
     time_ns
         Time of the frame in which the transition was seen, from the first frame of the reduction.
-    ion, number
-        Name of the species, and number of the ion within it from 0.
-    source, target
-        Names of the regions.
+    ion
+        Name of the species.
+    number
+        Number of the ion within the species, from 0.
+    source
+        Name of the region that it left.
+    target
+        Name of the region that it entered.
     """
 
     rule: Rule
@@ -224,26 +266,34 @@ class Results(StrictModel):
 
     Attributes
     ----------
-    schema_name, schema_version
-        Name and version of this form.
+    schema_name
+        Name of this form.
+    schema_version
+        Version of this form.
     program_version
         Version of aiida-cse that wrote the file.
     label
         Name of the run.
     temperature_K
         Temperature, K.
-    system, sources, sampling
-        The system, the trajectory files, and the frames.
+    system
+        The atoms, the slab and the ions.
+    sources
+        The trajectory files.
+    sampling
+        The frames and their grouping.
     notes
         What was left out, repaired or chosen, one sentence each.
     settings
         Settings of the analysis, see :class:`~aiida_cse.analysis.settings.AnalysisSettings`.
     observables
-        The results by the names of the observables.
+        By name of the observable, records of :class:`ObservableResult`.
     missing
         For each observable without a result the reason.
-    populations_in_time, transitions_in_time
-        Numbers of ions and transitions over time.
+    populations_in_time
+        Numbers of ions per region over time.
+    transitions_in_time
+        Each transition with its time.
     """
 
     schema_name: Literal["aiida-cse results"] = "aiida-cse results"

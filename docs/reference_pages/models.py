@@ -1,4 +1,4 @@
-"""Recipe, force fields and stage language, from their pydantic models."""
+"""Recipe, force fields, stage language and files of results, from their pydantic models."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ from aiida_cse.lammps.protocol.schedule import Schedule
 from aiida_cse.lammps.protocol.stage import JobPlan, Recovery, RunSettings, Stage
 from aiida_cse.physics.exchange.stopping import StopRule
 from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.report.kinetics import KineticsResults
+from aiida_cse.report.results import Results
 from aiida_cse.workchains.restart.plausibility import Plausibility
 from reference_pages.markdown import code, plain, section, table
 
-__all__ = ["forcefields", "recipe", "stages"]
+__all__ = ["forcefields", "recipe", "results_file", "stages"]
 
 _LIMITS = (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
 _LONGEST_PATTERN = 40
@@ -81,6 +83,17 @@ def stages() -> str:
             _model(ComparisonSettings),
         ]
     )
+
+
+def results_file() -> str:
+    """Return the page on the files that ``analyse`` and ``kinetics`` write."""
+    opening = (
+        "`aiida-cse analyse` writes `results.json`, `aiida-cse kinetics` writes `kinetics.json`. Both files are "
+        "read by `load_results` of `aiida_cse.report.results`, which refuses another version of the form by name. "
+        "A number that is unknown or infinite is null, an array is a list. The keys in `observables`, with units "
+        "and meanings, are those of the [result nodes](results.md); each entry repeats its own."
+    )
+    return "\n".join([section("Files of results", opening, level=1), *_models(Results), _model(KineticsResults)])
 
 
 def forcefields() -> str:
@@ -197,6 +210,8 @@ def _kind(schema: dict[str, Any]) -> str:
         return _list(schema)
     if schema.get("type") == "object":
         return "mapping"
+    if "type" not in schema:
+        return "anything"
     words = {"null": "nothing", "boolean": "true or false"}.get(schema["type"], schema["type"])
     if words == "string":
         pattern = schema.get("pattern", "")
