@@ -298,3 +298,18 @@ def test_the_new_python_paths_exist() -> None:
     for path, names in rows:
         found = pkgutil.resolve_name(f"aiida_cse.{path}")
         assert all(hasattr(found, name) for name in re.findall(r"`(\w+)`", names)), path
+
+
+def test_the_worked_example_of_an_own_trajectory_prints_its_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aiida_cse.cli import main
+
+    shutil.copytree(ROOT / "tests" / "small_interface", tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    page = DOCS / "howto" / "own-trajectory.md"
+    _, command = blocks(page, "console")[1].splitlines()
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(main, command.split()[1:])
+    assert result.exit_code == 0, result.output
+    printed = [line.rstrip() for line in result.output.splitlines() if not line.startswith("again, without")]
+    assert printed == blocks(page, "text")[0].splitlines()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from aiida_cse.analysis.settings import AnalysisSettings
     from aiida_cse.building.imported.interface import ForeignInterface
     from aiida_cse.lammps.files.system import System
+    from aiida_cse.reduction.config import ReductionConfig
+    from aiida_cse.reduction.default_sampling import TrajectoryTimes
     from aiida_cse.reduction.state import State
     from aiida_cse.report.results import Results, Source
 
@@ -201,15 +203,19 @@ def _reduce(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> _
     if previous is not None:
         config, chosen = previous.config, []
     plan = plan_segments(times.paths, config)
-    notes = [*times.notes, *plan.notes, *chosen]
-    _say_input(interface, config, times, notes)
+    notes = [*times.notes, *plan.notes]
+    _say_input(interface, config, times)
+    for words in chosen:
+        _say("sampling", words)
+    for note in notes:
+        _say("note", note)
     try:
         with ExitStack() as stack:
             state = reduce_in_pieces(plan, config, previous, _progress(stack), threads=options["threads"])
     except ReductionInterrupted as interruption:
         _leave_interrupted(interruption.state, folder)
     sources = _sources(plan.segments, checksums=options["checksums"])
-    return _Reduced(state, sources, notes, interface)
+    return _Reduced(state, sources, [*notes, *chosen], interface)
 
 
 def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> Path:
@@ -244,20 +250,34 @@ def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> 
     return path
 
 
-def _say_input(interface: ForeignInterface, config: Any, times: Any, notes: list[str]) -> None:
-    """Print the system and the frames, with what was found or chosen."""
-    description = interface.description
+def _say_input(interface: ForeignInterface, config: ReductionConfig, times: TrajectoryTimes) -> None:
+    """Print the system with its regions, the frames and the sampling, for the user to check."""
+    import numpy as np
+
+    from aiida_cse.reduction.selection import Selection
+
     edges = " × ".join(f"{length:.2f}" for length in config.box)
     framework = ", ".join(config.labels[number - 1] for number in config.framework)
-    ions = ", ".join(
-        f"{kind} {ion.name}" for kind, ion in (("cation", description.cation), ("anion", description.anion))
-    )
+    numbers = np.bincount(Selection.from_config(config).ion_species, minlength=len(config.ions)).tolist()
     _say("system", f"{config.natoms:,} atoms, box {edges} Å; described by {interface.origin}")
-    _say("slab", f"{2 * config.half_thickness:.2f} Å thick, framework {framework}; {ions}")
+    _say(
+        "slab",
+        f"{2 * config.half_thickness:.2f} Å thick, mid-plane {config.midplane_offset:+.2f} Å from {framework}",
+    )
+    for (name, ion), number in zip(config.ions.items(), numbers, strict=True):
+        inner, outer = ion.edges[3:5]
+        initial = "" if ion.initial_ceramic is None else f", {ion.initial_ceramic:,} in the slab at first"
+        _say(
+            name,
+            f"{number:,} ions{initial}; ceramic up to {inner:g} Å, 1st layer up to {outer:g} Å from mid-plane",
+        )
     start, end = (step / times.frame_steps * times.frame_ps / 1000 for step in (times.first_step, times.last_step))
     _say("frames", f"{times.frames:,} from {start:g} to {end:g} ns, one every {times.frame_ps:g} ps")
-    for note in notes:
-        _say("note", note)
+    lags = ", ".join(f"{lag:g}" for lag in config.lags_ps)
+    displacements = f"displacements over {lags} ps" if lags else "no displacements"
+    _say(
+        "sampling", f"blocks of {config.block_ps:g} ps, snapshots every {config.snapshot_ps:g} ps, {displacements}"
+    )
 
 
 def _say(subject: str, words: str) -> None:

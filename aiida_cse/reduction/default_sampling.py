@@ -169,9 +169,7 @@ def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[S
     if missing:
         listed = [names[name] for name in missing]
         what = " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
-        words.append(
-            f"{what} of {chosen:g} ps, because the run has {_length(times.length_ps)} in {times.frames:,} frames"
-        )
+        words.append(f"{chosen:g} ps for {what}, because the run has {_length(times.length_ps)}")
     return Sampling.model_validate(fields | dict(given)), words
 
 

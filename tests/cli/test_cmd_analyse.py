@@ -65,7 +65,7 @@ def test_table_and_verdict_are_printed_within_80_columns(folder: Path) -> None:
     lines = small().output.splitlines()
     assert "600 K is not equilibrated:" in lines
     assert any(line.startswith("  Li: ✗ EC 0.000 (needs ≥ 0.5)") for line in lines)
-    hints = ("written to", "analyse again")
+    hints = ("written to", "again, without")
     assert [line for line in lines if len(line) > 80 and not line.startswith(hints)] == []
 
 
@@ -116,7 +116,7 @@ def test_without_a_sampling_it_follows_from_the_length_of_the_run(folder: Path) 
     Path("regions.yaml").write_text(yaml.safe_dump(regions))
     result = small("--frame-ps", 1)
     assert result.exit_code == 0, result.output
-    words = "snapshots, blocks and displacements of 1 ps, because the run has 12 ps in 12"
+    words = "1 ps for snapshots, blocks and displacements, because the run has 12 ps"
     assert words in " ".join(result.output.split())
     assert State.load("found/state.npz").config.snapshot_ps == 1
 
