@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -33,17 +34,31 @@ _OVERRIDES = click.option(
 _WAIT = click.option("--wait", is_flag=True, help="With a daemon: show progress until the process ends.")
 
 
-def _job_options(command: Command) -> Command:
-    """Add the options that say where and how the LAMMPS jobs run."""
+def _job_options(command: Command, *, stored: bool = False) -> Command:
+    """Add the options that say where and how the LAMMPS jobs run; by default as those of a stored process."""
     count = click.IntRange(min=1)
+    one, lammps = (None, None) if stored else (1, "lmp@localhost")
+    kept = " [default: that of the process PK]" if stored else ""
+    on_its_computer = " [default: cse on the computer of --lammps]"
     for option in (
         click.option("--account", help="Account to charge."),
         click.option("--queue", help="Queue or partition."),
         click.option("--walltime", type=click.IntRange(min=60), help="Wall time per job in s."),
-        click.option("--mpiprocs", type=count, default=1, show_default=True, help="MPI ranks per node."),
-        click.option("--machines", type=count, default=1, show_default=True, help="Nodes per job."),
-        click.option("--cse", help="Code of aiida-cse [default: cse on the computer of --lammps]."),
-        click.option("--lammps", default="lmp@localhost", show_default=True, help="Code of LAMMPS."),
+        click.option("--mpiprocs", type=count, default=one, show_default=True, help="MPI ranks per node."),
+        click.option("--machines", type=count, default=one, show_default=True, help="Nodes per job."),
+        click.option("--cse", help=f"Code of aiida-cse{on_its_computer}."),
+        click.option("--lammps", default=lammps, show_default=True, help=f"Code of LAMMPS{kept}."),
+    ):
+        command = option(command)
+    return command
+
+
+def _other_programs(command: Command) -> Command:
+    """Add the options for the codes of programs that a protocol may need."""
+    for option in (
+        click.option("--moltemplate", help="Code of Moltemplate, which then joins the phases."),
+        click.option("--emc-setup", help="Code of EMC's front end, emc.pl."),
+        click.option("--emc", help="Code of EMC, which then builds the electrolyte; needs --emc-setup."),
     ):
         command = option(command)
     return command
@@ -61,9 +76,7 @@ def launch() -> None:
 @inputs.RECIPE
 @_PROTOCOL
 @_OVERRIDES
-@click.option("--emc", help="Code of EMC, which then builds the electrolyte; needs --emc-setup.")
-@click.option("--emc-setup", help="Code of EMC's front end, emc.pl.")
-@click.option("--moltemplate", help="Code of Moltemplate, which then joins the phases.")
+@_other_programs
 @_job_options
 @_WAIT
 @inputs.PROFILE
@@ -247,6 +260,8 @@ def validation(
 )
 @click.option("--replicas", type=click.IntRange(min=1), help="Total number of runs at each temperature.")
 @click.option("--length", type=float, metavar="NS", help="Total length of each run in ns, or its budget.")
+@_other_programs
+@partial(_job_options, stored=True)
 @_WAIT
 @inputs.PROFILE
 def extend(
@@ -256,10 +271,12 @@ def extend(
     length: float | None,
     wait: bool,
     profile: str | None,
+    **job: Any,
 ) -> None:
     """Extend the study PK: more temperatures, more replicas, longer runs. Nothing is run twice.
 
-    PK may also be a production. --length is then its total length.
+    PK may also be a production. --length is then its total length. A study from an archive needs codes of this
+    profile; new temperatures and replicas start from its stored systems, longer runs need its remote folders.
     """
     profiles.load(profile)
     from aiida.orm import WorkChainNode
@@ -269,7 +286,14 @@ def extend(
 
     process = load_typed(pk, WorkChainNode, "PK")
     with input_errors():
-        builder = get_builder_from(process, temperatures=temperatures, replicas=replicas, length_ns=length)
+        builder = get_builder_from(
+            process,
+            temperatures=temperatures,
+            replicas=replicas,
+            length_ns=length,
+            codes=_codes(job),
+            options=_options(job),
+        )
     start(builder, wait)
 
 
@@ -315,38 +339,54 @@ def _seeded(pk: int, velocities: int | None, hint: str) -> tuple[CseSystemData, 
 
 
 def _codes(job: dict[str, Any]) -> Codes:
-    """Return the codes that the options name, by role."""
+    """Return the codes that the options name, by role.
+
+    Raises
+    ------
+    InputError
+        There is no such code, it cannot run in this profile, or its computer is not known.
+    """
     from aiida.common import MultipleObjectsError, NotExistent
     from aiida.orm import load_code
 
+    from aiida_cse.workchains.common.availability import code_error
+
     def load(role: str, label: str) -> AbstractCode:
+        option = f"--{role.replace('_', '-')} = {label!r}"
         try:
-            return load_code(label)
+            code = load_code(label)
         except (NotExistent, MultipleObjectsError, ValueError) as error:
             hint = f"create the codes of this machine with: {aiida_cse('setup')}"
-            raise InputError(f"--{role.replace('_', '-')} = {label!r}: {error}; {hint}") from error
+            raise InputError(f"{option}: {error}; {hint}") from error
+        if unusable := code_error(code):
+            raise InputError(f"{option}: {unusable}; give a code that this profile can use")
+        return code
 
-    lammps = load("lammps", job["lammps"])
+    codes: dict[str, AbstractCode] = {}
+    if job["lammps"] is not None:
+        codes["lammps"] = load("lammps", job["lammps"])
     cse = job["cse"]
-    if cse is None:
-        if lammps.computer is None:
-            raise InputError(f"--cse is missing: {lammps.full_label} has no computer; give the code of aiida-cse")
-        cse = f"cse@{lammps.computer.label}"
-    codes: Codes = {"lammps": lammps, "cse": load("cse", cse)}
-    for role in ("moltemplate", "emc", "emc_setup"):
-        if job.get(role) is not None:
-            codes[role] = load(role, job[role])
-    return codes
+    if cse is None and "lammps" in codes:
+        computer = codes["lammps"].computer
+        if computer is None:
+            label = codes["lammps"].full_label
+            raise InputError(f"--cse is missing: {label} has no computer; give the code of aiida-cse")
+        cse = f"cse@{computer.label}"
+    for role, label in (("cse", cse), *((role, job.get(role)) for role in ("moltemplate", "emc", "emc_setup"))):
+        if label is not None:
+            codes[role] = load(role, label)
+    return cast("Codes", codes)
 
 
 def _options(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the AiiDA options of the LAMMPS jobs."""
+    """Return the AiiDA options of the LAMMPS jobs that are given."""
     given = {
         "max_wallclock_seconds": job["walltime"],
         "queue_name": job["queue"],
         "account": job["account"],
     }
-    return {
-        "resources": {"num_machines": job["machines"], "num_mpiprocs_per_machine": job["mpiprocs"]},
-        **{name: value for name, value in given.items() if value is not None},
-    }
+    options = {name: value for name, value in given.items() if value is not None}
+    machines, ranks = job["machines"], job["mpiprocs"]
+    if machines is not None or ranks is not None:
+        options["resources"] = {"num_machines": machines or 1, "num_mpiprocs_per_machine": ranks or 1}
+    return options

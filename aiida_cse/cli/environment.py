@@ -20,6 +20,8 @@ from aiida.manage.configuration import Profile, create_profile, get_config
 from aiida.orm import Computer, InstalledCode, load_code
 from aiida.plugins import BrokerFactory
 
+from aiida_cse.engine.hints import verdi
+
 __all__ = [
     "EnsuredEntity",
     "Environment",
@@ -160,6 +162,11 @@ def ensure_computer(
 
     Without ``mpirun`` programs are called directly, as one process. An existing computer of this label is kept,
     except that an ``mpirun`` that no longer exists is replaced.
+
+    Raises
+    ------
+    EnvironmentSetupError
+        The computer of this label is not configured, as one that came with an archive.
     """
     command = [] if mpirun is None else [str(mpirun), "-np", "{tot_num_mpiprocs}"]
     try:
@@ -179,6 +186,13 @@ def ensure_computer(
         computer.store()
         computer.configure(safe_interval=0, use_login_shell=False)
         return EnsuredEntity(computer, "created")
+    if not computer.is_configured:
+        relabel = verdi("computer", "relabel", label, f"{label}-imported")
+        msg = (
+            f"the computer {label} of this profile is not configured: it came with an archive, or was set up "
+            f"halfway; give it another name ({relabel}), or configure it if it is this machine"
+        )
+        raise EnvironmentSetupError(msg)
     present = computer.get_mpirun_command()
     if present and shutil.which(present[0]) is None:
         computer.set_mpirun_command(command)

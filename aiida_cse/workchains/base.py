@@ -137,6 +137,12 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
             message="No checkpoint is left in {path} of job <{pk}>, and there is no stash. Restore its files and "
             "launch again with AiiDA's caching, or start again from the system <{system}>.",
         )
+        spec.exit_code(
+            433,
+            "ERROR_NO_REMOTE_FOLDER",
+            message="The job <{pk}> ended with [{status}] {reason} and without a remote folder, so that no job "
+            "can continue from it. Launch again with AiiDA's caching.",
+        )
 
     # -- steps -----------------------------------------------------------------------------------------
 
@@ -152,8 +158,14 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
 
     def inspect_process(self) -> ExitCode | None:
         """Call the handlers; at the end, also after a failure, attach the folders of all jobs and the changes."""
-        self._record_inexact(self.ctx.children[self.ctx.iteration - 1])
-        exit_code = super().inspect_process()
+        last = self.ctx.children[self.ctx.iteration - 1]
+        self._record_inexact(last)
+        if last.is_finished and "remote_folder" not in last.outputs:
+            exit_code = self.exit_codes.ERROR_NO_REMOTE_FOLDER.format(
+                pk=last.pk, status=last.exit_status, reason=last.exit_message or ""
+            )
+        else:
+            exit_code = super().inspect_process()
         if self.ctx.is_finished or (exit_code is not None and exit_code.status != 0):
             jobs = {f"job_{number:04d}": job.outputs for number, job in enumerate(self.ctx.children, 1)}
             self.out(

@@ -1,22 +1,40 @@
-"""Continuation of an earlier study or production: longer runs, and more runs of a study."""
+"""Continuation of an earlier study or production, of this profile or imported: longer runs, and more runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from aiida import orm
 from aiida.engine import WorkChain
 
+from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.lammps.protocol.production import ProductionPlan
+from aiida_cse.workchains.common.availability import folder_error, refuse_unusable_codes, use_codes
 from aiida_cse.workchains.common.builders import whole
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.study import MOST_REPLICAS, RUN_OUTPUTS, StudyWorkChain, previous_of
+from aiida_cse.workchains.restart.lineage import path_of
+from aiida_cse.workchains.study import (
+    MOST_REPLICAS,
+    RUN_OUTPUTS,
+    StudyWorkChain,
+    is_complete,
+    previous_of,
+    run_label,
+)
 
 __all__ = ["get_builder_from", "get_builder_from_production", "get_builder_from_study"]
 
 
-def get_builder_from(process: orm.WorkChainNode, *, length_ns: float | None = None, **runs: Any) -> Any:
+def get_builder_from(
+    process: orm.WorkChainNode,
+    *,
+    length_ns: float | None = None,
+    codes: Mapping[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
+    **runs: Any,
+) -> Any:
     """Return the builder that continues a study or a production; see the functions for either.
 
     Raises
@@ -25,15 +43,21 @@ def get_builder_from(process: orm.WorkChainNode, *, length_ns: float | None = No
         The process cannot be continued in this way; further temperatures and replicas need a study.
     """
     if getattr(process, "process_type", None) != ProductionWorkChain.build_process_type():
-        return get_builder_from_study(process, length_ns=length_ns, **runs)
+        return get_builder_from_study(process, length_ns=length_ns, codes=codes, options=options, **runs)
     if any(value is not None for value in runs.values()):
         raise ValueError(
             f"production {process.pk}: is a single run; give a length (temperatures and replicas need a study)"
         )
-    return get_builder_from_production(process, length_ns=length_ns)
+    return get_builder_from_production(process, length_ns=length_ns, codes=codes, options=options)
 
 
-def get_builder_from_production(production: orm.WorkChainNode, *, length_ns: float | None) -> Any:
+def get_builder_from_production(
+    production: orm.WorkChainNode,
+    *,
+    length_ns: float | None,
+    codes: Mapping[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
+) -> Any:
     """Return the builder of a production that continues another one from its last checkpoint.
 
     Parameters
@@ -42,11 +66,16 @@ def get_builder_from_production(production: orm.WorkChainNode, *, length_ns: flo
         A terminated production, successful or not.
     length_ns
         Total length or budget, at least the previous one.
+    codes
+        Codes in place of those of the production, by role: ``lammps`` and ``cse``.
+    options
+        Scheduler options of the LAMMPS jobs, over those of the production.
 
     Raises
     ------
     ValueError
-        The process is no production, is still running, has no complete segment, or would become shorter.
+        The process is no production, is still running, has no complete segment, or would become shorter; a code
+        cannot run in this profile, or the folder with the last checkpoint is not here.
     """
     _refuse_other(production, ProductionWorkChain)
     builder: Any = production.get_builder_restart()
@@ -59,6 +88,13 @@ def get_builder_from_production(production: orm.WorkChainNode, *, length_ns: flo
         inputs = production.inputs
         builder.plan = orm.Dict(_longer(inputs.plan.get_dict(), [inputs.temperature.value], length_ns))
     builder.previous = previous
+    use_codes(builder, codes or {}, options)
+    error = folder_error(previous["folder"], builder.base.lammps.code)
+    if error is not None:
+        place = f"production {production.pk}: previous.folder = {path_of(previous['folder'])}: {error}"
+        end = production.outputs.system if "system" in production.outputs else None
+        raise ValueError(place + _instead([(end, production.inputs.temperature.value)]))
+    refuse_unusable_codes(builder)
     builder.metadata.label = f"continues {production.uuid}"
     return builder
 
@@ -68,6 +104,8 @@ def get_builder_from_study(
     temperatures: Sequence[float] | None = None,
     replicas: int | None = None,
     length_ns: float | None = None,
+    codes: Mapping[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
 ) -> Any:
     """Return the builder of a study that continues another one without repeating its runs.
 
@@ -81,11 +119,16 @@ def get_builder_from_study(
         Total number of runs at each temperature, at least the previous one.
     length_ns
         Length or budget of each run, at least the previous one. Shorter runs continue from their checkpoints.
+    codes
+        Codes in place of those of the study, by role: ``lammps``, ``cse``, and those of other programs it used.
+    options
+        Scheduler options of the LAMMPS jobs, over those of the study.
 
     Raises
     ------
     ValueError
-        The process is no study, is still running, or nothing would be added.
+        The process is no study, is still running, or nothing would be added; a code cannot run in this profile, or
+        a run that would become longer has its last checkpoint in a folder that is not here.
     """
     _refuse_other(study, StudyWorkChain)
     builder: Any = study.get_builder_restart()
@@ -106,6 +149,10 @@ def get_builder_from_study(
         runs[label] = _results(None if call is None else call.node, dict(run.items()))
     phases = {phase: outputs[phase] for phase in ("ceramic", "electrolyte") if phase in outputs}
     builder.done = {**phases, "runs": runs}
+    use_codes(builder, codes or {}, options)
+    if length_ns is not None:
+        _refuse_lost_checkpoints(builder, runs)
+    refuse_unusable_codes(builder, finished=tuple(phases))
     builder.metadata.label = f"continues {study.uuid}"
     return builder
 
@@ -118,6 +165,40 @@ def _refuse_other(process: Any, kind: type[WorkChain]) -> None:
         )
     if not process.is_terminated:
         raise ValueError(f"{name} {process.pk}: is still running; it can be continued when it has ended")
+
+
+def _refuse_lost_checkpoints(builder: Any, runs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a longer study if a run that it would continue has no checkpoint here."""
+    plan, settings = builder.production.plan.get_dict(), builder.production.analysis.settings.get_dict()
+    lost: dict[str, list[str]] = {}
+    ends: list[tuple[orm.Data | None, float]] = []
+    for temperature, replica in product(builder.temperatures.get_list(), range(1, builder.replicas.value + 1)):
+        label = run_label(temperature, replica)
+        run = runs.get(label, {})
+        previous = previous_of(run)
+        if not previous or is_complete(run, plan, temperature, settings):
+            continue
+        error = folder_error(previous["folder"], builder.production.base.lammps.code)
+        if error is not None:
+            lost.setdefault(error, []).append(f"runs.{label}.folder = {path_of(previous['folder'])}")
+            ends.append((run.get("system"), temperature))
+    if lost:
+        reasons = "; ".join(f"{', '.join(places)}: {error}" for error, places in lost.items())
+        raise ValueError(f"{reasons}{_instead(ends)}")
+
+
+def _instead(ends: Sequence[tuple[orm.Data | None, float]]) -> str:
+    """Return how runs go on without their checkpoints, from their last systems and temperatures in K."""
+    calls = [
+        aiida_cse("launch", "production", "--system", system.pk, "--temperature", f"{temperature:g}")
+        for system, temperature in ends
+        if system is not None
+    ]
+    words = (
+        "; a stored node is no checkpoint, but a new production, with a trajectory and a reduction of its own, "
+        "can start from the positions and velocities at the end of the run: "
+    )
+    return words + "; ".join(calls) if calls else ""
 
 
 def _longer(plan: dict[str, Any], temperatures: Sequence[float], length_ns: float) -> dict[str, Any]:
@@ -136,8 +217,9 @@ def _results(production: orm.ProcessNode | None, outputs: dict[str, orm.Data]) -
     """
     run = {name: outputs[name] for name in ("interface", *RUN_OUTPUTS) if name in outputs}
     system = outputs.get("system")
-    if system is not None and isinstance(system.creator, orm.CalcJobNode):
-        return run | {"folder": system.creator.outputs.remote_folder}
+    creator = None if system is None else system.creator
+    if isinstance(creator, orm.CalcJobNode) and "remote_folder" in creator.outputs:
+        return run | {"folder": creator.outputs.remote_folder}
     if production is None:
         return run
     links = production.base.links.get_outgoing(link_label_filter="segment_%").all()

@@ -43,7 +43,7 @@ from aiida_cse.workchains.restart.lineage import (
     unreduced,
 )
 
-__all__ = ["ProductionWorkChain", "sampling_of"]
+__all__ = ["ProductionWorkChain", "sampling_of", "validate_production"]
 
 #: fields of the sampling that follow from the plan
 _FROM_PLAN = ("timestep_fs", "frame_ps")
@@ -112,7 +112,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
             ("looks", orm.List, "Its looks so far."),
         ):
             spec.input(f"previous.{name}", valid_type=kind, required=False, help=words)
-        spec.inputs.validator = _validate_inputs
+        spec.inputs.validator = validate_production
         spec.outline(
             cls.plan_segments,
             while_(cls.goes_on)(
@@ -422,7 +422,7 @@ def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any
 # -- validation of the inputs ------------------------------------------------------------------------------
 
 
-def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
+def validate_production(value: dict[str, Any], _: Any) -> str | None:
     """Return the first inconsistency between the inputs, or None."""
     if "plan" not in value or "sampling" not in value or _plan_error(value["plan"], None):
         return None
@@ -519,6 +519,12 @@ def _previous_error(value: dict[str, Any], plan: ProductionPlan, sampling: Sampl
         return None
     if "folder" not in previous:
         return "previous.folder is missing: give the last folder of the production to continue"
+    computer, code = previous["folder"].computer, value["base"]["lammps"].get("code")
+    if code is not None and code.computer is not None and code.computer.uuid != computer.uuid:
+        return (
+            f"previous.folder: lies on {computer.label}, the code {code.full_label} on {code.computer.label}; a "
+            "run can be continued only on the computer of its checkpoint"
+        )
     step = step_of(previous["folder"])
     if not step:
         pk = previous["folder"].pk

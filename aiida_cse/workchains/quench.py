@@ -30,7 +30,7 @@ from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, positive, validate_neutral, validate_seed
 from aiida_cse.workchains.common.protocol import ProtocolMixin, merge, split_overrides
 from aiida_cse.workchains.cooling import CoolingWorkChain
-from aiida_cse.workchains.production import ProductionWorkChain
+from aiida_cse.workchains.production import ProductionWorkChain, validate_production
 
 __all__ = ["QuenchWorkChain"]
 
@@ -255,7 +255,7 @@ class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
 
 
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
-    """Return the error of the cooling between the two temperatures or of its wall time, or None."""
+    """Return the error of the cooling or of a production, with the system and its temperature, or None."""
     wanted = ("hot_temperature", "temperature", "cooling")
     if any(name not in value for name in wanted) or "plan" not in value["cooling"]:
         return None
@@ -267,4 +267,10 @@ def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
         return placed("cooling.plan", str(error))
     if error := walltime_error(value["cooling"], job_plans(plan.schedule(*temperatures), seed=1)):
         return f"cooling.{error}"
+    for run, key in zip(_RUNS, ("hot_temperature", "temperature"), strict=True):
+        if "system" in value and run in value:
+            # the cold run starts from the cooled system, of the same atoms, slab and ions
+            inputs = {**value[run], "system": value["system"], "temperature": value[key]}
+            if error := validate_production(inputs, None):
+                return placed(run, error)
     return None

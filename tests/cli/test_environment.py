@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiida.orm import InstalledCode, load_code, load_node
+from aiida.orm import Computer, InstalledCode, load_code, load_node
 
 from aiida_cse.cli import environment
 from aiida_cse.cli.environment import (
@@ -124,6 +124,11 @@ class TestEntities:
         made = ensure_computer(tmp_path, mpirun=Path("/bin/sh"), label="moved")
         assert made.action == "updated"
         assert made.entity.get_mpirun_command()[0] == "/bin/sh"
+
+    def test_a_computer_that_came_with_an_archive_is_refused(self, tmp_path: Path) -> None:
+        Computer("came-along", "localhost", "", "core.local", "core.direct", str(tmp_path)).store()
+        with pytest.raises(EnvironmentSetupError, match=r"came-along of this .* not configured: .* relabel"):
+            ensure_computer(tmp_path, label="came-along")
 
     def test_without_mpirun_programs_are_called_directly(self, tmp_path: Path) -> None:
         assert ensure_computer(tmp_path, label="serial").entity.get_mpirun_command() == []

@@ -12,14 +12,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from aiida import orm
 from aiida.common.folders import SandboxFolder
 from aiida.common.links import LinkType
 from aiida.engine import run_get_node
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from aiida.plugins import CalculationFactory, DataFactory, ParserFactory
+from click.testing import CliRunner
 
+from aiida_cse.cli import main
+from aiida_cse.cli.environment import ensure_code, ensure_computer
+from aiida_cse.workchains.common.builders import refuse_invalid
 from tests.golden.archives import (
+    DEMO_STUDY,
     FOLDER,
     archived,
     called_as,
@@ -191,6 +197,69 @@ def test_what_a_lammps_job_retrieved_is_parsed_to_the_stored_results() -> None:
         assert made is not None
         for name in ("results", "thermo"):
             assert list(node_differences(old.outputs[name], made[name], name)) == []
+
+
+# -- what is continued --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def study() -> Any:
+    return orm.load_node(DEMO_STUDY)
+
+
+@pytest.fixture
+def codes_here(environment_bin: Path, tmp_path: Path) -> tuple[str, ...]:
+    """Codes of a computer of this profile, as options; that of the archive has the name localhost."""
+    computer = ensure_computer(tmp_path, label="here").entity
+    lammps = ensure_code(computer, "lmp", environment_bin / "lmp", "cse.lammps", with_mpi=None).entity
+    cse = ensure_code(computer, "cse", environment_bin / "aiida-cse", "cse.build", with_mpi=False).entity
+    return ("--lammps", lammps.full_label, "--cse", cse.full_label)
+
+
+def refused(*arguments: object) -> str:
+    """Return the message of a command that starts no process."""
+    before = orm.QueryBuilder().append(orm.ProcessNode).count()
+    result = CliRunner().invoke(main, list(map(str, arguments)))
+    assert result.exit_code == 2, result.output
+    assert orm.QueryBuilder().append(orm.ProcessNode).count() == before
+    return result.output.splitlines()[-1]
+
+
+def test_an_archived_study_asks_for_codes_of_this_profile(study: Any, codes_here: tuple[str, ...]) -> None:
+    line = refused("extend", study.pk, "--temperatures", 600)
+    gone = "its computer 'localhost' is not configured in this profile"
+    assert f"codes.lammps = lmp@localhost: {gone}; codes.cse = cse@localhost: {gone}" in line
+    assert line.endswith("; give codes of this profile: --lammps lmp@here --cse cse@here")
+    assert gone in refused("extend", study.pk, "--temperatures", 600, "--lammps", "lmp@localhost")
+    system = study.outputs.runs.T0500_r1.system
+    for command in ("production", "quench"):
+        assert gone in refused("launch", command, "--system", system.pk, "--temperature", 500)
+
+
+def test_an_archived_study_gets_new_runs_from_its_stored_systems(
+    study: Any, codes_here: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr("aiida_cse.cli.running.start", lambda builder, wait: started.append(builder))
+    invoke("extend", study.pk, "--temperatures", 600, *codes_here, "--mpiprocs", 2)
+    (builder,) = started
+    refuse_invalid(builder)
+    labels = {job.code.full_label for job in (builder.interface.lammps, builder.production.reduce)}
+    assert labels | {builder.production.base.lammps.code.full_label} == {"lmp@here", "cse@here"}
+    assert builder.production.base.lammps.metadata.options.resources["num_mpiprocs_per_machine"] == 2
+    assert builder.temperatures.get_list() == [500, 600]
+    assert builder.done["ceramic"].uuid == study.outputs.ceramic.uuid
+
+
+@pytest.mark.parametrize("process", ["StudyWorkChain", "ProductionWorkChain"])
+def test_a_longer_archived_run_needs_its_folder(process: str, study: Any, codes_here: tuple[str, ...]) -> None:
+    run = study.outputs.runs.T0500_r1
+    (node,) = [one for one in (study, *study.called_descendants) if one.process_label == process]
+    line = refused("extend", node.pk, "--length", 1, *codes_here)
+    path = run.system.creator.outputs.remote_folder.get_remote_path()
+    assert f"folder = {path}: its computer 'localhost' is not configured in this profile; " in line
+    assert "verdi computer configure core.local localhost) and give codes on it; " in line
+    assert line.endswith(f"launch production --system {run.system.pk} --temperature 500")
 
 
 def inputs_of(node: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.protocol.stage import JobPlan, Recovery
 from aiida_cse.workchains.base import LammpsBaseWorkChain
 from aiida_cse.workchains.common.builders import Codes
-from tests.nodes import job_node, system_node
+from tests.nodes import finish, job_node, new_job, system_node
 from tests.systems import crystal_and_molecules
 from tests.workchains.conftest import Make
 
@@ -215,6 +215,17 @@ def test_an_excepted_job_ends_the_run(chain: Chain) -> None:
     answer = chain.process.inspect_process()
     assert answer.status == 301
     assert list(chain.outputs["folders"]) == ["job_0001"]
+
+
+@pytest.mark.parametrize("status", [0, 420])
+def test_a_job_without_a_remote_folder_ends_the_run(chain: Chain, status: int) -> None:
+    job = new_job("cse.lammps", chain.process.inputs.lammps.code.computer)
+    finish(job, status, "killed")
+    chain.process.ctx.iteration, chain.process.ctx.children = 1, [job]
+    answer = chain.process.inspect_process()
+    assert answer.status == 433
+    assert f"The job <{job.pk}> ended with [{status}] killed and without a remote folder" in answer.message
+    assert "folders" not in chain.outputs
 
 
 def test_a_run_starts_from_its_parent_folder(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.analysis.kinetics import PARTS
 from aiida_cse.calculations.functions.records import collect_looks
+from aiida_cse.cli.environment import ensure_code, ensure_computer
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.workchains.common.availability import use_codes
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.continue_from import (
     get_builder_from,
@@ -37,12 +41,19 @@ def study(make: Make, codes: Codes, recipe: dict[str, Any]) -> Any:
 
 
 @pytest.fixture
-def ended(study: Any, localhost: orm.Computer) -> orm.WorkChainNode:
+def scratch(tmp_path: Path) -> Path:
+    """The folder of the last job of the run, with its checkpoint."""
+    (tmp_path / "restart.3000").touch()
+    return tmp_path
+
+
+@pytest.fixture
+def ended(study: Any, localhost: orm.Computer, scratch: Path) -> orm.WorkChainNode:
     """The study after a run of 6 ps."""
     relaxed = CseSystemData(interface()).store()
     last = CseSystemData(interface())
     made = {"system": last, "results": results("production", step=3000, source="none")}
-    job_node("cse.lammps", localhost, {"system": relaxed}, outputs=made, exit_status=0, folder="/scratch/3")
+    job_node("cse.lammps", localhost, {"system": relaxed}, outputs=made, exit_status=0, folder=str(scratch))
     settings = orm.Dict(study.inputs.production.analysis.settings.get_dict())
     reduction = reduction_node(state(301))
     found = {part: CalculationFactory(f"cse.{part}")(reduction, orm.Float(700), settings) for part in PARTS}
@@ -76,7 +87,7 @@ def test_more_temperatures_and_replicas_add_only_new_runs(ended: orm.WorkChainNo
     assert answer.message.startswith("3 of 4 runs failed")
 
 
-def test_a_run_is_complete_by_length_or_verdict(ended: orm.WorkChainNode) -> None:
+def test_a_run_is_complete_by_length_or_verdict(ended: orm.WorkChainNode, scratch: Path) -> None:
     run = get_builder_from_study(ended, replicas=2).done["runs"]["T0700_r1"]
     inputs = ended.inputs.production
     plan, settings = inputs.plan.get_dict(), inputs.analysis.settings.get_dict()
@@ -93,7 +104,7 @@ def test_a_run_is_complete_by_length_or_verdict(ended: orm.WorkChainNode) -> Non
         "that of its temperature"
     )
     assert set(previous_of(run)) == {"folder", "reduction", "looks"}
-    assert run["folder"].get_remote_path() == "/scratch/3"
+    assert run["folder"].get_remote_path() == str(scratch)
     assert previous_of({"interface": run["interface"]}) == {}
 
 
@@ -115,6 +126,54 @@ def test_a_running_study_is_not_continued(study: Any) -> None:
         get_builder_from_study(study.node, replicas=2)
 
 
+def test_a_run_without_its_checkpoint_does_not_become_longer(ended: orm.WorkChainNode, scratch: Path) -> None:
+    (scratch / "restart.3000").unlink()
+    (scratch / "parent").symlink_to(scratch)
+    last = ended.outputs.runs.T0700_r1.system.pk
+    with pytest.raises(ValueError, match=r"it has no checkpoint on localhost; restore its files") as caught:
+        get_builder_from_study(ended, length_ns=0.01)
+    assert str(caught.value).startswith(f"runs.T0700_r1.folder = {scratch}: ")
+    assert str(caught.value).endswith(f"launch production --system {last} --temperature 700")
+    assert get_builder_from_study(ended, length_ns=0.006), "a complete run needs no checkpoint"
+    assert get_builder_from_study(ended, replicas=2)
+
+
+def test_other_codes_and_options_replace_those_of_every_job(
+    ended: orm.WorkChainNode, installed_code: Callable[..., orm.InstalledCode], environment_bin: Path
+) -> None:
+    other = installed_code("lmp-other", environment_bin / "lmp", "cse.lammps", with_mpi=True)
+    options = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 3}, "account": "abc"}
+    builder = get_builder_from_study(ended, replicas=2, codes={"lammps": other}, options=options)
+    run, joining, reduce = builder.production.base.lammps, builder.interface.lammps, builder.production.reduce
+    assert {run.code.uuid, joining.code.uuid, builder.ceramic.base.lammps.code.uuid} == {other.uuid}
+    assert reduce.code.uuid == ended.inputs.production.reduce.code.uuid
+    assert run.metadata.options.resources["num_mpiprocs_per_machine"] == 3
+    assert run.metadata.options.withmpi is True
+    for job in (joining, reduce):
+        assert job.metadata.options.resources["num_mpiprocs_per_machine"] == 1
+        assert job.metadata.options.account == "abc"
+    assert reduce.metadata.options.withmpi is False
+    with pytest.raises(ValueError, match=r"codes.cse = lmp-other@localhost: a code of cse.lammps is one for"):
+        get_builder_from_study(ended, replicas=2, codes={"cse": other})
+
+
+def test_a_job_that_moves_leaves_the_options_of_its_computer(
+    ended: orm.WorkChainNode, environment_bin: Path, tmp_path: Path
+) -> None:
+    cluster = ensure_computer(tmp_path, label="moved-to").entity
+    moved = ensure_code(cluster, "lmp", environment_bin / "lmp", "cse.lammps", with_mpi=None).entity
+    cse = ensure_code(cluster, "cse", environment_bin / "aiida-cse", "cse.build", with_mpi=False).entity
+    stored = {"account": "abc", "max_wallclock_seconds": 7200, "queue_name": "long"}
+    builder = get_builder_from_study(ended, replicas=2, options=stored)
+    assert builder.production.base.lammps.metadata.options.account == "abc"
+    use_codes(builder, {"lammps": moved, "cse": cse}, {"queue_name": "short"})
+    left = builder.production.base.lammps.metadata.options
+    assert (left.queue_name, left.max_wallclock_seconds) == ("short", 7200)
+    assert ("account" in left, left.resources["num_machines"]) == (False, 1)
+    with pytest.raises(ValueError, match=r"it is on localhost, the code lmp@moved-to on moved-to; give codes on"):
+        get_builder_from_study(ended, length_ns=0.01, codes={"lammps": moved, "cse": cse})
+
+
 # -- a single production ------------------------------------------------------------------------------------
 
 
@@ -132,10 +191,10 @@ def production(ended: orm.WorkChainNode, make: Make, codes: Codes, recipe: dict[
     return node
 
 
-def test_a_production_continues_from_its_last_checkpoint(production: orm.WorkChainNode) -> None:
+def test_a_production_continues_from_its_last_checkpoint(production: orm.WorkChainNode, scratch: Path) -> None:
     builder = get_builder_from(production, temperatures=None, replicas=None, length_ns=0.01)
     assert builder.plan["length_ps"] == 10
-    assert builder.previous["folder"].get_remote_path() == "/scratch/3"
+    assert builder.previous["folder"].get_remote_path() == str(scratch)
     assert builder.previous["reduction"].uuid == production.outputs.reduction.uuid
     assert builder.metadata.label == f"continues {production.uuid}"
 

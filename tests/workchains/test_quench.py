@@ -7,6 +7,7 @@ from aiida import orm
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.workchains.common.builders import Codes
 from tests.nodes import interface, reduction_node, run_node
@@ -118,6 +119,17 @@ def test_a_failed_part_is_named(quench: Any, part: str, status: int) -> None:
     answer = getattr(quench, f"inspect_{part}")()
     assert answer.status == status
     assert answer.message.endswith(f"<{run.pk}> failed with [343] segment 3")
+
+
+def test_a_system_without_an_interface_is_refused_at_once(
+    make: Make, codes: Codes, recipe: dict[str, Any]
+) -> None:
+    whole = interface()
+    ceramic = CseSystemData(System.create(whole.data, "# none\n", phase="ceramic", types=whole.types, seeds={}))
+    chain: Any = WorkflowFactory("cse.quench")
+    builder = chain.get_builder_from_protocol(codes, recipe, ceramic, 600, protocol="demo")
+    with pytest.raises(ValueError, match=r"hot: system and sampling: a system of phase 'ceramic' without a slab"):
+        make(builder)
 
 
 @pytest.mark.parametrize("quench", [{"require_equilibrated": True}], indirect=True)

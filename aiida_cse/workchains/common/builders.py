@@ -20,15 +20,19 @@ from aiida_cse.workchains.common.ports import SEEDS
 from aiida_cse.workchains.common.protocol import merge
 
 __all__ = [
+    "PLUGINS",
     "Codes",
     "base_inputs",
     "build_inputs",
     "builder_inputs",
     "cse_metadata",
+    "job_options",
     "located_part",
+    "one_process",
     "real",
     "recipe_node",
     "refuse_invalid",
+    "refuse_other_roles",
     "refuse_wrong_codes",
     "single_metadata",
     "velocity_seed",
@@ -85,10 +89,8 @@ def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, An
     refuse_wrong_codes(codes)
     protocol = base or {}
     code = codes["lammps"]
-    both = _lammps_options(code, protocol, options)
-    if "stash" in both:
-        both["stash"] = {"stash_mode": StashMode.COPY.value, "source_list": list(STASHED), **both["stash"]}
-    inputs: dict[str, Any] = {"lammps": {"code": code, "metadata": {"options": checked_options(both, code)}}}
+    run_options = job_options(code, protocol.get("options"), options)
+    inputs: dict[str, Any] = {"lammps": {"code": code, "metadata": {"options": run_options}}}
     for name in ("max_failures", "max_changes"):
         if name in protocol:
             inputs[name] = whole(f"base.{name}", protocol[name], 0, _MOST_FAILURES)
@@ -108,20 +110,31 @@ def refuse_wrong_codes(codes: Any) -> None:
     if not isinstance(codes, Mapping) or not set(codes) >= {"lammps", "cse"}:
         given = ", ".join(map(str, codes)) if isinstance(codes, Mapping) else repr(codes)
         raise ValueError(f"codes = {given or 'none'}: must be a mapping with the codes lammps and cse")
+    refuse_other_roles(codes)
+
+
+def refuse_other_roles(codes: Mapping[str, Any]) -> None:
+    """Refuse codes under unknown roles, and codes of another role.
+
+    Raises
+    ------
+    ValueError
+        The message names role and code.
+    """
     for role, code in codes.items():
-        if role not in _PLUGINS:
-            raise ValueError(f"codes: {role!r} is no role; {nearest(str(role), _PLUGINS)}")
+        if role not in PLUGINS:
+            raise ValueError(f"codes: {role!r} is no role; {nearest(str(role), PLUGINS)}")
         if not isinstance(code, orm.AbstractCode):
             raise ValueError(f"codes.{role} = {code!r}: must be a code of AiiDA, as load_code returns it")
         plugin = code.default_calc_job_plugin
-        fitting = [name for name, plugins in _PLUGINS.items() if plugin in plugins]
+        fitting = [name for name, plugins in PLUGINS.items() if plugin in plugins]
         if fitting and role not in fitting:
             others = " or ".join(f"codes.{name}" for name in fitting)
             raise ValueError(f"codes.{role} = {code.full_label}: a code of {plugin} is one for {others}")
 
 
 #: the plugins of codes by role
-_PLUGINS = {
+PLUGINS = {
     "lammps": ("cse.lammps", "lammps.raw", "lammps.base"),
     "cse": ("cse.build", "cse.reduce"),
     "moltemplate": ("cse.moltemplate",),
@@ -186,25 +199,33 @@ def whole(name: str, value: Any, least: int, most: int) -> orm.Int:
 
 def cse_metadata(options: dict[str, Any] | None) -> dict[str, Any]:
     """Return the metadata of a job of ``aiida-cse``: the options of the user for one process without MPI."""
-    return {"options": {**_one_process(checked_options(options)), "withmpi": False}}
+    return {"options": {**one_process(checked_options(options)), "withmpi": False}}
 
 
 def single_metadata(
     code: orm.AbstractCode, base: dict[str, Any] | None, options: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Return the metadata of a LAMMPS job that only joins phases: the options of the runs for one process."""
-    return {"options": checked_options(_one_process(_lammps_options(code, base or {}, options)), code)}
+    return {"options": checked_options(one_process(job_options(code, (base or {}).get("options"), options)), code)}
 
 
-def _lammps_options(
-    code: orm.AbstractCode, base: dict[str, Any], options: dict[str, Any] | None
+def job_options(
+    code: orm.AbstractCode, given: dict[str, Any] | None, options: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Return the options of LAMMPS jobs: the user's over those of the protocol; MPI as set in the code."""
-    both = merge(checked_options(base.get("options")), checked_options(options))
-    return both if code.with_mpi is None else {"withmpi": code.with_mpi, **both}
+    """Return the options of LAMMPS jobs: the user's over those given before; MPI as set in the code.
+
+    Raises
+    ------
+    ValueError
+        An option is unknown or wrong, or does not suit the scheduler of the code.
+    """
+    both = merge(checked_options(given), checked_options(options))
+    if "stash" in both:
+        both["stash"] = {"stash_mode": StashMode.COPY.value, "source_list": list(STASHED), **both["stash"]}
+    return checked_options(both if code.with_mpi is None else {"withmpi": code.with_mpi, **both}, code)
 
 
-def _one_process(options: dict[str, Any]) -> dict[str, Any]:
+def one_process(options: dict[str, Any]) -> dict[str, Any]:
     """Return options for one process, without ``stash``, which names files of runs."""
     kept = {key: value for key, value in options.items() if key != "stash"}
     given = options.get("resources", {})
