@@ -259,6 +259,10 @@ def _common(runs: Mapping[str, Results]) -> tuple[str, str]:
         missing = [part for part in PARTS if part not in run]
         if missing:
             raise ValueError(f"runs.{label}: it has no {' and no '.join(missing)}; each needs {', '.join(PARTS)}")
+        temperatures = {part: run[part]["temperature_K"] for part in PARTS if "temperature_K" in run[part]}
+        if len(set(temperatures.values())) > 1:
+            said = ", ".join(f"{part} of {kelvin:g} K" for part, kelvin in temperatures.items())
+            raise ValueError(f"runs.{label} = {said}: they must be the results of one analysis")
     kinds = {
         label: (str(run["equilibration"]["decided_by"][0]).lower(), str(run["transitions"]["rule"]))
         for label, run in runs.items()

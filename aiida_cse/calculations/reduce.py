@@ -13,7 +13,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_cse.building.reduction import describe_system
 from aiida_cse.calculations.ports import checked_by, job_options, remote_link
-from aiida_cse.data.reduction import FILENAME, CseReductionData
+from aiida_cse.data.reduction import FILENAME, CseReductionData, checked_temperature
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.job.script import TRAJECTORY
 from aiida_cse.reduction.config import ReductionConfig
@@ -60,6 +60,13 @@ class ReduceCalculation(CalcJob):
             help="Expected SHA-256 of segments, by the keys of their folders; other segments are not checked.",
         )
         spec.input("previous", valid_type=CseReductionData, required=False, help="State to extend.")
+        spec.input(
+            "temperature",
+            valid_type=orm.Float,
+            serializer=orm.to_aiida_type,
+            required=False,
+            help="Temperature of the run in K, which the state keeps.",
+        )
         job_options(spec, "cse.reduce", "reduce.out")
         spec.inputs.validator = _validate_inputs
         spec.output("reduction", valid_type=CseReductionData, required=False, help="State of all segments.")
@@ -79,7 +86,9 @@ class ReduceCalculation(CalcJob):
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the configuration, link the segments and call ``aiida-cse reduce``."""
         sampling = Sampling.model_validate(self.inputs.sampling.get_dict())
-        config = ReductionConfig.build(describe_system(self.inputs.system.get_system()), sampling)
+        temperature = self.inputs.temperature.value if "temperature" in self.inputs else None
+        described = describe_system(self.inputs.system.get_system())
+        config = ReductionConfig.build(described, sampling, temperature=temperature)
         with folder.open(CONFIG, "w", encoding="utf-8") as handle:
             handle.write(config.model_dump_json())
         names = sorted(self.inputs.folders)
@@ -124,6 +133,8 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
     error = _folders_error(value["folders"], value.get("code"))
     if error is None and "checksums" in value:
         error = _checksums_error(value["checksums"].get_dict(), list(value["folders"]))
+    if error is None and "temperature" in value:
+        error = _temperature_error(value["temperature"].value, value.get("previous"))
     if error is None and "system" in value and "sampling" in value:
         error = reduction_error(value["system"], value["sampling"].get_dict())
     return error
@@ -153,6 +164,19 @@ def _checksums_error(checksums: dict[str, Any], names: list[str]) -> str | None:
             return f"checksums: {name!r} is none of the folders; {nearest(name, names)}"
         if not isinstance(value, str) or re.fullmatch("[0-9a-f]{64}", value) is None:
             return f"checksums.{name} = {value!r}: must be the 64 hexadecimal digits of a SHA-256"
+    return None
+
+
+def _temperature_error(temperature: float, previous: CseReductionData | None) -> str | None:
+    """Refuse a temperature that is none, or another one than that of the state to extend."""
+    if not temperature > 0:
+        return f"temperature = {temperature:g}: must be above 0 K"
+    if previous is None:
+        return None
+    try:
+        checked_temperature(previous, temperature)
+    except ValueError as error:
+        return f"previous: {error}"
     return None
 
 

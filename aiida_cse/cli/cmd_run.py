@@ -196,14 +196,14 @@ def quench(
 
 @launch.command()
 @click.option("--reduction", type=click.IntRange(min=1), required=True, help="PK of the reduction.")
-@_TEMPERATURE
+@click.option("--temperature", type=float, help="Temperature in K [default: that of the reduction's production].")
 @_PROTOCOL
 @_OVERRIDES
 @_WAIT
 @inputs.PROFILE
 def analysis(
     reduction: int,
-    temperature: float,
+    temperature: float | None,
     protocol: str | None,
     overrides: Path | None,
     wait: bool,

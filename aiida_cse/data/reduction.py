@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from aiida.orm import SinglefileData
+from aiida.orm import CalcJobNode, SinglefileData
 
 from aiida_cse.analysis.registry import Documented
 from aiida_cse.reduction.state import State
 
-__all__ = ["REDUCTION", "CseReductionData"]
+__all__ = ["REDUCTION", "CseReductionData", "checked_temperature", "temperature_of"]
 
 FILENAME = "state.npz"
 
+_PRODUCTION = "aiida.workflows:cse.production"
+#: K; largest difference between two spellings of a temperature
+_SAME_TEMPERATURE = 1e-3
 
 REDUCTION = Documented(
     "reduction",
@@ -68,3 +71,52 @@ class CseReductionData(SinglefileData):
             with self.open(mode="rb") as handle:
                 self._state = State.load(io.BytesIO(handle.read()))
         return self._state
+
+
+def temperature_of(reduction: CseReductionData) -> float | None:
+    """Return the temperature (K) at which the trajectory of a reduction was run, None if nothing says it.
+
+    The node is asked first. A reduction that was stored without its temperature has it from the provenance: from
+    the production that called its job, or else from the LAMMPS jobs whose trajectories the job has read.
+    """
+    stored = reduction.base.attributes.get("temperature_K", None)
+    if stored is not None:
+        return float(stored)
+    job = reduction.creator
+    if not isinstance(job, CalcJobNode):
+        return None
+    caller: Any = job.caller
+    if caller is not None and caller.process_type == _PRODUCTION and "temperature" in caller.inputs:
+        return float(caller.inputs.temperature.value)
+    runs = [folder.creator for _, folder in job.inputs.folders.items()] if "folders" in job.inputs else []
+    found = {_temperature_of_run(run) for run in runs}
+    return found.pop() if len(found) == 1 else None
+
+
+def _temperature_of_run(job: Any) -> float | None:
+    """Return the temperature (K) of the last stage of a LAMMPS job, None for a ramp or another job."""
+    if not isinstance(job, CalcJobNode) or "plan" not in job.inputs:
+        return None
+    temperature = job.inputs.plan["stages"][-1].get("temperature")
+    return float(temperature) if isinstance(temperature, (int, float)) else None
+
+
+def checked_temperature(reduction: CseReductionData, given: float | None) -> float:
+    """Return the temperature (K) at which a reduction is analysed: its own, which a given one must not contradict.
+
+    Raises
+    ------
+    ValueError
+        No temperature is given and the reduction has none, or they differ.
+    """
+    known, name = temperature_of(reduction), f"the reduction <{reduction.pk}>"
+    if given is None:
+        if known is None:
+            raise ValueError(f"temperature is missing: {name} does not say that of its production; give it in K")
+        return known
+    if known is not None and abs(given - known) > _SAME_TEMPERATURE:
+        raise ValueError(
+            f"temperature = {given:g}: {name} is of a production at {known:g} K; omit the temperature, or analyse "
+            f"a reduction at {given:g} K"
+        )
+    return float(given)

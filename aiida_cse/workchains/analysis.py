@@ -13,7 +13,7 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.calculations.ports import checked_by
-from aiida_cse.data.reduction import CseReductionData
+from aiida_cse.data.reduction import CseReductionData, checked_temperature
 from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.schema import placed
 from aiida_cse.workchains.common.builders import real
@@ -38,8 +38,9 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
             "temperature",
             valid_type=orm.Float,
             serializer=to_aiida_type,
+            required=False,
             validator=validate_temperature,
-            help="Its temperature in K.",
+            help="Its temperature in K [default: that of its production, which it must not contradict].",
         )
         spec.input(
             "settings",
@@ -75,21 +76,23 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
     def get_builder_from_protocol(
         cls,
         reduction: CseReductionData,
-        temperature: float,
+        temperature: float | None = None,
         protocol: str | None = None,
         overrides: dict[str, Any] | None = None,
     ) -> Any:
-        """Return a builder for this reduction at its temperature (K).
+        """Return a builder for this reduction at its temperature (K), by default that of its production.
 
         Raises
         ------
         ValueError
-            The protocol or an override is wrong; the message names the place.
+            The protocol or an override is wrong, or the temperature is unknown or that of another production; the
+            message names the place.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         builder = cls.get_builder()
         builder.reduction = reduction
-        builder.temperature = real("temperature", temperature)
+        given = None if temperature is None else real("temperature", temperature).value
+        builder.temperature = orm.Float(checked_temperature(reduction, given))
         builder.settings = inputs["settings"]
         return builder
 
@@ -152,20 +155,36 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
     def _attach(self, name: str) -> ExitCode | None:
         """Compute an observable and attach its node, or stop with the reason why there is none."""
         function: Any = CalculationFactory(observables()[name].calculation)
-        result, node = function.run_get_node(**self.inputs)
+        result, node = function.run_get_node(**self.inputs, **self._own_temperature())
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_ANALYSIS.format(reason=node.exit_message)
         self.out(name, result)
         return None
 
+    def _own_temperature(self) -> dict[str, orm.Float]:
+        """Return the input ``temperature`` of the calculations if this process has none: one node for all."""
+        if "temperature" in self.inputs:
+            return {}
+        if "temperature" not in self.ctx:
+            self.ctx.temperature = orm.Float(checked_temperature(self.inputs.reduction, None)).store()
+        return {"temperature": self.ctx.temperature}
+
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
-    """Refuse settings that the reduction does not resolve; in a larger WorkChain there is no reduction yet."""
-    if "reduction" not in ports or any(name not in value for name in ("reduction", "temperature", "settings")):
+    """Refuse another temperature than that of the reduction, and settings that the reduction does not resolve.
+
+    In a larger WorkChain there is no reduction yet.
+    """
+    if "reduction" not in ports or any(name not in value for name in ("reduction", "settings")):
         return None
+    given = value["temperature"].value if "temperature" in value else None
+    try:
+        temperature = checked_temperature(value["reduction"], given)
+    except ValueError as error:
+        return str(error)
     settings = AnalysisSettings.model_validate(value["settings"].get_dict())
     try:
-        ReducedProduction(value["reduction"].get_state(), value["temperature"].value, settings)
+        ReducedProduction(value["reduction"].get_state(), temperature, settings)
     except ValueError as error:
         return placed("settings", str(error))
     return None

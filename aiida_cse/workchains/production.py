@@ -66,7 +66,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         spec.expose_inputs(
             ReduceCalculation,
             namespace="reduce",
-            exclude=("system", "sampling", "folders", "previous", "checksums"),
+            exclude=("system", "sampling", "folders", "previous", "checksums", "temperature"),
         )
         spec.expose_inputs(AnalysisWorkChain, namespace="analysis", exclude=("reduction", "temperature"))
         spec.input("system", valid_type=CseSystemData, validator=validate_neutral, help="The relaxed interface.")
@@ -278,6 +278,7 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         inputs |= {
             "system": self.inputs.system,
             "sampling": orm.Dict(sampling_of(plan, self.inputs.sampling.get_dict())),
+            "temperature": self.inputs.temperature,
             "folders": {
                 label: job.outputs[folder if folder in job.outputs else "remote_folder"]
                 for label, job in new.items()
@@ -538,7 +539,9 @@ def _previous_error(value: dict[str, Any], plan: ProductionPlan, sampling: Sampl
     if reached != last:
         return f"previous.reduction: ends at step {reached}, the earlier run at step {step}; it must end at {last}"
     try:
-        config = ReductionConfig.build(describe_system(value["system"].get_system()), sampling)
+        kelvin = value["temperature"].value if "temperature" in value else None
+        described = describe_system(value["system"].get_system())
+        config = ReductionConfig.build(described, sampling, temperature=kelvin)
         previous["reduction"].get_state().check_config(config)
     except ValueError as error:
         return f"previous.reduction: {error}"

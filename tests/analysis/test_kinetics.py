@@ -130,6 +130,10 @@ def test_slope_and_frequency_are_those_of_the_hottest_runs_used() -> None:
         ({"a": {"transitions": {}}}, "runs.a: it has no equilibration and no barrier"),
         ({"a": RUNS["T0700_r1"], "b": results(600, 2, 1, rule="core")}, "a: li by snapshot; b: li by core"),
         ({"a": {**RUNS["T0700_r1"], "barrier": {}}}, "runs.a: none of its ions crosses"),
+        (
+            {"a": results(700, 7, 5700, temperature_K=500)},
+            "runs.a = transitions of 700 K, barrier of 500 K: they must be the results of one analysis",
+        ),
         ({"a": results(700, 7, 5700, slope_li_K_per_A=None)}, "slope = null: "),
         (
             {"a": {**RUNS["T0700_r1"], "transitions": {"rule": "snapshot", "temperature_K": 700}}},

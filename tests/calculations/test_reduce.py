@@ -1,19 +1,23 @@
 """The reduction job: its configuration, the order of the segments, and what it refuses."""
 
+from io import BytesIO
 from typing import Any
 
 import pytest
 from aiida import orm
 from aiida.common.datastructures import StashMode
+from aiida.engine.utils import instantiate_process
+from aiida.manage import get_manager
 from aiida.plugins import CalculationFactory
 
 from aiida_cse.building.reduction import describe_system
 from aiida_cse.calculations.reduce import ReduceCalculation
+from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from tests.calculations.conftest import Prepare
-from tests.nodes import SAMPLING, interface, reduction_node, system_node
+from tests.nodes import SAMPLING, interface, reduction_node, state_bytes, system_node
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
@@ -71,6 +75,23 @@ def test_a_state_is_extended(prepare: Prepare, inputs: dict[str, Any]) -> None:
     info, _ = prepare("cse.reduce", **inputs, previous=previous)
     assert info.codes_info[0].cmdline_params[-2:] == ["--previous", "previous.npz"]
     assert info.local_copy_list == [(previous.uuid, "state.npz", "previous.npz")]
+
+
+def test_a_state_is_extended_at_its_temperature(prepare: Prepare, inputs: dict[str, Any]) -> None:
+    previous = CseReductionData(BytesIO(state_bytes()))
+    previous.base.attributes.set("temperature_K", 500.0)
+    prepare("cse.reduce", **inputs, previous=previous.store(), temperature=orm.Float(500))
+    with pytest.raises(ValueError, match=r"previous: temperature = 700: the reduction <.+> is of a production"):
+        prepare("cse.reduce", **inputs, previous=previous, temperature=orm.Float(700))
+    with pytest.raises(ValueError, match=r"temperature = 0: must be above 0 K"):
+        prepare("cse.reduce", **inputs, temperature=orm.Float(0))
+
+
+def test_the_cache_tells_jobs_at_different_temperatures_apart(inputs: dict[str, Any]) -> None:
+    runner = get_manager().get_runner()
+    given: tuple[dict[str, Any], ...] = ({}, {"temperature": orm.Float(500)}, {"temperature": orm.Float(700)})
+    jobs = [instantiate_process(runner, ReduceCalculation, **inputs, **more).node for more in given]
+    assert len({job.base.caching.compute_hash() for job in jobs}) == 3
 
 
 def test_threads_are_the_cores_of_the_process(prepare: Prepare, inputs: dict[str, Any]) -> None:

@@ -1,13 +1,15 @@
 """The reduction node: the state as a file, with its range as attributes."""
 
 import io
+from typing import Any
 
 import pytest
-from aiida.orm import QueryBuilder, load_node
+from aiida.common.links import LinkType
+from aiida.orm import CalcJobNode, Computer, Dict, Float, QueryBuilder, WorkChainNode, load_node
 from aiida.plugins import DataFactory
 
-from aiida_cse.data.reduction import FILENAME, CseReductionData
-from tests.nodes import reduction_node, state, state_bytes
+from aiida_cse.data.reduction import FILENAME, CseReductionData, checked_temperature, temperature_of
+from tests.nodes import job_node, reduction_node, state, state_bytes
 
 pytestmark = [
     pytest.mark.usefixtures("aiida_profile"),
@@ -62,3 +64,45 @@ def test_what_is_no_whole_state_is_refused(length: int) -> None:
 def test_what_is_no_archive_is_refused() -> None:
     with pytest.raises(ValueError, match="is no state of a reduction"):
         CseReductionData(io.BytesIO(b"frames: 60"))
+
+
+# -- its temperature ----------------------------------------------------------------------------------------
+
+
+def run_at(computer: Computer, temperature: Any) -> CalcJobNode:
+    """Return a LAMMPS job with a stage at this temperature."""
+    return job_node("cse.lammps", computer, {"plan": Dict({"stages": [{"temperature": temperature}]})})
+
+
+def reduced(computer: Computer, *runs: CalcJobNode, caller: WorkChainNode | None = None) -> CseReductionData:
+    """Return the reduction of the trajectories of these jobs."""
+    folders: dict[str, Any] = {f"folders__{number}": run.outputs.remote_folder for number, run in enumerate(runs)}
+    node = CseReductionData(io.BytesIO(state_bytes()))
+    job_node("cse.reduce", computer, folders, outputs={"reduction": node}, caller=caller)
+    return node
+
+
+def test_the_temperature_is_that_of_the_production_that_reduced(localhost: Computer) -> None:
+    production = WorkChainNode(process_type="aiida.workflows:cse.production")
+    production.base.links.add_incoming(Float(500).store(), LinkType.INPUT_WORK, "temperature")
+    assert temperature_of(reduced(localhost, run_at(localhost, 510.0), caller=production.store())) == 500
+
+
+def test_a_reduction_by_hand_has_the_temperature_of_its_runs(localhost: Computer) -> None:
+    hot, cold, ramp = (run_at(localhost, kelvin) for kelvin in (700.0, 500.0, [700.0, 500.0]))
+    assert temperature_of(reduced(localhost, cold, cold)) == 500
+    for runs in ((cold, hot), (ramp,), (job_node("cse.lammps", localhost),), ()):
+        assert temperature_of(reduced(localhost, *runs)) is None
+    assert temperature_of(reduction_node()) is None
+
+
+def test_another_temperature_than_that_of_the_reduction_is_refused(localhost: Computer) -> None:
+    node, unknown = reduced(localhost, run_at(localhost, 500.0)), reduction_node()
+    assert checked_temperature(node, None) == checked_temperature(node, 500) == 500
+    assert checked_temperature(unknown, 650) == 650
+    why = rf"temperature = 700: the reduction <{node.pk}> is of a production at 500 K; omit the temperature, or "
+    with pytest.raises(ValueError, match=why):
+        checked_temperature(node, 700)
+    why = rf"temperature is missing: the reduction <{unknown.pk}> does not say that of its production; give it"
+    with pytest.raises(ValueError, match=why):
+        checked_temperature(unknown, None)

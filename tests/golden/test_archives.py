@@ -23,6 +23,7 @@ from click.testing import CliRunner
 
 from aiida_cse.cli import main
 from aiida_cse.cli.environment import ensure_code, ensure_computer
+from aiida_cse.data.reduction import temperature_of
 from aiida_cse.workchains.common.builders import refuse_invalid
 from tests.golden.archives import (
     DEMO_STUDY,
@@ -128,8 +129,8 @@ def arrays(content: bytes) -> dict[str, Any]:
 def test_an_analysis_of_a_stored_reduction_gives_the_stored_results(temperature: float) -> None:
     (old,) = [node for node in processes("AnalysisWorkChain") if node.inputs.temperature.value == temperature]
     if temperature == 500:
-        given = ("--reduction", old.inputs.reduction.pk, "--temperature", 500, "--protocol", "demo")
-        invoke("launch", "analysis", *given)
+        # its production says that it is 500 K
+        invoke("launch", "analysis", "--reduction", old.inputs.reduction.pk, "--protocol", "demo")
         new = newest("AnalysisWorkChain")
         assert new.pk != old.pk
     else:
@@ -197,6 +198,15 @@ def test_what_a_lammps_job_retrieved_is_parsed_to_the_stored_results() -> None:
         assert made is not None
         for name in ("results", "thermo"):
             assert list(node_differences(old.outputs[name], made[name], name)) == []
+
+
+def test_an_analysis_at_another_temperature_is_refused() -> None:
+    for old in processes("AnalysisWorkChain"):
+        pk, right = old.inputs.reduction.pk, old.inputs.temperature.value
+        assert temperature_of(old.inputs.reduction) == right
+        if right == 500:
+            line = refused("launch", "analysis", "--reduction", pk, "--temperature", 700, "--protocol", "demo")
+            assert f"temperature = 700: the reduction <{pk}> is of a production at 500 K; omit the temper" in line
 
 
 # -- what is continued --------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The AnalysisWorkChain: its steps, its refusals, and the results that remain if a step fails."""
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
-from aiida.plugins import WorkflowFactory
+from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.analysis.registry import analyse, observables
 from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State
-from tests.nodes import reduction_node, state
+from tests.nodes import reduction_node, state, state_bytes
 from tests.reduction import synthetic
 from tests.workchains.conftest import Make
 
@@ -146,3 +148,44 @@ def test_the_verdict_is_reported_with_its_reasons(
     assert said[0] == "not equilibrated"
     assert said[1:] == process.outputs["equilibration"]["reasons"]
     assert len(said) > 1
+
+
+# -- the temperature ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_500(aiida_profile: object) -> Any:
+    """A reduction that says its temperature."""
+    node = CseReductionData(BytesIO(state_bytes()))
+    node.base.attributes.set("temperature_K", 500.0)
+    return node.store()
+
+
+def test_the_temperature_is_that_of_the_reduction(at_500: Any, make: Make) -> None:
+    chain: Any = WorkflowFactory("cse.analysis")
+    assert chain.get_builder_from_protocol(at_500, protocol="demo").temperature.value == 500
+    process: Any = make(chain, reduction=at_500)
+    assert process.populations() is process.transitions() is None
+    assert {process.outputs[name]["temperature_K"] for name in ("populations", "transitions")} == {500}
+    used = {process.outputs[name].creator.inputs.temperature.uuid for name in ("populations", "transitions")}
+    assert len(used) == 1, "one node for all calculations"
+
+
+def test_another_temperature_is_refused(at_500: Any, make: Make) -> None:
+    chain: Any = WorkflowFactory("cse.analysis")
+    why = rf"temperature = 700: the reduction <{at_500.pk}> is of a production at 500 K"
+    with pytest.raises(ValueError, match=why):
+        make(chain, reduction=at_500, temperature=orm.Float(700))
+    with pytest.raises(ValueError, match=why):
+        chain.get_builder_from_protocol(at_500, 700.0)
+    inputs = (at_500, orm.Float(700), orm.Dict({}))
+    _, node = CalculationFactory("cse.populations").run_get_node(*inputs)
+    assert (node.exit_status, why in node.exit_message) == (336, True)
+
+
+def test_a_reduction_without_a_temperature_needs_one(make: Make) -> None:
+    chain: Any = WorkflowFactory("cse.analysis")
+    with pytest.raises(ValueError, match=r"temperature is missing: the reduction <\d+> does not say that of its"):
+        make(chain, reduction=reduction_node())
+    with pytest.raises(ValueError, match="temperature is missing"):
+        chain.get_builder_from_protocol(reduction_node())

@@ -225,7 +225,7 @@ def test_a_job_without_a_remote_folder_ends_the_run(chain: Chain, status: int) -
     answer = chain.process.inspect_process()
     assert answer.status == 433
     assert f"The job <{job.pk}> ended with [{status}] killed and without a remote folder" in answer.message
-    assert "folders" not in chain.outputs
+    assert chain.outputs["folders"] == {}
 
 
 def test_a_run_starts_from_its_parent_folder(make: Make, inputs: dict[str, Any], localhost: orm.Computer) -> None:

@@ -121,11 +121,9 @@ def test_a_failed_part_is_named(quench: Any, part: str, status: int) -> None:
     assert answer.message.endswith(f"<{run.pk}> failed with [343] segment 3")
 
 
-def test_a_system_without_an_interface_is_refused_at_once(
-    make: Make, codes: Codes, recipe: dict[str, Any]
-) -> None:
-    whole = interface()
-    ceramic = CseSystemData(System.create(whole.data, "# none\n", phase="ceramic", types=whole.types, seeds={}))
+def test_a_system_without_a_slab_is_refused_at_once(make: Make, codes: Codes, recipe: dict[str, Any]) -> None:
+    data, types = interface().data, interface().info.types
+    ceramic = CseSystemData(System.create(data, "# none\n", phase="ceramic", types=types))
     chain: Any = WorkflowFactory("cse.quench")
     builder = chain.get_builder_from_protocol(codes, recipe, ceramic, 600, protocol="demo")
     with pytest.raises(ValueError, match=r"hot: system and sampling: a system of phase 'ceramic' without a slab"):

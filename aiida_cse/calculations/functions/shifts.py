@@ -11,6 +11,7 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.analysis.shifts import ShiftSettings
 from aiida_cse.analysis.shifts import shifts as find_shifts
+from aiida_cse.data.reduction import checked_temperature
 
 __all__ = ["CANNOT_SHIFT", "shifts"]
 
@@ -28,7 +29,11 @@ def shifts(settings: orm.Dict, analysis: orm.Dict, **runs: Any) -> orm.Dict | Ex
     try:
         chosen = AnalysisSettings.model_validate(analysis.get_dict())
         productions = {
-            label: ReducedProduction(run["reduction"].get_state(), run["transitions"]["temperature_K"], chosen)
+            label: ReducedProduction(
+                run["reduction"].get_state(),
+                checked_temperature(run["reduction"], run["transitions"]["temperature_K"]),
+                chosen,
+            )
             for label, run in runs.items()
         }
         return orm.Dict(find_shifts(productions, ShiftSettings.model_validate(settings.get_dict())))
