@@ -114,7 +114,7 @@ def checked_temperature(reduction: CseReductionData, given: float | None) -> flo
         if known is None:
             raise ValueError(f"temperature is missing: {name} does not say that of its production; give it in K")
         return known
-    if known is not None and abs(given - known) > _SAME_TEMPERATURE:
+    if known is not None and not abs(given - known) <= _SAME_TEMPERATURE:
         raise ValueError(
             f"temperature = {given:g}: {name} is of a production at {known:g} K; omit the temperature, or analyse "
             f"a reduction at {given:g} K"

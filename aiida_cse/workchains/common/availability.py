@@ -193,4 +193,6 @@ def _usable_code(role: str) -> str:
 
 
 def _plain(options: Any) -> dict[str, Any]:
-    return {key: _plain(value) if isinstance(value, Mapping) else value for key, value in options.items()}
+    """Return the options of a builder without its empty namespaces."""
+    found = {key: _plain(value) if isinstance(value, Mapping) else value for key, value in options.items()}
+    return {key: value for key, value in found.items() if value != {}}
