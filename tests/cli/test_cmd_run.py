@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 from aiida.engine import ProcessBuilder
-from aiida.orm import Computer, InstalledCode, Int, Node, PortableCode, QueryBuilder, WorkChainNode
+from aiida.orm import InstalledCode, Int, Node, PortableCode, QueryBuilder, WorkChainNode
 from click.testing import CliRunner, Result
 
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.cli import main
+from aiida_cse.cli.environment import ensure_computer
 from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
@@ -201,7 +202,7 @@ def test_a_quench_takes_its_temperatures_and_the_seed_of_its_system(
 
 
 def test_a_computer_without_aiida_cse_is_refused(lmp: InstalledCode, tmp_path: Path) -> None:
-    bare = Computer("without-cse", "localhost", "", "core.local", "core.direct", str(tmp_path)).store()
+    bare = ensure_computer(tmp_path, label="without-cse").entity
     InstalledCode(bare, str(lmp.filepath_executable), label="lmp").store()
     line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", "lmp@without-cse")
     assert "cse@without-cse" in line

@@ -125,7 +125,7 @@ def test_a_system_without_a_slab_is_refused_at_once(make: Make, codes: Codes, re
     data, types = interface().data, interface().info.types
     ceramic = CseSystemData(System.create(data, "# none\n", phase="ceramic", types=types))
     chain: Any = WorkflowFactory("cse.quench")
-    builder = chain.get_builder_from_protocol(codes, recipe, ceramic, 600, protocol="demo")
+    builder = chain.get_builder_from_protocol(codes, recipe, ceramic, 400, protocol="demo")
     with pytest.raises(ValueError, match=r"hot: system and sampling: a system of phase 'ceramic' without a slab"):
         make(builder)
 
