@@ -1,8 +1,11 @@
-"""Reader of LAMMPS DCD files that reads z alone if that is enough, and never maps the file into memory.
+"""Reader of DCD files that reads z alone if that is enough, and never maps the file into memory.
 
 Layout (little endian; each record between two 4-byte lengths): 84 bytes ``CORD`` and 20 integers (frames, first
-step, steps between frames, last step, …, 10th: unit cell given); the title; the number of atoms; then per frame
-the unit cell (A, γ, B, β, α, C as float64) and the x, y and z of all atoms as float32.
+step, steps between frames, last step, …, 9th as float32: timestep, 10th: unit cell given); the title; the number
+of atoms; then per frame the unit cell (A, γ, B, β, α, C as float64) and the x, y and z of all atoms as float32.
+
+LAMMPS writes the timestep in its own unit of time, other programs (CHARMM, NAMD, OpenMM, MDAnalysis) in units of
+CHARMM's, AKMA. Of these, some count frames in place of steps, so that the header says one step between frames.
 
 The number of frames follows from the size of the file. The header is rewritten after each frame and can be late
 or early in a file that a killed program left. An incomplete last frame is not counted.
@@ -30,6 +33,10 @@ CELL_BYTES = 4 * _CELL_WORDS
 _MARKERS = 8
 #: frames up to this size are read completely, many at once; of larger ones only what is needed is read
 _SMALL_FRAME = 64 * 1024
+#: fs; the unit of time of CHARMM, as DCD files of all programs but LAMMPS have it
+_AKMA_FS = 48.88821
+#: fs; a shorter timestep in a file of LAMMPS is one in ps, of ``units metal``
+_SHORTEST_TIMESTEP = 0.05
 #: problems that :func:`check_records` finds, by index
 _PROBLEMS = (
     "",
@@ -41,7 +48,7 @@ _PROBLEMS = (
 
 
 class DcdFile(TrajectoryReader):
-    """An open DCD file of the layout that LAMMPS writes; ``timestep_fs`` is None for other programs' files."""
+    """An open DCD file; ``timestep_fs`` is None unless LAMMPS wrote it, for the steps of others may be frames."""
 
     _descriptor = -1
 
@@ -161,7 +168,14 @@ class DcdFile(TrajectoryReader):
         size = os.fstat(self._descriptor).st_size
         head = os.pread(self._descriptor, 96, 0)
         if head[:8] != struct.pack("<i4s", 84, b"CORD")[: len(head)]:
-            raise TrajectoryError(f"{self.path}: is no little-endian DCD file of 4-byte records")
+            why = "is no little-endian DCD file of 4-byte records"
+            for layout, name in (
+                (">i4s", "is a big-endian DCD file"),
+                ("<q4s", "is a DCD file of 8-byte records"),
+            ):
+                if head.startswith(struct.pack(layout, 84, b"CORD")):
+                    why = f"{name}; convert it to a little-endian one of 4-byte records, for example by catdcd"
+            raise TrajectoryError(f"{self.path}: {why}")
         self.leftover_bytes = size
         self._header_bytes = 0
         if len(head) < 96:
@@ -185,10 +199,27 @@ class DcdFile(TrajectoryReader):
         ):
             if wrong:
                 raise TrajectoryError(f"{self.path}: the header {problem}")
-        if b"Written by LAMMPS" in tail:
-            self.timestep_fs = float(struct.unpack("<f", head[44:48])[0])
+        self._set_times(float(struct.unpack("<f", head[44:48])[0]), b"Written by LAMMPS" in tail)
         self._header_bytes = end
         self.frames, self.leftover_bytes = divmod(size - end, self.frame_bytes)
+
+    def _set_times(self, timestep: float, lammps: bool) -> None:
+        """Set the times from the timestep of the header, unless that is none."""
+        if not 0 < timestep < np.inf:
+            return
+        if lammps:
+            if timestep < _SHORTEST_TIMESTEP:
+                self.notes = (f"its timestep of {timestep:g} is taken to be in ps (units metal)",)
+                timestep *= 1000
+            self.timestep_fs = timestep
+        elif (timestep, self.frame_steps) == (1.0, 1):
+            self.notes = ("its header has no times, only the number 1 in their place",)
+            return
+        else:
+            timestep *= _AKMA_FS
+        # the header has 7 significant digits
+        self.frame_ps = float(f"{timestep * self.frame_steps / 1000:.6g}")
+        self.first_ps = self.first_step / self.frame_steps * self.frame_ps
 
 
 def _first_column(block: int, natoms: int) -> int:

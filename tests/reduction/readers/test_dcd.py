@@ -142,12 +142,67 @@ def test_a_tilted_box_is_refused(tmp_path: Path) -> None:
         file.read(0, 1)
 
 
-@pytest.mark.parametrize("content", [b"ITEM: TIMESTEP\n0\n" * 20, struct.pack(">i4s", 84, b"CORD") + bytes(100)])
-def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"ITEM: TIMESTEP\n0\n" * 20, "is no little-endian DCD file"),
+        (struct.pack(">i4s", 84, b"CORD") + bytes(100), "is a big-endian DCD file; convert it"),
+        (struct.pack("<q4s", 84, b"CORD") + bytes(100), "is a DCD file of 8-byte records; convert it"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes, why: str) -> None:
     path = tmp_path / "f.dcd"
     path.write_bytes(content)
-    with pytest.raises(TrajectoryError, match="is no little-endian DCD file"):
+    with pytest.raises(TrajectoryError, match=f"f.dcd: {why}"):
         DcdFile(path)
+
+
+def test_times_come_from_the_header(tmp_path: Path) -> None:
+    positions = make(1, 3).positions
+    for timestep, step, expected in (
+        (2.0, 10, (2.0, 0.02, 0.06)),
+        (0.001, 10, (1.0, 0.01, 0.03)),
+        (0.0, 10, ()),
+        (float("nan"), 10, ()),
+    ):
+        path = write_dcd(tmp_path / "a.dcd", positions, first_step=30, frame_steps=step, timestep=timestep)
+        with DcdFile(path) as file:
+            found = [one for one in (file.timestep_fs, file.frame_ps, file.first_ps) if one is not None]
+            assert found == pytest.approx(list(expected))
+            assert file.unwrapped is None
+    # another program, with the placeholder of VMD and mdtraj or the steps and the time of NAMD
+    for timestep, step, expected in ((1.0, 1, (None, None)), (2 / 48.88821, 500, (1.0, 0.06))):
+        path = write_dcd(tmp_path / "a.dcd", positions, first_step=30, frame_steps=step, timestep=timestep)
+        path.write_bytes(path.read_bytes().replace(b"Written by LAMMPS", b"Written by others"))
+        with DcdFile(path) as file:
+            assert file.timestep_fs is None
+            assert (file.frame_ps, file.first_ps) == expected
+
+
+def test_times_of_mdanalysis_and_openmm_are_read(tmp_path: Path) -> None:
+    universe = MDAnalysis.Universe.empty(NATOMS, trajectory=True)
+    universe.dimensions = [20, 20, 110, 90, 90, 90]
+    with MDAnalysis.Writer(str(tmp_path / "a.dcd"), NATOMS, dt=0.5) as writer:
+        for _ in range(3):
+            writer.write(universe.atoms)
+    with DcdFile(tmp_path / "a.dcd") as file:
+        assert (file.first_step, file.frame_steps, file.frame_ps, file.first_ps) == (0, 1, 0.5, 0.0)
+    app = pytest.importorskip("openmm.app")
+    topology = app.Topology()
+    topology.setUnitCellDimensions((2.0, 2.0, 11.0))
+    residue = topology.addResidue("X", topology.addChain())
+    for _ in range(4):
+        topology.addAtom("X", None, residue)
+    with (tmp_path / "b.dcd").open("w+b") as stream:
+        file = app.DCDFile(stream, topology, 0.002, firstStep=1000, interval=500)
+        for number in range(3):
+            file.writeModel(np.full((4, 3), 0.1 * number).tolist())
+    with DcdFile(tmp_path / "b.dcd") as file:
+        assert (file.frames, file.first_step, file.frame_steps) == (3, 1000, 500)
+        assert (file.frame_ps, file.first_ps) == (1.0, 2.0)
+        frames = file.read_xyz(0, 3)
+        assert frames.boxes == pytest.approx(np.tile([20.0, 20.0, 110.0], (3, 1)))
+        assert frames.along(1)[2] == pytest.approx(np.full(4, 2.0))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
