@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-__all__ = ["FrameByFrame", "Frames", "Source", "TrajectoryError", "TrajectoryReader"]
+__all__ = ["FrameByFrame", "Frames", "Source", "TrajectoryError", "TrajectoryReader", "time_between"]
 
 
 class TrajectoryError(ValueError):
@@ -180,6 +181,34 @@ class TrajectoryReader(ABC):
     def source(self, size: int) -> Source | None:
         """Return the file's layout for reads of about ``size`` bytes, None unless compiled loops can read it."""
         return None
+
+
+#: relative rounding of times that formats store in 24 bits
+_TIME_ROUNDING = 2.0**-22
+#: largest deviation of the time of a frame from equal spacing, relative to the time between frames
+_TIME_TOLERANCE = 1e-3
+
+
+def time_between(
+    first: float, last: float, frames: int, rounding: float = _TIME_ROUNDING
+) -> tuple[float, Callable[[int, float], bool]]:
+    """Return the time between frames, and a function that tells whether a frame is of its time.
+
+    The times of the first and of the last of the ``frames`` are rounded in the file. Of the values that fit them,
+    the one with the fewest digits is returned.
+    """
+    spacing = (last - first) / (frames - 1)
+    error = max(rounding * max(abs(first), abs(last)) / (frames - 1), 1e-7 * abs(spacing))
+    rounded = (float(f"{spacing:.{digits}g}") for digits in range(1, 17))
+    spacing = next((value for value in rounded if abs(value - spacing) <= error), spacing)
+
+    def fits(frame: int, time: float) -> bool:
+        expected = first + frame * spacing
+        return abs(time - expected) <= _TIME_TOLERANCE * abs(spacing) + 2 * rounding * max(
+            abs(expected), abs(first)
+        )
+
+    return spacing, fits
 
 
 class FrameByFrame(TrajectoryReader):

@@ -16,7 +16,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.readers.base import FrameByFrame, TrajectoryError
+from aiida_cse.reduction.readers.base import FrameByFrame, TrajectoryError, time_between
 from aiida_cse.reduction.readers.text import ENDED, NO_NUMBER, TextStream, parse_rows
 
 __all__ = ["DumpFile"]
@@ -30,8 +30,6 @@ _WORD_BYTES = 64
 _ITEMS = {"UNITS": 1, "TIME": 1, "TIMESTEP": 1, "NUMBER OF ATOMS": 1, "BOX BOUNDS": 3}
 #: ps per unit of time, for the units of LAMMPS whose lengths are Å
 _TIME_UNITS = {"real": 1e-3, "metal": 1.0}
-#: largest deviation of a time from equal spacing, relative to the time between frames
-_TIME_TOLERANCE = 1e-3
 
 
 class _HeaderError(ValueError):
@@ -247,13 +245,13 @@ class DumpFile(FrameByFrame):
         self.first_ps = float(times[0]) * scale
         if len(times) < 2:
             return
-        spacing = float(times[-1] - times[0]) / (len(times) - 1)
-        wrong = np.abs(times - times[0] - spacing * np.arange(len(times))) > _TIME_TOLERANCE * abs(spacing)
-        if spacing <= 0 or wrong.any():
-            frame = int(np.argmax(wrong)) or 1
+        spacing, fits = time_between(float(times[0]), float(times[-1]), len(times), rounding=1e-15)
+        uneven = [frame for frame, time in enumerate(times.tolist()) if not fits(frame, time)]
+        if spacing <= 0 or uneven:
+            frame = uneven[0] if uneven else 1
             self._refuse(frame, f"its time is {times[frame]:g}; frames must be equally spaced in time")
-        self.frame_ps = float(f"{spacing * scale:.9g}")
-        self.timestep_fs = float(f"{spacing * scale * 1000 / self.frame_steps:.9g}")
+        self.frame_ps = spacing * scale
+        self.timestep_fs = spacing * scale * 1000 / self.frame_steps
 
     def _load_index(self) -> _Index:
         """Return the places of the frames, those of the last opening if the file has not changed since."""

@@ -7,17 +7,20 @@ from pathlib import Path
 from aiida_cse.reduction.readers.base import TrajectoryError, TrajectoryReader
 from aiida_cse.reduction.readers.dcd import DcdFile
 from aiida_cse.reduction.readers.dump import DumpFile
-from aiida_cse.reduction.readers.xtc import XtcFile
+from aiida_cse.reduction.readers.mdanalysis import FORMATS, MDAnalysisFile
+from aiida_cse.reduction.readers.xdr import TrrFile, XtcFile
 
 __all__ = ["open_trajectory"]
 
 _READERS: dict[str, type[TrajectoryReader]] = {
     ".dcd": DcdFile,
     ".xtc": XtcFile,
+    ".trr": TrrFile,
     ".lammpstrj": DumpFile,
     ".dump": DumpFile,
     ".lammpsdump": DumpFile,
     ".custom": DumpFile,
+    **dict.fromkeys(FORMATS, MDAnalysisFile),
 }
 #: suffixes of compressed text, behind that of the format; whether a file is compressed, it says itself
 _COMPRESSED = (".gz", ".zst")

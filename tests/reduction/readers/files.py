@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 
@@ -59,3 +60,45 @@ def write_xtc(path: Path, positions: NDArray[np.float32], first_step: int = 0, s
                 universe.trajectory.ts.data["step"] = first_step + number * stride
                 writer.write(universe.atoms)
     return path
+
+
+def write_with_mdanalysis(
+    path: Path,
+    positions: NDArray[np.float32],
+    times: NDArray[np.float64] | None = None,
+    steps: list[int] | None = None,
+    box: tuple[float, ...] = (20.0, 20.0, LENGTH, 90.0, 90.0, 90.0),
+    **options: object,
+) -> Path:
+    """Write a trajectory in the format of the suffix; without ``steps``, MDAnalysis counts frames."""
+    frames, natoms, _ = positions.shape
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        universe = MDAnalysis.Universe.empty(
+            natoms, n_residues=natoms, atom_resindex=np.arange(natoms), trajectory=True
+        )
+        universe.add_TopologyAttr("name", ["LI"] * natoms)
+        timestep = universe.trajectory.ts
+        with MDAnalysis.Writer(str(path), natoms, **options) as writer:
+            for number in range(frames):
+                timestep.dimensions = box
+                universe.atoms.positions = positions[number]
+                timestep.frame = number
+                if times is not None:
+                    timestep.time = times[number]
+                if steps is not None:
+                    timestep.data["step"] = steps[number]
+                writer.write(universe.atoms)
+    return path
+
+
+def trr_frame(positions: NDArray[np.float64], step: int, time: float, double: bool, bare: bool = False) -> bytes:
+    """Return a frame of a TRR file with positions in nm, velocities and forces, or velocities alone."""
+    real, width = ("d", 8) if double else ("f", 4)
+    natoms, size = len(positions), 3 * width * len(positions)
+    own = 0 if bare else size
+    sizes = (0, 0, 9 * width, 9 * width, 0, 0, 0, own, size, 0 if bare else size, natoms, step, 0)
+    content = struct.pack(">iii12s13i", 1993, 13, 12, b"GMX_trn_file", *sizes) + struct.pack(f">2{real}", time, 0)
+    content += struct.pack(f">9{real}", 2, 0, 0, 0, 2, 0, 0, 0, LENGTH / 10) + bytes(9 * width)
+    block = positions.astype(f">f{width}").tobytes()
+    return content + (b"" if bare else block) + bytes(size) + (b"" if bare else bytes(size))

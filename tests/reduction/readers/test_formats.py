@@ -10,7 +10,7 @@ import pytest
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.dump import DumpFile
 from aiida_cse.reduction.readers.open import open_trajectory
-from aiida_cse.reduction.readers.xtc import XtcFile
+from aiida_cse.reduction.readers.xdr import XtcFile
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.segments import plan_segments
 from tests.reduction import synthetic
@@ -115,8 +115,8 @@ def test_frames_of_an_xtc_must_be_equally_spaced(trajectory: synthetic.Synthetic
 def test_files_of_other_formats_are_refused(tmp_path: Path) -> None:
     for name, why in (
         ("a.dump", "line 1: is no text dump of LAMMPS"),
-        ("a.xtc", "is no XTC file"),
-        ("a.trj", r"its suffix is '.trj', it must be one of .dcd, .xtc, .lammpstrj, .dump"),
+        ("a.xtc", "frame 0, byte 0: is no frame of an XTC file"),
+        ("a.trj", r"its suffix is '.trj', it must be one of .dcd, .xtc, .trr, .lammpstrj, .dump"),
     ):
         path = tmp_path / name
         path.write_text("hello " * 100)
