@@ -145,7 +145,8 @@ def _read_system(
     """
     with input_errors():
         from aiida_cse.building.imported.description import SystemFacts
-        from aiida_cse.building.imported.system import import_system
+        from aiida_cse.building.imported.system import import_described, import_system
+        from aiida_cse.lammps.files.system import FILENAMES, read_info
         from aiida_cse.schema import located
         from aiida_cse.yaml_io import read_mapping, read_text
 
@@ -155,7 +156,15 @@ def _read_system(
         include = "" if forcefield is None else read_text(forcefield, "a force field")
         chosen = None if recipe is None else find_recipe(recipe, profile)
         text = read_text(file, "a data file", _MOST_BYTES)
+        summary, beside = file.parent / FILENAMES["info"], file.parent / FILENAMES["forcefield"]
+        written = facts is None and recipe is None and file.name == FILENAMES["data"] and summary.is_file()
+        info = read_info(summary) if written else None
+        if info is not None:
+            notes.append(f"{summary} has the types, the slab, the seeds and the sources")
+            include = include or read_text(beside, "a force field")
     try:
+        if info is not None:
+            return import_described(text, info, include, notes)
         return import_system(text, description, include, chosen, notes)
     except ValueError as error:
         lines = str(error).splitlines()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -12,15 +11,15 @@ from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import arguments, options, types
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_cse.lammps.files.system import Phase
+from aiida_cse.lammps.files.system import FILENAMES, Phase
 
 if TYPE_CHECKING:
     from aiida_cse.data.system import CseSystemData
-    from aiida_cse.lammps.files.system import SystemInfo
+    from aiida_cse.lammps.files.system import System, SystemInfo
 
 __all__ = ["cse_system"]
 
-FORMATS = ("lammps", "pdb", "xyz")
+FORMATS = ("lammps", "pdb", "gro", "xyz", "extxyz")
 
 _SYSTEM = types.DataParamType(sub_classes=("aiida.data:cse.system",))
 _PROJECTED = ("id", *(f"attributes.{key}" for key in ("phase", "natoms", "charge", "box", "types", "composition")))
@@ -89,31 +88,53 @@ def show(system: CseSystemData) -> None:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder for the two files of `lammps` (default: here), or name of the one file of the other formats.",
+    help="Folder for the files of `lammps` (default: here), or name of the one file of the other formats.",
+)
+@click.option(
+    "--trajectory",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Trajectory of the system, such as the .dcd of a production, whose last frames are written as XTC.",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Number of the last frames of --trajectory to write.",
 )
 @options.FORCE(help="Replace files that exist.")
 @decorators.with_dbenv()
-def export(system: CseSystemData, fmt: str, output: Path | None, force: bool) -> None:
+def export(
+    system: CseSystemData, fmt: str, output: Path | None, trajectory: Path | None, frames: int, force: bool
+) -> None:
     """Write the files of a system.
 
     `lammps` writes system.data and the force field that belongs to it, forcefield.in; a script that includes the
-    force field sets the variable `cutoff` (Å) first. `pdb` and `xyz` hold coordinates for other programs.
+    force field sets the variable `cutoff` (Å) first. system.json and facts.yaml hold what these files lack, for
+    `aiida-cse system import` and `aiida-cse reduce`. The other formats hold coordinates with whole molecules, in
+    the order of the atoms in LAMMPS; `pdb` and `gro` name residues, `extxyz` has cell, masses and charges for ASE.
+    With --trajectory, an .xtc file of the same name holds the last frames.
     """
-    paths = _targets(fmt, output, f"cse-system-{system.pk}.{fmt}")
-    for path in paths:
+    from aiida_cse.building.export import lammps_files, write_structure
+
+    content = system.get_system()
+    texts = lammps_files(content) | {FILENAMES["data"]: system.lammps_data} if fmt == "lammps" else {}
+    paths = _targets(list(texts), fmt, output, f"cse-system-{system.pk}.{fmt}")
+    moving = paths[0].with_suffix(".xtc") if trajectory else None
+    for path in [*paths, *([moving] if moving else [])]:
         if path.is_file() and not force:
             echo.echo_critical(f"{path} exists already; replace it with --force, or give another --output")
     paths[0].parent.mkdir(parents=True, exist_ok=True)
-    if fmt == "lammps":
-        for path, content in zip(paths, (system.lammps_data, system.forcefield), strict=True):
-            path.write_text(content, encoding="utf-8")
-    else:
-        universe = system.get_universe()
-        with warnings.catch_warnings():
-            # MDAnalysis warns about missing information
-            warnings.simplefilter("ignore")
-            universe.atoms.write(str(paths[0]), file_format=fmt)
-    echo.echo_success(f"wrote {' and '.join(map(str, paths))}")
+    try:
+        for path, text in zip(paths, texts.values(), strict=False):
+            path.write_text(text, encoding="utf-8")
+        if not texts:
+            write_structure(content, paths[0], fmt)
+        echo.echo_success(f"wrote {' and '.join(map(str, paths))}")
+        if trajectory is not None and moving is not None:
+            _write_frames(content, trajectory, moving, frames)
+    except ValueError as error:
+        echo.echo_critical(str(error))
 
 
 def _lengths(box: Sequence[Sequence[float]]) -> str:
@@ -142,13 +163,23 @@ def _facts(system: CseSystemData, info: SystemInfo) -> Iterator[tuple[str, Any]]
 # -- export --------------------------------------------------------------------------------------------------
 
 
-def _targets(fmt: str, output: Path | None, default: str) -> list[Path]:
-    from aiida_cse.lammps.files.system import FILENAMES
+def _write_frames(system: System, trajectory: Path, target: Path, frames: int) -> None:
+    """Write the last frames of a trajectory and say which they are."""
+    from aiida_cse.building.export import write_frames
+    from aiida_cse.reduction.readers.open import open_trajectory
 
+    with open_trajectory(trajectory) as reader:
+        number = write_frames(system, reader, target, frames)
+        if reader.frame_ps is None and reader.timestep_fs is None:
+            echo.echo_warning(f"{trajectory} does not say its times; those in {target} are frame numbers in ps")
+        echo.echo_success(f"wrote {target}: the last {number} of the {reader.frames} frames of {trajectory}")
+
+
+def _targets(names: list[str], fmt: str, output: Path | None, default: str) -> list[Path]:
     if fmt != "lammps":
         if output is not None and output.is_dir():
             echo.echo_critical(f"--output {output}: is a folder; the format {fmt} needs the name of a file")
         return [output or Path(default)]
     if output is not None and output.exists() and not output.is_dir():
         echo.echo_critical(f"--output {output}: is a file; the format lammps needs a folder")
-    return [(output or Path()) / FILENAMES[key] for key in ("data", "forcefield")]
+    return [(output or Path()) / name for name in names]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,18 +86,13 @@ class CseSystemData(Data):
         return System(data=DataFile.parse(self.lammps_data), forcefield=self.forcefield, info=self.info)
 
     def get_universe(self) -> MDAnalysis.Universe:
-        """Return an MDAnalysis Universe with element names, made from the data file."""
-        import MDAnalysis
+        """Return an MDAnalysis Universe with whole molecules, residues and elements.
 
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / FILENAMES["data"]
-            path.write_text(self.lammps_data, encoding="utf-8")
-            universe = MDAnalysis.Universe(path, format="DATA", topology_format="DATA")
-        types = self.info.types
-        labels = [types[int(number) - 1] for number in universe.atoms.types]
-        universe.add_TopologyAttr("elements", np.array([t.element for t in labels], dtype=object))
-        universe.add_TopologyAttr("names", np.array([t.label for t in labels], dtype=object))
-        return universe
+        See :func:`aiida_cse.building.export.make_universe`.
+        """
+        from aiida_cse.building.export import make_universe
+
+        return make_universe(self.get_system())
 
     def get_structure(self) -> StructureData:
         """Return a StructureData, which is slow and large above some thousand atoms."""

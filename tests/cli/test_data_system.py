@@ -10,14 +10,22 @@ from typing import get_args
 
 import click
 import MDAnalysis
+import numpy as np
 import pytest
-from aiida.orm import Dict
+from aiida.orm import Dict, load_node
 from click.testing import CliRunner, Result
 
+from aiida_cse.building.ceramic.cut import cut_slab
+from aiida_cse.building.ceramic.slab import build_slab
+from aiida_cse.building.electrolyte.build import build_electrolyte
+from aiida_cse.building.interface.assembly import assemble
+from aiida_cse.building.recipe import load_recipe
+from aiida_cse.cli import main
 from aiida_cse.cli.data_system import FORMATS, cse_system
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.data import DataFile
-from aiida_cse.lammps.files.system import Phase, SystemInfo
+from aiida_cse.lammps.files.system import Phase, System, SystemInfo
+from tests.reduction.synthetic import write_dcd
 from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
@@ -131,7 +139,10 @@ def test_only_a_system_is_shown(run: Run) -> None:
 def test_exported_files_are_the_system(run: Run, interface: CseSystemData, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     run("export", interface.pk, "--output", folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["forcefield.in", "system.data"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("facts.yaml", "forcefield.in", "system.data", "system.json")
+    ]
+    assert (folder / "system.data").read_text() == interface.lammps_data
     assert (folder / "forcefield.in").read_text() == interface.forcefield
     assert DataFile.read(folder / "system.data").natoms == 113
 
@@ -160,13 +171,64 @@ run 0
 def test_coordinates_for_other_programs(run: Run, interface: CseSystemData, tmp_path: Path, fmt: str) -> None:
     path = tmp_path / f"interface.{fmt}"
     run("export", interface.pk, "--format", fmt, "--output", path)
-    atoms = MDAnalysis.Universe(str(path)).atoms
+    atoms = MDAnalysis.Universe(str(path), format="XYZ" if "xyz" in fmt else None).atoms
     data = interface.get_system().data
     assert len(atoms) == 113
-    assert abs(atoms.positions - interface.get_universe().atoms.positions).max() < 2e-3
-    if fmt == "pdb":
+    assert abs(atoms.positions - data.unwrapped).max() < 6e-3
+    if fmt in ("pdb", "gro"):
         assert atoms.dimensions[:3] == pytest.approx(data.lengths, abs=2e-3)
-        assert list(atoms.elements[:2]) == list(interface.get_universe().atoms.elements[:2])
+
+
+def test_the_last_frames_are_written_beside_the_coordinates(
+    run: Run, interface: CseSystemData, tmp_path: Path
+) -> None:
+    data = interface.get_system().data
+    x, y, z = (float(edge) for edge in data.lengths)
+    places = data.unwrapped + np.arange(5)[:, None, None] * 0.1
+    dcd = write_dcd(tmp_path / "run.dcd", places.astype(np.float32), lengths=(x, y, z))
+    words = ("export", interface.pk, "--format", "gro", "--output", tmp_path / "end.gro", "--trajectory", dcd)
+    output = " ".join(run(*words, "--frames", 2).output.split())
+    assert f"end.xtc: the last 2 of the 5 frames of {dcd}" in output
+    found = MDAnalysis.Universe(str(tmp_path / "end.gro"), str(tmp_path / "end.xtc"))
+    assert [abs(moment.positions - places[3 + moment.frame]).max() < 0.01 for moment in found.trajectory] == [
+        True
+    ] * 2
+    assert "end.gro exists already" in run(*words, code=1).output.replace("\n", " ")
+
+
+def test_frames_of_another_system_are_refused(run: Run, interface: CseSystemData, tmp_path: Path) -> None:
+    dcd = write_dcd(tmp_path / "run.dcd", np.zeros((2, 3, 3), dtype=np.float32))
+    words = ("export", interface.pk, "--format", "gro", "--output", tmp_path / "a.gro", "--trajectory", dcd)
+    assert "run.dcd: has 3 atoms; the system has 113" in " ".join(run(*words, code=1).output.split())
+
+
+def test_an_exported_system_is_imported_as_an_equal_node(run: Run, tmp_path: Path) -> None:
+    system = assembled()
+    node = CseSystemData(system).store()
+    run("export", node.pk, "--output", tmp_path)
+    result = CliRunner().invoke(main, ["system", "import", str(tmp_path / "system.data")])
+    assert result.exit_code == 0, result.output
+    assert f"note: {tmp_path / 'system.json'} has the types, the slab, the seeds and the sources" in result.output
+    (pk,) = (int(line.split("<")[1].rstrip(">")) for line in result.output.splitlines() if "stored as" in line)
+    found = load_node(pk)
+    assert found.base.attributes.all == node.base.attributes.all
+    assert found.base.repository.hash() == node.base.repository.hash()
+
+    facts = ["--facts", str(tmp_path / "facts.yaml"), "--forcefield", str(tmp_path / "forcefield.in")]
+    (tmp_path / "system.json").unlink()
+    result = CliRunner().invoke(main, ["system", "import", str(tmp_path / "system.data"), *facts])
+    assert result.exit_code == 0, result.output
+    (pk,) = (int(line.split("<")[1].rstrip(">")) for line in result.output.splitlines() if "stored as" in line)
+    assert load_node(pk).base.attributes.all == node.base.attributes.all
+    assert load_node(pk).base.repository.hash() == node.base.repository.hash()
+
+
+def assembled() -> System:
+    """Return the demo interface as built."""
+    recipe = load_recipe("llzo-peo-litfsi-demo")
+    slab = build_slab(recipe)
+    lx, ly = (float(edge) for edge in slab.data.lengths[:2])
+    return assemble(cut_slab(slab, slab.data), build_electrolyte(recipe, lx, ly))
 
 
 def test_the_default_name_says_which_system(

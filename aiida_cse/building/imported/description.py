@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from aiida_cse.building.crystal.model import Element
 from aiida_cse.building.recipe import Seed, SpeciesName
-from aiida_cse.lammps.files.system import Phase
+from aiida_cse.lammps.files.system import Phase, SystemInfo
 from aiida_cse.schema import Number, StrictModel, Whole
 
 __all__ = ["Label", "SlabDescription", "SystemFacts", "TypeDescription", "TypeName"]
@@ -18,12 +18,17 @@ TypeName = Annotated[Whole, Field(ge=1)] | Label
 
 
 class TypeDescription(StrictModel):
-    """An atom type; without ``label`` it has that of the data file."""
+    """An atom type.
+
+    Without ``label`` it has that of the data file, and without ``charge`` (e) that of its atoms, 0 if there are
+    none.
+    """
 
     element: Element
     phase: Literal["ceramic", "electrolyte", "both", "wall"]
     species: SpeciesName
     label: Label | None = None
+    charge: Number | None = None
 
 
 class SlabDescription(StrictModel):
@@ -63,8 +68,8 @@ class SystemFacts(StrictModel):
         The slab, if there is one.
     seeds
         Seeds of random choices; a production draws velocities from ``velocities``.
-    forcefield, citations
-        Names and literature of the parameters.
+    forcefield, forcefield_md5, citations
+        Names of the parameter sets, the checksum of each, and their literature.
     """
 
     phase: Phase = "interface"
@@ -72,7 +77,19 @@ class SystemFacts(StrictModel):
     slab: SlabDescription | None = None
     seeds: dict[Label, Seed] = Field(default_factory=dict)
     forcefield: tuple[str, ...] = ()
+    forcefield_md5: dict[str, str] = Field(default_factory=dict)
     citations: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, info: SystemInfo) -> SystemFacts:
+        """Return what the data file and the include file of a system do not contain."""
+        types = {
+            number: {name: getattr(entry, name) for name in ("label", "element", "charge", "phase", "species")}
+            for number, entry in enumerate(info.types, 1)
+        }
+        shared = ("phase", "seeds", "forcefield", "forcefield_md5", "citations")
+        slab = None if info.slab is None else info.slab.model_dump()
+        return cls.model_validate({name: getattr(info, name) for name in shared} | {"types": types, "slab": slab})
 
     @field_validator("types", mode="after")
     @classmethod

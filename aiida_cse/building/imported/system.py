@@ -15,15 +15,15 @@ from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.reduction import describe_system
 from aiida_cse.building.type_table import Chemistry, chemistry_of
-from aiida_cse.lammps.files.data import TOPOLOGY, DataFileContents, read_contents
+from aiida_cse.lammps.files.data import TOPOLOGY, DataFile, DataFileContents, read_contents
 from aiida_cse.lammps.files.forcefield_input import Statements, read_statements
-from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.files.system import System, SystemInfo, refuse_other_atoms
 from aiida_cse.physics.periodic import describe_contacts
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.layers import SURFACE_OFFSETS, SurfaceOffsets
 from aiida_cse.reduction.sampling import Sampling
 
-__all__ = ["import_system"]
+__all__ = ["import_described", "import_system"]
 
 #: e; largest net charge of a neutral system
 _NEUTRAL = 1e-3
@@ -119,10 +119,46 @@ def import_system(
     return system
 
 
+def import_described(data: str, info: SystemInfo, forcefield: str, notes: list[str] | None = None) -> System:
+    """Return the system of a data file and the summary written with it, checked as any other.
+
+    Parameters
+    ----------
+    data, forcefield
+        The texts of the data file and of the include file, which is kept as it is.
+    info
+        The summary. The numbers of atoms, the box and the charge are those of the data file.
+    notes
+        As of :func:`import_system`.
+
+    Raises
+    ------
+    ValueError
+        As :func:`import_system`, or the summary is that of other atoms.
+    """
+    refuse_other_atoms(DataFile.parse(data), info)
+    found = import_system(data, SystemFacts.of(info), forcefield, notes=notes)
+    return System.create(
+        found.data,
+        forcefield,
+        phase=info.phase,
+        types=info.types,
+        slab=info.slab,
+        seeds=info.seeds,
+        forcefield_names=info.forcefield,
+        forcefield_md5=info.forcefield_md5,
+        citations=info.citations,
+    )
+
+
 def _sources(description: SystemFacts, chemistry: Chemistry | None) -> dict[str, Any]:
     """Return the sources of the parameters: those of the description, else those of the recipe."""
     if description.forcefield or chemistry is None:
-        return {"forcefield_names": description.forcefield, "citations": description.citations}
+        return {
+            "forcefield_names": description.forcefield,
+            "forcefield_md5": description.forcefield_md5,
+            "citations": description.citations,
+        }
     return {
         "forcefield_names": chemistry.sources,
         "forcefield_md5": chemistry.checksums,

@@ -87,7 +87,7 @@ class TypeTable:
         return next((number for number, label in self.labels.items() if label == name), None)
 
     def _entry(self, number: int, own: TypeDescription | None) -> AtomType | None:
-        label, charge = self.labels.get(number), self._charge(number)
+        label, charge = self.labels.get(number), self._charge(number, own)
         facts = own or self._of_recipe(number, label, charge)
         if label is None:
             self.problems.append(f"{self._named(number)}: its label is missing; give types.{number}.label")
@@ -104,8 +104,8 @@ class TypeTable:
             label=label, element=facts.element, mass=mass, charge=charge, phase=facts.phase, species=facts.species
         )
 
-    def _charge(self, number: int) -> float | None:
-        """Return the charge of a type, 0 for one without atoms, None if its atoms have different charges."""
+    def _charge(self, number: int, described: TypeDescription | None) -> float | None:
+        """Return the charge of a type, None if its atoms have different charges or not that of the description."""
         own = self.data.charges[self.atoms([number])]
         if len(own) and np.ptp(own) > _SAME_CHARGE:
             self.problems.append(
@@ -113,7 +113,13 @@ class TypeTable:
                 " one charge, split it into several types"
             )
             return None
-        return float(own[0]) if len(own) else 0.0
+        if described is None or described.charge is None:
+            return float(own[0]) if len(own) else 0.0
+        if len(own) and abs(own[0] - described.charge) > _SAME_CHARGE:
+            field = f"types.{self.labels.get(number, number)}.charge"
+            self.problems.append(f"{field} = {described.charge:g}: the atoms of the type have {own[0]:g} e")
+            return None
+        return described.charge
 
     def _of_recipe(self, number: int, label: str | None, charge: float | None) -> AtomType | None:
         """Return the recipe's type with this label, None if it has none."""

@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import Field
 
 from aiida_cse.lammps.files.data import DataFile
-from aiida_cse.schema import StrictModel
+from aiida_cse.schema import StrictModel, located
+from aiida_cse.yaml_io import read_text
 
 __all__ = [
     "CERAMIC_MOLECULE",
@@ -24,6 +25,8 @@ __all__ = [
     "SlabGeometry",
     "System",
     "SystemInfo",
+    "read_info",
+    "refuse_other_atoms",
 ]
 
 #: molecule ID of all atoms of the initial ceramic; the molecules of the electrolyte count from 2
@@ -33,6 +36,9 @@ WALL_MOLECULE = 0
 
 #: files of a system
 FILENAMES = {"data": "system.data", "forcefield": "forcefield.in", "info": "system.json"}
+
+#: relative; LAMMPS writes six digits of the masses
+_SAME_MASS = 1e-5
 
 #: phase of the work to which a system belongs
 Phase = Literal["slab", "ceramic", "electrolyte", "interface", "production"]
@@ -193,8 +199,41 @@ class System:
             if not (source / name).is_file():
                 msg = f"{source}: is not a system; {name} is missing"
                 raise ValueError(msg)
-        return cls(
-            data=DataFile.read(source / FILENAMES["data"]),
-            forcefield=(source / FILENAMES["forcefield"]).read_text(encoding="utf-8"),
-            info=SystemInfo.model_validate_json((source / FILENAMES["info"]).read_text(encoding="utf-8")),
-        )
+        data = DataFile.read(source / FILENAMES["data"])
+        info = read_info(source / FILENAMES["info"])
+        with located(source / FILENAMES["info"]):
+            refuse_other_atoms(data, info)
+        return cls(data, (source / FILENAMES["forcefield"]).read_text(encoding="utf-8"), info)
+
+
+def read_info(path: Path) -> SystemInfo:
+    """Return the facts that :meth:`System.write` wrote.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read or is invalid; the message names it.
+    """
+    text = read_text(path, "the summary of a system")
+    with located(path):
+        return SystemInfo.model_validate_json(text)
+
+
+def refuse_other_atoms(data: DataFile, info: SystemInfo) -> None:
+    """Refuse facts that are those of another data file: with other types, numbers of atoms or masses.
+
+    Raises
+    ------
+    ValueError
+        Names the fact and what the data file has.
+    """
+    hint = "it describes another data file"
+    if len(data.masses) != len(info.types):
+        raise ValueError(f"types: {len(info.types)}, the data file has {len(data.masses)}; {hint}")
+    numbers = np.bincount(data.types, minlength=len(info.types) + 1)[1:]
+    for entry, number, mass in zip(info.types, numbers.tolist(), data.masses.tolist(), strict=True):
+        given = info.composition.get(entry.label, 0)
+        if number != given:
+            raise ValueError(f"composition.{entry.label} = {given}: the data file has {number} atoms; {hint}")
+        if abs(mass - entry.mass) > _SAME_MASS * entry.mass:
+            raise ValueError(f"the mass of {entry.label} is {entry.mass:g}, in the data file {mass:g}; {hint}")
