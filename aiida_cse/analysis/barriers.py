@@ -12,7 +12,7 @@ from scipy import constants
 
 from aiida_cse.analysis.equilibration import equilibration
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
-from aiida_cse.analysis.profiles import bin_centres
+from aiida_cse.analysis.profiles import Counts
 from aiida_cse.analysis.registry import Need, finite_or_none, finite_range_or_none, observable, with_error
 from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.kinetics.transition_state import (
@@ -241,7 +241,7 @@ def anion_barriers(production: ReducedProduction) -> dict[str, Any]:
 
     The bulk is flat, so that its mean density counts and not its fullest bin.
     """
-    first, *_, last = bin_centres(production.state.config)
+    first, *_, last = production.state.config.grid.centres
     equilibrated = bool(equilibration(production)["equilibrated"])
     results = production.facts | production.region_facts("layer") | {"equilibrated": equilibrated}
     reasons = [] if equilibrated else ["the run has not equilibrated: the barriers have lower bounds only"]
@@ -292,13 +292,16 @@ def _by_side(
         Whether the well is flat.
     """
     index = list(production.ions).index(ion.name)
-    blocks = production.window.blocks(production.state.point_histograms)[:, index]
+    points = Counts.of_points(production)
+    # a bin that the end of the box cuts off has fewer counts at the same density
+    complete = points.complete()
+    z, counts = points.grid.centres[complete], points.total[index, complete]
     exchange = ExchangeStatistics(
         production.transitions(production.settings.rule)[ion.name].both.total,
         max(float(outside.mean()), _FEWEST_IONS),
         max(float(inside.mean()), _FEWEST_IONS),
     )
-    whole = blocks[production.window.whole]
+    whole = points.equal_blocks()[:, index, complete]
     if len(whole) < FEWEST_BLOCKS:
         few = f"{len(whole)} whole block(s) of time, it takes {FEWEST_BLOCKS} to tell how many counts are a visit"
         return {}, None, [f"{ion.name}, {side}: {few}" for side in SIDES]
@@ -309,8 +312,8 @@ def _by_side(
         top, well = windows[side]
         try:
             found[side] = find_barrier(
-                bin_centres(production.state.config),
-                blocks.sum(axis=0),
+                z,
+                counts,
                 temperature,
                 top=top,
                 well=well,

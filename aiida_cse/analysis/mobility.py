@@ -44,6 +44,10 @@ def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, 
         **FACT_KEYS,
         "lags_ps": ("ps", "The lags"),
         "<ion>_layers": ("", "Names of the layers, in the order of the first axis"),
+        "<ion>_layer_edges_A": (
+            "Å",
+            "Edges of the layers, from the mid-plane of the slab; the outermost are the ends of the box",
+        ),
         "<ion>_variance_A2": ("Å²", "(layers, lags, 3) variance along x, y and z; NaN without a sample"),
         "<ion>_error_A2": (
             "Å²",
@@ -76,6 +80,7 @@ def displacement_variances(production: ReducedProduction) -> dict[str, Any]:
         errors = _errors([part[production.window.whole] for part in blocks], config)
         results |= {
             f"{ion.key}_layers": list(moments.layers),
+            f"{ion.key}_layer_edges_A": list(ion.species.layer_edges),
             f"{ion.key}_variance_A2": found.variance,
             f"{ion.key}_error_A2": errors,
             f"{ion.key}_mean_A": found.mean,

@@ -22,7 +22,10 @@ from aiida_cse.reduction.config import IonSpecies
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State, Track
 
-__all__ = ["FACT_KEYS", "REGION_KEYS", "Ion", "IonTransitions", "ReducedProduction"]
+__all__ = ["FACT_KEYS", "REGION_KEYS", "Ion", "IonTransitions", "ReducedProduction", "temperature_of"]
+
+#: largest difference (K) of temperatures that are the same, from rounding
+_SAME_TEMPERATURE = 1e-6
 
 #: documentation of :attr:`ReducedProduction.facts`, which are part of every result of a production
 FACT_KEYS = {
@@ -132,6 +135,25 @@ class Ion:
         return IonTransitions(own, matrix, exchange(matrix, self.species.exchange))
 
 
+def temperature_of(state: State, given: float | None) -> float:
+    """Return the temperature at which a reduction is analysed, K: the given one, or that of the reduction.
+
+    Raises
+    ------
+    ValueError
+        Neither is known, the given one is not above zero, or they differ.
+    """
+    known = state.temperature
+    if given is None:
+        if known is None:
+            raise ValueError("temperature = None: the reduction does not say its own; give it, in K")
+        return known
+    asked = arguments.number("temperature", given, above=0)
+    if known is not None and abs(asked - known) > _SAME_TEMPERATURE:
+        raise ValueError(f"temperature = {asked:g}: the reduction is of {known:g} K; omit it or give {known:g}")
+    return asked
+
+
 @dataclass(frozen=True)
 class ReducedProduction:
     """A reduced production at its temperature, with the settings of its analysis.
@@ -140,29 +162,34 @@ class ReducedProduction:
     ----------
     reduction
         State of the reduction.
-    temperature
-        K.
+    given_temperature
+        K; None for that of the reduction.
     settings
         Time range, resolution, counting rule, and criteria of the verdict.
 
     Raises
     ------
     ValueError
-        The temperature is not above zero, the time range is empty, or the reduction does not resolve what the
-        settings ask for. The message gives all reasons.
+        The temperature is not above zero, not that of the reduction, or unknown; the time range is empty; or the
+        reduction does not resolve what the settings ask for. The message gives all reasons.
     """
 
     reduction: State
-    temperature: float
+    given_temperature: float | None = None
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
 
     def __post_init__(self) -> None:
-        arguments.number("temperature", self.temperature, above=0)
+        temperature_of(self.reduction, self.given_temperature)
         if reasons := unanswerable(self.settings, self.reduction.config):
             raise ValueError("; ".join(dict.fromkeys(reasons)))
         looks = self.window.looks("snapshot")
         if self._boundaries and not len(looks):
             raise ValueError("boundaries: there is no snapshot between start_ns and end_ns; choose a longer range")
+
+    @cached_property
+    def temperature(self) -> float:
+        """Temperature, K."""
+        return temperature_of(self.reduction, self.given_temperature)
 
     @cached_property
     def window(self) -> Window:
@@ -173,7 +200,9 @@ class ReducedProduction:
     def state(self) -> State:
         """State with the bins, blocks, snapshots and lags of the settings."""
         bins = self.settings.bins
-        return self._coarser if bins is None else join_bins(self._coarser, self._coarser.config.bins // bins)
+        return (
+            self._coarser if bins is None else join_bins(self._coarser, self._coarser.config.grid.factors()[bins])
+        )
 
     @cached_property
     def recounted(self) -> Recount | None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
-from aiida_cse.analysis.registry import observable
+from aiida_cse.analysis.registry import Need, observable
 from aiida_cse.physics.exchange.regions import REFERENCE_OFFSET
 from aiida_cse.physics.profiles.charge import charge_integral
 from aiida_cse.physics.profiles.density import density_profile, free_energy_profile
-from aiida_cse.reduction.config import IonSpecies, ReductionConfig
+from aiida_cse.reduction.config import ALL_ATOMS, IonSpecies, ReductionConfig
+from aiida_cse.reduction.grid import Grid
 
 __all__ = [
-    "bin_centres",
-    "bin_volume",
-    "charge_density",
+    "Counts",
+    "all_atoms",
     "charge_integrals",
     "density_profiles",
     "free_energy_profiles",
@@ -28,22 +29,145 @@ __all__ = [
 Floats = NDArray[np.float64]
 Side = Literal["left", "right"]
 
-_Z_KEYS = {"z_A": ("Å", "(bins,) centres of the bins, from the mid-plane of the slab")}
+_Z_KEYS = {
+    "z_A": (
+        "Å",
+        "(bins,) centres of the bins, from the mid-plane of the slab. With bins of a fixed width (`bin_width`) "
+        "the first and the last one hold everything beyond them, up to the end of the box",
+    )
+}
+_STREAM_KEYS = {"sampled_ps": ("ps", "Time between the frames in which atoms were counted")}
 
 
-# -- bins ----------------------------------------------------------------------------------------------------
+# -- counts --------------------------------------------------------------------------------------------------
 
 
-def bin_centres(config: ReductionConfig) -> Floats:
-    """Return the centres of the bins (bins,), Å from the mid-plane of the slab."""
-    edges = np.linspace(-config.box[2] / 2, config.box[2] / 2, config.bins + 1)
-    centres: Floats = (edges[1:] + edges[:-1]) / 2
-    return centres
+@dataclass(frozen=True)
+class Counts:
+    """Counts per bin in the window of a production, with the frames and the volumes in which they were counted.
+
+    Attributes
+    ----------
+    grid
+        The bins.
+    blocks
+        (B, rows, bins) counts of each block of the window.
+    every
+        Number of frames from one count to the next.
+    frames
+        (B,) number of frames of each block in which atoms were counted.
+    whole
+        Indices of the blocks that are complete and have such a frame.
+    areas, volumes
+        (B,) cross-section of the box, Å², and (B, bins) volume of each bin, Å³, means over these frames.
+    """
+
+    grid: Grid
+    blocks: NDArray[np.int64]
+    every: int
+    frames: NDArray[np.int64]
+    whole: NDArray[np.int64]
+    areas: Floats
+    volumes: Floats
+
+    @classmethod
+    def of_points(cls, production: ReducedProduction) -> Counts:
+        """Return the counts (B, ions, bins) of the points of the ions."""
+        state = production.state
+        return cls._of(production, state.point_histograms, state.config.grid, every=1)
+
+    @classmethod
+    def of_types(cls, production: ReducedProduction, purpose: str) -> Counts:
+        """Return the counts (B, types, bins) of the atom types in the stream for ``purpose``.
+
+        Raises
+        ------
+        ValueError
+            The reduction has no such stream, or the window has no frame of it.
+        """
+        state = production.state
+        name = state.config.stream_for(purpose)
+        if name is None or state.config.atom_ids is not None:
+            raise ValueError(f"the reduction has no {all_atoms(purpose).words}")
+        every = state.config.streams[name].every_frames
+        if not len(production.window.stream_frames(every)):
+            raise ValueError(
+                f"start_ns, end_ns: there is no frame of the stream {name} between them; choose a longer range"
+            )
+        return cls._of(production, state.streams[name], state.config.stream_grid(name), every)
+
+    @classmethod
+    def _of(cls, production: ReducedProduction, counts: NDArray[np.int64], grid: Grid, every: int) -> Counts:
+        state, window = production.state, production.window
+        counted = window.stream_frames(every)
+        block = window.block_of(counted)
+        frames = np.bincount(block, minlength=len(window.block_lengths))
+        x, y, z = state.config.box
+        areas, volumes = np.full(len(frames), x * y), np.full((len(frames), grid.bins), x * y * z / grid.bins)
+        if grid.fixed:
+            ends = np.cumsum(frames)
+            for index, own in enumerate(np.split(state.edges[counted - window.origin], ends[:-1])):
+                if not len(own):
+                    continue
+                areas[index] = (own[:, 0] * own[:, 1]).mean()
+                volumes[index] = grid.volumes(own) / len(own)
+        whole = window.whole[frames[window.whole] > 0]
+        return cls(grid, window.blocks(counts), every, frames, whole, areas, volumes)
+
+    @property
+    def total(self) -> NDArray[np.int64]:
+        """(rows, bins) counts in all frames."""
+        return np.asarray(self.blocks.sum(axis=0))
+
+    @property
+    def total_frames(self) -> int:
+        """Number of frames in which atoms were counted."""
+        return int(self.frames.sum())
+
+    @property
+    def volume(self) -> float | Floats:
+        """Volume of every bin or, with bins of a fixed width, the mean of each (bins,), Å³."""
+        if not self.grid.fixed:
+            return float(self.volumes[0, 0])
+        return self.frames @ self.volumes / self.total_frames
+
+    @property
+    def slice_volume(self) -> float:
+        """Mean cross-section times width of a bin, Å³; charge divided by it is charge per area and width."""
+        if not self.grid.fixed:
+            return float(self.volumes[0, 0])
+        return float(self.frames @ self.areas / self.total_frames) * self.grid.width
+
+    @property
+    def block_frames(self) -> int:
+        """Number of frames that each of the :meth:`equal_blocks` stands for; 1 if there is none."""
+        return int(self.frames[self.whole].max(initial=1))
+
+    def equal_blocks(self, *, per: Literal["volume", "area"] = "volume") -> NDArray[Any]:
+        """Return (W, rows, bins) the counts of the whole blocks, as if their frames and volumes were the same.
+
+        If they differ, counts are scaled to :attr:`block_frames` and to the mean volume of the bin, or area.
+        """
+        counts, frames = self.blocks[self.whole], self.frames[self.whole]
+        scale = (self.block_frames / frames)[:, None, None]
+        if self.grid.fixed:
+            own = self.volumes[self.whole] if per == "volume" else self.areas[self.whole, None]
+            mean = self.volume if per == "volume" else self.slice_volume / self.grid.width
+            scale = scale * np.divide(mean, own, out=np.zeros_like(own), where=own > 0)[:, None]
+        return counts if (scale == 1).all() else counts * scale
+
+    def complete(self) -> NDArray[np.bool_]:
+        """Return (bins,) which bins have the largest volume: all but those that the box cuts off."""
+        volume = np.broadcast_to(self.volume, self.grid.bins)
+        return np.asarray(volume > volume.max() * (1 - 1e-6))
 
 
-def bin_volume(config: ReductionConfig) -> float:
-    """Return the volume of one bin, Å³."""
-    return config.box[0] * config.box[1] * config.box[2] / config.bins
+def all_atoms(purpose: str) -> Need:
+    """Return the need of an observable that counts the atoms of all types in the stream for ``purpose``."""
+    return Need(
+        f"histograms of all atoms (a stream `{purpose}` or `{ALL_ATOMS}`, and no subset of the atoms)",
+        lambda config: config.atom_ids is None and config.stream_for(purpose) is not None,
+    )
 
 
 def rebinned(values: Floats, z: Floats, other: Floats) -> Floats:
@@ -67,14 +191,17 @@ def rebinned(values: Floats, z: Floats, other: Floats) -> Floats:
     kind="ArrayData",
     summary="Densities along z in Å^-3.",
     description="Densities along z, as arrays of one value per bin from one end of the box to the other.",
+    need=all_atoms("density"),
     keys={
         **FACT_KEYS,
         **_Z_KEYS,
+        **_STREAM_KEYS,
         "<label>_per_A3": ("Å⁻³", "Number density of the atoms of one type"),
         "<label>_error_per_A3": (
             "Å⁻³",
             "Its standard error, from the means of whole blocks of time; NaN with fewer than two",
         ),
+        "point_z_A": ("Å", "(bins,) centres of the bins of the ions, which are counted in every frame"),
         "point_<ion>_per_A3": ("Å⁻³", "Number density of the points that represent the ions"),
         "point_<ion>_error_per_A3": ("Å⁻³", "Its standard error"),
         "charge_e_per_A3": ("e Å⁻³", "Charge density"),
@@ -82,30 +209,29 @@ def rebinned(values: Floats, z: Floats, other: Floats) -> Floats:
 )
 def density_profiles(production: ReducedProduction) -> dict[str, Any]:
     """Return the density of each type of atom, of the point of each ion, and of charge."""
-    state, window = production.state, production.window
-    names = [*state.config.labels, *(f"point_{ion.key}" for ion in production.ions.values())]
-    histograms = np.concatenate([window.blocks(state.histograms), window.blocks(state.point_histograms)], axis=1)
-    total, whole = histograms.sum(axis=0), histograms[window.whole]
-    results = production.facts | {"z_A": bin_centres(state.config)}
-    for index, name in enumerate(names):
-        profile = density_profile(
-            total[index],
-            window.frames,
-            bin_volume(state.config),
-            block_counts=whole[:, index],
-            block_frames=state.config.block_frames,
-        )
-        results[f"{name}_per_A3"] = profile.density
-        results[f"{name}_error_per_A3"] = profile.standard_error
-    results["charge_e_per_A3"] = charge_density(production, total[: len(state.config.labels)], window.frames)
-    return results
-
-
-def charge_density(production: ReducedProduction, counts: NDArray[np.int64], frames: int) -> Floats:
-    """Return the charge density (..., bins), e Å⁻³, from counts (..., types, bins) summed over ``frames``."""
     config = production.state.config
-    charge: Floats = np.array(config.charges) @ counts
-    return charge / (frames * bin_volume(config))
+    types, points = Counts.of_types(production, "density"), Counts.of_points(production)
+    results = production.facts | {
+        "z_A": types.grid.centres,
+        "point_z_A": points.grid.centres,
+        "sampled_ps": types.every * config.frame_ps,
+    }
+    ions = [f"point_{ion.key}" for ion in production.ions.values()]
+    for counts, names in ((types, config.labels), (points, ions)):
+        total, blocks = counts.total, counts.equal_blocks()
+        for index, name in enumerate(names):
+            profile = density_profile(
+                total[index],
+                counts.total_frames,
+                counts.volume,
+                block_counts=blocks[:, index],
+                block_frames=counts.block_frames,
+            )
+            results[f"{name}_per_A3"] = profile.density
+            results[f"{name}_error_per_A3"] = profile.standard_error
+    volume = np.where(np.greater(types.volume, 0), types.volume, np.nan)
+    results["charge_e_per_A3"] = np.array(config.charges) @ types.total / (types.total_frames * volume)
+    return results
 
 
 # -- free energies -------------------------------------------------------------------------------------------
@@ -136,20 +262,19 @@ def free_energy_profiles(production: ReducedProduction) -> dict[str, Any]:
     ValueError
         An ion was never seen.
     """
-    state, window = production.state, production.window
-    z = bin_centres(state.config)
+    points = Counts.of_points(production)
+    z = points.grid.centres
     results = production.facts | production.region_facts() | {"z_A": z}
     for index, ion in enumerate(production.ions.values()):
-        blocks = window.blocks(state.point_histograms)[:, index]
-        counts = blocks.sum(axis=0)
-        reference, words = _reference(state.config, ion.species, counts)
+        counts = points.total[index]
+        reference, words = _reference(production.state.config, ion.species, counts)
         profile = free_energy_profile(
             counts,
             production.temperature,
-            bin_volume(state.config),
+            points.volume,
             z=z,
-            frames=window.frames,
-            block_counts=blocks[window.whole],
+            frames=points.total_frames,
+            block_counts=points.equal_blocks()[:, index],
             level=production.settings.level,
             **reference,
         )
@@ -167,7 +292,7 @@ def _reference(
     config: ReductionConfig, species: IonSpecies, counts: NDArray[np.int64]
 ) -> tuple[dict[str, Any], str]:
     """Return the zero of F: inside the ceramic for ions of the slab, else in the bulk electrolyte."""
-    z = bin_centres(config)
+    z = config.grid.centres
     if species.initial_ceramic is not None:
         inside = config.half_thickness + REFERENCE_OFFSET
         bins = np.array([np.argmin(np.abs(z - inside)), np.argmin(np.abs(z + inside))])
@@ -197,10 +322,12 @@ def _charge_rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str
         "The charge integral (equation 6 of Kozdra et al.), ∫ρ dz from the end of the box: each half from its own "
         "end, as arrays of one value per bin, NaN in the other half. A change of sign is a charge reversal."
     ),
+    need=all_atoms("charge"),
     rows=_charge_rows,
     keys={
         **FACT_KEYS,
         **_Z_KEYS,
+        **_STREAM_KEYS,
         "<side>_e_per_A2": (
             "e Å⁻²",
             "Integral from this end of the box to z; on the right it is minus the charge between z and the end",
@@ -234,16 +361,16 @@ def charge_integrals(production: ReducedProduction) -> dict[str, Any]:
     The ends of the box are the bulk farthest from both surfaces. Each half is integrated from its own end, so that
     the noise of one interface does not reach the other.
     """
-    state, window = production.state, production.window
-    histograms = window.blocks(state.histograms)
-    density = charge_density(production, histograms.sum(axis=0), window.frames)
-    blocks = charge_density(production, histograms[window.whole], state.config.block_frames)
-    results = production.facts | {"z_A": bin_centres(state.config)}
+    config, counts = production.state.config, Counts.of_types(production, "charge")
+    charges, slice_volume = np.array(config.charges), counts.slice_volume
+    density = charges @ counts.total / (counts.total_frames * slice_volume)
+    blocks = charges @ counts.equal_blocks(per="area") / (counts.block_frames * slice_volume)
+    results = production.facts | {"z_A": counts.grid.centres, "sampled_ps": counts.every * config.frame_ps}
     sides: tuple[Side, ...] = ("left", "right")
     for side in sides:
         results |= _half_box(results["z_A"], density, blocks, side)
         places = np.abs(results[f"sign_changes_{side}_A"])
-        results[f"sign_changes_{side}_electrolyte"] = int((places > state.config.half_thickness).sum())
+        results[f"sign_changes_{side}_electrolyte"] = int((places > config.half_thickness).sum())
     return results
 
 

@@ -51,7 +51,7 @@ PLACEHOLDERS = {
     "<region>": "(bulk_left|layer_left|ceramic|layer_right|bulk_right|layer|bulk|excess)",
     "<exchange>": "(ceramic|layer)",
     "<side>": "(left|right)",
-    "<layer>": "(bulk_left|layer_left|surface_left|inside|ceramic|surface_right|layer_right|bulk_right)",
+    "<layer>": "[A-Za-z][A-Za-z0-9_]*",
     "<axis>": "(x|y|z)",
     "<run>": "(hot|cold)",
     "<T>": "[0-9]{4}",
@@ -207,7 +207,7 @@ def observables() -> Mapping[str, Observable]:
 
 
 def analyse(
-    state: State, temperature: float, settings: AnalysisSettings | None = None
+    state: State, temperature: float | None = None, settings: AnalysisSettings | None = None
 ) -> dict[str, dict[str, Any]]:
     """Compute every observable that a reduction allows.
 
@@ -216,7 +216,7 @@ def analyse(
     state
         The reduced production.
     temperature
-        K.
+        K; None for that of the reduction.
     settings
         Time range, resolution and criteria of the verdict.
 
@@ -228,8 +228,8 @@ def analyse(
     Raises
     ------
     ValueError
-        The temperature is not above zero, ``start_ns`` leaves nothing to analyse, the reduction does not resolve
-        what the settings ask for, or an observable has no answer.
+        The temperature is unknown or not that of the reduction, ``start_ns`` leaves nothing to analyse, the
+        reduction does not resolve what the settings ask for, or an observable has no answer.
     """
     from aiida_cse.analysis.production import ReducedProduction
     from aiida_cse.analysis.settings import AnalysisSettings

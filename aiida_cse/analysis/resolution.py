@@ -7,6 +7,7 @@ import numpy as np
 from aiida_cse.analysis.settings import BOTH_SIDES, AnalysisSettings
 from aiida_cse.reduction.coarsen import Boundaries, exact_boundaries, merge_blocks, select_lags, thin_snapshots
 from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.grid import Grid
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
 from aiida_cse.schema import nearest
@@ -27,8 +28,8 @@ _SAME = 1e-6
 def unresolved(settings: AnalysisSettings, there: Sampling | ReductionConfig) -> list[str]:
     """Return one refusal for each setting that is finer than a reduction resolves."""
     reasons = []
-    if settings.bins is not None and there.bins % settings.bins:
-        whole = [bins for bins in range(there.bins, 0, -1) if there.bins % bins == 0]
+    whole = _possible_bins(there)
+    if settings.bins is not None and whole and settings.bins not in whole:
         offered = ", ".join(str(bins) for bins in whole if bins >= _FEWEST_BINS or bins == there.bins)
         reasons.append(
             f"bins = {settings.bins}: the {there.bins} bins of the reduction make {offered}; choose from these, "
@@ -48,6 +49,13 @@ def unresolved(settings: AnalysisSettings, there: Sampling | ReductionConfig) ->
                 f"lags_ps = {lag:g}: the lags of the reduction are {kept}; choose from these, or {_AGAIN}"
             )
     return reasons
+
+
+def _possible_bins(there: Sampling | ReductionConfig) -> list[int]:
+    """Return the numbers of bins that those of a reduction make; none for a fixed width in a box not known yet."""
+    if isinstance(there, ReductionConfig):
+        return list(there.grid.factors())
+    return [] if there.bin_width is not None else list(Grid(there.bins, 1.0).factors())
 
 
 def unanswerable(settings: AnalysisSettings, config: ReductionConfig) -> list[str]:

@@ -151,30 +151,31 @@ def charge_shift(hot: Structure, cold: Structure, settings: ShiftSettings) -> La
 
     A constant between the curves has no meaning: it is the charge of everything farther out.
     """
-    moved = cold.on(hot.z)
+    moved = cold.on(hot)
     curves = {side: (hot.charge_integrals(side), moved.charge_integrals(side)) for side in SIDES}
-    return _layer_shift("charge integrals", hot, curves, settings, has_offset=True)
+    return _layer_shift("charge integrals", hot, hot.charge_z, curves, settings, has_offset=True)
 
 
 def free_energy_shift(hot: Structure, cold: Structure, settings: ShiftSettings) -> LayerShift:
     """Superpose the free energies of the ion that crosses, as section 3.4 of Kozdra et al. does for 600 K."""
-    first, second = (one.free_energies(hot.crossing) for one in (hot, cold.on(hot.z)))
+    first, second = (one.free_energies(hot.crossing) for one in (hot, cold.on(hot)))
     errors = {"error_hot": first.error, "error_cold": second.error}
     curves = dict.fromkeys(SIDES, (first.values, second.values))
     has_offset = first.has_zero and second.has_zero
-    return _layer_shift("free energies", hot, curves, settings, has_offset=has_offset, **errors)
+    return _layer_shift("free energies", hot, hot.z, curves, settings, has_offset=has_offset, **errors)
 
 
 def _layer_shift(
     kind: str,
     hot: Structure,
+    z: Floats,
     curves: Mapping[Side, tuple[Floats, Floats]],
     settings: ShiftSettings,
     *,
     has_offset: bool,
     **errors: Floats,
 ) -> LayerShift:
-    """Return the shift between the hot and the cold curve of each side, which share the bins of the hot run."""
+    """Return the shift between the hot and the cold curve of each side, which share the bins around ``z``."""
     found: dict[Side, SampledShift] = {}
     reasons = []
     for side, (first, second) in curves.items():
@@ -183,9 +184,7 @@ def _layer_shift(
             near, far = (hot.half_thickness + distance for distance in settings.window)
             window = (near, far) if side == "right" else (-far, -near)
         try:
-            found[side] = sampled_shift(
-                hot.z, first, second, window=window, max_shift=settings.max_shift, **errors
-            )
+            found[side] = sampled_shift(z, first, second, window=window, max_shift=settings.max_shift, **errors)
         except ValueError as error:
             reasons.append(f"{kind}, {side}: {error}")
     return LayerShift(found, tuple(reasons), has_offset)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.profiles import bin_centres, bin_volume, rebinned
+from aiida_cse.analysis.profiles import Counts, rebinned
 from aiida_cse.physics.exchange.regions import REFERENCE_OFFSET
 from aiida_cse.physics.profiles.charge import integrated_charge
 from aiida_cse.physics.profiles.density import free_energy_profile
@@ -45,6 +45,8 @@ class Structure:
         Half the thickness of the slab, Å.
     z
         (bins,) centres of the bins, Å from the mid-plane of the slab.
+    charge_z
+        The same for the charge, which may be sampled in other bins.
     charge
         (1 + G, bins) charge density, e/Å³.
     ions
@@ -62,6 +64,7 @@ class Structure:
     temperature: float
     half_thickness: float
     z: Floats
+    charge_z: Floats
     charge: Floats
     ions: dict[str, Floats]
     counts_per_visit: dict[str, float]
@@ -76,27 +79,31 @@ class Structure:
         Raises
         ------
         ValueError
-            The window holds no whole block of time.
+            The box changes, the reduction has not all atoms, or the window holds no whole block of time.
         """
-        state, window = production.state, production.window
-        if not len(window.whole):
+        config = production.state.config
+        if config.bin_width is not None:
+            raise ValueError(
+                f"bin_width = {config.bin_width:g}: runs can only be compared, and have a shift Δz, if the box of "
+                "each is of constant size; reduce the trajectory with bins instead"
+            )
+        points, types = Counts.of_points(production), Counts.of_types(production, "charge")
+        if not len(points.whole) or not len(types.whole):
             raise ValueError(
                 "start_ns, end_ns: there is no whole block of time between them; choose a longer range"
             )
-        types = len(state.config.labels)
-        blocks = np.concatenate([window.blocks(state.histograms), window.blocks(state.point_histograms)], axis=1)
-        groups = group_blocks(blocks[window.whole].astype(np.float64), _GROUPS)
-        frames = state.config.block_frames * max(len(window.whole) // _GROUPS, 1)
-        densities = leave_one_out(groups) / (frames * bin_volume(state.config))
-        z, keys = bin_centres(state.config), [ion.key for ion in production.ions.values()]
+        groups, ions, exposure = _leave_one_out(points)
+        _, atoms, _ = _leave_one_out(types)
+        keys = [ion.key for ion in production.ions.values()]
         return cls(
             temperature=production.temperature,
-            half_thickness=state.config.half_thickness,
-            z=z,
-            charge=np.einsum("t,stb->sb", np.array(state.config.charges), densities[:, :types]),
-            ions={key: densities[:, types + index] for index, key in enumerate(keys)},
-            counts_per_visit={key: _counts_per_visit(groups[:, types + index]) for index, key in enumerate(keys)},
-            exposure=len(groups) * frames * bin_volume(state.config),
+            half_thickness=config.half_thickness,
+            z=points.grid.centres,
+            charge_z=types.grid.centres,
+            charge=np.einsum("t,stb->sb", np.array(config.charges), atoms),
+            ions={key: ions[:, index] for index, key in enumerate(keys)},
+            counts_per_visit={key: _counts_per_visit(groups[:, index]) for index, key in enumerate(keys)},
+            exposure=exposure,
             layers={
                 ion.key: {"left": ion.species.edges[1:3], "right": ion.species.edges[3:5]}
                 for ion in production.ions.values()
@@ -104,22 +111,25 @@ class Structure:
             crossing=production.ions[production.deciding[0]].key,
         )
 
-    def on(self, z: Floats) -> Structure:
-        """Return the structure with bins around ``z`` (bins,)."""
-        if np.array_equal(z, self.z):
-            return self
-        width, other = ((each[-1] - each[0]) / (len(each) - 1) for each in (self.z, z))
+    def on(self, other: Structure) -> Structure:
+        """Return the structure in the bins of another one."""
+        found = self
+        if not np.array_equal(self.charge_z, other.charge_z):
+            charge = rebinned(self.charge, self.charge_z, other.charge_z)
+            found = replace(found, charge_z=other.charge_z, charge=charge)
+        if np.array_equal(self.z, other.z):
+            return found
+        mine, others = ((each.z[-1] - each.z[0]) / (len(each.z) - 1) for each in (self, other))
         return replace(
-            self,
-            z=z,
-            charge=rebinned(self.charge, self.z, z),
-            ions={key: rebinned(density, self.z, z) for key, density in self.ions.items()},
-            exposure=self.exposure * other / width,
+            found,
+            z=other.z,
+            ions={key: rebinned(density, self.z, other.z) for key, density in self.ions.items()},
+            exposure=self.exposure * others / mine,
         )
 
     def charge_integrals(self, side: Side) -> Floats:
         """Return E_eff (1 + G, bins) from the end of the box on this side, e/Å²."""
-        return integrated_charge(self.z, self.charge, "left" if side == "left" else "right")
+        return integrated_charge(self.charge_z, self.charge, "left" if side == "left" else "right")
 
     def free_energies(self, key: str) -> FreeEnergies:
         """Return F of an ion (eq 2 of Kozdra et al., PCCP 27, 24918 (2025)), zero inside the ceramic.
@@ -137,6 +147,17 @@ class Structure:
         if inside <= 0 or np.isnan(zero).any():
             return FreeEnergies(energy, error, has_zero=False)
         return FreeEnergies(energy - zero, error, has_zero=True)
+
+
+def _leave_one_out(counts: Counts) -> tuple[Floats, Floats, float]:
+    """Return counts per group of blocks (G, rows, bins), densities without one group each, and the exposure.
+
+    Densities are (1 + G, rows, bins) in Å⁻³, the first over all groups. The exposure is frames × volume of a bin.
+    """
+    groups = group_blocks(counts.equal_blocks().astype(np.float64), _GROUPS)
+    frames = counts.block_frames * max(len(counts.whole) // _GROUPS, 1)
+    exposure = frames * float(counts.volume)
+    return groups, leave_one_out(groups) / exposure, len(groups) * exposure
 
 
 def _counts_per_visit(groups: Floats) -> float:

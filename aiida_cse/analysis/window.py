@@ -104,6 +104,14 @@ class Window:
         lengths: NDArray[np.int64] = np.bincount(blocks - blocks[0])
         return lengths
 
+    def stream_frames(self, every: int) -> NDArray[np.int64]:
+        """Return the frames of the window that are multiples of ``every``."""
+        return np.arange(-(-self.begin // every) * every, self.stop, every)
+
+    def block_of(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the index of the block of the window to which each frame belongs."""
+        return frames // self.config.block_frames - self.begin // self.config.block_frames
+
     def blocks(self, values: NDArray[Number]) -> NDArray[Number]:
         """Return the blocks of the window out of those of the state (B, ...)."""
         first = self.begin // self.config.block_frames - self.origin // self.config.block_frames

@@ -308,14 +308,14 @@ def _leave_interrupted(state: State | None, folder: Path) -> None:
 
 
 def _sources(segments: Any, *, checksums: bool) -> list[Source]:
-    from aiida_cse.reduction.segments import _sha256
+    from aiida_cse.reduction.segments import file_sha256
     from aiida_cse.report.results import Source
 
     return [
         Source(
             name=segment.path.name,
             bytes=segment.path.stat().st_size,
-            sha256=_sha256(segment.path) if checksums else None,
+            sha256=file_sha256(segment.path) if checksums else None,
             first_step=segment.first_step,
             frames=segment.count,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from typing import Any
 
 from aiida.orm import CalcJobNode, SinglefileData
@@ -30,6 +31,14 @@ REDUCTION = Documented(
         "last_step": ("", "Step of the last frame"),
         "time_ps": ("ps", "Number of frames times the time between them"),
         "lags_ps": ("ps", "Lags of the displacements that were kept"),
+        "temperature_K": ("K", "Temperature of the run; null if the state does not say it"),
+        "sources": (
+            "",
+            (
+                "Files that were reduced, each with `name`, `bytes`, `sha256` (null if it was not computed), "
+                "`first_step` and `frames`; empty if the state does not say them"
+            ),
+        ),
     },
 )
 
@@ -37,7 +46,8 @@ REDUCTION = Documented(
 class CseReductionData(SinglefileData):
     """State of a reduced trajectory, from which every analysis is made.
 
-    Attributes to query: ``frames``, ``first_step``, ``last_step``, ``time_ps`` and ``lags_ps``.
+    Attributes to query: ``frames``, ``first_step``, ``last_step``, ``time_ps``, ``lags_ps``, ``temperature_K`` and
+    ``sources``. Nodes of earlier versions lack the last two.
     """
 
     #: the state, once read
@@ -54,6 +64,8 @@ class CseReductionData(SinglefileData):
                     "last_step": state.last_step,
                     "time_ps": state.frames * state.config.frame_ps,
                     "lags_ps": [lag * state.config.frame_ps for lag in state.config.lags],
+                    "temperature_K": state.temperature,
+                    "sources": [asdict(source) for source in state.sources],
                 }
             )
 

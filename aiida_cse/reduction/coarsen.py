@@ -8,6 +8,7 @@ on every frame; they are known for the boundaries, cores, layers and lags of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.sensitivity import labels_from_events, recount_at_stride
 from aiida_cse.physics.exchange.transitions import count_transitions
-from aiida_cse.reduction.config import IonSpecies, ReductionConfig
+from aiida_cse.reduction.config import LENGTH_TOLERANCE, IonSpecies, ReductionConfig, Stream
 from aiida_cse.reduction.displacements import Displacements
+from aiida_cse.reduction.grid import Grid
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State, Track
 from aiida_cse.schema import located
@@ -54,6 +56,7 @@ _SYSTEM = (
     "framework",
     "midplane_offset",
     "box",
+    "atom_ids",
     "timestep_fs",
     "frame_steps",
 )
@@ -63,23 +66,24 @@ def join_bins(state: State, factor: int) -> State:
     """Return the state with bins that are ``factor`` times as wide.
 
     It equals that of a reduction with these bins, except that a position may round to the other side of an edge if
-    ``factor`` is no power of two.
+    ``factor`` is no power of two. A stream with bins of its own keeps them.
 
     Raises
     ------
     ValueError
-        ``factor`` does not divide the number of bins.
+        As :meth:`~aiida_cse.reduction.grid.Grid.joined`.
     """
-    bins = state.config.bins
-    if factor < 1 or bins % factor:
-        raise ValueError(f"factor = {factor}: must divide the {bins} bins of the state")
-    starts = np.arange(0, bins, factor)
+    there = state.config.grid
+    grid, starts = there.joined(factor), there.starts(factor)
+    joined = partial(np.add.reduceat, indices=starts, axis=-1)
+    width = grid.width if grid.fixed else None
+    own = {name for name, stream in state.config.streams.items() if stream.bins or stream.bin_width}
     return replace(
         state,
-        config=state.config.model_copy(update={"bins": bins // factor}),
-        histograms=np.add.reduceat(state.histograms, starts, axis=-1),
-        point_histograms=np.add.reduceat(state.point_histograms, starts, axis=-1),
-        snapshot_bins=state.snapshot_bins // np.int32(factor),
+        config=state.config.model_copy(update={"bins": grid.bins, "bin_width": width}),
+        streams={name: array if name in own else joined(array) for name, array in state.streams.items()},
+        point_histograms=joined(state.point_histograms),
+        snapshot_bins=(np.searchsorted(starts, state.snapshot_bins, side="right") - 1).astype(np.int32),
     )
 
 
@@ -98,7 +102,7 @@ def merge_blocks(state: State, factor: int) -> State:
     longer = {"block_frames": state.config.block_frames * factor}
     with located(""):
         config = ReductionConfig.model_validate(state.config.model_dump() | longer)
-    blocks = (state.first_block + np.arange(len(state.histograms))) // factor
+    blocks = (state.first_block + np.arange(state.blocks)) // factor
     starts = np.flatnonzero(np.diff(blocks, prepend=-1))
     merged = partial(np.add.reduceat, indices=starts, axis=0)
     moved = state.displacements
@@ -110,7 +114,7 @@ def merge_blocks(state: State, factor: int) -> State:
     return replace(
         state,
         config=config,
-        histograms=merged(state.histograms),
+        streams={name: merged(array) for name, array in state.streams.items()},
         point_histograms=merged(state.point_histograms),
         displacements=replace(
             moved, counts=merged(moved.counts), sums=merged(moved.sums), squares=merged(moved.squares)
@@ -164,7 +168,7 @@ def select_lags(state: State, lags: Sequence[int]) -> State:
         raise ValueError(reason)
     if not lags:
         none = config.model_copy(update={"lags": (), "displacement_frames": None})
-        empty = Displacements.empty(none, len(state.histograms), moved.head.shape[2])
+        empty = Displacements.empty(none, state.blocks, moved.head.shape[2])
         return replace(state, config=none, displacements=empty)
     chosen = config.model_copy(update={"lags": tuple(lags)})
     columns, longest = [config.lags.index(lag) for lag in lags], max(chosen.lag_samples)
@@ -189,10 +193,7 @@ def exact_boundaries(config: ReductionConfig, boundaries: ArrayLike) -> NDArray[
     ValueError
         As for :func:`point_counts`.
     """
-    edges = _bin_edges(config, boundaries)
-    # edges at the same distance on both sides are equal to the last bit in this form
-    places: NDArray[np.float64] = (2 * edges - config.bins) * config.box[2] / (2 * config.bins)
-    return places
+    return config.grid.place(_bin_edges(config, boundaries))
 
 
 def point_counts(state: State, name: str, boundaries: ArrayLike) -> NDArray[np.int64]:
@@ -329,8 +330,10 @@ def rereading_reasons(have: ReductionConfig, want: ReductionConfig) -> tuple[str
     data lead from one state to the other.
     """
     reasons = [f"{name} differs" for name in _SYSTEM if getattr(have, name) != getattr(want, name)]
+    reasons += _bin_reasons("bins", have.grid, want.grid)
+    for name, stream in want.streams.items():
+        reasons += _stream_reasons(name, stream, have, want)
     for name, coarse, fine in (
-        ("bins", have.bins, want.bins),
         ("block_frames", want.block_frames, have.block_frames),
         ("snapshot_frames", want.snapshot_frames, have.snapshot_frames),
     ):
@@ -349,6 +352,32 @@ def rereading_reasons(have: ReductionConfig, want: ReductionConfig) -> tuple[str
     for name, species in want.ions.items():
         reasons += [f"ions.{name}: {reason}" for reason in _species_reasons(species, have, want, name)]
     return tuple(reasons)
+
+
+def _bin_reasons(name: str, have: Grid, want: Grid) -> list[str]:
+    """Return why bins of ``have`` do not make those of ``want``."""
+    if have.fixed != want.fixed:
+        return [f"{name}: one are equal parts of the box, the others have a fixed width"]
+    factor = have.factors().get(want.bins)
+    if factor is not None:
+        width = have.joined(factor).width if have.fixed else want.width
+        if math.isclose(width, want.width, rel_tol=LENGTH_TOLERANCE):
+            return []
+    return [f"{name} = {want.bins}: can only be made coarser, by whole factors of the {have.bins} of the state"]
+
+
+def _stream_reasons(name: str, stream: Stream, have: ReductionConfig, want: ReductionConfig) -> list[str]:
+    known = have.streams.get(name)
+    if known is None:
+        return [f"streams.{name}: is not in the state, which has {', '.join(have.streams) or 'none'}"]
+    reasons = []
+    if stream.every_frames != known.every_frames:
+        reasons.append(f"streams.{name}.every_frames = {stream.every_frames}: the state has {known.every_frames}")
+    # bins of a stream's own are never joined, those that it has from the ions are joined with theirs
+    mine, wanted = ((one.bins, one.bin_width) for one in (known, stream))
+    if mine != wanted:
+        reasons.append(f"streams.{name}: its bins differ")
+    return reasons
 
 
 def _unknown(name: str, wanted: Sequence[float], known: Sequence[float]) -> list[str]:
@@ -381,19 +410,19 @@ def _species(config: ReductionConfig, name: str) -> int:
 def _bin_edges(config: ReductionConfig, boundaries: ArrayLike) -> NDArray[np.int64]:
     """Return the number of the bin that begins at each boundary; refuse boundaries on no edge."""
     given = np.atleast_1d(np.asarray(boundaries, dtype=np.float64))
-    width = config.box[2] / config.bins
-    places = (given / config.box[2] + 0.5) * config.bins
+    grid = config.grid
+    places = (given / grid.span + 0.5) * grid.bins
     edges = np.rint(places)
     for boundary, place, edge in zip(given, places, edges, strict=True):
         if not np.isfinite(boundary):
             raise ValueError(f"boundaries = {boundary}: no position in the box")
-        if abs(place - edge) * width > _EDGE_TOLERANCE or not 0 < edge < config.bins:
-            around = np.unique(np.clip([np.floor(place), np.ceil(place)], 1, config.bins - 1))
-            nearest = " and ".join(f"{(one / config.bins - 0.5) * config.box[2]:.2f}" for one in around)
+        if abs(place - edge) * grid.width > _EDGE_TOLERANCE or not 0 < edge < grid.bins:
+            around = np.unique(np.clip([np.floor(place), np.ceil(place)], 1, grid.bins - 1))
+            nearest = " and ".join(f"{grid.place(one):.2f}" for one in around)
             raise ValueError(
-                f"boundaries = {boundary:g} Å: lies on no edge of the state's bins, which are {width:.3g} Å wide; "
-                f"nearest: {nearest} Å"
+                f"boundaries = {boundary:g} Å: lies on no edge of the state's bins, which are {grid.width:.3g} Å "
+                f"wide; nearest: {nearest} Å"
             )
     if (np.diff(edges) <= 0).any():
-        raise ValueError(f"boundaries = {given.tolist()}: must ascend by at least a bin of {width:.3g} Å")
+        raise ValueError(f"boundaries = {given.tolist()}: must ascend by at least a bin of {grid.width:.3g} Å")
     return edges.astype(np.int64)

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from aiida_cse.physics.exchange.regions import REGION_NAMES, Region, RegionSet
+from aiida_cse.reduction.grid import Grid
 from aiida_cse.reduction.layers import Layers, displacement_layers, surface_regions
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.system import SystemDescription, refuse_unknown_ions
-from aiida_cse.schema import located
+from aiida_cse.schema import located, nearest
 from aiida_cse.yaml_io import read_text
 
-__all__ = ["GRID", "LENGTH_TOLERANCE", "IonSpecies", "ReductionConfig", "load_config"]
+__all__ = [
+    "ALL_ATOMS",
+    "GRID",
+    "LENGTH_TOLERANCE",
+    "IonSpecies",
+    "ReductionConfig",
+    "Stream",
+    "load_config",
+]
 
 #: largest file of a configuration, which lists the type and the molecule of every atom
 _MOST_BYTES = 1_000_000_000
@@ -26,6 +37,8 @@ _MOST_BYTES = 1_000_000_000
 GRID = 1024
 #: largest relative difference between the edges of a box and those of the configuration, from rounding
 LENGTH_TOLERANCE = 1e-6
+#: name of the stream that every observable takes for which there is none of its own
+ALL_ATOMS = "atoms"
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -117,6 +130,24 @@ class IonSpecies(FrozenModel):
         )
 
 
+class Stream(FrozenModel):
+    """Histograms of the atom types, at a cadence and in bins of their own.
+
+    Attributes
+    ----------
+    every_frames
+        Number of frames from one histogram to the next, counted from step 0.
+    bins
+        Number of equal bins over the box along z; None for the bins of the ions.
+    bin_width
+        Width of the bins, Å, in a box that changes; None for that of the ions.
+    """
+
+    every_frames: int = Field(default=1, ge=1)
+    bins: int | None = Field(default=None, ge=1)
+    bin_width: Positive | None = None
+
+
 class ReductionConfig(FrozenModel):
     """The system, its regions and the sampling of a reduction.
 
@@ -131,11 +162,22 @@ class ReductionConfig(FrozenModel):
     half_thickness
         Half the distance of the slab's surface planes, Å.
     box
-        Edges of the box, Å, which every frame must have.
+        Edges of the box, Å, which every frame must have unless ``bin_width`` is given.
     ions
         Species that are followed, by name.
     bins
-        Number of equal bins over the box along z.
+        Number of bins along z for the ions, which are counted in every frame: equal parts of the box or, with
+        ``bin_width``, what :meth:`Grid.of_width` gives.
+    bin_width
+        Width of the bins, Å, for a box that changes. They are counted from the mid-plane of the slab; the first
+        and the last one hold everything beyond half of ``box``. None for equal parts of a constant box.
+    streams
+        Histograms of the atom types, by name. An observable takes the stream of its own name (``density``,
+        ``charge``), or else the stream ``atoms``.
+    atom_ids
+        (N,) IDs of the atoms if the trajectory holds only some atoms of the system, ascending; None for all.
+    temperature
+        K, None if it is unknown.
     timestep_fs, frame_steps
         Timestep and number of steps between frames.
     block_frames, snapshot_frames
@@ -159,6 +201,10 @@ class ReductionConfig(FrozenModel):
     box: tuple[Positive, Positive, Positive]
     ions: dict[Name, IonSpecies] = Field(min_length=1)
     bins: int = Field(default=520, ge=1)
+    bin_width: Positive | None = None
+    streams: dict[Name, Stream] = Field(default_factory=lambda: {ALL_ATOMS: Stream()})
+    atom_ids: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    temperature: Positive | None = None
     timestep_fs: Positive
     frame_steps: int = Field(ge=1)
     block_frames: int = Field(ge=1)
@@ -201,7 +247,10 @@ class ReductionConfig(FrozenModel):
         regions = {
             name: surface_regions(half, system.box[2] / 2, name, sampling.offsets.get(name)) for name in labels
         }
-        layers = displacement_layers(regions[cation], half)
+        for name in sampling.layers:
+            if name not in labels:
+                raise ValueError(f"layers = {name!r}: no ion of the system; {nearest(name, labels)}")
+        layers = _layers(sampling, cation, system.box) or displacement_layers(regions[cation], half)
         return cls(
             atom_types=tuple(system.types.tolist()),
             molecules=tuple(system.molecules.tolist()),
@@ -217,23 +266,76 @@ class ReductionConfig(FrozenModel):
                     regions[cation], cation_types, initial_ceramic=initial_cations, layers=layers
                 ),
                 anion: IonSpecies.from_regions(
-                    regions[anion], anion_types, point=sampling.anion_point, exchange="layer"
+                    regions[anion],
+                    anion_types,
+                    point=sampling.anion_point,
+                    exchange="layer",
+                    layers=_layers(sampling, anion, system.box),
                 ),
             },
-            bins=sampling.bins,
-            timestep_fs=sampling.timestep_fs,
-            frame_steps=sampling.frame_steps,
-            block_frames=sampling.block_frames,
-            snapshot_frames=sampling.snapshot_frames,
-            core_scales=sampling.core_scales,
-            displacement_frames=sampling.displacement_frames,
-            lags=sampling.lags,
+            atom_ids=None if system.ids is None else tuple(system.ids.tolist()),
+            temperature=temperature,
+            **_sampling_fields(sampling, system.box),
         )
 
     @property
     def natoms(self) -> int:
         """Number of atoms in a frame."""
         return len(self.atom_types)
+
+    @property
+    def ion_counts(self) -> dict[str, int]:
+        """Number of ions of each species."""
+        found = {}
+        for name, species in self.ions.items():
+            own = set(species.types)
+            molecules = [one for one, kind in zip(self.molecules, self.atom_types, strict=True) if kind in own]
+            found[name] = len(molecules) if species.point == "atom" else len(set(molecules))
+        return found
+
+    @property
+    def grid(self) -> Grid:
+        """Bins of the ions."""
+        if self.bin_width is None:
+            return Grid(self.bins, self.box[2])
+        return Grid(self.bins, self.bins * self.bin_width, fixed=True)
+
+    def stream_grid(self, name: str) -> Grid:
+        """Return the bins of a stream."""
+        stream = self.streams[name]
+        if self.bin_width is not None:
+            return self.grid if stream.bin_width is None else Grid.of_width(stream.bin_width, self.box[2])
+        return self.grid if stream.bins is None else Grid(stream.bins, self.box[2])
+
+    def stream_for(self, purpose: str) -> str | None:
+        """Return the name of the stream for an observable: its own, or that of all; None if there is neither."""
+        return next((name for name in (purpose, ALL_ATOMS) if name in self.streams), None)
+
+    @property
+    def shared_stream(self) -> str | None:
+        """Name of the first stream with the bins of the ions at every frame, None if there is none."""
+        for name, stream in self.streams.items():
+            if stream.every_frames == 1 and self.stream_grid(name) == self.grid:
+                return name
+        return None
+
+    @property
+    def box_limits(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+        """Smallest and largest edges (Å) that a frame's box may have.
+
+        A box that changes must leave room for the cores of the outermost regions.
+        """
+        if self.bin_width is None:
+            low, high = ([edge * (1 + sign * LENGTH_TOLERANCE) for edge in self.box] for sign in (-1, 1))
+            return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+        cores = [
+            species.regions(name).scaled_cores(scale).cores
+            for name, species in self.ions.items()
+            for scale in (1.0, *self.core_scales)
+        ]
+        farthest = max(max(-own[0][1], own[-1][0]) for own in cores)
+        least = sys.float_info.min
+        return (least, least, max(2 * farthest * (1 + LENGTH_TOLERANCE), least)), (math.inf, math.inf, math.inf)
 
     @property
     def frame_ps(self) -> float:
@@ -289,6 +391,36 @@ class ReductionConfig(FrozenModel):
             raise ValueError(f"labels = {self.labels}: each must occur once")
         if len({name.lower() for name in self.ions}) != len(self.ions):
             raise ValueError(f"ions = {tuple(self.ions)}: names must differ by more than case")
+        if self.atom_ids is not None:
+            if len(self.atom_ids) != self.natoms:
+                raise ValueError(f"atom_ids has {len(self.atom_ids)} entries: must have {self.natoms}")
+            if any(before >= after for before, after in pairwise(self.atom_ids)):
+                raise ValueError("atom_ids: must ascend")
+        return self
+
+    @model_validator(mode="after")
+    def _check_bins(self) -> Self:
+        unused, used = ("bins", "bin_width") if self.bin_width is not None else ("bin_width", "bins")
+        for name, stream in self.streams.items():
+            if getattr(stream, unused) is not None:
+                raise ValueError(
+                    f"streams.{name}.{unused} = {getattr(stream, unused):g}: the bins of the ions are given by "
+                    f"{used}; give {used} here as well, or neither"
+                )
+            self.stream_grid(name)
+        if self.bin_width is None:
+            return self
+        expected = Grid.of_width(self.bin_width, self.box[2]).bins
+        if self.bins != expected:
+            raise ValueError(
+                f"bins = {self.bins}: with bin_width = {self.bin_width:g} in a box of {self.box[2]:g} Å it must "
+                f"be {expected}"
+            )
+        if self.lags:
+            raise ValueError(
+                f"lags = {self.lags}: displacements are not defined in a box that changes (bin_width = "
+                f"{self.bin_width:g}); there must be none"
+            )
         return self
 
     @model_validator(mode="after")
@@ -344,3 +476,44 @@ def load_config(path: str | Path) -> ReductionConfig:
     text = read_text(Path(path), "the configuration of a reduction", _MOST_BYTES)
     with located(Path(path)):
         return ReductionConfig.model_validate_json(text)
+
+
+def _layers(sampling: Sampling, ion: str, box: tuple[float, float, float]) -> Layers | None:
+    """Return names and edges of the layers that a sampling gives for an ion, None if it gives none."""
+    given, end = sampling.layers.get(ion), box[2] / 2
+    if given is None:
+        return None
+    if given.edges and not -end < given.edges[0] <= given.edges[-1] < end:
+        raise ValueError(
+            f"layers.{ion}.edges = {', '.join(f'{edge:g}' for edge in given.edges)}: they must lie within the "
+            f"box, between {-end:g} and {end:g}"
+        )
+    return given.names, (-end, *given.edges, end)
+
+
+def _sampling_fields(sampling: Sampling, box: tuple[float, float, float]) -> dict[str, Any]:
+    """Return the fields of a configuration that follow from the sampling, and from the box for bins by width."""
+    fixed = sampling.bin_width is not None
+    streams = {ALL_ATOMS: Stream()}
+    if sampling.streams is not None:
+        streams = {}
+        for name, every_frames in sampling.stream_frames.items():
+            given = sampling.streams[name]
+            bins = given.bins
+            if given.bin_width is not None and not fixed:
+                bins = max(1, round(box[2] / given.bin_width))
+            streams[name] = Stream(
+                every_frames=every_frames, bins=bins, bin_width=given.bin_width if fixed else None
+            )
+    return {
+        "bins": sampling.bins if sampling.bin_width is None else Grid.of_width(sampling.bin_width, box[2]).bins,
+        "bin_width": sampling.bin_width,
+        "streams": streams,
+        "timestep_fs": sampling.timestep_fs,
+        "frame_steps": sampling.frame_steps,
+        "block_frames": sampling.block_frames,
+        "snapshot_frames": sampling.snapshot_frames,
+        "core_scales": sampling.core_scales,
+        "displacement_frames": sampling.displacement_frames,
+        "lags": sampling.lags,
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -13,9 +13,9 @@ import numpy as np
 
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.readers.base import TrajectoryError
-from aiida_cse.reduction.segments import SegmentPlan, plan_segments
+from aiida_cse.reduction.segments import SegmentPlan, file_sha256, plan_segments
 from aiida_cse.reduction.selection import Selection
-from aiida_cse.reduction.state import State
+from aiida_cse.reduction.state import State, TrajectorySource
 from aiida_cse.reduction.streaming import stream
 
 __all__ = ["Progress", "ReductionSummary", "reduce_plan", "reduce_segments", "run_reduction"]
@@ -48,6 +48,7 @@ def run_reduction(
     until_step: int | None = None,
     threads: int = 1,
     checksums: Mapping[str, str] | None = None,
+    hash_sources: bool = False,
 ) -> ReductionSummary:
     """Reduce segments and write the state to ``out``.
 
@@ -61,7 +62,9 @@ def run_reduction(
     """
     earlier = None if previous is None else State.load(previous)
     plan = plan_segments(segments, config, until_step, checksums)
-    state = reduce_plan(plan, config, earlier, progress, threads=threads)
+    state = reduce_plan(
+        plan, config, earlier, progress, threads=threads, checksums=checksums, hash_sources=hash_sources
+    )
     state.save(out)
     return ReductionSummary(state.frames, state.first_step, state.last_step, plan.frames, plan.notes)
 
@@ -75,6 +78,7 @@ def reduce_segments(
     until_step: int | None = None,
     threads: int = 1,
     checksums: Mapping[str, str] | None = None,
+    hash_sources: bool = False,
 ) -> State:
     """Reduce the segments of a production.
 
@@ -95,7 +99,9 @@ def reduce_segments(
         Number of parts that are reduced at the same time, limited to the cores available to this process. It does
         not change the state.
     checksums
-        As for :func:`~aiida_cse.reduction.segments.plan_segments`.
+        As for :func:`~aiida_cse.reduction.segments.plan_segments`. The state keeps those of its files.
+    hash_sources
+        Compute the SHA-256 of the other files as well, which reads them once more.
 
     Raises
     ------
@@ -106,7 +112,9 @@ def reduce_segments(
         ``previous`` was made with another configuration.
     """
     plan = plan_segments(paths, config, until_step, checksums)
-    return reduce_plan(plan, config, previous, progress, threads=threads)
+    return reduce_plan(
+        plan, config, previous, progress, threads=threads, checksums=checksums, hash_sources=hash_sources
+    )
 
 
 def reduce_plan(
@@ -116,12 +124,37 @@ def reduce_plan(
     progress: Progress | None = None,
     *,
     threads: int = 1,
+    checksums: Mapping[str, str] | None = None,
+    hash_sources: bool = False,
 ) -> State:
     """Reduce the frames of a plan; parameters and errors as for :func:`reduce_segments`."""
     if threads < 1:
         raise ValueError(f"threads = {threads}: must be at least 1")
     if previous is not None:
-        previous.check_config(config)
+        previous = replace(previous, config=previous.joined_config(config))
+    state = _reduce_plan(plan, config, previous, progress, threads)
+    earlier = () if previous is None else previous.sources
+    return replace(
+        state, sources=TrajectorySource.joined(*earlier, *_sources(plan, checksums or {}, hash_sources))
+    )
+
+
+def _sources(plan: SegmentPlan, checksums: Mapping[str, str], hash_all: bool) -> list[TrajectorySource]:
+    """Return the files of a plan, with the checksums that were verified or, with ``hash_all``, those of all."""
+    verified = {Path(path): value.lower() for path, value in checksums.items()}
+    found = []
+    for segment in plan.segments:
+        sha256 = verified.get(segment.path)
+        if sha256 is None and hash_all:
+            sha256 = file_sha256(segment.path)
+        size = segment.path.stat().st_size
+        found.append(TrajectorySource(segment.path.name, size, sha256, segment.first_step, segment.count))
+    return found
+
+
+def _reduce_plan(
+    plan: SegmentPlan, config: ReductionConfig, previous: State | None, progress: Progress | None, threads: int
+) -> State:
     if not plan.segments:
         if previous is None:
             raise TrajectoryError(

@@ -13,19 +13,73 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from aiida_cse.reduction.layers import SurfaceOffsets
-from aiida_cse.schema import Number, StrictModel, Whole
+from aiida_cse.schema import Number, StrictModel, Whole, worded
 
-__all__ = ["Sampling"]
+__all__ = ["LayerSampling", "Sampling", "StreamSampling"]
 
 Scale = Annotated[Number, Field(gt=0, le=100)]
 Duration = Annotated[Number, Field(gt=0, le=1e9)]
+Bins = Annotated[Whole, Field(ge=10, le=100_000)]
+Width = Annotated[Number, Field(ge=0.001, le=100)]
+_NAME = worded(r"^[A-Za-z][A-Za-z0-9_]*$", "a letter, then letters, digits and '_'")
+StreamName = Annotated[str, Field(strict=True, pattern=_NAME, max_length=40)]
+LayerName = StreamName
 
 #: by default displacements start at every tenth frame, or more often if the lags require it
 _DEFAULT_STRIDE = 10
 
 
+class StreamSampling(StrictModel):
+    """Histograms of the atom types at a cadence of their own, in ``bins`` or in bins of about ``bin_width`` (Å).
+
+    With neither they have the bins of the ions. In a box of constant size there is a whole number of bins, so that
+    their width is rounded; in a box that changes only a width can be given.
+    """
+
+    every_ps: Duration
+    bins: Bins | None = None
+    bin_width: Width | None = None
+
+    @model_validator(mode="after")
+    def _check_bins(self) -> Self:
+        if self.bins is not None and self.bin_width is not None:
+            raise ValueError(f"bins = {self.bins}: bin_width is given as well; give one of them")
+        return self
+
+
+class LayerSampling(StrictModel):
+    """Layers of an ion by which its displacements are distinguished, from LEFT to RIGHT.
+
+    ``edges`` are the positions between them, Å from the mid-plane of the slab, one fewer than there are ``names``;
+    the outermost layers reach to the periodic boundary.
+    """
+
+    names: tuple[LayerName, ...] = Field(min_length=1)
+    edges: tuple[Number, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> Self:
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"names = {', '.join(self.names)}: each must occur once")
+        if len(self.edges) != len(self.names) - 1:
+            raise ValueError(
+                f"edges = {', '.join(f'{edge:g}' for edge in self.edges)}: {len(self.names)} layers have "
+                f"{len(self.names) - 1} edges between them"
+            )
+        if list(self.edges) != sorted(set(self.edges)):
+            raise ValueError(f"edges = {', '.join(f'{edge:g}' for edge in self.edges)}: they must ascend")
+        return self
+
+
 class Sampling(StrictModel):
     """Sampling of a trajectory: frames as LAMMPS wrote them, blocks and snapshots in ps.
+
+    ``bins`` divide the box, which must then be of constant size. With ``bin_width`` (Å) the box may change: bins
+    of this width are counted from the mid-plane of the slab, and ``bins`` is not used.
+
+    Ions are counted in every frame. By default the atoms of all types are as well, in the same bins; ``streams``
+    are histograms of the atom types at other times and in other bins: ``charge`` for the charge integral,
+    ``density`` for the densities, ``atoms`` for what has none of its own.
 
     ``anion_point`` selects the point that stands for an anion: its centre of mass, or the one atom type
     ``anion_atom``. ``offsets`` gives, by name of the ion, its first layer; the default is that of the published
@@ -35,14 +89,17 @@ class Sampling(StrictModel):
     ``core_scales`` are further widths of the buffers of the core rule, in units of the given ones. Displacements
     are taken over each of ``lags_ps``, from origins ``displacement_ps`` apart: by default ten frames, or the
     largest smaller number that divides every lag. A lag longer than the run has no samples; without lags there
-    are no displacements.
+    are no displacements. ``layers`` are those of an ion for its displacements, by default its regions, those of
+    the cation with the surface of the ceramic apart from its inside.
     """
 
     timestep_fs: Number = Field(gt=0, le=4)
     frame_ps: Duration
     block_ps: Duration = 1000.0
     snapshot_ps: Duration = 1000.0
-    bins: Whole = Field(default=520, ge=10, le=100_000)
+    bins: Bins = 520
+    bin_width: Width | None = None
+    streams: dict[StreamName, StreamSampling] | None = None
     anion_point: Literal["centre_of_mass", "atom"] = "centre_of_mass"
     anion_atom: str | None = None
     cation_atoms: tuple[str, ...] = ()
@@ -50,12 +107,29 @@ class Sampling(StrictModel):
     core_scales: tuple[Scale, ...] = ()
     displacement_ps: Duration | None = None
     lags_ps: tuple[Duration, ...] = (1000.0,)
+    layers: dict[str, LayerSampling] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_anion_point(self) -> Self:
         if (self.anion_point == "atom") != (self.anion_atom is not None):
             raise ValueError(
                 f"anion_atom = {self.anion_atom!r}: give an atom type with anion_point: atom, else null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_streams(self) -> Self:
+        for name, stream in (self.streams or {}).items():
+            _whole_frames(f"streams.{name}.every_ps", stream.every_ps, self.frame_ps)
+            if self.bin_width is not None and stream.bins is not None:
+                raise ValueError(
+                    f"streams.{name}.bins = {stream.bins}: with bin_width = {self.bin_width:g} the box may "
+                    "change, so that bins have a width; give bin_width here as well"
+                )
+        if self.bin_width is not None and self.lags_ps:
+            raise ValueError(
+                f"lags_ps = {', '.join(f'{lag:g}' for lag in self.lags_ps)}: with bin_width = {self.bin_width:g} "
+                "the box may change, and displacements are not defined; it must be []"
             )
         return self
 
@@ -88,6 +162,12 @@ class Sampling(StrictModel):
     def snapshot_frames(self) -> int:
         """Number of frames between snapshots."""
         return self._frames("snapshot_ps", self.snapshot_ps)
+
+    @property
+    def stream_frames(self) -> dict[str, int]:
+        """Number of frames from one histogram to the next of each stream that is given."""
+        given = self.streams or {}
+        return {name: self._frames(f"streams.{name}.every_ps", one.every_ps) for name, one in given.items()}
 
     @property
     def lags(self) -> tuple[int, ...]:

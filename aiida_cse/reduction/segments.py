@@ -20,7 +20,7 @@ from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.readers.base import TrajectoryError, TrajectoryReader
 from aiida_cse.reduction.readers.open import open_trajectory
 
-__all__ = ["Segment", "SegmentPlan", "load_checksums", "plan_segments"]
+__all__ = ["Segment", "SegmentPlan", "file_sha256", "load_checksums", "plan_segments"]
 
 _READ_BYTES = 2**20
 _LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
@@ -190,7 +190,7 @@ def _stop_step(headers: Sequence[_Header], index: int, until_step: int | None, c
 # -- checksums -----------------------------------------------------------------------------------------------
 
 
-def _sha256(path: str | Path) -> str:
+def file_sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file, hexadecimal.
 
     Raises
@@ -217,7 +217,7 @@ def _check_checksums(paths: Sequence[str | Path], checksums: Mapping[str, str]) 
         expected = checksums.get(str(path))
         if expected is None:
             continue
-        found = _sha256(path)
+        found = file_sha256(path)
         if found != expected.lower():
             raise TrajectoryError(
                 f"{path}: its SHA-256 is {found}, it must be {expected.lower()}; "

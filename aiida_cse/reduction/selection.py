@@ -55,15 +55,21 @@ class Selection:
         cores, bounds = _cores_and_bounds(config)
         regions, layers, core_labels = _labels(config, cores, bounds)
         class_of_bin, lowest, highest = _classes_and_bins(bounds, regions, layers, config)
+        counted, rows, ion_rows = _counted(config, types, flat, [int(sizes.sum()) for _, sizes in groups])
         layout = Layout(
-            bins=config.bins,
+            natoms=config.natoms,
             offset=config.midplane_offset,
-            rows=((types - 1) * config.bins).astype(np.int32),
+            bins=config.bins,
+            width=config.bin_width or 0.0,
+            shared=config.shared_stream is not None,
+            counted=counted.astype(np.int32),
+            rows=rows.astype(np.int32),
             framework=framework.astype(np.int32),
             framework_weights=masses[framework] / masses[framework].sum(),
             ion_starts=starts,
             ion_atoms=flat.astype(np.int32),
             ion_weights=masses[flat] / np.repeat(np.add.reduceat(masses[flat], starts[:-1]), sizes),
+            ion_rows=ion_rows.astype(np.int32),
             species_starts=np.concatenate([[0], np.cumsum(numbers)]).astype(np.int32),
             single=np.array([species.point == "atom" for species in config.ions.values()]),
             bounds=bounds,
@@ -90,6 +96,21 @@ def _ions(
     order = np.argsort(molecules, kind="stable")
     _, sizes = np.unique(molecules, return_counts=True)
     return atoms[order], sizes
+
+
+def _counted(
+    config: ReductionConfig, types: NDArray[np.int64], ion_atoms: NDArray[np.int64], atoms_of_species: list[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return atoms that are counted, their rows in a flat histogram, and the places of ``ion_atoms`` among them.
+
+    If no stream of atom types shares the bins of the ions, only ions that are atoms are counted.
+    """
+    if config.shared_stream is not None:
+        return np.zeros(0, np.int64), (types - 1) * config.bins, ion_atoms
+    species = np.repeat(np.arange(len(atoms_of_species)), atoms_of_species)
+    single = np.array([one.point == "atom" for one in config.ions.values()])[species]
+    places = np.where(single, np.cumsum(single) - 1, -1)
+    return ion_atoms[single], species[single] * config.bins, places
 
 
 # -- classes -------------------------------------------------------------------------------------------------
@@ -152,7 +173,8 @@ def _classes_and_bins(
     The class (S, bins) is −1 if a boundary may run through the bin. The bins (2, S, C) are those within the class,
     and those within all of its region and layer.
     """
-    edges, shift = (np.arange(config.bins + 1) / config.bins - 0.5) * config.box[2], _SHIFT * config.box[2]
+    # the outermost bins of a fixed width have no end; a finite one is beyond every boundary as well
+    edges, shift = np.nan_to_num(config.grid.bounds), _SHIFT * config.box[2]
     lower, upper = edges[:-1] - shift, edges[1:] + shift
     of_lower, of_upper = (
         np.array([np.searchsorted(row, ends, side="right") for row in bounds]) for ends in (lower, upper)

@@ -3,53 +3,44 @@
 Merging the states of two halves gives the state of the whole, bit for bit, wherever the cut lies. Histograms and
 counts are integers, quantities per frame depend on that frame alone, and each state keeps what a merge needs at
 its ends: the first and last label of each ion, and the ions' positions within the longest lag of either end.
+
+Files of format 3 are read as well. They hold one histogram of the atom types, in the bins of the ions at every
+frame, and the length of the box along z only.
 """
 
 from __future__ import annotations
 
-import math
-import os
-import zipfile
-import zlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.transitions import RULES, Rule
-from aiida_cse.reduction.config import GRID, ReductionConfig
+from aiida_cse.reduction.archives import DAMAGED, read_arrays, write_arrays
+from aiida_cse.reduction.config import ALL_ATOMS, GRID, ReductionConfig
 from aiida_cse.reduction.displacements import DisplacementMoments, Displacements, join_blocks
-
-__all__ = ["FORMAT", "State", "Track"]
-
-#: version of the file layout; a reader refuses all others
-FORMAT = 3
-
-#: exceptions that numpy and zipfile raise for a file that is no intact archive of arrays
-_DAMAGED = (
-    TokenError,
-    OSError,
-    EOFError,
-    AttributeError,
-    KeyError,
-    IndexError,
-    TypeError,
-    ValueError,
-    NotImplementedError,
-    MemoryError,
-    OverflowError,
-    zipfile.BadZipFile,
-    zlib.error,
+from aiida_cse.reduction.state_arrays import (
+    check_layout,
+    check_values,
+    from_format_3,
+    sized_arrays,
+    snapshot_frames,
 )
 
-_ARRAYS = ("histograms", "point_histograms", "region_counts", "centres", "lengths", "snapshot_bins")
+__all__ = ["FORMAT", "State", "Track", "TrajectorySource"]
+
+#: version of the file layout, and those that can be read
+FORMAT = 4
+_READABLE = (3, FORMAT)
+
+_ARRAYS = ("point_histograms", "region_counts", "centres", "edges", "snapshot_bins")
+#: text that a file holds as bytes
+_TEXTS = ("config", "sources")
 
 
 @dataclass
@@ -104,6 +95,37 @@ class Track:
         return cls(**{field.name: arrays[f"{prefix}_{field.name}"] for field in fields(cls)})
 
 
+@dataclass(frozen=True)
+class TrajectorySource:
+    """A file that was reduced: its name, bytes, SHA-256 (None if it was not computed), and frames that counted."""
+
+    name: str
+    bytes: int
+    sha256: str | None
+    first_step: int
+    frames: int
+
+    def same_file(self, other: TrajectorySource) -> bool:
+        """Return whether both are one file, as far as they say."""
+        mine, others = ((one.name, one.bytes, one.first_step) for one in (self, other))
+        return mine == others and (self.sha256 == other.sha256 or None in (self.sha256, other.sha256))
+
+    @staticmethod
+    def joined(*sources: TrajectorySource) -> tuple[TrajectorySource, ...]:
+        """Return sources in order, each file once with all that is known of it."""
+        found: list[TrajectorySource] = []
+        for source in sources:
+            index = next((number for number, one in enumerate(found) if one.same_file(source)), None)
+            if index is None:
+                found.append(source)
+                continue
+            known = found[index]
+            found[index] = replace(
+                known, sha256=known.sha256 or source.sha256, frames=max(known.frames, source.frames)
+            )
+        return tuple(found)
+
+
 @dataclass
 class State:
     """Reduced frames ``start`` to ``stop`` − 1; the number of a frame is its step / ``config.frame_steps``.
@@ -112,15 +134,16 @@ class State:
     ----------
     config
         Settings of the reduction.
-    histograms
-        (blocks, types, bins) int64, atoms per bin summed over the frames of each block of
-        ``config.block_frames`` frames; the first block has the number ``start // block_frames``.
+    streams
+        By name of the stream (blocks, types, bins of the stream) int64, atoms per bin summed over the stream's
+        frames of each block of ``config.block_frames`` frames; the first block has the number
+        ``start // block_frames``.
     point_histograms
-        (blocks, species, bins) int64, the same for the points that stand for the ions.
+        (blocks, species, bins) int64, the same for the points that stand for the ions, at every frame.
     region_counts
         (frames, species, 5) int32, ions in each region.
-    centres, lengths
-        (frames,) float64, z of the slab's mid-plane in the trajectory and length of the box along z, Å.
+    centres, edges
+        (frames,) float64, z of the slab's mid-plane in the trajectory, and (frames, 3) edges of the box, Å.
     snapshot_bins
         (snapshots, ions) int32, bin of each ion in the frames whose numbers are multiples of
         ``config.snapshot_frames``.
@@ -130,20 +153,23 @@ class State:
         Labels under the core rule with buffers scaled by each of ``config.core_scales``, by scale.
     displacements
         Sums over displacements; :meth:`displacement_moments` gives them in Å and Å².
+    sources
+        Files that were read, in the order of reading; empty if they are unknown.
     """
 
     config: ReductionConfig
     start: int
     stop: int
-    histograms: NDArray[np.int64]
+    streams: dict[str, NDArray[np.int64]]
     point_histograms: NDArray[np.int64]
     region_counts: NDArray[np.int32]
     centres: NDArray[np.float64]
-    lengths: NDArray[np.float64]
+    edges: NDArray[np.float64]
     snapshot_bins: NDArray[np.int32]
     tracks: dict[Rule, Track]
     core_tracks: dict[float, Track]
     displacements: Displacements
+    sources: tuple[TrajectorySource, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -156,14 +182,38 @@ class State:
         return sum(array.nbytes for array in self.arrays().values())
 
     @property
+    def temperature(self) -> float | None:
+        """Temperature, K; None if it is unknown."""
+        return self.config.temperature
+
+    @property
+    def histograms(self) -> NDArray[np.int64]:
+        """(blocks, types, bins) the stream of all atoms, or the only stream.
+
+        Raises
+        ------
+        ValueError
+            There are other streams only.
+        """
+        name = next(iter(self.streams)) if len(self.streams) == 1 else ALL_ATOMS
+        if name not in self.streams:
+            raise ValueError(f"streams = {', '.join(self.streams) or 'none'}: none is called {ALL_ATOMS}")
+        return self.streams[name]
+
+    @property
     def first_block(self) -> int:
         """Number of the first block."""
         return self.start // self.config.block_frames
 
     @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.point_histograms)
+
+    @property
     def snapshots(self) -> NDArray[np.int64]:
         """Numbers of the frames that are snapshots."""
-        return np.array(_snapshots(self.config, self.start, self.stop), dtype=np.int64)
+        return np.array(snapshot_frames(self.config, self.start, self.stop), dtype=np.int64)
 
     @property
     def first_step(self) -> int:
@@ -179,15 +229,18 @@ class State:
     def empty(cls, config: ReductionConfig, start: int, stop: int, ions: int) -> State:
         """Return a state of zeros for frames that are still to be counted."""
         arrays: dict[str, Any] = {
-            name: np.zeros(shape, dtype) for name, (shape, dtype) in _layout(config, start, stop, ions).items()
+            name: np.zeros(shape, dtype)
+            for name, (shape, dtype) in sized_arrays(config, start, stop, ions).items()
         }
+        arrays["edges"][:] = config.box
         return cls(
             config=config,
             start=start,
             stop=stop,
+            streams={name: arrays.pop(f"stream_{name}") for name in config.streams},
             tracks={rule: Track.empty(ions) for rule in RULES},
             core_tracks={scale: Track.empty(ions) for scale in config.core_scales},
-            displacements=Displacements.empty(config, len(arrays["histograms"]), ions),
+            displacements=Displacements.empty(config, len(arrays["point_histograms"]), ions),
             **arrays,
         )
 
@@ -199,7 +252,7 @@ class State:
         ValueError
             The configurations differ, or ``later`` does not start where this state stops.
         """
-        self.check_config(later.config)
+        config = self.joined_config(later.config)
         if later.start != self.stop:
             raise ValueError(
                 f"states do not join: one stops before step {self.stop * self.config.frame_steps}, "
@@ -207,20 +260,21 @@ class State:
             )
         shift = later.first_block - self.first_block
         return State(
-            config=self.config,
+            config=config,
             start=self.start,
             stop=later.stop,
-            histograms=join_blocks(self.histograms, later.histograms, shift),
+            streams={name: join_blocks(own, later.streams[name], shift) for name, own in self.streams.items()},
             point_histograms=join_blocks(self.point_histograms, later.point_histograms, shift),
             region_counts=np.concatenate([self.region_counts, later.region_counts]),
             centres=np.concatenate([self.centres, later.centres]),
-            lengths=np.concatenate([self.lengths, later.lengths]),
+            edges=np.concatenate([self.edges, later.edges]),
             snapshot_bins=np.concatenate([self.snapshot_bins, later.snapshot_bins]),
             tracks={rule: track.merge(later.tracks[rule]) for rule, track in self.tracks.items()},
             core_tracks={
                 scale: track.merge(later.core_tracks[scale]) for scale, track in self.core_tracks.items()
             },
             displacements=self.displacements.merge(later.displacements, self.config, self.first_block, shift),
+            sources=TrajectorySource.joined(*self.sources, *later.sources),
         )
 
     def displacement_moments(self, name: str) -> DisplacementMoments:
@@ -245,26 +299,40 @@ class State:
             squares=moved.squares[:, rows] / GRID**2,
         )
 
-    def check_config(self, config: ReductionConfig) -> None:
-        """Raise ValueError, naming the first field that differs, unless ``config`` is that of this state."""
+    def joined_config(self, config: ReductionConfig) -> ReductionConfig:
+        """Return the configuration of frames of this state and of frames of ``config``.
+
+        Both must be the same, except that the temperature may be unknown in one of them.
+
+        Raises
+        ------
+        ValueError
+            They differ; names the first field that does.
+        """
         for name in ReductionConfig.model_fields:
             mine, other = getattr(self.config, name), getattr(config, name)
-            if mine != other:
+            if mine != other and not (name == "temperature" and None in (mine, other)):
                 detail = f": {mine!r} and {other!r}" if len(repr((mine, other))) < 200 else ""
                 raise ValueError(f"{name} differs between the state and the new configuration{detail}")
+        return config if self.temperature is None else self.config
+
+    def check_config(self, config: ReductionConfig) -> None:
+        """Raise ValueError unless frames of ``config`` can continue this state, as :meth:`joined_config`."""
+        self.joined_config(config)
 
     def equals(self, other: State) -> bool:
-        """Return whether both hold the same settings and numbers, bit for bit."""
+        """Return whether both hold the same settings and numbers, bit for bit, wherever they were read from."""
         mine, others = self.arrays(), other.arrays()
         return self.config == other.config and all(
             mine[name].dtype == others[name].dtype and np.array_equal(mine[name], others[name]) for name in mine
         )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return everything but the configuration as arrays, by the names that they have in the file."""
+        """Return everything but configuration and sources as arrays, by the names that they have in the file."""
         arrays: dict[str, NDArray[np.generic]] = {
             "range": np.array([FORMAT, self.start, self.stop], dtype=np.int64)
         }
+        arrays |= {f"stream_{name}": histograms for name, histograms in self.streams.items()}
         arrays |= {name: getattr(self, name) for name in _ARRAYS}
         for rule, track in self.tracks.items():
             arrays |= track.arrays(rule)
@@ -279,12 +347,15 @@ class State:
 
         The file appears under its name only when it is complete.
         """
-        config = np.frombuffer(self.config.model_dump_json().encode(), dtype=np.uint8)
-        arrays = {"config": config, **self.arrays()}
+        texts = (self.config.model_dump_json(), json.dumps([asdict(source) for source in self.sources]))
+        arrays: dict[str, NDArray[Any]] = {
+            name: np.frombuffer(text.encode(), dtype=np.uint8) for name, text in zip(_TEXTS, texts, strict=True)
+        }
+        arrays |= self.arrays()
         target = Path(path)
         partial = target.with_name(target.name + ".part")
         with partial.open("wb") as file:
-            _write_arrays(file, arrays)
+            write_arrays(file, arrays)
         partial.replace(target)
 
     @classmethod
@@ -303,20 +374,26 @@ class State:
             except (OSError, ValueError) as error:
                 raise ValueError(f"{path}: {error}") from error
         with _refuse_damaged():
-            arrays = _read_arrays(path)
+            arrays = read_arrays(path)
             version = int(arrays["range"][0])
-        if version != FORMAT:
+        if version not in _READABLE:
             raise ValueError(
-                f"is a state of format {version}, this program reads format {FORMAT}; reduce the trajectory again"
+                f"is a state of format {version}, this program reads formats {' and '.join(map(str, _READABLE))}; "
+                "reduce the trajectory again"
             )
         with _refuse_damaged():
             _, start, stop = (int(number) for number in arrays["range"].tolist())
             config = ReductionConfig.model_validate_json(arrays["config"].tobytes())
-            _check_arrays(arrays, config, start, stop)
+            if version == 3:
+                arrays |= from_format_3(arrays, config)
+            check_layout(arrays, config, start, stop)
+            check_values(arrays, config, start, stop)
             return cls(
                 config=config,
                 start=start,
                 stop=stop,
+                streams={name: arrays[f"stream_{name}"] for name in config.streams},
+                sources=_sources(arrays["sources"].tobytes()),
                 tracks={rule: Track.from_arrays(arrays, rule) for rule in RULES},
                 core_tracks={scale: Track.from_arrays(arrays, f"core_{scale}") for scale in config.core_scales},
                 displacements=Displacements.from_arrays(arrays),
@@ -324,133 +401,23 @@ class State:
             )
 
 
-def _snapshots(config: ReductionConfig, start: int, stop: int) -> range:
-    """Return the numbers of the snapshots among the frames."""
-    stride = config.snapshot_frames
-    return range(-(-start // stride) * stride, stop, stride)
-
-
-def _layout(config: ReductionConfig, start: int, stop: int, ions: int) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Return shape and type of the arrays whose size follows from the configuration and the range of frames."""
-    blocks = -(-stop // config.block_frames) - start // config.block_frames
-    frames, species = stop - start, len(config.ions)
-    return {
-        "histograms": ((blocks, len(config.labels), config.bins), "int64"),
-        "point_histograms": ((blocks, species, config.bins), "int64"),
-        "region_counts": ((frames, species, len(REGION_NAMES)), "int32"),
-        "centres": ((frames,), "float64"),
-        "lengths": ((frames,), "float64"),
-        "snapshot_bins": ((len(_snapshots(config, start, stop)), ions), "int32"),
-    }
-
-
-def _check_arrays(arrays: Mapping[str, NDArray[Any]], config: ReductionConfig, start: int, stop: int) -> None:
-    """Refuse arrays of a file that do not fit its configuration and range of frames.
-
-    The compiled loops use layers and blocks of the last samples as indices without checking them.
-    """
-    ions = len(arrays["snapshot_first_labels"])
-    layout = _layout(config, start, stop, ions)
-    for prefix in (*RULES, *(f"core_{scale}" for scale in config.core_scales)):
-        layout |= {f"{prefix}_{name}": ((ions,), "int8") for name in ("first_labels", "last_labels")}
-        layout[f"{prefix}_first_frames"] = ((ions,), "int64")
-        layout[f"{prefix}_events"] = ((len(arrays[f"{prefix}_events"]), 4), "int64")
-    layers = sum(len(species.layers) for species in config.ions.values())
-    sums = (layout["histograms"][0][0], layers, len(config.lags))
-    frames, tail_layers = arrays["displacement_tail_frames"], arrays["displacement_tail_layers"]
-    head, tail = len(arrays["displacement_head"]), len(frames)
-    layout |= {
-        "displacement_counts": (sums, "int64"),
-        "displacement_sums": ((*sums, 3), "int64"),
-        "displacement_squares": ((*sums, 3), "int64"),
-        "displacement_head": ((head, 3, ions), "int32"),
-        "displacement_tail_frames": ((tail,), "int64"),
-        "displacement_tail_positions": ((tail, 3, ions), "int32"),
-        "displacement_tail_layers": ((tail, ions), "int16"),
-    }
-    for name, (shape, dtype) in layout.items():
-        found = arrays[name]
-        if found.shape != shape or found.dtype != dtype:
-            raise ValueError(
-                f"{name} is {found.dtype} of shape {found.shape}, but {ions} ions in {stop - start} frames "
-                f"need {dtype} of shape {shape}"
-            )
-    if max(head, tail) > max(config.lag_samples, default=0):
-        raise ValueError(f"has {max(head, tail)} samples of displacements, more than the longest lag spans")
-    if not (((start <= frames) & (frames < stop)).all() and ((tail_layers >= 0) & (tail_layers < layers)).all()):
-        raise ValueError("the samples of displacements are not within its frames and layers")
-
-
 @contextmanager
 def _refuse_damaged() -> Iterator[None]:
     try:
         yield
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise ValueError(f"is no state of a reduction: {error}") from error
 
 
-# -- archives of arrays --------------------------------------------------------------------------------------
-
-_SUFFIX = ".npy"
-#: zlib's level of compression
-_LEVEL = 4
-#: bytes that are read at once
-_PIECE_BYTES = 2**20
-#: a file may unpack to this many bytes whatever its own size, ...
-_SMALL_BYTES = 2**28
-#: ... and a larger one to this many times its size; states compress by a factor of 7 to 9
-_LARGEST_RATIO = 100
-
-
-def _largest(file_bytes: int) -> int:
-    """Return how many bytes a file of this size may unpack to."""
-    return max(_SMALL_BYTES, _LARGEST_RATIO * file_bytes)
-
-
-def _write_arrays(file: BinaryIO, arrays: Mapping[str, NDArray[Any]], method: int = zipfile.ZIP_DEFLATED) -> None:
-    """Write arrays to an npz file; with one version of zlib, equal arrays give equal bytes."""
-    with zipfile.ZipFile(file, "w", method, compresslevel=_LEVEL) as archive:
-        for name, array in arrays.items():
-            with archive.open(name + _SUFFIX, "w", force_zip64=True) as member:
-                npy.write_array(member, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-    size, unpacked = file.tell(), sum(array.nbytes for array in arrays.values())
-    if method != zipfile.ZIP_STORED and unpacked > _largest(size):
-        file.seek(0)
-        file.truncate()
-        _write_arrays(file, arrays, zipfile.ZIP_STORED)
-
-
-def _read_arrays(file: BinaryIO) -> dict[str, NDArray[Any]]:
-    """Read all arrays of an npz file; their sizes are checked before memory is allocated.
-
-    Raises
-    ------
-    OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError
-        The file cannot be read, is damaged or too large, or holds anything but arrays of numbers.
-    """
-    size = file.seek(0, os.SEEK_END)
-    with zipfile.ZipFile(file) as archive:
-        unpacked = sum(info.file_size for info in archive.infolist())
-        if unpacked > _largest(size):
-            raise ValueError(f"unpacks to {unpacked:,} bytes, a file of {size:,} bytes may to {_largest(size):,}")
-        return {info.filename.removesuffix(_SUFFIX): _read_array(archive, info) for info in archive.infolist()}
-
-
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    with archive.open(info) as opened:
-        member: Any = opened
-        version = npy.read_magic(member)
-        if version != (1, 0):
-            raise ValueError(f"{info.filename} is in version {version} of the npy format")
-        shape, fortran, dtype = npy.read_array_header_1_0(member)
-        if dtype.kind not in "iuf":
-            raise ValueError(f"{info.filename} holds {'objects' if dtype.hasobject else dtype}, not numbers")
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != info.file_size - member.tell():
-            raise ValueError(f"{info.filename} is an array of shape {shape} in {info.file_size} bytes")
-        array: NDArray[Any] = np.empty(shape[::-1] if fortran else shape, dtype)
-        flat = array.reshape(-1).view(np.uint8)
-        for first in range(0, flat.size, _PIECE_BYTES):
-            piece = flat[first : first + _PIECE_BYTES]
-            if member.readinto(piece.data) != piece.size:
-                raise EOFError(f"{info.filename} is truncated")
-    return array.T if fortran else array
+def _sources(text: bytes) -> tuple[TrajectorySource, ...]:
+    """Return the sources that a file holds as text; raises an exception of DAMAGED if they are none."""
+    listed = json.loads(text)
+    if not isinstance(listed, list):
+        raise ValueError("sources is no list")
+    found = tuple(TrajectorySource(**one) for one in listed)
+    for one in found:
+        numbers = (one.bytes, one.first_step, one.frames)
+        texts = (one.name, one.sha256 or "")
+        if not (all(type(each) is int for each in numbers) and all(type(each) is str for each in texts)):
+            raise ValueError(f"sources: {one} is no file")
+    return found

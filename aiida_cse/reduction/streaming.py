@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.config import LENGTH_TOLERANCE, ReductionConfig
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.displacements import DisplacementPass, FarIonError
 from aiida_cse.reduction.kernels.compiled import compiled
-from aiida_cse.reduction.kernels.exchange import sweep
-from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, Sums
+from aiida_cse.reduction.kernels.exchange import count_stream, sweep
+from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, StreamSums, Sums
 from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError, TrajectoryReader
 from aiida_cse.reduction.readers.dcd import CELL_BYTES, check_records, read_bytes, read_pieces
 from aiida_cse.reduction.readers.open import open_trajectory
@@ -68,7 +68,8 @@ def stream(
 
 def _chunks(segment: Segment, file: TrajectoryReader, config: ReductionConfig) -> list[tuple[int, int]]:
     """Return the first frame, relative to that of the segment, and the number of frames of each chunk."""
-    most = _DIRECT_CHUNK_BYTES if config.displacement_frames is None else _CHUNK_BYTES
+    direct = config.displacement_frames is None and len(config.streams) == 1 and config.shared_stream is not None
+    most = _DIRECT_CHUNK_BYTES if direct else _CHUNK_BYTES
     whole = config.displacement_frames == 1
     size = min(max(most // (file.frame_bytes if whole else file.z_bytes), 1), _CHUNK_FRAMES)
     return [(offset, min(size, segment.count - offset)) for offset in range(0, segment.count, size)]
@@ -82,7 +83,8 @@ class _Pass:
         self._config = config
         self._state = State.empty(config, plan.start, plan.start + plan.frames, selection.ions)
         self._memory = Memory.empty(selection.layout, len(config.labels))
-        self._sums, self._box = _sums(self._state), np.array(config.box)
+        self._sums, self._limits = _sums(self._state), np.array(config.box_limits)
+        self._streams = _stream_sums(self._state)
         self._events = np.zeros((_EVENTS + self._memory.last_labels.size, 5), dtype=np.int64)
         self._found: list[list[NDArray[np.int64]]] = [
             [np.zeros((0, 4), np.int64)] for _ in self._memory.last_labels
@@ -101,7 +103,8 @@ class _Pass:
 
     def _take_directly(self, file: TrajectoryReader, segment: Segment, offset: int, count: int) -> int:
         """Count frames in the compiled loop, up to one that needs a closer look; return how many."""
-        source = file.source(_DIRECT_BYTES) if self._displacements is None else None
+        alone = self._displacements is None and not self._streams
+        source = file.source(_DIRECT_BYTES) if alone else None
         if source is None:
             return 0
         done, how = 0, _USUAL
@@ -111,7 +114,7 @@ class _Pass:
                 segment.first + offset + done,
                 count - done,
                 segment.start + offset + done,
-                self._box,
+                self._limits,
                 self._selection.layout,
                 self._selection.cadence,
                 self._memory,
@@ -150,7 +153,7 @@ class _Pass:
             ) from error
 
     def _sweep(self, frames: Frames, segment: Segment, offset: int, layers: NDArray[np.int16]) -> None:
-        chunk = Chunk(frames.table, frames.columns[2], frames.boxes[:, 2].copy(), segment.start + offset)
+        chunk = Chunk(frames.table, frames.columns[2], np.ascontiguousarray(frames.boxes), segment.start + offset)
         row, finite = 0, True
         while finite and row < len(frames.table):
             row, found, finite = sweep(
@@ -166,6 +169,10 @@ class _Pass:
             self._keep_events(found)
         if not finite:
             self._refuse_infinite(segment, offset + row)
+        for sums in self._streams:
+            row = count_stream(chunk, self._selection.layout, sums)
+            if row >= 0:
+                self._refuse_infinite(segment, offset + row)
 
     def _refuse_infinite(self, segment: Segment, offset: int) -> NoReturn:
         frame = _frame(offset, segment, self._config)
@@ -182,10 +189,11 @@ class _Pass:
     def finish(self) -> State:
         """Return the state of all frames."""
         state = self._state
+        shared = self._config.shared_stream
         for index, species in enumerate(self._config.ions.values()):
-            if species.point == "atom":
+            if species.point == "atom" and shared is not None:
                 types = [one - 1 for one in sorted(set(species.types))]
-                state.point_histograms[:, index] = state.histograms[:, types].sum(axis=1)
+                state.point_histograms[:, index] = state.streams[shared][:, types].sum(axis=1)
         for number, track in enumerate((*state.tracks.values(), *state.core_tracks.values())):
             track.first_labels = self._memory.first_labels[number]
             track.first_frames = self._memory.first_frames[number]
@@ -198,28 +206,55 @@ class _Pass:
 
 def _sums(state: State) -> Sums:
     """Return views of the state that the kernel writes to."""
-    blocks = len(state.histograms)
+    blocks, shared = state.blocks, state.config.shared_stream
+    histograms = np.zeros((blocks, 0), np.int64) if shared is None else state.streams[shared]
     return Sums(
         start=state.start,
         first_block=state.first_block,
         first_snapshot=-(-state.start // state.config.snapshot_frames),
-        histograms=state.histograms.reshape(blocks, -1),
+        histograms=histograms.reshape(blocks, -1),
         point_histograms=state.point_histograms.reshape(blocks, -1),
         region_counts=state.region_counts,
         centres=state.centres,
-        lengths=state.lengths,
+        edges=state.edges,
         snapshots=state.snapshot_bins,
     )
 
 
+def _stream_sums(state: State) -> list[StreamSums]:
+    """Return views of the streams whose atoms are not counted together with the ions."""
+    config, found = state.config, []
+    types = np.array(config.atom_types, np.int64) - 1
+    for name, histograms in state.streams.items():
+        if name == config.shared_stream:
+            continue
+        grid = config.stream_grid(name)
+        found.append(
+            StreamSums(
+                every=config.streams[name].every_frames,
+                block=config.block_frames,
+                first_block=state.first_block,
+                bins=grid.bins,
+                width=grid.width if grid.fixed else 0.0,
+                rows=(types * grid.bins).astype(np.int32),
+                indices=np.zeros(config.natoms, np.int32),
+                histograms=histograms.reshape(state.blocks, -1),
+            )
+        )
+    return found
+
+
 def _check_boxes(frames: Frames, config: ReductionConfig, segment: Segment, offset: int) -> None:
-    box = np.array(config.box)
-    wrong = np.abs(frames.boxes - box) > LENGTH_TOLERANCE * box
+    low, high = np.array(config.box_limits)
+    wrong = ~((low <= frames.boxes) & (frames.boxes <= high))
     if wrong.any():
         row, axis = np.argwhere(wrong)[0].tolist()
+        expected = f"the configuration {config.box[axis]:.6f} Å"
+        if config.bin_width is not None:
+            expected = f"the cores of the outermost regions need more than {low[axis]:.6f} Å"
         raise TrajectoryError(
             f"{segment.path}: {_frame(row + offset, segment, config)} has a box of "
-            f"{frames.boxes[row, axis]:.6f} Å along {'xyz'[axis]}, the configuration {config.box[axis]:.6f} Å"
+            f"{frames.boxes[row, axis]:.6f} Å along {'xyz'[axis]}, {expected}"
         )
 
 
@@ -244,11 +279,11 @@ def _read_rows(source: Source, frame: int, table: NDArray[np.uint8]) -> Any:
 
 
 @compiled
-def _differ(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> Any:
-    """Return whether one of the boxes (F, 3) is not that of the configuration."""
+def _differ(boxes: NDArray[np.float64], limits: NDArray[np.float64]) -> Any:
+    """Return whether one of the boxes (F, 3) is not within the limits (2, 3)."""
     for row in range(boxes.shape[0]):
         for axis in range(3):
-            if abs(boxes[row, axis] - box[axis]) > LENGTH_TOLERANCE * box[axis]:
+            if not limits[0, axis] <= boxes[row, axis] <= limits[1, axis]:
                 return True
     return False
 
@@ -259,7 +294,7 @@ def _sweep_source(
     first: int,
     count: int,
     number: int,
-    box: NDArray[np.float64],
+    limits: NDArray[np.float64],
     layout: Layout,
     cadence: Cadence,
     memory: Memory,
@@ -269,7 +304,7 @@ def _sweep_source(
     """Count ``count`` frames of a file from frame ``first`` on, without displacements.
 
     The loop ends early if ``events`` is full or a frame is damaged. ``number`` is that of the first frame in the
-    production; ``box`` (3,), Å, is what each frame must have.
+    production; ``limits`` (2, 3) are the smallest and the largest box that a frame may have, Å.
 
     Returns the number of frames that were counted, the number of events, and how the loop ended. Unless it ended
     as usual, the frame with the reason is the next one or comes soon after.
@@ -283,9 +318,9 @@ def _sweep_source(
             return done, found, _UNUSUAL
         words, cells = table.view(np.int32), table[:, 4:52].copy().view(np.float64)
         wrong, _ = check_records(words, cells, source.natoms, source.blocks, boxes[:rows])
-        if wrong >= 0 or _differ(boxes[:rows], box):
+        if wrong >= 0 or _differ(boxes[:rows], limits):
             return done, found, _UNUSUAL
-        chunk = Chunk(table.view(np.float32), source.column, boxes[:rows, 2].copy(), number + done)
+        chunk = Chunk(table.view(np.float32), source.column, boxes[:rows], number + done)
         row, new, finite = sweep(chunk, 0, layout, cadence, memory, sums, no_layers, events[found:])
         done, found = done + row, found + new
         if not finite:

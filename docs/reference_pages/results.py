@@ -133,7 +133,7 @@ def _state() -> State:
     sampling = Sampling(timestep_fs=2.0, frame_ps=2.0, block_ps=4, snapshot_ps=2, bins=110)
     config = ReductionConfig.build(system, sampling)
     state = State.empty(config, 0, 8, ions=2)
-    state.histograms += 1
+    state.streams["atoms"] += 1
     state.point_histograms += 1
     state.region_counts += 1
     return state

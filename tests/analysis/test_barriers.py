@@ -9,7 +9,6 @@ from scipy import constants
 
 from aiida_cse.analysis.barriers import anion_barriers, barriers, mass_of
 from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.profiles import bin_centres
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.physics.profiles.barriers import boltzmann_average
 from aiida_cse.physics.statistics.poisson import poisson_interval
@@ -25,7 +24,7 @@ def state(well_counts: float = 2e5, entries: int = 3) -> State:
     """Return a state with 8 Li+ in the layers and 4 in the ceramic all the time, and some entries and exits."""
     settings = config(bins=550, block_ps=0.8)
     made = State.empty(settings, 0, FRAMES, ions=20)
-    z = bin_centres(settings)
+    z = settings.grid.centres
     height = np.where(z < 0, LEFT_K, RIGHT_K)
     free_energy = np.where(np.abs(z) > 33, height, height * (1 + np.cos(np.pi * (np.abs(z) - 23) / 5)) / 2)
     free_energy[np.abs(z) < 18] = 0
@@ -167,8 +166,8 @@ LENIENT = {"minimum_coefficient": 0.0, "minimum_lower_bound": 0.0, "maximum_rema
 def anion_state(bulk_counts: float = 2e5) -> State:
     """Return a state whose anions see a flat bulk, a top at ±26 Å and a first layer 1,500 K below the bulk."""
     made = state()
-    z = np.abs(bin_centres(made.config))
-    height = np.where(bin_centres(made.config) < 0, ANION_LEFT_K, ANION_RIGHT_K)
+    z = np.abs(made.config.grid.centres)
+    height = np.where(made.config.grid.centres < 0, ANION_LEFT_K, ANION_RIGHT_K)
     outside = np.where(z > 30, 0.0, height * (1 + np.cos(np.pi * (z - 26) / 4)) / 2)
     inside = (height + 1500) * (1 + np.cos(np.pi * (z - 26) / 4)) / 2 - 1500
     free_energy = np.where(z > 26, outside, np.where(z > 22, inside, np.where(z > 19, -1500.0, 30_000.0)))

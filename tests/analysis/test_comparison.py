@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from aiida_cse.analysis.comparison import ComparisonSettings, compare, findings
 from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.profiles import bin_centres, rebinned
+from aiida_cse.analysis.profiles import rebinned
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.analysis.structure import Structure
 from aiida_cse.reduction.state import State
@@ -42,7 +42,7 @@ def production(
     rng = np.random.default_rng(seed)
     settings = config(bins=550, box=(20.0, 20.0, length), **changes)
     made = State.empty(settings, 0, FRAMES, ions=20)
-    z = bin_centres(settings)
+    z = settings.grid.centres
     wanted = densities(z, closer, height)
     scale = settings.block_frames * length / settings.bins
     draw = (lambda mean: rng.poisson(mean, (len(made.histograms), len(z)))) if noise else (

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiida_cse.reduction import state as state_module
+from aiida_cse.reduction import archives
 from aiida_cse.reduction.config import load_config
 from aiida_cse.reduction.reduce import reduce_segments, run_reduction
 from aiida_cse.reduction.state import FORMAT, State
@@ -81,7 +81,7 @@ def test_a_file_is_compressed_and_read_by_numpy(state: State, path: Path) -> Non
         assert {one.compress_type for one in archive.infolist()} == {zipfile.ZIP_DEFLATED}
     found = contents(path)
     assert path.stat().st_size < sum(array.nbytes for array in found.values()) / 2
-    assert set(found) == {"config", *state.arrays()}
+    assert set(found) == {"config", "sources", *state.arrays()}
     for name, array in state.arrays().items():
         assert found[name].dtype == array.dtype != object
         np.testing.assert_array_equal(found[name], array)
@@ -151,25 +151,25 @@ def test_other_archives_are_refused(tmp_path: Path) -> None:
         (
             "range",
             np.array([99, 0, 25]),
-            "is a state of format 99, this program reads format 3; reduce the trajectory again",
+            "is a state of format 99, this program reads formats 3 and 4; reduce the trajectory again",
         ),
         (
             "range",
             np.array([1, 0, 25]),
-            "is a state of format 1, this program reads format 3; reduce the trajectory again",
+            "is a state of format 1, this program reads formats 3 and 4; reduce the trajectory again",
         ),
         ("range", np.array([FORMAT, 0, 24]), r"is no state of a reduction: .* but 20 ions in 24 frames need"),
         ("range", np.array([FORMAT, -(2**63), 2**63 - 1]), "is no state of a reduction"),
         ("centres", np.zeros(25, np.int64), "centres is int64 of shape .25,., but .* need float64 of shape .25,."),
         ("snapshot_bins", np.zeros((8, 20), np.int32), "snapshot_bins is int32 of shape .8, 20., but .* .9, 20."),
-        ("lengths", np.array([{}], dtype=object), "lengths.npy holds objects, not numbers"),
-        ("lengths", np.array(["a"]), "lengths.npy holds <U1, not numbers"),
+        ("edges", np.array([{}], dtype=object), "edges.npy holds objects, not numbers"),
+        ("edges", np.array(["a"]), "edges.npy holds <U1, not numbers"),
         ("core_last_labels", np.zeros(19, np.int8), "core_last_labels is int8 of shape .19,., but .* .20,."),
         ("core_events", np.zeros((2, 3), np.int64), "core_events is int64 of shape .2, 3., but .* .2, 4."),
         ("displacement_head", np.zeros((16, 3, 20), np.int32), "has 16 samples of displacements, more than"),
-        ("displacement_tail_frames", np.array([0, 3, 6, 9, 25]), "the samples .* not within its frames and"),
-        ("displacement_tail_layers", np.full((5, 20), 12, np.int16), "the samples .* not within its frames and"),
-        ("displacement_tail_layers", np.full((5, 20), -1, np.int16), "the samples .* not within its frames and"),
+        ("displacement_tail_frames", np.array([0, 3, 6, 9, 25]), "displacement_tail_frames has the value 25"),
+        ("displacement_tail_layers", np.full((5, 20), 12, np.int16), "displacement_tail_layers has the value 12"),
+        ("displacement_tail_layers", np.full((5, 20), -1, np.int16), "displacement_tail_layers has the value -1"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(path: Path, name: str, array: np.ndarray, why: str) -> None:
@@ -180,8 +180,8 @@ def test_arrays_that_do_not_fit_are_refused(path: Path, name: str, array: np.nda
 
 def test_a_file_that_unpacks_to_too_much_is_refused_unread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez_compressed(path, **(contents(path) | {"centres": np.zeros(10**7)}))
-    monkeypatch.setattr(state_module, "_SMALL_BYTES", 2**20)
-    monkeypatch.setattr(state_module, "_read_array", None)
+    monkeypatch.setattr(archives, "_SMALL_BYTES", 2**20)
+    monkeypatch.setattr(archives, "_read_array", None)
     with pytest.raises(
         ValueError, match=r"state.npz: .* unpacks to 80,\d+,\d+ bytes, a file of \d+,\d+ bytes may to"
     ):
@@ -201,8 +201,8 @@ def test_an_array_larger_than_its_member_is_refused(path: Path) -> None:
 def test_a_state_that_compresses_beyond_the_bound_is_stored_and_read(
     state: State, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state_module, "_SMALL_BYTES", 0)
-    monkeypatch.setattr(state_module, "_LARGEST_RATIO", 2)
+    monkeypatch.setattr(archives, "_SMALL_BYTES", 0)
+    monkeypatch.setattr(archives, "_LARGEST_RATIO", 2)
     state.save(path)
     with zipfile.ZipFile(path) as archive:
         assert {one.compress_type for one in archive.infolist()} == {zipfile.ZIP_STORED}

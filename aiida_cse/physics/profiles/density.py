@@ -49,7 +49,7 @@ class FreeEnergyProfile:
 def density_profile(
     counts: ArrayLike,
     frames: int,
-    bin_volume: float,
+    bin_volume: ArrayLike,
     *,
     block_counts: ArrayLike | None = None,
     block_frames: int | None = None,
@@ -63,7 +63,7 @@ def density_profile(
     frames
         Number of frames.
     bin_volume
-        Å³.
+        Volume of every bin, or (bins,) of each, Å³. In a bin without a volume the density is NaN.
     block_counts, block_frames
         (B, bins) counts of blocks of ``block_frames`` frames each; with at least 2 of them the standard error is
         that of the block means.
@@ -75,10 +75,11 @@ def density_profile(
         blocks have other bins than ``counts`` or come without ``block_frames``, or a density is too large.
     """
     table = _counts("counts", counts, ndim=1)
-    volume = arguments.number("bin_volume", bin_volume, above=0)
+    volume = _volume(bin_volume, len(table))
+    volume = np.where(volume > 0, volume, np.nan)
     number = arguments.count("frames", frames, least=1)
     with np.errstate(over="ignore"):
-        density = arguments.representable("density from counts and bin_volume", table / number / volume)
+        density = _representable("density from counts and bin_volume", table / number / volume)
     error = np.full(len(table), np.nan)
     if block_counts is not None:
         blocks = _blocks(block_counts, len(table))
@@ -86,14 +87,14 @@ def density_profile(
         if len(blocks) > 1:
             with np.errstate(over="ignore"):
                 scatter = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)) / length / volume
-            error = arguments.representable("error of the density from block_counts and bin_volume", scatter)
+            error = _representable("error of the density from block_counts and bin_volume", scatter)
     return DensityProfile(density, error)
 
 
 def free_energy_profile(
     counts: ArrayLike,
     temperature: float,
-    bin_volume: float,
+    bin_volume: ArrayLike,
     reference_z: float | Sequence[float] | None = None,
     *,
     z: ArrayLike | None = None,
@@ -105,8 +106,8 @@ def free_energy_profile(
     """Return F(z) / k_B = −T ln ρ(z), eq 2 of Kozdra et al., PCCP 27, 24918 (2025).
 
     The zero is the mean of F over the bins that hold ``reference_z``, or the F of the mean density of the bins in
-    ``reference_mask`` (a bulk), or the lowest F where neither is given. It does not depend on ``bin_volume`` and
-    ``frames``, which would only matter for a zero at ρ = 1 Å⁻³; both are checked nevertheless.
+    ``reference_mask`` (a bulk), or the lowest F where neither is given. It does not depend on ``frames`` and on a
+    common ``bin_volume``, which would only matter for a zero at ρ = 1 Å⁻³; both are checked nevertheless.
 
     In a bin without a visit F is NaN, and ``lower_bound`` is its lower bound, from the Poisson upper bound of the
     visits (3.00 at 95 %) times the counts per visit.
@@ -118,7 +119,7 @@ def free_energy_profile(
     temperature
         K.
     bin_volume
-        Å³.
+        Volume of every bin, or (bins,) of each, Å³. In a bin without a volume everything is NaN.
     reference_z
         One or more z (Å), within the bins; needs ``z``.
     z
@@ -141,18 +142,20 @@ def free_energy_profile(
     """
     table = _counts("counts", counts, ndim=1)
     kelvin = arguments.number("temperature", temperature, above=0)
-    arguments.number("bin_volume", bin_volume, above=0)
+    volume = _volume(bin_volume, len(table))
     arguments.count("frames", frames, least=1)
+    # in units of the largest bin, so that bins of equal volume give the same as their counts
+    relative = volume / volume.max()
     if not table.any():
         raise ValueError("counts are all zero: there is no density to take a free energy of")
     dispersion = 1.0 if block_counts is None else _dispersion(_blocks(block_counts, len(table)))
     # in units of T until the end, so that one check of the size is enough
-    with np.errstate(divide="ignore", over="ignore"):
-        energy = np.where(table > 0, -np.log(table), np.nan)
-        error = np.where(table > 0, np.sqrt(dispersion / table), np.nan)
-    zero = _zero(table, energy, reference_z, z, reference_mask)
-    fewest = -np.log(poisson_upper(0, level) * dispersion) - zero
-    bound = np.where(table > 0, np.nan, fewest)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        energy = np.where((table > 0) & (relative > 0), -np.log(table / relative), np.nan)
+        error = np.where(np.isfinite(energy), np.sqrt(dispersion / table), np.nan)
+        zero = _zero(table, relative, energy, reference_z, z, reference_mask)
+        fewest = -np.log(poisson_upper(0, level) * dispersion / relative) - zero
+    bound = np.where((table > 0) | (relative == 0), np.nan, fewest)
     largest = float(np.nanmax(np.abs([energy - zero, error, bound])))
     arguments.number("largest free energy, from temperature and counts,", kelvin * largest)
     return FreeEnergyProfile(
@@ -163,8 +166,28 @@ def free_energy_profile(
     )
 
 
+def _volume(bin_volume: ArrayLike, bins: int) -> Floats:
+    """Return the volume of every bin, or (bins,) of each, some of which may be 0."""
+    volume = arguments.array("bin_volume", bin_volume)
+    if volume.ndim == 0:
+        return np.asarray(arguments.number("bin_volume", float(volume), above=0))
+    volume = arguments.array("bin_volume", bin_volume, ndim=1, least=0)
+    if len(volume) != bins:
+        raise ValueError(f"bin_volume has {len(volume)} values, counts has {bins}")
+    if not volume.any():
+        raise ValueError("bin_volume is zero in all bins: must be above 0 in one of them")
+    return volume
+
+
+def _representable(name: str, values: Floats) -> Floats:
+    """Return values, which are NaN without a volume and must be representable otherwise."""
+    arguments.representable(name, np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf))
+    return values
+
+
 def _zero(
     counts: Floats,
+    relative: Floats,
     energy: Floats,
     reference_z: float | Sequence[float] | None,
     z: ArrayLike | None,
@@ -174,7 +197,7 @@ def _zero(
     if reference_z is not None and reference_mask is not None:
         raise ValueError("reference_z and reference_mask are both given: must be one of them")
     if reference_mask is not None:
-        return _zero_of_mask(counts, reference_mask)
+        return _zero_of_mask(counts, relative, reference_mask)
     if reference_z is None:
         return float(np.nanmin(energy))
     if z is None:
@@ -188,7 +211,7 @@ def _zero(
     return float(energy[bins].mean())
 
 
-def _zero_of_mask(counts: Floats, reference_mask: ArrayLike) -> float:
+def _zero_of_mask(counts: Floats, relative: Floats, reference_mask: ArrayLike) -> float:
     values = arguments.array("reference_mask", reference_mask)
     if not np.isin(values, (0, 1)).all():
         raise ValueError(f"reference_mask = {reference_mask!r}: must be true or false in each bin")
@@ -197,7 +220,7 @@ def _zero_of_mask(counts: Floats, reference_mask: ArrayLike) -> float:
         raise ValueError(f"reference_mask has shape {mask.shape}, counts has {counts.shape}")
     if not counts[mask].any():
         raise ValueError("reference_mask: its bins are empty; must hold at least one count")
-    return -float(np.log(counts[mask].mean()))
+    return -float(np.log(counts[mask].mean() / np.broadcast_to(relative, counts.shape)[mask].mean()))
 
 
 def _bins_of(points: Floats, centres: Floats, bins: int) -> NDArray[np.int64]:

@@ -179,7 +179,7 @@ def follow_samples(
     ``layers`` is (S, ions), ``blocks`` (S,). Returns number, ion and axis of the first ion that is beyond
     ``reach`` (Å) or has no finite position, three times −1 if there is none.
     """
-    size, natoms = ring.positions.shape[0], layout.rows.shape[0]
+    size, natoms = ring.positions.shape[0], layout.natoms
     for row in range(layers.shape[0]):
         slot = (done + row) % size
         for axis in range(3):

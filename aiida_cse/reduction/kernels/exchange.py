@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.reduction.kernels.compiled import compiled, fraction, weighted_sum
-from aiida_cse.reduction.kernels.histogram import count_atoms
-from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, Sums
+from aiida_cse.reduction.kernels.histogram import bin_of, count_atoms
+from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, StreamSums, Sums
 
-__all__ = ["sweep"]
+__all__ = ["count_stream", "sweep"]
 
 #: number of ions that are checked together for one that left its range of bins
 _IONS_AT_ONCE = 64
@@ -137,10 +137,13 @@ def _follow_atoms(
     events: NDArray[np.int64],
     found: int,
 ) -> Any:
-    """Follow the ions of a species whose ions are atoms, from the bins of the atoms."""
+    """Follow the ions of a species whose ions are atoms, from the bins of the atoms.
+
+    ``z`` is that of the atoms that are counted.
+    """
     table, bounds, inverse = layout.class_of_bin[species], layout.bounds[species], 1.0 / length
     first, stop = layout.species_starts[species], layout.species_starts[species + 1]
-    atoms = layout.ion_atoms[layout.ion_starts[first] : layout.ion_starts[stop]]
+    atoms = layout.ion_rows[layout.ion_starts[first] : layout.ion_starts[stop]]
     classes, lowest, highest = memory.classes[first:stop], memory.lowest[first:stop], memory.highest[first:stop]
     changed, indices = memory.changed, _gather(memory.indices, atoms, memory.gathered)
     for k in range(_find_changed(indices, lowest, highest, changed)):
@@ -169,13 +172,18 @@ def _follow_molecules(
     events: NDArray[np.int64],
     found: int,
 ) -> Any:
-    """Follow the ions of a species whose ions are the centres of several atoms, and count their bins."""
+    """Follow the ions of a species whose ions are the centres of several atoms, and count their bins.
+
+    Returns the number of events, −1 if a coordinate is not finite.
+    """
     table, bounds, inverse = layout.class_of_bin[species], layout.bounds[species], 1.0 / length
     row = species * layout.bins
     for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
         first, stop = layout.ion_starts[ion], layout.ion_starts[ion + 1]
         share = fraction(weighted_sum(z, layout.ion_atoms, layout.ion_weights, first, stop) - centre, inverse)
-        place = min(int(share * layout.bins), layout.bins - 1)
+        if not share >= 0.0:
+            return -1
+        place = bin_of(share, length, layout.bins, layout.width)
         memory.point_bins[ion] = place
         memory.point_histogram[row + place] += np.uint32(1)
         new = table[place]
@@ -189,6 +197,7 @@ def _follow_molecules(
 @compiled
 def _follow_ions(
     z: NDArray[np.float32],
+    counted: NDArray[np.float32],
     centre: float,
     length: float,
     frame: int,
@@ -197,13 +206,41 @@ def _follow_ions(
     events: NDArray[np.int64],
     found: int,
 ) -> Any:
-    """Follow all ions and return the number of events."""
+    """Follow all ions and return the number of events, −1 if a coordinate is not finite.
+
+    ``z`` are those of all atoms, ``counted`` those of the atoms that are counted.
+    """
     for species in range(layout.single.shape[0]):
         if layout.single[species]:
-            found = _follow_atoms(species, z, centre, length, frame, layout, memory, events, found)
+            found = _follow_atoms(species, counted, centre, length, frame, layout, memory, events, found)
         else:
             found = _follow_molecules(species, z, centre, length, frame, layout, memory, events, found)
+            if found < 0:
+                return -1
     return found
+
+
+@compiled
+def _count_frame(
+    z: NDArray[np.float32],
+    centre: float,
+    length: float,
+    frame: int,
+    layout: Layout,
+    memory: Memory,
+    events: NDArray[np.int64],
+    found: int,
+) -> Any:
+    """Count the atoms of a frame and follow its ions; return as :func:`_follow_ions`."""
+    counted, histogram = z, memory.histogram
+    if not layout.shared:
+        counted, histogram = memory.z, memory.point_histogram
+        for k in range(counted.shape[0]):
+            counted[k] = z[np.uint32(layout.counted[k])]
+    rows, indices = layout.rows, memory.indices
+    if not count_atoms(counted, centre, length, layout.bins, layout.width, rows, indices, histogram):
+        return -1
+    return _follow_ions(z, counted, centre, length, frame, layout, memory, events, found)
 
 
 @compiled
@@ -220,9 +257,12 @@ def _take_snapshot(
         for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
             label = layout.regions[species, memory.classes[ion]]
             found = _follow_track(0, label, ion, frame, memory, events, found)
-            atom = layout.ion_atoms[layout.ion_starts[ion]]
+            atom = layout.ion_rows[layout.ion_starts[ion]]
             single = layout.single[species]
-            bins[ion] = memory.indices[atom] - layout.rows[atom] if single else memory.point_bins[ion]
+            if single:
+                bins[ion] = memory.indices[atom] - layout.rows[atom]
+            else:
+                bins[ion] = memory.point_bins[ion]
     return found
 
 
@@ -266,24 +306,25 @@ def sweep(
     the frame with one that is not.
     """
     most = memory.last_labels.size
-    natoms = layout.rows.shape[0]
     found = 0
     for row in range(begin, chunk.table.shape[0]):
-        frame, length = chunk.first + row, chunk.lengths[row]
+        frame, length = chunk.first + row, chunk.boxes[row, 2]
         if row > begin and frame % cadence.block == 0:
             _close_block(frame - 1, cadence, memory, sums)
         if events.shape[0] - found < most:
             _close_block(frame - 1, cadence, memory, sums)
             return row, found, True
-        z = chunk.table[row, chunk.column : chunk.column + natoms]
+        z = chunk.table[row, chunk.column : chunk.column + layout.natoms]
         centre = layout.offset + weighted_sum(
             z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
         )
         sums.centres[frame - sums.start] = centre
-        sums.lengths[frame - sums.start] = length
-        if not count_atoms(z, centre, length, layout.bins, layout.rows, memory.indices, memory.histogram):
+        for axis in range(3):
+            sums.edges[frame - sums.start, axis] = chunk.boxes[row, axis]
+        new = _count_frame(z, centre, length, frame, layout, memory, events, found)
+        if new < 0:
             return row, found, False
-        found = _follow_ions(z, centre, length, frame, layout, memory, events, found)
+        found = new
         counts = sums.region_counts[frame - sums.start]
         for species in range(counts.shape[0]):
             for region in range(counts.shape[1]):
@@ -295,3 +336,25 @@ def sweep(
             _take_layers(layers[frame // cadence.sample + (-chunk.first // cadence.sample)], layout, memory)
     _close_block(chunk.first + chunk.table.shape[0] - 1, cadence, memory, sums)
     return chunk.table.shape[0], found, True
+
+
+@compiled
+def count_stream(chunk: Chunk, layout: Layout, to: StreamSums) -> Any:
+    """Count the atoms of all types in those frames of a chunk that belong to a stream.
+
+    Returns the row of the first frame with a coordinate that is not finite, −1 if there is none.
+    """
+    histogram = np.zeros(to.histograms.shape[1], np.uint32)
+    for row in range(-chunk.first % to.every, chunk.table.shape[0], to.every):
+        z = chunk.table[row, chunk.column : chunk.column + layout.natoms]
+        centre = layout.offset + weighted_sum(
+            z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
+        )
+        if not count_atoms(z, centre, chunk.boxes[row, 2], to.bins, to.width, to.rows, to.indices, histogram):
+            return row
+        block, following = (chunk.first + row) // to.block, (chunk.first + row + to.every) // to.block
+        if following != block or row + to.every >= chunk.table.shape[0]:
+            for k in range(histogram.shape[0]):
+                to.histograms[block - to.first_block, k] += histogram[k]
+                histogram[k] = 0
+    return -1

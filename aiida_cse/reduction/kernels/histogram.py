@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.reduction.kernels.compiled import compiled, fraction
 
-__all__ = ["count_atoms"]
+__all__ = ["bin_of", "count_atoms"]
 
 #: number of atoms that are placed again together; larger groups take longer to repeat, smaller ones to start
 _GROUP = 512
@@ -153,19 +153,55 @@ def _count(indices: NDArray[np.int32], histogram: NDArray[np.uint32]) -> None:
 
 
 @compiled
+def bin_of(share: float, length: float, bins: int, width: float) -> Any:
+    """Return the bin at a fractional coordinate (0 to 1) of the box; ``width`` as in :func:`count_atoms`."""
+    if width == 0.0:
+        return min(int(share * bins), bins - 1)
+    place = np.floor((share - 0.5) * length / width) + bins // 2
+    return int(max(0.0, min(place, bins - 1.0)))
+
+
+@compiled
+def _count_by_width(
+    z: NDArray[np.float32],
+    centre: float,
+    length: float,
+    bins: int,
+    width: float,
+    rows: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    histogram: NDArray[np.uint32],
+) -> Any:
+    """Count atoms in bins of a fixed width; parameters and result as for :func:`count_atoms`."""
+    inverse = 1.0 / length
+    for atom in range(z.shape[0]):
+        share = fraction(z[atom] - centre, inverse)
+        if not share >= 0.0:
+            return False
+        indices[atom] = rows[atom] + np.int32(bin_of(share, length, bins, width))
+    _count(indices, histogram)
+    return True
+
+
+@compiled
 def count_atoms(
     z: NDArray[np.float32],
     centre: float,
     length: float,
     bins: int,
+    width: float,
     rows: NDArray[np.int32],
     indices: NDArray[np.int32],
     histogram: NDArray[np.uint32],
 ) -> Any:
     """Add the atoms of a frame to a flat histogram; return whether all coordinates are finite.
 
-    ``rows`` (N,) are the offsets of the rows of the atoms in ``histogram``; ``indices`` (N,) takes the bins.
+    ``rows`` (N,) are the offsets of the rows of the atoms in ``histogram``; ``indices`` (N,) takes the bins. If
+    ``width`` is 0, the bins are equal parts of the box. Otherwise they have this width, Å, half of them lie on
+    either side of ``centre``, and the first and the last one hold everything beyond them.
     """
+    if width != 0.0:
+        return _count_by_width(z, centre, length, bins, width, rows, indices, histogram)
     grid, bits, inverse = _grid(centre, length, bins), z.view(np.int32), 1.0 / length
     places = bins << grid.digits
     for first in range(0, z.shape[0], _GROUP):

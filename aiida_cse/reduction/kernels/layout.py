@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 
-__all__ = ["Cadence", "Chunk", "Layout", "Memory", "Sums"]
+__all__ = ["Cadence", "Chunk", "Layout", "Memory", "StreamSums", "Sums"]
 
 
 class Layout(NamedTuple):
@@ -20,14 +20,22 @@ class Layout(NamedTuple):
 
     Attributes
     ----------
-    bins, offset
-        Number of bins, and the offset of the mid-plane from the framework's centre, Å.
-    rows
-        (N,) offset of the row of each atom's type in a flat histogram.
+    natoms, offset
+        Number of atoms in a frame, and the offset of the mid-plane from the framework's centre, Å.
+    bins, width
+        Number of bins, and their width if it is fixed, Å; 0 for equal parts of the box.
+    shared
+        Whether all atoms are counted in these bins in every frame, and the ions that are atoms with them. If not,
+        only these ions are counted.
+    counted, rows
+        (M,) the atoms that are counted, and the offset of the row of each in a flat histogram: that of its type,
+        or that of its species. If all atoms are, ``counted`` is empty.
     framework, framework_weights
         (K,) atoms whose weighted sum is the framework's centre.
     ion_starts, ion_atoms, ion_weights
         Ion p is the weighted sum over ``ion_atoms[ion_starts[p]:ion_starts[p + 1]]``.
+    ion_rows
+        Place of each of ``ion_atoms`` among the atoms that are counted, −1 if it is not counted.
     species_starts, single
         (S + 1,) first ion of each species; (S,) whether its ions are single atoms.
     bounds
@@ -43,14 +51,19 @@ class Layout(NamedTuple):
         (S, C, W) core of each class, −1 between cores.
     """
 
-    bins: int
+    natoms: int
     offset: float
+    bins: int
+    width: float
+    shared: bool
+    counted: NDArray[np.int32]
     rows: NDArray[np.int32]
     framework: NDArray[np.int32]
     framework_weights: NDArray[np.float64]
     ion_starts: NDArray[np.int32]
     ion_atoms: NDArray[np.int32]
     ion_weights: NDArray[np.float64]
+    ion_rows: NDArray[np.int32]
     species_starts: NDArray[np.int32]
     single: NDArray[np.bool_]
     bounds: NDArray[np.float64]
@@ -84,13 +97,15 @@ class Memory(NamedTuple):
         (S, 5) ions in each region.
     first_labels, first_frames, last_labels
         (T, I) first and last label of each ion, −1 for none yet.
+    z
+        (M,) buffer: z of the atoms that are counted, unless these are all atoms.
     indices, point_bins
-        (N,) and (I,) buffers: bins of the atoms in a flat histogram, bins of the ions that are molecules.
+        (M,) and (I,) buffers: bins of the atoms in a flat histogram, bins of the ions that are molecules.
     gathered, changed
         (I,) and (I + 1,) buffers: bins of the ions that are atoms, and the numbers of those that may have left
         their class.
     histogram, point_histogram
-        Flat histograms of the frames since the block began.
+        Flat histograms of the frames since the block began; the first one is empty unless all atoms are counted.
     """
 
     classes: NDArray[np.int16]
@@ -100,6 +115,7 @@ class Memory(NamedTuple):
     first_labels: NDArray[np.int8]
     first_frames: NDArray[np.int64]
     last_labels: NDArray[np.int8]
+    z: NDArray[np.float32]
     indices: NDArray[np.int32]
     point_bins: NDArray[np.int32]
     gathered: NDArray[np.int32]
@@ -120,11 +136,12 @@ class Memory(NamedTuple):
             first_labels=np.full((tracks, ions), -1, np.int8),
             first_frames=np.full((tracks, ions), -1, np.int64),
             last_labels=np.full((tracks, ions), -1, np.int8),
+            z=np.zeros(len(layout.counted), np.float32),
             indices=np.zeros(len(layout.rows), np.int32),
             point_bins=np.zeros(ions, np.int32),
             gathered=np.zeros(ions, np.int32),
             changed=np.zeros(ions + 1, np.int32),
-            histogram=np.zeros(types * layout.bins, np.uint32),
+            histogram=np.zeros(types * layout.bins if layout.shared else 0, np.uint32),
             point_histogram=np.zeros(species * layout.bins, np.uint32),
         )
 
@@ -138,16 +155,43 @@ class Chunk(NamedTuple):
         (F, columns) float32, one frame in each row.
     column
         Column at which z begins.
-    lengths
-        (F,) length of the box along z, Å.
+    boxes
+        (F, 3) edges of the box, Å.
     first
         Number of the first frame.
     """
 
     table: NDArray[np.float32]
     column: int
-    lengths: NDArray[np.float64]
+    boxes: NDArray[np.float64]
     first: int
+
+
+class StreamSums(NamedTuple):
+    """Histograms of the atom types at a cadence and in bins of their own.
+
+    Attributes
+    ----------
+    every, block
+        Number of frames from one histogram to the next, and per block.
+    first_block
+        Number of the first block.
+    bins, width
+        As in :class:`Layout`.
+    rows, indices
+        (N,) offset of the row of each atom's type in a flat histogram, and a buffer for the bins.
+    histograms
+        (B, types × bins).
+    """
+
+    every: int
+    block: int
+    first_block: int
+    bins: int
+    width: float
+    rows: NDArray[np.int32]
+    indices: NDArray[np.int32]
+    histograms: NDArray[np.int64]
 
 
 class Sums(NamedTuple):
@@ -158,9 +202,10 @@ class Sums(NamedTuple):
     start, first_block, first_snapshot
         Numbers of the first frame, block and snapshot of the arrays.
     histograms, point_histograms
-        (B, types × bins) and (B, S × bins); flat, because that is three times as fast.
-    region_counts, centres, lengths
-        (F, S, 5), (F,) and (F,).
+        (B, types × bins) and (B, S × bins); flat, because that is three times as fast. The first one has no
+        columns unless all atoms are counted.
+    region_counts, centres, edges
+        (F, S, 5), (F,) and (F, 3).
     snapshots
         (snapshots, I) the bins of the ions.
     """
@@ -172,5 +217,5 @@ class Sums(NamedTuple):
     point_histograms: NDArray[np.int64]
     region_counts: NDArray[np.int32]
     centres: NDArray[np.float64]
-    lengths: NDArray[np.float64]
+    edges: NDArray[np.float64]
     snapshots: NDArray[np.int32]

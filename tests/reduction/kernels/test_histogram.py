@@ -20,7 +20,7 @@ def expected(z: NDArray[np.float32], centre: float, length: float, bins: int) ->
 def placed(z: NDArray[np.float32], centre: float, length: float, bins: int, rows: NDArray[np.int32]) -> Any:
     """Return whether all are finite, the bins, and the histogram."""
     indices, histogram = np.zeros(len(z), np.int32), np.zeros(int(rows.max()) + bins, np.uint32)
-    return count_atoms(z, centre, length, bins, rows, indices, histogram), indices, histogram
+    return count_atoms(z, centre, length, bins, 0.0, rows, indices, histogram), indices, histogram
 
 
 def near_edges(
