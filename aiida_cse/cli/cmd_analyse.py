@@ -198,15 +198,14 @@ def _reduce(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> _
     given = dict(interface.sampling) | ({} if options["frame_ps"] is None else {"frame_ps": options["frame_ps"]})
     times = read_times(files, given.get("frame_ps"), given.get("timestep_fs"))
     previous = None if options["previous"] is None else State.load(options["previous"])
+    if previous is not None:  # what the user does not give is that of the state
+        own = previous.config
+        given = {"block_ps": own.block_ps, "snapshot_ps": own.snapshot_ps, "lags_ps": own.lags_ps} | given
     sampling, chosen = choose_sampling(times, given)
     config = ReductionConfig.build(interface.description, sampling)
-    if previous is not None:
-        config, chosen = previous.config, []
     plan = plan_segments(times.paths, config)
     notes = [*times.notes, *plan.notes]
-    _say_input(interface, config, times)
-    for words in chosen:
-        _say("sampling", words)
+    _say_input(interface, config, times, chosen)
     for note in notes:
         _say("note", note)
     try:
@@ -250,7 +249,9 @@ def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> 
     return path
 
 
-def _say_input(interface: ForeignInterface, config: ReductionConfig, times: TrajectoryTimes) -> None:
+def _say_input(
+    interface: ForeignInterface, config: ReductionConfig, times: TrajectoryTimes, chosen: list[str]
+) -> None:
     """Print the system with its regions, the frames and the sampling, for the user to check."""
     import numpy as np
 
@@ -269,15 +270,14 @@ def _say_input(interface: ForeignInterface, config: ReductionConfig, times: Traj
         initial = "" if ion.initial_ceramic is None else f", {ion.initial_ceramic:,} in the slab at first"
         _say(
             name,
-            f"{number:,} ions{initial}; ceramic up to {inner:g} Å, 1st layer up to {outer:g} Å from mid-plane",
+            f"{number:,} ions{initial}; ceramic up to {inner:.2f} Å, 1st layer up to {outer:.2f} Å from mid-plane",
         )
     start, end = (step / times.frame_steps * times.frame_ps / 1000 for step in (times.first_step, times.last_step))
     _say("frames", f"{times.frames:,} from {start:g} to {end:g} ns, one every {times.frame_ps:g} ps")
     lags = ", ".join(f"{lag:g}" for lag in config.lags_ps)
     displacements = f"displacements over {lags} ps" if lags else "no displacements"
-    _say(
-        "sampling", f"blocks of {config.block_ps:g} ps, snapshots every {config.snapshot_ps:g} ps, {displacements}"
-    )
+    steps = f"blocks of {config.block_ps:g} ps, snapshots every {config.snapshot_ps:g} ps, {displacements}"
+    _say("sampling", "; ".join([steps, *chosen]))
 
 
 def _say(subject: str, words: str) -> None:

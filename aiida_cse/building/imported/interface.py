@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from aiida_cse.building.imported.description import SlabDescription, SystemFacts
+from aiida_cse.building.imported.description import Label, SlabDescription, SystemFacts
 from aiida_cse.building.imported.reduction import InterfaceDescription, describe_interface
 from aiida_cse.building.imported.slab import number_molecules, slab_of
 from aiida_cse.building.imported.types import TypeTable
@@ -64,6 +64,7 @@ class _SlabOfRecipe(StrictModel):
     thickness: Annotated[Number, Field(gt=0)] | None = None
     midplane_offset: Number | None = None
     initial_cations: Annotated[Whole, Field(ge=0)] | None = None
+    labels: tuple[Label, ...] | None = None
     sampling: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -141,6 +142,12 @@ def _by_recipe(
     from aiida_cse.building.type_table import chemistry_of
 
     file, labels = contents.data, dict(contents.labels)
+    if added.labels is not None:
+        if len(added.labels) != len(file.masses):
+            raise ValueError(
+                f"labels: has {len(added.labels)} entries; the data file has {len(file.masses)} atom types"
+            )
+        labels = dict(enumerate(added.labels, 1))
     unlabelled = [number for number in range(1, len(file.masses) + 1) if number not in labels]
     if recipe is None or unlabelled:
         what = f"type {unlabelled[0]} has no label" if unlabelled else "there is no recipe"

@@ -104,13 +104,14 @@ def propose_interface(contents: DataFileContents, paths: Sequence[Path]) -> Prop
                     f"--propose-regions: the density of {name} has no first layer with a minimum behind it; give "
                     f"sampling.offsets.{name} in --config"
                 )
-            found.append(f"the layer of {name} is the published one")
+            found.append(f"{name} as published, because its density has no minimum behind a first maximum")
             continue
         inner, outer = layer
         margin = round(min(1.0, (outer - inner) / 4), 2)
         offsets[name] = {"inner": inner, "outer": outer, "margins": [margin] * 4}
-        found.append(f"{name} from {inner:+g} to {outer:+g} Å off the surface (minima around its first maximum)")
-    labels = [contents.labels.get(number, f"type {number}") for number in framework]
+        found.append(f"{name} from {inner:+g} to {outer:+g} Å, the minima around its first maximum")
+    elements = {number: _element(data.masses[number - 1]) for number in framework}
+    labels = [contents.labels.get(number, f"type {number} ({elements[number]})") for number in framework]
     description: dict[str, Any] = {
         "framework": framework,
         "cation": {"name": cation, "types": cation_types},
@@ -118,14 +119,15 @@ def propose_interface(contents: DataFileContents, paths: Sequence[Path]) -> Prop
         "thickness": round(2 * half, 2),
         "midplane_offset": round(offset, 2),
     }
+    neutral = ""
     if (initial := _neutralising(data, cation_types, anion_types)) is not None:
         description["initial_cations"] = initial
-        found.append(f"{initial} {cation} make the ceramic neutral")
+        neutral = f"{initial} {cation} make the ceramic neutral; "
     if offsets:
         description["sampling"] = {"offsets": offsets}
     sentence = (
-        f"slab of {2 * half:.1f} Å (half maximum of the density of {', '.join(labels)}), "
-        f"layers of {'; '.join(found)}; from {len(frames)} frames"
+        f"slab of {2 * half:.1f} Å between the half maxima of the density of {', '.join(labels)}; first layer "
+        f"from the surface: {', and '.join(found)}; {neutral}from {len(frames)} frames"
     )
     return Proposal(description, sentence)
 
@@ -269,8 +271,7 @@ def _layer(distances: Floats, end: float, *, is_cation: bool) -> tuple[float, fl
     counts = np.histogram(distances, edges)[0].astype(float)
     density = gaussian_filter1d(counts, _SMOOTH_IONS / _BIN)
     peaks, _ = find_peaks(density, prominence=_PROMINENCE * density.max())
-    peaks = peaks[middles[peaks] < _FARTHEST]
-    if len(peaks) < 2:
+    if len(peaks) < 2 or middles[peaks[0]] > _FARTHEST:
         return None
     first, second = int(peaks[0]), int(peaks[1])
     outer = first + int(np.argmin(density[first:second]))
