@@ -188,6 +188,10 @@ def write_frames(system: System, reader: TrajectoryReader, path: str | Path, las
     natoms = system.data.natoms
     if reader.natoms != natoms:
         raise ValueError(f"{reader.path}: has {reader.natoms} atoms; the system has {natoms}")
+    if reader.atom_types is not None and not np.array_equal(reader.atom_types, system.data.types):
+        atom = int(np.flatnonzero(reader.atom_types != system.data.types)[0])
+        there, here = reader.atom_types[atom], system.data.types[atom]
+        raise ValueError(f"{reader.path}: atom {atom + 1} is of type {there}; in the system it is of type {here}")
     if not reader.frames:
         raise ValueError(f"{reader.path}: has no complete frame")
     universe = make_universe(system)

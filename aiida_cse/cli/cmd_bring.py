@@ -161,7 +161,12 @@ def _read_system(
         info = read_info(summary) if written else None
         if info is not None:
             notes.append(f"{summary} has the types, the slab, the seeds and the sources")
-            include = include or read_text(beside, "a force field")
+            written_with = read_text(beside, "a force field") if beside.is_file() or not include else ""
+            if include and include != written_with:
+                # the sources are not those of another force field
+                info = info.model_copy(update={"forcefield": (), "forcefield_md5": {}, "citations": ()})
+                notes[-1] = f"{summary} has the types, the slab and the seeds"
+            include = include or written_with
     try:
         if info is not None:
             return import_described(text, info, include, notes)

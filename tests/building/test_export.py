@@ -212,6 +212,16 @@ def test_the_last_frames_of_a_trajectory_are_written(interface: System, tmp_path
         assert moment.time == pytest.approx((5000 + 1000 * frame) * TIMESTEP / 1000)
 
 
+def test_a_dump_of_other_types_is_refused(interface: System, tmp_path: Path) -> None:
+    rows = [f"{number} 1 0 0 0" for number in range(1, interface.data.natoms + 1)]
+    box = "ITEM: BOX BOUNDS pp pp pp\n0 10\n0 10\n0 10\n"
+    head = f"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n{len(rows)}\n{box}ITEM: ATOMS id type xu yu zu\n"
+    (tmp_path / "run.dump").write_text(head + "\n".join(rows) + "\n")
+    words = r"run\.dump: atom 49 is of type 1; in the system it is of type 2"
+    with open_trajectory(tmp_path / "run.dump") as reader, pytest.raises(ValueError, match=words):
+        write_frames(interface, reader, tmp_path / "run.xtc", 1)
+
+
 def test_a_trajectory_of_other_atoms_is_refused(interface: System, slab: System, tmp_path: Path) -> None:
     with MDAnalysis.Writer(str(tmp_path / "run.dcd"), slab.data.natoms) as writer:
         writer.write(make_universe(slab).atoms)

@@ -214,6 +214,12 @@ def test_an_exported_system_is_imported_as_an_equal_node(run: Run, tmp_path: Pat
     assert found.base.attributes.all == node.base.attributes.all
     assert found.base.repository.hash() == node.base.repository.hash()
 
+    other = tmp_path / "other.in"
+    other.write_text(system.forcefield.replace("0.066 3.5", "0.07 3.5"))
+    words = ["system", "import", str(tmp_path / "system.data"), "--forcefield", str(other), "--check"]
+    result = CliRunner().invoke(main, words)
+    assert result.output.startswith(f"note: {tmp_path / 'system.json'} has the types, the slab and the seeds\n")
+
     facts = ["--facts", str(tmp_path / "facts.yaml"), "--forcefield", str(tmp_path / "forcefield.in")]
     (tmp_path / "system.json").unlink()
     result = CliRunner().invoke(main, ["system", "import", str(tmp_path / "system.data"), *facts])

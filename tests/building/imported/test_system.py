@@ -327,6 +327,25 @@ def small(rows: str = "", include: str = "") -> list[str]:
     return []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: re.sub(r"(?m)^(?=\S)", " ", text),
+        lambda text: text.replace("# full", "# id mol type q x y z ix iy iz"),
+        lambda text: text.replace("\n", "\r\n"),
+    ],
+    ids=["indented", "column names", "line ends of Windows"],
+)
+def test_a_sound_box_is_the_same_in_every_spelling(change: Callable[[str], str]) -> None:
+    text, include = ((CASES / name).read_text() for name in ("small.data", "small.in"))
+    box = SystemFacts.model_validate(read_mapping(CASES / "small.yaml", "facts"))
+    found, sound = (import_system(one, box, include) for one in (change(text), text))
+    assert change(text) != text
+    assert found.info == sound.info
+    assert found.data.format() == sound.data.format()
+    assert (found.info.composition, found.info.charge) == ({"Fr": 18, "Li": 8, "An": 16}, 0.0)
+
+
 PAIRS = "Pair Coeffs # lj/cut\n\n1 {} 2\n2 0.02 2\n3 0.02 2.0"
 
 
