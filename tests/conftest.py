@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiida.common.links import LinkType
 from aiida.manage.manager import Manager
+from aiida.orm import Node
+from aiida.orm.nodes.links import NodeLinks
+from aiida.orm.utils.links import validate_link
 from hypothesis import settings
+from sqlalchemy import Engine, event
 
 # the same examples at every run, in every test that hypothesis drives
 settings.register_profile("repeatable", derandomize=True)
@@ -63,6 +69,38 @@ def patient_runner() -> Iterator[None]:
             "create_runner",
             lambda self, *a, **given: create(self, *a, **{"poll_interval": CHILD_POLL} | given),
         )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynchronised_database() -> Iterator[None]:
+    """Let SQLite write without waiting for the disk: a database of tests need not survive a power failure."""
+
+    def switch_off(connection: Any, record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", switch_off)
+    yield
+    event.remove(Engine, "connect", switch_off)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def links_of_new_nodes() -> Iterator[None]:
+    """Look for a cycle only where one can be: AiiDA searches the ancestors of each input of a node not yet stored.
+
+    That recursive query takes a third of the time in which a process is created.
+    """
+    validate_stored = NodeLinks.validate_incoming
+
+    def validate(self: NodeLinks, source: Node, link_type: LinkType, link_label: str) -> None:
+        if self._node.is_stored:
+            validate_stored(self, source, link_type, link_label)
+        else:
+            validate_link(source, self._node, link_type, link_label, backend=self._node.backend)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NodeLinks, "validate_incoming", validate)
         yield
 
 
