@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiida_cse.reduction.config import ReductionConfig
     from aiida_cse.reduction.default_sampling import TrajectoryTimes
     from aiida_cse.reduction.state import State
-    from aiida_cse.report.results import Results, Source
+    from aiida_cse.report.results import Results
 
 __all__ = ["analyse", "import_run", "kinetics"]
 
@@ -35,6 +35,8 @@ STATE = "state.npz"
 PARTIAL = "state.partial.npz"
 #: time between snapshots of the published counting rule, ps
 PUBLISHED_PS = 1000.0
+#: K; largest difference of temperatures that are the same
+_SAME_TEMPERATURE = 1e-6
 #: proposed regions
 REGIONS = "regions.yaml"
 _INTERRUPTED = 130
@@ -42,10 +44,9 @@ _INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class _Reduced:
-    """A reduction with its origin: the trajectory files, what was noted, and the interface if it is known."""
+    """A reduction, what was noted on the way, and the interface if it is known."""
 
     state: State
-    sources: list[Source]
     notes: list[str]
     interface: ForeignInterface | None = None
 
@@ -63,7 +64,7 @@ class _Reduced:
     help="Find slab, ions and layers from the trajectory; they are confirmed first.",
 )
 @click.option("--yes", is_flag=True, help="Confirm the proposed regions.")
-@click.option("--temperature", type=float, required=True, help="Temperature in K.")
+@click.option("--temperature", type=float, help="Temperature in K [default: that of the state].")
 @click.option("--frame-ps", type=float, help="Time between frames in ps, if the files do not say it or are wrong.")
 @click.option(
     "--out",
@@ -88,7 +89,7 @@ class _Reduced:
 @inputs.PROFILE
 def analyse(
     files: tuple[Path, ...],
-    temperature: float,
+    temperature: float | None,
     out: Path | None,
     store: bool,
     profile: str | None,
@@ -115,24 +116,33 @@ def analyse(
         if [path.suffix for path in files] == [".npz"]:
             reduced = _load_state(files[0], options)
         else:
-            reduced = _reduce(files, folder, options)
-        production = ReducedProduction(reduced.state, temperature, _settings(reduced, options))
+            reduced = _reduce(files, folder, temperature, options)
+        kelvin = _temperature(temperature, reduced.state)
+        state = replace(reduced.state, config=reduced.state.config.model_copy(update={"temperature": kelvin}))
+        production = ReducedProduction(state, kelvin, _settings(reduced, options))
         found, missing = analyse_separately(production)
-        results = collect_results(
-            production, found, missing, label=folder.name, sources=reduced.sources, notes=reduced.notes
-        )
+        results = collect_results(production, found, missing, label=folder.name, notes=reduced.notes)
         folder.mkdir(parents=True, exist_ok=True)
         if not _same_file(files[0], folder / STATE):
-            reduced.state.save(folder / STATE)
+            state.save(folder / STATE)
         results.save(folder / FILENAME)
         tables = write_tables(results, folder)
     _show(results)
     click.echo(f"written to {folder}: {FILENAME}, {STATE} and {len(tables)} tables")
-    words = ("analyse", shlex.quote(str(folder / STATE)), "--temperature", f"{temperature:g}")
-    click.echo(f"again, without the trajectory: {aiida_cse(*words)}")
+    click.echo(f"again, without the trajectory: {aiida_cse('analyse', shlex.quote(str(folder / STATE)))}")
     if store:
         system = None if reduced.interface is None else reduced.interface.system
-        _store(results, reduced.state, system)
+        _store(results, state, system)
+
+
+def _temperature(given: float | None, state: State) -> float:
+    """Return the temperature of a state, K, which a given one must not contradict."""
+    known = state.temperature
+    if given is None and known is None:
+        raise InputError("--temperature: is missing; the state does not say it, give it in K")
+    if given is not None and known is not None and abs(given - known) > _SAME_TEMPERATURE:
+        raise InputError(f"--temperature = {given:g}: the state is of a run at {known:g} K; omit the option")
+    return float(given if given is not None else known or 0.0)
 
 
 def _settings(reduced: _Reduced, options: dict[str, Any]) -> AnalysisSettings:
@@ -166,13 +176,13 @@ def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:
                 f"--{name.replace('_', '-')}: {path} is a state, which contains this; omit the option"
             )
     state = State.load(path)
-    return _Reduced(state, [], [f"{path.name}: state of an earlier reduction"])
+    return _Reduced(state, [f"{path.name}: state of an earlier reduction"])
 
 
 # -- reduction -----------------------------------------------------------------------------------------------
 
 
-def _reduce(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> _Reduced:
+def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, options: dict[str, Any]) -> _Reduced:
     """Reduce the trajectory files and print what is reduced and how."""
     from aiida_cse.building.imported.interface import DEFAULT_RECIPE, UndescribedError, find_interface
     from aiida_cse.cli.cmd_bring import _progress
@@ -182,6 +192,8 @@ def _reduce(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> _
     from aiida_cse.reduction.segments import plan_segments
     from aiida_cse.reduction.state import State
 
+    if temperature is None:
+        raise InputError("--temperature: is missing; trajectories do not say it, give it in K")
     if options["system"] is None:
         raise InputError("--system: is missing; give the LAMMPS data file of the atoms in the trajectory")
     for path in files:
@@ -202,7 +214,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> _
         own = previous.config
         given = {"block_ps": own.block_ps, "snapshot_ps": own.snapshot_ps, "lags_ps": own.lags_ps} | given
     sampling, chosen = choose_sampling(times, given)
-    config = ReductionConfig.build(interface.description, sampling)
+    config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
     plan = plan_segments(times.paths, config)
     notes = [*times.notes, *plan.notes]
     _say_input(interface, config, times, chosen)
@@ -210,11 +222,17 @@ def _reduce(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> _
         _say("note", note)
     try:
         with ExitStack() as stack:
-            state = reduce_in_pieces(plan, config, previous, _progress(stack), threads=options["threads"])
+            state = reduce_in_pieces(
+                plan,
+                config,
+                previous,
+                _progress(stack),
+                threads=options["threads"],
+                hash_sources=options["checksums"],
+            )
     except ReductionInterrupted as interruption:
         _leave_interrupted(interruption.state, folder)
-    sources = _sources(plan.segments, checksums=options["checksums"])
-    return _Reduced(state, sources, [*notes, *chosen], interface)
+    return _Reduced(state, [*notes, *chosen], interface)
 
 
 def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> Path:
@@ -307,22 +325,6 @@ def _leave_interrupted(state: State | None, folder: Path) -> None:
     sys.exit(_INTERRUPTED)
 
 
-def _sources(segments: Any, *, checksums: bool) -> list[Source]:
-    from aiida_cse.reduction.segments import file_sha256
-    from aiida_cse.report.results import Source
-
-    return [
-        Source(
-            name=segment.path.name,
-            bytes=segment.path.stat().st_size,
-            sha256=file_sha256(segment.path) if checksums else None,
-            first_step=segment.first_step,
-            frames=segment.count,
-        )
-        for segment in segments
-    ]
-
-
 # -- display -------------------------------------------------------------------------------------------------
 
 
@@ -383,7 +385,6 @@ def _store(results: Results, state: State, system: System | None) -> None:
         results.temperature_K,
         results.settings,
         label=results.label,
-        sources=[source.model_dump() for source in results.sources],
         system=system if system is not None and system.forcefield else None,
     )
     nodes = {"system": done.system, "reduction": done.reduction, "analysis": done.analysis}

@@ -8,6 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.reduction.config import LENGTH_TOLERANCE
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.open import open_trajectory
 from aiida_cse.reduction.sampling import Sampling
@@ -18,6 +22,10 @@ __all__ = ["TrajectoryTimes", "choose_sampling", "read_times"]
 LADDER = (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 #: least number of snapshots, blocks and lags in a run
 FEWEST = 40
+#: frames per file whose boxes are compared
+_BOXES = 5
+#: width of the bins in a box that changes, Å
+BIN_WIDTH = 0.2
 #: relative difference of times that are equal up to rounding in a file
 _ROUNDING = 1e-4
 
@@ -38,6 +46,8 @@ class TrajectoryTimes:
         Steps of the first and the last frame.
     notes
         What differs from the way in which the files were given.
+    changing_box
+        Whether frames that are spread over the files differ in the edges of their box.
     """
 
     paths: tuple[Path, ...]
@@ -46,6 +56,7 @@ class TrajectoryTimes:
     first_step: int
     last_step: int
     notes: tuple[str, ...]
+    changing_box: bool = False
 
     @property
     def frames(self) -> int:
@@ -70,6 +81,7 @@ class _Header:
     first_step: int
     frame_steps: int
     frame_ps: float | None
+    boxes: NDArray[np.float64]
 
 
 def read_times(
@@ -100,7 +112,10 @@ def read_times(
             written = file.frame_ps
             if written is None and file.timestep_fs is not None and file.frame_steps:
                 written = file.timestep_fs * file.frame_steps / 1000
-            header = _Header(path, file.frames, file.first_step, file.frame_steps, written)
+            chosen = np.unique(np.linspace(0, file.frames - 1, _BOXES).astype(int)) if file.frames else ()
+            read = [file.read(int(frame), 1).boxes.copy() for frame in chosen]
+            boxes = np.concatenate(read) if read else np.zeros((0, 3))
+            header = _Header(path, file.frames, file.first_step, file.frame_steps, written, boxes)
         (headers if header.frames else empty).append(header)
     notes = []
     ordered = sorted(headers, key=lambda header: header.first_step)
@@ -127,7 +142,9 @@ def read_times(
         )
     last = ordered[-1].first_step + (ordered[-1].frames - 1) * steps
     found = (*(header.path for header in ordered), *(header.path for header in empty))
-    return TrajectoryTimes(found, interval, steps, ordered[0].first_step, last, tuple(notes))
+    edges = np.concatenate([header.boxes for header in ordered])
+    changing = bool((np.ptp(edges, axis=0) > LENGTH_TOLERANCE * edges.mean(axis=0)).any())
+    return TrajectoryTimes(found, interval, steps, ordered[0].first_step, last, tuple(notes), changing)
 
 
 def _frame_steps(headers: Sequence[_Header], paths: Sequence[str | Path]) -> int:
@@ -143,10 +160,11 @@ def _frame_steps(headers: Sequence[_Header], paths: Sequence[str | Path]) -> int
 
 
 def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[Sampling, list[str]]:
-    """Return the sampling of a run, and a sentence for each setting that was chosen by the length of the run.
+    """Return the sampling of a run, and a sentence for each setting that was chosen.
 
     Snapshots, blocks and displacements span the longest time of a fixed ladder of which the run has at least 40;
-    for runs of 40 ns and more these are the published 1000 ps.
+    for runs of 40 ns and more these are the published 1000 ps. If the box changes, bins have a fixed width, and
+    there are no displacements.
 
     Parameters
     ----------
@@ -162,10 +180,13 @@ def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[S
     """
     chosen = _longest(times)
     names = {"snapshot_ps": "snapshots", "block_ps": "blocks", "lags_ps": "displacements"}
-    missing = [name for name in names if name not in given]
     fields: dict[str, Any] = {"timestep_fs": times.timestep_fs, "frame_ps": times.frame_ps}
-    fields |= {name: [chosen] if name == "lags_ps" else chosen for name in missing}
     words = []
+    if times.changing_box and "bin_width" not in given:
+        fields |= {"bin_width": BIN_WIDTH, "lags_ps": []}
+        words.append(f"bins of {BIN_WIDTH:g} Å and no displacements, because the box changes")
+    missing = [name for name in names if name not in given and name not in fields]
+    fields |= {name: [chosen] if name == "lags_ps" else chosen for name in missing}
     if missing:
         listed = [names[name] for name in missing]
         what = " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)

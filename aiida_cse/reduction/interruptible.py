@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiida_cse.reduction.config import ReductionConfig
-from aiida_cse.reduction.reduce import Progress, reduce_plan
+from aiida_cse.reduction.reduce import Progress, reduce_plan, sources_of
 from aiida_cse.reduction.segments import SegmentPlan
-from aiida_cse.reduction.state import State
+from aiida_cse.reduction.state import State, TrajectorySource
 
 __all__ = ["ReductionInterrupted", "reduce_in_pieces"]
 
@@ -34,8 +36,11 @@ def reduce_in_pieces(
     progress: Progress | None = None,
     *,
     threads: int = 1,
+    hash_sources: bool = False,
 ) -> State:
     """Reduce the frames of a plan as :func:`~aiida_cse.reduction.reduce.reduce_plan` does, with the same result.
+
+    With ``hash_sources`` the state also has the SHA-256 of each file.
 
     Raises
     ------
@@ -53,7 +58,9 @@ def reduce_in_pieces(
     except KeyboardInterrupt as error:
         raise ReductionInterrupted(state if done else None) from error
     assert state is not None
-    return state
+    # each piece counted its own frames of a file
+    earlier = () if previous is None else previous.sources
+    return replace(state, sources=TrajectorySource.joined(*earlier, *sources_of(plan, hash_all=hash_sources)))
 
 
 def _shifted(progress: Progress | None, done: int, total: int) -> Progress | None:

@@ -18,7 +18,7 @@ from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State, TrajectorySource
 from aiida_cse.reduction.streaming import stream
 
-__all__ = ["Progress", "ReductionSummary", "reduce_plan", "reduce_segments", "run_reduction"]
+__all__ = ["Progress", "ReductionSummary", "reduce_plan", "reduce_segments", "run_reduction", "sources_of"]
 
 #: called with the number of frames done and the number of frames in all
 Progress = Callable[[int, int], None]
@@ -135,13 +135,15 @@ def reduce_plan(
     state = _reduce_plan(plan, config, previous, progress, threads)
     earlier = () if previous is None else previous.sources
     return replace(
-        state, sources=TrajectorySource.joined(*earlier, *_sources(plan, checksums or {}, hash_sources))
+        state, sources=TrajectorySource.joined(*earlier, *sources_of(plan, checksums, hash_all=hash_sources))
     )
 
 
-def _sources(plan: SegmentPlan, checksums: Mapping[str, str], hash_all: bool) -> list[TrajectorySource]:
+def sources_of(
+    plan: SegmentPlan, checksums: Mapping[str, str] | None = None, *, hash_all: bool = False
+) -> list[TrajectorySource]:
     """Return the files of a plan, with the checksums that were verified or, with ``hash_all``, those of all."""
-    verified = {Path(path): value.lower() for path, value in checksums.items()}
+    verified = {Path(path): value.lower() for path, value in (checksums or {}).items()}
     found = []
     for segment in plan.segments:
         sha256 = verified.get(segment.path)

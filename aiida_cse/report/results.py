@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -156,7 +157,9 @@ class SamplingSummary(StrictModel):
     lags_ps
         Lags of the displacements, ps.
     bins
-        Number of bins along z.
+        Number of bins along z for the ions.
+    bin_width_A
+        Their width in a box that changes, Å; null if they are equal parts of the box.
     """
 
     timestep_fs: float
@@ -168,6 +171,7 @@ class SamplingSummary(StrictModel):
     snapshot_ps: float
     lags_ps: tuple[float, ...]
     bins: int
+    bin_width_A: float | None
 
 
 class Entry(StrictModel):
@@ -362,7 +366,6 @@ def collect_results(
     missing: Mapping[str, str],
     *,
     label: str,
-    sources: Sequence[Source] = (),
     notes: Sequence[str] = (),
 ) -> Results:
     """Return all results of a production.
@@ -375,8 +378,8 @@ def collect_results(
         As :func:`~aiida_cse.analysis.registry.analyse_separately` returns them.
     label
         Name of the run.
-    sources, notes
-        The trajectory files, and what was left out, repaired or chosen.
+    notes
+        What was left out, repaired or chosen.
     """
     state = production.reduction
     config = state.config
@@ -385,7 +388,7 @@ def collect_results(
         label=label,
         temperature_K=production.temperature,
         system=_system(config, production),
-        sources=tuple(sources),
+        sources=tuple(Source.model_validate(asdict(source)) for source in state.sources),
         sampling=SamplingSummary(
             timestep_fs=config.timestep_fs,
             frame_ps=config.frame_ps,
@@ -396,6 +399,7 @@ def collect_results(
             snapshot_ps=config.snapshot_ps,
             lags_ps=config.lags_ps,
             bins=config.bins,
+            bin_width_A=config.bin_width,
         ),
         notes=tuple(notes),
         settings=production.settings.model_dump(mode="json"),

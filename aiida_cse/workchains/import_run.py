@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,7 +42,6 @@ def import_run(
     settings: Mapping[str, Any],
     *,
     label: str = "",
-    sources: Sequence[Mapping[str, Any]] = (),
     system: System | None = None,
 ) -> ImportedRun:
     """Store a reduced run and its analysis in the loaded profile.
@@ -60,8 +59,6 @@ def import_run(
         :class:`~aiida_cse.analysis.settings.AnalysisSettings`.
     label
         Label of the reduction and of the analysis.
-    sources
-        Name, size, checksum and frames of each trajectory file; an attribute of the reduction.
     system
         The complete system, None if its force field is not known.
 
@@ -78,8 +75,6 @@ def import_run(
         path = Path(folder) / "state.npz"
         state.save(path)
         reduction = CseReductionData(io.BytesIO(path.read_bytes()), label=label, description=f"imported: {label}")
-    if sources:
-        reduction.base.attributes.set("sources", [dict(source) for source in sources])
     reduction = _stored(reduction, new)
     if system_node is not None:
         reduction.base.extras.set(SYSTEM_EXTRA, system_node.uuid)

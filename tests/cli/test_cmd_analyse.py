@@ -82,10 +82,43 @@ def test_tables_are_tidy_with_units_in_the_heading(folder: Path) -> None:
 
 def test_a_state_gives_the_results_of_its_trajectory(folder: Path) -> None:
     small()
-    result = invoke("analyse", "found/state.npz", "--temperature", 600, "--out", "again")
+    result = invoke("analyse", "found/state.npz", "--out", "again")
     assert result.exit_code == 0, result.output
     first, second = (load_results(f"{name}/results.json") for name in ("found", "again"))
     assert first.observables == second.observables
+
+
+def test_a_state_knows_its_temperature_and_its_sources(folder: Path) -> None:
+    small()
+    result = invoke("analyse", "found/state.npz", "--temperature", 700)
+    assert result.exit_code == 2
+    assert result.output == "Error: --temperature = 700: the state is of a run at 600 K; omit the option\n"
+    invoke("analyse", "found/state.npz", "--out", "again")
+    assert load_results("again/results.json").sources == load_results("found/results.json").sources
+
+
+def test_a_trajectory_needs_a_temperature(folder: Path) -> None:
+    result = invoke("analyse", "run.dump", "--system", "box.data", "--config", "regions.yaml")
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: --temperature: is missing")
+
+
+def test_a_box_that_changes_has_bins_of_a_fixed_width(folder: Path) -> None:
+    frames = Path("run.dump").read_text().split("ITEM: TIMESTEP\n")[1:]
+    scaled = [
+        frame.replace("-42.0 42.0", f"{-42 - number / 100} {42 + number / 100}")
+        for number, frame in enumerate(frames)
+    ]
+    Path("run.dump").write_text("".join(f"ITEM: TIMESTEP\n{frame}" for frame in scaled))
+    regions = yaml.safe_load(Path("regions.yaml").read_text())
+    del regions["sampling"]["lags_ps"]
+    Path("regions.yaml").write_text(yaml.safe_dump(regions))
+    result = small()
+    assert result.exit_code == 0, result.output
+    assert "bins of 0.2 Å and no displacements, because the box changes" in " ".join(result.output.split())
+    found = load_results("found/results.json")
+    assert found.sampling.bin_width_A == 0.2
+    assert "displacement_variance" in found.missing
 
 
 def test_a_state_refuses_options_of_a_trajectory(folder: Path) -> None:

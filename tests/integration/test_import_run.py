@@ -59,7 +59,12 @@ def test_both_ways_make_equal_nodes_that_enter_kinetics_together(
     folder = orm.RemoteData(computer=localhost, remote_path=str(trajectory.parent)).store()
     system = CseSystemData(interface()).store()
     _, job = run_get_node(
-        ReduceCalculation, code=cse, system=system, sampling=GIVEN, folders={"segment_0001": folder}
+        ReduceCalculation,
+        code=cse,
+        system=system,
+        sampling=GIVEN,
+        folders={"segment_0001": folder},
+        temperature=orm.Float(700),
     )
     assert job.is_finished_ok, job.exit_message
     own, _ = run_get_node(
