@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,7 +213,9 @@ def test_another_question_as_the_how_to_launches_it(
     (overrides,), (command,) = blocks(ASKING, "yaml"), blocks(ASKING, "console")
     monkeypatch.chdir(tmp_path)
     Path("question.yaml").write_text(overrides)
-    program, *arguments = command.replace("PK", str(reduction_node(long_state()).pk)).split()
+    long = long_state()
+    known = replace(long, config=long.config.model_copy(update={"temperature": 700.0}))
+    program, *arguments = command.replace("PK", str(reduction_node(known).pk)).split()
     assert program == "aiida-cse"
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output

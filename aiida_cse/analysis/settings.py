@@ -33,7 +33,8 @@ class AnalysisSettings(Criteria):
         End of the analysis, from the first frame of the state, rounded down to a whole block. None for all frames.
         Displacements belong to the time at which they begin.
     bins
-        Number of bins along z, each a whole number of bins of the reduction. None keeps the bins of the reduction.
+        Number of bins along z, each a whole number of bins of the reduction. None keeps the bins of the reduction,
+        and a stream of the atom types with bins of its own always keeps them.
     block_ps
         Length of the blocks of time, a multiple of that of the reduction. None keeps that of the reduction.
     snapshot_ps

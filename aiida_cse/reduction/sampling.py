@@ -63,8 +63,8 @@ class LayerSampling(StrictModel):
             raise ValueError(f"names = {', '.join(self.names)}: each must occur once")
         if len(self.edges) != len(self.names) - 1:
             raise ValueError(
-                f"edges = {', '.join(f'{edge:g}' for edge in self.edges)}: {len(self.names)} layers have "
-                f"{len(self.names) - 1} edges between them"
+                f"edges = {', '.join(f'{edge:g}' for edge in self.edges) or 'none'}: {len(self.names)} layers "
+                f"have {len(self.names) - 1} edges between them"
             )
         if list(self.edges) != sorted(set(self.edges)):
             raise ValueError(f"edges = {', '.join(f'{edge:g}' for edge in self.edges)}: they must ascend")

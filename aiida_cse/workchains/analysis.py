@@ -143,9 +143,8 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
 
     def other_observables(self) -> ExitCode | None:
         """Compute the registered observables that have no step of their own."""
-        config = self.inputs.reduction.get_state().config
-        for name, observable in observables().items():
-            if name in self.outputs or not observable.available(config):
+        for name in observables():
+            if name in self.outputs:
                 continue
             failed = self._attach(name)
             if failed is not None:
@@ -153,8 +152,14 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
         return None
 
     def _attach(self, name: str) -> ExitCode | None:
-        """Compute an observable and attach its node, or stop with the reason why there is none."""
-        function: Any = CalculationFactory(observables()[name].calculation)
+        """Compute an observable and attach its node, or stop with the reason why there is none.
+
+        Nothing is attached if the reduction does not hold what the observable needs.
+        """
+        observable = observables()[name]
+        if not observable.available(self.inputs.reduction.get_state().config):
+            return None
+        function: Any = CalculationFactory(observable.calculation)
         result, node = function.run_get_node(**self.inputs, **self._own_temperature())
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_ANALYSIS.format(reason=node.exit_message)

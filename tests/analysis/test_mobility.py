@@ -52,6 +52,26 @@ def test_errors_are_those_of_groups_of_several_lags(tmp_path: Path) -> None:
     assert found["variance_li_layer_left_z_error_A2"] > 0
 
 
+def test_layers_of_ones_own_are_named_with_their_edges(tmp_path: Path) -> None:
+    positions = make(5, 60).positions
+    path = write_dcd(tmp_path / "a.dcd", positions)
+    layers = {"Li": {"names": ["below", "slab", "above"], "edges": [-20.5, 20.5]}}
+    state = reduce_segments([path], config(layers=layers))
+    found = displacement_variances(ReducedProduction(state, 700.0))
+    assert found["li_layers"] == ["below", "slab", "above"]
+    assert found["li_layer_edges_A"] == [-55, -20.5, 20.5, 55]
+    assert found["tfsi_layer_edges_A"] == list(state.config.ions["TFSI"].edges)
+    # ions in a layer at the origins of the first lag, which are 3 frames apart and end 6 frames later
+    settings = state.config
+    types = np.array(settings.atom_types)
+    slab = np.isin(types, settings.framework)
+    z = positions[:, :, 2].astype(np.float64)
+    z -= z[:, slab] @ (weights := np.array(settings.masses)[types[slab] - 1])[:, None] / weights.sum() + 0.35
+    place = (z[0:54:3][:, types == 3] + 55) % 110 - 55
+    expected = np.bincount(np.searchsorted([-20.5, 20.5], place.ravel(), side="right"), minlength=3)
+    assert found["li_samples"][:, 0].tolist() == expected.tolist()
+
+
 def test_a_reduction_without_displacements_is_refused(tmp_path: Path) -> None:
     path = write_dcd(tmp_path / "a.dcd", make(5, 40).positions)
     state = reduce_segments([path], config(lags_ps=(), displacement_ps=None))

@@ -1,6 +1,7 @@
 """The reduction node: the state as a file, with its range as attributes."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from aiida.orm import CalcJobNode, Computer, Dict, Float, QueryBuilder, WorkChai
 from aiida.plugins import DataFactory
 
 from aiida_cse.data.reduction import FILENAME, CseReductionData, checked_temperature, temperature_of
+from aiida_cse.reduction.state import TrajectorySource
 from tests.nodes import job_node, reduction_node, state, state_bytes
 
 pytestmark = [
@@ -106,3 +108,23 @@ def test_another_temperature_than_that_of_the_reduction_is_refused(localhost: Co
     why = rf"temperature is missing: the reduction <{unknown.pk}> does not say that of its production; give it"
     with pytest.raises(ValueError, match=why):
         checked_temperature(unknown, None)
+
+
+def test_temperature_and_sources_are_in_the_attributes() -> None:
+    known = replace(
+        state(),
+        config=state().config.model_copy(update={"temperature": 500.0}),
+        sources=(TrajectorySource("a.dcd", 1000, "0" * 64, 0, 60),),
+    )
+    node = CseReductionData(io.BytesIO(state_bytes(known))).store()
+    source = {"name": "a.dcd", "bytes": 1000, "sha256": "0" * 64, "first_step": 0, "frames": 60}
+    query = QueryBuilder().append(
+        CseReductionData,
+        filters={"id": node.pk, "attributes.temperature_K": {">": 499.0}},
+        project=["attributes.sources"],
+    )
+    assert query.all() == [[[source]]]
+    assert node.get_state().sources == known.sources
+    unknown = reduction_node().base.attributes.all
+    assert unknown["temperature_K"] is None
+    assert [one["sha256"] for one in unknown["sources"]] == [None]

@@ -9,7 +9,7 @@ from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.layers import SurfaceOffsets, surface_regions
 from aiida_cse.reduction.system import IonDescription
-from tests.reduction.synthetic import HALF, LENGTH, config
+from tests.reduction.synthetic import HALF, LENGTH, NATOMS, config
 
 
 def test_defaults_are_those_of_the_published_slab() -> None:
@@ -121,3 +121,54 @@ def test_a_thin_slab_has_no_inside() -> None:
 def test_regions_of_a_species_are_those_it_was_made_from() -> None:
     for name, species in config().ions.items():
         assert species.regions(name) == surface_regions(HALF, LENGTH / 2, name)
+
+
+def test_the_sampling_of_the_published_study_becomes_streams() -> None:
+    streams = {"density": {"every_ps": 0.1}, "charge": {"every_ps": 0.2, "bin_width": 0.326}}
+    settings = config(streams=streams, bins=550)
+    assert settings.grid.width == pytest.approx(0.2)
+    assert {name: one.every_frames for name, one in settings.streams.items()} == {"density": 5, "charge": 10}
+    assert settings.stream_grid("density") == settings.grid
+    assert (settings.stream_grid("charge").bins, settings.shared_stream) == (337, None)
+    assert (settings.stream_for("charge"), settings.stream_for("other")) == ("charge", None)
+    assert config().stream_for("charge") == "atoms"
+    assert ReductionConfig.model_validate_json(settings.model_dump_json()) == settings
+
+
+def test_a_subset_keeps_the_ids_of_its_atoms() -> None:
+    ids = np.arange(5, 5 + NATOMS)
+    settings = config(ids=ids)
+    assert settings.atom_ids == tuple(ids.tolist())
+    for wrong, message in ((ids[::-1], "atom_ids: must ascend"), (ids[:-1], f"atom_ids has {NATOMS - 1} entries")):
+        with pytest.raises(ValueError, match=message):
+            ReductionConfig.model_validate(settings.model_dump() | {"atom_ids": tuple(wrong.tolist())})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"bin_width": 1.0, "lags": (), "displacement_frames": None},
+            "bins = 110: with bin_width = 1 .* must be 112",
+        ),
+        ({"bin_width": 90.0, "bins": 4}, "bin_width = 90: no bin of this width fits into half the box"),
+        (
+            {"streams": {"a": {"bin_width": 1.0}}},
+            "streams.a.bin_width = 1: the bins of the ions are given by bins",
+        ),
+        ({"streams": {"a": {"every_frames": 0}}}, "every_frames"),
+        ({"temperature": 0.0}, "temperature"),
+    ],
+)
+def test_wrong_bins_and_streams_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ReductionConfig.model_validate(config().model_dump() | changes)
+
+
+def test_layers_must_lie_in_the_box_and_be_of_an_ion() -> None:
+    for name, edges, message in (
+        ("Li", [-55.0, 0.0], "layers.Li.edges = -55, 0: they must lie within the box, between -55 and 55"),
+        ("Na", [-5.0, 0.0], "layers = 'Na': no ion of the system"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            config(layers={name: {"names": ["a", "b", "c"], "edges": edges}})

@@ -210,7 +210,7 @@ def test_frames_that_the_state_holds_are_compared_and_not_counted_twice(
     older, newer = write_segments(tmp_path, trajectory.positions, [0, 30], [45, FRAMES])
     previous = reduce_segments([older], config())
     assert reduce_segments([newer], config(), previous).equals(whole)
-    assert reduce_segments([older], config(), previous) is previous
+    assert reduce_segments([older], config(), previous).equals(previous)
 
 
 def test_a_state_of_another_history_is_refused_with_a_remedy(
@@ -245,7 +245,7 @@ def test_a_segment_without_a_frame_is_noted_and_cuts_nothing(whole: State, path:
     assert reduce_segments([path, empty], config()).equals(whole)
     with pytest.raises(TrajectoryError, match=r"no complete frame to reduce: empty.dcd"):
         reduce_segments([empty], config())
-    assert reduce_segments([empty], config(), whole) is whole
+    assert reduce_segments([empty], config(), whole).equals(whole)
 
 
 # -- refused -------------------------------------------------------------------------------------------------

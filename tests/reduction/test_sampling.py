@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -86,3 +87,46 @@ def test_wrong_samplings_are_refused_by_their_field(changes: dict[str, Any], sen
     with pytest.raises(ValidationError) as caught:
         sampling(**changes)
     assert sentence in explain(caught.value)
+
+
+def test_streams_and_layers_are_read_and_written() -> None:
+    given = sampling(
+        streams={"density": {"every_ps": 0.04}, "charge": {"every_ps": 0.1, "bin_width": 0.326}},
+        layers={"Li": {"names": ["left", "right"], "edges": [0.0]}},
+    )
+    assert Sampling.model_validate(given.model_dump(mode="json")) == given
+    assert given.stream_frames == {"density": 2, "charge": 5}
+    assert sampling().streams is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"streams": {"a": {"every_ps": 0.05}}}, "streams.a.every_ps = 0.05: must be a multiple of the 0.02 ps"),
+        ({"streams": {"a b": {"every_ps": 4}}}, "streams.a b"),
+        (
+            {"streams": {"a": {"every_ps": 4, "bins": 20, "bin_width": 1}}},
+            "streams.a.bins = 20: bin_width is given",
+        ),
+        ({"streams": {"a": {"every": 4}}}, "streams.a: unknown key 'every'; did you mean 'every_ps'"),
+        (
+            {"bin_width": 0.2, "lags_ps": [], "streams": {"a": {"every_ps": 4, "bins": 20}}},
+            "streams.a.bins = 20: with bin_width = 0.2 the box may change, so that bins have a width",
+        ),
+        ({"bin_width": 0.2}, r"lags_ps = 1000: with bin_width = 0.2 the box may change, .* it must be \[\]"),
+        ({"bin_width": 0.0}, "bin_width = 0.0"),
+        ({"layers": {"Li": {"names": ["a", "b"]}}}, "layers.Li.edges = none: 2 layers have 1 edges between them"),
+        (
+            {"layers": {"Li": {"names": ["a", "a"], "edges": [1.0]}}},
+            "layers.Li.names = a, a: each must occur once",
+        ),
+        (
+            {"layers": {"Li": {"names": ["a", "b", "c"], "edges": [2.0, 1.0]}}},
+            "layers.Li.edges = 2, 1: they must ascend",
+        ),
+    ],
+)
+def test_wrong_streams_bins_and_layers_are_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        sampling(**changes)
+    assert re.search(message, explain(error.value))

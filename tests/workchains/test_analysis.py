@@ -1,6 +1,7 @@
 """The AnalysisWorkChain: its steps, its refusals, and the results that remain if a step fails."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,6 +66,17 @@ def test_earlier_results_remain_if_one_step_fails(aiida_profile: object) -> None
     assert node.exit_message.startswith("the reduction cannot be analysed: counts are all zero")
     assert set(found) == {"populations", "transitions", "equilibration", "density_profiles"}
     assert node.called[-1].exit_status == 336
+
+
+def test_results_that_the_reduction_cannot_give_are_left_out(aiida_profile: object) -> None:
+    made = state()
+    only_charge = {"charge": made.streams["atoms"]}
+    config = made.config.model_copy(update={"streams": {"charge": made.config.streams["atoms"]}})
+    node = reduction_node(replace(made, config=config, streams=only_charge))
+    inputs = {"reduction": node, "temperature": orm.Float(700), "settings": orm.Dict({})}
+    found, process = run_get_node(WorkflowFactory("cse.analysis"), **inputs)
+    assert process.is_finished_ok
+    assert set(observables()) - set(found) == {"density_profiles"}
 
 
 #: settings coarser than those of the reduction: bins, blocks, snapshots, lags, range and boundaries

@@ -97,3 +97,19 @@ def test_an_atom_very_far_away_is_counted() -> None:
     finite, indices, _ = placed(z, 0.3, 110.0, 520, np.zeros(3, np.int32))
     assert finite
     np.testing.assert_array_equal(indices, expected(z, 0.3, 110.0, 520))
+
+
+@pytest.mark.parametrize("length", [60.0, 104.237123, 131.0])
+def test_bins_of_a_fixed_width_begin_at_the_centre(length: float) -> None:
+    rng = np.random.default_rng(1)
+    z = rng.uniform(-200, 200, 10_000).astype(np.float32)
+    rows = np.zeros(len(z), np.int32)
+    indices, histogram, centre, width, bins = np.zeros(len(z), np.int32), np.zeros(102, np.uint32), 3.7, 1.0, 102
+    assert count_atoms(z, centre, length, bins, width, rows, indices, histogram)
+    share = (z.astype(np.float64) - centre) / length + 0.5
+    place = (share - np.floor(share) - 0.5) * length
+    expected = np.clip(np.floor(place), -51, 50).astype(int) + 51
+    np.testing.assert_array_equal(indices, expected)
+    np.testing.assert_array_equal(histogram, np.bincount(expected, minlength=102))
+    z[7] = np.nan
+    assert not count_atoms(z, centre, length, bins, width, rows, indices, histogram)
