@@ -23,8 +23,8 @@ Mask = NDArray[np.bool_]
 
 #: Å; two atoms are never closer, bonded or not
 _CONTACT = 0.5
-#: Å and number of pairs: two molecules with as many atoms so close occupy the same place
-_OVERLAP, _OVERLAPPING_PAIRS = 1.0, 3
+#: Å; two molecules occupy the same place if at least this number of pairs, and share of the smaller one, is closer
+_OVERLAP, _OVERLAPPING_PAIRS, _OVERLAPPING_SHARE = 1.0, 3, 0.25
 #: pairs per atom beyond which positions are those of no structure
 _MOST_PAIRS = 4
 #: names that a message lists
@@ -217,7 +217,8 @@ def describe_contacts(
 ) -> list[str]:
     """Return a sentence for each two molecules that overlap and for each two atoms closer than 0.5 Å.
 
-    Molecules overlap if at least three pairs of their atoms are closer than 1 Å.
+    Molecules overlap if at least three pairs of their atoms, and a quarter as many as the smaller one has atoms,
+    are closer than 1 Å.
 
     Parameters
     ----------
@@ -242,7 +243,10 @@ def describe_contacts(
     names, firsts, inverse, counts = np.unique(
         numbers, axis=0, return_index=True, return_inverse=True, return_counts=True
     )
-    overlapping = (counts >= _OVERLAPPING_PAIRS) & (names[:, 0] != names[:, 1])
+    known, sizes = np.unique(molecules, return_counts=True)
+    smaller = sizes[np.searchsorted(known, names)].min(axis=1)
+    overlapping = counts >= np.maximum(_OVERLAPPING_PAIRS, _OVERLAPPING_SHARE * smaller)
+    overlapping &= names[:, 0] != names[:, 1]
 
     def pair(index: int) -> str:
         first, second = pairs[index]

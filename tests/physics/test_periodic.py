@@ -109,6 +109,14 @@ def test_molecules_in_the_same_place_are_named_once() -> None:
     assert "(C) are 0.30 Å apart" in said[0]
 
 
+def test_chains_that_cross_do_not_overlap() -> None:
+    line = np.arange(40)[:, None] * np.array([1.5, 0, 0])
+    positions = np.vstack([line, line[:, ::-1] + np.array([15.0, 0.6, -15.0])])
+    molecules = np.repeat([2, 3], 40)
+    assert len(find_contacts(positions, np.full(3, 90.0), 1.0)[0]) == 1
+    assert describe_contacts(positions, np.full(3, 90.0), molecules, ["C"] * 80) == []
+
+
 def test_atoms_on_top_of_one_another_are_refused_at_once() -> None:
     said = describe_contacts(np.zeros((30_000, 3)), LENGTHS, np.ones(30_000, dtype=int), ["C"] * 30_000)
     assert said == [
