@@ -204,7 +204,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     name = options["recipe"] or DEFAULT_RECIPE
     recipe = (name, lambda: find_recipe(name, None))
     try:
-        interface = find_interface(options["system"], options["config"], recipe)
+        interface = find_interface(options["system"], options["config"], recipe, files[0])
     except UndescribedError as error:
         raise InputError(f"{error}; give --config, --recipe or --propose-regions") from error
     given = dict(interface.sampling) | ({} if options["frame_ps"] is None else {"frame_ps": options["frame_ps"]})
@@ -216,7 +216,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     sampling, chosen = choose_sampling(times, given)
     config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
     plan = plan_segments(times.paths, config)
-    notes = [*times.notes, *plan.notes]
+    notes = [*interface.description.notes, *times.notes, *plan.notes]
     _say_input(interface, config, times, chosen)
     for note in notes:
         _say("note", note)

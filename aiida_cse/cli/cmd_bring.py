@@ -256,7 +256,11 @@ def reduce(
             from aiida_cse.reduction.config import ReductionConfig
             from aiida_cse.schema import located
 
-            described, sampling = load_interface(system, config)
+            described, sampling = load_interface(
+                system, config, next((one for one in segments if one.is_file()), None)
+            )
+            for note in described.notes:
+                click.echo(f"note: {note}")
             with located(config):
                 settings = ReductionConfig.build(described, sampling)
         found = _existing(segments, skip_missing=skip_missing)
