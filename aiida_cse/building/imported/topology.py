@@ -1,7 +1,7 @@
 """Topologies of other programs than LAMMPS (PSF, PRMTOP, TPR, GRO, PDB, …), read by MDAnalysis as a data file is.
 
 Atoms of one residue name, atom type (in GRO and PDB: atom name without its number), mass and charge are one type.
-The names in a description select atoms, and a type is divided if a name selects a part of it.
+The names in a description select atoms; of these, all of one name are one type, whatever their residue.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SUFFIXES = {
 #: formats that list all bonds; PDB lists some
 _BONDED = frozenset({"PSF", "PRMTOP", "PARM7", "TPR", "MOL2"})
 #: words that say what a name is the name of, as MDAnalysis has them
-_KINDS = {"name": "atom", "type": "atom type", "resname": "residue"}
+_KINDS = {"name": "an atom", "type": "an atom type", "resname": "a residue"}
 #: numbers of a header that are numbers of entries
 _COUNTS = {"GRO": re.compile(rb"\A[^\n]*\n\s*(\d+)"), "PSF": re.compile(rb"(?m)^\s*(\d+)\s+!N")}
 _MOST_BYTES = 2_000_000_000
@@ -111,10 +111,9 @@ class Topology:
             raise ValueError(f"no atom, atom type or residue has the name {name!r}; {nearest(name, known)}")
         first: Mask = next(iter(found.values()))
         if any((mask != first).any() for mask in found.values()):
-            means = ", ".join(f"{_KINDS[one]} of {int(mask.sum())} atoms" for one, mask in found.items())
-            raise ValueError(
-                f"{name!r} is the name of an {means}; write {' or '.join(f'{o} {name}' for o in found)}"
-            )
+            means = ", ".join(f"{_KINDS[one]} ({int(mask.sum())} atoms)" for one, mask in found.items())
+            forms = " or ".join(f"{one} {name}" for one in found)
+            raise ValueError(f"{name!r} is the name of {means}; write {forms}")
         return first
 
     def number_types(
@@ -146,7 +145,9 @@ class Topology:
         charge, more = self._charges(charges or {})
         names = self.attributes["name"]
         kinds = self.attributes.get("type", np.array([_stem(one) for one in names]))
-        parts = [np.unique(one, return_inverse=True)[1] for one in (self.attributes["resname"], kinds)]
+        # the residue of an atom of a group says nothing more: lithium of crystal and salt is one type
+        residues = np.where(taken > 0, "", self.attributes["resname"])
+        parts = [np.unique(one, return_inverse=True)[1] for one in (residues, kinds)]
         parts += [np.unique(np.round(one, 6), return_inverse=True)[1] for one in (mass, charge)]
         parts += [mask.astype(np.int64) for found in masks.values() for mask in found]
         _, first, types = np.unique(np.column_stack(parts), axis=0, return_index=True, return_inverse=True)
