@@ -191,6 +191,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     from aiida_cse.reduction.interruptible import ReductionInterrupted, reduce_in_pieces
     from aiida_cse.reduction.segments import plan_segments
     from aiida_cse.reduction.state import State
+    from aiida_cse.schema import located
 
     if temperature is None:
         raise InputError("--temperature: is missing; trajectories do not say it, give it in K")
@@ -213,7 +214,8 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     if previous is not None:  # what the user does not give is that of the state
         own = previous.config
         given = {"block_ps": own.block_ps, "snapshot_ps": own.snapshot_ps, "lags_ps": own.lags_ps} | given
-    sampling, chosen = choose_sampling(times, given)
+    with located(options["config"] or "sampling"):
+        sampling, chosen = choose_sampling(times, given)
     config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
     plan = plan_segments(times.paths, config)
     notes = [*interface.description.notes, *times.notes, *plan.notes]

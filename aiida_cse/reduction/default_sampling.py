@@ -24,6 +24,8 @@ LADDER = (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2
 FEWEST = 40
 #: frames per file whose boxes are compared
 _BOXES = 5
+#: relative change of a box that a barostat may cause; a larger one is a fault, which the reduction names
+_LARGEST_CHANGE = 0.2
 #: width of the bins in a box that changes, Å
 BIN_WIDTH = 0.2
 #: relative difference of times that are equal up to rounding in a file
@@ -47,7 +49,7 @@ class TrajectoryTimes:
     notes
         What differs from the way in which the files were given.
     changing_box
-        Whether frames that are spread over the files differ in the edges of their box.
+        Whether frames that are spread over the files differ in the edges of their box, by less than a fifth.
     """
 
     paths: tuple[Path, ...]
@@ -143,7 +145,8 @@ def read_times(
     last = ordered[-1].first_step + (ordered[-1].frames - 1) * steps
     found = (*(header.path for header in ordered), *(header.path for header in empty))
     edges = np.concatenate([header.boxes for header in ordered])
-    changing = bool((np.ptp(edges, axis=0) > LENGTH_TOLERANCE * edges.mean(axis=0)).any())
+    change = float((np.ptp(edges, axis=0) / np.abs(edges).max(axis=0)).max()) if (edges > 0).all() else 0.0
+    changing = LENGTH_TOLERANCE < change < _LARGEST_CHANGE
     return TrajectoryTimes(found, interval, steps, ordered[0].first_step, last, tuple(notes), changing)
 
 
@@ -182,7 +185,7 @@ def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[S
     names = {"snapshot_ps": "snapshots", "block_ps": "blocks", "lags_ps": "displacements"}
     fields: dict[str, Any] = {"timestep_fs": times.timestep_fs, "frame_ps": times.frame_ps}
     words = []
-    if times.changing_box and "bin_width" not in given:
+    if times.changing_box and not {"bins", "bin_width", "lags_ps"} & set(given):
         fields |= {"bin_width": BIN_WIDTH, "lags_ps": []}
         words.append(f"bins of {BIN_WIDTH:g} Å and no displacements, because the box changes")
     missing = [name for name in names if name not in given and name not in fields]
