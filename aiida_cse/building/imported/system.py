@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ def import_described(data: str, info: SystemInfo, forcefield: str, notes: list[s
     ValueError
         As :func:`import_system`, or the summary is that of other atoms.
     """
-    with located(FILENAMES["info"]):
+    with located(Path(FILENAMES["info"])):
         refuse_other_atoms(DataFile.parse(data), info)
     found = import_system(data, SystemFacts.of(info), forcefield, notes=notes)
     return System.create(
