@@ -292,7 +292,7 @@ def _say_input(
             name,
             f"{number:,} ions{initial}; ceramic up to {inner:.2f} Å, 1st layer up to {outer:.2f} Å from mid-plane",
         )
-    start, end = (step / times.frame_steps * times.frame_ps / 1000 for step in (times.first_step, times.last_step))
+    start, end = times.range_ns
     _say("frames", f"{times.frames:,} from {start:g} to {end:g} ns, one every {times.frame_ps:g} ps")
     lags = ", ".join(f"{lag:g}" for lag in config.lags_ps)
     displacements = f"displacements over {lags} ps" if lags else "no displacements"
