@@ -16,6 +16,7 @@ from aiida_cse.building.imported.topology import SUFFIXES, Topology, read_topolo
 from aiida_cse.building.reduction import describe_system
 from aiida_cse.lammps.files.data import DataFile, DataFileContents, read_contents
 from aiida_cse.lammps.files.system import FILENAMES, System
+from aiida_cse.physics.periodic import join_by_gap
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.system import IonDescription, SystemDescription
 from aiida_cse.schema import Number, StrictModel, Whole, located, nearest
@@ -100,8 +101,9 @@ def load_interface(
     content = read_mapping(config, "the description of an interface")
     try:
         if path.name == FILENAMES["data"] and (path.parent / FILENAMES["info"]).is_file():
+            system = describe_system(System.read(path.parent))
             with located(config):
-                return describe_system(System.read(path.parent)), Sampling.model_validate(content)
+                return system, Sampling.model_validate(content)
         with located(config):
             interface = InterfaceDescription.model_validate(content)
         if path.suffix.lower() in SUFFIXES:
@@ -137,6 +139,8 @@ def describe_interface(contents: DataFileContents, interface: InterfaceDescripti
         if not own.any():
             raise ValueError(f"framework: no atom has one of the types {framework}")
         heights = data.unwrapped[own, 2]
+        # without image flags, the end of the box may divide the slab
+        heights = heights + join_by_gap(heights, z)[0] * z
         centre = np.average(heights, weights=data.masses[data.types[own] - 1])
         offset = float((heights.min() + heights.max()) / 2 - centre)
     return SystemDescription(
