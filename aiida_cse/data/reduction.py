@@ -131,4 +131,4 @@ def checked_temperature(reduction: CseReductionData, given: float | None) -> flo
             f"temperature = {given:g}: {name} is of a production at {known:g} K; omit the temperature, or analyse "
             f"a reduction at {given:g} K"
         )
-    return float(given)
+    return float(given) if known is None else known

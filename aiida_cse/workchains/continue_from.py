@@ -152,7 +152,8 @@ def get_builder_from_study(
     use_codes(builder, codes or {}, options)
     if length_ns is not None:
         _refuse_lost_checkpoints(builder, runs)
-    refuse_unusable_codes(builder, finished=tuple(phases))
+    joined = all("interface" in runs.get(label, {}) for label in _temperatures_of_runs(builder))
+    refuse_unusable_codes(builder, (*phases, "interface") if joined else tuple(phases))
     builder.metadata.label = f"continues {study.uuid}"
     return builder
 
@@ -167,13 +168,21 @@ def _refuse_other(process: Any, kind: type[WorkChain]) -> None:
         raise ValueError(f"{name} {process.pk}: is still running; it can be continued when it has ended")
 
 
+def _temperatures_of_runs(builder: Any) -> dict[str, float]:
+    """Return the temperatures (K) of all runs of a study by their labels."""
+    replicas = range(1, builder.replicas.value + 1)
+    return {
+        run_label(temperature, replica): temperature
+        for temperature, replica in product(builder.temperatures.get_list(), replicas)
+    }
+
+
 def _refuse_lost_checkpoints(builder: Any, runs: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse a longer study if a run that it would continue has no checkpoint here."""
     plan, settings = builder.production.plan.get_dict(), builder.production.analysis.settings.get_dict()
     lost: dict[str, list[str]] = {}
     ends: list[tuple[orm.Data | None, float]] = []
-    for temperature, replica in product(builder.temperatures.get_list(), range(1, builder.replicas.value + 1)):
-        label = run_label(temperature, replica)
+    for label, temperature in _temperatures_of_runs(builder).items():
         run = runs.get(label, {})
         previous = previous_of(run)
         if not previous or is_complete(run, plan, temperature, settings):

@@ -15,6 +15,7 @@ from aiida_cse.analysis.kinetics import PARTS
 from aiida_cse.calculations.functions.records import collect_looks
 from aiida_cse.cli.environment import ensure_code, ensure_computer
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.workchains import continue_from
 from aiida_cse.workchains.common.availability import use_codes
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.continue_from import (
@@ -136,6 +137,17 @@ def test_a_run_without_its_checkpoint_does_not_become_longer(ended: orm.WorkChai
     assert str(caught.value).endswith(f"launch production --system {last} --temperature 700")
     assert get_builder_from_study(ended, length_ns=0.006), "a complete run needs no checkpoint"
     assert get_builder_from_study(ended, replicas=2)
+
+
+def test_codes_are_needed_only_for_what_still_runs(
+    ended: orm.WorkChainNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A joined interface needs no code of the program that joined it."""
+    finished: list[tuple[str, ...]] = []
+    monkeypatch.setattr(continue_from, "refuse_unusable_codes", lambda _, parts: finished.append(parts))
+    get_builder_from_study(ended, length_ns=0.01)
+    get_builder_from_study(ended, replicas=2)
+    assert finished == [("ceramic", "electrolyte", "interface"), ("ceramic", "electrolyte")]
 
 
 def test_other_codes_and_options_replace_those_of_every_job(

@@ -94,6 +94,7 @@ def test_segments_continue_from_each_other(production: Any, localhost: orm.Compu
         f"segment_{number:04d}": f"/scratch/{number}" for number in (1, 2, 3)
     }
     assert job.inputs.sampling.get_dict().items() >= SAMPLING.items()
+    assert job.inputs.temperature == production.inputs.temperature
     assert job.inputs.checksums.get_dict() == {f"segment_{number:04d}": DIGEST for number in (1, 2, 3)}
 
     production._attach_run()
