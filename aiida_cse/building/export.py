@@ -21,13 +21,10 @@ from aiida_cse.lammps.files.system import FILENAMES, System, SystemInfo
 from aiida_cse.reduction.readers.base import TrajectoryReader
 from aiida_cse.yaml_io import dump_mapping
 
-__all__ = ["FACTS", "FORMATS", "lammps_files", "make_universe", "residue_names", "write_frames", "write_structure"]
+__all__ = ["FACTS", "lammps_files", "make_universe", "residue_names", "write_frames", "write_structure"]
 
 #: name of the facts beside the files of a system
 FACTS = "facts.yaml"
-#: formats of coordinates, by the suffix of the file
-FORMATS = ("pdb", "gro", "xyz", "extxyz")
-
 #: characters of the name of a residue in a PDB file
 _LONGEST_NAME = 4
 #: largest number of an atom in the bonds of a PDB file
@@ -123,7 +120,7 @@ def make_universe(system: System) -> MDAnalysis.Universe:
 
 
 def write_structure(system: System, path: str | Path, fmt: str) -> None:
-    """Write the coordinates of a system in one of :data:`FORMATS`.
+    """Write the coordinates of a system in the format ``pdb``, ``gro``, ``xyz`` or ``extxyz``.
 
     Raises
     ------

@@ -104,8 +104,9 @@ def import_(
 ) -> None:
     """Import the LAMMPS data file FILE as a system node.
 
-    The file has atom style full and units real. All missing or wrong information is reported at once. A production
-    starts from a system of the phase interface.
+    The file has atom style full and units real. All missing or wrong information is reported at once, and so is
+    what was repaired. An exported system.data beside its system.json needs no --facts. A production starts from a
+    system of the phase interface.
     """
     notes: list[str] = []
     found = _read_system(file, facts, forcefield, recipe, profile, notes)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiida_cse.building.ceramic.cut import cut_slab
 from aiida_cse.building.ceramic.slab import build_slab
@@ -348,6 +350,30 @@ def test_a_sound_box_is_the_same_in_every_spelling(change: Callable[[str], str])
     assert found.info == sound.info
     assert found.data.format() == sound.data.format()
     assert (found.info.composition, found.info.charge) == ({"Fr": 18, "Li": 8, "An": 16}, 0.0)
+
+
+@given(st.data())
+def test_random_damage_is_refused_with_a_message_or_noted(data: st.DataObject) -> None:
+    texts = [(CASES / name).read_text() for name in ("small.data", "small.in")]
+    box = SystemFacts.model_validate(read_mapping(CASES / "small.yaml", "facts"))
+    chosen = data.draw(st.sampled_from([0, 0, 0, 1]))
+    words = re.split(r"(\s+)", texts[chosen])
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(words) - 1))
+        words[place] = data.draw(
+            st.sampled_from(["", "\n", "x", "#", "-1", "+1", "1e20", "nan", "1.5", "*", "41"])
+        )
+    texts[chosen] = "".join(words)
+    notes: list[str] = []
+    try:
+        found = import_system(texts[0], box, texts[1], notes=notes)
+    except ValueError:
+        return
+    bonds = found.data.topology["bonds"][:, 1:] - 1
+    spans = np.abs(found.data.unwrapped[bonds[:, 0]] - found.data.unwrapped[bonds[:, 1]])
+    assert (spans < 10).all()
+    assert np.ptp(found.data.unwrapped[found.data.types == 1, 2]) <= 26
+    assert np.array_equal(found.data.images, DataFile.parse(texts[0]).images) == (not notes)
 
 
 PAIRS = "Pair Coeffs # lj/cut\n\n1 {} 2\n2 0.02 2\n3 0.02 2.0"
