@@ -13,6 +13,7 @@ import numpy as np
 
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.readers.base import TrajectoryError
+from aiida_cse.reduction.readers.checked import Entrance, TrajectoryChecks
 from aiida_cse.reduction.segments import SegmentPlan, file_sha256, plan_segments
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State, TrajectorySource
@@ -49,6 +50,7 @@ def run_reduction(
     threads: int = 1,
     checksums: Mapping[str, str] | None = None,
     hash_sources: bool = False,
+    entrance: Entrance | None = None,
 ) -> ReductionSummary:
     """Reduce segments and write the state to ``out``.
 
@@ -61,12 +63,13 @@ def run_reduction(
         As :func:`reduce_segments`, or ``previous`` is no state.
     """
     earlier = None if previous is None else State.load(previous)
-    plan = plan_segments(segments, config, until_step, checksums)
+    plan = plan_segments(segments, config, until_step, checksums, entrance)
     state = reduce_plan(
         plan, config, earlier, progress, threads=threads, checksums=checksums, hash_sources=hash_sources
     )
     state.save(out)
-    return ReductionSummary(state.frames, state.first_step, state.last_step, plan.frames, plan.notes)
+    notes = plan.notes if plan.checks is None else (*plan.notes, *plan.checks.notes())
+    return ReductionSummary(state.frames, state.first_step, state.last_step, plan.frames, notes)
 
 
 def reduce_segments(
@@ -79,13 +82,15 @@ def reduce_segments(
     threads: int = 1,
     checksums: Mapping[str, str] | None = None,
     hash_sources: bool = False,
+    entrance: Entrance | None = None,
 ) -> State:
     """Reduce the segments of a production.
 
     Parameters
     ----------
     paths
-        Files of unwrapped coordinates in the order of time: DCD sorted by atom ID, XTC, or text dumps of LAMMPS.
+        Files in the order of time: DCD sorted by atom ID, XTC, or text dumps of LAMMPS, unwrapped unless
+        ``entrance`` says that they are to be unwrapped.
     config
         The system, its regions and the sampling.
     previous
@@ -102,16 +107,18 @@ def reduce_segments(
         As for :func:`~aiida_cse.reduction.segments.plan_segments`. The state keeps those of its files.
     hash_sources
         Compute the SHA-256 of the other files as well, which reads them once more.
+    entrance
+        As for :func:`~aiida_cse.reduction.segments.plan_segments`.
 
     Raises
     ------
     TrajectoryError
-        A file is damaged or of another system, box or stride; frames are missing; or the segments do not continue
-        ``previous``.
+        A file is damaged or of another system, box or stride; coordinates are wrapped, or slab or molecules torn;
+        frames are missing; or the segments do not continue ``previous``.
     ValueError
         ``previous`` was made with another configuration.
     """
-    plan = plan_segments(paths, config, until_step, checksums)
+    plan = plan_segments(paths, config, until_step, checksums, entrance)
     return reduce_plan(
         plan, config, previous, progress, threads=threads, checksums=checksums, hash_sources=hash_sources
     )
@@ -149,8 +156,8 @@ def sources_of(
         sha256 = verified.get(segment.path)
         if sha256 is None and hash_all:
             sha256 = file_sha256(segment.path)
-        size = segment.path.stat().st_size
-        found.append(TrajectorySource(segment.path.name, size, sha256, segment.first_step, segment.count))
+        name, size = segment.path.name, segment.file_bytes
+        found.append(TrajectorySource(name, size, sha256, segment.first_step, segment.count))
     return found
 
 
@@ -163,6 +170,22 @@ def _reduce_plan(
                 f"there is no complete frame to reduce: {'; '.join(plan.notes) or 'no segments'}"
             )
         return previous
+    if plan.checks is None:
+        plan = replace(plan, checks=TrajectoryChecks(config, Entrance()))
+    state = _reduce_checked(plan, config, previous, progress, threads)
+    assert plan.checks is not None
+    plan.checks.refuse_wrapped({segment.start - segment.first: segment.path for segment in plan.segments})
+    return state
+
+
+def _reduce_checked(
+    plan: SegmentPlan, config: ReductionConfig, previous: State | None, progress: Progress | None, threads: int
+) -> State:
+    """Reduce the frames of a plan that has some, after ``previous``."""
+    assert plan.checks is not None
+    if plan.checks.unwraps:
+        threads = 1
+        plan.checks.refuse_unknown_images(plan.segments[0].path, plan.start, previous is not None)
     repeated, fresh = plan.split(plan.start if previous is None else previous.stop)
     selection, report = Selection.from_config(config), _Reporter(progress, plan.frames)
     parts = min(threads, _cores())

@@ -10,15 +10,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiida_cse.reduction.config import ReductionConfig
-from aiida_cse.reduction.readers.base import TrajectoryError, TrajectoryReader
-from aiida_cse.reduction.readers.open import open_trajectory
+from aiida_cse.reduction.readers.base import TrajectoryError
+from aiida_cse.reduction.readers.checked import CheckedTrajectory, Entrance, TrajectoryChecks
 
 __all__ = ["Segment", "SegmentPlan", "file_sha256", "load_checksums", "plan_segments"]
 
@@ -31,6 +32,8 @@ class Segment:
     """Frames ``first`` to ``first + count − 1`` of a file; the first is frame ``start`` of the production.
 
     ``first_step`` is the step of the file's first frame. It identifies the file when it is opened again.
+    ``file_bytes`` is its size when it was planned. ``shifts`` (N, 3) are box edges to add to the coordinates of
+    all its frames, None for none.
     """
 
     path: Path
@@ -38,14 +41,20 @@ class Segment:
     count: int
     start: int
     first_step: int
+    file_bytes: int = 0
+    shifts: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class SegmentPlan:
-    """Segments to read, in order and without a gap, and notes about their files."""
+    """Segments to read, in order and without a gap, and notes about their files.
+
+    ``checks`` are what the files are checked against; without them it is the configuration alone.
+    """
 
     segments: tuple[Segment, ...]
     notes: tuple[str, ...]
+    checks: TrajectoryChecks | None = field(default=None, compare=False, repr=False)
 
     @property
     def frames(self) -> int:
@@ -67,7 +76,7 @@ class SegmentPlan:
             if count < segment.count:
                 first, start = segment.first + count, segment.start + count
                 after.append(replace(segment, first=first, count=segment.count - count, start=start))
-        return SegmentPlan(tuple(before), self.notes), SegmentPlan(tuple(after), self.notes)
+        return replace(self, segments=tuple(before)), replace(self, segments=tuple(after))
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,8 @@ class _Header:
     frames: int
     first_step: int
     leftover_bytes: int
+    file_bytes: int
+    shifts: NDArray[np.int64]
 
 
 def plan_segments(
@@ -83,8 +94,9 @@ def plan_segments(
     config: ReductionConfig,
     until_step: int | None = None,
     checksums: Mapping[str, str] | None = None,
+    entrance: Entrance | None = None,
 ) -> SegmentPlan:
-    """Read the headers of the segments and determine which frames to read.
+    """Check the segments and determine which frames to read.
 
     Parameters
     ----------
@@ -96,25 +108,31 @@ def plan_segments(
         Leave out the frames at or after this step.
     checksums
         Expected SHA-256 (hexadecimal) of files, by their paths as given; other files are not checked.
+    entrance
+        How the files come in: what is known of the system besides the configuration, whether to unwrap, and the
+        time between frames if the files are wrong.
 
     Raises
     ------
     TrajectoryError
-        A file is not of its format, or differs in system, stride, timestep or checksum; or the segments leave a
-        gap or are in the wrong order. The message names the file and the step.
+        A file is not of its format, or differs in system, stride, timestep or checksum; its first frames or its
+        last one are wrapped, torn, not finite or not in the order of the atom IDs; or the segments leave a gap or
+        are in the wrong order. The message names the file and the step.
     ValueError
         A checksum belongs to none of the files.
     """
     _check_checksums(paths, checksums or {})
-    notes, headers = [], []
+    checks = TrajectoryChecks(config, entrance or Entrance())
+    notes: list[str] = []
+    headers: list[_Header] = []
     for path in map(Path, paths):
-        with open_trajectory(path) as file:
-            if file.natoms:
-                _check_header(file, config)
-            header = _Header(path, file.frames, file.first_step, file.leftover_bytes)
-        if not header.frames:
-            notes.append(f"{path.name}: ends before its first frame is complete")
-            continue
+        with CheckedTrajectory(path, checks) as file:
+            if not file.frames:
+                notes.append(f"{path.name}: ends before its first frame is complete")
+                continue
+            size = path.stat().st_size
+            header = _Header(path, file.frames, file.first_step, file.leftover_bytes, size, file.look())
+            notes += file.notes
         headers.append(header)
         if header.leftover_bytes:
             notes.append(
@@ -129,7 +147,8 @@ def plan_segments(
             notes.append(f"{header.path.name}: {left_out} frame(s) from step {stop} on were left out")
         if count:
             start = header.first_step // config.frame_steps
-            segments.append(Segment(header.path, 0, count, start, header.first_step))
+            size, shifts = header.file_bytes, header.shifts
+            segments.append(Segment(header.path, 0, count, start, header.first_step, size, shifts))
     for before, after in pairwise(segments):
         end = before.start + before.count
         if after.start != end:
@@ -137,39 +156,7 @@ def plan_segments(
                 f"{after.path}: starts at step {after.start * config.frame_steps}, but {before.path} ends before "
                 f"step {end * config.frame_steps}; the frames between are missing"
             )
-    return SegmentPlan(tuple(segments), tuple(notes))
-
-
-def _check_header(file: TrajectoryReader, config: ReductionConfig) -> None:
-    """Refuse a file of other atoms, another stride or another timestep than the configuration."""
-    if file.natoms != config.natoms:
-        raise TrajectoryError(f"{file.path}: has {file.natoms} atoms, the system has {config.natoms}")
-    if file.unwrapped is False:
-        raise TrajectoryError(
-            f"{file.path}: its coordinates are wrapped into the box; unwrapped ones are needed: dump custom "
-            "with id type xu yu zu, or with image flags ix iy iz"
-        )
-    if file.ids is not None and not np.array_equal(file.ids, np.arange(1, file.natoms + 1)):
-        raise TrajectoryError(f"{file.path}: its atoms do not have the IDs 1 to {file.natoms}")
-    if file.atom_types is not None and not np.array_equal(file.atom_types, config.atom_types):
-        atom = int(np.argmax(file.atom_types != config.atom_types))
-        raise TrajectoryError(
-            f"{file.path}: atom {atom + 1} is of type {file.atom_types[atom]}, in the system it is of type "
-            f"{config.atom_types[atom]}"
-        )
-    if file.frame_steps and file.frame_steps != config.frame_steps:
-        raise TrajectoryError(
-            f"{file.path}: has a frame every {file.frame_steps} steps, frame_steps is {config.frame_steps}"
-        )
-    if file.first_step % config.frame_steps:
-        raise TrajectoryError(
-            f"{file.path}: starts at step {file.first_step}, no multiple of frame_steps {config.frame_steps}"
-        )
-    if file.timestep_fs is not None and abs(file.timestep_fs - config.timestep_fs) > 1e-5 * config.timestep_fs:
-        raise TrajectoryError(
-            f"{file.path}: was written with a timestep of {file.timestep_fs:g} fs, "
-            f"timestep_fs is {config.timestep_fs:g}"
-        )
+    return SegmentPlan(tuple(segments), tuple(notes), checks)
 
 
 def _stop_step(headers: Sequence[_Header], index: int, until_step: int | None, config: ReductionConfig) -> int:

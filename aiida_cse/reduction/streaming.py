@@ -17,12 +17,14 @@ from aiida_cse.reduction.displacements import DisplacementPass, FarIonError
 from aiida_cse.reduction.kernels.compiled import compiled
 from aiida_cse.reduction.kernels.exchange import count_stream, sweep
 from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, StreamSums, Sums
-from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError, TrajectoryReader
+from aiida_cse.reduction.kernels.shape import Shape, inspect
+from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError
+from aiida_cse.reduction.readers.checked import CheckedTrajectory, Entrance, TrajectoryChecks
 from aiida_cse.reduction.readers.dcd import CELL_BYTES, check_records, read_bytes, read_pieces
-from aiida_cse.reduction.readers.open import open_trajectory
 from aiida_cse.reduction.segments import Segment, SegmentPlan
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State
+from aiida_cse.reduction.wrapping import MoveWatch
 
 __all__ = ["stream"]
 
@@ -51,9 +53,10 @@ def stream(
     TrajectoryError
         A file or a frame is damaged, or does not fit the configuration.
     """
-    one = _Pass(plan, selection, config)
+    checks = plan.checks or TrajectoryChecks(config, Entrance())
+    one = _Pass(plan, selection, config, checks)
     for segment in plan.segments:
-        with open_trajectory(segment.path) as file:
+        with CheckedTrajectory(segment.path, checks, segment.shifts) as file:
             if (file.natoms, file.first_step) != (config.natoms, segment.first_step):
                 raise TrajectoryError(f"{segment.path}: was replaced or cut while it was read")
             if file.frames < segment.first + segment.count:
@@ -66,7 +69,7 @@ def stream(
     return one.finish()
 
 
-def _chunks(segment: Segment, file: TrajectoryReader, config: ReductionConfig) -> list[tuple[int, int]]:
+def _chunks(segment: Segment, file: CheckedTrajectory, config: ReductionConfig) -> list[tuple[int, int]]:
     """Return the first frame, relative to that of the segment, and the number of frames of each chunk."""
     direct = config.displacement_frames is None and len(config.streams) == 1 and config.shared_stream is not None
     most = _DIRECT_CHUNK_BYTES if direct else _CHUNK_BYTES
@@ -78,7 +81,10 @@ def _chunks(segment: Segment, file: TrajectoryReader, config: ReductionConfig) -
 class _Pass:
     """State of the frames that were read so far, and the memory that a frame hands to the next."""
 
-    def __init__(self, plan: SegmentPlan, selection: Selection, config: ReductionConfig) -> None:
+    def __init__(
+        self, plan: SegmentPlan, selection: Selection, config: ReductionConfig, checks: TrajectoryChecks
+    ) -> None:
+        self._checks, self._shape, self._watch = checks, checks.shape(), MoveWatch(checks.tracers)
         self._selection = selection
         self._config = config
         self._state = State.empty(config, plan.start, plan.start + plan.frames, selection.ions)
@@ -95,13 +101,13 @@ class _Pass:
                 config, selection.layout, self._state.displacements, self._state.first_block, plan.frames
             )
 
-    def take(self, file: TrajectoryReader, segment: Segment, offset: int, count: int) -> None:
+    def take(self, file: CheckedTrajectory, segment: Segment, offset: int, count: int) -> None:
         """Read and count ``count`` frames, the first of which is ``offset`` in the segment."""
         done = self._take_directly(file, segment, offset, count)
         if done < count:
             self._take_frames(file, segment, offset + done, count - done)
 
-    def _take_directly(self, file: TrajectoryReader, segment: Segment, offset: int, count: int) -> int:
+    def _take_directly(self, file: CheckedTrajectory, segment: Segment, offset: int, count: int) -> int:
         """Count frames in the compiled loop, up to one that needs a closer look; return how many."""
         alone = self._displacements is None and not self._streams
         source = file.source(_DIRECT_BYTES) if alone else None
@@ -117,6 +123,7 @@ class _Pass:
                 self._limits,
                 self._selection.layout,
                 self._selection.cadence,
+                self._shape,
                 self._memory,
                 self._sums,
                 self._events,
@@ -127,12 +134,15 @@ class _Pass:
             self._refuse_infinite(segment, offset + done)
         return done
 
-    def _take_frames(self, file: TrajectoryReader, segment: Segment, offset: int, count: int) -> None:
+    def _take_frames(self, file: CheckedTrajectory, segment: Segment, offset: int, count: int) -> None:
         """Count frames that the reader of the file's format delivers."""
         stride, first = self._config.displacement_frames, segment.first + offset
         frames = file.read_xyz(first, count) if stride == 1 else file.read(first, count)
         start = segment.start + offset
         _check_boxes(frames, self._config, segment, offset)
+        wrong, problem = inspect(frames.table, frames.columns[2], frames.boxes, start, self._shape)
+        if wrong >= 0:
+            file.refuse_shape(first + wrong, problem, frames.along(2)[wrong])
         samples = np.zeros(0, np.int64)
         if stride is not None:
             samples = np.arange(-(-start // stride) * stride, start + count, stride, dtype=np.int64)
@@ -143,6 +153,8 @@ class _Pass:
         row = int(samples[0]) - start
         if frames.columns[0] < 0:
             frames, row, stride = file.read_xyz(first + row, len(samples), stride), 0, 1
+        rows = range(row, row + len(samples) * stride, stride)
+        self._watch.add(frames.table, frames.columns, rows, samples, frames.boxes)
         try:
             self._displacements.follow(frames, row, stride, samples, layers)
         except FarIonError as error:
@@ -201,6 +213,7 @@ class _Pass:
             track.events = np.concatenate(self._found[number])
         if self._displacements is not None:
             self._displacements.finish()
+        self._checks.add_moves(self._watch)
         return state
 
 
@@ -297,6 +310,7 @@ def _sweep_source(
     limits: NDArray[np.float64],
     layout: Layout,
     cadence: Cadence,
+    shape: Shape,
     memory: Memory,
     sums: Sums,
     events: NDArray[np.int64],
@@ -321,6 +335,9 @@ def _sweep_source(
         if wrong >= 0 or _differ(boxes[:rows], limits):
             return done, found, _UNUSUAL
         chunk = Chunk(table.view(np.float32), source.column, boxes[:rows], number + done)
+        wrong, _ = inspect(chunk.table, chunk.column, boxes[:rows], number + done, shape)
+        if wrong >= 0:
+            return done, found, _UNUSUAL
         row, new, finite = sweep(chunk, 0, layout, cadence, memory, sums, no_layers, events[found:])
         done, found = done + row, found + new
         if not finite:

@@ -151,6 +151,12 @@ def _chunks(
     natoms = len(composition.labels)
     home = rng.uniform(-0.5, 0.5, (3, natoms)) * np.array(BOX)[:, None]
     home[2] = _home_z(rng, composition)
+    # the atoms of a molecule are within a few Å of each other
+    middles = home[:2, np.unique(composition.molecules, return_index=True)[1]][
+        :, np.array(composition.molecules) - 1
+    ]
+    slab_atoms = np.array(composition.molecules) == 1
+    home[:2] = np.where(slab_atoms, home[:2], middles + 0.1 * home[:2])
     images = rng.integers(-2, 3, max(composition.molecules) + 1)
     images[1] = 0
     home[2] += BOX[2] * images[composition.molecules]
@@ -165,20 +171,23 @@ def _chunks(
         drift = centre + np.cumsum(rng.normal(scale=DRIFT, size=(count, 3)), axis=0)
         centre = drift[-1]
         hops = rng.choice([-1, 1], (count, len(rows))) * (rng.random((count, len(rows))) < HOP)
-        states = (now + np.cumsum(hops, axis=0)) % places.shape[1]
+        # beyond the outermost place an ion is in the next image
+        states = now + np.cumsum(hops, axis=0)
         now = states[-1]
+        images_of, regions_of = np.divmod(states, places.shape[1])
         chunk = _empty_frames(count, natoms)
         for axis, name in enumerate("xyz"):
             moved = rng.random((count, natoms), dtype=np.float32)
             moved *= 2 * NOISE
             moved += (home[axis] - NOISE).astype(np.float32)
             if axis == 2:
-                _place_hoppers(moved, composition, rows, np.take_along_axis(places.T, states, 0))
+                at = np.take_along_axis(places.T, regions_of, 0) + BOX[2] * images_of
+                _place_hoppers(moved, composition, rows, at)
                 moved[:, :slab] = home[2, :slab]
             moved += drift[:, axis, None].astype(np.float32)
             chunk[name] = moved
         labels = np.broadcast_to(region_of, (count, len(region_of))).copy()
-        labels[:, rows] = states
+        labels[:, rows] = regions_of
         yield chunk, labels
         done += count
 

@@ -21,6 +21,8 @@ TIMESTEP = 2.0
 FRAME_STEPS = 10
 FRAMEWORK, CATIONS, ANIONS, ATOMS_PER_ANION = 16, 12, 8, 3
 NATOMS = FRAMEWORK + CATIONS + ANIONS * ATOMS_PER_ANION
+#: share of the box by which atoms of the framework and all others move from frame to frame
+VIBRATION, MOTION = 0.01, 0.1
 
 #: middles of the cores of the five regions, Å
 CORE_MIDDLES = {"Li": (-45.0, -28.5, 0.0, 28.5, 45.0), "TFSI": (-40.0, -22.5, 0.0, 22.5, 40.0)}
@@ -77,35 +79,42 @@ def describe(**changes: Any) -> SystemDescription:
 
 
 def make(seed: int, frames: int, *, drift: float = 2.0, hop: float = 0.02) -> Synthetic:
-    """Return a trajectory in which every ion hops between the middles of its cores at known frames."""
+    """Return a trajectory in which every ion hops between the middles of its cores at known frames.
+
+    Coordinates are unwrapped, and the framework vibrates about its sites.
+    """
     rng = np.random.default_rng(seed)
     centres = np.cumsum(rng.normal(scale=drift, size=frames))
     z = np.empty((frames, NATOMS))
     weights = np.array([138.9, 91.2] * (FRAMEWORK // 2))
-    z[:, :FRAMEWORK] = rng.uniform(-HALF, HALF, (frames, FRAMEWORK))
+    sites = np.random.default_rng([seed, 1]).uniform(-1, 1, (3, FRAMEWORK))
+    z[:, :FRAMEWORK] = HALF * sites[2] + VIBRATION * rng.uniform(-HALF, HALF, (frames, FRAMEWORK))
     z[:, :FRAMEWORK] -= (z[:, :FRAMEWORK] @ weights / weights.sum() + OFFSET)[:, None]
-    regions = {name: _walk(rng, frames, ions, hop) for name, ions in (("Li", CATIONS), ("TFSI", ANIONS))}
-    z[:, FRAMEWORK : FRAMEWORK + CATIONS] = _places(rng, regions["Li"], "Li")
-    middles = _places(rng, regions["TFSI"], "TFSI")
+    walks = {name: _walk(rng, frames, ions, hop) for name, ions in (("Li", CATIONS), ("TFSI", ANIONS))}
+    z[:, FRAMEWORK : FRAMEWORK + CATIONS] = _places(rng, walks["Li"], "Li")
+    middles = _places(rng, walks["TFSI"], "TFSI")
     masses = np.array([14.0, 19.0, 19.0])
     arms = rng.uniform(-3, 3, (frames, ANIONS, ATOMS_PER_ANION))
     arms -= (arms @ masses / masses.sum())[..., None]
     z[:, FRAMEWORK + CATIONS :] = (middles[..., None] + arms).reshape(frames, -1)
     z += centres[:, None] + LENGTH * _images(rng)
-    positions = rng.uniform(-30, 30, (frames, NATOMS, 3))
+    across = rng.uniform(-30, 30, (frames, NATOMS, 3))
+    share = np.where(np.arange(NATOMS) < FRAMEWORK, VIBRATION, MOTION)[:, None]
+    positions = across[0] + share * (across - across[0])
+    positions[:, :FRAMEWORK] += 10 * sites.T - across[0, :FRAMEWORK]
     positions[..., 2] = z
-    return Synthetic(positions.astype(np.float32), regions, centres)
+    return Synthetic(positions.astype(np.float32), {name: walk % 5 for name, walk in walks.items()}, centres)
 
 
 def _walk(rng: np.random.Generator, frames: int, ions: int, hop: float) -> NDArray[np.int64]:
-    """Return regions that change to a neighbour (also through the periodic bulk) with probability ``hop``."""
+    """Return steps to neighbouring regions with probability ``hop``; five of them lead to the next image."""
     steps = rng.choice([-1, 1], (frames, ions)) * (rng.random((frames, ions)) < hop)
     steps[0] = rng.integers(0, 5, ions)
-    return np.cumsum(steps, axis=0) % 5
+    return np.cumsum(steps, axis=0)
 
 
-def _places(rng: np.random.Generator, regions: NDArray[np.int64], name: str) -> NDArray[np.float64]:
-    return np.array(CORE_MIDDLES[name])[regions] + rng.uniform(-1.5, 1.5, regions.shape)
+def _places(rng: np.random.Generator, walk: NDArray[np.int64], name: str) -> NDArray[np.float64]:
+    return np.array(CORE_MIDDLES[name])[walk % 5] + LENGTH * (walk // 5) + rng.uniform(-1.5, 1.5, walk.shape)
 
 
 def _images(rng: np.random.Generator) -> NDArray[np.int64]:

@@ -29,6 +29,7 @@ from tests.reduction.synthetic import (
     LENGTH,
     NATOMS,
     config,
+    make,
     write_dcd,
 )
 
@@ -105,7 +106,7 @@ def test_agrees_with_a_plain_evaluation(path: Path, name: str) -> None:
 
 def test_motion_with_the_slab_is_no_displacement(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
-    rigid = rng.uniform(-50, 50, (1, NATOMS, 3)) + np.cumsum(rng.normal(scale=3, size=(40, 1, 3)), axis=0)
+    rigid = make(3, 1).positions + np.cumsum(rng.normal(scale=3, size=(40, 1, 3)), axis=0)
     moments = reduce_segments([write_dcd(tmp_path / "a.dcd", rigid.astype(np.float32))], CONFIG)
     found = moments.displacement_moments("Li")
     assert found.counts.sum() > 0

@@ -66,7 +66,7 @@ def test_a_half_written_frame_ends_the_segment(
     path.write_bytes(path.read_bytes()[:-cut])
     plan = plan_segments([path], config())
     assert plan.frames == 8
-    assert plan.notes[0].startswith(f"a.{suffix}: frame 8 is incomplete (")
+    assert any(note.startswith(f"a.{suffix}: frame 8 is incomplete (") for note in plan.notes)
     assert reduce_segments([path], config()).frames == 8
 
 
@@ -76,9 +76,8 @@ def test_an_empty_file_is_noted(trajectory: synthetic.Synthetic, tmp_path: Path,
     path = write(tmp_path / f"a.{suffix}", trajectory.positions[:3])
     empty = tmp_path / f"b.{suffix}"
     empty.touch()
-    assert plan_segments([path, empty], config()).notes == (
-        f"b.{suffix}: ends before its first frame is complete",
-    )
+    notes = plan_segments([path, empty], config()).notes
+    assert notes[-1] == f"b.{suffix}: ends before its first frame is complete"
 
 
 @pytest.mark.parametrize("suffix", ["dump", "xtc"])
@@ -96,7 +95,10 @@ def test_another_system_or_stride_is_refused(trajectory: synthetic.Synthetic, tm
     fewer = write(tmp_path / f"fewer.{suffix}", trajectory.positions[:2, :-1])
     with pytest.raises(TrajectoryError, match=f"has {NATOMS - 1} atoms, the system has {NATOMS}"):
         reduce_segments([fewer], config())
-    with pytest.raises(TrajectoryError, match=rf"a.{suffix}: has a frame every 10 steps, frame_steps is 20"):
+    with pytest.raises(
+        TrajectoryError,
+        match=rf"a.{suffix}: has a frame every 10 steps.*; the sampling has frame_ps = 0.04, 20 steps",
+    ):
         reduce_segments(
             [write(tmp_path / f"a.{suffix}", trajectory.positions[:3])],
             config(frame_steps=20, lags_ps=(), displacement_ps=None, block_ps=0.2, snapshot_ps=0.2),

@@ -1,0 +1,575 @@
+"""The one entrance for trajectories: every file is checked against the system, repaired aloud or refused.
+
+An analysis relies on unwrapped coordinates, whole molecules, a slab in one piece, atoms in the order of their IDs,
+and the units and times of the sampling. When a reduction is planned, the first frames of each file and its last
+one are looked at; moves and the shape of the slab are watched while it is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from aiida_cse.physics.periodic import join_by_gap, whole_molecules
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.kernels.shape import DISORDERED, TORN_SLAB, Shape
+from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError
+from aiida_cse.reduction.readers.open import open_trajectory
+from aiida_cse.reduction.selection import Selection
+from aiida_cse.reduction.system import SystemDescription
+from aiida_cse.reduction.unwrapping import AmbiguousMoveError, Unwrapper
+from aiida_cse.reduction.wrapping import Jump, MoveWatch, Tracers
+
+__all__ = ["CheckedTrajectory", "Entrance", "TrajectoryChecks"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+#: frames at the start of a file that are looked at
+_LOOK = 8
+#: least number of moves in them from which those of ions are judged
+_LEAST_MOVES = 100
+#: rms deviation from the shape of the slab that is refused, as a share of that of a random order; vibrations and
+#: rotating groups stay below a quarter, and an order by place, by processor or by type is near 1
+_DISORDER = 0.4
+#: Å; where the deviation of a random order is smaller the shape says nothing
+_SHAPELESS = 3.0
+#: Å; shortest box edge along x and y for which a molecule of more than half of it must be torn, without its bonds
+_WIDE = 30.0
+#: relative difference of times that are equal up to rounding in a file
+_ROUNDING = 1e-3
+_UNWRAP = (
+    "write unwrapped ones (LAMMPS: dump custom with xu yu zu, or dump_modify unwrap yes for dcd and xtc), or "
+    "unwrap them with --unwrap"
+)
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """How the files of a trajectory come in.
+
+    Attributes
+    ----------
+    system
+        Description of the system with its bonds and positions, None if there is only the configuration.
+    unwrap
+        Unwrap the coordinates by the nearest image from frame to frame.
+    frame_ps
+        Time between frames, ps, whatever the files say; None for what they say.
+    """
+
+    system: SystemDescription | None = None
+    unwrap: bool = False
+    frame_ps: float | None = None
+
+
+class TrajectoryChecks:
+    """What all files of a trajectory are checked against, and what was seen of them so far.
+
+    Parameters
+    ----------
+    config, entrance
+        The system with its sampling, and how its files come in.
+
+    Attributes
+    ----------
+    tracers
+        Atoms whose moves are watched.
+    watch
+        Their moves in the frames that were reduced.
+    unwrapper
+        Images of the atoms, None unless coordinates are unwrapped here.
+    unwraps
+        Whether a file that was opened needs that.
+    distrusted
+        Whether a file that is unwrapped by its own words is not.
+    """
+
+    def __init__(self, config: ReductionConfig, entrance: Entrance) -> None:
+        self.config, self.entrance = config, entrance
+        layout = Selection.from_config(config).layout
+        self.framework = layout.framework.astype(np.int64)
+        self.box = np.array(config.box)
+        sizes = np.diff(layout.ion_starts)
+        several = np.repeat(sizes > 1, sizes)
+        #: (N,) whether an atom belongs to an ion of several atoms
+        self.members = np.zeros(config.natoms, bool)
+        self.members[layout.ion_atoms[several]] = True
+        self._starts = np.concatenate([[0], np.cumsum(sizes[sizes > 1])]).astype(np.int32)
+        self._molecule_atoms = layout.ion_atoms[several].astype(np.int32)
+        self.molecules = np.array(config.molecules, np.int64)
+        self.tracers = Tracers.of(layout.ion_starts, layout.ion_atoms, layout.framework, 0.1 * self.box[2])
+        self.watch = MoveWatch(self.tracers)
+        self._lock = Lock()
+        self.unwrapper: Unwrapper | None = None
+        self.unwraps = self.distrusted = False
+        if entrance.unwrap:
+            watched = np.zeros(config.natoms, bool)
+            watched[layout.ion_atoms] = watched[self.framework] = True
+            self.unwrapper = Unwrapper(config.natoms, watched)
+        #: halfway between a slab in one piece and one that lies across the end of the box
+        self.widest_slab = config.half_thickness + self.box[2] / 2
+        #: (K, 3) places of the framework in a frame that is in order, in boxes
+        self._reference: Floats | None = None
+        system = entrance.system
+        if system is not None and system.positions is not None:
+            given = system.positions[self.framework] / self.box
+            self._random = self._random_order(given)
+            if self._random > _SHAPELESS:
+                self._reference = given
+
+    @property
+    def ids(self) -> Integers:
+        """IDs of the atoms, (N,)."""
+        given = self.config.atom_ids
+        return np.arange(1, self.config.natoms + 1) if given is None else np.array(given)
+
+    # -- order -----------------------------------------------------------------------------------------
+
+    def disorder(self, places: Floats) -> tuple[float, bool]:
+        """Return the rms deviation (Å) of the framework from the reference, and whether atoms are out of order.
+
+        The first places (K, 3), in boxes, become the reference unless the system gave it.
+        """
+        if self._reference is None:
+            self._reference = places
+            self._random = self._random_order(places)
+        found = self._deviation(self._reference, places)
+        return found, self._random > _SHAPELESS and found > _DISORDER * self._random
+
+    def _random_order(self, reference: Floats) -> float:
+        """Return the rms deviation (Å) of the framework from itself in a random order."""
+        return self._deviation(reference, reference[np.random.default_rng(0).permutation(len(reference))])
+
+    def _deviation(self, reference: Floats, places: Floats) -> float:
+        """Return the rms of the nearest images of the differences, without the drift, Å."""
+        turns = places - reference
+        drift = np.angle(np.exp(2j * np.pi * turns).mean(axis=0)) / (2 * np.pi)
+        turns -= drift
+        return float(np.sqrt((((turns - np.round(turns)) * self.box) ** 2).sum(axis=1).mean()))
+
+    def shape(self) -> Shape:
+        """Return the shape of the slab and of the molecules along z that frames are inspected for."""
+        heights, order = np.zeros(len(self.framework)), np.inf
+        if self._reference is not None:
+            # along z alone, and in one piece
+            z = self._reference[:, 2]
+            heights = (z + join_by_gap(z, 1.0)[0]) * self.box[2]
+            heights = heights - heights.mean()
+            random = np.sqrt(2) * heights.std()
+            order = (_DISORDER * random) ** 2 if random > _SHAPELESS else np.inf
+        return Shape(
+            self.framework.astype(np.int32),
+            heights,
+            self.widest_slab,
+            float(order),
+            self._starts,
+            self._molecule_atoms,
+            0.5,
+        )
+
+    # -- moves -----------------------------------------------------------------------------------------
+
+    def add_moves(self, watch: MoveWatch) -> None:
+        """Add the moves that a pass over some frames has seen."""
+        with self._lock:
+            self.watch.merge(watch, self.box)
+
+    def refuse_wrapped(self, path_of: dict[int, Path]) -> None:
+        """Refuse coordinates that are wrapped according to all moves; ``path_of`` has files by first frame.
+
+        Raises
+        ------
+        TrajectoryError
+            Names file, frame, atom, axis and size of the first jump.
+        """
+        jump = self.watch.find_wrap(self.box)
+        if jump is not None:
+            start = max((first for first in path_of if first <= jump.frame), default=min(path_of))
+            refuse_jump(path_of[start], jump.frame - start, jump, self)
+
+    def refuse_unknown_images(self, path: Path, start: int, continued: bool) -> None:
+        """Refuse to unwrap frames from number ``start`` on that continue others whose images are not known."""
+        if continued and (self.unwrapper is None or self.unwrapper.expected != start):
+            raise TrajectoryError(
+                f"{path}: --unwrap: continues an earlier state, at whose end the images of the atoms are not "
+                "known; reduce all files together, or give files with image flags or unwrapped coordinates"
+            )
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what is to be said about the moves of the ions after the trajectory was read."""
+        if self.unwrapper is not None and self.unwrapper.expected is not None:
+            return (
+                f"unwrapped by the nearest image from frame to frame; the largest move was "
+                f"{self.unwrapper.largest:.2f} L/2 (half the box)",
+            )
+        if not self.watch.moves:
+            return ()
+        halves, axis = self.watch.largest_move()
+        words = f"the largest move of an ion between displacement frames is {halves:.2f} L/2 along {'xyz'[axis]}"
+        if halves <= 1:
+            return (words,)
+        beyond = self.watch.beyond(self.box)[axis]
+        why = "ions cover more than the box, so that they are unwrapped" if beyond else "wrapping is not excluded"
+        return (f"{words}; {why}",)
+
+
+def refuse_jump(path: Path, frame: int, jump: Jump, checks: TrajectoryChecks) -> NoReturn:
+    """Refuse wrapped coordinates, shown by a jump to frame ``frame`` of a file."""
+    axis, step = "xyz"[jump.axis], jump.frame * checks.config.frame_steps
+    raise TrajectoryError(
+        f"{path}: frame {frame} (step {step}): atom {checks.ids[jump.atom]} jumps by {jump.halves:.2f} L/2 along "
+        f"{axis} (L = {checks.box[jump.axis]:g} Å); {jump.why}: the coordinates are wrapped; {_UNWRAP}"
+    )
+
+
+class CheckedTrajectory:
+    """An open trajectory whose frames have passed the checks, or were repaired; notes say what was done.
+
+    Parameters
+    ----------
+    path
+        The file.
+    checks
+        What it is checked against.
+    shifts
+        (N, 3) box edges to add to all frames, as :meth:`look` found them; None for no look so far.
+
+    Attributes
+    ----------
+    path, natoms, frames, leftover_bytes
+        As those of a :class:`~aiida_cse.reduction.readers.base.TrajectoryReader`.
+    first_step
+        Step of the first frame in the steps of the configuration, whether the file counts steps, frames or time.
+    notes
+        What a user should know about the file, one sentence each.
+
+    Raises
+    ------
+    TrajectoryError
+        The file cannot be read, or its header does not fit the system or the sampling.
+    """
+
+    def __init__(self, path: str | Path, checks: TrajectoryChecks, shifts: Integers | None = None) -> None:
+        self._checks, self._config = checks, checks.config
+        self._file = open_trajectory(path)
+        self.path, self.natoms, self.frames = self._file.path, self._file.natoms, self._file.frames
+        self.leftover_bytes = self._file.leftover_bytes
+        self.notes = [f"{self.path.name}: {note}" for note in self._file.notes]
+        self.first_step = 0
+        self.shifts = None if shifts is None or not shifts.any() else shifts
+        self._unwrapper: Unwrapper | None = None
+        if self._file.unwrapped is not True or checks.distrusted:
+            self._unwrapper = checks.unwrapper
+        checks.unwraps |= self._unwrapper is not None
+        try:
+            if self.natoms:
+                self._check_atoms()
+                self._check_coordinates()
+            if self.frames:
+                self.first_step = self._steps()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    # -- header ----------------------------------------------------------------------------------------
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise TrajectoryError(f"{self.path}: {why}")
+
+    def _check_atoms(self) -> None:
+        """Refuse other atoms than those of the system."""
+        file, expected = self._file, self._checks.ids
+        if file.ids is not None and not np.array_equal(file.ids, expected):
+            missing, unknown = np.setdiff1d(expected, file.ids), np.setdiff1d(file.ids, expected)
+            if len(unknown):
+                self._refuse(f"has an atom of ID {unknown[0]}, which the system does not have")
+            self._refuse(f"has {file.natoms} atoms, the system has {len(expected)}; ID {missing[0]} is missing")
+        if file.natoms != self._config.natoms:
+            hint = (
+                "" if file.ids is not None else "; its format has no IDs, so that it must hold all atoms in order"
+            )
+            self._refuse(f"has {file.natoms} atoms, the system has {self._config.natoms}{hint}")
+        types = np.array(self._config.atom_types)
+        if file.atom_types is not None and not np.array_equal(file.atom_types, types):
+            atom = int(np.argmax(file.atom_types != types))
+            found = file.atom_types[atom]
+            self._refuse(f"atom {expected[atom]} is of type {found}, in the system it is of type {types[atom]}")
+
+    def _check_coordinates(self) -> None:
+        """Refuse other units, and coordinates that the file declares wrapped."""
+        if self._file.units not in (None, "real"):
+            self._refuse(f"units = {self._file.units}: must be real: Å, fs, kcal/mol, e")
+        if self._file.unwrapped is False and self._unwrapper is None:
+            self._refuse(f"its coordinates are wrapped into the box, without image flags; {_UNWRAP}")
+
+    def _steps(self) -> int:
+        """Return the step of the first frame; refuse another time between frames than that of the sampling."""
+        file, config, given = self._file, self._config, self._checks.entrance.frame_ps
+        counted = file.first_step / file.frame_steps if file.frame_steps else file.first_step / config.frame_steps
+        if given is not None:
+            if abs(given - config.frame_ps) > _ROUNDING * config.frame_ps:
+                self._refuse(
+                    f"--frame-ps = {given:g}: the sampling has frame_ps = {config.frame_ps:g}; give one of them"
+                )
+            return self._whole(counted, f"step {file.first_step}")
+        by_steps = file.frame_steps in (0, config.frame_steps) and (
+            file.timestep_fs is None or abs(file.timestep_fs - config.timestep_fs) <= 1e-5 * config.timestep_fs
+        )
+        if file.frame_ps is None:
+            if not by_steps:
+                self._refuse_spacing()
+            return self._whole(file.first_step / config.frame_steps, f"step {file.first_step}")
+        if abs(file.frame_ps - config.frame_ps) > _ROUNDING * config.frame_ps:
+            self._refuse_spacing()
+        if file.first_ps is None or by_steps:
+            return self._whole(counted, f"step {file.first_step}")
+        return self._whole(file.first_ps / config.frame_ps, f"{file.first_ps:g} ps")
+
+    def _whole(self, frames: float, place: str) -> int:
+        """Return the step of the first frame, which must be a whole number of frames after step 0."""
+        if abs(frames - round(frames)) > _ROUNDING:
+            steps, ps = self._config.frame_steps, self._config.frame_ps
+            self._refuse(f"starts at {place}, no multiple of frame_steps {steps} (frame_ps = {ps:g})")
+        return round(frames) * self._config.frame_steps
+
+    def _refuse_spacing(self) -> NoReturn:
+        """Refuse the time between frames, by what the file and the sampling say."""
+        file, config = self._file, self._config
+        said = []
+        if file.frame_steps:
+            said.append(f"every {file.frame_steps} steps")
+        if file.timestep_fs is not None:
+            said.append(f"with a timestep of {file.timestep_fs:g} fs")
+        if file.frame_ps is not None:
+            said.append(f"every {file.frame_ps:g} ps")
+        self._refuse(
+            f"has a frame {', '.join(said)}; the sampling has frame_ps = {config.frame_ps:g}, "
+            f"{config.frame_steps} steps of timestep_fs = {config.timestep_fs:g}; correct the sampling, or give "
+            "--frame-ps if the file is wrong"
+        )
+
+    # -- look ------------------------------------------------------------------------------------------
+
+    def look(self) -> Integers:
+        """Check the first frames and the last one; return the box edges (N, 3) that make slab and molecules whole.
+
+        Raises
+        ------
+        TrajectoryError
+            Atoms are not in the order of their IDs, coordinates are wrapped or not finite, or slab or molecules
+            are torn and cannot be made whole.
+        """
+        self.shifts = np.zeros((self.natoms, 3), np.int64)
+        count = min(self.frames, _LOOK)
+        pieces = [(0, count), (self.frames - 1, 1)] if self.frames > count else [(0, count)]
+        for first, number in pieces:
+            frames = self._file.read_xyz(first, number)
+            low, high = self._config.box_limits
+            if not ((low <= frames.boxes) & (frames.boxes <= high)).all():
+                break
+            self._check_finite(frames, first)
+            self._check_order(frames, first)
+            if first == 0:
+                self._check_moves(frames)
+                self.shifts = self._whole_slab(frames) + self._whole_molecules(frames)
+        return self.shifts
+
+    def _place(self, frame: int) -> str:
+        step = self.first_step + frame * self._config.frame_steps
+        return f"{self.path}: frame {frame} (step {step})"
+
+    def _check_finite(self, frames: Frames, first: int) -> None:
+        for axis in range(3):
+            wrong = ~np.isfinite(frames.along(axis))
+            if wrong.any():
+                row, atom = np.argwhere(wrong)[0].tolist()
+                raise TrajectoryError(
+                    f"{self._place(first + row)} has a coordinate that is not finite: {'xyz'[axis]} of atom "
+                    f"{self._checks.ids[atom]}"
+                )
+
+    def _check_order(self, frames: Frames, first: int) -> None:
+        """Refuse frames in which the framework does not have the shape that it must have."""
+        for row in range(len(frames.table)):
+            places = _positions(frames, row)[self._checks.framework] / frames.boxes[row]
+            found, wrong = self._checks.disorder(places)
+            if wrong:
+                raise TrajectoryError(
+                    f"{self._place(first + row)}: the framework, which does not diffuse, is {found:.1f} Å (rms) "
+                    "off the shape of the slab: atoms are not in the order of their IDs (LAMMPS: dump_modify sort "
+                    "id), or the file is of another system"
+                )
+
+    def _check_moves(self, frames: Frames) -> None:
+        if self._unwrapper is not None:
+            return
+        checks, start = self._checks, self.first_step // self._config.frame_steps
+        watch = MoveWatch(checks.tracers)
+        rows = range(len(frames.table))
+        watch.add(frames.table, frames.columns, rows, start + np.arange(len(rows), dtype=np.int64), frames.boxes)
+        jump = watch.find_wrap(checks.box, least_moves=_LEAST_MOVES)
+        if jump is not None and checks.unwrapper is None:
+            refuse_jump(self.path, jump.frame - start, jump, checks)
+        if jump is not None:
+            checks.distrusted = checks.unwraps = True
+            self.notes.append(f"{self.path.name}: calls its coordinates unwrapped, but ions jump by a box edge")
+        elif checks.unwrapper is not None:
+            self.notes.append(f"{self.path.name}: is unwrapped already, by its columns or its image flags")
+
+    def _whole_slab(self, frames: Frames) -> Integers:
+        """Return the box edges (N, 3) that put a slab across the end of the box in one piece."""
+        checks = self._checks
+        shifts, length = np.zeros((self.natoms, 3), np.int64), float(frames.boxes[0, 2])
+        heights = frames.along(2)[0, checks.framework].astype(np.float64)
+        if np.ptp(heights) <= checks.widest_slab:
+            return shifts
+        edges, _ = join_by_gap(heights, length)
+        extent = float(np.ptp(heights + edges * length))
+        if extent > checks.widest_slab:
+            raise TrajectoryError(
+                f"{self._place(0)}: the framework extends over {extent:.1f} Å along z, the slab is "
+                f"{2 * self._config.half_thickness:.1f} Å thick; correct the types of the framework or thickness"
+            )
+        shifts[checks.framework, 2] = edges
+        if self._unwrapper is None:
+            self.notes.append(
+                f"{self.path.name}: repaired: the slab lies across the end of the box along z; "
+                f"{np.count_nonzero(edges)} atoms of its framework were moved by a box edge in every frame"
+            )
+        return shifts
+
+    def _whole_molecules(self, frames: Frames) -> Integers:
+        """Return the box edges (N, 3) that make ions of several atoms whole, along their bonds."""
+        checks, none = self._checks, np.zeros((self.natoms, 3), np.int64)
+        if not checks.members.any():
+            return none
+        positions, system = _positions(frames, 0), checks.entrance.system
+        bonds = None if system is None else system.bonds
+        if bonds is not None and checks.members[bonds].all(axis=1).any():
+            found = whole_molecules(
+                positions, frames.boxes[0], bonds, checks.molecules, checks.members, checks.ids
+            )
+            problems = [problem for problem in found.problems if "bond of atoms" in problem]
+            if problems:
+                raise TrajectoryError(f"{self._place(0)}: {problems[0]}")
+            if self._unwrapper is None:
+                self.notes += [f"{self.path.name}: repaired: {note}" for note in found.notes]
+            return found.shifts
+        axes = [axis for axis in range(3) if axis == 2 or checks.box[axis] >= _WIDE]
+        numbers = checks.molecules[checks.members]
+        for molecule in np.unique(numbers):
+            own = np.flatnonzero(checks.members & (checks.molecules == molecule))
+            extent = np.ptp(positions[own], axis=0)
+            for axis in axes:
+                if extent[axis] > frames.boxes[0, axis] / 2:
+                    self._refuse_molecule(0, int(own[0]), float(extent[axis]), axis)
+        return none
+
+    def _refuse_molecule(self, frame: int, atom: int, extent: float, axis: int) -> NoReturn:
+        checks = self._checks
+        raise TrajectoryError(
+            f"{self._place(frame)}: molecule {checks.molecules[atom]} (atom {checks.ids[atom]}) extends over "
+            f"{extent:.1f} Å along {'xyz'[axis]}, more than half the box of {checks.box[axis]:.1f} Å: it is torn "
+            f"by the box; {_UNWRAP}, or give the bonds by which it can be made whole (--system)"
+        )
+
+    def refuse_shape(self, frame: int, problem: int, z: NDArray[np.float32]) -> NoReturn:
+        """Refuse a frame that is not of the shape of the system; ``problem`` is that of ``inspect``, z (N,) Å."""
+        checks = self._checks
+        if problem == TORN_SLAB:
+            extent = float(np.ptp(z[checks.framework]))
+            raise TrajectoryError(
+                f"{self._place(frame)}: the framework extends over {extent:.1f} Å along z, the slab is "
+                f"{2 * self._config.half_thickness:.1f} Å thick: it is torn by the end of the box; {_UNWRAP}"
+            )
+        if problem == DISORDERED:
+            raise TrajectoryError(
+                f"{self._place(frame)}: the framework, which does not diffuse, has lost its shape along z: atoms "
+                "are not in the order of their IDs (LAMMPS: dump_modify sort id)"
+            )
+        shape = checks.shape()
+        pieces = zip(shape.starts, shape.starts[1:], strict=False)
+        extents = [float(np.ptp(z[shape.atoms[start:stop]])) for start, stop in pieces]
+        molecule = int(np.argmax(extents))
+        self._refuse_molecule(frame, int(shape.atoms[shape.starts[molecule]]), extents[molecule], 2)
+
+    # -- frames ----------------------------------------------------------------------------------------
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of what :meth:`read_xyz` reads of a frame."""
+        return self._file.frame_bytes
+
+    @property
+    def z_bytes(self) -> int:
+        """Size of what :meth:`read` reads of a frame."""
+        return self._file.frame_bytes if self._unwrapper is not None else self._file.z_bytes
+
+    def read(self, first: int, count: int) -> Frames:
+        """Read ``count`` consecutive frames; see :meth:`TrajectoryReader.read`."""
+        if self._unwrapper is not None:
+            return self.read_xyz(first, count)
+        return self._repaired(self._file.read(first, count))
+
+    def read_xyz(self, first: int, count: int, stride: int = 1) -> Frames:
+        """Read all coordinates of ``count`` frames; see :meth:`TrajectoryReader.read_xyz`.
+
+        Raises
+        ------
+        TrajectoryError
+            A frame is damaged, or a move is too long to be unwrapped.
+        """
+        frames = self._file.read_xyz(first, count, stride)
+        if self._unwrapper is None:
+            return self._repaired(frames)
+        number = self.first_step // self._config.frame_steps + first
+        try:
+            shifts = np.zeros((self.natoms, 3), np.int64) if self.shifts is None else self.shifts
+            self._unwrapper.follow(frames, number, shifts)
+        except AmbiguousMoveError as error:
+            raise TrajectoryError(
+                f"{self._place(first + error.row)}: atom {self._checks.ids[error.atom]} moves by "
+                f"{error.halves:.2f} L/2 along {'xyz'[error.axis]}, too far to tell which image it is; unwrap the "
+                "trajectory with the program that wrote it, or write frames more often"
+            ) from error
+        return frames
+
+    def _repaired(self, frames: Frames) -> Frames:
+        """Add the box edges that make slab and molecules whole, in place."""
+        if self.shifts is not None and self.shifts.any():
+            for axis, column in enumerate(frames.columns):
+                if column >= 0 and self.shifts[:, axis].any():
+                    edges = frames.boxes[:, axis, None] * self.shifts[:, axis]
+                    frames.table[:, column : column + self.natoms] += edges.astype(np.float32)
+        return frames
+
+    def source(self, size: int) -> Source | None:
+        """Return the file's layout for compiled loops, None if frames are repaired or the format has none."""
+        if self._unwrapper is not None or (self.shifts is not None and self.shifts.any()):
+            return None
+        return self._file.source(size)
+
+
+def _positions(frames: Frames, row: int) -> Floats:
+    """Return the positions (N, 3) of a frame, Å."""
+    return np.column_stack([frames.along(axis)[row] for axis in range(3)]).astype(np.float64)
