@@ -204,7 +204,7 @@ def rebinned(values: Floats, z: Floats, other: Floats) -> Floats:
         "point_z_A": ("Å", "(bins,) centres of the bins of the ions, which are counted in every frame"),
         "point_<ion>_per_A3": ("Å⁻³", "Number density of the points that represent the ions"),
         "point_<ion>_error_per_A3": ("Å⁻³", "Its standard error"),
-        "charge_e_per_A3": ("e Å⁻³", "Charge density"),
+        "charge_e_per_A3": ("e Å⁻³", "Charge density; NaN without charges"),
     },
 )
 def density_profiles(production: ReducedProduction) -> dict[str, Any]:
@@ -230,7 +230,9 @@ def density_profiles(production: ReducedProduction) -> dict[str, Any]:
             results[f"{name}_per_A3"] = profile.density
             results[f"{name}_error_per_A3"] = profile.standard_error
     volume = np.where(np.greater(types.volume, 0), types.volume, np.nan)
-    results["charge_e_per_A3"] = np.array(config.charges) @ types.total / (types.total_frames * volume)
+    # all are 0 if the file of the system has no charges
+    charges = np.array(config.charges) if any(config.charges) else np.full(len(config.charges), np.nan)
+    results["charge_e_per_A3"] = charges @ types.total / (types.total_frames * volume)
     return results
 
 
@@ -322,7 +324,10 @@ def _charge_rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str
         "The charge integral (equation 6 of Kozdra et al.), ∫ρ dz from the end of the box: each half from its own "
         "end, as arrays of one value per bin, NaN in the other half. A change of sign is a charge reversal."
     ),
-    need=all_atoms("charge"),
+    need=Need(
+        f"charges of the atoms and {all_atoms('charge').words}",
+        lambda config: any(config.charges) and all_atoms("charge").met(config),
+    ),
     rows=_charge_rows,
     keys={
         **FACT_KEYS,

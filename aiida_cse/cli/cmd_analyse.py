@@ -191,6 +191,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     from aiida_cse.reduction.interruptible import ReductionInterrupted, reduce_in_pieces
     from aiida_cse.reduction.segments import plan_segments
     from aiida_cse.reduction.state import State
+    from aiida_cse.schema import located
 
     if temperature is None:
         raise InputError("--temperature: is missing; trajectories do not say it, give it in K")
@@ -204,7 +205,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     name = options["recipe"] or DEFAULT_RECIPE
     recipe = (name, lambda: find_recipe(name, None))
     try:
-        interface = find_interface(options["system"], options["config"], recipe)
+        interface = find_interface(options["system"], options["config"], recipe, files[0])
     except UndescribedError as error:
         raise InputError(f"{error}; give --config, --recipe or --propose-regions") from error
     given = dict(interface.sampling) | ({} if options["frame_ps"] is None else {"frame_ps": options["frame_ps"]})
@@ -213,10 +214,11 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     if previous is not None:  # what the user does not give is that of the state
         own = previous.config
         given = {"block_ps": own.block_ps, "snapshot_ps": own.snapshot_ps, "lags_ps": own.lags_ps} | given
-    sampling, chosen = choose_sampling(times, given)
+    with located(options["config"] or "sampling"):
+        sampling, chosen = choose_sampling(times, given)
     config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
     plan = plan_segments(times.paths, config)
-    notes = [*times.notes, *plan.notes]
+    notes = [*interface.description.notes, *times.notes, *plan.notes]
     _say_input(interface, config, times, chosen)
     for note in notes:
         _say("note", note)
@@ -290,7 +292,7 @@ def _say_input(
             name,
             f"{number:,} ions{initial}; ceramic up to {inner:.2f} Å, 1st layer up to {outer:.2f} Å from mid-plane",
         )
-    start, end = (step / times.frame_steps * times.frame_ps / 1000 for step in (times.first_step, times.last_step))
+    start, end = times.range_ns
     _say("frames", f"{times.frames:,} from {start:g} to {end:g} ns, one every {times.frame_ps:g} ps")
     lags = ", ".join(f"{lag:g}" for lag in config.lags_ps)
     displacements = f"displacements over {lags} ps" if lags else "no displacements"

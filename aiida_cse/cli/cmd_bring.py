@@ -19,7 +19,7 @@ from aiida_cse.cli.inputs import FILE, InputError, OutPath, find_recipe, input_e
 from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
-    from aiida_cse.lammps.files.system import System
+    from aiida_cse.lammps.files.system import System, SystemInfo
     from aiida_cse.reduction.reduce import Progress
 
 __all__ = ["build", "reduce", "system"]
@@ -147,7 +147,6 @@ def _read_system(
     with input_errors():
         from aiida_cse.building.imported.description import SystemFacts
         from aiida_cse.building.imported.system import import_described, import_system
-        from aiida_cse.lammps.files.system import FILENAMES, read_info
         from aiida_cse.schema import located
         from aiida_cse.yaml_io import read_mapping, read_text
 
@@ -157,20 +156,10 @@ def _read_system(
         include = "" if forcefield is None else read_text(forcefield, "a force field")
         chosen = None if recipe is None else find_recipe(recipe, profile)
         text = read_text(file, "a data file", _MOST_BYTES)
-        summary, beside = file.parent / FILENAMES["info"], file.parent / FILENAMES["forcefield"]
-        written = facts is None and recipe is None and file.name == FILENAMES["data"] and summary.is_file()
-        info = read_info(summary) if written else None
-        if info is not None:
-            notes.append(f"{summary} has the types, the slab, the seeds and the sources")
-            written_with = read_text(beside, "a force field") if beside.is_file() or not include else ""
-            if include and include != written_with:
-                # the sources are not those of another force field
-                info = info.model_copy(update={"forcefield": (), "forcefield_md5": {}, "citations": ()})
-                notes[-1] = f"{summary} has the types, the slab and the seeds"
-            include = include or written_with
+        beside = None if facts or recipe else _summary_beside(file, include, notes)
     try:
-        if info is not None:
-            return import_described(text, info, include, notes)
+        if beside is not None:
+            return import_described(text, *beside, notes)
         return import_system(text, description, include, chosen, notes)
     except ValueError as error:
         lines = str(error).splitlines()
@@ -178,6 +167,27 @@ def _read_system(
             raise InputError(f"{file}: {lines[0]}") from error
         points = "".join(f"\n  {line}" for line in lines)
         raise InputError(f"{file}: {len(lines)} things are missing or wrong:{points}") from error
+
+
+def _summary_beside(file: Path, include: str, notes: list[str]) -> tuple[SystemInfo, str] | None:
+    """Return the summary that was written with a data file and its include file, None if there is none.
+
+    A given include file replaces the one beside the data file; another force field has no sources.
+    """
+    from aiida_cse.lammps.files.system import FILENAMES, read_info
+    from aiida_cse.yaml_io import read_text
+
+    summary, forcefield = file.parent / FILENAMES["info"], file.parent / FILENAMES["forcefield"]
+    if file.name != FILENAMES["data"] or not summary.is_file():
+        return None
+    info = read_info(summary)
+    written = "" if include and not forcefield.is_file() else read_text(forcefield, "a force field")
+    if include and include != written:
+        info = info.model_copy(update={"forcefield": (), "forcefield_md5": {}, "citations": ()})
+        notes.append(f"{summary} has the types, the slab and the seeds")
+        return info, include
+    notes.append(f"{summary} has the types, the slab, the seeds and the sources")
+    return info, written
 
 
 # -- reduce --------------------------------------------------------------------------------------------------
@@ -247,7 +257,11 @@ def reduce(
             from aiida_cse.reduction.config import ReductionConfig
             from aiida_cse.schema import located
 
-            described, sampling = load_interface(system, config)
+            described, sampling = load_interface(
+                system, config, next((one for one in segments if one.is_file()), None)
+            )
+            for note in described.notes:
+                click.echo(f"note: {note}")
             with located(config):
                 settings = ReductionConfig.build(described, sampling)
         found = _existing(segments, skip_missing=skip_missing)

@@ -23,8 +23,10 @@ Mask = NDArray[np.bool_]
 
 #: Å; two atoms are never closer, bonded or not
 _CONTACT = 0.5
-#: Å and number of pairs: two molecules with as many atoms so close occupy the same place
-_OVERLAP, _OVERLAPPING_PAIRS = 1.0, 3
+#: Å; two molecules occupy the same place if at least this number of pairs, and share of the smaller one, is closer
+_OVERLAP, _OVERLAPPING_PAIRS, _OVERLAPPING_SHARE = 1.0, 3, 0.25
+#: Å; bonds are shorter, those between coarse-grained beads included
+_LONGEST_BOND = 10.0
 #: pairs per atom beyond which positions are those of no structure
 _MOST_PAIRS = 4
 #: names that a message lists
@@ -127,13 +129,20 @@ def whole_molecules(
     shifts = tree.shifts(positions, lengths)
     whole = positions + shifts * lengths
     problems = []
+    spans = np.linalg.norm(whole[bonds[:, 0]] - whole[bonds[:, 1]], axis=1)
     left = tree.open_bonds(whole, lengths)
+    for bond in np.flatnonzero((spans > _LONGEST_BOND) & ~left):
+        first, second = bonds[bond]
+        problems.append(
+            f"molecule {molecules[first]}: the bond of atoms {ids[first]} and {ids[second]} is {spans[bond]:.1f} Å"
+            f" long; bonds are shorter than {_LONGEST_BOND:g} Å, correct positions or bonds"
+        )
     for molecule in np.unique(molecules[bonds[left, 0]]):
         first, second = bonds[left][molecules[bonds[left, 0]] == molecule][0]
-        span = np.abs(whole[first] - whole[second])
-        axis = int(np.argmax(span / lengths))
+        edges = np.abs(whole[first] - whole[second])
+        axis = int(np.argmax(edges / lengths))
         problems.append(
-            f"molecule {molecule}: the bond of atoms {ids[first]} and {ids[second]} is {span[axis]:.1f} Å long"
+            f"molecule {molecule}: the bond of atoms {ids[first]} and {ids[second]} is {edges[axis]:.1f} Å long"
             f" along {'xyz'[axis]} in a box of {lengths[axis]:.1f} Å, and no image of the molecule makes it"
             " shorter than half of that; correct bonds or image flags"
         )
@@ -148,7 +157,7 @@ def whole_molecules(
                 f" {lengths[axis]:.1f} Å and lack bonds that would make it whole; give image flags or bonds"
             )
     if len(problems) > _LISTED:
-        problems[_LISTED:] = [f"{len(problems) - _LISTED} more molecules cannot be made whole either"]
+        problems[_LISTED:] = [f"{len(problems) - _LISTED} more molecules have such bonds or cannot be made whole"]
     axes = (shifts != 0).any(axis=0)
     torn = np.unique(molecules[(shifts != 0).any(axis=1)])
     notes = []
@@ -217,7 +226,8 @@ def describe_contacts(
 ) -> list[str]:
     """Return a sentence for each two molecules that overlap and for each two atoms closer than 0.5 Å.
 
-    Molecules overlap if at least three pairs of their atoms are closer than 1 Å.
+    Molecules overlap if at least three pairs of their atoms, and a quarter as many as the smaller one has atoms,
+    are closer than 1 Å.
 
     Parameters
     ----------
@@ -242,7 +252,10 @@ def describe_contacts(
     names, firsts, inverse, counts = np.unique(
         numbers, axis=0, return_index=True, return_inverse=True, return_counts=True
     )
-    overlapping = (counts >= _OVERLAPPING_PAIRS) & (names[:, 0] != names[:, 1])
+    known, sizes = np.unique(molecules, return_counts=True)
+    smaller = sizes[np.searchsorted(known, names)].min(axis=1)
+    overlapping = counts >= np.maximum(_OVERLAPPING_PAIRS, _OVERLAPPING_SHARE * smaller)
+    overlapping &= names[:, 0] != names[:, 1]
 
     def pair(index: int) -> str:
         first, second = pairs[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,8 +25,12 @@ LADDER = (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2
 FEWEST = 40
 #: frames per file whose boxes are compared
 _BOXES = 5
+#: relative change of a box that a barostat may cause; a larger one is a fault, which the reduction names
+_LARGEST_CHANGE = 0.2
 #: width of the bins in a box that changes, Å
 BIN_WIDTH = 0.2
+#: longest timestep of a sampling, fs, and the timestep of files that count frames
+_LARGEST_TIMESTEP, _USUAL_TIMESTEP = 4.0, 2.0
 #: relative difference of times that are equal up to rounding in a file
 _ROUNDING = 1e-4
 
@@ -38,30 +43,23 @@ class TrajectoryTimes:
     ----------
     paths
         The files with frames in the order of time, then those without.
-    frame_ps
-        Time between frames, ps.
-    frame_steps
-        Steps between frames.
-    first_step, last_step
-        Steps of the first and the last frame.
+    frame_ps, timestep_fs
+        Time between frames, ps, and timestep, fs. For files that count frames, the timestep is a convention.
+    first_frame, frames
+        Number of the first frame, counted from step or time 0, and number of frames from it to the last one.
     notes
         What differs from the way in which the files were given.
     changing_box
-        Whether frames that are spread over the files differ in the edges of their box.
+        Whether frames that are spread over the files differ in the edges of their box, by less than a fifth.
     """
 
     paths: tuple[Path, ...]
     frame_ps: float
-    frame_steps: int
-    first_step: int
-    last_step: int
-    notes: tuple[str, ...]
+    timestep_fs: float
+    first_frame: int
+    frames: int
+    notes: tuple[str, ...] = ()
     changing_box: bool = False
-
-    @property
-    def frames(self) -> int:
-        """Number of frames from the first to the last."""
-        return (self.last_step - self.first_step) // self.frame_steps + 1
 
     @property
     def length_ps(self) -> float:
@@ -69,9 +67,10 @@ class TrajectoryTimes:
         return self.frames * self.frame_ps
 
     @property
-    def timestep_fs(self) -> float:
-        """Timestep, fs."""
-        return self.frame_ps * 1000 / self.frame_steps
+    def range_ns(self) -> tuple[float, float]:
+        """Times of the first and the last frame, ns."""
+        first = self.first_frame * self.frame_ps / 1000
+        return first, first + (self.frames - 1) * self.frame_ps / 1000
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,26 @@ class _Header:
     first_step: int
     frame_steps: int
     frame_ps: float | None
+    first_ps: float | None
     boxes: NDArray[np.float64]
+
+    @classmethod
+    def read(cls, path: Path) -> _Header:
+        with open_trajectory(path) as file:
+            frame_ps = file.frame_ps
+            if frame_ps is None and file.timestep_fs is not None and file.frame_steps:
+                frame_ps = file.timestep_fs * file.frame_steps / 1000
+            chosen = np.unique(np.linspace(0, file.frames - 1, _BOXES).astype(int)) if file.frames else ()
+            boxes = [file.read(int(frame), 1).boxes.copy() for frame in chosen]
+            return cls(
+                path,
+                file.frames,
+                file.first_step,
+                file.frame_steps,
+                frame_ps,
+                file.first_ps,
+                np.concatenate(boxes) if boxes else np.zeros((0, 3)),
+            )
 
 
 def read_times(
@@ -101,62 +119,67 @@ def read_times(
     Raises
     ------
     TrajectoryError
-        A file cannot be read, there are fewer than two frames, or two files begin at the same step.
+        A file cannot be read, there are fewer than two frames, or two files begin at the same time.
     ValueError
         The time between frames is not known.
     """
-    headers: list[_Header] = []
-    empty: list[_Header] = []
-    for path in map(Path, paths):
-        with open_trajectory(path) as file:
-            written = file.frame_ps
-            if written is None and file.timestep_fs is not None and file.frame_steps:
-                written = file.timestep_fs * file.frame_steps / 1000
-            chosen = np.unique(np.linspace(0, file.frames - 1, _BOXES).astype(int)) if file.frames else ()
-            read = [file.read(int(frame), 1).boxes.copy() for frame in chosen]
-            boxes = np.concatenate(read) if read else np.zeros((0, 3))
-            header = _Header(path, file.frames, file.first_step, file.frame_steps, written, boxes)
-        (headers if header.frames else empty).append(header)
-    notes = []
-    ordered = sorted(headers, key=lambda header: header.first_step)
-    if ordered != headers:
-        names = ", ".join(header.path.name for header in ordered)
-        notes.append(f"the files were put in the order of time: {names}")
-    for before, after in pairwise(ordered):
-        if before.first_step == after.first_step:
-            raise TrajectoryError(
-                f"{after.path}: starts at step {after.first_step}, as {before.path} does; give one of them"
-            )
-    steps = _frame_steps(ordered, paths)
-    written = next((header.frame_ps for header in ordered if header.frame_ps is not None), None)
+    headers = [_Header.read(Path(path)) for path in paths]
+    filled = [header for header in headers if header.frames]
+    if not filled:
+        raise TrajectoryError(f"{', '.join(map(str, paths))}: no frame is complete; an analysis needs two")
+    steps = _frame_steps(filled)
+    written = next((header.frame_ps for header in filled if header.frame_ps is not None), None)
     interval = frame_ps if frame_ps is not None else written
     if interval is None and timestep_fs is not None:
         interval = timestep_fs * steps / 1000
     if interval is None:
         raise ValueError(
-            f"--frame-ps: {ordered[0].path} does not say how long a step is; give the time between frames in ps"
+            f"--frame-ps: {filled[0].path} does not say how long a step is; give the time between frames in ps"
         )
+    step_fs = interval * 1000 / steps
+    counts_frames = step_fs > _LARGEST_TIMESTEP
+    starts = {}
+    for header in filled:
+        by_time = counts_frames and frame_ps is None and header.first_ps is not None
+        starts[header.path] = round((header.first_ps or 0) / interval if by_time else header.first_step / steps)
+    ordered = sorted(filled, key=lambda header: starts[header.path])
+    notes = []
+    if ordered != filled:
+        names = ", ".join(header.path.name for header in ordered)
+        notes.append(f"the files were put in the order of time: {names}")
+    for before, after in pairwise(ordered):
+        if starts[before.path] == starts[after.path]:
+            raise TrajectoryError(
+                f"{after.path}: starts at step {after.first_step}, as {before.path} does; give one of them"
+            )
     if frame_ps is not None and written is not None and abs(written - frame_ps) > _ROUNDING * frame_ps:
-        notes.append(
-            f"{ordered[0].path.name}: says {written:g} ps between frames; the given {frame_ps:g} ps are used"
-        )
-    last = ordered[-1].first_step + (ordered[-1].frames - 1) * steps
-    found = (*(header.path for header in ordered), *(header.path for header in empty))
-    edges = np.concatenate([header.boxes for header in ordered])
-    changing = bool((np.ptp(edges, axis=0) > LENGTH_TOLERANCE * edges.mean(axis=0)).any())
-    return TrajectoryTimes(found, interval, steps, ordered[0].first_step, last, tuple(notes), changing)
+        name = ordered[0].path.name
+        notes.append(f"{name}: says {written:g} ps between frames; the given {frame_ps:g} ps are used")
+    if counts_frames:
+        step_fs = interval * 1000 / math.ceil(interval * 1000 / _USUAL_TIMESTEP)
+        notes.append(f"{ordered[0].path.name}: counts frames; steps are those of a timestep of {step_fs:g} fs")
+    first, last = starts[ordered[0].path], starts[ordered[-1].path] + ordered[-1].frames - 1
+    found = (*(header.path for header in ordered), *(header.path for header in headers if not header.frames))
+    boxes = np.concatenate([header.boxes for header in ordered])
+    return TrajectoryTimes(found, interval, step_fs, first, last - first + 1, tuple(notes), _changes(boxes))
 
 
-def _frame_steps(headers: Sequence[_Header], paths: Sequence[str | Path]) -> int:
+def _frame_steps(headers: Sequence[_Header]) -> int:
     """Return the number of steps between frames, from one file or from the starts of two."""
-    if not headers:
-        raise TrajectoryError(f"{', '.join(map(str, paths))}: no frame is complete; an analysis needs two")
     for header in headers:
         if header.frames > 1 and header.frame_steps:
             return header.frame_steps
-    if len(headers) > 1:
-        return headers[1].first_step - headers[0].first_step
+    starts = sorted({header.first_step for header in headers})
+    if len(starts) > 1:
+        return starts[1] - starts[0]
     raise TrajectoryError(f"{headers[0].path}: holds one frame; an analysis needs two")
+
+
+def _changes(boxes: NDArray[np.float64]) -> bool:
+    """Return whether the edges (F, 3) change as a barostat changes them."""
+    if not (boxes > 0).all():
+        return False
+    return LENGTH_TOLERANCE < float((np.ptp(boxes, axis=0) / boxes.max(axis=0)).max()) < _LARGEST_CHANGE
 
 
 def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[Sampling, list[str]]:
@@ -182,7 +205,7 @@ def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[S
     names = {"snapshot_ps": "snapshots", "block_ps": "blocks", "lags_ps": "displacements"}
     fields: dict[str, Any] = {"timestep_fs": times.timestep_fs, "frame_ps": times.frame_ps}
     words = []
-    if times.changing_box and "bin_width" not in given:
+    if times.changing_box and not {"bins", "bin_width", "lags_ps"} & set(given):
         fields |= {"bin_width": BIN_WIDTH, "lags_ps": []}
         words.append(f"bins of {BIN_WIDTH:g} Å and no displacements, because the box changes")
     missing = [name for name in names if name not in given and name not in fields]

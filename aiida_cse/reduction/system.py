@@ -74,6 +74,7 @@ class SystemDescription:
     ids: Integers | None = None
     bonds: Integers | None = None
     positions: Floats | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field, numbers in (

@@ -55,10 +55,11 @@ HEADER = (
 
 
 class Run:
-    """One simulated production, counted under the rule of its case."""
+    """One simulated production, counted under the rule of its case; ``states`` are those of the ions by frame."""
 
     def __init__(self, case: StopCase, frames: int, seed: np.random.SeedSequence) -> None:
         states = case.states(frames, np.random.default_rng(seed))
+        self.states = states
         self.ions = case.ions
         regions = case.chain.inside[states].astype(np.int8)
         cores = case.core_labels[states]

@@ -57,15 +57,25 @@ def test_one_torn_molecule_is_named_with_its_axis() -> None:
 
 
 def test_a_molecule_bonded_to_its_own_image_is_refused() -> None:
-    positions = np.array([[0.0, 0, z] for z in (0, 15, 30, 45)])
-    bonds = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
-    members = np.full(4, True)
-    found = whole_molecules(positions, LENGTHS, bonds, np.full(4, 7), members)
+    positions = np.arange(0, 60.0, 7.5)[:, None] * np.array([0, 0, 1])
+    bonds = np.column_stack([np.arange(8), (np.arange(8) + 1) % 8])
+    members = np.full(8, True)
+    found = whole_molecules(positions, LENGTHS, bonds, np.full(8, 7), members)
     assert len(found.problems) == 1
     assert found.problems[0].startswith("molecule 7: the bond of atoms")
-    crystal = whole_molecules(positions, LENGTHS, bonds, np.full(4, 1), ~members)
+    assert "and no image of the molecule makes it shorter" in found.problems[0]
+    crystal = whole_molecules(positions, LENGTHS, bonds, np.full(8, 1), ~members)
     assert crystal.problems == ()
     assert not crystal.shifts.any()
+
+
+def test_a_bond_of_an_impossible_length_is_refused() -> None:
+    positions = np.array([[1.0, 1, 20], [1, 1, -0.8]])
+    found = whole_molecules(positions, LENGTHS, np.array([[0, 1]]), np.array([4, 4]), np.full(2, True))
+    assert found.problems == (
+        "molecule 4: the bond of atoms 1 and 2 is 20.8 Å long; bonds are shorter than 10 Å, correct positions or"
+        " bonds",
+    )
 
 
 def test_a_torn_molecule_without_bonds_is_refused() -> None:
@@ -107,6 +117,14 @@ def test_molecules_in_the_same_place_are_named_once() -> None:
     assert len(said) == 1
     assert said[0].startswith("molecules 2 and 3 overlap: ")
     assert "(C) are 0.30 Å apart" in said[0]
+
+
+def test_chains_that_cross_do_not_overlap() -> None:
+    line = np.arange(40)[:, None] * np.array([1.5, 0, 0])
+    positions = np.vstack([line, line[:, ::-1] + np.array([15.0, 0.6, -15.0])])
+    molecules = np.repeat([2, 3], 40)
+    assert len(find_contacts(positions, np.full(3, 90.0), 1.0)[0]) == 1
+    assert describe_contacts(positions, np.full(3, 90.0), molecules, ["C"] * 80) == []
 
 
 def test_atoms_on_top_of_one_another_are_refused_at_once() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aiida_cse.reduction.default_sampling import FEWEST, TrajectoryTimes, choose_sampling, read_times
 from aiida_cse.reduction.readers.base import TrajectoryError
 from tests.reduction import synthetic
+from tests.reduction.readers.files import write_with_mdanalysis
 
 
-def times(frames: int, frame_ps: float, frame_steps: int = 1000) -> TrajectoryTimes:
-    return TrajectoryTimes((Path("a.dcd"),), frame_ps, frame_steps, 0, (frames - 1) * frame_steps, ())
+def times(frames: int, frame_ps: float) -> TrajectoryTimes:
+    return TrajectoryTimes((Path("a.dcd"),), frame_ps, 1.0, 0, frames)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +56,17 @@ def test_the_parts_of_a_run_are_ordered_by_their_steps(parts: list[Path]) -> Non
 
 
 def test_a_given_interval_overrides_that_of_the_files_aloud(parts: list[Path]) -> None:
-    found = read_times(parts, frame_ps=0.05)
-    assert found.frame_ps == 0.05
-    assert found.notes == ("1.dcd: says 0.02 ps between frames; the given 0.05 ps are used",)
+    found = read_times(parts, frame_ps=0.03)
+    assert found.frame_ps == 0.03
+    assert found.notes == ("1.dcd: says 0.02 ps between frames; the given 0.03 ps are used",)
+
+
+def test_a_file_that_counts_frames_has_steps_of_a_usual_timestep(tmp_path: Path) -> None:
+    positions = synthetic.make(1, 20).positions
+    path = write_with_mdanalysis(tmp_path / "a.xtc", positions, 100 + 5.0 * np.arange(20))
+    found = read_times([path])
+    assert (found.frame_ps, found.timestep_fs, found.first_frame, found.frames) == (5, 2, 20, 20)
+    assert found.notes == ("a.xtc: counts frames; steps are those of a timestep of 2 fs",)
 
 
 def test_two_files_of_the_same_start_are_refused(parts: list[Path]) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from aiida_cse.building.imported.description import Label, SlabDescription, SystemFacts
-from aiida_cse.building.imported.reduction import InterfaceDescription, describe_interface
+from aiida_cse.building.imported.reduction import InterfaceDescription, describe_interface, describe_topology
 from aiida_cse.building.imported.slab import number_molecules, slab_of
+from aiida_cse.building.imported.topology import SUFFIXES, read_topology
 from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.reduction import describe_system
@@ -69,23 +70,28 @@ class _SlabOfRecipe(StrictModel):
 
 
 def find_interface(
-    data: Path, config: Path | None, recipe: tuple[str, Callable[[], Recipe]] | None
+    data: Path,
+    config: Path | None,
+    recipe: tuple[str, Callable[[], Recipe]] | None,
+    trajectory: Path | None = None,
 ) -> ForeignInterface:
-    """Return the interface of a data file.
+    """Return the interface of a data file or topology.
 
     A data file of this package lies beside a summary of its system, and ``config`` may have the fields of a
     sampling. Any other data file is described by ``config`` with the fields of
     :class:`~aiida_cse.building.imported.reduction.InterfaceDescription`, whose ``sampling`` is optional, or by the
-    labels of its types and a recipe that has them all.
+    labels of its types and a recipe that has them all. A topology needs a description.
 
     Parameters
     ----------
     data
-        LAMMPS data file.
+        LAMMPS data file, or a topology of another program.
     config
         YAML file, None without one.
     recipe
         Name of the recipe that explains the labels, and a function that returns it; None for none.
+    trajectory
+        A trajectory of the atoms, whose first frame gives the box and the positions that a topology lacks.
 
     Raises
     ------
@@ -99,21 +105,32 @@ def find_interface(
     if data.name == FILENAMES["data"] and (data.parent / FILENAMES["info"]).is_file():
         system = System.read(data.parent)
         with located(data):
-            described = describe_system(system)
+            own = describe_system(system)
         with located(place):
             _check_sampling(content)
-        return ForeignInterface(described, FILENAMES["info"], content, system)
-    text = read_text(data, "a data file", _MOST_BYTES)
-    with located(data):
-        contents = read_contents(text)
-    if "framework" in content or "cation" in content:
+        return ForeignInterface(own, FILENAMES["info"], content, system)
+    described = "framework" in content or "cation" in content
+    topology = contents = None
+    if data.suffix.lower() not in SUFFIXES:
+        text = read_text(data, "a data file", _MOST_BYTES)
+        with located(data):
+            contents = read_contents(text)
+    elif described:
+        topology = read_topology(data, trajectory)
+    if described:
         assert config is not None
         with located(config):
             sampling = dict(content.pop("sampling", None) or {})
             _check_sampling(sampling, "sampling")
             complete = {"timestep_fs": 1.0, "frame_ps": 1.0, "lags_ps": []}
+            complete |= {key: value for key, value in sampling.items() if key.startswith("anion_")}
             interface = InterfaceDescription.model_validate(content | {"sampling": complete})
+            if topology is not None:
+                return ForeignInterface(describe_topology(topology, interface), config.name, sampling)
+            assert contents is not None
             return ForeignInterface(describe_interface(contents, interface), config.name, sampling)
+    if contents is None:
+        raise UndescribedError(f"{data}: nothing says which of its atoms are the framework and the ions")
     with located(place):
         added = _SlabOfRecipe.model_validate(content)
         _check_sampling(added.sampling, "sampling")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,15 +12,17 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from aiida_cse.building.imported.description import Label, TypeName
+from aiida_cse.building.imported.topology import SUFFIXES, Topology, read_topology
 from aiida_cse.building.reduction import describe_system
 from aiida_cse.lammps.files.data import DataFile, DataFileContents, read_contents
 from aiida_cse.lammps.files.system import FILENAMES, System
+from aiida_cse.physics.periodic import join_by_gap
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.system import IonDescription, SystemDescription
 from aiida_cse.schema import Number, StrictModel, Whole, located, nearest
 from aiida_cse.yaml_io import read_mapping
 
-__all__ = ["InterfaceDescription", "IonFacts", "describe_interface", "load_interface"]
+__all__ = ["InterfaceDescription", "IonFacts", "describe_interface", "describe_topology", "load_interface"]
 
 #: e; largest difference of charges that are the same
 _SAME_CHARGE = 1e-9
@@ -27,15 +30,22 @@ _SAME_CHARGE = 1e-9
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 
+#: an atom type by number or by label; in a topology a name of atoms, atom types or residues
+AtomName = TypeName | Annotated[str, Field(strict=True, pattern=r"^\S+( \S+)?$", max_length=80)]
+
+
 class IonFacts(StrictModel):
     """An ion: its name, and its atom types by number or by label."""
 
     name: Label
-    types: tuple[TypeName, ...] = Field(min_length=1)
+    types: tuple[AtomName, ...] = Field(min_length=1)
 
 
 class InterfaceDescription(StrictModel):
-    """Description of an interface: what its data file does not contain.
+    """Description of an interface: what its data file or topology does not contain.
+
+    In a topology, the names of atoms, of atom types or of residues select the atoms in place of types; where one
+    name means several things, ``name``, ``type`` or ``resname`` before it says which.
 
     Attributes
     ----------
@@ -52,27 +62,35 @@ class InterfaceDescription(StrictModel):
     initial_cations
         Number of cations in the slab at the start; without it there is no excess.
     labels
-        A label for each atom type, in order; by default that of the data file, or type1, type2 and so on.
+        A label for each atom type of a data file, in order; by default that of the file, or type1, type2 and so
+        on.
+    masses, charges
+        Masses (g/mol) and charges (e) by name, for a topology without them or with others.
     sampling
         See :class:`~aiida_cse.reduction.sampling.Sampling`.
     """
 
-    framework: tuple[TypeName, ...] = Field(min_length=1)
+    framework: tuple[AtomName, ...] = Field(min_length=1)
     cation: IonFacts
     anion: IonFacts
     thickness: Number = Field(gt=0)
     midplane_offset: Number | None = None
     initial_cations: Annotated[Whole, Field(ge=0)] | None = None
     labels: tuple[Label, ...] | None = None
+    masses: dict[AtomName, Annotated[Number, Field(gt=0)]] = Field(default_factory=dict)
+    charges: dict[AtomName, Number] = Field(default_factory=dict)
     sampling: Sampling
 
 
-def load_interface(data: str | Path, config: str | Path) -> tuple[SystemDescription, Sampling]:
-    """Return the system of a trajectory and its sampling from a data file and a YAML file.
+def load_interface(
+    data: str | Path, config: str | Path, trajectory: str | Path | None = None
+) -> tuple[SystemDescription, Sampling]:
+    """Return the system of a trajectory and its sampling from a data file or topology and a YAML file.
 
     A data file built by this package lies beside a summary of its system, and the YAML file has the fields of
-    :class:`~aiida_cse.reduction.sampling.Sampling`. For any other data file it has those of
-    :class:`InterfaceDescription`.
+    :class:`~aiida_cse.reduction.sampling.Sampling`. For any other file it has those of
+    :class:`InterfaceDescription`. A topology without a box or positions has those of the first frame of
+    ``trajectory``.
 
     Raises
     ------
@@ -83,10 +101,15 @@ def load_interface(data: str | Path, config: str | Path) -> tuple[SystemDescript
     content = read_mapping(config, "the description of an interface")
     try:
         if path.name == FILENAMES["data"] and (path.parent / FILENAMES["info"]).is_file():
+            system = describe_system(System.read(path.parent))
             with located(config):
-                return describe_system(System.read(path.parent)), Sampling.model_validate(content)
+                return system, Sampling.model_validate(content)
         with located(config):
             interface = InterfaceDescription.model_validate(content)
+        if path.suffix.lower() in SUFFIXES:
+            topology = read_topology(path, None if trajectory is None else Path(trajectory))
+            with located(config):
+                return describe_topology(topology, interface), interface.sampling
         with located(path):
             contents = read_contents(path.read_text(encoding="utf-8", errors="replace"))
         with located(config):
@@ -103,6 +126,9 @@ def describe_interface(contents: DataFileContents, interface: InterfaceDescripti
     ValueError
         A field names no type of the data file, or atoms of one type differ in charge.
     """
+    for name in ("masses", "charges"):
+        if getattr(interface, name):
+            raise ValueError(f"{name}: the data file has them; omit the field")
     data = contents.data
     labels = _labels(contents, interface.labels)
     framework = _numbers("framework", interface.framework, labels)
@@ -113,6 +139,8 @@ def describe_interface(contents: DataFileContents, interface: InterfaceDescripti
         if not own.any():
             raise ValueError(f"framework: no atom has one of the types {framework}")
         heights = data.unwrapped[own, 2]
+        # without image flags, the end of the box may divide the slab
+        heights = heights + join_by_gap(heights, z)[0] * z
         centre = np.average(heights, weights=data.masses[data.types[own] - 1])
         offset = float((heights.min() + heights.max()) / 2 - centre)
     return SystemDescription(
@@ -130,6 +158,62 @@ def describe_interface(contents: DataFileContents, interface: InterfaceDescripti
         initial_cations=interface.initial_cations,
         bonds=data.topology["bonds"][:, 1:] - 1,
         positions=data.unwrapped,
+    )
+
+
+def describe_topology(topology: Topology, interface: InterfaceDescription) -> SystemDescription:
+    """Return the description of a system from a topology and what the user says about it.
+
+    Raises
+    ------
+    ValueError
+        A field names no atoms, masses or charges are missing, or the anions differ from each other.
+    """
+    if interface.labels is not None:
+        raise ValueError("labels: those of a topology are the names of its atoms; omit the field")
+    groups = {
+        "framework": interface.framework,
+        "cation.types": interface.cation.types,
+        "anion.types": interface.anion.types,
+    }
+    types = topology.number_types(groups, interface.masses, interface.charges)
+    numbered = interface.model_copy(
+        update={
+            "framework": types.numbers["framework"],
+            "cation": interface.cation.model_copy(update={"types": types.numbers["cation.types"]}),
+            "anion": interface.anion.model_copy(update={"types": types.numbers["anion.types"]}),
+            "masses": {},
+            "charges": {},
+        }
+    )
+    described = describe_interface(topology.contents(types), numbered)
+    if interface.sampling.anion_point != "atom":
+        _refuse_unequal_anions(described, complete=topology.complete)
+    # some bonds would leave atoms of a molecule apart
+    bonds = described.bonds if topology.complete else None
+    return replace(described, bonds=bonds, notes=types.notes)
+
+
+def _refuse_unequal_anions(system: SystemDescription, *, complete: bool) -> None:
+    """Refuse anions of different atoms, which shows that molecules are not what they should be."""
+    own = np.isin(system.types, system.anion.types)
+    kinds, inverse = np.unique(system.types[own], return_inverse=True)
+    molecules, rows = np.unique(system.molecules[own], return_inverse=True)
+    numbers = np.zeros((len(molecules), len(kinds)), np.int64)
+    np.add.at(numbers, (rows, inverse), 1)
+    compositions, counts = np.unique(numbers, axis=0, return_counts=True)
+    if len(compositions) == 1:
+        return
+    labels = [system.labels[kind - 1] for kind in kinds]
+    formulas = [
+        " ".join(f"{label}{number}" for label, number in zip(labels, row, strict=True) if number)
+        for row in compositions[:3].tolist()
+    ]
+    found = " and ".join(f"{number} of {formula}" for formula, number in zip(formulas, counts, strict=False))
+    source = "the bonds" if complete else "the residues"
+    raise ValueError(
+        f"anion.types: the molecules, by {source} of the topology, are not alike: {found}; correct them or the "
+        "names, or give sampling.anion_point: atom"
     )
 
 

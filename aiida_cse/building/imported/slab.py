@@ -167,6 +167,15 @@ def number_molecules(table: TypeTable, types: tuple[AtomType, ...], slab: SlabGe
             f"{lost} atoms of the electrolyte have no molecule ID; number the molecules, for example with the"
             " LAMMPS command `reset_atoms mol all`"
         )
+    bonds = data.topology["bonds"][:, 1:] - 1
+    across = bonds[electrolyte[bonds].any(axis=1) & (molecules[bonds[:, 0]] != molecules[bonds[:, 1]])]
+    if len(across):
+        first, second = across[0]
+        table.problems.append(
+            f"{len(across)} bonds join atoms of different molecules, such as {first + 1} of molecule"
+            f" {molecules[first]} and {second + 1} of molecule {molecules[second]}; bonded atoms must have one"
+            " molecule ID"
+        )
     mixed = np.intersect1d(molecules[electrolyte], molecules[ceramic])
     if len(mixed):
         table.problems.append(f"molecule {mixed[0]} has atoms of the ceramic and of the electrolyte")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from aiida_cse.building.reduction import describe_system
 from aiida_cse.building.type_table import Chemistry, chemistry_of
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFile, DataFileContents, read_contents
 from aiida_cse.lammps.files.forcefield_input import Statements, read_statements
-from aiida_cse.lammps.files.system import System, SystemInfo, refuse_other_atoms
+from aiida_cse.lammps.files.system import FILENAMES, System, SystemInfo, refuse_other_atoms
 from aiida_cse.physics.periodic import describe_contacts
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.layers import SURFACE_OFFSETS, SurfaceOffsets
 from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.schema import located
 
 __all__ = ["import_described", "import_system"]
 
@@ -136,7 +138,8 @@ def import_described(data: str, info: SystemInfo, forcefield: str, notes: list[s
     ValueError
         As :func:`import_system`, or the summary is that of other atoms.
     """
-    refuse_other_atoms(DataFile.parse(data), info)
+    with located(Path(FILENAMES["info"])):
+        refuse_other_atoms(DataFile.parse(data), info)
     found = import_system(data, SystemFacts.of(info), forcefield, notes=notes)
     return System.create(
         found.data,

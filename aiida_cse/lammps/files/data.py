@@ -56,6 +56,8 @@ _OTHER_STYLES = frozenset(
 _FIRST_COLUMN = frozenset({"id", "atom-id", "atom_id", "atomid"})
 #: more types than any force field has; later steps take memory for each pair of them
 _MOST_TYPES = 2000
+#: box edges; LAMMPS would wrap an atom from any distance, in a file it is a misprint
+_FARTHEST = 1000
 #: the largest whole number that a double holds exactly
 _LARGEST = 2.0**53
 
@@ -394,9 +396,16 @@ class _Reader:
             self._refuse_outside(title, "type", terms[:, 1:2], topology_types[kind])
             self._refuse_outside(title, "atom", terms[:, 2:], natoms)
             topology[kind] = terms[:, 1:].astype(np.int64)
+        box = self._box()
+        away = (np.abs(atoms[:, 4:7] - box.mean(axis=1)) > _FARTHEST * (box[:, 1] - box[:, 0])).any(axis=1)
+        if away.any():
+            section, row = self.sections["Atoms"], away.argmax()
+            raise section.error(
+                row, f"{section.rows[row]!r}: is more than {_FARTHEST} box edges outside of the box"
+            )
         atoms = _by_id("Atoms", atoms)
         return DataFile(
-            box=self._box(),
+            box=box,
             masses=_by_id("Masses", masses)[:, 1],
             molecules=atoms[:, 1].astype(np.int64),
             types=atoms[:, 2].astype(np.int64),

@@ -106,13 +106,16 @@ class Statements:
         dict
             By the lower and the higher type; empty for other styles. Parameters as in :meth:`coefficients`.
         """
-        style = (self.style("pair_style") or ("",))[0]
+        style, rule = "", None
+        for command in self.commands:
+            if command[0] == "pair_style" and command[1] != style:
+                # another style begins with its own rule
+                style, rule = command[1], None
+            elif command[0] == "pair_modify" and "mix" in command[:-1]:
+                rule = command[command.index("mix") + 1]
         if not style.startswith("lj/"):
             return {}
-        rule = "sixthpower" if style.startswith("lj/class2") else "geometric"
-        for command in self.commands:
-            if command[0] == "pair_modify" and "mix" in command[:-1]:
-                rule = command[command.index("mix") + 1]
+        rule = rule or ("sixthpower" if style.startswith("lj/class2") else "geometric")
         given = self.coefficients("pair", count, labels)
         own: dict[int, tuple[float, float]] = {}
         for number in range(1, count + 1):

@@ -227,7 +227,7 @@ def refuse_other_atoms(data: DataFile, info: SystemInfo) -> None:
     ValueError
         Names the fact and what the data file has.
     """
-    hint = "it describes another data file"
+    hint = "it is that of another data file; move it elsewhere"
     if len(data.masses) != len(info.types):
         raise ValueError(f"types: {len(info.types)}, the data file has {len(data.masses)}; {hint}")
     numbers = np.bincount(data.types, minlength=len(info.types) + 1)[1:]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.reduction.readers.base import FrameByFrame, TrajectoryError, time_between
 
-__all__ = ["FORMATS", "MDAnalysisFile"]
+__all__ = ["FORMATS", "MDAnalysisFile", "first_reason"]
 
 #: suffix -> format of MDAnalysis; formats without a periodic box, or that need more than the file, are not here
 FORMATS = {
@@ -107,7 +107,7 @@ class MDAnalysisFile(FrameByFrame):
                 self._reader = reader(str(self.path), format=FORMATS[self.path.suffix.lower()])
                 self.natoms, self.frames = int(self._reader.n_atoms), int(self._reader.n_frames)
         except Exception as error:
-            why = _first_reason(error)
+            why = first_reason(error)
             raise TrajectoryError(f"{self.path}: cannot be read by MDAnalysis: {why}") from None
         self._constant_box = self._first_box()
         try:
@@ -151,7 +151,7 @@ class MDAnalysisFile(FrameByFrame):
             ) from None
 
 
-def _first_reason(error: BaseException) -> BaseException:
+def first_reason(error: BaseException) -> BaseException:
     """Return the first of the exceptions behind one, and drop what they hold.
 
     A reader of MDAnalysis that could not open its file raises another exception when it is collected. Python would

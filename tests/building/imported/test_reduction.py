@@ -11,6 +11,7 @@ import yaml
 
 from aiida_cse.building.imported import reduction as imported
 from aiida_cse.building.reduction import describe_system
+from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from tests.nodes import SAMPLING, interface
@@ -96,6 +97,20 @@ def test_a_wrong_field_of_the_description_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=why):
         load_interface(*written(tmp_path, regions | changes))
+
+
+@pytest.mark.parametrize("shift", [0.0, 37.5, 42.0])
+def test_the_mid_plane_of_a_slab_across_the_end_of_the_box(tmp_path: Path, shift: float) -> None:
+    cases = Path(__file__).parent / "cases"
+    data = DataFile.read(cases / "small.data")
+    data.set_unwrapped(data.unwrapped + np.array([0, 0, shift]))
+    data.images[:] = 0
+    data.write(tmp_path / "box.data")
+    regions = REGIONS | {"framework": [1], "thickness": 20.0}
+    regions |= {"cation": {"name": "Li", "types": [2]}, "anion": {"name": "TFSI", "types": [3]}}
+    (tmp_path / "regions.yaml").write_text(yaml.safe_dump(regions))
+    system, _ = imported.load_interface(tmp_path / "box.data", tmp_path / "regions.yaml")
+    assert system.midplane_offset == pytest.approx(0.0, abs=1e-9)
 
 
 def test_charges_that_differ_within_a_type_are_refused(tmp_path: Path, regions: dict[str, Any]) -> None:

@@ -252,6 +252,10 @@ def charged(data: DataFile, number: int, charge: float, first: int | None = None
             "57 atoms of the electrolyte have no molecule ID; number the molecules, for example with",
         ),
         (
+            lambda d: replace(d, molecules=np.where(d.types == 11, 999, d.molecules)),
+            "42 bonds join atoms of different molecules, such as",
+        ),
+        (
             lambda d: replace(d, molecules=np.where(d.molecules == 3, 1, d.molecules)),
             "molecule 1 has atoms of the ceramic and of the electrolyte",
         ),

@@ -305,6 +305,10 @@ Change = Callable[[str], str]
         (lambda t: re.sub(r"(# full\n\n1 1) \d", r"\1 La", t), "Atoms section, line 27: 'La' is neither a number"),
         (lambda t: re.sub(r"(# full\n\n1) 1", r"\1 1.5", t), "Atoms section, line 27: .* whole ones for IDs"),
         (lambda t: re.sub(r"(# full\n\n1) 1", r"\1 1e300", t), "Atoms section, line 27: .* whole ones for IDs"),
+        (
+            lambda t: re.sub(r"(# full\n\n1 1 \d+ \S+) \S+", r"\1 1e20", t),
+            "Atoms section, line 27: .*: is more than 1000 box edges outside of the box",
+        ),
         (lambda t: re.sub(r"(# full\n\n1 1 \d+ \S+) \S+", r"\1 nan", t), "line 27: .*: must be finite numbers"),
         (lambda t: re.sub(r"(# full\n\n1 1 \d+ \S+) \S+", r"\1 1.2.3", t), "line 27: .*: must be numbers"),
         (lambda t: re.sub(r"\d+ atoms\n", "0 atoms\n", t), "header: there are no atoms; a line such as"),

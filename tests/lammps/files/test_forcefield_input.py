@@ -1,10 +1,15 @@
 """Include files of any origin: what a force field is, what is refused, what is missing."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.building.type_table import chemistry_of
+from aiida_cse.lammps.files.data import read_contents
 from aiida_cse.lammps.files.forcefield_input import read_statements
+from tests.systems import crystal_and_molecules
 
 LABELS = {1: "La", 2: "O", 3: "C"}
 
@@ -89,6 +94,43 @@ def test_pairs_are_mixed_by_a_rule_that_is_named() -> None:
     assert (
         read_statements(like + "pair_modify shift no mix sixthpower").missing(counts(), LABELS, bonded=False) == []
     )
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("modify", ["", "pair_modify mix arithmetic\n", "pair_modify shift no mix sixthpower\n"])
+def test_coefficients_in_effect_are_those_of_lammps(modify: str, tmp_path: Path, environment_bin: Path) -> None:
+    include = f"""\
+pair_style lj/cut 6
+pair_modify mix sixthpower
+pair_coeff * * 9 9
+pair_style lj/cut/coul/long 6
+{modify}pair_coeff 1 1 0.02 2.0
+pair_coeff 2*5 2*5 0.03 2.5
+pair_coeff 3 3 0.05 3.0
+pair_coeff 3 1 0.7 2.2
+pair_coeff 4* 5 0.11 2.9
+bond_style harmonic
+bond_coeff * 100 1.5
+special_bonds lj/coul 0 0 0.5
+"""
+    crystal_and_molecules().data.write(tmp_path / "system.data")
+    script = (
+        f"units real\natom_style full\nread_data system.data\n{include}kspace_style pppm 1e-4\nrun 0 post no\n"
+    )
+    (tmp_path / "run.in").write_text(script + "write_data out.data pair ij\n")
+    command = [str(environment_bin / "lmp"), "-in", "run.in", "-log", "none", "-screen", "none"]
+    subprocess.run(command, cwd=tmp_path, timeout=60, check=True)
+    found = read_statements(include)
+    ours = {pair: tuple(map(float, words[""])) for pair, words in found.coefficients("pair", 5).items()}
+    theirs = {}
+    for line in read_contents((tmp_path / "out.data").read_text()).commands:
+        if line.startswith("pair_coeff"):
+            first, second, epsilon, sigma, _ = map(float, line.split()[1:])
+            theirs[int(first), int(second)] = (epsilon, sigma)
+    assert {**ours, **found.mixed(5, {})} == {
+        pair: pytest.approx(values, rel=1e-5) for pair, values in theirs.items()
+    }
+    assert len(theirs) == 15
 
 
 def test_missing_bonded_terms_are_listed() -> None:
