@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.profiles import charge_integrals
+from aiida_cse.analysis.profiles import charge_integrals, density_profiles
+from aiida_cse.analysis.registry import observables
 from aiida_cse.reduction.state import State
 from tests.reduction.synthetic import LENGTH, config
 
@@ -60,6 +61,17 @@ def test_with_one_whole_block_there_is_no_error() -> None:
     found = charge_integrals(ReducedProduction(made, 700.0))
     assert found["charge_enclosed_right_error_e_per_A2"] is None
     assert np.isnan(found["right_error_e_per_A2"]).all()
+
+
+def test_a_system_without_charges_has_no_charge_profile() -> None:
+    made = state(110, charges(110))
+    made = replace(made, config=made.config.model_copy(update={"charges": (0.0,) * 5}))
+    production = ReducedProduction(made, 700.0)
+    assert np.isnan(density_profiles(production)["charge_e_per_A3"]).all()
+    need = observables()["charge_integral"].need
+    assert need is not None
+    assert not need.met(made.config)
+    assert need.met(config())
 
 
 def test_charge_reversal_is_found_on_its_side() -> None:

@@ -24,6 +24,8 @@ __all__ = ["DumpFile"]
 _ITEM, _ATOMS = b"ITEM: ", b"ITEM: ATOMS"
 #: upper bound on the length of a header
 _HEADER_BYTES = 4096
+#: the largest whole number up to which a double holds all
+_LARGEST_WHOLE = 2.0**53
 #: upper bound on the length of a word in a row of an atom
 _WORD_BYTES = 64
 #: items of a header with their numbers of lines
@@ -202,7 +204,7 @@ class DumpFile(FrameByFrame):
         self, frame: int, header: _Header, content: bytes, values: NDArray[np.float64], names: list[str]
     ) -> None:
         """Refuse IDs, types and image flags that are no whole numbers, IDs and types also below 1."""
-        wrong = values != np.rint(values)
+        wrong = (values != np.rint(values)) | (np.abs(values) > _LARGEST_WHOLE)
         for column, name in enumerate(names):
             if name in ("id", "type"):
                 wrong[:, column] |= values[:, column] < 1

@@ -134,17 +134,27 @@ class MDAnalysisFile(FrameByFrame):
                 self.first_step = round(self.first_ps / self.frame_ps)
 
     def _first_box(self) -> NDArray[np.float64] | None:
-        """Return the box (6,) of a PDB file that stands before its first model, which MDAnalysis does not see."""
+        """Return the box (6,) of a PDB file that stands before its first model, which MDAnalysis does not see.
+
+        MDAnalysis takes models whose first record is damaged for parts of others; they are refused.
+        """
         if FORMATS[self.path.suffix.lower()] != "PDB":
             return None
-        found = None
+        found, began, models, ends = None, False, 0, 0
         with self.path.open("rb") as file:
-            while (line := file.readline(_LINE_BYTES)) and not line.startswith((b"ATOM", b"HETATM")):
-                if line.startswith(b"CRYST1"):
+            while line := file.readline(_LINE_BYTES):
+                began = began or line.startswith((b"ATOM", b"HETATM"))
+                models += line.startswith(b"MODEL ")
+                ends += line.startswith(b"ENDMDL")
+                if line.startswith(b"CRYST1") and not began:
                     found = line
+        if models != ends and models != ends + 1 and (models or ends > 1):
+            raise TrajectoryError(
+                f"{self.path}: has {models} records MODEL and {ends} records ENDMDL; it is damaged"
+            )
         try:
-            ends = (6, 15, 24, 33, 40, 47, 54)
-            return None if found is None else np.array([float(found[a:b]) for a, b in pairwise(ends)])
+            ends_of_words = (6, 15, 24, 33, 40, 47, 54)
+            return None if found is None else np.array([float(found[a:b]) for a, b in pairwise(ends_of_words)])
         except ValueError:
             raise TrajectoryError(
                 f"{self.path}: its record CRYST1 is {found!r}, it must have six numbers"
@@ -159,10 +169,12 @@ def first_reason(error: BaseException) -> BaseException:
     """
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
-        traceback.clear_frames(error.__traceback__)
-        while error.__context__ is not None:
-            error = error.__context__
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             traceback.clear_frames(error.__traceback__)
+            while error.__context__ is not None:
+                error = error.__context__
+                traceback.clear_frames(error.__traceback__)
     finally:
         sys.unraisablehook = hook
     return error

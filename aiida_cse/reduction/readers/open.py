@@ -8,7 +8,8 @@ from aiida_cse.reduction.readers.base import TrajectoryError, TrajectoryReader
 from aiida_cse.reduction.readers.dcd import DcdFile
 from aiida_cse.reduction.readers.dump import DumpFile
 from aiida_cse.reduction.readers.mdanalysis import FORMATS, MDAnalysisFile
-from aiida_cse.reduction.readers.xdr import TrrFile, XtcFile
+from aiida_cse.reduction.readers.xdr import TrrFile
+from aiida_cse.reduction.readers.xtc import XtcFile
 
 __all__ = ["open_trajectory"]
 

@@ -1,9 +1,8 @@
-"""Readers of the binary formats of GROMACS, XTC and TRR.
+"""Frames of the binary formats of GROMACS, XTC and TRR, and the reader of TRR.
 
 Both are sequences of frames, each with a header of big-endian numbers (XDR) that contains step, time, box and
-size. The headers of all frames are read first. TRR has plain coordinates. XTC has rounded and compressed ones,
-which the library of MDAnalysis decompresses; its readers are not used, because they write an index beside the
-file. Lengths are in nm, times in ps.
+size. The headers of all frames are read first. Lengths are in nm, times in ps. The readers of MDAnalysis are not
+used: they write an index beside the file, and a damaged XTC file can end the whole program.
 """
 
 from __future__ import annotations
@@ -11,22 +10,22 @@ from __future__ import annotations
 import os
 import struct
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.reduction.readers.base import FrameByFrame, TrajectoryError, time_between
 
-__all__ = ["TrrFile", "XtcFile"]
+__all__ = ["ANGSTROM", "TrrFile", "XdrFile", "XdrFrame"]
 
 #: Å per nm
-_ANGSTROM = 10.0
+ANGSTROM = 10.0
 #: nm; largest entry of the box beside its diagonal that is a rounding error
 _TILT = 1e-5
 
 
-class _Frame(NamedTuple):
+class XdrFrame(NamedTuple):
     """Header of a frame: ``begin`` and ``size`` are the offset and the size of its coordinates in bytes."""
 
     natoms: int
@@ -38,7 +37,7 @@ class _Frame(NamedTuple):
     stop: int
 
 
-class _XdrFile(FrameByFrame):
+class XdrFile(FrameByFrame):
     """An open file of XDR frames.
 
     ``frame_steps`` is 0 if there is only one frame. If the steps of the frames are not equally spaced but their
@@ -57,7 +56,7 @@ class _XdrFile(FrameByFrame):
             self._descriptor = -1
 
     @abstractmethod
-    def _read_frame_header(self, offset: int) -> _Frame | None:
+    def _read_frame_header(self, offset: int) -> XdrFrame | None:
         """Read the header of the frame at an offset, None if the file ends within it.
 
         Raises
@@ -82,7 +81,11 @@ class _XdrFile(FrameByFrame):
             positions = self._positions(frame)
         except (OSError, EOFError, RuntimeError, MemoryError) as error:
             raise self._error(frame, f"cannot be read: {error}") from error
-        return positions * positions.dtype.type(_ANGSTROM), edges * _ANGSTROM
+        with np.errstate(over="ignore", invalid="ignore"):
+            positions = positions * positions.dtype.type(ANGSTROM)
+        if not np.isfinite(positions).all():
+            raise self._error(frame, "has a coordinate that is not finite")
+        return positions, edges * ANGSTROM
 
     def _error(self, frame: int, why: str) -> TrajectoryError:
         found = self._frames[frame]
@@ -96,7 +99,7 @@ class _XdrFile(FrameByFrame):
     def _read_header(self) -> None:
         """Read the headers of all frames, leave out an incomplete last one, and check the spacing."""
         end, offset, number = os.fstat(self._descriptor).st_size, 0, 0
-        self._frames: list[_Frame] = []
+        self._frames: list[XdrFrame] = []
         while offset < end:
             try:
                 frame = self._read_frame_header(offset)
@@ -145,74 +148,13 @@ class _XdrFile(FrameByFrame):
             self.check_step(frame, int(steps[frame]))
 
 
-class XtcFile(_XdrFile):
-    """An open XTC file, whose coordinates are rounded, usually to 0.01 Å."""
-
-    _library: Any = None
-    #: header, then of frames with more than 9 atoms that of the compressed coordinates
-    _HEAD, _COMPRESSED = struct.Struct(">iiif9fi"), struct.Struct(">f7ii")
-    _MAGIC, _MAGIC_LARGE = 1995, 2023
-    #: table of sizes in the compression
-    _SIZES = range(9, 73)
-
-    def close(self) -> None:
-        """Close the file."""
-        super().close()
-        if self._library is not None:
-            self._library.close()
-
-    def _read_frame_header(self, offset: int) -> _Frame | None:
-        head = self._bytes(offset, self._HEAD.size + self._COMPRESSED.size)
-        magic = struct.unpack(">i", head[:4])[0] if len(head) >= 4 else self._MAGIC
-        if magic == self._MAGIC_LARGE:
-            raise ValueError("has the layout of GROMACS for very large systems; convert it to TRR by gmx trjconv")
-        if magic != self._MAGIC:
-            raise ValueError("is no frame of an XTC file")
-        if len(head) < self._HEAD.size:
-            return None
-        _, natoms, step, time, *box, again = self._HEAD.unpack_from(head)
-        begin = offset + self._HEAD.size
-        if natoms < 1 or again != natoms:
-            raise ValueError(f"says {natoms} and {again} atoms")
-        if natoms <= 9:
-            return _Frame(natoms, step, time, tuple(box), begin, 12 * natoms, begin + 12 * natoms)
-        if len(head) < self._HEAD.size + self._COMPRESSED.size:
-            return None
-        precision, *bounds, index, size = self._COMPRESSED.unpack_from(head, self._HEAD.size)
-        widths = [high - low + 1 for low, high in zip(bounds[:3], bounds[3:], strict=True)]
-        if not 0 < precision < np.inf or index not in self._SIZES or not all(0 < one < 2**31 for one in widths):
-            raise ValueError("its compressed coordinates are damaged")
-        # an atom takes more than one bit
-        if not natoms / 8 <= size < 2**31:
-            raise ValueError(f"has {size} bytes of coordinates of {natoms} atoms")
-        begin += self._COMPRESSED.size
-        if not offset:
-            self.notes = (f"its coordinates are rounded to {_ANGSTROM / precision:g} Å",)
-        return _Frame(natoms, step, time, tuple(box), begin, size, begin + (size + 3) // 4 * 4)
-
-    def _read_header(self) -> None:
-        super()._read_header()
-        if not self.frames:
-            return
-        from MDAnalysis.lib.formats.libmdaxdr import XTCFile as Library
-
-        self._library = Library(str(self.path))
-        starts = [0, *(frame.stop for frame in self._frames[:-1])]
-        self._library.set_offsets(np.array(starts, np.int64))
-
-    def _positions(self, frame: int) -> NDArray[np.floating]:
-        self._library.seek(frame)
-        positions: NDArray[np.float32] = self._library.read().x
-        return positions
-
-
-class TrrFile(_XdrFile):
+class TrrFile(XdrFile):
     """An open TRR file; frames without positions (of velocities or forces alone) are passed over."""
 
     _HEAD = struct.Struct(">iii12s13i")
     _MAGIC, _NAME = 1993, b"GMX_trn_file"
 
-    def _read_frame_header(self, offset: int) -> _Frame | None:
+    def _read_frame_header(self, offset: int) -> XdrFrame | None:
         head = self._bytes(offset, self._HEAD.size + 16 + 72)
         begin = struct.pack(">iii12s", self._MAGIC, len(self._NAME) + 1, len(self._NAME), self._NAME)
         if head[: len(begin)] != begin[: len(head)]:
@@ -235,7 +177,7 @@ class TrrFile(_XdrFile):
         (time,) = struct.unpack_from(f">{real}", head, self._HEAD.size)
         edges = struct.unpack_from(f">{9 if box else 0}{real}", head, begin_box) or (0.0,) * 9
         place = offset + begin_box + ir + energy + box + virial + pressure + topology + symmetry
-        return _Frame(natoms, step, time, edges, place, own, place + own + sum(others))
+        return XdrFrame(natoms, step, time, edges, place, own, place + own + sum(others))
 
     def _positions(self, frame: int) -> NDArray[np.floating]:
         found = self._frames[frame]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.readers.open import open_trajectory
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.system import SystemDescription
+from tests.reduction.readers.files import mutated
 
 SMALL = Path(__file__).parents[2] / "small_interface"
 REGIONS: dict[str, Any] = {
@@ -324,3 +326,37 @@ def test_an_analysis_takes_a_topology_with_a_description(tmp_path: Path, small: 
     assert found.sampling == REGIONS["sampling"]
     with pytest.raises(UndescribedError, match=r"small.psf: nothing says which of its atoms are the framework"):
         find_interface(path, None, None)
+
+
+def faults(folder: Path, suffix: str, system: SystemDescription, seeds: range) -> list[str]:
+    """Return how mutated topologies were neither read nor refused by name."""
+    path, found = written(folder, suffix, system), []
+    content = path.read_bytes()
+    for seed in seeds:
+        path.write_bytes(mutated(content, seed))
+        start = time.perf_counter()
+        try:
+            described(folder, path, **(dict.fromkeys(FACTS) if suffix in (".psf", ".prmtop") else {}))
+        except ValueError as error:
+            if path.name not in str(error) and "regions.yaml: " not in str(error):
+                found.append(f"seed {seed}: does not name the file: {error}")
+        except Exception as error:
+            found.append(f"seed {seed}: {type(error).__name__}: {error}")
+        if time.perf_counter() - start > 5:
+            found.append(f"seed {seed}: takes too long")
+    return found
+
+
+@pytest.mark.parametrize("suffix", [".gro", ".pdb", ".psf", ".prmtop"])
+def test_a_damaged_topology_is_read_or_refused_by_name(
+    tmp_path: Path, small: SystemDescription, suffix: str
+) -> None:
+    assert faults(tmp_path, suffix, small, range(20)) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("suffix", [".gro", ".pdb", ".psf", ".prmtop"])
+def test_many_damaged_topologies_are_read_or_refused_by_name(
+    tmp_path: Path, small: SystemDescription, suffix: str
+) -> None:
+    assert faults(tmp_path, suffix, small, range(20, 320)) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import MDAnalysis
@@ -102,3 +104,45 @@ def trr_frame(positions: NDArray[np.float64], step: int, time: float, double: bo
     content += struct.pack(f">9{real}", 2, 0, 0, 0, 2, 0, 0, 0, LENGTH / 10) + bytes(9 * width)
     block = positions.astype(f">f{width}").tobytes()
     return content + (b"" if bare else block) + bytes(size) + (b"" if bare else bytes(size))
+
+
+#: numbers that a header should not promise
+NUMBERS = (0, 1, -1, 2**31 - 1, -(2**31), 2**30, 5_000_000)
+
+
+def mutated(content: bytes, seed: int) -> bytes:
+    """Return a file with one fault of a kind and at a place that follow from the seed."""
+    rng = np.random.default_rng(seed)
+    data = bytearray(content)
+    # every other fault is near the beginning, where headers are
+    place = int(rng.integers(min(len(data), 400) if seed % 2 else len(data)))
+    size = int(rng.integers(1, 40))
+    other = int(rng.integers(len(data)))
+    kinds: list[Callable[[], None]] = [
+        lambda: data.__setitem__(place, data[place] ^ (1 << int(rng.integers(8)))),
+        lambda: data.__delitem__(slice(place, place + size)),
+        lambda: data.__setitem__(slice(place, place), rng.bytes(size)),
+        lambda: data.__setitem__(slice(place, place), data[other : other + size]),
+        lambda: data.__delitem__(slice(place, None)),
+        lambda: data.__setitem__(slice(place, place + size), bytes(len(data[place : place + size]))),
+        lambda: data.__setitem__(
+            slice(place, place + 4), int(rng.choice(NUMBERS)).to_bytes(4, "big", signed=True)
+        ),
+        lambda: data.__setitem__(
+            slice(place // 4 * 4, place // 4 * 4 + 4), int(rng.choice(NUMBERS)).to_bytes(4, "little", signed=True)
+        ),
+        lambda: data.__setitem__(slice(place, place + size), b"\xff" * len(data[place : place + size])),
+        lambda: data.extend(rng.bytes(size)),
+        lambda: replace_number(data, place, rng),
+    ]
+    kinds[seed % len(kinds)]()
+    return bytes(data)
+
+
+def replace_number(data: bytearray, place: int, rng: np.random.Generator) -> None:
+    """Replace the next number of a text by one that it must not be."""
+    found = re.compile(rb"[-\d.]+").search(data, place)
+    if found:
+        data[found.start() : found.end()] = bytes(
+            rng.choice([b"2147483648", b"-1", b"nan", b"1e400", b"", b"0", b"9" * 30, b"x"])
+        )

@@ -10,7 +10,7 @@ import pytest
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.dump import DumpFile
 from aiida_cse.reduction.readers.open import open_trajectory
-from aiida_cse.reduction.readers.xdr import XtcFile
+from aiida_cse.reduction.readers.xtc import XtcFile
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.segments import plan_segments
 from tests.reduction import synthetic
