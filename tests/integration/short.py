@@ -57,7 +57,7 @@ SHORT: dict[str, Any] = {
         }
     },
     "production": {
-        "plan": {"length_ps": 1.2, "segment_ps": 0.4, "frame_ps": 0.02, "settings": {"restart_interval": 100}},
+        "plan": {"length_ps": 1.2, "segment_ps": 0.6, "frame_ps": 0.02, "settings": {"restart_interval": 100}},
         "sampling": {"block_ps": 0.2, "snapshot_ps": 0.1, "bins": 100},
     },
 }  # fmt: skip
@@ -68,7 +68,7 @@ SETTLED: dict[str, Any] = {"electrolyte": {"schedule": {"stages": SHORT["electro
 OPTIONS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}}
 
 #: looks at the end of every segment
-EQUILIBRATED = {"rule": "equilibrated", "first_look_ns": 0.0004, "growth": 1}
+EQUILIBRATED = {"rule": "equilibrated", "first_look_ns": 0.0006, "growth": 1}
 
 
 def short_study(

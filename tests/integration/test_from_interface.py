@@ -41,7 +41,7 @@ def test_a_production_stops_at_the_first_look_that_says_so(
     assert node.is_finished_ok, node.exit_message
     assert len(jobs(node, "cse.lammps")) == 1
     assert [look["equilibrated"] for look in node.outputs.looks.get_list()] == [True]
-    assert node.outputs.stages["steps"] == node.outputs.reduction.base.attributes.get("last_step") == 200
+    assert node.outputs.stages["steps"] == node.outputs.reduction.base.attributes.get("last_step") == 300
     assert node.outputs.system.info.natoms == 1066
 
 
