@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +67,7 @@ class _Reduced:
 )
 @click.option("--yes", is_flag=True, help="Confirm the proposed regions.")
 @click.option("--temperature", type=float, help="Temperature in K [default: that of the state].")
+@click.option("--unwrap", is_flag=True, help="Unwrap the coordinates by the nearest image from frame to frame.")
 @click.option("--frame-ps", type=float, help="Time between frames in ps, if the files do not say it or are wrong.")
 @click.option(
     "--out",
@@ -105,7 +108,7 @@ def analyse(
     labels that --recipe knows (by default llzo-peo-litfsi).
     """
     folder = out or Path(files[0].name.split(".")[0] + ".analysis")
-    with input_errors():
+    with input_errors(), _interruptible(folder):
         from aiida_cse.analysis.production import ReducedProduction
         from aiida_cse.analysis.registry import analyse_separately
         from aiida_cse.report.results import FILENAME, collect_results
@@ -119,12 +122,12 @@ def analyse(
             reduced = _reduce(files, folder, temperature, options)
         kelvin = _temperature(temperature, reduced.state)
         state = replace(reduced.state, config=reduced.state.config.model_copy(update={"temperature": kelvin}))
-        production = ReducedProduction(state, kelvin, _settings(reduced, options))
-        found, missing = analyse_separately(production)
-        results = collect_results(production, found, missing, label=folder.name, notes=reduced.notes)
         folder.mkdir(parents=True, exist_ok=True)
         if not _same_file(files[0], folder / STATE):
             state.save(folder / STATE)
+        production = ReducedProduction(state, kelvin, _settings(reduced, options))
+        found, missing = analyse_separately(production)
+        results = collect_results(production, found, missing, label=folder.name, notes=reduced.notes)
         results.save(folder / FILENAME)
         tables = write_tables(results, folder)
     _show(results)
@@ -132,7 +135,7 @@ def analyse(
     click.echo(f"again, without the trajectory: {aiida_cse('analyse', shlex.quote(str(folder / STATE)))}")
     if store:
         system = None if reduced.interface is None else reduced.interface.system
-        _store(results, state, system)
+        _store(state, kelvin, results.settings, results.label, system)
 
 
 def _temperature(given: float | None, state: State) -> float:
@@ -170,8 +173,8 @@ def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:
     """Return the reduction in a state; refuse options that need a trajectory."""
     from aiida_cse.reduction.state import State
 
-    for name in ("system", "recipe", "config", "frame_ps", "previous"):
-        if options[name] is not None:
+    for name in ("system", "recipe", "config", "frame_ps", "previous", "unwrap", "propose_regions"):
+        if options[name] not in (None, False):
             raise InputError(
                 f"--{name.replace('_', '-')}: {path} is a state, which contains this; omit the option"
             )
@@ -188,7 +191,8 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     from aiida_cse.cli.cmd_bring import _progress
     from aiida_cse.reduction.config import ReductionConfig
     from aiida_cse.reduction.default_sampling import choose_sampling, read_times
-    from aiida_cse.reduction.interruptible import ReductionInterrupted, reduce_in_pieces
+    from aiida_cse.reduction.interruptible import reduce_in_pieces
+    from aiida_cse.reduction.readers.checked import Entrance
     from aiida_cse.reduction.segments import plan_segments
     from aiida_cse.reduction.state import State
     from aiida_cse.schema import located
@@ -217,23 +221,25 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     with located(options["config"] or "sampling"):
         sampling, chosen = choose_sampling(times, given)
     config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
-    plan = plan_segments(times.paths, config)
+    entrance = Entrance(interface.description, unwrap=options["unwrap"], frame_ps=options["frame_ps"])
+    plan = plan_segments(times.paths, config, entrance=entrance)
     notes = [*interface.description.notes, *times.notes, *plan.notes]
     _say_input(interface, config, times, chosen)
     for note in notes:
         _say("note", note)
-    try:
-        with ExitStack() as stack:
-            state = reduce_in_pieces(
-                plan,
-                config,
-                previous,
-                _progress(stack),
-                threads=options["threads"],
-                hash_sources=options["checksums"],
-            )
-    except ReductionInterrupted as interruption:
-        _leave_interrupted(interruption.state, folder)
+    with ExitStack() as stack:
+        state = reduce_in_pieces(
+            plan,
+            config,
+            previous,
+            _progress(stack),
+            threads=options["threads"],
+            hash_sources=options["checksums"],
+        )
+    seen = [] if plan.checks is None else plan.checks.notes()
+    for note in seen:
+        _say("note", note)
+    notes += seen
     return _Reduced(state, [*notes, *chosen], interface)
 
 
@@ -311,20 +317,35 @@ def _say(subject: str, words: str) -> None:
     click.echo(textwrap.fill(first + words, width, subsequent_indent=indent, break_on_hyphens=False))
 
 
-def _leave_interrupted(state: State | None, folder: Path) -> None:
-    """Save what was read before Ctrl-C, say how to continue, and end the command."""
-    if state is None:
-        click.echo("interrupted before the first frames were complete; nothing was written", err=True)
+@contextmanager
+def _interruptible(folder: Path) -> Iterator[None]:
+    """On Ctrl-C save what was read, say how to continue, and end the command."""
+    from aiida_cse.reduction.interruptible import ReductionInterrupted
+
+    begun = time.time()
+    try:
+        yield
+    except ReductionInterrupted as interruption:
+        if (state := interruption.state) is None:
+            click.echo("interrupted before the first frames were complete; nothing was written", err=True)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            state.save(folder / PARTIAL)
+            words = [*map(shlex.quote, sys.argv[1:]), "--previous", shlex.quote(str(folder / PARTIAL))]
+            click.echo(
+                f"interrupted: {state.frames:,} frames up to step {state.last_step} are in {folder / PARTIAL}\n"
+                f"continue with: {aiida_cse(*words)}",
+                err=True,
+            )
         sys.exit(_INTERRUPTED)
-    folder.mkdir(parents=True, exist_ok=True)
-    state.save(folder / PARTIAL)
-    words = [shlex.quote(word) for word in sys.argv[1:]]
-    click.echo(
-        f"interrupted: {state.frames:,} frames up to step {state.last_step} are in {folder / PARTIAL}\n"
-        f"continue with: {aiida_cse(*words, '--previous', shlex.quote(str(folder / PARTIAL)))}",
-        err=True,
-    )
-    sys.exit(_INTERRUPTED)
+    except KeyboardInterrupt:
+        reduced = folder / STATE
+        if reduced.is_file() and reduced.stat().st_mtime >= begun:
+            words = ["analyse", shlex.quote(str(reduced)), "--out", shlex.quote(str(folder))]
+            click.echo(f"interrupted: all frames are in {reduced}\ncontinue with: {aiida_cse(*words)}", err=True)
+        else:
+            click.echo("interrupted before the first frames were complete; nothing was written", err=True)
+        sys.exit(_INTERRUPTED)
 
 
 # -- display -------------------------------------------------------------------------------------------------
@@ -351,44 +372,51 @@ def _show(results: Results) -> None:
 
 
 @click.command("import-run")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR")
+@click.argument("source", type=click.Path(exists=True, path_type=Path), metavar="DIR|STATE")
 @click.option(
     "--system",
     type=FILE,
     help="system.data of the system, beside its system.json; it is stored as a node as well.",
 )
+@click.option("--temperature", type=float, help="Temperature in K, if STATE does not say it.")
 @inputs.PROFILE
-def import_run(folder: Path, system: Path | None, profile: str | None) -> None:
-    """Store the results of `aiida-cse analyse` in DIR as nodes of the profile.
+def import_run(source: Path, system: Path | None, temperature: float | None, profile: str | None) -> None:
+    """Store an analysed run as nodes of the profile.
 
-    The reduction and each result become the nodes that a run of this profile has. They can be queried and compared
+    DIR holds the results of `aiida-cse analyse`, STATE is a state (npz), analysed with the default settings. The
+    reduction and each result become the nodes that a run of this profile has. They can be queried and compared
     with its runs, and enter `cse.kinetics` together with them.
     """
     with input_errors():
+        from aiida_cse.analysis.production import ReducedProduction
         from aiida_cse.lammps.files.system import System
         from aiida_cse.reduction.state import State
         from aiida_cse.report.results import FILENAME, load_results
 
-        for name in (FILENAME, STATE):
-            if not (folder / name).is_file():
-                raise ValueError(f"{folder}: has no {name}; make it with: aiida-cse analyse FILES --out {folder}")
-        results, state = load_results(folder / FILENAME), State.load(folder / STATE)
+        if source.is_dir():
+            for name in (FILENAME, STATE):
+                if not (source / name).is_file():
+                    raise ValueError(
+                        f"{source}: has no {name}; make it with: aiida-cse analyse FILES --out {source}"
+                    )
+            state, results = State.load(source / STATE), load_results(source / FILENAME)
+            kelvin, settings, label = _temperature(results.temperature_K, state), results.settings, results.label
+        else:
+            state, label = State.load(source), source.stem
+            kelvin = _temperature(temperature, state)
+            settings = _settings(_Reduced(state, []), {"rule": None, "start": 0.0, "end": None}).model_dump()
+            ReducedProduction(state, kelvin)
         whole = None if system is None else System.read(system.parent)
         profiles.load(profile)
-        _store(results, state, whole)
+        _store(state, kelvin, settings, label, whole)
 
 
-def _store(results: Results, state: State, system: System | None) -> None:
+def _store(state: State, temperature: float, settings: dict[str, Any], label: str, system: System | None) -> None:
     """Store a run in the loaded profile, and print its nodes and the commands that follow."""
     from aiida_cse.workchains import import_run as importing
 
-    done = importing.import_run(
-        state,
-        results.temperature_K,
-        results.settings,
-        label=results.label,
-        system=system if system is not None and system.forcefield else None,
-    )
+    complete = system if system is not None and system.forcefield else None
+    done = importing.import_run(state, temperature, settings, label=label, system=complete)
     nodes = {"system": done.system, "reduction": done.reduction, "analysis": done.analysis}
     for name, node in nodes.items():
         if node is not None:
@@ -396,7 +424,7 @@ def _store(results: Results, state: State, system: System | None) -> None:
     if not done.analysis.is_finished_ok:
         click.echo(f"the analysis ended with [{done.analysis.exit_status}] {done.analysis.exit_message}")
     click.echo(f"show the results with: {verdi('process', 'show', done.analysis.pk)}")
-    words = ("launch", "analysis", "--reduction", done.reduction.pk, "--temperature", f"{results.temperature_K:g}")
+    words = ("launch", "analysis", "--reduction", done.reduction.pk)
     click.echo(f"analyse in another way with: {aiida_cse(*words)}")
 
 

@@ -202,6 +202,38 @@ def test_an_interrupted_reduction_is_continued_to_the_same_state(
     assert State.load("found/state.npz").equals(whole)
 
 
+def wrap_dump(path: Path) -> None:
+    """Wrap the coordinates of a dump into its box, under the names of wrapped ones."""
+    lines = []
+    for line in path.read_text().replace("xu yu zu", "x y z").splitlines():
+        words = line.split()
+        if len(words) == 5 and words[0].isdigit():
+            places = [float(word) for word in words[2:]]
+            inside = [(place + edge) % (2 * edge) - edge for place, edge in zip(places, (7, 8, 42), strict=True)]
+            words[2:] = [f"{place:.4f}" for place in inside]
+        lines.append(" ".join(words))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_wrapped_coordinates_are_refused_or_unwrapped_aloud(folder: Path) -> None:
+    small()
+    sound = State.load("found/state.npz")
+    wrap_dump(Path("run.dump"))
+    refused = small()
+    assert refused.exit_code == 2
+    assert "its coordinates are wrapped into the box" in refused.output
+    assert "--unwrap" in refused.output
+    unwrapped = small("--unwrap")
+    assert unwrapped.exit_code == 0, unwrapped.output
+    assert "unwrapped by the nearest image from frame to frame; the largest move was" in " ".join(
+        unwrapped.output.split()
+    )
+    found = State.load("found/state.npz")
+    assert np.array_equal(found.region_counts, sound.region_counts)
+    squares = found.displacement_moments("Li").squares[..., 1].sum()
+    assert squares == pytest.approx(129.6, abs=0.05)
+
+
 def test_an_observable_without_an_answer_leaves_the_others(folder: Path) -> None:
     frames = Path("run.dump").read_text().split("ITEM: TIMESTEP\n")[1:]
     Path("run.dump").write_text("".join(f"ITEM: TIMESTEP\n{frame}" for frame in frames[:2]))

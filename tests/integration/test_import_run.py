@@ -96,6 +96,18 @@ def test_both_ways_make_equal_nodes_that_enter_kinetics_together(
     assert {one["run"] for one in joint["observations"]} == {"imported", "own"}
 
 
+def test_a_state_alone_is_imported(aiida_profile: object, trajectory: Path) -> None:
+    analysed(trajectory)
+    state = trajectory.parent / "found" / "state.npz"
+    result = CliRunner().invoke(main, ["import-run", str(state)])
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()[-4:]
+    assert [line.split()[0] for line in lines] == ["reduction", "analysis", "show", "analyse"]
+    node = newest(orm.WorkChainNode)
+    assert node.label == "state"
+    assert node.inputs.settings["rule"] == "core"
+
+
 def test_a_stored_run_is_not_stored_twice(aiida_profile: object, trajectory: Path) -> None:
     analysed(trajectory)
     folder = trajectory.parent
