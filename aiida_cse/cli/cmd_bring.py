@@ -207,7 +207,7 @@ _PROGRESS_S = 10.0
     help="With --system: YAML file with the sampling and, for a system built by another program, its regions. "
     "Without --system: JSON file with system, regions and sampling.",
 )
-@click.option("--system", type=FILE, help="LAMMPS data file of the system.")
+@click.option("--system", type=FILE, help="LAMMPS data file, or PSF, PRMTOP, TPR, GRO or PDB, of the system.")
 @click.option("--out", required=True, type=OutPath(dir_okay=False, path_type=Path), help="State (npz) to write.")
 @click.option("--previous", type=FILE, help="State (npz) that the segments continue.")
 @click.option("--until-step", type=click.IntRange(min=0), help="Omit the frames at or after this step.")
@@ -241,8 +241,8 @@ def reduce(
 ) -> None:
     """Reduce the SEGMENTs, in the order of time, to a state that every analysis reads.
 
-    A SEGMENT is a trajectory of unwrapped coordinates: .dcd (sorted by ID; the fastest by far), .xtc, or a LAMMPS
-    text dump, .lammpstrj or .dump, with id xu yu zu.
+    A SEGMENT is a trajectory of unwrapped coordinates: .dcd (sorted by ID; the fastest by far), .xtc, .trr, a text
+    dump of LAMMPS (.lammpstrj or .dump, also .gz) with id xu yu zu or with image flags, or NetCDF (.nc).
     """
     with input_errors(), ExitStack() as stack:
         from aiida_cse.reduction.reduce import run_reduction
