@@ -21,7 +21,7 @@ Scale = Annotated[Number, Field(gt=0, le=100)]
 Duration = Annotated[Number, Field(gt=0, le=1e9)]
 Bins = Annotated[Whole, Field(ge=10, le=100_000)]
 Width = Annotated[Number, Field(ge=0.001, le=100)]
-_NAME = worded(r"^[A-Za-z][A-Za-z0-9_]*$", "a letter, then letters, digits and '_'")
+_NAME = worded(r"^[A-Za-z][A-Za-z0-9_]*$", "letters, digits and '_', first a letter")
 StreamName = Annotated[str, Field(strict=True, pattern=_NAME, max_length=40)]
 LayerName = StreamName
 
