@@ -224,6 +224,12 @@ _PROGRESS_S = 10.0
     help="Number of parts reduced concurrently, at most the number of cores; it does not change the state.",
 )
 @click.option(
+    "--unwrap",
+    is_flag=True,
+    help="Unwrap coordinates by the nearest image from frame to frame, unless the file has image flags.",
+)
+@click.option("--frame-ps", type=float, help="Time between frames in ps, if what the files say is wrong.")
+@click.option(
     "--skip-missing",
     is_flag=True,
     help="Omit segments that do not exist, such as those of jobs that ended before their first frame.",
@@ -237,17 +243,22 @@ def reduce(
     until_step: int | None,
     checksums: Path | None,
     threads: int,
+    unwrap: bool,
+    frame_ps: float | None,
     skip_missing: bool,
 ) -> None:
     """Reduce the SEGMENTs, in the order of time, to a state that every analysis reads.
 
     A SEGMENT is a trajectory of unwrapped coordinates: .dcd (sorted by ID; the fastest by far), .xtc, .trr, a text
-    dump of LAMMPS (.lammpstrj or .dump, also .gz) with id xu yu zu or with image flags, or NetCDF (.nc).
+    dump of LAMMPS (.lammpstrj or .dump, also .gz) with id xu yu zu or with image flags, or NetCDF (.nc). What
+    is wrapped, torn, not in the order of the IDs or in other units is repaired, with a note, or refused.
     """
     with input_errors(), ExitStack() as stack:
+        from aiida_cse.reduction.readers.checked import Entrance, atoms_of_files
         from aiida_cse.reduction.reduce import run_reduction
         from aiida_cse.reduction.segments import load_checksums
 
+        found, described = _existing(segments, skip_missing=skip_missing), None
         if system is None:
             from aiida_cse.reduction.config import load_config
 
@@ -257,14 +268,12 @@ def reduce(
             from aiida_cse.reduction.config import ReductionConfig
             from aiida_cse.schema import located
 
-            described, sampling = load_interface(
-                system, config, next((one for one in segments if one.is_file()), None)
-            )
-            for note in described.notes:
+            whole, sampling = load_interface(system, config, found[0])
+            for note in whole.notes:
                 click.echo(f"note: {note}")
+            described = atoms_of_files(found, whole, sampling)
             with located(config):
                 settings = ReductionConfig.build(described, sampling)
-        found = _existing(segments, skip_missing=skip_missing)
         sums = {} if checksums is None else load_checksums(checksums)
         summary = run_reduction(
             found,
@@ -275,6 +284,7 @@ def reduce(
             until_step=until_step,
             threads=threads,
             checksums={path: one for path, one in sums.items() if Path(path) not in set(segments) - set(found)},
+            entrance=Entrance(described, unwrap, frame_ps),
         )
     for note in summary.notes:
         click.echo(f"note: {note}")

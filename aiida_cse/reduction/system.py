@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.schema import nearest
 
-__all__ = ["IonDescription", "SystemDescription", "refuse_unknown_ions"]
+__all__ = ["IonDescription", "SystemDescription", "refuse_unknown_ions", "select_atoms"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -52,6 +52,8 @@ class SystemDescription:
         (M, 2) indices (from 0) of bonded atoms, None if they are unknown.
     positions
         (N, 3) unwrapped positions of the moment that the file describes, Å, None if they are unknown.
+    notes
+        What was found out or repaired when the files were read, one sentence each.
 
     Raises
     ------
@@ -103,6 +105,49 @@ class SystemDescription:
             return types, self.initial_cations
         slab = self.molecules[np.isin(self.types, self.framework)]
         return types, int((np.isin(self.types, types) & np.isin(self.molecules, slab)).sum())
+
+
+def select_atoms(system: SystemDescription, ids: Integers, *, whole_anions: bool) -> SystemDescription:
+    """Return the description of the atoms with these IDs (ascending), which a trajectory of some atoms holds.
+
+    With ``whole_anions`` an anion needs all its atoms.
+
+    Raises
+    ------
+    ValueError
+        An ID is none of the system; or a type of the framework, the cations, the anions or atoms of an anion are
+        missing. Names what is missing.
+    """
+    own = np.arange(1, len(system.types) + 1) if system.ids is None else system.ids
+    unknown = np.setdiff1d(ids, own)
+    if len(unknown):
+        raise ValueError(f"there is an atom of ID {unknown[0]}, which the system does not have")
+    kept = np.isin(own, ids)
+    groups: dict[str, tuple[int, ...]]
+    groups = {f"framework type {system.labels[number - 1]}": (number,) for number in system.framework}
+    groups |= {ion.name: ion.types for ion in (system.cation, system.anion)}
+    for name, types in groups.items():
+        if not (kept & np.isin(system.types, types)).any():
+            raise ValueError(f"there is no atom of {name} among the {len(ids)} of {len(own)} atoms of the system")
+    anions = np.isin(system.types, system.anion.types)
+    if whole_anions:
+        torn = np.intersect1d(system.molecules[anions & kept], system.molecules[anions & ~kept])
+        if len(torn):
+            missing = own[anions & ~kept & (system.molecules == torn[0])]
+            raise ValueError(
+                f"molecule {torn[0]} of {system.anion.name} lacks atoms {', '.join(map(str, missing[:5]))}; its "
+                "centre of mass needs all of them: write them too, or give anion_point: atom and anion_atom"
+            )
+    index = np.cumsum(kept) - 1
+    bonds = system.bonds
+    return replace(
+        system,
+        types=system.types[kept],
+        molecules=system.molecules[kept],
+        ids=own[kept],
+        bonds=None if bonds is None else index[bonds[kept[bonds].all(axis=1)]],
+        positions=None if system.positions is None else system.positions[kept],
+    )
 
 
 def refuse_unknown_ions(

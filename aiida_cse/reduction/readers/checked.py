@@ -7,6 +7,7 @@ one are looked at; moves and the shape of the slab are watched while it is read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -22,12 +23,13 @@ from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.kernels.shape import DISORDERED, TORN_SLAB, Shape
 from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError
 from aiida_cse.reduction.readers.open import open_trajectory
+from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.selection import Selection
-from aiida_cse.reduction.system import SystemDescription
+from aiida_cse.reduction.system import SystemDescription, select_atoms
 from aiida_cse.reduction.unwrapping import AmbiguousMoveError, Unwrapper
 from aiida_cse.reduction.wrapping import Jump, MoveWatch, Tracers
 
-__all__ = ["CheckedTrajectory", "Entrance", "TrajectoryChecks"]
+__all__ = ["CheckedTrajectory", "Entrance", "TrajectoryChecks", "atoms_of_files"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -68,6 +70,30 @@ class Entrance:
     system: SystemDescription | None = None
     unwrap: bool = False
     frame_ps: float | None = None
+
+
+def atoms_of_files(
+    paths: Sequence[str | Path], system: SystemDescription, sampling: Sampling
+) -> SystemDescription:
+    """Return the description of the atoms in the files, which may be some of the system's by their IDs.
+
+    Raises
+    ------
+    TrajectoryError
+        The file cannot be read, or lacks atoms that a reduction needs; names them.
+    """
+    for path in paths:
+        with open_trajectory(path) as file:
+            ids, frames = file.ids, file.frames
+        if not frames:
+            continue
+        if ids is None or len(ids) == len(system.types):
+            return system
+        try:
+            return select_atoms(system, ids, whole_anions=sampling.anion_point == "centre_of_mass")
+        except ValueError as error:
+            raise TrajectoryError(f"{path}: {error}") from error
+    return system
 
 
 class TrajectoryChecks:
