@@ -40,7 +40,8 @@ def open_trajectory(path: str | Path) -> TrajectoryReader:
     suffix = (Path(path.stem) if compressed else path).suffix.lower()
     reader = _READERS.get(suffix)
     if reader is None:
-        raise TrajectoryError(f"{path}: its suffix is {suffix!r}, it must be one of {', '.join(_READERS)}")
+        hint = "; of a GRO file only the first frame can be read, convert it by gmx trjconv" * (suffix == ".gro")
+        raise TrajectoryError(f"{path}: its suffix is {suffix!r}, it must be one of {', '.join(_READERS)}{hint}")
     if compressed and reader is not DumpFile:
         raise TrajectoryError(
             f"{path}: is a compressed {suffix} file, which must be decompressed before it is read"

@@ -118,6 +118,8 @@ def test_files_of_other_formats_are_refused(tmp_path: Path) -> None:
     for name, why in (
         ("a.dump", "line 1: is no text dump of LAMMPS"),
         ("a.xtc", "frame 0, byte 0: is no frame of an XTC file"),
+        ("a.gro", r"its suffix is '.gro', .*; of a GRO file only the first frame can be read, convert it"),
+        ("a.xtc.gz", r"is a compressed .xtc file, which must be decompressed before it is read"),
         ("a.trj", r"its suffix is '.trj', it must be one of .dcd, .xtc, .trr, .lammpstrj, .dump"),
     ):
         path = tmp_path / name
