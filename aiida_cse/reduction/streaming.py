@@ -315,7 +315,7 @@ def _sweep_source(
     sums: Sums,
     events: NDArray[np.int64],
 ) -> Any:
-    """Count ``count`` frames of a file from frame ``first`` on, without displacements.
+    """Count ``count`` frames of a file from frame ``first`` on, without displacements and streams of their own.
 
     The loop ends early if ``events`` is full or a frame is damaged. ``number`` is that of the first frame in the
     production; ``limits`` (2, 3) are the smallest and the largest box that a frame may have, Å.

@@ -221,26 +221,23 @@ def _follow_ions(
 
 
 @compiled
-def _count_frame(
-    z: NDArray[np.float32],
-    centre: float,
-    length: float,
-    frame: int,
-    layout: Layout,
-    memory: Memory,
-    events: NDArray[np.int64],
-    found: int,
+def _gather_counted(
+    z: NDArray[np.float32], shared: bool, atoms: NDArray[np.int32], gathered: NDArray[np.float32]
 ) -> Any:
-    """Count the atoms of a frame and follow its ions; return as :func:`_follow_ions`."""
-    counted, histogram = z, memory.histogram
-    if not layout.shared:
-        counted, histogram = memory.z, memory.point_histogram
-        for k in range(counted.shape[0]):
-            counted[k] = z[np.uint32(layout.counted[k])]
-    rows, indices = layout.rows, memory.indices
-    if not count_atoms(counted, centre, length, layout.bins, layout.width, rows, indices, histogram):
-        return -1
-    return _follow_ions(z, counted, centre, length, frame, layout, memory, events, found)
+    """Return z of the atoms that are counted: that of all atoms, or of some ``atoms`` in ``gathered``."""
+    if shared:
+        return z
+    for k in range(atoms.shape[0]):
+        gathered[k] = z[np.uint32(atoms[k])]
+    return gathered
+
+
+@compiled
+def _copy_counts(counts: NDArray[np.int32], to: NDArray[np.int32]) -> None:
+    """Copy the number of ions in each region, (S, 5)."""
+    for species in range(counts.shape[0]):
+        for region in range(counts.shape[1]):
+            to[species, region] = counts[species, region]
 
 
 @compiled
@@ -278,7 +275,7 @@ def _take_layers(layers: NDArray[np.int16], layout: Layout, memory: Memory) -> N
 def _close_block(frame: int, cadence: Cadence, memory: Memory, sums: Sums) -> None:
     """Move the histograms since the block began to the block of this frame."""
     block = frame // cadence.block - sums.first_block
-    for k in range(memory.histogram.shape[0]):
+    for k in range(sums.histograms.shape[1]):
         sums.histograms[block, k] += memory.histogram[k]
         memory.histogram[k] = 0
     for k in range(memory.point_histogram.shape[0]):
@@ -319,16 +316,19 @@ def sweep(
             z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
         )
         sums.centres[frame - sums.start] = centre
-        for axis in range(3):
-            sums.edges[frame - sums.start, axis] = chunk.boxes[row, axis]
-        new = _count_frame(z, centre, length, frame, layout, memory, events, found)
-        if new < 0:
+        sums.edges[frame - sums.start, 0] = chunk.boxes[row, 0]
+        sums.edges[frame - sums.start, 1] = chunk.boxes[row, 1]
+        sums.edges[frame - sums.start, 2] = length
+        counted = _gather_counted(z, layout.shared, layout.counted, memory.z)
+        if not count_atoms(
+            counted, centre, length, layout.bins, layout.width, layout.rows, memory.indices, memory.histogram
+        ):
             return row, found, False
-        found = new
-        counts = sums.region_counts[frame - sums.start]
-        for species in range(counts.shape[0]):
-            for region in range(counts.shape[1]):
-                counts[species, region] = memory.counts[species, region]
+        before = found
+        found = _follow_ions(z, counted, centre, length, frame, layout, memory, events, found)
+        if found < 0:
+            return row, before, False
+        _copy_counts(memory.counts, sums.region_counts[frame - sums.start])
         if frame % cadence.snapshot == 0:
             bins = sums.snapshots[frame // cadence.snapshot - sums.first_snapshot]
             found = _take_snapshot(frame, bins, layout, memory, events, found)

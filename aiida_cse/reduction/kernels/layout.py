@@ -105,7 +105,7 @@ class Memory(NamedTuple):
         (I,) and (I + 1,) buffers: bins of the ions that are atoms, and the numbers of those that may have left
         their class.
     histogram, point_histogram
-        Flat histograms of the frames since the block began; the first one is empty unless all atoms are counted.
+        Flat histograms of the frames since the block began; one and the same unless all atoms are counted.
     """
 
     classes: NDArray[np.int16]
@@ -128,6 +128,7 @@ class Memory(NamedTuple):
         """Return the memory before the first frame."""
         species, ions = len(layout.single), int(layout.species_starts[-1])
         tracks = layout.cores.shape[2] + 1
+        points = np.zeros(species * layout.bins, np.uint32)
         return cls(
             classes=np.full(ions, -1, np.int16),
             lowest=np.full(ions, 1, np.int32),
@@ -141,8 +142,8 @@ class Memory(NamedTuple):
             point_bins=np.zeros(ions, np.int32),
             gathered=np.zeros(ions, np.int32),
             changed=np.zeros(ions + 1, np.int32),
-            histogram=np.zeros(types * layout.bins if layout.shared else 0, np.uint32),
-            point_histogram=np.zeros(species * layout.bins, np.uint32),
+            histogram=np.zeros(types * layout.bins, np.uint32) if layout.shared else points,
+            point_histogram=points,
         )
 
 
