@@ -107,7 +107,9 @@ class MDAnalysisFile(FrameByFrame):
                 self._reader = reader(str(self.path), format=FORMATS[self.path.suffix.lower()])
                 self.natoms, self.frames = int(self._reader.n_atoms), int(self._reader.n_frames)
         except Exception as error:
-            why = first_reason(error)
+            why = str(first_reason(error))
+            if self.path.suffix.lower() in (".nc", ".ncdf"):
+                why += "; a NetCDF file that was cut cannot be read, copy it again"
             raise TrajectoryError(f"{self.path}: cannot be read by MDAnalysis: {why}") from None
         self._constant_box = self._first_box()
         try:
