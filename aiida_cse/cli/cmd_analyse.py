@@ -18,7 +18,7 @@ import click
 
 from aiida_cse.cli import inputs
 from aiida_cse.cli import profile as profiles
-from aiida_cse.cli.inputs import FILE, InputError, OutPath, find_recipe, input_errors
+from aiida_cse.cli.inputs import FILE, AboveZero, InputError, OutPath, find_recipe, input_errors
 from aiida_cse.engine.hints import aiida_cse, verdi
 
 if TYPE_CHECKING:
@@ -66,18 +66,24 @@ class _Reduced:
     help="Find slab, ions and layers from the trajectory; they are confirmed first.",
 )
 @click.option("--yes", is_flag=True, help="Confirm the proposed regions.")
-@click.option("--temperature", type=float, help="Temperature in K [default: that of the state].")
+@click.option("--temperature", type=AboveZero(), help="Temperature in K [default: that of the state].")
 @click.option("--unwrap", is_flag=True, help="Unwrap the coordinates by the nearest image from frame to frame.")
-@click.option("--frame-ps", type=float, help="Time between frames in ps, if the files do not say it or are wrong.")
+@click.option(
+    "--frame-ps", type=AboveZero(), help="Time between frames in ps, if the files do not say it or are wrong."
+)
 @click.option(
     "--out",
     type=OutPath(file_okay=False, path_type=Path),
     help="Folder for the results [default: the name of the first file].",
 )
 @click.option(
-    "--start", type=float, default=0.0, metavar="NS", help="Analyse from this time on, from the first frame."
+    "--start",
+    type=AboveZero(or_zero=True),
+    default=0.0,
+    metavar="NS",
+    help="Analyse from this time on, from the first frame.",
 )
-@click.option("--end", type=float, metavar="NS", help="Analyse up to this time.")
+@click.option("--end", type=AboveZero(), metavar="NS", help="Analyse up to this time.")
 @click.option(
     "--rule",
     type=click.Choice(["snapshot", "core"]),
@@ -151,7 +157,6 @@ def _temperature(given: float | None, state: State) -> float:
 def _settings(reduced: _Reduced, options: dict[str, Any]) -> AnalysisSettings:
     """Return the settings of the analysis; the counting rule depends on the time between snapshots."""
     from aiida_cse.analysis.settings import AnalysisSettings
-    from aiida_cse.schema import located
 
     rule, between = options["rule"], reduced.state.config.snapshot_ps
     if rule is None and between < PUBLISHED_PS:
@@ -161,8 +166,7 @@ def _settings(reduced: _Reduced, options: dict[str, Any]) -> AnalysisSettings:
         )
         reduced.notes.append(words)
         _say("note", words)
-    with located("--start and --end"):
-        return AnalysisSettings(start_ns=options["start"], end_ns=options["end"], rule=rule or "snapshot")
+    return AnalysisSettings(start_ns=options["start"], end_ns=options["end"], rule=rule or "snapshot")
 
 
 def _same_file(first: Path, second: Path) -> bool:
@@ -178,6 +182,8 @@ def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:
             raise InputError(
                 f"--{name.replace('_', '-')}: {path} is a state, which contains this; omit the option"
             )
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file")
     state = State.load(path)
     return _Reduced(state, [f"{path.name}: state of an earlier reduction"])
 
@@ -187,7 +193,6 @@ def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:
 
 def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, options: dict[str, Any]) -> _Reduced:
     """Reduce the trajectory files and print what is reduced and how."""
-    from aiida_cse.building.imported.interface import DEFAULT_RECIPE, UndescribedError, find_interface
     from aiida_cse.cli.cmd_bring import _progress
     from aiida_cse.reduction.config import ReductionConfig
     from aiida_cse.reduction.default_sampling import choose_sampling, read_times
@@ -199,28 +204,18 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
 
     if temperature is None:
         raise InputError("--temperature: is missing; trajectories do not say it, give it in K")
-    if options["system"] is None:
-        raise InputError("--system: is missing; give the LAMMPS data file of the atoms in the trajectory")
     for path in files:
         if not path.is_file():
             raise ValueError(f"{path}: there is no such file")
-    if options["propose_regions"]:
-        options["config"] = _propose(files, folder, options)
-    name = options["recipe"] or DEFAULT_RECIPE
-    recipe = (name, lambda: find_recipe(name, None))
-    try:
-        interface = find_interface(options["system"], options["config"], recipe, files[0])
-    except UndescribedError as error:
-        raise InputError(f"{error}; give --config, --recipe or --propose-regions") from error
+    interface = _interface(files, folder, options)
     given = dict(interface.sampling) | ({} if options["frame_ps"] is None else {"frame_ps": options["frame_ps"]})
     times = read_times(files, given.get("frame_ps"), given.get("timestep_fs"))
     previous = None if options["previous"] is None else State.load(options["previous"])
-    if previous is not None:  # what the user does not give is that of the state
-        own = previous.config
-        given = {"block_ps": own.block_ps, "snapshot_ps": own.snapshot_ps, "lags_ps": own.lags_ps} | given
-    with located(options["config"] or "sampling"):
+    if previous is not None:
+        given = _sampling_of(previous.config) | given
+    with located(options["config"] or options["system"]):
         sampling, chosen = choose_sampling(times, given)
-    config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
+        config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
     entrance = Entrance(interface.description, unwrap=options["unwrap"], frame_ps=options["frame_ps"])
     plan = plan_segments(times.paths, config, entrance=entrance)
     notes = [*interface.description.notes, *times.notes, *plan.notes]
@@ -236,16 +231,41 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
             threads=options["threads"],
             hash_sources=options["checksums"],
         )
-    seen = [] if plan.checks is None else plan.checks.notes()
+    seen = () if plan.checks is None else plan.checks.notes()
     for note in seen:
         _say("note", note)
-    notes += seen
-    return _Reduced(state, [*notes, *chosen], interface)
+    return _Reduced(state, [*notes, *seen, *chosen], interface)
+
+
+def _interface(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> ForeignInterface:
+    """Return the interface that the options describe, or that was proposed and confirmed."""
+    from aiida_cse.building.imported.interface import DEFAULT_RECIPE, UndescribedError, find_interface
+
+    if options["system"] is None:
+        raise InputError("--system: is missing; give the LAMMPS data file of the atoms in the trajectory")
+    if options["propose_regions"]:
+        options["config"] = _propose(files, folder, options)
+    name = options["recipe"] or DEFAULT_RECIPE
+    recipe = (name, lambda: find_recipe(name, None))
+    try:
+        found = find_interface(options["system"], options["config"], recipe, files[0])
+    except UndescribedError as error:
+        raise InputError(f"{error}; give --config, --recipe or --propose-regions") from error
+    if options["recipe"] is not None and not found.by_recipe:
+        raise InputError(f"--recipe: the atoms are described by {found.origin}; omit one of the two")
+    return found
+
+
+def _sampling_of(config: ReductionConfig) -> dict[str, Any]:
+    """Return the sampling of a state to be continued, in place of what would follow from the length of the run."""
+    bins = {"bins": config.bins} if config.bin_width is None else {"bin_width": config.bin_width}
+    return {"block_ps": config.block_ps, "snapshot_ps": config.snapshot_ps, "lags_ps": config.lags_ps, **bins}
 
 
 def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> Path:
     """Print regions found in the trajectory, write them to a file, and return it if they are confirmed."""
     from aiida_cse.building.imported.proposal import propose_interface
+    from aiida_cse.building.imported.topology import SUFFIXES
     from aiida_cse.lammps.files.data import read_contents
     from aiida_cse.reduction.default_sampling import read_times
     from aiida_cse.schema import located
@@ -254,6 +274,11 @@ def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> 
     for name in ("config", "recipe"):
         if options[name] is not None:
             raise InputError(f"--propose-regions: the regions are given by --{name}; omit one of the two")
+    if options["system"].suffix.lower() in SUFFIXES:
+        raise InputError(
+            f"--propose-regions: {options['system']} is a topology; regions are proposed for a LAMMPS data file, "
+            "give --config"
+        )
     with located(options["system"]):
         contents = read_contents(read_text(options["system"], "a data file", 2_000_000_000))
     proposal = propose_interface(contents, read_times(files, 1.0).paths)
@@ -331,12 +356,13 @@ def _interruptible(folder: Path) -> Iterator[None]:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             state.save(folder / PARTIAL)
-            words = [*map(shlex.quote, sys.argv[1:]), "--previous", shlex.quote(str(folder / PARTIAL))]
-            click.echo(
-                f"interrupted: {state.frames:,} frames up to step {state.last_step} are in {folder / PARTIAL}\n"
-                f"continue with: {aiida_cse(*words)}",
-                err=True,
-            )
+            partial = shlex.quote(str(folder / PARTIAL))
+            words = [*map(shlex.quote, sys.argv[1:]), "--previous", partial]
+            hint = f"continue with: {aiida_cse(*words)}"
+            if "--unwrap" in sys.argv:  # the images of the atoms are not in a state
+                hint = f"--unwrap cannot continue it; analyse these frames with: {aiida_cse('analyse', partial)}"
+            done = f"interrupted: {state.frames:,} frames up to step {state.last_step} are in {folder / PARTIAL}"
+            click.echo(f"{done}\n{hint}", err=True)
         sys.exit(_INTERRUPTED)
     except KeyboardInterrupt:
         reduced = folder / STATE
@@ -378,7 +404,7 @@ def _show(results: Results) -> None:
     type=FILE,
     help="system.data of the system, beside its system.json; it is stored as a node as well.",
 )
-@click.option("--temperature", type=float, help="Temperature in K, if STATE does not say it.")
+@click.option("--temperature", type=AboveZero(), help="Temperature in K, if STATE does not say it.")
 @inputs.PROFILE
 def import_run(source: Path, system: Path | None, temperature: float | None, profile: str | None) -> None:
     """Store an analysed run as nodes of the profile.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ __all__ = [
     "PK",
     "PROFILE",
     "RECIPE",
+    "AboveZero",
     "InputError",
     "OutPath",
     "find_recipe",
@@ -115,6 +117,22 @@ def temperatures(_: click.Context, __: click.Parameter, value: str | None) -> li
         return [float(word) for word in value.replace(",", " ").split()]
     except ValueError as error:
         raise click.BadParameter(f"{value!r}: give numbers in K, separated by commas") from error
+
+
+class AboveZero(click.ParamType):
+    """A finite number above zero; with ``or_zero`` also zero itself."""
+
+    name = "float"
+
+    def __init__(self, *, or_zero: bool = False) -> None:
+        self._or_zero = or_zero
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number: float = click.FLOAT.convert(value, param, ctx)
+        if not math.isfinite(number) or number < 0 or (number == 0 and not self._or_zero):
+            self.fail(f"{value}: must be {'at least' if self._or_zero else 'above'} 0", param, ctx)
+        return number
 
 
 def find_recipe(name: str, profile: str | None) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Thread
 
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.reduce import Progress, reduce_plan, sources_of
@@ -50,6 +51,7 @@ def reduce_in_pieces(
         As :func:`~aiida_cse.reduction.reduce.reduce_plan`.
     """
     state, rest, done = previous, plan, 0
+    sources = _SourcesMeanwhile(plan, hash_all=hash_sources)
     try:
         for left in range(max(min(_PIECES, plan.frames), 1), 0, -1):
             piece, rest = rest.split(rest.start + -(-rest.frames // left))
@@ -60,7 +62,32 @@ def reduce_in_pieces(
     assert state is not None
     # each piece counted its own frames of a file
     earlier = () if previous is None else previous.sources
-    return replace(state, sources=TrajectorySource.joined(*earlier, *sources_of(plan, hash_all=hash_sources)))
+    return replace(state, sources=TrajectorySource.joined(*earlier, *sources.result()))
+
+
+class _SourcesMeanwhile(Thread):
+    """Files of a plan, whose checksums are computed while they are reduced; it does not outlive the program."""
+
+    def __init__(self, plan: SegmentPlan, *, hash_all: bool) -> None:
+        super().__init__(daemon=True)
+        self._plan, self._hash_all = plan, hash_all
+        self._found: list[TrajectorySource] = []
+        self._error: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Read the files."""
+        try:
+            self._found = sources_of(self._plan, hash_all=self._hash_all)
+        except Exception as error:  # raised again where the result is wanted
+            self._error = error
+
+    def result(self) -> list[TrajectorySource]:
+        """Return the files, once all have been read."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._found
 
 
 def _shifted(progress: Progress | None, done: int, total: int) -> Progress | None:

@@ -36,6 +36,8 @@ from aiida_cse.landscape.model import Landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.report.kinetics import KineticsResults
+from aiida_cse.report.results import Results
 from aiida_cse.workchains.restart.plausibility import Plausibility
 
 #: the model of each kind of stored or written document; a renamed class is renamed here, its kind stays
@@ -61,6 +63,8 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "sanity": Plausibility,
     "landscape": Landscape,
     "validation settings": ValidationSettings,
+    "results.json": Results,
+    "kinetics.json": KineticsResults,
 }
 
 _DOCS = Path(__file__).parents[2] / "docs"

@@ -104,7 +104,6 @@ def test_a_state_alone_is_imported(aiida_profile: object, trajectory: Path) -> N
     lines = result.output.splitlines()[-4:]
     assert [line.split()[0] for line in lines] == ["reduction", "analysis", "show", "analyse"]
     node = newest(orm.WorkChainNode)
-    assert node.label == "state"
     assert node.inputs.settings["rule"] == "core"
 
 

@@ -51,12 +51,15 @@ class ForeignInterface:
         Fields of :class:`~aiida_cse.reduction.sampling.Sampling` that the user gives.
     system
         The complete system with its force field, None if there is none.
+    by_recipe
+        Whether a recipe described it.
     """
 
     description: SystemDescription
     origin: str
     sampling: Mapping[str, Any] = field(default_factory=dict)
     system: System | None = None
+    by_recipe: bool = False
 
 
 class _SlabOfRecipe(StrictModel):
@@ -193,4 +196,5 @@ def _by_recipe(
     file.charges = np.array([entry.charge for entry in types])[file.types - 1]
     system = System.create(file, "", phase="interface", types=types, slab=geometry)
     with located(data):
-        return ForeignInterface(describe_system(system), f"the labels of recipe {name}", added.sampling)
+        described = describe_system(system)
+    return ForeignInterface(described, f"the labels of recipe {name}", added.sampling, by_recipe=True)
