@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import ase.io
 import MDAnalysis
 import numpy as np
 import pytest
@@ -176,10 +177,9 @@ def test_mdanalysis_reads_what_was_written(interface: System, tmp_path: Path, fm
 
 
 def test_ase_reads_what_was_written(interface: System, tmp_path: Path) -> None:
-    io = pytest.importorskip("ase.io", reason="ase is not installed")
     path = tmp_path / "interface.extxyz"
     write_structure(interface, path, "extxyz")
-    found = io.read(path)
+    found = ase.io.read(path)
     data, types = interface.data, interface.info.types
     assert found.get_chemical_symbols() == [types[number - 1].element for number in data.types]
     assert np.abs(found.get_positions() - data.unwrapped).max() < 1e-8

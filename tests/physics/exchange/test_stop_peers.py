@@ -29,14 +29,12 @@ def profiles(shift: float) -> Floats:
 
 
 def test_kim_convergence_passes_white_noise_and_fails_a_drift() -> None:
-    pytest.importorskip("kim_convergence", reason="in the extra peers")
     assert kim_convergence(white(500))
     assert not kim_convergence(white(500) + np.linspace(0, 20, 500))
 
 
 def test_kim_convergence_passes_a_number_that_never_changes() -> None:
     """The reason for its false positives: few crossings look like a plateau."""
-    pytest.importorskip("kim_convergence", reason="in the extra peers")
     assert kim_convergence(np.full(500, 25.0))
     assert not kim_convergence(np.zeros(500))
 
@@ -143,7 +141,6 @@ def test_a_row_states_shares_with_intervals_and_fails_above_its_bound() -> None:
 
 
 def test_judgements_are_reproducible_and_one_run_proves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("kim_convergence", reason="in the extra peers")
     assert (measure(3, runs=2) == measure(3, runs=2)).all()
     assert main(["--runs", "1", "--processes", "1"]) == 1
     printed = capsys.readouterr().out

@@ -8,6 +8,7 @@ from pathlib import Path
 import MDAnalysis
 import numpy as np
 import pytest
+from openmm import app
 
 from aiida_cse.reduction.readers import dcd
 from aiida_cse.reduction.readers.base import TrajectoryError
@@ -187,7 +188,6 @@ def test_times_of_mdanalysis_and_openmm_are_read(tmp_path: Path) -> None:
             writer.write(universe.atoms)
     with DcdFile(tmp_path / "a.dcd") as file:
         assert (file.first_step, file.frame_steps, file.frame_ps, file.first_ps) == (0, 1, 0.5, 0.0)
-    app = pytest.importorskip("openmm.app")
     topology = app.Topology()
     topology.setUnitCellDimensions((2.0, 2.0, 11.0))
     residue = topology.addResidue("X", topology.addChain())

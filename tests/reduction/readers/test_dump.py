@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 from numpy.typing import NDArray
 
 from aiida_cse.reduction.readers import dump
@@ -302,7 +303,6 @@ def test_zstandard_is_read_or_refused_by_name(
     with pytest.raises(TrajectoryError, match=r"a.dump.zst: is compressed by Zstandard, which this Python cannot"):
         open_trajectory(path)
     monkeypatch.undo()
-    zstandard = pytest.importorskip("zstandard")
     path.write_bytes(zstandard.compress(plain.read_bytes()))
     assert reduce_segments([path], config()).equals(reduce_segments([plain], config()))
 
