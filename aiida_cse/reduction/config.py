@@ -41,6 +41,8 @@ LENGTH_TOLERANCE = 1e-6
 ALL_ATOMS = "atoms"
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: Å
+BinWidth = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 TypeNumber = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -145,7 +147,7 @@ class Stream(FrozenModel):
 
     every_frames: int = Field(default=1, ge=1)
     bins: int | None = Field(default=None, ge=1)
-    bin_width: Positive | None = None
+    bin_width: BinWidth | None = None
 
 
 class ReductionConfig(FrozenModel):
@@ -201,7 +203,7 @@ class ReductionConfig(FrozenModel):
     box: tuple[Positive, Positive, Positive]
     ions: dict[Name, IonSpecies] = Field(min_length=1)
     bins: int = Field(default=520, ge=1)
-    bin_width: Positive | None = None
+    bin_width: BinWidth | None = None
     streams: dict[Name, Stream] = Field(default_factory=lambda: {ALL_ATOMS: Stream()})
     atom_ids: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     temperature: Positive | None = None
