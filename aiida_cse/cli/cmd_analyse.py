@@ -133,7 +133,7 @@ def analyse(
             state.save(folder / STATE)
         production = ReducedProduction(state, kelvin, _settings(reduced, options))
         found, missing = analyse_separately(production)
-        results = collect_results(production, found, missing, label=folder.name, notes=reduced.notes)
+        results = collect_results(production, found, missing, label=folder.resolve().name, notes=reduced.notes)
         results.save(folder / FILENAME)
         tables = write_tables(results, folder)
     _show(results)

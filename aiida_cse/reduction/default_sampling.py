@@ -145,7 +145,7 @@ def read_times(
     ordered = sorted(filled, key=lambda header: starts[header.path])
     notes = []
     if ordered != filled:
-        names = ", ".join(header.path.name for header in ordered)
+        names = ", ".join(str(header.path) for header in ordered)
         notes.append(f"the files were put in the order of time: {names}")
     for before, after in pairwise(ordered):
         if starts[before.path] == starts[after.path]:

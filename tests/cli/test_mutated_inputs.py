@@ -32,8 +32,8 @@ BOX = (14.0, 16.0, 84.0)
 FRAMES, STEPS = 12, 500
 #: number of damaged files per format, in the ordinary suite and in the long one
 FEW, MANY = 12, 300
-#: s, after which a command hangs
-PATIENCE = 60
+#: s, after which a command hangs; the first one compiles the loops
+PATIENCE = 600
 
 #: a fault is placed if its message has one of these
 PLACE = re.compile(

@@ -52,7 +52,7 @@ def test_the_parts_of_a_run_are_ordered_by_their_steps(parts: list[Path]) -> Non
     found = read_times(parts[::-1])
     assert found.paths == tuple(parts)
     assert (found.frames, found.frame_ps, found.timestep_fs) == (30, 0.02, 2.0)
-    assert found.notes == ("the files were put in the order of time: 1.dcd, 2.dcd",)
+    assert found.notes == (f"the files were put in the order of time: {parts[0]}, {parts[1]}",)
 
 
 def test_a_given_interval_overrides_that_of_the_files_aloud(parts: list[Path]) -> None:
