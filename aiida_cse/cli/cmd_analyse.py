@@ -197,7 +197,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     from aiida_cse.reduction.config import ReductionConfig
     from aiida_cse.reduction.default_sampling import choose_sampling, read_times
     from aiida_cse.reduction.interruptible import reduce_in_pieces
-    from aiida_cse.reduction.readers.checked import Entrance
+    from aiida_cse.reduction.readers.checked import Entrance, atoms_of_files
     from aiida_cse.reduction.segments import plan_segments
     from aiida_cse.reduction.state import State
     from aiida_cse.schema import located
@@ -215,6 +215,8 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
         given = _sampling_of(previous.config) | given
     with located(options["config"] or options["system"]):
         sampling, chosen = choose_sampling(times, given)
+    interface = replace(interface, description=atoms_of_files(times.paths, interface.description, sampling))
+    with located(options["config"] or options["system"]):
         config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
     entrance = Entrance(interface.description, unwrap=options["unwrap"], frame_ps=options["frame_ps"])
     plan = plan_segments(times.paths, config, entrance=entrance)

@@ -11,13 +11,14 @@ from threading import Lock
 
 import numpy as np
 
-from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.config import GRID, ReductionConfig
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.checked import Entrance, TrajectoryChecks
 from aiida_cse.reduction.segments import SegmentPlan, file_sha256, plan_segments
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State, TrajectorySource
 from aiida_cse.reduction.streaming import stream
+from aiida_cse.reduction.wrapping import FEW_MOVES
 
 __all__ = ["Progress", "ReductionSummary", "reduce_plan", "reduce_segments", "run_reduction", "sources_of"]
 
@@ -174,7 +175,8 @@ def _reduce_plan(
         plan = replace(plan, checks=TrajectoryChecks(config, Entrance()))
     state = _reduce_checked(plan, config, previous, progress, threads)
     assert plan.checks is not None
-    plan.checks.refuse_wrapped({segment.start - segment.first: segment.path for segment in plan.segments})
+    plan.checks.files |= {segment.start - segment.first: segment.path for segment in plan.segments}
+    plan.checks.refuse_wrapped()
     return state
 
 
@@ -196,7 +198,9 @@ def _reduce_checked(
         _compare(_reduce_parts(repeated, selection, config, report, parts), previous, repeated)
     if not fresh.segments:
         return previous
-    return previous.merge(_reduce_parts(fresh, selection, config, report, parts))
+    later = _reduce_parts(fresh, selection, config, report, parts)
+    _refuse_other_images(previous, later, fresh)
+    return previous.merge(later)
 
 
 def _cores() -> int:
@@ -277,6 +281,26 @@ def _refuse_unjoined(plan: SegmentPlan, previous: State) -> None:
         raise TrajectoryError(
             f"{path}: starts at step {plan.start * steps}, before the state's first step {previous.first_step}"
         )
+
+
+def _refuse_other_images(previous: State, later: State, plan: SegmentPlan) -> None:
+    """Refuse frames in which ions are whole box edges from where the state has them: images were set anew."""
+    config, tail, head = previous.config, previous.displacements.tail, later.displacements.head
+    if not len(tail.frames) or not len(head):
+        return
+    edges = np.array(config.box)[:, None]
+    turns = (head[0].astype(np.float64) - tail.positions[-1]) / GRID / edges
+    rest = np.abs(turns - np.round(turns))
+    few = turns.shape[1] < FEW_MOVES
+    for axis in range(3):
+        jumps = np.abs(turns[axis]) > 0.5
+        if jumps.any() and rest[axis].max() < (0.125 if few else 0.25):
+            step, longest = int(tail.frames[-1]) * config.frame_steps, float(np.abs(turns[axis]).max())
+            raise TrajectoryError(
+                f"{plan.segments[0].path}: after step {step}, where the state ends, {int(jumps.sum())} ions are "
+                f"up to {2 * longest:.2f} L/2 along {'xyz'[axis]} from where they were, and none is between: its "
+                "coordinates are wrapped, or unwrapped from another start; reduce all files together with --unwrap"
+            )
 
 
 def _compare(repeated: State, previous: State, plan: SegmentPlan) -> None:

@@ -7,8 +7,8 @@ true moves; d is a move along an axis of length L, relative to the framework:
 * Some moves are near a multiple of L and none is far from all of them. True moves fill the gap between.
 * There are many more moves of 3/4 L to 5/4 L than of L/2 to 3/4 L, although the first interval is only twice as
   wide. The lengths of true moves are spread with one maximum, at zero.
-* Ions jump again and again by more than L/2, yet none covers more than L. With each further jump a true path has
-  at least an even chance to leave. This one does not apply along z, where the slab confines ions.
+* Ions of one atom jump again and again by more than L/2, yet none covers more than L. With each further jump a
+  true path has at least an even chance to leave. This one does not apply along z, where the slab confines ions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scipy.stats import binom
 
 from aiida_cse.reduction.kernels.compiled import compiled
 
-__all__ = ["Jump", "MoveWatch", "Tracers"]
+__all__ = ["FEW_MOVES", "Jump", "MoveWatch", "Tracers"]
 
 #: moves up to two boxes are counted in quarters of the box, longer ones by whether they are near a multiple of it
 _QUARTERS = 10
@@ -30,7 +30,9 @@ _QUARTERS = 10
 _NEAR, _FAR = (3, 4, 7, 8), (1, 2, 5, 6, 9)
 #: number of moves from which a gap between a quarter and three quarters is not due to chance; with fewer it must
 #: lie between one and seven eighths
-_MANY = 100
+FEW_MOVES = 100
+#: with fewer than this, ions must not cover more than the box either
+_FEWEST_MOVES = 16
 #: chance that sound coordinates are refused, for the last two findings
 _CHANCE = 1e-9
 #: further jumps of ions that stay within a box for this chance, at one half each
@@ -241,13 +243,14 @@ class MoveWatch:
         near, far = int(counts[list(_NEAR)].sum()), int(counts[list(_FAR)].sum())
         if self.moves < least_moves:
             return ""
-        gap = self.moves >= _MANY or self.remainders[0, axis] < 0.125
-        if near and not far and gap and (self.moves >= _MANY or not beyond):
+        gap = self.moves >= FEW_MOVES or self.remainders[0, axis] < 0.125
+        if near and not far and gap and (self.moves >= _FEWEST_MOVES or not beyond):
             return f"{near} moves are nearly a box edge, and no other is longer than a quarter of it"
         between, around = int(counts[2]), int(counts[3] + counts[4])
         if binom.sf(around - 1, between + around, 2 / 3) < _CHANCE:
             return f"{around} moves are about a box edge, and only {between} lie between a half and three quarters"
-        jumps = self.jumps[axis, : self.tracers.ions]
+        # ions of one atom: how far a molecule may be beyond the box is not known well enough
+        jumps = self.jumps[axis, : self.tracers.ions][self.tracers.slack <= 2 * _SLACK]
         returns = int(np.maximum(jumps - 1, 0).sum())
         if axis < 2 and not beyond and returns >= _RETURNS:
             return f"{int(jumps.sum())} such jumps, and no ion covers more than the box"

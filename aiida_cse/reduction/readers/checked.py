@@ -116,6 +116,8 @@ class TrajectoryChecks:
         Whether a file that was opened needs that.
     distrusted
         Whether a file that is unwrapped by its own words is not.
+    files
+        The files that are reduced, by the number that their first frame would have.
     """
 
     def __init__(self, config: ReductionConfig, entrance: Entrance) -> None:
@@ -136,6 +138,7 @@ class TrajectoryChecks:
         self._lock = Lock()
         self.unwrapper: Unwrapper | None = None
         self.unwraps = self.distrusted = False
+        self.files: dict[int, Path] = {}
         if entrance.unwrap:
             watched = np.zeros(config.natoms, bool)
             watched[layout.ion_atoms] = watched[self.framework] = True
@@ -208,8 +211,8 @@ class TrajectoryChecks:
         with self._lock:
             self.watch.merge(watch, self.box)
 
-    def refuse_wrapped(self, path_of: dict[int, Path]) -> None:
-        """Refuse coordinates that are wrapped according to all moves; ``path_of`` has files by first frame.
+    def refuse_wrapped(self) -> None:
+        """Refuse coordinates that are wrapped according to all moves.
 
         Raises
         ------
@@ -218,8 +221,8 @@ class TrajectoryChecks:
         """
         jump = self.watch.find_wrap(self.box)
         if jump is not None:
-            start = max((first for first in path_of if first <= jump.frame), default=min(path_of))
-            refuse_jump(path_of[start], jump.frame - start, jump, self)
+            start = max(first for first in self.files if first <= jump.frame)
+            refuse_jump(self.files[start], jump.frame - start, jump, self)
 
     def refuse_unknown_images(self, path: Path, start: int, continued: bool) -> None:
         """Refuse to unwrap frames from number ``start`` on that continue others whose images are not known."""

@@ -275,3 +275,28 @@ def test_times_decide_where_steps_count_frames(tmp_path: Path, sound: Frames) ->
         code, output = command(tmp_path, path, "--frame-ps", 3)
         assert code == 2
         assert "--frame-ps = 3: the sampling has frame_ps = 1" in output
+
+
+def test_a_resumed_run_with_other_images_is_refused(tmp_path: Path, sound: Frames) -> None:
+    again = sound.copy()
+    again[6:, 19:22, 1] += 16
+    first = write(tmp_path, "dcd", again[:6]).rename(tmp_path / "1.dcd")
+    second = write(tmp_path, "dcd", again[6:], first_step=6 * STEPS).rename(tmp_path / "2.dcd")
+    code, output = command(tmp_path, first, second)
+    assert code == 2
+    assert "2.dcd: frame 0 (step 3000): atom 20 jumps by " in output
+    assert command(tmp_path, first)[0] == 0
+    (tmp_path / "state.npz").rename(tmp_path / "earlier.npz")
+    code, output = command(tmp_path, second, "--previous", tmp_path / "earlier.npz")
+    assert code == 2
+    assert "2.dcd: after step 2000, where the state ends, 3 ions are up to 2." in output
+
+
+def test_a_dump_of_some_atoms_is_analysed(tmp_path: Path) -> None:
+    kept = np.ones(42, bool)
+    kept[[2, 11]] = False
+    fixed = ("--system", SMALL / "box.data", "--config", SMALL / "regions.yaml", "--out", tmp_path / "found")
+    arguments = ("analyse", some_atoms(tmp_path, kept), *fixed, "--temperature", 600)
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    assert "40 atoms" in result.output
