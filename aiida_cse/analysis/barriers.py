@@ -309,7 +309,8 @@ def _by_side(
     found: dict[str, Barrier] = {}
     missing = []
     for side in SIDES:
-        top, well = windows[side]
+        top, (well_low, well_high) = windows[side]
+        well = max(well_low, float(z[0])), min(well_high, float(z[-1]))
         try:
             found[side] = find_barrier(
                 z,

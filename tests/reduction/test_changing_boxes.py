@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.analysis.comparison import compare
 from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.profiles import charge_integrals, density_profiles, free_energy_profiles
+from aiida_cse.analysis.profiles import Counts, charge_integrals, density_profiles, free_energy_profiles
 from aiida_cse.analysis.registry import analyse
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.reduction.coarsen import exact_boundaries, join_bins, point_counts, rereading_reasons
@@ -148,6 +148,18 @@ def test_the_bulk_ends_where_each_box_ends(tmp_path: Path) -> None:
     seen = points > 0
     expected = -700 * np.log(points[seen] / volumes[seen] / reference)
     np.testing.assert_allclose(found["tfsi_K"][seen], expected, atol=1e-6)
+
+
+def test_barriers_are_found_in_bins_that_every_box_reaches(tmp_path: Path) -> None:
+    settings, boxes = fixed(), breathing(2)
+    state = reduce_segments([write(tmp_path / "a.dcd", gas(settings, boxes, 2), boxes)], settings)
+    complete = Counts.of_points(ReducedProduction(state, 700.0)).complete()
+    assert complete[2:-2].all()
+    assert not complete[[0, 1, -2, -1]].any()
+    found = analyse(state, 700.0)["anion_barrier"]
+    low, high = (found[f"top_tfsi_{side}_z_A"] for side in ("left", "right"))
+    assert low < 0 < high
+    assert not [reason for reason in found["reasons"] if reason.startswith("TFSI")]
 
 
 def test_a_constant_box_gives_the_regions_and_events_of_equal_bins(tmp_path: Path) -> None:
