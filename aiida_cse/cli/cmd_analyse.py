@@ -23,10 +23,10 @@ from aiida_cse.engine.hints import aiida_cse, verdi
 
 if TYPE_CHECKING:
     from aiida_cse.analysis.settings import AnalysisSettings
+    from aiida_cse.building.imported.default_sampling import TrajectoryTimes
     from aiida_cse.building.imported.interface import ForeignInterface
     from aiida_cse.lammps.files.system import System
     from aiida_cse.reduction.config import ReductionConfig
-    from aiida_cse.reduction.default_sampling import TrajectoryTimes
     from aiida_cse.reduction.state import State
     from aiida_cse.report.results import Results
 
@@ -193,11 +193,11 @@ def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:
 
 def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, options: dict[str, Any]) -> _Reduced:
     """Reduce the trajectory files and print what is reduced and how."""
+    from aiida_cse.building.imported.default_sampling import choose_sampling, read_times
     from aiida_cse.cli.cmd_bring import _progress
     from aiida_cse.reduction.config import ReductionConfig
-    from aiida_cse.reduction.default_sampling import choose_sampling, read_times
-    from aiida_cse.reduction.interruptible import reduce_in_pieces
     from aiida_cse.reduction.readers.checked import Entrance, atoms_of_files
+    from aiida_cse.reduction.reduce import reduce_in_pieces
     from aiida_cse.reduction.segments import plan_segments
     from aiida_cse.reduction.state import State
     from aiida_cse.schema import located
@@ -266,10 +266,10 @@ def _sampling_of(config: ReductionConfig) -> dict[str, Any]:
 
 def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> Path:
     """Print regions found in the trajectory, write them to a file, and return it if they are confirmed."""
+    from aiida_cse.building.imported.default_sampling import read_times
     from aiida_cse.building.imported.proposal import propose_interface
     from aiida_cse.building.imported.topology import SUFFIXES
     from aiida_cse.lammps.files.data import read_contents
-    from aiida_cse.reduction.default_sampling import read_times
     from aiida_cse.schema import located
     from aiida_cse.yaml_io import dump_mapping, read_text
 
@@ -347,7 +347,7 @@ def _say(subject: str, words: str) -> None:
 @contextmanager
 def _interruptible(folder: Path) -> Iterator[None]:
     """On Ctrl-C save what was read, say how to continue, and end the command."""
-    from aiida_cse.reduction.interruptible import ReductionInterrupted
+    from aiida_cse.reduction.reduce import ReductionInterrupted
 
     begun = time.time()
     try:

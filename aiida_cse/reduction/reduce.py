@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
 import numpy as np
 
@@ -20,7 +20,16 @@ from aiida_cse.reduction.state import State, TrajectorySource
 from aiida_cse.reduction.streaming import stream
 from aiida_cse.reduction.wrapping import FEW_MOVES
 
-__all__ = ["Progress", "ReductionSummary", "reduce_plan", "reduce_segments", "run_reduction", "sources_of"]
+__all__ = [
+    "Progress",
+    "ReductionInterrupted",
+    "ReductionSummary",
+    "reduce_in_pieces",
+    "reduce_plan",
+    "reduce_segments",
+    "run_reduction",
+    "sources_of",
+]
 
 #: called with the number of frames done and the number of frames in all
 Progress = Callable[[int, int], None]
@@ -315,3 +324,90 @@ def _compare(repeated: State, previous: State, plan: SegmentPlan) -> None:
             f"continued from step {repeated.first_step} with other coordinates, so the earlier segments must be "
             "reduced up to that step only (until_step)"
         )
+
+
+# -- piece by piece -----------------------------------------------------------------------------------------
+
+#: pieces of a plan: an interruption loses at most one of them
+_PIECES = 50
+
+
+class ReductionInterrupted(KeyboardInterrupt):
+    """The reduction was interrupted.
+
+    Attributes
+    ----------
+    state
+        State of the frames that were read before, None if no piece was complete.
+    """
+
+    def __init__(self, state: State | None) -> None:
+        super().__init__("the reduction was interrupted")
+        self.state = state
+
+
+def reduce_in_pieces(
+    plan: SegmentPlan,
+    config: ReductionConfig,
+    previous: State | None = None,
+    progress: Progress | None = None,
+    *,
+    threads: int = 1,
+    hash_sources: bool = False,
+) -> State:
+    """Reduce the frames of a plan as :func:`~aiida_cse.reduction.reduce.reduce_plan` does, with the same result.
+
+    With ``hash_sources`` the state also has the SHA-256 of each file.
+
+    Raises
+    ------
+    ReductionInterrupted
+        The user pressed Ctrl-C; it holds the state of the frames before.
+    TrajectoryError, ValueError
+        As :func:`~aiida_cse.reduction.reduce.reduce_plan`.
+    """
+    state, rest, done = previous, plan, 0
+    sources = _SourcesMeanwhile(plan, hash_all=hash_sources)
+    try:
+        for left in range(max(min(_PIECES, plan.frames), 1), 0, -1):
+            piece, rest = rest.split(rest.start + -(-rest.frames // left))
+            state = reduce_plan(piece, config, state, _shifted(progress, done, plan.frames), threads=threads)
+            done += piece.frames
+    except KeyboardInterrupt as error:
+        raise ReductionInterrupted(state if done else None) from error
+    assert state is not None
+    # each piece counted its own frames of a file
+    earlier = () if previous is None else previous.sources
+    return replace(state, sources=TrajectorySource.joined(*earlier, *sources.result()))
+
+
+class _SourcesMeanwhile(Thread):
+    """Files of a plan, whose checksums are computed while they are reduced; it does not outlive the program."""
+
+    def __init__(self, plan: SegmentPlan, *, hash_all: bool) -> None:
+        super().__init__(daemon=True)
+        self._plan, self._hash_all = plan, hash_all
+        self._found: list[TrajectorySource] = []
+        self._error: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Read the files."""
+        try:
+            self._found = sources_of(self._plan, hash_all=self._hash_all)
+        except Exception as error:  # raised again where the result is wanted
+            self._error = error
+
+    def result(self) -> list[TrajectorySource]:
+        """Return the files, once all have been read."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._found
+
+
+def _shifted(progress: Progress | None, done: int, total: int) -> Progress | None:
+    """Return the progress of a piece as that of the plan."""
+    if progress is None:
+        return None
+    return lambda frames, _: progress(done + frames, total)

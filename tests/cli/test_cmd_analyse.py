@@ -17,7 +17,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from aiida_cse.cli import main
-from aiida_cse.reduction import interruptible, reduce
+from aiida_cse.reduction import reduce
 from aiida_cse.reduction.state import State
 from aiida_cse.report.results import load_results
 from tests.nodes import long_state
@@ -182,7 +182,7 @@ def test_an_interrupted_reduction_is_continued_to_the_same_state(
 ) -> None:
     small()
     whole = State.load("found/state.npz")
-    monkeypatch.setattr(interruptible, "_PIECES", 4)
+    monkeypatch.setattr(reduce, "_PIECES", 4)
     calls, usual = [], reduce.stream
 
     def interrupted(*arguments: Any) -> State:

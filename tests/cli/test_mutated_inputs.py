@@ -344,3 +344,32 @@ def test_many_damaged_files_give_the_sound_result_or_a_message_with_its_place(
     case: Case,
 ) -> None:
     check(case, range(FEW, FEW + MANY))
+
+
+def check_flips(folder: Path, name: str, seeds: range) -> None:
+    """Flip bits anywhere, in coordinates as well, which may only move an ion: no crash, and the file is named."""
+    path = folder / name
+    write_sound(folder, path.suffix)
+    content = path.read_bytes()
+    for seed in seeds:
+        rng = np.random.default_rng([seed, len(name)])
+        damaged = bytearray(content)
+        for place in rng.integers(len(content), size=int(rng.integers(1, 4))):
+            damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with quick():
+            result = analysed(folder, name)
+        assert result.exit_code in (0, 2), f"seed {seed}: {result.output} {result.exception!r}"
+        assert "unexpected" not in result.output, f"seed {seed}: {result.output}"
+        assert result.exit_code == 0 or name in result.output[result.output.index("Error:") :], f"seed {seed}"
+
+
+@pytest.mark.parametrize("name", ["run.dcd", "run.xtc"])
+def test_flipped_bits_never_crash_a_command(tmp_path: Path, name: str) -> None:
+    check_flips(tmp_path, name, range(FEW))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["run.dcd", "run.xtc"])
+def test_many_flipped_bits_never_crash_a_command(tmp_path: Path, name: str) -> None:
+    check_flips(tmp_path, name, range(FEW, FEW + MANY))

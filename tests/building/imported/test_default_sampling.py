@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiida_cse.reduction.default_sampling import FEWEST, TrajectoryTimes, choose_sampling, read_times
+from aiida_cse.building.imported.default_sampling import FEWEST, TrajectoryTimes, choose_sampling, read_times
 from aiida_cse.reduction.readers.base import TrajectoryError
 from tests.reduction import synthetic
 from tests.reduction.readers.files import write_with_mdanalysis
