@@ -245,7 +245,8 @@ class MoveWatch:
             return ""
         gap = self.moves >= FEW_MOVES or self.remainders[0, axis] < 0.125
         if near and not far and gap and (self.moves >= _FEWEST_MOVES or not beyond):
-            return f"{near} moves are nearly a box edge, and no other is longer than a quarter of it"
+            moves = "1 move is" if near == 1 else f"{near} moves are"
+            return f"{moves} about a box edge, and no other is longer than a quarter of it"
         between, around = int(counts[2]), int(counts[3] + counts[4])
         if binom.sf(around - 1, between + around, 2 / 3) < _CHANCE:
             return f"{around} moves are about a box edge, and only {between} lie between a half and three quarters"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 from aiida_cse.building.imported.reduction import load_interface
 from aiida_cse.cli import main
 from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.readers import dcd
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.checked import Entrance, atoms_of_files
 from aiida_cse.reduction.readers.open import open_trajectory
-from aiida_cse.reduction.reduce import run_reduction
+from aiida_cse.reduction.reduce import reduce_segments, run_reduction
 from aiida_cse.reduction.state import State
+from tests.reduction import synthetic
 from tests.reduction.readers.files import write_with_mdanalysis
 from tests.reduction.synthetic import write_dcd
 
@@ -300,3 +303,45 @@ def test_a_dump_of_some_atoms_is_analysed(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, [*map(str, arguments)])
     assert result.exit_code == 0, result.output
     assert "40 atoms" in result.output
+
+
+BROKEN = slice(40, 90)
+
+
+def torn_slab(positions: Frames) -> None:
+    positions[BROKEN, 3, 2] += synthetic.LENGTH
+
+
+def torn_anion(positions: Frames) -> None:
+    positions[BROKEN, -1, 2] -= synthetic.LENGTH
+
+
+def other_order(positions: Frames) -> None:
+    positions[BROKEN] = positions[BROKEN][:, np.random.default_rng(2).permutation(synthetic.NATOMS)]
+
+
+@pytest.mark.parametrize("lags_ps", [(), (0.12, 0.3)])
+@pytest.mark.parametrize("small_frame", [0, 10**6])
+@pytest.mark.parametrize(
+    ("happens", "why"),
+    [
+        (torn_slab, r"the framework extends over 1\d\d\.\d Å along z, the slab is 39\.0 Å thick: it is torn"),
+        (torn_anion, r"molecule 21 \(atom 50\) extends over 1\d\d\.\d Å along z, more than half the box"),
+        (other_order, "atoms are not in the order of their IDs|the framework extends"),
+    ],
+)
+def test_what_breaks_for_some_time_is_found(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    happens: Callable[[Frames], None],
+    why: str,
+    small_frame: int,
+    lags_ps: tuple[float, ...],
+) -> None:
+    monkeypatch.setattr(dcd, "_SMALL_FRAME", small_frame)
+    positions = synthetic.make(5, 130).positions
+    happens(positions)
+    path = write_dcd(tmp_path / "a.dcd", positions)
+    settings = synthetic.config(lags_ps=lags_ps, displacement_ps=0.06 if lags_ps else None)
+    with pytest.raises(TrajectoryError, match=rf"a.dcd: frame 48 \(step 480\): .*({why})"):
+        reduce_segments([path], settings)
