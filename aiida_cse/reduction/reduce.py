@@ -14,11 +14,11 @@ import numpy as np
 from aiida_cse.reduction.config import GRID, ReductionConfig
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.checked import Entrance, TrajectoryChecks
+from aiida_cse.reduction.readers.wrapping import FEW_MOVES
 from aiida_cse.reduction.segments import SegmentPlan, file_sha256, plan_segments
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State, TrajectorySource
 from aiida_cse.reduction.streaming import stream
-from aiida_cse.reduction.wrapping import FEW_MOVES
 
 __all__ = [
     "Progress",

@@ -21,10 +21,10 @@ from aiida_cse.reduction.kernels.shape import Shape, inspect
 from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError
 from aiida_cse.reduction.readers.checked import CheckedTrajectory, Entrance, TrajectoryChecks
 from aiida_cse.reduction.readers.dcd import CELL_BYTES, check_records, read_bytes, read_pieces
+from aiida_cse.reduction.readers.wrapping import MoveWatch
 from aiida_cse.reduction.segments import Segment, SegmentPlan
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State
-from aiida_cse.reduction.wrapping import MoveWatch
 
 __all__ = ["stream"]
 

@@ -23,11 +23,11 @@ from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.kernels.shape import DISORDERED, TORN_SLAB, Shape
 from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError
 from aiida_cse.reduction.readers.open import open_trajectory
+from aiida_cse.reduction.readers.unwrapping import AmbiguousMoveError, Unwrapper
+from aiida_cse.reduction.readers.wrapping import Jump, MoveWatch, Tracers
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.system import SystemDescription, select_atoms
-from aiida_cse.reduction.unwrapping import AmbiguousMoveError, Unwrapper
-from aiida_cse.reduction.wrapping import Jump, MoveWatch, Tracers
 
 __all__ = ["CheckedTrajectory", "Entrance", "TrajectoryChecks", "atoms_of_files"]
 

@@ -345,3 +345,14 @@ def test_what_breaks_for_some_time_is_found(
     settings = synthetic.config(lags_ps=lags_ps, displacement_ps=0.06 if lags_ps else None)
     with pytest.raises(TrajectoryError, match=rf"a.dcd: frame 48 \(step 480\): .*({why})"):
         reduce_segments([path], settings)
+
+
+def test_parts_that_overlap_in_time_join(tmp_path: Path, sound: Frames) -> None:
+    box, times = (*EDGES, 90.0, 90.0, 90.0), np.arange(len(sound), dtype=float)
+    first = write_with_mdanalysis(tmp_path / "part1.xtc", sound[:7], times[:7], None, box)
+    second = write_with_mdanalysis(tmp_path / "part2.xtc", sound[5:], times[5:], None, box)
+    code, output = command(tmp_path, first, second)
+    assert code == 0, output
+    assert "12 frames read" in output
+    assert "part1.xtc: 2 frame(s) from step 2500 on were left out" in output
+    assert is_right(State.load(tmp_path / "state.npz"))

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from aiida_cse.reduction.readers.base import Frames
-from aiida_cse.reduction.unwrapping import AmbiguousMoveError, Unwrapper
-from aiida_cse.reduction.wrapping import MoveWatch, Tracers
+from aiida_cse.reduction.readers.unwrapping import AmbiguousMoveError, Unwrapper
+from aiida_cse.reduction.readers.wrapping import MoveWatch, Tracers
 
 Positions = NDArray[np.float64]
 Move = Callable[[np.random.Generator, Positions], Positions]
