@@ -25,7 +25,7 @@ FRAMES = 60
 
 def fixed(**changes: Any) -> ReductionConfig:
     """Return the configuration with bins of 1 Å for a box that changes."""
-    return config(bin_width=1.0, lags_ps=(), displacement_ps=None, **changes)
+    return config(**({"bin_width": 1.0, "lags_ps": (), "displacement_ps": None} | changes))
 
 
 def write(path: Path, positions: NDArray[np.float32], boxes: NDArray[np.float64]) -> Path:
@@ -151,7 +151,7 @@ def test_the_bulk_ends_where_each_box_ends(tmp_path: Path) -> None:
 
 
 def test_barriers_are_found_in_bins_that_every_box_reaches(tmp_path: Path) -> None:
-    settings, boxes = fixed(), breathing(2)
+    settings, boxes = fixed(bin_width=0.5), breathing(2)
     state = reduce_segments([write(tmp_path / "a.dcd", gas(settings, boxes, 2), boxes)], settings)
     complete = Counts.of_points(ReducedProduction(state, 700.0)).complete()
     assert complete[2:-2].all()
