@@ -22,10 +22,10 @@ from aiida_cse.reduction.config import IonSpecies
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State, Track
 
-__all__ = ["FACT_KEYS", "REGION_KEYS", "Ion", "IonTransitions", "ReducedProduction", "temperature_of"]
+__all__ = ["FACT_KEYS", "REGION_KEYS", "Ion", "IonTransitions", "ReducedProduction", "agreed_temperature"]
 
-#: largest difference (K) of temperatures that are the same, from rounding
-_SAME_TEMPERATURE = 1e-6
+#: K; largest difference between two spellings of a temperature
+_SAME_TEMPERATURE = 1e-3
 
 #: documentation of :attr:`ReducedProduction.facts`, which are part of every result of a production
 FACT_KEYS = {
@@ -135,23 +135,31 @@ class Ion:
         return IonTransitions(own, matrix, exchange(matrix, self.species.exchange))
 
 
-def temperature_of(state: State, given: float | None) -> float:
-    """Return the temperature at which a reduction is analysed, K: the given one, or that of the reduction.
+def agreed_temperature(
+    known: float | None, given: float | None, *, field: str = "temperature", subject: str = "the reduction"
+) -> float:
+    """Return the temperature at which a reduction is analysed, K: its own, which a given one must not contradict.
+
+    Parameters
+    ----------
+    known, given
+        That of the reduction and the one that was asked for, K; None if it is unknown or not given.
+    field, subject
+        Name of the given temperature and of the reduction in messages.
 
     Raises
     ------
     ValueError
         Neither is known, the given one is not above zero, or they differ.
     """
-    known = state.temperature
-    if given is None:
-        if known is None:
-            raise ValueError("temperature = None: the reduction does not say its own; give it, in K")
-        return known
-    asked = arguments.number("temperature", given, above=0)
-    if known is not None and abs(asked - known) > _SAME_TEMPERATURE:
-        raise ValueError(f"temperature = {asked:g}: the reduction is of {known:g} K; omit it or give {known:g}")
-    return asked
+    asked = None if given is None else arguments.number(field, given, above=0)
+    if known is None:
+        if asked is None:
+            raise ValueError(f"{field}: is missing; {subject} does not say that of its run, give it in K")
+        return asked
+    if asked is not None and abs(asked - known) > _SAME_TEMPERATURE:
+        raise ValueError(f"{field} = {asked:g}: {subject} is of a run at {known:g} K; omit it or give {known:g}")
+    return known
 
 
 @dataclass(frozen=True)
@@ -179,7 +187,7 @@ class ReducedProduction:
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
 
     def __post_init__(self) -> None:
-        temperature_of(self.reduction, self.given_temperature)
+        agreed_temperature(self.reduction.temperature, self.given_temperature)
         if reasons := unanswerable(self.settings, self.reduction.config):
             raise ValueError("; ".join(dict.fromkeys(reasons)))
         looks = self.window.looks("snapshot")
@@ -189,7 +197,7 @@ class ReducedProduction:
     @cached_property
     def temperature(self) -> float:
         """Temperature, K."""
-        return temperature_of(self.reduction, self.given_temperature)
+        return agreed_temperature(self.reduction.temperature, self.given_temperature)
 
     @cached_property
     def window(self) -> Window:

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiida.orm import CalcJobNode, SinglefileData
 
+from aiida_cse.analysis.production import agreed_temperature
 from aiida_cse.analysis.registry import Documented
 from aiida_cse.reduction.state import State
 
@@ -16,8 +17,6 @@ __all__ = ["REDUCTION", "CseReductionData", "checked_temperature", "temperature_
 FILENAME = "state.npz"
 
 _PRODUCTION = "aiida.workflows:cse.production"
-#: K; largest difference between two spellings of a temperature
-_SAME_TEMPERATURE = 1e-3
 
 REDUCTION = Documented(
     "reduction",
@@ -121,14 +120,4 @@ def checked_temperature(reduction: CseReductionData, given: float | None) -> flo
     ValueError
         No temperature is given and the reduction has none, or they differ.
     """
-    known, name = temperature_of(reduction), f"the reduction <{reduction.pk}>"
-    if given is None:
-        if known is None:
-            raise ValueError(f"temperature is missing: {name} does not say that of its production; give it in K")
-        return known
-    if known is not None and not abs(given - known) <= _SAME_TEMPERATURE:
-        raise ValueError(
-            f"temperature = {given:g}: {name} is of a production at {known:g} K; omit the temperature, or analyse "
-            f"a reduction at {given:g} K"
-        )
-    return float(given) if known is None else known
+    return agreed_temperature(temperature_of(reduction), given, subject=f"the reduction <{reduction.pk}>")

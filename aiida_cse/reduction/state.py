@@ -316,10 +316,6 @@ class State:
                 raise ValueError(f"{name} differs between the state and the new configuration{detail}")
         return config if self.temperature is None else self.config
 
-    def check_config(self, config: ReductionConfig) -> None:
-        """Raise ValueError unless frames of ``config`` can continue this state, as :meth:`joined_config`."""
-        self.joined_config(config)
-
     def equals(self, other: State) -> bool:
         """Return whether both hold the same settings and numbers, bit for bit, wherever they were read from."""
         mine, others = self.arrays(), other.arrays()

@@ -542,7 +542,7 @@ def _previous_error(value: dict[str, Any], plan: ProductionPlan, sampling: Sampl
         kelvin = value["temperature"].value if "temperature" in value else None
         described = describe_system(value["system"].get_system())
         config = ReductionConfig.build(described, sampling, temperature=kelvin)
-        previous["reduction"].get_state().check_config(config)
+        previous["reduction"].get_state().joined_config(config)
     except ValueError as error:
         return f"previous.reduction: {error}"
     return None

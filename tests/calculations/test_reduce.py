@@ -82,7 +82,7 @@ def test_a_state_is_extended_at_its_temperature(prepare: Prepare, inputs: dict[s
     previous.base.attributes.set("temperature_K", 500.0)
     _, files = prepare("cse.reduce", **inputs, previous=previous.store(), temperature=orm.Float(500))
     assert ReductionConfig.model_validate_json(files["reduction.json"]).temperature == 500
-    with pytest.raises(ValueError, match=r"previous: temperature = 700: the reduction <.+> is of a production"):
+    with pytest.raises(ValueError, match=r"previous: temperature = 700: the reduction <.+> is of a run"):
         prepare("cse.reduce", **inputs, previous=previous, temperature=orm.Float(700))
     with pytest.raises(ValueError, match=r"temperature = 0: must be above 0 K"):
         prepare("cse.reduce", **inputs, temperature=orm.Float(0))

@@ -102,10 +102,10 @@ def test_another_temperature_than_that_of_the_reduction_is_refused(localhost: Co
     node, unknown = reduced(localhost, run_at(localhost, 500.0)), reduction_node()
     assert checked_temperature(node, None) == checked_temperature(node, 500) == 500
     assert checked_temperature(unknown, 650) == 650
-    why = rf"temperature = 700: the reduction <{node.pk}> is of a production at 500 K; omit the temperature, or "
+    why = rf"temperature = 700: the reduction <{node.pk}> is of a run at 500 K; omit it or give 500"
     with pytest.raises(ValueError, match=why):
         checked_temperature(node, 700)
-    why = rf"temperature is missing: the reduction <{unknown.pk}> does not say that of its production; give it"
+    why = rf"temperature: is missing; the reduction <{unknown.pk}> does not say that of its run, give it"
     with pytest.raises(ValueError, match=why):
         checked_temperature(unknown, None)
 

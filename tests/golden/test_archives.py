@@ -227,7 +227,7 @@ def test_an_analysis_at_another_temperature_is_refused() -> None:
         assert temperature_of(old.inputs.reduction) == right
         if right == 500:
             line = refused("launch", "analysis", "--reduction", pk, "--temperature", 700, "--protocol", "demo")
-            assert f"temperature = 700: the reduction <{pk}> is of a production at 500 K; omit the temper" in line
+            assert f"temperature = 700: the reduction <{pk}> is of a run at 500 K; omit it or give 500" in line
 
 
 # -- what is continued --------------------------------------------------------------------------------------

@@ -167,9 +167,9 @@ def test_a_known_temperature_is_the_default_and_no_other_is_taken(state: State) 
     assert ReducedProduction(known).temperature == ReducedProduction(known, 500.0).temperature == 500
     assert ReducedProduction(state, 700.0).temperature == 700
     assert analyse(known)["populations"]["temperature_K"] == 500
-    with pytest.raises(ValueError, match=r"temperature = 700: the reduction is of 500 K; omit it or give 500"):
+    with pytest.raises(ValueError, match=r"temperature = 700: the reduction is of a run at 500 K"):
         analyse(known, 700.0)
-    with pytest.raises(ValueError, match=r"temperature = None: the reduction does not say its own; give it, in K"):
+    with pytest.raises(ValueError, match=r"temperature: is missing; the reduction does not say that of"):
         analyse(state)
 
 

@@ -185,7 +185,7 @@ def test_the_temperature_is_that_of_the_reduction(at_500: Any, make: Make) -> No
 
 def test_another_temperature_is_refused(at_500: Any, make: Make) -> None:
     chain: Any = WorkflowFactory("cse.analysis")
-    why = rf"temperature = 700: the reduction <{at_500.pk}> is of a production at 500 K"
+    why = rf"temperature = 700: the reduction <{at_500.pk}> is of a run at 500 K"
     with pytest.raises(ValueError, match=why):
         make(chain, reduction=at_500, temperature=orm.Float(700))
     with pytest.raises(ValueError, match=why):
@@ -197,7 +197,7 @@ def test_another_temperature_is_refused(at_500: Any, make: Make) -> None:
 
 def test_a_reduction_without_a_temperature_needs_one(make: Make) -> None:
     chain: Any = WorkflowFactory("cse.analysis")
-    with pytest.raises(ValueError, match=r"temperature is missing: the reduction <\d+> does not say that of its"):
+    with pytest.raises(ValueError, match=r"temperature: is missing; the reduction <\d+> does not say that of its"):
         make(chain, reduction=reduction_node())
-    with pytest.raises(ValueError, match="temperature is missing"):
+    with pytest.raises(ValueError, match="temperature: is missing"):
         chain.get_builder_from_protocol(reduction_node())
