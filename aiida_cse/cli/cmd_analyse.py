@@ -23,7 +23,6 @@ from aiida_cse.engine.hints import aiida_cse, verdi
 
 if TYPE_CHECKING:
     from aiida_cse.analysis.settings import AnalysisSettings
-    from aiida_cse.building.imported.default_sampling import TrajectoryTimes
     from aiida_cse.building.imported.interface import ForeignInterface
     from aiida_cse.lammps.files.system import System
     from aiida_cse.reduction.config import ReductionConfig
@@ -185,6 +184,8 @@ def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     state = State.load(path)
+    frame_ns = state.config.frame_ps / 1000
+    _say_input(state.config, path.name, state.frames, (state.start * frame_ns, (state.stop - 1) * frame_ns), [])
     return _Reduced(state, [f"{path.name}: state of an earlier reduction"])
 
 
@@ -221,7 +222,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     entrance = Entrance(interface.description, unwrap=options["unwrap"], frame_ps=options["frame_ps"])
     plan = plan_segments(times.paths, config, entrance=entrance)
     notes = [*interface.description.notes, *times.notes, *plan.notes]
-    _say_input(interface, config, times, chosen)
+    _say_input(config, interface.origin, times.frames, times.range_ns, chosen)
     for note in notes:
         _say("note", note)
     with ExitStack() as stack:
@@ -303,7 +304,7 @@ def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> 
 
 
 def _say_input(
-    interface: ForeignInterface, config: ReductionConfig, times: TrajectoryTimes, chosen: list[str]
+    config: ReductionConfig, origin: str, frames: int, range_ns: tuple[float, float], chosen: list[str]
 ) -> None:
     """Print the system with its regions, the frames and the sampling, for the user to check."""
     import numpy as np
@@ -313,7 +314,7 @@ def _say_input(
     edges = " × ".join(f"{length:.2f}" for length in config.box)
     framework = ", ".join(config.labels[number - 1] for number in config.framework)
     numbers = np.bincount(Selection.from_config(config).ion_species, minlength=len(config.ions)).tolist()
-    _say("system", f"{config.natoms:,} atoms, box {edges} Å; described by {interface.origin}")
+    _say("system", f"{config.natoms:,} atoms, box {edges} Å; described by {origin}")
     _say(
         "slab",
         f"{2 * config.half_thickness:.2f} Å thick, mid-plane {config.midplane_offset:+.2f} Å from {framework}",
@@ -325,8 +326,8 @@ def _say_input(
             name,
             f"{number:,} ions{initial}; ceramic up to {inner:.2f} Å, 1st layer up to {outer:.2f} Å from mid-plane",
         )
-    start, end = times.range_ns
-    _say("frames", f"{times.frames:,} from {start:g} to {end:g} ns, one every {times.frame_ps:g} ps")
+    start, end = range_ns
+    _say("frames", f"{frames:,} from {start:g} to {end:g} ns, one every {config.frame_ps:g} ps")
     lags = ", ".join(f"{lag:g}" for lag in config.lags_ps)
     displacements = f"displacements over {lags} ps" if lags else "no displacements"
     steps = f"blocks of {config.block_ps:g} ps, snapshots every {config.snapshot_ps:g} ps, {displacements}"
@@ -341,7 +342,10 @@ def _say(subject: str, words: str) -> None:
     width = max(shutil.get_terminal_size().columns, 60)
     first = f"{subject:<10}" if subject else ""
     indent = " " * (len(first) or 4)
-    click.echo(textwrap.fill(first + words, width, subsequent_indent=indent, break_on_hyphens=False))
+    for mark in ("≥ ", "≤ ", " Å", " ps", " ns"):  # these stay together
+        words = words.replace(mark, mark.replace(" ", "\N{NO-BREAK SPACE}"))
+    filled = textwrap.fill(first + words, width, subsequent_indent=indent, break_on_hyphens=False)
+    click.echo(filled.replace("\N{NO-BREAK SPACE}", " "))
 
 
 @contextmanager
