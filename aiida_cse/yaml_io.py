@@ -69,8 +69,10 @@ def read_mapping(path: Path, what: str) -> dict[str, Any]:
     return parse_mapping(read_text(path, what), str(path), what)
 
 
-def read_text(path: Path, what: str, most_bytes: int = _MOST_BYTES) -> str:
+def read_text(path: Path, what: str, most_bytes: int = _MOST_BYTES, *, strict: bool = True) -> str:
     """Return the text of a UTF-8 file of at most ``most_bytes``; ``what`` as in :func:`read_mapping`.
+
+    If not ``strict``, bytes that are no UTF-8, such as those of a comment in another encoding, become ``\ufffd``.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def read_text(path: Path, what: str, most_bytes: int = _MOST_BYTES) -> str:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig", errors="strict" if strict else "replace")
     except UnicodeDecodeError as error:
         problem = f"not UTF-8 text: byte {error.start} is {content[error.start]:#04x}"
         raise ValueError(f"{path}: {problem}; save the file as UTF-8") from error

@@ -264,7 +264,7 @@ def reduce(
 
             settings = load_config(config)
         else:
-            from aiida_cse.building.imported.reduction import load_interface
+            from aiida_cse.building.imported.interface import load_interface
             from aiida_cse.reduction.config import ReductionConfig
             from aiida_cse.schema import located
 

@@ -11,26 +11,29 @@ import numpy as np
 from pydantic import Field
 
 from aiida_cse.building.imported.description import Label, SlabDescription, SystemFacts
-from aiida_cse.building.imported.reduction import InterfaceDescription, describe_interface, describe_topology
+from aiida_cse.building.imported.reduction import (
+    InterfaceDescription,
+    describe_interface,
+    describe_topology,
+    type_charges,
+    type_labels,
+)
 from aiida_cse.building.imported.slab import number_molecules, slab_of
 from aiida_cse.building.imported.topology import SUFFIXES, read_topology
 from aiida_cse.building.imported.types import TypeTable
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.reduction import describe_system
-from aiida_cse.lammps.files.data import DataFileContents, read_contents
+from aiida_cse.lammps.files.data import DataFileContents, load_contents
 from aiida_cse.lammps.files.system import FILENAMES, System
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.system import SystemDescription
 from aiida_cse.schema import Number, StrictModel, Whole, located, nearest
-from aiida_cse.yaml_io import read_mapping, read_text
+from aiida_cse.yaml_io import read_mapping
 
-__all__ = ["DEFAULT_RECIPE", "ForeignInterface", "UndescribedError", "find_interface"]
+__all__ = ["DEFAULT_RECIPE", "ForeignInterface", "UndescribedError", "find_interface", "load_interface"]
 
 #: recipe whose labels describe a data file without a description
 DEFAULT_RECIPE = "llzo-peo-litfsi"
-
-#: largest data file, about that of 5 million atoms with velocities
-_MOST_BYTES = 2_000_000_000
 
 
 class UndescribedError(ValueError):
@@ -115,15 +118,15 @@ def find_interface(
     described = "framework" in content or "cation" in content
     topology = contents = None
     if data.suffix.lower() not in SUFFIXES:
-        text = read_text(data, "a data file", _MOST_BYTES)
+        contents = load_contents(data)
         with located(data):
-            contents = read_contents(text)
+            type_charges(contents.data)
     elif described:
         topology = read_topology(data, trajectory)
     if described:
         assert config is not None
         with located(config):
-            sampling = dict(content.pop("sampling", None) or {})
+            sampling = content.pop("sampling", None) or {}
             _check_sampling(sampling, "sampling")
             complete = {"timestep_fs": 1.0, "frame_ps": 1.0, "lags_ps": []}
             complete |= {key: value for key, value in sampling.items() if key.startswith("anion_")}
@@ -140,8 +143,31 @@ def find_interface(
     return _by_recipe(data, contents, added, recipe)
 
 
-def _check_sampling(given: Mapping[str, Any], place: str = "") -> None:
+def load_interface(
+    data: str | Path, config: str | Path, trajectory: str | Path | None = None
+) -> tuple[SystemDescription, Sampling]:
+    """Return the system of a trajectory and its complete sampling from a data file or topology and a YAML file.
+
+    The files are those of :func:`find_interface`, without a recipe.
+
+    Raises
+    ------
+    ValueError
+        A file cannot be read or a field is missing or wrong; names the file and the field.
+    """
+    config = Path(config)
+    try:
+        found = find_interface(Path(data), config, None, None if trajectory is None else Path(trajectory))
+    except UndescribedError as error:
+        raise ValueError(f"{error}; give framework, cation, anion and thickness in {config}") from error
+    with located(config), located("sampling" if found.system is None else ""):
+        return found.description, Sampling.model_validate(found.sampling)
+
+
+def _check_sampling(given: Any, place: str = "") -> None:
     """Refuse unknown fields of a sampling; their values are checked when the missing ones are known."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{place} = {given!r}: must be a mapping of keys to values")
     for key in given:
         if key not in Sampling.model_fields:
             with located(place):
@@ -163,11 +189,7 @@ def _by_recipe(
 
     file, labels = contents.data, dict(contents.labels)
     if added.labels is not None:
-        if len(added.labels) != len(file.masses):
-            raise ValueError(
-                f"labels: has {len(added.labels)} entries; the data file has {len(file.masses)} atom types"
-            )
-        labels = dict(enumerate(added.labels, 1))
+        labels = dict(enumerate(type_labels(contents, added.labels), 1))
     unlabelled = [number for number in range(1, len(file.masses) + 1) if number not in labels]
     if recipe is None or unlabelled:
         what = f"type {unlabelled[0]} has no label" if unlabelled else "there is no recipe"

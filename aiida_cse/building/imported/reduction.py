@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -12,17 +11,21 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from aiida_cse.building.imported.description import Label, TypeName
-from aiida_cse.building.imported.topology import SUFFIXES, Topology, read_topology
-from aiida_cse.building.reduction import describe_system
-from aiida_cse.lammps.files.data import DataFile, DataFileContents, read_contents
-from aiida_cse.lammps.files.system import FILENAMES, System
+from aiida_cse.building.imported.topology import Topology
+from aiida_cse.lammps.files.data import DataFile, DataFileContents
 from aiida_cse.physics.periodic import join_by_gap
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.system import IonDescription, SystemDescription
-from aiida_cse.schema import Number, StrictModel, Whole, located, nearest
-from aiida_cse.yaml_io import read_mapping
+from aiida_cse.schema import Number, StrictModel, Whole, nearest
 
-__all__ = ["InterfaceDescription", "IonFacts", "describe_interface", "describe_topology", "load_interface"]
+__all__ = [
+    "InterfaceDescription",
+    "IonFacts",
+    "describe_interface",
+    "describe_topology",
+    "type_charges",
+    "type_labels",
+]
 
 #: e; largest difference of charges that are the same
 _SAME_CHARGE = 1e-9
@@ -82,42 +85,6 @@ class InterfaceDescription(StrictModel):
     sampling: Sampling
 
 
-def load_interface(
-    data: str | Path, config: str | Path, trajectory: str | Path | None = None
-) -> tuple[SystemDescription, Sampling]:
-    """Return the system of a trajectory and its sampling from a data file or topology and a YAML file.
-
-    A data file built by this package lies beside a summary of its system, and the YAML file has the fields of
-    :class:`~aiida_cse.reduction.sampling.Sampling`. For any other file it has those of
-    :class:`InterfaceDescription`. A topology without a box or positions has those of the first frame of
-    ``trajectory``.
-
-    Raises
-    ------
-    ValueError
-        A file cannot be read or a field is wrong; names the file and the field.
-    """
-    config, path = Path(config), Path(data)
-    content = read_mapping(config, "the description of an interface")
-    try:
-        if path.name == FILENAMES["data"] and (path.parent / FILENAMES["info"]).is_file():
-            system = describe_system(System.read(path.parent))
-            with located(config):
-                return system, Sampling.model_validate(content)
-        with located(config):
-            interface = InterfaceDescription.model_validate(content)
-        if path.suffix.lower() in SUFFIXES:
-            topology = read_topology(path, None if trajectory is None else Path(trajectory))
-            with located(config):
-                return describe_topology(topology, interface), interface.sampling
-        with located(path):
-            contents = read_contents(path.read_text(encoding="utf-8", errors="replace"))
-        with located(config):
-            return describe_interface(contents, interface), interface.sampling
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
-
-
 def describe_interface(contents: DataFileContents, interface: InterfaceDescription) -> SystemDescription:
     """Return the description of a system from its data file and what the user says about it.
 
@@ -130,7 +97,7 @@ def describe_interface(contents: DataFileContents, interface: InterfaceDescripti
         if getattr(interface, name):
             raise ValueError(f"{name}: the data file has them; omit the field")
     data = contents.data
-    labels = _labels(contents, interface.labels)
+    labels = type_labels(contents, interface.labels)
     framework = _numbers("framework", interface.framework, labels)
     x, y, z = (float(length) for length in data.lengths)
     offset = interface.midplane_offset
@@ -148,7 +115,7 @@ def describe_interface(contents: DataFileContents, interface: InterfaceDescripti
         molecules=data.molecules,
         labels=labels,
         masses=tuple(data.masses.tolist()),
-        charges=tuple(_charges(data, labels)),
+        charges=type_charges(data),
         box=(x, y, z),
         framework=tuple(framework),
         thickness=interface.thickness,
@@ -217,8 +184,14 @@ def _refuse_unequal_anions(system: SystemDescription, *, complete: bool) -> None
     )
 
 
-def _labels(contents: DataFileContents, given: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the labels of the types: as given, else those of the data file, else type1, type2 and so on."""
+def type_labels(contents: DataFileContents, given: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the labels of the types: as given, else those of the data file, else type1, type2 and so on.
+
+    Raises
+    ------
+    ValueError
+        Another number of labels is given than there are types.
+    """
     ntypes = len(contents.data.masses)
     if given is not None:
         if len(given) != ntypes:
@@ -249,15 +222,21 @@ def _numbers(field: str, names: tuple[TypeName, ...], labels: tuple[str, ...]) -
     return numbers
 
 
-def _charges(data: DataFile, labels: tuple[str, ...]) -> list[float]:
-    """Return the charge of each type, 0 for one without atoms."""
+def type_charges(data: DataFile) -> tuple[float, ...]:
+    """Return the charge of each type, e, 0 for one without atoms.
+
+    Raises
+    ------
+    ValueError
+        Atoms of one type differ in charge.
+    """
     charges = []
-    for number, label in enumerate(labels, 1):
+    for number in range(1, len(data.masses) + 1):
         own: NDArray[np.float64] = data.charges[data.types == number]
         if len(own) and np.ptp(own) > _SAME_CHARGE:
             raise ValueError(
-                f"atoms of type {number} ({label}) have charges from {own.min():g} to {own.max():g} e; "
-                "a charge profile needs one charge per type"
+                f"atoms of type {number} have charges from {own.min():g} to {own.max():g} e; a charge profile "
+                "needs one charge per type"
             )
         charges.append(float(own[0]) if len(own) else 0.0)
-    return charges
+    return tuple(charges)

@@ -18,7 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TOPOLOGY", "DataFile", "DataFileContents", "read_contents"]
+from aiida_cse.schema import located
+from aiida_cse.yaml_io import read_text
+
+__all__ = ["TOPOLOGY", "DataFile", "DataFileContents", "load_contents", "read_contents"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -54,6 +57,8 @@ _OTHER_STYLES = frozenset(
 )
 #: how a comment behind ``Atoms`` begins that names the columns
 _FIRST_COLUMN = frozenset({"id", "atom-id", "atom_id", "atomid"})
+#: largest file, about that of 5 million atoms with velocities
+_MOST_BYTES = 2_000_000_000
 #: more types than any force field has; later steps take memory for each pair of them
 _MOST_TYPES = 2000
 #: box edges; LAMMPS would wrap an atom from any distance, in a file it is a misprint
@@ -235,6 +240,13 @@ class DataFileContents:
     labels: dict[int, str]
     commands: tuple[str, ...]
     styles: dict[str, str]
+
+
+def load_contents(path: Path) -> DataFileContents:
+    """Read all of a data file that a system needs, as :func:`read_contents`; messages name the file."""
+    text = read_text(path, "a data file", _MOST_BYTES, strict=False)
+    with located(path):
+        return read_contents(text)
 
 
 def read_contents(text: str) -> DataFileContents:

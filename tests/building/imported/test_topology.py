@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from aiida_cse.building.imported.interface import UndescribedError, find_interface
-from aiida_cse.building.imported.reduction import load_interface
+from aiida_cse.building.imported.interface import UndescribedError, find_interface, load_interface
 from aiida_cse.building.imported.topology import SUFFIXES, read_topology
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.readers.open import open_trajectory

@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from aiida_cse.building.imported.reduction import load_interface
+from aiida_cse.building.imported.interface import load_interface
 from aiida_cse.cli import main
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.readers import dcd
