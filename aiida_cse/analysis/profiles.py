@@ -157,9 +157,14 @@ class Counts:
         return counts if (scale == 1).all() else counts * scale
 
     def complete(self) -> NDArray[np.bool_]:
-        """Return (bins,) which bins have the largest volume: all but those that the box cuts off."""
+        """Return (bins,) which bins lie within the box in all frames and are no overflow beyond a fixed width."""
+        if not self.grid.fixed:
+            return np.ones(self.grid.bins, dtype=bool)
         volume = np.broadcast_to(self.volume, self.grid.bins)
-        return np.asarray(volume > volume.max() * (1 - 1e-6))
+        # an overflow bin may be wider than all others
+        found = np.asarray(volume > volume[1:-1].max() * (1 - 1e-6))
+        found[[0, -1]] = False
+        return found
 
 
 def all_atoms(purpose: str) -> Need:

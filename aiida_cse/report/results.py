@@ -466,16 +466,23 @@ def _populations(production: ReducedProduction) -> PopulationsInTime:
     length = stride * max(1, -(-window.frames // (stride * _POINTS)))
     starts = np.arange(window.begin, window.stop, length)
     stops = np.minimum(starts + length, window.stop)
-    ions = {}
-    for name, ion in production.ions.items():
-        frames = ion.first + ion.stride * np.arange(len(ion.counts[REGION_NAMES[0]]))
-        interval = np.clip((frames - window.begin) // length, 0, len(starts) - 1)
-        number = np.bincount(interval, minlength=len(starts))
-        ions[name] = {
-            region: tuple((np.bincount(interval, counts, len(starts)) / np.maximum(number, 1)).tolist())
+    intervals = {
+        name: (ion.first + ion.stride * np.arange(len(ion.counts[REGION_NAMES[0]])) - window.begin) // length
+        for name, ion in production.ions.items()
+    }
+    numbers = {name: np.bincount(interval, minlength=len(starts)) for name, interval in intervals.items()}
+    # the last interval may end before a snapshot, where ions are counted in these
+    counted = np.all(list(numbers.values()), axis=0)
+    ions = {
+        name: {
+            region: tuple(
+                (np.bincount(intervals[name], counts, len(starts))[counted] / numbers[name][counted]).tolist()
+            )
             for region, counts in ion.counts.items()
         }
-    middle = ((starts + stops - 1) / 2 - window.origin) * frame_ns
+        for name, ion in production.ions.items()
+    }
+    middle = ((starts + stops - 1)[counted] / 2 - window.origin) * frame_ns
     return PopulationsInTime(time_ns=tuple(middle.tolist()), mean_over_frames=length, ions=ions)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.profiles import charge_integrals, density_profiles
+from aiida_cse.analysis.profiles import Counts, charge_integrals, density_profiles
 from aiida_cse.analysis.registry import observables
+from aiida_cse.reduction.grid import Grid
 from aiida_cse.reduction.state import State
 from tests.reduction.synthetic import LENGTH, config
 
@@ -89,3 +90,13 @@ def test_charge_reversal_is_found_on_its_side() -> None:
     assert found["sign_changes_left"] == 0
     assert found["charge_enclosed_right_e_per_A2"] == pytest.approx(0, abs=1e-12)
     assert found["charge_enclosed_left_e_per_A2"] == pytest.approx(5 * 100 * BLOCKS / FRAMES / AREA)
+
+
+@pytest.mark.parametrize("length", [9.0, 10.0, 14.0])
+def test_barriers_see_the_bins_inside_the_box_whatever_lies_beyond(length: float) -> None:
+    grid, one = Grid.of_width(1.0, 10.0), np.ones(1, np.int64)
+    volumes = grid.volumes(np.array([[2.0, 3.0, length]]))
+    blocks = np.zeros((1, 1, grid.bins), np.int64)
+    counts = Counts(grid, blocks, 1, one, 0 * one, np.array([6.0]), volumes[None])
+    inside = np.abs(grid.centres) < min(length, 10.0) / 2 - 0.5 + 1e-9
+    np.testing.assert_array_equal(counts.complete(), inside)

@@ -11,6 +11,8 @@ import pytest
 
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import analyse_separately
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.report.results import Results, collect_results, load_results
 from tests.nodes import state
 
@@ -54,6 +56,18 @@ def test_populations_in_time_average_to_the_populations(results: Results) -> Non
         for region, numbers in regions.items():
             mean = results.observables["populations"].value(f"n_{ion.lower()}_{region}")
             assert np.mean(numbers) == pytest.approx(mean)
+
+
+def test_populations_in_time_end_with_the_last_snapshot_where_ions_are_counted_in_these() -> None:
+    settings = AnalysisSettings.model_validate(
+        {"boundaries": {"Li": [25, 35]}, "start_ns": 0.2e-3, "end_ns": 1.1e-3}
+    )
+    production = ReducedProduction(state(), 700.0, settings)
+    found = collect_results(production, {}, {}, label="run").populations_in_time
+    sums = np.sum([found.ions["Li"][region] for region in REGION_NAMES], axis=0)
+    assert found.mean_over_frames == 3
+    np.testing.assert_allclose(sums, len(production.ions["Li"].numbers))
+    assert len(sums) == len(found.time_ns)
 
 
 def test_transitions_in_time_are_those_that_are_counted(results: Results) -> None:
