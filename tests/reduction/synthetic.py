@@ -98,7 +98,11 @@ def make(seed: int, frames: int, *, drift: float = 2.0, hop: float = 0.02) -> Sy
     arms -= (arms @ masses / masses.sum())[..., None]
     z[:, FRAMEWORK + CATIONS :] = (middles[..., None] + arms).reshape(frames, -1)
     z += centres[:, None] + LENGTH * _images(rng)
-    across = rng.uniform(-30, 30, (frames, NATOMS, 3))
+    apart = rng.uniform(-30, 30, (frames, NATOMS, 3))
+    # an anion moves as a whole
+    leader = np.arange(NATOMS)
+    leader[FRAMEWORK + CATIONS :] -= np.tile(np.arange(ATOMS_PER_ANION), ANIONS)
+    across = apart[:, leader] + 0.05 * (apart[0] - apart[0, leader])
     share = np.where(np.arange(NATOMS) < FRAMEWORK, VIBRATION, MOTION)[:, None]
     positions = across[0] + share * (across - across[0])
     positions[:, :FRAMEWORK] += 10 * sites.T - across[0, :FRAMEWORK]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,8 @@ _LEAST_MOVES = 100
 _DISORDER = 0.4
 #: Å; where the deviation of a random order is smaller the shape says nothing
 _SHAPELESS = 3.0
-#: Å; shortest box edge along x and y for which a molecule of more than half of it must be torn, without its bonds
-_WIDE = 30.0
+#: Å; longest extent of a molecule of two atoms, and what each further atom adds in a stretched chain
+_PAIR, _PER_ATOM = 2.5, 1.3
 #: relative difference of times that are equal up to rounding in a file
 _ROUNDING = 1e-3
 _UNWRAP = (
@@ -127,11 +127,13 @@ class TrajectoryChecks:
         self.box = np.array(config.box)
         sizes = np.diff(layout.ion_starts)
         several = np.repeat(sizes > 1, sizes)
+        # a chain longer than half the box may extend over more than that without a tear
+        judged = (sizes > 1) & (_longest(sizes) < self.box[2] / 2)
         #: (N,) whether an atom belongs to an ion of several atoms
         self.members = np.zeros(config.natoms, bool)
         self.members[layout.ion_atoms[several]] = True
-        self._starts = np.concatenate([[0], np.cumsum(sizes[sizes > 1])]).astype(np.int32)
-        self._molecule_atoms = layout.ion_atoms[several].astype(np.int32)
+        self._starts = np.concatenate([[0], np.cumsum(sizes[judged])]).astype(np.int32)
+        self._molecule_atoms = layout.ion_atoms[np.repeat(judged, sizes)].astype(np.int32)
         self.molecules = np.array(config.molecules, np.int64)
         self.tracers = Tracers.of(layout.ion_starts, layout.ion_atoms, layout.framework, 0.1 * self.box[2])
         self.watch = MoveWatch(self.tracers)
@@ -504,13 +506,12 @@ class CheckedTrajectory:
             if self._unwrapper is None:
                 self.notes += [f"{self.path.name}: repaired: {note}" for note in found.notes]
             return found.shifts
-        axes = [axis for axis in range(3) if axis == 2 or checks.box[axis] >= _WIDE]
         numbers = checks.molecules[checks.members]
         for molecule in np.unique(numbers):
             own = np.flatnonzero(checks.members & (checks.molecules == molecule))
             extent = np.ptp(positions[own], axis=0)
-            for axis in axes:
-                if extent[axis] > frames.boxes[0, axis] / 2:
+            for axis, half in enumerate(frames.boxes[0] / 2):
+                if extent[axis] > half > _longest(len(own)):
                     self._refuse_molecule(0, int(own[0]), float(extent[axis]), axis)
         return none
 
@@ -597,6 +598,11 @@ class CheckedTrajectory:
         if self._unwrapper is not None or (self.shifts is not None and self.shifts.any()):
             return None
         return self._file.source(size)
+
+
+def _longest(atoms: Any) -> Any:
+    """Return the longest extent (Å) of a whole molecule of so many atoms, a number or an array of them."""
+    return _PAIR + _PER_ATOM * (atoms - 2)
 
 
 def _positions(frames: Frames, row: int) -> Floats:

@@ -356,3 +356,24 @@ def test_parts_that_overlap_in_time_join(tmp_path: Path, sound: Frames) -> None:
     assert "12 frames read" in output
     assert "part1.xtc: 2 frame(s) from step 2500 on were left out" in output
     assert is_right(State.load(tmp_path / "state.npz"))
+
+
+def test_a_chain_longer_than_half_the_box_is_no_torn_molecule(tmp_path: Path) -> None:
+    """Without bonds, only a molecule that cannot be so long is judged by its extent."""
+    made = synthetic.make(6, 40).positions
+    molecules = np.array(synthetic.config().molecules)
+    last = np.arange(synthetic.NATOMS) >= synthetic.NATOMS - 24
+    chain = {"molecules": np.where(last, 99, molecules)}
+    made[:, last, 2] = np.linspace(25, 90, 24)
+    path = write_dcd(tmp_path / "a.dcd", made)
+    with pytest.raises(TrajectoryError, match=r"molecule 99 .* extends over 65\.0 Å along z"):
+        reduce_segments([path], synthetic.config(**chain))
+    made[:, last, 2] = np.linspace(25, 79, 24)
+    assert reduce_segments([write_dcd(path, made)], synthetic.config(**chain)).frames == 40
+
+
+@pytest.mark.parametrize("suffix", ["dcd", "xtc"])
+def test_molecules_that_are_wrapped_as_a_whole_are_refused(tmp_path: Path, sound: Frames, suffix: str) -> None:
+    wrapped = (sound + EDGES / 2) % EDGES - EDGES / 2
+    wrapped[:, 27::2] = wrapped[:, 26::2] + sound[:, 27::2] - sound[:, 26::2]
+    refused(write(tmp_path, suffix, wrapped), r"frame \d+ .*: the coordinates are wrapped")
