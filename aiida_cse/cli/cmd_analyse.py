@@ -9,7 +9,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,7 +195,7 @@ def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:
 def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, options: dict[str, Any]) -> _Reduced:
     """Reduce the trajectory files and print what is reduced and how."""
     from aiida_cse.building.imported.default_sampling import choose_sampling, read_times
-    from aiida_cse.cli.cmd_bring import _progress
+    from aiida_cse.cli.display.progress import frames_progress
     from aiida_cse.reduction.config import ReductionConfig
     from aiida_cse.reduction.readers.checked import Entrance, atoms_of_files
     from aiida_cse.reduction.reduce import reduce_in_pieces
@@ -225,12 +225,12 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     _say_input(config, interface.origin, times.frames, times.range_ns, chosen)
     for note in notes:
         _say("note", note)
-    with ExitStack() as stack:
+    with frames_progress() as progress:
         state = reduce_in_pieces(
             plan,
             config,
             previous,
-            _progress(stack),
+            progress,
             threads=options["threads"],
             hash_sources=options["checksums"],
         )

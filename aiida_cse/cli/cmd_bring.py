@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +18,6 @@ from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
     from aiida_cse.lammps.files.system import System, SystemInfo
-    from aiida_cse.reduction.reduce import Progress
 
 __all__ = ["build", "reduce", "system"]
 
@@ -192,9 +189,6 @@ def _summary_beside(file: Path, include: str, notes: list[str]) -> tuple[SystemI
 
 # -- reduce --------------------------------------------------------------------------------------------------
 
-#: interval between two lines of progress without a terminal, s
-_PROGRESS_S = 10.0
-
 
 @click.command()
 @click.argument(
@@ -254,6 +248,7 @@ def reduce(
     is wrapped, torn, not in the order of the IDs or in other units is repaired, with a note, or refused.
     """
     with input_errors(), ExitStack() as stack:
+        from aiida_cse.cli.display.progress import frames_progress
         from aiida_cse.reduction.readers.checked import Entrance, atoms_of_files
         from aiida_cse.reduction.reduce import run_reduction
         from aiida_cse.reduction.segments import load_checksums
@@ -280,7 +275,7 @@ def reduce(
             settings,
             out,
             previous,
-            _progress(stack),
+            stack.enter_context(frames_progress()),
             until_step=until_step,
             threads=threads,
             checksums={path: one for path, one in sums.items() if Path(path) not in set(segments) - set(found)},
@@ -303,25 +298,3 @@ def _existing(segments: tuple[Path, ...], *, skip_missing: bool) -> list[Path]:
                 raise ValueError(f"{segment}: there is no such file")
             click.echo(f"note: {segment}: there is no such file; it is omitted")
     return found
-
-
-def _progress(stack: ExitStack) -> Progress:
-    """Return a function that draws a progress bar on a terminal, and elsewhere prints a line every ten seconds."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import Progress as Bar
-
-        bar = stack.enter_context(Bar(console=Console(stderr=True), transient=True))
-        task = bar.add_task("frames", total=None)
-        return lambda done, total: bar.update(task, completed=done, total=total)
-
-    last = time.monotonic()
-
-    def print_line(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= _PROGRESS_S:
-            last = now
-            click.echo(f"{done} of {total} frames ({100 * done / total:.0f} %)")
-
-    return print_line

@@ -14,7 +14,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from aiida_cse.building.reduction import describe_system
-from aiida_cse.cli import cmd_bring, main
+from aiida_cse.cli import main
+from aiida_cse.cli.display import progress
 from aiida_cse.reduction import streaming
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.reduce import reduce_segments
@@ -114,7 +115,7 @@ def test_a_missing_segment_needs_no_checksum(files: dict[str, Any], tmp_path: Pa
 def test_progress_is_printed_as_lines_without_a_terminal(
     files: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cmd_bring, "_PROGRESS_S", 0.0)
+    monkeypatch.setattr(progress, "_LINES_S", 0.0)
     monkeypatch.setattr(streaming, "_CHUNK_FRAMES", 10)
     result = invoke(*files["segments"], *files["options"])
     assert result.output.splitlines()[:2] == ["10 of 40 frames (25 %)", "20 of 40 frames (50 %)"]

@@ -1,22 +1,29 @@
-"""Progress of running LAMMPS jobs: step, speed and remaining time, from the logs in their working folders."""
+"""Progress of running LAMMPS jobs, from the logs in their working folders, and of reductions in this process."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import click
+
 from aiida_cse.lammps.log.reader import Progress, read_progress
 
-__all__ = ["LAMMPS", "LogFollower", "duration", "progress_words"]
+__all__ = ["LAMMPS", "LogFollower", "duration", "frames_progress", "progress_words"]
 
 #: process type of a LAMMPS job
 LAMMPS = "aiida.calculations:cse.lammps"
 #: lines that identify the current stage, kept besides the last thermo rows
 _KEPT = ("CSE ", "keywords:", "Step ", "Performance:", "Loop time")
 _ROWS = 5
+#: interval between two lines on the frames of a reduction without a terminal, s
+_LINES_S = 10.0
 
 
 class LogFollower:
@@ -94,3 +101,29 @@ def duration(span: timedelta | float) -> str:
     if hours:
         return f"{hours} h {minutes % 60:02d} min"
     return f"{minutes} min {seconds % 60:02d} s" if minutes else f"{seconds} s"
+
+
+@contextmanager
+def frames_progress() -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows how many of all frames are done.
+
+    It draws a bar on a terminal, and elsewhere prints a line every ten seconds.
+    """
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress as Bar
+
+        with Bar(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("frames", total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        return
+    last = time.monotonic()
+
+    def print_line(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _LINES_S:
+            last = now
+            click.echo(f"{done} of {total} frames ({100 * done / total:.0f} %)")
+
+    yield print_line
