@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,15 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.analysis.shifts import SHIFTS, shifts
 from aiida_cse.reduction.state import State
-from aiida_cse.report.results import FILENAME, ObservableResult, Results, describe_result, load_results
+from aiida_cse.report.results import (
+    FILENAME,
+    ObservableResult,
+    Results,
+    describe_result,
+    load_results,
+    save_json,
+)
+from aiida_cse.report.tables import write_table
 from aiida_cse.schema import StrictModel, located
 
 __all__ = [
@@ -147,16 +153,11 @@ def rates_of(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def write_kinetics(results: KineticsResults, folder: Path) -> list[Path]:
     """Write ``kinetics.json``, ``rates.csv`` and ``observations.csv`` into ``folder``; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / KINETICS_FILENAME
-    content = json.dumps(results.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
-    path.write_text(content + "\n", encoding="utf-8")
+    save_json(results, folder / KINETICS_FILENAME)
     values = results.kinetics.values
     tables = {"rates": list(rates_of(values)), "observations": values["observations"]}
-    paths = [path]
-    for name, rows in tables.items():
-        paths.append(folder / f"{name}.csv")
-        with paths[-1].open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    return paths
+    written = [
+        write_table(folder / f"{name}.csv", rows[0], (row.values() for row in rows))
+        for name, rows in tables.items()
+    ]
+    return [folder / KINETICS_FILENAME, *written]

@@ -37,6 +37,7 @@ __all__ = [
     "collect_results",
     "describe_result",
     "load_results",
+    "save_json",
 ]
 
 FILENAME = "results.json"
@@ -321,11 +322,15 @@ class Results(StrictModel):
 
     def save(self, path: str | Path) -> None:
         """Write the file, which appears under its name only when it is complete."""
-        target = Path(path)
-        partial = target.with_name(target.name + ".part")
-        content = self.model_dump(mode="json")
-        partial.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(target)
+        save_json(self, Path(path))
+
+
+def save_json(content: StrictModel, path: Path) -> None:
+    """Write a model as JSON to a file, which appears under its name only when it is complete."""
+    partial = path.with_name(path.name + ".part")
+    text = json.dumps(content.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 def load_results(path: str | Path) -> Results:

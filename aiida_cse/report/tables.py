@@ -9,7 +9,7 @@ from typing import Any
 
 from aiida_cse.report.results import ObservableResult, Results
 
-__all__ = ["write_tables"]
+__all__ = ["write_table", "write_tables"]
 
 Row = tuple[Any, ...]
 
@@ -21,15 +21,16 @@ def write_tables(results: Results, folder: str | Path) -> list[Path]:
 
     Each row is one observation; the unit is in the heading. An unknown value is an empty cell.
     """
-    paths = []
-    for name, (headings, rows) in _tables(results).items():
-        path = Path(folder) / f"{name}.csv"
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(headings)
-            writer.writerows(rows)
-        paths.append(path)
-    return paths
+    return [write_table(Path(folder) / f"{name}.csv", *table) for name, table in _tables(results).items()]
+
+
+def write_table(path: Path, headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> Path:
+    """Write a table in CSV and return its path."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(headings)
+        writer.writerows(rows)
+    return path
 
 
 def _tables(results: Results) -> dict[str, tuple[Row, Iterable[Row]]]:

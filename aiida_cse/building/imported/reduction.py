@@ -12,6 +12,7 @@ from pydantic import Field
 
 from aiida_cse.building.imported.description import Label, TypeName
 from aiida_cse.building.imported.topology import Topology
+from aiida_cse.building.imported.types import SAME_CHARGE
 from aiida_cse.lammps.files.data import DataFile, DataFileContents
 from aiida_cse.physics.periodic import join_by_gap
 from aiida_cse.reduction.sampling import Sampling
@@ -27,8 +28,6 @@ __all__ = [
     "type_labels",
 ]
 
-#: e; largest difference of charges that are the same
-_SAME_CHARGE = 1e-9
 #: labels that a configuration takes
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
@@ -233,7 +232,7 @@ def type_charges(data: DataFile) -> tuple[float, ...]:
     charges = []
     for number in range(1, len(data.masses) + 1):
         own: NDArray[np.float64] = data.charges[data.types == number]
-        if len(own) and np.ptp(own) > _SAME_CHARGE:
+        if len(own) and np.ptp(own) > SAME_CHARGE:
             raise ValueError(
                 f"atoms of type {number} have charges from {own.min():g} to {own.max():g} e; a charge profile "
                 "needs one charge per type"

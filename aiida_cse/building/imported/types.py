@@ -12,10 +12,10 @@ from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import AtomType
 from aiida_cse.schema import nearest
 
-__all__ = ["TypeTable"]
+__all__ = ["SAME_CHARGE", "TypeTable"]
 
 #: e; largest difference of charges that are the same
-_SAME_CHARGE = 1e-6
+SAME_CHARGE = 1e-6
 
 
 @dataclass
@@ -107,7 +107,7 @@ class TypeTable:
     def _charge(self, number: int, described: TypeDescription | None) -> float | None:
         """Return the charge of a type, None if its atoms have different charges or not that of the description."""
         own = self.data.charges[self.atoms([number])]
-        if len(own) and np.ptp(own) > _SAME_CHARGE:
+        if len(own) and np.ptp(own) > SAME_CHARGE:
             self.problems.append(
                 f"{self._named(number)}: its atoms have charges from {own.min():g} to {own.max():g} e; a type has"
                 " one charge, split it into several types"
@@ -115,7 +115,7 @@ class TypeTable:
             return None
         if described is None or described.charge is None:
             return float(own[0]) if len(own) else 0.0
-        if len(own) and abs(own[0] - described.charge) > _SAME_CHARGE:
+        if len(own) and abs(own[0] - described.charge) > SAME_CHARGE:
             field = f"types.{self.labels.get(number, number)}.charge"
             self.problems.append(f"{field} = {described.charge:g}: the atoms of the type have {own[0]:g} e")
             return None
@@ -126,7 +126,7 @@ class TypeTable:
         found = self.known.get(label or "")
         if found is None or charge is None or not self.atoms([number]).any():
             return found
-        if abs(found.charge - charge) > _SAME_CHARGE:
+        if abs(found.charge - charge) > SAME_CHARGE:
             self.problems.append(
                 f"{self._named(number)}: charge {charge:g} e, that of the recipe is {found.charge:g} e"
             )
