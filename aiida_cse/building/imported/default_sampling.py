@@ -205,7 +205,7 @@ def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[S
     names = {"snapshot_ps": "snapshots", "block_ps": "blocks", "lags_ps": "displacements"}
     fields: dict[str, Any] = {"timestep_fs": times.timestep_fs, "frame_ps": times.frame_ps}
     words = []
-    if times.changing_box and not {"bins", "bin_width", "lags_ps"} & set(given):
+    if times.changing_box and not {"bins", "bin_width"} & set(given) and not given.get("lags_ps"):
         fields |= {"bin_width": BIN_WIDTH, "lags_ps": []}
         words.append(f"bins of {BIN_WIDTH:g} Å and no displacements, because the box changes")
     missing = [name for name in names if name not in given and name not in fields]

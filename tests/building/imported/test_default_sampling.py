@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +41,16 @@ def test_given_settings_are_kept() -> None:
     sampling, words = choose_sampling(times(4000, 1.0), {"snapshot_ps": 50, "bins": 100, "lags_ps": [20, 40]})
     assert (sampling.snapshot_ps, sampling.block_ps, sampling.bins, sampling.lags_ps) == (50, 100, 100, (20, 40))
     assert words == ["100 ps for blocks, because the run has 4 ns"]
+
+
+@pytest.mark.parametrize(
+    ("given", "width"), [({}, 0.2), ({"lags_ps": []}, 0.2), ({"bins": 100}, None), ({"lags_ps": [2.0]}, None)]
+)
+def test_a_box_that_changes_has_bins_by_width_unless_others_are_asked_for(
+    given: dict[str, Any], width: float | None
+) -> None:
+    sampling, _ = choose_sampling(replace(times(400, 1.0), changing_box=True), given)
+    assert sampling.bin_width == width
 
 
 @pytest.fixture
