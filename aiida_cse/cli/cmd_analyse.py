@@ -209,8 +209,10 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
         if not path.is_file():
             raise ValueError(f"{path}: there is no such file")
     interface = _interface(files, folder, options)
-    given = dict(interface.sampling) | ({} if options["frame_ps"] is None else {"frame_ps": options["frame_ps"]})
-    times = read_times(files, given.get("frame_ps"), given.get("timestep_fs"))
+    given = dict(interface.sampling)
+    times = read_times(files, options["frame_ps"], given)
+    if times.overridden:
+        given["frame_ps"] = times.frame_ps
     previous = None if options["previous"] is None else State.load(options["previous"])
     if previous is not None:
         given = _sampling_of(previous.config) | given
@@ -219,7 +221,8 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     interface = replace(interface, description=atoms_of_files(times.paths, interface.description, sampling))
     with located(options["config"] or options["system"]):
         config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
-    entrance = Entrance(interface.description, unwrap=options["unwrap"], frame_ps=options["frame_ps"])
+    given_ps = times.frame_ps if times.overridden else None
+    entrance = Entrance(interface.description, unwrap=options["unwrap"], frame_ps=given_ps)
     plan = plan_segments(times.paths, config, entrance=entrance)
     notes = [*interface.description.notes, *times.notes, *plan.notes]
     _say_input(config, interface.origin, times.frames, times.range_ns, chosen)

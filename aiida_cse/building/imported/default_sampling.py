@@ -51,6 +51,8 @@ class TrajectoryTimes:
         What differs from the way in which the files were given.
     changing_box
         Whether frames that are spread over the files differ in the edges of their box, by less than a fifth.
+    overridden
+        Whether the time between frames was given, and is not what the files say.
     """
 
     paths: tuple[Path, ...]
@@ -60,6 +62,7 @@ class TrajectoryTimes:
     frames: int
     notes: tuple[str, ...] = ()
     changing_box: bool = False
+    overridden: bool = False
 
     @property
     def length_ps(self) -> float:
@@ -103,7 +106,7 @@ class _Header:
 
 
 def read_times(
-    paths: Sequence[str | Path], frame_ps: float | None = None, timestep_fs: float | None = None
+    paths: Sequence[str | Path], frame_ps: float | None = None, sampling: Mapping[str, Any] | None = None
 ) -> TrajectoryTimes:
     """Read the times of the files of a run from their headers.
 
@@ -113,8 +116,8 @@ def read_times(
         The files, in any order.
     frame_ps
         Time between frames, ps, which overrides what the files say; None for that.
-    timestep_fs
-        Timestep of files that count steps only, fs; None if it is unknown.
+    sampling
+        Fields of a sampling; its ``frame_ps`` or ``timestep_fs`` (fs) give the time if the files do not say it.
 
     Raises
     ------
@@ -129,39 +132,50 @@ def read_times(
         raise TrajectoryError(f"{', '.join(map(str, paths))}: no frame is complete; an analysis needs two")
     steps = _frame_steps(filled)
     written = next((header.frame_ps for header in filled if header.frame_ps is not None), None)
-    interval = frame_ps if frame_ps is not None else written
-    if interval is None and timestep_fs is not None:
-        interval = timestep_fs * steps / 1000
+    overridden = frame_ps is not None and (written is None or abs(written - frame_ps) > _ROUNDING * frame_ps)
+    interval = frame_ps if overridden else written
     if interval is None:
-        raise ValueError(
-            f"--frame-ps: {filled[0].path} does not say how long a step is; give the time between frames in ps"
-        )
+        interval = _sampled_interval(sampling or {}, steps, filled[0].path)
     step_fs = interval * 1000 / steps
     counts_frames = step_fs > _LARGEST_TIMESTEP
     starts = {}
     for header in filled:
-        by_time = counts_frames and frame_ps is None and header.first_ps is not None
+        by_time = counts_frames and not overridden and header.first_ps is not None
         starts[header.path] = round((header.first_ps or 0) / interval if by_time else header.first_step / steps)
     ordered = sorted(filled, key=lambda header: starts[header.path])
-    notes = []
+    name, notes = ordered[0].path.name, []
     if ordered != filled:
-        names = ", ".join(str(header.path) for header in ordered)
-        notes.append(f"the files were put in the order of time: {names}")
+        notes.append(f"the files were put in the order of time: {', '.join(str(one.path) for one in ordered)}")
     for before, after in pairwise(ordered):
         if starts[before.path] == starts[after.path]:
             raise TrajectoryError(
                 f"{after.path}: starts at step {after.first_step}, as {before.path} does; give one of them"
             )
-    if frame_ps is not None and written is not None and abs(written - frame_ps) > _ROUNDING * frame_ps:
-        name = ordered[0].path.name
-        notes.append(f"{name}: says {written:g} ps between frames; the given {frame_ps:g} ps are used")
+    if overridden and written is not None:
+        notes.append(f"{name}: says {written:g} ps between frames; the given {interval:g} ps are used")
     if counts_frames:
         step_fs = interval * 1000 / math.ceil(interval * 1000 / _USUAL_TIMESTEP)
-        notes.append(f"{ordered[0].path.name}: counts frames; steps are those of a timestep of {step_fs:g} fs")
+        notes.append(f"{name}: counts frames; steps are those of a timestep of {step_fs:g} fs")
     first, last = starts[ordered[0].path], starts[ordered[-1].path] + ordered[-1].frames - 1
-    found = (*(header.path for header in ordered), *(header.path for header in headers if not header.frames))
-    boxes = np.concatenate([header.boxes for header in ordered])
-    return TrajectoryTimes(found, interval, step_fs, first, last - first + 1, tuple(notes), _changes(boxes))
+    return TrajectoryTimes(
+        paths=tuple(one.path for one in [*ordered, *(header for header in headers if not header.frames)]),
+        frame_ps=interval,
+        timestep_fs=step_fs,
+        first_frame=first,
+        frames=last - first + 1,
+        notes=tuple(notes),
+        changing_box=_changes(np.concatenate([header.boxes for header in ordered])),
+        overridden=overridden,
+    )
+
+
+def _sampled_interval(sampling: Mapping[str, Any], steps: int, path: Path) -> float:
+    """Return the time between frames of a file that does not say it, from the fields of a sampling, ps."""
+    if "frame_ps" in sampling:
+        return float(sampling["frame_ps"])
+    if "timestep_fs" in sampling:
+        return float(sampling["timestep_fs"]) * steps / 1000
+    raise ValueError(f"--frame-ps: {path} does not say how long a step is; give the time between frames in ps")
 
 
 def _frame_steps(headers: Sequence[_Header]) -> int:

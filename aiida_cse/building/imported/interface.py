@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -165,13 +166,16 @@ def load_interface(
 
 
 def _check_sampling(given: Any, place: str = "") -> None:
-    """Refuse unknown fields of a sampling; their values are checked when the missing ones are known."""
+    """Refuse unknown fields of a sampling and wrong times; the others are checked once all are known."""
     if not isinstance(given, Mapping):
         raise ValueError(f"{place} = {given!r}: must be a mapping of keys to values")
-    for key in given:
-        if key not in Sampling.model_fields:
-            with located(place):
+    with located(place):
+        for key, value in given.items():
+            if key not in Sampling.model_fields:
                 raise ValueError(f"unknown key {key!r}; {nearest(str(key), Sampling.model_fields)}")
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if key in ("frame_ps", "timestep_fs") and not (is_number and 0 < value < math.inf):
+                raise ValueError(f"{key} = {value!r}: must be a number above 0")
 
 
 def _by_recipe(
