@@ -13,7 +13,7 @@ import click
 
 from aiida_cse.cli import inputs
 from aiida_cse.cli import profile as profiles
-from aiida_cse.cli.inputs import FILE, InputError, OutPath, find_recipe, input_errors
+from aiida_cse.cli.inputs import FILE, AboveZero, InputError, OutPath, find_recipe, input_errors
 from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def _summary_beside(file: Path, include: str, notes: list[str]) -> tuple[SystemI
     is_flag=True,
     help="Unwrap coordinates by the nearest image from frame to frame, unless the file has image flags.",
 )
-@click.option("--frame-ps", type=float, help="Time between frames in ps, if what the files say is wrong.")
+@click.option("--frame-ps", type=AboveZero(), help="Time between frames in ps, if what the files say is wrong.")
 @click.option(
     "--skip-missing",
     is_flag=True,

@@ -114,6 +114,8 @@ def _finished_analysis(
         filters={"process_type": AnalysisWorkChain.build_process_type(), "attributes.exit_status": 0},
     )
     for node in query.all(flat=True):
-        if node.inputs.temperature.value == temperature and node.inputs.settings.get_dict() == settings:
+        # without its own input it was analysed at the temperature of the reduction, which is this one
+        given = node.inputs.temperature.value if "temperature" in node.inputs else temperature
+        if given == temperature and node.inputs.settings.get_dict() == settings:
             return node
     return None
