@@ -88,8 +88,8 @@ def stages() -> str:
 def results_file() -> str:
     """Return the page on the files that ``analyse`` and ``kinetics`` write."""
     opening = (
-        "`aiida-cse analyse` writes `results.json`, `aiida-cse kinetics` writes `kinetics.json`. Both files are "
-        "read by `load_results` of `aiida_cse.report.results`, which refuses another version of the form by name. "
+        "`aiida-cse analyse` writes `results.json`, which `load_results` of `aiida_cse.report.results` reads; "
+        "another version of the form is refused by name. `aiida-cse kinetics` writes `kinetics.json`. "
         "A number that is unknown or infinite is null, an array is a list. The keys in `observables`, with units "
         "and meanings, are those of the [result nodes](results.md); each entry repeats its own."
     )
