@@ -143,13 +143,17 @@ def reduce_plan(
     threads: int = 1,
     checksums: Mapping[str, str] | None = None,
     hash_sources: bool = False,
+    complete: bool = True,
 ) -> State:
-    """Reduce the frames of a plan; parameters and errors as for :func:`reduce_segments`."""
+    """Reduce the frames of a plan; parameters and errors as for :func:`reduce_segments`.
+
+    ``complete`` is false if more frames of the same run follow in another call with the checks of this plan.
+    """
     if threads < 1:
         raise ValueError(f"threads = {threads}: must be at least 1")
     if previous is not None:
         previous = replace(previous, config=previous.joined_config(config))
-    state = _reduce_plan(plan, config, previous, progress, threads)
+    state = _reduce_plan(plan, config, previous, progress, threads, complete=complete)
     earlier = () if previous is None else previous.sources
     return replace(
         state, sources=TrajectorySource.joined(*earlier, *sources_of(plan, checksums, hash_all=hash_sources))
@@ -172,7 +176,13 @@ def sources_of(
 
 
 def _reduce_plan(
-    plan: SegmentPlan, config: ReductionConfig, previous: State | None, progress: Progress | None, threads: int
+    plan: SegmentPlan,
+    config: ReductionConfig,
+    previous: State | None,
+    progress: Progress | None,
+    threads: int,
+    *,
+    complete: bool,
 ) -> State:
     if not plan.segments:
         if previous is None:
@@ -185,7 +195,9 @@ def _reduce_plan(
     state = _reduce_checked(plan, config, previous, progress, threads)
     assert plan.checks is not None
     plan.checks.files |= {segment.start - segment.first: segment.path for segment in plan.segments}
-    plan.checks.refuse_wrapped()
+    # the moves of a few frames say little while others follow
+    plan.checks.refuse_wrapped(least_moves=0 if complete else FEW_MOVES)
+    plan.checks.reduced_to = state.stop
     return state
 
 
@@ -208,7 +220,8 @@ def _reduce_checked(
     if not fresh.segments:
         return previous
     later = _reduce_parts(fresh, selection, config, report, parts)
-    _refuse_other_images(previous, later, fresh)
+    if plan.checks.reduced_to != previous.stop:
+        _refuse_other_images(previous, later, fresh)
     return previous.merge(later)
 
 
@@ -371,7 +384,8 @@ def reduce_in_pieces(
     try:
         for left in range(max(min(_PIECES, plan.frames), 1), 0, -1):
             piece, rest = rest.split(rest.start + -(-rest.frames // left))
-            state = reduce_plan(piece, config, state, _shifted(progress, done, plan.frames), threads=threads)
+            shown = _shifted(progress, done, plan.frames)
+            state = reduce_plan(piece, config, state, shown, threads=threads, complete=left == 1)
             done += piece.frames
     except KeyboardInterrupt as error:
         raise ReductionInterrupted(state if done else None) from error

@@ -84,7 +84,8 @@ class _Pass:
     def __init__(
         self, plan: SegmentPlan, selection: Selection, config: ReductionConfig, checks: TrajectoryChecks
     ) -> None:
-        self._checks, self._shape, self._watch = checks, checks.shape(), MoveWatch(checks.tracers)
+        self._checks, self._shape = checks, checks.shape()
+        self._watch = MoveWatch(checks.tracers, checks.watch.stride)
         self._selection = selection
         self._config = config
         self._state = State.empty(config, plan.start, plan.start + plan.frames, selection.ions)
@@ -154,6 +155,7 @@ class _Pass:
         if frames.columns[0] < 0:
             frames, row, stride = file.read_xyz(first + row, len(samples), stride), 0, 1
         rows = range(row, row + len(samples) * stride, stride)
+        file.refuse_torn(frames, rows, samples - segment.start + segment.first)
         self._watch.add(frames.table, frames.columns, rows, samples, frames.boxes)
         try:
             self._displacements.follow(frames, row, stride, samples, layers)

@@ -118,6 +118,8 @@ class TrajectoryChecks:
         Whether a file that is unwrapped by its own words is not.
     files
         The files that are reduced, by the number that their first frame would have.
+    reduced_to
+        Number of the frame after those that were reduced, None before the first. Moves to it are watched.
     """
 
     def __init__(self, config: ReductionConfig, entrance: Entrance) -> None:
@@ -135,8 +137,10 @@ class TrajectoryChecks:
         self._starts = np.concatenate([[0], np.cumsum(sizes[judged])]).astype(np.int32)
         self._molecule_atoms = layout.ion_atoms[np.repeat(judged, sizes)].astype(np.int32)
         self.molecules = np.array(config.molecules, np.int64)
+        self.links, self.linked_axes = self._links()
+        self.reduced_to: int | None = None
         self.tracers = Tracers.of(layout.ion_starts, layout.ion_atoms, layout.framework, 0.1 * self.box[2])
-        self.watch = MoveWatch(self.tracers)
+        self.watch = MoveWatch(self.tracers, config.displacement_frames or 1)
         self._lock = Lock()
         self.unwrapper: Unwrapper | None = None
         self.unwraps = self.distrusted = False
@@ -155,6 +159,22 @@ class TrajectoryChecks:
             self._random = self._random_order(given)
             if self._random > _SHAPELESS:
                 self._reference = given
+
+    def _links(self) -> tuple[Integers, list[int]]:
+        """Return pairs of atoms (M, 2) of ions that are never half a box edge apart, and along which axes.
+
+        They are the bonds of the ions of several atoms or, if these are unknown, the first atom with each other
+        one, along edges longer than twice the ions.
+        """
+        system = self.entrance.system
+        if system is not None and system.bonds is not None:
+            bonds = system.bonds[self.members[system.bonds].all(axis=1)]
+            if len(bonds):
+                return bonds, [0, 1, 2]
+        firsts = np.repeat(self._molecule_atoms[self._starts[:-1]], np.diff(self._starts))
+        longest = _longest(np.diff(self._starts).max(initial=2))
+        axes = np.flatnonzero(longest < self.box / 2).tolist()
+        return np.column_stack([firsts, self._molecule_atoms]).astype(np.int64), axes
 
     @property
     def ids(self) -> Integers:
@@ -213,15 +233,15 @@ class TrajectoryChecks:
         with self._lock:
             self.watch.merge(watch, self.box)
 
-    def refuse_wrapped(self) -> None:
-        """Refuse coordinates that are wrapped according to all moves.
+    def refuse_wrapped(self, *, least_moves: int = 0) -> None:
+        """Refuse coordinates that are wrapped according to all moves, if there are ``least_moves`` of ions.
 
         Raises
         ------
         TrajectoryError
             Names file, frame, atom, axis and size of the first jump.
         """
-        jump = self.watch.find_wrap(self.box)
+        jump = self.watch.find_wrap(self.box, least_moves=least_moves)
         if jump is not None:
             start = max(first for first in self.files if first <= jump.frame)
             refuse_jump(self.files[start], jump.frame - start, jump, self)
@@ -516,11 +536,13 @@ class CheckedTrajectory:
         return none
 
     def _refuse_molecule(self, frame: int, atom: int, extent: float, axis: int) -> NoReturn:
-        checks = self._checks
+        checks, system = self._checks, self._checks.entrance.system
+        unbound = system is None or system.bonds is None
+        bonds = ", or give the bonds by which it can be made whole (--system)" if unbound else ""
         raise TrajectoryError(
             f"{self._place(frame)}: molecule {checks.molecules[atom]} (atom {checks.ids[atom]}) extends over "
             f"{extent:.1f} Å along {'xyz'[axis]}, more than half the box of {checks.box[axis]:.1f} Å: it is torn "
-            f"by the box; {_UNWRAP}, or give the bonds by which it can be made whole (--system)"
+            f"by the box; {_UNWRAP}{bonds}"
         )
 
     def refuse_shape(self, frame: int, problem: int, z: NDArray[np.float32]) -> NoReturn:
@@ -542,6 +564,22 @@ class CheckedTrajectory:
         extents = [float(np.ptp(z[shape.atoms[start:stop]])) for start, stop in pieces]
         molecule = int(np.argmax(extents))
         self._refuse_molecule(frame, int(shape.atoms[shape.starts[molecule]]), extents[molecule], 2)
+
+    def refuse_torn(self, frames: Frames, rows: range, numbers: Integers) -> None:
+        """Refuse the ``rows`` of frames, all axes of which were read, in which an ion is torn by the box.
+
+        ``numbers`` (rows,) are those of the frames in the file.
+        """
+        checks = self._checks
+        first, second = checks.links.T
+        for axis in checks.linked_axes if len(first) else ():
+            places = frames.along(axis)[rows.start : rows.stop : rows.step]
+            edges = frames.boxes[rows.start : rows.stop : rows.step, axis, None]
+            torn = np.abs(places[:, first] - places[:, second]) > edges / 2
+            if torn.any():
+                row, link = np.argwhere(torn)[0].tolist()
+                own = np.flatnonzero(checks.members & (checks.molecules == checks.molecules[first[link]]))
+                self._refuse_molecule(int(numbers[row]), int(own[0]), float(np.ptp(places[row, own])), axis)
 
     # -- frames ----------------------------------------------------------------------------------------
 

@@ -112,6 +112,8 @@ class MoveWatch:
     ----------
     tracers
         The atoms.
+    stride
+        Difference between the numbers of consecutive frames.
     moves
         Number of moves of an ion along one axis.
     quarters
@@ -133,6 +135,7 @@ class MoveWatch:
     """
 
     tracers: Tracers
+    stride: int = 1
     moves: int = 0
     quarters: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 3, _QUARTERS), np.int64))
     largest: NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 3)))
@@ -148,10 +151,9 @@ class MoveWatch:
         self.high = np.full((3, ions), -np.inf, np.float32)
         self._last = np.zeros((3, atoms), np.float32)
         self._fresh = True
-
-    def pause(self) -> None:
-        """Take the next frame as the first of a new sequence, without a move to it."""
-        self._fresh = True
+        #: (3, P) positions in the first and in the last frame of each sequence of frames, by the frame's number
+        self._heads: dict[int, tuple[NDArray[np.float32], NDArray[np.float64]]] = {}
+        self._tails: dict[int, NDArray[np.float32]] = {}
 
     def add(
         self,
@@ -174,13 +176,29 @@ class MoveWatch:
         """
         if not len(rows):
             return
+        if self._fresh:
+            places = [table[rows[0], column + self.tracers.atoms] for column in columns]
+            self._heads[int(numbers[0])] = np.array(places), boxes[rows[0]].copy()
+        self._add(table, np.array(columns, np.int64), np.array(rows, np.int64), numbers, boxes, self.tracers.atoms)
+        self._tails = {int(numbers[-1]): self._last}
+
+    def _add(
+        self,
+        table: NDArray[np.float32],
+        columns: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        numbers: NDArray[np.int64],
+        boxes: NDArray[np.float64],
+        atoms: NDArray[np.int32],
+    ) -> None:
+        """Add the moves to each row; ``atoms`` are the columns of the tracers in each third of the table."""
         _add_moves(
             table,
-            np.array(columns, np.int64),
-            np.array(rows, np.int64),
+            columns,
+            rows,
             numbers,
             boxes,
-            self.tracers.atoms,
+            atoms,
             self.tracers.ions,
             self._fresh,
             self._last,
@@ -197,7 +215,15 @@ class MoveWatch:
         self._fresh = False
 
     def merge(self, other: MoveWatch, box: NDArray[np.float64]) -> None:
-        """Add what ``other`` has seen of other frames; ``box`` (3,) Å."""
+        """Add what ``other`` has seen, and the moves between its frames and those seen here; ``box`` (3,) Å."""
+        self._sum(other, box)
+        self._heads |= other._heads
+        self._tails |= other._tails
+        for number in [number for number in self._tails if number + self.stride in self._heads]:
+            self._add_seam(number, box)
+
+    def _sum(self, other: MoveWatch, box: NDArray[np.float64]) -> None:
+        """Add the numbers and ranges of ``other``."""
         self.moves += other.moves
         self.quarters += other.quarters
         self.largest = np.maximum(self.largest, other.largest)
@@ -209,6 +235,21 @@ class MoveWatch:
         for axis in range(3):
             if other.first[axis, 0] >= 0 and not 0 <= self.first[axis, 0] <= other.first[axis, 0]:
                 self.first[axis], self.first_size[axis] = other.first[axis], other.first_size[axis]
+
+    def _add_seam(self, number: int, box: NDArray[np.float64]) -> None:
+        """Add the moves from frame ``number``, where a sequence of frames ends, to the next, where one begins."""
+        before, after = self._tails.pop(number), number + self.stride
+        places, edges = self._heads.pop(after)
+        seam, atoms = MoveWatch(self.tracers, self.stride), np.arange(len(self.tracers.atoms), dtype=np.int32)
+        seam._add(
+            np.stack([before.ravel(), places.ravel()]),
+            np.arange(3, dtype=np.int64) * len(atoms),
+            np.arange(2, dtype=np.int64),
+            np.array([number, after]),
+            np.stack([edges, edges]),
+            atoms,
+        )
+        self._sum(seam, box)
 
     def beyond(self, box: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return whether an ion covers more than the box (3,) along each axis, (3,)."""

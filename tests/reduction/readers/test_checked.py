@@ -20,7 +20,8 @@ from aiida_cse.reduction.readers import dcd
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.checked import Entrance, atoms_of_files
 from aiida_cse.reduction.readers.open import open_trajectory
-from aiida_cse.reduction.reduce import reduce_segments, run_reduction
+from aiida_cse.reduction.reduce import reduce_in_pieces, reduce_segments, run_reduction
+from aiida_cse.reduction.segments import plan_segments
 from aiida_cse.reduction.state import State
 from tests.reduction import synthetic
 from tests.reduction.readers.files import write_with_mdanalysis
@@ -293,6 +294,25 @@ def test_a_resumed_run_with_other_images_is_refused(tmp_path: Path, sound: Frame
     code, output = command(tmp_path, second, "--previous", tmp_path / "earlier.npz")
     assert code == 2
     assert "2.dcd: after step 2000, where the state ends, 3 ions are up to 2." in output
+
+
+def test_moves_from_piece_to_piece_are_watched(tmp_path: Path, sound: Frames) -> None:
+    again = sound.copy()
+    again[6:, 20, 1] += 16
+    path = write(tmp_path, "dcd", again)
+    system, sampling = load_interface(SMALL / "box.data", SMALL / "regions.yaml")
+    config = ReductionConfig.build(system, sampling)
+    with pytest.raises(TrajectoryError, match=r"run.dcd: frame 6 \(step 3000\): atom 21 jumps by 2.* along y"):
+        reduce_in_pieces(plan_segments([path], config, entrance=Entrance(system)), config)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_an_anion_that_is_torn_in_one_frame_is_refused(tmp_path: Path, sound: Frames, axis: int) -> None:
+    torn = sound.copy()
+    torn[4, 27, axis] += EDGES[axis]
+    refused(
+        write(tmp_path, "dcd", torn), rf"frame 4 \(step 2000\): molecule 20 .* along {'xyz'[axis]}, more than half"
+    )
 
 
 def test_a_dump_of_some_atoms_is_analysed(tmp_path: Path) -> None:

@@ -105,6 +105,14 @@ def test_wrapped_coordinates_are_found(edge: float, ions: int, frames: int) -> N
         assert abs(after - before) == pytest.approx(jump.halves * box[jump.axis] / 2, abs=3)
 
 
+def test_moves_between_pieces_count() -> None:
+    positions, box = run(1, gaussian(0.5), 14.0, 16, 24, wrapped=True)
+    whole, pieces = watched(positions, box), watched(positions, box, 24)
+    assert pieces.moves == whole.moves > 0
+    np.testing.assert_array_equal(pieces.quarters, whole.quarters)
+    np.testing.assert_array_equal(pieces.first, whole.first)
+
+
 def test_a_framework_that_crosses_the_end_of_the_box_shows_wrapping() -> None:
     positions, box = run(2, gaussian(0.0), 39.0, 3, 20, wrapped=True, drift=1.0)
     jump = watched(positions, box).find_wrap(box)
