@@ -182,9 +182,11 @@ class DcdFile(TrajectoryReader):
             return
         numbers = struct.unpack("<20i", head[8:88])
         title_bytes = struct.unpack("<i", head[92:96])[0]
+        if not 4 <= title_bytes < 2**20:
+            raise TrajectoryError(f"{self.path}: the header is damaged: it has a title of {title_bytes} bytes")
         end = 92 + title_bytes + _MARKERS + 4 + _MARKERS
         tail = os.pread(self._descriptor, end - 92, 92)
-        if not 4 <= title_bytes < 2**20 or (len(tail) == end - 92 and tail[-12:-8] != struct.pack("<i", 4)):
+        if len(tail) == end - 92 and tail[-12:-8] != struct.pack("<i", 4):
             raise TrajectoryError(f"{self.path}: the header is damaged")
         if len(tail) < end - 92:
             return
