@@ -37,6 +37,10 @@ _DIRECT_CHUNK_BYTES, _DIRECT_BYTES = 2**24, 2**20
 _CHUNK_FRAMES = 4096
 #: events that are held at once, besides those of one frame
 _EVENTS = 4096
+#: moves are watched over this many frames at most, or from one displacement frame to the next, ...
+_WATCH_FRAMES = 10
+#: ... and at least so many times in a pass, if there are as many displacement frames
+_LEAST_WATCHED = 256
 #: how the compiled loop ends: after all frames, at frames that need a closer look, or at one that is not finite
 _USUAL, _UNUSUAL, _NOT_FINITE = 0, 1, 2
 
@@ -97,7 +101,11 @@ class _Pass:
             [np.zeros((0, 4), np.int64)] for _ in self._memory.last_labels
         ]
         self._displacements: DisplacementPass | None = None
+        #: number of displacement frames between two at which moves are watched
+        self._watch_stride = 1
         if config.displacement_frames is not None:
+            often = plan.frames // config.displacement_frames // _LEAST_WATCHED
+            self._watch_stride = max(1, min(_WATCH_FRAMES // config.displacement_frames, often))
             self._displacements = DisplacementPass(
                 config, selection.layout, self._state.displacements, self._state.first_block, plan.frames
             )
@@ -151,12 +159,13 @@ class _Pass:
         self._sweep(frames, segment, offset, layers)
         if self._displacements is None or stride is None or not len(samples):
             return
-        row = int(samples[0]) - start
+        row, skipped = int(samples[0]) - start, -(int(samples[0]) // stride) % self._watch_stride
         if frames.columns[0] < 0:
             frames, row, stride = file.read_xyz(first + row, len(samples), stride), 0, 1
-        rows = range(row, row + len(samples) * stride, stride)
-        file.refuse_torn(frames, rows, samples - segment.start + segment.first)
-        self._watch.add(frames.table, frames.columns, rows, samples, frames.boxes)
+        rows = range(row, row + len(samples) * stride, stride)[skipped :: self._watch_stride]
+        watched = samples[skipped :: self._watch_stride]
+        file.refuse_torn(frames, rows, watched - segment.start + segment.first)
+        self._watch.add(frames.table, frames.columns, rows, watched, frames.boxes)
         try:
             self._displacements.follow(frames, row, stride, samples, layers)
         except FarIonError as error:
