@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from aiida.orm import CalcJobNode, SinglefileData
 
-from aiida_cse.analysis.production import agreed_temperature
+from aiida_cse.analysis.production import ReducedProduction, agreed_temperature
 from aiida_cse.analysis.registry import Documented
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.reduction.state import State
 
-__all__ = ["REDUCTION", "CseReductionData", "checked_temperature", "temperature_of"]
+__all__ = ["REDUCTION", "CseReductionData", "checked_temperature", "production_of", "temperature_of"]
 
 FILENAME = "state.npz"
 
@@ -121,3 +123,20 @@ def checked_temperature(reduction: CseReductionData, given: float | None) -> flo
         No temperature is given and the reduction has none, or they differ.
     """
     return agreed_temperature(temperature_of(reduction), given, subject=f"the reduction <{reduction.pk}>")
+
+
+def production_of(
+    reduction: CseReductionData, temperature: float | None, settings: Mapping[str, Any]
+) -> ReducedProduction:
+    """Return the production of a reduction at its temperature (K) for an analysis.
+
+    ``settings`` are those of :class:`~aiida_cse.analysis.settings.AnalysisSettings`.
+
+    Raises
+    ------
+    ValueError
+        The temperature is unknown or not that of the reduction, a setting is wrong, or the reduction does not
+        resolve what the settings ask for.
+    """
+    kelvin, chosen = checked_temperature(reduction, temperature), AnalysisSettings.model_validate(settings)
+    return ReducedProduction(reduction.get_state(), kelvin, chosen)

@@ -9,10 +9,8 @@ import numpy as np
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
-from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import observables
-from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.data.reduction import CseReductionData, checked_temperature
+from aiida_cse.data.reduction import CseReductionData, production_of
 
 __all__ = [
     "CANNOT_ANALYSE",
@@ -46,9 +44,7 @@ def _calculation(name: str, function_name: str | None = None) -> Any:
 
     def function(reduction: CseReductionData, temperature: orm.Float, settings: orm.Dict) -> orm.Data | ExitCode:
         try:
-            chosen = AnalysisSettings.model_validate(settings.get_dict())
-            kelvin = checked_temperature(reduction, temperature.value)
-            found = observable.compute(ReducedProduction(reduction.get_state(), kelvin, chosen))
+            found = observable.compute(production_of(reduction, temperature.value, settings.get_dict()))
         except ValueError as error:
             return ExitCode(CANNOT_ANALYSE, f"the reduction cannot be analysed: {error}")
         arrays = {key: value for key, value in found.items() if isinstance(value, np.ndarray)}

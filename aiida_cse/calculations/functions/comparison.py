@@ -7,9 +7,7 @@ from aiida.engine import ExitCode, calcfunction
 
 from aiida_cse.analysis.comparison import ComparisonSettings
 from aiida_cse.analysis.comparison import compare as compare_runs
-from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.settings import AnalysisSettings
-from aiida_cse.data.reduction import CseReductionData, checked_temperature
+from aiida_cse.data.reduction import CseReductionData, production_of
 
 __all__ = ["compare"]
 
@@ -38,11 +36,7 @@ def compare(
     """
     try:
         first, second = (
-            ReducedProduction(
-                node.get_state(),
-                checked_temperature(node, kelvin.value),
-                AnalysisSettings.model_validate(own.get_dict()),
-            )
+            production_of(node, kelvin.value, own.get_dict())
             for node, kelvin, own in (
                 (hot, hot_temperature, hot_settings),
                 (cold, cold_temperature, cold_settings),

@@ -7,11 +7,9 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
-from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.analysis.shifts import ShiftSettings
 from aiida_cse.analysis.shifts import shifts as find_shifts
-from aiida_cse.data.reduction import checked_temperature
+from aiida_cse.data.reduction import production_of
 
 __all__ = ["CANNOT_SHIFT", "shifts"]
 
@@ -27,13 +25,8 @@ def shifts(settings: orm.Dict, analysis: orm.Dict, **runs: Any) -> orm.Dict | Ex
     :param runs: per run, under a label of your own, its ``reduction``; its ``transitions`` hold the temperature.
     """
     try:
-        chosen = AnalysisSettings.model_validate(analysis.get_dict())
         productions = {
-            label: ReducedProduction(
-                run["reduction"].get_state(),
-                checked_temperature(run["reduction"], run["transitions"]["temperature_K"]),
-                chosen,
-            )
+            label: production_of(run["reduction"], run["transitions"]["temperature_K"], analysis.get_dict())
             for label, run in runs.items()
         }
         return orm.Dict(find_shifts(productions, ShiftSettings.model_validate(settings.get_dict())))
