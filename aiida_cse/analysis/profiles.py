@@ -90,7 +90,7 @@ class Counts:
         if name is None or state.config.atom_ids is not None:
             raise ValueError(f"the reduction has no {all_atoms(purpose).words}")
         every = state.config.streams[name].every_frames
-        if not len(production.window.stream_frames(every)):
+        if not len(production.window.frames_every(every)):
             raise ValueError(
                 f"start_ns, end_ns: there is no frame of the stream {name} between them; choose a longer range"
             )
@@ -99,7 +99,7 @@ class Counts:
     @classmethod
     def _of(cls, production: ReducedProduction, counts: NDArray[np.int64], grid: Grid, every: int) -> Counts:
         state, window = production.state, production.window
-        counted = window.stream_frames(every)
+        counted = window.frames_every(every)
         block = window.block_of(counted)
         frames = np.bincount(block, minlength=len(window.block_lengths))
         x, y, z = state.config.box

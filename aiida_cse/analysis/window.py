@@ -104,7 +104,7 @@ class Window:
         lengths: NDArray[np.int64] = np.bincount(blocks - blocks[0])
         return lengths
 
-    def stream_frames(self, every: int) -> NDArray[np.int64]:
+    def frames_every(self, every: int) -> NDArray[np.int64]:
         """Return the frames of the window that are multiples of ``every``."""
         return np.arange(-(-self.begin // every) * every, self.stop, every)
 
