@@ -36,8 +36,6 @@ STATE = "state.npz"
 PARTIAL = "state.partial.npz"
 #: time between snapshots of the published counting rule, ps
 PUBLISHED_PS = 1000.0
-#: K; largest difference of temperatures that are the same
-_SAME_TEMPERATURE = 1e-6
 #: proposed regions
 REGIONS = "regions.yaml"
 _INTERRUPTED = 130
@@ -145,12 +143,9 @@ def analyse(
 
 def _temperature(given: float | None, state: State) -> float:
     """Return the temperature of a state, K, which a given one must not contradict."""
-    known = state.temperature
-    if given is None and known is None:
-        raise InputError("--temperature: is missing; the state does not say it, give it in K")
-    if given is not None and known is not None and abs(given - known) > _SAME_TEMPERATURE:
-        raise InputError(f"--temperature = {given:g}: the state is of a run at {known:g} K; omit the option")
-    return float(given if given is not None else known or 0.0)
+    from aiida_cse.analysis.production import agreed_temperature
+
+    return agreed_temperature(state.temperature, given, field="--temperature", subject="the state")
 
 
 def _settings(reduced: _Reduced, options: dict[str, Any]) -> AnalysisSettings:
@@ -273,9 +268,8 @@ def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> 
     from aiida_cse.building.imported.default_sampling import read_times
     from aiida_cse.building.imported.proposal import propose_interface
     from aiida_cse.building.imported.topology import SUFFIXES
-    from aiida_cse.lammps.files.data import read_contents
-    from aiida_cse.schema import located
-    from aiida_cse.yaml_io import dump_mapping, read_text
+    from aiida_cse.lammps.files.data import load_contents
+    from aiida_cse.yaml_io import dump_mapping
 
     for name in ("config", "recipe"):
         if options[name] is not None:
@@ -285,9 +279,7 @@ def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> 
             f"--propose-regions: {options['system']} is a topology; regions are proposed for a LAMMPS data file, "
             "give --config"
         )
-    with located(options["system"]):
-        contents = read_contents(read_text(options["system"], "a data file", 2_000_000_000))
-    proposal = propose_interface(contents, read_times(files, 1.0).paths)
+    proposal = propose_interface(load_contents(options["system"]), read_times(files, 1.0).paths)
     text, path = dump_mapping(proposal.description), folder / REGIONS
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(

@@ -92,7 +92,7 @@ def test_a_state_knows_its_temperature_and_its_sources(folder: Path) -> None:
     small()
     result = invoke("analyse", "found/state.npz", "--temperature", 700)
     assert result.exit_code == 2
-    assert result.output.endswith("Error: --temperature = 700: the state is of a run at 600 K; omit the option\n")
+    assert result.output.endswith("--temperature = 700: the state is of a run at 600 K; omit it or give 600\n")
     invoke("analyse", "found/state.npz", "--out", "again")
     assert load_results("again/results.json").sources == load_results("found/results.json").sources
 
