@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.lammps.files.data import DataFile, DataFileContents
 from aiida_cse.physics.periodic import BondTree, join_by_gap
-from aiida_cse.reduction.readers.mdanalysis import first_reason
+from aiida_cse.reduction.readers.mdanalysis import box_edges, first_reason
 from aiida_cse.reduction.readers.open import open_trajectory
 from aiida_cse.schema import nearest
 
@@ -52,8 +52,6 @@ _MOST_BYTES = 2_000_000_000
 _MOST_TYPES = 1000
 #: names of atoms of organic molecules that are symbols of two letters
 _TWO_LETTERS = frozenset({"Cl", "Br", "Si"})
-#: largest deviation of an angle of the box from 90 degrees that is a rounding error
-_RIGHT_ANGLE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -420,12 +418,10 @@ def _box(path: Path, dimensions: Any) -> Floats | None:
     """Return the edges (3,) of a box, None for none."""
     if dimensions is None or not np.any(dimensions):
         return None
-    edges = np.array(dimensions, np.float64)
-    if not np.isfinite(edges).all() or (edges[:3] <= 0).any():
-        raise _BoxError(f"{path}: its box {edges[:3]} has no length")
-    if (np.abs(edges[3:] - 90) > _RIGHT_ANGLE).any():
-        raise _BoxError(f"{path}: its box is tilted; only boxes with right angles can be reduced")
-    return edges[:3]
+    try:
+        return box_edges(dimensions)
+    except ValueError as error:
+        raise _BoxError(f"{path}: {error}") from None
 
 
 def _molecules(residues: NDArray[np.int64], bonds: NDArray[np.int64], complete: bool) -> NDArray[np.int64]:

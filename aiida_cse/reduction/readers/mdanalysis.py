@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.reduction.readers.base import FrameByFrame, TrajectoryError, time_between
 
-__all__ = ["FORMATS", "MDAnalysisFile", "first_reason"]
+__all__ = ["FORMATS", "MDAnalysisFile", "box_edges", "first_reason"]
 
 #: suffix -> format of MDAnalysis; formats without a periodic box, or that need more than the file, are not here
 FORMATS = {
@@ -74,12 +74,10 @@ class MDAnalysisFile(FrameByFrame):
         dimensions = self._constant_box if timestep.dimensions is None else timestep.dimensions
         if dimensions is None:
             raise self._error(frame, "has no box")
-        box = np.asarray(dimensions, np.float64)
-        if not np.isfinite(box).all() or (box[:3] <= 0).any():
-            raise self._error(frame, "its box has no length")
-        if (np.abs(box[3:] - 90) > _RIGHT_ANGLE).any():
-            raise self._error(frame, "its box is tilted; only boxes with right angles can be reduced")
-        return positions, box[:3]
+        try:
+            return positions, box_edges(dimensions)
+        except ValueError as error:
+            raise self._error(frame, str(error)) from None
 
     def _error(self, frame: int, why: str) -> TrajectoryError:
         return TrajectoryError(f"{self.path}: frame {frame}: {why}")
@@ -161,6 +159,22 @@ class MDAnalysisFile(FrameByFrame):
             raise TrajectoryError(
                 f"{self.path}: its record CRYST1 is {found!r}, it must have six numbers"
             ) from None
+
+
+def box_edges(dimensions: Any) -> NDArray[np.float64]:
+    """Return the edges (3,) of a box from its edges (Å) and angles (degrees), (6,).
+
+    Raises
+    ------
+    ValueError
+        The box has no length or is tilted.
+    """
+    box = np.array(dimensions, np.float64)
+    if not np.isfinite(box).all() or (box[:3] <= 0).any():
+        raise ValueError("its box has no length")
+    if (np.abs(box[3:] - 90) > _RIGHT_ANGLE).any():
+        raise ValueError("its box is tilted; only boxes with right angles can be reduced")
+    return box[:3]
 
 
 def first_reason(error: BaseException) -> BaseException:
