@@ -1,7 +1,8 @@
 """Signs of the package's structure: functions, statements, modules, folders and circles of imports.
 
 ``python -m benchmarks.structure [FOLDER ...]`` prints a table for the package or for the folders named. The exit
-code is 0 only if every target holds.
+code is 0 only if every target holds. Functions, statements and modules grow with what the package can do and have
+no target of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = Path("aiida_cse")
+#: functions per 1,000 statements of a package of 1,300 functions and 16,500 statements
+_MOST_FUNCTIONS = 79
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -120,11 +123,13 @@ def main(folders: list[str]) -> int:
         "files beyond 650 lines": [f"{module.path} ({module.lines})" for module in plain if module.lines > 650],
         "circles of imports": [" <-> ".join(circle) for circle in circles(modules)],
     }
+    statements = sum(module.statements() for module in chosen.values())
+    share = round(1000 * len(lengths) / statements)
+    for name, value in (("functions", len(lengths)), ("statements", statements), ("modules", len(plain))):
+        print(f"  {name:48} {value:>8}")
     rows = [
-        ("functions", len(lengths), "<= 1300", len(lengths) <= 1300),
+        ("functions per 1,000 statements", share, f"<= {_MOST_FUNCTIONS}", share <= _MOST_FUNCTIONS),
         ("median length of a function, lines", median := statistics.median(lengths), ">= 12", median >= 12),
-        ("statements", n := sum(module.statements() for module in chosen.values()), "<= 16500", n <= 16500),
-        ("modules", len(plain), "<= 185", len(plain) <= 185),
         *((name, len(items), "0", not items) for name, items in lists.items()),
     ]
     for name, value, target, holds in rows:
