@@ -21,7 +21,7 @@ from aiida_cse.reduction.kernels.shape import Shape, inspect
 from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError
 from aiida_cse.reduction.readers.checked import CheckedTrajectory, Entrance, TrajectoryChecks
 from aiida_cse.reduction.readers.dcd import CELL_BYTES, check_records, read_bytes, read_pieces
-from aiida_cse.reduction.readers.wrapping import MoveWatch
+from aiida_cse.reduction.readers.wrapping import WATCH_FRAMES, MoveWatch
 from aiida_cse.reduction.segments import Segment, SegmentPlan
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State
@@ -37,9 +37,7 @@ _DIRECT_CHUNK_BYTES, _DIRECT_BYTES = 2**24, 2**20
 _CHUNK_FRAMES = 4096
 #: events that are held at once, besides those of one frame
 _EVENTS = 4096
-#: moves are watched over this many frames at most, or from one displacement frame to the next, ...
-_WATCH_FRAMES = 10
-#: ... and at least so many times in a pass, if there are as many displacement frames
+#: moves are watched at least so many times in a pass, if there are as many displacement frames
 _LEAST_WATCHED = 256
 #: how the compiled loop ends: after all frames, at frames that need a closer look, or at one that is not finite
 _USUAL, _UNUSUAL, _NOT_FINITE = 0, 1, 2
@@ -89,7 +87,7 @@ class _Pass:
         self, plan: SegmentPlan, selection: Selection, config: ReductionConfig, checks: TrajectoryChecks
     ) -> None:
         self._checks, self._shape = checks, checks.shape()
-        self._watch = MoveWatch(checks.tracers, checks.watch.stride)
+        self._watch = MoveWatch(checks.tracers)
         self._selection = selection
         self._config = config
         self._state = State.empty(config, plan.start, plan.start + plan.frames, selection.ions)
@@ -105,7 +103,7 @@ class _Pass:
         self._watch_stride = 1
         if config.displacement_frames is not None:
             often = plan.frames // config.displacement_frames // _LEAST_WATCHED
-            self._watch_stride = max(1, min(_WATCH_FRAMES // config.displacement_frames, often))
+            self._watch_stride = max(1, min(WATCH_FRAMES // config.displacement_frames, often))
             self._displacements = DisplacementPass(
                 config, selection.layout, self._state.displacements, self._state.first_block, plan.frames
             )

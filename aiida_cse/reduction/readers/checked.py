@@ -24,7 +24,7 @@ from aiida_cse.reduction.kernels.shape import DISORDERED, TORN_SLAB, Shape
 from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError
 from aiida_cse.reduction.readers.open import open_trajectory
 from aiida_cse.reduction.readers.unwrapping import AmbiguousMoveError, Unwrapper
-from aiida_cse.reduction.readers.wrapping import Jump, MoveWatch, Tracers
+from aiida_cse.reduction.readers.wrapping import WATCH_FRAMES, Jump, MoveWatch, Tracers
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.system import SystemDescription, select_atoms
@@ -140,7 +140,7 @@ class TrajectoryChecks:
         self.links, self.linked_axes = self._links()
         self.reduced_to: int | None = None
         self.tracers = Tracers.of(layout.ion_starts, layout.ion_atoms, layout.framework, 0.1 * self.box[2])
-        self.watch = MoveWatch(self.tracers, config.displacement_frames or 1)
+        self.watch = MoveWatch(self.tracers, 2 * max(config.displacement_frames or 1, WATCH_FRAMES))
         self._lock = Lock()
         self.unwrapper: Unwrapper | None = None
         self.unwraps = self.distrusted = False
@@ -241,6 +241,7 @@ class TrajectoryChecks:
         TrajectoryError
             Names file, frame, atom, axis and size of the first jump.
         """
+        self.watch.join(self.box)
         jump = self.watch.find_wrap(self.box, least_moves=least_moves)
         if jump is not None:
             start = max(first for first in self.files if first <= jump.frame)

@@ -22,8 +22,10 @@ from scipy.stats import binom
 
 from aiida_cse.reduction.kernels.compiled import compiled
 
-__all__ = ["FEW_MOVES", "Jump", "MoveWatch", "Tracers"]
+__all__ = ["FEW_MOVES", "WATCH_FRAMES", "Jump", "MoveWatch", "Tracers"]
 
+#: moves are watched over this many frames at most, or from one displacement frame to the next
+WATCH_FRAMES = 10
 #: moves up to two boxes are counted in quarters of the box, longer ones by whether they are near a multiple of it
 _QUARTERS = 10
 #: quarters that are near a multiple of the box, and those that are not
@@ -112,8 +114,8 @@ class MoveWatch:
     ----------
     tracers
         The atoms.
-    stride
-        Difference between the numbers of consecutive frames.
+    reach
+        Largest difference between the numbers of the last frame of a sequence and of the first one of the next.
     moves
         Number of moves of an ion along one axis.
     quarters
@@ -135,7 +137,7 @@ class MoveWatch:
     """
 
     tracers: Tracers
-    stride: int = 1
+    reach: int = 1
     moves: int = 0
     quarters: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 3, _QUARTERS), np.int64))
     largest: NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 3)))
@@ -215,12 +217,17 @@ class MoveWatch:
         self._fresh = False
 
     def merge(self, other: MoveWatch, box: NDArray[np.float64]) -> None:
-        """Add what ``other`` has seen, and the moves between its frames and those seen here; ``box`` (3,) Å."""
+        """Add what ``other`` has seen of other frames; ``box`` (3,) Å."""
         self._sum(other, box)
         self._heads |= other._heads
         self._tails |= other._tails
-        for number in [number for number in self._tails if number + self.stride in self._heads]:
-            self._add_seam(number, box)
+
+    def join(self, box: NDArray[np.float64]) -> None:
+        """Add the moves from each sequence of frames that was merged to the next one; ``box`` (3,) Å."""
+        for number in sorted(self._tails):
+            after = min((head for head in self._heads if head > number), default=None)
+            if after is not None and after - number <= self.reach:
+                self._add_seam(number, after, box)
 
     def _sum(self, other: MoveWatch, box: NDArray[np.float64]) -> None:
         """Add the numbers and ranges of ``other``."""
@@ -236,11 +243,10 @@ class MoveWatch:
             if other.first[axis, 0] >= 0 and not 0 <= self.first[axis, 0] <= other.first[axis, 0]:
                 self.first[axis], self.first_size[axis] = other.first[axis], other.first_size[axis]
 
-    def _add_seam(self, number: int, box: NDArray[np.float64]) -> None:
-        """Add the moves from frame ``number``, where a sequence of frames ends, to the next, where one begins."""
-        before, after = self._tails.pop(number), number + self.stride
-        places, edges = self._heads.pop(after)
-        seam, atoms = MoveWatch(self.tracers, self.stride), np.arange(len(self.tracers.atoms), dtype=np.int32)
+    def _add_seam(self, number: int, after: int, box: NDArray[np.float64]) -> None:
+        """Add the moves from frame ``number``, where a sequence of frames ends, to ``after``, where one begins."""
+        before, (places, edges) = self._tails.pop(number), self._heads.pop(after)
+        seam, atoms = MoveWatch(self.tracers), np.arange(len(self.tracers.atoms), dtype=np.int32)
         seam._add(
             np.stack([before.ravel(), places.ravel()]),
             np.arange(3, dtype=np.int64) * len(atoms),

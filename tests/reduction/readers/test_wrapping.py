@@ -63,20 +63,25 @@ def run(
     return np.mod(found, box) if wrapped else np.array(found), box
 
 
-def watched(positions: Positions, box: Positions, pieces: int = 1) -> MoveWatch:
-    """Return the moves of the first atoms against the last 20, in pieces that are merged."""
+def watched(positions: Positions, box: Positions, pieces: int = 1, every: int = 1) -> MoveWatch:
+    """Return the moves of the first atoms against the last 20, in pieces that are merged, last ones first.
+
+    The numbers of consecutive frames differ by ``every``.
+    """
     atoms = positions.shape[1]
     tracers = Tracers(np.arange(atoms, dtype=np.int32), atoms - 20, np.full(atoms - 20, 4.0))
-    found, start = MoveWatch(tracers), 0
+    found, start, parts = MoveWatch(tracers, every), 0, []
     for piece in np.array_split(positions, pieces):
         one = found if pieces == 1 else MoveWatch(tracers)
         table = piece.transpose(0, 2, 1).reshape(len(piece), -1).astype(np.float32)
-        numbers = np.arange(start, start + len(piece))
+        numbers = every * np.arange(start, start + len(piece))
         columns = (0, atoms, 2 * atoms)
         one.add(table, columns, range(len(piece)), numbers, np.broadcast_to(box, (len(piece), 3)).copy())
-        if pieces > 1:
-            found.merge(one, box)
+        parts += [one] if pieces > 1 else []
         start += len(piece)
+    for one in parts[::-1]:
+        found.merge(one, box)
+    found.join(box)
     return found
 
 
@@ -105,9 +110,10 @@ def test_wrapped_coordinates_are_found(edge: float, ions: int, frames: int) -> N
         assert abs(after - before) == pytest.approx(jump.halves * box[jump.axis] / 2, abs=3)
 
 
-def test_moves_between_pieces_count() -> None:
+@pytest.mark.parametrize("every", [1, 7])
+def test_moves_between_pieces_count(every: int) -> None:
     positions, box = run(1, gaussian(0.5), 14.0, 16, 24, wrapped=True)
-    whole, pieces = watched(positions, box), watched(positions, box, 24)
+    whole, pieces = watched(positions, box, every=every), watched(positions, box, 24, every)
     assert pieces.moves == whole.moves > 0
     np.testing.assert_array_equal(pieces.quarters, whole.quarters)
     np.testing.assert_array_equal(pieces.first, whole.first)
