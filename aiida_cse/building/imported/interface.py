@@ -160,7 +160,9 @@ def load_interface(
     try:
         found = find_interface(Path(data), config, None, None if trajectory is None else Path(trajectory))
     except UndescribedError as error:
-        raise ValueError(f"{error}; give framework, cation, anion and thickness in {config}") from error
+        raise ValueError(
+            f"{config}: framework, cation and anion are missing; give them and thickness for the atoms of {data}"
+        ) from error
     with located(config), located("sampling" if found.system is None else ""):
         return found.description, Sampling.model_validate(found.sampling)
 

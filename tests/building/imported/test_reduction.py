@@ -123,6 +123,13 @@ def test_charges_that_differ_within_a_type_are_refused(tmp_path: Path, regions: 
         load_interface(data, config)
 
 
+def test_a_sampling_alone_does_not_describe_a_data_file(tmp_path: Path) -> None:
+    data, config = written(tmp_path, {"thickness": 20.0, "sampling": SAMPLING})
+    why = "regions.yaml: framework, cation and anion are missing; give them and thickness for the atoms of "
+    with pytest.raises(ValueError, match=f"{why}.*foreign.data"):
+        load_interface(data, config)
+
+
 def test_unreadable_files_are_refused(tmp_path: Path, regions: dict[str, Any]) -> None:
     data, config = written(tmp_path, regions)
     with pytest.raises(ValueError, match=r"none.data: cannot be read: No such file"):
