@@ -126,8 +126,9 @@ def analyse(
         kelvin = _temperature(temperature, reduced.state)
         state = replace(reduced.state, config=reduced.state.config.model_copy(update={"temperature": kelvin}))
         folder.mkdir(parents=True, exist_ok=True)
-        if not _same_file(files[0], folder / STATE):
-            state.save(folder / STATE)
+        target = folder / STATE
+        if not (target.exists() and files[0].samefile(target)):
+            state.save(target)
         production = ReducedProduction(state, kelvin, _settings(reduced, options))
         found, missing = analyse_separately(production)
         results = collect_results(production, found, missing, label=folder.resolve().name, notes=reduced.notes)
@@ -161,10 +162,6 @@ def _settings(reduced: _Reduced, options: dict[str, Any]) -> AnalysisSettings:
         reduced.notes.append(words)
         _say("note", words)
     return AnalysisSettings(start_ns=options["start"], end_ns=options["end"], rule=rule or "snapshot")
-
-
-def _same_file(first: Path, second: Path) -> bool:
-    return second.exists() and first.samefile(second)
 
 
 def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:

@@ -227,7 +227,8 @@ def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[S
     if missing:
         listed = [names[name] for name in missing]
         what = " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
-        words.append(f"{chosen:g} ps for {what}, because the run has {_length(times.length_ps)}")
+        length = f"{times.length_ps:g} ps" if times.length_ps < 1000 else f"{times.length_ps / 1000:g} ns"
+        words.append(f"{chosen:g} ps for {what}, because the run has {length}")
     return Sampling.model_validate(fields | dict(given)), words
 
 
@@ -238,8 +239,3 @@ def _longest(times: TrajectoryTimes) -> float:
         if round(frames) >= 1 and abs(frames - round(frames)) < _ROUNDING and step * FEWEST <= times.length_ps:
             return round(frames) * times.frame_ps
     return max(1, times.frames // FEWEST) * times.frame_ps
-
-
-def _length(length_ps: float) -> str:
-    """Return a time in words, in ps below 1 ns."""
-    return f"{length_ps:g} ps" if length_ps < 1000 else f"{length_ps / 1000:g} ns"
