@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,12 +66,21 @@ class _NonEmpty(click.ParamType):
 
 
 class OutPath(click.Path):
-    """A path to write to. An empty one is refused: pathlib would read it as the current folder."""
+    """A path to write to, of which that is known before the work is done.
+
+    An empty one is refused: pathlib would read it as the current folder.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
         if not str(value):
             self.fail("is empty; give a path", param, ctx)
+        path = Path(value)
+        there = next((one for one in (path, *path.parents) if os.path.lexists(one)), path)
+        if there != path and not there.is_dir():
+            self.fail(f"{value}: {there} is no folder", param, ctx)
+        if there.exists() and not os.access(there, os.W_OK):
+            self.fail(f"{value}: {there} cannot be written; give another path", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -270,6 +270,15 @@ def test_analyse_needs_no_profile_and_no_aiida(folder: Path, tmp_path: Path) -> 
 # -- proposed regions ----------------------------------------------------------------------------------------
 
 
+def test_a_folder_that_cannot_be_made_is_named_before_the_files_are_read(folder: Path) -> None:
+    (folder / "file").write_text("")
+    options = ("--system", "box.data", "--config", "regions.yaml", "--temperature", 600)
+    result = invoke("analyse", "run.dump", *options, "--out", "file/found")
+    assert result.exit_code == 2
+    assert "file/found: file is no folder" in " ".join(result.output.split())
+    assert "system " not in result.output
+
+
 def test_proposed_regions_are_used_only_if_confirmed(folder: Path) -> None:
     words = ("run.dump", "--system", "box.data", "--frame-ps", 1, "--propose-regions")
     refused = analyse(*words, input="n\n")

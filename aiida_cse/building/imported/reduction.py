@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Annotated
 
 import numpy as np
@@ -14,7 +16,7 @@ from aiida_cse.building.imported.description import Label, TypeName
 from aiida_cse.building.imported.topology import Topology
 from aiida_cse.building.imported.types import SAME_CHARGE
 from aiida_cse.lammps.files.data import DataFile, DataFileContents
-from aiida_cse.physics.periodic import join_by_gap
+from aiida_cse.physics.periodic import BondTree, join_by_gap
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.system import IonDescription, SystemDescription
 from aiida_cse.schema import Number, StrictModel, Whole, nearest
@@ -90,8 +92,15 @@ def describe_interface(contents: DataFileContents, interface: InterfaceDescripti
     Raises
     ------
     ValueError
-        A field names no type of the data file, or atoms of one type differ in charge.
+        A field names no type of the data file, atoms of one type differ in charge, or it is not known which atoms
+        are an anion.
     """
+    system = _describe(contents, interface)
+    return system if interface.sampling.anion_point == "atom" else _with_own_anions(system)
+
+
+def _describe(contents: DataFileContents, interface: InterfaceDescription) -> SystemDescription:
+    """Return the description of a system with the molecules that its data file has."""
     for name in ("masses", "charges"):
         if getattr(interface, name):
             raise ValueError(f"{name}: the data file has them; omit the field")
@@ -109,6 +118,15 @@ def describe_interface(contents: DataFileContents, interface: InterfaceDescripti
         heights = heights + join_by_gap(heights, z)[0] * z
         centre = np.average(heights, weights=data.masses[data.types[own] - 1])
         offset = float((heights.min() + heights.max()) / 2 - centre)
+    elif abs(offset) >= interface.thickness / 2:
+        raise ValueError(
+            f"midplane_offset = {offset:g}: the centre of mass of the framework would lie outside of the slab, "
+            f"which is {interface.thickness:g} Å thick; it must be less than half of that"
+        )
+    cation, anion = (_ion(name, getattr(interface, name), labels) for name in ("cation", "anion"))
+    _refuse_common_types(
+        {"framework": framework, "cation.types": cation.types, "anion.types": anion.types}, labels
+    )
     return SystemDescription(
         types=data.types,
         molecules=data.molecules,
@@ -119,12 +137,82 @@ def describe_interface(contents: DataFileContents, interface: InterfaceDescripti
         framework=tuple(framework),
         thickness=interface.thickness,
         midplane_offset=offset,
-        cation=_ion("cation", interface.cation, labels),
-        anion=_ion("anion", interface.anion, labels),
+        cation=cation,
+        anion=anion,
         initial_cations=interface.initial_cations,
         bonds=data.topology["bonds"][:, 1:] - 1,
         positions=data.unwrapped,
     )
+
+
+def _refuse_common_types(groups: dict[str, Sequence[int]], labels: tuple[str, ...]) -> None:
+    """Refuse a type of atoms that is named in two fields."""
+    for (first, own), (second, others) in combinations(groups.items(), 2):
+        for number in own:
+            if number in others:
+                raise ValueError(
+                    f"{second}: type {number} ({labels[number - 1]}) is named in {first} as well; each type "
+                    "belongs to one of the two"
+                )
+
+
+def _with_own_anions(system: SystemDescription) -> SystemDescription:
+    """Return a system in which each anion is a molecule of its own, with a note if IDs of molecules are new.
+
+    Many programs number the molecules in another way, or give all of them the ID 0. The bonds then tell which
+    atoms belong together, except those of the framework and the cations.
+
+    Raises
+    ------
+    ValueError
+        The anions are not alike by their molecule IDs, nor by their bonds.
+    """
+    own, bonds = np.isin(system.types, system.anion.types), np.zeros((0, 2), np.int64)
+    if system.bonds is not None:
+        apart = np.isin(system.types, (*system.framework, *system.cation.types))
+        bonds = system.bonds[~apart[system.bonds].any(axis=1)]
+    fragments = BondTree(len(system.types), bonds).fragments
+    by_id, by_bonds = (
+        _compositions(system.types[own], groups[own], system.labels) for groups in (system.molecules, fragments)
+    )
+    pairs = len(np.unique(np.column_stack([system.molecules, fragments])[own], axis=0))
+    if pairs == sum(by_id.values()) == sum(by_bonds.values()):
+        return system
+    unnumbered = bool((system.molecules[own] == 0).any())
+    if len(by_bonds) == 1 and (own[bonds].any() or unnumbered):
+        (formula, number), found = next(iter(by_bonds.items())), sum(by_id.values())
+        name = system.anion.name
+        note = f"{name}: by their bonds there are {number} of {formula}, by molecule IDs {found}; bonds decide"
+        molecules = np.where(own, system.molecules.max() + 1 + fragments, system.molecules)
+        return replace(system, molecules=molecules, notes=(*system.notes, note))
+    if len(by_id) > 1 or unnumbered:
+        raise ValueError(
+            f"anion.types: the molecule IDs of the data file give {_listed(by_id)}; each anion needs an ID of its "
+            "own, and all the same atoms; correct the IDs, or give sampling.anion_point: atom"
+        )
+    return system
+
+
+def _compositions(
+    types: NDArray[np.int64], molecules: NDArray[np.int64], labels: tuple[str, ...]
+) -> dict[str, int]:
+    """Return the formulas of molecules, from the type and the molecule of each atom, and how many have each."""
+    kinds, columns = np.unique(types, return_inverse=True)
+    groups, rows = np.unique(molecules, return_inverse=True)
+    numbers = np.zeros((len(groups), len(kinds)), np.int64)
+    np.add.at(numbers, (rows, columns), 1)
+    compositions, counts = np.unique(numbers, axis=0, return_counts=True)
+    names = [labels[kind - 1] for kind in kinds]
+    formulas = (
+        " ".join(f"{name}{number}" for name, number in zip(names, row, strict=True) if number)
+        for row in compositions.tolist()
+    )
+    return dict(zip(formulas, counts.tolist(), strict=True))
+
+
+def _listed(compositions: dict[str, int]) -> str:
+    """Return the first formulas and how many molecules have each, as text."""
+    return " and ".join(f"{number} of {formula}" for formula, number in list(compositions.items())[:3])
 
 
 def describe_topology(topology: Topology, interface: InterfaceDescription) -> SystemDescription:
@@ -152,7 +240,7 @@ def describe_topology(topology: Topology, interface: InterfaceDescription) -> Sy
             "charges": {},
         }
     )
-    described = describe_interface(topology.contents(types), numbered)
+    described = _describe(topology.contents(types), numbered)
     if interface.sampling.anion_point != "atom":
         _refuse_unequal_anions(described, complete=topology.complete)
     # some bonds would leave atoms of a molecule apart
@@ -163,23 +251,13 @@ def describe_topology(topology: Topology, interface: InterfaceDescription) -> Sy
 def _refuse_unequal_anions(system: SystemDescription, *, complete: bool) -> None:
     """Refuse anions of different atoms, which shows that molecules are not what they should be."""
     own = np.isin(system.types, system.anion.types)
-    kinds, inverse = np.unique(system.types[own], return_inverse=True)
-    molecules, rows = np.unique(system.molecules[own], return_inverse=True)
-    numbers = np.zeros((len(molecules), len(kinds)), np.int64)
-    np.add.at(numbers, (rows, inverse), 1)
-    compositions, counts = np.unique(numbers, axis=0, return_counts=True)
-    if len(compositions) == 1:
+    found = _compositions(system.types[own], system.molecules[own], system.labels)
+    if len(found) == 1:
         return
-    labels = [system.labels[kind - 1] for kind in kinds]
-    formulas = [
-        " ".join(f"{label}{number}" for label, number in zip(labels, row, strict=True) if number)
-        for row in compositions[:3].tolist()
-    ]
-    found = " and ".join(f"{number} of {formula}" for formula, number in zip(formulas, counts, strict=False))
     source = "the bonds" if complete else "the residues"
     raise ValueError(
-        f"anion.types: the molecules, by {source} of the topology, are not alike: {found}; correct them or the "
-        "names, or give sampling.anion_point: atom"
+        f"anion.types: the molecules, by {source} of the topology, are not alike: {_listed(found)}; correct them "
+        "or the names, or give sampling.anion_point: atom"
     )
 
 

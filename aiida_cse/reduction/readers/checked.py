@@ -45,6 +45,8 @@ _DISORDER = 0.4
 _SHAPELESS = 3.0
 #: Å; longest extent of a molecule of two atoms, and what each further atom adds in a stretched chain
 _PAIR, _PER_ATOM = 2.5, 1.3
+#: Å; by how much the framework may extend beyond the surface planes of the slab, both sides together
+_THICKNESS = 10.0
 #: relative difference of times that are equal up to rounding in a file
 _ROUNDING = 1e-3
 _UNWRAP = (
@@ -494,6 +496,7 @@ class CheckedTrajectory:
         shifts, length = np.zeros((self.natoms, 3), np.int64), float(frames.boxes[0, 2])
         heights = frames.along(2)[0, checks.framework].astype(np.float64)
         if np.ptp(heights) <= checks.widest_slab:
+            self._note_thickness(float(np.ptp(heights)))
             return shifts
         edges, _ = join_by_gap(heights, length)
         extent = float(np.ptp(heights + edges * length))
@@ -503,12 +506,22 @@ class CheckedTrajectory:
                 f"{2 * self._config.half_thickness:.1f} Å thick; correct the types of the framework or thickness"
             )
         shifts[checks.framework, 2] = edges
+        self._note_thickness(extent)
         if self._unwrapper is None:
             self.notes.append(
                 f"{self.path.name}: repaired: the slab lies across the end of the box along z; "
                 f"{np.count_nonzero(edges)} atoms of its framework were moved by a box edge in every frame"
             )
         return shifts
+
+    def _note_thickness(self, extent: float) -> None:
+        """Note that the framework extends over much more than the slab."""
+        thickness = 2 * self._config.half_thickness
+        if extent > thickness + _THICKNESS:
+            self.notes.append(
+                f"{self.path.name}: the framework extends over {extent:.1f} Å along z, the slab is {thickness:g} "
+                "Å thick; check thickness and the types of the framework, which must be one slab"
+            )
 
     def _whole_molecules(self, frames: Frames) -> Integers:
         """Return the box edges (N, 3) that make ions of several atoms whole, along their bonds."""

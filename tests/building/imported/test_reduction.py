@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from tests.nodes import SAMPLING, interface
+
+SMALL = Path(__file__).parents[2] / "small_interface"
 
 REGIONS: dict[str, Any] = {
     "framework": ["La", "Zr"],
@@ -87,6 +90,11 @@ def test_optional_fields_have_defaults(tmp_path: Path, regions: dict[str, Any]) 
         ({"framework": ["Xx"]}, "regions.yaml: framework: there is no atom type 'Xx'; "),
         ({"framework": [99]}, "regions.yaml: framework: there is no atom type 99; the data file has"),
         ({"labels": ["A"]}, "regions.yaml: labels: has 1 entries; the data file has"),
+        ({"midplane_offset": 30}, "midplane_offset = 30: the centre of mass of the framework would lie outside"),
+        (
+            {"framework": [1], "cation": REGIONS["cation"] | {"types": [1]}},
+            "cation.types: type 1 .* is named in framework",
+        ),
         ({"thickness": -3}, "regions.yaml: thickness = -3: must be greater than 0"),
         ({"thickness": 500}, "half thickness of 250 Å need more than .* a box longer than"),
         ({"sampling": {"timestep_fs": 2}}, "regions.yaml: sampling.frame_ps: is missing"),
@@ -128,6 +136,27 @@ def test_a_sampling_alone_does_not_describe_a_data_file(tmp_path: Path) -> None:
     why = "regions.yaml: framework, cation and anion are missing; give them and thickness for the atoms of "
     with pytest.raises(ValueError, match=f"{why}.*foreign.data"):
         load_interface(data, config)
+
+
+@pytest.mark.parametrize("numbers", ["none", "same", "apart"])
+def test_bonds_tell_which_atoms_are_an_anion(tmp_path: Path, numbers: str) -> None:
+    text = re.sub(
+        r"(?m)^(\d+) \d+ 3 ",
+        lambda match: f"{match[1]} { {'none': 0, 'same': 20, 'apart': match[1]}[numbers] } 3 ",
+        (SMALL / "box.data").read_text(),
+    )
+    (tmp_path / "box.data").write_text(text)
+    system, sampling = imported.load_interface(tmp_path / "box.data", SMALL / "regions.yaml")
+    assert ReductionConfig.build(system, sampling).ion_counts == {"Li": 8, "TFSI": 8}
+    assert "TFSI: by their bonds there are 8 of An2, by molecule IDs" in system.notes[0]
+
+
+def test_anions_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:
+    text = (SMALL / "box.data").read_text().split("\nBonds")[0].replace("8 bonds\n1 bond types\n", "")
+    text = re.sub(r"(?m)^(2[7-9]|30) \d+ 3 ", r"\1 20 3 ", text)
+    (tmp_path / "box.data").write_text(text)
+    with pytest.raises(ValueError, match=r"the molecule IDs of the data file give .*1 of An4.*; each anion needs"):
+        imported.load_interface(tmp_path / "box.data", SMALL / "regions.yaml")
 
 
 def test_unreadable_files_are_refused(tmp_path: Path, regions: dict[str, Any]) -> None:
