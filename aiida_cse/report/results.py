@@ -359,7 +359,15 @@ def load_results(path: str | Path) -> Results:
             f"program, {__version__}, reads version {SCHEMA_VERSION}; repeat the analysis from its state.npz"
         )
     with located(path):
-        return Results.model_validate(content)
+        results = Results.model_validate(content)
+    for name, observable in results.observables.items():
+        entry = observable.entries.get("temperature_K")
+        if entry is not None and entry.value != results.temperature_K:
+            raise ValueError(
+                f"{path}: observables.{name}.temperature_K = {entry.value!r}: must be temperature_K = "
+                f"{results.temperature_K:g} of the file; repeat the analysis from its state.npz"
+            )
+    return results
 
 
 # -- collection ----------------------------------------------------------------------------------------------

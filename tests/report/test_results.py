@@ -96,6 +96,16 @@ def test_another_form_is_refused_by_name(
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [500.0, [1, 2], None])
+def test_an_observable_of_another_temperature_is_refused(results: Results, tmp_path: Path, value: object) -> None:
+    path = tmp_path / "results.json"
+    content = results.model_dump(mode="json")
+    content["observables"]["transitions"]["entries"]["temperature_K"]["value"] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"observables.transitions.temperature_K = .*: must be temperature_K = "):
+        load_results(path)
+
+
 def test_damaged_json_is_refused_with_its_position(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"a": ')
     with pytest.raises(ValueError, match=r"results\.json: not valid JSON: .*line 1"):

@@ -229,7 +229,12 @@ class FrameByFrame(TrajectoryReader):
     def check_step(self, frame: int, step: int) -> None:
         """Refuse a frame whose step does not follow from that of the first frame and the stride."""
         expected = self.first_step + frame * self.frame_steps
-        if step != expected or (frame and self.frame_steps < 1):
+        if frame and self.frame_steps < 1:
+            raise TrajectoryError(
+                f"{self.path}: frame {frame}: is of step {step}, which is not later than step {self.first_step} "
+                "of frame 0; steps must ascend from frame to frame"
+            )
+        if step != expected:
             raise TrajectoryError(
                 f"{self.path}: frame {frame}: is of step {step}, it must be of step {expected}: the first two are "
                 f"{self.frame_steps} steps apart"

@@ -102,6 +102,12 @@ def test_units_times_and_line_ends_of_windows_do_not_change_the_state(tmp_path: 
     assert is_right(state)
 
 
+def test_frames_of_one_step_are_named(tmp_path: Path) -> None:
+    text = re.sub(r"(?<=TIMESTEP\n)\d+", "7", (SMALL / "run.dump").read_text())
+    with pytest.raises(TrajectoryError, match="frame 1: is of step 7, which is not later than step 7 of frame 0"):
+        _reduced(tmp_path, text)
+
+
 def _reduced(folder: Path, text: str) -> tuple[State, tuple[str, ...]]:
     path = folder / "run.dump"
     path.write_bytes(text.encode())
