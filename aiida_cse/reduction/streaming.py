@@ -271,7 +271,9 @@ def _check_boxes(frames: Frames, config: ReductionConfig, segment: Segment, offs
     wrong = ~((low <= frames.boxes) & (frames.boxes <= high))
     if wrong.any():
         row, axis = np.argwhere(wrong)[0].tolist()
-        expected = f"the configuration {config.box[axis]:.6f} Å"
+        expected = (
+            f"the configuration {config.box[axis]:.6f} Å; a box that changes needs bin_width and lags_ps: []"
+        )
         if config.bin_width is not None:
             expected = f"the cores of the outermost regions need more than {low[axis]:.6f} Å"
         raise TrajectoryError(
