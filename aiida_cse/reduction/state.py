@@ -26,6 +26,7 @@ from aiida_cse.reduction.config import ALL_ATOMS, GRID, ReductionConfig
 from aiida_cse.reduction.displacements import DisplacementMoments, Displacements, join_blocks
 from aiida_cse.reduction.state_arrays import (
     check_layout,
+    check_sums,
     check_values,
     from_format_3,
     sized_arrays,
@@ -384,6 +385,7 @@ class State:
                 arrays |= from_format_3(arrays, config)
             check_layout(arrays, config, start, stop)
             check_values(arrays, config, start, stop)
+            check_sums(arrays, config, start, stop)
             return cls(
                 config=config,
                 start=start,

@@ -12,7 +12,7 @@ from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.transitions import RULES
 from aiida_cse.reduction.config import ALL_ATOMS, ReductionConfig
 
-__all__ = ["check_layout", "check_values", "from_format_3", "sized_arrays", "snapshot_frames"]
+__all__ = ["check_layout", "check_sums", "check_values", "from_format_3", "sized_arrays", "snapshot_frames"]
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -112,6 +112,43 @@ def check_values(arrays: Arrays, config: ReductionConfig, start: int, stop: int)
     layers = sum(len(species.layers) for species in config.ions.values())
     _check_range("displacement_tail_frames", arrays["displacement_tail_frames"], start, stop)
     _check_range("displacement_tail_layers", arrays["displacement_tail_layers"], 0, layers)
+
+
+def check_sums(arrays: Arrays, config: ReductionConfig, start: int, stop: int) -> None:
+    """Refuse counts that do not add up to the atoms and ions, and events that do not follow from each other.
+
+    Shapes, types and values must be those of :func:`check_layout` and :func:`check_values`.
+    """
+    frames, ions = np.arange(start, stop), np.array(list(config.ion_counts.values()))
+    atoms = np.bincount(np.array(config.atom_types) - 1, minlength=len(config.labels))
+    blocks = frames // config.block_frames - start // config.block_frames
+    # rows of an array, the frames that each of them sums, and what there is in a frame
+    sums = {"region_counts": (np.ones(len(frames), np.int64), ions)}
+    sums["point_histograms"] = (np.bincount(blocks), ions)
+    for name, stream in config.streams.items():
+        counted = blocks[frames % stream.every_frames == 0]
+        sums[f"stream_{name}"] = (np.bincount(counted, minlength=int(blocks[-1]) + 1), atoms)
+    for name, (summed, present) in sums.items():
+        found, expected = arrays[name].sum(axis=2), np.outer(summed, present)
+        if not np.array_equal(found, expected):
+            row, column = np.argwhere(found != expected)[0].tolist()
+            raise ValueError(f"{name} counts {found[row, column]} in row {row}; there are {expected[row, column]}")
+    for prefix in (*RULES, *(f"core_{scale}" for scale in config.core_scales)):
+        _check_chain(prefix, *(arrays[f"{prefix}_{name}"] for name in ("first_labels", "events", "last_labels")))
+
+
+def _check_chain(prefix: str, first: NDArray[Any], events: NDArray[Any], last: NDArray[Any]) -> None:
+    """Refuse events (E, 4) that do not lead from the first label of each ion to its last one."""
+    ordered = events[np.argsort(events[:, 1], kind="stable")]
+    ions, before, after = ordered[:, 1:].T
+    begins, ends = np.diff(ions, prepend=-1) != 0, np.diff(ions, append=-1) != 0
+    came = np.where(begins, first[ions], np.roll(after, 1))
+    ended = first.astype(np.int64)
+    ended[ions[ends]] = after[ends]
+    wrong = ions[(came != before) | (before == after)]
+    if len(wrong) or (ended != last).any():
+        ion = wrong[0] if len(wrong) else int(np.argmax(ended != last))
+        raise ValueError(f"{prefix}_events of ion {ion} do not lead from its first label to its last one")
 
 
 def _check_range(name: str, values: NDArray[Any], low: int, stop: int | None) -> None:

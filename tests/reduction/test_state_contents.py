@@ -115,6 +115,33 @@ def test_values_that_no_reduction_gives_are_refused(
         State.load(path)
 
 
+def test_counts_that_do_not_add_up_are_refused(path: Path) -> None:
+    sound = contents(path)
+    for name, place in (
+        ("stream_atoms", (0, 2, 7)),
+        ("point_histograms", (1, 1, 7)),
+        ("region_counts", (3, 0, 1)),
+    ):
+        arrays = sound | {name: sound[name].copy()}
+        arrays[name][place] += 1
+        np.savez(path, **arrays)
+        with pytest.raises(
+            ValueError, match=rf"no state of a reduction: {name} counts \d+ in row {place[0]}; there"
+        ):
+            State.load(path)
+
+
+def test_events_that_do_not_follow_from_each_other_are_refused(path: Path) -> None:
+    sound = contents(path)
+    events = sound["snapshot_events"]
+    assert len(events) > 1
+    turned = np.column_stack([events[:, :2], events[:, 3:1:-1]])
+    for changed in (events[1:], np.concatenate([events, events[-1:]]), turned):
+        np.savez(path, **(sound | {"snapshot_events": changed}))
+        with pytest.raises(ValueError, match=r"snapshot_events of ion \d+ do not lead from its first label"):
+            State.load(path)
+
+
 def test_an_array_given_twice_is_refused(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         content = archive.read("centres.npy")
