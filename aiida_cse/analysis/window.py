@@ -77,6 +77,16 @@ class Window:
         return cls(state.config, state.start, begin, stop)
 
     @property
+    def sentence(self) -> str:
+        """The times of the first and the last frame, and the number of blocks, in words."""
+        block, first, last = self.config.block_frames, self.begin - self.origin, self.stop - 1 - self.origin
+        blocks = -(-self.stop // block) - self.begin // block
+        return (
+            f"{first * self.frame_ns:g} to {last * self.frame_ns:g} ns after the first frame "
+            f"({blocks} block{'s' * (blocks != 1)} of {block * self.frame_ns:g} ns)"
+        )
+
+    @property
     def frame_ns(self) -> float:
         """Time between frames, ns."""
         return self.config.frame_ps / 1000

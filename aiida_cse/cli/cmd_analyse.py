@@ -130,6 +130,9 @@ def analyse(
         if not (target.exists() and files[0].samefile(target)):
             state.save(target)
         production = ReducedProduction(state, kelvin, _settings(reduced, options))
+        if (window := production.window).frames < state.frames:
+            _say("analysed", window.sentence)
+            reduced.notes.append(f"analysed: {window.sentence}")
         found, missing = analyse_separately(production)
         results = collect_results(production, found, missing, label=folder.resolve().name, notes=reduced.notes)
         results.save(folder / FILENAME)

@@ -97,6 +97,15 @@ def test_a_state_knows_its_temperature_and_its_sources(folder: Path) -> None:
     assert load_results("again/results.json").sources == load_results("found/results.json").sources
 
 
+def test_a_part_of_a_run_is_named_as_it_was_rounded(folder: Path) -> None:
+    assert "analysed" not in small().output
+    result = invoke("analyse", "found/state.npz", "--start", 0.003, "--end", 0.011, "--out", "part")
+    assert result.exit_code == 0, result.output
+    words = "0.004 to 0.009 ns after the first frame (3 blocks of 0.002 ns)"
+    assert f"analysed  {words}\n" in result.output
+    assert f"analysed: {words}" in load_results("part/results.json").notes
+
+
 def test_a_trajectory_needs_a_temperature(folder: Path) -> None:
     result = invoke("analyse", "run.dump", "--system", "box.data", "--config", "regions.yaml")
     assert result.exit_code == 2
