@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from aiida_cse import __version__
 from aiida_cse.analysis.kinetics import KINETICS, KineticsSettings, kinetics
 from aiida_cse.analysis.production import ReducedProduction
@@ -45,6 +47,24 @@ class AnalysedRun:
     label: str
     results: Results
     production: ReducedProduction | None
+
+    def same_trajectory(self, other: AnalysedRun) -> bool:
+        """Return whether both are of one trajectory: by a file of theirs, else by the frames that both have."""
+        mine, others = ({source.sha256 for source in run.results.sources} for run in (self, other))
+        if mine & others - {None}:
+            return True
+        if self.production is None or other.production is None:
+            return False
+        if self.results.temperature_K != other.results.temperature_K:
+            return False
+        one, two = self.production.reduction, other.production.reduction
+        start, stop = max(one.start, two.start), min(one.stop, two.stop)
+        if stop - start < 2 or one.config.frame_steps != two.config.frame_steps:
+            return False
+        first, second = slice(start - one.start, stop - one.start), slice(start - two.start, stop - two.start)
+        return np.array_equal(one.centres[first], two.centres[second]) and np.array_equal(
+            one.region_counts[first], two.region_counts[second]
+        )
 
 
 class KineticsResults(StrictModel):
@@ -88,7 +108,7 @@ def load_runs(folders: Sequence[Path]) -> list[AnalysedRun]:
     Raises
     ------
     ValueError
-        A folder has no results, a file of it cannot be read, or a folder is given twice.
+        A folder has no results, a file of it cannot be read, or a folder or its trajectory is given twice.
     """
     paths = [folder.resolve() for folder in folders]
     for folder, path in zip(folders, paths, strict=True):
@@ -97,7 +117,7 @@ def load_runs(folders: Sequence[Path]) -> list[AnalysedRun]:
         if not (folder / FILENAME).is_file():
             raise ValueError(f"{folder}: has no {FILENAME}; make it with: aiida-cse analyse FILES --out {folder}")
     names = [path.name for path in paths]
-    found = []
+    found: list[AnalysedRun] = []
     for folder, name in zip(folders, names, strict=True):
         results = load_results(folder / FILENAME)
         production = None
@@ -105,7 +125,11 @@ def load_runs(folders: Sequence[Path]) -> list[AnalysedRun]:
             with located(folder / FILENAME):
                 settings = AnalysisSettings.model_validate(results.settings)
             production = ReducedProduction(State.load(state), results.temperature_K, settings)
-        found.append(AnalysedRun(name if names.count(name) == 1 else str(folder), results, production))
+        run = AnalysedRun(name if names.count(name) == 1 else str(folder), results, production)
+        for earlier in found:
+            if run.same_trajectory(earlier):
+                raise ValueError(f"{folder}: has the same trajectory as {earlier.label}; give one of them")
+        found.append(run)
     return found
 
 

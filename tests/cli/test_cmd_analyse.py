@@ -344,3 +344,22 @@ def test_kinetics_refuses_a_folder_without_results_and_one_given_twice(runs: Pat
     assert "empty: has no results.json; make it with: aiida-cse analyse FILES --out empty" in result.output
     result = invoke("kinetics", "T700", "T700/../T700")
     assert "is given twice; each run counts once" in result.output
+
+
+def test_kinetics_refuses_one_trajectory_in_two_folders(runs: Path) -> None:
+    for options in (("--start", 100), ("--end", 100)):
+        invoke("analyse", "long.npz", "--temperature", 700, "--out", f"part{options[0]}", *options)
+        result = invoke("kinetics", "T600", "T700", f"part{options[0]}")
+        assert result.exit_code == 2
+        words = f"part{options[0]}: has the same trajectory as T700; give one of them"
+        assert words in " ".join(result.output.split())
+
+
+def test_kinetics_knows_a_trajectory_by_its_checksum(folder: Path) -> None:
+    small()
+    results = load_results("found/results.json")
+    Path("other").mkdir()
+    results.model_copy(update={"temperature_K": 700.0, "observables": {}}).save("other/results.json")
+    result = invoke("kinetics", "found", "other")
+    assert result.exit_code == 2
+    assert "other: has the same trajectory as found; give one of them" in result.output
