@@ -264,9 +264,9 @@ def reduce(
             from aiida_cse.schema import located
 
             whole, sampling = load_interface(system, config, found[0])
-            for note in whole.notes:
-                click.echo(f"note: {note}")
             described = atoms_of_files(found, whole, sampling)
+            for note in described.notes:
+                click.echo(f"note: {note}")
             with located(config):
                 settings = ReductionConfig.build(described, sampling)
         sums = {} if checksums is None else load_checksums(checksums)

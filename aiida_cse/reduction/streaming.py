@@ -272,7 +272,8 @@ def _check_boxes(frames: Frames, config: ReductionConfig, segment: Segment, offs
     if wrong.any():
         row, axis = np.argwhere(wrong)[0].tolist()
         expected = (
-            f"the configuration {config.box[axis]:.6f} Å; a box that changes needs bin_width and lags_ps: []"
+            f"the system file says {config.box[axis]:.6f} Å; give the file of this run, or for a box that changes "
+            "`sampling: {bin_width: 0.2, lags_ps: []}`"
         )
         if config.bin_width is not None:
             expected = f"the cores of the outermost regions need more than {low[axis]:.6f} Å"

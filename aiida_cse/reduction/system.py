@@ -36,6 +36,8 @@ class SystemDescription:
         (T) label, mass (g/mol) and charge (e) of each type.
     box
         (3) edges of the box, Å.
+    box_precision
+        To what the file that gives the edges rounds them, Å, 0 for not at all.
     framework
         Types of the atoms that do not diffuse.
     thickness
@@ -77,6 +79,7 @@ class SystemDescription:
     bonds: Integers | None = None
     positions: Floats | None = None
     notes: tuple[str, ...] = ()
+    box_precision: float = 0.0
 
     def __post_init__(self) -> None:
         for field, numbers in (

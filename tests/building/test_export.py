@@ -22,11 +22,15 @@ from aiida_cse.building.export import (
     write_structure,
 )
 from aiida_cse.building.imported.description import SystemFacts
+from aiida_cse.building.imported.interface import load_interface
 from aiida_cse.building.imported.system import import_described, import_system
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.lammps.files.data import TOPOLOGY
 from aiida_cse.lammps.files.system import FILENAMES, AtomType, System, SystemInfo
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.readers.checked import Entrance, atoms_of_files
 from aiida_cse.reduction.readers.open import open_trajectory
+from aiida_cse.reduction.segments import plan_segments
 from tests.reduction.synthetic import TIMESTEP, write_dcd
 from tests.systems import crystal_and_molecules
 
@@ -210,6 +214,29 @@ def test_the_last_frames_of_a_trajectory_are_written(interface: System, tmp_path
         assert moment.dimensions[:3] == pytest.approx(interface.data.lengths, abs=0.01)
         assert moment.data["step"] == 5000 + 1000 * frame
         assert moment.time == pytest.approx((5000 + 1000 * frame) * TIMESTEP / 1000)
+
+
+def test_the_exported_structure_and_frames_are_read_together(interface: System, tmp_path: Path) -> None:
+    edges = interface.data.lengths + np.array([3.7e-5, -2.3e-5, 4.1e-5])
+    bounds = np.column_stack([np.zeros(3), edges])
+    odd = replace(interface, data=replace(interface.data, box=bounds))
+    x, y, z = (float(edge) for edge in edges)
+    places = interface.data.unwrapped[None].astype(np.float32)
+    write_dcd(tmp_path / "run.dcd", places, first_step=0, frame_steps=1000, lengths=(x, y, z))
+    with open_trajectory(tmp_path / "run.dcd") as reader:
+        write_frames(odd, reader, tmp_path / "run.xtc", 1)
+    write_structure(odd, tmp_path / "run.gro", "gro")
+    facts = {"framework": ["La", "Zr"], "cation": {"name": "Li", "types": ["name Li"]}, "thickness": 12.0}
+    facts |= {"anion": {"name": "TFSI", "types": ["TFSI"]}, "sampling": {"timestep_fs": 1, "frame_ps": 1}}
+    (tmp_path / "regions.yaml").write_text(yaml.safe_dump(facts))
+    described, sampling = load_interface(tmp_path / "run.gro", tmp_path / "regions.yaml")
+    assert described.box != pytest.approx(edges, rel=1e-6, abs=0)
+    system = atoms_of_files([tmp_path / "run.xtc"], described, sampling)
+    assert system.box == pytest.approx(edges, rel=1e-6, abs=0)
+    plan = plan_segments(
+        [tmp_path / "run.xtc"], ReductionConfig.build(system, sampling), entrance=Entrance(system)
+    )
+    assert len(plan.segments) == 1
 
 
 def test_a_dump_of_other_types_is_refused(interface: System, tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 #: labels that a configuration takes
+#: Å; a box that its data file gives with fewer digits is taken to be meant to this
+_COARSEST_BOX = 1e-3
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 
@@ -142,7 +144,15 @@ def _describe(contents: DataFileContents, interface: InterfaceDescription) -> Sy
         initial_cations=interface.initial_cations,
         bonds=data.topology["bonds"][:, 1:] - 1,
         positions=data.unwrapped,
+        box_precision=_precision(data),
     )
+
+
+def _precision(data: DataFile) -> float:
+    """Return the unit (Å) of the last digit of the bounds of a box, at most :data:`_COARSEST_BOX`."""
+    numbers = (np.format_float_positional(bound, trim="-") for bound in data.box.ravel())
+    digits = max(len(number.partition(".")[2]) for number in numbers)
+    return float(min(10.0**-digits, _COARSEST_BOX))
 
 
 def _refuse_common_types(groups: dict[str, Sequence[int]], labels: tuple[str, ...]) -> None:
@@ -245,7 +255,7 @@ def describe_topology(topology: Topology, interface: InterfaceDescription) -> Sy
         _refuse_unequal_anions(described, complete=topology.complete)
     # some bonds would leave atoms of a molecule apart
     bonds = described.bonds if topology.complete else None
-    return replace(described, bonds=bonds, notes=types.notes)
+    return replace(described, bonds=bonds, notes=types.notes, box_precision=topology.box_precision)
 
 
 def _refuse_unequal_anions(system: SystemDescription, *, complete: bool) -> None:

@@ -45,6 +45,8 @@ SUFFIXES = {
 _BONDED = frozenset({"PSF", "PRMTOP", "PARM7", "TPR", "MOL2"})
 #: words that say what a name is the name of, as MDAnalysis has them
 _KINDS = {"name": "an atom", "type": "an atom type", "resname": "a residue"}
+#: Å; to what a format rounds the edges of the box
+_BOX_PRECISION = {"GRO": 1e-4, "PDB": 1e-3}
 #: numbers of a header that are numbers of entries
 _COUNTS = {"GRO": re.compile(rb"\A[^\n]*\n\s*(\d+)"), "PSF": re.compile(rb"(?m)^\s*(\d+)\s+!N")}
 _MOST_BYTES = 2_000_000_000
@@ -76,6 +78,8 @@ class Topology:
         (N, 3) and (3,) Å, None where the file has none.
     elements
         (N,) symbols, None where the file has none.
+    box_precision
+        To what the file rounds the edges of the box, Å, 0 for not at all.
     """
 
     path: Path
@@ -88,6 +92,7 @@ class Topology:
     positions: Floats | None
     box: Floats | None
     elements: NDArray[np.str_] | None = None
+    box_precision: float = 0.0
 
     def select(self, given: str | int) -> Mask:
         """Return which atoms (N,) a name selects.
@@ -340,7 +345,7 @@ def read_topology(path: Path, trajectory: Path | None = None) -> Topology:
             raise
         raise ValueError(f"{path}: cannot be read by MDAnalysis: {first_reason(error)}") from None
     if found.box is not None and found.positions is not None:
-        return found
+        return replace(found, box_precision=_BOX_PRECISION.get(kind, 0.0))
     if trajectory is None:
         raise ValueError(f"{path}: has no box and positions; a trajectory of the same atoms must give them")
     with open_trajectory(trajectory) as file:

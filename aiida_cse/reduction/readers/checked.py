@@ -8,7 +8,7 @@ one are looked at; moves and the shape of the slab are watched while it is read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from aiida_cse.physics.periodic import join_by_gap, whole_molecules
-from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.config import LENGTH_TOLERANCE, ReductionConfig
 from aiida_cse.reduction.kernels.shape import DISORDERED, TORN_SLAB, Shape
-from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError
+from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError, TrajectoryReader
 from aiida_cse.reduction.readers.open import open_trajectory
 from aiida_cse.reduction.readers.unwrapping import AmbiguousMoveError, Unwrapper
 from aiida_cse.reduction.readers.wrapping import WATCH_FRAMES, Jump, MoveWatch, Tracers
@@ -79,6 +79,8 @@ def atoms_of_files(
 ) -> SystemDescription:
     """Return the description of the atoms in the files, which may be some of the system's by their IDs.
 
+    A constant box that the file of the system rounds is that of the first frame, with a note.
+
     Raises
     ------
     TrajectoryError
@@ -87,6 +89,8 @@ def atoms_of_files(
     for path in paths:
         with open_trajectory(path) as file:
             ids, frames = file.ids, file.frames
+            if frames and sampling.bin_width is None:
+                system = _with_exact_box(system, file)
         if not frames:
             continue
         if ids is None or len(ids) == len(system.types):
@@ -96,6 +100,21 @@ def atoms_of_files(
         except ValueError as error:
             raise TrajectoryError(f"{path}: {error}") from error
     return system
+
+
+def _with_exact_box(system: SystemDescription, file: TrajectoryReader) -> SystemDescription:
+    """Return the system with the box of the first frame, if its own is that one rounded."""
+    if not system.box_precision:
+        return system
+    own, found = np.array(system.box), np.array(file.read_xyz(0, 1).boxes[0], np.float64)
+    differences, rounding = np.abs(found - own), LENGTH_TOLERANCE * own
+    if (differences <= rounding).all() or not (differences <= system.box_precision + rounding).all():
+        return system
+    exact, rounded = (
+        " × ".join(form.format(edge) for edge in box) for form, box in (("{:.6f}", found), ("{:g}", own))
+    )
+    note = f"{file.path.name}: its box of {exact} Å is taken; the system file rounds it to {rounded} Å"
+    return replace(system, box=(float(found[0]), float(found[1]), float(found[2])), notes=(*system.notes, note))
 
 
 class TrajectoryChecks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import MDAnalysis
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 
 from aiida_cse.building.imported.interface import UndescribedError, find_interface, load_interface
 from aiida_cse.building.imported.topology import SUFFIXES, read_topology
+from aiida_cse.cli import main
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.readers.open import open_trajectory
 from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.state import State
 from aiida_cse.reduction.system import SystemDescription
-from tests.reduction.readers.files import mutated
+from tests.reduction.readers.files import mutated, write_with_mdanalysis
 
 SMALL = Path(__file__).parents[2] / "small_interface"
 REGIONS: dict[str, Any] = {
@@ -344,6 +348,37 @@ def faults(folder: Path, suffix: str, system: SystemDescription, seeds: range) -
         if time.perf_counter() - start > 5:
             found.append(f"seed {seed}: takes too long")
     return found
+
+
+@pytest.mark.parametrize(("suffix", "edge"), [(".gro", "14.0004"), (".pdb", "14"), (".data", "14")])
+def test_a_box_that_a_file_rounds_is_that_of_the_trajectory(
+    tmp_path: Path, small: SystemDescription, suffix: str, edge: str
+) -> None:
+    path, config, run = SMALL / "box.data", SMALL / "regions.yaml", tmp_path / "run.xtc"
+    box = (14.000377, 16.000423, 84.000483)
+    if suffix != ".data":
+        path, config = written(tmp_path, suffix, replace(small, box=box)), tmp_path / "regions.yaml"
+        config.write_text(yaml.safe_dump(REGIONS))
+    with open_trajectory(SMALL / "run.dump") as file:
+        frames = file.read_xyz(0, file.frames)
+    positions, steps = np.stack([frames.along(axis) for axis in range(3)], axis=2), list(range(0, 6000, 500))
+    times = np.array(steps, np.float64) / 500
+
+    def reduce(*edges: float) -> Result:
+        write_with_mdanalysis(run, positions, times, steps, (*edges, 90.0, 90.0, 90.0))
+        arguments = (run, "--system", path, "--config", config, "--out", tmp_path / "state.npz")
+        return CliRunner().invoke(main, ["reduce", *map(str, arguments)])
+
+    result = reduce(*box)
+    assert result.exit_code == 0, result.output
+    assert "note: run.xtc: its box of 14.000376 × 16.000423 × 84.000483 Å is taken; the system " in result.output
+    assert f"file rounds it to {edge} × 16" in result.output
+    state = State.load(tmp_path / "state.npz")
+    assert state.config.box == pytest.approx(box, abs=1e-5)
+    assert state.region_counts[0].tolist() == [[1, 0, 2, 2, 3], [3, 0, 0, 1, 4]]
+    result = reduce(14.01, *box[1:])
+    assert result.exit_code == 2
+    assert "has a box of 14.010000 Å along x, the system file says 14.000" in result.output
 
 
 @pytest.mark.parametrize("suffix", [".gro", ".pdb", ".psf", ".prmtop"])

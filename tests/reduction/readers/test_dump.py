@@ -205,7 +205,7 @@ def word(number: int, text: str) -> Callable[[str], str]:
         (
             5,
             lambda _: "0 20.01\n",
-            r"frame 1 \(step 10\) has a box of 20.010000 Å along x, the configuration 20.000000 Å",
+            r"frame 1 \(step 10\) has a box of 20.010000 Å along x, the system file says 20.000000 Å",
         ),
         (-1, lambda _: "", rf"frame 1, line {2 * LINES}: has {NATOMS - 1} lines of atoms, it must have {NATOMS}"),
         (1, lambda _: "ten\n", rf"frame 1, line {LINES + 2}: is 'ten', it must be a whole number \(TIMESTEP\)"),
