@@ -379,7 +379,7 @@ def _interruptible(folder: Path) -> Iterator[None]:
 
 
 def _show(results: Results) -> None:
-    """Print the table of results, the verdict with its criteria, and what has no answer."""
+    """Print the table of results, the verdict with its criteria, and why a number or an observable is missing."""
     from rich.console import Console
 
     from aiida_cse.cli.display.observables import criteria, result_table
@@ -391,6 +391,9 @@ def _show(results: Results) -> None:
     if "equilibration" in values:
         for line in criteria(label, values["equilibration"]):
             _say("", line)
+    for name in ("barrier", "anion_barrier"):
+        for reason in values.get(name, {}).get("reasons", ()):
+            _say("", f"{name}: {reason}")
     for name, reason in results.missing.items():
         _say("", f"no {name}: {reason}")
 

@@ -257,6 +257,11 @@ def test_an_observable_without_an_answer_leaves_the_others(folder: Path) -> None
     assert "populations" in load_results("found/results.json").observables
 
 
+def test_a_side_without_a_barrier_has_its_reason_printed(folder: Path) -> None:
+    lines = small().output.splitlines()
+    assert "barrier: Li, left: counts: all bins of the well, -22.5 to -16 Å, are empty" in lines
+
+
 def test_undescribed_atoms_are_refused_with_the_ways_to_describe_them(folder: Path) -> None:
     result = analyse("run.dump", "--system", "box.data", "--frame-ps", 1)
     assert result.exit_code == 2
