@@ -454,8 +454,11 @@ def _store(state: State, temperature: float, settings: dict[str, Any], label: st
     if not done.analysis.is_finished_ok:
         click.echo(f"the analysis ended with [{done.analysis.exit_status}] {done.analysis.exit_message}")
     click.echo(f"show the results with: {verdi('process', 'show', done.analysis.pk)}")
-    words = ("launch", "analysis", "--reduction", done.reduction.pk)
-    click.echo(f"analyse in another way with: {aiida_cse(*words)}")
+    words = ("launch", "analysis", "--reduction", done.reduction.pk, "--overrides", "FILE")
+    click.echo(
+        f"analyse in another way with: {aiida_cse(*words)} (settings that FILE does not name are those of the "
+        "protocol, not of this analysis)"
+    )
 
 
 # -- kinetics ------------------------------------------------------------------------------------------------

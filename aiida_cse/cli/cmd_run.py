@@ -215,15 +215,32 @@ def analysis(
     """
     changes = _read_overrides(overrides)
     profiles.load(profile)
+    from aiida_cse.analysis.settings import AnalysisSettings
     from aiida_cse.cli.running import start
     from aiida_cse.data.reduction import CseReductionData
     from aiida_cse.workchains.analysis import AnalysisWorkChain
+    from aiida_cse.workchains.common.builders import refuse_invalid
 
     node = load_typed(reduction, CseReductionData, "--reduction")
     with input_errors():
         builder = AnalysisWorkChain.get_builder_from_protocol(
             reduction=node, temperature=temperature, protocol=protocol, overrides=changes
         )
+        given = changes.get("settings")
+        if isinstance(given, dict) and "start_ns" in given:
+            origin = str(overrides)
+        else:
+            name = protocol or AnalysisWorkChain.get_default_protocol()
+            origin = f"protocol {name}; --protocol or --overrides change it"
+        try:
+            refuse_invalid(builder)
+        except ValueError as error:
+            if "settings.start_ns" not in str(error):
+                raise
+            raise ValueError(f"{error} (start_ns is that of {origin})") from error
+    settings = AnalysisSettings.model_validate(builder.settings.get_dict())
+    end = " ns on" if settings.end_ns is None else f" to {settings.end_ns:g} ns"
+    click.echo(f"analysing from {settings.start_ns:g}{end} ({origin})")
     start(builder, wait)
 
 

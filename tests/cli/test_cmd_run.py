@@ -64,9 +64,24 @@ def test_an_analysis_runs_here_and_ends_with_its_verdict(reduction: CseReduction
     result = invoke("analysis", "--reduction", reduction.pk, "--temperature", 700, "--protocol", "demo")
     assert result.exit_code == 0, result.output
     assert "EC 0." in result.output
+    assert result.output.startswith(
+        "analysing from 0 ns on (protocol demo; --protocol or --overrides change it)\n"
+    )
     last = result.output.splitlines()[-1]
     assert last.startswith("AnalysisWorkChain <")
     assert " finished after " in last
+
+
+def test_a_start_beyond_the_end_is_refused_with_where_it_comes_from(
+    reduction: CseReductionData, tmp_path: Path
+) -> None:
+    words = ("analysis", "--reduction", reduction.pk, "--temperature", 700)
+    line = refused(*words)
+    assert "settings.start_ns = 20: it leaves nothing to analyse" in line
+    assert line.endswith("(start_ns is that of protocol moderate; --protocol or --overrides change it)")
+    changes = tmp_path / "late.yaml"
+    changes.write_text("settings: {start_ns: 3}\n")
+    assert refused(*words, "--overrides", changes).endswith(f"(start_ns is that of {changes})")
 
 
 def test_unknown_names_are_refused_with_the_known_ones(lmp: Any, cse: Any, tmp_path: Path) -> None:
