@@ -31,7 +31,7 @@ def status(pk: int | None, profile: str | None) -> None:
 
     A running study or production is shown as one line per temperature and replica: the present stage, simulated
     ns, speed, entries and exits, EC with its lower bound and the verdict at the last look, and the expected end. A
-    finished study is shown as its tables of results.
+    finished study, production or analysis is shown as its tables of results.
     """
     profiles.load(profile)
     if pk is None:

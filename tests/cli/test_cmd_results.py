@@ -141,6 +141,29 @@ def test_a_finished_study_shows_its_results(finished: WorkChainNode) -> None:
     assert "  Li: ✗ EC 0.143 (needs ≥ 0.5): 3 in, 1 out" in result.output
 
 
+@pytest.mark.parametrize("name", ["analysis", "production"])
+def test_a_finished_run_of_its_own_shows_its_results(name: str, finished: WorkChainNode) -> None:
+    run = finished.outputs.runs.T0700_r1
+    node = WorkChainNode(process_type=f"aiida.workflows:cse.{name}").store()
+    for label in run:
+        results = run[label].clone()
+        results.base.attributes.set("temperature_K", 700.0)
+        results.store().base.links.add_incoming(node, LinkType.RETURN, label)
+    if name == "production":
+        record = Dict({"stages": [stage("production", 0, 50, 9.0)]}).store()
+        record.base.links.add_incoming(node, LinkType.RETURN, "stages")
+    assert "Results" not in invoke(node.pk).output
+    node.set_exit_status(0)
+    node.set_process_state(ProcessState.FINISHED)
+    result = invoke(node.pk)
+    assert result.exit_code == 0, result.output
+    rows = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert "Results 700 K" in rows
+    assert "EC (lower bound) 0.14 (≥ 0.02)" in rows
+    assert "700 K is not equilibrated:" in rows
+    assert ("production 50 9 s" in rows) == (name == "production")
+
+
 def test_a_barrier_with_few_visits_is_shown_as_a_bound() -> None:
     node = study(
         {"barrier_li_error_K": None, "barrier_li_lower_bound_K": None, "barrier_li_right_lower_bound_K": 1234.5}

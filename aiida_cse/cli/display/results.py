@@ -1,4 +1,4 @@
-"""Tables of results: stages and results of a study, its time, and the checks of a validation."""
+"""Tables of results: stages and results of a study or a single run, its time, and the checks of a validation."""
 
 from __future__ import annotations
 
@@ -26,20 +26,29 @@ __all__ = ["TimeShare", "check_table", "has_results", "print_results", "time_sha
 Stage = Mapping[str, Any]
 
 _STUDY = "aiida.workflows:cse.study"
+#: processes of one run, whose results are their own outputs
+_SINGLE = ("aiida.workflows:cse.production", "aiida.workflows:cse.analysis")
 #: created at the start of a job, and empty unless something fails
 _STARTED = "_scheduler-stdout.txt"
 
 
 def has_results(node: ProcessNode) -> bool:
-    """Return whether the process is a terminated study with at least one run to show."""
-    return node.process_type == _STUDY and node.is_terminated and "runs" in node.outputs
+    """Return whether the process is a terminated study, production or analysis with at least one run to show."""
+    if not node.is_terminated:
+        return False
+    if node.process_type == _STUDY:
+        return "runs" in node.outputs
+    return node.process_type in _SINGLE and "equilibration" in node.outputs
 
 
 def print_results(node: ProcessNode, console: Console) -> None:
-    """Print the tables of a study, the criteria of each run, its kinetics, and where its time went."""
+    """Print the tables of a process, the criteria of each run, its kinetics, and where its time went."""
     if "stages" in node.outputs:
         console.print(_stage_table(node))
-    runs = dict(sorted(node.outputs.runs.items()))
+    if node.process_type == _STUDY:
+        runs = dict(sorted(node.outputs.runs.items()))
+    else:
+        runs = {f"{node.outputs.equilibration.base.attributes.get('temperature_K'):g} K": node.outputs}
     found = {
         label: {name: run[name].base.attributes.all for name in observables() if name in run}
         for label, run in runs.items()
@@ -105,7 +114,9 @@ _AVERAGES = (("temperature_K", "T (K)", ".0f"), ("density_g_cm3", "ρ (g/cm³)",
 
 def _stage_table(node: ProcessNode) -> Table:
     table = column_table("Stages", ("steps", "time", "ns/day", *(heading for _, heading, _ in _AVERAGES)))
-    for part, records in sorted(node.outputs.stages.items(), key=lambda item: item[1].ctime):
+    stages = node.outputs.stages
+    parts = stages.items() if node.process_type == _STUDY else [("production", stages)]
+    for part, records in sorted(parts, key=lambda item: item[1].ctime):
         table.add_row(part, style="bold")
         # stages of one schedule are consecutive, and their names differ in the number at the end
         for _, group in groupby(records["stages"], key=lambda stage: re.sub(r"_\d+$", "_", stage["name"])):
