@@ -6,11 +6,13 @@ import pkgutil
 import re
 import shutil
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from aiida.common.links import LinkType
 from aiida.orm import Dict, Float, QueryBuilder, WorkChainNode
 from aiida.plugins import CalculationFactory
 from click.testing import CliRunner
@@ -19,7 +21,8 @@ from aiida_cse.analysis.kinetics import PARTS
 from aiida_cse.analysis.registry import analyse
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.recipe import Recipe, load_recipe
-from tests.nodes import interface, long_state, reduction_node, run_node, state
+from aiida_cse.data.reduction import CseReductionData
+from tests.nodes import finish, interface, long_state, reduction_node, returns, run_node, state, state_bytes
 
 if TYPE_CHECKING:
     from aiida.orm import InstalledCode
@@ -92,8 +95,6 @@ def test_the_offsets_of_the_how_to(lmp: InstalledCode, cse: InstalledCode) -> No
 
 
 def test_the_queries_of_the_how_to_on_force_fields(lmp: InstalledCode, cse: InstalledCode) -> None:
-    from aiida.common.links import LinkType
-
     from aiida_cse.building.ceramic.slab import build_slab
     from aiida_cse.data.system import CseSystemData
     from aiida_cse.workchains.study import StudyWorkChain
@@ -257,6 +258,24 @@ def test_the_kinetics_of_the_how_to(aiida_profile: object) -> None:
     exec(compile(question("cse.kinetics"), "reading-results.md", "exec"), names)
     assert names["found"]["excluded"] == {"T0700_r1": "not equilibrated"}
     assert names["found"]["rate_0300K_per_s"] is None
+
+
+def test_imported_runs_enter_kinetics_as_the_how_to_says(aiida_profile: object) -> None:
+    pks = []
+    for kelvin in (600.0, 700.0):
+        made = state()
+        made = replace(made, config=made.config.model_copy(update={"temperature": kelvin}))
+        reduction = CseReductionData(BytesIO(state_bytes(made)), label="run-600", description="imported: run-600")
+        inputs = (reduction.store(), Float(kelvin), Dict({"rule": "core"}))
+        analysis = WorkChainNode(process_type="aiida.workflows:cse.analysis")
+        analysis.base.links.add_incoming(reduction, LinkType.INPUT_WORK, "reduction")
+        returns(analysis.store(), {part: CalculationFactory(f"cse.{part}")(*inputs) for part in PARTS})
+        finish(analysis, 0)
+        pks.append(reduction.pk)
+    names: dict[str, Any] = {}
+    exec(compile(blocks(DOCS / "howto" / "own-trajectory.md", "python")[-1], "own-trajectory.md", "exec"), names)
+    labels = {f"T0600_{pks[0]}", f"T0700_{pks[1]}"}
+    assert labels <= {one["run"] for one in names["found"]["observations"]}
 
 
 def test_the_keys_that_the_pages_name_are_written() -> None:

@@ -419,7 +419,6 @@ def import_run(source: Path, system: Path | None, temperature: float | None, pro
     """
     with input_errors():
         from aiida_cse.analysis.production import ReducedProduction
-        from aiida_cse.lammps.files.system import System
         from aiida_cse.reduction.state import State
         from aiida_cse.report.results import FILENAME, load_results
 
@@ -432,13 +431,36 @@ def import_run(source: Path, system: Path | None, temperature: float | None, pro
             state, results = State.load(source / STATE), load_results(source / FILENAME)
             kelvin, settings, label = _temperature(results.temperature_K, state), results.settings, results.label
         else:
-            state, label = State.load(source), source.stem
+            state = State.load(source)
+            # every folder of results has a file of this name
+            label = source.resolve().parent.name if source.name == STATE else source.stem
             kelvin = _temperature(temperature, state)
             settings = _settings(_Reduced(state, []), {"rule": None, "start": 0.0, "end": None}).model_dump()
             ReducedProduction(state, kelvin)
-        whole = None if system is None else System.read(system.parent)
+        whole = None if system is None else _read_system(system)
         profiles.load(profile)
         _store(state, kelvin, settings, label, whole)
+
+
+def _read_system(path: Path) -> System:
+    """Return the complete system of a data file, with its description and force field beside it.
+
+    Raises
+    ------
+    InputError
+        The file is not part of a complete system.
+    """
+    from aiida_cse.lammps.files.system import FILENAMES, System
+
+    folder = path.resolve().parent
+    missing = [name for name in FILENAMES.values() if not (folder / name).is_file()]
+    if missing or path.name != FILENAMES["data"]:
+        lacks = f"{' and '.join(missing)} beside it" if missing else f"the name {FILENAMES['data']}"
+        raise InputError(
+            f"--system = {path}: is not a complete system, which has {lacks}, as `aiida-cse build` writes it; "
+            "omit --system to store only the reduction and its analysis"
+        )
+    return System.read(folder)
 
 
 def _store(state: State, temperature: float, settings: dict[str, Any], label: str, system: System | None) -> None:

@@ -83,7 +83,11 @@ def import_run(
     )
     analysis = _finished_analysis(reduction, temperature, builder.settings.get_dict())
     if analysis is None:
+        used = builder.settings.get_dict()
         builder.metadata.label = label
+        builder.metadata.description = (
+            f"imported: {label}, {temperature:g} K, from {used['start_ns']:g} ns on, rule {used['rule']}"
+        )
         _, analysis = run_get_node(builder)
         new.add(int(analysis.pk))
     return ImportedRun(system_node, reduction, analysis, frozenset(new))

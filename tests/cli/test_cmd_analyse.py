@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -368,3 +369,17 @@ def test_kinetics_knows_a_trajectory_by_its_checksum(folder: Path) -> None:
     result = invoke("kinetics", "found", "other")
     assert result.exit_code == 2
     assert "other: has the same trajectory as found; give one of them" in result.output
+
+
+def test_import_run_of_an_incomplete_system_says_what_it_lacks(tmp_path: Path) -> None:
+    long = long_state()
+    state = replace(long, config=long.config.model_copy(update={"temperature": 700.0}))
+    state.save(tmp_path / "state.npz")
+    data = tmp_path / "box.data"
+    data.write_text("", encoding="utf-8")
+    result = invoke("import-run", tmp_path / "state.npz", "--system", data)
+    assert result.exit_code == 2
+    said = " ".join(result.output.split())
+    assert f"--system = {data}: is not a complete system" in said
+    assert "system.json beside it" in said
+    assert "omit --system to store only the reduction and its analysis" in said

@@ -105,6 +105,10 @@ def test_a_state_alone_is_imported(aiida_profile: object, trajectory: Path) -> N
     assert [line.split()[0] for line in lines] == ["reduction", "analysis", "show", "analyse"]
     node = newest(orm.WorkChainNode)
     assert node.inputs.settings["rule"] == "core"
+    assert node.label == node.inputs.reduction.label == "found", (
+        "the folder has a name of its own, the state has not"
+    )
+    assert node.description == "imported: found, 700 K, from 0 ns on, rule core"
 
 
 def test_a_stored_run_is_not_stored_twice(aiida_profile: object, trajectory: Path) -> None:
