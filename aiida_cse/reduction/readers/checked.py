@@ -49,10 +49,11 @@ _PAIR, _PER_ATOM = 2.5, 1.3
 _THICKNESS = 10.0
 #: relative difference of times that are equal up to rounding in a file
 _ROUNDING = 1e-3
-_UNWRAP = (
-    "write unwrapped ones (LAMMPS: dump custom with xu yu zu, or dump_modify unwrap yes for dcd and xtc), or "
-    "unwrap them with --unwrap"
-)
+#: how programs write unwrapped coordinates
+_LAMMPS = "LAMMPS: dump custom with xu yu zu, or dump_modify unwrap yes for dcd and xtc"
+_GROMACS = "GROMACS: gmx trjconv -pbc nojump"
+#: the same for the formats that GROMACS writes
+_REMEDIES = {".xtc": f"{_GROMACS}; {_LAMMPS}", ".trr": _GROMACS}
 
 
 @dataclass(frozen=True)
@@ -294,12 +295,18 @@ class TrajectoryChecks:
         return (f"{words}; {why}",)
 
 
+def _unwrapping(path: Path) -> str:
+    """Return what to do about wrapped coordinates in a file, by the programs that write its format."""
+    programs = _REMEDIES.get(path.suffix.lower(), _LAMMPS)
+    return f"write unwrapped ones ({programs}), or unwrap them with --unwrap"
+
+
 def refuse_jump(path: Path, frame: int, jump: Jump, checks: TrajectoryChecks) -> NoReturn:
     """Refuse wrapped coordinates, shown by a jump to frame ``frame`` of a file."""
     axis, step = "xyz"[jump.axis], jump.frame * checks.config.frame_steps
     raise TrajectoryError(
         f"{path}: frame {frame} (step {step}): atom {checks.ids[jump.atom]} jumps by {jump.halves:.2f} L/2 along "
-        f"{axis} (L = {checks.box[jump.axis]:g} Å); {jump.why}: the coordinates are wrapped; {_UNWRAP}"
+        f"{axis} (L = {checks.box[jump.axis]:g} Å); {jump.why}: the coordinates are wrapped; {_unwrapping(path)}"
     )
 
 
@@ -393,7 +400,9 @@ class CheckedTrajectory:
         if self._file.units not in (None, "real"):
             self._refuse(f"units = {self._file.units}: must be real: Å, fs, kcal/mol, e")
         if self._file.unwrapped is False and self._unwrapper is None:
-            self._refuse(f"its coordinates are wrapped into the box, without image flags; {_UNWRAP}")
+            self._refuse(
+                f"its coordinates are wrapped into the box, without image flags; {_unwrapping(self.path)}"
+            )
 
     def _steps(self) -> int:
         """Return the step of the first frame; refuse another time between frames than that of the sampling."""
@@ -575,7 +584,7 @@ class CheckedTrajectory:
         raise TrajectoryError(
             f"{self._place(frame)}: molecule {checks.molecules[atom]} (atom {checks.ids[atom]}) extends over "
             f"{extent:.1f} Å along {'xyz'[axis]}, more than half the box of {checks.box[axis]:.1f} Å: it is torn "
-            f"by the box; {_UNWRAP}{bonds}"
+            f"by the box; {_unwrapping(self.path)}{bonds}"
         )
 
     def refuse_shape(self, frame: int, problem: int, z: NDArray[np.float32]) -> NoReturn:
@@ -585,7 +594,8 @@ class CheckedTrajectory:
             extent = float(np.ptp(z[checks.framework]))
             raise TrajectoryError(
                 f"{self._place(frame)}: the framework extends over {extent:.1f} Å along z, the slab is "
-                f"{2 * self._config.half_thickness:.1f} Å thick: it is torn by the end of the box; {_UNWRAP}"
+                f"{2 * self._config.half_thickness:.1f} Å thick: it is torn by the end of the box; "
+                f"{_unwrapping(self.path)}"
             )
         if problem == DISORDERED:
             raise TrajectoryError(
