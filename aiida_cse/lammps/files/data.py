@@ -523,9 +523,13 @@ def _wrong_width(title: str, line: str, words: int, widths: tuple[int, ...]) -> 
     expected = " or ".join(map(str, widths))
     if title == "Atoms":
         return f"{words} columns, expected {expected} in every row (atom_style full, with or without image flags)"
-    # LAMMPS writes bonded terms without their type where only some of the types have labels
-    terms = "; write_data with `types numeric` writes the types as numbers" if title.lower() in TOPOLOGY else ""
-    return f"{line!r} must have {expected} words{terms}"
+    if title.lower() in TOPOLOGY and words == widths[0] - 1:
+        return (
+            f"{line!r} must have {expected} words; the type of the term is missing: `write_data … types labels` "
+            "leaves types out where only some kinds have labels, and LAMMPS cannot read such a file itself; write "
+            "it again with `types numeric`"
+        )
+    return f"{line!r} must have {expected} words"
 
 
 def _are_numbers(line: str) -> bool:

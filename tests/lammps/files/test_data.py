@@ -297,7 +297,7 @@ Change = Callable[[str], str]
         (lambda t: re.sub(r"\n6 (\d+ \d+ \S+)", r"\n5 \1", t, count=1), "section: IDs are not 1…N, each once"),
         (
             lambda t: re.sub(r"(Bonds\n\n\d+) 1 ", r"\1 ", t),
-            r"Bonds section, line 143: '1 70 71' must have 4 words",
+            r"Bonds section, line 143: '1 70 71' must have 4 words; the type .* is missing: .*`types numeric`",
         ),
         (lambda t: re.sub(r"(Bonds\n\n\d+) 1 ", r"\1 3 ", t), "Bonds section, line 143: type 3; there are 1 to 1"),
         (lambda t: re.sub(r"(Bonds\n\n\d+) 1 70", r"\1 1 700", t), "line 143: atom 700; there are 1 to 113"),
