@@ -213,6 +213,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
         given = _sampling_of(previous.config) | given
     with located(options["config"] or options["system"]):
         sampling, chosen = choose_sampling(times, given)
+    natoms = len(interface.description.types)
     interface = replace(interface, description=atoms_of_files(times.paths, interface.description, sampling))
     with located(options["config"] or options["system"]):
         config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
@@ -220,7 +221,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     entrance = Entrance(interface.description, unwrap=options["unwrap"], frame_ps=given_ps)
     plan = plan_segments(times.paths, config, entrance=entrance)
     notes = [*interface.description.notes, *times.notes, *plan.notes]
-    _say_input(config, interface.origin, times.frames, times.range_ns, chosen)
+    _say_input(config, interface.origin, times.frames, times.range_ns, chosen, natoms)
     for note in notes:
         _say("note", note)
     with frames_progress() as progress:
@@ -251,7 +252,8 @@ def _interface(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -
     try:
         found = find_interface(options["system"], options["config"], recipe, files[0])
     except UndescribedError as error:
-        raise InputError(f"{error}; give --config, --recipe or --propose-regions") from error
+        others = "--config, --recipe" if options["recipe"] is None else "--config"
+        raise InputError(f"{error}; give {others} or --propose-regions") from error
     if options["recipe"] is not None and not found.by_recipe:
         raise InputError(f"--recipe: the atoms are described by {found.origin}; omit one of the two")
     return found
@@ -299,9 +301,14 @@ def _propose(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> 
 
 
 def _say_input(
-    config: ReductionConfig, origin: str, frames: int, range_ns: tuple[float, float], chosen: list[str]
+    config: ReductionConfig,
+    origin: str,
+    frames: int,
+    range_ns: tuple[float, float],
+    chosen: list[str],
+    natoms: int | None = None,
 ) -> None:
-    """Print the system with its regions, the frames and the sampling, for the user to check."""
+    """Print the system (of ``natoms`` atoms) with its regions, the frames and the sampling, for a check."""
     import numpy as np
 
     from aiida_cse.reduction.selection import Selection
@@ -309,7 +316,8 @@ def _say_input(
     edges = " × ".join(f"{length:.2f}" for length in config.box)
     framework = ", ".join(config.labels[number - 1] for number in config.framework)
     numbers = np.bincount(Selection.from_config(config).ion_species, minlength=len(config.ions)).tolist()
-    _say("system", f"{config.natoms:,} atoms, box {edges} Å; described by {origin}")
+    some = "" if natoms in (None, config.natoms) else f" of {natoms:,}"
+    _say("system", f"{config.natoms:,}{some} atoms, box {edges} Å; described by {origin}")
     _say(
         "slab",
         f"{2 * config.half_thickness:.2f} Å thick, mid-plane {config.midplane_offset:+.2f} Å from {framework}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -268,6 +269,43 @@ def test_undescribed_atoms_are_refused_with_the_ways_to_describe_them(folder: Pa
     assert result.exit_code == 2
     assert result.output.startswith("Error: box.data: label 'Fr' is no type of the recipe llzo-peo-litfsi")
     assert result.output.rstrip().endswith("give --config, --recipe or --propose-regions")
+
+
+def test_a_data_file_without_labels_is_said_to_have_none(folder: Path) -> None:
+    Path("bare.data").write_text(re.sub(" # (Fr|Li|An)", "", Path("box.data").read_text()))
+    result = analyse("run.dump", "--system", "bare.data", "--frame-ps", 1, "--recipe", "llzo-peo-litfsi")
+    assert result.exit_code == 2
+    assert result.output == (
+        "Error: bare.data: has no labels of its atom types (type 1 has none), which a recipe could explain, so "
+        "that nothing says which atoms are the ions; give --config or --propose-regions\n"
+    )
+
+
+def test_a_missing_thickness_says_where_it_is_given(folder: Path) -> None:
+    named = Path("box.data").read_text()
+    for old, new in (
+        ("3 atom types", "5 atom types"),
+        ("1 100.0 # Fr", "1 138.9055 # La\n4 91.224 # Zr\n5 15.999 # O"),
+        ("3 20.0 # An", "3 18.998 # FBT"),
+        ("\n2 1 1 ", "\n2 1 4 "),
+        ("\n3 1 1 ", "\n3 1 5 "),
+    ):
+        assert old in named
+        named = named.replace(old, new)
+    Path("named.data").write_text(named)
+    result = analyse("run.dump", "--system", "named.data", "--frame-ps", 1)
+    assert result.exit_code == 2
+    words = "apart), as thickness in --config, or give another --recipe or --propose-regions"
+    assert "named.data: thickness: is missing; give the distance" in result.output
+    assert words in result.output
+
+
+def test_a_trajectory_of_some_atoms_says_of_how_many(folder: Path) -> None:
+    lines = Path("run.dump").read_text().replace("ATOMS\n42", "ATOMS\n40").splitlines(keepends=True)
+    Path("run.dump").write_text("".join(line for line in lines if not line.startswith(("41 3 ", "42 3 "))))
+    result = small()
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("system    40 of 42 atoms, box")
 
 
 def test_analyse_needs_no_profile_and_no_aiida(folder: Path, tmp_path: Path) -> None:

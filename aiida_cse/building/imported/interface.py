@@ -198,7 +198,9 @@ def _by_recipe(
         labels = dict(enumerate(type_labels(contents, added.labels), 1))
     unlabelled = [number for number in range(1, len(file.masses) + 1) if number not in labels]
     if recipe is None or unlabelled:
-        what = f"type {unlabelled[0]} has no label" if unlabelled else "there is no recipe"
+        what = "there is no recipe"
+        if unlabelled:
+            what = f"has no labels of its atom types (type {unlabelled[0]} has none), which a recipe could explain"
         raise UndescribedError(f"{data}: {what}, so that nothing says which atoms are the ions")
     name, load = recipe
     chosen = load()
@@ -220,7 +222,12 @@ def _by_recipe(
     if types is not None:
         file = replace(file, molecules=number_molecules(table, types, geometry))
     if table.problems or types is None:
-        raise ValueError("\n".join(f"{data}: {problem}" for problem in table.problems))
+        ways = ", as thickness in --config, or give another --recipe or --propose-regions"
+        problems = [
+            problem.removeprefix("slab.") + ways if problem.startswith("slab.thickness: is missing") else problem
+            for problem in table.problems
+        ]
+        raise ValueError("\n".join(f"{data}: {problem}" for problem in problems))
     file.charges = np.array([entry.charge for entry in types])[file.types - 1]
     system = System.create(file, "", phase="interface", types=types, slab=geometry)
     with located(data):
