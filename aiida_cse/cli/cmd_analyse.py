@@ -5,6 +5,7 @@ They neither import AiiDA nor need a profile, unless results are stored.
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import time
@@ -209,9 +210,17 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     if times.overridden:
         given["frame_ps"] = times.frame_ps
     previous = None if options["previous"] is None else State.load(options["previous"])
-    if previous is not None:
-        given = _sampling_of(previous.config) | given
+    carried = []
     with located(options["config"] or options["system"]):
+        if previous is not None:
+            steps = {name: value for name, value in given.items() if name in ("timestep_fs", "frame_ps")}
+            new_ps, own_ps = choose_sampling(times, steps)[0].block_ps, previous.config.block_ps
+            if "block_ps" not in given and not math.isclose(new_ps, own_ps):
+                carried.append(
+                    f"blocks, snapshots and lags are those of the state given by --previous (blocks of {own_ps:g} "
+                    f"ps); a new reduction of all files would take {new_ps:g} ps"
+                )
+            given = _sampling_of(previous.config) | given
         sampling, chosen = choose_sampling(times, given)
     natoms = len(interface.description.types)
     interface = replace(interface, description=atoms_of_files(times.paths, interface.description, sampling))
@@ -220,7 +229,7 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     given_ps = times.frame_ps if times.overridden else None
     entrance = Entrance(interface.description, unwrap=options["unwrap"], frame_ps=given_ps)
     plan = plan_segments(times.paths, config, entrance=entrance)
-    notes = [*interface.description.notes, *times.notes, *plan.notes]
+    notes = [*interface.description.notes, *times.notes, *plan.notes, *carried]
     _say_input(config, interface.origin, times.frames, times.range_ns, chosen, natoms)
     for note in notes:
         _say("note", note)

@@ -308,6 +308,21 @@ def test_a_trajectory_of_some_atoms_says_of_how_many(folder: Path) -> None:
     assert result.output.startswith("system    40 of 42 atoms, box")
 
 
+def test_a_sampling_carried_over_from_a_shorter_run_is_named(folder: Path) -> None:
+    regions = yaml.safe_load(Path("regions.yaml").read_text())
+    del regions["sampling"]
+    Path("regions.yaml").write_text(yaml.safe_dump(regions))
+    small("--frame-ps", 1)
+    Path("found/state.npz").rename("short.npz")
+    frames = Path("run.dump").read_text().split("ITEM: TIMESTEP\n")[1:]
+    later = [f"{500 * number}\n{frames[11].split(chr(10), 1)[1]}" for number in range(12, 96)]
+    Path("run.dump").write_text("".join(f"ITEM: TIMESTEP\n{frame}" for frame in [*frames, *later]))
+    result = small("--frame-ps", 1, "--previous", "short.npz")
+    assert result.exit_code == 0, result.output
+    words = "(blocks of 1 ps); a new reduction of all files would take 2 ps"
+    assert words in " ".join(result.output.split())
+
+
 def test_analyse_needs_no_profile_and_no_aiida(folder: Path, tmp_path: Path) -> None:
     script = (
         "import sys; from aiida_cse.cli.cmd_analyse import analyse; analyse(standalone_mode=False); "
