@@ -48,9 +48,12 @@ def status(pk: int | None, profile: str | None) -> None:
     console = Console(highlight=False)
     root, watch = ProcessTree(node).root, JobWatch()
     console.print(render_tree(root, watch))
-    if has_results(node):
+    finished = has_results(node)
+    if finished:
         print_results(node, console)
-    elif states := run_states(root, watch):
+    # the results of a study repeat the lines of its runs
+    runs = "runs" in node.outputs if finished else False
+    if not runs and (states := run_states(root, watch)):
         wide = Console(highlight=False, width=max(console.width, WIDTH))
         wide.print(run_table(states, datetime.now().astimezone()))
     if (hint := _hint(node)) is not None:

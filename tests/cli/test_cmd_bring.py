@@ -61,10 +61,11 @@ def test_an_invalid_recipe_is_refused_with_file_and_field(tmp_path: Path) -> Non
     assert line == f"Error: {recipe}: unknown key 'ceramics'; did you mean 'ceramic'?"
 
 
-def test_a_folder_that_cannot_be_created_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    line = only_line(invoke("build", "slab", "--recipe", RECIPE, "--out", tmp_path / "file" / "slab"))
-    assert "Not a directory" in line
+    result = invoke("build", "slab", "--recipe", RECIPE, "--out", tmp_path / "file" / "slab")
+    assert result.exit_code == 2, result.output
+    assert result.output.splitlines()[-1].endswith(f"{tmp_path / 'file'} is no folder")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from aiida.common.links import LinkType
 from aiida.engine import ProcessState
-from aiida.orm import ArrayData, CalcJobNode, Dict, Int, WorkChainNode
+from aiida.orm import ArrayData, CalcJobNode, Dict, Float, Int, WorkChainNode
 from click.testing import CliRunner, Result
 
 from aiida_cse.cli import main
@@ -18,6 +18,7 @@ from aiida_cse.cli.display.results import time_share
 from aiida_cse.engine.embedded import is_embedded
 from aiida_cse.engine.locks import process_lock
 from aiida_cse.lammps.job.script import LOG
+from aiida_cse.lammps.protocol.production import ProductionPlan
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 
@@ -144,7 +145,12 @@ def test_a_finished_study_shows_its_results(finished: WorkChainNode) -> None:
 @pytest.mark.parametrize("name", ["analysis", "production"])
 def test_a_finished_run_of_its_own_shows_its_results(name: str, finished: WorkChainNode) -> None:
     run = finished.outputs.runs.T0700_r1
-    node = WorkChainNode(process_type=f"aiida.workflows:cse.{name}").store()
+    node = WorkChainNode(process_type=f"aiida.workflows:cse.{name}")
+    if name == "production":
+        plan = ProductionPlan(length_ps=20, segment_ps=10, frame_ps=1).model_dump(mode="json")
+        for label, given in (("plan", Dict(plan)), ("temperature", Float(700))):
+            node.base.links.add_incoming(given.store(), LinkType.INPUT_WORK, label)
+    node.store()
     for label in run:
         results = run[label].clone()
         results.base.attributes.set("temperature_K", 700.0)

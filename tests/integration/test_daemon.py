@@ -162,7 +162,7 @@ def test_the_daemon_runs_a_study(profile: Profile, tmp_path: Path) -> None:
     status = profile.status(pk)
     assert "T0500_r1" in status
     assert "not equilibrated" in status
-    assert tree.count("LammpsStageCalculation") == 6
+    assert tree.count("LammpsStageCalculation") == 5
     assert "ReduceCalculation" in tree
 
 

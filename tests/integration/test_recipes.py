@@ -22,7 +22,7 @@ from tests.integration.short import OPTIONS, SETTLED, short_study
 
 pytestmark = pytest.mark.integration
 
-LENGTH = SETTLED | {"production": {"plan": {"length_ps": 0.4}}}
+LENGTH = SETTLED | {"production": {"plan": {"length_ps": 0.4, "segment_ps": 0.4}}}
 #: what the how-to gives for an anion whose layer is not known
 OFFSETS = {"production": {"sampling": {"offsets": {"FSI": {"inner": -0.5, "outer": 6.0}}}}}
 #: as the phases are built, the atoms are first pushed apart

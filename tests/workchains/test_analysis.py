@@ -56,8 +56,9 @@ def test_the_steps_share_one_reading_of_the_file(analysis: Callable[..., Any]) -
     assert process.inputs.reduction.get_state() is state
 
 
-def test_earlier_results_remain_if_one_step_fails(aiida_profile: object) -> None:
-    """No ion was found in any bin, so the density is zero and the free energy is undefined."""
+def test_earlier_results_remain_if_one_step_fails(aiida_profile: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ion was found in any bin, which the file of a state refuses, so that the free energy is undefined."""
+    monkeypatch.setattr("aiida_cse.reduction.state.check_sums", lambda *_: None)
     made = state()
     made.point_histograms[:] = 0
     inputs = {"reduction": reduction_node(made), "temperature": orm.Float(700), "settings": orm.Dict({})}

@@ -40,7 +40,7 @@ _LOOK = 8
 _LEAST_MOVES = 100
 #: rms deviation from the shape of the slab that is refused, as a share of that of a random order; vibrations and
 #: rotating groups stay below a quarter, and an order by place, by processor or by type is near 1
-_DISORDER = 0.4
+_DISORDER = 0.6
 #: Å; where the deviation of a random order is smaller the shape says nothing
 _SHAPELESS = 3.0
 #: Å; longest extent of a molecule of two atoms, and what each further atom adds in a stretched chain
