@@ -27,7 +27,7 @@ DAMAGED = (
     IndexError,
     TypeError,
     ValueError,
-    NotImplementedError,
+    NotImplementedError,  # by zipfile, for a method of compression that it does not know
     MemoryError,
     OverflowError,
     RecursionError,

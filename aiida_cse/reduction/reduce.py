@@ -306,7 +306,7 @@ def _refuse_unjoined(plan: SegmentPlan, previous: State) -> None:
 
 
 def _refuse_other_images(previous: State, later: State, plan: SegmentPlan) -> None:
-    """Refuse frames in which ions are whole box edges from where the state has them: images were set anew."""
+    """Refuse frames whose ions differ from the state by whole box edges, because image flags were reset."""
     config, tail, head = previous.config, previous.displacements.tail, later.displacements.head
     if not len(tail.frames) or not len(head):
         return

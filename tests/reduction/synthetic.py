@@ -159,3 +159,9 @@ def write_dcd(
 def _record(content: bytes) -> bytes:
     marker = struct.pack("<i", len(content))
     return marker + content + marker
+
+
+def contents(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a file as numpy reads them."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}

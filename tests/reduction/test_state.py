@@ -18,26 +18,7 @@ from aiida_cse.reduction import archives
 from aiida_cse.reduction.config import load_config
 from aiida_cse.reduction.reduce import reduce_segments, run_reduction
 from aiida_cse.reduction.state import FORMAT, State
-from tests.reduction.synthetic import config, make, write_dcd
-
-
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> State:
-    return reduce_segments([write_dcd(tmp_path_factory.mktemp("a") / "a.dcd", make(3, 25).positions)], config())
-
-
-@pytest.fixture
-def path(state: State, tmp_path: Path) -> Path:
-    """A file of the state."""
-    state.save(tmp_path / "state.npz")
-    return tmp_path / "state.npz"
-
-
-def contents(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a file as numpy reads them."""
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
+from tests.reduction.synthetic import config, contents, make, write_dcd
 
 # -- merging -------------------------------------------------------------------------------------------------
 

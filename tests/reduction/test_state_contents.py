@@ -17,27 +17,9 @@ from aiida_cse.analysis.registry import analyse
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State, TrajectorySource
-from tests.reduction.synthetic import config, make, write_dcd
+from tests.reduction.synthetic import config, contents, make, write_dcd
 
 NEW_FIELDS = ("bin_width", "streams", "atom_ids", "temperature")
-
-
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> State:
-    return reduce_segments([write_dcd(tmp_path_factory.mktemp("a") / "a.dcd", make(3, 25).positions)], config())
-
-
-@pytest.fixture
-def path(state: State, tmp_path: Path) -> Path:
-    """A file of the state."""
-    state.save(tmp_path / "state.npz")
-    return tmp_path / "state.npz"
-
-
-def contents(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a file as numpy reads them."""
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def format_3(arrays: dict[str, Any], settings: ReductionConfig) -> dict[str, Any]:

@@ -149,8 +149,8 @@ def read_times(
     for before, after in pairwise(ordered):
         if starts[before.path] == starts[after.path]:
             raise TrajectoryError(
-                f"{after.path}: starts at step {after.first_step}, as {before.path} does; give one of them or, if "
-                "it continues the other with its steps counted anew, with steps that go on"
+                f"{after.path}: starts at step {after.first_step}, as {before.path} does; give only one "
+                "of them or, if the second continues the first, write its steps so that they continue too"
             )
     if overridden and written is not None:
         notes.append(f"{name}: says {written:g} ps between frames; the given {interval:g} ps are used")

@@ -67,7 +67,7 @@ class ForeignInterface:
 
 
 class _SlabOfRecipe(StrictModel):
-    """What a description adds to a recipe; see :class:`InterfaceDescription`."""
+    """The fields of an :class:`InterfaceDescription` that a recipe does not contain."""
 
     thickness: Annotated[Number, Field(gt=0)] | None = None
     midplane_offset: Number | None = None

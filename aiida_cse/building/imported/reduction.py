@@ -197,8 +197,8 @@ def _with_own_anions(system: SystemDescription) -> SystemDescription:
         return replace(system, molecules=molecules, notes=(*system.notes, note))
     if len(by_id) > 1 or unnumbered:
         raise ValueError(
-            f"anion.types: the molecule IDs of the data file give {_listed(by_id)}; each anion needs an ID of its "
-            "own, and all the same atoms; correct the IDs, or give sampling.anion_point: atom"
+            f"anion.types: the molecule IDs of the data file give {_listed(by_id)}; each anion needs its own "
+            "ID, and all anions must consist of the same atoms; correct the IDs or give sampling.anion_point: atom"
         )
     return system
 

@@ -18,7 +18,7 @@ _EVERY = 16
 
 
 class Shape(NamedTuple):
-    """What a frame must look like along z.
+    """Limits on the shape of the slab and of the molecules along z.
 
     Attributes
     ----------

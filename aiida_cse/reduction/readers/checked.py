@@ -58,7 +58,7 @@ _REMEDIES = {".xtc": f"{_GROMACS}; {_LAMMPS}", ".trr": _GROMACS}
 
 @dataclass(frozen=True)
 class Entrance:
-    """How the files of a trajectory come in.
+    """Options for reading the files of a trajectory.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ def _with_exact_box(system: SystemDescription, file: TrajectoryReader) -> System
 
 
 class TrajectoryChecks:
-    """What all files of a trajectory are checked against, and what was seen of them so far.
+    """Reference against which all files of a trajectory are checked, and the observations so far.
 
     Parameters
     ----------

@@ -171,7 +171,7 @@ class _Job:
 
     @property
     def is_run(self) -> bool:
-        """Whether it is a LAMMPS run, which may use several processes; the others use one."""
+        """True for LAMMPS, which may run in several processes; the other programs run in one."""
         return self.role == "lammps" and "base" in self.path
 
 

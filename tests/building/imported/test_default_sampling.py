@@ -82,7 +82,7 @@ def test_a_file_that_counts_frames_has_steps_of_a_usual_timestep(tmp_path: Path)
 
 
 def test_two_files_of_the_same_start_are_refused(parts: list[Path]) -> None:
-    with pytest.raises(TrajectoryError, match=r"starts at step 0, as .* does; give one of them"):
+    with pytest.raises(TrajectoryError, match=r"starts at step 0, as .* does; give only one of them"):
         read_times([parts[0], synthetic.write_dcd(parts[0].with_name("3.dcd"), synthetic.make(1, 4).positions)])
 
 
