@@ -74,6 +74,7 @@ def kinetics(
                 COLD_WINDOW_NS * ION_SECONDS,
                 equilibrated=False,
                 conditioned=True,
+                admitted=True,
                 lowering=SLOPE_K_A * SHIFT_A[COLD],
                 label="600 K",
             ),

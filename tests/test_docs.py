@@ -153,7 +153,7 @@ def test_the_overrides_of_the_how_to(number: int, lmp: InstalledCode, cse: Insta
     builder = StudyWorkChain.get_builder_from_protocol(
         codes={"lammps": lmp, "cse": cse},
         recipe=load_recipe("llzo-peo-litfsi"),
-        protocol="paper" if number == 2 else "moderate",
+        protocol="moderate",
         overrides=overrides,
     )
     assert StudyWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None

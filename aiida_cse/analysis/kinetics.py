@@ -52,6 +52,7 @@ OBSERVATION_RECORD = Documented(
         "lowering_K": ("K", "Slope × Δz"),
         "barrier_K": ("K", "ΔF / k_B; null if it has no interval"),
         "barrier_error_K": ("K", "Its standard error"),
+        "admitted_off_equilibrium": ("", "Whether it takes part off equilibrium, under `admit: conditioned`"),
     },
 )
 
@@ -78,6 +79,11 @@ KINETICS = Documented(
                 "Their source, `settings` or `profiles`. If they have errors, each interval and bound is the "
                 "widest of three fits"
             ),
+        ),
+        "admit": ("", "Which runs take part, see the settings"),
+        "admitted_off_equilibrium": (
+            "",
+            "Labels of the runs off equilibrium that take part, because their entries count under a condition",
         ),
         "observations": ("", "One record per run, see below"),
         "events": ("events", "Entries of the runs that were used"),
@@ -124,6 +130,10 @@ class KineticsSettings(StrictModel):
     slope
         Slope of the barrier, K/Å: the barrier is lower by slope × Δz. None for the mean of those runs that
         take part at the highest temperature.
+    admit
+        Which runs take part: those with a positive verdict (``equilibrated``), or also those off equilibrium whose
+        entries count only while the excess is at least ``minimum_excess`` (``conditioned``), as in the published
+        study. The result names the latter.
     include_off_equilibrium
         Also give the result with the runs off equilibrium.
     level
@@ -135,6 +145,7 @@ class KineticsSettings(StrictModel):
     temperatures: list[Kelvin] = Field(default=[400.0], min_length=1)
     shifts: list[Shift] | None = None
     slope: Annotated[Number, Field(gt=0)] | None = None
+    admit: Literal["equilibrated", "conditioned"] = "equilibrated"
     include_off_equilibrium: Flag = False
     level: Number = Field(default=0.95, gt=0, lt=1)
     samples: Whole = Field(default=20_000, ge=1000, le=10_000_000)
@@ -195,7 +206,7 @@ def kinetics(
     """
     asked = settings or KineticsSettings()
     ion, rule = _common(runs)
-    hottest = _hottest(runs, ion)
+    hottest = _hottest(runs, ion, asked)
     slope = asked.slope or _mean(hottest, f"slope_{ion}_K_per_A")
     if slope is None and asked.shifts:
         raise ValueError("slope = null: the runs at the highest temperature have no slope; give one")
@@ -219,6 +230,8 @@ def kinetics(
         "frequency_per_s": frequency,
         "shifts": [list(shift) for shift in used.shifts],
         "shifts_from": used.source,
+        "admit": asked.admit,
+        "admitted_off_equilibrium": [one.label for one in observations if one.admitted_off_equilibrium],
         "observations": [_record(one) for one in observations],
         **widest([_results(fit) for _, fit in fits]),
         "including": widest([_results(fit) for fit in including]) if found.including is not None else None,
@@ -235,7 +248,9 @@ def _fit(
 ) -> tuple[list[Observation], Kinetics]:
     """Return the observations with their barriers lowered by slope × Δz, and their joint fit."""
     observations = [
-        replace(_observation(label, run, ion), lowering=slope * asked.shift(run["transitions"]["temperature_K"]))
+        replace(
+            _observation(label, run, ion, asked), lowering=slope * asked.shift(run["transitions"]["temperature_K"])
+        )
         for label, run in runs.items()
     ]
     return observations, joint_kinetics(
@@ -279,9 +294,9 @@ def _common(runs: Mapping[str, Results]) -> tuple[str, str]:
     return ion, rule
 
 
-def _hottest(runs: Mapping[str, Results], ion: str) -> list[Results]:
+def _hottest(runs: Mapping[str, Results], ion: str, asked: KineticsSettings) -> list[Results]:
     """Return the runs at the highest temperature of those that take part, or of all if none does."""
-    usable = [run for label, run in runs.items() if _observation(label, run, ion).objection() is None]
+    usable = [run for label, run in runs.items() if _observation(label, run, ion, asked).objection() is None]
     candidates = usable or list(runs.values())
     highest = max(run["transitions"]["temperature_K"] for run in candidates)
     return [run for run in candidates if run["transitions"]["temperature_K"] == highest]
@@ -293,7 +308,7 @@ def _mean(runs: Sequence[Results], key: str) -> float | None:
     return float(np.mean(there)) if there else None
 
 
-def _observation(label: str, run: Results, ion: str) -> Observation:
+def _observation(label: str, run: Results, ion: str, asked: KineticsSettings) -> Observation:
     transitions, barrier = run["transitions"], run["barrier"]
     error = barrier[f"barrier_{ion}_error_K"]
     return Observation(
@@ -304,6 +319,7 @@ def _observation(label: str, run: Results, ion: str) -> Observation:
         conditioned=transitions["condition_minimum_excess"] is not None,
         barrier=None if error is None else barrier[f"barrier_{ion}_K"],
         barrier_error=error,
+        admitted=asked.admit == "conditioned",
         label=label,
     )
 
@@ -326,6 +342,11 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
         low, high = found["gamma_interval"]
         upper = "without an upper end" if high is None else f"to {high:.2g}"
         sentences.append(f"γ = Γ({hot:g} K) / Γ({cold:g} K) = {found['gamma']:.2g} ({low:.2g} {upper})")
+    sentences += [
+        f"{label} is off equilibrium and is used because its entries count under a condition (admit: conditioned)"
+        # nodes of earlier versions do not name them
+        for label in found.get("admitted_off_equilibrium", ())
+    ]
     return sentences + [f"{label} is not used: {reason}" for label, reason in found["excluded"].items()]
 
 
@@ -343,6 +364,7 @@ def _record(run: Observation) -> dict[str, Any]:
         "lowering_K": run.lowering,
         "barrier_K": run.barrier,
         "barrier_error_K": run.barrier_error,
+        "admitted_off_equilibrium": run.admitted_off_equilibrium,
     }
 
 

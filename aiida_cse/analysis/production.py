@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.resolution import coarser, other_boundaries, unanswerable
-from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.analysis.settings import AnalysisSettings, single
 from aiida_cse.analysis.window import Window
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
@@ -21,6 +21,7 @@ from aiida_cse.reduction.coarsen import Boundaries, Recount, join_bins, recount
 from aiida_cse.reduction.config import IonSpecies
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State, Track
+from aiida_cse.schema import located
 
 __all__ = ["FACT_KEYS", "REGION_KEYS", "Ion", "IonTransitions", "ReducedProduction", "agreed_temperature"]
 
@@ -173,7 +174,7 @@ class ReducedProduction:
     given_temperature
         K; None for that of the reduction.
     settings
-        Time range, resolution, counting rule, and criteria of the verdict.
+        Time range, resolution, counting rule, and criteria of the verdict, at the temperature of the production.
 
     Raises
     ------
@@ -187,12 +188,17 @@ class ReducedProduction:
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
 
     def __post_init__(self) -> None:
-        agreed_temperature(self.reduction.temperature, self.given_temperature)
+        kelvin = agreed_temperature(self.reduction.temperature, self.given_temperature)
+        # settings may have pairs of a temperature and a value
+        object.__setattr__(self, "settings", self.settings.at(kelvin))
         if reasons := unanswerable(self.settings, self.reduction.config):
             raise ValueError("; ".join(dict.fromkeys(reasons)))
         looks = self.window.looks("snapshot")
         if self._boundaries and not len(looks):
             raise ValueError("boundaries: there is no snapshot between start_ns and end_ns; choose a longer range")
+        if self.reduction.config.lags:
+            for species in self.reduction.config.ions.values():
+                self.displacement_window(species)
 
     @cached_property
     def temperature(self) -> float:
@@ -202,7 +208,25 @@ class ReducedProduction:
     @cached_property
     def window(self) -> Window:
         """The frames that are analysed."""
-        return Window.of(self._coarser, self.settings.start_ns, self.settings.end_ns)
+        return Window.of(
+            self._coarser, self.settings.start_ns, self.settings.end_ns, single(self.settings.last_ns)
+        )
+
+    def displacement_window(self, species: IonSpecies) -> Window:
+        """Return the frames at which the displacements of a species begin.
+
+        A number of the settings is counted from the end of :attr:`window`, whatever its start. Two times end with
+        the state at the latest.
+        """
+        role = "cation" if species.exchange == "ceramic" else "anion"
+        given = getattr(self.settings.displacement_ns, role)
+        if given is None:
+            return self.window
+        with located(f"displacement_ns.{role}"):
+            if not isinstance(given, tuple):
+                return Window.of(self._coarser, 0.0, self.settings.end_ns, given)
+            length = self._coarser.frames * self._coarser.config.frame_ps / 1000
+            return Window.of(self._coarser, given[0], min(given[1], length))
 
     @cached_property
     def state(self) -> State:

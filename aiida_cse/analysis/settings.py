@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from typing_extensions import Self
 
 from aiida_cse.physics.exchange.transitions import Rule
 from aiida_cse.physics.exchange.verdict import Criteria, Fraction
-from aiida_cse.schema import Name, Number, Whole
+from aiida_cse.schema import Name, Number, StrictModel, Whole
 
-__all__ = ["BOTH_SIDES", "AnalysisSettings"]
+__all__ = ["BOTH_SIDES", "AnalysisSettings", "DisplacementRanges", "single", "with_complete_criteria"]
 
+Kelvin = Annotated[Number, Field(gt=0, le=5000)]
 Duration = Annotated[Number, Field(gt=0, le=1e9)]
+Time = Annotated[Number, Field(ge=0, le=1e9)]
+Ions = Annotated[Whole, Field(ge=-1_000_000, le=1_000_000)]
 #: two distances from the mid-plane, or four positions from LEFT to RIGHT, Å
 Boundaries = Annotated[tuple[Number, ...], Field(min_length=2, max_length=4)]
 #: number of values in either form
 BOTH_SIDES, EACH_SIDE = 2, 4
+#: settings that may differ by temperature
+_PER_TEMPERATURE = ("last_ns", "minimum_excess", "condition_last_ns")
+
+Value = TypeVar("Value")
+
+
+def _form(value: object) -> str:
+    return "pairs" if isinstance(value, (list, tuple)) else "value"
+
+
+#: one value, or pairs of a temperature (K) and the value there; the tag restricts messages to the given form
+PerTemperature = Annotated[
+    Annotated[Value | None, Tag("value")] | Annotated[tuple[tuple[Kelvin, Value], ...], Tag("pairs")],
+    Discriminator(_form),
+]
+#: the last so many ns, or from one time to another, ns
+Range = Annotated[
+    Annotated[Duration | None, Tag("value")] | Annotated[tuple[Time, Duration], Tag("pairs")], Discriminator(_form)
+]
+
+
+class DisplacementRanges(StrictModel):
+    """Ranges of time in which the displacements of the cation and the anion begin.
+
+    Each is a number, the last so many ns of the time that is analysed, or two times from the first frame, ns. None
+    for all of the time that is analysed.
+    """
+
+    cation: Range = None
+    anion: Range = None
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        for name in type(self).model_fields:
+            given = getattr(self, name)
+            if isinstance(given, tuple) and given[0] >= given[1]:
+                raise ValueError(f"{name} = {given[0]:g}, {given[1]:g}: the first time must be below the second")
+        return self
 
 
 class AnalysisSettings(Criteria):
@@ -32,6 +74,9 @@ class AnalysisSettings(Criteria):
     end_ns
         End of the analysis, from the first frame of the state, rounded down to a whole block. None for all frames.
         Displacements belong to the time at which they begin.
+    last_ns
+        The analysis begins at most this long before its end, and not before ``start_ns``. None for no such limit.
+        Like the two that follow, one value or pairs of a temperature (K) and the value there; None at the others.
     bins
         Number of bins along z, each a whole number of bins of the reduction. None keeps the bins of the reduction,
         and a stream of the atom types with bins of its own always keeps them.
@@ -51,21 +96,48 @@ class AnalysisSettings(Criteria):
         Counting rule of the transitions on which the verdict rests.
     minimum_excess
         Condition under which entries are counted separately: at the look before, the number of ions in the ceramic
-        must exceed the number that the slab started with by at least this. None for no condition.
+        must exceed the number that the slab started with by at least this. None for no condition. It changes no
+        verdict.
+    condition_last_ns
+        These entries count only in the last so many ns of the analysis. None for all of it.
+    displacement_ns
+        Ranges of the displacements, by ``cation`` and ``anion``, see :class:`DisplacementRanges`.
     level
         Level of the intervals and bounds of populations, rates and free energies.
     """
 
     start_ns: Number = Field(default=0.0, ge=0)
     end_ns: Duration | None = None
+    last_ns: PerTemperature[Duration] = None
     bins: Annotated[Whole, Field(ge=1)] | None = None
     block_ps: Duration | None = None
     snapshot_ps: Duration | None = None
     lags_ps: Annotated[tuple[Duration, ...], Field(min_length=1)] | None = None
     boundaries: dict[Name, Boundaries] = Field(default_factory=dict)
     rule: Rule = "snapshot"
-    minimum_excess: Annotated[Whole, Field(ge=-1_000_000, le=1_000_000)] | None = None
+    minimum_excess: PerTemperature[Ions] = None
+    condition_last_ns: PerTemperature[Duration] = None
+    displacement_ns: DisplacementRanges = DisplacementRanges()
     level: Fraction = 0.95
+
+    def at(self, temperature: float) -> Self:
+        """Return the settings of a run at a temperature (K), with one value in the place of each list of pairs."""
+        changes = {}
+        for name in _PER_TEMPERATURE:
+            given = getattr(self, name)
+            if isinstance(given, tuple):
+                changes[name] = {round(kelvin): value for kelvin, value in given}.get(round(temperature))
+        return self.model_copy(update=changes)
+
+    @model_validator(mode="after")
+    def _check_temperatures(self) -> Self:
+        for name in _PER_TEMPERATURE:
+            given = getattr(self, name)
+            kelvins = [round(kelvin) for kelvin, _ in given] if isinstance(given, tuple) else []
+            if len(set(kelvins)) < len(kelvins):
+                listed = ", ".join(map(str, kelvins))
+                raise ValueError(f"{name} = {listed}: each temperature may occur once; they must differ by 1 K")
+        return self
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -80,3 +152,24 @@ class AnalysisSettings(Criteria):
             if len(places) == BOTH_SIDES and places[0] <= 0:
                 raise ValueError(f"{given}: distances from the mid-plane must be above 0")
         return self
+
+
+def single(given: Value | tuple[tuple[float, Value], ...] | None) -> Value | None:
+    """Return a setting that may differ by temperature, of the settings of one run (:meth:`AnalysisSettings.at`).
+
+    Raises
+    ------
+    ValueError
+        The setting is still a list of pairs.
+    """
+    if isinstance(given, tuple):
+        raise ValueError(f"{given}: are values at several temperatures; take the settings at one temperature")
+    return given
+
+
+def with_complete_criteria(verdicts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return stored verdicts with the defaults of those criteria that their version did not have."""
+    return [
+        {**verdict, "criteria": AnalysisSettings.model_validate(verdict["criteria"]).model_dump(mode="json")}
+        for verdict in verdicts
+    ]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, IonTransitions, ReducedProduction
 from aiida_cse.analysis.registry import Documented, observable
+from aiida_cse.analysis.settings import single
 from aiida_cse.physics.exchange.exposure import Exposure, count_exposed
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.sensitivity import recount_at_stride
@@ -29,6 +30,11 @@ _RATE_KEYS = {
     "s_out_<ion>_<exchange>": ("events", "Exits, both sides together"),
     **_SIDE_KEYS,
     "matrix_<ion>": ("events", "Transitions from the region of the row to that of the column"),
+    "rate_in_<ion>_<exchange>_per_nm2_per_s": (
+        "s⁻¹ nm⁻²",
+        "Entries over the observed time and the area of both faces of the slab, `area_nm2`",
+    ),
+    "rate_in_<ion>_<exchange>_per_nm2_per_s_interval": ("s⁻¹ nm⁻²", "Its exact interval"),
     "exposure_<ion>_<exchange>_ion_ns": (
         "ion ns",
         "Number of ions that could enter, summed over the looks, times the time between looks: ions in the first "
@@ -102,6 +108,8 @@ def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, 
             "ions",
             "The condition of the settings: smallest excess in the ceramic at the look before; null for none",
         ),
+        "condition_last_ns": ("ns", "Only this time at the end counts under the condition; null for all of it"),
+        "area_nm2": ("nm²", "Area of both faces of the slab, twice the mean cross-section of the box"),
         "observed_ns": ("ns", "Time in which a transition would have been counted"),
         **_RATE_KEYS,
         "by_rule": (
@@ -130,6 +138,8 @@ def transitions(production: ReducedProduction) -> dict[str, Any]:
         "stride_ps": config.frame_ps * config.snapshot_frames,
         "regions": list(REGION_NAMES),
         "condition_minimum_excess": production.settings.minimum_excess,
+        "condition_last_ns": production.settings.condition_last_ns,
+        "area_nm2": _area(production),
         **by_rule[production.settings.rule],
         "by_rule": by_rule,
         "sensitivity": sensitivity(production),
@@ -151,6 +161,7 @@ def _under(rule: Rule, production: ReducedProduction) -> dict[str, Any]:
         results |= {
             f"exposure_{ion.exchange_key}_ion_ns": exposure.ion_time,
             **_rate(f"{key}_per_s", exposure.events, exposure.time, level),
+            **_rate(f"{key}_per_nm2_per_s", exposure.events, exposure.time * _area(production), level),
             **_rate(f"{key}_per_ion_per_s", exposure.events, exposure.ion_time, level),
         }
     return results | _conditioned(found, rule, production)
@@ -158,13 +169,14 @@ def _under(rule: Rule, production: ReducedProduction) -> dict[str, Any]:
 
 def _conditioned(found: dict[str, IonTransitions], rule: Rule, production: ReducedProduction) -> dict[str, Any]:
     """Return the entries that satisfy the condition, of the ion that the slab started with."""
-    minimum = production.settings.minimum_excess
+    minimum = single(production.settings.minimum_excess)
     ion = next((ion for ion in production.ions.values() if "excess" in ion.counts), None)
     if ion is None:
         if minimum is None:
             return {}
         raise ValueError(f"minimum_excess is {minimum}, it must be null: the slab started with none of the ions")
-    exposure = exposure_of(ion, found[ion.name], rule, production, minimum)
+    last_ns = single(production.settings.condition_last_ns)
+    exposure = exposure_of(ion, found[ion.name], rule, production, minimum, last_ns=last_ns)
     key = f"{ion.exchange_key}_conditioned"
     return {
         f"s_in_{key}": exposure.events,
@@ -180,6 +192,7 @@ def exposure_of(
     rule: Rule,
     production: ReducedProduction,
     minimum_excess: int | None = None,
+    last_ns: float | None = None,
 ) -> Exposure:
     """Return the entries of an ion, and the time (ns) and ion·time (ion ns) in which they could occur.
 
@@ -191,6 +204,8 @@ def exposure_of(
         The production.
     minimum_excess
         Only the time in which the excess is at least this is counted; None for all of it.
+    last_ns
+        Only this time at the end of the window is counted; None for all of it.
     """
     window = production.window
     looks = window.looks(rule)
@@ -198,12 +213,22 @@ def exposure_of(
         return Exposure(0, 0.0, 0.0)
     stride = window.look_frames(rule)
     entering = found.events[np.isin(found.events[:, 3], ion.exchange_labels)]
+    counted = np.ones(len(looks), dtype=bool) if last_ns is None else window.late(looks, last_ns)
+    if minimum_excess is not None:
+        counted &= ion.counts["excess"][ion.rows(looks)] >= minimum_excess
     return count_exposed(
         (entering[:, 0] - looks[0]) // stride,
         ion.donors[ion.rows(looks)],
         stride * window.frame_ns,
-        condition=None if minimum_excess is None else ion.counts["excess"][ion.rows(looks)] >= minimum_excess,
+        condition=counted,
     )
+
+
+def _area(production: ReducedProduction) -> float:
+    """Return the area of both faces of the slab, nm²."""
+    state, window = production.state, production.window
+    edges = state.edges[window.begin - window.origin : window.stop - window.origin]
+    return float(2 * (edges[:, 0] * edges[:, 1]).mean() / 100)
 
 
 def _rate(key: str, events: int, exposure_ns: float, level: float) -> dict[str, Any]:

@@ -38,15 +38,18 @@ class Window:
     stop: int
 
     @classmethod
-    def of(cls, state: State, start_ns: float, end_ns: float | None = None) -> Window:
+    def of(
+        cls, state: State, start_ns: float, end_ns: float | None = None, last_ns: float | None = None
+    ) -> Window:
         """Return the window from ``start_ns`` to ``end_ns``, or to the end of the state, in whole blocks.
 
-        The start is rounded up and the end rounded down. Both are times from the first frame of the state.
+        The start is rounded up and the end rounded down. Both are times from the first frame of the state. With
+        ``last_ns`` the window begins at most this long before its last frame, rounded to whole blocks as well.
 
         Raises
         ------
         ValueError
-            No block is left, or ``end_ns`` is after the end of the state.
+            No block is left, ``end_ns`` is after the end of the state, or ``last_ns`` is less than a block.
         """
         block, frame_ns = state.config.block_frames, state.config.frame_ps / 1000
         skipped = int(np.ceil(start_ns / frame_ns - 1e-9))
@@ -74,6 +77,10 @@ class Window:
                 f"{(earliest - state.start) * frame_ns:g}, the end of the first block of {block * frame_ns:g} ns "
                 "after start_ns"
             )
+        if last_ns is not None:
+            if last_ns < block * frame_ns - 1e-9:
+                raise ValueError(f"last_ns = {last_ns:g}: it must be at least one block, {block * frame_ns:g} ns")
+            begin = max(begin, -(-(stop - 1 - int(np.floor(last_ns / frame_ns + 1e-9))) // block) * block)
         return cls(state.config, state.start, begin, stop)
 
     @property
@@ -113,6 +120,10 @@ class Window:
         blocks = np.arange(self.begin, self.stop) // self.config.block_frames
         lengths: NDArray[np.int64] = np.bincount(blocks - blocks[0])
         return lengths
+
+    def late(self, frames: NDArray[np.int64], last_ns: float) -> NDArray[np.bool_]:
+        """Return which frames are at most ``last_ns`` before the last one of the window."""
+        return frames >= self.stop - 1 - last_ns / self.frame_ns - 1e-9
 
     def frames_every(self, every: int) -> NDArray[np.int64]:
         """Return the frames of the window that are multiples of ``every``."""

@@ -7,7 +7,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from aiida_cse.building.crystal.convert import as_crystal, crystal_of_cif
 from aiida_cse.building.crystal.model import CrystalStructure, Element
@@ -15,7 +24,7 @@ from aiida_cse.building.smiles import parse_smiles
 from aiida_cse.forcefields.library import available_sets, load_set, make_set, settle_variants
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.forcefields.pairs import Mixing
-from aiida_cse.schema import Name, Number, StrictModel, located, nearest, worded
+from aiida_cse.schema import Name, Number, StrictModel, Whole, located, nearest, worded
 from aiida_cse.yaml_io import parse_mapping, read_mapping, read_text
 
 __all__ = [
@@ -25,6 +34,7 @@ __all__ = [
     "ElectrolyteRecipe",
     "ForceFieldRecipe",
     "ForceFieldSets",
+    "KineticsRecipe",
     "PolymerRecipe",
     "Recipe",
     "SaltRecipe",
@@ -44,6 +54,7 @@ Smiles = Annotated[str, Field(strict=True, pattern=_SMILES, max_length=500)]
 Seed = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
 Repeat = Annotated[int, Field(strict=True, ge=1, le=50)]
 Index = Annotated[int, Field(strict=True, ge=-9, le=9)]
+Kelvin = Annotated[Number, Field(gt=0, le=5000)]
 #: name of an ion in every analysis; see the keys of ``ReductionConfig.ions``
 SpeciesName = Annotated[str, Field(strict=True, pattern=_SPECIES, max_length=80)]
 
@@ -261,8 +272,31 @@ class Seeds(StrictModel):
     velocities: Seed
 
 
+class KineticsRecipe(StrictModel):
+    """Known values of this interface that its kinetics need; a protocol takes them where it says ``recipe``.
+
+    Attributes
+    ----------
+    shifts
+        Pairs of a temperature (K) and the shift Δz (Å) of the first layer towards the slab, relative to the
+        highest temperature.
+    minimum_excess
+        Pairs of a temperature (K) and the number of mobile ions that the ceramic must hold beyond those that the
+        slab started with for an entry to count.
+    condition_last_ns
+        Pairs of a temperature (K) and the time at the end of the run, ns, in which such entries count.
+    """
+
+    shifts: tuple[tuple[Kelvin, Number], ...] | None = None
+    minimum_excess: tuple[tuple[Kelvin, Whole], ...] | None = None
+    condition_last_ns: tuple[tuple[Kelvin, Annotated[Number, Field(gt=0)]], ...] | None = None
+
+
 class Recipe(StrictModel):
-    """A polymer/ceramic interface: chemistry, size, force field and seeds. Units: Å, g/mol, g/cm³, kcal/mol."""
+    """A polymer/ceramic interface: chemistry, size, force field, seeds, and what is known of its kinetics.
+
+    Units: Å, g/mol, g/cm³, kcal/mol.
+    """
 
     name: Name
     description: str = Field(default="", max_length=2000)
@@ -272,6 +306,15 @@ class Recipe(StrictModel):
     forcefield: ForceFieldRecipe
     electrolyte: ElectrolyteRecipe = ElectrolyteRecipe()
     seeds: Seeds
+    kinetics: KineticsRecipe | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out_unknown_kinetics(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # a recipe without this section is the same node, with the same hash, as before there was one
+        content: dict[str, Any] = dump(self)
+        if self.kinetics is None:
+            content.pop("kinetics", None)
+        return content
 
     @model_validator(mode="after")
     def _one_mobile_ion(self) -> Recipe:

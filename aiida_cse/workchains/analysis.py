@@ -18,7 +18,7 @@ from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.schema import placed
 from aiida_cse.workchains.common.builders import real
 from aiida_cse.workchains.common.ports import validate_temperature
-from aiida_cse.workchains.common.protocol import ProtocolMixin
+from aiida_cse.workchains.common.protocol import ProtocolMixin, with_recipe_values
 
 __all__ = ["AnalysisWorkChain"]
 
@@ -82,6 +82,8 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
     ) -> Any:
         """Return a builder for this reduction at its temperature (K), by default that of its production.
 
+        What a protocol takes from the recipe is null here; the overrides can give it.
+
         Raises
         ------
         ValueError
@@ -93,7 +95,8 @@ class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
         builder.reduction = reduction
         given = None if temperature is None else real("temperature", temperature).value
         builder.temperature = orm.Float(checked_temperature(reduction, given))
-        builder.settings = inputs["settings"]
+        # a reduction does not name its recipe
+        builder.settings = with_recipe_values(inputs["settings"], None)
         return builder
 
     # -- steps of the outline: names and positions are stored in checkpoints -----------------------------

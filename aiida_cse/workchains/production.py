@@ -11,7 +11,7 @@ from aiida.orm import to_aiida_type
 from pydantic import ValidationError
 
 from aiida_cse.analysis.resolution import unanswerable, unresolved
-from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.analysis.settings import AnalysisSettings, with_complete_criteria
 from aiida_cse.building.reduction import describe_system
 from aiida_cse.calculations.functions.records import collect_looks, collect_stages
 from aiida_cse.calculations.ports import checked_by
@@ -33,7 +33,7 @@ from aiida_cse.workchains.common.exit_status import failure
 from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.common.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
 from aiida_cse.workchains.common.ports import validate_neutral, validate_seed, validate_temperature
-from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides
+from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides, with_recipe_values
 from aiida_cse.workchains.restart.lineage import (
     checksums_of,
     lineage,
@@ -182,7 +182,8 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         builder.plan = without_overridden_lengths(inputs["plan"], own.get("plan"))
         builder.sampling = inputs["sampling"]
         builder.seed = velocity_seed(recipe)
-        builder.analysis = {"settings": orm.Dict(analysis["settings"])}
+        content = recipe.get_dict() if isinstance(recipe, orm.Dict) else recipe
+        builder.analysis = {"settings": orm.Dict(with_recipe_values(analysis["settings"], content))}
         if system is not None:
             builder.system = system
         if temperature is not None:
@@ -200,8 +201,9 @@ class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
         self.ctx.step = start
         self.ctx.plans = plan.segments(self.inputs.temperature.value, self.inputs.seed.value, start)
         self.ctx.looks = plan.looks(start)
-        criteria = AnalysisSettings.model_validate(self.inputs.analysis.settings.get_dict())
-        looks = previous["looks"].get_list() if "looks" in previous else []
+        settings = AnalysisSettings.model_validate(self.inputs.analysis.settings.get_dict())
+        criteria = settings.at(self.inputs.temperature.value)
+        looks = with_complete_criteria(previous["looks"].get_list() if "looks" in previous else [])
         self.ctx.verdicts = verdicts_under(criteria.model_dump(mode="json"), looks)
         self.ctx.earlier_looks = len(self.ctx.verdicts)
         self.ctx.segments, self.ctx.analyses = [], []
@@ -503,6 +505,8 @@ def _range_error(settings: AnalysisSettings, sampling: Sampling, length_ps: floa
             f"analysis.settings.start_ns = {start / 1000:g}: leaves nothing of the {end / 1000:g} ns {until}; "
             f"at least one block, {name} = {block:g}, must follow it"
         )
+    if error := _late_range_error(settings, sampling, block, length_ps):
+        return error
     snapshot = sampling.snapshot_ps if settings.snapshot_ps is None else settings.snapshot_ps
     begin, end = first * block, stop * block
     if settings.boundaries and math.ceil(begin / snapshot - 1e-9) * snapshot >= end:
@@ -510,6 +514,25 @@ def _range_error(settings: AnalysisSettings, sampling: Sampling, length_ps: floa
             f"analysis.settings.boundaries: there is no snapshot from {begin / 1000:g} to {end / 1000:g} ns in "
             f"which ions could be counted; snapshots are {snapshot:g} ps apart"
         )
+    return None
+
+
+def _late_range_error(
+    settings: AnalysisSettings, sampling: Sampling, block_ps: float, length_ps: float
+) -> str | None:
+    """Return the error of a last part that is shorter than a block, or of displacements after the end."""
+    given = settings.last_ns
+    ranges: dict[str, Any] = {"last_ns": [value for _, value in given] if isinstance(given, tuple) else [given]}
+    if sampling.lags_ps:
+        displacements = settings.displacement_ns.model_dump()
+        ranges |= {f"displacement_ns.{name}": [value] for name, value in displacements.items()}
+    for name, value in ((name, value) for name, values in ranges.items() for value in values):
+        if isinstance(value, tuple):
+            if math.ceil(value[0] * 1000 / block_ps - 1e-9) * block_ps >= length_ps:
+                shown = f"analysis.settings.{name} = {value[0]:g}, {value[1]:g}"
+                return f"{shown}: leaves nothing of the {length_ps / 1000:g} ns of plan.length_ps"
+        elif value is not None and value * 1000 < block_ps - 1e-9:
+            return f"analysis.settings.{name} = {value:g}: must be at least one block, {block_ps / 1000:g} ns"
     return None
 
 

@@ -12,7 +12,7 @@ from aiida.orm import to_aiida_type
 
 from aiida_cse.analysis.kinetics import PARTS, KineticsSettings, conclusions
 from aiida_cse.analysis.registry import observables
-from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.analysis.settings import AnalysisSettings, with_complete_criteria
 from aiida_cse.analysis.shifts import ShiftSettings, shift_sentences
 from aiida_cse.building.ceramic.slab import check_slab
 from aiida_cse.building.electrolyte.emc_input import emc_files
@@ -40,7 +40,7 @@ from aiida_cse.workchains.common.exit_status import ended_normally, failure
 from aiida_cse.workchains.common.forcefields import forcefield_nodes
 from aiida_cse.workchains.common.options import checked_options
 from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, whole_number
-from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides
+from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides, with_recipe_values
 from aiida_cse.workchains.electrolyte import EMC, ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
@@ -192,7 +192,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             raise ValueError(f"temperatures = {temperatures!r}: {wanted}")
         builder.temperatures = list(temperatures) if isinstance(temperatures, tuple) else temperatures
         builder.replicas = whole("replicas", inputs["replicas"], 1, MOST_REPLICAS)
-        builder.kinetics = inputs["kinetics"]
+        builder.kinetics = with_recipe_values(inputs["kinetics"], node.get_dict())
         for part, process in _PARTS.items():
             with located_part(part):
                 sub = process.get_builder_from_protocol(
@@ -459,13 +459,14 @@ def is_complete(
     """Return whether a run at ``temperature`` (K) has its length, or a positive verdict under these settings."""
     if any(name not in run for name in ("reduction", "looks", "equilibration")):
         return False
-    criteria = AnalysisSettings.model_validate(settings).model_dump(mode="json")
-    if run["equilibration"]["criteria"] != criteria:
+    criteria = AnalysisSettings.model_validate(settings).at(temperature).model_dump(mode="json")
+    (verdict,) = with_complete_criteria([{"criteria": run["equilibration"]["criteria"]}])
+    if verdict["criteria"] != criteria:
         return False
     production = ProductionPlan.model_validate(plan).at(temperature)
     if run["reduction"].base.attributes.get("last_step") >= production.last_frame(production.total_steps):
         return True
-    verdicts = verdicts_under(criteria, run["looks"].get_list())
+    verdicts = verdicts_under(criteria, with_complete_criteria(run["looks"].get_list()))
     return production.stop.decide(verdicts, len(verdicts) + 1) is Decision.EQUILIBRATED
 
 

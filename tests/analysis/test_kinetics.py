@@ -38,14 +38,16 @@ RUNS = {
     "T0600_r1": results(600, 2, 300 * 15, equilibrated=False, minimum_excess=42, barrier_li_error_K=None),
     "T0700_r1": results(700, 7, 380 * 15),
 }
-SETTINGS = KineticsSettings(temperatures=[400, 700], shifts=[(700, 0), (600, 0.18), (400, 0.45)])
+SETTINGS = KineticsSettings(
+    temperatures=[400, 700], shifts=[(700, 0), (600, 0.18), (400, 0.45)], admit="conditioned"
+)
 
 
 def test_kinetics_are_the_joint_fit_of_the_runs() -> None:
     found = kinetics(RUNS, SETTINGS)
     expected = joint_kinetics(
         [
-            Observation(600, 2, 4500e-9, False, True, 333.0, label="T0600_r1"),
+            Observation(600, 2, 4500e-9, False, True, 333.0, admitted=True, label="T0600_r1"),
             Observation(700, 7, 5700e-9, barrier=7706, barrier_error=100, label="T0700_r1"),
         ],
         (400, 700),
@@ -79,6 +81,19 @@ def test_a_run_off_equilibrium_is_excluded_or_given_both_ways() -> None:
     assert both["including"].keys() <= both.keys()
 
 
+def test_a_condition_overrides_no_verdict_unless_it_is_asked_for() -> None:
+    trivial = {**RUNS, "T0400_r1": results(400, 1, 3000, equilibrated=False, minimum_excess=-1000)}
+    strict = kinetics(trivial, SETTINGS.model_copy(update={"admit": "equilibrated"}))
+    assert strict["used"] == ["T0700_r1"]
+    assert set(strict["excluded"].values()) == {"not equilibrated"}
+    assert (strict["admit"], strict["admitted_off_equilibrium"]) == ("equilibrated", [])
+    asked = kinetics(RUNS, SETTINGS)
+    assert (asked["admit"], asked["admitted_off_equilibrium"]) == ("conditioned", ["T0600_r1"])
+    admitted = [one["admitted_off_equilibrium"] for one in asked["observations"]]
+    assert admitted == [True, False]
+    assert "T0600_r1 is off equilibrium and is used because" in conclusions(asked)[-1]
+
+
 def test_keys_do_not_depend_on_the_events() -> None:
     nothing = kinetics({"a": results(500, 0, 3000, equilibrated=False)}, SETTINGS)
     assert nothing.keys() == kinetics(RUNS, SETTINGS).keys()
@@ -88,7 +103,7 @@ def test_keys_do_not_depend_on_the_events() -> None:
 
 
 def test_conclusions_state_rates_bounds_and_excluded_runs() -> None:
-    first, second, third = conclusions(kinetics(RUNS, SETTINGS))
+    first, second, third, _ = conclusions(kinetics(RUNS, SETTINGS))
     assert first.startswith("Γ(400 K) = 1")
     assert first.endswith("s⁻¹ per ion (4.6 to 1.9e+06)")
     assert second.startswith("Γ(700 K) = 1.3e+06 s⁻¹ per ion (")

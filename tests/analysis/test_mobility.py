@@ -7,7 +7,7 @@ import pytest
 
 from aiida_cse.analysis.mobility import displacement_variances
 from aiida_cse.analysis.production import ReducedProduction
-from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.analysis.settings import AnalysisSettings, DisplacementRanges
 from aiida_cse.physics.profiles.displacements import displacement_variance
 from aiida_cse.reduction.reduce import reduce_segments
 from tests.reduction.synthetic import config, make, write_dcd
@@ -50,6 +50,21 @@ def test_errors_are_those_of_groups_of_several_lags(tmp_path: Path) -> None:
     expected = displacement_variance(*grouped, blocks=True)
     assert found["li_error_A2"][:, 0] == pytest.approx(expected.standard_error, nan_ok=True)
     assert found["variance_li_layer_left_z_error_A2"] > 0
+
+
+def test_displacements_begin_in_ranges_of_their_own(tmp_path: Path) -> None:
+    state = reduce_segments([write_dcd(tmp_path / "a.dcd", make(5, 100).positions)], config())
+    ranges = {"cation": 0.8e-3, "anion": [0.4e-3, 9.0]}
+    settings = AnalysisSettings.model_validate({"start_ns": 1.6e-3, "displacement_ns": ranges})
+    found = displacement_variances(ReducedProduction(state, 700.0, settings))
+    for ion, start in (("li", 1.2e-3), ("tfsi", 0.4e-3)):
+        alone = displacement_variances(ReducedProduction(state, 700.0, AnalysisSettings(start_ns=start)))
+        assert found[f"{ion}_samples"].tolist() == alone[f"{ion}_samples"].tolist()
+        assert found[f"{ion}_variance_A2"] == pytest.approx(alone[f"{ion}_variance_A2"], nan_ok=True)
+        assert (found[f"{ion}_start_ns"], found[f"{ion}_end_ns"]) == pytest.approx((start, 1.98e-3))
+    late = settings.model_copy(update={"displacement_ns": DisplacementRanges(anion=(0.1, 0.2))})
+    with pytest.raises(ValueError, match=r"displacement_ns\.anion\.start_ns = 0\.1: it leaves nothing"):
+        ReducedProduction(state, 700.0, late)
 
 
 def test_layers_of_ones_own_are_named_with_their_edges(tmp_path: Path) -> None:

@@ -111,6 +111,41 @@ def test_without_a_condition_everything_counts(state: State, rule: Rule) -> None
     assert results["exposure_conditioned_ion_ns"] == results["exposure_li_ceramic_ion_ns"]
 
 
+def test_entries_count_in_the_last_part_of_the_run_and_at_one_temperature(
+    state: State, trajectory: Synthetic
+) -> None:
+    last = 60 * FRAME_NS
+    late = looks(trajectory, "Li", "core")[-61:]
+    results = found(state, rule="core", condition_last_ns=last, minimum_excess=[[700, -2], [600, 9]])
+    entries, time, ion_time = walk(late, FRAME_NS, -2)
+    assert (results["condition_last_ns"], results["condition_minimum_excess"]) == (last, -2)
+    assert results["s_in_li_ceramic_conditioned"] == entries
+    assert results["exposure_conditioned_ns"] == pytest.approx(time)
+    assert results["exposure_conditioned_ion_ns"] == pytest.approx(ion_time)
+    assert results["s_in_li_ceramic"] == found(state, rule="core")["s_in_li_ceramic"]
+    elsewhere = found(state, condition_last_ns=[[600, 1.0]], minimum_excess=[[600, 9]])
+    assert (elsewhere["condition_last_ns"], elsewhere["condition_minimum_excess"]) == (None, None)
+
+
+def test_the_analysis_of_the_last_part_is_that_from_its_start(state: State) -> None:
+    # frame 204 is the last one; whole blocks of 10 frames
+    assert found(state, last_ns=85 * FRAME_NS) == found(state, start_ns=120 * FRAME_NS)
+    assert found(state, last_ns=85 * FRAME_NS, end_ns=200 * FRAME_NS) == found(
+        state, start_ns=120 * FRAME_NS, end_ns=200 * FRAME_NS
+    )
+    assert found(state, last_ns=1.0) == found(state)
+    with pytest.raises(ValueError, match=r"last_ns = 0\.0001: it must be at least one block, 0\.0002 ns"):
+        found(state, last_ns=0.0001)
+
+
+def test_a_rate_per_area_has_both_faces(state: State) -> None:
+    results = found(state)
+    x, y, _ = state.config.box
+    assert results["area_nm2"] == pytest.approx(2 * x * y / 100)
+    for key in ("rate_in_li_ceramic{}_per_s", "rate_in_tfsi_layer{}_per_s"):
+        assert results[key.format("_per_nm2")] == pytest.approx(results[key.format("")] / results["area_nm2"])
+
+
 def test_fewer_than_two_looks_observe_nothing(trajectory: Synthetic, tmp_path: Path) -> None:
     path = write_dcd(tmp_path / "a.dcd", trajectory.positions[:20], first_step=10)
     for snapshot_ps, looks_in_all in ((1.0, 0), (0.3, 1)):

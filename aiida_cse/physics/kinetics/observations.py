@@ -34,6 +34,8 @@ class Observation:
         δ = Δz(T) × slope, K: the lowering of the barrier by a first layer that is closer to the slab.
     barrier, barrier_error
         ΔF / k_B from the free-energy profile of this run and its standard error, K; None if unknown.
+    admitted
+        Whether a conditioned run takes part although it is off equilibrium, as in the published study.
     label
         Name of the run in the results.
 
@@ -51,6 +53,7 @@ class Observation:
     lowering: float = 0.0
     barrier: float | None = None
     barrier_error: float | None = None
+    admitted: bool = False
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -59,7 +62,7 @@ class Observation:
         if arguments.number("exposure", self.exposure, least=0) == 0 and self.events:
             raise ValueError(f"exposure = 0: must be above zero for events = {self.events}")
         arguments.number("lowering", self.lowering)
-        for name in ("equilibrated", "conditioned"):
+        for name in ("equilibrated", "conditioned", "admitted"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} = {getattr(self, name)!r}: must be true or false")
         if (self.barrier is None) != (self.barrier_error is None):
@@ -72,11 +75,14 @@ class Observation:
         """Return the reason to leave the run out of a fit of equilibrium rates, None if there is none."""
         if self.exposure == 0:
             return "no time in which an entry would have counted"
-        if self.conditioned:
-            return None
-        if self.events == 0:
+        if self.events == 0 and not self.conditioned:
             return "no entry, and no condition that says when one would have counted"
-        return None if self.equilibrated else "not equilibrated"
+        return None if self.equilibrated or self.admitted_off_equilibrium else "not equilibrated"
+
+    @property
+    def admitted_off_equilibrium(self) -> bool:
+        """Whether the run is off equilibrium and may take part because of its condition."""
+        return self.admitted and self.conditioned and not self.equilibrated
 
 
 def count_data(runs: Iterable[Observation]) -> CountData:

@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 from aiida_cse.schema import nearest
 from aiida_cse.yaml_io import parse_mapping
 
-__all__ = ["ProtocolMixin", "check_keys", "merge", "split_overrides"]
+__all__ = ["ProtocolMixin", "check_keys", "merge", "split_overrides", "with_recipe_values"]
 
 #: inputs with free content, which is checked elsewhere: options of AiiDA, lists of stages, settings by ion
 FREE = frozenset({"options", "stages", "offsets", "boundaries"})
+#: word of a protocol for the value in the section ``kinetics`` of the recipe
+_OF_RECIPE = "recipe"
 #: the file with the values that the LAMMPS runs of all phases share
 SHARED = "lammps"
 
@@ -107,6 +109,17 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         else:
             merged[key] = deepcopy(value)
     return merged
+
+
+def with_recipe_values(inputs: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the inputs with the value of the recipe in the place of each word ``recipe``.
+
+    The value stands under the name of the input in the section ``kinetics`` of the recipe. It is null if it is not
+    there, or if no recipe is known.
+    """
+    section = (recipe or {}).get("kinetics")
+    known = section if isinstance(section, Mapping) else {}
+    return {key: known.get(key) if value == _OF_RECIPE else value for key, value in inputs.items()}
 
 
 def check_keys(overrides: Any, known: Mapping[str, Any], place: str) -> None:

@@ -16,7 +16,8 @@ from tests.physics.fuzzing import modest, returned_or_named, spoiled
 #: 15 ions in the two first layers, in ion·s per ns
 IONS = 15e-9
 HOT = Observation(700, 7, 380 * IONS, barrier=7706, barrier_error=100, label="700 K")
-COLD = Observation(600, 2, 300 * IONS, equilibrated=False, conditioned=True, lowering=333, label="600 K")
+OFF = {"equilibrated": False, "conditioned": True, "admitted": True}
+COLD = Observation(600, 2, 300 * IONS, lowering=333, label="600 K", **OFF)
 
 
 def paper(**options: Any) -> Kinetics:
@@ -120,7 +121,7 @@ def test_replicas_equal_one_long_run_and_narrow_the_interval() -> None:
 
 def test_a_run_without_an_entry_contributes_its_exposure_only() -> None:
     silent = Observation(500, 0, 200 * IONS, equilibrated=False, label="500 K")
-    known = replace(silent, conditioned=True)
+    known = replace(silent, conditioned=True, admitted=True)
     without = joint_kinetics([HOT, COLD, silent], (400,))
     with_exposure = joint_kinetics([HOT, COLD, known], (400,))
     assert without.excluded == {"500 K": "no entry, and no condition that says when one would have counted"}
