@@ -356,7 +356,9 @@ def _theory(production: ReducedProduction, ion: Ion, joined: JoinedBarrier | Non
     exposure = exposure_of(ion, production.transitions(rule)[ion.name], rule, production)
     if exposure.ion_time > 0:
         expected = float(expected_transitions(rate, 1.0, exposure.ion_time * 1e-9))
-        kappa = transmission_coefficient(exposure.events, expected, level, log_error=log_error)
+        kappa = transmission_coefficient(
+            exposure.events, expected, level, log_error=log_error, dispersion=exposure.dispersion
+        )
         results |= {
             f"expected_in_{ion.key}_ceramic": expected,
             f"kappa_{ion.key}": kappa.value,

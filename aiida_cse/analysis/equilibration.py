@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, IonTransitions, ReducedProduction
 from aiida_cse.analysis.registry import observable
+from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.exchange.equilibration import exchange_interval
 from aiida_cse.physics.exchange.relaxation import member_frames
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
@@ -17,6 +18,9 @@ from aiida_cse.physics.exchange.verdict import EquilibrationVerdict, ExchangeDat
 from aiida_cse.physics.statistics.poisson import poisson_upper
 
 __all__ = ["equilibration"]
+
+#: parts of the observed time in which entries and exits are counted
+_PARTS = 240
 
 
 def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
@@ -45,12 +49,16 @@ def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
         "criteria": ("", "Settings of the analysis"),
         "ec": ("", "Equilibration coefficient"),
         "ec_lower_bound": ("", "Its one-sided lower bound"),
-        "rate_upper_bound_per_s": ("s⁻¹", "One-sided upper bound of the rate of entries"),
+        "rate_upper_bound_per_s": (
+            "s⁻¹",
+            "One-sided upper bound of the rate of entries, or of bursts of them if no entry was seen",
+        ),
         "ec_<ion>_<exchange>": ("", "Equilibration coefficient of one species"),
         "ec_<ion>_<exchange>_lower_bound": ("", "Its one-sided lower bound"),
         "burst_index_<ion>_<exchange>": (
             "",
-            "Number of events that count as one for the bound; 1 if they are independent",
+            "Number of events that carry the information of one, from the counts per ion and over time; 1 if they "
+            "are independent",
         ),
         "relaxation_times_<ion>_<exchange>": (
             "",
@@ -64,7 +72,7 @@ def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
         "s_total_<ion>_<exchange>": ("events", "S_t, entries and exits together"),
         "s_total_<ion>_<exchange>_interval": (
             "events",
-            "Interval of its mean; an entry and an exit count as a pair, a burst as one event",
+            "Interval of its mean; an entry and an exit count as a pair, so many pairs as the burst index as one",
         ),
         "rate_in_<ion>_<exchange>_upper_bound_per_s": ("s⁻¹", "One-sided upper bound of the rate of entries"),
         "rate_in_<ion>_<exchange>_per_ion_upper_bound_per_s": (
@@ -99,7 +107,7 @@ def equilibration(production: ReducedProduction) -> dict[str, Any]:
         "criteria": settings.model_dump(mode="json"),
         "ec": min(verdicts[name].coefficient for name in deciding),
         "ec_lower_bound": min(verdicts[name].lower_bound for name in deciding),
-        "rate_upper_bound_per_s": _upper_rate(counted[deciding[0]], production),
+        "rate_upper_bound_per_s": _upper_rates(production.ions[deciding[0]], counted[deciding[0]], production)[0],
     }
     for name, ion in production.ions.items():
         results |= _of_ion(ion, counted[name], verdicts[name], production)
@@ -109,9 +117,9 @@ def equilibration(production: ReducedProduction) -> dict[str, Any]:
 def _exchange_data(ion: Ion, found: IonTransitions, production: ReducedProduction) -> ExchangeData:
     """Return the exchange data of one species, on which the criteria rest.
 
-    Entries and exits are counted per ion for those ions that were outside the region at some time. The others
-    could not enter. Deep in a crystal they are many, and compared with them any ion that crosses twice would look
-    like a burst.
+    Entries and exits are counted over time, and per ion for those ions that were outside the region at some time.
+    The others could not enter. Deep in a crystal they are many, and compared with them any ion that crosses twice
+    would look like a burst.
     """
     ion_counts = ion.exchange_counts(found.events)
     at_start = production.labels_at_start(production.settings.rule)[ion.numbers]
@@ -121,9 +129,23 @@ def _exchange_data(ion: Ion, found: IonTransitions, production: ReducedProductio
         found.both.exits,
         net_fluxes=production.window.net_fluxes(found.events, ion.exchange_labels),
         population=ion.counts[ion.species.exchange],
+        block_counts=_counts_over_time(ion, found, production) if len(found.events) else None,
         ion_counts=ion_counts[outside] if outside.any() else None,
         members=None if production.settings.maximum_remaining is None else _members(ion, production),
     )
+
+
+def _counts_over_time(ion: Ion, found: IonTransitions, production: ReducedProduction) -> NDArray[np.int64]:
+    """Return entries and exits, (B, 2), in equal parts of the observed time."""
+    rule = production.settings.rule
+    looks = production.window.looks(rule)
+    intervals = (found.events[:, 0] - looks[0]) // production.window.look_frames(rule) - 1
+    parts = min(len(looks) - 1, _PARTS)
+    counts = np.zeros((parts, 2), dtype=np.int64)
+    for column, label in ((0, 3), (1, 2)):
+        crossed = intervals[np.isin(found.events[:, label], ion.exchange_labels)]
+        np.add.at(counts[:, column], crossed * parts // (len(looks) - 1), 1)
+    return counts
 
 
 def _members(ion: Ion, production: ReducedProduction) -> NDArray[np.bool_]:
@@ -147,6 +169,7 @@ def _of_ion(
         both.entries, both.exits, production.settings.level, burst_index=verdict.burst_index
     )
     remaining = verdict.remaining
+    upper_rate, upper_rate_per_ion = _upper_rates(ion, found, production)
     return {
         f"ec_{key}": verdict.coefficient,
         f"ec_{key}_lower_bound": verdict.lower_bound,
@@ -156,13 +179,22 @@ def _of_ion(
         f"remaining_deviation_{key}_upper_bound": None if remaining is None else remaining.upper_bound,
         f"s_total_{key}": both.total,
         f"s_total_{key}_interval": list(interval),
-        f"rate_in_{key}_upper_bound_per_s": _upper_rate(found, production),
-        f"rate_in_{key}_per_ion_upper_bound_per_s": _upper_rate(found, production, float(ion.donors.mean())),
+        f"rate_in_{key}_upper_bound_per_s": upper_rate,
+        f"rate_in_{key}_per_ion_upper_bound_per_s": upper_rate_per_ion,
         f"reasons_{key}": list(verdict.reasons),
     }
 
 
-def _upper_rate(found: IonTransitions, production: ReducedProduction, ions: float = 1.0) -> float | None:
-    """Return the one-sided upper bound of the rate of entries (per ion), s⁻¹."""
-    exposure_s = production.window.observed_ns(production.settings.rule) * 1e-9 * ions
-    return poisson_upper(found.both.entries, production.settings.level) / exposure_s if exposure_s > 0 else None
+def _upper_rates(
+    ion: Ion, found: IonTransitions, production: ReducedProduction
+) -> tuple[float | None, float | None]:
+    """Return the one-sided upper bounds of the rate of entries and of that per ion, s⁻¹; None without exposure."""
+    exposure, level = exposure_of(ion, found, production.settings.rule, production), production.settings.level
+    bounds = [
+        poisson_upper(found.both.entries, level, dispersion=index) / (span_ns * 1e-9) if span_ns > 0 else None
+        for index, span_ns in (
+            (exposure.time_dispersion, exposure.time),
+            (exposure.dispersion, exposure.ion_time),
+        )
+    ]
+    return bounds[0], bounds[1]

@@ -15,7 +15,8 @@ from typing_extensions import Self
 from aiida_cse.analysis.registry import Documented, finite_or_none
 from aiida_cse.physics.kinetics.arrhenius_fit import Estimate, Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures
-from aiida_cse.physics.kinetics.observations import Observation
+from aiida_cse.physics.kinetics.observations import Observation, used_dispersions
+from aiida_cse.physics.statistics.poisson import poisson_upper
 from aiida_cse.schema import Flag, Number, StrictModel, Whole
 
 __all__ = [
@@ -53,6 +54,13 @@ OBSERVATION_RECORD = Documented(
         "barrier_K": ("K", "ΔF / k_B; null if it has no interval"),
         "barrier_error_K": ("K", "Its standard error"),
         "admitted_off_equilibrium": ("", "Whether it takes part off equilibrium, under `admit: conditioned`"),
+        "dispersion": ("", "Number of entries that carry the information of one, from this run alone"),
+        "dispersion_used": ("", "The larger of this and the mean over the entries of all runs"),
+        "rate_upper_bound_per_s": (
+            "s⁻¹",
+            "One-sided upper bound of the rate per ion from this run alone, with `dispersion_used`; null without "
+            "exposure",
+        ),
     },
 )
 
@@ -106,7 +114,7 @@ KINETICS = Documented(
         "rate_<T>K_upper_bound_per_s": ("s⁻¹", "Cautious upper bound; null if there is none"),
         "rate_<T>K_extrapolated": ("", "Whether the temperature lies outside those of the runs"),
         "gamma": ("", "Rate at the highest over that at the next temperature"),
-        "gamma_interval": ("", "Its exact interval; an end that is null is infinite"),
+        "gamma_interval": ("", "Its interval, exact for independent entries; an end that is null is infinite"),
         "gamma_temperatures_K": ("K", "The two temperatures"),
         "gamma_energy_K": ("K", "ΔE / k_B with the observed γ (equation 9)"),
         "gamma_entropy_kB": ("k_B", "ΔS with it (equation 10)"),
@@ -232,7 +240,7 @@ def kinetics(
         "shifts_from": used.source,
         "admit": asked.admit,
         "admitted_off_equilibrium": [one.label for one in observations if one.admitted_off_equilibrium],
-        "observations": [_record(one) for one in observations],
+        "observations": _records(observations, asked.level),
         **widest([_results(fit) for _, fit in fits]),
         "including": widest([_results(fit) for fit in including]) if found.including is not None else None,
     }
@@ -321,6 +329,8 @@ def _observation(label: str, run: Results, ion: str, asked: KineticsSettings) ->
         barrier_error=error,
         admitted=asked.admit == "conditioned",
         label=label,
+        # nodes from before dispersions were counted lack it
+        dispersion=transitions.get(f"dispersion_{ion}_ceramic_conditioned", 1.0),
     )
 
 
@@ -353,19 +363,27 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
 # -- results -------------------------------------------------------------------------------------------------
 
 
-def _record(run: Observation) -> dict[str, Any]:
-    return {
-        "run": run.label,
-        "temperature_K": run.temperature,
-        "events": run.events,
-        "exposure_ion_ns": run.exposure * 1e9,
-        "equilibrated": run.equilibrated,
-        "conditioned": run.conditioned,
-        "lowering_K": run.lowering,
-        "barrier_K": run.barrier,
-        "barrier_error_K": run.barrier_error,
-        "admitted_off_equilibrium": run.admitted_off_equilibrium,
-    }
+def _records(observations: Sequence[Observation], level: float) -> list[dict[str, Any]]:
+    return [
+        {
+            "run": run.label,
+            "temperature_K": run.temperature,
+            "events": run.events,
+            "exposure_ion_ns": run.exposure * 1e9,
+            "equilibrated": run.equilibrated,
+            "conditioned": run.conditioned,
+            "lowering_K": run.lowering,
+            "barrier_K": run.barrier,
+            "barrier_error_K": run.barrier_error,
+            "admitted_off_equilibrium": run.admitted_off_equilibrium,
+            "dispersion": run.dispersion,
+            "dispersion_used": used,
+            "rate_upper_bound_per_s": (
+                poisson_upper(run.events, level, dispersion=used) / run.exposure if run.exposure > 0 else None
+            ),
+        }
+        for run, used in zip(observations, used_dispersions(observations), strict=True)
+    ]
 
 
 def _results(found: Kinetics) -> dict[str, Any]:

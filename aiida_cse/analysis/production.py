@@ -117,9 +117,18 @@ class Ion:
         return (frames - self.first) // self.stride
 
     @property
+    def _donor_region(self) -> str:
+        return "layer" if self.species.exchange == "ceramic" else "bulk"
+
+    @property
     def donors(self) -> NDArray[np.int64]:
         """(F,) number of ions beside the exchange region: in the layers for the ceramic, else in the bulk."""
-        return self.counts["layer" if self.species.exchange == "ceramic" else "bulk"]
+        return self.counts[self._donor_region]
+
+    @property
+    def donor_labels(self) -> tuple[int, ...]:
+        """Labels of the regions in which :attr:`donors` are."""
+        return tuple(label for label, name in enumerate(REGION_NAMES) if name.startswith(self._donor_region))
 
     def exchange_counts(self, events: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the entries and exits of each ion, (ions, 2), from events (E, 4) of this species."""

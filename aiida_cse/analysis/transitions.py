@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, IonTransitions, ReducedProduction
 from aiida_cse.analysis.registry import Documented, observable
 from aiida_cse.analysis.settings import single
-from aiida_cse.physics.exchange.exposure import Exposure, count_exposed
+from aiida_cse.physics.exchange.exposure import Exposure, IonHistories, count_exposed
 from aiida_cse.physics.exchange.regions import REGION_NAMES
-from aiida_cse.physics.exchange.sensitivity import recount_at_stride
+from aiida_cse.physics.exchange.sensitivity import labels_from_events, recount_at_stride
 from aiida_cse.physics.exchange.transitions import Rule
 from aiida_cse.physics.statistics.poisson import rate_interval
 from aiida_cse.reduction.state import Track
@@ -34,7 +34,7 @@ _RATE_KEYS = {
         "s⁻¹ nm⁻²",
         "Entries over the observed time and the area of both faces of the slab, `area_nm2`",
     ),
-    "rate_in_<ion>_<exchange>_per_nm2_per_s_interval": ("s⁻¹ nm⁻²", "Its exact interval"),
+    "rate_in_<ion>_<exchange>_per_nm2_per_s_interval": ("s⁻¹ nm⁻²", "Its interval, in the same way"),
     "exposure_<ion>_<exchange>_ion_ns": (
         "ion ns",
         "Number of ions that could enter, summed over the looks, times the time between looks: ions in the first "
@@ -44,9 +44,17 @@ _RATE_KEYS = {
         "s⁻¹",
         "Entries over the observed time; null if nothing was observed, as every rate",
     ),
-    "rate_in_<ion>_<exchange>_per_s_interval": ("s⁻¹", "Its exact interval, at the `level` of the settings"),
+    "rate_in_<ion>_<exchange>_per_s_interval": (
+        "s⁻¹",
+        "Its interval, at the `level` of the settings: exact for independent events, wider by their dispersion",
+    ),
     "rate_in_<ion>_<exchange>_per_ion_per_s": ("s⁻¹", "Entries over the exposure"),
-    "rate_in_<ion>_<exchange>_per_ion_per_s_interval": ("s⁻¹", "Its exact interval"),
+    "rate_in_<ion>_<exchange>_per_ion_per_s_interval": ("s⁻¹", "Its interval, in the same way"),
+    "dispersion_<ion>_<exchange>": (
+        "",
+        "Number of entries that carry the information of one, for the rate per ion; 1 if they are independent",
+    ),
+    "dispersion_<ion>_<exchange>_raw": ("", "The same for entries over the observed time"),
     "s_in_<ion>_<exchange>_conditioned": ("events", "Entries while the condition held"),
     "exposure_conditioned_ns": ("ns", "Time in which the condition held"),
     "exposure_conditioned_ion_ns": ("ion ns", "Exposure in this time"),
@@ -54,7 +62,8 @@ _RATE_KEYS = {
         "s⁻¹",
         "Entries over the exposure while the condition held",
     ),
-    "rate_in_<ion>_<exchange>_conditioned_per_ion_per_s_interval": ("s⁻¹", "Its exact interval"),
+    "rate_in_<ion>_<exchange>_conditioned_per_ion_per_s_interval": ("s⁻¹", "Its interval, in the same way"),
+    "dispersion_<ion>_<exchange>_conditioned": ("", "Dispersion of these entries, for the rate per ion"),
 }
 
 SENSITIVITY_RECORD = Documented(
@@ -160,9 +169,17 @@ def _under(rule: Rule, production: ReducedProduction) -> dict[str, Any]:
         key = f"rate_in_{ion.exchange_key}"
         results |= {
             f"exposure_{ion.exchange_key}_ion_ns": exposure.ion_time,
-            **_rate(f"{key}_per_s", exposure.events, exposure.time, level),
-            **_rate(f"{key}_per_nm2_per_s", exposure.events, exposure.time * _area(production), level),
-            **_rate(f"{key}_per_ion_per_s", exposure.events, exposure.ion_time, level),
+            f"dispersion_{ion.exchange_key}": exposure.dispersion,
+            f"dispersion_{ion.exchange_key}_raw": exposure.time_dispersion,
+            **_rate(f"{key}_per_s", exposure.events, exposure.time, exposure.time_dispersion, level),
+            **_rate(
+                f"{key}_per_nm2_per_s",
+                exposure.events,
+                exposure.time * _area(production),
+                exposure.time_dispersion,
+                level,
+            ),
+            **_rate(f"{key}_per_ion_per_s", exposure.events, exposure.ion_time, exposure.dispersion, level),
         }
     return results | _conditioned(found, rule, production)
 
@@ -177,12 +194,13 @@ def _conditioned(found: dict[str, IonTransitions], rule: Rule, production: Reduc
         raise ValueError(f"minimum_excess is {minimum}, it must be null: the slab started with none of the ions")
     last_ns = single(production.settings.condition_last_ns)
     exposure = exposure_of(ion, found[ion.name], rule, production, minimum, last_ns=last_ns)
-    key = f"{ion.exchange_key}_conditioned"
+    key, level = f"{ion.exchange_key}_conditioned", production.settings.level
     return {
         f"s_in_{key}": exposure.events,
         "exposure_conditioned_ns": exposure.time,
         "exposure_conditioned_ion_ns": exposure.ion_time,
-        **_rate(f"rate_in_{key}_per_ion_per_s", exposure.events, exposure.ion_time, production.settings.level),
+        f"dispersion_{key}": exposure.dispersion,
+        **_rate(f"rate_in_{key}_per_ion_per_s", exposure.events, exposure.ion_time, exposure.dispersion, level),
     }
 
 
@@ -194,7 +212,7 @@ def exposure_of(
     minimum_excess: int | None = None,
     last_ns: float | None = None,
 ) -> Exposure:
-    """Return the entries of an ion, and the time (ns) and ion·time (ion ns) in which they could occur.
+    """Return the entries of an ion with their dispersion, and the time (ns) and ion·time (ion ns) for them.
 
     Parameters
     ----------
@@ -211,16 +229,22 @@ def exposure_of(
     looks = window.looks(rule)
     if not len(looks):
         return Exposure(0, 0.0, 0.0)
-    stride = window.look_frames(rule)
-    entering = found.events[np.isin(found.events[:, 3], ion.exchange_labels)]
+    stride, track = window.look_frames(rule), production.tracks[rule]
+    moves = found.events.copy()
+    moves[:, 0] = (moves[:, 0] - looks[0]) // stride
+    moves[:, 1] = np.searchsorted(ion.numbers, moves[:, 1])
+    first = labels_from_events(track.first_labels, track.events, looks[:1])[0, ion.numbers].astype(np.int64)
+    # where an ion moves, its first move says it
+    first[moves[::-1, 1]] = moves[::-1, 2]
     counted = np.ones(len(looks), dtype=bool) if last_ns is None else window.late(looks, last_ns)
     if minimum_excess is not None:
         counted &= ion.counts["excess"][ion.rows(looks)] >= minimum_excess
     return count_exposed(
-        (entering[:, 0] - looks[0]) // stride,
+        moves[np.isin(moves[:, 3], ion.exchange_labels), 0],
         ion.donors[ion.rows(looks)],
         stride * window.frame_ns,
         condition=counted,
+        histories=IonHistories(first, moves, ion.exchange_labels, ion.donor_labels),
     )
 
 
@@ -231,12 +255,13 @@ def _area(production: ReducedProduction) -> float:
     return float(2 * (edges[:, 0] * edges[:, 1]).mean() / 100)
 
 
-def _rate(key: str, events: int, exposure_ns: float, level: float) -> dict[str, Any]:
-    """Return a rate and its exact interval in s⁻¹, None without exposure."""
+def _rate(key: str, events: int, exposure_ns: float, dispersion: float, level: float) -> dict[str, Any]:
+    """Return a rate and its interval in s⁻¹, None without exposure."""
     if exposure_ns <= 0:
         return {key: None, f"{key}_interval": None}
     exposure_s = exposure_ns * 1e-9
-    return {key: events / exposure_s, f"{key}_interval": list(rate_interval(events, exposure_s, level))}
+    interval = rate_interval(events, exposure_s, level, dispersion=dispersion)
+    return {key: events / exposure_s, f"{key}_interval": list(interval)}
 
 
 # -- sensitivity ---------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from aiida_cse.physics.exchange.equilibration import exchange_interval
 from aiida_cse.physics.exchange.verdict import Criteria, ExchangeData
-from aiida_cse.physics.statistics.poisson import burst_index, poisson_interval, rate_interval, rate_ratio_interval
+from aiida_cse.physics.statistics.dispersion import dispersion
+from aiida_cse.physics.statistics.poisson import poisson_interval, rate_interval, rate_ratio_interval
 from benchmarks.statistics.chains import Chain, Experiments, expected_exchange, recrossing, simulate, two_state
 from benchmarks.statistics.rows import Case, Row, coverage_row
 
@@ -275,7 +276,8 @@ def _total(
     seen, truth = _seen_and_expected(chain, setup, experiments, seed)
     held = []
     for ions in seen:
-        low, high = exchange_interval(*ions.sum(axis=0).tolist(), LEVEL, burst_index=burst_index(ions))
+        index = max(dispersion(ions[:, kind]) for kind in (0, 1))
+        low, high = exchange_interval(*ions.sum(axis=0).tolist(), LEVEL, burst_index=index)
         held.append(low <= truth <= high)
     return coverage_row(name, held, nominal=LEVEL, low=limits[0], high=limits[1])
 

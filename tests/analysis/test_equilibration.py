@@ -47,10 +47,10 @@ def judged(crossings: list[tuple[int, int, int]], **settings: Any) -> dict[str, 
 
 
 def test_independent_events_count_fully() -> None:
-    """Seven ions go in, seven others come out; one of the first goes in a second time."""
-    entering = [(50 + 100 * number, DEEP + number, CERAMIC) for number in range(6)]
-    again = [(1000, DEEP, LAYER), (1500, DEEP, CERAMIC)]
-    leaving = [(2000 + 100 * number, number, LAYER) for number in range(6)]
+    """Seven ions go in, seven others come out, in turn; one of the first goes in a second time."""
+    entering = [(50 + 400 * number, DEEP + number, CERAMIC) for number in range(6)]
+    again = [(2500, DEEP, LAYER), (2700, DEEP, CERAMIC)]
+    leaving = [(250 + 400 * number, number, LAYER) for number in range(6)]
     found = judged(entering + again + leaving)
     assert found["s_total_li_ceramic"] == 14
     assert found["burst_index_li_ceramic"] == 1

@@ -69,9 +69,10 @@ def test_rates_of_entry_are_events_over_exposure(
     assert results["s_in_li_ceramic"] == entries > 5
     assert results["observed_ns"] == pytest.approx(time)
     assert results["exposure_li_ceramic_ion_ns"] == pytest.approx(ion_time)
-    for key, exposure in (("per_s", time), ("per_ion_per_s", ion_time)):
+    for key, exposure, suffix in (("per_s", time, "_raw"), ("per_ion_per_s", ion_time, "")):
         assert results[f"rate_in_li_ceramic_{key}"] == pytest.approx(entries / (exposure * 1e-9))
-        interval = rate_interval(entries, exposure * 1e-9)
+        index = results[f"dispersion_li_ceramic{suffix}"]
+        interval = rate_interval(entries, exposure * 1e-9, dispersion=index)
         assert results[f"rate_in_li_ceramic_{key}_interval"] == pytest.approx(interval)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from aiida_cse.physics.statistics import arguments
+from aiida_cse.physics.statistics.dispersion import widening
 from aiida_cse.physics.statistics.resampling import visits_interval
 
 __all__ = [
@@ -74,8 +75,8 @@ def equilibration_lower_bound(
     lam
         λ of eq 5.
     burst_index
-        Number of events that carry the information of one, D of :mod:`~aiida_cse.physics.statistics.poisson`:
-        S events in bursts count as S / D events of weight D.
+        Number of events that carry the information of one, φ of
+        :mod:`~aiida_cse.physics.statistics.dispersion`: S events in bursts count as S / φ events of weight φ.
 
     Raises
     ------
@@ -111,8 +112,9 @@ def exchange_interval(
         Level of the interval.
     burst_index
         Number of events of either kind that carry the information of one
-        (:func:`~aiida_cse.physics.statistics.poisson.burst_index`); twice as many of both kinds do. It describes
-        only bursts that were observed.
+        (:func:`~aiida_cse.physics.statistics.dispersion.dispersion`); twice as many of both kinds do. Above 1 it
+        is an estimate, which widens the interval further, as that of a count. It describes only bursts that were
+        observed.
 
     Raises
     ------
@@ -124,7 +126,10 @@ def exchange_interval(
     weight = 2 * arguments.number("burst_index", burst_index, least=1)
     ends = np.array(visits_interval(total / weight, arguments.probability("level", level)))
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = arguments.representable("interval from burst_index", weight * ends)
+        ends *= weight
+        if total:
+            ends = total * (ends / total) ** widening(burst_index, (1 - level) / 2)
+        low, high = arguments.representable("interval from burst_index", ends)
     return float(low), float(high)
 
 

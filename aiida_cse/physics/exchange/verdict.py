@@ -23,7 +23,7 @@ from aiida_cse.physics.exchange.equilibration import (
 from aiida_cse.physics.exchange.relaxation import FEWEST_TIMES, RemainingDeviation, remaining_deviation
 from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.arguments import LARGEST_COUNT, SUMMABLE
-from aiida_cse.physics.statistics.poisson import burst_index
+from aiida_cse.physics.statistics.dispersion import dispersion
 from aiida_cse.physics.statistics.timeseries import drift_test
 from aiida_cse.schema import Number, StrictModel
 
@@ -89,9 +89,10 @@ class ExchangeData:
     population
         (N,) number of ions in the region over time; without it the drift is not judged.
     block_counts, ion_counts
-        (B, 2) and (I, 2) entries and exits per block and per ion. They show bursts; without them events count as
-        independent. Blocks show bursts shorter than a block. Ions show bursts of any length, and should include
-        those that never crossed; permanent differences between ions look like bursts too and lower the bound.
+        (B, 2) and (I, 2) entries and exits per block of equal length and per ion. They show bursts; without them
+        events count as independent. Blocks show times at which many ions cross. Ions show bursts of any length of
+        single ions, and should include those that never crossed; permanent differences between ions look like
+        bursts too and lower the bound.
     members
         (F, I) whether each ion is in the region at equally spaced times; without it the deviation that remains
         from the start is not judged.
@@ -136,8 +137,12 @@ class ExchangeData:
 
     @cached_property
     def burst_index(self) -> float:
-        """Number of events that carry the information of one, at least 1: the largest index of what is given."""
-        return max([1.0, *(burst_index(one) for one in (self.block_counts, self.ion_counts) if one is not None)])
+        """Number of events that carry the information of one, at least 1: the larger one of entries and exits."""
+        ions, blocks = (
+            (None, None) if table is None else np.asarray(table).T
+            for table in (self.ion_counts, self.block_counts)
+        )
+        return max(dispersion(*counts) for counts in zip(ions, blocks, strict=True))
 
     def coefficient(self, criteria: Criteria) -> float:
         """Return the equilibration coefficient."""

@@ -135,7 +135,8 @@ def joint_kinetics(
 
     Γ(T) = κ ν exp(ΔS) exp(−(ΔE − δ(T)) / T), eq 11 of Kozdra et al., PCCP 27, 24918 (2025). A run without an
     entry contributes its exposure if a condition defines when an entry would have counted. Runs off equilibrium
-    are left out; ``include_off_equilibrium`` adds a second result that includes them.
+    are left out; ``include_off_equilibrium`` adds a second result that includes them. Entries in bursts count as
+    fewer: counts and exposures are divided by the larger of the dispersion of the run and that of all runs.
 
     Parameters
     ----------
@@ -180,7 +181,7 @@ def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: _Re
     if not runs:
         rates = tuple(RateEstimate(kelvin, _UNKNOWN, 0.0, np.inf, True) for kelvin in request.temperatures)
         return Kinetics(_UNKNOWN, _UNKNOWN, _UNKNOWN, rates, 0, _NAN, (), excluded, None)
-    counts, barrier = count_data(runs.values()), hot_barrier(runs.values())
+    counts, barrier = count_data(list(runs.values())), hot_barrier(runs.values())
     rng = np.random.default_rng(request.seed)
     drawn = draw(counts, request.samples, rng, minimum_energy=request.minimum_energy)
     draws = drawn if counts.events.any() and isinstance(drawn, Draws) else None
@@ -203,7 +204,7 @@ def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: _Re
         entropy=entropy,
         kappa=kappa,
         rates=_rates(counts, draws, request),
-        events=int(counts.events.sum()),
+        events=sum(run.events for run in runs.values()),
         p_value=_p_value(counts, request.minimum_energy),
         used=tuple(runs),
         excluded=excluded,

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aiida_cse.physics.kinetics.observations import Observation, hot_barrier
+from aiida_cse.physics.kinetics.observations import Observation, hot_barrier, used_dispersions
 from aiida_cse.physics.statistics import arguments
+from aiida_cse.physics.statistics.dispersion import pooled_dispersion
 from aiida_cse.physics.statistics.poisson import rate_ratio_interval
 
 __all__ = ["BarrierComponents", "TwoTemperatures", "decompose_barrier", "extrapolate_rate", "two_temperatures"]
@@ -117,7 +118,7 @@ def extrapolate_rate(
 
 @dataclass(frozen=True)
 class TwoTemperatures:
-    """The published estimate: γ of the two highest temperatures with its exact interval, and what follows."""
+    """The published estimate: γ of the two highest temperatures with its interval, and what follows."""
 
     t_hot: float
     t_cold: float
@@ -135,7 +136,7 @@ def two_temperatures(
 
     γ is the ratio of the entries per ion and time; ΔE follows from eq 9, ΔS from eq 10 and the barrier at the
     higher temperature, and Γ(T) from eq 11, in which κ ν exp(ΔS) is such that the rate at the higher temperature
-    is the observed one.
+    is the observed one. Counts are those observed; the interval of γ allows for their dispersion.
 
     Parameters
     ----------
@@ -149,7 +150,8 @@ def two_temperatures(
     present = sorted({run.temperature for run in runs}, reverse=True)[:2]
     if len(present) < 2:
         return None
-    hot, cold = (_Pool.of(runs, temperature) for temperature in present)
+    dispersions = used_dispersions(runs)
+    hot, cold = (_Pool.of(runs, dispersions, temperature) for temperature in present)
     if not (hot.events and cold.events):
         return None
     gamma = hot.rate / cold.rate
@@ -162,7 +164,15 @@ def two_temperatures(
         t_hot=hot.temperature,
         t_cold=cold.temperature,
         gamma=gamma,
-        gamma_interval=rate_ratio_interval(hot.events, hot.exposure, cold.events, cold.exposure, level),
+        gamma_interval=rate_ratio_interval(
+            hot.events,
+            hot.exposure,
+            cold.events,
+            cold.exposure,
+            level,
+            dispersion1=hot.dispersion,
+            dispersion2=cold.dispersion,
+        ),
         energy=energy + hot.lowering,
         entropy=_NAN if hot.barrier is None else float(parts.entropy),
         rates={
@@ -182,14 +192,16 @@ class _Pool:
     exposure: float
     lowering: float
     barrier: float | None
+    dispersion: float
 
     @property
     def rate(self) -> float:
         return self.events / self.exposure
 
     @classmethod
-    def of(cls, runs: Sequence[Observation], temperature: float) -> _Pool:
+    def of(cls, runs: Sequence[Observation], dispersions: Sequence[float], temperature: float) -> _Pool:
         chosen = [run for run in runs if run.temperature == temperature]
+        found = [index for run, index in zip(runs, dispersions, strict=True) if run.temperature == temperature]
         exposure = sum(run.exposure for run in chosen)
         known = hot_barrier(chosen)
         return cls(
@@ -198,4 +210,5 @@ class _Pool:
             exposure=exposure,
             lowering=sum(run.lowering * run.exposure for run in chosen) / exposure,
             barrier=None if known is None else known.barrier,
+            dispersion=pooled_dispersion([run.events for run in chosen], found),
         )

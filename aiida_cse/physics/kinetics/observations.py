@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from aiida_cse.physics.kinetics.posterior import CountData
 from aiida_cse.physics.statistics import arguments
+from aiida_cse.physics.statistics.dispersion import pooled_dispersion
 
-__all__ = ["HotBarrier", "Observation", "count_data", "hot_barrier"]
+__all__ = ["HotBarrier", "Observation", "count_data", "hot_barrier", "used_dispersions"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Observation:
         ΔF / k_B from the free-energy profile of this run and its standard error, K; None if unknown.
     admitted
         Whether a conditioned run takes part although it is off equilibrium, as in the published study.
+    dispersion
+        φ, number of entries that carry the information of one (:mod:`~aiida_cse.physics.statistics.dispersion`);
+        1 for independent entries.
     label
         Name of the run in the results.
 
@@ -55,6 +59,7 @@ class Observation:
     barrier_error: float | None = None
     admitted: bool = False
     label: str = ""
+    dispersion: float = 1.0
 
     def __post_init__(self) -> None:
         arguments.number("temperature", self.temperature, above=0)
@@ -62,6 +67,7 @@ class Observation:
         if arguments.number("exposure", self.exposure, least=0) == 0 and self.events:
             raise ValueError(f"exposure = 0: must be above zero for events = {self.events}")
         arguments.number("lowering", self.lowering)
+        arguments.number("dispersion", self.dispersion, least=1)
         for name in ("equilibrated", "conditioned", "admitted"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} = {getattr(self, name)!r}: must be true or false")
@@ -85,10 +91,24 @@ class Observation:
         return self.admitted and self.conditioned and not self.equilibrated
 
 
-def count_data(runs: Iterable[Observation]) -> CountData:
-    """Return the counts of the runs."""
-    rows = np.array([(run.temperature, run.events, run.exposure, run.lowering) for run in runs], dtype=np.float64)
-    return CountData(*rows.T)
+def used_dispersions(runs: Sequence[Observation]) -> list[float]:
+    """Return φ of each run for a joint fit: the larger of its own and that of all runs together.
+
+    In a run with few entries, or none, the dispersion is not seen. There that of the others is the best guess.
+    """
+    pooled = pooled_dispersion([run.events for run in runs], [run.dispersion for run in runs])
+    return [max(run.dispersion, pooled) for run in runs]
+
+
+def count_data(runs: Sequence[Observation]) -> CountData:
+    """Return the counts of the runs in units of independent events: counts and exposures are divided by φ."""
+    dispersions = np.array(used_dispersions(runs))
+    return CountData(
+        temperature=np.array([run.temperature for run in runs], dtype=np.float64),
+        events=np.array([run.events for run in runs]) / dispersions,
+        exposure=np.array([run.exposure for run in runs]) / dispersions,
+        lowering=np.array([run.lowering for run in runs], dtype=np.float64),
+    )
 
 
 @dataclass(frozen=True)

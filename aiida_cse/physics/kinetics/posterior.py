@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.physics.statistics.poisson import poisson_interval
+from aiida_cse.physics.statistics.resampling import visits_interval
 
 __all__ = ["CountData", "Draws", "OpenEnd", "draw", "most_likely_counts", "rate_bounds"]
 
@@ -43,7 +43,11 @@ _OPEN = 10.0
 
 @dataclass(frozen=True)
 class CountData:
-    """Events and exposures: all (R,); ``lowering`` is δ in K, ``exposure`` a time or ions × time."""
+    """Events and exposures: all (R,); ``lowering`` is δ in K, ``exposure`` a time or ions × time.
+
+    Of events in bursts, ``events`` and ``exposure`` are divided by the number of events that carry the information
+    of one (:func:`~aiida_cse.physics.kinetics.observations.count_data`), and need not be whole.
+    """
 
     temperature: Floats
     events: Floats
@@ -233,5 +237,5 @@ def _garwood(
     there = counts.temperature == run
     exposure = counts.exposure[there] @ np.exp(counts.lowering[there] / run)
     carried = np.exp(lowering / temperature - energy * (1 / temperature - 1 / run))
-    low, high = poisson_interval(counts.events[there].sum(), level)
+    low, high = visits_interval(float(counts.events[there].sum()), level)
     return float(low / exposure * carried), float(high / exposure * carried)

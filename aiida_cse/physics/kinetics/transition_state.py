@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import constants, optimize, special
 
 from aiida_cse.physics.statistics import arguments
+from aiida_cse.physics.statistics.dispersion import widening
 from aiida_cse.physics.statistics.poisson import poisson_interval
 
 __all__ = [
@@ -150,14 +151,15 @@ def expected_transitions(rate: ArrayLike, ions: ArrayLike, time: ArrayLike) -> F
 
 
 def transmission_coefficient(
-    observed: float, expected: float, level: float = 0.95, *, log_error: float = 0.0
+    observed: float, expected: float, level: float = 0.95, *, log_error: float = 0.0, dispersion: float = 1.0
 ) -> TransmissionCoefficient:
     """Return κ = observed / expected transitions and its interval.
 
     If the expected number is exact, the interval is Garwood's interval divided by it. Its lower and upper bounds
     are quantiles of Gamma(k) and Gamma(k + 1), where k is the observed count. With ``log_error``, each Gamma
     variate is divided by a log-normal expected number with this standard error, for example σ(ΔF) / T for a normal
-    error of the barrier.
+    error of the barrier. Events in bursts are counted in units of φ and the interval is widened, as in
+    :mod:`~aiida_cse.physics.statistics.poisson`.
 
     Parameters
     ----------
@@ -169,27 +171,36 @@ def transmission_coefficient(
         Confidence level of the interval.
     log_error
         Standard error of ln ``expected``.
+    dispersion
+        φ, number of observed transitions that carry the information of one.
 
     Raises
     ------
     ValueError
         ``observed`` is no whole number of at least zero, ``expected`` is not above zero, ``log_error`` is
-        negative or above 50, or ``level`` is not between 0 and 1.
+        negative or above 50, ``level`` is not between 0 and 1, or ``dispersion`` is below 1.
     """
     events, mean = arguments.count("observed", observed), arguments.number("expected", expected, above=0)
     value = arguments.number("observed / expected", events / mean, least=0)
     tail = (1 - arguments.probability("level", level)) / 2
     arguments.number("log_error", log_error, least=0, most=_LARGEST_LOG_ERROR)
     if log_error == 0:
-        low, high = poisson_interval(events, level)
+        low, high = poisson_interval(events, level, dispersion=dispersion)
         return TransmissionCoefficient(value, low / mean, high / mean)
-    low = 0.0
+    index = arguments.number("dispersion", dispersion, least=1)
+    worth, reach, low = events / index, widening(index, tail), 0.0
+
+    def below(counts: Floats) -> Floats:
+        return np.asarray(special.gammainc(worth, counts), dtype=np.float64)
+
+    def above(counts: Floats) -> Floats:
+        return np.asarray(special.gammaincc(worth + 1, counts), dtype=np.float64)
+
+    high = _mixed_bound(above, tail, float(np.log(special.gammainccinv(worth + 1, tail))), log_error)
     if events:
-        start = float(np.log(special.gammaincinv(events, tail)))
-        low = _mixed_bound(lambda counts: special.gammainc(events, counts), tail, start, log_error)
-    start = float(np.log(special.gammainccinv(events + 1, tail)))
-    high = _mixed_bound(lambda counts: special.gammaincc(events + 1, counts), tail, start, log_error)
-    return TransmissionCoefficient(value, low / mean, high / mean)
+        low = _mixed_bound(below, tail, float(np.log(special.gammaincinv(worth, tail))), log_error)
+        low, high = (worth * (end / worth) ** reach for end in (low, high))
+    return TransmissionCoefficient(value, low * index / mean, high * index / mean)
 
 
 def _mixed_bound(tail_of: Callable[[Floats], Floats], tail: float, start: float, log_error: float) -> float:

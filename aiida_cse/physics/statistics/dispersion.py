@@ -1,4 +1,4 @@
-"""Dispersion of counted events: how many events carry the information of one, and intervals that allow for it.
+"""Dispersion of counted events: how many of them carry the information of one.
 
 Events are independent only if no ion and no time has more than its share. Ions that recross a boundary, remember
 their past, or differ from each other make the counts *per ion* uneven. A gate that opens for all ions together,
@@ -14,10 +14,8 @@ estimated. Chosen here, with the two-way clustered variance of Cameron, Gelbach 
 * V = max(V_ions, V_time, V_ions + V_time − k, k). The dispersion is φ = V / k, at most k, where one of the two has
   p < 0.2. Otherwise it is 1, so that noise in few counts is not taken for bursts.
 
-k events are worth k / φ. An interval is Garwood's of this number (:mod:`~aiida_cse.physics.statistics.poisson`)
-times φ. Because φ is estimated from six cosines, the logarithms of both ends are moved away from that of the
-estimate in the ratio of Student's t with six degrees of freedom to the normal quantile. The coverage is measured
-in ``benchmarks``.
+k events are then worth k / φ in every interval (:mod:`~aiida_cse.physics.statistics.poisson`). φ has about six
+degrees of freedom, those of the cosines, which :func:`widening` turns into a factor.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ from scipy import special, stats
 
 from aiida_cse.physics.statistics import arguments
 
-__all__ = ["dispersed_interval", "dispersed_upper", "dispersion", "pooled_dispersion", "widening"]
+__all__ = ["dispersion", "pooled_dispersion", "widening"]
 
 Floats = NDArray[np.float64]
 
@@ -153,60 +151,12 @@ def pooled_dispersion(counts: ArrayLike, dispersions: ArrayLike) -> float:
     return float(np.average(found, weights=events)) if events.any() else 1.0
 
 
-# -- intervals -----------------------------------------------------------------------------------------------
-
-
 def widening(dispersion: float, tail: float) -> float:
-    """Return the factor of log half-widths for an estimated dispersion: Student's t over normal, 1 for φ = 1.
+    """Return the factor by which an interval is wider because its dispersion φ is estimated, 1 for φ = 1.
 
-    ``tail`` is the probability beyond one end.
+    It is the ratio of the quantile of Student's t with six degrees of freedom to that of the normal distribution,
+    where ``tail`` is the probability beyond one end.
     """
-    return float(stats.t.isf(tail, _COSINES) / stats.norm.isf(tail)) if dispersion > 1 else 1.0
-
-
-def dispersed_interval(count: float, dispersion: float = 1.0, level: float = 0.95) -> tuple[float, float]:
-    """Return the two-sided interval of the mean of a count whose events have this dispersion.
-
-    Without an event the interval is from 0 to Garwood's bound times the dispersion, which must then be that of
-    similar counts: a count of zero says nothing about its own.
-
-    Parameters
-    ----------
-    count
-        Number of observed events.
-    dispersion
-        φ.
-    level
-        Confidence level.
-
-    Raises
-    ------
-    ValueError
-        ``count`` is no whole number of at least zero, ``dispersion`` is below 1, or ``level`` is not between 0 and
-        1.
-    """
-    tail = (1 - arguments.probability("level", level)) / 2
-    events, index = arguments.count("count", count), arguments.number("dispersion", dispersion, least=1)
-    return _ends(events, index, tail)
-
-
-def dispersed_upper(count: float, dispersion: float = 1.0, level: float = 0.95) -> float:
-    """Return the one-sided upper bound of the mean of a count whose events have this dispersion.
-
-    Raises
-    ------
-    ValueError
-        As :func:`dispersed_interval`.
-    """
-    tail = 1 - arguments.probability("level", level)
-    events, index = arguments.count("count", count), arguments.number("dispersion", dispersion, least=1)
-    return _ends(events, index, tail)[1]
-
-
-def _ends(events: int, index: float, tail: float) -> tuple[float, float]:
-    worth = events / index
-    high = float(special.gammainccinv(worth + 1, tail))
-    if not events:
-        return 0.0, float(arguments.representable("upper bound from dispersion", index * high))
-    low, reach = float(special.gammaincinv(worth, tail)), widening(index, tail)
-    return index * worth * (low / worth) ** reach, index * worth * (high / worth) ** reach
+    if dispersion == 1 or tail == 0.5:
+        return 1.0
+    return float(stats.t.isf(tail, _COSINES) / stats.norm.isf(tail))

@@ -149,7 +149,8 @@ def test_the_interval_of_the_total_lies_between_single_events_and_pairs(
 
 
 def test_the_total_of_bursts_is_that_of_fewer_events_of_larger_weight() -> None:
-    assert exchange_interval(30, 30, burst_index=10) == pytest.approx([20 * end for end in poisson_interval(3)])
+    expected = [2 * end for end in poisson_interval(30, dispersion=10)]
+    assert exchange_interval(30, 30, burst_index=10) == pytest.approx(expected)
     assert exchange_interval(7, 7) == pytest.approx((5.63, 28.84), abs=0.01)
     assert exchange_interval(0, 0) == pytest.approx((0.0, 7.378), abs=1e-3)
 
