@@ -14,6 +14,7 @@ from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.exchange.equilibration import exchange_interval
 from aiida_cse.physics.exchange.relaxation import member_frames
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
+from aiida_cse.physics.exchange.starts import NOT_EQUILIBRATED, ONE_START, one_start, slowest_time
 from aiida_cse.physics.exchange.verdict import EquilibrationVerdict, ExchangeData, equilibration_verdict
 from aiida_cse.physics.statistics.poisson import poisson_upper
 
@@ -28,6 +29,8 @@ def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
     if (bound := found["rate_upper_bound_per_s"]) is not None:
         yield "entries per second", f"< {bound:.2g}"
     yield "equilibrated", "yes" if found["equilibrated"] else "no"
+    if found["equilibrated"] and (slowest := found.get("slowest_time_ns")) is not None:
+        yield "slowest process seen (ns)", f"{slowest:.3g}"
 
 
 @observable(
@@ -43,6 +46,16 @@ def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
         **FACT_KEYS,
         **REGION_KEYS,
         "equilibrated": ("", "Whether every criterion is met"),
+        "kind": (
+            "",
+            f"`{ONE_START}` or `{NOT_EQUILIBRATED}`; results of earlier versions do not have it",
+        ),
+        "slowest_time_ns": (
+            "ns",
+            "Slowest relaxation time that the run could have seen: a third of the time since its first frame, "
+            "after which 5 % of a deviation remain. Slower processes may be hidden; see "
+            "[two starts](../science/stopping.md#two-starts)",
+        ),
         "decided_by": ("", "Ions whose exchange decides"),
         "reasons": ("", "One statement per criterion, with its number and its threshold"),
         "rule": ("", "Counting rule of the transitions"),
@@ -97,10 +110,13 @@ def equilibration(production: ReducedProduction) -> dict[str, Any]:
         name: equilibration_verdict(_exchange_data(ion, counted[name], production), settings)
         for name, ion in production.ions.items()
     }
+    equilibrated = all(verdicts[name].equilibrated for name in deciding)
     results = {
         **production.facts,
         **production.region_facts(),
-        "equilibrated": all(verdicts[name].equilibrated for name in deciding),
+        "equilibrated": equilibrated,
+        "kind": one_start(equilibrated),
+        "slowest_time_ns": slowest_time(production.facts["end_ns"]),
         "decided_by": deciding,
         "reasons": [f"{name}: {reason}" for name in deciding for reason in verdicts[name].reasons],
         "rule": settings.rule,

@@ -15,6 +15,7 @@ from aiida_cse.analysis.kinetics import KINETICS, OBSERVATION_RECORD, PARTS, kin
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
 from aiida_cse.analysis.registry import Documented, Keys, Observable, analyse, observables
 from aiida_cse.analysis.shifts import SHIFTS, shifts
+from aiida_cse.analysis.starts import STARTS, STARTS_LAYER, both_starts
 from aiida_cse.analysis.transitions import SENSITIVITY_RECORD
 from aiida_cse.calculations.functions.records import (
     CHANGE_RECORD,
@@ -103,6 +104,9 @@ def _written() -> Iterator[tuple[Documented, set[str]]]:
     yield OBSERVATION_RECORD, set(extrapolated["observations"][0])
     yield SHIFTS, set(shifts({"hot": hot, "cold": cold}))
     yield COMPARISON, set(compare(hot, cold))
+    judged = both_starts(dict.fromkeys(("filled", "emptied"), results))
+    yield STARTS, set(judged)
+    yield STARTS_LAYER, set(judged["layers"][0])
     yield STAGES, _literals(collect_stages.__wrapped__) - {"first_step"}
     yield STAGE_RECORD, set(_stage_record())
     yield LOOK_RECORD, _literals(collect_looks.__wrapped__) | _literals(look_record) | set(OF_EQUILIBRATION)
@@ -132,7 +136,7 @@ def _state() -> State:
     )
     sampling = Sampling(timestep_fs=2.0, frame_ps=2.0, block_ps=4, snapshot_ps=2, bins=110)
     config = ReductionConfig.build(system, sampling)
-    state = State.empty(config, 0, 8, ions=2)
+    state = State.empty(config, 0, 18, ions=2)
     state.streams["atoms"] += 1
     state.point_histograms += 1
     state.region_counts += 1

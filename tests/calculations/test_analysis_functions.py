@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from aiida import orm
 from aiida.plugins import CalculationFactory
@@ -13,6 +14,7 @@ from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.calculations.functions import analysis
 from aiida_cse.calculations.functions.analysis import CANNOT_ANALYSE
 from aiida_cse.calculations.functions.kinetics import CANNOT_EXTRAPOLATE
+from aiida_cse.calculations.functions.starts import CANNOT_JUDGE
 from tests.nodes import reduction_node, state
 
 pytestmark = [
@@ -107,3 +109,33 @@ def test_runs_that_cannot_be_extrapolated_end_with_a_reason(inputs: dict[str, An
     _, node = CalculationFactory("cse.kinetics").run_get_node(settings=orm.Dict(inputs["settings"]), **runs)
     assert node.exit_status == CANNOT_EXTRAPOLATE == 337
     assert message in node.exit_message
+
+
+# -- two starts ----------------------------------------------------------------------------------------------
+
+
+def started(excess: int, temperature: float = 700.0) -> dict[str, orm.Data]:
+    """Return the nodes of a run whose slab began with ``excess`` ions too many and now has 40."""
+    numbers = 20 + np.random.default_rng(excess + 99).integers(-1, 2, (60, 2))
+    numbers[0] = 20 + excess
+    depth = orm.ArrayData(
+        {"times_ns": np.arange(60.0), "n_li_depth": numbers, "covariance_li_depth": np.eye(2) / 9}
+    )
+    found = {"temperature_K": temperature, "ions": ["Li"], "end_ns": 59.0, "judged_from_ns": 20.0}
+    depth.base.attributes.set_many({**found, "depth_edges_li_A": [-4.0, 0.0, 4.0]})
+    return {"depth_populations": depth, "equilibration": orm.Dict({"equilibrated": True})}
+
+
+def test_starts_are_judged_by_the_nodes_of_their_runs() -> None:
+    function = CalculationFactory("cse.starts")
+    found, node = function.run_get_node(filled=started(9), emptied=started(-9))
+    assert node.is_finished_ok
+    assert found["kind"] == "equilibrated from both sides"
+    assert found["runs"] == ["emptied", "filled"]
+    close, _ = function.run_get_node(
+        settings=orm.Dict({"minimum_gap": 99}), filled=started(9), emptied=started(-9)
+    )
+    assert close["kind"] == "equilibrated as far as one start can tell"
+    _, failed = function.run_get_node(filled=started(9), emptied=started(-9, temperature=600))
+    assert failed.exit_status == CANNOT_JUDGE == 348
+    assert "is of Li at 6" in failed.exit_message or "is of Li at 7" in failed.exit_message

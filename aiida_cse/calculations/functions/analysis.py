@@ -18,6 +18,7 @@ __all__ = [
     "barrier",
     "charge_integral",
     "density_profiles",
+    "depth_populations",
     "displacement_variance",
     "equilibration",
     "free_energy",
@@ -69,3 +70,4 @@ charge_integral = _calculation("charge_integral")
 barrier = _calculation("barrier")
 anion_barrier = _calculation("anion_barrier")
 displacement_variance = _calculation("displacement_variance")
+depth_populations = _calculation("depth_populations")

@@ -51,6 +51,9 @@ def _cells(run: Run) -> Iterator[tuple[str, str]]:
 
 def criteria(label: str, verdict: Mapping[str, Any]) -> Iterator[str]:
     """Yield the verdict of a run and its criteria, a line each, from the result ``equilibration``."""
-    yield f"{label} is {'' if verdict['equilibrated'] else 'not '}equilibrated:"
+    kind = verdict.get("kind", "equilibrated" if verdict["equilibrated"] else "not equilibrated")
+    yield f"{label} is {kind}:"
     for reason in verdict["reasons"]:
         yield f"  {reason}"
+    if verdict["equilibrated"] and (slowest := verdict.get("slowest_time_ns")) is not None:
+        yield f"  – processes slower than {slowest:.3g} ns: not seen; other starts would show them"

@@ -1,0 +1,42 @@
+"""Judgement of runs that started with different numbers of ions in the slab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, calcfunction
+
+from aiida_cse.analysis.starts import both_starts
+from aiida_cse.physics.exchange.starts import StartCriteria
+
+__all__ = ["starts"]
+
+CANNOT_JUDGE = 348
+
+
+@calcfunction
+def starts(settings: orm.Dict | None = None, **runs: Any) -> orm.Dict | ExitCode:
+    """Judge whether runs of one temperature with different starts have met in every layer of depth.
+
+    :param settings: thresholds, see StartCriteria.
+    :param runs: per run, under a label of your own, its ``depth_populations`` and ``equilibration``.
+    """
+    contents = {
+        label: {name: _content(node) for name, node in results.items()} if isinstance(results, Mapping) else {}
+        for label, results in runs.items()
+    }
+    try:
+        criteria = StartCriteria.model_validate({} if settings is None else settings.get_dict())
+        return orm.Dict(both_starts(contents, criteria))
+    except ValueError as error:
+        return ExitCode(CANNOT_JUDGE, f"the starts cannot be compared: {error}")
+
+
+def _content(node: orm.Data) -> dict[str, Any]:
+    """Return the scalars and the arrays of a result."""
+    found: dict[str, Any] = dict(node.base.attributes.all)
+    if isinstance(node, orm.ArrayData):
+        found |= {name: node.get_array(name) for name in node.get_arraynames()}
+    return found
