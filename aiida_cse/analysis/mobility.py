@@ -43,7 +43,10 @@ def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, 
     keys={
         **FACT_KEYS,
         "lags_ps": ("ps", "The lags"),
-        "<ion>_start_ns": ("ns", "Start of the range in which its displacements begin, from the first frame"),
+        "<ion>_start_ns": (
+            "ns",
+            "Start of the range in which its displacements begin, from the first frame; null without a block",
+        ),
         "<ion>_end_ns": ("ns", "Its end"),
         "<ion>_layers": ("", "Names of the layers, in the order of the first axis"),
         "<ion>_layer_edges_A": (
@@ -78,12 +81,13 @@ def displacement_variances(production: ReducedProduction) -> dict[str, Any]:
         moments = production.state.displacement_moments(ion.name)
         parts = (moments.counts.astype(np.float64), moments.sums, moments.squares)
         window = production.displacement_window(ion.species)
-        blocks = [window.blocks(part) for part in parts]
+        whole = np.arange(0) if window is None else window.whole
+        blocks = [part[:0] if window is None else window.blocks(part) for part in parts]
         found = displacement_variance(*(part.sum(axis=0) for part in blocks))
-        errors = _errors([part[window.whole] for part in blocks], config)
+        errors = _errors([part[whole] for part in blocks], config)
         results |= {
-            f"{ion.key}_start_ns": window.facts["start_ns"],
-            f"{ion.key}_end_ns": window.facts["end_ns"],
+            f"{ion.key}_start_ns": None if window is None else window.facts["start_ns"],
+            f"{ion.key}_end_ns": None if window is None else window.facts["end_ns"],
             f"{ion.key}_layers": list(moments.layers),
             f"{ion.key}_layer_edges_A": list(ion.species.layer_edges),
             f"{ion.key}_variance_A2": found.variance,

@@ -221,8 +221,8 @@ class ReducedProduction:
             self._coarser, self.settings.start_ns, self.settings.end_ns, single(self.settings.last_ns)
         )
 
-    def displacement_window(self, species: IonSpecies) -> Window:
-        """Return the frames at which the displacements of a species begin.
+    def displacement_window(self, species: IonSpecies) -> Window | None:
+        """Return the frames at which the displacements of a species begin, None if the run ends before.
 
         A number of the settings is counted from the end of :attr:`window`, whatever its start. Two times end with
         the state at the latest.
@@ -234,7 +234,10 @@ class ReducedProduction:
         with located(f"displacement_ns.{role}"):
             if not isinstance(given, tuple):
                 return Window.of(self._coarser, 0.0, self.settings.end_ns, given)
+            block_ns = self._coarser.config.block_ps / 1000
             length = self._coarser.frames * self._coarser.config.frame_ps / 1000
+            if np.ceil(given[0] / block_ns - 1e-9) * block_ns >= length - block_ns:
+                return None
             return Window.of(self._coarser, given[0], min(given[1], length))
 
     @cached_property

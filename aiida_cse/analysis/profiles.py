@@ -53,7 +53,7 @@ class Counts:
     blocks
         (B, rows, bins) counts of each block of the window.
     every
-        Number of frames from one count to the next.
+        Mean number of frames from one count to the next.
     frames
         (B,) number of frames of each block in which atoms were counted.
     whole
@@ -64,7 +64,7 @@ class Counts:
 
     grid: Grid
     blocks: NDArray[np.int64]
-    every: int
+    every: float
     frames: NDArray[np.int64]
     whole: NDArray[np.int64]
     areas: Floats
@@ -74,7 +74,8 @@ class Counts:
     def of_points(cls, production: ReducedProduction) -> Counts:
         """Return the counts (B, ions, bins) of the points of the ions."""
         state = production.state
-        return cls._of(production, state.point_histograms, state.config.grid, every=1)
+        counted = np.arange(production.window.begin, production.window.stop)
+        return cls._of(production, state.point_histograms, state.config.grid, 1.0, counted)
 
     @classmethod
     def of_types(cls, production: ReducedProduction, purpose: str) -> Counts:
@@ -89,17 +90,25 @@ class Counts:
         name = state.config.stream_for(purpose)
         if name is None or state.config.atom_ids is not None:
             raise ValueError(f"the reduction has no {all_atoms(purpose).words}")
-        every = state.config.streams[name].every_frames
-        if not len(production.window.frames_every(every)):
+        stream = state.config.streams[name]
+        frames = np.arange(production.window.begin, production.window.stop)
+        counted = frames[stream.counted(frames)]
+        if not len(counted):
             raise ValueError(
                 f"start_ns, end_ns: there is no frame of the stream {name} between them; choose a longer range"
             )
-        return cls._of(production, state.streams[name], state.config.stream_grid(name), every)
+        return cls._of(production, state.streams[name], state.config.stream_grid(name), stream.interval, counted)
 
     @classmethod
-    def _of(cls, production: ReducedProduction, counts: NDArray[np.int64], grid: Grid, every: int) -> Counts:
+    def _of(
+        cls,
+        production: ReducedProduction,
+        counts: NDArray[np.int64],
+        grid: Grid,
+        every: float,
+        counted: NDArray[np.int64],
+    ) -> Counts:
         state, window = production.state, production.window
-        counted = window.frames_every(every)
         block = window.block_of(counted)
         frames = np.bincount(block, minlength=len(window.block_lengths))
         x, y, z = state.config.box

@@ -55,7 +55,8 @@ def _possible_bins(there: Sampling | ReductionConfig) -> list[int]:
     """Return the numbers of bins that those of a reduction make; none for a fixed width in a box not known yet."""
     if isinstance(there, ReductionConfig):
         return list(there.grid.factors())
-    return [] if there.bin_width is not None else list(Grid(there.bins, 1.0).factors())
+    by_width = there.bin_width is not None or there.ion_bin_width is not None
+    return [] if by_width else list(Grid(there.bins, 1.0).factors())
 
 
 def unanswerable(settings: AnalysisSettings, config: ReductionConfig) -> list[str]:

@@ -125,10 +125,6 @@ class Window:
         """Return which frames are at most ``last_ns`` before the last one of the window."""
         return frames >= self.stop - 1 - last_ns / self.frame_ns - 1e-9
 
-    def frames_every(self, every: int) -> NDArray[np.int64]:
-        """Return the frames of the window that are multiples of ``every``."""
-        return np.arange(-(-self.begin // every) * every, self.stop, every)
-
     def block_of(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the index of the block of the window to which each frame belongs."""
         return frames // self.config.block_frames - self.begin // self.config.block_frames

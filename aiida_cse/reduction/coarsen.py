@@ -371,8 +371,8 @@ def _stream_reasons(name: str, stream: Stream, have: ReductionConfig, want: Redu
     if known is None:
         return [f"streams.{name}: is not in the state, which has {', '.join(have.streams) or 'none'}"]
     reasons = []
-    if stream.every_frames != known.every_frames:
-        reasons.append(f"streams.{name}.every_frames = {stream.every_frames}: the state has {known.every_frames}")
+    if stream.interval != known.interval:
+        reasons.append(f"streams.{name}.every_frames = {stream.interval:g}: the state has {known.interval:g}")
     # bins of a stream's own are never joined, those that it has from the ions are joined with theirs
     mine, wanted = ((one.bins, one.bin_width) for one in (known, stream))
     if mine != wanted:

@@ -10,7 +10,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from typing_extensions import Self
 
 from aiida_cse.physics.exchange.regions import REGION_NAMES, Region, RegionSet
@@ -137,8 +146,9 @@ class Stream(FrozenModel):
 
     Attributes
     ----------
-    every_frames
-        Number of frames from one histogram to the next, counted from step 0.
+    every_frames, per
+        ``per`` histograms in every ``every_frames`` frames, counted from step 0; with more than one, at the frames
+        nearest to equal times.
     bins
         Number of equal bins over the box along z; None for the bins of the ions.
     bin_width
@@ -146,8 +156,33 @@ class Stream(FrozenModel):
     """
 
     every_frames: int = Field(default=1, ge=1)
+    per: int = Field(default=1, ge=1)
     bins: int | None = Field(default=None, ge=1)
     bin_width: BinWidth | None = None
+
+    @model_validator(mode="after")
+    def _check_cadence(self) -> Self:
+        if self.per > self.every_frames:
+            raise ValueError(f"per = {self.per}: must be at most every_frames = {self.every_frames}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_one_per(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # the configuration of a state is the same as before there was this field
+        content: dict[str, Any] = dump(self)
+        if self.per == 1:
+            content.pop("per", None)
+        return content
+
+    @property
+    def interval(self) -> float:
+        """Mean number of frames from one histogram to the next."""
+        return self.every_frames / self.per
+
+    def counted(self, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which frames have a histogram, those nearest to multiples of :attr:`interval`."""
+        mask: NDArray[np.bool_] = (2 * self.per * frames + self.per - 1) % (2 * self.every_frames) < 2 * self.per
+        return mask
 
 
 class ReductionConfig(FrozenModel):
@@ -317,7 +352,7 @@ class ReductionConfig(FrozenModel):
     def shared_stream(self) -> str | None:
         """Name of the first stream with the bins of the ions at every frame, None if there is none."""
         for name, stream in self.streams.items():
-            if stream.every_frames == 1 and self.stream_grid(name) == self.grid:
+            if stream.interval == 1 and self.stream_grid(name) == self.grid:
                 return name
         return None
 
@@ -499,16 +534,19 @@ def _sampling_fields(sampling: Sampling, box: tuple[float, float, float]) -> dic
     streams = {ALL_ATOMS: Stream()}
     if sampling.streams is not None:
         streams = {}
-        for name, every_frames in sampling.stream_frames.items():
+        for name, (every_frames, per) in sampling.stream_frames.items():
             given = sampling.streams[name]
             bins = given.bins
             if given.bin_width is not None and not fixed:
                 bins = max(1, round(box[2] / given.bin_width))
             streams[name] = Stream(
-                every_frames=every_frames, bins=bins, bin_width=given.bin_width if fixed else None
+                every_frames=every_frames, per=per, bins=bins, bin_width=given.bin_width if fixed else None
             )
+    ion_bins = sampling.bins if sampling.bin_width is None else Grid.of_width(sampling.bin_width, box[2]).bins
+    if sampling.ion_bin_width is not None:
+        ion_bins = max(1, round(box[2] / sampling.ion_bin_width))
     return {
-        "bins": sampling.bins if sampling.bin_width is None else Grid.of_width(sampling.bin_width, box[2]).bins,
+        "bins": ion_bins,
         "bin_width": sampling.bin_width,
         "streams": streams,
         "timestep_fs": sampling.timestep_fs,

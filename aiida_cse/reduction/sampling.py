@@ -30,7 +30,10 @@ _DEFAULT_STRIDE = 10
 
 
 class StreamSampling(StrictModel):
-    """Histograms of the atom types at a cadence of their own, in ``bins`` or in bins of about ``bin_width`` (Å).
+    """Histograms of the atom types every ``every_ps``, in ``bins`` or in bins of about ``bin_width`` (Å).
+
+    ``every_ps`` is a multiple of half the time between frames. If it is none of the whole, histograms are taken at
+    the frames nearest to equal times: of 25 ps, with frames every 2 ps, alternately after 26 and 24 ps.
 
     With neither they have the bins of the ions. In a box of constant size there is a whole number of bins, so that
     their width is rounded; in a box that changes only a width can be given.
@@ -75,7 +78,8 @@ class Sampling(StrictModel):
     """Sampling of a trajectory: frames as LAMMPS wrote them, blocks and snapshots in ps.
 
     ``bins`` divide the box, which must then be of constant size. With ``bin_width`` (Å) the box may change: bins
-    of this width are counted from the mid-plane of the slab, and ``bins`` is not used.
+    of this width are counted from the mid-plane of the slab, and ``bins`` is not used. In a box of constant size
+    ``ion_bin_width`` (Å) gives the ions the whole number of bins of about this width, in place of ``bins``.
 
     Ions are counted in every frame. By default the atoms of all types are as well, in the same bins; ``streams``
     are histograms of the atom types at other times and in other bins: ``charge`` for the charge integral,
@@ -99,6 +103,7 @@ class Sampling(StrictModel):
     snapshot_ps: Duration = 1000.0
     bins: Bins = 520
     bin_width: Width | None = None
+    ion_bin_width: Width | None = None
     streams: dict[StreamName, StreamSampling] | None = None
     anion_point: Literal["centre_of_mass", "atom"] = "centre_of_mass"
     anion_atom: str | None = None
@@ -120,12 +125,17 @@ class Sampling(StrictModel):
     @model_validator(mode="after")
     def _check_streams(self) -> Self:
         for name, stream in (self.streams or {}).items():
-            _whole_frames(f"streams.{name}.every_ps", stream.every_ps, self.frame_ps)
+            _half_frames(f"streams.{name}.every_ps", stream.every_ps, self.frame_ps)
             if self.bin_width is not None and stream.bins is not None:
                 raise ValueError(
                     f"streams.{name}.bins = {stream.bins}: with bin_width = {self.bin_width:g} the box may "
                     "change, so that bins have a width; give bin_width here as well"
                 )
+        if self.bin_width is not None and self.ion_bin_width is not None:
+            raise ValueError(
+                f"ion_bin_width = {self.ion_bin_width:g}: the bins of the ions are given by bin_width = "
+                f"{self.bin_width:g} as well; give one of them"
+            )
         if self.bin_width is not None and self.lags_ps:
             raise ValueError(
                 f"lags_ps = {', '.join(f'{lag:g}' for lag in self.lags_ps)}: with bin_width = {self.bin_width:g} "
@@ -164,10 +174,12 @@ class Sampling(StrictModel):
         return self._frames("snapshot_ps", self.snapshot_ps)
 
     @property
-    def stream_frames(self) -> dict[str, int]:
-        """Number of frames from one histogram to the next of each stream that is given."""
-        given = self.streams or {}
-        return {name: self._frames(f"streams.{name}.every_ps", one.every_ps) for name, one in given.items()}
+    def stream_frames(self) -> dict[str, tuple[int, int]]:
+        """Number of frames, and of histograms in them, of each stream that is given."""
+        given, frame_ps = self.streams or {}, self.frame_steps * self.timestep_fs / 1000
+        return {
+            name: _half_frames(f"streams.{name}.every_ps", one.every_ps, frame_ps) for name, one in given.items()
+        }
 
     @property
     def lags(self) -> tuple[int, ...]:
@@ -195,3 +207,20 @@ def _whole_frames(name: str, duration_ps: float, frame_ps: float) -> int:
     if frames < 1 or abs(frames * frame_ps - duration_ps) > 1e-6 * frame_ps:
         raise ValueError(f"{name} = {duration_ps:g}: must be a multiple of the {frame_ps:g} ps between frames")
     return frames
+
+
+def _half_frames(name: str, duration_ps: float, frame_ps: float) -> tuple[int, int]:
+    """Return how many frames the duration is, and 1; or, with half a frame more, those of two durations, and 2.
+
+    Raises
+    ------
+    ValueError
+        The duration is shorter than a frame, or no multiple of half of one.
+    """
+    halves = round(2 * duration_ps / frame_ps) if math.isfinite(duration_ps / frame_ps) else 0
+    if halves < 2 or abs(halves * frame_ps / 2 - duration_ps) > 1e-6 * frame_ps:
+        raise ValueError(
+            f"{name} = {duration_ps:g}: must be a multiple of half of the {frame_ps:g} ps between frames, and at "
+            "least one frame"
+        )
+    return (halves, 2) if halves % 2 else (halves // 2, 1)

@@ -126,7 +126,7 @@ def check_sums(arrays: Arrays, config: ReductionConfig, start: int, stop: int) -
     sums = {"region_counts": (np.ones(len(frames), np.int64), ions)}
     sums["point_histograms"] = (np.bincount(blocks), ions)
     for name, stream in config.streams.items():
-        counted = blocks[frames % stream.every_frames == 0]
+        counted = blocks[stream.counted(frames)]
         sums[f"stream_{name}"] = (np.bincount(counted, minlength=int(blocks[-1]) + 1), atoms)
     for name, (summed, present) in sums.items():
         found, expected = arrays[name].sum(axis=2), np.outer(summed, present)

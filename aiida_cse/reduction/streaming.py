@@ -254,6 +254,7 @@ def _stream_sums(state: State) -> list[StreamSums]:
         found.append(
             StreamSums(
                 every=config.streams[name].every_frames,
+                per=config.streams[name].per,
                 block=config.block_frames,
                 first_block=state.first_block,
                 bins=grid.bins,

@@ -505,7 +505,7 @@ def _range_error(settings: AnalysisSettings, sampling: Sampling, length_ps: floa
             f"analysis.settings.start_ns = {start / 1000:g}: leaves nothing of the {end / 1000:g} ns {until}; "
             f"at least one block, {name} = {block:g}, must follow it"
         )
-    if error := _late_range_error(settings, sampling, block, length_ps):
+    if error := _last_part_error(settings, block):
         return error
     snapshot = sampling.snapshot_ps if settings.snapshot_ps is None else settings.snapshot_ps
     begin, end = first * block, stop * block
@@ -517,21 +517,13 @@ def _range_error(settings: AnalysisSettings, sampling: Sampling, length_ps: floa
     return None
 
 
-def _late_range_error(
-    settings: AnalysisSettings, sampling: Sampling, block_ps: float, length_ps: float
-) -> str | None:
-    """Return the error of a last part that is shorter than a block, or of displacements after the end."""
-    given = settings.last_ns
-    ranges: dict[str, Any] = {"last_ns": [value for _, value in given] if isinstance(given, tuple) else [given]}
-    if sampling.lags_ps:
-        displacements = settings.displacement_ns.model_dump()
-        ranges |= {f"displacement_ns.{name}": [value] for name, value in displacements.items()}
-    for name, value in ((name, value) for name, values in ranges.items() for value in values):
-        if isinstance(value, tuple):
-            if math.ceil(value[0] * 1000 / block_ps - 1e-9) * block_ps >= length_ps:
-                shown = f"analysis.settings.{name} = {value[0]:g}, {value[1]:g}"
-                return f"{shown}: leaves nothing of the {length_ps / 1000:g} ns of plan.length_ps"
-        elif value is not None and value * 1000 < block_ps - 1e-9:
+def _last_part_error(settings: AnalysisSettings, block_ps: float) -> str | None:
+    """Return the error of a last part of the production that is shorter than a block."""
+    given = settings.last_ns if isinstance(settings.last_ns, tuple) else [(0.0, settings.last_ns)]
+    parts: list[tuple[str, Any]] = [("last_ns", value) for _, value in given]
+    parts += [(f"displacement_ns.{name}", value) for name, value in settings.displacement_ns.model_dump().items()]
+    for name, value in parts:
+        if isinstance(value, float) and value * 1000 < block_ps - 1e-9:
             return f"analysis.settings.{name} = {value:g}: must be at least one block, {block_ps / 1000:g} ns"
     return None
 

@@ -125,7 +125,8 @@ def test_regions_of_a_species_are_those_it_was_made_from() -> None:
 
 def test_the_sampling_of_the_published_study_becomes_streams() -> None:
     streams = {"density": {"every_ps": 0.1}, "charge": {"every_ps": 0.2, "bin_width": 0.326}}
-    settings = config(streams=streams, bins=550)
+    settings = config(streams=streams, bins=520, ion_bin_width=0.2)
+    assert settings.bins == 550
     assert settings.grid.width == pytest.approx(0.2)
     assert {name: one.every_frames for name, one in settings.streams.items()} == {"density": 5, "charge": 10}
     assert settings.stream_grid("density") == settings.grid

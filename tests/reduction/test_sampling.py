@@ -95,14 +95,19 @@ def test_streams_and_layers_are_read_and_written() -> None:
         layers={"Li": {"names": ["left", "right"], "edges": [0.0]}},
     )
     assert Sampling.model_validate(given.model_dump(mode="json")) == given
-    assert given.stream_frames == {"density": 2, "charge": 5}
+    assert given.stream_frames == {"density": (2, 1), "charge": (5, 1)}
     assert sampling().streams is None
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"streams": {"a": {"every_ps": 0.05}}}, "streams.a.every_ps = 0.05: must be a multiple of the 0.02 ps"),
+        (
+            {"streams": {"a": {"every_ps": 0.055}}},
+            "streams.a.every_ps = 0.055: must be a multiple of half of the 0.02 ps",
+        ),
+        ({"streams": {"a": {"every_ps": 0.01}}}, "streams.a.every_ps = 0.01: .* and at least one frame"),
+        ({"bin_width": 0.2, "ion_bin_width": 0.2, "lags_ps": []}, "ion_bin_width = 0.2: the bins of the ions are"),
         ({"streams": {"a b": {"every_ps": 4}}}, "streams.a b"),
         (
             {"streams": {"a": {"every_ps": 4, "bins": 20, "bin_width": 1}}},

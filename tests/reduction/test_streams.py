@@ -35,14 +35,14 @@ def plain(path: Path) -> State:
     return reduce_segments([path], config())
 
 
-def counted(every: int, bins: int, block: int = 10) -> np.ndarray:
-    """Return the atoms (blocks, types, bins) of every ``every``-th frame, in float64."""
+def counted(every: int | list[int], bins: int, block: int = 10) -> np.ndarray:
+    """Return the atoms (blocks, types, bins) of every ``every``-th frame, or of given ones, in float64."""
     settings, made = config(), make(7, FRAMES, hop=0.1)
     types = np.array(settings.atom_types)
     slab = np.isin(types, settings.framework)
     weights = np.array(settings.masses)[types[slab] - 1]
     found = np.zeros((-(-FRAMES // block), len(settings.labels), bins), np.int64)
-    for frame in range(0, FRAMES, every):
+    for frame in range(0, FRAMES, every) if isinstance(every, int) else every:
         z = made.positions[frame, :, 2].astype(np.float64)
         share = (z - (z[slab] @ weights / weights.sum() + settings.midplane_offset)) / LENGTH + 0.5
         np.add.at(found[frame // block], (types - 1, ((share - np.floor(share)) * bins).astype(int)), 1)
@@ -90,6 +90,31 @@ def test_streams_do_not_depend_on_where_a_run_is_cut(path: Path, tmp_path: Path,
     assert parts[0].merge(parts[1]).equals(whole)
     whole.save(tmp_path / "state.npz")
     assert State.load(tmp_path / "state.npz").equals(whole)
+
+
+def test_a_stream_between_frames_takes_the_nearest_ones(path: Path, tmp_path: Path) -> None:
+    # 25 ps with frames every 2 ps, a hundredth of that
+    streams = {"density": {"every_ps": 0.25}}
+    settings = config(streams=streams)
+    frames = [0, 13, 25, 38, 50, 63]
+    assert np.flatnonzero(settings.streams["density"].counted(np.arange(FRAMES))).tolist() == frames
+    whole = reduce_segments([path], settings, threads=3)
+    np.testing.assert_array_equal(whole.streams["density"], counted(frames, 110))
+    positions = make(7, FRAMES, hop=0.1).positions
+    parts = [
+        reduce_segments(
+            [write_dcd(tmp_path / f"{first}.dcd", positions[first:stop], first_step=FRAME_STEPS * first)], settings
+        )
+        for first, stop in ((0, 38), (38, FRAMES))
+    ]
+    assert parts[0].merge(parts[1]).equals(whole)
+    whole.save(tmp_path / "state.npz")
+    loaded = State.load(tmp_path / "state.npz")
+    assert loaded.equals(whole)
+    found = density_profiles(ReducedProduction(loaded, 700.0))
+    volume = 20 * 20 * LENGTH / 110
+    np.testing.assert_allclose(found["Li_per_A3"], counted(frames, 110)[:, 2].sum(axis=0) / 6 / volume)
+    assert found["sampled_ps"] == pytest.approx(0.25)
 
 
 def test_joined_bins_and_blocks_are_those_of_a_coarser_reduction(path: Path) -> None:

@@ -339,22 +339,35 @@ def sweep(
 
 
 @compiled
+def _stream_frame(number: int, to: StreamSums) -> Any:
+    """Return the frame nearest to the time of a histogram of a stream, the later of two."""
+    return (2 * number * to.every + to.per) // (2 * to.per)
+
+
+@compiled
 def count_stream(chunk: Chunk, layout: Layout, to: StreamSums) -> Any:
     """Count the atoms of all types in those frames of a chunk that belong to a stream.
 
     Returns the row of the first frame with a coordinate that is not finite, −1 if there is none.
     """
     histogram = np.zeros(to.histograms.shape[1], np.uint32)
-    for row in range(-chunk.first % to.every, chunk.table.shape[0], to.every):
+    number = max(chunk.first * to.per // to.every - 1, 0)
+    while _stream_frame(number, to) < chunk.first:
+        number += 1
+    while True:
+        row = _stream_frame(number, to) - chunk.first
+        if row >= chunk.table.shape[0]:
+            return -1
+        number += 1
+        following_row = _stream_frame(number, to) - chunk.first
         z = chunk.table[row, chunk.column : chunk.column + layout.natoms]
         centre = layout.offset + weighted_sum(
             z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
         )
         if not count_atoms(z, centre, chunk.boxes[row, 2], to.bins, to.width, to.rows, to.indices, histogram):
             return row
-        block, following = (chunk.first + row) // to.block, (chunk.first + row + to.every) // to.block
-        if following != block or row + to.every >= chunk.table.shape[0]:
+        block, following = (chunk.first + row) // to.block, (chunk.first + following_row) // to.block
+        if following != block or following_row >= chunk.table.shape[0]:
             for k in range(histogram.shape[0]):
                 to.histograms[block - to.first_block, k] += histogram[k]
                 histogram[k] = 0
-    return -1

@@ -173,8 +173,8 @@ class StreamSums(NamedTuple):
 
     Attributes
     ----------
-    every, block
-        Number of frames from one histogram to the next, and per block.
+    every, per, block
+        ``per`` histograms in every ``every`` frames, and number of frames per block.
     first_block
         Number of the first block.
     bins, width
@@ -186,6 +186,7 @@ class StreamSums(NamedTuple):
     """
 
     every: int
+    per: int
     block: int
     first_block: int
     bins: int

@@ -1,5 +1,6 @@
 """Protocols: valid inputs, overrides, and refusals that name the nearest known key."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -87,8 +88,12 @@ def test_protocols_and_their_descriptions(name: str) -> None:
     assert chain.get_protocol_inputs() == chain.get_protocol_inputs("moderate")
 
 
+#: stages of all atoms that only the paper has: from 1000 K to the pressure of the last run
+COMPRESSION = re.compile(r"cool|rest_\d|(de)?compress_\d")
+
+
 @pytest.mark.parametrize("name", [*PHASES, "cse.production"])
-def test_the_paper_differs_from_moderate_by_its_ewald_sums(name: str) -> None:
+def test_the_paper_differs_from_moderate_by_ewald_sums_and_its_compression(name: str) -> None:
     chain: Any = WorkflowFactory(name)
     paper, moderate = (chain.get_protocol_inputs(protocol) for protocol in ("paper", "moderate"))
     where = "plan" if name == "cse.production" else "schedule"
@@ -96,9 +101,24 @@ def test_the_paper_differs_from_moderate_by_its_ewald_sums(name: str) -> None:
         paper[where]["settings"] | {"kspace_style": "pppm", "kspace_accuracy": 7e-6} == moderate[where]["settings"]
     )
     assert paper[where]["settings"]["kspace_style"] == "ewald"
+    if "stages" in paper[where]:
+        stages = paper[where]["stages"]
+        paper[where]["stages"] = [stage for stage in stages if not COMPRESSION.fullmatch(stage.get("name", ""))]
     assert {k: v for k, v in paper[where].items() if k not in {"settings", "stop"}} == {
         k: v for k, v in moderate[where].items() if k not in {"settings", "stop"}
     }
+
+
+def test_all_atoms_of_the_paper_are_compressed_at_the_temperature_of_the_production() -> None:
+    chain: Any = WorkflowFactory("cse.interface")
+    plans = job_plans(chain.get_protocol_inputs("paper")["schedule"], seed=1, temperature=600)
+    stages = [stage for plan in plans for stage in plan["stages"] if stage["mobile"] == "all"]
+    dynamics = [stage for stage in stages if stage["kind"] in ("nvt", "npt")]
+    (hot,) = (stage for stage in dynamics if stage["temperature"] != 600)
+    assert (hot["temperature"], hot["kind"], hot["duration_ps"]) == (1000, "nvt", 100)
+    pressures = [stage["pressure"] for stage in dynamics if stage["kind"] == "npt"]
+    assert pressures == [100, 3000, 5000, 2500, 500, 50, 1]
+    assert (dynamics[-1]["duration_ps"], dynamics[-1]["kind"]) == (20_200, "npt")
 
 
 def test_only_paper_and_demo_have_fixed_lengths() -> None:
