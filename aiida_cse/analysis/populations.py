@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
+from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
 from aiida_cse.analysis.registry import finite_or_none, finite_range_or_none, observable, with_error
+from aiida_cse.physics.exchange.regions import REGION_NAMES
+from aiida_cse.physics.exchange.sensitivity import labels_from_events
 from aiida_cse.physics.statistics.correlation import anion_cation_correlation
 from aiida_cse.physics.statistics.timeseries import detect_equilibration
 from aiida_cse.physics.statistics.timeseries import populations as averages
@@ -21,6 +23,8 @@ __all__ = ["anions_per_cation", "populations"]
 _POINTS = 1000
 #: values of a series that a straight line with errors needs
 _FEWEST = 4
+#: region whose ions a number counts, where the names differ
+_PLACES = {"excess": "ceramic"}
 
 
 def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
@@ -50,19 +54,26 @@ def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
             "`counted_in_snapshots`",
         ),
         "n_<ion>_<region>": ("ions", "Mean number"),
-        "n_<ion>_<region>_error": ("ions", "Standard error of the mean; null if the number never changed"),
+        "n_<ion>_<region>_error": ("ions", "Standard error of the mean; null with a reason"),
         "n_<ion>_<region>_interval": (
             "ions",
-            "Interval of the mean at the `level` of the settings, wider than the error suggests if the time is "
-            "short; null if the number never changed",
+            "Interval of the mean at the `level` of the settings; null if the number never changed, or if fewer "
+            "than 5 ions were both inside and outside",
         ),
+        "n_<ion>_<region>_error_from": (
+            "",
+            "Estimate of error and interval: `ions`, the variance between ions of the time each spends in the "
+            "region, or `time`, the slow fluctuations of the number, whichever interval is wider; null without "
+            "an interval. Results of earlier versions lack this key; theirs is that of `time`",
+        ),
+        "n_<ion>_<region>_reason": ("", "Why there is no interval; null if there is one"),
         "n_<ion>_<region>_inefficiency_ps": (
             "ps",
             "Time between independent samples (statistical inefficiency)",
         ),
         "n_<ion>_<region>_samples": (
             "",
-            "Number of independent samples; below 20 the error is too small, the interval is not",
+            "Number of independent samples of the series, N frames over the statistical inefficiency",
         ),
         "n_<ion>_<region>_blocks": ("ions", "Means of up to ten equal blocks of time"),
         "n_<ion>_<exchange>_stationary_after_ns": (
@@ -86,13 +97,16 @@ def populations(production: ReducedProduction) -> dict[str, Any]:
     results = production.facts | production.region_facts()
     frame_ns = production.window.frame_ns
     for ion in production.ions.values():
-        columns = np.column_stack(list(ion.counts.values()))
-        for region, found in averages(columns, tuple(ion.counts), level=production.settings.level).items():
-            key, constant = f"n_{ion.key}_{region}", math.isnan(found.standard_error)
+        columns, level = np.column_stack(list(ion.counts.values())), production.settings.level
+        shares = _time_shares(production, ion)
+        for region, found in averages(columns, tuple(ion.counts), shares=shares, level=level).items():
+            key = f"n_{ion.key}_{region}"
             results |= {
                 key: found.mean,
-                f"{key}_error": None if constant else found.standard_error,
-                f"{key}_interval": None if constant else list(found.interval),
+                f"{key}_error": finite_or_none(found.standard_error),
+                f"{key}_interval": finite_range_or_none(found.interval),
+                f"{key}_error_from": found.error_from,
+                f"{key}_reason": found.reason or None,
                 f"{key}_inefficiency_ps": found.inefficiency * (ion.stride * frame_ns) * 1000,
                 f"{key}_samples": found.samples,
                 f"{key}_blocks": list(found.block_means),
@@ -104,6 +118,37 @@ def populations(production: ReducedProduction) -> dict[str, Any]:
         results[f"n_{ion.exchange_key}_stationary_after_ns"] = (skipped + start) * frame_ns
         results[f"n_{ion.key}_stride_ps"] = ion.stride * production.state.config.frame_ps
     return results | anions_per_cation(production)
+
+
+def _time_shares(production: ReducedProduction, ion: Ion) -> NDArray[np.float64] | None:
+    """Return the share of the snapshots in which each ion was in each of the regions of ``ion.counts``.
+
+    Returns
+    -------
+    NDArray or None
+        (ions, regions), of the snapshots within the window; None with fewer than two, between which no ion can be
+        seen to move.
+    """
+    looks, track = production.window.looks("snapshot"), production.tracks["snapshot"]
+    if len(looks) < 2:
+        return None
+    events = production.window.events(track.events, "snapshot")
+    events = events[np.isin(events[:, 1], ion.numbers)]
+    start = labels_from_events(track.first_labels, track.events, looks[:1])[0, ion.numbers]
+    spent = np.zeros((len(ion.numbers), len(REGION_NAMES)), dtype=np.int64)
+    labelled = np.flatnonzero(start >= 0)
+    spent[labelled, start[labelled]] = len(looks)
+    # from each event to the end of the window
+    left = len(looks) - (events[:, 0] - looks[0]) // production.window.look_frames("snapshot")
+    rows = np.searchsorted(ion.numbers, events[:, 1])
+    np.add.at(spent, (rows, events[:, 2]), -left)
+    np.add.at(spent, (rows, events[:, 3]), left)
+    found = []
+    for region in ion.counts:
+        place = _PLACES.get(region, region)
+        labels = [label for label, name in enumerate(REGION_NAMES) if name.startswith(place)]
+        found.append(spent[:, labels].sum(axis=1) / len(looks))
+    return np.column_stack(found)
 
 
 def anions_per_cation(production: ReducedProduction) -> dict[str, Any]:

@@ -41,7 +41,10 @@ def _tables(results: Results) -> dict[str, tuple[Row, Iterable[Row]]]:
         "transitions_in_time": (("time_ns", "rule", "ion", "number", "from", "to"), _transitions_in_time(results)),
     }
     shaped: dict[str, tuple[Row, Callable[[Results, ObservableResult], Iterator[Row]]]] = {
-        "populations": (("ion", "region", "ions", "error_ions", "low_ions", "high_ions", "samples"), _populations),
+        "populations": (
+            ("ion", "region", "ions", "error_ions", "low_ions", "high_ions", "samples", "error_from"),
+            _populations,
+        ),
         "transitions": (("rule", "ion", "from", "to", "events"), _transitions),
         "density_profiles": (("z_A", "of", "density_per_A3", "error_per_A3"), _densities),
         "free_energy_profiles": (
@@ -95,6 +98,8 @@ def _populations(results: Results, found: ObservableResult) -> Iterator[Row]:
                 low,
                 high,
                 found.value(f"{key}_samples"),
+                # results of earlier versions do not say it
+                found.values.get(f"{key}_error_from"),
             )
 
 

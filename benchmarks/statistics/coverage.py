@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.statistics.counts import bound_cases, rate_cases, ratio_cases, total_cases
 from benchmarks.statistics.extrapolation import barrier_cases, extrapolation_cases, hard_cases
 from benchmarks.statistics.rows import HEADER, Case, Row
-from benchmarks.statistics.series import balance_cases, population_cases, stationarity_cases
+from benchmarks.statistics.series import balance_cases, crowd_cases, population_cases, stationarity_cases
 
 __all__ = ["CASES", "main", "measure"]
 
@@ -31,6 +31,7 @@ CASES: tuple[Case, ...] = (
     *hard_cases(),
     *total_cases(),
     *balance_cases(),
+    *crowd_cases(),
 )
 
 EXPERIMENTS, QUICK, SEED = 10_000, 1_000, 20250718

@@ -1,4 +1,8 @@
-"""Coverage of the interval of a population, and of the tests for drift and net flux, on correlated series."""
+"""Coverage of the interval of a population, and of the tests for drift and net flux.
+
+Populations of ions are those of their analysis: the series and the share of time that each ion is inside. Ions are
+independent or not, equal or not, with and without memory.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,10 @@ from scipy import stats
 from aiida_cse.physics.exchange.equilibration import net_flux_test
 from aiida_cse.physics.statistics.timeseries import drift_test, populations
 from benchmarks.statistics.chains import Chain, Experiments, autoregressive, simulate, two_state
+from benchmarks.statistics.correlated import Crowds, attracting, gated, hopping, semi_markov, unequal
 from benchmarks.statistics.rows import Case, Row, coverage_row
 
-__all__ = ["balance_cases", "population_cases", "stationarity_cases"]
+__all__ = ["balance_cases", "crowd_cases", "population_cases", "stationarity_cases"]
 
 LEVEL, LOW, HIGH = 0.95, 0.93, 0.97
 FRAMES = 640
@@ -23,6 +28,14 @@ IONS = {"60 ions, half inside": (60, 0.5), "10 ions, 3 inside": (10, 0.3), "60 i
 #: lengths in correlation times, and the coverage that is required of series so short
 SHORT = {1: (0.0, 1.0), 5: (0.87, 1.0), 10: (0.9, HIGH)}
 LONG = (20, 50, 200)
+#: coverage required of ions that do not interact, and of attracting ions from 20 relaxation times on
+IONS_LOW, ATTRACTING_LOW = 0.92, 0.90
+#: experiments that are simulated together, which bounds the memory
+TOGETHER = 250
+REFUSED = "experiments in which fewer than five ions moved give no interval and are excluded"
+#: slow exchange of inner sites behind quick exchange at the surface of a region, and of traps outside of it
+DEEP = Chain(np.array([[0, 0.5, 0], [0.5, 0, 0.02], [0, 0.02, 0]]), np.array([False, True, True]))
+TRAP = Chain(np.array([[0, 0.01, 0], [0.02, 0, 0.5], [0, 0.5, 0]]), np.array([False, False, True]))
 
 OUTSIDE = np.array([0.0, 1.0])
 #: what is off balance: 60 ions that fill an empty region, by their expected entries and exits
@@ -44,7 +57,9 @@ def population_cases() -> list[Case]:
         length = f"{times} correlation time{'s' if times > 1 else ''}"
         for what, (ions, share) in IONS.items():
             name = f"population: {what}, {length}"
-            cases.append(Case(name, partial(_ions, name, ions, share, times, limits)))
+            chain = two_state(share, 1 - share)
+            model = partial(hopping, chain=chain, ions=ions, time=float(times), frames=FRAMES)
+            cases.append(Case(name, partial(_number_inside, name, model, ions * share, IONS_LOW)))
         for what, flicker in (("AR(1)", 0.0), ("AR(1) and flicker", 1.0)):
             name = f"population: {what}, {length}"
             cases.append(Case(name, partial(_gaussian, name, flicker, times, limits)))
@@ -52,6 +67,47 @@ def population_cases() -> list[Case]:
     cases.append(Case(name, partial(_gaussian, name, 0.0, 100 * FRAMES, (LOW, HIGH))))
     name = "population: ± 1.96 standard errors, 20 correlation times"
     cases.append(Case(name, partial(_standard_error, name)))
+    return cases
+
+
+def crowd_cases() -> list[Case]:
+    """Return the rows of populations of 60 ions that are no independent, equal two-state processes."""
+    ions, entries = 60, 300.0
+    models: dict[str, tuple[Callable[..., Crowds], float]] = {
+        "two time scales, deep sites": (partial(hopping, chain=DEEP, time=20.0), IONS_LOW),
+        "two time scales, traps": (partial(hopping, chain=TRAP, time=20.0), IONS_LOW),
+        **{
+            f"unequal rates, σ = {spread:g}": (partial(unequal, entries=entries, spread=spread), IONS_LOW)
+            for spread in (1.5, 3.0)
+        },
+        **{
+            f"gate, {openings} openings on average": (
+                partial(gated, entries=10.0 * openings, openings=openings),
+                IONS_LOW,
+            )
+            for openings in (3, 5, 10, 30)
+        },
+        **{
+            f"semi-Markov, σ = {sigma:g}": (partial(semi_markov, entries=entries, sigma=sigma), IONS_LOW)
+            for sigma in (1.0, 2.0, 2.5)
+        },
+        # four times the variance and about the relaxation time of independent ions
+        **{
+            f"attracting, {times} relaxation times": (
+                partial(attracting, coupling=1.5, relaxation_times=times),
+                ATTRACTING_LOW if times >= 20 else 0.0,
+            )
+            for times in (5, 10, 20)
+        },
+        "repelling, 20 relaxation times": (partial(attracting, coupling=-6.0, relaxation_times=20), LEVEL),
+    }
+    cases = []
+    for what, (model, low) in models.items():
+        name = f"population: {what}"
+        chain = model.keywords.get("chain", two_state(0.5, 0.5))
+        truth = ions * float(chain.stationary @ chain.inside)
+        measured = partial(_number_inside, name, partial(model, ions=ions, frames=FRAMES), truth, low)
+        cases.append(Case(name, partial(_of_fewer, measured)))
     return cases
 
 
@@ -121,16 +177,31 @@ TESTS = {
 }
 
 
-def _ions(
+def _number_inside(
     name: str,
-    ions: int,
-    share: float,
-    times: int,
-    limits: tuple[float, float],
+    model: Callable[..., Crowds],
+    truth: float,
+    low: float,
     experiments: int,
     seed: np.random.SeedSequence,
 ) -> Row:
-    return _row(name, _exchange(ions, share, times, experiments, seed), ions * share, limits)
+    """Return the coverage of the mean number of ions inside, as it is analysed."""
+    rng, held, refused = np.random.default_rng(seed), [], False
+    for first in range(0, experiments, TOGETHER):
+        for inside in model(rng, experiments=min(TOGETHER, experiments - first)).inside:
+            found = populations(inside.sum(axis=0), shares=inside.mean(axis=1), level=LEVEL)["count"]
+            if found.error_from is None:
+                refused = True
+            else:
+                held.append(found.interval[0] <= truth <= found.interval[1])
+    return coverage_row(name, held, nominal=LEVEL, low=low, note=REFUSED if refused else "")
+
+
+def _of_fewer(
+    measure: Callable[[int, np.random.SeedSequence], Row], experiments: int, seed: np.random.SeedSequence
+) -> Row:
+    """Measure a row with one fifth of the experiments."""
+    return measure(max(experiments // 5, 1), seed)
 
 
 def _gaussian(

@@ -133,7 +133,10 @@ def test_populations_are_means_of_the_known_regions(
     assert found["n_tfsi_layer"] == pytest.approx(layers.mean())
     assert found["n_tfsi_layer"] == pytest.approx(found["n_tfsi_layer_left"] + found["n_tfsi_layer_right"])
     assert "n_tfsi_excess" not in found
-    assert found["n_li_ceramic_error"] >= inside.std() / np.sqrt(FRAMES)
+    shares = (trajectory.regions["Li"] == 2).mean(axis=0)
+    assert found["n_li_ceramic_error_from"] == found["n_li_excess_error_from"] == "ions"
+    assert found["n_li_ceramic_error"] == pytest.approx(np.sqrt(len(shares) * shares.var(ddof=1)))
+    assert found["n_li_ceramic_reason"] is None
     assert found["time_ns"] == pytest.approx((FRAMES - 1) * 2e-5)
 
 
@@ -178,6 +181,8 @@ def test_start_ns_is_rounded_up_to_whole_blocks(state: State, trajectory: Synthe
     assert results["populations"]["frames"] == FRAMES - begin
     late = trajectory.regions["Li"][begin:]
     assert results["populations"]["n_li_ceramic"] == pytest.approx((late == 2).sum(axis=1).mean())
+    shares = np.isin(late, (1, 3)).mean(axis=0)
+    assert results["populations"]["n_li_layer_error"] == pytest.approx(np.sqrt(len(shares) * shares.var(ddof=1)))
     assert results["transitions"]["matrix_li"] == count_transitions(late).matrix.tolist()
     density = results["density_profiles"]["Li_per_A3"].sum() * 20 * 20 * LENGTH / 110
     assert density == pytest.approx(trajectory.regions["Li"].shape[1])

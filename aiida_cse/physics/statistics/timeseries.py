@@ -7,12 +7,18 @@ miss too often. The interval of an average therefore takes the variance of the m
 the series, and Student's t with K degrees of freedom (Lazarus et al., J. Bus. Econ. Stat. 36, 541 (2018), the
 equal-weighted cosine estimator). The test for a trend does the same with the polynomials beyond the straight
 line.
+
+No series shows a process that is slower than itself. Of a number of ions, the ions themselves do: ions that are
+exchangeable and independent of each other spend shares m_i of the time in a region, and the mean number Σ m_i has
+the variance n var(m_i), whatever their dynamics. Ions that attract each other have a larger variance, which only
+the series shows. The error of a population is the larger of the two estimates.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +29,7 @@ from aiida_cse.physics.statistics import arguments
 __all__ = [
     "Drift",
     "EquilibrationTime",
+    "ErrorSource",
     "Population",
     "detect_equilibration",
     "drift_test",
@@ -41,10 +48,19 @@ _SAMPLES_FOR_TWO = 8
 #: terms for n samples, _TERMS n^(2/3): the exponent of Lazarus et al., and a smaller factor than theirs (0.4),
 #: because n is estimated from the same series
 _TERMS = 0.3
+#: slowest cosines for the error of ions whose variance between ions is known; fixed, because a number estimated
+#: from the series is 1 or 2 wherever the series is short, and its interval is then two to four times as wide
+_COSINES_OF_IONS = 4
+#: fewest ions that were both inside and outside of a region for an interval of their number
+_FEWEST_MOVED = 5
 #: residuals below this share of the values, and correlations below this value, are rounding
 _ROUNDING = 1e-12
 #: lags that are always summed, as in pymbar
 _SHORTEST_SUM = 3
+
+
+#: estimate of the error of a population: the variance between ions, or the slow fluctuations of their number
+ErrorSource = Literal["ions", "time"]
 
 
 @dataclass(frozen=True)
@@ -56,15 +72,20 @@ class Population:
     mean
         Average number.
     standard_error
-        Of the mean; NaN for a constant series, which contains no information on its error.
+        Of the mean; NaN without an interval.
     inefficiency, samples
         Statistical inefficiency g in frames, and N / g.
     block_means
         Averages over consecutive blocks of equal length.
     interval
-        Two-sided interval of the mean; NaN for a constant series.
+        Two-sided interval of the mean; NaN for a constant series, which contains no information on its error, and
+        where too few ions moved.
     degrees_of_freedom
         Of the t of the interval. 1 or 2, which make the interval wide, where the series has few correlation times.
+    error_from
+        Estimate on which error and interval rest: the one with the wider interval. None without an interval.
+    reason
+        Why there is no interval; empty if there is one.
     """
 
     mean: float
@@ -73,7 +94,9 @@ class Population:
     samples: float
     block_means: tuple[float, ...]
     interval: tuple[float, float]
-    degrees_of_freedom: int
+    degrees_of_freedom: float
+    error_from: ErrorSource | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,14 +143,25 @@ def statistical_inefficiency(series: ArrayLike) -> float:
 
 
 def populations(
-    counts: ArrayLike, names: tuple[str, ...] = ("count",), *, blocks: int = 10, level: float = 0.95
+    counts: ArrayLike,
+    names: tuple[str, ...] = ("count",),
+    *,
+    shares: ArrayLike | None = None,
+    blocks: int = 10,
+    level: float = 0.95,
 ) -> dict[str, Population]:
     """Average counts over time.
 
-    For stationary series of about 20 correlation times and more, the interval holds its level within 2 %
-    (measured: see ``benchmarks``). Shorter series get a wider interval, which holds nearly as well down to about
-    5 correlation times. The correlation time of a series that is shorter than it cannot be estimated, and its
-    interval is too narrow.
+    Without ``shares`` error and interval rest on the series alone. For stationary series of about 20 correlation
+    times and more, the interval then holds its level within 2 % (measured: see ``benchmarks``). Shorter series get
+    a wider interval, which holds nearly as well down to about 5 correlation times. The correlation time of a
+    series that is shorter than it cannot be estimated, and its interval is too narrow.
+
+    With ``shares`` they are the larger of two: that of the variance between ions, n var(m_i), with Student's t and
+    the degrees of freedom of a sample variance with the kurtosis of the m_i; and that of the four slowest cosines
+    of the series, with t of 4 degrees of freedom. The first holds at any length for ions that are exchangeable,
+    independent of each other, and started at random; the second for ions that attract each other, from about 20
+    relaxation times on. For ions that repel each other the interval is too wide.
 
     Parameters
     ----------
@@ -135,6 +169,8 @@ def populations(
         (N,) or (N, columns), the number of ions in each frame.
     names
         One name per column.
+    shares
+        (ions,) or (ions, columns), the share of the time that each ion spent in the region of a column.
     blocks
         Number of block means; fewer where there are fewer frames.
     level
@@ -143,8 +179,9 @@ def populations(
     Raises
     ------
     ValueError
-        The counts are empty or not finite, the names are not one per column and all different, ``blocks`` is
-        no whole number of at least 1, or ``level`` is not between 0 and 1.
+        The counts are empty or not finite, the names are not one per column and all different, the shares are
+        not between 0 and 1 in as many columns, ``blocks`` is no whole number of at least 1, or ``level`` is not
+        between 0 and 1.
     """
     table = arguments.array("counts", counts, least=-arguments.SUMMABLE, most=arguments.SUMMABLE)
     table = arguments.array("counts", table[:, None] if table.ndim == 1 else table, ndim=2, length=1)
@@ -153,24 +190,62 @@ def populations(
         raise ValueError(f"names has {len(columns)} entries, counts has {table.shape[1]} columns")
     parts = arguments.count("blocks", blocks, least=1)
     arguments.probability("level", level)
-    found = {}
-    for name, series in zip(columns, table.T, strict=True):
-        inefficiency = statistical_inefficiency(series)
-        samples = len(series) / inefficiency
-        constant = np.ptp(series) == 0
-        cosines = 0 if constant else _slow_terms(_block_means(series, _BLOCKS), len(series) - 1)
-        half_width = _half_width(series, cosines, level)
-        mean = float(series.mean())
-        found[name] = Population(
-            mean=mean,
-            standard_error=float("nan") if constant else float(series.std(ddof=1) / np.sqrt(samples)),
-            inefficiency=inefficiency,
-            samples=samples,
-            block_means=tuple(float(block) for block in _block_means(series, parts)[:parts]),
-            interval=(mean - half_width, mean + half_width),
-            degrees_of_freedom=cosines,
-        )
-    return found
+    of_ions: list[NDArray[np.float64] | None] = [None] * len(columns)
+    if shares is not None:
+        spent = arguments.array("shares", shares, least=0, most=1)
+        spent = arguments.array("shares", spent[:, None] if spent.ndim == 1 else spent, ndim=2, length=1)
+        if spent.shape[1] != len(columns):
+            raise ValueError(f"shares has {spent.shape[1]} columns, counts has {len(columns)}")
+        of_ions = list(spent.T)
+    return {
+        name: _average(series, own, parts, level)
+        for name, series, own in zip(columns, table.T, of_ions, strict=True)
+    }
+
+
+def _average(
+    series: NDArray[np.float64], shares: NDArray[np.float64] | None, parts: int, level: float
+) -> Population:
+    """Return the average of one count; see :func:`populations`."""
+    inefficiency = statistical_inefficiency(series)
+    samples, mean = len(series) / inefficiency, float(series.mean())
+    error, half_width, freedom = float("nan"), float("nan"), 0.0
+    source: ErrorSource | None = None
+    reason = _reason_without_interval(series, shares)
+    if not reason and shares is None:
+        source, freedom = "time", float(_slow_terms(_block_means(series, _BLOCKS), len(series) - 1))
+        error = float(series.std(ddof=1) / np.sqrt(samples))
+        half_width = _half_width(series, int(freedom), level)[1]
+    elif not reason and shares is not None:
+        source, freedom = "time", float(min(_COSINES_OF_IONS, len(series) - 1))
+        error, half_width = _half_width(series, int(freedom), level)
+        between, freedom_between = _error_between_ions(shares)
+        half_width_between = between * float(stats.t.ppf((1 + level) / 2, freedom_between))
+        if half_width_between > half_width:
+            source, error, half_width, freedom = "ions", between, half_width_between, freedom_between
+    return Population(
+        mean=mean,
+        standard_error=error,
+        inefficiency=inefficiency,
+        samples=samples,
+        block_means=tuple(float(block) for block in _block_means(series, parts)[:parts]),
+        interval=(mean - half_width, mean + half_width),
+        degrees_of_freedom=freedom,
+        error_from=source,
+        reason=reason,
+    )
+
+
+def _reason_without_interval(series: NDArray[np.float64], shares: NDArray[np.float64] | None) -> str:
+    """Return why the error of a mean is unknown; empty if it is known."""
+    if np.ptp(series) == 0:
+        return "the number never changed"
+    if shares is None:
+        return ""
+    moved, needed = int(np.count_nonzero((shares > 0) & (shares < 1))), min(_FEWEST_MOVED, len(shares))
+    if moved >= needed:
+        return ""
+    return f"{moved} of {len(shares)} ions were seen to enter or leave; an error needs at least {needed}"
 
 
 def detect_equilibration(series: ArrayLike) -> EquilibrationTime:
@@ -267,16 +342,31 @@ def _slow_terms(blocks: NDArray[np.float64], most: int) -> int:
     return min(max(int(_TERMS * samples ** (2 / 3)), least), most)
 
 
-def _half_width(series: NDArray[np.float64], cosines: int, level: float) -> float:
-    """Return half the width of the interval of the mean, from the slowest cosines; NaN for none.
+def _half_width(series: NDArray[np.float64], cosines: int, level: float) -> tuple[float, float]:
+    """Return the standard error of the mean and half the width of its interval, from the slowest cosines.
 
     With c_j = √(2/N) Σ_t x_t cos(π j (t + ½) / N), the mean of c_j² over j = 1 … K is N times the variance of
     the mean (Lazarus et al. 2018). A series that happens to be symmetric has little of the slowest cosine, so that
-    the half width is at least the standard error of N independent samples.
+    both are at least the standard error of N independent samples.
     """
-    if cosines == 0:
-        return float("nan")
     transform = fft.dct(series - series.mean(), type=2)[1 : cosines + 1]
     error = float(np.sqrt(np.mean(transform**2) / 2)) / len(series)
     independent = float(series.std(ddof=1) / np.sqrt(len(series)))
-    return max(error * float(stats.t.ppf((1 + level) / 2, cosines)), independent)
+    half_width = error * float(stats.t.ppf((1 + level) / 2, cosines))
+    return max(error, independent), max(half_width, independent)
+
+
+def _error_between_ions(shares: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the standard error √(n var(m_i)) of the mean number, and the degrees of freedom of its square.
+
+    They are 2 / (relative variance of the sample variance), with Var(s²) = (μ₄ − μ₂² (n − 3) / (n − 1)) / n
+    (Cramér, Mathematical Methods of Statistics, 1946, 27.4), and between 1 and n − 1. Where few of many ions
+    visit a region, their shares are skewed and the degrees of freedom few.
+    """
+    ions, deviations = len(shares), shares - shares.mean()
+    second, fourth = float(np.mean(deviations**2)), float(np.mean(deviations**4))
+    if second <= _ROUNDING**2:
+        return 0.0, max(ions - 1.0, 1.0)
+    relative = (fourth / second**2 - (ions - 3) / (ions - 1)) / ions * ((ions - 1) / ions) ** 2
+    freedom = 2 / max(relative, 2 / (ions - 1))
+    return float(np.sqrt(ions * shares.var(ddof=1))), max(freedom, 1.0)

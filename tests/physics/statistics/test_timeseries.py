@@ -99,6 +99,50 @@ def test_a_constant_series_does_not_claim_an_error_of_zero() -> None:
     assert found.samples == 1
 
 
+def test_ions_slower_than_the_run_show_in_the_variance_between_ions() -> None:
+    """Quick exchange of ten ions hides 30 that are inside or outside for half of the time or more."""
+    rng = np.random.default_rng(7)
+    shares = np.concatenate([np.full(10, 0.5), rng.choice([0.1, 0.9], 30)])
+    series = shares.sum() + rng.normal(size=1000)
+    alone, found = populations(series)["count"], populations(series, shares=shares)["count"]
+    assert found.error_from == "ions"
+    assert alone.error_from == "time"
+    assert found.standard_error == pytest.approx(np.sqrt(40 * shares.var(ddof=1)))
+    assert found.standard_error > 10 * alone.standard_error
+    low, high = found.interval
+    assert (high - low) / 2 == pytest.approx(found.standard_error * stats.t.ppf(0.975, found.degrees_of_freedom))
+
+
+def test_few_visitors_among_many_ions_leave_few_degrees_of_freedom() -> None:
+    shares = np.zeros(60)
+    shares[:6] = (0.9, 0.1, 0.1, 0.1, 0.2, 0.1)
+    series = shares.sum() + np.random.default_rng(1).normal(scale=0.1, size=500)
+    found = populations(series, shares=shares)["count"]
+    assert found.error_from == "ions"
+    assert 1 <= found.degrees_of_freedom < 4
+
+
+def test_ions_that_move_together_show_in_their_number() -> None:
+    """All are inside for the same share of the time: nothing differs between them."""
+    inside = np.repeat(correlated(np.random.default_rng(2), 400, 0.95) > 0, 5)
+    found = populations(20.0 * inside, shares=np.full(20, inside.mean()))["count"]
+    assert found.error_from == "time"
+    assert found.degrees_of_freedom == 4
+    assert found.standard_error > 20 * inside.std() / np.sqrt(2000)
+
+
+@pytest.mark.parametrize(
+    ("moved", "of", "known"), [(4, 60, False), (5, 60, True), (2, 3, False), (3, 3, True), (1, 1, True)]
+)
+def test_hardly_any_moving_ion_leaves_no_interval(moved: int, of: int, known: bool) -> None:
+    shares = np.where(np.arange(of) < moved, 0.25, 1.0)
+    found = populations([1, 2, 1, 1, 2, 1, 2, 2], shares=shares)["count"]
+    assert np.isfinite(found.interval).all() == np.isfinite(found.standard_error) == known
+    assert (found.reason == "") == (found.error_from is not None) == known
+    if not known:
+        assert found.reason.startswith(f"{moved} of {of} ions were seen to enter or leave")
+
+
 def test_the_equilibration_time_is_found() -> None:
     rng = np.random.default_rng(1)
     series = np.concatenate([np.linspace(20, 0, 200), np.zeros(800)]) + rng.normal(size=1000)
@@ -162,6 +206,10 @@ def test_bad_input_is_named() -> None:
         populations([1.0, float("nan")])
     with pytest.raises(ValueError, match="names has 2 entries, counts has 1 columns"):
         populations([1, 2], ("a", "b"))
+    with pytest.raises(ValueError, match="shares has 2 columns, counts has 1"):
+        populations([1, 2], shares=[[0.1, 0.2]])
+    with pytest.raises(ValueError, match=r"shares\[1\] = 1.5"):
+        populations([1, 2], shares=[0.1, 1.5])
     with pytest.raises(ValueError, match="blocks = 0"):
         populations([1, 2], blocks=0)
     with pytest.raises(ValueError, match="level = 1"):
@@ -199,7 +247,7 @@ GOOD_CALLS: dict[Callable[..., object], dict[str, object]] = {
     statistical_inefficiency: {"series": SERIES},
     detect_equilibration: {"series": SERIES},
     drift_test: {"series": SERIES},
-    populations: {"counts": SERIES, "names": ("count",), "blocks": 3, "level": 0.95},
+    populations: {"counts": SERIES, "names": ("count",), "shares": [0.5, 1.0], "blocks": 3, "level": 0.95},
 }
 
 
