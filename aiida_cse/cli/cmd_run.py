@@ -76,15 +76,29 @@ def launch() -> None:
 @inputs.RECIPE
 @_PROTOCOL
 @_OVERRIDES
+@click.option(
+    "--starts",
+    callback=inputs.words,
+    metavar="START,START,…",
+    help="Initial states of the slab: as-built, filled, emptied [default: those of the protocol].",
+)
 @_other_programs
 @_job_options
 @_WAIT
 @inputs.PROFILE
 def study(
-    recipe: str, protocol: str | None, overrides: Path | None, wait: bool, profile: str | None, **job: Any
+    recipe: str,
+    protocol: str | None,
+    overrides: Path | None,
+    starts: list[str] | None,
+    wait: bool,
+    profile: str | None,
+    **job: Any,
 ) -> None:
     """Launch a study: build, equilibrate, run and analyse a recipe."""
     changes = _read_overrides(overrides)
+    if starts is not None:
+        changes["starts"] = starts
     profiles.load(profile)
     from aiida_cse.cli.running import start
     from aiida_cse.workchains.common.forcefields import load_stored_recipe
@@ -276,6 +290,12 @@ def validation(
     "--temperatures", callback=inputs.temperatures, metavar="K,K,…", help="Additional temperatures in K."
 )
 @click.option("--replicas", type=click.IntRange(min=1), help="Total number of runs at each temperature.")
+@click.option(
+    "--starts",
+    callback=inputs.words,
+    metavar="START,START,…",
+    help="Additional initial states of the slab: as-built, filled, emptied.",
+)
 @click.option("--length", type=float, metavar="NS", help="Total length of each run in ns, or its budget.")
 @_other_programs
 @partial(_job_options, stored=True)
@@ -285,15 +305,16 @@ def extend(
     pk: int,
     temperatures: list[float] | None,
     replicas: int | None,
+    starts: list[str] | None,
     length: float | None,
     wait: bool,
     profile: str | None,
     **job: Any,
 ) -> None:
-    """Extend the study PK: more temperatures, more replicas, longer runs. Nothing is run twice.
+    """Extend the study PK: more temperatures, replicas, starts, longer runs. Nothing is run twice.
 
     PK may also be a production. --length is then its total length. A study from an archive needs codes of this
-    profile; new temperatures and replicas start from its stored systems, longer runs need its remote folders.
+    profile; new temperatures, replicas and starts use its stored systems, longer runs need its remote folders.
     """
     profiles.load(profile)
     from aiida.orm import WorkChainNode
@@ -307,6 +328,7 @@ def extend(
             process,
             temperatures=temperatures,
             replicas=replicas,
+            starts=starts,
             length_ns=length,
             codes=_codes(job),
             options=_options(job),

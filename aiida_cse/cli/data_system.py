@@ -157,6 +157,8 @@ def _facts(system: CseSystemData, info: SystemInfo) -> Iterator[tuple[str, Any]]
         yield "Slab framework", " ".join(info.slab.framework)
         yield "Mid-plane from its mass centre (Å)", f"{info.slab.midplane_offset:.4f}"
         yield "Li+ of the slab", info.slab.initial_cations
+    if info.initial_excess:
+        yield "Li+ moved into the slab", info.initial_excess
     yield "Seeds", ", ".join(f"{name} {seed}" for name, seed in info.seeds.items()) or "none"
 
 

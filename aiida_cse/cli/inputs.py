@@ -33,6 +33,7 @@ __all__ = [
     "input_errors",
     "load_typed",
     "temperatures",
+    "words",
 ]
 
 #: prefix that AiiDA puts before the reason why an input is invalid
@@ -127,6 +128,11 @@ def temperatures(_: click.Context, __: click.Parameter, value: str | None) -> li
         return [float(word) for word in value.replace(",", " ").split()]
     except ValueError as error:
         raise click.BadParameter(f"{value!r}: give numbers in K, separated by commas") from error
+
+
+def words(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
+    """Return the words of an option, separated by commas or blanks; None if it is not given."""
+    return None if value is None else value.replace(",", " ").split()
 
 
 class AboveZero(click.ParamType):

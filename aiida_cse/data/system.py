@@ -36,6 +36,10 @@ SYSTEM = Documented(
                 "null without a slab"
             ),
         ),
+        "initial_excess": (
+            "",
+            "Number of Li+ moved from the salt into the slab at the assembly, below zero out of it; 0 if absent",
+        ),
         "seeds": ("", "The seed of each random choice"),
         "forcefield": ("", "Names of the force-field sets, with their variants"),
         "forcefield_md5": ("", "Checksum of each set, by its name"),
@@ -48,8 +52,8 @@ class CseSystemData(Data):
     """A LAMMPS data file with numeric types, its force-field include file and queryable facts.
 
     The attributes are those of :class:`~aiida_cse.lammps.files.system.SystemInfo`: ``phase``, ``natoms``,
-    ``composition``, ``charge`` (e), ``box`` (Å), ``types``, ``slab``, ``seeds``, ``forcefield``,
-    ``forcefield_md5`` and ``citations``. Structures for other programs are made on demand.
+    ``composition``, ``charge`` (e), ``box`` (Å), ``types``, ``slab``, ``initial_excess``, ``seeds``,
+    ``forcefield``, ``forcefield_md5`` and ``citations``. Structures for other programs are made on demand.
     """
 
     def __init__(self, system: System | None = None, **kwargs: Any) -> None:

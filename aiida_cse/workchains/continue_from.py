@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any
 
 from aiida import orm
@@ -13,6 +12,7 @@ from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.workchains.common.availability import folder_error, refuse_unusable_codes, use_codes
 from aiida_cse.workchains.common.builders import whole
+from aiida_cse.workchains.common.starts import planned_runs, starts_of
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.restart.lineage import path_of
 from aiida_cse.workchains.study import (
@@ -21,7 +21,6 @@ from aiida_cse.workchains.study import (
     StudyWorkChain,
     is_complete,
     previous_of,
-    run_label,
 )
 
 __all__ = ["get_builder_from", "get_builder_from_production", "get_builder_from_study"]
@@ -40,13 +39,14 @@ def get_builder_from(
     Raises
     ------
     ValueError
-        The process cannot be continued in this way; further temperatures and replicas need a study.
+        The process cannot be continued in this way; further temperatures, replicas and starts need a study.
     """
     if getattr(process, "process_type", None) != ProductionWorkChain.build_process_type():
         return get_builder_from_study(process, length_ns=length_ns, codes=codes, options=options, **runs)
     if any(value is not None for value in runs.values()):
         raise ValueError(
-            f"production {process.pk}: is a single run; give a length (temperatures and replicas need a study)"
+            f"production {process.pk}: is a single run; give a length (temperatures, replicas and starts need a"
+            " study)"
         )
     return get_builder_from_production(process, length_ns=length_ns, codes=codes, options=options)
 
@@ -103,6 +103,7 @@ def get_builder_from_study(
     study: orm.WorkChainNode,
     temperatures: Sequence[float] | None = None,
     replicas: int | None = None,
+    starts: Sequence[str] | None = None,
     length_ns: float | None = None,
     codes: Mapping[str, Any] | None = None,
     options: dict[str, Any] | None = None,
@@ -116,7 +117,9 @@ def get_builder_from_study(
     temperatures
         K; further temperatures. Those of the study stay.
     replicas
-        Total number of runs at each temperature, at least the previous one.
+        Total number of runs at each temperature and from each start, at least the previous one.
+    starts
+        Further starts: ``as-built``, ``filled`` or ``emptied``. Those of the study stay.
     length_ns
         Length or budget of each run, at least the previous one. Shorter runs continue from their checkpoints.
     codes
@@ -132,14 +135,17 @@ def get_builder_from_study(
     """
     _refuse_other(study, StudyWorkChain)
     builder: Any = study.get_builder_restart()
-    if temperatures is None and replicas is None and length_ns is None:
-        raise ValueError("nothing is added to the study; give temperatures, replicas or a length")
+    if temperatures is None and replicas is None and starts is None and length_ns is None:
+        raise ValueError("nothing is added to the study; give temperatures, replicas, starts or a length")
     if temperatures is not None:
         there = study.inputs.temperatures.get_list()
         known = {round(temperature) for temperature in there}
         builder.temperatures = orm.List([*there, *(more for more in temperatures if round(more) not in known)])
     if replicas is not None:
         builder.replicas = whole("replicas", replicas, study.inputs.replicas.value, MOST_REPLICAS)
+    if starts is not None:
+        earlier = starts_of(study.inputs)
+        builder.starts = orm.List([*earlier, *(start for start in starts if start not in earlier)])
     if length_ns is not None:
         plan, there = study.inputs.production.plan.get_dict(), study.inputs.temperatures.get_list()
         builder.production.plan = orm.Dict(_longer(plan, there, length_ns))
@@ -152,7 +158,7 @@ def get_builder_from_study(
     use_codes(builder, codes or {}, options)
     if length_ns is not None:
         _refuse_lost_checkpoints(builder, runs)
-    joined = all("interface" in runs.get(label, {}) for label in _temperatures_of_runs(builder))
+    joined = all("interface" in runs.get(label, {}) for label, _, _ in planned_runs(builder))
     refuse_unusable_codes(builder, (*phases, "interface") if joined else tuple(phases))
     builder.metadata.label = f"continues {study.uuid}"
     return builder
@@ -168,21 +174,12 @@ def _refuse_other(process: Any, kind: type[WorkChain]) -> None:
         raise ValueError(f"{name} {process.pk}: is still running; it can be continued when it has ended")
 
 
-def _temperatures_of_runs(builder: Any) -> dict[str, float]:
-    """Return the temperatures (K) of all runs of a study by their labels."""
-    replicas = range(1, builder.replicas.value + 1)
-    return {
-        run_label(temperature, replica): temperature
-        for temperature, replica in product(builder.temperatures.get_list(), replicas)
-    }
-
-
 def _refuse_lost_checkpoints(builder: Any, runs: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse a longer study if a run that it would continue has no checkpoint here."""
     plan, settings = builder.production.plan.get_dict(), builder.production.analysis.settings.get_dict()
     lost: dict[str, list[str]] = {}
     ends: list[tuple[orm.Data | None, float]] = []
-    for label, temperature in _temperatures_of_runs(builder).items():
+    for label, temperature, _ in planned_runs(builder):
         run = runs.get(label, {})
         previous = previous_of(run)
         if not previous or is_complete(run, plan, temperature, settings):

@@ -8,9 +8,12 @@ from aiida import orm
 from aiida.engine import ExitCode, ToContext, append_, while_
 from aiida.orm import to_aiida_type
 
-from aiida_cse.calculations.functions.assembly import assemble
+from aiida_cse.building.interface.excess import excess_error
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.calculations.functions.assembly import assemble, transfer_cations
 from aiida_cse.calculations.join import JoinCalculation
 from aiida_cse.calculations.moltemplate import MoltemplateCalculation
+from aiida_cse.calculations.ports import checked_by
 from aiida_cse.calculations.read_data import ReadDataCalculation
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.common.builders import (
@@ -18,12 +21,21 @@ from aiida_cse.workchains.common.builders import (
     base_inputs,
     cse_metadata,
     real,
+    recipe_node,
     single_metadata,
     velocity_seed,
+    whole,
 )
 from aiida_cse.workchains.common.exit_status import failure
 from aiida_cse.workchains.common.phase import PhaseWorkChain, validate_phase
-from aiida_cse.workchains.common.ports import BUILT_IN, one_of, positive, validate_neutral
+from aiida_cse.workchains.common.ports import (
+    BUILT_IN,
+    MOST_EXCESS,
+    one_of,
+    positive,
+    validate_neutral,
+    whole_number,
+)
 from aiida_cse.workchains.common.protocol import ProtocolMixin
 
 __all__ = ["InterfaceWorkChain"]
@@ -58,6 +70,21 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             default=lambda: orm.Float(2.5),
             validator=positive("gap", 100, "distance Å"),
             help="Initial distance between the outermost atoms of the two phases, in Å.",
+        )
+        spec.input(
+            "initial_excess",
+            valid_type=orm.Int,
+            serializer=to_aiida_type,
+            default=lambda: orm.Int(0),
+            validator=whole_number("initial_excess", -MOST_EXCESS, MOST_EXCESS),
+            help="Number of cations moved from the salt onto vacant sites of the slab; below zero, out of it.",
+        )
+        spec.input(
+            "recipe",
+            valid_type=orm.Dict,
+            required=False,
+            validator=checked_by(Recipe, "recipe"),
+            help="The recipe, whose crystal has the sites for an initial excess; without it, voids of the slab.",
         )
         spec.input(
             "assembler",
@@ -115,6 +142,10 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.schedule = inputs["schedule"]
         builder.gap = real("gap", inputs["gap"])
+        excess = whole("initial_excess", inputs["initial_excess"], -MOST_EXCESS, MOST_EXCESS)
+        builder.initial_excess = excess
+        if excess.value > 0 and "ceramic" in recipe:
+            builder.recipe = recipe_node(recipe)
         builder.assembler = inputs["assembler"]
         if inputs["assembler"] == "moltemplate" and "moltemplate" in codes:
             builder.moltemplate = {"code": codes["moltemplate"], "metadata": cse_metadata(options)}
@@ -164,10 +195,21 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
                 return None
             return self.exit_codes.ERROR_BUILD.format(**failure(joining))
         interface = joining.outputs["result" if self.inputs.assembler.value == BUILT_IN else "system"]
-        self.ctx.system = interface
-        self.out("assembled", interface)
         z = interface.info.box[2]
         self.report(f"joined slab and electrolyte: {interface.info.natoms} atoms, Lz {z[1] - z[0]:.2f} Å")
+        # an interface of an earlier version has no such input
+        excess = self.inputs.get("initial_excess")
+        if excess is not None and excess.value != 0:
+            inputs = {name: self.inputs[name] for name in ("seed", "recipe") if name in self.inputs}
+            moved: Any
+            moved, node = transfer_cations.run_get_node(interface=interface, initial_excess=excess, **inputs)
+            if not node.is_finished_ok:
+                return self.exit_codes.ERROR_BUILD.format(**failure(node))
+            direction = "from the salt into the slab" if excess.value > 0 else "from the slab into the electrolyte"
+            self.report(f"moved {abs(excess.value)} cations {direction}")
+            interface = moved
+        self.ctx.system = interface
+        self.out("assembled", interface)
         return None
 
     def attach_interface(self) -> None:
@@ -176,8 +218,13 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
-    """Return the error of the schedule, or of an assembler without its code, or None."""
+    """Return the error of the schedule, of an assembler without its code, or of the excess, or None."""
     assembler = value["assembler"].value if "assembler" in value else BUILT_IN
     if assembler != BUILT_IN and not value.get(assembler):
         return f"assembler = '{assembler}': its code is missing; give codes.{assembler}, or {assembler}.code"
+    excess = value["initial_excess"].value if "initial_excess" in value else 0
+    if excess and {"ceramic", "electrolyte"} <= value.keys():
+        ceramic, electrolyte = (value[phase].get_system() for phase in ("ceramic", "electrolyte"))
+        if error := excess_error(ceramic, electrolyte, excess):
+            return error
     return validate_phase(value, ports)

@@ -16,6 +16,7 @@ from aiida_cse.analysis.settings import AnalysisSettings, with_complete_criteria
 from aiida_cse.analysis.shifts import ShiftSettings, shift_sentences
 from aiida_cse.building.ceramic.slab import check_slab
 from aiida_cse.building.electrolyte.emc_input import emc_files
+from aiida_cse.building.interface.excess import LEAST_GAP, population_deviation
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.calculations.functions.kinetics import kinetics
@@ -41,14 +42,24 @@ from aiida_cse.workchains.common.forcefields import forcefield_nodes
 from aiida_cse.workchains.common.options import checked_options
 from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, whole_number
 from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides, with_recipe_values
+from aiida_cse.workchains.common.starts import (
+    AS_BUILT,
+    FILLED,
+    planned_runs,
+    start_excess_of,
+    start_of,
+    starts_of,
+    validate_start_excess,
+    validate_starts,
+)
 from aiida_cse.workchains.electrolyte import EMC, ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.restart.lineage import step_of
 
-__all__ = ["MOST_REPLICAS", "RUN_OUTPUTS", "StudyWorkChain", "is_complete", "previous_of", "run_label"]
+__all__ = ["MOST_REPLICAS", "RUN_OUTPUTS", "StudyWorkChain", "is_complete", "previous_of"]
 
-#: most runs at each temperature; their seeds count up from that of the recipe
+#: most replicas of a start at each temperature; their seeds count up from that of the recipe
 MOST_REPLICAS = 99
 #: outputs of a production that are attached to its run
 RUN_OUTPUTS = ("system", "reduction", "looks", *observables(), "changes")
@@ -77,7 +88,23 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             serializer=to_aiida_type,
             default=lambda: orm.Int(1),
             validator=whole_number("replicas", 1, MOST_REPLICAS),
-            help="Number of productions, with different seeds, at each temperature.",
+            help="Number of productions, with different seeds, at each temperature and from each start.",
+        )
+        spec.input(
+            "starts",
+            valid_type=orm.List,
+            serializer=to_aiida_type,
+            default=lambda: orm.List([AS_BUILT]),
+            validator=validate_starts,
+            help="Initial states of the slab: as-built, filled with ions of the salt, emptied.",
+        )
+        spec.input(
+            "start_excess",
+            valid_type=orm.Dict,
+            serializer=to_aiida_type,
+            required=False,
+            validator=validate_start_excess,
+            help="Initial excess of ions in the slab, filled > 0 and emptied < 0; by default from the salt.",
         )
         spec.input(
             "kinetics",
@@ -91,7 +118,9 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         spec.expose_inputs(CeramicWorkChain, namespace="ceramic", exclude=(*built_from, "seed"))
         spec.expose_inputs(ElectrolyteWorkChain, namespace="electrolyte", exclude=(*built_from, "seed", "ceramic"))
         spec.expose_inputs(
-            InterfaceWorkChain, namespace="interface", exclude=("seed", "ceramic", "electrolyte", "temperature")
+            InterfaceWorkChain,
+            namespace="interface",
+            exclude=("seed", "ceramic", "electrolyte", "temperature", "initial_excess", "recipe"),
         )
         spec.expose_inputs(ProductionWorkChain, namespace="production", exclude=("seed", "system", "temperature"))
         spec.input_namespace("done", required=False, help="Results of an earlier study, which are not run again.")
@@ -121,7 +150,8 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         spec.output_namespace(
             "runs",
             dynamic=True,
-            help="For each temperature and replica, as `T0700_r1`: interface and outputs of the production.",
+            help="For each temperature, replica and start, as `T0700_r1` or `T0700_r1_filled`: interface and "
+            "outputs of the production.",
         )
         spec.output(
             "shifts",
@@ -167,8 +197,9 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         protocol
             Name of the protocol; see :meth:`get_available_protocols`.
         overrides
-            Changes to the protocol: ``temperatures``, ``replicas``, ``kinetics``, and those of each part under
-            ``ceramic``, ``electrolyte``, ``interface`` and ``production``; unknown keys are refused.
+            Changes to the protocol: ``temperatures``, ``replicas``, ``starts``, ``start_excess``, ``kinetics``,
+            and those of each part under ``ceramic``, ``electrolyte``, ``interface`` and ``production``; unknown
+            keys are refused.
         options
             Scheduler options of all LAMMPS jobs.
 
@@ -192,6 +223,12 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             raise ValueError(f"temperatures = {temperatures!r}: {wanted}")
         builder.temperatures = list(temperatures) if isinstance(temperatures, tuple) else temperatures
         builder.replicas = whole("replicas", inputs["replicas"], 1, MOST_REPLICAS)
+        builder.starts = inputs["starts"]
+        builder.start_excess = start_excess_of(inputs["start_excess"], node["salt"]["pairs"])
+        if "initial_excess" in (parts["interface"] or {}):
+            raise ValueError(
+                "interface.initial_excess: follows from the start of each run; give starts and start_excess"
+            )
         builder.kinetics = with_recipe_values(inputs["kinetics"], node.get_dict())
         for part, process in _PARTS.items():
             with located_part(part):
@@ -235,11 +272,8 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
     def run_interfaces(self) -> dict[str, Any]:
         """Join the phases and relax an interface for every run without one, concurrently."""
         waiting: dict[str, Any] = {}
-        self.ctx.runs = [
-            (run_label(temperature, replica), temperature, replica)
-            for temperature in self.inputs.temperatures.get_list()
-            for replica in range(1, self.inputs.replicas.value + 1)
-        ]
+        self.ctx.runs = planned_runs(self.inputs)
+        self._report_starts()
         for label, temperature, replica in self.ctx.runs:
             if "interface" in self._done_run(label):
                 continue
@@ -248,6 +282,9 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             inputs.electrolyte = self.outputs["electrolyte"]
             inputs.temperature = orm.Float(temperature)
             inputs.seed = self._seed(replica)
+            inputs.initial_excess = orm.Int(self._excess_of(start_of(label)))
+            if inputs.initial_excess.value > 0:
+                inputs.recipe = self.inputs.recipe
             waiting |= self._submit(f"interface_{label}", InterfaceWorkChain, inputs)
         return waiting
 
@@ -388,6 +425,24 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         temperature = float(label[1:].partition("_")[0])
         return is_complete(self._done_run(label), plan.get_dict(), temperature, settings.get_dict())
 
+    def _excess_of(self, start: str) -> int:
+        """Return the number of ions that a start has in the slab beyond those of the slab as built."""
+        given = self.inputs["start_excess"].get_dict() if "start_excess" in self.inputs else {}
+        excess = start_excess_of(given, self.inputs.recipe["salt"]["pairs"])
+        return 0 if start == AS_BUILT else excess[start]
+
+    def _report_starts(self) -> None:
+        """Report the initial excess of each start, and the gap between starts in standard deviations of N."""
+        excess = {start: self._excess_of(start) for start in starts_of(self.inputs)}
+        if len(excess) == 1 and AS_BUILT in excess:
+            return
+        self.report("starts: " + ", ".join(f"{start} {number:+d} ions" for start, number in excess.items()))
+        deviation = population_deviation(self.inputs.recipe["salt"]["pairs"])
+        numbers = sorted(excess.values())
+        gap = (numbers[-1] - numbers[0]) / deviation
+        mark = "✓" if gap >= LEAST_GAP else "✗"
+        self.report(f"{mark} starts {gap:.1f} σ of N apart before relaxation (needs ≥ {LEAST_GAP:g})")
+
     def _seed(self, replica: int) -> orm.Int:
         """Return the seed of a replica, counted up from that of the recipe."""
         return orm.Int(self.inputs.recipe["seeds"]["velocities"] + replica - 1)
@@ -399,11 +454,6 @@ _PARTS: dict[str, Any] = {
     "interface": InterfaceWorkChain,
     "production": ProductionWorkChain,
 }
-
-
-def run_label(temperature: float, replica: int) -> str:
-    """Return the label of a run, from its temperature in K, rounded, and its replica."""
-    return f"T{round(temperature):04d}_r{replica}"
 
 
 def _validate_temperatures(value: orm.List, _: Any) -> str | None:
@@ -426,6 +476,9 @@ def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
     if error or "recipe" not in value:
         return error
     recipe = Recipe.model_validate(value["recipe"].get_dict())
+    filled = value["start_excess"].get_dict().get(FILLED, 0) if "start_excess" in value else 0
+    if FILLED in starts_of(value) and filled > recipe.salt.pairs:
+        return f"start_excess.filled = {filled}: the salt has {recipe.salt.pairs} pairs; give at most that"
     sampling = value.get("production", {}).get("sampling")
     if sampling is not None and (error := _sampling_error(sampling.get_dict(), recipe)):
         return placed("production.sampling", error)

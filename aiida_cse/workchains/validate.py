@@ -23,8 +23,8 @@ from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.workchains.common.builders import Codes, builder_inputs, located_part, whole
 from aiida_cse.workchains.common.ports import SEEDS, validate_seed
 from aiida_cse.workchains.common.protocol import ProtocolMixin, merge
+from aiida_cse.workchains.common.starts import run_label
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.study import run_label
 
 __all__ = ["ValidationWorkChain"]
 

@@ -1,4 +1,4 @@
-"""Table of the runs of an unfinished study: one line per temperature and replica."""
+"""Table of the runs of an unfinished study: one line per temperature, replica and start."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rich.table import Table
 from aiida_cse.calculations.functions.records import look_record
 from aiida_cse.cli.display.tree import Branch, JobWatch
 from aiida_cse.lammps.protocol.production import ProductionPlan
+from aiida_cse.workchains.common.starts import planned_runs
 from aiida_cse.workchains.restart.lineage import results_of, step_of
-from aiida_cse.workchains.study import run_label
 
 __all__ = ["WIDTH", "RunState", "run_states", "run_table"]
 
@@ -73,12 +73,7 @@ def run_states(root: Branch, watch: JobWatch) -> list[RunState]:
     inputs: Any = load_node(root.pk).inputs
     if "temperatures" not in inputs:
         return []
-    replicas = inputs.replicas.value if "replicas" in inputs else 1
-    return [
-        _of_run(run_label(temperature, replica), root, parts, watch)
-        for temperature in inputs.temperatures.get_list()
-        for replica in range(1, replicas + 1)
-    ]
+    return [_of_run(label, root, parts, watch) for label, _, _ in planned_runs(inputs)]
 
 
 def _of_run(label: str, root: Branch, parts: dict[str, Branch], watch: JobWatch) -> RunState:

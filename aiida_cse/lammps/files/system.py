@@ -79,7 +79,8 @@ class SystemInfo(StrictModel):
     """Facts about a system besides its coordinates.
 
     ``forcefield`` names the force-field sets with the chosen variants; ``forcefield_md5`` maps each name to its
-    checksum.
+    checksum. ``initial_excess`` is the number of cations that were moved from the salt into the slab at the
+    assembly, below zero out of it; the count of ``slab`` is that before.
     """
 
     phase: Phase
@@ -89,6 +90,7 @@ class SystemInfo(StrictModel):
     charge: float
     box: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
     slab: SlabGeometry | None = None
+    initial_excess: int = 0
     seeds: dict[str, int] = Field(default_factory=dict)
     forcefield: tuple[str, ...] = ()
     forcefield_md5: dict[str, str] = Field(default_factory=dict)
@@ -120,6 +122,7 @@ class System:
         phase: Phase,
         types: tuple[AtomType, ...],
         slab: SlabGeometry | None = None,
+        initial_excess: int = 0,
         seeds: dict[str, int] | None = None,
         forcefield_names: tuple[str, ...] = (),
         forcefield_md5: Mapping[str, str] = MappingProxyType({}),
@@ -150,6 +153,7 @@ class System:
             charge=round(float(data.charges.sum()), 9) + 0.0,
             box=(x, y, z),
             slab=slab,
+            initial_excess=initial_excess,
             seeds=seeds or {},
             forcefield=forcefield_names,
             forcefield_md5=dict(forcefield_md5),
@@ -164,14 +168,16 @@ class System:
         phase: Phase | None = None,
         slab: SlabGeometry | None = None,
         seeds: dict[str, int] | None = None,
+        initial_excess: int | None = None,
     ) -> System:
-        """Return the system with new coordinates and, if given, another phase or slab and additional seeds."""
+        """Return the system with new coordinates and, if given, another phase, slab or excess and more seeds."""
         return System.create(
             data,
             self.forcefield,
             phase=phase or self.info.phase,
             types=self.info.types,
             slab=slab or self.info.slab,
+            initial_excess=self.info.initial_excess if initial_excess is None else initial_excess,
             seeds=self.info.seeds | (seeds or {}),
             forcefield_names=self.info.forcefield,
             forcefield_md5=self.info.forcefield_md5,

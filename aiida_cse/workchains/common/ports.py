@@ -13,6 +13,7 @@ from aiida_cse.schema import nearest
 __all__ = [
     "BUILT_IN",
     "HIGHEST_TEMPERATURE",
+    "MOST_EXCESS",
     "SEEDS",
     "one_of",
     "positive",
@@ -26,6 +27,8 @@ __all__ = [
 BUILT_IN = "built-in"
 #: upper limits of the stage language (K) and of LAMMPS
 HIGHEST_TEMPERATURE, SEEDS = 5000, 2**31
+#: largest number of ions that are moved between the phases
+MOST_EXCESS = 100_000
 #: e; largest rounding error of the charge of a neutral system
 MOST_CHARGE = 1e-3
 

@@ -15,7 +15,8 @@ from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.schedule import job_plans
 from aiida_cse.workchains.common.builders import Codes, recipe_node
 from aiida_cse.workchains.common.protocol import check_keys, merge
-from aiida_cse.workchains.study import StudyWorkChain, run_label
+from aiida_cse.workchains.common.starts import run_label
+from aiida_cse.workchains.study import StudyWorkChain
 from tests.nodes import interface, long_state, reduction_node, system_node
 from tests.workchains.conftest import Make
 

@@ -1,0 +1,85 @@
+"""Runs of a study: one for each temperature, replica and start, with the labels by which its results are found.
+
+A start is the initial state of the slab: as built, with ions of the salt added, or with ions removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida import orm
+
+from aiida_cse.building.interface.excess import default_excess
+from aiida_cse.schema import nearest
+from aiida_cse.workchains.common.ports import MOST_EXCESS
+
+__all__ = [
+    "AS_BUILT",
+    "EMPTIED",
+    "FILLED",
+    "STARTS",
+    "planned_runs",
+    "run_label",
+    "start_excess_of",
+    "start_of",
+    "starts_of",
+    "validate_start_excess",
+    "validate_starts",
+]
+
+AS_BUILT, FILLED, EMPTIED = STARTS = ("as-built", "filled", "emptied")
+
+
+def run_label(temperature: float, replica: int, start: str = AS_BUILT) -> str:
+    """Return the label of a run, from its temperature in K, rounded, its replica and its start."""
+    label = f"T{round(temperature):04d}_r{replica}"
+    return label if start == AS_BUILT else f"{label}_{start}"
+
+
+def start_of(label: str) -> str:
+    """Return the start of a run from its label."""
+    return label.split("_")[2] if label.count("_") == 2 else AS_BUILT
+
+
+def starts_of(inputs: Mapping[str, Any]) -> list[str]:
+    """Return the starts of a study from its inputs; those of earlier versions have only the slab as built."""
+    return list(inputs["starts"].get_list()) if "starts" in inputs else [AS_BUILT]
+
+
+def planned_runs(inputs: Mapping[str, Any]) -> list[tuple[str, float, int]]:
+    """Return label, temperature (K) and replica of each run of a study, from its inputs or its builder."""
+    replicas = inputs["replicas"].value if "replicas" in inputs else 1
+    return [
+        (run_label(temperature, replica, start), temperature, replica)
+        for temperature in inputs["temperatures"].get_list()
+        for replica in range(1, replicas + 1)
+        for start in starts_of(inputs)
+    ]
+
+
+def start_excess_of(given: Mapping[str, Any], pairs: int) -> dict[str, int]:
+    """Return the initial excess of the starts ``filled`` and ``emptied``, where none is given that of the salt."""
+    return default_excess(pairs) | {start: number for start, number in given.items() if number is not None}
+
+
+def validate_starts(value: orm.List, _: Any) -> str | None:
+    """Return the error of a list of starts, or None."""
+    starts = value.get_list()
+    for start in starts:
+        if start not in STARTS:
+            return f"starts = {starts!r}: {start!r} is no start; {nearest(str(start), STARTS)}"
+    if not starts or len(set(starts)) < len(starts):
+        return f"starts = {starts!r}: give one or more of {', '.join(STARTS)}, each once"
+    return None
+
+
+def validate_start_excess(value: orm.Dict, _: Any) -> str | None:
+    """Return the error of the initial excess of the starts, or None."""
+    for start, number in value.get_dict().items():
+        if start not in (FILLED, EMPTIED):
+            return f"start_excess: {start!r} is no start with an excess; {nearest(str(start), (FILLED, EMPTIED))}"
+        least, most = (1, MOST_EXCESS) if start == FILLED else (-MOST_EXCESS, -1)
+        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+            return f"start_excess.{start} = {number!r}: give a whole number from {least} to {most}"
+    return None
