@@ -18,6 +18,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains import continue_from
 from aiida_cse.workchains.common.availability import use_codes
 from aiida_cse.workchains.common.builders import Codes
+from aiida_cse.workchains.common.starts import planned_runs
 from aiida_cse.workchains.continue_from import (
     get_builder_from,
     get_builder_from_production,
@@ -86,6 +87,12 @@ def test_more_temperatures_and_replicas_add_only_new_runs(ended: orm.WorkChainNo
     answer = study.inspect_runs()
     assert answer.status == 352
     assert answer.message.startswith("3 of 4 runs failed")
+
+
+def test_more_starts_add_only_new_runs(ended: orm.WorkChainNode) -> None:
+    builder = get_builder_from_study(ended, starts=["as-built", "filled"])
+    assert builder.starts.get_list() == ["as-built", "filled"]
+    assert [label for label, _, _ in planned_runs(builder)] == ["T0700_r1", "T0700_r1_filled"]
 
 
 def test_a_run_is_complete_by_length_or_verdict(ended: orm.WorkChainNode, scratch: Path) -> None:

@@ -256,6 +256,36 @@ def test_an_assembler_is_a_job_of_the_interface(
     assert process.outputs["assembled"] is process.ctx.system
 
 
+@pytest.mark.parametrize("of_its_crystal", [True, False])
+def test_an_initial_excess_is_set_after_joining(
+    make: Make, codes: Codes, recipe: dict[str, Any], of_its_crystal: bool
+) -> None:
+    """The small slab has no recipe, so that its voids are used; sites of another crystal are refused."""
+    chosen = {"seeds": recipe["seeds"]} if of_its_crystal else recipe
+    process = make(joined_by("built-in", codes, chosen, slab_and_molecules()[1], {"initial_excess": 2}))
+    process.assemble()
+    answer = process.inspect_assembly()
+    if not of_its_crystal:
+        assert answer.status == 340
+        assert "the ions cannot be placed: recipe.ceramic: its crystal is not that of the slab" in answer.message
+        return
+    assert answer is None
+    assembled = process.outputs["assembled"]
+    assert process.ctx.system is assembled
+    assert (assembled.info.initial_excess, assembled.info.seeds["initial_excess"]) == (2, 20253)
+    assert assembled.creator.process_type == "aiida.calculations:cse.transfer_cations"
+    assert assembled.creator.inputs.interface.info.initial_excess == 0
+
+
+def test_more_ions_than_there_are_are_refused_before_joining(
+    make: Make, codes: Codes, recipe: dict[str, Any]
+) -> None:
+    for excess, words in ((6, "the salt has 5 Li; give at most 5"), (-1, "the slab has 0 Li; give at least 0")):
+        builder = joined_by("built-in", codes, recipe, slab_and_molecules()[1], {"initial_excess": excess})
+        with pytest.raises(ValueError, match=f"initial_excess = {excess}: {words}"):
+            make(builder)
+
+
 def test_a_failed_joining_job_is_repeated_within_the_budget(
     make: Make, codes: Codes, recipe: dict[str, Any], localhost: orm.Computer
 ) -> None:

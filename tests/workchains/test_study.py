@@ -91,6 +91,30 @@ def test_a_study_runs_every_temperature_and_replica(study: Any) -> None:
     }
 
 
+def test_every_start_is_a_run_of_its_own(make: Make, codes: Codes, recipe: dict[str, Any]) -> None:
+    chain: Any = WorkflowFactory("cse.study")
+    overrides = {
+        "temperatures": [700],
+        "starts": ["as-built", "filled", "emptied"],
+        "start_excess": {"emptied": -9},
+    }
+    study: Any = make(chain.get_builder_from_protocol(codes, recipe, "demo", overrides=overrides))
+    study.ctx.ceramic = part("cse.ceramic", "ceramic")
+    study.ctx.electrolyte = part("cse.electrolyte", "electrolyte")
+    assert study.inspect_ceramic() is study.inspect_electrolyte() is None
+    # the phases of this test have no salt, which an interface with an excess refuses
+    submitted: dict[str, Any] = {}
+    study._submit = lambda name, _, inputs: submitted.setdefault(name, inputs) and {}
+    study.run_interfaces()
+    assert list(submitted) == ["interface_T0700_r1", "interface_T0700_r1_filled", "interface_T0700_r1_emptied"]
+    assert [inputs.initial_excess.value for inputs in submitted.values()] == [0, 7, -9]
+    assert ["recipe" in inputs for inputs in submitted.values()] == [False, True, False], "only sites need it"
+    assert {inputs.seed.value for inputs in submitted.values()} == {20253}
+    said = [log.message.partition(": ")[2] for log in orm.Log.collection.get_logs_for(study.node)]
+    assert "starts: as-built +0 ions, filled +7 ions, emptied -9 ions" in said
+    assert "✓ starts 12.1 σ of N apart before relaxation (needs ≥ 8)" in said
+
+
 def test_runs_that_have_not_equilibrated_are_no_failure(study: Any) -> None:
     study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
     study.ctx.refused = {}

@@ -75,6 +75,12 @@ def test_the_phase_is_shown_before_the_runs_start(study: WorkChainNode) -> None:
     assert run_states(ProcessTree(chain("base", None, "")).root, JobWatch()) == []
 
 
+def test_every_start_has_a_line() -> None:
+    starts = List(["as-built", "filled"])
+    found = states(chain("study", None, "", {"temperatures": List([700]), "replicas": Int(1), "starts": starts}))
+    assert list(found) == ["T0700_r1", "T0700_r1_filled"]
+
+
 def test_each_run_shows_its_progress(study: WorkChainNode, localhost: Computer) -> None:
     end(chain("interface", study, "interface_T0600_r1"), 341)
     chain("interface", study, "interface_T0600_r2")

@@ -498,6 +498,16 @@ def test_a_system_without_anions_is_refused(builder: Builder, make: Make) -> Non
         ({"temperatures": [700, 700.2]}, "give different temperatures, at least 1 K apart"),
         ({"replicas": 0}, "replicas = 0: give a whole number from 1 to 99"),
         ({"replicas": 100}, "replicas = 100"),
+        ({"starts": ["full"]}, "starts = ['full']: 'full' is no start; did you mean 'filled'?"),
+        ({"starts": []}, "starts = []: give one or more of as-built, filled, emptied, each once"),
+        ({"starts": ["filled", "filled"]}, "each once"),
+        ({"start_excess": {"filled": -3}}, "start_excess.filled = -3: give a whole number from 1 to 100000"),
+        ({"start_excess": {"emptied": 3}}, "start_excess.emptied = 3: give a whole number from -100000 to -1"),
+        (
+            {"starts": ["filled"], "start_excess": {"filled": 8}},
+            "start_excess.filled = 8: the salt has 7 pairs; give at most that",
+        ),
+        ({"interface": {"initial_excess": 3}}, "interface.initial_excess: follows from the start of each run"),
     ],
 )
 def test_wrong_runs_are_refused_before_anything_runs(
@@ -519,9 +529,10 @@ def test_a_value_for_a_mapping_is_refused() -> None:
         check_keys({"a": 1}, {"a": {"b": 1}}, "here")
 
 
-def test_a_run_is_labelled_by_temperature_and_replica() -> None:
+def test_a_run_is_labelled_by_temperature_replica_and_start() -> None:
     assert run_label(700, 1) == "T0700_r1"
     assert run_label(299.6, 12) == "T0300_r12"
+    assert run_label(700, 1, "filled") == "T0700_r1_filled"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
