@@ -11,20 +11,49 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from aiida_cse.landscape.model import ANION, CATION, Curve, Landscape
+from aiida_cse.landscape.consistency import STATE_CHECKS, inconsistency
+from aiida_cse.landscape.identities import RECOUNTS, WindowedState, agree, disagreement
+from aiida_cse.landscape.microscopic import (
+    charge_known,
+    displacements_known,
+    places_known,
+    shifts_known,
+    temperature_known,
+)
+from aiida_cse.landscape.model import ANION, CATION, Landscape
+from aiida_cse.landscape.refit import kinetics_again
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.physics.statistics.poisson import poisson_interval
 
-__all__ = ["Check", "compare"]
+__all__ = ["NEW_CHECKS", "Check", "compare", "not_checked"]
 
 Floats = NDArray[np.float64]
 Run = Mapping[str, Mapping[str, Any]]
 
 #: degrees of freedom: one less than the blocks in the bootstrap of a barrier
 _FREEDOM = 19
+#: an ion that alternates between entries and exits makes at most this many times the variance of independent events
+_RETURNS = 2.0
+#: by how much ln Γ may differ from a straight line over 1/T among the hotter runs
+_BEND = 0.1
 #: visits of a bin above which the error of its F is normal
 _FEWEST_VISITS = 30
 _KEY = CATION.lower()
+#: what is checked only where a validation has the reductions of its runs and the plan, as those of version 0.1 have not
+NEW_CHECKS = (
+    *(f"state, {name}" for name in STATE_CHECKS),
+    *(f"{name}, counted again" for name in RECOUNTS),
+    "kinetics, fitted again",
+    "Γ on each side",
+    "ΔF on each side",
+    "N(TFSI, layer), scatter",
+    "predicted Γ at every temperature",
+    "wells and tops",
+    "Var(Δr)",
+    "E_eff",
+    "Δz",
+    "T of the thermostat",
+)
 
 
 @dataclass(frozen=True)
@@ -50,8 +79,11 @@ def compare(
     expected: Mapping[str, Mapping[str, Any]],
     runs: Mapping[str, Run],
     kinetics: Mapping[str, Any],
+    plan: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return every check as a dictionary, see :class:`Check`.
+
+    Without a plan, or without the reductions of the runs, only some are made (:func:`not_checked`).
 
     Parameters
     ----------
@@ -62,6 +94,8 @@ def compare(
         and the results of the analysis by name. Only the exchange is checked in runs off equilibrium.
     kinetics
         Joint result of the runs.
+    plan
+        Plan of the productions.
     """
     labels = list(expected)
     hottest, coldest = labels[0], labels[-1]
@@ -74,7 +108,19 @@ def compare(
             checks += _theory(label, expected[label], runs[label], landscape, settings.level)
     checks += _distribution(hottest, expected[hottest], runs[hottest], landscape, settings)
     checks.append(_extrapolated(coldest, expected[coldest], kinetics, settings.level))
+    if plan is not None and not not_checked(runs, plan):
+        for label in labels:
+            checks += _recounted(label, expected[label], runs[label], landscape, settings, plan)
+            checks += _of_sides(label, expected[label], runs[label], landscape, settings)
+        checks += _known_at_hottest(hottest, expected[hottest], runs[hottest], landscape, settings)
+        checks += _joined(expected, runs, kinetics, settings.level)
     return [asdict(check) for check in checks]
+
+
+def not_checked(runs: Mapping[str, Run], plan: Mapping[str, Any] | None) -> list[str]:
+    """Return what :func:`compare` cannot check with these runs: empty if they have their reductions."""
+    complete = plan is not None and all("reduction" in run and "stages" in run for run in runs.values())
+    return [] if complete else list(NEW_CHECKS)
 
 
 def _check(run: str, quantity: str, unit: str, expected: float, found: Any, interval: Any) -> Check:
@@ -147,6 +193,31 @@ def _coefficient(one: float, other: float, lam: float) -> float:
 # -- theory --------------------------------------------------------------------------------------------------
 
 
+def _of_sides(
+    label: str, expected: Mapping[str, Any], run: Run, landscape: Landscape, settings: ValidationSettings
+) -> Iterator[Check]:
+    """Check rates and barriers of each side, and where wells and tops are."""
+    transitions, level = run["transitions"], settings.level
+    exposure = transitions[f"exposure_{_KEY}_ceramic_ion_ns"] * 1e-9
+    worth = max(1.0, run["equilibration"][f"burst_index_{_KEY}_ceramic"] or 1.0, _RETURNS)
+    for side, (rate, error) in zip(("left", "right"), expected["sides"], strict=True):
+        if rate * exposure < 1:
+            continue
+        entries = transitions[f"s_in_{_KEY}_ceramic_{side}"]
+        low, high = _interval_of_counts(entries, worth, level)
+        reach = float(stats.norm.ppf((1 + level) / 2)) * error
+        ends = (low / exposure - reach, high / exposure + reach)
+        yield _check(label, f"Γ, {side}", "1/s", rate, entries / exposure, ends)
+    if not run["equilibration"]["equilibrated"]:
+        return
+    for side, known in (("left", landscape.barrier_left), ("right", landscape.barrier_right)):
+        value, error = (run["barrier"][f"barrier_{_KEY}_{side}_{what}"] for what in ("K", "error_K"))
+        if error is not None:
+            yield _check(label, f"ΔF, {side}", "K", known, value, _interval(value, error, level))
+    for found in places_known(run["barrier"], landscape):
+        yield _check(label, *found)
+
+
 def _theory(
     label: str, expected: Mapping[str, Any], run: Run, landscape: Landscape, level: float
 ) -> Iterator[Check]:
@@ -197,11 +268,8 @@ def _distribution(
     slow = float(stats.norm.ppf((1 + settings.level) / 2)) * temperature * scatter
     z = np.asarray(found["z_A"])
     outside = np.abs(z) > landscape.top - 2.0
-    for ion, curve, exchange in (
-        (CATION, landscape.cation, slow * outside),
-        (ANION, landscape.anion, np.zeros(len(z))),
-    ):
-        known = _known(ion, curve, z, temperature, landscape)
+    for ion, exchange in ((CATION, slow * outside), (ANION, np.zeros(len(z)))):
+        known = _known(ion, z, temperature, landscape)
         value, error = (np.asarray(found[f"{ion.lower()}_{what}"]) for what in ("K", "error_K"))
         # with fewer visits the logarithm of their number is skewed
         places = np.flatnonzero(error < temperature / np.sqrt(_FEWEST_VISITS))
@@ -216,10 +284,11 @@ def _distribution(
         yield _check(label, f"F({ion}) at {z[at]:.1f} Å", "K", float(known[at]), value[at], ends)
 
 
-def _known(ion: str, curve: Curve, z: Floats, temperature: float, landscape: Landscape) -> Floats:
+def _known(ion: str, z: Floats, temperature: float, landscape: Landscape) -> Floats:
     """Return F (K) per bin, with the zero of the analysis."""
     width = float(z[1] - z[0])
-    weights = curve.weight(np.append(z - width / 2, z[-1] + width / 2), temperature, points=16) / width
+    edges = np.append(z - width / 2, z[-1] + width / 2)
+    weights = landscape.weight(ion, edges, temperature, points=16) / width
     if ion == CATION:
         return np.asarray(-temperature * np.log(weights) + landscape.depth)
     edges = landscape.regions(ion).edges
@@ -227,16 +296,105 @@ def _known(ion: str, curve: Curve, z: Floats, temperature: float, landscape: Lan
     return np.asarray(-temperature * np.log(weights / weights[bulk].mean()))
 
 
+def _known_at_hottest(
+    label: str, expected: Mapping[str, Any], run: Run, landscape: Landscape, settings: ValidationSettings
+) -> Iterator[Check]:
+    """Check charge integral, layers of both sides, and the shift of layers that are moved."""
+    temperature, ions, level = expected["temperature"], settings.ions, settings.level
+    criteria = run["equilibration"]["criteria"]
+    yield _anion_layer(label, run, landscape, ions.anions, temperature, level)
+    charge = charge_known(run["charge_integral"], temperature, landscape, ions, expected["inside_error"], level)
+    for found in (*charge, *shifts_known(run["reduction"], criteria)):
+        yield _check(label, *found)
+
+
+def _anion_layer(
+    label: str, run: Run, landscape: Landscape, anions: int, temperature: float, level: float
+) -> Check:
+    """Check the anions in the layers with the scatter of independent ones that change sides at the observed rates."""
+    shares, found = landscape.shares(ANION, temperature), run["populations"][f"n_{ANION.lower()}_layer"]
+    share = shares["layer_left"] + shares["layer_right"]
+    transitions = run["transitions"]
+    crossings = sum(transitions[f"s_{way}_{ANION.lower()}_layer"] for way in ("in", "out"))
+    time = transitions["observed_ns"]
+    # of independent ions in two states: half the crossings per ion and time, over the product of both shares
+    relaxation = 2 * share * (1 - share) * anions * time / max(crossings, 1)
+    averaged = min(1.0, 2 * relaxation / time)
+    reach = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(anions * share * (1 - share) * averaged)
+    return _check(
+        label, f"N({ANION}, layer), scatter", "", anions * share, found, (found - reach, found + reach)
+    )
+
+
+# -- the same numbers again ------------------------------------------------------------------------------------
+
+
+def _recounted(
+    label: str,
+    expected: Mapping[str, Any],
+    run: Run,
+    landscape: Landscape,
+    settings: ValidationSettings,
+    plan: Mapping[str, Any],
+) -> Iterator[Check]:
+    """Check the state, all results that follow from it, its displacements, and the temperature of its atoms."""
+    state, temperature = run["reduction"], expected["temperature"]
+    asked = {**plan, "temperature": temperature}
+    for name in STATE_CHECKS:
+        yield _same(label, f"state, {name}", *inconsistency(name, state, landscape, settings.ions, asked))
+    windowed = WindowedState(state, run["equilibration"]["criteria"])
+    for name in RECOUNTS:
+        yield _same(label, f"{name}, counted again", *disagreement(windowed, name, run[name]))
+    local = expected["variances"] if run["equilibration"]["equilibrated"] else []
+    for found in (
+        *displacements_known(run["displacement_variance"], temperature, landscape, local, settings.level),
+        *temperature_known(run["stages"], temperature, settings.ions, landscape, plan, settings.level),
+    ):
+        yield _check(label, *found)
+
+
+def _same(label: str, quantity: str, first: str, number: int) -> Check:
+    """Return the check that all of a number of values agree; ``first`` is the first one that does not."""
+    holds = not first
+    found = float(number if holds else 0)
+    return Check(
+        label, quantity if holds else f"{quantity}: {first}", "", float(number), found, found, found, holds
+    )
+
+
 # -- extrapolation ------------------------------------------------------------------------------------------------
 
 
-def _extrapolated(label: str, expected: Mapping[str, Any], kinetics: Mapping[str, Any], level: float) -> Check:
-    """Check the rate of the coldest run, in which no ion crosses, predicted from the hotter runs."""
+def _extrapolated(
+    label: str, expected: Mapping[str, Any], kinetics: Mapping[str, Any], level: float, *, bend: float = 0.0
+) -> Check:
+    """Check a rate predicted from the runs: of the coldest one, in which no ion crosses, or of another one.
+
+    ``bend`` is a tolerance of ln Γ, which is not quite linear in 1/T.
+    """
     key = f"rate_{round(expected['temperature']):04d}K"
     rate, interval = kinetics.get(f"{key}_per_s"), kinetics.get(f"{key}_interval_per_s")
     if rate is None or interval is None or None in interval:
         return _check(label, "Γ, predicted", "1/s", expected["rate"], None, None)
     # the interval at another level, with ln Γ nearly normal
     wider = float(stats.norm.ppf((1 + level) / 2) / stats.norm.ppf((1 + kinetics["level"]) / 2))
-    ends = (rate * (interval[0] / rate) ** wider, rate * (interval[1] / rate) ** wider)
+    bent = math.exp(bend)
+    ends = (rate * (interval[0] / rate) ** wider / bent, rate * (interval[1] / rate) ** wider * bent)
     return _check(label, "Γ, predicted", "1/s", expected["rate"], rate, ends)
+
+
+def _joined(
+    expected: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Run], kinetics: Mapping[str, Any], level: float
+) -> Iterator[Check]:
+    """Check the rates that the kinetics gives at all other temperatures, and its numbers by a second fit."""
+    labels = list(expected)
+    for label in labels[:-1]:
+        known = expected[label]
+        found = _extrapolated(label, known, kinetics, level, bend=_BEND)
+        yield found
+    if not kinetics:
+        yield _same(labels[-1], "kinetics, fitted again", "there is none", 1)
+        return
+    triples = list(kinetics_again(kinetics, runs))
+    first = next((key for key, value, again in triples if not agree(value, again)), "")
+    yield _same(labels[-1], "kinetics, fitted again", first, len(triples))

@@ -6,14 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiida_cse.landscape.model import CATION, Ions, Landscape
-from aiida_cse.landscape.reference import entry_rate
+from aiida_cse.landscape.reference import displacement_variances, entry_rate
 from aiida_cse.landscape.settings import ValidationSettings
+from aiida_cse.reduction.layers import displacement_layers
 
 __all__ = ["ExpectedExchange", "ExpectedRun", "expected_exchange", "expected_runs"]
 
 
+#: ions per layer whose displacements are followed
+_FOLLOWED = 20_000
 #: relaxation times below which the decay is negligible
 _SHORT = 1e-6
 
@@ -57,6 +61,11 @@ class ExpectedRun(ExpectedExchange):
         Entries per ion in the layers, s⁻¹, and their standard error in the reference.
     kappa
         The rate divided by that of transition-state theory.
+    sides
+        Entries on the left and on the right per ion in the layers of both sides, s⁻¹, each with its error.
+    variances
+        Variances of the displacements of the cation along z in its layers over the shortest lag, Å², each with
+        its error; empty without displacements.
     """
 
     temperature: float
@@ -64,6 +73,8 @@ class ExpectedRun(ExpectedExchange):
     rate: float
     rate_error: float
     kappa: float
+    sides: list[list[float]]
+    variances: list[list[float]]
 
 
 def expected_runs(
@@ -74,11 +85,14 @@ def expected_runs(
     start_ns: float,
     end_ns: float,
     seed: int,
+    lag_ps: float | None = None,
 ) -> list[dict[str, Any]]:
     """Return an :class:`ExpectedRun` per temperature, as a dictionary.
 
-    Entries and exits refer to the window from ``start_ns`` to ``end_ns``, with frames ``frame_fs`` apart.
+    Entries and exits refer to the window from ``start_ns`` to ``end_ns``, with frames ``frame_fs`` apart;
+    displacements to the shortest lag, None for none.
     """
+    _, edges = displacement_layers(landscape.regions(CATION), landscape.half_thickness)
     runs = []
     for number, temperature in enumerate(settings.temperatures(landscape)):
         found = entry_rate(landscape, temperature, frame_fs, shots=settings.shots, seed=seed + number)
@@ -93,11 +107,22 @@ def expected_runs(
                     rate=found.rate,
                     rate_error=found.error,
                     kappa=found.rate / theory,
+                    sides=[list(side) for side in found.sides],
+                    variances=_variances(landscape, temperature, lag_ps, np.array(edges), seed + number),
                     **asdict(exchange),
                 )
             )
         )
     return runs
+
+
+def _variances(
+    landscape: Landscape, temperature: float, lag_ps: float | None, edges: NDArray[np.float64], seed: int
+) -> list[list[float]]:
+    if lag_ps is None:
+        return []
+    found = displacement_variances(landscape, temperature, lag_ps * 1000, edges, ions=_FOLLOWED, seed=seed)
+    return [[float(value) for value in row] for row in found]
 
 
 def expected_exchange(

@@ -1,5 +1,11 @@
 """Landscape of a validation: analytic free energies of two ions around a slab, and their exact averages.
 
+There are two worlds. The plain one has a slab at rest, equal wells on both sides and anions of one atom. In the
+drifting one the slab moves through the periodic boundary, the wells of the two sides lie at different distances,
+the framework consists of two elements with different masses, and an anion has three sites, of which one feels the
+landscape. Springs of zero length bind the others to it, so that the distribution of the centre of mass is a
+convolution with a normal distribution of known variance.
+
 Its shape follows Kozdra et al., PCCP 27, 24918 (2025), Figs. 2 and 9. For Li+ there is a deep, flat well in the
 slab, a barrier at its surface, the well of the first layer and a flat bulk, with two different sides. The anion
 stays outside the slab and has a layer of its own. The energies are lower than the published ones, so that ions
@@ -11,29 +17,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
-from scipy import constants
+from scipy import constants, special
 
 from aiida_cse.physics.exchange.regions import RegionSet
 from aiida_cse.reduction.layers import surface_regions
 from aiida_cse.schema import Number, StrictModel, Whole
 
-__all__ = ["ANION", "CATION", "Curve", "Ions", "Landscape", "ParabolicStep", "Side", "draw_landscape"]
+__all__ = [
+    "ANION",
+    "ANION_MASSES",
+    "CATION",
+    "Curve",
+    "Ions",
+    "Landscape",
+    "ParabolicStep",
+    "Side",
+    "World",
+    "draw_landscape",
+]
 
 Floats = NDArray[np.float64]
 
 CATION, ANION = "Li", "TFSI"
 #: k_B T / m of an ion, K/(Å²/fs²) per g/mol
 _THERMAL = constants.R * 1e-7
-#: Å from the surface plane: inner well, top and layer of Li+; wall, layer, top and bulk of the anion
-_SITE, _TOP, _WELL = -0.5, 3.5, 8.5
+#: Å from the surface plane: inner well and top of Li+; wall, layer, top and bulk of the anion
+_SITE, _TOP = -0.5, 3.5
 _WALL, _ANION_WELL, _ANION_TOP, _ANION_BULK = -2.0, 3.0, 6.5, 9.5
 
+#: Å; grid of the convolution with the distance of a point from the first site
+_SPACING = 0.02
+
 Energy = Annotated[Number, Field(gt=0, le=1e5)]
+World = Literal["plain", "drifting"]
+
+#: g/mol of the three sites of an anion; the first one feels the landscape
+ANION_MASSES = (14.007, 32.06, 15.999)
 
 
 @dataclass(frozen=True)
@@ -128,6 +152,13 @@ class Landscape(StrictModel):
         Mass of the cation, g/mol.
     damping_fs
         Mass over friction.
+    well_left, well_right
+        Distances of the wells of the first layers from the surface planes.
+    origin, drift
+        Position of the mid-plane in the box at step 0, and its velocity, Å/ns.
+    spring
+        Energy r² × ``spring`` of each of the two bonds of an anion, K/Å²; 0 for anions of one atom. With molecules
+        the framework consists of two elements.
     """
 
     half_thickness: Number = Field(default=6.0, gt=4.5, le=100)
@@ -140,6 +171,16 @@ class Landscape(StrictModel):
     anion_barrier: Energy
     mass: Number = Field(default=6.94, gt=0, le=1000)
     damping_fs: Number = Field(default=100.0, gt=0, le=1e5)
+    well_left: Number = Field(default=8.5, ge=7.5, le=9.5)
+    well_right: Number = Field(default=8.5, ge=7.5, le=9.5)
+    origin: Number = Field(default=0.0, ge=-500, le=500)
+    drift: Number = Field(default=0.0, ge=-100, le=100)
+    spring: Number = Field(default=0.0, ge=0, le=1e5)
+
+    @property
+    def molecular(self) -> bool:
+        """Whether anions have three sites and the framework two elements."""
+        return self.spring > 0
 
     @property
     def barrier(self) -> float:
@@ -156,13 +197,13 @@ class Landscape(StrictModel):
         """F of the cation, zero in the well of the first layer."""
         half = self.half_thickness
         sides = []
-        for barrier in (self.barrier_left, self.barrier_right):
+        for barrier, well in ((self.barrier_left, self.well_left), (self.barrier_right, self.well_right)):
             # this width makes the well symmetric about its minimum
-            width = (_WELL - _TOP) * float(np.sqrt(self.bulk / barrier))
+            width = (well - _TOP) * float(np.sqrt(self.bulk / barrier))
             rises = (
                 ParabolicStep(half + _SITE, half + _TOP, -self.depth, barrier),
-                ParabolicStep(half + _WELL, half + _TOP, 0.0, barrier),
-                ParabolicStep(half + _WELL, half + _WELL + width, 0.0, self.bulk),
+                ParabolicStep(half + well, half + _TOP, 0.0, barrier),
+                ParabolicStep(half + well, half + well + width, 0.0, self.bulk),
             )
             sides.append(Side(rises))
         return Curve(*sides)
@@ -206,10 +247,42 @@ class Landscape(StrictModel):
         """Return the regions of an ion, which are those of the published species."""
         return surface_regions(self.half_thickness, self.box_half_length, ion)
 
+    def site_spreads(self, temperature: float) -> dict[str, float]:
+        """Return standard deviations (Å) along z from the first site of an anion, to a bound site and to the centre.
+
+        Zero for anions of one atom. A bound site has the variance T / 2 spring.
+        """
+        site = float(np.sqrt(temperature / (2 * self.spring))) if self.molecular else 0.0
+        return {"site": site, "centre": site * float(np.hypot(*ANION_MASSES[1:])) / sum(ANION_MASSES)}
+
+    def weight(self, ion: str, edges: Sequence[float] | Floats, temperature: float, points: int = 400) -> Floats:
+        """Return ∫ exp(−F/T) dz (Å) of the point of an ion between successive edges within the box."""
+        if ion == CATION or not self.molecular:
+            curve = self.cation if ion == CATION else self.anion
+            return curve.weight(edges, temperature, points)
+        return self.smeared_weight(edges, temperature, self.site_spreads(temperature)["centre"])
+
+    def smeared_weight(self, edges: Sequence[float] | Floats, temperature: float, spread: float) -> Floats:
+        """Return the same of a point at a normally distributed distance from the first site of an anion.
+
+        ``spread`` is the standard deviation of this distance, Å.
+        """
+        ends = np.asarray(edges, dtype=np.float64)
+        fine = np.arange(-self.box_half_length, self.box_half_length, _SPACING) + _SPACING / 2
+        masses = np.exp(-self.anion.evaluate(fine)[0] / temperature) * _SPACING
+        length = 2 * self.box_half_length
+        shares = np.zeros((len(ends) - 1, len(fine)))
+        # images of the box on both sides
+        for image in (-length, 0.0, length):
+            shares += np.diff(special.ndtr((ends[:, None] + image - fine) / spread), axis=0)
+        weights: Floats = shares @ masses
+        return weights
+
     def weights(self, ion: str, temperature: float) -> dict[str, float]:
         """Return ∫ exp(−F/T) dz (Å) over each region of an ion."""
-        regions, curve = self.regions(ion), self.cation if ion == CATION else self.anion
-        return dict(zip(regions.names, curve.weight(regions.edges, temperature).tolist(), strict=True))
+        regions = self.regions(ion)
+        found = self.weight(ion, regions.edges, temperature)
+        return dict(zip(regions.names, found.tolist(), strict=True))
 
     def shares(self, ion: str, temperature: float) -> dict[str, float]:
         """Return the equilibrium fraction of the ions in each region."""
@@ -218,8 +291,12 @@ class Landscape(StrictModel):
         return {name: weight / total for name, weight in weights.items()}
 
 
-def draw_landscape(seed: int) -> Landscape:
-    """Return the landscape of a seed; different seeds give different energies."""
+def draw_landscape(seed: int, world: World = "plain") -> Landscape:
+    """Return the landscape of a seed; different seeds give different energies.
+
+    In the drifting world, the wells of both sides are 0.6 to 1 Å apart, and the slab starts across the periodic
+    boundary or reaches it within 3 ns.
+    """
     rng = np.random.default_rng(seed)
     barrier = rng.uniform(3500.0, 4500.0)
     # with a larger difference, the lower barrier would dominate at low temperature and ln Γ would bend over 1/T
@@ -232,4 +309,15 @@ def draw_landscape(seed: int) -> Landscape:
         "anion_layer": rng.uniform(100.0, 400.0),
         "anion_barrier": rng.uniform(600.0, 1000.0),
     }
-    return Landscape(**{name: round(float(value), 1) for name, value in energies.items()})
+    places = {}
+    if world == "drifting":
+        moved = rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 0.5)
+        places = {
+            "well_left": 8.5 + moved,
+            "well_right": 8.5 - moved,
+            "origin": rng.choice([-1.0, 1.0]) * rng.uniform(16.0, 22.0),
+            "drift": rng.choice([-1.0, 1.0]) * rng.uniform(8.0, 12.0),
+            "spring": 1000.0,
+        }
+    drawn = {name: round(float(value), 1) for name, value in energies.items()}
+    return Landscape(**drawn | {name: round(float(value), 2) for name, value in places.items()})

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from aiida_cse.landscape.model import CATION, Landscape
 from aiida_cse.reduction.kernels.compiled import compiled
 
-__all__ = ["EntryRate", "entry_rate"]
+__all__ = ["EntryRate", "displacement_variances", "entry_rate"]
 
 Floats = NDArray[np.float64]
 
@@ -34,10 +34,14 @@ SPACING = 0.01
 
 @dataclass(frozen=True)
 class EntryRate:
-    """Entries per ion in the first layers, s⁻¹, and the standard error from the finite number of shots."""
+    """Entries per ion in the first layers, s⁻¹, and the standard error from the finite number of shots.
+
+    ``sides`` are the same of the left and of the right barrier alone, per ion in the layers of both sides.
+    """
 
     rate: float
     error: float
+    sides: tuple[tuple[float, float], tuple[float, float]]
 
 
 def entry_rate(landscape: Landscape, temperature: float, frame_fs: float, *, shots: int, seed: int) -> EntryRate:
@@ -69,7 +73,8 @@ def entry_rate(landscape: Landscape, temperature: float, frame_fs: float, *, sho
         scale = flux * np.exp(-barrier / temperature) * 1e15
         terms.append(scale * share.mean())
         variances.append(scale**2 * share.var(ddof=1) / shots)
-    return EntryRate(float(sum(terms)), float(np.sqrt(sum(variances))))
+    left, right = ((float(term), float(np.sqrt(one))) for term, one in zip(terms, variances, strict=True))
+    return EntryRate(float(sum(terms)), float(np.sqrt(sum(variances))), (left, right))
 
 
 def _follow_one(
@@ -142,3 +147,75 @@ def _shoot_all(
 
 
 _shoot = compiled(_shoot_all)
+
+
+# -- displacements -------------------------------------------------------------------------------------------
+
+
+def displacement_variances(
+    landscape: Landscape, temperature: float, lag_fs: float, edges: Floats, *, ions: int, seed: int
+) -> Floats:
+    """Return variances (layers, 2) along z of cations that start in each layer in equilibrium, and their errors, Å².
+
+    ``edges`` (layers + 1) are the bounds of the layers, Å from the mid-plane; ``ions`` are followed per layer.
+    """
+    rng = np.random.default_rng(seed)
+    end = landscape.box_half_length
+    z = np.arange(-end, end, SPACING)
+    weights = np.exp(-landscape.cation.evaluate(z)[0] / temperature)
+    accelerations = -landscape.cation.evaluate(np.append(z, end))[1] * landscape.thermal_speed_squared(1.0)
+    squared = landscape.thermal_speed_squared(temperature)
+    kept = float(np.exp(-TIMESTEP / landscape.damping_fs))
+    found = []
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        chosen = np.where((z >= low) & (z < high), weights, 0.0)
+        places = rng.choice(z, ions, p=chosen / chosen.sum()) + SPACING * rng.random(ions)
+        moved = np.asarray(
+            _move(
+                accelerations,
+                end,
+                places,
+                np.sqrt(squared) * rng.standard_normal(ions),
+                round(lag_fs / TIMESTEP),
+                kept,
+                float(np.sqrt(squared * (1 - kept**2))),
+                rng,
+            )
+        )
+        away = (moved - moved.mean()) ** 2
+        found.append((away.mean(), away.std() / np.sqrt(ions)))
+    return np.array(found)
+
+
+def _move_all(
+    accelerations: Floats,
+    end: float,
+    places: Floats,
+    velocities: Floats,
+    steps: int,
+    kept: float,
+    noise: float,
+    rng: Any,
+) -> Floats:
+    """Return the displacements of ions after ``steps`` in a periodic box (BAOAB)."""
+    moved = np.zeros(len(places))
+    half, length = TIMESTEP / 2, 2 * end
+    for ion in range(len(places)):
+        start, place, velocity = places[ion], places[ion], velocities[ion]
+        at = (place + end) / SPACING
+        low = min(int(at), len(accelerations) - 2)
+        force = accelerations[low] + (at - low) * (accelerations[low + 1] - accelerations[low])
+        for _ in range(steps):
+            velocity += half * force
+            place += half * velocity
+            velocity = kept * velocity + noise * rng.standard_normal()
+            place += half * velocity
+            at = ((place + end) % length) / SPACING
+            low = min(int(at), len(accelerations) - 2)
+            force = accelerations[low] + (at - low) * (accelerations[low + 1] - accelerations[low])
+            velocity += half * force
+        moved[ion] = place - start
+    return moved
+
+
+_move = compiled(_move_all)

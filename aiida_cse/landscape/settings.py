@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from aiida_cse.landscape.model import Ions, Landscape
+from aiida_cse.landscape.model import Ions, Landscape, World
 from aiida_cse.schema import Number, StrictModel, Whole
 
 __all__ = ["Planted", "ValidationSettings"]
@@ -37,6 +37,8 @@ class ValidationSettings(StrictModel):
 
     Attributes
     ----------
+    world
+        ``plain`` or ``drifting``, see :mod:`~aiida_cse.landscape.model`.
     ions
         Numbers of ions, and where they start.
     reduced_barriers
@@ -51,6 +53,7 @@ class ValidationSettings(StrictModel):
         Errors that the checks must detect.
     """
 
+    world: World = "plain"
     ions: Ions = Ions()
     reduced_barriers: tuple[Reduced, ...] = Field(default=(4.0, 4.7, 5.6, 8.0, 16.0), min_length=3)
     shots: Whole = Field(default=5000, ge=100, le=10_000_000)

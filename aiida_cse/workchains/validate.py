@@ -28,9 +28,10 @@ from aiida_cse.workchains.production import ProductionWorkChain
 
 __all__ = ["ValidationWorkChain"]
 
-#: outputs of a production that are attached, and those that are checked
-RUN_OUTPUTS = ("reduction", "populations", "transitions", "equilibration", "free_energy_profiles", "barrier")
+#: outputs of a production without which a run is not checked
 CHECKED = ("populations", "transitions", "equilibration", "free_energy_profiles", "barrier")
+#: those that are attached, and checked where a run has them
+RUN_OUTPUTS = (*CHECKED, "reduction", "stages", "density_profiles", "charge_integral", "displacement_variance")
 #: distance between the seeds of the runs, so that validations with successive seeds share none
 _STRIDE = 104_729
 
@@ -180,13 +181,21 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
             plan=self.inputs.production.plan,
             analysis=self.inputs.production.analysis.settings,
             seed=self.inputs.seed,
+            sampling=self.inputs.production.sampling,
         )
         self.out("expected", expected)
-        runs = {label: {name: run[name] for name in CHECKED} for label, run in self.outputs["runs"].items()}
+        runs = {label: dict(run) for label, run in self.outputs["runs"].items()}
         joint = orm.Dict({}) if self.ctx.kinetics is None else self.ctx.kinetics
         self.out(
             "checks",
-            compare_landscape(landscape=landscape, settings=settings, expected=expected, kinetics=joint, **runs),
+            compare_landscape(
+                landscape=landscape,
+                settings=settings,
+                expected=expected,
+                kinetics=joint,
+                plan=self.inputs.production.plan,
+                **runs,
+            ),
         )
 
     def judge(self) -> ExitCode | None:

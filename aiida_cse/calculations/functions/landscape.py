@@ -9,8 +9,9 @@ from aiida import orm
 from aiida.engine import calcfunction
 
 from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.landscape.checks import compare
+from aiida_cse.landscape.checks import compare, not_checked
 from aiida_cse.landscape.expected import expected_runs
 from aiida_cse.landscape.model import Landscape, draw_landscape
 from aiida_cse.landscape.settings import ValidationSettings
@@ -27,14 +28,19 @@ def draw_known_landscape(seed: orm.Int, settings: orm.Dict) -> dict[str, Any]:
     :param settings: see ValidationSettings.
     """
     asked = ValidationSettings.model_validate(settings.get_dict())
-    landscape = draw_landscape(seed.value)
+    landscape = draw_landscape(seed.value, asked.world)
     system = landscape_system(asked.planted.applied(landscape), asked.ions, seed.value)
     return {"landscape": orm.Dict(landscape.model_dump()), "system": CseSystemData(system)}
 
 
 @calcfunction
 def expect_landscape(
-    landscape: orm.Dict, settings: orm.Dict, plan: orm.Dict, analysis: orm.Dict, seed: orm.Int
+    landscape: orm.Dict,
+    settings: orm.Dict,
+    plan: orm.Dict,
+    analysis: orm.Dict,
+    seed: orm.Int,
+    sampling: orm.Dict | None = None,
 ) -> orm.Dict:
     """Return the expected results of the runs as `runs`, the hottest first: see ExpectedRun.
 
@@ -43,7 +49,9 @@ def expect_landscape(
     :param plan: of the productions; gives their length and the time between frames.
     :param analysis: the settings of the analysis; gives the time that it leaves out.
     :param seed: of the reference.
+    :param sampling: of the productions; gives the lags of the displacements, none without it.
     """
+    lags = () if sampling is None else sampling.get("lags_ps", ())
     runs = expected_runs(
         Landscape.model_validate(landscape.get_dict()),
         ValidationSettings.model_validate(settings.get_dict()),
@@ -51,38 +59,56 @@ def expect_landscape(
         start_ns=AnalysisSettings.model_validate(analysis.get_dict()).start_ns,
         end_ns=plan["length_ps"] / 1000,
         seed=seed.value,
+        lag_ps=lags[0] if lags else None,
     )
     return orm.Dict({"runs": runs})
 
 
 @calcfunction
 def compare_landscape(
-    landscape: orm.Dict, settings: orm.Dict, expected: orm.Dict, kinetics: orm.Dict, **runs: Any
+    landscape: orm.Dict,
+    settings: orm.Dict,
+    expected: orm.Dict,
+    kinetics: orm.Dict,
+    plan: orm.Dict | None = None,
+    **runs: Any,
 ) -> orm.Dict:
     """Return `checks`, one record each (see Check), `failed` (those that do not hold) and `holds`.
+
+    `not_checked` lists what the runs have no results for: they are of an earlier version.
 
     :param landscape: the energies of the landscape.
     :param settings: see ValidationSettings.
     :param expected: the expected results of the runs.
     :param kinetics: the joint result of the runs, empty if there is none.
+    :param plan: of the productions.
     :param runs: the results of each production by its label.
     """
     labels = sorted(runs, key=lambda label: -runs[label]["transitions"]["temperature_K"])
+    found = {label: _contents(runs[label]) for label in labels}
+    asked = None if plan is None else plan.get_dict()
     checks = compare(
         Landscape.model_validate(landscape.get_dict()),
         ValidationSettings.model_validate(settings.get_dict()),
         dict(zip(labels, expected["runs"], strict=True)),
-        {label: _contents(results) for label, results in runs.items()},
+        found,
         kinetics.get_dict(),
+        asked,
     )
     failed = [f"{check['quantity']} of {check['run']}" for check in checks if not check["holds"]]
-    return orm.Dict({"checks": checks, "failed": failed, "holds": not failed})
+    left_out = not_checked(found, asked)
+    return orm.Dict({"checks": checks, "failed": failed, "holds": not failed, "not_checked": left_out})
 
 
-def _contents(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {
-        name: {key: node.get_array(key) for key in node.get_arraynames()}
-        if isinstance(node, orm.ArrayData)
-        else node.get_dict()
-        for name, node in results.items()
-    }
+def _contents(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results as plain values: dictionaries, with the arrays of a node, and the state of a reduction."""
+    found: dict[str, Any] = {}
+    for name, node in results.items():
+        if isinstance(node, CseReductionData):
+            found[name] = node.get_state()
+        elif isinstance(node, orm.ArrayData):
+            arrays = {key: node.get_array(key) for key in node.get_arraynames()}
+            found[name] = {key: value for key, value in node.base.attributes.all.items() if "|" not in key} | arrays
+        else:
+            found[name] = node.get_dict()
+    return found
