@@ -28,18 +28,21 @@ from aiida_cse.physics.statistics.poisson import poisson_interval
 __all__ = ["NEW_CHECKS", "Check", "compare", "not_checked"]
 
 Floats = NDArray[np.float64]
-Run = Mapping[str, Mapping[str, Any]]
+#: results by name, and the state as ``reduction``
+Run = Mapping[str, Any]
 
 #: degrees of freedom: one less than the blocks in the bootstrap of a barrier
 _FREEDOM = 19
-#: an ion that alternates between entries and exits makes at most this many times the variance of independent events
+#: an ion that alternates between entries and exits makes at most this many times the variance of independent
+# events
 _RETURNS = 2.0
 #: by how much ln Γ may differ from a straight line over 1/T among the hotter runs
 _BEND = 0.1
 #: visits of a bin above which the error of its F is normal
 _FEWEST_VISITS = 30
 _KEY = CATION.lower()
-#: what is checked only where a validation has the reductions of its runs and the plan, as those of version 0.1 have not
+#: what is checked only where a validation has the reductions of its runs and the plan, as those of version 0.1
+# have not
 NEW_CHECKS = (
     *(f"state, {name}" for name in STATE_CHECKS),
     *(f"{name}, counted again" for name in RECOUNTS),
@@ -268,7 +271,13 @@ def _distribution(
     slow = float(stats.norm.ppf((1 + settings.level) / 2)) * temperature * scatter
     z = np.asarray(found["z_A"])
     outside = np.abs(z) > landscape.top - 2.0
-    for ion, exchange in ((CATION, slow * outside), (ANION, np.zeros(len(z)))):
+    anions = 0.0
+    if landscape.molecular:
+        # few anions, so that their number in a layer varies more slowly than what is seen in one bin
+        averaged = _averaged_scatter(run, settings.ions.anions, shares)
+        anions = float(stats.norm.ppf((1 + settings.level) / 2)) * temperature
+        anions *= math.sqrt(averaged / (settings.ions.anions * shares["layer_left"]))
+    for ion, exchange in ((CATION, slow * outside), (ANION, np.full(len(z), anions))):
         known = _known(ion, z, temperature, landscape)
         value, error = (np.asarray(found[f"{ion.lower()}_{what}"]) for what in ("K", "error_K"))
         # with fewer visits the logarithm of their number is skewed
@@ -287,8 +296,8 @@ def _distribution(
 def _known(ion: str, z: Floats, temperature: float, landscape: Landscape) -> Floats:
     """Return F (K) per bin, with the zero of the analysis."""
     width = float(z[1] - z[0])
-    edges = np.append(z - width / 2, z[-1] + width / 2)
-    weights = landscape.weight(ion, edges, temperature, points=16) / width
+    ends = np.append(z - width / 2, z[-1] + width / 2)
+    weights = landscape.weight(ion, ends, temperature, points=16) / width
     if ion == CATION:
         return np.asarray(-temperature * np.log(weights) + landscape.depth)
     edges = landscape.regions(ion).edges
@@ -311,19 +320,23 @@ def _known_at_hottest(
 def _anion_layer(
     label: str, run: Run, landscape: Landscape, anions: int, temperature: float, level: float
 ) -> Check:
-    """Check the anions in the layers with the scatter of independent ones that change sides at the observed rates."""
+    """Check the anions in the layers, with the scatter of independent ones that cross at the observed rates."""
     shares, found = landscape.shares(ANION, temperature), run["populations"][f"n_{ANION.lower()}_layer"]
     share = shares["layer_left"] + shares["layer_right"]
-    transitions = run["transitions"]
-    crossings = sum(transitions[f"s_{way}_{ANION.lower()}_layer"] for way in ("in", "out"))
-    time = transitions["observed_ns"]
-    # of independent ions in two states: half the crossings per ion and time, over the product of both shares
-    relaxation = 2 * share * (1 - share) * anions * time / max(crossings, 1)
-    averaged = min(1.0, 2 * relaxation / time)
+    averaged = _averaged_scatter(run, anions, shares)
     reach = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(anions * share * (1 - share) * averaged)
-    return _check(
-        label, f"N({ANION}, layer), scatter", "", anions * share, found, (found - reach, found + reach)
-    )
+    return _check(label, f"N({ANION}, layer), scatter", "", anions * share, found, (found - reach, found + reach))
+
+
+def _averaged_scatter(run: Run, anions: int, shares: Mapping[str, float]) -> float:
+    """Return the variance of a mean number of anions in the layers over that of the number.
+
+    For independent anions in two states; their relaxation time follows from the observed crossings.
+    """
+    share, transitions = shares["layer_left"] + shares["layer_right"], run["transitions"]
+    crossings: int = sum(transitions[f"s_{way}_{ANION.lower()}_layer"] for way in ("in", "out"))
+    # the crossings per ion and time are twice the product of both shares over the relaxation time
+    return min(1.0, 4 * share * (1 - share) * anions / max(crossings, 1))
 
 
 # -- the same numbers again ------------------------------------------------------------------------------------

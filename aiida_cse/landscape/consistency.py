@@ -129,7 +129,7 @@ def _displaced(state: State) -> Iterator[tuple[str, bool]]:
 
 
 def _elements(state: State, landscape: Landscape) -> Iterator[tuple[str, bool]]:
-    """Find the planes of the framework's elements where they are held, and the cations in both kinds of histogram."""
+    """Find the planes of the framework's elements, and the cations in both kinds of histogram."""
     config = state.config
     for name, histograms in state.streams.items():
         total = histograms.sum(axis=0)

@@ -1,9 +1,9 @@
 """Second computation of the results of a run, from the arrays of its state and without the code of the analysis.
 
-Each function yields triples: the key of a result, the value in the node, and the value that a few lines of numpy find
-in the state. They must agree to rounding, so that these comparisons have no false alarms: an error of the analysis in
-any single number is seen, however small it is against the statistical error. Errors of the reduction are seen by
-:mod:`~aiida_cse.landscape.consistency`.
+Each function yields triples: the key of a result, the value in the node, and the value that a few lines of numpy
+find in the state. They must agree to rounding, so that these comparisons have no false alarms: an error of the
+analysis in any single number is seen, however small it is against the statistical error. Errors of the reduction
+are seen by :mod:`~aiida_cse.landscape.consistency`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ZERO_INSIDE = 4.2
 #: relative difference by which numbers may differ from rounding
 _ROUNDING = 1e-9
 #: intervals on counts are not narrower than this share of Poisson's, and not wider than this multiple
-_NARROWEST, _WIDEST = 0.8, 8.0
+_NARROWEST, _WIDEST = 0.8, 4.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class WindowedState:
         block = self.state.config.block_frames
         skipped = math.ceil(self.criteria["start_ns"] / self.frame_ns - 1e-9)
         return self.state.start if not skipped else -(-(self.state.start + skipped) // block) * block
+
+    @property
+    def temperature(self) -> float:
+        """Temperature of the run, K; NaN if the state does not say it."""
+        return self.state.config.temperature or math.nan
 
     def counts(self, ion: str) -> Integers:
         """Return the ions in each region (frames, 5) of the window."""
@@ -139,8 +144,8 @@ def _transitions(one: WindowedState, found: Results) -> Iterator[Triple]:
             yield f"{rule}: {key}", found["by_rule"][rule][key], value
             if rule == found["rule"]:
                 yield key, found[key], value
-        yield from _rate_intervals(found["by_rule"][rule], rule)
-    yield from _rate_intervals(found, "")
+        yield from _rate_intervals(found["by_rule"][rule], rule, one.criteria["level"])
+    yield from _rate_intervals(found, "", one.criteria["level"])
     yield from _sensitivity(one, found["sensitivity"])
 
 
@@ -189,22 +194,23 @@ def _sides(matrix: Integers, ion: str, exchange: str) -> dict[str, int]:
     else:
         entries = matrix[:, 1].sum(), matrix[:, 3].sum()
         exits = matrix[1].sum(), matrix[3].sum()
-    found = {}
+    found: dict[str, int] = {}
     for way, (left, right) in (("in", entries), ("out", exits)):
         key = f"s_{way}_{ion}_{exchange}"
         found |= {f"{key}_left": int(left), f"{key}_right": int(right), key: int(left + right)}
     return found
 
 
-def _rate_intervals(found: Results, rule: str) -> Iterator[Triple]:
+def _rate_intervals(found: Results, rule: str, level: float) -> Iterator[Triple]:
     """Check that an interval of a rate contains it and is about as wide as its events allow."""
     for key in [key for key in found if key.startswith("rate_in_") and key.endswith("_interval")]:
         rate, interval = found[key.removesuffix("_interval")], found[key]
         yield f"{rule}: {key}, known".lstrip(": "), rate is None, interval is None
-        if rate is not None:
+        if rate is not None and interval is not None:
             ion = key.removeprefix("rate_in_").split("_per_")[0]
             events = found[f"s_in_{ion}"]
-            low, high = stats.chi2.ppf([0.025, 0.975], [2 * max(events, 0.5), 2 * events + 2]) / 2
+            tails = [(1 - level) / 2, (1 + level) / 2]
+            low, high = np.asarray(stats.chi2.ppf(tails, [2 * max(events, 0.5), 2 * events + 2])) / 2
             width = (high - low) * (rate / events if events else interval[1] / high)
             fits = interval[0] <= rate <= interval[1] and _NARROWEST < np.diff(interval)[0] / width < _WIDEST
             yield f"{rule}: {key}".lstrip(": "), fits or not events, True
@@ -287,7 +293,7 @@ def _centres(length: float, bins: int) -> NDArray[np.float64]:
 
 
 def _free_energies(one: WindowedState, found: Results) -> Iterator[Triple]:
-    config = one.state.config
+    config, kelvin = one.state.config, one.temperature
     z = _centres(config.box[2], config.bins)
     yield "z_A", found["z_A"], z
     for index, (name, species) in enumerate(config.ions.items()):
@@ -299,15 +305,15 @@ def _free_energies(one: WindowedState, found: Results) -> Iterator[Triple]:
                 z,
                 energy,
                 config.half_thickness - _ZERO_INSIDE,
-                np.asarray(found[f"{name.lower()}_K"]) / -config.temperature,
+                np.asarray(found[f"{name.lower()}_K"]) / -kelvin,
             )
         else:
             bulk = (z < species.edges[1]) | (z >= species.edges[-2])
             zero = -np.log(counts[bulk].mean())
         key = f"{name.lower()}_K"
-        yield key, found[key], config.temperature * (energy - zero)
+        yield key, found[key], kelvin * (energy - zero)
         error = np.asarray(found[f"{name.lower()}_error_K"])
-        expected = config.temperature * np.sqrt(
+        expected = kelvin * np.sqrt(
             found[f"{name.lower()}_counts_per_visit"] / np.where(counts > 0, counts, np.nan)
         )
         yield f"{name.lower()}_error_K", error, expected
@@ -319,7 +325,7 @@ def _free_energies(one: WindowedState, found: Results) -> Iterator[Triple]:
 def _zero_inside(
     z: NDArray[np.float64], energy: NDArray[np.float64], inside: float, reported: NDArray[np.float64]
 ) -> float:
-    """Return the mean of F / T over the bins at ± ``inside``; where both lie on edges, of those that were taken."""
+    """Return the mean of F / T over the bins at ± ``inside``; if these are edges, over those that were taken."""
     width = z[1] - z[0]
     near = [np.flatnonzero(np.abs(z - place) < width / 2 + 1e-6) for place in (-inside, inside)]
     zeros = [float(energy[[left, right]].mean()) for left in near[0] for right in near[1]]
@@ -399,47 +405,45 @@ def _displacements(one: WindowedState, found: Results) -> Iterator[Triple]:
 
 
 def _barrier(one: WindowedState, found: Results) -> Iterator[Triple]:
-    """Check what follows from barrier and curvature: kJ/mol, the joined sides, ν, and bounds below the value."""
-    config = one.state.config
-    for name, species in config.ions.items():
+    """Check what follows from the barriers of both sides: their averages, kJ/mol, intervals, and ν, Γ and κ."""
+    for name, species in one.state.config.ions.items():
         if species.exchange != "ceramic":
             continue
-        key = name.lower()
+        key, kelvin = name.lower(), one.temperature
         both = [found[f"barrier_{key}_{side}_K"] for side in ("left", "right")]
-        joined, kelvin = found[f"barrier_{key}_K"], config.temperature or math.nan
-        if None not in both and joined is not None:
+        if None not in both and found[f"barrier_{key}_K"] is not None:
             mean = -kelvin * math.log(np.mean(np.exp(-np.array(both) / kelvin)))
-            yield f"barrier_{key}_K", joined, mean
-        curvatures = [found[f"curvature_{key}_{side}_K_per_A2"] for side in ("left", "right")]
-        if None not in curvatures:
-            yield f"curvature_{key}_K_per_A2", found[f"curvature_{key}_K_per_A2"], np.mean(curvatures)
-        slopes = [found[f"slope_{key}_{side}_K_per_A"] for side in ("left", "right")]
-        if None not in slopes:
-            yield f"slope_{key}_K_per_A", found[f"slope_{key}_K_per_A"], np.mean(slopes)
+            yield f"barrier_{key}_K", found[f"barrier_{key}_K"], mean
+        for start, unit in (("curvature", "K_per_A2"), ("slope", "K_per_A")):
+            sides = [found[f"{start}_{key}_{side}_{unit}"] for side in ("left", "right")]
+            if None not in sides:
+                yield f"{start}_{key}_{unit}", found[f"{start}_{key}_{unit}"], np.mean(sides)
         for suffix in ("", "_left", "_right"):
             value = found[f"barrier_{key}{suffix}_K"]
             if value is not None:
                 entry = f"barrier_{key}{suffix}_kJ_per_mol"
                 yield entry, found[entry], value * constants.R / 1000
             yield from _ordered(found, f"barrier_{key}{suffix}", value)
-        for side, sign in (("left", -1), ("right", 1)):
-            for place in ("top", "well"):
-                if (z := found[f"{place}_{key}_{side}_z_A"]) is not None:
-                    yield f"{place}_{key}_{side}_z_A", z * sign > 0, True
-        if (curvature := found[f"curvature_{key}_K_per_A2"]) is not None and curvature > 0:
-            mass = config.masses[species.types[0] - 1] * constants.atomic_mass
-            joule = curvature * constants.k
-            yield f"curvature_{key}_J_per_A2", found[f"curvature_{key}_J_per_A2"], joule
-            frequency = math.sqrt(joule * 1e20 / mass / 2) / math.pi
-            yield f"frequency_{key}_per_s", found[f"frequency_{key}_per_s"], frequency
-        expected, kappa = found[f"expected_in_{key}_ceramic"], found[f"kappa_{key}"]
-        if kappa is not None:
-            counted = _of_rule(one, one.criteria["rule"])
-            exposure = counted[f"exposure_{key}_ceramic_ion_ns"] * 1e-9
-            yield f"expected_in_{key}_ceramic", expected, found[f"rate_tst_{key}_per_s"] * exposure
-            yield f"kappa_{key}", kappa, counted[f"s_in_{key}_ceramic"] / expected
-            low, high = found[f"kappa_{key}_interval"]
-            yield f"kappa_{key}_interval", low <= kappa <= high, True
+        yield from _rates_of_theory(one, found, name)
+
+
+def _rates_of_theory(one: WindowedState, found: Results, name: str) -> Iterator[Triple]:
+    """Compute ν (eq 8) and κ from curvature, mass and counts."""
+    key, config = name.lower(), one.state.config
+    if (curvature := found[f"curvature_{key}_K_per_A2"]) is not None and curvature > 0:
+        mass = config.masses[config.ions[name].types[0] - 1] * constants.atomic_mass
+        joule = curvature * constants.k
+        yield f"curvature_{key}_J_per_A2", found[f"curvature_{key}_J_per_A2"], joule
+        frequency = math.sqrt(joule * 1e20 / mass / 2) / math.pi
+        yield f"frequency_{key}_per_s", found[f"frequency_{key}_per_s"], frequency
+    expected, kappa = found[f"expected_in_{key}_ceramic"], found[f"kappa_{key}"]
+    if kappa is not None:
+        counted = _of_rule(one, one.criteria["rule"])
+        exposure = counted[f"exposure_{key}_ceramic_ion_ns"] * 1e-9
+        yield f"expected_in_{key}_ceramic", expected, found[f"rate_tst_{key}_per_s"] * exposure
+        yield f"kappa_{key}", kappa, counted[f"s_in_{key}_ceramic"] / expected
+        low, high = found[f"kappa_{key}_interval"]
+        yield f"kappa_{key}_interval", low <= kappa <= high, True
 
 
 def _ordered(found: Results, key: str, value: float | None) -> Iterator[Triple]:
@@ -469,7 +473,7 @@ RECOUNTS = {
 
 
 def disagreement(one: WindowedState, name: str, found: Results) -> tuple[str, int]:
-    """Return the first key of a result that differs from the second computation, empty for none, and their number."""
+    """Return the first key of a result that differs when computed again, empty for none, and their number."""
     first, number = "", 0
     facts = [
         ("temperature_K", found["temperature_K"], one.state.config.temperature),

@@ -1,4 +1,4 @@
-"""Checks of what LAMMPS and the reduction made, against the landscape: sides, displacements, charge, and layers."""
+"""Checks of what LAMMPS and the reduction made: temperature, displacements, wells, charge, and layers."""
 
 from __future__ import annotations
 
@@ -62,10 +62,11 @@ def temperature_known(
 def displacements_known(
     found: Results, temperature: float, landscape: Landscape, variances: list[list[float]], level: float
 ) -> Iterator[Found]:
-    """Compare variances of displacements with the Ornstein–Uhlenbeck process along x and y, and the reference along z.
+    """Compare variances of displacements with the known ones along x and y, and the reference along z.
 
-    Var(Δx) = 2 D (t − τ (1 − exp(−t/τ))) with D = k_B T τ / m in every layer, as nothing acts along x and y. An
-    anion moves with its whole mass. Of all layers, lags and both axes the largest deviation is given.
+    They are those of the Ornstein–Uhlenbeck process: Var(Δx) = 2 D (t − τ (1 − exp(−t/τ))) with D = k_B T τ / m in
+    every layer, as nothing acts along x and y. An anion moves with its whole mass. Of all layers, lags and both
+    axes the largest deviation is given.
     """
     mass = {CATION: landscape.mass, ANION: sum(ANION_MASSES) if landscape.molecular else ANION_MASSES[0]}
     first = found["lags_ps"][0]
@@ -178,8 +179,8 @@ def known_charge(z: Floats, temperature: float, landscape: Landscape, ions: Ions
 def shifts_known(state: State, criteria: Mapping[str, Any]) -> Iterator[Found]:
     """Move the layers of a state towards the slab by a known distance and look for this Δz.
 
-    The histograms outside the slab are shifted by whole bins on both sides. Both curves of a pair come from the same
-    run, so that Δz is found to a fraction of a bin.
+    The histograms outside the slab are shifted by whole bins on both sides. Both curves of a pair come from the
+    same run, so that Δz is found to a fraction of a bin.
     """
     moved = _with_moved_layers(state)
     names = AnalysisSettings.model_fields
@@ -203,7 +204,7 @@ def shifts_known(state: State, criteria: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _with_moved_layers(state: State) -> State:
-    """Return the state at a temperature 10 K lower, with everything outside the slab nearer to it by a known distance."""
+    """Return the state at a temperature 10 K lower, with all outside the slab nearer to it by a known distance."""
 
     def moved(histogram: NDArray[np.int64]) -> NDArray[np.int64]:
         bins = histogram.shape[-1]

@@ -248,7 +248,7 @@ class Landscape(StrictModel):
         return surface_regions(self.half_thickness, self.box_half_length, ion)
 
     def site_spreads(self, temperature: float) -> dict[str, float]:
-        """Return standard deviations (Å) along z from the first site of an anion, to a bound site and to the centre.
+        """Return standard deviations along z of a bound site and of the centre from an anion's first site, Å.
 
         Zero for anions of one atom. A bound site has the variance T / 2 spring.
         """

@@ -14,6 +14,7 @@ under the core rule. No shot waits for an ion to reach the top, so the method wo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,7 @@ _shoot = compiled(_shoot_all)
 def displacement_variances(
     landscape: Landscape, temperature: float, lag_fs: float, edges: Floats, *, ions: int, seed: int
 ) -> Floats:
-    """Return variances (layers, 2) along z of cations that start in each layer in equilibrium, and their errors, Å².
+    """Return variances along z of cations that start in each layer in equilibrium, and errors, (layers, 2) Å².
 
     ``edges`` (layers + 1) are the bounds of the layers, Å from the mid-plane; ``ions`` are followed per layer.
     """
@@ -167,7 +168,7 @@ def displacement_variances(
     squared = landscape.thermal_speed_squared(temperature)
     kept = float(np.exp(-TIMESTEP / landscape.damping_fs))
     found = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges.tolist()):
         chosen = np.where((z >= low) & (z < high), weights, 0.0)
         places = rng.choice(z, ions, p=chosen / chosen.sum()) + SPACING * rng.random(ions)
         moved = np.asarray(

@@ -1,8 +1,8 @@
-"""Second computation of the kinetics of several runs: the published estimate, and an Arrhenius fit by Newton's method.
+"""Second computation of the kinetics of several runs: the published estimate, and an Arrhenius fit.
 
 Independent of :mod:`aiida_cse.physics.kinetics`. The published estimate follows from two counts and must agree to
-rounding. Medians of a posterior are compared with the most likely values, from which they may differ by a fraction of
-the width of their interval.
+rounding. Medians of a posterior are compared with the most likely values, from which they may differ by a fraction
+of the width of their interval.
 """
 
 from __future__ import annotations

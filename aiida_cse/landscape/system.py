@@ -24,7 +24,8 @@ _CHARGE = 0.7
 
 #: g/mol of the elements of the framework; that of the first alone where it consists of one
 _FRAMEWORK_MASSES = (138.905, 91.224)
-#: charges of the framework's elements per cation, and those by which the sites of an anion differ from a third of it
+#: charges of the framework's elements per cation, and those by which the sites of an anion differ from a third of
+# it
 _FRAMEWORK_CHARGES = (-0.04, -0.03)
 _SITE_CHARGES = (-0.4, 0.9, -0.5)
 

@@ -105,10 +105,14 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
         number = whole("seed", seed, 1, SEEDS - 1)
         # the checks use the intervals of the analysis
         own = merge(inputs["production"], {"analysis": {"settings": {"level": inputs["settings"]["level"]}}})
+        # streams are no part of the protocols of a production
+        streams = own["sampling"].pop("streams", None)
         with located_part("production"):
             production = ProductionWorkChain.get_builder_from_protocol(
                 codes=codes, recipe={"seeds": {"velocities": number.value}}, overrides=own, options=options
             )
+        if streams is not None:
+            production.sampling = dict(production.sampling) | {"streams": streams}
         builder = cls.get_builder()
         builder.seed = number
         builder.settings = inputs["settings"]

@@ -2,7 +2,8 @@
 
 A second implementation of the same model: BAOAB instead of LAMMPS' integrator, motion relative to the slab, whose
 position is added to the frames. Nothing acts along x and y on the cations, so that they take the exact step of an
-Ornstein–Uhlenbeck process from frame to frame. The files are DCD as LAMMPS writes them, and are reduced by the package.
+Ornstein–Uhlenbeck process from frame to frame. The files are DCD as LAMMPS writes them, and are reduced by the
+package.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.landscape.model import ANION_MASSES, Landscape
 from aiida_cse.lammps.files.system import System
+from aiida_cse.landscape.model import ANION_MASSES, Landscape
 from aiida_cse.reduction.kernels.compiled import compiled
 
 __all__ = ["Physics", "simulate"]
@@ -64,7 +65,13 @@ def simulate(physics: Physics, system: System, seed: int, path: Path) -> float:
         energies.append(kinetic)
     drift = one.drift * np.arange(frames) * physics.frame_ps / 1000
     positions[:, :, 2] += drift[:, None].astype(np.float32)
-    _write(path, positions, system.data.lengths, round(physics.frame_ps * 1000 / physics.timestep_fs), physics.timestep_fs)
+    _write(
+        path,
+        positions,
+        system.data.lengths,
+        round(physics.frame_ps * 1000 / physics.timestep_fs),
+        physics.timestep_fs,
+    )
     numbers = [cation.sum(), anion.sum()]
     return float(np.average(energies, weights=numbers))
 
@@ -192,6 +199,18 @@ def _follow_cations(
 
 
 @compiled
+def _pull_sites(place: Floats, force: Floats, spring: float, end: float, pull: Floats) -> None:
+    """Write the forces (3 sites, 3) on a molecule: of its two springs, and of the landscape on its first site."""
+    for axis in range(3):
+        one = spring * (place[1, axis] - place[0, axis])
+        other = spring * (place[2, axis] - place[0, axis])
+        pull[0, axis], pull[1, axis], pull[2, axis] = one + other, -one, -other
+    at = ((place[0, 2] + end) % (2 * end)) / SPACING
+    low = min(int(at), len(force) - 2)
+    pull[0, 2] += force[low] + (at - low) * (force[low + 1] - force[low])
+
+
+@compiled
 def _follow_anions(
     force: Floats,
     spring: float,
@@ -207,38 +226,29 @@ def _follow_anions(
     to: Floats,
 ) -> Any:
     """Write places (frames, ions, 3 sites, 3) of molecules by BAOAB and return the mean of mass × velocity²."""
-    half, length, last = timestep / 2, 2 * end, len(force) - 2
+    half = timestep / 2
     total = 0.0
     pull = np.zeros((3, 3))
     for ion in range(places.shape[0]):
         place, velocity = places[ion].copy(), velocities[ion].copy()
         to[0, ion] = place
-        for frame in range(to.shape[0]):
-            for step in range(steps if frame else 1):
-                moves = frame > 0
-                if moves:
-                    for site in range(3):
-                        for axis in range(3):
-                            velocity[site, axis] += half * pull[site, axis] / masses[site]
-                            place[site, axis] += half * velocity[site, axis]
-                            velocity[site, axis] = kept * velocity[site, axis] + noise[site] * rng.standard_normal()
-                            place[site, axis] += half * velocity[site, axis]
-                for axis in range(3):
-                    one = spring * (place[1, axis] - place[0, axis])
-                    other = spring * (place[2, axis] - place[0, axis])
-                    pull[0, axis], pull[1, axis], pull[2, axis] = one + other, -one, -other
-                at = ((place[0, 2] + end) % length) / SPACING
-                low = min(int(at), last)
-                pull[0, 2] += force[low] + (at - low) * (force[low + 1] - force[low])
-                if moves:
-                    for site in range(3):
-                        for axis in range(3):
-                            velocity[site, axis] += half * pull[site, axis] / masses[site]
-            if frame:
-                to[frame, ion] = place
+        _pull_sites(place, force, spring, end, pull)
+        for frame in range(1, to.shape[0]):
+            for _ in range(steps):
                 for site in range(3):
                     for axis in range(3):
-                        total += masses[site] * velocity[site, axis] ** 2
+                        speed = velocity[site, axis] + half * pull[site, axis] / masses[site]
+                        place[site, axis] += half * speed
+                        speed = kept * speed + noise[site] * rng.standard_normal()
+                        place[site, axis] += half * speed
+                        velocity[site, axis] = speed
+                _pull_sites(place, force, spring, end, pull)
+                for site in range(3):
+                    for axis in range(3):
+                        velocity[site, axis] += half * pull[site, axis] / masses[site]
+            to[frame, ion] = place
+            for site in range(3):
+                total += masses[site] * (velocity[site] ** 2).sum()
     return total / (9 * places.shape[0] * (to.shape[0] - 1))
 
 

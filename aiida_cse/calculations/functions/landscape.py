@@ -101,14 +101,16 @@ def compare_landscape(
 
 
 def _contents(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the results as plain values: dictionaries, with the arrays of a node, and the state of a reduction."""
+    """Return the results as plain values: dictionaries with the arrays of a node, and the state of a reduction."""
     found: dict[str, Any] = {}
     for name, node in results.items():
         if isinstance(node, CseReductionData):
             found[name] = node.get_state()
         elif isinstance(node, orm.ArrayData):
             arrays = {key: node.get_array(key) for key in node.get_arraynames()}
-            found[name] = {key: value for key, value in node.base.attributes.all.items() if "|" not in key} | arrays
+            found[name] = {
+                key: value for key, value in node.base.attributes.all.items() if "|" not in key
+            } | arrays
         else:
             found[name] = node.get_dict()
     return found

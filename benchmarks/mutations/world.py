@@ -1,0 +1,189 @@
+"""A validation without a profile: its runs, their states, and its checks with a fault planted or without."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from aiida_cse.analysis.kinetics import KineticsSettings, kinetics
+from aiida_cse.analysis.production import ReducedProduction
+from aiida_cse.analysis.registry import analyse_separately
+from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.building.reduction import describe_system
+from aiida_cse.lammps.files.system import System
+from aiida_cse.landscape.checks import compare
+from aiida_cse.landscape.expected import expected_runs
+from aiida_cse.landscape.model import Landscape, draw_landscape
+from aiida_cse.landscape.settings import ValidationSettings
+from aiida_cse.landscape.system import landscape_system
+from aiida_cse.reduction.config import ReductionConfig
+from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.reduction.state import State
+from aiida_cse.workchains.validate import ValidationWorkChain
+from benchmarks.mutations.faults import Fault, patched
+from benchmarks.mutations.trajectories import Physics, simulate
+
+__all__ = ["StoredValidation", "outcome"]
+
+#: distance between the seeds of the runs
+_STRIDE = 104_729
+
+
+@dataclass(frozen=True)
+class StoredValidation:
+    """Landscape, plan and settings of a validation, with the states and temperatures of its runs.
+
+    Attributes
+    ----------
+    seed
+        Of the landscape and of all random choices.
+    inputs
+        Inputs of the protocol.
+    expected
+        By label the known answers, the hottest first.
+    states, measured
+        By label the reduced runs, and the mean temperature of their atoms, K.
+    """
+
+    seed: int
+    inputs: Mapping[str, Any]
+    expected: Mapping[str, Mapping[str, Any]]
+    states: Mapping[str, State]
+    measured: Mapping[str, float]
+
+    @property
+    def settings(self) -> ValidationSettings:
+        """Settings of the validation."""
+        return ValidationSettings.model_validate(self.inputs["settings"])
+
+    @property
+    def landscape(self) -> Landscape:
+        """The landscape."""
+        return draw_landscape(self.seed, self.settings.world)
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """Plan of the productions."""
+        return dict(self.inputs["production"]["plan"])
+
+    @classmethod
+    def made(cls, seed: int, protocol: str = "quick", folder: Path | None = None) -> StoredValidation:
+        """Return the validation of a seed; its runs are simulated without LAMMPS, or read from a folder."""
+        inputs = ValidationWorkChain.get_protocol_inputs(protocol)
+        settings = ValidationSettings.model_validate(inputs["settings"])
+        landscape, plan = draw_landscape(seed, settings.world), inputs["production"]["plan"]
+        runs = expected_runs(
+            landscape,
+            settings,
+            frame_fs=plan["frame_ps"] * 1000,
+            start_ns=inputs["production"]["analysis"]["settings"]["start_ns"],
+            end_ns=plan["length_ps"] / 1000,
+            seed=seed,
+            lag_ps=inputs["production"]["sampling"]["lags_ps"][0],
+        )
+        expected = {f"T{run['temperature']:04.0f}_r1": run for run in runs}
+        system = landscape_system(landscape, settings.ions, seed)
+        states, measured = {}, {}
+        for number, (label, run) in enumerate(expected.items()):
+            stored = None if folder is None else folder / f"{protocol}-{seed}-{label}.npz"
+            if stored is not None and stored.is_file():
+                states[label] = State.load(stored)
+                measured[label] = json.loads(stored.with_suffix(".json").read_text(encoding="utf-8"))
+                continue
+            physics = Physics(
+                landscape, run["temperature"], plan["timestep_fs"], plan["frame_ps"], plan["length_ps"]
+            )
+            states[label], measured[label] = simulated(physics, system, seed + number * _STRIDE, inputs)
+            if stored is not None:
+                stored.parent.mkdir(parents=True, exist_ok=True)
+                states[label].save(stored)
+                stored.with_suffix(".json").write_text(json.dumps(measured[label]), encoding="utf-8")
+        return cls(seed, inputs, expected, states, measured)
+
+    def checks(self, planted: Fault | None = None) -> list[dict[str, Any]]:
+        """Return all checks, with a fault planted or without.
+
+        Raises
+        ------
+        Exception
+            A fault may break the analysis, which is then seen as well.
+        """
+        states, measured = dict(self.states), dict(self.measured)
+        if planted is not None and planted.where == "physics":
+            self._replace_hottest(planted, states, measured)
+        if planted is not None and planted.where == "state":
+            states = {label: deepcopy(state) for label, state in states.items()}
+            for label, state in states.items():
+                planted.apply(state, self.expected[label]["temperature"])
+        settings = AnalysisSettings(**self.inputs["production"]["analysis"]["settings"], level=self.settings.level)
+        with patched(planted):
+            runs = {
+                label: self._analysed(label, state, settings, measured[label], planted)
+                for label, state in states.items()
+            }
+            kelvin = [run["temperature"] for run in self.expected.values()]
+            found = kinetics(runs, KineticsSettings(temperatures=kelvin))
+        if planted is not None and planted.where == "kinetics":
+            found = deepcopy(found)
+            planted.plant(found)
+        return compare(self.landscape, self.settings, self.expected, runs, found, self.plan)
+
+    def _analysed(
+        self, label: str, state: State, settings: AnalysisSettings, measured: float, planted: Fault | None
+    ) -> dict[str, Any]:
+        results: dict[str, Any]
+        results, _ = analyse_separately(ReducedProduction(state, None, settings))
+        results["stages"] = {"stages": [{"temperature_K": measured}]}
+        if planted is not None and planted.where == "results":
+            planted.apply(results, self.expected[label]["temperature"])
+        return results | {"reduction": state}
+
+    def _replace_hottest(self, planted: Fault, states: dict[str, State], measured: dict[str, float]) -> None:
+        label, run = next(iter(self.expected.items()))
+        right = Physics(
+            self.landscape,
+            run["temperature"],
+            self.plan["timestep_fs"],
+            self.plan["frame_ps"],
+            self.plan["length_ps"],
+        )
+        system = landscape_system(self.landscape, self.settings.ions, self.seed)
+        states[label], measured[label] = simulated(
+            planted.plant(right), system, self.seed, self.inputs, right.temperature
+        )
+
+
+def simulated(
+    physics: Physics, system: System, seed: int, inputs: Mapping[str, Any], temperature: float | None = None
+) -> tuple[State, float]:
+    """Return the reduced run of a system and the temperature of its atoms; ``temperature`` is the stored one."""
+    production = inputs["production"]
+    plan = production["plan"]
+    sampling = Sampling.model_validate(
+        {**production["sampling"], "timestep_fs": plan["timestep_fs"], "frame_ps": plan["frame_ps"]}
+    )
+    config = ReductionConfig.build(
+        describe_system(system), sampling, temperature=temperature or physics.temperature
+    )
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "trajectory.dcd"
+        measured = simulate(physics, system, seed, path)
+        return reduce_segments([path], config), measured
+
+
+def outcome(validation: StoredValidation, planted: Fault | None) -> list[str]:
+    """Return the checks that fail, by run and quantity; an analysis that stops is a failure as well."""
+    try:
+        with np.errstate(all="ignore"):
+            checks = validation.checks(planted)
+    except Exception as error:
+        return [f"{type(error).__name__}: {error}"]
+    return [f"{check['quantity']} of {check['run']}" for check in checks if not check["holds"]]
