@@ -91,6 +91,7 @@ def gated(
     entries: float,
     share_inside: float = 0.5,
     open_share: float = 0.02,
+    empty: bool = False,
     frames: int = 400,
 ) -> Crowds:
     """Return ions that exchange only while a common gate is open, in experiments of unit length.
@@ -107,13 +108,16 @@ def gated(
         Mean share of ions that are inside.
     open_share
         Mean share of the time in which the gate is open; each opening lasts for an exponential time.
+    empty
+        Whether all ions are outside at the start, instead of a stationary number.
     """
     enter = entries / (ions * (1 - share_inside) * open_share)
     leave = enter * (1 - share_inside) / share_inside
     closing, opening = openings / open_share, openings / (1 - open_share)
     crowds = Crowds.empty(enter * open_share, 1.0, experiments=experiments, ions=ions, frames=frames)
     for experiment in range(experiments):
-        _gated(rng, opening, closing, enter, leave, 1.0, *crowds.tables(experiment))
+        begin = 0.0 if empty else share_inside
+        _gated(rng, opening, closing, enter, leave, begin, 1.0, *crowds.tables(experiment))
     return crowds
 
 
@@ -282,6 +286,7 @@ def _gated(
     closing: float,
     enter: float,
     leave: float,
+    begin_inside: float,
     time: float,
     inside: Booleans,
     ion_events: Whole,
@@ -296,7 +301,7 @@ def _gated(
         changes.append(changes[-1] + wait)
         states.append(not states[-1])
     for ion in range(len(inside)):
-        is_inside = rng.random() < enter / (enter + leave)
+        is_inside = rng.random() < begin_inside
         begin, wait = 0.0, rng.exponential()
         for part in range(len(changes) - 1):
             if not states[part]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from benchmarks.statistics.bursts import burst_cases
 from benchmarks.statistics.counts import bound_cases, rate_cases, ratio_cases, total_cases
 from benchmarks.statistics.extrapolation import barrier_cases, extrapolation_cases, hard_cases
 from benchmarks.statistics.rows import HEADER, Case, Row
@@ -32,6 +33,7 @@ CASES: tuple[Case, ...] = (
     *total_cases(),
     *balance_cases(),
     *crowd_cases(),
+    *burst_cases(),
 )
 
 EXPERIMENTS, QUICK, SEED = 10_000, 1_000, 20250718

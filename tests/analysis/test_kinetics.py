@@ -178,3 +178,31 @@ def test_runs_that_do_not_belong_together_are_refused(runs: dict[str, Any], mess
 def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         KineticsSettings.model_validate(settings)
+
+
+# -- bursts --------------------------------------------------------------------------------------------------
+
+
+def dispersed(temperature: float, events: int, ion_ns: float, dispersion: float) -> dict[str, dict[str, Any]]:
+    run = results(temperature, events, ion_ns)
+    run["transitions"]["dispersion_li_ceramic_conditioned"] = dispersion
+    return run
+
+
+def test_bursts_widen_the_interval_and_the_bound_of_a_run_without_an_entry() -> None:
+    runs = {
+        "hot": dispersed(700, 80, 5000, 6.0),
+        "warm": dispersed(600, 20, 5000, 1.0),
+        "cold": results(500, 0, 5000, minimum_excess=1),
+    }
+    single = {"hot": results(700, 80, 5000), "warm": results(600, 20, 5000), "cold": runs["cold"]}
+    found, plain = kinetics(runs), kinetics(single)
+    assert [one["dispersion"] for one in found["observations"]] == [6, 1, 1]
+    assert [one["dispersion_used"] for one in found["observations"]] == [6, 5, 5]
+    cold, known = (one["observations"][2]["rate_upper_bound_per_s"] for one in (found, plain))
+    assert cold > 5 * known
+    low, high = found["rate_0400K_interval_per_s"]
+    plain_low, plain_high = plain["rate_0400K_interval_per_s"]
+    assert low < plain_low
+    assert plain_high < high
+    assert found["events"] == plain["events"] == 100

@@ -200,6 +200,8 @@ def transmission_coefficient(
     if events:
         low = _mixed_bound(below, tail, float(np.log(special.gammaincinv(worth, tail))), log_error)
         low, high = (worth * (end / worth) ** reach for end in (low, high))
+    else:
+        high *= reach
     return TransmissionCoefficient(value, low * index / mean, high * index / mean)
 
 

@@ -9,7 +9,8 @@ For the ratio of two rates: given their sum n, the count k₁ is binomial (Przyb
 Of events in bursts φ carry the information of one (:mod:`~aiida_cse.physics.statistics.dispersion`). Chosen here:
 their number k is replaced by k / φ, which need not be whole, and the result multiplied by φ. Because φ is
 estimated, each end is moved away from the estimate on the logarithmic scale, in the ratio of Student's t to the
-normal quantile. The coverage is measured in ``benchmarks``.
+normal quantile; without an event, the bound is multiplied by this ratio. The coverage is measured in
+``benchmarks``.
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ def poisson_upper(count: float, level: float = 0.95, *, dispersion: float = 1.0)
     events, chance = arguments.count("count", count), arguments.probability("level", level)
     index = arguments.number("dispersion", dispersion, least=1)
     bound = float(stats.chi2.ppf(chance, 2 * events / index + 2) / 2)
-    if events and index > 1:
-        bound *= (bound * index / events) ** (widening(index, 1 - chance) - 1)
+    if index > 1:
+        reach = widening(index, 1 - chance)
+        bound *= (bound * index / events) ** (reach - 1) if events else reach
     return arguments.number("upper bound from dispersion", bound * index)
 
 

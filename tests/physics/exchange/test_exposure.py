@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiida_cse.physics.exchange.exposure import Exposure, count_exposed
+from aiida_cse.physics.exchange.exposure import Exposure, IonHistories, count_exposed
 
 
 def test_without_a_condition_everything_counts() -> None:
@@ -89,3 +89,34 @@ def test_wrong_arguments_are_named(changes: dict[str, Any], message: str) -> Non
     arguments: dict[str, Any] = {"event_looks": [1, 2], "donors": [1, 2, 3, 2], "interval": 1.0, "condition": None}
     with pytest.raises(ValueError, match=message):
         count_exposed(**(arguments | changes))
+
+
+@settings(derandomize=True, max_examples=50)
+@given(data=st.data())
+def test_the_histories_agree_with_a_loop_over_the_looks(data: st.DataObject) -> None:
+    """Labels 0 to 3 of four ions: 2 is the region, 1 and 3 are next to it."""
+    looks = data.draw(st.integers(2, 12))
+    labels = np.array(data.draw(st.lists(st.tuples(*4 * [st.integers(0, 3)]), min_size=looks, max_size=looks)))
+    counts = np.array(data.draw(st.lists(st.booleans(), min_size=looks - 1, max_size=looks - 1)))
+    moved = np.argwhere(np.diff(labels, axis=0) != 0)
+    moves = np.array([(look + 1, ion, labels[look, ion], labels[look + 1, ion]) for look, ion in moved])
+    histories = IonHistories(labels[0], moves.reshape(-1, 4).astype(np.int64), (2,), (1, 3))
+    before, after = labels[:-1][counts], labels[1:][counts]
+    assert histories.entries(counts).tolist() == ((before != 2) & (after == 2)).sum(axis=0).tolist()
+    for chosen in ((2,), (1, 3)):
+        assert histories.intervals(chosen, counts).tolist() == np.isin(before, chosen).sum(axis=0).tolist()
+
+
+def test_an_ion_that_makes_all_entries_is_a_burst_unless_it_alone_could_enter() -> None:
+    looks = np.arange(1, 41)
+    to_and_fro = np.stack([looks, np.zeros(40, dtype=np.int64), looks % 2 + 1, 2 - looks % 2], axis=1)
+    # ion 0 starts in the region, the others beside it or far from it
+    found = {}
+    for name, others in (("beside", 1), ("far", 0)):
+        histories = IonHistories(np.array([2, *[others] * 19]), to_and_fro, (2,), (1,))
+        entering = to_and_fro[to_and_fro[:, 3] == 2, 0]
+        found[name] = count_exposed(entering, np.full(41, 20), 1.0, histories=histories)
+        assert found[name].events == 20
+    assert found["beside"].dispersion > 10
+    assert found["far"].dispersion == 1
+    assert found["far"].time_dispersion > 10, "for the rate per time, all ions could have entered"

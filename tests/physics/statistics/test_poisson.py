@@ -149,3 +149,38 @@ def test_anything_gives_bounds_or_is_named(function: Callable[..., object], data
 def test_numbers_that_are_no_counts_are_named(count: float) -> None:
     with pytest.raises(ValueError, match=r"^count = .*: must be a whole number from 0 to 9007199254740992"):
         poisson_interval(count)
+
+
+# -- bursts --------------------------------------------------------------------------------------------------
+
+
+def test_events_in_bursts_count_as_fewer_of_more_weight() -> None:
+    """30 events of dispersion 10: Garwood's interval of 3, its log half-widths × 1.2484."""
+    low, high = poisson_interval(3)
+    expected = [30 * (end / 3) ** 1.2484 for end in (low, high)]
+    assert poisson_interval(30, dispersion=10) == pytest.approx(expected, rel=1e-3)
+    assert rate_interval(30, 2.0, dispersion=10) == pytest.approx([end / 2 for end in expected], rel=1e-3)
+
+
+def test_a_bound_without_an_event_is_that_of_bursts() -> None:
+    assert poisson_upper(0, dispersion=4) == pytest.approx(4 * 2.9957 * 1.9432 / 1.6449, rel=1e-3)
+    assert poisson_interval(0, dispersion=4)[0] == 0
+
+
+def test_the_ratio_of_counts_in_bursts_is_that_of_fewer_events() -> None:
+    narrow, wide = (
+        rate_ratio_interval(3, 10.0, 2, 8.0),
+        rate_ratio_interval(12, 10.0, 8, 8.0, dispersion1=4, dispersion2=4),
+    )
+    ratio = 3 / 10 / (2 / 8)
+    assert wide == pytest.approx([ratio * (end / ratio) ** 1.2484 for end in narrow], rel=1e-3)
+    first = rate_ratio_interval(12, 10.0, 8, 8.0, dispersion1=4)
+    assert wide[0] < first[0] < rate_ratio_interval(12, 10.0, 8, 8.0)[0]
+
+
+@pytest.mark.parametrize("value", [0.5, math.nan, math.inf])
+def test_a_dispersion_below_one_is_named(value: float) -> None:
+    with pytest.raises(ValueError, match=r"^dispersion = .*: must be a finite number of at least 1"):
+        poisson_interval(3, dispersion=value)
+    with pytest.raises(ValueError, match=r"^dispersion2 = "):
+        rate_ratio_interval(3, 1.0, 3, 1.0, dispersion2=value)
