@@ -14,7 +14,7 @@ from scipy import linalg
 from aiida_cse.physics.exchange.transitions import Rule
 from benchmarks.statistics.chains import Chain, recrossing, two_state
 
-__all__ = ["StopCase", "drawn_cases", "hidden_cases", "known_cases"]
+__all__ = ["StopCase", "drawn_cases", "hidden_cases", "known_cases", "overfull_cases"]
 
 Floats = NDArray[np.float64]
 #: label of a state between the cores
@@ -136,6 +136,15 @@ def hidden_cases() -> list[StopCase]:
     rates = np.array([[0, 0.01, 0], [0.01, 0, 0.05], [0, 0.05, 0]])
     chain = Chain(rates, np.array([True, True, False]))
     return [StopCase("hidden: slow inside the slab, empty", chain, 60, 0.0)]
+
+
+def overfull_cases() -> list[StopCase]:
+    """Return cases with too many ions inside, whose crossings hardly last or come in bursts."""
+    trembling = flickering(0.02, 0.01, 1.0)
+    return [
+        StopCase("flicker by snapshots, overfull", trembling, 60, 2.0),
+        StopCase("bursts at the slab, overfull", recrossing(0.2, 0.02, 0.01, 0.05), 60, 1.3),
+    ]
 
 
 def _exchange(time: float, share: float) -> Chain:

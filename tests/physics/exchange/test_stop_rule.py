@@ -67,16 +67,16 @@ def test_a_row_is_reproducible() -> None:
 
 
 def test_a_row_states_the_saved_time() -> None:
-    row = Row("some", 1000, 1000, 20, 0.5, 30, 150.0, None, 300)
+    row = Row("some", 1000, 1000, 20, 0.5, 0.9, 30, 150.0, None, 300)
     assert row.bound == pytest.approx(0.029, abs=5e-4)
     assert row.holds
     assert row.saved == pytest.approx(1 - 150 / BUDGET)
     assert row.saved_untested == 0.5
     assert f">{BUDGET}" in str(row)
-    failed = Row("some", 1000, 1000, 45, 0.5, 30, 150.0, 300, 300)
+    failed = Row("some", 1000, 1000, 45, 0.5, 0.9, 30, 150.0, 300, 300)
     assert not failed.holds
     assert "FAILS" in str(failed)
-    assert Row("hidden: some", 10, 10, 10, 0.5, 30, 150.0, 300, 300).holds
+    assert Row("hidden: some", 10, 10, 10, 0.5, 0.9, 30, 150.0, 300, 300).holds
 
 
 def test_the_table_fails_with_few_runs(capsys: pytest.CaptureFixture[str]) -> None:
