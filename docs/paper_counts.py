@@ -84,6 +84,7 @@ def kinetics(
         ],
         temperatures,
         lowerings=lowerings,
+        laws=["arrhenius"],
         frequency=FREQUENCY,
         level=level,
         samples=samples,
@@ -312,8 +313,8 @@ def _reciprocal(values: np.ndarray) -> np.ndarray:
 
 def _draw_distribution(axes: Axes) -> None:
     found = kinetics(0.95)
-    assert found.draws is not None
-    logs = found.draws.log_rate(400.0, LOWERINGS[-1]) / np.log(10)
+    assert found.laws.draws is not None
+    logs = found.laws.draws.log_rate(400.0, LOWERINGS[-1]) / np.log(10)
     axes.hist(logs, bins=np.arange(-4, 8, 0.25), density=True, color=BLUE, alpha=0.4)
     for gamma, rate in PUBLISHED_400.items():
         axes.axvline(np.log10(rate), color=ORANGE, lw=1.5)

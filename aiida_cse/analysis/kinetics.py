@@ -1,4 +1,4 @@
-"""Energy, entropy and rates at other temperatures, from the results of several productions."""
+"""Energy, entropy and rates at other temperatures under several laws, from the results of several productions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from scipy import constants, stats
 from typing_extensions import Self
 
 from aiida_cse.analysis.registry import Documented, finite_or_none
-from aiida_cse.physics.kinetics.arrhenius_fit import Estimate, Kinetics, joint_kinetics
+from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
+from aiida_cse.physics.kinetics.comparison import REFUTED, Estimate, LawFit, RateEstimate
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures
+from aiida_cse.physics.kinetics.laws import LARGEST_ENERGY, LAWS
 from aiida_cse.physics.kinetics.observations import Observation, used_dispersions
 from aiida_cse.physics.statistics.poisson import poisson_upper
 from aiida_cse.schema import Flag, Number, StrictModel, Whole
@@ -35,6 +37,8 @@ PARTS = ("transitions", "equilibration", "barrier")
 
 Kelvin = Annotated[Number, Field(gt=0, le=5000)]
 Shift = tuple[Kelvin, Annotated[Number, Field(ge=-100, le=100)]]
+Range = tuple[Annotated[Number, Field(ge=0, le=1e5)], Annotated[Number, Field(gt=0, le=1e5)]]
+LawName = Literal["arrhenius", "vogel-fulcher", "two-channels"]
 Results = Mapping[str, Mapping[str, Any]]
 
 _KJ_PER_MOL = constants.R / 1000
@@ -69,7 +73,9 @@ KINETICS = Documented(
     (
         "Rates at other temperatures from the entries of all runs of a study; see [rates](../science/rates.md). "
         "`including` repeats the keys from `events` on with the runs off equilibrium, if the settings ask for it. "
-        "Keys with `gamma` are the published estimate from the two highest temperatures with an entry."
+        "Keys with `gamma` are the published estimate from the two highest temperatures with an entry. "
+        "`rate_<T>K` is the headline, the union over the laws that the data do not refute; `energy_K`, "
+        "`entropy_kB`, `kappa` and `p_value` are of Arrhenius' law. Nodes without `laws` are of Arrhenius' law."
     ),
     {
         "ion": ("", "The ion that crosses"),
@@ -97,8 +103,8 @@ KINETICS = Documented(
         "events": ("events", "Entries of the runs that were used"),
         "used": ("", "Labels of the runs that were used"),
         "excluded": ("", "Labels of the others, each with the reason"),
-        "p_value": ("", "p-value of the fit; null with two runs or fewer"),
-        "energy_K": ("K", "ΔE / k_B, median of the posterior"),
+        "p_value": ("", "p-value of the fit of Arrhenius' law; null with two runs or fewer"),
+        "energy_K": ("K", "ΔE / k_B of Arrhenius' law, median of the posterior"),
         "energy_interval_K": ("K", "Its interval"),
         "energy_kJ_per_mol": ("kJ/mol", "ΔE"),
         "entropy_kB": ("k_B", "ΔS, which needs a barrier"),
@@ -107,12 +113,42 @@ KINETICS = Documented(
         "kappa_interval": ("", "Its interval"),
         "rate_<T>K_per_s": (
             "s⁻¹",
-            "Rate per ion in a first layer at a temperature of four digits, as 0400; median of the posterior",
+            (
+                "Rate per ion in a first layer at a temperature of four digits, as 0400; median of the average "
+                "over the laws"
+            ),
         ),
-        "rate_<T>K_interval_per_s": ("s⁻¹", "Its interval"),
-        "rate_<T>K_lower_bound_per_s": ("s⁻¹", "Cautious lower bound; 0 if there is none"),
-        "rate_<T>K_upper_bound_per_s": ("s⁻¹", "Cautious upper bound; null if there is none"),
+        "rate_<T>K_interval_per_s": ("s⁻¹", "Union of the intervals of the laws in `laws`"),
+        "rate_<T>K_lower_bound_per_s": ("s⁻¹", "Lowest of their cautious lower bounds; 0 if there is none"),
+        "rate_<T>K_upper_bound_per_s": ("s⁻¹", "Highest of their cautious upper bounds; null if there is none"),
         "rate_<T>K_extrapolated": ("", "Whether the temperature lies outside those of the runs"),
+        "averaged_rate_<T>K_per_s": ("s⁻¹", "Median of the average over the laws, the evidence as weight"),
+        "averaged_rate_<T>K_interval_per_s": (
+            "s⁻¹",
+            "Its interval; narrower than the union; depends on the priors",
+        ),
+        "laws": (
+            "",
+            (
+                "Names of the laws that the data do not refute, those of the union: ln of their evidence is "
+                f"within {REFUTED:g} of the best; all of them where the counts tell none"
+            ),
+        ),
+        "by_law": (
+            "",
+            (
+                "Per fitted law: `weight` (posterior probability) and `log_evidence`, null where the counts tell "
+                "no law, and its `rate_<T>K` keys. `energy_K` with its interval is ΔE, B of Vogel–Fulcher, or the "
+                "lower energy of two channels; `t0_K`, `second_energy_K`, `crossing_K` are their other parameters"
+            ),
+        ),
+        "priors": (
+            "",
+            (
+                "Ends of the uniform priors, K: `t0_K` of Vogel–Fulcher, `gap_K` and `crossing_K` of two "
+                "channels, and `energy_K`, which serves the comparison of laws"
+            ),
+        ),
         "gamma": ("", "Rate at the highest over that at the next temperature"),
         "gamma_interval": ("", "Its interval, exact for independent entries; an end that is null is infinite"),
         "gamma_temperatures_K": ("K", "The two temperatures"),
@@ -122,6 +158,32 @@ KINETICS = Documented(
         "including": ("", "The same with the runs off equilibrium"),
     },
 )
+
+
+class LawPriors(StrictModel):
+    """Ranges of the uniform priors of the parameters of laws, K.
+
+    Attributes
+    ----------
+    t0
+        T₀ of Vogel–Fulcher's law. None for 0 to 300 K, or to the coldest temperature if that is lower.
+    gap
+        Difference of the energies of two channels. None for 0 to 15,000 K.
+    crossing
+        Temperature at which both channels are equally fast. None for that between the coldest and the hottest
+        temperature of the runs and the wanted rates.
+    """
+
+    t0: Range | None = None
+    gap: Range | None = None
+    crossing: Range | None = None
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        for name, ends in self:
+            if ends is not None and ends[0] >= ends[1]:
+                raise ValueError(f"{name} = {ends[0]:g}, {ends[1]:g}: the second value must be the higher one")
+        return self
 
 
 class KineticsSettings(StrictModel):
@@ -142,6 +204,11 @@ class KineticsSettings(StrictModel):
         Which runs take part: those with a positive verdict (``equilibrated``), or also those off equilibrium whose
         entries count only while the excess is at least ``minimum_excess`` (``conditioned``), as in the published
         study. The result names the latter.
+    laws
+        Laws of the rate between the temperatures. The headline is the union over those that the data do not
+        refute.
+    priors
+        Ranges of the parameters of the laws.
     include_off_equilibrium
         Also give the result with the runs off equilibrium.
     level
@@ -154,6 +221,8 @@ class KineticsSettings(StrictModel):
     shifts: list[Shift] | None = None
     slope: Annotated[Number, Field(gt=0)] | None = None
     admit: Literal["equilibrated", "conditioned"] = "equilibrated"
+    laws: list[LawName] = Field(default=["arrhenius", "vogel-fulcher", "two-channels"], min_length=1)
+    priors: LawPriors = LawPriors()
     include_off_equilibrium: Flag = False
     level: Number = Field(default=0.95, gt=0, lt=1)
     samples: Whole = Field(default=20_000, ge=1000, le=10_000_000)
@@ -170,6 +239,12 @@ class KineticsSettings(StrictModel):
             if len({round(temperature) for temperature in temperatures}) < len(temperatures):
                 listed = ", ".join(f"{temperature:g}" for temperature in temperatures)
                 raise ValueError(f"{name} = {listed}: each temperature may occur once; they must differ by 1 K")
+        if len(set(self.laws)) < len(self.laws):
+            raise ValueError(f"laws = {', '.join(self.laws)}: each law may occur once")
+        coldest, t0 = min(self.temperatures), self.priors.t0
+        if "vogel-fulcher" in self.laws and t0 is not None and t0[1] > coldest:
+            ends = f"priors.t0 = {t0[0]:g}, {t0[1]:g}"
+            raise ValueError(f"{ends}: must end at or below {coldest:g} K, the lowest of temperatures")
         return self
 
     def shift(self, temperature: float) -> float:
@@ -187,7 +262,7 @@ def kinetics(
     settings: KineticsSettings | None = None,
     shifts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Fit the entries of all runs and extrapolate the rate.
+    """Fit laws to the entries of all runs and extrapolate the rate.
 
     See :func:`~aiida_cse.physics.kinetics.arrhenius_fit.joint_kinetics`.
 
@@ -265,6 +340,8 @@ def _fit(
         observations,
         asked.temperatures,
         lowerings=[slope * asked.shift(temperature) for temperature in asked.temperatures],
+        laws=asked.laws,
+        priors=dict(asked.priors),
         frequency=frequency,
         frequency_log_error=_mean(hottest, f"frequency_{ion}_log_error") or 0.0,
         include_off_equilibrium=asked.include_off_equilibrium,
@@ -342,7 +419,11 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
         if found[f"{name}_per_s"] is not None:
             low, high = found[f"{name}_interval_per_s"]
             end = "" if high is None else f" to {high:.2g}"
-            sentences.append(f"{rate} = {found[f'{name}_per_s']:.2g} s⁻¹ per ion ({low:.2g}{end})")
+            sentence = f"{rate} = {found[f'{name}_per_s']:.2g} s⁻¹ per ion ({low:.2g}{end})"
+            by_law = _rates_by_law(found, name)
+            kept = [LAWS[law].title for law in found["laws"]] if by_law else []
+            under = {0: "", 1: f" under {''.join(kept)}"}.get(len(kept), f" under any of {len(kept)} laws")
+            sentences += [sentence + under, *by_law]
         elif found[f"{name}_upper_bound_per_s"] is not None:
             sentences.append(f"{rate} is at most {found[f'{name}_upper_bound_per_s']:.2g} s⁻¹ per ion")
         else:
@@ -358,6 +439,26 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
         for label in found.get("admitted_off_equilibrium", ())
     ]
     return sentences + [f"{label} is not used: {reason}" for label, reason in found["excluded"].items()]
+
+
+def _rates_by_law(found: Mapping[str, Any], name: str) -> list[str]:
+    """Return a line for each law with its weight, and one for the average, of an extrapolated rate.
+
+    Nothing is said of a single law. Nodes of earlier versions have Arrhenius' law alone and no ``by_law``.
+    """
+    by_law = found.get("by_law", {})
+    if len(by_law) < 2 or not found[f"{name}_extrapolated"]:
+        return []
+    lines = [("averaged", found[f"averaged_{name}_per_s"], found[f"averaged_{name}_interval_per_s"])]
+    for law, values in by_law.items():
+        refuted = "" if law in found["laws"] else ", refuted"
+        kind = f"{LAWS[law].title} (weight {values['weight']:.2f}{refuted})"
+        lines.insert(-1, (kind, values[f"{name}_per_s"], values[f"{name}_interval_per_s"]))
+    width = max(len(kind) for kind, *_ in lines)
+    return [
+        f"  {kind:<{width}}  {median:.2g} ({low:.2g} to {math.inf if high is None else high:.2g})"
+        for kind, median, (low, high) in lines
+    ]
 
 
 # -- results -------------------------------------------------------------------------------------------------
@@ -397,15 +498,35 @@ def _results(found: Kinetics) -> dict[str, Any]:
         **_estimate("entropy{}_kB", found.entropy),
         **_estimate("kappa{}", found.kappa),
     }
-    for rate in found.rates:
-        name = f"rate_{round(rate.temperature):04d}K"
-        results |= {
-            **_estimate(name + "{}_per_s", rate.rate),
-            f"{name}_lower_bound_per_s": rate.lower_bound,
-            f"{name}_upper_bound_per_s": finite_or_none(rate.upper_bound),
-            f"{name}_extrapolated": rate.extrapolated,
-        }
+    for rate, averaged in zip(found.rates, found.laws.averaged, strict=True):
+        results |= _rate(rate)
+        results |= _estimate(f"averaged_rate_{round(rate.temperature):04d}K{{}}_per_s", averaged)
+    fits = found.laws.fits
+    results["laws"] = [fit.law for fit in fits if fit.supported]
+    results["by_law"] = {fit.law: _law(fit) for fit in fits}
+    results["priors"] = {f"{name}_K": list(ends) for name, ends in found.laws.priors.items()} | {
+        "energy_K": [0.0, LARGEST_ENERGY]
+    }
     return results | _two_temperatures(found.two_temperatures, [rate.temperature for rate in found.rates])
+
+
+def _rate(rate: RateEstimate) -> dict[str, Any]:
+    name = f"rate_{round(rate.temperature):04d}K"
+    return {
+        **_estimate(name + "{}_per_s", rate.rate),
+        f"{name}_lower_bound_per_s": rate.lower_bound,
+        f"{name}_upper_bound_per_s": finite_or_none(rate.upper_bound),
+        f"{name}_extrapolated": rate.extrapolated,
+    }
+
+
+def _law(fit: LawFit) -> dict[str, Any]:
+    results = {"weight": finite_or_none(fit.weight), "log_evidence": finite_or_none(fit.log_evidence)}
+    for name, estimate in fit.parameters.items():
+        results |= _estimate(f"{name}{{}}_K", estimate)
+    for rate in fit.rates:
+        results |= _rate(rate)
+    return results
 
 
 def _two_temperatures(found: TwoTemperatures | None, temperatures: Sequence[float]) -> dict[str, Any]:
@@ -482,6 +603,8 @@ def widest(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             results[key] = _outermost(others, min)
         elif "_upper_bound" in key:
             results[key] = _outermost(others, max)
+        elif key == "by_law":
+            results[key] = {law: widest([one[law] for one in others]) for law in value}
     return results
 
 

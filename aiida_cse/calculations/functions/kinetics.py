@@ -14,11 +14,13 @@ from aiida_cse.analysis.kinetics import kinetics as extrapolate
 __all__ = ["kinetics"]
 
 CANNOT_EXTRAPOLATE = 337
+#: AiiDA keys its cache with the source of this file: raise when results change their meaning. 2: union over laws
+CACHE_VERSION = 2
 
 
 @calcfunction
 def kinetics(settings: orm.Dict, shifts: orm.Dict | None = None, **runs: Any) -> orm.Dict | ExitCode:
-    """Fit transition-state theory to the entries of all runs.
+    """Fit Arrhenius' and other laws to the entries of all runs.
 
     :param settings: temperatures of the wanted rates, and their extrapolation, see KineticsSettings.
     :param shifts: Δz from the profiles of the runs (``cse.shifts``), used if the settings give none.

@@ -1,70 +1,40 @@
-"""The joint Arrhenius fit of all runs, and rates at temperatures that no simulation reaches.
+"""The joint fit of all runs, and rates at temperatures that no simulation reaches.
 
 One Poisson likelihood for the events of all runs (:mod:`aiida_cse.physics.kinetics.posterior`) replaces the ratio
-γ of two of them. The estimate with γ, as published by Kozdra et al., PCCP 27, 24918 (2025), section 3.4, is given
-beside it.
+γ of two of them. Energy, entropy and κ are those of Arrhenius' law; rates are given under several laws
+(:mod:`aiida_cse.physics.kinetics.comparison`). The estimate with γ, as published by Kozdra et al., PCCP 27, 24918
+(2025), section 3.4, is given beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special, stats
 
+from aiida_cse.physics.kinetics.comparison import (
+    UNKNOWN,
+    Estimate,
+    LawComparison,
+    LawFit,
+    RateEstimate,
+    Request,
+    compare_laws,
+)
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures, two_temperatures
+from aiida_cse.physics.kinetics.laws import LAWS, Range
 from aiida_cse.physics.kinetics.observations import Observation, count_data, hot_barrier
-from aiida_cse.physics.kinetics.posterior import CountData, Draws, draw, most_likely_counts, rate_bounds
+from aiida_cse.physics.kinetics.posterior import CountData, most_likely_counts
 from aiida_cse.physics.statistics import arguments
 
-__all__ = ["Estimate", "Kinetics", "Observation", "RateEstimate", "TwoTemperatures", "joint_kinetics"]
-
-Floats = NDArray[np.float64]
+__all__ = ["Estimate", "Kinetics", "LawFit", "Observation", "RateEstimate", "TwoTemperatures", "joint_kinetics"]
 
 #: limits of the number of draws: with fewer the ends of an interval are noise
 _FEWEST_SAMPLES, _MOST_SAMPLES = 1000, 10_000_000
 #: largest minimum of ΔE, K, 86 eV
 _LARGEST_ENERGY = 1e6
-_NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Median of a posterior and its two-sided interval; NaN without information."""
-
-    median: float
-    low: float
-    high: float
-
-
-_UNKNOWN = Estimate(_NAN, _NAN, _NAN)
-
-
-@dataclass(frozen=True)
-class RateEstimate:
-    """A rate per ion at one temperature, s⁻¹.
-
-    Attributes
-    ----------
-    temperature
-        K.
-    rate
-        The posterior.
-    lower_bound, upper_bound
-        Conservative one-sided bounds, each at the level of one end of the interval (see
-        :mod:`~aiida_cse.physics.kinetics.posterior`); 0 and infinite without a bound. With few events they are
-        more reliable than the posterior.
-    extrapolated
-        Whether the temperature is outside of the range of the runs that were used.
-    """
-
-    temperature: float
-    rate: Estimate
-    lower_bound: float
-    upper_bound: float
-    extrapolated: bool
 
 
 @dataclass(frozen=True)
@@ -74,15 +44,15 @@ class Kinetics:
     Attributes
     ----------
     energy, entropy
-        ΔE / k_B in K, and ΔS / k_B, which needs a barrier.
+        ΔE / k_B in K, and ΔS / k_B, which needs a barrier: those of Arrhenius' law.
     kappa
-        Transmission coefficient, which needs a barrier and a frequency.
-    rates
-        By temperature, in the order of the argument.
+        Transmission coefficient, which needs a barrier and a frequency, of Arrhenius' law.
+    laws
+        The fits, their union, and their average, at the wanted temperatures.
     events
         Entries of the runs that were used.
     p_value
-        Probability of a deviance as large for runs that follow the fit; NaN with two runs or fewer.
+        Probability of a deviance as large for runs that follow Arrhenius' law; NaN with two runs or fewer.
     used, excluded
         Labels of the runs that were used; of the others, with the reason.
     two_temperatures
@@ -94,28 +64,18 @@ class Kinetics:
     energy: Estimate
     entropy: Estimate
     kappa: Estimate
-    rates: tuple[RateEstimate, ...]
+    laws: LawComparison
     events: int
     p_value: float
     used: tuple[str, ...]
     excluded: dict[str, str]
     two_temperatures: TwoTemperatures | None
     including: Kinetics | None = None
-    draws: Draws | None = field(default=None, repr=False, compare=False)
 
-
-@dataclass(frozen=True)
-class _Request:
-    """Temperatures and settings of a fit, checked."""
-
-    temperatures: tuple[float, ...]
-    lowerings: tuple[float, ...]
-    frequency: float | None
-    frequency_log_error: float
-    level: float
-    minimum_energy: float
-    samples: int
-    seed: int
+    @property
+    def rates(self) -> tuple[RateEstimate, ...]:
+        """Rates by temperature, in the order of the request: the union over the laws that are not refuted."""
+        return self.laws.union
 
 
 def joint_kinetics(
@@ -123,6 +83,8 @@ def joint_kinetics(
     temperatures: Sequence[float] = (400.0,),
     *,
     lowerings: Sequence[float] | None = None,
+    laws: Sequence[str] = tuple(LAWS),
+    priors: Mapping[str, Range | None] | None = None,
     frequency: float | None = None,
     frequency_log_error: float = 0.0,
     include_off_equilibrium: bool = False,
@@ -131,12 +93,13 @@ def joint_kinetics(
     samples: int = 20000,
     seed: int = 0,
 ) -> Kinetics:
-    """Fit transition-state theory to the entries of all runs and extrapolate the rate.
+    """Fit each law to the entries of all runs and extrapolate the rate.
 
-    Γ(T) = κ ν exp(ΔS) exp(−(ΔE − δ(T)) / T), eq 11 of Kozdra et al., PCCP 27, 24918 (2025). A run without an
-    entry contributes its exposure if a condition defines when an entry would have counted. Runs off equilibrium
-    are left out; ``include_off_equilibrium`` adds a second result that includes them. Entries in bursts count as
-    fewer: counts and exposures are divided by the larger of the dispersion of the run and that of all runs.
+    Arrhenius' law is eq 11 of Kozdra et al., PCCP 27, 24918 (2025), Γ(T) = κ ν exp(ΔS) exp(−(ΔE − δ(T)) / T);
+    every law has the same lowering δ(T). A run without an entry contributes its exposure if a condition defines
+    when an entry would have counted. Runs off equilibrium are left out; ``include_off_equilibrium`` adds a second
+    result that includes them. Entries in bursts count as fewer: counts and exposures are divided by the larger of
+    the dispersion of the run and that of all runs.
 
     Parameters
     ----------
@@ -144,6 +107,11 @@ def joint_kinetics(
         One per run.
     temperatures, lowerings
         Temperatures of the rates, and δ there (0 by default), K.
+    laws
+        Names of the laws, of :data:`~aiida_cse.physics.kinetics.laws.LAWS`, over which rates are the union.
+    priors
+        Ranges of the uniform priors of ``t0``, ``gap`` and ``crossing``, K; where there is none or None, see
+        :func:`~aiida_cse.physics.kinetics.laws.shape_priors`.
     frequency, frequency_log_error
         ν in s⁻¹ and the standard error of its natural logarithm; without it there is no κ.
     include_off_equilibrium
@@ -151,7 +119,7 @@ def joint_kinetics(
     level
         Level of the intervals.
     minimum_energy
-        Least ΔE, K: a rate does not fall with temperature.
+        Least energy, K: a rate does not fall with temperature.
     samples, seed
         Number of draws from the posterior, and their seed.
 
@@ -163,10 +131,10 @@ def joint_kinetics(
     for number, run in enumerate(observations):
         if not isinstance(run, Observation):
             raise ValueError(f"observations[{number}] is a {type(run).__name__}: must be an Observation")
-    request = _request(
-        temperatures, lowerings, frequency, frequency_log_error, level, minimum_energy, samples, seed
-    )
     runs = _by_label(observations)
+    request = _request(
+        temperatures, lowerings, laws, priors, frequency, frequency_log_error, level, minimum_energy, samples, seed
+    )
     objections = {label: run.objection() for label, run in runs.items()}
     excluded = {label: reason for label, reason in objections.items() if reason is not None}
     including = None
@@ -177,98 +145,46 @@ def joint_kinetics(
     return replace(_fit(usable, excluded, request), including=including)
 
 
-def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: _Request) -> Kinetics:
-    if not runs:
-        rates = tuple(RateEstimate(kelvin, _UNKNOWN, 0.0, np.inf, True) for kelvin in request.temperatures)
-        return Kinetics(_UNKNOWN, _UNKNOWN, _UNKNOWN, rates, 0, _NAN, (), excluded, None)
-    counts, barrier = count_data(list(runs.values())), hot_barrier(runs.values())
+def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: Request) -> Kinetics:
     rng = np.random.default_rng(request.seed)
-    drawn = draw(counts, request.samples, rng, minimum_energy=request.minimum_energy)
-    draws = drawn if counts.events.any() and isinstance(drawn, Draws) else None
-    energy = entropy = kappa = _UNKNOWN
+    counts = count_data(list(runs.values())) if runs else None
+    compared = compare_laws(counts, request, rng)
+    found = Kinetics(UNKNOWN, UNKNOWN, UNKNOWN, compared, 0, np.nan, tuple(runs), excluded, None)
+    if counts is None:
+        return found
+    energy = entropy = kappa = UNKNOWN
+    draws, barrier = compared.draws, hot_barrier(runs.values())
     if draws is not None:
-        energy = _estimate(draws.energy, request.level)
+        energy = Estimate.of(draws.energy, request.level)
     if draws is not None and barrier is not None:
         # ΔE comes from the entries alone. Barriers at two temperatures would give it too, but the visits of the
         # top are mostly those of ions that cross, so that barriers and entries are not independent. Combined as
         # if they were, they gave intervals of the rate at 400 K that held in 90 instead of 95 of 100 experiments.
         barriers = rng.normal(barrier.barrier, barrier.error, len(draws.energy))
         entropies = (draws.energy - barriers) / barrier.temperature  # eq 10
-        entropy = _estimate(entropies, request.level)
+        entropy = Estimate.of(entropies, request.level)
         if request.frequency is not None:
             errors = rng.normal(0.0, request.frequency_log_error, request.samples)
-            log_frequency = np.log(request.frequency) + errors
-            kappa = _exponential(_estimate(draws.log_prefactor - entropies - log_frequency, request.level))
-    return Kinetics(
+            log_kappa = draws.log_prefactor - entropies - np.log(request.frequency) - errors
+            kappa = Estimate.of(log_kappa, request.level).exponential()
+    return replace(
+        found,
         energy=energy,
         entropy=entropy,
         kappa=kappa,
-        rates=_rates(counts, draws, request),
         events=sum(run.events for run in runs.values()),
         p_value=_p_value(counts, request.minimum_energy),
-        used=tuple(runs),
-        excluded=excluded,
         two_temperatures=two_temperatures(
             list(runs.values()), request.temperatures, request.lowerings, request.level
         ),
-        draws=draws,
     )
-
-
-# -- estimates -----------------------------------------------------------------------------------------------
-
-
-def _estimate(samples: Floats, level: float) -> Estimate:
-    low, median, high = np.quantile(samples, ((1 - level) / 2, 0.5, (1 + level) / 2))
-    return Estimate(float(median), float(low), float(high))
-
-
-def _exponential(logarithm: Estimate) -> Estimate:
-    with np.errstate(over="ignore"):
-        median, low, high = np.exp((logarithm.median, logarithm.low, logarithm.high)).tolist()
-    return Estimate(median, low, high)
-
-
-def _rates(counts: CountData, draws: Draws | None, request: _Request) -> tuple[RateEstimate, ...]:
-    bounds = rate_bounds(
-        request.temperatures,
-        request.lowerings,
-        counts,
-        level=request.level,
-        minimum_energy=request.minimum_energy,
-        samples=request.samples,
-        seed=request.seed,
-    )
-    return tuple(
-        RateEstimate(
-            temperature=temperature,
-            rate=_posterior(temperature, lowering, counts, draws, request.level),
-            lower_bound=low,
-            upper_bound=high,
-            extrapolated=not counts.temperature.min() <= temperature <= counts.temperature.max(),
-        )
-        for temperature, lowering, (low, high) in zip(request.temperatures, request.lowerings, bounds, strict=True)
-    )
-
-
-def _posterior(
-    temperature: float, lowering: float, counts: CountData, draws: Draws | None, level: float
-) -> Estimate:
-    if draws is not None:
-        return _exponential(_estimate(draws.log_rate(temperature, lowering), level))
-    if (counts.temperature == temperature).all() and (counts.lowering == lowering).all():
-        # Jeffreys' posterior of the rate of runs at one temperature
-        gamma = stats.gamma(counts.events.sum() + 0.5, scale=1 / counts.exposure.sum())
-        low, median, high = gamma.ppf(((1 - level) / 2, 0.5, (1 + level) / 2))
-        return Estimate(float(median), float(low), float(high))
-    return _UNKNOWN
 
 
 def _p_value(counts: CountData, minimum_energy: float) -> float:
-    """Return the probability of a deviance as large for counts that follow the fit, from χ²."""
+    """Return the probability of a deviance as large for counts that follow Arrhenius' law, from χ²."""
     freedom = len(counts.events) - len(np.unique(counts.temperature)[:2])
     if freedom < 1 or not counts.events.any():
-        return _NAN
+        return np.nan
     means = most_likely_counts(counts, minimum_energy)
     deviance = 2 * float((special.xlogy(counts.events, counts.events / means) - counts.events + means).sum())
     return float(stats.chi2.sf(deviance, freedom))
@@ -291,20 +207,26 @@ def _by_label(observations: Sequence[Observation]) -> dict[str, Observation]:
 def _request(
     temperatures: Sequence[float],
     lowerings: Sequence[float] | None,
+    laws: Sequence[str],
+    priors: Mapping[str, Range | None] | None,
     frequency: float | None,
     frequency_log_error: float,
     level: float,
     minimum_energy: float,
     samples: int,
     seed: int,
-) -> _Request:
+) -> Request:
     wanted = arguments.array("temperatures", temperatures, ndim=1, length=1, above=0)
     lowered = np.zeros_like(wanted) if lowerings is None else arguments.array("lowerings", lowerings, ndim=1)
     if len(lowered) != len(wanted):
         raise ValueError(f"lowerings has {len(lowered)} values, temperatures has {len(wanted)}")
-    return _Request(
+    if isinstance(laws, str) or not laws or len(set(laws)) < len(laws) or not LAWS.keys() >= set(laws):
+        raise ValueError(f"laws = {laws!r}: must be one or more of {', '.join(LAWS)}, each once")
+    return Request(
         temperatures=tuple(wanted.tolist()),
         lowerings=tuple(lowered.tolist()),
+        laws=tuple(laws),
+        given_priors=priors or {},
         frequency=None if frequency is None else arguments.number("frequency", frequency, above=0),
         frequency_log_error=arguments.number("frequency_log_error", frequency_log_error, least=0),
         level=arguments.probability("level", level),

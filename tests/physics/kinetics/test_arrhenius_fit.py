@@ -1,6 +1,7 @@
 """Joint kinetics: the published counts, known laws, exact limits, and the choice of runs."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ IONS = 15e-9
 HOT = Observation(700, 7, 380 * IONS, barrier=7706, barrier_error=100, label="700 K")
 OFF = {"equilibrated": False, "conditioned": True, "admitted": True}
 COLD = Observation(600, 2, 300 * IONS, lowering=333, label="600 K", **OFF)
+#: the law that most tests are about
+arrhenius = partial(joint_kinetics, laws=("arrhenius",))
 
 
 def paper(**options: Any) -> Kinetics:
-    return joint_kinetics([HOT, COLD], (700, 600, 400), lowerings=(0, 333, 0.45 * 1850), **options)
+    return arrhenius([HOT, COLD], (700, 600, 400), lowerings=(0, 333, 0.45 * 1850), **options)
 
 
 def test_the_two_temperature_estimate_is_the_published_one() -> None:
@@ -40,7 +43,7 @@ def test_the_two_temperature_estimate_is_the_published_one() -> None:
 
 def test_two_temperatures_have_independent_jeffreys_posteriors() -> None:
     # with as many parameters as temperatures the fit is exact, and Jeffreys' prior that of each count alone
-    found = joint_kinetics([HOT, COLD], (700, 600), lowerings=(0, 333), samples=400_000, minimum_energy=0)
+    found = arrhenius([HOT, COLD], (700, 600), lowerings=(0, 333), samples=400_000, minimum_energy=0)
     for run, estimate in zip((HOT, COLD), found.rates, strict=True):
         expected = stats.gamma(run.events + 0.5, scale=1 / run.exposure).ppf((0.025, 0.5, 0.975))
         # ΔE ≥ 0 cuts off the few draws in which the colder run is the faster one
@@ -48,7 +51,7 @@ def test_two_temperatures_have_independent_jeffreys_posteriors() -> None:
 
 
 def test_bounds_at_one_temperature_are_garwoods() -> None:
-    found = joint_kinetics([HOT], (700, 400, 900))
+    found = arrhenius([HOT], (700, 400, 900))
     low, high = (end / HOT.exposure for end in poisson_interval(7))
     at, colder, hotter = found.rates
     assert (at.lower_bound, at.upper_bound) == pytest.approx((low, high))
@@ -72,7 +75,7 @@ def test_many_events_give_back_their_law() -> None:
         runs.append(
             Observation(temperature, int(rng.poisson(2000)), 2000 / rate, barrier=barrier, barrier_error=50)
         )
-    found = joint_kinetics(runs, (400.0,), frequency=1e11)
+    found = arrhenius(runs, (400.0,), frequency=1e11)
     assert found.energy.low < energy < found.energy.high
     assert found.energy.high - found.energy.low < 400
     assert found.entropy.low < 1.5 < found.entropy.high
@@ -87,7 +90,7 @@ def test_many_events_give_back_their_law() -> None:
 def test_a_barrier_determines_the_entropy_and_not_the_rate() -> None:
     # visits of the top are those of ions that cross: no second source of what the entries say
     cold = replace(COLD, barrier=5000.0, barrier_error=100)
-    with_both, without = (joint_kinetics([run, cold], (400,)) for run in (HOT, replace(HOT, barrier=7000.0)))
+    with_both, without = (arrhenius([run, cold], (400,)) for run in (HOT, replace(HOT, barrier=7000.0)))
     assert with_both.rates == without.rates
     assert with_both.energy == without.energy
     assert without.entropy.median - with_both.entropy.median == pytest.approx(706 / 700)
@@ -98,19 +101,19 @@ def test_replicas_share_the_error_of_the_barrier() -> None:
         replace(HOT, events=4000, label=label, barrier=7706 + shift) for label, shift in (("a", 50), ("b", -50))
     ]
     cold = replace(COLD, events=2000)
-    one, two = (joint_kinetics([*some, cold]).entropy for some in (runs[:1], runs))
+    one, two = (arrhenius([*some, cold]).entropy for some in (runs[:1], runs))
     assert two.high - two.low < one.high - one.low
 
 
 def test_runs_that_contradict_the_law_have_a_small_p_value() -> None:
     runs = [Observation(T, n, 1e-6, label=str(T)) for T, n in ((700, 20), (600, 200), (500, 20))]
-    assert joint_kinetics(runs).p_value < 1e-6
+    assert arrhenius(runs).p_value < 1e-6
 
 
 def test_replicas_equal_one_long_run_and_narrow_the_interval() -> None:
     halves = [replace(HOT, events=3, exposure=190 * IONS, label="a"), replace(HOT, events=4, exposure=190 * IONS)]
-    whole = joint_kinetics([HOT, COLD], (400,), lowerings=(832,), samples=100_000)
-    parts = joint_kinetics(
+    whole = arrhenius([HOT, COLD], (400,), lowerings=(832,), samples=100_000)
+    parts = arrhenius(
         [*(replace(half, barrier=None, barrier_error=None) for half in halves), COLD],
         (400,),
         lowerings=(832,),
@@ -122,8 +125,8 @@ def test_replicas_equal_one_long_run_and_narrow_the_interval() -> None:
 def test_a_run_without_an_entry_contributes_its_exposure_only() -> None:
     silent = Observation(500, 0, 200 * IONS, equilibrated=False, label="500 K")
     known = replace(silent, conditioned=True, admitted=True)
-    without = joint_kinetics([HOT, COLD, silent], (400,))
-    with_exposure = joint_kinetics([HOT, COLD, known], (400,))
+    without = arrhenius([HOT, COLD, silent], (400,))
+    with_exposure = arrhenius([HOT, COLD, known], (400,))
     assert without.excluded == {"500 K": "no entry, and no condition that says when one would have counted"}
     assert with_exposure.used == ("700 K", "600 K", "500 K")
     # nothing seen at 500 K: a slower rate at 400 K than without that run
@@ -132,10 +135,10 @@ def test_a_run_without_an_entry_contributes_its_exposure_only() -> None:
 
 def test_runs_off_equilibrium_are_left_out_or_give_a_second_result() -> None:
     off = Observation(500, 5, 200 * IONS, equilibrated=False, label="500 K")
-    found = joint_kinetics([HOT, COLD, off], (400,))
+    found = arrhenius([HOT, COLD, off], (400,))
     assert found.excluded == {"500 K": "not equilibrated"}
     assert found.including is None
-    both = joint_kinetics([HOT, COLD, off], (400,), include_off_equilibrium=True)
+    both = arrhenius([HOT, COLD, off], (400,), include_off_equilibrium=True)
     assert both.used == found.used
     assert both.rates == found.rates
     assert both.including is not None
@@ -145,7 +148,7 @@ def test_runs_off_equilibrium_are_left_out_or_give_a_second_result() -> None:
 
 def test_without_a_usable_run_nothing_is_claimed() -> None:
     idle = Observation(700, 0, 0.0, label="idle")
-    found = joint_kinetics([idle], (400,))
+    found = arrhenius([idle], (400,))
     assert found.used == ()
     assert found.excluded == {"idle": "no time in which an entry would have counted"}
     assert found.rates[0].upper_bound == np.inf
@@ -154,7 +157,7 @@ def test_without_a_usable_run_nothing_is_claimed() -> None:
 
 def test_no_entry_anywhere_gives_upper_bounds_only() -> None:
     runs = [Observation(T, 0, 1e-6, conditioned=True, label=str(T)) for T in (700, 600)]
-    found = joint_kinetics(runs, (600, 400))
+    found = arrhenius(runs, (600, 400))
     for rate in found.rates:
         assert np.isnan(rate.rate.median)
         assert rate.lower_bound == pytest.approx(0, abs=1e5)
@@ -169,7 +172,7 @@ def test_bounds_enclose_the_posterior_everywhere(counts: tuple[int, int], target
         Observation(temperature, events, 7e-9, conditioned=True, label=str(temperature))
         for temperature, events in zip((700, 500), counts, strict=True)
     )
-    (found,) = joint_kinetics([hot, cold], (target,)).rates
+    (found,) = arrhenius([hot, cold], (target,)).rates
     assert found.lower_bound <= found.rate.median <= found.upper_bound
     if counts[0] > counts[1]:
         assert found.lower_bound <= found.rate.low
@@ -177,14 +180,14 @@ def test_bounds_enclose_the_posterior_everywhere(counts: tuple[int, int], target
 
 
 def test_energies_that_the_temperatures_do_not_bound_are_unknown() -> None:
-    found = joint_kinetics([Observation(700, 7, 1e-6, label="a"), Observation(699, 9, 1e-6, label="b")], (400,))
+    found = arrhenius([Observation(700, 7, 1e-6, label="a"), Observation(699, 9, 1e-6, label="b")], (400,))
     assert np.isnan(found.energy.median)
     assert found.rates[0].upper_bound < 3e7
 
 
 def test_gamma_interval_uses_the_pooled_replicas() -> None:
     replica = replace(HOT, events=5, label="700 K again")
-    found = joint_kinetics([HOT, replica, COLD]).two_temperatures
+    found = arrhenius([HOT, replica, COLD]).two_temperatures
     assert found is not None
     expected = rate_ratio_interval(12, 760 * IONS, 2, 300 * IONS, 0.95)
     assert found.gamma_interval == pytest.approx(expected)
