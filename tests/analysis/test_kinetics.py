@@ -103,7 +103,8 @@ def test_keys_do_not_depend_on_the_events() -> None:
 
 
 def test_conclusions_state_rates_bounds_and_excluded_runs() -> None:
-    first, second, third, _ = conclusions(kinetics(RUNS, SETTINGS))
+    alone = SETTINGS.model_copy(update={"laws": ["arrhenius"]})
+    first, second, third, _ = conclusions(kinetics(RUNS, alone))
     assert first.startswith("Γ(400 K) = 1")
     assert first.endswith("s⁻¹ per ion (4.6 to 1.9e+06)")
     assert second.startswith("Γ(700 K) = 1.3e+06 s⁻¹ per ion (")
@@ -113,6 +114,39 @@ def test_conclusions_state_rates_bounds_and_excluded_runs() -> None:
     unknown, reason = conclusions(kinetics({"a": results(700, 0, 5700, equilibrated=False)}))
     assert unknown == "Γ(400 K) is not known: no run constrains it"
     assert reason == "a is not used: no entry, and no condition that says when one would have counted"
+
+
+def test_the_headline_is_the_union_and_each_law_has_its_weight() -> None:
+    found = kinetics(RUNS, SETTINGS)
+    assert found["laws"] == list(found["by_law"]) == ["arrhenius", "vogel-fulcher", "two-channels"]
+    assert sum(law["weight"] for law in found["by_law"].values()) == pytest.approx(1)
+    ends = [law["rate_0400K_interval_per_s"] for law in found["by_law"].values()]
+    assert found["rate_0400K_interval_per_s"] == [min(low for low, _ in ends), max(high for _, high in ends)]
+    low, high = found["averaged_rate_0400K_interval_per_s"]
+    assert found["rate_0400K_interval_per_s"][0] < low < high < found["rate_0400K_interval_per_s"][1]
+    assert found["priors"] == {
+        "t0_K": [0, 300],
+        "gap_K": [0, 15000],
+        "crossing_K": [400, 700],
+        "energy_K": [0, 20000],
+    }
+    alone = kinetics(RUNS, SETTINGS.model_copy(update={"laws": ["arrhenius"]}))
+    assert alone["rate_0400K_per_s"] == found["by_law"]["arrhenius"]["rate_0400K_per_s"]
+    assert (alone["energy_K"], alone["kappa"]) == (found["energy_K"], found["kappa"])
+
+
+def test_the_laws_of_an_extrapolated_rate_are_printed_in_80_columns() -> None:
+    found = kinetics(RUNS, SETTINGS)
+    lines = conclusions(found)
+    assert lines[0].endswith("under any of 3 laws")
+    assert [line.split()[0] for line in lines[1:5]] == ["Arrhenius", "Vogel–Fulcher", "two", "averaged"]
+    assert max(map(len, lines[:6])) <= 80
+    refuted = {**found, "laws": ["vogel-fulcher"]}
+    assert conclusions(refuted)[0].endswith("under Vogel–Fulcher")
+    assert "refuted" in conclusions(refuted)[1]
+    # nodes of earlier versions have one law and no weights
+    earlier = {key: value for key, value in found.items() if key not in {"laws", "by_law", "priors"}}
+    assert conclusions(earlier)[1].startswith("Γ(700 K) = ")
 
 
 @pytest.mark.parametrize(

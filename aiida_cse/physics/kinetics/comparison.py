@@ -167,7 +167,7 @@ def compare_laws(counts: CountData | None, request: Request, rng: np.random.Gene
                 law=law.name,
                 weight=float(weights.get(law.name, _NAN)),
                 log_evidence=_NAN if draws is None else draws.log_evidence,
-                supported=draws is None or draws.log_evidence > log_evidences.max() - REFUTED,
+                supported=draws is None or bool(draws.log_evidence > log_evidences.max() - REFUTED),
                 parameters=_parameters(law, draws, request),
                 rates=_rates(counts, law, priors, draws, request),
             )

@@ -45,6 +45,8 @@ _POINTS, _FEWEST_POINTS = 4001, 129
 _REACH = 400.0
 #: energies with ln p further below its maximum are left out
 _DEPTH = 35.0
+#: shapes with ln of the evidence further below its maximum are left out, where their range shrinks by this factor
+_SHAPE_DEPTH, _SMALLER, _MOST_BOXES = 12.0, 0.7, 6
 #: an end of the first grid is open where ln p is less than this below its maximum
 _OPEN = 10.0
 
@@ -168,16 +170,22 @@ def draw(
     E and in ln A. The data do not bound E with a single temperature, for instance, or with all events at the
     highest one and a flat prior.
     """
-    counts = counts.pooled()
-    model = _Model.of(law, counts, priors)
-    grid = _energies(model, counts.temperature.max(), minimum_energy, jeffreys=jeffreys)
-    if isinstance(grid, str):
-        return grid
-    energies, flat, density = grid
+    counts, box = counts.pooled(), dict(priors)
+    # with many counts few shapes of the prior matter: replace them by others around these
+    for _ in range(_MOST_BOXES):
+        model = _Model.of(law, counts, box)
+        grid = _energies(model, counts.temperature.max(), minimum_energy, jeffreys=jeffreys)
+        if isinstance(grid, str):
+            return grid
+        energies, flat, density = grid
+        log_evidences = _log_evidences(flat, energies, minimum_energy)
+        smaller = _smaller_box(law, box, model.shapes, log_evidences)
+        if smaller == box:
+            break
+        box = smaller
     density = np.exp(density - density.max(axis=1, keepdims=True))
     widths = np.diff(energies, axis=1)
     masses = (density[:, 1:] + density[:, :-1]) / 2 * widths
-    log_evidences = _log_evidences(flat, energies, minimum_energy)
     weights = np.exp(log_evidences - log_evidences.max())
     masses *= (weights / masses.sum(axis=1))[:, None]
     cumulative = np.concatenate([[0.0], np.cumsum(masses)])
@@ -190,7 +198,8 @@ def draw(
     scale = np.exp(centred).sum(axis=1)
     events = counts.events.sum() + (1.0 if jeffreys else 0.0)
     log_prefactor = np.log(rng.gamma(events, size=samples) / scale) + energy * model.centre[shape]
-    log_evidence = float(special.logsumexp(log_evidences) - np.log(len(log_evidences) * LARGEST_ENERGY))
+    share = float(np.prod([np.ptp(box[name]) / np.ptp(priors[name]) for name in law.shape]))
+    log_evidence = float(special.logsumexp(log_evidences) + np.log(share / len(log_evidences) / LARGEST_ENERGY))
     return Draws(law, counts.reference, log_evidence, energy, log_prefactor, model.shapes, shape)
 
 
@@ -226,6 +235,19 @@ def _energies(
         if not coarse.any():
             break
     return energies, flat, logs
+
+
+def _smaller_box(law: Law, box: Mapping[str, Range], shapes: Floats, log_evidences: Floats) -> dict[str, Range]:
+    """Return ranges of the parameters of shapes that hold all that matter, or the same if they are not smaller."""
+    kept = shapes[log_evidences > log_evidences.max() - _SHAPE_DEPTH]
+    smaller = dict(box)
+    for column, (name, number) in enumerate(law.shape.items()):
+        low, high = box[name]
+        step = (high - low) / number
+        ends = max(kept[:, column].min() - step, low), min(kept[:, column].max() + step, high)
+        if ends[1] - ends[0] < _SMALLER * (high - low):
+            smaller[name] = ends
+    return smaller
 
 
 def _log_evidences(flat: Floats, energies: Floats, minimum: float | None) -> Floats:
