@@ -130,7 +130,7 @@ class StoredValidation:
                 for label, state in states.items()
             }
             kelvin = [run["temperature"] for run in self.expected.values()]
-            found = kinetics(runs, KineticsSettings(temperatures=kelvin))
+            found = kinetics(runs, KineticsSettings(temperatures=kelvin, laws=["arrhenius"]))
         if planted is not None and planted.where == "kinetics":
             found = deepcopy(found)
             planted.plant(found)

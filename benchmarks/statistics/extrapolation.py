@@ -196,6 +196,7 @@ def _chains(
         joint_kinetics(
             [Observation(t, int(events[i]), float(exposure[i]), conditioned=True) for t, events, exposure in runs],
             (target,),
+            laws=["arrhenius"],
             samples=DRAWS,
             seed=i,
         )
@@ -215,7 +216,7 @@ def _from_trajectories(name: str, experiments: int, seed: np.random.SeedSequence
             _observation(one, walk(one, IONS, frames, BLOCKS, grandchild))
             for one, grandchild in zip(landscapes, grandchildren, strict=True)
         ]
-        rate = joint_kinetics(runs, (TARGET,), samples=DRAWS).rates[0].rate
+        rate = joint_kinetics(runs, (TARGET,), laws=["arrhenius"], samples=DRAWS).rates[0].rate
         held.append(rate.low <= truth <= rate.high)
     return coverage_row(name, held, nominal=LEVEL, low=0.90, high=0.98)
 
