@@ -42,8 +42,13 @@ REGIONS = ("bulk_left", "layer_left", "ceramic", "layer_right", "bulk_right")
 _ZERO_INSIDE = 4.2
 #: relative difference by which numbers may differ from rounding
 _ROUNDING = 1e-9
-#: intervals on counts are not narrower than this share of Poisson's, and not wider than this multiple
-_NARROWEST, _WIDEST = 0.8, 4.0
+#: limits of the width of an interval on a count, relative to that of Poisson's of as many independent events; an
+#: estimated dispersion widens it at a high level
+_NARROWEST, _WIDEST = 0.8, 6.0
+#: largest dispersion of ions that do not interact, with few events
+_MOST_DISPERSED = 20.0
+#: Å² in one nm², and surfaces of a slab
+_SQUARE_NM, _SURFACES = 100.0, 2
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,8 @@ def _of_rule(one: WindowedState, rule: str) -> dict[str, Any]:
         rate = f"rate_in_{key}_{species.exchange}"
         again[f"{rate}_per_s"] = len(entries) / again["observed_ns"] * 1e9
         again[f"{rate}_per_ion_per_s"] = len(entries) / exposure * 1e9
+        x, y, _ = one.state.config.box
+        again[f"{rate}_per_nm2_per_s"] = again[f"{rate}_per_s"] / (_SURFACES * x * y / _SQUARE_NM)
         if species.initial_ceramic is not None:
             minimum = one.criteria["minimum_excess"]
             least = -math.inf if minimum is None else minimum
@@ -202,18 +209,22 @@ def _sides(matrix: Integers, ion: str, exchange: str) -> dict[str, int]:
 
 
 def _rate_intervals(found: Results, rule: str, level: float) -> Iterator[Triple]:
-    """Check that an interval of a rate contains it and is about as wide as its events allow."""
+    """Check that an interval of a rate contains it and is about as wide as its events and their dispersion say."""
     for key in [key for key in found if key.startswith("rate_in_") and key.endswith("_interval")]:
         rate, interval = found[key.removesuffix("_interval")], found[key]
         yield f"{rule}: {key}, known".lstrip(": "), rate is None, interval is None
-        if rate is not None and interval is not None:
-            ion = key.removeprefix("rate_in_").split("_per_")[0]
-            events = found[f"s_in_{ion}"]
-            tails = [(1 - level) / 2, (1 + level) / 2]
-            low, high = np.asarray(stats.chi2.ppf(tails, [2 * max(events, 0.5), 2 * events + 2])) / 2
-            width = (high - low) * (rate / events if events else interval[1] / high)
-            fits = interval[0] <= rate <= interval[1] and _NARROWEST < np.diff(interval)[0] / width < _WIDEST
-            yield f"{rule}: {key}".lstrip(": "), fits or not events, True
+        if rate is None or interval is None:
+            continue
+        ion = key.removeprefix("rate_in_").split("_per_")[0]
+        events, raw = found[f"s_in_{ion}"], "" if "_per_ion_" in key else "_raw"
+        dispersion = max(1.0, found.get(f"dispersion_{ion}{raw}", 1.0))
+        independent = events / dispersion
+        tails = np.array([(1 - level) / 2, (1 + level) / 2])
+        low, high = dispersion * stats.chi2.ppf(tails, [2 * max(independent, 0.01), 2 * independent + 2]) / 2
+        fits = interval[0] <= rate <= interval[1] and dispersion < _MOST_DISPERSED
+        if events:
+            fits &= _NARROWEST < np.diff(interval)[0] / ((high - low) * rate / events) < _WIDEST
+        yield f"{rule}: {key}".lstrip(": "), bool(fits), True
 
 
 def _sensitivity(one: WindowedState, records: Sequence[Results]) -> Iterator[Triple]:
@@ -272,10 +283,10 @@ def _equilibration(one: WindowedState, found: Results) -> Iterator[Triple]:
         # at least Poisson's bound at the level, with the rounding of a scaled count
         bound = stats.chi2.ppf(one.criteria["level"], 2 * entries + 2) / 2 / counted["observed_ns"] * 1e9
         upper = found[f"rate_in_{key}_upper_bound_per_s"]
-        yield f"rate_in_{key}_upper_bound_per_s", 0.95 * bound <= upper < 5 * bound, True
-        donors = one.counts(name)[:, [1, 3] if species.exchange == "ceramic" else [0, 4]].sum(axis=1).mean()
+        yield f"rate_in_{key}_upper_bound_per_s", 0.95 * bound <= upper < _MOST_DISPERSED * bound, True
         each = found[f"rate_in_{key}_per_ion_upper_bound_per_s"]
-        yield f"rate_in_{key}_per_ion_upper_bound_per_s", each, upper / donors
+        least = bound * counted["observed_ns"] / counted[f"exposure_{key}_ion_ns"]
+        yield f"rate_in_{key}_per_ion_upper_bound_per_s", 0.95 * least <= each < _MOST_DISPERSED * least, True
         if species.exchange == "ceramic":
             deciding.append((name, coefficient, found[f"ec_{key}_lower_bound"]))
     yield "decided_by", list(found["decided_by"]), [name for name, _, _ in deciding]

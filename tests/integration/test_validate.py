@@ -17,9 +17,9 @@ pytestmark = pytest.mark.integration
 TINY = {
     "settings": {"ions": {"cations": 60, "anions": 20}, "reduced_barriers": [2.5, 3.0, 16.0], "shots": 500},
     "production": {
-        "plan": {"length_ps": 80, "segment_ps": 40, "thermo_ps": 4, "settings": {"restart_interval": 5000}},
+        "plan": {"length_ps": 80, "segment_ps": 80, "settings": {"restart_interval": 5000}},
         "sampling": {"block_ps": 4, "snapshot_ps": 4},
-        "analysis": {"settings": {"start_ns": 0.02}},
+        "analysis": {"settings": {"start_ns": 0.02, "minimum_excess": 2}},
     },
 }
 
