@@ -14,13 +14,16 @@ from aiida_cse.analysis.kinetics import PARTS, KineticsSettings, conclusions
 from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.settings import AnalysisSettings, with_complete_criteria
 from aiida_cse.analysis.shifts import ShiftSettings, shift_sentences
+from aiida_cse.analysis.starts import starts_lines
 from aiida_cse.building.ceramic.slab import check_slab
 from aiida_cse.building.electrolyte.emc_input import emc_files
 from aiida_cse.building.interface.excess import LEAST_GAP, population_deviation
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import chemistry_of
+from aiida_cse.calculations.functions.analysis import depth_populations
 from aiida_cse.calculations.functions.kinetics import kinetics
 from aiida_cse.calculations.functions.shifts import shifts
+from aiida_cse.calculations.functions.starts import starts
 from aiida_cse.calculations.ports import checked_by, forcefield_error, recipe_ports
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
@@ -49,6 +52,7 @@ from aiida_cse.workchains.common.starts import (
     start_excess_of,
     start_of,
     starts_of,
+    temperature_label,
     validate_start_excess,
     validate_starts,
 )
@@ -152,6 +156,12 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             dynamic=True,
             help="For each temperature, replica and start, as `T0700_r1` or `T0700_r1_filled`: interface and "
             "outputs of the production.",
+        )
+        spec.output_namespace(
+            "starts",
+            valid_type=orm.Dict,
+            dynamic=True,
+            help="For each temperature with several starts, as `T0700`: whether its runs have met in every layer.",
         )
         spec.output(
             "shifts",
@@ -312,7 +322,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         return waiting
 
     def attach_runs(self) -> None:
-        """Attach the results of all runs as far as they exist."""
+        """Attach the results of all runs as far as they exist, and compare those of different starts."""
         for label, _, _ in self.ctx.runs:
             interface, production = self.ctx.get(f"interface_{label}"), self.ctx.get(f"production_{label}")
             done = self._done_run(label)
@@ -326,6 +336,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
                     self.out(f"stages.production_{label}", production.outputs.stages)
             if results:
                 self.out(f"runs.{label}", results)
+        self._attach_starts()
 
     def kinetics(self) -> None:
         """Extrapolate the rate from the analysed runs and report the conclusions."""
@@ -393,6 +404,39 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         self.out(phase, run.outputs[phase])
         self.out(f"stages.{phase}", run.outputs.stages)
         return None
+
+    def _attach_starts(self) -> None:
+        """Attach and report, for each temperature, the judgement of its runs from different starts."""
+        if len(starts_of(self.inputs)) < 2:
+            return
+        compared: dict[float, dict[str, Any]] = {}
+        for label, temperature, _ in self.ctx.runs:
+            run = self.outputs.get("runs", {}).get(label, {})
+            if "equilibration" not in run or "reduction" not in run:
+                continue
+            depth: Any = run.get("depth_populations")
+            if depth is None:
+                # a run of an earlier version
+                settings = self.inputs.production.analysis.settings
+                depth, node = depth_populations.run_get_node(run["reduction"], orm.Float(temperature), settings)
+                if not node.is_finished_ok:
+                    self.report(f"{label}: {node.exit_message}")
+                    continue
+            results = {"depth_populations": depth, "equilibration": run["equilibration"]}
+            compared.setdefault(temperature, {})[label] = results
+        for temperature, runs in compared.items():
+            name = temperature_label(temperature)
+            if len({start_of(label) for label in runs}) < 2:
+                self.report(f"{name}: the starts cannot be compared, because only one has been analysed")
+                continue
+            found: Any
+            found, node = starts.run_get_node(**runs)
+            if not node.is_finished_ok:
+                self.report(f"{name}: {node.exit_message}")
+                continue
+            self.out(f"starts.{name}", found)
+            for line in starts_lines(found.get_dict()):
+                self.report(line)
 
     def _attach_shifts(self, runs: Mapping[str, Mapping[str, Any]]) -> orm.Dict | None:
         """Attach and return Δz of the runs; None if they have a single temperature or cannot be superposed."""
@@ -477,7 +521,8 @@ def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:
         return error
     recipe = Recipe.model_validate(value["recipe"].get_dict())
     filled = value["start_excess"].get_dict().get(FILLED, 0) if "start_excess" in value else 0
-    if FILLED in starts_of(value) and filled > recipe.salt.pairs:
+    starting = value["starts"].get_list() if "starts" in value else []
+    if FILLED in starting and filled > recipe.salt.pairs:
         return f"start_excess.filled = {filled}: the salt has {recipe.salt.pairs} pairs; give at most that"
     sampling = value.get("production", {}).get("sampling")
     if sampling is not None and (error := _sampling_error(sampling.get_dict(), recipe)):

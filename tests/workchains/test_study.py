@@ -187,6 +187,24 @@ def test_a_study_attaches_the_shifts_of_its_layers(study: Any, given: Any, sourc
     assert ("shifts" in incoming) == (source == "profiles"), "the shifts are linked only if they are used"
 
 
+def test_runs_of_different_starts_are_compared_at_each_temperature(study: Any) -> None:
+    study.inputs.starts = orm.List(["as-built", "filled"])
+    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1), ("T0700_r1_filled", 700, 1)]
+    study.ctx.refused = {}
+    for label, temperature, _ in study.ctx.runs:
+        study.ctx[f"interface_{label}"] = part("cse.interface", "interface")
+        results = {"reduction": reduction_node(), **analysed_run(temperature)}
+        study.ctx[f"production_{label}"] = part("cse.production", "system", **results)
+    study.attach_runs()
+    assert set(study.outputs["starts"]) == {"T0700"}
+    found = study.outputs["starts"]["T0700"]
+    assert found["runs"] == ["T0700_r1", "T0700_r1_filled"]
+    assert {layer["status"] for layer in found["layers"]} == {"not tested"}, "both are the same run"
+    said = [log.message.partition(": ")[2] for log in orm.Log.collection.get_logs_for(study.node)]
+    assert "T0650: the starts cannot be compared, because only one has been analysed" in said
+    assert "700 K, 2 starts: not equilibrated" in said
+
+
 def test_failed_kinetics_stop_nothing(study: Any) -> None:
     study.inputs.kinetics = orm.Dict({"shifts": [[700, 0.0]]})
     study.ctx.runs = [("T0700_r1", 700, 1)]

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from aiida_cse.analysis.kinetics import conclusions
 from aiida_cse.analysis.registry import observables
+from aiida_cse.analysis.starts import starts_lines
 from aiida_cse.cli.display.observables import column_table, criteria, result_table
 from aiida_cse.cli.display.progress import LAMMPS, duration
 from aiida_cse.cli.display.tree import ProcessTree
@@ -58,9 +59,8 @@ def print_results(node: ProcessNode, console: Console) -> None:
         if "equilibration" in results:
             for line in criteria(label, results["equilibration"]):
                 console.print(line, soft_wrap=True)
-    if "kinetics" in node.outputs:
-        for sentence in conclusions(node.outputs.kinetics.get_dict()):
-            console.print(sentence, soft_wrap=True)
+    for line in _joint_lines(node):
+        console.print(line, soft_wrap=True)
     share = time_share(node)
     if share is not None:
         percent = 100 * share.program_seconds / share.seconds
@@ -69,6 +69,15 @@ def print_results(node: ProcessNode, console: Console) -> None:
             f"the rest in orchestration, {share.overhead_per_job:.1f} s per job",
             soft_wrap=True,
         )
+
+
+def _joint_lines(node: ProcessNode) -> Iterator[str]:
+    """Yield the conclusions of a study from several runs: of those with different starts, and of its kinetics."""
+    if "starts" in node.outputs:
+        for _, starts in sorted(node.outputs.starts.items()):
+            yield from starts_lines(starts.get_dict())
+    if "kinetics" in node.outputs:
+        yield from conclusions(node.outputs.kinetics.get_dict())
 
 
 # -- time ----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ __all__ = [
     "start_excess_of",
     "start_of",
     "starts_of",
+    "temperature_label",
     "validate_start_excess",
     "validate_starts",
 ]
@@ -31,9 +32,14 @@ __all__ = [
 AS_BUILT, FILLED, EMPTIED = STARTS = ("as-built", "filled", "emptied")
 
 
+def temperature_label(temperature: float) -> str:
+    """Return the label of a temperature in K, rounded, with which those of its runs begin."""
+    return f"T{round(temperature):04d}"
+
+
 def run_label(temperature: float, replica: int, start: str = AS_BUILT) -> str:
     """Return the label of a run, from its temperature in K, rounded, its replica and its start."""
-    label = f"T{round(temperature):04d}_r{replica}"
+    label = f"{temperature_label(temperature)}_r{replica}"
     return label if start == AS_BUILT else f"{label}_{start}"
 
 
@@ -42,17 +48,17 @@ def start_of(label: str) -> str:
     return label.split("_")[2] if label.count("_") == 2 else AS_BUILT
 
 
-def starts_of(inputs: Mapping[str, Any]) -> list[str]:
+def starts_of(inputs: Any) -> list[str]:
     """Return the starts of a study from its inputs; those of earlier versions have only the slab as built."""
-    return list(inputs["starts"].get_list()) if "starts" in inputs else [AS_BUILT]
+    return list(inputs.starts.get_list()) if "starts" in inputs else [AS_BUILT]
 
 
-def planned_runs(inputs: Mapping[str, Any]) -> list[tuple[str, float, int]]:
+def planned_runs(inputs: Any) -> list[tuple[str, float, int]]:
     """Return label, temperature (K) and replica of each run of a study, from its inputs or its builder."""
-    replicas = inputs["replicas"].value if "replicas" in inputs else 1
+    replicas = inputs.replicas.value if "replicas" in inputs else 1
     return [
         (run_label(temperature, replica, start), temperature, replica)
-        for temperature in inputs["temperatures"].get_list()
+        for temperature in inputs.temperatures.get_list()
         for replica in range(1, replicas + 1)
         for start in starts_of(inputs)
     ]
