@@ -42,6 +42,7 @@ def results(state: State) -> dict[str, dict[str, Any]]:
 
 #: units by the ending of a key, longest first
 UNITS = {
+    "_per_nm2_per_s": "s⁻¹ nm⁻²",
     "_K_per_A2": "K Å⁻²",
     "_J_per_A2": "J Å⁻²",
     "_e_per_A2": "e Å⁻²",
