@@ -234,11 +234,12 @@ class ReducedProduction:
         with located(f"displacement_ns.{role}"):
             if not isinstance(given, tuple):
                 return Window.of(self._coarser, 0.0, self.settings.end_ns, given)
-            block_ns = self._coarser.config.block_ps / 1000
             length = self._coarser.frames * self._coarser.config.frame_ps / 1000
-            if np.ceil(given[0] / block_ns - 1e-9) * block_ns >= length - block_ns:
+            try:
+                return Window.of(self._coarser, given[0], min(given[1], length))
+            except ValueError:
+                # that no block is left is all that can be wrong with times within the state
                 return None
-            return Window.of(self._coarser, given[0], min(given[1], length))
 
     @cached_property
     def state(self) -> State:
