@@ -14,8 +14,8 @@ from aiida_cse.analysis.kinetics import kinetics as extrapolate
 __all__ = ["kinetics"]
 
 CANNOT_EXTRAPOLATE = 337
-#: AiiDA keys its cache with the source of this file: raise when results change their meaning. 2: union over laws, no
-#: run off equilibrium by its condition alone
+#: AiiDA keys its cache with the source of this file: raise when results change their meaning. 2: union over laws,
+#: and no run off equilibrium by its condition alone
 CACHE_VERSION = 2
 
 
