@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
+from typing_extensions import Self
 
 from aiida_cse.analysis.equilibration import equilibration
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
@@ -18,6 +20,7 @@ from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.kinetics.transition_state import (
     expected_transitions,
     joule_from_kelvin,
+    thermal_flux,
     transition_rate,
     transmission_coefficient,
     vibrational_frequency,
@@ -41,33 +44,71 @@ Entry = tuple[str, str, Callable[[Any], Any]]
 SIDES = ("left", "right")
 #: reach (Å) around a boundary in which F has its maximum, at most half the thickness of the layer
 _TOP_REACH = 2.5
+#: fewest relaxation times of a run whose barriers have intervals
+_FEWEST_RELAXATIONS = 1.0
 #: least number of ions on a side of the boundary, so that the relaxation time is finite
 _FEWEST_IONS = 0.5
 _KJ_PER_MOL = constants.R / 1000
 
-# {} is the ion, or the ion and the side
+
+def _height_entries(key: str, attribute: str, meaning: str) -> dict[str, Entry]:
+    """Return the entries of one of the heights of a barrier; {} is the ion, or the ion and the side."""
+
+    def of(found: Any, name: str) -> Any:
+        height = getattr(found, attribute)
+        return None if height is None else getattr(height, name)
+
+    return {
+        f"{key}_{{}}_K": ("K", meaning, lambda found: finite_or_none(of(found, "value"))),
+        f"{key}_{{}}_interval_K": (
+            "K",
+            "Its two-sided interval; null below 30 independent visits of the top, and off equilibrium",
+            lambda found: finite_range_or_none(of(found, "interval")),
+        ),
+        f"{key}_{{}}_error_K": (
+            "K",
+            "Its standard error; null where the interval is",
+            lambda found: finite_or_none(of(found, "standard_error")),
+        ),
+        f"{key}_{{}}_lower_bound_K": (
+            "K",
+            "Its one-sided lower bound, which is all that few visits or a run off equilibrium allow",
+            lambda found: finite_or_none(of(found, "lower_bound")),
+        ),
+    }
+
+
 _HEIGHT: dict[str, Entry] = {
-    "barrier_{}_K": ("K", "ΔF / k_B", lambda found: finite_or_none(found.barrier)),
-    "barrier_{}_interval_K": (
-        "K",
-        "Its two-sided interval; null below 30 independent visits of the top",
-        lambda found: finite_range_or_none(found.interval),
+    **_height_entries(
+        "barrier", "maximum", "ΔF / k_B: F at its maximum minus F at its minimum, at the resolution of the bins"
     ),
-    "barrier_{}_error_K": (
+    "barrier_{}_kJ_per_mol": ("kJ/mol", "ΔF", lambda found: finite_or_none(found.maximum.value * _KJ_PER_MOL)),
+    "barrier_{}_parabola_K": (
         "K",
-        "Its standard error; null where the interval is",
-        lambda found: finite_or_none(found.standard_error),
+        "ΔF of the local fits, a parabola on the top; too low where the top is rough",
+        lambda found: finite_or_none(found.parabola),
     ),
-    "barrier_{}_lower_bound_K": (
-        "K",
-        "Its one-sided lower bound, which is all that few visits allow",
-        lambda found: finite_or_none(found.lower_bound),
+    "barrier_{}_parabola_p_value": (
+        "",
+        "p-value of χ² of the parabola; for both sides together, that of the side with the smaller one",
+        lambda found: finite_or_none(found.parabola_p_value),
     ),
-    "barrier_{}_kJ_per_mol": ("kJ/mol", "ΔF", lambda found: finite_or_none(found.barrier * _KJ_PER_MOL)),
     "visits_{}": (
         "",
         "Independent visits of the top; for both sides together, those of the side with fewer",
         lambda found: found.visits,
+    ),
+}
+_RATE_BARRIERS: dict[str, Entry] = {
+    **_height_entries(
+        "tst_barrier",
+        "tst",
+        "TST barrier F(top) + T ln ∫ exp(−F/T) dz/Å over the first layer, which determines `rate_tst_<ion>_per_s`",
+    ),
+    **_height_entries(
+        "resistance_barrier",
+        "resistance",
+        "Resistance barrier T ln(∫ exp(F/T) dz ∫ exp(−F/T) dz / Å²) over the top and the first layer",
     ),
 }
 _SHAPE: dict[str, Entry] = {
@@ -94,21 +135,33 @@ _PLACES: dict[str, Entry] = {
         "Highest bin minus lowest bin, which is biased upward; null if a bin of the top is empty",
         lambda found: finite_or_none(found.raw),
     ),
-    "top_{}_z_A": ("Å", "Position of the top", lambda found: found.top_z),
-    "well_{}_z_A": ("Å", "Position of the minimum of the first layer", lambda found: found.well_z),
+    "top_{}_z_A": ("Å", "Position of the top in the local fit", lambda found: found.top_z),
+    "well_{}_z_A": (
+        "Å",
+        "Position of the minimum of the first layer in the local fit",
+        lambda found: found.well_z,
+    ),
 }
 _THEORY_KEYS = {
     "curvature_<ion>_J_per_A2": ("J Å⁻²", "k in other units"),
-    "frequency_<ion>_per_s": ("s⁻¹", "ν of the minimum (equation 8)"),
+    "frequency_<ion>_per_s": (
+        "s⁻¹",
+        "ν of the minimum (equation 8), for the published rate with `barrier_<ion>_K`",
+    ),
     "frequency_<ion>_log_error": ("", "Standard error of ln ν"),
+    "attempts_<ion>_per_s": ("s⁻¹", "√(k_B T / (2 π m)) per Å, the prefactor that belongs to the TST barrier"),
     "rate_tst_<ion>_per_s": (
         "s⁻¹",
-        "Rate of entries per ion in a first layer by transition-state theory with κ = 1 (equation 7)",
+        "Rate of entries per ion in a first layer by transition-state theory with κ = 1, from the TST barrier",
     ),
     "rate_tst_<ion>_log_error": ("", "Standard error of its natural logarithm"),
     "expected_in_<ion>_ceramic": ("events", "Entries expected at this rate of the ions in the first layers"),
     "kappa_<ion>": ("", "κ, entries counted over entries expected"),
     "kappa_<ion>_interval": ("", "Its interval, with the errors of both"),
+}
+_JUDGEMENT_KEYS = {
+    "equilibrated": ("", "Verdict of the run, see `equilibration`"),
+    "reasons": ("", "One sentence for each side without a barrier, and why there are no intervals"),
 }
 
 
@@ -126,17 +179,20 @@ def _entries(entries: Mapping[str, Entry], name: str, found: Barrier | JoinedBar
 def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, str]]:
     for ion in ions:
         yield from _barrier_rows(found, ion, f"barrier of {ion}")
+        yield from _barrier_rows(found, ion, f"TST barrier of {ion}", "tst_barrier")
         if (kappa := found.get(f"kappa_{ion.lower()}")) is not None:
             low, high = found[f"kappa_{ion.lower()}_interval"]
             yield f"κ of {ion}", f"{kappa:.2g} ({low:.2g} to {high:.2g})"
 
 
-def _barrier_rows(found: Mapping[str, Any], ion: str, title: str) -> Iterator[tuple[str, str]]:
+def _barrier_rows(
+    found: Mapping[str, Any], ion: str, title: str, name: str = "barrier"
+) -> Iterator[tuple[str, str]]:
     """Yield a barrier with its error, or its lower bound: of both sides together, else of each side."""
     for sides in ({"": ""}, {"_left": ", left", "_right": ", right"}):
         rows = []
         for suffix, side in sides.items():
-            key = f"barrier_{ion.lower()}{suffix}"
+            key = f"{name}_{ion.lower()}{suffix}"
             error, bound = found.get(f"{key}_error_K"), found.get(f"{key}_lower_bound_K")
             if error is not None:
                 rows.append((f"{title}{side} (K)", with_error(found[f"{key}_K"], error, ".0f")))
@@ -154,21 +210,23 @@ def _barrier_rows(found: Mapping[str, Any], ion: str, title: str) -> Iterator[tu
     description=(
         "The free-energy barrier of each ion that crosses, from its first layer into the ceramic, on each side "
         "and of both sides together (their Boltzmann average), and the rate that transition-state theory expects "
-        "from it; see [barriers](../science/barriers.md). `null` for a number that is not known."
+        "from it. If the run has not equilibrated, or is shorter than one relaxation time, there are lower bounds "
+        "but no intervals and no rates; see [barriers](../science/barriers.md). `null`: not known."
     ),
     rows=_rows,
     keys={
         **FACT_KEYS,
         **REGION_KEYS,
-        **_documented(_HEIGHT | _SHAPE, "<ion>"),
-        **_documented(_HEIGHT | _SHAPE | _PLACES, "<ion>_<side>"),
+        **_documented(_HEIGHT | _RATE_BARRIERS | _SHAPE, "<ion>"),
+        **_documented(_HEIGHT | _RATE_BARRIERS | _SHAPE | _PLACES, "<ion>_<side>"),
         **_THEORY_KEYS,
-        "reasons": ("", "One sentence for each side without a barrier"),
+        **_JUDGEMENT_KEYS,
     },
 )
 def barriers(production: ReducedProduction) -> dict[str, Any]:
     """Return the barrier of each ion that crosses, per side and joined, and the rates that theory expects."""
-    results = production.facts | production.region_facts("ceramic")
+    judgement = _Judgement.of(production)
+    results = production.facts | production.region_facts("ceramic") | {"equilibrated": judgement.equilibrated}
     reasons: list[str] = []
     for ion in production.ions.values():
         if ion.species.exchange != "ceramic":
@@ -178,12 +236,15 @@ def barriers(production: ReducedProduction) -> dict[str, Any]:
             "left": ((inner_left - left, inner_left + left), (outer_left, inner_left - left)),
             "right": ((inner_right - right, inner_right + right), (inner_right + right, outer_right)),
         }
+        layers = {"left": (outer_left, inner_left), "right": (inner_right, outer_right)}
         outside = ion.counts["layer"] + ion.counts["bulk"]
-        found, joined, missing = _by_side(production, ion, outside, ion.counts["ceramic"], windows)
+        found, joined, missing = _by_side(
+            production, ion, (outside, ion.counts["ceramic"]), windows, judgement.objection(ion), layers=layers
+        )
         reasons += missing
         for side in SIDES:
-            results |= _entries(_HEIGHT | _SHAPE | _PLACES, f"{ion.key}_{side}", found.get(side))
-        results |= _entries(_HEIGHT | _SHAPE, ion.key, joined) | _theory(production, ion, joined)
+            results |= _entries(_HEIGHT | _RATE_BARRIERS | _SHAPE | _PLACES, f"{ion.key}_{side}", found.get(side))
+        results |= _entries(_HEIGHT | _RATE_BARRIERS | _SHAPE, ion.key, joined) | _theory(production, ion, joined)
     return results | {"reasons": reasons}
 
 
@@ -230,10 +291,9 @@ def _anion_rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]
     keys={
         **FACT_KEYS,
         **REGION_KEYS,
-        "equilibrated": ("", "Verdict of the run, see `equilibration`"),
         **_documented(_HEIGHT, "<ion>"),
         **_documented(_HEIGHT | _ANION_PLACES, "<ion>_<side>"),
-        "reasons": ("", "One sentence for each side without a barrier, and why there are no intervals"),
+        **_JUDGEMENT_KEYS,
     },
 )
 def anion_barriers(production: ReducedProduction) -> dict[str, Any]:
@@ -242,9 +302,9 @@ def anion_barriers(production: ReducedProduction) -> dict[str, Any]:
     The bulk is flat, so that its mean density counts and not its fullest bin.
     """
     first, *_, last = production.state.config.grid.centres
-    equilibrated = bool(equilibration(production)["equilibrated"])
-    results = production.facts | production.region_facts("layer") | {"equilibrated": equilibrated}
-    reasons = [] if equilibrated else ["the run has not equilibrated: the barriers have lower bounds only"]
+    judgement = _Judgement.of(production)
+    results = production.facts | production.region_facts("layer") | {"equilibrated": judgement.equilibrated}
+    reasons: list[str] = []
     for ion in production.ions.values():
         if ion.species.exchange != "layer":
             continue
@@ -253,15 +313,14 @@ def anion_barriers(production: ReducedProduction) -> dict[str, Any]:
             "left": ((outer_left - left, outer_left + left), (first, outer_left - left)),
             "right": ((outer_right - right, outer_right + right), (outer_right + right, last)),
         }
+        numbers = (ion.counts["bulk"], ion.counts["layer"])
         found, joined, missing = _by_side(
-            production, ion, ion.counts["bulk"], ion.counts["layer"], windows, plateau=True
+            production, ion, numbers, windows, judgement.objection(ion), plateau=True
         )
         reasons += missing
         entries = _entries(_HEIGHT, ion.key, joined)
         for side in SIDES:
             entries |= _entries(_HEIGHT | _ANION_PLACES, f"{ion.key}_{side}", found.get(side))
-        if not equilibrated:
-            entries |= dict.fromkeys(key for key in entries if key.endswith(("_interval_K", "_error_K")))
         results |= entries
     return results | {"reasons": reasons}
 
@@ -269,25 +328,63 @@ def anion_barriers(production: ReducedProduction) -> dict[str, Any]:
 # -- one barrier ---------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Judgement:
+    """Verdict of a run, the EC of the ions that decide, and by ion the length of the run in relaxation times."""
+
+    equilibrated: bool
+    coefficient: float
+    relaxation_times: Mapping[str, float | None]
+
+    @classmethod
+    def of(cls, production: ReducedProduction) -> Self:
+        """Judge a run by its `equilibration`."""
+        found = equilibration(production)
+        times = {ion.name: found[f"relaxation_times_{ion.exchange_key}"] for ion in production.ions.values()}
+        return cls(bool(found["equilibrated"]), float(found["ec"]), times)
+
+    def objection(self, ion: Ion) -> str | None:
+        """Return why the barriers of an ion have lower bounds only, None if they have intervals.
+
+        Density on the top is fed from both sides. It is that of equilibrium only once both are.
+        """
+        length = self.relaxation_times[ion.name]
+        known = "" if length is None else f", {length:.2g} relaxation times of {ion.name}"
+        if not self.equilibrated:
+            judged = f"EC {self.coefficient:.2f}{known}"
+            return f"the run has not equilibrated ({judged}): the barriers have lower bounds only"
+        if length is not None and length < _FEWEST_RELAXATIONS:
+            return (
+                f"the run has {length:.2g} relaxation times of {ion.name} (needs ≥ {_FEWEST_RELAXATIONS:g}): its "
+                f"barriers have lower bounds only"
+            )
+        return None
+
+
 def _by_side(
     production: ReducedProduction,
     ion: Ion,
-    outside: NDArray[np.int64],
-    inside: NDArray[np.int64],
+    numbers: tuple[NDArray[np.int64], NDArray[np.int64]],
     windows: Mapping[str, tuple[Range, Range]],
+    objection: str | None,
     *,
+    layers: Mapping[str, Range] | None = None,
     plateau: bool = False,
 ) -> tuple[dict[str, Barrier], JoinedBarrier | None, list[str]]:
-    """Return the barriers by side, that of both sides together, and a sentence for each side without one.
+    """Return the barriers by side, that of both sides together, and sentences on what is missing.
 
     Parameters
     ----------
     production, ion
         The production and one of its ions.
-    outside, inside
+    numbers
         (F,) number of ions from which the barrier starts, and beyond it.
     windows
         By side the ranges (Å) of the top and of the well.
+    objection
+        Why there are lower bounds only; None if there are intervals.
+    layers
+        By side the range (Å) of the first layer.
     plateau
         Whether the well is flat.
     """
@@ -298,8 +395,7 @@ def _by_side(
     z, counts = points.grid.centres[complete], points.total[index, complete]
     exchange = ExchangeStatistics(
         production.transitions(production.settings.rule)[ion.name].both.total,
-        max(float(outside.mean()), _FEWEST_IONS),
-        max(float(inside.mean()), _FEWEST_IONS),
+        *(max(float(number.mean()), _FEWEST_IONS) for number in numbers),
     )
     whole = points.equal_blocks()[:, index, complete]
     if len(whole) < FEWEST_BLOCKS:
@@ -307,7 +403,7 @@ def _by_side(
         return {}, None, [f"{ion.name}, {side}: {few}" for side in SIDES]
     temperature, level = production.temperature, production.settings.level
     found: dict[str, Barrier] = {}
-    missing = []
+    missing = [objection] if objection else []
     for side in SIDES:
         top, (well_low, well_high) = windows[side]
         well = max(well_low, float(z[0])), min(well_high, float(z[-1]))
@@ -318,14 +414,16 @@ def _by_side(
                 temperature,
                 top=top,
                 well=well,
+                layer=None if layers is None else layers[side],
                 block_counts=whole,
                 exchange=exchange,
                 plateau=plateau,
+                equilibrated=objection is None,
                 level=level,
             )
         except ValueError as error:
             missing.append(f"{ion.name}, {side}: {error}")
-    joined = None if missing else average_sides(list(found.values()), temperature, level)
+    joined = average_sides(list(found.values()), temperature, level) if len(found) == len(SIDES) else None
     return found, joined, missing
 
 
@@ -333,24 +431,27 @@ def _by_side(
 
 
 def _theory(production: ReducedProduction, ion: Ion, joined: JoinedBarrier | None) -> dict[str, Any]:
-    """Return the frequency of the well (eq 8), the rate per ion with κ = 1 (eq 7), and κ; None if unknown."""
+    """Return the frequency of the well (eq 8), the rate of the TST barrier with κ = 1, and κ; None if unknown."""
     results: dict[str, Any] = dict.fromkeys(key.replace("<ion>", ion.key) for key in _THEORY_KEYS)
-    if joined is None or not joined.well_curvature > 0:
+    mass, temperature = mass_of(production, ion), production.temperature
+    attempts = float(thermal_flux(temperature, mass))
+    results[f"attempts_{ion.key}_per_s"] = attempts
+    if joined is None:
         return results
-    curvature = float(joule_from_kelvin(joined.well_curvature))
-    frequency = float(vibrational_frequency(curvature, mass_of(production, ion)))
-    curvatures = joined.samples.well_curvature
-    log_curvatures: Floats = np.log(np.where(curvatures > 0, curvatures, np.nan))
-    results |= {
-        f"curvature_{ion.key}_J_per_A2": curvature,
-        f"frequency_{ion.key}_per_s": frequency,
-        f"frequency_{ion.key}_log_error": float(np.nanstd(log_curvatures, ddof=1)) / 2,
-    }
-    if not math.isfinite(joined.standard_error):
+    if joined.well_curvature > 0:
+        curvature, curvatures = float(joule_from_kelvin(joined.well_curvature)), joined.well_curvatures
+        logarithms: Floats = np.log(np.where(curvatures > 0, curvatures, np.nan))
+        results |= {
+            f"curvature_{ion.key}_J_per_A2": curvature,
+            f"frequency_{ion.key}_per_s": float(vibrational_frequency(curvature, mass)),
+            f"frequency_{ion.key}_log_error": float(np.nanstd(logarithms, ddof=1)) / 2,
+        }
+    if joined.tst is None or not math.isfinite(joined.tst.standard_error):
         return results
-    rate = float(transition_rate(joined.barrier, frequency, production.temperature))
-    log_rates = log_curvatures / 2 - joined.samples.barrier / production.temperature
-    log_error = float(np.nanstd(log_rates, ddof=1))
+    rate, log_error = (
+        float(transition_rate(joined.tst.value, attempts, temperature)),
+        joined.tst.standard_error / temperature,
+    )
     results |= {f"rate_tst_{ion.key}_per_s": rate, f"rate_tst_{ion.key}_log_error": log_error}
     rule, level = production.settings.rule, production.settings.level
     exposure = exposure_of(ion, production.transitions(rule)[ion.name], rule, production)

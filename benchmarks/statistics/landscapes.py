@@ -29,7 +29,8 @@ CORES = (21.0, 26.0)
 class Landscape:
     """F(z) / k_B in K: ``barrier`` above the layer's well, ``depth`` of the ceramic's well below the layer's.
 
-    ``bulk`` is F of the bulk above the layer's well. ``jumps`` attempts are made between two frames.
+    ``bulk`` is F of the bulk above the layer's well. ``jumps`` attempts are made between two frames. A cosine of
+    the amplitude ``roughness`` (K) and the ``period`` (Å), largest on the smooth top, is added everywhere.
     """
 
     temperature: float
@@ -38,6 +39,8 @@ class Landscape:
     bulk: float = 1500.0
     jumps: int = 40
     width: float = 0.2
+    roughness: float = 0.0
+    period: float = 1.2
 
     @cached_property
     def z(self) -> Floats:
@@ -53,7 +56,8 @@ class Landscape:
         towards_bulk = _cosine(z, end, WELL, self.bulk, 0.0)
         inside = -self.depth + 2000.0 * np.maximum(SITE - z, 0) ** 2
         energies = [inside, towards_site, towards_well, towards_bulk]
-        return np.select([z < SITE, z < TOP, z < WELL, z < end], energies, self.bulk)
+        smooth = np.select([z < SITE, z < TOP, z < WELL, z < end], energies, self.bulk)
+        return np.asarray(smooth + self.roughness * np.cos(2 * np.pi * (z - TOP) / self.period))
 
     @cached_property
     def stationary(self) -> Floats:

@@ -24,6 +24,7 @@ __all__ = [
     "expected_transitions",
     "joule_from_kelvin",
     "kelvin_from_joule",
+    "thermal_flux",
     "transition_rate",
     "transmission_coefficient",
     "vibrational_frequency",
@@ -95,6 +96,31 @@ def vibrational_frequency(k_J_per_A2: ArrayLike, mass_kg: ArrayLike) -> Floats: 
     return arguments.representable("frequency from k_J_per_A2 and mass_kg", frequency)
 
 
+def thermal_flux(temperature: ArrayLike, mass_kg: ArrayLike) -> Floats:
+    """Return √(k_B T / (2 π m)), Å/s: the mean speed of the ions that pass a plane one way, times their share.
+
+    Γ = thermal_flux × exp(−ΔF / T) per Å is the rate of transition-state theory, with the TST barrier ΔF = F(top)
+    + T ln ∫ exp(−F / T) dz/Å over the well (Hänggi, Talkner and Borkovec, Rev. Mod. Phys. 62, 251 (1990), section
+    III). In a parabolic well it is that of eqs 7 and 8.
+
+    Parameters
+    ----------
+    temperature
+        K.
+    mass_kg
+        m, kg.
+
+    Raises
+    ------
+    ValueError
+        An argument is not above zero, or the two do not broadcast.
+    """
+    kelvin, mass = arguments.elementwise(positive={"temperature": temperature, "mass_kg": mass_kg})
+    with np.errstate(over="ignore"):
+        flux = np.sqrt(constants.k * kelvin / mass / (2 * np.pi) * _SQUARE_ANGSTROM)
+    return arguments.representable("flux from temperature and mass_kg", flux)
+
+
 def transition_rate(
     barrier: ArrayLike, frequency: ArrayLike, temperature: ArrayLike, kappa: ArrayLike = 1.0
 ) -> Floats:
@@ -105,7 +131,7 @@ def transition_rate(
     barrier
         ΔF / k_B, K.
     frequency
-        ν, s⁻¹.
+        ν, s⁻¹; with a TST barrier :func:`thermal_flux` per Å.
     temperature
         K.
     kappa

@@ -1,22 +1,29 @@
 """The free-energy barrier between the first layer of an ion and the ceramic, per side and averaged over the sides.
 
-ΔF is F at its maximum (the top, at the surface of the slab) minus F at the minimum of the first layer (the well;
-Kozdra et al., PCCP 27, 24918 (2025), section 3.3). The difference between the highest and the lowest bin of F is
-biased upward: counts on the top are few, and the maximum selects a downward fluctuation of them (+281 K for 10
-expected counts at 700 K). Here ln of the mean count is fitted in a window around each extremum by Poisson
-likelihood.
+Three barriers are estimated. The *maximum* is F at its maximum (the top, at the surface of the slab) minus F at
+the minimum of the first layer (the well), as in Kozdra et al., PCCP 27, 24918 (2025), section 3.3. The *TST
+barrier* is F(top) + T ln ∫ e^(−F/T) dz over the first layer, by which transition-state theory gives the rate of
+the ions in it (Hänggi, Talkner and Borkovec, Rev. Mod. Phys. 62, 251 (1990), section III). The *resistance
+barrier* is T ln(∫ e^(F/T) dz ∫ e^(−F/T) dz), over the top and the first layer, which determines a diffusive rate
+(Zwanzig, Proc. Natl. Acad. Sci. 85, 2029 (1988)). Integrals are in Å.
+
+The difference between the highest and the lowest bin of F is biased upward: counts on the top are few, and the
+maximum selects a downward fluctuation of them (+281 K for 10 expected counts at 700 K). A parabola underestimates
+the top of a rough landscape instead. The density around both is therefore drawn from its posterior
+(:mod:`aiida_cse.physics.profiles.local_density`), which is smooth or rough as the counts decide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from aiida_cse.physics.profiles.extrema import BarrierWindows, place_window
+from aiida_cse.physics.profiles.extrema import BarrierFit, BarrierWindows, place_window
+from aiida_cse.physics.profiles.local_density import draw_log_density
 from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.resampling import (
     bootstrap_counts,
@@ -29,8 +36,8 @@ __all__ = [
     "FEWEST_BLOCKS",
     "FEWEST_VISITS",
     "Barrier",
-    "BarrierSamples",
     "ExchangeStatistics",
+    "Height",
     "JoinedBarrier",
     "average_sides",
     "boltzmann_average",
@@ -38,6 +45,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 Range = tuple[float, float]
 
 #: fewest blocks from which the number of counts per independent visit is estimated
@@ -52,46 +60,60 @@ _NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class BarrierSamples:
-    """Bootstrap samples, each (samples,): barrier, K; curvature of the well, K/Å²; slope, K/Å."""
-
-    barrier: Floats
-    well_curvature: Floats
-    slope: Floats
-
-
-@dataclass(frozen=True)
-class Barrier:
-    """A free-energy barrier, F / k_B.
+class Height:
+    """One estimate of a barrier, F / k_B.
 
     Attributes
     ----------
-    barrier
+    value
         K; NaN where the top was never visited.
     interval, standard_error
         K; NaN below :data:`FEWEST_VISITS` visits.
     lower_bound
         K, one-sided; -inf without information. With few visits it is the only statement.
+    samples
+        (samples,) draws, K.
+    """
+
+    value: float
+    interval: Range
+    standard_error: float
+    lower_bound: float
+    samples: Floats = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """The barrier of one side.
+
+    Attributes
+    ----------
+    maximum
+        Maximum of F on the top minus its minimum in the well, at the resolution of the bins.
+    tst, resistance
+        TST barrier and resistance barrier; None from a plateau, whose integral depends on the size of the box.
+    parabola, parabola_p_value
+        Barrier of the local fits (a parabola on the top), K, and the p-value of χ² of the parabola: small on a
+        rough top, which the parabola underestimates.
     visits, counts
         Independent visits of the window around the top, and counts in it.
     top_z, well_z
-        Positions of the maximum and the minimum of F, Å.
+        Positions of the extremes of the local fits, Å.
     well_curvature, well_curvature_interval
         k in F = k (z − z₀)², without a factor ½, K/Å².
     slope, slope_interval
         |dF/dz| halfway between top and well, K/Å.
     raw
         K, highest bin minus lowest bin, for comparison only; infinite where a bin of the top is empty.
-    samples
-        The bootstrap.
     blocks
         Number of resampled blocks; None if each count was treated as an independent visit.
     """
 
-    barrier: float
-    interval: Range
-    standard_error: float
-    lower_bound: float
+    maximum: Height
+    tst: Height | None
+    resistance: Height | None
+    parabola: float
+    parabola_p_value: float
     visits: float
     counts: int
     top_z: float
@@ -101,8 +123,8 @@ class Barrier:
     slope: float
     slope_interval: Range
     raw: float
-    samples: BarrierSamples
     blocks: int | None
+    fits: BarrierFit = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -165,7 +187,7 @@ class _Data:
             return 0.0
         return self.exchange.relative_error(None if self.blocks is None else len(self.blocks))
 
-    def visits(self, window: NDArray[np.bool_]) -> float:
+    def visits(self, window: Mask) -> float:
         """Return the independent visits of a window: counts over their index of dispersion between blocks."""
         worth = 1.0
         if self.blocks is not None:
@@ -173,6 +195,21 @@ class _Data:
             mean = counts.mean() if len(counts) > 1 else 0.0
             worth = max(float(counts.var(ddof=1) / mean), 1.0) if mean > 0 else 1.0
         return float(self.counts[window].sum() / worth)
+
+    def worth_of_shape(self, window: Mask) -> float:
+        """Return how many counts are worth one for the shape: χ² of the shares per block over its freedom.
+
+        A visit that is counted in several bins raises the dispersion of their sum more than that of their shares.
+        """
+        if self.blocks is None:
+            return 1.0
+        table = self.blocks[:, window]
+        table = table[np.ix_(table.any(axis=1), table.any(axis=0))]
+        freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
+        if freedom < 1:
+            return 1.0
+        expected = table.sum(axis=1)[:, None] * table.sum(axis=0) / table.sum()
+        return max(float(((table - expected) ** 2 / expected).sum() / freedom), 1.0)
 
     def resample(self, samples: int, seed: int) -> tuple[Floats, Floats]:
         """Return resampled counts (samples, bins) and draws (samples,) of the error that they do not show."""
@@ -191,9 +228,11 @@ def find_barrier(
     *,
     top: Range,
     well: Range,
+    layer: Range | None = None,
     block_counts: ArrayLike | None = None,
     exchange: ExchangeStatistics | None = None,
     plateau: bool = False,
+    equilibrated: bool = True,
     top_half_width: float = 1.0,
     well_half_width: float = 1.5,
     groups: int = 20,
@@ -203,9 +242,11 @@ def find_barrier(
 ) -> Barrier:
     """Return the barrier between the well of a layer and the top beside it, from counts per bin.
 
-    The uncertainty is from a bootstrap over blocks of time that repeats all fits. Without blocks each count is
-    treated as an independent visit; counts of a trajectory are correlated and need blocks. With fewer than
-    :data:`FEWEST_VISITS` visits of the top there is only a lower bound.
+    The densities around top and well are drawn from their posterior, in which the shares of the bins scatter by
+    their own dispersion over the blocks. To the scatter of their sums contributes a bootstrap over the blocks,
+    which also repeats the local fits. Without blocks each count is treated as an independent visit; counts of a
+    trajectory are correlated and need blocks. With fewer than :data:`FEWEST_VISITS` visits of the top there is
+    only a lower bound.
 
     Parameters
     ----------
@@ -216,7 +257,11 @@ def find_barrier(
     temperature
         K.
     top, well
-        Ranges of the search for the maximum and the minimum of F, Å, lower end first.
+        Ranges of the search for the maximum and the minimum of F, Å, lower end first. The resistance of the top
+        is that of the whole range.
+    layer
+        Range of the ions to which TST and resistance barrier refer, Å: the whole first layer. By default that of
+        ``well``.
     block_counts
         (B, bins) counts of at least :data:`FEWEST_BLOCKS` consecutive blocks of equal time.
     exchange
@@ -225,15 +270,19 @@ def find_barrier(
     plateau
         Whether the well is flat, as a bulk phase. F of the well is then that of the mean density over the whole
         window ``well``, and the barrier has no ``well_z``, curvature or slope (NaN).
+    equilibrated
+        Whether the ions have equilibrated over the barrier. Without it there are lower bounds only: the top is fed
+        from both sides, and beside an empty ceramic its density is about half of that in equilibrium. The bounds
+        allow for it.
     top_half_width, well_half_width
-        Half widths of the fitted windows, Å.
+        Half widths of the windows of the local fits, Å.
     groups
         Adjacent blocks are merged into about this many groups, so that groups are independent; fewer blocks are
         not merged.
     level
         Level of the intervals and of the bound.
     samples, seed
-        Number of resampled profiles, and the seed of the resampling. The same seed and blocks select the same
+        Number of draws, and their seed. The same seed and blocks select the same
         resamples, so that the sides of a slab can be averaged sample by sample.
 
     Raises
@@ -262,8 +311,41 @@ def find_barrier(
         plateau=plateau,
     )
     data = _Data(table, None if block_counts is None else _grouped(block_counts, len(table), groups), exchange)
-    drawn = data.resample(number, arguments.count("seed", seed))
-    return _summarize(windows, data, drawn, confidence, (top, well))
+    whole = search_well if layer is None else _search("layer", layer, grid)
+    bounding = windows.top
+    if not equilibrated:
+        outwards = np.sign(sum(well) - sum(top)) * (grid - sum(top) / 2)
+        bounding = np.asarray((outwards > -1e-9) & (outwards <= max(top_reach, grid[1] - grid[0])), dtype=np.bool_)
+    search = _Search(windows, search_top, search_well, whole, bounding, equilibrated, (top, well))
+    return _summarize(search, data, number, arguments.count("seed", seed), confidence)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Windows of a barrier.
+
+    Attributes
+    ----------
+    windows
+        Of the local fits.
+    top, well, layer
+        (bins,) bins of the search for top and well, and of the first layer.
+    bounding
+        (bins,) bins whose mean density bounds that of the top: the window of its fit or, off equilibrium, that
+        from the middle of the search towards the well, where at least half of the density is fed from the well.
+    equilibrated
+        Whether the ions have equilibrated.
+    ranges
+        Of the search for top and well, Å.
+    """
+
+    windows: BarrierWindows
+    top: Mask
+    well: Mask
+    layer: Mask
+    bounding: Mask
+    equilibrated: bool
+    ranges: tuple[Range, Range]
 
 
 def _search(name: str, limits: Range, z: Floats) -> NDArray[np.bool_]:
@@ -290,45 +372,46 @@ def _grouped(block_counts: ArrayLike, bins: int, groups: int) -> Floats:
     return group_blocks(blocks, arguments.count("groups", groups, 2, MOST_SAMPLES))
 
 
-def _summarize(
-    windows: BarrierWindows,
-    data: _Data,
-    drawn: tuple[Floats, Floats],
-    level: float,
-    searched: tuple[Range, Range],
-) -> Barrier:
-    found, resampled = windows.fit(data.counts[None]), windows.fit(drawn[0])
-    barriers = resampled.barrier + windows.temperature * drawn[1]
+def _summarize(search: _Search, data: _Data, samples: int, seed: int, level: float) -> Barrier:
+    windows, kelvin = search.windows, search.windows.temperature
+    resampled, slow = data.resample(samples, seed)
+    found, fits = windows.fit(data.counts[None]), windows.fit(resampled)
     visits = data.visits(windows.top)
     well_known = data.visits(windows.well) >= FEWEST_VISITS
-    known = well_known and visits >= FEWEST_VISITS
-    for name, what, place, limits, decided in (
-        ("well", "minimum", found.well_z[0], searched[1], well_known and not windows.plateau),
-        ("top", "maximum", found.top_z[0], searched[0], known),
-    ):
-        if decided and not limits[0] < place < limits[1]:
-            raise ValueError(
-                f"{name} = {limits[0]:g} to {limits[1]:g} Å: F has its {what} at the end; must have it inside"
-            )
+    known = well_known and visits >= FEWEST_VISITS and search.equilibrated
     blocks = None if data.blocks is None else len(data.blocks)
+    drawn = _draw_barriers(search, data, resampled, seed, (known, well_known))
+    bounds = _lower_bounds(search, data, float(found.well_log_density[0]), level)
+
+    def height(name: str) -> Height:
+        draws = drawn[name] + kelvin * slow
+        return Height(
+            value=float(np.median(drawn[name])) if data.counts[windows.top].any() else _NAN,
+            interval=_interval(draws, level, blocks, known),
+            standard_error=float(np.nanstd(draws, ddof=1)) if known else _NAN,
+            lower_bound=bounds[name],
+            samples=draws,
+        )
+
     lowest, well = data.counts[windows.top].min(), data.counts[windows.well]
     highest = well.mean() if windows.plateau else well.max()
     return Barrier(
-        barrier=float(found.barrier[0]),
-        interval=_interval(barriers, level, blocks, known),
-        standard_error=float(np.nanstd(barriers, ddof=1)) if known else _NAN,
-        lower_bound=_lower_bound(windows, float(found.well_log_density[0]), data, level),
+        maximum=height("maximum"),
+        tst=None if windows.plateau else height("tst"),
+        resistance=None if windows.plateau else height("resistance"),
+        parabola=float(found.barrier[0]),
+        parabola_p_value=_misfit(search.windows, data) if known else _NAN,
         visits=visits,
         counts=int(data.counts[windows.top].sum()),
         top_z=float(found.top_z[0]),
         well_z=float(found.well_z[0]),
         well_curvature=float(found.well_curvature[0]),
-        well_curvature_interval=_interval(resampled.well_curvature, level, blocks, well_known),
+        well_curvature_interval=_interval(fits.well_curvature, level, blocks, well_known),
         slope=float(found.slope[0]),
-        slope_interval=_interval(resampled.slope, level, blocks, known),
-        raw=float(windows.temperature * np.log(highest / lowest)) if lowest > 0 else float("inf"),
-        samples=BarrierSamples(barriers, resampled.well_curvature, resampled.slope),
+        slope_interval=_interval(fits.slope, level, blocks, known),
+        raw=float(kelvin * np.log(highest / lowest)) if lowest > 0 else float("inf"),
         blocks=blocks,
+        fits=fits,
     )
 
 
@@ -337,22 +420,80 @@ def _interval(values: Floats, level: float, blocks: int | None, known: bool) -> 
     return expanded_interval(finite, level, blocks) if known and len(finite) else (_NAN, _NAN)
 
 
-def _lower_bound(windows: BarrierWindows, well_log_density: float, data: _Data, level: float) -> float:
-    """Return the lower bound: F of the upper bound of the mean density in the top window, minus F of the well.
+def _draw_barriers(
+    search: _Search, data: _Data, resampled: Floats, seed: int, known: tuple[bool, bool]
+) -> dict[str, Floats]:
+    """Return draws (samples,) of each barrier, K.
 
-    The density at the top is a minimum and cannot exceed that mean. Half of the error probability goes to each
-    end: an upper bound of the visits of the top, a lower bound of those of the well.
+    ``known`` says whether top and well have visits enough to decide that their extremes lie inside the search.
     """
-    top_counts, well_counts = data.counts[windows.top].sum(), data.counts[windows.well].sum()
-    top_visits, well_visits = data.visits(windows.top), data.visits(windows.well)
+    windows, width = search.windows, float(search.windows.z[1] - search.windows.z[0])
+
+    def logs(name: str, bins: Mask, core: Mask, limits: Range, decided: bool) -> Floats:
+        # the sides of a slab share the resamples and not the draws of their shapes
+        rng = np.random.default_rng([seed, int(np.flatnonzero(bins)[0])])
+        worth = data.worth_of_shape(bins)
+        shape = draw_log_density(windows.z[bins], data.counts[bins], worth, len(resampled), rng).logs
+        mean = shape.mean(axis=0)
+        at = int(mean.argmin() if name == "top" else mean.argmax())
+        if decided and at in (0, len(mean) - 1):
+            what = "maximum" if name == "top" else "minimum"
+            raise ValueError(
+                f"{name} = {limits[0]:g} to {limits[1]:g} Å: F has its {what} at the end; must have it inside"
+            )
+        total = data.counts[core].sum()
+        common = np.log(np.maximum(resampled[:, core].sum(axis=1), 0.5) / max(total, 0.5))
+        unseen = 1 - worth * data.visits(core) / total if total else 0.0
+        return np.asarray(shape + (np.sqrt(max(unseen, 0.0)) * common)[:, None])
+
+    top = logs("top", search.top, windows.top, search.ranges[0], all(known) and search.equilibrated)
+    if windows.plateau:
+        bottom = np.log(np.maximum(resampled[:, search.well].mean(axis=1), _tiny(data)))
+        return {"maximum": windows.temperature * (bottom - top.min(axis=1))}
+    well = logs("well", search.well, windows.well, search.ranges[1], known[1] and search.equilibrated)
+    layer = np.log(np.maximum(resampled[:, search.layer].sum(axis=1), 0.5) * width)
+    resistance = np.log(np.exp(top.min(axis=1)[:, None] - top).sum(axis=1) * width) - top.min(axis=1)
+    return {
+        "maximum": windows.temperature * (well.max(axis=1) - top.min(axis=1)),
+        "tst": windows.temperature * (layer - top.min(axis=1)),
+        "resistance": windows.temperature * (layer + resistance),
+    }
+
+
+def _tiny(data: _Data) -> float:
+    return 0.5 / len(data.counts)
+
+
+def _misfit(windows: BarrierWindows, data: _Data) -> float:
+    """Return the p-value of χ² of the parabola on the top; its counts are worth those of the shape."""
+    fitted, worth = windows.parabola(data.counts), data.worth_of_shape(windows.top)
+    squares = ((data.counts[windows.top] - fitted) ** 2 / fitted).sum() / worth
+    freedom = len(fitted) - 3
+    return float(stats.chi2.sf(squares, freedom)) if freedom > 0 else _NAN
+
+
+def _lower_bounds(search: _Search, data: _Data, well_log_density: float, level: float) -> dict[str, float]:
+    """Return the lower bounds, K, from the upper bound of the mean density in the window of the top.
+
+    The density at the top is a minimum and cannot exceed that mean, and ∫ dz / ρ over a window of the length L is
+    at least L² / ∫ ρ dz. Half of the error probability goes to each end: an upper bound of the visits of the top,
+    a lower bound of those of the well.
+    """
+    windows, width = search.windows, float(search.windows.z[1] - search.windows.z[0])
+    top_counts, well_counts = data.counts[search.bounding].sum(), data.counts[windows.well].sum()
+    top_visits, well_visits = data.visits(search.bounding), data.visits(windows.well)
+    part = visits_interval(well_visits, level)[0] / well_visits
+    bins = search.bounding.sum()
+    if part == 0 or not bins:
+        return dict.fromkeys(("maximum", "tst", "resistance"), -float("inf"))
     # if the top was never visited, the counts per visit of the well are used
     worth = top_counts / top_visits if top_visits else well_counts / well_visits
-    densest_top = worth * visits_interval(top_visits, level)[1] / windows.top.sum()
-    part = visits_interval(well_visits, level)[0] / well_visits
-    if part == 0:
-        return -float("inf")
-    slow = data.unseen * stats.norm.isf((1 - level) / 2)
-    return float(windows.temperature * (well_log_density + np.log(part / densest_top) - slow))
+    densest = np.log(worth * visits_interval(top_visits, level)[1] / bins)
+    missing = 0.0 if search.equilibrated else np.log(2)
+    sure = np.log(part) - data.unseen * stats.norm.isf((1 - level) / 2) - densest - missing
+    layer = np.log(data.counts[search.layer].sum() * width) + sure
+    found = {"maximum": well_log_density + sure, "tst": layer, "resistance": layer + np.log(bins * width)}
+    return {name: float(windows.temperature * bound) for name, bound in found.items()}
 
 
 # -- the sides of a slab -------------------------------------------------------------------------------------
@@ -362,20 +503,21 @@ def _lower_bound(windows: BarrierWindows, well_log_density: float, data: _Data, 
 class JoinedBarrier:
     """The barrier of several sides; attributes as :class:`Barrier`.
 
-    ``barrier`` is the Boltzmann average, ``well_curvature`` and ``slope`` are means, as in Kozdra et al., and
-    ``visits`` are those of the side with fewest.
+    The heights are Boltzmann averages, ``parabola`` as well; ``well_curvature`` and ``slope`` are means, as in
+    Kozdra et al., ``parabola_p_value`` and ``visits`` are those of the side with the smallest.
     """
 
-    barrier: float
-    interval: Range
-    standard_error: float
-    lower_bound: float
+    maximum: Height
+    tst: Height | None
+    resistance: Height | None
+    parabola: float
+    parabola_p_value: float
     visits: float
     well_curvature: float
     well_curvature_interval: Range
+    well_curvatures: Floats = field(repr=False)
     slope: float
     slope_interval: Range
-    samples: BarrierSamples
 
 
 def boltzmann_average(barriers: ArrayLike, temperature: float) -> Floats:
@@ -421,29 +563,43 @@ def average_sides(sides: Sequence[Barrier], temperature: float, level: float = 0
     """
     confidence = arguments.probability("level", level)
     kelvin = arguments.number("temperature", temperature, above=0)
-    if not sides or len({len(side.samples.barrier) for side in sides}) > 1:
+    if not sides or len({len(side.maximum.samples) for side in sides}) > 1:
         raise ValueError("sides: must be at least one, all with the same number of samples")
-    samples = BarrierSamples(
-        barrier=_boltzmann(np.array([side.samples.barrier for side in sides]), kelvin),
-        well_curvature=np.mean([side.samples.well_curvature for side in sides], axis=0),
-        slope=np.mean([side.samples.slope for side in sides], axis=0),
+    blocks = sides[0].blocks
+
+    def mean(values: Sequence[Floats], of_sides: Sequence[Range]) -> tuple[Floats, Range]:
+        samples = np.asarray(np.mean(values, axis=0))
+        return samples, _interval(samples, confidence, blocks, bool(np.isfinite(of_sides).all()))
+
+    curvatures = mean(
+        [side.fits.well_curvature for side in sides], [side.well_curvature_interval for side in sides]
     )
-
-    def interval(values: Floats, of_sides: list[Range]) -> Range:
-        return _interval(values, confidence, sides[0].blocks, bool(np.isfinite(of_sides).all()))
-
-    barrier_interval = interval(samples.barrier, [side.interval for side in sides])
-    known = np.isfinite(barrier_interval[0])
+    slopes = mean([side.fits.slope for side in sides], [side.slope_interval for side in sides])
+    tst = [side.tst for side in sides if side.tst is not None]
+    resistance = [side.resistance for side in sides if side.resistance is not None]
     return JoinedBarrier(
-        barrier=float(_boltzmann(np.array([side.barrier for side in sides]), kelvin)),
-        interval=barrier_interval,
-        standard_error=float(np.nanstd(samples.barrier, ddof=1)) if known else _NAN,
-        lower_bound=float(_boltzmann(np.array([side.lower_bound for side in sides]), kelvin)),
+        maximum=_average([side.maximum for side in sides], kelvin, confidence, blocks),
+        tst=_average(tst, kelvin, confidence, blocks) if tst else None,
+        resistance=_average(resistance, kelvin, confidence, blocks) if resistance else None,
+        parabola=float(_boltzmann(np.array([side.parabola for side in sides]), kelvin)),
+        parabola_p_value=float(np.min([side.parabola_p_value for side in sides])),
         visits=min(side.visits for side in sides),
         well_curvature=float(np.mean([side.well_curvature for side in sides])),
-        well_curvature_interval=interval(samples.well_curvature, [side.well_curvature_interval for side in sides]),
+        well_curvature_interval=curvatures[1],
+        well_curvatures=curvatures[0],
         slope=float(np.mean([side.slope for side in sides])),
-        slope_interval=interval(samples.slope, [side.slope_interval for side in sides]),
+        slope_interval=slopes[1],
+    )
+
+
+def _average(heights: Sequence[Height], temperature: float, level: float, blocks: int | None) -> Height:
+    samples = _boltzmann(np.array([height.samples for height in heights]), temperature)
+    interval = _interval(samples, level, blocks, bool(np.isfinite([height.interval for height in heights]).all()))
+    return Height(
+        value=float(_boltzmann(np.array([height.value for height in heights]), temperature)),
+        interval=interval,
+        standard_error=float(np.nanstd(samples, ddof=1)) if np.isfinite(interval[0]) else _NAN,
+        lower_bound=float(_boltzmann(np.array([height.lower_bound for height in heights]), temperature)),
         samples=samples,
     )
 

@@ -142,6 +142,12 @@ class BarrierWindows:
     well: NDArray[np.bool_]
     plateau: bool = False
 
+    def parabola(self, counts: Floats) -> Floats:
+        """Return the mean counts of the fit of the top (bins of its window,) for counts (bins,)."""
+        x = self.z[self.top] - self.z[self.top].mean()
+        powers = _fit_log_polynomial(x, counts[None, self.top], 2)[0]
+        return np.asarray(np.exp(np.polynomial.polynomial.polyval(x, powers)))
+
     def fit(self, counts: Floats) -> BarrierFit:
         """Fit counts (S, bins); the slope is that of a line in the middle half of the way between the windows."""
         top_f, top_z, _ = _extremum(self.z, counts, self.top, self.temperature, maximum=True)

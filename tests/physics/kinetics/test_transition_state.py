@@ -12,6 +12,7 @@ from aiida_cse.physics.kinetics.transition_state import (
     expected_transitions,
     joule_from_kelvin,
     kelvin_from_joule,
+    thermal_flux,
     transition_rate,
     transmission_coefficient,
     vibrational_frequency,
@@ -27,6 +28,14 @@ def test_the_frequency_is_the_published_one() -> None:
     assert vibrational_frequency(5.1e-21, LITHIUM) == pytest.approx(1.5e12, rel=0.02)
     both = vibrational_frequency([4.9e-21, 5.2e-21], LITHIUM)
     assert both == pytest.approx([1.47e12, 1.51e12], rel=0.01)
+
+
+def test_the_tst_barrier_of_a_parabolic_well_gives_the_published_rate() -> None:
+    # ∫ exp(−k z² / T) dz = √(π T / k): the rate of eqs 7 and 8
+    spring = float(kelvin_from_joule(5.1e-21))
+    barrier = 7700 + 700 * np.log(np.sqrt(np.pi * 700 / spring))
+    rate = transition_rate(barrier, thermal_flux(700, LITHIUM), 700)
+    assert rate == pytest.approx(transition_rate(7700, vibrational_frequency(5.1e-21, LITHIUM), 700))
 
 
 def test_rate_and_transmission_coefficient_are_the_published_ones() -> None:
