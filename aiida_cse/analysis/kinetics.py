@@ -41,6 +41,11 @@ Range = tuple[Annotated[Number, Field(ge=0, le=1e5)], Annotated[Number, Field(gt
 LawName = Literal["arrhenius", "vogel-fulcher", "two-channels"]
 Results = Mapping[str, Mapping[str, Any]]
 
+BarrierKind = Literal["tst", "maximum"]
+#: name of each barrier, and of the prefactor that belongs to it, in the keys of ``barrier``
+_BARRIERS: dict[BarrierKind, str] = {"tst": "tst_barrier", "maximum": "barrier"}
+_PREFACTORS: dict[BarrierKind, str] = {"tst": "attempts", "maximum": "frequency"}
+
 _KJ_PER_MOL = constants.R / 1000
 
 
@@ -55,7 +60,7 @@ OBSERVATION_RECORD = Documented(
         "equilibrated": ("", "The verdict"),
         "conditioned": ("", "Whether entries count only while the excess is large enough (`minimum_excess`)"),
         "lowering_K": ("K", "Slope × Δz"),
-        "barrier_K": ("K", "ΔF / k_B; null if it has no interval"),
+        "barrier_K": ("K", "The barrier that was used, ΔF / k_B; null if it has no interval, or off equilibrium"),
         "barrier_error_K": ("K", "Its standard error"),
         "admitted_off_equilibrium": ("", "Whether it takes part off equilibrium, under `admit: conditioned`"),
         "dispersion": ("", "Number of entries that carry the information of one, from this run alone"),
@@ -82,7 +87,16 @@ KINETICS = Documented(
         "rule": ("", "Rule by which its entries were counted"),
         "level": ("", "Level of the intervals; each bound has that of one end"),
         "slope_K_per_A": ("K Å⁻¹", "Slope of the barrier that was used"),
-        "frequency_per_s": ("s⁻¹", "ν, mean of the runs at the highest temperature that take part"),
+        "frequency_per_s": (
+            "s⁻¹",
+            "Prefactor that belongs to the barrier, ν or √(k_B T / (2 π m)) per Å; mean of the runs at the "
+            "highest temperature that take part",
+        ),
+        "barrier_from": (
+            "",
+            "Barrier that was used: `tst` or `maximum`",
+        ),
+        "barrier_fallback": ("", "Why it is not that of the settings; null if it is"),
         "shifts": (
             "",
             "Triples of temperature (K), Δz (Å) and its standard error (Å) that were used; empty for none",
@@ -200,6 +214,10 @@ class KineticsSettings(StrictModel):
     slope
         Slope of the barrier, K/Å: the barrier is lower by slope × Δz. None for the mean of those runs that
         take part at the highest temperature.
+    barrier
+        Barrier from which ΔS and κ follow: the TST barrier (``tst``) with the prefactor √(k_B T / (2 π m)) per Å,
+        or F at its maximum minus its minimum (``maximum``) with ν, as published. Runs of which one has no TST
+        barrier, because its results are from an earlier version, fall back to the latter.
     admit
         Which runs take part: those with a positive verdict (``equilibrated``), or also those off equilibrium whose
         entries count only while the excess is at least ``minimum_excess`` (``conditioned``), as in the published
@@ -220,6 +238,7 @@ class KineticsSettings(StrictModel):
     temperatures: list[Kelvin] = Field(default=[400.0], min_length=1)
     shifts: list[Shift] | None = None
     slope: Annotated[Number, Field(gt=0)] | None = None
+    barrier: BarrierKind = "tst"
     admit: Literal["equilibrated", "conditioned"] = "equilibrated"
     laws: list[LawName] = Field(default=["arrhenius", "vogel-fulcher", "two-channels"], min_length=1)
     priors: LawPriors = LawPriors()
@@ -289,6 +308,9 @@ def kinetics(
     """
     asked = settings or KineticsSettings()
     ion, rule = _common(runs)
+    fallback = _fallback(runs, ion, asked)
+    if fallback is not None:
+        asked = asked.model_copy(update={"barrier": "maximum"})
     hottest = _hottest(runs, ion, asked)
     slope = asked.slope or _mean(hottest, f"slope_{ion}_K_per_A")
     if slope is None and asked.shifts:
@@ -298,7 +320,7 @@ def kinetics(
     else:
         measured = [] if shifts is None or slope is None else shifts["shifts"]
         used = UsedShifts([(float(t), float(value), float(error)) for t, value, error in measured], "profiles")
-    frequency = _mean(hottest, f"frequency_{ion}_per_s")
+    frequency = _mean(hottest, f"{_PREFACTORS[asked.barrier]}_{ion}_per_s")
     fits = [
         _fit(runs, asked.model_copy(update={"shifts": moved}), ion, slope or 0.0, frequency, hottest)
         for moved in used.variants(asked.level)
@@ -311,6 +333,8 @@ def kinetics(
         "level": asked.level,
         "slope_K_per_A": slope,
         "frequency_per_s": frequency,
+        "barrier_from": asked.barrier,
+        "barrier_fallback": fallback,
         "shifts": [list(shift) for shift in used.shifts],
         "shifts_from": used.source,
         "admit": asked.admit,
@@ -343,7 +367,9 @@ def _fit(
         laws=asked.laws,
         priors=dict(asked.priors),
         frequency=frequency,
-        frequency_log_error=_mean(hottest, f"frequency_{ion}_log_error") or 0.0,
+        frequency_log_error=(
+            _mean(hottest, f"frequency_{ion}_log_error") or 0.0 if asked.barrier == "maximum" else 0.0
+        ),
         include_off_equilibrium=asked.include_off_equilibrium,
         level=asked.level,
         samples=asked.samples,
@@ -379,6 +405,18 @@ def _common(runs: Mapping[str, Results]) -> tuple[str, str]:
     return ion, rule
 
 
+def _fallback(runs: Mapping[str, Results], ion: str, asked: KineticsSettings) -> str | None:
+    """Return why the barrier of the settings cannot be used, None if it can: results from an earlier version."""
+    key = f"{_BARRIERS[asked.barrier]}_{ion}_K"
+    without = [label for label, run in runs.items() if key not in run["barrier"]]
+    if not without:
+        return None
+    return (
+        f"the barrier is the maximum of F minus its minimum, because {', '.join(without)} has no TST barrier; "
+        f"repeat the analysis for one"
+    )
+
+
 def _hottest(runs: Mapping[str, Results], ion: str, asked: KineticsSettings) -> list[Results]:
     """Return the runs at the highest temperature of those that take part, or of all if none does."""
     usable = [run for label, run in runs.items() if _observation(label, run, ion, asked).objection() is None]
@@ -395,14 +433,16 @@ def _mean(runs: Sequence[Results], key: str) -> float | None:
 
 def _observation(label: str, run: Results, ion: str, asked: KineticsSettings) -> Observation:
     transitions, barrier = run["transitions"], run["barrier"]
-    error = barrier[f"barrier_{ion}_error_K"]
+    name, equilibrated = _BARRIERS[asked.barrier], bool(run["equilibration"]["equilibrated"])
+    # the barrier of a run off equilibrium is biased; results of earlier versions give it an error nevertheless
+    error = barrier[f"{name}_{ion}_error_K"] if equilibrated else None
     return Observation(
         temperature=transitions["temperature_K"],
         events=transitions[f"s_in_{ion}_ceramic_conditioned"],
         exposure=transitions["exposure_conditioned_ion_ns"] * 1e-9,
-        equilibrated=bool(run["equilibration"]["equilibrated"]),
+        equilibrated=equilibrated,
         conditioned=transitions["condition_minimum_excess"] is not None,
-        barrier=None if error is None else barrier[f"barrier_{ion}_K"],
+        barrier=None if error is None else barrier[f"{name}_{ion}_K"],
         barrier_error=error,
         admitted=asked.admit == "conditioned",
         label=label,
@@ -438,6 +478,8 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
         # nodes of earlier versions do not name them
         for label in found.get("admitted_off_equilibrium", ())
     ]
+    # nodes of earlier versions used the maximum and do not say so
+    sentences += [found["barrier_fallback"]] if found.get("barrier_fallback") else []
     return sentences + [f"{label} is not used: {reason}" for label, reason in found["excluded"].items()]
 
 

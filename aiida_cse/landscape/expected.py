@@ -97,7 +97,7 @@ def expected_runs(
     for number, temperature in enumerate(settings.temperatures(landscape)):
         found = entry_rate(landscape, temperature, frame_fs, shots=settings.shots, seed=seed + number)
         barrier = landscape.joined_barrier(temperature)
-        theory = landscape.frequency * float(np.exp(-barrier / temperature))
+        theory = landscape.theoretical_rate(temperature)
         exchange = expected_exchange(landscape, settings.ions, temperature, found.rate, (start_ns, end_ns))
         runs.append(
             asdict(

@@ -233,6 +233,17 @@ class Landscape(StrictModel):
         both = np.array([self.barrier_left, self.barrier_right])
         return float(-temperature * np.log(np.exp(-both / temperature).mean()))
 
+    def theoretical_rate(self, temperature: float) -> float:
+        """Return the rate of transition-state theory with κ = 1, s⁻¹ per ion in a layer, mean of both sides.
+
+        √(k_B T / (2 π m)) exp(−F(top) / T) / ∫ exp(−F / T) dz, the integral over the first layer (Hänggi, Talkner
+        and Borkovec, Rev. Mod. Phys. 62, 251 (1990), section III).
+        """
+        weights = self.weights(CATION, temperature)
+        sides = {"layer_left": self.barrier_left, "layer_right": self.barrier_right}
+        rates = [np.exp(-barrier / temperature) / weights[layer] for layer, barrier in sides.items()]
+        return float(np.sqrt(self.thermal_speed_squared(temperature) / (2 * np.pi)) * np.mean(rates)) * 1e15
+
     @property
     def curvature(self) -> float:
         """Curvature k of the layer's well in F = k (z − z₀)², mean of both sides, K/Å²."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -39,7 +40,7 @@ RUNS = {
     "T0700_r1": results(700, 7, 380 * 15),
 }
 SETTINGS = KineticsSettings(
-    temperatures=[400, 700], shifts=[(700, 0), (600, 0.18), (400, 0.45)], admit="conditioned"
+    barrier="maximum", temperatures=[400, 700], shifts=[(700, 0), (600, 0.18), (400, 0.45)], admit="conditioned"
 )
 
 
@@ -94,6 +95,37 @@ def test_a_condition_overrides_no_verdict_unless_it_is_asked_for() -> None:
     assert "T0600_r1 is off equilibrium and is used because" in conclusions(asked)[-1]
 
 
+TST = {"tst_barrier_li_K": 8200.0, "tst_barrier_li_error_K": 80.0, "attempts_li_per_s": 3.6e12}
+
+
+def test_kappa_and_entropy_follow_from_the_tst_barrier_and_its_prefactor() -> None:
+    runs = {"T0700_r1": results(700, 70, 57000, **TST), "T0600_r1": results(600, 20, 45000, **TST)}
+    found, published = kinetics(runs), kinetics(runs, KineticsSettings(barrier="maximum"))
+    assert (found["barrier_from"], found["barrier_fallback"]) == ("tst", None)
+    assert found["frequency_per_s"] == 3.6e12
+    assert found["observations"][0]["barrier_K"] == 8200
+    # both fits have the same rates; the medians of κ differ by prefactor and barrier
+    theory = [3.6e12 * np.exp(-8200 / 700), 1.5e12 * np.exp(-7706 / 700)]
+    assert found["kappa"] / published["kappa"] == pytest.approx(theory[1] / theory[0], rel=0.02)
+    assert found["entropy_kB"] == pytest.approx(published["entropy_kB"] - (8200 - 7706) / 700, abs=0.02)
+    assert found["rate_0400K_per_s"] == published["rate_0400K_per_s"]
+
+
+def test_results_without_a_tst_barrier_fall_back_to_the_maximum_and_say_so() -> None:
+    runs = {"new": results(700, 70, 57000, **TST), "old": results(600, 20, 45000)}
+    found = kinetics(runs)
+    assert found["barrier_from"] == "maximum"
+    assert found["kappa"] == kinetics(runs, KineticsSettings(barrier="maximum"))["kappa"]
+    assert "because old has no TST barrier" in conclusions(found)[-1]
+
+
+def test_the_barrier_of_a_run_off_equilibrium_is_not_used() -> None:
+    runs = {"a": results(700, 7, 5700, equilibrated=False, minimum_excess=42, **TST)}
+    found = kinetics(runs, KineticsSettings(admit="conditioned"))
+    assert found["used"] == ["a"]
+    assert found["observations"][0]["barrier_K"] is found["kappa"] is found["entropy_kB"] is None
+
+
 def test_keys_do_not_depend_on_the_events() -> None:
     nothing = kinetics({"a": results(500, 0, 3000, equilibrated=False)}, SETTINGS)
     assert nothing.keys() == kinetics(RUNS, SETTINGS).keys()
@@ -111,7 +143,7 @@ def test_conclusions_state_rates_bounds_and_excluded_runs() -> None:
     assert third == "γ = Γ(700 K) / Γ(600 K) = 2.8 (0.53 to 27)"
     one, *_ = conclusions(kinetics({"a": results(700, 7, 5700)}))
     assert one == "Γ(400 K) is at most 2.5e+06 s⁻¹ per ion"
-    unknown, reason = conclusions(kinetics({"a": results(700, 0, 5700, equilibrated=False)}))
+    unknown, *_, reason = conclusions(kinetics({"a": results(700, 0, 5700, equilibrated=False)}))
     assert unknown == "Γ(400 K) is not known: no run constrains it"
     assert reason == "a is not used: no entry, and no condition that says when one would have counted"
 

@@ -79,7 +79,8 @@ def test_a_rough_top_is_seen_and_not_smoothed_away(roughness: float, period: flo
     free_energy = rough(roughness, period)
     truth = free_energy[(Z > 20.5) & (Z < 25.5)].max() - free_energy[(Z > 25.5) & (Z < 32)].min()
     draws = [
-        np.random.default_rng(seed).poisson(6e4 / 40 * np.exp(-free_energy / T), (40, len(Z))) for seed in range(12)
+        np.random.default_rng(seed).poisson(6e4 / 40 * np.exp(-free_energy / T), (40, len(Z)))
+        for seed in range(12)
     ]
     found = [barrier_of(blocks, samples=200) for blocks in draws]
     # 11.4 of 12 expected; fewer than 9 has a probability of 1 in 500
