@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 CANNOT_ANALYSE = 336
+#: AiiDA keys its cache with the source of this file: raise when results change their meaning. 2: dispersion of
+#: counts, barriers of rough landscapes and of runs off equilibrium
+CACHE_VERSION = 2
 
 _INPUTS = """
 :param reduction: the reduced production.
