@@ -137,7 +137,8 @@ def validate(quick: bool, seed: int, plant: str | None, figures: Path, lmp: Path
     builder.metadata.label = f"validation of seed {seed}" + ("" if plant is None else f", wrong {plant}")
     node: Any = run_shown(run_embedded, builder)
     if "checks" in node.outputs:
-        Console(highlight=False).print(check_table(node.outputs.checks["checks"]))
+        found = node.outputs.checks.get_dict()
+        Console(highlight=False).print(check_table(found["checks"], found.get("not_checked", [])))
         try:
             from aiida_cse.report.validation import write_figures
         except ModuleNotFoundError as error:

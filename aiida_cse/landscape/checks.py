@@ -312,8 +312,11 @@ def _known_at_hottest(
     temperature, ions, level = expected["temperature"], settings.ions, settings.level
     criteria = run["equilibration"]["criteria"]
     yield _anion_layer(label, run, landscape, ions.anions, temperature, level)
-    charge = charge_known(run["charge_integral"], temperature, landscape, ions, expected["inside_error"], level)
-    for found in (*charge, *shifts_known(run["reduction"], criteria)):
+    known = [*shifts_known(run["reduction"], criteria)]
+    if "charge_integral" in run:
+        scatter = expected["inside_error"]
+        known += charge_known(run["charge_integral"], temperature, landscape, ions, scatter, level)
+    for found in known:
         yield _check(label, *found)
 
 
@@ -357,12 +360,13 @@ def _recounted(
         yield _same(label, f"state, {name}", *inconsistency(name, state, landscape, settings.ions, asked))
     windowed = WindowedState(state, run["equilibration"]["criteria"])
     for name in RECOUNTS:
-        yield _same(label, f"{name}, counted again", *disagreement(windowed, name, run[name]))
+        outcome = disagreement(windowed, name, run[name]) if name in run else ("is missing", 1)
+        yield _same(label, f"{name}, counted again", *outcome)
     local = expected["variances"] if run["equilibration"]["equilibrated"] else []
-    for found in (
-        *displacements_known(run["displacement_variance"], temperature, landscape, local, settings.level),
-        *temperature_known(run["stages"], temperature, settings.ions, landscape, plan, settings.level),
-    ):
+    known = [*temperature_known(run["stages"], temperature, settings.ions, landscape, plan, settings.level)]
+    if "displacement_variance" in run:
+        known += displacements_known(run["displacement_variance"], temperature, landscape, local, settings.level)
+    for found in known:
         yield _check(label, *found)
 
 

@@ -45,6 +45,8 @@ _ROUNDING = 1e-9
 #: limits of the width of an interval on a count, relative to that of Poisson's of as many independent events; an
 #: estimated dispersion widens it at a high level
 _NARROWEST, _WIDEST = 0.8, 6.0
+#: least independent events that say how wide an interval should be
+_FEWEST = 10
 #: largest dispersion of ions that do not interact, with few events
 _MOST_DISPERSED = 20.0
 #: Å² in one nm², and surfaces of a slab
@@ -123,12 +125,11 @@ def _populations(one: WindowedState, found: Results) -> Iterator[Triple]:
                 yield f"{key}_{region}_interval, middle", abs(middle - values.mean()) < np.diff(interval)[0], True
             ends = found.get(f"{key}_{region}_blocks")
             if ends is not None:
-                parts = [part.mean() for part in np.array_split(values, len(ends))]
-                yield (
-                    f"{key}_{region}_blocks",
-                    np.abs(np.array(ends) - parts).max() < 0.02 * max(parts) + 1e-9,
-                    True,
-                )
+                # the frames that are left over belong to no block, or to one that is more
+                lengths = {len(values) // max(number, 1) for number in (len(ends), len(ends) - 1)}
+                blocks = [values[: len(ends) * length].reshape(len(ends), -1).mean(axis=1) for length in lengths
+                          if 0 < len(ends) * length <= len(values)]  # fmt: skip
+                yield f"{key}_{region}_blocks", any(agree(ends, again) for again in blocks), True
 
 
 def _events(one: WindowedState, rule: str) -> tuple[Integers, int, int]:
@@ -222,7 +223,7 @@ def _rate_intervals(found: Results, rule: str, level: float) -> Iterator[Triple]
         tails = np.array([(1 - level) / 2, (1 + level) / 2])
         low, high = dispersion * stats.chi2.ppf(tails, [2 * max(independent, 0.01), 2 * independent + 2]) / 2
         fits = interval[0] <= rate <= interval[1] and dispersion < _MOST_DISPERSED
-        if events:
+        if independent >= _FEWEST:
             fits &= _NARROWEST < np.diff(interval)[0] / ((high - low) * rate / events) < _WIDEST
         yield f"{rule}: {key}".lstrip(": "), bool(fits), True
 

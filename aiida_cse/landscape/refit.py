@@ -87,11 +87,12 @@ def _fitted(found: Results, used: list[Results]) -> Iterator[Triple]:
     )
     if lowering.any():
         return
-    prefactor, energy, covariance = arrhenius(kelvin, events, exposure * 1e-9)
-    fitted = found.get("by_law", {}).get("arrhenius", found)
-    low, high = fitted["energy_interval_K"]
+    # so many entries carry the information of one
+    worth = np.array([record.get("dispersion_used") or 1.0 for record in used])
+    prefactor, energy, covariance = arrhenius(kelvin, events / worth, exposure / worth * 1e-9)
+    low, high = found["energy_interval_K"]
     half = (high - low) / 2
-    yield "energy_K", abs(fitted["energy_K"] - energy) < _SHARE * half, True
+    yield "energy_K", abs(found["energy_K"] - energy) < _SHARE * half, True
     yield "energy_interval_K", 0.5 < half / math.sqrt(covariance[1, 1]) < 20, True
     yield "energy_kJ_per_mol", found["energy_kJ_per_mol"], found["energy_K"] * 8.31446261815324e-3
     barriers = {record["temperature_K"]: record["barrier_K"] for record in used if record["barrier_K"] is not None}
@@ -104,12 +105,12 @@ def _fitted(found: Results, used: list[Results]) -> Iterator[Triple]:
             low, high = (math.log(end) for end in found["kappa_interval"])
             kappa = prefactor - (energy - barriers[hottest]) / hottest - math.log(found["frequency_per_s"])
             yield "kappa", abs(math.log(found["kappa"]) - kappa) < _SHARE * (high - low) / 2, True
-    for temperature, key in _rates(fitted, "rate_"):
-        interval = fitted[key.replace("_per_s", "_interval_per_s")]
-        if fitted[key] is None or interval is None or None in interval or min(interval) <= 0:
+    for temperature, key in _rates(found, "rate_"):
+        interval = found[key.replace("_per_s", "_interval_per_s")]
+        if interval is None or None in interval or min(interval) <= 0:
             continue
         half = math.log(interval[1] / interval[0]) / 2
-        away = abs(math.log(fitted[key]) - prefactor + energy / temperature)
+        away = abs(math.log(found[key]) - prefactor + energy / temperature)
         yield key, away < _SHARE * half + _DRAWS + energy / temperature**2, True
         bounds = [found.get(key.replace("_per_s", f"_{end}_bound_per_s")) for end in ("lower", "upper")]
         yield f"{key}, bounds", (bounds[0] or 0) <= found[key] <= (bounds[1] or math.inf), True

@@ -43,7 +43,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["FAULTS", "KINDS", "Fault", "Patch", "Where", "fault"]
+__all__ = ["FAULTS", "KINDS", "Fault", "FaultError", "Patch", "Where", "fault"]
 
 Where = Literal["code", "state", "results", "kinetics", "physics"]
 
@@ -74,9 +74,11 @@ class Fault:
 
     def apply(self, target: Any, temperature: float) -> Any:
         """Call the function with its target, and with the temperature if it takes one."""
-        if len(inspect.signature(self.plant).parameters) > 1:
-            return self.plant(target, temperature)
-        return self.plant(target)
+        arguments = (target, temperature) if len(inspect.signature(self.plant).parameters) > 1 else (target,)
+        try:
+            return self.plant(*arguments)
+        except Exception as error:
+            raise FaultError(f"{self.name}: cannot be planted: {error!r}") from error
 
 
 @dataclass
@@ -128,13 +130,20 @@ def fault(kind: str, name: str, *, where: Where) -> Callable[[Callable[..., Any]
     return register
 
 
+class FaultError(Exception):
+    """A fault cannot be planted: what it replaces is not there."""
+
+
 @contextmanager
 def patched(planted: Fault | None) -> Iterator[None]:
     """Apply a fault in code for the duration of an analysis."""
     patch = Patch()
     try:
         if planted is not None and planted.where == "code":
-            planted.plant(patch)
+            try:
+                planted.plant(patch)
+            except Exception as error:
+                raise FaultError(f"{planted.name}: cannot be planted: {error!r}") from error
         yield
     finally:
         patch.undo()

@@ -256,18 +256,15 @@ def _(patch: Patch) -> None:
     original = patch("aiida_cse.analysis.profiles", "density_profile", unscaled)
 
 
-@fault("histograms", "the densities of S and O are exchanged", where="state")
+@fault("histograms", "the densities of N and S are exchanged", where="state")
 def _(state: State) -> None:
     stream = state.streams["density"]
-    stream[:, [4, 5]] = stream[:, [5, 4]]
+    stream[:, [3, 4]] = stream[:, [4, 3]]
 
 
-@fault("histograms", "the charge stream has the frames of the density stream", where="code")
-def _(patch: Patch) -> None:
-    def slower(self: Any, every: int) -> Any:
-        return original(self, 10 if every == 5 else every)
-
-    original = patch("aiida_cse.analysis.window", "Window.frames_every", slower)
+@fault("histograms", "the blocks of the points begin one block too late", where="state")
+def _(state: State) -> None:
+    state.point_histograms = np.roll(state.point_histograms, 1, axis=0)
 
 
 # -- displacements -----------------------------------------------------------------------------------------------

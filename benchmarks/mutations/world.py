@@ -28,11 +28,19 @@ from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.state import State
 from aiida_cse.workchains.validate import ValidationWorkChain
-from benchmarks.mutations.faults import Fault, patched
+from benchmarks.mutations.faults import Fault, FaultError, patched
 from benchmarks.mutations.trajectories import Physics, simulate
 
 __all__ = ["StoredValidation", "outcome"]
 
+#: a world of which twenty seeds are made in minutes
+SHORT = {
+    "settings": {"ions": {"cations": 150, "anions": 20}, "shots": 2000},
+    "production": {
+        "plan": {"length_ps": 800, "segment_ps": 800},
+        "analysis": {"settings": {"start_ns": 0.3, "minimum_excess": 6}},
+    },
+}
 #: distance between the seeds of the runs
 _STRIDE = 104_729
 
@@ -75,9 +83,13 @@ class StoredValidation:
         return dict(self.inputs["production"]["plan"])
 
     @classmethod
-    def made(cls, seed: int, protocol: str = "quick", folder: Path | None = None) -> StoredValidation:
-        """Return the validation of a seed; its runs are simulated without LAMMPS, or read from a folder."""
-        inputs = ValidationWorkChain.get_protocol_inputs(protocol)
+    def made(cls, seed: int, size: str = "quick", folder: Path | None = None) -> StoredValidation:
+        """Return the validation of a seed; its runs are simulated without LAMMPS, or read from a folder.
+
+        ``size`` is a protocol of the validation, or ``short``: a small world for the seeds without a fault.
+        """
+        short = size == "short"
+        inputs = ValidationWorkChain.get_protocol_inputs("quick" if short else size, SHORT if short else None)
         settings = ValidationSettings.model_validate(inputs["settings"])
         landscape, plan = draw_landscape(seed, settings.world), inputs["production"]["plan"]
         runs = expected_runs(
@@ -93,7 +105,7 @@ class StoredValidation:
         system = landscape_system(landscape, settings.ions, seed)
         states, measured = {}, {}
         for number, (label, run) in enumerate(expected.items()):
-            stored = None if folder is None else folder / f"{protocol}-{seed}-{label}.npz"
+            stored = None if folder is None else folder / f"{size}-{seed}-{label}.npz"
             if stored is not None and stored.is_file():
                 states[label] = State.load(stored)
                 measured[label] = json.loads(stored.with_suffix(".json").read_text(encoding="utf-8"))
@@ -133,7 +145,7 @@ class StoredValidation:
             found = kinetics(runs, KineticsSettings(temperatures=kelvin, laws=["arrhenius"]))
         if planted is not None and planted.where == "kinetics":
             found = deepcopy(found)
-            planted.plant(found)
+            planted.apply(found, 0.0)
         return compare(self.landscape, self.settings, self.expected, runs, found, self.plan)
 
     def _analysed(
@@ -157,7 +169,7 @@ class StoredValidation:
         )
         system = landscape_system(self.landscape, self.settings.ions, self.seed)
         states[label], measured[label] = simulated(
-            planted.plant(right), system, self.seed, self.inputs, right.temperature
+            planted.apply(right, right.temperature), system, self.seed, self.inputs, right.temperature
         )
 
 
@@ -184,6 +196,8 @@ def outcome(validation: StoredValidation, planted: Fault | None) -> list[str]:
     try:
         with np.errstate(all="ignore"):
             checks = validation.checks(planted)
+    except FaultError:
+        raise
     except Exception as error:
         return [f"{type(error).__name__}: {error}"]
     return [f"{check['quantity']} of {check['run']}" for check in checks if not check["holds"]]

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from aiida.engine import run_get_node
 from aiida.orm import InstalledCode, WorkChainNode
 
 from aiida_cse.cli.display.results import check_table
+from aiida_cse.landscape.consistency import STATE_CHECKS, inconsistency
+from aiida_cse.landscape.identities import RECOUNTS
+from aiida_cse.landscape.model import Landscape
+from aiida_cse.landscape.settings import ValidationSettings
+from aiida_cse.reduction.state import State
 from aiida_cse.report.validation import write_figures
 from aiida_cse.workchains.validate import ValidationWorkChain
 
 pytestmark = pytest.mark.integration
 
 TINY = {
-    "settings": {"ions": {"cations": 60, "anions": 20}, "reduced_barriers": [2.5, 3.0, 16.0], "shots": 500},
+    "settings": {"ions": {"cations": 60, "anions": 20}, "reduced_barriers": [2.5, 3.0, 16.0], "shots": 300},
     "production": {
         "plan": {"length_ps": 80, "segment_ps": 80, "settings": {"restart_interval": 5000}},
         "sampling": {"block_ps": 4, "snapshot_ps": 4},
@@ -50,9 +58,68 @@ def test_ions_enter_as_often_as_the_reference_says(validation: WorkChainNode) ->
     assert all(check["holds"] for check in rates), rates
 
 
+def test_what_lammps_made_is_consistent_and_every_result_is_found_again(validation: WorkChainNode) -> None:
+    found = validation.outputs.checks.get_dict()
+    assert found["not_checked"] == []
+    exact = [check for check in found["checks"] if "again" in check["quantity"] or "state, " in check["quantity"]]
+    assert [check["quantity"] for check in exact if not check["holds"]] == []
+    assert len(exact) == 3 * (len(RECOUNTS) + len(STATE_CHECKS)) + 1
+    moved = [
+        check
+        for check in found["checks"]
+        if "all layers" in check["quantity"] or "thermostat" in check["quantity"]
+    ]
+    assert len(moved) == 9
+    assert all(check["holds"] for check in moved), moved
+
+
+def wrong_centres(state: State) -> None:
+    state.centres = state.centres + state.config.midplane_offset
+
+
+def lost_events(state: State) -> None:
+    state.tracks["core"].events = np.delete(state.tracks["core"].events, np.s_[::20], axis=0)
+
+
+def empty_charge(state: State) -> None:
+    state.streams["charge"][:] = 0
+
+
+def shifted_points(state: State) -> None:
+    state.point_histograms = np.roll(state.point_histograms, 1, axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("plant", "seen"),
+    [
+        (wrong_centres, {"motion of the slab"}),
+        (lost_events, {"labels"}),
+        (empty_charge, {"numbers of atoms", "places of ions"}),
+        (shifted_points, {"places of ions"}),
+    ],
+)
+def test_a_fault_in_a_state_is_seen_without_statistics(
+    validation: WorkChainNode, plant: Any, seen: set[str]
+) -> None:
+    landscape = Landscape.model_validate(validation.outputs.landscape.get_dict())
+    settings = ValidationSettings.model_validate(validation.inputs.settings.get_dict())
+    run = validation.outputs.runs[max(validation.outputs.runs)]
+    state = deepcopy(run["reduction"].get_state())
+    plan = validation.inputs.production.plan.get_dict() | {"temperature": run["transitions"]["temperature_K"]}
+
+    def failing() -> set[str]:
+        with np.errstate(invalid="ignore"):
+            return {name for name in STATE_CHECKS if inconsistency(name, state, landscape, settings.ions, plan)[0]}
+
+    assert failing() == set()
+    plant(state)
+    assert failing() == seen
+
+
 def test_there_are_two_figures_and_a_table(validation: WorkChainNode, tmp_path: Path) -> None:
     paths = write_figures(validation, tmp_path)
     assert [path.name for path in paths] == ["exchange.svg", "exchange.png", "rates.svg", "rates.png"]
     assert all(path.stat().st_size > 10_000 for path in paths)
     checks = validation.outputs.checks["checks"]
     assert check_table(checks).row_count == len(checks)
+    assert check_table(checks, ["Δz"]).caption == "not checked: Δz"

@@ -10,7 +10,7 @@ import pytest
 from scipy import constants
 
 from aiida_cse.building.reduction import describe_system
-from aiida_cse.landscape.model import Ions, draw_landscape
+from aiida_cse.landscape.model import Ions, World, draw_landscape
 from aiida_cse.landscape.system import landscape_system
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
@@ -39,17 +39,28 @@ def run_lammps(folder: Path, lmp: Path, commands: str) -> str:
 
 
 @pytest.mark.integration
-def test_lammps_has_the_forces_of_the_landscape(tmp_path: Path, environment_bin: Path) -> None:
-    landscape = draw_landscape(2)
+@pytest.mark.parametrize("world", ["plain", "drifting"])
+def test_lammps_has_the_forces_of_the_landscape(tmp_path: Path, environment_bin: Path, world: World) -> None:
+    landscape = draw_landscape(2, world)
     system = landscape_system(landscape, IONS, seed=2)
-    everywhere = system.data.unwrapped
-    everywhere[8:, 2] = np.random.default_rng(1).uniform(-24, 24, 500)
+    everywhere, sites = system.data.unwrapped, 3 if landscape.molecular else 1
+    places = np.random.default_rng(1).uniform(-24, 24, 500)
+    everywhere[8:, 2] = np.concatenate([places[:400], np.repeat(places[400:], sites)])
     system.data.set_unwrapped(everywhere)
     system.write(tmp_path)
-    dump = "dump forces all custom 1 forces.txt id z fz\ndump_modify forces sort id format float %.10f\nrun 0\n"
-    run_lammps(tmp_path, environment_bin / "lmp", dump)
-    z, force = np.loadtxt(tmp_path / "forces.txt", skiprows=9)[8:, 1:].T
-    known = -np.concatenate([landscape.cation.evaluate(z[:400])[1], landscape.anion.evaluate(z[400:])[1]]) * KCAL
+    # after a step of 1 ps the slab has moved, and everything else is where it was
+    dump = "dump forces all custom 1 forces.txt id z fz\ndump_modify forces sort id format float %.10f\n"
+    run_lammps(tmp_path, environment_bin / "lmp", f"{dump}timestep 1000\nrun 1\n")
+    z, force = np.loadtxt(tmp_path / "forces.txt", skiprows=9 + len(everywhere) + 9)[8:, 1:].T
+    # the sites of an anion are in one place, so that its springs do not pull
+    z, force = (np.append(values[:400], values[400::sites]) for values in (z, force))
+    away = (z - landscape.origin - landscape.drift / 1000 + 24) % 48 - 24
+    known = (
+        -np.concatenate([landscape.cation.evaluate(away[:400])[1], landscape.anion.evaluate(away[400:])[1]]) * KCAL
+    )
+    # which compensates the friction of what moves with the slab
+    wind = landscape.drift * 1e-6 / landscape.damping_fs / landscape.thermal_speed_squared(1.0) * KCAL
+    known += wind * np.repeat([1.0, 14.007 / landscape.mass], [400, 100])
     assert np.abs(force - known).max() < 0.02 * np.abs(known).max()
     assert np.sqrt(np.mean((force - known) ** 2)) < 0.003 * np.abs(known).max()
 

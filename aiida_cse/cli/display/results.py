@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -149,9 +149,14 @@ def _stage_cells(stages: list[Stage]) -> Iterator[str]:
 # -- a validation --------------------------------------------------------------------------------------------
 
 
-def check_table(checks: Iterable[Mapping[str, Any]]) -> Table:
-    """Return the checks of a validation, run by run: known value, found value and its interval."""
+def check_table(checks: Iterable[Mapping[str, Any]], not_checked: Sequence[str] = ()) -> Table:
+    """Return the checks of a validation, run by run: known value, found value and its interval.
+
+    ``not_checked`` names what a validation of an earlier version has no results for.
+    """
     table = Table(title="Known and found", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    if not_checked:
+        table.caption, table.caption_justify = f"not checked: {', '.join(not_checked)}", "left"
     for heading in ("run", "quantity"):
         table.add_column(heading, no_wrap=True)
     for heading in ("known", "found", "from", "to"):
