@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.statistics.bursts import burst_cases
 from benchmarks.statistics.counts import bound_cases, rate_cases, ratio_cases, total_cases
 from benchmarks.statistics.extrapolation import barrier_cases, extrapolation_cases, hard_cases
+from benchmarks.statistics.laws import law_cases
 from benchmarks.statistics.rows import HEADER, Case, Row
 from benchmarks.statistics.series import balance_cases, crowd_cases, population_cases, stationarity_cases
 
@@ -34,6 +35,7 @@ CASES: tuple[Case, ...] = (
     *balance_cases(),
     *crowd_cases(),
     *burst_cases(),
+    *law_cases(),
 )
 
 EXPERIMENTS, QUICK, SEED = 10_000, 1_000, 20250718
