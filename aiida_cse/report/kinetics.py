@@ -32,6 +32,7 @@ __all__ = [
     "KineticsResults",
     "join_runs",
     "load_runs",
+    "rates_by_law",
     "rates_of",
     "write_kinetics",
 ]
@@ -174,14 +175,39 @@ def rates_of(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
+def rates_by_law(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rates of each law with its weight, and those of the average, which has neither weight nor bounds.
+
+    Results of earlier versions have Arrhenius' law alone, and nothing is yielded.
+    """
+    for law, values in found.get("by_law", {}).items():
+        told = {
+            "weight": values["weight"],
+            "log_evidence": values["log_evidence"],
+            "refuted": law not in found["laws"],
+        }
+        for rate in rates_of(values):
+            yield {"law": law, **told, **rate}
+    for rate in rates_of(found) if "by_law" in found else ():
+        name = f"averaged_rate_{round(rate['temperature_K']):04d}K"
+        low, high = found[f"{name}_interval_per_s"] or (None, None)
+        average = {"rate_per_s": found[f"{name}_per_s"], "low_per_s": low, "high_per_s": high}
+        nothing = dict.fromkeys(("weight", "log_evidence", "refuted", "lower_bound_per_s", "upper_bound_per_s"))
+        yield {"law": "averaged", **rate, **average, **nothing}
+
+
 def write_kinetics(results: KineticsResults, folder: Path) -> list[Path]:
-    """Write ``kinetics.json``, ``rates.csv`` and ``observations.csv`` into ``folder``; return their paths."""
+    """Write ``kinetics.json`` and tables of rates, laws and observations into ``folder``; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     save_json(results, folder / KINETICS_FILENAME)
     values = results.kinetics.values
-    tables = {"rates": list(rates_of(values)), "observations": values["observations"]}
+    tables = {
+        "rates": list(rates_of(values)),
+        "laws": list(rates_by_law(values)),
+        "observations": values["observations"],
+    }
     written = [
-        write_table(folder / f"{name}.csv", rows[0], (row.values() for row in rows))
+        write_table(folder / f"{name}.csv", rows[0], ([row[key] for key in rows[0]] for row in rows))
         for name, rows in tables.items()
     ]
     return [folder / KINETICS_FILENAME, *written]
