@@ -110,7 +110,7 @@ def _experiments(truth: str, entries: str, number: int, seed: int) -> dict[str, 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print coverage in percent and median width in powers of ten."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.statistics.laws", description=__doc__)
-    parser.add_argument("--experiments", type=int, default=300, help="per line")
+    parser.add_argument("--experiments", type=int, default=200, help="per line")
     parser.add_argument("--seed", type=int, default=20250718)
     options = parser.parse_args(arguments)
     kinds = (*TITLES.values(), "average", "union", "bounds")
