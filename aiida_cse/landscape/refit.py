@@ -39,7 +39,9 @@ def kinetics_again(found: Results, runs: Mapping[str, Mapping[str, Any]]) -> Ite
         yield f"events of {label}", record["events"], transitions[f"s_in_{ion}_ceramic_conditioned"]
         exposure = transitions["exposure_conditioned_ion_ns"]
         yield f"exposure of {label}", record["exposure_ion_ns"], exposure
-        if not run["equilibration"]["equilibrated"] and transitions["condition_minimum_excess"] is None:
+        # earlier versions admitted every run with a condition, and do not say so
+        admitted = found.get("admit", "conditioned") == "conditioned" and record["conditioned"]
+        if not run["equilibration"]["equilibrated"] and not admitted:
             yield f"{label} off equilibrium", label in found["excluded"], True
         if record["barrier_K"] is not None:
             known = [barrier.get(f"{name}_{ion}_K") for name in ("tst_barrier", "barrier")]

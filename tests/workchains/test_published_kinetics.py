@@ -94,6 +94,7 @@ def test_the_published_counts_give_the_published_ratio_and_transmission(codes: C
     found = kinetics(study(codes, PUBLISHED))
     assert (found["gamma_temperatures_K"], round(found["gamma"], 2)) == ([700, 600], 2.76)
     assert found["frequency_per_s"] == pytest.approx(1.5e12, rel=0.01)
+    assert (found["barrier_from"], found["barrier_fallback"], found["laws"]) == ("maximum", None, ["arrhenius"])
     # 7 observed of 140 expected
     assert found["kappa"] == pytest.approx(0.05, rel=0.1)
     assert (found["slope_K_per_A"], found["shifts_from"]) == (SLOPE, "settings")
