@@ -229,7 +229,7 @@ def analysis(
     """
     changes = _read_overrides(overrides)
     profiles.load(profile)
-    from aiida_cse.analysis.settings import AnalysisSettings
+    from aiida_cse.analysis.settings import AnalysisSettings, single
     from aiida_cse.cli.running import start
     from aiida_cse.data.reduction import CseReductionData
     from aiida_cse.workchains.analysis import AnalysisWorkChain
@@ -254,7 +254,9 @@ def analysis(
             raise ValueError(f"{error} (start_ns is that of {origin})") from error
     settings = AnalysisSettings.model_validate(builder.settings.get_dict())
     end = " ns on" if settings.end_ns is None else f" to {settings.end_ns:g} ns"
-    click.echo(f"analysing from {settings.start_ns:g}{end} ({origin})")
+    last_ns = single(settings.at(builder.temperature.value).last_ns)
+    last = "" if last_ns is None else f", at most the last {last_ns:g} ns"
+    click.echo(f"analysing from {settings.start_ns:g}{end}{last} ({origin})")
     start(builder, wait)
 
 
