@@ -292,6 +292,17 @@ class KineticsRecipe(StrictModel):
     condition_last_ns: tuple[tuple[Kelvin, Annotated[Number, Field(gt=0)]], ...] | None = None
 
 
+def _bonded_terms_of_ceramic(ceramic: CeramicRecipe, chosen: ForceFieldSet) -> list[str]:
+    """Return the bonded terms between atoms of the ceramic alone, each as ``bond P-S``."""
+    names = {entry.bonded_name for entry in chosen.atom_types if entry.name in ceramic.species}
+    return [
+        f"{kind[:-1]} {'-'.join(term.atoms)}"
+        for kind in ("bonds", "angles", "dihedrals")
+        for term in getattr(chosen, kind)
+        if names.issuperset(term.atoms)
+    ]
+
+
 class Recipe(StrictModel):
     """A polymer/ceramic interface: chemistry, size, force field, seeds, and what is known of its kinetics.
 
@@ -323,6 +334,12 @@ class Recipe(StrictModel):
             mobile = self.ceramic.mobile
             raise ValueError(f"salt.cation = {cation!r}: must be the ceramic's mobile species {mobile!r}")
         sets, scale = self.forcefield.sets(), self.forcefield.salt_charge_scale
+        if terms := _bonded_terms_of_ceramic(self.ceramic, sets.ceramic):
+            raise ValueError(
+                f"forcefield.ceramic = {self.forcefield.ceramic!r}: it bonds atoms of the ceramic "
+                f"({', '.join(terms)}), and a slab is built without bonds; choose a set of pair terms only, or "
+                "import an interface whose data file has these bonds (aiida-cse system import)"
+            )
         in_ceramic, in_salt = (
             next((entry.charge for entry in chosen.atom_types if entry.name == cation), None)
             for chosen in (sets.ceramic, sets.salt)

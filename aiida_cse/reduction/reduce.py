@@ -12,6 +12,7 @@ from threading import Lock, Thread
 import numpy as np
 
 from aiida_cse.reduction.config import GRID, ReductionConfig
+from aiida_cse.reduction.continuity import refuse_other_history
 from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.checked import Entrance, TrajectoryChecks
 from aiida_cse.reduction.readers.wrapping import FEW_MOVES
@@ -33,9 +34,6 @@ __all__ = [
 
 #: called with the number of frames done and the number of frames in all
 Progress = Callable[[int, int], None]
-
-#: largest difference (Å) between the slab's centres in two reductions of one frame
-_CENTRE_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -216,7 +214,8 @@ def _reduce_checked(
         return _reduce_parts(fresh, selection, config, report, parts)
     _refuse_unjoined(plan, previous)
     if repeated.segments:
-        _compare(_reduce_parts(repeated, selection, config, report, parts), previous, repeated)
+        again = _reduce_parts(repeated, selection, config, report, parts)
+        refuse_other_history(again, previous, repeated.segments[0].path)
     if not fresh.segments:
         return previous
     later = _reduce_parts(fresh, selection, config, report, parts)
@@ -323,20 +322,6 @@ def _refuse_other_images(previous: State, later: State, plan: SegmentPlan) -> No
                 f"up to {2 * longest:.2f} L/2 along {'xyz'[axis]} from where they were, and none is between: its "
                 "coordinates are wrapped, or unwrapped from another start; reduce all files together with --unwrap"
             )
-
-
-def _compare(repeated: State, previous: State, plan: SegmentPlan) -> None:
-    """Refuse frames whose slab differs from the one in the state: the run was not resumed exactly."""
-    rows = slice(repeated.start - previous.start, repeated.stop - previous.start)
-    difference = np.abs(repeated.centres - previous.centres[rows])
-    if (difference > _CENTRE_TOLERANCE).any():
-        frame = repeated.start + int(np.argmax(difference > _CENTRE_TOLERANCE))
-        steps = previous.config.frame_steps
-        raise TrajectoryError(
-            f"{plan.segments[0].path}: at step {frame * steps} the slab is not where the state has it; the run "
-            f"continued from step {repeated.first_step} with other coordinates, so the earlier segments must be "
-            "reduced up to that step only (until_step)"
-        )
 
 
 # -- piece by piece -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
+from aiida_cse.forcefields import load_set
 
 TFSI = "FC(F)(F)S(=O)(=O)[N-]S(=O)(=O)C(F)(F)F"
 
@@ -176,3 +177,18 @@ def test_a_recipe_file_is_read(tmp_path: Path, recipe: Recipe) -> None:
     path = tmp_path / "mine.yml"
     path.write_text(yaml.safe_dump(changed(recipe, "name", "mine")))
     assert load_recipe(path).name == "mine"
+
+
+def test_bonded_terms_of_a_ceramic_are_refused_by_name(recipe: Recipe) -> None:
+    """A thiophosphate whose P-S bonds would be dropped; terms of a polymer in the same set are no concern."""
+    own = load_set(recipe.forcefield.ceramic).model_dump(mode="json")
+    polymer = {"atoms": ["CT", "OS"], "k": 300.0, "r0": 1.4}
+    content = changed(recipe, "forcefield.own_sets", {"own": own | {"name": "own", "bonds": [polymer]}})
+    content["forcefield"]["ceramic"] = "own"
+    Recipe.model_validate(content)
+    bond = {"atoms": ["Zr", "O"], "k": 300.0, "r0": 2.1}
+    content["forcefield"]["own_sets"]["own"]["bonds"] = [polymer, bond]
+    with pytest.raises(
+        ValidationError, match=r"forcefield\.ceramic = 'own': it bonds .* \(bond Zr-O\), .* pair terms"
+    ):
+        Recipe.model_validate(content)

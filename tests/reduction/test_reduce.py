@@ -1,6 +1,8 @@
 """The reduction against scheduled transitions and an independent loop; segments, seams and refusals."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,17 @@ from aiida_cse.reduction.state import State
 from aiida_cse.reduction.system import IonDescription
 from tests.reduction import synthetic
 from tests.reduction.oracle import reduce_with_mdanalysis
-from tests.reduction.synthetic import CATIONS, FRAME_STEPS, FRAMEWORK, NATOMS, config, make, write_dcd
+from tests.reduction.synthetic import (
+    ANIONS,
+    ATOMS_PER_ANION,
+    CATIONS,
+    FRAME_STEPS,
+    FRAMEWORK,
+    NATOMS,
+    config,
+    make,
+    write_dcd,
+)
 
 FRAMES = 60
 
@@ -183,6 +195,29 @@ def test_extending_reads_the_new_segment_alone(
     assert seen[-1] == (27, 27)
 
 
+@pytest.mark.parametrize("bins", [{"bins": 110}, {"bin_width": 1.0}])
+def test_ions_on_edges_are_counted_alike_wherever_the_box_starts(bins: dict[str, Any], tmp_path: Path) -> None:
+    """Edges of bins, among them those between regions, with the box at several origins."""
+    settings = config(midplane_offset=0.0, lags_ps=(), displacement_ps=None, snapshot_ps=0.02, **bins)
+    for first in range(-55, 55, CATIONS):
+        places = np.zeros((NATOMS, 3), dtype=np.float32)
+        # symmetric about z = 0 by pairs of equal mass
+        places[:FRAMEWORK, 2] = np.tile([-19.5, -19.5, 19.5, 19.5], FRAMEWORK // 4)
+        edges = (first + np.arange(CATIONS) + 55) % 110 - 55
+        places[FRAMEWORK : FRAMEWORK + CATIONS, 2] = edges
+        places[FRAMEWORK + CATIONS :, 2] = edges[:ANIONS].repeat(ATOMS_PER_ANION)
+        states = []
+        for origin in (0.0, 0.5, 27.5, 55.0, -41.25, 1100.0):
+            moved = places + np.array([0.0, 0.0, origin], dtype=np.float32)
+            states.append(reduce_segments([write_dcd(tmp_path / f"{first}_{origin}.dcd", moved[None])], settings))
+        for state in states:
+            np.testing.assert_array_equal(state.snapshot_bins, states[0].snapshot_bins)
+            np.testing.assert_array_equal(state.region_counts, states[0].region_counts)
+            np.testing.assert_array_equal(state.histograms, states[0].histograms)
+        # an edge belongs to what is above it
+        assert settings.grid.bounds[states[0].snapshot_bins[0, :CATIONS]] == pytest.approx(edges)
+
+
 # -- exact about time ----------------------------------------------------------------------------------------
 
 
@@ -224,6 +259,51 @@ def test_a_state_of_another_history_is_refused_with_a_remedy(
         reduce_segments([newer], config(), reduce_segments([older], config()))
     previous = reduce_segments([older], config(), until_step=300)
     assert reduce_segments([newer], config(), previous).equals(whole)
+
+
+@pytest.mark.parametrize(
+    ("moved", "along", "sampling", "words"),
+    [
+        # frame 30 is both a snapshot and a displacement frame
+        (slice(16, 28), 2, {}, "12 of 12 Li are not where the state has them, 4.00 Å or more apart"),
+        (slice(16, 17), 0, {}, "1 of 12 Li are not where the state has them, 5.00 Å or more apart"),
+        (slice(28, None), 2, {"snapshot_ps": 0.14, "lags_ps": (), "displacement_ps": None}, "numbers of TFSI per"),
+        (
+            slice(28, None),
+            2,
+            {"snapshot_ps": 0.14, "lags_ps": (), "displacement_ps": None, "block_ps": 0.6},
+            "TFSI",
+        ),
+    ],
+)
+def test_a_run_that_does_not_continue_from_the_shared_frame_is_refused(
+    trajectory: synthetic.Synthetic,
+    tmp_path: Path,
+    moved: slice,
+    along: int,
+    sampling: dict[str, Any],
+    words: str,
+) -> None:
+    """Its slab is where it was, and ions are 5 Å from where they were."""
+    settings = config(**sampling)
+    other = trajectory.positions.copy()
+    other[30:, moved, along] += 5.0
+    older, newer = write_segments(tmp_path, trajectory.positions, [0, 30], [31, FRAMES])
+    previous = reduce_segments([older], settings)
+    assert reduce_segments([newer], settings, previous).stop == FRAMES
+    (newer,) = write_segments(tmp_path, other, [30])
+    with pytest.raises(TrajectoryError, match=rf"0030.dcd: at step 300 .*{re.escape(words)}.*until_step"):
+        reduce_segments([newer], settings, previous)
+
+
+def test_rounding_of_coordinates_is_no_other_history(trajectory: synthetic.Synthetic, tmp_path: Path) -> None:
+    """XTC keeps multiples of 0.01 Å; the framework is as it was, because its centre is compared to 0.0001 Å."""
+    (older,) = write_segments(tmp_path, trajectory.positions, [0], [45])
+    previous = reduce_segments([older], config())
+    rounded = trajectory.positions.copy()
+    rounded[:, 16:] = np.round(rounded[:, 16:], 2)
+    (newer,) = write_segments(tmp_path, rounded, [30])
+    assert reduce_segments([newer], config(), previous).stop == FRAMES
 
 
 def test_a_half_written_frame_ends_the_segment_with_a_note(

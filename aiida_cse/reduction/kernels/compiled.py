@@ -9,7 +9,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["compiled", "fraction", "weighted_sum"]
+__all__ = ["EDGE", "compiled", "fraction", "weighted_sum"]
+
+#: Å by which every position is moved up before it is placed in a bin or region: far above the rounding of the
+#: slab's centre and of a periodic image (1e−12 Å), so that a position on an edge is counted above it wherever the
+#: box starts, and far below the resolution of coordinates in single precision (1e−6 Å)
+EDGE = 1e-9
 
 
 def compiled(function: Callable[..., Any], *, contract: bool = False) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.kernels.compiled import compiled, fraction, weighted_sum
+from aiida_cse.reduction.kernels.compiled import EDGE, compiled, fraction, weighted_sum
 from aiida_cse.reduction.kernels.histogram import bin_of, count_atoms
 from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, StreamSums, Sums
 
@@ -319,6 +319,7 @@ def sweep(
         sums.edges[frame - sums.start, 0] = chunk.boxes[row, 0]
         sums.edges[frame - sums.start, 1] = chunk.boxes[row, 1]
         sums.edges[frame - sums.start, 2] = length
+        centre -= EDGE
         counted = _gather_counted(z, layout.shared, layout.counted, memory.z)
         if not count_atoms(
             counted, centre, length, layout.bins, layout.width, layout.rows, memory.indices, memory.histogram
@@ -364,6 +365,7 @@ def count_stream(chunk: Chunk, layout: Layout, to: StreamSums) -> Any:
         centre = layout.offset + weighted_sum(
             z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
         )
+        centre -= EDGE
         if not count_atoms(z, centre, chunk.boxes[row, 2], to.bins, to.width, to.rows, to.indices, histogram):
             return row
         block, following = (chunk.first + row) // to.block, (chunk.first + following_row) // to.block
