@@ -349,7 +349,12 @@ def _charge_rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str
         **_STREAM_KEYS,
         "<side>_e_per_A2": (
             "e Å⁻²",
-            "Integral from this end of the box to z; on the right it is minus the charge between z and the end",
+            "Integral from this end of the box to z. On the right it is minus the charge between z and the end, "
+            "or that charge itself if `charge_direction` is `inward`",
+        ),
+        "charge_direction": (
+            "",
+            "`along-z` or `inward`, see the settings; results of earlier versions lack this key and are along z",
         ),
         "<side>_error_e_per_A2": (
             "e Å⁻²",
@@ -378,18 +383,22 @@ def charge_integrals(production: ReducedProduction) -> dict[str, Any]:
     """Return the charge integral (eq 6) of each half of the box, from its end to the mid-plane of the slab.
 
     The ends of the box are the bulk farthest from both surfaces. Each half is integrated from its own end, so that
-    the noise of one interface does not reach the other.
+    the noise of one interface does not reach the other. ``charge_direction`` of the settings chooses the sign of
+    the right half.
     """
     config, counts = production.state.config, Counts.of_types(production, "charge")
     charges, slice_volume = np.array(config.charges), counts.slice_volume
     density = charges @ counts.total / (counts.total_frames * slice_volume)
     blocks = charges @ counts.equal_blocks(per="area") / (counts.block_frames * slice_volume)
     results = production.facts | {"z_A": counts.grid.centres, "sampled_ps": counts.every * config.frame_ps}
+    results["charge_direction"] = production.settings.charge_direction
     sides: tuple[Side, ...] = ("left", "right")
     for side in sides:
         results |= _half_box(results["z_A"], density, blocks, side)
         places = np.abs(results[f"sign_changes_{side}_A"])
         results[f"sign_changes_{side}_electrolyte"] = int((places > config.half_thickness).sum())
+    if results["charge_direction"] == "inward":
+        results["right_e_per_A2"] = -results["right_e_per_A2"]
     return results
 
 

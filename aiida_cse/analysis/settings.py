@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Discriminator, Field, Tag, model_validator
 from typing_extensions import Self
@@ -102,6 +102,10 @@ class AnalysisSettings(Criteria):
         These entries count only in the last so many ns of the analysis. None for all of it.
     displacement_ns
         Ranges of the displacements, by ``cation`` and ``anion``, see :class:`DisplacementRanges`.
+    charge_direction
+        Sense of the charge integral of RIGHT. ``along-z``: both sides integrate towards larger z, so that RIGHT is
+        minus the charge between z and its end of the box. ``inward``: both integrate from their end of the box
+        towards the slab, so that RIGHT can be laid over LEFT.
     level
         Level of the intervals and bounds of populations, rates and free energies.
     """
@@ -118,6 +122,7 @@ class AnalysisSettings(Criteria):
     minimum_excess: PerTemperature[Ions] = None
     condition_last_ns: PerTemperature[Duration] = None
     displacement_ns: DisplacementRanges = DisplacementRanges()
+    charge_direction: Literal["along-z", "inward"] = "along-z"
     level: Fraction = 0.95
 
     def at(self, temperature: float) -> Self:

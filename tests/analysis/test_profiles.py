@@ -9,6 +9,7 @@ import pytest
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.profiles import Counts, charge_integrals, density_profiles
 from aiida_cse.analysis.registry import observables
+from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.reduction.grid import Grid
 from aiida_cse.reduction.state import State
 from tests.reduction.synthetic import LENGTH, config
@@ -45,6 +46,17 @@ def test_each_half_is_integrated_from_its_end(bins: int) -> None:
     assert sum(enclosed) == pytest.approx(charge.sum())
     half = charge[bins // 2] / 2 if bins % 2 else 0.0
     assert enclosed[0] == pytest.approx(charge[: bins // 2].sum() + half)
+
+
+def test_a_symmetric_box_has_the_same_integral_inward_on_both_sides() -> None:
+    counts = charges(110)
+    made = state(110, counts + counts[:, ::-1])
+    found = charge_integrals(ReducedProduction(made, 700.0, AnalysisSettings(charge_direction="inward")))
+    assert found["charge_direction"] == "inward"
+    np.testing.assert_allclose(found["right_e_per_A2"][::-1], found["left_e_per_A2"])
+    along = charge_integrals(ReducedProduction(made, 700.0))
+    np.testing.assert_array_equal(along["right_e_per_A2"], -found["right_e_per_A2"])
+    assert along["sign_changes_right_A"] == found["sign_changes_right_A"]
 
 
 def test_errors_follow_from_the_integrals_of_whole_blocks() -> None:
