@@ -36,7 +36,7 @@ NEIGHBOURS: Final = 3
 #: experiments of these rows, in units of those of the others
 SHARE: Final = 5
 FEWEST: Final = 200
-#: experiments of joint fits, which take long, in units of those of these rows
+#: experiments of joint fits and of κ, which take long, in units of those of these rows
 FIT_SHARE: Final = 4
 
 Model = Callable[[np.random.Generator, int], Crowds]
@@ -250,7 +250,7 @@ def _kappa(name: str, model: Model, experiments: int, seed: np.random.SeedSequen
     """Compare κ with 0.1, where the rate of theory has a log-normal error of 0.2."""
     rng = np.random.default_rng(seed.spawn(1)[0])
     held = []
-    for one in Counted.of(_crowds(model, experiments, seed)):
+    for one in Counted.of(_crowds(model, experiments // FIT_SHARE, seed)):
         expected = 10 * one.expected * float(np.exp(0.2 * rng.normal()))
         kappa = transmission_coefficient(one.entries, expected, LEVEL, log_error=0.2, dispersion=one.per_exposure)
         held.append(kappa.low <= 0.1 <= kappa.high)
@@ -304,7 +304,7 @@ def _joint(
     experiments: int,
     seed: np.random.SeedSequence,
 ) -> Row:
-    """Compare the rate at 400 K with the law of three gated runs.
+    """Compare the rate at 400 K under Arrhenius' law with the law of three gated runs.
 
     An opening of exponential length causes a geometric number of entries of mean m, whose total has 1 + 2 m as its
     ratio of variance to mean.
@@ -329,7 +329,7 @@ def _joint(
             )
             for temperature, one in zip(TEMPERATURES, seen, strict=True)
         ]
-        rate = joint_kinetics(observations, [400.0], level=LEVEL, samples=4000).rates[0].rate
+        rate = joint_kinetics(observations, [400.0], laws=["arrhenius"], level=LEVEL, samples=4000).rates[0].rate
         held.append(bool(rate.low <= truth <= rate.high))
     return coverage_row(name, held, nominal=LEVEL, low=0.0 if single else 0.9)
 
