@@ -48,8 +48,11 @@ def kinetics_again(found: Results, runs: Mapping[str, Mapping[str, Any]]) -> Ite
             yield f"barrier of {label}", any(record["barrier_K"] == value for value in known), True
     hottest = max(run["transitions"]["temperature_K"] for run in runs.values())
     at_hottest = [run["barrier"] for run in runs.values() if run["transitions"]["temperature_K"] == hottest]
-    for key in ("slope_K_per_A", "frequency_per_s"):
-        entry = key.replace("_", f"_{ion}_", 1)
+    prefactor = "attempts" if found.get("barrier_from") == "tst" else "frequency"
+    for key, entry in (
+        ("slope_K_per_A", f"slope_{ion}_K_per_A"),
+        ("frequency_per_s", f"{prefactor}_{ion}_per_s"),
+    ):
         if found[key] is not None and at_hottest[0][entry] is not None:
             yield key, found[key], np.mean([barrier[entry] for barrier in at_hottest])
     used = [records[label] for label in found["used"]]

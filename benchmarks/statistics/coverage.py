@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from benchmarks.statistics.barriers import barrier_cases, few_blocks_cases, rough_cases
 from benchmarks.statistics.bursts import burst_cases
 from benchmarks.statistics.counts import bound_cases, rate_cases, ratio_cases, total_cases
-from benchmarks.statistics.extrapolation import barrier_cases, extrapolation_cases, hard_cases
+from benchmarks.statistics.extrapolation import extrapolation_cases, hard_cases
 from benchmarks.statistics.laws import law_cases
 from benchmarks.statistics.rows import HEADER, Case, Row
 from benchmarks.statistics.series import balance_cases, crowd_cases, population_cases, stationarity_cases
@@ -31,11 +32,13 @@ CASES: tuple[Case, ...] = (
     *barrier_cases(),
     *extrapolation_cases(),
     *hard_cases(),
+    *few_blocks_cases(),
     *total_cases(),
     *balance_cases(),
     *crowd_cases(),
     *burst_cases(),
     *law_cases(),
+    *rough_cases(),
 )
 
 EXPERIMENTS, QUICK, SEED = 10_000, 1_000, 20250718

@@ -1,4 +1,4 @@
-"""Coverage of free-energy barriers and of rates extrapolated to 400 K."""
+"""Coverage of rates extrapolated to 400 K."""
 
 from __future__ import annotations
 
@@ -9,25 +9,21 @@ import numpy as np
 
 from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.observations import Observation
-from aiida_cse.physics.profiles.barriers import Barrier, ExchangeStatistics, find_barrier
+from benchmarks.statistics.barriers import barrier_of
 from benchmarks.statistics.chains import simulate, two_state
 from benchmarks.statistics.landscapes import Landscape, Walk
 from benchmarks.statistics.landscapes import simulate as walk
 from benchmarks.statistics.rows import Case, Row, coverage_row
 
-__all__ = ["VISITS", "barrier_cases", "extrapolation_cases", "found_barriers", "hard_cases"]
+__all__ = ["extrapolation_cases", "hard_cases"]
 
 LEVEL = 0.95
 HOT, TARGET = 700.0, 400.0
 IONS, BLOCKS = 20, 100
-TOP_SEARCH, WELL_SEARCH = (20.5, 25.5), (25.5, 32.0)
-#: resampled profiles and draws; enough for a coverage, fewer than the default
-SAMPLES, DRAWS = 400, 4000
+#: draws; enough for a coverage, fewer than the default
+DRAWS = 4000
 #: these experiments are long: one for each so many that are asked for
 SHARE = 5
-#: name: barrier in K and frames, for about as many visits of the top
-VISITS = {1500: (3500.0, 60_000), 500: (3500.0, 20_000), 150: (5500.0, 60_000), 50: (5500.0, 20_000)}
-FEW_VISITS = {15: (5500.0, 6_000), 3: (7000.0, 8_000)}
 #: energy of the chains' law, K
 ENERGY = 6500.0
 #: temperatures and expected entries at the hottest one
@@ -45,78 +41,7 @@ HARD = {
     "600 K, law of 500 K": ((700.0, 500.0), 600.0, 500.0),
     "400 K, law of 500 K": ((700.0, 600.0), 400.0, 500.0),
 }
-NO_INTERVAL = "experiments without 30 independent visits give no interval and are excluded"
 BOTH_BOUNDS = "both bounds together, each at 97.5 %"
-
-
-# -- barriers ------------------------------------------------------------------------------------------------
-
-
-def barrier_cases() -> list[Case]:
-    """Return the rows of barriers of ions that diffuse in a landscape; the true value is that of the landscape."""
-    cases = []
-    for visits, (height, frames) in VISITS.items():
-        name = f"barrier: about {visits} visits"
-        cases.append(Case(name, partial(_interval, name, height, frames)))
-    name = "barrier: about 150 visits, blocks alone"
-    cases.append(Case(name, partial(_interval_of_blocks, name, *VISITS[150])))
-    for visits, (height, frames) in FEW_VISITS.items():
-        name = f"barrier, lower bound: about {visits} visits"
-        cases.append(Case(name, partial(_bound, name, height, frames)))
-    return cases
-
-
-def _interval(
-    name: str, height: float, frames: int, experiments: int, seed: np.random.SeedSequence, *, blocks: int = BLOCKS
-) -> Row:
-    held = _held(found_barriers(height, frames, experiments, seed, blocks=blocks), height)
-    return coverage_row(name, held, nominal=LEVEL, low=0.90, high=0.98, note=NO_INTERVAL)
-
-
-def _interval_of_blocks(
-    name: str, height: float, frames: int, experiments: int, seed: np.random.SeedSequence
-) -> Row:
-    """Omit the error due to slow exchange between the two sides, which blocks cannot show."""
-    held = _held(found_barriers(height, frames, experiments, seed, slow=False), height)
-    return coverage_row(name, held, nominal=LEVEL, low=0.0, note=NO_INTERVAL)
-
-
-def _held(found: list[Barrier], height: float) -> list[bool]:
-    return [one.interval[0] <= height <= one.interval[1] for one in found if np.isfinite(one.interval[0])]
-
-
-def _bound(name: str, height: float, frames: int, experiments: int, seed: np.random.SeedSequence) -> Row:
-    held = [one.lower_bound <= height for one in found_barriers(height, frames, experiments, seed)]
-    return coverage_row(name, held, nominal=LEVEL, low=LEVEL)
-
-
-def found_barriers(
-    height: float,
-    frames: int,
-    experiments: int,
-    seed: np.random.SeedSequence,
-    *,
-    slow: bool = True,
-    blocks: int = BLOCKS,
-) -> list[Barrier]:
-    """Return the barriers of a share of ``experiments``, with or without the error due to slow exchange."""
-    landscape = Landscape(HOT, height, depth=500)
-    seeds = seed.spawn(_number(experiments))
-    return [_barrier(landscape, walk(landscape, IONS, frames, blocks, child), slow=slow) for child in seeds]
-
-
-def _barrier(landscape: Landscape, seen: Walk, *, slow: bool = True) -> Barrier:
-    outside = min(max(seen.outside, 0.5), IONS - 0.5)
-    return find_barrier(
-        landscape.z,
-        seen.counts.sum(axis=0),
-        landscape.temperature,
-        top=TOP_SEARCH,
-        well=WELL_SEARCH,
-        block_counts=seen.counts,
-        exchange=ExchangeStatistics(seen.entries + seen.exits, outside, IONS - outside) if slow else None,
-        samples=SAMPLES,
-    )
 
 
 # -- rates at 400 K ------------------------------------------------------------------------------------------
@@ -137,13 +62,11 @@ def extrapolation_cases() -> list[Case]:
 
 
 def hard_cases() -> list[Case]:
-    """Return the rows of the least favourable bounds of rates, and of a barrier from few blocks."""
+    """Return the rows of the least favourable bounds of rates."""
     cases = []
     for what, (temperatures, target, energy) in HARD.items():
         name = f"rate, bounds: 7 entries, {what}"
         cases.append(Case(name, partial(_bounds, name, temperatures, 7.0, target=target, energy=energy)))
-    name = "barrier from 5 blocks: about 500 visits"
-    cases.append(Case(name, partial(_interval, name, *VISITS[500], blocks=5)))
     return cases
 
 
@@ -227,14 +150,14 @@ def _scaled(temperature: float, height: float) -> Landscape:
 
 
 def _observation(landscape: Landscape, seen: Walk) -> Observation:
-    found = _barrier(landscape, seen)
-    known = np.isfinite(found.standard_error)
+    found = barrier_of(landscape, seen).tst
+    known = found is not None and np.isfinite(found.standard_error)
     return Observation(
         temperature=landscape.temperature,
         events=seen.entries,
         exposure=float(seen.counts[:, landscape.layer].sum()),
         conditioned=True,
-        barrier=found.barrier if known else None,
+        barrier=found.value if known else None,
         barrier_error=found.standard_error if known else None,
     )
 

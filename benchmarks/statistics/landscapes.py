@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Landscape", "Walk", "simulate"]
+__all__ = ["LAYER", "TOP_SEARCH", "WELL_SEARCH", "Landscape", "Walk", "simulate"]
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 TOP, WELL, SITE = 23.0, 28.0, 19.0
 #: Å, an ion is on one side of the barrier once it was below the first or above the second
 CORES = (21.0, 26.0)
+#: Å, ranges of the search for top and well, and the first layer
+TOP_SEARCH, WELL_SEARCH, LAYER = (20.5, 25.5), (25.5, 32.0), (23.0, 32.0)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,21 @@ class Landscape:
         return np.abs(self.z - WELL) <= WELL - TOP
 
     @cached_property
+    def barriers(self) -> dict[str, float]:
+        """Maximum, TST and resistance barrier at the resolution of the bins, K, with integrals in Å."""
+        energies = self.free_energy(self.z)
+        top, well, layer = (
+            energies[(self.z > low) & (self.z < high)] for low, high in (TOP_SEARCH, WELL_SEARCH, LAYER)
+        )
+        integral = self.temperature * np.log(np.exp(-layer / self.temperature).sum() * self.width)
+        resistance = self.temperature * np.log(np.exp(top / self.temperature).sum() * self.width)
+        return {
+            "maximum": float(top.max() - well.min()),
+            "tst": float(top.max() + integral),
+            "resistance": float(resistance + integral),
+        }
+
+    @cached_property
     def entry_rate(self) -> float:
         """Entries per frame and ion in the first layer, under the core rule, exactly.
 
@@ -116,10 +133,13 @@ class Walk:
     outside: float
 
 
-def simulate(landscape: Landscape, ions: int, frames: int, blocks: int, seed: Any) -> Walk:
-    """Simulate the diffusion of independent ions that start at equilibrium."""
+def simulate(
+    landscape: Landscape, ions: int, frames: int, blocks: int, seed: Any, *, outside_only: bool = False
+) -> Walk:
+    """Simulate the diffusion of independent ions that start at equilibrium, or with none in the ceramic."""
     rng = np.random.default_rng(seed)
-    start = rng.choice(len(landscape.z), size=ions, p=landscape.stationary)
+    shares = landscape.stationary * (landscape.z >= (CORES[1] if outside_only else 0.0))
+    start = rng.choice(len(landscape.z), size=ions, p=shares / shares.sum())
     cumulative = np.cumsum(landscape.frame, axis=1)
     cores = np.searchsorted(landscape.z, CORES)
     counts, crossings, outside = _walk(cumulative / cumulative[:, -1:], start, frames, blocks, cores, rng)
