@@ -25,6 +25,7 @@ from aiida_cse.building.imported.description import SystemFacts
 from aiida_cse.building.imported.interface import load_interface
 from aiida_cse.building.imported.system import import_described, import_system
 from aiida_cse.building.interface.assembly import assemble
+from aiida_cse.building.interface.excess import transfer_cations
 from aiida_cse.lammps.files.data import TOPOLOGY
 from aiida_cse.lammps.files.system import FILENAMES, AtomType, System, SystemInfo
 from aiida_cse.reduction.config import ReductionConfig
@@ -48,7 +49,7 @@ def contents(system: System) -> tuple[dict[str, object], str, str]:
 # -- files of LAMMPS ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["slab", "ceramic", "electrolyte", "interface", "production", "small"])
+@pytest.mark.parametrize("name", ["slab", "ceramic", "electrolyte", "interface", "emptied", "production", "small"])
 def test_an_exported_system_is_imported_unchanged(
     slab: System, electrolyte: System, interface: System, name: str
 ) -> None:
@@ -59,6 +60,7 @@ def test_an_exported_system_is_imported_unchanged(
         "ceramic": cut_slab(slab, slab.data),
         "electrolyte": electrolyte,
         "interface": interface,
+        "emptied": transfer_cations(interface, -3, 1),
         "production": interface.evolved(moved, phase="production"),
     }
     system = systems[name] if name in systems else replace(crystal_and_molecules(), info=negative_anions().info)

@@ -191,10 +191,11 @@ def test_lammps_joins_the_phases_by_default(
     overrides = tmp_path / "overrides.yaml"
     overrides.write_text("interface: {assembler: built-in}\n")
     words = ("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label, "--account", "abc")
-    for more in ((), ("--overrides", overrides)):
+    for more in ((), ("--overrides", overrides, "--starts", "as-built,filled")):
         result = invoke(*words, *more)
         assert result.exit_code == 0, result.output
     assert (built[1].interface.assembler, "code" in built[1].interface.lammps) == ("built-in", False)
+    assert [made.starts.get_list() for made in built] == [["as-built"], ["as-built", "filled"]]
     joining = built[0].interface.lammps
     assert (built[0].interface.assembler, joining.code.uuid) == ("lammps", lmp.uuid)
     assert joining.metadata.options.account == "abc"
@@ -260,6 +261,7 @@ def test_extend_refuses_other_processes_and_arguments() -> None:
     for arguments, complaint in (
         ((number.pk, "--replicas", 2), "must be a WorkChainNode"),
         ((base.pk, "--replicas", 2), "it must be the process of a study"),
+        ((base.pk, "--starts", "filled"), "it must be the process of a study"),
         ((base.pk, "--temperatures", "500;600"), "'500;600': give numbers in K, separated by commas"),
         ((10**9, "--length", 20), "there is no node 1000000000"),
     ):

@@ -235,7 +235,9 @@ def test_a_length_is_compared_with_that_of_the_temperature(
 
 
 def test_temperatures_of_a_production_are_refused(production: orm.WorkChainNode, study: Any) -> None:
-    with pytest.raises(ValueError, match=r"is a single run; give a length \(temperatures and replicas need"):
+    with pytest.raises(
+        ValueError, match=r"is a single run; give a length \(temperatures, replicas and starts need"
+    ):
         get_builder_from(production, temperatures=[600], replicas=None, length_ns=0.01)
     with pytest.raises(ValueError, match=r"length_ns = 0.001: is shorter than before; give at least 0.006"):
         get_builder_from_production(production, length_ns=0.001)

@@ -66,6 +66,8 @@ class SystemFacts(StrictModel):
         The atom types, by number or by the label in the data file.
     slab
         The slab, if there is one.
+    initial_excess
+        Number of mobile ions that were moved into the slab, below zero out of it, beyond those of ``slab``.
     seeds
         Seeds of random choices; a production draws velocities from ``velocities``.
     forcefield, forcefield_md5, citations
@@ -75,6 +77,7 @@ class SystemFacts(StrictModel):
     phase: Phase = "interface"
     types: dict[TypeName, TypeDescription] = Field(default_factory=dict)
     slab: SlabDescription | None = None
+    initial_excess: Whole = 0
     seeds: dict[Label, Seed] = Field(default_factory=dict)
     forcefield: tuple[str, ...] = ()
     forcefield_md5: dict[str, str] = Field(default_factory=dict)
@@ -87,7 +90,7 @@ class SystemFacts(StrictModel):
             number: {name: getattr(entry, name) for name in ("label", "element", "charge", "phase", "species")}
             for number, entry in enumerate(info.types, 1)
         }
-        shared = ("phase", "seeds", "forcefield", "forcefield_md5", "citations")
+        shared = ("phase", "initial_excess", "seeds", "forcefield", "forcefield_md5", "citations")
         slab = None if info.slab is None else info.slab.model_dump()
         return cls.model_validate({name: getattr(info, name) for name in shared} | {"types": types, "slab": slab})
 

@@ -186,12 +186,14 @@ def number_molecules(table: TypeTable, types: tuple[AtomType, ...], slab: SlabGe
         and (molecules[both] >= CERAMIC_MOLECULE).all()
     ):
         held = int((both & (molecules == CERAMIC_MOLECULE)).sum())
-        if slab is not None and held != slab.initial_cations:
+        excess = table.description.initial_excess
+        if slab is not None and held != slab.initial_cations + excess:
+            moved = f" and initial_excess {excess}" if excess else ""
             table.problems.append(
                 f"molecule IDs: {held} mobile ions belong to molecule {CERAMIC_MOLECULE}, the ceramic, but"
-                f" slab.lithium is {slab.initial_cations}; give ions of the salt IDs from {CERAMIC_MOLECULE + 1}"
-                " on (or use `reset_atoms mol all`, after which ions are assigned by position), or correct"
-                " slab.lithium"
+                f" slab.lithium is {slab.initial_cations}{moved}; give ions of the salt IDs from"
+                f" {CERAMIC_MOLECULE + 1} on (or use `reset_atoms mol all`, after which ions are assigned by"
+                " position), or correct slab.lithium"
             )
         return molecules
     alone = both & (_depth(table, slab) > 0)

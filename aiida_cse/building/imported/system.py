@@ -113,6 +113,7 @@ def import_system(
         phase=description.phase,
         types=types,
         slab=slab,
+        initial_excess=description.initial_excess,
         seeds=dict(description.seeds),
         **_sources(description, None if forcefield else chemistry),
     )
@@ -147,6 +148,7 @@ def import_described(data: str, info: SystemInfo, forcefield: str, notes: list[s
         phase=info.phase,
         types=info.types,
         slab=info.slab,
+        initial_excess=info.initial_excess,
         seeds=info.seeds,
         forcefield_names=info.forcefield,
         forcefield_md5=info.forcefield_md5,
