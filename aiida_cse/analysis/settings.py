@@ -46,8 +46,8 @@ Range = Annotated[
 class DisplacementRanges(StrictModel):
     """Ranges of time in which the displacements of the cation and the anion begin.
 
-    Each is a number, the last so many ns of the time that is analysed, or two times from the first frame, ns. None
-    for all of the time that is analysed.
+    Each is a number, the last so many ns before the end of the analysis, or two times from the first frame, ns;
+    ``start_ns`` and ``last_ns`` of the analysis do not limit them. None for the time that is analysed.
     """
 
     cation: Range = None
@@ -76,7 +76,8 @@ class AnalysisSettings(Criteria):
         Displacements belong to the time at which they begin.
     last_ns
         The analysis begins at most this long before its end, and not before ``start_ns``. None for no such limit.
-        Like the two that follow, one value or pairs of a temperature (K) and the value there; None at the others.
+        This, ``minimum_excess`` and ``condition_last_ns`` are one value, or pairs of a temperature (K) and the value
+        there, with None at other temperatures.
     bins
         Number of bins along z, each a whole number of bins of the reduction. None keeps the bins of the reduction,
         and a stream of the atom types with bins of its own always keeps them.

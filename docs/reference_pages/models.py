@@ -78,7 +78,7 @@ def stages() -> str:
             _model(StopRule),
             _model(CoolingPlan),
             *_models(Sampling),
-            _model(AnalysisSettings),
+            *_models(AnalysisSettings),
             _model(KineticsSettings),
             _model(ComparisonSettings),
         ]
