@@ -76,8 +76,8 @@ class AnalysisSettings(Criteria):
         Displacements belong to the time at which they begin.
     last_ns
         The analysis begins at most this long before its end, and not before ``start_ns``. None for no such limit.
-        This, ``minimum_excess`` and ``condition_last_ns`` are one value, or pairs of a temperature (K) and the value
-        there, with None at other temperatures.
+        This, ``minimum_excess`` and ``condition_last_ns`` are one value, or pairs of a temperature (K) and the
+        value there, with None at other temperatures.
     bins
         Number of bins along z, each a whole number of bins of the reduction. None keeps the bins of the reduction,
         and a stream of the atom types with bins of its own always keeps them.
