@@ -23,9 +23,10 @@ from aiida_cse.landscape.microscopic import (
 from aiida_cse.landscape.model import ANION, CATION, Landscape
 from aiida_cse.landscape.refit import kinetics_again
 from aiida_cse.landscape.settings import ValidationSettings
+from aiida_cse.physics.exchange.starts import BOTH_SIDES
 from aiida_cse.physics.statistics.poisson import poisson_interval
 
-__all__ = ["NEW_CHECKS", "Check", "compare", "not_checked"]
+__all__ = ["NEW_CHECKS", "Check", "compare", "not_checked", "start_errors"]
 
 Floats = NDArray[np.float64]
 #: results by name, and the state as ``reduction``
@@ -83,6 +84,7 @@ def compare(
     runs: Mapping[str, Run],
     kinetics: Mapping[str, Any],
     plan: Mapping[str, Any] | None = None,
+    starts: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return every check as a dictionary, see :class:`Check`.
 
@@ -99,6 +101,8 @@ def compare(
         Joint result of the runs.
     plan
         Plan of the productions.
+    starts
+        Judgement of both starts at the highest temperature; None without a second start.
     """
     labels = list(expected)
     hottest, coldest = labels[0], labels[-1]
@@ -117,6 +121,8 @@ def compare(
             checks += _of_sides(label, expected[label], runs[label], landscape, settings)
         checks += _known_at_hottest(hottest, expected[hottest], runs[hottest], landscape, settings)
         checks += _joined(expected, runs, kinetics, settings.level)
+    if starts is not None:
+        checks += _both_starts(hottest, starts, settings)
     return [asdict(check) for check in checks]
 
 
@@ -132,6 +138,28 @@ def _check(run: str, quantity: str, unit: str, expected: float, found: Any, inte
         return Check(run, quantity, unit, expected, None, None, None, False)
     low, high = (float(end) for end in interval)
     return Check(run, quantity, unit, expected, float(found), low, high, bool(low <= expected <= high))
+
+
+def start_errors(level: float) -> float:
+    """Return the standard errors within which two starts meet: at the level in the slab and in both its layers."""
+    return float(stats.norm.isf((1 - level) / 6))
+
+
+def _both_starts(label: str, starts: Mapping[str, Any], settings: ValidationSettings) -> Iterator[Check]:
+    """Yield the checks of two starts: their known gap, layer by layer that it has closed, and the outcome."""
+    assert settings.second_start is not None
+    slab, *layers = starts["layers"]
+    inside = [round(settings.ions.cations * share) for share in (settings.second_start, settings.ions.inside)]
+    yield _check(label, "gap of two starts", "ions", abs(inside[0] - inside[1]), slab["gap"], [slab["gap"]] * 2)
+    gaps = sum(layer["gap"] for layer in layers)
+    yield _check(label, "gap of two starts, sum of layers", "ions", slab["gap"], gaps, [gaps] * 2)
+    for place, layer in enumerate(starts["layers"]):
+        half = start_errors(settings.level) * layer["difference_error"]
+        name = "slab" if place == 0 else f"layer {place}"
+        found = layer["difference"]
+        yield _check(label, f"D of two starts, {name}", "ions", 0.0, found, (found - half, found + half))
+    met = float(starts["kind"] == BOTH_SIDES)
+    yield _check(label, "equilibrated from both sides", "", 1.0, met, (met, met))
 
 
 def _interval(

@@ -44,6 +44,9 @@ class ValidationSettings(StrictModel):
     reduced_barriers
         ΔF / T of the runs with the mean barrier of the landscape, the hottest first. At the last one, no ion is
         expected to cross.
+    second_start
+        Fraction of the cations inside the slab at the start of another run at the highest temperature. It must
+        meet the run that starts with ``ions.inside`` in every layer of depth. None for no such run.
     shots
         Shots of the reference per side and temperature.
     level
@@ -56,6 +59,7 @@ class ValidationSettings(StrictModel):
     world: World = "plain"
     ions: Ions = Ions()
     reduced_barriers: tuple[Reduced, ...] = Field(default=(4.0, 4.7, 5.6, 8.0, 16.0), min_length=3)
+    second_start: Annotated[Number, Field(ge=0, le=1)] | None = None
     shots: Whole = Field(default=5000, ge=100, le=10_000_000)
     level: Number = Field(default=0.9998, gt=0.5, lt=1)
     planted: Planted = Planted()
@@ -64,6 +68,8 @@ class ValidationSettings(StrictModel):
     def _hottest_first(self) -> Self:
         if list(self.reduced_barriers) != sorted(set(self.reduced_barriers)):
             raise ValueError(f"reduced_barriers = {self.reduced_barriers}: must ascend, the hottest run first")
+        if self.second_start == self.ions.inside:
+            raise ValueError(f"second_start = {self.second_start}: is that of ions.inside; it must differ")
         return self
 
     def temperatures(self, landscape: Landscape) -> list[float]:

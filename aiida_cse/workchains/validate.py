@@ -15,15 +15,17 @@ from aiida_cse.calculations.functions.landscape import (
     draw_known_landscape,
     expect_landscape,
 )
+from aiida_cse.calculations.functions.starts import starts
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
+from aiida_cse.landscape.checks import start_errors
 from aiida_cse.landscape.model import Landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.workchains.common.builders import Codes, builder_inputs, located_part, whole
 from aiida_cse.workchains.common.ports import SEEDS, validate_seed
 from aiida_cse.workchains.common.protocol import ProtocolMixin, merge
-from aiida_cse.workchains.common.starts import run_label
+from aiida_cse.workchains.common.starts import FILLED, run_label
 from aiida_cse.workchains.production import ProductionWorkChain
 
 __all__ = ["ValidationWorkChain"]
@@ -31,7 +33,15 @@ __all__ = ["ValidationWorkChain"]
 #: outputs of a production without which a run is not checked
 CHECKED = ("populations", "transitions", "equilibration", "free_energy_profiles", "barrier")
 #: those that are attached, and checked where a run has them
-RUN_OUTPUTS = (*CHECKED, "reduction", "stages", "density_profiles", "charge_integral", "displacement_variance")
+RUN_OUTPUTS = (
+    *CHECKED,
+    "reduction",
+    "stages",
+    "density_profiles",
+    "charge_integral",
+    "displacement_variance",
+    "depth_populations",
+)
 #: distance between the seeds of the runs, so that validations with successive seeds share none
 _STRIDE = 104_729
 
@@ -65,6 +75,11 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
         spec.output("system", valid_type=CseSystemData, help="The ions as input of LAMMPS.")
         spec.output_namespace(
             "runs", dynamic=True, help="Per temperature, as `T1000_r1`: the outputs of its production."
+        )
+        spec.output_namespace(
+            "second_start",
+            dynamic=True,
+            help="The outputs of the other start at the highest temperature, and `starts`, the judgement of both.",
         )
         spec.output("expected", valid_type=orm.Dict, help="The known answers, computed without LAMMPS.")
         spec.output("kinetics", valid_type=orm.Dict, required=False, help="The joint kinetics of all runs.")
@@ -145,23 +160,30 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
             inputs.metadata = {"call_link_label": f"production_{label}"}
             waiting[label] = self.submit(ProductionWorkChain, **inputs)
             self.report(f"started {label}: <{waiting[label].pk}>")
+            if number == 0 and FILLED in self.ctx.drawn:
+                inputs.system = self.ctx.drawn[FILLED]
+                inputs.seed = orm.Int((inputs.seed.value + _STRIDE // 2) % (SEEDS - 1) + 1)
+                inputs.metadata = {"call_link_label": f"production_{label}_{FILLED}"}
+                waiting[FILLED] = self.submit(ProductionWorkChain, **inputs)
+                self.report(f"started {label}_{FILLED}: <{waiting[FILLED].pk}>")
         return ToContext(**waiting)
 
     def attach_runs(self) -> ExitCode | None:
         """Attach the results of all runs; stop if a run lacks results to check."""
         failed = []
-        for label in self.ctx.temperatures:
+        runs = [*self.ctx.temperatures, *([FILLED] if FILLED in self.ctx else [])]
+        for label in runs:
             run = self.ctx[label]
             results = {name: run.outputs[name] for name in RUN_OUTPUTS if name in run.outputs}
             if results:
-                self.out(f"runs.{label}", results)
+                self.out("second_start.run" if label == FILLED else f"runs.{label}", results)
             # a run that has not equilibrated still has results to check
             if not all(name in results for name in CHECKED):
                 failed.append(f"{label} <{run.pk}> [{run.exit_status}] {run.exit_message}")
         if not failed:
             return None
         return self.exit_codes.ERROR_VALIDATION_RUNS.format(
-            count=len(failed), total=len(self.ctx.temperatures), runs="; ".join(failed)
+            count=len(failed), total=len(runs), runs="; ".join(failed)
         )
 
     def kinetics(self) -> None:
@@ -191,6 +213,7 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
         self.out("expected", expected)
         runs = {label: dict(run) for label, run in self.outputs["runs"].items()}
         joint = orm.Dict({}) if self.ctx.kinetics is None else self.ctx.kinetics
+        judged = {} if (both := self._judge_starts()) is None else {"starts": both}
         self.out(
             "checks",
             compare_landscape(
@@ -199,9 +222,28 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
                 expected=expected,
                 kinetics=joint,
                 plan=self.inputs.production.plan,
+                **judged,
                 **runs,
             ),
         )
+
+    def _judge_starts(self) -> orm.Dict | None:
+        """Return and attach the judgement of both starts at the highest temperature; None without a second one."""
+        if FILLED not in self.ctx:
+            return None
+        label, parts = next(iter(self.ctx.temperatures)), ("depth_populations", "equilibration")
+        runs = {
+            label: {name: self.outputs["runs"][label][name] for name in parts},
+            f"{label}_{FILLED}": {name: self.outputs["second_start"]["run"][name] for name in parts},
+        }
+        errors = start_errors(self.inputs.settings["level"])
+        found: Any
+        found, node = starts.run_get_node(settings=orm.Dict({"standard_errors": errors}), **runs)
+        if not node.is_finished_ok:
+            self.report(f"no judgement of both starts: {node.exit_message}")
+            return None
+        self.out("second_start.starts", found)
+        return found
 
     def judge(self) -> ExitCode | None:
         """Report whether all checks hold; stop with the failed ones otherwise."""

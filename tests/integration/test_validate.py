@@ -52,6 +52,18 @@ def test_every_run_is_compared(validation: WorkChainNode) -> None:
     assert held["N(Li, slab)"]
 
 
+def test_both_starts_at_the_highest_temperature_are_judged(validation: WorkChainNode) -> None:
+    judged = validation.outputs.second_start.starts
+    assert len(judged["runs"]) == 2
+    checks = {check["quantity"]: check for check in validation.outputs.checks["checks"]}
+    assert checks["gap of two starts"]["expected"] == 30
+    assert checks["gap of two starts"]["holds"]
+    assert checks["gap of two starts, sum of layers"]["holds"]
+    assert checks["equilibrated from both sides"]["found"] == float(
+        judged["kind"] == "equilibrated from both sides"
+    )
+
+
 def test_ions_enter_as_often_as_the_reference_says(validation: WorkChainNode) -> None:
     rates = [check for check in validation.outputs.checks["checks"] if check["quantity"] == "Γ"]
     assert len(rates) == 2

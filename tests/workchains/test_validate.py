@@ -33,6 +33,7 @@ def test_a_protocol_has_all_inputs(codes: Codes, make: Make, protocol: str) -> N
         ({"overrides": {"setings": {}}}, "did you mean 'settings'"),
         ({"overrides": {"settings": {"planted": {"bar": 2}}}}, "did you mean 'barrier'"),
         ({"overrides": {"settings": {"reduced_barriers": [4, 3, 2]}}}, "must ascend, the hottest run first"),
+        ({"overrides": {"settings": {"second_start": 0.45}}}, "second_start = 0.45: is that of ions.inside"),
         ({"overrides": {"production": {"plan": {"frame_ps": 0.3}}}}, "production.*frame_ps = 0.3"),
     ],
 )
@@ -49,7 +50,11 @@ def test_every_run_has_its_own_temperature_and_seed(codes: Codes, make: Make) ->
     validation.run_productions()
     temperatures = [one["temperature"].value for one in submitted]
     assert temperatures == sorted(temperatures, reverse=True)
-    assert len({one["seed"].value for one in submitted}) == len(submitted) == 5
+    assert len({one["seed"].value for one in submitted}) == len(submitted) == 6
+    # the hottest one runs from two starts
+    filled = submitted.pop(1)
+    assert filled["temperature"] == submitted[0]["temperature"]
+    assert filled["system"].uuid == validation.ctx.drawn["filled"].uuid
     assert {one["system"].uuid for one in submitted} == {validation.outputs["system"].uuid}
 
 
@@ -66,8 +71,8 @@ def test_runs_without_results_end_the_validation(codes: Codes, make: Make) -> No
     validation = make(builder(codes))
     validation.draw()
     failed = orm.WorkChainNode().store()
-    for label in validation.ctx.temperatures:
+    for label in (*validation.ctx.temperatures, "filled"):
         validation.ctx[label] = failed
     answer = validation.attach_runs()
     assert answer.status == 360
-    assert answer.message.startswith("5 of 5 runs failed: T1003_r1")
+    assert answer.message.startswith("6 of 6 runs failed: T1003_r1")

@@ -24,13 +24,20 @@ __all__ = ["compare_landscape", "draw_known_landscape", "expect_landscape"]
 def draw_known_landscape(seed: orm.Int, settings: orm.Dict) -> dict[str, Any]:
     """Return the `landscape` of a seed and the `system` that LAMMPS is to run, off equilibrium.
 
+    With a second start, `filled` is the same system with that fraction of the cations inside the slab.
+
     :param seed: of the landscape and of the places of the ions.
     :param settings: see ValidationSettings.
     """
     asked = ValidationSettings.model_validate(settings.get_dict())
     landscape = draw_landscape(seed.value, asked.world)
     system = landscape_system(asked.planted.applied(landscape), asked.ions, seed.value)
-    return {"landscape": orm.Dict(landscape.model_dump()), "system": CseSystemData(system)}
+    drawn: dict[str, Any] = {"landscape": orm.Dict(landscape.model_dump()), "system": CseSystemData(system)}
+    if asked.second_start is not None:
+        ions = asked.ions.model_copy(update={"inside": asked.second_start})
+        filled = landscape_system(asked.planted.applied(landscape), ions, seed.value)
+        drawn["filled"] = CseSystemData(filled)
+    return drawn
 
 
 @calcfunction
@@ -71,6 +78,7 @@ def compare_landscape(
     expected: orm.Dict,
     kinetics: orm.Dict,
     plan: orm.Dict | None = None,
+    starts: orm.Dict | None = None,
     **runs: Any,
 ) -> orm.Dict:
     """Return `checks`, one record each (see Check), `failed` (those that do not hold) and `holds`.
@@ -82,6 +90,7 @@ def compare_landscape(
     :param expected: the expected results of the runs.
     :param kinetics: the joint result of the runs, empty if there is none.
     :param plan: of the productions.
+    :param starts: the judgement of both starts at the highest temperature.
     :param runs: the results of each production by its label.
     """
     labels = sorted(runs, key=lambda label: -runs[label]["transitions"]["temperature_K"])
@@ -94,6 +103,7 @@ def compare_landscape(
         found,
         kinetics.get_dict(),
         asked,
+        None if starts is None else starts.get_dict(),
     )
     failed = [f"{check['quantity']} of {check['run']}" for check in checks if not check["holds"]]
     left_out = not_checked(found, asked)
