@@ -298,4 +298,4 @@ def conclude_starts(rows: Sequence[StartRow]) -> str:
             f"recognised at least {100 * least.both_sides / least.pairs:.0f} % ({least.case.name}), required "
             f"{100 * LEAST_POWER:g}"
         )
-    return f"{len(rows)} pairs of starts: {'; '.join(parts)}"
+    return f"{len(rows)} cases of two starts: {'; '.join(parts)}"

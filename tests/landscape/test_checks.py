@@ -151,3 +151,24 @@ def test_exchange_starts_where_the_ions_do_and_ends_in_balance() -> None:
     assert late.inside == pytest.approx(late.equilibrium)
     assert late.entries == pytest.approx(late.exits)
     assert late.inside_error < 0.5 * early.inside_error
+
+
+def test_two_starts_must_close_their_known_gap_in_every_layer() -> None:
+    settings = SETTINGS.model_copy(update={"second_start": 0.95})
+    gaps, seen = (200, 80, 120), (1.0, -2.0, 3.0)
+    layers = [
+        {"gap": gap, "difference": one, "difference_error": 1.0} for gap, one in zip(gaps, seen, strict=True)
+    ]
+    starts = {"kind": "equilibrated from both sides", "layers": layers}
+
+    def failed(changed: dict[str, Any]) -> list[str]:
+        checks = compare(LANDSCAPE, settings, known(), right(), kinetics(), starts=changed)
+        return [check["quantity"] for check in checks if not check["holds"]]
+
+    assert failed(starts) == []
+    apart = deepcopy(starts) | {"kind": "not equilibrated"}
+    apart["layers"][2]["difference"] = 5.0
+    assert failed(apart) == ["D of two starts, layer 2", "equilibrated from both sides"]
+    lost = deepcopy(starts)
+    lost["layers"][1]["gap"] = 79
+    assert failed(lost) == ["gap of two starts, sum of layers"]
