@@ -166,13 +166,11 @@ class StartedRun:
         member = np.zeros((len(groups), np.shape(self.at_start)[0]))
         for row, group in enumerate(groups):
             member[row, list(group)] = 1
-        return StartedRun(
-            at_start=member @ np.asarray(self.at_start),
-            series=np.asarray(self.series) @ member.T,
-            # the variance of a sum of shares is not below 0, but its rounding is
-            covariance=_without_rounding(member @ np.asarray(self.covariance) @ member.T),
-            equilibrated=self.equilibrated,
-        )
+        covariance = member @ np.asarray(self.covariance) @ member.T
+        # the variance of a constant sum of shares is 0, but for its rounding
+        np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 0.0))
+        series = np.asarray(self.series) @ member.T
+        return StartedRun(member @ np.asarray(self.at_start), series, covariance, self.equilibrated)
 
 
 @dataclass(frozen=True)
@@ -354,11 +352,6 @@ class _Compared:
             met, scale = False, f"{scale} (< {criteria.maximum_scale_reduction:g})"
         now = f"{self.difference:+.2g} ± {self.error:.2g}{needs}, {scale}"
         return ("met" if met else "apart"), f"{start} ({self.deviations:.2g} σ), D {now}"
-
-
-def _without_rounding(covariance: Floats) -> Floats:
-    np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 0.0))
-    return covariance
 
 
 def _standard_error(series: Sequence[Floats], between_ions: Sequence[float]) -> float:
