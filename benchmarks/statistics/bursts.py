@@ -67,6 +67,11 @@ def lasting(spread: float) -> Model:
     return lambda rng, experiments: unequal(rng, experiments=experiments, ions=60, entries=60, spread=spread)
 
 
+def plain(entries: float) -> Model:
+    """Return 60 independent ions."""
+    return lambda rng, experiments: unequal(rng, experiments=experiments, ions=60, entries=entries, spread=0)
+
+
 MODELS: Final[dict[str, tuple[Model, Limits]]] = {
     "common gate, 3 openings": (gate(3), (0.88, 1.0)),
     **{f"common gate, {openings} openings": (gate(openings), PROMISED) for openings in (5, 10, 30)},
@@ -121,12 +126,21 @@ class Counted:
 # -- rows ----------------------------------------------------------------------------------------------------
 
 
+#: models in which each other quantity is measured
+SAMPLE: Final = (
+    "common gate, 5 openings",
+    "common gate, 10 openings",
+    "lognormal residence, σ = 2",
+    "attracting ions, 10 relaxation times",
+    "ions that differ for ever, spread 2",
+)
+
+
 def burst_cases() -> list[Case]:
     """Return the rows of counts that are not independent."""
-    cases = [
-        Case(f"rate: {what}", partial(_rate, f"rate: {what}", model, limits))
-        for what, (model, limits) in MODELS.items()
-    ]
+    rows: dict[str, Callable[[str, int, np.random.SeedSequence], Row]] = {
+        f"rate: {what}": partial(_rate, model=model, limits=limits) for what, (model, limits) in MODELS.items()
+    }
     for kind, measure in (
         ("rate per time", _rate_per_time),
         ("S_t", _total),
@@ -134,43 +148,41 @@ def burst_cases() -> list[Case]:
         ("κ", _kappa),
         ("rate, single events", _single),
     ):
-        for what in (
-            "common gate, 5 openings",
-            "common gate, 10 openings",
-            "lognormal residence, σ = 2",
-            "attracting ions, 10 relaxation times",
-            "ions that differ for ever, spread 2",
-        ):
-            name = f"{kind}: {what}"
-            cases.append(Case(name, partial(measure, name, MODELS[what][0])))
-    name = "EC bound: common gate, 3 openings"
-    cases.append(Case(name, partial(_bound, name, gate(3))))
+        rows |= {f"{kind}: {what}": partial(measure, model=MODELS[what][0]) for what in SAMPLE}
+    rows["EC bound: common gate, 3 openings"] = partial(_bound, model=gate(3))
     for openings in (3, 5, 10):
-        for kind, single in (("", False), (", single events", True)):
-            name = f"EC bound: common gate, on the way in, {openings} openings{kind}"
-            cases.append(Case(name, partial(_bound_on_the_way, name, openings, single)))
-    for openings in ((10, 5), (30, 10)):
-        name = f"ratio: common gate, {openings[0]} and {openings[1]} openings"
-        cases.append(Case(name, partial(_ratio, name, openings)))
-    for name, known in (
-        ("no event, bound: common gate, 3 openings", True),
-        ("no event, bound: common gate, 3 openings, single events", False),
-    ):
-        cases.append(Case(name, partial(_without_event, name, known)))
+        name = f"EC bound: gate, on the way in, {openings} openings"
+        rows[name] = partial(_bound_on_the_way, openings=openings, single=False)
+        rows[f"{name}, single events"] = partial(_bound_on_the_way, openings=openings, single=True)
+    for hot, cold in ((10, 5), (30, 10)):
+        rows[f"ratio: common gate, {hot} and {cold} openings"] = partial(_ratio, openings=(hot, cold))
+    name = "no event, bound: common gate, 3 openings"
+    rows |= {
+        name: partial(_without_event, known=True),
+        f"{name}, single events": partial(_without_event, known=False),
+    }
+    for entries in (7, 30, 200):
+        name = f"rate: independent ions, {entries} entries, dispersion estimated"
+        rows[name] = partial(_rate, model=plain(entries), limits=(LEVEL, 1.0))
+    return [Case(name, partial(measure, name)) for name, measure in (rows | _joint_rows()).items()]
+
+
+def _joint_rows() -> dict[str, Callable[[str, int, np.random.SeedSequence], Row]]:
+    rows: dict[str, Callable[[str, int, np.random.SeedSequence], Row]] = {}
     for ratio in (4, 10):
-        for counts in ((200, 60, 15), (30, 8, 2)):
-            listed = "/".join(map(str, counts))
-            for kind, single in (("", False), *([(", single events", True)] if counts[0] == 200 else ())):
-                name = f"rate at 400 K: variance/mean {ratio}, {listed}{kind}"
-                cases.append(Case(name, partial(_joint, name, ratio, counts, single)))
-    return cases
+        name, counts = f"rate at 400 K: variance/mean {ratio}, 200/60/15", (200, 60, 15)
+        rows[name] = partial(_joint, ratio=ratio, counts=counts, single=False)
+        rows[f"{name}, single events"] = partial(_joint, ratio=ratio, counts=counts, single=True)
+        name, counts = f"rate at 400 K: variance/mean {ratio}, 30/8/2", (30, 8, 2)
+        rows[name] = partial(_joint, ratio=ratio, counts=counts, single=False)
+    return rows
 
 
 def _crowds(model: Model, experiments: int, seed: np.random.SeedSequence) -> Crowds:
     return model(np.random.default_rng(seed), max(experiments // SHARE, FEWEST))
 
 
-def _rate(name: str, model: Model, limits: Limits, experiments: int, seed: np.random.SeedSequence) -> Row:
+def _rate(name: str, experiments: int, seed: np.random.SeedSequence, *, model: Model, limits: Limits) -> Row:
     held = [
         low <= one.expected <= high
         for one in Counted.of(_crowds(model, experiments, seed))
@@ -179,7 +191,7 @@ def _rate(name: str, model: Model, limits: Limits, experiments: int, seed: np.ra
     return coverage_row(name, held, nominal=LEVEL, low=limits[0], high=limits[1])
 
 
-def _rate_per_time(name: str, model: Model, experiments: int, seed: np.random.SeedSequence) -> Row:
+def _rate_per_time(name: str, experiments: int, seed: np.random.SeedSequence, *, model: Model) -> Row:
     """Compare entries per time with their mean, of which the mean exposure is known better than the entries."""
     counted = Counted.of(_crowds(model, experiments, seed))
     truth = float(np.mean([one.expected for one in counted]))
@@ -191,7 +203,7 @@ def _rate_per_time(name: str, model: Model, experiments: int, seed: np.random.Se
     return coverage_row(name, held, nominal=LEVEL, low=0.9)
 
 
-def _single(name: str, model: Model, experiments: int, seed: np.random.SeedSequence) -> Row:
+def _single(name: str, experiments: int, seed: np.random.SeedSequence, *, model: Model) -> Row:
     held = [
         low <= one.expected <= high
         for one in Counted.of(_crowds(model, experiments, seed))
@@ -200,7 +212,7 @@ def _single(name: str, model: Model, experiments: int, seed: np.random.SeedSeque
     return coverage_row(name, held, nominal=LEVEL, low=0.0)
 
 
-def _total(name: str, model: Model, experiments: int, seed: np.random.SeedSequence) -> Row:
+def _total(name: str, experiments: int, seed: np.random.SeedSequence, *, model: Model) -> Row:
     crowds = _crowds(model, experiments, seed)
     truth = 2 * crowds.rate * float(crowds.ion_outside.sum(axis=1).mean())
     held = []
@@ -210,7 +222,7 @@ def _total(name: str, model: Model, experiments: int, seed: np.random.SeedSequen
     return coverage_row(name, held, nominal=LEVEL, low=0.9)
 
 
-def _bound(name: str, model: Model, experiments: int, seed: np.random.SeedSequence) -> Row:
+def _bound(name: str, experiments: int, seed: np.random.SeedSequence, *, model: Model) -> Row:
     crowds = _crowds(model, experiments, seed)
     entries = crowds.rate * float(crowds.ion_outside.sum(axis=1).mean())
     truth = 2 * entries / (2 * entries + CRITERIA.lam)
@@ -219,7 +231,7 @@ def _bound(name: str, model: Model, experiments: int, seed: np.random.SeedSequen
 
 
 def _bound_on_the_way(
-    name: str, openings: int, single: bool, experiments: int, seed: np.random.SeedSequence
+    name: str, experiments: int, seed: np.random.SeedSequence, *, openings: int, single: bool
 ) -> Row:
     """Let 60 ions fill an empty region through the gate, so that entries and exits are off balance."""
     crowds = gated(
@@ -246,7 +258,7 @@ def _exchanges(crowds: Crowds) -> list[ExchangeData]:
     ]
 
 
-def _kappa(name: str, model: Model, experiments: int, seed: np.random.SeedSequence) -> Row:
+def _kappa(name: str, experiments: int, seed: np.random.SeedSequence, *, model: Model) -> Row:
     """Compare κ with 0.1, where the rate of theory has a log-normal error of 0.2."""
     rng = np.random.default_rng(seed.spawn(1)[0])
     held = []
@@ -257,7 +269,7 @@ def _kappa(name: str, model: Model, experiments: int, seed: np.random.SeedSequen
     return coverage_row(name, held, nominal=LEVEL, low=0.9)
 
 
-def _ratio(name: str, openings: tuple[int, int], experiments: int, seed: np.random.SeedSequence) -> Row:
+def _ratio(name: str, experiments: int, seed: np.random.SeedSequence, *, openings: tuple[int, int]) -> Row:
     children = seed.spawn(2)
     runs = [
         Counted.of(_crowds(gate(number), experiments, child))
@@ -279,7 +291,7 @@ def _ratio(name: str, openings: tuple[int, int], experiments: int, seed: np.rand
     return coverage_row(name, held, nominal=LEVEL, low=0.9)
 
 
-def _without_event(name: str, known: bool, experiments: int, seed: np.random.SeedSequence) -> Row:
+def _without_event(name: str, experiments: int, seed: np.random.SeedSequence, *, known: bool) -> Row:
     """Take the runs without an event, about one of eleven; the bound is one-sided."""
     counted = Counted.of(_crowds(gate(3), 2 * SHARE * max(experiments, SHARE * FEWEST), seed))
     held = [
@@ -298,11 +310,12 @@ ENERGY, PREFACTOR = 5000.0, 1e10
 
 def _joint(
     name: str,
+    experiments: int,
+    seed: np.random.SeedSequence,
+    *,
     ratio: float,
     counts: tuple[int, ...],
     single: bool,
-    experiments: int,
-    seed: np.random.SeedSequence,
 ) -> Row:
     """Compare the rate at 400 K under Arrhenius' law with the law of three gated runs.
 

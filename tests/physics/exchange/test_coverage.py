@@ -48,7 +48,7 @@ LONG_ROWS = (
     "rate at 400 K: 36 entries at two temperatures",
     "S_t: ions at equilibrium, 14",
     "even counts: 60 ions on the way in, 22 + 5",
-    "EC bound: common gate, on the way in, 5 openings",
+    "EC bound: gate, on the way in, 5 openings",
     "S_t: common gate, 10 openings",
     "ratio: common gate, 30 and 10 openings",
     "κ: common gate, 10 openings",
