@@ -366,8 +366,9 @@ def _averaged_scatter(run: Run, anions: int, shares: Mapping[str, float]) -> flo
     """
     share, transitions = shares["layer_left"] + shares["layer_right"], run["transitions"]
     crossings: int = sum(transitions[f"s_{way}_{ANION.lower()}_layer"] for way in ("in", "out"))
-    # the crossings per ion and time are twice the product of both shares over the relaxation time
-    return min(1.0, 4 * share * (1 - share) * anions / max(crossings, 1))
+    # The crossings per ion and time are twice the product of both shares over the relaxation time. About every
+    # second one is followed by a return.
+    return min(1.0, 8 * share * (1 - share) * anions / max(crossings, 1))
 
 
 # -- the same numbers again ------------------------------------------------------------------------------------

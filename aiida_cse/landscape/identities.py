@@ -45,8 +45,12 @@ _ROUNDING = 1e-9
 #: limits of the width of an interval on a count, relative to that of Poisson's of as many independent events; an
 #: estimated dispersion widens it at a high level
 _NARROWEST, _WIDEST = 0.8, 6.0
+#: Å on both sides of an extremum in which F is close to a parabola
+_PARABOLA = 1.5
+#: largest difference of barriers from two ways to fit the same counts, relative and in standard errors
+_SAME_BARRIER, _SAME_ERRORS = 0.02, 1.5
 #: least independent events that say how wide an interval should be
-_FEWEST = 10
+_FEWEST = 30
 #: largest dispersion of ions that do not interact, with few events
 _MOST_DISPERSED = 20.0
 #: Å² in one nm², and surfaces of a slab
@@ -129,7 +133,7 @@ def _populations(one: WindowedState, found: Results) -> Iterator[Triple]:
                 lengths = {len(values) // max(number, 1) for number in (len(ends), len(ends) - 1)}
                 blocks = [values[: len(ends) * length].reshape(len(ends), -1).mean(axis=1) for length in lengths
                           if 0 < len(ends) * length <= len(values)]  # fmt: skip
-                yield f"{key}_{region}_blocks", any(agree(ends, again) for again in blocks), True
+                yield f"{key}_{region}_blocks", not blocks or any(agree(ends, again) for again in blocks), True
 
 
 def _events(one: WindowedState, rule: str) -> tuple[Integers, int, int]:
@@ -436,7 +440,47 @@ def _barrier(one: WindowedState, found: Results) -> Iterator[Triple]:
                 entry = f"barrier_{key}{suffix}_kJ_per_mol"
                 yield entry, found[entry], value * constants.R / 1000
             yield from _ordered(found, f"barrier_{key}{suffix}", value)
+        yield from _fitted_barriers(one, found, name)
         yield from _rates_of_theory(one, found, name)
+
+
+def _fitted_barriers(one: WindowedState, found: Results, name: str) -> Iterator[Triple]:
+    """Compare the barriers of both sides with those of two parabolas, fitted to the counts around well and top.
+
+    Both use the same counts, so that they differ by less than their statistical error.
+    """
+    config, key = one.state.config, name.lower()
+    counts = one.blocks(one.state.point_histograms)[:, list(config.ions).index(name)].sum(axis=0)
+    z = _centres(config.box[2], config.bins)
+    for side in ("left", "right"):
+        barrier, error = (found[f"barrier_{key}_{side}_{what}"] for what in ("K", "error_K"))
+        if barrier is None or error is None:
+            continue
+        top, well = (
+            log_extremum(z, counts, found[f"{place}_{key}_{side}_z_A"], _PARABOLA) for place in ("top", "well")
+        )
+        again = one.temperature * (well - top)
+        yield (
+            f"barrier_{key}_{side}_K, fitted",
+            abs(again - barrier) < max(_SAME_BARRIER * barrier, _SAME_ERRORS * error),
+            True,
+        )
+
+
+def log_extremum(z: NDArray[np.float64], counts: Integers, place: float, reach: float) -> float:
+    """Return ln μ at the extremum of a parabola in ln μ, fitted to Poisson counts around a place."""
+    near = np.abs(z - place) <= reach
+    x, seen = z[near] - place, counts[near].astype(np.float64)
+    design = np.stack([np.ones_like(x), x, x**2], axis=1)
+    powers = np.array([math.log(max(seen.mean(), 1e-3)), 0.0, 0.0])
+    for _ in range(60):
+        means = np.exp(np.clip(design @ powers, -50, 50))
+        hessian = design.T @ (means[:, None] * design) + 1e-9 * np.eye(3)
+        step = np.linalg.solve(hessian, design.T @ (seen - means))
+        powers += step / max(1.0, float(np.abs(design @ step).max()) / 2)
+    vertex = -powers[1] / (2 * powers[2]) if powers[2] else 0.0
+    vertex = float(np.clip(vertex, -reach, reach))
+    return float(np.array([1.0, vertex, vertex**2]) @ powers)
 
 
 def _rates_of_theory(one: WindowedState, found: Results, name: str) -> Iterator[Triple]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -135,12 +136,16 @@ class StoredValidation:
             states = {label: deepcopy(state) for label, state in states.items()}
             for label, state in states.items():
                 planted.apply(state, self.expected[label]["temperature"])
-        settings = AnalysisSettings(**self.inputs["production"]["analysis"]["settings"], level=self.settings.level)
         with patched(planted):
-            runs = {
-                label: self._analysed(label, state, settings, measured[label], planted)
-                for label, state in states.items()
-            }
+            if planted is None or planted.where in ("results", "kinetics"):
+                runs = {
+                    label: deepcopy(run) | {"reduction": states[label]} for label, run in self._results.items()
+                }
+            else:
+                runs = {label: self._analysed(state, measured[label]) for label, state in states.items()}
+            if planted is not None and planted.where == "results":
+                for label, run in runs.items():
+                    planted.apply(run, self.expected[label]["temperature"])
             kelvin = [run["temperature"] for run in self.expected.values()]
             found = kinetics(runs, KineticsSettings(temperatures=kelvin, laws=["arrhenius"]))
         if planted is not None and planted.where == "kinetics":
@@ -148,15 +153,23 @@ class StoredValidation:
             planted.apply(found, 0.0)
         return compare(self.landscape, self.settings, self.expected, runs, found, self.plan)
 
-    def _analysed(
-        self, label: str, state: State, settings: AnalysisSettings, measured: float, planted: Fault | None
-    ) -> dict[str, Any]:
+    @cached_property
+    def _results(self) -> dict[str, dict[str, Any]]:
+        """Results of all runs without a fault, without their states."""
+        return {
+            label: {
+                name: found
+                for name, found in self._analysed(state, self.measured[label]).items()
+                if name != "reduction"
+            }
+            for label, state in self.states.items()
+        }
+
+    def _analysed(self, state: State, measured: float) -> dict[str, Any]:
+        settings = AnalysisSettings(**self.inputs["production"]["analysis"]["settings"], level=self.settings.level)
         results: dict[str, Any]
         results, _ = analyse_separately(ReducedProduction(state, None, settings))
-        results["stages"] = {"stages": [{"temperature_K": measured}]}
-        if planted is not None and planted.where == "results":
-            planted.apply(results, self.expected[label]["temperature"])
-        return results | {"reduction": state}
+        return results | {"stages": {"stages": [{"temperature_K": measured}]}, "reduction": state}
 
     def _replace_hottest(self, planted: Fault, states: dict[str, State], measured: dict[str, float]) -> None:
         label, run = next(iter(self.expected.items()))
