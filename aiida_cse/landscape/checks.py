@@ -241,10 +241,13 @@ def _of_sides(
         yield _check(label, f"Γ, {side}", "1/s", rate, entries / exposure, ends)
     if not run["equilibration"]["equilibrated"]:
         return
-    for side, known in (("left", landscape.barrier_left), ("right", landscape.barrier_right)):
-        value, error = (run["barrier"][f"barrier_{_KEY}_{side}_{what}"] for what in ("K", "error_K"))
-        if error is not None:
-            yield _check(label, f"ΔF, {side}", "K", known, value, _interval(value, error, level))
+    sides = {"left": landscape.barrier_left, "right": landscape.barrier_right}
+    tst = dict(zip(sides, expected["tst"], strict=True))
+    for name, start, barriers in (("ΔF", "barrier", sides), ("ΔF of TST", "tst_barrier", tst)):
+        for side, known in barriers.items():
+            value, error = (run["barrier"].get(f"{start}_{_KEY}_{side}_{what}") for what in ("K", "error_K"))
+            if error is not None:
+                yield _check(label, f"{name}, {side}", "K", known, value, _interval(value, error, level))
     for found in places_known(run["barrier"], landscape):
         yield _check(label, *found)
 
@@ -270,7 +273,9 @@ def _theory(
     ends = _interval(frequency, log_error, level, logarithmic=True)
     yield _check(label, "ν", "1/s", landscape.frequency, frequency, ends)
     if found[f"kappa_{_KEY}"] is not None:
-        yield _check(label, "κ", "", expected["kappa"], found[f"kappa_{_KEY}"], found[f"kappa_{_KEY}_interval"])
+        # results of earlier versions are relative to the harmonic rate
+        kappa = expected["kappa_tst" if f"tst_barrier_{_KEY}_K" in found else "kappa"]
+        yield _check(label, "κ", "", kappa, found[f"kappa_{_KEY}"], found[f"kappa_{_KEY}_interval"])
 
 
 # -- distribution of the ions ----------------------------------------------------------------------------------

@@ -63,6 +63,10 @@ class ExpectedRun(ExpectedExchange):
         The rate divided by that of transition-state theory.
     sides
         Entries on the left and on the right per ion in the layers of both sides, s⁻¹, each with its error.
+    tst
+        F(top) + T ln ∫ exp(−F/T) dz/Å over the first layer, of the left and of the right side, K.
+    kappa_tst
+        The rate divided by that of transition-state theory with the mean of exp(−tst/T) of both sides.
     variances
         Variances of the displacements of the cation along z in its layers over the shortest lag, Å², each with
         its error; empty without displacements.
@@ -75,6 +79,8 @@ class ExpectedRun(ExpectedExchange):
     kappa: float
     sides: list[list[float]]
     variances: list[list[float]]
+    tst: list[float]
+    kappa_tst: float
 
 
 def expected_runs(
@@ -108,12 +114,20 @@ def expected_runs(
                     rate_error=found.error,
                     kappa=found.rate / theory,
                     sides=[list(side) for side in found.sides],
+                    tst=(tst := landscape.tst_barriers(temperature)),
+                    kappa_tst=found.rate * 1e-15 / _theory(landscape, temperature, tst),
                     variances=_variances(landscape, temperature, lag_ps, np.array(edges), seed + number),
                     **asdict(exchange),
                 )
             )
         )
     return runs
+
+
+def _theory(landscape: Landscape, temperature: float, tst: list[float]) -> float:
+    """Return √(k_B T / 2πm) × the mean of exp(−tst/T) over both sides, per fs."""
+    flux = np.sqrt(landscape.thermal_speed_squared(temperature) / (2 * np.pi))
+    return float(flux * np.exp(-np.array(tst) / temperature).mean())
 
 
 def _variances(

@@ -430,6 +430,10 @@ def _barrier(one: WindowedState, found: Results) -> Iterator[Triple]:
         if None not in both and found[f"barrier_{key}_K"] is not None:
             mean = -kelvin * math.log(np.mean(np.exp(-np.array(both) / kelvin)))
             yield f"barrier_{key}_K", found[f"barrier_{key}_K"], mean
+        tst = [found.get(f"tst_barrier_{key}_{side}_K") for side in ("left", "right")]
+        if None not in tst and found[f"tst_barrier_{key}_K"] is not None:
+            mean = -kelvin * math.log(np.mean(np.exp(-np.array(tst) / kelvin)))
+            yield f"tst_barrier_{key}_K", found[f"tst_barrier_{key}_K"], mean
         for start, unit in (("curvature", "K_per_A2"), ("slope", "K_per_A")):
             sides = [found[f"{start}_{key}_{side}_{unit}"] for side in ("left", "right")]
             if None not in sides:
@@ -492,6 +496,16 @@ def _rates_of_theory(one: WindowedState, found: Results, name: str) -> Iterator[
         yield f"curvature_{key}_J_per_A2", found[f"curvature_{key}_J_per_A2"], joule
         frequency = math.sqrt(joule * 1e20 / mass / 2) / math.pi
         yield f"frequency_{key}_per_s", found[f"frequency_{key}_per_s"], frequency
+    if (attempts := found.get(f"attempts_{key}_per_s")) is not None:
+        mass = config.masses[config.ions[name].types[0] - 1] * constants.atomic_mass
+        yield (
+            f"attempts_{key}_per_s",
+            attempts,
+            math.sqrt(constants.k * one.temperature / (2 * math.pi * mass)) * 1e10,
+        )
+        tst, rate = found.get(f"tst_barrier_{key}_K"), found[f"rate_tst_{key}_per_s"]
+        if tst is not None and rate is not None:
+            yield f"rate_tst_{key}_per_s", rate, attempts * math.exp(-tst / one.temperature)
     expected, kappa = found[f"expected_in_{key}_ceramic"], found[f"kappa_{key}"]
     if kappa is not None:
         counted = _of_rule(one, one.criteria["rule"])

@@ -295,6 +295,12 @@ class Landscape(StrictModel):
         found = self.weight(ion, regions.edges, temperature)
         return dict(zip(regions.names, found.tolist(), strict=True))
 
+    def tst_barriers(self, temperature: float) -> list[float]:
+        """Return F(top) + T ln ∫ exp(−F/T) dz/Å over the first layer, of the left and of the right side, K."""
+        weights = self.weights(CATION, temperature)
+        sides = {"left": self.barrier_left, "right": self.barrier_right}
+        return [top + temperature * float(np.log(weights[f"layer_{side}"])) for side, top in sides.items()]
+
     def shares(self, ion: str, temperature: float) -> dict[str, float]:
         """Return the equilibrium fraction of the ions in each region."""
         weights = self.weights(ion, temperature)
