@@ -39,9 +39,10 @@ RUNS = {
     "T0600_r1": results(600, 2, 300 * 15, equilibrated=False, minimum_excess=42, barrier_li_error_K=None),
     "T0700_r1": results(700, 7, 380 * 15),
 }
-SETTINGS = KineticsSettings(
+ALL_LAWS = KineticsSettings(
     barrier="maximum", temperatures=[400, 700], shifts=[(700, 0), (600, 0.18), (400, 0.45)], admit="conditioned"
 )
+SETTINGS = ALL_LAWS.model_copy(update={"laws": ["arrhenius"]})
 
 
 def test_kinetics_are_the_joint_fit_of_the_runs() -> None:
@@ -53,6 +54,7 @@ def test_kinetics_are_the_joint_fit_of_the_runs() -> None:
         ],
         (400, 700),
         lowerings=(832.5, 0),
+        laws=["arrhenius"],
         frequency=1.5e12,
         frequency_log_error=0.02,
     )
@@ -132,8 +134,7 @@ def test_keys_do_not_depend_on_the_events() -> None:
 
 
 def test_conclusions_state_rates_bounds_and_excluded_runs() -> None:
-    alone = SETTINGS.model_copy(update={"laws": ["arrhenius"]})
-    first, second, third, _ = conclusions(kinetics(RUNS, alone))
+    first, second, third, _ = conclusions(kinetics(RUNS, SETTINGS))
     assert first.startswith("Γ(400 K) = 1")
     assert first.endswith("s⁻¹ per ion (4.6 to 1.9e+06)")
     assert second.startswith("Γ(700 K) = 1.3e+06 s⁻¹ per ion (")
@@ -146,7 +147,7 @@ def test_conclusions_state_rates_bounds_and_excluded_runs() -> None:
 
 
 def test_the_headline_is_the_union_and_each_law_has_its_weight() -> None:
-    found = kinetics(RUNS, SETTINGS)
+    found = kinetics(RUNS, ALL_LAWS)
     assert found["laws"] == list(found["by_law"]) == ["arrhenius", "vogel-fulcher", "two-channels"]
     assert sum(law["weight"] for law in found["by_law"].values()) == pytest.approx(1)
     ends = [law["rate_0400K_interval_per_s"] for law in found["by_law"].values()]
@@ -159,13 +160,13 @@ def test_the_headline_is_the_union_and_each_law_has_its_weight() -> None:
         "crossing_K": [400, 700],
         "energy_K": [0, 20000],
     }
-    alone = kinetics(RUNS, SETTINGS.model_copy(update={"laws": ["arrhenius"]}))
+    alone = kinetics(RUNS, SETTINGS)
     assert alone["rate_0400K_per_s"] == found["by_law"]["arrhenius"]["rate_0400K_per_s"]
     assert (alone["energy_K"], alone["kappa"]) == (found["energy_K"], found["kappa"])
 
 
 def test_the_laws_of_an_extrapolated_rate_are_printed_in_80_columns() -> None:
-    found = kinetics(RUNS, SETTINGS)
+    found = kinetics(RUNS, ALL_LAWS)
     lines = conclusions(found)
     assert lines[0].endswith("under any of 3 laws")
     assert [line.split()[0] for line in lines[1:5]] == ["Arrhenius", "Vogel–Fulcher", "two", "averaged"]

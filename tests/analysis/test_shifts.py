@@ -55,7 +55,7 @@ def test_shifts_without_an_error_are_not_used() -> None:
 
 
 MEASURED = {"shifts": [[700, 0, 0], [600, 0.18, 0.05], [400, 0.45, 0.1]]}
-ASKED = KineticsSettings(temperatures=[400], admit="conditioned")
+ASKED = KineticsSettings(temperatures=[400], admit="conditioned", laws=["arrhenius"])
 
 
 def test_shifts_from_the_profiles_lower_the_barriers() -> None:

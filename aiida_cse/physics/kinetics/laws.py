@@ -82,7 +82,7 @@ class VogelFulcher(Law):
     apparent activation energy at the reference temperature Tᵣ.
     """
 
-    name, title, shape = "vogel-fulcher", "Vogel–Fulcher", {"t0": 60}
+    name, title, shape = "vogel-fulcher", "Vogel–Fulcher", {"t0": 40}
 
     def terms(self, shapes: Floats, temperature: Floats | float, reference: float) -> tuple[Floats, Floats]:
         kelvin = np.asarray(temperature)
@@ -103,7 +103,7 @@ class TwoChannels(Law):
     dominates above the crossing Tₓ and the first one below.
     """
 
-    name, title, shape = "two-channels", "two channels", {"gap": 15, "crossing": 14}
+    name, title, shape = "two-channels", "two channels", {"gap": 15, "crossing": 10}
 
     def terms(self, shapes: Floats, temperature: Floats | float, reference: float) -> tuple[Floats, Floats]:
         kelvin = np.asarray(temperature)

@@ -40,7 +40,7 @@ Bounds = tuple[float, float]
 OpenEnd = Literal["low", "high"]
 
 #: number of energies of the grid of a single shape, and of each of many
-_POINTS, _FEWEST_POINTS = 4001, 129
+_POINTS, _FEWEST_POINTS = 4001, 97
 #: width of a grid in units of the highest temperature
 _REACH = 400.0
 #: energies with ln p further below its maximum are left out
