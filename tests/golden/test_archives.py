@@ -177,7 +177,11 @@ def test_a_function_of_stored_inputs_gives_the_stored_results(entry_point: str) 
     found = called_as(entry_point)
     assert found
     for old in found:
-        _, new = CalculationFactory(entry_point).run_get_node(**inputs_of(old))
+        inputs = inputs_of(old)
+        if entry_point == "cse.kinetics":
+            # the law that earlier versions fitted
+            inputs["settings"] = orm.Dict(inputs["settings"].get_dict() | {"laws": ["arrhenius"]})
+        _, new = CalculationFactory(entry_point).run_get_node(**inputs)
         assert new.is_finished_ok, new.exit_message
         assert list(results_lost(old, new.outputs)) == []
 
