@@ -26,8 +26,6 @@ _PARABOLA = 30.0
 _SLOW = (2.0, 2.0)
 #: standard deviations and lengths, Å, of the rough part; a cosine with the period p has a length of about p/5
 AMPLITUDES, LENGTHS = (0.15, 0.3, 0.6, 1.2), (0.12, 0.22, 0.4, 0.7)
-#: share of the prior of a profile without a rough part
-SMOOTH = 0.25
 _ITERATIONS, _CONVERGED, _LARGEST_STEP = 50, 1e-5, 2.0
 
 
@@ -58,9 +56,8 @@ def draw_log_density(
     independent = counts / worth
     kernels = _kernels(z)
     fits = [_laplace(kernel, independent) for kernel in kernels]
-    prior = np.full(len(kernels), (1 - SMOOTH) / (len(kernels) - 1))
-    prior[0] = SMOOTH
-    evidence = special.softmax(np.array([fit[2] for fit in fits]) + np.log(prior))
+    # all are equally probable beforehand: a prior that prefers smooth profiles hides weak and long-waved roughness
+    evidence = special.softmax([fit[2] for fit in fits])
     numbers = rng.multinomial(samples, evidence)
     logs = [
         mode + rng.normal(size=(number, len(z))) @ root.T

@@ -68,7 +68,7 @@ def test_the_error_of_a_barrier_includes_slow_exchange_that_blocks_do_not_show()
     seed = np.random.SeedSequence(11)
     whole = found_barriers(*VISITS[150], EXPERIMENTS, seed)
     blocks = found_barriers(*VISITS[150], EXPERIMENTS, np.random.SeedSequence(11), slow=False)
-    scatter = np.std([one.barrier for one in whole], ddof=1)
+    scatter = np.std([one.maximum.value for one in whole], ddof=1)
     errors, of_blocks = (np.mean([one.maximum.standard_error for one in found]) for found in (whole, blocks))
     # the scatter of 60 is known within 9 %
     assert 0.78 < errors / scatter < 1.28
