@@ -189,7 +189,7 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
     def kinetics(self) -> None:
         """Extrapolate the rate from the equilibrated runs to all temperatures."""
         runs = {label: {name: run[name] for name in PARTS} for label, run in self.outputs["runs"].items()}
-        # the landscape is known to follow Arrhenius' law
+        # other laws would widen the interval of a landscape whose barriers do not depend on T
         asked = KineticsSettings(temperatures=list(self.ctx.temperatures.values()), laws=["arrhenius"])
         found: Any
         found, node = kinetics.run_get_node(settings=orm.Dict(asked.model_dump()), **runs)
