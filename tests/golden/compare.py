@@ -17,7 +17,16 @@ PROSE = ("reasons", "reasons_*", "*_zero", "exact_reason")
 #: keys of mappings from stored names to prose
 PROSE_BY_NAME = ("excluded",)
 #: keys of results whose estimator is a better one since: they are there, with another number or none
-ESTIMATED_ANEW = ("n_*_error", "n_*_interval")
+ESTIMATED_ANEW = (
+    "n_*_error",
+    "n_*_interval",
+    "rate_in_*_interval",
+    "rate_*upper_bound_per_s",
+    "burst_index_*",
+    "ec_*lower_bound",
+    "s_total_*_interval",
+    "kappa_*_interval",
+)
 RELATIVE = 1e-12
 
 _TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?|\w*_\w+")
