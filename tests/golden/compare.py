@@ -16,7 +16,8 @@ from aiida import orm
 PROSE = ("reasons", "reasons_*", "*_zero", "exact_reason")
 #: keys of mappings from stored names to prose
 PROSE_BY_NAME = ("excluded",)
-#: keys of results whose estimator is a better one since: they are there, with another number or none
+#: keys of results whose estimator is a better one since, some with their place: they are there, with another
+#: number or none
 ESTIMATED_ANEW = (
     "n_*_error",
     "n_*_interval",
@@ -26,6 +27,12 @@ ESTIMATED_ANEW = (
     "ec_*lower_bound",
     "s_total_*_interval",
     "kappa_*_interval",
+    "barrier.barrier_*",
+    "barrier.slope_*_interval_*",
+    "barrier.reasons",
+    "barrier.kappa_*",
+    "barrier.expected_in_*",
+    "barrier.rate_tst_*",
 )
 RELATIVE = 1e-12
 
@@ -35,7 +42,7 @@ _TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?|\w*_\w+")
 def differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
     """Yield where ``new`` differs from ``old``; it may have more keys."""
     key = place.rsplit(".", 1)[-1]
-    if any(fnmatch(key, name) for name in ESTIMATED_ANEW):
+    if any(fnmatch(key, name) or fnmatch(place, name) for name in ESTIMATED_ANEW):
         return
     if any(fnmatch(key, name) for name in PROSE):
         if type(old) is not type(new) or bool(old) != bool(new):
