@@ -95,18 +95,21 @@ def _fitted(found: Results, used: list[Results]) -> Iterator[Triple]:
     # so many entries carry the information of one
     worth = np.array([record.get("dispersion_used") or 1.0 for record in used])
     prefactor, energy, covariance = arrhenius(kelvin, events / worth, exposure / worth * 1e-9)
+    if found["energy_interval_K"] is None:
+        yield "energy_K", found["energy_K"], energy
+        return
     low, high = found["energy_interval_K"]
     half = (high - low) / 2
     yield "energy_K", abs(found["energy_K"] - energy) < _SHARE * half, True
     yield "energy_interval_K", 0.5 < half / math.sqrt(covariance[1, 1]) < 20, True
     yield "energy_kJ_per_mol", found["energy_kJ_per_mol"], found["energy_K"] * 8.31446261815324e-3
     barriers = {record["temperature_K"]: record["barrier_K"] for record in used if record["barrier_K"] is not None}
-    if found["entropy_kB"] is not None and barriers:
+    if found["entropy_interval_kB"] is not None and barriers:
         hottest = max(barriers)
         low, high = found["entropy_interval_kB"]
         entropy = (found["energy_K"] - barriers[hottest]) / hottest
         yield "entropy_kB", abs(found["entropy_kB"] - entropy) < 0.1 * (high - low), True
-        if found["kappa"] is not None:
+        if found["kappa_interval"] is not None:
             low, high = (math.log(end) for end in found["kappa_interval"])
             kappa = prefactor - (energy - barriers[hottest]) / hottest - math.log(found["frequency_per_s"])
             yield "kappa", abs(math.log(found["kappa"]) - kappa) < _SHARE * (high - low) / 2, True
