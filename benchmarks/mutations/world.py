@@ -145,14 +145,16 @@ class StoredValidation:
                     label: deepcopy(run) | {"reduction": states[label]} for label, run in self._results.items()
                 }
             else:
-                kept = self._results if planted.where != "physics" and planted.kind != "barriers" else {}
+                kept = self._results if _keeps_barriers(planted) else {}
                 runs = {
                     label: self._analysed(state, measured[label], kept.get(label))
                     for label, state in states.items()
                 }
             if planted is not None and planted.where == "results":
                 for label, run in runs.items():
-                    planted.apply(run, self.expected[label]["temperature"])
+                    found_of_run = {name: found for name, found in run.items() if name != "reduction"}
+                    planted.apply(found_of_run, self.expected[label]["temperature"])
+                    run.update(found_of_run)
             kelvin = [run["temperature"] for run in self.expected.values()]
             found = kinetics(runs, KineticsSettings(temperatures=kelvin, laws=["arrhenius"]))
         if planted is not None and planted.where == "kinetics":
@@ -220,6 +222,11 @@ def simulated(
         return reduce_segments([path], config), measured
 
 
+def _keeps_barriers(planted: Fault) -> bool:
+    """Return whether the barriers are not computed again with this fault."""
+    return planted.where in ("code", "state") and planted.kind not in ("barriers", "temperature")
+
+
 def outcome(validation: StoredValidation, planted: Fault | None) -> list[str]:
     """Return the checks that fail, by run and quantity; an analysis that stops is a failure as well."""
     try:
@@ -230,7 +237,7 @@ def outcome(validation: StoredValidation, planted: Fault | None) -> list[str]:
     except Exception as error:
         return [f"{type(error).__name__}: {error}"]
     # barriers that were kept see nothing
-    kept = planted is not None and planted.where in ("code", "state") and planted.kind != "barriers"
+    kept = planted is not None and _keeps_barriers(planted)
     return [
         f"{check['quantity']} of {check['run']}"
         for check in checks
