@@ -211,7 +211,9 @@ def _barrier_rows(
         "The free-energy barrier of each ion that crosses, from its first layer into the ceramic, on each side "
         "and of both sides together (their Boltzmann average), and the rate that transition-state theory expects "
         "from it. If the run has not equilibrated, or is shorter than one relaxation time, there are lower bounds "
-        "but no intervals and no rates; see [barriers](../science/barriers.md). `null`: not known."
+        "but no intervals and no rates; see [barriers](../science/barriers.md). `null`: not known. Results of "
+        "earlier versions have no `tst_barrier_…` keys; their barrier is that of the local fits, with intervals "
+        "also off equilibrium, and their rate and κ follow from it and ν."
     ),
     rows=_rows,
     keys={

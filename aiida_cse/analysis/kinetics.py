@@ -94,7 +94,7 @@ KINETICS = Documented(
         ),
         "barrier_from": (
             "",
-            "Barrier that was used: `tst` or `maximum`",
+            "Barrier that was used, `tst` or `maximum`; nodes without this key used ν and `maximum`",
         ),
         "barrier_fallback": ("", "Why it is not that of the settings; null if it is"),
         "shifts": (
@@ -127,10 +127,8 @@ KINETICS = Documented(
         "kappa_interval": ("", "Its interval"),
         "rate_<T>K_per_s": (
             "s⁻¹",
-            (
-                "Rate per ion in a first layer at a temperature of four digits, as 0400; median of the average "
-                "over the laws"
-            ),
+            "Rate per ion in a first layer at a temperature of four digits, as 0400; median of the average over "
+            "the laws",
         ),
         "rate_<T>K_interval_per_s": ("s⁻¹", "Union of the intervals of the laws in `laws`"),
         "rate_<T>K_lower_bound_per_s": ("s⁻¹", "Lowest of their cautious lower bounds; 0 if there is none"),
@@ -143,25 +141,22 @@ KINETICS = Documented(
         ),
         "laws": (
             "",
-            (
-                "Names of the laws that the data do not refute, those of the union: ln of their evidence is "
-                f"within {REFUTED:g} of the best; all of them where the counts tell none"
-            ),
+            "Names of the laws that the data do not refute, those of the union: ln of their evidence is "
+            f"within {REFUTED:g} of the best; all of them where the counts distinguish none",
         ),
         "by_law": (
             "",
             (
-                "Per fitted law: `weight` (posterior probability) and `log_evidence`, null where the counts tell "
-                "no law, and its `rate_<T>K` keys. `energy_K` with its interval is ΔE, B of Vogel–Fulcher, or the "
-                "lower energy of two channels; `t0_K`, `second_energy_K`, `crossing_K` are their other parameters"
+                "Per fitted law: `weight` (posterior probability) and `log_evidence`, null where the counts "
+                "determine no law, and its `rate_<T>K` keys. `energy_K` with its interval is ΔE, B of "
+                "Vogel–Fulcher, or the lower energy of two channels; `t0_K`, `second_energy_K`, `crossing_K` are "
+                "their other parameters"
             ),
         ),
         "priors": (
             "",
-            (
-                "Ends of the uniform priors, K: `t0_K` of Vogel–Fulcher, `gap_K` and `crossing_K` of two "
-                "channels, and `energy_K`, which serves the comparison of laws"
-            ),
+            "Ends of the uniform priors, K: `t0_K` of Vogel–Fulcher, `gap_K` and `crossing_K` of two "
+            "channels, and `energy_K`, which serves the comparison of laws",
         ),
         "gamma": ("", "Rate at the highest over that at the next temperature"),
         "gamma_interval": ("", "Its interval, exact for independent entries; an end that is null is infinite"),

@@ -20,10 +20,10 @@ from aiida_cse.physics.exchange.starts import (
     StartCriteria,
     StartedRun,
     StartsVerdict,
-    covariance_between_ions,
     judge_starts,
     slowest_time,
 )
+from aiida_cse.physics.statistics.timeseries import covariance_between_ions
 from aiida_cse.reduction.config import ReductionConfig
 
 __all__ = ["STARTS", "STARTS_LAYER", "both_starts", "depth_populations", "starts_lines"]

@@ -51,10 +51,9 @@ from aiida_cse.workchains.common.starts import (
     planned_runs,
     start_excess_of,
     start_of,
+    start_ports,
     starts_of,
     temperature_label,
-    validate_start_excess,
-    validate_starts,
 )
 from aiida_cse.workchains.electrolyte import EMC, ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
@@ -94,22 +93,7 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
             validator=whole_number("replicas", 1, MOST_REPLICAS),
             help="Number of productions, with different seeds, at each temperature and from each start.",
         )
-        spec.input(
-            "starts",
-            valid_type=orm.List,
-            serializer=to_aiida_type,
-            default=lambda: orm.List([AS_BUILT]),
-            validator=validate_starts,
-            help="Initial states of the slab: as-built, filled with ions of the salt, emptied.",
-        )
-        spec.input(
-            "start_excess",
-            valid_type=orm.Dict,
-            serializer=to_aiida_type,
-            required=False,
-            validator=validate_start_excess,
-            help="Initial excess of ions in the slab, filled > 0 and emptied < 0; by default from the salt.",
-        )
+        start_ports(spec)
         spec.input(
             "kinetics",
             valid_type=orm.Dict,

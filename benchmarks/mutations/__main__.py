@@ -36,8 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table and return the exit code."""
     options = _parse(arguments)
     for module in MODULES:
-        if (Path(__file__).parent / f"{module}.py").is_file():
-            importlib.import_module(f"benchmarks.mutations.{module}")
+        importlib.import_module(f"benchmarks.mutations.{module}")
     chosen = _chosen(options)
     began = time.monotonic()
     validation = StoredValidation.made(options.seed, options.protocol, options.folder)

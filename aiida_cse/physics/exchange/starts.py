@@ -25,9 +25,10 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
-from scipy import fft, stats
+from scipy import stats
 
 from aiida_cse.physics.statistics import arguments
+from aiida_cse.physics.statistics.timeseries import covariance_between_ions, slow_variance
 from aiida_cse.schema import Number, StrictModel
 
 __all__ = [
@@ -38,7 +39,6 @@ __all__ = [
     "StartCriteria",
     "StartedRun",
     "StartsVerdict",
-    "covariance_between_ions",
     "judge_starts",
     "one_start",
     "slowest_time",
@@ -101,7 +101,7 @@ class StartedRun:
         (F, L) the same at equally spaced times of the part that is judged.
     covariance
         (L, L) covariance of the mean numbers in the layers, from the differences between the ions; see
-        :func:`covariance_between_ions`.
+        :func:`~aiida_cse.physics.statistics.timeseries.covariance_between_ions`.
     equilibrated
         The verdict of the run on its own; None if there is none.
 
@@ -222,18 +222,6 @@ class StartsVerdict:
     def equilibrated(self) -> bool:
         """Whether the runs are equilibrated, from both sides or as far as one start can tell."""
         return self.kind != NOT_EQUILIBRATED
-
-
-def covariance_between_ions(shares: ArrayLike) -> Floats:
-    """Return the covariance (L, L) of the mean numbers of ions in L layers, from the differences between the ions.
-
-    ``shares`` (I, L) is the share of the time that each ion of the species spends in each layer. The ions are
-    exchangeable: a priori each could have had the share of any other. With fewer than two ions it is zero.
-    """
-    table = np.asarray(shares, dtype=np.float64)
-    if len(table) < 2:
-        return np.zeros((table.shape[1], table.shape[1]))
-    return len(table) * np.atleast_2d(np.cov(table, rowvar=False))
 
 
 def one_start(equilibrated: bool) -> str:
@@ -361,11 +349,7 @@ def _standard_error(series: Sequence[Floats], between_ions: Sequence[float]) -> 
     than that between ions at the level of 5 %, and with Student's t, scaled to the normal distribution.
     """
     ions = float(sum(between_ions))
-    squares = []
-    for one in series:
-        transform = fft.dct(one - one.mean(), type=2, norm="ortho")[1 : _COSINES + 1]
-        squares.append(float(np.mean(transform**2)) / len(one))
-    time, terms = sum(squares), len(series) * _COSINES
+    time, terms = sum(slow_variance(one, _COSINES) for one in series), len(series) * _COSINES
     if time <= ions * float(stats.chi2.isf(_LARGER, terms)) / terms:
         return float(np.sqrt(ions))
     scale = float(stats.t.ppf(_TWO_SIDED, terms) / stats.norm.ppf(_TWO_SIDED))

@@ -139,7 +139,8 @@ def shape_priors(coldest: float, hottest: float, ranges: Mapping[str, Range | No
     ValueError
         A range is unknown or not one, or a given T₀ may exceed the coldest temperature.
     """
-    used = {"t0": (0.0, min(300.0, coldest)), "gap": (0.0, 15_000.0), "crossing": (coldest, hottest)}
+    lowest_t0, highest_t0 = PRIORS["t0"]
+    used = {**PRIORS, "t0": (lowest_t0, min(highest_t0, coldest)), "crossing": (coldest, hottest)}
     for name, given in ranges.items():
         if name not in used:
             raise ValueError(f"priors.{name}: is unknown; must be one of {', '.join(used)}")

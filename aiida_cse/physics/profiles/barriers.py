@@ -282,8 +282,8 @@ def find_barrier(
     level
         Level of the intervals and of the bound.
     samples, seed
-        Number of draws, and their seed. The same seed and blocks select the same
-        resamples, so that the sides of a slab can be averaged sample by sample.
+        Number of draws, and their seed. The same seed and blocks select the same resamples, so that the sides of a
+        slab can be averaged sample by sample.
 
     Raises
     ------
@@ -433,7 +433,7 @@ def _draw_barriers(
         # the sides of a slab share the resamples and not the draws of their shapes
         rng = np.random.default_rng([seed, int(np.flatnonzero(bins)[0])])
         worth = data.worth_of_shape(bins)
-        shape = draw_log_density(windows.z[bins], data.counts[bins], worth, len(resampled), rng).logs
+        shape = draw_log_density(windows.z[bins], data.counts[bins], worth, len(resampled), rng)
         mean = shape.mean(axis=0)
         at = int(mean.argmin() if name == "top" else mean.argmax())
         if decided and at in (0, len(mean) - 1):

@@ -10,13 +10,11 @@ overestimate them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, special
 
-__all__ = ["LocalDensity", "draw_log_density"]
+__all__ = ["draw_log_density"]
 
 Floats = NDArray[np.float64]
 
@@ -25,27 +23,17 @@ _PARABOLA = 30.0
 #: standard deviation and length, Å, of the slow part, which follows any smooth profile
 _SLOW = (2.0, 2.0)
 #: standard deviations and lengths, Å, of the rough part; a cosine with the period p has a length of about p/5
-AMPLITUDES, LENGTHS = (0.15, 0.3, 0.6, 1.2), (0.12, 0.22, 0.4, 0.7)
+_AMPLITUDES, _LENGTHS = (0.15, 0.3, 0.6, 1.2), (0.12, 0.22, 0.4, 0.7)
 _ITERATIONS, _CONVERGED, _LARGEST_STEP = 50, 1e-5, 2.0
 
 
-@dataclass(frozen=True)
-class LocalDensity:
-    """Draws (samples, bins) of ln of the mean count per bin, and the probability that nothing is rough."""
-
-    logs: Floats
-    smooth: float
-
-
-def draw_log_density(
-    z: Floats, counts: Floats, worth: float, samples: int, rng: np.random.Generator
-) -> LocalDensity:
-    """Draw ln of the mean counts (bins,) at equally spaced z (Å).
+def draw_log_density(z: Floats, counts: Floats, worth: float, samples: int, rng: np.random.Generator) -> Floats:
+    """Return draws (samples, bins) of ln of the mean count per bin.
 
     Parameters
     ----------
     z, counts
-        (bins,) centres, Å, and counts.
+        (bins,) equally spaced centres, Å, and counts.
     worth
         Counts that carry the information of one.
     samples
@@ -64,7 +52,8 @@ def draw_log_density(
         for (mode, root, _), number in zip(fits, numbers, strict=True)
         if number
     ]
-    return LocalDensity(rng.permutation(np.concatenate(logs)) + np.log(worth), float(evidence[0]))
+    draws: Floats = rng.permutation(np.concatenate(logs)) + np.log(worth)
+    return draws
 
 
 def _kernels(z: Floats) -> list[Floats]:
@@ -74,7 +63,7 @@ def _kernels(z: Floats) -> list[Floats]:
     powers = np.vander(x, 3)
     squares = (z[:, None] - z[None, :]) ** 2
     smooth = _PARABOLA**2 * powers @ powers.T + _SLOW[0] ** 2 * np.exp(-squares / 2 / _SLOW[1] ** 2)
-    rough = [s**2 * np.exp(-squares / 2 / length**2) for s in AMPLITUDES for length in LENGTHS]
+    rough = [s**2 * np.exp(-squares / 2 / length**2) for s in _AMPLITUDES for length in _LENGTHS]
     return [smooth, *(smooth + one for one in rough)]
 
 

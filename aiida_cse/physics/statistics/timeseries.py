@@ -31,9 +31,11 @@ __all__ = [
     "EquilibrationTime",
     "ErrorSource",
     "Population",
+    "covariance_between_ions",
     "detect_equilibration",
     "drift_test",
     "populations",
+    "slow_variance",
     "statistical_inefficiency",
 ]
 
@@ -342,15 +344,35 @@ def _slow_terms(blocks: NDArray[np.float64], most: int) -> int:
     return min(max(int(_TERMS * samples ** (2 / 3)), least), most)
 
 
+def slow_variance(series: NDArray[np.float64], cosines: int) -> float:
+    """Return the variance of the mean of a series (N,) from its slowest K cosines.
+
+    With c_j = √(2/N) Σ_t x_t cos(π j (t + ½) / N), the mean of c_j² over j = 1 … K is N times the variance of
+    the mean (Lazarus et al. 2018).
+    """
+    transform = fft.dct(series - series.mean(), type=2, norm="ortho")[1 : cosines + 1]
+    return float(np.mean(transform**2)) / len(series)
+
+
+def covariance_between_ions(shares: ArrayLike) -> NDArray[np.float64]:
+    """Return the covariance (L, L) of the mean numbers of ions in L regions, from the differences between ions.
+
+    ``shares`` (I, L) is the share of the time that each ion of the species spends in each region. The ions are
+    exchangeable: a priori each could have had the share of any other. With fewer than two ions it is zero.
+    """
+    table = np.asarray(shares, dtype=np.float64)
+    if len(table) < 2:
+        return np.zeros((table.shape[1], table.shape[1]))
+    return len(table) * np.atleast_2d(np.cov(table, rowvar=False))
+
+
 def _half_width(series: NDArray[np.float64], cosines: int, level: float) -> tuple[float, float]:
     """Return the standard error of the mean and half the width of its interval, from the slowest cosines.
 
-    With c_j = √(2/N) Σ_t x_t cos(π j (t + ½) / N), the mean of c_j² over j = 1 … K is N times the variance of
-    the mean (Lazarus et al. 2018). A series that happens to be symmetric has little of the slowest cosine, so that
-    both are at least the standard error of N independent samples.
+    A series that happens to be symmetric has little of the slowest cosine, so that both are at least the standard
+    error of N independent samples.
     """
-    transform = fft.dct(series - series.mean(), type=2)[1 : cosines + 1]
-    error = float(np.sqrt(np.mean(transform**2) / 2)) / len(series)
+    error = float(np.sqrt(slow_variance(series, cosines)))
     independent = float(series.std(ddof=1) / np.sqrt(len(series)))
     half_width = error * float(stats.t.ppf((1 + level) / 2, cosines))
     return max(error, independent), max(half_width, independent)
@@ -369,4 +391,4 @@ def _error_between_ions(shares: NDArray[np.float64]) -> tuple[float, float]:
         return 0.0, max(ions - 1.0, 1.0)
     relative = (fourth / second**2 - (ions - 3) / (ions - 1)) / ions * ((ions - 1) / ions) ** 2
     freedom = 2 / max(relative, 2 / (ions - 1))
-    return float(np.sqrt(ions * shares.var(ddof=1))), max(freedom, 1.0)
+    return float(np.sqrt(covariance_between_ions(shares[:, None])[0, 0])), max(freedom, 1.0)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida import orm
+from aiida.orm import to_aiida_type
 
 from aiida_cse.building.interface.excess import default_excess
 from aiida_cse.schema import nearest
@@ -23,10 +24,9 @@ __all__ = [
     "run_label",
     "start_excess_of",
     "start_of",
+    "start_ports",
     "starts_of",
     "temperature_label",
-    "validate_start_excess",
-    "validate_starts",
 ]
 
 AS_BUILT, FILLED, EMPTIED = STARTS = ("as-built", "filled", "emptied")
@@ -69,7 +69,27 @@ def start_excess_of(given: Mapping[str, Any], pairs: int) -> dict[str, int]:
     return default_excess(pairs) | {start: number for start, number in given.items() if number is not None}
 
 
-def validate_starts(value: orm.List, _: Any) -> str | None:
+def start_ports(spec: Any) -> None:
+    """Define the inputs of a study that choose its starts."""
+    spec.input(
+        "starts",
+        valid_type=orm.List,
+        serializer=to_aiida_type,
+        default=lambda: orm.List([AS_BUILT]),
+        validator=_validate_starts,
+        help="Initial states of the slab: as-built, filled with ions of the salt, emptied.",
+    )
+    spec.input(
+        "start_excess",
+        valid_type=orm.Dict,
+        serializer=to_aiida_type,
+        required=False,
+        validator=_validate_start_excess,
+        help="Initial excess of ions in the slab, filled > 0 and emptied < 0; by default from the salt.",
+    )
+
+
+def _validate_starts(value: orm.List, _: Any) -> str | None:
     """Return the error of a list of starts, or None."""
     starts = value.get_list()
     for start in starts:
@@ -80,7 +100,7 @@ def validate_starts(value: orm.List, _: Any) -> str | None:
     return None
 
 
-def validate_start_excess(value: orm.Dict, _: Any) -> str | None:
+def _validate_start_excess(value: orm.Dict, _: Any) -> str | None:
     """Return the error of the initial excess of the starts, or None."""
     for start, number in value.get_dict().items():
         if start not in (FILLED, EMPTIED):

@@ -11,7 +11,6 @@ from aiida_cse.physics.exchange.starts import (
     StartCriteria,
     StartedRun,
     StartsVerdict,
-    covariance_between_ions,
     judge_starts,
 )
 
@@ -101,17 +100,6 @@ def test_standard_error_and_scale_reduction_of_series_made_by_hand() -> None:
     assert layer.scale_reduction == pytest.approx(np.sqrt(0.99 + 0.5 / within))
     assert layer.gap_deviations == pytest.approx(40 / np.sqrt(within + 1.0))
     assert layer.remaining == pytest.approx((1 + 2 * np.sqrt(2)) / 40)
-
-
-def test_the_mean_of_exchangeable_ions_has_the_variance_between_them() -> None:
-    rng = np.random.default_rng(3)
-    share = np.repeat([0.2, 0.8], 500)
-    drawn = (rng.random((2000, 1000)) < rng.permuted(np.tile(share, (2000, 1)), axis=1)).sum(axis=1)
-    ions = covariance_between_ions(np.column_stack([share, 1 - share]))
-    assert ions[0, 0] == pytest.approx(1000 * 0.09, rel=0.01)
-    assert ions[0, 1] == pytest.approx(-ions[0, 0])
-    # a set of ions drawn anew varies by the variance between ions and by that of each ion
-    assert drawn.var() == pytest.approx(1000 * 0.16, rel=0.1)
 
 
 def test_joined_layers_are_those_of_joined_places() -> None:

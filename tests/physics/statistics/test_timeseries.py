@@ -11,6 +11,7 @@ from pymbar import timeseries
 from scipy import stats
 
 from aiida_cse.physics.statistics.timeseries import (
+    covariance_between_ions,
     detect_equilibration,
     drift_test,
     populations,
@@ -259,3 +260,14 @@ def test_anything_is_averaged_or_named(function: Callable[..., object], data: st
     name, arguments = data.draw(spoiled(**GOOD_CALLS[function]))
     # a table of several columns needs as many names
     returned_or_named(lambda: function(**arguments), name, *({"names"} if name == "counts" else ()))
+
+
+def test_the_mean_of_exchangeable_ions_has_the_variance_between_them() -> None:
+    rng = np.random.default_rng(3)
+    share = np.repeat([0.2, 0.8], 500)
+    drawn = (rng.random((2000, 1000)) < rng.permuted(np.tile(share, (2000, 1)), axis=1)).sum(axis=1)
+    ions = covariance_between_ions(np.column_stack([share, 1 - share]))
+    assert ions[0, 0] == pytest.approx(1000 * 0.09, rel=0.01)
+    assert ions[0, 1] == pytest.approx(-ions[0, 0])
+    # a set of ions drawn anew varies by the variance between ions and by that of each ion
+    assert drawn.var() == pytest.approx(1000 * 0.16, rel=0.1)
