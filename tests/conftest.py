@@ -21,8 +21,8 @@ from hypothesis import settings
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-# the same examples at every run, in every test that hypothesis drives
-settings.register_profile("repeatable", derandomize=True)
+# the same examples at every run, in every test that hypothesis drives, however slow a loaded machine is
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 if TYPE_CHECKING:
