@@ -8,7 +8,7 @@ its second the ``name`` of the fault, and ``where`` says when it is called and w
     replaces a function or a constant until the analysis is over; ``patch.original`` is what it was. Replace the
     name in every module that imports it.
 ``state``
-    Before the analysis, once for each of the five runs, with a copy of its
+    Before the analysis, once for each run, with a copy of its
     :class:`~aiida_cse.reduction.state.State`, whose arrays may be changed in place or replaced (``state.tracks``,
     ``region_counts``, ``point_histograms``, ``streams``, ``snapshot_bins``, ``displacements``, ``centres``,
     ``edges``, ``config``: a frozen model, use ``state.config = state.config.model_copy(update={...})``).
