@@ -24,7 +24,6 @@ from aiida_cse.landscape.model import ANION, CATION, Landscape
 from aiida_cse.landscape.refit import kinetics_again
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.physics.exchange.starts import BOTH_SIDES
-from aiida_cse.physics.statistics.poisson import poisson_interval
 
 __all__ = ["NEW_CHECKS", "Check", "compare", "not_checked", "start_errors"]
 
@@ -203,9 +202,14 @@ def _exchange(label: str, expected: Mapping[str, Any], run: Run, cations: int, l
 
 
 def _interval_of_counts(events: int, worth: float, level: float) -> tuple[float, float]:
-    """Return the interval of the mean number of events that occur in bursts of ``worth``."""
-    low, high = poisson_interval(round(events / worth), level)
-    return low * worth, high * worth
+    """Return Garwood's interval of a mean number of events of which ``worth`` carry the information of one.
+
+    That of :func:`~aiida_cse.physics.statistics.poisson.poisson_interval` is wider because the dispersion is
+    estimated there. Here it is known, or an estimate that exceeds the known one.
+    """
+    lower, upper = (1 - level) / 2, (1 + level) / 2
+    low = float(stats.chi2.ppf(lower, 2 * events / worth)) if events else 0.0
+    return worth * low / 2, worth * float(stats.chi2.ppf(upper, 2 * events / worth + 2)) / 2
 
 
 def _coefficients(entries: int, exits: int, worth: float, lam: float, level: float) -> tuple[float, float]:

@@ -40,7 +40,7 @@ SHORT = {
     "settings": {"ions": {"cations": 150, "anions": 20}, "shots": 2000},
     "production": {
         "plan": {"length_ps": 800, "segment_ps": 800},
-        "analysis": {"settings": {"start_ns": 0.3, "minimum_excess": 6}},
+        "analysis": {"settings": {"start_ns": 0.3, "minimum_excess": 8}},
     },
 }
 #: starts of the names of the checks that rest on barriers
