@@ -30,13 +30,13 @@ _FRAMEWORK_CHARGES = (-0.04, -0.03)
 _SITE_CHARGES = (-0.4, 0.9, -0.5)
 
 
-def landscape_system(landscape: Landscape, ions: Ions, seed: int) -> System:
+def landscape_system(landscape: Landscape, ions: Ions, seed: int, *, beyond: float = 0.0) -> System:
     """Return the system that LAMMPS runs, with ions at random positions, off equilibrium.
 
-    A fraction of the cations is distributed uniformly over the slab's well and the rest over the electrolyte;
-    anions are distributed uniformly over their bulk. There are no pair interactions. Tables of F
-    act on the ions through ``fix wall/table``, with the wall outside the box. The framework carries the molecule
-    ID of a wall, so that its atoms are held, or moved at a constant velocity with the tables.
+    A fraction of the cations is distributed uniformly over the slab, to ``beyond`` Å outside its planes, and the
+    rest over the electrolyte; anions are distributed uniformly over their bulk. There are no pair interactions.
+    Tables of F act on the ions through ``fix wall/table``, with the wall outside the box. The framework carries
+    the molecule ID of a wall, so that its atoms are held, or moved at a constant velocity with the tables.
     """
     rng = np.random.default_rng(seed)
 
@@ -49,7 +49,7 @@ def landscape_system(landscape: Landscape, ions: Ions, seed: int) -> System:
     heights = np.concatenate(
         [
             np.repeat([-FRAMEWORK_AT, FRAMEWORK_AT], FRAMEWORK),
-            rng.uniform(-half, half, within),
+            rng.uniform(-half - beyond, half + beyond, within),
             outside(half + 7.0, ions.cations - within),
             outside(half + 9.0, ions.anions),
         ]

@@ -10,7 +10,7 @@ import pytest
 from scipy import constants
 
 from aiida_cse.building.reduction import describe_system
-from aiida_cse.landscape.model import Ions, World, draw_landscape
+from aiida_cse.landscape.model import CATION, Ions, World, draw_landscape
 from aiida_cse.landscape.system import landscape_system
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
@@ -28,6 +28,26 @@ def test_ions_start_at_the_stated_positions() -> None:
     assert (np.abs(z) > 13).sum() == 400 - 180
     config = ReductionConfig.build(describe_system(system), SAMPLING)
     assert set(config.ions) == {"Li", "TFSI"}
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_both_starts_of_a_quick_validation_are_far_apart_at_every_depth(seed: int) -> None:
+    landscape = draw_landscape(seed, "drifting")
+    temperature = landscape.barrier / 4
+    top = landscape.half_thickness + 3.5
+    halves = np.array([-top, -top / 2, top / 2, top])
+    numbers = []
+    for inside, beyond in ((0.45, 0.0), (0.95, 1.0)):
+        ions = Ions(cations=250, anions=30, inside=inside)
+        system = landscape_system(landscape, ions, seed, beyond=beyond)
+        z = system.data.unwrapped[system.data.types == 3, 2] - landscape.origin
+        outer, middle, other = np.histogram(z, halves)[0]
+        numbers.append([outer + other, middle])
+    weights = landscape.weight(CATION, halves, temperature)
+    shares = np.array([weights[0] + weights[2], weights[1]]) / sum(landscape.weights(CATION, temperature).values())
+    deviations = np.sqrt(250 * shares * (1 - shares))
+    # 3 are needed in a layer
+    assert (np.diff(numbers, axis=0)[0] > 5 * deviations).all()
 
 
 def run_lammps(folder: Path, lmp: Path, commands: str) -> str:

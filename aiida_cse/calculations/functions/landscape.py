@@ -19,12 +19,17 @@ from aiida_cse.landscape.system import landscape_system
 
 __all__ = ["compare_landscape", "draw_known_landscape", "expect_landscape"]
 
+#: Å outside the planes of the slab to which the cations of the second start reach, so that both starts are apart
+#: near the surface as well
+_BEYOND = 1.0
+
 
 @calcfunction
 def draw_known_landscape(seed: orm.Int, settings: orm.Dict) -> dict[str, Any]:
     """Return the `landscape` of a seed and the `system` that LAMMPS is to run, off equilibrium.
 
-    With a second start, `filled` is the same system with that fraction of the cations inside the slab.
+    With a second start, `filled` is the same system with that fraction of the cations inside the slab, where they
+    reach 1 Å beyond its planes.
 
     :param seed: of the landscape and of the places of the ions.
     :param settings: see ValidationSettings.
@@ -35,7 +40,7 @@ def draw_known_landscape(seed: orm.Int, settings: orm.Dict) -> dict[str, Any]:
     drawn: dict[str, Any] = {"landscape": orm.Dict(landscape.model_dump()), "system": CseSystemData(system)}
     if asked.second_start is not None:
         ions = asked.ions.model_copy(update={"inside": asked.second_start})
-        filled = landscape_system(asked.planted.applied(landscape), ions, seed.value)
+        filled = landscape_system(asked.planted.applied(landscape), ions, seed.value, beyond=_BEYOND)
         drawn["filled"] = CseSystemData(filled)
     return drawn
 
