@@ -80,14 +80,14 @@ def state(frames: int = 60) -> State:
         return reduce_segments([path], config)
 
 
-def long_state(frames: int = 260) -> State:
+def long_state(frames: int = 260, seed: int = 3) -> State:
     """Return the reduction of a synthetic trajectory with one frame, block and snapshot per nanosecond."""
     steps = round(1e6 / synthetic.TIMESTEP)
     sampling: dict[str, Any] = {"block_ps": 1000, "snapshot_ps": 1000, "bins": 520}
     displacements: dict[str, Any] = {"displacement_ps": 1000, "lags_ps": (1000,)}
     config = synthetic.config(frame_steps=steps, **sampling, **displacements)
     with TemporaryDirectory() as folder:
-        positions = synthetic.make(3, frames).positions
+        positions = synthetic.make(seed, frames).positions
         path = synthetic.write_dcd(Path(folder) / "trajectory.dcd", positions, frame_steps=steps)
         return reduce_segments([path], config)
 

@@ -512,7 +512,11 @@ def _store(state: State, temperature: float, settings: dict[str, Any], label: st
     metavar="DIR...",
 )
 @click.option("--at", metavar="K,K,…", callback=inputs.temperatures, help="Temperatures of the wanted rates in K.")
-@click.option("--settings", type=FILE, help="YAML file with temperatures, shifts, slope and levels of the fit.")
+@click.option(
+    "--settings",
+    type=FILE,
+    help="YAML file of settings: temperatures, laws, priors, barrier, admit, shifts, slope, level.",
+)
 @click.option(
     "--out",
     type=OutPath(file_okay=False, path_type=Path),

@@ -56,8 +56,6 @@ class AnalysedRun:
             return True
         if self.production is None or other.production is None:
             return False
-        if self.results.temperature_K != other.results.temperature_K:
-            return False
         one, two = self.production.reduction, other.production.reduction
         start, stop = max(one.start, two.start), min(one.stop, two.stop)
         if stop - start < 2 or one.config.frame_steps != two.config.frame_steps:

@@ -368,9 +368,10 @@ def test_proposed_regions_are_used_only_if_confirmed(folder: Path) -> None:
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    long_state().save("long.npz")
-    for temperature in (700, 600):
-        result = invoke("analyse", "long.npz", "--temperature", temperature, "--out", f"T{temperature}")
+    for seed, temperature in ((3, 700), (4, 600)):
+        state = f"T{temperature}.npz"
+        long_state(seed=seed).save(state)
+        result = invoke("analyse", state, "--temperature", temperature, "--out", f"T{temperature}")
         assert result.exit_code == 0, result.output
     return tmp_path
 
@@ -383,13 +384,13 @@ def test_kinetics_of_folders_are_those_of_the_library(runs: Path) -> None:
 
     result = invoke("kinetics", "T700", "T600")
     assert result.exit_code == 0, result.output
-    state = State.load("long.npz")
     temperatures = {"T700": 700.0, "T600": 600.0}
+    states = {label: State.load(f"{label}.npz") for label in temperatures}
     parts = {
-        label: {name: found for name, found in analyse(state, temperature).items() if name in PARTS}
+        label: {name: found for name, found in analyse(states[label], temperature).items() if name in PARTS}
         for label, temperature in temperatures.items()
     }
-    moved = shifts({label: ReducedProduction(state, one) for label, one in temperatures.items()})
+    moved = shifts({label: ReducedProduction(states[label], one) for label, one in temperatures.items()})
     expected = kinetics(parts, None, moved)
     entries = json.loads(Path("kinetics/kinetics.json").read_text())["kinetics"]["entries"]
     assert {key: entry["value"] for key, entry in entries.items()} == json.loads(json.dumps(expected))
@@ -408,8 +409,9 @@ def test_kinetics_refuses_a_folder_without_results_and_one_given_twice(runs: Pat
 
 
 def test_kinetics_refuses_one_trajectory_in_two_folders(runs: Path) -> None:
-    for options in (("--start", 100), ("--end", 100)):
-        invoke("analyse", "long.npz", "--temperature", 700, "--out", f"part{options[0]}", *options)
+    for options in (("--start", 100), ("--end", 100), ("--temperature", 650)):
+        temperature = () if "--temperature" in options else ("--temperature", 700)
+        invoke("analyse", "T700.npz", *temperature, "--out", f"part{options[0]}", *options)
         result = invoke("kinetics", "T600", "T700", f"part{options[0]}")
         assert result.exit_code == 2
         words = f"part{options[0]}: has the same trajectory as T700; give one of them"
