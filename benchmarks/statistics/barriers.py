@@ -1,4 +1,4 @@
-"""Coverage of free-energy barriers: smooth and rough landscapes, few visits, and runs off equilibrium."""
+"""Coverage of free-energy barriers: smooth and rough landscapes, local features, few visits, off equilibrium."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from aiida_cse.physics.profiles.barriers import Barrier, ExchangeStatistics, Hei
 from benchmarks.statistics.landscapes import LAYER, TOP_SEARCH, WELL_SEARCH, Landscape, Walk, simulate
 from benchmarks.statistics.rows import Case, Row, coverage_row
 
-__all__ = ["VISITS", "barrier_cases", "barrier_of", "few_blocks_cases", "found_barriers", "rough_cases"]
+__all__ = [
+    "VISITS",
+    "barrier_cases",
+    "barrier_of",
+    "feature_cases",
+    "few_blocks_cases",
+    "found_barriers",
+    "rough_cases",
+]
 
 LEVEL, HOT = 0.95, 700.0
 IONS, BLOCKS = 20, 100
@@ -23,6 +31,17 @@ VISITS = {1500: (3500.0, 60_000), 500: (3500.0, 20_000), 150: (5500.0, 60_000), 
 FEW_VISITS = {15: (5500.0, 6_000), 3: (7000.0, 8_000)}
 #: amplitudes (K) and periods (Å) of the roughness
 ROUGH = [(0.0, 1.2), *((amplitude, period) for amplitude in (150.0, 300.0, 600.0) for period in (0.6, 1.2, 2.5))]
+#: name: barrier without the feature (K), frames, height (K) and width (Å) of the feature, whether its sides are
+#: sharp, and whether coverage is promised
+FEATURES: dict[str, tuple[float, int, float, float, bool, bool]] = {
+    "900 K, σ 0.4 Å": (5500.0, 60_000, 900.0, 0.4, False, True),
+    "900 K, σ 0.25 Å": (5500.0, 60_000, 900.0, 0.25, False, True),
+    "900 K, σ 0.15 Å": (5500.0, 60_000, 900.0, 0.15, False, False),
+    "2000 K, σ 0.3 Å": (5500.0, 60_000, 2000.0, 0.3, False, True),
+    "900 K in two bins": (5500.0, 60_000, 900.0, 0.2, True, False),
+    "900 K in two bins, about 900 visits": (3500.0, 40_000, 900.0, 0.2, True, True),
+    "box of 900 K and 3 Å": (4300.0, 60_000, 900.0, 1.5, True, True),
+}
 #: barrier, K, and frames of 60 ions of which none starts in the ceramic: 0.2 relaxation times, EC about 0.1
 FILLING, FILLING_IONS, RELAXATIONS = 3960.0, 60, 0.2
 ESTIMATES = {"maximum": "maximum", "tst": "TST", "resistance": "resistance"}
@@ -135,22 +154,49 @@ def rough_cases() -> list[Case]:
     return [*cases, Case(name, partial(_taken_for_equilibrium, name))]
 
 
+def feature_cases() -> list[Case]:
+    """Return the rows of landscapes with one local feature on the top, from about 100 to 150 visits."""
+    return [
+        Case(name := f"barrier, {title}: {feature}", partial(_featured, name, estimate, feature))
+        for estimate, title in ESTIMATES.items()
+        for feature in FEATURES
+    ]
+
+
 def _rough(
     name: str, estimate: str, amplitude: float, period: float, experiments: int, seed: np.random.SeedSequence
 ) -> Row:
-    number = max(experiments // ROUGH_SHARE, 1)
-    found = [getattr(one, estimate) for one in _rough_barriers(amplitude, period, number, seed.entropy)]
-    truth = Landscape(HOT, VISITS[150][0], depth=500, roughness=amplitude, period=period).barriers[estimate]
-    low = 0.95 if estimate == "maximum" else 0.90
-    return coverage_row(name, _held(found, truth), nominal=LEVEL, low=low, note=NO_INTERVAL)
-
-
-@lru_cache(maxsize=len(ROUGH))
-def _rough_barriers(amplitude: float, period: float, number: int, entropy: int) -> tuple[Barrier, ...]:
-    """Return the barriers of one landscape, whose experiments the rows of all estimates share."""
     height, frames = VISITS[150]
     landscape = Landscape(HOT, height, depth=500, roughness=amplitude, period=period)
-    seeds = np.random.SeedSequence([entropy, int(amplitude), round(10 * period)]).spawn(number)
+    low = 0.95 if estimate == "maximum" else 0.90
+    return _walked(name, estimate, landscape, frames, low, experiments, seed)
+
+
+def _featured(name: str, estimate: str, feature: str, experiments: int, seed: np.random.SeedSequence) -> Row:
+    barrier, frames, height, width, sharp, promised = FEATURES[feature]
+    landscape = Landscape(HOT, barrier, depth=500, feature=height, feature_width=width, sharp=sharp)
+    return _walked(name, estimate, landscape, frames, 0.90 if promised else 0.0, experiments, seed)
+
+
+def _walked(
+    name: str,
+    estimate: str,
+    landscape: Landscape,
+    frames: int,
+    low: float,
+    experiments: int,
+    seed: np.random.SeedSequence,
+) -> Row:
+    found = _walked_barriers(landscape, frames, max(experiments // ROUGH_SHARE, 1), seed.entropy)
+    held = _held([getattr(one, estimate) for one in found], landscape.barriers[estimate])
+    return coverage_row(name, held, nominal=LEVEL, low=low, note=NO_INTERVAL)
+
+
+@lru_cache(maxsize=len(ROUGH) + len(FEATURES))
+def _walked_barriers(landscape: Landscape, frames: int, number: int, entropy: int) -> tuple[Barrier, ...]:
+    """Return the barriers of one landscape, whose experiments the rows of all estimates share."""
+    shape = landscape.roughness + landscape.feature, landscape.period, landscape.feature_width
+    seeds = np.random.SeedSequence([entropy, *(round(10 * value) for value in shape)]).spawn(number)
     return tuple(barrier_of(landscape, simulate(landscape, IONS, frames, BLOCKS, seed)) for seed in seeds)
 
 

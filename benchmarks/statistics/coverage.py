@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.statistics.barriers import barrier_cases, few_blocks_cases, rough_cases
+from benchmarks.statistics.barriers import barrier_cases, feature_cases, few_blocks_cases, rough_cases
 from benchmarks.statistics.bursts import burst_cases
 from benchmarks.statistics.counts import bound_cases, rate_cases, ratio_cases, total_cases
 from benchmarks.statistics.extrapolation import extrapolation_cases, hard_cases
@@ -39,6 +39,7 @@ CASES: tuple[Case, ...] = (
     *burst_cases(),
     *law_cases(),
     *rough_cases(),
+    *feature_cases(),
 )
 
 EXPERIMENTS, QUICK, SEED = 10_000, 1_000, 20250718

@@ -32,7 +32,9 @@ class Landscape:
     """F(z) / k_B in K: ``barrier`` above the layer's well, ``depth`` of the ceramic's well below the layer's.
 
     ``bulk`` is F of the bulk above the layer's well. ``jumps`` attempts are made between two frames. A cosine of
-    the amplitude ``roughness`` (K) and the ``period`` (Å), largest on the smooth top, is added everywhere.
+    the amplitude ``roughness`` (K) and the ``period`` (Å), largest on the smooth top, is added everywhere. A local
+    ``feature`` (K) is added on the top: a Gaussian with the standard deviation ``feature_width`` (Å), or, with
+    ``sharp``, a box of this half width.
     """
 
     temperature: float
@@ -43,6 +45,9 @@ class Landscape:
     width: float = 0.2
     roughness: float = 0.0
     period: float = 1.2
+    feature: float = 0.0
+    feature_width: float = 0.25
+    sharp: bool = False
 
     @cached_property
     def z(self) -> Floats:
@@ -59,7 +64,10 @@ class Landscape:
         inside = -self.depth + 2000.0 * np.maximum(SITE - z, 0) ** 2
         energies = [inside, towards_site, towards_well, towards_bulk]
         smooth = np.select([z < SITE, z < TOP, z < WELL, z < end], energies, self.bulk)
-        return np.asarray(smooth + self.roughness * np.cos(2 * np.pi * (z - TOP) / self.period))
+        away = (z - TOP) / self.feature_width
+        shape = np.where(np.abs(away) < 1, 1.0, 0.0) if self.sharp else np.exp(-(away**2) / 2)
+        rough = self.roughness * np.cos(2 * np.pi * (z - TOP) / self.period)
+        return np.asarray(smooth + rough + self.feature * shape)
 
     @cached_property
     def stationary(self) -> Floats:

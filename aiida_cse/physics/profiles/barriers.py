@@ -10,7 +10,8 @@ barrier* is T ln(∫ e^(F/T) dz ∫ e^(−F/T) dz), over the top and the first l
 The difference between the highest and the lowest bin of F is biased upward: counts on the top are few, and the
 maximum selects a downward fluctuation of them (+281 K for 10 expected counts at 700 K). A parabola underestimates
 the top of a rough landscape instead. The density around both is therefore drawn from its posterior
-(:mod:`aiida_cse.physics.profiles.local_density`), which is smooth or rough as the counts decide.
+(:mod:`aiida_cse.physics.profiles.local_density`), which is smooth, rough or has one local feature, as the counts
+decide.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ Range = tuple[float, float]
 FEWEST_BLOCKS = 5
 #: fewest visits of the top for an interval; below it only a lower bound is given
 FEWEST_VISITS = 30
+#: fewest bins of a search for an extremum, one of them inside
+_FEWEST_BINS = 3
+#: least part of the counts that whole blocks contain, and largest factor by which their scaling raises a bin
+_LEAST_IN_BLOCKS, _MOST_SCALED = 0.5, 1.25
 #: most resampled profiles, which limits the memory
 MOST_SAMPLES = 100_000
 #: run length, in relaxation times, below which averaging does not reduce the variance
@@ -263,7 +268,8 @@ def find_barrier(
         Range of the ions to which TST and resistance barrier refer, Å: the whole first layer. By default that of
         ``well``.
     block_counts
-        (B, bins) counts of at least :data:`FEWEST_BLOCKS` consecutive blocks of equal time.
+        (B, bins) counts of at least :data:`FEWEST_BLOCKS` consecutive blocks of equal time, which contain at least
+        half of ``counts``.
     exchange
         Extent of the exchange of ions over the barrier; without it the uncertainty is conditional on the numbers
         of ions on each side in this run.
@@ -288,7 +294,8 @@ def find_barrier(
     Raises
     ------
     ValueError
-        An argument is out of range, the windows do not lie on the grid, the well was never visited, or F has no
+        An argument is out of range, the windows do not lie on the grid or have too few bins, the blocks are not
+        those of the counts, the well was never visited, or F has no
         maximum within ``top`` or no minimum within ``well`` although there are enough visits to decide.
     """
     grid = arguments.centres("z", z, length=3)
@@ -298,7 +305,8 @@ def find_barrier(
     if len(grid) != len(table):
         raise ValueError(f"counts has {len(table)} values, z has {len(grid)}")
     number = arguments.count("samples", samples, 2, MOST_SAMPLES)
-    search_top, search_well = _search("top", top, grid), _search("well", well, grid)
+    search_top = _search("top", top, grid, _FEWEST_BINS)
+    search_well = _search("well", well, grid, 1 if plateau else _FEWEST_BINS)
     if not table[search_well].any():
         raise ValueError(f"counts: all bins of the well, {well[0]:g} to {well[1]:g} Å, are empty")
     top_reach = arguments.number("top_half_width", top_half_width, above=0)
@@ -310,7 +318,7 @@ def find_barrier(
         well=search_well if plateau else place_window("well", grid, table, search_well, well_reach, maximum=False),
         plateau=plateau,
     )
-    data = _Data(table, None if block_counts is None else _grouped(block_counts, len(table), groups), exchange)
+    data = _Data(table, None if block_counts is None else _grouped(block_counts, grid, table, groups), exchange)
     whole = search_well if layer is None else _search("layer", layer, grid)
     bounding = windows.top
     if not equilibrated:
@@ -348,7 +356,7 @@ class _Search:
     ranges: tuple[Range, Range]
 
 
-def _search(name: str, limits: Range, z: Floats) -> NDArray[np.bool_]:
+def _search(name: str, limits: Range, z: Floats, fewest: int = 1) -> NDArray[np.bool_]:
     ends = arguments.array(name, limits, ndim=1, length=2)
     if len(ends) != 2 or ends[0] >= ends[1]:
         raise ValueError(f"{name} = {limits}: must be two finite numbers, the lower one first")
@@ -362,13 +370,29 @@ def _search(name: str, limits: Range, z: Floats) -> NDArray[np.bool_]:
     inside = np.asarray(np.logical_and(z >= low, z <= high), dtype=np.bool_)
     if not inside.any():
         raise ValueError(f"{name} = {low:g} to {high:g} Å: no bin has its centre there")
+    if inside.sum() < fewest:
+        raise ValueError(
+            f"{name} = {low:g} to {high:g} Å: {inside.sum()} bin(s) of {width:g} Å; must have at least {fewest}"
+        )
     return inside
 
 
-def _grouped(block_counts: ArrayLike, bins: int, groups: int) -> Floats:
+def _grouped(block_counts: ArrayLike, z: Floats, counts: Floats, groups: int) -> Floats:
+    """Return the counts of groups of blocks (G, bins); blocks may omit some time and be scaled a little."""
     blocks = arguments.array("block_counts", block_counts, ndim=2, length=FEWEST_BLOCKS, least=0)
-    if blocks.shape[1] != bins:
-        raise ValueError(f"block_counts has {blocks.shape[1]} bins, counts has {bins}")
+    if blocks.shape[1] != len(counts):
+        raise ValueError(f"block_counts has {blocks.shape[1]} bins, counts has {len(counts)}")
+    added = blocks.sum(axis=0)
+    excess = added - _MOST_SCALED * counts
+    if excess[worst := int(excess.argmax())] > 0:
+        raise ValueError(
+            f"block_counts: add up to {added[worst]:g} at z = {z[worst]:g} Å, where counts has {counts[worst]:g}; "
+            f"must be the counts of blocks of the same run"
+        )
+    if added.sum() < _LEAST_IN_BLOCKS * counts.sum():
+        raise ValueError(
+            f"block_counts: add up to {added.sum():g} of {counts.sum():g} counts; must be at least half of them"
+        )
     return group_blocks(blocks, arguments.count("groups", groups, 2, MOST_SAMPLES))
 
 

@@ -90,6 +90,21 @@ def test_a_rough_top_is_seen_and_not_smoothed_away(roughness: float, period: flo
         assert np.median([one.parabola_p_value for one in found]) < 0.05
 
 
+@pytest.mark.parametrize("sharp", [False, True])
+def test_one_feature_of_a_smooth_top_is_not_taken_for_noise(sharp: bool) -> None:
+    away = np.abs(np.abs(Z) - 23)
+    free_energy = landscape(4000) + 900 * (away < 0.2 if sharp else np.exp(-((away / 0.25) ** 2) / 2))
+    truth = free_energy[(Z > 20.5) & (Z < 25.5)].max() - free_energy[(Z > 25.5) & (Z < 32)].min()
+    draws = [
+        np.random.default_rng(seed).poisson(2e4 / 40 * np.exp(-free_energy / T), (40, len(Z)))
+        for seed in range(12)
+    ]
+    found = [barrier_of(blocks, samples=200).maximum for blocks in draws]
+    # 11.4 of 12 expected; fewer than 9 has a probability of 1 in 500
+    assert sum(one.interval[0] < truth < one.interval[1] for one in found) >= 9
+    assert abs(np.mean([one.value for one in found]) - truth) < 100
+
+
 def test_off_equilibrium_there_are_bounds_that_allow_for_an_empty_ceramic() -> None:
     # nothing comes back from the ceramic: half of the density on the top, and less behind it
     fed = 1 / (1 + np.exp(-2 * (Z - 23)))
@@ -228,9 +243,12 @@ def test_published_sides_are_joined() -> None:
         ({"well": (27.01, 27.05)}, "well = .* no bin"),
         ({"top": (27.0, 29.0)}, "top = 27 to 29 Å: F has its maximum at the end"),
         ({"well": (29.0, 32.0)}, "well = 29 to 32 Å: F has its minimum at the end"),
+        ({"top": (23.0, 23.2)}, r"top = 23 to 23.2 Å: 1 bin\(s\) of 0.2 Å; must have at least 3"),
         ({"top_half_width": 0.1}, "top_half_width = 0.1 Å: its window has"),
         ({"block_counts": np.ones((1, len(Z)))}, "block_counts has 1 values: must have at least 5"),
         ({"block_counts": np.ones((6, 3))}, "block_counts has 3 bins"),
+        ({"block_counts": 2 * drawn(4000, 1e5, seed=9)}, "block_counts: add up to .*, where counts has"),
+        ({"block_counts": np.zeros((6, len(Z)))}, "block_counts: add up to 0 of"),
         ({"samples": 1}, "samples = 1"),
     ],
 )
