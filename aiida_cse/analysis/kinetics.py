@@ -175,12 +175,12 @@ class LawPriors(StrictModel):
     Attributes
     ----------
     t0
-        T₀ of Vogel–Fulcher's law. None for 0 to 300 K, or to the coldest temperature if that is lower.
+        T₀ of Vogel–Fulcher's law. None for 0 to 300 K, or to the temperature of the coldest run if that is lower.
     gap
         Difference of the energies of two channels. None for 0 to 15,000 K.
     crossing
-        Temperature at which both channels are equally fast. None for that between the coldest and the hottest
-        temperature of the runs and the wanted rates.
+        Temperature at which both channels are equally fast. None for that between 400 K, or 0.8 times
+        the coldest run if that is lower, and the hottest run.
     """
 
     t0: Range | None = None
@@ -255,10 +255,6 @@ class KineticsSettings(StrictModel):
                 raise ValueError(f"{name} = {listed}: each temperature may occur once; they must differ by 1 K")
         if len(set(self.laws)) < len(self.laws):
             raise ValueError(f"laws = {', '.join(self.laws)}: each law may occur once")
-        coldest, t0 = min(self.temperatures), self.priors.t0
-        if "vogel-fulcher" in self.laws and t0 is not None and t0[1] > coldest:
-            ends = f"priors.t0 = {t0[0]:g}, {t0[1]:g}"
-            raise ValueError(f"{ends}: must end at or below {coldest:g} K, the lowest of temperatures")
         return self
 
     def shift(self, temperature: float) -> float:

@@ -33,7 +33,7 @@ def test_each_script_of_the_published_protocol_comes_through(
 ) -> None:
     assert main(["--quick", "--skip", skipped]) == 0
     printed = capsys.readouterr().out
-    assert f"{12 + 2 * larsen} scripts (minimize, npt, nvt, pushoff) through LAMMPS, 0 failed" in printed
+    assert f"{25 + 2 * larsen} scripts (minimize, npt, nvt, pushoff) through LAMMPS, 0 failed" in printed
     lines = printed.splitlines()
     assert sum("larsen_" in line for line in lines) == 2 * larsen, "alone and on the held ceramic"
     assert all("ewald 0.0001" in line for line in lines[2:-1])

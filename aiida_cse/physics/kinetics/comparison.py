@@ -151,7 +151,7 @@ def compare_laws(counts: CountData | None, request: Request, rng: np.random.Gene
         The source of the posterior of Arrhenius' law; the others have one of their own from the seed.
     """
     laws = [LAWS[name] for name in request.laws]
-    present = np.array([*request.temperatures, *([] if counts is None else counts.temperature)])
+    present = np.array(request.temperatures) if counts is None else counts.temperature
     priors = shape_priors(float(present.min()), float(present.max()), request.given_priors)
     drawn = {} if counts is None else _draw(counts, laws, priors, request, rng)
     told = [law.name for law in laws if law.name in drawn]

@@ -26,7 +26,11 @@ Range = tuple[float, float]
 
 #: the prior of E in the evidence of a law is uniform up to this energy above the least, K
 LARGEST_ENERGY = 20_000.0
-#: ranges of the uniform priors of the parameters of shapes, K, for rates between 400 and 700 K
+#: least T − T₀ of Vogel–Fulcher's law, K: at T₀ and below the rate is 0 to any precision
+_LEAST_DISTANCE = 1e-6
+#: least end of the default range of the crossing: K, and relative to the coldest run; the lower one counts
+_LEAST_CROSSING, _BELOW_RUNS = 400.0, 0.8
+#: ranges of the uniform priors of the parameters of shapes, K, for runs between 500 and 700 K
 PRIORS: Mapping[str, Range] = {"t0": (0.0, 300.0), "gap": (0.0, 15_000.0), "crossing": (400.0, 700.0)}
 
 
@@ -87,8 +91,7 @@ class VogelFulcher(Law):
     def terms(self, shapes: Floats, temperature: Floats | float, reference: float) -> tuple[Floats, Floats]:
         kelvin = np.asarray(temperature)
         t0 = shapes[:, 0].reshape(-1, *[1] * kelvin.ndim)
-        with np.errstate(divide="ignore"):
-            x = (1 - t0 / reference) ** 2 / np.maximum(kelvin - t0, 0.0)
+        x = (1 - t0 / reference) ** 2 / np.maximum(kelvin - t0, _LEAST_DISTANCE)
         return x, np.zeros_like(x)
 
     def parameters(self, energy: Floats, shapes: Floats, reference: float) -> dict[str, Floats]:
@@ -124,23 +127,25 @@ LAWS: Mapping[str, Law] = {law.name: law for law in (ARRHENIUS, VogelFulcher(), 
 def shape_priors(coldest: float, hottest: float, ranges: Mapping[str, Range | None]) -> dict[str, Range]:
     """Return the ranges of the uniform priors of the parameters of all shapes, K.
 
-    By default T₀ is below 300 K and below the coldest temperature. The channels cross between the coldest and the
-    hottest one, because beyond them the law is Arrhenius'.
+    They depend on the runs alone, so that the rate at a temperature does not depend on others that are asked for.
+    By default T₀ is below 300 K and below the coldest run. The channels cross between 400 K, or 0.8 times the
+    coldest run if that is lower, and the hottest run; where they cross far below the runs, the law is Arrhenius'.
 
     Parameters
     ----------
     coldest, hottest
-        Of the runs and the wanted rates, K.
+        Of the runs, K.
     ranges
         Ranges that differ from the default, where not None.
 
     Raises
     ------
     ValueError
-        A range is unknown or not one, or a given T₀ may exceed the coldest temperature.
+        A range is unknown or not one, or a given T₀ may exceed the coldest run.
     """
     lowest_t0, highest_t0 = PRIORS["t0"]
-    used = {**PRIORS, "t0": (lowest_t0, min(highest_t0, coldest)), "crossing": (coldest, hottest)}
+    lowest_crossing = min(_LEAST_CROSSING, _BELOW_RUNS * coldest)
+    used = {**PRIORS, "t0": (lowest_t0, min(highest_t0, coldest)), "crossing": (lowest_crossing, hottest)}
     for name, given in ranges.items():
         if name not in used:
             raise ValueError(f"priors.{name}: is unknown; must be one of {', '.join(used)}")
@@ -152,7 +157,7 @@ def shape_priors(coldest: float, hottest: float, ranges: Mapping[str, Range | No
         used[name] = (float(low), float(high))
     if used["t0"][1] > coldest:
         raise ValueError(
-            f"priors.t0 = {used['t0'][0]:g}, {used['t0'][1]:g}: must end at or below {coldest:g} K, the coldest "
-            "temperature of a run or a wanted rate"
+            f"priors.t0 = {used['t0'][0]:g}, {used['t0'][1]:g}: must end at or below {coldest:g} K, the "
+            "temperature of the coldest run"
         )
     return used

@@ -137,12 +137,21 @@ def test_one_temperature_or_no_entry_tells_no_law() -> None:
         assert found.rates[1].upper_bound <= poisson_interval(seen[0].events, 0.975)[1] / exposure
 
 
-def test_t0_stays_below_the_coldest_temperature() -> None:
-    seen = runs(arrhenius, {700.0: 30, 600.0: 8})
+def test_a_rate_does_not_depend_on_others_that_are_asked_for() -> None:
+    seen = runs(vogel_fulcher, {700.0: 200, 600.0: 60, 500.0: 15})
+    alone = joint_kinetics(seen, (400.0,)).rates[0]
+    found = joint_kinetics(seen, (400.0, 233.0, 20.0))
+    assert found.rates[0] == alone
+    assert found.laws.priors["t0"] == (0, 300)
+    assert found.rates[2].rate.low == 0
+    assert all(np.isfinite([one.rate.low, one.rate.median, one.rate.high]).all() for one in found.rates)
+
+
+def test_t0_stays_below_the_coldest_run() -> None:
+    seen = runs(arrhenius, {350.0: 30, 280.0: 8})
     found = joint_kinetics(seen, (250.0,), laws=["vogel-fulcher"])
-    assert found.laws.priors["t0"] == (0, 250)
-    assert 0 < found.rates[0].rate.low < found.rates[0].rate.high
-    with pytest.raises(ValueError, match=r"priors.t0 = 0, 450: must end at or below 400 K"):
+    assert found.laws.priors["t0"] == (0, 280)
+    with pytest.raises(ValueError, match=r"priors.t0 = 0, 450: must end at or below 280 K"):
         joint_kinetics(seen, (400.0,), priors={"t0": (0, 450)})
 
 
