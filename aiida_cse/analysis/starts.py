@@ -20,9 +20,11 @@ from aiida_cse.physics.exchange.starts import (
     StartCriteria,
     StartedRun,
     StartsVerdict,
+    ion_trends,
     judge_starts,
     slowest_time,
 )
+from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.timeseries import covariance_between_ions
 from aiida_cse.reduction.config import ReductionConfig
 
@@ -69,6 +71,10 @@ def _into_ceramic(config: ReductionConfig) -> bool:
             "ions²",
             "(L, L) covariance of the mean numbers since `judged_from_ns`, from the differences between the ions",
         ),
+        "trend_covariance_<ion>_depth": (
+            "ions²",
+            "(L, L) the same of the changes of the numbers along their linear trends",
+        ),
     },
 )
 def depth_populations(production: ReducedProduction) -> dict[str, Any]:
@@ -102,6 +108,7 @@ def depth_populations(production: ReducedProduction) -> dict[str, Any]:
             f"covariance_{ion.key}_depth": covariance_between_ions(
                 inside[judged].sum(axis=0) / max(int(judged.sum()), 1)
             ),
+            f"trend_covariance_{ion.key}_depth": covariance_between_ions(ion_trends(inside[judged])),
         }
     return results
 
@@ -144,7 +151,10 @@ STARTS_LAYER = Documented(
     {
         "ion": ("", "Name of the ion"),
         "layer": ("", "`slab`, or the depth of the layer below the boundary of the ceramic region"),
-        "status": ("", "`met`, `apart` or, if the runs did not start apart there, `not tested`"),
+        "status": (
+            "",
+            "`met`, `apart`, `drifting` (all runs together) or, if the runs did not start apart, `not tested`",
+        ),
         "between": ("", "The two runs that started farthest apart, that with more ions first"),
         "gap": ("ions", "Their difference at the start"),
         "gap_deviations": ("", "The same in standard deviations of the number at equilibrium; null if unknown"),
@@ -152,6 +162,9 @@ STARTS_LAYER = Documented(
         "difference_error": ("ions", "Its standard error"),
         "scale_reduction": ("", "R̂ of all runs; null if no number changed"),
         "remaining": ("", "Upper bound of the share of the gap that remains; null without a gap"),
+        "drift": ("ions", "Change of the numbers of all runs, added, along their linear trends"),
+        "drift_error": ("ions", "Its standard error"),
+        "drift_p_value": ("", "p-value of no drift"),
     },
 )
 
@@ -175,13 +188,12 @@ def both_starts(runs: Mapping[str, Results], criteria: StartCriteria | None = No
     Raises
     ------
     ValueError
-        There are fewer than two runs, or they differ in temperature, ions or layers, or are too short.
+        There are fewer than two runs, or they differ in temperature, ions or layers, or are too short; a result is
+        missing, or is no such result.
     """
     chosen = criteria or StartCriteria()
-    for label, run in runs.items():
-        if "depth_populations" not in run:
-            raise ValueError(f"runs.{label}: depth_populations is missing; analyse its reduction again")
-    found = {label: run["depth_populations"] for label, run in runs.items()}
+    found = {label: _depths(label, run) for label, run in runs.items()}
+    verdicts = {label: _verdict_alone(label, run) for label, run in runs.items()}
     if len(found) < 2:
         raise ValueError(f"runs = {', '.join(found) or 'none'}: at least two runs are needed")
     first_label, first = next(iter(found.items()))
@@ -193,8 +205,8 @@ def both_starts(runs: Mapping[str, Results], criteria: StartCriteria | None = No
                 f"runs.{label}: is of {mine}, but {first_label} of {others}; give runs of one system at one "
                 "temperature"
             )
-    verdicts = {ion: _judge_ion(ion, runs, chosen) for ion in first["ions"]}
-    kind = min((verdict.kind for verdict in verdicts.values()), key=_KINDS.index)
+    judged = {ion: _judge_ion(ion, found, verdicts, chosen) for ion in first["ions"]}
+    kind = min((verdict.kind for verdict in judged.values()), key=_KINDS.index)
     elapsed = {label: float(run["end_ns"]) for label, run in found.items()}
     return {
         "temperature_K": first["temperature_K"],
@@ -203,14 +215,14 @@ def both_starts(runs: Mapping[str, Results], criteria: StartCriteria | None = No
         "equilibrated": kind != NOT_EQUILIBRATED,
         "reasons": [
             line
-            for ion, verdict in verdicts.items()
+            for ion, verdict in judged.items()
             for line in (
                 f"{ion}: {verdict.reason}",
                 *(one.sentence for one in (verdict.slab, *verdict.layers)),
             )
         ],
         "layers": [
-            _record(ion, one) for ion, verdict in verdicts.items() for one in (verdict.slab, *verdict.layers)
+            _record(ion, one) for ion, verdict in judged.items() for one in (verdict.slab, *verdict.layers)
         ],
         "times_ns": elapsed,
         "judged_from_ns": {label: float(run["judged_from_ns"]) for label, run in found.items()},
@@ -219,10 +231,57 @@ def both_starts(runs: Mapping[str, Results], criteria: StartCriteria | None = No
     }
 
 
-def _judge_ion(ion: str, runs: Mapping[str, Results], criteria: StartCriteria) -> StartsVerdict:
+def _depths(label: str, run: Results) -> Results:
+    """Return the result ``depth_populations`` of a run, with the keys and types that the judgement needs."""
+    if "depth_populations" not in run:
+        raise ValueError(f"runs.{label}: depth_populations is missing; analyse its reduction again")
+    found: Results = run["depth_populations"]
+    place = f"runs.{label}.depth_populations"
+    ions = found.get("ions") if isinstance(found, Mapping) else None
+    keys = ["temperature_K", "ions", "end_ns", "judged_from_ns", "times_ns"]
+    for ion in map(str, ions if isinstance(ions, list | tuple) else ()):
+        keys += [f"depth_edges_{ion.lower()}_A", f"n_{ion.lower()}_depth", f"covariance_{ion.lower()}_depth"]
+    missing = [key for key in keys if not isinstance(found, Mapping) or key not in found]
+    if missing:
+        raise ValueError(f"{place}: {missing[0]} is missing; give the depth_populations of a production")
+    if not arguments.distinct_names(f"{place}.ions", found["ions"]):
+        raise ValueError(f"{place}.ions = []: no ion exchanges with the ceramic; give runs of an interface")
+    for key in ("temperature_K", "end_ns", "judged_from_ns"):
+        arguments.number(f"{place}.{key}", found[key], least=0)
+    times = arguments.array(f"{place}.times_ns", found["times_ns"], ndim=1)
+    for ion in found["ions"]:
+        edges, numbers = f"depth_edges_{ion.lower()}_A", f"n_{ion.lower()}_depth"
+        # a judgement in every layer needs an outer and an inner one
+        layers = len(arguments.array(f"{place}.{edges}", found[edges], ndim=1, length=3)) - 1
+        if (np.diff(found[edges]) <= 0).any():
+            raise ValueError(f"{place}.{edges}: must ascend")
+        shape = arguments.array(f"{place}.{numbers}", found[numbers], ndim=2, length=1).shape
+        if shape != (len(times), layers):
+            raise ValueError(
+                f"{place}.{numbers} has {shape[0]} times and {shape[1]} layers, but times_ns {len(times)} and "
+                f"{edges} {layers}: they must agree"
+            )
+    return found
+
+
+def _verdict_alone(label: str, run: Results) -> bool | None:
+    """Return the verdict of a run on its own, None without the result ``equilibration``."""
+    if "equilibration" not in run:
+        return None
+    found = run["equilibration"]
+    if not isinstance(found, Mapping) or not isinstance(found.get("equilibrated"), bool | np.bool_):
+        raise ValueError(
+            f"runs.{label}.equilibration: equilibrated is missing; give the equilibration of a production, or none"
+        )
+    return bool(found["equilibrated"])
+
+
+def _judge_ion(
+    ion: str, runs: Mapping[str, Results], alone: Mapping[str, bool | None], criteria: StartCriteria
+) -> StartsVerdict:
     """Judge one ion, in layers that join both sides of the slab."""
     key, started = ion.lower(), {}
-    edges = {label: np.asarray(run["depth_populations"][f"depth_edges_{key}_A"]) for label, run in runs.items()}
+    edges = {label: np.asarray(found[f"depth_edges_{key}_A"]) for label, found in runs.items()}
     first_label = next(iter(runs))
     first = edges[first_label]
     for label, one in edges.items():
@@ -232,21 +291,20 @@ def _judge_ion(ion: str, runs: Mapping[str, Results], criteria: StartCriteria) -
                 "boundaries"
             )
     groups, names = _joined_layers(first)
-    for label, run in runs.items():
-        found = run["depth_populations"]
+    for label, found in runs.items():
         numbers = np.asarray(found[f"n_{key}_depth"])
         judged = np.asarray(found["times_ns"]) >= found["judged_from_ns"] * (1 - 1e-9)
         try:
             fine = StartedRun(
                 at_start=numbers[0],
                 series=numbers[judged],
-                covariance=np.asarray(found[f"covariance_{key}_depth"]),
-                equilibrated=run["equilibration"]["equilibrated"] if "equilibration" in run else None,
+                covariance=found[f"covariance_{key}_depth"],
+                equilibrated=alone[label],
+                # a result of an earlier version has none
+                trend_covariance=found.get(f"trend_covariance_{key}_depth"),
             )
-        except (IndexError, ValueError) as error:
-            raise ValueError(
-                f"runs.{label}: {error}; choose a longer run or snapshots that are closer in time"
-            ) from error
+        except ValueError as error:
+            raise ValueError(f"runs.{label}.depth_populations, {ion}: {error}") from error
         started[label] = fine.joined(groups)
     return judge_starts(started, names, criteria)
 
@@ -258,10 +316,12 @@ def _joined_layers(edges: NDArray[np.float64]) -> tuple[list[list[int]], list[st
     relaxed leaves half of the gap of both: more than the third that may remain.
     """
     layers = len(edges) - 1
-    half = layers // 2
+    # a layer in the middle belongs to both halves, and is counted once
+    half = (layers + 1) // 2
     parts = np.array_split(np.arange(half), max(min(half, 2), math.ceil(half / _JOINED)))
     depths = (edges[: half + 1] - edges[0] + edges[-1] - edges[::-1][: half + 1]) / 2
-    groups = [[*part.tolist(), *(layers - 1 - part).tolist()] for part in parts]
+    depths = np.minimum(depths, (edges[-1] - edges[0]) / 2)
+    groups = [sorted({*part.tolist(), *(layers - 1 - part).tolist()}) for part in parts]
     return groups, [f"{depths[part[0]]:.3g}–{depths[part[-1] + 1]:.3g} Å" for part in parts]
 
 
@@ -277,6 +337,9 @@ def _record(ion: str, found: LayerOutcome) -> dict[str, Any]:
         "difference_error": found.standard_error,
         "scale_reduction": finite_or_none(found.scale_reduction),
         "remaining": finite_or_none(found.remaining),
+        "drift": found.drift,
+        "drift_error": found.drift_error,
+        "drift_p_value": found.drift_p_value,
     }
 
 

@@ -465,7 +465,10 @@ class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
         if len(excess) == 1 and AS_BUILT in excess:
             return
         self.report("starts: " + ", ".join(f"{start} {number:+d} ions" for start, number in excess.items()))
-        deviation = population_deviation(self.inputs.recipe["salt"]["pairs"])
+        pairs = self.inputs.recipe["salt"]["pairs"]
+        if excess.get(FILLED) == pairs:
+            self.report(f"{FILLED}: all {pairs} cations of the salt begin in the slab, none in the electrolyte")
+        deviation = population_deviation(pairs)
         numbers = sorted(excess.values())
         gap = (numbers[-1] - numbers[0]) / deviation
         mark = "✓" if gap >= LEAST_GAP else "✗"

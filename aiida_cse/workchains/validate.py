@@ -236,9 +236,11 @@ class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
             label: {name: self.outputs["runs"][label][name] for name in parts},
             f"{label}_{FILLED}": {name: self.outputs["second_start"]["run"][name] for name in parts},
         }
-        errors = start_errors(self.inputs.settings["level"])
+        level = self.inputs.settings["level"]
+        # a drift is tested in the slab and in both its layers
+        criteria = {"standard_errors": start_errors(level), "significance": (1 - level) / 3}
         found: Any
-        found, node = starts.run_get_node(settings=orm.Dict({"standard_errors": errors}), **runs)
+        found, node = starts.run_get_node(settings=orm.Dict(criteria), **runs)
         if not node.is_finished_ok:
             self.report(f"no judgement of both starts: {node.exit_message}")
             return None

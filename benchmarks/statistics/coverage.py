@@ -18,7 +18,13 @@ from benchmarks.statistics.counts import bound_cases, rate_cases, ratio_cases, t
 from benchmarks.statistics.extrapolation import extrapolation_cases, hard_cases
 from benchmarks.statistics.laws import law_cases
 from benchmarks.statistics.rows import HEADER, Case, Row
-from benchmarks.statistics.series import balance_cases, crowd_cases, population_cases, stationarity_cases
+from benchmarks.statistics.series import (
+    balance_cases,
+    crowd_cases,
+    follower_cases,
+    population_cases,
+    stationarity_cases,
+)
 
 __all__ = ["CASES", "main", "measure"]
 
@@ -40,6 +46,7 @@ CASES: tuple[Case, ...] = (
     *law_cases(),
     *rough_cases(),
     *feature_cases(),
+    *follower_cases(),
 )
 
 EXPERIMENTS, QUICK, SEED = 10_000, 1_000, 20250718

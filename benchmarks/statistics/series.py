@@ -19,7 +19,7 @@ from benchmarks.statistics.chains import Chain, Experiments, autoregressive, sim
 from benchmarks.statistics.correlated import Crowds, attracting, gated, hopping, semi_markov, unequal
 from benchmarks.statistics.rows import Case, Row, coverage_row
 
-__all__ = ["balance_cases", "crowd_cases", "population_cases", "stationarity_cases"]
+__all__ = ["balance_cases", "crowd_cases", "follower_cases", "population_cases", "stationarity_cases"]
 
 LEVEL, LOW, HIGH = 0.95, 0.93, 0.97
 FRAMES = 640
@@ -109,6 +109,37 @@ def crowd_cases() -> list[Case]:
         measured = partial(_number_inside, name, partial(model, ions=ions, frames=FRAMES), truth, low)
         cases.append(Case(name, partial(_of_fewer, measured)))
     return cases
+
+
+def follower_cases() -> list[Case]:
+    """Return the rows of populations of ions that all follow a slow environment: the limit of the interval."""
+    cases = []
+    for times in (1, 3, 10):
+        name = f"population: slow environment, {times} relaxation time{'s' if times > 1 else ''}"
+        cases.append(Case(name, partial(_of_fewer, partial(_followed, name, float(times)))))
+    return cases
+
+
+def _followed(name: str, times: float, experiments: int, seed: np.random.SeedSequence) -> Row:
+    """Return the coverage of the mean number of 60 ions whose environment has two states.
+
+    Each ion is inside with a probability of 0.3 or 0.7, that of the state, to which it relaxes 300 times in a run.
+    """
+    ions, quick, rng, held = 60, 300 / FRAMES, np.random.default_rng(seed), []
+    for first in range(0, experiments, TOGETHER):
+        number = min(TOGETHER, experiments - first)
+        state = rng.random(number) < 0.5
+        inside = np.empty((FRAMES, number, ions), dtype=np.bool_)
+        inside[0] = rng.random((number, ions)) < np.where(state, 0.7, 0.3)[:, None]
+        for frame in range(1, FRAMES):
+            # either state is left at half of the rate at which the environment relaxes
+            state ^= rng.random(number) < times / (2 * FRAMES)
+            drawn = rng.random((number, ions)) < np.where(state, 0.7, 0.3)[:, None]
+            inside[frame] = np.where(rng.random((number, ions)) < quick, drawn, inside[frame - 1])
+        for one in inside.transpose(1, 0, 2):
+            found = populations(one.sum(axis=1), shares=one.mean(axis=0), level=LEVEL)["count"]
+            held.append(found.interval[0] <= ions / 2 <= found.interval[1])
+    return coverage_row(name, held, nominal=LEVEL, low=0.0, note="slow collective motion")
 
 
 def stationarity_cases() -> list[Case]:

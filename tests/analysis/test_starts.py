@@ -109,10 +109,45 @@ def test_runs_that_cannot_be_compared_are_refused() -> None:
         ),
         (
             result([1, 1, 1], [1, 1, 1], 1, judged_from_ns=295.0),
-            r"runs\.b: series has 5 times.*choose a longer run",
+            r"runs\.b\.depth_populations, Li: series has 5 times.*choose a longer run",
         ),
     ):
         with pytest.raises(ValueError, match=message):
             both_starts({"a": one, "b": other})
     with pytest.raises(ValueError, match="at least two runs are needed"):
         both_starts({"a": one})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        *(
+            (key, None, f"{key} is missing; give the depth_populations")
+            for key in ("ions", "times_ns", "n_li_depth")
+        ),
+        ("ions", [], r"ions = \[\]: no ion exchanges with the ceramic"),
+        ("temperature_K", "hot", "temperature_K = 'hot': must be a finite number"),
+        ("times_ns", np.arange(299.0), "n_li_depth has 300 times and 6 layers, but times_ns 299"),
+        ("depth_edges_li_A", [-4.0, 4.0], "depth_edges_li_A has 2 values: must have at least 3"),
+        ("covariance_li_depth", np.eye(5), r"Li: covariance has the shape \(5, 5\)"),
+    ],
+)
+def test_results_of_another_kind_are_refused_by_run_and_key(key: str, value: object, message: str) -> None:
+    one, other = result([30, 30, 30], [20, 20, 20], 1), result([10, 10, 10], [20, 20, 20], 2)
+    other["depth_populations"][key] = value
+    if value is None:
+        del other["depth_populations"][key]
+    with pytest.raises(ValueError, match=rf"^runs\.b\.depth_populations.*{message}"):
+        both_starts({"a": one, "b": other})
+    with pytest.raises(ValueError, match=r"^runs\.b\.equilibration: equilibrated is missing"):
+        both_starts({"a": one, "b": one | {"equilibration": {}}})
+
+
+def test_a_layer_in_the_middle_is_counted_once() -> None:
+    odd = {"depth_edges_li_A": [-10.0, -6.0, -2.0, 2.0, 6.0, 10.0], "covariance_li_depth": np.eye(5) * 0.1}
+    runs = {"filled": result([30, 30, 30], [20, 20, 20], 1), "emptied": result([10, 10, 10], [20, 20, 20], 2)}
+    for run in runs.values():
+        found = run["depth_populations"]
+        found |= odd | {"n_li_depth": np.delete(found["n_li_depth"], 3, axis=1)}
+    layers = both_starts(runs)["layers"]
+    assert {one["layer"]: one["gap"] for one in layers} == {"slab": 100, "0–8 Å": 80, "8–10 Å": 20}

@@ -139,3 +139,6 @@ def test_starts_are_judged_by_the_nodes_of_their_runs() -> None:
     _, failed = function.run_get_node(filled=started(9), emptied=started(-9, temperature=600))
     assert failed.exit_status == CANNOT_JUDGE == 348
     assert "is of Li at 6" in failed.exit_message or "is of Li at 7" in failed.exit_message
+    _, failed = function.run_get_node(filled=started(9), emptied={"depth_populations": orm.Dict({"ions": ["Li"]})})
+    assert failed.exit_status == CANNOT_JUDGE
+    assert "runs.emptied.depth_populations: temperature_K is missing" in failed.exit_message

@@ -113,6 +113,7 @@ def test_every_start_is_a_run_of_its_own(make: Make, codes: Codes, recipe: dict[
     said = [log.message.partition(": ")[2] for log in orm.Log.collection.get_logs_for(study.node)]
     assert "starts: as-built +0 ions, filled +7 ions, emptied -9 ions" in said
     assert "✓ starts 12.1 σ of N apart before relaxation (needs ≥ 8)" in said
+    assert "filled: all 7 cations of the salt begin in the slab, none in the electrolyte" in said
 
 
 def test_runs_that_have_not_equilibrated_are_no_failure(study: Any) -> None:

@@ -36,6 +36,9 @@ Mask = NDArray[np.bool_]
 #: standard deviations of N between two starts at the beginning of production, from the cost of the two-start
 #: criterion in simulated plain systems, and those by default at the assembly, of which the relaxation takes some
 LEAST_GAP, _DEFAULT_GAP = 8.0, 10.0
+#: largest share of the cations that the slab can lose and keep its crystal; lithium garnets have 3 to 7 Li per
+#: formula unit (Cussen, J. Mater. Chem. 20, 5167 (2010))
+_MOST_OF_SLAB = 0.5
 #: Å; shortest distances to the cations and to the anions of the ceramic, of a site and of a void without a site.
 #: Equilibrated ions repel each other out of their sites, so that a site without an ion has neighbours at 1.5 to
 #: 2 Å, which give way in the minimisation
@@ -73,9 +76,12 @@ def transfer_cations(interface: System, excess: int, seed: int, ceramic: Ceramic
     Raises
     ------
     ValueError
-        There are fewer cations, vacant sites or voids than that; the cations of salt and ceramic are of different
-        types; or the recipe is that of another crystal.
+        ``excess`` is no whole number; there are fewer cations, vacant sites or voids than that; more than half of
+        the slab's cations would leave it; the cations of salt and ceramic are of different types; or the recipe is
+        that of another crystal.
     """
+    if isinstance(excess, bool) or not isinstance(excess, int | np.integer):
+        raise ValueError(f"initial_excess = {excess!r}: must be a whole number of cations")
     if excess == 0:
         return interface
     data, geometry = interface.data, interface.info.slab
@@ -122,7 +128,7 @@ def transfer_cations(interface: System, excess: int, seed: int, ceramic: Ceramic
 
 
 def excess_error(ceramic: System, electrolyte: System, excess: int) -> str | None:
-    """Return the error of an excess that exceeds the cations of the salt or of the slab, or None.
+    """Return the error of an excess that exceeds the cations of the salt or half of those of the slab, or None.
 
     ``ceramic`` and ``electrolyte`` are the two phases; the interface takes the place of either.
     """
@@ -134,8 +140,11 @@ def excess_error(ceramic: System, electrolyte: System, excess: int) -> str | Non
     )
     if excess > of_salt:
         return f"initial_excess = {excess}: the salt has {of_salt} {label}; give at most {of_salt}"
-    if -excess > of_slab:
-        return f"initial_excess = {excess}: the slab has {of_slab} {label}; give at least {-of_slab}"
+    if -excess > (most := int(of_slab * _MOST_OF_SLAB)):
+        return (
+            f"initial_excess = {excess}: the slab has {of_slab} {label}, and its crystal would change without "
+            f"more than half of them; give at least {-most}"
+        )
     return None
 
 

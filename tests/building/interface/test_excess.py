@@ -122,7 +122,10 @@ def test_excesses_that_do_not_fit_are_refused(interface: System, recipe: Recipe)
     other = recipe.ceramic.model_dump() | {"repeat": (1, 1, 1)}
     for excess, ceramic, message in (
         (8, recipe.ceramic, r"initial_excess = 8: the salt has 7 Li; give at most 7"),
-        (-113, None, r"initial_excess = -113: the slab has 112 Li; give at least -112"),
+        (-57, None, r"initial_excess = -57: the slab has 112 Li, .* half .*; give at least -56"),
+        ("3", None, r"initial_excess = '3': must be a whole number"),
+        (2.5, None, r"initial_excess = 2\.5: must be a whole number"),
+        (float("nan"), None, r"initial_excess = nan: must be a whole number"),
         (3, CeramicRecipe.model_validate(other), r"recipe\.ceramic: its crystal is not that of the slab"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -1,5 +1,7 @@
 """Judgement of runs with different starts: known answers, and models in which a single start is deceived."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -63,6 +65,27 @@ def test_deep_sites_that_fill_slower_than_the_run_keep_the_starts_apart() -> Non
     assert "(± < " in found.layers[1].sentence
 
 
+@pytest.mark.parametrize(("alone", "kind"), [(True, BOTH_SIDES), (None, BOTH_SIDES), (False, NOT_EQUILIBRATED)])
+def test_runs_that_met_need_one_that_is_equilibrated_alone(alone: bool | None, kind: str) -> None:
+    runs = {
+        f"run{number}": StartedRun.from_layers(walk(start, 0.5, seed=number), 2, equilibrated=verdict)
+        for number, (start, verdict) in enumerate([((20, 90, 90), alone), ((110, 45, 45), alone and False)])
+    }
+    found = judge_starts(runs, NAMES)
+    assert found.kind == kind
+    assert found.reason.endswith("but no run is equilibrated alone") == (alone is False)
+
+
+def test_numbers_that_never_changed_are_no_test() -> None:
+    constant = np.full((50, 1), 40)
+    runs = {name: StartedRun([begun], constant, [[0]], True, [[0]]) for name, begun in (("a", 80), ("b", 0))}
+    found = judge_starts(runs, ["all"])
+    assert (found.kind, found.slab.status) == (ONE_START, "not tested")
+    assert found.slab.sentence == "– slab: 80 apart at start, but no number changed since, not tested"
+    runs["b"] = StartedRun([0], np.full((50, 1), 10), [[0]], True, [[0]])
+    assert judge_starts(runs, ["all"]).kind == NOT_EQUILIBRATED
+
+
 @pytest.mark.parametrize(
     ("alone", "kind"), [(True, ONE_START), (False, NOT_EQUILIBRATED), (None, NOT_EQUILIBRATED)]
 )
@@ -73,6 +96,42 @@ def test_a_layer_that_did_not_start_apart_caps_the_verdict(alone: bool | None, k
     assert [layer.status for layer in found.layers] == ["met", "not tested"]
     assert found.reason.startswith("the starts do not test 1 of 2 layers")
     assert found.layers[1].sentence == "– deep: 0 apart at start (0 σ, needs ≥ 3), not tested"
+
+
+@pytest.mark.parametrize("trends", [True, False])
+def test_runs_that_drift_together_are_not_equilibrated(trends: bool) -> None:
+    """Ions that are captured outside for good, evenly in time, leave both runs alike."""
+    runs = {}
+    for seed, start in enumerate([(20, 90, 90), (110, 45, 45)]):
+        places = walk(start, 0.5, seed)
+        rng = np.random.default_rng(seed)
+        for ion in rng.choice(IONS, 60, replace=False):
+            places[rng.integers(FRAMES) :, ion] = OUTSIDE
+        runs[f"run{seed}"] = StartedRun.from_layers(places, 2, equilibrated=True)
+    if not trends:
+        runs = {name: replace(run, trend_covariance=None) for name, run in runs.items()}
+    found = judge_starts(runs, NAMES)
+    assert (found.kind, found.slab.status) == (NOT_EQUILIBRATED, "drifting")
+    assert found.reason == "the runs drift together in slab and 2 more"
+    assert found.slab.drift == pytest.approx(-60 * 2 / 3 * 2 * 2 / 3, rel=0.3)
+    assert found.slab.sentence.startswith("✗ slab: the runs drift together, -")
+
+
+def test_the_error_of_a_common_drift_is_that_of_trends_drawn_anew() -> None:
+    """Pairs of stationary runs: the drift varies by its standard error, and 2 % have p < 0.02."""
+    rng, size = np.random.default_rng(4), 150
+    found = []
+    for _ in range(size):
+        runs = {}
+        for name, share in (("high", 1.0), ("low", 0.0)):
+            flips = rng.random((90, 60)) < 0.08
+            inside = (np.cumsum(flips, axis=0) + (rng.random(60) < 0.5)) % 2
+            places = np.vstack([np.where(np.arange(60) < 60 * share, 0, -1)[None], inside - 1])
+            runs[name] = StartedRun.from_layers(places, 1, judged_from=1)
+        found.append(judge_starts(runs, ["all"]).slab)
+    errors = [one.drift_error for one in found]
+    assert np.std([one.drift for one in found]) == pytest.approx(np.mean(errors), rel=0.15)
+    assert np.mean([one.drift_p_value < 0.02 for one in found]) <= 0.04
 
 
 def test_a_start_in_between_must_have_met_the_others() -> None:
@@ -126,6 +185,13 @@ def test_wrong_data_are_refused() -> None:
         StartedRun([1, 1], np.ones((11, 2)), np.eye(2))
     with pytest.raises(ValueError, match="must have one number of layers"):
         StartedRun([1, 1], np.ones((12, 3)), np.eye(2))
+    with pytest.raises(ValueError, match="trend_covariance is not symmetric"):
+        StartedRun([1, 1], np.ones((12, 2)), np.eye(2), True, [[1, 2], [0, 1]])
+    with pytest.raises(ValueError, match=r"groups\[0\] = \[5\]: give numbers of layers from 0 to 1"):
+        run.joined([[5]])
+    for places in (np.zeros((0, 5)), np.zeros((1, 5)), np.zeros(50), np.full((50, 3), 2)):
+        with pytest.raises(ValueError, match=r"^places.*must"):
+            StartedRun.from_layers(places, 2)
     with pytest.raises(ValueError, match="covariance has a negative variance"):
         StartedRun([1, 1], np.ones((12, 2)), -np.eye(2))
     with pytest.raises(ValueError, match="runs = a: at least two runs are needed"):
