@@ -42,6 +42,9 @@ ESTIMATED_NEARLY = {
     "kappa*": 0.2,
     "rate_tst_*_per_s": 0.2,
     "expected_in_*": 0.2,
+    # Garwood's interval of a number of bursts that is not rounded
+    "low": 0.7,
+    "high": 0.05,
 }
 RELATIVE = 1e-12
 

@@ -280,7 +280,7 @@ def test_an_initial_excess_is_set_after_joining(
 def test_more_ions_than_there_are_are_refused_before_joining(
     make: Make, codes: Codes, recipe: dict[str, Any]
 ) -> None:
-    for excess, words in ((6, "the salt has 5 Li; give at most 5"), (-1, "the slab has 0 Li; give at least 0")):
+    for excess, words in ((6, "the salt has 5 Li; give at most 5"), (-1, "the slab has 0 Li, .* give at least 0")):
         builder = joined_by("built-in", codes, recipe, slab_and_molecules()[1], {"initial_excess": excess})
         with pytest.raises(ValueError, match=f"initial_excess = {excess}: {words}"):
             make(builder)
