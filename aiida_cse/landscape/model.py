@@ -179,7 +179,7 @@ class Landscape(StrictModel):
 
     @property
     def molecular(self) -> bool:
-        """Whether anions have three sites and the framework two elements."""
+        """True if each anion has three sites and the framework two elements."""
         return self.spring > 0
 
     @property

@@ -230,7 +230,7 @@ class StartRow:
 
     @property
     def holds(self) -> bool:
-        """Whether false outcomes are rare and, where it is promised, relaxed pairs are recognised."""
+        """True if false outcomes are rare and relaxed pairs, where promised, are recognised."""
         recognised = not self.case.promised or self.both_sides / self.pairs >= LEAST_POWER
         return recognised and (self.bound <= MOST_FALSE or self.case.limit)
 

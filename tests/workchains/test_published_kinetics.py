@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SA
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the builder of a study says of its kinetics and of the analysis of its runs."""
+    """Settings of the kinetics and of the analysis of each run, from the builder of a study."""
 
     kinetics: dict[str, Any]
     analysis: AnalysisSettings

@@ -275,7 +275,7 @@ class StartsVerdict:
 
     @property
     def equilibrated(self) -> bool:
-        """Whether the runs are equilibrated, from both sides or as far as one start can tell."""
+        """True if the runs are equilibrated, from both sides or as far as one start can tell."""
         return self.kind != NOT_EQUILIBRATED
 
 

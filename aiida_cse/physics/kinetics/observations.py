@@ -87,7 +87,7 @@ class Observation:
 
     @property
     def admitted_off_equilibrium(self) -> bool:
-        """Whether the run is off equilibrium and may take part because of its condition."""
+        """True for a run off equilibrium that takes part because its entries have a condition."""
         return self.admitted and self.conditioned and not self.equilibrated
 
 

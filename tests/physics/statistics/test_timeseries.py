@@ -269,5 +269,5 @@ def test_the_mean_of_exchangeable_ions_has_the_variance_between_them() -> None:
     ions = covariance_between_ions(np.column_stack([share, 1 - share]))
     assert ions[0, 0] == pytest.approx(1000 * 0.09, rel=0.01)
     assert ions[0, 1] == pytest.approx(-ions[0, 0])
-    # a set of ions drawn anew varies by the variance between ions and by that of each ion
+    # another set of ions differs by the variance between ions and by that of each ion
     assert drawn.var() == pytest.approx(1000 * 0.16, rel=0.1)
