@@ -42,7 +42,8 @@ def status(pk: int | None, profile: str | None) -> None:
 
     from aiida_cse.cli.display.results import has_results, print_results
     from aiida_cse.cli.display.runs import WIDTH, run_states, run_table
-    from aiida_cse.cli.display.tree import JobWatch, ProcessTree, render_tree
+    from aiida_cse.cli.display.tree import JobWatch, render_tree
+    from aiida_cse.report.process_tree import ProcessTree
 
     node = inputs.load_typed(pk, ProcessNode, "PK")
     console = Console(highlight=False)

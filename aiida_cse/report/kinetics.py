@@ -20,6 +20,7 @@ from aiida_cse.report.results import (
     ObservableResult,
     Results,
     describe_result,
+    load_json,
     load_results,
     save_json,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "AnalysedRun",
     "KineticsResults",
     "join_runs",
+    "load_kinetics",
     "load_runs",
     "rates_by_law",
     "rates_of",
@@ -156,6 +158,17 @@ def join_runs(runs: Sequence[AnalysedRun], settings: KineticsSettings) -> Kineti
         shifts=None if found is None else describe_result(SHIFTS, found),
         notes=tuple(notes),
     )
+
+
+def load_kinetics(path: Path) -> KineticsResults:
+    """Read a file ``kinetics.json``.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, is of another form or version, or a field of it is wrong; names the file.
+    """
+    return load_json(path, KineticsResults, "a file of joint kinetics", "repeat: aiida-cse kinetics")
 
 
 def rates_of(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

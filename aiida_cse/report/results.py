@@ -1,6 +1,6 @@
 """The file ``results.json``: all results of a production with units and meanings, its sources and its settings.
 
-Figures, tables and pages are drawn from this file alone. Its form has a version, :data:`SCHEMA_VERSION`;
+Figures, tables and pages are drawn from this file alone. Its form has a version;
 :func:`load_results` refuses every other one by name.
 """
 # ruff: noqa: N815 - the keys of the file end with their unit, as those of results do
@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,19 +29,19 @@ from aiida_cse.yaml_io import read_text
 
 __all__ = [
     "FILENAME",
-    "SCHEMA",
-    "SCHEMA_VERSION",
     "ObservableResult",
     "Results",
     "Source",
     "collect_results",
     "describe_result",
+    "load_json",
     "load_results",
     "save_json",
 ]
 
 FILENAME = "results.json"
-SCHEMA, SCHEMA_VERSION = "aiida-cse results", 1
+
+Form = TypeVar("Form", bound=StrictModel)
 
 #: largest file
 _MOST_BYTES = 1_000_000_000
@@ -342,24 +342,7 @@ def load_results(path: str | Path) -> Results:
         The file cannot be read, is of another form or version, or a field of it is wrong; names the file.
     """
     path = Path(path)
-    text = read_text(path, "a file of results", _MOST_BYTES)
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not valid JSON: {error}") from error
-    found = content.get("schema_name") if isinstance(content, Mapping) else None
-    if found != SCHEMA:
-        raise ValueError(
-            f"{path}: schema_name = {found!r}: must be {SCHEMA!r}; give the {FILENAME} of an analysis"
-        )
-    version = content.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise ValueError(
-            f"{path}: schema_version = {version!r}: written by aiida-cse {content.get('program_version')}; this "
-            f"program, {__version__}, reads version {SCHEMA_VERSION}; repeat the analysis from its state.npz"
-        )
-    with located(path):
-        results = Results.model_validate(content)
+    results = load_json(path, Results, "a file of results", "repeat the analysis from its state.npz")
     for name, observable in results.observables.items():
         entry = observable.entries.get("temperature_K")
         if entry is not None and entry.value != results.temperature_K:
@@ -368,6 +351,42 @@ def load_results(path: str | Path) -> Results:
                 f"{results.temperature_K:g} of the file; repeat the analysis from its state.npz"
             )
     return results
+
+
+def load_json(path: Path, form: type[Form], wanted: str, repeat: str) -> Form:
+    """Read a file that :func:`save_json` wrote.
+
+    Parameters
+    ----------
+    form
+        Model with the fields ``schema_name`` and ``schema_version``.
+    wanted
+        The kind of file, as "a file of results".
+    repeat
+        What makes the file anew.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, is of another form or version, or a field of it is wrong; names the file.
+    """
+    text = read_text(path, wanted, _MOST_BYTES)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not valid JSON: {error}") from error
+    schema, known = (form.model_fields[f"schema_{part}"].default for part in ("name", "version"))
+    found = content.get("schema_name") if isinstance(content, Mapping) else None
+    if found != schema:
+        raise ValueError(f"{path}: schema_name = {found!r}: must be {schema!r}; give {wanted}")
+    version = content.get("schema_version")
+    if version != known:
+        raise ValueError(
+            f"{path}: schema_version = {version!r}: written by aiida-cse {content.get('program_version')}; this "
+            f"program, {__version__}, reads version {known}; {repeat}"
+        )
+    with located(path):
+        return form.model_validate(content)
 
 
 # -- collection ----------------------------------------------------------------------------------------------

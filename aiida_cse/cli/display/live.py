@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.live import Live
 
 from aiida_cse.cli.display.progress import progress_words
-from aiida_cse.cli.display.tree import JobWatch, ProcessTree, render_tree
+from aiida_cse.cli.display.tree import JobWatch, render_tree
 from aiida_cse.engine.terminal import log_to
+from aiida_cse.report.process_tree import ProcessTree
 
 __all__ = ["live_display"]
 

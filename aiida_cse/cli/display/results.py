@@ -19,8 +19,8 @@ from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.starts import starts_lines
 from aiida_cse.cli.display.observables import column_table, criteria, result_table
 from aiida_cse.cli.display.progress import LAMMPS, duration
-from aiida_cse.cli.display.tree import ProcessTree
 from aiida_cse.lammps.job.script import LOG
+from aiida_cse.report.process_tree import ProcessTree
 
 __all__ = ["TimeShare", "check_table", "has_results", "print_results", "time_share"]
 

@@ -12,8 +12,9 @@ from rich import box
 from rich.table import Table
 
 from aiida_cse.calculations.functions.records import look_record
-from aiida_cse.cli.display.tree import Branch, JobWatch
+from aiida_cse.cli.display.tree import JobWatch
 from aiida_cse.lammps.protocol.production import ProductionPlan
+from aiida_cse.report.process_tree import Branch
 from aiida_cse.workchains.common.starts import planned_runs
 from aiida_cse.workchains.restart.lineage import results_of, step_of
 

@@ -18,9 +18,10 @@ from aiida_cse.cli.display import live as display
 from aiida_cse.cli.display import progress
 from aiida_cse.cli.display.live import live_display
 from aiida_cse.cli.display.progress import LogFollower, duration
-from aiida_cse.cli.display.tree import JobWatch, ProcessTree, render_tree
+from aiida_cse.cli.display.tree import JobWatch, render_tree
 from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.protocol.stage import JobPlan, Stage
+from aiida_cse.report.process_tree import ProcessTree
 
 PLAN = JobPlan(
     stages=(

@@ -12,7 +12,8 @@ from aiida.orm import CalcJobNode, Computer, Dict, Float, Int, List, WorkChainNo
 from rich.console import Console
 
 from aiida_cse.cli.display.runs import WIDTH, RunState, run_states, run_table
-from aiida_cse.cli.display.tree import JobWatch, ProcessTree
+from aiida_cse.cli.display.tree import JobWatch
+from aiida_cse.report.process_tree import ProcessTree
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 

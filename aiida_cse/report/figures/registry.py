@@ -1,0 +1,138 @@
+"""Registry of the figures: each is one function of :class:`~aiida_cse.report.findings.Findings`.
+
+The decorator :func:`figure` registers a function with its name, title and caption, and returns the function that
+users call: it takes a process, its PK, UUID or label, an analysed folder, or findings. Importing this module does
+not import matplotlib.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiida_cse.report.findings import Findings, open_findings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FigureKind", "NotDrawableError", "PublicFigure", "figure", "figures", "of_runs"]
+
+
+class NotDrawableError(ValueError):
+    """The findings do not hold what a figure shows; the message says what is missing."""
+
+
+Draw = Callable[[Findings, float], "Figure"]
+Caption = Callable[[Findings], str]
+
+
+class PublicFigure(Protocol):
+    """A figure as users call it."""
+
+    def __call__(self, source: Any, *, width: float = 180.0, runs: Collection[str] | None = None) -> Figure:
+        """Return the figure.
+
+        Parameters
+        ----------
+        source
+            A process, its PK, UUID or label, an analysed folder, or findings.
+        width
+            Width of the figure, mm.
+        runs
+            Labels of the runs to draw; None for all.
+
+        Raises
+        ------
+        NotDrawableError
+            The source does not hold what the figure shows.
+        ValueError
+            The source cannot be read, or has no such run.
+        """
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A registered figure.
+
+    Attributes
+    ----------
+    name
+        Name for users, as ``free_energy``.
+    title
+        A few words.
+    paper
+        The figure of Kozdra et al. (2025) with the same content, as ``Fig. 9``; empty if there is none.
+    draw
+        Function of the findings and the width in mm; raises :class:`NotDrawableError`.
+    caption
+        Function of the findings: what is shown, how it was sampled, what intervals mean; plain text.
+    suffix
+        Preferred format on a page: ``svg``, or ``png`` for pictures.
+    public
+        The function that users call.
+    """
+
+    name: str
+    title: str
+    paper: str
+    draw: Draw
+    caption: Caption
+    suffix: str
+    public: PublicFigure
+
+
+_registered: dict[str, FigureKind] = {}
+
+
+def figure(
+    name: str, *, title: str, caption: Caption, paper: str = "", suffix: str = "svg"
+) -> Callable[[Draw], PublicFigure]:
+    """Register the decorated function as a figure, see :class:`FigureKind`.
+
+    Raises
+    ------
+    ValueError
+        The name is taken.
+    """
+
+    def register(draw: Draw) -> PublicFigure:
+        if name in _registered:
+            raise ValueError(f"figure = {name!r}: registered twice; choose another name")
+
+        @wraps(draw)
+        def public(source: Any, *, width: float = 180.0, runs: Collection[str] | None = None) -> Figure:
+            return draw(of_runs(open_findings(source), runs), width)
+
+        _registered[name] = FigureKind(name, title, paper, draw, caption, suffix, public)
+        return public
+
+    return register
+
+
+@cache
+def figures() -> Mapping[str, FigureKind]:
+    """Return the registered figures by name, in the order of their modules and lines."""
+    package = importlib.import_module(__package__ or "")
+    for module in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
+        importlib.import_module(f"{package.__name__}.{module}")
+    return dict(_registered)
+
+
+def of_runs(findings: Findings, labels: Collection[str] | None) -> Findings:
+    """Return the findings with these runs alone; all if ``labels`` is None.
+
+    Raises
+    ------
+    ValueError
+        There is no such run; names those that there are.
+    """
+    if labels is None:
+        return findings
+    unknown = sorted(set(labels) - set(findings.runs))
+    if unknown:
+        raise ValueError(f"run = {unknown[0]}: there is no such run; there are {', '.join(findings.runs)}")
+    return replace(findings, runs={label: run for label, run in findings.runs.items() if label in labels})

@@ -1,0 +1,143 @@
+"""Style of all figures: sizes in mm, colours that colour-blind readers and grey printers tell apart, files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+__all__ = [
+    "DOUBLE",
+    "ROLES",
+    "SINGLE",
+    "label_panels",
+    "new_figure",
+    "proxy",
+    "save",
+    "temperature_style",
+]
+
+#: widths of one and of two columns of a journal, mm
+SINGLE, DOUBLE = 85.0, 180.0
+_MM = 1 / 25.4
+
+#: colours of Okabe and Ito by what they stand for; also told apart by line style or marker wherever they meet
+ROLES = {
+    "found": "#0072B2",
+    "known": "#000000",
+    "predicted": "#D55E00",
+    "left": "#0072B2",
+    "right": "#D55E00",
+    "entries": "#009E73",
+    "exits": "#CC79A7",
+    "limit": "#7F7F7F",
+    "region": "#E8E8E8",
+}
+#: from dark to light with equal steps of lightness, so that the order survives in grey; cold is dark
+_SEQUENCE = ("#0B2A4A", "#2B5F8A", "#8A6FA8", "#D2688A", "#F0A24C")
+_MARKERS = ("o", "s", "^", "D", "v")
+
+_STYLE: Any = {
+    "font.size": 8,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "mathtext.fontset": "dejavusans",
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 4,
+    "errorbar.capsize": 2,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.unicode_minus": True,
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+}
+
+
+def new_figure(
+    width: float,
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    share_x: bool | Literal["row", "col", "all"] = False,
+    share_y: bool | Literal["row", "col", "all"] = False,
+    height_ratios: Sequence[float] | None = None,
+) -> tuple[Figure, list[Axes]]:
+    """Return a new figure of a width and height in mm with its axes, row by row.
+
+    The style holds for these axes alone: nothing of matplotlib is changed for the caller.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width * _MM, height * _MM), layout="constrained")
+        grid = figure.subplots(
+            rows, columns, squeeze=False, sharex=share_x, sharey=share_y, height_ratios=height_ratios
+        )
+    return figure, list(grid.flat)
+
+
+def temperature_style(temperature: float, temperatures: Sequence[float]) -> dict[str, Any]:
+    """Return colour and marker of a temperature among all those of a figure."""
+    ordered = sorted(set(temperatures))
+    place = ordered.index(temperature)
+    index = 0 if len(ordered) == 1 else round(place * (len(_SEQUENCE) - 1) / (len(ordered) - 1))
+    return {"color": _SEQUENCE[index], "marker": _MARKERS[place % len(_MARKERS)]}
+
+
+def label_panels(axes: Sequence[Axes]) -> None:
+    """Write (a), (b), … above the upper left corner of each panel."""
+    for number, one in enumerate(axes):
+        one.set_title(f"({chr(ord('a') + number)})", loc="left", fontsize=8, fontweight="bold")
+
+
+def save(figure: Figure, path: Path, *, name: str) -> Path:
+    """Write a figure as PDF, PNG or SVG, by the suffix of the path; equal figures give equal files.
+
+    Parameters
+    ----------
+    name
+        Distinguishes the ids in an SVG from those of other figures on the same page.
+
+    Raises
+    ------
+    ValueError
+        The suffix is not that of a known format.
+    """
+    suffix = path.suffix.lower()
+    metadata: dict[str, dict[str, Any]] = {
+        ".svg": {"Date": None, "Creator": None},
+        ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+        ".png": {"Software": None},
+    }
+    if suffix not in metadata:
+        raise ValueError(f"{path}: suffix {suffix!r}: must be one of {', '.join(sorted(metadata))}")
+    salt = hashlib.sha256(name.encode()).hexdigest()[:12]
+    style: Any = {**_STYLE, "svg.hashsalt": salt}
+    with mpl.rc_context(style):
+        figure.savefig(path, dpi=300, metadata=metadata[suffix])
+    return path
+
+
+def proxy(label: str, **style: Any) -> Line2D:
+    """Return an entry for a legend that stands for no drawn line."""
+    return Line2D([], [], label=label, **style)

@@ -1,0 +1,268 @@
+"""Findings: the results of one process, or of analysed folders, in the form from which everything is shown.
+
+Views, figures, pages and exports take :class:`Findings` and nothing else, so that they work on a process, on an
+imported archive and on the files of ``aiida-cse analyse`` alike. What is large is read on first use. Processes are
+read by :func:`aiida_cse.report.processes.findings_of`, folders by :func:`findings_of_folders`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.lammps.files.system import System
+from aiida_cse.report.kinetics import KINETICS_FILENAME, KineticsResults, load_kinetics
+from aiida_cse.report.results import FILENAME, ObservableResult, Results, load_results
+
+__all__ = [
+    "Findings",
+    "Kind",
+    "Origin",
+    "RunFindings",
+    "Scalars",
+    "ThermoTable",
+    "by_temperature",
+    "findings_of_folders",
+    "open_findings",
+]
+
+Kind = Literal["study", "production", "analysis", "quench", "validation", "kinetics", "folders"]
+#: results by observable and key, without arrays
+Scalars = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where findings are from.
+
+    Attributes
+    ----------
+    kind
+        What was done.
+    label
+        Label of the process, or names of the folders; never empty.
+    pk, uuid
+        Of the process; None for folders.
+    state
+        In words, as ``finished [0]``; empty for folders.
+    message
+        Message of the exit code, empty without one.
+    began, ended
+        Time at which the process was created, and at which it changed last; None for folders.
+    version
+        Version of aiida-cse that ran the process or wrote the files.
+    description
+        Description of the process.
+    """
+
+    kind: Kind
+    label: str
+    pk: int | None = None
+    uuid: str | None = None
+    state: str = ""
+    message: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+    version: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class ThermoTable:
+    """Thermo table of one LAMMPS job.
+
+    Attributes
+    ----------
+    part
+        The part of the work, as ``ceramic`` or ``production T0700_r1``.
+    stages
+        Records of its stages, see :data:`~aiida_cse.calculations.functions.records.STAGE_RECORD`.
+    columns
+        By name of the thermo column of LAMMPS, the values in each row, in LAMMPS' units; ``stage`` is the index
+        into ``stages``.
+    pk
+        Of the job.
+    """
+
+    part: str
+    stages: tuple[Mapping[str, Any], ...]
+    columns: Mapping[str, NDArray[np.float64]]
+    pk: int
+
+
+@dataclass(frozen=True)
+class RunFindings:
+    """Results of one run: a production at one temperature.
+
+    Attributes
+    ----------
+    label
+        Name of the run within the findings, as ``T0700_r1``.
+    temperature
+        K.
+    scalars
+        Results by observable and key, without arrays: quick to read.
+    missing
+        For each observable without a result the reason.
+    looks
+        The results of the looks of an adaptive run, the first one first.
+    uuids
+        UUID of each result node by observable; empty for a folder.
+    """
+
+    label: str
+    temperature: float
+    scalars: Scalars
+    missing: Mapping[str, str]
+    load_results: Callable[[], Results]
+    load_system: Callable[[], System | None] = lambda: None
+    looks: Sequence[Mapping[str, Any]] = ()
+    uuids: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def results(self) -> Results:
+        """All results with arrays, units and meanings, populations and transitions in time."""
+        return self.load_results()
+
+    @cached_property
+    def system(self) -> System | None:
+        """The interface at the end of the run, None if it was not kept."""
+        return self.load_system()
+
+    def observable(self, name: str) -> ObservableResult | None:
+        """Return a result with its arrays, None if the run has none of this name."""
+        return self.results.observables.get(name)
+
+    @property
+    def equilibrated(self) -> bool | None:
+        """The verdict, None without one."""
+        verdict = self.scalars.get("equilibration")
+        return None if verdict is None else bool(verdict["equilibrated"])
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that one process, or some analysed folders, have found.
+
+    Attributes
+    ----------
+    origin
+        Where they are from.
+    runs
+        The runs by label, the hottest first.
+    kinetics, shifts
+        The joint kinetics and the shifts Δz; None without them.
+    starts
+        By temperature label, as ``T0700``, the judgement of runs with different starts.
+    comparison
+        Hot against cold of a quench.
+    validation
+        Of a validation: the nodes ``expected``, ``checks`` and ``landscape`` as mappings, and its ``settings``.
+    stages
+        By part of the work the records of its stages.
+    recipe, protocol
+        The recipe, and the protocol's settings as they were used; empty if they are not known.
+    load_thermo
+        Reads the thermo tables of all LAMMPS jobs, in the order of time.
+    load_phases
+        Reads the systems of the phases by name, as ``ceramic``.
+    """
+
+    origin: Origin
+    runs: Mapping[str, RunFindings]
+    kinetics: ObservableResult | None = None
+    shifts: ObservableResult | None = None
+    starts: Mapping[str, ObservableResult] = field(default_factory=dict)
+    comparison: ObservableResult | None = None
+    validation: Mapping[str, Any] = field(default_factory=dict)
+    stages: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    load_thermo: Callable[[], Sequence[ThermoTable]] = tuple
+    load_phases: Callable[[], Mapping[str, System]] = dict
+
+    @cached_property
+    def thermo(self) -> Sequence[ThermoTable]:
+        """Thermo tables of all LAMMPS jobs, in the order of time; empty if they are not known."""
+        return self.load_thermo()
+
+    @cached_property
+    def phases(self) -> Mapping[str, System]:
+        """The systems of the phases by name."""
+        return self.load_phases()
+
+    @property
+    def temperatures(self) -> list[float]:
+        """The temperatures of the runs, K, each once, the highest first."""
+        return sorted({run.temperature for run in self.runs.values()}, reverse=True)
+
+
+def by_temperature(runs: Mapping[str, RunFindings]) -> dict[str, RunFindings]:
+    """Return the runs by label, the hottest first, those of one temperature in the order of their labels."""
+    return dict(sorted(runs.items(), key=lambda item: (-item[1].temperature, item[0])))
+
+
+def open_findings(source: Any) -> Findings:
+    """Return findings of a process, of its PK, UUID or label, or of an analysed folder; findings as they are.
+
+    A path, or the name of an existing folder, is read without AiiDA; anything else is looked up in the profile.
+
+    Raises
+    ------
+    ValueError
+        There is no such process or folder, or it has no results.
+    """
+    if isinstance(source, Findings):
+        return source
+    if isinstance(source, Path) or (isinstance(source, str) and Path(source).is_dir()):
+        return findings_of_folders([Path(source)])
+    from aiida_cse.report.processes import findings_of
+
+    return findings_of(source)
+
+
+def findings_of_folders(folders: Sequence[Path]) -> Findings:
+    """Return the findings of analysed folders, and of the ``kinetics.json`` of the last one that has it.
+
+    Parameters
+    ----------
+    folders
+        Folders that ``aiida-cse analyse`` or ``aiida-cse kinetics`` wrote.
+
+    Raises
+    ------
+    ValueError
+        A folder has neither results nor kinetics, or a file of it cannot be read; names the file.
+    """
+    runs: dict[str, RunFindings] = {}
+    joined: KineticsResults | None = None
+    for folder in folders:
+        if (folder / KINETICS_FILENAME).is_file():
+            joined = load_kinetics(folder / KINETICS_FILENAME)
+        elif not (folder / FILENAME).is_file():
+            raise ValueError(
+                f"{folder}: has neither {FILENAME} nor {KINETICS_FILENAME}; make it with: aiida-cse analyse FILES "
+                f"--out {folder}"
+            )
+        if (folder / FILENAME).is_file():
+            label = folder.resolve().name
+            if label in runs:
+                label = str(folder)
+            runs[label] = _run_of_folder(label, load_results(folder / FILENAME))
+    version = next((run.results.program_version for run in runs.values()), "")
+    return Findings(
+        origin=Origin("folders", ", ".join(map(str, folders)), version=version),
+        runs=by_temperature(runs),
+        kinetics=None if joined is None else joined.kinetics,
+        shifts=None if joined is None else joined.shifts,
+    )
+
+
+def _run_of_folder(label: str, results: Results) -> RunFindings:
+    return RunFindings(label, results.temperature_K, results.scalars(), results.missing, lambda: results)

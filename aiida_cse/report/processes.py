@@ -1,0 +1,312 @@
+"""Findings of a process of AiiDA: of a study, production, analysis, quench, validation or joint kinetics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from aiida.common import MultipleObjectsError, NotExistent
+from aiida.orm import ArrayData, CalcJobNode, Dict, Node, ProcessNode, load_node
+
+from aiida_cse.analysis.comparison import COMPARISON
+from aiida_cse.analysis.kinetics import KINETICS
+from aiida_cse.analysis.registry import Documented, observables
+from aiida_cse.analysis.shifts import SHIFTS
+from aiida_cse.analysis.starts import STARTS
+from aiida_cse.data.reduction import production_of
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.files.system import System
+from aiida_cse.report.findings import Findings, Kind, Origin, RunFindings, ThermoTable, by_temperature
+from aiida_cse.report.process_tree import Branch, ProcessTree
+from aiida_cse.report.results import ObservableResult, Results, collect_results, describe_result
+
+__all__ = ["findings_of", "values_of"]
+
+_LAMMPS = "aiida.calculations:cse.lammps"
+_KINDS: dict[str, Kind] = {
+    "aiida.workflows:cse.study": "study",
+    "aiida.workflows:cse.production": "production",
+    "aiida.workflows:cse.analysis": "analysis",
+    "aiida.workflows:cse.quench": "quench",
+    "aiida.workflows:cse.validate": "validation",
+    "aiida.calculations:cse.kinetics": "kinetics",
+}
+_PHASES = ("ceramic", "electrolyte", "interface", "relaxed", "system")
+
+#: the outputs of one run by name
+Outputs = Mapping[str, Any]
+
+
+def findings_of(process: ProcessNode | int | str) -> Findings:
+    """Return the findings of a process, also of one that has not finished: what it has so far.
+
+    Parameters
+    ----------
+    process
+        The process, or its PK, UUID or label.
+
+    Raises
+    ------
+    ValueError
+        There is no such process, or it is of a kind without results of its own; names those that have.
+    """
+    node = process if isinstance(process, ProcessNode) else find_process(process)
+    kind = _KINDS.get(node.process_type or "")
+    if kind is None:
+        known = ", ".join(_KINDS.values())
+        raise ValueError(
+            f"<{node.pk}>: a {node.process_label or node.process_type} has no results of its own; give a process "
+            f"of one of these kinds: {known}"
+        )
+    return _READERS[kind](node)
+
+
+def find_process(identifier: int | str) -> ProcessNode:
+    """Return a process by its PK, UUID or label.
+
+    Raises
+    ------
+    ValueError
+        There is no such process, or several have the label; says what to give.
+    """
+    try:
+        node: Any = load_node(identifier)
+    except NotExistent as error:
+        raise ValueError(f"{identifier}: this profile has no node with this PK, UUID or label") from error
+    except MultipleObjectsError as error:
+        raise ValueError(f"{identifier}: several nodes have this label or begin of a UUID; give the PK") from error
+    if not isinstance(node, ProcessNode):
+        raise ValueError(f"{identifier}: is a {type(node).__name__}; give a process")
+    return node
+
+
+# -- one kind of process each --------------------------------------------------------------------------------
+
+
+def _study(node: Any) -> Findings:
+    outputs = node.outputs
+    inputs = node.inputs
+    return Findings(
+        origin=_origin("study", node),
+        runs=_runs(outputs.runs if "runs" in outputs else {}),
+        kinetics=_described(KINETICS, outputs, "kinetics"),
+        shifts=_described(SHIFTS, outputs, "shifts"),
+        starts={
+            label: describe_result(STARTS, starts.get_dict())
+            for label, starts in sorted((outputs.starts if "starts" in outputs else {}).items())
+        },
+        stages=_stages(outputs.stages if "stages" in outputs else {}),
+        recipe=inputs.recipe.get_dict() if "recipe" in inputs else {},
+        load_thermo=partial(_thermo, node),
+        load_phases=partial(_phases, outputs),
+    )
+
+
+def _single(kind: Kind, node: Any) -> Findings:
+    """Return the findings of a production or an analysis, whose outputs are those of its one run."""
+    outputs = {name: node.outputs[name] for name in node.outputs}
+    stages = {"production": outputs["stages"]} if "stages" in outputs else {}
+    return Findings(
+        origin=_origin(kind, node),
+        runs=_runs({_temperature_label(outputs): outputs}),
+        stages=_stages(stages),
+        load_thermo=partial(_thermo, node),
+        load_phases=partial(_phases, outputs),
+    )
+
+
+def _quench(node: Any) -> Findings:
+    outputs = node.outputs
+    parts = {name: outputs[name] for name in ("hot", "cooling", "cold") if name in outputs}
+    return Findings(
+        origin=_origin("quench", node),
+        runs=_runs({name: part for name, part in parts.items() if name != "cooling"}),
+        comparison=_described(COMPARISON, outputs, "comparison"),
+        stages=_stages({name: part.stages for name, part in parts.items() if "stages" in part}),
+        load_thermo=partial(_thermo, node),
+        load_phases=partial(_phases, parts.get("cooling", {})),
+    )
+
+
+def _validation(node: Any) -> Findings:
+    outputs, inputs = node.outputs, node.inputs
+    second = outputs.second_start if "second_start" in outputs else {}
+    runs = dict(outputs.runs) if "runs" in outputs else {}
+    label = f"T{round(max((_temperature_of(run) for run in runs.values()), default=0.0)):04d}"
+    return Findings(
+        origin=_origin("validation", node),
+        runs=_runs(runs),
+        kinetics=_described(KINETICS, outputs, "kinetics"),
+        starts={label: describe_result(STARTS, second["starts"].get_dict())} if "starts" in second else {},
+        validation={name: outputs[name].get_dict() for name in _KNOWN if name in outputs}
+        | {"settings": inputs.settings.get_dict(), "seed": inputs.seed.value},
+        stages=_stages({name: run["stages"] for name, run in runs.items() if "stages" in run}),
+        load_thermo=partial(_thermo, node),
+        load_phases=partial(_phases, outputs),
+    )
+
+
+#: outputs of a validation that tell what is known
+_KNOWN = ("expected", "checks", "landscape")
+
+
+def _kinetics(node: Any) -> Findings:
+    inputs, outputs = node.inputs, node.outputs
+    found = _described(KINETICS, outputs, "result")
+    return Findings(
+        origin=_origin("kinetics", node),
+        runs=_runs(inputs.runs if "runs" in inputs else {}),
+        kinetics=found,
+        shifts=_described(SHIFTS, inputs, "shifts"),
+    )
+
+
+_READERS: dict[Kind, Callable[[Any], Findings]] = {
+    "study": _study,
+    "production": partial(_single, "production"),
+    "analysis": partial(_single, "analysis"),
+    "quench": _quench,
+    "validation": _validation,
+    "kinetics": _kinetics,
+}
+
+
+# -- parts of findings ---------------------------------------------------------------------------------------
+
+
+def _origin(kind: Kind, node: ProcessNode) -> Origin:
+    state = "created" if node.process_state is None else node.process_state.value
+    version: Any = node.base.attributes.get("version", {})
+    return Origin(
+        kind=kind,
+        label=node.label or f"{node.process_label} <{node.pk}>",
+        pk=node.pk,
+        uuid=node.uuid,
+        state=f"{state} [{node.exit_status}]" if node.is_finished else state,
+        message=node.exit_message or "",
+        began=node.ctime,
+        ended=node.mtime,
+        version=str(version.get("plugin", "")) if isinstance(version, Mapping) else "",
+        description=node.description,
+    )
+
+
+def _described(documented: Documented, nodes: Any, name: str) -> ObservableResult | None:
+    return describe_result(documented, nodes[name].get_dict()) if name in nodes else None
+
+
+def _stages(nodes: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """Return the stage records of each part of the work, in the order of their creation."""
+    return {part: node["stages"] for part, node in sorted(nodes.items(), key=lambda item: item[1].ctime)}
+
+
+def _phases(outputs: Mapping[str, Any]) -> dict[str, System]:
+    """Return the systems among outputs by name, those of runs as ``interface T0700_r1``."""
+    found = {
+        name: outputs[name].get_system()
+        for name in _PHASES
+        if name in outputs and isinstance(outputs[name], CseSystemData)
+    }
+    runs = outputs.get("runs", {})
+    for label, run in runs.items():
+        found |= {f"{name} {label}": system for name, system in _phases(run).items()}
+    return found
+
+
+def _thermo(node: ProcessNode) -> list[ThermoTable]:
+    """Return the thermo tables of all LAMMPS jobs below a process, in the order of their creation."""
+    found = []
+    for part, job in _jobs(ProcessTree(node).root, ""):
+        calculation: Any = load_node(job.pk)
+        if not isinstance(calculation, CalcJobNode) or "thermo" not in calculation.outputs:
+            continue
+        table: ArrayData = calculation.outputs.thermo
+        stages = calculation.outputs.results["stages"] if "results" in calculation.outputs else []
+        columns = {name: table.get_array(name) for name in table.get_arraynames()}
+        found.append((job.started, ThermoTable(part, tuple(stages), columns, job.pk)))
+    return [table for _, table in sorted(found, key=lambda one: (one[0], one[1].pk))]
+
+
+def _jobs(branch: Branch, part: str) -> Iterator[tuple[str, Branch]]:
+    """Yield the LAMMPS jobs below a process, each with the part of the work: the first labelled call above it."""
+    for child in branch.children:
+        if child.process_type == _LAMMPS:
+            yield part or child.label, child
+        else:
+            yield from _jobs(child, part or child.label)
+
+
+# -- runs ----------------------------------------------------------------------------------------------------
+
+
+def _runs(outputs: Mapping[str, Outputs]) -> dict[str, RunFindings]:
+    found = {label: _run(label, outputs[label]) for label in outputs if _results_in(outputs[label])}
+    return by_temperature(found)
+
+
+def _run(label: str, outputs: Outputs) -> RunFindings:
+    results = _results_in(outputs)
+    return RunFindings(
+        label=label,
+        temperature=_temperature_of(outputs),
+        scalars={name: _scalars(node) for name, node in results.items()},
+        missing={name: _why_missing(name, outputs) for name in observables() if name not in results},
+        load_results=partial(_load_results, label, results),
+        load_system=partial(_load_system, outputs),
+        looks=outputs["looks"].get_list() if "looks" in outputs else (),
+        uuids={name: node.uuid for name, node in results.items()},
+    )
+
+
+def _results_in(outputs: Outputs) -> dict[str, Any]:
+    return {name: outputs[name] for name in observables() if name in outputs}
+
+
+def _temperature_of(outputs: Outputs) -> float:
+    return next((float(node.base.attributes.get("temperature_K")) for node in _results_in(outputs).values()), 0.0)
+
+
+def _temperature_label(outputs: Outputs) -> str:
+    return f"{_temperature_of(outputs):g} K"
+
+
+def _scalars(node: Any) -> dict[str, Any]:
+    """Return what a result holds besides arrays."""
+    return {key: value for key, value in node.base.attributes.all.items() if not key.startswith("array|")}
+
+
+def values_of(node: Dict | ArrayData) -> dict[str, Any]:
+    """Return all that a result node holds by key, arrays as such."""
+    values = _scalars(node)
+    if isinstance(node, ArrayData):
+        values |= {name: node.get_array(name) for name in node.get_arraynames()}
+    return values
+
+
+def _why_missing(name: str, outputs: Outputs) -> str:
+    need = observables()[name].need
+    if "reduction" in outputs and need is not None and not need.met(outputs["reduction"].get_state().config):
+        return f"the reduction has no {need.words}"
+    return "the process has no such output"
+
+
+def _load_system(outputs: Outputs) -> System | None:
+    node = outputs.get("system")
+    return node.get_system() if isinstance(node, CseSystemData) else None
+
+
+def _load_results(label: str, results: Mapping[str, Any]) -> Results:
+    """Return the results of a run, with populations and transitions in time from its reduction.
+
+    The results are those of the nodes; only what no node holds is read from the reduction, with the settings of
+    the analysis that made them.
+    """
+    first: Node = next(iter(results.values()))
+    analysis: Any = first.creator
+    production = production_of(
+        analysis.inputs.reduction, analysis.inputs.temperature.value, analysis.inputs.settings.get_dict()
+    )
+    missing = {name: "the process has no such output" for name in observables() if name not in results}
+    found = {name: values_of(node) for name, node in results.items()}
+    return collect_results(production, found, missing, label=label)
