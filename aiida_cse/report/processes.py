@@ -208,7 +208,7 @@ def _phases(outputs: Mapping[str, Any]) -> dict[str, System]:
         for name in _PHASES
         if name in outputs and isinstance(outputs[name], CseSystemData)
     }
-    runs = outputs.get("runs", {})
+    runs = dict(outputs["runs"]) if "runs" in outputs else {}
     for label, run in runs.items():
         found |= {f"{name} {label}": system for name, system in _phases(run).items()}
     return found
