@@ -26,4 +26,4 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"aiida-cse {release}"
 html_static_path = ["_static"]
-html_css_files = ["equations.css"]
+html_css_files = ["pages.css"]

@@ -7,23 +7,25 @@ from functools import partial
 from typing import Any
 
 from aiida.common import MultipleObjectsError, NotExistent
-from aiida.orm import ArrayData, CalcJobNode, Dict, Node, ProcessNode, load_node
+from aiida.orm import ArrayData, CalcJobNode, Dict, Node, ProcessNode, QueryBuilder, load_node
 
 from aiida_cse.analysis.comparison import COMPARISON
 from aiida_cse.analysis.kinetics import KINETICS
 from aiida_cse.analysis.registry import Documented, observables
 from aiida_cse.analysis.shifts import SHIFTS
 from aiida_cse.analysis.starts import STARTS
-from aiida_cse.data.reduction import production_of
+from aiida_cse.data.reduction import CseReductionData, production_of
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from aiida_cse.report.findings import Findings, Kind, Origin, RunFindings, ThermoTable, by_temperature
 from aiida_cse.report.process_tree import Branch, ProcessTree
 from aiida_cse.report.results import ObservableResult, Results, collect_results, describe_result
+from aiida_cse.workchains.import_run import SYSTEM_EXTRA
 
 __all__ = ["findings_of", "values_of"]
 
 _LAMMPS = "aiida.calculations:cse.lammps"
+_PRODUCTION = "aiida.workflows:cse.production"
 _KINDS: dict[str, Kind] = {
     "aiida.workflows:cse.study": "study",
     "aiida.workflows:cse.production": "production",
@@ -152,14 +154,41 @@ _KNOWN = ("expected", "checks", "landscape")
 
 
 def _kinetics(node: Any) -> Findings:
-    inputs, outputs = node.inputs, node.outputs
-    found = _described(KINETICS, outputs, "result")
+    inputs = node.inputs
+    runs = {name: _whole_analysis(inputs[name]) for name in inputs if isinstance(inputs[name], Mapping)}
     return Findings(
         origin=_origin("kinetics", node),
-        runs=_runs(inputs.runs if "runs" in inputs else {}),
-        kinetics=found,
+        runs=_runs(runs),
+        kinetics=_described(KINETICS, node.outputs, "result"),
         shifts=_described(SHIFTS, inputs, "shifts"),
+        load_phases=lambda: _phases({"runs": runs}),
     )
+
+
+def _whole_analysis(results: Outputs) -> Outputs:
+    """Return all outputs of the analysis, or production, that made the results which joint kinetics took.
+
+    The results themselves if no process returns them.
+    """
+    made: Any = results["transitions"].creator if "transitions" in results else None
+    analysis = None if made is None else made.caller
+    if analysis is None:
+        return results
+    production = analysis.caller
+    if production is not None and production.process_type == _PRODUCTION and "transitions" in production.outputs:
+        analysis = production
+    outputs = {name: analysis.outputs[name] for name in analysis.outputs}
+    system = _imported_system(made.inputs.reduction)
+    return ({} if system is None else {"system": system}) | outputs | dict(results)
+
+
+def _imported_system(reduction: CseReductionData) -> CseSystemData | None:
+    """Return the system that was imported with a reduction, None if there is none."""
+    uuid = reduction.base.extras.get(SYSTEM_EXTRA, None)
+    found: Any = (
+        None if uuid is None else QueryBuilder().append(CseSystemData, filters={"uuid": uuid}).first(flat=True)
+    )
+    return found if isinstance(found, CseSystemData) else None
 
 
 _READERS: dict[Kind, Callable[[Any], Findings]] = {
