@@ -89,6 +89,7 @@ class LazyGroup(click.Group):
         "extend": ("cmd_run", "Extend a study: more temperatures, more replicas, longer runs."),
         "system": ("cmd_bring", "Import systems built by other programs."),
         "status": ("cmd_results", "Show the progress of a process, or its results."),
+        "plot": ("cmd_figures", "Draw the figures of a process or of an analysed folder."),
         "resume": ("cmd_run", "Resume an interrupted run."),
     },
 )

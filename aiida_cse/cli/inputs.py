@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aiida.orm import Node
 
     from aiida_cse.building.recipe import Recipe
+    from aiida_cse.report.findings import Findings
 
 __all__ = [
     "FILE",
@@ -26,12 +27,14 @@ __all__ = [
     "PK",
     "PROFILE",
     "RECIPE",
+    "SOURCE",
     "AboveZero",
     "InputError",
     "OutPath",
     "find_recipe",
     "input_errors",
     "load_typed",
+    "open_source",
     "temperatures",
     "words",
 ]
@@ -97,6 +100,8 @@ PROFILE = click.option(
 )
 
 PK = click.argument("pk", type=click.IntRange(min=1), metavar="PK")
+
+SOURCE = click.argument("source", metavar="PK|UUID|LABEL|FOLDER")
 
 LMP = click.option(
     "--lmp",
@@ -189,3 +194,19 @@ def load_typed(pk: int, kind: type[NodeType], name: str) -> NodeType:
     if not isinstance(node, kind):
         raise InputError(f"{name} = {pk}: node {pk} is a {type(node).__name__}; it must be a {kind.__name__}")
     return node
+
+
+def open_source(source: str, profile: str | None) -> Findings:
+    """Return the findings of a process, or of a folder of ``aiida-cse analyse``; only a process needs a profile.
+
+    Raises
+    ------
+    InputError
+        There is no such process or folder, or it has no results.
+    """
+    from aiida_cse.report.findings import open_findings
+
+    if not Path(source).is_dir():
+        profiles.load(profile)
+    with input_errors():
+        return open_findings(int(source) if source.isdecimal() and not Path(source).is_dir() else source)

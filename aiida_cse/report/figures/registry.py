@@ -12,6 +12,7 @@ import pkgutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, wraps
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiida_cse.report.findings import Findings, open_findings
@@ -19,7 +20,21 @@ from aiida_cse.report.findings import Findings, open_findings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FigureKind", "NotDrawableError", "PublicFigure", "figure", "figures", "of_runs"]
+__all__ = [
+    "ENTRY_POINTS",
+    "Attempt",
+    "FigureKind",
+    "NotDrawableError",
+    "PublicFigure",
+    "attempt",
+    "figure",
+    "figures",
+    "of_runs",
+]
+
+
+#: group of the entry points by which other packages add figures
+ENTRY_POINTS = "aiida_cse.figures"
 
 
 class NotDrawableError(ValueError):
@@ -113,13 +128,59 @@ def figure(
     return register
 
 
-@cache
 def figures() -> Mapping[str, FigureKind]:
-    """Return the registered figures by name, in the order of their modules and lines."""
+    """Return the registered figures by name: of this package, of installed packages, and of the caller.
+
+    An installed package adds figures by an entry point of the group :data:`ENTRY_POINTS`, which names the module
+    that registers them.
+    """
+    _import_modules()
+    return dict(_registered)
+
+
+@cache
+def _import_modules() -> None:
     package = importlib.import_module(__package__ or "")
     for module in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
         importlib.import_module(f"{package.__name__}.{module}")
-    return dict(_registered)
+    for entry_point in entry_points(group=ENTRY_POINTS):
+        entry_point.load()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The attempt to draw a figure.
+
+    Attributes
+    ----------
+    kind
+        The figure that was asked for.
+    figure
+        The drawn figure, None if it cannot be drawn.
+    caption
+        Its caption, empty without a figure.
+    reason
+        Why it cannot be drawn, empty if it is.
+    """
+
+    kind: FigureKind
+    figure: Figure | None = None
+    caption: str = ""
+    reason: str = ""
+
+
+def attempt(kind: FigureKind, findings: Findings, width: float) -> Attempt:
+    """Draw a figure of a width in mm, or find out why it cannot be drawn.
+
+    Results of other versions and other programs can surprise a figure. Its error is given as the reason, so that
+    the other figures are drawn all the same.
+    """
+    try:
+        return Attempt(kind, kind.draw(findings, width), kind.caption(findings))
+    except NotDrawableError as error:
+        return Attempt(kind, reason=str(error))
+    except Exception as error:
+        return Attempt(kind, reason=f"unexpected {type(error).__name__}: {error}")
 
 
 def of_runs(findings: Findings, labels: Collection[str] | None) -> Findings:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +16,13 @@ from matplotlib.lines import Line2D
 
 __all__ = [
     "DOUBLE",
+    "METADATA",
     "ROLES",
     "SINGLE",
     "label_panels",
     "new_figure",
     "proxy",
+    "render",
     "save",
     "temperature_style",
 ]
@@ -26,6 +30,14 @@ __all__ = [
 #: widths of one and of two columns of a journal, mm
 SINGLE, DOUBLE = 85.0, 180.0
 _MM = 1 / 25.4
+
+#: by format what is left out of the file, so that equal figures give equal files
+METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+}
+_SVG_ID = re.compile(rb'(?<= id=")|(?<=href="#)|(?<=url\(#)')
 
 #: colours of Okabe and Ito by what they stand for; also told apart by line style or marker wherever they meet
 ROLES = {
@@ -123,19 +135,38 @@ def save(figure: Figure, path: Path, *, name: str) -> Path:
     ValueError
         The suffix is not that of a known format.
     """
-    suffix = path.suffix.lower()
-    metadata: dict[str, dict[str, Any]] = {
-        ".svg": {"Date": None, "Creator": None},
-        ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
-        ".png": {"Software": None},
-    }
-    if suffix not in metadata:
-        raise ValueError(f"{path}: suffix {suffix!r}: must be one of {', '.join(sorted(metadata))}")
+    path.write_bytes(render(figure, path.suffix.lower().removeprefix("."), name=name))
+    return path
+
+
+def render(figure: Figure, suffix: str, *, name: str, dpi: float = 300) -> bytes:
+    """Return a figure as the content of a file; equal figures give equal content.
+
+    Parameters
+    ----------
+    suffix
+        ``pdf``, ``png`` or ``svg``.
+    name
+        Distinguishes the ids in an SVG from those of other figures on the same page.
+    dpi
+        Resolution of a PNG and of pictures within the other formats.
+
+    Raises
+    ------
+    ValueError
+        The suffix is not that of a known format.
+    """
+    if suffix not in METADATA:
+        raise ValueError(f"suffix = {suffix!r}: no format of figures; must be one of {', '.join(METADATA)}")
     salt = hashlib.sha256(name.encode()).hexdigest()[:12]
     style: Any = {**_STYLE, "svg.hashsalt": salt}
+    content = io.BytesIO()
     with mpl.rc_context(style):
-        figure.savefig(path, dpi=300, metadata=metadata[suffix])
-    return path
+        figure.savefig(content, format=suffix, dpi=dpi, metadata=METADATA[suffix])
+    if suffix != "svg":
+        return content.getvalue()
+    # matplotlib counts the parts of each figure from 1 and names glyphs by their font
+    return _SVG_ID.sub(lambda found: found[0] + f"{name}-".encode(), content.getvalue())
 
 
 def proxy(label: str, **style: Any) -> Line2D:
