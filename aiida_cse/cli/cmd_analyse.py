@@ -531,7 +531,8 @@ def kinetics(folders: tuple[Path, ...], at: list[float] | None, settings: Path |
     """
     with input_errors():
         from aiida_cse.analysis.kinetics import KineticsSettings, conclusions
-        from aiida_cse.report.kinetics import join_runs, load_runs, write_kinetics
+        from aiida_cse.report.kinetics import join_runs, load_runs
+        from aiida_cse.report.tables import write_kinetics
         from aiida_cse.schema import located
         from aiida_cse.yaml_io import read_mapping
 

@@ -22,9 +22,7 @@ from aiida_cse.report.results import (
     describe_result,
     load_json,
     load_results,
-    save_json,
 )
-from aiida_cse.report.tables import write_table
 from aiida_cse.schema import StrictModel, located
 
 __all__ = [
@@ -36,7 +34,6 @@ __all__ = [
     "load_runs",
     "rates_by_law",
     "rates_of",
-    "write_kinetics",
 ]
 
 KINETICS_FILENAME = "kinetics.json"
@@ -205,20 +202,3 @@ def rates_by_law(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         average = {"rate_per_s": found[f"{name}_per_s"], "low_per_s": low, "high_per_s": high}
         nothing = dict.fromkeys(("weight", "log_evidence", "refuted", "lower_bound_per_s", "upper_bound_per_s"))
         yield {"law": "averaged", **rate, **average, **nothing}
-
-
-def write_kinetics(results: KineticsResults, folder: Path) -> list[Path]:
-    """Write ``kinetics.json`` and tables of rates, laws and observations into ``folder``; return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_json(results, folder / KINETICS_FILENAME)
-    values = results.kinetics.values
-    tables = {
-        "rates": list(rates_of(values)),
-        "laws": list(rates_by_law(values)),
-        "observations": values["observations"],
-    }
-    written = [
-        write_table(folder / f"{name}.csv", rows[0], ([row[key] for key in rows[0]] for row in rows))
-        for name, rows in tables.items()
-    ]
-    return [folder / KINETICS_FILENAME, *written]
