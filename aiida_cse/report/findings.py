@@ -22,9 +22,13 @@ from aiida_cse.report.kinetics import KINETICS_FILENAME, KineticsResults, load_k
 from aiida_cse.report.results import FILENAME, ObservableResult, Results, load_results
 
 __all__ = [
+    "Change",
     "Findings",
+    "Job",
     "Kind",
+    "NodeRecord",
     "Origin",
+    "Provenance",
     "RunFindings",
     "Scalars",
     "ThermoTable",
@@ -95,6 +99,120 @@ class ThermoTable:
     stages: tuple[Mapping[str, Any], ...]
     columns: Mapping[str, NDArray[np.float64]]
     pk: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: where it ran, with what, and how it ended.
+
+    Attributes
+    ----------
+    part
+        The part of the work, as ``ceramic`` or ``production_T0700_r1``.
+    kind
+        Name of its process, as ``LammpsStageCalculation``.
+    pk, uuid
+        Of the job.
+    state, message
+        In words, as ``finished [0]``, and the message of its exit code.
+    computer, code
+        Their labels.
+    ranks
+        MPI ranks.
+    program
+        The program with the version that it printed; empty if unknown.
+    host
+        The machine that ran it; empty if unknown.
+    seconds
+        Wall time of the program, s; None if unknown.
+    restart_file
+        Restart file from which it started; ``none`` from none, empty if unknown.
+    exact
+        Whether its run can be continued bit for bit, None if unknown.
+    exact_reason
+        Why not.
+    cached_from
+        UUID of the job whose results it has from the cache, else empty.
+    warnings
+        Warnings of the program, the first 20.
+    """
+
+    part: str
+    kind: str
+    pk: int
+    uuid: str
+    state: str
+    message: str = ""
+    computer: str = ""
+    code: str = ""
+    ranks: int = 1
+    program: str = ""
+    host: str = ""
+    seconds: float | None = None
+    restart_file: str = ""
+    exact: bool | None = None
+    exact_reason: str = ""
+    cached_from: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """A recovery: a change that a restart chain made to a job.
+
+    Attributes
+    ----------
+    part
+        The part of the work.
+    run
+        The run of that part, as ``segment_001``.
+    record
+        What was changed and why, see :data:`~aiida_cse.calculations.functions.records.CHANGE_RECORD`.
+    """
+
+    part: str
+    run: str
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class NodeRecord:
+    """A node that a process used or made: name of its link, class, PK, UUID and label."""
+
+    name: str
+    kind: str
+    pk: int
+    uuid: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where, from what and with what findings were computed.
+
+    Attributes
+    ----------
+    versions
+        By name of the Python package its version.
+    jobs
+        All jobs in the order of their calls.
+    changes
+        The recoveries.
+    settings
+        By name of the input, as ``production.plan``, the settings that were used.
+    inputs, outputs
+        The nodes.
+    citations
+        Sources of the force fields, each once.
+    """
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    jobs: tuple[Job, ...] = ()
+    changes: tuple[Change, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inputs: tuple[NodeRecord, ...] = ()
+    outputs: tuple[NodeRecord, ...] = ()
+    citations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,6 +291,8 @@ class Findings:
         Reads the thermo tables of all LAMMPS jobs, in the order of time.
     load_phases
         Reads the systems of the phases by name, as ``ceramic``.
+    load_provenance
+        Reads where and with what they were computed.
     """
 
     origin: Origin
@@ -186,11 +306,17 @@ class Findings:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     load_thermo: Callable[[], Sequence[ThermoTable]] = tuple
     load_phases: Callable[[], Mapping[str, System]] = dict
+    load_provenance: Callable[[], Provenance] = Provenance
 
     @cached_property
     def thermo(self) -> Sequence[ThermoTable]:
         """Thermo tables of all LAMMPS jobs, in the order of time; empty if they are not known."""
         return self.load_thermo()
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Jobs, recoveries, settings, nodes and sources; empty for folders."""
+        return self.load_provenance()
 
     @cached_property
     def phases(self) -> Mapping[str, System]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from aiida_cse.report.findings import Findings, Kind, Origin, RunFindings, ThermoTable, by_temperature
 from aiida_cse.report.process_tree import Branch, ProcessTree
+from aiida_cse.report.provenance import provenance_of
 from aiida_cse.report.results import ObservableResult, Results, collect_results, describe_result
 from aiida_cse.workchains.import_run import SYSTEM_EXTRA
 
@@ -61,7 +63,7 @@ def findings_of(process: ProcessNode | int | str) -> Findings:
             f"<{node.pk}>: a {node.process_label or node.process_type} has no results of its own; give a process "
             f"of one of these kinds: {known}"
         )
-    return _READERS[kind](node)
+    return replace(_READERS[kind](node), load_provenance=partial(provenance_of, node))
 
 
 def find_process(identifier: int | str) -> ProcessNode:

@@ -25,6 +25,7 @@ from aiida_cse.cli import main
 from aiida_cse.cli.environment import ensure_code, ensure_computer
 from aiida_cse.data.reduction import temperature_of
 from aiida_cse.workchains.common.builders import refuse_invalid
+from aiida_cse.report.findings import open_findings
 from tests.golden.archives import (
     DEMO_STUDY,
     FOLDER,
@@ -82,6 +83,16 @@ def test_the_parts_of_an_imported_run_stand_in_the_order_of_their_calls() -> Non
 
 def test_queries_give_what_they_gave() -> None:
     assert list(differences(stored("queries.json"), tables())) == []
+
+
+def test_an_archived_study_tells_what_ran_where_and_from_which_sources() -> None:
+    found = open_findings(DEMO_STUDY).provenance
+    lammps = [job for job in found.jobs if job.kind == "LammpsStageCalculation"]
+    assert {(job.program, job.ranks) for job in lammps} == {("LAMMPS 22 Jul 2025 - Update 4", 1)}
+    assert {"ceramic", "electrolyte", "interface_T0500_r1", "production_T0500_r1"} == {job.part for job in lammps}
+    assert found.settings["production.plan"]["length_ps"] == 12
+    assert any("OPLS-AA" in citation for citation in found.citations)
+    assert {one.name for one in found.outputs} >= {"ceramic", "kinetics", "runs.T0500_r1.equilibration"}
 
 
 # -- what is stored -----------------------------------------------------------------------------------------

@@ -1,0 +1,111 @@
+"""Provenance of a process: jobs with computers, codes and versions, recoveries, settings, nodes and sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aiida.orm import CalcJobNode, Dict, List, Node, ProcessNode, QueryBuilder, load_node
+
+from aiida_cse.data.forcefield import CseForceFieldData
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.report.findings import Change, Job, NodeRecord, Provenance
+from aiida_cse.report.process_tree import Branch, ProcessTree
+
+__all__ = ["provenance_of"]
+
+_CHAIN = "aiida.workflows:cse.base"
+#: by key of a node's version the name of the package
+_VERSIONS = {"core": "aiida-core", "plugin": "aiida-cse"}
+
+
+def provenance_of(node: ProcessNode) -> Provenance:
+    """Return the provenance of a process, read from its node and those of its descendants."""
+    parts = list(_parts(ProcessTree(node).root, ""))
+    versions: Any = node.base.attributes.get("version", {})
+    return Provenance(
+        versions={name: str(versions[key]) for key, name in _VERSIONS.items() if key in versions},
+        jobs=tuple(_job(part, branch) for part, branch in parts if "calcjob" in branch.node_type),
+        changes=tuple(change for part, branch in parts for change in _changes(part, branch)),
+        settings={name: found.get_dict() for name, found in _named(node.inputs) if isinstance(found, Dict)},
+        inputs=tuple(_record(name, found) for name, found in _named(node.inputs)),
+        outputs=tuple(_record(name, found) for name, found in _named(node.outputs)),
+        citations=tuple(dict.fromkeys(_citations(node))),
+    )
+
+
+def _parts(branch: Branch, part: str) -> Iterator[tuple[str, Branch]]:
+    """Yield each process below another with the part of the work: the first labelled call above it."""
+    for child in branch.children:
+        yield part or child.label, child
+        yield from _parts(child, part or child.label)
+
+
+def _job(part: str, branch: Branch) -> Job:
+    node: Any = load_node(branch.pk)
+    assert isinstance(node, CalcJobNode)
+    results: Mapping[str, Any] = node.outputs.results.get_dict() if "results" in node.outputs else {}
+    code = node.inputs.code if "code" in node.inputs else None
+    version = results.get("lammps_version")
+    resources: Any = node.get_option("resources") or {}
+    ranks = resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1)
+    state = branch.state or "created"
+    return Job(
+        part=part,
+        kind=branch.name or "",
+        pk=branch.pk,
+        uuid=node.uuid,
+        state=state if branch.exit_status is None else f"{state} [{branch.exit_status}]",
+        message=branch.exit_message or "",
+        computer="" if node.computer is None else node.computer.label,
+        code="" if code is None else code.label,
+        ranks=results.get("ranks") or resources.get("tot_num_mpiprocs") or ranks,
+        program="" if version is None else f"LAMMPS {version}",
+        host=results.get("host") or "",
+        seconds=results.get("wall_seconds"),
+        restart_file=results.get("restart_file") or "",
+        exact=results.get("exact"),
+        exact_reason=results.get("exact_reason") or "",
+        cached_from=node.base.caching.get_cache_source() or "",
+        warnings=tuple(str(one) for one in results.get("warnings") or ()),
+    )
+
+
+def _changes(part: str, branch: Branch) -> Iterator[Change]:
+    """Yield the recoveries that a restart chain recorded."""
+    if branch.process_type != _CHAIN:
+        return
+    outputs: Any = load_node(branch.pk).outputs
+    found = outputs.changes if "changes" in outputs else None
+    if isinstance(found, List):
+        yield from (Change(part, branch.label, record) for record in found.get_list())
+
+
+def _named(namespace: Any, prefix: str = "") -> Iterator[tuple[str, Node]]:
+    """Yield name and node of all links of a namespace, those of nested ones as ``runs.T0700_r1.system``."""
+    for name in sorted(namespace):
+        found = namespace[name]
+        if isinstance(found, Node):
+            yield prefix + name, found
+        elif isinstance(found, Mapping):
+            yield from _named(found, f"{prefix}{name}.")
+
+
+def _record(name: str, node: Node) -> NodeRecord:
+    assert node.pk is not None
+    return NodeRecord(name, type(node).__name__, node.pk, str(node.uuid), node.label)
+
+
+def _citations(node: ProcessNode) -> Iterator[str]:
+    """Yield the sources of the force fields and systems among inputs and outputs, some more than once."""
+    wanted: list[int] = [
+        found.pk
+        for namespace in (node.inputs, node.outputs)
+        for _, found in _named(namespace)
+        if isinstance(found, CseForceFieldData | CseSystemData) and found.pk is not None
+    ]
+    if not wanted:
+        return
+    query = QueryBuilder().append(Node, filters={"id": {"in": wanted}}, project="attributes.citations", tag="data")
+    for citations in query.order_by({"data": "id"}).all(flat=True):
+        yield from map(str, citations or ())
