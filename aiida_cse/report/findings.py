@@ -93,12 +93,18 @@ class ThermoTable:
         into ``stages``.
     pk
         Of the job.
+    plan
+        Plan of the job, as its input ``plan``; empty if it had a script instead.
+    limits
+        Limits of the plausibility check, as the input ``sanity`` of its restart chain; empty for the defaults.
     """
 
     part: str
     stages: tuple[Mapping[str, Any], ...]
     columns: Mapping[str, NDArray[np.float64]]
     pk: int
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -255,7 +255,10 @@ def _thermo(node: ProcessNode) -> list[ThermoTable]:
         table: ArrayData = calculation.outputs.thermo
         stages = calculation.outputs.results["stages"] if "results" in calculation.outputs else []
         columns = {name: table.get_array(name) for name in table.get_arraynames()}
-        found.append((job.started, ThermoTable(part, tuple(stages), columns, job.pk)))
+        plan = calculation.inputs.plan.get_dict() if "plan" in calculation.inputs else {}
+        caller: Any = calculation.caller
+        limits = caller.inputs.sanity.get_dict() if caller is not None and "sanity" in caller.inputs else {}
+        found.append((job.started, ThermoTable(part, tuple(stages), columns, job.pk, plan, limits)))
     return [table for _, table in sorted(found, key=lambda one: (one[0], one[1].pk))]
 
 

@@ -319,9 +319,9 @@ def _correlation_caption(findings: Findings) -> str:
         )
     return (
         f"{ion_name(anion)} in both first layers against {ion_name(cation)} in excess of what the slab started "
-        "with. Small points are values in time, large ones means with "
-        f"{level_words(runs)} intervals, which may leave the axes, lines the least-squares slope with its standard error (band); the dashed "
-        f"line is one anion per cation. Slopes and r are of the snapshots: {'; '.join(told)}. "
+        f"with. Small points are values in time, large ones means with {level_words(runs)} intervals, which may "
+        "leave the axes. Lines are least-squares slopes with their standard error (band); the dashed line is one "
+        f"anion per cation. Slopes and r are of the snapshots: {'; '.join(told)}. "
         f"{sampling_words(runs, 'populations')}"
     )
 

@@ -119,10 +119,17 @@ def figure(
             raise ValueError(f"figure = {name!r}: registered twice; choose another name")
 
         @wraps(draw)
-        def public(source: Any, *, width: float = 180.0, runs: Collection[str] | None = None) -> Figure:
-            return draw(of_runs(open_findings(source), runs), width)
+        def styled(findings: Findings, width: float) -> Figure:
+            from aiida_cse.report.figures.style import in_style
 
-        _registered[name] = FigureKind(name, title, paper, draw, caption, suffix, public)
+            with in_style():
+                return draw(findings, width)
+
+        @wraps(draw)
+        def public(source: Any, *, width: float = 180.0, runs: Collection[str] | None = None) -> Figure:
+            return styled(of_runs(open_findings(source), runs), width)
+
+        _registered[name] = FigureKind(name, title, paper, styled, caption, suffix, public)
         return public
 
     return register

@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ __all__ = [
     "METADATA",
     "ROLES",
     "SINGLE",
+    "in_style",
     "label_panels",
     "new_figure",
     "proxy",
@@ -84,6 +86,11 @@ _STYLE: Any = {
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
 }
+
+
+def in_style() -> AbstractContextManager[None]:
+    """Return a context in which everything drawn has this style, also lines added to axes that exist."""
+    return mpl.rc_context(_STYLE)
 
 
 def new_figure(

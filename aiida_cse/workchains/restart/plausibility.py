@@ -13,7 +13,16 @@ from aiida_cse.lammps.files.system import WALL_MOLECULE, System
 from aiida_cse.lammps.protocol.stage import JobPlan, Span, Stage
 from aiida_cse.schema import StrictModel
 
-__all__ = ["Bound", "Finding", "Plausibility", "Window", "judge_run", "judge_system"]
+__all__ = [
+    "Bound",
+    "Finding",
+    "Plausibility",
+    "Window",
+    "energy_drift",
+    "is_judged",
+    "judge_run",
+    "judge_system",
+]
 
 #: Boltzmann's constant in kcal/mol/K, CODATA 2018
 BOLTZMANN = 1.987204259e-3
@@ -125,11 +134,20 @@ def judge_run(plan: JobPlan, thermo: Mapping[str, Columns], limits: Plausibility
         if columns is None or not span.stage.is_dynamics:
             continue
         checks = [_held(columns, limits)]
-        if len(columns["step"]) >= ROWS and _span_fs(columns, span.stage) >= SETTLED * span.stage.thermostat_fs:
+        if is_judged(columns, span.stage):
             checks += [_temperature(columns, span, limits), _density(columns, span, limits)]
             checks.append(_drift(columns, span, limits))
         found += [Finding(span.stage.name, *check) for check in checks if check is not None]
     return found
+
+
+def is_judged(columns: Columns, stage: Stage) -> bool:
+    """Return whether a stage is long enough to judge its temperature, density and drift."""
+    return (
+        stage.is_dynamics
+        and len(columns["step"]) >= ROWS
+        and _span_fs(columns, stage) >= SETTLED * stage.thermostat_fs
+    )
 
 
 def judge_system(system: System, stage: str, limits: Plausibility) -> list[Finding]:
@@ -191,8 +209,12 @@ def _density(columns: Columns, span: Span, limits: Plausibility) -> tuple[str, s
     return severity, f"the density is {density:.3f} g/cm³, outside {low:g} to {high:g} g/cm³"
 
 
-def _drift(columns: Columns, span: Span, limits: Plausibility) -> tuple[str, str] | None:
-    """Fit a line to the energy that is conserved at constant temperature and pressure."""
+def energy_drift(columns: Columns, span: Span) -> tuple[float, float] | None:
+    """Return the drift of the conserved energy, K/ns per degree of freedom, and its chance deviation.
+
+    The drift is the slope of a line through the second half of a stage, its chance deviation :data:`ERRORS`
+    standard errors. None for a ramp, in which no energy is conserved, and without the column.
+    """
     settings = (span.stage.temperature, span.stage.pressure)
     if "econserve" not in columns or any(len(set(_ends(value))) > 1 for value in settings if value is not None):
         return None
@@ -200,7 +222,14 @@ def _drift(columns: Columns, span: Span, limits: Plausibility) -> tuple[str, str
     energy = _late(columns, "econserve") / (BOLTZMANN * _degrees_of_freedom(columns))
     slope, offset = np.polyfit(time, energy, 1)
     scatter = float(np.std(energy - slope * time - offset))
-    chance = ERRORS * scatter / float(np.std(time)) / np.sqrt(len(time))
+    return float(slope), float(ERRORS * scatter / float(np.std(time)) / np.sqrt(len(time)))
+
+
+def _drift(columns: Columns, span: Span, limits: Plausibility) -> tuple[str, str] | None:
+    found = energy_drift(columns, span)
+    if found is None:
+        return None
+    slope, chance = found
     severity = limits.drift.severity(abs(slope) - chance)
     if severity is None:
         return None
