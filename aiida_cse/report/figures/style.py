@@ -20,9 +20,11 @@ __all__ = [
     "METADATA",
     "ROLES",
     "SINGLE",
+    "SPECIES",
     "in_style",
     "label_panels",
     "new_figure",
+    "new_mosaic",
     "proxy",
     "render",
     "save",
@@ -53,8 +55,17 @@ ROLES = {
     "limit": "#7F7F7F",
     "region": "#E8E8E8",
 }
+#: colours of Okabe and Ito of the species, everywhere the same
+SPECIES = {
+    "cation": "#D55E00",
+    "anion": "#0072B2",
+    "framework": "#7F7F7F",
+    "oxide": "#C4C4C4",
+    "polymer": "#E6B34D",
+}
 #: from dark to light with equal steps of lightness, so that the order survives in grey; cold is dark
 _SEQUENCE = ("#0B2A4A", "#2B5F8A", "#8A6FA8", "#D2688A", "#F0A24C")
+Mosaic = tuple[Figure, dict[str, Axes]]
 _MARKERS = ("o", "s", "^", "D", "v")
 
 _STYLE: Any = {
@@ -103,16 +114,26 @@ def new_figure(
     share_y: bool | Literal["row", "col", "all"] = False,
     height_ratios: Sequence[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
-    """Return a new figure of a width and height in mm with its axes, row by row.
-
-    The style holds for these axes alone: nothing of matplotlib is changed for the caller.
-    """
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(width * _MM, height * _MM), layout="constrained")
-        grid = figure.subplots(
-            rows, columns, squeeze=False, sharex=share_x, sharey=share_y, height_ratios=height_ratios
-        )
+    """Return a new figure of a width and height in mm with its axes, row by row."""
+    figure = Figure(figsize=(width * _MM, height * _MM), layout="constrained")
+    grid = figure.subplots(
+        rows, columns, squeeze=False, sharex=share_x, sharey=share_y, height_ratios=height_ratios
+    )
     return figure, list(grid.flat)
+
+
+def new_mosaic(width: float, height: float, layout: Sequence[Sequence[str]], **options: Any) -> Mosaic:
+    """Return a new figure of a width and height in mm with the axes of a layout by their names.
+
+    Parameters
+    ----------
+    layout
+        Rows of names; a name that is repeated spans several cells.
+    options
+        Of :meth:`matplotlib.figure.Figure.subplot_mosaic`.
+    """
+    figure = Figure(figsize=(width * _MM, height * _MM), layout="constrained")
+    return figure, figure.subplot_mosaic([list(row) for row in layout], **options)
 
 
 def temperature_style(temperature: float, temperatures: Sequence[float]) -> dict[str, Any]:
