@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ __all__ = [
     "known_free_energy",
     "run_styles",
     "shade_layers",
+    "with_uncertainty",
 ]
 
 Floats = NDArray[np.float64]
@@ -78,14 +80,15 @@ def curves_of(
     observable
         Name of the result.
     values, errors, z
-        Its keys. A run without ``errors`` has errors that are NaN.
+        Its keys. A run without ``errors`` has errors that are NaN; without ``z`` its positions are ``z_A``, as in
+        results of version 0.1.
     """
     found = []
     for run in runs.values():
         result = run.observable(observable)
-        if result is None or z not in result.entries:
+        if result is None or (key := z if z in result.entries else "z_A") not in result.entries:
             continue
-        places = result.array(z)
+        places = result.array(key)
         curve = array_of(result, values, len(places))
         if curve is None or not np.isfinite(curve).any():
             continue
@@ -95,7 +98,7 @@ def curves_of(
 
 
 def run_styles(runs: Sequence[RunFindings]) -> dict[str, dict[str, Any]]:
-    """Return by label of the run its colour by temperature, its line style among those of one temperature, label."""
+    """Return by label of the run its colour, by temperature, its line style, by replica, and its label."""
     temperatures = [run.temperature for run in runs]
     styles = {}
     for run in runs:
@@ -136,6 +139,14 @@ def draw_curve(
     axes.fill_between(
         x, lower, upper, where=np.isfinite(errors) & known, color=style["color"], alpha=0.25, linewidth=0
     )
+
+
+def with_uncertainty(value: float, error: float) -> str:
+    """Return a value with its standard error to two digits, in words if that is not known."""
+    if not (math.isfinite(error) and error > 0):
+        return f"{value:.3g} (error not known)".replace("-", "−")
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:,.{digits}f} ± {error:,.{digits}f}".replace("-", "−")
 
 
 # -- ions and regions ----------------------------------------------------------------------------------------

@@ -23,12 +23,12 @@ from aiida_cse.report.figures.curves import (
     known_free_energy,
     run_styles,
     shade_layers,
+    with_uncertainty,
 )
 from aiida_cse.report.figures.registry import NotDrawableError, figure
 from aiida_cse.report.figures.runs import ends, legend_below, runs_with, sampling_words
 from aiida_cse.report.figures.style import ROLES, SPECIES, label_panels, new_figure, new_mosaic, proxy
 from aiida_cse.report.findings import Findings, RunFindings
-from aiida_cse.report.results import Results
 
 __all__ = ["anion_free_energy", "density_profiles", "free_energy"]
 
@@ -44,6 +44,10 @@ _HYDROGEN, _CARBON = 2.5, 12.011
 #: Å beyond the boundaries of the first layer that the panels of one side show
 _INSIDE, _OUTSIDE = 6.0, 3.0
 _ERROR = "Bands: ± one standard error"
+_ERROR_OF_BINS = (
+    f"{_ERROR} of each bin, from the number of independent visits. Dotted with arrows: lower bound in bins "
+    "without a visit."
+)
 
 
 # -- densities -----------------------------------------------------------------------------------------------
@@ -63,11 +67,11 @@ def _density_caption(findings: Findings) -> str:
     counted = "; ".join(f"{name} by its {point}" for name, point in points.items())
     return (
         f"Number densities along the normal, z = 0 at the mid-plane of the slab. (a) All species at "
-        f"{hottest.temperature:g} K ({hottest.label}): sum of the types {' and '.join(system.framework)} of the "
-        f"framework{', sum of the types ' + ' and '.join(polymer) + ' of the polymer' if polymer else ''}, and the "
-        f"ions ({counted}). (b, …) Each ion in all runs. Shaded: first layers of this ion, in (a) those of the "
+        f"{hottest.temperature:g} K ({hottest.label}): framework, the types {' and '.join(system.framework)} "
+        f"together{', polymer, of ' + ' and '.join(polymer) + ' together' if polymer else ''}, and the ions "
+        f"({counted}). (b), (c), … Each ion in all runs. Shaded: first layers of this ion, in (a) those of the "
         f"first ion. {_ERROR} of the means of blocks of time; none with fewer than two blocks. A gap is a bin "
-        f"without a visit, or one below {_LEAST:g} of the largest density. n = {ions}."
+        f"without a visit; the axes end at {_LEAST:g} of the largest density. n = {ions}."
         f"{' Not shown: atoms of the types ' + ', '.join(hidden) + '.' if hidden else ''} {_bins(runs)} "
         f"{sampling_words(runs, 'density_profiles')}"
     )
@@ -166,7 +170,9 @@ def _density_axis(axes: Axes, drawn: Sequence[Floats], label: str) -> None:
     values = np.concatenate([np.ravel(one) for one in drawn]) if drawn else np.empty(0)
     values = values[np.isfinite(values) & (values > 0)]
     axes.set_yscale("log")
-    if len(values):
+    if not len(values):
+        axes.text(0.5, 0.5, "no density is known", transform=axes.transAxes, ha="center", va="center")
+    else:
         largest = float(values.max())
         low = max(float(values.min()), _LEAST * largest) * 0.7
         axes.set_ylim(low, largest * (largest / low) ** 0.22)
@@ -222,21 +228,15 @@ def _energy_caption(findings: Findings) -> str:
         f"Free energy F / k_B = −T ln ρ of {ion_symbol(curves[0].run.results, name)}, "
         f"n = {curves[0].run.results.system.ions[name].number} ions: (a) whole box, (b) left and (c) right side. "
         f"Zero: {_zeros(curves, name)}. Triangles: top ▲ and bottom ▼ of the barrier ΔF from the first layer into "
-        f"the slab, with its {_interval_words(curves)} interval; > is a one-sided lower bound. {_error_words(curves)} "
-        f"{how}{_known_words(findings)} {sampling_words(runs, 'free_energy_profiles')}{_others(findings, 'ceramic')}"
+        f"the slab, with its {_interval_words(curves)} interval; > is a one-sided lower bound. {_ERROR_OF_BINS} "
+        f"{how}{_known_words(findings)} {sampling_words(runs, 'free_energy_profiles')}"
+        f"{_others(findings, 'ceramic')}"
     )
 
 
 def _interval_words(curves: Sequence[Curve]) -> str:
     levels = {float(curve.run.results.settings.get("level", 0.95)) for curve in curves}
     return " and ".join(f"{100 * level:g} %" for level in sorted(levels))
-
-
-def _error_words(curves: Sequence[Curve]) -> str:
-    return (
-        f"{_ERROR} of each bin, from the number of independent visits. Dotted with carets: lower bound in bins "
-        "without a visit."
-    )
 
 
 def _zeros(curves: Sequence[Curve], name: str) -> str:
@@ -265,7 +265,7 @@ def free_energy(findings: Findings, width: float) -> Figure:
     name, curves = _energies(findings, "ceramic")
     wide = width >= _WIDE
     layout = [["whole", "whole"], ["left", "right"]] if wide else [["whole"], ["left"], ["right"]]
-    drawn, axes = new_mosaic(width, 145 if wide else 210, layout)
+    drawn, axes = new_mosaic(width, 140 if wide else 190, layout)
     styles = run_styles([curve.run for curve in curves])
     boundaries = boundaries_of(curves[0].run, "free_energy_profiles", name)
     symbol = ion_symbol(curves[0].run.results, name)
@@ -289,7 +289,9 @@ def free_energy(findings: Findings, width: float) -> Figure:
             move = moves.get((curve.run.temperature, side))
             dz, rise = (0.0, 0.0) if move is None else (outward * move[0], move[2])
             _draw_energy(panel, curve, name, styles[curve.run.label], dz=dz, rise=rise)
-            words = [f"{styles[curve.run.label]['label']}: {_barrier_words(curve.run, 'barrier', f'{name}_{side}')}"]
+            words = [
+                f"{styles[curve.run.label]['label']}: {_barrier_words(curve.run, 'barrier', f'{name}_{side}')}"
+            ]
             if move is not None:
                 words.append(_move_words(*move))
             lines.append(proxy("\n    ".join(words), **_line(styles[curve.run.label])))
@@ -325,8 +327,8 @@ def _draw_energy(
         linestyle=":",
         linewidth=0.8,
         color=style["color"],
-        marker=6,
-        markersize=3,
+        marker="$\\uparrow$",
+        markersize=4.5,
         markevery=max(1, round(2.0 / width)),
         label="_bound",
     )
@@ -370,8 +372,12 @@ def _energy_limits(
     axes.set_ylim(low - 0.06 * span, high + 0.18 * span)
 
 
+def _barrier_line(run: RunFindings, label: str, kind: str, key: str) -> str:
+    """Return the label of a run and its barrier, with interval or as lower bound; without a result the label."""
+    return f"{label}: {_barrier_words(run, kind, key)}" if kind in run.scalars else label
+
+
 def _barrier_words(run: RunFindings, kind: str, key: str) -> str:
-    """Return a barrier with its interval, its lower bound, or that it is not known."""
     found, key = run.scalars.get(kind, {}), key.lower()
     value, (low, high) = found.get(f"barrier_{key}_K"), ends(found, f"barrier_{key}_interval_K")
     bound = found.get(f"barrier_{key}_lower_bound_K")
@@ -410,11 +416,7 @@ def _moves(findings: Findings, name: str) -> dict[tuple[float, str], Move]:
 
 
 def _move_words(dz: float, dz_error: float, rise: float, rise_error: float) -> str:
-    shown = [f"{dz:.2f}", f"{rise:,.0f}"]
-    for place, (error, form) in enumerate(((dz_error, ".2g"), (rise_error, ".2g"))):
-        if math.isfinite(error):
-            shown[place] += f" ± {float(format(error, form)):g}"
-    return f"moved by Δz {shown[0]} Å, {shown[1]} K"
+    return f"moved by Δz = {with_uncertainty(dz, dz_error)} Å, {with_uncertainty(rise, rise_error)} K"
 
 
 # -- free energy of the anions -------------------------------------------------------------------------------
@@ -424,12 +426,14 @@ def _anion_caption(findings: Findings) -> str:
     name, curves = _energies(findings, "layer")
     runs = {curve.run.label: curve.run for curve in curves}
     without = [label for label, run in runs.items() if "anion_barrier" not in run.scalars]
-    missing = f" No barrier of {', '.join(without)}: {runs[without[0]].missing['anion_barrier']}." if without else ""
+    missing = (
+        f" No barrier of {', '.join(without)}: {runs[without[0]].missing['anion_barrier']}." if without else ""
+    )
     return (
         f"Free energy F / k_B = −T ln ρ of {ion_symbol(curves[0].run.results, name)}, "
         f"n = {curves[0].run.results.system.ions[name].number} ions, on both sides of the slab. Zero: "
         f"{_zeros(curves, name)}. Triangles: top of the barrier ΔF from the bulk into the first layer, with its "
-        f"{_interval_words(curves)} interval; > is a one-sided lower bound.{missing} {_error_words(curves)}"
+        f"{_interval_words(curves)} interval; > is a one-sided lower bound.{missing} {_ERROR_OF_BINS}"
         f"{_known_words(findings)} {sampling_words(runs, 'free_energy_profiles')}{_others(findings, 'layer')}"
     )
 
@@ -449,12 +453,10 @@ def anion_free_energy(findings: Findings, width: float) -> Figure:
             style = styles[curve.run.label]
             _draw_energy(panel, curve, name, style)
             _mark_barrier(panel, curve, name, side, style["color"], kind="anion_barrier")
-            words = _barrier_words(curve.run, "anion_barrier", f"{name}_{side}")
-            lines.append(proxy(f"{style['label']}: {words}", **_line(style)))
+            words = _barrier_line(curve.run, style["label"], "anion_barrier", f"{name}_{side}")
+            lines.append(proxy(words, **_line(style)))
         lines += _draw_known(panel, findings, curves, name)
-        panel.set_xlim(
-            *((z[0], boundaries[1] + _INSIDE) if side == "left" else (boundaries[2] - _INSIDE, z[-1]))
-        )
+        panel.set_xlim(*((z[0], boundaries[1] + _INSIDE) if side == "left" else (boundaries[2] - _INSIDE, z[-1])))
         shade_layers(panel, boundaries)
         panel.set_title(side.upper(), fontsize=8)
         panel.set_xlabel("z (Å)")
