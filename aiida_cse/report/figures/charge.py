@@ -57,9 +57,9 @@ def _charge_caption(findings: Findings) -> str:
         changes.append(f"{label}: {numbers}")
     return (
         f"Charge per area between the end of the box, which is the bulk farthest from both surfaces, and z, over "
-        f"the distance from the surface plane of the slab, for both sides. {_INSIDE_WORDS} Marked at zero: changes of "
-        f"sign outside the slab between lobes that both exceed two standard errors; left and right there are "
-        f"{'; '.join(changes)}. {_band_words(runs)}"
+        f"the distance from the surface plane of the slab, for both sides. {_INSIDE_WORDS} Marked at zero: "
+        "changes of sign outside the slab between lobes that both exceed two standard errors; left and right "
+        f"there are {'; '.join(changes)}. {_band_words(runs)}"
     )
 
 
@@ -122,7 +122,7 @@ def _draw_sides(axes: Axes, run: RunFindings) -> list[str]:
         curve = inward(run, side)
         if curve is None:
             continue
-        style = {"color": ROLES[side], "linestyle": _MARKS[side][0], "label": side}
+        style: dict[str, Any] = {"color": ROLES[side], "linestyle": _MARKS[side][0], "label": side}
         draw_curve(axes, sign * curve.z - half, curve.values, curve.errors, **style)
         end = max(end, float(np.abs(curve.z).max()) - half)
         if _mark_changes(axes, run, side, half):
@@ -133,7 +133,7 @@ def _draw_sides(axes: Axes, run: RunFindings) -> list[str]:
 
 
 def _mark_changes(axes: Axes, run: RunFindings, side: str, half: float) -> bool:
-    """Mark the changes of sign outside the slab at their distance from its surface; return whether there are any."""
+    """Mark the changes of sign outside the slab by their distance from it, and return whether there are any."""
     places = run.scalars["charge_integral"].get(f"sign_changes_{side}_A") or ()
     distances = np.abs(np.array(places, dtype=np.float64)) - half
     distances = distances[distances > 0]
@@ -198,9 +198,9 @@ def _shifted_caption(findings: Findings) -> str:
     unmoved = f" Not moved, because Δz is not known: {names}." if without else ""
     return (
         f"Charge per area between the end of the box and z. (a), (b) as found; (c), (d) the curves of colder runs "
-        f"moved outward by Δz against {reference:g} K, from the superposition of the charge integrals in the first "
-        f"layer, both sides together (± one standard error): {listed}.{unmoved} Dotted: surface planes of the slab. "
-        f"{_INSIDE_WORDS} {_band_words(runs)}"
+        f"moved outward by Δz against {reference:g} K, from the superposition of the charge integrals in the "
+        f"first layer, both sides together (± one standard error): {listed}.{unmoved} Dotted: surface planes of "
+        f"the slab. {_INSIDE_WORDS} {_band_words(runs)}"
     )
 
 

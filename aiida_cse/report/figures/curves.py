@@ -204,7 +204,7 @@ def _panel_width(axes: Axes) -> float:
     """Return the approximate width of a panel, mm."""
     place = axes.get_subplotspec()
     share = 1.0 if place is None else len(place.colspan) / place.get_gridspec().ncols
-    return float(axes.get_figure(root=True).get_figwidth()) * 25.4 * 0.85 * share
+    return float(axes.figure.bbox.width / axes.figure.dpi) * 25.4 * 0.85 * share
 
 
 # -- known answers -------------------------------------------------------------------------------------------

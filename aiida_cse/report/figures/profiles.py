@@ -129,7 +129,8 @@ def _draw_species(axes: Axes, run: RunFindings) -> list[Any]:
     if found is None or "z_A" not in found.entries:
         raise NotDrawableError(f"{run.label} has no densities of the types of atoms")
     z, system = found.array("z_A"), run.results.system
-    drawn, handles = [], []
+    drawn: list[Floats] = []
+    handles: list[Any] = []
     for role, labels in (("framework", system.framework), ("polymer", _polymer_labels(run))):
         parts = [array_of(found, f"{label}_per_A3", len(z)) for label in labels]
         known = [part for part in parts if part is not None]
@@ -406,12 +407,12 @@ def _moves(findings: Findings, name: str) -> dict[tuple[float, str], Move]:
         for side in SIDES:
             keys = (f"dz_free_energy_{round(kelvin):04d}K_{side}", f"df_{round(kelvin):04d}K_{side}")
             units = ("A", "K")
-            values = [found.get(f"{key}_{unit}") for key, unit in zip(keys, units, strict=True)]
+            values: list[Any] = [found.get(f"{key}_{unit}") for key, unit in zip(keys, units, strict=True)]
             if None in values:
                 continue
             errors = [found.get(f"{key}_error_{unit}") for key, unit in zip(keys, units, strict=True)]
-            (dz, rise), (dz_error, rise_error) = values, (math.nan if one is None else one for one in errors)
-            moves[kelvin, side] = (float(dz), float(dz_error), float(rise), float(rise_error))
+            dz_error, rise_error = (math.nan if one is None else float(one) for one in errors)
+            moves[kelvin, side] = (float(values[0]), dz_error, float(values[1]), rise_error)
     return moves
 
 

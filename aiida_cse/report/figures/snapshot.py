@@ -12,8 +12,9 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
-from rdkit import Chem
+from rdkit import Chem, rdBase
 
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, System
 from aiida_cse.report.figures.registry import NotDrawableError, figure
@@ -32,14 +33,14 @@ _FOG = 0.6
 #: each sphere is drawn as discs: radius as a share, shift to the light as a share of the radius, and lightness
 _DISCS = ((1.0, 0.0, -0.45), (0.9, 0.04, 0.0), (0.5, 0.22, 0.35))
 #: largest height of the picture as a share of its width
-_TALLEST = 1.0
+_TALLEST = 0.6
 #: Å, lengths of a scale bar
 _BARS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _WORDS = {
-    "cation": "{}",
+    "cation": "{}⁺",
     "framework": "{}, framework",
     "oxide": "{}, slab",
-    "anion": "{}",
+    "anion": "{}⁻",
     "polymer": "{}",
 }
 
@@ -108,8 +109,8 @@ def _scene(findings: Findings) -> _Scene:
     roles = np.array([role or "" for role in roles_of_types])[data.types - 1]
     shown = roles != ""
     positions = _whole(system)
-    table = Chem.GetPeriodicTable()
-    radii_of_types = np.array([_radius(table, one.element) for one in types])
+    with rdBase.BlockLogs():
+        radii_of_types = np.array([_radius(one.element) for one in types])
     order = np.argsort(-positions[:, 1], kind="stable")
     order = order[shown[order]]
     words: dict[str, list[str]] = {}
@@ -145,15 +146,19 @@ def _role(system: System, number: int) -> str | None:
     if one.phase == "ceramic":
         framework = info.slab is not None and one.label in info.slab.framework
         return "framework" if framework else "cation" if one.charge > 0 and info.slab is not None else "oxide"
-    charge = sum(other.charge * info.composition.get(other.label, 0) for other in info.types if other.species == one.species)
+    charge = sum(
+        other.charge * info.composition.get(other.label, 0) for other in info.types if other.species == one.species
+    )
     return "anion" if charge < -0.05 else "cation" if charge > 0.05 else "polymer"
 
 
-def _radius(table: Any, element: str) -> float:
+def _radius(element: str) -> float:
+    """Return the covalent radius of an element, Å; that of carbon for a symbol of none."""
+    table = Chem.GetPeriodicTable()
     try:
         return float(table.GetRcovalent(element))
     except RuntimeError:
-        return 0.8
+        return float(table.GetRcovalent("C"))
 
 
 def _whole(system: System) -> Floats:
@@ -165,7 +170,10 @@ def _whole(system: System) -> Floats:
     data, slab = system.data, system.info.slab
     positions, lengths = data.unwrapped - data.box[:, 0], data.lengths
     middle = lengths[2] / 2
-    if slab is not None and (framework := np.isin(data.types, system.info.type_numbers(labels=slab.framework))).any():
+    if (
+        slab is not None
+        and (framework := np.isin(data.types, system.info.type_numbers(labels=slab.framework))).any()
+    ):
         # the mean on a circle, because the slab may lie across the boundary
         angles = 2 * np.pi * positions[framework, 2] / lengths[2]
         weights = data.masses[data.types[framework] - 1]
@@ -195,8 +203,8 @@ def _snapshot_caption(findings: Findings) -> str:
     planes = "" if scene.thickness is None else " Dashed: surface planes of the slab."
     return (
         f"Snapshot: {scene.name}. Orthographic view along y; the normal of the interface (z) is horizontal, x "
-        f"vertical; nearer atoms are darker. Spheres have covalent radii, molecules are whole and may reach beyond "
-        f"the box (frame, {scene.box[0]:.1f} Å × {scene.box[1]:.1f} Å).{planes} {numbers}."
+        f"vertical; nearer atoms are darker. Spheres have covalent radii; molecules are whole and may reach "
+        f"beyond the box (frame, {scene.box[0]:.1f} Å × {scene.box[1]:.1f} Å).{planes} {numbers}."
     )
 
 
@@ -237,17 +245,16 @@ def snapshot(findings: Findings, width: float) -> Figure:
 
 
 def _extent(positions: Floats, length: float, *, centre: float) -> tuple[float, float]:
-    """Return the range that shows the box and, up to a tenth of it, what reaches beyond; Å."""
+    """Return the range that shows the box and what reaches beyond it, up to half the box on each side; Å."""
     low, high = centre - length / 2, centre + length / 2
-    reach = max(0.1 * length, 3.0)
     return (
-        max(float(positions.min()) - 1.5, low - reach) if positions.min() < low else low - 1.0,
-        min(float(positions.max()) + 1.5, high + reach) if positions.max() > high else high + 1.0,
+        max(min(float(positions.min()) - 2.0, low - 1.0), low - length / 2),
+        min(max(float(positions.max()) + 2.0, high + 1.0), high + length / 2),
     )
 
 
 def _draw_atoms(axes: Axes, scene: _Scene) -> None:
-    """Draw each atom as discs on each other: rim, body, highlight; farther atoms are paler and covered by nearer."""
+    """Draw each atom as rim, body and highlight; farther atoms are paler, and nearer ones cover them."""
     base = np.array([to_rgb(SPECIES[role]) for role in scene.roles.tolist()])
     fog = (_FOG * (1 - scene.depth))[:, None]
     number, discs = len(base), len(_DISCS)
@@ -275,13 +282,16 @@ def _draw_atoms(axes: Axes, scene: _Scene) -> None:
 
 
 def _draw_scale(axes: Axes, shown: float) -> None:
-    """Draw a scale bar of about a tenth of the picture, and the directions, below the box."""
+    """Draw a scale bar of about a tenth of the picture, and the names of the sides, below the box."""
     length = max((bar for bar in _BARS if bar <= shown / 6), default=_BARS[0])
-    style: Any = {"transform": axes.get_xaxis_transform(), "clip_on": False}
     low, high = axes.get_xlim()
-    axes.plot([high - length, high], [-0.03, -0.03], color="#000000", linewidth=2, solid_capstyle="butt", **style)
-    text: Any = {"fontsize": 7, "va": "top", **style}
-    axes.text(high - length / 2, -0.05, f"{length} Å" if length < 10 else f"{length / 10:g} nm", ha="center", **text)
-    axes.text(low, -0.05, "LEFT", ha="left", **text)
-    axes.annotate("", xy=(0.56, -0.06), xytext=(0.46, -0.06), xycoords="axes fraction", arrowprops={"arrowstyle": "->"})
-    axes.text(0.575, -0.06, "z", fontsize=7, va="center", transform=axes.transAxes, clip_on=False)
+    middle = (low + high) / 2
+    below, lower = (
+        offset_copy(axes.get_xaxis_transform(), axes.get_figure(root=True), y=y, units="points") for y in (-4, -7)
+    )
+    bar: Any = {"color": "#000000", "linewidth": 2, "solid_capstyle": "butt", "label": "scale"}
+    axes.plot([middle - length / 2, middle + length / 2], [0, 0], transform=below, clip_on=False, **bar)
+    words = f"{length} Å" if length < 10 else f"{length / 10:g} nm"
+    texts = {low: ("LEFT", "left"), middle: (words, "center"), high: ("RIGHT", "right")}
+    for place, (text, align) in texts.items():
+        axes.text(place, 0, text, ha=align, va="top", fontsize=7, transform=lower, clip_on=False)

@@ -14,6 +14,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
 __all__ = [
     "DOUBLE",
@@ -42,6 +43,9 @@ METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
 }
 _SVG_ID = re.compile(rb'(?<= id=")|(?<=href="#)|(?<=url\(#)')
+
+#: size of a PNG, as on a page, above which its colours are reduced
+_MOST_BYTES = 250_000
 
 #: colours of Okabe and Ito by what they stand for; also told apart by line style or marker wherever they meet
 ROLES = {
@@ -191,10 +195,28 @@ def render(figure: Figure, suffix: str, *, name: str, dpi: float = 300) -> bytes
     content = io.BytesIO()
     with mpl.rc_context(style):
         figure.savefig(content, format=suffix, dpi=dpi, metadata=METADATA[suffix])
+        if suffix == "png":
+            return _reduced(content, figure, dpi)
     if suffix != "svg":
         return content.getvalue()
     # matplotlib counts the parts of each figure from 1 and names glyphs by their font
     return _SVG_ID.sub(lambda found: found[0] + f"{name}-".encode(), content.getvalue())
+
+
+def _reduced(content: io.BytesIO, figure: Figure, dpi: float) -> bytes:
+    """Return a PNG; one above :data:`_MOST_BYTES` with 256 colours and, as far as needed, in lower resolution."""
+    for share in (1.0, 0.8, 0.65, 0.5):
+        if len(content.getbuffer()) <= _MOST_BYTES:
+            break
+        if share < 1:
+            content = io.BytesIO()
+            figure.savefig(content, format="png", dpi=share * dpi, metadata=METADATA["png"])
+        with Image.open(content) as picture:
+            resolution = picture.info["dpi"]
+            colours = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        content = io.BytesIO()
+        colours.save(content, format="png", optimize=True, dpi=resolution)
+    return content.getvalue()
 
 
 def proxy(label: str, **style: Any) -> Line2D:
