@@ -90,6 +90,7 @@ class LazyGroup(click.Group):
         "system": ("cmd_bring", "Import systems built by other programs."),
         "status": ("cmd_results", "Show the progress of a process, or its results."),
         "plot": ("cmd_figures", "Draw the figures of a process or of an analysed folder."),
+        "paper": ("cmd_export", "Lay the results beside those of the published study."),
         "resume": ("cmd_run", "Resume an interrupted run."),
     },
 )

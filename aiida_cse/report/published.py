@@ -9,38 +9,35 @@ why.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field
-from scipy.stats import norm
 
 from aiida_cse.building.recipe import Recipe, load_recipe
-from aiida_cse.physics.exchange.equilibration import (
-    equilibration_coefficient,
-    equilibration_lower_bound,
-    exchange_interval,
-)
-from aiida_cse.physics.statistics.poisson import poisson_interval
+from aiida_cse.report.estimators import MEASURES, Estimate
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.tables import Column, TidyTable
 from aiida_cse.schema import StrictModel
 from aiida_cse.yaml_io import read_mapping
 
 __all__ = [
+    "LEGEND",
     "ComparedNumber",
-    "Estimate",
     "Published",
     "PublishedNumber",
     "compare",
+    "compared_cell",
     "comparison_table",
+    "here_cell",
     "other_system",
+    "printed_cell",
     "published",
+    "quantity_cell",
 ]
 
 #: widest difference of two temperatures that count as one, K
@@ -81,7 +78,8 @@ class PublishedNumber(StrictModel):
     estimator
         The estimator that both have.
     measure, of
-        Name of a function of this module that returns the result, and its arguments.
+        Name in :data:`~aiida_cse.report.estimators.MEASURES` of the function that returns the result, and its
+        arguments.
     stride_ps
         Published time between snapshots, or lag, on which the number depends.
     needs_K
@@ -131,42 +129,6 @@ class Published(StrictModel):
     recipe: str
     atoms: int
     numbers: tuple[PublishedNumber, ...]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A result with what is known of its uncertainty.
-
-    Attributes
-    ----------
-    value
-        The value; None if there is none, or only a bound.
-    error
-        Its standard error, of the logarithm on a logarithmic scale.
-    low, high
-        Its interval.
-    lower_bound, upper_bound
-        One-sided bounds.
-    rounding
-        Half the width of the bin that the value is the centre of; 0 for none.
-    stride_ps
-        Time between snapshots, or lag.
-    definition
-        Whether it is a setting and not a measurement.
-    why
-        Why there is no value.
-    """
-
-    value: float | None = None
-    error: float | None = None
-    low: float | None = None
-    high: float | None = None
-    lower_bound: float | None = None
-    upper_bound: float | None = None
-    rounding: float = 0.0
-    stride_ps: float | None = None
-    definition: bool = False
-    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -266,7 +228,7 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
 def _beside(number: PublishedNumber, findings: Findings, other: str) -> list[ComparedNumber]:
     if not number.measure:
         return [ComparedNumber(number, "", Estimate(), reasons=(number.why,))]
-    measure = _MEASURES[number.measure]
+    measure = MEASURES[number.measure]
     missing = [f"{wanted:g} K" for wanted in number.needs_K if not _runs_at(findings, wanted)]
     if missing:
         return [ComparedNumber(number, "", Estimate(), reasons=(f"not run at {' and '.join(missing)}",))]
@@ -298,7 +260,9 @@ def _compared(
     """Return the comparison of a published number with a result."""
     if here.value is None and here.lower_bound is None and here.upper_bound is None:
         return ComparedNumber(number, run, here, reasons=(here.why or "the result has no value", *verdict))
-    reasons = [] if here.definition else list(verdict)
+    if here.definition or here.counted:
+        verdict = ()
+    reasons = list(verdict)
     if here.value is None:
         reasons.append("a bound only" + (f": {here.why}" if here.why else ""))
     if number.bound:
@@ -362,260 +326,6 @@ def _within(number: PublishedNumber, here: Estimate) -> bool | None:
     return (least is None or least <= high + slack) and (most is None or low - slack <= most)
 
 
-# -- results here --------------------------------------------------------------------------------------------
-
-Measure = Callable[[Findings, RunFindings | None, Mapping[str, Any]], Estimate]
-
-
-def _values(findings: Findings, run: RunFindings | None, name: str) -> Mapping[str, Any]:
-    """Return a result of the run, or of all runs together; empty without it."""
-    joint = {"kinetics": findings.kinetics, "shifts": findings.shifts}
-    if run is None:
-        found = joint.get(name)
-        return {} if found is None else found.values
-    return run.scalars.get(name, {})
-
-
-def _missing(name: str, run: RunFindings | None) -> Estimate:
-    reason = "" if run is None else run.missing.get(name, "")
-    return Estimate(why=f"no result {name}" + (f": {reason}" if reason else ""))
-
-
-def _key_beside(values: Mapping[str, Any], key: str, word: str) -> Any:
-    """Return the value whose key is ``key`` with a word before the unit or at the end; None without it."""
-    parts = key.split("_")
-    names = ("_".join([*parts[:place], word, *parts[place:]]) for place in range(len(parts), 0, -1))
-    return next((values[name] for name in names if name in values), None)
-
-
-def result_number(findings: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> Estimate:
-    """Return a number of a result with its error, interval and bound, multiplied by ``factor``."""
-    values, key = _values(findings, run, of["result"]), of["key"]
-    if not values:
-        return _missing(of["result"], run)
-    if "temperatures_K" in of and values.get("gamma_temperatures_K") != of["temperatures_K"]:
-        wanted = " and ".join(f"{one:g}" for one in of["temperatures_K"])
-        return Estimate(why=f"kinetics has no rates counted at both {wanted} K")
-    if key not in values:
-        return Estimate(why=f"results of this version have no {key}")
-    value, factor = values[key], of.get("factor", 1.0)
-    if of.get("definition"):
-        place = value[of["index"]] if isinstance(value, Sequence) else None
-        return Estimate(place, definition=True)
-    low, high = _key_beside(values, key, "interval") or (None, None)
-    bound = _key_beside(values, key, "lower_bound")
-    error = values.get(f"{key.removesuffix('_per_s')}_log_error")
-    if error is None:
-        error = _scaled(_key_beside(values, key, "error"), factor)
-    if run is not None and run.equilibrated is False and bound is not None:
-        # off equilibrium the value of the bins is no estimate of the height
-        return Estimate(lower_bound=_scaled(bound, factor), why="not equilibrated, or too few visits")
-    if value is None:
-        return Estimate(lower_bound=_scaled(bound, factor), why=_reason(values, key))
-    if error is None and low is not None:
-        error = _half_width(low * factor, high * factor, _level(run), of.get("scale") == "log")
-    if "per_ln_gamma" in of and (interval := values.get("gamma_interval")) is not None and None not in interval:
-        # the error of γ outweighs those of the barrier and the shift
-        width = _half_width(interval[0], interval[1], _level(run), logarithmic=True)
-        error = _scaled(width, of["per_ln_gamma"])
-    return Estimate(value * factor, error, _scaled(low, factor), _scaled(high, factor), _scaled(bound, factor))
-
-
-def _scaled(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
-
-
-def _reason(values: Mapping[str, Any], key: str) -> str:
-    """Return what a result says of a number that is not known."""
-    reason = _key_beside(values, key, "reason")
-    reasons = [reason] if reason else [str(one) for one in values.get("reasons") or ()]
-    return "; ".join(reasons) or f"{key} is not known"
-
-
-def _level(run: RunFindings | None) -> float:
-    """Return the level of the intervals of a run; that of the default for results of several runs."""
-    level = None if run is None else run.results.settings.get("level")
-    return 0.95 if level is None else float(level)
-
-
-def _half_width(low: float | None, high: float | None, level: float, logarithmic: bool) -> float | None:
-    """Return the standard error that belongs to an interval of a normal estimate."""
-    if low is None or high is None or (logarithmic and low <= 0):
-        return None
-    width = math.log(high / low) if logarithmic else high - low
-    return float(width / 2 / norm.ppf((1 + level) / 2))
-
-
-def _in_snapshots(run: RunFindings | None) -> Mapping[str, Any]:
-    """Return the counts of a run under the published rule; empty without them."""
-    transitions: Mapping[str, Any] = {} if run is None else run.scalars.get("transitions", {})
-    found: Mapping[str, Any] = transitions.get("by_rule", {}).get("snapshot", {})
-    return {**found, "stride_ps": transitions.get("stride_ps")} if found else {}
-
-
-def _no_snapshots(run: RunFindings | None) -> Estimate:
-    if run is not None and "transitions" in run.scalars:
-        return Estimate(why="transitions were not counted under the rule snapshot")
-    return _missing("transitions", run)
-
-
-def _ratio(
-    count: float, exposure: float | None, interval: Sequence[float], stride: float | None, level: float
-) -> Estimate:
-    """Return a count over an exposure; the standard error is that of its logarithm."""
-    if not exposure:
-        return Estimate(why="no time in which an event would have counted", stride_ps=stride)
-    low, high = (end / exposure for end in interval)
-    if count == 0:
-        return Estimate(upper_bound=high, why="no events", stride_ps=stride)
-    error = _half_width(low, high, level, logarithmic=True)
-    return Estimate(count / exposure, error, low, high, stride_ps=stride)
-
-
-def exchange_rate(_: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> Estimate:
-    """Return S_t over the observed time, ns⁻¹."""
-    counted, key = _in_snapshots(run), of["of"]
-    if f"s_in_{key}" not in counted:
-        return _no_snapshots(run)
-    entries, exits = counted[f"s_in_{key}"], counted[f"s_out_{key}"]
-    level = _level(run)
-    interval = exchange_interval(entries, exits, level)
-    return _ratio(entries + exits, counted["observed_ns"], interval, counted["stride_ps"], level)
-
-
-def coefficient(_: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> Estimate:
-    """Return the equilibration coefficient with λ = 10 and its one-sided lower bound."""
-    counted, key = _in_snapshots(run), of["of"]
-    if f"s_in_{key}" not in counted:
-        return _no_snapshots(run)
-    entries, exits = counted[f"s_in_{key}"], counted[f"s_out_{key}"]
-    return Estimate(
-        equilibration_coefficient(entries, exits),
-        lower_bound=equilibration_lower_bound(entries, exits),
-        stride_ps=counted["stride_ps"],
-    )
-
-
-def conditioned(_: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> Estimate:
-    """Return a number of the entries that count only while the excess is large enough."""
-    counted = _in_snapshots(run)
-    if of["key"] not in counted:
-        return _no_snapshots(run)
-    if run is not None and run.results.settings.get("minimum_excess") is None:
-        return Estimate(why="the analysis has no condition, minimum_excess")
-    return Estimate(counted[of["key"]])
-
-
-def conditioned_rate(_: Findings, run: RunFindings | None, __: Mapping[str, Any]) -> Estimate:
-    """Return the entries under the condition over its time, ns⁻¹."""
-    counted = _in_snapshots(run)
-    time = conditioned(_, run, {"key": "exposure_conditioned_ns"})
-    if time.value is None:
-        return time
-    return _entries_over(run, counted, "s_in_li_ceramic_conditioned", time.value)
-
-
-def entry_rate(_: Findings, run: RunFindings | None, __: Mapping[str, Any]) -> Estimate:
-    """Return the entries per ion in a first layer, s⁻¹."""
-    counted = _in_snapshots(run)
-    if "s_in_li_ceramic" not in counted:
-        return _no_snapshots(run)
-    return _entries_over(run, counted, "s_in_li_ceramic", counted["exposure_li_ceramic_ion_ns"] * 1e-9)
-
-
-def _entries_over(run: RunFindings | None, counted: Mapping[str, Any], key: str, exposure: float) -> Estimate:
-    """Return entries over an exposure with the interval of their count; events in bursts widen it."""
-    level, entries = _level(run), counted[key]
-    suffix = "_conditioned" if key.endswith("_conditioned") else ""
-    dispersion = counted.get(f"dispersion_li_ceramic{suffix}") or 1.0
-    interval = poisson_interval(entries, level, dispersion=dispersion)
-    return _ratio(entries, exposure, interval, counted["stride_ps"], level)
-
-
-def peak(_: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> Estimate:
-    """Return the centre of the bin with the highest density of an ion in its first layer, Å."""
-    if run is None or (found := run.observable("density_profiles")) is None:
-        return _missing("density_profiles", run)
-    ion, key = of["ion"], f"point_{of['ion']}_per_A3"
-    edges = next((one.regions_A for name, one in run.results.system.ions.items() if name.lower() == ion), None)
-    if key not in found.entries or edges is None:
-        return Estimate(why=f"the profiles have no points of {ion}")
-    z = found.array("point_z_A" if "point_z_A" in found.entries else "z_A")
-    first, last = (edges[1], edges[2]) if of["side"] == "left" else (edges[3], edges[4])
-    density = np.where((z >= first) & (z <= last), found.array(key), np.nan)
-    if not np.nansum(density) > 0:
-        return Estimate(why="no ion was in this layer")
-    return Estimate(float(z[np.nanargmax(density)]), rounding=float(np.min(np.diff(z))) / 2)
-
-
-def mobility(_: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> Estimate:
-    """Return the mean variance of displacements in some layers over that in others, at the first lag."""
-    values: Mapping[str, Any] = {} if run is None else run.scalars.get("displacement_variance", {})
-    if not values:
-        return _missing("displacement_variance", run)
-    means, squares = [], 0.0
-    for layers in (of["over"], of["under"]):
-        keys = [f"variance_{of['ion']}_{layer}_{of['axis']}" for layer in layers]
-        # an unknown value becomes NaN
-        variances = np.array([values.get(f"{key}_A2") for key in keys], dtype=np.float64)
-        errors = np.array([values.get(f"{key}_error_A2") for key in keys], dtype=np.float64)
-        absent = [layer for layer, one in zip(layers, variances, strict=True) if not one > 0]
-        if absent:
-            return Estimate(why=f"no displacements of {of['ion']} in {', '.join(absent)}")
-        means.append(float(variances.mean()))
-        squares += float(np.sum(errors**2) / variances.sum() ** 2)
-    ratio, stride = means[0] / means[1], values["lags_ps"][0]
-    if math.isnan(squares):
-        return Estimate(ratio, stride_ps=stride)
-    reach = math.exp(float(norm.ppf((1 + _level(run)) / 2)) * math.sqrt(squares))
-    return Estimate(ratio, math.sqrt(squares), ratio / reach, ratio * reach, stride_ps=stride)
-
-
-def published_theory(_: Findings, run: RunFindings | None, __: Mapping[str, Any]) -> Estimate:
-    """Return ν exp(−ΔF/T) from the joined maximum minus minimum, s⁻¹: the published rate with κ = 1."""
-    values: Mapping[str, Any] = {} if run is None else run.scalars.get("barrier", {})
-    if run is None or not values:
-        return _missing("barrier", run)
-    barrier, frequency = values.get("barrier_li_K"), values.get("frequency_li_per_s")
-    if barrier is None or frequency is None:
-        return Estimate(why=_reason(values, "barrier_li_K"))
-    if run.equilibrated is False:
-        return Estimate(why="not equilibrated: the barrier has a lower bound only")
-    rate = frequency * math.exp(-barrier / run.temperature)
-    errors = values.get("barrier_li_error_K"), values.get("frequency_li_log_error")
-    if errors[0] is None or errors[1] is None:
-        return Estimate(rate)
-    error = math.hypot(errors[0] / run.temperature, errors[1])
-    reach = math.exp(float(norm.ppf((1 + _level(run)) / 2)) * error)
-    return Estimate(rate, error, rate / reach, rate * reach)
-
-
-def published_transmission(findings: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> Estimate:
-    """Return κ, the entries per ion over the rate of :func:`published_theory`."""
-    theory, counted = published_theory(findings, run, of), entry_rate(findings, run, of)
-    if theory.value is None or counted.value is None:
-        return theory if theory.value is None else counted
-    value = counted.value / theory.value
-    if theory.error is None or counted.error is None:
-        return Estimate(value, stride_ps=counted.stride_ps)
-    error = math.hypot(theory.error, counted.error)
-    reach = math.exp(float(norm.ppf((1 + _level(run)) / 2)) * error)
-    return Estimate(value, error, value / reach, value * reach, stride_ps=counted.stride_ps)
-
-
-_MEASURES: dict[str, Measure] = {
-    "number": result_number,
-    "exchange_rate": exchange_rate,
-    "coefficient": coefficient,
-    "conditioned": conditioned,
-    "conditioned_rate": conditioned_rate,
-    "entry_rate": entry_rate,
-    "peak": peak,
-    "mobility": mobility,
-    "published_theory": published_theory,
-    "published_transmission": published_transmission,
-}
-
 # -- table ---------------------------------------------------------------------------------------------------
 
 _COLUMNS = (
@@ -663,3 +373,79 @@ def comparison_table(compared: Sequence[ComparedNumber]) -> TidyTable:
             )
         )
     return TidyTable("published", "The published numbers beside those found", _COLUMNS, tuple(rows))
+
+
+# -- cells for readers ---------------------------------------------------------------------------------------
+
+#: largest difference in standard errors that is no contradiction
+_LARGEST_SIGMA = 2.0
+#: meaning of the judgements
+LEGEND = (
+    "σ: difference over its standard error, from the counts that are printed and the error here; ✓ up to 2 σ. "
+    "inside, outside: whether the printed value, within its rounding, lies in the interval, or above the lower "
+    "bound, here. ≥, ≤: one-sided bounds."
+)
+
+
+def quantity_cell(one: ComparedNumber, compared: Sequence[ComparedNumber]) -> str:
+    """Return quantity, temperature and unit; with the label of the run if there are several at the temperature."""
+    number = one.published
+    runs = {other.run for other in compared if other.published is number}
+    where = [f"{number.temperature_K:g} K"] if number.temperature_K is not None else []
+    where += [one.run] if len(runs) > 1 else []
+    unit = f" ({number.unit})" if number.unit else ""
+    return ", ".join([number.quantity, *where]) + unit
+
+
+def printed_cell(one: ComparedNumber) -> str:
+    """Return the published number as printed, counts also as the rate that is compared."""
+    number = one.published
+    return (
+        f"{number.printed} = {_digits(number.value)}"
+        if number.value and " in " in number.printed
+        else number.printed
+    )
+
+
+def here_cell(one: ComparedNumber) -> str:
+    """Return the result with its interval, or with its error, or its bound."""
+    here = one.here
+    if here.value is None:
+        if here.lower_bound is not None:
+            return f"≥ {_digits(here.lower_bound)}"
+        return "–" if here.upper_bound is None else f"≤ {_digits(here.upper_bound)}"
+    if here.low is not None and here.high is not None:
+        return f"{_digits(here.value)} [{_digits(here.low)}, {_digits(here.high)}]"
+    if here.error is not None and one.published.scale == "linear":
+        return _with_error(here.value, here.error)
+    if here.lower_bound is not None:
+        return f"{_digits(here.value)} (≥ {_digits(here.lower_bound)})"
+    return _digits(here.value)
+
+
+def compared_cell(one: ComparedNumber) -> str:
+    """Return the judgement: the difference in standard errors, or whether one lies in the interval here."""
+    if one.sigma is not None:
+        return f"{'✓' if abs(one.sigma) <= _LARGEST_SIGMA else '✗'} {one.sigma:+.1f} σ".replace("-", "−")
+    if one.within is not None and one.here.definition:
+        return "✓ same" if one.within else f"✗ {_digits(one.difference or 0.0)}"
+    if one.within is not None:
+        return "✓ inside" if one.within else "✗ outside"
+    return "–"
+
+
+def _with_error(value: float, error: float) -> str:
+    """Return a number and its standard error, both to the second significant digit of the error."""
+    if not (error >= 1e-3 and abs(value) < 1e5):
+        return f"{_digits(value)} ± {_digits(error)}"
+    places = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{places}f} ± {error:.{places}f}".replace("-", "−")
+
+
+def _digits(value: float) -> str:
+    """Return a number with three significant digits, or all digits before the point."""
+    size = abs(value)
+    if size and not 1e-3 <= size < 1e5:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    return (f"{value:.0f}" if size >= 100 else f"{value:.3g}").replace("-", "−")
