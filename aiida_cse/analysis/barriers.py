@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,15 @@ from typing_extensions import Self
 from aiida_cse.analysis.equilibration import equilibration
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
 from aiida_cse.analysis.profiles import Counts
-from aiida_cse.analysis.registry import Need, finite_or_none, finite_range_or_none, observable, with_error
+from aiida_cse.analysis.registry import (
+    Need,
+    Quantity,
+    finite_or_none,
+    finite_range_or_none,
+    ion_name,
+    ions_in,
+    observable,
+)
 from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.kinetics.transition_state import (
     expected_transitions,
@@ -176,31 +184,41 @@ def _entries(entries: Mapping[str, Entry], name: str, found: Barrier | JoinedBar
 # -- cations -------------------------------------------------------------------------------------------------
 
 
-def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for ion in ions:
-        yield from _barrier_rows(found, ion, f"barrier of {ion}")
-        yield from _barrier_rows(found, ion, f"TST barrier of {ion}", "tst_barrier")
-        if (kappa := found.get(f"kappa_{ion.lower()}")) is not None:
-            low, high = found[f"kappa_{ion.lower()}_interval"]
-            yield f"κ of {ion}", f"{kappa:.2g} ({low:.2g} to {high:.2g})"
+def _rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
+    for ion in _joined_ions(found):
+        name = ion_name(ion)
+        yield from _barrier_rows(found, ion, f"barrier of {name}", reasons=found.get("reasons") or ())
+        without = ("the barrier is not known",)
+        yield from _barrier_rows(found, ion, f"TST barrier of {name}", "tst_barrier", without)
+        yield from _barrier_rows(found, ion, f"resistance barrier of {name}", "resistance_barrier", without)
+        reason = "it needs a barrier with an interval, and time in which an entry would have counted"
+        yield Quantity.of(found, f"κ of {name}", f"kappa_{ion}{{}}", reason=reason)
+
+
+def _joined_ions(found: Mapping[str, Any]) -> list[str]:
+    """Return the ions that have a barrier of both sides together, or room for one."""
+    return ions_in(found, "barrier_<ion>_K")
 
 
 def _barrier_rows(
-    found: Mapping[str, Any], ion: str, title: str, name: str = "barrier"
-) -> Iterator[tuple[str, str]]:
-    """Yield a barrier with its error, or its lower bound: of both sides together, else of each side."""
-    for sides in ({"": ""}, {"_left": ", left", "_right": ", right"}):
-        rows = []
-        for suffix, side in sides.items():
-            key = f"{name}_{ion.lower()}{suffix}"
-            error, bound = found.get(f"{key}_error_K"), found.get(f"{key}_lower_bound_K")
-            if error is not None:
-                rows.append((f"{title}{side} (K)", with_error(found[f"{key}_K"], error, ".0f")))
-            elif bound is not None:
-                rows.append((f"{title}{side} (K)", f"> {bound:.0f}"))
-        if rows:
-            yield from rows
+    found: Mapping[str, Any], ion: str, title: str, name: str = "barrier", reasons: Sequence[str] = ()
+) -> Iterator[Quantity]:
+    """Yield a barrier of both sides together, or of each side that has one; with the reasons if there is none."""
+    objection = "" if found.get("equilibrated", True) else "the run is off equilibrium"
+    joined, *sides = (
+        Quantity.of(found, f"{title}{side}", f"{name}_{ion}{suffix}{{}}_K", "K", reason=objection)
+        for suffix, side in {"": "", "_left": ", left", "_right": ", right"}.items()
+    )
+    if joined.value is None and joined.lower is None and joined.key in found:
+        if any(one.value is not None or one.lower is not None for one in sides):
+            for side, one in zip(SIDES, sides, strict=True):
+                known = one.value is not None or one.lower is not None
+                why = [reason for reason in reasons if f", {side}: " in reason] or reasons
+                yield one if known else replace(one, reason="; ".join(why) or one.reason)
             return
+        joined = replace(joined, reason="; ".join(reasons) or objection)
+    kilojoules = found.get(f"{name}_{ion}_kJ_per_mol")
+    yield joined if kilojoules is None else replace(joined, note=f"{kilojoules:.3g} kJ/mol")
 
 
 @observable(
@@ -216,6 +234,7 @@ def _barrier_rows(
         "also off equilibrium, and their rate and κ follow from it and ν."
     ),
     rows=_rows,
+    section="Barriers",
     keys={
         **FACT_KEYS,
         **REGION_KEYS,
@@ -268,10 +287,10 @@ _ANION_PLACES: dict[str, Entry] = {
 }
 
 
-def _anion_rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
-    for ion in [key[8:-11] for key in found if key.startswith("barrier_") and key.endswith("_kJ_per_mol")]:
-        if not ion.endswith(("_left", "_right")):
-            yield from _barrier_rows(found, ion, f"barrier of {ion.upper()} into the 1st layer")
+def _anion_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
+    for ion in _joined_ions(found):
+        title = f"barrier of {ion_name(ion)} into the 1st layer"
+        yield from _barrier_rows(found, ion, title, reasons=found.get("reasons") or ())
 
 
 @observable(
@@ -290,6 +309,7 @@ def _anion_rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]
         lambda config: any(species.exchange == "layer" for species in config.ions.values()),
     ),
     rows=_anion_rows,
+    section="Barriers of anions",
     keys={
         **FACT_KEYS,
         **REGION_KEYS,

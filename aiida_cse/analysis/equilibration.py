@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, IonTransitions, ReducedProduction
-from aiida_cse.analysis.registry import observable
+from aiida_cse.analysis.registry import Quantity, ion_name, ions_in, observable
 from aiida_cse.analysis.transitions import exposure_of
 from aiida_cse.physics.exchange.equilibration import exchange_interval
 from aiida_cse.physics.exchange.relaxation import member_frames
@@ -24,13 +25,17 @@ __all__ = ["equilibration"]
 _PARTS = 240
 
 
-def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
-    yield "EC (lower bound)", f"{found['ec']:.2f} (≥ {found['ec_lower_bound']:.2f})"
-    if (bound := found["rate_upper_bound_per_s"]) is not None:
-        yield "entries per second", f"< {bound:.2g}"
-    yield "equilibrated", "yes" if found["equilibrated"] else "no"
-    if found["equilibrated"] and (slowest := found.get("slowest_time_ns")) is not None:
-        yield "slowest process seen (ns)", f"{slowest:.3g}"
+def _rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
+    for exchange in ("ceramic", "layer"):
+        for ion in ions_in(found, f"ec_<ion>_{exchange}"):
+            key, name = f"{ion}_{exchange}", f"{ion_name(ion)}, {exchange}"
+            yield Quantity.of(found, f"EC of {name}", f"ec_{key}{{}}")
+            yield Quantity.of(found, f"S_t of {name}", f"s_total_{key}{{}}", "events")
+    bound = Quantity.of(found, "entries per second", "rate_upper_bound_per_s{}", "s⁻¹")
+    reason = bound.reason or ("" if bound.value is not None else "no time in which an entry would have counted")
+    yield replace(bound, value=None, upper=bound.value, reason=reason)
+    if found.get("equilibrated"):
+        yield Quantity.of(found, "slowest process seen", "slowest_time_ns{}", "ns")
 
 
 @observable(
@@ -42,6 +47,7 @@ def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
         "decide, the lowest if there are several; see [equilibration](../science/equilibration.md)."
     ),
     rows=_rows,
+    section="Equilibration",
     keys={
         **FACT_KEYS,
         **REGION_KEYS,

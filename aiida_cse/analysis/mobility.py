@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, ReducedProduction
-from aiida_cse.analysis.registry import Need, finite_or_none, observable, with_error
+from aiida_cse.analysis.registry import Need, Quantity, finite_or_none, ion_name, ions_in, observable
 from aiida_cse.physics.profiles.displacements import displacement_variance
 from aiida_cse.physics.statistics.resampling import group_blocks
 from aiida_cse.reduction.config import ReductionConfig
@@ -21,13 +22,15 @@ _AXES = "xyz"
 _GROUPS, _LAGS, _FEWEST = 20, 5, 5
 
 
-def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for ion in ions:
-        for layer, name in (("layer_right", "1st layer"), ("inside", "in the ceramic")):
-            key = f"variance_{ion.lower()}_{layer}_x"
-            if (value := found.get(f"{key}_A2")) is not None:
-                title = f"Var(Δx) of {ion}, {name}, {found['lags_ps'][0]:g} ps (Å²)"
-                yield title, with_error(value, found[f"{key}_error_A2"])
+def _rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
+    lag = f"{found['lags_ps'][0]:g} ps" if found.get("lags_ps") else "the first lag"
+    layers = {"layer_left": "1st layer left", "layer_right": "1st layer right", "inside": "mid-slab"}
+    for layer, axis in product(layers, "xz"):
+        for ion in ions_in(found, f"variance_<ion>_{layer}_{axis}_A2"):
+            key, name = f"variance_{ion}_{layer}_{axis}", f"Var(Δ{axis}) of {ion_name(ion)}, {layers[layer]}"
+            seen = found[f"{key}_A2"] is not None
+            reason = "fewer than five groups of blocks" if seen else "no displacement began there"
+            yield Quantity.of(found, name, f"{key}{{}}_A2", "Å²", reason=reason, note=f"lag {lag}")
 
 
 @observable(
@@ -40,6 +43,7 @@ def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, 
     ),
     need=Need("displacements (`sampling.lags_ps`)", lambda config: bool(config.lags)),
     rows=_rows,
+    section="Mobility",
     keys={
         **FACT_KEYS,
         "lags_ps": ("ps", "The lags"),

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
-from aiida_cse.analysis.registry import finite_or_none, finite_range_or_none, observable, with_error
+from aiida_cse.analysis.registry import (
+    Quantity,
+    finite_or_none,
+    finite_range_or_none,
+    ion_name,
+    ions_in,
+    observable,
+)
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.sensitivity import labels_from_events
 from aiida_cse.physics.statistics.correlation import anion_cation_correlation
@@ -27,13 +34,27 @@ _FEWEST = 4
 _PLACES = {"excess": "ceramic"}
 
 
-def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
-    ions = [key[2:-5] for key in found if key.startswith("n_") and key.endswith("_bulk")]
-    for region, name in (("excess", "excess"), ("layer", "1st layer")):
-        for ion in ions:
-            if (number := found.get(f"n_{ion}_{region}")) is not None:
-                written = ion.capitalize() if len(ion) <= 2 else ion.upper()  # Li, but TFSI
-                yield f"N({written} {name})", with_error(number, found.get(f"n_{ion}_{region}_error"))
+#: the regions that views show, in words
+_SHOWN = {"excess": "excess", "ceramic": "ceramic", "layer": "1st layers", "bulk": "bulk"}
+
+
+def _rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
+    ions = ions_in(found, "n_<ion>_bulk")
+    for ion, region in product(ions, _SHOWN):
+        key = f"n_{ion}_{region}"
+        if region == "excess" and key not in found:
+            continue
+        blocks = found.get(f"{key}_blocks") or []
+        # results of earlier versions do not say why
+        reason = found.get(f"{key}_reason") or ("the number never changed" if len(set(blocks)) == 1 else "")
+        yield Quantity.of(found, f"N({ion_name(ion)}, {_SHOWN[region]})", f"{key}{{}}", reason=reason)
+    for cation, anion in product(ions, ions):
+        slope, pearson = f"{anion}_layer_per_{cation}_ceramic", f"correlation_{anion}_layer_{cation}_ceramic"
+        for key, name in ((slope, "{1} (1st layers) per {0} (ceramic)"), (pearson, "r of {1} and {0}")):
+            if key in found:
+                reason = "one of the two numbers never changed, or too few independent samples"
+                words = name.format(ion_name(cation), ion_name(anion))
+                yield Quantity.of(found, words, f"{key}{{}}", reason=reason)
 
 
 @observable(
@@ -45,6 +66,7 @@ def _rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
         "ceramic minus the number that the slab started with."
     ),
     rows=_rows,
+    section="Populations",
     keys={
         **FACT_KEYS,
         **REGION_KEYS,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
-from aiida_cse.analysis.registry import Need, observable
+from aiida_cse.analysis.registry import Need, Quantity, observable
 from aiida_cse.physics.exchange.regions import REFERENCE_OFFSET
 from aiida_cse.physics.profiles.charge import charge_integral
 from aiida_cse.physics.profiles.density import density_profile, free_energy_profile
@@ -324,10 +324,12 @@ def _reference(
 # -- charge integral -----------------------------------------------------------------------------------------
 
 
-def _charge_rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str]]:
-    changes = [found.get(f"sign_changes_{side}_electrolyte") for side in ("left", "right")]
-    if None not in changes:
-        yield "charge reversals outside, left / right", " / ".join(map(str, changes))
+def _charge_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
+    for side in ("left", "right"):
+        yield Quantity.of(found, f"charge reversals outside, {side}", f"sign_changes_{side}_electrolyte{{}}")
+    # the box is neutral: that of the right half is the opposite
+    key, reason = "charge_enclosed_left{}_e_per_A2", "fewer than two whole blocks of time"
+    yield Quantity.of(found, "charge of the left half", key, "e Å⁻²", reason=reason)
 
 
 @observable(
@@ -343,6 +345,7 @@ def _charge_rows(found: Mapping[str, Any], _: object) -> Iterator[tuple[str, str
         lambda config: any(config.charges) and all_atoms("charge").met(config),
     ),
     rows=_charge_rows,
+    section="Charge",
     keys={
         **FACT_KEYS,
         **_Z_KEYS,

@@ -30,19 +30,21 @@ __all__ = [
     "Keys",
     "Need",
     "Observable",
+    "Quantity",
     "analyse",
     "analyse_separately",
     "finite_or_none",
     "finite_range_or_none",
+    "ion_name",
+    "ions_in",
     "observable",
     "observables",
-    "with_error",
 ]
 
 #: keys of a result, each with its unit (empty for a number without one) and its meaning
 Keys = Mapping[str, tuple[str, str]]
-#: lines of the table of results, name and value, from a result and the ions that decide the verdict
-Rows = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[str, str]]]
+#: the quantities that views show, from a result, which may be of an earlier version
+Rows = Callable[[Mapping[str, Any]], "Iterable[Quantity]"]
 Function = TypeVar("Function", bound="Callable[[ReducedProduction], dict[str, Any]]")
 
 #: placeholders in documented keys, and the pattern of what they stand for
@@ -137,7 +139,9 @@ class Observable(Documented):
     need
         Content that the reduction must have; None if every reduction is sufficient.
     rows
-        Lines of the observable in the table of results of ``aiida-cse status``; None if it has none.
+        The quantities that views show; None if figures show the result alone.
+    section
+        Heading under which views show them.
     """
 
     kind: Literal["Dict", "ArrayData"]
@@ -146,6 +150,7 @@ class Observable(Documented):
     calculation: str
     need: Need | None
     rows: Rows | None
+    section: str
 
     def available(self, config: ReductionConfig) -> bool:
         """Whether a reduction of this configuration holds what the observable needs."""
@@ -165,6 +170,7 @@ def observable(
     calculation: str | None = None,
     need: Need | None = None,
     rows: Rows | None = None,
+    section: str = "Further results",
 ) -> Callable[[Function], Function]:
     """Register the decorated function as an observable.
 
@@ -172,7 +178,7 @@ def observable(
     ----------
     name
         Name of the result in the outputs of WorkChains: a stored name.
-    kind, summary, keys, need, rows
+    kind, summary, keys, need, rows, section
         See :class:`Observable`.
     description
         The summary by default.
@@ -190,7 +196,7 @@ def observable(
             raise ValueError(f"observable = {name!r}: registered twice; choose another name")
         entry_point = calculation or f"cse.{name}"
         _registered[name] = Observable(
-            name, description or summary, keys, kind, summary, function, entry_point, need, rows
+            name, description or summary, keys, kind, summary, function, entry_point, need, rows, section
         )
         return function
 
@@ -262,7 +268,93 @@ def analyse_separately(production: ReducedProduction) -> tuple[dict[str, dict[st
     return found, missing
 
 
-# -- numbers as a node can hold them, and as a table shows them ----------------------------------------------
+# -- quantities, as views show them --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of a result with what is known of it.
+
+    Attributes
+    ----------
+    name
+        In words.
+    key
+        Its key in the result.
+    value
+        None if it is not known.
+    unit
+        Its unit, empty without one.
+    interval
+        Ends of its two-sided interval; None for an end that is not known.
+    error
+        Its standard error.
+    lower, upper
+        One-sided bounds.
+    reason
+        Why there is no value, or no interval.
+    note
+        What else belongs to it.
+    """
+
+    name: str
+    key: str
+    value: float | None
+    unit: str = ""
+    interval: tuple[float | None, float | None] | None = None
+    error: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    reason: str = ""
+    note: str = ""
+
+    @classmethod
+    def of(
+        cls, found: Mapping[str, Any], name: str, key: str, unit: str = "", *, reason: str = "", note: str = ""
+    ) -> Quantity:
+        """Return the number of a key, with its interval, error and bounds as far as the result has them.
+
+        Parameters
+        ----------
+        found
+            The result.
+        key
+            The key, with {} where ``_interval``, ``_error``, ``_lower_bound`` and ``_upper_bound`` stand in those
+            of the others.
+        reason
+            Why there is no value or no interval; kept only if one of them is missing.
+        """
+        value, error, lower, upper = (
+            _finite(found.get(key.format(part))) for part in ("", "_error", "_lower_bound", "_upper_bound")
+        )
+        ends = found.get(key.format("_interval"))
+        interval = None
+        if isinstance(ends, list | tuple) and len(ends) == 2:
+            interval = _finite(ends[0]), _finite(ends[1])
+        if key.format("") not in found:
+            reason = "results of its version do not have it"
+        elif value is not None and not (interval is None and error is None):
+            reason = ""
+        return cls(name, key.format(""), value, unit, interval, error, lower, upper, reason, note)
+
+
+def _finite(value: object) -> float | None:
+    """Return a number as it is, None if it is none or not finite."""
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def ions_in(found: Iterable[str], key: str) -> list[str]:
+    """Return the ions of the keys of a result that are like ``key``, where ``<ion>`` stands for the ion."""
+    pattern = re.compile(re.escape(key).replace("<ion>", f"(?P<ion>{PLACEHOLDERS['<ion>']})"))
+    return [match["ion"] for match in map(pattern.fullmatch, found) if match]
+
+
+def ion_name(key: str) -> str:
+    """Return the name of an ion from that in keys: Li, but TFSI."""
+    return key.capitalize() if len(key) <= 2 else key.upper()
+
+
+# -- numbers as a node can hold them -------------------------------------------------------------------------
 
 
 def finite_or_none(value: float) -> float | None:
@@ -273,8 +365,3 @@ def finite_or_none(value: float) -> float | None:
 def finite_range_or_none(ends: Sequence[float]) -> list[float] | None:
     """Return the ends of an interval, None if one of them is not finite."""
     return [float(end) for end in ends] if all(map(math.isfinite, ends)) else None
-
-
-def with_error(value: float, error: float | None, form: str = ".2f") -> str:
-    """Return a value with its standard error, if that is known, in the form of a format specification."""
-    return f"{value:{form}}" if error is None else f"{value:{form}} ± {error:{form}}"

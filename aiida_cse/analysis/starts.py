@@ -57,6 +57,7 @@ def _into_ceramic(config: ReductionConfig) -> bool:
         "[two starts](../science/stopping.md#two-starts)."
     ),
     need=Need("ions that exchange with the ceramic", _into_ceramic),
+    section="Populations",
     keys={
         **FACT_KEYS,
         "ions": ("", "Ions that exchange with the ceramic"),

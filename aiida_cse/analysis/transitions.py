@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, IonTransitions, ReducedProduction
-from aiida_cse.analysis.registry import Documented, observable
+from aiida_cse.analysis.registry import Documented, Quantity, ion_name, ions_in, observable
 from aiida_cse.analysis.settings import single
 from aiida_cse.physics.exchange.exposure import Exposure, IonHistories, count_exposed
 from aiida_cse.physics.exchange.regions import REGION_NAMES
@@ -90,10 +90,21 @@ SENSITIVITY_RECORD = Documented(
 MULTIPLES = (1, 2, 5, 10)
 
 
-def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for ion in ions:
-        for direction in ("in", "out"):
-            yield f"S_{direction} ({ion})", str(found[f"s_{direction}_{ion.lower()}_ceramic"])
+def _rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
+    places = (("ceramic", "the ceramic"), ("layer", "the 1st layers"))
+    for ion, exchange, place in [(i, *e) for e in places for i in ions_in(found, f"s_in_<ion>_{e[0]}")]:
+        key, name = f"{ion}_{exchange}", ion_name(ion)
+        for direction, words in (("in", "{} into {}"), ("out", "{} out of {}")):
+            sides = (found.get(f"s_{direction}_{key}_{side}") for side in ("left", "right"))
+            note = " left, ".join(map(str, sides)) + " right"
+            counted = Quantity.of(found, words.format(name, place), f"s_{direction}_{key}{{}}", note=note)
+            yield counted if "None" not in note else replace(counted, note="")
+        without = "no time in which an entry would have counted"
+        yield Quantity.of(found, f"Γ of {name} per ion", f"rate_in_{key}_per_ion_per_s{{}}", "s⁻¹", reason=without)
+        condition, conditioned = found.get("condition_minimum_excess"), f"rate_in_{key}_conditioned_per_ion_per_s"
+        if condition is not None and conditioned in found:
+            words = f"the same while N({name}, excess) ≥ {condition:g}"
+            yield Quantity.of(found, words, f"{conditioned}{{}}", "s⁻¹", reason=without)
 
 
 @observable(
@@ -107,6 +118,7 @@ def _rows(found: Mapping[str, Any], ions: Sequence[str]) -> Iterator[tuple[str, 
         "everything."
     ),
     rows=_rows,
+    section="Exchange",
     keys={
         **FACT_KEYS,
         **REGION_KEYS,

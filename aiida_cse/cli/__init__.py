@@ -89,6 +89,7 @@ class LazyGroup(click.Group):
         "extend": ("cmd_run", "Extend a study: more temperatures, more replicas, longer runs."),
         "system": ("cmd_bring", "Import systems built by other programs."),
         "status": ("cmd_results", "Show the progress of a process, or its results."),
+        "show": ("cmd_results", "Show verdict and numbers of a process, and what is not known."),
         "plot": ("cmd_figures", "Draw the figures of a process or of an analysed folder."),
         "paper": ("cmd_export", "Lay the results beside those of the published study."),
         "resume": ("cmd_run", "Resume an interrupted run."),

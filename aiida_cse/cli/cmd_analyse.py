@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aiida_cse.lammps.files.system import System
     from aiida_cse.reduction.config import ReductionConfig
     from aiida_cse.reduction.state import State
-    from aiida_cse.report.results import Results
+    from aiida_cse.report.findings import Findings
 
 __all__ = ["analyse", "import_run", "kinetics"]
 
@@ -115,6 +115,7 @@ def analyse(
     with input_errors(), _interruptible(folder):
         from aiida_cse.analysis.production import ReducedProduction
         from aiida_cse.analysis.registry import analyse_separately
+        from aiida_cse.report.findings import findings_of_results
         from aiida_cse.report.results import FILENAME, collect_results
         from aiida_cse.report.tables import write_tables
 
@@ -138,7 +139,7 @@ def analyse(
         results = collect_results(production, found, missing, label=folder.resolve().name, notes=reduced.notes)
         results.save(folder / FILENAME)
         tables = write_tables(results, folder)
-    _show(results)
+    _show(findings_of_results(results))
     click.echo(f"written to {folder}: {FILENAME}, {STATE} and {len(tables)} tables")
     click.echo(f"again, without the trajectory: {aiida_cse('analyse', shlex.quote(str(folder / STATE)))}")
     if store:
@@ -395,24 +396,14 @@ def _interruptible(folder: Path) -> Iterator[None]:
 # -- display -------------------------------------------------------------------------------------------------
 
 
-def _show(results: Results) -> None:
-    """Print the table of results, the verdict with its criteria, and why a number or an observable is missing."""
+def _show(findings: Findings) -> None:
+    """Print the view of findings."""
     from rich.console import Console
 
-    from aiida_cse.cli.display.observables import criteria, result_table
+    from aiida_cse.cli.display.results import print_view
+    from aiida_cse.report.view import view_of
 
-    console = Console(highlight=False)
-    label = f"{results.temperature_K:g} K"
-    values = results.scalars()
-    console.print(result_table({label: values}))
-    if "equilibration" in values:
-        for line in criteria(label, values["equilibration"]):
-            _say("", line)
-    for name in ("barrier", "anion_barrier"):
-        for reason in values.get(name, {}).get("reasons", ()):
-            _say("", f"{name}: {reason}")
-    for name, reason in results.missing.items():
-        _say("", f"no {name}: {reason}")
+    print_view(view_of(findings), Console(highlight=False))
 
 
 # -- nodes ---------------------------------------------------------------------------------------------------
@@ -530,7 +521,8 @@ def kinetics(folders: tuple[Path, ...], at: list[float] | None, settings: Path |
     Each DIR holds the results of `aiida-cse analyse`. Runs that have not equilibrated do not enter the fit.
     """
     with input_errors():
-        from aiida_cse.analysis.kinetics import KineticsSettings, conclusions
+        from aiida_cse.analysis.kinetics import KineticsSettings
+        from aiida_cse.report.findings import Findings, Origin
         from aiida_cse.report.kinetics import join_runs, load_runs
         from aiida_cse.report.tables import write_kinetics
         from aiida_cse.schema import located
@@ -541,29 +533,7 @@ def kinetics(folders: tuple[Path, ...], at: list[float] | None, settings: Path |
             asked = KineticsSettings.model_validate(content | ({} if at is None else {"temperatures": at}))
         found = join_runs(load_runs(folders), asked)
         paths = write_kinetics(found, out)
-    values = found.kinetics.values
-    _show_observations(values)
-    for sentence in conclusions(values):
-        _say("", sentence)
+    _show(Findings(Origin("folders", str(out)), {}, found.kinetics, found.shifts))
     for note in found.notes:
         _say("note", note)
     click.echo(f"written to {out}: {', '.join(path.name for path in paths)}")
-
-
-def _show_observations(found: dict[str, Any]) -> None:
-    """Print the runs of a fit with their entries and verdicts."""
-    from rich.console import Console
-
-    from aiida_cse.cli.display.observables import column_table
-
-    table = column_table("run", ("T (K)", "entries", "ion ns", "equilibrated", "used"))
-    for run in found["observations"]:
-        table.add_row(
-            run["run"],
-            f"{run['temperature_K']:g}",
-            str(run["events"]),
-            f"{run['exposure_ion_ns']:,.4g}",
-            "yes" if run["equilibrated"] else "no",
-            "yes" if run["run"] in found["used"] else "no",
-        )
-    Console(highlight=False).print(table)

@@ -1,4 +1,4 @@
-"""Commands that show processes and their results: ``status``."""
+"""Commands that show processes and their results: ``status`` and ``show``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiida_cse.engine.hints import aiida_cse
 if TYPE_CHECKING:
     from aiida.orm import ProcessNode
 
-__all__ = ["status"]
+__all__ = ["show", "status"]
 
 #: processes that are listed
 _LISTED = 10
@@ -24,14 +24,45 @@ _BATCH = 200
 
 
 @click.command()
-@click.argument("pk", type=click.IntRange(min=1), metavar="[PK]", required=False)
+@inputs.SOURCE
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="A table for the terminal, or the same rows as data.",
+)
 @inputs.PROFILE
-def status(pk: int | None, profile: str | None) -> None:
+def show(source: str, form: str, profile: str | None) -> None:
+    """Show the results of a process: verdicts, every number with its interval, and what is not known and why.
+
+    PK, UUID or LABEL is of a study, a production, an analysis, a quench, a validation or a joint kinetics,
+    finished or not. FOLDER is one of `aiida-cse analyse` or `aiida-cse kinetics`, and needs no profile.
+    ✓ is a criterion that is met, ✗ one that is not, – nothing to test or not known.
+    """
+    findings = inputs.open_source(source, profile)
+    from rich.console import Console
+
+    from aiida_cse.cli.display.results import print_view, view_csv, view_json
+    from aiida_cse.report.view import view_of
+
+    view = view_of(findings)
+    if form == "table":
+        print_view(view, Console(highlight=False))
+    else:
+        click.echo((view_json if form == "json" else view_csv)(view).rstrip())
+
+
+@click.command()
+@click.argument("pk", type=inputs.Identifier(), metavar="[PK]", required=False)
+@inputs.PROFILE
+def status(pk: int | str | None, profile: str | None) -> None:
     """Show the progress of the process PK, or its results; without PK, list the last launched processes.
 
     A running study or production is shown as one line per temperature and replica: the present stage, simulated
     ns, speed, entries and exits, EC with its lower bound and the verdict at the last look, and the expected end. A
-    finished study, production or analysis is shown as its tables of results.
+    finished process is shown as by `aiida-cse show`.
     """
     profiles.load(profile)
     if pk is None:
@@ -40,21 +71,21 @@ def status(pk: int | None, profile: str | None) -> None:
     from aiida.orm import ProcessNode
     from rich.console import Console
 
-    from aiida_cse.cli.display.results import has_results, print_results
+    from aiida_cse.cli.display.results import print_view
     from aiida_cse.cli.display.runs import WIDTH, run_states, run_table
     from aiida_cse.cli.display.tree import JobWatch, render_tree
     from aiida_cse.report.process_tree import ProcessTree
+    from aiida_cse.report.processes import findings_of, has_findings
+    from aiida_cse.report.view import view_of
 
     node = inputs.load_typed(pk, ProcessNode, "PK")
     console = Console(highlight=False)
     root, watch = ProcessTree(node).root, JobWatch()
     console.print(render_tree(root, watch))
-    finished = has_results(node)
-    if finished:
-        print_results(node, console)
-    # the results of a study repeat the lines of its runs
-    runs = "runs" in node.outputs if finished else False
-    if not runs and (states := run_states(root, watch)):
+    if node.is_terminated and has_findings(node):
+        console.print()
+        print_view(view_of(findings_of(node)), console)
+    elif states := run_states(root, watch):
         wide = Console(highlight=False, width=max(console.width, WIDTH))
         wide.print(run_table(states, datetime.now().astimezone()))
     if (hint := _hint(node)) is not None:
@@ -85,7 +116,7 @@ def _list_processes() -> None:
     """
     from aiida.orm import ProcessNode, QueryBuilder
 
-    from aiida_cse.cli.display.progress import duration
+    from aiida_cse.report.words import duration
 
     query = QueryBuilder().append(ProcessNode, filters={"process_type": {"like": "%:cse.%"}})
     query.order_by({ProcessNode: {"id": "desc"}}).limit(_BATCH)

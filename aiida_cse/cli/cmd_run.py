@@ -304,7 +304,7 @@ def validation(
 @_WAIT
 @inputs.PROFILE
 def extend(
-    pk: int,
+    pk: int | str,
     temperatures: list[float] | None,
     replicas: int | None,
     starts: list[str] | None,
@@ -341,7 +341,7 @@ def extend(
 @click.command()
 @inputs.PK
 @inputs.PROFILE
-def resume(pk: int, profile: str | None) -> None:
+def resume(pk: int | str, profile: str | None) -> None:
     """Resume the run PK from its last checkpoints.
 
     A run can be resumed after Ctrl-C, a closed terminal, a killed Python and a reboot. LAMMPS jobs that are still

@@ -62,9 +62,11 @@ def demo(new: bool, lmp: Path | None, mpiprocs: int) -> None:
     from rich.console import Console
 
     from aiida_cse.building.recipe import load_recipe
-    from aiida_cse.cli.display.results import has_results, print_results
+    from aiida_cse.cli.display.results import print_view
     from aiida_cse.cli.running import leave, run_shown
     from aiida_cse.engine.embedded import resume_embedded, run_embedded
+    from aiida_cse.report.processes import findings_of
+    from aiida_cse.report.view import view_of
     from aiida_cse.workchains.study import StudyWorkChain
 
     query = QueryBuilder().append(ProcessNode, filters={"extras.cse_demo": True}, tag="demo")
@@ -81,10 +83,10 @@ def demo(new: bool, lmp: Path | None, mpiprocs: int) -> None:
         study = run_shown(resume_embedded, study)
     else:
         click.echo(f"the demo <{study.pk}> has finished before; run it again with: {aiida_cse('demo', '--new')}")
-    if has_results(study):
-        print_results(study, Console(highlight=False))
+    if study.is_terminated and "runs" in study.outputs:
+        print_view(view_of(findings_of(study)), Console(highlight=False))
         click.echo(f"\nthe study is process {study.pk}; three commands to try next:")
-        click.echo(f"  {aiida_cse('status', study.pk)}")
+        click.echo(f"  {aiida_cse('show', study.pk)}")
         click.echo(f"  {verdi('process', 'report', study.pk)}")
         click.echo(f"  {verdi('process', 'dump', study.pk)}")
     leave(study)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ __all__ = [
     "RECIPE",
     "SOURCE",
     "AboveZero",
+    "Identifier",
     "InputError",
     "OutPath",
     "find_recipe",
@@ -69,6 +71,19 @@ class _NonEmpty(click.ParamType):
         return value or self.fail("is empty; give a name", param, ctx)
 
 
+class Identifier(click.ParamType):
+    """PK, UUID or label of a node: a PK as a number."""
+
+    name = "PK, UUID or label"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Return the identifier."""
+        word = str(value)
+        if not word or re.fullmatch(r"0+|-\d+", word):
+            self.fail(f"{value!r}: give a PK, a UUID or a label", param, ctx)
+        return int(word) if word.isdecimal() else word
+
+
 class OutPath(click.Path):
     """A path to write to, of which that is known before the work is done.
 
@@ -99,7 +114,7 @@ PROFILE = click.option(
     help="AiiDA profile [default: the default profile of the nearest .aiida folder].",
 )
 
-PK = click.argument("pk", type=click.IntRange(min=1), metavar="PK")
+PK = click.argument("pk", type=Identifier(), metavar="PK")
 
 SOURCE = click.argument("source", metavar="PK|UUID|LABEL|FOLDER")
 
@@ -176,24 +191,20 @@ def find_recipe(name: str, profile: str | None) -> Recipe:
     return load_stored_recipe(name)
 
 
-def load_typed(pk: int, kind: type[NodeType], name: str) -> NodeType:
-    """Return the node ``pk``, given by the user as the argument or option ``name``, of the class ``kind``.
+def load_typed(identifier: int | str, kind: type[NodeType], name: str) -> NodeType:
+    """Return a node that the user gave as the argument or option ``name``, by PK, UUID or label.
 
     Raises
     ------
     InputError
         The profile has no such node, or the node is of another class.
     """
-    from aiida.common import NotExistent
-    from aiida.orm import load_node
+    from aiida_cse.data.lookup import find_node
 
     try:
-        node = load_node(pk)
-    except NotExistent as error:
-        raise InputError(f"{name} = {pk}: there is no node {pk} in this profile") from error
-    if not isinstance(node, kind):
-        raise InputError(f"{name} = {pk}: node {pk} is a {type(node).__name__}; it must be a {kind.__name__}")
-    return node
+        return find_node(identifier, kind)
+    except ValueError as error:
+        raise InputError(f"{name} = {error}") from error
 
 
 def open_source(source: str, profile: str | None) -> Findings:

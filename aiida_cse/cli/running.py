@@ -15,13 +15,13 @@ from aiida.manage import get_manager
 from aiida.orm import ProcessNode
 
 from aiida_cse.cli.display.live import live_display
-from aiida_cse.cli.display.progress import duration
 from aiida_cse.cli.inputs import input_errors
 from aiida_cse.engine.checkpoints import CheckpointError
 from aiida_cse.engine.embedded import InterruptedRunError, UnfinishedError, run_embedded
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.engine.locks import ProcessBusyError
 from aiida_cse.engine.outline import OutlineError
+from aiida_cse.report.words import duration
 from aiida_cse.workchains.common.builders import refuse_invalid
 from aiida_cse.workchains.common.exit_status import ended_normally
 

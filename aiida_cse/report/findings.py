@@ -32,8 +32,10 @@ __all__ = [
     "RunFindings",
     "Scalars",
     "ThermoTable",
+    "TimeShare",
     "by_temperature",
     "findings_of_folders",
+    "findings_of_results",
     "open_findings",
 ]
 
@@ -222,6 +224,38 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class TimeShare:
+    """Time of the LAMMPS jobs of a process.
+
+    Attributes
+    ----------
+    jobs
+        Number of jobs that ended.
+    cached
+        Number of these whose results are from the cache.
+    seconds
+        Time of the others from their creation to their end, s.
+    program_seconds
+        Time of LAMMPS in these, s.
+    """
+
+    jobs: int
+    cached: int
+    seconds: float
+    program_seconds: float
+
+    @property
+    def ran(self) -> int:
+        """Number of jobs that ran."""
+        return self.jobs - self.cached
+
+    @property
+    def overhead_per_job(self) -> float:
+        """Time of a job outside its program, s: AiiDA, the scheduler and the transport of files."""
+        return (self.seconds - self.program_seconds) / max(self.ran, 1)
+
+
+@dataclass(frozen=True)
 class RunFindings:
     """Results of one run: a production at one temperature.
 
@@ -299,6 +333,8 @@ class Findings:
         Reads the systems of the phases by name, as ``ceramic``.
     load_provenance
         Reads where and with what they were computed.
+    load_time
+        Reads the time of the LAMMPS jobs.
     """
 
     origin: Origin
@@ -313,6 +349,7 @@ class Findings:
     load_thermo: Callable[[], Sequence[ThermoTable]] = tuple
     load_phases: Callable[[], Mapping[str, System]] = dict
     load_provenance: Callable[[], Provenance] = Provenance
+    load_time: Callable[[], TimeShare | None] = lambda: None
 
     @cached_property
     def thermo(self) -> Sequence[ThermoTable]:
@@ -328,6 +365,11 @@ class Findings:
     def phases(self) -> Mapping[str, System]:
         """The systems of the phases by name."""
         return self.load_phases()
+
+    @cached_property
+    def time(self) -> TimeShare | None:
+        """Time of the LAMMPS jobs; None without a job."""
+        return self.load_time()
 
     @property
     def temperatures(self) -> list[float]:
@@ -394,6 +436,12 @@ def findings_of_folders(folders: Sequence[Path]) -> Findings:
         kinetics=None if joined is None else joined.kinetics,
         shifts=None if joined is None else joined.shifts,
     )
+
+
+def findings_of_results(results: Results) -> Findings:
+    """Return the findings of one analysed run."""
+    origin = Origin("folders", results.label, version=results.program_version)
+    return Findings(origin, {results.label: _run_of_folder(results.label, results)})
 
 
 def _run_of_folder(label: str, results: Results) -> RunFindings:

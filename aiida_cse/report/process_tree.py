@@ -26,6 +26,7 @@ _PROJECTED = {
     "exit_status": "attributes.exit_status",
     "exit_message": "attributes.exit_message",
     "workdir": "attributes.remote_workdir",
+    "cached_from": "extras._aiida_cached_from",
 }
 
 
@@ -44,6 +45,7 @@ class Branch:
     exit_status: int | None
     exit_message: str | None
     workdir: str | None
+    cached_from: str | None
     call: str = ""
     children: list[Branch] = field(default_factory=list)
 
@@ -51,6 +53,11 @@ class Branch:
     def ended(self) -> bool:
         """True if the process has terminated, successfully or not."""
         return self.state in _ENDED
+
+    @property
+    def cached(self) -> bool:
+        """True if AiiDA took the results of an equal process from its cache."""
+        return self.cached_from is not None
 
     @property
     def is_function(self) -> bool:

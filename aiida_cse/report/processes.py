@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from aiida.common import MultipleObjectsError, NotExistent
 from aiida.orm import ArrayData, CalcJobNode, Dict, Node, ProcessNode, QueryBuilder, load_node
 
 from aiida_cse.analysis.comparison import COMPARISON
@@ -15,16 +14,17 @@ from aiida_cse.analysis.kinetics import KINETICS
 from aiida_cse.analysis.registry import Documented, observables
 from aiida_cse.analysis.shifts import SHIFTS
 from aiida_cse.analysis.starts import STARTS
+from aiida_cse.data.lookup import find_node
 from aiida_cse.data.reduction import CseReductionData, production_of
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
-from aiida_cse.report.findings import Findings, Kind, Origin, RunFindings, ThermoTable, by_temperature
+from aiida_cse.report.findings import Findings, Kind, Origin, RunFindings, ThermoTable, TimeShare, by_temperature
 from aiida_cse.report.process_tree import Branch, ProcessTree
 from aiida_cse.report.provenance import provenance_of
 from aiida_cse.report.results import ObservableResult, Results, collect_results, describe_result
 from aiida_cse.workchains.import_run import SYSTEM_EXTRA
 
-__all__ = ["findings_of", "values_of"]
+__all__ = ["findings_of", "has_findings", "values_of"]
 
 _LAMMPS = "aiida.calculations:cse.lammps"
 _PRODUCTION = "aiida.workflows:cse.production"
@@ -55,7 +55,7 @@ def findings_of(process: ProcessNode | int | str) -> Findings:
     ValueError
         There is no such process, or it is of a kind without results of its own; names those that have.
     """
-    node = process if isinstance(process, ProcessNode) else find_process(process)
+    node = process if isinstance(process, ProcessNode) else find_node(process, ProcessNode)
     kind = _KINDS.get(node.process_type or "")
     if kind is None:
         known = ", ".join(_KINDS.values())
@@ -66,23 +66,9 @@ def findings_of(process: ProcessNode | int | str) -> Findings:
     return replace(_READERS[kind](node), load_provenance=partial(provenance_of, node))
 
 
-def find_process(identifier: int | str) -> ProcessNode:
-    """Return a process by its PK, UUID or label.
-
-    Raises
-    ------
-    ValueError
-        There is no such process, or several have the label; says what to give.
-    """
-    try:
-        node: Any = load_node(identifier)
-    except NotExistent as error:
-        raise ValueError(f"{identifier}: this profile has no node with this PK, UUID or label") from error
-    except MultipleObjectsError as error:
-        raise ValueError(f"{identifier}: several nodes have this label or begin of a UUID; give the PK") from error
-    if not isinstance(node, ProcessNode):
-        raise ValueError(f"{identifier}: is a {type(node).__name__}; give a process")
-    return node
+def has_findings(node: ProcessNode) -> bool:
+    """Return whether the process is of a kind that has results of its own."""
+    return node.process_type in _KINDS
 
 
 # -- one kind of process each --------------------------------------------------------------------------------
@@ -103,6 +89,7 @@ def _study(node: Any) -> Findings:
         stages=_stages(outputs.stages if "stages" in outputs else {}),
         recipe=inputs.recipe.get_dict() if "recipe" in inputs else {},
         load_thermo=partial(_thermo, node),
+        load_time=partial(_time, node),
         load_phases=partial(_phases, outputs),
     )
 
@@ -116,6 +103,7 @@ def _single(kind: Kind, node: Any) -> Findings:
         runs=_runs({_temperature_label(outputs): outputs}),
         stages=_stages(stages),
         load_thermo=partial(_thermo, node),
+        load_time=partial(_time, node),
         load_phases=partial(_phases, outputs),
     )
 
@@ -129,6 +117,7 @@ def _quench(node: Any) -> Findings:
         comparison=_described(COMPARISON, outputs, "comparison"),
         stages=_stages({name: part.stages for name, part in parts.items() if "stages" in part}),
         load_thermo=partial(_thermo, node),
+        load_time=partial(_time, node),
         load_phases=partial(_phases, parts.get("cooling", {})),
     )
 
@@ -147,6 +136,7 @@ def _validation(node: Any) -> Findings:
         | {"settings": inputs.settings.get_dict(), "seed": inputs.seed.value},
         stages=_stages({name: run["stages"] for name, run in runs.items() if "stages" in run}),
         load_thermo=partial(_thermo, node),
+        load_time=partial(_time, node),
         load_phases=partial(_phases, outputs),
     )
 
@@ -262,6 +252,29 @@ def _thermo(node: ProcessNode) -> list[ThermoTable]:
     return [table for _, table in sorted(found, key=lambda one: (one[0], one[1].pk))]
 
 
+def _time(node: ProcessNode) -> TimeShare | None:
+    """Return the time of the LAMMPS jobs below a process that ended with results; None without one.
+
+    Those from the cache took no time here: their results hold that of the job that ran.
+    """
+    jobs = [job for _, job in _jobs(ProcessTree(node).root, "") if job.ended]
+    query = QueryBuilder().append(
+        CalcJobNode, filters={"id": {"in": [job.pk for job in jobs]}}, tag="job", project="id"
+    )
+    query.append(Dict, with_incoming="job", edge_filters={"label": "results"}, project="attributes.wall_seconds")
+    seconds: dict[int, float | None] = dict(query.all()) if jobs else {}
+    counted = [job for job in jobs if seconds.get(job.pk) is not None]
+    ran = [job for job in counted if not job.cached]
+    if not counted:
+        return None
+    return TimeShare(
+        jobs=len(counted),
+        cached=len(counted) - len(ran),
+        seconds=sum(job.duration.total_seconds() for job in ran),
+        program_seconds=sum(seconds[job.pk] or 0.0 for job in ran),
+    )
+
+
 def _jobs(branch: Branch, part: str) -> Iterator[tuple[str, Branch]]:
     """Yield the LAMMPS jobs below a process, each with the part of the work: the first labelled call above it."""
     for child in branch.children:
@@ -298,7 +311,8 @@ def _results_in(outputs: Outputs) -> dict[str, Any]:
 
 
 def _temperature_of(outputs: Outputs) -> float:
-    return next((float(node.base.attributes.get("temperature_K")) for node in _results_in(outputs).values()), 0.0)
+    found = (node.base.attributes.get("temperature_K", None) for node in _results_in(outputs).values())
+    return next((float(kelvin) for kelvin in found if kelvin is not None), 0.0)
 
 
 def _temperature_label(outputs: Outputs) -> str:

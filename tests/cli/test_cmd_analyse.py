@@ -63,10 +63,10 @@ def test_the_small_interface_gives_its_known_numbers(folder: Path) -> None:
     assert np.nansum(squares) == pytest.approx(129.6, abs=0.05)
 
 
-def test_table_and_verdict_are_printed_within_80_columns(folder: Path) -> None:
+def test_numbers_and_verdict_are_printed_within_80_columns(folder: Path) -> None:
     lines = small().output.splitlines()
-    assert "600 K is not equilibrated:" in lines
-    assert any(line.startswith("  Li: ✗ EC 0.000 (needs ≥ 0.5)") for line in lines)
+    assert any(line.startswith("✗ found, 600 K, ") for line in lines)
+    assert any(line.startswith("  ✗ Li: EC 0.000 (needs ≥ 0.5)") for line in lines)
     hints = ("written to", "again, without")
     assert [line for line in lines if len(line) > 80 and not line.startswith(hints)] == []
 
@@ -253,15 +253,14 @@ def test_an_observable_without_an_answer_leaves_the_others(folder: Path) -> None
     Path("regions.yaml").write_text(yaml.safe_dump(regions))
     result = small()
     assert result.exit_code == 0, result.output
-    assert "no displacement_variance: the reduction has no displacements (`sampling.lags_ps`)" in " ".join(
-        result.output.split()
-    )
+    words = " ".join(result.output.split())
+    assert "– displacement variance the reduction has no displacements (`sampling.lags_ps`)" in words
     assert "populations" in load_results("found/results.json").observables
 
 
 def test_a_side_without_a_barrier_has_its_reason_printed(folder: Path) -> None:
-    lines = small().output.splitlines()
-    assert "barrier: Li, left: counts: all bins of the well, -22.5 to -16 Å, are empty" in lines
+    words = " ".join(small().output.split())
+    assert "– barrier of Li, left (K) Li, left: counts: all bins of the well, -22.5 to -16 Å, are empty" in words
 
 
 def test_undescribed_atoms_are_refused_with_the_ways_to_describe_them(folder: Path) -> None:

@@ -1,9 +1,9 @@
-"""``aiida-cse status`` and the tables of a finished study."""
+"""``aiida-cse status`` and ``aiida-cse show``."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import csv
+import json
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,23 @@ from aiida.orm import ArrayData, CalcJobNode, Dict, Float, Int, WorkChainNode
 from click.testing import CliRunner, Result
 
 from aiida_cse.cli import main
-from aiida_cse.cli.display.results import time_share
 from aiida_cse.engine.embedded import is_embedded
 from aiida_cse.engine.locks import process_lock
-from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.protocol.production import ProductionPlan
+from aiida_cse.report.findings import open_findings
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 
 STUDY = "aiida.workflows:cse.study"
 
 
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["status", *map(str, arguments)])
+def invoke(*arguments: object, command: str = "status") -> Result:
+    return CliRunner().invoke(main, [command, *map(str, arguments)])
+
+
+def lines(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.output
+    return [" ".join(line.split()) for line in result.output.splitlines()]
 
 
 def stage(name: str, start: int, step: int, wall: float, **averages: float) -> dict[str, Any]:
@@ -55,10 +59,12 @@ def study(barrier: dict[str, Any] | None = None) -> WorkChainNode:
     node.set_process_label("StudyWorkChain")
     node.set_process_state(ProcessState.RUNNING)
     node.store()
+    node.label = "evening"
     steps = [stage(f"larsen_{i:02d}", 100 * i, 100 * (i + 1), 10.0, temperature_K=600.0 + i) for i in range(1, 22)]
     outputs = {
         "stages__electrolyte": {"stages": [stage("minimize", 0, 1, 3.0), *steps]},
         "runs__T0700_r1__populations": {
+            "temperature_K": 700.0,
             "n_li_excess": 4.25,
             "n_li_excess_error": 0.5,
             "n_li_layer": 3.0,
@@ -68,13 +74,23 @@ def study(barrier: dict[str, Any] | None = None) -> WorkChainNode:
             "n_tfsi_layer_error": 0.25,
             "n_tfsi_bulk": 2.0,
         },
-        "runs__T0700_r1__transitions": {"s_in_li_ceramic": 3, "s_out_li_ceramic": 1},
+        "runs__T0700_r1__transitions": {
+            "temperature_K": 700.0,
+            "s_in_li_ceramic": 3,
+            "s_out_li_ceramic": 1,
+            "rate_in_li_ceramic_per_ion_per_s": None,
+        },
         "runs__T0700_r1__equilibration": {
             "equilibrated": False,
             "decided_by": ["Li"],
             "reasons": ["Li: ✗ EC 0.143 (needs ≥ 0.5): 3 in, 1 out"],
             "ec": 0.143,
             "ec_lower_bound": 0.02,
+            "ec_li_ceramic": 0.143,
+            "ec_li_ceramic_lower_bound": 0.02,
+            "s_total_li_ceramic": 4,
+            "s_total_li_ceramic_interval": [0.3, 19.0],
+            "criteria": {"level": 0.95},
             "rate_upper_bound_per_s": 2.5e11,
         },
         "runs__T0700_r1__barrier": barrier
@@ -113,33 +129,65 @@ def study(barrier: dict[str, Any] | None = None) -> WorkChainNode:
     return node
 
 
-def test_a_finished_study_shows_its_results(finished: WorkChainNode) -> None:
-    result = invoke(finished.pk)
-    assert result.exit_code == 0, result.output
-    rows = [line.strip() for line in result.output.splitlines()]
-    assert "electrolyte" in rows
-    assert any(row.split() == ["larsen_01", "…", "21", "2,100", "3", "min", "30", "s", "621"] for row in rows)
-    assert any(row.split() == ["minimize", "3", "s"] for row in rows)
-    for expected in (
-        "N(Li excess) 4.25 ± 0.50",
-        "N(Li 1st layer) 3.00",
-        "N(TFSI 1st layer) 5.50 ± 0.25",
-        "S_in (Li) 3",
-        "S_out (Li) 1",
-        "EC (lower bound) 0.14 (≥ 0.02)",
-        "entries per second < 2.5e+11",
-        "equilibrated no",
-        "barrier of Li (K) 7706 ± 104",
-        "κ of Li 0.049 (0.02 to 0.1)",
-        "barrier of TFSI into the 1st layer (K) 2700 ± 250",
-        "Var(Δx) of Li, 1st layer, 1000 ps (Å²) 1.28",
-        "charge reversals outside, left / right 3 / 6",
-        "Γ(400 K) = 1e+04 s⁻¹ per ion (5 to 2e+06)",
-        "T0500_r1 is not used: not equilibrated",
-    ):
-        assert any(" ".join(row.split()) == expected for row in rows), expected
-    assert "T0700_r1 is not equilibrated" in result.output
-    assert "  Li: ✗ EC 0.143 (needs ≥ 0.5): 3 in, 1 out" in result.output
+#: lines of the study above, blanks joined
+EXPECTED = (
+    "study evening <{pk}>",
+    "✗ T0700_r1, 700 K: not equilibrated",
+    "✗ Li: EC 0.143 (needs ≥ 0.5): 3 in, 1 out",
+    "Exchange intervals: 95 %; ±: standard error",
+    "Li into the ceramic 3",
+    "– Γ of Li per ion (s⁻¹) no time in which an entry would have counted",
+    "EC of Li, ceramic 0.143 ≥ 0.0200",
+    "S_t of Li, ceramic 4 0.300 to 19.0",
+    "entries per second (s⁻¹) ≤ 2.50e+11",
+    "N(Li, excess) 4.25 ± 0.50",
+    "N(TFSI, 1st layers) 5.50 ± 0.25",
+    "barrier of Li (K) 7,706 ± 104",
+    "κ of Li 0.049 0.020 to 0.101",
+    "barrier of TFSI into the 1st layer 2,700 ± 250; 22.4 kJ/mol",
+    "Var(Δx) of Li, 1st layer right 1.28 lag 1000 ps; no interval: fewer than",
+    "charge reversals outside, left 3",
+    "– depth populations the process has no such output",
+    "Γ(400 K) (s⁻¹) 10,000 5.00 to 2.00e+06",
+    "✗ T0500_r1: not used: not equilibrated",
+    "minimize 3 s",
+    "larsen_01 … 21 2,100 3 min 30 s 621",
+)
+
+
+def test_a_finished_study_shows_its_verdict_and_numbers(finished: WorkChainNode) -> None:
+    shown = lines(invoke(finished.pk, command="show"))
+    for expected in EXPECTED:
+        assert expected.format(pk=finished.pk) in shown, expected
+    assert max(map(len, invoke(finished.pk, command="show").output.splitlines())) <= 80
+
+
+def test_status_of_a_finished_study_ends_with_the_same_view(finished: WorkChainNode) -> None:
+    shown = lines(invoke(finished.pk, command="show"))
+    assert lines(invoke(finished.pk))[-len(shown) :] == shown
+
+
+def test_a_uuid_and_a_label_name_a_process_as_its_pk_does(finished: WorkChainNode) -> None:
+    finished.label = "evening study"
+    by_pk = invoke(finished.pk, command="show").output
+    assert invoke(finished.uuid, command="show").output == by_pk
+    assert invoke("evening study", command="show").output == by_pk
+    other = study()
+    other.label = "evening study"
+    refused = invoke("evening study", command="show")
+    assert refused.exit_code == 2
+    assert f"nodes {other.pk}, {finished.pk} have this label; give the PK of one of them" in refused.output
+
+
+def test_json_and_csv_hold_the_rows_of_the_table(finished: WorkChainNode) -> None:
+    content = json.loads(invoke(finished.pk, "--format", "json", command="show").output)
+    rows = {row["name"]: row for section in content["sections"] for row in section["rows"]}
+    assert (rows["κ of Li"]["value"], rows["κ of Li"]["interval"]) == (0.049, [0.02, 0.101])
+    assert rows["κ of Li"]["source"] == "runs.T0700_r1.barrier.kappa_li"
+    assert rows["larsen_01 … 21"]["cells"]["T (K)"] == 621.0
+    table = list(csv.DictReader(invoke(finished.pk, "--format", "csv", command="show").output.splitlines()))
+    (row,) = [row for row in table if row["name"] == "κ of Li"]
+    assert (row["run"], row["value"], row["low"], row["high"]) == ("T0700_r1", "0.049", "0.02", "0.101")
 
 
 @pytest.mark.parametrize("name", ["analysis", "production"])
@@ -158,24 +206,25 @@ def test_a_finished_run_of_its_own_shows_its_results(name: str, finished: WorkCh
     if name == "production":
         record = Dict({"stages": [stage("production", 0, 50, 9.0)]}).store()
         record.base.links.add_incoming(node, LinkType.RETURN, "stages")
-    assert "Results" not in invoke(node.pk).output
+    assert "Verdict" not in invoke(node.pk).output
     node.set_exit_status(0)
     node.set_process_state(ProcessState.FINISHED)
-    result = invoke(node.pk)
-    assert result.exit_code == 0, result.output
-    rows = [" ".join(line.split()) for line in result.output.splitlines()]
-    assert "Results 700 K" in rows
-    assert "EC (lower bound) 0.14 (≥ 0.02)" in rows
-    assert "700 K is not equilibrated:" in rows
-    assert ("production 50 9 s" in rows) == (name == "production")
+    shown = lines(invoke(node.pk))
+    assert "✗ 700 K: not equilibrated" in shown
+    assert "EC of Li, ceramic 0.143 ≥ 0.0200" in shown
+    assert ("production 50 9 s" in shown) == (name == "production")
 
 
 def test_a_barrier_with_few_visits_is_shown_as_a_bound() -> None:
     node = study(
-        {"barrier_li_error_K": None, "barrier_li_lower_bound_K": None, "barrier_li_right_lower_bound_K": 1234.5}
+        {
+            "barrier_li_K": None,
+            "barrier_li_lower_bound_K": None,
+            "barrier_li_right_K": None,
+            "barrier_li_right_lower_bound_K": 1234.5,
+        }
     )
-    (row,) = (line for line in invoke(node.pk).output.splitlines() if "barrier of Li" in line)
-    assert " ".join(row.split()) == "barrier of Li, right (K) > 1234"
+    assert "barrier of Li, right (K) ≥ 1,234" in lines(invoke(node.pk))
 
 
 def test_an_interrupted_process_is_shown_with_its_resume_command(unfinished: WorkChainNode) -> None:
@@ -214,20 +263,19 @@ def test_wrong_pks_are_refused_in_one_line() -> None:
         assert complaint in line
 
 
-def test_the_time_share_is_read_from_the_files_of_the_jobs(
-    finished: WorkChainNode, localhost: Any, tmp_path: Path
-) -> None:
-    assert time_share(finished) is None
-    job = CalcJobNode(computer=localhost, process_type="aiida.calculations:cse.lammps")
-    job.base.links.add_incoming(finished, LinkType.CALL_CALC, "job_01")
-    job.set_process_state(ProcessState.RUNNING)
-    job.store()
-    job.set_remote_workdir(str(tmp_path))
-    job.set_process_state(ProcessState.FINISHED)
-    for name, moment in (("_scheduler-stdout.txt", 1000.0), (LOG, 1000.25)):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (moment, moment))
-    share = time_share(finished)
+def test_cached_jobs_are_told_as_cached_and_take_no_time(finished: WorkChainNode, localhost: Any) -> None:
+    for number in (1, 2):
+        job = CalcJobNode(computer=localhost, process_type="aiida.calculations:cse.lammps")
+        job.base.links.add_incoming(finished, LinkType.CALL_CALC, f"job_{number:02d}")
+        job.set_process_state(ProcessState.FINISHED)
+        job.store()
+        Dict({"wall_seconds": 0.25}).store().base.links.add_incoming(job, LinkType.CREATE, "results")
+        if number == 2:
+            job.base.extras.set("_aiida_cached_from", "the-uuid-of-another-job")
+    share = open_findings(finished.pk).time
     assert share is not None
-    assert (share.jobs, share.program_seconds) == (1, 0.25)
-    assert share.overhead_per_job == pytest.approx(share.seconds - 0.25)
+    assert (share.jobs, share.cached, share.program_seconds) == (2, 1, 0.25)
+    shown = " ".join(lines(invoke(finished.pk)))
+    assert "1 LAMMPS job: " in shown
+    assert "from the cache: the results of 1 of 2 LAMMPS jobs; these did not run again" in shown
+    assert "job_02" in shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ FOLDER = Path(__file__).parent
 ARCHIVES = tuple(sorted(FOLDER.glob("golden-*.aiida")))
 #: the demo study of 0.1, at 500 K, by archive and UUID
 DEMO, DEMO_STUDY = FOLDER / "golden-demo-0.1.aiida", "964abb97-d7dc-4590-bea3-72f72d64bf17"
-
-_VERDICT = re.compile(r"^\S+ is (?:not )?equilibrated", re.M)
 
 
 def import_all() -> None:
@@ -72,10 +69,10 @@ def invoke(*arguments: object) -> str:
 
 
 def statuses() -> dict[str, str]:
-    """Return what ``aiida-cse status`` says of the WorkChains, by UUID: trees and tables without the verdicts."""
+    """Return what ``aiida-cse status`` says of the WorkChains, by UUID."""
     labels = ("StudyWorkChain", "ValidationWorkChain", "ProductionWorkChain", "InterfaceWorkChain")
     nodes = [node for label in labels for node in processes(label)]
-    return {node.uuid: _VERDICT.split(invoke("status", node.pk))[0] for node in nodes}
+    return {node.uuid: invoke("status", node.pk) for node in nodes}
 
 
 def tables() -> dict[str, Any]:

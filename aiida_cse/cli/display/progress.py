@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from aiida_cse.lammps.log.reader import Progress, read_progress
+from aiida_cse.report.words import duration
 
-__all__ = ["LAMMPS", "LogFollower", "duration", "frames_progress", "progress_words"]
+__all__ = ["LAMMPS", "LogFollower", "frames_progress", "progress_words"]
 
 #: process type of a LAMMPS job
 LAMMPS = "aiida.calculations:cse.lammps"
@@ -90,17 +90,6 @@ def progress_words(progress: Progress) -> str:
     if progress.seconds_left is not None:
         parts.append(f"{duration(progress.seconds_left)} left")
     return " · ".join(parts)
-
-
-def duration(span: timedelta | float) -> str:
-    """Return a time span (s) in words: ``8 s``, ``3 min 20 s``, ``5 h 02 min``, ``2 d 4 h``."""
-    seconds = round(span.total_seconds() if isinstance(span, timedelta) else span)
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if days:
-        return f"{days} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes % 60:02d} min"
-    return f"{minutes} min {seconds % 60:02d} s" if minutes else f"{seconds} s"
 
 
 @contextmanager

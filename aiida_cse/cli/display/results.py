@@ -1,149 +1,205 @@
-"""Tables of results: stages and results of a study or a single run, its time, and the checks of a validation."""
+"""The view of findings on a terminal, as JSON and as CSV; and the checks of a validation."""
 
 from __future__ import annotations
 
-import re
+import csv
+import io
+import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-from aiida.orm import ProcessNode
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from aiida_cse.analysis.kinetics import conclusions
-from aiida_cse.analysis.registry import observables
-from aiida_cse.analysis.starts import starts_lines
-from aiida_cse.cli.display.observables import column_table, criteria, result_table
-from aiida_cse.cli.display.progress import LAMMPS, duration
-from aiida_cse.lammps.job.script import LOG
-from aiida_cse.report.process_tree import ProcessTree
+from aiida_cse.report.view import Row, Section, View
+from aiida_cse.report.words import number_words
 
-__all__ = ["TimeShare", "check_table", "has_results", "print_results", "time_share"]
+__all__ = ["check_table", "print_view", "view_csv", "view_json"]
 
-Stage = Mapping[str, Any]
-
-_STUDY = "aiida.workflows:cse.study"
-#: processes of one run, whose results are their own outputs
-_SINGLE = ("aiida.workflows:cse.production", "aiida.workflows:cse.analysis")
-#: created at the start of a job, and empty unless something fails
-_STARTED = "_scheduler-stdout.txt"
-
-
-def has_results(node: ProcessNode) -> bool:
-    """Return whether the process is a terminated study, production or analysis with at least one run to show."""
-    if not node.is_terminated:
-        return False
-    if node.process_type == _STUDY:
-        return "runs" in node.outputs
-    return node.process_type in _SINGLE and "equilibration" in node.outputs
-
-
-def print_results(node: ProcessNode, console: Console) -> None:
-    """Print the tables of a process, the criteria of each run, its kinetics, and where its time went."""
-    if "stages" in node.outputs:
-        console.print(_stage_table(node))
-    if node.process_type == _STUDY:
-        runs = dict(sorted(node.outputs.runs.items()))
-    else:
-        runs = {f"{node.outputs.equilibration.base.attributes.get('temperature_K'):g} K": node.outputs}
-    found = {
-        label: {name: run[name].base.attributes.all for name in observables() if name in run}
-        for label, run in runs.items()
-    }
-    console.print(result_table(found))
-    for label, results in found.items():
-        if "equilibration" in results:
-            for line in criteria(label, results["equilibration"]):
-                console.print(line, soft_wrap=True)
-    for line in _joint_lines(node):
-        console.print(line, soft_wrap=True)
-    share = time_share(node)
-    if share is not None:
-        percent = 100 * share.program_seconds / share.seconds
-        console.print(
-            f"{share.jobs} LAMMPS jobs took {duration(share.seconds)}: {percent:.0f} % in LAMMPS, "
-            f"the rest in orchestration, {share.overhead_per_job:.1f} s per job",
-            soft_wrap=True,
-        )
+#: widest line, and widest column of names
+_WIDTH, _NAMES = 80, 34
+_STYLES = {"✓": "green", "✗": "bold red", "–": "dim"}
+_COLUMNS = (
+    "section",
+    "run",
+    "name",
+    "mark",
+    "value",
+    "unit",
+    "low",
+    "high",
+    "standard_error",
+    "lower_bound",
+    "upper_bound",
+    "text",
+    "reason",
+    "source",
+)
 
 
-def _joint_lines(node: ProcessNode) -> Iterator[str]:
-    """Yield the conclusions of a study from several runs: of those with different starts, and of its kinetics."""
-    if "starts" in node.outputs:
-        for _, starts in sorted(node.outputs.starts.items()):
-            yield from starts_lines(starts.get_dict())
-    if "kinetics" in node.outputs:
-        yield from conclusions(node.outputs.kinetics.get_dict())
+def print_view(view: View, console: Console) -> None:
+    """Print a view, at most 80 columns wide; sentences wrap between words."""
+    width = min(console.width, _WIDTH)
+    console.print(Text(view.title, style="bold"), width=width)
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    for name, words in view.facts:
+        facts.add_row(Text(f"  {name}", style="dim"), Text(words))
+    console.print(facts, width=width)
+    for section in view.sections:
+        console.print()
+        heading = Text.assemble((section.title, "bold"), (f"  {section.note}" if section.note else "", "dim"))
+        console.print(heading, width=width)
+        console.print(_section(section, len(view.runs) > 1), width=width)
 
 
-# -- time ----------------------------------------------------------------------------------------------------
+def _section(section: Section, several: bool) -> RenderableType:
+    """Return the rows of a section; ``several``: there are several runs, so that their labels are needed."""
+    if section.headings:
+        return _cells(section)
+    parts: list[RenderableType] = []
+    for is_number, group in groupby(section.rows, key=lambda row: row.quantity is not None):
+        rows = list(group)
+        parts += [_quantities(rows, several)] if is_number else map(_statement, rows)
+    return Group(*parts)
 
 
-@dataclass(frozen=True)
-class TimeShare:
-    """Total time of the LAMMPS jobs of a process, and the part in which their programs ran, s."""
-
-    jobs: int
-    seconds: float
-    program_seconds: float
-
-    @property
-    def overhead_per_job(self) -> float:
-        """Time of a job outside its program, s: AiiDA, the scheduler and the transport of files."""
-        return (self.seconds - self.program_seconds) / self.jobs
+def _statement(row: Row) -> RenderableType:
+    """Return a statement behind its mark; criteria are indented below their verdict."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=3 if row.name in ("criterion", "layer") else 1, justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
+    words = row.text if row.mark else f"{row.name}: {row.text}"
+    head = "bold" if row.name in ("verdict", "starts") else ""
+    grid.add_row(Text(row.mark, style=_STYLES.get(row.mark, "")), Text(words, style=head))
+    return grid
 
 
-def time_share(node: ProcessNode) -> TimeShare | None:
-    """Return the time of the LAMMPS jobs of ``node``; None if their folders cannot be read from here.
-
-    The program of a job runs from the start of the job to the last line of its log.
-    """
-    jobs, seconds, program_seconds = 0, 0.0, 0.0
-    for branch in ProcessTree(node).root.descendants():
-        if branch.process_type != LAMMPS or branch.workdir is None:
-            continue
-        folder = Path(branch.workdir)
-        try:
-            program_seconds += (folder / LOG).stat().st_mtime - (folder / _STARTED).stat().st_mtime
-        except OSError:
-            continue
-        jobs += 1
-        seconds += branch.duration.total_seconds()
-    return TimeShare(jobs, seconds, program_seconds) if jobs else None
-
-
-# -- stages --------------------------------------------------------------------------------------------------
-
-_AVERAGES = (("temperature_K", "T (K)", ".0f"), ("density_g_cm3", "ρ (g/cm³)", ".2f"), ("lz_A", "Lz (Å)", ".1f"))
-
-
-def _stage_table(node: ProcessNode) -> Table:
-    table = column_table("Stages", ("steps", "time", "ns/day", *(heading for _, heading, _ in _AVERAGES)))
-    stages = node.outputs.stages
-    parts = stages.items() if node.process_type == _STUDY else [("production", stages)]
-    for part, records in sorted(parts, key=lambda item: item[1].ctime):
-        table.add_row(part, style="bold")
-        # stages of one schedule are consecutive, and their names differ in the number at the end
-        for _, group in groupby(records["stages"], key=lambda stage: re.sub(r"_\d+$", "_", stage["name"])):
-            table.add_row(*_stage_cells(list(group)))
+def _quantities(rows: Sequence[Row], several: bool) -> Table:
+    """Return a table of numbers; those of several runs stand below their common name."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(width=1, no_wrap=True)
+    table.add_column(max_width=_NAMES, overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for title, same in groupby(rows, key=lambda row: row.title):
+        group = list(same)
+        below = several and any(row.run for row in group)
+        if below:
+            table.add_row("", Text(title))
+        for row in group:
+            mark = Text(row.mark, style=_STYLES.get(row.mark, ""))
+            name = Text(f"  {row.run}", style="dim") if below else Text(title)
+            value = "" if row.mark == row.value_words else row.value_words
+            table.add_row(mark, name, Text(value), Text(f" {row.interval_words}"))
     return table
 
 
-def _stage_cells(stages: list[Stage]) -> Iterator[str]:
-    """Yield a row: the sums over the stages, and the averages of the last one."""
-    first, last = stages[0], stages[-1]
-    steps = sum(stage["step"] - stage["start_step"] for stage in stages if stage["kind"] != "minimize")
-    times = [stage["wall_seconds"] for stage in stages if stage["wall_seconds"] is not None]
-    yield f"  {first['name']}" if first is last else f"  {first['name']} … {last['name'].rsplit('_', 1)[1]}"
-    yield f"{steps:,}" if steps else ""
-    yield duration(sum(times)) if times else ""
-    for key, form in (("ns_per_day", ".2f"), *((key, form) for key, _, form in _AVERAGES)):
-        value = last.get(key)
-        yield "" if value is None else format(value, form)
+def _cells(section: Section) -> Table:
+    """Return a table with headings; the runs or parts head their rows."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("", max_width=_NAMES, overflow="fold")
+    for heading in section.headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    parts = {row.run for row in section.rows}
+    for run, rows in groupby(section.rows, key=lambda row: row.run):
+        if run and len(parts) > 1:
+            table.add_row(Text(f"  {run}"))
+        indent = "    " if run and len(parts) > 1 else "  "
+        for row in rows:
+            if row.cells is None:
+                table.add_row(Text(f"{indent}{row.name}: {row.text}"))
+                continue
+            cells = (_cell(row.cells.get(heading), form) for heading, form in section.headings.items())
+            mark = Text(row.mark, style=_STYLES.get(row.mark, ""))
+            table.add_row(Text(f"{indent}{row.name}"), *cells, mark)
+    return table
+
+
+def _cell(value: Any, form: str) -> str:
+    """Return a value of a table in words."""
+    if not isinstance(value, float):
+        return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    if not math.isfinite(value):
+        return "–"
+    return format(value, form) if form else number_words(value, _last_digit(value))
+
+
+def _last_digit(value: float) -> float | None:
+    """Return the spread with which a number is written with four digits."""
+    return 10.0 ** (math.floor(math.log10(abs(value))) - 2) if value else None
+
+
+# -- as data -------------------------------------------------------------------------------------------------
+
+
+def view_json(view: View) -> str:
+    """Return a view as JSON: title, facts, and the sections with their rows."""
+    content = {
+        "title": view.title,
+        "facts": dict(view.facts),
+        "runs": view.runs,
+        "sections": [
+            {"title": one.title, "note": one.note, "rows": [_record(row) for row in one.rows]}
+            for one in view.sections
+        ],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def _record(row: Row) -> dict[str, Any]:
+    """Return what a row holds; a number with all that is known of it."""
+    record: dict[str, Any] = {"name": row.name, "run": row.run, "mark": row.mark, "text": row.text}
+    if row.quantity is not None:
+        record |= {key: value for key, value in asdict(row.quantity).items() if key not in ("name", "key")}
+        record["source"] = row.source
+    return record if row.cells is None else record | {"cells": dict(row.cells)}
+
+
+def view_csv(view: View) -> str:
+    """Return a view as CSV with one line per row; the cells of a table are one line each."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n", restval="")
+    writer.writeheader()
+    for section in view.sections:
+        for row in section.rows:
+            writer.writerows(_lines(section.title, row))
+    return file.getvalue()
+
+
+def _lines(section: str, row: Row) -> Iterator[dict[str, Any]]:
+    line: dict[str, Any] = {
+        "section": section,
+        "run": row.run,
+        "name": row.name.strip(),
+        "mark": row.mark,
+        "text": row.text,
+    }
+    found = row.quantity
+    if row.cells is not None:
+        for heading, value in row.cells.items():
+            yield line | {"name": f"{row.name}, {heading}", "value": value}
+    elif found is None:
+        yield line
+    else:
+        low, high = found.interval or (None, None)
+        yield line | {
+            "value": found.value,
+            "unit": found.unit,
+            "low": low,
+            "high": high,
+            "standard_error": found.error,
+            "lower_bound": found.lower,
+            "upper_bound": found.upper,
+            "text": found.note,
+            "reason": found.reason,
+            "source": row.source,
+        }
 
 
 # -- a validation --------------------------------------------------------------------------------------------

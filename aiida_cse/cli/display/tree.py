@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from aiida_cse.cli.display.progress import LAMMPS, LogFollower, duration, progress_words
+from aiida_cse.cli.display.progress import LAMMPS, LogFollower, progress_words
 from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.log.reader import Progress
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.report.process_tree import Branch
+from aiida_cse.report.words import duration
 
 __all__ = ["JobWatch", "render_tree"]
 
@@ -76,7 +77,7 @@ def _line(branch: Branch, watch: JobWatch) -> Text | Group:
     elif branch.workdir and not branch.ended and branch.status:
         words = f"{spent} · {branch.status}"
     else:
-        words = spent
+        words = "from the cache" if branch.cached else spent
     text = Text.assemble((mark, style), " ", (branch.label, "bold"), (f" <{branch.pk}>", "dim"), f"  {words}")
     progress = watch.look(branch)
     if progress is None:

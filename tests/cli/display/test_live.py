@@ -17,11 +17,12 @@ from rich.console import Console
 from aiida_cse.cli.display import live as display
 from aiida_cse.cli.display import progress
 from aiida_cse.cli.display.live import live_display
-from aiida_cse.cli.display.progress import LogFollower, duration
+from aiida_cse.cli.display.progress import LogFollower
 from aiida_cse.cli.display.tree import JobWatch, render_tree
 from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.protocol.stage import JobPlan, Stage
 from aiida_cse.report.process_tree import ProcessTree
+from aiida_cse.report.words import duration
 
 PLAN = JobPlan(
     stages=(

@@ -1,0 +1,563 @@
+"""The results of findings as plain sections and rows: what the terminal and the page show.
+
+Every row is a number with its interval, a statement with its mark, or what is not known with the reason. The
+quantities of a run are those that the observables register, so that a new observable is shown without a change
+here. :func:`view_of` returns the view; it needs neither AiiDA nor a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
+
+from aiida_cse.analysis.registry import Quantity, observables
+from aiida_cse.physics.kinetics.laws import LAWS
+from aiida_cse.report.findings import Findings, RunFindings
+from aiida_cse.report.words import duration, number_words
+
+__all__ = ["Row", "Section", "View", "quantities_of", "view_of"]
+
+#: marks of a statement: the criterion is met, it is not met, there is nothing to test
+PASSED, FAILED, NOTHING = "✓", "✗", "–"
+#: headings of the quantities of runs, in the order in which they are shown; those of others follow
+_SECTIONS = (
+    "Exchange",
+    "Equilibration",
+    "Populations",
+    "Barriers",
+    "Barriers of anions",
+    "Charge",
+    "Mobility",
+)
+#: statements of earlier versions, which had no marks, and those of today with the same numbers
+_OLD_STATEMENTS = (
+    (r"net flux \+0 ± 0 ions.*", NOTHING, "net flux: no events, nothing to test"),
+    (r"drift of the population \+0 ± 0 .*", NOTHING, "drift: the number of ions never changed, nothing to test"),
+    (r"equilibration coefficient (\S+) \((.*)\) is below (\S+)", FAILED, r"EC \1 (needs ≥ \3): \2"),
+    (r"equilibration coefficient (\S+) \((.*)\) reaches (\S+)", PASSED, r"EC \1 (≥ \3): \2"),
+    (r"its (lower \S+ % bound) (\S+) is below (\S+)", FAILED, r"\1 of EC \2 (needs ≥ \3)"),
+    (r"its (lower \S+ % bound) (\S+) reaches (\S+)", PASSED, r"\1 of EC \2 (≥ \3)"),
+    (r"(.*) is compatible with zero \(p = (\S+), required (\S+)\)", PASSED, r"\1, p = \2 (≥ \3)"),
+    (r"(.*) is not compatible with zero \(p = (\S+), required (\S+)\)", FAILED, r"\1, p = \2 (needs ≥ \3)"),
+    (r".* is (below|above) .*", FAILED, r"\g<0>"),
+    (r".* is at most .*", PASSED, r"\g<0>"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a view: a number, a statement, or the cells of a table.
+
+    Attributes
+    ----------
+    name
+        What it is of, in words.
+    run
+        Label of the run; empty for what is not of one run.
+    mark
+        ``✓``, ``✗``, ``–`` for nothing to test or not known, or empty.
+    text
+        The statement; empty for a number.
+    quantity
+        The number with its interval, bounds, unit and the reason why one of them is missing.
+    source
+        Place of the number in the results, as ``runs.T0700_r1.populations.n_li_excess``.
+    cells
+        Values by the headings of the section, where that is a table.
+    """
+
+    name: str
+    run: str = ""
+    mark: str = ""
+    text: str = ""
+    quantity: Quantity | None = None
+    source: str = ""
+    cells: Mapping[str, Any] | None = None
+
+    @property
+    def value_words(self) -> str:
+        """The number, as many digits as its interval allows; a bound or – if it is not known."""
+        found = self.quantity
+        if found is None:
+            return ""
+        if found.value is not None:
+            return number_words(found.value, self._spread)
+        if found.lower is not None and found.lower > 0:
+            return f"≥ {number_words(found.lower)}"
+        return f"≤ {number_words(found.upper)}" if found.upper is not None else NOTHING
+
+    @property
+    def interval_words(self) -> str:
+        """The interval, or the standard error or bound; then the note, and the reason for what is missing."""
+        found = self.quantity
+        if found is None:
+            return ""
+        parts = []
+        spread = self._spread
+        missing = found.value is not None and found.reason
+        if found.value is None:
+            parts += [f"≤ {number_words(found.upper)}"] if found.upper is not None and found.lower else []
+        elif found.interval is not None:
+            low, high = (None if end is None else number_words(end, spread) for end in found.interval)
+            parts.append(f"{low or 'no lower end'} to {high or 'no upper end'}")
+        elif found.error is not None:
+            parts.append(f"± {number_words(found.error, found.error)}")
+        elif found.lower is not None:
+            parts.append(f"≥ {number_words(found.lower)}")
+        # the note is of the value
+        parts += [found.note] if found.value is not None else []
+        parts += [f"no interval: {found.reason}" if missing else found.reason]
+        return "; ".join(part for part in parts if part)
+
+    @property
+    def _spread(self) -> float | None:
+        """Error or half interval; None where it exceeds the number, so that it says nothing on its digits."""
+        found = self.quantity
+        if found is None or found.value is None:
+            return None
+        spread = found.error
+        if not spread and found.interval is not None:
+            low, high = found.interval
+            spread = None if low is None or high is None else (high - low) / 2
+        return spread if spread and spread < abs(found.value) else None
+
+    @property
+    def title(self) -> str:
+        """The name, with the unit of the number."""
+        unit = "" if self.quantity is None else self.quantity.unit
+        return f"{self.name} ({unit})" if unit and unit != "events" else self.name
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows under one heading.
+
+    Attributes
+    ----------
+    title
+        The heading.
+    rows
+        The rows.
+    headings
+        Headings of the cells of its rows, each with the format of its numbers, four digits if that is empty;
+        without headings the rows are numbers or statements.
+    note
+        What intervals or columns mean; empty if there is nothing to say.
+    """
+
+    title: str
+    rows: tuple[Row, ...]
+    headings: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """The view of findings.
+
+    Attributes
+    ----------
+    title
+        What was done, with label and PK.
+    facts
+        State, times, versions, recipe: name and text.
+    sections
+        The sections in the order in which they are read.
+    runs
+        Labels of the runs.
+    """
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+    runs: tuple[str, ...]
+
+
+def view_of(findings: Findings) -> View:
+    """Return the view of findings: verdicts, conclusions over all runs, the numbers of each run, stages, time."""
+    origin = findings.origin
+    sections = [
+        _verdicts(findings),
+        _checks(findings),
+        *_kinetics(findings),
+        *_starts(findings),
+        _shifts(findings),
+        _comparison(findings),
+        # the checks of a validation say each number beside the known one
+        *([] if findings.validation else _numbers(findings.runs)),
+        *_looks(findings.runs),
+        _stages(findings),
+        _time(findings),
+    ]
+    pk = "" if origin.pk is None else f" <{origin.pk}>"
+    label = origin.label if pk in origin.label else origin.label + pk
+    title = label if origin.kind == "folders" or label.startswith(origin.kind) else f"{origin.kind} {label}"
+    return View(title, tuple(_facts(findings)), tuple(one for one in sections if one.rows), tuple(findings.runs))
+
+
+def quantities_of(run: RunFindings) -> Iterator[tuple[str, str, Quantity]]:
+    """Yield section, name of the observable and quantity of everything that views show of a run.
+
+    An observable without a result gives one quantity without a value, with the reason.
+    """
+    registered = observables()
+    order = {title: place for place, title in enumerate(_SECTIONS)}
+    for name in sorted(registered, key=lambda one: order.get(registered[one].section, len(order))):
+        one = registered[name]
+        if name in run.scalars:
+            for quantity in one.rows(run.scalars[name]) if one.rows is not None else ():
+                yield one.section, name, quantity
+        elif name in run.missing:
+            words = name.replace("_", " ")
+            yield one.section, name, Quantity(words, "", None, reason=run.missing[name])
+
+
+# -- head and verdicts ---------------------------------------------------------------------------------------
+
+
+def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
+    origin = findings.origin
+    if origin.state:
+        yield "state", origin.state + (f" {origin.message}" if origin.message else "")
+    if origin.began is not None and origin.ended is not None:
+        yield "began", f"{origin.began:%Y-%m-%d %H:%M} UTC, took {duration(origin.ended - origin.began)}"
+    if origin.description:
+        yield "description", origin.description
+    if findings.recipe:
+        words = findings.recipe.get("description") or ""
+        yield "recipe", f"{findings.recipe.get('name', 'without a name')}: {words}".removesuffix(": ")
+    if origin.version:
+        yield "aiida-cse", origin.version
+    if origin.uuid is not None:
+        yield "UUID", origin.uuid
+
+
+def _verdicts(findings: Findings) -> Section:
+    """Return the verdict of each run with its criteria, one statement each."""
+    rows: list[Row] = []
+    for label, run in findings.runs.items():
+        verdict = run.scalars.get("equilibration")
+        if verdict is None:
+            reason = run.missing.get("equilibration", "there is no result")
+            rows.append(Row("verdict", label, NOTHING, f"not known: {reason}"))
+            continue
+        equilibrated = bool(verdict.get("equilibrated"))
+        kind = verdict.get("kind") or ("equilibrated" if equilibrated else "not equilibrated")
+        time = "" if verdict.get("time_ns") is None else f", {verdict['time_ns']:.4g} ns"
+        temperature = f"{run.temperature:g} K"
+        name = temperature if temperature == label else f"{label}, {temperature}"
+        rows.append(Row("verdict", label, PASSED if equilibrated else FAILED, f"{name}{time}: {kind}"))
+        rows += [Row("criterion", label, *_marked(str(reason))) for reason in verdict.get("reasons") or ()]
+        if equilibrated and (slowest := verdict.get("slowest_time_ns")) is not None:
+            words = f"processes slower than {slowest:.3g} ns: not seen; other starts would show them"
+            rows.append(Row("criterion", label, NOTHING, words))
+    if not rows and findings.kinetics is None:
+        rows.append(Row("verdict", "", NOTHING, "no run has results"))
+    return Section("Verdict", tuple(rows))
+
+
+def _marked(statement: str) -> tuple[str, str]:
+    """Return mark and text of a statement, as ``Li: ✓ EC 0.99 (≥ 0.5)``; earlier versions wrote no marks."""
+    match = re.fullmatch(rf"(\w+: )?(?:([{PASSED}{FAILED}{NOTHING}]) )?(.*)", statement, re.DOTALL)
+    assert match is not None
+    ion, mark, words = match[1] or "", match[2], match[3]
+    if mark:
+        return mark, ion + words
+    for pattern, mark, template in _OLD_STATEMENTS:
+        if old := re.fullmatch(pattern, words):
+            return mark, ion + old.expand(template)
+    return "", statement
+
+
+# -- over all runs -------------------------------------------------------------------------------------------
+
+
+def _kinetics(findings: Findings) -> Iterator[Section]:
+    """Yield the joint kinetics: energies, rates with the laws, and which runs were used."""
+    if findings.kinetics is None:
+        return
+    found = findings.kinetics.values
+    level = found.get("level")
+    note = "" if level is None else f"intervals: {100 * level:g} %"
+    yield Section("Kinetics", tuple(_energies(found)), note=note)
+    rates = [row for name in _rate_names(found) for row in _rate_rows(found, name)]
+    yield Section("Rate of entries per ion in a 1st layer", tuple(rates))
+    yield Section("Runs in the fit", tuple(_observations(found)))
+
+
+def _energies(found: Mapping[str, Any]) -> Iterator[Row]:
+    barrier = {"tst": "the TST barrier with √(k_B T / 2πm)", "maximum": "maximum minus minimum of F with ν"}
+    # nodes of earlier versions do not name it
+    chosen = found.get("barrier_from") or "maximum"
+    fallback = found.get("barrier_fallback")
+    yield Row("barrier used", text=barrier.get(chosen, chosen) + (f"; {fallback}" if fallback else ""))
+    nothing = "" if found.get("used") else "no run takes part"
+    without_barrier = nothing or "it needs a run with a barrier that has an interval"
+    kilojoules = found.get("energy_kJ_per_mol")
+    arrhenius = "Arrhenius" if kilojoules is None else f"Arrhenius; {kilojoules:.3g} kJ/mol"
+    quantities = [
+        Quantity.of(found, "ΔE / k_B", "energy{}_K", "K", reason=nothing, note=arrhenius),
+        Quantity.of(found, "ΔS", "entropy{}_kB", "k_B", reason=without_barrier),
+        Quantity.of(found, "κ of all runs", "kappa{}", reason=without_barrier),
+        Quantity.of(found, "prefactor", "frequency{}_per_s", "s⁻¹", reason=without_barrier),
+        Quantity.of(found, "slope of the barrier", "slope{}_K_per_A", "K Å⁻¹", reason=without_barrier),
+        Quantity.of(found, "p-value of Arrhenius' law", "p_value{}", reason="two runs or fewer"),
+        _gamma(found),
+    ]
+    yield from (_joint_row("kinetics", quantity) for quantity in quantities)
+
+
+def _gamma(found: Mapping[str, Any]) -> Quantity:
+    reason = "it needs two temperatures with entries"
+    gamma = Quantity.of(found, "γ", "gamma{}", reason=reason)
+    if gamma.value is None:
+        return replace(gamma, name="γ of the two hottest temperatures")
+    hot, cold = found["gamma_temperatures_K"]
+    return replace(gamma, name=f"γ = Γ({hot:g} K) / Γ({cold:g} K)")
+
+
+def _rate_names(found: Mapping[str, Any]) -> list[str]:
+    """Return the starts of the keys of the rates, as ``rate_0400K``."""
+    return [key.removesuffix("_per_s") for key in found if re.fullmatch(r"rate_\d{4}K_per_s", key)]
+
+
+def _rate_rows(found: Mapping[str, Any], name: str) -> Iterator[Row]:
+    """Yield the rate at one temperature, and under each law if several were fitted."""
+    temperature = f"Γ({float(name[5:-1]):g} K)"
+    laws = [LAWS[law].title if law in LAWS else law for law in found.get("laws") or ()]
+    note = "" if not laws else f"under {laws[0]}" if len(laws) == 1 else f"under any of {len(laws)} laws"
+    if found.get(f"{name}_extrapolated"):
+        note = f"extrapolated {note}".rstrip()
+    rate = Quantity.of(found, temperature, f"{name}{{}}_per_s", "s⁻¹", reason="no run constrains it", note=note)
+    if rate.value is None:
+        rate = replace(rate, note="", lower=rate.lower or None)
+    yield _joint_row("kinetics", rate)
+    by_law = found.get("by_law") or {}
+    known = rate.value is not None or _bounded(rate)
+    if not known or len(by_law) < 2 or not found.get(f"{name}_extrapolated"):
+        return
+    for law, values in by_law.items():
+        weight, refuted = values.get("weight"), "" if law in found.get("laws", ()) else ", refuted"
+        title = LAWS[law].title if law in LAWS else law
+        words = "weight not known" if weight is None else f"weight {weight:.2f}"
+        quantity = Quantity.of(
+            values, f"  {title}, {temperature}", f"{name}{{}}_per_s", "s⁻¹", note=words + refuted
+        )
+        yield _joint_row(f"kinetics.by_law.{law}", quantity)
+    averaged = Quantity.of(found, f"  average over the laws, {temperature}", f"averaged_{name}{{}}_per_s", "s⁻¹")
+    yield _joint_row("kinetics", averaged)
+
+
+def _observations(found: Mapping[str, Any]) -> Iterator[Row]:
+    excluded = found.get("excluded") or {}
+    known = {record.get("run"): record for record in found.get("observations") or ()}
+    admitted = found.get("admitted_off_equilibrium") or ()
+    for label in dict.fromkeys((*known, *excluded)):
+        record = known.get(label, {})
+        entries, exposure = record.get("events"), record.get("exposure_ion_ns")
+        counted = "" if exposure is None else f"{entries} entries in {number_words(exposure)} ion ns"
+        if label in excluded:
+            words, mark = f"not used: {excluded[label]}", FAILED
+        elif label in admitted:
+            words, mark = "used off equilibrium: its entries count under a condition (admit: conditioned)", NOTHING
+        else:
+            words, mark = "used", PASSED
+        yield Row("run", label, mark, f"{label}: " + ", ".join(part for part in (counted, words) if part))
+
+
+def _starts(findings: Findings) -> Iterator[Section]:
+    for label, starts in findings.starts.items():
+        found = starts.values
+        mark = PASSED if found.get("equilibrated") else FAILED
+        words = f"{found['temperature_K']:g} K, {len(found['runs'])} starts: {found['kind']}"
+        rows = [Row("starts", label, mark, words)]
+        rows += [Row("layer", label, *_marked(str(reason))) for reason in found.get("reasons") or ()]
+        yield Section(f"Different starts, {label}", tuple(rows))
+
+
+def _shifts(findings: Findings) -> Section:
+    """Return the shift Δz at each temperature, from charge integrals and from free energies."""
+    if findings.shifts is None:
+        return Section("Shift Δz", ())
+    found = findings.shifts.values
+    reasons = [str(reason) for reason in found.get("reasons") or ()]
+    names = [key[3:-2] for key in found if re.fullmatch(r"dz_\d{4}K_A", key)]
+    quantities = []
+    for name in names:
+        for kind, words in (("dz", "charge integral"), ("dz_free_energy", "free energy")):
+            title = f"Δz({float(name[:-1]):g} K), {words}"
+            quantities.append(Quantity.of(found, title, f"{kind}_{name}{{}}_A", "Å", reason=_of(reasons, name)))
+        for side in ("left", "right"):
+            title = f"ΔF({float(name[:-1]):g} K), {side}"
+            quantities.append(Quantity.of(found, title, f"df_{name}_{side}{{}}_K", "K", reason="no shift of F"))
+    rows = [_joint_row("shifts", quantity) for quantity in quantities]
+    rows += [Row("reason", mark=NOTHING, text=reason) for reason in reasons]
+    if not names:
+        rows.append(Row("shift", mark=NOTHING, text="Δz needs runs at two temperatures"))
+    note = f"against {found['reference_temperature_K']:g} K" if found.get("reference_temperature_K") else ""
+    return Section("Shift Δz", tuple(rows), note=note)
+
+
+def _of(reasons: Sequence[str], name: str) -> str:
+    return "see the reasons below" if reasons else f"it was not determined at {float(name[:-1]):g} K"
+
+
+def _comparison(findings: Findings) -> Section:
+    """Return the cold run of a quench against the hot one."""
+    if findings.comparison is None:
+        return Section("Cold against hot", ())
+    found = findings.comparison.values
+    reasons = [str(reason) for reason in found.get("reasons") or ()]
+    below = "see the reasons below" if reasons else ""
+    quantities = [
+        Quantity.of(found, "Δz from the charge integrals", "dz{}_A", "Å", reason=below),
+        Quantity.of(found, "Δz from the free energies", "dz_free_energy{}_A", "Å", reason=below),
+    ]
+    for key in found:
+        if match := re.fullmatch(r"n_([a-z0-9]+)_(ceramic|layer|excess)_difference", key):
+            hot, cold = (found.get(f"n_{match[1]}_{match[2]}_{run}") for run in ("hot", "cold"))
+            note = "" if None in (hot, cold) else f"{hot:.1f} → {cold:.1f}"
+            name, reason = f"ΔN({match[1].capitalize()}, {match[2]})", "one of the numbers never changed"
+            quantities.append(Quantity.of(found, name, f"{key}{{}}", reason=reason, note=note))
+        elif match := re.fullmatch(r"peak_([a-z0-9]+)_(left|right)_closer_A", key):
+            stem, title = f"peak_{match[1]}_{match[2]}", f"peak of {match[1].capitalize()}, {match[2]}"
+            quantities += [
+                Quantity.of(found, f"{title}, closer by", f"{stem}_closer{{}}_A", "Å", reason=below),
+                Quantity.of(found, f"{title}, height cold / hot", f"{stem}_height_ratio{{}}", reason=below),
+            ]
+        elif match := re.fullmatch(r"df_(left|right)_K", key):
+            quantities.append(Quantity.of(found, f"ΔF, {match[1]}", f"df_{match[1]}{{}}_K", "K", reason=below))
+    rows = [_joint_row("comparison", quantity) for quantity in quantities]
+    rows += [Row("reason", mark=NOTHING, text=reason) for reason in reasons]
+    note = f"{found['temperature_cold_K']:g} K minus {found['temperature_hot_K']:g} K"
+    return Section("Cold against hot", tuple(rows), note=note)
+
+
+def _checks(findings: Findings) -> Section:
+    """Return the checks of a validation: known and found value, and the interval that must hold the known one."""
+    found = findings.validation.get("checks") or {}
+    rows = []
+    for check in found.get("checks", ()):
+        unit = f" ({check['unit']})" if check["unit"] else ""
+        cells = {
+            "known": check["expected"],
+            "found": check["found"],
+            "from": check["low"],
+            "to": check["high"],
+        }
+        mark = PASSED if check["holds"] else FAILED
+        rows.append(Row(f"{check['quantity']}{unit}", check["run"], mark, cells=cells))
+    missing = found.get("not_checked") or ()
+    rows += [
+        Row(str(name), mark=NOTHING, text="not checked: results of its version do not have it") for name in missing
+    ]
+    failed = sum(row.mark == FAILED for row in rows)
+    note = f"{len(rows) - len(missing)} checks, {failed or 'none'} failed" if rows else ""
+    labels = list(dict.fromkeys(row.run for row in rows))
+    rows.sort(key=lambda row: labels.index(row.run))
+    return Section("Known and found", tuple(rows), dict.fromkeys(("known", "found", "from", "to"), ""), note)
+
+
+# -- runs ----------------------------------------------------------------------------------------------------
+
+
+def _numbers(runs: Mapping[str, RunFindings]) -> Iterator[Section]:
+    """Yield the sections of the quantities of the runs; in each, the runs of one quantity follow each other."""
+    rows: dict[str, dict[tuple[str, str], list[Row]]] = {}
+    for label, run in runs.items():
+        for section, observable, quantity in quantities_of(run):
+            mark = "" if quantity.value is not None or _bounded(quantity) else NOTHING
+            source = f"runs.{label}.{observable}.{quantity.key}" if quantity.key else ""
+            row = Row(quantity.name, label, mark, quantity=quantity, source=source)
+            rows.setdefault(section, {}).setdefault((observable, quantity.name), []).append(row)
+    levels = {run.scalars.get("equilibration", {}).get("criteria", {}).get("level") for run in runs.values()}
+    level = next(iter(levels)) if len(levels) == 1 else None
+    for section, found in rows.items():
+        note = f"intervals: {100 * level:g} %; ±: standard error" if level is not None else ""
+        yield Section(section, tuple(row for same in found.values() for row in same), note=note)
+
+
+def _bounded(quantity: Quantity) -> bool:
+    return quantity.upper is not None or (quantity.lower is not None and quantity.lower > 0)
+
+
+def _joint_row(source: str, quantity: Quantity) -> Row:
+    mark = "" if quantity.value is not None or _bounded(quantity) else NOTHING
+    return Row(quantity.name, "", mark, quantity=quantity, source=f"{source}.{quantity.key}")
+
+
+def _looks(runs: Mapping[str, RunFindings]) -> Iterator[Section]:
+    """Yield the looks of each adaptive run that had several."""
+    headings = {"ns": ".4g", "in": "", "out": "", "EC": ".3f", "EC ≥": ".3f"}
+    for label, run in runs.items():
+        if len(run.looks) < 2:
+            continue
+        rows = [
+            Row(
+                f"look {look.get('look', number)}",
+                label,
+                PASSED if look.get("equilibrated") else FAILED,
+                cells=dict(
+                    zip(
+                        headings,
+                        (look.get(key) for key in ("end_ns", "entries", "exits", "ec", "ec_lower_bound")),
+                        strict=True,
+                    )
+                ),
+            )
+            for number, look in enumerate(run.looks, 1)
+        ]
+        yield Section(f"Looks of {label}", tuple(rows), headings)
+
+
+# -- stages and time -----------------------------------------------------------------------------------------
+
+_AVERAGES = (
+    ("ns/day", "ns_per_day", ".2f"),
+    ("T (K)", "temperature_K", ".0f"),
+    ("ρ (g/cm³)", "density_g_cm3", ".2f"),
+    ("Lz (Å)", "lz_A", ".1f"),
+)
+
+
+def _stages(findings: Findings) -> Section:
+    """Return the stages of each part; stages of one schedule are one row with the averages of the last."""
+    rows = []
+    for part, records in findings.stages.items():
+        for _, group in groupby(records, key=lambda stage: re.sub(r"_\d+$", "_", stage["name"])):
+            stages = list(group)
+            first, last = stages[0], stages[-1]
+            name = first["name"] if first is last else f"{first['name']} … {last['name'].rsplit('_', 1)[1]}"
+            complete = all(stage.get("complete", True) for stage in stages)
+            rows.append(Row(name, part, "" if complete else FAILED, cells=_stage_cells(stages)))
+    headings = {"steps": "", "time": ""} | {heading: form for heading, _, form in _AVERAGES}
+    return Section("Stages", tuple(rows), headings)
+
+
+def _stage_cells(stages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    steps = sum(stage["step"] - stage["start_step"] for stage in stages if stage["kind"] != "minimize")
+    times = [stage["wall_seconds"] for stage in stages if stage["wall_seconds"] is not None]
+    averages = {heading: stages[-1].get(key) for heading, key, _ in _AVERAGES}
+    return {"steps": steps or None, "time": duration(sum(times)) if times else None, **averages}
+
+
+def _time(findings: Findings) -> Section:
+    share = findings.time
+    if share is None:
+        return Section("Time", ())
+    rows = []
+    if share.ran:
+        percent, overhead = 100 * share.program_seconds / share.seconds, share.overhead_per_job
+        jobs = f"{share.ran} LAMMPS job{'s' if share.ran > 1 else ''}"
+        words = (
+            f"{duration(share.seconds)}, {percent:.0f} % in LAMMPS, the rest in orchestration, "
+            f"{overhead:.1f} s per job"
+        )
+        rows.append(Row(jobs, text=words))
+    if share.cached:
+        words = f"the results of {share.cached} of {share.jobs} LAMMPS jobs; these did not run again"
+        rows.append(Row("from the cache", text=words))
+    return Section("Time", tuple(rows))

@@ -1,0 +1,38 @@
+"""Numbers and time spans in words."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+__all__ = ["duration", "number_words"]
+
+
+def number_words(value: float, spread: float | None = None) -> str:
+    """Return a number with three digits, or with two digits of its error or half interval.
+
+    Numbers of 10⁵ and more, and those below 10⁻³, have the form 1.2e+10; others keep all digits before the point.
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value == 0 or isinstance(value, int):
+        return f"{value:,}" if isinstance(value, int) else "0"
+    size = math.floor(math.log10(abs(value)))
+    digits = 3
+    if spread is not None and spread > 0 and math.isfinite(spread):
+        digits = max(1, min(6, size - math.floor(math.log10(spread)) + 2))
+    if not -3 <= size < 5:
+        return f"{value:.{digits - 1}e}"
+    decimals = max(0, digits - 1 - size)
+    return f"{value:,.{decimals}f}"
+
+
+def duration(span: timedelta | float) -> str:
+    """Return a time span (s) in words: ``8 s``, ``3 min 20 s``, ``5 h 02 min``, ``2 d 4 h``."""
+    seconds = round(span.total_seconds() if isinstance(span, timedelta) else span)
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60:02d} min"
+    return f"{minutes} min {seconds % 60:02d} s" if minutes else f"{seconds} s"
