@@ -245,7 +245,7 @@ def _common_range(panels: list[Axes]) -> None:
     limits = np.array([panel.get_ylim() for panel in panels])
     low, high = float(limits[:, 0].min()), float(limits[:, 1].max())
     for panel in panels:
-        panel.set_ylim(low / (high / low) ** 0.06, high)
+        panel.set_ylim(low / (high / low) ** 0.08, high * (high / low) ** 0.04)
         if high / low < 300:
             steps = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0) if high / low < 10 else (1.0, 2.0, 5.0)
             panel.yaxis.set_major_locator(LogLocator(subs=steps))

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 
 from aiida_cse.report.figures.curves import (
@@ -170,13 +171,13 @@ def _density_axis(axes: Axes, drawn: Sequence[Floats], label: str) -> None:
     """Make the axis of a density logarithmic, from its lowest value that counts to room for the regions' names."""
     values = np.concatenate([np.ravel(one) for one in drawn]) if drawn else np.empty(0)
     values = values[np.isfinite(values) & (values > 0)]
-    axes.set_yscale("log")
-    if not len(values):
-        axes.text(0.5, 0.5, "no density is known", transform=axes.transAxes, ha="center", va="center")
-    else:
+    if len(values):
         largest = float(values.max())
         low = max(float(values.min()), _LEAST * largest) * 0.7
+        axes.set_yscale("log")
         axes.set_ylim(low, largest * (largest / low) ** 0.22)
+    else:
+        axes.text(0.5, 0.5, "no density is known", transform=axes.transAxes, ha="center", va="center")
     axes.set_ylabel(label)
 
 
@@ -300,7 +301,7 @@ def free_energy(findings: Findings, width: float) -> Figure:
         panel.set_xlim(low, high)
         _energy_limits(panel, curves, within=(low, high), rises=[m[2] for m in moves.values()])
         shade_layers(panel, boundaries)
-        panel.legend(handles=lines, loc="upper center", bbox_to_anchor=(0.5, -0.17))
+        _legend_under(panel, lines)
     for panel in axes.values():
         panel.set_xlabel("z (Å)")
         panel.set_ylabel(f"F({symbol}) / $k_{{\\mathrm{{B}}}}$ (K)")
@@ -308,6 +309,14 @@ def free_energy(findings: Findings, width: float) -> Figure:
         axes[side].set_title(side.upper() + (", superposed" if moves else ""), fontsize=8)
     label_panels([axes[panel] for panel in ("whole", *SIDES)])
     return drawn
+
+
+def _legend_under(axes: Axes, handles: Sequence[Any]) -> None:
+    """Draw a legend below the name of the axis of z."""
+    below = offset_copy(axes.transAxes, axes.get_figure(root=True), y=-26, units="points")
+    axes.legend(
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, borderaxespad=0
+    )
 
 
 def _draw_energy(
@@ -461,7 +470,7 @@ def anion_free_energy(findings: Findings, width: float) -> Figure:
         shade_layers(panel, boundaries)
         panel.set_title(side.upper(), fontsize=8)
         panel.set_xlabel("z (Å)")
-        panel.legend(handles=lines, loc="upper center", bbox_to_anchor=(0.5, -0.17))
+        _legend_under(panel, lines)
         panel.set_ylabel(f"F({ion_symbol(curves[0].run.results, name)}) / $k_{{\\mathrm{{B}}}}$ (K)")
     _energy_limits(axes[0], curves)
     label_panels(axes)

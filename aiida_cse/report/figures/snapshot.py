@@ -21,7 +21,7 @@ from aiida_cse.report.figures.registry import NotDrawableError, figure
 from aiida_cse.report.figures.style import SPECIES, new_figure, proxy
 from aiida_cse.report.findings import Findings
 
-__all__ = ["snapshot"]
+__all__ = ["Scene", "scene_of", "snapshot"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -46,7 +46,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class _Scene:
+class Scene:
     """Atoms as they are drawn, the farthest one first.
 
     Attributes
@@ -101,7 +101,8 @@ def _find_system(findings: Findings) -> tuple[str, System]:
     raise NotDrawableError("no run kept its system, and no phase of the work has one: there are no positions")
 
 
-def _scene(findings: Findings) -> _Scene:
+def scene_of(findings: Findings) -> Scene:
+    """Return the atoms of the system that a snapshot shows."""
     name, system = _find_system(findings)
     info, data = system.info, system.data
     types = info.types
@@ -119,7 +120,7 @@ def _scene(findings: Findings) -> _Scene:
             words.setdefault(role, []).append(atom_type.species if role != "oxide" else atom_type.element)
     depth = -positions[order, 1]
     spread = float(np.ptp(depth)) or 1.0
-    return _Scene(
+    return Scene(
         name=name,
         across=positions[order, 2],
         up=positions[order, 0],
@@ -195,7 +196,7 @@ def _whole(system: System) -> Floats:
 
 
 def _snapshot_caption(findings: Findings) -> str:
-    scene = _scene(findings)
+    scene = scene_of(findings)
     numbers = "; ".join(
         f"{_WORDS[role].format(names)}: {int((scene.roles == role).sum()):,} atoms"
         for role, names in scene.words.items()
@@ -211,7 +212,7 @@ def _snapshot_caption(findings: Findings) -> str:
 @figure("snapshot", title="Snapshot of the box", caption=_snapshot_caption, paper="Fig. 1", suffix="png")
 def snapshot(findings: Findings, width: float) -> Figure:
     """Draw the atoms as spheres from the farthest to the nearest, with box, surface planes and scale bar."""
-    scene = _scene(findings)
+    scene = scene_of(findings)
     low, high = _extent(scene.across, scene.box[0], centre=0.0)
     bottom, top = _extent(scene.up, scene.box[1], centre=scene.box[1] / 2)
     share = min((top - bottom) / (high - low), _TALLEST)
@@ -253,7 +254,7 @@ def _extent(positions: Floats, length: float, *, centre: float) -> tuple[float, 
     )
 
 
-def _draw_atoms(axes: Axes, scene: _Scene) -> None:
+def _draw_atoms(axes: Axes, scene: Scene) -> None:
     """Draw each atom as rim, body and highlight; farther atoms are paler, and nearer ones cover them."""
     base = np.array([to_rgb(SPECIES[role]) for role in scene.roles.tolist()])
     fog = (_FOG * (1 - scene.depth))[:, None]
