@@ -236,7 +236,8 @@ def looks(findings: Findings, width: float) -> Figure:
     upper.set_ylabel("equilibration coefficient EC")
     lower.set_ylabel("entries, exits (events)")
     longest = max(look["end_ns"] for run in runs.values() for look in run.looks)
-    lower.set_ylim(0, max(1.0, 1.08 * lower.get_ylim()[1]))
+    highest = max(1.0, 1.08 * lower.get_ylim()[1])
+    lower.set_ylim(-0.04 * highest, highest)
     lower.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     for one in axes:
         one.set_xlim(0, 1.08 * longest)

@@ -69,7 +69,8 @@ def _populations_caption(findings: Findings) -> str:
     without += "ions changed place)."
     return (
         "Mean number of ions per region against temperature; the excess is the number in the ceramic minus that "
-        f"with which the slab started. Bars are {level_words(runs)} intervals of the mean and may leave the axes."
+        "with which the slab started. Series are moved sideways, so that bars do not overlap. "
+        f"Bars are {level_words(runs)} intervals of the mean and may leave the axes."
         f"{without if bare else ''} {sampling_words(runs, 'populations')} {verdict_words(runs)}"
     )
 
@@ -91,7 +92,7 @@ def populations(findings: Findings, width: float) -> Figure:
             highest.append(_draw_region(one, runs, f"n_{ion}_{region}", region))
         lowest = min((value for run in runs if (value := _excess(run, ion)) is not None), default=0.0)
         one.set_ylim(min(0.0, 1.2 * lowest) - 0.04 * max(highest), 1.05 * max(highest))
-        one.set_ylabel(f"$N$({ion_name(ion)})")
+        one.set_ylabel(f"$N$({ion_name(ion)}) (ions)")
         if wide or one is axes[-1]:
             temperature_axis(one, runs)
     label_panels(axes)
@@ -237,6 +238,8 @@ def _draw_run_in_time(axes: Axes, run: RunFindings) -> dict[str, str]:
     start, end = run.scalars["populations"]["start_ns"], run.scalars["populations"]["end_ns"]
     axes.axvspan(0, start, color=ROLES["region"], linewidth=0, zorder=0)
     axes.set_xlim(0, end * 1.01)
+    if start > 0.12 * end:
+        axes.text(start / 2, 0.5, "not analysed", transform=axes.get_xaxis_transform(), ha="center", fontsize=6)
     for look in run.looks:
         axes.axvline(look["end_ns"], color="#000000", linestyle=":", linewidth=0.8)
         axes.annotate(
@@ -331,6 +334,8 @@ def correlation(findings: Findings, width: float) -> Figure:
     """Draw the anions in the first layers over the excess of cations, with the slope of each run."""
     runs = runs_with(findings, "populations", "equilibration")
     cation, anion = _pair(next(iter(runs.values())))
+    if all(run.scalars["populations"].get(_slope_key(cation, anion)) is None for run in runs.values()):
+        raise NotDrawableError("in no run both numbers changed, so that there is no correlation")
     drawn, (axes,) = new_figure(width, 0.5 * width + 46)
     handles = []
     for run in runs.values():
@@ -340,7 +345,7 @@ def correlation(findings: Findings, width: float) -> Figure:
         style = temperature_style(run.temperature, findings.temperatures)
         _draw_means(axes, run, cation, anion, style)
         handles.append(proxy(_slope_words(run, cation, anion), **style, linewidth=1.1))
-    handles.append(_draw_one_to_one(axes, runs, cation, anion))
+    handles += [_draw_one_to_one(axes, runs, cation, anion), *open_proxy(list(runs.values()))]
     axes.set_xlabel(f"$N$({ion_name(cation)} {_words_of(_cation_region(runs, cation))})")
     axes.set_ylabel(f"$N$({ion_name(anion)} 1st layer)")
     legend_below(drawn, handles, 2 if width >= _WIDE else 1)
