@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,16 +142,30 @@ def validate(quick: bool, seed: int, plant: str | None, figures: Path, lmp: Path
     if "checks" in node.outputs:
         found = node.outputs.checks.get_dict()
         Console(highlight=False).print(check_table(found["checks"], found.get("not_checked", [])))
-        try:
-            from aiida_cse.report.validation import write_figures
-        except ModuleNotFoundError as error:
-            if error.name is None or error.name.split(".")[0] != "matplotlib":
-                raise
-            click.echo("no figures were written: they need matplotlib, pip install 'aiida-cse[report]'", err=True)
-        else:
-            for path in write_figures(node, figures):
-                click.echo(f"wrote {path}")
+        for line in write_figures(node, figures):
+            click.echo(line)
     leave(node)
+
+
+def write_figures(validation: Any, folder: Path) -> Iterator[str]:
+    """Draw exchange and rates of a validation as SVG and PNG, and yield a line for each file.
+
+    A figure that cannot be drawn has a line with the reason instead.
+    """
+    from aiida_cse.report.figures.registry import attempt
+    from aiida_cse.report.figures.registry import figures as registered
+    from aiida_cse.report.figures.style import DOUBLE, save
+    from aiida_cse.report.findings import open_findings
+
+    findings = open_findings(validation)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("exchange", "rates"):
+        found = attempt(registered()[name], findings, DOUBLE)
+        if found.figure is None:
+            yield f"figure {name} was not drawn: {found.reason}"
+            continue
+        for suffix in ("svg", "png"):
+            yield f"wrote {save(found.figure, folder / f'{name}.{suffix}', name=name)}"
 
 
 def _jobs(lmp: Path | None, mpiprocs: int) -> dict[str, Any]:

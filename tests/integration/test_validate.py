@@ -11,13 +11,13 @@ import pytest
 from aiida.engine import run_get_node
 from aiida.orm import InstalledCode, WorkChainNode
 
+from aiida_cse.cli.cmd_site import write_figures
 from aiida_cse.cli.display.results import check_table
 from aiida_cse.landscape.consistency import STATE_CHECKS, inconsistency
 from aiida_cse.landscape.identities import RECOUNTS
 from aiida_cse.landscape.model import Landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.reduction.state import State
-from aiida_cse.report.validation import write_figures
 from aiida_cse.workchains.validate import ValidationWorkChain
 
 pytestmark = pytest.mark.integration
@@ -129,8 +129,8 @@ def test_a_fault_in_a_state_is_seen_without_statistics(
 
 
 def test_there_are_two_figures_and_a_table(validation: WorkChainNode, tmp_path: Path) -> None:
-    paths = write_figures(validation, tmp_path)
-    assert [path.name for path in paths] == ["exchange.svg", "exchange.png", "rates.svg", "rates.png"]
+    paths = [tmp_path / name for name in ("exchange.svg", "exchange.png", "rates.svg", "rates.png")]
+    assert list(write_figures(validation, tmp_path)) == [f"wrote {path}" for path in paths]
     assert all(path.stat().st_size > 10_000 for path in paths)
     checks = validation.outputs.checks["checks"]
     assert check_table(checks).row_count == len(checks)

@@ -33,7 +33,7 @@ from aiida_cse.report.figures.runs import (
     verdict_marks,
     verdict_words,
 )
-from aiida_cse.report.figures.style import ROLES, label_panels, new_figure, proxy, temperature_style
+from aiida_cse.report.figures.style import ROLES, SPECIES, label_panels, new_figure, proxy, temperature_style
 from aiida_cse.report.findings import Findings, RunFindings
 
 __all__ = ["exchange", "looks"]
@@ -42,10 +42,11 @@ Floats = NDArray[np.float64]
 
 #: mm; from this width on panels stand side by side
 _WIDE = 120.0
-#: colours and markers of the ions: the first one decides
-_IONS = ((ROLES["found"], "o"), (ROLES["predicted"], "s"), ("#009E73", "D"))
+#: colours and markers of ions that exchange with the ceramic and with the first layers, and of others
+_IONS = {"ceramic": (SPECIES["cation"], "o"), "layer": (SPECIES["anion"], "s")}
+_OTHER = ("#009E73", "D")
 #: temperatures at which the known exchange is computed, and at which it is drawn
-_COMPUTED, _DRAWN = 15, 200
+_COMPUTED, _DRAWN = 11, 200
 
 
 # -- over temperature ----------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ def exchange(findings: Findings, width: float) -> Figure:
     handles = []
     ions = _ordered_ions(runs)
     for number, (ion, region) in enumerate(ions.items()):
-        colour, marker = _IONS[number % len(_IONS)]
+        colour, marker = _IONS[region] if region not in list(ions.values())[:number] else _OTHER
         key = f"{ion}_{region}"
         aside = 0.0 if len(ions) == 1 else (number - (len(ions) - 1) / 2) * 0.012
         _draw_coefficients(upper, runs, key, colour, marker, aside)
@@ -269,6 +270,7 @@ def _draw_looks(upper: Axes, lower: Axes, run: RunFindings, style: Mapping[str, 
             marker=style["marker"],
             elinewidth=0.9,
             clip_on=False,
+            label="look",
             **marks,
         )
     for way, marker, dashes in (("entries", "^", "-"), ("exits", "v", "--")):

@@ -28,7 +28,7 @@ from aiida_cse.report.figures.runs import (
     verdict_marks,
     verdict_words,
 )
-from aiida_cse.report.figures.style import ROLES, label_panels, new_figure, proxy, temperature_style
+from aiida_cse.report.figures.style import ROLES, SPECIES, label_panels, new_figure, proxy, temperature_style
 from aiida_cse.report.findings import Findings, RunFindings
 
 __all__ = ["correlation", "populations", "populations_in_time"]
@@ -147,7 +147,7 @@ def _in_time_caption(findings: Findings) -> str:
     runs = runs_with(findings, "populations", "transitions", "equilibration")
     sentences = [
         "Numbers of ions over time from the first frame: of the deciding ion in excess of what the slab started "
-        "with, or in its exchange region (blue), and of the other ions in the first layers (grey)."
+        "with, or in its exchange region, and of the other ions in the first layers (thin)."
     ]
     kinds = {_marks(run) for run in runs.values()}
     if "markers" in kinds:
@@ -226,10 +226,12 @@ def _draw_run_in_time(axes: Axes, run: RunFindings) -> dict[str, str]:
         region = _exchanged(run, name, regions) if own else "layer"
         if not own and region not in regions:
             continue
-        colour = ROLES["found"] if own else "#8C8C8C"
+        colour = SPECIES[
+            "cation" if exchanging_ions(run.scalars["equilibration"]).get(name.lower()) == "ceramic" else "anion"
+        ]
         words = f"$N$({name}, {_words_of(region)})"
         names[words] = colour
-        axes.plot(time, regions[region], color=colour, linewidth=0.9 if own else 0.6, label=words, zorder=2 + own)
+        axes.plot(time, regions[region], color=colour, linewidth=1.1 if own else 0.5, label=words, zorder=2 + own)
         if own:
             _draw_crossings(axes, run, time, np.array(regions[region]))
     transitions = run.scalars["transitions"]
@@ -407,7 +409,13 @@ def _draw_scatter(axes: Axes, run: RunFindings, cation: str, anion: str, style: 
     slope, error = found.get(_slope_key(cation, anion)), found.get(f"{_slope_key(cation, anion)}_error")
     if slope is not None:
         line = np.array([x.min(), x.max()])
-        axes.plot(line, middle[1] + slope * (line - middle[0]), color=style["color"], zorder=3)
+        axes.plot(
+            line,
+            middle[1] + slope * (line - middle[0]),
+            color=style["color"],
+            zorder=3,
+            label=f"slope {run.label}",
+        )
         if error is not None:
             line = np.linspace(x.min(), x.max(), 50)
             centre, reach = middle[1] + slope * (line - middle[0]), error * np.abs(line - middle[0])

@@ -1,0 +1,88 @@
+"""Figure of the rates: counted, fitted, extrapolated, known; and the curves of the laws between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aiida_cse.analysis.rate_curves import rate_curves
+from aiida_cse.report.figures import figures
+from aiida_cse.report.figures.registry import NotDrawableError
+from aiida_cse.report.findings import Findings
+from aiida_cse.report.kinetics import rates_of
+from tests.report.figures.conftest import bars, is_filled, lines, point, reach
+
+
+def test_counted_rates_are_those_of_the_results_and_bounds_are_arrows(findings: Findings) -> None:
+    assert findings.kinetics is not None
+    (axes,) = figures()["rates"].draw(findings, 180).axes
+    counted = bars(axes, "counted")
+    runs = [run for run in findings.runs.values() if run.scalars["transitions"]["s_in_li_ceramic"]]
+    assert len(counted) == len(runs) == 2
+    for bar, run in zip(counted, runs, strict=True):
+        found = run.scalars["transitions"]
+        key = "rate_in_li_ceramic_conditioned_per_ion_per_s"
+        assert point(bar) == (1000 / run.temperature, found[key])
+        assert reach(bar) == pytest.approx(found[f"{key}_interval"])
+    (bound,) = bars(axes, "bound")
+    record = next(one for one in findings.kinetics.value("observations") if one["run"] == "T0500_r1")
+    assert point(bound) == (2.0, record["rate_upper_bound_per_s"])
+    assert [text.get_text() for text in axes.texts] == ["12", "6"]
+    assert axes.get_ylabel() == "Γ per ion (s$^{-1}$)"
+    assert axes.get_xlabel() == "1000 K / $T$"
+    assert axes.child_axes[0].get_xlabel() == "$T$ (K)"
+
+
+def test_rates_of_the_fit_are_open_where_they_are_extrapolated(findings: Findings) -> None:
+    assert findings.kinetics is not None
+    axes = figures()["rates"].draw(findings, 85).axes[0]
+    rates = list(rates_of(findings.kinetics.values))
+    for bar, rate in zip(bars(axes, "fit"), rates, strict=True):
+        assert point(bar) == (1000 / rate["temperature_K"], rate["rate_per_s"])
+        assert reach(bar) == pytest.approx([rate["low_per_s"], rate["high_per_s"]])
+        assert is_filled(bar) != rate["extrapolated"]
+    assert [rate["extrapolated"] for rate in rates] == [True, False, False]
+    for law in ("arrhenius", "vogel-fulcher", "two-channels"):
+        assert len(lines(axes, law)) == 1
+    assert "leaves out: T0500_r1: not equilibrated" in figures()["rates"].caption(findings)
+
+
+def test_curves_of_the_laws_pass_through_the_numbers_of_the_result(findings: Findings) -> None:
+    assert findings.kinetics is not None
+    found = findings.kinetics.values
+    curves = rate_curves(found, [400.0, 700.0])
+    assert curves is not None
+    for place, kelvin in enumerate(("0400", "0700")):
+        ends = [curves.low[place], curves.high[place]]
+        assert ends == pytest.approx(found[f"rate_{kelvin}K_interval_per_s"])
+        for law, medians in curves.medians.items():
+            assert medians[place] == pytest.approx(found["by_law"][law][f"rate_{kelvin}K_per_s"])
+
+
+def test_without_the_same_intervals_there_are_no_curves(findings: Findings) -> None:
+    assert findings.kinetics is not None
+    found = findings.kinetics.values
+    assert rate_curves({**found, "rate_0400K_interval_per_s": [1.0, 2.0]}, [500.0]) is None
+    assert rate_curves({**found, "used": []}, [500.0]) is None
+
+
+def test_known_rates_are_drawn_and_divide_the_second_panel(findings: Findings) -> None:
+    known = {"expected": {"runs": [{"temperature": 700.0, "rate": 1e10}, {"temperature": 500.0, "rate": 1e9}]}}
+    upper, lower = figures()["rates"].draw(replace(findings, validation=known), 180).axes
+    np.testing.assert_allclose(lines(upper, "known")[0].get_data(), [[2.0, 1000 / 700], [1e9, 1e10]])
+    assert lower.get_ylabel() == "Γ / known"
+    rate = findings.runs["T0700_r1"].scalars["transitions"]["rate_in_li_ceramic_per_ion_per_s"]
+    assert point(bars(lower, "counted")[0])[1] == pytest.approx(rate / 1e10)
+
+
+def test_runs_that_no_ion_could_enter_have_no_rates(findings: Findings) -> None:
+    run = findings.runs["T0500_r1"]
+    nothing = {
+        key: None if key.startswith("rate_in_li") else value for key, value in run.scalars["transitions"].items()
+    }
+    verdict = {**run.scalars["equilibration"], "rate_in_li_ceramic_per_ion_upper_bound_per_s": None}
+    idle = replace(run, scalars={**run.scalars, "transitions": nothing, "equilibration": verdict})
+    with pytest.raises(NotDrawableError, match="could an ion enter"):
+        figures()["rates"].draw(replace(findings, runs={"T0500_r1": idle}, kinetics=None), 180)
