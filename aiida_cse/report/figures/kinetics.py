@@ -113,7 +113,11 @@ def _fit_words(findings: Findings) -> str:
     )
     if _curves(findings) is not None:
         return words + "Lines are medians of each law, the band is the union of the intervals."
-    return words + ("The line joins the rates of the fit, the band their intervals." if len(told) > 1 else "")
+    return (
+        words + "The line joins the rates of the fit, the band their intervals."
+        if len(told) > 1
+        else words.rstrip()
+    )
 
 
 @figure("rates", title="Rates against the inverse temperature", caption=_caption)

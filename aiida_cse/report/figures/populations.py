@@ -174,7 +174,7 @@ def populations_in_time(findings: Findings, width: float) -> Figure:
     drawn, axes = new_figure(width, height * len(runs) + 26, len(runs), 1, share_x=_common_time(runs))
     names: dict[str, str] = {}
     for one, run in zip(axes, runs.values(), strict=True):
-        names |= _draw_run_in_time(one, run)
+        names |= _draw_run_in_time(one, run, width)
         if one is axes[-1] or not _common_time(runs):
             one.set_xlabel("time (ns)")
     handles = [
@@ -216,8 +216,8 @@ def _crossings(run: RunFindings, way: str) -> Floats:
     )
 
 
-def _draw_run_in_time(axes: Axes, run: RunFindings) -> dict[str, str]:
-    """Draw one run, and return the colours of the lines by their words."""
+def _draw_run_in_time(axes: Axes, run: RunFindings, width: float) -> dict[str, str]:
+    """Draw one run in a figure of this width, mm, and return the colours of the lines by their words."""
     found, deciding = run.results.populations_in_time, deciding_ion(run)
     time = np.array(found.time_ns)
     names: dict[str, str] = {}
@@ -240,7 +240,7 @@ def _draw_run_in_time(axes: Axes, run: RunFindings) -> dict[str, str]:
     start, end = run.scalars["populations"]["start_ns"], run.scalars["populations"]["end_ns"]
     axes.axvspan(0, start, color=ROLES["region"], linewidth=0, zorder=0)
     axes.set_xlim(0, end * 1.01)
-    if start > 0.12 * end:
+    if start / end * width > 20:
         axes.text(start / 2, 0.5, "not analysed", transform=axes.get_xaxis_transform(), ha="center", fontsize=6)
     for look in run.looks:
         axes.axvline(look["end_ns"], color="#000000", linestyle=":", linewidth=0.8)
@@ -382,9 +382,8 @@ def _slope_words(run: RunFindings, cation: str, anion: str) -> str:
     slope, error = found.get(key), found.get(f"{key}_error")
     if slope is None:
         return f"{run.temperature:g} K: no slope"
-    return f"{run.temperature:g} K: slope {slope + 0.0:.2f}".replace("-0.00", "0.00") + (
-        "" if error is None else f" ± {error:.2f}"
-    )
+    written = f"{slope:.2f}".replace("-0.00", "0.00").replace("-", "−")
+    return f"{run.temperature:g} K: slope {written}" + ("" if error is None else f" ± {error:.2f}")
 
 
 def _draw_scatter(axes: Axes, run: RunFindings, cation: str, anion: str, style: Mapping[str, Any]) -> None:
