@@ -11,6 +11,7 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import Data, QueryBuilder
 
 from aiida_cse.analysis.registry import Documented
+from aiida_cse.data.html import html_table, html_title
 from aiida_cse.forcefields.library import available_sets
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.schema import nearest
@@ -107,6 +108,11 @@ class CseForceFieldData(Data):
     def forcefield_set(self) -> ForceFieldSet:
         """Set in the form of the plain library, from its own content alone even if it revises another set."""
         return ForceFieldSet.model_validate({**self.content, "name": self.name})
+
+    def _repr_html_(self) -> str:
+        names = [name for name in self.base.attributes.all if name not in ("name", "md5")]
+        rows = [(name, str(self.base.attributes.get(name))) for name in names]
+        return html_title(f"cse.forcefield <{self.pk}>", self.name) + html_table([*rows, ("md5", self.md5)])
 
     def _validate(self) -> bool:
         super()._validate()

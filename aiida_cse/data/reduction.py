@@ -12,6 +12,7 @@ from aiida.orm import CalcJobNode, SinglefileData
 from aiida_cse.analysis.production import ReducedProduction, agreed_temperature
 from aiida_cse.analysis.registry import Documented
 from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.data.html import html_table, html_title
 from aiida_cse.reduction.state import State
 
 __all__ = ["REDUCTION", "CseReductionData", "checked_temperature", "production_of", "temperature_of"]
@@ -74,6 +75,10 @@ class CseReductionData(SinglefileData):
         """Replace the file of the state."""
         super().set_file(file, filename)
         self._state = None
+
+    def _repr_html_(self) -> str:
+        rows = [(key, str(value)) for key, value in sorted(self.base.attributes.all.items()) if key != "sources"]
+        return html_title(f"cse.reduction <{self.pk}>", self.label) + html_table(rows)
 
     def get_state(self) -> State:
         """Return the state.

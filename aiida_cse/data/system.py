@@ -9,6 +9,7 @@ from aiida.orm import Data, StructureData
 from pydantic import ValidationError
 
 from aiida_cse.analysis.registry import Documented
+from aiida_cse.data.html import html_table, html_title
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import FILENAMES, System, SystemInfo
 from aiida_cse.schema import explain
@@ -108,6 +109,20 @@ class CseSystemData(Data):
                 position=position.tolist(), symbols=atom_type.element, name=atom_type.label, mass=atom_type.mass
             )
         return structure
+
+    def _repr_html_(self) -> str:
+        info = self.info
+        rows = [
+            ("phase", info.phase),
+            ("atoms", f"{info.natoms:,}"),
+            ("composition", ", ".join(f"{label} {number}" for label, number in info.composition.items())),
+            ("charge (e)", f"{info.charge:g}"),
+            ("box (Å)", " × ".join(f"{high - low:.2f}" for low, high in info.box)),
+            ("seeds", ", ".join(f"{name} {seed}" for name, seed in info.seeds.items())),
+            ("force field", ", ".join(info.forcefield)),
+            ("sources", "; ".join(info.citations)),
+        ]
+        return html_title(f"cse.system <{self.pk}>", self.label) + html_table(rows)
 
     def _validate(self) -> bool:
         super()._validate()
