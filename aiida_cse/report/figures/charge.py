@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from aiida_cse.report.figures.curves import Curve, curves_of, draw_curve, run_styles, with_uncertainty
+from aiida_cse.report.figures.curves import Curve, curves_of, draw_curve, off_words, run_styles, with_uncertainty
 from aiida_cse.report.figures.registry import NotDrawableError, figure
 from aiida_cse.report.figures.runs import legend_below, runs_with, sampling_words
 from aiida_cse.report.figures.style import ROLES, label_panels, new_figure, proxy
@@ -72,7 +72,7 @@ def _band_words(runs: Mapping[str, RunFindings]) -> str:
     bins = "" if len(z) < 2 else f" Bins of {(z[-1] - z[0]) / (len(z) - 1):.3g} Å."
     return (
         "Bands: ± one standard error of the integrals of whole blocks of time; none with fewer than two blocks."
-        f"{bins}{often} {sampling_words(runs, 'charge_integral')}"
+        f"{bins}{often} {sampling_words(runs, 'charge_integral')}{off_words(runs.values())}"
     )
 
 
@@ -229,7 +229,8 @@ def charge_integrals_shifted(findings: Findings, width: float) -> Figure:
         end = max(float(np.abs(curve.z).max()) for curve in curves)
         panel.set_xlim(*sorted((SIDES[side] * (half - _INSIDE), SIDES[side] * end)))
         panel.axvline(SIDES[side] * half, color=ROLES["limit"], linewidth=0.6, linestyle=":", zorder=0)
-        panel.set_title(f"{side.upper()}, {'moved by Δz' if moved else 'as found'}", fontsize=8)
+        state = ("moved by Δz" if width >= _WIDE else "moved") if moved else "as found"
+        panel.set_title(f"{side.upper()}, {state}", fontsize=8, loc="right")
         if moved:
             panel.set_xlabel("z (Å)")
         if number % 2 == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "ion_symbol",
     "ions_of",
     "known_free_energy",
+    "off_words",
     "run_styles",
     "shade_layers",
     "with_uncertainty",
@@ -205,6 +206,16 @@ def _panel_width(axes: Axes) -> float:
     place = axes.get_subplotspec()
     share = 1.0 if place is None else len(place.colspan) / place.get_gridspec().ncols
     return float(axes.figure.bbox.width / axes.figure.dpi) * 25.4 * 0.85 * share
+
+
+def off_words(runs: Iterable[RunFindings]) -> str:
+    """Return which runs have not equilibrated or have no verdict, sentences with a space before each."""
+    verdicts = {run.label: run.equilibrated for run in runs}
+    off = [label for label, verdict in verdicts.items() if verdict is False]
+    unknown = [label for label, verdict in verdicts.items() if verdict is None]
+    return (f" Not equilibrated, averages of the run alone: {', '.join(off)}." if off else "") + (
+        f" Without a verdict: {', '.join(unknown)}." if unknown else ""
+    )
 
 
 # -- known answers -------------------------------------------------------------------------------------------

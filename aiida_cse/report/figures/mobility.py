@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, LogLocator
 from numpy.typing import NDArray
 
-from aiida_cse.report.figures.curves import ion_symbol, run_styles
+from aiida_cse.report.figures.curves import ion_symbol, off_words, run_styles
 from aiida_cse.report.figures.registry import NotDrawableError, figure
 from aiida_cse.report.figures.runs import legend_below, runs_with, sampling_words
 from aiida_cse.report.figures.style import ROLES, label_panels, new_figure, proxy, temperature_style
@@ -111,7 +111,7 @@ def _mobility_caption(findings: Findings) -> str:
         f"the layer in which they began; the mean displacement is subtracted. {bars} Displacements per layer and "
         f"run, n = {numbers}; they overlap in time. A cross on the axis is a layer without a sample.{known} "
         f"Within a layer, points stand side by side, the hottest run left. "
-        f"{sampling_words(runs, 'displacement_variance')}{_ranges(runs, list(found))}"
+        f"{sampling_words(runs, 'displacement_variance')}{_ranges(runs, list(found))}{off_words(runs.values())}"
     )
 
 

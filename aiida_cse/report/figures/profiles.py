@@ -22,6 +22,7 @@ from aiida_cse.report.figures.curves import (
     ion_symbol,
     ions_of,
     known_free_energy,
+    off_words,
     run_styles,
     shade_layers,
     with_uncertainty,
@@ -74,7 +75,7 @@ def _density_caption(findings: Findings) -> str:
         f"first ion. {_ERROR} of the means of blocks of time; none with fewer than two blocks. A gap is a bin "
         f"without a visit; the axes end at {_LEAST:g} of the largest density. n = {ions}."
         f"{' Not shown: atoms of the types ' + ', '.join(hidden) + '.' if hidden else ''} {_bins(runs)} "
-        f"{sampling_words(runs, 'density_profiles')}"
+        f"{sampling_words(runs, 'density_profiles')}{off_words(runs.values())}"
     )
 
 
@@ -221,10 +222,10 @@ def _energy_caption(findings: Findings) -> str:
     runs = {curve.run.label: curve.run for curve in curves}
     moved = _moves(findings, name)
     how = (
-        "The colder curves of (b) and (c) are moved outward by Δz and up by ΔF of the fit of the free energies in "
-        "the first layer (of each side), so that they lie on the hottest one."
+        "In (b) and (c) the colder curves are moved outward by Δz and up in F, by the fit to the hottest one in "
+        "the first layer of each side."
         if moved
-        else "The curves of (b) and (c) are not moved: there are no shifts between temperatures."
+        else "The curves of (b) and (c) are not moved, because there are no shifts between temperatures."
     )
     return (
         f"Free energy F / k_B = −T ln ρ of {ion_symbol(curves[0].run.results, name)}, "
@@ -232,7 +233,7 @@ def _energy_caption(findings: Findings) -> str:
         f"Zero: {_zeros(curves, name)}. Triangles: top ▲ and bottom ▼ of the barrier ΔF from the first layer into "
         f"the slab, with its {_interval_words(curves)} interval; > is a one-sided lower bound. {_ERROR_OF_BINS} "
         f"{how}{_known_words(findings)} {sampling_words(runs, 'free_energy_profiles')}"
-        f"{_others(findings, 'ceramic')}"
+        f"{_others(findings, 'ceramic')}{_reasons(runs, 'barrier', name)}{off_words(runs.values())}"
     )
 
 
@@ -254,6 +255,23 @@ def _zeros(curves: Sequence[Curve], name: str) -> str:
 
 def _known_words(findings: Findings) -> str:
     return " Dashed black: the known landscape at the highest temperature." if findings.validation else ""
+
+
+def _reasons(runs: Mapping[str, RunFindings], kind: str, name: str) -> str:
+    """Return why barriers of an ion are missing or have bounds only, a sentence."""
+    told: dict[str, list[str]] = {}
+    for label, run in runs.items():
+        found = run.scalars.get(kind, {}).get("reasons") or ()
+        # reasons of another ion begin with its name
+        others = [other for other in run.results.system.ions if other != name]
+        own = [
+            str(one).rstrip(".") for one in found if not str(one).startswith(tuple(f"{one}," for one in others))
+        ]
+        if own:
+            told.setdefault("; ".join(own), []).append(label)
+    if not told:
+        return ""
+    return " Barriers: " + "; ".join(f"{', '.join(labels)}: {words}" for words, labels in told.items()) + "."
 
 
 def _others(findings: Findings, exchange: str) -> str:
@@ -283,8 +301,8 @@ def free_energy(findings: Findings, width: float) -> Figure:
     moves = _moves(findings, name)
     for side, bounds in zip(SIDES, (boundaries[:2], boundaries[2:]), strict=True):
         outward = -1 if side == "left" else 1
-        near, far = sorted(np.abs(bounds))
-        low, high = sorted((outward * (near - _INSIDE), outward * (far + _OUTSIDE)))
+        near, far = _inner_end(boundaries), float(np.abs(bounds).max())
+        low, high = sorted((outward * near, outward * (far + _OUTSIDE)))
         panel = axes[side]
         lines = []
         for curve in curves:
@@ -299,9 +317,12 @@ def free_energy(findings: Findings, width: float) -> Figure:
             lines.append(proxy("\n    ".join(words), **_line(styles[curve.run.label])))
         lines += _draw_known(panel, findings, curves, name)
         panel.set_xlim(low, high)
-        _energy_limits(panel, curves, within=(low, high), rises=[m[2] for m in moves.values()])
         shade_layers(panel, boundaries)
         _legend_under(panel, lines)
+    for side in SIDES:
+        _energy_limits(
+            axes[side], curves, outside=_inner_end(boundaries), rises=[move[2] for move in moves.values()]
+        )
     for panel in axes.values():
         panel.set_xlabel("z (Å)")
         panel.set_ylabel(f"F({symbol}) / $k_{{\\mathrm{{B}}}}$ (K)")
@@ -309,6 +330,11 @@ def free_energy(findings: Findings, width: float) -> Figure:
         axes[side].set_title(side.upper() + (", superposed" if moves else ""), fontsize=8)
     label_panels([axes[panel] for panel in ("whole", *SIDES)])
     return drawn
+
+
+def _inner_end(boundaries: Floats) -> float:
+    """Return |z| (Å) within the slab at which the panels of one side begin."""
+    return max(float(np.abs(boundaries[1:3]).min()) - _INSIDE, 0.0)
 
 
 def _legend_under(axes: Axes, handles: Sequence[Any]) -> None:
@@ -369,11 +395,11 @@ def _energy_limits(
     axes: Axes,
     curves: Sequence[Curve],
     *,
-    within: tuple[float, float] = (-math.inf, math.inf),
+    outside: float = 0.0,
     rises: Sequence[float] = (),
 ) -> None:
-    """Set the range of F so that all values within a range of z (Å) are seen below the names of the regions."""
-    values = np.concatenate([c.values[(c.z >= within[0]) & (c.z <= within[1])] for c in curves])
+    """Set the range of F so that all values at |z| of ``outside`` (Å) and more are below the regions' names."""
+    values = np.concatenate([curve.values[np.abs(curve.z) >= outside] for curve in curves])
     values = values[np.isfinite(values)]
     if not len(values):
         return
@@ -445,6 +471,7 @@ def _anion_caption(findings: Findings) -> str:
         f"{_zeros(curves, name)}. Triangles: top of the barrier ΔF from the bulk into the first layer, with its "
         f"{_interval_words(curves)} interval; > is a one-sided lower bound.{missing} {_ERROR_OF_BINS}"
         f"{_known_words(findings)} {sampling_words(runs, 'free_energy_profiles')}{_others(findings, 'layer')}"
+        f"{_reasons(runs, 'anion_barrier', name)}{off_words(runs.values())}"
     )
 
 
