@@ -92,6 +92,7 @@ class LazyGroup(click.Group):
         "show": ("cmd_results", "Show verdict and numbers of a process, and what is not known."),
         "plot": ("cmd_figures", "Draw the figures of a process or of an analysed folder."),
         "paper": ("cmd_export", "Lay the results beside those of the published study."),
+        "report": ("cmd_figures", "Write the results of a process as one HTML page."),
         "resume": ("cmd_run", "Resume an interrupted run."),
     },
 )

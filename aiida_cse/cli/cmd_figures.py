@@ -1,4 +1,4 @@
-"""Commands that draw results: ``plot``, one figure or all of them."""
+"""Commands that draw results: ``plot``, one figure or all of them, and ``report``, a page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aiida_cse.report.figures.registry import Attempt, FigureKind
     from aiida_cse.report.findings import Findings
 
-__all__ = ["plot"]
+__all__ = ["plot", "report", "write_report"]
 
 #: narrowest and widest figure, mm
 _NARROWEST, _WIDEST = 40.0, 500.0
@@ -95,6 +95,39 @@ def plot(
     else:
         _list(findings, attempts(findings, width))
         click.echo(f"\ndraw one with: {aiida_cse('plot', source, 'NAME')}")
+
+
+@click.command()
+@inputs.SOURCE
+@click.option(
+    "--output",
+    type=inputs.OutPath(dir_okay=False, path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    help="The HTML file.",
+)
+@RUNS
+@inputs.PROFILE
+def report(source: str, output: Path, runs: tuple[str, ...], profile: str | None) -> None:
+    """Write the results of a process or of an analysed folder as one HTML page.
+
+    The page holds verdict, figures, tables, recipe and protocol, warnings, what is not known, what ran where,
+    provenance and citations. It needs no other file and no network. Each table can be saved from it as CSV, each
+    figure as SVG or PNG.
+    """
+    findings = open_runs(source, runs, profile)
+    with inputs.input_errors():
+        click.echo(f"wrote {write_report(findings, output)}")
+
+
+def write_report(findings: Findings, path: Path) -> Path:
+    """Write the page of findings; on a terminal one line says what is being made."""
+    from rich.console import Console
+
+    from aiida_cse.report.page import write_page
+
+    with Console(stderr=True, highlight=False).status("") as status:
+        return write_page(findings, path, progress=status.update)
 
 
 def open_runs(source: str, runs: tuple[str, ...], profile: str | None) -> Findings:

@@ -1,0 +1,441 @@
+"""Build the page of findings: verdicts, figures, tables, methods, provenance and citations, in one file."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from aiida_cse import __version__
+from aiida_cse.report.figures.registry import Attempt, attempt, figures
+from aiida_cse.report.figures.style import render
+from aiida_cse.report.findings import Findings, Provenance
+from aiida_cse.report.page.bibliography import bibtex
+from aiida_cse.report.page.content import Picture, Section, Statement, Table, data_uri, smaller_svg
+from aiida_cse.report.page.methods import analysis_facts, known, protocol_facts, recipe_facts
+from aiida_cse.report.view import Row, View, duration, view_of
+from aiida_cse.report.view import Section as Rows
+
+__all__ = ["FILENAME", "write_page"]
+
+FILENAME = "report.html"
+#: width at which figures are drawn, mm
+WIDTH = 180.0
+#: dots per inch of pictures
+_DPI = 200
+#: figures in the order in which they are read; those of other packages follow
+_ORDER = (
+    "snapshot",
+    "density_profiles",
+    "populations",
+    "populations_in_time",
+    "exchange",
+    "looks",
+    "correlation",
+    "free_energy",
+    "anion_free_energy",
+    "charge_integral",
+    "charge_integrals_shifted",
+    "displacement_variance",
+    "rates",
+    "thermo",
+)
+#: by mark its style and its name for those who do not see it
+_KINDS = {"✓": "passed", "✗": "failed", "–": "nothing"}
+_WORDS = {"✓": "met:", "✗": "not met:", "–": "open:"}
+#: rows of a table that is shown unasked
+_MOST_ROWS = 40
+
+Progress = Callable[[str], None]
+
+
+def write_page(findings: Findings, path: Path, *, progress: Progress = str) -> Path:
+    """Write the report of findings as one HTML page, which needs no other file and no network.
+
+    Parameters
+    ----------
+    findings
+        What is reported.
+    path
+        The file; it appears under its name only when it is complete.
+    progress
+        Called with what is being made, a few words each time.
+    """
+    progress("reading the results")
+    view = view_of(findings)
+    found = []
+    for number, name in enumerate(names := _figure_names(), start=1):
+        progress(f"drawing {name} ({number} of {len(names)})")
+        found.append(attempt(figures()[name], findings, WIDTH))
+    progress("writing the page")
+    text = _render(view, findings, found)
+    partial_path = path.with_name(path.name + ".part")
+    partial_path.write_text(text, encoding="utf-8")
+    return partial_path.replace(path)
+
+
+def _figure_names() -> list[str]:
+    order = {name: place for place, name in enumerate(_ORDER)}
+    return sorted(figures(), key=lambda name: order.get(name, len(order)))
+
+
+def _render(view: View, findings: Findings, found: Sequence[Attempt]) -> str:
+    environment = Environment(
+        loader=PackageLoader("aiida_cse.report", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    folder = Path(__file__).parent
+    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    facts = dict(view.facts)
+    return environment.get_template("page.html.j2").render(
+        title=view.title,
+        subtitle=" · ".join(facts[name] for name in ("state", "began") if facts.get(name)),
+        headline=_headline(findings),
+        verdicts=_verdicts(view),
+        sections=[section for section in _sections(view, findings, found) if section.filled],
+        kinds=_KINDS,
+        words=_WORDS,
+        version=__version__,
+        # the only text that is not escaped: two files of this package, allowed by their checksums
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_checksum(style),
+        script_hash=_checksum(script),
+    )
+
+
+def _checksum(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _sections(view: View, findings: Findings, found: Sequence[Attempt]) -> Iterator[Section]:
+    """Yield the sections of the page in the order in which they are read."""
+    apart = ("Verdict", "Stages", "Time")
+    shown = [section for section in view.sections if section.title not in apart]
+    stages, time = (
+        [section for section in view.sections if section.title == title] for title in ("Stages", "Time")
+    )
+    yield Section(
+        "conclusions",
+        "Over all runs",
+        statements=[one for section in shown if not _is_table(section) for one in _statements(section)],
+        tables=[_joint_table(section) for section in shown if _is_joint(section)],
+    )
+    yield Section("figures", "Figures", pictures=[_picture(one) for one in found if one.figure is not None])
+    yield Section(
+        "numbers",
+        "Numbers",
+        text="Each number with its interval, or the reason why there is none. The files contain all digits.",
+        tables=[
+            _cell_table(one, ("quantity", "run")) if one.headings else _run_table(one, view.runs)
+            for one in shown
+            if _is_table(one) and not _is_joint(one)
+        ],
+    )
+    yield Section(
+        "system", "System and recipe", facts=known(recipe_facts(findings.recipe)) if findings.recipe else ()
+    )
+    yield Section(
+        "protocol",
+        "Protocol and sampling",
+        facts=[*known(protocol_facts(findings)), *known(analysis_facts(findings))],
+        tables=[_cell_table(section, ("stage", "part")) for section in stages],
+    )
+    yield _unknown(findings, found)
+    provenance = findings.provenance
+    yield _incidents(findings, provenance)
+    yield _machines(provenance, [one for section in time for one in _statements(section)][1:])
+    yield _provenance(view, findings)
+    text = bibtex(provenance.citations)
+    yield Section(
+        "citations",
+        "Citations",
+        text="Please cite the program, the study whose protocol it automates, LAMMPS, AiiDA and the force fields."
+        + ("" if provenance.citations else " The sources of the force field are not in these results."),
+        code=("citations.bib", text, data_uri(text.encode(), "text/plain;charset=utf-8")),
+    )
+
+
+# -- results -------------------------------------------------------------------------------------------------
+
+
+def _headline(findings: Findings) -> str:
+    """Return the verdict over all runs in a sentence."""
+    checks = (findings.validation.get("checks") or {}).get("checks") or ()
+    if checks:
+        held = sum(bool(check.get("holds")) for check in checks)
+        return f"{held} of {len(checks)} intervals contain the known value."
+    judged = [run.equilibrated for run in findings.runs.values() if run.equilibrated is not None]
+    if not judged:
+        return "No run has a verdict."
+    if len(judged) == 1:
+        return f"The ions have {'equilibrated' if judged[0] else 'not equilibrated'} between the phases."
+    return f"The ions have equilibrated between the phases in {sum(judged)} of {len(judged)} runs."
+
+
+def _verdicts(view: View) -> list[list[Statement]]:
+    """Return the verdict of each run, each with its criteria."""
+    verdict = next((section for section in view.sections if section.title == "Verdict"), None)
+    rows = () if verdict is None else verdict.rows
+    return [
+        [Statement(row.text, row.mark) for row in group] for _, group in groupby(rows, key=lambda row: row.run)
+    ]
+
+
+def _is_table(section: Rows) -> bool:
+    return bool(section.headings) or any(row.quantity is not None for row in section.rows)
+
+
+def _is_joint(section: Rows) -> bool:
+    return not section.headings and _is_table(section) and not any(row.run for row in section.rows)
+
+
+def _statements(section: Rows) -> Iterator[Statement]:
+    yield Statement(section.title + (f" ({section.note})" if section.note else ""), heading=True)
+    for row in section.rows:
+        yield Statement(row.text if row.run else f"{row.name}: {row.text}", row.mark)
+
+
+_NUMBER_HEADINGS = (
+    "quantity", "unit", "run", "value", "low", "high", "standard error", "lower bound", "upper bound", "note",
+    "reason", "source",
+)  # fmt: skip
+
+
+def _number_row(row: Row) -> list[Any]:
+    found = row.quantity
+    if found is None:
+        return [row.name, "", row.run, row.text, *[None] * 7, row.source]
+    low, high = found.interval or (None, None)
+    numbers = (found.value, low, high, found.error, found.lower, found.upper)
+    return [row.name, found.unit, row.run, *numbers, found.note, found.reason, row.source]
+
+
+def _joint_table(section: Rows) -> Table:
+    """Return the table of numbers that are not of one run, a row each; statements stand below it."""
+    numbers = [row for row in section.rows if row.quantity is not None]
+    return Table(
+        _name(section.title),
+        section.title,
+        ("quantity", "value", "interval"),
+        [(row.title, row.value_words, row.interval_words) for row in numbers],
+        _NUMBER_HEADINGS,
+        [_number_row(row) for row in section.rows],
+        note=section.note,
+        remarks=[Statement(f"{row.name}: {row.text}", row.mark) for row in section.rows if row.quantity is None],
+    )
+
+
+def _run_table(section: Rows, runs: Sequence[str]) -> Table:
+    """Return the table of quantities with a column for each run."""
+    by_quantity: dict[str, dict[str, Row]] = {}
+    for row in section.rows:
+        by_quantity.setdefault(row.title, {})[row.run] = row
+    return Table(
+        _name(section.title),
+        section.title,
+        ("quantity", *runs),
+        [[title, *(_number(found.get(label)) for label in runs)] for title, found in by_quantity.items()],
+        _NUMBER_HEADINGS,
+        [_number_row(row) for row in section.rows],
+        note=section.note,
+    )
+
+
+def _cell_table(section: Rows, names: tuple[str, str]) -> Table:
+    """Return the table of a section whose rows have cells; ``names`` are the headings of row and run."""
+    rows, plain = [], []
+    for row in section.rows:
+        found = row.cells or {}
+        cells = [_cell(found.get(heading), form) for heading, form in section.headings.items()]
+        rows.append([_marked(row), row.run, *cells])
+        plain.append([row.name, row.run, *(found.get(name) for name in section.headings), row.mark, row.text])
+    return Table(
+        _name(section.title),
+        section.title,
+        (*names, *section.headings),
+        rows,
+        (*names, *section.headings, "mark", "remark"),
+        plain,
+        note=section.note,
+        folded=len(rows) > _MOST_ROWS,
+    )
+
+
+def _marked(row: Row) -> str | tuple[str, str]:
+    name = f"{row.mark} {row.name}".strip()
+    return (name, row.text) if row.text else name
+
+
+def _cell(value: Any, form: str) -> Any:
+    return format(value, form) if isinstance(value, int | float) and form else value
+
+
+def _number(row: Row | None) -> tuple[str, str]:
+    return ("", "") if row is None else (row.value_words or row.text, row.interval_words)
+
+
+def _name(title: str) -> str:
+    """Return the title as the name of a file and a place in the page."""
+    words = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in title.lower()).split()
+    return "-".join(words) or "table"
+
+
+def _picture(found: Attempt) -> Picture:
+    kind = found.kind
+    assert found.figure is not None
+    if kind.suffix == "svg":
+        uri = data_uri(smaller_svg(render(found.figure, "svg", name=kind.name)), "image/svg+xml")
+    else:
+        uri = data_uri(render(found.figure, "png", name=kind.name, dpi=_DPI), "image/png")
+    return Picture(kind.name, kind.title, found.caption, kind.paper, uri, kind.suffix)
+
+
+# -- limits, machines, nodes -----------------------------------------------------------------------------------
+
+
+def _unknown(findings: Findings, found: Sequence[Attempt]) -> Section:
+    """Return what is missing: results by run, figures, with their reasons."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for label, run in findings.runs.items():
+        for name, reason in run.missing.items():
+            rows.setdefault((name.replace("_", " "), reason), []).append(label)
+    tables = []
+    if rows:
+        cells = [(name, ", ".join(labels), reason) for (name, reason), labels in rows.items()]
+        tables.append(Table("missing-results", "Results that are missing", ("result", "runs", "reason"), cells))
+    if missing := [one for one in found if one.figure is None]:
+        cells = [(one.kind.title, "", one.reason) for one in missing]
+        tables.append(
+            Table(
+                "missing-figures",
+                "Figures that are not drawn",
+                ("figure", "reason"),
+                [(a, c) for a, _, c in cells],
+            )
+        )
+    limits = [
+        "No run sees a process slower than itself that no ion has taken part in; runs from other starts would.",
+        "Intervals hold for the model and the force field that were simulated, not for the material.",
+    ]
+    return Section(
+        "unknown", "What is not known", statements=[Statement(one, "–") for one in limits], tables=tables
+    )
+
+
+def _incidents(findings: Findings, provenance: Provenance) -> Section:
+    """Return recoveries, jobs that failed or were not exact, warnings, and notes of the analysis."""
+    tables = []
+    if provenance.changes:
+        keys = ("job", "words", "reason", "exact", "from_step", "until_step", "reached_step")
+        rows = [[one.part, one.run, *(one.record.get(key) for key in keys)] for one in provenance.changes]
+        headings = ("part", "run", "job", "change", "reason", "exact", "from step", "until step", "reached step")
+        tables.append(Table("recoveries", "Recoveries", headings, rows))
+    failed = [job for job in provenance.jobs if not job.state.endswith("[0]") and job.state.startswith("finished")]
+    if failed:
+        rows = [[job.part, job.kind, job.pk, job.state, job.message] for job in failed]
+        tables.append(
+            Table("failed-jobs", "Jobs that did not finish", ("part", "job", "PK", "state", "message"), rows)
+        )
+    warnings = Counter(warning.removeprefix("WARNING: ") for job in provenance.jobs for warning in job.warnings)
+    if warnings:
+        rows = [[text, number] for text, number in warnings.most_common()]
+        tables.append(Table("warnings", "Warnings of LAMMPS", ("warning", "jobs"), rows, folded=len(rows) > 8))
+    notes: dict[str, list[str]] = {}
+    for label, run in findings.runs.items():
+        for note in run.results.notes:
+            notes.setdefault(note, []).append(label)
+    statements = [Statement(f"{', '.join(labels)}: {note}", "–") for note, labels in notes.items()]
+    if provenance.jobs and not provenance.changes:
+        statements.insert(0, Statement("No job was changed by a recovery.", "✓"))
+    restarted = sum(job.restart_file not in ("", "none") for job in provenance.jobs)
+    if restarted:
+        statements.append(Statement(f"{restarted} jobs continued from a checkpoint of the job before."))
+    return Section("incidents", "Warnings and recoveries", statements=statements, tables=tables)
+
+
+def _machines(provenance: Provenance, statements: Sequence[Statement]) -> Section:
+    """Return what ran where: versions, and the jobs of each part by program, computer, code and ranks."""
+    facts = [*provenance.versions.items()]
+    programs = dict.fromkeys(job.program for job in provenance.jobs if job.program)
+    facts += [("LAMMPS", program.removeprefix("LAMMPS ")) for program in programs]
+    groups: dict[tuple[Any, ...], list[float]] = {}
+    for job in provenance.jobs:
+        cached = "from the cache" if job.cached_from else ""
+        key = (job.part, job.kind, job.program, job.computer, job.host, job.code, job.ranks, cached)
+        groups.setdefault(key, []).append(job.seconds or 0.0)
+    rows = [
+        [*key[:-1], len(times), duration(sum(times)) if sum(times) else None, key[-1]]
+        for key, times in groups.items()
+    ]
+    headings = (
+        "part",
+        "process",
+        "program",
+        "computer",
+        "host",
+        "code",
+        "MPI ranks",
+        "jobs",
+        "time of LAMMPS",
+        "cache",
+    )
+    plain = [
+        [job.part, job.kind, job.pk, job.uuid, job.state, job.program, job.computer, job.host, job.code, job.ranks,
+         job.seconds, job.restart_file, job.exact, job.exact_reason, job.cached_from]
+        for job in provenance.jobs
+    ]  # fmt: skip
+    names = (
+        "part", "process", "PK", "UUID", "state", "program", "computer", "host", "code", "MPI ranks", "seconds",
+        "restart file", "exact", "why not exact", "cached from",
+    )  # fmt: skip
+    tables = [Table("jobs", "Jobs", headings, rows, names, plain, note="The file lists each job.")] if rows else []
+    return Section("machines", "What ran where", facts=facts, statements=statements, tables=tables)
+
+
+def _provenance(view: View, findings: Findings) -> Section:
+    """Return the process and its nodes, and the commands that show more."""
+    origin, found = findings.origin, findings.provenance
+    facts = [(name, words) for name, words in view.facts if name not in ("recipe",)]
+    if origin.pk is None:
+        return Section(
+            "provenance", "Provenance", facts=[("folders", origin.label), *facts], tables=_sources(findings)
+        )
+    facts += [
+        ("PK", str(origin.pk)),
+        ("full graph", f"verdi node graph generate {origin.uuid}"),
+        ("as an archive", f"verdi archive create --processes {origin.uuid} -- study.aiida"),
+    ]
+    tables = [
+        Table(
+            name,
+            title,
+            ("link", "node", "PK", "UUID", "label"),
+            [[one.name, one.kind, one.pk, one.uuid, one.label] for one in nodes],
+            folded=True,
+        )
+        for name, title, nodes in (("inputs", "Inputs", found.inputs), ("outputs", "Outputs", found.outputs))
+        if nodes
+    ]
+    return Section("provenance", "Provenance", facts=facts, tables=[*tables, *_sources(findings)])
+
+
+def _sources(findings: Findings) -> list[Table]:
+    """Return the table of the trajectory files of all runs."""
+    rows = [
+        [label, source.name, source.frames, source.first_step, source.bytes, source.sha256]
+        for label, run in findings.runs.items()
+        for source in run.results.sources
+    ]
+    headings = ("run", "file", "frames", "first step", "bytes", "SHA-256")
+    return [Table("trajectories", "Trajectories", headings, rows, folded=True)] if rows else []
