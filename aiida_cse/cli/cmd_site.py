@@ -49,6 +49,10 @@ def setup(profile: str | None, lmp: Path | None, daemon: bool, mpiprocs: int) ->
         click.echo(f"start the daemon with: {verdi('daemon', 'start')}")
 
 
+#: the page of the demo, in the current folder
+_DEMO_REPORT = "demo-report.html"
+
+
 @click.command()
 @click.option("--new", is_flag=True, help="Run it again even if there is a finished one.")
 @inputs.LMP
@@ -56,13 +60,14 @@ def setup(profile: str | None, lmp: Path | None, daemon: bool, mpiprocs: int) ->
 def demo(new: bool, lmp: Path | None, mpiprocs: int) -> None:
     """Run a small LLZO + PEO:LiTFSI study here: about 1,100 atoms, a few minutes, nothing outside this folder.
 
-    An interrupted demo is resumed; the results of a finished one are shown again.
+    An interrupted demo is resumed; the results of a finished one are shown again. Its report is demo-report.html.
     """
     jobs = _jobs(lmp, mpiprocs)
     from aiida.orm import ProcessNode, QueryBuilder
     from rich.console import Console
 
     from aiida_cse.building.recipe import load_recipe
+    from aiida_cse.cli.cmd_figures import write_report
     from aiida_cse.cli.display.results import print_view
     from aiida_cse.cli.running import leave, run_shown
     from aiida_cse.engine.embedded import resume_embedded, run_embedded
@@ -85,11 +90,14 @@ def demo(new: bool, lmp: Path | None, mpiprocs: int) -> None:
     else:
         click.echo(f"the demo <{study.pk}> has finished before; run it again with: {aiida_cse('demo', '--new')}")
     if study.is_terminated and "runs" in study.outputs:
-        print_view(view_of(findings_of(study)), Console(highlight=False))
-        click.echo(f"\nthe study is process {study.pk}; three commands to try next:")
+        findings = findings_of(study)
+        print_view(view_of(findings), Console(highlight=False))
+        page = write_report(findings, Path(_DEMO_REPORT))
+        click.echo(f"\nthe study is process {study.pk}; commands to try next:")
         click.echo(f"  {aiida_cse('show', study.pk)}")
         click.echo(f"  {verdi('process', 'report', study.pk)}")
         click.echo(f"  {verdi('process', 'dump', study.pk)}")
+        click.echo(f"the report, with figures, for a browser: {page}")
     leave(study)
 
 

@@ -20,8 +20,9 @@ from aiida_cse.report.findings import Findings, Provenance
 from aiida_cse.report.page.bibliography import bibtex
 from aiida_cse.report.page.content import Picture, Section, Statement, Table, data_uri, smaller_svg
 from aiida_cse.report.page.methods import analysis_facts, known, protocol_facts, recipe_facts
-from aiida_cse.report.view import Row, View, duration, view_of
+from aiida_cse.report.view import Row, View, view_of
 from aiida_cse.report.view import Section as Rows
+from aiida_cse.report.words import duration
 
 __all__ = ["FILENAME", "write_page"]
 
@@ -56,7 +57,7 @@ _MOST_ROWS = 40
 Progress = Callable[[str], None]
 
 
-def write_page(findings: Findings, path: Path, *, progress: Progress = str) -> Path:
+def write_page(findings: Findings, path: Path, *, progress: Progress) -> Path:
     """Write the report of findings as one HTML page, which needs no other file and no network.
 
     Parameters

@@ -63,7 +63,13 @@ class Table:
     @property
     def cells(self) -> list[list[tuple[str, str]]]:
         """The cells as pairs of a text and a smaller one."""
-        return [[cell if isinstance(cell, tuple) else (_text(cell), "") for cell in row] for row in self.rows]
+        return [
+            [
+                (_unbroken(cell[0]), _unbroken(cell[1])) if isinstance(cell, tuple) else (_text(cell), "")
+                for cell in row
+            ]
+            for row in self.rows
+        ]
 
     @property
     def uri(self) -> str:
@@ -151,7 +157,13 @@ def _text(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return _unbroken(text)
+
+
+def _unbroken(text: str) -> str:
+    """Return a text in which the sign of a bound or error stays with its number."""
+    return re.sub(r"([≤≥±<>]) ", "\\1\u00a0", text)
 
 
 def data_uri(content: bytes, media_type: str) -> str:

@@ -13,6 +13,7 @@ Facts = Iterator[tuple[str, str]]
 Settings = Mapping[str, Any]
 
 _KSPACE = {"pppm": "pppm", "ewald": "Ewald sums", "none": "none"}
+_EXACT = {"True": "continued bit for bit", "False": "not continued bit for bit"}
 _RULES = {
     "core": "an ion is counted when it enters the core of another region",
     "snapshot": "membership in snapshots",
@@ -127,7 +128,7 @@ def _forces(run: Settings) -> str:
         _with("long-range electrostatics: {}", _KSPACE.get(style, style) if isinstance(style, str) else None),
         _with("relative accuracy {}", accuracy),
         _with("skin {} Å", run.get("skin")),
-        {True: "continued bit for bit", False: "not continued bit for bit"}.get(run.get("exact"), ""),
+        _EXACT.get(str(run.get("exact")), ""),
         _with("accelerator {}", run.get("accelerator") if run.get("accelerator") != "none" else None),
     )
 
