@@ -17,13 +17,14 @@ from aiida_cse.data.reduction import CseReductionData, checked_temperature
 from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.schema import placed
 from aiida_cse.workchains.common.builders import real
+from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.ports import validate_temperature
 from aiida_cse.workchains.common.protocol import ProtocolMixin, with_recipe_values
 
 __all__ = ["AnalysisWorkChain"]
 
 
-class AnalysisWorkChain(ProtocolMixin, VersionedWorkChain):
+class AnalysisWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
     """All registered observables of one production, and the verdict on its equilibration."""
 
     protocol_name = "analysis"

@@ -30,6 +30,7 @@ from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.common.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
 from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.common.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
 from aiida_cse.workchains.common.ports import validate_neutral, validate_seed, validate_temperature
@@ -53,7 +54,7 @@ _OF_SEGMENT = ("duration_ps", "velocities")
 _plan_error = checked_by(ProductionPlan, "plan")
 
 
-class ProductionWorkChain(ProtocolMixin, VersionedWorkChain):
+class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
     """Run a production in segments; at each look, reduce the new segments, analyse the run, and decide its end."""
 
     protocol_name = "production"

@@ -26,6 +26,7 @@ from aiida_cse.workchains.common.builders import (
     velocity_seed,
 )
 from aiida_cse.workchains.common.exit_status import ended_normally, failure
+from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, positive, validate_neutral, validate_seed
 from aiida_cse.workchains.common.protocol import ProtocolMixin, merge, split_overrides
@@ -40,7 +41,7 @@ _OF_A_RUN = ("system", "temperature", "seed", "previous")
 _plan_error = checked_by(CoolingPlan, "cooling.plan")
 
 
-class QuenchWorkChain(ProtocolMixin, VersionedWorkChain):
+class QuenchWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
     """Equilibrate an interface hot, cool it in steps, run it cold, and compare the two structures."""
 
     protocol_name = "quench"

@@ -42,6 +42,7 @@ from aiida_cse.workchains.common.builders import (
 )
 from aiida_cse.workchains.common.exit_status import ended_normally, failure
 from aiida_cse.workchains.common.forcefields import forcefield_nodes
+from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import checked_options
 from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, whole_number
 from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides, with_recipe_values
@@ -68,7 +69,7 @@ MOST_REPLICAS = 99
 RUN_OUTPUTS = ("system", "reduction", "looks", *observables(), "changes")
 
 
-class StudyWorkChain(ProtocolMixin, VersionedWorkChain):
+class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
     """Build, equilibrate, run and analyse the interfaces of a recipe at one or more temperatures."""
 
     protocol_name = "study"

@@ -23,6 +23,7 @@ from aiida_cse.landscape.checks import start_errors
 from aiida_cse.landscape.model import Landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.workchains.common.builders import Codes, builder_inputs, located_part, whole
+from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.ports import SEEDS, validate_seed
 from aiida_cse.workchains.common.protocol import ProtocolMixin, merge
 from aiida_cse.workchains.common.starts import FILLED, run_label
@@ -46,7 +47,7 @@ RUN_OUTPUTS = (
 _STRIDE = 104_729
 
 
-class ValidationWorkChain(ProtocolMixin, VersionedWorkChain):
+class ValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
     """Run ions in a known landscape at several temperatures, analyse the runs, and check the results."""
 
     protocol_name = "validate"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
+from aiida.manage.caching import enable_caching
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.analysis.registry import analyse, observables
@@ -38,7 +39,7 @@ def analysis(make: Make) -> Callable[..., Any]:
 
 def test_each_observable_is_attached_as_one_calculation(aiida_profile: object) -> None:
     inputs = {"reduction": reduction_node(), "temperature": orm.Float(700), "settings": orm.Dict({"rule": "core"})}
-    found, node = run_get_node(WorkflowFactory("cse.analysis"), **inputs)
+    found, node = run_get_node(WorkflowFactory("cse.analysis"), **inputs, metadata={"label": "evening"})
     assert node.is_finished_ok
     assert set(found) == set(observables())
     called = [
@@ -47,6 +48,16 @@ def test_each_observable_is_attached_as_one_calculation(aiida_profile: object) -
     assert len(called) == len(observables())
     made_by = {name: output.base.links.get_incoming().all_nodes()[0] for name, output in found.items()}
     assert len({str(maker.uuid) for maker in made_by.values()}) == len(observables()), "one calculation per result"
+
+    with enable_caching():
+        cached, again = run_get_node(WorkflowFactory("cse.analysis"), **inputs, metadata={"label": "morning"})
+    assert cached["barrier"].creator.base.caching.is_created_from_cache, "labels do not change hashes"
+    for label, results, process in (("evening", found, node), ("morning", cached, again)):
+        assert {name: one.label for name, one in results.items()} == {
+            name: f"{name} 700 K {label}" for name in observables()
+        }
+        assert results["barrier"].description.startswith(observables()["barrier"].summary)
+        assert process.uuid in results["barrier"].description
 
 
 def test_the_steps_share_one_reading_of_the_file(analysis: Callable[..., Any]) -> None:

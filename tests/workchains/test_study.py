@@ -83,6 +83,9 @@ def test_a_study_runs_every_temperature_and_replica(study: Any) -> None:
     assert set(runs) == {"T0650_r1", "T0700_r1", "T0700_r2"}
     assert set(runs["T0650_r1"]) == {"interface", "system", "equilibration", "density_profiles"}
     assert set(runs["T0700_r2"]) == {"interface"}, "earlier results remain available"
+    assert runs["T0650_r1"]["equilibration"].label == "equilibration T0650_r1 llzo-peo-litfsi-demo"
+    assert runs["T0700_r2"]["interface"].label == "interface T0700_r2 llzo-peo-litfsi-demo"
+    assert study.outputs["stages"]["ceramic"].label == "stages ceramic llzo-peo-litfsi-demo"
     assert "kinetics" not in study.outputs, "no run has been analysed"
     assert set(study.outputs["stages"]) == {
         *("ceramic", "electrolyte"),

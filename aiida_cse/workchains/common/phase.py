@@ -15,6 +15,7 @@ from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE, Schedule, job_pl
 from aiida_cse.schema import placed
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.common.ports import validate_seed, validate_temperature
 
@@ -25,7 +26,7 @@ CHANGES_HELP = "Recovery steps of failed runs with cause and simulation steps; o
 _SHOWN = (("temperature_K", "T", 0, "K"), ("density_g_cm3", "density", 3, "g/cm³"), ("lz_A", "Lz", 2, "Å"))
 
 
-class PhaseWorkChain(VersionedWorkChain):
+class PhaseWorkChain(LabelledOutputs, VersionedWorkChain):
     """Run the jobs of a schedule one after the other, from the system of a subclass.
 
     The outline of a subclass sets ``ctx.system``, calls :meth:`plan_jobs`, and loops
