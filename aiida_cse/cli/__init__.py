@@ -91,6 +91,7 @@ class LazyGroup(click.Group):
         "status": ("cmd_results", "Show the progress of a process, or its results."),
         "show": ("cmd_results", "Show verdict and numbers of a process, and what is not known."),
         "plot": ("cmd_figures", "Draw the figures of a process or of an analysed folder."),
+        "export": ("cmd_export", "Write results as tables, JSON, netCDF or an RO-Crate."),
         "paper": ("cmd_export", "Lay the results beside those of the published study."),
         "report": ("cmd_figures", "Write the results of a process as one HTML page."),
         "resume": ("cmd_run", "Resume an interrupted run."),

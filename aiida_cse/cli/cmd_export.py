@@ -9,9 +9,11 @@ import click
 
 from aiida_cse.cli import inputs
 
-__all__ = ["paper"]
+__all__ = ["export", "paper"]
 
 _FORMATS = ("table", "json", "csv")
+#: names of the formats of :data:`aiida_cse.report.export.FORMATS`, which is slow to import
+_EXPORTS = ("csv", "json", "xarray", "ro-crate")
 
 
 @click.command()
@@ -57,3 +59,41 @@ def paper(source: str, form: str, output: Path | None, profile: str | None) -> N
         from aiida_cse.report.published_page import comparison_json
 
         click.echo(json.dumps(comparison_json(findings, compared), ensure_ascii=False, indent=1))
+
+
+@click.command()
+@inputs.SOURCE
+@click.option(
+    "--format", "form", type=click.Choice(_EXPORTS), default="csv", show_default=True, help="Form of the files."
+)
+@inputs.NEW_FOLDER
+@click.option(
+    "--author", "authors", multiple=True, metavar="NAME", help="Author of the data, with ORCID if any; repeatable."
+)
+@click.option("--license", "licence", default="", metavar="SPDX", help="Licence of the data, as CC-BY-4.0.")
+@click.option("--run", "runs", multiple=True, metavar="LABEL", help="Export this run alone; repeatable.")
+@inputs.PROFILE
+def export(
+    source: str,
+    form: str,
+    out: Path,
+    authors: tuple[str, ...],
+    licence: str,
+    runs: tuple[str, ...],
+    profile: str | None,
+) -> None:
+    """Write the results of a process, or of an analysed folder, into a new folder for others.
+
+    `csv` writes tidy tables over all runs with units in the headings; `json` the results of each run, which the
+    other commands read as an analysed folder, with kinetics and origin; `xarray` a netCDF file of profiles and
+    series per run; `ro-crate` all tables, results, figures and structures with metadata for a data repository.
+    Each folder has a README that names content, authors, versions, columns, licence and sources. `xarray` and
+    `ro-crate` need: pip install "aiida-cse[export]".
+    """
+    from aiida_cse.report.export import Publication, export_findings
+    from aiida_cse.report.figures.registry import of_runs
+
+    findings = inputs.open_source(source, profile)
+    with inputs.input_errors():
+        written = export_findings(of_runs(findings, runs or None), form, out, Publication(authors, licence))
+    click.echo(f"wrote {len(written)} files to {out}, described in {written[0]}")

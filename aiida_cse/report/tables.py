@@ -185,11 +185,8 @@ def _transitions_in_time(results: Results) -> Iterator[Row]:
 
 def _populations(results: Results, found: ObservableResult) -> Iterator[Row]:
     for ion in results.system.ions:
-        for region in (*results.populations_in_time.ions[ion], "excess"):
+        for region in results.populations_in_time.ions[ion]:
             key = f"n_{ion.lower()}_{region}"
-            # an excess has only an ion of which the slab has some at the start
-            if key not in found.entries:
-                continue
             low, high = found.values.get(f"{key}_interval") or (None, None)
             # results of earlier versions lack the reasons
             told = (found.values.get(f"{key}_{name}") for name in ("samples", "error_from", "reason"))
@@ -397,7 +394,12 @@ def _runs(runs: Mapping[str, RunFindings]) -> TidyTable:
                 "; ".join(f"{name} {uuid}" for name, uuid in run.uuids.items()),
             )
         )
-    return TidyTable("runs", "The runs", (*_RUN, *(Column(*column) for column in columns)), tuple(rows))
+    return TidyTable(
+        "runs",
+        "The runs: sampling, verdict, missing results and nodes",
+        (*_RUN, *(Column(*column) for column in columns)),
+        tuple(rows),
+    )
 
 
 def _looks(runs: Mapping[str, RunFindings]) -> TidyTable:
@@ -418,7 +420,12 @@ def _looks(runs: Mapping[str, RunFindings]) -> TidyTable:
         for run in runs.values()
         for look in run.looks
     ]
-    return TidyTable("looks", "The looks", (*_RUN, *(Column(*column) for column in columns)), tuple(rows))
+    return TidyTable(
+        "looks",
+        "The verdict at each look of an adaptive run",
+        (*_RUN, *(Column(*column) for column in columns)),
+        tuple(rows),
+    )
 
 
 def _words(value: Any) -> str:

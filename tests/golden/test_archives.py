@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -71,6 +72,25 @@ def test_status_shows_the_numbers_that_it_showed() -> None:
     seen = statuses()
     gone = {uuid: lost_lines(text, seen[uuid]) for uuid, text in stored("status.json").items()}
     assert {uuid: lines for uuid, lines in gone.items() if lines} == {}
+
+
+def test_an_export_of_an_imported_study_holds_the_numbers_of_its_nodes(tmp_path: Path) -> None:
+    invoke("export", DEMO_STUDY, "--out", tmp_path / "out")
+    outputs = orm.load_node(DEMO_STUDY).outputs.runs.T0500_r1
+    with (tmp_path / "out" / "numbers.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found = {
+        (row["observable"], row["key"]): (
+            float(row["value"]),
+            outputs[row["observable"]].base.attributes.get(row["key"]),
+        )
+        for row in rows
+        if row["unit"] and row["value"]
+    }
+    assert len(found) > 100
+    assert {key: pair for key, pair in found.items() if pair[0] != pair[1]} == {}
+    nodes_of_row = (tmp_path / "out" / "runs.csv").read_text(encoding="utf-8")
+    assert outputs["barrier"].uuid in nodes_of_row
 
 
 def test_the_parts_of_an_imported_run_stand_in_the_order_of_their_calls() -> None:
