@@ -1,5 +1,6 @@
 """Plausibility checks on synthetic series."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,11 @@ def test_a_bond_across_the_wall_is_found() -> None:
     system.data.positions[-1, 2] -= system.data.lengths[2]
     assert judge_system(system, "relax", Plausibility()) == [], "no wall to cross"
     system.data.molecules[0] = WALL_MOLECULE
-    (finding,) = judge_system(system, "relax", Plausibility())
+    assert judge_system(system, "relax", Plausibility()) == [], "the ID of a wall, but in a slab"
+    first, *others = system.info.types
+    types = (first.model_copy(update={"phase": "wall"}), *others)
+    walled = replace(system, info=system.info.model_copy(update={"types": types}))
+    (finding,) = judge_system(walled, "relax", Plausibility())
     assert finding == Finding("relax", "fail", "1 bonds cross the wall")
 
 
