@@ -106,7 +106,7 @@ _PLANTED = {"barrier": {"barrier": 1.2}, "mass": {"mass": 2.0}}
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Fewer ions and shorter runs: about 3 minutes.")
+@click.option("--quick", is_flag=True, help="Fewer ions and shorter runs: under 2 minutes.")
 @click.option(
     "--seed", type=click.IntRange(1, 2**31 - 1), default=1, show_default=True, help="Seed of the landscape."
 )

@@ -69,7 +69,8 @@ class ExpectedRun(ExpectedExchange):
         The rate divided by that of transition-state theory with the mean of exp(−tst/T) of both sides.
     variances
         Variances of the displacements of the cation along z in its layers over the shortest lag, Å², each with
-        its error; empty without displacements.
+        its error; empty without displacements, and of a run shorter than its relaxation time, which is off
+        equilibrium.
     """
 
     temperature: float
@@ -105,6 +106,7 @@ def expected_runs(
         barrier = landscape.joined_barrier(temperature)
         theory = landscape.theoretical_rate(temperature)
         exchange = expected_exchange(landscape, settings.ions, temperature, found.rate, (start_ns, end_ns))
+        lag = lag_ps if exchange.relaxation_ns < end_ns else None
         runs.append(
             asdict(
                 ExpectedRun(
@@ -116,7 +118,7 @@ def expected_runs(
                     sides=[list(side) for side in found.sides],
                     tst=(tst := landscape.tst_barriers(temperature)),
                     kappa_tst=found.rate * 1e-15 / _theory(landscape, temperature, tst),
-                    variances=_variances(landscape, temperature, lag_ps, np.array(edges), seed + number),
+                    variances=_variances(landscape, temperature, lag, np.array(edges), seed + number),
                     **asdict(exchange),
                 )
             )

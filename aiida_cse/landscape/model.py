@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Literal
 
 import numpy as np
@@ -58,6 +58,10 @@ World = Literal["plain", "drifting"]
 
 #: g/mol of the three sites of an anion; the first one feels the landscape
 ANION_MASSES = (14.007, 32.06, 15.999)
+
+
+#: nodes and weights on [−1, 1], an eigenvalue problem for every number of points
+_quadrature = cache(np.polynomial.legendre.leggauss)
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class Curve:
 
     def weight(self, edges: Sequence[float] | Floats, temperature: float, points: int = 400) -> Floats:
         """Return ∫ exp(−F/T) dz (Å) between successive edges, by Gauss–Legendre quadrature."""
-        nodes, weights = np.polynomial.legendre.leggauss(points)
+        nodes, weights = _quadrature(points)
         ends = np.asarray(edges, dtype=np.float64)
         half = np.diff(ends)[:, None] / 2
         z = ends[:-1, None] + half * (nodes + 1)

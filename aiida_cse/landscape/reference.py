@@ -211,7 +211,11 @@ def _move_all(
             place += half * velocity
             velocity = kept * velocity + noise * rng.standard_normal()
             place += half * velocity
-            at = ((place + end) % length) / SPACING
+            if place >= end:
+                place, start = place - length, start - length
+            elif place < -end:
+                place, start = place + length, start + length
+            at = (place + end) / SPACING
             low = min(int(at), len(accelerations) - 2)
             force = accelerations[low] + (at - low) * (accelerations[low + 1] - accelerations[low])
             velocity += half * force

@@ -20,6 +20,8 @@ SPACING, BEYOND = 0.1, 10.0
 #: kcal/mol per K
 _KCAL = constants.R / constants.calorie / 1000
 _CHARGE = 0.7
+#: periods of the box by which the place of the slab is raised: a remainder of LAMMPS has the sign of its dividend
+_PERIODS = 10_000
 
 
 #: g/mol of the elements of the framework; that of the first alone where it consists of one
@@ -155,25 +157,19 @@ def _drift(landscape: Landscape, elements: int) -> list[str]:
     """Return the commands that move slab and tables at a constant velocity.
 
     The friction of the thermostat acts against velocities in the box. A force of mass × friction × drift
-    compensates it, so that the motion relative to the slab is that around a slab at rest.
+    compensates it, so that the motion relative to the slab is that around a slab at rest. Variables are parsed in
+    every step, so that the place of the wall is one short formula.
     """
     length, velocity = 2 * landscape.box_half_length, landscape.drift * 1e-6
-    sites = ANION_MASSES if landscape.molecular else ANION_MASSES[:1]
-    wind = velocity / landscape.damping_fs / (landscape.thermal_speed_squared(1.0) * landscape.mass) * _KCAL
+    wind = velocity / landscape.damping_fs / landscape.thermal_speed_squared(1.0) / landscape.mass * _KCAL
     start = -landscape.box_half_length - BEYOND - SPACING - length
     return [
-        f"variable landscape_shift equal ({landscape.origin:.12g}+{velocity:.12g}*step*dt)/{length:.12g}",
-        f"variable landscape_wall equal {start:.12g}+{length:.12g}*(v_landscape_shift-floor(v_landscape_shift))",
+        f"variable landscape_wall equal {start:.12g}+({landscape.origin + _PERIODS * length:.12g}"
+        f"+{velocity:.12g}*step*dt)%{length:.12g}",
         f"group landscape_slab type 1:{elements}",
         f"fix landscape_slab landscape_slab move linear 0 0 {velocity:.12g} units box",
-        *(
-            command
-            for number, mass in enumerate((landscape.mass, *sites), elements + 1)
-            for command in (
-                f"group landscape_wind_{number} type {number}",
-                f"fix landscape_wind_{number} landscape_wind_{number} addforce 0 0 {wind * mass:.12g}",
-            )
-        ),
+        f"group landscape_ions type > {elements}",
+        f"fix landscape_wind landscape_ions gravity {wind:.12g} vector 0 0 1",
     ]
 
 

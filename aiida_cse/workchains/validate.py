@@ -45,6 +45,9 @@ RUN_OUTPUTS = (
 )
 #: distance between the seeds of the runs, so that validations with successive seeds share none
 _STRIDE = 104_729
+#: R̂ of two starts that differ by the allowed standard errors in a window of six relaxation times, so that the level
+#: of the checks decides; the usual limit of 1.5 refuses 5 % of correct pairs in such a window
+_SCALE_REDUCTION = 2.5
 
 
 class ValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
@@ -239,7 +242,11 @@ class ValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         }
         level = self.inputs.settings["level"]
         # a drift is tested in the slab and in both its layers
-        criteria = {"standard_errors": start_errors(level), "significance": (1 - level) / 3}
+        criteria = {
+            "standard_errors": start_errors(level),
+            "significance": (1 - level) / 3,
+            "maximum_scale_reduction": _SCALE_REDUCTION,
+        }
         found: Any
         found, node = starts.run_get_node(settings=orm.Dict(criteria), **runs)
         if not node.is_finished_ok:

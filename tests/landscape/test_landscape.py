@@ -78,6 +78,14 @@ def test_a_straight_line_through_the_hot_rates_meets_the_cold_one(seed: int) -> 
     assert np.polyval(line, inverse[-1]) == pytest.approx(logarithms[-1], abs=0.35)
 
 
+def test_displacements_are_followed_where_a_run_can_equilibrate() -> None:
+    one = draw_landscape(1, "drifting")
+    settings = ValidationSettings(world="drifting", reduced_barriers=(4, 8, 16), shots=100)
+    runs = expected_runs(one, settings, frame_fs=200, start_ns=0.3, end_ns=0.8, seed=1, lag_ps=0.4)
+    assert [run["relaxation_ns"] < 0.8 for run in runs] == [True, False, False]
+    assert [np.shape(run["variances"]) for run in runs] == [(7, 2), (0,), (0,)]
+
+
 def test_planted_errors_are_only_in_the_copy() -> None:
     one = draw_landscape(8)
     wrong = Planted(barrier=1.2, mass=2.0).applied(one)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy import special
 
 from aiida_cse.reduction.kernels.compiled import compiled
 
@@ -295,7 +295,7 @@ class MoveWatch:
             moves = "1 move is" if near == 1 else f"{near} moves are"
             return f"{moves} about a box edge, and no other is longer than a quarter of it"
         between, around = int(counts[2]), int(counts[3] + counts[4])
-        if binom.sf(around - 1, between + around, 2 / 3) < _CHANCE:
+        if special.bdtrc(around - 1, between + around, 2 / 3) < _CHANCE:
             return f"{around} moves are about a box edge, and only {between} lie between a half and three quarters"
         # ions of one atom: how far a molecule may be beyond the box is not known well enough
         jumps = self.jumps[axis, : self.tracers.ions][self.tracers.slack <= 2 * _SLACK]
