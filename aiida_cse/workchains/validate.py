@@ -45,8 +45,8 @@ RUN_OUTPUTS = (
 )
 #: distance between the seeds of the runs, so that validations with successive seeds share none
 _STRIDE = 104_729
-#: R̂ of two starts that differ by the allowed standard errors in a window of six relaxation times, so that the level
-#: of the checks decides; the usual limit of 1.5 refuses 5 % of correct pairs in such a window
+#: R̂ of two starts that differ by the allowed standard errors in a window of six relaxation times, so that the
+#: level of the checks decides; the usual limit of 1.5 refuses 5 % of correct pairs in such a window
 _SCALE_REDUCTION = 2.5
 
 
