@@ -13,7 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from aiida_cse.report.figures.curves import Curve, curves_of, draw_curve, off_words, run_styles, with_uncertainty
+from aiida_cse.report.figures.curves import (
+    Curve,
+    curves_of,
+    draw_curve,
+    off_words,
+    places_of,
+    run_styles,
+    with_uncertainty,
+)
 from aiida_cse.report.figures.registry import NotDrawableError, figure
 from aiida_cse.report.figures.runs import legend_below, runs_with, sampling_words
 from aiida_cse.report.figures.style import ROLES, label_panels, new_figure, proxy
@@ -66,9 +74,8 @@ def _charge_caption(findings: Findings) -> str:
 def _band_words(runs: Mapping[str, RunFindings]) -> str:
     first = next(iter(runs.values()))
     sampled = first.scalars["charge_integral"].get("sampled_ps")
-    often = "" if sampled is None else f" Atoms were counted every {sampled:g} ps."
-    result = first.observable("charge_integral")
-    z = np.empty(0) if result is None else result.array("z_A")
+    often = "" if not isinstance(sampled, int | float) else f" Atoms were counted every {sampled:g} ps."
+    z = places_of(first.observable("charge_integral"))
     bins = "" if len(z) < 2 else f" Bins of {(z[-1] - z[0]) / (len(z) - 1):.3g} Å."
     return (
         "Bands: ± one standard error of the integrals of whole blocks of time; none with fewer than two blocks."

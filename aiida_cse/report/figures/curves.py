@@ -28,6 +28,7 @@ __all__ = [
     "ions_of",
     "known_free_energy",
     "off_words",
+    "places_of",
     "run_styles",
     "shade_layers",
     "with_uncertainty",
@@ -63,6 +64,15 @@ class Curve:
     errors: Floats
 
 
+def places_of(result: ObservableResult | None, key: str = "z_A") -> Floats:
+    """Return the positions (bins,) of a result, Å; (0,) if it has none that are known and ascend."""
+    if result is None or key not in result.entries:
+        return np.empty(0)
+    places = result.array(key)
+    good = places.ndim == 1 and len(places) > 1 and np.isfinite(places).all() and (np.diff(places) > 0).all()
+    return places if good else np.empty(0)
+
+
 def array_of(result: ObservableResult, key: str, bins: int) -> Floats | None:
     """Return an array (bins,) of a result, None if it has no such key or another number of bins."""
     if key not in result.entries:
@@ -87,11 +97,11 @@ def curves_of(
     found = []
     for run in runs.values():
         result = run.observable(observable)
-        if result is None or (key := z if z in result.entries else "z_A") not in result.entries:
+        if result is None:
             continue
-        places = result.array(key)
+        places = places_of(result, z if z in result.entries else "z_A")
         curve = array_of(result, values, len(places))
-        if curve is None or not np.isfinite(curve).any():
+        if not len(places) or curve is None or not np.isfinite(curve).any():
             continue
         error = array_of(result, errors, len(places))
         found.append(Curve(run, places, curve, np.full(len(places), np.nan) if error is None else error))

@@ -23,6 +23,7 @@ from aiida_cse.report.figures.curves import (
     ions_of,
     known_free_energy,
     off_words,
+    places_of,
     run_styles,
     shade_layers,
     with_uncertainty,
@@ -82,16 +83,14 @@ def _density_caption(findings: Findings) -> str:
 def _bins(runs: Mapping[str, RunFindings]) -> str:
     """Return the widths of the bins of densities and how often atoms were counted, a sentence."""
     found = next(iter(runs.values())).observable("density_profiles")
-    if found is None:
-        return ""
-    z, points = (found.array(key) if key in found.entries else np.empty(0) for key in ("z_A", "point_z_A"))
+    z, points = places_of(found), places_of(found, "point_z_A")
     words = [
         f"{name} in bins of {(each[-1] - each[0]) / (len(each) - 1):.3g} Å"
         for name, each in (("Atoms", z), ("ions", points))
         if len(each) > 1
     ]
-    sampled = found.values.get("sampled_ps")
-    often = "" if sampled is None else f"; atoms were counted every {sampled:g} ps"
+    sampled = None if found is None else found.values.get("sampled_ps")
+    often = "" if not isinstance(sampled, int | float) else f"; atoms were counted every {sampled:g} ps"
     return f"{', '.join(words)}{often}."
 
 
@@ -128,9 +127,9 @@ def _line(style: Mapping[str, Any]) -> dict[str, Any]:
 def _draw_species(axes: Axes, run: RunFindings) -> list[Any]:
     """Draw framework, polymer and ions of one run, and return the entries of their legend."""
     found = run.observable("density_profiles")
-    if found is None or "z_A" not in found.entries:
-        raise NotDrawableError(f"{run.label} has no densities of the types of atoms")
-    z, system = found.array("z_A"), run.results.system
+    z, system = places_of(found), run.results.system
+    if found is None or not len(z):
+        raise NotDrawableError(f"{run.label}: the densities of the types of atoms have no positions")
     drawn: list[Floats] = []
     handles: list[Any] = []
     for role, labels in (("framework", system.framework), ("polymer", _polymer_labels(run))):
@@ -188,9 +187,9 @@ def _polymer_labels(run: RunFindings) -> list[str]:
     Types of the polymer are those that belong to no ion and are outside the slab for the most part.
     """
     found, system = run.observable("density_profiles"), run.results.system
-    if found is None or "z_A" not in found.entries:
+    z = places_of(found)
+    if found is None or not len(z):
         return []
-    z = found.array("z_A")
     others = {*system.framework, *(label for ion in system.ions.values() for label in ion.types)}
     outside = []
     for label, mass in system.masses_g_per_mol.items():

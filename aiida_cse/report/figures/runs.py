@@ -125,10 +125,11 @@ def sampling_words(runs: Mapping[str, RunFindings], name: str) -> str:
     words: dict[str, list[str]] = {}
     for label, run in runs.items():
         found = run.scalars[name]
-        told = (
-            f"{found['start_ns']:g} to {found['end_ns']:g} ns after the first frame, {found['frames']:,} frames "
-            f"{found['frame_ps']:g} ps apart"
+        facts = [found.get(key) for key in ("start_ns", "end_ns", "frames", "frame_ps")]
+        start, end, frames, stride = (
+            f"{one:,}" if isinstance(one, int) else f"{one:g}" if isinstance(one, float) else "?" for one in facts
         )
+        told = f"{start} to {end} ns after the first frame, {frames} frames {stride} ps apart"
         words.setdefault(told, []).append(label)
     if len(words) == 1:
         return f"Analysed: {next(iter(words))}{' in each run' if len(runs) > 1 else ''}; n = {_count(len(runs))}."

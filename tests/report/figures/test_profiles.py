@@ -273,6 +273,14 @@ def test_figure_of_arrays_without_numbers_says_so(name: str, observable: str, fi
             figures()[name].draw(empty, 85)
 
 
+@pytest.mark.parametrize(("name", "observable"), list(FROM_RESULTS.items())[:5])
+@pytest.mark.parametrize("z", [None, [None, None], []])
+def test_figure_without_positions_says_so(name: str, observable: str, z: Any, findings: Findings) -> None:
+    lost = changed(findings, observable, {"z_A": z, "start_ns": None})
+    with pytest.raises(NotDrawableError, match=r"known|number|positions"):
+        figures()[name].draw(lost, 85)
+
+
 @pytest.mark.parametrize(
     ("value", "error", "words"),
     [
