@@ -117,6 +117,8 @@ def _ordered_ions(runs: Sequence[RunFindings]) -> dict[str, str]:
 
 
 def _aside(runs: Sequence[RunFindings], aside: float) -> Floats:
+    if not runs:
+        return np.empty(0)
     x = places(runs)
     shifted: Floats = x + aside * (float(np.ptp([run.temperature for run in runs])) or 100.0)
     return shifted

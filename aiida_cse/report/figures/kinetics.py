@@ -111,6 +111,12 @@ def _fit_words(findings: Findings) -> str:
         "its cautious bounds; both may leave the axis. Open diamonds are extrapolated: outside the temperatures "
         "of the runs in the fit. "
     )
+    if found.get("gamma") is not None:
+        hot, cold = found["gamma_temperatures_K"]
+        words += (
+            f"Crosses are the estimate of the published study from γ, the ratio of the rates at {hot:g} and "
+            f"{cold:g} K, which has no interval. "
+        )
     if _curves(findings) is not None:
         return words + "Lines are medians of each law, the band is the union of the intervals."
     return (
@@ -316,12 +322,29 @@ def _draw_fit(
         _draw_bound(axes, 1000 / kelvin, bound / scale, colour)
     if bounds:
         handles.append(proxy("joint fit, upper bound", marker=r"$\downarrow$", linestyle="none", color=colour))
+    handles += _draw_published(axes, findings, reference)
     kinds = {bool(rate["extrapolated"]) for rate in told}
     for extrapolated, words in ((False, "joint fit"), (True, "joint fit, extrapolated")):
         if extrapolated in kinds:
             marks = verdict_marks(colour, equilibrated=not extrapolated)
             handles.append(proxy(words, marker="D", linestyle="none", **marks))
     return handles
+
+
+def _draw_published(axes: Axes, findings: Findings, reference: Mapping[float, float] | None) -> list[Any]:
+    """Draw the estimate of the published study, from the ratio γ of two temperatures, beyond these."""
+    found = {} if findings.kinetics is None else findings.kinetics.values
+    rates_there = {
+        float(key[11:15]): found[key] for key in found if key.startswith("gamma_rate_") and found[key] is not None
+    }
+    used = found.get("gamma_temperatures_K") or ()
+    kelvin = [one for one in rates_there if one not in used]
+    if not kelvin:
+        return []
+    values = np.array([rates_there[one] for one in kelvin]) / _scale(kelvin, reference)
+    style: dict[str, Any] = {"color": "#000000", "marker": "x", "linestyle": "none", "markersize": 5}
+    axes.plot(1000 / np.array(kelvin), values, label="published", zorder=3.6, **style)
+    return [proxy("from γ, as published", **style)]
 
 
 def _draw_rate(axes: Axes, rate: Mapping[str, Any], scale: float) -> None:

@@ -127,6 +127,8 @@ def _draw_region(axes: Axes, runs: Sequence[RunFindings], key: str, region: str)
     """Draw one number over T, and return the highest value that the axis should hold."""
     _, colour, marker = _REGIONS[region]
     there = [run for run in runs if run.scalars["populations"].get(key) is not None]
+    if not there:
+        return 1.0
     means = np.array([run.scalars["populations"][key] for run in there], dtype=np.float64)
     bounds = np.array([ends(run.scalars["populations"], f"{key}_interval") for run in there]).reshape(-1, 2)
     order = list(_REGIONS).index(region) - 2
@@ -136,7 +138,7 @@ def _draw_region(axes: Axes, runs: Sequence[RunFindings], key: str, region: str)
         error = None if np.isnan(low + high) else [[mean - low], [high - mean]]
         style = verdict_marks(colour, equilibrated=run.equilibrated)
         axes.errorbar([place], [mean], yerr=error, marker=marker, elinewidth=0.8, label=key, **style)
-    highest = max(means, default=1.0)
+    highest = float(max(means, default=1.0))
     return float(max(highest, min(np.nanmax(bounds[:, 1], initial=highest), 2 * highest)))
 
 
@@ -346,7 +348,9 @@ def correlation(findings: Findings, width: float) -> Figure:
     for run in runs.values():
         style = temperature_style(run.temperature, findings.temperatures)
         _draw_means(axes, run, cation, anion, style)
-        handles.append(proxy(_slope_words(run, cation, anion), **style, linewidth=1.1))
+        alone = [one.temperature for one in runs.values()].count(run.temperature) == 1
+        name = f"{run.temperature:g} K" if alone else f"{run.temperature:g} K, {run.label}"
+        handles.append(proxy(f"{name}: {_slope_words(run, cation, anion)}", **style, linewidth=1.1))
     handles += [_draw_one_to_one(axes, runs, cation, anion), *open_proxy(list(runs.values()))]
     axes.set_xlabel(f"$N$({ion_name(cation)} {_words_of(_cation_region(runs, cation))})")
     axes.set_ylabel(f"$N$({ion_name(anion)} 1st layer)")
@@ -381,9 +385,9 @@ def _slope_words(run: RunFindings, cation: str, anion: str) -> str:
     found, key = run.scalars["populations"], _slope_key(cation, anion)
     slope, error = found.get(key), found.get(f"{key}_error")
     if slope is None:
-        return f"{run.temperature:g} K: no slope"
+        return "no slope"
     written = f"{slope:.2f}".replace("-0.00", "0.00").replace("-", "−")
-    return f"{run.temperature:g} K: slope {written}" + ("" if error is None else f" ± {error:.2f}")
+    return f"slope {written}" + ("" if error is None else f" ± {error:.2f}")
 
 
 def _draw_scatter(axes: Axes, run: RunFindings, cation: str, anion: str, style: Mapping[str, Any]) -> None:
@@ -406,7 +410,7 @@ def _draw_scatter(axes: Axes, run: RunFindings, cation: str, anion: str, style: 
     )
     middle = found[f"n_{cation}_{region}"], found[f"n_{anion}_layer"]
     slope, error = found.get(_slope_key(cation, anion)), found.get(f"{_slope_key(cation, anion)}_error")
-    if slope is not None:
+    if slope is not None and None not in middle:
         line = np.array([x.min(), x.max()])
         axes.plot(
             line,
@@ -426,6 +430,8 @@ def _draw_means(axes: Axes, run: RunFindings, cation: str, anion: str, style: Ma
     found = run.scalars["populations"]
     region = "excess" if f"n_{cation}_excess" in found else "ceramic"
     middle = found[f"n_{cation}_{region}"], found[f"n_{anion}_layer"]
+    if None in middle:
+        return
     bars: dict[str, Any] = {}
     for name, value, key in zip(
         ("xerr", "yerr"), middle, (f"n_{cation}_{region}", f"n_{anion}_layer"), strict=True
@@ -451,9 +457,8 @@ def _draw_means(axes: Axes, run: RunFindings, cation: str, anion: str, style: Ma
 
 def _draw_one_to_one(axes: Axes, runs: Mapping[str, RunFindings], cation: str, anion: str) -> Any:
     """Draw a line of slope one through the mean of all runs, and return its entry in the legend."""
-    found = [run.scalars["populations"] for run in runs.values()]
-    region = _cation_region(runs, cation)
-    x0 = float(np.mean([one[f"n_{cation}_{region}"] for one in found]))
-    y0 = float(np.mean([one[f"n_{anion}_layer"] for one in found]))
+    keys = f"n_{cation}_{_cation_region(runs, cation)}", f"n_{anion}_layer"
+    means = [[run.scalars["populations"][key] for key in keys] for run in runs.values()]
+    x0, y0 = np.nanmean(np.array(means, dtype=np.float64), axis=0).tolist()
     axes.axline((x0, y0), slope=1, color=ROLES["limit"], linestyle="--", linewidth=0.9, zorder=1)
     return proxy(f"one {ion_name(anion)} per {ion_name(cation)}", color=ROLES["limit"], linestyle="--")

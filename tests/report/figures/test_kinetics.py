@@ -86,3 +86,9 @@ def test_runs_that_no_ion_could_enter_have_no_rates(findings: Findings) -> None:
     idle = replace(run, scalars={**run.scalars, "transitions": nothing, "equilibration": verdict})
     with pytest.raises(NotDrawableError, match="could an ion enter"):
         figures()["rates"].draw(replace(findings, runs={"T0500_r1": idle}, kinetics=None), 180)
+
+
+def test_the_published_estimate_stands_beside_the_fit(findings: Findings) -> None:
+    assert findings.kinetics is not None
+    (cross,) = lines(figures()["rates"].draw(findings, 180).axes[0], "published")
+    np.testing.assert_array_equal(cross.get_data(), [[2.5], [findings.kinetics.value("gamma_rate_0400K_per_s")]])
