@@ -1,6 +1,6 @@
 """Make the example of the gallery: four simulated runs of ions in a landscape, analysed and joined, in a profile.
 
-``python docs/example_study.py FOLDER`` stores them in the profile of FOLDER, which is created, and prints the PK
+``python -m docs.example_study FOLDER`` stores them in the profile of FOLDER, which is created, and prints the PK
 of the joint kinetics. The ions move by Langevin dynamics in known free energies, without LAMMPS; there is no
 polymer. At 700 K they equilibrate, at 400 K none crosses: the figures show both. It takes some minutes.
 """
@@ -41,7 +41,7 @@ LANDSCAPE = Landscape(
     drift=0.5,
     spring=1000.0,
 )
-IONS = Ions(cations=300, anions=60, inside=0.7)
+IONS = Ions(cations=300, anions=60, inside=0.85)
 TIMESTEP_FS, FRAME_PS, LENGTH_PS = 4.0, 2.0, 20_000.0
 SAMPLING: dict[str, Any] = {
     "timestep_fs": TIMESTEP_FS,
@@ -110,14 +110,16 @@ def store_study(*, length_ps: float = LENGTH_PS, settings: dict[str, Any] | None
 def main() -> None:
     """Store the example in the profile of the folder that is given."""
     if len(sys.argv) != 2:
-        sys.exit("usage: python docs/example_study.py FOLDER")
+        sys.exit("usage: python -m docs.example_study FOLDER")
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     from aiida_cse.cli import profile
-    from aiida_cse.cli.environment import ensure_environment
 
     profile.activate(create=True)
+    # AiiDA reads the folder of its configuration when it is imported
+    from aiida_cse.cli.environment import ensure_environment
+
     ensure_environment()
     print(f"joint kinetics <{store_study()}>")
 
