@@ -25,12 +25,12 @@ from benchmarks.mutations.trajectories import Physics, simulate
 __all__ = ["IONS", "LANDSCAPE", "TEMPERATURES", "reduced_run", "store_study"]
 
 TEMPERATURES = (700.0, 600.0, 500.0, 400.0)
-#: K, Å: barriers at which some hundred ions enter the slab at 700 K within the run, and none at 400 K
+#: K, Å: barriers at which some hundred ions enter the slab at 700 K within the run, and hardly one at 400 K
 LANDSCAPE = Landscape(
     half_thickness=12.0,
     box_half_length=40.0,
-    barrier_left=6000.0,
-    barrier_right=5700.0,
+    barrier_left=5200.0,
+    barrier_right=4900.0,
     depth=100.0,
     bulk=2300.0,
     anion_layer=900.0,
