@@ -2,7 +2,7 @@
 
 ``python -m docs.example_study FOLDER`` stores them in the profile of FOLDER, which is created, and prints the PK
 of the joint kinetics. The ions move by Langevin dynamics in known free energies, without LAMMPS; there is no
-polymer. At 700 K they equilibrate, at 400 K none crosses: the figures show both. It takes some minutes.
+polymer. At 700 K they equilibrate, at 400 K hardly one crosses: the figures show both. It takes some minutes.
 """
 
 from __future__ import annotations

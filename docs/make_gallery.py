@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from aiida_cse.report.figures import NotDrawableError, figures
-from aiida_cse.report.figures.style import DOUBLE, save
+from aiida_cse.report.figures.style import DOUBLE, render
 
 __all__ = ["FOLDER", "PAGE", "PICTURES", "write_gallery"]
 
 FOLDER = Path(__file__).parent
 PAGE, PICTURES = FOLDER / "gallery.md", FOLDER / "_static" / "figures"
 DEMO = FOLDER.parent / "tests" / "golden" / "golden-demo-0.1.aiida"
+
+#: figures that are drawn from the last source that holds them: the demo has all phases
+_LAST = ("snapshot",)
 
 _HEAD = """# Gallery
 
@@ -36,22 +39,24 @@ Figure; [a figure of your own](howto/own-figure.md) shows how to change or to ad
 
 Most pictures below are drawn from *the example*: four runs of ions in a landscape of known free energies, without
 LAMMPS and without polymer, which `python -m docs.example_study FOLDER` makes; at 700 K the ions equilibrate, at
-400 K none crosses. *The demo* is the study of `make demo`, too short for any number to be known.
+400 K hardly one crosses. *The demo* is the study of `make demo`, too short for any number to be known.
 `python -m docs.make_gallery FOLDER` draws this page.
 """
 
 
 def write_gallery(sources: dict[str, Any]) -> list[Path]:
-    """Write the page and its pictures, each from the first of the sources that holds it; return all paths."""
+    """Write the page and its pictures, each from the first source that holds it; return all paths."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     parts, written = [_HEAD], []
     for name, kind in figures().items():
-        for source, findings in sources.items():
+        for source, findings in reversed(sources.items()) if name in _LAST else sources.items():
             try:
                 drawn = kind.draw(findings, DOUBLE)
             except NotDrawableError:
                 continue
-            written.append(save(drawn, PICTURES / f"{name}.png", name=name))
+            picture = PICTURES / f"{name}.png"
+            picture.write_bytes(render(drawn, "png", name=name, dpi=150))
+            written.append(picture)
             paper = f", as {kind.paper} of the published study" if kind.paper else ""
             parts.append(
                 f"\n## {kind.title}\n\n`aiida-cse plot PK {name}`{paper}; here from {source}.\n\n"
