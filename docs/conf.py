@@ -7,10 +7,12 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from make_reference import write_pages  # noqa: E402
+from make_tutorial import write_tutorial  # noqa: E402
 
 from aiida_cse import __version__  # noqa: E402
 
 write_pages(HERE / "reference")
+write_tutorial(HERE / "tutorial")
 
 project = "aiida-cse"
 author = "The aiida-cse developers"

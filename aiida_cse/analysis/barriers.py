@@ -35,6 +35,7 @@ from aiida_cse.physics.kinetics.transition_state import (
 )
 from aiida_cse.physics.profiles.barriers import (
     FEWEST_BLOCKS,
+    FEWEST_VISITS,
     Barrier,
     ExchangeStatistics,
     JoinedBarrier,
@@ -204,7 +205,10 @@ def _barrier_rows(
     found: Mapping[str, Any], ion: str, title: str, name: str = "barrier", reasons: Sequence[str] = ()
 ) -> Iterator[Quantity]:
     """Yield a barrier of both sides together, or of each side that has one; with the reasons if there is none."""
+    visits = found.get(f"visits_{ion}")
     objection = "" if found.get("equilibrated", True) else "the run is off equilibrium"
+    if not objection and visits is not None and visits < FEWEST_VISITS:
+        objection = f"{visits:.2g} independent visits of the top; {FEWEST_VISITS} are needed"
     joined, *sides = (
         Quantity.of(found, f"{title}{side}", f"{name}_{ion}{suffix}{{}}_K", "K", reason=objection)
         for suffix, side in {"": "", "_left": ", left", "_right": ", right"}.items()

@@ -343,11 +343,9 @@ def _rate_rows(found: Mapping[str, Any], name: str) -> Iterator[Row]:
         weight, refuted = values.get("weight"), "" if law in found.get("laws", ()) else ", refuted"
         title = LAWS[law].title if law in LAWS else law
         words = "weight not known" if weight is None else f"weight {weight:.2f}"
-        quantity = Quantity.of(
-            values, f"  {title}, {temperature}", f"{name}{{}}_per_s", "s⁻¹", note=words + refuted
-        )
+        quantity = Quantity.of(values, f"  {title}", f"{name}{{}}_per_s", "s⁻¹", note=words + refuted)
         yield _joint_row(f"kinetics.by_law.{law}", quantity)
-    averaged = Quantity.of(found, f"  average over the laws, {temperature}", f"averaged_{name}{{}}_per_s", "s⁻¹")
+    averaged = Quantity.of(found, "  average over the laws", f"averaged_{name}{{}}_per_s", "s⁻¹")
     yield _joint_row("kinetics", averaged)
 
 
