@@ -283,7 +283,7 @@ def _cell(value: Any, form: str) -> Any:
 
 
 def _number(row: Row | None) -> tuple[str, str]:
-    return ("", "") if row is None else (row.value_words or row.text, row.interval_words)
+    return ("–", "not a result of this run") if row is None else (row.value_words or row.text, row.interval_words)
 
 
 def _name(title: str) -> str:

@@ -16,6 +16,9 @@ __all__ = ["Picture", "Section", "Statement", "Table", "data_uri", "smaller_svg"
 #: characters that need no escape in a data URI within an attribute
 _PLAIN = " =:/,;.-+()!*~@$?"
 
+#: bytes from which a figure counts as large
+_LARGE = 500_000
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -161,9 +164,14 @@ def _text(value: Any) -> str:
     return _unbroken(text)
 
 
+def _signed(words: str) -> str:
+    """Return numbers in words with the minus sign of print."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", _unbroken(words))
+
+
 def _unbroken(text: str) -> str:
     """Return a text in which the sign of a bound or error stays with its number."""
-    return re.sub(r"([≤≥±<>]) ", "\\1\u00a0", text)
+    return re.sub(r"([≤≥±]) (?=[\d−-])", "\\1\u00a0", text)
 
 
 def data_uri(content: bytes, media_type: str) -> str:
@@ -174,15 +182,21 @@ def data_uri(content: bytes, media_type: str) -> str:
 
 
 def smaller_svg(content: bytes) -> bytes:
-    """Return an SVG of matplotlib with fewer bytes that looks the same: hundredths of a point, no unused names.
+    """Return an SVG of matplotlib with fewer bytes that looks the same: no unused names, and fewer digits.
 
-    What is scaled, as the outlines of letters, keeps its digits.
+    Positions have hundredths of a point, in a large figure tenths. What is scaled, as the outlines of letters, keeps
+    its digits.
     """
+    decimals = 2 if len(content) < _LARGE else 1
+
+    def shorter(found: re.Match[str]) -> str:
+        return f"{float(found[0]):.{decimals}f}".rstrip("0").rstrip(".")
+
     text = content.decode()
     text = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*"', "<g", text)
     head, *drawn = re.split(r"(?=<path |<use )", text)
-    shortened = [part if "scale(0.0" in part else _DECIMALS.sub(_rounded, part) for part in drawn]
+    shortened = [part if "scale(0.0" in part else _DECIMALS.sub(shorter, part) for part in drawn]
     text = re.sub(r"\s*\n\s*", " ", head + "".join(shortened)).replace("> <", "><").strip()
     # pairs of numbers after a line are lines as well
     return _LINES.sub(lambda found: found[1] + found[2].replace("L ", ""), text).encode()
@@ -190,7 +204,3 @@ def smaller_svg(content: bytes) -> bytes:
 
 _DECIMALS = re.compile(r"(?<![\w.#-])-?\d+\.\d{3,}(?![\w.])")
 _LINES = re.compile(r"([ML] )((?:-?[\d.]+ -?[\d.]+ L )+)")
-
-
-def _rounded(found: re.Match[str]) -> str:
-    return f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
