@@ -184,8 +184,8 @@ def data_uri(content: bytes, media_type: str) -> str:
 def smaller_svg(content: bytes) -> bytes:
     """Return an SVG of matplotlib with fewer bytes that looks the same: no unused names, and fewer digits.
 
-    Positions have hundredths of a point, in a large figure tenths. What is scaled, as the outlines of letters, keeps
-    its digits.
+    Positions have hundredths of a point, in a large figure tenths. What is scaled, as the outlines of letters,
+    keeps its digits.
     """
     decimals = 2 if len(content) < _LARGE else 1
 
