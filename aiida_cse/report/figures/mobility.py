@@ -177,7 +177,8 @@ def displacement_variance(findings: Findings, width: float) -> Figure:
         proxy(
             styles[label]["label"],
             color=styles[label]["color"],
-            linestyle="none",
+            linestyle=styles[label]["linestyle"],
+            linewidth=0.6,
             marker=_marker(run, runs),
         )
         for label, run in runs.items()
@@ -208,8 +209,8 @@ def _draw_layers(
         yerr=[np.minimum(errors, np.nan_to_num(values) * (1 - 1e-6)), errors],
         color=style["color"],
         marker=_marker(one.run, runs),
-        linestyle="-",
-        linewidth=0.5,
+        linestyle=style["linestyle"],
+        linewidth=0.6,
         markersize=3.5,
         elinewidth=0.8,
         label=style["label"],
