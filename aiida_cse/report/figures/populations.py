@@ -300,6 +300,7 @@ def _draw_crossings(axes: Axes, run: RunFindings, time: Floats, numbers: Floats)
                 linewidth=0.4,
                 alpha=0.6,
                 label=role,
+                rasterized=True,
             )
 
 
