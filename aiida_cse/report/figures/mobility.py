@@ -154,20 +154,8 @@ def displacement_variance(findings: Findings, width: float) -> Figure:
             for number, one in enumerate(ones):
                 place = (number - (len(ones) - 1) / 2) * _SPREAD / max(len(ones), 2)
                 _draw_layers(panel, one, column, place, runs, styles[one.run.label])
-            if (
-                (known := _known(findings, ones[0].run)) is not None
-                and column == 2
-                and len(known) == len(ones[0].layers)
-            ):
-                panel.plot(
-                    np.arange(len(known)),
-                    known,
-                    linestyle="none",
-                    marker="_",
-                    ms=14,
-                    color=ROLES["known"],
-                    zorder=5,
-                )
+            if column == _AXES["z"] and ones[0].run.results.system.ions[name].exchange == "ceramic":
+                _draw_known(panel, findings, ones[0])
             _layer_axis(panel, ones[0].layers)
             panel.set_ylabel(f"Var(Δ{axis}) of {ion_symbol(ones[0].run.results, name)} (Å²)")
             pair.append(panel)
@@ -259,6 +247,14 @@ class _Plain(LogFormatter):
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}"
+
+
+def _draw_known(axes: Axes, findings: Findings, one: _Variances) -> None:
+    """Draw the known variances of a validation as dashes, if there are as many as layers."""
+    known = _known(findings, one.run)
+    if known is not None and len(known) == len(one.layers):
+        style: Any = {"linestyle": "none", "marker": "_", "markersize": 14, "color": ROLES["known"]}
+        axes.plot(np.arange(len(known)), known, zorder=5, label="known", **style)
 
 
 def _known(findings: Findings, run: RunFindings) -> Floats | None:
