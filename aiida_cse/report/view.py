@@ -296,14 +296,22 @@ def _energies(found: Mapping[str, Any]) -> Iterator[Row]:
     yield Row("barrier used", text=barrier.get(chosen, chosen) + (f"; {fallback}" if fallback else ""))
     nothing = "" if found.get("used") else "no run takes part"
     without_barrier = nothing or "it needs a run with a barrier that has an interval"
+    mean = "mean of the hottest runs, or given"
     kilojoules = found.get("energy_kJ_per_mol")
     arrhenius = "Arrhenius" if kilojoules is None else f"Arrhenius; {kilojoules:.3g} kJ/mol"
     quantities = [
         Quantity.of(found, "ΔE / k_B", "energy{}_K", "K", reason=nothing, note=arrhenius),
         Quantity.of(found, "ΔS", "entropy{}_kB", "k_B", reason=without_barrier),
         Quantity.of(found, "κ of all runs", "kappa{}", reason=without_barrier),
-        Quantity.of(found, "prefactor", "frequency{}_per_s", "s⁻¹", reason=without_barrier),
-        Quantity.of(found, "slope of the barrier", "slope{}_K_per_A", "K Å⁻¹", reason=without_barrier),
+        *(
+            Quantity.of(
+                found, name, key, unit, reason=without_barrier if found.get(key.format("")) is None else mean
+            )
+            for name, key, unit in (
+                ("prefactor", "frequency{}_per_s", "s⁻¹"),
+                ("slope of the barrier", "slope{}_K_per_A", "K Å⁻¹"),
+            )
+        ),
         Quantity.of(found, "p-value of Arrhenius' law", "p_value{}", reason="two runs or fewer"),
         _gamma(found),
     ]

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aiida_cse.analysis.comparison import COMPARISON, compare
 from aiida_cse.analysis.kinetics import KineticsSettings, kinetics
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import Quantity, analyse_separately, observables
 from aiida_cse.report import view as module
 from aiida_cse.report.findings import Findings, Origin, RunFindings, TimeShare, findings_of_results
-from aiida_cse.report.results import ObservableResult, collect_results
+from aiida_cse.report.results import ObservableResult, collect_results, describe_result
 from aiida_cse.report.view import Row, View, view_of
 from aiida_cse.report.words import duration, number_words
 from tests.nodes import state
@@ -137,6 +138,20 @@ def test_a_rate_without_constraint_says_so() -> None:
 def _off_equilibrium() -> dict[str, Any]:
     production = ReducedProduction(state(), 700.0)
     return {name: observables()[name].compute(production) for name in ("transitions", "equilibration", "barrier")}
+
+
+def test_a_cold_run_is_shown_against_the_hot_one() -> None:
+    hot, cold = (ReducedProduction(state(), kelvin) for kelvin in (700.0, 400.0))
+    found = compare(hot, cold)
+    shown = view_of(run({}, comparison=describe_result(COMPARISON, found)))
+    numbers = {row.name: row for row in rows(shown, "Cold against hot") if row.quantity is not None}
+    for name, key in (("ΔN(Li, ceramic)", "n_li_ceramic_difference"), ("Δz from the charge integrals", "dz_A")):
+        quantity = numbers[name].quantity
+        assert quantity is not None
+        assert (quantity.value, numbers[name].source) == (found[key], f"comparison.{key}")
+    assert all(row.interval_words for row in numbers.values() if row.mark)
+    reasons = [row.text for row in rows(shown, "Cold against hot") if row.quantity is None]
+    assert reasons == found["reasons"]
 
 
 def test_time_of_cached_jobs_is_not_divided() -> None:
