@@ -115,7 +115,10 @@ class CseSystemData(Data):
         rows = [
             ("phase", info.phase),
             ("atoms", f"{info.natoms:,}"),
-            ("composition", ", ".join(f"{label} {number}" for label, number in info.composition.items())),
+            (
+                "composition",
+                ", ".join(f"{label} {number}" for label, number in info.composition.items() if number),
+            ),
             ("charge (e)", f"{info.charge:g}"),
             ("box (Å)", " × ".join(f"{high - low:.2f}" for low, high in info.box)),
             ("seeds", ", ".join(f"{name} {seed}" for name, seed in info.seeds.items())),

@@ -263,8 +263,8 @@ def _html(section: Section) -> str:
 
 def _words(row: Row) -> tuple[str, str, str]:
     if row.quantity is None:
-        return row.text, "", ""
-    return row.title, row.value_words, row.interval_words
+        return row.text if row.mark else f"{row.name}: {row.text}", "", ""
+    return row.title, "" if row.value_words == row.mark else row.value_words, row.interval_words
 
 
 def _cell(value: Any) -> str:
