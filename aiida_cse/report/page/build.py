@@ -368,29 +368,15 @@ def _incidents(findings: Findings, provenance: Provenance) -> Section:
 def _machines(provenance: Provenance, statements: Sequence[Statement]) -> Section:
     """Return what ran where: versions, and the jobs of each part by program, computer, code and ranks."""
     facts = [*provenance.versions.items()]
-    programs = dict.fromkeys(job.program for job in provenance.jobs if job.program)
-    facts += [("LAMMPS", program.removeprefix("LAMMPS ")) for program in programs]
+    programs = dict.fromkeys(job.program.removeprefix("LAMMPS ") for job in provenance.jobs if job.program)
+    facts += [("LAMMPS", program) for program in programs]
     groups: dict[tuple[Any, ...], list[float]] = {}
     for job in provenance.jobs:
-        cached = "from the cache" if job.cached_from else ""
-        key = (job.part, job.kind, job.program, job.computer, job.host, job.code, job.ranks, cached)
+        computer = f"{job.computer}, {job.host}" if job.host else job.computer
+        key = (job.part, job.kind, computer, job.code, job.ranks, "yes" if job.cached_from else "no")
         groups.setdefault(key, []).append(job.seconds or 0.0)
-    rows = [
-        [*key[:-1], len(times), duration(sum(times)) if sum(times) else None, key[-1]]
-        for key, times in groups.items()
-    ]
-    headings = (
-        "part",
-        "process",
-        "program",
-        "computer",
-        "host",
-        "code",
-        "MPI ranks",
-        "jobs",
-        "time of LAMMPS",
-        "cache",
-    )
+    rows = [[*key, len(times), duration(sum(times)) if sum(times) else None] for key, times in groups.items()]
+    headings = ("part", "process", "computer", "code", "MPI ranks", "from the cache", "jobs", "time of LAMMPS")
     plain = [
         [job.part, job.kind, job.pk, job.uuid, job.state, job.program, job.computer, job.host, job.code, job.ranks,
          job.seconds, job.restart_file, job.exact, job.exact_reason, job.cached_from]
@@ -400,7 +386,8 @@ def _machines(provenance: Provenance, statements: Sequence[Statement]) -> Sectio
         "part", "process", "PK", "UUID", "state", "program", "computer", "host", "code", "MPI ranks", "seconds",
         "restart file", "exact", "why not exact", "cached from",
     )  # fmt: skip
-    tables = [Table("jobs", "Jobs", headings, rows, names, plain, note="The file lists each job.")] if rows else []
+    note = "The file lists each job with its program, restart file and UUID."
+    tables = [Table("jobs", "Jobs", headings, rows, names, plain, note=note)] if rows else []
     return Section("machines", "What ran where", facts=facts, statements=statements, tables=tables)
 
 
