@@ -402,7 +402,7 @@ def _provenance(view: View, findings: Findings) -> Section:
     facts += [
         ("PK", str(origin.pk)),
         ("full graph", f"verdi node graph generate {origin.uuid}"),
-        ("as an archive", f"verdi archive create --processes {origin.uuid} -- study.aiida"),
+        ("as an archive", f"verdi archive create --nodes {origin.uuid} -- study.aiida"),
     ]
     tables = [
         Table(
