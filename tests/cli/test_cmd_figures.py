@@ -1,4 +1,4 @@
-"""``aiida-cse plot``: one figure, all of them, or their list."""
+"""``aiida-cse plot``: one figure, all of them, or their list; ``aiida-cse report``: the page."""
 
 from __future__ import annotations
 
@@ -98,6 +98,14 @@ def test_wrong_calls_of_plot_are_refused(folder: Path, words: tuple[str, ...], m
     result = invoke(folder, *words)
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
+
+
+def test_the_report_of_an_analysed_folder_is_one_page(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["report", str(folder), "--output", "hot.html", "--run", "hot"])
+    assert (result.exit_code, result.output) == (0, "wrote hot.html\n")
+    page = Path("hot.html").read_text(encoding="utf-8")
+    assert "Temperatures of the runs" in page
+    assert "a folder has no thermo tables" in page
 
 
 def test_ids_of_two_figures_on_one_page_differ() -> None:
