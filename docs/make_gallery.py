@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from aiida_cse.report.figures import NotDrawableError, figures
@@ -61,7 +62,7 @@ def write_gallery(sources: dict[str, Any]) -> list[Path]:
             parts.append(
                 f"\n## {kind.title}\n\n`aiida-cse plot PK {name}`{paper}; here from {source}.\n\n"
                 f'```{{image}} _static/figures/{name}.png\n:alt: "{kind.title}"\n:class: figure\n```\n\n'
-                f"{kind.caption(findings)}\n"
+                f"{fill(kind.caption(findings), 120)}\n"
             )
             break
         else:

@@ -22,6 +22,7 @@ from aiida_cse.analysis.registry import analyse
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.data.reduction import CseReductionData
+from aiida_cse.report.figures import figures
 from tests.nodes import finish, interface, long_state, reduction_node, returns, run_node, state, state_bytes
 
 if TYPE_CHECKING:
@@ -313,6 +314,13 @@ def test_every_value_of_the_published_protocol_has_a_source(monkeypatch: pytest.
         paper_protocol._source("ceramic", "ramp", "duration_ps", told)
     with pytest.raises(ValueError, match=r"sources of values that the protocol does not have: .*kindd"):
         paper_protocol._refuse_unused("ceramic", {"ramp": {"kindd": "published"}}, {("ramp", "kind"): "nvt"})
+
+
+def test_the_gallery_shows_every_figure() -> None:
+    text = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^`aiida-cse plot PK (\w+)`.*?\n\n```\{image\} (\S+)$", text, re.M | re.S)
+    assert [name for name, _ in shown] == list(figures())
+    assert all((DOCS / picture).is_file() for _, picture in shown)
 
 
 def test_the_new_python_paths_exist() -> None:
