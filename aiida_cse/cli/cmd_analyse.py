@@ -20,7 +20,7 @@ import click
 from aiida_cse.cli import inputs
 from aiida_cse.cli import profile as profiles
 from aiida_cse.cli.inputs import FILE, AboveZero, InputError, OutPath, find_recipe, input_errors
-from aiida_cse.engine.hints import aiida_cse, verdi
+from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
     from aiida_cse.analysis.settings import AnalysisSettings
@@ -483,7 +483,7 @@ def _store(state: State, temperature: float, settings: dict[str, Any], label: st
             click.echo(f"{name} <{node.pk}>{'' if node.pk in done.new else ' was there already'}")
     if not done.analysis.is_finished_ok:
         click.echo(f"the analysis ended with [{done.analysis.exit_status}] {done.analysis.exit_message}")
-    click.echo(f"show the results with: {verdi('process', 'show', done.analysis.pk)}")
+    click.echo(f"show the results with: {aiida_cse('show', done.analysis.pk)}")
     words = ("launch", "analysis", "--reduction", done.reduction.pk, "--overrides", "FILE")
     click.echo(
         f"analyse in another way with: {aiida_cse(*words)} (settings that FILE does not name are those of the "

@@ -85,7 +85,8 @@ class Row:
             return ""
         if found.value is not None:
             return number_words(found.value, self._spread)
-        if found.lower is not None and found.lower > 0:
+        # a lower bound of zero is none
+        if found.lower:
             return f"≥ {number_words(found.lower)}"
         return f"≤ {number_words(found.upper)}" if found.upper is not None else NOTHING
 
@@ -487,7 +488,7 @@ def _numbers(runs: Mapping[str, RunFindings]) -> Iterator[Section]:
 
 
 def _bounded(quantity: Quantity) -> bool:
-    return quantity.upper is not None or (quantity.lower is not None and quantity.lower > 0)
+    return quantity.upper is not None or bool(quantity.lower)
 
 
 def _joint_row(source: str, quantity: Quantity) -> Row:
