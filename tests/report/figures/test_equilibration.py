@@ -11,7 +11,7 @@ import pytest
 from aiida_cse.landscape.expected import expected_exchange
 from aiida_cse.landscape.model import draw_landscape
 from aiida_cse.landscape.settings import ValidationSettings
-from aiida_cse.report.figures import exchange as module
+from aiida_cse.report.figures import equilibration as module
 from aiida_cse.report.figures import figures
 from aiida_cse.report.figures.registry import NotDrawableError
 from aiida_cse.report.findings import Findings

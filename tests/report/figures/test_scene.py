@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from aiida_cse.lammps.files.system import System
 from aiida_cse.report.figures import NotDrawableError, figures
-from aiida_cse.report.figures.snapshot import scene_of
+from aiida_cse.report.figures.scene import scene_of
 from aiida_cse.report.figures.style import render
 from aiida_cse.report.findings import Findings, Origin
 from tests.systems import crystal_and_molecules
