@@ -403,6 +403,7 @@ def _show(findings: Findings) -> None:
     from aiida_cse.cli.display.results import print_view
     from aiida_cse.report.view import view_of
 
+    click.echo()
     print_view(view_of(findings), Console(highlight=False))
 
 
