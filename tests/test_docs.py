@@ -297,6 +297,16 @@ def test_every_key_of_the_result_nodes_is_documented(monkeypatch: pytest.MonkeyP
     assert "rate_upper_bound_per_s" in results.page()
 
 
+def test_every_model_that_the_reference_links_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(DOCS)
+    from reference_pages import models
+
+    for page in (getattr(models, name) for name in models.__all__):
+        text = page()
+        headings = {title.lower() for title in re.findall(r"^#+ (\w+)$", text, re.M)}
+        assert set(re.findall(r"\]\(#(\w+)\)", text)) <= headings
+
+
 def test_every_value_of_the_published_protocol_has_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(DOCS)
     from reference_pages import paper_protocol

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from aiida_cse.analysis.comparison import ComparisonSettings
-from aiida_cse.analysis.kinetics import KineticsSettings
+from aiida_cse.analysis.kinetics import KineticsSettings, LawPriors
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.imported.description import SystemFacts
 from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
@@ -80,6 +80,7 @@ def stages() -> str:
             *_models(Sampling),
             *_models(AnalysisSettings),
             _model(KineticsSettings),
+            _model(LawPriors),
             _model(ComparisonSettings),
         ]
     )
