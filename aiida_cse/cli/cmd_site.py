@@ -134,9 +134,11 @@ def validate(quick: bool, seed: int, plant: str | None, figures: Path, lmp: Path
     jobs = _jobs(lmp, mpiprocs)
     from rich.console import Console
 
-    from aiida_cse.cli.display.results import check_table
+    from aiida_cse.cli.display.results import print_view
     from aiida_cse.cli.running import leave, run_shown
     from aiida_cse.engine.embedded import run_embedded
+    from aiida_cse.report.processes import findings_of
+    from aiida_cse.report.view import view_of
     from aiida_cse.workchains.validate import ValidationWorkChain
 
     builder: Any = ValidationWorkChain.get_builder_from_protocol(
@@ -148,8 +150,7 @@ def validate(quick: bool, seed: int, plant: str | None, figures: Path, lmp: Path
     builder.metadata.label = f"validation of seed {seed}" + ("" if plant is None else f", wrong {plant}")
     node: Any = run_shown(run_embedded, builder)
     if "checks" in node.outputs:
-        found = node.outputs.checks.get_dict()
-        Console(highlight=False).print(check_table(found["checks"], found.get("not_checked", [])))
+        print_view(view_of(findings_of(node)), Console(highlight=False))
         for line in write_figures(node, figures):
             click.echo(line)
     leave(node)

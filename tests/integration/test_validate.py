@@ -12,12 +12,13 @@ from aiida.engine import run_get_node
 from aiida.orm import InstalledCode, WorkChainNode
 
 from aiida_cse.cli.cmd_site import write_figures
-from aiida_cse.cli.display.results import check_table
 from aiida_cse.landscape.consistency import STATE_CHECKS, inconsistency
 from aiida_cse.landscape.identities import RECOUNTS
 from aiida_cse.landscape.model import Landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.reduction.state import State
+from aiida_cse.report.processes import findings_of
+from aiida_cse.report.view import view_of
 from aiida_cse.workchains.validate import ValidationWorkChain
 
 pytestmark = pytest.mark.integration
@@ -132,6 +133,7 @@ def test_there_are_two_figures_and_a_table(validation: WorkChainNode, tmp_path: 
     paths = [tmp_path / name for name in ("exchange.svg", "exchange.png", "rates.svg", "rates.png")]
     assert list(write_figures(validation, tmp_path)) == [f"wrote {path}" for path in paths]
     assert all(path.stat().st_size > 10_000 for path in paths)
-    checks = validation.outputs.checks["checks"]
-    assert check_table(checks).row_count == len(checks)
-    assert check_table(checks, ["Δz"]).caption == "not checked: Δz"
+    known = next(
+        section for section in view_of(findings_of(validation)).sections if section.title == "Known and found"
+    )
+    assert len(known.rows) == len(validation.outputs.checks["checks"])

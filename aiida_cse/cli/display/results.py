@@ -6,12 +6,11 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -19,7 +18,7 @@ from rich.text import Text
 from aiida_cse.report.view import Row, Section, View
 from aiida_cse.report.words import number_words
 
-__all__ = ["check_table", "print_view", "view_csv", "view_json"]
+__all__ = ["print_view", "view_csv", "view_json"]
 
 #: widest line, and widest column of names
 _WIDTH, _NAMES = 80, 34
@@ -200,34 +199,3 @@ def _lines(section: str, row: Row) -> Iterator[dict[str, Any]]:
             "reason": found.reason,
             "source": row.source,
         }
-
-
-# -- a validation --------------------------------------------------------------------------------------------
-
-
-def check_table(checks: Iterable[Mapping[str, Any]], not_checked: Sequence[str] = ()) -> Table:
-    """Return the checks of a validation, run by run: known value, found value and its interval.
-
-    ``not_checked`` names what a validation of an earlier version has no results for.
-    """
-    table = Table(title="Known and found", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    if not_checked:
-        table.caption, table.caption_justify = f"not checked: {', '.join(not_checked)}", "left"
-    for heading in ("run", "quantity"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("known", "found", "from", "to"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
-    for run, group in groupby(checks, key=lambda check: check["run"]):
-        for number, check in enumerate(group):
-            values = [_number(check[name]) for name in ("expected", "found", "low", "high")]
-            mark = "[green]✓[/]" if check["holds"] else "[bold red]✗[/]"
-            unit = f" ({check['unit']})" if check["unit"] else ""
-            table.add_row("" if number else run, check["quantity"] + unit, *values, mark)
-    return table
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3g}" if abs(value) >= 1e5 or 0 < abs(value) < 1e-3 else f"{value:.4g}"
