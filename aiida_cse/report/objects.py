@@ -24,6 +24,7 @@ from aiida_cse.data.html import html_table, html_title
 from aiida_cse.report.findings import Findings, RunFindings, open_findings
 from aiida_cse.report.view import Row, Section, View, view_of
 from aiida_cse.report.words import number_words
+from aiida_cse.schema import nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,7 +126,7 @@ class Result:
         """Return an entry by its key."""
         values = self._scalars if key in self._scalars else self._values
         if key not in values:
-            raise KeyError(f"{self._documented.name}.{key}: there is no such entry; there are {', '.join(self)}")
+            raise KeyError(f"{self._documented.name}.{key}: there is no such entry; {nearest(key, values)}")
         unit, meaning = self._documented.documentation([key])[key]
         known = {part: _part(values, key, part) for part in _OF_A_NUMBER}
         return Value(key, values[key], unit, meaning, **known)
@@ -176,8 +177,8 @@ class RunResults:
         if run is None or name.startswith("_"):
             raise AttributeError(name)
         if name not in run.scalars:
-            reason = run.missing.get(name, f"there are {', '.join(run.scalars)}")
-            raise AttributeError(f"{run.label}.{name}: there is no such result: {reason}")
+            reason = run.missing.get(name) or nearest(name, run.scalars)
+            raise AttributeError(f"{run.label}.{name}: there is no such result; {reason}")
         return Result(observables()[name], run.scalars[name], lambda: run.results.observables[name].values)
 
     def __dir__(self) -> list[str]:
@@ -186,6 +187,13 @@ class RunResults:
     def __repr__(self) -> str:
         verdict = {True: "equilibrated", False: "not equilibrated", None: "no verdict"}[self.equilibrated]
         return f"<run {self.label}, {self.temperature:g} K, {verdict}: {', '.join(self._findings.scalars)}>"
+
+
+class _Runs(dict[str, RunResults]):
+    """Runs by label; an unknown label is answered with those that there are."""
+
+    def __missing__(self, label: str) -> RunResults:
+        raise KeyError(f"runs: there is no run {label!r}; there are {', '.join(self) or 'none'}")
 
 
 class ResultSet:
@@ -208,7 +216,7 @@ class ResultSet:
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
-        self.runs = {label: RunResults(run) for label, run in findings.runs.items()}
+        self.runs = _Runs({label: RunResults(run) for label, run in findings.runs.items()})
         joint = ((KINETICS, findings.kinetics), (SHIFTS, findings.shifts), (COMPARISON, findings.comparison))
         self.kinetics, self.shifts, self.comparison = (
             None if found is None else Result(documented, found.values) for documented, found in joint

@@ -208,7 +208,8 @@ def shade_layers(axes: Axes, boundaries: Floats) -> None:
         name = next((name for name in names if len(name) * _LETTER < room), "")
         at = ((start + end) / 2, _NAMES_AT)
         style: Any = {"ha": "center", "va": "top", "fontsize": 6, "color": "#404040"}
-        axes.text(*at, name, transform=axes.get_xaxis_transform(), **style)
+        # Out of the layout, so that other limits of the axis do not move the panels.
+        axes.text(*at, name, transform=axes.get_xaxis_transform(), clip_on=True, **style).set_in_layout(False)
 
 
 def _panel_width(axes: Axes) -> float:

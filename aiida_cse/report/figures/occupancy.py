@@ -90,8 +90,10 @@ def populations(findings: Findings, width: float) -> Figure:
         for region in _regions(runs, ion):
             shown.add(region)
             highest.append(_draw_region(one, runs, f"n_{ion}_{region}", region))
-        lowest = min((value for run in runs if (value := _excess(run, ion)) is not None), default=0.0)
-        one.set_ylim(min(0.0, 1.2 * lowest) - 0.04 * max(highest), 1.05 * max(highest))
+        excesses = [_excess(run, ion) for run in runs]
+        reach = 2 * max(*highest, *(-value for value, _ in excesses))
+        lowest = max(min(low for _, low in excesses), -reach)
+        one.set_ylim(1.05 * min(0.0, lowest) - 0.04 * max(highest), 1.05 * max(highest))
         one.set_ylabel(f"$N$({ion_name(ion)}) (ions)")
         if wide or one is axes[-1]:
             temperature_axis(one, runs)
@@ -118,9 +120,12 @@ def _regions(runs: Sequence[RunFindings], ion: str) -> list[str]:
     return [region for region in known if region != "ceramic" or ("excess" not in known and enters)]
 
 
-def _excess(run: RunFindings, ion: str) -> float | None:
-    value = run.scalars["populations"].get(f"n_{ion}_excess")
-    return None if value is None else float(value)
+def _excess(run: RunFindings, ion: str) -> tuple[float, float]:
+    """Return the excess of an ion, 0 without one, and the lower end of its interval, or again the excess."""
+    found, key = run.scalars["populations"], f"n_{ion}_excess"
+    value = float(found.get(key) or 0.0)
+    low, _ = ends(found, f"{key}_interval")
+    return value, value if np.isnan(low) else low
 
 
 def _draw_region(axes: Axes, runs: Sequence[RunFindings], key: str, region: str) -> float:
@@ -159,7 +164,8 @@ def _in_time_caption(findings: Findings) -> str:
             f"Above {_MARKED} transitions, ticks at the upper edge mark entries and ticks at the lower edge exits."
         )
     frames = {run.results.populations_in_time.mean_over_frames for run in runs.values()}
-    sentences.append(f"Each value is the mean over {' or '.join(map(str, sorted(frames)))} frames.")
+    if frames != {1}:
+        sentences.append(f"Each value is the mean over {' or '.join(map(str, sorted(frames)))} frames.")
     if any(run.looks for run in runs.values()):
         sentences.append("Dotted lines are looks with their verdict.")
     if any(run.scalars["transitions"].get("condition_minimum_excess") is not None for run in runs.values()):

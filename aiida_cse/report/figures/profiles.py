@@ -419,7 +419,7 @@ def _barrier_words(run: RunFindings, kind: str, key: str) -> str:
     if value is not None and math.isfinite(low) and math.isfinite(high):
         return f"ΔF = {value:,.0f} K ({low:,.0f} to {high:,.0f})"
     if bound is not None:
-        return f"ΔF > {bound:,.0f} K"
+        return f"ΔF > {bound:,.0f} K".replace("-", "−")
     return "ΔF not known"
 
 

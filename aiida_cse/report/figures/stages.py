@@ -36,7 +36,7 @@ _LETTER = 1.05
 #: panels: column of LAMMPS with label and colour
 _COLUMNS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ("$T$ (K)", (("temp", "", ROLES["found"]),)),
-    ("$p$ (10³ atm)", (("press", "", ROLES["found"]),)),
+    ("$p$ (atm)", (("press", "", ROLES["found"]),)),
     ("ρ (g/cm³)", (("density", "", ROLES["found"]),)),
     ("box (Å)", (("lx", "$L_x$", "#56B4E9"), ("ly", "$L_y$", "#009E73"), ("lz", "$L_z$", "#000000"))),
 )
@@ -105,18 +105,22 @@ def thermo(findings: Findings, width: float) -> Figure:
     slots = {(slot.part, slot.name): slot for slot in _slots(pieces)}
     wide = width >= _WIDE
     drawn, axes = new_figure(width, 165 if wide else 150, len(_COLUMNS) + 1, 1, share_x="col")
+    pressures = [piece.columns["press"] for piece in pieces if "press" in piece.columns]
+    pressure_scale = 1e-3 if any((np.abs(one) > 1e3).any() for one in pressures) else 1.0
     for one, (label, columns) in zip(axes, _COLUMNS, strict=False):
         for piece in pieces:
             if piece.kind not in _SLOTS:
                 for column, _, colour in columns:
-                    _draw_column(one, piece, slots[piece.part, piece.name], column, colour)
+                    scale = pressure_scale if column == "press" else 1.0
+                    _draw_column(one, piece, slots[piece.part, piece.name], column, colour, scale)
         one.set_ylabel(label, fontsize=7)
-    _draw_targets(axes[0], axes[1], pieces, slots)
+    _draw_targets(axes[0], axes[1], pieces, slots, pressure_scale)
     _draw_density_limits(axes[2], pieces, slots)
     _draw_drifts(axes[-1], pieces, slots)
     for one in axes:
         _draw_slots(one, list(slots.values()))
-    _scale_pressure(axes[1])
+    if pressure_scale != 1.0:
+        _scale_pressure(axes[1])
     for one in (axes[0], axes[2], axes[3]):
         low, high = one.get_ylim()
         one.set_ylim(low - 0.02 * abs(low), high + 0.02 * abs(high))
@@ -223,11 +227,10 @@ def _drift(piece: _Piece) -> tuple[float, float] | None:
 # -- drawing -------------------------------------------------------------------------------------------------
 
 
-def _draw_column(axes: Axes, piece: _Piece, slot: _Slot, column: str, colour: str) -> None:
-    """Draw the values of one column of a stage, and their mean over the second half."""
+def _draw_column(axes: Axes, piece: _Piece, slot: _Slot, column: str, colour: str, scale: float) -> None:
+    """Draw the scaled values of one column of a stage, and their mean over the second half."""
     if column not in piece.columns:
         return
-    scale = 1e-3 if column == "press" else 1.0
     values = scale * piece.columns[column]
     x = _on_axis(piece, slot, piece.columns["step"])
     thin = {"lx": 2.0, "ly": 0.8, "lz": 0.8}.get(column, 0.5)
@@ -240,7 +243,11 @@ def _draw_column(axes: Axes, piece: _Piece, slot: _Slot, column: str, colour: st
 
 
 def _draw_targets(
-    temperature: Axes, pressure: Axes, pieces: Sequence[_Piece], slots: Mapping[tuple[str, str], _Slot]
+    temperature: Axes,
+    pressure: Axes,
+    pieces: Sequence[_Piece],
+    slots: Mapping[tuple[str, str], _Slot],
+    pressure_scale: float,
 ) -> None:
     """Draw the target of temperature with its limits and that of pressure, where the plan is known."""
     for piece in pieces:
@@ -256,7 +263,7 @@ def _draw_targets(
                 low, high = target * (1 - reach), target * (1 + reach)
                 temperature.fill_between(x, low, high, color="#009E73", alpha=0.2, linewidth=0, label="plausible")
         if stage.pressure is not None:
-            pressure.plot(x, 1e-3 * _ramp(stage.pressure), label="target", **style)
+            pressure.plot(x, pressure_scale * _ramp(stage.pressure), label="target", **style)
 
 
 def _ramp(value: float | tuple[float, float]) -> Floats:
@@ -306,7 +313,8 @@ def _draw_drifts(axes: Axes, pieces: Sequence[_Piece], slots: Mapping[tuple[str,
 
 
 def _scale_pressure(axes: Axes) -> None:
-    """Scale pressures of both signs that differ by powers of ten."""
+    """Name the unit of large pressures, and scale those of both signs that differ by powers of ten."""
+    axes.set_ylabel("$p$ (10³ atm)", fontsize=7)
     low, high = axes.get_ylim()
     if max(abs(low), abs(high)) > 10:
         axes.set_yscale("symlog", linthresh=1, linscale=0.8)

@@ -31,6 +31,14 @@ def test_means_and_intervals_are_those_of_the_results(findings: Findings) -> Non
                     assert reach(bar) == pytest.approx(values[f"{key}_interval"])
 
 
+def test_the_axis_holds_the_lower_end_of_the_excess(findings: Findings) -> None:
+    label, run = next(iter(findings.runs.items()))
+    values = run.scalars["populations"] | {"n_li_excess": -8.0, "n_li_excess_interval": [-16.0, 0.0]}
+    moved = replace(run, scalars={**run.scalars, "populations": values})
+    drawn = figures()["populations"].draw(replace(findings, runs={label: moved}), 180)
+    assert -20 < drawn.axes[0].get_ylim()[0] < -16
+
+
 def test_numbers_in_time_have_their_crossings_looks_and_condition(findings: Findings) -> None:
     drawn = figures()["populations_in_time"].draw(findings, 85)
     for axes, run in zip(drawn.axes, findings.runs.values(), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -99,6 +100,14 @@ def test_free_energy_has_gaps_and_bounds_where_no_ion_was(drawn: dict[str, Figur
     bound = next(one for one in whole.lines if one.get_label() == "_bound")
     np.testing.assert_array_equal(bound.get_ydata(), bounds)
     assert whole.get_ylabel().endswith("(K)")
+
+
+def test_panels_keep_their_places_when_a_user_sets_other_limits(findings: Findings) -> None:
+    figure = figures()["free_energy"].draw(findings, 85)
+    figure.axes[0].set_xlim(15, 35)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.draw_without_rendering()
 
 
 def test_colder_free_energy_is_moved_onto_the_hottest(drawn: dict[str, Figure], findings: Findings) -> None:

@@ -59,7 +59,7 @@ def worked(findings: Findings) -> Findings:
 
 def test_values_of_every_stage_stand_in_its_slot(worked: Findings) -> None:
     axes = figures()["thermo"].draw(worked, 180).axes
-    labels = ["$T$ (K)", "$p$ (10³ atm)", "ρ (g/cm³)", "box (Å)", "drift (K/ns)"]
+    labels = ["$T$ (K)", "$p$ (atm)", "ρ (g/cm³)", "box (Å)", "drift (K/ns)"]
     assert [one.get_ylabel() for one in axes] == labels
     heat, *relax = lines(axes[0], "temp")
     first = worked.thermo[0]
@@ -67,8 +67,16 @@ def test_values_of_every_stage_stand_in_its_slot(worked: Findings) -> None:
     assert (heat.get_xdata()[0], heat.get_xdata()[-1]) == pytest.approx((0.5, 1.5))
     # the rows of the first job end where the second one starts
     assert [len(line.get_xdata()) for line in relax] == [1, 41]
-    np.testing.assert_allclose(lines(axes[1], "press")[-1].get_ydata(), 1e-3 * worked.thermo[1].columns["press"])
+    np.testing.assert_allclose(lines(axes[1], "press")[-1].get_ydata(), worked.thermo[1].columns["press"])
     assert [label.get_text() for label in axes[-1].get_xticklabels()] == ["minimize", "heat", "relax"]
+
+
+def test_large_pressures_are_in_thousands_of_atmospheres(worked: Findings) -> None:
+    one = worked.thermo[1]
+    large = replace(one, columns={**one.columns, "press": 100 * one.columns["press"]})
+    axes = figures()["thermo"].draw(replace(worked, load_thermo=lambda: [large]), 85).axes[1]
+    assert axes.get_ylabel() == "$p$ (10³ atm)"
+    np.testing.assert_allclose(lines(axes, "press")[-1].get_ydata(), 1e-3 * large.columns["press"])
 
 
 def test_targets_and_limits_are_those_of_plan_and_check(worked: Findings) -> None:
