@@ -33,6 +33,8 @@ __all__ = ["Result", "ResultSet", "RunResults", "Value", "open_results"]
 
 #: parts of keys that hold what is known of a number
 _OF_A_NUMBER = ("interval", "error", "lower_bound", "upper_bound")
+#: longest list that is written out
+_MOST_VALUES = 12
 
 
 @dataclass(frozen=True)
@@ -68,25 +70,37 @@ class Value:
 
     @property
     def value_words(self) -> str:
-        """The value, a number with the digits that its error allows."""
-        return number_words(self.value, self.error) if isinstance(self.value, int | float) else str(self.value)
+        """The value, a number with the digits that its error allows; of a long list the number of values."""
+        if self.value is None:
+            return "not known"
+        if isinstance(self.value, list) and len(self.value) > _MOST_VALUES:
+            return f"{len(self.value)} values"
+        return number_words(self.value, self.error) if self._is_number else str(self.value)
+
+    @property
+    def _is_number(self) -> bool:
+        return isinstance(self.value, int | float)
 
     @property
     def interval_words(self) -> str:
-        """The interval as ``1.2 to 3.4``, empty without one."""
-        if self.interval is None:
+        """The interval as ``1.2 to 3.4``, empty without one and for an array."""
+        if self.interval is None or not self._is_number:
             return ""
         return " to ".join("unknown" if end is None else number_words(end, self.error) for end in self.interval)
 
     def __repr__(self) -> str:
-        parts = [
-            f"{self.value_words} {self.unit}".rstrip(),
-            self.interval_words,
-            "" if self.error is None else f"± {number_words(self.error, self.error)}",
-            "" if self.lower_bound is None else f"≥ {number_words(self.lower_bound)}",
-            "" if self.upper_bound is None else f"≤ {number_words(self.upper_bound)}",
-        ]
-        return f"<{self.key} = {'; '.join(part for part in parts if part)}>"
+        parts = [f"{self.value_words} {self.unit}".rstrip(), self.interval_words]
+        # those of an array are arrays
+        known = (
+            ()
+            if isinstance(self.value, list)
+            else (
+                "" if self.error is None else f"± {number_words(self.error, self.error)}",
+                "" if self.lower_bound is None else f"≥ {number_words(self.lower_bound)}",
+                "" if self.upper_bound is None else f"≤ {number_words(self.upper_bound)}",
+            )
+        )
+        return f"<{self.key} = {'; '.join(part for part in (*parts, *known) if part)}>"
 
 
 class Result:

@@ -55,6 +55,16 @@ def test_arrays_are_entries_like_numbers(found: ResultSet) -> None:
     assert profile.z_A.unit == "Å"
 
 
+def test_every_entry_of_every_result_can_be_shown(found: ResultSet) -> None:
+    run = found.runs["T0700_r1"]
+    for name in run._findings.scalars:
+        result = getattr(run, name)
+        for key in result._values:
+            assert repr(result[key]).startswith(f"<{key} = ")
+    profile = run.free_energy_profiles.li_K
+    assert repr(profile) == f"<li_K = {len(profile.value)} values K>"
+
+
 def test_what_is_not_there_is_refused_with_the_reason(found: ResultSet) -> None:
     run = found.runs["T0700_r1"]
     with pytest.raises(AttributeError, match=r"populations\.n_na_excess: .* did you mean 'n_\w+_excess'"):
