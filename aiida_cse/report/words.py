@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-__all__ = ["duration", "number_words"]
+__all__ = ["duration", "number_words", "signed", "with_error"]
 
 
 def number_words(value: float, spread: float | None = None) -> str:
@@ -25,6 +25,21 @@ def number_words(value: float, spread: float | None = None) -> str:
         return f"{value:.{digits - 1}e}"
     decimals = max(0, digits - 1 - size)
     return f"{value:,.{decimals}f}"
+
+
+def signed(words: str) -> str:
+    """Return a number in words with the minus sign of print."""
+    return words.replace("-", "−")
+
+
+def with_error(value: float, error: float | None) -> str:
+    """Return a number and its standard error, both to the second digit of the error, with a printed minus."""
+    if error is None or not (math.isfinite(error) and error > 0):
+        return f"{signed(number_words(value))} (error not known)"
+    if error < 1e-4 or not abs(value) < 1e5:
+        return signed(f"{number_words(value, error)} ± {number_words(error, error)}")
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    return signed(f"{value:,.{decimals}f} ± {error:,.{decimals}f}")
 
 
 def duration(span: timedelta | float) -> str:

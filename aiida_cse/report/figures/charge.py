@@ -20,12 +20,12 @@ from aiida_cse.report.figures.curves import (
     off_words,
     places_of,
     run_styles,
-    with_uncertainty,
 )
 from aiida_cse.report.figures.registry import NotDrawableError, figure
 from aiida_cse.report.figures.runs import legend_below, runs_with, sampling_words
 from aiida_cse.report.figures.style import ROLES, label_panels, new_figure, proxy
 from aiida_cse.report.findings import Findings, RunFindings
+from aiida_cse.report.words import with_error
 
 __all__ = ["charge_integral", "charge_integrals_shifted"]
 
@@ -198,7 +198,7 @@ def _shifted_caption(findings: Findings) -> str:
     runs, shifts = _drawable(findings), _shifts(findings)
     reference = max(shifts)
     listed = "; ".join(
-        f"{kelvin:g} K: {with_uncertainty(*shift)} Å" for kelvin, shift in shifts.items() if kelvin != reference
+        f"{kelvin:g} K: {with_error(*shift)} Å" for kelvin, shift in shifts.items() if kelvin != reference
     )
     without = sorted({run.temperature for run in runs.values()} - set(shifts), reverse=True)
     names = ", ".join(f"{kelvin:g} K" for kelvin in without)
@@ -249,7 +249,7 @@ def charge_integrals_shifted(findings: Findings, width: float) -> Figure:
         if (shift := shifts.get(run.temperature)) is None:
             words += ": Δz not known"
         elif run.temperature != max(shifts):
-            words += f": Δz = {with_uncertainty(*shift)} Å"
+            words += f": Δz = {with_error(*shift)} Å"
         handles.append(proxy(words, color=styles[run.label]["color"], linestyle=styles[run.label]["linestyle"]))
     legend_below(drawn, handles, columns=4 if width >= _WIDE else 1)
     label_panels(axes)

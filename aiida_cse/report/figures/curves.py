@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +30,6 @@ __all__ = [
     "places_of",
     "run_styles",
     "shade_layers",
-    "with_uncertainty",
 ]
 
 Floats = NDArray[np.float64]
@@ -150,14 +148,6 @@ def draw_curve(
     axes.fill_between(
         x, lower, upper, where=np.isfinite(errors) & known, color=style["color"], alpha=0.25, linewidth=0
     )
-
-
-def with_uncertainty(value: float, error: float) -> str:
-    """Return a value with its standard error to two digits, in words if that is not known."""
-    if not (math.isfinite(error) and error > 0):
-        return f"{value:.3g} (error not known)".replace("-", "−")
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:,.{digits}f} ± {error:,.{digits}f}".replace("-", "−")
 
 
 # -- ions and regions ----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from aiida_cse.analysis.registry import ion_name
 from aiida_cse.landscape.expected import expected_exchange
 from aiida_cse.landscape.model import Landscape
 from aiida_cse.landscape.settings import ValidationSettings
@@ -21,7 +22,6 @@ from aiida_cse.report.figures.runs import (
     deciding_ion,
     ends,
     exchanging_ions,
-    ion_name,
     legend_below,
     level_words,
     open_proxy,
@@ -59,9 +59,10 @@ def _exchange_caption(findings: Findings) -> str:
     return (
         f"(a) Equilibration coefficient EC with λ = {criteria['lam']:g}; the bar reaches down to its one-sided "
         f"{level_words(runs, 'bound_level')} lower bound, there is no upper one. A positive verdict needs EC and "
-        "bound above the two grey lines, and no net flux or drift. (b) S_t, entries and exits together; the axis "
-        f"is linear below 1. Bars are {level_words(runs)} intervals that count each entry with an exit as a pair "
-        f"and bursts as one event.{known} {rule_words(runs)} {sampling_words(runs, 'equilibration')} "
+        f"bound above the two grey lines, and {_other_criteria(criteria)}. (b) S_t, entries and exits "
+        f"together; the axis is linear below 1. Bars are {level_words(runs)} intervals that count each entry with "
+        f"an exit as a pair and bursts as one event.{known} {rule_words(runs)} "
+        f"{sampling_words(runs, 'equilibration')} "
         f"{verdict_words(runs)}"
     )
 
@@ -102,6 +103,12 @@ def exchange(findings: Findings, width: float) -> Figure:
     label_panels(axes)
     legend_below(drawn, [*handles, *open_proxy(runs)], 3 if wide else 2)
     return drawn
+
+
+def _other_criteria(criteria: Mapping[str, Any]) -> str:
+    """Return what a positive verdict needs besides EC and its bound; earlier versions asked for less."""
+    rest = ", and little of the start's deviation left" if criteria.get("maximum_remaining") is not None else ""
+    return f"no net flux or drift{rest}"
 
 
 def _criteria(run: RunFindings) -> Mapping[str, Any]:
@@ -207,8 +214,8 @@ def _looks_caption(findings: Findings) -> str:
     return (
         "Looks at adaptive runs against their length. (a) EC of the deciding ion; the bar reaches down to its "
         f"one-sided {100 * criteria['bound_level']:g} % lower bound. Filled: positive verdict, which also needs "
-        "no net flux or drift; open: negative. (b) Entries (triangles up) and exits (triangles down), which are "
-        f"counts and have no interval. {told}."
+        f"{_other_criteria(criteria)}; open: negative. (b) Entries (triangles up) and exits (triangles down), "
+        f"which are counts and have no interval. {told}."
     )
 
 

@@ -13,12 +13,12 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from aiida_cse.analysis.rate_curves import RateCurves, rate_curves
+from aiida_cse.analysis.registry import ion_name
 from aiida_cse.physics.kinetics.laws import LAWS
 from aiida_cse.report.figures.registry import NotDrawableError, figure
 from aiida_cse.report.figures.runs import (
     deciding_ion,
     ends,
-    ion_name,
     legend_below,
     level_words,
     rule_words,
@@ -73,8 +73,8 @@ def _caption(findings: Findings) -> str:
     sentences = [
         f"Entries of {_ion(findings)} into the ceramic per ion in the first layers and second against the inverse "
         f"temperature. Circles are counted rates with {level_words(runs)} intervals (n entries beside them); open "
-        "ones are of runs that have not equilibrated. An arrow is the one-sided upper bound of a run without an "
-        "entry."
+        f"ones are of runs that have not equilibrated. An arrow is the one-sided {level_words(runs)} upper "
+        "bound of a run without an entry."
     ]
     if any(run.scalars["transitions"].get("condition_minimum_excess") is not None for run in runs.values()):
         sentences.append("Entries count only while the excess is at least the condition, where it ever is.")
@@ -114,8 +114,8 @@ def _fit_words(findings: Findings) -> str:
     if found.get("gamma") is not None:
         hot, cold = found["gamma_temperatures_K"]
         words += (
-            f"Crosses are the estimate of the published study from γ, the ratio of the rates at {hot:g} and "
-            f"{cold:g} K, which has no interval. "
+            f"Crosses are the rates that equation 11 of the published study gives with γ, the ratio of the rates "
+            f"at {hot:g} and {cold:g} K; they have no interval. "
         )
     if _curves(findings) is not None:
         return words + "Lines are medians of each law, the band is the union of the intervals."

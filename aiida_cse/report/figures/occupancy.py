@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from aiida_cse.analysis.registry import ion_name
 from aiida_cse.report.figures.registry import NotDrawableError, figure
 from aiida_cse.report.figures.runs import (
     deciding_ion,
     ends,
     exchanging_ions,
-    ion_name,
     legend_below,
     level_words,
     open_proxy,

@@ -26,12 +26,12 @@ from aiida_cse.report.figures.curves import (
     places_of,
     run_styles,
     shade_layers,
-    with_uncertainty,
 )
 from aiida_cse.report.figures.registry import NotDrawableError, figure
 from aiida_cse.report.figures.runs import ends, legend_below, runs_with, sampling_words
 from aiida_cse.report.figures.style import ROLES, SPECIES, label_panels, new_figure, new_mosaic, proxy
 from aiida_cse.report.findings import Findings, RunFindings
+from aiida_cse.report.words import with_error
 
 __all__ = ["anion_free_energy", "density_profiles", "free_energy"]
 
@@ -451,7 +451,7 @@ def _moves(findings: Findings, name: str) -> dict[tuple[float, str], Move]:
 
 
 def _move_words(dz: float, dz_error: float, rise: float, rise_error: float) -> str:
-    return f"moved by Δz = {with_uncertainty(dz, dz_error)} Å, {with_uncertainty(rise, rise_error)} K"
+    return f"moved by Δz = {with_error(dz, dz_error)} Å, {with_error(rise, rise_error)} K"
 
 
 # -- free energy of the anions -------------------------------------------------------------------------------

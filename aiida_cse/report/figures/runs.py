@@ -20,7 +20,6 @@ __all__ = [
     "deciding_ion",
     "ends",
     "exchanging_ions",
-    "ion_name",
     "legend_below",
     "level_words",
     "open_proxy",
@@ -67,11 +66,6 @@ def deciding_ion(run: RunFindings) -> str:
     return str(run.scalars["equilibration"]["decided_by"][0]).lower()
 
 
-def ion_name(key: str) -> str:
-    """Return the name of an ion in sentences from its key: Li, but TFSI."""
-    return key.capitalize() if len(key) <= 2 else key.upper()
-
-
 def ends(found: Mapping[str, Any], key: str) -> tuple[float, float]:
     """Return the ends of a stored interval, NaN where there is none or an end is unknown."""
     low, high = np.array(found.get(key) or (None, None), dtype=np.float64).tolist()
@@ -104,7 +98,9 @@ def open_proxy(runs: Sequence[RunFindings]) -> list[Line2D]:
     if all(run.equilibrated for run in runs):
         return []
     style = verdict_marks("#595959", equilibrated=False)
-    return [proxy("open: not equilibrated", marker="o", linestyle="none", **style)]
+    unknown = any(run.equilibrated is None for run in runs)
+    words = "open: not equilibrated" + (", or no verdict" if unknown else "")
+    return [proxy(words, marker="o", linestyle="none", **style)]
 
 
 def temperature_axis(axes: Axes, runs: Sequence[RunFindings]) -> None:
@@ -174,5 +170,6 @@ def verdict_words(runs: Mapping[str, RunFindings]) -> str:
     unknown = [label for label, run in runs.items() if run.equilibrated is None]
     if not off and not unknown:
         return "Every run has equilibrated."
-    sentence = f"Open symbols: runs that have not equilibrated ({', '.join(off)})." if off else ""
-    return sentence + (f" Without a verdict: {', '.join(unknown)}." if unknown else "")
+    told = [f"that have not equilibrated ({', '.join(off)})"] if off else []
+    told += [f"without a verdict ({', '.join(unknown)})"] if unknown else []
+    return f"Open symbols: runs {' and '.join(told)}."

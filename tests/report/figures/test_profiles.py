@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.landscape.model import draw_landscape
 from aiida_cse.report.figures import NotDrawableError, figures
-from aiida_cse.report.figures.curves import known_free_energy, with_uncertainty
+from aiida_cse.report.figures.curves import known_free_energy
 from aiida_cse.report.findings import Findings
 from tests.report.figures.synthetic_findings import (
     DZ,
@@ -288,16 +288,3 @@ def test_figure_without_positions_says_so(name: str, observable: str, z: Any, fi
     lost = changed(findings, observable, {"z_A": z, "start_ns": None})
     with pytest.raises(NotDrawableError, match=r"known|number|positions"):
         figures()[name].draw(lost, 85)
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "words"),
-    [
-        (0.18, 0.0213, "0.180 ± 0.021"),
-        (-1234.5, 46.0, "−1,234 ± 46"),
-        (0.5, 0.0, "0.5 (error not known)"),
-        (0.5, float("nan"), "0.5 (error not known)"),
-    ],
-)
-def test_error_has_two_digits(value: float, error: float, words: str) -> None:
-    assert with_uncertainty(value, error) == words
