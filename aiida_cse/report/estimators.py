@@ -43,6 +43,8 @@ class Estimate:
         Half the width of the bin that the value is the centre of; 0 for none.
     stride_ps
         Time between snapshots, or lag.
+    observed_ns
+        Observed time, where the value depends on it.
     definition
         Whether it is a setting and not a measurement.
     counted
@@ -59,6 +61,7 @@ class Estimate:
     upper_bound: float | None = None
     rounding: float = 0.0
     stride_ps: float | None = None
+    observed_ns: float | None = None
     definition: bool = False
     counted: bool = False
     why: str = ""
@@ -113,10 +116,12 @@ def result_number(findings: Findings, run: RunFindings | None, of: Mapping[str, 
     if value is None:
         return Estimate(lower_bound=_scaled(bound, factor), why=_reason(values, key))
     if error is None and low is not None:
-        error = _half_width(low * factor, high * factor, _level(run), of.get("scale") == "log")
+        error = _half_width(
+            _scaled(low, factor), _scaled(high, factor), _level(run, values), of.get("scale") == "log"
+        )
     if "per_ln_gamma" in of and (interval := values.get("gamma_interval")) is not None and None not in interval:
         # the error of γ outweighs those of the barrier and the shift
-        width = _half_width(interval[0], interval[1], _level(run), logarithmic=True)
+        width = _half_width(*interval, _level(run, values), logarithmic=True)
         error = _scaled(width, of["per_ln_gamma"])
     return Estimate(value * factor, error, _scaled(low, factor), _scaled(high, factor), _scaled(bound, factor))
 
@@ -132,9 +137,9 @@ def _reason(values: Mapping[str, Any], key: str) -> str:
     return "; ".join(reasons) or f"{key} is not known"
 
 
-def _level(run: RunFindings | None) -> float:
-    """Return the level of the intervals of a run; that of the default for results of several runs."""
-    level = None if run is None else run.results.settings.get("level")
+def _level(run: RunFindings | None, joint: Mapping[str, Any] | None = None) -> float:
+    """Return the level of the intervals of a run, without one that of a result of several runs."""
+    level = (joint or {}).get("level") if run is None else run.results.settings.get("level")
     return 0.95 if level is None else float(level)
 
 
@@ -179,8 +184,14 @@ def exchange_rate(_: Findings, run: RunFindings | None, of: Mapping[str, Any]) -
         return _no_snapshots(run)
     entries, exits = counted[f"s_in_{key}"], counted[f"s_out_{key}"]
     level = _level(run)
-    interval = exchange_interval(entries, exits, level)
+    interval = exchange_interval(entries, exits, level, burst_index=_bursts(run, key))
     return _ratio(entries + exits, counted["observed_ns"], interval, counted["stride_ps"], level)
+
+
+def _bursts(run: RunFindings | None, key: str) -> float:
+    """Return the number of events that carry the information of one, as the verdict has it; 1 if it has none."""
+    found = None if run is None else run.scalars.get("equilibration", {}).get(f"burst_index_{key}")
+    return max(1.0, float(found or 1.0))
 
 
 def coefficient(_: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> Estimate:
@@ -191,8 +202,9 @@ def coefficient(_: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> 
     entries, exits = counted[f"s_in_{key}"], counted[f"s_out_{key}"]
     return Estimate(
         equilibration_coefficient(entries, exits),
-        lower_bound=equilibration_lower_bound(entries, exits),
+        lower_bound=equilibration_lower_bound(entries, exits, burst_index=_bursts(run, key)),
         stride_ps=counted["stride_ps"],
+        observed_ns=counted.get("observed_ns"),
         counted=True,
     )
 

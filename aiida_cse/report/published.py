@@ -22,6 +22,7 @@ from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.report.estimators import MEASURES, Estimate
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.tables import Column, TidyTable
+from aiida_cse.report.words import number_words, signed, with_error
 from aiida_cse.schema import StrictModel
 from aiida_cse.yaml_io import read_mapping
 
@@ -42,8 +43,8 @@ __all__ = [
 
 #: widest difference of two temperatures that count as one, K
 _SAME_TEMPERATURE = 0.5
-#: largest relative difference of two times between snapshots that count as one
-_SAME_STRIDE = 0.01
+#: largest relative difference of two times between snapshots, and of two observed times, that count as one
+_SAME_STRIDE, _SAME_LENGTH = 0.01, 0.05
 #: fields of a recipe that do not make it another system
 _NOT_THE_SYSTEM = ("name", "description", "seeds", "kinetics")
 
@@ -82,6 +83,8 @@ class PublishedNumber(StrictModel):
         arguments.
     stride_ps
         Published time between snapshots, or lag, on which the number depends.
+    observed_ns
+        Published observed time, on which the number depends.
     needs_K
         Temperatures of the runs that a result of several runs needs.
     why
@@ -107,6 +110,7 @@ class PublishedNumber(StrictModel):
     measure: str = ""
     of: dict[str, Any] = Field(default_factory=dict)
     stride_ps: float | None = None
+    observed_ns: float | None = None
     needs_K: tuple[float, ...] = ()
     why: str = ""
 
@@ -274,13 +278,28 @@ def _compared(
             reasons.append("published without counts or error")
         if here.value is not None and here.error is None:
             reasons.append("no standard error here")
-    if number.stride_ps and here.stride_ps and abs(here.stride_ps / number.stride_ps - 1) > _SAME_STRIDE:
-        reasons.append(f"every {here.stride_ps:g} ps here, published every {number.stride_ps:g} ps")
+    sampled = _sampled_otherwise(number, here)
+    reasons += sampled
     if other:
         reasons.append(other)
-    sigma = None if other or verdict or number.bound else _sigma(number, here)
-    within = None if other or verdict or number.bound else _within(number, here)
+    judged = not (other or verdict or number.bound or sampled)
+    sigma, within = (_sigma(number, here), _within(number, here)) if judged else (None, None)
     return ComparedNumber(number, run, here, _difference(number, here), sigma, within, tuple(reasons))
+
+
+def _sampled_otherwise(number: PublishedNumber, here: Estimate) -> list[str]:
+    """Return in which way the sampling here makes the result another number than the published one."""
+    reasons = []
+    if number.stride_ps and here.stride_ps and abs(here.stride_ps / number.stride_ps - 1) > _SAME_STRIDE:
+        reasons.append(f"every {here.stride_ps:g} ps here, published every {number.stride_ps:g} ps")
+    if number.observed_ns and here.observed_ns and abs(here.observed_ns / number.observed_ns - 1) > _SAME_LENGTH:
+        reasons.append(
+            f"EC grows with the number of transitions: {here.observed_ns:.3g} ns here, published "
+            f"{number.observed_ns:g} ns"
+        )
+    if here.lower_bound == 0 and here.low is None and here.value is not None:
+        reasons.append("a lower bound of 0 excludes nothing")
+    return reasons
 
 
 def _difference(number: PublishedNumber, here: Estimate) -> float | None:
@@ -401,7 +420,7 @@ def printed_cell(one: ComparedNumber) -> str:
     """Return the published number as printed, counts also as the rate that is compared."""
     number = one.published
     return (
-        f"{number.printed} = {_digits(number.value)}"
+        f"{number.printed} = {_words(number.value)}"
         if number.value and " in " in number.printed
         else number.printed
     )
@@ -412,40 +431,28 @@ def here_cell(one: ComparedNumber) -> str:
     here = one.here
     if here.value is None:
         if here.lower_bound is not None:
-            return f"≥ {_digits(here.lower_bound)}"
-        return "–" if here.upper_bound is None else f"≤ {_digits(here.upper_bound)}"
-    if here.low is not None and here.high is not None:
-        return f"{_digits(here.value)} [{_digits(here.low)}, {_digits(here.high)}]"
+            return f"≥ {_words(here.lower_bound)}"
+        return "–" if here.upper_bound is None else f"≤ {_words(here.upper_bound)}"
+    if here.low is not None or here.high is not None:
+        low = "−∞" if here.low is None else _words(here.low)
+        return f"{_words(here.value)} ({low} to {'∞' if here.high is None else _words(here.high)})"
     if here.error is not None and one.published.scale == "linear":
-        return _with_error(here.value, here.error)
+        return with_error(here.value, here.error)
     if here.lower_bound is not None:
-        return f"{_digits(here.value)} (≥ {_digits(here.lower_bound)})"
-    return _digits(here.value)
+        return f"{_words(here.value)} (≥ {_words(here.lower_bound)})"
+    return _words(here.value)
 
 
 def compared_cell(one: ComparedNumber) -> str:
     """Return the judgement: the difference in standard errors, or whether one lies in the interval here."""
     if one.sigma is not None:
-        return f"{'✓' if abs(one.sigma) <= _LARGEST_SIGMA else '✗'} {one.sigma:+.1f} σ".replace("-", "−")
+        return f"{'✓' if abs(one.sigma) <= _LARGEST_SIGMA else '✗'} {signed(f'{one.sigma:+.1f}')} σ"
     if one.within is not None and one.here.definition:
-        return "✓ same" if one.within else f"✗ {_digits(one.difference or 0.0)}"
+        return "✓ same" if one.within else f"✗ {_words(one.difference or 0.0)}"
     if one.within is not None:
         return "✓ inside" if one.within else "✗ outside"
     return "–"
 
 
-def _with_error(value: float, error: float) -> str:
-    """Return a number and its standard error, both to the second significant digit of the error."""
-    if not (error >= 1e-3 and abs(value) < 1e5):
-        return f"{_digits(value)} ± {_digits(error)}"
-    places = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:.{places}f} ± {error:.{places}f}".replace("-", "−")
-
-
-def _digits(value: float) -> str:
-    """Return a number with three significant digits, or all digits before the point."""
-    size = abs(value)
-    if size and not 1e-3 <= size < 1e5:
-        mantissa, exponent = f"{value:.2e}".split("e")
-        return f"{mantissa}e{int(exponent)}".replace("-", "−")
-    return (f"{value:.0f}" if size >= 100 else f"{value:.3g}").replace("-", "−")
+def _words(value: float) -> str:
+    return signed(number_words(value))

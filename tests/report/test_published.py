@@ -12,7 +12,14 @@ import pytest
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.report.estimators import MEASURES
 from aiida_cse.report.findings import Findings, Origin, RunFindings
-from aiida_cse.report.published import ComparedNumber, compare, comparison_table, other_system, published
+from aiida_cse.report.published import (
+    ComparedNumber,
+    compare,
+    comparison_table,
+    here_cell,
+    other_system,
+    published,
+)
 from aiida_cse.report.results import Entry, ObservableResult
 
 #: the published numbers as results: 7 in and 7 out at 700 K, 2 in under the condition at 600 K
@@ -46,7 +53,7 @@ WARM: dict[str, dict[str, Any]] = {
     "equilibration": {"equilibrated": False},
     "populations": {"n_li_excess": 30.0, "n_li_excess_error": 1.0},
     "transitions": {
-        "stride_ps": 500.0,
+        "stride_ps": 1000.0,
         "by_rule": {"snapshot": {"s_in_li_ceramic_conditioned": 2, "exposure_conditioned_ns": 300.0}},
     },
     "anion_barrier": {
@@ -169,13 +176,76 @@ def test_a_run_off_equilibrium_gives_bounds_and_no_judgement(compared: list[Comp
         ("k of the minimum, LEFT", 700, "results of this version have no curvature_li_left_K_per_A2"),
         ("gap without Li⁺", 700, "a range read from the curve; no threshold of the density is printed"),
         ("Li⁺, variance in LLZO over bulk, x", 700, "no result displacement_variance"),
-        ("entries while N(Li excess) ≥ 42", 600, "every 500 ps here, published every 1000 ps"),
     ],
 )
 def test_what_cannot_be_compared_says_why(
     compared: list[ComparedNumber], quantity: str, temperature: float | None, reason: str
 ) -> None:
     assert reason in of(compared, quantity, temperature).reasons
+
+
+@pytest.mark.parametrize(
+    ("quantity", "changes", "counts", "reason"),
+    [
+        ("S_t of Li⁺, LLZO", {"stride_ps": 500.0}, {}, "every 500 ps here, published every 1000 ps"),
+        ("EC of Li⁺, LLZO", {"stride_ps": 500.0}, {}, "every 500 ps here, published every 1000 ps"),
+        (
+            "EC of Li⁺, LLZO",
+            {},
+            {"observed_ns": 1900.0, "s_in_li_ceramic": 35, "s_out_li_ceramic": 35},
+            "EC grows with the number of transitions: 1.9e+03 ns here, published 380 ns",
+        ),
+        (
+            "EC of Li⁺, LLZO",
+            {},
+            {"s_in_li_ceramic": 0, "s_out_li_ceramic": 0},
+            "a lower bound of 0 excludes nothing",
+        ),
+    ],
+)
+def test_another_sampling_is_named_and_not_judged(
+    quantity: str, changes: dict[str, float], counts: dict[str, float], reason: str
+) -> None:
+    counted = {**HOT["transitions"]["by_rule"]["snapshot"], **counts}
+    transitions = {**HOT["transitions"], **changes, "by_rule": {"snapshot": counted}}
+    one = of(compare(study(runs={"hot": run(700, {**HOT, "transitions": transitions})})), quantity, 700)
+    assert reason in one.reasons
+    assert (one.sigma, one.within) == (None, None)
+
+
+def test_ec_of_equal_length_is_judged_by_its_lower_bound(compared: list[ComparedNumber]) -> None:
+    assert of(compared, "EC of Li⁺, LLZO", 700).within is True
+
+
+def test_bursts_of_the_verdict_widen_the_interval_of_counts(compared: list[ComparedNumber]) -> None:
+    verdict = {"equilibrated": True, "burst_index_li_ceramic": 4.0}
+    found = compare(study(runs={"hot": run(700, {**HOT, "equilibration": verdict})}))
+    alone, bursts = (of(one, "S_t of Li⁺, LLZO", 700).here for one in (compared, found))
+    assert None not in (alone.error, bursts.error)
+    assert (bursts.error or 0) > 1.5 * (alone.error or 0)
+    alone, bursts = (of(one, "EC of Li⁺, LLZO", 700).here for one in (compared, found))
+    assert (bursts.lower_bound or 0) < (alone.lower_bound or 0)
+
+
+def test_an_interval_without_an_upper_end_is_shown_with_infinity() -> None:
+    found = study()
+    assert found.kinetics is not None
+    entries = {**found.kinetics.entries, "gamma_interval": Entry(value=[0.53, None], unit="", meaning="")}
+    one = of(
+        compare(replace(found, kinetics=ObservableResult(description="", entries=entries))),
+        "γ, Γ(700 K) / Γ(600 K)",
+    )
+    assert (one.here.error, one.sigma, one.within) == (None, None, True)
+    assert here_cell(one) == "2.76 (0.530 to ∞)"
+
+
+def test_the_error_of_a_joint_result_has_the_level_of_its_interval() -> None:
+    found = study()
+    assert found.kinetics is not None
+    entries = {**found.kinetics.entries, "level": Entry(value=0.68, unit="", meaning="")}
+    narrow = compare(replace(found, kinetics=ObservableResult(description="", entries=entries)))
+    errors = [of(one, "γ, Γ(700 K) / Γ(600 K)").here.error or 0 for one in (compare(found), narrow)]
+    assert errors[1] == pytest.approx(errors[0] * 1.96 / 0.9945, rel=1e-3)
 
 
 def test_another_recipe_is_named_and_nothing_is_judged() -> None:
