@@ -26,12 +26,15 @@ _PARTS = 240
 
 
 def _rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
+    criteria = found.get("criteria") or {}
+    note = f"one-sided {100 * criteria['bound_level']:g} %" if criteria.get("bound_level") else ""
     for exchange in ("ceramic", "layer"):
         for ion in ions_in(found, f"ec_<ion>_{exchange}"):
             key, name = f"{ion}_{exchange}", f"{ion_name(ion)}, {exchange}"
-            yield Quantity.of(found, f"EC of {name}", f"ec_{key}{{}}")
+            yield Quantity.of(found, f"EC of {name}", f"ec_{key}{{}}", note=note)
             yield Quantity.of(found, f"S_t of {name}", f"s_total_{key}{{}}", "events")
-    bound = Quantity.of(found, "entries per second", "rate_upper_bound_per_s{}", "s⁻¹")
+    level = f", one-sided {100 * criteria['level']:g} %" if criteria.get("level") else ""
+    bound = Quantity.of(found, f"entries{level}", "rate_upper_bound_per_s{}", "s⁻¹")
     reason = bound.reason or ("" if bound.value is not None else "no time in which an entry would have counted")
     yield replace(bound, value=None, upper=bound.value, reason=reason)
     if found.get("equilibrated"):

@@ -313,7 +313,12 @@ def _energies(found: Mapping[str, Any]) -> Iterator[Row]:
                 ("slope of the barrier", "slope{}_K_per_A", "K Å⁻¹"),
             )
         ),
-        Quantity.of(found, "p-value of Arrhenius' law", "p_value{}", reason="two runs or fewer"),
+        Quantity.of(
+            found,
+            "p-value of Arrhenius' law",
+            "p_value{}",
+            reason="two runs or fewer" if found.get("p_value") is None else "",
+        ),
         _gamma(found),
     ]
     yield from (_joint_row("kinetics", quantity) for quantity in quantities)
@@ -488,6 +493,7 @@ def _numbers(runs: Mapping[str, RunFindings]) -> Iterator[Section]:
 
 
 def _bounded(quantity: Quantity) -> bool:
+    """Return whether a bound is known; a lower one of 0 is that of every rate."""
     return quantity.upper is not None or bool(quantity.lower)
 
 

@@ -18,7 +18,7 @@ from aiida_cse.report import view as module
 from aiida_cse.report.findings import Findings, Origin, RunFindings, TimeShare, findings_of_results
 from aiida_cse.report.results import ObservableResult, collect_results, describe_result
 from aiida_cse.report.view import Row, View, view_of
-from aiida_cse.report.words import duration, number_words
+from aiida_cse.report.words import duration, number_words, with_error
 from tests.nodes import state
 
 
@@ -179,11 +179,30 @@ def test_numbers_have_the_digits_that_their_errors_allow(value: float, spread: f
     assert number_words(value, spread) == words
 
 
+@pytest.mark.parametrize(
+    ("value", "error", "words"),
+    [
+        (0.18, 0.0213, "0.180 ± 0.021"),
+        (-1234.5, 46.0, "−1,234 ± 46"),
+        (7.96e-4, 0.0018, "0.0008 ± 0.0018"),
+        (4.9e-21, 2.0e-22, "4.90e−21 ± 2.0e−22"),
+        (0.5, 0.0, "0.500 (error not known)"),
+        (0.5, math.nan, "0.500 (error not known)"),
+    ],
+)
+def test_an_error_has_two_digits(value: float, error: float, words: str) -> None:
+    assert with_error(value, error) == words
+
+
 def test_bounds_and_open_intervals_are_words() -> None:
     bound = Row("Γ", quantity=Quantity("Γ", "rate", None, upper=2.5e11))
     assert (bound.value_words, bound.interval_words) == ("≤ 2.50e+11", "")
     between = Row("Γ", quantity=Quantity("Γ", "rate", None, lower=1.0, upper=2.5))
     assert (between.value_words, between.interval_words) == ("≥ 1.00", "≤ 2.50")
+    nothing = Row("Γ", quantity=Quantity("Γ", "rate", None, lower=0.0, reason="no exposure"))
+    assert (nothing.value_words, nothing.interval_words) == ("–", "no exposure")
+    low = Row("ΔF", quantity=Quantity("ΔF", "barrier", None, lower=-554.0, reason="off equilibrium"))
+    assert (low.value_words, low.interval_words) == ("≥ -554", "off equilibrium")
     half = Row("Γ", quantity=Quantity("Γ", "rate", 2.0, interval=(1.0, None)))
     assert half.interval_words == "1.00 to no upper end"
     assert duration(0.4) == "0 s"
