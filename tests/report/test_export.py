@@ -81,7 +81,7 @@ def test_the_readme_names_files_authors_licence_and_the_way_to_ship_provenance(
     for words in (
         "Ada Lovelace",
         "CC-BY-4.0",
-        "verdi archive create --nodes 1 --",
+        "verdi archive create --nodes 0b2b3d9e-1111-4222-8333-444455556666 --",
         "Kozdra",
         "LAMMPS",
         "T0700_r2",

@@ -198,7 +198,8 @@ def _content(findings: Findings) -> Iterator[str]:
     yield ""
     yield (
         "z = 0 is the mid-plane of the ceramic slab; LEFT is z < 0. Intervals have the level of the settings, "
-        "95 % unless they say otherwise. A number that is not known is empty; its reason stands beside it."
+        "95 % unless they say otherwise; bounds are one-sided. What is not known is empty or null. Reasons are in "
+        "the columns, keys and attributes `not_known`, `missing`, `reason` and `reasons`."
     )
 
 
@@ -233,7 +234,7 @@ def _origin(findings: Findings) -> Iterator[str]:
         "The complete provenance, every input and output of every step, is an AiiDA archive. It is made in the "
         "profile of the process and belongs beside these files:"
     )
-    yield from ("", "```console", f"verdi archive create --nodes {origin.pk} -- provenance.aiida", "```")
+    yield from ("", "```console", f"verdi archive create --nodes {origin.uuid} -- provenance.aiida", "```")
 
 
 def _files(files: Sequence[ExportedFile]) -> Iterator[str]:
