@@ -121,7 +121,7 @@ def result_number(findings: Findings, run: RunFindings | None, of: Mapping[str, 
         )
     if "per_ln_gamma" in of and (interval := values.get("gamma_interval")) is not None and None not in interval:
         # the error of γ outweighs those of the barrier and the shift
-        width = _half_width(*interval, _level(run, values), logarithmic=True)
+        width = _half_width(interval[0], interval[1], _level(run, values), logarithmic=True)
         error = _scaled(width, of["per_ln_gamma"])
     return Estimate(value * factor, error, _scaled(low, factor), _scaled(high, factor), _scaled(bound, factor))
 
