@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timezone
 from functools import partial
 from typing import Any
 
@@ -206,8 +207,9 @@ def _origin(kind: Kind, node: ProcessNode) -> Origin:
         uuid=node.uuid,
         state=f"{state} [{node.exit_status}]" if node.is_finished else state,
         message=node.exit_message or "",
-        began=node.ctime,
-        ended=node.mtime,
+        # a database may give them in its own time zone
+        began=node.ctime.astimezone(timezone.utc),
+        ended=node.mtime.astimezone(timezone.utc),
         version=str(version.get("plugin", "")) if isinstance(version, Mapping) else "",
         description=node.description,
     )

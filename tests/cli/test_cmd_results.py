@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,14 @@ def test_a_finished_study_shows_its_verdict_and_numbers(finished: WorkChainNode)
     for expected in EXPECTED:
         assert expected.format(pk=finished.pk) in shown, expected
     assert max(map(len, invoke(finished.pk, command="show").output.splitlines())) <= 80
+
+
+def test_times_are_in_utc_whatever_the_database_gives(
+    finished: WorkChainNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = datetime(2026, 3, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+    monkeypatch.setattr(type(finished), "ctime", property(lambda _: began))
+    assert f"{open_findings(finished).origin.began:%Y-%m-%d %H:%M %Z}" == "2026-02-28 23:30 UTC"
 
 
 def test_status_of_a_finished_study_ends_with_the_same_view(finished: WorkChainNode) -> None:
