@@ -164,11 +164,6 @@ def _text(value: Any) -> str:
     return _unbroken(text)
 
 
-def _signed(words: str) -> str:
-    """Return numbers in words with the minus sign of print."""
-    return re.sub(r"(?<![\w.])-(?=\d)", "−", _unbroken(words))
-
-
 def _unbroken(text: str) -> str:
     """Return a text in which the sign of a bound or error stays with its number."""
     return re.sub(r"([≤≥±]) (?=[\d−-])", "\\1\u00a0", text)
