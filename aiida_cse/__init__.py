@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aiida_cse.version import __version__
+
 if TYPE_CHECKING:
     from aiida_cse.report.objects import ResultSet
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "results"]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from aiida_cse import __version__
+from aiida_cse.version import __version__
 
 __all__ = ["LazyGroup", "main"]
 

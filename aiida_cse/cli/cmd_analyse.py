@@ -115,8 +115,8 @@ def analyse(
     with input_errors(), _interruptible(folder):
         from aiida_cse.analysis.production import ReducedProduction
         from aiida_cse.analysis.registry import analyse_separately
-        from aiida_cse.report.findings import findings_of_results
         from aiida_cse.report.results import FILENAME, collect_results
+        from aiida_cse.report.sources import findings_of_results
         from aiida_cse.report.tables import write_tables
 
         if store:

@@ -164,7 +164,7 @@ def write_figures(validation: Any, folder: Path) -> Iterator[str]:
     from aiida_cse.report.figures.registry import attempt
     from aiida_cse.report.figures.registry import figures as registered
     from aiida_cse.report.figures.style import DOUBLE, save
-    from aiida_cse.report.findings import open_findings
+    from aiida_cse.report.sources import open_findings
 
     findings = open_findings(validation)
     folder.mkdir(parents=True, exist_ok=True)

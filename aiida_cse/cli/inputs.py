@@ -215,7 +215,7 @@ def open_source(source: str, profile: str | None) -> Findings:
     InputError
         There is no such process or folder, or it has no results.
     """
-    from aiida_cse.report.findings import open_findings
+    from aiida_cse.report.sources import open_findings
 
     if not Path(source).is_dir():
         profiles.load(profile)

@@ -2,7 +2,8 @@
 
 Views, figures, pages and exports take :class:`Findings` and nothing else, so that they work on a process, on an
 imported archive and on the files of ``aiida-cse analyse`` alike. What is large is read on first use. Processes are
-read by :func:`aiida_cse.report.processes.findings_of`, folders by :func:`findings_of_folders`.
+read by :func:`aiida_cse.report.processes.findings_of`, folders by
+:func:`aiida_cse.report.sources.findings_of_folders`.
 """
 
 from __future__ import annotations
@@ -11,15 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.lammps.files.system import System
-from aiida_cse.report.kinetics import KINETICS_FILENAME, KineticsResults, load_kinetics
-from aiida_cse.report.results import FILENAME, ObservableResult, Results, load_results
+from aiida_cse.report.results import ObservableResult, Results
 
 __all__ = [
     "Change",
@@ -34,9 +33,6 @@ __all__ = [
     "ThermoTable",
     "TimeShare",
     "by_temperature",
-    "findings_of_folders",
-    "findings_of_results",
-    "open_findings",
 ]
 
 Kind = Literal["study", "production", "analysis", "quench", "validation", "kinetics", "folders"]
@@ -380,69 +376,3 @@ class Findings:
 def by_temperature(runs: Mapping[str, RunFindings]) -> dict[str, RunFindings]:
     """Return the runs by label, the hottest first, those of one temperature in the order of their labels."""
     return dict(sorted(runs.items(), key=lambda item: (-item[1].temperature, item[0])))
-
-
-def open_findings(source: Any) -> Findings:
-    """Return findings of a process, of its PK, UUID or label, or of an analysed folder; findings as they are.
-
-    A path, or the name of an existing folder, is read without AiiDA; anything else is looked up in the profile.
-
-    Raises
-    ------
-    ValueError
-        There is no such process or folder, or it has no results.
-    """
-    if isinstance(source, Findings):
-        return source
-    if isinstance(source, Path) or (isinstance(source, str) and Path(source).is_dir()):
-        return findings_of_folders([Path(source)])
-    from aiida_cse.report.processes import findings_of
-
-    return findings_of(source)
-
-
-def findings_of_folders(folders: Sequence[Path]) -> Findings:
-    """Return the findings of analysed folders, and of the ``kinetics.json`` of the last one that has it.
-
-    Parameters
-    ----------
-    folders
-        Folders that ``aiida-cse analyse`` or ``aiida-cse kinetics`` wrote.
-
-    Raises
-    ------
-    ValueError
-        A folder has neither results nor kinetics, or a file of it cannot be read; names the file.
-    """
-    runs: dict[str, RunFindings] = {}
-    joined: KineticsResults | None = None
-    for folder in folders:
-        if (folder / KINETICS_FILENAME).is_file():
-            joined = load_kinetics(folder / KINETICS_FILENAME)
-        elif not (folder / FILENAME).is_file():
-            raise ValueError(
-                f"{folder}: has neither {FILENAME} nor {KINETICS_FILENAME}; make it with: aiida-cse analyse FILES "
-                f"--out {folder}"
-            )
-        if (folder / FILENAME).is_file():
-            label = folder.resolve().name
-            if label in runs:
-                label = str(folder)
-            runs[label] = _run_of_folder(label, load_results(folder / FILENAME))
-    version = next((run.results.program_version for run in runs.values()), "")
-    return Findings(
-        origin=Origin("folders", ", ".join(map(str, folders)), version=version),
-        runs=by_temperature(runs),
-        kinetics=None if joined is None else joined.kinetics,
-        shifts=None if joined is None else joined.shifts,
-    )
-
-
-def findings_of_results(results: Results) -> Findings:
-    """Return the findings of one analysed run."""
-    origin = Origin("folders", results.label, version=results.program_version)
-    return Findings(origin, {results.label: _run_of_folder(results.label, results)})
-
-
-def _run_of_folder(label: str, results: Results) -> RunFindings:
-    return RunFindings(label, results.temperature_K, results.scalars(), results.missing, lambda: results)

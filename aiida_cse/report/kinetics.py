@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from aiida_cse import __version__
 from aiida_cse.analysis.kinetics import KINETICS, KineticsSettings, kinetics
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.settings import AnalysisSettings
@@ -24,6 +23,7 @@ from aiida_cse.report.results import (
     load_results,
 )
 from aiida_cse.schema import StrictModel, located
+from aiida_cse.version import __version__
 
 __all__ = [
     "KINETICS_FILENAME",

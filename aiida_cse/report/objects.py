@@ -21,7 +21,8 @@ from aiida_cse.analysis.registry import Documented, observables
 from aiida_cse.analysis.shifts import SHIFTS
 from aiida_cse.analysis.starts import STARTS
 from aiida_cse.data.html import html_table, html_title
-from aiida_cse.report.findings import Findings, RunFindings, open_findings
+from aiida_cse.report.findings import Findings, RunFindings
+from aiida_cse.report.sources import open_findings
 from aiida_cse.report.view import Row, Section, View, view_of
 from aiida_cse.report.words import number_words
 from aiida_cse.schema import nearest

@@ -10,7 +10,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from aiida_cse import __version__
 from aiida_cse.report.figures.registry import attempt, figures
 from aiida_cse.report.figures.style import render
 from aiida_cse.report.findings import Findings
@@ -25,6 +24,7 @@ from aiida_cse.report.published import (
     published,
     quantity_cell,
 )
+from aiida_cse.version import __version__
 
 __all__ = ["comparison_json", "comparison_page", "write_comparison"]
 

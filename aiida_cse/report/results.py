@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from aiida_cse import __version__
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import Documented, observables
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.transitions import Rule
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.schema import StrictModel, located
+from aiida_cse.version import __version__
 from aiida_cse.yaml_io import read_text
 
 __all__ = [

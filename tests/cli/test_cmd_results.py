@@ -18,7 +18,7 @@ from aiida_cse.cli import main
 from aiida_cse.engine.embedded import is_embedded
 from aiida_cse.engine.locks import process_lock
 from aiida_cse.lammps.protocol.production import ProductionPlan
-from aiida_cse.report.findings import open_findings
+from aiida_cse.report.sources import open_findings
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 

@@ -25,7 +25,7 @@ from click.testing import CliRunner
 from aiida_cse.cli import main
 from aiida_cse.cli.environment import ensure_code, ensure_computer
 from aiida_cse.data.reduction import temperature_of
-from aiida_cse.report.findings import open_findings
+from aiida_cse.report.sources import open_findings
 from aiida_cse.workchains.common.builders import refuse_invalid
 from tests.golden.archives import (
     DEMO_STUDY,

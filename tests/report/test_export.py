@@ -20,8 +20,9 @@ from aiida_cse.analysis.registry import analyse_separately
 from aiida_cse.report.export import FORMATS, Publication, crate, export_findings
 from aiida_cse.report.export.datasets import dataset_of, needed_package
 from aiida_cse.report.figures.registry import figures
-from aiida_cse.report.findings import Findings, Origin, RunFindings, findings_of_folders
+from aiida_cse.report.findings import Findings, Origin, RunFindings
 from aiida_cse.report.results import Results, collect_results, load_results
+from aiida_cse.report.sources import findings_of_folders
 from aiida_cse.report.tables import tables_of
 from tests.nodes import interface, state
 

@@ -19,11 +19,12 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import analyse_separately
 from aiida_cse.report.figures import registry
 from aiida_cse.report.figures.style import new_figure
-from aiida_cse.report.findings import Change, Findings, Job, Origin, Provenance, findings_of_folders
+from aiida_cse.report.findings import Change, Findings, Job, Origin, Provenance
 from aiida_cse.report.page import write_page
 from aiida_cse.report.page.bibliography import bibtex
 from aiida_cse.report.page.content import smaller_svg
 from aiida_cse.report.results import FILENAME, collect_results
+from aiida_cse.report.sources import findings_of_folders
 from tests.nodes import state
 
 ROOT = Path(__file__).parents[2]

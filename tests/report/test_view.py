@@ -15,8 +15,9 @@ from aiida_cse.analysis.kinetics import KineticsSettings, kinetics
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import Quantity, analyse_separately, observables
 from aiida_cse.report import view as module
-from aiida_cse.report.findings import Findings, Origin, RunFindings, TimeShare, findings_of_results
+from aiida_cse.report.findings import Findings, Origin, RunFindings, TimeShare
 from aiida_cse.report.results import ObservableResult, collect_results, describe_result
+from aiida_cse.report.sources import findings_of_results
 from aiida_cse.report.view import Row, View, view_of
 from aiida_cse.report.words import duration, number_words, with_error
 from tests.nodes import state

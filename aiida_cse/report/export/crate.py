@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from aiida_cse import __version__
 from aiida_cse.building.export import lammps_files, write_structure
 from aiida_cse.report.export.datasets import needed_package
 from aiida_cse.report.export.files import (
@@ -20,6 +19,7 @@ from aiida_cse.report.export.files import (
 from aiida_cse.report.figures.registry import attempt, figures
 from aiida_cse.report.figures.style import save
 from aiida_cse.report.findings import Findings
+from aiida_cse.version import __version__
 from aiida_cse.yaml_io import dump_mapping
 
 __all__ = ["write_crate"]

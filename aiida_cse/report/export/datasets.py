@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse import __version__
 from aiida_cse.report.export.files import ExportedFile
 from aiida_cse.report.findings import Findings, Origin, RunFindings
 from aiida_cse.report.results import ObservableResult, Results
 from aiida_cse.report.tables import Column
+from aiida_cse.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,12 +9,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from aiida_cse import __version__
 from aiida_cse.report.findings import Findings
 from aiida_cse.report.kinetics import KINETICS_FILENAME, KineticsResults
 from aiida_cse.report.published import published
 from aiida_cse.report.results import FILENAME, ObservableResult, save_json
 from aiida_cse.report.tables import Column, tables_of
+from aiida_cse.version import __version__
 
 __all__ = ["CITATIONS", "ExportedFile", "Publication", "write_json_files", "write_readme", "write_table_files"]
 

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.rate_curves import RateCurves, rate_curves
 from aiida_cse.analysis.registry import ion_name
 from aiida_cse.physics.kinetics.laws import LAWS
 from aiida_cse.report.figures.registry import NotDrawableError, figure
@@ -29,6 +28,7 @@ from aiida_cse.report.figures.runs import (
 from aiida_cse.report.figures.style import ROLES, label_panels, new_figure, proxy
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.kinetics import rates_of
+from aiida_cse.report.rate_curves import RateCurves, rate_curves
 
 __all__ = ["rates"]
 

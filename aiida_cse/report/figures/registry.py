@@ -15,7 +15,8 @@ from functools import cache, wraps
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aiida_cse.report.findings import Findings, open_findings
+from aiida_cse.report.findings import Findings
+from aiida_cse.report.sources import open_findings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

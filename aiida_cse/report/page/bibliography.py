@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from aiida_cse import __version__
+from aiida_cse.version import __version__
 
 __all__ = ["bibtex"]
 

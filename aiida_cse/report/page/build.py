@@ -13,7 +13,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aiida_cse import __version__
 from aiida_cse.report.figures.registry import Attempt, attempt, figures
 from aiida_cse.report.figures.style import render
 from aiida_cse.report.findings import Findings, Provenance
@@ -23,6 +22,7 @@ from aiida_cse.report.page.methods import analysis_facts, known, protocol_facts,
 from aiida_cse.report.view import Row, View, view_of
 from aiida_cse.report.view import Section as Rows
 from aiida_cse.report.words import duration
+from aiida_cse.version import __version__
 
 __all__ = ["FILENAME", "write_page"]
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aiida_cse.analysis.rate_curves import rate_curves
 from aiida_cse.report.figures import figures
 from aiida_cse.report.figures.registry import NotDrawableError
 from aiida_cse.report.findings import Findings
 from aiida_cse.report.kinetics import rates_of
+from aiida_cse.report.rate_curves import rate_curves
 from tests.report.figures.conftest import bars, is_filled, lines, point, reach
 
 
