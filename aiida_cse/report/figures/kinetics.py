@@ -310,7 +310,7 @@ def _draw_fit(
         order = sorted(told, key=lambda rate: float(rate["temperature_K"]))
         kelvin = np.array([rate["temperature_K"] for rate in order])
         low, middle, high = (
-            np.array([rate[key] for rate in order]) / _scale(kelvin, reference)
+            np.array([rate[key] for rate in order], dtype=np.float64) / _scale(kelvin, reference)
             for key in ("low_per_s", "rate_per_s", "high_per_s")
         )
         axes.fill_between(1000 / kelvin, low, high, color=colour, alpha=0.15, linewidth=0, label="band")
@@ -351,19 +351,23 @@ def _draw_rate(axes: Axes, rate: Mapping[str, Any], scale: float) -> None:
     """Draw a rate of the fit with its interval, and ticks at its bounds; an end that is infinite has an arrow."""
     x, value = 1000 / rate["temperature_K"], rate["rate_per_s"] / scale
     low = rate["low_per_s"] / scale
-    high = value * 3 if rate["high_per_s"] is None else rate["high_per_s"] / scale
+    high = value if rate["high_per_s"] is None else rate["high_per_s"] / scale
     marks = verdict_marks(ROLES["predicted"], equilibrated=not rate["extrapolated"])
     axes.errorbar(
         [x],
         [value],
         yerr=[[value - low], [high - value]],
-        lolims=False if rate["high_per_s"] is not None else [True],
         marker="D",
         markersize=6,
         zorder=3.5,
         label="fit",
         **marks,
     )
+    if rate["high_per_s"] is None:
+        # a limit hides the other end of its bar, which is therefore drawn apart
+        axes.errorbar(
+            [x], [value], yerr=[[0.0], [2 * value]], lolims=[True], color=ROLES["predicted"], label="open"
+        )
     bounds = [bound / scale for bound in (rate["lower_bound_per_s"], rate["upper_bound_per_s"]) if bound]
     axes.plot(
         [x] * len(bounds),

@@ -12,6 +12,7 @@ from aiida_cse.report.figures.registry import NotDrawableError
 from aiida_cse.report.findings import Findings
 from aiida_cse.report.kinetics import rates_of
 from aiida_cse.report.rate_curves import rate_curves
+from aiida_cse.report.results import Entry, ObservableResult
 from tests.report.figures.conftest import bars, is_filled, lines, point, reach
 
 
@@ -47,6 +48,21 @@ def test_rates_of_the_fit_are_open_where_they_are_extrapolated(findings: Finding
     for law in ("arrhenius", "vogel-fulcher", "two-channels"):
         assert len(lines(axes, law)) == 1
     assert "leaves out: T0500_r1: not equilibrated" in figures()["rates"].caption(findings)
+
+
+def test_a_rate_without_an_upper_end_keeps_its_lower_one(findings: Findings) -> None:
+    assert findings.kinetics is not None
+    low, _ = findings.kinetics.value("rate_0700K_interval_per_s")
+    entries = {
+        **findings.kinetics.entries,
+        "rate_0700K_interval_per_s": Entry(value=[low, None], unit="s⁻¹", meaning=""),
+    }
+    changed = replace(findings, kinetics=ObservableResult(description="", entries=entries))
+    axes = figures()["rates"].draw(changed, 180).axes[0]
+    rate = findings.kinetics.value("rate_0700K_per_s")
+    assert [low, rate] in [pytest.approx(reach(bar)) for bar in bars(axes, "fit")]
+    (arrow,) = bars(axes, "open")
+    assert point(arrow) == (1000 / 700, rate)
 
 
 def test_curves_of_the_laws_pass_through_the_numbers_of_the_result(findings: Findings) -> None:
