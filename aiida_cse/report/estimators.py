@@ -21,6 +21,7 @@ from aiida_cse.physics.exchange.equilibration import (
 )
 from aiida_cse.physics.statistics.poisson import poisson_interval
 from aiida_cse.report.findings import Findings, RunFindings
+from aiida_cse.report.results import value_beside
 
 __all__ = ["MEASURES", "Estimate", "Measure"]
 
@@ -84,13 +85,6 @@ def _missing(name: str, run: RunFindings | None) -> Estimate:
     return Estimate(why=f"no result {name}" + (f": {reason}" if reason else ""))
 
 
-def _key_beside(values: Mapping[str, Any], key: str, word: str) -> Any:
-    """Return the value whose key is ``key`` with a word before the unit or at the end; None without it."""
-    parts = key.split("_")
-    names = ("_".join([*parts[:place], word, *parts[place:]]) for place in range(len(parts), 0, -1))
-    return next((values[name] for name in names if name in values), None)
-
-
 def result_number(findings: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> Estimate:
     """Return a number of a result with its error, interval and bound, multiplied by ``factor``."""
     values, key = _values(findings, run, of["result"]), of["key"]
@@ -105,11 +99,11 @@ def result_number(findings: Findings, run: RunFindings | None, of: Mapping[str, 
     if of.get("definition"):
         place = value[of["index"]] if isinstance(value, Sequence) else None
         return Estimate(place, definition=True)
-    low, high = _key_beside(values, key, "interval") or (None, None)
-    bound = _key_beside(values, key, "lower_bound")
+    low, high = value_beside(values, key, "interval") or (None, None)
+    bound = value_beside(values, key, "lower_bound")
     error = values.get(f"{key.removesuffix('_per_s')}_log_error")
     if error is None:
-        error = _scaled(_key_beside(values, key, "error"), factor)
+        error = _scaled(value_beside(values, key, "error"), factor)
     if run is not None and run.equilibrated is False and bound is not None:
         # off equilibrium the value of the bins is no estimate of the height
         return Estimate(lower_bound=_scaled(bound, factor), why="not equilibrated, or too few visits")
@@ -132,7 +126,7 @@ def _scaled(value: float | None, factor: float) -> float | None:
 
 def _reason(values: Mapping[str, Any], key: str) -> str:
     """Return what a result says of a number that is not known."""
-    reason = _key_beside(values, key, "reason")
+    reason = value_beside(values, key, "reason")
     reasons = [reason] if reason else [str(one) for one in values.get("reasons") or ()]
     return "; ".join(reasons) or f"{key} is not known"
 

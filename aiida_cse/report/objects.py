@@ -22,6 +22,7 @@ from aiida_cse.analysis.shifts import SHIFTS
 from aiida_cse.analysis.starts import STARTS
 from aiida_cse.data.html import html_table, html_title
 from aiida_cse.report.findings import Findings, RunFindings
+from aiida_cse.report.results import value_beside
 from aiida_cse.report.sources import open_findings
 from aiida_cse.report.view import Row, Section, View, view_of
 from aiida_cse.report.words import number_words
@@ -143,7 +144,7 @@ class Result:
         if key not in values:
             raise KeyError(f"{self._documented.name}.{key}: there is no such entry; {nearest(key, values)}")
         unit, meaning = self._documented.documentation([key])[key]
-        known = {part: _part(values, key, part) for part in _OF_A_NUMBER}
+        known = {part: value_beside(values, key, part) for part in _OF_A_NUMBER}
         return Value(key, values[key], unit, meaning, **known)
 
     def __iter__(self) -> Iterator[str]:
@@ -164,13 +165,6 @@ class Result:
                 rows.append((key, one.value_words, one.unit, one.interval_words, one.meaning))
         headings = ("key", "value", "unit", "interval", "meaning")
         return html_title(self._documented.name) + html_table(rows, headings, numbers=(1,))
-
-
-def _part(values: Mapping[str, Any], key: str, part: str) -> Any:
-    """Return what is known of a number: the value of its key with the part inserted as late as possible."""
-    places = [len(key), *(place for place in range(len(key) - 1, 0, -1) if key[place] == "_")]
-    found = (values.get(f"{key[:place]}_{part}{key[place:]}") for place in places)
-    return next((one for one in found if one is not None), None)
 
 
 class RunResults:

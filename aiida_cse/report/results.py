@@ -37,6 +37,7 @@ __all__ = [
     "load_json",
     "load_results",
     "save_json",
+    "value_beside",
 ]
 
 FILENAME = "results.json"
@@ -323,6 +324,16 @@ class Results(StrictModel):
     def save(self, path: str | Path) -> None:
         """Write the file, which appears under its name only when it is complete."""
         save_json(self, Path(path))
+
+
+def value_beside(values: Mapping[str, Any], key: str, word: str) -> Any:
+    """Return what a result has of a number: of its key with ``word`` as late as possible in it; None without it.
+
+    ``interval`` of ``rate_0400K_per_s`` is ``rate_0400K_interval_per_s``.
+    """
+    places = [len(key), *(place for place in range(len(key) - 1, 0, -1) if key[place] == "_")]
+    found = (values.get(f"{key[:place]}_{word}{key[place:]}") for place in places)
+    return next((one for one in found if one is not None), None)
 
 
 def save_json(content: StrictModel, path: Path) -> None:

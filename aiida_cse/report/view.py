@@ -403,7 +403,7 @@ def _shifts(findings: Findings) -> Section:
             title = f"Δz({float(name[:-1]):g} K), {words}"
             quantities.append(Quantity.of(found, title, f"{kind}_{name}{{}}_A", "Å", reason=_of(reasons, name)))
         for side in ("left", "right"):
-            title = f"ΔF({float(name[:-1]):g} K), {side}"
+            title = f"rise of F({float(name[:-1]):g} K), {side}"
             quantities.append(Quantity.of(found, title, f"df_{name}_{side}{{}}_K", "K", reason="no shift of F"))
     rows = [_joint_row("shifts", quantity) for quantity in quantities]
     rows += [Row("reason", mark=NOTHING, text=reason) for reason in reasons]
@@ -441,7 +441,9 @@ def _comparison(findings: Findings) -> Section:
                 Quantity.of(found, f"{title}, height cold / hot", f"{stem}_height_ratio{{}}", reason=below),
             ]
         elif match := re.fullmatch(r"df_(left|right)_K", key):
-            quantities.append(Quantity.of(found, f"ΔF, {match[1]}", f"df_{match[1]}{{}}_K", "K", reason=below))
+            quantities.append(
+                Quantity.of(found, f"rise of F, {match[1]}", f"df_{match[1]}{{}}_K", "K", reason=below)
+            )
     rows = [_joint_row("comparison", quantity) for quantity in quantities]
     rows += [Row("reason", mark=NOTHING, text=reason) for reason in reasons]
     note = f"{found['temperature_cold_K']:g} K minus {found['temperature_hot_K']:g} K"

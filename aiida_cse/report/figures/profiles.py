@@ -28,7 +28,7 @@ from aiida_cse.report.figures.curves import (
     shade_layers,
 )
 from aiida_cse.report.figures.registry import NotDrawableError, figure
-from aiida_cse.report.figures.runs import ends, legend_below, runs_with, sampling_words
+from aiida_cse.report.figures.runs import ends, legend_below, level_words, runs_with, sampling_words
 from aiida_cse.report.figures.style import ROLES, SPECIES, label_panels, new_figure, new_mosaic, proxy
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.words import with_error
@@ -230,15 +230,10 @@ def _energy_caption(findings: Findings) -> str:
         f"Free energy F / k_B = −T ln ρ of {ion_symbol(curves[0].run.results, name)}, "
         f"n = {curves[0].run.results.system.ions[name].number} ions: (a) whole box, (b) left and (c) right side. "
         f"Zero: {_zeros(curves, name)}. Triangles: top ▲ and bottom ▼ of the barrier ΔF from the first layer into "
-        f"the slab, with its {_interval_words(curves)} interval; > is a one-sided lower bound. {_ERROR_OF_BINS} "
+        f"the slab, with its {level_words(runs)} interval; > is a one-sided lower bound. {_ERROR_OF_BINS} "
         f"{how}{_known_words(findings)} {sampling_words(runs, 'free_energy_profiles')}"
         f"{_others(findings, 'ceramic')}{_reasons(runs, 'barrier', name)}{off_words(runs.values())}"
     )
-
-
-def _interval_words(curves: Sequence[Curve]) -> str:
-    levels = {float(curve.run.results.settings.get("level", 0.95)) for curve in curves}
-    return " and ".join(f"{100 * level:g} %" for level in sorted(levels))
 
 
 def _zeros(curves: Sequence[Curve], name: str) -> str:
@@ -468,7 +463,7 @@ def _anion_caption(findings: Findings) -> str:
         f"Free energy F / k_B = −T ln ρ of {ion_symbol(curves[0].run.results, name)}, "
         f"n = {curves[0].run.results.system.ions[name].number} ions, on both sides of the slab. Zero: "
         f"{_zeros(curves, name)}. Triangles: top of the barrier ΔF from the bulk into the first layer, with its "
-        f"{_interval_words(curves)} interval; > is a one-sided lower bound.{missing} {_ERROR_OF_BINS}"
+        f"{level_words(runs)} interval; > is a one-sided lower bound.{missing} {_ERROR_OF_BINS}"
         f"{_known_words(findings)} {sampling_words(runs, 'free_energy_profiles')}{_others(findings, 'layer')}"
         f"{_reasons(runs, 'anion_barrier', name)}{off_words(runs.values())}"
     )
