@@ -296,12 +296,13 @@ def _runs(outputs: Mapping[str, Outputs]) -> dict[str, RunFindings]:
 
 def _run(label: str, outputs: Outputs) -> RunFindings:
     results = _results_in(outputs)
+    missing = {name: _why_missing(name, outputs) for name in observables() if name not in results}
     return RunFindings(
         label=label,
         temperature=_temperature_of(outputs),
         scalars={name: _scalars(node) for name, node in results.items()},
-        missing={name: _why_missing(name, outputs) for name in observables() if name not in results},
-        load_results=partial(_load_results, label, results),
+        missing=missing,
+        load_results=partial(_load_results, label, results, missing),
         load_system=partial(_load_system, outputs),
         looks=outputs["looks"].get_list() if "looks" in outputs else (),
         uuids={name: node.uuid for name, node in results.items()},
@@ -346,7 +347,7 @@ def _load_system(outputs: Outputs) -> System | None:
     return node.get_system() if isinstance(node, CseSystemData) else None
 
 
-def _load_results(label: str, results: Mapping[str, Any]) -> Results:
+def _load_results(label: str, results: Mapping[str, Any], missing: Mapping[str, str]) -> Results:
     """Return the results of a run, with populations and transitions in time from its reduction.
 
     The results are those of the nodes; only what no node holds is read from the reduction, with the settings of
@@ -357,6 +358,5 @@ def _load_results(label: str, results: Mapping[str, Any]) -> Results:
     production = production_of(
         analysis.inputs.reduction, analysis.inputs.temperature.value, analysis.inputs.settings.get_dict()
     )
-    missing = {name: "the process has no such output" for name in observables() if name not in results}
     found = {name: values_of(node) for name, node in results.items()}
     return collect_results(production, found, missing, label=label)

@@ -115,6 +115,12 @@ def test_an_archived_study_tells_what_ran_where_and_from_which_sources() -> None
     assert {one.name for one in found.outputs} >= {"ceramic", "kinetics", "runs.T0500_r1.equilibration"}
 
 
+def test_missing_results_have_one_reason_everywhere() -> None:
+    for run in open_findings(DEMO_STUDY).runs.values():
+        assert run.missing
+        assert run.results.missing == run.missing
+
+
 # -- what is stored -----------------------------------------------------------------------------------------
 
 
