@@ -24,6 +24,7 @@ from aiida_cse.report.published import (
     published,
     quantity_cell,
 )
+from aiida_cse.report.whole_files import write_whole
 from aiida_cse.version import __version__
 
 __all__ = ["comparison_json", "comparison_page", "write_comparison"]
@@ -125,5 +126,5 @@ def write_comparison(findings: Findings, compared: Sequence[ComparedNumber], out
             f"{', '.join(makers)}, or a folder"
         )
     for path in paths:
-        path.write_text(makers[path.suffix](), encoding="utf-8")
+        write_whole(path, makers[path.suffix]().encode())
     return paths

@@ -16,6 +16,7 @@ from aiida_cse.report.export.files import (
     write_table_files,
 )
 from aiida_cse.report.findings import Findings
+from aiida_cse.report.whole_files import whole_folder
 
 __all__ = ["FORMATS", "Publication", "export_findings"]
 
@@ -35,6 +36,8 @@ def export_findings(
 ) -> list[Path]:
     """Write findings and a README into a new or empty folder; return the files.
 
+    The folder has all files, or none after an error or an interrupt.
+
     Parameters
     ----------
     form
@@ -52,7 +55,8 @@ def export_findings(
     out = Path(folder)
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"out = {out}: has files already; give a new or an empty folder")
-    out.mkdir(parents=True, exist_ok=True)
     publication = publication or Publication()
-    files = FORMATS[form](findings, out, publication)
-    return [write_readme(findings, out, files, publication), *(out / one.name for one in files)]
+    with whole_folder(out) as partial:
+        files = FORMATS[form](findings, partial, publication)
+        readme = write_readme(findings, partial, files, publication)
+    return [out / name for name in (readme.name, *(one.name for one in files))]

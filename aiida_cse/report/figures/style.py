@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
+from aiida_cse.report.whole_files import write_whole
+
 __all__ = [
     "DOUBLE",
     "METADATA",
@@ -167,8 +169,7 @@ def save(figure: Figure, path: Path, *, name: str) -> Path:
     ValueError
         The suffix is not that of a known format.
     """
-    path.write_bytes(render(figure, path.suffix.lower().removeprefix("."), name=name))
-    return path
+    return write_whole(path, render(figure, path.suffix.lower().removeprefix("."), name=name))
 
 
 def render(figure: Figure, suffix: str, *, name: str, dpi: float = 300) -> bytes:
