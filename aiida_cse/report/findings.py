@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.lammps.files.system import System
 from aiida_cse.report.results import ObservableResult, Results
+from aiida_cse.report.words import of_form
 
 __all__ = [
     "Change",
@@ -283,12 +284,14 @@ class RunFindings:
     @cached_property
     def results(self) -> Results:
         """All results with arrays, units and meanings, populations and transitions in time."""
-        return self.load_results()
+        with of_form(f"runs.{self.label}"):
+            return self.load_results()
 
     @cached_property
     def system(self) -> System | None:
         """The interface at the end of the run, None if it was not kept."""
-        return self.load_system()
+        with of_form(f"runs.{self.label}.system"):
+            return self.load_system()
 
     def observable(self, name: str) -> ObservableResult | None:
         """Return a result with its arrays, None if the run has none of this name."""
@@ -296,9 +299,9 @@ class RunFindings:
 
     @property
     def equilibrated(self) -> bool | None:
-        """The verdict, None without one."""
-        verdict = self.scalars.get("equilibration")
-        return None if verdict is None else bool(verdict["equilibrated"])
+        """The verdict; None without one, and if it is neither true nor false."""
+        verdict = self.scalars.get("equilibration", {}).get("equilibrated")
+        return bool(verdict) if isinstance(verdict, bool | np.bool_) else None
 
 
 @dataclass(frozen=True)
@@ -350,17 +353,20 @@ class Findings:
     @cached_property
     def thermo(self) -> Sequence[ThermoTable]:
         """Thermo tables of all LAMMPS jobs, in the order of time; empty if they are not known."""
-        return self.load_thermo()
+        with of_form("thermo"):
+            return self.load_thermo()
 
     @cached_property
     def provenance(self) -> Provenance:
         """Jobs, recoveries, settings, nodes and sources; empty for folders."""
-        return self.load_provenance()
+        with of_form("provenance"):
+            return self.load_provenance()
 
     @cached_property
     def phases(self) -> Mapping[str, System]:
         """The systems of the phases by name."""
-        return self.load_phases()
+        with of_form("phases"):
+            return self.load_phases()
 
     @cached_property
     def time(self) -> TimeShare | None:

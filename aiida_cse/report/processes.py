@@ -23,6 +23,7 @@ from aiida_cse.report.findings import Findings, Kind, Origin, RunFindings, Therm
 from aiida_cse.report.process_tree import Branch, ProcessTree
 from aiida_cse.report.provenance import provenance_of
 from aiida_cse.report.results import ObservableResult, Results, collect_results, describe_result
+from aiida_cse.report.words import of_form, printable
 from aiida_cse.workchains.import_run import SYSTEM_EXTRA
 
 __all__ = ["findings_of", "has_findings", "values_of"]
@@ -64,7 +65,8 @@ def findings_of(process: ProcessNode | int | str) -> Findings:
             f"<{node.pk}>: a {node.process_label or node.process_type} has no results of its own; give a process "
             f"of one of these kinds: {known}"
         )
-    return replace(_READERS[kind](node), load_provenance=partial(provenance_of, node))
+    with of_form(f"<{node.pk}>"):
+        return replace(_READERS[kind](node), load_provenance=partial(provenance_of, node))
 
 
 def has_findings(node: ProcessNode) -> bool:
@@ -134,7 +136,8 @@ def _validation(node: Any) -> Findings:
         kinetics=_described(KINETICS, outputs, "kinetics"),
         starts={label: describe_result(STARTS, second["starts"].get_dict())} if "starts" in second else {},
         validation={name: outputs[name].get_dict() for name in _KNOWN if name in outputs}
-        | {"settings": inputs.settings.get_dict(), "seed": inputs.seed.value},
+        | ({"settings": inputs.settings.get_dict()} if "settings" in inputs else {})
+        | ({"seed": inputs.seed.value} if "seed" in inputs else {}),
         stages=_stages({name: run["stages"] for name, run in runs.items() if "stages" in run}),
         load_thermo=partial(_thermo, node),
         load_time=partial(_time, node),
@@ -202,16 +205,16 @@ def _origin(kind: Kind, node: ProcessNode) -> Origin:
     version: Any = node.base.attributes.get("version", {})
     return Origin(
         kind=kind,
-        label=node.label or f"{node.process_label} <{node.pk}>",
+        label=" ".join(printable(node.label).split()) or f"{node.process_label} <{node.pk}>",
         pk=node.pk,
         uuid=node.uuid,
         state=f"{state} [{node.exit_status}]" if node.is_finished else state,
-        message=node.exit_message or "",
+        message=printable(node.exit_message or ""),
         # a database may give them in its own time zone
         began=node.ctime.astimezone(timezone.utc),
         ended=node.mtime.astimezone(timezone.utc),
         version=str(version.get("plugin", "")) if isinstance(version, Mapping) else "",
-        description=node.description,
+        description=printable(node.description),
     )
 
 

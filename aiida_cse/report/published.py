@@ -22,7 +22,7 @@ from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.report.estimators import MEASURES, Estimate
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.tables import Column, TidyTable
-from aiida_cse.report.words import number_words, signed, with_error
+from aiida_cse.report.words import number_words, signed, unreadable, with_error
 from aiida_cse.schema import StrictModel
 from aiida_cse.yaml_io import read_mapping
 
@@ -232,19 +232,26 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
 def _beside(number: PublishedNumber, findings: Findings, other: str) -> list[ComparedNumber]:
     if not number.measure:
         return [ComparedNumber(number, "", Estimate(), reasons=(number.why,))]
-    measure = MEASURES[number.measure]
     missing = [f"{wanted:g} K" for wanted in number.needs_K if not _runs_at(findings, wanted)]
     if missing:
         return [ComparedNumber(number, "", Estimate(), reasons=(f"not run at {' and '.join(missing)}",))]
     if number.needs_K:
-        return [_compared(number, "", measure(findings, None, number.of), (), other)]
+        return [_compared(number, "", _measured(number, findings, None), (), other)]
     runs = _runs_at(findings, number.temperature_K)
     if not runs:
         where = "" if number.temperature_K is None else f" at {number.temperature_K:g} K"
         return [ComparedNumber(number, "", Estimate(), reasons=(f"not run{where}",))]
     return [
-        _compared(number, run.label, measure(findings, run, number.of), _of_verdict(run), other) for run in runs
+        _compared(number, run.label, _measured(number, findings, run), _of_verdict(run), other) for run in runs
     ]
+
+
+def _measured(number: PublishedNumber, findings: Findings, run: RunFindings | None) -> Estimate:
+    """Return the result beside a published number; results of other programs can surprise an estimator."""
+    try:
+        return MEASURES[number.measure](findings, run, number.of)
+    except Exception as error:
+        return Estimate(why=unreadable(error))
 
 
 def _runs_at(findings: Findings, temperature: float | None) -> list[RunFindings]:

@@ -16,6 +16,7 @@ from typing import Any
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.kinetics import KINETICS_FILENAME, KineticsResults, rates_by_law, rates_of
 from aiida_cse.report.results import ObservableResult, Results, save_json
+from aiida_cse.report.words import of_form
 
 __all__ = ["Column", "TidyTable", "tables_of", "tables_of_results", "write_kinetics", "write_tables"]
 
@@ -135,7 +136,8 @@ def tables_of_results(results: Results) -> list[TidyTable]:
     ]
     for name, title, columns, rows in _SHAPED:
         if name in results.observables:
-            found.append(_table(name, title, columns, rows(results, results.observables[name])))
+            with of_form(f"{results.label}.{name}"):
+                found.append(_table(name, title, columns, rows(results, results.observables[name])))
     return found
 
 
@@ -348,15 +350,18 @@ def tables_of(findings: Findings) -> list[TidyTable]:
         **{f"starts {label}": starts for label, starts in findings.starts.items()},
     }
     numbers = [row for name, one in joint.items() if one is not None for row in _entries(name, one)]
-    found = [
-        _runs(findings.runs),
-        *tables.values(),
-        _table("joint_numbers", "Results of several runs together", _NUMBERS, numbers),
-        *(() if findings.kinetics is None else _kinetics_tables(findings.kinetics)),
-        _looks(findings.runs),
-        _stages(findings.stages),
-        _records("checks", "Known and found of a validation", findings.validation.get("checks", {}).get("checks")),
-    ]
+    found = [*tables.values(), _table("joint_numbers", "Results of several runs together", _NUMBERS, numbers)]
+    with of_form("runs"):
+        found.insert(0, _runs(findings.runs))
+    with of_form("kinetics"):
+        found += () if findings.kinetics is None else _kinetics_tables(findings.kinetics)
+    with of_form("looks"):
+        found.append(_looks(findings.runs))
+    with of_form("stages"):
+        found.append(_stages(findings.stages))
+    with of_form("checks"):
+        checks = findings.validation.get("checks", {}).get("checks")
+        found.append(_records("checks", "Known and found of a validation", checks))
     return [table for table in found if table.rows]
 
 

@@ -8,7 +8,7 @@ here. :func:`view_of` returns the view; it needs neither AiiDA nor a terminal.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from aiida_cse.analysis.registry import Quantity, observables
 from aiida_cse.physics.kinetics.laws import LAWS
 from aiida_cse.report.findings import Findings, RunFindings
-from aiida_cse.report.words import duration, number_words
+from aiida_cse.report.words import duration, number_words, unreadable
 
 __all__ = ["Row", "Section", "View", "quantities_of", "view_of"]
 
@@ -181,22 +181,36 @@ def view_of(findings: Findings) -> View:
     """Return the view of findings: verdicts, conclusions over all runs, the numbers of each run, stages, time."""
     origin = findings.origin
     sections = [
-        _verdicts(findings),
-        _checks(findings),
-        *_kinetics(findings),
-        *_starts(findings),
-        _shifts(findings),
-        _comparison(findings),
+        *_readable("Verdict", "verdict", _verdicts, findings),
+        *_readable("Known and found", "checks", _checks, findings),
+        *_readable("Kinetics", "kinetics", _kinetics, findings),
+        *_readable("Different starts", "starts", _starts, findings),
+        *_readable("Shift Δz", "shifts", _shifts, findings),
+        *_readable("Cold against hot", "comparison", _comparison, findings),
         # the checks of a validation say each number beside the known one
         *([] if findings.validation else _numbers(findings.runs)),
-        *_looks(findings.runs),
-        _stages(findings),
-        _time(findings),
+        *_readable("Looks", "looks", _looks, findings.runs),
+        *_readable("Stages", "stages", _stages, findings),
+        *_readable("Time", "time", _time, findings),
     ]
     pk = "" if origin.pk is None else f" <{origin.pk}>"
     label = origin.label if pk in origin.label else origin.label + pk
     title = label if origin.kind == "folders" or label.startswith(origin.kind) else f"{origin.kind} {label}"
     return View(title, tuple(_facts(findings)), tuple(one for one in sections if one.rows), tuple(findings.runs))
+
+
+def _readable(
+    title: str, name: str, make: Callable[[Any], Section | Iterable[Section]], source: Any
+) -> list[Section]:
+    """Return sections, or one with the reason why they cannot be made from what the results hold.
+
+    Results of other versions and other programs can surprise a section; the others are shown all the same.
+    """
+    try:
+        made = make(source)
+        return [made] if isinstance(made, Section) else list(made)
+    except Exception as error:
+        return [Section(title, (Row(name, mark=NOTHING, text=unreadable(error)),))]
 
 
 def quantities_of(run: RunFindings) -> Iterator[tuple[str, str, Quantity]]:
@@ -209,8 +223,13 @@ def quantities_of(run: RunFindings) -> Iterator[tuple[str, str, Quantity]]:
     for name in sorted(registered, key=lambda one: order.get(registered[one].section, len(order))):
         one = registered[name]
         if name in run.scalars:
-            for quantity in one.rows(run.scalars[name]) if one.rows is not None else ():
-                yield one.section, name, quantity
+            try:
+                yield from [
+                    (one.section, name, quantity)
+                    for quantity in (one.rows(run.scalars[name]) if one.rows is not None else ())
+                ]
+            except Exception as error:
+                yield one.section, name, Quantity(name.replace("_", " "), "", None, reason=unreadable(error))
         elif name in run.missing:
             words = name.replace("_", " ")
             yield one.section, name, Quantity(words, "", None, reason=run.missing[name])
@@ -245,7 +264,12 @@ def _verdicts(findings: Findings) -> Section:
             reason = run.missing.get("equilibration", "there is no result")
             rows.append(Row("verdict", label, NOTHING, f"not known: {reason}"))
             continue
-        equilibrated = bool(verdict.get("equilibrated"))
+        if run.equilibrated is None:
+            value = verdict.get("equilibrated")
+            words = f"not known: equilibrated = {value!r}: neither true nor false; repeat the analysis"
+            rows.append(Row("verdict", label, NOTHING, words))
+            continue
+        equilibrated = run.equilibrated
         kind = verdict.get("kind") or ("equilibrated" if equilibrated else "not equilibrated")
         time = "" if verdict.get("time_ns") is None else f", {verdict['time_ns']:.4g} ns"
         temperature = f"{run.temperature:g} K"
@@ -487,11 +511,17 @@ def _numbers(runs: Mapping[str, RunFindings]) -> Iterator[Section]:
             source = f"runs.{label}.{observable}.{quantity.key}" if quantity.key else ""
             row = Row(quantity.name, label, mark, quantity=quantity, source=source)
             rows.setdefault(section, {}).setdefault((observable, quantity.name), []).append(row)
-    levels = {run.scalars.get("equilibration", {}).get("criteria", {}).get("level") for run in runs.values()}
-    level = next(iter(levels)) if len(levels) == 1 else None
+    levels = [_level(run) for run in runs.values()]
+    level = levels[0] if len(set(levels)) == 1 else None
     for section, found in rows.items():
         note = f"intervals: {100 * level:g} %; ±: standard error" if level is not None else ""
         yield Section(section, tuple(row for same in found.values() for row in same), note=note)
+
+
+def _level(run: RunFindings) -> float | None:
+    criteria = run.scalars.get("equilibration", {}).get("criteria")
+    level = criteria.get("level") if isinstance(criteria, Mapping) else None
+    return level if isinstance(level, int | float) else None
 
 
 def _bounded(quantity: Quantity) -> bool:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
-__all__ = ["duration", "number_words", "signed", "with_error"]
+__all__ = ["duration", "number_words", "of_form", "printable", "signed", "unreadable", "with_error"]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def number_words(value: float, spread: float | None = None) -> str:
@@ -40,6 +45,31 @@ def with_error(value: float, error: float | None) -> str:
         return signed(f"{number_words(value, error)} ± {number_words(error, error)}")
     decimals = max(0, 1 - math.floor(math.log10(error)))
     return signed(f"{value:,.{decimals}f} ± {error:,.{decimals}f}")
+
+
+def printable(text: str) -> str:
+    """Return a text without control characters, which a terminal would obey; ends of lines and tabs are kept."""
+    return _CONTROL.sub("", text)
+
+
+def unreadable(error: Exception) -> str:
+    """Return in words that results are not of the form that they should have."""
+    return f"not of the form of results of aiida-cse: {type(error).__name__}: {error}"
+
+
+@contextmanager
+def of_form(place: str) -> Iterator[None]:
+    """Name the place of results that are not of the form that they should have.
+
+    Raises
+    ------
+    ValueError
+        With the place, for every error inside that such results cause.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
+        raise ValueError(f"{place}: {unreadable(error)}") from error
 
 
 def duration(span: timedelta | float) -> str:

@@ -204,3 +204,10 @@ def test_a_folder_with_files_and_an_unknown_format_are_refused(findings: Finding
         export_findings(findings, "csv", tmp_path)
     with pytest.raises(ValueError, match="format = 'pdf': no format of exports; must be one of csv, json"):
         export_findings(findings, "pdf", tmp_path / "b")
+
+
+def test_a_table_of_an_ill_formed_result_names_it_and_leaves_no_folder(findings: Findings, tmp_path: Path) -> None:
+    ill = replace(findings, stages={"ceramic": [3]})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="stages: not of the form of results of aiida-cse: TypeError"):
+        export_findings(ill, "csv", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

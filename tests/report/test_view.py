@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import Quantity, analyse_separately, observables
 from aiida_cse.report import view as module
 from aiida_cse.report.findings import Findings, Origin, RunFindings, TimeShare
-from aiida_cse.report.results import ObservableResult, collect_results, describe_result
+from aiida_cse.report.results import Entry, ObservableResult, collect_results, describe_result
 from aiida_cse.report.sources import findings_of_results
 from aiida_cse.report.view import Row, View, view_of
 from aiida_cse.report.words import duration, number_words, with_error
@@ -218,3 +219,34 @@ def test_the_view_needs_no_aiida_and_no_terminal() -> None:
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not {name for name in names if name.split(".")[0] in ("aiida", "rich", "click")}
+
+
+@pytest.mark.parametrize("ill", [{"equilibrated": "no"}, {"equilibrated": None}, {}])
+def test_a_verdict_that_is_neither_true_nor_false_is_not_known(ill: dict[str, Any]) -> None:
+    found = run({"equilibration": {"kind": "equilibrated", **ill}})
+    assert found.runs["run"].equilibrated is None
+    verdict = rows(view_of(found), "Verdict")[0]
+    assert verdict.mark == "–"
+    assert "neither true nor false" in verdict.text
+
+
+def test_an_ill_formed_result_says_so_and_the_others_are_shown() -> None:
+    whole = {"n_li_bulk": 3.0, "n_li_bulk_interval": [2.0, 4.0]}
+    good = run({"populations": whole, "equilibration": {"equilibrated": True, "criteria": ["level"]}})
+    ill = run(
+        {
+            "populations": {"n_li_bulk": 3.0, "n_li_bulk_blocks": [[], {}]},
+            "equilibration": {"equilibrated": True, "time_ns": "long"},
+        },
+        stages={"ceramic": [3]},
+        kinetics=ObservableResult(description="", entries={"energy_K": Entry(value=[1], unit="K", meaning="")}),
+        validation={"checks": {"checks": [{}]}},
+    )
+    assert any(row.quantity and row.quantity.value == 3.0 for row in rows(view_of(good), "Populations"))
+    for title in ("Verdict", "Known and found", "Stages"):
+        (row,) = rows(view_of(ill), title)
+        assert row.mark == "–"
+        assert "not of the form of results of aiida-cse: " in row.text
+    shown = view_of(replace(ill, validation={}))
+    (row,) = (row for row in rows(shown, "Populations") if row.quantity and row.quantity.name == "populations")
+    assert "unhashable" in row.interval_words

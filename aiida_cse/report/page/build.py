@@ -15,13 +15,14 @@ from markupsafe import Markup
 
 from aiida_cse.report.figures.registry import Attempt, attempt, figures
 from aiida_cse.report.figures.style import render
-from aiida_cse.report.findings import Findings, Provenance
+from aiida_cse.report.findings import Findings, Provenance, RunFindings
 from aiida_cse.report.page.bibliography import bibtex
 from aiida_cse.report.page.content import Picture, Section, Statement, Table, data_uri, smaller_svg
-from aiida_cse.report.page.methods import analysis_facts, known, protocol_facts, recipe_facts
+from aiida_cse.report.page.methods import Facts, analysis_facts, known, protocol_facts, recipe_facts
 from aiida_cse.report.view import Row, View, view_of
 from aiida_cse.report.view import Section as Rows
-from aiida_cse.report.words import duration
+from aiida_cse.report.whole_files import write_whole
+from aiida_cse.report.words import duration, unreadable
 from aiida_cse.version import __version__
 
 __all__ = ["FILENAME", "write_page"]
@@ -77,9 +78,7 @@ def write_page(findings: Findings, path: Path, *, progress: Progress) -> Path:
         found.append(attempt(figures()[name], findings, WIDTH))
     progress("writing the page")
     text = _render(view, findings, found)
-    partial_path = path.with_name(path.name + ".part")
-    partial_path.write_text(text, encoding="utf-8")
-    return partial_path.replace(path)
+    return write_whole(path, text.encode())
 
 
 def _figure_names() -> list[str]:
@@ -144,19 +143,19 @@ def _sections(view: View, findings: Findings, found: Sequence[Attempt]) -> Itera
         ],
     )
     yield Section(
-        "system", "System and recipe", facts=known(recipe_facts(findings.recipe)) if findings.recipe else ()
+        "system", "System and recipe", facts=_facts(recipe_facts, findings.recipe) if findings.recipe else ()
     )
     yield Section(
         "protocol",
         "Protocol and sampling",
-        facts=[*known(protocol_facts(findings)), *known(analysis_facts(findings))],
+        facts=[*_facts(protocol_facts, findings), *_facts(analysis_facts, findings)],
         tables=[_cell_table(section, ("stage", "part")) for section in stages],
     )
     yield _unknown(findings, found)
-    provenance = findings.provenance
+    provenance, unknown = _known_provenance(findings)
     yield _incidents(findings, provenance)
     yield _machines(provenance, [one for section in time for one in _statements(section)][1:])
-    yield _provenance(view, findings)
+    yield _provenance(view, findings, provenance, unknown)
     text = bibtex(provenance.citations)
     yield Section(
         "citations",
@@ -165,6 +164,22 @@ def _sections(view: View, findings: Findings, found: Sequence[Attempt]) -> Itera
         + ("" if provenance.citations else " The sources of the force field are not in these results."),
         code=("citations.bib", text, data_uri(text.encode(), "text/plain;charset=utf-8")),
     )
+
+
+def _facts(facts: Callable[[Any], Facts], source: Any) -> list[tuple[str, str]]:
+    """Return facts, or the reason why they cannot be read."""
+    try:
+        return list(known(facts(source)))
+    except Exception as error:
+        return [("not known", unreadable(error))]
+
+
+def _known_provenance(findings: Findings) -> tuple[Provenance, str]:
+    """Return the provenance, or an empty one and the reason why it cannot be read."""
+    try:
+        return findings.provenance, ""
+    except ValueError as error:
+        return Provenance(), str(error)
 
 
 # -- results -------------------------------------------------------------------------------------------------
@@ -354,7 +369,7 @@ def _incidents(findings: Findings, provenance: Provenance) -> Section:
         tables.append(Table("warnings", "Warnings of LAMMPS", ("warning", "jobs"), rows, folded=len(rows) > 8))
     notes: dict[str, list[str]] = {}
     for label, run in findings.runs.items():
-        for note in run.results.notes:
+        for note in _read(run, "notes"):
             notes.setdefault(note, []).append(label)
     statements = [Statement(f"{', '.join(labels)}: {note}", "–") for note, labels in notes.items()]
     if provenance.jobs and not provenance.changes:
@@ -391,9 +406,9 @@ def _machines(provenance: Provenance, statements: Sequence[Statement]) -> Sectio
     return Section("machines", "What ran where", facts=facts, statements=statements, tables=tables)
 
 
-def _provenance(view: View, findings: Findings) -> Section:
-    """Return the process and its nodes, and the commands that show more."""
-    origin, found = findings.origin, findings.provenance
+def _provenance(view: View, findings: Findings, found: Provenance, unknown: str) -> Section:
+    """Return the process and its nodes, or why they are unknown, and the commands that show more."""
+    origin = findings.origin
     facts = [(name, words) for name, words in view.facts if name not in ("recipe",)]
     if origin.pk is None:
         return Section(
@@ -415,7 +430,19 @@ def _provenance(view: View, findings: Findings) -> Section:
         for name, title, nodes in (("inputs", "Inputs", found.inputs), ("outputs", "Outputs", found.outputs))
         if nodes
     ]
-    return Section("provenance", "Provenance", facts=facts, tables=[*tables, *_sources(findings)])
+    statements = [Statement(unknown, "–")] if unknown else []
+    return Section(
+        "provenance", "Provenance", facts=facts, statements=statements, tables=[*tables, *_sources(findings)]
+    )
+
+
+def _read(run: RunFindings, name: str) -> Sequence[Any]:
+    """Return a field of the results of a run; nothing if they cannot be read, which the facts of protocol say."""
+    try:
+        found: Sequence[Any] = getattr(run.results, name)
+    except ValueError:
+        return ()
+    return found
 
 
 def _sources(findings: Findings) -> list[Table]:
@@ -423,7 +450,7 @@ def _sources(findings: Findings) -> list[Table]:
     rows = [
         [label, source.name, source.frames, source.first_step, source.bytes, source.sha256]
         for label, run in findings.runs.items()
-        for source in run.results.sources
+        for source in _read(run, "sources")
     ]
     headings = ("run", "file", "frames", "first step", "bytes", "SHA-256")
     return [Table("trajectories", "Trajectories", headings, rows, folded=True)] if rows else []

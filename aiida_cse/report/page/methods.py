@@ -7,7 +7,7 @@ from typing import Any
 
 from aiida_cse.report.findings import Findings
 
-__all__ = ["analysis_facts", "known", "protocol_facts", "recipe_facts"]
+__all__ = ["Facts", "analysis_facts", "known", "protocol_facts", "recipe_facts"]
 
 Facts = Iterator[tuple[str, str]]
 Settings = Mapping[str, Any]
