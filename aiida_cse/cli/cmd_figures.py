@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +21,18 @@ __all__ = ["plot", "report", "write_report"]
 
 #: narrowest and widest figure, mm
 _NARROWEST, _WIDEST = 40.0, 500.0
+
+
+class _Width(click.FloatRange):
+    """A finite number within a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
 
 RUNS = click.option("--run", "runs", multiple=True, metavar="LABEL", help="Draw this run alone; repeatable.")
 
@@ -40,7 +53,7 @@ RUNS = click.option("--run", "runs", multiple=True, metavar="LABEL", help="Draw 
 )
 @click.option(
     "--width",
-    type=click.FloatRange(_NARROWEST, _WIDEST),
+    type=_Width(_NARROWEST, _WIDEST),
     default=180.0,
     show_default=True,
     help="Width of the figure, mm: 85 for one column of a journal, 180 for two.",
@@ -68,6 +81,7 @@ def plot(
         raise click.UsageError("--output: which figure? give its NAME")
     from aiida_cse.report.figures.registry import NotDrawableError
     from aiida_cse.report.figures.style import METADATA, save
+    from aiida_cse.report.words import unreadable
 
     if output is not None and output.suffix.lower().removeprefix(".") not in METADATA:
         raise inputs.InputError(
@@ -81,17 +95,20 @@ def plot(
             figure = kind.draw(findings, width)
         except NotDrawableError as error:
             raise inputs.InputError(f"{kind.name}: cannot be drawn: {error}") from error
+        except Exception as error:
+            raise inputs.InputError(f"{kind.name}: cannot be drawn: {unreadable(error)}") from error
         path = output or Path(f"{kind.name}.pdf")
         with inputs.input_errors():
             click.echo(f"wrote {save(figure, path, name=kind.name)}")
     elif folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for one in attempts(findings, width):
-            if one.figure is None:
-                click.echo(f"no {one.kind.name}: {one.reason}")
-            else:
-                path = folder / f"{one.kind.name}.pdf"
-                click.echo(f"wrote {save(one.figure, path, name=one.kind.name)}")
+        with inputs.input_errors():
+            folder.mkdir(parents=True, exist_ok=True)
+            for one in attempts(findings, width):
+                if one.figure is None:
+                    click.echo(f"no {one.kind.name}: {one.reason}")
+                else:
+                    path = folder / f"{one.kind.name}.pdf"
+                    click.echo(f"wrote {save(one.figure, path, name=one.kind.name)}")
     else:
         _list(findings, attempts(findings, width))
         click.echo(f"\ndraw one with: {aiida_cse('plot', source, 'NAME')}")
@@ -115,6 +132,8 @@ def report(source: str, output: Path, runs: tuple[str, ...], profile: str | None
     provenance and citations. It needs no other file and no network. Each table can be saved from it as CSV, each
     figure as SVG or PNG.
     """
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise inputs.InputError(f"--output = {output}: suffix {output.suffix!r}: the report is a page; use .html")
     findings = open_runs(source, runs, profile)
     with inputs.input_errors():
         click.echo(f"wrote {write_report(findings, output)}")

@@ -84,7 +84,9 @@ def status(pk: int | str | None, profile: str | None) -> None:
     console.print(render_tree(root, watch))
     if node.is_terminated and has_findings(node):
         console.print()
-        print_view(view_of(findings_of(node)), console)
+        with inputs.input_errors():
+            findings = findings_of(node)
+        print_view(view_of(findings), console)
     elif states := run_states(root, watch):
         wide = Console(highlight=False, width=max(console.width, WIDTH))
         wide.print(run_table(states, datetime.now().astimezone()))

@@ -68,7 +68,7 @@ class _NonEmpty(click.ParamType):
     name = "text"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        return value or self.fail("is empty; give a name", param, ctx)
+        return value if value.strip() else self.fail("is empty; give a name", param, ctx)
 
 
 class Identifier(click.ParamType):
@@ -116,7 +116,7 @@ PROFILE = click.option(
 
 PK = click.argument("pk", type=Identifier(), metavar="PK")
 
-SOURCE = click.argument("source", metavar="PK|UUID|LABEL|FOLDER")
+SOURCE = click.argument("source", type=_NonEmpty(), metavar="PK|UUID|LABEL|FOLDER")
 
 LMP = click.option(
     "--lmp",

@@ -12,19 +12,25 @@ __all__ = ["find_node"]
 NodeType = TypeVar("NodeType", bound=Node)
 #: nodes with the same label that a message names
 _SHOWN = 5
+#: letters of a UUID
+_UUID = 36
+
+
+def _is_whole_uuid(identifier: str) -> bool:
+    return len(identifier) == _UUID and QueryBuilder().append(Node, filters={"uuid": identifier}).count() == 1
 
 
 def find_node(identifier: int | str, kind: type[NodeType]) -> NodeType:
     """Return the node of a class with a PK, a UUID or the beginning of one, or a label.
 
-    A word that is both a label and the beginning of a UUID is a label.
+    A word that is both a label and the beginning of a UUID is a label; a whole UUID of a node is that node.
 
     Raises
     ------
     ValueError
         There is no such node, several have the label, or the node is of another class; says what to give.
     """
-    if isinstance(identifier, str) and not identifier.isdecimal():
+    if isinstance(identifier, str) and not identifier.isdecimal() and not _is_whole_uuid(identifier):
         query = QueryBuilder().append(kind, filters={"label": identifier}, tag="node").limit(_SHOWN + 1)
         labelled: list[Any] = query.order_by({"node": {"id": "desc"}}).all(flat=True)
         if len(labelled) > 1:
@@ -36,7 +42,7 @@ def find_node(identifier: int | str, kind: type[NodeType]) -> NodeType:
             return found
     try:
         node: Any = load_node(identifier)
-    except NotExistent as error:
+    except (NotExistent, OverflowError) as error:
         by = "" if isinstance(identifier, int) or identifier.isdecimal() else " with this UUID or label"
         raise ValueError(f"{identifier}: there is no node{by or f' {identifier}'} in this profile") from error
     except MultipleObjectsError as error:

@@ -90,6 +90,8 @@ def test_all_figures_that_can_be_drawn_are_written(folder: Path) -> None:
         (("temperatures", "--output", "a.gif"), "'.gif': no format of figures; must be one of .pdf, .png, .svg"),
         (("temperatures", "--run", "cold"), "run = cold: there is no such run; there are hot"),
         (("thermo",), "thermo: cannot be drawn: a folder has no thermo tables"),
+        (("broken",), "broken: cannot be drawn: not of the form of results of aiida-cse: KeyError"),
+        (("temperatures", "--width", "nan"), "nan is not in the range 40.0<=x<=500.0"),
         (("--output", "a.pdf"), "--output: which figure? give its NAME"),
         (("thermo", "--all", "figures"), "--all writes every figure: give it without NAME and --output"),
     ],
@@ -106,6 +108,13 @@ def test_the_report_of_an_analysed_folder_is_one_page(folder: Path) -> None:
     page = Path("hot.html").read_text(encoding="utf-8")
     assert "Temperatures of the runs" in page
     assert "a folder has no thermo tables" in page
+
+
+def test_a_report_is_a_page_and_its_source_has_a_name(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["report", str(folder), "--output", "report.pdf"])
+    assert result.exit_code == 2
+    assert "--output = report.pdf: suffix '.pdf': the report is a page; use .html" in result.output
+    assert "is empty; give a name" in invoke("").output
 
 
 def test_ids_of_two_figures_on_one_page_differ() -> None:

@@ -188,6 +188,18 @@ def test_a_uuid_and_a_label_name_a_process_as_its_pk_does(finished: WorkChainNod
     assert f"nodes {other.pk}, {finished.pk} have this label; give the PK of one of them" in refused.output
 
 
+def test_a_label_that_is_the_uuid_of_another_process_hides_nothing(finished: WorkChainNode) -> None:
+    WorkChainNode(label=finished.uuid).store()
+    assert f"<{finished.pk}>" in lines(invoke(finished.uuid, command="show"))[0]
+
+
+def test_control_characters_of_a_label_do_not_reach_the_terminal(finished: WorkChainNode) -> None:
+    finished.label, finished.description = "red \x1b[31m\nlabel", "a\x1b]0;title\x07\nb"
+    shown = invoke(finished.pk, command="show").output
+    assert "red [31m label" in shown
+    assert not set(shown) & {"\x1b", "\x07"}
+
+
 def test_json_and_csv_hold_the_rows_of_the_table(finished: WorkChainNode) -> None:
     content = json.loads(invoke(finished.pk, "--format", "json", command="show").output)
     rows = {row["name"]: row for section in content["sections"] for row in section["rows"]}
@@ -265,6 +277,7 @@ def test_wrong_pks_are_refused_in_one_line() -> None:
     for pk, complaint in (
         (number.pk, "is a Int; it must be a ProcessNode"),
         (10**9, "there is no node 1000000000"),
+        (10**30, "there is no node 1000000000000000000000000000000"),
     ):
         result = invoke(pk)
         assert result.exit_code == 2

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aiida_cse.report.view import Row, Section, View
-from aiida_cse.report.words import number_words
+from aiida_cse.report.words import number_words, printable
 
 __all__ = ["print_view", "view_csv", "view_json"]
 
@@ -41,13 +41,18 @@ _COLUMNS = (
 )
 
 
+def _text(words: str, style: str = "") -> Text:
+    """Return words of results, which may hold anything, for a terminal."""
+    return Text(printable(words), style)
+
+
 def print_view(view: View, console: Console) -> None:
     """Print a view, at most 80 columns wide; sentences wrap between words."""
     width = min(console.width, _WIDTH)
-    console.print(Text(view.title, style="bold"), width=width)
+    console.print(_text(view.title, style="bold"), width=width)
     facts = Table.grid(padding=(0, 2, 0, 0))
     for name, words in view.facts:
-        facts.add_row(Text(f"  {name}", style="dim"), Text(words))
+        facts.add_row(_text(f"  {name}", style="dim"), _text(words))
     console.print(facts, width=width)
     for section in view.sections:
         console.print()
@@ -74,7 +79,7 @@ def _statement(row: Row) -> RenderableType:
     grid.add_column(overflow="fold")
     words = row.text if row.mark else f"{row.name}: {row.text}"
     head = "bold" if row.name in ("verdict", "starts") else ""
-    grid.add_row(Text(row.mark, style=_STYLES.get(row.mark, "")), Text(words, style=head))
+    grid.add_row(Text(row.mark, style=_STYLES.get(row.mark, "")), _text(words, style=head))
     return grid
 
 
@@ -89,12 +94,12 @@ def _quantities(rows: Sequence[Row], several: bool) -> Table:
         group = list(same)
         below = several and any(row.run for row in group)
         if below:
-            table.add_row("", Text(title))
+            table.add_row("", _text(title))
         for row in group:
             mark = Text(row.mark, style=_STYLES.get(row.mark, ""))
-            name = Text(f"  {row.run}", style="dim") if below else Text(title)
+            name = _text(f"  {row.run}", style="dim") if below else _text(title)
             value = "" if row.mark == row.value_words else row.value_words
-            table.add_row(mark, name, Text(value), Text(f" {row.interval_words}"))
+            table.add_row(mark, name, _text(value), _text(f" {row.interval_words}"))
     return table
 
 
@@ -108,15 +113,15 @@ def _cells(section: Section) -> Table:
     parts = {row.run for row in section.rows}
     for run, rows in groupby(section.rows, key=lambda row: row.run):
         if run and len(parts) > 1:
-            table.add_row(Text(f"  {run}"))
+            table.add_row(_text(f"  {run}"))
         indent = "    " if run and len(parts) > 1 else "  "
         for row in rows:
             if row.cells is None:
-                table.add_row(Text(f"{indent}{row.name}: {row.text}"))
+                table.add_row(_text(f"{indent}{row.name}: {row.text}"))
                 continue
             cells = (_cell(row.cells.get(heading), form) for heading, form in section.headings.items())
             mark = Text(row.mark, style=_STYLES.get(row.mark, ""))
-            table.add_row(Text(f"{indent}{row.name}"), *cells, mark)
+            table.add_row(_text(f"{indent}{row.name}"), *cells, mark)
     return table
 
 
