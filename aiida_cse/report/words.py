@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-__all__ = ["duration", "number_words", "of_form", "printable", "signed", "unreadable", "with_error"]
+__all__ = ["FormError", "duration", "number_words", "of_form", "printable", "signed", "unreadable", "with_error"]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -47,13 +47,21 @@ def with_error(value: float, error: float | None) -> str:
     return signed(f"{value:,.{decimals}f} ± {error:,.{decimals}f}")
 
 
+class FormError(ValueError):
+    """Results are not of the form that they should have; the message says where and why."""
+
+
 def printable(text: str) -> str:
     """Return a text without control characters, which a terminal would obey; ends of lines and tabs are kept."""
     return _CONTROL.sub("", text)
 
 
 def unreadable(error: Exception) -> str:
-    """Return in words that results are not of the form that they should have."""
+    """Return in words that results are not of the form that they should have, or that a file cannot be read."""
+    if isinstance(error, FormError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"cannot be read: {error}"
     return f"not of the form of results of aiida-cse: {type(error).__name__}: {error}"
 
 
@@ -63,13 +71,15 @@ def of_form(place: str) -> Iterator[None]:
 
     Raises
     ------
-    ValueError
+    FormError
         With the place, for every error inside that such results cause.
     """
     try:
         yield
+    except FormError:
+        raise
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
-        raise ValueError(f"{place}: {unreadable(error)}") from error
+        raise FormError(f"{place}: {unreadable(error)}") from error
 
 
 def duration(span: timedelta | float) -> str:

@@ -17,7 +17,7 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import Quantity, analyse_separately, observables
 from aiida_cse.report import view as module
 from aiida_cse.report.findings import Findings, Origin, RunFindings, TimeShare
-from aiida_cse.report.results import Entry, ObservableResult, collect_results, describe_result
+from aiida_cse.report.results import Entry, ObservableResult, Results, collect_results, describe_result
 from aiida_cse.report.sources import findings_of_results
 from aiida_cse.report.view import Row, View, view_of
 from aiida_cse.report.words import duration, number_words, with_error
@@ -228,6 +228,15 @@ def test_a_verdict_that_is_neither_true_nor_false_is_not_known(ill: dict[str, An
     verdict = rows(view_of(found), "Verdict")[0]
     assert verdict.mark == "–"
     assert "neither true nor false" in verdict.text
+
+
+def test_a_file_that_is_missing_is_named_with_its_run() -> None:
+    def absent() -> Results:
+        raise FileNotFoundError("no object 0e68")
+
+    one = RunFindings("T0700_r1", 700.0, {}, {}, absent)
+    with pytest.raises(ValueError, match=r"^runs.T0700_r1: cannot be read: no object 0e68$"):
+        _ = one.results
 
 
 def test_an_ill_formed_result_says_so_and_the_others_are_shown() -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiida_cse.report.findings import Findings
 from aiida_cse.report.sources import open_findings
+from aiida_cse.report.words import FormError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -185,7 +186,7 @@ def attempt(kind: FigureKind, findings: Findings, width: float) -> Attempt:
     """
     try:
         return Attempt(kind, kind.draw(findings, width), kind.caption(findings))
-    except NotDrawableError as error:
+    except (NotDrawableError, FormError) as error:
         return Attempt(kind, reason=str(error))
     except Exception as error:
         return Attempt(kind, reason=f"unexpected {type(error).__name__}: {error}")
