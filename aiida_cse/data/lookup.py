@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from aiida.common import MultipleObjectsError, NotExistent
@@ -43,8 +44,12 @@ def find_node(identifier: int | str, kind: type[NodeType]) -> NodeType:
     try:
         node: Any = load_node(identifier)
     except (NotExistent, OverflowError) as error:
-        by = "" if isinstance(identifier, int) or identifier.isdecimal() else " with this UUID or label"
-        raise ValueError(f"{identifier}: there is no node{by or f' {identifier}'} in this profile") from error
+        if isinstance(identifier, int) or identifier.isdecimal():
+            raise ValueError(f"{identifier}: there is no node {identifier} in this profile") from error
+        labels = QueryBuilder().append(kind, filters={"label": {"!==": ""}}, project="label").distinct()
+        similar = get_close_matches(identifier, labels.all(flat=True), n=1)
+        reason = f"{identifier}: there is no node with this UUID or label in this profile"
+        raise ValueError(f"{reason}; did you mean {similar[0]!r}?" if similar else reason) from error
     except MultipleObjectsError as error:
         raise ValueError(f"{identifier}: several UUIDs begin with this; give more of it, or the PK") from error
     if not isinstance(node, kind):

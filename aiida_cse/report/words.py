@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def number_words(value: float, spread: float | None = None) -> str:
     """Return a number with three digits, or with two digits of its error or half interval.
 
-    Numbers of 10⁵ and more, and those below 10⁻³, have the form 1.2e+10; others keep all digits before the point.
+    Numbers of 10⁵ and more, and those below 10⁻⁴, have the form 1.2e+10; others keep all digits before the point.
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -26,7 +26,7 @@ def number_words(value: float, spread: float | None = None) -> str:
     digits = 3
     if spread is not None and spread > 0 and math.isfinite(spread):
         digits = max(1, min(6, size - math.floor(math.log10(spread)) + 2))
-    if not -3 <= size < 5:
+    if not -4 <= size < 5:
         return f"{value:.{digits - 1}e}"
     decimals = max(0, digits - 1 - size)
     return f"{value:,.{decimals}f}"

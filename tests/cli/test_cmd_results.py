@@ -181,6 +181,7 @@ def test_a_uuid_and_a_label_name_a_process_as_its_pk_does(finished: WorkChainNod
     by_pk = invoke(finished.pk, command="show").output
     assert invoke(finished.uuid, command="show").output == by_pk
     assert invoke("evening study", command="show").output == by_pk
+    assert "did you mean 'evening study'?" in invoke("evening studio", command="show").output
     other = study()
     other.label = "evening study"
     refused = invoke("evening study", command="show")

@@ -274,7 +274,7 @@ def _remaining(data: ExchangeData, criteria: Criteria) -> CriterionResult | None
     result = _result(
         found.upper_bound <= criteria.maximum_remaining,
         f"deviation remaining from the start {found.median:.2g} σ, upper "
-        f"{100 * criteria.remaining_level:g} % bound {found.upper_bound:.2g} σ",
+        f"{100 * criteria.remaining_level:g} % bound {float(format(found.upper_bound, '.2g')):g} σ",
         f"≤ {criteria.maximum_remaining:g}",
     )
     return CriterionResult(result.passed, f"{result.reason}: {found.relaxation_times:.2g} relaxation times")

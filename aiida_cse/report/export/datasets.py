@@ -40,8 +40,8 @@ def needed_package(name: str, form: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise ValueError(
-            f"format = {form}: needs the package {name}, which is not installed; install it with: "
-            f'pip install "aiida-cse[export]"'
+            f"format = {form}: needs the package {name.partition('.')[0]}, which is not installed; "
+            f'install it with: pip install "aiida-cse[export]"'
         ) from error
 
 
