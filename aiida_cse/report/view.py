@@ -115,15 +115,16 @@ class Row:
 
     @property
     def _spread(self) -> float | None:
-        """Error or half interval; None where it exceeds the number, so that it says nothing on its digits."""
+        """Error or half interval; None where it exceeds a number that is known by its power of ten."""
         found = self.quantity
         if found is None or found.value is None:
             return None
-        spread = found.error
+        spread, additive = found.error, True
         if not spread and found.interval is not None:
             low, high = found.interval
+            additive = low is not None and low < 0
             spread = None if low is None or high is None else (high - low) / 2
-        return spread if spread and spread < abs(found.value) else None
+        return spread if spread and (additive or spread < abs(found.value)) else None
 
     @property
     def title(self) -> str:

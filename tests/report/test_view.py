@@ -212,6 +212,15 @@ def test_bounds_and_open_intervals_are_words() -> None:
     assert duration(0.4) == "0 s"
 
 
+def test_digits_end_with_those_of_the_error_unless_a_power_of_ten_is_known() -> None:
+    shift = Row("ΔF", quantity=Quantity("ΔF", "f", -4.9, error=43.2))
+    assert (shift.value_words, shift.interval_words) == ("-5", "± 43")
+    excess = Row("N", quantity=Quantity("N", "n", 0.992, interval=(-11.02, 13.04)))
+    assert (excess.value_words, excess.interval_words) == ("1.0", "-11 to 13")
+    rate = Row("Γ", quantity=Quantity("Γ", "rate", 2.02e6, interval=(7796.0, 1.12e8)))
+    assert rate.value_words == "2.02e+06"
+
+
 def test_values_that_are_not_finite_are_not_known() -> None:
     found = Quantity.of({"a": np.nan, "a_interval": [np.nan, 1.0]}, "a", "a{}", reason="it has no samples")
     assert (found.value, found.interval, found.reason) == (None, (None, 1.0), "it has no samples")
