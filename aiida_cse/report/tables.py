@@ -107,33 +107,38 @@ def write_kinetics(results: KineticsResults, folder: Path) -> list[Path]:
 
 def tables_of_results(results: Results) -> list[TidyTable]:
     """Return the tables of one run."""
-    found = [
-        _table("numbers", "Every result that is a number, a word or an interval", _NUMBERS, _numbers(results)),
-        _table(
-            "populations_in_time",
-            "Numbers of ions per region over time",
-            (
-                ("time_ns", "ns", "Middle of an interval of time, from the first frame of the reduction"),
-                ("ion", "", "Name of the ion"),
-                ("region", "", "Name of the region"),
-                ("ions", "ions", "Mean number of these ions in the region"),
+    with of_form(results.label):
+        found = [
+            _table("numbers", "Every result that is a number, a word or an interval", _NUMBERS, _numbers(results)),
+            _table(
+                "populations_in_time",
+                "Numbers of ions per region over time",
+                (
+                    ("time_ns", "ns", "Middle of an interval of time, from the first frame of the reduction"),
+                    ("ion", "", "Name of the ion"),
+                    ("region", "", "Name of the region"),
+                    ("ions", "ions", "Mean number of these ions in the region"),
+                ),
+                _populations_in_time(results),
             ),
-            _populations_in_time(results),
-        ),
-        _table(
-            "transitions_in_time",
-            "Each transition of an ion between two regions",
-            (
-                ("time_ns", "ns", "Time of the frame in which it was seen, from the first frame of the reduction"),
-                ("rule", "", "Counting rule"),
-                ("ion", "", "Name of the ion"),
-                ("number", "", "Number of the ion within its species, from 0"),
-                ("from", "", "Region that it left"),
-                ("to", "", "Region that it entered"),
+            _table(
+                "transitions_in_time",
+                "Each transition of an ion between two regions",
+                (
+                    (
+                        "time_ns",
+                        "ns",
+                        "Time of the frame in which it was seen, from the first frame of the reduction",
+                    ),
+                    ("rule", "", "Counting rule"),
+                    ("ion", "", "Name of the ion"),
+                    ("number", "", "Number of the ion within its species, from 0"),
+                    ("from", "", "Region that it left"),
+                    ("to", "", "Region that it entered"),
+                ),
+                _transitions_in_time(results),
             ),
-            _transitions_in_time(results),
-        ),
-    ]
+        ]
     for name, title, columns, rows in _SHAPED:
         if name in results.observables:
             with of_form(f"{results.label}.{name}"):

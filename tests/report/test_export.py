@@ -211,3 +211,18 @@ def test_a_table_of_an_ill_formed_result_names_it_and_leaves_no_folder(findings:
     with pytest.raises(ValueError, match="stages: not of the form of results of aiida-cse: TypeError"):
         export_findings(ill, "csv", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_times_that_are_not_known_are_dashes_in_the_readme(findings: Findings, tmp_path: Path) -> None:
+    label, run = next(iter(findings.runs.items()))
+    ill = replace(run, scalars={"barrier": {"start_ns": None, "end_ns": "x"}})
+    export_findings(replace(findings, runs={label: ill}), "csv", tmp_path / "out")
+    assert " | – to – | " in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+
+def test_lists_of_unequal_length_are_refused_with_the_run(findings: Findings) -> None:
+    label, run = next(iter(findings.runs.items()))
+    populations = run.results.populations_in_time.model_copy(update={"time_ns": ()})
+    results = run.results.model_copy(update={"populations_in_time": populations})
+    with pytest.raises(ValueError, match=f"{results.label}: not of the form of results of aiida-cse"):
+        tables_of(replace(findings, runs={label: replace(run, load_results=lambda: results)}))

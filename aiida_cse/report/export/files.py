@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -192,7 +193,7 @@ def _content(findings: Findings) -> Iterator[str]:
     for label, run in findings.runs.items():
         window: Mapping[str, Any] = next(iter(run.scalars.values()), {})
         verdict = {True: "yes", False: "no", None: "no verdict"}[run.equilibrated]
-        time = f"{window.get('start_ns', 0):g} to {window.get('end_ns', 0):g}"
+        time = " to ".join("–" if end is None else f"{end:g}" for end in _window(window))
         atoms, missing = run.results.system.natoms, ", ".join(run.missing) or "–"
         yield f"| {label} | {run.temperature:g} | {time} | {atoms} | {verdict} | {missing} |"
     yield ""
@@ -201,6 +202,13 @@ def _content(findings: Findings) -> Iterator[str]:
         "95 % unless they say otherwise; bounds are one-sided. What is not known is empty or null. Reasons are in "
         "the columns, keys and attributes `not_known`, `missing`, `reason` and `reasons`."
     )
+
+
+def _window(found: Mapping[str, Any]) -> Iterator[float | None]:
+    """Yield start and end of the time that a result is of, ns, None for what is not known."""
+    for key in ("start_ns", "end_ns"):
+        value = found.get(key)
+        yield value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _rights(publication: Publication) -> Iterator[str]:
