@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import shlex
 import sys
 from typing import Any
@@ -101,3 +102,7 @@ class LazyGroup(click.Group):
 @click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
 def main(debug: bool) -> None:
     """Composite solid electrolyte interfaces: build, equilibrate, run and analyse with LAMMPS."""
+    for stream in (sys.stdout, sys.stderr):
+        # an output that is not Unicode shows the numbers of letters that it lacks
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -86,3 +86,13 @@ def test_an_unknown_subcommand_names_the_nearest() -> None:
     result = CliRunner().invoke(main, ["stauts"])
     assert result.exit_code == 2
     assert "No such command 'stauts'. Did you mean status?" in result.output
+
+
+def test_an_output_without_unicode_escapes_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = (
+        "import click; from aiida_cse.cli import main; "
+        "main.get_command = lambda *_: click.Command('show', callback=lambda: print('\\u2713')); main(['show'])"
+    )
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "\\u2713\n"), done.stderr

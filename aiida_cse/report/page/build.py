@@ -294,7 +294,11 @@ def _marked(row: Row) -> str | tuple[str, str]:
 
 
 def _cell(value: Any, form: str) -> Any:
-    return format(value, form) if isinstance(value, int | float) and form else value
+    try:
+        return format(value, form) if isinstance(value, int | float) and form else value
+    except OverflowError:
+        # a whole number beyond those that a computer can divide
+        return str(value)
 
 
 def _number(row: Row | None) -> tuple[str, str]:
