@@ -33,8 +33,15 @@ _BATCH = 200
     show_default=True,
     help="A table for the terminal, or the same rows as data.",
 )
+@click.option(
+    "--section",
+    "wanted",
+    metavar="NAME",
+    multiple=True,
+    help="Show this section alone, as verdict, kinetics or barriers; the start of its name is enough; repeatable.",
+)
 @inputs.PROFILE
-def show(source: str, form: str, profile: str | None) -> None:
+def show(source: str, form: str, wanted: tuple[str, ...], profile: str | None) -> None:
     """Show the results of a process: verdicts, every number with its interval, and what is not known and why.
 
     PK, UUID or LABEL is of a study, a production, an analysis, a quench, a validation or a joint kinetics,
@@ -48,6 +55,9 @@ def show(source: str, form: str, profile: str | None) -> None:
     from aiida_cse.report.view import view_of
 
     view = view_of(findings)
+    if wanted:
+        with inputs.input_errors():
+            view = view.restricted(wanted)
     if form == "table":
         print_view(view, Console(highlight=False))
     else:

@@ -177,6 +177,22 @@ class View:
     sections: tuple[Section, ...]
     runs: tuple[str, ...]
 
+    def restricted(self, names: Sequence[str]) -> View:
+        """Return the view with those sections alone whose titles start with one of the names, in any case.
+
+        Raises
+        ------
+        ValueError
+            No title starts with a name; names the sections that there are.
+        """
+        titles = [section.title for section in self.sections]
+        for name in names:
+            if not any(title.lower().startswith(name.lower()) for title in titles):
+                raise ValueError(f"section = {name}: there is no such section; there are {', '.join(titles)}")
+        starts = tuple(name.lower() for name in names)
+        kept = tuple(section for section in self.sections if section.title.lower().startswith(starts))
+        return replace(self, sections=kept)
+
 
 def view_of(findings: Findings) -> View:
     """Return the view of findings: verdicts, conclusions over all runs, the numbers of each run, stages, time."""

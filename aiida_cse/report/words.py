@@ -17,11 +17,14 @@ def number_words(value: float, spread: float | None = None) -> str:
     """Return a number with three digits, or with two digits of its error or half interval.
 
     Numbers of 10⁵ and more, and those below 10⁻⁴, have the form 1.2e+10; others keep all digits before the point.
+    Of a positive number below 10⁻³⁰, which no measurement distinguishes from zero, only this is said.
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value == 0 or isinstance(value, int):
         return f"{value:,}" if isinstance(value, int) else "0"
+    if 0 < value < 1e-30:
+        return "<1e-30"
     size = math.floor(math.log10(abs(value)))
     digits = 3
     if spread is not None and spread > 0 and math.isfinite(spread):

@@ -201,6 +201,17 @@ def test_control_characters_of_a_label_do_not_reach_the_terminal(finished: WorkC
     assert not set(shown) & {"\x1b", "\x07"}
 
 
+def test_a_section_is_shown_alone(finished: WorkChainNode) -> None:
+    output = invoke(finished.pk, "--section", "verd", "--section", "POP", command="show").output
+    assert [title for title in ("Verdict", "Populations", "Barriers") if title in output] == [
+        "Verdict",
+        "Populations",
+    ]
+    refused = invoke(finished.pk, "--section", "colours", command="show")
+    assert refused.exit_code == 2
+    assert "section = colours: there is no such section; there are Verdict" in " ".join(refused.output.split())
+
+
 def test_json_and_csv_hold_the_rows_of_the_table(finished: WorkChainNode) -> None:
     content = json.loads(invoke(finished.pk, "--format", "json", command="show").output)
     rows = {row["name"]: row for section in content["sections"] for row in section["rows"]}
