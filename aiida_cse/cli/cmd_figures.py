@@ -30,7 +30,7 @@ class _Width(click.FloatRange):
         """Return the number."""
         number: float = super().convert(value, param, ctx)
         if math.isnan(number):
-            self.fail(f"{value} is not in the range {self.min:g}<=x<={self.max:g}.", param, ctx)
+            self.fail(f"{value} is not in the range {self.min}<=x<={self.max}.", param, ctx)
         return number
 
 
