@@ -43,7 +43,7 @@ Scalars = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where findings are from.
+    """Origin of findings: a process or folders.
 
     Attributes
     ----------

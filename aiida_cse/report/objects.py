@@ -234,7 +234,7 @@ class ResultSet:
 
     @cached_property
     def view(self) -> View:
-        """What ``aiida-cse show`` prints, as rows."""
+        """The rows that ``aiida-cse show`` prints."""
         return view_of(self.findings)
 
     def figure(self, name: str, *, width: float = 180.0, runs: Collection[str] | None = None) -> Figure:

@@ -374,7 +374,7 @@ def load_json(path: Path, form: type[Form], wanted: str, repeat: str) -> Form:
     wanted
         The kind of file, as "a file of results".
     repeat
-        What makes the file anew.
+        How to make the file again, as "repeat the analysis from its state.npz".
 
     Raises
     ------

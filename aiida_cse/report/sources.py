@@ -1,4 +1,4 @@
-"""Where findings come from: a process of a profile, or folders that ``aiida-cse analyse`` wrote."""
+"""Readers of findings, from a process of a profile or from folders of ``aiida-cse analyse``."""
 
 from __future__ import annotations
 

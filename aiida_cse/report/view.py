@@ -221,7 +221,8 @@ def _readable(
 ) -> list[Section]:
     """Return sections, or one with the reason why they cannot be made from what the results hold.
 
-    Results of other versions and other programs can surprise a section; the others are shown all the same.
+    Results of other versions and other programs can have a form that a section does not expect; the remaining
+    sections are still shown.
     """
     try:
         made = make(source)

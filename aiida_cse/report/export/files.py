@@ -53,7 +53,7 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class Publication:
-    """What a data repository asks and no result knows.
+    """Facts that a data repository requires and that no result contains.
 
     Attributes
     ----------

@@ -181,8 +181,8 @@ class Attempt:
 def attempt(kind: FigureKind, findings: Findings, width: float) -> Attempt:
     """Draw a figure of a width in mm, or find out why it cannot be drawn.
 
-    Results of other versions and other programs can surprise a figure. Its error is given as the reason, so that
-    the other figures are drawn all the same.
+    Results of other versions and other programs can have a form that a figure does not expect. The error is then
+    the reason, and the remaining figures are still drawn.
     """
     try:
         return Attempt(kind, kind.draw(findings, width), kind.caption(findings))

@@ -151,7 +151,7 @@ class Section:
 
     @property
     def filled(self) -> bool:
-        """Whether there is anything to show."""
+        """True if the section has content."""
         return bool(self.text or self.facts or self.statements or self.tables or self.pictures or self.code)
 
 
