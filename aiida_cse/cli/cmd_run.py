@@ -31,7 +31,6 @@ _PROTOCOL = click.option("--protocol", metavar="NAME", help="Name of the protoco
 _OVERRIDES = click.option(
     "--overrides", type=inputs.FILE, help="YAML file with changes to the protocol; unknown keys are refused."
 )
-_WAIT = click.option("--wait", is_flag=True, help="With a daemon: show progress until the process ends.")
 
 
 def _job_options(command: Command, *, stored: bool = False) -> Command:
@@ -84,14 +83,14 @@ def launch() -> None:
 )
 @_other_programs
 @_job_options
-@_WAIT
+@inputs.start_options
 @inputs.PROFILE
 def study(
     recipe: str,
     protocol: str | None,
     overrides: Path | None,
     starts: list[str] | None,
-    wait: bool,
+    how: inputs.StartOptions,
     profile: str | None,
     **job: Any,
 ) -> None:
@@ -117,7 +116,7 @@ def study(
             overrides=changes,
             options=_options(job),
         )
-    start(builder, wait)
+    start(builder, how)
 
 
 @launch.command()
@@ -127,7 +126,7 @@ def study(
 @_PROTOCOL
 @_OVERRIDES
 @_job_options
-@_WAIT
+@inputs.start_options
 @inputs.PROFILE
 def production(
     system: int,
@@ -135,7 +134,7 @@ def production(
     seed: int | None,
     protocol: str | None,
     overrides: Path | None,
-    wait: bool,
+    how: inputs.StartOptions,
     profile: str | None,
     **job: Any,
 ) -> None:
@@ -159,7 +158,7 @@ def production(
             overrides=changes,
             options=_options(job),
         )
-    start(builder, wait)
+    start(builder, how)
 
 
 @launch.command()
@@ -171,7 +170,7 @@ def production(
 @_PROTOCOL
 @_OVERRIDES
 @_job_options
-@_WAIT
+@inputs.start_options
 @inputs.PROFILE
 def quench(
     system: int,
@@ -179,7 +178,7 @@ def quench(
     hot_temperature: float | None,
     protocol: str | None,
     overrides: Path | None,
-    wait: bool,
+    how: inputs.StartOptions,
     profile: str | None,
     **job: Any,
 ) -> None:
@@ -205,7 +204,7 @@ def quench(
             overrides=changes,
             options=_options(job),
         )
-    start(builder, wait)
+    start(builder, how)
 
 
 @launch.command()
@@ -213,14 +212,14 @@ def quench(
 @click.option("--temperature", type=float, help="Temperature in K [default: that of the reduction's production].")
 @_PROTOCOL
 @_OVERRIDES
-@_WAIT
+@inputs.start_options
 @inputs.PROFILE
 def analysis(
     reduction: int,
     temperature: float | None,
     protocol: str | None,
     overrides: Path | None,
-    wait: bool,
+    how: inputs.StartOptions,
     profile: str | None,
 ) -> None:
     """Launch the analysis of a reduction.
@@ -257,7 +256,7 @@ def analysis(
     last_ns = single(settings.at(builder.temperature.value).last_ns)
     last = "" if last_ns is None else f", at most the last {last_ns:g} ns"
     click.echo(f"analysing from {settings.start_ns:g}{end}{last} ({origin})")
-    start(builder, wait)
+    start(builder, how)
 
 
 @launch.command()
@@ -265,10 +264,15 @@ def analysis(
 @_PROTOCOL
 @_OVERRIDES
 @_job_options
-@_WAIT
+@inputs.start_options
 @inputs.PROFILE
 def validation(
-    seed: int, protocol: str | None, overrides: Path | None, wait: bool, profile: str | None, **job: Any
+    seed: int,
+    protocol: str | None,
+    overrides: Path | None,
+    how: inputs.StartOptions,
+    profile: str | None,
+    **job: Any,
 ) -> None:
     """Launch a validation on any computer.
 
@@ -283,7 +287,7 @@ def validation(
         builder = ValidationWorkChain.get_builder_from_protocol(
             codes=_codes(job), seed=seed, protocol=protocol, overrides=changes, options=_options(job)
         )
-    start(builder, wait)
+    start(builder, how)
 
 
 @click.command()
@@ -301,7 +305,7 @@ def validation(
 @click.option("--length", type=float, metavar="NS", help="Total length of each run in ns, or its budget.")
 @_other_programs
 @partial(_job_options, stored=True)
-@_WAIT
+@inputs.start_options
 @inputs.PROFILE
 def extend(
     pk: int | str,
@@ -309,7 +313,7 @@ def extend(
     replicas: int | None,
     starts: list[str] | None,
     length: float | None,
-    wait: bool,
+    how: inputs.StartOptions,
     profile: str | None,
     **job: Any,
 ) -> None:
@@ -335,7 +339,7 @@ def extend(
             codes=_codes(job),
             options=_options(job),
         )
-    start(builder, wait)
+    start(builder, how)
 
 
 @click.command()

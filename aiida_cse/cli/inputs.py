@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import click
 
@@ -33,10 +34,12 @@ __all__ = [
     "Identifier",
     "InputError",
     "OutPath",
+    "StartOptions",
     "find_recipe",
     "input_errors",
     "load_typed",
     "open_source",
+    "start_options",
     "temperatures",
     "words",
 ]
@@ -45,6 +48,7 @@ __all__ = [
 _AIIDA_PREFIX = "invalid attribute value "
 
 NodeType = TypeVar("NodeType", bound="Node")
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class InputError(click.ClickException):
@@ -131,6 +135,30 @@ MPIPROCS = click.option(
 RECIPE = click.option(
     "--recipe", required=True, metavar="FILE|NAME", help="Recipe: a YAML file, or the name of a shipped recipe."
 )
+
+
+class StartOptions(NamedTuple):
+    """How a command starts its process: only forecast it, without a question, or follow it to its end."""
+
+    dry_run: bool = False
+    yes: bool = False
+    wait: bool = False
+
+
+def start_options(command: Command) -> Command:
+    """Add the options of a command that starts a process; it receives them as ``how``."""
+
+    @click.option(
+        "--dry-run", is_flag=True, help="Show what the process will do, need and cost; store and start nothing."
+    )
+    @click.option("--yes", is_flag=True, help="Start without a question, as in scripts.")
+    @click.option("--wait", is_flag=True, help="With a daemon: show progress until the process ends.")
+    @functools.wraps(command)
+    def with_start(*args: Any, dry_run: bool, yes: bool, wait: bool, **kwargs: Any) -> Any:
+        return command(*args, how=StartOptions(dry_run, yes, wait), **kwargs)
+
+    return cast("Command", with_start)
+
 
 NEW_FOLDER = click.option(
     "--out",

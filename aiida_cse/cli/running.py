@@ -13,9 +13,11 @@ from aiida.common import InvalidOperation, NotExistent
 from aiida.engine import ProcessBuilder
 from aiida.manage import get_manager
 from aiida.orm import ProcessNode
+from rich.console import Console
 
+from aiida_cse.cli.display.forecast import print_forecast
 from aiida_cse.cli.display.live import live_display
-from aiida_cse.cli.inputs import input_errors
+from aiida_cse.cli.inputs import InputError, StartOptions, input_errors
 from aiida_cse.engine.checkpoints import CheckpointError
 from aiida_cse.engine.embedded import InterruptedRunError, UnfinishedError, run_embedded
 from aiida_cse.engine.hints import aiida_cse
@@ -24,21 +26,24 @@ from aiida_cse.engine.outline import OutlineError
 from aiida_cse.report.words import duration
 from aiida_cse.workchains.common.builders import refuse_invalid
 from aiida_cse.workchains.common.exit_status import ended_normally
+from aiida_cse.workchains.forecast import Forecast, forecast
 
 __all__ = ["leave", "run_shown", "start"]
 
 _INTERRUPTED = 130
 
 
-def start(builder: ProcessBuilder, wait: bool) -> None:
-    """Submit the builder to the daemon if the profile has a broker, else run it here; then end the command.
+def start(builder: ProcessBuilder, how: StartOptions) -> None:
+    """Show the forecast of a builder and run it: on the daemon if the profile has a broker, else here.
+
+    The command ends with the process, or with the forecast.
 
     Parameters
     ----------
     builder
         The process with its inputs.
-    wait
-        Follow a submitted process until it ends.
+    how
+        The options of the command.
 
     Raises
     ------
@@ -47,6 +52,7 @@ def start(builder: ProcessBuilder, wait: bool) -> None:
     """
     with input_errors():
         refuse_invalid(builder)
+        _settle(forecast(builder), how)
     profile = get_manager().get_profile()
     assert profile is not None
     if profile.process_control_backend is None:
@@ -56,7 +62,7 @@ def start(builder: ProcessBuilder, wait: bool) -> None:
     except (InvalidOperation, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"submitted {node.process_label} <{node.pk}>; follow it with: {aiida_cse('status', node.pk)}")
-    if not wait:
+    if not how.wait:
         return
     try:
         with live_display() as show:
@@ -67,6 +73,21 @@ def start(builder: ProcessBuilder, wait: bool) -> None:
         click.echo(f"the daemon continues the run; follow it with: {aiida_cse('status', node.pk)}", err=True)
         sys.exit(_INTERRUPTED)
     leave(node)
+
+
+def _settle(found: Forecast, how: StartOptions) -> None:
+    """Show a forecast; end the command if it refuses, if only it is wanted, or if the user does not agree.
+
+    The user is asked on a terminal only, and only where there is reason to.
+    """
+    print_forecast(found, Console(highlight=False))
+    if found.refusals:
+        raise InputError("nothing was started, for the reasons marked ✗")
+    if how.dry_run:
+        click.echo("dry run: nothing was stored or started")
+        sys.exit(0)
+    if found.needs_consent and not how.yes and sys.stdin.isatty() and sys.stdout.isatty():
+        click.confirm("Start it?", abort=True)
 
 
 def run_shown(run: Callable[..., ProcessNode], subject: Any, **kwargs: Any) -> ProcessNode:

@@ -274,3 +274,12 @@ def test_resume_of_a_wrong_pk_is_refused_in_one_line() -> None:
     result = CliRunner().invoke(main, ["resume", str(10**9)])
     assert result.exit_code == 2
     assert len(result.output.splitlines()) == 1
+
+
+def test_a_dry_run_shows_the_jobs_and_stores_nothing(lmp: Any, cse: Any) -> None:
+    before = QueryBuilder().append(Node).count()
+    result = invoke("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "production T0500_r1" in result.output
+    assert result.output.endswith("dry run: nothing was stored or started\n")
+    assert QueryBuilder().append(Node).count() == before
