@@ -23,7 +23,7 @@ from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.calculations.functions.analysis import depth_populations
 from aiida_cse.calculations.functions.kinetics import kinetics
 from aiida_cse.calculations.functions.shifts import shifts
-from aiida_cse.calculations.functions.starts import starts
+from aiida_cse.calculations.functions.starts import starting_gap, starts
 from aiida_cse.calculations.ports import checked_by, forcefield_error, recipe_ports
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
@@ -147,6 +147,12 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             valid_type=orm.Dict,
             dynamic=True,
             help="For each temperature with several starts, as `T0700`: whether its runs have met in every layer.",
+        )
+        spec.output_namespace(
+            "starting_gaps",
+            valid_type=orm.Dict,
+            dynamic=True,
+            help="For each temperature with several starts: how far apart their slabs are when production begins.",
         )
         spec.output(
             "shifts",
@@ -287,10 +293,9 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         """Start the production of every incomplete run that has a valid interface."""
         waiting: dict[str, Any] = {}
         self.ctx.refused = {}
+        self._attach_starting_gaps()
         for label, temperature, replica in self.ctx.runs:
-            interface: Any = self.ctx.get(f"interface_{label}")
-            relaxed = interface is not None and interface.is_finished_ok
-            system = interface.outputs.interface if relaxed else self._done_run(label).get("interface")
+            system = self._relaxed(label)
             if system is None or self._is_complete(label):
                 continue
             inputs = self.exposed_inputs(ProductionWorkChain, namespace="production")
@@ -389,6 +394,39 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         self.out(phase, run.outputs[phase])
         self.out(f"stages.{phase}", run.outputs.stages)
         return None
+
+    def _relaxed(self, label: str) -> CseSystemData | None:
+        """Return the relaxed interface of a run, None if it failed."""
+        interface: Any = self.ctx.get(f"interface_{label}")
+        if interface is not None and interface.is_finished_ok:
+            return interface.outputs.interface
+        return self._done_run(label).get("interface")
+
+    def _attach_starting_gaps(self) -> None:
+        """Attach and report, for each temperature with several starts, how far apart its relaxed slabs are."""
+        if len(starts_of(self.inputs)) < 2:
+            return
+        relaxed: dict[float, dict[str, CseSystemData]] = {}
+        for label, temperature, _ in self.ctx.runs:
+            if (system := self._relaxed(label)) is not None:
+                relaxed.setdefault(temperature, {})[label] = system
+        for temperature, interfaces in relaxed.items():
+            name = temperature_label(temperature)
+            if len({start_of(label) for label in interfaces}) < 2:
+                continue
+            found: Any
+            found, node = starting_gap.run_get_node(orm.Int(self.inputs.recipe["salt"]["pairs"]), **interfaces)
+            if not node.is_finished_ok:
+                self.report(f"{name}: {node.exit_message}")
+                continue
+            self.out(f"starting_gaps.{name}", found)
+            gap = f"{found['gap_standard_deviations']:.1f} σ of N apart when production begins"
+            self.report(f"{'✓' if found['apart'] else '✗'} {name}: starts {gap} (needs ≥ {LEAST_GAP:g})")
+            if not found["apart"]:
+                self.report(
+                    f"{name}: the relaxation has narrowed the gap, so that layers may stay 'not tested'; larger "
+                    "numbers in start_excess or a shorter relaxation of all atoms (interface.schedule) widen it"
+                )
 
     def _attach_starts(self) -> None:
         """Attach and report, for each temperature, the judgement of its runs from different starts."""

@@ -199,14 +199,19 @@ def test_runs_of_different_starts_are_compared_at_each_temperature(study: Any) -
         study.ctx[f"interface_{label}"] = part("cse.interface", "interface")
         results = {"reduction": reduction_node(), **analysed_run(temperature)}
         study.ctx[f"production_{label}"] = part("cse.production", "system", **results)
+    study._submit = lambda *_: {}
+    study.run_productions()
+    gap = study.outputs["starting_gaps"]["T0700"]
+    assert (gap["apart"], gap["gap_standard_deviations"]) == (False, 0), "both are the same interface"
     study.attach_runs()
-    assert set(study.outputs["starts"]) == {"T0700"}
+    assert set(study.outputs["starting_gaps"]) == set(study.outputs["starts"]) == {"T0700"}
     found = study.outputs["starts"]["T0700"]
     assert found["runs"] == ["T0700_r1", "T0700_r1_filled"]
     assert {layer["status"] for layer in found["layers"]} == {"not tested"}, "both are the same run"
     said = [log.message.partition(": ")[2] for log in orm.Log.collection.get_logs_for(study.node)]
     assert "T0650: the starts cannot be compared, because only one has been analysed" in said
     assert "700 K, 2 starts: not equilibrated" in said
+    assert "✗ T0700: starts 0.0 σ of N apart when production begins (needs ≥ 8)" in said
 
 
 def test_failed_kinetics_stop_nothing(study: Any) -> None:

@@ -22,6 +22,7 @@ from aiida_cse.reduction.layers import SURFACE_OFFSETS
 
 __all__ = [
     "LEAST_GAP",
+    "cations_in_slab",
     "default_excess",
     "excess_error",
     "population_deviation",
@@ -164,6 +165,26 @@ def default_excess(pairs: int) -> dict[str, int]:
     """
     number = math.ceil(_DEFAULT_GAP * population_deviation(pairs))
     return {"filled": min(number, pairs), "emptied": -number}
+
+
+def cations_in_slab(interface: System) -> int:
+    """Return the number of cations in the region of the ceramic, around the present mid-plane of the slab.
+
+    Raises
+    ------
+    ValueError
+        The system has no slab.
+    """
+    info, data, slab = interface.info, interface.data, interface.info.slab
+    if slab is None:
+        raise ValueError(f"a system of phase '{info.phase}' has no slab whose cations could be counted")
+    framework = np.isin(data.types, info.type_numbers(labels=slab.framework))
+    masses = np.array([entry.mass for entry in info.types])[data.types - 1]
+    middle = np.average(data.unwrapped[framework, 2], weights=masses[framework]) + slab.midplane_offset
+    cations = np.isin(data.types, [number for number, entry in enumerate(info.types, 1) if entry.phase == "both"])
+    heights = data.positions[cations, 2] - middle
+    heights -= data.lengths[2] * np.round(heights / data.lengths[2])
+    return int((np.abs(heights) < slab.thickness / 2 + _BEYOND_SLAB).sum())
 
 
 # -- places ----------------------------------------------------------------------------------------------

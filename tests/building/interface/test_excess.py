@@ -11,6 +11,7 @@ import pytest
 from aiida_cse.building.ceramic.cut import cut_slab
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.interface.excess import (
+    cations_in_slab,
     default_excess,
     population_deviation,
     transfer_cations,
@@ -104,6 +105,17 @@ def test_no_excess_changes_nothing_and_excesses_add_up(interface: System) -> Non
     back = transfer_cations(transfer_cations(interface, -3, 1), 2, 2)
     assert back.info.initial_excess == -1
     assert (back.data.molecules == CERAMIC_MOLECULE).sum() == 384 - 1
+
+
+def test_cations_in_the_slab_are_counted_around_its_present_centre(interface: System, recipe: Recipe) -> None:
+    built = cations_in_slab(interface)
+    assert built == 112, "none of the salt is within 3.5 Å of the slab"
+    assert cations_in_slab(transfer_cations(interface, 6, 1, recipe.ceramic)) == built + 6
+    emptied = transfer_cations(interface, -14, 1)
+    assert cations_in_slab(emptied) == built - 14
+    drifted = replace(emptied.data)
+    drifted.set_unwrapped(emptied.data.unwrapped + [0.0, 0.0, 0.4 * emptied.data.lengths[2]])
+    assert cations_in_slab(emptied.evolved(drifted)) == built - 14
 
 
 def test_sites_follow_the_lattice_of_an_expanded_slab(slab: System, electrolyte: System, recipe: Recipe) -> None:
