@@ -114,7 +114,7 @@ def test_cations_in_the_slab_are_counted_around_its_present_centre(interface: Sy
     emptied = transfer_cations(interface, -14, 1)
     assert cations_in_slab(emptied) == built - 14
     drifted = replace(emptied.data)
-    drifted.set_unwrapped(emptied.data.unwrapped + [0.0, 0.0, 0.4 * emptied.data.lengths[2]])
+    drifted.set_unwrapped(emptied.data.unwrapped + np.array([0, 0, 0.4]) * emptied.data.lengths)
     assert cations_in_slab(emptied.evolved(drifted)) == built - 14
 
 
