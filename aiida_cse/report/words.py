@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
-__all__ = ["FormError", "duration", "number_words", "of_form", "printable", "signed", "unreadable", "with_error"]
+__all__ = [
+    "FormError",
+    "duration",
+    "number_words",
+    "of_form",
+    "printable",
+    "setting_words",
+    "signed",
+    "unreadable",
+    "with_error",
+]
 
+#: longest text of a setting that is quoted in full
+_LONGEST = 120
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -48,6 +61,21 @@ def with_error(value: float, error: float | None) -> str:
         return signed(f"{number_words(value, error)} ± {number_words(error, error)}")
     decimals = max(0, 1 - math.floor(math.log10(error)))
     return signed(f"{value:,.{decimals}f} ± {error:,.{decimals}f}")
+
+
+def setting_words(value: Any, unit: str = "") -> str:
+    """Return the value of a setting as YAML writes it, numbers with separated thousands and their unit."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        return f"{value:,.10g}{f' {unit}' if unit else ''}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {setting_words(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        numbers = unit if any(not isinstance(one, str) for one in value) else ""
+        return "[" + ", ".join(map(setting_words, value)) + "]" + (f" {numbers}" if numbers else "")
+    text = printable(str(value)).strip()
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 
 
 class FormError(ValueError):

@@ -18,7 +18,7 @@ from aiida_cse.building.imported.description import SystemFacts
 from aiida_cse.building.recipe import Recipe, available_recipes, load_recipe
 from aiida_cse.forcefields.library import available_sets, load_set
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
-from aiida_cse.lammps.protocol.larsen import _Scheme, expand_larsen
+from aiida_cse.lammps.protocol.larsen import Scheme, expand_larsen
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.schedule import Schedule
 from aiida_cse.lammps.protocol.stage import JobPlan, Recovery, RunSettings, Stage
@@ -138,7 +138,7 @@ def _larsen() -> str:
     )
     example = "For example with `max_temperature: 1000` and `final_temperature: 600`:"
     headings = ["stage", "kind", "temperature (K)", "pressure (atm)", "duration (ps)"]
-    return section("larsen-2011", words, _fields(_Scheme), example, table(headings, rows))
+    return section("larsen-2011", words, _fields(Scheme), example, table(headings, rows))
 
 
 def _models(root: type[BaseModel]) -> Iterator[str]:

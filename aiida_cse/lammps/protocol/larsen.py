@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from aiida_cse.lammps.protocol.stage import Duration, Interval, Stage, Temperature
 from aiida_cse.schema import Number, StrictModel, explain
 
-__all__ = ["LARSEN", "expand_larsen"]
+__all__ = ["LARSEN", "Scheme", "expand_larsen"]
 
 LARSEN = "larsen-2011"
 
@@ -48,7 +48,9 @@ _STEPS: tuple[tuple[float | None, str, float], ...] = (
 _OWN = frozenset({"name", "kind", "temperature", "pressure", "duration_ps", "trajectory_ps"})
 
 
-class _Scheme(StrictModel):
+class Scheme(StrictModel):
+    """Fields of the entry that stands for the 21 stages."""
+
     schedule: str
     max_temperature: Temperature
     final_temperature: Temperature
@@ -60,7 +62,7 @@ class _Scheme(StrictModel):
     stage: dict[str, Any] = Field(default_factory=dict, description="fields that all stages share")
 
     @model_validator(mode="after")
-    def _consistent(self) -> _Scheme:
+    def _consistent(self) -> Scheme:
         for quantity in ("temperature", "pressure"):
             highest, final = getattr(self, f"max_{quantity}"), getattr(self, f"final_{quantity}")
             if highest < final:
@@ -82,7 +84,7 @@ def expand_larsen(entry: dict[str, Any]) -> list[Stage]:
         A field of the scheme or of its stages is invalid; the message names it.
     """
     try:
-        scheme = _Scheme.model_validate(entry)
+        scheme = Scheme.model_validate(entry)
         stages = []
         for number, (share, level, duration) in enumerate(_STEPS, 1):
             fields: dict[str, Any] = {

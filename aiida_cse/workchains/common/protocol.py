@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from functools import cache
 from importlib import resources
 from typing import Any, ClassVar
 
@@ -70,6 +71,7 @@ class ProtocolMixin:
         return merge(inputs, changes)
 
 
+@cache
 def _read(name: str) -> dict[str, Any]:
     path = resources.files("aiida_cse.workchains.protocols").joinpath(f"{name}.yaml")
     return parse_mapping(path.read_text(encoding="utf-8"), str(path), "protocols")
