@@ -40,7 +40,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
     """Run the stages of a plan with LAMMPS, stop before the wall time and continue from a checkpoint."""
 
     #: raise this number when the same inputs give another script: AiiDA's cache compares only the inputs
-    CACHE_VERSION = 4
+    CACHE_VERSION = 5
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

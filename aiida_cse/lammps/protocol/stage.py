@@ -214,9 +214,9 @@ class RunSettings(StrictModel):
 
     cutoff: Number = Field(default=12.0, gt=2, le=30)
     kspace_style: Literal["pppm", "ewald", "none"] = "pppm"
-    kspace_accuracy: Number = Field(default=1e-5, ge=1e-8, lt=0.1)
-    kspace_order: Whole = Field(default=5, ge=3, le=7)
-    skin: Number = Field(default=2.0, gt=0, le=5)
+    kspace_accuracy: Number = Field(default=7e-6, ge=1e-8, lt=0.1)
+    kspace_order: Whole = Field(default=6, ge=3, le=7)
+    skin: Number = Field(default=3.0, gt=0, le=5)
     restart_interval: Whole = Field(default=5000, gt=0, le=100_000_000)
     exact: Flag = True
     accelerator: Accelerator = "none"

@@ -105,7 +105,7 @@ def test_only_an_exact_run_repeats_the_setup_at_every_checkpoint() -> None:
     assert exact.startswith("run 500 upto start 0 stop 500 post no every 50 ")
     assert fast == exact.replace(" post no ", " pre no post no ")
     assert "atom_modify sort 1000000000 3" in lines(plan(NVT))
-    assert "atom_modify sort 1000 3.5" in lines(plan(NVT, exact=False, cutoff=12))
+    assert "atom_modify sort 1000 3.5" in lines(plan(NVT, exact=False, cutoff=12, skin=2))
 
 
 def test_the_electrolyte_moves_with_a_scaled_box() -> None:
@@ -167,7 +167,7 @@ def test_the_force_field_is_restored_after_the_push_off() -> None:
     found = block(plan(PUSHOFF), "push")
     assert found.index("pair_style soft 2.5") < found.index("include forcefield.in")
     at = found.index("include forcefield.in") + 1
-    assert found[at : at + 2] == ["kspace_style pppm 0.001", "kspace_modify order 5"]
+    assert found[at : at + 2] == ["kspace_style pppm 0.001", "kspace_modify order 6"]
 
 
 def test_a_continued_job_never_restarts_silently() -> None:
