@@ -74,7 +74,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         node = recipe_node(recipe)
         builder = cls.get_builder()
-        builder.build = build_inputs(codes, node, options)
+        builder.build = build_inputs(codes, node, inputs, options)
         builder.base = base_inputs(codes, inputs.get("base"), options)
         builder.schedule = inputs["schedule"]
         builder.temperature = real("temperature", inputs["temperature"])

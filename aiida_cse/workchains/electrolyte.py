@@ -15,9 +15,9 @@ from aiida_cse.workchains.common.builders import (
     Codes,
     base_inputs,
     build_inputs,
-    cse_metadata,
     real,
     recipe_node,
+    single_metadata,
     velocity_seed,
 )
 from aiida_cse.workchains.common.exit_status import failure
@@ -90,12 +90,12 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         node = recipe_node(recipe)
         builder = cls.get_builder()
-        builder.build = build_inputs(codes, node, options)
+        builder.build = build_inputs(codes, node, inputs, options)
         builder.base = base_inputs(codes, inputs["base"], options)
         builder.builder = inputs["builder"]
         if inputs["builder"] == EMC and "emc" in codes and "emc_setup" in codes:
             emc = {"code": codes["emc"], "setup_code": codes["emc_setup"]}
-            builder.emc = {**emc, "metadata": cse_metadata(options)}
+            builder.emc = {**emc, "metadata": single_metadata(codes["emc"], inputs, options, "build")}
         builder.schedule = inputs["schedule"]
         builder.temperature = real("temperature", inputs["temperature"])
         builder.seed = velocity_seed(node)

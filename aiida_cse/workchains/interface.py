@@ -19,7 +19,6 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.common.builders import (
     Codes,
     base_inputs,
-    cse_metadata,
     real,
     recipe_node,
     single_metadata,
@@ -147,13 +146,10 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         if excess.value > 0 and "ceramic" in recipe:
             builder.recipe = recipe_node(recipe)
         builder.assembler = inputs["assembler"]
-        if inputs["assembler"] == "moltemplate" and "moltemplate" in codes:
-            builder.moltemplate = {"code": codes["moltemplate"], "metadata": cse_metadata(options)}
-        elif inputs["assembler"] == "lammps":
-            builder.lammps = {
-                "code": codes["lammps"],
-                "metadata": single_metadata(codes["lammps"], inputs["base"], options),
-            }
+        assembler = inputs["assembler"]
+        if assembler in ASSEMBLERS and assembler in codes:
+            code: Any = codes[assembler]  # type: ignore[literal-required]
+            builder[assembler] = {"code": code, "metadata": single_metadata(code, inputs, options, assembler)}
         builder.seed = velocity_seed(recipe)
         if temperature is not None:
             builder.temperature = real("temperature", temperature)

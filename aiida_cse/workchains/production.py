@@ -28,7 +28,7 @@ from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import explain, placed
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
-from aiida_cse.workchains.common.builders import Codes, base_inputs, cse_metadata, real, velocity_seed
+from aiida_cse.workchains.common.builders import Codes, base_inputs, real, single_metadata, velocity_seed
 from aiida_cse.workchains.common.exit_status import failure
 from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import walltime_error
@@ -179,7 +179,10 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         inputs = cls.get_protocol_inputs(protocol, own)
         builder = cls.get_builder()
         builder.base = base_inputs(codes, inputs["base"], options)
-        builder.reduce = {"code": codes["cse"], "metadata": cse_metadata(options)}
+        builder.reduce = {
+            "code": codes["cse"],
+            "metadata": single_metadata(codes["cse"], inputs, options, "reduce"),
+        }
         builder.plan = without_overridden_lengths(inputs["plan"], own.get("plan"))
         builder.sampling = inputs["sampling"]
         builder.seed = velocity_seed(recipe)

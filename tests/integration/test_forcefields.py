@@ -42,7 +42,7 @@ def polymer(tmp_path: Path) -> CseForceFieldData:
 def build(lmp: orm.InstalledCode, cse: orm.InstalledCode, polymer: str) -> orm.CalcJobNode:
     content = load_recipe("llzo-peo-litfsi-demo").model_dump(mode="json")
     content["forcefield"]["polymer"] = polymer
-    inputs = build_inputs({"lammps": lmp, "cse": cse}, recipe_node(content), None)
+    inputs = build_inputs({"lammps": lmp, "cse": cse}, recipe_node(content), {}, None)
     _, job = run_get_node(BuildCalculation, component="slab", **inputs)
     assert job.is_finished_ok, job.exit_message
     return job

@@ -13,7 +13,7 @@ from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.protocol.stage import JobPlan
-from aiida_cse.workchains.common.builders import Codes, cse_metadata, single_metadata
+from aiida_cse.workchains.common.builders import Codes, one_process, single_metadata
 from tests.nodes import interface, job_node, run_node, system_node
 from tests.systems import crystal_and_molecules, slab_and_molecules
 from tests.workchains.conftest import Make
@@ -202,11 +202,11 @@ def test_with_mpi_of_a_code_is_respected(
 def test_slots_are_requested_where_a_scheduler_counts_them(codes: Codes) -> None:
     for given in ({"parallel_env": "mpi", "tot_num_mpiprocs": 16}, {"tot_num_mpiprocs": 16}):  # of SGE and of LSF
         single = {**given, "tot_num_mpiprocs": 1}
-        assert cse_metadata({"resources": given})["options"]["resources"] == single
+        assert one_process({"resources": given})["resources"] == single
     options = {"resources": {"parallel_env": "mpi", "tot_num_mpiprocs": 16}}
-    assert cse_metadata(None)["options"]["resources"] == {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+    assert one_process({})["resources"] == {"num_machines": 1, "num_mpiprocs_per_machine": 1}
     with pytest.raises(ValueError, match="parallel_env"):
-        single_metadata(codes["lammps"], None, options)
+        single_metadata(codes["lammps"], {}, options, "lammps")
 
 
 #: the jobs that join the phases by the name of the assembler, which is also the role of their code

@@ -133,6 +133,7 @@ def use_codes(builder: Any, codes: Mapping[str, Any], options: dict[str, Any] | 
         if code.uuid == job.code.uuid and not options:
             continue
         stored = _plain(job.namespace.metadata.options)
+        own = {key: stored[key] for key in ("resources",) if key in stored}
         there, here = job.code.computer, code.computer
         moved = (there and there.uuid) != (here and here.uuid)
         if moved:
@@ -144,7 +145,9 @@ def use_codes(builder: Any, codes: Mapping[str, Any], options: dict[str, Any] | 
         elif moved:
             stored["resources"] = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
         merged = job_options(code, stored, options)
-        merged = merged if job.is_run else one_process(merged)
+        if not job.is_run:
+            # the resources among the options are those of the runs
+            merged = one_process(merged) if moved else {**one_process(merged), **own}
         if job.role == "cse":
             merged["withmpi"] = False
         job.namespace[job.port] = code

@@ -13,6 +13,7 @@ from aiida.engine import PortNamespace, ProcessBuilder
 from typing_extensions import NotRequired, TypedDict
 
 from aiida_cse.building.recipe import Recipe
+from aiida_cse.calculations.lammps import LammpsStageCalculation
 from aiida_cse.schema import located, nearest
 from aiida_cse.workchains.common.forcefields import forcefield_nodes, with_stored_sets
 from aiida_cse.workchains.common.options import STASHED, checked_options
@@ -25,7 +26,6 @@ __all__ = [
     "base_inputs",
     "build_inputs",
     "builder_inputs",
-    "cse_metadata",
     "job_options",
     "located_part",
     "one_process",
@@ -41,6 +41,8 @@ __all__ = [
 
 #: prefix by AiiDA of the message of a validator when an input of a builder is set
 _PREFIX = "invalid attribute value "
+#: options of the LAMMPS runs alone: files of runs, and arguments for MPI
+_OF_RUNS = ("stash", "mpirun_extra_params")
 #: largest budget of interruptions or recovery steps of a run
 _MOST_FAILURES = 1000
 
@@ -73,30 +75,58 @@ def recipe_node(recipe: dict[str, Any] | orm.Dict | Recipe) -> orm.Dict:
     return orm.Dict(complete)
 
 
-def build_inputs(codes: Codes, recipe: orm.Dict, options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the inputs of a building job except its component; the recipe must be complete."""
+def build_inputs(
+    codes: Codes, recipe: orm.Dict, inputs: Mapping[str, Any], options: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return the inputs of a building job except its component; the recipe must be complete.
+
+    ``inputs`` are those of the protocol of its part, as for :func:`single_metadata`.
+    """
     refuse_wrong_codes(codes)
     return {
         "code": codes["cse"],
         "recipe": recipe,
         "forcefield": forcefield_nodes(recipe),
-        "metadata": cse_metadata(options),
+        "metadata": single_metadata(codes["cse"], inputs, options, "build"),
     }
 
 
 def base_inputs(codes: Codes, base: dict[str, Any] | None, options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the inputs of the restart chain: code, options of protocol and user, budgets, plausibility limits."""
+    """Return the inputs of the restart chain: code, options, monitors, budgets, plausibility limits."""
     refuse_wrong_codes(codes)
     protocol = base or {}
     code = codes["lammps"]
     run_options = job_options(code, protocol.get("options"), options)
     inputs: dict[str, Any] = {"lammps": {"code": code, "metadata": {"options": run_options}}}
+    if "monitors" in protocol:
+        inputs["lammps"]["monitors"] = _monitors(protocol["monitors"])
     for name in ("max_failures", "max_changes"):
         if name in protocol:
             inputs[name] = whole(f"base.{name}", protocol[name], 0, _MOST_FAILURES)
     if "sanity" in protocol:
         inputs["sanity"] = orm.Dict(protocol["sanity"])
     return inputs
+
+
+def _monitors(given: Any) -> dict[str, orm.Dict]:
+    """Return the monitors of LAMMPS jobs by name.
+
+    Raises
+    ------
+    ValueError
+        They are no mapping of names to monitors of AiiDA; the message names the wrong one.
+    """
+    example = "such as {thermo: {entry_point: cse.thermo}}"
+    if not isinstance(given, Mapping):
+        raise ValueError(f"base.monitors = {given!r}: must be a mapping, {example}")
+    for name, monitor in given.items():
+        if not isinstance(monitor, Mapping) or not str(name).isidentifier():
+            raise ValueError(f"base.monitors.{name} = {monitor!r}: must be a name with a mapping, {example}")
+    monitors = {str(name): orm.Dict(dict(monitor)) for name, monitor in given.items()}
+    wrong = LammpsStageCalculation.spec().inputs["monitors"].validate(monitors)
+    if wrong is not None:
+        raise ValueError(f"base.monitors: {wrong.message}; give a registered monitor, {example}")
+    return monitors
 
 
 def refuse_wrong_codes(codes: Any) -> None:
@@ -197,16 +227,40 @@ def whole(name: str, value: Any, least: int, most: int) -> orm.Int:
     return value if isinstance(value, orm.Int) else orm.Int(number)
 
 
-def cse_metadata(options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the metadata of a job of ``aiida-cse``: the options of the user for one process without MPI."""
-    return {"options": {**one_process(checked_options(options)), "withmpi": False}}
-
-
 def single_metadata(
-    code: orm.AbstractCode, base: dict[str, Any] | None, options: dict[str, Any] | None
+    code: orm.AbstractCode, inputs: Mapping[str, Any], options: dict[str, Any] | None, job: str
 ) -> dict[str, Any]:
-    """Return the metadata of a LAMMPS job that only joins phases: the options of the runs for one process."""
-    return {"options": checked_options(one_process(job_options(code, (base or {}).get("options"), options)), code)}
+    """Return the metadata of a job beside the LAMMPS runs of its part, which runs as one process.
+
+    A site that demands a qos, a constraint or a module demands it of this job, too. It therefore gets the options
+    of the runs, except those for several processes and the stash.
+
+    Parameters
+    ----------
+    code
+        The code of the job.
+    inputs
+        Inputs of the protocol of its part: ``base.options`` are those of the runs.
+    options
+        Options of the user for all jobs, over those of the part.
+    job
+        Its key among the inputs, whose ``options`` are of this job alone, over all others. Only ``lammps`` may run
+        with MPI.
+
+    Raises
+    ------
+    ValueError
+        An option is unknown or wrong, or does not suit the scheduler of the code.
+    """
+    shared = one_process(job_options(code, (inputs.get("base") or {}).get("options"), options))
+    with located(job):
+        own = checked_options((inputs.get(job) or {}).get("options"))
+    if "stash" in own:
+        raise ValueError(f"{job}.options.stash: only LAMMPS jobs have files to stash; give it in base.options")
+    metadata = checked_options(merge(shared, own), code)
+    if job != "lammps":
+        metadata["withmpi"] = False
+    return {"options": metadata}
 
 
 def job_options(
@@ -226,8 +280,8 @@ def job_options(
 
 
 def one_process(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options for one process, without ``stash``, which names files of runs."""
-    kept = {key: value for key, value in options.items() if key != "stash"}
+    """Return options for one process, without the options of runs alone."""
+    kept = {key: value for key, value in options.items() if key not in _OF_RUNS}
     given = options.get("resources", {})
     if "tot_num_mpiprocs" in given and "num_machines" not in given:  # schedulers that count slots instead of nodes
         return {**kept, "resources": {**given, "tot_num_mpiprocs": 1}}

@@ -13,8 +13,8 @@ from aiida_cse.yaml_io import parse_mapping
 
 __all__ = ["ProtocolMixin", "check_keys", "merge", "split_overrides", "with_recipe_values"]
 
-#: inputs with free content, which is checked elsewhere: options of AiiDA, lists of stages, settings by ion
-FREE = frozenset({"options", "stages", "offsets", "boundaries", "streams"})
+#: inputs with free content, checked elsewhere: options and monitors of AiiDA, lists of stages, settings by ion
+FREE = frozenset({"options", "monitors", "stages", "offsets", "boundaries", "streams"})
 #: word of a protocol for the value in the section ``kinetics`` of the recipe
 _OF_RECIPE = "recipe"
 #: the file with the values that the LAMMPS runs of all phases share

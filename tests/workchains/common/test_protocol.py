@@ -168,17 +168,6 @@ def test_the_interface_holds_the_ceramic_first(protocol: str) -> None:
     assert set(mobile) == {"electrolyte", "all"}
 
 
-def test_options_reach_every_lammps_job(codes: Codes, recipe: dict[str, Any]) -> None:
-    options = {"max_wallclock_seconds": 3600, "resources": {"num_machines": 2, "num_mpiprocs_per_machine": 16}}
-    study = StudyWorkChain.get_builder_from_protocol(codes, recipe, "fast", options=options)
-    for part in ("ceramic", "electrolyte", "interface", "production"):
-        metadata = study[part].base.lammps.metadata.options
-        assert metadata["max_wallclock_seconds"] == 3600
-        assert metadata["resources"]["num_mpiprocs_per_machine"] == 16
-    assert study.ceramic.build.metadata.options["withmpi"] is False
-    assert study.production.reduce.metadata.options["resources"]["num_mpiprocs_per_machine"] == 1
-
-
 def test_overrides_of_a_study_reach_its_parts(codes: Codes, recipe: dict[str, Any]) -> None:
     study = StudyWorkChain.get_builder_from_protocol(
         codes,
@@ -459,18 +448,6 @@ def test_inputs_set_by_the_workchain_are_no_ports(builder: Builder, name: str) -
     for key in ("clean_workdir", "script"):
         assert key not in base
         assert key not in base.lammps
-
-
-def test_options_reach_every_job(builder: Builder) -> None:
-    study = builder("cse.study", "demo", options={"account": "battery", "queue_name": "long"})
-    for part in (
-        study.ceramic.build,
-        study.electrolyte.build,
-        study.production.reduce,
-        study.interface.base.lammps,
-    ):
-        assert (part.metadata.options.account, part.metadata.options.queue_name) == ("battery", "long")
-    assert study.production.reduce.metadata.options.withmpi is False
 
 
 def test_fields_that_follow_from_the_plan_are_refused(builder: Builder, make: Make) -> None:
