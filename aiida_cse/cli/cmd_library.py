@@ -40,7 +40,7 @@ def protocol() -> None:
 
 @protocol.command("list")
 def list_protocols() -> None:
-    r"""List the protocols with what they are for.
+    """List the protocols with what they are for.
 
     \b
     Example:
@@ -67,7 +67,7 @@ def list_protocols() -> None:
 @_PART
 @_FORMAT
 def show_protocol(name: str, part: str | None, form: str) -> None:
-    r"""Show the values of the protocol NAME with units and sources.
+    """Show the values of the protocol NAME with units and sources.
 
     A group of values has its place among the keys of overrides as heading. `target` is the temperature of the run,
     a list of two temperatures or pressures a ramp, `recipe` the value in the section `kinetics` of the recipe. A
@@ -97,7 +97,7 @@ def show_protocol(name: str, part: str | None, form: str) -> None:
 @_PART
 @_FORMAT
 def diff_protocols(first: str, second: str, part: str | None, form: str) -> None:
-    r"""Show where the protocols FIRST and SECOND differ, with both values.
+    """Show where the protocols FIRST and SECOND differ, with both values.
 
     – is a value or a stage that a protocol does not have. The keys are those of overrides, below the name of the
     part; the name of a stage stands for its place in the list.

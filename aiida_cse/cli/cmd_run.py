@@ -25,7 +25,9 @@ __all__ = ["extend", "launch", "resume"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SEED = click.IntRange(1, 2**31 - 1)
-_SYSTEM = click.option("--system", type=click.IntRange(min=1), required=True, help="PK of the relaxed interface.")
+_SYSTEM = click.option(
+    "--system", type=inputs.Identifier(), required=True, help="The relaxed interface: PK, UUID or label."
+)
 _TEMPERATURE = click.option("--temperature", type=float, required=True, help="Temperature in K.")
 _PROTOCOL = click.option("--protocol", metavar="NAME", help="Name of the protocol; if omitted, the default one.")
 _OVERRIDES = click.option(
@@ -36,15 +38,18 @@ _OVERRIDES = click.option(
 def _job_options(command: Command, *, stored: bool = False) -> Command:
     """Add the options that say where and how the LAMMPS jobs run; by default as those of a stored process."""
     count = click.IntRange(min=1)
-    one, lammps = (None, None) if stored else (1, "lmp@localhost")
+    lammps, one = (None, "") if stored else ("lmp@localhost", " [default: 1]")
     kept = " [default: that of the process PK]" if stored else ""
     on_its_computer = " [default: cse on the computer of --lammps]"
     for option in (
+        click.option(
+            "--options", type=inputs.FILE, help="YAML file with scheduler options of AiiDA for all jobs, as qos."
+        ),
         click.option("--account", help="Account to charge."),
         click.option("--queue", help="Queue or partition."),
         click.option("--walltime", type=click.IntRange(min=60), help="Wall time per job in s."),
-        click.option("--mpiprocs", type=count, default=one, show_default=True, help="MPI ranks per node."),
-        click.option("--machines", type=count, default=one, show_default=True, help="Nodes per job."),
+        click.option("--mpiprocs", type=count, help=f"MPI ranks per node{one}."),
+        click.option("--machines", type=count, help=f"Nodes per job{one}."),
         click.option("--cse", help=f"Code of aiida-cse{on_its_computer}."),
         click.option("--lammps", default=lammps, show_default=True, help=f"Code of LAMMPS{kept}."),
     ):
@@ -81,6 +86,13 @@ def launch() -> None:
     metavar="START,START,…",
     help="Initial states of the slab: as-built, filled, emptied [default: those of the protocol].",
 )
+@click.option(
+    "--length", type=inputs.AboveZero(), metavar="NS", help="Length of each production in ns, or its budget."
+)
+@click.option("--replicas", type=click.IntRange(min=1), help="Number of runs at each temperature.")
+@click.option(
+    "--temperatures", callback=inputs.temperatures, metavar="K,K,…", help="Temperatures of the productions in K."
+)
 @_other_programs
 @_job_options
 @inputs.start_options
@@ -89,21 +101,34 @@ def study(
     recipe: str,
     protocol: str | None,
     overrides: Path | None,
-    starts: list[str] | None,
     how: inputs.StartOptions,
     profile: str | None,
+    starts: list[str] | None,
+    length: float | None,
+    replicas: int | None,
+    temperatures: list[float] | None,
     **job: Any,
 ) -> None:
-    """Launch a study: build, equilibrate, run and analyse a recipe."""
+    """Launch a study: build, equilibrate, run and analyse a recipe.
+
+    Options precede the values of --overrides, and these precede those of the protocol.
+
+    \b
+    Example:
+      aiida-cse launch study --recipe my.yaml --temperatures 600,700 \\
+          --replicas 2 --length 20 --label "LLZO, 20 ns" --dry-run
+    """
     changes = _read_overrides(overrides)
-    if starts is not None:
-        changes["starts"] = starts
+    given = {"starts": starts, "replicas": replicas, "temperatures": temperatures}
+    changes |= {name: value for name, value in given.items() if value is not None}
     profiles.load(profile)
     from aiida_cse.cli.running import start
     from aiida_cse.workchains.common.forcefields import load_stored_recipe
     from aiida_cse.workchains.common.protocol import merge
     from aiida_cse.workchains.study import StudyWorkChain
 
+    if length is not None:
+        changes = merge(changes, {"production": _of_length(length)})
     if job["moltemplate"] is not None:
         changes = merge({"interface": {"assembler": "moltemplate"}}, changes)
     if job["emc"] is not None or job["emc_setup"] is not None:
@@ -122,6 +147,7 @@ def study(
 @launch.command()
 @_SYSTEM
 @_TEMPERATURE
+@click.option("--length", type=inputs.AboveZero(), metavar="NS", help="Length of the run in ns, or its budget.")
 @click.option("--seed", type=_SEED, help="Seed of the velocities, if the plan draws them (velocities: draw).")
 @_PROTOCOL
 @_OVERRIDES
@@ -129,24 +155,32 @@ def study(
 @inputs.start_options
 @inputs.PROFILE
 def production(
-    system: int,
+    system: int | str,
     temperature: float,
     seed: int | None,
     protocol: str | None,
     overrides: Path | None,
     how: inputs.StartOptions,
     profile: str | None,
+    length: float | None,
     **job: Any,
 ) -> None:
     """Launch the production run of a relaxed interface.
 
     Its trajectory is reduced and analysed.
+
+    \b
+    Example:
+      aiida-cse launch production --system 1234 --temperature 700 --length 20
     """
     changes = _read_overrides(overrides)
     profiles.load(profile)
     from aiida_cse.cli.running import start
+    from aiida_cse.workchains.common.protocol import merge
     from aiida_cse.workchains.production import ProductionWorkChain
 
+    if length is not None:
+        changes = merge(changes, _of_length(length))
     node, seeds = _seeded(system, seed, "give one with --seed")
     with input_errors():
         builder = ProductionWorkChain.get_builder_from_protocol(
@@ -173,7 +207,7 @@ def production(
 @inputs.start_options
 @inputs.PROFILE
 def quench(
-    system: int,
+    system: int | str,
     temperature: float,
     hot_temperature: float | None,
     protocol: str | None,
@@ -185,6 +219,10 @@ def quench(
     """Launch a quench of a relaxed interface.
 
     The interface equilibrates hot, is cooled and runs cold; both runs are compared.
+
+    \b
+    Example:
+      aiida-cse launch quench --system 1234 --temperature 500 --protocol fast
     """
     changes = _read_overrides(overrides)
     profiles.load(profile)
@@ -208,14 +246,14 @@ def quench(
 
 
 @launch.command()
-@click.option("--reduction", type=click.IntRange(min=1), required=True, help="PK of the reduction.")
+@click.option("--reduction", type=inputs.Identifier(), required=True, help="The reduction: PK, UUID or label.")
 @click.option("--temperature", type=float, help="Temperature in K [default: that of the reduction's production].")
 @_PROTOCOL
 @_OVERRIDES
 @inputs.start_options
 @inputs.PROFILE
 def analysis(
-    reduction: int,
+    reduction: int | str,
     temperature: float | None,
     protocol: str | None,
     overrides: Path | None,
@@ -225,6 +263,10 @@ def analysis(
     """Launch the analysis of a reduction.
 
     No trajectory is read.
+
+    \b
+    Example:
+      aiida-cse launch analysis --reduction 1234 --overrides later-start.yaml
     """
     changes = _read_overrides(overrides)
     profiles.load(profile)
@@ -277,6 +319,10 @@ def validation(
     """Launch a validation on any computer.
 
     The whole chain runs on a model system whose results are known.
+
+    \b
+    Example:
+      aiida-cse launch validation --protocol quick --lammps lmp@cluster
     """
     changes = _read_overrides(overrides)
     profiles.load(profile)
@@ -321,6 +367,10 @@ def extend(
 
     PK may also be a production. --length is then its total length. A study from an archive needs codes of this
     profile; new temperatures, replicas and starts use its stored systems, longer runs need its remote folders.
+
+    \b
+    Example:
+      aiida-cse extend 1234 --temperatures 600 --replicas 3 --length 40
     """
     profiles.load(profile)
     from aiida.orm import WorkChainNode
@@ -372,14 +422,14 @@ def _read_overrides(path: Path | None) -> dict[str, Any]:
             raise ValueError(f"--overrides {error}") from error
 
 
-def _seeded(pk: int, velocities: int | None, hint: str) -> tuple[CseSystemData, dict[str, int]]:
+def _seeded(pk: int | str, velocities: int | None, hint: str) -> tuple[CseSystemData, dict[str, int]]:
     """Return a system and the seeds of its runs; refuse it with ``hint`` if there is none for the velocities."""
     from aiida_cse.data.system import CseSystemData
 
     node = load_typed(pk, CseSystemData, "--system")
     seeds = dict(node.info.seeds) | ({} if velocities is None else {"velocities": velocities})
     if "velocities" not in seeds:
-        raise InputError(f"--system = {pk}: system {pk} has no seed for velocities; {hint}")
+        raise InputError(f"--system = {pk}: system {node.pk} has no seed for velocities; {hint}")
     return node, seeds
 
 
@@ -424,14 +474,37 @@ def _codes(job: dict[str, Any]) -> Codes:
 
 
 def _options(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the AiiDA options of the LAMMPS jobs that are given."""
+    """Return the AiiDA options of the jobs: those of a file, with the given ones over them.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or has a wrong option.
+    """
+    options = {} if job["options"] is None else _read_options(job["options"])
     given = {
         "max_wallclock_seconds": job["walltime"],
         "queue_name": job["queue"],
         "account": job["account"],
     }
-    options = {name: value for name, value in given.items() if value is not None}
+    options |= {name: value for name, value in given.items() if value is not None}
     machines, ranks = job["machines"], job["mpiprocs"]
     if machines is not None or ranks is not None:
         options["resources"] = {"num_machines": machines or 1, "num_mpiprocs_per_machine": ranks or 1}
     return options
+
+
+def _read_options(path: Path) -> dict[str, Any]:
+    from aiida_cse.workchains.common.options import checked_options
+    from aiida_cse.yaml_io import read_mapping
+
+    with input_errors():
+        try:
+            return checked_options(read_mapping(path, "a file of options"))
+        except ValueError as error:
+            raise ValueError(f"--options {path}: {str(error).removeprefix(f'{path}: ')}") from error
+
+
+def _of_length(length_ns: float) -> dict[str, Any]:
+    """Return the overrides of a production of this length at every temperature, as ``extend`` sets it."""
+    return {"plan": {"length_ps": length_ns * 1000, "lengths": []}}

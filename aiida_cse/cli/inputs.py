@@ -47,6 +47,9 @@ __all__ = [
 #: prefix that AiiDA puts before the reason why an input is invalid
 _AIIDA_PREFIX = "invalid attribute value "
 
+#: letters of a label that AiiDA stores
+_LONGEST_LABEL = 255
+
 NodeType = TypeVar("NodeType", bound="Node")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -73,6 +76,16 @@ class _NonEmpty(click.ParamType):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return value if value.strip() else self.fail("is empty; give a name", param, ctx)
+
+
+class _Label(_NonEmpty):
+    """A name of one line that is not mistaken for a PK."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        word = super().convert(value, param, ctx).strip()
+        if word.isdecimal() or not word.isprintable() or len(word) > _LONGEST_LABEL:
+            self.fail(f"{word[:40]!r}: give a name of one line, which is no number", param, ctx)
+        return word
 
 
 class Identifier(click.ParamType):
@@ -138,11 +151,13 @@ RECIPE = click.option(
 
 
 class StartOptions(NamedTuple):
-    """How a command starts its process: only forecast it, without a question, or follow it to its end."""
+    """How a command starts its process: only forecast it, without a question, follow it to its end; its names."""
 
     dry_run: bool = False
     yes: bool = False
     wait: bool = False
+    label: str | None = None
+    group: str | None = None
 
 
 def start_options(command: Command) -> Command:
@@ -153,9 +168,12 @@ def start_options(command: Command) -> Command:
     )
     @click.option("--yes", is_flag=True, help="Start without a question, as in scripts.")
     @click.option("--wait", is_flag=True, help="With a daemon: show progress until the process ends.")
+    @click.option("--group", metavar="NAME", type=_Label(), help="AiiDA group to add it to, created if missing.")
+    @click.option("--label", metavar="TEXT", type=_Label(), help="Label, by which all commands find it.")
     @functools.wraps(command)
-    def with_start(*args: Any, dry_run: bool, yes: bool, wait: bool, **kwargs: Any) -> Any:
-        return command(*args, how=StartOptions(dry_run, yes, wait), **kwargs)
+    def with_start(*args: Any, **kwargs: Any) -> Any:
+        how = StartOptions(**{name: kwargs.pop(name) for name in StartOptions._fields})
+        return command(*args, how=how, **kwargs)
 
     return cast("Command", with_start)
 

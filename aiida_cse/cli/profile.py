@@ -32,8 +32,14 @@ def activate(*, create: bool = False) -> None:
     Raises
     ------
     click.ClickException
-        None of them exists.
+        None of them exists, or AIIDA_PATH is empty: AiiDA would then use the home folder.
     """
+    if "AIIDA_PATH" in os.environ and not any(os.environ["AIIDA_PATH"].split(os.pathsep)):
+        msg = (
+            f"AIIDA_PATH = {os.environ['AIIDA_PATH']!r}: must name a folder; without it (unset AIIDA_PATH) the "
+            f"nearest {_FOLDER} from this folder upwards is used"
+        )
+        raise click.ClickException(msg)
     if "AIIDA_PATH" not in os.environ:
         folder = Path.cwd() / _FOLDER if create else find_folder() or Path.home() / _FOLDER
         if not create and not folder.is_dir():

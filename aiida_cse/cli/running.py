@@ -10,9 +10,8 @@ from typing import Any, NoReturn
 import click
 from aiida import engine
 from aiida.common import InvalidOperation, NotExistent
-from aiida.engine import ProcessBuilder
 from aiida.manage import get_manager
-from aiida.orm import ProcessNode
+from aiida.orm import Group, ProcessNode
 from rich.console import Console
 
 from aiida_cse.cli.display.forecast import print_forecast
@@ -33,7 +32,7 @@ __all__ = ["leave", "run_shown", "start"]
 _INTERRUPTED = 130
 
 
-def start(builder: ProcessBuilder, how: StartOptions) -> None:
+def start(builder: Any, how: StartOptions) -> None:
     """Show the forecast of a builder and run it: on the daemon if the profile has a broker, else here.
 
     The command ends with the process, or with the forecast.
@@ -51,16 +50,21 @@ def start(builder: ProcessBuilder, how: StartOptions) -> None:
         The inputs are invalid.
     """
     with input_errors():
+        if how.label is not None:
+            builder.metadata.label = how.label
         refuse_invalid(builder)
         _settle(forecast(builder), how)
+    groups = () if how.group is None else (Group.collection.get_or_create(how.group)[0],)
     profile = get_manager().get_profile()
     assert profile is not None
     if profile.process_control_backend is None:
-        leave(run_shown(run_embedded, builder))
+        leave(run_shown(run_embedded, builder, groups=groups))
     try:
         node = engine.submit(builder)
     except (InvalidOperation, ValueError) as error:
         raise click.ClickException(str(error)) from error
+    for group in groups:
+        group.add_nodes(node)
     click.echo(f"submitted {node.process_label} <{node.pk}>; follow it with: {aiida_cse('status', node.pk)}")
     if not how.wait:
         return

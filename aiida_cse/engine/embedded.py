@@ -7,12 +7,12 @@ each of them has a checkpoint in the profile, from which :func:`resume_embedded`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from aiida.engine import Process, ProcessBuilder, ProcessState, Runner
 from aiida.manage import get_manager
-from aiida.orm import ProcessNode, load_node
+from aiida.orm import Group, ProcessNode, load_node
 
 from aiida_cse.engine.checkpoints import awaited_children, load_tree, root_of
 from aiida_cse.engine.daemon import daemon_runs
@@ -117,7 +117,11 @@ class _EmbeddedRunner(Runner):
 
 
 def run_embedded(
-    process: ProcessBuilder | type[Process], on_tick: OnTick | None = None, *, extras: dict[str, Any] | None = None
+    process: ProcessBuilder | type[Process],
+    on_tick: OnTick | None = None,
+    *,
+    extras: dict[str, Any] | None = None,
+    groups: Sequence[Group] = (),
 ) -> ProcessNode:
     """Run a process and its descendants in this Python until they terminate.
 
@@ -129,6 +133,8 @@ def run_embedded(
         Called with the node of the process twice a second and at the end; it must return quickly.
     extras
         Extras of the node, set before the first step.
+    groups
+        Groups to which the node is added before the first step.
 
     Raises
     ------
@@ -139,6 +145,8 @@ def run_embedded(
     async def session(runner: _EmbeddedRunner, stop: asyncio.Event) -> ProcessNode:
         root: Process = runner.instantiate_process(process)
         root.node.base.extras.set_many({_ENGINE_EXTRA: _EMBEDDED, **(extras or {})})
+        for group in groups:
+            group.add_nodes(root.node)
         with process_lock(root.node):
             runner.step(root)
             return await _step_all(runner, root.node, on_tick, stop)

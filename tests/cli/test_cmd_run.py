@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import yaml
 from aiida.engine import ProcessBuilder
-from aiida.orm import InstalledCode, Int, Node, PortableCode, QueryBuilder, WorkChainNode
+from aiida.orm import Group, InstalledCode, Int, Node, PortableCode, QueryBuilder, WorkChainNode
 from click.testing import CliRunner, Result
 
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.cli import main
 from aiida_cse.cli.environment import ensure_computer
 from aiida_cse.data.forcefield import CseForceFieldData
+from aiida_cse.data.lookup import find_node
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.forcefields import load_set
@@ -61,8 +62,13 @@ def reduction(tmp_path: Path) -> CseReductionData:
 
 
 def test_an_analysis_runs_here_and_ends_with_its_verdict(reduction: CseReductionData) -> None:
-    result = invoke("analysis", "--reduction", reduction.pk, "--temperature", 700, "--protocol", "demo")
+    names = ("--label", "the first look", "--group", "papers/2026")
+    words = ("--temperature", 700, "--protocol", "demo")
+    result = invoke("analysis", "--reduction", reduction.uuid, *words, *names)
     assert result.exit_code == 0, result.output
+    node = find_node("the first look", WorkChainNode)
+    assert [group.label for group in Group.collection.find({"label": "papers/2026"})] == ["papers/2026"]
+    assert node in Group.collection.get(label="papers/2026").nodes
     assert "EC 0." in result.output
     assert result.output.startswith(
         "analysing from 0 ns on (protocol demo; --protocol or --overrides change it)\n"
@@ -201,6 +207,34 @@ def test_lammps_joins_the_phases_by_default(
     assert joining.metadata.options.account == "abc"
 
 
+def test_a_study_takes_its_runs_and_options_from_the_command_line(
+    lmp: InstalledCode, cse: InstalledCode, tmp_path: Path, built: list[ProcessBuilder]
+) -> None:
+    overrides, options = tmp_path / "overrides.yaml", tmp_path / "site.yaml"
+    overrides.write_text("replicas: 4\nproduction: {plan: {length_ps: 8, thermo_ps: 1}}\n")
+    options.write_text("qos: long\naccount: abc\nresources: {num_machines: 2, num_mpiprocs_per_machine: 8}\n")
+    words = ("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label)
+    more = ("--temperatures", "600,700", "--replicas", 2, "--length", 0.024, "--account", "battery")
+    result = invoke(*words, "--overrides", overrides, "--options", options, *more)
+    assert result.exit_code == 0, result.output
+    (builder,) = built
+    assert (builder.temperatures.get_list(), builder.replicas) == ([600, 700], 2)
+    plan = builder.production.plan
+    assert (plan["length_ps"], plan["thermo_ps"], plan.get_dict().get("lengths", [])) == (24, 1, [])
+    reduce, runs = builder.production.reduce.metadata.options, builder.production.base.lammps.metadata.options
+    assert [(job.qos, job.account) for job in (reduce, runs)] == [("long", "battery")] * 2
+    assert [job.resources["num_mpiprocs_per_machine"] for job in (reduce, runs)] == [1, 8]
+
+    options.write_text("qos: two words\n")
+    said = refused(*words, "--options", options)
+    assert said.startswith(f"Error: --options {options}: options.qos = 'two words': must be one word")
+
+
+@pytest.mark.parametrize("label", ["", "12", "two\nlines", "x" * 256])
+def test_a_label_that_cannot_be_found_again_is_refused(label: str) -> None:
+    assert "Invalid value for '--label'" in refused("study", "--recipe", RECIPE, "--label", label)
+
+
 def test_a_quench_takes_its_temperatures_and_the_seed_of_its_system(
     lmp: InstalledCode, cse: InstalledCode, built: list[ProcessBuilder]
 ) -> None:
@@ -283,3 +317,10 @@ def test_a_dry_run_shows_the_jobs_and_stores_nothing(lmp: Any, cse: Any) -> None
     assert "production T0500_r1" in result.output
     assert result.output.endswith("dry run: nothing was stored or started\n")
     assert QueryBuilder().append(Node).count() == before
+
+
+@pytest.mark.parametrize("empty", ["", ":"])
+def test_an_empty_folder_of_profiles_is_refused_rather_than_the_home_used(empty: str) -> None:
+    result = CliRunner().invoke(main, ["resume", "1"], env={"AIIDA_PATH": empty})
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: AIIDA_PATH = '{empty}': must name a folder")
