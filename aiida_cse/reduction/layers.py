@@ -15,7 +15,7 @@ from aiida_cse.physics.exchange.regions import Region, RegionSet
 from aiida_cse.physics.statistics import arguments
 from aiida_cse.schema import Number, StrictModel
 
-__all__ = ["SURFACE_OFFSETS", "Layers", "SurfaceOffsets", "displacement_layers", "surface_regions"]
+__all__ = ["SURFACE_OFFSETS", "Layers", "SurfaceOffsets", "displacement_layers", "offsets_of", "surface_regions"]
 
 #: names and edges (Å, one more) of layers, from LEFT to RIGHT
 Layers = tuple[tuple[str, ...], tuple[float, ...]]
@@ -46,12 +46,37 @@ class SurfaceOffsets(StrictModel):
             )
         return self
 
+    @property
+    def slab_depth(self) -> float:
+        """Half thickness (Å) that a slab must exceed for the region of the ceramic to have a core."""
+        return self.margins[0] - self.inner
+
+    @property
+    def reach(self) -> float:
+        """Distance (Å) from the surface plane to the core of the bulk; the electrolyte must be twice as thick."""
+        return self.outer + self.margins[3]
+
 
 #: offsets of the species of the published study
 SURFACE_OFFSETS = {
     "Li": SurfaceOffsets(inner=3.5, outer=12.5, margins=(2.0, 3.0, 1.0, 1.0)),
     "TFSI": SurfaceOffsets(inner=-0.5, outer=6.5),
 }
+
+
+def offsets_of(species: str, given: SurfaceOffsets | None = None) -> SurfaceOffsets:
+    """Return the first layer of a species: that given, else the published one of this name.
+
+    Raises
+    ------
+    ValueError
+        Neither exists.
+    """
+    layer = SURFACE_OFFSETS.get(species) if given is None else given
+    if layer is None:
+        known = ", ".join(SURFACE_OFFSETS)
+        raise ValueError(f"species = {species!r}: offsets are known for {known}; others must be given in offsets")
+    return layer
 
 
 def surface_regions(
@@ -81,15 +106,11 @@ def surface_regions(
     """
     half = arguments.number("half_thickness", half_thickness, above=0)
     end = arguments.number("box_half_length", box_half_length, above=0)
-    layer = SURFACE_OFFSETS.get(species) if offsets is None else offsets
-    if layer is None:
-        known = ", ".join(SURFACE_OFFSETS)
-        raise ValueError(f"species = {species!r}: offsets are known for {known}; others must be given in offsets")
+    layer = offsets_of(species, offsets)
     before_inner, behind_inner, before_outer, behind_outer = layer.margins
-    if half + layer.inner - before_inner <= 0:
-        need = before_inner - layer.inner
+    if half <= (need := layer.slab_depth):
         raise ValueError(f"half_thickness = {half:g} Å: the ceramic core of {species} needs more than {need:g} Å")
-    if end <= (need := half + layer.outer + behind_outer):
+    if end <= (need := half + layer.reach):
         raise ValueError(
             f"box_half_length = {end:g} Å: the layers of {species} at a half thickness of {half:g} Å need "
             f"more than {need:g} Å, a box longer than {2 * need:g} Å"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, SlabGeometry, System
 from aiida_cse.schema import located
 
-__all__ = ["build_slab", "check_slab"]
+__all__ = ["SlabComposition", "build_slab", "check_slab", "slab_composition"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -24,6 +25,14 @@ Integers = NDArray[np.int64]
 _DOPANTS = 1
 #: largest number of sites for which a check draws the mobile ions; it takes half a second
 _QUICK = 10_000
+
+
+@dataclass(frozen=True)
+class SlabComposition:
+    """Number of ``atoms`` of each species of a slab, and its ``lengths`` Lx, Ly, Lz as built, Å."""
+
+    atoms: dict[str, int]
+    lengths: tuple[float, float, float]
 
 
 def build_slab(recipe: Recipe) -> System:
@@ -94,6 +103,30 @@ def check_slab(recipe: Recipe) -> tuple[float, float]:
     return lx, ly
 
 
+def slab_composition(recipe: Recipe) -> SlabComposition:
+    """Return the atoms and edges of the slab that :func:`build_slab` gives, without drawing its mobile ions.
+
+    Raises
+    ------
+    ValueError
+        As :func:`build_slab`, except where drawn ions are too close to each other.
+    """
+    ceramic, sites = recipe.ceramic, recipe.ceramic.structure.sites
+    lattice = slab_sites(ceramic)
+    places = np.bincount(lattice.sites, minlength=len(sites)).astype(np.int64)
+    counts = np.array([0 if site.species == ceramic.mobile else n for site, n in zip(sites, places, strict=True)])
+    drawn = [number for number, site in enumerate(sites) if site.occupancy < 1 and site.species != ceramic.mobile]
+    if drawn:
+        capacities, occupancies = _orbits(ceramic, lattice, drawn)
+        counts[drawn] = np.rint(capacities * occupancies).astype(np.int64)
+    atoms = dict.fromkeys(ceramic.species, 0)
+    for site, count in zip(sites, counts.tolist(), strict=True):
+        atoms[site.species] += count
+    atoms[ceramic.mobile] = _neutral_count(ceramic, counts, chemistry_of(recipe))
+    lx, ly, lz = lattice.lengths.tolist()
+    return SlabComposition(atoms, (lx, ly, lz))
+
+
 def _occupied(recipe: Recipe, lattice: SlabSites, chemistry: Chemistry) -> NDArray[np.bool_]:
     """Return a mask of the sites that hold an atom: all ordered ones, and those drawn of the others.
 
@@ -109,7 +142,7 @@ def _occupied(recipe: Recipe, lattice: SlabSites, chemistry: Chemistry) -> NDArr
         counts = np.rint(capacities * occupancies).astype(np.int64)
         with located("ceramic.dopant_distance"):
             kept[drawn] = _draw(lattice, drawn, dopants, counts, ceramic.dopant_distance, (seed, _DOPANTS))
-    needed = _neutral_count(ceramic, lattice, kept, chemistry)
+    needed = _neutral_count(ceramic, np.bincount(lattice.sites[kept], minlength=len(sites)), chemistry)
     with located("ceramic.structure.sites.occupancy"):
         counts = site_counts(*_orbits(ceramic, lattice, mobile), needed)
     free[free] = ~too_close(
@@ -144,13 +177,12 @@ def _draw(
     return draw_occupancy(lattice.positions[where], lattice.lengths, groups, counts, distance, seed)
 
 
-def _neutral_count(
-    ceramic: CeramicRecipe, lattice: SlabSites, kept: NDArray[np.bool_], chemistry: Chemistry
-) -> int:
+def _neutral_count(ceramic: CeramicRecipe, counts: Integers, chemistry: Chemistry) -> int:
+    """Return the number of mobile ions that makes a slab with ``counts`` other atoms on each site neutral."""
     charges = {entry.label: entry.charge for entry in chemistry.types}
     of_site = np.array([charges[site.species] for site in ceramic.structure.sites])
     charge = charges[ceramic.mobile]
-    needed = -float(of_site[lattice.sites[kept]].sum()) / charge
+    needed = -float((of_site * counts).sum()) / charge
     if abs(needed - round(needed)) > 1e-6 or needed < 0:
         raise ValueError(
             f"ceramic.structure: no whole number of {ceramic.mobile} ({charge:+g} e) makes the slab neutral; "

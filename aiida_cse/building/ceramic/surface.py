@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,13 @@ def slab_sites(ceramic: CeramicRecipe) -> SlabSites:
         The crystal has no right-angled cell on this plane, atoms lie in the plane, or immobile atoms are too close
         or too far apart; names the field of the recipe.
     """
+    return _sites(ceramic.model_dump_json())
+
+
+@lru_cache(maxsize=4)
+def _sites(ceramic_json: str) -> SlabSites:
+    """Return the sites, which nobody may change, because a launch asks for them several times."""
+    ceramic = CeramicRecipe.model_validate_json(ceramic_json)
     crystal = pymatgen_crystal(ceramic.structure)
     nx, ny, nz = ceramic.repeat
     axes = _axes(ceramic, crystal.lattice.matrix)
@@ -83,6 +91,8 @@ def slab_sites(ceramic: CeramicRecipe) -> SlabSites:
         raise ValueError(
             f"ceramic.shift = {ceramic.shift}: the cut passes through atoms ({clearance:.1e} Å); move it a little"
         )
+    for array in (sites.positions, sites.sites, sites.lengths):
+        array.flags.writeable = False
     return sites
 
 
