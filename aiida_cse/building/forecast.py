@@ -13,8 +13,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from aiida_cse.building.ceramic.slab import slab_composition
 from aiida_cse.building.electrolyte.build import molecules_of
 from aiida_cse.building.recipe import Recipe
@@ -69,8 +67,8 @@ class InterfaceForecast:
         Number of oxygen atoms of the chains per cation of the salt.
     volume
         van der Waals volume of the electrolyte, Å³, None if that of an element is not known.
-    cation, anion
-        Names of the ions.
+    cation, anion, polymer
+        Names of the ions and of the chains.
     """
 
     slab: int
@@ -84,6 +82,7 @@ class InterfaceForecast:
     volume: float | None
     cation: str
     anion: str
+    polymer: str
 
     @property
     def atoms(self) -> int:
@@ -95,7 +94,8 @@ class InterfaceForecast:
         if self.volume is None:
             return None
         at_298, per_kelvin, reference = _EXPANSION
-        return self.volume * (at_298 + per_kelvin * (temperature - reference)) / math.prod(self.edges)
+        (lx, ly), ratio = self.edges, at_298 + per_kelvin * (temperature - reference)
+        return float(self.volume * ratio / (lx * ly))
 
 
 @dataclass(frozen=True)
@@ -159,19 +159,21 @@ def forecast_interface(recipe: Recipe) -> InterfaceForecast:
         volume=volume,
         cation=recipe.salt.cation,
         anion=recipe.salt.anion.name,
+        polymer=recipe.polymer.name,
     )
 
 
 def vdw_volume(molecule: MoleculeTemplate) -> float | None:
     """Return the van der Waals volume of a molecule, Å³; None if that of one of its elements is not known."""
-    symbols = [atom.GetSymbol() for atom in molecule.graph.GetAtoms()]
+    symbols: list[str] = [atom.GetSymbol() for atom in molecule.graph.GetAtoms()]
     if any(symbol not in _OF_ATOM for symbol in symbols):
         return None
     rings = molecule.graph.GetRingInfo().BondRings()
     aromatic = sum(all(molecule.graph.GetBondWithIdx(bond).GetIsAromatic() for bond in ring) for ring in rings)
-    subtracted = _OF_BOND * molecule.graph.GetNumBonds()
+    bonds: int = molecule.graph.GetNumBonds()
+    subtracted = _OF_BOND * bonds
     subtracted += _OF_AROMATIC_RING * aromatic + _OF_RING * (len(rings) - aromatic)
-    return float(np.sum([_OF_ATOM[symbol] for symbol in symbols])) - subtracted
+    return sum(_OF_ATOM[symbol] for symbol in symbols) - subtracted
 
 
 def layers_fit(

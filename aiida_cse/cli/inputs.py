@@ -163,9 +163,7 @@ class StartOptions(NamedTuple):
 def start_options(command: Command) -> Command:
     """Add the options of a command that starts a process; it receives them as ``how``."""
 
-    @click.option(
-        "--dry-run", is_flag=True, help="Show what the process will do, need and cost; store and start nothing."
-    )
+    @click.option("--dry-run", is_flag=True, help="Show what the process will do, need and cost; start nothing.")
     @click.option("--yes", is_flag=True, help="Start without a question, as in scripts.")
     @click.option("--wait", is_flag=True, help="With a daemon: show progress until the process ends.")
     @click.option("--group", metavar="NAME", type=_Label(), help="AiiDA group to add it to, created if missing.")

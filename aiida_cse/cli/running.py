@@ -88,7 +88,7 @@ def _settle(found: Forecast, how: StartOptions) -> None:
     if found.refusals:
         raise InputError("nothing was started, for the reasons marked ✗")
     if how.dry_run:
-        click.echo("dry run: nothing was stored or started")
+        click.echo("dry run: nothing was started")
         sys.exit(0)
     if found.needs_consent and not how.yes and sys.stdin.isatty() and sys.stdout.isatty():
         click.confirm("Start it?", abort=True)

@@ -1,63 +1,56 @@
-"""Forecast of a process from its builder: the jobs of its parts, what they need and what they cost."""
+"""Forecast of a process from its builder: its system, its jobs, what they cost, and what speaks against it."""
 
 from __future__ import annotations
 
+import math
+import os
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from aiida import orm
+from aiida.manage import get_manager
 
+from aiida_cse.building.forecast import InterfaceForecast, LayerFit, forecast_interface, layers_fit
+from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.schedule import job_plans
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.landscape.model import draw_landscape
 from aiida_cse.landscape.settings import ValidationSettings
+from aiida_cse.landscape.system import landscape_system
+from aiida_cse.reduction.layers import SURFACE_OFFSETS
+from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.workchains.common.costs import Duration, Part, duration_of, folder_bytes, stored_bytes
+from aiida_cse.workchains.common.speeds import measured_speeds
 from aiida_cse.workchains.common.starts import FILLED, planned_runs, run_label
+from aiida_cse.workchains.production import sampling_of
 from aiida_cse.workchains.restart.lineage import step_of
 from aiida_cse.workchains.study import is_complete
 
-__all__ = ["Forecast", "Part", "forecast"]
+__all__ = ["Disk", "Forecast", "forecast"]
+
+#: s and bytes from which a process is started only after a question
+_LONG, _LARGE = 86_400.0, 10e9
+#: ps of simulation at constant pressure after which a layer counts as relaxed
+_RELAXED_PS = 100.0
+#: nodes of a LAMMPS job, of a look, and of everything else of a process, measured with the demo and the validation
+_NODES_OF_JOB, _NODES_OF_LOOK, _OTHER_NODES = 9, 30, 60
+_LOCAL = "core.local"
 
 
 @dataclass(frozen=True)
-class Part:
-    """LAMMPS jobs of a process that run one after the other.
+class Disk:
+    """Bytes that a process needs at most, and those that are free; None where that cannot be known."""
 
-    Attributes
-    ----------
-    name
-        The part of the process: ``ceramic``, ``interface T0700_r1``.
-    jobs
-        The plans of its jobs.
-    base
-        Code and options of the jobs.
-    at_most
-        The part may end earlier, because a rule decides when it stops.
-    """
-
-    name: str
-    jobs: tuple[JobPlan, ...]
-    base: Mapping[str, Any]
-    at_most: bool = False
-
-    @property
-    def steps(self) -> int:
-        """Number of steps of all its jobs; a minimisation counts as one."""
-        return sum(job.target_step - max(job.first_step, job.resume_step) for job in self.jobs)
-
-    @property
-    def picoseconds(self) -> float:
-        """Simulated time of all its jobs."""
-        total = 0.0
-        for job in self.jobs:
-            start = max(job.first_step, job.resume_step)
-            for span in job.spans:
-                steps = min(span.end, job.target_step) - max(span.start, start)
-                if span.stage.is_dynamics and steps > 0:
-                    total += steps * span.stage.timestep_fs / 1000
-        return total
+    folders: float
+    repository: float
+    folders_free: int | None = None
+    repository_free: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,91 +59,364 @@ class Forecast:
 
     Attributes
     ----------
-    label
-        The process.
+    title
+        The process and what it is about.
     phases
         Its parts in order of time; the parts of a phase run at the same time.
-    refusals, warnings
-        Reasons why it cannot give what it is started for, and what may be wrong.
+    disk
+        What it writes.
+    interface
+        The interface that it builds, None if it builds none.
+    layers
+        The room for the layers of the ions at each temperature (K) of an interface that is built.
+    durations
+        Wall time of each part by its name, None if no speed was measured.
+    refusals, warnings, notes
+        Reasons why it cannot give what it is started for, what may be wrong, and what is worth knowing.
     """
 
-    label: str
+    title: str
     phases: tuple[tuple[Part, ...], ...]
+    disk: Disk
+    interface: InterfaceForecast | None = None
+    layers: Mapping[float, LayerFit] = field(default_factory=dict)
+    durations: Mapping[str, Duration | None] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts."""
+        return tuple(part for phase in self.phases for part in phase)
+
+    @property
+    def jobs(self) -> int:
+        """Number of LAMMPS jobs at most."""
+        return sum(len(part.jobs) for part in self.parts)
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes at most, roughly."""
+        looks = sum(len(part.looks) for part in self.parts)
+        return self.jobs * _NODES_OF_JOB + looks * _NODES_OF_LOOK + _OTHER_NODES
+
+    @property
+    def slots(self) -> int:
+        """Number of processes that run at the same time, each of which takes a slot of a worker."""
+        return 1 + 3 * max((len(phase) for phase in self.phases), default=1)
+
+    @property
+    def seconds(self) -> tuple[float, float] | None:
+        """Wall time until the earliest and until the latest end, s; None if a speed is not known."""
+        least = most = 0.0
+        for phase in self.phases:
+            found = [(part, self.durations.get(part.name)) for part in phase]
+            known = [(part, one) for part, one in found if one is not None]
+            if len(known) < len(found):
+                return None
+            least += _together(known, [one.least for _, one in known])
+            most += _together(known, [one.most for _, one in known])
+        return (least, most) if self.phases else None
 
     @property
     def needs_consent(self) -> bool:
-        """Whether the process should be started only after a question."""
-        return bool(self.warnings)
+        """Whether the process should be started only after a question: it has warnings, or it is large."""
+        most = math.inf if self.phases and self.seconds is None else (self.seconds or (0.0, 0.0))[1]
+        unknown_length = math.isinf(most) and sum(part.picoseconds for part in self.parts) > 1000
+        return bool(self.warnings) or (_LONG < most < math.inf) or unknown_length or self.disk.folders > _LARGE
 
 
 def forecast(builder: Any) -> Forecast:
-    """Return the forecast of a process from its valid builder."""
+    """Return the forecast of a process from its valid builder; nothing is stored or started."""
     name = builder.process_class.__name__
-    phases = _PHASES[name](builder) if name in _PHASES else ()
-    return Forecast(name.removesuffix("WorkChain"), tuple(tuple(phase) for phase in phases if phase))
+    found = _FORECASTS[name](builder) if name in _FORECASTS else Forecast(_word(name), (), Disk(0.0, 0.0))
+    speeds = {part.code.uuid: measured_speeds(part.code) for part in found.parts if part.code.is_stored}
+    durations = {part.name: duration_of(part, speeds.get(part.code.uuid, [])) for part in found.parts}
+    found = replace(found, durations=durations, disk=_disk(found.parts))
+    return replace(found, warnings=(*found.warnings, *_warnings(found)), notes=(*found.notes, *_notes(found)))
 
 
-def _schedule(name: str, inputs: Any, temperature: float | None = None) -> Part:
+def _word(name: str) -> str:
+    return name.removesuffix("WorkChain").lower()
+
+
+# -- the parts of each process -----------------------------------------------------------------------------
+
+
+def _schedule(
+    name: str, inputs: Any, atoms: int, temperature: float | None = None, *, bonded: bool = True
+) -> Part:
     """Return the part of a phase from its inputs."""
     if temperature is None and "temperature" in inputs:
         temperature = inputs.temperature.value
     plans = job_plans(inputs.schedule.get_dict(), seed=1, temperature=temperature)
-    return Part(name, tuple(JobPlan.model_validate(plan) for plan in plans), inputs.base)
+    return Part(name, tuple(JobPlan.model_validate(plan) for plan in plans), inputs.base, atoms, bonded)
 
 
-def _production(name: str, inputs: Any, temperature: float, previous: orm.RemoteData | None = None) -> Part:
+def _production(
+    name: str, inputs: Any, temperature: float, size: _Size, previous: orm.RemoteData | None = None
+) -> Part:
     """Return the part of a production from its inputs, after the job with the folder ``previous``."""
     plan = ProductionPlan.model_validate(inputs.plan.get_dict()).at(temperature)
     start = 0 if previous is None else step_of(previous) or 0
-    jobs = tuple(JobPlan.model_validate(segment) for segment in plan.segments(temperature, 1, start))
-    return Part(name, jobs, inputs.base, at_most=plan.stop.rule != "fixed")
+    looks = plan.looks(start)
+    earliest = None if plan.stop.rule == "fixed" else looks[min(plan.stop.confirmations, len(looks)) - 1]
+    return Part(
+        name,
+        tuple(JobPlan.model_validate(segment) for segment in plan.segments(temperature, 1, start)),
+        inputs.base,
+        size.atoms,
+        looks=tuple(looks),
+        earliest=earliest,
+        counts_per_ps=size.counts_per_ps(sampling_of(inputs.plan.get_dict(), inputs.sampling.get_dict())),
+    )
 
 
-def _of_study(builder: Any) -> list[list[Part]]:
-    done = builder.get("done", {})
-    phases = [[_schedule(name, builder[name])] for name in ("ceramic", "electrolyte") if name not in done]
+@dataclass(frozen=True)
+class _Size:
+    """Number of ``atoms`` and of atom ``types`` of an interface, and the ``length`` of its box, Å."""
+
+    atoms: int
+    types: int
+    length: float
+
+    @classmethod
+    def of(cls, system: Any) -> _Size:
+        """Return the size of a system node."""
+        low, high = system.info.box[2]
+        return cls(system.info.natoms, len(system.info.types), high - low)
+
+    def counts_per_ps(self, sampling: dict[str, Any]) -> float:
+        """Return how many numbers a reduction with this sampling counts per ps of a trajectory."""
+        asked = Sampling.model_validate(sampling)
+        width = asked.ion_bin_width or asked.bin_width
+        ions = self.length / width if width else asked.bins
+        streams = [
+            stream.bins or (self.length / stream.bin_width if stream.bin_width else ions)
+            for stream in (asked.streams or {}).values()
+        ]
+        return (self.types * sum(streams or [ions]) + 2 * ions) / asked.block_ps
+
+
+def _of_study(builder: Any) -> Forecast:
+    recipe = Recipe.model_validate(builder.recipe.get_dict())
+    built = forecast_interface(recipe)
+    done, types = builder.get("done", {}), len(chemistry_of(recipe).types)
+    phases = []
+    if "ceramic" not in done:
+        phases.append((_schedule("ceramic", builder.ceramic, built.slab, bonded=False),))
+    if "electrolyte" not in done:
+        phases.append((_schedule("electrolyte", builder.electrolyte, built.electrolyte + built.wall),))
     plan, settings = builder.production.plan.get_dict(), builder.production.analysis.settings.get_dict()
     interfaces, productions = [], []
     for label, temperature, _ in planned_runs(builder):
         run = done.get("runs", {}).get(label, {})
+        size = _Size(built.atoms, types, built.thickness + (built.layer(temperature) or 0.0))
         if "interface" not in run:
-            interfaces.append(_schedule(f"interface {label}", builder.interface, temperature))
+            interfaces.append(_schedule(f"interface {label}", builder.interface, built.atoms, temperature))
         if not is_complete(run, plan, temperature, settings):
-            folder = run.get("folder")
-            productions.append(_production(f"production {label}", builder.production, temperature, folder))
-    return [*phases, interfaces, productions]
+            name, folder = f"production {label}", run.get("folder")
+            productions.append(_production(name, builder.production, temperature, size, folder))
+    found = Forecast(
+        f"study of {recipe.name}",
+        tuple(phase for phase in (*phases, tuple(interfaces), tuple(productions)) if phase),
+        Disk(0.0, 0.0),
+        built,
+    )
+    return _with_layers(found, builder, recipe, interfaces[0]) if interfaces else found
 
 
-def _of_production(builder: Any) -> list[list[Part]]:
-    folder = builder.get("previous", {}).get("folder")
-    return [[_production("production", builder, builder.temperature.value, folder)]]
+def _with_layers(found: Forecast, builder: Any, recipe: Recipe, relaxation: Part) -> Forecast:
+    """Return the forecast of a study with the room for the layers of its ions, and refusals because of it."""
+    built = found.interface
+    assert built is not None
+    sampling = Sampling.model_validate(
+        sampling_of(builder.production.plan.get_dict(), builder.production.sampling.get_dict())
+    )
+    unknown = [
+        ion for ion in (built.cation, built.anion) if ion not in sampling.offsets and ion not in SURFACE_OFFSETS
+    ]
+    if unknown:
+        return replace(found, refusals=tuple(_no_offsets(ion) for ion in unknown))
+    at_pressure = sum(
+        stage.duration_ps or 0.0 for job in relaxation.jobs for stage in job.stages if stage.kind == "npt"
+    )
+    layers: dict[float, LayerFit] = {}
+    try:
+        for temperature in builder.temperatures.get_list():
+            fit = layers_fit(built, temperature, sampling.offsets, relaxed=at_pressure >= _RELAXED_PS)
+            if fit is not None:
+                layers[temperature] = fit
+    except ValueError as error:
+        reason = f"ceramic.repeat = {list(recipe.ceramic.repeat)}: {error}; repeat it more often along z"
+        return replace(found, refusals=(reason,))
+    refused = [_too_thin(recipe, kelvin, fit) for kelvin, fit in layers.items() if fit.fits is False]
+    doubtful = [_too_thin(recipe, kelvin, fit) for kelvin, fit in layers.items() if fit.fits is None]
+    if not layers:
+        doubtful = ["electrolyte: its thickness is not known, because the volume of one of its elements is not"]
+    return replace(found, layers=layers, refusals=tuple(refused[:1]), warnings=tuple(doubtful[:1]))
 
 
-def _of_quench(builder: Any) -> list[list[Part]]:
-    hot, cold = builder.hot_temperature.value, builder.temperature.value
+def _no_offsets(ion: str) -> str:
+    known = " and ".join(SURFACE_OFFSETS)
+    return (
+        f"production.sampling.offsets lacks {ion}: only the first layers of {known} are known; give inner and "
+        f"outer in --overrides, such as {{production: {{sampling: {{offsets: {{{ion}: {{inner: -0.5, outer: 6.5}}"
+        "}}}}"
+    )
+
+
+def _too_thin(recipe: Recipe, temperature: float, fit: LayerFit) -> str:
+    """Return in words that the layers of an ion do not fit, or may not, and a recipe in which they do."""
+    factor = 1.05 * fit.needed / fit.least
+    chains, pairs = (math.ceil(number * factor) for number in (recipe.polymer.chains, recipe.salt.pairs))
+    may = "do not fit" if fit.fits is False else "may not fit"
+    return (
+        f"polymer.chains = {recipe.polymer.chains}: at {temperature:g} K the electrolyte will be some "
+        f"{fit.thickness:.0f} Å thick ({fit.least:.0f} to {fit.most:.0f}), into which the layers of {fit.ion} "
+        f"{may}: they need more than {fit.needed:g} Å; give at least {chains} chains and {pairs} pairs of salt"
+    )
+
+
+def _of_production(builder: Any) -> Forecast:
+    folder, size = builder.get("previous", {}).get("folder"), _Size.of(builder.system)
+    part = _production("production", builder, builder.temperature.value, size, folder)
+    return _of_system("production", builder.system, ((part,),))
+
+
+def _of_quench(builder: Any) -> Forecast:
+    hot, cold, size = builder.hot_temperature.value, builder.temperature.value, _Size.of(builder.system)
     schedule = CoolingPlan.model_validate(builder.cooling.plan.get_dict()).schedule(hot, cold)
     cooling = tuple(JobPlan.model_validate(plan) for plan in job_plans(schedule, seed=1))
-    return [
-        [_production("hot", builder.hot, hot)],
-        [Part("cooling", cooling, builder.cooling.base)],
-        [_production("cold", builder.cold, cold)],
-    ]
+    phases = (
+        (_production("hot", builder.hot, hot, size),),
+        (Part("cooling", cooling, builder.cooling.base, size.atoms),),
+        (_production("cold", builder.cold, cold, size),),
+    )
+    return _of_system("quench", builder.system, phases)
 
 
-def _of_validation(builder: Any) -> list[list[Part]]:
+def _of_system(name: str, system: Any, phases: tuple[tuple[Part, ...], ...]) -> Forecast:
+    title = f"{name} of system {system.pk}, {system.info.natoms:,} atoms"
+    return Forecast(title, tuple(phase for phase in phases if phase[0].jobs), Disk(0.0, 0.0))
+
+
+def _of_validation(builder: Any) -> Forecast:
     asked = ValidationSettings.model_validate(builder.settings.get_dict())
-    temperatures = asked.temperatures(draw_landscape(builder.seed.value, asked.world))
+    landscape = draw_landscape(builder.seed.value, asked.world)
+    temperatures = asked.temperatures(landscape)
     runs = [(run_label(temperature, 1), temperature) for temperature in temperatures]
     if asked.second_start is not None:
         runs.insert(1, (run_label(temperatures[0], 1, FILLED), temperatures[0]))
-    return [[_production(f"production {label}", builder.production, kelvin) for label, kelvin in runs]]
+    info = landscape_system(landscape, asked.ions, builder.seed.value).info
+    size = _Size(info.natoms, len(info.types), info.box[2][1] - info.box[2][0])
+    parts = tuple(_production(f"production {label}", builder.production, kelvin, size) for label, kelvin in runs)
+    return Forecast(f"validation of seed {builder.seed.value}, {size.atoms:,} atoms", (parts,), Disk(0.0, 0.0))
 
 
-_PHASES: dict[str, Callable[[Any], list[list[Part]]]] = {
+_FORECASTS: dict[str, Callable[[Any], Forecast]] = {
     "StudyWorkChain": _of_study,
     "ProductionWorkChain": _of_production,
     "QuenchWorkChain": _of_quench,
     "ValidationWorkChain": _of_validation,
 }
+
+
+# -- what it costs -----------------------------------------------------------------------------------------
+
+
+def _cores_here(part: Part) -> int | None:
+    """Return the number of cores of the computer of a part, None if it is not this machine."""
+    computer = part.code.computer
+    if computer is None or computer.transport_type != _LOCAL:
+        return None
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _together(phase: list[tuple[Part, Duration]], times: list[float]) -> float:
+    """Return the time of parts that run at once, from that of LAMMPS in each, s; on this machine they share it."""
+    longest = max(time + one.waiting for (_, one), time in zip(phase, times, strict=True))
+    cores = _cores_here(phase[0][0])
+    if cores is None:
+        return longest
+    shared = sum(time * min(part.cores, cores) for (part, _), time in zip(phase, times, strict=True)) / cores
+    return max(longest, shared + max(one.waiting for _, one in phase))
+
+
+def _disk(parts: tuple[Part, ...]) -> Disk:
+    folders = next((one for one in (_work_folder(part) for part in parts) if one is not None), None)
+    profile = get_manager().get_profile()
+    repository = None if profile is None else Path(str(get_manager().get_config().dirpath))
+    return Disk(
+        sum(folder_bytes(part) for part in parts),
+        sum(stored_bytes(part) for part in parts),
+        _free(folders),
+        _free(repository),
+    )
+
+
+def _work_folder(part: Part) -> Path | None:
+    """Return the folder on this machine in which the jobs of a part run, None if they run elsewhere."""
+    computer = part.code.computer
+    if computer is None or computer.transport_type != _LOCAL:
+        return None
+    user = orm.User.collection.get_default()
+    name = "" if user is None else user.email
+    return Path(computer.get_workdir().format(username=name.split("@")[0]))
+
+
+def _free(folder: Path | None) -> int | None:
+    """Return the free bytes where a folder is or will be, None if that cannot be known."""
+    there = None if folder is None else next((one for one in (folder, *folder.parents) if one.exists()), None)
+    try:
+        return None if there is None else shutil.disk_usage(there).free
+    except OSError:
+        return None
+
+
+def _warnings(found: Forecast) -> list[str]:
+    """Return what may be wrong with cores and disk."""
+    sentences = [
+        words for phase in found.phases for words in [_shared_cores(phase)] if words and _ranks_wait(phase)
+    ]
+    for name, needed, free in (
+        ("work folder", found.disk.folders, found.disk.folders_free),
+        ("repository", found.disk.repository, found.disk.repository_free),
+    ):
+        if free is not None and needed > 0.9 * free:
+            sentences.append(f"disk: the {name} needs up to {needed / 1e9:.3g} GB; {free / 1e9:.3g} GB are free")
+    return sentences
+
+
+def _shared_cores(phase: tuple[Part, ...]) -> str:
+    """Return in words that the jobs of a phase need more cores than this machine has; empty if they do not."""
+    cores, used = _cores_here(phase[0]), sum(part.cores for part in phase)
+    if cores is None or used <= cores:
+        return ""
+    part = phase[0]
+    each = "" if part.cores == 1 else f" of {part.ranks} MPI ranks with {part.settings.threads} threads"
+    jobs = f"{len(phase)} jobs at once{each} need" if len(phase) > 1 else f"each job{each} needs"
+    return f"{part.name.split()[0]}: {jobs} {used} cores; this machine has {cores}, which they share"
+
+
+def _ranks_wait(phase: tuple[Part, ...]) -> bool:
+    """Return whether jobs of several ranks or threads share cores, on which they wait for each other."""
+    return any(part.cores > 1 for part in phase)
+
+
+def _notes(found: Forecast) -> list[str]:
+    """Return what is worth knowing about cores and wall times."""
+    sentences = [
+        words for phase in found.phases for words in [_shared_cores(phase)] if words and not _ranks_wait(phase)
+    ]
+    for part in found.parts:
+        limit = part.base.get("lammps", {}).get("metadata", {}).get("options", {}).get("max_wallclock_seconds")
+        duration = found.durations.get(part.name)
+        if limit is not None and duration is not None and duration.longest > 0.95 * limit:
+            times = math.ceil(duration.longest / (0.95 * limit)) - 1
+            sentences.append(
+                f"{part.name}: its longest job needs {duration.longest / limit:.2g} times the wall time; it "
+                f"continues from its checkpoint {times} times"
+            )
+    return sentences

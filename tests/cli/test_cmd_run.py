@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from aiida.engine import ProcessBuilder
-from aiida.orm import Group, InstalledCode, Int, Node, PortableCode, QueryBuilder, WorkChainNode
+from aiida.orm import Group, InstalledCode, Int, Node, PortableCode, ProcessNode, QueryBuilder, WorkChainNode
 from click.testing import CliRunner, Result
 
 from aiida_cse.building.recipe import load_recipe
@@ -310,13 +310,13 @@ def test_resume_of_a_wrong_pk_is_refused_in_one_line() -> None:
     assert len(result.output.splitlines()) == 1
 
 
-def test_a_dry_run_shows_the_jobs_and_stores_nothing(lmp: Any, cse: Any) -> None:
-    before = QueryBuilder().append(Node).count()
+def test_a_dry_run_shows_the_jobs_and_starts_nothing(lmp: Any, cse: Any) -> None:
+    before = QueryBuilder().append(ProcessNode).count()
     result = invoke("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", lmp.full_label, "--dry-run")
     assert result.exit_code == 0, result.output
     assert "production T0500_r1" in result.output
-    assert result.output.endswith("dry run: nothing was stored or started\n")
-    assert QueryBuilder().append(Node).count() == before
+    assert result.output.endswith("dry run: nothing was started\n")
+    assert QueryBuilder().append(ProcessNode).count() == before
 
 
 @pytest.mark.parametrize("empty", ["", ":"])
@@ -324,3 +324,32 @@ def test_an_empty_folder_of_profiles_is_refused_rather_than_the_home_used(empty:
     result = CliRunner().invoke(main, ["resume", "1"], env={"AIIDA_PATH": empty})
     assert result.exit_code == 1
     assert result.output.startswith(f"Error: AIIDA_PATH = '{empty}': must name a folder")
+
+
+def thin_recipe(folder: Path) -> Path:
+    content = load_recipe(RECIPE).model_dump(mode="json")
+    content["polymer"]["chains"], content["salt"]["pairs"] = 2, 2
+    path = folder / "thin.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def test_a_layer_too_thin_for_its_regions_is_refused_before_anything_runs(
+    lmp: Any, cse: Any, tmp_path: Path
+) -> None:
+    words = ("study", "--recipe", thin_recipe(tmp_path), "--protocol", "demo", "--lammps", lmp.full_label)
+    before = QueryBuilder().append(ProcessNode).count()
+    result = invoke(*words, "--yes")
+    assert result.exit_code == 2, result.output
+    assert QueryBuilder().append(ProcessNode).count() == before
+    said = " ".join(result.output.split())
+    assert "✗ polymer.chains = 2: at 500 K the electrolyte will be some 11 Å thick (10 to 16)" in said
+    assert "they need more than 27 Å; give at least 6 chains and 6 pairs of salt" in said
+
+
+def test_a_salt_without_offsets_is_refused_before_anything_runs(lmp: Any, cse: Any) -> None:
+    result = invoke(
+        "study", "--recipe", "llzo-peo-lifsi-demo", "--protocol", "demo", "--lammps", lmp.full_label, "--dry-run"
+    )
+    assert result.exit_code == 2, result.output
+    assert "production.sampling.offsets lacks FSI" in result.output

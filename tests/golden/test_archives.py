@@ -27,6 +27,8 @@ from aiida_cse.cli.environment import ensure_code, ensure_computer
 from aiida_cse.data.reduction import temperature_of
 from aiida_cse.report.sources import open_findings
 from aiida_cse.workchains.common.builders import refuse_invalid
+from aiida_cse.workchains.common.costs import folder_bytes
+from aiida_cse.workchains.forecast import forecast
 from tests.golden.archives import (
     DEMO_STUDY,
     FOLDER,
@@ -99,6 +101,29 @@ def test_the_parts_of_an_imported_run_stand_in_the_order_of_their_calls() -> Non
         parts = re.findall(r"(segment_\d+|ReduceCalculation|look_\d+)", invoke("status", node.pk))
         segments = [part for part in parts if part.startswith("segment")]
         assert parts == [*sorted(segments), "ReduceCalculation", "look_001"]
+
+
+def test_the_forecast_of_an_archived_study_is_what_it_did() -> None:
+    study = orm.load_node(DEMO_STUDY)
+    found = forecast(study.get_builder_restart())
+    stages = study.outputs.stages
+    for part in found.parts:
+        records = stages[part.name.replace(" ", "_")]
+        assert (len(part.jobs), part.steps) == (records["jobs"], records["steps"]), part.name
+        assert records["bytes"] < folder_bytes(part) < 1.5 * records["bytes"], part.name
+        duration = found.durations[part.name]
+        assert duration is not None
+        assert duration.differences == ()
+    assert found.seconds is not None
+    assert found.seconds[1] == pytest.approx((study.mtime - study.ctime).total_seconds(), rel=0.3)
+    made = study.outputs.runs.T0500_r1.interface.info
+    assert found.interface is not None
+    assert found.interface.atoms == made.natoms
+    (low, high), fit = made.box[2], found.layers[500]
+    assert fit.least < high - low - found.interface.thickness < fit.most
+    links = [one.base.links for one in (study, *study.called_descendants)]
+    nodes = {link.node.pk for one in links for link in [*one.get_incoming().all(), *one.get_outgoing().all()]}
+    assert 0.8 < found.nodes / len(nodes) < 1.2
 
 
 def test_queries_give_what_they_gave() -> None:

@@ -2,33 +2,175 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
 from rich.console import Console
 from rich.table import Table
 
-from aiida_cse.workchains.forecast import Forecast, Part
+from aiida_cse.building.forecast import InterfaceForecast, LayerFit
+from aiida_cse.engine.hints import aiida_cse
+from aiida_cse.report.words import duration, printable
+from aiida_cse.workchains.common.costs import Duration, Part
+from aiida_cse.workchains.forecast import Forecast
 
 __all__ = ["print_forecast"]
 
 
 def print_forecast(found: Forecast, console: Console) -> None:
     """Print what a process will do, need and cost, and what speaks against it."""
-    console.print(f"{found.label}: {sum(len(part.jobs) for phase in found.phases for part in phase)} LAMMPS jobs")
+    console.print(printable(found.title), style="bold", markup=False)
+    if found.interface is not None:
+        console.print(_rows(_interface_rows(found.interface, found)))
     if found.phases:
-        table = Table(box=None, pad_edge=False)
-        table.add_column("part")
-        for name in ("jobs", "steps", "simulated"):
-            table.add_column(name, justify="right")
-        for phase in found.phases:
-            for part in phase:
-                table.add_row(*_row(part))
-        console.print(table)
-    for mark, sentences in (("✗", found.refusals), ("!", found.warnings)):
+        console.print()
+        console.print(_jobs(found))
+        console.print()
+        console.print(_rows(_cost_rows(found)))
+    for mark, style, sentences in (
+        ("✗", "red", found.refusals),
+        ("!", "yellow", found.warnings),
+        ("·", "", found.notes),
+    ):
         for sentence in sentences:
-            console.print(f"{mark} {sentence}")
+            console.print(_rows([(mark, printable(sentence))], style=style))
 
 
-def _row(part: Part) -> tuple[str, ...]:
-    most = "≤ " if part.at_most else ""
+def _rows(rows: list[tuple[str, str]], style: str = "") -> Table:
+    """Return lines with a heading each."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style=style)
+    grid.add_column()
+    for heading, words in rows:
+        grid.add_row(heading, words)
+    return grid
+
+
+# -- the system ------------------------------------------------------------------------------------------
+
+
+def _interface_rows(built: InterfaceForecast, found: Forecast) -> list[tuple[str, str]]:
+    oxygens = f"{built.cation}:O({built.polymer}) 1:{built.ether_oxygens:.3g}, " if built.ether_oxygens else ""
+    charge = 0.0 if abs(built.charge) < 1e-6 else built.charge
+    rows = [
+        (
+            "atoms",
+            f"{built.atoms:,}: slab {built.slab:,} with {built.initial_cations:,} {built.cation}, electrolyte "
+            f"{built.electrolyte:,}; {oxygens}charge {charge:g} e",
+        )
+    ]
+    lx, ly = built.edges
+    section = f"{lx:.2f} × {ly:.2f} Å² as built"
+    if not found.layers:
+        return [*rows, ("box", f"{section}; slab {built.thickness:.1f} Å")]
+    fits = [found.layers[kelvin] for kelvin in sorted(found.layers)]
+    length = _span([built.thickness + fit.thickness for fit in fits], "Å long")
+    rows.append(("box", f"{section}, some {length} {_at(found)}; slab {built.thickness:.1f} Å"))
+    fit = min(fits, key=lambda one: one.thickness)
+    rows.append(("electrolyte", f"{_layer_words(fit)}{_at_lowest(found)}"))
+    return rows
+
+
+def _layer_words(fit: LayerFit) -> str:
+    left = fit.thickness - fit.needed
+    bulk = f"{left:.0f} Å are left" if left > 0 else "nothing is left"
+    return (
+        f"some {fit.thickness:.0f} Å thick ({fit.least:.0f} to {fit.most:.0f}); the layers of {fit.ion} need "
+        f"{fit.needed:g} Å, {bulk} for the bulk"
+    )
+
+
+def _at(found: Forecast) -> str:
+    kelvin = sorted(found.layers)
+    return f"at {kelvin[0]:g} K" if len(kelvin) == 1 else f"from {kelvin[0]:g} to {kelvin[-1]:g} K"
+
+
+def _at_lowest(found: Forecast) -> str:
+    return f" at {min(found.layers):g} K" if len(found.layers) > 1 else ""
+
+
+def _span(values: list[float], unit: str) -> str:
+    low, high = f"{min(values):.0f}", f"{max(values):.0f}"
+    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
+
+
+# -- jobs and costs ----------------------------------------------------------------------------------------
+
+
+def _jobs(found: Forecast) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("part")
+    for name in ("jobs", "steps", "simulated", "wall time"):
+        table.add_column(name, justify="right")
+    for part in found.parts:
+        table.add_row(*_part_row(part, found.durations.get(part.name)))
+    return table
+
+
+def _part_row(part: Part, found: Duration | None) -> tuple[str, ...]:
+    most = "" if part.earliest is None else "≤ "
     nanoseconds = part.picoseconds / 1000
     time = f"{nanoseconds:,.4g} ns" if nanoseconds >= 1 else f"{part.picoseconds:,.4g} ps"
-    return part.name, f"{most}{len(part.jobs):,}", f"{most}{part.steps:,}", f"{most}{time}"
+    spent = "unknown" if found is None else most + duration(found.most)
+    return printable(part.name), f"{most}{len(part.jobs):,}", f"{most}{part.steps:,}", f"{most}{time}", spent
+
+
+def _cost_rows(found: Forecast) -> list[tuple[str, str]]:
+    disk = found.disk
+    repository = f"repository {_size(disk.repository)}{_free(disk.repository_free)}"
+    return [
+        ("wall time", _wall_time(found)),
+        *[("", line) for line in _measured(found)],
+        ("disk", f"work folder {_most(found)}{_size(disk.folders)}{_free(disk.folders_free)}; {repository}"),
+        ("nodes", f"some {_rounded(found.nodes):,}; {found.slots} processes at once"),
+    ]
+
+
+def _wall_time(found: Forecast) -> str:
+    spans = found.seconds
+    if spans is None:
+        measure = aiida_cse("calibrate", "--help")
+        return f"unknown: no speed of this code was measured; measure it ({measure})"
+    least, most = spans
+    end = datetime.now().astimezone() + timedelta(seconds=most)
+    when = f"{end:%Y-%m-%d %H:%M}" if most < 86400 else f"{end:%Y-%m-%d}"
+    if least < 0.99 * most:
+        return f"some {duration(least)} to {duration(most)}, ends by {when} at the latest"
+    return f"some {duration(most)}, ends about {when}"
+
+
+def _measured(found: Forecast) -> Iterator[str]:
+    """Yield from which measurement the time of the longest part follows, and how far it is extrapolated."""
+    known = [(part, one) for part in found.parts if (one := found.durations.get(part.name)) is not None]
+    if found.seconds is None or not known:
+        return
+    part, one = max(known, key=lambda pair: pair[1].most)
+    first, cores = one.measured[0], one.measured[0].ranks * one.measured[0].threads
+    count = "a job" if len(one.measured) == 1 else f"{len(one.measured)} jobs"
+    extrapolated = f"; extrapolated to {', '.join(one.differences)}" if one.differences else ""
+    yield (
+        f"from {count} of {printable(part.code.full_label)} with {first.atoms:,} atoms on {cores} "
+        f"{'core' if cores == 1 else 'cores'} (such as <{first.pk}>){extrapolated}"
+    )
+
+
+def _most(found: Forecast) -> str:
+    return "≤ " if any(part.earliest is not None for part in found.parts) else ""
+
+
+def _rounded(number: int) -> int:
+    """Return a number to two digits."""
+    digits = max(0, len(str(number)) - 2)
+    return round(number, -digits)
+
+
+def _size(count: float) -> str:
+    """Return a number of bytes in words, two digits."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.2g} {unit}" if count < 99.5 * size else f"{count / size:.0f} {unit}"
+    return f"{count / 1e3:.0f} kB"
+
+
+def _free(count: int | None) -> str:
+    return "" if count is None else f" ({_size(count)} free)"

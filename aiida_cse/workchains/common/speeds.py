@@ -39,6 +39,8 @@ class Speed:
         Steps that were timed.
     seconds
         Their wall time, s.
+    reach
+        Cutoff of the pair forces with the skin of their neighbour lists, Å; None if unknown.
     """
 
     pk: int
@@ -51,6 +53,7 @@ class Speed:
     kspace_style: str
     steps: int
     seconds: float
+    reach: float | None = None
 
     @property
     def steps_per_second(self) -> float:
@@ -121,7 +124,13 @@ def _speed_of_job(pk: int, settings: Any, atoms: Any, phase: Any, ranks: Any, st
         kspace_style=str(plan.get("kspace_style") or "pppm"),
         steps=steps,
         seconds=seconds,
+        reach=_reach(plan.get("cutoff"), plan.get("skin")),
     )
+
+
+def _reach(cutoff: Any, skin: Any) -> float | None:
+    lengths = [float(one) for one in (cutoff, skin) if isinstance(one, (int, float)) and 0 < one < math.inf]
+    return sum(lengths) if len(lengths) == 2 else None
 
 
 def _timing(stage: Any) -> tuple[int, float]:

@@ -1,0 +1,231 @@
+"""Costs of LAMMPS jobs before they run: wall time from measured speeds, disk, and cores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiida_cse.lammps.protocol.stage import JobPlan, RunSettings
+from aiida_cse.workchains.common.speeds import Speed
+
+__all__ = ["Duration", "Part", "duration_of", "folder_bytes", "stored_bytes"]
+
+#: s; time of the engine, the scheduler and the parser for each job, measured with the demo
+_OVERHEAD = 8.0
+#: relative differences of the number of atoms up to which a speed counts as measured on this size
+_SAME_SIZE = 1.5
+#: bytes per atom of restart and data files, measured with the demo: with bonds and velocities, and without bonds
+_RESTART, _DATA = {True: 265, False: 142}, {True: 210, False: 110}
+#: bytes of the log for each checkpoint, which repeats the setup, and for each line of thermo data
+_LOG_CHECKPOINT, _LOG_LINE = 6000, 230
+#: restart files that a job leaves, one of up to three stages and one of more
+_KEPT, _KEPT_OF_MANY = 3, 10
+#: bytes per atom of a system node, per line of thermo data in its node, of scripts and records of a job
+_SYSTEM, _THERMO_LINE, _RECORDS = 250, 160, 20_000
+#: bytes of the results of an analysis, and per count of a compressed reduction
+_RESULTS, _COUNT = 120_000, 2.5
+
+
+@dataclass(frozen=True)
+class Part:
+    """LAMMPS jobs of a process that run one after the other.
+
+    Attributes
+    ----------
+    name
+        The part of the process: ``ceramic``, ``interface T0700_r1``.
+    jobs
+        The plans of its jobs.
+    base
+        Code and options of the jobs.
+    atoms
+        Number of atoms.
+    bonded
+        Whether molecules are among them.
+    looks
+        Steps at which the run is judged, if it is a production.
+    earliest
+        Step at which it may end at the earliest, if a rule decides; None if it runs to its end.
+    counts_per_ps
+        Counts of the reduction per ps of its trajectory.
+    """
+
+    name: str
+    jobs: tuple[JobPlan, ...]
+    base: Mapping[str, Any]
+    atoms: int
+    bonded: bool = True
+    looks: tuple[int, ...] = ()
+    earliest: int | None = None
+    counts_per_ps: float = 0.0
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of all its jobs; a minimisation counts as one."""
+        return sum(job.target_step - _start(job) for job in self.jobs)
+
+    @property
+    def picoseconds(self) -> float:
+        """Simulated time of all its jobs."""
+        return math.fsum(
+            steps * stage.timestep_fs / 1000
+            for job in self.jobs
+            for stage, steps in _stages(job)
+            if stage.is_dynamics
+        )
+
+    @property
+    def settings(self) -> RunSettings:
+        """Settings that its jobs share."""
+        return self.jobs[0].settings
+
+    @property
+    def ranks(self) -> int:
+        """MPI ranks of a job."""
+        options = self.base.get("lammps", {}).get("metadata", {}).get("options", {})
+        if options.get("withmpi") is False:
+            return 1
+        resources = options.get("resources", {})
+        if "tot_num_mpiprocs" in resources:
+            return int(resources["tot_num_mpiprocs"])
+        computer = self.code.computer
+        default = None if computer is None else computer.get_default_mpiprocs_per_machine()
+        per_machine = resources.get("num_mpiprocs_per_machine", default or 1)
+        return int(resources.get("num_machines", 1)) * int(per_machine)
+
+    @property
+    def cores(self) -> int:
+        """Cores that a job uses: its MPI ranks times their threads."""
+        return self.ranks * self.settings.threads
+
+    @property
+    def code(self) -> Any:
+        """The code of LAMMPS."""
+        return self.base["lammps"]["code"]
+
+
+@dataclass(frozen=True)
+class Duration:
+    """Wall time of a part, and the speed that it follows from.
+
+    Attributes
+    ----------
+    least, most
+        Time of LAMMPS until the earliest and until the latest end, s.
+    longest
+        Time of the longest job, s.
+    waiting
+        Time besides LAMMPS, in which engine, scheduler and parser work, s.
+    measured
+        Measurements of one system and one number of ranks, to whose speed that of the part is proportional.
+    differences
+        In what the part differs from what was measured; empty if it was measured on such a system.
+    """
+
+    least: float
+    most: float
+    longest: float
+    waiting: float
+    measured: tuple[Speed, ...]
+    differences: tuple[str, ...]
+
+
+def duration_of(part: Part, speeds: Sequence[Speed]) -> Duration | None:
+    """Return the wall time of a part; None if no speed of its code was measured.
+
+    The nearest measurement is taken: that of the same electrostatics, then of the same kind of system, the same
+    number of cores, and the nearest size. The time of a step is taken as proportional to the number of atoms and
+    of the neighbours of an atom, and inversely to the number of cores.
+    """
+    if not part.jobs or not speeds:
+        return None
+    settings, cores = part.settings, part.cores
+
+    def distance(speed: Speed) -> tuple[bool, bool, bool, float, float]:
+        return (
+            speed.accelerator != settings.accelerator,
+            speed.kspace_style != settings.kspace_style,
+            (speed.phase in ("slab", "ceramic")) == part.bonded,
+            abs(math.log(speed.ranks * speed.threads / cores)),
+            abs(math.log(speed.atoms / part.atoms)),
+        )
+
+    best = min(speeds, key=distance)
+    alike = tuple(speed for speed in speeds if distance(speed) == distance(best) and speed.reach == best.reach)
+    rate = sum(speed.steps * speed.atoms for speed in alike) / math.fsum(speed.seconds for speed in alike)
+    rate *= cores / (best.ranks * best.threads)
+    if best.reach is not None:
+        rate *= (best.reach / (settings.cutoff + settings.skin)) ** 3
+    times = [_force_steps(job) * part.atoms / rate for job in part.jobs]
+    least = math.fsum(
+        time
+        for job, time in zip(part.jobs, times, strict=True)
+        if part.earliest is None or job.target_step <= part.earliest
+    )
+    waiting = _OVERHEAD * len(part.jobs)
+    return Duration(least, math.fsum(times), max(times), waiting, alike, _differences(part, best))
+
+
+def _differences(part: Part, best: Speed) -> tuple[str, ...]:
+    settings, found = part.settings, []
+    if not 1 / _SAME_SIZE <= part.atoms / best.atoms <= _SAME_SIZE:
+        found.append(f"{part.atoms:,} atoms")
+    if part.cores != best.ranks * best.threads:
+        found.append(f"{part.cores} cores")
+    if settings.kspace_style != best.kspace_style:
+        found.append(settings.kspace_style)
+    if settings.accelerator != best.accelerator:
+        found.append(f"accelerator {settings.accelerator}")
+    return tuple(found)
+
+
+def folder_bytes(part: Part) -> float:
+    """Return the size of what the jobs of a part leave in their folders at most, bytes."""
+    total = 0.0
+    for job in part.jobs:
+        for stage, steps in _stages(job):
+            if stage.trajectory_ps:
+                frames = steps // stage.interval(stage.trajectory_ps) + 1
+                total += frames * (12 * part.atoms + 80)
+        restarts = min(_KEPT if len(job.stages) <= _KEPT else _KEPT_OF_MANY, _checkpoints(job))
+        total += part.atoms * (restarts * _RESTART[part.bonded] + 2 * _DATA[part.bonded])
+        total += 2 * _log_bytes(job)
+    return total
+
+
+def stored_bytes(part: Part) -> float:
+    """Return the size of what a part stores in the repository of the profile at most, bytes."""
+    logs = math.fsum(_log_bytes(job) + _lines(job) * _THERMO_LINE + _RECORDS for job in part.jobs)
+    systems = (1 + len(part.looks)) * part.atoms * _SYSTEM
+    timestep = part.jobs[-1].stages[-1].timestep_fs / 1000 if part.jobs else 0.0
+    counts = math.fsum(step * timestep * part.counts_per_ps * _COUNT for step in part.looks)
+    return logs + systems + len(part.looks) * _RESULTS + counts
+
+
+def _start(job: JobPlan) -> int:
+    return max(job.first_step, job.resume_step)
+
+
+def _stages(job: JobPlan) -> list[tuple[Any, int]]:
+    """Return the stages of a job with the number of their steps in it."""
+    spans = ((span.stage, min(span.end, job.target_step) - max(span.start, _start(job))) for span in job.spans)
+    return [(stage, steps) for stage, steps in spans if steps > 0]
+
+
+def _force_steps(job: JobPlan) -> int:
+    """Return how often a job computes the forces at most; a minimisation once in each of its iterations."""
+    return sum(stage.max_iterations if stage.kind == "minimize" else steps for stage, steps in _stages(job))
+
+
+def _lines(job: JobPlan) -> float:
+    return math.fsum(steps / stage.interval(stage.thermo_ps) + 1 for stage, steps in _stages(job))
+
+
+def _log_bytes(job: JobPlan) -> float:
+    return _checkpoints(job) * _LOG_CHECKPOINT + _lines(job) * _LOG_LINE
+
+
+def _checkpoints(job: JobPlan) -> int:
+    return sum(-(-steps // job.settings.restart_interval) for _, steps in _stages(job))
