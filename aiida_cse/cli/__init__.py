@@ -90,6 +90,7 @@ class LazyGroup(click.Group):
         "launch": ("cmd_run", "Launch a study, a production, a quench, an analysis or a validation."),
         "extend": ("cmd_run", "Extend a study: more temperatures, more replicas, longer runs."),
         "system": ("cmd_bring", "Import systems built by other programs."),
+        "studies": ("cmd_find", "List studies and runs with verdict and state; filter and sort them."),
         "status": ("cmd_results", "Show the progress of a process, or its results."),
         "show": ("cmd_results", "Show verdict and numbers of a process, and what is not known."),
         "plot": ("cmd_figures", "Draw the figures of a process or of an analysed folder."),

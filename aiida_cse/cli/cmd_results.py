@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 import click
@@ -17,10 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["show", "status"]
 
-#: processes that are listed
+#: rows of the table without a PK
 _LISTED = 10
-#: processes per database query
-_BATCH = 200
 
 
 @click.command()
@@ -68,15 +65,17 @@ def show(source: str, form: str, wanted: tuple[str, ...], profile: str | None) -
 @click.argument("pk", type=inputs.Identifier(), metavar="[PK]", required=False)
 @inputs.PROFILE
 def status(pk: int | str | None, profile: str | None) -> None:
-    """Show the progress of the process PK, or its results; without PK, list the last launched processes.
+    """Show the progress of the process PK, or its results; without PK, list the newest studies.
 
     A running study or production is shown as one line per temperature and replica: the present stage, simulated
     ns, speed, entries and exits, EC with its lower bound and the verdict at the last look, and the expected end. A
-    finished process is shown as by `aiida-cse show`.
+    finished process is shown as by `aiida-cse show`. `aiida-cse studies` lists all of them.
     """
     profiles.load(profile)
     if pk is None:
-        _list_processes()
+        from aiida_cse.cli.cmd_find import print_newest
+
+        print_newest(_LISTED)
         return
     from aiida.orm import ProcessNode
     from rich.console import Console
@@ -119,29 +118,3 @@ def _hint(node: ProcessNode) -> str | None:
     if is_held(root):
         return "it is running"
     return f"nothing runs it now; resume with: {aiida_cse('resume', root.pk)}"
-
-
-def _list_processes() -> None:
-    """Print the newest processes of this plugin that no other process called.
-
-    They are read in batches: an iterator over the whole database that is not exhausted keeps a transaction open.
-    """
-    from aiida.orm import ProcessNode, QueryBuilder
-
-    from aiida_cse.report.words import duration
-
-    query = QueryBuilder().append(ProcessNode, filters={"process_type": {"like": "%:cse.%"}})
-    query.order_by({ProcessNode: {"id": "desc"}}).limit(_BATCH)
-    roots: list[ProcessNode] = []
-    for batch in takewhile(bool, (query.offset(offset).all(flat=True) for offset in count(step=_BATCH))):
-        roots += [node for node in batch if node.caller is None]
-        if len(roots) >= _LISTED:
-            break
-    if not roots:
-        click.echo(f"no process has been launched in this profile; try: {aiida_cse('demo')}")
-    for node in roots[:_LISTED]:
-        state = node.process_state.value if node.process_state else "created"
-        ending = f" [{node.exit_status}]" if node.is_finished else ""
-        spent = duration(node.mtime - node.ctime)
-        label = node.process_label or (node.process_type or "").rpartition(":")[2]
-        click.echo(f"{node.pk:>8}  {node.ctime:%Y-%m-%d %H:%M}  {label:<24} {state}{ending} ({spent})")

@@ -17,7 +17,7 @@ from aiida.orm import Group, ProcessNode, load_node
 from aiida_cse.engine.checkpoints import awaited_children, load_tree, root_of
 from aiida_cse.engine.daemon import daemon_runs
 from aiida_cse.engine.hints import aiida_cse
-from aiida_cse.engine.locks import ProcessBusyError, process_lock
+from aiida_cse.engine.locks import EMBEDDED, ENGINE_EXTRA, ProcessBusyError, process_lock
 from aiida_cse.engine.outline import refuse_other_outlines
 from aiida_cse.engine.terminal import stop_requests
 
@@ -39,9 +39,6 @@ OnTick = Callable[[ProcessNode], None]
 TICK = 0.5
 #: interval at which a WorkChain polls the children that it waits for, s
 _CHILD_POLL = 0.1
-#: extra of a root process that this engine runs
-_ENGINE_EXTRA = "cse_engine"
-_EMBEDDED = "embedded"
 
 
 class UnfinishedError(RuntimeError):
@@ -144,7 +141,7 @@ def run_embedded(
 
     async def session(runner: _EmbeddedRunner, stop: asyncio.Event) -> ProcessNode:
         root: Process = runner.instantiate_process(process)
-        root.node.base.extras.set_many({_ENGINE_EXTRA: _EMBEDDED, **(extras or {})})
+        root.node.base.extras.set_many({ENGINE_EXTRA: EMBEDDED, **(extras or {})})
         for group in groups:
             group.add_nodes(root.node)
         with process_lock(root.node):
@@ -206,7 +203,7 @@ def resume_embedded(process: int | ProcessNode, on_tick: OnTick | None = None) -
 
 def is_embedded(node: ProcessNode) -> bool:
     """Return whether the outermost process ``node`` was started by this engine."""
-    return bool(node.base.extras.get(_ENGINE_EXTRA, None) == _EMBEDDED)
+    return bool(node.base.extras.get(ENGINE_EXTRA, None) == EMBEDDED)
 
 
 def _run(

@@ -13,7 +13,10 @@ from typing import TextIO
 from aiida.manage.configuration import get_config
 from aiida.orm import ProcessNode
 
-__all__ = ["ProcessBusyError", "is_held", "process_lock"]
+__all__ = ["EMBEDDED", "ENGINE_EXTRA", "ProcessBusyError", "is_held", "process_lock"]
+
+#: extra of an outermost process with the engine that runs it, and its value for the embedded one
+ENGINE_EXTRA, EMBEDDED = "cse_engine", "embedded"
 
 
 class ProcessBusyError(RuntimeError):

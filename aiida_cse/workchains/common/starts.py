@@ -11,7 +11,6 @@ from typing import Any
 from aiida import orm
 from aiida.orm import to_aiida_type
 
-from aiida_cse.building.interface.excess import default_excess
 from aiida_cse.schema import nearest
 from aiida_cse.workchains.common.ports import MOST_EXCESS
 
@@ -66,6 +65,8 @@ def planned_runs(inputs: Any) -> list[tuple[str, float, int]]:
 
 def start_excess_of(given: Mapping[str, Any], pairs: int) -> dict[str, int]:
     """Return the initial excess of the starts ``filled`` and ``emptied``, where none is given that of the salt."""
+    from aiida_cse.building.interface.excess import default_excess
+
     return default_excess(pairs) | {start: number for start, number in given.items() if number is not None}
 
 

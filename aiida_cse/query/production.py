@@ -1,4 +1,4 @@
-"""Queries of a profile: its productions as a table, and the slab from which a production started."""
+"""The analysed productions of a profile, and the slab from which a production started."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiida.common.links import LinkType
-from aiida.orm import Dict, Node, ProcessNode, QueryBuilder, load_node
-
-from aiida_cse.data.system import CseSystemData
-from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.study import StudyWorkChain
+from aiida.orm import Dict, Node, ProcessNode, QueryBuilder, WorkChainNode, load_node
 
 __all__ = ["Production", "productions", "slab_seed"]
 
+_PRODUCTION = {"process_type": "aiida.workflows:cse.production"}
+_STUDY = {"process_type": "aiida.workflows:cse.study"}
 #: keys of the node ``equilibration`` in the table
 _COLUMNS = ("temperature_K", "ec", "ec_lower_bound", "equilibrated", "time_ns")
 
@@ -76,7 +74,7 @@ def productions(minimum_ec: float | None = None, temperature: float | None = Non
             raise ValueError(f"temperature = {temperature!r}: it must be above 0 K")
         filters["attributes.temperature_K"] = temperature
     query = QueryBuilder()
-    query.append(ProductionWorkChain, tag="production", project=["id", "uuid"])
+    query.append(WorkChainNode, filters=_PRODUCTION, tag="production", project=["id", "uuid"])
     query.append(
         Dict,
         with_incoming="production",
@@ -85,8 +83,8 @@ def productions(minimum_ec: float | None = None, temperature: float | None = Non
         project=[f"attributes.{column}" for column in _COLUMNS],
     )
     rows = query.order_by({"production": {"ctime": "asc"}}).all()
-    called = QueryBuilder().append(StudyWorkChain, tag="study", project="id")
-    called.append(ProductionWorkChain, with_incoming="study", project="id")
+    called = QueryBuilder().append(WorkChainNode, filters=_STUDY, tag="study", project="id")
+    called.append(WorkChainNode, filters=_PRODUCTION, with_incoming="study", project="id")
     studies = {production: study for study, production in called.all()}
     return [
         # SQLite returns 0 and 1 for false and true
@@ -113,8 +111,10 @@ def slab_seed(production: ProcessNode | int) -> int:
         The node is no production, or no slab with a seed is among its ancestors, for example in an archive that
         was exported without them.
     """
+    from aiida_cse.data.system import CseSystemData
+
     node = load_node(production) if isinstance(production, int) else production
-    if not isinstance(node, ProcessNode) or node.process_type != ProductionWorkChain.build_process_type():
+    if not isinstance(node, ProcessNode) or node.process_type != _PRODUCTION["process_type"]:
         kind = node.process_type if isinstance(node, ProcessNode) else type(node).__name__
         raise ValueError(
             f"production = {node.pk}: it is a {kind}; it must be the process of a ProductionWorkChain"
