@@ -12,7 +12,7 @@ import click
 
 from aiida_cse.cli import inputs
 from aiida_cse.cli import profile as profiles
-from aiida_cse.engine.hints import aiida_cse
+from aiida_cse.engine.hints import aiida_cse, verdi
 
 if TYPE_CHECKING:
     from aiida_cse.query.rows import StudyRow
@@ -111,7 +111,7 @@ class _Since(click.ParamType):
 def studies(
     sort: str, reverse: bool, limit: int | None, by_run: bool, form: str, profile: str | None, **wanted: Any
 ) -> None:
-    r"""List studies, quenches, validations, productions, reanalyses and imported runs, the newest first.
+    """List studies, quenches, validations, productions, reanalyses and imported runs, the newest first.
 
     EC and its lower bound are the lowest of the runs; results of an unfinished study are those of its last looks.
     A finished study need not have equilibrated; a stopped one can be resumed. "Since" is the launch of what is
@@ -211,19 +211,27 @@ def _print(found: Sequence[StudyRow], chosen: Sequence[StudyRow], limit: int, by
 
 def _hints(rows: Sequence[StudyRow]) -> Iterator[str]:
     """Yield how to continue what does not advance, and where the reason of a failure is told."""
-    from aiida_cse.engine.daemon import daemon_hint
+    from aiida.orm import load_node
 
-    pks: dict[str, list[int]] = {state: [row.pk for row in rows if row.state == state] for state in _STATES}
-    if (pks["stopped"] or pks["never started"]) and (hint := daemon_hint()) is not None:
-        yield hint
-        return
-    for state, listed in pks.items():
-        if listed and state in ("stopped", "paused"):
-            yield f"{state}: {_list(listed)}; continue with: {aiida_cse('resume', listed[0])}"
-        elif listed and state == "never started":
-            yield f"never started: {_list(listed)}; start with: {aiida_cse('resume', listed[0])}, or launch again"
-        elif listed and state == "failed":
+    from aiida_cse.engine.daemon import daemon_hint
+    from aiida_cse.engine.locks import EMBEDDED, ENGINE_EXTRA
+
+    asks_daemon = False
+    for state in ("stopped", "paused", "never started", "failed"):
+        listed = [row.pk for row in rows if row.state == state]
+        if not listed:
+            continue
+        if state == "failed":
             yield f"failed: {_list(listed)}; the reason is in: {aiida_cse('status', listed[0])}"
+        elif load_node(listed[0]).base.extras.get(ENGINE_EXTRA, None) == EMBEDDED:
+            yield f"{state}: {_list(listed)}; continue with: {aiida_cse('resume', listed[0])}"
+        elif state == "paused":
+            yield f"paused: {_list(listed)}; continue with: {verdi('process', 'play', listed[0])}"
+        else:
+            yield f"{state}: {_list(listed)}; nothing runs {'it' if len(listed) == 1 else 'them'} now"
+            asks_daemon = True
+    if asks_daemon and (hint := daemon_hint()) is not None:
+        yield hint
 
 
 def _list(pks: Sequence[int]) -> str:

@@ -7,12 +7,31 @@ for true and false.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
 from aiida.manage import get_manager
+from sqlalchemy import String, TypeDecorator, type_coerce
 
 __all__ = ["Database"]
+
+
+class _Value(TypeDecorator[Any]):
+    """A value in a JSON column; None for one that cannot be read, as the infinity that SQLite makes of 1e400."""
+
+    impl = String
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        """Return the value; the driver of PostgreSQL has read it already."""
+        if dialect.name != "sqlite" or not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            return None
 
 
 class Database:
@@ -22,7 +41,6 @@ class Database:
     ----------
     node, link
         Classes of the tables: their columns are ``id``, ``attributes``, … and ``input_id``, ``output_id``, ….
-        ``attributes["key"]`` is a column too, None where the key is missing.
     """
 
     def __init__(self) -> None:
@@ -30,6 +48,10 @@ class Database:
         query: Any = self._storage.query()
         self.node: Any = query.Node
         self.link: Any = query.Link
+
+    def values(self, column: Any, keys: Iterable[str]) -> list[Any]:
+        """Return the values of a JSON column under these keys as columns; they are None where a key is missing."""
+        return [type_coerce(column[key], _Value()) for key in keys]
 
     def rows(self, statement: Any) -> list[Any]:
         """Return the rows of a ``select``; the transaction ends before this returns."""

@@ -118,13 +118,17 @@ class Reader:
     def __init__(self) -> None:
         self._database = Database()
         self._node, self._link = self._database.node, self._database.link
+        self._values = self._database.values
 
     def processes(self) -> list[Process]:
         """Return the WorkChains of this plugin that no process of it called, the newest first."""
         node = self._node
-        attributes = (node.attributes[key] for key in ("process_state", "exit_status", "exit_message", "paused"))
-        columns = (node.id, node.uuid, node.label, node.process_type, node.ctime, node.mtime, *attributes)
-        statement = select(*columns, node.extras[ENGINE_EXTRA]).where(self._is_outermost())
+        columns = (
+            *(node.id, node.uuid, node.label, node.process_type, node.ctime, node.mtime),
+            *self._values(node.attributes, ("process_state", "exit_status", "exit_message", "paused")),
+            *self._values(node.extras, (ENGINE_EXTRA,)),
+        )
+        statement = select(*columns).where(self._is_outermost())
         found = [Process(*row) for row in self._database.rows(statement)]
         return sorted(found, key=lambda one: (one.created, one.pk), reverse=True)
 
@@ -149,7 +153,7 @@ class Reader:
         """Return the inputs of the outermost processes, by PK of the process and label of the link."""
         given, link, creation = aliased(self._node), self._link, aliased(self._link)
         made = exists().where(creation.output_id == given.id, creation.type == "create")
-        attributes = (given.attributes[key] for key in _GIVEN_KEYS)
+        attributes = self._values(given.attributes, _GIVEN_KEYS)
         statement = (
             select(link.output_id, link.label, given.id, given.label, made, *attributes)
             .join(given, given.id == link.input_id)
@@ -183,7 +187,7 @@ class Reader:
         """
         node, link = self._node, self._link
         statement = (
-            select(link.input_id, link.label, node.id, *(node.attributes[key] for key in keys))
+            select(link.input_id, link.label, node.id, *self._values(node.attributes, keys))
             .join(node, node.id == link.output_id)
             .where(link.type == "return")
             .where(or_(link.label == name, link.label.endswith(f"__{name}", autoescape=True)))
@@ -205,7 +209,7 @@ class Reader:
     def called(self, pks: Collection[int]) -> list[Called]:
         """Return the WorkChains and jobs below processes, at all levels; process functions are left out."""
         node, link, found = self._node, self._link, []
-        attributes = (node.attributes[key] for key in ("process_state", "paused", "scheduler_state"))
+        attributes = self._values(node.attributes, ("process_state", "paused", "scheduler_state"))
         statement = (
             select(
                 link.input_id,
@@ -236,7 +240,7 @@ class Reader:
         """Return the last step of LAMMPS jobs that left results, by PK of the job."""
         node, link = self._node, self._link
         statement = (
-            select(link.input_id, node.attributes["step"])
+            select(link.input_id, *self._values(node.attributes, ("step",)))
             .join(node, node.id == link.output_id)
             .where(link.type == "create", link.label == "results")
         )

@@ -548,9 +548,10 @@ def _ion(values: Mapping[str, Any]) -> str:
 
 def _number(value: Any) -> float | None:
     """Return a finite number, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        return value if isinstance(value, int | float) and math.isfinite(value) else None
+    except OverflowError:
         return None
-    return value
 
 
 def _one_line(text: Any) -> str:

@@ -35,8 +35,9 @@ STATES: dict[State, str] = {
     "killed": "killed",
 }
 
-_ENDED = frozenset({"finished", "excepted", "killed"})
-_QUEUED = frozenset({"queued", "queued held", "suspended"})
+_ENDED = ("finished", "excepted", "killed")
+_STARTED = ("running", "waiting")
+_QUEUED = ("queued", "queued held", "suspended")
 #: a Python that is not ours changes the nodes of its jobs more often than this
 _SILENCE = timedelta(hours=1)
 
@@ -64,7 +65,7 @@ class Engine:
         if self._has_broker:
             return self._daemon_works
         newest = max((one.changed for one in below), default=process.changed)
-        return bool(process.state) and datetime.now(timezone.utc) - newest < _SILENCE
+        return process.state in _STARTED and datetime.now(timezone.utc) - newest < _SILENCE
 
 
 def has_ended(one: Process | Called) -> bool:
@@ -90,7 +91,7 @@ def state_of(process: Process, below: Iterable[Called], engine: Engine) -> State
         return "killed" if process.state == "killed" else "failed"
     unfinished = [one for one in below if not has_ended(one)]
     advances = engine.advances(process, unfinished)
-    if process.state not in ("running", "waiting"):
+    if process.state not in _STARTED:
         return "waiting" if advances else "never started"
     if process.paused or any(one.paused for one in unfinished):
         return "paused"

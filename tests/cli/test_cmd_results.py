@@ -270,18 +270,12 @@ def test_an_interrupted_process_is_shown_with_its_resume_command(unfinished: Wor
         assert "it is running" in invoke(unfinished.pk).output
 
 
-def test_without_a_pk_the_last_processes_are_listed(finished: WorkChainNode, unfinished: WorkChainNode) -> None:
-    lines = invoke().output.splitlines()
-    found = {int(line.split()[0]): line for line in lines}
-    assert "StudyWorkChain" in found[finished.pk or 0]
-    assert "finished [0]" in found[finished.pk or 0]
-    assert "waiting" in found[unfinished.pk or 0]
-
-
-def test_a_process_without_label_and_state_is_listed_by_its_type() -> None:
-    node = WorkChainNode(process_type=STUDY).store()
-    (line,) = [line for line in invoke().output.splitlines() if line.split()[0] == str(node.pk)]
-    assert line.split()[3:5] == ["cse.study", "created"]
+def test_without_a_pk_the_newest_studies_are_listed(finished: WorkChainNode, unfinished: WorkChainNode) -> None:
+    found = {line.split()[0]: line for line in lines(invoke())}
+    assert f"{finished.pk} study evening" in found[str(finished.pk)]
+    assert "finished" in found[str(finished.pk)]
+    assert "stopped" in found[str(unfinished.pk)]
+    assert f"stopped: <{unfinished.pk}>" in " ".join(lines(invoke()))
 
 
 def test_wrong_pks_are_refused_in_one_line() -> None:

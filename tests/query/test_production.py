@@ -29,7 +29,7 @@ from tests.systems import crystal_and_molecules
 # AiiDA makes nodes outside of the database's session until they are stored
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 CALL = {WorkChainNode: LinkType.CALL_WORK, CalcJobNode: LinkType.CALL_CALC, CalcFunctionNode: LinkType.CALL_CALC}
 
 
