@@ -12,7 +12,6 @@ from typing import Any
 
 from aiida_cse.query.reading import LAMMPS, Called, Given, Process, Reader, Result
 from aiida_cse.query.states import Engine, State, changed_at, has_ended, state_of
-from aiida_cse.report.words import printable
 from aiida_cse.workchains.common.protocol import ProtocolMixin
 from aiida_cse.workchains.common.starts import AS_BUILT, FILLED, run_label
 
@@ -555,4 +554,7 @@ def _number(value: Any) -> float | None:
 
 
 def _one_line(text: Any) -> str:
-    return " ".join(printable(text).split()) if isinstance(text, str) else ""
+    """Return a text in one line without control characters, which a terminal would obey."""
+    if not isinstance(text, str):
+        return ""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
