@@ -12,14 +12,13 @@ from aiida_cse.workchains.common.protocol_values import PARTS, protocol_values, 
 
 
 def invoke(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, list(map(str, arguments)), env={"COLUMNS": "80"})
-    assert max(map(len, result.output.splitlines()), default=0) <= 80 or "json" in arguments
-    return result
+    return CliRunner().invoke(main, list(map(str, arguments)), env={"COLUMNS": "80"})
 
 
 def found(*arguments: object) -> str:
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output
+    assert max(map(len, result.output.splitlines())) <= 80 or "--format" in arguments
     return result.output
 
 
