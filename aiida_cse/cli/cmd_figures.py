@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,21 +17,6 @@ if TYPE_CHECKING:
     from aiida_cse.report.findings import Findings
 
 __all__ = ["plot", "report", "write_report"]
-
-#: narrowest and widest figure, mm
-_NARROWEST, _WIDEST = 40.0, 500.0
-
-
-class _Width(click.FloatRange):
-    """A finite number within a range."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number."""
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value} is not in the range {self.min}<=x<={self.max}.", param, ctx)
-        return number
-
 
 RUNS = click.option("--run", "runs", multiple=True, metavar="LABEL", help="Draw this run alone; repeatable.")
 
@@ -53,7 +37,7 @@ RUNS = click.option("--run", "runs", multiple=True, metavar="LABEL", help="Draw 
 )
 @click.option(
     "--width",
-    type=_Width(_NARROWEST, _WIDEST),
+    type=inputs.FigureWidth(),
     default=180.0,
     show_default=True,
     help="Width of the figure, mm: 85 for one column of a journal, 180 for two.",
@@ -80,14 +64,10 @@ def plot(
     if name is None and output is not None:
         raise click.UsageError("--output: which figure? give its NAME")
     from aiida_cse.report.figures.registry import NotDrawableError
-    from aiida_cse.report.figures.style import METADATA, save
+    from aiida_cse.report.figures.style import save
     from aiida_cse.report.words import unreadable
 
-    if output is not None and output.suffix.lower().removeprefix(".") not in METADATA:
-        raise inputs.InputError(
-            f"--output = {output}: suffix {output.suffix!r}: no format of figures; must be one of "
-            f".{', .'.join(METADATA)}"
-        )
+    inputs.check_figure_file(output, "--output")
     kind = None if name is None else _kind(name)
     findings = open_runs(source, runs, profile)
     if kind is not None:

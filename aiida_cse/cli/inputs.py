@@ -31,6 +31,7 @@ __all__ = [
     "RECIPE",
     "SOURCE",
     "AboveZero",
+    "FigureWidth",
     "Identifier",
     "InputError",
     "OutPath",
@@ -213,6 +214,35 @@ class AboveZero(click.ParamType):
         if not math.isfinite(number) or number < 0 or (number == 0 and not self._or_zero):
             self.fail(f"{value}: must be {'at least' if self._or_zero else 'above'} 0", param, ctx)
         return number
+
+
+class FigureWidth(click.FloatRange):
+    """Width of a figure, mm: a finite number from 40 to 500."""
+
+    def __init__(self) -> None:
+        super().__init__(40.0, 500.0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self.min}<=x<={self.max}.", param, ctx)
+        return number
+
+
+def check_figure_file(path: Path | None, name: str) -> None:
+    """Refuse a file, given as the option ``name``, whose suffix is no format of figures; None is accepted.
+
+    Raises
+    ------
+    InputError
+        The suffix is not that of a known format.
+    """
+    from aiida_cse.report.figures.style import METADATA
+
+    if path is not None and path.suffix.lower().removeprefix(".") not in METADATA:
+        known = ", .".join(METADATA)
+        raise InputError(f"{name} = {path}: suffix {path.suffix!r}: no format of figures; must be one of .{known}")
 
 
 def find_recipe(name: str, profile: str | None) -> Recipe:

@@ -270,6 +270,8 @@ class RunFindings:
         The results of the looks of an adaptive run, the first one first.
     uuids
         UUID of each result node by observable; empty for a folder.
+    load_trajectory
+        Reads the identities of the reduction and of the trajectory files, by their content.
     """
 
     label: str
@@ -280,6 +282,13 @@ class RunFindings:
     load_system: Callable[[], System | None] = lambda: None
     looks: Sequence[Mapping[str, Any]] = ()
     uuids: Mapping[str, str] = field(default_factory=dict)
+    load_trajectory: Callable[[], frozenset[str]] = frozenset
+
+    @cached_property
+    def trajectory(self) -> frozenset[str]:
+        """Identities of the reduction and of the trajectory files, by their content; empty if not known."""
+        with of_form(f"runs.{self.label}.trajectory"):
+            return self.load_trajectory()
 
     @cached_property
     def results(self) -> Results:
@@ -334,6 +343,10 @@ class Findings:
         Reads where and with what they were computed.
     load_time
         Reads the time of the LAMMPS jobs.
+    load_settings
+        Reads the settings that a user chose.
+    load_ancestors
+        Reads the systems from which the results came.
     """
 
     origin: Origin
@@ -349,6 +362,20 @@ class Findings:
     load_phases: Callable[[], Mapping[str, System]] = dict
     load_provenance: Callable[[], Provenance] = Provenance
     load_time: Callable[[], TimeShare | None] = lambda: None
+    load_settings: Callable[[], Mapping[str, Any]] = dict
+    load_ancestors: Callable[[], Mapping[str, str]] = dict
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings that a user chose, by name of the input in a study, as ``production.plan``."""
+        with of_form("settings"):
+            return self.load_settings()
+
+    @cached_property
+    def ancestors(self) -> Mapping[str, str]:
+        """Systems from which the results came: by identity of the content phase and PK, as ``slab <12>``."""
+        with of_form("ancestors"):
+            return self.load_ancestors()
 
     @cached_property
     def thermo(self) -> Sequence[ThermoTable]:

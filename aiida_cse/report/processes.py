@@ -21,7 +21,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from aiida_cse.report.findings import Findings, Kind, Origin, RunFindings, ThermoTable, TimeShare, by_temperature
 from aiida_cse.report.process_tree import Branch, ProcessTree
-from aiida_cse.report.provenance import provenance_of
+from aiida_cse.report.provenance import ancestors_of, contents_of, provenance_of, settings_of
 from aiida_cse.report.results import ObservableResult, Results, collect_results, describe_result
 from aiida_cse.report.words import of_form, printable
 from aiida_cse.workchains.import_run import SYSTEM_EXTRA
@@ -66,7 +66,14 @@ def findings_of(process: ProcessNode | int | str) -> Findings:
             f"of one of these kinds: {known}"
         )
     with of_form(f"<{node.pk}>"):
-        return replace(_READERS[kind](node), load_provenance=partial(provenance_of, node))
+        found = _READERS[kind](node)
+        made = {uuid for run in found.runs.values() for uuid in run.uuids.values()}
+        return replace(
+            found,
+            load_provenance=partial(provenance_of, node),
+            load_settings=partial(settings_of, node),
+            load_ancestors=partial(ancestors_of, made),
+        )
 
 
 def has_findings(node: ProcessNode) -> bool:
@@ -309,6 +316,7 @@ def _run(label: str, outputs: Outputs) -> RunFindings:
         load_system=partial(_load_system, outputs),
         looks=outputs["looks"].get_list() if "looks" in outputs else (),
         uuids={name: node.uuid for name, node in results.items()},
+        load_trajectory=partial(_trajectory, results),
     )
 
 
@@ -348,6 +356,17 @@ def _why_missing(name: str, outputs: Outputs) -> str:
 def _load_system(outputs: Outputs) -> System | None:
     node = outputs.get("system")
     return node.get_system() if isinstance(node, CseSystemData) else None
+
+
+def _trajectory(results: Mapping[str, Any]) -> frozenset[str]:
+    """Return the identities of the reduction that was analysed, and of the files that it read."""
+    first: Any = next(iter(results.values())).creator
+    reduction = None if first is None or "reduction" not in first.inputs else first.inputs.reduction
+    if reduction is None:
+        return frozenset()
+    read = (source.get("sha256") for source in reduction.base.attributes.get("sources", None) or ())
+    files = reduction.base.repository.metadata
+    return frozenset({*contents_of(files), *(checksum for checksum in read if checksum)})
 
 
 def _load_results(label: str, results: Mapping[str, Any], missing: Mapping[str, str]) -> Results:

@@ -1,22 +1,45 @@
-"""Provenance of a process: jobs with computers, codes and versions, recoveries, settings, nodes and sources."""
+"""Provenance of a process: jobs with computers, codes, versions and recoveries; settings, ancestors, sources."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from aiida.orm import CalcJobNode, Dict, List, Node, ProcessNode, QueryBuilder, load_node
+from aiida.common.links import LinkType
+from aiida.orm import (
+    AbstractCode,
+    Bool,
+    CalcJobNode,
+    Dict,
+    Float,
+    Int,
+    List,
+    Node,
+    ProcessNode,
+    QueryBuilder,
+    Str,
+    load_node,
+)
 
 from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.report.findings import Change, Job, NodeRecord, Provenance
 from aiida_cse.report.process_tree import Branch, ProcessTree
 
-__all__ = ["provenance_of"]
+__all__ = ["ancestors_of", "contents_of", "provenance_of", "settings_of"]
 
 _CHAIN = "aiida.workflows:cse.base"
 #: by key of a node's version the name of the package
 _VERSIONS = {"core": "aiida-core", "plugin": "aiida-cse"}
+#: by kind of process the place of its inputs among those of a study
+_PLACES = {
+    "aiida.workflows:cse.production": "production.",
+    "aiida.workflows:cse.analysis": "production.analysis.",
+    "aiida.calculations:cse.kinetics": "kinetics.",
+}
+#: links between data and calculations
+_DATA_LINKS = {"type": {"in": [LinkType.CREATE.value, LinkType.INPUT_CALC.value]}}
 
 
 def provenance_of(node: ProcessNode) -> Provenance:
@@ -32,6 +55,63 @@ def provenance_of(node: ProcessNode) -> Provenance:
         outputs=tuple(_record(name, found) for name, found in _named(node.outputs)),
         citations=tuple(dict.fromkeys(_citations(node))),
     )
+
+
+def settings_of(node: ProcessNode) -> dict[str, Any]:
+    """Return the settings that a user gave to a process, by the name of the input in a study.
+
+    The recipe and the force fields, which follow from it, are left out, and so is what another process made.
+    """
+    place = _PLACES.get(node.process_type or "", "")
+    found: dict[str, Any] = {}
+    for name, given in _named(node.inputs):
+        if name.endswith("recipe") or "forcefield." in name or given.creator is not None:
+            continue
+        if isinstance(given, Dict):
+            found[place + name] = given.get_dict()
+        elif isinstance(given, List):
+            found[place + name] = given.get_list()
+        elif isinstance(given, Int | Float | Str | Bool):
+            found[place + name] = given.value
+        elif isinstance(given, AbstractCode):
+            # computers that come with an archive are renamed
+            found[place + name] = re.sub(r" \(Imported #\d+\)$", "", given.full_label)
+    # joint kinetics have one input of this name
+    return {("kinetics" if name == "kinetics.settings" else name): value for name, value in found.items()}
+
+
+def ancestors_of(uuids: Collection[str]) -> dict[str, str]:
+    """Return the systems from which data came, by the identity of their content: phase and PK, as ``slab <12>``.
+
+    The search follows links between data and calculations and visits every ancestor once.
+    """
+    found: dict[str, str] = {}
+    seen: set[int] = set()
+    known = QueryBuilder().append(Node, filters={"uuid": {"in": sorted(uuids)}}, project="id") if uuids else None
+    level: set[int] = set() if known is None else set(known.all(flat=True))
+    while level:
+        systems = QueryBuilder().append(
+            CseSystemData,
+            filters={"id": {"in": sorted(level)}},
+            project=["id", "attributes.phase", "repository_metadata"],
+        )
+        for pk, phase, files in systems.all():
+            found |= dict.fromkeys(("+".join(sorted(contents_of(files))),), f"{phase} <{pk}>")
+        seen |= level
+        parents = QueryBuilder().append(Node, filters={"id": {"in": sorted(level)}}, tag="child")
+        parents.append(Node, with_outgoing="child", edge_filters=_DATA_LINKS, project="id")
+        level = set(parents.all(flat=True)) - seen
+    return found
+
+
+def contents_of(files: Any) -> Iterator[str]:
+    """Yield the keys of the files of a node, from its ``repository_metadata``: equal files have equal keys."""
+    if not isinstance(files, Mapping):
+        return
+    if isinstance(files.get("k"), str):
+        yield files["k"]
+    for below in files.get("o", {}).values():
+        yield from contents_of(below)
 
 
 def _parts(branch: Branch, part: str) -> Iterator[tuple[str, Branch]]:

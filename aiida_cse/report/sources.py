@@ -66,7 +66,14 @@ def findings_of_folders(folders: Sequence[Path]) -> Findings:
         runs=by_temperature(runs),
         kinetics=None if joined is None else joined.kinetics,
         shifts=None if joined is None else joined.shifts,
+        load_settings=lambda: _settings_of_folders([run.results for run in runs.values()]),
     )
+
+
+def _settings_of_folders(results: Sequence[Results]) -> dict[str, Any]:
+    """Return the settings of the analysis and of the reduction, if all folders have the same."""
+    found = [{"production.analysis.settings": one.settings} for one in results]
+    return found[0] if found and all(one == found[0] for one in found) else {}
 
 
 def findings_of_results(results: Results) -> Findings:
@@ -76,4 +83,11 @@ def findings_of_results(results: Results) -> Findings:
 
 
 def _run_of_folder(label: str, results: Results) -> RunFindings:
-    return RunFindings(label, results.temperature_K, results.scalars(), results.missing, lambda: results)
+    return RunFindings(
+        label,
+        results.temperature_K,
+        results.scalars(),
+        results.missing,
+        lambda: results,
+        load_trajectory=lambda: frozenset(one.sha256 for one in results.sources if one.sha256),
+    )

@@ -18,7 +18,7 @@ from aiida_cse.physics.kinetics.laws import LAWS
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.words import duration, number_words, unreadable
 
-__all__ = ["Row", "Section", "View", "quantities_of", "view_of"]
+__all__ = ["Row", "Section", "View", "joint_sections", "quantities_of", "verdict_of", "view_of"]
 
 #: marks of a statement: the criterion is met, it is not met, there is nothing to test
 PASSED, FAILED, NOTHING = "✓", "✗", "–"
@@ -200,10 +200,7 @@ def view_of(findings: Findings) -> View:
     sections = [
         *_readable("Verdict", "verdict", _verdicts, findings),
         *_readable("Known and found", "checks", _checks, findings),
-        *_readable("Kinetics", "kinetics", _kinetics, findings),
-        *_readable("Different starts", "starts", _starts, findings),
-        *_readable("Shift Δz", "shifts", _shifts, findings),
-        *_readable("Cold against hot", "comparison", _comparison, findings),
+        *joint_sections(findings),
         # the checks of a validation say each number beside the known one
         *([] if findings.validation else _numbers(findings.runs)),
         *_readable("Looks", "looks", _looks, findings.runs),
@@ -214,6 +211,16 @@ def view_of(findings: Findings) -> View:
     label = origin.label if pk in origin.label else origin.label + pk
     title = label if origin.kind == "folders" or label.startswith(origin.kind) else f"{origin.kind} {label}"
     return View(title, tuple(_facts(findings)), tuple(one for one in sections if one.rows), tuple(findings.runs))
+
+
+def joint_sections(findings: Findings) -> list[Section]:
+    """Return the results of several runs: kinetics, different starts, shifts Δz, cold against hot."""
+    return [
+        *_readable("Kinetics", "kinetics", _kinetics, findings),
+        *_readable("Different starts", "starts", _starts, findings),
+        *_readable("Shift Δz", "shifts", _shifts, findings),
+        *_readable("Cold against hot", "comparison", _comparison, findings),
+    ]
 
 
 def _readable(
@@ -277,22 +284,16 @@ def _verdicts(findings: Findings) -> Section:
     """Return the verdict of each run with its criteria, one statement each."""
     rows: list[Row] = []
     for label, run in findings.runs.items():
-        verdict = run.scalars.get("equilibration")
-        if verdict is None:
-            reason = run.missing.get("equilibration", "there is no result")
-            rows.append(Row("verdict", label, NOTHING, f"not known: {reason}"))
-            continue
-        if run.equilibrated is None:
-            value = verdict.get("equilibrated")
-            words = f"not known: equilibrated = {value!r}: neither true nor false; repeat the analysis"
+        verdict = run.scalars.get("equilibration", {})
+        mark, words = verdict_of(run)
+        if mark == NOTHING:
             rows.append(Row("verdict", label, NOTHING, words))
             continue
-        equilibrated = run.equilibrated
-        kind = verdict.get("kind") or ("equilibrated" if equilibrated else "not equilibrated")
+        equilibrated = mark == PASSED
         time = "" if verdict.get("time_ns") is None else f", {verdict['time_ns']:.4g} ns"
         temperature = f"{run.temperature:g} K"
         name = temperature if temperature == label else f"{label}, {temperature}"
-        rows.append(Row("verdict", label, PASSED if equilibrated else FAILED, f"{name}{time}: {kind}"))
+        rows.append(Row("verdict", label, mark, f"{name}{time}: {words}"))
         rows += [Row("criterion", label, *_marked(str(reason))) for reason in verdict.get("reasons") or ()]
         if equilibrated and (slowest := verdict.get("slowest_time_ns")) is not None:
             words = f"processes slower than {slowest:.3g} ns: not seen; other starts would show them"
@@ -300,6 +301,18 @@ def _verdicts(findings: Findings) -> Section:
     if not rows and findings.kinetics is None:
         rows.append(Row("verdict", "", NOTHING, "no run has results"))
     return Section("Verdict", tuple(rows))
+
+
+def verdict_of(run: RunFindings) -> tuple[str, str]:
+    """Return mark and words of the verdict of a run; – with the reason if it is not known."""
+    verdict = run.scalars.get("equilibration")
+    if verdict is None:
+        return NOTHING, f"not known: {run.missing.get('equilibration', 'there is no result')}"
+    if run.equilibrated is None:
+        value = verdict.get("equilibrated")
+        return NOTHING, f"not known: equilibrated = {value!r}: neither true nor false; repeat the analysis"
+    default = "equilibrated" if run.equilibrated else "not equilibrated"
+    return PASSED if run.equilibrated else FAILED, str(verdict.get("kind") or default)
 
 
 def _marked(statement: str) -> tuple[str, str]:

@@ -95,6 +95,17 @@ def test_an_export_of_an_imported_study_holds_the_numbers_of_its_nodes(tmp_path:
     assert outputs["barrier"].uuid in nodes_of_row
 
 
+def test_an_archived_study_is_compared_with_its_own_production() -> None:
+    (study,) = [node for node in processes("StudyWorkChain") if "runs" in node.outputs]
+    (production,) = [node for node in study.called_descendants if node.process_label == "ProductionWorkChain"]
+    found = json.loads(invoke("compare", study.uuid, production.pk, "--format", "json"))
+    run, system = found["not_independent"]
+    assert run == "1 and 2: the same run, 500 K"
+    assert system.startswith("1 and 2 come from the same slab <")
+    assert found["protocol"] == []
+    assert "temperatures" in found["not_compared"]
+
+
 def test_the_parts_of_an_imported_run_stand_in_the_order_of_their_calls() -> None:
     """An import numbers the processes in no order."""
     for node in processes("ProductionWorkChain"):

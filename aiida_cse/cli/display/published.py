@@ -22,7 +22,7 @@ from aiida_cse.report.published import (
     quantity_cell,
 )
 
-__all__ = ["print_comparison"]
+__all__ = ["letters", "print_comparison"]
 
 WIDTH = 80
 
@@ -38,7 +38,7 @@ def print_comparison(findings: Findings, compared: Sequence[ComparedNumber], con
     if other := other_system(findings):
         console.print(f"{other[0].upper()}{other[1:]}. Nothing below tests a reproduction.", markup=False)
     notes: dict[str, str] = {}
-    names = _letters()
+    numbering = letters()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), width=WIDTH)
     for heading, width in (("", 27), ("published", 13), ("here, interval", 20), ("difference", 12)):
         table.add_column(heading, overflow="fold", width=width)
@@ -48,17 +48,17 @@ def print_comparison(findings: Findings, compared: Sequence[ComparedNumber], con
             reasons = [reason for reason in one.reasons if reason != other]
             for reason in reasons:
                 if reason not in notes:
-                    notes[reason] = next(names)
-            letters = " ".join(notes[reason] for reason in reasons)
+                    notes[reason] = next(numbering)
+            marks = " ".join(notes[reason] for reason in reasons)
             cells = (quantity_cell(one, compared), printed_cell(one), here_cell(one))
-            table.add_row(*cells, f"{compared_cell(one)} {letters}".strip())
+            table.add_row(*cells, f"{compared_cell(one)} {marks}".strip())
     console.print(table)
     for reason, letter in notes.items():
         console.print(f"{letter:>2}  {reason}", markup=False)
     console.print(LEGEND, markup=False)
 
 
-def _letters() -> Iterator[str]:
+def letters() -> Iterator[str]:
     """Yield a, b, …, z, aa, ab and so on."""
     for number in count():
         first, last = divmod(number, len(ascii_lowercase))

@@ -33,7 +33,7 @@ from aiida_cse.report.figures.style import ROLES, SPECIES, label_panels, new_fig
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.words import with_error
 
-__all__ = ["anion_free_energy", "density_profiles", "free_energy"]
+__all__ = ["anion_free_energy", "density_profiles", "draw_energy", "energy_limits", "free_energy"]
 
 Floats = NDArray[np.float64]
 
@@ -285,12 +285,12 @@ def free_energy(findings: Findings, width: float) -> Figure:
     symbol = ion_symbol(curves[0].run.results, name)
     whole = axes["whole"]
     for curve in curves:
-        _draw_energy(whole, curve, name, styles[curve.run.label])
+        draw_energy(whole, curve, name, styles[curve.run.label])
         for side in SIDES:
             _mark_barrier(whole, curve, name, side, styles[curve.run.label]["color"])
     _draw_known(whole, findings, curves, name)
     whole.set_xlim(curves[0].z[0], curves[0].z[-1])
-    _energy_limits(whole, curves)
+    energy_limits(whole, curves)
     shade_layers(whole, boundaries)
     moves = _moves(findings, name)
     for side, bounds in zip(SIDES, (boundaries[:2], boundaries[2:]), strict=True):
@@ -302,7 +302,7 @@ def free_energy(findings: Findings, width: float) -> Figure:
         for curve in curves:
             move = moves.get((curve.run.temperature, side))
             dz, rise = (0.0, 0.0) if move is None else (outward * move[0], move[2])
-            _draw_energy(panel, curve, name, styles[curve.run.label], dz=dz, rise=rise)
+            draw_energy(panel, curve, name, styles[curve.run.label], dz=dz, rise=rise)
             words = [
                 f"{styles[curve.run.label]['label']}: {_barrier_words(curve.run, 'barrier', f'{name}_{side}')}"
             ]
@@ -314,7 +314,7 @@ def free_energy(findings: Findings, width: float) -> Figure:
         shade_layers(panel, boundaries)
         _legend_under(panel, lines)
     for side in SIDES:
-        _energy_limits(
+        energy_limits(
             axes[side], curves, outside=_inner_end(boundaries), rises=[move[2] for move in moves.values()]
         )
     for panel in axes.values():
@@ -339,7 +339,7 @@ def _legend_under(axes: Axes, handles: Sequence[Any]) -> None:
     )
 
 
-def _draw_energy(
+def draw_energy(
     axes: Axes, curve: Curve, name: str, style: Mapping[str, Any], *, dz: float = 0.0, rise: float = 0.0
 ) -> None:
     """Draw F of one run, moved by dz (Å) and rise (K), and the lower bounds in bins without a visit."""
@@ -385,7 +385,7 @@ def _mark_barrier(axes: Axes, curve: Curve, name: str, side: str, colour: str, k
         axes.plot([z], [height], marker=marker, color=colour, markeredgecolor="white", markeredgewidth=0.4, ms=5)
 
 
-def _energy_limits(
+def energy_limits(
     axes: Axes,
     curves: Sequence[Curve],
     *,
@@ -482,7 +482,7 @@ def anion_free_energy(findings: Findings, width: float) -> Figure:
         lines = []
         for curve in curves:
             style = styles[curve.run.label]
-            _draw_energy(panel, curve, name, style)
+            draw_energy(panel, curve, name, style)
             _mark_barrier(panel, curve, name, side, style["color"], kind="anion_barrier")
             words = _barrier_line(curve.run, style["label"], "anion_barrier", f"{name}_{side}")
             lines.append(proxy(words, **_line(style)))
@@ -493,6 +493,6 @@ def anion_free_energy(findings: Findings, width: float) -> Figure:
         panel.set_xlabel("z (Å)")
         _legend_under(panel, lines)
         panel.set_ylabel(f"F({ion_symbol(curves[0].run.results, name)}) / $k_{{\\mathrm{{B}}}}$ (K)")
-    _energy_limits(axes[0], curves)
+    energy_limits(axes[0], curves)
     label_panels(axes)
     return drawn

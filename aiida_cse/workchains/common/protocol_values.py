@@ -168,12 +168,15 @@ def differences(first: Mapping[Place, Any], second: Mapping[Place, Any]) -> Iter
 
 
 def leaves(content: Mapping[str, Any], place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Yield place and value of all that nested mappings hold; stages in a list have their names as keys."""
+    """Yield place and value of all that nested mappings and lists of them hold.
+
+    Stages and other entries of a list have their names as keys, those without a name their numbers from 0.
+    """
     for key, value in content.items():
         here = (*place, str(key))
         if isinstance(value, Mapping) and value:
             yield from leaves(value, here)
-        elif _are_named(value):
+        elif isinstance(value, list | tuple) and value and all(isinstance(one, Mapping) for one in value):
             yield from leaves(_by_name(value), here)
         else:
             yield here, value
@@ -214,22 +217,14 @@ def _source(place: Place, told: Mapping[str, Any]) -> str:
     return HERE
 
 
-def _are_named(value: Any) -> bool:
-    return (
-        isinstance(value, list | tuple)
-        and bool(value)
-        and all(isinstance(one, Mapping) and ("name" in one or "schedule" in one) for one in value)
-    )
-
-
 def _by_name(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     named: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        key = "name" if "name" in entry else "schedule"
-        name = str(entry[key])
-        number = sum(other.partition("#")[0] == name for other in named)
-        rest = {field: value for field, value in entry.items() if field != key}
-        named[f"{name}#{number + 1}" if number else name] = rest
+    for number, entry in enumerate(entries):
+        key = next((key for key in ("name", "schedule") if key in entry), "")
+        name = str(entry[key]) if key else str(number)
+        while name in named:
+            name += "+"
+        named[name] = {field: value for field, value in entry.items() if field != key}
     return named
 
 
