@@ -204,7 +204,13 @@ THERMO_HELP = (
 
 #: status, label, message, and whether the failure depends on time, machine or chance, so that it is not cached
 EXIT_CODES = (
-    (303, "ERROR_NO_LOG", "LAMMPS wrote no log; see the output of the scheduler.", True),
+    (303, "ERROR_NO_LOG", "LAMMPS wrote no log; the last lines of the job: {said}", True),
+    (
+        304,
+        "ERROR_NOT_STARTED",
+        "LAMMPS did not start, so the job is not repeated; correct the code {code} or its computer: {error}",
+        True,
+    ),
     (310, "ERROR_LAMMPS", "LAMMPS stopped with an error: {error}", True),
     (311, "ERROR_FINAL_SYSTEM", "The final system could not be read: {error}", True),
     (312, "ERROR_CANNOT_OPEN", "A file or folder could not be opened: {error}", True),
@@ -229,12 +235,17 @@ EXIT_CODES = (
     (
         420,
         "ERROR_INTERRUPTED",
-        "The run ended without a message at step {step} of {target}; continue from the newest checkpoint.",
+        "The run ended without a message at step {step} of {target}{said}",
         True,
     ),
     (421, "ERROR_FOLDER_IN_USE", "Another job may still write into the folder: {error}", True),
     (422, "ERROR_OUT_OF_MEMORY", "Out of memory at step {step} of {target}: {error}", True),
     (423, "ERROR_SEGMENTATION_FAULT", "LAMMPS crashed at step {step} of {target}: {error}", True),
-    (424, "ERROR_DISK_FULL", "A file could not be written at step {step} of {target}: {error}", True),
+    (
+        424,
+        "ERROR_DISK_FULL",
+        "A file could not be written at step {step} of {target}; free disk space or quota: {error}",
+        True,
+    ),
     (425, "ERROR_MPI_ABORT", "MPI ended the run at step {step} of {target}: {error}", True),
 )

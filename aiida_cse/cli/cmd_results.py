@@ -18,6 +18,8 @@ __all__ = ["show", "status"]
 
 #: rows of the table without a PK
 _LISTED = 10
+#: s; longest time that other computers have to answer
+_PATIENCE_S = 4.0
 
 
 @click.command()
@@ -90,6 +92,7 @@ def status(pk: int | str | None, profile: str | None) -> None:
     node = inputs.load_typed(pk, ProcessNode, "PK")
     console = Console(highlight=False)
     root, watch = ProcessTree(node).root, JobWatch()
+    watch.wait(root, _PATIENCE_S)
     console.print(render_tree(root, watch))
     if node.is_terminated and has_findings(node):
         console.print()

@@ -19,6 +19,7 @@ from aiida_cse.engine.daemon import daemon_runs
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.engine.locks import EMBEDDED, ENGINE_EXTRA, ProcessBusyError, process_lock
 from aiida_cse.engine.outline import refuse_other_outlines
+from aiida_cse.engine.pauses import pause_reason
 from aiida_cse.engine.terminal import stop_requests
 
 __all__ = [
@@ -230,7 +231,7 @@ async def _step_all(
                 raise InterruptedRunError(root, "interrupted")
             if paused := [process.node for process in runner.paused()]:
                 reasons = (
-                    f"process {node.pk} ({node.process_label}) is paused: {node.process_status}" for node in paused
+                    f"process {node.pk} ({node.process_label}) is paused: {pause_reason(node)}" for node in paused
                 )
                 raise PausedRunError(root, "; ".join(reasons))
             tick(root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from aiida.parsers import Parser
 from aiida_cse.analysis.registry import Documented
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.data import DataFile
+from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.job.continuity import Deviation, deviation, inexact_reason, trajectory_error
 from aiida_cse.lammps.job.records import (
     END_RECORD,
@@ -25,10 +27,11 @@ from aiida_cse.lammps.job.records import (
     read_record,
 )
 from aiida_cse.lammps.job.script import FINAL_DATA, LOG
-from aiida_cse.lammps.log.outcome import Outcome, diagnose, judge
+from aiida_cse.lammps.log.outcome import Outcome, diagnose, did_not_start, judge, last_words
 from aiida_cse.lammps.log.reader import LogReport, read_log, summarize_stage
 from aiida_cse.lammps.protocol.production import PRODUCTION
 from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.physics.periodic import find_contacts
 
 __all__ = ["RESULTS", "LammpsStageParser"]
 
@@ -55,6 +58,15 @@ EXIT_CODE_OF_OUTCOME = {
 OF_THE_MACHINE = ("interrupted", "time_limit", "out_of_memory", "segmentation_fault", "mpi_abort")
 #: exit code of aiida-core for a job that the scheduler ended at its wall time
 OUT_OF_WALLTIME = 120
+#: outcomes that overlapping atoms or a long timestep cause
+BREAKDOWNS = ("lost_atoms", "bond_atoms_missing", "kspace_out_of_range", "not_a_number")
+#: signals by which somebody else ends a program
+_KILLED = ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT")
+
+#: steps after the start of a run within which a breakdown points to its starting system or its timestep
+_EARLY_STEPS = 1000
+#: distance below which atoms of two molecules, or of one, overlap, Å
+_OVERLAP, _OVERLAP_IN_MOLECULE = 1.0, 0.6
 
 #: bytes at the end of the job's output that are read
 _TAIL = 2**16
@@ -128,11 +140,7 @@ class LammpsStageParser(Parser):
         """Attach the outputs and return the exit code; a killed run never succeeds."""
         said = list(self._said(retrieved_temporary_folder))
         if LOG not in self.retrieved.base.repository.list_object_names():
-            outcome = diagnose(said)
-            if outcome is None or outcome.kind in OF_THE_MACHINE:
-                return self._failure("ERROR_NO_LOG")
-            label = EXIT_CODE_OF_OUTCOME[outcome.kind]
-            return self._code(label, error=outcome.error, step=0, target="its last step")
+            return self._without_log(said)
         with (
             self.retrieved.base.repository.open(LOG, "rb") as handle,
             io.TextIOWrapper(handle, encoding="utf-8", errors="replace") as lines,
@@ -140,12 +148,13 @@ class LammpsStageParser(Parser):
             report = read_log(lines)
         if "plan" not in self.node.inputs:
             self.out("results", orm.Dict({"error": report.error, "lammps_version": report.version}))
-            return self._exit_code(judge(report, None, said), report, "the end of the script")
-        plan = JobPlan.model_validate(self.node.inputs.plan.get_dict())
+            return self._exit_code(judge(report, None, said), report, "the end of the script", said)
+        plan = self._plan()
         start = self._record(StartRecord, START_RECORD)
         exact = plan.one_trajectory and inexact_reason(start, report, plan) is None
         # the first state of a job that continues exactly must be the checkpointed one
         deviates = deviation(start, report) if exact else None
+        outcome: Outcome | None
         if deviates is not None and deviates.damaged:
             outcome = Outcome("restart_unreadable", deviates.words)
         else:
@@ -158,8 +167,42 @@ class LammpsStageParser(Parser):
         if any(table.rows for table in report.tables):
             self.out("thermo", thermo_arrays(report))
         if outcome is not None:
-            return self._exit_code(outcome, report, plan.target_step)
+            if outcome.kind in BREAKDOWNS and (start is None or start.restart in ("", "none")):
+                outcome = replace(outcome, error=outcome.error + self._early_breakdown(plan, report))
+            return self._exit_code(outcome, report, plan.target_step, said)
         return self._final_system(plan, retrieved_temporary_folder)
+
+    def _without_log(self, said: list[str]) -> ExitCode:
+        """Return the exit code of a job without a log: LAMMPS could not start, or the job was ended before."""
+        outcome, end = diagnose(said), self._record(EndRecord, END_RECORD)
+        words = last_words(said)
+        if outcome is not None and outcome.kind not in OF_THE_MACHINE:
+            label = EXIT_CODE_OF_OUTCOME[outcome.kind]
+            target = "its last step" if "plan" not in self.node.inputs else self._plan().target_step
+            return self._code(label, error=outcome.error, step=0, target=target)
+        by_itself = end is not None and end.status != 0 and end.signal not in _KILLED
+        out_of_memory = outcome is not None and outcome.kind == "out_of_memory"
+        if self.node.exit_status is None and not out_of_memory and (by_itself or did_not_start(said)):
+            code = self.node.inputs.code.full_label if "code" in self.node.inputs else "of the job"
+            if end is not None:
+                words = " | ".join(filter(None, [words, f"exit status {end.status}"]))
+            return self._code("ERROR_NOT_STARTED", code=code, error=words)
+        return self._failure("ERROR_NO_LOG", words, said=words or "nothing")
+
+    def _early_breakdown(self, plan: JobPlan, report: LogReport) -> str:
+        """Return what points to the cause of a breakdown within the first steps of a run; else an empty text."""
+        if not report.stages or (report.last_step or 0) - report.stages[0].first_step > _EARLY_STEPS:
+            return ""
+        stage = next((stage for stage in plan.stages if stage.name == report.stages[-1].name), plan.stages[0])
+        pair = closest_atoms(self.node.inputs.system.get_system())
+        place = f"{report.last_step} steps after the start, in stage '{stage.name}'"
+        start = f"the starting system <{self.node.inputs.system.pk}>"
+        if pair is not None:
+            return f"; {place}: {pair} in {start}; separate them, or begin with a stage of kind minimize"
+        return (
+            f"; {place}: no atoms overlap in {start}; a timestep_fs below {stage.timestep_fs:g}, or a stage of "
+            "kind minimize before it, may help"
+        )
 
     def _results(
         self, report: LogReport, plan: JobPlan, outcome: Outcome | None, deviates: Deviation | None
@@ -198,6 +241,9 @@ class LammpsStageParser(Parser):
             "files": {name: file.model_dump() for name, file in end.files.items()} if end else {},
         }
 
+    def _plan(self) -> JobPlan:
+        return JobPlan.model_validate(self.node.inputs.plan.get_dict())
+
     def _record(self, model: type[Any], name: str) -> Any:
         try:
             return read_record(model, self.retrieved.base.repository.get_object_content(name, "rb"))
@@ -205,7 +251,7 @@ class LammpsStageParser(Parser):
             return None
 
     def _said(self, folder: str | None) -> Iterator[str]:
-        """Yield the exit status of LAMMPS and the last lines of shell, launcher and LAMMPS outside the log."""
+        """Yield the exit status of LAMMPS and the last lines of LAMMPS, launcher and shell outside the log."""
         end = self._record(EndRecord, END_RECORD)
         if end is not None and end.signal is not None:
             yield f"exit status {end.status}: {end.signal}"
@@ -221,7 +267,9 @@ class LammpsStageParser(Parser):
         for content in (errors[-_TAIL:], tail(output)):
             yield from content.decode("utf-8", errors="replace").splitlines()
 
-    def _exit_code(self, outcome: Outcome | None, report: LogReport, target: int | str) -> ExitCode | None:
+    def _exit_code(
+        self, outcome: Outcome | None, report: LogReport, target: int | str, said: list[str]
+    ) -> ExitCode | None:
         """Return the exit code of a failed run; None for a successful one."""
         if outcome is None:
             return None
@@ -230,17 +278,22 @@ class LammpsStageParser(Parser):
         if (killed or kind == "time_limit") and not report.restarts:
             kind = "too_slow"
         label = EXIT_CODE_OF_OUTCOME[kind]
-        fields = {"error": outcome.error, "step": report.last_step, "target": target}
-        return self._failure(label, **fields) if kind in OF_THE_MACHINE else self._code(label, **fields)
+        error = " | ".join(filter(None, [outcome.error, report.culprit]))
+        fields = {"error": error, "step": report.last_step, "target": target}
+        if kind not in OF_THE_MACHINE:
+            return self._code(label, **fields)
+        words = last_words(said)
+        return self._failure(label, words, said=f": {words}" if words else "", **fields)
 
     def _code(self, label: str, **fields: Any) -> ExitCode:
         code: ExitCode = self.exit_codes[label]
         return code.format(**fields)
 
-    def _failure(self, label: str, **fields: Any) -> ExitCode:
-        """Return the exit code that the scheduler set, if any; otherwise the one of this label."""
+    def _failure(self, label: str, words: str, **fields: Any) -> ExitCode:
+        """Return the exit code of the scheduler, if any, with the job's last words; else that of this label."""
         if self.node.exit_status is not None:
-            return ExitCode(self.node.exit_status, self.node.exit_message)
+            said = f" It said: {words}" if words else ""
+            return ExitCode(self.node.exit_status, f"{self.node.exit_message or ''}{said}")
         return self._code(label, **fields)
 
     def _final_system(self, plan: JobPlan, folder: str | None) -> ExitCode | None:
@@ -256,10 +309,34 @@ class LammpsStageParser(Parser):
                 phase="production" if plan.stages[-1].name == PRODUCTION else None,
                 seeds={"velocities": plan.seed} if drawn or plan.first_step > 0 else {},
             )
-        except (OSError, ValueError) as error:
+        except FileNotFoundError:
+            return self._code("ERROR_FINAL_SYSTEM", error=f"the job left no {FINAL_DATA}")
+        except OSError as error:
+            return self._code("ERROR_FINAL_SYSTEM", error=f"{FINAL_DATA}: {error.strerror}")
+        except ValueError as error:
             return self._code("ERROR_FINAL_SYSTEM", error=str(error))
         self.out("system", CseSystemData(system))
         return None
+
+
+def closest_atoms(system: System) -> str | None:
+    """Return the closest two atoms that overlap, in words; None if there are none."""
+    data = system.data
+    try:
+        pairs, distances = find_contacts(data.positions, data.lengths, _OVERLAP)
+    except ValueError as error:
+        return str(error)
+    same = data.molecules[pairs[:, 0]] == data.molecules[pairs[:, 1]]
+    overlapping = np.flatnonzero(~same | (distances < _OVERLAP_IN_MOLECULE))
+    if not len(overlapping):
+        return None
+    first, second = pairs[overlapping[0]]
+    labels = [system.info.types[data.types[atom] - 1].label for atom in (first, second)]
+    others = f", the closest of {len(overlapping)} overlapping pairs," if len(overlapping) > 1 else ""
+    return (
+        f"atoms {first + 1} ({labels[0]}) and {second + 1} ({labels[1]}){others} are "
+        f"{distances[overlapping[0]]:.2f} Å apart"
+    )
 
 
 def tail(path: Path) -> bytes:

@@ -129,7 +129,8 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
         spec.exit_code(
             431,
             "ERROR_TOO_MANY_FAILURES",
-            message="The run was interrupted {count} times, the last time with exit code {status}: {reason}",
+            message="The run was interrupted {count} times without progress, the last time with [{status}] "
+            "{reason}",
         )
         spec.exit_code(
             432,
@@ -250,7 +251,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
         if not results_of(job).get("restart_damaged"):
             return None
         report = self._recover(job, ("checkpoint",)) or self._restart(job)
-        return report or ProcessHandlerReport(True, ExitCode(job.exit_status or 0, job.exit_message))
+        return report or ProcessHandlerReport(True, _named(job))
 
     @process_handler(priority=470, exit_codes=codes(UNREADABLE))
     def handle_unreadable_checkpoint(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
@@ -308,7 +309,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
         if self.ctx.changes:
             tried = ", ".join(change["change"] for change in self.ctx.changes)
             self.report(f"no recovery step is left; tried: {tried}")
-        return ProcessHandlerReport(True, ExitCode(job.exit_status or 0, job.exit_message))
+        return ProcessHandlerReport(True, _named(job))
 
     # -- continuation ----------------------------------------------------------------------------------
 
@@ -323,7 +324,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
         most = self.inputs.max_failures.value
         if self.ctx.failures > most:
             failure = self.exit_codes.ERROR_TOO_MANY_FAILURES.format(
-                count=self.ctx.failures, status=job.exit_status, reason=job.exit_message
+                count=self.ctx.failures, status=job.exit_status, reason=_named(job).message
             )
             return ProcessHandlerReport(True, failure)
         self.report(
@@ -426,3 +427,8 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
         content = plan.model_dump(mode="json", exclude_none=True)
         if content != self._plan().model_dump(mode="json", exclude_none=True):
             self.ctx.inputs.plan = orm.Dict(content).store()
+
+
+def _named(job: orm.CalcJobNode) -> ExitCode:
+    """Return the exit code of a job, with the job in its message."""
+    return ExitCode(job.exit_status or 0, f"job <{job.pk}>: {job.exit_message}")

@@ -12,6 +12,7 @@ from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.workchains.common.availability import folder_error, refuse_unusable_codes, use_codes
 from aiida_cse.workchains.common.builders import whole
+from aiida_cse.workchains.common.exit_status import ended_normally
 from aiida_cse.workchains.common.starts import planned_runs, starts_of
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.restart.lineage import path_of
@@ -65,7 +66,7 @@ def get_builder_from_production(
     production
         A terminated production, successful or not.
     length_ns
-        Total length or budget, at least the previous one.
+        Total length or budget, at least the previous one; None completes a failed production.
     codes
         Codes in place of those of the production, by role: ``lammps`` and ``cse``.
     options
@@ -74,22 +75,23 @@ def get_builder_from_production(
     Raises
     ------
     ValueError
-        The process is no production, is still running, has no complete segment, or would become shorter; a code
-        cannot run in this profile, or the folder with the last checkpoint is not here.
+        The process is no production, is still running, is complete, or would become shorter; a code cannot run in
+        this profile, or the folder with the last checkpoint is not here.
     """
     _refuse_other(production, ProductionWorkChain)
     builder: Any = production.get_builder_restart()
     previous = previous_of(_results(production, {name: production.outputs[name] for name in production.outputs}))
-    if not previous:
-        raise ValueError(
-            f"production {production.pk}: ended before its first segment was complete; launch it again"
-        )
+    if length_ns is None and ended_normally(production):
+        raise ValueError(f"production {production.pk}: is complete; give a longer length")
     if length_ns is not None:
         inputs = production.inputs
         builder.plan = orm.Dict(_longer(inputs.plan.get_dict(), [inputs.temperature.value], length_ns))
-    builder.previous = previous
+    if previous:
+        builder.previous = previous
     use_codes(builder, codes or {}, options)
-    error = folder_error(previous["folder"], builder.base.lammps.code)
+    # without a complete segment of its own it starts as it did before
+    previous = previous or (dict(production.inputs.previous) if "previous" in production.inputs else {})
+    error = folder_error(previous["folder"], builder.base.lammps.code) if previous else None
     if error is not None:
         place = f"production {production.pk}: previous.folder = {path_of(previous['folder'])}: {error}"
         end = production.outputs.system if "system" in production.outputs else None
@@ -109,6 +111,8 @@ def get_builder_from_study(
     options: dict[str, Any] | None = None,
 ) -> Any:
     """Return the builder of a study that continues another one without repeating its runs.
+
+    A study that failed may be continued as it is, to complete it.
 
     Parameters
     ----------
@@ -135,7 +139,8 @@ def get_builder_from_study(
     """
     _refuse_other(study, StudyWorkChain)
     builder: Any = study.get_builder_restart()
-    if temperatures is None and replicas is None and starts is None and length_ns is None:
+    unchanged = temperatures is None and replicas is None and starts is None and length_ns is None
+    if unchanged and ended_normally(study):
         raise ValueError("nothing is added to the study; give temperatures, replicas, starts or a length")
     if temperatures is not None:
         there = study.inputs.temperatures.get_list()
@@ -156,7 +161,7 @@ def get_builder_from_study(
     phases = {phase: outputs[phase] for phase in ("ceramic", "electrolyte") if phase in outputs}
     builder.done = {**phases, "runs": runs}
     use_codes(builder, codes or {}, options)
-    if length_ns is not None:
+    if length_ns is not None or unchanged:
         _refuse_lost_checkpoints(builder, runs)
     joined = all("interface" in runs.get(label, {}) for label, _, _ in planned_runs(builder))
     refuse_unusable_codes(builder, (*phases, "interface") if joined else tuple(phases))

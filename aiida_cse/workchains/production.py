@@ -29,7 +29,7 @@ from aiida_cse.schema import explain, placed
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.common.builders import Codes, base_inputs, real, single_metadata, velocity_seed
-from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.exit_status import failure, with_continuation
 from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.common.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
@@ -259,7 +259,7 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
                 folders += [folder for _, folder in sorted(dict(segment.outputs.folders).items())]
         self.out("folders", numbered(folders))
         self._attach_looks()
-        return self.exit_codes.ERROR_SEGMENT.format(**failure(run))
+        return with_continuation(self.exit_codes.ERROR_SEGMENT.format(**failure(run)), self.node)
 
     # -- looks -----------------------------------------------------------------------------------------
 
@@ -315,7 +315,7 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             self.report(f"{error.message}; reducing the stashed files")
             return None
         self._attach_run()
-        return error
+        return with_continuation(error, self.node)
 
     def analyse(self) -> dict[str, Any] | ExitCode:
         """Analyse the reduction; stop if it does not resolve the settings."""

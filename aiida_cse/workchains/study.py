@@ -40,7 +40,7 @@ from aiida_cse.workchains.common.builders import (
     refuse_wrong_codes,
     whole,
 )
-from aiida_cse.workchains.common.exit_status import ended_normally, failure
+from aiida_cse.workchains.common.exit_status import ended_normally, failure, with_continuation
 from aiida_cse.workchains.common.forcefields import forcefield_nodes
 from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import checked_options
@@ -168,9 +168,7 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         )
         spec.output_namespace("stages", valid_type=orm.Dict, dynamic=True, help="Stage records of all parts.")
         spec.exit_code(350, "ERROR_PHASE", message="The {phase} <{pk}> failed with [{status}] {reason}")
-        spec.exit_code(
-            352, "ERROR_RUNS", message="{count} of {total} runs failed, the others are complete: {runs}"
-        )
+        spec.exit_code(352, "ERROR_RUNS", message="{runs_failed}: {runs}")
         spec.exit_code(
             510,
             "ERROR_RUNS_NOT_EQUILIBRATED",
@@ -364,7 +362,9 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
                 (unfinished if ended_normally(run) else failed).append(ending)
         total = len(self.ctx.runs)
         if failed:
-            return self.exit_codes.ERROR_RUNS.format(count=len(failed), total=total, runs="; ".join(failed))
+            words = runs_failed(len(failed), total)
+            code = self.exit_codes.ERROR_RUNS.format(runs_failed=words, runs="; ".join(failed))
+            return with_continuation(code, self.node)
         if unfinished:
             return self.exit_codes.ERROR_RUNS_NOT_EQUILIBRATED.format(
                 count=len(unfinished), total=total, runs="; ".join(unfinished)
@@ -390,7 +390,7 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             return None
         run = self.ctx[phase]
         if not run.is_finished_ok:
-            return self.exit_codes.ERROR_PHASE.format(phase=phase, **failure(run))
+            return with_continuation(self.exit_codes.ERROR_PHASE.format(phase=phase, **failure(run)), self.node)
         self.out(phase, run.outputs[phase])
         self.out(f"stages.{phase}", run.outputs.stages)
         return None
@@ -575,6 +575,13 @@ def _sampling_error(given: dict[str, Any], recipe: Recipe) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def runs_failed(count: int, total: int) -> str:
+    """Return how many of all runs failed, in words."""
+    if count == total:
+        return "The run failed" if total == 1 else f"All {total} runs failed"
+    return f"{count} of {total} runs failed, the others are complete"
 
 
 def is_complete(

@@ -223,6 +223,56 @@ def test_without_a_log_lammps_never_ran(parse: Parse) -> None:
     assert outputs == {}
 
 
+LIBRARY = "lmp: error while loading shared libraries: libfftw3.so.3: cannot open shared object file"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "exit_code", "message"),
+    [
+        (LIBRARY, 127, 304, f"{LIBRARY} | exit status 127"),
+        (
+            "_aiidasubmit.sh: line 9: /opt/lmp: No such file or directory",
+            127,
+            304,
+            "line 9: /opt/lmp: No such file",
+        ),
+        ("Lmod has detected the following error: unknown module: lammps", None, 303, "unknown module: lammps"),
+        ("usage: lmp [options]", 2, 304, "usage: lmp [options] | exit status 2"),
+        ("", 137, 303, "exit status 137: SIGKILL"),
+        ("slurmstepd: error: Detected 1 oom_kill event", 1, 303, "oom_kill"),
+        ("", 0, 303, "nothing"),
+    ],
+)
+def test_a_lammps_that_cannot_start_is_told_from_a_killed_job(
+    parse: Parse, words: str, status: int | None, exit_code: int, message: str
+) -> None:
+    files: dict[str, str | bytes] = {"_scheduler-stderr.txt": words}
+    if status is not None:
+        files["end.json"] = json.dumps(END | {"status": status})
+    found, outputs = parse("cse.lammps", inputs(HEAT), retrieved=files)
+    assert found is not None
+    assert (found.status, outputs) == (exit_code, {})
+    assert message in found.message
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"), [(0.05, "are 0.05 Å apart in the starting"), (None, "no atoms overlap")]
+)
+def test_a_breakdown_in_the_first_steps_points_to_overlaps(
+    parse: Parse, distance: float | None, words: str
+) -> None:
+    given, system = inputs(SHORT), crystal_and_molecules()
+    if distance is not None:
+        positions = system.data.unwrapped.copy()
+        positions[-1] = positions[-3] + np.array([0.0, 0.0, distance])
+        system.data.set_unwrapped(positions)
+    given["system"] = CseSystemData(system)
+    exit_code, outputs = parse("cse.lammps", given, retrieved={"log.lammps": log("lost_atoms")})
+    assert exit_code is not None
+    assert words in exit_code.message
+    assert "Å" not in outputs["results"]["error"], "the message of LAMMPS alone"
+
+
 @pytest.mark.parametrize("retrieved", [None, "killed"], ids=["no log", "killed"])
 def test_an_exit_code_of_the_scheduler_takes_precedence(parse: Parse, retrieved: str | None) -> None:
     files: dict[str, str | bytes] = {} if retrieved is None else {"log.lammps": log(retrieved)}

@@ -245,9 +245,14 @@ def test_temperatures_of_a_production_are_refused(production: orm.WorkChainNode,
         get_builder_from_production(study.node, length_ns=1)
 
 
-def test_a_production_without_a_complete_segment_is_refused(production: orm.WorkChainNode) -> None:
+def test_a_failed_production_without_a_complete_segment_starts_again(production: orm.WorkChainNode) -> None:
     chain = orm.WorkChainNode(process_type=production.process_type)
-    chain.base.links.add_incoming(production.inputs.plan, LinkType.INPUT_WORK, "plan")
+    for link in production.base.links.get_incoming(link_type=LinkType.INPUT_WORK).all():
+        if not link.link_label.startswith("previous"):
+            chain.base.links.add_incoming(link.node, LinkType.INPUT_WORK, link.link_label)
     finish(chain.store(), 343, "a segment failed")
-    with pytest.raises(ValueError, match="ended before its first segment was complete; launch it again"):
-        get_builder_from_production(chain, length_ns=1)
+    builder = get_builder_from_production(chain, length_ns=None)
+    assert not builder.previous
+    assert builder.plan.uuid == production.inputs.plan.uuid
+    with pytest.raises(ValueError, match="is complete; give a longer length"):
+        get_builder_from_production(production, length_ns=None)

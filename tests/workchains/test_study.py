@@ -11,6 +11,7 @@ from aiida_cse.analysis.kinetics import PARTS
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.common.builders import Codes
+from aiida_cse.workchains.study import runs_failed
 from tests.nodes import finish, interface, reduction_node, run_node, system_node
 from tests.workchains.conftest import Make
 from tests.workchains.runs import PLAN, newest
@@ -37,7 +38,9 @@ def test_a_failed_phase_ends_the_study(study: Any, phase_name: str) -> None:
     study.ctx[phase_name] = run
     answer = getattr(study, f"inspect_{phase_name}")()
     assert answer.status == 350
-    assert answer.message == f"The {phase_name} <{run.pk}> failed with [341] at stage ramp"
+    said, _, command = answer.message.partition(". Complete it with: ")
+    assert said == f"The {phase_name} <{run.pk}> failed with [341] at stage ramp"
+    assert command.endswith(f"aiida-cse extend {study.node.pk}")
 
 
 def test_a_study_runs_every_temperature_and_replica(study: Any) -> None:
@@ -75,9 +78,9 @@ def test_a_study_runs_every_temperature_and_replica(study: Any) -> None:
     study.kinetics()
     answer = study.inspect_runs()
     assert answer.status == 352
-    assert answer.message == (
+    assert answer.message.startswith(
         "2 of 4 runs failed, the others are complete: "
-        f"T0650_r2 <{failed.pk}> [341] at stage relax; T0700_r2 <{ended.pk}> [343] segment 3"
+        f"T0650_r2 <{failed.pk}> [341] at stage relax; T0700_r2 <{ended.pk}> [343] segment 3. Complete it with: "
     )
     runs = study.outputs["runs"]
     assert set(runs) == {"T0650_r1", "T0700_r1", "T0700_r2"}
@@ -92,6 +95,11 @@ def test_a_study_runs_every_temperature_and_replica(study: Any) -> None:
         *(f"interface_{label}" for label in labels if label != "T0650_r2"),
         *("production_T0650_r1", "production_T0700_r1"),
     }
+
+
+def test_where_every_run_failed_there_are_no_others() -> None:
+    assert [runs_failed(1, 1), runs_failed(3, 3)] == ["The run failed", "All 3 runs failed"]
+    assert runs_failed(1, 3) == "1 of 3 runs failed, the others are complete"
 
 
 def test_every_start_is_a_run_of_its_own(make: Make, codes: Codes, recipe: dict[str, Any]) -> None:

@@ -36,20 +36,23 @@ def live_display(console: Console | None = None) -> Iterator[Callable[[ProcessNo
     printed as lines and, every :data:`_LINE_EVERY` seconds, the progress of the running LAMMPS jobs.
     """
     console = console or Console(stderr=True, highlight=False)
-    with log_to(_ReportHandler(console)):
-        if console.is_terminal:
-            with Live(console=console, auto_refresh=False, transient=True) as live:
-                yield _Screen(console, live).show
-        else:
-            yield _Screen(console, None).show
+    watch = JobWatch()
+    try:
+        with log_to(_ReportHandler(console)):
+            if console.is_terminal:
+                with Live(console=console, auto_refresh=False, transient=True) as live:
+                    yield _Screen(console, live, watch).show
+            else:
+                yield _Screen(console, None, watch).show
+    finally:
+        watch.close()
 
 
 class _Screen:
     """Draws the tree of a process in place if ``live`` is given, else prints lines."""
 
-    def __init__(self, console: Console, live: Live | None) -> None:
-        self._console, self._live = console, live
-        self._watch = JobWatch()
+    def __init__(self, console: Console, live: Live | None, watch: JobWatch) -> None:
+        self._console, self._live, self._watch = console, live, watch
         self._tree: ProcessTree | None = None
         self._next = 0.0
 

@@ -1,10 +1,11 @@
-"""The drawn tree of a process and its descendants, with the progress of the jobs that run here."""
+"""The drawn tree of a process and its descendants, with the progress of its jobs, here and on other computers."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from aiida.orm import CalcJobNode, load_node
+from aiida.orm import CalcJobNode, QueryBuilder, load_node
 from rich.console import Group
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -12,11 +13,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from aiida_cse.cli.display.progress import LAMMPS, LogFollower, progress_words
+from aiida_cse.cli.display.remote_logs import RemoteLogs
+from aiida_cse.engine.pauses import PAUSED_BY_TRANSPORT, pause_reason
 from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.log.reader import Progress
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.report.process_tree import Branch
-from aiida_cse.report.words import duration
+from aiida_cse.report.words import duration, printable
 
 __all__ = ["JobWatch", "render_tree"]
 
@@ -25,14 +28,49 @@ _ENDED_SHOWN = 6
 _MARKS = {"finished": ("✓", "green"), "excepted": ("✗", "red"), "killed": ("✗", "red")}
 
 
+#: words that AiiDA puts before the state of a job in the queue
+_SCHEDULER = "Monitoring scheduler: job state "
+#: reasons of Slurm for which a job waits, in words
+_WAITS_FOR = {
+    "Priority": "jobs of higher priority go first",
+    "Resources": "waits for free nodes",
+    "Dependency": "waits for another job",
+    "BeginTime": "its earliest start has not come",
+    "JobHeldUser": "held by the user; release it with scontrol",
+    "JobHeldAdmin": "held by the administrators",
+    "ReqNodeNotAvail": "its nodes are down or reserved",
+    "PartitionTimeLimit": "asks for more time than the partition allows; it never starts",
+    "PartitionNodeLimit": "asks for more nodes than the partition allows; it never starts",
+    "PartitionConfig": "asks for what the partition does not have; it never starts",
+    "AssocGrpBillingMinutes": "the account has no time left",
+    "AssocGrpCPUMinutesLimit": "the account has no time left",
+    "QOSMaxWallDurationPerJobLimit": "asks for more time than its qos allows; it never starts",
+    "QOSMaxJobsPerUserLimit": "as many jobs run as its qos allows",
+    "AssocMaxJobsLimit": "as many jobs run as the account allows",
+}
+
+
 class JobWatch:
-    """Followers of the LAMMPS jobs that run on this machine, by the PK of the job."""
+    """Progress of the unfinished jobs of a tree: from files on this machine, through transports elsewhere."""
 
     def __init__(self) -> None:
         self._followers: dict[int, LogFollower | None] = {}
+        self._timesteps: dict[int, dict[str, float]] = {}
+        self._remote = RemoteLogs()
+        self._pauses: dict[tuple[int, str], str] = {}
+
+    def wait(self, root: Branch, seconds: float) -> None:
+        """Ask the other computers for the logs of the jobs of a tree, and wait for them at most this time."""
+        for branch in root.descendants():
+            self.look(branch)
+        self._remote.wait(seconds)
+
+    def close(self) -> None:
+        """End the connections to other computers."""
+        self._remote.close()
 
     def look(self, branch: Branch) -> Progress | None:
-        """Return the progress of a job; None if it has ended, is no LAMMPS job, or runs elsewhere."""
+        """Return the progress of a job; None if it has ended, is no LAMMPS job, or has no log that can be read."""
         if branch.process_type != LAMMPS or branch.workdir is None or branch.ended:
             return None
         if branch.pk not in self._followers:
@@ -40,10 +78,41 @@ class JobWatch:
             assert isinstance(node, CalcJobNode)
             here = node.computer is not None and node.computer.transport_type == "core.local"
             plan = JobPlan.model_validate(node.inputs.plan.get_dict()) if "plan" in node.inputs else None
-            timesteps = {stage.name: stage.timestep_fs for stage in plan.stages} if plan else {}
-            self._followers[branch.pk] = LogFollower(Path(branch.workdir) / LOG, timesteps) if here else None
+            steps = {stage.name: stage.timestep_fs for stage in plan.stages} if plan else {}
+            self._timesteps[branch.pk] = steps
+            self._followers[branch.pk] = LogFollower(Path(branch.workdir) / LOG, steps) if here else None
+            if not here and node.computer is not None:
+                self._remote.follow(node)
         follower = self._followers[branch.pk]
-        return None if follower is None else follower.look()
+        return self._remote.look(branch.pk, self._timesteps[branch.pk]) if follower is None else follower.look()
+
+    def note(self, branch: Branch) -> str:
+        """Return the state of an unfinished job in words: why it waits or is paused, or cannot be reached."""
+        status = branch.status or ""
+        if status.startswith(PAUSED_BY_TRANSPORT):
+            key = (branch.pk, status)
+            if key not in self._pauses:
+                node = load_node(branch.pk)
+                self._pauses[key] = f"paused: {pause_reason(node)}" if isinstance(node, CalcJobNode) else status
+            return self._pauses[key]
+        state = status.removeprefix(_SCHEDULER).lower()
+        if state in ("queued", "queued held"):
+            return f"{state}{_queue_reason(branch.pk)}"
+        trouble = self._remote.trouble(branch.pk)
+        return f"{status} · {trouble}" if trouble else status
+
+
+def _queue_reason(pk: int) -> str:
+    """Return why a job waits, as the scheduler said when it was last asked."""
+    query = QueryBuilder().append(CalcJobNode, filters={"id": pk}, project="attributes.last_job_info")
+    found: Any = query.first(flat=True)
+    info = found if isinstance(found, dict) else {}
+    reason = info.get("annotation")
+    if not isinstance(reason, str) or not reason.strip() or reason == "None":
+        return ""
+    reason = printable(reason.strip())[:60]
+    words = _WAITS_FOR.get(reason)
+    return f": {reason}" + (f" ({words})" if words else "")
 
 
 def render_tree(root: Branch, watch: JobWatch) -> Tree:
@@ -68,18 +137,17 @@ def _add_children(tree: Tree, branch: Branch, watch: JobWatch) -> None:
 
 def _line(branch: Branch, watch: JobWatch) -> Text | Group:
     mark, style = _MARKS.get(branch.state or "", ("▶", "cyan"))
-    spent = duration(branch.duration)
+    spent, progress = duration(branch.duration), watch.look(branch)
     if branch.exit_status:
         mark, style = "!", "yellow"
         words = f"[{branch.exit_status}] {branch.exit_message} ({spent})"
     elif branch.state in ("excepted", "killed"):
         words = f"{branch.state} after {spent}" + (f": {branch.status}" if branch.status else "")
-    elif branch.workdir and not branch.ended and branch.status:
-        words = f"{spent} · {branch.status}"
+    elif not branch.ended and branch.status and (branch.workdir or branch.status.startswith(PAUSED_BY_TRANSPORT)):
+        words = f"{spent} · {watch.note(branch)}"
     else:
         words = "from the cache" if branch.cached else spent
     text = Text.assemble((mark, style), " ", (branch.label, "bold"), (f" <{branch.pk}>", "dim"), f"  {words}")
-    progress = watch.look(branch)
     if progress is None:
         return text
     grid = Table.grid(padding=(0, 1))

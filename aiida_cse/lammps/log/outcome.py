@@ -8,10 +8,32 @@ from dataclasses import dataclass
 
 from aiida_cse.lammps.log.reader import LogReport, classify_error
 
-__all__ = ["Outcome", "diagnose", "judge"]
+__all__ = ["Outcome", "diagnose", "did_not_start", "judge", "last_words"]
 
 #: characters of a message that are kept
 _LONGEST = 300
+#: lines of a job's output that an exit message quotes, and the characters of each
+_QUOTED, _WIDEST = 3, 160
+
+#: words of a shell, launcher or dynamic linker that could not start a program
+_NOT_STARTED = re.compile(
+    r"command not found|error while loading shared libraries|cannot execute|exec format error|execve?\(\)"
+    r"|illegal instruction|sigill\b|no such file or directory|permission denied|unable to locate a modulefile"
+    r"|not found in path|could not find executable",
+    re.I,
+)
+#: words that mark the telling lines between the general ones of a launcher
+_TELLING = re.compile(
+    r"error|cannot|could not|unable|fail|not found|no such|denied|invalid|illegal|missing|killed|exceeded|signal"
+    r"|abort",
+    re.I,
+)
+#: commands of a terminal, and what looks like a password or a key
+_TERMINAL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SECRET = re.compile(
+    r"(?i)((?:pass(?:word|wd)?|token|secret|api[-_]?key|credentials?|authorization)\w*\s*[=:]\s*)(?:bearer\s+)?\S+"
+)
+_LOGIN = re.compile(r"(?i)(://)[^/\s@]+@")
 
 #: kinds of failure and the words that shells, schedulers and MPI use for them, most specific first
 MACHINE_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -81,3 +103,21 @@ def diagnose(said: Iterable[str]) -> Outcome | None:
             if kind not in found and pattern.search(line):
                 found[kind] = line[:_LONGEST]
     return next((Outcome(kind, found[kind]) for kind, _ in MACHINE_PATTERNS if kind in found), None)
+
+
+def did_not_start(said: Iterable[str]) -> bool:
+    """Return whether lines of a job's output say that a program could not be started."""
+    return any(_NOT_STARTED.search(line) for line in said)
+
+
+def last_words(said: Iterable[str]) -> str:
+    """Return the last telling lines of a job's output for a message, or the last lines if none tells of an error.
+
+    At most three lines of 160 characters are quoted, each once, without commands of a terminal and without what
+    looks like a password or a key.
+    """
+    cleaned = (_TERMINAL.sub("", line).strip() for line in said)
+    lines = list(dict.fromkeys(line for line in cleaned if any(map(str.isalnum, line))))
+    told = [line for line in lines if _TELLING.search(line)] or lines
+    kept = (_LOGIN.sub(r"\1***@", _SECRET.sub(r"\1***", line)) for line in told[-_QUOTED:])
+    return " | ".join(line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…" for line in kept)

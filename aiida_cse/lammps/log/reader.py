@@ -103,7 +103,8 @@ class LogReport:
     """Content of a log.
 
     ``ended`` is true if LAMMPS itself terminated, at whichever step. ``ranks`` is the number of MPI processes;
-    ``accelerated`` is the line that reports threads or a GPU.
+    ``accelerated`` is the line that reports threads or a GPU. ``culprit`` is the line after the error that quotes
+    the failed command.
     """
 
     version: str | None = None
@@ -114,6 +115,7 @@ class LogReport:
     restarts: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
+    culprit: str | None = None
     timed_out: bool = False
     ended: bool = False
     finished_step: int | None = None
@@ -198,6 +200,7 @@ class _Reader:
             "Total wall time:": self._timing,
             "using ": self._machine,
             "set ": self._machine,
+            "Last ": self._quote,
         }
 
     def feed(self, raw: str) -> None:
@@ -300,6 +303,10 @@ class _Reader:
 
     def _error(self, line: str) -> None:
         self.report.error = self.report.error or line.strip()
+
+    def _quote(self, line: str) -> None:
+        if self.report.error is not None and self.report.culprit is None:
+            self.report.culprit = line.strip()
 
     def _warning(self, line: str) -> None:
         if _TIMEOUT in line:

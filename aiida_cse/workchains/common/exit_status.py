@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
+from aiida.engine import ExitCode
 
-__all__ = ["NORMAL_FROM", "ended_normally", "failure"]
+from aiida_cse.engine.hints import aiida_cse
+
+__all__ = ["NORMAL_FROM", "continuation", "ended_normally", "failure", "with_continuation"]
+
+#: process types that `aiida-cse extend` completes
+_EXTENDABLE = ("aiida.workflows:cse.study", "aiida.workflows:cse.production")
 
 #: exit codes from here up mark complete results that miss a criterion (not equilibrated)
 NORMAL_FROM = 500
@@ -24,3 +30,18 @@ def failure(process: orm.ProcessNode) -> dict[str, Any]:
         "status": process.exit_status,
         "reason": process.exit_message or str(process.base.attributes.get(process.PROCESS_STATE_KEY)),
     }
+
+
+def continuation(process: orm.ProcessNode) -> str | None:
+    """Return the command that completes a study or production that no process called; None for other processes."""
+    if process.process_type not in _EXTENDABLE or process.caller is not None:
+        return None
+    return aiida_cse("extend", process.pk)
+
+
+def with_continuation(code: ExitCode, process: orm.ProcessNode) -> ExitCode:
+    """Return the exit code of a process with the command that completes it, if there is one, in its message."""
+    command = continuation(process)
+    if command is None:
+        return code
+    return code._replace(message=f"{(code.message or '').rstrip('.')}. Complete it with: {command}")
