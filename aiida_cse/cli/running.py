@@ -53,7 +53,7 @@ def start(builder: Any, how: StartOptions) -> None:
         if how.label is not None:
             builder.metadata.label = how.label
         refuse_invalid(builder)
-        _settle(forecast(builder), how)
+    _settle(_forecast(builder), how)
     groups = () if how.group is None else (Group.collection.get_or_create(how.group)[0],)
     profile = get_manager().get_profile()
     assert profile is not None
@@ -79,19 +79,34 @@ def start(builder: Any, how: StartOptions) -> None:
     leave(node)
 
 
-def _settle(found: Forecast, how: StartOptions) -> None:
+def _forecast(builder: Any) -> Forecast | None:
+    """Return the forecast of a builder; None, and the reason on stderr, if there is none.
+
+    Valid inputs are started even where their costs cannot be foreseen.
+    """
+    try:
+        return forecast(builder)
+    except Exception as error:
+        click.echo(f"no forecast: {type(error).__name__}: {' '.join(str(error).split())}", err=True)
+        return None
+
+
+def _settle(found: Forecast | None, how: StartOptions) -> None:
     """Show a forecast; end the command if it refuses, if only it is wanted, or if the user does not agree.
 
     The user is asked on a terminal only, and only where there is reason to.
     """
-    print_forecast(found, Console(highlight=False))
-    if found.refusals:
+    if found is not None and (found.phases or how.dry_run):
+        print_forecast(found, Console(highlight=False))
+    if found is not None and found.refusals:
         raise InputError("nothing was started, for the reasons marked ✗")
     if how.dry_run:
         click.echo("dry run: nothing was started")
-        sys.exit(0)
-    if found.needs_consent and not how.yes and sys.stdin.isatty() and sys.stdout.isatty():
-        click.confirm("Start it?", abort=True)
+        sys.exit(0 if found is not None else 1)
+    asked = found is None or found.needs_consent
+    if asked and not how.yes and sys.stdin.isatty() and sys.stdout.isatty() and not click.confirm("Start it?"):
+        click.echo("nothing was started")
+        sys.exit(1)
 
 
 def run_shown(run: Callable[..., ProcessNode], subject: Any, **kwargs: Any) -> ProcessNode:

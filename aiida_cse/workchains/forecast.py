@@ -262,7 +262,7 @@ def _no_offsets(ion: str) -> str:
     known = " and ".join(SURFACE_OFFSETS)
     return (
         f"production.sampling.offsets lacks {ion}: only the first layers of {known} are known; give inner and "
-        f"outer in --overrides, such as {{production: {{sampling: {{offsets: {{{ion}: {{inner: -0.5, outer: 6.5}}"
+        f"outer in --overrides, such as {{production: {{sampling: {{offsets: {{{ion}: {{inner: -0.5, outer: 6.0}}"
         "}}}}"
     )
 

@@ -169,7 +169,10 @@ def duration_of(part: Part, speeds: Sequence[Speed]) -> Duration | None:
 
 
 def _differences(part: Part, best: Speed) -> tuple[str, ...]:
+    """Return in what a part differs from the system and the job of which a speed was measured."""
     settings, found = part.settings, []
+    if (best.phase in ("slab", "ceramic")) == part.bonded:
+        found.append("an interface" if part.bonded else "a ceramic")
     if not 1 / _SAME_SIZE <= part.atoms / best.atoms <= _SAME_SIZE:
         found.append(f"{part.atoms:,} atoms")
     if part.cores != best.ranks * best.threads:
