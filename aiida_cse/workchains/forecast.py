@@ -132,7 +132,9 @@ def forecast(builder: Any) -> Forecast:
     name = builder.process_class.__name__
     found = _FORECASTS[name](builder) if name in _FORECASTS else Forecast(_word(name), (), Disk(0.0, 0.0))
     speeds = {part.code.uuid: measured_speeds(part.code) for part in found.parts if part.code.is_stored}
-    durations = {part.name: duration_of(part, speeds.get(part.code.uuid, [])) for part in found.parts}
+    durations = {
+        part.name: duration_of(part, speeds.get(part.code.uuid, []), _cores_here(part)) for part in found.parts
+    }
     found = replace(found, durations=durations, disk=_disk(found.parts))
     return replace(found, warnings=(*found.warnings, *_warnings(found)), notes=(*found.notes, *_notes(found)))
 
@@ -377,9 +379,7 @@ def _free(folder: Path | None) -> int | None:
 
 def _warnings(found: Forecast) -> list[str]:
     """Return what may be wrong with cores and disk."""
-    sentences = [
-        words for phase in found.phases for words in [_shared_cores(phase)] if words and _ranks_wait(phase)
-    ]
+    sentences = _shared_cores(found.phases, waiting=True)
     for name, needed, free in (
         ("work folder", found.disk.folders, found.disk.folders_free),
         ("repository", found.disk.repository, found.disk.repository_free),
@@ -389,27 +389,31 @@ def _warnings(found: Forecast) -> list[str]:
     return sentences
 
 
-def _shared_cores(phase: tuple[Part, ...]) -> str:
-    """Return in words that the jobs of a phase need more cores than this machine has; empty if they do not."""
-    cores, used = _cores_here(phase[0]), sum(part.cores for part in phase)
-    if cores is None or used <= cores:
-        return ""
-    part = phase[0]
-    each = "" if part.cores == 1 else f" of {part.ranks} MPI ranks with {part.settings.threads} threads"
+def _shared_cores(phases: tuple[tuple[Part, ...], ...], *, waiting: bool) -> list[str]:
+    """Return in words whether the jobs of a phase need more cores than this machine has.
+
+    Jobs of several ranks or threads, which wait for each other, or jobs of one core each are considered.
+    """
+    crowded = []
+    for phase in phases:
+        cores, used = _cores_here(phase[0]), sum(part.cores for part in phase)
+        if cores is not None and used > cores and (max(part.cores for part in phase) > 1) == waiting:
+            crowded.append((used, cores, phase))
+    if not crowded:
+        return []
+    used, cores, phase = max(crowded, key=lambda one: one[0])
+    threads = phase[0].settings.threads
+    each = (
+        f" of {phase[0].ranks} MPI ranks" + (f" with {threads} threads" if threads > 1 else "") if waiting else ""
+    )
     jobs = f"{len(phase)} jobs at once{each} need" if len(phase) > 1 else f"each job{each} needs"
-    return f"{part.name.split()[0]}: {jobs} {used} cores; this machine has {cores}, which they share"
-
-
-def _ranks_wait(phase: tuple[Part, ...]) -> bool:
-    """Return whether jobs of several ranks or threads share cores, on which they wait for each other."""
-    return any(part.cores > 1 for part in phase)
+    share = "on which they wait for each other" if waiting else "which they share"
+    return [f"{phase[0].name.split()[0]}: {jobs} {used} cores; this machine has {cores}, {share}"]
 
 
 def _notes(found: Forecast) -> list[str]:
     """Return what is worth knowing about cores and wall times."""
-    sentences = [
-        words for phase in found.phases for words in [_shared_cores(phase)] if words and not _ranks_wait(phase)
-    ]
+    sentences = _shared_cores(found.phases, waiting=False)
     for part in found.parts:
         limit = part.base.get("lammps", {}).get("metadata", {}).get("options", {}).get("max_wallclock_seconds")
         duration = found.durations.get(part.name)

@@ -132,8 +132,8 @@ class Duration:
     differences: tuple[str, ...]
 
 
-def duration_of(part: Part, speeds: Sequence[Speed]) -> Duration | None:
-    """Return the wall time of a part; None if no speed of its code was measured.
+def duration_of(part: Part, speeds: Sequence[Speed], most_cores: int | None = None) -> Duration | None:
+    """Return the wall time of a part on at most so many cores; None if no speed of its code was measured.
 
     The nearest measurement is taken: that of the same electrostatics, then of the same kind of system, the same
     number of cores, and the nearest size. The time of a step is taken as proportional to the number of atoms and
@@ -141,7 +141,7 @@ def duration_of(part: Part, speeds: Sequence[Speed]) -> Duration | None:
     """
     if not part.jobs or not speeds:
         return None
-    settings, cores = part.settings, part.cores
+    settings, cores = part.settings, part.cores if most_cores is None else min(part.cores, most_cores)
 
     def distance(speed: Speed) -> tuple[bool, bool, bool, float, float]:
         return (
@@ -165,18 +165,18 @@ def duration_of(part: Part, speeds: Sequence[Speed]) -> Duration | None:
         if part.earliest is None or job.target_step <= part.earliest
     )
     waiting = _OVERHEAD * len(part.jobs)
-    return Duration(least, math.fsum(times), max(times), waiting, alike, _differences(part, best))
+    return Duration(least, math.fsum(times), max(times), waiting, alike, _differences(part, best, cores))
 
 
-def _differences(part: Part, best: Speed) -> tuple[str, ...]:
+def _differences(part: Part, best: Speed, cores: int) -> tuple[str, ...]:
     """Return in what a part differs from the system and the job of which a speed was measured."""
     settings, found = part.settings, []
     if (best.phase in ("slab", "ceramic")) == part.bonded:
         found.append("an interface" if part.bonded else "a ceramic")
     if not 1 / _SAME_SIZE <= part.atoms / best.atoms <= _SAME_SIZE:
         found.append(f"{part.atoms:,} atoms")
-    if part.cores != best.ranks * best.threads:
-        found.append(f"{part.cores} cores")
+    if cores != best.ranks * best.threads:
+        found.append(f"{cores} cores")
     if settings.kspace_style != best.kspace_style:
         found.append(settings.kspace_style)
     if settings.accelerator != best.accelerator:
