@@ -16,7 +16,7 @@ from aiida_cse.lammps.job.script import FINAL_DATA
 from aiida_cse.workchains.common.builders import PLUGINS, job_options, one_process, refuse_other_roles
 from aiida_cse.workchains.restart.lineage import Folder, path_of, stash_of
 
-__all__ = ["code_error", "folder_error", "refuse_unusable_codes", "use_codes"]
+__all__ = ["Job", "code_error", "folder_error", "jobs_of", "refuse_unusable_codes", "use_codes"]
 
 #: role of a code by the name of its port and that of the namespace around it
 _ROLES = {
@@ -99,7 +99,7 @@ def refuse_unusable_codes(builder: Any, finished: tuple[str, ...] = ()) -> None:
         Names each code, what is wrong with it, and codes of this profile in its place.
     """
     unusable: dict[str, str] = {}
-    for job in _jobs(builder):
+    for job in jobs_of(builder):
         error = None if job.part in finished else code_error(job.code)
         if error is not None:
             unusable.setdefault(job.role, f"codes.{job.role} = {job.code.full_label}: {error}")
@@ -128,7 +128,7 @@ def use_codes(builder: Any, codes: Mapping[str, Any], options: dict[str, Any] | 
         A code is none of its role; an option is wrong, or is none of the scheduler of its code.
     """
     refuse_other_roles(codes)
-    for job in _jobs(builder):
+    for job in jobs_of(builder):
         code = codes.get(job.role, job.code)
         if code.uuid == job.code.uuid and not options:
             continue
@@ -155,7 +155,7 @@ def use_codes(builder: Any, codes: Mapping[str, Any], options: dict[str, Any] | 
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """A job among the inputs of a process: its namespace, and the port and role of one of its codes."""
 
     path: tuple[str, ...]
@@ -178,13 +178,13 @@ class _Job:
         return self.role == "lammps" and "base" in self.path
 
 
-def _jobs(namespace: Any, path: tuple[str, ...] = ()) -> Iterator[_Job]:
+def jobs_of(namespace: Any, path: tuple[str, ...] = ()) -> Iterator[Job]:
     """Yield the codes of all jobs in the namespace of a builder."""
     for key, value in list(namespace.items()):
         if isinstance(value, Mapping):
-            yield from _jobs(namespace[key], (*path, key))
+            yield from jobs_of(namespace[key], (*path, key))
         elif path and (path[-1], key) in _ROLES and isinstance(value, orm.AbstractCode):
-            yield _Job(path, namespace, key, _ROLES[path[-1], key])
+            yield Job(path, namespace, key, _ROLES[path[-1], key])
 
 
 def _usable_code(role: str) -> str:
