@@ -12,15 +12,13 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 from aiida_cse.building.interface.read_data import ARGUMENTS, FILES, append_files
 from aiida_cse.calculations.ports import checked_by, job_options
 from aiida_cse.lammps.files.system import FILENAMES, System
-from aiida_cse.lammps.probe.runs import HELP, ProbePlans
+from aiida_cse.lammps.probe.runs import HELP, JOIN, ProbePlans
 from aiida_cse.lammps.probe.system import tiny_interface, tiny_phases
 from aiida_cse.landscape.model import Ions, draw_landscape
 from aiida_cse.landscape.system import landscape_system
 
-__all__ = ["JOIN", "ProbeCalculation"]
+__all__ = ["ProbeCalculation"]
 
-#: name of the run that appends one phase to the other
-JOIN = "join"
 #: Å between the phases
 _GAP = 2.5
 

@@ -78,6 +78,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommands={
         "setup": ("cmd_site", "Create a profile, this computer and its codes."),
+        "doctor": ("cmd_doctor", "Check profile, daemon, disk and codes."),
         "demo": ("cmd_site", "Run a small study from recipe to result."),
         "validate": ("cmd_site", "Run the whole chain on a model system whose results are known."),
         "build": ("cmd_bring", "Build a slab or an electrolyte (needs no profile)."),

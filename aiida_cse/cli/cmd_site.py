@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,19 @@ def setup(profile: str | None, lmp: Path | None, daemon: bool, mpiprocs: int) ->
     """Create a profile, this computer and its codes. What exists is left unchanged.
 
     Without --profile everything is stored in .aiida in the current folder (or in AIIDA_PATH, if that is set): an
-    SQLite database, no services, nothing in your home folder.
+    SQLite database, no services, nothing in your home folder. Both programs are examined at the end, as by doctor.
+
+    \b
+    Example:
+      aiida-cse setup --mpiprocs 4
     """
     if profile is None:
         profiles.activate(create=True)
     else:
         profiles.load(profile)
+    from aiida_cse.cli.cmd_doctor import print_checks
     from aiida_cse.cli.environment import PROFILE, ensure_environment
+    from aiida_cse.cli.site_checks import code_checks
 
     environment = ensure_environment(
         profile or PROFILE, lmp=lmp, daemon=daemon, mpiprocs=mpiprocs, create=profile is None
@@ -45,8 +52,12 @@ def setup(profile: str | None, lmp: Path | None, daemon: bool, mpiprocs: int) ->
     click.echo("\n".join(environment.lines))
     if not environment.changed:
         click.echo("everything exists already; nothing was changed")
+    click.echo()
+    codes = (environment.lammps, environment.cse)
+    faults = print_checks(code_checks(code, ask=True) for code in codes)
     if daemon:
         click.echo(f"start the daemon with: {verdi('daemon', 'start')}")
+    sys.exit(1 if faults else 0)
 
 
 #: the page of the demo, in the current folder
@@ -69,7 +80,7 @@ def demo(new: bool, lmp: Path | None, mpiprocs: int) -> None:
     from aiida_cse.building.recipe import load_recipe
     from aiida_cse.cli.cmd_figures import write_report
     from aiida_cse.cli.display.results import print_view
-    from aiida_cse.cli.running import leave, run_shown
+    from aiida_cse.cli.running import leave, refuse_incapable, run_shown
     from aiida_cse.engine.embedded import resume_embedded, run_embedded
     from aiida_cse.report.processes import findings_of
     from aiida_cse.report.view import view_of
@@ -83,6 +94,7 @@ def demo(new: bool, lmp: Path | None, mpiprocs: int) -> None:
             recipe=load_recipe("llzo-peo-litfsi-demo"), protocol="demo", **jobs
         )
         builder.metadata.label = "demo"
+        refuse_incapable(builder)
         study = run_shown(run_embedded, builder, extras={"cse_demo": True})
     elif not study.is_terminated:
         click.echo(f"resuming the interrupted demo <{study.pk}>")
@@ -135,7 +147,7 @@ def validate(quick: bool, seed: int, plant: str | None, figures: Path, lmp: Path
     from rich.console import Console
 
     from aiida_cse.cli.display.results import print_view
-    from aiida_cse.cli.running import leave, run_shown
+    from aiida_cse.cli.running import leave, refuse_incapable, run_shown
     from aiida_cse.engine.embedded import run_embedded
     from aiida_cse.report.processes import findings_of
     from aiida_cse.report.view import view_of
@@ -148,6 +160,7 @@ def validate(quick: bool, seed: int, plant: str | None, figures: Path, lmp: Path
         **jobs,
     )
     builder.metadata.label = f"validation of seed {seed}" + ("" if plant is None else f", wrong {plant}")
+    refuse_incapable(builder)
     node: Any = run_shown(run_embedded, builder)
     if "checks" in node.outputs:
         print_view(view_of(findings_of(node)), Console(highlight=False))

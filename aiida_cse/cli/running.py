@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import click
 from aiida import engine
 from aiida.common import InvalidOperation, NotExistent
 from aiida.manage import get_manager
-from aiida.orm import Group, ProcessNode
+from aiida.orm import AbstractCode, Dict, Group, ProcessNode
 from rich.console import Console
 
 from aiida_cse.cli.display.forecast import print_forecast
@@ -23,11 +24,14 @@ from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.engine.locks import ProcessBusyError
 from aiida_cse.engine.outline import OutlineError
 from aiida_cse.report.words import duration
+from aiida_cse.workchains.common.availability import jobs_of
 from aiida_cse.workchains.common.builders import refuse_invalid
+from aiida_cse.workchains.common.capability import capabilities_of, is_local, launch_findings
 from aiida_cse.workchains.common.exit_status import ended_normally
+from aiida_cse.workchains.examine import ExamineWorkChain
 from aiida_cse.workchains.forecast import Forecast, forecast
 
-__all__ = ["leave", "run_shown", "start"]
+__all__ = ["examine", "leave", "refuse_incapable", "run_shown", "start"]
 
 _INTERRUPTED = 130
 
@@ -53,7 +57,8 @@ def start(builder: Any, how: StartOptions) -> None:
         if how.label is not None:
             builder.metadata.label = how.label
         refuse_invalid(builder)
-    _settle(_forecast(builder), how)
+        found = _with_codes(_forecast(builder), builder, how)
+    _settle(found, how)
     groups = () if how.group is None else (Group.collection.get_or_create(how.group)[0],)
     profile = get_manager().get_profile()
     assert profile is not None
@@ -89,6 +94,50 @@ def _forecast(builder: Any) -> Forecast | None:
     except Exception as error:
         click.echo(f"no forecast: {type(error).__name__}: {' '.join(str(error).split())}", err=True)
         return None
+
+
+def _with_codes(found: Forecast | None, builder: Any, how: StartOptions) -> Forecast | None:
+    """Add to a forecast what speaks against its codes; LAMMPS on this machine is examined first if necessary."""
+    if found is None:
+        refuse_incapable(builder)
+        return None
+    failed = [] if found.refusals or how.dry_run else _examine_unknown(builder)
+    refusals, warnings = launch_findings(builder)
+    return replace(found, refusals=(*found.refusals, *failed, *refusals), warnings=(*found.warnings, *warnings))
+
+
+def refuse_incapable(builder: Any) -> None:
+    """Refuse a process that runs here if its codes cannot run it; LAMMPS is examined first if necessary.
+
+    Raises
+    ------
+    InputError
+        Names each code, what it lacks and what to do.
+    """
+    refusals = [*_examine_unknown(builder), *launch_findings(builder)[0]]
+    if refusals:
+        raise InputError("; ".join(refusals))
+
+
+def _examine_unknown(builder: Any) -> list[str]:
+    """Examine the LAMMPS codes of this machine that have not been; return why an examination failed."""
+    codes = {job.code.pk: job.code for job in jobs_of(builder) if job.role == "lammps"}
+    errors = []
+    for code in codes.values():
+        if is_local(code) and capabilities_of(code) is None:
+            click.echo(f"examining {code.full_label}, which takes some seconds", err=True)
+            _, error = examine(code)
+            if error is not None:
+                errors.append(f"codes.lammps = {code.full_label}: {error}; see: {aiida_cse('doctor')}")
+    return errors
+
+
+def examine(code: AbstractCode, options: dict[str, Any] | None = None) -> tuple[Dict | None, str | None]:
+    """Run the examination of a LAMMPS code here; return its capabilities, or why there are none."""
+    process = run_shown(run_embedded, ExamineWorkChain.get_builder_for(code, options))
+    if process.is_finished_ok:
+        return process.outputs.capabilities, None
+    return None, process.exit_message or str(process.exception or process.process_status)
 
 
 def _settle(found: Forecast | None, how: StartOptions) -> None:

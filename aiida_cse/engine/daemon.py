@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-__all__ = ["daemon_hint", "daemon_runs", "has_no_worker"]
+__all__ = ["daemon_hint", "daemon_runs", "has_no_worker", "worker_slots"]
 
 #: the broker writes its status every 5 s; an older status does not describe the present, s
 FRESH = 60.0
@@ -57,3 +57,21 @@ def has_no_worker(status: Mapping[str, Any], now: float) -> bool:
     if not status.get("connected") or not isinstance(written, (int, float)) or now - written > FRESH:
         return False
     return status.get("task_subscribers") == 0
+
+
+def worker_slots() -> tuple[int, int] | None:
+    """Return how many workers the daemon has, and how many processes they can hold together.
+
+    A process that waits for others keeps its slot. None if there is no daemon, or if it does not answer.
+    """
+    from aiida.common.exceptions import AiidaException
+    from aiida.manage import get_config_option, get_manager
+
+    profile = get_manager().get_profile()
+    if profile is None or profile.process_control_backend is None or not daemon_runs():
+        return None
+    try:
+        workers = get_manager().get_daemon_client().get_number_of_workers(timeout=5)
+    except AiidaException:
+        return None
+    return workers, workers * int(get_config_option("daemon.worker_process_slots"))

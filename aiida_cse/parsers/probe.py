@@ -8,9 +8,8 @@ from aiida import orm
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
-from aiida_cse.calculations.probe import JOIN
 from aiida_cse.lammps.files.system import FILENAMES
-from aiida_cse.lammps.probe.runs import HELP, ProbePlans, examined
+from aiida_cse.lammps.probe.runs import HELP, JOIN, ProbePlans, examined
 from aiida_cse.parsers.build import program_output
 
 __all__ = ["ProbeParser"]
@@ -22,7 +21,7 @@ class ProbeParser(Parser):
     def parse(self, **_: Any) -> ExitCode | None:
         """Attach the results; LAMMPS that does not start is an error, a style that it lacks is a result."""
         plans = ProbePlans.model_validate(self.node.inputs.plans.get_dict())
-        uses: dict[str, str] = {name: run.uses for name, run in plans.runs.items()} | {JOIN: "study"}
+        uses: dict[str, str] = {**{name: run.uses for name, run in plans.runs.items()}, JOIN: "study"}
         scripts = {
             name: self._written(f"{name}.in") + "\n" + self._written(f"{name}/{FILENAMES['forcefield']}")
             for name in uses
@@ -41,6 +40,6 @@ class ProbeParser(Parser):
     def _written(self, name: str) -> str:
         """Return an input file of the job, an empty text if it has none of this name."""
         try:
-            return self.node.base.repository.get_object_content(name)
+            return str(self.node.base.repository.get_object_content(name, "r"))
         except FileNotFoundError:
             return ""

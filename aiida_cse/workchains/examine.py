@@ -72,7 +72,7 @@ class ExamineWorkChain(VersionedWorkChain):
         ValueError
             An option is unknown or wrong; the message names it.
         """
-        builder = cls.get_builder()
+        builder: Any = cls.get_builder()
         builder.code = code
         builder.plans = orm.Dict(probe_plans().model_dump(mode="json", exclude_none=True))
         given = {key: value for key, value in (options or {}).items() if key not in ("resources", "stash")}
@@ -131,7 +131,8 @@ def probe_plans() -> ProbePlans:
         style = plan.settings.kspace_style
         if style != usual.settings.kspace_style:
             runs.setdefault(style, Run(uses="study", plan=shortened_plan(plan, dynamics)))
-    landscape = _production(WorkflowFactory("cse.validate").get_protocol_inputs()["production"]["plan"])
+    validation: Any = WorkflowFactory("cse.validate")
+    landscape = _production(validation.get_protocol_inputs()["production"]["plan"])
     runs["landscape"] = Run(uses="validation", plan=shortened_plan(landscape, landscape.stages))
     for name in get_args(Accelerator):
         if name != "none":
@@ -144,11 +145,12 @@ def probe_plans() -> ProbePlans:
 def _protocol_plans() -> Iterator[JobPlan]:
     """Yield the plans of the jobs of all phases by all protocols; the first one has the usual settings."""
     for part in ("interface", "ceramic", "electrolyte"):
-        chain = WorkflowFactory(f"cse.{part}")
+        chain: Any = WorkflowFactory(f"cse.{part}")
         usual = chain.get_default_protocol()
         for name in sorted(chain.get_available_protocols(), key=lambda protocol: protocol != usual):
             yield from _jobs(chain.get_protocol_inputs(name)["schedule"])
-    production, quench = WorkflowFactory("cse.production"), WorkflowFactory("cse.quench")
+    production: Any = WorkflowFactory("cse.production")
+    quench: Any = WorkflowFactory("cse.quench")
     for name in production.get_available_protocols():
         yield _production(production.get_protocol_inputs(name)["plan"])
     for name in quench.get_available_protocols():

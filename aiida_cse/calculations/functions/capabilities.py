@@ -13,7 +13,7 @@ __all__ = ["CAPABILITIES", "capabilities"]
 CAPABILITIES = {
     "lammps_version": "Version of LAMMPS, as `lmp -h` prints it",
     "packages": "Packages with which it was built",
-    "missing": "Styles that it lacks: `command`, `style`, `package` (null if unknown), and `uses`, what needs them",
+    "missing": "Styles that it lacks: `command`, `style`, `package` (null if unknown) and `uses`",
     "failed": "Runs that failed although no style was missing: `run`, `uses` and `error`",
     "ranks": "Numbers of MPI ranks, out of 1 and 2, with which it ran",
     "ranks_error": "Why it did not run with two ranks; null if it did",

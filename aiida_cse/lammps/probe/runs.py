@@ -15,10 +15,12 @@ from aiida_cse.lammps.protocol.accelerator import accelerator_words
 from aiida_cse.lammps.protocol.stage import JobPlan, Stage
 from aiida_cse.schema import StrictModel
 
-__all__ = ["HELP", "ProbePlans", "Run", "Uses", "examined", "fingerprint", "shortened", "shortened_plan"]
+__all__ = ["HELP", "JOIN", "ProbePlans", "Run", "Uses", "examined", "fingerprint", "shortened", "shortened_plan"]
 
 #: file with the output of ``lmp -h``
 HELP = "help.txt"
+#: name of the run that appends one phase to the other
+JOIN = "join"
 #: steps of a stage, and between its checkpoints, frames and lines of the log
 STEPS, EVERY = 4, 2
 #: what a run is needed for; an accelerator only where a plan asks for it

@@ -165,6 +165,7 @@ class Job:
 
     @property
     def code(self) -> Any:
+        """The code."""
         return self.namespace[self.port]
 
     @property

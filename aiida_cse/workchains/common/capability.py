@@ -21,6 +21,7 @@ __all__ = [
     "Finding",
     "capabilities_of",
     "findings_of",
+    "has_mpirun",
     "is_local",
     "launch_findings",
     "version_error",
@@ -67,14 +68,21 @@ def capabilities_of(code: orm.AbstractCode) -> orm.Dict | None:
     return node
 
 
-def findings_of(capabilities: Mapping[str, Any]) -> list[Finding]:
-    """Return everything that a LAMMPS program lacks, from the content of its node."""
+def has_mpirun(code: orm.AbstractCode) -> bool:
+    """Return whether a code can be started in several processes."""
+    return code.with_mpi is not False and code.computer is not None and bool(code.computer.get_mpirun_command())
+
+
+def findings_of(code: orm.AbstractCode, capabilities: Mapping[str, Any]) -> list[Finding]:
+    """Return everything that a LAMMPS code lacks, from the content of the node of its capabilities."""
     found = list(_missing(capabilities.get("missing")))
     for run in _dicts(capabilities.get("failed")):
         wrong = f"the run '{run.get('run')}' of a few steps fails: {run.get('error')}"
         remedy = "this release of LAMMPS does not know the command; use a newer one"
         found.append(Finding(wrong, remedy, (str(run.get("uses")),)))
     if error := capabilities.get("ranks_error"):
+        if not has_mpirun(code):
+            error = "code or computer are set up without mpirun"
         remedy = "correct the mpirun command of the computer, or use one rank per job"
         found.append(Finding(f"2 MPI ranks: {error}", remedy, ("ranks",)))
     errors = capabilities.get("accelerator_errors")
@@ -106,7 +114,7 @@ def _dicts(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def version_error(code: orm.AbstractCode) -> str | None:
-    """Return why a code of ``aiida-cse`` does not fit this version, as far as it has been asked; None if it does."""
+    """Return why a code of ``aiida-cse`` is of another version, as far as it has been asked; None if it is not."""
     version = code.base.extras.get(VERSION_EXTRA, None)
     if version is None or version == __version__:
         return None
@@ -137,7 +145,7 @@ def launch_findings(builder: Any) -> tuple[list[str], list[str]]:
         if node is None:
             warnings.append(f"codes.lammps = {label}: not examined; do so with: {aiida_cse('doctor', label)}")
             continue
-        speaking = (finding for finding in findings_of(node.get_dict()) if uses & set(finding.uses))
+        speaking = (finding for finding in findings_of(code, node.get_dict()) if uses & set(finding.uses))
         refusals += [f"codes.lammps = {label}: {finding.wrong}; {finding.remedy}" for finding in speaking]
     return list(dict.fromkeys(refusals)), warnings
 

