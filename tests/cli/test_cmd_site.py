@@ -31,6 +31,7 @@ def engine(lmp: InstalledCode, cse: InstalledCode, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("aiida_cse.cli.profile.activate", lambda **_: None)
     monkeypatch.setattr("aiida_cse.cli.environment.ensure_environment", lambda **_: environment)
     monkeypatch.setattr("aiida_cse.cli.running.run_shown", hand)
+    monkeypatch.setattr("aiida_cse.cli.running.refuse_incapable", lambda _: None)
 
 
 def handed(*words: str) -> tuple[str, Any, dict[str, Any]]:

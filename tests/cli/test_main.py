@@ -14,6 +14,7 @@ from aiida_cse.cli import main
 
 SUBCOMMANDS = (
     "setup",
+    "doctor",
     "demo",
     "validate",
     "build",

@@ -1,0 +1,114 @@
+"""``aiida-cse doctor``: what it prints of stored examinations, versions and other computers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiida.orm import Computer, InstalledCode
+from click.testing import CliRunner, Result
+
+from aiida_cse.cli import main
+from aiida_cse.cli.site_checks import site_checks
+from tests.workchains.test_examine import stored_examination
+
+# AiiDA makes nodes outside of the database's session until they are stored
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+
+@pytest.fixture
+def elsewhere(aiida_profile: object) -> Iterator[InstalledCode]:
+    """A LAMMPS on a cluster, which is never connected to."""
+    computer = Computer(
+        label="cluster", hostname="x", transport_type="core.local", scheduler_type="core.slurm", workdir="/x"
+    )
+    computer.store().configure()
+    computer.set_mpirun_command(["srun"])
+    plugin = {"default_calc_job_plugin": "cse.lammps", "label": "lmp"}
+    code = InstalledCode(computer=computer, filepath_executable="/bin/sh", **plugin).store()
+    yield code
+    code.is_hidden = True
+    computer.label = f"cluster-{computer.pk}"
+    computer.store()
+
+
+def doctor(*words: object) -> Result:
+    return CliRunner().invoke(main, ["doctor", *map(str, words)])
+
+
+def lines(result: Result) -> list[str]:
+    assert all(len(line) <= 80 for line in result.output.splitlines())
+    return [line.rstrip() for line in result.output.splitlines()]
+
+
+def test_a_fault_is_told_with_its_remedy_and_fails_the_command(elsewhere: InstalledCode) -> None:
+    dcd = {"command": "dump", "style": "dcd", "package": "EXTRA-DUMP", "uses": ["study"]}
+    stored_examination(
+        elsewhere,
+        missing=[dcd],
+        lammps_version="2 Aug 2023",
+        ranks_error="no second one",
+        accelerators=["omp"],
+        packages=["OPENMP", "GPU"],
+        accelerator_errors={"gpu": "ERROR: no device", "intel": "ERROR: not installed"},
+    )
+    result = doctor(elsewhere.full_label)
+    assert result.exit_code == 1
+    assert lines(result) == [
+        "LAMMPS lmp@cluster: 2 Aug 2023",
+        "  ✗ dump dcd is missing",
+        "    → build LAMMPS with the package EXTRA-DUMP: -D PKG_EXTRA-DUMP=yes",
+        "  ✗ 2 MPI ranks: no second one",
+        "    → correct the mpirun command of the computer, or use one rank per job",
+        "  – accelerators that run: omp; gpu does not run here (ERROR: no device)",
+        "2 lines are marked ✗",
+    ]
+
+
+def test_what_only_a_validation_needs_is_no_fault(elsewhere: InstalledCode) -> None:
+    table = {"command": "fix", "style": "wall/table", "package": "EXTRA-FIX", "uses": ["validation"]}
+    stored_examination(elsewhere, missing=[table])
+    result = doctor(elsewhere.pk)
+    assert result.exit_code == 0, result.output
+    assert "  ✓ every style and command of the protocols runs" in lines(result)
+    assert "  – fix wall/table is missing, which only aiida-cse validate needs" in lines(result)
+    assert result.output.endswith("nothing is wrong\n")
+
+
+def test_codes_that_are_not_named_are_not_run_elsewhere(
+    elsewhere: InstalledCode, lmp: InstalledCode, cse: InstalledCode
+) -> None:
+    stored_examination(lmp)
+    result = doctor()
+    said = lines(result)
+    assert said[said.index("LAMMPS lmp@cluster") + 1] == "  – not examined"
+    assert said[said.index("LAMMPS lmp@cluster") + 2].endswith("aiida-cse doctor lmp@cluster")
+    assert said[said.index("aiida-cse cse@localhost") + 1].startswith("  ✓ version ")
+    assert any(line.startswith("  ✓ ") and line.endswith(" nodes") for line in said)
+
+
+def test_a_program_that_is_not_aiida_cse_is_a_fault(localhost: Computer, tmp_path: Path) -> None:
+    program = tmp_path / "aiida-cse"
+    program.write_text("#!/bin/sh\necho no module named aiida_cse >&2\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    code = InstalledCode(
+        computer=localhost, filepath_executable=str(program), default_calc_job_plugin="cse.build", label="broken"
+    ).store()
+    result = doctor(code.uuid)
+    code.is_hidden = True
+    assert result.exit_code == 1
+    assert "it does not say its version: no module named aiida_cse" in result.output
+
+
+def test_an_unknown_code_is_refused_by_name(aiida_profile: object) -> None:
+    result = doctor("nothing@nowhere")
+    assert result.exit_code == 2
+    assert "Error: CODE = 'nothing@nowhere': " in result.output
+
+
+def test_a_full_disk_is_a_fault(aiida_profile: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiida_cse.cli.site_checks.LEAST_GB", 1e9)
+    *_, disk = site_checks()
+    assert all(check.is_wrong for check in disk.checks)
+    assert "free some, or use another disk" in str(disk.checks[0].remedy)
