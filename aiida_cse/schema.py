@@ -15,7 +15,21 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["Flag", "Name", "Number", "StrictModel", "Whole", "explain", "located", "nearest", "placed", "worded"]
+__all__ = [
+    "Flag",
+    "Name",
+    "Number",
+    "StrictModel",
+    "UnknownKeyError",
+    "Whole",
+    "explain",
+    "located",
+    "nearest",
+    "placed",
+    "refusals",
+    "unknown_keys",
+    "worded",
+]
 
 #: requirement in words for each pattern that a text field must match
 _WORDS: dict[str, str] = {}
@@ -48,6 +62,14 @@ _MUST_BE = {
 }
 
 
+class UnknownKeyError(ValueError):
+    """A key that a model does not have; the message names the nearest known one."""
+
+    def __init__(self, key: object, known: Iterable[str]) -> None:
+        super().__init__(f"unknown key {key!r}; {nearest(str(key), known)}")
+        self.key = key
+
+
 class StrictModel(BaseModel):
     """A frozen model that refuses unknown keys and names the nearest known one."""
 
@@ -59,7 +81,7 @@ class StrictModel(BaseModel):
         if isinstance(values, Mapping):
             for key in values:
                 if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {key!r}; {nearest(str(key), cls.model_fields)}")
+                    raise UnknownKeyError(key, cls.model_fields)
         return values
 
 
@@ -95,11 +117,22 @@ def located(place: str | Path) -> Iterator[None]:
 
 def explain(error: ValidationError, place: str | Path = "") -> str:
     """Return the findings of a pydantic error as refusals, joined by ``; ``; ``place`` as in :func:`located`."""
-    findings = error.errors()
-    sentences = [_sentence(finding) for finding in findings if not _follows_from_others(finding, findings)]
+    sentences = [sentence for _, sentence in refusals(error)]
     if isinstance(place, Path):
         return placed(place, "; ".join(sentences))
     return "; ".join(placed(place, sentence) for sentence in sentences)
+
+
+def refusals(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return the findings of a pydantic error: the keys that lead to each, and the refusal."""
+    findings = error.errors()
+    return [(one["loc"], _sentence(one)) for one in findings if not _follows_from_others(one, findings)]
+
+
+def unknown_keys(error: ValidationError) -> list[tuple[str | int, ...]]:
+    """Return the places of the unknown keys among the findings of a pydantic error, one of each model."""
+    found = ((one["loc"], one.get("ctx", {}).get("error")) for one in error.errors())
+    return [(*place, str(cause.key)) for place, cause in found if isinstance(cause, UnknownKeyError)]
 
 
 def placed(place: str | Path, message: str) -> str:

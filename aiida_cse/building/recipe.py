@@ -43,6 +43,7 @@ __all__ = [
     "available_recipes",
     "load_recipe",
     "read_recipe",
+    "recipe_text",
     "unknown_sets",
 ]
 
@@ -403,8 +404,12 @@ def read_recipe(name_or_path: str | Path) -> dict[str, Any]:
     if str(name_or_path) not in known:
         hint = f"{nearest(str(name_or_path), known)} (available: {', '.join(known)})"
         raise ValueError(f"there is no recipe {str(name_or_path)!r}; {hint}")
-    text = (_FOLDER / f"{name_or_path}.yaml").read_text(encoding="utf-8")
-    return parse_mapping(text, str(name_or_path), "a recipe")
+    return parse_mapping(recipe_text(str(name_or_path)), str(name_or_path), "a recipe")
+
+
+def recipe_text(name: str) -> str:
+    """Return the text of a shipped recipe."""
+    return (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _with_cif(content: dict[str, Any], path: Path) -> dict[str, Any]:

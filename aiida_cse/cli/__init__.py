@@ -86,6 +86,7 @@ class LazyGroup(click.Group):
         "import-run": ("cmd_analyse", "Store the results of an analysis as nodes."),
         "kinetics": ("cmd_analyse", "Fit the rates of several analysed runs (needs no profile)."),
         "reduce": ("cmd_bring", "Reduce trajectory segments to a state (needs no profile)."),
+        "recipe": ("cmd_library", "Show the shipped recipes; start and check one of your own."),
         "protocol": ("cmd_library", "Show the protocols: values with sources, and differences."),
         "forcefield": ("cmd_forcefield", "Show and import force-field sets; print pair tables."),
         "launch": ("cmd_run", "Launch a study, a production, a quench, an analysis or a validation."),

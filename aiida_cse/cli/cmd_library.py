@@ -6,17 +6,20 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from aiida_cse.cli import inputs
+from aiida_cse.cli import profile as profiles
 from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
     from aiida_cse.workchains.common.protocol_values import Place, ProtocolValue
 
-__all__ = ["protocol"]
+__all__ = ["protocol", "recipe"]
 
 _PARTS = ("study", "ceramic", "electrolyte", "interface", "production", "analysis", "quench", "validate")
 _PART = click.option("--part", type=click.Choice(_PARTS), help="This part alone.")
@@ -28,6 +31,172 @@ _FORMAT = click.option(
     show_default=True,
     help="A table for the terminal, or the same rows as data.",
 )
+
+
+# -- recipe --------------------------------------------------------------------------------------------------
+
+_RECIPE = click.argument("recipe_", metavar="NAME|FILE|PK|UUID|LABEL")
+
+
+@click.group()
+def recipe() -> None:
+    """Show the shipped recipes, start one of your own from them, and check it."""
+
+
+@recipe.command("list")
+def list_recipes() -> None:
+    r"""List the shipped recipes.
+
+    \b
+    Example:
+      aiida-cse recipe list
+    """
+    from rich.console import Console
+
+    from aiida_cse.building.recipe import available_recipes, read_recipe
+    from aiida_cse.cli.display.library import print_names
+
+    rows = [
+        (name, " ".join(str(read_recipe(name).get("description", "")).split())) for name in available_recipes()
+    ]
+    print_names(rows, Console(highlight=False))
+    click.echo(f"\nstart one of your own with: {aiida_cse('recipe', 'new', 'NAME')}")
+
+
+@recipe.command("show")
+@_RECIPE
+@inputs.PROFILE
+def show_recipe(recipe_: str, profile: str | None) -> None:
+    r"""Show a recipe as YAML.
+
+    NAME is that of a shipped recipe, FILE a YAML file. PK, UUID or LABEL is of a recipe or of a process that has
+    one, as a study, and needs the profile; its crystal is written out without symmetry.
+
+    \b
+    Examples:
+      aiida-cse recipe show llzo-peo-litfsi
+      aiida-cse recipe show 834
+    """
+    click.echo(_read(recipe_, profile)[1], nl=False)
+
+
+@recipe.command("check")
+@_RECIPE
+@inputs.PROFILE
+def check_recipe(recipe_: str, profile: str | None) -> None:
+    r"""Check a recipe: everything that is wrong with it, or what it gives.
+
+    All fields are checked at once. If they are right, the molecules are typed, the slab is cut and made neutral,
+    and a chain is placed in the electrolyte, as before a study runs. A recipe that passes is summarised: atoms,
+    charge, Li:EO, box, thickness of the electrolyte at 400 and 700 K, and the room that the layers of the ions
+    need.
+
+    \b
+    Example:
+      aiida-cse recipe check my.yaml
+    """
+    content, text = _read(recipe_, profile)
+    from rich.console import Console
+
+    from aiida_cse.building.recipe import unknown_sets
+    from aiida_cse.building.recipe_file import check_content
+
+    if unknown_sets(content) and (profile or profiles.has_default()):
+        profiles.load(profile)
+        from aiida_cse.workchains.common.forcefields import with_stored_sets
+
+        # a set that the profile does not have either is refused together with all other errors
+        with suppress(ValueError):
+            content = with_stored_sets(content)
+    found, problems = check_content(content, text)
+    if found is None or problems:
+        from aiida_cse.cli.display.library import print_problems
+
+        print_problems(recipe_, problems, Console(highlight=False, stderr=True))
+        raise click.exceptions.Exit(inputs.InputError.exit_code)
+    from aiida_cse.cli.display.recipe import print_recipe
+
+    with inputs.input_errors():
+        print_recipe(recipe_, found, Console(highlight=False))
+
+
+@recipe.command("new")
+@click.argument("name")
+@click.option(
+    "--from",
+    "base",
+    metavar="NAME",
+    default="llzo-peo-litfsi",
+    show_default=True,
+    help="Shipped recipe to start from.",
+)
+@click.option(
+    "--output",
+    type=inputs.OutPath(dir_okay=False, path_type=Path),
+    help="The file, which must not exist [default: NAME.yaml].",
+)
+def new_recipe(name: str, base: str, output: Path | None) -> None:
+    r"""Write the recipe NAME: a copy of a shipped one, with a comment for each field, to be changed.
+
+    \b
+    Example:
+      aiida-cse recipe new my-interface --from llzo-peo-litfsi-demo
+    """
+    from aiida_cse.building.recipe_file import commented_copy
+    from aiida_cse.report.whole_files import write_whole
+
+    path = output or Path(f"{name}.yaml")
+    if path.suffix not in (".yaml", ".yml"):
+        raise inputs.InputError(f"--output = {path}: a recipe is a YAML file; its name must end with .yaml")
+    with inputs.input_errors():
+        text = commented_copy(name, base, path.name)
+        if path.exists():
+            raise inputs.InputError(f"--output = {path}: the file exists; give another name")
+        click.echo(f"wrote {write_whole(path, text.encode())}")
+    click.echo(f"check it with: {aiida_cse('recipe', 'check', path)}")
+
+
+def _read(name: str, profile: str | None) -> tuple[Mapping[str, Any], str]:
+    """Return the content of a recipe and its text; that of a node is written as YAML.
+
+    Raises
+    ------
+    InputError
+        There is no such recipe, or it cannot be read.
+    """
+    from aiida_cse.building.recipe import available_recipes, read_recipe, recipe_text
+    from aiida_cse.yaml_io import dump_mapping, read_text
+
+    is_file = Path(name).suffix in (".yaml", ".yml")
+    with inputs.input_errors():
+        if name not in available_recipes() and not is_file and (profile or profiles.has_default()):
+            content = _recipe_of_node(name, profile)
+            return content, dump_mapping(content)
+        content = read_recipe(name)
+        text = read_text(Path(name), "a recipe") if is_file else recipe_text(name)
+    return content, text
+
+
+def _recipe_of_node(name: str, profile: str | None) -> dict[str, Any]:
+    """Return the recipe of a node, or the one that a process has as input."""
+    profiles.load(profile)
+    from aiida.orm import Dict, Node, ProcessNode
+
+    from aiida_cse.building.recipe import available_recipes
+    from aiida_cse.data.lookup import find_node
+    from aiida_cse.schema import nearest
+
+    try:
+        node: Any = find_node(int(name) if name.isdecimal() else name, Node)
+    except ValueError as error:
+        known = "" if name.isdecimal() else f"; of the shipped recipes {nearest(name, available_recipes())}"
+        raise inputs.InputError(f"recipe = {error}{known}") from error
+    if isinstance(node, ProcessNode) and "recipe" in node.inputs:
+        node = node.inputs.recipe
+    if not isinstance(node, Dict):
+        what = node.process_label if isinstance(node, ProcessNode) else type(node).__name__
+        raise inputs.InputError(f"recipe = {name}: node {node.pk} is a {what} without a recipe; give a study")
+    return dict(node.get_dict())
 
 
 # -- protocol ------------------------------------------------------------------------------------------------

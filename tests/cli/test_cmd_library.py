@@ -1,12 +1,17 @@
-"""``aiida-cse protocol``: what is shipped, with units and sources, without a profile."""
+"""``aiida-cse recipe`` and ``protocol``: what is shipped, and recipes of one's own with all their errors."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
+from aiida.orm import Dict
 from click.testing import CliRunner, Result
 
+from aiida_cse.building.recipe import available_recipes, load_recipe, read_recipe
+from aiida_cse.building.recipe_file import recipe_lines
 from aiida_cse.cli import main
 from aiida_cse.workchains.common.protocol_values import PARTS, protocol_values, sources
 
@@ -20,6 +25,91 @@ def found(*arguments: object) -> str:
     assert result.exit_code == 0, result.output
     assert max(map(len, result.output.splitlines())) <= 80 or "--format" in arguments
     return result.output
+
+
+# -- recipe --------------------------------------------------------------------------------------------------
+
+
+def test_shipped_recipes_are_listed_and_shown_as_they_are() -> None:
+    output = found("recipe", "list")
+    assert all(f"\n{name} " in f"\n{output}" for name in available_recipes())
+    shown = invoke("recipe", "show", "llzo-peo-litfsi").output
+    assert shown.startswith("# The interface of Kozdra et al.")
+    assert yaml.safe_load(shown) == read_recipe("llzo-peo-litfsi")
+
+
+@pytest.mark.parametrize("base", available_recipes())
+def test_a_new_recipe_is_the_shipped_one_with_comments(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "wrote mine.yaml\ncheck it with: " in invoke("recipe", "new", "mine", "--from", base).output
+    left_out = {"name", "description", "kinetics"}
+    mine, shipped = (load_recipe(name).model_dump(exclude=left_out) for name in ("mine.yaml", base))
+    assert mine == shipped
+    text = Path("mine.yaml").read_text()
+    assert "\n  # Number of ion pairs: " in text
+    assert "\nkinetics:" not in text
+    result = invoke("recipe", "new", "mine")
+    assert result.exit_code == 2
+    assert "mine.yaml: the file exists; give another name" in result.output
+
+
+@pytest.mark.usefixtures("aiida_profile")
+def test_all_errors_of_a_recipe_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    text = invoke("recipe", "show", "llzo-peo-litfsi-demo").output
+    wrong = {
+        "  length: 7": "  lenght: 7",
+        "  chains: 10": "  chainz: 10",
+        "[1, 0, 0]": "[1, 0]",
+        "  pairs: 7": "  pairs: -7",
+        "jalem-2015": "jalem-2016",
+        "{slab: ": "{slap: ",
+    }
+    for old, new in wrong.items():
+        text = text.replace(old, new)
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    result = invoke("recipe", "check", path)
+    assert result.exit_code == 2
+    output = " ".join(result.output.split())
+    lines = recipe_lines(text)
+    for place, words in (
+        (("polymer", "lenght"), "polymer: unknown key 'lenght'; did you mean 'length'?"),
+        (("polymer", "chainz"), "polymer: unknown key 'chainz'; did you mean 'chains'?"),
+        (("ceramic", "miller"), "ceramic.miller.2: is missing"),
+        (("salt", "pairs"), "salt.pairs = -7: must be greater than or equal to 1"),
+        (("forcefield", "ceramic"), "forcefield.ceramic: there is no force-field set 'jalem-2016'"),
+        (("seeds", "slap"), "seeds: unknown key 'slap'; did you mean 'slab'?"),
+    ):
+        assert f"line {lines[place]} {words}" in output
+    assert "bad.yaml: 6 errors" in output
+
+
+def test_a_recipe_that_cannot_be_built_is_told_by_its_field(tmp_path: Path) -> None:
+    path = tmp_path / "full.yaml"
+    path.write_text(invoke("recipe", "show", "llzo-peo-litfsi-demo").output.replace("0.448", "0.9"))
+    result = invoke("recipe", "check", path)
+    assert result.exit_code == 2
+    output = " ".join(result.output.split())
+    assert "full.yaml: 1 error line 11 ceramic.structure.sites.occupancy: occupancies imply" in output
+
+
+def test_a_valid_recipe_is_summarised() -> None:
+    output = " ".join(found("recipe", "check", "llzo-peo-litfsi-demo").split())
+    assert "atoms 1,066: slab 384, electrolyte 682; charge 0 e" in output
+    assert "Li:O(PEO) 1:10" in output
+    assert "the layers of Li need 27 Å: they fit" in output
+    output = " ".join(found("recipe", "check", "llzo-peo-lifsi-demo").split())
+    assert "the layers of FSI are not known: give production.sampling.offsets" in output
+
+
+@pytest.mark.usefixtures("aiida_profile")
+def test_the_recipe_of_a_node_is_shown_and_checked() -> None:
+    node = Dict(read_recipe("llzo-peo-litfsi-demo")).store()
+    assert yaml.safe_load(invoke("recipe", "show", node.uuid).output) == node.get_dict()
+    assert f"{node.pk}: no errors" in found("recipe", "check", node.pk)
+    assert "did you mean 'llzo-peo-litfsi'?" in " ".join(invoke("recipe", "show", "llzo-peo-litfs").output.split())
 
 
 # -- protocol ------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ RECIPE = "llzo-peo-litfsi-demo"
         ["build", "--help"],
         ["build", "slab", "--recipe", RECIPE, "--out", "slab"],
         ["forcefield", "table", RECIPE],
+        ["recipe", "check", RECIPE],
+        ["protocol", "diff", "moderate", "fast"],
     ],
 )
 def test_plain_commands_never_import_aiida(arguments: list[str], tmp_path: Path) -> None:
@@ -84,9 +86,9 @@ def test_an_unexpected_error_is_one_line_unless_debug_is_given(monkeypatch: pyte
 
 
 def test_an_unknown_subcommand_names_the_nearest() -> None:
-    result = CliRunner().invoke(main, ["stauts"])
+    result = CliRunner().invoke(main, ["extnd"])
     assert result.exit_code == 2
-    assert "No such command 'stauts'. Did you mean status?" in result.output
+    assert "No such command 'extnd'. Did you mean extend?" in result.output
 
 
 def test_an_output_without_unicode_escapes_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

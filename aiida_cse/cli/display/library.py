@@ -1,10 +1,10 @@
-"""Recipes and protocols on a terminal: names with descriptions, values with sources, differences of settings."""
+"""Recipes and protocols on a terminal: names, errors, values with sources, differences of settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +13,18 @@ from rich.text import Text
 from aiida_cse.report.words import printable, setting_words
 from aiida_cse.workchains.common.protocol_values import HERE, Place, ProtocolValue, sources, unit_of
 
-__all__ = ["ABSENT", "WIDTH", "print_differences", "print_names", "print_protocol", "value_words"]
+if TYPE_CHECKING:
+    from aiida_cse.building.recipe_file import Problem
+
+__all__ = [
+    "ABSENT",
+    "WIDTH",
+    "print_differences",
+    "print_names",
+    "print_problems",
+    "print_protocol",
+    "value_words",
+]
 
 #: widest line
 WIDTH = 80
@@ -89,6 +100,19 @@ def _columns(rows: Sequence[tuple[str, Sequence[Text]]], width: int) -> Table:
     for name, cells in rows:
         table.add_row(Text(name), *cells)
     return table
+
+
+def print_problems(name: str, problems: Sequence[Problem], console: Console) -> None:
+    """Print what is wrong with a recipe, one refusal below the other with its line in the file."""
+    width = min(console.width, WIDTH)
+    count = f"{len(problems)} error{'s' if len(problems) != 1 else ''}"
+    console.print(Text(f"{printable(name)}: {count}", "bold"), width=width)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for one in problems:
+        table.add_row("" if one.line is None else f"  line {one.line}", Text(printable(one.message)))
+    console.print(table, width=width)
 
 
 def value_words(values: Mapping[Place, Any], place: Place) -> str:
