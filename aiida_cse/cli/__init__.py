@@ -101,6 +101,7 @@ class LazyGroup(click.Group):
         "paper": ("cmd_export", "Lay the results beside those of the published study."),
         "report": ("cmd_figures", "Write the results of a process as one HTML page."),
         "resume": ("cmd_run", "Resume an interrupted run."),
+        "clean": ("cmd_clean", "Free the disk space of an ended process."),
     },
 )
 @click.version_option(__version__, prog_name="aiida-cse")

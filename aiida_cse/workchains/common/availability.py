@@ -66,6 +66,8 @@ def folder_error(folder: orm.RemoteData, code: orm.AbstractCode) -> str | None:
         where = "without a computer" if code.computer is None else f"on {code.computer.label}"
         return f"it is on {computer.label}, the code {code.full_label} {where}; give codes on {computer.label}"
     stash = stash_of(folder)
+    if stash is None and folder.is_cleaned:
+        return f"its files on {computer.label} were freed (aiida-cse clean, or verdi calcjob cleanworkdir)"
     places: list[Folder] = [folder] if stash is None else [folder, stash]
     if computer.transport_type != _LOCAL or any(_has_checkpoint(Path(path_of(place))) for place in places):
         return None

@@ -78,7 +78,8 @@ def stash_of(folder: Folder) -> orm.RemoteStashData | None:
         moved = results.get("step") is not None and results["step"] > (results.get("first_step") or 0)
         if "remote_stash" in job.outputs and moved:
             stash: orm.RemoteStashData = job.outputs.remote_stash
-            return stash
+            if not stash.base.extras.get(orm.RemoteData.KEY_EXTRA_CLEANED, False):
+                return stash
         parent = job.base.links.get_incoming(link_label_filter="parent_folder").first()
         if parent is None:
             return None

@@ -1,0 +1,117 @@
+"""The command ``clean``: free the disk space of the jobs of an ended process."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from aiida_cse.cli import inputs
+from aiida_cse.cli import profile as profiles
+from aiida_cse.cli.inputs import InputError, input_errors
+from aiida_cse.engine.hints import aiida_cse
+
+if TYPE_CHECKING:
+    from aiida_cse.cli.disk import Files
+
+__all__ = ["clean"]
+
+#: for each need, its words and the option that frees what it keeps
+_ROWS = {
+    "nothing": ("no longer needed", ""),
+    "reduction": ("for a new reduction: trajectories", "--trajectories"),
+    "extend": ("for extend: last checkpoints", "--checkpoints"),
+    "stash": ("stashed copies", "--stashes"),
+}
+
+
+@click.command()
+@inputs.PK
+@click.option("--trajectories", is_flag=True, help="Also free trajectories, which a new reduction needs.")
+@click.option("--checkpoints", is_flag=True, help="Also free the last checkpoints, which `extend` needs.")
+@click.option("--stashes", is_flag=True, help="Also free stashes.")
+@click.option("--dry-run", is_flag=True, help="Only show what can be freed.")
+@click.option("--yes", is_flag=True, help="Free without asking.")
+@inputs.PROFILE
+def clean(
+    pk: int | str,
+    trajectories: bool,
+    checkpoints: bool,
+    stashes: bool,
+    dry_run: bool,
+    yes: bool,
+    profile: str | None,
+) -> None:
+    r"""Free the disk space of the jobs of the ended process PK, and show first what still needs it.
+
+    Without options, only files are removed that nothing needs: those of builds, of the equilibration and of older
+    checkpoints. Results, systems, reductions and provenance stay in the profile, so that everything can still be
+    shown, analysed again and exported. Only a new reduction, as for finer bins, needs the trajectories.
+
+    \b
+    aiida-cse clean 67 --dry-run
+    aiida-cse clean 67 --trajectories --yes
+    """
+    profiles.load(profile)
+    from aiida.orm import ProcessNode
+
+    from aiida_cse.cli.disk import find_files, free, measure, refuse_in_use
+
+    process = inputs.load_typed(pk, ProcessNode, "PK")
+    with input_errors():
+        refuse_in_use(process)
+        files = find_files(process)
+        measure(files)
+    there = [one for one in files if one.kilobytes is not None]
+    click.echo(f"{process.process_label} <{process.pk}>: {_place_words(there)}")
+    if not there:
+        return
+    flags = {"nothing": True, "reduction": trajectories, "extend": checkpoints, "stash": stashes}
+    needs = [need for need, given in flags.items() if given]
+    _print_needs(there, needs)
+    kilobytes = sum(one.size(need) for one in there for need in needs)
+    if kilobytes == 0:
+        click.echo("nothing to free" + ("" if all(flags.values()) else " without a further option"))
+        return
+    click.echo("results, systems, reductions and provenance stay in the profile")
+    if "extend" in needs:
+        click.echo("after this, no run of it can be extended from its checkpoint")
+    if dry_run:
+        click.echo(f"would free {_size(kilobytes)}; nothing was removed")
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise InputError(f"--yes is needed to free {_size(kilobytes)} without a terminal that can answer")
+        click.confirm(f"free {_size(kilobytes)}?", abort=True)
+    with input_errors():
+        freed = free(there, needs)
+    click.echo(f"freed {_size(freed)}; what is left: {aiida_cse('clean', process.pk, '--dry-run')}")
+
+
+def _place_words(files: list[Files]) -> str:
+    """Return the number of folders, their computers and their size."""
+    if not files:
+        return "its jobs have no files left"
+    computers = ", ".join(sorted({one.computer for one in files}))
+    number = f"{len(files)} folders" if len(files) != 1 else "1 folder"
+    return f"{number} on {computers}, {_size(sum(one.kilobytes or 0 for one in files))}"
+
+
+def _print_needs(files: list[Files], freed: list[str]) -> None:
+    """Print for each need what it keeps, and whether that is freed."""
+    for need, (words, option) in _ROWS.items():
+        kilobytes = sum(one.size(need) for one in files)
+        if kilobytes == 0:
+            continue
+        fate = "is freed" if need in freed else f"stays; {option} frees it"
+        click.echo(f"  {_size(kilobytes):>8}  {words:<34}  {fate}")
+
+
+def _size(kilobytes: int) -> str:
+    """Return a size in decimal units."""
+    size = kilobytes * 1024
+    for unit, least in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if size >= least:
+            return f"{size / least:.3g} {unit}"
+    return f"{size / 1e3:.3g} kB"
