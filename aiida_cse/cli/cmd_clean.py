@@ -11,6 +11,7 @@ from aiida_cse.cli import inputs
 from aiida_cse.cli import profile as profiles
 from aiida_cse.cli.inputs import InputError, input_errors
 from aiida_cse.engine.hints import aiida_cse
+from aiida_cse.report.words import size_words
 
 if TYPE_CHECKING:
     from aiida_cse.cli.disk import Files
@@ -71,6 +72,7 @@ def clean(
     needs = [need for need, given in flags.items() if given]
     _print_needs(there, needs)
     kilobytes = sum(one.size(need) for one in there for need in needs)
+    size = size_words(1024 * kilobytes)
     if kilobytes == 0:
         click.echo("nothing to free" + ("" if all(flags.values()) else " without a further option"))
         return
@@ -78,15 +80,15 @@ def clean(
     if "extend" in needs:
         click.echo("after this, no run of it can be extended from its checkpoint")
     if dry_run:
-        click.echo(f"would free {_size(kilobytes)}; nothing was removed")
+        click.echo(f"would free {size}; nothing was removed")
         return
     if not yes:
         if not sys.stdin.isatty():
-            raise InputError(f"--yes is needed to free {_size(kilobytes)} without a terminal that can answer")
-        click.confirm(f"free {_size(kilobytes)}?", abort=True)
+            raise InputError(f"--yes is needed to free {size} without a terminal that can answer")
+        click.confirm(f"free {size}?", abort=True)
     with input_errors():
         freed = free(there, needs)
-    click.echo(f"freed {_size(freed)}; what is left: {aiida_cse('clean', process.pk, '--dry-run')}")
+    click.echo(f"freed {size_words(1024 * freed)}; what is left: {aiida_cse('clean', process.pk, '--dry-run')}")
 
 
 def _place_words(files: list[Files]) -> str:
@@ -95,7 +97,7 @@ def _place_words(files: list[Files]) -> str:
         return "its jobs have no files left"
     computers = ", ".join(sorted({one.computer for one in files}))
     number = f"{len(files)} folders" if len(files) != 1 else "1 folder"
-    return f"{number} on {computers}, {_size(sum(one.kilobytes or 0 for one in files))}"
+    return f"{number} on {computers}, {size_words(1024 * sum(one.kilobytes or 0 for one in files))}"
 
 
 def _print_needs(files: list[Files], freed: list[str]) -> None:
@@ -105,13 +107,4 @@ def _print_needs(files: list[Files], freed: list[str]) -> None:
         if kilobytes == 0:
             continue
         fate = "is freed" if need in freed else f"stays; {option} frees it"
-        click.echo(f"  {_size(kilobytes):>8}  {words:<34}  {fate}")
-
-
-def _size(kilobytes: int) -> str:
-    """Return a size in decimal units."""
-    size = kilobytes * 1024
-    for unit, least in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if size >= least:
-            return f"{size / least:.3g} {unit}"
-    return f"{size / 1e3:.3g} kB"
+        click.echo(f"  {size_words(1024 * kilobytes):>8}  {words:<34}  {fate}")

@@ -17,6 +17,7 @@ __all__ = [
     "printable",
     "setting_words",
     "signed",
+    "size_words",
     "unreadable",
     "with_error",
 ]
@@ -46,6 +47,14 @@ def number_words(value: float, spread: float | None = None) -> str:
         return f"{value:.{digits - 1}e}"
     decimals = max(0, digits - 1 - size)
     return f"{value:,.{decimals}f}"
+
+
+def size_words(count: float) -> str:
+    """Return a number of bytes in words, two digits."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.2g} {unit}" if count < 99.5 * size else f"{count / size:.0f} {unit}"
+    return f"{count / 1e3:.0f} kB"
 
 
 def signed(words: str) -> str:

@@ -81,7 +81,7 @@ def test_only_what_nothing_needs_is_freed_without_options(run: Run) -> None:
     assert run.left() == ALL
     assert [" ".join(line.split()) for line in shown.output.splitlines()[1:4]] == [
         "213 kB no longer needed is freed",
-        "2.01 MB for a new reduction: trajectories stays; --trajectories frees it",
+        "2 MB for a new reduction: trajectories stays; --trajectories frees it",
         "106 kB for extend: last checkpoints stays; --checkpoints frees it",
     ]
     assert max(map(len, shown.output.splitlines())) <= 80

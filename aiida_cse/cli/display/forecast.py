@@ -10,7 +10,7 @@ from rich.table import Table
 
 from aiida_cse.building.forecast import InterfaceForecast, LayerFit
 from aiida_cse.engine.hints import aiida_cse
-from aiida_cse.report.words import duration, printable
+from aiida_cse.report.words import duration, printable, size_words
 from aiida_cse.workchains.common.costs import Duration, Part
 from aiida_cse.workchains.forecast import Forecast
 
@@ -117,11 +117,11 @@ def _part_row(part: Part, found: Duration | None) -> tuple[str, ...]:
 
 def _cost_rows(found: Forecast) -> list[tuple[str, str]]:
     disk = found.disk
-    repository = f"repository {_size(disk.repository)}{_free(disk.repository_free)}"
+    repository = f"repository {size_words(disk.repository)}{_free(disk.repository_free)}"
     return [
         ("wall time", _wall_time(found)),
         *[("", line) for line in _measured(found)],
-        ("disk", f"work folder {_most(found)}{_size(disk.folders)}{_free(disk.folders_free)}; {repository}"),
+        ("disk", f"work folder {_most(found)}{size_words(disk.folders)}{_free(disk.folders_free)}; {repository}"),
         ("nodes", f"some {_rounded(found.nodes):,}; {found.slots} processes at once"),
     ]
 
@@ -164,13 +164,5 @@ def _rounded(number: int) -> int:
     return round(number, -digits)
 
 
-def _size(count: float) -> str:
-    """Return a number of bytes in words, two digits."""
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:.2g} {unit}" if count < 99.5 * size else f"{count / size:.0f} {unit}"
-    return f"{count / 1e3:.0f} kB"
-
-
 def _free(count: int | None) -> str:
-    return "" if count is None else f" ({_size(count)} free)"
+    return "" if count is None else f" ({size_words(count)} free)"
