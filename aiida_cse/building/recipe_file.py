@@ -88,7 +88,11 @@ def _validated(content: Mapping[str, Any]) -> tuple[Recipe | None, list[tuple[Pl
         return Recipe.model_validate(content), []
     except ValidationError as error:
         found, unknown = refusals(error), unknown_keys(error)
-    named = [(next((one for one in unknown if one[:-1] == place), place), words) for place, words in found]
+    # a model that refuses one of its fields names it in the message alone
+    named = [
+        (next((one for one in unknown if one[:-1] == place), max(place, _field(words), key=len)), words)
+        for place, words in found
+    ]
     left = deepcopy(dict(content))
     removed = [_remove(left, place) for place in unknown]
     if not unknown or not all(removed):
@@ -126,8 +130,13 @@ def _building_errors(recipe: Recipe) -> Iterator[tuple[Place, str]]:
         check_electrolyte(recipe, *edges)
     except ValueError as error:
         words = str(error)
-        field = _FIELD.match(words)
-        yield tuple(field[0].split(".")) if field else (), words
+        yield _field(words), words
+
+
+def _field(words: str) -> Place:
+    """Return the keys with which a refusal begins."""
+    found = _FIELD.match(words)
+    return tuple(found[0].split(".")) if found else ()
 
 
 # -- lines ---------------------------------------------------------------------------------------------------
