@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from aiida_cse.version import __version__
 
@@ -51,6 +52,15 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"{__name__}.{self._subcommands[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the subcommands and options that begin so, without importing any."""
+        found = [
+            CompletionItem(name, help=line)
+            for name, (_, line) in self._subcommands.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the subcommand."""

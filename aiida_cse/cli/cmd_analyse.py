@@ -56,7 +56,12 @@ class _Reduced:
     "files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILES..."
 )
 @click.option("--system", type=FILE, help="LAMMPS data file, or PSF, PRMTOP, TPR, GRO or PDB, of the system.")
-@click.option("--recipe", metavar="NAME|FILE", help="Recipe that explains the labels of the atom types.")
+@click.option(
+    "--recipe",
+    metavar="NAME|FILE",
+    help="Recipe that explains the labels of the atom types.",
+    shell_complete=inputs.complete_recipe,
+)
 @click.option("--config", type=FILE, help="YAML file with framework, cation, anion, thickness and sampling.")
 @click.option(
     "--propose-regions",

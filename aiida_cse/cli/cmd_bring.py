@@ -92,7 +92,10 @@ def system() -> None:
 @click.option("--facts", type=FILE, help="YAML file with types, slab and phase, which a data file lacks.")
 @click.option("--forcefield", type=FILE, help="Include file with styles and coefficients.")
 @click.option(
-    "--recipe", metavar="FILE|NAME", help="Recipe that defines atom types (by label), slab and force field."
+    "--recipe",
+    metavar="FILE|NAME",
+    help="Recipe that defines atom types (by label), slab and force field.",
+    shell_complete=inputs.complete_recipe,
 )
 @click.option("--check", is_flag=True, help="Only report what is missing; store nothing.")
 @inputs.PROFILE

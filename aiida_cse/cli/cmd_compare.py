@@ -12,7 +12,9 @@ __all__ = ["compare"]
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="PK|UUID|LABEL|FOLDER...")
+@click.argument(
+    "sources", nargs=-1, required=True, metavar="PK|UUID|LABEL|FOLDER...", shell_complete=inputs.complete_folder
+)
 @click.option(
     "--format",
     "form",

@@ -35,7 +35,7 @@ _FORMAT = click.option(
 
 # -- recipe --------------------------------------------------------------------------------------------------
 
-_RECIPE = click.argument("recipe_", metavar="NAME|FILE|PK|UUID|LABEL")
+_RECIPE = click.argument("recipe_", metavar="NAME|FILE|PK|UUID|LABEL", shell_complete=inputs.complete_recipe)
 
 
 @click.group()
@@ -129,6 +129,7 @@ def check_recipe(recipe_: str, profile: str | None) -> None:
     default="llzo-peo-litfsi",
     show_default=True,
     help="Shipped recipe to start from.",
+    shell_complete=inputs.complete_recipe,
 )
 @click.option(
     "--output",
@@ -232,7 +233,7 @@ def list_protocols() -> None:
 
 
 @protocol.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=inputs.complete_protocol)
 @_PART
 @_FORMAT
 def show_protocol(name: str, part: str | None, form: str) -> None:
@@ -261,8 +262,8 @@ def show_protocol(name: str, part: str | None, form: str) -> None:
 
 
 @protocol.command("diff")
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", shell_complete=inputs.complete_protocol)
+@click.argument("second", shell_complete=inputs.complete_protocol)
 @_PART
 @_FORMAT
 def diff_protocols(first: str, second: str, part: str | None, form: str) -> None:

@@ -29,7 +29,12 @@ _SYSTEM = click.option(
     "--system", type=inputs.Identifier(), required=True, help="The relaxed interface: PK, UUID or label."
 )
 _TEMPERATURE = click.option("--temperature", type=float, required=True, help="Temperature in K.")
-_PROTOCOL = click.option("--protocol", metavar="NAME", help="Name of the protocol; if omitted, the default one.")
+_PROTOCOL = click.option(
+    "--protocol",
+    metavar="NAME",
+    help="Name of the protocol; if omitted, the default one.",
+    shell_complete=inputs.complete_protocol,
+)
 _OVERRIDES = click.option(
     "--overrides", type=inputs.FILE, help="YAML file with changes to the protocol; unknown keys are refused."
 )

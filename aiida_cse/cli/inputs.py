@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from aiida_cse.cli import profile as profiles
 
@@ -121,6 +122,33 @@ class OutPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+def complete_folder(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return that a shell completes folders."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def complete_recipe(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the shipped recipes that begin so, or files if there are none; for the completion of a shell."""
+    from importlib import resources
+
+    names = sorted(
+        entry.name.removesuffix(".yaml") for entry in (resources.files("aiida_cse.building") / "recipes").iterdir()
+    )
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
+
+
+def complete_protocol(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the protocols that begin so; for the completion of a shell."""
+    from aiida_cse.workchains.common.protocol_values import available_protocols
+
+    return [
+        CompletionItem(name, help=next(iter(words.values())))
+        for name, words in available_protocols().items()
+        if name.startswith(incomplete)
+    ]
+
+
 #: type of an option that names an existing file
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -134,7 +162,7 @@ PROFILE = click.option(
 
 PK = click.argument("pk", type=Identifier(), metavar="PK")
 
-SOURCE = click.argument("source", type=_NonEmpty(), metavar="PK|UUID|LABEL|FOLDER")
+SOURCE = click.argument("source", type=_NonEmpty(), metavar="PK|UUID|LABEL|FOLDER", shell_complete=complete_folder)
 
 LMP = click.option(
     "--lmp",
@@ -147,7 +175,11 @@ MPIPROCS = click.option(
 )
 
 RECIPE = click.option(
-    "--recipe", required=True, metavar="FILE|NAME", help="Recipe: a YAML file, or the name of a shipped recipe."
+    "--recipe",
+    required=True,
+    metavar="FILE|NAME",
+    help="Recipe: a YAML file, or the name of a shipped recipe.",
+    shell_complete=complete_recipe,
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +101,20 @@ def test_an_output_without_unicode_escapes_what_it_lacks(monkeypatch: pytest.Mon
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "\\u2713\n"), done.stderr
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes_subcommands_and_names_of_recipes_and_protocols(tmp_path: Path) -> None:
+    script = """
+        eval "$(_AIIDA_CSE_COMPLETE=bash_source aiida-cse)"
+        complete() {
+            COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()
+            _aiida_cse_completion aiida-cse; echo "${COMPREPLY[*]}"
+        }
+        complete aiida-cse prot
+        complete aiida-cse build slab --recipe llzo-peo-litfsi-
+        complete aiida-cse protocol show mod
+    """
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.stdout.split() == ["protocol", "llzo-peo-litfsi-demo", "moderate"], done.stderr
