@@ -89,6 +89,7 @@ class LazyGroup(click.Group):
     subcommands={
         "setup": ("cmd_site", "Create a profile, this computer and its codes."),
         "doctor": ("cmd_doctor", "Check profile, daemon, disk and codes."),
+        "calibrate": ("cmd_doctor", "Measure the speed of LAMMPS against ranks and threads."),
         "demo": ("cmd_site", "Run a small study from recipe to result."),
         "validate": ("cmd_site", "Run the whole chain on a model system whose results are known."),
         "build": ("cmd_bring", "Build a slab or an electrolyte (needs no profile)."),

@@ -1,4 +1,4 @@
-"""Command that checks an installation: ``doctor``."""
+"""Commands that examine programs: ``doctor`` and ``calibrate``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aiida_cse.cli.site_checks import Section
 
-__all__ = ["doctor", "print_checks"]
+__all__ = ["calibrate", "doctor", "print_checks"]
 
 
 @click.command()
@@ -86,3 +86,86 @@ def print_checks(sections: Iterable[Section]) -> bool:
     else:
         console.print("nothing is wrong")
     return has_faults(seen)
+
+
+def _cores(code: AbstractCode) -> int:
+    """Return the cores of this machine, or of a node of the computer of a code as it is set up."""
+    import psutil  # type: ignore[import-untyped]
+
+    from aiida_cse.workchains.common.capability import is_local
+
+    computer = code.computer
+    if is_local(code) or computer is None:
+        return int(psutil.cpu_count(logical=False) or 1)
+    return int(computer.get_default_mpiprocs_per_machine() or 1)
+
+
+@click.command()
+@click.option("--lammps", default="lmp@localhost", show_default=True, help="Code of LAMMPS.")
+@click.option("--system", type=inputs.Identifier(), help="System that is run: PK, UUID or label.")
+@click.option("--recipe", metavar="FILE|NAME", help="Recipe whose number of atoms is run.")
+@click.option("--protocol", metavar="NAME", help="Protocol with cutoff and electrostatics [default: moderate].")
+@click.option("--cores", type=click.IntRange(min=1), help="Cores of a node [default: those of the computer].")
+@click.option("--account", help="Account to charge for jobs on a cluster.")
+@click.option("--queue", help="Queue or partition of jobs on a cluster.")
+@inputs.PROFILE
+def calibrate(
+    lammps: str,
+    system: int | str | None,
+    recipe: str | None,
+    protocol: str | None,
+    cores: int | None,
+    account: str | None,
+    queue: str | None,
+    profile: str | None,
+) -> None:
+    """Measure the speed of LAMMPS against MPI ranks and threads, in some 30 s of runs.
+
+    Give a --system, such as a relaxed interface, or a --recipe. The latter runs copies of the newest relaxed
+    interface of the profile side by side, as many as the recipe has atoms, or else a crystal of its ceramic. The
+    speeds are stored, and forecasts of launches use them.
+
+    \b
+    Examples:
+      aiida-cse calibrate --recipe llzo-peo-litfsi
+      aiida-cse calibrate --system 123 --lammps lmp@cluster --cores 64
+    """
+    if (system is None) == (recipe is None):
+        raise inputs.InputError("--system, --recipe: give one of them")
+    profiles.load(profile)
+    from rich.console import Console
+
+    from aiida_cse.cli.display.speeds import print_speeds
+    from aiida_cse.cli.running import leave, run_shown
+    from aiida_cse.data.system import CseSystemData
+    from aiida_cse.engine.embedded import run_embedded
+    from aiida_cse.workchains.calibrate import CalibrateWorkChain, choices_for, system_like
+    from aiida_cse.workchains.common.availability import code_error
+    from aiida_cse.workchains.common.capability import capabilities_of, has_mpirun
+    from aiida_cse.workchains.production import ProductionWorkChain
+
+    code = _named(lammps)
+    if error := code_error(code):
+        raise inputs.InputError(f"--lammps = {lammps!r}: {error}")
+    with inputs.input_errors():
+        settings = ProductionWorkChain.get_protocol_inputs(protocol)["plan"]["settings"]
+        if recipe is None:
+            node = inputs.load_typed(system or "", CseSystemData, "--system")
+            words = f"<{node.pk}>"
+        else:
+            made, words = system_like(inputs.find_recipe(recipe, profile))
+            node = CseSystemData(made)
+        known = capabilities_of(code)
+        content = {} if known is None else known.get_dict()
+        parallel = 2 in (content.get("ranks") or (1, 2)) and has_mpirun(code)
+        number = cores or _cores(code)
+        choices = choices_for(number, content.get("accelerators") or (), parallel=parallel)
+        given = {"account": account, "queue_name": queue}
+        options = {key: value for key, value in given.items() if value is not None}
+        builder = CalibrateWorkChain.get_builder_for(code, node, settings, choices, options=options)
+    click.echo(f"{code.full_label}, {number} cores: {node.info.natoms:,} atoms, {words}")
+    process: Any = run_shown(run_embedded, builder)
+    if "speeds" in process.outputs:
+        print_speeds(process.outputs.speeds.get_dict(), Console(highlight=False))
+        click.echo(f"kept as <{process.outputs.speeds.pk}>; forecasts of launches use these speeds")
+    leave(process)

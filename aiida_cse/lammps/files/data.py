@@ -156,6 +156,34 @@ class DataFile:
             topology_types=dict(self.topology_types),
         )
 
+    def replicated(self, x: int, y: int, z: int, common: int) -> DataFile:
+        """Return this many copies side by side along each axis, without velocities.
+
+        The copies of a molecule are separate molecules, except that of the ID ``common``, which is one in all.
+        """
+        shifts = np.array([(i, j, k) for i in range(x) for j in range(y) for k in range(z)]) * self.lengths
+        count, largest = len(shifts), self.molecules.max(initial=0)
+        lower, lengths = self.box[:, 0], self.lengths
+        copies = np.arange(count)
+        molecules = self.molecules[None, :] + copies[:, None] * largest
+        topology = {
+            kind: np.vstack([terms + np.r_[0, np.full(terms.shape[1] - 1, n * self.natoms)] for n in copies])
+            for kind, terms in self.topology.items()
+        }
+        whole = DataFile(
+            box=np.column_stack([lower, lower + lengths * [x, y, z]]),
+            masses=self.masses.copy(),
+            molecules=np.where(self.molecules == common, common, molecules).ravel(),
+            types=np.tile(self.types, count),
+            charges=np.tile(self.charges, count),
+            positions=np.tile(self.positions, (count, 1)),
+            images=np.tile(self.images, (count, 1)),
+            topology=topology,
+            topology_types=dict(self.topology_types),
+        )
+        whole.set_unwrapped((shifts[:, None, :] + self.unwrapped[None, :, :]).reshape(-1, 3))
+        return whole
+
     # -- reading ---------------------------------------------------------------------------------------
 
     @classmethod

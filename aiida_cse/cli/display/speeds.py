@@ -1,0 +1,49 @@
+"""The table of a calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["print_speeds"]
+
+
+def print_speeds(speeds: Mapping[str, Any], console: Console) -> None:
+    """Print the speed with each number of ranks and threads, and the flags and settings of the fastest."""
+    rows: Sequence[Mapping[str, Any]] = speeds["rows"]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("accelerator")
+    for name in ("ranks", "threads", "ns/day", "efficiency"):
+        table.add_column(name, justify="right")
+    table.add_column("exact")
+    table.add_column("")
+    for number, row in enumerate(rows):
+        day, efficiency = row["ns_per_day"], row["efficiency"]
+        table.add_row(
+            row["accelerator"],
+            str(row["ranks"]),
+            str(row["threads"]),
+            "failed" if day is None else f"{day:.3g}",
+            "" if efficiency is None else f"{100 * efficiency:.0f} %",
+            "yes" if row["exact"] else "no",
+            "← fastest" if number == speeds["fastest"] else "",
+        )
+    console.print(table)
+    for name, words in (("fastest", "fastest"), ("fastest_exact", "fastest that is exact")):
+        number = speeds[name]
+        if number is not None and (name == "fastest" or number != speeds["fastest"]):
+            console.print(f"{words}: {_settings(rows[number])}", soft_wrap=True)
+
+
+def _settings(row: Mapping[str, Any]) -> str:
+    """Return the flag and the settings that select a row."""
+    settings = {"accelerator": row["accelerator"], "threads": row["threads"], "gpus": row["gpus"]}
+    changed = {
+        key: value for key, value in settings.items() if value not in ("none", 1 if key == "threads" else 0)
+    }
+    changed |= {} if row["exact"] else {"exact": "false"}
+    given = ", ".join(f"{key}: {value}" for key, value in changed.items())
+    return f"--mpiprocs {row['ranks']}" + (f", settings {{{given}}}" if given else "")
