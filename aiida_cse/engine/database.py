@@ -28,6 +28,8 @@ class _Value(TypeDecorator[Any]):
         """Return the value; the driver of PostgreSQL has read it already."""
         if dialect.name != "sqlite" or not isinstance(value, str):
             return value
+        if value == "null":
+            return None
         try:
             return json.loads(value)
         except ValueError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from sqlalchemy import and_, exists, or_, select
@@ -129,7 +129,11 @@ class Reader:
             *self._values(node.extras, (ENGINE_EXTRA,)),
         )
         statement = select(*columns).where(self._is_outermost())
-        found = [Process(*row) for row in self._database.rows(statement)]
+        rows = self._database.rows(statement)
+        # a database may give times in a time zone of its own
+        found = [
+            Process(*row[:4], *(time.astimezone(timezone.utc) for time in row[4:6]), *row[6:]) for row in rows
+        ]
         return sorted(found, key=lambda one: (one.created, one.pk), reverse=True)
 
     def _is_outermost(self) -> Any:

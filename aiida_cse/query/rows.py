@@ -313,10 +313,11 @@ class _Validation(ProtocolMixin):
 @cache
 def _known_plans() -> dict[str, dict[str, Any]]:
     known = {name: _Production.get_protocol_inputs(name)["plan"] for name in _Production.get_available_protocols()}
-    return known | {
-        name: _Validation.get_protocol_inputs(name)["production"]["plan"]
-        for name in _Validation.get_available_protocols()
-    }
+    for name in _Validation.get_available_protocols():
+        # a validation gives its plan as overrides
+        plan = _Validation.get_protocol_inputs(name)["production"]["plan"]
+        known[name] = _Production.get_protocol_inputs(None, {"plan": plan})["plan"]
+    return known
 
 
 def _protocol(plan: Mapping[str, Any]) -> str:

@@ -42,6 +42,8 @@ CALLED = {
     "aiida.engine:DaemonClient.get_daemon_pid": (),
     "aiida.engine.daemon.execmanager:kill_calculation": ("calculation", "transport"),
     "aiida.brokers:ZeromqBroker.probe_service_status": (),
+    "aiida.storage.psql_dos.backend:PsqlDosBackend.get_session": (),
+    "aiida.storage.sqlite_zip.backend:SqliteZipBackend.get_session": (),
     "aiida.manage.configuration:create_profile": ("config", "name", "email", "storage_backend", "storage_config"),
     "aiida.manage.configuration:get_config_option": ("option_name",),
     "aiida.manage:Profile.set_process_controller": ("name", "config"),
@@ -66,6 +68,10 @@ PROPERTIES = (
     "aiida.orm:Data.backend_entity",
     "aiida.orm:ProcessNode.checkpoint",
     "aiida.storage.psql_dos.orm.entities:SqlaModelEntity.bare_model",
+    "aiida.storage.psql_dos.orm.querybuilder.main:SqlaQueryBuilder.Link",
+    "aiida.storage.psql_dos.orm.querybuilder.main:SqlaQueryBuilder.Node",
+    "aiida.storage.sqlite_zip.orm:SqliteQueryBuilder.Link",
+    "aiida.storage.sqlite_zip.orm:SqliteQueryBuilder.Node",
 )
 
 

@@ -25,6 +25,8 @@ from click.testing import CliRunner
 from aiida_cse.cli import main
 from aiida_cse.cli.environment import ensure_code, ensure_computer
 from aiida_cse.data.reduction import temperature_of
+from aiida_cse.query import productions
+from aiida_cse.query.rows import read_rows
 from aiida_cse.report.sources import open_findings
 from aiida_cse.workchains.common.builders import refuse_invalid
 from aiida_cse.workchains.common.costs import folder_bytes
@@ -139,6 +141,15 @@ def test_the_forecast_of_an_archived_study_is_what_it_did() -> None:
 
 def test_queries_give_what_they_gave() -> None:
     assert list(differences(stored("queries.json"), tables())) == []
+
+
+def test_archived_studies_are_listed_with_the_verdicts_of_their_productions() -> None:
+    rows = [row for row in read_rows() if row.kind in ("study", "validation")]
+    assert {(row.kind, row.state) for row in rows} == {("study", "finished"), ("validation", "finished")}
+    assert {row.protocol for row in rows if row.kind == "study"} == {"demo"}
+    assert [row.done_ns for row in rows] == pytest.approx([row.asked_ns for row in rows])
+    listed = {(run.temperature_K, run.ec, run.equilibrated, run.time_ns) for row in rows for run in row.rows}
+    assert listed == {(one.temperature_K, one.ec, one.equilibrated, one.time_ns) for one in productions()}
 
 
 def test_an_archived_study_tells_what_ran_where_and_from_which_sources() -> None:
