@@ -14,6 +14,7 @@ from aiida import orm
 from aiida.manage import get_manager
 
 from aiida_cse.building.forecast import InterfaceForecast, LayerFit, forecast_interface, layers_fit
+from aiida_cse.building.interface.excess import LEAST_GAP, population_deviation, refused_excess
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
@@ -27,7 +28,7 @@ from aiida_cse.reduction.layers import SURFACE_OFFSETS
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.workchains.common.costs import Duration, Part, duration_of, folder_bytes, stored_bytes
 from aiida_cse.workchains.common.speeds import measured_speeds
-from aiida_cse.workchains.common.starts import FILLED, planned_runs, run_label
+from aiida_cse.workchains.common.starts import AS_BUILT, FILLED, planned_runs, run_label, starts_of
 from aiida_cse.workchains.production import sampling_of
 from aiida_cse.workchains.restart.lineage import step_of
 from aiida_cse.workchains.study import is_complete
@@ -40,6 +41,8 @@ _LONG, _LARGE = 86_400.0, 10e9
 _RELAXED_PS = 100.0
 #: nodes of a LAMMPS job, of a look, and of everything else of a process, measured with the demo and the validation
 _NODES_OF_JOB, _NODES_OF_LOOK, _OTHER_NODES = 9, 30, 60
+#: fraction of the wall time that a job uses
+_USED = 0.95
 _LOCAL = "core.local"
 
 
@@ -226,7 +229,36 @@ def _of_study(builder: Any) -> Forecast:
         Disk(0.0, 0.0),
         built,
     )
-    return _with_layers(found, builder, recipe, interfaces[0]) if interfaces else found
+    if not interfaces:
+        return found
+    found = _with_layers(found, builder, recipe, interfaces[0])
+    refusals, warnings = _starts(builder, recipe, built)
+    return replace(found, refusals=(*found.refusals, *refusals), warnings=(*found.warnings, *warnings))
+
+
+def _starts(builder: Any, recipe: Recipe, built: InterfaceForecast) -> tuple[list[str], list[str]]:
+    """Return why starts of a study cannot be made, and what may be wrong with them."""
+    given = builder.start_excess.get_dict() if "start_excess" in builder else {}
+    excess = {start: 0 if start == AS_BUILT else given.get(start, 0) for start in starts_of(builder)}
+    moved = {start: number for start, number in excess.items() if number}
+    if not moved:
+        return [], []
+    if recipe.forcefield.lithium != "one":
+        return [
+            f"forcefield.lithium = {recipe.forcefield.lithium}: an ion that changes phase, as in the start "
+            f"{next(iter(moved))}, would keep the wrong potential; give one"
+        ], []
+    pairs = recipe.salt.pairs
+    found = {
+        start: refused_excess(number, built.cation, in_slab=built.initial_cations, in_salt=pairs)
+        for start, number in moved.items()
+    }
+    refusals = [f"start_excess.{start}: {error}" for start, error in found.items() if error]
+    gap = (max(excess.values()) - min(excess.values())) / population_deviation(pairs)
+    if refusals or len(excess) == 1 or gap >= LEAST_GAP:
+        return refusals, []
+    names = " and ".join(excess)
+    return [], [f"starts = {', '.join(excess)}: {names} are {gap:.1f} σ of N apart; needs ≥ {LEAST_GAP:g}"]
 
 
 def _with_layers(found: Forecast, builder: Any, recipe: Recipe, relaxation: Part) -> Forecast:
@@ -414,13 +446,17 @@ def _shared_cores(phases: tuple[tuple[Part, ...], ...], *, waiting: bool) -> lis
 def _notes(found: Forecast) -> list[str]:
     """Return what is worth knowing about cores and wall times."""
     sentences = _shared_cores(found.phases, waiting=False)
+    limits: dict[int, dict[str, float]] = {}
     for part in found.parts:
         limit = part.base.get("lammps", {}).get("metadata", {}).get("options", {}).get("max_wallclock_seconds")
         duration = found.durations.get(part.name)
-        if limit is not None and duration is not None and duration.longest > 0.95 * limit:
-            times = math.ceil(duration.longest / (0.95 * limit)) - 1
-            sentences.append(
-                f"{part.name}: its longest job needs {duration.longest / limit:.2g} times the wall time; it "
-                f"continues from its checkpoint {times} times"
-            )
+        if limit is not None and duration is not None and duration.longest > _USED * limit:
+            longest = limits.setdefault(limit, {})
+            name = part.name.split()[0]
+            longest[name] = max(duration.longest / limit, longest.get(name, 0.0))
+    for limit, longest in limits.items():
+        sentences.append(
+            f"wall time of {limit} s: the longest job of {' and of '.join(longest)} needs up to "
+            f"{max(longest.values()):.2g} times as long; it stops there and continues from its checkpoint"
+        )
     return sentences

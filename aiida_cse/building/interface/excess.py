@@ -26,6 +26,7 @@ __all__ = [
     "default_excess",
     "excess_error",
     "population_deviation",
+    "refused_excess",
     "transfer_cations",
     "vacant_sites",
 ]
@@ -139,11 +140,16 @@ def excess_error(ceramic: System, electrolyte: System, excess: int) -> str | Non
         int((np.isin(system.data.types, types) & ((system.data.molecules == CERAMIC_MOLECULE) == inside)).sum())
         for system, inside in ((ceramic, True), (electrolyte, False))
     )
-    if excess > of_salt:
-        return f"initial_excess = {excess}: the salt has {of_salt} {label}; give at most {of_salt}"
-    if -excess > (most := int(of_slab * _MOST_OF_SLAB)):
+    return refused_excess(excess, label, in_slab=of_slab, in_salt=of_salt)
+
+
+def refused_excess(excess: int, label: str, *, in_slab: int, in_salt: int) -> str | None:
+    """Return the error of an excess of cations ``label`` for the numbers in slab and salt, or None."""
+    if excess > in_salt:
+        return f"initial_excess = {excess}: the salt has {in_salt} {label}; give at most {in_salt}"
+    if -excess > (most := int(in_slab * _MOST_OF_SLAB)):
         return (
-            f"initial_excess = {excess}: the slab has {of_slab} {label}, and its crystal would change without "
+            f"initial_excess = {excess}: the slab has {in_slab} {label}, and its crystal would change without "
             f"more than half of them; give at least {-most}"
         )
     return None

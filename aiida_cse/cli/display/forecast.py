@@ -16,6 +16,9 @@ from aiida_cse.workchains.forecast import Forecast
 
 __all__ = ["print_forecast"]
 
+#: runs with the same jobs that have a row each
+_SHOWN = 4
+
 
 def print_forecast(found: Forecast, console: Console) -> None:
     """Print what a process will do, need and cost, and what speaks against it."""
@@ -102,17 +105,26 @@ def _jobs(found: Forecast) -> Table:
     table.add_column("part")
     for name in ("jobs", "steps", "simulated", "wall time"):
         table.add_column(name, justify="right")
-    for part in found.parts:
-        table.add_row(*_part_row(part, found.durations.get(part.name)))
+    for phase in found.phases:
+        alike: dict[tuple[str, int, int], list[Part]] = {}
+        for part in phase:
+            alike.setdefault((part.name.split()[0], len(part.jobs), part.steps), []).append(part)
+        for parts in alike.values():
+            rows = [parts] if len(parts) > _SHOWN else [[part] for part in parts]
+            for row in rows:
+                table.add_row(*_row_of(row, found.durations.get(row[0].name)))
     return table
 
 
-def _part_row(part: Part, found: Duration | None) -> tuple[str, ...]:
+def _row_of(parts: list[Part], found: Duration | None) -> tuple[str, ...]:
+    """Return the row of a part, or of parts with the same jobs, each of which takes what the row says."""
+    part, runs = parts[0], len(parts)
+    name = printable(part.name) if runs == 1 else f"{part.name.split()[0]}, each of {runs} runs"
     most = "" if part.earliest is None else "≤ "
     nanoseconds = part.picoseconds / 1000
     time = f"{nanoseconds:,.4g} ns" if nanoseconds >= 1 else f"{part.picoseconds:,.4g} ps"
     spent = "unknown" if found is None else most + duration(found.most)
-    return printable(part.name), f"{most}{len(part.jobs):,}", f"{most}{part.steps:,}", f"{most}{time}", spent
+    return name, f"{most}{len(part.jobs):,}", f"{most}{part.steps:,}", f"{most}{time}", spent
 
 
 def _cost_rows(found: Forecast) -> list[tuple[str, str]]:
