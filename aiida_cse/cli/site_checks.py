@@ -14,7 +14,7 @@ from aiida.manage import get_manager
 from aiida.manage.configuration import get_config
 
 from aiida_cse.cli.running import examine
-from aiida_cse.engine.daemon import daemon_hint, worker_slots
+from aiida_cse.engine.daemon import daemon_hint, slots_in_use, worker_slots
 from aiida_cse.engine.hints import aiida_cse, verdi
 from aiida_cse.version import __version__
 from aiida_cse.workchains.common.availability import code_error
@@ -36,7 +36,6 @@ LEAST_GB = 1.0
 #: s; longer than a program on a loaded machine takes to say its version
 _PATIENCE = 60
 _GOOD, _WRONG, _OPEN = "✓", "✗", "–"
-_ACTIVE = ["created", "running", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,7 @@ def _daemon_checks(profile: Any) -> Iterator[Check]:
         yield Check(_WRONG, "the daemon does not answer", f"restart it with: {verdi('daemon', 'restart')}")
         return
     workers, total = slots
-    filters = {"attributes.process_state": {"in": _ACTIVE}, "attributes.paused": {"!==": True}}
-    active = orm.QueryBuilder().append(orm.ProcessNode, filters=filters).count()
+    active = slots_in_use()
     words = f"daemon: {workers} {'worker' if workers == 1 else 'workers'}, {active} of {total} slots in use"
     if active < total:
         yield Check(_GOOD, words)

@@ -8,10 +8,12 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-__all__ = ["daemon_hint", "daemon_runs", "has_no_worker", "worker_slots"]
+__all__ = ["daemon_hint", "daemon_runs", "has_no_worker", "slots_in_use", "worker_slots"]
 
 #: the broker writes its status every 5 s; an older status does not describe the present, s
 FRESH = 60.0
+#: states of processes that hold a slot of a worker
+_ACTIVE = ["created", "running", "waiting"]
 
 
 def daemon_hint() -> str | None:
@@ -75,3 +77,11 @@ def worker_slots() -> tuple[int, int] | None:
     except AiidaException:
         return None
     return workers, workers * int(get_config_option("daemon.worker_process_slots"))
+
+
+def slots_in_use() -> int:
+    """Return how many processes of the profile hold a slot of a worker: those that have not ended or paused."""
+    from aiida.orm import ProcessNode, QueryBuilder
+
+    filters = {"attributes.process_state": {"in": _ACTIVE}, "attributes.paused": {"!==": True}}
+    return QueryBuilder().append(ProcessNode, filters=filters).count()

@@ -17,6 +17,8 @@ from aiida_cse.building.forecast import InterfaceForecast, LayerFit, forecast_in
 from aiida_cse.building.interface.excess import LEAST_GAP, population_deviation, refused_excess
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.building.type_table import chemistry_of
+from aiida_cse.engine.daemon import daemon_hint, slots_in_use, worker_slots
+from aiida_cse.engine.hints import verdi
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.schedule import job_plans
@@ -410,8 +412,8 @@ def _free(folder: Path | None) -> int | None:
 
 
 def _warnings(found: Forecast) -> list[str]:
-    """Return what may be wrong with cores and disk."""
-    sentences = _shared_cores(found.phases, waiting=True)
+    """Return what may be wrong with cores, slots of workers, and disk."""
+    sentences = [*_shared_cores(found.phases, waiting=True), *_slots(found)]
     for name, needed, free in (
         ("work folder", found.disk.folders, found.disk.folders_free),
         ("repository", found.disk.repository, found.disk.repository_free),
@@ -441,6 +443,26 @@ def _shared_cores(phases: tuple[tuple[Part, ...], ...], *, waiting: bool) -> lis
     jobs = f"{len(phase)} jobs at once{each} need" if len(phase) > 1 else f"each job{each} needs"
     share = "on which they wait for each other" if waiting else "which they share"
     return [f"{phase[0].name.split()[0]}: {jobs} {used} cores; this machine has {cores}, {share}"]
+
+
+def _slots(found: Forecast) -> list[str]:
+    """Return in words whether the daemon is ready and has slots for the processes that run at the same time."""
+    if not found.phases:
+        return []
+    if (hint := daemon_hint()) is not None:
+        return [hint]
+    slots = worker_slots()
+    if slots is None:
+        return []
+    workers, total = slots
+    free = total - slots_in_use()
+    if found.slots <= free:
+        return []
+    more = math.ceil((found.slots - free) / max(1, total // max(1, workers)))
+    return [
+        f"{found.slots} processes run at once, each in a slot of a worker, also while it waits; {max(0, free)} of "
+        f"{total} are free; add workers with: {verdi('daemon', 'incr', more)}"
+    ]
 
 
 def _notes(found: Forecast) -> list[str]:
