@@ -11,6 +11,7 @@ from aiida.parsers import Parser
 from aiida_cse.building.interface import moltemplate, read_data
 from aiida_cse.building.interface.verify import RESULT, read_interface
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.log.outcome import last_words
 from aiida_cse.lammps.log.reader import read_log
 from aiida_cse.parsers.build import program_output
 
@@ -55,7 +56,10 @@ class JoinParser(Parser):
         failed: ExitCode = self.exit_codes.ERROR_JOINING_FAILED
         words = program_output(self)
         lines = [" ".join(line.split()) for line in words.splitlines() if line.strip(" -")]
-        reason = self.complaint(lines) or f"it printed nothing; {self.silence}"
+        reason = self.complaint(lines)
+        if not reason:
+            errors = program_output(self, self.node.get_option("scheduler_stderr") or "_scheduler-stderr.txt")
+            reason = last_words(errors.splitlines()) or f"it printed nothing; {self.silence}"
         return failed.format(program=self.program, error=reason)
 
 

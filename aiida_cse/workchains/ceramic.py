@@ -13,7 +13,7 @@ from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.calculations.functions.assembly import cut_slab
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.common.builders import Codes, base_inputs, build_inputs, real, recipe_node, velocity_seed
-from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.exit_status import failed_job
 from aiida_cse.workchains.common.phase import PhaseWorkChain
 from aiida_cse.workchains.common.protocol import ProtocolMixin
 
@@ -92,7 +92,7 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
     def inspect_build(self) -> ExitCode | None:
         """Accept the slab; stop with the error of the builder otherwise."""
         if not self.ctx.built.is_finished_ok:
-            return self.exit_codes.ERROR_BUILD.format(**failure(self.ctx.built))
+            return self.exit_codes.ERROR_BUILD.format(reason=failed_job(self.ctx.built))
         slab = self.ctx.built.outputs.system
         self.ctx.system = slab
         self.out("slab", slab)

@@ -16,6 +16,7 @@ from aiida_cse.calculations.moltemplate import MoltemplateCalculation
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.calculations.read_data import ReadDataCalculation
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.log.outcome import did_not_start
 from aiida_cse.workchains.common.builders import (
     Codes,
     base_inputs,
@@ -25,7 +26,7 @@ from aiida_cse.workchains.common.builders import (
     velocity_seed,
     whole,
 )
-from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.exit_status import failed_job, failure
 from aiida_cse.workchains.common.phase import PhaseWorkChain, validate_phase
 from aiida_cse.workchains.common.ports import (
     BUILT_IN,
@@ -183,13 +184,14 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
         """Accept the interface; otherwise repeat an interrupted job, or stop with its error."""
         joining = self.ctx.joining[-1]
         if not joining.is_finished_ok:
-            # a program that refuses its input does so again; other failures may be due to the machine
-            broke = joining.is_failed and joining.exit_status != JoinCalculation.RESULT_STATUS
+            # a program that refuses its input or cannot start does so again; the machine causes other failures
+            again = joining.exit_status != JoinCalculation.RESULT_STATUS
+            broke = joining.is_failed and again and not did_not_start([joining.exit_message or ""])
             tries_left = len(self.ctx.joining) <= self.inputs.base.max_failures.value
             if self.inputs.assembler.value != BUILT_IN and broke and tries_left:
                 self.report("job <{pk}> failed: {reason}; repeating it".format(**failure(joining)))
                 return None
-            return self.exit_codes.ERROR_BUILD.format(**failure(joining))
+            return self.exit_codes.ERROR_BUILD.format(reason=failed_job(joining))
         interface = joining.outputs["result" if self.inputs.assembler.value == BUILT_IN else "system"]
         z = interface.info.box[2]
         self.report(f"joined slab and electrolyte: {interface.info.natoms} atoms, Lz {z[1] - z[0]:.2f} Å")
@@ -200,7 +202,7 @@ class InterfaceWorkChain(ProtocolMixin, PhaseWorkChain):
             moved: Any
             moved, node = transfer_cations.run_get_node(interface=interface, initial_excess=excess, **inputs)
             if not node.is_finished_ok:
-                return self.exit_codes.ERROR_BUILD.format(**failure(node))
+                return self.exit_codes.ERROR_BUILD.format(reason=failed_job(node))
             direction = "from the salt into the slab" if excess.value > 0 else "from the slab into the electrolyte"
             self.report(f"moved {abs(excess.value)} cations {direction}")
             interface = moved

@@ -298,7 +298,7 @@ def test_a_failed_joining_job_is_repeated_within_the_budget(
         lost,
         job_node("cse.read_data", localhost, exit_status=380, exit_message="no data file"),
     ]
-    assert process.inspect_assembly().message == "The starting system could not be built: no data file"
+    assert process.inspect_assembly().message.endswith("> failed with [380] no data file")
 
 
 def test_a_killed_joining_job_is_not_repeated(
@@ -308,15 +308,20 @@ def test_a_killed_joining_job_is_not_repeated(
     killed = job_node("cse.read_data", localhost)
     killed.set_process_state(ProcessState.KILLED)
     process.ctx.joining = [killed]
-    assert process.inspect_assembly().message == "The starting system could not be built: killed"
+    assert process.inspect_assembly().message.endswith(f"job <{killed.pk}> failed with [None] killed")
 
 
 def test_a_refused_result_of_joining_is_not_repeated(
     make: Make, codes: Codes, recipe: dict[str, Any], localhost: orm.Computer
 ) -> None:
     process = make(joined_by("lammps", codes, recipe, slab_and_molecules()[1]))
-    process.ctx.joining = [job_node("cse.read_data", localhost, exit_status=381, exit_message="other masses")]
-    assert process.inspect_assembly().message == "The starting system could not be built: other masses"
+    for status, message in ((381, "other masses"), (380, "lmp: error while loading shared libraries: libx.so")):
+        job = job_node("cse.read_data", localhost, exit_status=status, exit_message=message)
+        process.ctx.joining = [job]
+        answer = process.inspect_assembly()
+        assert answer.message == (
+            f"The starting system could not be built: job <{job.pk}> failed with [{status}] {message}"
+        )
 
 
 def test_moltemplate_runs_without_mpi_and_lammps_by_its_code(all_codes: Codes, recipe: dict[str, Any]) -> None:

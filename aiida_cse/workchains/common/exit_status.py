@@ -9,7 +9,7 @@ from aiida.engine import ExitCode
 
 from aiida_cse.engine.hints import aiida_cse
 
-__all__ = ["NORMAL_FROM", "continuation", "ended_normally", "failure", "with_continuation"]
+__all__ = ["NORMAL_FROM", "continuation", "ended_normally", "failed_job", "failure", "with_continuation"]
 
 #: process types that `aiida-cse extend` completes
 _EXTENDABLE = ("aiida.workflows:cse.study", "aiida.workflows:cse.production")
@@ -30,6 +30,11 @@ def failure(process: orm.ProcessNode) -> dict[str, Any]:
         "status": process.exit_status,
         "reason": process.exit_message or str(process.base.attributes.get(process.PROCESS_STATE_KEY)),
     }
+
+
+def failed_job(process: orm.ProcessNode) -> str:
+    """Return a failed job with its exit status and message, as the reason in the message of another exit code."""
+    return "job <{pk}> failed with [{status}] {reason}".format(**failure(process))
 
 
 def continuation(process: orm.ProcessNode) -> str | None:
