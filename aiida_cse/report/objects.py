@@ -24,7 +24,7 @@ from aiida_cse.data.html import html_table, html_title
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.results import value_beside
 from aiida_cse.report.sources import open_findings
-from aiida_cse.report.view import Row, Section, View, view_of
+from aiida_cse.report.view import Row, View, view_of
 from aiida_cse.report.words import number_words
 from aiida_cse.schema import nearest
 
@@ -264,18 +264,17 @@ class ResultSet:
         return f"<results of {self.view.title}: {', '.join(self.runs) or 'no run'}>"
 
     def _repr_html_(self) -> str:
-        head = html_title(self.view.title) + html_table(self.view.facts)
-        return head + "".join(_html(section) for section in self.view.sections)
-
-
-def _html(section: Section) -> str:
-    if section.headings:
-        cells = [(row, map(_cell, row.cells.values())) for row in section.rows if row.cells is not None]
-        rows = [(row.run, row.name, *words, row.mark) for row, words in cells]
-        headings = ("run or part", "", *section.headings, "")
-        return html_title(section.title, section.note) + html_table(rows, headings, range(2, len(headings) - 1))
-    table = html_table([(row.mark, row.run, *_words(row)) for row in section.rows], numbers=(3,))
-    return html_title(section.title, section.note) + table
+        html = html_title(self.view.title) + html_table(self.view.facts)
+        for section in self.view.sections:
+            html += html_title(section.title, section.note)
+            if section.headings:
+                cells = [(row, map(_cell, row.cells.values())) for row in section.rows if row.cells is not None]
+                rows = [(row.run, row.name, *words, row.mark) for row, words in cells]
+                headings = ("run or part", "", *section.headings, "")
+                html += html_table(rows, headings, range(2, len(headings) - 1))
+            else:
+                html += html_table([(row.mark, row.run, *_words(row)) for row in section.rows], numbers=(3,))
+        return html
 
 
 def _words(row: Row) -> tuple[str, str, str]:

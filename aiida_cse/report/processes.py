@@ -16,7 +16,7 @@ from aiida_cse.analysis.registry import Documented, observables
 from aiida_cse.analysis.shifts import SHIFTS
 from aiida_cse.analysis.starts import STARTS
 from aiida_cse.data.lookup import find_node
-from aiida_cse.data.reduction import CseReductionData, production_of
+from aiida_cse.data.reduction import production_of
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from aiida_cse.report.findings import Findings, Kind, Origin, RunFindings, ThermoTable, TimeShare, by_temperature
@@ -110,7 +110,7 @@ def _single(kind: Kind, node: Any) -> Findings:
     stages = {"production": outputs["stages"]} if "stages" in outputs else {}
     return Findings(
         origin=_origin(kind, node),
-        runs=_runs({_temperature_label(outputs): outputs}),
+        runs=_runs({f"{_temperature_of(outputs):g} K": outputs}),
         stages=_stages(stages),
         load_thermo=partial(_thermo, node),
         load_time=partial(_time, node),
@@ -181,17 +181,13 @@ def _whole_analysis(results: Outputs) -> Outputs:
     if production is not None and production.process_type == _PRODUCTION and "transitions" in production.outputs:
         analysis = production
     outputs = {name: analysis.outputs[name] for name in analysis.outputs}
-    system = _imported_system(made.inputs.reduction)
-    return ({} if system is None else {"system": system}) | outputs | dict(results)
-
-
-def _imported_system(reduction: CseReductionData) -> CseSystemData | None:
-    """Return the system that was imported with a reduction, None if there is none."""
-    uuid = reduction.base.extras.get(SYSTEM_EXTRA, None)
+    uuid = made.inputs.reduction.base.extras.get(SYSTEM_EXTRA, None)
     found: Any = (
         None if uuid is None else QueryBuilder().append(CseSystemData, filters={"uuid": uuid}).first(flat=True)
     )
-    return found if isinstance(found, CseSystemData) else None
+    # the system was imported with the reduction
+    system = {"system": found} if isinstance(found, CseSystemData) else {}
+    return system | outputs | dict(results)
 
 
 _READERS: dict[Kind, Callable[[Any], Findings]] = {
@@ -327,10 +323,6 @@ def _results_in(outputs: Outputs) -> dict[str, Any]:
 def _temperature_of(outputs: Outputs) -> float:
     found = (node.base.attributes.get("temperature_K", None) for node in _results_in(outputs).values())
     return next((float(kelvin) for kelvin in found if kelvin is not None), 0.0)
-
-
-def _temperature_label(outputs: Outputs) -> str:
-    return f"{_temperature_of(outputs):g} K"
 
 
 def _scalars(node: Any) -> dict[str, Any]:

@@ -108,8 +108,18 @@ def write_kinetics(results: KineticsResults, folder: Path) -> list[Path]:
 def tables_of_results(results: Results) -> list[TidyTable]:
     """Return the tables of one run."""
     with of_form(results.label):
+        every = [row for name, one in results.observables.items() for row in _entries(name, one)]
+        numbers, events = results.populations_in_time, results.transitions_in_time
+        numbers_in_time = (
+            (time, ion, region, number)
+            for ion, regions in numbers.ions.items()
+            for region, series in regions.items()
+            for time, number in zip(numbers.time_ns, series, strict=True)
+        )
+        seen = zip(events.time_ns, events.ion, events.number, events.source, events.target, strict=True)
+        events_in_time = ((time, events.rule, *row) for time, *row in seen)
         found = [
-            _table("numbers", "Every result that is a number, a word or an interval", _NUMBERS, _numbers(results)),
+            _table("numbers", "Every result that is a number, a word or an interval", _NUMBERS, every),
             _table(
                 "populations_in_time",
                 "Numbers of ions per region over time",
@@ -119,7 +129,7 @@ def tables_of_results(results: Results) -> list[TidyTable]:
                     ("region", "", "Name of the region"),
                     ("ions", "ions", "Mean number of these ions in the region"),
                 ),
-                _populations_in_time(results),
+                numbers_in_time,
             ),
             _table(
                 "transitions_in_time",
@@ -136,7 +146,7 @@ def tables_of_results(results: Results) -> list[TidyTable]:
                     ("from", "", "Region that it left"),
                     ("to", "", "Region that it entered"),
                 ),
-                _transitions_in_time(results),
+                events_in_time,
             ),
         ]
     for name, title, columns, rows in _SHAPED:
@@ -161,11 +171,6 @@ _NUMBERS: Columns = (
 )
 
 
-def _numbers(results: Results) -> Iterator[Row]:
-    for name, observable in results.observables.items():
-        yield from _entries(name, observable)
-
-
 def _entries(name: str, observable: ObservableResult) -> Iterator[Row]:
     """Yield every value of a result that is no list, and every interval."""
     for key, entry in observable.entries.items():
@@ -174,20 +179,6 @@ def _entries(name: str, observable: ObservableResult) -> Iterator[Row]:
             yield name, key, None, entry.unit, entry.meaning, *value
         elif not isinstance(value, list | dict):
             yield name, key, value, entry.unit, entry.meaning, None, None
-
-
-def _populations_in_time(results: Results) -> Iterator[Row]:
-    found = results.populations_in_time
-    for ion, regions in found.ions.items():
-        for region, numbers in regions.items():
-            for time, number in zip(found.time_ns, numbers, strict=True):
-                yield time, ion, region, number
-
-
-def _transitions_in_time(results: Results) -> Iterator[Row]:
-    found = results.transitions_in_time
-    for time, *row in zip(found.time_ns, found.ion, found.number, found.source, found.target, strict=True):
-        yield time, found.rule, *row
 
 
 def _populations(results: Results, found: ObservableResult) -> Iterator[Row]:
@@ -363,7 +354,10 @@ def tables_of(findings: Findings) -> list[TidyTable]:
     with of_form("looks"):
         found.append(_looks(findings.runs))
     with of_form("stages"):
-        found.append(_stages(findings.stages))
+        records = [
+            {"part": part, **stage} for part, part_stages in findings.stages.items() for stage in part_stages
+        ]
+        found.append(_records("stages", "Each stage of the simulations with its averages", records))
     with of_form("checks"):
         checks = findings.validation.get("checks", {}).get("checks")
         found.append(_records("checks", "Known and found of a validation", checks))
@@ -455,23 +449,16 @@ _STAGE_UNITS = {
 }
 
 
-def _unit_of(key: str) -> str:
-    """Return the unit that a key of a record ends with; empty without one."""
-    return next((unit for ending, unit in _STAGE_UNITS.items() if key.endswith(ending)), "")
-
-
-def _stages(stages: Mapping[str, Sequence[Mapping[str, Any]]]) -> TidyTable:
-    records = [{"part": part, **stage} for part, part_stages in stages.items() for stage in part_stages]
-    return _records("stages", "Each stage of the simulations with its averages", records)
-
-
 def _records(name: str, title: str, records: Sequence[Mapping[str, Any]] | None) -> TidyTable:
     """Return a table of records, which need not all have the same keys; lists and mappings are left out."""
     records = records or ()
     keys = dict.fromkeys(
         key for record in records for key, value in record.items() if not isinstance(value, list | dict)
     )
-    columns = tuple(Column(key, _unit_of(key), key.replace("_", " ")) for key in keys)
+    units = {
+        key: next((unit for ending, unit in _STAGE_UNITS.items() if key.endswith(ending)), "") for key in keys
+    }
+    columns = tuple(Column(key, units[key], key.replace("_", " ")) for key in keys)
     return TidyTable(name, title, columns, tuple(tuple(record.get(key) for key in keys) for record in records))
 
 

@@ -339,7 +339,8 @@ def _kinetics(findings: Findings) -> Iterator[Section]:
     level = found.get("level")
     note = "" if level is None else f"intervals: {100 * level:g} %"
     yield Section("Kinetics", tuple(_energies(found)), note=note)
-    rates = [row for name in _rate_names(found) for row in _rate_rows(found, name)]
+    names = [key.removesuffix("_per_s") for key in found if re.fullmatch(r"rate_\d{4}K_per_s", key)]
+    rates = [row for name in names for row in _rate_rows(found, name)]
     yield Section("Rate of entries per ion in a 1st layer", tuple(rates))
     yield Section("Runs in the fit", tuple(_observations(found)))
 
@@ -374,23 +375,14 @@ def _energies(found: Mapping[str, Any]) -> Iterator[Row]:
             "p_value{}",
             reason="two runs or fewer" if found.get("p_value") is None else "",
         ),
-        _gamma(found),
     ]
+    gamma = Quantity.of(found, "γ", "gamma{}", reason="it needs two temperatures with entries")
+    title = "γ of the two hottest temperatures"
+    if gamma.value is not None:
+        hot, cold = found["gamma_temperatures_K"]
+        title = f"γ = Γ({hot:g} K) / Γ({cold:g} K)"
+    quantities.append(replace(gamma, name=title))
     yield from (_joint_row("kinetics", quantity) for quantity in quantities)
-
-
-def _gamma(found: Mapping[str, Any]) -> Quantity:
-    reason = "it needs two temperatures with entries"
-    gamma = Quantity.of(found, "γ", "gamma{}", reason=reason)
-    if gamma.value is None:
-        return replace(gamma, name="γ of the two hottest temperatures")
-    hot, cold = found["gamma_temperatures_K"]
-    return replace(gamma, name=f"γ = Γ({hot:g} K) / Γ({cold:g} K)")
-
-
-def _rate_names(found: Mapping[str, Any]) -> list[str]:
-    """Return the starts of the keys of the rates, as ``rate_0400K``."""
-    return [key.removesuffix("_per_s") for key in found if re.fullmatch(r"rate_\d{4}K_per_s", key)]
 
 
 def _rate_rows(found: Mapping[str, Any], name: str) -> Iterator[Row]:
@@ -456,7 +448,8 @@ def _shifts(findings: Findings) -> Section:
     for name in names:
         for kind, words in (("dz", "charge integral"), ("dz_free_energy", "free energy")):
             title = f"Δz({float(name[:-1]):g} K), {words}"
-            quantities.append(Quantity.of(found, title, f"{kind}_{name}{{}}_A", "Å", reason=_of(reasons, name)))
+            unknown = "see the reasons below" if reasons else f"it was not determined at {float(name[:-1]):g} K"
+            quantities.append(Quantity.of(found, title, f"{kind}_{name}{{}}_A", "Å", reason=unknown))
         for side in ("left", "right"):
             title = f"rise of F({float(name[:-1]):g} K), {side}"
             quantities.append(Quantity.of(found, title, f"df_{name}_{side}{{}}_K", "K", reason="no shift of F"))
@@ -466,10 +459,6 @@ def _shifts(findings: Findings) -> Section:
         rows.append(Row("shift", mark=NOTHING, text="Δz needs runs at two temperatures"))
     note = f"against {found['reference_temperature_K']:g} K" if found.get("reference_temperature_K") else ""
     return Section("Shift Δz", tuple(rows), note=note)
-
-
-def _of(reasons: Sequence[str], name: str) -> str:
-    return "see the reasons below" if reasons else f"it was not determined at {float(name[:-1]):g} K"
 
 
 def _comparison(findings: Findings) -> Section:
@@ -608,16 +597,13 @@ def _stages(findings: Findings) -> Section:
             first, last = stages[0], stages[-1]
             name = first["name"] if first is last else f"{first['name']} … {last['name'].rsplit('_', 1)[1]}"
             complete = all(stage.get("complete", True) for stage in stages)
-            rows.append(Row(name, part, "" if complete else FAILED, cells=_stage_cells(stages)))
+            steps = sum(stage["step"] - stage["start_step"] for stage in stages if stage["kind"] != "minimize")
+            times = [stage["wall_seconds"] for stage in stages if stage["wall_seconds"] is not None]
+            averages = {heading: stages[-1].get(key) for heading, key, _ in _AVERAGES}
+            cells = {"steps": steps or None, "time": duration(sum(times)) if times else None, **averages}
+            rows.append(Row(name, part, "" if complete else FAILED, cells=cells))
     headings = {"steps": "", "time": ""} | {heading: form for heading, _, form in _AVERAGES}
     return Section("Stages", tuple(rows), headings)
-
-
-def _stage_cells(stages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    steps = sum(stage["step"] - stage["start_step"] for stage in stages if stage["kind"] != "minimize")
-    times = [stage["wall_seconds"] for stage in stages if stage["wall_seconds"] is not None]
-    averages = {heading: stages[-1].get(key) for heading, key, _ in _AVERAGES}
-    return {"steps": steps or None, "time": duration(sum(times)) if times else None, **averages}
 
 
 def _time(findings: Findings) -> Section:

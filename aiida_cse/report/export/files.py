@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -157,9 +157,16 @@ def write_readme(
     findings: Findings, folder: Path, files: Sequence[ExportedFile], publication: Publication
 ) -> Path:
     """Write the README: what, who, how, with which versions, files with their columns, licence and citations."""
-    sections = {
+    chosen = publication.license or "to be chosen before the data are published, for example CC-BY-4.0"
+    sections: dict[str, Iterable[str]] = {
         "Content": _content(findings),
-        "Authors and licence": _rights(publication),
+        "Authors and licence": [
+            f"Authors: {'; '.join(publication.authors) or 'to be filled in before the data are published'}",
+            "",
+            f"Licence: {chosen}",
+            "",
+            f"Date: {publication.day.isoformat()}",
+        ],
         "How it was made": _origin(findings),
         "Files": _files(files),
         "Cite": [f"* {one}" for one in (*findings.provenance.citations, *CITATIONS)],
@@ -193,7 +200,10 @@ def _content(findings: Findings) -> Iterator[str]:
     for label, run in findings.runs.items():
         window: Mapping[str, Any] = next(iter(run.scalars.values()), {})
         verdict = {True: "yes", False: "no", None: "no verdict"}[run.equilibrated]
-        time = " to ".join("–" if end is None else f"{end:g}" for end in _window(window))
+        ends = (window.get(key) for key in ("start_ns", "end_ns"))
+        time = " to ".join(
+            f"{end:g}" if isinstance(end, int | float) and math.isfinite(end) else "–" for end in ends
+        )
         atoms, missing = run.results.system.natoms, ", ".join(run.missing) or "–"
         yield f"| {label} | {run.temperature:g} | {time} | {atoms} | {verdict} | {missing} |"
     yield ""
@@ -202,22 +212,6 @@ def _content(findings: Findings) -> Iterator[str]:
         "95 % unless they say otherwise; bounds are one-sided. What is not known is empty or null. Reasons are in "
         "the columns, keys and attributes `not_known`, `missing`, `reason` and `reasons`."
     )
-
-
-def _window(found: Mapping[str, Any]) -> Iterator[float | None]:
-    """Yield start and end of the time that a result is of, ns, None for what is not known."""
-    for key in ("start_ns", "end_ns"):
-        value = found.get(key)
-        yield value if isinstance(value, int | float) and math.isfinite(value) else None
-
-
-def _rights(publication: Publication) -> Iterator[str]:
-    yield f"Authors: {'; '.join(publication.authors) or 'to be filled in before the data are published'}"
-    yield ""
-    chosen = publication.license or "to be chosen before the data are published, for example CC-BY-4.0"
-    yield f"Licence: {chosen}"
-    yield ""
-    yield f"Date: {publication.day.isoformat()}"
 
 
 def _origin(findings: Findings) -> Iterator[str]:

@@ -132,21 +132,16 @@ def _draw_sides(axes: Axes, run: RunFindings) -> list[str]:
         style: dict[str, Any] = {"color": ROLES[side], "linestyle": _MARKS[side][0], "label": side}
         draw_curve(axes, sign * curve.z - half, curve.values, curve.errors, **style)
         end = max(end, float(np.abs(curve.z).max()) - half)
-        if _mark_changes(axes, run, side, half):
+        places = run.scalars["charge_integral"].get(f"sign_changes_{side}_A") or ()
+        distances = np.abs(np.array(places, dtype=np.float64)) - half
+        distances = distances[distances > 0]
+        marks: Any = {"linestyle": "none", "color": ROLES[side], "markersize": 4, "markeredgewidth": 0}
+        axes.plot(distances, np.zeros(len(distances)), marker=_MARKS[side][1], label=f"changes {side}", **marks)
+        if len(distances):
             marked.append(side)
     axes.set_xlim(-_INSIDE, end)
     axes.set_title(f"{run.temperature:g} K ({run.label})", fontsize=8)
     return marked
-
-
-def _mark_changes(axes: Axes, run: RunFindings, side: str, half: float) -> bool:
-    """Mark the changes of sign outside the slab by their distance from it, and return whether there are any."""
-    places = run.scalars["charge_integral"].get(f"sign_changes_{side}_A") or ()
-    distances = np.abs(np.array(places, dtype=np.float64)) - half
-    distances = distances[distances > 0]
-    style: Any = {"linestyle": "none", "color": ROLES[side], "markersize": 4, "markeredgewidth": 0}
-    axes.plot(distances, np.zeros(len(distances)), marker=_MARKS[side][1], label=f"changes {side}", **style)
-    return len(distances) > 0
 
 
 def _charge_limits(axes: Sequence[Axes], runs: Sequence[RunFindings]) -> None:
@@ -162,11 +157,7 @@ def _charge_limits(axes: Sequence[Axes], runs: Sequence[RunFindings]) -> None:
     for panel in axes:
         panel.set_ylim(low - 0.12 * span, high + 0.12 * span)
         panel.axhline(0.0, color=ROLES["limit"], linewidth=0.6, zorder=0)
-        panel.yaxis.set_major_formatter(FuncFormatter(_thousandths))
-
-
-def _thousandths(value: float, _: int) -> str:
-    return f"{1000 * value:g}".replace("-", "−")
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{1000 * value:g}".replace("-", "−")))
 
 
 # -- over temperatures ---------------------------------------------------------------------------------------

@@ -194,19 +194,16 @@ def shade_layers(axes: Axes, boundaries: Floats) -> None:
             continue
         if names is _LAYER:
             axes.axvspan(start, end, color=ROLES["region"], linewidth=0, zorder=0)
-        room = (end - start) / (high - low) * _panel_width(axes)
+        # approximate width of the panel, mm
+        place = axes.get_subplotspec()
+        share = 1.0 if place is None else len(place.colspan) / place.get_gridspec().ncols
+        width = float(axes.figure.bbox.width / axes.figure.dpi) * 25.4 * 0.85 * share
+        room = (end - start) / (high - low) * width
         name = next((name for name in names if len(name) * _LETTER < room), "")
         at = ((start + end) / 2, _NAMES_AT)
         style: Any = {"ha": "center", "va": "top", "fontsize": 6, "color": "#404040"}
         # Out of the layout, so that other limits of the axis do not move the panels.
         axes.text(*at, name, transform=axes.get_xaxis_transform(), clip_on=True, **style).set_in_layout(False)
-
-
-def _panel_width(axes: Axes) -> float:
-    """Return the approximate width of a panel, mm."""
-    place = axes.get_subplotspec()
-    share = 1.0 if place is None else len(place.colspan) / place.get_gridspec().ncols
-    return float(axes.figure.bbox.width / axes.figure.dpi) * 25.4 * 0.85 * share
 
 
 def off_words(runs: Iterable[RunFindings]) -> str:

@@ -76,7 +76,10 @@ def exchange(findings: Findings, width: float) -> Figure:
     drawn, axes = new_figure(width, 80 if wide else 120, *shape, share_x=not wide)
     upper, lower = axes
     handles = []
-    ions = _ordered_ions(runs)
+    # the deciding ion comes first
+    ions = {ion: region for run in runs for ion, region in exchanging_ions(run.scalars["equilibration"]).items()}
+    first = deciding_ion(runs[0])
+    ions = dict(sorted(ions.items(), key=lambda item: item[0] != first))
     for number, (ion, region) in enumerate(ions.items()):
         colour, marker = _IONS[region] if region not in list(ions.values())[:number] else _OTHER
         key = f"{ion}_{region}"
@@ -97,7 +100,12 @@ def exchange(findings: Findings, width: float) -> Figure:
         handles.append(proxy("known", color=ROLES["known"], linestyle="--"))
     upper.set_ylim(-0.05, 1.05)
     upper.set_ylabel("equilibration coefficient EC")
-    _scale_counts(lower, "transitions $S_t$")
+    # the axis of counts also holds zero
+    _, high = lower.get_ylim()
+    lower.set_yscale("symlog", linthresh=1.0, linscale=0.5)
+    lower.set_ylim(-0.25, 1.6 * max(high, 10))
+    lower.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    lower.set_ylabel("transitions $S_t$")
     for one in axes if wide else [lower]:
         temperature_axis(one, runs)
     label_panels(axes)
@@ -114,13 +122,6 @@ def _other_criteria(criteria: Mapping[str, Any]) -> str:
 def _criteria(run: RunFindings) -> Mapping[str, Any]:
     found: Mapping[str, Any] = run.scalars["equilibration"]["criteria"]
     return found
-
-
-def _ordered_ions(runs: Sequence[RunFindings]) -> dict[str, str]:
-    """Return the exchange region of each ion, that of the deciding ion first."""
-    ions = {ion: region for run in runs for ion, region in exchanging_ions(run.scalars["equilibration"]).items()}
-    first = deciding_ion(runs[0])
-    return dict(sorted(ions.items(), key=lambda item: item[0] != first))
 
 
 def _aside(runs: Sequence[RunFindings], aside: float) -> Floats:
@@ -157,15 +158,6 @@ def _draw_totals(
         axes.errorbar(
             [place], [value], yerr=error, marker=marker, elinewidth=0.9, label=key, clip_on=False, **style
         )
-
-
-def _scale_counts(axes: Axes, label: str) -> None:
-    """Set an axis of counts that also holds zero."""
-    _, high = axes.get_ylim()
-    axes.set_yscale("symlog", linthresh=1.0, linscale=0.5)
-    axes.set_ylim(-0.25, 1.6 * max(high, 10))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.set_ylabel(label)
 
 
 # -- what is known -------------------------------------------------------------------------------------------

@@ -70,8 +70,9 @@ class _Counted:
 def _caption(findings: Findings) -> str:
     runs = _runs(findings)
     counted = [_counted(run, findings) for run in runs.values()]
+    ion = ion_name(deciding_ion(next(iter(runs.values()))))
     sentences = [
-        f"Entries of {_ion(findings)} into the ceramic per ion in the first layers and second against the inverse "
+        f"Entries of {ion} into the ceramic per ion in the first layers and second against the inverse "
         f"temperature. Circles are counted rates with {level_words(runs)} intervals (n entries beside them); open "
         f"ones are of runs that have not equilibrated. An arrow is the one-sided {level_words(runs)} upper "
         "bound of a run without an entry."
@@ -96,10 +97,12 @@ def _fit_words(findings: Findings) -> str:
     words = f"The joint fit of {found['events']} entries leaves out: {reasons}. " if reasons else ""
     told = [rate for rate in rates_of(found) if rate["rate_per_s"] is not None]
     if len(told) < len(list(rates_of(found))):
+        bounds = {rate["temperature_K"]: _bound_alone(rate) for rate in rates_of(found)}
+        below = [f"{kelvin:g} K below {bound:.2g} s⁻¹" for kelvin, bound in bounds.items() if bound is not None]
         words += (
             f"Where the fit gives no rate there is an upper bound (orange arrow, if it lies within the axis): "
-            f"{', '.join(bounds)}. "
-            if (bounds := _bounds_in_words(found))
+            f"{', '.join(below)}. "
+            if below
             else "Where the fit gives neither rate nor bound, no run constrains it. "
         )
     if not told:
@@ -155,7 +158,15 @@ def rates(findings: Findings, width: float) -> Figure:
     axes[0].set_ylabel("Γ per ion (s$^{-1}$)")
     _limit(axes[0], counted, fitted, curves)
     if known:
-        _scale_ratio(axes[1])
+        low, high = axes[1].get_ylim()
+        axes[1].set_ylim(low, high)
+        shown = [tick for tick in _RATIOS if low <= tick <= high]
+        # at most seven ticks, among them 1
+        every = max(1, -(-len(shown) // (7 if 1 in shown else 6)))
+        axes[1].set_yticks(shown[shown.index(1) % every if 1 in shown else 0 :: every])
+        axes[1].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes[1].yaxis.set_minor_formatter(NullFormatter())
+        axes[1].set_ylabel("Γ / known")
         label_panels(axes)
     kelvin = [one.temperature for one in counted] + [one["temperature_K"] for one in fitted] + list(known)
     _temperature_axes(axes, kelvin, narrow=not wide)
@@ -172,10 +183,6 @@ def _runs(findings: Findings) -> dict[str, RunFindings]:
     if not any(f"s_in_{ion}_ceramic" in run.scalars["transitions"] for run in found.values()):
         raise NotDrawableError(f"{ion_name(ion)}, which decides the verdict, does not exchange with the ceramic")
     return found
-
-
-def _ion(findings: Findings) -> str:
-    return ion_name(deciding_ion(next(iter(_runs(findings).values()))))
 
 
 def _counted(run: RunFindings, findings: Findings) -> _Counted:
@@ -206,11 +213,6 @@ def _counted(run: RunFindings, findings: Findings) -> _Counted:
 def _bound_alone(rate: Mapping[str, Any]) -> float | None:
     """Return the upper bound where the fit gives no rate, s⁻¹."""
     return None if rate["rate_per_s"] is not None else rate["upper_bound_per_s"]
-
-
-def _bounds_in_words(found: Mapping[str, Any]) -> list[str]:
-    bounds = {rate["temperature_K"]: _bound_alone(rate) for rate in rates_of(found)}
-    return [f"{kelvin:g} K below {bound:.2g} s⁻¹" for kelvin, bound in bounds.items() if bound is not None]
 
 
 def _curves(findings: Findings) -> RateCurves | None:
@@ -399,23 +401,6 @@ def _limit(
     axes.set_ylim(10 ** (logs.min() - 0.3), 10 ** (logs.max() + 0.4))
     axes.yaxis.set_major_locator(LogLocator(numticks=8))
     axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _scale_ratio(axes: Axes) -> None:
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high)
-    shown = [tick for tick in _RATIOS if low <= tick <= high]
-    axes.set_yticks(shown[:: max(1, -(-len(shown) // 6))] if 1 not in shown else _around_one(shown))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylabel("Γ / known")
-
-
-def _around_one(ticks: Sequence[float]) -> list[float]:
-    """Return at most seven of the ticks, among them 1."""
-    every = -(-len(ticks) // 7)
-    one = list(ticks).index(1)
-    return [tick for number, tick in enumerate(ticks) if (number - one) % every == 0]
 
 
 def _temperature_axes(axes: Sequence[Axes], temperatures: Sequence[float], *, narrow: bool) -> None:

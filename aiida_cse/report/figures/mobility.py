@@ -96,10 +96,13 @@ def _mobility_caption(findings: Findings) -> str:
     first = next(iter(found.values()))[0]
     runs = {one.run.label: one.run for ones in found.values() for one in ones}
     lags = np.atleast_1d(first.run.scalars["displacement_variance"].get("lags_ps", np.nan))
-    numbers = "; ".join(
-        f"{ion_symbol(ones[0].run.results, name)}: {_range(np.concatenate([one.samples for one in ones]))}"
-        for name, ones in found.items()
-    )
+    numbers = []
+    for name, ones in found.items():
+        samples = np.concatenate([one.samples for one in ones])
+        counted = samples[np.isfinite(samples)]
+        words = f"{counted.min():,.0f} to {counted.max():,.0f}" if len(counted) else "not recorded"
+        numbers.append(f"{ion_symbol(ones[0].run.results, name)}: {words}")
+    counts = "; ".join(numbers)
     others = f" (of {len(lags)} lags, the first)" if len(lags) > 1 else ""
     errors = np.concatenate([one.errors.ravel() for ones in found.values() for one in ones])
     bars = "Bars: ± one standard error, from groups of blocks of at least five lags each"
@@ -109,15 +112,10 @@ def _mobility_caption(findings: Findings) -> str:
     return (
         f"Variance of the displacements over {lags[0]:g} ps{others}, along the surface (x) and across it (z), by "
         f"the layer in which they began; the mean displacement is subtracted. {bars} Displacements per layer and "
-        f"run, n = {numbers}; they overlap in time. A cross on the axis is a layer without a sample.{known} "
+        f"run, n = {counts}; they overlap in time. A cross on the axis is a layer without a sample.{known} "
         f"Within a layer, points stand side by side, the hottest run left. "
         f"{sampling_words(runs, 'displacement_variance')}{_ranges(runs, list(found))}{off_words(runs.values())}"
     )
-
-
-def _range(numbers: Floats) -> str:
-    known = numbers[np.isfinite(numbers)]
-    return "not recorded" if not len(known) else f"{known.min():,.0f} to {known.max():,.0f}"
 
 
 def _ranges(runs: Mapping[str, RunFindings], names: list[str]) -> str:
@@ -155,8 +153,18 @@ def displacement_variance(findings: Findings, width: float) -> Figure:
                 place = (number - (len(ones) - 1) / 2) * _SPREAD / max(len(ones), 2)
                 _draw_layers(panel, one, column, place, runs, styles[one.run.label])
             if column == _AXES["z"] and ones[0].run.results.system.ions[name].exchange == "ceramic":
-                _draw_known(panel, findings, ones[0])
-            _layer_axis(panel, ones[0].layers)
+                known = _known(findings, ones[0].run)
+                if known is not None and len(known) == len(ones[0].layers):
+                    style: Any = {"linestyle": "none", "marker": "_", "markersize": 14, "color": ROLES["known"]}
+                    panel.plot(np.arange(len(known)), known, zorder=5, label="known", **style)
+            # the outermost layers are named with their side
+            names = [_WORDS.get(layer.rsplit("_", 1)[0], layer) for layer in ones[0].layers]
+            names[0], names[-1] = f"{names[0]}\nLEFT", f"{names[-1]}\nRIGHT"
+            panel.set_xticks(np.arange(len(ones[0].layers)), names)
+            panel.set_xlim(-0.6, len(ones[0].layers) - 0.4)
+            for number, layer in enumerate(ones[0].layers):
+                if layer.startswith("layer"):
+                    panel.axvspan(number - 0.5, number + 0.5, color=ROLES["region"], linewidth=0, zorder=0)
             panel.set_ylabel(f"Var(Δ{axis}) of {ion_symbol(ones[0].run.results, name)} (Å²)")
             pair.append(panel)
         _common_range(pair)
@@ -216,17 +224,6 @@ def _draw_layers(
     )
 
 
-def _layer_axis(axes: Axes, layers: tuple[str, ...]) -> None:
-    """Name the layers below the axis, the outermost ones with their side."""
-    names = [_WORDS.get(layer.rsplit("_", 1)[0], layer) for layer in layers]
-    names[0], names[-1] = f"{names[0]}\nLEFT", f"{names[-1]}\nRIGHT"
-    axes.set_xticks(np.arange(len(layers)), names)
-    axes.set_xlim(-0.6, len(layers) - 0.4)
-    for number, layer in enumerate(layers):
-        if layer.startswith("layer"):
-            axes.axvspan(number - 0.5, number + 0.5, color=ROLES["region"], linewidth=0, zorder=0)
-
-
 def _common_range(panels: list[Axes]) -> None:
     """Give panels one logarithmic axis, with plain numbers where it covers less than two decades."""
     for panel in panels:
@@ -247,14 +244,6 @@ class _Plain(LogFormatter):
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}"
-
-
-def _draw_known(axes: Axes, findings: Findings, one: _Variances) -> None:
-    """Draw the known variances of a validation as dashes, if there are as many as layers."""
-    known = _known(findings, one.run)
-    if known is not None and len(known) == len(one.layers):
-        style: Any = {"linestyle": "none", "marker": "_", "markersize": 14, "color": ROLES["known"]}
-        axes.plot(np.arange(len(known)), known, zorder=5, label="known", **style)
 
 
 def _known(findings: Findings, run: RunFindings) -> Floats | None:

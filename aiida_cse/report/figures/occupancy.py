@@ -87,7 +87,12 @@ def populations(findings: Findings, width: float) -> Figure:
     shown = set()
     for one, ion in zip(axes, ions, strict=True):
         highest = [1.0]
-        for region in _regions(runs, ion):
+        # the excess replaces the ceramic, where an ion that never enters has no line
+        found = [run.scalars["populations"] for run in runs]
+        known = [region for region in _REGIONS if any(f"n_{ion}_{region}" in one for one in found)]
+        enters = any((one.get(f"n_{ion}_ceramic") or 0) >= 0.5 for one in found)
+        regions = [one for one in known if one != "ceramic" or ("excess" not in known and enters)]
+        for region in regions:
             shown.add(region)
             highest.append(_draw_region(one, runs, f"n_{ion}_{region}", region))
         excesses = [_excess(run, ion) for run in runs]
@@ -110,14 +115,6 @@ def populations(findings: Findings, width: float) -> Figure:
 def _ions(run: RunFindings) -> list[str]:
     """Return the keys of the ions of a run, those that exchange with the ceramic first."""
     return [key[2:-5] for key in run.scalars["populations"] if key.startswith("n_") and key.endswith("_bulk")]
-
-
-def _regions(runs: Sequence[RunFindings], ion: str) -> list[str]:
-    """Return the regions to draw: the excess replaces the ceramic, where an ion that never enters has no line."""
-    found = [run.scalars["populations"] for run in runs]
-    known = [region for region in _REGIONS if any(f"n_{ion}_{region}" in one for one in found)]
-    enters = any((one.get(f"n_{ion}_ceramic") or 0) >= 0.5 for one in found)
-    return [region for region in known if region != "ceramic" or ("excess" not in known and enters)]
 
 
 def _excess(run: RunFindings, ion: str) -> tuple[float, float]:
@@ -231,7 +228,10 @@ def _draw_run_in_time(axes: Axes, run: RunFindings, width: float) -> dict[str, s
     names: dict[str, str] = {}
     for name, regions in found.ions.items():
         own = name.lower() == deciding
-        region = _exchanged(run, name, regions) if own else "layer"
+        region = "layer"
+        if own:
+            exchanged = exchanging_ions(run.scalars["equilibration"])[name.lower()]
+            region = "excess" if exchanged == "ceramic" and "excess" in regions else exchanged
         if not own and region not in regions:
             continue
         colour = SPECIES[
@@ -267,12 +267,6 @@ def _draw_run_in_time(axes: Axes, run: RunFindings, width: float) -> dict[str, s
     entries, exits = (_crossings(run, way).size for way in ("in", "out"))
     axes.set_title(f"{run.temperature:g} K, {run.label}: {entries} in, {exits} out", loc="left", fontsize=7)
     return names
-
-
-def _exchanged(run: RunFindings, name: str, regions: Mapping[str, Any]) -> str:
-    """Return the region of the deciding ion that is shown."""
-    region = exchanging_ions(run.scalars["equilibration"])[name.lower()]
-    return "excess" if region == "ceramic" and "excess" in regions else region
 
 
 def _words_of(region: str) -> str:
@@ -357,8 +351,22 @@ def correlation(findings: Findings, width: float) -> Figure:
         _draw_means(axes, run, cation, anion, style)
         alone = [one.temperature for one in runs.values()].count(run.temperature) == 1
         name = f"{run.temperature:g} K" if alone else f"{run.temperature:g} K, {run.label}"
-        handles.append(proxy(f"{name}: {_slope_words(run, cation, anion)}", **style, linewidth=1.1))
-    handles += [_draw_one_to_one(axes, runs, cation, anion), *open_proxy(list(runs.values()))]
+        found, key = run.scalars["populations"], _slope_key(cation, anion)
+        slope, error = found.get(key), found.get(f"{key}_error")
+        words = "no slope"
+        if slope is not None:
+            words = "slope " + f"{slope:.2f}".replace("-0.00", "0.00").replace("-", "−")
+            words += "" if error is None else f" ± {error:.2f}"
+        handles.append(proxy(f"{name}: {words}", **style, linewidth=1.1))
+    # a line of slope one through the mean of all runs
+    keys = f"n_{cation}_{_cation_region(runs, cation)}", f"n_{anion}_layer"
+    means = [[run.scalars["populations"][key] for key in keys] for run in runs.values()]
+    x0, y0 = np.nanmean(np.array(means, dtype=np.float64), axis=0).tolist()
+    axes.axline((x0, y0), slope=1, color=ROLES["limit"], linestyle="--", linewidth=0.9, zorder=1)
+    handles += [
+        proxy(f"one {ion_name(anion)} per {ion_name(cation)}", color=ROLES["limit"], linestyle="--"),
+        *open_proxy(list(runs.values())),
+    ]
     axes.set_xlabel(f"$N$({ion_name(cation)} {_words_of(_cation_region(runs, cation))})")
     axes.set_ylabel(f"$N$({ion_name(anion)} 1st layer)")
     legend_below(drawn, handles, 2 if width >= _WIDE else 1)
@@ -386,15 +394,6 @@ def _slope_key(cation: str, anion: str) -> str:
 
 def _pearson_key(cation: str, anion: str) -> str:
     return f"correlation_{anion}_layer_{cation}_ceramic"
-
-
-def _slope_words(run: RunFindings, cation: str, anion: str) -> str:
-    found, key = run.scalars["populations"], _slope_key(cation, anion)
-    slope, error = found.get(key), found.get(f"{key}_error")
-    if slope is None:
-        return "no slope"
-    written = f"{slope:.2f}".replace("-0.00", "0.00").replace("-", "−")
-    return f"slope {written}" + ("" if error is None else f" ± {error:.2f}")
 
 
 def _draw_scatter(axes: Axes, run: RunFindings, cation: str, anion: str, style: Mapping[str, Any]) -> None:
@@ -460,12 +459,3 @@ def _draw_means(axes: Axes, run: RunFindings, cation: str, anion: str, style: Ma
     )
     axes.set_xlim(limits[0])
     axes.set_ylim(limits[1])
-
-
-def _draw_one_to_one(axes: Axes, runs: Mapping[str, RunFindings], cation: str, anion: str) -> Any:
-    """Draw a line of slope one through the mean of all runs, and return its entry in the legend."""
-    keys = f"n_{cation}_{_cation_region(runs, cation)}", f"n_{anion}_layer"
-    means = [[run.scalars["populations"][key] for key in keys] for run in runs.values()]
-    x0, y0 = np.nanmean(np.array(means, dtype=np.float64), axis=0).tolist()
-    axes.axline((x0, y0), slope=1, color=ROLES["limit"], linestyle="--", linewidth=0.9, zorder=1)
-    return proxy(f"one {ion_name(anion)} per {ion_name(cation)}", color=ROLES["limit"], linestyle="--")

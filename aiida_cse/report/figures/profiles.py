@@ -307,7 +307,7 @@ def free_energy(findings: Findings, width: float) -> Figure:
                 f"{styles[curve.run.label]['label']}: {_barrier_words(curve.run, 'barrier', f'{name}_{side}')}"
             ]
             if move is not None:
-                words.append(_move_words(*move))
+                words.append(f"moved by Δz = {with_error(*move[:2])} Å, {with_error(*move[2:])} K")
             lines.append(proxy("\n    ".join(words), **_line(styles[curve.run.label])))
         lines += _draw_known(panel, findings, curves, name)
         panel.set_xlim(low, high)
@@ -402,11 +402,6 @@ def energy_limits(
     axes.set_ylim(low - 0.06 * span, high + 0.18 * span)
 
 
-def _barrier_line(run: RunFindings, label: str, kind: str, key: str) -> str:
-    """Return the label of a run and its barrier, with interval or as lower bound; without a result the label."""
-    return f"{label}: {_barrier_words(run, kind, key)}" if kind in run.scalars else label
-
-
 def _barrier_words(run: RunFindings, kind: str, key: str) -> str:
     found, key = run.scalars.get(kind, {}), key.lower()
     value, (low, high) = found.get(f"barrier_{key}_K"), ends(found, f"barrier_{key}_interval_K")
@@ -445,10 +440,6 @@ def _moves(findings: Findings, name: str) -> dict[tuple[float, str], Move]:
     return moves
 
 
-def _move_words(dz: float, dz_error: float, rise: float, rise_error: float) -> str:
-    return f"moved by Δz = {with_error(dz, dz_error)} Å, {with_error(rise, rise_error)} K"
-
-
 # -- free energy of the anions -------------------------------------------------------------------------------
 
 
@@ -484,7 +475,9 @@ def anion_free_energy(findings: Findings, width: float) -> Figure:
             style = styles[curve.run.label]
             draw_energy(panel, curve, name, style)
             _mark_barrier(panel, curve, name, side, style["color"], kind="anion_barrier")
-            words = _barrier_line(curve.run, style["label"], "anion_barrier", f"{name}_{side}")
+            words = style["label"]
+            if "anion_barrier" in curve.run.scalars:
+                words += f": {_barrier_words(curve.run, 'anion_barrier', f'{name}_{side}')}"
             lines.append(proxy(words, **_line(style)))
         lines += _draw_known(panel, findings, curves, name)
         panel.set_xlim(*((z[0], boundaries[1] + _INSIDE) if side == "left" else (boundaries[2] - _INSIDE, z[-1])))

@@ -120,7 +120,14 @@ def thermo(findings: Findings, width: float) -> Figure:
     for one in axes:
         _draw_slots(one, list(slots.values()))
     if pressure_scale != 1.0:
-        _scale_pressure(axes[1])
+        # large pressures; those of both signs that differ by powers of ten
+        axes[1].set_ylabel("$p$ (10³ atm)", fontsize=7)
+        low, high = axes[1].get_ylim()
+        if max(abs(low), abs(high)) > 10:
+            axes[1].set_yscale("symlog", linthresh=1, linscale=0.8)
+            axes[1].set_ylim(1.3 * low, 1.3 * high)
+            axes[1].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes[1].yaxis.set_minor_formatter(NullFormatter())
     for one in (axes[0], axes[2], axes[3]):
         low, high = one.get_ylim()
         one.set_ylim(low - 0.02 * abs(low), high + 0.02 * abs(high))
@@ -310,17 +317,6 @@ def _draw_drifts(axes: Axes, pieces: Sequence[_Piece], slots: Mapping[tuple[str,
     axes.set_yticks([-1000, -10, 10, 1000], ["−1000", "−10", "10", "1000"])
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("drift (K/ns)", fontsize=7)
-
-
-def _scale_pressure(axes: Axes) -> None:
-    """Name the unit of large pressures, and scale those of both signs that differ by powers of ten."""
-    axes.set_ylabel("$p$ (10³ atm)", fontsize=7)
-    low, high = axes.get_ylim()
-    if max(abs(low), abs(high)) > 10:
-        axes.set_yscale("symlog", linthresh=1, linscale=0.8)
-        axes.set_ylim(1.3 * low, 1.3 * high)
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_slots(axes: Axes, slots: Sequence[_Slot]) -> None:

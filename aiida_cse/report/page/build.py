@@ -73,17 +73,14 @@ def write_page(findings: Findings, path: Path, *, progress: Progress) -> Path:
     progress("reading the results")
     view = view_of(findings)
     found = []
-    for number, name in enumerate(names := _figure_names(), start=1):
+    order = {name: place for place, name in enumerate(_ORDER)}
+    names = sorted(figures(), key=lambda name: order.get(name, len(order)))
+    for number, name in enumerate(names, start=1):
         progress(f"drawing {name} ({number} of {len(names)})")
         found.append(attempt(figures()[name], findings, WIDTH))
     progress("writing the page")
     text = _render(view, findings, found)
     return write_whole(path, text.encode())
-
-
-def _figure_names() -> list[str]:
-    order = {name: place for place, name in enumerate(_ORDER)}
-    return sorted(figures(), key=lambda name: order.get(name, len(order)))
 
 
 def _render(view: View, findings: Findings, found: Sequence[Attempt]) -> str:
@@ -97,11 +94,16 @@ def _render(view: View, findings: Findings, found: Sequence[Attempt]) -> str:
     folder = Path(__file__).parent
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     facts = dict(view.facts)
+    verdict = next((section for section in view.sections if section.title == "Verdict"), None)
+    rows = () if verdict is None else verdict.rows
+    verdicts = [
+        [Statement(row.text, row.mark) for row in group] for _, group in groupby(rows, key=lambda row: row.run)
+    ]
     return environment.get_template("page.html.j2").render(
         title=view.title,
         subtitle=" · ".join(facts[name] for name in ("state", "began") if facts.get(name)),
         headline=_headline(findings),
-        verdicts=_verdicts(view),
+        verdicts=verdicts,
         sections=[section for section in _sections(view, findings, found) if section.filled],
         kinds=_KINDS,
         words=_WORDS,
@@ -152,7 +154,10 @@ def _sections(view: View, findings: Findings, found: Sequence[Attempt]) -> Itera
         tables=[_cell_table(section, ("stage", "part")) for section in stages],
     )
     yield _unknown(findings, found)
-    provenance, unknown = _known_provenance(findings)
+    try:
+        provenance, unknown = findings.provenance, ""
+    except ValueError as error:
+        provenance, unknown = Provenance(), str(error)
     yield _incidents(findings, provenance)
     yield _machines(provenance, [one for section in time for one in _statements(section)][1:])
     yield _provenance(view, findings, provenance, unknown)
@@ -174,14 +179,6 @@ def _facts(facts: Callable[[Any], Facts], source: Any) -> list[tuple[str, str]]:
         return [("not known", unreadable(error))]
 
 
-def _known_provenance(findings: Findings) -> tuple[Provenance, str]:
-    """Return the provenance, or an empty one and the reason why it cannot be read."""
-    try:
-        return findings.provenance, ""
-    except ValueError as error:
-        return Provenance(), str(error)
-
-
 # -- results -------------------------------------------------------------------------------------------------
 
 
@@ -197,15 +194,6 @@ def _headline(findings: Findings) -> str:
     if len(judged) == 1:
         return f"The ions have {'equilibrated' if judged[0] else 'not equilibrated'} between the phases."
     return f"The ions have equilibrated between the phases in {sum(judged)} of {len(judged)} runs."
-
-
-def _verdicts(view: View) -> list[list[Statement]]:
-    """Return the verdict of each run, each with its criteria."""
-    verdict = next((section for section in view.sections if section.title == "Verdict"), None)
-    rows = () if verdict is None else verdict.rows
-    return [
-        [Statement(row.text, row.mark) for row in group] for _, group in groupby(rows, key=lambda row: row.run)
-    ]
 
 
 def _is_table(section: Rows) -> bool:
@@ -257,11 +245,16 @@ def _run_table(section: Rows, runs: Sequence[str]) -> Table:
     by_quantity: dict[str, dict[str, Row]] = {}
     for row in section.rows:
         by_quantity.setdefault(row.title, {})[row.run] = row
+    cells = {
+        title: {label: (row.value_words or row.text, row.interval_words) for label, row in found.items()}
+        for title, found in by_quantity.items()
+    }
+    missing = ("–", "not a result of this run")
     return Table(
         _name(section.title),
         section.title,
         ("quantity", *runs),
-        [[title, *(_number(found.get(label)) for label in runs)] for title, found in by_quantity.items()],
+        [[title, *(found.get(label, missing) for label in runs)] for title, found in cells.items()],
         _NUMBER_HEADINGS,
         [_number_row(row) for row in section.rows],
         note=section.note,
@@ -274,7 +267,8 @@ def _cell_table(section: Rows, names: tuple[str, str]) -> Table:
     for row in section.rows:
         found = row.cells or {}
         cells = [_cell(found.get(heading), form) for heading, form in section.headings.items()]
-        rows.append([_marked(row), row.run, *cells])
+        name = f"{row.mark} {row.name}".strip()
+        rows.append([(name, row.text) if row.text else name, row.run, *cells])
         plain.append([row.name, row.run, *(found.get(name) for name in section.headings), row.mark, row.text])
     return Table(
         _name(section.title),
@@ -288,21 +282,12 @@ def _cell_table(section: Rows, names: tuple[str, str]) -> Table:
     )
 
 
-def _marked(row: Row) -> str | tuple[str, str]:
-    name = f"{row.mark} {row.name}".strip()
-    return (name, row.text) if row.text else name
-
-
 def _cell(value: Any, form: str) -> Any:
     try:
         return format(value, form) if isinstance(value, int | float) and form else value
     except OverflowError:
         # a whole number beyond those that a computer can divide
         return str(value)
-
-
-def _number(row: Row | None) -> tuple[str, str]:
-    return ("–", "not a result of this run") if row is None else (row.value_words or row.text, row.interval_words)
 
 
 def _name(title: str) -> str:

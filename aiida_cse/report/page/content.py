@@ -80,12 +80,12 @@ class Table:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.file_headings or self.headings)
-        writer.writerows(self.file_rows or [[self._joined(cell) for cell in row] for row in self.rows])
+        rows = self.file_rows or [
+            ["; ".join(filter(None, cell)) if isinstance(cell, tuple) else cell for cell in row]
+            for row in self.rows
+        ]
+        writer.writerows(rows)
         return data_uri(text.getvalue().encode(), "text/csv;charset=utf-8")
-
-    @staticmethod
-    def _joined(cell: Any) -> Any:
-        return "; ".join(filter(None, cell)) if isinstance(cell, tuple) else cell
 
 
 @dataclass(frozen=True)

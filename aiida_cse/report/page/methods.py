@@ -83,20 +83,8 @@ def protocol_facts(findings: Findings) -> Facts:
     count = len(findings.runs)
     yield "temperatures", f"{temperatures} K; {count} run{'' if count == 1 else 's'}" if temperatures else ""
     plan = settings.get("production.plan", settings.get("plan", {}))
-    yield "production", _production(plan)
-    yield "end of a run", _stop_rule(_part(plan, "stop"), plan)
-    yield "forces", _forces(_part(plan, "settings"))
-    for phase in ("ceramic", "electrolyte", "interface"):
-        schedule = settings.get(f"{phase}.schedule", {})
-        stages = [stage.get("name") or stage.get("schedule") for stage in schedule.get("stages") or ()]
-        yield f"equilibration of the {phase}", _joined(", ", *stages)
-    world = findings.validation.get("settings", {})
-    yield "known landscape", _joined(", ", world.get("world"), _with("seed {}", findings.validation.get("seed")))
-
-
-def _production(plan: Settings) -> str:
     own = [f"{length:g} ps at {temperature:g} K" for temperature, length in plan.get("lengths") or ()]
-    return _joined(
+    production = _joined(
         ", ",
         _with("NVT for {} ps", plan.get("length_ps")),
         *own,
@@ -105,18 +93,26 @@ def _production(plan: Settings) -> str:
         _with("thermostat {}", plan.get("thermostat")) + _with(" ({} fs)", plan.get("thermostat_fs")),
         _with("a frame every {} ps", plan.get("frame_ps")),
     )
-
-
-def _stop_rule(stop: Settings, plan: Settings) -> str:
-    if stop.get("rule") == "equilibrated":
-        return _joined(
+    yield "production", production
+    stop = _part(plan, "stop")
+    rules = {
+        "fixed": "at its length",
+        "equilibrated": _joined(
             ", ",
             _with("after {} consecutive positive verdicts", stop.get("confirmations")),
             _with("first look at {} ns", stop.get("first_look_ns")),
             _with("the next later by a factor of {}", stop.get("growth")),
             _with("at the latest after {} ps", plan.get("length_ps")),
-        )
-    return "at its length" if stop.get("rule") == "fixed" else ""
+        ),
+    }
+    yield "end of a run", rules.get(str(stop.get("rule")), "")
+    yield "forces", _forces(_part(plan, "settings"))
+    for phase in ("ceramic", "electrolyte", "interface"):
+        schedule = settings.get(f"{phase}.schedule", {})
+        stages = [stage.get("name") or stage.get("schedule") for stage in schedule.get("stages") or ()]
+        yield f"equilibration of the {phase}", _joined(", ", *stages)
+    world = findings.validation.get("settings", {})
+    yield "known landscape", _joined(", ", world.get("world"), _with("seed {}", findings.validation.get("seed")))
 
 
 def _forces(run: Settings) -> str:
