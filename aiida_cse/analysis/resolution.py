@@ -28,7 +28,13 @@ _SAME = 1e-6
 def unresolved(settings: AnalysisSettings, there: Sampling | ReductionConfig) -> list[str]:
     """Return one refusal for each setting that is finer than a reduction resolves."""
     reasons = []
-    whole = _possible_bins(there)
+    if isinstance(there, ReductionConfig):
+        whole = list(there.grid.factors())
+    elif there.bin_width is not None or there.ion_bin_width is not None:
+        # the box, and with it the number of bins of a fixed width, is not known yet
+        whole = []
+    else:
+        whole = list(Grid(there.bins, 1.0).factors())
     if settings.bins is not None and whole and settings.bins not in whole:
         offered = ", ".join(str(bins) for bins in whole if bins >= _FEWEST_BINS or bins == there.bins)
         reasons.append(
@@ -49,14 +55,6 @@ def unresolved(settings: AnalysisSettings, there: Sampling | ReductionConfig) ->
                 f"lags_ps = {lag:g}: the lags of the reduction are {kept}; choose from these, or {_AGAIN}"
             )
     return reasons
-
-
-def _possible_bins(there: Sampling | ReductionConfig) -> list[int]:
-    """Return the numbers of bins that those of a reduction make; none for a fixed width in a box not known yet."""
-    if isinstance(there, ReductionConfig):
-        return list(there.grid.factors())
-    by_width = there.bin_width is not None or there.ion_bin_width is not None
-    return [] if by_width else list(Grid(there.bins, 1.0).factors())
 
 
 def unanswerable(settings: AnalysisSettings, config: ReductionConfig) -> list[str]:

@@ -212,7 +212,16 @@ def shifts(runs: Mapping[str, ReducedProduction], settings: ShiftSettings | None
         There are fewer than two temperatures, a run has no whole block of time, or the runs are of different ions.
     """
     asked = settings or ShiftSettings()
-    (hottest, reference), *colder = sorted(_by_temperature(runs).items(), reverse=True)
+    by_temperature: dict[float, list[Structure]] = {}
+    for production in runs.values():
+        by_temperature.setdefault(production.temperature, []).append(Structure.of(production))
+    if len(by_temperature) < 2:
+        listed = ", ".join(f"{temperature:g} K" for temperature in by_temperature) or "none"
+        raise ValueError(f"runs = {listed}: Δz needs runs at two or more temperatures")
+    ions = {label: ", ".join(production.ions) for label, production in runs.items()}
+    if len(set(ions.values())) > 1:
+        raise ValueError(f"runs = {ions}: the runs must be of the same ions")
+    (hottest, reference), *colder = sorted(by_temperature.items(), reverse=True)
     results: dict[str, Any] = {}
     found: list[list[float]] = [[hottest, 0.0, 0.0]]
     reasons: list[str] = []
@@ -244,19 +253,6 @@ def shift_sentences(found: Mapping[str, Any]) -> Iterable[str]:
     for temperature, value, error in found["shifts"][1:]:
         yield f"Δz({temperature:g} K) = {value:.2f} ± {error:.2g} Å against {reference:g} K"
     yield from found["reasons"]
-
-
-def _by_temperature(runs: Mapping[str, ReducedProduction]) -> dict[float, list[Structure]]:
-    found: dict[float, list[Structure]] = {}
-    for production in runs.values():
-        found.setdefault(production.temperature, []).append(Structure.of(production))
-    if len(found) < 2:
-        listed = ", ".join(f"{temperature:g} K" for temperature in found) or "none"
-        raise ValueError(f"runs = {listed}: Δz needs runs at two or more temperatures")
-    ions = {label: ", ".join(production.ions) for label, production in runs.items()}
-    if len(set(ions.values())) > 1:
-        raise ValueError(f"runs = {ions}: the runs must be of the same ions")
-    return found
 
 
 def dz_entries(name: str, pairs: Sequence[LayerShift], independent: int = 1) -> dict[str, float | None]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.production import FACT_KEYS, Ion, ReducedProduction
+from aiida_cse.analysis.production import FACT_KEYS, ReducedProduction
 from aiida_cse.analysis.registry import Documented, Need, finite_or_none, observable
 from aiida_cse.physics.exchange.starts import (
     BOTH_SIDES,
@@ -98,7 +98,10 @@ def depth_populations(production: ReducedProduction) -> dict[str, Any]:
     }
     centres = state.config.grid.centres
     for ion in ions:
-        edges = _layer_edges(ion)
+        # as many layers of depth on either side of the mid-plane
+        low, high = ion.species.edges[2], ion.species.edges[3]
+        number = max(1, round(min(-low, high) / _THICKNESS))
+        edges = np.concatenate([np.linspace(low, 0, number + 1), np.linspace(0, high, number + 1)[1:]])
         layer_of_bin = np.searchsorted(edges, centres, side="right") - 1
         layer_of_bin[(centres < edges[0]) | (centres >= edges[-1])] = -1
         places = layer_of_bin[state.snapshot_bins[: len(frames), ion.numbers]]
@@ -112,13 +115,6 @@ def depth_populations(production: ReducedProduction) -> dict[str, Any]:
             f"trend_covariance_{ion.key}_depth": covariance_between_ions(ion_trends(inside[judged])),
         }
     return results
-
-
-def _layer_edges(ion: Ion) -> NDArray[np.float64]:
-    """Return the edges of the layers of depth, Å, as many on either side of the mid-plane."""
-    low, high = ion.species.edges[2], ion.species.edges[3]
-    number = max(1, round(min(-low, high) / _THICKNESS))
-    return np.concatenate([np.linspace(low, 0, number + 1), np.linspace(0, high, number + 1)[1:]])
 
 
 STARTS = Documented(
