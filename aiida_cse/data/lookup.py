@@ -17,10 +17,6 @@ _SHOWN = 5
 _UUID = 36
 
 
-def _is_whole_uuid(identifier: str) -> bool:
-    return len(identifier) == _UUID and QueryBuilder().append(Node, filters={"uuid": identifier}).count() == 1
-
-
 def find_node(identifier: int | str, kind: type[NodeType]) -> NodeType:
     """Return the node of a class with a PK, a UUID or the beginning of one, or a label.
 
@@ -31,7 +27,12 @@ def find_node(identifier: int | str, kind: type[NodeType]) -> NodeType:
     ValueError
         There is no such node, several have the label, or the node is of another class; says what to give.
     """
-    if isinstance(identifier, str) and not identifier.isdecimal() and not _is_whole_uuid(identifier):
+    whole_uuid = (
+        isinstance(identifier, str)
+        and len(identifier) == _UUID
+        and QueryBuilder().append(Node, filters={"uuid": identifier}).count() == 1
+    )
+    if isinstance(identifier, str) and not identifier.isdecimal() and not whole_uuid:
         query = QueryBuilder().append(kind, filters={"label": identifier}, tag="node").limit(_SHOWN + 1)
         labelled: list[Any] = query.order_by({"node": {"id": "desc"}}).all(flat=True)
         if len(labelled) > 1:

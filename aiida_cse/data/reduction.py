@@ -107,16 +107,13 @@ def temperature_of(reduction: CseReductionData) -> float | None:
     if caller is not None and caller.process_type == _PRODUCTION and "temperature" in caller.inputs:
         return float(caller.inputs.temperature.value)
     runs = [folder.creator for _, folder in job.inputs.folders.items()] if "folders" in job.inputs else []
-    found = {_temperature_of_run(run) for run in runs}
+    found = set()
+    for run in runs:
+        # a ramp has no temperature of its own
+        plan = run.inputs.plan if isinstance(run, CalcJobNode) and "plan" in run.inputs else None
+        temperature = None if plan is None else plan["stages"][-1].get("temperature")
+        found.add(float(temperature) if isinstance(temperature, (int, float)) else None)
     return found.pop() if len(found) == 1 else None
-
-
-def _temperature_of_run(job: Any) -> float | None:
-    """Return the temperature (K) of the last stage of a LAMMPS job, None for a ramp or another job."""
-    if not isinstance(job, CalcJobNode) or "plan" not in job.inputs:
-        return None
-    temperature = job.inputs.plan["stages"][-1].get("temperature")
-    return float(temperature) if isinstance(temperature, (int, float)) else None
 
 
 def checked_temperature(reduction: CseReductionData, given: float | None) -> float:
