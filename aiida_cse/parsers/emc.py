@@ -29,7 +29,15 @@ class EmcParser(Parser):
         """Attach the system and return the exit code."""
         files = [Path(retrieved_temporary_folder or ".") / f"{PROJECT}.{suffix}" for suffix in ("data", "params")]
         if not all(path.is_file() for path in files):
-            return self._failure()
+            if self.node.exit_status is not None:
+                return ExitCode(self.node.exit_status, self.node.exit_message)
+            expired: ExitCode = self.exit_codes.ERROR_EMC_EXPIRED
+            setup: ExitCode = self.exit_codes.ERROR_EMC_SETUP
+            failed: ExitCode = self.exit_codes.ERROR_EMC_FAILED
+            if BUILD_SCRIPT not in self.retrieved.base.repository.list_object_names():
+                return setup.format(error=_complaint(program_output(self, SETUP_OUTPUT)))
+            words = program_output(self)
+            return expired if _EXPIRED in words else failed.format(error=_complaint(words))
         recipe = Recipe.model_validate(self.node.inputs.recipe.get_dict())
         lx, ly = (high - low for low, high in self.node.inputs.ceramic.info.box[:2])
         data, parameters = (path.read_text(encoding="utf-8", errors="replace") for path in files)
@@ -45,18 +53,6 @@ class EmcParser(Parser):
             self.logger.warning(f"{difference}; the system has the value of the recipe")
         self.out("system", CseSystemData(system))
         return None
-
-    def _failure(self) -> ExitCode:
-        """Return the scheduler's exit code if there is one, else one with the message of front end or program."""
-        if self.node.exit_status is not None:
-            return ExitCode(self.node.exit_status, self.node.exit_message)
-        expired: ExitCode = self.exit_codes.ERROR_EMC_EXPIRED
-        setup: ExitCode = self.exit_codes.ERROR_EMC_SETUP
-        failed: ExitCode = self.exit_codes.ERROR_EMC_FAILED
-        if BUILD_SCRIPT not in self.retrieved.base.repository.list_object_names():
-            return setup.format(error=_complaint(program_output(self, SETUP_OUTPUT)))
-        words = program_output(self)
-        return expired if _EXPIRED in words else failed.format(error=_complaint(words))
 
 
 def _complaint(words: str) -> str:
