@@ -369,7 +369,9 @@ def _outcome(
     # what fluctuates within the runs, and what they are too short to see
     deviation = float(np.sqrt(within + np.mean(list(between.values()))))
     gap, difference = begun[high] - begun[low], float(series[high].mean() - series[low].mean())
-    error = _standard_error([series[high], series[low]], [between[high], between[low]])
+    # from time, by the slowest four cosines of each series, or from ions
+    variance = slow_variance(series[high], _TERMS) + slow_variance(series[low], _TERMS)
+    error = _larger_error(variance, 2 * _TERMS, between[high] + between[low])
     compared = _Compared(
         gap=gap,
         deviations=gap / deviation if deviation > 0 else (np.inf if gap else 0.0),
@@ -454,15 +456,6 @@ def _covariance(name: str, values: ArrayLike, shape: tuple[int, int]) -> Floats:
     if np.abs(found - found.T).max(initial=0) > 1e-6 * np.abs(found).max(initial=0):
         raise ValueError(f"{name} is not symmetric; give a covariance matrix")
     return found
-
-
-def _standard_error(series: Sequence[Floats], between_ions: Sequence[float]) -> float:
-    """Return the standard error of the difference of two means, from ions or from time.
-
-    The variance in time is that of the slowest four cosines of each series.
-    """
-    variance = sum(slow_variance(one, _TERMS) for one in series)
-    return _larger_error(variance, len(series) * _TERMS, float(sum(between_ions)))
 
 
 def _common_drift(series: Sequence[Floats], between_ions: Sequence[float] | None) -> tuple[float, float, float]:

@@ -306,8 +306,16 @@ def rate_bounds(
     bounds = []
     for temperature, lowering in zip(temperatures, lowerings, strict=True):
         low, high = _posterior_bounds(temperature, lowering, drawn, counts, level)
-        least, most = _neighbour_bounds(temperature, lowering, counts, level, minimum_energy)
-        bounds.append((max(low, least), min(high, most)))
+        # Garwood's bounds of the runs next to the temperature: a rate does not fall with temperature
+        colder = counts.temperature[counts.temperature <= temperature]
+        if len(colder):
+            least, _ = _garwood(float(colder.max()), temperature, lowering, counts, level, minimum_energy)
+            low = max(low, least)
+        hotter = counts.temperature[counts.temperature >= temperature]
+        if len(hotter):
+            _, most = _garwood(float(hotter.min()), temperature, lowering, counts, level, minimum_energy)
+            high = min(high, most)
+        bounds.append((low, high))
     return bounds
 
 
@@ -334,20 +342,6 @@ def _posterior_bounds(
         else:
             lows.append(0.0)
     return min(lows, default=0.0), max(highs, default=np.inf)
-
-
-def _neighbour_bounds(
-    temperature: float, lowering: float, counts: CountData, level: float, minimum_energy: float
-) -> Bounds:
-    """Return Garwood's bounds of the runs next to a temperature: a rate does not fall with temperature."""
-    low, high = 0.0, np.inf
-    colder = counts.temperature[counts.temperature <= temperature]
-    if len(colder):
-        low, _ = _garwood(float(colder.max()), temperature, lowering, counts, level, minimum_energy)
-    hotter = counts.temperature[counts.temperature >= temperature]
-    if len(hotter):
-        _, high = _garwood(float(hotter.min()), temperature, lowering, counts, level, minimum_energy)
-    return low, high
 
 
 def _garwood(

@@ -472,7 +472,7 @@ def _draw_barriers(
 
     top = logs("top", search.top, windows.top, search.ranges[0], all(known) and search.equilibrated)
     if windows.plateau:
-        bottom = np.log(np.maximum(resampled[:, search.well].mean(axis=1), _tiny(data)))
+        bottom = np.log(np.maximum(resampled[:, search.well].mean(axis=1), 0.5 / len(data.counts)))
         return {"maximum": windows.temperature * (bottom - top.min(axis=1))}
     well = logs("well", search.well, windows.well, search.ranges[1], known[1] and search.equilibrated)
     layer = np.log(np.maximum(resampled[:, search.layer].sum(axis=1), 0.5) * width)
@@ -482,10 +482,6 @@ def _draw_barriers(
         "tst": windows.temperature * (layer - top.min(axis=1)),
         "resistance": windows.temperature * (layer + resistance),
     }
-
-
-def _tiny(data: _Data) -> float:
-    return 0.5 / len(data.counts)
 
 
 def _misfit(windows: BarrierWindows, data: _Data) -> float:

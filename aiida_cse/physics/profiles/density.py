@@ -197,7 +197,15 @@ def _zero(
     if reference_z is not None and reference_mask is not None:
         raise ValueError("reference_z and reference_mask are both given: must be one of them")
     if reference_mask is not None:
-        return _zero_of_mask(counts, relative, reference_mask)
+        values = arguments.array("reference_mask", reference_mask)
+        if not np.isin(values, (0, 1)).all():
+            raise ValueError(f"reference_mask = {reference_mask!r}: must be true or false in each bin")
+        mask = values == 1
+        if mask.shape != counts.shape:
+            raise ValueError(f"reference_mask has shape {mask.shape}, counts has {counts.shape}")
+        if not counts[mask].any():
+            raise ValueError("reference_mask: its bins are empty; must hold at least one count")
+        return -float(np.log(counts[mask].mean() / np.broadcast_to(relative, counts.shape)[mask].mean()))
     if reference_z is None:
         return float(np.nanmin(energy))
     if z is None:
@@ -209,18 +217,6 @@ def _zero(
         empty = float(points[counts[bins] == 0][0])
         raise ValueError(f"reference_z = {empty:g} Å: that bin is empty; must hold at least one count")
     return float(energy[bins].mean())
-
-
-def _zero_of_mask(counts: Floats, relative: Floats, reference_mask: ArrayLike) -> float:
-    values = arguments.array("reference_mask", reference_mask)
-    if not np.isin(values, (0, 1)).all():
-        raise ValueError(f"reference_mask = {reference_mask!r}: must be true or false in each bin")
-    mask = values == 1
-    if mask.shape != counts.shape:
-        raise ValueError(f"reference_mask has shape {mask.shape}, counts has {counts.shape}")
-    if not counts[mask].any():
-        raise ValueError("reference_mask: its bins are empty; must hold at least one count")
-    return -float(np.log(counts[mask].mean() / np.broadcast_to(relative, counts.shape)[mask].mean()))
 
 
 def _bins_of(points: Floats, centres: Floats, bins: int) -> NDArray[np.int64]:
