@@ -59,16 +59,13 @@ class ProductionPlan(StrictModel):
         if len(set(temperatures)) < len(temperatures):
             msg = f"lengths: each temperature must be there once, not {', '.join(map(str, temperatures))} K"
             raise ValueError(msg)
-        for temperature, _ in self.lengths:
-            self._check_at(temperature)
-        return self
-
-    def _check_at(self, temperature: float) -> None:
         try:
-            self.at(temperature)
+            for temperature, _ in self.lengths:
+                self.at(temperature)
         except ValidationError as error:
             msg = f"lengths: at {temperature:g} K: {explain(error)}"
             raise ValueError(msg) from error
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> ProductionPlan:
