@@ -238,7 +238,12 @@ class DisplacementPass:
             PairSums(self._to.counts, self._to.sums, self._to.squares),
         )
         if row >= 0:
-            raise FarIonError(int(numbers[row]), self._distance(frames, first + row * stride, ion, axis), axis)
+            values, layout = frames.along(axis)[first + row * stride].astype(np.float64), self._layout
+            own = slice(layout.ion_starts[ion], layout.ion_starts[ion + 1])
+            place = values[layout.ion_atoms[own]] @ layout.ion_weights[own]
+            offset = layout.offset if axis == 2 else 0.0
+            distance = float(place - values[layout.framework] @ layout.framework_weights - offset)
+            raise FarIonError(int(numbers[row]), distance, axis)
         self._done += len(numbers)
         self._last = int(numbers[-1])
 
@@ -249,14 +254,6 @@ class DisplacementPass:
         numbers = self._last - self._stride * np.arange(count - 1, -1, -1, dtype=np.int64)
         self._to.head = self._ring.head[:count]
         self._to.tail = Samples(numbers, self._ring.positions[rows], self._ring.layers[rows])
-
-    def _distance(self, frames: Frames, row: int, ion: int, axis: int) -> float:
-        """Return the coordinate of an ion relative to the slab, Å."""
-        values, layout = frames.along(axis)[row].astype(np.float64), self._layout
-        own = slice(layout.ion_starts[ion], layout.ion_starts[ion + 1])
-        place = values[layout.ion_atoms[own]] @ layout.ion_weights[own]
-        offset = layout.offset if axis == 2 else 0.0
-        return float(place - values[layout.framework] @ layout.framework_weights - offset)
 
 
 class FarIonError(ValueError):

@@ -212,7 +212,16 @@ def _reduce_checked(
     parts = min(threads, _cores())
     if previous is None:
         return _reduce_parts(fresh, selection, config, report, parts)
-    _refuse_unjoined(plan, previous)
+    path, steps = plan.segments[0].path, previous.config.frame_steps
+    if plan.start > previous.stop:
+        raise TrajectoryError(
+            f"{path}: starts at step {plan.start * steps}, but the state ends at step {previous.last_step}; "
+            "the frames between are missing"
+        )
+    if plan.start < previous.start:
+        raise TrajectoryError(
+            f"{path}: starts at step {plan.start * steps}, before the state's first step {previous.first_step}"
+        )
     if repeated.segments:
         again = _reduce_parts(repeated, selection, config, report, parts)
         refuse_other_history(again, previous, repeated.segments[0].path)
@@ -289,19 +298,6 @@ def _results(futures: list[Future[State]]) -> list[State]:
         if error is not None:
             raise error
     return [future.result() for future in futures]
-
-
-def _refuse_unjoined(plan: SegmentPlan, previous: State) -> None:
-    path, steps = plan.segments[0].path, previous.config.frame_steps
-    if plan.start > previous.stop:
-        raise TrajectoryError(
-            f"{path}: starts at step {plan.start * steps}, but the state ends at step {previous.last_step}; "
-            "the frames between are missing"
-        )
-    if plan.start < previous.start:
-        raise TrajectoryError(
-            f"{path}: starts at step {plan.start * steps}, before the state's first step {previous.first_step}"
-        )
 
 
 def _refuse_other_images(previous: State, later: State, plan: SegmentPlan) -> None:

@@ -65,19 +65,19 @@ def stream(
                 raise TrajectoryError(
                     f"{segment.path}: ends within or after frame {file.frames}; it shrank while it was read"
                 )
-            for offset, count in _chunks(segment, file, config):
+            direct = (
+                config.displacement_frames is None
+                and len(config.streams) == 1
+                and config.shared_stream is not None
+            )
+            most = _DIRECT_CHUNK_BYTES if direct else _CHUNK_BYTES
+            whole = config.displacement_frames == 1
+            size = min(max(most // (file.frame_bytes if whole else file.z_bytes), 1), _CHUNK_FRAMES)
+            chunks = [(offset, min(size, segment.count - offset)) for offset in range(0, segment.count, size)]
+            for offset, count in chunks:
                 one.take(file, segment, offset, count)
                 report(count)
     return one.finish()
-
-
-def _chunks(segment: Segment, file: CheckedTrajectory, config: ReductionConfig) -> list[tuple[int, int]]:
-    """Return the first frame, relative to that of the segment, and the number of frames of each chunk."""
-    direct = config.displacement_frames is None and len(config.streams) == 1 and config.shared_stream is not None
-    most = _DIRECT_CHUNK_BYTES if direct else _CHUNK_BYTES
-    whole = config.displacement_frames == 1
-    size = min(max(most // (file.frame_bytes if whole else file.z_bytes), 1), _CHUNK_FRAMES)
-    return [(offset, min(size, segment.count - offset)) for offset in range(0, segment.count, size)]
 
 
 class _Pass:

@@ -352,7 +352,12 @@ class CheckedTrajectory:
         try:
             if self.natoms:
                 self._check_atoms()
-                self._check_coordinates()
+                if self._file.units not in (None, "real"):
+                    self._refuse(f"units = {self._file.units}: must be real: Å, fs, kcal/mol, e")
+                if self._file.unwrapped is False and self._unwrapper is None:
+                    self._refuse(
+                        f"its coordinates are wrapped into the box, without image flags; {_unwrapping(self.path)}"
+                    )
             if self.frames:
                 self.first_step = self._steps()
         except BaseException:
@@ -394,15 +399,6 @@ class CheckedTrajectory:
             atom = int(np.argmax(file.atom_types != types))
             found = file.atom_types[atom]
             self._refuse(f"atom {expected[atom]} is of type {found}, in the system it is of type {types[atom]}")
-
-    def _check_coordinates(self) -> None:
-        """Refuse other units, and coordinates that the file declares wrapped."""
-        if self._file.units not in (None, "real"):
-            self._refuse(f"units = {self._file.units}: must be real: Å, fs, kcal/mol, e")
-        if self._file.unwrapped is False and self._unwrapper is None:
-            self._refuse(
-                f"its coordinates are wrapped into the box, without image flags; {_unwrapping(self.path)}"
-            )
 
     def _steps(self) -> int:
         """Return the step of the first frame; refuse another time between frames than that of the sampling."""
@@ -469,7 +465,14 @@ class CheckedTrajectory:
             low, high = self._config.box_limits
             if not ((low <= frames.boxes) & (frames.boxes <= high)).all():
                 break
-            self._check_finite(frames, first)
+            for axis in range(3):
+                wrong = ~np.isfinite(frames.along(axis))
+                if wrong.any():
+                    row, atom = np.argwhere(wrong)[0].tolist()
+                    raise TrajectoryError(
+                        f"{self._place(first + row)} has a coordinate that is not finite: {'xyz'[axis]} of atom "
+                        f"{self._checks.ids[atom]}"
+                    )
             self._check_order(frames, first)
             if first == 0:
                 self._check_moves(frames)
@@ -479,16 +482,6 @@ class CheckedTrajectory:
     def _place(self, frame: int) -> str:
         step = self.first_step + frame * self._config.frame_steps
         return f"{self.path}: frame {frame} (step {step})"
-
-    def _check_finite(self, frames: Frames, first: int) -> None:
-        for axis in range(3):
-            wrong = ~np.isfinite(frames.along(axis))
-            if wrong.any():
-                row, atom = np.argwhere(wrong)[0].tolist()
-                raise TrajectoryError(
-                    f"{self._place(first + row)} has a coordinate that is not finite: {'xyz'[axis]} of atom "
-                    f"{self._checks.ids[atom]}"
-                )
 
     def _check_order(self, frames: Frames, first: int) -> None:
         """Refuse frames in which the framework does not have the shape that it must have."""

@@ -120,7 +120,9 @@ class DumpFile(FrameByFrame):
             why = f"has the columns {' '.join(header.columns)}, unlike the first frame"
             self._refuse(frame, why, header.lines)
         if not np.array_equal(atoms.ids, first.ids):
-            self._refuse(frame, f"its atom IDs are not those of the first frame: {_differ(atoms.ids, first.ids)}")
+            (only,) = np.setxor1d(first.ids, atoms.ids)[:1].tolist()
+            change = "new" if only in atoms.ids else "missing"
+            self._refuse(frame, f"its atom IDs are not those of the first frame: {only} is {change}")
         if atoms.types is not None and first.types is not None and not np.array_equal(atoms.types, first.types):
             atom = int(np.argmax(atoms.types != first.types))
             now, before = atoms.types[atom], first.types[atom]
@@ -217,7 +219,16 @@ class DumpFile(FrameByFrame):
 
     def _read_header(self) -> None:
         """Locate the frames, leave out an incomplete last one, and check that they are equally spaced."""
-        self._index = self._load_index()
+        # places of the frames, those of the last opening if the file has not changed since
+        status = self.path.stat()
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        index = _INDICES.pop(key, None)
+        if index is None:
+            index = self._search()
+        _INDICES[key] = index
+        while len(_INDICES) > _MOST_INDICES:
+            _INDICES.popitem(last=False)
+        self._index = index
         offsets, steps = self._index.offsets, self._index.steps
         self.frames = len(steps)
         self.leftover_bytes = self._index.size - int(offsets[-1])
@@ -254,18 +265,6 @@ class DumpFile(FrameByFrame):
             self._refuse(frame, f"its time is {times[frame]:g}; frames must be equally spaced in time")
         self.frame_ps = spacing * scale
         self.timestep_fs = spacing * scale * 1000 / self.frame_steps
-
-    def _load_index(self) -> _Index:
-        """Return the places of the frames, those of the last opening if the file has not changed since."""
-        status = self.path.stat()
-        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        index = _INDICES.pop(key, None)
-        if index is None:
-            index = self._search()
-        _INDICES[key] = index
-        while len(_INDICES) > _MOST_INDICES:
-            _INDICES.popitem(last=False)
-        return index
 
     def _search(self) -> _Index:
         """Read the file once and locate its complete frames."""
@@ -451,9 +450,3 @@ def _explain(column: str, word: bytes) -> str:
     if column == "id" or column[0] == "i":
         return f"{column} = {text!r}: must be a whole number{' from 1' if column == 'id' else ''}"
     return f"{column} = {text!r}: must be a finite number"
-
-
-def _differ(ids: NDArray[np.int64], first: NDArray[np.int64]) -> str:
-    """Name the first ID that only one of two frames has."""
-    (only,) = np.setxor1d(first, ids)[:1].tolist()
-    return f"{only} is {'new' if only in ids else 'missing'}"
