@@ -293,17 +293,6 @@ class KineticsRecipe(StrictModel):
     condition_last_ns: tuple[tuple[Kelvin, Annotated[Number, Field(gt=0)]], ...] | None = None
 
 
-def _bonded_terms_of_ceramic(ceramic: CeramicRecipe, chosen: ForceFieldSet) -> list[str]:
-    """Return the bonded terms between atoms of the ceramic alone, each as ``bond P-S``."""
-    names = {entry.bonded_name for entry in chosen.atom_types if entry.name in ceramic.species}
-    return [
-        f"{kind[:-1]} {'-'.join(term.atoms)}"
-        for kind in ("bonds", "angles", "dihedrals")
-        for term in getattr(chosen, kind)
-        if names.issuperset(term.atoms)
-    ]
-
-
 class Recipe(StrictModel):
     """A polymer/ceramic interface: chemistry, size, force field, seeds, and what is known of its kinetics.
 
@@ -335,7 +324,14 @@ class Recipe(StrictModel):
             mobile = self.ceramic.mobile
             raise ValueError(f"salt.cation = {cation!r}: must be the ceramic's mobile species {mobile!r}")
         sets, scale = self.forcefield.sets(), self.forcefield.salt_charge_scale
-        if terms := _bonded_terms_of_ceramic(self.ceramic, sets.ceramic):
+        names = {entry.bonded_name for entry in sets.ceramic.atom_types if entry.name in self.ceramic.species}
+        terms = [
+            f"{kind[:-1]} {'-'.join(term.atoms)}"
+            for kind in ("bonds", "angles", "dihedrals")
+            for term in getattr(sets.ceramic, kind)
+            if names.issuperset(term.atoms)
+        ]
+        if terms:
             raise ValueError(
                 f"forcefield.ceramic = {self.forcefield.ceramic!r}: it bonds atoms of the ceramic "
                 f"({', '.join(terms)}), and a slab is built without bonds; choose a set of pair terms only, or "

@@ -25,7 +25,12 @@ def describe_system(system: System) -> SystemDescription:
     if info.slab is None:
         raise ValueError(f"a system of phase '{info.phase}' without a slab has no interface to analyse")
     mobile = {entry.species for entry in info.types if entry.phase == "both"}
-    negative = _negative_species(system)
+    charges: dict[str, float] = {}
+    per_type = np.bincount(system.data.types - 1, minlength=len(system.info.types))
+    for entry, count in zip(system.info.types, per_type.tolist(), strict=True):
+        if entry.phase == "electrolyte":
+            charges[entry.species] = charges.get(entry.species, 0.0) + count * entry.charge
+    negative = {species for species, charge in charges.items() if charge < -1e-6}
     for species, kind in ((mobile, "cation shared by both phases"), (negative, "species with negative molecules")):
         if len(species) != 1:
             found = ", ".join(sorted(species)) or "none"
@@ -48,13 +53,3 @@ def describe_system(system: System) -> SystemDescription:
         bonds=data.topology["bonds"][:, 1:] - 1,
         positions=data.unwrapped,
     )
-
-
-def _negative_species(system: System) -> set[str]:
-    """Return the species of the electrolyte with a negative total charge."""
-    charges: dict[str, float] = {}
-    per_type = np.bincount(system.data.types - 1, minlength=len(system.info.types))
-    for entry, count in zip(system.info.types, per_type.tolist(), strict=True):
-        if entry.phase == "electrolyte":
-            charges[entry.species] = charges.get(entry.species, 0.0) + count * entry.charge
-    return {species for species, charge in charges.items() if charge < -1e-6}

@@ -49,7 +49,17 @@ def cut_slab(initial: System, equilibrated: DataFile, *, vibration: float = 1.5)
         raise ValueError(
             f"a system of phase {initial.info.phase!r} has no slab geometry; give the slab as it was built"
         )
-    _refuse_other_atoms(initial.data, equilibrated)
+    if equilibrated.natoms != initial.data.natoms:
+        raise ValueError(
+            f"the equilibrated crystal has {equilibrated.natoms} atoms, the slab as built {initial.data.natoms}"
+        )
+    differ = np.flatnonzero(equilibrated.types != initial.data.types)
+    if len(differ):
+        atom = int(differ[0])
+        types = f"{equilibrated.types[atom]}, in the slab as built {initial.data.types[atom]}"
+        raise ValueError(
+            f"atom {atom + 1} of the equilibrated crystal has type {types}: these are not the same atoms"
+        )
     places, centre = _relative_to_framework(initial, geometry, initial.data)
     positions, _ = _relative_to_framework(initial, geometry, equilibrated)
     scale = equilibrated.lengths / initial.data.lengths
@@ -69,20 +79,6 @@ def cut_slab(initial: System, equilibrated: DataFile, *, vibration: float = 1.5)
         lithium=geometry.initial_cations,
     )
     return initial.evolved(_data(initial.data, equilibrated, positions), phase="ceramic", slab=slab)
-
-
-def _refuse_other_atoms(initial: DataFile, equilibrated: DataFile) -> None:
-    if equilibrated.natoms != initial.natoms:
-        raise ValueError(
-            f"the equilibrated crystal has {equilibrated.natoms} atoms, the slab as built {initial.natoms}"
-        )
-    differ = np.flatnonzero(equilibrated.types != initial.types)
-    if len(differ):
-        atom = int(differ[0])
-        types = f"{equilibrated.types[atom]}, in the slab as built {initial.types[atom]}"
-        raise ValueError(
-            f"atom {atom + 1} of the equilibrated crystal has type {types}: these are not the same atoms"
-        )
 
 
 def _relative_to_framework(initial: System, geometry: SlabGeometry, data: DataFile) -> tuple[Floats, Floats]:

@@ -120,9 +120,12 @@ def propose_interface(contents: DataFileContents, paths: Sequence[Path]) -> Prop
         "midplane_offset": round(offset, 2),
     }
     neutral = ""
-    if (initial := _neutralising(data, cation_types, anion_types)) is not None:
-        description["initial_cations"] = initial
-        neutral = f"{initial} {cation} make the ceramic neutral; "
+    lattice = [number for number in _unbonded(data) if number not in (*cation_types, *anion_types)]
+    charge = float(data.charges[np.isin(data.types, lattice)].sum())
+    number = -charge / float(data.charges[np.isin(data.types, cation_types)].mean())
+    if number > 0.5 and abs(number - round(number)) < 0.01:
+        description["initial_cations"] = round(number)
+        neutral = f"{round(number)} {cation} make the ceramic neutral; "
     if offsets:
         description["sampling"] = {"offsets": offsets}
     sentence = (
@@ -219,14 +222,6 @@ def _anion(data: DataFile, cation_types: list[int]) -> tuple[str, list[int]]:
         elements[_element(data.masses[number - 1])] += count
     name = next((name for name, known in _ANIONS.items() if known == elements), "anion")
     return name, [number for number, _ in negative[0]]
-
-
-def _neutralising(data: DataFile, cation_types: list[int], anion_types: list[int]) -> int | None:
-    """Return the number of cations that makes the types without bonds neutral, None if that is no such number."""
-    lattice = [number for number in _unbonded(data) if number not in (*cation_types, *anion_types)]
-    charge = float(data.charges[np.isin(data.types, lattice)].sum())
-    number = -charge / float(data.charges[np.isin(data.types, cation_types)].mean())
-    return round(number) if number > 0.5 and abs(number - round(number)) < 0.01 else None
 
 
 # -- profiles ------------------------------------------------------------------------------------------------

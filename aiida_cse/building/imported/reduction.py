@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Annotated
@@ -126,9 +125,18 @@ def _describe(contents: DataFileContents, interface: InterfaceDescription) -> Sy
             f"which is {interface.thickness:g} Å thick; it must be less than half of that"
         )
     cation, anion = (_ion(name, getattr(interface, name), labels) for name in ("cation", "anion"))
-    _refuse_common_types(
-        {"framework": framework, "cation.types": cation.types, "anion.types": anion.types}, labels
-    )
+    groups = {"framework": framework, "cation.types": cation.types, "anion.types": anion.types}
+    for (first, numbers), (second, others) in combinations(groups.items(), 2):
+        for number in numbers:
+            if number in others:
+                raise ValueError(
+                    f"{second}: type {number} ({labels[number - 1]}) is named in {first} as well; each type "
+                    "belongs to one of the two"
+                )
+    # the unit of the last digit of the bounds of the box
+    written = (np.format_float_positional(bound, trim="-") for bound in data.box.ravel())
+    digits = max(len(bound.partition(".")[2]) for bound in written)
+    precision = float(min(10.0**-digits, _COARSEST_BOX))
     return SystemDescription(
         types=data.types,
         molecules=data.molecules,
@@ -144,26 +152,8 @@ def _describe(contents: DataFileContents, interface: InterfaceDescription) -> Sy
         initial_cations=interface.initial_cations,
         bonds=data.topology["bonds"][:, 1:] - 1,
         positions=data.unwrapped,
-        box_precision=_precision(data),
+        box_precision=precision,
     )
-
-
-def _precision(data: DataFile) -> float:
-    """Return the unit (Å) of the last digit of the bounds of a box, at most :data:`_COARSEST_BOX`."""
-    numbers = (np.format_float_positional(bound, trim="-") for bound in data.box.ravel())
-    digits = max(len(number.partition(".")[2]) for number in numbers)
-    return float(min(10.0**-digits, _COARSEST_BOX))
-
-
-def _refuse_common_types(groups: dict[str, Sequence[int]], labels: tuple[str, ...]) -> None:
-    """Refuse a type of atoms that is named in two fields."""
-    for (first, own), (second, others) in combinations(groups.items(), 2):
-        for number in own:
-            if number in others:
-                raise ValueError(
-                    f"{second}: type {number} ({labels[number - 1]}) is named in {first} as well; each type "
-                    "belongs to one of the two"
-                )
 
 
 def _with_own_anions(system: SystemDescription) -> SystemDescription:

@@ -405,10 +405,18 @@ def _read_universe(path: Path, universe: Any, *, complete: bool) -> Topology:
         if not np.isfinite(positions).all():
             raise ValueError("has coordinates that are not finite")
     whole = complete and bool(len(bonds))
+    residues = np.asarray(atoms.resindices, np.int64)
+    # molecules are what all bonds connect, else residues and what some bonds connect of them
+    edges = bonds
+    if not whole:
+        order = np.argsort(residues, kind="stable")
+        same = residues[order][1:] == residues[order][:-1]
+        edges = np.concatenate([bonds, np.column_stack([order[1:][same], order[:-1][same]])])
+    molecules = BondTree(len(residues), edges).fragments + 1
     return Topology(
         path=path,
         attributes=attributes,
-        molecules=_molecules(np.asarray(atoms.resindices, np.int64), bonds, whole),
+        molecules=molecules,
         masses=None if masses is None else np.array(masses, np.float64),
         charges=None if values("charges") is None else np.array(values("charges"), np.float64),
         bonds=bonds,
@@ -427,13 +435,3 @@ def _box(path: Path, dimensions: Any) -> Floats | None:
         return box_edges(dimensions)
     except ValueError as error:
         raise _BoxError(f"{path}: {error}") from None
-
-
-def _molecules(residues: NDArray[np.int64], bonds: NDArray[np.int64], complete: bool) -> NDArray[np.int64]:
-    """Return the molecules (N,): what all bonds connect, else residues and what some bonds connect of them."""
-    edges = bonds
-    if not complete:
-        order = np.argsort(residues, kind="stable")
-        same = residues[order][1:] == residues[order][:-1]
-        edges = np.concatenate([bonds, np.column_stack([order[1:][same], order[:-1][same]])])
-    return BondTree(len(residues), edges).fragments + 1
