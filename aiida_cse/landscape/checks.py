@@ -109,7 +109,11 @@ def compare(
     checks = [_check(hottest, "equilibrated", "", 1.0, equilibrated, (equilibrated, equilibrated))]
     for label in labels:
         checks += _exchange(label, expected[label], runs[label], settings.ions.cations, settings.level)
-        checks.append(_inside(label, expected[label], runs[label], settings.level))
+        found = runs[label]["populations"][f"n_{_KEY}_ceramic"]
+        # a single unexpected crossing changes the mean by less than one
+        reach = max(1.0, float(stats.norm.ppf((1 + settings.level) / 2)) * expected[label]["inside_error"])
+        limits = (found - reach, found + reach)
+        checks.append(_check(label, f"N({CATION}, slab)", "", expected[label]["inside"], found, limits))
         if label != coldest and runs[label]["equilibration"]["equilibrated"]:
             checks += _theory(label, expected[label], runs[label], landscape, settings.level)
     checks += _distribution(hottest, expected[hottest], runs[hottest], landscape, settings)
@@ -191,7 +195,13 @@ def _exchange(label: str, expected: Mapping[str, Any], run: Run, cations: int, l
     yield _check(label, "S_t", "", mean, entries + exits, total)
     lam = equilibration["criteria"]["lam"]
     known = _coefficient(expected["entries"], expected["exits"], lam)
-    yield _check(label, "EC", "", known, equilibration["ec"], _coefficients(entries, exits, worth, lam, level))
+    # the smallest and the largest EC for means within the intervals of both counts
+    one, other = (_interval_of_counts(events, worth, (1 + level) / 2) for events in (entries, exits))
+    lowest = min(_coefficient(one[0], other[1], lam), _coefficient(one[1], other[0], lam))
+    # EC is largest for equal and large means, or for the closest possible ones
+    low, high = max(one[0], other[0]), min(one[1], other[1])
+    limits = (lowest, _coefficient(high, max(low, high), lam))
+    yield _check(label, "EC", "", known, equilibration["ec"], limits)
     exposure = transitions[f"exposure_{_KEY}_ceramic_ion_ns"] * 1e-9
     if expected["entries"] >= 1:
         counted = _interval_of_counts(entries, worth, level)
@@ -210,15 +220,6 @@ def _interval_of_counts(events: int, worth: float, level: float) -> tuple[float,
     lower, upper = (1 - level) / 2, (1 + level) / 2
     low = float(stats.chi2.ppf(lower, 2 * events / worth)) if events else 0.0
     return worth * low / 2, worth * float(stats.chi2.ppf(upper, 2 * events / worth + 2)) / 2
-
-
-def _coefficients(entries: int, exits: int, worth: float, lam: float, level: float) -> tuple[float, float]:
-    """Return the smallest and the largest EC for means within the intervals of both counts."""
-    one, other = (_interval_of_counts(events, worth, (1 + level) / 2) for events in (entries, exits))
-    lowest = min(_coefficient(one[0], other[1], lam), _coefficient(one[1], other[0], lam))
-    # EC is largest for equal and large means, or for the closest possible ones
-    low, high = max(one[0], other[0]), min(one[1], other[1])
-    return lowest, _coefficient(high, max(low, high), lam)
 
 
 def _coefficient(one: float, other: float, lam: float) -> float:
@@ -285,14 +286,6 @@ def _theory(
 # -- distribution of the ions ----------------------------------------------------------------------------------
 
 
-def _inside(label: str, expected: Mapping[str, Any], run: Run, level: float) -> Check:
-    """Check the number of cations in the slab against its statistical scatter, also off equilibrium."""
-    found = run["populations"][f"n_{_KEY}_ceramic"]
-    # a single unexpected crossing changes the mean by less than one
-    reach = max(1.0, float(stats.norm.ppf((1 + level) / 2)) * expected["inside_error"])
-    return _check(label, f"N({CATION}, slab)", "", expected["inside"], found, (found - reach, found + reach))
-
-
 def _distribution(
     label: str, expected: Mapping[str, Any], run: Run, landscape: Landscape, settings: ValidationSettings
 ) -> Iterator[Check]:
@@ -348,24 +341,19 @@ def _known_at_hottest(
     """Check charge integral, layers of both sides, and the shift of layers that are moved."""
     temperature, ions, level = expected["temperature"], settings.ions, settings.level
     criteria = run["equilibration"]["criteria"]
-    yield _anion_layer(label, run, landscape, ions.anions, temperature, level)
+    # the scatter is that of independent anions that cross at the observed rates
+    shares, mean = landscape.shares(ANION, temperature), run["populations"][f"n_{ANION.lower()}_layer"]
+    share = shares["layer_left"] + shares["layer_right"]
+    averaged = _averaged_scatter(run, ions.anions, shares)
+    reach = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(ions.anions * share * (1 - share) * averaged)
+    limits = (mean - reach, mean + reach)
+    yield _check(label, f"N({ANION}, layer), scatter", "", ions.anions * share, mean, limits)
     known = [*shifts_known(run["reduction"], criteria)]
     if "charge_integral" in run:
         scatter = expected["inside_error"]
         known += charge_known(run["charge_integral"], temperature, landscape, ions, scatter, level)
     for found in known:
         yield _check(label, *found)
-
-
-def _anion_layer(
-    label: str, run: Run, landscape: Landscape, anions: int, temperature: float, level: float
-) -> Check:
-    """Check the anions in the layers, with the scatter of independent ones that cross at the observed rates."""
-    shares, found = landscape.shares(ANION, temperature), run["populations"][f"n_{ANION.lower()}_layer"]
-    share = shares["layer_left"] + shares["layer_right"]
-    averaged = _averaged_scatter(run, anions, shares)
-    reach = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(anions * share * (1 - share) * averaged)
-    return _check(label, f"N({ANION}, layer), scatter", "", anions * share, found, (found - reach, found + reach))
 
 
 def _averaged_scatter(run: Run, anions: int, shares: Mapping[str, float]) -> float:

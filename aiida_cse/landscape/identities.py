@@ -317,12 +317,13 @@ def _free_energies(one: WindowedState, found: Results) -> Iterator[Triple]:
         with np.errstate(divide="ignore"):
             energy = np.where(counts > 0, -np.log(counts), np.nan)
         if species.initial_ceramic is not None:
-            zero = _zero_inside(
-                z,
-                energy,
-                config.half_thickness - _ZERO_INSIDE,
-                np.asarray(found[f"{name.lower()}_K"]) / -kelvin,
-            )
+            inside = config.half_thickness - _ZERO_INSIDE
+            width = z[1] - z[0]
+            near = [np.flatnonzero(np.abs(z - place) < width / 2 + 1e-6) for place in (-inside, inside)]
+            zeros = [float(energy[[left, right]].mean()) for left in near[0] for right in near[1]]
+            # where these are edges of bins, the zero that was taken decides
+            taken = float(np.nanmean(energy + np.asarray(found[f"{name.lower()}_K"]) / -kelvin))
+            zero = min(zeros, key=lambda one: abs(one - taken))
         else:
             bulk = (z < species.edges[1]) | (z >= species.edges[-2])
             zero = -np.log(counts[bulk].mean())
@@ -336,17 +337,6 @@ def _free_energies(one: WindowedState, found: Results) -> Iterator[Triple]:
         yield f"{name.lower()}_counts_per_visit", found[f"{name.lower()}_counts_per_visit"] >= 1, True
         bounds = np.asarray(found[f"{name.lower()}_lower_bound_K"])
         yield f"{name.lower()}_lower_bound_K", np.isfinite(bounds), counts == 0
-
-
-def _zero_inside(
-    z: NDArray[np.float64], energy: NDArray[np.float64], inside: float, reported: NDArray[np.float64]
-) -> float:
-    """Return the mean of F / T over the bins at ± ``inside``; if these are edges, over those that were taken."""
-    width = z[1] - z[0]
-    near = [np.flatnonzero(np.abs(z - place) < width / 2 + 1e-6) for place in (-inside, inside)]
-    zeros = [float(energy[[left, right]].mean()) for left in near[0] for right in near[1]]
-    taken = float(np.nanmean(energy + reported))
-    return min(zeros, key=lambda zero: abs(zero - taken))
 
 
 def _densities(one: WindowedState, found: Results) -> Iterator[Triple]:
