@@ -186,7 +186,7 @@ def _entries(entries: Mapping[str, Entry], name: str, found: Barrier | JoinedBar
 
 
 def _rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
-    for ion in _joined_ions(found):
+    for ion in ions_in(found, "barrier_<ion>_K"):
         name = ion_name(ion)
         yield from _barrier_rows(found, ion, f"barrier of {name}", reasons=found.get("reasons") or ())
         without = ("the barrier is not known",)
@@ -194,11 +194,6 @@ def _rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
         yield from _barrier_rows(found, ion, f"resistance barrier of {name}", "resistance_barrier", without)
         reason = "it needs a barrier with an interval, and time in which an entry would have counted"
         yield Quantity.of(found, f"κ of {name}", f"kappa_{ion}{{}}", reason=reason)
-
-
-def _joined_ions(found: Mapping[str, Any]) -> list[str]:
-    """Return the ions that have a barrier of both sides together, or room for one."""
-    return ions_in(found, "barrier_<ion>_K")
 
 
 def _barrier_rows(
@@ -292,7 +287,7 @@ _ANION_PLACES: dict[str, Entry] = {
 
 
 def _anion_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
-    for ion in _joined_ions(found):
+    for ion in ions_in(found, "barrier_<ion>_K"):
         title = f"barrier of {ion_name(ion)} into the 1st layer"
         yield from _barrier_rows(found, ion, title, reasons=found.get("reasons") or ())
 

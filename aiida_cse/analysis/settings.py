@@ -136,17 +136,13 @@ class AnalysisSettings(Criteria):
         return self.model_copy(update=changes)
 
     @model_validator(mode="after")
-    def _check_temperatures(self) -> Self:
+    def _check_lists(self) -> Self:
         for name in _PER_TEMPERATURE:
             given = getattr(self, name)
             kelvins = [round(kelvin) for kelvin, _ in given] if isinstance(given, tuple) else []
             if len(set(kelvins)) < len(kelvins):
                 listed = ", ".join(map(str, kelvins))
                 raise ValueError(f"{name} = {listed}: each temperature may occur once; they must differ by 1 K")
-        return self
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Self:
         if self.lags_ps is not None and list(self.lags_ps) != sorted(set(self.lags_ps)):
             raise ValueError(f"lags_ps = {', '.join(f'{lag:g}' for lag in self.lags_ps)}: they must ascend")
         for name, places in self.boundaries.items():
