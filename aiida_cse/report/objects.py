@@ -77,16 +77,12 @@ class Value:
             return "not known"
         if isinstance(self.value, list) and len(self.value) > _MOST_VALUES:
             return f"{len(self.value)} values"
-        return number_words(self.value, self.error) if self._is_number else str(self.value)
-
-    @property
-    def _is_number(self) -> bool:
-        return isinstance(self.value, int | float)
+        return number_words(self.value, self.error) if isinstance(self.value, int | float) else str(self.value)
 
     @property
     def interval_words(self) -> str:
         """The interval as ``1.2 to 3.4``, empty without one and for an array."""
-        if self.interval is None or not self._is_number:
+        if self.interval is None or not isinstance(self.value, int | float):
             return ""
         return " to ".join("unknown" if end is None else number_words(end, self.error) for end in self.interval)
 

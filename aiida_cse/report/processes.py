@@ -296,24 +296,24 @@ def _jobs(branch: Branch, part: str) -> Iterator[tuple[str, Branch]]:
 
 
 def _runs(outputs: Mapping[str, Outputs]) -> dict[str, RunFindings]:
-    found = {label: _run(label, outputs[label]) for label in outputs if _results_in(outputs[label])}
+    found = {}
+    for label, one in outputs.items():
+        results = _results_in(one)
+        if not results:
+            continue
+        missing = {name: _why_missing(name, one) for name in observables() if name not in results}
+        found[label] = RunFindings(
+            label=label,
+            temperature=_temperature_of(one),
+            scalars={name: _scalars(node) for name, node in results.items()},
+            missing=missing,
+            load_results=partial(_load_results, label, results, missing),
+            load_system=partial(_load_system, one),
+            looks=one["looks"].get_list() if "looks" in one else (),
+            uuids={name: node.uuid for name, node in results.items()},
+            load_trajectory=partial(_trajectory, results),
+        )
     return by_temperature(found)
-
-
-def _run(label: str, outputs: Outputs) -> RunFindings:
-    results = _results_in(outputs)
-    missing = {name: _why_missing(name, outputs) for name in observables() if name not in results}
-    return RunFindings(
-        label=label,
-        temperature=_temperature_of(outputs),
-        scalars={name: _scalars(node) for name, node in results.items()},
-        missing=missing,
-        load_results=partial(_load_results, label, results, missing),
-        load_system=partial(_load_system, outputs),
-        looks=outputs["looks"].get_list() if "looks" in outputs else (),
-        uuids={name: node.uuid for name, node in results.items()},
-        load_trajectory=partial(_trajectory, results),
-    )
 
 
 def _results_in(outputs: Outputs) -> dict[str, Any]:

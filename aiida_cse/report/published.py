@@ -241,8 +241,16 @@ def _beside(number: PublishedNumber, findings: Findings, other: str) -> list[Com
     if not runs:
         where = "" if number.temperature_K is None else f" at {number.temperature_K:g} K"
         return [ComparedNumber(number, "", Estimate(), reasons=(f"not run{where}",))]
+    off = ("not equilibrated here: the result depends on the start",)
     return [
-        _compared(number, run.label, _measured(number, findings, run), _of_verdict(run), other) for run in runs
+        _compared(
+            number,
+            run.label,
+            _measured(number, findings, run),
+            off if run.equilibrated is False else (),
+            other,
+        )
+        for run in runs
     ]
 
 
@@ -259,10 +267,6 @@ def _runs_at(findings: Findings, temperature: float | None) -> list[RunFindings]
     if temperature is None:
         return list(findings.runs.values())[:1]
     return [run for run in findings.runs.values() if abs(run.temperature - temperature) < _SAME_TEMPERATURE]
-
-
-def _of_verdict(run: RunFindings) -> tuple[str, ...]:
-    return ("not equilibrated here: the result depends on the start",) if run.equilibrated is False else ()
 
 
 def _compared(
@@ -290,8 +294,13 @@ def _compared(
     if other:
         reasons.append(other)
     judged = not (other or verdict or number.bound or sampled)
-    sigma, within = (_sigma(number, here), _within(number, here)) if judged else (None, None)
-    return ComparedNumber(number, run, here, _difference(number, here), sigma, within, tuple(reasons))
+    low = number.value if number.low is None else number.low
+    high = number.value if number.high is None else number.high
+    difference = None
+    if here.value is not None and low is not None and high is not None:
+        difference = here.value - min(max(here.value, low), high)
+    sigma, within = (_sigma(number, here), _within(number, here, low, high)) if judged else (None, None)
+    return ComparedNumber(number, run, here, difference, sigma, within, tuple(reasons))
 
 
 def _sampled_otherwise(number: PublishedNumber, here: Estimate) -> list[str]:
@@ -309,19 +318,6 @@ def _sampled_otherwise(number: PublishedNumber, here: Estimate) -> list[str]:
     return reasons
 
 
-def _difference(number: PublishedNumber, here: Estimate) -> float | None:
-    """Return result minus published value, from the nearer end of a range."""
-    low, high = _printed_range(number)
-    if here.value is None or low is None or high is None:
-        return None
-    return here.value - min(max(here.value, low), high)
-
-
-def _printed_range(number: PublishedNumber) -> tuple[float | None, float | None]:
-    low = number.value if number.low is None else number.low
-    return low, number.value if number.high is None else number.high
-
-
 def _sigma(number: PublishedNumber, here: Estimate) -> float | None:
     """Return the difference in standard errors, with the rounding of the print as a uniform error."""
     if here.value is None or here.error is None or number.error is None or number.value is None:
@@ -335,9 +331,8 @@ def _sigma(number: PublishedNumber, here: Estimate) -> float | None:
     return math.log(here.value / number.value) / math.sqrt(here.error**2 + number.error**2 + relative**2 / 3)
 
 
-def _within(number: PublishedNumber, here: Estimate) -> bool | None:
-    """Return whether the printed value or range, within its rounding, meets the interval here."""
-    low, high = _printed_range(number)
+def _within(number: PublishedNumber, here: Estimate, low: float | None, high: float | None) -> bool | None:
+    """Return whether the printed range from low to high, within its rounding, meets the interval here."""
     if low is None or high is None:
         return None
     if here.definition or here.rounding:

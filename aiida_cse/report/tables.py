@@ -481,13 +481,11 @@ _LAW_COLUMNS: Columns = (
 
 def _kinetics_tables(found: ObservableResult) -> list[TidyTable]:
     """Return the tables of rates, laws and observations of a result of kinetics."""
-    values = found.values
+    values, law_columns = found.values, (*_LAW_COLUMNS, *_RATE_COLUMNS)
+    rates = (tuple(rate[key] for key, _, _ in _RATE_COLUMNS) for rate in rates_of(values))
+    laws = (tuple(rate[key] for key, _, _ in law_columns) for rate in rates_by_law(values))
     return [
-        _ordered("rates", "Rates over temperature", _RATE_COLUMNS, rates_of(values)),
-        _ordered("laws", "Rates under each law", (*_LAW_COLUMNS, *_RATE_COLUMNS), rates_by_law(values)),
+        _table("rates", "Rates over temperature", _RATE_COLUMNS, rates),
+        _table("laws", "Rates under each law", law_columns, laws),
         _records("observations", "The counted entries of each run that the fit used", values["observations"]),
     ]
-
-
-def _ordered(name: str, title: str, columns: Columns, records: Iterable[Mapping[str, Any]]) -> TidyTable:
-    return _table(name, title, columns, (tuple(record[key] for key, _, _ in columns) for record in records))

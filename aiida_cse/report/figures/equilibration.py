@@ -54,7 +54,7 @@ _COMPUTED, _DRAWN = 11, 200
 
 def _exchange_caption(findings: Findings) -> str:
     runs = runs_with(findings, "equilibration", "transitions")
-    criteria = _criteria(next(iter(runs.values())))
+    criteria = next(iter(runs.values())).scalars["equilibration"]["criteria"]
     known = " Dashed: known from the reference rates of the landscape." if _has_known(findings) else ""
     return (
         f"(a) Equilibration coefficient EC with λ = {criteria['lam']:g}; the bar reaches down to its one-sided "
@@ -84,11 +84,11 @@ def exchange(findings: Findings, width: float) -> Figure:
         colour, marker = _IONS[region] if region not in list(ions.values())[:number] else _OTHER
         key = f"{ion}_{region}"
         aside = 0.0 if len(ions) == 1 else (number - (len(ions) - 1) / 2) * 0.012
-        _draw_coefficients(upper, runs, key, colour, marker, aside)
-        _draw_totals(lower, runs, key, colour, marker, aside)
+        for one, name in ((upper, f"ec_{key}"), (lower, f"s_total_{key}")):
+            _draw_values(one, runs, name, aside, key, colour, marker)
         where = "ceramic" if region == "ceramic" else "1st layer"
         handles.append(proxy(f"{ion_name(ion)}, {where}", color=colour, marker=marker, linestyle="none"))
-    criteria = _criteria(runs[0])
+    criteria = runs[0].scalars["equilibration"]["criteria"]
     for name, words, style in (
         ("minimum_coefficient", "EC needed", "-"),
         ("minimum_lower_bound", "lower bound needed", ":"),
@@ -119,44 +119,26 @@ def _other_criteria(criteria: Mapping[str, Any]) -> str:
     return f"no net flux or drift{rest}"
 
 
-def _criteria(run: RunFindings) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = run.scalars["equilibration"]["criteria"]
-    return found
-
-
-def _aside(runs: Sequence[RunFindings], aside: float) -> Floats:
-    if not runs:
-        return np.empty(0)
-    x = places(runs)
-    shifted: Floats = x + aside * (float(np.ptp([run.temperature for run in runs])) or 100.0)
-    return shifted
-
-
-def _draw_coefficients(
-    axes: Axes, runs: Sequence[RunFindings], key: str, colour: str, marker: str, aside: float
+def _draw_values(
+    axes: Axes, runs: Sequence[RunFindings], name: str, aside: float, label: str, colour: str, marker: str
 ) -> None:
-    there = [run for run in runs if run.scalars["equilibration"].get(f"ec_{key}") is not None]
-    for place, run in zip(_aside(there, aside), there, strict=True):
+    """Draw EC with its one-sided lower bound, or S_t with its interval, ``aside`` of the temperatures."""
+    there = [run for run in runs if run.scalars["equilibration"].get(name) is not None]
+    if not there:
+        return
+    x = places(there) + aside * (float(np.ptp([run.temperature for run in there])) or 100.0)
+    for place, run in zip(x, there, strict=True):
         found = run.scalars["equilibration"]
-        value, bound = found[f"ec_{key}"], found.get(f"ec_{key}_lower_bound")
-        error = None if bound is None else [[value - bound], [0.0]]
-        style = verdict_marks(colour, equilibrated=run.equilibrated)
-        axes.errorbar(
-            [place], [value], yerr=error, marker=marker, elinewidth=0.9, label=key, clip_on=False, **style
+        value, bound = found[name], found.get(f"{name}_lower_bound")
+        low, high = (
+            (np.nan if bound is None else bound, value)
+            if name.startswith("ec_")
+            else ends(found, f"{name}_interval")
         )
-
-
-def _draw_totals(
-    axes: Axes, runs: Sequence[RunFindings], key: str, colour: str, marker: str, aside: float
-) -> None:
-    there = [run for run in runs if run.scalars["equilibration"].get(f"s_total_{key}") is not None]
-    for place, run in zip(_aside(there, aside), there, strict=True):
-        found = run.scalars["equilibration"]
-        value, (low, high) = found[f"s_total_{key}"], ends(found, f"s_total_{key}_interval")
         error = None if np.isnan(low + high) else [[value - low], [high - value]]
         style = verdict_marks(colour, equilibrated=run.equilibrated)
         axes.errorbar(
-            [place], [value], yerr=error, marker=marker, elinewidth=0.9, label=key, clip_on=False, **style
+            [place], [value], yerr=error, marker=marker, elinewidth=0.9, label=label, clip_on=False, **style
         )
 
 

@@ -176,11 +176,13 @@ def populations_in_time(findings: Findings, width: float) -> Figure:
     """Draw N(t) of each run, one panel per run, with looks, entries, exits and the condition."""
     runs = runs_with(findings, "populations", "transitions", "equilibration")
     height = 30 if len(runs) <= 4 else 24
-    drawn, axes = new_figure(width, height * len(runs) + 26, len(runs), 1, share_x=_common_time(runs))
+    times = [run.scalars["populations"]["end_ns"] for run in runs.values()]
+    common_time = bool(max(times) <= 3 * min(times))
+    drawn, axes = new_figure(width, height * len(runs) + 26, len(runs), 1, share_x=common_time)
     names: dict[str, str] = {}
     for one, run in zip(axes, runs.values(), strict=True):
         names |= _draw_run_in_time(one, run, width)
-        if one is axes[-1] or not _common_time(runs):
+        if one is axes[-1] or not common_time:
             one.set_xlabel("time (ns)")
     handles = [
         *(proxy(words, color=colour) for words, colour in names.items()),
@@ -193,11 +195,6 @@ def populations_in_time(findings: Findings, width: float) -> Figure:
         handles.append(proxy("condition of the count", color=ROLES["limit"], linestyle="--"))
     legend_below(drawn, handles, 6 if width >= _WIDE else 2)
     return drawn
-
-
-def _common_time(runs: Mapping[str, RunFindings]) -> bool:
-    times = [run.scalars["populations"]["end_ns"] for run in runs.values()]
-    return bool(max(times) <= 3 * min(times))
 
 
 def _marks(run: RunFindings) -> str:
@@ -237,7 +234,7 @@ def _draw_run_in_time(axes: Axes, run: RunFindings, width: float) -> dict[str, s
         colour = SPECIES[
             "cation" if exchanging_ions(run.scalars["equilibration"]).get(name.lower()) == "ceramic" else "anion"
         ]
-        words = f"$N$({name}, {_words_of(region)})"
+        words = f"$N$({name}, {'1st layer' if region == 'layer' else region})"
         names[words] = colour
         axes.plot(time, regions[region], color=colour, linewidth=1.1 if own else 0.5, label=words, zorder=2 + own)
         if own:
@@ -267,10 +264,6 @@ def _draw_run_in_time(axes: Axes, run: RunFindings, width: float) -> dict[str, s
     entries, exits = (_crossings(run, way).size for way in ("in", "out"))
     axes.set_title(f"{run.temperature:g} K, {run.label}: {entries} in, {exits} out", loc="left", fontsize=7)
     return names
-
-
-def _words_of(region: str) -> str:
-    return {"layer": "1st layer"}.get(region, region)
 
 
 def _draw_crossings(axes: Axes, run: RunFindings, time: Floats, numbers: Floats) -> None:
@@ -310,18 +303,18 @@ def _draw_crossings(axes: Axes, run: RunFindings, time: Floats, numbers: Floats)
 def _correlation_caption(findings: Findings) -> str:
     runs = runs_with(findings, "populations", "equilibration")
     cation, anion = _pair(next(iter(runs.values())))
-    told = []
+    told, key = [], f"correlation_{anion}_layer_{cation}_ceramic"
     for label, run in runs.items():
         found = run.scalars["populations"]
-        slope, r = found.get(_slope_key(cation, anion)), found.get(_pearson_key(cation, anion))
+        slope, r = found.get(_slope_key(cation, anion)), found.get(key)
         if slope is None or r is None:
             told.append(
                 f"{label}: no slope, because one of the numbers never changed or the snapshots are too few"
             )
             continue
-        low, high = ends(found, f"{_pearson_key(cation, anion)}_interval")
+        low, high = ends(found, f"{key}_interval")
         spread = "its interval is unknown" if np.isnan(low) else f"{low:.2f} to {high:.2f}"
-        samples = found.get(f"{_pearson_key(cation, anion)}_samples")
+        samples = found.get(f"{key}_samples")
         told.append(
             f"{label}: r = {r:.2f} ({spread}; {0 if samples is None else samples:.0f} independent samples)"
         )
@@ -358,8 +351,10 @@ def correlation(findings: Findings, width: float) -> Figure:
             words = "slope " + f"{slope:.2f}".replace("-0.00", "0.00").replace("-", "−")
             words += "" if error is None else f" ± {error:.2f}"
         handles.append(proxy(f"{name}: {words}", **style, linewidth=1.1))
+    known = all(f"n_{cation}_excess" in run.scalars["populations"] for run in runs.values())
+    region = "excess" if known else "ceramic"
     # a line of slope one through the mean of all runs
-    keys = f"n_{cation}_{_cation_region(runs, cation)}", f"n_{anion}_layer"
+    keys = f"n_{cation}_{region}", f"n_{anion}_layer"
     means = [[run.scalars["populations"][key] for key in keys] for run in runs.values()]
     x0, y0 = np.nanmean(np.array(means, dtype=np.float64), axis=0).tolist()
     axes.axline((x0, y0), slope=1, color=ROLES["limit"], linestyle="--", linewidth=0.9, zorder=1)
@@ -367,7 +362,7 @@ def correlation(findings: Findings, width: float) -> Figure:
         proxy(f"one {ion_name(anion)} per {ion_name(cation)}", color=ROLES["limit"], linestyle="--"),
         *open_proxy(list(runs.values())),
     ]
-    axes.set_xlabel(f"$N$({ion_name(cation)} {_words_of(_cation_region(runs, cation))})")
+    axes.set_xlabel(f"$N$({ion_name(cation)} {region})")
     axes.set_ylabel(f"$N$({ion_name(anion)} 1st layer)")
     legend_below(drawn, handles, 2 if width >= _WIDE else 1)
     return drawn
@@ -383,17 +378,8 @@ def _pair(run: RunFindings) -> tuple[str, str]:
     return cations[0], anions[0]
 
 
-def _cation_region(runs: Mapping[str, RunFindings], cation: str) -> str:
-    known = all(f"n_{cation}_excess" in run.scalars["populations"] for run in runs.values())
-    return "excess" if known else "ceramic"
-
-
 def _slope_key(cation: str, anion: str) -> str:
     return f"{anion}_layer_per_{cation}_ceramic"
-
-
-def _pearson_key(cation: str, anion: str) -> str:
-    return f"correlation_{anion}_layer_{cation}_ceramic"
 
 
 def _draw_scatter(axes: Axes, run: RunFindings, cation: str, anion: str, style: Mapping[str, Any]) -> None:

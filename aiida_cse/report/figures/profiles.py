@@ -293,9 +293,11 @@ def free_energy(findings: Findings, width: float) -> Figure:
     energy_limits(whole, curves)
     shade_layers(whole, boundaries)
     moves = _moves(findings, name)
+    # |z| (Å) within the slab at which the panels of one side begin
+    inner = max(float(np.abs(boundaries[1:3]).min()) - _INSIDE, 0.0)
     for side, bounds in zip(SIDES, (boundaries[:2], boundaries[2:]), strict=True):
         outward = -1 if side == "left" else 1
-        near, far = _inner_end(boundaries), float(np.abs(bounds).max())
+        near, far = inner, float(np.abs(bounds).max())
         low, high = sorted((outward * near, outward * (far + _OUTSIDE)))
         panel = axes[side]
         lines = []
@@ -314,9 +316,7 @@ def free_energy(findings: Findings, width: float) -> Figure:
         shade_layers(panel, boundaries)
         _legend_under(panel, lines)
     for side in SIDES:
-        energy_limits(
-            axes[side], curves, outside=_inner_end(boundaries), rises=[move[2] for move in moves.values()]
-        )
+        energy_limits(axes[side], curves, outside=inner, rises=[move[2] for move in moves.values()])
     for panel in axes.values():
         panel.set_xlabel("z (Å)")
         panel.set_ylabel(f"F({symbol}) / $k_{{\\mathrm{{B}}}}$ (K)")
@@ -324,11 +324,6 @@ def free_energy(findings: Findings, width: float) -> Figure:
         axes[side].set_title(side.upper() + (", superposed" if moves else ""), fontsize=8)
     label_panels([axes[panel] for panel in ("whole", *SIDES)])
     return drawn
-
-
-def _inner_end(boundaries: Floats) -> float:
-    """Return |z| (Å) within the slab at which the panels of one side begin."""
-    return max(float(np.abs(boundaries[1:3]).min()) - _INSIDE, 0.0)
 
 
 def _legend_under(axes: Axes, handles: Sequence[Any]) -> None:

@@ -127,14 +127,11 @@ def sampling_words(runs: Mapping[str, RunFindings], name: str) -> str:
         )
         told = f"{start} to {end} ns after the first frame, {frames} frames {stride} ps apart"
         words.setdefault(told, []).append(label)
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     if len(words) == 1:
-        return f"Analysed: {next(iter(words))}{' in each run' if len(runs) > 1 else ''}; n = {_count(len(runs))}."
+        return f"Analysed: {next(iter(words))}{' in each run' if len(runs) > 1 else ''}; n = {count}."
     listed = "; ".join(f"{', '.join(labels)}: {told}" for told, labels in words.items())
-    return f"Analysed: {listed}; n = {_count(len(runs))}."
-
-
-def _count(runs: int) -> str:
-    return "1 run" if runs == 1 else f"{runs} runs"
+    return f"Analysed: {listed}; n = {count}."
 
 
 def rule_words(runs: Mapping[str, RunFindings]) -> str:

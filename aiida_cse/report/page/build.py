@@ -93,6 +93,9 @@ def _render(view: View, findings: Findings, found: Sequence[Attempt]) -> str:
     )
     folder = Path(__file__).parent
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style_hash, script_hash = (
+        f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}" for text in (style, script)
+    )
     facts = dict(view.facts)
     verdict = next((section for section in view.sections if section.title == "Verdict"), None)
     rows = () if verdict is None else verdict.rows
@@ -111,13 +114,9 @@ def _render(view: View, findings: Findings, found: Sequence[Attempt]) -> str:
         # the only text that is not escaped: two files of this package, allowed by their checksums
         style=Markup(style),
         script=Markup(script),
-        style_hash=_checksum(style),
-        script_hash=_checksum(script),
+        style_hash=style_hash,
+        script_hash=script_hash,
     )
-
-
-def _checksum(text: str) -> str:
-    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _sections(view: View, findings: Findings, found: Sequence[Attempt]) -> Iterator[Section]:
@@ -399,10 +398,15 @@ def _provenance(view: View, findings: Findings, found: Provenance, unknown: str)
     """Return the process and its nodes, or why they are unknown, and the commands that show more."""
     origin = findings.origin
     facts = [(name, words) for name, words in view.facts if name not in ("recipe",)]
+    rows = [
+        [label, source.name, source.frames, source.first_step, source.bytes, source.sha256]
+        for label, run in findings.runs.items()
+        for source in _read(run, "sources")
+    ]
+    headings = ("run", "file", "frames", "first step", "bytes", "SHA-256")
+    sources = [Table("trajectories", "Trajectories", headings, rows, folded=True)] if rows else []
     if origin.pk is None:
-        return Section(
-            "provenance", "Provenance", facts=[("folders", origin.label), *facts], tables=_sources(findings)
-        )
+        return Section("provenance", "Provenance", facts=[("folders", origin.label), *facts], tables=sources)
     facts += [
         ("PK", str(origin.pk)),
         ("full graph", f"verdi node graph generate {origin.uuid}"),
@@ -420,9 +424,7 @@ def _provenance(view: View, findings: Findings, found: Provenance, unknown: str)
         if nodes
     ]
     statements = [Statement(unknown, "–")] if unknown else []
-    return Section(
-        "provenance", "Provenance", facts=facts, statements=statements, tables=[*tables, *_sources(findings)]
-    )
+    return Section("provenance", "Provenance", facts=facts, statements=statements, tables=[*tables, *sources])
 
 
 def _read(run: RunFindings, name: str) -> Sequence[Any]:
@@ -432,14 +434,3 @@ def _read(run: RunFindings, name: str) -> Sequence[Any]:
     except ValueError:
         return ()
     return found
-
-
-def _sources(findings: Findings) -> list[Table]:
-    """Return the table of the trajectory files of all runs."""
-    rows = [
-        [label, source.name, source.frames, source.first_step, source.bytes, source.sha256]
-        for label, run in findings.runs.items()
-        for source in _read(run, "sources")
-    ]
-    headings = ("run", "file", "frames", "first step", "bytes", "SHA-256")
-    return [Table("trajectories", "Trajectories", headings, rows, folded=True)] if rows else []
