@@ -468,10 +468,6 @@ class ReductionConfig(FrozenModel):
         for name, species in self.ions.items():
             if not present & set(species.types):
                 raise ValueError(f"ions.{name}.types = {species.types}: no atom has one of these types")
-        return self
-
-    @model_validator(mode="after")
-    def _check_core_scales(self) -> Self:
         if len({1.0, *self.core_scales}) != len(self.core_scales) + 1:
             raise ValueError(f"core_scales = {self.core_scales}: each must occur once and none be 1")
         for name, species in self.ions.items():

@@ -115,15 +115,11 @@ class Sampling(StrictModel):
     layers: dict[str, LayerSampling] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _check_anion_point(self) -> Self:
+    def _check_choices(self) -> Self:
         if (self.anion_point == "atom") != (self.anion_atom is not None):
             raise ValueError(
                 f"anion_atom = {self.anion_atom!r}: give an atom type with anion_point: atom, else null"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _check_streams(self) -> Self:
         for name, stream in (self.streams or {}).items():
             _half_frames(f"streams.{name}.every_ps", stream.every_ps, self.frame_ps)
             if self.bin_width is not None and stream.bins is not None:

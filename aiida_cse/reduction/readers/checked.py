@@ -23,7 +23,7 @@ from aiida_cse.reduction.config import LENGTH_TOLERANCE, ReductionConfig
 from aiida_cse.reduction.kernels.shape import DISORDERED, TORN_SLAB, Shape
 from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError, TrajectoryReader
 from aiida_cse.reduction.readers.open import open_trajectory
-from aiida_cse.reduction.readers.unwrapping import AmbiguousMoveError, Unwrapper
+from aiida_cse.reduction.readers.unwrapping import AmbiguousMoveError, Unwrapper, unwrapping_advice
 from aiida_cse.reduction.readers.wrapping import WATCH_FRAMES, Jump, MoveWatch, Tracers
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.selection import Selection
@@ -49,11 +49,6 @@ _PAIR, _PER_ATOM = 2.5, 1.3
 _THICKNESS = 10.0
 #: relative difference of times that are equal up to rounding in a file
 _ROUNDING = 1e-3
-#: how programs write unwrapped coordinates
-_LAMMPS = "LAMMPS: dump custom with xu yu zu, or dump_modify unwrap yes for dcd and xtc"
-_GROMACS = "GROMACS: gmx trjconv -pbc nojump"
-#: the same for the formats that GROMACS writes
-_REMEDIES = {".xtc": f"{_GROMACS}; {_LAMMPS}", ".trr": _GROMACS}
 
 
 @dataclass(frozen=True)
@@ -178,7 +173,7 @@ class TrajectoryChecks:
         system = entrance.system
         if system is not None and system.positions is not None:
             given = system.positions[self.framework] / self.box
-            self._random = self._random_order(given)
+            self._random = self._deviation(given)
             if self._random > _SHAPELESS:
                 self._reference = given
 
@@ -213,16 +208,17 @@ class TrajectoryChecks:
         """
         if self._reference is None:
             self._reference = places
-            self._random = self._random_order(places)
+            self._random = self._deviation(places)
         found = self._deviation(self._reference, places)
         return found, self._random > _SHAPELESS and found > _DISORDER * self._random
 
-    def _random_order(self, reference: Floats) -> float:
-        """Return the rms deviation (Å) of the framework from itself in a random order."""
-        return self._deviation(reference, reference[np.random.default_rng(0).permutation(len(reference))])
+    def _deviation(self, reference: Floats, places: Floats | None = None) -> float:
+        """Return the rms (Å) of the nearest images of the differences, without the drift.
 
-    def _deviation(self, reference: Floats, places: Floats) -> float:
-        """Return the rms of the nearest images of the differences, without the drift, Å."""
+        Without places it is that of the reference from itself in a random order.
+        """
+        if places is None:
+            places = reference[np.random.default_rng(0).permutation(len(reference))]
         turns = places - reference
         drift = np.angle(np.exp(2j * np.pi * turns).mean(axis=0)) / (2 * np.pi)
         turns -= drift
@@ -230,7 +226,7 @@ class TrajectoryChecks:
 
     def shape(self) -> Shape:
         """Return the shape of the slab and of the molecules along z that frames are inspected for."""
-        heights, order = np.zeros(len(self.framework)), np.inf
+        framework, heights, order = self.framework.astype(np.int32), np.zeros(len(self.framework)), np.inf
         if self._reference is not None:
             # along z alone, and in one piece
             z = self._reference[:, 2]
@@ -238,15 +234,7 @@ class TrajectoryChecks:
             heights = heights - heights.mean()
             random = np.sqrt(2) * heights.std()
             order = (_DISORDER * random) ** 2 if random > _SHAPELESS else np.inf
-        return Shape(
-            self.framework.astype(np.int32),
-            heights,
-            self.widest_slab,
-            float(order),
-            self._starts,
-            self._molecule_atoms,
-            0.5,
-        )
+        return Shape(framework, heights, self.widest_slab, float(order), self._starts, self._molecule_atoms, 0.5)
 
     # -- moves -----------------------------------------------------------------------------------------
 
@@ -295,18 +283,13 @@ class TrajectoryChecks:
         return (f"{words}; {why}",)
 
 
-def _unwrapping(path: Path) -> str:
-    """Return what to do about wrapped coordinates in a file, by the programs that write its format."""
-    programs = _REMEDIES.get(path.suffix.lower(), _LAMMPS)
-    return f"write unwrapped ones ({programs}), or unwrap them with --unwrap"
-
-
 def refuse_jump(path: Path, frame: int, jump: Jump, checks: TrajectoryChecks) -> NoReturn:
     """Refuse wrapped coordinates, shown by a jump to frame ``frame`` of a file."""
     axis, step = "xyz"[jump.axis], jump.frame * checks.config.frame_steps
     raise TrajectoryError(
         f"{path}: frame {frame} (step {step}): atom {checks.ids[jump.atom]} jumps by {jump.halves:.2f} L/2 along "
-        f"{axis} (L = {checks.box[jump.axis]:g} Å); {jump.why}: the coordinates are wrapped; {_unwrapping(path)}"
+        f"{axis} (L = {checks.box[jump.axis]:g} Å); {jump.why}: the coordinates are wrapped; "
+        f"{unwrapping_advice(path)}"
     )
 
 
@@ -356,7 +339,8 @@ class CheckedTrajectory:
                     self._refuse(f"units = {self._file.units}: must be real: Å, fs, kcal/mol, e")
                 if self._file.unwrapped is False and self._unwrapper is None:
                     self._refuse(
-                        f"its coordinates are wrapped into the box, without image flags; {_unwrapping(self.path)}"
+                        "its coordinates are wrapped into the box, without image flags; "
+                        f"{unwrapping_advice(self.path)}"
                     )
             if self.frames:
                 self.first_step = self._steps()
@@ -403,48 +387,35 @@ class CheckedTrajectory:
     def _steps(self) -> int:
         """Return the step of the first frame; refuse another time between frames than that of the sampling."""
         file, config, given = self._file, self._config, self._checks.entrance.frame_ps
-        counted = file.first_step / file.frame_steps if file.frame_steps else file.first_step / config.frame_steps
+        by_steps = file.frame_steps in (0, config.frame_steps) and (
+            file.timestep_fs is None or abs(file.timestep_fs - config.timestep_fs) <= 1e-5 * config.timestep_fs
+        )
+        fits = by_steps
+        if file.frame_ps is not None:
+            fits = abs(file.frame_ps - config.frame_ps) <= _ROUNDING * config.frame_ps
+        first, place = file.first_step / (file.frame_steps or config.frame_steps), f"step {file.first_step}"
         if given is not None:
             if abs(given - config.frame_ps) > _ROUNDING * config.frame_ps:
                 self._refuse(
                     f"--frame-ps = {given:g}: the sampling has frame_ps = {config.frame_ps:g}; give one of them"
                 )
-            return self._whole(counted, f"step {file.first_step}")
-        by_steps = file.frame_steps in (0, config.frame_steps) and (
-            file.timestep_fs is None or abs(file.timestep_fs - config.timestep_fs) <= 1e-5 * config.timestep_fs
-        )
-        if file.frame_ps is None:
-            if not by_steps:
-                self._refuse_spacing()
-            return self._whole(file.first_step / config.frame_steps, f"step {file.first_step}")
-        if abs(file.frame_ps - config.frame_ps) > _ROUNDING * config.frame_ps:
-            self._refuse_spacing()
-        if file.first_ps is None or by_steps:
-            return self._whole(counted, f"step {file.first_step}")
-        return self._whole(file.first_ps / config.frame_ps, f"{file.first_ps:g} ps")
-
-    def _whole(self, frames: float, place: str) -> int:
-        """Return the step of the first frame, which must be a whole number of frames after step 0."""
-        if abs(frames - round(frames)) > _ROUNDING:
-            steps, ps = self._config.frame_steps, self._config.frame_ps
+        elif not fits:
+            said = [f"every {file.frame_steps} steps"] if file.frame_steps else []
+            said += [] if file.timestep_fs is None else [f"with a timestep of {file.timestep_fs:g} fs"]
+            said += [] if file.frame_ps is None else [f"every {file.frame_ps:g} ps"]
+            self._refuse(
+                f"has a frame {', '.join(said)}; the sampling has frame_ps = {config.frame_ps:g}, "
+                f"{config.frame_steps} steps of timestep_fs = {config.timestep_fs:g}; correct the sampling, or "
+                "give --frame-ps if the file is wrong"
+            )
+        elif file.frame_ps is None:
+            first = file.first_step / config.frame_steps
+        elif file.first_ps is not None and not by_steps:
+            first, place = file.first_ps / config.frame_ps, f"{file.first_ps:g} ps"
+        if abs(first - round(first)) > _ROUNDING:
+            steps, ps = config.frame_steps, config.frame_ps
             self._refuse(f"starts at {place}, no multiple of frame_steps {steps} (frame_ps = {ps:g})")
-        return round(frames) * self._config.frame_steps
-
-    def _refuse_spacing(self) -> NoReturn:
-        """Refuse the time between frames, by what the file and the sampling say."""
-        file, config = self._file, self._config
-        said = []
-        if file.frame_steps:
-            said.append(f"every {file.frame_steps} steps")
-        if file.timestep_fs is not None:
-            said.append(f"with a timestep of {file.timestep_fs:g} fs")
-        if file.frame_ps is not None:
-            said.append(f"every {file.frame_ps:g} ps")
-        self._refuse(
-            f"has a frame {', '.join(said)}; the sampling has frame_ps = {config.frame_ps:g}, "
-            f"{config.frame_steps} steps of timestep_fs = {config.timestep_fs:g}; correct the sampling, or give "
-            "--frame-ps if the file is wrong"
-        )
+        return round(first) * config.frame_steps
 
     # -- look ------------------------------------------------------------------------------------------
 
@@ -473,7 +444,15 @@ class CheckedTrajectory:
                         f"{self._place(first + row)} has a coordinate that is not finite: {'xyz'[axis]} of atom "
                         f"{self._checks.ids[atom]}"
                     )
-            self._check_order(frames, first)
+            for row in range(len(frames.table)):
+                places = _positions(frames, row)[self._checks.framework] / frames.boxes[row]
+                found, disordered = self._checks.disorder(places)
+                if disordered:
+                    raise TrajectoryError(
+                        f"{self._place(first + row)}: the framework, which does not diffuse, is {found:.1f} Å "
+                        "(rms) off the shape of the slab: atoms are not in the order of their IDs (LAMMPS: "
+                        "dump_modify sort id), or the file is of another system"
+                    )
             if first == 0:
                 self._check_moves(frames)
                 self.shifts = self._whole_slab(frames) + self._whole_molecules(frames)
@@ -482,18 +461,6 @@ class CheckedTrajectory:
     def _place(self, frame: int) -> str:
         step = self.first_step + frame * self._config.frame_steps
         return f"{self.path}: frame {frame} (step {step})"
-
-    def _check_order(self, frames: Frames, first: int) -> None:
-        """Refuse frames in which the framework does not have the shape that it must have."""
-        for row in range(len(frames.table)):
-            places = _positions(frames, row)[self._checks.framework] / frames.boxes[row]
-            found, wrong = self._checks.disorder(places)
-            if wrong:
-                raise TrajectoryError(
-                    f"{self._place(first + row)}: the framework, which does not diffuse, is {found:.1f} Å (rms) "
-                    "off the shape of the slab: atoms are not in the order of their IDs (LAMMPS: dump_modify sort "
-                    "id), or the file is of another system"
-                )
 
     def _check_moves(self, frames: Frames) -> None:
         if self._unwrapper is not None:
@@ -516,33 +483,27 @@ class CheckedTrajectory:
         checks = self._checks
         shifts, length = np.zeros((self.natoms, 3), np.int64), float(frames.boxes[0, 2])
         heights = frames.along(2)[0, checks.framework].astype(np.float64)
-        if np.ptp(heights) <= checks.widest_slab:
-            self._note_thickness(float(np.ptp(heights)))
-            return shifts
-        edges, _ = join_by_gap(heights, length)
-        extent = float(np.ptp(heights + edges * length))
+        extent, thickness = float(np.ptp(heights)), 2 * self._config.half_thickness
+        if extent > checks.widest_slab:
+            edges, _ = join_by_gap(heights, length)
+            shifts[checks.framework, 2] = edges
+            extent = float(np.ptp(heights + edges * length))
         if extent > checks.widest_slab:
             raise TrajectoryError(
                 f"{self._place(0)}: the framework extends over {extent:.1f} Å along z, the slab is "
-                f"{2 * self._config.half_thickness:.1f} Å thick; correct the types of the framework or thickness"
+                f"{thickness:.1f} Å thick; correct the types of the framework or thickness"
             )
-        shifts[checks.framework, 2] = edges
-        self._note_thickness(extent)
-        if self._unwrapper is None:
-            self.notes.append(
-                f"{self.path.name}: repaired: the slab lies across the end of the box along z; "
-                f"{np.count_nonzero(edges)} atoms of its framework were moved by a box edge in every frame"
-            )
-        return shifts
-
-    def _note_thickness(self, extent: float) -> None:
-        """Note that the framework extends over much more than the slab."""
-        thickness = 2 * self._config.half_thickness
         if extent > thickness + _THICKNESS:
             self.notes.append(
                 f"{self.path.name}: the framework extends over {extent:.1f} Å along z, the slab is {thickness:g} "
                 "Å thick; check thickness and the types of the framework, which must be one slab"
             )
+        if shifts.any() and self._unwrapper is None:
+            self.notes.append(
+                f"{self.path.name}: repaired: the slab lies across the end of the box along z; "
+                f"{np.count_nonzero(shifts)} atoms of its framework were moved by a box edge in every frame"
+            )
+        return shifts
 
     def _whole_molecules(self, frames: Frames) -> Integers:
         """Return the box edges (N, 3) that make ions of several atoms whole, along their bonds."""
@@ -577,7 +538,7 @@ class CheckedTrajectory:
         raise TrajectoryError(
             f"{self._place(frame)}: molecule {checks.molecules[atom]} (atom {checks.ids[atom]}) extends over "
             f"{extent:.1f} Å along {'xyz'[axis]}, more than half the box of {checks.box[axis]:.1f} Å: it is torn "
-            f"by the box; {_unwrapping(self.path)}{bonds}"
+            f"by the box; {unwrapping_advice(self.path)}{bonds}"
         )
 
     def refuse_shape(self, frame: int, problem: int, z: NDArray[np.float32]) -> NoReturn:
@@ -588,7 +549,7 @@ class CheckedTrajectory:
             raise TrajectoryError(
                 f"{self._place(frame)}: the framework extends over {extent:.1f} Å along z, the slab is "
                 f"{2 * self._config.half_thickness:.1f} Å thick: it is torn by the end of the box; "
-                f"{_unwrapping(self.path)}"
+                f"{unwrapping_advice(self.path)}"
             )
         if problem == DISORDERED:
             raise TrajectoryError(

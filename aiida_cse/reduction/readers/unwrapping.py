@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,16 @@ from numpy.typing import NDArray
 from aiida_cse.reduction.kernels.compiled import compiled
 from aiida_cse.reduction.readers.base import Frames
 
-__all__ = ["AmbiguousMoveError", "Unwrapper"]
+__all__ = ["AmbiguousMoveError", "Unwrapper", "unwrapping_advice"]
 
 #: largest move of an atom that results depend on, in units of half the box edge; a longer one may be one the other
 #: way round
 _LARGEST = 0.8
+#: how programs write unwrapped coordinates
+_LAMMPS = "LAMMPS: dump custom with xu yu zu, or dump_modify unwrap yes for dcd and xtc"
+_GROMACS = "GROMACS: gmx trjconv -pbc nojump"
+#: the same for the formats that GROMACS writes
+_REMEDIES = {".xtc": f"{_GROMACS}; {_LAMMPS}", ".trr": _GROMACS}
 
 
 class AmbiguousMoveError(ValueError):
@@ -107,3 +113,9 @@ def _unwrap(
                 last[axis, atom] = place
                 values[atom] = np.float32((place + images[axis, atom]) * length)
     return largest, at_row, at_axis, at_atom
+
+
+def unwrapping_advice(path: Path) -> str:
+    """Return what to do about wrapped coordinates in a file, by the programs that write its format."""
+    programs = _REMEDIES.get(path.suffix.lower(), _LAMMPS)
+    return f"write unwrapped ones ({programs}), or unwrap them with --unwrap"

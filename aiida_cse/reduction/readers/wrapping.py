@@ -227,7 +227,17 @@ class MoveWatch:
         for number in sorted(self._tails):
             after = min((head for head in self._heads if head > number), default=None)
             if after is not None and after - number <= self.reach:
-                self._add_seam(number, after, box)
+                before, (places, edges) = self._tails.pop(number), self._heads.pop(after)
+                seam, atoms = MoveWatch(self.tracers), np.arange(len(self.tracers.atoms), dtype=np.int32)
+                seam._add(
+                    np.stack([before.ravel(), places.ravel()]),
+                    np.arange(3, dtype=np.int64) * len(atoms),
+                    np.arange(2, dtype=np.int64),
+                    np.array([number, after]),
+                    np.stack([edges, edges]),
+                    atoms,
+                )
+                self._sum(seam, box)
 
     def _sum(self, other: MoveWatch, box: NDArray[np.float64]) -> None:
         """Add the numbers and ranges of ``other``."""
@@ -242,20 +252,6 @@ class MoveWatch:
         for axis in range(3):
             if other.first[axis, 0] >= 0 and not 0 <= self.first[axis, 0] <= other.first[axis, 0]:
                 self.first[axis], self.first_size[axis] = other.first[axis], other.first_size[axis]
-
-    def _add_seam(self, number: int, after: int, box: NDArray[np.float64]) -> None:
-        """Add the moves from frame ``number``, where a sequence of frames ends, to ``after``, where one begins."""
-        before, (places, edges) = self._tails.pop(number), self._heads.pop(after)
-        seam, atoms = MoveWatch(self.tracers), np.arange(len(self.tracers.atoms), dtype=np.int32)
-        seam._add(
-            np.stack([before.ravel(), places.ravel()]),
-            np.arange(3, dtype=np.int64) * len(atoms),
-            np.arange(2, dtype=np.int64),
-            np.array([number, after]),
-            np.stack([edges, edges]),
-            atoms,
-        )
-        self._sum(seam, box)
 
     def beyond(self, box: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return whether an ion covers more than the box (3,) along each axis, (3,)."""
