@@ -149,28 +149,25 @@ def _exchange_data(ion: Ion, found: IonTransitions, production: ReducedProductio
     ion_counts = ion.exchange_counts(found.events)
     at_start = production.labels_at_start(production.settings.rule)[ion.numbers]
     outside = ~np.isin(at_start, ion.exchange_labels) | ion_counts.any(axis=1)
+    rule, window, counts = production.settings.rule, production.window, None
+    if len(found.events):
+        # in equal parts of the observed time
+        looks = window.looks(rule)
+        intervals = (found.events[:, 0] - looks[0]) // window.look_frames(rule) - 1
+        parts = min(len(looks) - 1, _PARTS)
+        counts = np.zeros((parts, 2), dtype=np.int64)
+        for column, label in ((0, 3), (1, 2)):
+            crossed = intervals[np.isin(found.events[:, label], ion.exchange_labels)]
+            np.add.at(counts[:, column], crossed * parts // (len(looks) - 1), 1)
     return ExchangeData(
         found.both.entries,
         found.both.exits,
-        net_fluxes=production.window.net_fluxes(found.events, ion.exchange_labels),
+        net_fluxes=window.net_fluxes(found.events, ion.exchange_labels),
         population=ion.counts[ion.species.exchange],
-        block_counts=_counts_over_time(ion, found, production) if len(found.events) else None,
+        block_counts=counts,
         ion_counts=ion_counts[outside] if outside.any() else None,
         members=None if production.settings.maximum_remaining is None else _members(ion, production),
     )
-
-
-def _counts_over_time(ion: Ion, found: IonTransitions, production: ReducedProduction) -> NDArray[np.int64]:
-    """Return entries and exits, (B, 2), in equal parts of the observed time."""
-    rule = production.settings.rule
-    looks = production.window.looks(rule)
-    intervals = (found.events[:, 0] - looks[0]) // production.window.look_frames(rule) - 1
-    parts = min(len(looks) - 1, _PARTS)
-    counts = np.zeros((parts, 2), dtype=np.int64)
-    for column, label in ((0, 3), (1, 2)):
-        crossed = intervals[np.isin(found.events[:, label], ion.exchange_labels)]
-        np.add.at(counts[:, column], crossed * parts // (len(looks) - 1), 1)
-    return counts
 
 
 def _members(ion: Ion, production: ReducedProduction) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from aiida_cse.analysis.registry import Documented, finite_or_none
 from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
-from aiida_cse.physics.kinetics.comparison import REFUTED, Estimate, LawFit, RateEstimate
+from aiida_cse.physics.kinetics.comparison import REFUTED, Estimate, RateEstimate
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures
 from aiida_cse.physics.kinetics.laws import LARGEST_ENERGY, LAWS
 from aiida_cse.physics.kinetics.observations import Observation, used_dispersions
@@ -536,7 +536,13 @@ def _results(found: Kinetics) -> dict[str, Any]:
         results |= _estimate(f"averaged_rate_{round(rate.temperature):04d}K{{}}_per_s", averaged)
     fits = found.laws.fits
     results["laws"] = [fit.law for fit in fits if fit.supported]
-    results["by_law"] = {fit.law: _law(fit) for fit in fits}
+    results["by_law"] = by_law = {}
+    for fit in fits:
+        by_law[fit.law] = {"weight": finite_or_none(fit.weight), "log_evidence": finite_or_none(fit.log_evidence)}
+        for name, estimate in fit.parameters.items():
+            by_law[fit.law] |= _estimate(f"{name}{{}}_K", estimate)
+        for rate in fit.rates:
+            by_law[fit.law] |= _rate(rate)
     results["priors"] = {f"{name}_K": list(ends) for name, ends in found.laws.priors.items()} | {
         "energy_K": [0.0, LARGEST_ENERGY]
     }
@@ -551,15 +557,6 @@ def _rate(rate: RateEstimate) -> dict[str, Any]:
         f"{name}_upper_bound_per_s": finite_or_none(rate.upper_bound),
         f"{name}_extrapolated": rate.extrapolated,
     }
-
-
-def _law(fit: LawFit) -> dict[str, Any]:
-    results = {"weight": finite_or_none(fit.weight), "log_evidence": finite_or_none(fit.log_evidence)}
-    for name, estimate in fit.parameters.items():
-        results |= _estimate(f"{name}{{}}_K", estimate)
-    for rate in fit.rates:
-        results |= _rate(rate)
-    return results
 
 
 def _two_temperatures(found: TwoTemperatures | None, temperatures: Sequence[float]) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from aiida_cse.physics.exchange.starts import (
 )
 from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.timeseries import covariance_between_ions
-from aiida_cse.reduction.config import ReductionConfig
 
 __all__ = ["STARTS", "STARTS_LAYER", "both_starts", "depth_populations", "starts_lines"]
 
@@ -42,10 +41,6 @@ _SAME_EDGES, _SAME_TEMPERATURE = 0.5, 1e-3
 _KINDS = (NOT_EQUILIBRATED, ONE_START, BOTH_SIDES)
 
 
-def _into_ceramic(config: ReductionConfig) -> bool:
-    return any(species.exchange == "ceramic" for species in config.ions.values())
-
-
 @observable(
     "depth_populations",
     kind="ArrayData",
@@ -56,7 +51,10 @@ def _into_ceramic(config: ReductionConfig) -> bool:
         "layers of about 4 Å. `cse.starts` compares runs with different starts by them; see "
         "[two starts](../science/stopping.md#two-starts)."
     ),
-    need=Need("ions that exchange with the ceramic", _into_ceramic),
+    need=Need(
+        "ions that exchange with the ceramic",
+        lambda config: any(species.exchange == "ceramic" for species in config.ions.values()),
+    ),
     section="Populations",
     keys={
         **FACT_KEYS,

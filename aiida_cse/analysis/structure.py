@@ -102,7 +102,12 @@ class Structure:
             charge_z=types.grid.centres,
             charge=np.einsum("t,stb->sb", np.array(config.charges), atoms),
             ions={key: ions[:, index] for index, key in enumerate(keys)},
-            counts_per_visit={key: _counts_per_visit(groups[:, index]) for index, key in enumerate(keys)},
+            counts_per_visit={
+                key: free_energy_profile(own.sum(axis=0), 1.0, 1.0, block_counts=own).dispersion
+                if own.any()
+                else 1.0
+                for key, own in zip(keys, groups.swapaxes(0, 1), strict=False)
+            },
             exposure=exposure,
             layers={
                 ion.key: {"left": ion.species.edges[1:3], "right": ion.species.edges[3:5]}
@@ -158,10 +163,3 @@ def _leave_one_out(counts: Counts) -> tuple[Floats, Floats, float]:
     frames = counts.block_frames * max(len(counts.whole) // _GROUPS, 1)
     exposure = frames * float(counts.volume)
     return groups, leave_one_out(groups) / exposure, len(groups) * exposure
-
-
-def _counts_per_visit(groups: Floats) -> float:
-    """Return the number of counts that make one visit, from counts per group of blocks (G, bins)."""
-    if not groups.any():
-        return 1.0
-    return free_energy_profile(groups.sum(axis=0), 1.0, 1.0, block_counts=groups).dispersion
