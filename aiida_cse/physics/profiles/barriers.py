@@ -417,6 +417,12 @@ def _summarize(search: _Search, data: _Data, samples: int, seed: int, level: flo
             samples=draws,
         )
 
+    p_value = _NAN
+    if known:
+        # of χ² of the parabola on the top; its counts are worth those of the shape
+        fitted, worth = windows.parabola(data.counts), data.worth_of_shape(windows.top)
+        squares = ((data.counts[windows.top] - fitted) ** 2 / fitted).sum() / worth
+        p_value = float(stats.chi2.sf(squares, len(fitted) - 3)) if len(fitted) > 3 else _NAN
     lowest, well = data.counts[windows.top].min(), data.counts[windows.well]
     highest = well.mean() if windows.plateau else well.max()
     return Barrier(
@@ -424,7 +430,7 @@ def _summarize(search: _Search, data: _Data, samples: int, seed: int, level: flo
         tst=None if windows.plateau else height("tst"),
         resistance=None if windows.plateau else height("resistance"),
         parabola=float(found.barrier[0]),
-        parabola_p_value=_misfit(search.windows, data) if known else _NAN,
+        parabola_p_value=p_value,
         visits=visits,
         counts=int(data.counts[windows.top].sum()),
         top_z=float(found.top_z[0]),
@@ -482,14 +488,6 @@ def _draw_barriers(
         "tst": windows.temperature * (layer - top.min(axis=1)),
         "resistance": windows.temperature * (layer + resistance),
     }
-
-
-def _misfit(windows: BarrierWindows, data: _Data) -> float:
-    """Return the p-value of χ² of the parabola on the top; its counts are worth those of the shape."""
-    fitted, worth = windows.parabola(data.counts), data.worth_of_shape(windows.top)
-    squares = ((data.counts[windows.top] - fitted) ** 2 / fitted).sum() / worth
-    freedom = len(fitted) - 3
-    return float(stats.chi2.sf(squares, freedom)) if freedom > 0 else _NAN
 
 
 def _lower_bounds(search: _Search, data: _Data, well_log_density: float, level: float) -> dict[str, float]:

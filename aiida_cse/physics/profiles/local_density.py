@@ -51,7 +51,13 @@ def draw_log_density(z: Floats, counts: Floats, worth: float, samples: int, rng:
         Source of the random numbers.
     """
     independent = counts / worth
-    stationary = _stationary(z)
+    half = (z[-1] - z[0]) / 2
+    x = (z - z.mean()) / half
+    powers = np.vander(x, 3)
+    squares = (z[:, None] - z[None, :]) ** 2
+    smooth = _PARABOLA**2 * powers @ powers.T + _SLOW[0] ** 2 * np.exp(-squares / 2 / _SLOW[1] ** 2)
+    rough = [s**2 * np.exp(-squares / 2 / length**2) for s in _AMPLITUDES for length in _LENGTHS]
+    stationary = np.stack([smooth, *(smooth + one for one in rough)])
     modes, evidences = _laplace(stationary, independent)
     # smooth and all rough ones are equally probable beforehand: a prior that prefers smooth profiles hides
     # roughness that is weak or of a long period
@@ -70,17 +76,6 @@ def draw_log_density(z: Floats, counts: Floats, worth: float, samples: int, rng:
     ]
     draws: Floats = rng.permutation(np.concatenate(logs)) + np.log(worth)
     return draws
-
-
-def _stationary(z: Floats) -> Floats:
-    """Return the covariances (choices, bins, bins) of ln of the mean count, that of a smooth profile first."""
-    half = (z[-1] - z[0]) / 2
-    x = (z - z.mean()) / half
-    powers = np.vander(x, 3)
-    squares = (z[:, None] - z[None, :]) ** 2
-    smooth = _PARABOLA**2 * powers @ powers.T + _SLOW[0] ** 2 * np.exp(-squares / 2 / _SLOW[1] ** 2)
-    rough = [s**2 * np.exp(-squares / 2 / length**2) for s in _AMPLITUDES for length in _LENGTHS]
-    return np.stack([smooth, *(smooth + one for one in rough)])
 
 
 def _likely_features(z: Floats, smooth: Floats, mode: Floats, counts: Floats) -> tuple[Floats, Floats]:

@@ -137,7 +137,15 @@ def statistical_inefficiency(series: ArrayLike) -> float:
     if np.ptp(values) == 0 or len(values) < 4:
         return float(len(values))
     lags = np.arange(1, len(values) - 1)
-    correlation = _autocorrelation(values)[lags]
+    size, deviations = len(values), values - values.mean()
+    # padded with as many zeros as values, because the transform is periodic
+    padded = fft.next_fast_len(2 * size, real=True)
+    # in units of the largest deviation, so that squares do not underflow
+    transform = fft.rfft(deviations / np.abs(deviations).max(), n=padded)
+    products = fft.irfft(np.abs(transform) ** 2, n=padded)[:size]
+    covariance = products / np.arange(size, 0, -1)
+    autocorrelation = np.asarray(covariance / covariance[0], dtype=np.float64)
+    correlation = autocorrelation[lags]
     ended = np.flatnonzero((correlation <= _ROUNDING) & (lags > _SHORTEST_SUM))
     end = int(ended[0]) if len(ended) else len(lags)
     found = 1 + 2 * float(np.sum((1 - lags[:end] / len(values)) * correlation[:end]))
@@ -213,7 +221,13 @@ def _average(
     samples, mean = len(series) / inefficiency, float(series.mean())
     error, half_width, freedom = float("nan"), float("nan"), 0.0
     source: ErrorSource | None = None
-    reason = _reason_without_interval(series, shares)
+    reason = ""
+    if np.ptp(series) == 0:
+        reason = "the number never changed"
+    elif shares is not None:
+        moved, needed = int(np.count_nonzero((shares > 0) & (shares < 1))), min(_FEWEST_MOVED, len(shares))
+        if moved < needed:
+            reason = f"{moved} of {len(shares)} ions were seen to enter or leave; an error needs at least {needed}"
     if not reason and shares is None:
         source, freedom = "time", float(_slow_terms(_block_means(series, _BLOCKS), len(series) - 1))
         error = float(series.std(ddof=1) / np.sqrt(samples))
@@ -236,18 +250,6 @@ def _average(
         error_from=source,
         reason=reason,
     )
-
-
-def _reason_without_interval(series: NDArray[np.float64], shares: NDArray[np.float64] | None) -> str:
-    """Return why the error of a mean is unknown; empty if it is known."""
-    if np.ptp(series) == 0:
-        return "the number never changed"
-    if shares is None:
-        return ""
-    moved, needed = int(np.count_nonzero((shares > 0) & (shares < 1))), min(_FEWEST_MOVED, len(shares))
-    if moved >= needed:
-        return ""
-    return f"{moved} of {len(shares)} ions were seen to enter or leave; an error needs at least {needed}"
 
 
 def detect_equilibration(series: ArrayLike) -> EquilibrationTime:
@@ -316,18 +318,6 @@ def _series(series: ArrayLike, length: int = 1) -> NDArray[np.float64]:
     return arguments.array(
         "series", series, ndim=1, length=length, least=-arguments.SUMMABLE, most=arguments.SUMMABLE
     )
-
-
-def _autocorrelation(series: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the normalised autocorrelation C(t) of a series that changes, for t = 0 … N − 1."""
-    size, deviations = len(series), series - series.mean()
-    # padded with as many zeros as values, because the transform is periodic
-    padded = fft.next_fast_len(2 * size, real=True)
-    # in units of the largest deviation, so that squares do not underflow
-    transform = fft.rfft(deviations / np.abs(deviations).max(), n=padded)
-    products = fft.irfft(np.abs(transform) ** 2, n=padded)[:size]
-    covariance = products / np.arange(size, 0, -1)
-    return np.asarray(covariance / covariance[0], dtype=np.float64)
 
 
 def _block_means(series: NDArray[np.float64], blocks: int) -> NDArray[np.float64]:
