@@ -301,7 +301,14 @@ def _runs(outputs: Mapping[str, Outputs]) -> dict[str, RunFindings]:
         results = _results_in(one)
         if not results:
             continue
-        missing = {name: _why_missing(name, one) for name in observables() if name not in results}
+        missing = {}
+        for name, observable in observables().items():
+            need = observable.need
+            if name in results:
+                continue
+            missing[name] = "the process has no such output"
+            if "reduction" in one and need is not None and not need.met(one["reduction"].get_state().config):
+                missing[name] = f"the reduction has no {need.words}"
         found[label] = RunFindings(
             label=label,
             temperature=_temperature_of(one),
@@ -336,13 +343,6 @@ def values_of(node: Dict | ArrayData) -> dict[str, Any]:
     if isinstance(node, ArrayData):
         values |= {name: node.get_array(name) for name in node.get_arraynames()}
     return values
-
-
-def _why_missing(name: str, outputs: Outputs) -> str:
-    need = observables()[name].need
-    if "reduction" in outputs and need is not None and not need.met(outputs["reduction"].get_state().config):
-        return f"the reduction has no {need.words}"
-    return "the process has no such output"
 
 
 def _load_system(outputs: Outputs) -> System | None:

@@ -46,10 +46,17 @@ def provenance_of(node: ProcessNode) -> Provenance:
     """Return the provenance of a process, read from its node and those of its descendants."""
     parts = list(_parts(ProcessTree(node).root, ""))
     versions: Any = node.base.attributes.get("version", {})
+    changes: list[Change] = []
+    for part, branch in parts:
+        if branch.process_type == _CHAIN:
+            outputs: Any = load_node(branch.pk).outputs
+            found = outputs.changes if "changes" in outputs else None
+            recorded = found.get_list() if isinstance(found, List) else []
+            changes += [Change(part, branch.label, record) for record in recorded]
     return Provenance(
         versions={name: str(versions[key]) for key, name in _VERSIONS.items() if key in versions},
         jobs=tuple(_job(part, branch) for part, branch in parts if "calcjob" in branch.node_type),
-        changes=tuple(change for part, branch in parts for change in _changes(part, branch)),
+        changes=tuple(changes),
         settings={name: found.get_dict() for name, found in _named(node.inputs) if isinstance(found, Dict)},
         inputs=tuple(_record(name, found) for name, found in _named(node.inputs)),
         outputs=tuple(_record(name, found) for name, found in _named(node.outputs)),
@@ -149,16 +156,6 @@ def _job(part: str, branch: Branch) -> Job:
         cached_from=node.base.caching.get_cache_source() or "",
         warnings=tuple(str(one) for one in results.get("warnings") or ()),
     )
-
-
-def _changes(part: str, branch: Branch) -> Iterator[Change]:
-    """Yield the recoveries that a restart chain recorded."""
-    if branch.process_type != _CHAIN:
-        return
-    outputs: Any = load_node(branch.pk).outputs
-    found = outputs.changes if "changes" in outputs else None
-    if isinstance(found, List):
-        yield from (Change(part, branch.label, record) for record in found.get_list())
 
 
 def _named(namespace: Any, prefix: str = "") -> Iterator[tuple[str, Node]]:

@@ -62,6 +62,15 @@ def write_datasets(findings: Findings, folder: Path) -> list[ExportedFile]:
     return written
 
 
+#: the observables that variables are from, by the beginnings of their names
+_OBSERVABLES = {
+    "density": "density_profiles",
+    "free_energy": "free_energy_profiles",
+    "charge": "charge_integral",
+    "displacement": "displacement_variance",
+}
+
+
 def dataset_of(run: RunFindings, origin: Origin) -> xr.Dataset:
     """Return the arrays of a run with named dimensions; each variable has ``units`` and ``long_name``.
 
@@ -88,7 +97,8 @@ def dataset_of(run: RunFindings, origin: Origin) -> xr.Dataset:
         for name, (dims, values, unit, meaning) in variables.items()
     }
     for name, one in made.items():
-        if (uuid := run.uuids.get(_observable_of(name))) is not None:
+        observable = next((found for prefix, found in _OBSERVABLES.items() if name.startswith(prefix)), "")
+        if (uuid := run.uuids.get(observable)) is not None:
             one.attrs["node"] = uuid
     dataset: xr.Dataset = xarray.Dataset(
         {name: one for name, one in made.items() if name not in coordinates},
@@ -106,13 +116,6 @@ def dataset_of(run: RunFindings, origin: Origin) -> xr.Dataset:
         },
     )
     return dataset
-
-
-def _observable_of(variable: str) -> str:
-    """Return the observable that a variable is from; empty for one without."""
-    names = {"density": "density_profiles", "free_energy": "free_energy_profiles", "charge": "charge_integral"}
-    names["displacement"] = "displacement_variance"
-    return next((name for prefix, name in names.items() if variable.startswith(prefix)), "")
 
 
 # -- variables of each kind of result ------------------------------------------------------------------------

@@ -107,6 +107,15 @@ def _mobility_caption(findings: Findings) -> str:
     errors = np.concatenate([one.errors.ravel() for ones in found.values() for one in ones])
     bars = "Bars: ± one standard error, from groups of blocks of at least five lags each"
     bars += "; none with fewer than five groups." if not np.isfinite(errors).all() else "."
+    # in which part of the time the displacements began, where it is another one than that of the run
+    parts = []
+    for name in found:
+        for label, run in runs.items():
+            of_run = run.scalars["displacement_variance"]
+            start, end = (of_run.get(f"{name.lower()}_{end}_ns") for end in ("start", "end"))
+            if None not in (start, end) and (start, end) != (of_run.get("start_ns"), of_run.get("end_ns")):
+                parts.append(f"{name} in {label} at {start:g} to {end:g} ns")
+    began = f" Displacements of {'; '.join(parts)}." if parts else ""
     told = _known(findings, first.run) is not None
     known = " Black dashes: known values at the highest temperature." if told else ""
     return (
@@ -114,20 +123,8 @@ def _mobility_caption(findings: Findings) -> str:
         f"the layer in which they began; the mean displacement is subtracted. {bars} Displacements per layer and "
         f"run, n = {counts}; they overlap in time. A cross on the axis is a layer without a sample.{known} "
         f"Within a layer, points stand side by side, the hottest run left. "
-        f"{sampling_words(runs, 'displacement_variance')}{_ranges(runs, list(found))}{off_words(runs.values())}"
+        f"{sampling_words(runs, 'displacement_variance')}{began}{off_words(runs.values())}"
     )
-
-
-def _ranges(runs: Mapping[str, RunFindings], names: list[str]) -> str:
-    """Return in which part of the time the displacements began, where it is another one, a sentence."""
-    words = []
-    for name in names:
-        for label, run in runs.items():
-            found = run.scalars["displacement_variance"]
-            start, end = (found.get(f"{name.lower()}_{end}_ns") for end in ("start", "end"))
-            if None not in (start, end) and (start, end) != (found.get("start_ns"), found.get("end_ns")):
-                words.append(f"{name} in {label} at {start:g} to {end:g} ns")
-    return f" Displacements of {'; '.join(words)}." if words else ""
 
 
 @figure(

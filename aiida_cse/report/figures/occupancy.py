@@ -95,9 +95,12 @@ def populations(findings: Findings, width: float) -> Figure:
         for region in regions:
             shown.add(region)
             highest.append(_draw_region(one, runs, f"n_{ion}_{region}", region))
-        excesses = [_excess(run, ion) for run in runs]
-        reach = 2 * max(*highest, *(-value for value, _ in excesses))
-        lowest = max(min(low for _, low in excesses), -reach)
+        # the excesses and the lower ends of their intervals, or again the excesses
+        excesses = [float(one.get(f"n_{ion}_excess") or 0.0) for one in found]
+        lows = [ends(one, f"n_{ion}_excess_interval")[0] for one in found]
+        reach = 2 * max(*highest, *(-value for value in excesses))
+        least = min(value if np.isnan(low) else low for value, low in zip(excesses, lows, strict=True))
+        lowest = max(least, -reach)
         one.set_ylim(1.05 * min(0.0, lowest) - 0.04 * max(highest), 1.05 * max(highest))
         one.set_ylabel(f"$N$({ion_name(ion)}) (ions)")
         if wide or one is axes[-1]:
@@ -115,14 +118,6 @@ def populations(findings: Findings, width: float) -> Figure:
 def _ions(run: RunFindings) -> list[str]:
     """Return the keys of the ions of a run, those that exchange with the ceramic first."""
     return [key[2:-5] for key in run.scalars["populations"] if key.startswith("n_") and key.endswith("_bulk")]
-
-
-def _excess(run: RunFindings, ion: str) -> tuple[float, float]:
-    """Return the excess of an ion, 0 without one, and the lower end of its interval, or again the excess."""
-    found, key = run.scalars["populations"], f"n_{ion}_excess"
-    value = float(found.get(key) or 0.0)
-    low, _ = ends(found, f"{key}_interval")
-    return value, value if np.isnan(low) else low
 
 
 def _draw_region(axes: Axes, runs: Sequence[RunFindings], key: str, region: str) -> float:
