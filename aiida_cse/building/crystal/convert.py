@@ -66,7 +66,14 @@ def _from_mapping(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
     """Return cell and places of ``Structure.as_dict()``, whatever the names of its classes."""
     try:
         matrix = np.array(value["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
-        places = [_place(site, np.linalg.det(matrix) < 0) for site in value["sites"]]
+        # coordinates of a left-handed cell are inverted, since the result is right-handed
+        sign = -1 if np.linalg.det(matrix) < 0 else 1
+        places: list[Place] = []
+        for site in value["sites"]:
+            species: Counter[str] = Counter()
+            for entry in site["species"]:
+                species[entry["element"]] += entry["occu"]
+            places.append((dict(species), [sign * float(coord) for coord in site["abc"]]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"not the as_dict() of a pymatgen Structure: {error!r}") from error
     edges = np.linalg.norm(matrix, axis=1)
@@ -75,15 +82,6 @@ def _from_mapping(value: Mapping[str, Any]) -> tuple[list[float], list[Place]]:
     unit = matrix / edges[:, None]
     angles = (np.degrees(np.arccos(unit[i] @ unit[j])) for i, j in ((1, 2), (0, 2), (0, 1)))
     return [*edges.tolist(), *map(float, angles)], places
-
-
-def _place(site: Mapping[str, Any], left_handed: bool) -> Place:
-    """Return a place; coordinates of a left-handed cell are inverted, since the result is right-handed."""
-    coords = [-float(coord) if left_handed else float(coord) for coord in site["abc"]]
-    species: Counter[str] = Counter()
-    for entry in site["species"]:
-        species[entry["element"]] += entry["occu"]
-    return dict(species), coords
 
 
 def _described(cell: Sequence[float], places: Iterable[Place]) -> dict[str, Any]:
