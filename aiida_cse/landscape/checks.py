@@ -301,6 +301,8 @@ def _distribution(
     slow = float(stats.norm.ppf((1 + settings.level) / 2)) * temperature * scatter
     z = np.asarray(found["z_A"])
     outside = np.abs(z) > landscape.top - 2.0
+    width = float(z[1] - z[0])
+    edges = np.append(z - width / 2, z[-1] + width / 2)
     anions = 0.0
     if landscape.molecular:
         # few anions, so that their number in a layer varies more slowly than what is seen in one bin
@@ -308,7 +310,14 @@ def _distribution(
         anions = float(stats.norm.ppf((1 + settings.level) / 2)) * temperature
         anions *= math.sqrt(averaged / (settings.ions.anions * shares["layer_left"]))
     for ion, exchange in ((CATION, slow * outside), (ANION, np.full(len(z), anions))):
-        known = _known(ion, z, temperature, landscape)
+        # F per bin, with the zero of the analysis
+        weights = landscape.weight(ion, edges, temperature, points=16) / width
+        if ion == CATION:
+            known = np.asarray(-temperature * np.log(weights) + landscape.depth)
+        else:
+            regions = landscape.regions(ion).edges
+            bulk = (z < regions[1]) | (z >= regions[-2])
+            known = np.asarray(-temperature * np.log(weights / weights[bulk].mean()))
         value, error = (np.asarray(found[f"{ion.lower()}_{what}"]) for what in ("K", "error_K"))
         # with fewer visits the logarithm of their number is skewed
         places = np.flatnonzero(error < temperature / np.sqrt(_FEWEST_VISITS))
@@ -321,18 +330,6 @@ def _distribution(
         at = places[worst]
         ends = (value[at] - reach[worst], value[at] + reach[worst])
         yield _check(label, f"F({ion}) at {z[at]:.1f} Å", "K", float(known[at]), value[at], ends)
-
-
-def _known(ion: str, z: Floats, temperature: float, landscape: Landscape) -> Floats:
-    """Return F (K) per bin, with the zero of the analysis."""
-    width = float(z[1] - z[0])
-    ends = np.append(z - width / 2, z[-1] + width / 2)
-    weights = landscape.weight(ion, ends, temperature, points=16) / width
-    if ion == CATION:
-        return np.asarray(-temperature * np.log(weights) + landscape.depth)
-    edges = landscape.regions(ion).edges
-    bulk = (z < edges[1]) | (z >= edges[-2])
-    return np.asarray(-temperature * np.log(weights / weights[bulk].mean()))
 
 
 def _known_at_hottest(

@@ -79,7 +79,10 @@ def displacements_known(
         number = np.asarray(found[f"{key}_samples"]) * first / np.array(found["lags_ps"])
         few = number < _FEWEST
         relative = _normal(level, 2 * int((~few).sum())) * _SHARED * np.sqrt(2 / np.where(few, 1, number)) + _FLOOR
-        yield f"Var(Δx, Δy) of {ion}, all layers", "Å²", *_all_layers(values, number, known, level)
+        there = number[:, 0] > 0
+        mean = float(np.average(values[there, 0].mean(axis=1), weights=number[there, 0]))
+        reach = (_normal(level) * _SHARED * math.sqrt(1 / number[:, 0].sum()) + _FLOOR) * float(known[0])
+        yield f"Var(Δx, Δy) of {ion}, all layers", "Å²", float(known[0]), mean, (mean - reach, mean + reach)
         away = np.abs(values / known[:, None] - 1) / relative[..., None]
         away[few] = -1.0
         row, lag, axis = (int(one) for one in np.unravel_index(np.nanargmax(away), away.shape))
@@ -99,16 +102,6 @@ def displacements_known(
     value, reach = float(values[row]), float(reach_z[row])
     name = f"Var(Δz) of {CATION}, {found[f'{key}_layers'][row]}"
     yield name, "Å²", float(known[row]), value, (value - reach, value + reach)
-
-
-def _all_layers(
-    values: Floats, number: Floats, known: Floats, level: float
-) -> tuple[float, float, tuple[float, float]]:
-    """Return the variance of all layers and both axes over the shortest lag: known, found, and its interval."""
-    there = number[:, 0] > 0
-    found = float(np.average(values[there, 0].mean(axis=1), weights=number[there, 0]))
-    reach = (_normal(level) * _SHARED * math.sqrt(1 / number[:, 0].sum()) + _FLOOR) * float(known[0])
-    return float(known[0]), found, (found - reach, found + reach)
 
 
 def places_known(barrier: Results, landscape: Landscape) -> Iterator[Found]:
