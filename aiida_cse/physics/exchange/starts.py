@@ -372,12 +372,18 @@ def _outcome(
     # from time, by the slowest four cosines of each series, or from ions
     variance = slow_variance(series[high], _TERMS) + slow_variance(series[low], _TERMS)
     error = _larger_error(variance, 2 * _TERMS, between[high] + between[low])
+    # the potential scale reduction R̂ of the series of all runs
+    length, means = min(len(one) for one in series.values()), [one.mean() for one in series.values()]
+    spread = float(np.var(means, ddof=1))
+    reduction = 1.0 if spread == 0 else np.inf
+    if within != 0:
+        reduction = float(np.sqrt((length - 1) / length + spread / within))
     compared = _Compared(
         gap=gap,
         deviations=gap / deviation if deviation > 0 else (np.inf if gap else 0.0),
         difference=difference,
         error=error,
-        reduction=_scale_reduction(list(series.values()), within),
+        reduction=reduction,
         fluctuate=within > 0,
     )
     status, numbers = compared.judged(criteria, least_gap)
@@ -499,12 +505,3 @@ def _trend_weights(times: int) -> Floats:
     """Return the weights (F,) whose product with a series is its change along the line of least squares."""
     place = np.linspace(-1, 1, times)
     return 2 * place / max(float(place @ place), 1.0)
-
-
-def _scale_reduction(series: Sequence[Floats], within: float) -> float:
-    """Return the potential scale reduction R̂ of the series of all runs, whose mean variance is ``within``."""
-    length = min(len(one) for one in series)
-    means = float(np.var([one.mean() for one in series], ddof=1))
-    if within == 0:
-        return 1.0 if means == 0 else np.inf
-    return float(np.sqrt((length - 1) / length + means / within))

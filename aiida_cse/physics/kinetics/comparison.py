@@ -162,13 +162,19 @@ def compare_laws(counts: CountData | None, request: Request, rng: np.random.Gene
     fits = []
     for law in laws:
         draws = drawn.get(law.name)
+        if draws is None:
+            nothing = np.empty(0)
+            parameters = dict.fromkeys(law.parameters(nothing, np.empty((0, len(law.shape))), 1.0), UNKNOWN)
+        else:
+            found = draws.parameters()
+            parameters = {name: Estimate.of(values, request.level) for name, values in found.items()}
         fits.append(
             LawFit(
                 law=law.name,
                 weight=float(weights.get(law.name, _NAN)),
                 log_evidence=_NAN if draws is None else draws.log_evidence,
                 supported=draws is None or bool(draws.log_evidence > log_evidences.max() - REFUTED),
-                parameters=_parameters(law, draws, request),
+                parameters=parameters,
                 rates=_rates(counts, law, priors, draws, request),
             )
         )
@@ -206,14 +212,6 @@ def _draw(
             return {}
         drawn[law.name] = found
     return drawn
-
-
-def _parameters(law: Law, draws: Draws | None, request: Request) -> dict[str, Estimate]:
-    if draws is not None:
-        return {name: Estimate.of(values, request.level) for name, values in draws.parameters().items()}
-    nothing = np.empty(0)
-    names = law.parameters(nothing, np.empty((0, len(law.shape))), 1.0)
-    return dict.fromkeys(names, UNKNOWN)
 
 
 def _rates(

@@ -179,7 +179,14 @@ def draw(
             return grid
         energies, flat, density = grid
         log_evidences = _log_evidences(flat, energies, minimum_energy)
-        smaller = _smaller_box(law, box, model.shapes, log_evidences)
+        kept = model.shapes[log_evidences > log_evidences.max() - _SHAPE_DEPTH]
+        smaller = dict(box)
+        for column, (name, number) in enumerate(law.shape.items()):
+            low, high = box[name]
+            step = (high - low) / number
+            ends = max(kept[:, column].min() - step, low), min(kept[:, column].max() + step, high)
+            if ends[1] - ends[0] < _SMALLER * (high - low):
+                smaller[name] = ends
         if smaller == box:
             break
         box = smaller
@@ -235,19 +242,6 @@ def _energies(
         if not coarse.any():
             break
     return energies, flat, logs
-
-
-def _smaller_box(law: Law, box: Mapping[str, Range], shapes: Floats, log_evidences: Floats) -> dict[str, Range]:
-    """Return ranges of the parameters of shapes that hold all that matter, or the same if they are not smaller."""
-    kept = shapes[log_evidences > log_evidences.max() - _SHAPE_DEPTH]
-    smaller = dict(box)
-    for column, (name, number) in enumerate(law.shape.items()):
-        low, high = box[name]
-        step = (high - low) / number
-        ends = max(kept[:, column].min() - step, low), min(kept[:, column].max() + step, high)
-        if ends[1] - ends[0] < _SMALLER * (high - low):
-            smaller[name] = ends
-    return smaller
 
 
 def _log_evidences(flat: Floats, energies: Floats, minimum: float | None) -> Floats:

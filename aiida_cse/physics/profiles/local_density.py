@@ -70,9 +70,16 @@ def draw_log_density(z: Floats, counts: Floats, worth: float, samples: int, rng:
     numbers = rng.multinomial(samples, weights)
     drawn = np.flatnonzero(numbers)
     kernels, modes = np.concatenate([stationary, local])[drawn], np.concatenate([modes, local_modes])[drawn]
+    # roots of the covariances of ln of the mean count about the modes
+    root = np.exp(modes / 2)
+    weighted = root[:, :, None] * kernels
+    matrix = np.eye(modes.shape[1]) + weighted * root[:, None, :]
+    covariances = kernels - weighted.transpose(0, 2, 1) @ np.linalg.solve(matrix, weighted)
+    values, vectors = np.linalg.eigh((covariances + covariances.transpose(0, 2, 1)) / 2)
+    roots = np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])
     logs = [
         mode + rng.normal(size=(number, len(z))) @ root.T
-        for mode, root, number in zip(modes, _roots(kernels, modes), numbers[drawn], strict=True)
+        for mode, root, number in zip(modes, roots, numbers[drawn], strict=True)
     ]
     draws: Floats = rng.permutation(np.concatenate(logs)) + np.log(worth)
     return draws
@@ -130,13 +137,3 @@ def _laplace(kernels: Floats, counts: Floats) -> tuple[Floats, Floats]:
     determinants = np.linalg.slogdet(identity + root[:, :, None] * kernels * root[:, None, :])[1]
     likelihood = (counts * (level + f) - mean).sum(axis=1)
     return level + f, likelihood - (a * f).sum(axis=1) / 2 - determinants / 2
-
-
-def _roots(kernels: Floats, modes: Floats) -> Floats:
-    """Return roots (choices, bins, bins) of the covariances of ln of the mean count about the modes."""
-    root = np.exp(modes / 2)
-    weighted = root[:, :, None] * kernels
-    matrix = np.eye(modes.shape[1]) + weighted * root[:, None, :]
-    covariances = kernels - weighted.transpose(0, 2, 1) @ np.linalg.solve(matrix, weighted)
-    values, vectors = np.linalg.eigh((covariances + covariances.transpose(0, 2, 1)) / 2)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])
