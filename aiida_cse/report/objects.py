@@ -24,7 +24,7 @@ from aiida_cse.data.html import html_table, html_title
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.results import value_beside
 from aiida_cse.report.sources import open_findings
-from aiida_cse.report.view import Row, View, view_of
+from aiida_cse.report.view import View, view_of
 from aiida_cse.report.words import number_words
 from aiida_cse.schema import nearest
 
@@ -269,14 +269,15 @@ class ResultSet:
                 headings = ("run or part", "", *section.headings, "")
                 html += html_table(rows, headings, range(2, len(headings) - 1))
             else:
-                html += html_table([(row.mark, row.run, *_words(row)) for row in section.rows], numbers=(3,))
+                rows = []
+                for row in section.rows:
+                    words = (row.text if row.mark else f"{row.name}: {row.text}", "", "")
+                    if row.quantity is not None:
+                        value = "" if row.value_words == row.mark else row.value_words
+                        words = (row.title, value, row.interval_words)
+                    rows.append((row.mark, row.run, *words))
+                html += html_table(rows, numbers=(3,))
         return html
-
-
-def _words(row: Row) -> tuple[str, str, str]:
-    if row.quantity is None:
-        return row.text if row.mark else f"{row.name}: {row.text}", "", ""
-    return row.title, "" if row.value_words == row.mark else row.value_words, row.interval_words
 
 
 def _cell(value: Any) -> str:

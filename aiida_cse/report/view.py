@@ -531,17 +531,15 @@ def _numbers(runs: Mapping[str, RunFindings]) -> Iterator[Section]:
             source = f"runs.{label}.{observable}.{quantity.key}" if quantity.key else ""
             row = Row(quantity.name, label, mark, quantity=quantity, source=source)
             rows.setdefault(section, {}).setdefault((observable, quantity.name), []).append(row)
-    levels = [_level(run) for run in runs.values()]
+    levels: list[float | None] = []
+    for run in runs.values():
+        criteria = run.scalars.get("equilibration", {}).get("criteria")
+        given = criteria.get("level") if isinstance(criteria, Mapping) else None
+        levels.append(given if isinstance(given, int | float) else None)
     level = levels[0] if len(set(levels)) == 1 else None
     for section, found in rows.items():
         note = f"intervals: {100 * level:g} %; ±: standard error" if level is not None else ""
         yield Section(section, tuple(row for same in found.values() for row in same), note=note)
-
-
-def _level(run: RunFindings) -> float | None:
-    criteria = run.scalars.get("equilibration", {}).get("criteria")
-    level = criteria.get("level") if isinstance(criteria, Mapping) else None
-    return level if isinstance(level, int | float) else None
 
 
 def _bounded(quantity: Quantity) -> bool:

@@ -148,8 +148,17 @@ def rates(findings: Findings, width: float) -> Figure:
     curves = _curves(findings)
     handles: list[Any] = []
     for one, reference in zip(axes, (None, known), strict=False):
+        drawn_known = []
+        if known:
+            hottest_last = np.array(sorted(known))
+            values = np.array([known[kelvin] for kelvin in hottest_last.tolist()]) / _scale(
+                hottest_last, reference
+            )
+            style: dict[str, Any] = {"color": ROLES["known"], "linestyle": "--", "linewidth": 1.0}
+            one.plot(1000 / hottest_last, values, label="known", zorder=3, **style)
+            drawn_known.append(proxy("known, by reactive flux", **style))
         entries = [
-            *_draw_known(one, known, reference),
+            *drawn_known,
             *_draw_counted(one, counted, reference),
             *_draw_fit(one, findings, fitted, curves, reference),
         ]
@@ -238,16 +247,6 @@ def _scale(temperatures: Sequence[float] | Floats, reference: Mapping[float, flo
     inverse, logs = np.array(sorted((1 / kelvin, np.log(rate)) for kelvin, rate in reference.items())).T
     scale: Floats = np.exp(np.interp(1 / np.asarray(temperatures, dtype=np.float64), inverse, logs))
     return scale
-
-
-def _draw_known(axes: Axes, known: Mapping[float, float], reference: Mapping[float, float] | None) -> list[Any]:
-    if not known:
-        return []
-    kelvin = np.array(sorted(known))
-    values = np.array([known[one] for one in kelvin.tolist()]) / _scale(kelvin, reference)
-    style: dict[str, Any] = {"color": ROLES["known"], "linestyle": "--", "linewidth": 1.0}
-    axes.plot(1000 / kelvin, values, label="known", zorder=3, **style)
-    return [proxy("known, by reactive flux", **style)]
 
 
 def _draw_counted(axes: Axes, counted: Sequence[_Counted], reference: Mapping[float, float] | None) -> list[Any]:
