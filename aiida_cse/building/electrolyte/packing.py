@@ -42,10 +42,20 @@ class PackingRegion:
         best: Floats | None = None
         best_contact = -1.0
         for _ in range(_TRIALS):
-            trial = self._random_placement(shape, rng)
-            if trial is None:
+            turned: Floats = Rotation.from_quat(rng.normal(size=4)).apply(shape)
+            spot = rng.random(3)
+            low, high = turned[:, 2].min(), turned[:, 2].max()
+            room = (self.top - self.bottom) - (high - low)
+            if room < 0:
                 continue
-            contact = self._distance_to_images(trial)
+            target = np.array([spot[0] * self.lx, spot[1] * self.ly, self.bottom - low + spot[2] * room])
+            trial: Floats = turned + target
+            contact = np.inf
+            # only a long molecule comes near its own periodic images
+            if not (np.ptp(trial[:, :2], axis=0) + _CLEAR < (self.lx, self.ly)).all():
+                neighbours = np.array([(1, 0, 0), (0, 1, 0), (1, 1, 0), (1, -1, 0)]) * (self.lx, self.ly, 0.0)
+                images = (trial + neighbours[:, None, :]).reshape(-1, 3)
+                contact = float(np.min(cKDTree(images).query(trial)[0]))
             if tree is not None:
                 contact = min(contact, float(np.min(tree.query(self._wrapped(trial))[0])))
             if contact > best_contact:
@@ -56,17 +66,6 @@ class PackingRegion:
             self._placed.append(best)
         return best
 
-    def _random_placement(self, shape: Floats, rng: np.random.Generator) -> Floats | None:
-        turned: Floats = Rotation.from_quat(rng.normal(size=4)).apply(shape)
-        spot = rng.random(3)
-        low, high = turned[:, 2].min(), turned[:, 2].max()
-        room = (self.top - self.bottom) - (high - low)
-        if room < 0:
-            return None
-        target = np.array([spot[0] * self.lx, spot[1] * self.ly, self.bottom - low + spot[2] * room])
-        moved: Floats = turned + target
-        return moved
-
     def _wrapped(self, positions: Floats) -> Floats:
         edges = np.array([self.lx, self.ly])
         wrapped: Floats = positions.copy()
@@ -74,15 +73,6 @@ class PackingRegion:
         # np.mod of a tiny negative number is the edge itself, which the periodic tree refuses
         wrapped[:, :2] = np.where(wrapped[:, :2] < edges, wrapped[:, :2], 0.0)
         return wrapped
-
-    def _distance_to_images(self, positions: Floats) -> float:
-        """Return the shortest distance of a molecule to its own periodic images, infinite if it is short."""
-        extent = np.ptp(positions[:, :2], axis=0)
-        if (extent + _CLEAR < (self.lx, self.ly)).all():
-            return np.inf
-        neighbours = np.array([(1, 0, 0), (0, 1, 0), (1, 1, 0), (1, -1, 0)]) * (self.lx, self.ly, 0.0)
-        images = (positions + neighbours[:, None, :]).reshape(-1, 3)
-        return float(np.min(cKDTree(images).query(positions)[0]))
 
 
 def wall_positions(lx: float, ly: float, spacing: float) -> Floats:

@@ -216,7 +216,13 @@ def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[S
     ValueError
         A given field is wrong.
     """
-    chosen = _longest(times)
+    # the longest time of the ladder that is a whole number of frames and fits the run often enough
+    chosen = max(1, times.frames // FEWEST) * times.frame_ps
+    for step in LADDER:
+        frames = step / times.frame_ps
+        if round(frames) >= 1 and abs(frames - round(frames)) < _ROUNDING and step * FEWEST <= times.length_ps:
+            chosen = round(frames) * times.frame_ps
+            break
     names = {"snapshot_ps": "snapshots", "block_ps": "blocks", "lags_ps": "displacements"}
     fields: dict[str, Any] = {"timestep_fs": times.timestep_fs, "frame_ps": times.frame_ps}
     words = []
@@ -231,12 +237,3 @@ def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[S
         length = f"{times.length_ps:g} ps" if times.length_ps < 1000 else f"{times.length_ps / 1000:g} ns"
         words.append(f"{chosen:g} ps for {what}, because the run has {length}")
     return Sampling.model_validate(fields | dict(given)), words
-
-
-def _longest(times: TrajectoryTimes) -> float:
-    """Return the longest time of the ladder that is a whole number of frames and fits the run often enough."""
-    for step in LADDER:
-        frames = step / times.frame_ps
-        if round(frames) >= 1 and abs(frames - round(frames)) < _ROUNDING and step * FEWEST <= times.length_ps:
-            return round(frames) * times.frame_ps
-    return max(1, times.frames // FEWEST) * times.frame_ps

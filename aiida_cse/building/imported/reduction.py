@@ -124,7 +124,10 @@ def _describe(contents: DataFileContents, interface: InterfaceDescription) -> Sy
             f"midplane_offset = {offset:g}: the centre of mass of the framework would lie outside of the slab, "
             f"which is {interface.thickness:g} Å thick; it must be less than half of that"
         )
-    cation, anion = (_ion(name, getattr(interface, name), labels) for name in ("cation", "anion"))
+    cation, anion = (
+        IonDescription(ion.name, tuple(_numbers(f"{field}.types", ion.types, labels)))
+        for field, ion in (("cation", interface.cation), ("anion", interface.anion))
+    )
     groups = {"framework": framework, "cation.types": cation.types, "anion.types": anion.types}
     for (first, numbers), (second, others) in combinations(groups.items(), 2):
         for number in numbers:
@@ -242,23 +245,18 @@ def describe_topology(topology: Topology, interface: InterfaceDescription) -> Sy
     )
     described = _describe(topology.contents(types), numbered)
     if interface.sampling.anion_point != "atom":
-        _refuse_unequal_anions(described, complete=topology.complete)
+        # anions of different atoms show that molecules are not what they should be
+        own = np.isin(described.types, described.anion.types)
+        found = _compositions(described.types[own], described.molecules[own], described.labels)
+        if len(found) != 1:
+            source = "the bonds" if topology.complete else "the residues"
+            raise ValueError(
+                f"anion.types: the molecules, by {source} of the topology, are not alike: {_listed(found)}; "
+                "correct them or the names, or give sampling.anion_point: atom"
+            )
     # some bonds would leave atoms of a molecule apart
     bonds = described.bonds if topology.complete else None
     return replace(described, bonds=bonds, notes=types.notes, box_precision=topology.box_precision)
-
-
-def _refuse_unequal_anions(system: SystemDescription, *, complete: bool) -> None:
-    """Refuse anions of different atoms, which shows that molecules are not what they should be."""
-    own = np.isin(system.types, system.anion.types)
-    found = _compositions(system.types[own], system.molecules[own], system.labels)
-    if len(found) == 1:
-        return
-    source = "the bonds" if complete else "the residues"
-    raise ValueError(
-        f"anion.types: the molecules, by {source} of the topology, are not alike: {_listed(found)}; correct them "
-        "or the names, or give sampling.anion_point: atom"
-    )
 
 
 def type_labels(contents: DataFileContents, given: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -279,10 +277,6 @@ def type_labels(contents: DataFileContents, given: tuple[str, ...] | None) -> tu
         label if _LABEL.fullmatch(label) and found.count(label) == 1 else f"type{number}"
         for number, label in enumerate(found, 1)
     )
-
-
-def _ion(field: str, ion: IonFacts, labels: tuple[str, ...]) -> IonDescription:
-    return IonDescription(ion.name, tuple(_numbers(f"{field}.types", ion.types, labels)))
 
 
 def _numbers(field: str, names: tuple[TypeName, ...], labels: tuple[str, ...]) -> list[int]:
