@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aiida_cse.landscape.model import CATION, Ions, Landscape
 from aiida_cse.landscape.reference import displacement_variances, entry_rate
@@ -106,7 +105,16 @@ def expected_runs(
         barrier = landscape.joined_barrier(temperature)
         theory = landscape.theoretical_rate(temperature)
         exchange = expected_exchange(landscape, settings.ions, temperature, found.rate, (start_ns, end_ns))
-        lag = lag_ps if exchange.relaxation_ns < end_ns else None
+        tst = landscape.tst_barriers(temperature)
+        # √(k_B T / 2πm) × the mean of exp(−tst/T) over both sides, per fs
+        flux = np.sqrt(landscape.thermal_speed_squared(temperature) / (2 * np.pi))
+        rate_tst = float(flux * np.exp(-np.array(tst) / temperature).mean())
+        variances: list[list[float]] = []
+        if lag_ps is not None and exchange.relaxation_ns < end_ns:
+            rows = displacement_variances(
+                landscape, temperature, lag_ps * 1000, np.array(edges), ions=_FOLLOWED, seed=seed + number
+            )
+            variances = [[float(value) for value in row] for row in rows]
         runs.append(
             asdict(
                 ExpectedRun(
@@ -116,29 +124,14 @@ def expected_runs(
                     rate_error=found.error,
                     kappa=found.rate / theory,
                     sides=[list(side) for side in found.sides],
-                    tst=(tst := landscape.tst_barriers(temperature)),
-                    kappa_tst=found.rate * 1e-15 / _theory(landscape, temperature, tst),
-                    variances=_variances(landscape, temperature, lag, np.array(edges), seed + number),
+                    tst=tst,
+                    kappa_tst=found.rate * 1e-15 / rate_tst,
+                    variances=variances,
                     **asdict(exchange),
                 )
             )
         )
     return runs
-
-
-def _theory(landscape: Landscape, temperature: float, tst: list[float]) -> float:
-    """Return √(k_B T / 2πm) × the mean of exp(−tst/T) over both sides, per fs."""
-    flux = np.sqrt(landscape.thermal_speed_squared(temperature) / (2 * np.pi))
-    return float(flux * np.exp(-np.array(tst) / temperature).mean())
-
-
-def _variances(
-    landscape: Landscape, temperature: float, lag_ps: float | None, edges: NDArray[np.float64], seed: int
-) -> list[list[float]]:
-    if lag_ps is None:
-        return []
-    found = displacement_variances(landscape, temperature, lag_ps * 1000, edges, ions=_FOLLOWED, seed=seed)
-    return [[float(value) for value in row] for row in found]
 
 
 def expected_exchange(
