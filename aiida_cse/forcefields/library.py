@@ -120,7 +120,12 @@ def _revised(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, A
     merged = {**base, **content}
     for field, key in _ENTRIES.items():
         sources = [base.get(field, ()), content.get(field, ())]
-        if all(_are_entries(entries, key) for entries in sources):
+        keyed = all(
+            isinstance(entry, Mapping) and isinstance(entry.get(key), str | list | tuple)
+            for entries in sources
+            for entry in (entries if isinstance(entries, list | tuple) else [None])
+        )
+        if keyed:
             found = {}
             for entry in itertools.chain(*sources):
                 value = entry[key]
@@ -131,9 +136,3 @@ def _revised(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, A
     if isinstance(content.get("citations"), list | tuple):
         merged["citations"] = list(dict.fromkeys([*content["citations"], *base["citations"]]))
     return merged
-
-
-def _are_entries(entries: object, key: str) -> bool:
-    return isinstance(entries, list | tuple) and all(
-        isinstance(entry, Mapping) and isinstance(entry.get(key), str | list | tuple) for entry in entries
-    )

@@ -101,9 +101,14 @@ def pair_table(
         labels = (first.label, second.label)
         term = buckingham.get(canonical(labels))
         if not {first.role, second.role} <= _CERAMIC:
-            coefficients, rule = _mixed(first, second, mixing)
+            epsilon, sigma = math.sqrt(first.epsilon * second.epsilon), (first.sigma + second.sigma) / 2
+            rule = "Lennard-Jones, Lorentz-Berthelot mixing"
+            if first.label == second.label:
+                epsilon, sigma, rule = first.epsilon, first.sigma, "Lennard-Jones of like atoms"
+            elif mixing == "geometric-inside-polymer" and {first.role, second.role} <= {"mobile", "organic"}:
+                sigma, rule = math.sqrt(first.sigma * second.sigma), "Lennard-Jones, geometric mixing"
             origin = " + ".join(sorted({first.source, second.source}))
-            rows.append(PairRow(i, j, labels, LENNARD_JONES, coefficients, rule, origin))
+            rows.append(PairRow(i, j, labels, LENNARD_JONES, (epsilon, sigma), rule, origin))
         elif term is None:
             rule = "Coulomb only between cations of the ceramic"
             rows.append(PairRow(i, j, labels, LENNARD_JONES, _COULOMB_ONLY, rule, source))
@@ -125,12 +130,3 @@ def missing_buckingham(
         for first, second in combinations_with_replacement(charges, 2)
         if min(charges[first], charges[second]) < 0 and canonical((first, second)) not in buckingham
     ]
-
-
-def _mixed(first: PairSite, second: PairSite, mixing: Mixing) -> tuple[tuple[float, float], str]:
-    if first.label == second.label:
-        return (first.epsilon, first.sigma), "Lennard-Jones of like atoms"
-    epsilon = math.sqrt(first.epsilon * second.epsilon)
-    if mixing == "geometric-inside-polymer" and {first.role, second.role} <= {"mobile", "organic"}:
-        return (epsilon, math.sqrt(first.sigma * second.sigma)), "Lennard-Jones, geometric mixing"
-    return (epsilon, (first.sigma + second.sigma) / 2), "Lennard-Jones, Lorentz-Berthelot mixing"
