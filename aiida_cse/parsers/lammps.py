@@ -357,10 +357,16 @@ def thermo_arrays(report: LogReport) -> orm.ArrayData:
     columns = list(dict.fromkeys(column for table in tables for column in table.columns))
     node = orm.ArrayData()
     for column in columns:
-        node.set_array(
-            re.sub(r"[^0-9a-zA-Z_]", "_", column),
-            np.concatenate([_column(table.columns, table.rows, column) for table in tables]),
-        )
+        parts = []
+        for table in tables:
+            values = np.full(len(table.rows), np.nan)
+            if column in table.columns:
+                index = table.columns.index(column)
+                values = np.array([row[index] for row in table.rows])
+                if column == "step" and np.isfinite(values).all():
+                    values = values.astype(np.int64)
+            parts.append(values)
+        node.set_array(re.sub(r"[^0-9a-zA-Z_]", "_", column), np.concatenate(parts))
     node.set_array(
         "stage",
         np.concatenate(
@@ -371,11 +377,3 @@ def thermo_arrays(report: LogReport) -> orm.ArrayData:
         ),
     )
     return node
-
-
-def _column(columns: tuple[str, ...], rows: list[tuple[float, ...]], column: str) -> np.ndarray:
-    if column not in columns:
-        return np.full(len(rows), np.nan)
-    index = columns.index(column)
-    values = np.array([row[index] for row in rows])
-    return values.astype(np.int64) if column == "step" and np.isfinite(values).all() else values
