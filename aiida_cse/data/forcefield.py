@@ -67,7 +67,7 @@ class CseForceFieldData(Data):
         # Internal access to aiida-core, listed in tests/engine/test_aiida_internals.py: there is no public way to
         # choose a UUID. The database refuses a second node with the same one, whichever process stores it.
         model: Any = self.backend_entity
-        model.bare_model.uuid = _identity(chosen)
+        model.bare_model.uuid = str(uuid5(_IDENTITY, chosen.md5))
 
     @classmethod
     def get_or_create(cls, chosen: ForceFieldSet) -> CseForceFieldData:
@@ -172,11 +172,7 @@ def find_forcefield(name_or_uuid: str) -> CseForceFieldData:
     return found[0]
 
 
-def _identity(chosen: ForceFieldSet) -> str:
-    return str(uuid5(_IDENTITY, chosen.md5))
-
-
 def _stored(chosen: ForceFieldSet) -> CseForceFieldData | None:
-    query = QueryBuilder().append(CseForceFieldData, filters={"uuid": _identity(chosen)})
+    query = QueryBuilder().append(CseForceFieldData, filters={"uuid": str(uuid5(_IDENTITY, chosen.md5))})
     found: CseForceFieldData | None = query.first(flat=True)
     return found
