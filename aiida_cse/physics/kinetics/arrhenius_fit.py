@@ -26,7 +26,7 @@ from aiida_cse.physics.kinetics.comparison import (
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures, two_temperatures
 from aiida_cse.physics.kinetics.laws import LAWS, Range
 from aiida_cse.physics.kinetics.observations import Observation, count_data, hot_barrier
-from aiida_cse.physics.kinetics.posterior import CountData, most_likely_counts
+from aiida_cse.physics.kinetics.posterior import most_likely_counts
 from aiida_cse.physics.statistics import arguments
 
 __all__ = ["Estimate", "Kinetics", "LawFit", "Observation", "RateEstimate", "TwoTemperatures", "joint_kinetics"]
@@ -167,27 +167,23 @@ def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: Req
             errors = rng.normal(0.0, request.frequency_log_error, request.samples)
             log_kappa = draws.log_prefactor - entropies - np.log(request.frequency) - errors
             kappa = Estimate.of(log_kappa, request.level).exponential()
+    p_value, freedom = np.nan, len(counts.events) - len(np.unique(counts.temperature)[:2])
+    if freedom > 0 and counts.events.any():
+        # of a deviance as large for counts that follow Arrhenius' law
+        means = most_likely_counts(counts, request.minimum_energy)
+        deviance = 2 * float((special.xlogy(counts.events, counts.events / means) - counts.events + means).sum())
+        p_value = float(stats.chi2.sf(deviance, freedom))
     return replace(
         found,
         energy=energy,
         entropy=entropy,
         kappa=kappa,
         events=sum(run.events for run in runs.values()),
-        p_value=_p_value(counts, request.minimum_energy),
+        p_value=p_value,
         two_temperatures=two_temperatures(
             list(runs.values()), request.temperatures, request.lowerings, request.level
         ),
     )
-
-
-def _p_value(counts: CountData, minimum_energy: float) -> float:
-    """Return the probability of a deviance as large for counts that follow Arrhenius' law, from χ²."""
-    freedom = len(counts.events) - len(np.unique(counts.temperature)[:2])
-    if freedom < 1 or not counts.events.any():
-        return np.nan
-    means = most_likely_counts(counts, minimum_energy)
-    deviance = 2 * float((special.xlogy(counts.events, counts.events / means) - counts.events + means).sum())
-    return float(stats.chi2.sf(deviance, freedom))
 
 
 # -- input ---------------------------------------------------------------------------------------------------

@@ -230,29 +230,19 @@ def _rates(
         law=law,
         priors=priors,
     )
-    return tuple(
-        RateEstimate(
-            temperature=temperature,
-            rate=_posterior(temperature, lowering, counts, draws, request.level),
-            lower_bound=low,
-            upper_bound=high,
-            extrapolated=not counts.temperature.min() <= temperature <= counts.temperature.max(),
-        )
-        for temperature, lowering, (low, high) in zip(request.temperatures, request.lowerings, bounds, strict=True)
-    )
-
-
-def _posterior(
-    temperature: float, lowering: float, counts: CountData, draws: Draws | None, level: float
-) -> Estimate:
-    if draws is not None:
-        return Estimate.of(draws.log_rate(temperature, lowering), level).exponential()
-    if (counts.temperature == temperature).all() and (counts.lowering == lowering).all():
-        # Jeffreys' posterior of the rate of runs at one temperature, which no law is needed for
-        gamma = stats.gamma(counts.events.sum() + 0.5, scale=1 / counts.exposure.sum())
-        low, median, high = gamma.ppf(_ends(level))
-        return Estimate(float(median), float(low), float(high))
-    return UNKNOWN
+    found = []
+    for temperature, lowering, bound in zip(request.temperatures, request.lowerings, bounds, strict=True):
+        rate = UNKNOWN
+        if draws is not None:
+            rate = Estimate.of(draws.log_rate(temperature, lowering), request.level).exponential()
+        elif (counts.temperature == temperature).all() and (counts.lowering == lowering).all():
+            # Jeffreys' posterior of the rate of runs at one temperature, which no law is needed for
+            gamma = stats.gamma(counts.events.sum() + 0.5, scale=1 / counts.exposure.sum())
+            low, median, high = gamma.ppf(_ends(request.level))
+            rate = Estimate(float(median), float(low), float(high))
+        outside = not counts.temperature.min() <= temperature <= counts.temperature.max()
+        found.append(RateEstimate(temperature, rate, *bound, extrapolated=outside))
+    return tuple(found)
 
 
 def _average(log_rates: Sequence[Floats], weights: Mapping[str, float], level: float) -> Estimate:
