@@ -419,21 +419,18 @@ def _looks(runs: Mapping[str, RunFindings]) -> TidyTable:
         ("rate_upper_bound_per_s", "s⁻¹", "Upper bound of the rate of entries"),
         ("reasons", "", "One sentence per criterion"),
     )
-    rows = [
-        (run.label, run.temperature, *(look.get(name) for name, _, _ in columns[:-1]), _words(look.get("reasons")))
-        for run in runs.values()
-        for look in run.looks
-    ]
+    rows = []
+    for run in runs.values():
+        for look in run.looks:
+            reasons = look.get("reasons")
+            words = "; ".join(map(str, reasons)) if isinstance(reasons, list | tuple) else str(reasons or "")
+            rows.append((run.label, run.temperature, *(look.get(name) for name, _, _ in columns[:-1]), words))
     return TidyTable(
         "looks",
         "The verdict at each look of an adaptive run",
         (*_RUN, *(Column(*column) for column in columns)),
         tuple(rows),
     )
-
-
-def _words(value: Any) -> str:
-    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
 
 
 _STAGE_UNITS = {

@@ -151,8 +151,12 @@ def thermo(findings: Findings, width: float) -> Figure:
 
 def _pieces(findings: Findings) -> list[_Piece]:
     """Return the rows of each stage in each job in the order of time; where jobs overlap the later one counts."""
-    tables = [table for table in findings.thermo if _is_of(table.part, findings)]
-    pieces = [piece for table in tables for piece in _of_table(table)]
+    pieces = []
+    for table in findings.thermo:
+        # a part of the work belongs to one of the runs, or to all
+        run = re.search(r"T\d{4}_r\d+", table.part)
+        if run is None or not findings.runs or run[0] in findings.runs:
+            pieces += _of_table(table)
     if not pieces:
         raise NotDrawableError("there are no thermo tables: they are those of LAMMPS jobs in an AiiDA profile")
     kept = []
@@ -171,12 +175,6 @@ def _pieces(findings: Findings) -> list[_Piece]:
                 )
             )
     return kept
-
-
-def _is_of(part: str, findings: Findings) -> bool:
-    """Return whether a part of the work belongs to one of the runs, or to all."""
-    run = re.search(r"T\d{4}_r\d+", part)
-    return run is None or not findings.runs or run[0] in findings.runs
 
 
 def _of_table(table: ThermoTable) -> list[_Piece]:

@@ -66,13 +66,20 @@ class Table:
     @property
     def cells(self) -> list[list[tuple[str, str]]]:
         """The cells as pairs of a text and a smaller one."""
-        return [
-            [
-                (_unbroken(cell[0]), _unbroken(cell[1])) if isinstance(cell, tuple) else (_text(cell), "")
-                for cell in row
-            ]
-            for row in self.rows
-        ]
+        rows = []
+        for row in self.rows:
+            pairs = []
+            for cell in row:
+                pair = cell if isinstance(cell, tuple) else (str(cell), "")
+                if cell is None:
+                    pair = ("–", "")
+                elif isinstance(cell, bool):
+                    pair = ("yes" if cell else "no", "")
+                elif isinstance(cell, float):
+                    pair = (f"{cell:.4g}", "")
+                pairs.append((_unbroken(pair[0]), _unbroken(pair[1])))
+            rows.append(pairs)
+        return rows
 
     @property
     def uri(self) -> str:
@@ -153,15 +160,6 @@ class Section:
     def filled(self) -> bool:
         """True if the section has content."""
         return bool(self.text or self.facts or self.statements or self.tables or self.pictures or self.code)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return _unbroken(text)
 
 
 def _unbroken(text: str) -> str:
