@@ -78,7 +78,11 @@ def type_molecule(name: str, graph: Any, forcefield: ForceFieldSet, problems: li
     terms: dict[str, tuple[tuple[tuple[int, ...], BondedTerm], ...]] = {}
     for kind, paths, known in _kinds(graph, forcefield):
         lookup = {canonical(term.atoms): term for term in known}
-        keys = [_key(path, atoms) for path in paths]
+        keys: list[tuple[str, ...] | None] = []
+        for path in paths:
+            # a term is looked up under the names of its atoms, if all have a type
+            bonded = [atom.bonded_name for atom in (atoms[index] for index in path) if atom is not None]
+            keys.append(canonical(bonded) if len(bonded) == len(path) else None)
         first = {key: path for path, key in reversed(list(zip(paths, keys, strict=True)))}
         missing += [
             f"{kind} {'–'.join(key)}, of {_surroundings(graph, first[key], key, atoms)}"
@@ -129,13 +133,6 @@ def _kinds(
         if i != k and m != j and i != m
     ]
     yield "dihedral", list(dihedrals), forcefield.dihedrals
-
-
-def _key(path: Sequence[int], atoms: Sequence[ForceFieldType | None]) -> tuple[str, ...] | None:
-    """Return the names under which a term is looked up, None if one of its atoms has no type."""
-    members = [atoms[index] for index in path]
-    names = [atom.bonded_name for atom in members if atom is not None]
-    return canonical(names) if len(names) == len(members) else None
 
 
 def _environment(graph: Any, index: int) -> str:

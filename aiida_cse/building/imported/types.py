@@ -88,7 +88,14 @@ class TypeTable:
 
     def _entry(self, number: int, own: TypeDescription | None) -> AtomType | None:
         label, charge = self.labels.get(number), self._charge(number, own)
-        facts = own or self._of_recipe(number, label, charge)
+        known = self.known.get(label or "")
+        facts = own or known
+        # an entry of its own takes the place of the recipe's
+        counted = known if own is None and self.atoms([number]).any() else None
+        if counted is not None and charge is not None and abs(counted.charge - charge) > SAME_CHARGE:
+            self.problems.append(
+                f"{self._named(number)}: charge {charge:g} e, that of the recipe is {counted.charge:g} e"
+            )
         if label is None:
             self.problems.append(f"{self._named(number)}: its label is missing; give types.{number}.label")
         if facts is None:
@@ -120,17 +127,6 @@ class TypeTable:
             self.problems.append(f"{field} = {described.charge:g}: the atoms of the type have {own[0]:g} e")
             return None
         return described.charge
-
-    def _of_recipe(self, number: int, label: str | None, charge: float | None) -> AtomType | None:
-        """Return the recipe's type with this label, None if it has none."""
-        found = self.known.get(label or "")
-        if found is None or charge is None or not self.atoms([number]).any():
-            return found
-        if abs(found.charge - charge) > SAME_CHARGE:
-            self.problems.append(
-                f"{self._named(number)}: charge {charge:g} e, that of the recipe is {found.charge:g} e"
-            )
-        return found
 
     def _named(self, number: int) -> str:
         """Return a type as messages name it."""
