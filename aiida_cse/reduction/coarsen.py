@@ -21,7 +21,6 @@ from aiida_cse.physics.exchange.sensitivity import labels_from_events, recount_a
 from aiida_cse.physics.exchange.transitions import count_transitions
 from aiida_cse.reduction.config import LENGTH_TOLERANCE, IonSpecies, ReductionConfig, Stream
 from aiida_cse.reduction.displacements import Displacements
-from aiida_cse.reduction.grid import Grid
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State, Track
 from aiida_cse.schema import located
@@ -330,7 +329,16 @@ def rereading_reasons(have: ReductionConfig, want: ReductionConfig) -> tuple[str
     data lead from one state to the other.
     """
     reasons = [f"{name} differs" for name in _SYSTEM if getattr(have, name) != getattr(want, name)]
-    reasons += _bin_reasons("bins", have.grid, want.grid)
+    grid, wanted = have.grid, want.grid
+    if grid.fixed != wanted.fixed:
+        reasons.append("bins: one are equal parts of the box, the others have a fixed width")
+    else:
+        factor = grid.factors().get(wanted.bins)
+        width = grid.joined(factor).width if factor is not None and grid.fixed else wanted.width
+        if factor is None or not math.isclose(width, wanted.width, rel_tol=LENGTH_TOLERANCE):
+            reasons.append(
+                f"bins = {wanted.bins}: can only be made coarser, by whole factors of the {grid.bins} of the state"
+            )
     for name, stream in want.streams.items():
         reasons += _stream_reasons(name, stream, have, want)
     for name, coarse, fine in (
@@ -352,18 +360,6 @@ def rereading_reasons(have: ReductionConfig, want: ReductionConfig) -> tuple[str
     for name, species in want.ions.items():
         reasons += [f"ions.{name}: {reason}" for reason in _species_reasons(species, have, want, name)]
     return tuple(reasons)
-
-
-def _bin_reasons(name: str, have: Grid, want: Grid) -> list[str]:
-    """Return why bins of ``have`` do not make those of ``want``."""
-    if have.fixed != want.fixed:
-        return [f"{name}: one are equal parts of the box, the others have a fixed width"]
-    factor = have.factors().get(want.bins)
-    if factor is not None:
-        width = have.joined(factor).width if have.fixed else want.width
-        if math.isclose(width, want.width, rel_tol=LENGTH_TOLERANCE):
-            return []
-    return [f"{name} = {want.bins}: can only be made coarser, by whole factors of the {have.bins} of the state"]
 
 
 def _stream_reasons(name: str, stream: Stream, have: ReductionConfig, want: ReductionConfig) -> list[str]:

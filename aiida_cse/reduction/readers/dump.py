@@ -168,7 +168,12 @@ class DumpFile(FrameByFrame):
         whole = [index for index, name in enumerate(names) if name in ("id", "type", *images)]
         self._check_whole(frame, header, content, table[:, whole], [names[index] for index in whole])
         if (table[1:, 0] <= table[:-1, 0]).any():
-            table = table[_order(table[:, 0].astype(np.int64))]
+            ids = table[:, 0].astype(np.int64)
+            order = np.full(len(ids), -1, np.int64)
+            if ids.max() == len(ids):
+                # IDs from 1 to N need no sorting
+                order[ids - 1] = np.arange(len(ids))
+            table = table[order if (order >= 0).all() else np.argsort(ids, kind="stable")]
         ids = table[:, 0].astype(np.int64)
         twice = np.flatnonzero(ids[1:] == ids[:-1])
         if len(twice):
@@ -430,16 +435,6 @@ def _coordinates(columns: tuple[str, ...]) -> list[tuple[str, bool, str | None]]
             )
         found.append(style)
     return found
-
-
-def _order(ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the order (N,) of ascending IDs, without sorting if they are 1 to N."""
-    if ids.max() == len(ids):
-        order = np.full(len(ids), -1, np.int64)
-        order[ids - 1] = np.arange(len(ids))
-        if (order >= 0).all():
-            return order
-    return np.argsort(ids, kind="stable")
 
 
 def _explain(column: str, word: bytes) -> str:
