@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, IonTransitions, ReducedProduction
 from aiida_cse.analysis.registry import Quantity, ion_name, ions_in, observable
@@ -145,6 +144,10 @@ def _exchange_data(ion: Ion, found: IonTransitions, production: ReducedProductio
     Entries and exits are counted over time, and per ion for those ions that were outside the region at some time.
     The others could not enter. Deep in a crystal they are many, and compared with them any ion that crosses twice
     would look like a burst.
+
+    Whether each ion is in the region is known at equally spaced frames. An ion in a buffer keeps the label of the
+    last core it visited, so that recrossings at the boundary are not counted. An ion that visited no core is left
+    out. Where the cores are not known, regions replace them.
     """
     ion_counts = ion.exchange_counts(found.events)
     at_start = production.labels_at_start(production.settings.rule)[ion.numbers]
@@ -159,6 +162,12 @@ def _exchange_data(ion: Ion, found: IonTransitions, production: ReducedProductio
         for column, label in ((0, 3), (1, 2)):
             crossed = intervals[np.isin(found.events[:, label], ion.exchange_labels)]
             np.add.at(counts[:, column], crossed * parts // (len(looks) - 1), 1)
+    members = None
+    if production.settings.maximum_remaining is not None:
+        track = production.tracks.get("core", production.tracks["snapshot"])
+        frames = member_frames(window.begin, window.stop)
+        labels = labels_from_events(track.first_labels, track.events, frames)[:, ion.numbers]
+        members = np.isin(labels[:, (labels >= 0).all(axis=0)], ion.exchange_labels)
     return ExchangeData(
         found.both.entries,
         found.both.exits,
@@ -166,21 +175,8 @@ def _exchange_data(ion: Ion, found: IonTransitions, production: ReducedProductio
         population=ion.counts[ion.species.exchange],
         block_counts=counts,
         ion_counts=ion_counts[outside] if outside.any() else None,
-        members=None if production.settings.maximum_remaining is None else _members(ion, production),
+        members=members,
     )
-
-
-def _members(ion: Ion, production: ReducedProduction) -> NDArray[np.bool_]:
-    """Return whether each ion is in the region, (F, I), at equally spaced frames.
-
-    An ion in a buffer keeps the label of the last core it visited, so that recrossings at the boundary are not
-    counted. An ion that visited no core is left out. Where the cores are not known, regions replace them.
-    """
-    track = production.tracks.get("core", production.tracks["snapshot"])
-    frames = member_frames(production.window.begin, production.window.stop)
-    labels = labels_from_events(track.first_labels, track.events, frames)[:, ion.numbers]
-    inside: NDArray[np.bool_] = np.isin(labels[:, (labels >= 0).all(axis=0)], ion.exchange_labels)
-    return inside
 
 
 def _of_ion(
