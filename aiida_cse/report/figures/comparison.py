@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from aiida_cse.report.comparison import SAME_TEMPERATURE, compare_findings, source_name
@@ -66,7 +65,14 @@ def draw_free_energies(sources: Sequence[Findings], width: float) -> Figure:
                 for curve in curves
                 if abs(curve.run.temperature - temperature) < SAME_TEMPERATURE
             ]
-            _draw_panel(panel, shown)
+            curves = [curve for _, curve in shown]
+            for number, curve in shown:
+                draw_energy(panel, curve, _cation(curve), _style(number))
+            panel.set_xlim(min(curve.z[0] for curve in curves), max(curve.z[-1] for curve in curves))
+            energy_limits(panel, curves)
+            first = curves[0]
+            shade_layers(panel, boundaries_of(first.run, "free_energy_profiles", _cation(first)))
+            panel.set_ylabel(f"F({ion_symbol(first.run.results, _cation(first))}) / $k_{{\\mathrm{{B}}}}$ (K)")
             panel.set_title(f"{temperature:g} K", fontsize=8)
         for panel in axes[len(kelvin) - columns : len(kelvin)]:
             panel.set_xlabel("z (Å)")
@@ -78,18 +84,6 @@ def draw_free_energies(sources: Sequence[Findings], width: float) -> Figure:
         ]
         legend_below(drawn, handles, columns=2 if width >= _WIDE and len(handles) > 2 else 1)
     return drawn
-
-
-def _draw_panel(panel: Axes, shown: Sequence[tuple[int, Curve]]) -> None:
-    """Draw the free energies at one temperature, each with the place of its source."""
-    curves = [curve for _, curve in shown]
-    for number, curve in shown:
-        draw_energy(panel, curve, _cation(curve), _style(number))
-    panel.set_xlim(min(curve.z[0] for curve in curves), max(curve.z[-1] for curve in curves))
-    energy_limits(panel, curves)
-    first = curves[0]
-    shade_layers(panel, boundaries_of(first.run, "free_energy_profiles", _cation(first)))
-    panel.set_ylabel(f"F({ion_symbol(first.run.results, _cation(first))}) / $k_{{\\mathrm{{B}}}}$ (K)")
 
 
 def _entry(number: int, source: Findings, drawn: bool, width: float) -> str:
