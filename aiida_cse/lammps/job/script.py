@@ -181,6 +181,13 @@ def _dynamics(span: Span, end: int, until: int | None, plan: JobPlan) -> list[st
             "dump_modify trajectory unwrap yes sort id",
         ]
         undump = ["undump trajectory"]
+    runs = [_run(span, end, end, settings)]
+    if plan.care is not None and until is not None:
+        hold = f"{_fix(stage)}_hold" if stage.mobile == "electrolyte" else None
+        begin, restore = recovery_commands(plan.care, hold)
+        recovering = [*begin, _run(span, until, end, settings), *restore]
+        both = [*_skipped_from(until, f"usual_{stage.name}", recovering), *runs]
+        runs = recovering if until == end else both
     return [
         f"timestep {stage.timestep_fs:g}",
         f"thermo {stage.interval(stage.thermo_ps)}",
@@ -192,26 +199,13 @@ def _dynamics(span: Span, end: int, until: int | None, plan: JobPlan) -> list[st
         *velocities,
         *opening,
         *dump,
-        *_runs(span, end, until, plan),
+        *runs,
         *undump,
         # before the fixes are deleted: the checkpoint includes the state of thermostat and barostat
         *CHECKPOINT,
         *closing,
         *unwatch,
     ]
-
-
-def _runs(span: Span, end: int, until: int | None, plan: JobPlan) -> list[str]:
-    """Return the run to step ``end``, with recovery settings up to step ``until``."""
-    normal = [_run(span, end, end, plan.settings)]
-    if plan.care is None or until is None:
-        return normal
-    hold = f"{_fix(span.stage)}_hold" if span.stage.mobile == "electrolyte" else None
-    begin, restore = recovery_commands(plan.care, hold)
-    recovering = [*begin, _run(span, until, end, plan.settings), *restore]
-    if until == end:
-        return recovering
-    return [*_skipped_from(until, f"usual_{span.stage.name}", recovering), *normal]
 
 
 def _run(span: Span, upto: int, end: int, settings: RunSettings) -> str:
