@@ -136,14 +136,6 @@ def _populations(one: WindowedState, found: Results) -> Iterator[Triple]:
                 yield f"{key}_{region}_blocks", not blocks or any(agree(ends, again) for again in blocks), True
 
 
-def _events(one: WindowedState, rule: str) -> tuple[Integers, int, int]:
-    """Return the events of the window with both looks in it, the first look, and frames between looks."""
-    stride = one.state.config.snapshot_frames if rule == "snapshot" else 1
-    first = -(-one.begin // stride) * stride
-    events = next(track for name, track in one.state.tracks.items() if name == rule).events
-    return events[(events[:, 0] > first) & (events[:, 0] < one.state.stop)], first, stride
-
-
 def _transitions(one: WindowedState, found: Results) -> Iterator[Triple]:
     yield "rule", found["rule"], one.criteria["rule"]
     yield "regions", list(found["regions"]), list(REGIONS)
@@ -160,7 +152,10 @@ def _transitions(one: WindowedState, found: Results) -> Iterator[Triple]:
 
 
 def _of_rule(one: WindowedState, rule: str) -> dict[str, Any]:
-    events, first, stride = _events(one, rule)
+    stride = one.state.config.snapshot_frames if rule == "snapshot" else 1
+    first = -(-one.begin // stride) * stride
+    events = next(track for name, track in one.state.tracks.items() if name == rule).events
+    events = events[(events[:, 0] > first) & (events[:, 0] < one.state.stop)]
     looks = np.arange(first, one.state.stop, stride)
     step = stride * one.frame_ns
     again: dict[str, Any] = {"observed_ns": (len(looks) - 1) * step}
