@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock, Thread
@@ -280,7 +280,13 @@ def _reduce_parts(
         return stream(plan, selection, config, report)
     with ThreadPoolExecutor(len(parts)) as pool:
         try:
-            states = _results([pool.submit(stream, part, selection, config, report) for part in parts])[::-1]
+            futures = [pool.submit(stream, part, selection, config, report) for part in parts]
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                error = future.exception()
+                if error is not None:
+                    raise error
+            states = [future.result() for future in futures][::-1]
             state = states.pop()
             while states:
                 state = state.merge(states.pop())
@@ -288,16 +294,6 @@ def _reduce_parts(
         except BaseException:
             report.stop()
             raise
-
-
-def _results(futures: list[Future[State]]) -> list[State]:
-    """Return the results, or raise the error of the part that failed first."""
-    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-    for future in done:
-        error = future.exception()
-        if error is not None:
-            raise error
-    return [future.result() for future in futures]
 
 
 def _refuse_other_images(previous: State, later: State, plan: SegmentPlan) -> None:
