@@ -324,23 +324,19 @@ class Quantity:
         reason
             Why there is no value or no interval; kept only if one of them is missing.
         """
-        value, error, lower, upper = (
-            _finite(found.get(key.format(part))) for part in ("", "_error", "_lower_bound", "_upper_bound")
-        )
+        numbers = [found.get(key.format(part)) for part in ("", "_error", "_lower_bound", "_upper_bound")]
         ends = found.get(key.format("_interval"))
-        interval = None
-        if isinstance(ends, list | tuple) and len(ends) == 2:
-            interval = _finite(ends[0]), _finite(ends[1])
+        pair = tuple(ends) if isinstance(ends, list | tuple) and len(ends) == 2 else ()
+        value, error, lower, upper, low, high = (
+            one if isinstance(one, int | float) and math.isfinite(one) else None
+            for one in (*numbers, *(pair or (None, None)))
+        )
+        interval = (low, high) if pair else None
         if key.format("") not in found:
             reason = "results of its version do not have it"
         elif value is not None and not (interval is None and error is None):
             reason = ""
         return cls(name, key.format(""), value, unit, interval, error, lower, upper, reason, note)
-
-
-def _finite(value: object) -> float | None:
-    """Return a number as it is, None if it is none or not finite."""
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def ions_in(found: Iterable[str], key: str) -> list[str]:

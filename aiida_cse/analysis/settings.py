@@ -28,19 +28,14 @@ _PER_TEMPERATURE = ("last_ns", "minimum_excess", "condition_last_ns")
 Value = TypeVar("Value")
 
 
-def _form(value: object) -> str:
-    return "pairs" if isinstance(value, (list, tuple)) else "value"
-
-
+_FORM = Discriminator(lambda value: "pairs" if isinstance(value, (list, tuple)) else "value")
 #: one value, or pairs of a temperature (K) and the value there; the tag restricts messages to the given form
 PerTemperature = Annotated[
     Annotated[Value | None, Tag("value")] | Annotated[tuple[tuple[Kelvin, Value], ...], Tag("pairs")],
-    Discriminator(_form),
+    _FORM,
 ]
 #: the last so many ns, or from one time to another, ns
-Range = Annotated[
-    Annotated[Duration | None, Tag("value")] | Annotated[tuple[Time, Duration], Tag("pairs")], Discriminator(_form)
-]
+Range = Annotated[Annotated[Duration | None, Tag("value")] | Annotated[tuple[Time, Duration], Tag("pairs")], _FORM]
 
 
 class DisplacementRanges(StrictModel):
