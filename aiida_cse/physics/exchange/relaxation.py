@@ -89,8 +89,10 @@ def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingD
     # transitions (2, 2) between outside (0) and inside (1) within a lag; overlapping origins are not independent
     seen = np.array([[before.size - were - are + both, are - both], [were - both, both]])
     counts = seen * lags / len(before)
-    enter = _posterior(counts[0, 1], counts[0, 0])[:, None]
-    leave = _posterior(counts[1, 0], counts[1, 1])[None, :]
+    # equally probable values of the probabilities with Jeffreys' prior
+    nodes = (np.arange(_NODES) + 0.5) / _NODES
+    enter = special.betaincinv(counts[0, 1] + _JEFFREYS, counts[0, 0] + _JEFFREYS, nodes)[:, None]
+    leave = special.betaincinv(counts[1, 0] + _JEFFREYS, counts[1, 1] + _JEFFREYS, nodes)[None, :]
     share = enter / (enter + leave)
     memory = np.maximum(1 - enter - leave, _SMALLEST) ** lags
     deviation = np.abs(inside - ions * share) * memory / np.sqrt(ions * share * (1 - share))
@@ -100,9 +102,3 @@ def remaining_deviation(members: ArrayLike, level: float = 0.9975) -> RemainingD
         relaxation_times=float(-np.log(np.median(memory))),
         equilibrium=float(ions * np.median(share)),
     )
-
-
-def _posterior(changed: float, stayed: float) -> Floats:
-    """Return equally probable values (nodes,) of a probability with Jeffreys' prior."""
-    nodes = (np.arange(_NODES) + 0.5) / _NODES
-    return np.asarray(special.betaincinv(changed + _JEFFREYS, stayed + _JEFFREYS, nodes), dtype=np.float64)

@@ -228,25 +228,22 @@ def _known(
     name: str, z: Floats, curve: ArrayLike, error_name: str, error: ArrayLike | None, otherwise: float
 ) -> _Known:
     """Return the known bins of a curve; their variance is ``otherwise`` without an error."""
-    values = _bins_or_nan(name, curve, len(z))
-    known = ~np.isnan(values)
-    variances = np.full(len(z), otherwise)
+    found = []
+    for place, given in ((name, curve), (error_name, error)):
+        if given is None:
+            continue
+        array = checks.array(place, given, finite=False)
+        if array.shape != z.shape:
+            raise ValueError(f"{place} has the shape {array.shape}, z has {len(z)} bins")
+        # the square of 1e100 is still finite
+        if (np.abs(array) > 1e100).any():
+            raise ValueError(f"{place} is infinite or above 1e100 K somewhere; what is not known must be NaN")
+        found.append(array)
+    known: NDArray[np.bool_] = ~np.any(np.isnan(found), axis=0)
     if error is not None:
-        errors = _bins_or_nan(error_name, error, len(z))
-        known &= ~np.isnan(errors)
-        checks.array(error_name, errors[known], above=0)
-        variances = errors**2
-    return _Known(z, values, variances)[known]
-
-
-def _bins_or_nan(name: str, values: ArrayLike, bins: int) -> Floats:
-    array = checks.array(name, values, finite=False)
-    if array.shape != (bins,):
-        raise ValueError(f"{name} has the shape {array.shape}, z has {bins} bins")
-    # the square of 1e100 is still finite
-    if (np.abs(array) > 1e100).any():
-        raise ValueError(f"{name} is infinite or above 1e100 K somewhere; what is not known must be NaN")
-    return array
+        checks.array(error_name, found[1][known], above=0)
+    variances = np.full(len(z), otherwise) if error is None else found[1] ** 2
+    return _Known(z, found[0], variances)[known]
 
 
 def _bounds(window: Window) -> tuple[float, float]:
