@@ -76,26 +76,25 @@ def _caption(findings: Findings) -> str:
     jobs = len({(piece.part, piece.name) for piece in pieces})
     limits = pieces[0].limits
     judged = sum(_drift(piece) is not None for piece in pieces)
+    warm, hot = (
+        "no limit" if value is None else f"{100 * value:g} %"
+        for value in (limits.temperature.warn, limits.temperature.fail)
+    )
+    slow, fast = (
+        "no limit" if value is None else f"{value:,g}" for value in (limits.drift.warn, limits.drift.fail)
+    )
     return (
         f"All {jobs} stages in {len(dict.fromkeys(slot.part for slot in slots))} parts of the work, each in a "
         "slot of its own whatever its length: time runs linearly within a slot, productions have wider ones, and "
         "minimisations (grey) are not drawn. Thin lines are the values in the log; thick ones their mean over the "
         "second half of the stage, which is judged. Dashed: target temperature and pressure. Limits of the "
-        f"plausibility check: temperature within {_percent(limits.temperature.warn)} of the target (shaded: "
-        f"warning; failure at {_percent(limits.temperature.fail)}), density in NpT stages as shaded, drift of the "
-        f"conserved energy per degree of freedom below {_number(limits.drift.warn)} K/ns (dotted: warning) and "
-        f"{_number(limits.drift.fail)} K/ns (solid: failure), on an axis that is linear below 10. Bars of the "
+        f"plausibility check: temperature within {warm} of the target (shaded: "
+        f"warning; failure at {hot}), density in NpT stages as shaded, drift of the "
+        f"conserved energy per degree of freedom below {slow} K/ns (dotted: warning) and "
+        f"{fast} K/ns (solid: failure), on an axis that is linear below 10. Bars of the "
         f"drift are ± {ERRORS} standard errors, which count in favour of a run; n = {judged} stages at constant "
         "temperature and pressure are long enough for one."
     )
-
-
-def _percent(value: float | None) -> str:
-    return "no limit" if value is None else f"{100 * value:g} %"
-
-
-def _number(value: float | None) -> str:
-    return "no limit" if value is None else f"{value:,g}"
 
 
 @figure("thermo", title="Thermodynamics of every stage", caption=_caption)
@@ -262,17 +261,14 @@ def _draw_targets(
         x = np.array([slot.left, slot.left + slot.width])
         style: dict[str, Any] = {"color": "#000000", "linestyle": "--", "linewidth": 0.8, "zorder": 3}
         if stage.temperature is not None:
-            target = _ramp(stage.temperature)
+            target = np.full(2, stage.temperature, dtype=np.float64)
             temperature.plot(x, target, label="target", **style)
             if (reach := piece.limits.temperature.warn) is not None:
                 low, high = target * (1 - reach), target * (1 + reach)
                 temperature.fill_between(x, low, high, color="#009E73", alpha=0.2, linewidth=0, label="plausible")
         if stage.pressure is not None:
-            pressure.plot(x, pressure_scale * _ramp(stage.pressure), label="target", **style)
-
-
-def _ramp(value: float | tuple[float, float]) -> Floats:
-    return np.array(value if isinstance(value, tuple) else (value, value), dtype=np.float64)
+            target = pressure_scale * np.full(2, stage.pressure, dtype=np.float64)
+            pressure.plot(x, target, label="target", **style)
 
 
 def _draw_density_limits(axes: Axes, pieces: Sequence[_Piece], slots: Mapping[tuple[str, str], _Slot]) -> None:

@@ -126,11 +126,12 @@ def _sections(view: View, findings: Findings, found: Sequence[Attempt]) -> Itera
     stages, time = (
         [section for section in view.sections if section.title == title] for title in ("Stages", "Time")
     )
+    joint = [one for one in shown if not one.headings and _is_table(one) and not any(row.run for row in one.rows)]
     yield Section(
         "conclusions",
         "Over all runs",
         statements=[one for section in shown if not _is_table(section) for one in _statements(section)],
-        tables=[_joint_table(section) for section in shown if _is_joint(section)],
+        tables=[_joint_table(section) for section in joint],
     )
     yield Section("figures", "Figures", pictures=[_picture(one) for one in found if one.figure is not None])
     yield Section(
@@ -140,7 +141,7 @@ def _sections(view: View, findings: Findings, found: Sequence[Attempt]) -> Itera
         tables=[
             _cell_table(one, ("quantity", "run")) if one.headings else _run_table(one, view.runs)
             for one in shown
-            if _is_table(one) and not _is_joint(one)
+            if _is_table(one) and one not in joint
         ],
     )
     yield Section(
@@ -197,10 +198,6 @@ def _headline(findings: Findings) -> str:
 
 def _is_table(section: Rows) -> bool:
     return bool(section.headings) or any(row.quantity is not None for row in section.rows)
-
-
-def _is_joint(section: Rows) -> bool:
-    return not section.headings and _is_table(section) and not any(row.run for row in section.rows)
 
 
 def _statements(section: Rows) -> Iterator[Statement]:
