@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -55,18 +55,15 @@ StageName = Annotated[
 ]
 
 
-def _form(value: Any) -> str:
-    return "ramp" if isinstance(value, (list, tuple)) else "value"
-
-
+_FORM = Discriminator(lambda value: "ramp" if isinstance(value, (list, tuple)) else "value")
 #: a value or [start, end]; the tag restricts messages to the form that is given
 TemperatureRamp = Annotated[
     Annotated[Temperature, Tag("value")] | Annotated[tuple[Temperature, Temperature], Tag("ramp")],
-    Discriminator(_form),
+    _FORM,
 ]
 PressureRamp = Annotated[
     Annotated[Pressure, Tag("value")] | Annotated[tuple[Pressure, Pressure], Tag("ramp")],
-    Discriminator(_form),
+    _FORM,
 ]
 
 
