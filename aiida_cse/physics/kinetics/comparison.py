@@ -184,11 +184,20 @@ def compare_laws(counts: CountData | None, request: Request, rng: np.random.Gene
         else fits[0].rates[number].rate
         for number, (temperature, lowering) in enumerate(zip(request.temperatures, request.lowerings, strict=True))
     )
-    union = tuple(
-        _union([fit.rates[number] for fit in fits if fit.supported], average)
-        for number, average in enumerate(averaged)
-    )
-    return LawComparison(tuple(fits), union, averaged, priors, drawn.get(ARRHENIUS.name))
+    union = []
+    for number, average in enumerate(averaged):
+        rates = [fit.rates[number] for fit in fits if fit.supported]
+        low, high = min(one.rate.low for one in rates), max(one.rate.high for one in rates)
+        union.append(
+            RateEstimate(
+                temperature=rates[0].temperature,
+                rate=Estimate(average.median, low, high),
+                lower_bound=min(one.lower_bound for one in rates),
+                upper_bound=max(one.upper_bound for one in rates),
+                extrapolated=rates[0].extrapolated,
+            )
+        )
+    return LawComparison(tuple(fits), tuple(union), averaged, priors, drawn.get(ARRHENIUS.name))
 
 
 def _draw(
@@ -256,16 +265,6 @@ def _average(log_rates: Sequence[Floats], weights: Mapping[str, float], level: f
     order = np.argsort(samples)
     low, median, high = np.interp(_ends(level), np.cumsum(shares[order]), samples[order]).tolist()
     return Estimate(median, low, high).exponential()
-
-
-def _union(rates: Sequence[RateEstimate], average: Estimate) -> RateEstimate:
-    return RateEstimate(
-        temperature=rates[0].temperature,
-        rate=Estimate(average.median, min(one.rate.low for one in rates), max(one.rate.high for one in rates)),
-        lower_bound=min(one.lower_bound for one in rates),
-        upper_bound=max(one.upper_bound for one in rates),
-        extrapolated=rates[0].extrapolated,
-    )
 
 
 def _ends(level: float) -> tuple[float, float, float]:
