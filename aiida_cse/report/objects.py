@@ -264,8 +264,14 @@ class ResultSet:
         for section in self.view.sections:
             html += html_title(section.title, section.note)
             if section.headings:
-                cells = [(row, map(_cell, row.cells.values())) for row in section.rows if row.cells is not None]
-                rows = [(row.run, row.name, *words, row.mark) for row, words in cells]
+                rows: list[tuple[str, ...]] = []
+                for row in section.rows:
+                    if row.cells is not None:
+                        cells = [
+                            "" if one is None else number_words(one) if isinstance(one, int | float) else str(one)
+                            for one in row.cells.values()
+                        ]
+                        rows.append((row.run, row.name, *cells, row.mark))
                 headings = ("run or part", "", *section.headings, "")
                 html += html_table(rows, headings, range(2, len(headings) - 1))
             else:
@@ -278,10 +284,6 @@ class ResultSet:
                     rows.append((row.mark, row.run, *words))
                 html += html_table(rows, numbers=(3,))
         return html
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else number_words(value) if isinstance(value, int | float) else str(value)
 
 
 def open_results(source: Any) -> ResultSet:

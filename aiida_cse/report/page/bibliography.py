@@ -53,6 +53,7 @@ _ARTICLE = re.compile(
     r"(?: \((?P<note>.*)\))?"
 )
 _SPECIAL = re.compile(r"([\\{}%&$#_~^])")
+_WIDE = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
 def bibtex(citations: Iterable[str]) -> str:
@@ -90,10 +91,9 @@ def _entry(citation: str) -> tuple[str, str]:
 
 
 def _fields(kind: str, fields: dict[str, str]) -> str:
-    lines = [f"  {name} = {{{_SPECIAL.sub(_escaped, text)}}}" for name, text in fields.items()]
+    texts = {
+        name: _SPECIAL.sub(lambda found: _WIDE.get(found[0], "\\" + found[0]), text)
+        for name, text in fields.items()
+    }
+    lines = [f"  {name} = {{{text}}}" for name, text in texts.items()]
     return f"@{kind}{{KEY,\n" + ",\n".join(lines) + "\n}"
-
-
-def _escaped(found: re.Match[str]) -> str:
-    wide = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return wide.get(found[0], "\\" + found[0])
