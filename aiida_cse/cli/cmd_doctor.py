@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,20 +42,18 @@ def doctor(
       aiida-cse doctor lmp@cluster cse@cluster --account abc
     """
     profiles.load(profile)
-    from aiida_cse.cli.site_checks import code_checks, codes_of_profile, site_checks
+    from aiida_cse.cli.site_checks import code_checks, profile_code_checks, site_checks
 
     given = {"account": account, "queue_name": queue}
     options = {key: value for key, value in given.items() if value is not None}
     named = [_named(code) for code in codes]
-    sections: list[Iterable[Section]] = [] if named else [site_checks()]
-    chosen: list[Any] = named or codes_of_profile()
-    sections.append(code_checks(code, ask=bool(named), again=again, options=options) for code in chosen)
-    if not chosen:
-        raise inputs.InputError(
-            "CODE: this profile has no code of LAMMPS; create those of this machine with setup"
-        )
+    sections: Iterable[Section]
+    if named:
+        sections = (code_checks(code, ask=True, again=again, options=options) for code in named)
+    else:
+        sections = chain(site_checks(), profile_code_checks(ask=False, again=again, options=options))
     with inputs.input_errors():
-        faults = print_checks(section for group in sections for section in group)
+        faults = print_checks(sections)
     sys.exit(1 if faults else 0)
 
 

@@ -29,7 +29,7 @@ from aiida_cse.workchains.common.capability import (
     version_error,
 )
 
-__all__ = ["Check", "Section", "code_checks", "codes_of_profile", "has_faults", "site_checks"]
+__all__ = ["Check", "Section", "code_checks", "has_faults", "profile_code_checks", "site_checks"]
 
 #: GB; less free space stops a job or a database within hours
 LEAST_GB = 1.0
@@ -123,7 +123,23 @@ def _disk_check(name: str, path: Path) -> Check:
 # -- codes ---------------------------------------------------------------------------------------------------
 
 
-def codes_of_profile() -> list[orm.AbstractCode]:
+def profile_code_checks(**how: Any) -> Iterator[Section]:
+    """Yield the checks of all codes of the profile that are not hidden; parameters as of :func:`code_checks`.
+
+    Codes that came with an archive, whose computers are not configured here, are only counted.
+    """
+    codes = _codes_of_profile()
+    usable = [code for code in codes if code.computer is None or code.computer.is_configured]
+    yield from (code_checks(code, **how) for code in usable)
+    if not any(code.default_calc_job_plugin in PLUGINS["lammps"] for code in usable):
+        remedy = f"create those of this machine with: {aiida_cse('setup')}"
+        yield Section("LAMMPS", (Check(_WRONG, "this profile has no code that it can use", remedy),))
+    if len(usable) < len(codes):
+        words = f"{len(codes) - len(usable)}, which came with archives or are set up halfway"
+        yield Section("codes on computers that are not configured here", (Check(_OPEN, words),))
+
+
+def _codes_of_profile() -> list[orm.AbstractCode]:
     """Return the codes of LAMMPS and of ``aiida-cse`` that are not hidden, the oldest first."""
     plugins = [*PLUGINS["lammps"], *PLUGINS["cse"]]
     query = orm.QueryBuilder().append(
@@ -151,10 +167,8 @@ def code_checks(code: orm.AbstractCode, *, ask: bool, again: bool = False, optio
     heading = f"{'LAMMPS' if is_lammps else 'aiida-cse'} {code.full_label}"
     error = code_error(code)
     if error is not None:
-        configured = code.computer is None or code.computer.is_configured
         remedy = f"create it anew with: {aiida_cse('setup')}; or hide it: {verdi('code', 'hide', code.pk)}"
-        # computers that came with an archive are no fault
-        return Section(heading, (Check(_WRONG if configured else _OPEN, error, remedy if configured else None),))
+        return Section(heading, (Check(_WRONG, error, remedy),))
     run = ask or is_local(code)
     if not is_lammps:
         return Section(heading, (_version_check(code, run=run),))
@@ -232,11 +246,13 @@ def _asked_version(code: orm.AbstractCode) -> tuple[str | None, str]:
     computer: Any = code.computer
     if computer is None:
         return None, "it has no computer"
-    call = f"{shlex.quote(str(code.get_executable()))} --version"
+    # the parameter `timeout` of a transport means something else with SSH
+    limit = f"limit=; command -v timeout >/dev/null && limit='timeout {_PATIENCE}'"
+    call = f"{limit}\n$limit {shlex.quote(str(code.get_executable()))} --version"
     script = "\n".join(filter(None, (computer.get_prepend_text(), code.prepend_text, call)))
     try:
         with computer.get_transport() as transport:
-            status, out, err = transport.exec_command_wait(f"bash -c {shlex.quote(script)}", timeout=_PATIENCE)
+            status, out, err = transport.exec_command_wait(f"bash -c {shlex.quote(script)}")
     except Exception as error:  # each transport has errors of its own
         return None, f"{type(error).__name__}: {error}"
     lines = [line for line in f"{out}\n{err}".splitlines() if line.strip()]

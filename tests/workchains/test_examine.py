@@ -195,9 +195,12 @@ def test_capabilities_from_an_archive_are_not_trusted(junk: Any, codes: Codes) -
         assert finding.wrong
 
 
-def test_a_program_of_another_version_is_refused(codes: Codes) -> None:
+def test_a_program_of_another_version_is_refused(codes: Codes, monkeypatch: pytest.MonkeyPatch) -> None:
     stored_examination(codes["lammps"])
     codes["cse"].base.extras.set(VERSION_EXTRA, "0.0.9")
+    # that of this Python is of this version, whatever was stored before an upgrade
+    assert launch_findings(launch(codes)) == ([], [])
+    monkeypatch.setattr("sys.executable", "/another/bin/python")
     (line,), _ = launch_findings(launch(codes))
     assert line.startswith(f"codes.cse = cse@localhost is aiida-cse 0.0.9, this is {__version__}; install")
     codes["cse"].base.extras.delete(VERSION_EXTRA)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,9 +117,15 @@ def _dicts(value: Any) -> Iterator[Mapping[str, Any]]:
 def version_error(code: orm.AbstractCode) -> str | None:
     """Return why a code of ``aiida-cse`` is of another version, as far as it has been asked; None if it is not."""
     version = code.base.extras.get(VERSION_EXTRA, None)
-    if version is None or version == __version__:
+    if version is None or version == __version__ or _is_own(code):
         return None
     return f"{code.full_label} is aiida-cse {version}, this is {__version__}; install this version there"
+
+
+def _is_own(code: orm.AbstractCode) -> bool:
+    """Return whether a code is the command of this Python environment, which is always of this version."""
+    own = Path(sys.executable).parent / "aiida-cse"
+    return is_local(code) and isinstance(code, orm.InstalledCode) and Path(code.filepath_executable) == own
 
 
 def launch_findings(builder: Any) -> tuple[list[str], list[str]]:
