@@ -93,6 +93,7 @@ def status(pk: int | str | None, profile: str | None) -> None:
     console = Console(highlight=False)
     root, watch = ProcessTree(node).root, JobWatch()
     watch.wait(root, _PATIENCE_S)
+    watch.close()
     console.print(render_tree(root, watch))
     if node.is_terminated and has_findings(node):
         console.print()

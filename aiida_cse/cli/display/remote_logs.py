@@ -1,21 +1,25 @@
 """Ends of the logs of jobs on other computers, read through AiiDA's transport in the background.
 
 Each computer has a thread with one connection, which reads all its logs with one command, no more often than the
-computer's minimum poll interval. The caller never waits longer than it says: a computer that does not answer is
-reported as not reachable.
+computer's minimum poll interval; the last answer is kept beside AiiDA's configuration for the next call. A caller
+sets how long it waits: a computer that does not answer is reported as not reachable.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import math
 import shlex
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from aiida.manage.configuration import get_config
 from aiida.orm import AuthInfo, CalcJobNode
 from aiida.transports.transport import AsyncTransport
 
@@ -23,6 +27,7 @@ from aiida_cse.lammps.job.records import START_RECORD
 from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.log.outcome import last_words
 from aiida_cse.lammps.log.reader import Progress, read_progress
+from aiida_cse.report.whole_files import write_whole
 
 __all__ = ["LogEnd", "RemoteLogs"]
 
@@ -30,6 +35,8 @@ __all__ = ["LogEnd", "RemoteLogs"]
 _STAGE_BYTES, _END_BYTES = 8192, 4096
 #: s; time after which a computer that did not answer is tried again
 _RETRY_S = 60.0
+#: folder in AiiDA's configuration folder for the last answer of each computer
+_ANSWERS = "cse-logs"
 #: first words of the names of the threads
 _THREAD = "logs on "
 #: line that precedes the answer for a job
@@ -59,6 +66,14 @@ class LogEnd:
     began: float
     written: float
     stages: int
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether the fields have their types: a stored answer may be damaged."""
+        numbers = (self.began, self.written, self.stages)
+        return isinstance(self.text, str) and all(
+            isinstance(one, (int, float)) and math.isfinite(one) for one in numbers
+        )
 
     @classmethod
     def parse(cls, answer: str) -> LogEnd | None:
@@ -168,6 +183,7 @@ class _Connection:
         self.answered, self.stop = threading.Event(), threading.Event()
         self.label = str(authinfo.computer.label)
         self._interval = max(1.0, float(authinfo.computer.get_minimum_job_poll_interval()))
+        self._answers = Path(get_config().dirpath) / _ANSWERS / f"{authinfo.computer.uuid}.json"
         self._folders: list[str] = []
         self._new = threading.Event()
         self._transport: Any = authinfo.get_transport()
@@ -186,6 +202,7 @@ class _Connection:
         try:
             # all jobs of a first display are added before the connection is open
             self.stop.wait(0.1)
+            self.stop.wait(self._recall())
             while not self.stop.is_set():
                 pause = self._interval
                 try:
@@ -222,3 +239,25 @@ class _Connection:
             end = LogEnd.parse(text)
             if end is not None:
                 self.ends[folder] = end
+        try:
+            self._answers.parent.mkdir(exist_ok=True)
+            stored = {folder: asdict(end) for folder, end in self.ends.items()}
+            write_whole(self._answers, json.dumps(stored).encode())
+        except OSError:
+            pass  # a read-only or full disk: the next call asks again
+
+    def _recall(self) -> float:
+        """Take over the answer of an earlier call; return the time until the computer may be asked again, s."""
+        try:
+            age = time.time() - self._answers.stat().st_mtime
+            stored = json.loads(self._answers.read_text())
+            if not 0 <= age < self._interval:
+                return 0.0
+            found = {folder: LogEnd(**stored[folder]) for folder in self._folders if folder in stored}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return 0.0
+        if len(found) < len(self._folders) or not all(end.is_valid for end in found.values()):
+            return 0.0
+        self.ends |= found
+        self.answered.set()
+        return self._interval - age

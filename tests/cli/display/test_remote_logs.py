@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiida.common.links import LinkType
+from aiida.manage.configuration import get_config
 from aiida.orm import CalcJobNode, Computer, Dict
 from aiida.transports.plugins.local import LocalTransport
 from rich.console import Console
@@ -62,13 +64,36 @@ def test_a_job_on_another_computer_shows_its_step_and_speed(remote: Computer, tm
     folder.mkdir()
     (folder / "start.json").write_text("{}")
     (folder / LOG).write_text("LAMMPS (22 Jul 2025)\n" + BEGIN + "  - [1500, 600, ]\n  - [2000, 601, ]\n  - [25")
-    import os
-
     now = time.time()
     os.utime(folder / "start.json", (now - 100, now - 100))
     os.utime(folder / LOG, (now, now))
     text = shown(running(remote, folder), JobWatch())
     assert "step 2,000 of 3,000 · 1.73 ns/day · 1 min 40 s left" in text
+
+
+@pytest.mark.parametrize(
+    "damage", [None, "", "[1]", '{"FOLDER": {"text": 5}}', '{"FOLDER": {"text": "", "began": NaN}}']
+)
+def test_a_computer_is_not_asked_twice_within_its_poll_interval(
+    remote: Computer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str | None
+) -> None:
+    opened: list[LocalTransport] = []
+    real = LocalTransport.open
+
+    def count(transport: LocalTransport) -> Any:
+        opened.append(transport)
+        return real(transport)
+
+    monkeypatch.setattr(LocalTransport, "open", count)
+    remote.set_minimum_job_poll_interval(600)
+    (tmp_path / LOG).write_text(BEGIN + "  - [1500, 600, ]\n")
+    job = running(remote, tmp_path)
+    assert "step 1,500" in shown(job, JobWatch())
+    if damage is not None:
+        stored = Path(get_config().dirpath) / "cse-logs" / f"{remote.uuid}.json"
+        stored.write_text(damage.replace("FOLDER", str(tmp_path)))
+    assert "step 1,500" in shown(job, JobWatch())
+    assert len(opened) == (1 if damage is None else 2)
 
 
 @pytest.mark.parametrize(("error", "words"), [(OSError("no route to host"), "is not reachable: no route to host")])
