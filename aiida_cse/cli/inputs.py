@@ -270,9 +270,11 @@ def check_figure_file(path: Path | None, name: str) -> None:
     InputError
         The suffix is not that of a known format.
     """
+    if path is None:
+        return
     from aiida_cse.report.figures.style import METADATA
 
-    if path is not None and path.suffix.lower().removeprefix(".") not in METADATA:
+    if path.suffix.lower().removeprefix(".") not in METADATA:
         known = ", .".join(METADATA)
         raise InputError(f"{name} = {path}: suffix {path.suffix!r}: no format of figures; must be one of .{known}")
 

@@ -20,6 +20,7 @@ from aiida_cse.analysis.registry import Quantity
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.setting_differences import SettingDifference, recipe_differences, setting_differences
 from aiida_cse.report.view import joint_sections, quantities_of
+from aiida_cse.report.words import setting_words
 
 __all__ = ["SAME_TEMPERATURE", "Cell", "Comparison", "Difference", "ResultRow", "compare_findings", "source_name"]
 
@@ -312,7 +313,7 @@ def _counted_otherwise(key: str, one: RunFindings | None, other: RunFindings | N
     for run in (one, other):
         found = run.scalars.get("transitions", {})
         rule, stride = found.get("rule"), found.get("stride_ps")
-        every = f" every {stride:g} ps" if isinstance(stride, int | float) else ""
+        every = f" every {setting_words(stride, 'ps')}" if isinstance(stride, int | float) else ""
         ways.append(f"rule {rule}{every}")
     return "" if ways[0] == ways[1] else f"counted otherwise: {ways[0]}, and {ways[1]}"
 

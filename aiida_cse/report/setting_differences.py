@@ -72,7 +72,7 @@ class SettingDifference:
 
 def recipe_differences(all_findings: Sequence[Findings]) -> list[SettingDifference]:
     """Return the fields in which the recipes differ; defaults count as given."""
-    return _differences([_filled(Recipe, findings.recipe) for findings in all_findings], {})
+    return _differences([dict(leaves(_filled(Recipe, findings.recipe))) for findings in all_findings], {})
 
 
 def setting_differences(all_findings: Sequence[Findings]) -> tuple[list[SettingDifference], list[str]]:
@@ -91,16 +91,13 @@ def setting_differences(all_findings: Sequence[Findings]) -> tuple[list[SettingD
     return _differences([_by_place(one) for one in known], _published()), others
 
 
-def _by_place(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as nested mappings: the name of an input is a path."""
-    nested: dict[str, Any] = {}
+def _by_place(settings: Mapping[str, Any]) -> dict[Place, Any]:
+    """Return the values of settings by place: the name of an input is a path."""
+    found: dict[Place, Any] = {}
     for name, value in settings.items():
         *above, key = name.split(".")
-        level = nested
-        for one in above:
-            level = level.setdefault(one, {})
-        level[key] = value
-    return nested
+        found |= leaves({key: value}, tuple(above))
+    return found
 
 
 def _with_defaults(name: str, value: Any) -> Any:
@@ -116,9 +113,8 @@ def _filled(model: type[StrictModel], content: Mapping[str, Any]) -> Mapping[str
 
 
 def _differences(
-    contents: Sequence[Mapping[str, Any]], published: Mapping[Place, tuple[Any, str]]
+    flat: Sequence[Mapping[Place, Any]], published: Mapping[Place, tuple[Any, str]]
 ) -> list[SettingDifference]:
-    flat = [dict(leaves(content)) for content in contents]
     places = {place: None for other in flat[1:] for place in differences(flat[0], other)}
     found = []
     for place in places:

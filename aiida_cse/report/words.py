@@ -22,6 +22,8 @@ __all__ = [
     "with_error",
 ]
 
+#: from here on a whole number of a setting is not printed
+_LARGEST = 10**18
 #: longest text of a setting that is quoted in full
 _LONGEST = 120
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -76,6 +78,8 @@ def setting_words(value: Any, unit: str = "") -> str:
     """Return the value of a setting as YAML writes it, numbers with separated thousands and their unit."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        return "a number of more than 18 digits"
     if isinstance(value, int | float):
         return f"{value:,.10g}{f' {unit}' if unit else ''}"
     if isinstance(value, Mapping):

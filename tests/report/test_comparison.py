@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import Quantity, analyse_separately
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.recipe import read_recipe
+from aiida_cse.cli.display.comparison import comparison_json, print_comparison_of
 from aiida_cse.report.comparison import Cell, _difference, compare_findings
 from aiida_cse.report.figures.comparison import draw_free_energies
 from aiida_cse.report.figures.registry import NotDrawableError
@@ -214,7 +217,21 @@ def test_transitions_counted_by_another_rule_are_not_judged(results: Any) -> Non
         for row in rows
         if row.cells[1] is not None and row.cells[1].difference is not None and row.unit == "events"
     }
-    assert reasons["equilibration"].startswith("counted otherwise: rule snapshot every 1000 ps, and rule core")
+    assert reasons["equilibration"].startswith("counted otherwise: rule snapshot every 1,000 ps, and rule core")
+
+
+def test_results_of_any_form_are_compared_without_a_crash(results: Any) -> None:
+    strange = [None, math.nan, 10**400, "x", [], {"a": 1}, True]
+    for value in strange:
+        scalars = {name: dict.fromkeys(found, value) for name, found in results[0].scalars().items()}
+        odd = RunFindings("r", 700.0, scalars, {}, lambda: results[0])
+        settings = {"production.plan": {"length_ps": value}, "replicas": value}
+        sources = [
+            findings("one", (odd,), load_settings=lambda settings=settings: settings, recipe={"name": value}),
+            findings("two!", (run(results[1], "r"),), load_settings=lambda: {"production.plan": {}}),
+        ]
+        comparison_json(compare_findings(sources))
+        print_comparison_of(compare_findings(sources), Console(file=io.StringIO(), width=80))
 
 
 # -- figure --------------------------------------------------------------------------------------------------

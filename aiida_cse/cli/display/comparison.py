@@ -120,18 +120,28 @@ def _print_results(comparison: Comparison, console: Console) -> None:
         for at in range(0, len(others), _BESIDE - 1):
             chunk = (first, *others[at : at + _BESIDE - 1])
             console.print(_results_table(comparison, kelvin, shown, chunk, note, width))
-        for words, names in (
-            ("not known in any", [row.name for row in rows if row.beside and not row.known]),
-            ("of one alone", [row.name for row in rows if not row.beside]),
-        ):
-            if names:
-                console.print(Text(f"  {words}: {printable(', '.join(dict.fromkeys(names)))}", "dim"), width=width)
+        for words in _unshown(rows):
+            console.print(Text(f"  {printable(words)}", "dim"), width=width)
+    if not comparison.rows:
+        console.print(Text("\nNo source has results."), width=width)
+        return
     console.print()
     table = Table.grid(padding=(0, 2, 0, 0))
     for reason, letter in notes.items():
         table.add_row(f"{letter:>2}", Text(printable(reason)))
-    console.print(table, width=width)
+    if notes:
+        console.print(table, width=width)
     console.print(Text(_LEGEND, "dim"), width=width)
+
+
+def _unshown(rows: Sequence[ResultRow]) -> Iterator[str]:
+    """Yield the names of the results that have no row, with the reason."""
+    unknown = dict.fromkeys(row.name for row in rows if row.beside and not row.known)
+    if unknown:
+        yield f"not known in any: {', '.join(unknown)}"
+    alone = dict.fromkeys(row.name for row in rows if not row.beside)
+    if alone:
+        yield f"of one alone: {', '.join(alone)}"
 
 
 def _results_table(
