@@ -20,7 +20,10 @@ from aiida_cse.engine.locks import ENGINE_EXTRA
 __all__ = ["LAMMPS", "Called", "Given", "Process", "Reader", "Result"]
 
 LAMMPS = "aiida.calculations:cse.lammps"
-_OURS, _BASE = "aiida.%:cse.%", "aiida.workflows:cse.base"
+_OURS = "aiida.%:cse.%"
+#: WorkChains that are listed if no process of this plugin called them
+_LISTED = ("study", "quench", "validate", "production", "analysis", "ceramic", "electrolyte", "interface")
+_TYPES = tuple(f"aiida.workflows:cse.{name}" for name in _LISTED)
 _WORKCHAIN = "process.workflow.workchain.%"
 _CALLS = ("call_calc", "call_work")
 #: most values of an IN list that every SQLite accepts
@@ -143,12 +146,7 @@ class Reader:
             .where(link.output_id == node.id, link.type.in_(_CALLS), link.input_id == caller.id)
             .where(caller.process_type.like(_OURS))
         )
-        return and_(
-            node.node_type.like(_WORKCHAIN),
-            node.process_type.like(_OURS),
-            node.process_type != _BASE,
-            ~called,
-        )
+        return and_(node.node_type.like(_WORKCHAIN), node.process_type.in_(_TYPES), ~called)
 
     def _outermost_pks(self) -> Any:
         return select(self._node.id).where(self._is_outermost())

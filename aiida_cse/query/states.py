@@ -110,4 +110,4 @@ def changed_at(process: Process, below: Iterable[Called]) -> datetime:
     if has_ended(process):
         return process.changed
     times = [process.created, *(one.created for one in below), *(one.changed for one in below if has_ended(one))]
-    return max(times)
+    return max(times).astimezone(timezone.utc)

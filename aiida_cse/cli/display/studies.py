@@ -72,6 +72,7 @@ def _table(columns: Sequence[_Column], rows: Sequence[Any], width: int) -> Table
             widened = min(longest, widths[name] + max(left, 0))
             widths[name], left = widened, left - (widened - widths[name])
     widths[name] = max(1, min(longest, widths[name] + left))
+    cells[name] = [_shortened(text, widths[name]) for text in cells[name]]
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     ordered = [one for one in columns if one in shown]
     for one in ordered:
@@ -79,6 +80,14 @@ def _table(columns: Sequence[_Column], rows: Sequence[Any], width: int) -> Table
     for texts in zip(*(cells[one] for one in ordered), strict=True):
         table.add_row(*(Text(text, _STYLES.get(text, "")) for text in texts))
     return table
+
+
+def _shortened(text: str, width: int) -> str:
+    """Return a text cut in its middle: labels of one family often differ at their ends."""
+    if len(text) <= width:
+        return text
+    tail = (width - 1) // 2
+    return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
 
 
 #: priority from which on the whole name is more useful than a further column
