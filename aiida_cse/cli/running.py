@@ -102,7 +102,8 @@ def _with_codes(found: Forecast | None, builder: Any, how: StartOptions) -> Fore
         refuse_incapable(builder)
         return None
     failed = [] if found.refusals or how.dry_run else _examine_unknown(builder)
-    refusals, warnings = launch_findings(builder)
+    refusals, unknown = launch_findings(builder)
+    warnings = [] if failed else unknown
     return replace(found, refusals=(*found.refusals, *failed, *refusals), warnings=(*found.warnings, *warnings))
 
 

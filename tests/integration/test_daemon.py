@@ -151,7 +151,7 @@ def test_the_daemon_runs_a_study(profile: Profile, tmp_path: Path) -> None:
         "aiida-cse", "launch", "study", "--recipe", "llzo-peo-litfsi-demo", "--protocol", "demo",
         "--overrides", overrides,
     )  # fmt: skip
-    found = re.search(r"<?\b(\d+)\b>?", launched)
+    found = re.search(r"submitted StudyWorkChain <(\d+)>", launched)
     assert found, launched
     pk = found.group(1)
 
