@@ -15,7 +15,7 @@ from aiida.manage import get_manager
 
 from aiida_cse.building.forecast import InterfaceForecast, LayerFit, forecast_interface, layers_fit
 from aiida_cse.building.interface.excess import LEAST_GAP, population_deviation, refused_excess
-from aiida_cse.building.recipe import Recipe
+from aiida_cse.building.recipe import Recipe, available_recipes
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.engine.daemon import daemon_hint, slots_in_use, worker_slots
 from aiida_cse.engine.hints import verdi
@@ -72,6 +72,8 @@ class Forecast:
         What it writes.
     interface
         The interface that it builds, None if it builds none.
+    subject
+        The option of ``aiida-cse calibrate`` that measures the speed of this system.
     layers
         The room for the layers of the ions at each temperature (K) of an interface that is built.
     durations
@@ -84,6 +86,7 @@ class Forecast:
     phases: tuple[tuple[Part, ...], ...]
     disk: Disk
     interface: InterfaceForecast | None = None
+    subject: tuple[str, ...] = ()
     layers: Mapping[float, LayerFit] = field(default_factory=dict)
     durations: Mapping[str, Duration | None] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
@@ -230,6 +233,7 @@ def _of_study(builder: Any) -> Forecast:
         tuple(phase for phase in (*phases, tuple(interfaces), tuple(productions)) if phase),
         Disk(0.0, 0.0),
         built,
+        ("--recipe", recipe.name if recipe.name in available_recipes() else "FILE"),
     )
     if not interfaces:
         return found
@@ -335,7 +339,8 @@ def _of_quench(builder: Any) -> Forecast:
 
 def _of_system(name: str, system: Any, phases: tuple[tuple[Part, ...], ...]) -> Forecast:
     title = f"{name} of system {system.pk}, {system.info.natoms:,} atoms"
-    return Forecast(title, tuple(phase for phase in phases if phase[0].jobs), Disk(0.0, 0.0))
+    used = tuple(phase for phase in phases if phase[0].jobs)
+    return Forecast(title, used, Disk(0.0, 0.0), subject=("--system", str(system.pk)))
 
 
 def _of_validation(builder: Any) -> Forecast:

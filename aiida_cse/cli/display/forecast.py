@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -141,14 +142,22 @@ def _cost_rows(found: Forecast) -> list[tuple[str, str]]:
 def _wall_time(found: Forecast) -> str:
     spans = found.seconds
     if spans is None:
-        measure = aiida_cse("calibrate", "--help")
-        return f"unknown: no speed of this code was measured; measure it ({measure})"
+        return f"unknown: no speed of this code was measured{_calibrate(found)}"
     least, most = spans
     end = datetime.now().astimezone() + timedelta(seconds=most)
     when = f"{end:%Y-%m-%d %H:%M}" if most < 86400 else f"{end:%Y-%m-%d}"
     if least < 0.99 * most:
         return f"some {duration(least)} to {duration(most)}, ends by {when} at the latest"
     return f"some {duration(most)}, ends about {when}"
+
+
+def _calibrate(found: Forecast) -> str:
+    """Return the command that measures the speed of the system, empty if it has none."""
+    if not found.subject:
+        return ""
+    code = printable(found.parts[-1].code.full_label)
+    lammps = () if code == "lmp@localhost" else ("--lammps", shlex.quote(code))
+    return f"; measure it with: {aiida_cse('calibrate', *found.subject, *lammps)}"
 
 
 def _measured(found: Forecast) -> Iterator[str]:
@@ -159,7 +168,7 @@ def _measured(found: Forecast) -> Iterator[str]:
     part, one = max(known, key=lambda pair: pair[1].most)
     first, cores = one.measured[0], one.measured[0].ranks * one.measured[0].threads
     count = "a job" if len(one.measured) == 1 else f"{len(one.measured)} jobs"
-    extrapolated = f"; extrapolated to {', '.join(one.differences)}" if one.differences else ""
+    extrapolated = f"; extrapolated to {', '.join(one.differences)}{_calibrate(found)}" if one.differences else ""
     yield (
         f"from {count} of {printable(part.code.full_label)} with {first.atoms:,} atoms on {cores} "
         f"{'core' if cores == 1 else 'cores'} (such as <{first.pk}>){extrapolated}"
