@@ -249,6 +249,7 @@ def _newest_interface(most: int) -> CseSystemData | None:
     query = orm.QueryBuilder().append(
         CseSystemData,
         filters={"attributes.phase": {"in": ["interface", "production"]}, "attributes.natoms": {"<=": most}},
+        project="*",
         tag="system",
     )
     query.append(LammpsStageCalculation, with_outgoing="system")
