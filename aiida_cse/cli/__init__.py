@@ -111,7 +111,8 @@ class LazyGroup(click.Group):
         "export": ("cmd_export", "Write results as tables, JSON, netCDF or an RO-Crate."),
         "paper": ("cmd_export", "Lay the results beside those of the published study."),
         "report": ("cmd_figures", "Write the results of a process as one HTML page."),
-        "resume": ("cmd_run", "Resume an interrupted run."),
+        "stop": ("cmd_run", "Stop a run and its LAMMPS jobs, so that it can be resumed."),
+        "resume": ("cmd_run", "Resume a run that was stopped or interrupted."),
         "clean": ("cmd_clean", "Free the disk space of an ended process."),
     },
 )

@@ -113,12 +113,16 @@ def _hint(node: ProcessNode) -> str | None:
     from aiida_cse.engine.daemon import daemon_hint
     from aiida_cse.engine.embedded import is_embedded
     from aiida_cse.engine.locks import is_held
+    from aiida_cse.engine.stop_marks import stopped_at
 
     root = root_of(node)
     if root.is_terminated:
         return None
+    if is_embedded(root) and is_held(root):
+        return "it is running"
+    if (moment := stopped_at(root)) is not None:
+        when = f"{moment.astimezone():%Y-%m-%d %H:%M}"
+        return f"it was stopped on {when}; continue it with: {aiida_cse('resume', root.pk)}"
     if not is_embedded(root):
         return daemon_hint()
-    if is_held(root):
-        return "it is running"
     return f"nothing runs it now; resume with: {aiida_cse('resume', root.pk)}"

@@ -1,4 +1,4 @@
-"""Commands that run processes: ``launch``, ``extend`` and ``resume``."""
+"""Commands that run processes: ``launch``, ``extend``, ``stop`` and ``resume``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiida_cse.data.system import CseSystemData
     from aiida_cse.workchains.common.builders import Codes
 
-__all__ = ["extend", "launch", "resume"]
+__all__ = ["extend", "launch", "resume", "stop"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -403,16 +403,61 @@ def extend(
 def resume(pk: int | str, profile: str | None) -> None:
     """Resume the run PK from its last checkpoints.
 
-    A run can be resumed after Ctrl-C, a closed terminal, a killed Python and a reboot. LAMMPS jobs that are still
-    running are found again; nothing that has finished is run twice.
+    A run can be resumed after `aiida-cse stop`, Ctrl-C, a closed terminal, a killed Python and a reboot. LAMMPS
+    jobs that are still running are found again; nothing that has finished is run twice. A run of the daemon is
+    continued there.
+
+    \b
+    Example:
+      aiida-cse resume 1234
     """
     profiles.load(profile)
     from aiida.orm import ProcessNode
 
     from aiida_cse.cli.running import leave, run_shown
+    from aiida_cse.engine.checkpoints import root_of
     from aiida_cse.engine.embedded import resume_embedded
+    from aiida_cse.engine.stopping import is_on_daemon, play_tree
 
-    leave(run_shown(resume_embedded, load_typed(pk, ProcessNode, "PK").pk))
+    root = root_of(load_typed(pk, ProcessNode, "PK"))
+    if not root.is_terminated and is_on_daemon(root) and (number := play_tree(root)):
+        click.echo(f"{root.process_label} <{root.pk}>: the daemon continues its {number} paused processes")
+        click.echo(f"follow it with: {aiida_cse('status', root.pk)}")
+        return
+    leave(run_shown(resume_embedded, root.pk))
+
+
+@click.command()
+@inputs.PK
+@inputs.PROFILE
+def stop(pk: int | str, profile: str | None) -> None:
+    """Stop the run PK and its LAMMPS jobs, so that it can be resumed.
+
+    The Python that runs it leaves it, or the daemon pauses it. Then its LAMMPS jobs are ended, here or by the
+    scheduler of their computer. What they did since their last checkpoints is repeated when the run is resumed. PK
+    may be any process of the run; the whole run is stopped. Builds and reductions end by themselves.
+
+    \b
+    Example:
+      aiida-cse stop 1234
+      aiida-cse resume 1234
+    """
+    profiles.load(profile)
+    from aiida.orm import ProcessNode
+
+    from aiida_cse.engine.checkpoints import CheckpointError
+    from aiida_cse.engine.locks import ProcessBusyError
+    from aiida_cse.engine.stopping import StopError, stop_run
+
+    try:
+        root = stop_run(load_typed(pk, ProcessNode, "PK"), click.echo)
+    except (StopError, ProcessBusyError, CheckpointError) as error:
+        raise click.ClickException(str(error)) from error
+    name = f"{root.process_label} <{root.pk}>"
+    if root.is_terminated:
+        click.echo(f"{name} has ended; there is nothing to stop")
+    else:
+        click.echo(f"{name} is stopped; continue it with: {aiida_cse('resume', root.pk)}")
 
 
 def _read_overrides(path: Path | None) -> dict[str, Any]:

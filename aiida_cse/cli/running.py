@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -18,11 +19,13 @@ from rich.console import Console
 from aiida_cse.cli.display.forecast import print_forecast
 from aiida_cse.cli.display.live import live_display
 from aiida_cse.cli.inputs import InputError, StartOptions, input_errors
+from aiida_cse.data.lookup import find_node
 from aiida_cse.engine.checkpoints import CheckpointError
-from aiida_cse.engine.embedded import InterruptedRunError, UnfinishedError, run_embedded
+from aiida_cse.engine.embedded import InterruptedRunError, StoppedRunError, UnfinishedError, run_embedded
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.engine.locks import ProcessBusyError
 from aiida_cse.engine.outline import OutlineError
+from aiida_cse.engine.stopping import running_jobs
 from aiida_cse.report.words import duration
 from aiida_cse.workchains.common.availability import jobs_of
 from aiida_cse.workchains.common.builders import refuse_invalid
@@ -34,6 +37,8 @@ from aiida_cse.workchains.forecast import Forecast, forecast
 __all__ = ["examine", "leave", "refuse_incapable", "run_shown", "start"]
 
 _INTERRUPTED = 130
+#: time after an interruption in which another Ctrl-C ends LAMMPS, s
+_OFFER_S = 3
 
 
 def start(builder: Any, how: StartOptions) -> None:
@@ -169,15 +174,61 @@ def run_shown(run: Callable[..., ProcessNode], subject: Any, **kwargs: Any) -> P
     subject, **kwargs
         Its arguments, besides the display.
     """
+    seen: list[ProcessNode] = []
+
+    def watch(node: ProcessNode) -> None:
+        seen[:] = [node]
+        show(node)
+
     try:
         with live_display() as show:
-            return run(subject, show, **kwargs)
+            return run(subject, watch, on_second_interrupt=lambda: _offer_stop(*seen), **kwargs)
     except InterruptedRunError as error:
         click.echo(str(error), err=True)
-        click.echo("running LAMMPS jobs continue and are found again on resume", err=True)
+        _tell_jobs(error.pk)
+        sys.exit(_INTERRUPTED)
+    except StoppedRunError as error:
+        click.echo(str(error), err=True)
         sys.exit(_INTERRUPTED)
     except (UnfinishedError, ProcessBusyError, CheckpointError, OutlineError, NotExistent, ValueError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _tell_jobs(pk: int) -> None:
+    """Tell that LAMMPS jobs of an interrupted run continue; on a terminal, offer to end them."""
+    jobs = running_jobs(find_node(pk, ProcessNode))
+    if not jobs:
+        return
+    numbers = ", ".join(f"<{job.pk}>" for job in jobs)
+    click.echo(f"LAMMPS continues and is found again on resume, in the jobs {numbers}", err=True)
+    if not _can_ask():
+        click.echo(f"end it as well with: {aiida_cse('stop', pk)}", err=True)
+        return
+    click.echo(f"press Ctrl-C again within {_OFFER_S} s to end it as well", err=True)
+    try:
+        time.sleep(_OFFER_S)
+    except KeyboardInterrupt:
+        _offer_stop(jobs[0])
+
+
+def _offer_stop(*processes: ProcessNode) -> None:
+    """Ask whether the LAMMPS jobs of a run shall end, and let `aiida-cse stop` take the place of this command.
+
+    It may be called from the handler of a signal, within any step of the run.
+    """
+    if not processes or not _can_ask():
+        return
+    pk, profile = processes[0].pk, get_manager().get_profile()
+    os.write(sys.stderr.fileno(), b"end LAMMPS as well? The run can be resumed. [y/N] ")
+    if os.read(sys.stdin.fileno(), 80).strip().lower() not in (b"y", b"yes"):
+        return
+    words = ["stop", str(pk), *([] if profile is None else ["--profile", profile.name])]
+    program = "from aiida_cse.cli import main; main(prog_name='aiida-cse')"
+    os.execv(sys.executable, [sys.executable, "-c", program, *words])
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def leave(node: ProcessNode) -> NoReturn:

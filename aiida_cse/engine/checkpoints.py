@@ -12,7 +12,7 @@ from aiida.orm import CalcJobNode, ProcessNode
 from plumpy.exceptions import PersistenceError
 from plumpy.persistence import LoadSaveContext
 
-__all__ = ["CheckpointError", "awaited_children", "load_tree", "root_of"]
+__all__ = ["CheckpointError", "awaited_children", "load_process", "load_tree", "root_of"]
 
 #: above the largest process ID of Linux (2^22): AiiDA finds no such process and retrieves the results
 _ENDED = str(2**22 + 1)
@@ -49,7 +49,7 @@ def load_tree(node: ProcessNode, runner: Runner) -> Iterator[Process]:
     if node.is_terminated:
         _seal(node)
     else:
-        process = _load(node, runner)
+        process = load_process(node, runner)
         awaited = awaited_children(process)
         yield process
     for child in node.called:
@@ -59,7 +59,14 @@ def load_tree(node: ProcessNode, runner: Runner) -> Iterator[Process]:
             _kill(child)
 
 
-def _load(node: ProcessNode, runner: Runner) -> Process:
+def load_process(node: ProcessNode, runner: Runner) -> Process:
+    """Load an unfinished process from its checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        It has no readable checkpoint.
+    """
     assert runner.persister is not None
     assert node.pk is not None
     if isinstance(node, CalcJobNode):

@@ -17,9 +17,10 @@ from aiida.orm import Group, ProcessNode, load_node
 from aiida_cse.engine.checkpoints import awaited_children, load_tree, root_of
 from aiida_cse.engine.daemon import daemon_runs
 from aiida_cse.engine.hints import aiida_cse
-from aiida_cse.engine.locks import EMBEDDED, ENGINE_EXTRA, ProcessBusyError, process_lock
+from aiida_cse.engine.locks import EMBEDDED, ENGINE_EXTRA, ProcessBusyError, is_stop_requested, process_lock
 from aiida_cse.engine.outline import refuse_other_outlines
 from aiida_cse.engine.pauses import pause_reason
+from aiida_cse.engine.stop_marks import unmark_stopped
 from aiida_cse.engine.terminal import stop_requests
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "OnTick",
     "PausedRunError",
     "StepError",
+    "StoppedRunError",
     "UnfinishedError",
     "is_embedded",
     "resume_embedded",
@@ -53,6 +55,10 @@ class UnfinishedError(RuntimeError):
 
 class InterruptedRunError(UnfinishedError):
     """The run was stopped by Ctrl-C, SIGTERM or a closed terminal."""
+
+
+class StoppedRunError(UnfinishedError):
+    """Another Python stopped the run, which also ends its LAMMPS jobs."""
 
 
 class PausedRunError(UnfinishedError):
@@ -120,6 +126,7 @@ def run_embedded(
     *,
     extras: dict[str, Any] | None = None,
     groups: Sequence[Group] = (),
+    on_second_interrupt: Callable[[], None] | None = None,
 ) -> ProcessNode:
     """Run a process and its descendants in this Python until they terminate.
 
@@ -133,6 +140,8 @@ def run_embedded(
         Extras of the node, set before the first step.
     groups
         Groups to which the node is added before the first step.
+    on_second_interrupt
+        Called before a second Ctrl-C ends this Python.
 
     Raises
     ------
@@ -149,17 +158,22 @@ def run_embedded(
             runner.step(root)
             return await _step_all(runner, root.node, on_tick, stop)
 
-    return _run(session)
+    return _run(session, on_second_interrupt)
 
 
-def resume_embedded(process: int | ProcessNode, on_tick: OnTick | None = None) -> ProcessNode:
+def resume_embedded(
+    process: int | ProcessNode,
+    on_tick: OnTick | None = None,
+    *,
+    on_second_interrupt: Callable[[], None] | None = None,
+) -> ProcessNode:
     """Continue an interrupted, killed or paused run from its checkpoints in the profile.
 
     Parameters
     ----------
     process
         The process, any of its descendants, or the PK of one of them.
-    on_tick
+    on_tick, on_second_interrupt
         As for :func:`run_embedded`.
 
     Returns
@@ -194,12 +208,14 @@ def resume_embedded(process: int | ProcessNode, on_tick: OnTick | None = None) -
 
     async def session(runner: _EmbeddedRunner, stop: asyncio.Event) -> ProcessNode:
         with process_lock(root):
-            for instance in list(load_tree(root, runner)):
+            instances = list(load_tree(root, runner))
+            unmark_stopped(instance.node for instance in instances)
+            for instance in instances:
                 instance.play()
                 runner.step(instance)
             return await _step_all(runner, root, on_tick, stop)
 
-    return _run(session)
+    return _run(session, on_second_interrupt)
 
 
 def is_embedded(node: ProcessNode) -> bool:
@@ -209,11 +225,12 @@ def is_embedded(node: ProcessNode) -> bool:
 
 def _run(
     session: Callable[[_EmbeddedRunner, asyncio.Event], Coroutine[Any, Any, ProcessNode]],
+    on_second_interrupt: Callable[[], None] | None,
 ) -> ProcessNode:
     """Run ``session`` in an event loop of its own and close the loop afterwards."""
     runner, stop = _EmbeddedRunner(), asyncio.Event()
     try:
-        with stop_requests(runner.loop, stop):
+        with stop_requests(runner.loop, stop, on_second_interrupt):
             node: ProcessNode = runner.run_until_complete(session(runner, stop))  # type: ignore[arg-type]
             return node
     finally:
@@ -229,6 +246,8 @@ async def _step_all(
         while runner.steppers:
             if stop.is_set():
                 raise InterruptedRunError(root, "interrupted")
+            if is_stop_requested(root):
+                raise StoppedRunError(root, "stopped by aiida-cse stop")
             if paused := [process.node for process in runner.paused()]:
                 reasons = (
                     f"process {node.pk} ({node.process_label}) is paused: {pause_reason(node)}" for node in paused

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+import psutil  # type: ignore[import-untyped]
 from aiida.manage.configuration import get_config
 from aiida.orm import ProcessNode
 
-__all__ = ["EMBEDDED", "ENGINE_EXTRA", "ProcessBusyError", "is_held", "process_lock"]
+__all__ = [
+    "EMBEDDED",
+    "ENGINE_EXTRA",
+    "ProcessBusyError",
+    "RunningPython",
+    "is_held",
+    "is_stop_requested",
+    "process_lock",
+    "running_python",
+]
 
 #: extra of an outermost process with the engine that runs it, and its value for the embedded one
 ENGINE_EXTRA, EMBEDDED = "cse_engine", "embedded"
+#: interval between two looks at a lock, s
+_LOOK = 0.1
 
 
 class ProcessBusyError(RuntimeError):
@@ -62,13 +77,16 @@ def process_lock(node: ProcessNode) -> Iterator[None]:
             holder = "it has just ended"
         msg = f"process {node.pk} is being run by another Python ({holder}); wait for it or stop it first"
         raise ProcessBusyError(msg)
+    request = _request_path(node)
     with stream:
+        request.unlink(missing_ok=True)
         stream.truncate(0)
         stream.write(f"process ID {os.getpid()} on {socket.gethostname()}")
         stream.flush()
         try:
             yield
         finally:
+            request.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
 
 
@@ -83,3 +101,59 @@ def is_held(node: ProcessNode) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def is_stop_requested(node: ProcessNode) -> bool:
+    """Return whether another Python has asked the holder of the lock of ``node`` to leave the run."""
+    return _request_path(node).exists()
+
+
+def _request_path(node: ProcessNode) -> Path:
+    return _path(node).with_suffix(".stop")
+
+
+@dataclass(frozen=True)
+class RunningPython:
+    """The Python that holds the lock of a process."""
+
+    node: ProcessNode
+    pid: int
+    host: str
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it runs on this machine."""
+        return self.host == socket.gethostname()
+
+    def request_stop(self) -> None:
+        """Ask it to leave the run; it looks twice a second."""
+        _request_path(self.node).touch()
+
+    def has_left(self, seconds: float) -> bool:
+        """Return whether it releases the lock within a time."""
+        deadline = time.monotonic() + seconds
+        while is_held(self.node):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOOK)
+        return True
+
+    def process(self) -> psutil.Process | None:
+        """Return its process; None if that of this number does not hold the lock, as from inside a container."""
+        try:
+            process = psutil.Process(self.pid)
+            opened = {Path(file.path) for file in process.open_files()}
+        except psutil.Error:
+            return None
+        return process if _path(self.node).resolve() in opened else None
+
+
+def running_python(node: ProcessNode) -> RunningPython | None:
+    """Return the Python that runs a process now, None if there is none."""
+    while is_held(node):
+        with suppress(FileNotFoundError):
+            found = re.fullmatch(r"process ID (\d+) on (.+)", _path(node).read_text(encoding="utf-8"))
+            if found is not None:
+                return RunningPython(node, int(found[1]), found[2])
+        time.sleep(_LOOK)  # it has just started, or just ended
+    return None

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -21,8 +21,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def stop_requests(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[None]:
+def stop_requests(
+    loop: asyncio.AbstractEventLoop, stop: asyncio.Event, on_second_interrupt: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Let the first signal set ``stop`` in the event loop, and the second one end this Python at once.
+
+    Before that, a second Ctrl-C calls ``on_second_interrupt``; a third does not wait for it.
 
     The handlers are Python's own, not those of the loop. The loop calls its handlers between two callbacks, so a
     second Ctrl-C would wait for the slow step that the user wants to leave.
@@ -31,15 +35,17 @@ def stop_requests(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Itera
         yield  # signals only reach the main thread
         return
 
-    asked = False
+    asked = 0
 
     def request(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        asked += 1
+        if asked > 1:
             if sys.stdout.isatty():
                 os.write(sys.stdout.fileno(), b"\x1b[?25h\n")  # the live display hides the cursor
+            if asked == 2 and number == signal.SIGINT and on_second_interrupt is not None:
+                on_second_interrupt()
             os._exit(128 + number)
-        asked = True
         loop.call_soon_threadsafe(stop.set)  # also wakes a sleeping loop
 
     previous = {number: signal.signal(number, request) for number in _SIGNALS}

@@ -10,6 +10,8 @@ from typing import Any
 from aiida.common import LinkType
 from aiida.orm import ProcessNode, QueryBuilder
 
+from aiida_cse.engine.stop_marks import STOPPED_EXTRA
+
 __all__ = ["Branch", "ProcessTree"]
 
 _ENDED = {"finished", "excepted", "killed"}
@@ -27,6 +29,7 @@ _PROJECTED = {
     "exit_message": "attributes.exit_message",
     "workdir": "attributes.remote_workdir",
     "cached_from": "extras._aiida_cached_from",
+    "stopped": f"extras.{STOPPED_EXTRA}",
 }
 
 
@@ -46,6 +49,7 @@ class Branch:
     exit_message: str | None
     workdir: str | None
     cached_from: str | None
+    stopped: str | None
     call: str = ""
     children: list[Branch] = field(default_factory=list)
 

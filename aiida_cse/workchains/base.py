@@ -19,6 +19,7 @@ from aiida_cse.calculations.lammps import LammpsStageCalculation
 from aiida_cse.calculations.monitor import PREFIXES
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.engine.outline import VersionedWorkChain
+from aiida_cse.engine.stop_marks import stopped_at
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.workchains.common.ports import whole_number
 from aiida_cse.workchains.restart.lineage import (
@@ -314,7 +315,13 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
     # -- continuation ----------------------------------------------------------------------------------
 
     def _interrupted(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
-        """Count an interruption since the last progress of the checkpoints, and continue."""
+        """Count an interruption since the last progress of the checkpoints, and continue.
+
+        A job that the user stopped is no failure.
+        """
+        if stopped_at(job) is not None:
+            self.report(f"job {job.pk} was stopped; continuing from the newest whole checkpoint")
+            return self._continue_from(job)
         start = results_of(job).get("first_step")
         if start is not None:
             if self.ctx.last_start is not None and start > self.ctx.last_start:

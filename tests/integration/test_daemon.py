@@ -1,4 +1,7 @@
-"""AiiDA's own daemon with its ZeroMQ broker: a study on it, and daemon, broker and worker killed at once."""
+"""AiiDA's own daemon with its ZeroMQ broker: a study on it, and daemon, broker and worker killed at once.
+
+Runs on it and in a Python of their own are stopped and resumed.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ BIN = Path(sys.executable).parent
 DEADLINE = 300
 
 SUBMIT = """
+import sys
 from aiida import load_profile
 load_profile()
 from aiida import engine, orm
@@ -42,7 +46,11 @@ builder.lammps.plan = {
                {"name": "heat", "kind": "nvt", "duration_ps": 4, "temperature": 300, "velocities": 300}],
     "settings": {"cutoff": 5, "restart_interval": 500},
 }
-print(engine.submit(builder).pk)
+if len(sys.argv) > 1:
+    from aiida_cse.engine.embedded import run_embedded
+    run_embedded(builder)
+else:
+    print(engine.submit(builder).pk)
 """
 
 #: imported by every Python that has its folder on PYTHONPATH: keeps the broker from starting before the worker
@@ -110,6 +118,15 @@ class Profile:
 
     def python(self, script: str, *words: object) -> str:
         return self.call("python", "-c", script, *words).splitlines()[-1]
+
+    def start(self, script: str, *words: object) -> subprocess.Popen[bytes]:
+        """Start a Python that ends by itself."""
+        command = [str(BIN / "python"), "-c", script, *map(str, words)]
+        return subprocess.Popen(command, cwd=REPOSITORY, env=self._environment, stdout=subprocess.DEVNULL)
+
+    def newest_log(self) -> str:
+        """Return the newest log of LAMMPS."""
+        return max(self.folder.rglob("log.lammps"), key=lambda path: path.stat().st_mtime).read_text()
 
     def logs(self) -> int:
         """Return the number of logs of LAMMPS."""
@@ -202,3 +219,62 @@ def test_nothing_is_lost_when_daemon_broker_and_worker_are_killed(profile: Profi
     assert (chain.state, chain.exit_status) == ("finished", 0)
     assert [job.label for job in jobs] == ["LammpsStageCalculation"]
     assert "daemon" not in profile.status(pk)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(profile: Profile) -> list[str]:
+    """The last thermo rows of a run that nothing disturbed."""
+    assert profile.start(SUBMIT, "here").wait(DEADLINE) == 0
+    return last_rows(profile.newest_log())
+
+
+def last_rows(log: str) -> list[str]:
+    return re.findall(r"^  - \[.*\]$", log, re.MULTILINE)[-3:]
+
+
+def freeze_lammps(folder: Path) -> list[psutil.Process]:
+    """Suspend the LAMMPS below a folder once it has written a checkpoint, and return its processes."""
+    frozen: list[psutil.Process] = []
+
+    def found() -> bool:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if "CSE_JOB" in process.environ() and Path(process.cwd()).is_relative_to(folder):
+                    log = Path(process.cwd()) / "log.lammps"
+                    if log.is_file() and "CSE restart=restart.1000" in log.read_text():
+                        process.suspend()
+                        frozen.append(process)
+        return bool(frozen)
+
+    wait_for(found, lambda: "LAMMPS wrote no checkpoint")
+    return frozen
+
+
+@pytest.mark.parametrize("place", ["here", "daemon"])
+def test_a_stopped_run_continues_as_if_nothing_had_happened(
+    profile: Profile, undisturbed: list[str], place: str
+) -> None:
+    newest = profile.processes(0)[-1].pk
+    python = profile.start(SUBMIT, "here") if place == "here" else None
+    if python is None:
+        profile.python(SUBMIT)
+    frozen = freeze_lammps(profile.folder.resolve())
+    pk = next(process.pk for process in profile.processes(newest + 1) if process.label == "LammpsBaseWorkChain")
+
+    said = profile.call("aiida-cse", "stop", pk)
+    assert re.search(r"LAMMPS has ended; its newest checkpoint is step 1,\d{3}\n", said), said
+    assert [process for process in frozen if process.is_running()] == []
+    if python is not None:
+        assert python.wait(DEADLINE) == 1
+    status = profile.status(pk)
+    assert status.count("■") == 2
+    assert f"resume {pk}" in status
+    assert not profile.ended(pk)
+
+    profile.call("aiida-cse", "resume", pk)
+    wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
+    chain, *jobs = profile.processes(pk)
+    assert (chain.state, chain.exit_status) == ("finished", 0)
+    assert [job.exit_status for job in jobs if job.label == "LammpsStageCalculation"] == [420, 0]
+    assert last_rows(profile.newest_log()) == undisturbed
+    assert "nothing to stop" in profile.call("aiida-cse", "stop", pk)

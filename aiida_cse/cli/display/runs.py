@@ -124,7 +124,7 @@ def _of_production(label: str, branch: Branch, watch: JobWatch) -> RunState:
         asked_ns=plan.length_ps / 1000,
         at_most=plan.stop.rule == "equilibrated",
         look=_last_look(previous, branch),
-        running=not branch.ended and not node.paused,
+        running=not (branch.ended or branch.stopped or node.paused),
     )
     for segment in reversed([child for child in branch.children if child.call.startswith("segment_")]):
         step, speed = _progress(segment, watch)
@@ -138,8 +138,8 @@ def _of_production(label: str, branch: Branch, watch: JobWatch) -> RunState:
 def _stage(node: WorkChainNode, branch: Branch, plan: ProductionPlan) -> str:
     if branch.ended:
         return _ending(branch)
-    if node.paused:
-        return "paused"
+    if branch.stopped or node.paused:
+        return "stopped" if branch.stopped else "paused"
     running = [child for child in branch.children if not child.ended and not child.is_function]
     if not running:
         return "production"

@@ -71,7 +71,7 @@ class JobWatch:
 
     def look(self, branch: Branch) -> Progress | None:
         """Return the progress of a job; None if it has ended, is no LAMMPS job, or has no log that can be read."""
-        if branch.process_type != LAMMPS or branch.workdir is None or branch.ended:
+        if branch.process_type != LAMMPS or branch.workdir is None or branch.ended or branch.stopped:
             return None
         if branch.pk not in self._followers:
             node = load_node(branch.pk)
@@ -143,6 +143,8 @@ def _line(branch: Branch, watch: JobWatch) -> Text | Group:
         words = f"[{branch.exit_status}] {branch.exit_message} ({spent})"
     elif branch.state in ("excepted", "killed"):
         words = f"{branch.state} after {spent}" + (f": {branch.status}" if branch.status else "")
+    elif branch.stopped and not branch.ended:
+        mark, style, words = "■", "yellow", "stopped"
     elif not branch.ended and branch.status and (branch.workdir or branch.status.startswith(PAUSED_BY_TRANSPORT)):
         words = f"{spent} · {watch.note(branch)}"
     else:
