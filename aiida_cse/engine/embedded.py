@@ -7,6 +7,7 @@ each of them has a checkpoint in the profile, from which :func:`resume_embedded`
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -95,6 +96,15 @@ class _EmbeddedRunner(Runner):
     def step(self, process: Process) -> None:
         """Step ``process`` to its end, concurrently with the others."""
         self.steppers[self.loop.create_task(process.step_until_terminated())] = process
+
+    def close(self) -> None:
+        """Close the loop, without a warning of Python on the next poll of each scheduler, which never happens."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            for jobs in self.job_manager._job_lists.values():
+                if jobs._update_handle is not None:
+                    jobs._update_handle.cancel()
+        super().close()
 
     def sweep(self, root: ProcessNode) -> None:
         """Forget the processes that have terminated.

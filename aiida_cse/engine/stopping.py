@@ -265,8 +265,6 @@ def _end_job(job: CalcJobNode, transport: Any) -> str:
         kill_calculation(job, transport)
     status, found, _ = transport.exec_command_wait(f"cd {folder} && {_NEWEST}")
     step = found.strip()
-    return (
-        f"its newest checkpoint is of step {int(step):,}"
-        if status == 0 and step.isdecimal()
-        else ("it has written no checkpoint")
-    )
+    if status == 0 and step.isdecimal():
+        return f"its newest checkpoint is step {int(step):,}"
+    return "it had written no checkpoint"

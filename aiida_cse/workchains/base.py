@@ -209,6 +209,14 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
             return None
         return ProcessHandlerReport(True, self.exit_codes.ERROR_NOT_PLAUSIBLE.format(finding=worst))
 
+    @process_handler(priority=650)
+    def handle_stopped(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Continue a job that a user stopped, which is no failure and may have left nothing."""
+        if not job.is_finished or job.is_finished_ok or stopped_at(job) is None:
+            return None
+        self.report(f"job {job.pk} was stopped; continuing from the newest whole checkpoint")
+        return self._continue_from(job)
+
     @process_handler(priority=600, exit_codes=codes(OUT_OF_WALLTIME))
     def handle_out_of_walltime(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
         """Continue from the checkpoint that was written before the wall time."""
@@ -315,13 +323,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
     # -- continuation ----------------------------------------------------------------------------------
 
     def _interrupted(self, job: orm.CalcJobNode) -> ProcessHandlerReport:
-        """Count an interruption since the last progress of the checkpoints, and continue.
-
-        A job that the user stopped is no failure.
-        """
-        if stopped_at(job) is not None:
-            self.report(f"job {job.pk} was stopped; continuing from the newest whole checkpoint")
-            return self._continue_from(job)
+        """Count an interruption since the last progress of the checkpoints, and continue."""
         start = results_of(job).get("first_step")
         if start is not None:
             if self.ctx.last_start is not None and start > self.ctx.last_start:

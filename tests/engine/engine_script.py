@@ -1,4 +1,4 @@
-"""``python -m tests.engine.engine_script run NAME MARKS SECONDS`` or ``resume PK``: one embedded run.
+"""``python -m tests.engine.engine_script run NAME MARKS SECONDS``, ``resume PK`` or ``stop PK``: one embedded run.
 
 ``run-and-die-at-submission`` kills this Python when its first job has started, before its number is stored.
 Prints the PK of the process as soon as it has one, and at the end the final states of the processes as JSON.
@@ -13,10 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from aiida.orm import CalcJobNode, Int, ProcessNode, Str
+from aiida.orm import CalcJobNode, Int, ProcessNode, Str, load_node
 
 from aiida_cse.cli.environment import ensure_code, ensure_computer, ensure_profile
+from aiida_cse.engine import stopping
 from aiida_cse.engine.embedded import UnfinishedError, resume_embedded, run_embedded
+from aiida_cse.engine.stop_marks import stopped_at
 from tests.engine import engine_processes
 
 
@@ -25,6 +27,9 @@ def main(command: str, *arguments: str) -> None:
     try:
         if command == "resume":
             node = resume_embedded(int(arguments[0]))
+        elif command == "stop":
+            stopping._PATIENCE, stopping._AFTER_SIGNAL = float(arguments[1]), 0.5
+            node = stopping.stop_run(load_node(int(arguments[0])), print)
         else:
             if command == "run-and-die-at-submission":
                 CalcJobNode.set_job_id = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore
@@ -52,6 +57,7 @@ def fate(node: ProcessNode) -> dict[str, Any]:
         "exit_status": node.exit_status,
         "sealed": node.is_sealed,
         "checkpoint": node.checkpoint is not None,
+        "stopped": stopped_at(node) is not None,
     }
 
 

@@ -40,7 +40,10 @@ CALLED = {
     "aiida.engine:WorkChain.save_instance_state": ("out_state", "save_context"),
     "aiida.engine:AiiDAPersister.load_checkpoint": ("pid",),
     "aiida.engine:DaemonClient.get_daemon_pid": (),
+    "aiida.engine:AiiDAPersister.save_checkpoint": ("process", "tag"),
     "aiida.engine.daemon.execmanager:kill_calculation": ("calculation", "transport"),
+    "aiida.engine.processes.control:pause_processes": ("processes", "msg_text", "timeout"),
+    "aiida.engine.processes.control:play_processes": ("processes", "timeout"),
     "aiida.brokers:ZeromqBroker.probe_service_status": (),
     "aiida.storage.psql_dos.backend:PsqlDosBackend.get_session": (),
     "aiida.storage.sqlite_zip.backend:SqliteZipBackend.get_session": (),
@@ -126,6 +129,13 @@ def test_a_checkpoint_holds_the_node_and_the_place_in_the_outline() -> None:
     assert Process.SaveKeys.CALC_ID.value == "calc_id"
     assert "out_state[self._STEPPER_STATE] = " in inspect.getsource(WorkChain.save_instance_state)
     assert "saved_state.get(self._STEPPER_STATE, None)" in inspect.getsource(WorkChain.load_instance_state)
+
+
+def test_the_next_poll_of_a_scheduler_waits_in_a_handle() -> None:
+    from aiida.engine.processes.calcjobs import manager
+
+    assert "self._job_lists" in inspect.getsource(manager.JobManager)
+    assert "self._update_handle = self._loop.call_later(" in inspect.getsource(manager.JobsList)
 
 
 def test_a_checkpoint_that_cannot_be_loaded_raises_what_is_caught() -> None:

@@ -158,7 +158,7 @@ def wait_for(condition: Callable[[], bool], what: Callable[[], str] = str, timeo
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, what()
-        time.sleep(1)
+        time.sleep(0.5)
 
 
 def test_the_daemon_runs_a_study(profile: Profile, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def freeze_lammps(folder: Path) -> list[psutil.Process]:
             with suppress(psutil.Error):
                 if "CSE_JOB" in process.environ() and Path(process.cwd()).is_relative_to(folder):
                     log = Path(process.cwd()) / "log.lammps"
-                    if log.is_file() and "CSE restart=restart.1000" in log.read_text():
+                    if log.is_file() and re.search(r"^CSE restart=restart\.\d{3}", log.read_text(), re.MULTILINE):
                         process.suspend()
                         frozen.append(process)
         return bool(frozen)
@@ -262,7 +262,7 @@ def test_a_stopped_run_continues_as_if_nothing_had_happened(
     pk = next(process.pk for process in profile.processes(newest + 1) if process.label == "LammpsBaseWorkChain")
 
     said = profile.call("aiida-cse", "stop", pk)
-    assert re.search(r"LAMMPS has ended; its newest checkpoint is step 1,\d{3}\n", said), said
+    assert re.search(r"LAMMPS has ended; its newest checkpoint is step [\d,]+\n", said), said
     assert [process for process in frozen if process.is_running()] == []
     if python is not None:
         assert python.wait(DEADLINE) == 1

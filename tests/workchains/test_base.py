@@ -9,6 +9,7 @@ from aiida.common.datastructures import StashMode
 from aiida.engine import ExitCode
 
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.stop_marks import mark_stopped
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.protocol.stage import JobPlan, Recovery
 from aiida_cse.workchains.base import LammpsBaseWorkChain
@@ -69,6 +70,7 @@ class Chain:
         system: System | None = None,
         exact_reason: str | None = None,
         restart_damaged: bool = False,
+        stopped: bool = False,
     ) -> ExitCode | None:
         """Let the next job end with this status at this step; return the exit code of the chain, if any."""
         number = len(self.folders) + 1
@@ -102,6 +104,7 @@ class Chain:
             exit_message=message,
             folder=f"/scratch/{number}",
         )
+        mark_stopped([job] if stopped else [])
         assert JobPlan.model_validate(self.plan.model_dump()) == self.plan
         ctx = self.process.ctx
         ctx.iteration = number
@@ -183,6 +186,16 @@ def test_too_many_interruptions_end_the_run(chain: Chain) -> None:
     assert answer.message.startswith("The run was interrupted 4 times without progress, the last time with [110]")
     assert answer.message.endswith(f" job <{last}>: The node failed.")
     assert len(chain.outputs["folders"]) == 4
+
+
+def test_a_job_that_was_stopped_is_no_failure(chain: Chain) -> None:
+    for number, status in enumerate((303, 420, 425, 140, 420), 1):
+        assert continues(chain.job_ends(status, stopped=True))
+        assert chain.continues_from == f"/scratch/{number}"
+    assert sum("was stopped; continuing" in report for report in chain.reports) == 5
+    for _ in range(3):
+        assert continues(chain.job_ends(140))
+    assert chain.job_ends(140) is not None
 
 
 def test_interruptions_count_from_the_last_progress(chain: Chain) -> None:
