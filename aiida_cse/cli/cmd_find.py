@@ -193,7 +193,7 @@ def _print(found: Sequence[StudyRow], chosen: Sequence[StudyRow], limit: int, by
     from aiida_cse.cli.display.studies import run_lines, study_lines
 
     if not found:
-        click.echo(f"nothing has been launched in this profile; try: {aiida_cse('demo')}")
+        click.echo(f"no process has been launched in this profile; try: {aiida_cse('demo')}")
         return
     if not chosen:
         click.echo(

@@ -46,6 +46,11 @@ def show(source: str, form: str, wanted: tuple[str, ...], profile: str | None) -
     PK, UUID or LABEL is of a study, a production, an analysis, a quench, a validation or a joint kinetics,
     finished or not. FOLDER is one of `aiida-cse analyse` or `aiida-cse kinetics`, and needs no profile.
     ✓ is a criterion that is met, ✗ one that is not, – nothing to test or not known.
+
+    \b
+    Examples:
+      aiida-cse show 99 --section verdict
+      aiida-cse show run-600 --format csv
     """
     findings = inputs.open_source(source, profile)
     from rich.console import Console
@@ -72,6 +77,10 @@ def status(pk: int | str | None, profile: str | None) -> None:
     A running study or production is shown as one line per temperature and replica: the present stage, simulated
     ns, speed, entries and exits, EC with its lower bound and the verdict at the last look, and the expected end. A
     finished process is shown as by `aiida-cse show`. `aiida-cse studies` lists all of them.
+
+    \b
+    Example:
+      aiida-cse status 99
     """
     profiles.load(profile)
     if pk is None:
