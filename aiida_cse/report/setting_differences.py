@@ -17,7 +17,15 @@ from aiida_cse.lammps.protocol.schedule import Schedule
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.report.findings import Findings
 from aiida_cse.schema import StrictModel
-from aiida_cse.workchains.common.protocol_values import HERE, Place, differences, leaves, protocol_values, unit_of
+from aiida_cse.workchains.common.protocol_values import (
+    HERE,
+    Place,
+    differences,
+    leaves,
+    protocol_values,
+    unit_of,
+    with_stage_defaults,
+)
 from aiida_cse.workchains.restart.plausibility import Plausibility
 
 __all__ = ["ABSENT", "SettingDifference", "recipe_differences", "setting_differences"]
@@ -102,7 +110,10 @@ def _by_place(settings: Mapping[str, Any]) -> dict[Place, Any]:
 
 def _with_defaults(name: str, value: Any) -> Any:
     model = next((model for end, model in _MODELS.items() if name == end or name.endswith(f".{end}")), None)
-    return value if model is None or not isinstance(value, Mapping) else _filled(model, value)
+    if model is None or not isinstance(value, Mapping):
+        return value
+    filled = _filled(model, value)
+    return with_stage_defaults({"schedule": filled})["schedule"] if model is Schedule else filled
 
 
 def _filled(model: type[StrictModel], content: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -75,7 +75,10 @@ def with_error(value: float, error: float | None) -> str:
 
 
 def setting_words(value: Any, unit: str = "") -> str:
-    """Return the value of a setting as YAML writes it, numbers with separated thousands and their unit."""
+    """Return the value of a setting as YAML writes it, numbers with separated thousands and their unit.
+
+    Of what is too long for a cell, the beginning or the number of values is told.
+    """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int) and abs(value) >= _LARGEST:
@@ -83,10 +86,12 @@ def setting_words(value: Any, unit: str = "") -> str:
     if isinstance(value, int | float):
         return f"{value:,.10g}{f' {unit}' if unit else ''}"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {setting_words(one)}" for key, one in value.items()) + "}"
+        words = "{" + ", ".join(f"{key}: {setting_words(one)}" for key, one in value.items()) + "}"
+        return words if len(words) <= 2 * _LONGEST else f"{len(value):,} values"
     if isinstance(value, list | tuple):
         numbers = unit if any(not isinstance(one, str) for one in value) else ""
-        return "[" + ", ".join(map(setting_words, value)) + "]" + (f" {numbers}" if numbers else "")
+        words = "[" + ", ".join(map(setting_words, value)) + "]" + (f" {numbers}" if numbers else "")
+        return words if len(words) <= 2 * _LONGEST else f"{len(value):,} entries"
     text = printable(str(value)).strip()
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 

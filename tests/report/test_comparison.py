@@ -127,7 +127,7 @@ def test_a_stage_that_one_lacks_is_one_difference() -> None:
     )
     (lacking,) = found
     assert lacking.place == ("interface", "schedule", "stages", "b")
-    assert lacking.values == (ABSENT, {"kind": "nvt", "duration_ps": 1, "temperature": 300})
+    assert lacking.values == (ABSENT, {"timestep_fs": 2.0, "kind": "nvt", "duration_ps": 1, "temperature": 300})
 
 
 # -- runs ----------------------------------------------------------------------------------------------------

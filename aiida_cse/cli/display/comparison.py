@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aiida_cse.cli.display.library import ABSENT as ABSENT_WORDS
-from aiida_cse.cli.display.library import WIDTH, print_differences
+from aiida_cse.cli.display.library import WIDTH, print_differences, value_words
 from aiida_cse.cli.display.published import letters
 from aiida_cse.report.comparison import Cell, Comparison, Difference, ResultRow
 from aiida_cse.report.findings import RunFindings
@@ -83,7 +83,13 @@ def _print_settings(found: Sequence[SettingDifference], comparison: Comparison, 
 def _setting_cells(one: SettingDifference) -> list[str]:
     cells = []
     for value, source in zip(one.values, one.published, strict=True):
-        words = ABSENT_WORDS if value is ABSENT else setting_words(value, one.unit)
+        below = value if isinstance(value, Mapping) and value else {"": value}
+        found = (
+            {}
+            if value is ABSENT
+            else {(*one.place, *filter(None, key.split("."))): at for key, at in below.items()}
+        )
+        words = value_words(found, one.place)
         cells.append(printable(words) + (f" ({source})" if source else ""))
     return cells
 

@@ -30,6 +30,8 @@ __all__ = [
 WIDTH = 80
 #: a setting that a source does not have
 ABSENT = "–"
+#: most fields of a stage or group in one cell
+_MOST_FIELDS = 20
 #: keys above those of a stage
 _STAGES = ("schedule", "stages")
 
@@ -126,6 +128,8 @@ def value_words(values: Mapping[Place, Any], place: Place) -> str:
             fields[key] = setting_words(value, "" if key.endswith(f"_{unit}") else unit)
     if not fields:
         return ABSENT
+    if len(fields) > _MOST_FIELDS:
+        return f"{len(fields):,} values"
     kind = [fields.pop("kind")] if "kind" in fields else []
     return ", ".join([*kind, *(f"{key} {words}" for key, words in fields.items())])
 

@@ -29,6 +29,7 @@ __all__ = [
     "protocol_values",
     "sources",
     "unit_of",
+    "with_stage_defaults",
 ]
 
 #: keys that lead to a setting
@@ -73,7 +74,7 @@ _ENDS = {
 #: keys that have the unit of the key above
 _BELOW = ("warn", "fail", "cation", "anion")
 #: units of places whose keys have other ends
-_PLACES = {"sanity.temperature": "", "plan.velocities": "", "kinetics.priors": "K"}
+_PLACES = {"sanity.temperature": "", "plan.velocities": "", "kinetics.priors": "K", "seeds": ""}
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,12 @@ def protocol_values(name: str, part: str) -> list[ProtocolValue]:
     cls = protocol_class(part)
     told = _told()["values"].get(part, {})
     published = (
-        dict(leaves(_with_defaults(cls.get_protocol_inputs(_SOURCED))))
+        dict(leaves(with_stage_defaults(cls.get_protocol_inputs(_SOURCED))))
         if _SOURCED in cls.get_available_protocols()
         else {}
     )
     found = []
-    for place, value in leaves(_with_defaults(cls.get_protocol_inputs(name))):
+    for place, value in leaves(with_stage_defaults(cls.get_protocol_inputs(name))):
         same = place in published and published[place] == value
         found.append(ProtocolValue(part, place, value, _source(place, told) if same else HERE))
     return found
@@ -228,16 +229,17 @@ def _by_name(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return named
 
 
-def _with_defaults(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return inputs with those defaults of their stages that are published values as well."""
+def with_stage_defaults(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs with those defaults of the stages of their ``schedule`` that are published values as well."""
     schedule = inputs.get("schedule")
-    if not isinstance(schedule, Mapping):
+    if not isinstance(schedule, Mapping) or not isinstance(schedule.get("stages"), list | tuple):
         return dict(inputs)
     stages = []
     for stage in schedule["stages"]:
-        if "schedule" in stage:
+        fields: dict[str, Any] = {}
+        if isinstance(stage, Mapping) and "schedule" in stage:
             fields = {key: Scheme.model_fields[key].default for key in ("time_scale", "max_pressure")}
-        else:
+        elif isinstance(stage, Mapping) and stage.get("kind") != "minimize":
             fields = {"timestep_fs": Stage.model_fields["timestep_fs"].default}
-        stages.append(stage if stage.get("kind") == "minimize" else {**fields, **stage})
+        stages.append({**fields, **stage} if fields else stage)
     return {**inputs, "schedule": {**schedule, "stages": stages}}
