@@ -9,10 +9,12 @@ import click
 
 from aiida_cse.cli import inputs
 from aiida_cse.cli import profile as profiles
-from aiida_cse.engine.hints import aiida_cse
+from aiida_cse.engine.hints import aiida_cse, verdi
 
 if TYPE_CHECKING:
     from aiida.orm import ProcessNode
+
+    from aiida_cse.report.process_tree import Branch
 
 __all__ = ["show", "status"]
 
@@ -112,26 +114,33 @@ def status(pk: int | str | None, profile: str | None) -> None:
     elif states := run_states(root, watch):
         wide = Console(highlight=False, width=max(console.width, WIDTH))
         wide.print(run_table(states, datetime.now().astimezone()))
-    if (hint := _hint(node)) is not None:
+    if (hint := _hint(node, root)) is not None:
         click.echo(hint)
 
 
-def _hint(node: ProcessNode) -> str | None:
-    """Return how to continue a process that nothing advances; None if there is nothing to say."""
+def _hint(node: ProcessNode, tree: Branch) -> str | None:
+    """Return how to continue a process that failed or that nothing advances; None if there is nothing to say."""
     from aiida_cse.engine.checkpoints import root_of
     from aiida_cse.engine.daemon import daemon_hint
     from aiida_cse.engine.embedded import is_embedded
     from aiida_cse.engine.locks import is_held
+    from aiida_cse.engine.pauses import PAUSED_BY_TRANSPORT
     from aiida_cse.engine.stop_marks import stopped_at
+    from aiida_cse.workchains.common.exit_status import continuation, ended_normally
 
     root = root_of(node)
     if root.is_terminated:
-        return None
+        command = None if ended_normally(node) else continuation(node)
+        # the message of an exit code names the command already
+        told = command is None or command in (node.exit_message or "")
+        return None if told else f"complete it with: {command}"
     if is_embedded(root) and is_held(root):
         return "it is running"
     if (moment := stopped_at(root)) is not None:
         when = f"{moment.astimezone():%Y-%m-%d %H:%M}"
         return f"it was stopped on {when}; continue it with: {aiida_cse('resume', root.pk)}"
     if not is_embedded(root):
-        return daemon_hint()
+        paused = [one.pk for one in tree.descendants() if (one.status or "").startswith(PAUSED_BY_TRANSPORT)]
+        played = f"paused; once the cause is gone continue with: {verdi('process', 'play', *paused)}"
+        return daemon_hint() or (played if paused else None)
     return f"nothing runs it now; resume with: {aiida_cse('resume', root.pk)}"

@@ -26,11 +26,12 @@ from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.engine.locks import ProcessBusyError
 from aiida_cse.engine.outline import OutlineError
 from aiida_cse.engine.stopping import running_jobs
+from aiida_cse.lammps.log.outcome import last_words
 from aiida_cse.report.words import duration
 from aiida_cse.workchains.common.availability import jobs_of
 from aiida_cse.workchains.common.builders import refuse_invalid
 from aiida_cse.workchains.common.capability import capabilities_of, is_local, launch_findings
-from aiida_cse.workchains.common.exit_status import ended_normally
+from aiida_cse.workchains.common.exit_status import continuation, ended_normally
 from aiida_cse.workchains.examine import ExamineWorkChain
 from aiida_cse.workchains.forecast import Forecast, forecast
 
@@ -241,5 +242,8 @@ def leave(node: ProcessNode) -> NoReturn:
         click.echo(f"{name} ended after {spent} with [{node.exit_status}] {node.exit_message}")
         sys.exit(0 if ended_normally(node) else 1)
     state = node.process_state.value if node.process_state else "unknown"
-    click.echo(f"{name} is {state} after {spent}: {node.exception or node.process_status}")
+    why = last_words(str(node.exception or node.process_status or "").splitlines())
+    click.echo(f"{name} is {state} after {spent}{f': {why}' if why else ''}")
+    if (command := continuation(node)) is not None:
+        click.echo(f"complete it with: {command}")
     sys.exit(1)

@@ -23,6 +23,8 @@ from aiida_cse.report.words import duration, printable
 
 __all__ = ["JobWatch", "render_tree"]
 
+#: characters of a child's message from which it is not repeated in the message of its caller
+_QUOTED_BELOW = 20
 #: ended children that are shown one by one below a process
 _ENDED_SHOWN = 6
 _MARKS = {"finished": ("✓", "green"), "excepted": ("✗", "red"), "killed": ("✗", "red")}
@@ -135,12 +137,21 @@ def _add_children(tree: Tree, branch: Branch, watch: JobWatch) -> None:
                 _add_children(twig, child, watch)
 
 
+def _own_message(branch: Branch) -> str:
+    """Return the exit message of a process without the messages of its children, which are shown below it."""
+    message = branch.exit_message or ""
+    for child in branch.children:
+        if child.exit_status and child.exit_message and len(child.exit_message) > _QUOTED_BELOW:
+            message = message.replace(child.exit_message, "…", 1)
+    return message
+
+
 def _line(branch: Branch, watch: JobWatch) -> Text | Group:
     mark, style = _MARKS.get(branch.state or "", ("▶", "cyan"))
     spent, progress = duration(branch.duration), watch.look(branch)
     if branch.exit_status:
         mark, style = "!", "yellow"
-        words = f"[{branch.exit_status}] {branch.exit_message} ({spent})"
+        words = f"[{branch.exit_status}] {_own_message(branch)} ({spent})"
     elif branch.state in ("excepted", "killed"):
         words = f"{branch.state} after {spent}" + (f": {branch.status}" if branch.status else "")
     elif branch.stopped and not branch.ended:

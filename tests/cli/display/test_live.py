@@ -222,3 +222,23 @@ def test_without_a_terminal_lines_are_rare(study: dict[str, Any], monkeypatch: p
             clock.now += 1
             show(study["root"])
     assert console.file.getvalue().count("step 2,000") == 3  # type: ignore[attr-defined]
+
+
+def test_a_message_below_is_not_repeated_above() -> None:
+    study = WorkChainNode(process_type="aiida.workflows:cse.study").store()
+    job = WorkChainNode(process_type="aiida.workflows:cse.base")
+    job.base.links.add_incoming(study, LinkType.CALL_WORK, "ceramic")
+    job.store()
+    why = "LAMMPS did not start: lmp: command not found"
+    for node, status, message in (
+        (job, 304, why),
+        (study, 350, f"The ceramic <{job.pk}> failed with [304] {why}"),
+    ):
+        node.set_exit_status(status)
+        node.set_exit_message(message)
+        node.set_process_state(ProcessState.FINISHED)
+    console = Console(width=200, highlight=False)
+    with console.capture() as shown:
+        console.print(render_tree(ProcessTree(study).root, JobWatch()))
+    assert shown.get().count(why) == 1
+    assert f"[350] The ceramic <{job.pk}> failed with [304] … (" in shown.get()
