@@ -66,6 +66,20 @@ def test_a_fault_is_told_with_its_remedy_and_fails_the_command(elsewhere: Instal
     ]
 
 
+def test_a_launch_refuses_what_the_doctor_marks(localhost: Computer, cse: InstalledCode) -> None:
+    code = InstalledCode(
+        computer=localhost, filepath_executable="/bin/sh", default_calc_job_plugin="cse.lammps", label="faulty"
+    ).store()
+    stored_examination(code, failed=[{"run": "stages", "uses": "study", "error": "ERROR: Illegal fix"}])
+    words = ("study", "--recipe", "llzo-peo-litfsi-demo", "--protocol", "demo", "--lammps", code.uuid)
+    result = CliRunner().invoke(main, ["launch", *words])
+    code.is_hidden = True
+    assert result.exit_code == 2, result.output
+    line = "✗ codes.lammps = faulty@localhost: the run 'stages' of a few steps fails: ERROR: Illegal fix; "
+    assert line in " ".join(result.output.split())
+    assert result.output.endswith("Error: nothing was started, for the reasons marked ✗\n")
+
+
 def test_what_only_a_validation_needs_is_no_fault(elsewhere: InstalledCode) -> None:
     table = {"command": "fix", "style": "wall/table", "package": "EXTRA-FIX", "uses": ["validation"]}
     stored_examination(elsewhere, missing=[table])
