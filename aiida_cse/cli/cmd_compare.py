@@ -71,8 +71,8 @@ def compare(sources: tuple[str, ...], form: str, file: Path | None, width: float
 
             click.echo((comparison_json if form == "json" else comparison_csv)(comparison).rstrip())
         if file is not None:
-            from aiida_cse.report.figures.comparison import draw_free_energies
             from aiida_cse.report.figures.style import save
+            from aiida_cse.report.figures.superposed import draw_free_energies
 
             click.echo(
                 f"wrote {save(draw_free_energies(opened, width), file, name='compared')}", err=form != "table"

@@ -160,6 +160,18 @@ def test_unknown_protocols_and_parts_are_refused(words: tuple[str, ...], answer:
     assert answer in result.output
 
 
+def test_every_value_of_the_paper_has_a_source() -> None:
+    from aiida_cse.workchains.common.protocol_values import _told
+
+    for part, groups in _told()["values"].items():
+        for one in protocol_values("paper", part):
+            # budgets of failures, plausibility limits and the packing of stages in jobs are technical
+            if part in ("study", "quench") or {"base", "stages_per_job"} & {*one.place} or one.value in (None, {}):
+                continue
+            group = next(groups[key] for key in (*reversed(one.place[:-1]), "") if key in groups)
+            assert "others" in group or {*one.place} & {*group}, f"{part}.{'.'.join(one.place)}"
+
+
 def test_every_listed_source_belongs_to_a_value_of_the_paper() -> None:
     from aiida_cse.workchains.common.protocol_values import _told
 

@@ -140,11 +140,16 @@ def figure(
 def figures() -> Mapping[str, FigureKind]:
     """Return the registered figures by name: of this package, of installed packages, and of the caller.
 
+    Those of this package are in the order of its modules, whichever of them was imported first.
+
     An installed package adds figures by an entry point of the group :data:`ENTRY_POINTS`, which names the module
     that registers them.
     """
     _import_modules()
-    return dict(_registered)
+    modules = {name: kind.draw.__module__ for name, kind in _registered.items()}
+    own = {name: str(module).startswith(f"{__package__}.") for name, module in modules.items()}
+    ordered = sorted(_registered, key=lambda name: (not own[name], modules[name] if own[name] else ""))
+    return {name: _registered[name] for name in ordered}
 
 
 @cache

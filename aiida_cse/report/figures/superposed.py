@@ -1,4 +1,4 @@
-"""Free energies of several findings in one figure: a panel per temperature, a colour and line style per source."""
+"""Free energies of several findings superposed: a panel per temperature, a colour and line style per source."""
 
 from __future__ import annotations
 
