@@ -44,15 +44,16 @@ def clean(
     yes: bool,
     profile: str | None,
 ) -> None:
-    r"""Free the disk space of the jobs of the ended process PK, and show first what still needs it.
+    """Free the disk space of the jobs of the ended process PK, and show first what still needs it.
 
     Without options, only files are removed that nothing needs: those of builds, of the equilibration and of older
     checkpoints. Results, systems, reductions and provenance stay in the profile, so that everything can still be
     shown, analysed again and exported. Only a new reduction, as for finer bins, needs the trajectories.
 
     \b
-    aiida-cse clean 67 --dry-run
-    aiida-cse clean 67 --trajectories --yes
+    Examples:
+      aiida-cse clean 67 --dry-run
+      aiida-cse clean 67 --trajectories --yes
     """
     profiles.load(profile)
     from aiida.orm import ProcessNode

@@ -370,7 +370,8 @@ def extend(
 ) -> None:
     """Extend the study PK: more temperatures, replicas, starts, longer runs. Nothing is run twice.
 
-    PK may also be a production. --length is then its total length. A study from an archive needs codes of this
+    Without any of these, a study or production that failed is completed as it was launched. PK may also be a
+    production. --length is then its total length. A study from an archive needs codes of this
     profile; new temperatures, replicas and starts use its stored systems, longer runs need its remote folders.
 
     \b
