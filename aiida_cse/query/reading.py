@@ -16,6 +16,7 @@ from sqlalchemy.orm import aliased
 
 from aiida_cse.engine.database import Database
 from aiida_cse.engine.locks import ENGINE_EXTRA
+from aiida_cse.engine.stop_marks import STOPPED_EXTRA
 
 __all__ = ["LAMMPS", "Called", "Given", "Process", "Reader", "Result"]
 
@@ -61,6 +62,8 @@ class Process:
         As AiiDA stores them; None without them.
     engine
         ``embedded`` if it runs in a Python without a daemon.
+    stopped
+        When a user stopped it, None if it was not or continues.
     """
 
     pk: int
@@ -74,6 +77,7 @@ class Process:
     exit_message: Any
     paused: Any
     engine: Any
+    stopped: Any = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class Reader:
         columns = (
             *(node.id, node.uuid, node.label, node.process_type, node.ctime, node.mtime),
             *self._values(node.attributes, ("process_state", "exit_status", "exit_message", "paused")),
-            *self._values(node.extras, (ENGINE_EXTRA,)),
+            *self._values(node.extras, (ENGINE_EXTRA, STOPPED_EXTRA)),
         )
         statement = select(*columns).where(self._is_outermost())
         rows = self._database.rows(statement)

@@ -94,7 +94,8 @@ def state_of(process: Process, below: Iterable[Called], engine: Engine) -> State
     if process.state not in _STARTED:
         return "waiting" if advances else "never started"
     if process.paused or any(one.paused for one in unfinished):
-        return "paused"
+        # `aiida-cse stop` pauses a run of the daemon
+        return "stopped" if process.stopped else "paused"
     if not advances:
         return "stopped"
     jobs = [one for one in unfinished if "calcjob" in one.node_type]

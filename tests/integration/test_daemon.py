@@ -250,7 +250,7 @@ def freeze_lammps(folder: Path) -> list[psutil.Process]:
     return frozen
 
 
-@pytest.mark.parametrize("place", ["here", "daemon"])
+@pytest.mark.parametrize("place", ["here", pytest.param("daemon", marks=pytest.mark.long)])
 def test_a_stopped_run_continues_as_if_nothing_had_happened(
     profile: Profile, undisturbed: list[str], place: str
 ) -> None:

@@ -75,6 +75,7 @@ def test_an_unfinished_process_runs_only_while_something_advances_it() -> None:
 
 def test_a_paused_job_pauses_its_study() -> None:
     assert state(STUDY, replace(JOB, paused=True), advancing=False) == "paused"
+    assert state(replace(STUDY, paused=True, stopped="2026-11-30T08:18:13+00:00")) == "stopped"
     assert state(STUDY, replace(JOB, paused=True, state="finished"), advancing=False) == "stopped"
 
 
