@@ -7,11 +7,13 @@ Models are frozen and refuse unknown keys. A refusal has the form
 from __future__ import annotations
 
 import difflib
+import json
 import re
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -25,12 +27,14 @@ __all__ = [
     "explain",
     "located",
     "nearest",
+    "parse_json",
     "placed",
     "refusals",
     "unknown_keys",
     "worded",
 ]
 
+Model = TypeVar("Model", bound=BaseModel)
 #: requirement in words for each pattern that a text field must match
 _WORDS: dict[str, str] = {}
 
@@ -53,6 +57,9 @@ Flag = Annotated[bool, Field(strict=True)]
 _LONGEST_VALUE = 100
 #: a message that starts with the path of a field, "name: ..." or "name = value: ..."
 _STARTS_WITH_FIELD = re.compile(r"[a-z_][\w-]*(\.[\w-]+)*(: | = )")
+_REPR = reprlib.Repr()
+_REPR.maxdict = _REPR.maxlist = _REPR.maxtuple = _LONGEST_VALUE
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 2 * _LONGEST_VALUE
 _SUBJECT = re.compile(r"^(Input|String) should ")
 _MUST_BE = {
     "tuple_type": "must be a list",
@@ -83,6 +90,31 @@ class StrictModel(BaseModel):
                 if key not in cls.model_fields:
                     raise UnknownKeyError(key, cls.model_fields)
         return values
+
+
+def parse_json(model: type[Model], text: str | bytes, most_bytes: int) -> Model:
+    """Return the model that a JSON text of at most ``most_bytes`` describes.
+
+    The parser of pydantic copies the whole content into each of its findings, which takes minutes and gigabytes
+    for some megabytes that are no such model.
+
+    Raises
+    ------
+    ValueError
+        The text is too long, no JSON, or describes no such model.
+    """
+    if len(text) > most_bytes:
+        raise ValueError(f"has {len(text):,} bytes; must have at most {most_bytes:,}")
+    try:
+        content = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply for JSON of this kind") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 text at byte {error.start}") from error
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(explain(error)) from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -166,6 +198,7 @@ def _sentence(finding: Any) -> str:
     elif kind == "too_long":
         message = f"can have at most {context['max_length']} entries"
     message = _MUST_BE.get(kind, _SUBJECT.sub("must ", message))
-    value = repr(finding["input"])
+    # of a value that is huge or deep only the beginning is written
+    value = _REPR.repr(finding["input"])
     shown = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
     return f"{place} = {shown}: {message}" if place else f"{shown} {message}"

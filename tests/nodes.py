@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pytest
 from aiida import orm
 from aiida.common.links import LinkType
 
@@ -40,6 +41,26 @@ def system_node() -> CseSystemData:
     """Return the small system as a stored node."""
     node = CseSystemData(crystal_and_molecules())
     node.store()
+    return node
+
+
+def forged_system(
+    data: str | None = None, forcefield: str | None = None, attributes: Mapping[str, Any] | None = None
+) -> CseSystemData:
+    """Return the small system with other files or attributes, not stored."""
+    node = CseSystemData(crystal_and_molecules())
+    for name, text in (("system.data", data), ("forcefield.in", forcefield)):
+        if text is not None:
+            node.base.repository.put_object_from_bytes(text.encode("utf-8", "surrogateescape"), name)
+    node.base.attributes.set_many(dict(attributes or {}))
+    return node
+
+
+def imported(node: CseSystemData) -> CseSystemData:
+    """Store a node as the import of an archive does, which does not ask the node whether it is valid."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(node), "_validate", lambda _: True)
+        node.store()
     return node
 
 

@@ -10,7 +10,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida_lammps.calculations.raw import LammpsRawCalculation
 
-from aiida_cse.calculations.ports import checked_by, remote_link
+from aiida_cse.calculations.ports import checked_by, remote_link, system_error
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import FILENAMES
 from aiida_cse.lammps.job.records import (
@@ -52,6 +52,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
             "system",
             valid_type=CseSystemData,
             required=False,
+            validator=system_error,
             help="Initial system of the run; also contains the type table and the force field.",
         )
         spec.input(
@@ -101,6 +102,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
             return info
         plan = JobPlan.model_validate(self.inputs.plan.get_dict())
         system: CseSystemData = self.inputs.system
+        system.refuse_unsafe()
         options = self.inputs.metadata.options
         with folder.open(options.input_filename, "w", encoding="utf-8") as handle:
             handle.write(render_script(plan))

@@ -13,6 +13,7 @@ from aiida_cse.building.ceramic.slab import check_slab
 from aiida_cse.building.electrolyte.build import check_electrolyte
 from aiida_cse.building.recipe import ForceFieldSets, Recipe
 from aiida_cse.data.forcefield import CseForceFieldData
+from aiida_cse.data.system import CseSystemData
 from aiida_cse.schema import explain, located
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "job_options",
     "recipe_ports",
     "remote_link",
+    "system_error",
 ]
 
 
@@ -37,6 +39,16 @@ def checked_by(model: type[BaseModel], name: str) -> Callable[[orm.Dict | None, 
         return None
 
     return validate
+
+
+def system_error(node: CseSystemData | None, _: Any = None) -> str | None:
+    """Return why no job may be made of a system, which may come from anybody's archive; None if one may."""
+    try:
+        if node is not None:
+            node.refuse_unsafe()
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _validate_recipe(value: orm.Dict, _: Any) -> str | None:

@@ -11,14 +11,18 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import Data, QueryBuilder
 
 from aiida_cse.analysis.registry import Documented
+from aiida_cse.data.files import read_text
 from aiida_cse.data.html import html_table, html_title
 from aiida_cse.forcefields.library import available_sets
 from aiida_cse.forcefields.models import ForceFieldSet
 from aiida_cse.schema import nearest
+from aiida_cse.yaml_io import parse_mapping
 
 __all__ = ["FORCEFIELD", "CseForceFieldData", "find_forcefield", "import_forcefield", "stored_forcefields"]
 
 FILENAME = "forcefield.yaml"
+#: largest file of a set
+_MOST_BYTES = 1_000_000
 
 #: namespace of the UUIDs, which follow from the checksums of the sets
 _IDENTITY = uuid5(NAMESPACE_URL, "aiida-cse:forcefield")
@@ -101,8 +105,8 @@ class CseForceFieldData(Data):
     @property
     def content(self) -> dict[str, Any]:
         """Content of the YAML file, in the form of an entry of ``own_sets`` in a recipe."""
-        content: dict[str, Any] = yaml.safe_load(self.base.repository.get_object_content(FILENAME, "r"))
-        return content
+        text = read_text(self, FILENAME, _MOST_BYTES)
+        return parse_mapping(text, f"cse.forcefield {self.pk}: {FILENAME}", "a force-field set")
 
     @cached_property
     def forcefield_set(self) -> ForceFieldSet:

@@ -12,6 +12,7 @@ from aiida.orm import CalcJobNode, SinglefileData
 from aiida_cse.analysis.production import ReducedProduction, agreed_temperature
 from aiida_cse.analysis.registry import Documented
 from aiida_cse.analysis.settings import AnalysisSettings
+from aiida_cse.data.files import read_bytes
 from aiida_cse.data.html import html_table, html_title
 from aiida_cse.reduction.state import State
 
@@ -19,6 +20,8 @@ __all__ = ["REDUCTION", "CseReductionData", "checked_temperature", "production_o
 
 FILENAME = "state.npz"
 
+#: largest file of a state; those of published length have some tens of megabytes
+_MOST_BYTES = 1_000_000_000
 _PRODUCTION = "aiida.workflows:cse.production"
 
 REDUCTION = Documented(
@@ -84,10 +87,18 @@ class CseReductionData(SinglefileData):
         """Return the state.
 
         The file is read once per object. The steps of an analysis share the state; do not change it.
+
+        Raises
+        ------
+        ValueError
+            The file is no state, or too large; a node may come from anybody's archive.
         """
         if self._state is None:
-            with self.open(mode="rb") as handle:
-                self._state = State.load(io.BytesIO(handle.read()))
+            try:
+                self._state = State.load(io.BytesIO(read_bytes(self, self.filename, _MOST_BYTES)))
+            except ValueError as error:
+                name = f"cse.reduction{f' {self.pk}' if self.pk else ''}"
+                raise ValueError(f"{name}: {FILENAME}: {error}") from error
         return self._state
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,16 +14,22 @@ from aiida.orm import Data, StructureData
 from pydantic import ValidationError
 
 from aiida_cse.analysis.registry import Documented
+from aiida_cse.data.files import read_text
 from aiida_cse.data.html import html_table, html_title
 from aiida_cse.lammps.files.data import DataFile
-from aiida_cse.lammps.files.system import FILENAMES, System, SystemInfo
-from aiida_cse.schema import explain
+from aiida_cse.lammps.files.forcefield_input import MOST_CHARACTERS, refuse_other_commands
+from aiida_cse.lammps.files.system import FILENAMES, System, SystemInfo, refuse_other_atoms
+from aiida_cse.schema import explain, located
 
 if TYPE_CHECKING:
     import MDAnalysis
 
 __all__ = ["SYSTEM", "CseSystemData"]
 
+#: largest data file of a node, about that of 3 million atoms with velocities
+_MOST_BYTES = 500_000_000
+#: checksums of the contents that this Python has checked; reading a data file of 30,000 atoms takes a second
+_checked: set[bytes] = set()
 
 SYSTEM = Documented(
     "cse.system",
@@ -52,6 +63,9 @@ SYSTEM = Documented(
 class CseSystemData(Data):
     """A LAMMPS data file with numeric types, its force-field include file and queryable facts.
 
+    Nothing in a node is trusted, because it may come from an archive of anybody: files and attributes are checked
+    when a node is stored, and again before a system or a job is made of it (:meth:`refuse_unsafe`).
+
     The attributes are those of :class:`~aiida_cse.lammps.files.system.SystemInfo`: ``phase``, ``natoms``,
     ``composition``, ``charge`` (e), ``box`` (Å), ``types``, ``slab``, ``initial_excess``, ``seeds``,
     ``forcefield``, ``forcefield_md5`` and ``citations``. Structures for other programs are made on demand.
@@ -61,12 +75,12 @@ class CseSystemData(Data):
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         if system is None:
             return
+        refuse_other_commands(system.forcefield)
         self.base.attributes.set_many(system.info.model_dump(mode="json"))
-        for key, content in (
-            ("data", system.data.format(system.info.phase)),
-            ("forcefield", system.forcefield),
-        ):
+        texts = (system.data.format(system.info.phase), system.forcefield)
+        for key, content in zip(("data", "forcefield"), texts, strict=True):
             self.base.repository.put_object_from_bytes(content.encode(), FILENAMES[key])
+        _checked.add(self._checksum(*texts))
 
     @property
     def info(self) -> SystemInfo:
@@ -79,16 +93,63 @@ class CseSystemData(Data):
     @property
     def lammps_data(self) -> str:
         """Text of the LAMMPS data file."""
-        return self.base.repository.get_object_content(FILENAMES["data"], "r")
+        return read_text(self, FILENAMES["data"], _MOST_BYTES)
 
     @property
     def forcefield(self) -> str:
         """Text of the include file with styles and coefficients."""
-        return self.base.repository.get_object_content(FILENAMES["forcefield"], "r")
+        return read_text(self, FILENAMES["forcefield"], MOST_CHARACTERS)
 
     def get_system(self) -> System:
-        """Return the system in the form of the plain library."""
-        return System(data=DataFile.parse(self.lammps_data), forcefield=self.forcefield, info=self.info)
+        """Return the system in the form of the plain library.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`refuse_unsafe`.
+        """
+        with self._named():
+            return self._read_checked(self.lammps_data, self.forcefield)
+
+    def refuse_unsafe(self) -> None:
+        """Refuse files that LAMMPS must not read, and attributes that are not those of the files.
+
+        The include file may contain the commands and styles of a force field only, the data file what
+        :meth:`~aiida_cse.lammps.files.data.DataFile.format` writes. A content is checked once in each Python.
+
+        Raises
+        ------
+        ValueError
+            Names the node, the file and the line, and says what would be right.
+        """
+        with self._named():
+            texts = self.lammps_data, self.forcefield
+            if self._checksum(*texts) not in _checked:
+                self._read_checked(*texts)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Put the node before the message of an error of its content."""
+        try:
+            yield
+        except ValueError as error:
+            reason = explain(error) if isinstance(error, ValidationError) else str(error)
+            raise ValueError(f"cse.system{f' {self.pk}' if self.pk else ''}: {reason}") from error
+
+    def _checksum(self, *texts: str) -> bytes:
+        """Return the checksum of files and attributes."""
+        parts = [*texts, json.dumps(self.base.attributes.all, sort_keys=True)]
+        return hashlib.sha256("\0".join(parts).encode()).digest()
+
+    def _read_checked(self, data: str, forcefield: str) -> System:
+        with located(Path(FILENAMES["forcefield"])):
+            refuse_other_commands(forcefield)
+        info = self.info
+        with located(Path(FILENAMES["data"])):
+            read = DataFile.parse(data, written=True)
+            refuse_other_atoms(read, info)
+        _checked.add(self._checksum(data, forcefield))
+        return System(data=read, forcefield=forcefield, info=info)
 
     def get_universe(self) -> MDAnalysis.Universe:
         """Return an MDAnalysis Universe with whole molecules, residues and elements.
@@ -137,7 +198,10 @@ class CseSystemData(Data):
             raise NodeValidationError(msg)
         try:
             _ = self.info
+            self.refuse_unsafe()
         except ValidationError as error:
             msg = f"the attributes do not describe a system: {explain(error)}"
             raise NodeValidationError(msg) from error
+        except ValueError as error:
+            raise NodeValidationError(str(error)) from error
         return True

@@ -9,9 +9,11 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 from tokenize import TokenError
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
+import psutil  # type: ignore[import-untyped]
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -44,6 +46,8 @@ _PIECE_BYTES = 2**20
 _SMALL_BYTES = 2**28
 #: ... and a larger one to this many times its size; states compress by a factor of 7 to 9
 _LARGEST_RATIO = 100
+#: arrays in a file, and bytes of the header of one of them
+_MOST_ARRAYS, _HEADER_BYTES = 1000, 1024
 
 
 def _largest(file_bytes: int) -> int:
@@ -64,8 +68,15 @@ def write_arrays(file: BinaryIO, arrays: Mapping[str, NDArray[Any]], method: int
         write_arrays(file, arrays, zipfile.ZIP_STORED)
 
 
-def read_arrays(file: BinaryIO) -> dict[str, NDArray[Any]]:
+def read_arrays(file: BinaryIO, most_bytes: Mapping[str, int] = MappingProxyType({})) -> dict[str, NDArray[Any]]:
     """Read all arrays of an npz file; their sizes are checked before memory is allocated.
+
+    Parameters
+    ----------
+    file
+        An open binary file in which one can seek.
+    most_bytes
+        Largest size of some arrays, by their names.
 
     Raises
     ------
@@ -77,9 +88,17 @@ def read_arrays(file: BinaryIO) -> dict[str, NDArray[Any]]:
         twice = [name for name, times in Counter(archive.namelist()).items() if times > 1]
         if twice:
             raise ValueError(f"holds {twice[0]} twice")
-        unpacked = sum(info.file_size for info in archive.infolist())
+        members = {info.filename.removesuffix(_SUFFIX): info.file_size for info in archive.infolist()}
+        if len(members) > _MOST_ARRAYS:
+            raise ValueError(f"holds {len(members)} arrays; must hold at most {_MOST_ARRAYS}")
+        for name, most in most_bytes.items():
+            if members.get(name, 0) > most + _HEADER_BYTES:
+                raise ValueError(f"{name} has {members[name]:,} bytes; must have at most {most:,}")
+        unpacked, free = sum(members.values()), psutil.virtual_memory().available
         if unpacked > _largest(size):
             raise ValueError(f"unpacks to {unpacked:,} bytes, a file of {size:,} bytes may to {_largest(size):,}")
+        if unpacked > free:
+            raise ValueError(f"unpacks to {unpacked:,} bytes; must fit into the {free:,} bytes of free memory")
         return {info.filename.removesuffix(_SUFFIX): _read_array(archive, info) for info in archive.infolist()}
 
 

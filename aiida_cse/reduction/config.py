@@ -27,21 +27,24 @@ from aiida_cse.reduction.grid import Grid
 from aiida_cse.reduction.layers import Layers, displacement_layers, surface_regions
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.reduction.system import SystemDescription, refuse_unknown_ions
-from aiida_cse.schema import located, nearest
+from aiida_cse.schema import located, nearest, parse_json
 from aiida_cse.yaml_io import read_text
 
 __all__ = [
     "ALL_ATOMS",
     "GRID",
     "LENGTH_TOLERANCE",
+    "MOST_BYTES",
     "IonSpecies",
     "ReductionConfig",
     "Stream",
     "load_config",
 ]
 
-#: largest file of a configuration, which lists the type and the molecule of every atom
-_MOST_BYTES = 1_000_000_000
+#: largest configuration, which lists the type and the molecule of every atom: that of 4 million atoms
+MOST_BYTES = 50_000_000
+#: the largest number of frames, steps or bins; a double holds it exactly
+MOST = 2**53
 #: displacements are sums of multiples of 1/GRID Å
 GRID = 1024
 #: largest relative difference between the edges of a box and those of the configuration, from rounding
@@ -155,9 +158,9 @@ class Stream(FrozenModel):
         Width of the bins, Å, in a box that changes; None for that of the ions.
     """
 
-    every_frames: int = Field(default=1, ge=1)
-    per: int = Field(default=1, ge=1)
-    bins: int | None = Field(default=None, ge=1)
+    every_frames: int = Field(default=1, ge=1, le=MOST)
+    per: int = Field(default=1, ge=1, le=MOST)
+    bins: int | None = Field(default=None, ge=1, le=MOST)
     bin_width: BinWidth | None = None
 
     @model_validator(mode="after")
@@ -237,18 +240,18 @@ class ReductionConfig(FrozenModel):
     half_thickness: Positive
     box: tuple[Positive, Positive, Positive]
     ions: dict[Name, IonSpecies] = Field(min_length=1)
-    bins: int = Field(default=520, ge=1)
+    bins: int = Field(default=520, ge=1, le=MOST)
     bin_width: BinWidth | None = None
     streams: dict[Name, Stream] = Field(default_factory=lambda: {ALL_ATOMS: Stream()})
     atom_ids: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     temperature: Positive | None = None
     timestep_fs: Positive
-    frame_steps: int = Field(ge=1)
-    block_frames: int = Field(ge=1)
-    snapshot_frames: int = Field(ge=1)
+    frame_steps: int = Field(ge=1, le=MOST)
+    block_frames: int = Field(ge=1, le=MOST)
+    snapshot_frames: int = Field(ge=1, le=MOST)
     core_scales: tuple[Positive, ...] = ()
-    displacement_frames: int | None = Field(default=None, ge=1)
-    lags: tuple[Annotated[int, Field(ge=1, le=2**53)], ...] = ()
+    displacement_frames: int | None = Field(default=None, ge=1, le=MOST)
+    lags: tuple[Annotated[int, Field(ge=1, le=MOST)], ...] = ()
 
     @classmethod
     def build(
@@ -506,9 +509,9 @@ def load_config(path: str | Path) -> ReductionConfig:
     ValueError
         The file cannot be read or a field of it is wrong; names the file and the field.
     """
-    text = read_text(Path(path), "the configuration of a reduction", _MOST_BYTES)
+    text = read_text(Path(path), "the configuration of a reduction", MOST_BYTES)
     with located(Path(path)):
-        return ReductionConfig.model_validate_json(text)
+        return parse_json(ReductionConfig, text, MOST_BYTES)
 
 
 def _layers(sampling: Sampling, ion: str, box: tuple[float, float, float]) -> Layers | None:

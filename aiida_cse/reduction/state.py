@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.physics.exchange.transitions import RULES, Rule
 from aiida_cse.reduction.archives import DAMAGED, read_arrays, write_arrays
-from aiida_cse.reduction.config import ALL_ATOMS, GRID, ReductionConfig
+from aiida_cse.reduction.config import ALL_ATOMS, GRID, MOST_BYTES, ReductionConfig
 from aiida_cse.reduction.displacements import DisplacementMoments, Displacements, join_blocks
 from aiida_cse.reduction.state_arrays import (
     check_layout,
@@ -32,6 +32,7 @@ from aiida_cse.reduction.state_arrays import (
     sized_arrays,
     snapshot_frames,
 )
+from aiida_cse.schema import parse_json
 
 __all__ = ["FORMAT", "State", "Track", "TrajectorySource"]
 
@@ -40,8 +41,8 @@ FORMAT = 4
 _READABLE = (3, FORMAT)
 
 _ARRAYS = ("point_histograms", "region_counts", "centres", "edges", "snapshot_bins")
-#: text that a file holds as bytes
-_TEXTS = ("config", "sources")
+#: text that a file holds as bytes, and the most bytes of each
+_MOST_TEXT = {"config": MOST_BYTES, "sources": 5_000_000}
 
 
 @dataclass
@@ -344,9 +345,10 @@ class State:
 
         The file appears under its name only when it is complete.
         """
-        texts = (self.config.model_dump_json(), json.dumps([asdict(source) for source in self.sources]))
+        sources = json.dumps([asdict(source) for source in self.sources])
+        texts = {"config": self.config.model_dump_json(), "sources": sources}
         arrays: dict[str, NDArray[Any]] = {
-            name: np.frombuffer(text.encode(), dtype=np.uint8) for name, text in zip(_TEXTS, texts, strict=True)
+            name: np.frombuffer(text.encode(), dtype=np.uint8) for name, text in texts.items()
         }
         arrays |= self.arrays()
         target = Path(path)
@@ -371,7 +373,7 @@ class State:
             except (OSError, ValueError) as error:
                 raise ValueError(f"{path}: {error}") from error
         with _refuse_damaged():
-            arrays = read_arrays(path)
+            arrays = read_arrays(path, _MOST_TEXT)
             version = int(arrays["range"][0])
         if version not in _READABLE:
             raise ValueError(
@@ -380,7 +382,7 @@ class State:
             )
         with _refuse_damaged():
             _, start, stop = (int(number) for number in arrays["range"].tolist())
-            config = ReductionConfig.model_validate_json(arrays["config"].tobytes())
+            config = parse_json(ReductionConfig, arrays["config"].tobytes(), MOST_BYTES)
             if version == 3:
                 arrays |= from_format_3(arrays, config)
             check_layout(arrays, config, start, stop)

@@ -15,7 +15,7 @@ from aiida_cse.lammps.job.records import job_scripts
 from aiida_cse.lammps.job.script import render_script
 from aiida_cse.lammps.protocol.stage import JobPlan
 from tests.calculations.conftest import Prepare
-from tests.nodes import system_node
+from tests.nodes import forged_system, imported, system_node
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
 
@@ -78,6 +78,20 @@ def test_an_impossible_wall_time_is_refused(prepare: Prepare, inputs: dict[str, 
     plan = {"stages": [stage], "settings": {"restart_interval": 1_000_000}}
     with pytest.raises(ValueError, match="max_wallclock_seconds = 5: no machine makes the 1000000 steps"):
         prepare("cse.lammps", **(inputs | {"plan": plan}), **option(max_wallclock_seconds=5))
+
+
+def test_a_hostile_system_is_refused_before_a_job_is_made(
+    prepare: Prepare, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = inputs["system"].forcefield + "shell touch owned\n"
+    hostile = imported(forged_system(forcefield=text))
+    problem = rf"cse\.system {hostile.pk}: forcefield\.in: line {text.count(chr(10))}: 'shell' is not a command"
+    with pytest.raises(ValueError, match=problem):
+        prepare("cse.lammps", **inputs | {"system": hostile})
+    # the job looks as well, in case that the engine has not
+    monkeypatch.setattr(LammpsStageCalculation.spec().inputs["system"], "validator", None)
+    with pytest.raises(ValueError, match=problem):
+        prepare("cse.lammps", **inputs | {"system": hostile})
 
 
 def test_what_is_retrieved(prepare: Prepare, inputs: dict[str, Any]) -> None:

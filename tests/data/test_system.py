@@ -1,5 +1,8 @@
 """The system node: stored and loaded, queried, turned into the structures of other programs."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 import pytest
 from aiida import orm
@@ -9,7 +12,7 @@ from aiida.plugins import DataFactory
 
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import FILENAMES
-from tests.nodes import system_node
+from tests.nodes import forged_system, imported, system_node
 from tests.systems import SPACING, TYPES, crystal_and_molecules
 
 pytestmark = [
@@ -93,6 +96,86 @@ def test_a_node_without_facts_is_refused() -> None:
     node.base.attributes.delete("phase")
     with pytest.raises(ValidationError, match="attributes do not describe a system"):
         node.store()
+
+
+SYSTEM = crystal_and_molecules()
+DATA, INCLUDE = SYSTEM.data.format("interface"), SYSTEM.forcefield
+HOSTILE: list[tuple[dict[str, Any], str]] = [
+    *(
+        ({"forcefield": f"{INCLUDE}{line}\n"}, f"forcefield.in: line {INCLUDE.count(chr(10)) + 1}: {word}")
+        for line, word in {
+            "shell touch /tmp/owned": "'shell' is not a command of a force field",
+            "python f input 1 SELF": "'python' is not a command",
+            "plugin load evil.so": "'plugin' is not a command",
+            "include /etc/passwd": "include belongs to the run",
+            "jump elsewhere.in": "'jump' is not a command",
+            'print "ssh-rsa" append /home/me/.ssh/authorized_keys': "'print' is not a command",
+            "write_data /home/me/.bashrc": "'write_data' is not a command",
+            "log /home/me/.bashrc": "log belongs to the run",
+            "variable home getenv HOME": "variable belongs to the run",
+            "pair_coeff 1 1 $(v_home) 1": "pair_coeff: '$(v_home)' contains characters",
+            "pair_style mliap/kk unified model.pt": "pair_style mliap/kk: not allowed",
+            "pair_style python/omp 9": "pair_style python/omp: not allowed",
+            "pair_style kim EAM_Dynamo": "pair_style kim: not allowed",
+            "labelmap write /home/me/.bashrc": "labelmap: must be types with their labels",
+            "fix x all python/invoke 1 end_of_step f": "'fix' is not a command",
+            '# """': "contains triple quotes",
+            "\\\nshell ls": "'\\\\' is not a command",
+        }.items()
+    ),
+    ({"forcefield": "bond_style zero # &\n" + INCLUDE}, "forcefield.in: line 1: the comment ends in '&'"),
+    ({"forcefield": "# \udcff"}, "forcefield.in: byte 2 is 0xff; must be UTF-8 text"),
+    (
+        {"data": DATA.replace("113 atoms", "114 atoms")},
+        "system.data: Atoms section: 113 lines, the header says 114",
+    ),
+    (
+        {"data": DATA.replace("\n\n", "\n\n1000000000 extra bond per atom\n", 1)},
+        "system.data: header, line 3: '100",
+    ),
+    ({"data": DATA + "\nPair Coeffs\n\n1 1 1\n"}, "system.data: Pair Coeffs section, line"),
+    (
+        {"data": DATA.replace("interface", "interface\r5 atoms", 1)},
+        r"system.data: line 1: contains the character '\r'",
+    ),
+    ({"data": DATA.replace("0 0 0 xy", "") + "\x00"}, r"contains the character '\x00'; must be plain text"),
+    ({"data": ""}, "system.data: there is no Atoms section"),
+    ({"attributes": {"composition": {"Li": 10**9}}}, "system.data: composition.La = 0: the data file has"),
+    ({"attributes": {"types": []}}, "system.data: types: 0, the data file has 5"),
+    ({"attributes": {"natoms": 7}}, "system.data: natoms = 7: the data file has 113"),
+    ({"attributes": {"phase": "x" * 10**6}}, "phase = "),
+]
+
+
+@pytest.mark.parametrize(("forged", "problem"), HOSTILE)
+def test_a_hostile_node_is_refused_when_it_is_made_and_when_it_is_used(
+    forged: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ValidationError) as stored:
+        forged_system(**forged).store()
+    node = imported(forged_system(**forged))
+    with pytest.raises(ValueError, match=rf"^cse\.system {node.pk}: ") as used:
+        node.get_system()
+    for said in (str(stored.value), str(used.value)):
+        assert problem in said
+        assert len(said) < 800
+
+
+def test_a_system_with_other_commands_is_not_made() -> None:
+    hostile = dataclasses.replace(SYSTEM, forcefield="shell ls\n")
+    with pytest.raises(ValueError, match="line 1: 'shell' is not a command of a force field"):
+        CseSystemData(hostile)
+    with pytest.raises(ValueError, match=r"^forcefield.in: line 1: 'shell' is not a command of a force field"):
+        hostile.evolved(SYSTEM.data)
+
+
+def test_a_file_that_unpacks_to_many_bytes_is_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = imported(forged_system(forcefield="#" * 5_000_001))
+    with pytest.raises(ValueError, match=r"forcefield.in: has over 5,000,000 bytes; must be smaller"):
+        node.get_system()
+    monkeypatch.setattr("aiida_cse.data.system._MOST_BYTES", 1000)
+    with pytest.raises(ValueError, match=r"system.data: has over 1,000 bytes; must be smaller"):
+        node.get_system()
 
 
 def test_a_stored_node_does_not_change(node: CseSystemData) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from aiida_cse.building.reduction import describe_system
 from aiida_cse.building.type_table import Chemistry, chemistry_of
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFile, DataFileContents, read_contents
 from aiida_cse.lammps.files.forcefield_input import Statements, read_statements
+from aiida_cse.lammps.files.styles import plain_style
 from aiida_cse.lammps.files.system import FILENAMES, System, SystemInfo, refuse_other_atoms
 from aiida_cse.physics.periodic import describe_contacts
 from aiida_cse.reduction.config import ReductionConfig
@@ -35,8 +35,6 @@ _WRITTEN = 1e-5
 _RUN_AS_IT_IS = frozenset({"interface", "production"})
 #: contradicting coefficients of a kind that are listed
 _LISTED = 8
-#: endings of styles that compute the same faster
-_FASTER = re.compile(r"/(omp|opt|kk|gpu|intel)$")
 #: pair styles that take a cutoff and no other argument
 _ONE_CUTOFF = frozenset({"lj/cut/coul/long", "buck/coul/long", "lj/cut", "buck", "coul/long"})
 
@@ -197,7 +195,7 @@ def _contradictions(
     """Return a sentence for each style and coefficient that differs between data file and force field."""
     command, found = f"{kind}_coeff", []
     style, theirs = file.styles.get(f"{kind}_style"), own.style(f"{kind}_style")
-    if kind != "pair" and style and theirs and _FASTER.sub("", style) != _FASTER.sub("", theirs[0]):
+    if kind != "pair" and style and theirs and plain_style(style) != plain_style(theirs[0]):
         found.append(f"{kind}_style: {style} in the data file, {theirs[0]} in the force field")
     given, width = own.coefficients(kind, count, labels), 2 if kind == "pair" else 1
     mixed = own.mixed(count, labels) if kind == "pair" and given else {}

@@ -48,7 +48,7 @@ _KINDS = {"name": "an atom", "type": "an atom type", "resname": "a residue"}
 #: Å; to what a format rounds the edges of the box
 _BOX_PRECISION = {"GRO": 1e-4, "PDB": 1e-3}
 #: numbers of a header that are numbers of entries
-_COUNTS = {"GRO": re.compile(rb"\A[^\n]*\n\s*(\d+)"), "PSF": re.compile(rb"(?m)^\s*(\d+)\s+!N")}
+_COUNTS = {"GRO": re.compile(rb"\A[^\n]*\n\s*(\d+)"), "PSF": re.compile(rb"(?m)^[ \t]*(\d+)[ \t]+!N")}
 _MOST_BYTES = 2_000_000_000
 #: more types than any system needs; histograms are taken for each
 _MOST_TYPES = 1000

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.building.interface.assembly import joint_velocities, place
 from aiida_cse.lammps.files.data import TOPOLOGY, DataFile
+from aiida_cse.lammps.files.forcefield_input import read_statements
 from aiida_cse.lammps.files.system import System
 
 __all__ = ["ARGUMENTS", "PROGRAM", "TEMPLATES", "templates"]
@@ -28,7 +29,7 @@ TEMPLATES = ("forcefield.lt", "ceramic.lt", "electrolyte.lt", "system.lt")
 ARGUMENTS = ("-atomstyle", "full", TEMPLATES[-1])
 
 _COEFFICIENTS = re.compile(r"^(pair|bond|angle|dihedral|improper)_coeff$")
-_STYLES = re.compile(r"^(bond_style|angle_style|dihedral_style|improper_style|special_bonds)\b")
+_STYLES = frozenset({"bond_style", "angle_style", "dihedral_style", "improper_style", "special_bonds"})
 
 
 def templates(ceramic: System, electrolyte: System, gap: float) -> dict[str, str]:
@@ -81,14 +82,15 @@ def _section(title: str, lines: Iterable[str], *, once: bool = False) -> Iterato
 
 def _forcefield(system: System) -> Iterator[str]:
     """Yield types and coefficients; Moltemplate numbers types in the order in which they are first named."""
-    lines = [line.split("#", 1)[0].strip() for line in system.forcefield.splitlines()]
+    commands = read_statements(system.forcefield).commands
     labels = [entry.label for entry in system.info.types]
     masses = (f"@atom:{entry.label} {entry.mass:.10g}" for entry in system.info.types)
+    styles = (" ".join(words) for words in commands if words[0] in _STYLES)
     yield "ForceField {"
     yield from _section("Data Masses", masses, once=True)
-    yield from _section("In Init", ["units real", "atom_style full", *filter(_STYLES.match, lines)], once=True)
+    yield from _section("In Init", ["units real", "atom_style full", *styles], once=True)
     coefficients = []
-    for command, *words in filter(None, map(str.split, lines)):
+    for command, *words in commands:
         found = _COEFFICIENTS.match(command)
         if found is not None:
             named = 2 if found[1] == "pair" else 1

@@ -42,7 +42,10 @@ _LABELS = {f"{kind} Type Labels": kind for kind in _KINDS}
 _HEADER = ""
 
 _HEADING = re.compile(r"[A-Z][A-Za-z ]*(13 Coeffs)?")
-_UNITS = re.compile(r"\bunits\s*[=:]?\s*(lj|real|metal|si|cgs|electron|micro|nano)\b", re.IGNORECASE)
+#: without two repetitions in a row, which would take a time with the square of the number of blanks
+_UNITS = re.compile(r"\bunits[\s=:]*(lj|real|metal|si|cgs|electron|micro|nano)\b", re.IGNORECASE)
+#: what the writer never writes; programs disagree on which of these characters end a line
+_UNWRITTEN = re.compile(r"[^\n -~]")
 _COUNT = re.compile(r"\d{1,15}")
 _COUNTED = frozenset({"atoms", *TOPOLOGY, *(f"{kind.lower()} types" for kind in _KINDS)})
 _BOUNDS = tuple(f"{axis}lo {axis}hi" for axis in "xyz")
@@ -63,6 +66,8 @@ _MOST_BYTES = 2_000_000_000
 _MOST_TYPES = 2000
 #: box edges; LAMMPS would wrap an atom from any distance, in a file it is a misprint
 _FARTHEST = 1000
+#: characters of a line that a message shows
+_LONGEST = 100
 #: the largest whole number that a double holds exactly
 _LARGEST = 2.0**53
 
@@ -187,8 +192,10 @@ class DataFile:
     # -- reading ---------------------------------------------------------------------------------------
 
     @classmethod
-    def parse(cls, text: str) -> DataFile:
+    def parse(cls, text: str, *, written: bool = False) -> DataFile:
         """Return atoms, box and topology from the text of a data file; coefficients are left out.
+
+        If it was ``written`` by :meth:`format`, whatever else LAMMPS would read from it is refused.
 
         Raises
         ------
@@ -197,7 +204,10 @@ class DataFile:
             names units other than ``real``, a value is not a finite number, or a type or an atom does not exist;
             names section and line.
         """
-        return _Reader(text).data()
+        reader = _Reader(text)
+        if written:
+            reader.refuse_other_content(text)
+        return reader.data()
 
     @classmethod
     def read(cls, path: str | Path) -> DataFile:
@@ -365,18 +375,38 @@ class _Reader:
             keyword = " ".join(words[len(numbers) :])
             if keyword in _COUNTED:
                 if len(numbers) != 1 or not _COUNT.fullmatch(numbers[0]):
-                    raise header.error(row, f"{line!r}: must be one whole number before {keyword!r}")
+                    raise header.error(row, f"{_shown(line)}: must be one whole number before {keyword!r}")
                 counts[keyword] = int(numbers[0])
                 if keyword.endswith(" types") and counts[keyword] > _MOST_TYPES:
-                    raise header.error(row, f"{line!r}: there can be at most {_MOST_TYPES} types of a kind")
+                    raise header.error(row, f"{_shown(line)}: there can be at most {_MOST_TYPES} types of a kind")
             elif keyword in (*_BOUNDS, _TILTS, *_VECTORS):
                 try:
                     bounds[keyword] = [float(number) for number in numbers]
                 except ValueError as error:
-                    raise header.error(row, f"{line!r}: must be numbers before {keyword!r}") from error
+                    raise header.error(row, f"{_shown(line)}: must be numbers before {keyword!r}") from error
                 if keyword in _VECTORS or (keyword == _TILTS and any(bounds[keyword])):
-                    raise header.error(row, f"{line!r}: the box is tilted; only orthogonal boxes are supported")
+                    raise header.error(
+                        row, f"{_shown(line)}: the box is tilted; only orthogonal boxes are supported"
+                    )
         return counts, bounds
+
+    def refuse_other_content(self, text: str) -> None:
+        """Refuse what :meth:`DataFile.format` does not write, although LAMMPS may read it."""
+        strange = _UNWRITTEN.search(text)
+        if strange:
+            number = text.count("\n", 0, strange.start()) + 1
+            raise ValueError(f"line {number}: contains the character {strange[0]!r}; must be plain text")
+        header = self.sections[_HEADER]
+        for row, line in enumerate(header.rows):
+            first, *words = line.split()
+            keyword = " ".join(words)
+            if not (keyword in _COUNTED or keyword.endswith(_BOUNDS)) or first[0].isalpha():
+                raise header.error(row, f"{_shown(line)}: must be a number of atoms, terms or types, or bounds")
+        for name, section in self.sections.items():
+            if name not in (_HEADER, *_TYPE_COLUMN):
+                line = f", line {section.lines[0]}" if section.lines else ""
+                known = ", ".join(_TYPE_COLUMN)
+                raise ValueError(f"{name[:_LONGEST]} section{line}: must not be there; the sections are {known}")
 
     def atom_labels(self) -> dict[int, str]:
         """Return the label of each atom type that has one."""
@@ -441,7 +471,7 @@ class _Reader:
         if away.any():
             section, row = self.sections["Atoms"], away.argmax()
             raise section.error(
-                row, f"{section.rows[row]!r}: is more than {_FARTHEST} box edges outside of the box"
+                row, f"{_shown(section.rows[row])}: is more than {_FARTHEST} box edges outside of the box"
             )
         atoms = _by_id("Atoms", atoms)
         return DataFile(
@@ -518,7 +548,7 @@ class _Reader:
             table = np.loadtxt(rows, dtype=np.float64, ndmin=2)
         except ValueError as error:
             wrong = next((row for row, line in enumerate(rows) if not _are_numbers(line)), 0)
-            raise section.error(wrong, f"{section.rows[wrong]!r}: must be numbers") from error
+            raise section.error(wrong, f"{_shown(section.rows[wrong])}: must be numbers") from error
         whole = np.delete(table, real, axis=1)
         faulty = ~np.isfinite(table).all(axis=1) | ((whole != np.round(whole)) | (abs(whole) > _LARGEST)).any(
             axis=1
@@ -527,7 +557,8 @@ class _Reader:
             row = faulty.argmax()
             raise section.error(
                 row,
-                f"{section.rows[row]!r}: must be finite numbers, and whole ones for IDs, types and image flags",
+                f"{_shown(section.rows[row])}: must be finite numbers, and whole ones for IDs, types and image "
+                "flags",
             )
         return table
 
@@ -547,17 +578,21 @@ def _by_id(title: str, table: Floats) -> Floats:
     return ordered
 
 
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")
+
+
 def _wrong_width(title: str, line: str, words: int, widths: tuple[int, ...]) -> str:
     expected = " or ".join(map(str, widths))
     if title == "Atoms":
         return f"{words} columns, expected {expected} in every row (atom_style full, with or without image flags)"
     if title.lower() in TOPOLOGY and words == widths[0] - 1:
         return (
-            f"{line!r} must have {expected} words; the type of the term is missing: `write_data … types labels` "
-            "leaves types out where only some kinds have labels, and LAMMPS cannot read such a file itself; write "
-            "it again with `types numeric`"
+            f"{_shown(line)} must have {expected} words; the type of the term is missing: `write_data … types "
+            "labels` leaves types out where only some kinds have labels, and LAMMPS cannot read such a file "
+            "itself; write it again with `types numeric`"
         )
-    return f"{line!r} must have {expected} words"
+    return f"{_shown(line)} must have {expected} words"
 
 
 def _are_numbers(line: str) -> bool:

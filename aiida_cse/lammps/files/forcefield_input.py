@@ -1,35 +1,75 @@
-"""Checks of force-field include files of any origin: allowed commands, and missing styles and coefficients."""
+"""Force-field include files of any origin: allowed commands and styles, missing styles and coefficients.
+
+A file is read and never executed. It is read as LAMMPS reads it: lines are joined at ``&`` before comments are
+removed. Where a person would read something else than LAMMPS, it is refused.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations_with_replacement, product
-from math import sqrt
+from math import prod, sqrt
 from types import MappingProxyType
 
+from aiida_cse.lammps.files.landscape_walls import without_walls
+from aiida_cse.lammps.files.styles import KINDS, style_error
 from aiida_cse.schema import nearest
 
-__all__ = ["Statements", "read_statements"]
+__all__ = ["MOST_CHARACTERS", "Statements", "read_statements", "refuse_other_commands"]
+
+#: largest include file; one with all pairs of 300 types has half of this
+MOST_CHARACTERS = 5_000_000
 
 #: commands that a force field may contain
 _COMMANDS = frozenset(
-    {"pair_style", "pair_coeff", "pair_modify", "special_bonds", "neigh_modify", "labelmap"}
-    | {f"{kind}_{what}" for kind in ("bond", "angle", "dihedral", "improper") for what in ("style", "coeff")}
+    {"pair_modify", "special_bonds", "neigh_modify", "labelmap"}
+    | {f"{kind}_{what}" for kind in KINDS for what in ("style", "coeff")}
 )
 #: commands of the script around it and of the stages of the protocol
 _OF_THE_RUN = frozenset(
     {"units", "atom_style", "atom_modify", "boundary", "newton", "kspace_style", "kspace_modify", "neighbor"}
     | {"variable", "timestep", "read_data", "read_restart", "include", "thermo", "mass", "log", "processors"}
 )
-_WORD = re.compile(r"^[A-Za-z0-9_.+*/:<>=-]+$")
+_WORD = re.compile(r"[A-Za-z0-9_.+*/:<>=-]{1,200}")
 #: the only variable that the script defines
 _CUTOFF = "${cutoff}"
-#: styles that run code
-_RUNS_CODE = frozenset({"python", "mliap"})
-_RANGE = re.compile(r"^(?P<low>\d*)\*(?P<high>\d*)$")
-_NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+_RANGE = re.compile(r"(?P<low>[0-9]{0,18})\*(?P<high>[0-9]{0,18})")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
+_TYPE = re.compile(r"[0-9]{1,18}")
+#: characters besides printable ones; LAMMPS and others disagree on which of the rest end a line
+_CONTROL = re.compile(r"[^\t\n -~\u00a1-\u2027\u202f-\U0010ffff]")
+#: what the arguments of the other commands must look like, joined by blanks, and the words for it
+_NUMBERS = r"( [-+0-9.eE]{1,40}){1,8}"
+_WEIGHTS = rf"( (lj|coul|lj/coul){_NUMBERS}| (amber|charmm|dreiding)| (angle|dihedral|one/five|hybrid) (yes|no))+"
+_ARGUMENTS = {
+    "special_bonds": (re.compile(_WEIGHTS), "weights, such as `special_bonds lj 0 0 0.5 coul 0 0 0.5`"),
+    "neigh_modify": (
+        re.compile(r"( exclude (type [0-9]{1,9} [0-9]{1,9}|molecule/(intra|inter) all|none))+"),
+        "`neigh_modify exclude type 1 2` or `exclude molecule/intra all`; the rest belongs to the run",
+    ),
+    "labelmap": (
+        re.compile(rf" ({'|'.join(('atom', *KINDS[1:]))})( [0-9]{{1,9}} \S+)+"),
+        "types with their labels, such as `labelmap atom 1 Li 2 O`",
+    ),
+    "pair_modify": (
+        re.compile(
+            r"( pair \S+( [0-9])?| special \S+( [-+0-9.eE]{1,40}){3}"
+            r"| mix (geometric|arithmetic|sixthpower|distance)"
+            r"| (shift|tail|compute|neigh/trim) (yes|no)| (table|table/disp) (0|[1-9]|1[0-9]|20)"
+            r"| tabinner(/disp)? [0-9.]{1,40}| nofdotr)+"
+        ),
+        "keywords with yes, no, a rule or at most 20 bits, such as `pair_modify mix arithmetic tail yes`",
+    ),
+}
+#: what ``pair_style zero`` with ``nocoeff`` needs
+_ALL_ZERO = ("pair_coeff", "*", "*")
+#: characters of a word, and problems, that a message shows
+_LONGEST, _SHOWN = 60, 5
+#: types that the coefficient commands of a file may name together
+_MOST_NAMED = 5_000_000
 #: styles of which a pair of types may have several sub-styles
 _ADDING = frozenset({"hybrid/overlay", "hybrid/scaled", "hybrid/molecular"})
 
@@ -74,7 +114,7 @@ class Statements:
         """
         style: tuple[str, ...] = ("",)
         by_label = {label: n for n, label in (labels if kind == "pair" else self._labelmap(kind)).items()}
-        width = 2 if kind == "pair" else 1
+        width, total = 2 if kind == "pair" else 1, 0
         found: dict[tuple[int, ...], dict[str, tuple[str, ...]]] = {}
         for command in self.commands:
             if command[0] == f"{kind}_style":
@@ -85,8 +125,12 @@ class Statements:
                 continue
             hybrid, adds = style[0].startswith("hybrid"), style[0] in _ADDING
             named, words = command[1 : 1 + width], command[1 + width :]
-            chosen = product(*(_named(word, count, by_label) for word in named))
-            if any(_RANGE.match(word) for word in named):
+            sets = [_named(word, count, by_label) for word in named]
+            total += prod(map(len, sets))
+            if total > _MOST_NAMED:
+                raise ValueError(f"{kind}_coeff: the commands name over {_MOST_NAMED:,} types; must be fewer")
+            chosen = product(*sets)
+            if any(_RANGE.fullmatch(word) for word in named):
                 # of the pairs that a range names, LAMMPS sets those with the lower type first
                 keys = {types for types in chosen if types == tuple(sorted(types))}
             else:
@@ -120,7 +164,7 @@ class Statements:
         own: dict[int, tuple[float, float]] = {}
         for number in range(1, count + 1):
             words = given.get((number, number), {}).get("", ())
-            if len(words) >= 2 and all(_NUMBER.match(word) for word in words[:2]):
+            if len(words) >= 2 and all(_NUMBER.fullmatch(word) for word in words[:2]):
                 own[number] = (float(words[0]), float(words[1]))
         pairs = combinations_with_replacement(sorted(own), 2)
         return {pair: _mix(rule, own[pair[0]], own[pair[1]]) for pair in pairs if pair not in given}
@@ -167,66 +211,103 @@ class Statements:
     def _labelmap(self, kind: str) -> dict[int, str]:
         words = [command[2:] for command in self.commands if command[:2] == ("labelmap", kind)]
         pairs = (pair for found in words for pair in zip(found[::2], found[1::2], strict=False))
-        return {int(number): label for number, label in pairs if number.isdecimal()}
+        return {int(number): label for number, label in pairs}
 
 
 def read_statements(text: str) -> Statements:
     """Return the commands of an include file, which is not executed; other commands are reported as problems."""
+    if len(text) > MOST_CHARACTERS:
+        return Statements((), (f"has {len(text):,} characters; a force field has at most {MOST_CHARACTERS:,}",))
     commands, problems = [], []
-    for number, line in _lines(text):
+    for number, line, wrong in _lines(without_walls(text)):
         words = tuple(line.split())
-        wrong = _wrong(words)
-        if wrong:
-            problems.append(f"line {number}: {wrong}")
-        else:
+        found = wrong or (_wrong(words) if words else None)
+        if found:
+            problems.append(f"line {number}: {found}")
+        elif words:
             commands.append(words)
     return Statements(tuple(commands), tuple(problems))
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield line number and text of each command, without comments and with lines joined at ``&``."""
-    start, collected = 0, ""
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.split("#", 1)[0].strip()
-        start = start if collected else number
-        collected = f"{collected} {line.removesuffix('&')}".strip()
-        if collected and not line.endswith("&"):
-            yield start, collected
-            collected = ""
-    if collected:
-        yield start, collected
+@lru_cache(maxsize=32)
+def refuse_other_commands(text: str) -> None:
+    """Refuse an include file with anything but the commands and styles of a force field.
+
+    Raises
+    ------
+    ValueError
+        Names the lines, what is wrong with each, and what would be right.
+    """
+    problems = read_statements(text).problems
+    if problems:
+        more = f"; and {len(problems) - _SHOWN} more lines" if len(problems) > _SHOWN else ""
+        raise ValueError("; ".join(problems[:_SHOWN]) + more)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str, str | None]]:
+    """Yield line number and text of each command without its comment, and why it is not allowed if that is so.
+
+    LAMMPS joins a line that ends in ``&`` with the next one, and one with an odd number of triple quotes with
+    those up to the next triple quotes, both also in comments. It removes comments and replaces variables later.
+    """
+    start, joined, wrong = 0, "", None
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.rstrip(" \t\r")
+        start = start if joined else number
+        strange = _CONTROL.search(line)
+        if strange:
+            wrong = wrong or f"contains the character {strange[0]!r}; remove it"
+        elif '"""' in line:
+            wrong = wrong or "contains triple quotes, between which LAMMPS joins lines; remove them"
+        elif "#" in joined and line and not line.lstrip().startswith("#"):
+            wrong = wrong or (
+                f"the comment ends in '&', so that LAMMPS takes line {number} for a part of it; remove the '&', "
+                f"or begin line {number} with '#'"
+            )
+        joined += line
+        if line.endswith("&"):
+            joined = joined[:-1]
+            continue
+        yield start, joined.split("#", 1)[0], wrong
+        joined, wrong = "", None
+    if joined or wrong:
+        yield start, joined.split("#", 1)[0], wrong or "ends in '&', but no line follows; remove the '&'"
 
 
 def _wrong(words: Sequence[str]) -> str | None:
-    command = words[0]
+    """Return why a command is not allowed in a force field, None if it is."""
+    command, arguments = words[0], words[1:]
     if command in _OF_THE_RUN:
         return f"{command} belongs to the run, not to the force field; remove it"
     if command not in _COMMANDS:
-        return f"{command!r} is not a command of a force field; {nearest(command, _COMMANDS)}"
-    strange = [word for word in words if not _WORD.match(word) and word != _CUTOFF]
-    if strange:
-        return (
-            f"{command}: {strange[0]!r} contains characters that are not allowed; the only variable is {_CUTOFF}"
-        )
-    if command.endswith("_style") and _RUNS_CODE & set(words):
-        return f"{command}: styles that run code are not allowed"
-    if command == "neigh_modify" and words[1:2] != ("exclude",):
-        return "neigh_modify belongs to the run, except `neigh_modify exclude`"
-    least = 4 if command == "pair_coeff" else 3 if command.endswith("_coeff") else 2
-    return (
-        None
-        if len(words) >= least
-        else f"{command}: has {len(words) - 1} arguments; must have at least {least - 1}"
-    )
+        shown = f"{command[:_LONGEST]!r}{'…' if len(command) > _LONGEST else ''}"
+        return f"{shown} is not a command of a force field; {nearest(command[:_LONGEST], _COMMANDS)}"
+    strange = next((word for word in words if not _WORD.fullmatch(word) and word != _CUTOFF), None)
+    if strange is not None:
+        shown = f"{strange[:_LONGEST]!r}{'…' if len(strange) > _LONGEST else ''}"
+        if len(strange) > _LONGEST and _WORD.fullmatch(strange[:_LONGEST]):
+            return f"{command}: {shown} has {len(strange)} characters; a word has at most 200"
+        return f"{command}: {shown} contains characters that are not allowed; the only variable is {_CUTOFF}"
+    kind, _, what = command.partition("_")
+    least = 3 if command == "pair_coeff" else 2 if what == "coeff" else 1
+    if len(arguments) < least and words != _ALL_ZERO:
+        return f"{command}: has {len(arguments)} arguments; must have at least {least}"
+    if command in _ARGUMENTS:
+        form, words_for_it = _ARGUMENTS[command]
+        return None if form.fullmatch(" " + " ".join(arguments)) else f"{command}: must be {words_for_it}"
+    if what == "style":
+        numbers = [bool(_NUMBER.fullmatch(word)) or word == _CUTOFF for word in arguments]
+        return style_error(kind, arguments, numbers)
+    return None
 
 
-def _named(word: str, count: int, by_label: Mapping[str, int]) -> Iterable[int]:
+def _named(word: str, count: int, by_label: Mapping[str, int]) -> Sequence[int]:
     """Return the types that an argument of a coefficient command names: 3, 2*5, * or a label."""
     if word in by_label:
         return (by_label[word],)
-    if word.isdecimal():
+    if _TYPE.fullmatch(word):
         return (int(word),)
-    found = _RANGE.match(word)
+    found = _RANGE.fullmatch(word)
     if found is None:
         return ()
     return range(max(int(found["low"] or 1), 1), min(int(found["high"] or count), count) + 1)

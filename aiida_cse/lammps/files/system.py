@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import Field
 
 from aiida_cse.lammps.files.data import DataFile
-from aiida_cse.schema import StrictModel, located
+from aiida_cse.lammps.files.forcefield_input import MOST_CHARACTERS, refuse_other_commands
+from aiida_cse.schema import StrictModel, located, parse_json
 from aiida_cse.yaml_io import read_text
 
 __all__ = [
@@ -40,6 +41,8 @@ FILENAMES = {"data": "system.data", "forcefield": "forcefield.in", "info": "syst
 #: relative; LAMMPS writes six digits of the masses
 _SAME_MASS = 1e-5
 
+#: bytes of the summary of a system
+_MOST_SUMMARY = 1_000_000
 #: phase of the work to which a system belongs
 Phase = Literal["slab", "ceramic", "electrolyte", "interface", "production"]
 
@@ -133,8 +136,11 @@ class System:
         Raises
         ------
         ValueError
-            The number of types differs from that of ``types``, or an atom's charge from that of its type.
+            The number of types differs from that of ``types``, an atom's charge from that of its type, or the
+            include file has other commands than those of a force field.
         """
+        with located(Path(FILENAMES["forcefield"])):
+            refuse_other_commands(forcefield)
         if len(data.masses) != len(types):
             msg = f"the data file declares {len(data.masses)} atom types, the type table has {len(types)}"
             raise ValueError(msg)
@@ -209,7 +215,10 @@ class System:
         info = read_info(source / FILENAMES["info"])
         with located(source / FILENAMES["info"]):
             refuse_other_atoms(data, info)
-        return cls(data, (source / FILENAMES["forcefield"]).read_text(encoding="utf-8"), info)
+        forcefield = read_text(source / FILENAMES["forcefield"], "a force field", MOST_CHARACTERS)
+        with located(source / FILENAMES["forcefield"]):
+            refuse_other_commands(forcefield)
+        return cls(data, forcefield, info)
 
 
 def read_info(path: Path) -> SystemInfo:
@@ -220,9 +229,9 @@ def read_info(path: Path) -> SystemInfo:
     ValueError
         The file cannot be read or is invalid; the message names it.
     """
-    text = read_text(path, "the summary of a system")
+    text = read_text(path, "the summary of a system", _MOST_SUMMARY)
     with located(path):
-        return SystemInfo.model_validate_json(text)
+        return parse_json(SystemInfo, text, _MOST_SUMMARY)
 
 
 def refuse_other_atoms(data: DataFile, info: SystemInfo) -> None:
@@ -236,6 +245,8 @@ def refuse_other_atoms(data: DataFile, info: SystemInfo) -> None:
     hint = "it is that of another data file; move it elsewhere"
     if len(data.masses) != len(info.types):
         raise ValueError(f"types: {len(info.types)}, the data file has {len(data.masses)}; {hint}")
+    if data.natoms != info.natoms:
+        raise ValueError(f"natoms = {info.natoms}: the data file has {data.natoms}; {hint}")
     numbers = np.bincount(data.types, minlength=len(info.types) + 1)[1:]
     for entry, number, mass in zip(info.types, numbers.tolist(), data.masses.tolist(), strict=True):
         given = info.composition.get(entry.label, 0)

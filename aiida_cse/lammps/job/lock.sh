@@ -40,7 +40,7 @@ claim() { # pid of the job's script
 }
 
 owner() { # folder field
-    sed -n "s/^$2=//p" "$1/lock/owner" 2>/dev/null
+    sed -n "s/^$2=//p" "$1/lock/owner" 2>/dev/null | head -n 1
 }
 
 # living processes on this machine of the job that locked a folder
@@ -53,7 +53,10 @@ living() { # folder spared
     {
         [ "$lives" = yes ] && echo "$script"
         if [ -d /proc/self ] && [ -n "$job" ]; then
-            grep -lF "CSE_JOB=$job" /proc/[0-9]*/environ 2>/dev/null | cut -d / -f 3
+            # then whole entries: a name may begin as another one does
+            for each in $(grep -lF "CSE_JOB=$job" /proc/[0-9]*/environ 2>/dev/null | cut -d / -f 3); do
+                tr '\0' '\n' <"/proc/$each/environ" 2>/dev/null | grep -qxF "CSE_JOB=$job" && echo "$each"
+            done
         elif [ "$lives" = yes ]; then
             ps -A -o pid= -o pgid= | awk -v group="$(owner "$1" group)" '$2 == group { print $1 }'
         fi

@@ -8,7 +8,7 @@ import pytest
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.lammps.files.data import read_contents
-from aiida_cse.lammps.files.forcefield_input import read_statements
+from aiida_cse.lammps.files.forcefield_input import read_statements, refuse_other_commands
 from tests.systems import crystal_and_molecules
 
 LABELS = {1: "La", 2: "O", 3: "C"}
@@ -40,26 +40,104 @@ def test_the_include_file_of_a_recipe_is_complete() -> None:
         ("pair_coeff * * $(1+1) 3", "'$(1+1)' contains characters that are not allowed"),
         ('pair_coeff 1 1 "0.1 3"', "contains characters that are not allowed"),
         ("pair_style lj/cut ${skin}", "'${skin}' contains characters that are not allowed; the only variable is"),
-        ("pair_style python 9", "styles that run code are not allowed"),
-        ("neigh_modify delay 5", "neigh_modify belongs to the run, except `neigh_modify exclude`"),
+        ("pair_style python 9", "pair_style python: not allowed; must be a style whose coefficients are numbers"),
+        ("neigh_modify delay 5", "neigh_modify: must be `neigh_modify exclude type 1 2` or"),
+        ("neigh_modify exclude type 1 2 page 2000000000", "the rest belongs to the run"),
+        (
+            "labelmap write /home/me/.profile",
+            "labelmap: must be types with their labels, such as `labelmap atom 1 Li",
+        ),
+        ("pair_modify table 31", "pair_modify: must be keywords with yes, no, a rule or at most 20 bits"),
+        ("special_bonds lj/coul file", "special_bonds: must be weights, such as `special_bonds lj 0 0 0.5"),
+        (
+            "pair_style mliap/kk unified m.pt",
+            "pair_style mliap/kk: not allowed; must be a style whose coefficients",
+        ),
+        ("pair_style hybrid/overlay lj/cut 9 mliap/kk/device model", "pair_style mliap/kk/device: not allowed"),
+        ("pair_style table linear 1000", "pair_style table: not allowed"),
+        ("bond_style hybrid harmonic table linear 9", "bond_style table: not allowed"),
+        (
+            "angle_style harmonik/omp",
+            "angle_style harmonik/omp: not allowed; must be a style whose coefficients are "
+            "numbers, did you mean 'harmonic'?",
+        ),
+        ("pair_style hybrid/scaled v_cutoff lj/cut 9", "pair_style v_cutoff: not allowed"),
+        ("pair_coeff 1 1 " + 201 * "1" + " 3", "has 201 characters; a word has at most 200"),
+        ("x" * 10**6, "is not a command of a force field"),
+        ("pair_coeff 1 1 0.1\x0b3", "contains the character '\\x0b'; remove it"),
+        ("pair_coeff 1 1 0.1\u00a03", "contains the character '\\xa0'; remove it"),
+        ("# \x00", "contains the character '\\x00'; remove it"),
+        ("# a\rshell ls", "contains the character '\\r'; remove it"),
         ("bond_coeff 1", "bond_coeff: has 1 arguments; must have at least 2"),
         ("pair_coeff 1 1", "pair_coeff: has 2 arguments; must have at least 3"),
     ],
 )
 def test_other_commands_are_named_with_their_line(line: str, problem: str) -> None:
-    found = read_statements(f"# mine\npair_style lj/cut ${{cutoff}}\n{line}  # so\n")
-    (said,) = found.problems
+    text = f"# mine\npair_style lj/cut ${{cutoff}}\n{line}  # so\n"
+    (said,) = read_statements(text).problems
     assert said.startswith("line 3: ")
     assert problem in said
+    assert len(said) < 600
+    with pytest.raises(ValueError, match=r"^line 3: "):
+        refuse_other_commands(text)
 
 
-def test_continued_lines_are_joined() -> None:
-    found = read_statements("special_bonds lj 0 0 0.5 &\n  coul 0 0 0.5\npair_coeff 1 & # one\n 1 0.1 3")
-    assert found.commands == (
-        ("special_bonds", "lj", "0", "0", "0.5", "coul", "0", "0", "0.5"),
-        ("pair_coeff", "1", "1", "0.1", "3"),
-    )
-    assert read_statements("").commands == ()
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "# mine &\npair_coeff 1 1 0.1 3",
+            "line 1: the comment ends in '&', so that LAMMPS takes line 2 for a part",
+        ),
+        ("pair_coeff 1 1 0.1 3 # C &\n\n# &\n bond_style zero", "line 3: the comment ends in '&'"),
+        ('# """\nshell ls\n# """', "line 1: contains triple quotes, between which LAMMPS joins lines"),
+        ("pair_coeff 1 & # one\n 1 0.1 3", "line 1: pair_coeff: '&' contains characters that are not allowed"),
+        ("pair_modify mix &", "line 1: ends in '&', but no line follows; remove the '&'"),
+        ("#" * 5_000_001, "has 5,000,001 characters; a force field has at most 5,000,000"),
+    ],
+)
+def test_lines_that_lammps_would_join_are_named(text: str, problem: str) -> None:
+    assert read_statements(text).problems[0].startswith(problem)
+
+
+def test_many_wrong_lines_are_shown_in_part() -> None:
+    with pytest.raises(ValueError, match=r"^line 1: .*line 5: 'run' is [^;]*;[^;]*; and 95 more lines$"):
+        refuse_other_commands("run 1\n" * 100)
+
+
+def test_an_endless_number_of_coefficients_is_refused() -> None:
+    found = read_statements("pair_style lj/cut 9\n" + "pair_coeff * * 1 1\n" * 2)
+    with pytest.raises(ValueError, match="pair_coeff: the commands name over 5,000,000 types; must be fewer"):
+        found.coefficients("pair", 2300)
+
+
+#: continued lines, comments and line ends of include files, after two coefficients
+JOINED = (
+    "pair_coeff 2 &\n 2 0.5 2.0\npair_coeff 1 2 0.4 &\n&\n 2.5 # so\n",
+    "pair_co&\neff 2 2 0.2&\n5 3.0&\r\n\r\n",
+    "# pair_coeff 1 2 &\n#  0.4 2.5\npair_coeff 1 2 0.3 2.2 # C\u2013O &\n# pair_coeff 2 2 9 9",
+    "\t pair_coeff\t1 2   0.7 2.1# O\n &\npair_coeff 2 2 0.6 2.2",
+)
+
+
+@pytest.mark.integration
+def test_lines_are_joined_as_lammps_joins_them(tmp_path: Path, environment_bin: Path) -> None:
+    box = "units real\natom_style full\nregion b block 0 9 0 9 0 9\ncreate_box 2 b\nmass * 1\n"
+    script, styles = [], "pair_style lj/cut 4\npair_coeff * * 0.1 3.0\n"
+    for number, text in enumerate(JOINED):
+        (tmp_path / f"{number}.in").write_bytes((styles + text).encode())
+        script += [box, "create_atoms 1 single 1 1 1\n", f"include {number}.in\n"]
+        script += [f"write_data {number}.data pair ij\n", "clear\n"]
+    (tmp_path / "run.in").write_text("".join(script))
+    command = [str(environment_bin / "lmp"), "-in", "run.in", "-log", "none", "-screen", "none"]
+    subprocess.run(command, cwd=tmp_path, timeout=60, check=True)
+    for number, text in enumerate(JOINED):
+        lines = [line.split() for line in read_contents((tmp_path / f"{number}.data").read_text()).commands]
+        theirs = {(int(words[1]), int(words[2])): (float(words[3]), float(words[4])) for words in lines}
+        found = read_statements(styles + text)
+        ours = found.coefficients("pair", 2)
+        assert found.problems == ()
+        assert {pair: tuple(map(float, words[""])) for pair, words in ours.items()} == theirs
 
 
 @pytest.mark.parametrize(

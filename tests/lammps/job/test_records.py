@@ -22,6 +22,7 @@ from aiida_cse.lammps.job.records import (
     END_RECORD,
     EndRecord,
     StartRecord,
+    job_scripts,
     read_record,
     soft_limit,
     wall_time_error,
@@ -223,6 +224,25 @@ def test_processes_of_others_in_the_folder_are_not_ended(running: Running) -> No
 
 
 @pytest.mark.integration
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by their environment")
+@pytest.mark.parametrize("recorded", ["abc", "abc\njob=", "\njob=x", ""])
+def test_a_name_that_begins_as_another_one_is_another_job(recorded: str, tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    (tmp_path / "lock" / "owner").write_text(f"job={recorded}\n")
+    (tmp_path / "lock.sh").write_text(job_scripts()["lock.sh"])
+    others = ({"CSE_JOB": "abcd"}, {"MY_CSE_JOB": "abc"}, {"NOTE": "CSE_JOB=abc"}, {"CSE_JOB": ""})
+    environments = ({"CSE_JOB": "abc"}, *others)
+    started = [subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"]} | one) for one in environments]
+    try:
+        living = ["sh", "-c", ". ./lock.sh; living . none"]
+        found = subprocess.run(living, cwd=tmp_path, capture_output=True, text=True, check=False).stdout.split()
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    assert found == ([str(started[0].pid)] if recorded.startswith("abc") else [])
+
+
 def test_a_job_on_another_machine_must_be_silent_first(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CSE_QUIET_SECONDS", "2")
     job, process = running
