@@ -73,7 +73,8 @@ class UnknownKeyError(ValueError):
     """A key that a model does not have; the message names the nearest known one."""
 
     def __init__(self, key: object, known: Iterable[str]) -> None:
-        super().__init__(f"unknown key {key!r}; {nearest(str(key), known)}")
+        shown = key[:_LONGEST_VALUE] if isinstance(key, str) else key
+        super().__init__(f"unknown key {shown!r}; {nearest(str(shown), known)}")
         self.key = key
 
 

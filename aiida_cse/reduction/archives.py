@@ -32,7 +32,7 @@ DAMAGED = (
     NotImplementedError,  # by zipfile, for a method of compression that it does not know
     MemoryError,
     OverflowError,
-    RecursionError,
+    RuntimeError,  # also by zipfile, for an encrypted member; RecursionError is one of its kind
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -41,6 +41,8 @@ FORMAT = 4
 _READABLE = (3, FORMAT)
 
 _ARRAYS = ("point_histograms", "region_counts", "centres", "edges", "snapshot_bins")
+#: characters of the reason why a file is no state
+_LONGEST = 1000
 #: text that a file holds as bytes, and the most bytes of each
 _MOST_TEXT = {"config": MOST_BYTES, "sources": 5_000_000}
 
@@ -406,7 +408,10 @@ def _refuse_damaged() -> Iterator[None]:
     try:
         yield
     except DAMAGED as error:
-        raise ValueError(f"is no state of a reduction: {error}") from error
+        # errors of zipfile quote the content of the file
+        reason = str(error)
+        reason = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
+        raise ValueError(f"is no state of a reduction: {reason}") from error
 
 
 def _sources(text: bytes) -> tuple[TrajectorySource, ...]:

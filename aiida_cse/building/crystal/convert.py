@@ -24,6 +24,8 @@ Place = tuple[dict[str, float], list[float]]
 
 #: decimals kept of lengths (Å), angles (degrees), fractional coordinates and occupancies
 _LENGTH, _ANGLE, _FRACTION, _OCCUPANCY = 8, 6, 10, 8
+#: places in a cell before those that coincide are joined
+_MOST_PLACES = 200_000
 #: largest difference of an element's atomic fraction from that in the formula
 _COMPOSITION = 0.01
 
@@ -128,6 +130,12 @@ def crystal_of_cif(text: str) -> dict[str, Any]:
         names = f" ({', '.join(block.name for block in blocks)})" if blocks else ""
         raise ValueError(f"holds {len(blocks)} crystals{names}; give a single one, in fractional coordinates")
     crystal = gemmi.make_small_structure_from_block(blocks[0])
+    number = len(crystal.sites) * max(len(crystal.symops), 1)
+    if number > _MOST_PLACES:
+        raise ValueError(
+            f"{len(crystal.sites)} atoms under {len(crystal.symops)} operations make {number:,} places; must be "
+            f"at most {_MOST_PLACES:,}"
+        )
     _set_symmetry(crystal)
     for site in crystal.sites:
         if site.element.atomic_number == 0:
@@ -175,6 +183,9 @@ def _refuse_other_formula(formula: str | None, places: Sequence[Place]) -> None:
         asked = Composition(text)
     except ValueError as error:
         raise ValueError(f"_chemical_formula_sum: {text!r} is not a formula: {error}") from error
+    if not (found.num_atoms and asked.num_atoms):
+        nothing = "_chemical_formula_sum" if found.num_atoms else "_atom_site_occupancy"
+        raise ValueError(f"{nothing}: there is no atom; must be above 0 for at least one element")
     elements = {str(element) for element in (*asked, *found)}
     if any(
         abs(found.get_atomic_fraction(name) - asked.get_atomic_fraction(name)) > _COMPOSITION for name in elements
