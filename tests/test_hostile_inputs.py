@@ -289,7 +289,7 @@ def _other_text(text: str, kind: str, rng: Random) -> str:
     if kind in ("summary", "attributes") and rng.random() < 0.7:
         try:
             return _other_json(text, rng)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     evil = str(
         rng.choice(np.array(DANGEROUS if kind == "include" and rng.random() < 0.5 else NASTY, dtype=object))
