@@ -40,7 +40,7 @@ Random = np.random.Generator
 Model = TypeVar("Model", bound=BaseModel)
 
 #: mutations of each kind in the ordinary suite and in the long one
-SAMPLE, ALL = 25, 800
+SAMPLE, ALL = 15, 800
 #: s of processor time, characters of a message and bytes that the refusal of a small file may take
 SLOWEST, LONGEST, LARGEST = 5.0, 5000, 700 * 2**20
 

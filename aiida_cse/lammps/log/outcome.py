@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from aiida_cse.lammps.log.messages import MESSAGES
 from aiida_cse.lammps.log.reader import LogReport, classify_error
 
 __all__ = ["Outcome", "diagnose", "did_not_start", "judge", "last_words"]
@@ -34,27 +35,6 @@ _SECRET = re.compile(
     r"(?i)((?:pass(?:word|wd)?|token|secret|api[-_]?key|credentials?|authorization)\w*\s*[=:]\s*)(?:bearer\s+)?\S+"
 )
 _LOGIN = re.compile(r"(?i)(://)[^/\s@]+@")
-
-#: kinds of failure and the words that shells, schedulers and MPI use for them, most specific first
-MACHINE_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("time_limit", re.compile(r"due to time limit|walltime \S+ exceeded|exceeded (hard )?wall ?time", re.I)),
-    (
-        "disk_full",
-        re.compile(
-            r"no space left|disk quota exceeded|file too large|file size limit exceeded|short write|sigxfsz", re.I
-        ),
-    ),
-    (
-        "out_of_memory",
-        re.compile(r"oom[-_ ]kill|out[ -]of[ -]memory|cannot allocate memory|bad_alloc|exceeded .*memory", re.I),
-    ),
-    (
-        "segmentation_fault",
-        re.compile(r"segmentation fault|sigsegv|signal 11\b|exit (code|status):? 139\b|segfault", re.I),
-    ),
-    ("interrupted", re.compile(r"killed \(signal 9\)|terminated \(signal 15\)|exited on signal (9|15)\b", re.I)),
-    ("mpi_abort", re.compile(r"mpi_abort|bad termination|fatal error in .*mpi|pmix error|exited on signal", re.I)),
-)
 
 
 @dataclass(frozen=True)
@@ -99,10 +79,10 @@ def diagnose(said: Iterable[str]) -> Outcome | None:
         line = raw.replace("\0", "").strip()
         if line.startswith(("ERROR: ", "ERROR on proc")) and classify_error(line) != "other":
             return Outcome(classify_error(line), line[:_LONGEST])
-        for kind, pattern in MACHINE_PATTERNS:
-            if kind not in found and pattern.search(line):
-                found[kind] = line[:_LONGEST]
-    return next((Outcome(kind, found[kind]) for kind, _ in MACHINE_PATTERNS if kind in found), None)
+        for one in MESSAGES:
+            if one.kind not in found and one.compiled.search(line):
+                found[one.kind] = line[:_LONGEST]
+    return next((Outcome(one.kind, found[one.kind]) for one in MESSAGES if one.kind in found), None)
 
 
 def did_not_start(said: Iterable[str]) -> bool:

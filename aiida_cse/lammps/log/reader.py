@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiida_cse.lammps.log.messages import pattern_of
+
 __all__ = [
     "LogReport",
     "Progress",
@@ -26,11 +28,8 @@ __all__ = [
 #: kinds of failure and the words that LAMMPS uses for them, most specific first
 ERROR_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("folder_in_use", re.compile(r"folder in use", re.I)),
-    ("disk_full", re.compile(r"no space left|disk quota exceeded|file too large|short write", re.I)),
-    (
-        "out_of_memory",
-        re.compile(r"failed to (re)?allocate|out[ -]of[ -]memory|cannot allocate memory|bad_alloc", re.I),
-    ),
+    ("disk_full", pattern_of("disk_full")),
+    ("out_of_memory", pattern_of("out_of_memory")),
     ("lost_atoms", re.compile(r"Lost atoms|Too many atoms lost", re.I)),
     ("bond_atoms_missing", re.compile(r"(bond|angle|dihedral|improper) atoms? .*missing|bond extent", re.I)),
     ("kspace_out_of_range", re.compile(r"out of range atoms.*(pppm|kspace)", re.I)),
