@@ -112,6 +112,8 @@ def parse_json(model: type[Model], text: str | bytes, most_bytes: int) -> Model:
         raise ValueError("is nested too deeply for JSON of this kind") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 text at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON: {error}") from error
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -223,7 +223,7 @@ CALLS = (
     ),
     Call((*ELECTROLYTE, "--lx", "13 Å"), ("--lx", "13 Å", "not a valid float")),
     Call(ELECTROLYTE, ("Missing option", "--lx")),
-    Call((*REDUCE, "@brace.json"), ("brace.json: ", "Invalid JSON")),
+    Call((*REDUCE, "@brace.json"), ("brace.json: ", "not valid JSON")),
     Call((*REDUCE, "@list.json"), ("list.json: ", "must be a mapping of keys to values")),
     Call((*REDUCE, "@binary.json"), ("binary.json: ", "not UTF-8 text", "save the file as UTF-8")),
     Call((*REDUCE, "@many.json"), ("many.json: ", "bins = 'many'", "valid integer")),
