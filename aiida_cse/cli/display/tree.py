@@ -149,13 +149,13 @@ def _own_message(branch: Branch) -> str:
 def _line(branch: Branch, watch: JobWatch) -> Text | Group:
     mark, style = _MARKS.get(branch.state or "", ("▶", "cyan"))
     spent, progress = duration(branch.duration), watch.look(branch)
-    if branch.exit_status:
+    if branch.stopped and (branch.exit_status or not branch.ended):
+        mark, style, words = "■", "yellow", f"stopped after {spent}" if branch.ended else "stopped"
+    elif branch.exit_status:
         mark, style = "!", "yellow"
         words = f"[{branch.exit_status}] {_own_message(branch)} ({spent})"
     elif branch.state in ("excepted", "killed"):
         words = f"{branch.state} after {spent}" + (f": {branch.status}" if branch.status else "")
-    elif branch.stopped and not branch.ended:
-        mark, style, words = "■", "yellow", "stopped"
     elif not branch.ended and branch.status and (branch.workdir or branch.status.startswith(PAUSED_BY_TRANSPORT)):
         words = f"{spent} · {watch.note(branch)}"
     else:
