@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -160,9 +161,12 @@ def _settle(found: Forecast | None, how: StartOptions) -> None:
         click.echo("dry run: nothing was started")
         sys.exit(0 if found is not None else 1)
     asked = found is None or found.needs_consent
-    if asked and not how.yes and sys.stdin.isatty() and sys.stdout.isatty() and not click.confirm("Start it?"):
-        click.echo("nothing was started")
-        sys.exit(1)
+    if asked and not how.yes and sys.stdin.isatty() and sys.stdout.isatty():
+        # without this, Ctrl-C reaches the question only after the next line is entered
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if not click.confirm("Start it?"):
+            click.echo("nothing was started")
+            sys.exit(1)
 
 
 def run_shown(run: Callable[..., ProcessNode], subject: Any, **kwargs: Any) -> ProcessNode:
