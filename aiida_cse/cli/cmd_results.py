@@ -94,7 +94,7 @@ def status(pk: int | str | None, profile: str | None) -> None:
     from rich.console import Console
 
     from aiida_cse.cli.display.results import print_view
-    from aiida_cse.cli.display.runs import WIDTH, run_states, run_table
+    from aiida_cse.cli.display.runs import run_states, run_table
     from aiida_cse.cli.display.tree import JobWatch, render_tree
     from aiida_cse.report.process_tree import ProcessTree
     from aiida_cse.report.processes import findings_of, has_findings
@@ -112,8 +112,8 @@ def status(pk: int | str | None, profile: str | None) -> None:
             findings = findings_of(node)
         print_view(view_of(findings), console)
     elif states := run_states(root, watch):
-        wide = Console(highlight=False, width=max(console.width, WIDTH))
-        wide.print(run_table(states, datetime.now().astimezone()))
+        console.print()
+        console.print(run_table(states, datetime.now().astimezone(), console.width))
     if (hint := _hint(node, root)) is not None:
         click.echo(hint)
 

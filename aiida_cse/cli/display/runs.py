@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from aiida.orm import CalcJobNode, WorkChainNode, load_node
-from rich import box
 from rich.table import Table
 
 from aiida_cse.calculations.functions.records import look_record
+from aiida_cse.cli.display.fitting import Column, fitted_table
 from aiida_cse.cli.display.tree import JobWatch
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.report.process_tree import Branch
 from aiida_cse.workchains.common.starts import planned_runs
 from aiida_cse.workchains.restart.lineage import results_of, step_of
 
-__all__ = ["WIDTH", "RunState", "run_states", "run_table"]
+__all__ = ["RunState", "run_states", "run_table"]
 
 _STUDY, _PRODUCTION = "aiida.workflows:cse.study", "aiida.workflows:cse.production"
 _QUENCH = "aiida.workflows:cse.quench"
@@ -174,32 +174,40 @@ def _last_look(previous: Any, branch: Branch) -> dict[str, Any] | None:
 
 # -- the table ----------------------------------------------------------------------------------------------
 
-_COLUMNS = ("ns", "ns/day", "in / out", "EC", "equilibrated", "end")
-#: width of the table in characters
-WIDTH = 132
+
+def run_table(states: list[RunState], now: datetime, width: int) -> Table:
+    """Return the runs as a table of at most ``width`` characters; ends are estimated from the time ``now``."""
+    columns = (
+        Column("run", lambda state: state.label, 0, "left"),
+        Column("stage", lambda state: state.stage, 0, "left"),
+        Column("ns", _length, 1),
+        Column("ns/day", lambda state: f"{state.ns_per_day:.3g}" if state.ns_per_day else "", 4),
+        Column("in / out", _of_look("{entries} / {exits}"), 7),
+        Column("EC (≥)", _of_look("{ec:.2f} ({ec_lower_bound:.2f})"), 2),
+        Column("equil.", _verdict, 5),
+        Column("at ns", _of_look("{end_ns:.4g}"), 8),
+        Column("end", lambda state: _end(state, now), 3),
+    )
+    return fitted_table(columns, states, width, name=0, styles={})
 
 
-def run_table(states: list[RunState], now: datetime) -> Table:
-    """Return the runs as a table, with their ends estimated from the time ``now``."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("run", no_wrap=True)
-    table.add_column("stage", no_wrap=True)
-    for heading in _COLUMNS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for state in states:
-        table.add_row(state.label, state.stage, *_cells(state, now))
-    return table
+def _length(state: RunState) -> str:
+    if state.asked_ns is None:
+        return ""
+    return f"{state.done_ns:.4g}/{'≤' if state.at_most else ''}{state.asked_ns:.4g}"
 
 
-def _cells(state: RunState, now: datetime) -> Iterator[str]:
-    most = "≤ " if state.at_most else ""
-    yield "" if state.asked_ns is None else f"{state.done_ns:.4g} of {most}{state.asked_ns:.4g}"
-    yield "" if state.ns_per_day is None else f"{state.ns_per_day:.3g}"
-    if (look := state.look) is None:
-        yield from ("", "", "")
-    else:
-        yield f"{look['entries']} / {look['exits']}"
-        yield f"{look['ec']:.2f} (≥ {look['ec_lower_bound']:.2f})"
-        yield f"{'yes' if look['equilibrated'] else 'no'} at {look['end_ns']:.4g} ns"
+def _of_look(form: str) -> Callable[[RunState], str]:
+    """Return a function that gives values of the last look in words, nothing before the first."""
+    return lambda state: "" if state.look is None else form.format(**state.look)
+
+
+def _verdict(state: RunState) -> str:
+    if state.look is None:
+        return ""
+    return "yes" if state.look["equilibrated"] else "no"
+
+
+def _end(state: RunState, now: datetime) -> str:
     left = state.time_left
-    yield "" if left is None else f"{most}{now + left:%Y-%m-%d %H:%M}"
+    return "" if left is None else f"{'≤' if state.at_most else ''}{now + left:%Y-%m-%d %H:%M}"

@@ -6,23 +6,18 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
+from aiida_cse.cli.display.fitting import Column, fitted_table
 from aiida_cse.query.frames import record_of_study
 from aiida_cse.query.rows import RunRow, StudyRow
 from aiida_cse.report.words import number_words, signed
 
 __all__ = ["run_lines", "studies_csv", "studies_json", "study_lines"]
 
-#: columns of a terminal that counts as wide
-_WIDE = 100
-#: a longer name is cut before a column of numbers is left out, and a still longer one in any case
-_SHORT_NAME, _LONG_NAME = 20, 40
 _STYLES = {
     "running": "cyan",
     "waiting": "cyan",
@@ -35,63 +30,15 @@ _STYLES = {
 }
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A column: its heading, its cells, and the order in which columns are added while they fit; 0 always is."""
-
-    heading: str
-    cell: Callable[[Any], str]
-    priority: int
-    justify: Literal["left", "right"] = "right"
-
-
 def study_lines(rows: Sequence[StudyRow], width: int) -> Table:
     """Return studies as a table that is at most ``width`` characters wide."""
-    return _table(_STUDY_COLUMNS, rows, width)
+    return fitted_table(_STUDY_COLUMNS, rows, width, name=1, styles=_STYLES)
 
 
 def run_lines(rows: Sequence[StudyRow], width: int) -> Table:
     """Return the runs of studies as a table that is at most ``width`` characters wide."""
-    return _table(_RUN_COLUMNS, [(row, run) for row in rows for run in row.rows], width)
-
-
-def _table(columns: Sequence[_Column], rows: Sequence[Any], width: int) -> Table:
-    """Return a table of the most useful columns that fit; only the second one, the name, may be cut."""
-    gap = 2 if width >= _WIDE else 1
-    name = columns[1]
-    cells = {one: [one.cell(row) for row in rows] for one in columns}
-    widths = {one: max(map(len, (one.heading, *texts))) for one, texts in cells.items()}
-    longest, widths[name] = min(widths[name], _LONG_NAME), min(widths[name], _SHORT_NAME)
-    shown = {one for one in columns if one.priority == 0}
-    left = width - sum(widths[one] + gap for one in shown) + gap
-    for one in sorted(columns, key=lambda column: column.priority):
-        if one.priority and any(cells[one]) and widths[one] + gap <= left:
-            shown.add(one)
-            left -= widths[one] + gap
-        if one.priority == _NAMES_FIRST:
-            widened = min(longest, widths[name] + max(left, 0))
-            widths[name], left = widened, left - (widened - widths[name])
-    widths[name] = max(1, min(longest, widths[name] + left))
-    cells[name] = [_shortened(text, widths[name]) for text in cells[name]]
-    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
-    ordered = [one for one in columns if one in shown]
-    for one in ordered:
-        table.add_column(one.heading, justify=one.justify, no_wrap=True, width=widths[one], overflow="ellipsis")
-    for texts in zip(*(cells[one] for one in ordered), strict=True):
-        table.add_row(*(Text(text, _STYLES.get(text, "")) for text in texts))
-    return table
-
-
-def _shortened(text: str, width: int) -> str:
-    """Return a text cut in its middle: labels of one family often differ at their ends."""
-    if len(text) <= width:
-        return text
-    tail = (width - 1) // 2
-    return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
-
-
-#: priority from which on the whole name is more useful than a further column
-_NAMES_FIRST = 5
+    pairs = [(row, run) for row in rows for run in row.rows]
+    return fitted_table(_RUN_COLUMNS, pairs, width, name=1, styles=_STYLES)
 
 
 def _name(row: StudyRow) -> str:
@@ -143,20 +90,20 @@ def _exit(row: StudyRow) -> str:
 
 
 _STUDY_COLUMNS = (
-    _Column("PK", lambda row: str(row.pk), 0),
-    _Column("study", _name, 0, "left"),
-    _Column("T (K)", _kelvins, 1),
-    _Column("ns", lambda row: _lengths(row, "≤" if row.may_stop_early else ""), 4),
-    _Column("EC", lambda row: _number_of(record_of_study(row)["ec_min"], ".2f"), 3),
-    _Column("EC ≥", lambda row: _number_of(record_of_study(row)["ec_lower_bound_min"], ".2f"), 5),
-    _Column("equil.", _verdict, 2),
-    _Column("N excess", _range("n_excess_{}", ".1f"), 7),
-    _Column("barrier (K)", _range("barrier_{}_K", ",.0f"), 8),
-    _Column("recipe", lambda row: row.recipe, 9, "left"),
-    _Column("protocol", lambda row: row.protocol, 10, "left"),
-    _Column("state", lambda row: row.state, 0, "left"),
-    _Column("since", lambda row: _time(row.since), 0),
-    _Column("exit", _exit, 11, "left"),
+    Column("PK", lambda row: str(row.pk), 0),
+    Column("study", _name, 0, "left"),
+    Column("T (K)", _kelvins, 1),
+    Column("ns", lambda row: _lengths(row, "≤" if row.may_stop_early else ""), 4),
+    Column("EC", lambda row: _number_of(record_of_study(row)["ec_min"], ".2f"), 3),
+    Column("EC ≥", lambda row: _number_of(record_of_study(row)["ec_lower_bound_min"], ".2f"), 5),
+    Column("equil.", _verdict, 2),
+    Column("N excess", _range("n_excess_{}", ".1f"), 7),
+    Column("barrier (K)", _range("barrier_{}_K", ",.0f"), 8),
+    Column("recipe", lambda row: row.recipe, 9, "left"),
+    Column("protocol", lambda row: row.protocol, 10, "left"),
+    Column("state", lambda row: row.state, 0, "left"),
+    Column("since", lambda row: _time(row.since), 0),
+    Column("exit", _exit, 11, "left"),
 )
 
 
@@ -189,20 +136,20 @@ def _rate(pair: tuple[StudyRow, RunRow]) -> str:
 
 
 _RUN_COLUMNS = (
-    _Column("PK", lambda pair: str(pair[0].pk), 0),
-    _Column("study", lambda pair: _name(pair[0]), 0, "left"),
-    _Column("run", lambda pair: pair[1].run, 0, "left"),
-    _Column("T (K)", lambda pair: _number_of(pair[1].temperature_K, "g"), 10),
-    _Column("ns", lambda pair: _lengths(pair[1], "≤" if pair[0].may_stop_early else ""), 3),
-    _Column("EC", lambda pair: _number_of(pair[1].ec, ".2f"), 1),
-    _Column("EC ≥", lambda pair: _number_of(pair[1].ec_lower_bound, ".2f"), 5),
-    _Column("equil.", lambda pair: {True: "yes", False: "no", None: ""}[pair[1].equilibrated], 2),
-    _Column("N excess", _quantity("n_{}_excess", ".1f"), 4),
-    _Column("barrier (K)", _quantity("barrier_{}_K", ",.0f"), 6),
-    _Column("Γ (s⁻¹)", _rate, 7),
-    _Column("κ", lambda pair: _number(pair[1].of_ion("kappa_{}")), 8),
-    _Column("recipe", lambda pair: pair[0].recipe, 9, "left"),
-    _Column("state", lambda pair: pair[0].state, 0, "left"),
+    Column("PK", lambda pair: str(pair[0].pk), 0),
+    Column("study", lambda pair: _name(pair[0]), 0, "left"),
+    Column("run", lambda pair: pair[1].run, 0, "left"),
+    Column("T (K)", lambda pair: _number_of(pair[1].temperature_K, "g"), 10),
+    Column("ns", lambda pair: _lengths(pair[1], "≤" if pair[0].may_stop_early else ""), 3),
+    Column("EC", lambda pair: _number_of(pair[1].ec, ".2f"), 1),
+    Column("EC ≥", lambda pair: _number_of(pair[1].ec_lower_bound, ".2f"), 5),
+    Column("equil.", lambda pair: {True: "yes", False: "no", None: ""}[pair[1].equilibrated], 2),
+    Column("N excess", _quantity("n_{}_excess", ".1f"), 4),
+    Column("barrier (K)", _quantity("barrier_{}_K", ",.0f"), 6),
+    Column("Γ (s⁻¹)", _rate, 7),
+    Column("κ", lambda pair: _number(pair[1].of_ion("kappa_{}")), 8),
+    Column("recipe", lambda pair: pair[0].recipe, 9, "left"),
+    Column("state", lambda pair: pair[0].state, 0, "left"),
 )
 
 

@@ -11,7 +11,7 @@ from aiida.engine import ProcessState
 from aiida.orm import CalcJobNode, Computer, Dict, Float, Int, List, WorkChainNode
 from rich.console import Console
 
-from aiida_cse.cli.display.runs import WIDTH, RunState, run_states, run_table
+from aiida_cse.cli.display.runs import RunState, run_states, run_table
 from aiida_cse.cli.display.tree import JobWatch
 from aiida_cse.report.process_tree import ProcessTree
 
@@ -107,13 +107,19 @@ def test_each_run_shows_its_progress(study: WorkChainNode, localhost: Computer) 
     assert found["T0700_r1"].time_left == timedelta(days=3.5)
     assert found["T0700_r2"].time_left is None
 
-    console = Console(width=WIDTH)
+    assert lines_of(found, 132)[1] == ("T0700_r1 segment 3 of 10 6/≤20 4 9 / 8 0.62 (0.41) no 4 ≤2030-01-05 00:00")
+    assert lines_of(found, 80)[0] == "run stage ns ns/day EC (≥) equil. end"
+
+
+def lines_of(states: dict[str, RunState], width: int) -> list[str]:
+    """Return the heading of the table and the line of the first production, none wider than the terminal."""
+    console = Console(width=width)
     with console.capture() as shown:
-        console.print(run_table(list(found.values()), NOW))
-    (line,) = (line for line in shown.get().splitlines() if "T0700_r1" in line)
-    assert " ".join(line.split()) == (
-        "T0700_r1 segment 3 of 10 6 of ≤ 20 4 9 / 8 0.62 (≥ 0.41) no at 4 ns ≤ 2030-01-05 00:00"
-    )
+        console.print(run_table(list(states.values()), NOW, width))
+    lines = shown.get().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in shown.get()
+    return [" ".join(line.split()) for line in lines if line.startswith(("run", "T0700_r1"))]
 
 
 def test_a_continued_production_shows_the_last_look_of_the_first(localhost: Computer) -> None:
