@@ -185,7 +185,7 @@ def run_table(states: list[RunState], now: datetime, width: int) -> Table:
         Column("in / out", _of_look("{entries} / {exits}"), 7),
         Column("EC (≥)", _of_look("{ec:.2f} ({ec_lower_bound:.2f})"), 2),
         Column("equil.", _verdict, 5),
-        Column("at ns", _of_look("{end_ns:.4g}"), 8),
+        Column("look at ns", _of_look("{end_ns:.4g}"), 8),
         Column("end", lambda state: _end(state, now), 3),
     )
     return fitted_table(columns, states, width, name=0, styles={})

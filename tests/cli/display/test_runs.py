@@ -108,7 +108,7 @@ def test_each_run_shows_its_progress(study: WorkChainNode, localhost: Computer) 
     assert found["T0700_r2"].time_left is None
 
     assert lines_of(found, 132)[1] == ("T0700_r1 segment 3 of 10 6/≤20 4 9 / 8 0.62 (0.41) no 4 ≤2030-01-05 00:00")
-    assert lines_of(found, 80)[0] == "run stage ns ns/day EC (≥) equil. end"
+    assert lines_of(found, 80)[0] == "run stage ns ns/day EC (≥) end"
 
 
 def lines_of(states: dict[str, RunState], width: int) -> list[str]:
