@@ -118,7 +118,7 @@ def main() -> None:
 
     profile.activate(create=True)
     # AiiDA reads the folder of its configuration when it is imported
-    from aiida_cse.cli.environment import ensure_environment
+    from aiida_cse.cli.site.environment import ensure_environment
 
     ensure_environment()
     print(f"joint kinetics <{store_study()}>")

@@ -130,7 +130,7 @@ def environment_bin() -> Path:
 @pytest.fixture
 def localhost(aiida_profile: object, tmp_path_factory: pytest.TempPathFactory, environment_bin: Path) -> Computer:
     """This machine, with its working folders in the session's temporary folder."""
-    from aiida_cse.cli.environment import ensure_computer, find_mpirun
+    from aiida_cse.cli.site.environment import ensure_computer, find_mpirun
 
     work = tmp_path_factory.getbasetemp() / "work"
     computer = ensure_computer(work, mpirun=find_mpirun(environment_bin / "lmp")).entity
@@ -141,7 +141,7 @@ def localhost(aiida_profile: object, tmp_path_factory: pytest.TempPathFactory, e
 @pytest.fixture
 def installed_code(localhost: Computer) -> Callable[..., InstalledCode]:
     """Return a function that makes a code on ``localhost``, or finds it again."""
-    from aiida_cse.cli.environment import ensure_code
+    from aiida_cse.cli.site.environment import ensure_code
 
     def factory(label: str, executable: Path, plugin: str, *, with_mpi: bool | None = False) -> InstalledCode:
         return ensure_code(localhost, label, executable, plugin, with_mpi=with_mpi).entity

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.cli import main
-from aiida_cse.cli.environment import ensure_code, ensure_computer, find_mpirun
+from aiida_cse.cli.site.environment import ensure_code, ensure_computer, find_mpirun
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.job.records import prologue_lines
 from aiida_cse.lammps.job.script import render_script

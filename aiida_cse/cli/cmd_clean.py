@@ -14,7 +14,7 @@ from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.report.words import size_words
 
 if TYPE_CHECKING:
-    from aiida_cse.cli.disk import Files
+    from aiida_cse.cli.site.disk import Files
 
 __all__ = ["clean"]
 
@@ -58,7 +58,7 @@ def clean(
     profiles.load(profile)
     from aiida.orm import ProcessNode
 
-    from aiida_cse.cli.disk import find_files, free, measure, refuse_in_use
+    from aiida_cse.cli.site.disk import find_files, free, measure, refuse_in_use
 
     process = inputs.load_typed(pk, ProcessNode, "PK")
     with input_errors():

@@ -52,7 +52,7 @@ def compare(sources: tuple[str, ...], form: str, file: Path | None, width: float
       aiida-cse compare 834 99 1171 --figure F.pdf
       aiida-cse compare hot cold --format csv
     """
-    from aiida_cse.report.comparison import compare_findings
+    from aiida_cse.report.compared.results import compare_findings
 
     if len(sources) < 2:
         raise click.UsageError("give at least two processes or folders")

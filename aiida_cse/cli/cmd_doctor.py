@@ -16,7 +16,7 @@ from aiida_cse.engine.hints import verdi
 if TYPE_CHECKING:
     from aiida.orm import AbstractCode
 
-    from aiida_cse.cli.site_checks import Section
+    from aiida_cse.cli.site.checks import Section
 
 __all__ = ["calibrate", "doctor", "print_checks"]
 
@@ -42,7 +42,7 @@ def doctor(
       aiida-cse doctor lmp@cluster cse@cluster --account abc
     """
     profiles.load(profile)
-    from aiida_cse.cli.site_checks import code_checks, profile_code_checks, site_checks
+    from aiida_cse.cli.site.checks import code_checks, profile_code_checks, site_checks
 
     given = {"account": account, "queue_name": queue}
     options = {key: value for key, value in given.items() if value is not None}
@@ -73,7 +73,7 @@ def print_checks(sections: Iterable[Section]) -> bool:
     from rich.console import Console
 
     from aiida_cse.cli.display.checks import print_section
-    from aiida_cse.cli.site_checks import has_faults
+    from aiida_cse.cli.site.checks import has_faults
 
     console, seen = Console(highlight=False), []
     for section in sections:

@@ -43,8 +43,8 @@ def setup(profile: str | None, lmp: Path | None, daemon: bool, mpiprocs: int) ->
     else:
         profiles.load(profile)
     from aiida_cse.cli.cmd_doctor import print_checks
-    from aiida_cse.cli.environment import PROFILE, ensure_environment
-    from aiida_cse.cli.site_checks import code_checks
+    from aiida_cse.cli.site.environment import PROFILE, ensure_environment
+    from aiida_cse.cli.site.checks import code_checks
 
     environment = ensure_environment(
         profile or PROFILE, lmp=lmp, daemon=daemon, mpiprocs=mpiprocs, create=profile is None
@@ -196,7 +196,7 @@ def _jobs(lmp: Path | None, mpiprocs: int) -> dict[str, Any]:
     Profile, computer and codes of the current folder are created if necessary, and printed.
     """
     profiles.activate(create=True)
-    from aiida_cse.cli.environment import ensure_environment
+    from aiida_cse.cli.site.environment import ensure_environment
 
     environment = ensure_environment(lmp=lmp)
     click.echo("\n".join(environment.lines))

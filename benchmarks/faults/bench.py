@@ -18,7 +18,7 @@ from benchmarks.faults.strikes import Hit, Strike
 if TYPE_CHECKING:
     from aiida import orm
 
-    from aiida_cse.cli.environment import Environment
+    from aiida_cse.cli.site.environment import Environment
     from aiida_cse.reduction.state import State
 
 __all__ = ["CADENCE", "OVERRIDES", "SEED", "TEMPERATURE", "TOTAL_STEPS", "Bench", "Striker", "Verdict"]

@@ -18,7 +18,7 @@ import psutil
 from aiida import orm
 from aiida.manage import get_manager
 
-from aiida_cse.cli.environment import ensure_environment
+from aiida_cse.cli.site.environment import ensure_environment
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.daemon import daemon_hint
 from benchmarks.faults.bench import Bench, Verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiida.common.log import configure_logging
 
-from aiida_cse.cli.environment import ensure_environment
+from aiida_cse.cli.site.environment import ensure_environment
 from aiida_cse.engine.embedded import run_embedded
 from benchmarks.faults.bench import Bench
 from tests.golden.archives import demo_interface

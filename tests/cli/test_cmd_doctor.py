@@ -10,7 +10,7 @@ from aiida.orm import Computer, InstalledCode
 from click.testing import CliRunner, Result
 
 from aiida_cse.cli import main
-from aiida_cse.cli.site_checks import site_checks
+from aiida_cse.cli.site.checks import site_checks
 from tests.workchains.test_examine import stored_examination
 
 # AiiDA makes nodes outside of the database's session until they are stored
@@ -122,7 +122,7 @@ def test_an_unknown_code_is_refused_by_name(aiida_profile: object) -> None:
 
 
 def test_a_full_disk_is_a_fault(aiida_profile: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiida_cse.cli.site_checks.LEAST_GB", 1e9)
+    monkeypatch.setattr("aiida_cse.cli.site.checks.LEAST_GB", 1e9)
     *_, disk = site_checks()
     assert all(check.is_wrong for check in disk.checks)
     assert "free some, or use another disk" in str(disk.checks[0].remedy)

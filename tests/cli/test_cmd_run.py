@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from aiida_cse.building.recipe import load_recipe
 from aiida_cse.cli import main
-from aiida_cse.cli.environment import ensure_computer
+from aiida_cse.cli.site.environment import ensure_computer
 from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.lookup import find_node
 from aiida_cse.data.reduction import CseReductionData

@@ -29,7 +29,7 @@ def engine(lmp: InstalledCode, cse: InstalledCode, monkeypatch: pytest.MonkeyPat
 
     environment = SimpleNamespace(lammps=lmp, cse=cse, lines=[])
     monkeypatch.setattr("aiida_cse.cli.profile.activate", lambda **_: None)
-    monkeypatch.setattr("aiida_cse.cli.environment.ensure_environment", lambda **_: environment)
+    monkeypatch.setattr("aiida_cse.cli.site.environment.ensure_environment", lambda **_: environment)
     monkeypatch.setattr("aiida_cse.cli.running.run_shown", hand)
     monkeypatch.setattr("aiida_cse.cli.running.refuse_incapable", lambda _: None)
 

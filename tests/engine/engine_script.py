@@ -15,7 +15,7 @@ from typing import Any
 
 from aiida.orm import CalcJobNode, Int, ProcessNode, Str, load_node
 
-from aiida_cse.cli.environment import ensure_code, ensure_computer, ensure_profile
+from aiida_cse.cli.site.environment import ensure_code, ensure_computer, ensure_profile
 from aiida_cse.engine import stopping
 from aiida_cse.engine.embedded import UnfinishedError, resume_embedded, run_embedded
 from aiida_cse.engine.stop_marks import stopped_at

@@ -48,7 +48,7 @@ def main() -> None:
 
 def run(label: str) -> None:
     """Run one process until its moment."""
-    from aiida_cse.cli.environment import ensure_code, ensure_computer, ensure_profile
+    from aiida_cse.cli.site.environment import ensure_code, ensure_computer, ensure_profile
     from aiida_cse.engine.embedded import InterruptedRunError, run_embedded
 
     ensure_profile()

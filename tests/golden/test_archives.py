@@ -23,7 +23,7 @@ from aiida.plugins import CalculationFactory, DataFactory, ParserFactory
 from click.testing import CliRunner
 
 from aiida_cse.cli import main
-from aiida_cse.cli.environment import ensure_code, ensure_computer
+from aiida_cse.cli.site.environment import ensure_code, ensure_computer
 from aiida_cse.data.reduction import temperature_of
 from aiida_cse.query import productions
 from aiida_cse.query.rows import read_rows

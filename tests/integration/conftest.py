@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiida.orm import InstalledCode
 
-from aiida_cse.cli.environment import ensure_code, ensure_computer, find_mpirun
+from aiida_cse.cli.site.environment import ensure_code, ensure_computer, find_mpirun
 from tests.conftest import JOB_POLL
 
 

@@ -13,7 +13,7 @@ from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from aiida_cse.analysis.kinetics import PARTS
 from aiida_cse.calculations.functions.records import collect_looks
-from aiida_cse.cli.environment import ensure_code, ensure_computer
+from aiida_cse.cli.site.environment import ensure_code, ensure_computer
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains import continue_from
 from aiida_cse.workchains.common.availability import use_codes

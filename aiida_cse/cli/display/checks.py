@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from aiida_cse.cli.site_checks import Check, Section
+from aiida_cse.cli.site.checks import Check, Section
 
 __all__ = ["print_section"]
 

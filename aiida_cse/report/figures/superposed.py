@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from aiida_cse.report.comparison import SAME_TEMPERATURE, compare_findings, source_name
+from aiida_cse.report.compared.results import SAME_TEMPERATURE, compare_findings, source_name
 from aiida_cse.report.figures.curves import Curve, boundaries_of, curves_of, ion_symbol, ions_of, shade_layers
 from aiida_cse.report.figures.profiles import draw_energy, energy_limits
 from aiida_cse.report.figures.registry import NotDrawableError

@@ -13,7 +13,7 @@ import pytest
 from aiida.orm import Computer, InstalledCode, load_code, load_node
 
 from aiida_cse.cli import environment
-from aiida_cse.cli.environment import (
+from aiida_cse.cli.site.environment import (
     EnvironmentSetupError,
     ensure_code,
     ensure_computer,
