@@ -106,7 +106,7 @@ class LazyGroup(click.Group):
         "studies": ("cmd_find", "List studies and runs with verdict and state; filter and sort them."),
         "status": ("cmd_results", "Show the progress of a process, or its results."),
         "show": ("cmd_results", "Show verdict and numbers of a process, and what is not known."),
-        "compare": ("cmd_compare", "Compare processes or analysed folders: settings, and results side by side."),
+        "compare": ("cmd_results", "Compare processes or analysed folders: settings, and results side by side."),
         "plot": ("cmd_figures", "Draw the figures of a process or of an analysed folder."),
         "export": ("cmd_export", "Write results as tables, JSON, netCDF or an RO-Crate."),
         "paper": ("cmd_export", "Lay the results beside those of the published study."),

@@ -72,7 +72,7 @@ def print_checks(sections: Iterable[Section]) -> bool:
     """Print sections of checks as they are found, then a line on all; return whether one is marked ✗."""
     from rich.console import Console
 
-    from aiida_cse.cli.display.checks import print_section
+    from aiida_cse.cli.display.site import print_section
     from aiida_cse.cli.site.checks import has_faults
 
     console, seen = Console(highlight=False), []
@@ -134,7 +134,7 @@ def calibrate(
     profiles.load(profile)
     from rich.console import Console
 
-    from aiida_cse.cli.display.speeds import print_speeds
+    from aiida_cse.cli.display.site import print_speeds
     from aiida_cse.cli.running import leave, run_shown
     from aiida_cse.data.system import CseSystemData
     from aiida_cse.engine.embedded import run_embedded

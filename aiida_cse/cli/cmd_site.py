@@ -43,8 +43,8 @@ def setup(profile: str | None, lmp: Path | None, daemon: bool, mpiprocs: int) ->
     else:
         profiles.load(profile)
     from aiida_cse.cli.cmd_doctor import print_checks
-    from aiida_cse.cli.site.environment import PROFILE, ensure_environment
     from aiida_cse.cli.site.checks import code_checks
+    from aiida_cse.cli.site.environment import PROFILE, ensure_environment
 
     environment = ensure_environment(
         profile or PROFILE, lmp=lmp, daemon=daemon, mpiprocs=mpiprocs, create=profile is None

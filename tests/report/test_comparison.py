@@ -18,11 +18,11 @@ from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.building.recipe import read_recipe
 from aiida_cse.cli.display.comparison import comparison_json, print_comparison_of
 from aiida_cse.report.compared.results import Cell, _difference, compare_findings
+from aiida_cse.report.compared.settings import ABSENT, recipe_differences, setting_differences
 from aiida_cse.report.figures.registry import NotDrawableError
 from aiida_cse.report.figures.superposed import draw_free_energies
 from aiida_cse.report.findings import Findings, Origin, RunFindings
 from aiida_cse.report.results import Results, collect_results
-from aiida_cse.report.compared.settings import ABSENT, recipe_differences, setting_differences
 from aiida_cse.workchains.production import ProductionWorkChain
 from tests.nodes import long_state
 

@@ -11,7 +11,7 @@ from aiida import orm
 from rich.console import Console
 
 from aiida_cse.building.recipe import load_recipe
-from aiida_cse.cli.display.speeds import print_speeds
+from aiida_cse.cli.display.site import print_speeds
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.embedded import run_embedded
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE

@@ -19,8 +19,8 @@ from aiida_cse.cli.display.library import ABSENT as ABSENT_WORDS
 from aiida_cse.cli.display.library import WIDTH, print_differences, value_words
 from aiida_cse.cli.display.published import letters
 from aiida_cse.report.compared.results import Cell, Comparison, Difference, ResultRow
-from aiida_cse.report.findings import RunFindings
 from aiida_cse.report.compared.settings import ABSENT, SettingDifference
+from aiida_cse.report.findings import RunFindings
 from aiida_cse.report.view import Row, verdict_of
 from aiida_cse.report.words import number_words, printable, setting_words, signed
 

@@ -14,7 +14,6 @@ from itertools import combinations_with_replacement, product
 from math import prod, sqrt
 from types import MappingProxyType
 
-from aiida_cse.lammps.files.landscape_walls import without_walls
 from aiida_cse.lammps.files.styles import KINDS, style_error
 from aiida_cse.schema import nearest
 
@@ -219,7 +218,7 @@ def read_statements(text: str) -> Statements:
     if len(text) > MOST_CHARACTERS:
         return Statements((), (f"has {len(text):,} characters; a force field has at most {MOST_CHARACTERS:,}",))
     commands, problems = [], []
-    for number, line, wrong in _lines(without_walls(text)):
+    for number, line, wrong in _lines(_without_walls(text)):
         words = tuple(line.split())
         found = wrong or (_wrong(words) if words else None)
         if found:
@@ -323,3 +322,52 @@ def _mix(rule: str, first: tuple[float, float], second: tuple[float, float]) -> 
         sum6 = size**6 + other_size**6
         return (2 * depth * size**3 * other_size**3 / sum6 if sum6 else 0.0), (sum6 / 2) ** (1 / 6)
     return depth, sqrt(size * other_size)
+
+
+# -- walls of a landscape ------------------------------------------------------------------------------------
+#
+# The only commands of an include file beyond those of a force field, written by ``aiida_cse.landscape.system``:
+# one table of an energy along z for each ion, and for a slab that drifts its motion. They are recognised as a
+# whole, with nothing but numbers and the name of the ion to choose.
+
+_NUMBER = r"[-+0-9.e]{1,30}"
+_COUNT = r"[0-9]{1,7}"
+#: the line before may not continue into the block
+_BLOCK_BEGIN = r"(?:\A|(?<=[^& \t\r\n]\n)|(?<=\n\n))"
+_WALL_TABLE = re.compile(
+    _BLOCK_BEGIN
+    + r'print """# F of (?P<ion>[A-Za-z][A-Za-z0-9]{0,19}) along z\nlandscape_(?P=ion)\nN '
+    + _COUNT
+    + r"\n-\n"
+    rf"(?:{_COUNT} {_NUMBER} {_NUMBER} {_NUMBER}\n){{1,1000000}}"
+    r'""" file landscape_(?P=ion)\.table screen no\n'
+    rf"group landscape_(?P=ion) type {_COUNT}\n"
+    rf"fix landscape_(?P=ion) landscape_(?P=ion) wall/table spline {_COUNT} zlo (?:v_landscape_wall|{_NUMBER}) "
+    rf"landscape_(?P=ion)\.table landscape_(?P=ion) {_NUMBER} units box pbc yes\n"
+    r"fix_modify landscape_(?P=ion) energy yes(?=\n)"
+)
+_SLAB = (
+    rf"group landscape_slab type 1:{_COUNT}\n"
+    rf"fix landscape_slab landscape_slab move linear 0 0 {_NUMBER} units box\n"
+)
+_DRIFT = re.compile(
+    _BLOCK_BEGIN + rf"variable landscape_wall equal {_NUMBER}\+\({_NUMBER}\+{_NUMBER}\*step\*dt\)%{_NUMBER}\n"
+    rf"{_SLAB}group landscape_ions type > {_COUNT}\n"
+    rf"fix landscape_wind landscape_ions gravity {_NUMBER} vector 0 0 1(?=\n)"
+)
+#: as nodes of the first development versions have it
+_FORMER_DRIFT = re.compile(
+    _BLOCK_BEGIN + rf"variable landscape_shift equal \({_NUMBER}\+{_NUMBER}\*step\*dt\)/{_NUMBER}\n"
+    rf"variable landscape_wall equal {_NUMBER}\+{_NUMBER}\*\(v_landscape_shift-floor\(v_landscape_shift\)\)\n"
+    rf"{_SLAB}(?:group landscape_wind_{_COUNT} type {_COUNT}\n"
+    rf"fix landscape_wind_{_COUNT} landscape_wind_{_COUNT} addforce 0 0 {_NUMBER}\n){{1,20}}(?=print)"
+)
+
+
+def _without_walls(text: str) -> str:
+    """Return an include file with empty lines in place of the walls of a landscape."""
+    if "landscape_" not in text:
+        return text
+    for block in (_DRIFT, _FORMER_DRIFT, _WALL_TABLE):
+        text = block.sub(lambda found: "\n" * found[0].count("\n"), text)
+    return text

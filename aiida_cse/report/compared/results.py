@@ -17,8 +17,8 @@ from statistics import NormalDist
 from typing import Any, Literal
 
 from aiida_cse.analysis.registry import Quantity
-from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.compared.settings import SettingDifference, recipe_differences, setting_differences
+from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.view import joint_sections, quantities_of
 from aiida_cse.report.words import setting_words
 

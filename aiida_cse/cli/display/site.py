@@ -1,4 +1,4 @@
-"""The table of a calibration."""
+"""The checks of an installation as lines with marks, and the table of a calibration."""
 
 from __future__ import annotations
 
@@ -6,9 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-__all__ = ["print_speeds"]
+from aiida_cse.cli.site.checks import Section
+
+__all__ = ["print_section", "print_speeds"]
+
+_STYLES = {"✓": "green", "✗": "red", "–": "dim"}
+
+
+def print_section(section: Section, console: Console) -> None:
+    """Print a heading and, below it, each check with what to do."""
+    console.print(Text(section.heading, style="bold"))
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(width=1)
+    table.add_column(overflow="fold")
+    for check in section.checks:
+        table.add_row(Text(check.mark, style=_STYLES[check.mark]), Text(check.words))
+        if check.remedy is not None:
+            table.add_row("", Text(f"→ {check.remedy}"))
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
 def print_speeds(speeds: Mapping[str, Any], console: Console) -> None:

@@ -1,0 +1,1 @@
+"""Comparison of several processes: their settings, and their results side by side."""
