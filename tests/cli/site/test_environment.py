@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiida.orm import Computer, InstalledCode, load_code, load_node
 
-from aiida_cse.cli import environment
+from aiida_cse.cli.site import environment
 from aiida_cse.cli.site.environment import (
     EnvironmentSetupError,
     ensure_code,
