@@ -60,8 +60,11 @@ def folder(tmp_path: Path, environment_bin: Path) -> Folder:
 
 
 def test_setup_is_idempotent_and_writes_nothing_at_home(folder: Folder) -> None:
-    words = [line.split()[:2] for line in folder.call("setup").splitlines()]
+    lines = folder.call("setup").splitlines()
+    words = [line.split()[:2] for line in lines[:4]]
     assert words == [["created", "profile"], ["created", "computer"], ["created", "code"], ["created", "code"]]
+    assert any(line.startswith("LAMMPS lmp@localhost") for line in lines[4:]), "the codes are checked"
+    assert not any("✗" in line for line in lines)
     assert list(folder.home.iterdir()) == []
     assert folder.profile["storage"]["backend"] == "core.sqlite_dos"
     assert folder.profile["process_control"]["backend"] is None
