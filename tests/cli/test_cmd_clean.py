@@ -95,7 +95,11 @@ def test_only_what_nothing_needs_is_freed_without_options(run: Run) -> None:
     assert "nothing to free without a further option" in clean(run.study.pk, "--yes").output
 
 
-def test_freed_trajectories_and_checkpoints_are_marked(run: Run) -> None:
+def test_freed_trajectories_and_checkpoints_are_marked(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".bash_profile").write_text("echo a login shell that warns >&2\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
     code = orm.InstalledCode(computer=run.computer, filepath_executable="/bin/true", label="true").store()
     assert clean(run.production.pk, "--trajectories", "--yes").exit_code == 0
     assert run.left() == [["restart.100"], [], ["restart.100"]]

@@ -293,8 +293,10 @@ def free(files: Iterable[Files], needs: Iterable[str]) -> int:
                     else:
                         others = f"! -name {shlex.quote(TRAJECTORY)}"
                         commands.append(f"find {path} -mindepth 1 -maxdepth 1 {others} -exec rm -rf -- {{}} +")
-                _, _, errors = transport.exec_command_wait("; ".join(commands))
-                if errors.strip():
+                # a login shell may print warnings of its own, so only the exit status tells
+                script = "failed=0; " + "".join(f"{one} || failed=1; " for one in commands) + "exit $failed"
+                status, _, errors = transport.exec_command_wait(f"sh -c {shlex.quote(script)}")
+                if status != 0:
                     raise ValueError(f"not everything could be removed: {last_words(errors.splitlines())}")
                 for one in whole:
                     one.place.base.extras.set(orm.RemoteData.KEY_EXTRA_CLEANED, True)
