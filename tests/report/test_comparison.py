@@ -150,13 +150,14 @@ def run(results: Results, label: str, kelvin: float = 700.0, **known: Any) -> Ru
 def test_runs_with_one_label_stand_beside_each_other_and_the_others_in_order(results: Any) -> None:
     a, b = results
     first = findings("one", (run(a, "T0700_r1"), run(a, "T0700_r2"), run(a, "T0500_r1", 500.0)))
-    second = findings("two!", (run(b, "T0700_r3", 700.2), run(b, "T0700_r2")))
+    second = findings("two!", (run(b, "T0700_r3", 700.2), run(b, "T0700_r2"), run(b, "T0700_r9", 699.6)))
     slots = compare_findings([first, second]).slots
     labels = {
         kelvin: [tuple(one and one.label for one in slot) for slot in found] for kelvin, found in slots.items()
     }
     assert labels == {
         700.2: [("T0700_r1", "T0700_r3"), ("T0700_r2", "T0700_r2")],
+        699.6: [(None, "T0700_r9")],
         500.0: [("T0500_r1", None)],
     }
     with pytest.raises(ValueError, match="needs at least two"):

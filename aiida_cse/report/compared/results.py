@@ -34,8 +34,8 @@ _LEVEL = 0.95
 _RATIO = re.compile(r"(kappa|gamma)(_|$)|_height_ratio$")
 #: phases of systems, in the order in which they are made
 _PHASES = ("slab", "ceramic", "electrolyte", "interface", "production")
-#: results that depend on how transitions are counted
-_COUNTED = ("transitions", "equilibration")
+#: places of results that depend on how transitions are counted
+_COUNTED = ("transitions.", "equilibration.", "barrier.kappa", "kinetics.")
 
 
 @dataclass(frozen=True)
@@ -189,11 +189,15 @@ class Comparison:
                         place = (section.title, row.source, row.name.strip())
                         cells = found.setdefault(place, [None] * len(self.sources))
                         cells[number] = Cell("", row.quantity, level)
-        reasons = [
-            "both from the same runs" if any(_same(*pair) for pair in self._pairs(0, number)) else ""
-            for number in range(len(self.sources))
-        ]
         for (section_title, key, name), cells in found.items():
+            # the first source that has the number is that from which differences are taken
+            first = next(number for number, cell in enumerate(cells) if cell is not None)
+            reasons = []
+            for number in range(len(self.sources)):
+                pairs = list(self._pairs(first, number)) if number > first else []
+                same = "both from the same runs" if any(_same(*pair) for pair in pairs) else ""
+                otherwise = filter(None, (_counted_otherwise(key, *pair) for pair in pairs))
+                reasons.append(same or next(otherwise, ""))
             yield ResultRow(None, section_title, name, key, _with_differences(cells, reasons))
 
 
@@ -227,7 +231,8 @@ def source_name(findings: Findings) -> str:
 def _slots(sources: Sequence[Findings], kelvin: float) -> list[tuple[RunFindings | None, ...]]:
     slots: list[list[RunFindings | None]] = []
     for number, source in enumerate(sources):
-        runs = [run for run in source.runs.values() if abs(run.temperature - kelvin) < SAME_TEMPERATURE]
+        # `kelvin` is the highest temperature of its group, so that a run belongs to one group
+        runs = [run for run in source.runs.values() if 0 <= kelvin - run.temperature < SAME_TEMPERATURE]
         waiting = []
         for run in runs:
             same = (slot for slot in slots if slot[number] is None and run.label in {_label(one) for one in slot})
@@ -307,7 +312,7 @@ def _level(settings: Any) -> float:
 
 def _counted_otherwise(key: str, one: RunFindings | None, other: RunFindings | None) -> str:
     """Return how the transitions of two runs are counted, if a number depends on it and they differ."""
-    if one is None or other is None or key.partition(".")[0] not in _COUNTED:
+    if one is None or other is None or not key.startswith(_COUNTED):
         return ""
     ways = []
     for run in (one, other):

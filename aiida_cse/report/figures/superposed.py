@@ -63,7 +63,7 @@ def draw_free_energies(sources: Sequence[Findings], width: float) -> Figure:
                 (number, curve)
                 for number, curves in enumerate(found)
                 for curve in curves
-                if abs(curve.run.temperature - temperature) < SAME_TEMPERATURE
+                if 0 <= temperature - curve.run.temperature < SAME_TEMPERATURE
             ]
             curves = [curve for _, curve in shown]
             for number, curve in shown:
