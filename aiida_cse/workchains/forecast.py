@@ -28,6 +28,7 @@ from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.landscape.system import landscape_system
 from aiida_cse.reduction.layers import SURFACE_OFFSETS
 from aiida_cse.reduction.sampling import Sampling
+from aiida_cse.workchains.common.availability import local_work_folder
 from aiida_cse.workchains.common.costs import Duration, Part, duration_of, folder_bytes, stored_bytes
 from aiida_cse.workchains.common.speeds import measured_speeds
 from aiida_cse.workchains.common.starts import AS_BUILT, FILLED, planned_runs, run_label, starts_of
@@ -386,7 +387,7 @@ def _together(phase: list[tuple[Part, Duration]], times: list[float]) -> float:
 
 
 def _disk(parts: tuple[Part, ...]) -> Disk:
-    folders = next((one for one in (_work_folder(part) for part in parts) if one is not None), None)
+    folders = next((one for part in parts if (one := local_work_folder(part.code.computer)) is not None), None)
     profile = get_manager().get_profile()
     repository = None if profile is None else Path(str(get_manager().get_config().dirpath))
     return Disk(
@@ -395,16 +396,6 @@ def _disk(parts: tuple[Part, ...]) -> Disk:
         _free(folders),
         _free(repository),
     )
-
-
-def _work_folder(part: Part) -> Path | None:
-    """Return the folder on this machine in which the jobs of a part run, None if they run elsewhere."""
-    computer = part.code.computer
-    if computer is None or computer.transport_type != _LOCAL:
-        return None
-    user = orm.User.collection.get_default()
-    name = "" if user is None else user.email
-    return Path(computer.get_workdir().format(username=name.split("@")[0]))
 
 
 def _free(folder: Path | None) -> int | None:

@@ -16,8 +16,9 @@ from aiida.manage.configuration import get_config
 from aiida_cse.cli.running import examine
 from aiida_cse.engine.daemon import daemon_hint, slots_in_use, worker_slots
 from aiida_cse.engine.hints import aiida_cse, verdi
+from aiida_cse.report.words import size_words
 from aiida_cse.version import __version__
-from aiida_cse.workchains.common.availability import code_error
+from aiida_cse.workchains.common.availability import code_error, local_work_folder
 from aiida_cse.workchains.common.builders import PLUGINS
 from aiida_cse.workchains.common.capability import (
     VERSION_EXTRA,
@@ -77,15 +78,9 @@ def site_checks() -> Iterator[Section]:
     yield Section(f"profile {profile.name} in {get_config().dirpath}", (storage, *_daemon_checks(profile)))
     folders = {f"repository of {profile.name}": Path(get_config().dirpath)}
     for computer in orm.QueryBuilder().append(orm.Computer).all(flat=True):
-        if computer.is_configured and computer.transport_type == "core.local":
-            folders[f"work folder of {computer.label}"] = Path(computer.get_workdir().format(username=_user()))
+        if computer.is_configured and (folder := local_work_folder(computer)) is not None:
+            folders[f"work folder of {computer.label}"] = folder
     yield Section("free disk", [_disk_check(name, path) for name, path in folders.items()])
-
-
-def _user() -> str:
-    import getpass
-
-    return getpass.getuser()
 
 
 def _daemon_checks(profile: Any) -> Iterator[Check]:
@@ -113,9 +108,9 @@ def _daemon_checks(profile: Any) -> Iterator[Check]:
 
 def _disk_check(name: str, path: Path) -> Check:
     there = next((folder for folder in (path, *path.parents) if folder.exists()), Path("/"))
-    free = shutil.disk_usage(there).free / 1e9
-    words = f"{free:,.3g} GB for the {name} ({path})"
-    if free >= LEAST_GB:
+    free = shutil.disk_usage(there).free
+    words = f"{size_words(free)} for the {name} ({path})"
+    if free >= LEAST_GB * 1e9:
         return Check(_GOOD, words)
     return Check(_WRONG, words, f"at least {LEAST_GB:g} GB are needed; free some, or use another disk")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
 import os
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,15 @@ from aiida_cse.lammps.job.script import FINAL_DATA
 from aiida_cse.workchains.common.builders import PLUGINS, job_options, one_process, refuse_other_roles
 from aiida_cse.workchains.restart.lineage import Folder, path_of, stash_of
 
-__all__ = ["Job", "code_error", "folder_error", "jobs_of", "refuse_unusable_codes", "use_codes"]
+__all__ = [
+    "Job",
+    "code_error",
+    "folder_error",
+    "jobs_of",
+    "local_work_folder",
+    "refuse_unusable_codes",
+    "use_codes",
+]
 
 #: role of a code by the name of its port and that of the namespace around it
 _ROLES = {
@@ -49,6 +57,14 @@ def code_error(code: orm.AbstractCode) -> str | None:
     return None
 
 
+def local_work_folder(computer: Any) -> Path | None:
+    """Return the folder in which the jobs of a computer run, None if it is not this machine."""
+    if computer is None or computer.transport_type != _LOCAL:
+        return None
+    # as the local transport of AiiDA fills it in
+    return Path(computer.get_workdir().format(username=getpass.getuser()))
+
+
 def folder_error(folder: orm.RemoteData, code: orm.AbstractCode) -> str | None:
     """Return why a run with this code cannot continue from a remote folder, and what would help; None if it may.
 
@@ -56,7 +72,7 @@ def folder_error(folder: orm.RemoteData, code: orm.AbstractCode) -> str | None:
     """
     computer: Any = folder.computer
     if not computer.is_configured:
-        configure = verdi("computer", "configure", computer.transport_type, shlex.quote(computer.label))
+        configure = verdi("computer", "configure", computer.transport_type, computer.label)
         return (
             f"its computer '{computer.label}' is not configured in this profile; continue the run in the profile "
             f"that ran it, or restore the folder at this path, configure the computer ({configure}) and give "
