@@ -45,8 +45,11 @@ def continuation(process: orm.ProcessNode) -> str | None:
 
 
 def with_continuation(code: ExitCode, process: orm.ProcessNode) -> ExitCode:
-    """Return the exit code of a process with the command that completes it, if there is one, in its message."""
-    command = continuation(process)
-    if command is None:
+    """Return the exit code of a process with the command that completes it, if there is one, in its message.
+
+    The message is stored, so it names the program without the folder in which it is on this machine.
+    """
+    if continuation(process) is None:
         return code
+    command = f"aiida-cse extend {process.pk}"
     return code._replace(message=f"{(code.message or '').rstrip('.')}. Complete it with: {command}")
