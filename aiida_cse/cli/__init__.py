@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import io
-import shlex
 import sys
 from typing import Any
 
@@ -73,7 +72,7 @@ class LazyGroup(click.Group):
                 raise
             from aiida_cse.engine.hints import aiida_cse
 
-            again = aiida_cse("--debug", *map(shlex.quote, sys.argv[1:]))
+            again = aiida_cse("--debug", *sys.argv[1:])
             msg = f"unexpected {type(error).__name__}: {error}; show the traceback with: {again}"
             raise click.ClickException(msg) from error
 

@@ -6,7 +6,6 @@ They neither import AiiDA nor need a profile, unless results are stored.
 from __future__ import annotations
 
 import math
-import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -146,7 +145,7 @@ def analyse(
         tables = write_tables(results, folder)
     _show(findings_of_results(results))
     click.echo(f"written to {folder}: {FILENAME}, {STATE} and {len(tables)} tables")
-    click.echo(f"again, without the trajectory: {aiida_cse('analyse', shlex.quote(str(folder / STATE)))}")
+    click.echo(f"again, without the trajectory: {aiida_cse('analyse', folder / STATE)}")
     if store:
         system = None if reduced.interface is None else reduced.interface.system
         _store(state, kelvin, results.settings, results.label, system)
@@ -380,8 +379,8 @@ def _interruptible(folder: Path) -> Iterator[None]:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             state.save(folder / PARTIAL)
-            partial = shlex.quote(str(folder / PARTIAL))
-            words = [*map(shlex.quote, sys.argv[1:]), "--previous", partial]
+            partial = str(folder / PARTIAL)
+            words = [*sys.argv[1:], "--previous", partial]
             hint = f"continue with: {aiida_cse(*words)}"
             if "--unwrap" in sys.argv:  # the images of the atoms are not in a state
                 hint = f"--unwrap cannot continue it; analyse these frames with: {aiida_cse('analyse', partial)}"
@@ -391,7 +390,7 @@ def _interruptible(folder: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         reduced = folder / STATE
         if reduced.is_file() and reduced.stat().st_mtime >= begun:
-            words = ["analyse", shlex.quote(str(reduced)), "--out", shlex.quote(str(folder))]
+            words = ["analyse", str(reduced), "--out", str(folder)]
             click.echo(f"interrupted: all frames are in {reduced}\ncontinue with: {aiida_cse(*words)}", err=True)
         else:
             click.echo("interrupted before the first frames were complete; nothing was written", err=True)

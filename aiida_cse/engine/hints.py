@@ -29,7 +29,7 @@ def _call(program: str, words: tuple[object, ...]) -> str:
     own = Path(sys.executable).parent / program
     found = shutil.which(program)
     on_path = found is not None and (not own.exists() or Path(found).samefile(own))
-    return " ".join([program if on_path else shlex.quote(_short(own)), *map(str, words)])
+    return shlex.join([program if on_path else _short(own), *map(str, words)])
 
 
 def _short(path: Path) -> str:

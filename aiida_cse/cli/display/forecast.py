@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -156,7 +155,7 @@ def _calibrate(found: Forecast) -> str:
     if not found.subject:
         return ""
     code = printable(found.parts[-1].code.full_label)
-    lammps = () if code == "lmp@localhost" else ("--lammps", shlex.quote(code))
+    lammps = () if code == "lmp@localhost" else ("--lammps", code)
     return f"; measure it with: {aiida_cse('calibrate', *found.subject, *lammps)}"
 
 
