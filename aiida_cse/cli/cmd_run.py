@@ -353,7 +353,9 @@ def validation(
     metavar="START,START,…",
     help="Additional initial states of the slab: as-built, filled, emptied.",
 )
-@click.option("--length", type=float, metavar="NS", help="Total length of each run in ns, or its budget.")
+@click.option(
+    "--length", type=inputs.AboveZero(), metavar="NS", help="Total length of each run in ns, or its budget."
+)
 @_other_programs
 @partial(_job_options, stored=True)
 @inputs.start_options

@@ -496,7 +496,7 @@ def _run_row(process: Process, kind: str, state: State, label: str, run: _Run, t
         uuid=str(process.uuid),
         kind=kind,
         state=state,
-        run=label or ("" if run.temperature is None else f"{run.temperature:g} K"),
+        run=_one_line(label) or ("" if run.temperature is None else f"{run.temperature:g} K"),
         temperature_K=run.temperature,
         done_ns=done,
         asked_ns=run.asked_ns,

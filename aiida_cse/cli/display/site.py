@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aiida_cse.cli.site.checks import Section
+from aiida_cse.report.words import printable
 
 __all__ = ["print_section", "print_speeds"]
 
@@ -19,14 +20,14 @@ _STYLES = {"✓": "green", "✗": "red", "–": "dim"}
 
 def print_section(section: Section, console: Console) -> None:
     """Print a heading and, below it, each check with what to do."""
-    console.print(Text(section.heading, style="bold"))
+    console.print(Text(printable(section.heading), style="bold"))
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_column(width=1)
     table.add_column(overflow="fold")
     for check in section.checks:
-        table.add_row(Text(check.mark, style=_STYLES[check.mark]), Text(check.words))
+        table.add_row(Text(check.mark, style=_STYLES[check.mark]), Text(printable(check.words)))
         if check.remedy is not None:
-            table.add_row("", Text(f"→ {check.remedy}"))
+            table.add_row("", Text(f"→ {printable(check.remedy)}"))
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 

@@ -160,7 +160,8 @@ def _line(branch: Branch, watch: JobWatch) -> Text | Group:
         words = f"{spent} · {watch.note(branch)}"
     else:
         words = "from the cache" if branch.cached else spent
-    text = Text.assemble((mark, style), " ", (branch.label, "bold"), (f" <{branch.pk}>", "dim"), f"  {words}")
+    label, words = printable(branch.label), printable(words)
+    text = Text.assemble((mark, style), " ", (label, "bold"), (f" <{branch.pk}>", "dim"), f"  {words}")
     if progress is None:
         return text
     grid = Table.grid(padding=(0, 1))

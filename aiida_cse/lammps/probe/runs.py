@@ -13,7 +13,7 @@ from aiida_cse.lammps.log.reader import read_log
 from aiida_cse.lammps.probe.features import Feature, features_of, lacking_package, package_of, read_help
 from aiida_cse.lammps.protocol.accelerator import accelerator_words
 from aiida_cse.lammps.protocol.stage import JobPlan, Stage
-from aiida_cse.schema import StrictModel
+from aiida_cse.schema import Name, StrictModel
 
 __all__ = ["HELP", "JOIN", "ProbePlans", "Run", "Uses", "examined", "fingerprint", "shortened", "shortened_plan"]
 
@@ -46,7 +46,8 @@ class Run(StrictModel):
 class ProbePlans(StrictModel):
     """The runs of an examination by name."""
 
-    runs: dict[str, Run] = Field(min_length=1)
+    # names are folders, and words of LAMMPS scripts
+    runs: dict[Name, Run] = Field(min_length=1)
 
     def scripts(self) -> dict[str, str]:
         """Return the LAMMPS script of each run, which works in the folder of its name."""
