@@ -403,6 +403,11 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ),
     ("withmpi", "yes", "must be of type bool"),
     ("prepend_text", 5, "must be of type str"),
+    *(
+        ("prepend_text", f"module load {text}", "without control characters")
+        for text in ("\0", "\x1b[2J", "a\r\n")
+    ),
+    *(("mpirun_extra_params", words, "must be a list of words") for words in ([1], ["a\0"], "--bind-to none")),
     *(("parser_name", text, "remove it") for text in ("cse.build", "x")),
     *(("input_filename", text, "remove it") for text in ("../../x", "a\nb")),
     ("walltime", 5, "is no known key"),

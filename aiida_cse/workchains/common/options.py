@@ -92,11 +92,21 @@ def _wrong(key: str, value: Any) -> str | None:
         return _wrong_stash(value)
     if key == "environment_variables":
         return _wrong_variables(value)
+    if key == "mpirun_extra_params":
+        words = isinstance(value, (list, tuple)) and all(isinstance(word, str) for word in value)
+        return None if words and _is_text("".join(value)) else "must be a list of words; put numbers in quotes"
     valid = LammpsStageCalculation.spec().inputs["metadata"]["options"][key].valid_type
     kinds = valid if isinstance(valid, tuple) else (valid,)
+    if isinstance(value, str) and not _is_text(value):
+        return "must be text without control characters, of lines that end with a line feed"
     if valid is None or isinstance(value, kinds):
         return None
     return f"must be of type {' or '.join(kind.__name__ for kind in kinds if kind is not type(None))}"
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a text has no control characters but line feeds and tabs: a database refuses a NUL."""
+    return not any(ord(letter) < 32 or ord(letter) == 127 for letter in value if letter not in "\n\t")
 
 
 _ONE_WORD = "must be one word of letters, digits and . , _ : + @ % / = -, starting with a letter or digit"
