@@ -23,6 +23,7 @@ from aiida.engine.daemon.execmanager import kill_calculation
 from aiida.engine.processes.control import pause_processes, play_processes
 from aiida.manage import get_manager
 from aiida.orm import CalcJobNode, ProcessNode, QueryBuilder
+from aiida.schedulers import JobState
 
 from aiida_cse.engine.checkpoints import load_process, root_of
 from aiida_cse.engine.daemon import daemon_runs
@@ -30,6 +31,7 @@ from aiida_cse.engine.embedded import is_embedded
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.engine.locks import process_lock, running_python
 from aiida_cse.engine.stop_marks import mark_stopped, unmark_stopped
+from aiida_cse.lammps.job.script import LOG
 
 __all__ = ["StopError", "is_on_daemon", "play_tree", "running_jobs", "stop_run"]
 
@@ -43,6 +45,8 @@ _DIRECT = "core.direct"
 _PATIENCE, _AFTER_SIGNAL = 30.0, 10.0
 #: time that the daemon has to pause all processes, and for one request; s
 _PAUSE_WITHIN, _REQUEST = 60.0, 5.0
+#: time that a scheduler has to end a job, and between two questions whether it has; s
+_LEAVES_QUEUE, _ASK_QUEUE = 60.0, 2.0
 #: ends what is left of a job in its folder and prints the step of its newest checkpoint. A job that has not locked
 #: its folder yet is its script alone, which is known by its number and its folder.
 _END_HERE = """
@@ -55,7 +59,6 @@ elif [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$(pwd -P)"
     kill "$pid"
 fi
 """
-_NEWEST = "ls | sed -n 's/^restart\\.\\([0-9][0-9]*\\)$/\\1/p' | sort -n | tail -n 1"
 
 
 class StopError(RuntimeError):
@@ -248,13 +251,13 @@ def _end_jobs(jobs: list[CalcJobNode], say: Say) -> Iterator[str]:
         try:
             with there[0].get_authinfo().get_transport() as transport:
                 for job in there:
-                    say(f"job <{job.pk}>: LAMMPS has ended; {_end_job(job, transport)}")
+                    say(f"job <{job.pk}>: {_end_job(job, transport)}")
         except (AiidaException, OSError, StopError) as error:
             yield f"{label}: the LAMMPS jobs {names} may still run: {error}"
 
 
 def _end_job(job: CalcJobNode, transport: Any) -> str:
-    """End a job by its scheduler, and return from where the run will continue."""
+    """End a job by its scheduler, and return in words what ended and from where the run will continue."""
     folder = shlex.quote(str(job.get_remote_workdir()))
     if job.computer is not None and job.computer.scheduler_type == _DIRECT:
         script = f"cd {folder} && sh -c {shlex.quote(_END_HERE)} end {shlex.quote(str(job.get_job_id() or ''))}"
@@ -263,8 +266,28 @@ def _end_job(job: CalcJobNode, transport: Any) -> str:
             raise StopError(f"job {job.pk}: {complaint.strip() or 'its processes do not end'}")
     else:
         kill_calculation(job, transport)
-    status, found, _ = transport.exec_command_wait(f"cd {folder} && {_NEWEST}")
-    step = found.strip()
-    if status == 0 and step.isdecimal():
-        return f"its newest checkpoint is step {int(step):,}"
-    return "it had written no checkpoint"
+        if not _leaves_queue(job, transport):
+            return f"its scheduler was told to end it and has not done so within {_LEAVES_QUEUE:.0f} s"
+    _, listing, _ = transport.exec_command_wait(f"cd {folder} && ls")
+    names = listing.split()
+    if LOG not in names:
+        return "LAMMPS had not begun; it does not begin any more"
+    numbers = [name.removeprefix("restart.") for name in names if name.startswith("restart.")]
+    newest = max((int(number) for number in numbers if number.isdecimal()), default=None)
+    checkpoint = "it had written no checkpoint" if newest is None else f"its newest checkpoint is step {newest:,}"
+    return f"LAMMPS has ended; {checkpoint}"
+
+
+def _leaves_queue(job: CalcJobNode, transport: Any) -> bool:
+    """Wait until the scheduler has ended a job, which takes it some seconds; return whether it has."""
+    number = str(job.get_job_id())
+    scheduler: Any = job.computer.get_scheduler() if job.computer is not None else None
+    scheduler.set_transport(transport)
+    deadline = time.monotonic() + _LEAVES_QUEUE
+    while True:
+        found = scheduler.get_jobs(jobs=[number], as_dict=True).get(number)
+        if found is None or found.job_state == JobState.DONE:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_ASK_QUEUE)
