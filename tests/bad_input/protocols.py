@@ -187,7 +187,7 @@ SCHEDULES = (
             ({"schedule": None}, "None", _MAPPING),
             ({"schedule": {"settings": []}}, "[]", _MAPPING),
             ({"shedule": {}}, "'shedule'", "did you mean 'schedule'?"),
-            ({5: 1}, "'5'", "known: base, schedule, temperature"),
+            ({5: 1}, "'5'", "known: base, build, schedule, temperature"),
             ([], "[]", _MAPPING),
             ("abc", "'abc'", _MAPPING),
             (3, "3", _MAPPING),

@@ -199,7 +199,9 @@ def test_a_failed_segment_ends_the_production_with_its_folders(production: Any, 
     production.ctx.segments = [finished(localhost, 1, "production", step=1000), failed]
     answer = production.inspect_segment()
     assert answer.status == 343
-    assert answer.message == f"The segment <{failed.pk}> failed with [431] Failed 4 times"
+    said, _, advice = answer.message.partition(". Complete it with: ")
+    assert said == f"The segment <{failed.pk}> failed with [431] Failed 4 times"
+    assert advice.endswith(f"aiida-cse extend {production.node.pk}")
     assert list(production.outputs["folders"]) == ["segment_0001", "segment_0002"]
 
 
@@ -211,7 +213,7 @@ def test_a_trajectory_without_its_end_is_incomplete(production: Any, localhost: 
     )
     answer = production.inspect_reduction()
     assert answer.status == 346
-    assert answer.message.endswith("the production 0 to 3000.")
+    assert "the production 0 to 3000. Complete it with: " in answer.message
     assert production.has_to_reduce()
 
 

@@ -108,7 +108,7 @@ def print_problems(name: str, problems: Sequence[Problem], console: Console) -> 
     """Print what is wrong with a recipe, one refusal below the other with its line in the file."""
     width = min(console.width, WIDTH)
     count = f"{len(problems)} error{'s' if len(problems) != 1 else ''}"
-    console.print(Text(f"{printable(name)}: {count}", "bold"), width=width)
+    console.print(Text(f"{printable(name)}: {count}", "bold"), soft_wrap=True)
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

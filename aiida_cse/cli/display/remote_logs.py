@@ -21,7 +21,7 @@ from typing import Any
 
 from aiida.manage.configuration import get_config
 from aiida.orm import AuthInfo, CalcJobNode
-from aiida.transports.transport import AsyncTransport
+from aiida.transports import AsyncTransport
 
 from aiida_cse.lammps.job.records import START_RECORD
 from aiida_cse.lammps.job.script import LOG
