@@ -1,7 +1,7 @@
-"""The monitor ``cse.thermo``, which ends a running LAMMPS job that can no longer succeed.
+"""Monitors that end a running job: of LAMMPS if it can no longer succeed, and of any program after a time.
 
-AiiDA calls it each time that it queries the job. Its message becomes part of exit code 150, which all monitors
-share, and begins with one of :data:`PREFIXES`, by which a handler recognises the cause.
+AiiDA calls them each time that it queries the job. Their message becomes part of exit code 150, which all monitors
+share. That of ``cse.thermo`` begins with one of :data:`PREFIXES`, by which a handler recognises the cause.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aiida_cse.lammps.job.script import LOG
 from aiida_cse.lammps.log.reader import LogReport, read_log
 from aiida_cse.lammps.protocol.stage import JobPlan
 
-__all__ = ["PREFIXES", "thermo"]
+__all__ = ["PREFIXES", "thermo", "time_limit"]
 
 #: first words of a message by cause
 PREFIXES = {
@@ -36,6 +36,8 @@ LONGEST_LOOK = 600.0
 
 #: key of the job's extra that holds the state of the monitor
 MEMORY = "cse_thermo"
+#: key of the job's extra with the time at which it was first seen to run
+FIRST_SEEN = "cse_first_seen"
 
 
 def thermo(
@@ -79,6 +81,29 @@ def thermo(
     if broken:
         return f"{PREFIXES['not_a_number']}: {broken[0]} at step {broken[1]}"
     return _runaway(report, node, temperature_factor) or _stalled(node, len(content), stalled_seconds)
+
+
+def time_limit(node: orm.CalcJobNode, transport: Transport, seconds: float) -> str | None:
+    """Return why a job should be ended that runs for more than ``seconds``; None if it should continue.
+
+    A computer without a scheduler has nothing else that ends a program which never ends.
+
+    Parameters
+    ----------
+    node, transport
+        The job and the open connection to its computer.
+    seconds
+        Longest time, s, from the first query at which the job runs.
+    """
+    del transport
+    if node.get_scheduler_state() is not JobState.RUNNING:
+        return None
+    now = time.time()
+    first = node.base.extras.get(FIRST_SEEN, None)
+    if first is None:
+        node.base.extras.set(FIRST_SEEN, now)
+        return None
+    return f"cse.time_limit: it has not ended within {seconds:g} s" if now - first > seconds else None
 
 
 def _fetch(node: orm.CalcJobNode, transport: Transport) -> bytes | None:

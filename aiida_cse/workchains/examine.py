@@ -28,6 +28,8 @@ __all__ = ["ExamineWorkChain", "probe_plans"]
 
 #: s; more than an examination takes, for schedulers that want a limit
 _WALL_SECONDS = 600
+#: s; longest time of a job on a computer without a scheduler, which would wait for a program that never ends
+_LONGEST = 300
 #: name of the run with two processes
 PARALLEL = "parallel"
 #: K; replaces temperatures that a protocol leaves open
@@ -84,7 +86,8 @@ class ExamineWorkChain(VersionedWorkChain):
         """Run the plans with one process, and the parallel one with two."""
         plans: dict[str, Any] = self.inputs.plans.get_dict()["runs"]
         parallel = {PARALLEL: plans.pop(PARALLEL)}
-        jobs = {}
+        jobs, unlimited = {}, self.inputs.code.computer.scheduler_type == "core.direct"
+        limit = {"entry_point": "cse.time_limit", "kwargs": {"seconds": _LONGEST}}
         for name, number, runs in (("one", 1, plans), ("two", 2, parallel)):
             resources = {"num_machines": 1, "num_mpiprocs_per_machine": number}
             options = checked_options({**self.inputs.options, "resources": resources}, self.inputs.code)
@@ -92,6 +95,7 @@ class ExamineWorkChain(VersionedWorkChain):
                 ProbeCalculation,
                 code=self.inputs.code,
                 plans=orm.Dict({"runs": runs}),
+                monitors={"limit": orm.Dict(limit)} if unlimited else {},
                 # what a program can do is asked anew
                 metadata={"options": options, "call_link_label": name, "disable_cache": True},
             )

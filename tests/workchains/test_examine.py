@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 from aiida import orm
 from aiida.common.links import LinkType
@@ -99,6 +100,20 @@ def test_lammps_without_dcd_is_known_with_its_package(
     assert capabilities_of(code).uuid == found.uuid
     program.touch()
     assert capabilities_of(code) is None
+
+
+def test_a_program_that_never_ends_is_ended(
+    installed_code: Callable[..., orm.InstalledCode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiida_cse.workchains.examine._LONGEST", 1)
+    program = tmp_path / "lmp"
+    program.write_text("#!/bin/sh\nexec sleep 987654\n", encoding="utf-8")
+    program.chmod(0o755)
+    code = installed_code("sleeps", program, "cse.lammps", with_mpi=None)
+    process = run_embedded(ExamineWorkChain.get_builder_for(code))
+    assert process.exit_status == 391
+    assert "cse.time_limit: it has not ended within 1 s" in process.exit_message
+    assert not [one for one in psutil.process_iter(["cmdline"]) if "987654" in (one.info["cmdline"] or [])]
 
 
 # -- what is found -------------------------------------------------------------------------------------------
