@@ -19,6 +19,13 @@ _MOST_BYTES = 1_000_000
 #: largest depth and number of entries of a document; an alias counts each time it is used
 _MOST_LEVELS, _MOST_ENTRIES = 50, 100_000
 
+#: explanations of the mistakes that are made most often, by the beginning of the message of PyYAML
+_PLAIN_WORDS = {
+    "expected <block end>": "the line is not indented as its neighbours; keys of one level begin in one column",
+    "mapping values are not allowed": "no key can be here; check the indentation and the space after each colon",
+    "found character '\\t'": "the line begins with a tab; indent with spaces",
+}
+
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML in which every key of a mapping is unique and 1e-5 is a number."""
@@ -110,6 +117,11 @@ def parse_mapping(text: str, source: str, what: str) -> dict[str, Any]:
     except (RecursionError, _UnboundedError) as error:
         bounds = f"more than {_MOST_LEVELS} levels or {_MOST_ENTRIES} entries"
         raise ValueError(f"{source}: {bounds}; {what} needs fewer") from error
+    except yaml.MarkedYAMLError as error:
+        mark, problem = error.problem_mark, str(error.problem)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        reason = next((words for begin, words in _PLAIN_WORDS.items() if problem.startswith(begin)), problem)
+        raise ValueError(f"{source}: not valid YAML: {place}{reason}") from error
     except (yaml.YAMLError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{source}: not valid YAML: {error}") from error
     finally:

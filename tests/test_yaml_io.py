@@ -10,11 +10,12 @@ from aiida_cse.yaml_io import dump_mapping, parse_mapping, read_mapping, read_te
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", r"x\.yaml: not valid YAML: the key 'a' is given twice\n  in .*line 3"),
+        ("a: 1\nb: 2\na: 3\n", r"x\.yaml: not valid YAML: line 3, column 1: the key 'a' is given twice"),
         ("a: {b: 1, b: 2}", "the key 'b' is given twice"),
         ("- a", r"x\.yaml: a recipe must be a mapping of keys to values, not list"),
         ("", "not NoneType"),
         ("a: [", "not valid YAML"),
+        ("a:\n  b: 1\n c: 2", r"line 3, column 2: the line is not indented as its neighbours"),
         ("a: !!python/object:os.system x", "not valid YAML"),
         ("a: !!bool maybe", "not valid YAML"),
         ("a: &a [*a]", "more than 50 levels"),

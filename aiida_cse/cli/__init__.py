@@ -9,7 +9,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import io
+import re
+import shutil
 import sys
+import textwrap
 from typing import Any
 
 import click
@@ -65,7 +68,12 @@ class LazyGroup(click.Group):
         """Call the subcommand."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except click.ClickException as error:
+            if sys.stderr.isatty():
+                folded = _fold(error.format_message())
+                error.format_message = lambda: folded  # type: ignore[method-assign]
+            raise
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             if ctx.params.get("debug"):
@@ -74,12 +82,33 @@ class LazyGroup(click.Group):
 
             again = aiida_cse("--debug", *sys.argv[1:])
             msg = f"unexpected {type(error).__name__}: {error}; show the traceback with: {again}"
-            raise click.ClickException(msg) from error
+            raise click.ClickException(_fold(msg) if sys.stderr.isatty() else msg) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of subcommands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self._subcommands.items()])
+
+
+def _fold(message: str) -> str:
+    """Break an error message between words at the width of the terminal; a command that ends it has its own line.
+
+    Lines that begin with a space (quoted logs, commands) stay as they are.
+    """
+    width, begin = shutil.get_terminal_size().columns, "Error: "
+    lines: list[str] = []
+    for line in message.splitlines():
+        begun = line if lines else begin + line
+        if len(begun) <= width or line.startswith(" "):
+            lines.append(begun)
+            continue
+        words, command = begun, None
+        if (found := re.fullmatch(r"(.* with:) ([^;]+)", begun)) is not None:
+            words, command = found.groups()
+        lines.append(textwrap.fill(words, width, break_long_words=False, break_on_hyphens=False))
+        if command is not None:
+            lines.append(f"  {command}")
+    return "\n".join(lines).removeprefix(begin)
 
 
 @click.group(

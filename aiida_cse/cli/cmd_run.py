@@ -495,17 +495,23 @@ def _codes(job: dict[str, Any]) -> Codes:
         There is no such code, it cannot run in this profile, or its computer is not known.
     """
     from aiida.common import MultipleObjectsError, NotExistent
-    from aiida.orm import load_code
+    from aiida.orm import AbstractCode, Computer, QueryBuilder, load_code
 
+    from aiida_cse.schema import nearest
     from aiida_cse.workchains.common.availability import code_error
 
     def load(role: str, label: str) -> AbstractCode:
         option = f"--{role.replace('_', '-')} = {label!r}"
         try:
             code = load_code(label)
-        except (NotExistent, MultipleObjectsError, ValueError) as error:
-            hint = f"create the codes of this machine with: {aiida_cse('setup')}"
-            raise InputError(f"{option}: {error}; {hint}") from error
+        except NotExistent as error:
+            known = QueryBuilder().append(AbstractCode, project="label", tag="code")
+            known.append(Computer, with_node="code", project="label")
+            labels = sorted(f"{code}@{computer}" for code, computer in known.distinct().all())
+            hint = nearest(label, labels) if labels else f"create those of this machine with: {aiida_cse('setup')}"
+            raise InputError(f"{option}: there is no code of this label, PK or UUID; {hint}") from error
+        except (MultipleObjectsError, ValueError) as error:
+            raise InputError(f"{option}: {error}; give its PK or UUID") from error
         if unusable := code_error(code):
             raise InputError(f"{option}: {unusable}; give a code that this profile can use")
         return code

@@ -48,19 +48,30 @@ def activate(*, create: bool = False) -> None:
             )
             raise click.ClickException(msg)
         os.environ["AIIDA_PATH"] = str(folder)
+    folders = _named_folders()
     if create:
-        path = Path(os.environ["AIIDA_PATH"].split(os.pathsep)[-1]).expanduser()
-        (path if path.name == _FOLDER else path / _FOLDER).mkdir(parents=True, exist_ok=True)
+        folders[-1].mkdir(parents=True, exist_ok=True)
+    elif not any(folder.is_dir() for folder in folders):  # AiiDA would create it
+        msg = f"AIIDA_PATH: there is no folder {folders[-1]}; create it with: {aiida_cse('setup')}"
+        raise click.ClickException(msg)
 
 
 def has_default() -> bool:
     """Return whether :func:`load` finds a profile when none is named."""
     if "AIIDA_PATH" not in os.environ and find_folder() is None:
         return False
+    if any(os.environ.get("AIIDA_PATH", "").split(os.pathsep)) and not any(map(Path.is_dir, _named_folders())):
+        return False
     activate()
     from aiida.manage.configuration import get_config
 
     return get_config(create=True).default_profile_name is not None
+
+
+def _named_folders() -> list[Path]:
+    """Return the configuration folders that AIIDA_PATH names; AiiDA takes the first that exists."""
+    paths = [Path(path).expanduser() for path in os.environ["AIIDA_PATH"].split(os.pathsep) if path]
+    return [path if path.name == _FOLDER else path / _FOLDER for path in paths]
 
 
 def load(name: str | None) -> None:
@@ -76,12 +87,14 @@ def load(name: str | None) -> None:
     from aiida.manage import get_manager
     from aiida.manage.configuration import get_config
 
+    from aiida_cse.engine.database import wait_for_locks
+
     try:
         config = get_config(create=True)
         if name is None and config.default_profile_name is None:
             msg = f"there is no AiiDA profile in {config.dirpath}; create one with: {aiida_cse('setup')}"
             raise click.ClickException(msg)
         get_manager().load_profile(name, allow_switch=True)
-        get_manager().get_profile_storage()
+        wait_for_locks()
     except AiidaException as error:
         raise click.ClickException(str(error)) from error

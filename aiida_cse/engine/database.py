@@ -13,9 +13,26 @@ from contextlib import nullcontext
 from typing import Any
 
 from aiida.manage import get_manager
-from sqlalchemy import String, TypeDecorator, type_coerce
+from sqlalchemy import String, TypeDecorator, event, type_coerce
 
-__all__ = ["Database"]
+__all__ = ["Database", "wait_for_locks"]
+
+#: time for which SQLite waits for another program, ms; the 5 s of Python end a run on a busy machine
+_LOCK_MS = 60_000
+
+
+def wait_for_locks() -> None:
+    """Let the database of the loaded profile wait a minute for other programs before it fails as locked."""
+    storage: Any = get_manager().get_profile_storage()
+    session = storage.get_session()
+    engine = session.get_bind()
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_lock_time)
+        _set_lock_time(session.connection().connection)
+
+
+def _set_lock_time(connection: Any, *_: Any) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {_LOCK_MS}")
 
 
 class _Value(TypeDecorator[Any]):

@@ -115,7 +115,7 @@ def test_an_overrides_file_without_a_mapping_is_refused(tmp_path: Path, content:
 def test_a_missing_code_is_refused_with_a_hint() -> None:
     line = refused("study", "--recipe", RECIPE, "--protocol", "demo", "--lammps", "lmp@nowhere")
     assert "lmp@nowhere" in line
-    assert "aiida-cse setup" in line
+    assert "there is no code of this label, PK or UUID" in line
 
 
 def test_nodes_of_another_kind_are_refused(lmp: Any, cse: Any) -> None:
@@ -324,6 +324,12 @@ def test_an_empty_folder_of_profiles_is_refused_rather_than_the_home_used(empty:
     result = CliRunner().invoke(main, ["resume", "1"], env={"AIIDA_PATH": empty})
     assert result.exit_code == 1
     assert result.output.startswith(f"Error: AIIDA_PATH = '{empty}': must name a folder")
+
+
+def test_a_folder_that_aiida_path_names_is_not_created_by_a_look(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["studies"], env={"AIIDA_PATH": str(tmp_path / "none")})
+    assert result.output.startswith(f"Error: AIIDA_PATH: there is no folder {tmp_path / 'none'}")
+    assert not (tmp_path / "none").exists()
 
 
 def thin_recipe(folder: Path) -> Path:

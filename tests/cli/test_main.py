@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from aiida_cse.cli import main
+from aiida_cse.cli import _fold, main
 
 SUBCOMMANDS = (
     "setup",
@@ -91,6 +91,16 @@ def test_an_unknown_subcommand_names_the_nearest() -> None:
     result = CliRunner().invoke(main, ["extnd"])
     assert result.exit_code == 2
     assert "No such command 'extnd'. Did you mean extend?" in result.output
+
+
+def test_errors_on_a_terminal_break_between_words_and_keep_commands_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = "aiida-cse setup --profile " + "p" * 80
+    message = f"there is no AiiDA profile in {'/folder' * 8} of this machine yet; create one with: {command}"
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = f"Error: {_fold(message)}".splitlines()
+    assert lines[-2:] == ["create one with:", f"  {command}"]
+    assert max(map(len, lines[:-1])) <= 80
+    assert _fold("short\n  " + "a line of a log " * 9) == "short\n  " + "a line of a log " * 9
 
 
 def test_an_output_without_unicode_escapes_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

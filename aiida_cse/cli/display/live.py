@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,4 +95,13 @@ class _ReportHandler(logging.Handler):
             message = f"{match[2]} <{match[1]}>: {message[match.end() :]}"
         elif record.levelno >= logging.WARNING:
             message = f"{record.levelname.lower()}: {message}"
-        self._console.print(f"{time.strftime(_CLOCK)} {message}", markup=False, highlight=False, soft_wrap=True)
+        line = f"{time.strftime(_CLOCK)} {message}"
+        if self._console.is_terminal and not record.exc_info:
+            line = textwrap.fill(
+                line,
+                self._console.width,
+                subsequent_indent=" " * 9,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

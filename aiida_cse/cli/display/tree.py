@@ -166,6 +166,6 @@ def _line(branch: Branch, watch: JobWatch) -> Text | Group:
         return text
     grid = Table.grid(padding=(0, 1))
     total = max(1, progress.target - progress.start)
-    bar = ProgressBar(total=total, completed=progress.step - progress.start, width=24)
+    bar = ProgressBar(total=total, completed=progress.step - progress.start, width=12)
     grid.add_row(Text(progress.stage, style="bold"), bar, Text(progress_words(progress)))
     return Group(text, grid)
