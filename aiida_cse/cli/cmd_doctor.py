@@ -87,18 +87,6 @@ def print_checks(sections: Iterable[Section]) -> bool:
     return has_faults(seen)
 
 
-def _cores(code: AbstractCode) -> int:
-    """Return the cores of this machine, or of a node of the computer of a code as it is set up."""
-    import psutil  # type: ignore[import-untyped]
-
-    from aiida_cse.workchains.common.capability import is_local
-
-    computer = code.computer
-    if is_local(code) or computer is None:
-        return int(psutil.cpu_count(logical=False) or 1)
-    return int(computer.get_default_mpiprocs_per_machine() or 1)
-
-
 @click.command()
 @click.option("--lammps", default="lmp@localhost", show_default=True, help="Code of LAMMPS.")
 @click.option("--system", type=inputs.Identifier(), help="System that is run: PK, UUID or label.")
@@ -132,6 +120,7 @@ def calibrate(
     if (system is None) == (recipe is None):
         raise inputs.InputError("--system, --recipe: give one of them")
     profiles.load(profile)
+    import psutil  # type: ignore[import-untyped]
     from rich.console import Console
 
     from aiida_cse.cli.display.site import print_speeds
@@ -140,7 +129,7 @@ def calibrate(
     from aiida_cse.engine.embedded import run_embedded
     from aiida_cse.workchains.calibrate import CalibrateWorkChain, choices_for, system_like
     from aiida_cse.workchains.common.availability import code_error
-    from aiida_cse.workchains.common.capability import capabilities_of, has_mpirun
+    from aiida_cse.workchains.common.capability import capabilities_of, has_mpirun, is_local
     from aiida_cse.workchains.production import ProductionWorkChain
 
     code = _named(lammps)
@@ -157,7 +146,12 @@ def calibrate(
         known = capabilities_of(code)
         content = {} if known is None else known.get_dict()
         parallel = 2 in (content.get("ranks") or (1, 2)) and has_mpirun(code)
-        number = cores or _cores(code)
+        computer = code.computer
+        if is_local(code) or computer is None:
+            there = psutil.cpu_count(logical=False)
+        else:
+            there = computer.get_default_mpiprocs_per_machine()
+        number = cores or int(there or 1)
         choices = choices_for(number, content.get("accelerators") or (), parallel=parallel)
         given = {"account": account, "queue_name": queue}
         options = {key: value for key, value in given.items() if value is not None}

@@ -15,7 +15,7 @@ from aiida_cse.lammps.files.system import FILENAMES, Phase
 
 if TYPE_CHECKING:
     from aiida_cse.data.system import CseSystemData
-    from aiida_cse.lammps.files.system import System, SystemInfo
+    from aiida_cse.lammps.files.system import SystemInfo
 
 __all__ = ["cse_system"]
 
@@ -132,7 +132,18 @@ def export(
             write_structure(content, paths[0], fmt)
         echo.echo_success(f"wrote {' and '.join(map(str, paths))}")
         if trajectory is not None and moving is not None:
-            _write_frames(content, trajectory, moving, frames)
+            from aiida_cse.building.export import write_frames
+            from aiida_cse.reduction.readers.open import open_trajectory
+
+            with open_trajectory(trajectory) as reader:
+                number = write_frames(content, reader, moving, frames)
+                if reader.frame_ps is None and reader.timestep_fs is None:
+                    echo.echo_warning(
+                        f"{trajectory} does not say its times; those in {moving} are frame numbers in ps"
+                    )
+                echo.echo_success(
+                    f"wrote {moving}: the last {number} of the {reader.frames} frames of {trajectory}"
+                )
     except ValueError as error:
         echo.echo_critical(str(error))
 
@@ -160,21 +171,6 @@ def _facts(system: CseSystemData, info: SystemInfo) -> Iterator[tuple[str, Any]]
     if info.initial_excess:
         yield "Li+ moved into the slab", info.initial_excess
     yield "Seeds", ", ".join(f"{name} {seed}" for name, seed in info.seeds.items()) or "none"
-
-
-# -- export --------------------------------------------------------------------------------------------------
-
-
-def _write_frames(system: System, trajectory: Path, target: Path, frames: int) -> None:
-    """Write the last frames of a trajectory and say which they are."""
-    from aiida_cse.building.export import write_frames
-    from aiida_cse.reduction.readers.open import open_trajectory
-
-    with open_trajectory(trajectory) as reader:
-        number = write_frames(system, reader, target, frames)
-        if reader.frame_ps is None and reader.timestep_fs is None:
-            echo.echo_warning(f"{trajectory} does not say its times; those in {target} are frame numbers in ps")
-        echo.echo_success(f"wrote {target}: the last {number} of the {reader.frames} frames of {trajectory}")
 
 
 def _targets(names: list[str], fmt: str, output: Path | None, default: str) -> list[Path]:

@@ -18,9 +18,8 @@ from rich.text import Text
 from aiida_cse.cli.display.library import ABSENT as ABSENT_WORDS
 from aiida_cse.cli.display.library import WIDTH, print_differences, value_words
 from aiida_cse.cli.display.published import letters
-from aiida_cse.report.compared.results import Cell, Comparison, Difference, ResultRow
+from aiida_cse.report.compared.results import Cell, Comparison, ResultRow
 from aiida_cse.report.compared.settings import ABSENT, SettingDifference
-from aiida_cse.report.findings import RunFindings
 from aiida_cse.report.view import Row, verdict_of
 from aiida_cse.report.words import number_words, printable, setting_words, signed
 
@@ -51,7 +50,14 @@ def print_comparison_of(comparison: Comparison, console: Console) -> None:
         for sentence in comparison.dependence:
             say(f"  {sentence}")
     say("\nRecipe", "bold")
-    _print_recipes(comparison, console)
+    without = [str(number) for number, one in enumerate(comparison.sources, start=1) if not one.recipe]
+    if without:
+        say(f"  not known of {' and '.join(without)}", "dim")
+    elif comparison.recipes:
+        _print_settings(comparison.recipes, comparison, console)
+    else:
+        recipe = comparison.sources[0].recipe.get("name", "without a name")
+        say(f"  the same: {printable(str(recipe))}")
     say("\nProtocol", "bold")
     found, others = comparison.settings
     if found:
@@ -59,20 +65,9 @@ def print_comparison_of(comparison: Comparison, console: Console) -> None:
     else:
         say("  no settings differ that are known of all")
     if others:
-        say(f"  known of some alone, not compared: {', '.join(_groups(others))}", "dim")
+        groups = dict.fromkeys(name.partition(".")[0] for name in others)
+        say(f"  known of some alone, not compared: {', '.join(groups)}", "dim")
     _print_results(comparison, console)
-
-
-def _print_recipes(comparison: Comparison, console: Console) -> None:
-    width = min(console.width, WIDTH)
-    without = [str(number) for number, one in enumerate(comparison.sources, start=1) if not one.recipe]
-    if without:
-        console.print(Text(f"  not known of {' and '.join(without)}", "dim"), width=width)
-    elif comparison.recipes:
-        _print_settings(comparison.recipes, comparison, console)
-    else:
-        name = comparison.sources[0].recipe.get("name", "without a name")
-        console.print(Text(f"  the same: {printable(str(name))}"), width=width)
 
 
 def _print_settings(found: Sequence[SettingDifference], comparison: Comparison, console: Console) -> None:
@@ -92,11 +87,6 @@ def _setting_cells(one: SettingDifference) -> list[str]:
         words = value_words(found, one.place)
         cells.append(printable(words) + (f" ({source})" if source else ""))
     return cells
-
-
-def _groups(names: Sequence[str]) -> list[str]:
-    """Return the first words of names of inputs, each once."""
-    return list(dict.fromkeys(name.partition(".")[0] for name in names))
 
 
 # -- results -------------------------------------------------------------------------------------------------
@@ -168,7 +158,13 @@ def _results_table(
     table.add_row("", *headings, *(Text("difference", "dim") for _ in range(two)))
     slots = () if kelvin is None else comparison.slots[kelvin]
     for slot in slots:
-        _add_verdicts(table, [slot[number] for number in chunk])
+        shown = [slot[number] for number in chunk]
+        cells = []
+        for run in shown:
+            mark, words = ("", "") if run is None else verdict_of(run)
+            cells.append(Text.assemble((mark, _STYLES.get(mark, "")), f" {printable(words)}"))
+        labels = dict.fromkeys(run.label for run in shown if run is not None)
+        table.add_row(Text(printable(f"verdict of {' and '.join(labels)}")), *cells)
     by_section: dict[str, list[ResultRow]] = {}
     for row in rows:
         by_section.setdefault(row.section, []).append(row)
@@ -192,15 +188,6 @@ def _results_table(
     return table
 
 
-def _add_verdicts(table: Table, runs: Sequence[RunFindings | None]) -> None:
-    cells = []
-    for run in runs:
-        mark, words = ("", "") if run is None else verdict_of(run)
-        cells.append(Text.assemble((mark, _STYLES.get(mark, "")), f" {printable(words)}"))
-    labels = dict.fromkeys(run.label for run in runs if run is not None)
-    table.add_row(Text(printable(f"verdict of {' and '.join(labels)}")), *cells)
-
-
 def _cell_words(cell: Cell | None) -> str:
     """Return a number with its interval, error or bound, – if there is none."""
     if cell is None:
@@ -218,15 +205,13 @@ def _difference_words(cell: Cell | None, note: Callable[[str], str]) -> str:
         return ""
     if found.sigma is not None:
         return signed(f"{found.sigma:+.1f} σ" if abs(found.sigma) < 1e3 else f"{found.sigma:+.1e} σ")
-    return f"{_plain(found)} {note(found.reason)}".strip()
-
-
-def _plain(found: Difference) -> str:
     if found.value is None:
-        return "not known"
-    if found.scale == "log":
-        return f"× {number_words(found.value)}"
-    return signed(("+" if found.value > 0 else "") + number_words(found.value))
+        words = "not known"
+    elif found.scale == "log":
+        words = f"× {number_words(found.value)}"
+    else:
+        words = signed(("+" if found.value > 0 else "") + number_words(found.value))
+    return f"{words} {note(found.reason)}".strip()
 
 
 # -- as data -------------------------------------------------------------------------------------------------
@@ -265,7 +250,15 @@ def comparison_json(comparison: Comparison) -> str:
         "protocol": [_setting_record(one) for one in found],
         "not_compared": others,
         "verdicts": [
-            {"temperature_K": kelvin, "runs": [None if run is None else _verdict_record(run) for run in slot]}
+            {
+                "temperature_K": kelvin,
+                "runs": [
+                    None
+                    if run is None
+                    else {"run": run.label, "equilibrated": run.equilibrated, "words": verdict_of(run)[1]}
+                    for run in slot
+                ],
+            }
             for kelvin, slots in comparison.slots.items()
             for slot in slots
         ],
@@ -292,10 +285,6 @@ def _setting_record(one: SettingDifference) -> dict[str, Any]:
         "unit": one.unit,
         "sources": [value | mark for value, mark in zip(values, marks, strict=True)],
     }
-
-
-def _verdict_record(run: RunFindings) -> dict[str, Any]:
-    return {"run": run.label, "equilibrated": run.equilibrated, "words": verdict_of(run)[1]}
 
 
 def _cell_record(cell: Cell) -> dict[str, Any]:

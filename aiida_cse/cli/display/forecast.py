@@ -11,7 +11,7 @@ from rich.table import Table
 from aiida_cse.building.forecast import InterfaceForecast, LayerFit
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.report.words import duration, printable, size_words
-from aiida_cse.workchains.common.costs import Duration, Part
+from aiida_cse.workchains.common.costs import Part
 from aiida_cse.workchains.forecast import Forecast
 
 __all__ = ["print_forecast"]
@@ -66,11 +66,17 @@ def _interface_rows(built: InterfaceForecast, found: Forecast) -> list[tuple[str
     section = f"{lx:.2f} × {ly:.2f} Å² as built"
     if not found.layers:
         return [*rows, ("box", f"{section}; slab {built.thickness:.1f} Å")]
-    fits = [found.layers[kelvin] for kelvin in sorted(found.layers)]
-    length = _span([built.thickness + fit.thickness for fit in fits], "Å long")
-    rows.append(("box", f"{section}, some {length} {_at(found)}; slab {built.thickness:.1f} Å"))
+    temperatures = sorted(found.layers)
+    fits = [found.layers[kelvin] for kelvin in temperatures]
+    lengths = [built.thickness + fit.thickness for fit in fits]
+    low, high = f"{min(lengths):.0f}", f"{max(lengths):.0f}"
+    length = f"{low} Å long" if low == high else f"{low} to {high} Å long"
+    lowest, highest = f"{temperatures[0]:g}", f"{temperatures[-1]:g} K"
+    several = len(temperatures) > 1
+    span = f"from {lowest} to {highest}" if several else f"at {highest}"
+    rows.append(("box", f"{section}, some {length} {span}; slab {built.thickness:.1f} Å"))
     fit = min(fits, key=lambda one: one.thickness)
-    rows.append(("electrolyte", f"{_layer_words(fit)}{_at_lowest(found)}"))
+    rows.append(("electrolyte", _layer_words(fit) + (f" at {lowest} K" if several else "")))
     return rows
 
 
@@ -81,20 +87,6 @@ def _layer_words(fit: LayerFit) -> str:
         f"some {fit.thickness:.0f} Å thick ({fit.least:.0f} to {fit.most:.0f}); the layers of {fit.ion} need "
         f"{fit.needed:g} Å, {bulk} for the bulk"
     )
-
-
-def _at(found: Forecast) -> str:
-    kelvin = sorted(found.layers)
-    return f"at {kelvin[0]:g} K" if len(kelvin) == 1 else f"from {kelvin[0]:g} to {kelvin[-1]:g} K"
-
-
-def _at_lowest(found: Forecast) -> str:
-    return f" at {min(found.layers):g} K" if len(found.layers) > 1 else ""
-
-
-def _span(values: list[float], unit: str) -> str:
-    low, high = f"{min(values):.0f}", f"{max(values):.0f}"
-    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
 # -- jobs and costs ----------------------------------------------------------------------------------------
@@ -112,42 +104,37 @@ def _jobs(found: Forecast) -> Table:
         for parts in alike.values():
             rows = [parts] if len(parts) > _SHOWN else [[part] for part in parts]
             for row in rows:
-                table.add_row(*_row_of(row, found.durations.get(row[0].name)))
+                part, runs = row[0], len(row)
+                took = found.durations.get(part.name)
+                name = printable(part.name) if runs == 1 else f"{part.name.split()[0]}, each of {runs} runs"
+                most = "" if part.earliest is None else "≤ "
+                nanoseconds = part.picoseconds / 1000
+                time = f"{nanoseconds:,.4g} ns" if nanoseconds >= 1 else f"{part.picoseconds:,.4g} ps"
+                spent = "unknown" if took is None else most + duration(took.most)
+                table.add_row(name, f"{most}{len(part.jobs):,}", f"{most}{part.steps:,}", f"{most}{time}", spent)
     return table
-
-
-def _row_of(parts: list[Part], found: Duration | None) -> tuple[str, ...]:
-    """Return the row of a part, or of parts with the same jobs, each of which takes what the row says."""
-    part, runs = parts[0], len(parts)
-    name = printable(part.name) if runs == 1 else f"{part.name.split()[0]}, each of {runs} runs"
-    most = "" if part.earliest is None else "≤ "
-    nanoseconds = part.picoseconds / 1000
-    time = f"{nanoseconds:,.4g} ns" if nanoseconds >= 1 else f"{part.picoseconds:,.4g} ps"
-    spent = "unknown" if found is None else most + duration(found.most)
-    return name, f"{most}{len(part.jobs):,}", f"{most}{part.steps:,}", f"{most}{time}", spent
 
 
 def _cost_rows(found: Forecast) -> list[tuple[str, str]]:
     disk = found.disk
     repository = f"repository {size_words(disk.repository)}{_free(disk.repository_free)}"
+    spans = found.seconds
+    if spans is None:
+        wall_time = f"unknown: no speed of this code was measured{_calibrate(found)}"
+    else:
+        least, most = spans
+        end = datetime.now().astimezone() + timedelta(seconds=most)
+        when = f"{end:%Y-%m-%d %H:%M}" if most < 86400 else f"{end:%Y-%m-%d}"
+        if least < 0.99 * most:
+            wall_time = f"some {duration(least)} to {duration(most)}, ends by {when} at the latest"
+        else:
+            wall_time = f"some {duration(most)}, ends about {when}"
     return [
-        ("wall time", _wall_time(found)),
+        ("wall time", wall_time),
         *[("", line) for line in _measured(found)],
         ("disk", f"work folder {_most(found)}{size_words(disk.folders)}{_free(disk.folders_free)}; {repository}"),
         ("nodes", f"some {_rounded(found.nodes):,}; {found.slots} processes at once"),
     ]
-
-
-def _wall_time(found: Forecast) -> str:
-    spans = found.seconds
-    if spans is None:
-        return f"unknown: no speed of this code was measured{_calibrate(found)}"
-    least, most = spans
-    end = datetime.now().astimezone() + timedelta(seconds=most)
-    when = f"{end:%Y-%m-%d %H:%M}" if most < 86400 else f"{end:%Y-%m-%d}"
-    if least < 0.99 * most:
-        return f"some {duration(least)} to {duration(most)}, ends by {when} at the latest"
-    return f"some {duration(most)}, ends about {when}"
 
 
 def _calibrate(found: Forecast) -> str:

@@ -66,7 +66,16 @@ def print_protocol(values: Sequence[ProtocolValue], descriptions: Mapping[str, s
             for name, same in found.items():
                 fields = {one.place: one.value for one in same}
                 words = value_words(fields, (*above, name))
-                table.add_row(Text(indent + name), Text(words), Text(_source_words(same), "dim"))
+                by_source: dict[str, list[str]] = {}
+                for value in same:
+                    by_source.setdefault(value.source, []).append(value.place[-1])
+                if len(by_source) == 1:
+                    source = next(iter(by_source))
+                else:
+                    source = "; ".join(
+                        f"{word}: {', '.join(keys)}" for word, keys in by_source.items() if word != HERE
+                    )
+                table.add_row(Text(indent + name), Text(words), Text(source, "dim"))
         console.print(table, width=width)
         console.print()
     used = {one.source for one in values}
@@ -132,13 +141,3 @@ def value_words(values: Mapping[Place, Any], place: Place) -> str:
         return f"{len(fields):,} values"
     kind = [fields.pop("kind")] if "kind" in fields else []
     return ", ".join([*kind, *(f"{key} {words}" for key, words in fields.items())])
-
-
-def _source_words(found: Sequence[ProtocolValue]) -> str:
-    """Return the source of a value; of a stage for each source but ``here`` the fields that have it."""
-    by_source: dict[str, list[str]] = {}
-    for one in found:
-        by_source.setdefault(one.source, []).append(one.place[-1])
-    if len(by_source) == 1:
-        return next(iter(by_source))
-    return "; ".join(f"{word}: {', '.join(keys)}" for word, keys in by_source.items() if word != HERE)

@@ -135,7 +135,8 @@ class RemoteLogs:
             last, since = self._before[pk] = (progress, end.written)
         if last.step == progress.step and end.stages == 1 and end.began:
             # the first reading: the time since the start of the job, for a job with a single stage
-            last, since = replace(progress, step=_first_step(end.text, progress)), end.began
+            first = read_progress(end.text.partition("\n")[0] + "\n")
+            last, since = replace(progress, step=progress.start if first is None else first.step), end.began
         if progress.step <= last.step or end.written <= since:
             return progress
         rate = (progress.step - last.step) / (end.written - since)
@@ -166,12 +167,6 @@ class RemoteLogs:
 def _not_of_a_connection(record: logging.LogRecord) -> bool:
     """Return whether a record of the log comes from elsewhere than the threads of this module."""
     return not (record.threadName or "").startswith(_THREAD)
-
-
-def _first_step(text: str, progress: Progress) -> int:
-    """Return the step at which the stage of a log began in this job."""
-    first = read_progress(text.partition("\n")[0] + "\n")
-    return progress.start if first is None else first.step
 
 
 class _Connection:

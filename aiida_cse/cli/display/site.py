@@ -55,15 +55,10 @@ def print_speeds(speeds: Mapping[str, Any], console: Console) -> None:
     for name, words in (("fastest", "fastest"), ("fastest_exact", "fastest that is exact")):
         number = speeds[name]
         if number is not None and (name == "fastest" or number != speeds["fastest"]):
-            console.print(f"{words}: {_settings(rows[number])}", soft_wrap=True)
-
-
-def _settings(row: Mapping[str, Any]) -> str:
-    """Return the flag and the settings that select a row."""
-    settings = {"accelerator": row["accelerator"], "threads": row["threads"], "gpus": row["gpus"]}
-    changed = {
-        key: value for key, value in settings.items() if value not in ("none", 1 if key == "threads" else 0)
-    }
-    changed |= {} if row["exact"] else {"exact": "false"}
-    given = ", ".join(f"{key}: {value}" for key, value in changed.items())
-    return f"--mpiprocs {row['ranks']}" + (f", settings {{{given}}}" if given else "")
+            row = rows[number]
+            usual = {"accelerator": "none", "threads": 1, "gpus": 0}
+            changed = {key: row[key] for key, value in usual.items() if row[key] != value}
+            changed |= {} if row["exact"] else {"exact": "false"}
+            given = ", ".join(f"{key}: {value}" for key, value in changed.items())
+            settings = f", settings {{{given}}}" if given else ""
+            console.print(f"{words}: --mpiprocs {row['ranks']}{settings}", soft_wrap=True)

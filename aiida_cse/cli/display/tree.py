@@ -99,22 +99,21 @@ class JobWatch:
             return self._pauses[key]
         state = status.removeprefix(_SCHEDULER).lower()
         if state in ("queued", "queued held"):
-            return f"{state}{_queue_reason(branch.pk)}"
+            query = QueryBuilder().append(
+                CalcJobNode, filters={"id": branch.pk}, project="attributes.last_job_info"
+            )
+            found: Any = query.first(flat=True)
+            info = found if isinstance(found, dict) else {}
+            reason = info.get("annotation")
+            if not isinstance(reason, str) or not reason.strip() or reason == "None":
+                why = ""
+            else:
+                reason = printable(reason.strip())[:60]
+                words = _WAITS_FOR.get(reason)
+                why = f": {reason}" + (f" ({words})" if words else "")
+            return f"{state}{why}"
         trouble = self._remote.trouble(branch.pk)
         return f"{status} · {trouble}" if trouble else status
-
-
-def _queue_reason(pk: int) -> str:
-    """Return why a job waits, as the scheduler said when it was last asked."""
-    query = QueryBuilder().append(CalcJobNode, filters={"id": pk}, project="attributes.last_job_info")
-    found: Any = query.first(flat=True)
-    info = found if isinstance(found, dict) else {}
-    reason = info.get("annotation")
-    if not isinstance(reason, str) or not reason.strip() or reason == "None":
-        return ""
-    reason = printable(reason.strip())[:60]
-    words = _WAITS_FOR.get(reason)
-    return f": {reason}" + (f" ({words})" if words else "")
 
 
 def render_tree(root: Branch, watch: JobWatch) -> Tree:
@@ -137,15 +136,6 @@ def _add_children(tree: Tree, branch: Branch, watch: JobWatch) -> None:
                 _add_children(twig, child, watch)
 
 
-def _own_message(branch: Branch) -> str:
-    """Return the exit message of a process without the messages of its children, which are shown below it."""
-    message = branch.exit_message or ""
-    for child in branch.children:
-        if child.exit_status and child.exit_message and len(child.exit_message) > _QUOTED_BELOW:
-            message = message.replace(child.exit_message, "…", 1)
-    return message
-
-
 def _line(branch: Branch, watch: JobWatch) -> Text | Group:
     mark, style = _MARKS.get(branch.state or "", ("▶", "cyan"))
     spent, progress = duration(branch.duration), watch.look(branch)
@@ -153,7 +143,11 @@ def _line(branch: Branch, watch: JobWatch) -> Text | Group:
         mark, style, words = "■", "yellow", f"stopped after {spent}" if branch.ended else "stopped"
     elif branch.exit_status:
         mark, style = "!", "yellow"
-        words = f"[{branch.exit_status}] {_own_message(branch)} ({spent})"
+        message = branch.exit_message or ""
+        for child in branch.children:
+            if child.exit_status and child.exit_message and len(child.exit_message) > _QUOTED_BELOW:
+                message = message.replace(child.exit_message, "…", 1)
+        words = f"[{branch.exit_status}] {message} ({spent})"
     elif branch.state in ("excepted", "killed"):
         words = f"{branch.state} after {spent}" + (f": {branch.status}" if branch.status else "")
     elif not branch.ended and branch.status and (branch.workdir or branch.status.startswith(PAUSED_BY_TRANSPORT)):

