@@ -164,19 +164,17 @@ class AnalysisWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         if not observable.available(self.inputs.reduction.get_state().config):
             return None
         function: Any = CalculationFactory(observable.calculation)
-        result, node = function.run_get_node(**self.inputs, **self._own_temperature())
+        inputs = dict(self.inputs)
+        if "temperature" not in inputs:
+            # one node for all calculations
+            if "temperature" not in self.ctx:
+                self.ctx.temperature = orm.Float(checked_temperature(self.inputs.reduction, None)).store()
+            inputs["temperature"] = self.ctx.temperature
+        result, node = function.run_get_node(**inputs)
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_ANALYSIS.format(reason=node.exit_message)
         self.out(name, result)
         return None
-
-    def _own_temperature(self) -> dict[str, orm.Float]:
-        """Return the input ``temperature`` of the calculations if this process has none: one node for all."""
-        if "temperature" in self.inputs:
-            return {}
-        if "temperature" not in self.ctx:
-            self.ctx.temperature = orm.Float(checked_temperature(self.inputs.reduction, None)).store()
-        return {"temperature": self.ctx.temperature}
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:

@@ -139,17 +139,30 @@ class Forecast:
 def forecast(builder: Any) -> Forecast:
     """Return the forecast of a process from its valid builder; nothing is stored or started."""
     name = builder.process_class.__name__
-    found = _FORECASTS[name](builder) if name in _FORECASTS else Forecast(_word(name), (), Disk(0.0, 0.0))
+    found = (
+        _FORECASTS[name](builder)
+        if name in _FORECASTS
+        else Forecast(name.removesuffix("WorkChain").lower(), (), Disk(0.0, 0.0))
+    )
     speeds = {part.code.uuid: measured_speeds(part.code) for part in found.parts if part.code.is_stored}
     durations = {
         part.name: duration_of(part, speeds.get(part.code.uuid, []), _cores_here(part)) for part in found.parts
     }
-    found = replace(found, durations=durations, disk=_disk(found.parts))
+    places = (local_work_folder(part.code.computer) for part in found.parts)
+    folders = next((place for place in places if place is not None), None)
+    profile = get_manager().get_profile()
+    repository = None if profile is None else Path(str(get_manager().get_config().dirpath))
+    found = replace(
+        found,
+        durations=durations,
+        disk=Disk(
+            sum(folder_bytes(part) for part in found.parts),
+            sum(stored_bytes(part) for part in found.parts),
+            _free(folders),
+            _free(repository),
+        ),
+    )
     return replace(found, warnings=(*found.warnings, *_warnings(found)), notes=(*found.notes, *_notes(found)))
-
-
-def _word(name: str) -> str:
-    return name.removesuffix("WorkChain").lower()
 
 
 # -- the parts of each process -----------------------------------------------------------------------------
@@ -384,18 +397,6 @@ def _together(phase: list[tuple[Part, Duration]], times: list[float]) -> float:
         return longest
     shared = sum(time * min(part.cores, cores) for (part, _), time in zip(phase, times, strict=True)) / cores
     return max(longest, shared + max(one.waiting for _, one in phase))
-
-
-def _disk(parts: tuple[Part, ...]) -> Disk:
-    folders = next((one for part in parts if (one := local_work_folder(part.code.computer)) is not None), None)
-    profile = get_manager().get_profile()
-    repository = None if profile is None else Path(str(get_manager().get_config().dirpath))
-    return Disk(
-        sum(folder_bytes(part) for part in parts),
-        sum(stored_bytes(part) for part in parts),
-        _free(folders),
-        _free(repository),
-    )
 
 
 def _free(folder: Path | None) -> int | None:

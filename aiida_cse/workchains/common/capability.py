@@ -117,15 +117,14 @@ def _dicts(value: Any) -> Iterator[Mapping[str, Any]]:
 def version_error(code: orm.AbstractCode) -> str | None:
     """Return why a code of ``aiida-cse`` is of another version, as far as it has been asked; None if it is not."""
     version = code.base.extras.get(VERSION_EXTRA, None)
-    if version is None or version == __version__ or _is_own(code):
+    own = Path(sys.executable).parent / "aiida-cse"
+    if (
+        version is None
+        or version == __version__
+        or (is_local(code) and isinstance(code, orm.InstalledCode) and Path(code.filepath_executable) == own)
+    ):
         return None
     return f"{code.full_label} is aiida-cse {version}, this is {__version__}; install this version there"
-
-
-def _is_own(code: orm.AbstractCode) -> bool:
-    """Return whether a code is the command of this Python environment, which is always of this version."""
-    own = Path(sys.executable).parent / "aiida-cse"
-    return is_local(code) and isinstance(code, orm.InstalledCode) and Path(code.filepath_executable) == own
 
 
 def launch_findings(builder: Any) -> tuple[list[str], list[str]]:
@@ -144,7 +143,10 @@ def launch_findings(builder: Any) -> tuple[list[str], list[str]]:
     for job in jobs_of(builder):
         if job.role == "lammps":
             uses = needed.setdefault(str(job.code.uuid), (job.code, {kind, *_accelerators(builder)}))[1]
-            uses |= _asked(job.namespace, job.code)
+            resources = job.namespace.metadata.options.get("resources") or {}
+            counts = [resources.get(key) or 1 for key in ("num_machines", "num_mpiprocs_per_machine")]
+            total = max(math.prod(counts), resources.get("tot_num_mpiprocs") or 1)
+            uses |= {"ranks"} if total > 1 and job.code.with_mpi is not False else set()
         elif job.role == "cse" and (error := version_error(job.code)):
             refusals.append(f"codes.cse = {error}, then: {aiida_cse('doctor')}")
     for code, uses in needed.values():
@@ -155,14 +157,6 @@ def launch_findings(builder: Any) -> tuple[list[str], list[str]]:
         speaking = (finding for finding in findings_of(code, node.get_dict()) if uses & set(finding.uses))
         refusals += [f"codes.lammps = {label}: {finding.wrong}; {finding.remedy}" for finding in speaking]
     return list(dict.fromkeys(refusals)), warnings
-
-
-def _asked(namespace: Any, code: orm.AbstractCode) -> set[str]:
-    """Return ``ranks`` if a job runs in more than one process."""
-    resources = namespace.metadata.options.get("resources") or {}
-    counts = [resources.get(key) or 1 for key in ("num_machines", "num_mpiprocs_per_machine")]
-    total = max(math.prod(counts), resources.get("tot_num_mpiprocs") or 1)
-    return {"ranks"} if total > 1 and code.with_mpi is not False else set()
 
 
 def _accelerators(namespace: Any) -> set[str]:

@@ -158,7 +158,12 @@ def duration_of(part: Part, speeds: Sequence[Speed], most_cores: int | None = No
     rate *= cores / (best.ranks * best.threads)
     if best.reach is not None:
         rate *= (best.reach / (settings.cutoff + settings.skin)) ** 3
-    times = [_force_steps(job) * part.atoms / rate for job in part.jobs]
+    times = [
+        sum(stage.max_iterations if stage.kind == "minimize" else steps for stage, steps in _stages(job))
+        * part.atoms
+        / rate
+        for job in part.jobs
+    ]
     least = math.fsum(
         time
         for job, time in zip(part.jobs, times, strict=True)
@@ -215,11 +220,6 @@ def _stages(job: JobPlan) -> list[tuple[Any, int]]:
     """Return the stages of a job with the number of their steps in it."""
     spans = ((span.stage, min(span.end, job.target_step) - max(span.start, _start(job))) for span in job.spans)
     return [(stage, steps) for stage, steps in spans if steps > 0]
-
-
-def _force_steps(job: JobPlan) -> int:
-    """Return how often a job computes the forces at most; a minimisation once in each of its iterations."""
-    return sum(stage.max_iterations if stage.kind == "minimize" else steps for stage, steps in _stages(job))
 
 
 def _lines(job: JobPlan) -> float:

@@ -62,14 +62,11 @@ class LabelledOutputs(WorkChain):
         temperature = node.base.attributes.get("temperature_K", None)
         if not run and isinstance(temperature, int | float):
             run = [f"{temperature:g} K"]
-        label = " ".join([name, *run, self._subject()]).strip()
+        recipe: Any = self.inputs.get("recipe")
+        named = recipe is not None and "name" in recipe.get_dict()
+        label = " ".join([name, *run, str(recipe["name"]) if named else self.node.label]).strip()
         if node.label == label or (node.label and not node.label.startswith(f"{name} ")):
             return
         content = observables()[name].summary if name in observables() else _CONTENT.get(name, "")
         node.label = label
         node.description = f"{content} From {self.node.process_label} {self.node.uuid}.".strip()
-
-    def _subject(self) -> str:
-        """Return the name of the recipe, else the label of the process."""
-        recipe: Any = self.inputs.get("recipe")
-        return str(recipe["name"]) if recipe is not None and "name" in recipe.get_dict() else self.node.label

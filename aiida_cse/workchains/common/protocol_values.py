@@ -178,7 +178,14 @@ def leaves(content: Mapping[str, Any], place: Place = ()) -> Iterator[tuple[Plac
         if isinstance(value, Mapping) and value:
             yield from leaves(value, here)
         elif isinstance(value, list | tuple) and value and all(isinstance(one, Mapping) for one in value):
-            yield from leaves(_by_name(value), here)
+            named: dict[str, dict[str, Any]] = {}
+            for number, entry in enumerate(value):
+                heading = next((key for key in ("name", "schedule") if key in entry), "")
+                name = str(entry[heading]) if heading else str(number)
+                while name in named:
+                    name += "+"
+                named[name] = {field: entry[field] for field in entry if field != heading}
+            yield from leaves(named, here)
         else:
             yield here, value
 
@@ -216,17 +223,6 @@ def _source(place: Place, told: Mapping[str, Any]) -> str:
             found = next((group[key] for key in (place[-1], place[depth]) if key in group), group.get("others"))
             return str(HERE if found is None else found)
     return HERE
-
-
-def _by_name(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    named: dict[str, dict[str, Any]] = {}
-    for number, entry in enumerate(entries):
-        key = next((key for key in ("name", "schedule") if key in entry), "")
-        name = str(entry[key]) if key else str(number)
-        while name in named:
-            name += "+"
-        named[name] = {field: value for field, value in entry.items() if field != key}
-    return named
 
 
 def with_stage_defaults(inputs: Mapping[str, Any]) -> dict[str, Any]:

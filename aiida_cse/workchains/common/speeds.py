@@ -113,6 +113,11 @@ def _speed_of_job(pk: int, settings: Any, atoms: Any, phase: Any, ranks: Any, st
     steps, seconds = sum(steps for steps, _ in timed), math.fsum(seconds for _, seconds in timed)
     if not (_whole(atoms) and steps > 0 and seconds > 0):
         return None
+    lengths = [
+        float(one)
+        for one in (plan.get("cutoff"), plan.get("skin"))
+        if isinstance(one, (int, float)) and 0 < one < math.inf
+    ]
     return Speed(
         pk=pk,
         atoms=atoms,
@@ -124,13 +129,8 @@ def _speed_of_job(pk: int, settings: Any, atoms: Any, phase: Any, ranks: Any, st
         kspace_style=str(plan.get("kspace_style") or "pppm"),
         steps=steps,
         seconds=seconds,
-        reach=_reach(plan.get("cutoff"), plan.get("skin")),
+        reach=sum(lengths) if len(lengths) == 2 else None,
     )
-
-
-def _reach(cutoff: Any, skin: Any) -> float | None:
-    lengths = [float(one) for one in (cutoff, skin) if isinstance(one, (int, float)) and 0 < one < math.inf]
-    return sum(lengths) if len(lengths) == 2 else None
 
 
 def _timing(stage: Any) -> tuple[int, float]:
