@@ -11,7 +11,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_cse.building.interface.read_data import ARGUMENTS, FILES, append_files
 from aiida_cse.calculations.ports import checked_by, job_options
-from aiida_cse.lammps.files.system import FILENAMES, System
+from aiida_cse.lammps.files.system import FILENAMES
 from aiida_cse.lammps.probe.runs import HELP, JOIN, ProbePlans
 from aiida_cse.lammps.probe.system import tiny_interface, tiny_phases
 from aiida_cse.landscape.model import Ions, draw_landscape
@@ -53,7 +53,11 @@ class ProbeCalculation(CalcJob):
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the folder of each run."""
         plans = ProbePlans.model_validate(self.inputs.plans.get_dict())
-        systems = {"validation": _landscape(), "study": tiny_interface()}
+        ions = Ions(cations=20, anions=10)
+        systems = {
+            "validation": landscape_system(draw_landscape(1, "drifting"), ions, 1),
+            "study": tiny_interface(),
+        }
         start_name, start = plans.start_file()
         for name, script in plans.scripts().items():
             system = systems.get(plans.runs[name].uses, systems["study"])
@@ -87,11 +91,6 @@ class ProbeCalculation(CalcJob):
         code.stdout_name = output
         code.join_files = True
         return code
-
-
-def _landscape() -> System:
-    ions = Ions(cations=20, anions=10)
-    return landscape_system(draw_landscape(1, "drifting"), ions, 1)
 
 
 def _write(folder: Folder, name: str, text: str) -> None:

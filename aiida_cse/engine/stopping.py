@@ -94,7 +94,16 @@ def stop_run(process: ProcessNode, say: Say) -> ProcessNode:
     with process_lock(root):
         unfinished, jobs = list(_unfinished(root)), running_jobs(root)
         mark_stopped([*(node for node in unfinished if not isinstance(node, CalcJobNode)), *jobs])
-        failures = list(_end_jobs(jobs + _left_here(root, jobs), say))
+        # further jobs of which processes are left on this machine, by their environment
+        names: set[str] = set()
+        for other in psutil.process_iter():
+            with suppress(psutil.Error):
+                names.add(other.environ().get("CSE_JOB", ""))
+        query = QueryBuilder().append(CalcJobNode, filters={"uuid": {"in": sorted(names - {""})}})
+        there = {job.pk for job in jobs}
+        found: list[CalcJobNode] = query.all(flat=True) if names - {""} else []
+        left = [job for job in found if job.pk not in there and root_of(job).pk == root.pk]
+        failures = list(_end_jobs(jobs + left, say))
     for job in unfinished:
         if isinstance(job, CalcJobNode) and job.process_type != LAMMPS and job.get_job_id() is not None:
             say(f"job <{job.pk}>: {job.process_label} takes little and ends by itself")
@@ -127,33 +136,17 @@ def play_tree(root: ProcessNode) -> int:
     return len(paused)
 
 
-def _left_here(root: ProcessNode, known: list[CalcJobNode]) -> list[CalcJobNode]:
-    """Return further LAMMPS jobs of a run of which processes are left on this machine, by their environment."""
-    names: set[str] = set()
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            names.add(process.environ().get("CSE_JOB", ""))
-    query = QueryBuilder().append(CalcJobNode, filters={"uuid": {"in": sorted(names - {""})}})
-    there = {job.pk for job in known}
-    found: list[CalcJobNode] = query.all(flat=True) if names - {""} else []
-    return [job for job in found if job.pk not in there and root_of(job).pk == root.pk]
-
-
 def _unfinished(root: ProcessNode) -> Iterator[ProcessNode]:
     """Yield the unfinished processes of a run, callers first, as the database has them now."""
-    _end_read_transaction()
+    # the end of the read transaction lets the next read see what another Python has written since
+    storage: Any = get_manager().get_profile_storage()
+    if hasattr(storage, "get_session"):
+        storage.get_session().commit()
     if root.is_terminated:
         return
     yield root
     for child in root.called:
         yield from _unfinished(child)
-
-
-def _end_read_transaction() -> None:
-    """Let the next read see what another Python has written since."""
-    storage: Any = get_manager().get_profile_storage()
-    if hasattr(storage, "get_session"):
-        storage.get_session().commit()
 
 
 def _named(node: ProcessNode) -> str:

@@ -189,7 +189,11 @@ def read_rows() -> list[StudyRow]:
         {one.pk for inputs in given.values() for name, one in inputs.items() if "plan" in name}
     )
     unfinished = [one.pk for one in processes if not has_ended(one)]
-    below = _by_root(unfinished, reader.called(unfinished) if unfinished else [])
+    root_of = {pk: pk for pk in unfinished}
+    below: dict[int, list[Called]] = {}
+    # callers stand before those that they called
+    for one in reader.called(unfinished) if unfinished else []:
+        below.setdefault(root_of.setdefault(one.pk, root_of[one.caller]), []).append(one)
     found = _Results(reader, below)
     steps = reader.steps([one.pk for group in below.values() for one in group if one.process_type == LAMMPS])
     rows = []
@@ -199,7 +203,12 @@ def read_rows() -> list[StudyRow]:
         runs = dict(asked.runs)
         for place, values in found.of(process.pk).items():
             label = _label(process, place, values)
-            runs[label] = _with_results(runs.get(label, _Run()), values, asked)
+            run = runs.get(label, _Run())
+            kelvin = _number(values.get("temperature_K"))
+            temperature = run.temperature if kelvin is None else kelvin
+            asked_ns = run.asked_ns if run.asked_ns is not None else _asked_ns(asked.plan, temperature)
+            last_step = _number(values.get("last_step"))
+            runs[label] = _Run(temperature, asked_ns, run.step if last_step is None else last_step, values)
         for label, step in _reached(process, called, steps).items():
             runs[label] = replace(runs.get(label, _Run()), step=step)
         state = state_of(process, called, engine)
@@ -320,17 +329,6 @@ def _known_plans() -> dict[str, dict[str, Any]]:
     return known
 
 
-def _protocol(plan: Mapping[str, Any]) -> str:
-    """Return the name of the protocol with a stored plan apart from its lengths, empty if there is none.
-
-    A plan of an earlier version lacks keys.
-    """
-    kept = {key: value for key, value in plan.items() if key not in ("length_ps", "lengths")}
-    if not kept:
-        return ""
-    return next((name for name, known in _known_plans().items() if kept.items() <= known.items()), "")
-
-
 # -- what came out -------------------------------------------------------------------------------------------
 
 
@@ -406,14 +404,6 @@ def _label(process: Process, place: tuple[str, ...], values: Mapping[str, Any]) 
     return place[-1] if place else ""
 
 
-def _with_results(run: _Run, values: Mapping[str, Any], asked: _Asked) -> _Run:
-    kelvin = _number(values.get("temperature_K"))
-    temperature = run.temperature if kelvin is None else kelvin
-    asked_ns = run.asked_ns if run.asked_ns is not None else _asked_ns(asked.plan, temperature)
-    step = _number(values.get("last_step"))
-    return _Run(temperature, asked_ns, run.step if step is None else step, values)
-
-
 def _reached(process: Process, called: Iterable[Called], steps: Mapping[int, Any]) -> dict[str, float]:
     """Return the last step that the productions of an unfinished process have finished, by label of the run."""
     productions = {process.pk: ""} if process.process_type == _PRODUCTION else {}
@@ -451,13 +441,15 @@ def _study_row(
     done = [row.done_ns for row in rows if row.done_ns is not None]
     wanted = [row.asked_ns for row in rows if row.asked_ns is not None]
     stop = asked.plan.get("stop")
+    kept = {key: value for key, value in asked.plan.items() if key not in ("length_ps", "lengths")}
+    plans = _known_plans() if kept else {}
     return StudyRow(
         pk=process.pk,
         uuid=str(process.uuid),
         kind=asked.kind,
         label=asked.label,
         recipe=asked.recipe,
-        protocol=_protocol(asked.plan),
+        protocol=next((name for name, known in plans.items() if kept.items() <= known.items()), ""),
         temperatures_K=tuple(
             sorted({row.temperature_K for row in rows if row.temperature_K is not None}, reverse=True)
         ),
@@ -525,16 +517,6 @@ def _flat(values: Mapping[str, Any]) -> dict[str, float | None]:
         else:
             flat[key] = _number(value)
     return flat
-
-
-def _by_root(roots: Iterable[int], called: Iterable[Called]) -> dict[int, list[Called]]:
-    """Group the processes below unfinished ones by the outermost; callers stand before those that they called."""
-    root_of = {pk: pk for pk in roots}
-    found: dict[int, list[Called]] = {}
-    for one in called:
-        root = root_of.setdefault(one.pk, root_of[one.caller])
-        found.setdefault(root, []).append(one)
-    return found
 
 
 def _ion(values: Mapping[str, Any]) -> str:

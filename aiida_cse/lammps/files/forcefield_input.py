@@ -218,7 +218,11 @@ def read_statements(text: str) -> Statements:
     if len(text) > MOST_CHARACTERS:
         return Statements((), (f"has {len(text):,} characters; a force field has at most {MOST_CHARACTERS:,}",))
     commands, problems = [], []
-    for number, line, wrong in _lines(_without_walls(text)):
+    if "landscape_" in text:
+        # empty lines in place of the walls of a landscape
+        for block in (_DRIFT, _FORMER_DRIFT, _WALL_TABLE):
+            text = block.sub(lambda wall: "\n" * wall[0].count("\n"), text)
+    for number, line, wrong in _lines(text):
         words = tuple(line.split())
         found = wrong or (_wrong(words) if words else None)
         if found:
@@ -362,12 +366,3 @@ _FORMER_DRIFT = re.compile(
     rf"{_SLAB}(?:group landscape_wind_{_COUNT} type {_COUNT}\n"
     rf"fix landscape_wind_{_COUNT} landscape_wind_{_COUNT} addforce 0 0 {_DECIMAL}\n){{1,20}}(?=print)"
 )
-
-
-def _without_walls(text: str) -> str:
-    """Return an include file with empty lines in place of the walls of a landscape."""
-    if "landscape_" not in text:
-        return text
-    for block in (_DRIFT, _FORMER_DRIFT, _WALL_TABLE):
-        text = block.sub(lambda found: "\n" * found[0].count("\n"), text)
-    return text

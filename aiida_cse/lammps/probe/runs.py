@@ -79,7 +79,8 @@ def shortened_plan(plan: JobPlan, stages: Iterable[Stage], **changes: Any) -> Jo
     """
     chosen: dict[tuple[object, ...], Stage] = {}
     for stage in stages:
-        chosen.setdefault(_commands(stage), stage)
+        given = tuple(value is not None for value in (stage.velocities, stage.scale_z, stage.trajectory_ps))
+        chosen.setdefault((stage.kind, stage.barostat, stage.mobile, stage.thermostat, *given), stage)
     short = tuple(
         shortened(stage).model_copy(update={"name": f"stage_{number}"})
         for number, stage in enumerate(chosen.values(), 1)
@@ -88,12 +89,6 @@ def shortened_plan(plan: JobPlan, stages: Iterable[Stage], **changes: Any) -> Jo
     return JobPlan.model_validate(
         {"stages": [stage.model_dump(exclude_none=True) for stage in short], "settings": settings, **changes}
     )
-
-
-def _commands(stage: Stage) -> tuple[object, ...]:
-    """Return what determines the commands of a stage, without their numbers."""
-    given = (stage.velocities, stage.scale_z, stage.trajectory_ps)
-    return stage.kind, stage.barostat, stage.mobile, stage.thermostat, *(value is not None for value in given)
 
 
 def fingerprint(plans: ProbePlans) -> str:
