@@ -23,8 +23,8 @@ Floats = NDArray[np.float64]
 _DENSITY_UNIT = 1.66053906660
 #: Å; shortest and longest edge of the cross-section
 _SHORTEST_EDGE, _LONGEST_EDGE = 5.0, 10_000.0
-#: largest chain, in atoms, whose placement a check tries; it takes a second, and many times that at 500 atoms
-_QUICK = 200
+#: largest chain, in atoms, whose placement a check tries; that takes one to two seconds, and 5 to 10 at 500 atoms
+_QUICK = 250
 _FIRST_MOLECULE = max(CERAMIC_MOLECULE, WALL_MOLECULE) + 1
 
 
@@ -56,7 +56,7 @@ def build_electrolyte(recipe: Recipe, lx: float, ly: float) -> System:
 def check_electrolyte(recipe: Recipe, lx: float, ly: float) -> None:
     """Refuse an electrolyte that has too many atoms or whose first chain does not fit into the layer.
 
-    A chain of more than 200 atoms is not placed, because that takes too long for a check.
+    A chain of more than 250 atoms is not placed, because that takes too long for a check.
 
     Raises
     ------
