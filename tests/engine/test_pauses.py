@@ -1,5 +1,8 @@
 """Reasons of pauses, from the log of a process."""
 
+import logging
+import sys
+
 import pytest
 from aiida import orm
 
@@ -16,7 +19,9 @@ def test_a_refused_job_says_what_the_scheduler_said(message: str) -> None:
     try:
         raise OSError(message)
     except OSError:
-        node.logger.exception("iteration 5 of do_submit excepted")
+        record = logging.LogRecord("aiida", logging.ERROR, "", 0, "do_submit excepted", None, sys.exc_info())
+        record.dbnode_id = node.pk
+        orm.Log.collection.create_entry_from_record(record)
     words = ": Error during submission, retval=1 | sbatch: error: Invalid qos specification" if message else ""
     assert pause_reason(node) == f"submit_calculation failed 5 times consecutively{words}"
 
