@@ -257,6 +257,8 @@ def _end_job(job: CalcJobNode, transport: Any) -> str:
         status, _, complaint = transport.exec_command_wait(script)
         if status != 0:
             raise StopError(f"job {job.pk}: {complaint.strip() or 'its processes do not end'}")
+    elif job.get_job_id() is None:
+        return "it was not in the queue yet"
     else:
         kill_calculation(job, transport)
         if not _leaves_queue(job, transport):

@@ -51,3 +51,11 @@ def test_stop_tells_when_the_scheduler_has_ended_a_job(
     monkeypatch.setattr(stopping, "_LEAVES_QUEUE", 0.05)
     assert said in stopping._end_job(job, queue)
     assert told == [job]
+
+
+def test_a_job_without_a_number_in_the_queue_is_not_asked_for() -> None:
+    computer = SimpleNamespace(scheduler_type="core.slurm")
+    job: Any = SimpleNamespace(
+        pk=1, computer=computer, get_job_id=lambda: None, get_remote_workdir=lambda: "/scratch/a"
+    )
+    assert stopping._end_job(job, None) == "it was not in the queue yet"
