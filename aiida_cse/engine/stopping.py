@@ -258,7 +258,7 @@ def _end_job(job: CalcJobNode, transport: Any) -> str:
         if status != 0:
             raise StopError(f"job {job.pk}: {complaint.strip() or 'its processes do not end'}")
     elif job.get_job_id() is None:
-        return "it was not in the queue yet"
+        return "AiiDA has no number of it in the queue; if it was submitted just now, it runs on"
     else:
         kill_calculation(job, transport)
         if not _leaves_queue(job, transport):
