@@ -120,7 +120,7 @@ class LayerFit:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the layers will fit; None if that is uncertain."""
+        """True if the layers will fit, False if they will not, None if the forecast is too uncertain to say."""
         if self.needed >= self.most:
             return False
         return True if self.needed < self.least else None

@@ -35,13 +35,7 @@ RUNS = click.option("--run", "runs", multiple=True, metavar="LABEL", help="Draw 
     type=inputs.OutPath(file_okay=False, path_type=Path),
     help="Write every figure that can be drawn, as PDF, into this folder.",
 )
-@click.option(
-    "--width",
-    type=inputs.FigureWidth(),
-    default=180.0,
-    show_default=True,
-    help="Width of the figure, mm: 85 for one column of a journal, 180 for two.",
-)
+@inputs.WIDTH
 @RUNS
 @inputs.PROFILE
 def plot(

@@ -99,14 +99,7 @@ class _Since(click.ParamType):
 @click.option("--reverse", is_flag=True, help="The opposite order.")
 @click.option("--limit", type=click.IntRange(min=0), help=f"Most rows, 0 for all [default: {_LIMIT} in a table].")
 @click.option("--runs", "by_run", is_flag=True, help="One row per run instead of one per study.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="A table as wide as the terminal, or all columns as data.",
-)
+@inputs.ROWS_FORMAT
 @inputs.PROFILE
 def studies(
     sort: str, reverse: bool, limit: int | None, by_run: bool, form: str, profile: str | None, **wanted: Any

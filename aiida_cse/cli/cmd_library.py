@@ -23,14 +23,6 @@ __all__ = ["protocol", "recipe"]
 
 _PARTS = ("study", "ceramic", "electrolyte", "interface", "production", "analysis", "quench", "validate")
 _PART = click.option("--part", type=click.Choice(_PARTS), help="This part alone.")
-_FORMAT = click.option(
-    "--format",
-    "form",
-    type=click.Choice(("table", "json", "csv")),
-    default="table",
-    show_default=True,
-    help="A table for the terminal, or the same rows as data.",
-)
 
 
 # -- recipe --------------------------------------------------------------------------------------------------
@@ -235,7 +227,7 @@ def list_protocols() -> None:
 @protocol.command("show")
 @click.argument("name", shell_complete=inputs.complete_protocol)
 @_PART
-@_FORMAT
+@inputs.ROWS_FORMAT
 def show_protocol(name: str, part: str | None, form: str) -> None:
     """Show the values of the protocol NAME with units and sources.
 
@@ -265,7 +257,7 @@ def show_protocol(name: str, part: str | None, form: str) -> None:
 @click.argument("first", shell_complete=inputs.complete_protocol)
 @click.argument("second", shell_complete=inputs.complete_protocol)
 @_PART
-@_FORMAT
+@inputs.ROWS_FORMAT
 def diff_protocols(first: str, second: str, part: str | None, form: str) -> None:
     """Show where the protocols FIRST and SECOND differ, with both values.
 

@@ -27,14 +27,7 @@ _PATIENCE_S = 4.0
 
 @click.command()
 @inputs.SOURCE
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="A table for the terminal, or the same rows as data.",
-)
+@inputs.ROWS_FORMAT
 @click.option(
     "--section",
     "wanted",
@@ -75,27 +68,14 @@ def show(source: str, form: str, wanted: tuple[str, ...], profile: str | None) -
 @click.argument(
     "sources", nargs=-1, required=True, metavar="PK|UUID|LABEL|FOLDER...", shell_complete=inputs.complete_folder
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("table", "json", "csv")),
-    default="table",
-    show_default=True,
-    help="A table for the terminal, or the same rows as data.",
-)
+@inputs.ROWS_FORMAT
 @click.option(
     "--figure",
     "file",
     type=inputs.OutPath(dir_okay=False, path_type=Path),
     help="Also draw F(z) of all sources in one figure, as pdf, png or svg by the suffix.",
 )
-@click.option(
-    "--width",
-    type=inputs.FigureWidth(),
-    default=180.0,
-    show_default=True,
-    help="Width of the figure, mm: 85 for one column of a journal, 180 for two.",
-)
+@inputs.WIDTH
 @inputs.PROFILE
 def compare(sources: tuple[str, ...], form: str, file: Path | None, width: float, profile: str | None) -> None:
     r"""Compare two or more processes or analysed folders: what differs in recipe and protocol, and the results.

@@ -30,9 +30,10 @@ __all__ = [
     "PK",
     "PROFILE",
     "RECIPE",
+    "ROWS_FORMAT",
     "SOURCE",
+    "WIDTH",
     "AboveZero",
-    "FigureWidth",
     "Identifier",
     "InputError",
     "OutPath",
@@ -184,7 +185,11 @@ RECIPE = click.option(
 
 
 class StartOptions(NamedTuple):
-    """How a command starts its process: only forecast it, without a question, follow it to its end; its names."""
+    """Options with which a command starts its process.
+
+    ``dry_run`` ends after the forecast, ``yes`` omits the question, and ``wait`` follows a submitted process to
+    its end. ``label`` and ``group`` are those of the process, None for none.
+    """
 
     dry_run: bool = False
     yes: bool = False
@@ -208,6 +213,15 @@ def start_options(command: Command) -> Command:
 
     return cast("Command", with_start)
 
+
+ROWS_FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="A table for the terminal, or the same rows as data.",
+)
 
 NEW_FOLDER = click.option(
     "--out",
@@ -248,7 +262,7 @@ class AboveZero(click.ParamType):
         return number
 
 
-class FigureWidth(click.FloatRange):
+class _FigureWidth(click.FloatRange):
     """Width of a figure, mm: a finite number from 40 to 500."""
 
     def __init__(self) -> None:
@@ -260,6 +274,15 @@ class FigureWidth(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value} is not in the range {self.min}<=x<={self.max}.", param, ctx)
         return number
+
+
+WIDTH = click.option(
+    "--width",
+    type=_FigureWidth(),
+    default=180.0,
+    show_default=True,
+    help="Width of the figure, mm: 85 for one column of a journal, 180 for two.",
+)
 
 
 def check_figure_file(path: Path | None, name: str) -> None:

@@ -126,7 +126,7 @@ class RunningPython:
 
     @property
     def is_here(self) -> bool:
-        """Whether it runs on this machine."""
+        """True if it runs on this machine."""
         return self.host == socket.gethostname()
 
     def request_stop(self) -> None:

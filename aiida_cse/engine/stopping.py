@@ -43,8 +43,8 @@ LAMMPS = "aiida.calculations:cse.lammps"
 _DIRECT = "core.direct"
 #: time that a Python has to leave its run, first when asked, then after a signal; s
 _PATIENCE, _AFTER_SIGNAL = 30.0, 10.0
-#: time that the daemon has to pause all processes, and for one request; s
-_PAUSE_WITHIN, _REQUEST = 60.0, 5.0
+#: time that the daemon has to pause all processes, for one request, and between two; s
+_PAUSE_WITHIN, _REQUEST, _BETWEEN_REQUESTS = 60.0, 5.0, 0.2
 #: time that a scheduler has to end a job, and between two questions whether it has; s
 _LEAVES_QUEUE, _ASK_QUEUE = 60.0, 2.0
 #: ends what is left of a job in its folder and prints the step of its newest checkpoint. A job that has not locked
@@ -199,6 +199,7 @@ def _pause_tree(root: ProcessNode, say: Say) -> None:
         with _quiet_control():
             # a process that is paused submits no others, so callers come first
             pause_processes(awake, msg_text=reason, timeout=_REQUEST)
+        time.sleep(_BETWEEN_REQUESTS)
     number = sum(1 for _ in _unfinished(root))
     say(f"{_named(root)}: paused, with {number - 1} processes below it")
 

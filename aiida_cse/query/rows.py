@@ -176,7 +176,7 @@ class StudyRow:
 
     @property
     def since(self) -> datetime:
-        """When it was created, if it is running; when it came into its state otherwise."""
+        """Time of the launch of a running process; of any other, the time at which its state began."""
         return self.created if self.state == "running" else self.changed
 
 

@@ -106,6 +106,11 @@ class CalibrateWorkChain(VersionedWorkChain):
         )
         spec.output("speeds", valid_type=orm.Dict, help="See aiida_cse.calculations.functions.calibration.")
         spec.exit_code(392, "ERROR_CALIBRATION", message="The job <{pk}> failed with [{status}] {reason}")
+        spec.exit_code(
+            393,
+            "ERROR_NO_TIME",
+            message="The log of the job <{pk}> gives no time of its run, from which the speed would follow",
+        )
 
     @classmethod
     def get_builder_for(
@@ -165,7 +170,9 @@ class CalibrateWorkChain(VersionedWorkChain):
         if not pilot.is_finished_ok:
             return self.exit_codes.ERROR_CALIBRATION.format(**failure(pilot))
         stage = pilot.outputs.results["stages"][-1]
-        self.ctx.rate = (stage["step"] - stage["first_step"]) / max(stage["wall_seconds"] or 0.0, 1e-3)
+        if not stage["wall_seconds"]:
+            return self.exit_codes.ERROR_NO_TIME.format(pk=pilot.pk)
+        self.ctx.rate = (stage["step"] - stage["first_step"]) / stage["wall_seconds"]
         return None
 
     def has_choices(self) -> bool:

@@ -15,7 +15,7 @@ from aiida_cse.workchains.common.builders import whole
 from aiida_cse.workchains.common.exit_status import ended_normally
 from aiida_cse.workchains.common.starts import planned_runs, starts_of
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.restart.lineage import path_of
+from aiida_cse.workchains.restart.lineage import folder_to_continue, path_of
 from aiida_cse.workchains.study import (
     MOST_REPLICAS,
     RUN_OUTPUTS,
@@ -233,6 +233,5 @@ def _results(production: orm.ProcessNode | None, outputs: dict[str, orm.Data]) -
         return run | {"folder": creator.outputs.remote_folder}
     if production is None:
         return run
-    links = production.base.links.get_outgoing(link_label_filter="segment_%").all()
-    segments = [link.node for link in sorted(links, key=lambda link: link.link_label) if link.node.is_finished_ok]
-    return run | ({"folder": segments[-1].outputs.remote_folder} if segments else {})
+    folder = folder_to_continue(production)
+    return run if folder is None else run | {"folder": folder}

@@ -172,7 +172,7 @@ CALLS = (
         Call(("launch", "production", "--temperature", "700", "--system", value), ("--system", answer))
         for value, answer in (
             ("0", "give a PK, a UUID or a label"),
-            ("abc", "there is no node with this UUID or label"),
+            ("no-such-system", "there is no node with this UUID or label"),
             ("1000000000", "there is no node 1000000000"),
             ("%reduction", "must be a CseSystemData"),
         )

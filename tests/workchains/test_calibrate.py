@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,18 @@ def test_a_recipe_without_a_relaxed_interface_is_measured_on_its_ceramic(monkeyp
     system, words = system_like(load_recipe("llzo-peo-litfsi-demo"))
     assert words.startswith("crystal of the ceramic, ")
     assert 900 < system.info.natoms < 1200
+
+
+@pytest.mark.parametrize("seconds", [None, 0.0])
+def test_a_pilot_without_a_time_ends_the_calibration(seconds: float | None) -> None:
+    stage = {"step": 100, "first_step": 0, "wall_seconds": seconds}
+    pilot = SimpleNamespace(pk=7, is_finished_ok=True, outputs=SimpleNamespace(results={"stages": [stage]}))
+    calibration: Any = SimpleNamespace(
+        ctx=SimpleNamespace(pilot=pilot), exit_codes=CalibrateWorkChain.spec().exit_codes
+    )
+    answer = CalibrateWorkChain.inspect_pilot(calibration)
+    assert answer is not None
+    assert (answer.status, "job <7> gives no time" in str(answer.message)) == (393, True)
 
 
 def test_a_calibration_is_a_table_and_speeds_for_forecasts(lmp: orm.InstalledCode) -> None:

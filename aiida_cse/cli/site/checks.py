@@ -48,7 +48,7 @@ class Check:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether it is marked ✗."""
+        """True if the check has found a fault, which is marked ✗."""
         return self.mark == _WRONG
 
 
@@ -156,7 +156,9 @@ def code_checks(code: orm.AbstractCode, *, ask: bool, again: bool = False, optio
     heading = f"{'LAMMPS' if is_lammps else 'aiida-cse'} {code.full_label}"
     error = code_error(code)
     if error is not None:
-        remedy = f"create it anew with: {aiida_cse('setup')}; or hide it: {verdi('code', 'hide', code.pk)}"
+        remedy = (
+            f"create the code again with: {aiida_cse('setup')}; or hide it with: {verdi('code', 'hide', code.pk)}"
+        )
         return Section(heading, (Check(_WRONG, error, remedy),))
     run = ask or is_local(code)
     if not is_lammps:

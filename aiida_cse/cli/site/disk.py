@@ -22,7 +22,7 @@ from aiida_cse.lammps.job.script import TRAJECTORY
 from aiida_cse.lammps.log.outcome import last_words
 from aiida_cse.report.process_tree import Branch, ProcessTree
 from aiida_cse.workchains.common.exit_status import ended_normally
-from aiida_cse.workchains.restart.lineage import path_of
+from aiida_cse.workchains.restart.lineage import folder_to_continue, path_of
 
 __all__ = ["NEEDS", "Files", "find_files", "free", "measure", "refuse_in_use"]
 
@@ -52,7 +52,7 @@ done
 
 @dataclass
 class Files:
-    """What a job left at one place: a folder, or a stash.
+    """Files that a job left in its folder, or in a stash of it.
 
     Attributes
     ----------
@@ -158,11 +158,9 @@ def _last_folders(productions: Iterable[Branch]) -> tuple[set[int], set[int]]:
     for pk in {production.pk for production in productions}:
         node = orm.load_node(pk)
         assert isinstance(node, orm.WorkChainNode)
-        links = node.base.links.get_outgoing(link_label_filter="segment_%").all()
-        segments = [link.node for link in sorted(links, key=lambda link: link.link_label)]
-        done = [segment for segment in segments if segment.is_finished_ok]
-        if done and "remote_folder" in done[-1].outputs:
-            last.add(done[-1].outputs.remote_folder.pk)
+        folder = folder_to_continue(node)
+        if folder is not None and folder.pk is not None:
+            last.add(folder.pk)
         if "reduction" not in node.outputs or not ended_normally(node):
             unreduced.add(pk)
     return last, unreduced

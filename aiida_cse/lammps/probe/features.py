@@ -62,7 +62,7 @@ class Feature(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """What ``lmp -h`` says: the version, installed packages and styles of a LAMMPS program."""
+    """Version, installed packages and styles of a LAMMPS program, as ``lmp -h`` lists them."""
 
     version: str
     packages: tuple[str, ...]

@@ -13,6 +13,7 @@ from aiida_cse.lammps.protocol.stage import JobPlan
 __all__ = [
     "Folder",
     "checksums_of",
+    "folder_to_continue",
     "found_checkpoint",
     "lineage",
     "numbered",
@@ -85,6 +86,14 @@ def stash_of(folder: Folder) -> orm.RemoteStashData | None:
             return None
         folder = parent.node
     return None
+
+
+def folder_to_continue(production: orm.ProcessNode) -> orm.RemoteData | None:
+    """Return the folder of the last complete segment of a production; None if there is none."""
+    links = production.base.links.get_outgoing(link_label_filter="segment_%").all()
+    segments = [link.node for link in sorted(links, key=lambda link: link.link_label) if link.node.is_finished_ok]
+    outputs: Any = segments[-1].outputs if segments else {}
+    return outputs.remote_folder if "remote_folder" in outputs else None
 
 
 def lineage(folder: Folder) -> list[orm.CalcJobNode]:
