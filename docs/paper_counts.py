@@ -16,6 +16,7 @@ from aiida_cse.physics.exchange.equilibration import (
 )
 from aiida_cse.physics.kinetics.arrhenius_fit import Estimate, Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.observations import Observation
+from aiida_cse.physics.kinetics.resistance import counted_resistance, interfacial_resistance
 from aiida_cse.physics.kinetics.transition_state import (
     expected_transitions,
     transition_rate,
@@ -34,6 +35,8 @@ HOT, COLD = 700.0, 600.0
 ENTRIES, EXITS, WINDOW_NS = 7, 7, 380.0
 COLD_ENTRIES, COLD_WINDOW_NS = 2, 300.0
 IONS = 15
+CELL_A = 38.91
+SLAB_IONS, SALT_IONS = 1512, 90
 SIDES_K = (8000.0, 7500.0)
 CURVATURE_J_A2, MASS_KG = 5.1e-21, 1.15e-26
 SLOPE_K_A = 1850.0
@@ -101,6 +104,7 @@ def page() -> str:
     return TEMPLATE.format(
         rows="\n".join(rows),
         rates="\n".join(_rate_rows(wide, narrow)),
+        resistances="\n".join(_resistance_rows(wide, narrow)),
         excluded=" and ".join(wide.excluded),
         slower=_percent(_share_below_one()),
         barrier_error=f"{BARRIER_ERROR_K:g}",
@@ -173,6 +177,31 @@ def _rate_rows(wide: Kinetics, narrow: Kinetics) -> list[str]:
     ]
 
 
+def _resistance_rows(wide: Kinetics, narrow: Kinetics) -> list[str]:
+    """Return R from the counts at 700 K, from the fit at the other temperatures, and from the published rates."""
+    both = 2 * CELL_A**2 / 100
+    hot = {
+        level: counted_resistance(
+            ENTRIES, EXITS, WINDOW_NS * 1e-9, both, HOT, level, inside=SLAB_IONS / (SLAB_IONS + SALT_IONS)
+        )
+        for level in (0.68, 0.95)
+    }
+    rows = [
+        ("700, counted", _power(hot[0.95].value), *(_powers((one.low, one.high)) for one in hot.values())),
+    ]
+    for rate, inner in zip(wide.rates, narrow.rates, strict=True):
+        median, *ends = (
+            interfacial_resistance(IONS * np.array(values), both, rate.temperature)
+            for values in (rate.rate.median, (inner.rate.high, inner.rate.low), (rate.rate.high, rate.rate.low))
+        )
+        rows.append((f"{rate.temperature:g}, fit", _power(float(median)), *(_powers(tuple(one)) for one in ends)))
+    published = ", ".join(
+        f"{_power(float(interfacial_resistance(IONS * rate, both, 400.0)))} (γ = {gamma})"
+        for gamma, rate in PUBLISHED_400.items()
+    )
+    return [_row(*cells) for cells in (*rows, ("400, published rates", published, "–", "–"))]
+
+
 def _share_below_one() -> float:
     """Return the posterior probability that the rate at 600 K is the higher one, without ΔE ≥ 0."""
     rng = np.random.default_rng(0)
@@ -234,6 +263,13 @@ Rates per ion in a first layer, in s⁻¹. The second column is the published es
 | T, K | with the observed γ | median | 68 % | 95 % | upper bound, 97.5 % |
 | --- | --- | --- | --- | --- | --- |
 {rates}
+
+Resistance of a face of the slab in Ω cm², R = k_B T A / (e² k), with the 15 ions of both first layers and a
+cross-section of 38.91 × 38.91 Å² ([resistance](resistance.md)):
+
+| T, K | R | 68 % | 95 % |
+| --- | --- | --- | --- |
+{resistances}
 
 ![Rates against temperature and the distribution of the rate at 400 K](paper-counts.svg)
 

@@ -19,7 +19,7 @@ from aiida_cse.physics.exchange.transitions import Rule
 from aiida_cse.physics.statistics.poisson import rate_interval
 from aiida_cse.reduction.state import Track
 
-__all__ = ["SENSITIVITY_RECORD", "exposure_of", "sensitivity", "transitions"]
+__all__ = ["SENSITIVITY_RECORD", "exposure_of", "face_area", "sensitivity", "transitions"]
 
 _SIDE_KEYS = {
     "s_in_<ion>_<exchange>_<side>": ("events", "Entries on one side"),
@@ -160,7 +160,7 @@ def transitions(production: ReducedProduction) -> dict[str, Any]:
         "regions": list(REGION_NAMES),
         "condition_minimum_excess": production.settings.minimum_excess,
         "condition_last_ns": production.settings.condition_last_ns,
-        "area_nm2": _area(production),
+        "area_nm2": 2 * face_area(production),
         **by_rule[production.settings.rule],
         "by_rule": by_rule,
         "sensitivity": sensitivity(production),
@@ -187,7 +187,7 @@ def _under(rule: Rule, production: ReducedProduction) -> dict[str, Any]:
             **_rate(
                 f"{key}_per_nm2_per_s",
                 exposure.events,
-                exposure.time * _area(production),
+                exposure.time * 2 * face_area(production),
                 exposure.time_dispersion,
                 level,
             ),
@@ -260,11 +260,11 @@ def exposure_of(
     )
 
 
-def _area(production: ReducedProduction) -> float:
-    """Return the area of both faces of the slab, nm²."""
+def face_area(production: ReducedProduction) -> float:
+    """Return the area of one face of the slab, the mean cross-section of the box, nm²."""
     state, window = production.state, production.window
     edges = state.edges[window.begin - window.origin : window.stop - window.origin]
-    return float(2 * (edges[:, 0] * edges[:, 1]).mean() / 100)
+    return float((edges[:, 0] * edges[:, 1]).mean() / 100)
 
 
 def _rate(key: str, events: int, exposure_ns: float, dispersion: float, level: float) -> dict[str, Any]:

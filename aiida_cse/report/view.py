@@ -30,6 +30,7 @@ _SECTIONS = (
     "Barriers",
     "Barriers of anions",
     "Charge",
+    "Resistance",
     "Mobility",
 )
 #: statements of earlier versions, which had no marks, and those of today with the same numbers
@@ -342,6 +343,14 @@ def _kinetics(findings: Findings) -> Iterator[Section]:
     names = [key.removesuffix("_per_s") for key in found if re.fullmatch(r"rate_\d{4}K_per_s", key)]
     rates = [row for name in names for row in _rate_rows(found, name)]
     yield Section("Rate of entries per ion in a 1st layer", tuple(rates))
+    resistances = [
+        Quantity.of(
+            found, f"R({float(name[5:-1]):g} K)", f"resistance_{name[5:]}{{}}_ohm_cm2", "Ω cm²", reason="no rate"
+        )
+        for name in names
+        if f"resistance_{name[5:]}_ohm_cm2" in found
+    ]
+    yield Section("Interfacial resistance of a face", tuple(_joint_row("kinetics", one) for one in resistances))
     yield Section("Runs in the fit", tuple(_observations(found)))
 
 

@@ -17,6 +17,7 @@ from benchmarks.statistics.bursts import burst_cases
 from benchmarks.statistics.counts import bound_cases, rate_cases, ratio_cases, total_cases
 from benchmarks.statistics.extrapolation import extrapolation_cases, hard_cases
 from benchmarks.statistics.laws import law_cases
+from benchmarks.statistics.resistance import resistance_cases
 from benchmarks.statistics.rows import HEADER, Case, Row
 from benchmarks.statistics.series import (
     balance_cases,
@@ -47,6 +48,7 @@ CASES: tuple[Case, ...] = (
     *rough_cases(),
     *feature_cases(),
     *follower_cases(),
+    *resistance_cases(),
 )
 
 EXPERIMENTS, QUICK, SEED = 10_000, 1_000, 20250718

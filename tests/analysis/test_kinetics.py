@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from aiida_cse.analysis.kinetics import KineticsSettings, conclusions, kinetics
 from aiida_cse.physics.kinetics.arrhenius_fit import joint_kinetics
 from aiida_cse.physics.kinetics.observations import Observation
+from aiida_cse.physics.kinetics.resistance import interfacial_resistance
 
 
 def results(temperature: float, events: int, ion_ns: float, **changes: Any) -> dict[str, dict[str, Any]]:
@@ -69,6 +70,34 @@ def test_kinetics_are_the_joint_fit_of_the_runs() -> None:
     assert found["used"] == ["T0600_r1", "T0700_r1"]
     assert found["observations"][0]["lowering_K"] == pytest.approx(333)
     assert found["including"] is None
+
+
+def test_rates_are_resistances_with_the_ions_in_the_layers() -> None:
+    runs = {label: {**run, "transitions": {**run["transitions"]}} for label, run in RUNS.items()}
+    for label, time, ions in (("T0600_r1", 300, 12), ("T0700_r1", 380, 15)):
+        layers = {"area_nm2": 30.28, "exposure_conditioned_ns": time, "exposure_conditioned_ion_ns": time * ions}
+        runs[label]["transitions"] |= layers
+    found = kinetics(runs, SETTINGS)
+    few, many = found["layer_density_per_nm2"]
+    assert (few, many) == pytest.approx((12 / 30.28, 15 / 30.28))
+    for place, kelvin, density in (("0400K", 400.0, few), ("0700K", 700.0, many)):
+        found_rates = found[f"rate_{place}_per_s"], found[f"rate_{place}_interval_per_s"]
+        value, (low, high) = found[f"resistance_{place}_ohm_cm2"], found[f"resistance_{place}_interval_ohm_cm2"]
+        assert value == pytest.approx(float(interfacial_resistance(found_rates[0] * density, 1.0, kelvin)))
+        assert low == pytest.approx(float(interfacial_resistance(found_rates[1][1] * many, 1.0, kelvin)))
+        assert high == pytest.approx(float(interfacial_resistance(found_rates[1][0] * few, 1.0, kelvin)))
+        assert low < value < high
+        assert 0 < found[f"resistance_{place}_lower_bound_ohm_cm2"] < value
+
+
+def test_without_an_area_or_a_run_there_is_no_resistance() -> None:
+    found = kinetics(RUNS, SETTINGS)
+    alone = kinetics({"T0500_r1": results(500, 0, 3000, equilibrated=False)}, SETTINGS)
+    for one in (found, alone):
+        assert one["layer_density_per_nm2"] is None
+        assert one["resistance_0400K_ohm_cm2"] is None
+        assert one["resistance_0400K_interval_ohm_cm2"] is None
+        assert one["resistance_0400K_lower_bound_ohm_cm2"] is None
 
 
 def test_a_run_off_equilibrium_is_excluded_or_given_both_ways() -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "displacement_variance",
     "equilibration",
     "free_energy",
+    "interfacial_resistance",
     "populations",
     "transitions",
 ]
@@ -73,4 +74,5 @@ charge_integral = _calculation("charge_integral")
 barrier = _calculation("barrier")
 anion_barrier = _calculation("anion_barrier")
 displacement_variance = _calculation("displacement_variance")
+interfacial_resistance = _calculation("interfacial_resistance")
 depth_populations = _calculation("depth_populations")
