@@ -1,6 +1,5 @@
 """Interfacial resistance of a reduced production, against the counts of its transitions."""
 
-
 import pytest
 
 from aiida_cse.analysis.production import ReducedProduction
