@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -21,6 +22,8 @@ Place = tuple[str | int, ...]
 
 #: field that begins a refusal
 _FIELD = re.compile(r"[a-z_]\w*(?:\.[\w-]+)*")
+#: columns of a comment
+_WIDTH = 80
 #: what the fields of a recipe mean, as comments of a copy
 _COMMENTS: Mapping[str, str] = {
     "ceramic": "The slab.",
@@ -216,4 +219,13 @@ def commented_copy(name: str, base: str, file: str) -> str:
             indent = line[: len(line) - len(line.lstrip())]
             made += [f"{indent}# {comment}"] if comment else []
             made.append(line)
-    return "\n".join(made) + "\n"
+    folded = (
+        part
+        for line in made
+        for part in (
+            textwrap.wrap(line, _WIDTH, subsequent_indent=line[: line.index("#") + 2], break_long_words=False)
+            if line.lstrip().startswith("#") and not line.startswith("#   ")
+            else [line]
+        )
+    )
+    return "\n".join(folded) + "\n"

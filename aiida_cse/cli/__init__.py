@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import io
+import os
 import re
 import shutil
 import sys
@@ -81,7 +82,10 @@ class LazyGroup(click.Group):
             from aiida_cse.engine.hints import aiida_cse
 
             again = aiida_cse("--debug", *sys.argv[1:])
-            msg = f"unexpected {type(error).__name__}: {error}; show the traceback with: {again}"
+            what = f"unexpected {type(error).__name__}: {error}"
+            if isinstance(error, OSError) and error.strerror:  # a full disk, a file that may not be read, …
+                what = f"{error.filename or 'output'}: {error.strerror}"
+            msg = f"{what}; show the traceback with: {again}"
             raise click.ClickException(_fold(msg) if sys.stderr.isatty() else msg) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -148,6 +152,8 @@ def _fold(message: str) -> str:
 @click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
 def main(debug: bool) -> None:
     """Composite solid electrolyte interfaces: build, equilibrate, run and analyse with LAMMPS."""
+    if not os.environ.get("COLUMNS", "1").isdecimal() or not int(os.environ.get("COLUMNS", "1")):
+        del os.environ["COLUMNS"]  # a terminal that does not know its width
     for stream in (sys.stdout, sys.stderr):
         # an output that is not Unicode shows the numbers of letters that it lacks
         if isinstance(stream, io.TextIOWrapper):

@@ -129,7 +129,7 @@ def check_recipe(recipe_: str, profile: str | None) -> None:
     help="The file, which must not exist [default: NAME.yaml].",
 )
 def new_recipe(name: str, base: str, output: Path | None) -> None:
-    r"""Write the recipe NAME: a copy of a shipped one, with a comment for each field, to be changed.
+    """Write the recipe NAME: a copy of a shipped one, with a comment for each field, to be changed.
 
     \b
     Example:

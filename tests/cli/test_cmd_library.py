@@ -49,6 +49,7 @@ def test_a_new_recipe_is_the_shipped_one_with_comments(
     assert mine == shipped
     text = Path("mine.yaml").read_text()
     assert "\n  # Number of ion pairs: " in text
+    assert all(len(line) <= 80 for line in text.splitlines() if line.lstrip().startswith("# "))
     assert "\nkinetics:" not in text
     result = invoke("recipe", "new", "mine")
     assert result.exit_code == 2
@@ -92,7 +93,7 @@ def test_a_recipe_that_cannot_be_built_is_told_by_its_field(tmp_path: Path) -> N
     result = invoke("recipe", "check", path)
     assert result.exit_code == 2
     output = " ".join(result.output.split())
-    assert "full.yaml: 1 error line 11 ceramic.structure.sites.occupancy: occupancies imply" in output
+    assert "full.yaml: 1 error line 13 ceramic.structure.sites.occupancy: occupancies imply" in output
 
 
 def test_a_valid_recipe_is_summarised() -> None:

@@ -103,6 +103,18 @@ def test_errors_on_a_terminal_break_between_words_and_keep_commands_whole(monkey
     assert _fold("short\n  " + "a line of a log " * 9) == "short\n  " + "a line of a log " * 9
 
 
+def test_a_full_disk_is_named_and_a_terminal_without_a_width_shows_the_table() -> None:
+    command = [sys.executable, "-c", "from aiida_cse.cli import main; main()", "recipe", "list"]
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert found.returncode == 1
+    assert found.stderr.startswith("Error: output: No space left on device; show the traceback with: ")
+    narrow = subprocess.run(
+        command, env={**os.environ, "COLUMNS": "0"}, capture_output=True, text=True, check=True
+    )
+    assert RECIPE in narrow.stdout
+
+
 def test_an_output_without_unicode_escapes_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     script = (
         "import click; from aiida_cse.cli import main; "

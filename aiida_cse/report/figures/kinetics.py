@@ -345,7 +345,7 @@ def _draw_published(axes: Axes, findings: Findings, reference: Mapping[float, fl
     values = np.array([rates_there[one] for one in kelvin]) / _scale(kelvin, reference)
     style: dict[str, Any] = {"color": "#000000", "marker": "x", "linestyle": "none", "markersize": 5}
     axes.plot(1000 / np.array(kelvin), values, label="published", zorder=3.6, **style)
-    return [proxy("from γ, as published", **style)]
+    return [proxy("equation 11, γ from here", **style)]
 
 
 def _draw_rate(axes: Axes, rate: Mapping[str, Any], scale: float) -> None:
