@@ -55,6 +55,8 @@ class InterfaceForecast:
     ----------
     slab, electrolyte, wall
         Number of atoms of the slab, of the electrolyte, and of the wall in the electrolyte's own runs.
+    followed
+        Number of atoms of the framework and the ions.
     initial_cations
         Number of mobile ions in the slab as built.
     charge
@@ -74,6 +76,7 @@ class InterfaceForecast:
     slab: int
     electrolyte: int
     wall: int
+    followed: int
     initial_cations: int
     charge: float
     edges: tuple[float, float]
@@ -151,6 +154,8 @@ def forecast_interface(recipe: Recipe) -> InterfaceForecast:
         slab=sum(slab.atoms.values()),
         electrolyte=sum(one.natoms for one in molecules),
         wall=wall,
+        followed=sum(slab.atoms[species] for species in (*recipe.ceramic.framework, recipe.ceramic.mobile))
+        + pairs * (1 + len(chemistry.anion.types)),
         initial_cations=slab.atoms[recipe.ceramic.mobile],
         charge=in_slab + in_molecules,
         edges=(lx, ly),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from aiida_cse.lammps.files.system import System
 from aiida_cse.reduction.system import IonDescription, SystemDescription
 
@@ -24,18 +22,7 @@ def describe_system(system: System) -> SystemDescription:
     info, data = system.info, system.data
     if info.slab is None:
         raise ValueError(f"a system of phase '{info.phase}' without a slab has no interface to analyse")
-    mobile = {entry.species for entry in info.types if entry.phase == "both"}
-    charges: dict[str, float] = {}
-    per_type = np.bincount(system.data.types - 1, minlength=len(system.info.types))
-    for entry, count in zip(system.info.types, per_type.tolist(), strict=True):
-        if entry.phase == "electrolyte":
-            charges[entry.species] = charges.get(entry.species, 0.0) + count * entry.charge
-    negative = {species for species, charge in charges.items() if charge < -1e-6}
-    for species, kind in ((mobile, "cation shared by both phases"), (negative, "species with negative molecules")):
-        if len(species) != 1:
-            found = ", ".join(sorted(species)) or "none"
-            raise ValueError(f"the system must have exactly one {kind}, it has {found}")
-    (cation,), (anion,) = mobile, negative
+    cation, anion = info.ion_species()
     x, y, z = (float(length) for length in data.lengths)
     return SystemDescription(
         types=data.types,

@@ -105,7 +105,8 @@ class LammpsStageCalculation(LammpsRawCalculation):
         system.refuse_unsafe()
         options = self.inputs.metadata.options
         with folder.open(options.input_filename, "w", encoding="utf-8") as handle:
-            handle.write(render_script(plan))
+            apart = any(stage.ions_ps is not None for stage in plan.stages)
+            handle.write(render_script(plan, system.info.ion_types() if apart else ()))
         code = CodeInfo()
         code.code_uuid = self.inputs.code.uuid
         code.stdout_name = options.output_filename
@@ -194,8 +195,13 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
             )
     if "plan" not in value:
         return None
-    options = value.get("metadata", {}).get("options", {})
-    return wall_time_error(options.get("max_wallclock_seconds"), JobPlan.model_validate(value["plan"].get_dict()))
+    options, plan = value.get("metadata", {}).get("options", {}), JobPlan.model_validate(value["plan"].get_dict())
+    if "system" in value and any(stage.ions_ps is not None for stage in plan.stages):
+        try:
+            value["system"].info.ion_types()
+        except ValueError as error:
+            return f"system: {error}, so that a stage with ions_ps cannot write its ions"
+    return wall_time_error(options.get("max_wallclock_seconds"), plan)
 
 
 THERMO_HELP = (

@@ -15,7 +15,7 @@ from aiida_cse.building.reduction import describe_system
 from aiida_cse.calculations.ports import checked_by, job_options, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData, checked_temperature
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.job.script import TRAJECTORY
+from aiida_cse.lammps.job.script import IONS, TRAJECTORY
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import nearest
@@ -57,7 +57,8 @@ class ReduceCalculation(CalcJob):
             valid_type=orm.Dict,
             serializer=orm.to_aiida_type,
             required=False,
-            help="Expected SHA-256 of segments, by the keys of their folders; other segments are not checked.",
+            help="Expected SHA-256 of segments, by the keys of their folders, and by KEY/ions for those of "
+            "the ions; other files are not checked.",
         )
         spec.input("previous", valid_type=CseReductionData, required=False, help="State to extend.")
         spec.input(
@@ -87,7 +88,8 @@ class ReduceCalculation(CalcJob):
         """Write the configuration, link the segments and call ``aiida-cse reduce``."""
         sampling = Sampling.model_validate(self.inputs.sampling.get_dict())
         temperature = self.inputs.temperature.value if "temperature" in self.inputs else None
-        described = describe_system(self.inputs.system.get_system())
+        system = self.inputs.system.get_system()
+        described = describe_system(system)
         config = ReductionConfig.build(described, sampling, temperature=temperature)
         with folder.open(CONFIG, "w", encoding="utf-8") as handle:
             handle.write(config.model_dump_json())
@@ -98,7 +100,7 @@ class ReduceCalculation(CalcJob):
         code.join_files = True
         code.cmdline_params = [
             "reduce",
-            *(f"{name}/{TRAJECTORY}" for name in names),
+            *(f"{name}/{TRAJECTORY if sampling.all_atoms_ps is None else IONS}" for name in names),
             "--config",
             CONFIG,
             "--out",
@@ -107,6 +109,10 @@ class ReduceCalculation(CalcJob):
             "--threads",
             str(self.metadata.options.resources.get("num_cores_per_mpiproc") or 1),
         ]
+        if sampling.all_atoms_ps is not None:
+            labels = [system.info.types[number - 1].label for number in system.info.ion_types()]
+            code.cmdline_params += ["--ions", ",".join(labels)]
+            code.cmdline_params += [word for name in names for word in ("--all-atoms", f"{name}/{TRAJECTORY}")]
         info = CalcInfo()
         info.codes_info = [code]
         info.remote_symlink_list = [remote_link(self.inputs.folders[name], name) for name in names]
@@ -118,7 +124,9 @@ class ReduceCalculation(CalcJob):
         if "checksums" in self.inputs:
             sums = self.inputs.checksums.get_dict()
             with folder.open(CHECKSUMS, "w", encoding="utf-8") as handle:
-                handle.writelines(f"{sums[name]}  {name}/{TRAJECTORY}\n" for name in names if name in sums)
+                for name in names:
+                    keys = {f"{name}/{TRAJECTORY}": name, f"{name}/{IONS}": f"{name}/ions"}
+                    handle.writelines(f"{sums[key]}  {path}\n" for path, key in keys.items() if key in sums)
             code.cmdline_params += ["--checksums", CHECKSUMS]
         info.retrieve_list = [self.metadata.options.output_filename]
         info.retrieve_temporary_list = [FILENAME]
@@ -130,9 +138,11 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
         return None
     if not value.get("folders"):
         return "folders: at least one segment is needed"
-    error = _folders_error(value["folders"], value.get("code"))
+    # a sampling that is none is refused by its own port
+    apart = "sampling" in value and value["sampling"].get_dict().get("all_atoms_ps") is not None
+    error = _folders_error(value["folders"], value.get("code"), apart=apart)
     if error is None and "checksums" in value:
-        error = _checksums_error(value["checksums"].get_dict(), list(value["folders"]))
+        error = _checksums_error(value["checksums"].get_dict(), list(value["folders"]), apart=apart)
     if error is None and "temperature" in value:
         error = _temperature_error(value["temperature"].value, value.get("previous"))
     if error is None and "system" in value and "sampling" in value:
@@ -141,13 +151,14 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
 
 
 def _folders_error(
-    folders: dict[str, orm.RemoteData | orm.RemoteStashFolderData], code: orm.AbstractCode | None
+    folders: dict[str, orm.RemoteData | orm.RemoteStashFolderData], code: orm.AbstractCode | None, *, apart: bool
 ) -> str | None:
     """Refuse folders without a trajectory, or on another computer than the code."""
     for name, folder in folders.items():
-        stashed = isinstance(folder, orm.RemoteStashFolderData)
-        if stashed and not any(fnmatch(TRAJECTORY, pattern) for pattern in folder.source_list):
-            return f"folders.{name}: has no {TRAJECTORY}, only {', '.join(folder.source_list)} was stashed"
+        patterns = folder.source_list if isinstance(folder, orm.RemoteStashFolderData) else ["*"]
+        for file in (TRAJECTORY, *([IONS] if apart else [])):
+            if not any(fnmatch(file, pattern) for pattern in patterns):
+                return f"folders.{name}: has no {file}, only {', '.join(patterns)} was stashed"
         there, here = folder.computer, None if code is None else code.computer
         if there is not None and here is not None and there.uuid != here.uuid:
             return (
@@ -157,8 +168,9 @@ def _folders_error(
     return None
 
 
-def _checksums_error(checksums: dict[str, Any], names: list[str]) -> str | None:
+def _checksums_error(checksums: dict[str, Any], folders: list[str], *, apart: bool) -> str | None:
     """Refuse checksums of unknown folders and values that are no SHA-256."""
+    names = [*folders, *(f"{name}/ions" for name in folders if apart)]
     for name, value in checksums.items():
         if name not in names:
             return f"checksums: {name!r} is none of the folders; {nearest(name, names)}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -206,6 +206,17 @@ def _summary_beside(file: Path, include: str, notes: list[str]) -> tuple[SystemI
 )
 @click.option("--system", type=FILE, help="LAMMPS data file, or PSF, PRMTOP, TPR, GRO or PDB, of the system.")
 @click.option("--out", required=True, type=OutPath(dir_okay=False, path_type=Path), help="State (npz) to write.")
+@click.option(
+    "--all-atoms",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Trajectory of all atoms, if the SEGMENTs hold framework and ions alone; once for each of them.",
+)
+@click.option(
+    "--ions",
+    metavar="LABELS",
+    help="With --all-atoms: atom types in the SEGMENTs, separated by commas. [default: framework and ions]",
+)
 @click.option("--previous", type=FILE, help="State (npz) that the segments continue.")
 @click.option("--until-step", type=click.IntRange(min=0), help="Omit the frames at or after this step.")
 @click.option(
@@ -236,6 +247,8 @@ def reduce(
     config: Path,
     system: Path | None,
     out: Path,
+    all_atoms: tuple[Path, ...],
+    ions: str | None,
     previous: Path | None,
     until_step: int | None,
     checksums: Path | None,
@@ -249,14 +262,26 @@ def reduce(
     A SEGMENT is a trajectory of unwrapped coordinates: .dcd (sorted by ID; the fastest by far), .xtc, .trr, a text
     dump of LAMMPS (.lammpstrj or .dump, also .gz) with id xu yu zu or with image flags, or NetCDF (.nc). What
     is wrapped, torn, not in the order of the IDs or in other units is repaired, with a note, or refused.
+
+    Where a production writes its ions more often than all atoms, each SEGMENT has two files, which are read once.
+
+    \b
+    Examples:
+      aiida-cse reduce run.dcd --system system.data --config run.yaml --out state.npz
+      aiida-cse reduce a/ions.dcd --all-atoms a/trajectory.dcd --system system.data \\
+        --config run.yaml --out state.npz
     """
     with input_errors(), ExitStack() as stack:
         from aiida_cse.cli.display.progress import frames_progress
+        from aiida_cse.reduction.all_atoms import TwoTrajectories, run_reduction_of_two
         from aiida_cse.reduction.readers.checked import Entrance, atoms_of_files
         from aiida_cse.reduction.reduce import run_reduction
         from aiida_cse.reduction.segments import load_checksums
 
+        _refuse_one_of_two(all_atoms, ions, unwrap=unwrap, frame_ps=frame_ps)
         found, described = _existing(segments, skip_missing=skip_missing), None
+        # a job that was killed early has frames of the ions alone
+        whole_files = _existing(all_atoms, skip_missing=skip_missing, least=0) if all_atoms else found
         if system is None:
             from aiida_cse.reduction.config import load_config
 
@@ -266,24 +291,26 @@ def reduce(
             from aiida_cse.reduction.config import ReductionConfig
             from aiida_cse.schema import located
 
-            whole, sampling = load_interface(system, config, found[0])
-            described = atoms_of_files(found, whole, sampling)
+            whole, sampling = load_interface(system, config, (whole_files or found)[0])
+            described = atoms_of_files(whole_files, whole, sampling)
             for note in described.notes:
                 click.echo(f"note: {note}")
             with located(config):
                 settings = ReductionConfig.build(described, sampling)
         sums = {} if checksums is None else load_checksums(checksums)
-        summary = run_reduction(
-            found,
-            settings,
-            out,
-            previous,
-            stack.enter_context(frames_progress()),
-            until_step=until_step,
-            threads=threads,
-            checksums={path: one for path, one in sums.items() if Path(path) not in set(segments) - set(found)},
-            entrance=Entrance(described, unwrap, frame_ps),
-        )
+        gone = {*segments, *all_atoms} - {*found, *whole_files}
+        ways: dict[str, Any] = {
+            "until_step": until_step,
+            "threads": threads,
+            "checksums": {path: one for path, one in sums.items() if Path(path) not in gone},
+            "entrance": Entrance(described, unwrap, frame_ps),
+        }
+        progress = stack.enter_context(frames_progress())
+        if all_atoms:
+            files = TwoTrajectories(tuple(found), tuple(whole_files), _types_of(ions, settings.labels))
+            summary = run_reduction_of_two(files, settings, out, previous, progress, **ways)
+        else:
+            summary = run_reduction(found, settings, out, previous, progress, **ways)
     for note in summary.notes:
         click.echo(f"note: {note}")
     click.echo(
@@ -292,12 +319,38 @@ def reduce(
     )
 
 
-def _existing(segments: tuple[Path, ...], *, skip_missing: bool) -> list[Path]:
-    """Return the segments that exist, at least one; refuse or report those that do not."""
+def _refuse_one_of_two(
+    all_atoms: tuple[Path, ...], ions: str | None, *, unwrap: bool, frame_ps: float | None
+) -> None:
+    """Refuse options that belong to one trajectory together with those of two, and the reverse."""
+    if ions is not None and not all_atoms:
+        raise ValueError(f"--ions = {ions}: names the atoms of SEGMENTs beside which --all-atoms gives the others")
+    if all_atoms and (unwrap or frame_ps is not None):
+        raise ValueError(
+            "--all-atoms: two trajectories of one run are unwrapped and say their times; reduce the one of all "
+            f"atoms alone to use {'--unwrap' if unwrap else '--frame-ps'}"
+        )
+
+
+def _types_of(labels: str | None, known: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Return the atom types with these labels, separated by commas; None without labels."""
+    if labels is None:
+        return None
+    from aiida_cse.schema import nearest
+
+    names = [label.strip() for label in labels.split(",")]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"--ions: {name!r} is no atom type; {nearest(name, known)}")
+    return tuple(known.index(name) + 1 for name in names)
+
+
+def _existing(segments: tuple[Path, ...], *, skip_missing: bool, least: int = 1) -> list[Path]:
+    """Return the segments that exist, the first ``least`` among them; refuse or report those that do not."""
     found = [segment for segment in segments if segment.is_file()]
     for segment in segments:
         if segment not in found:
-            if not skip_missing or not found:
+            if not skip_missing or len(found) < least:
                 raise ValueError(f"{segment}: there is no such file")
             click.echo(f"note: {segment}: there is no such file; it is omitted")
     return found

@@ -125,7 +125,7 @@ RESULTS = Documented(
         "files": (
             "",
             (
-                "Of each file left in its folder (trajectory, final.data, restart files): `sha256` and `bytes`; "
+                "Of each file left in its folder (trajectories, final.data, restart files): `sha256` and `bytes`; "
                 "empty for a job that was killed"
             ),
         ),
@@ -159,8 +159,10 @@ class LammpsStageParser(Parser):
             outcome = Outcome("restart_unreadable", deviates.words)
         else:
             outcome = judge(report, plan.target_step, said)
-            natoms, end = self.node.inputs.system.info.natoms, self._record(EndRecord, END_RECORD)
-            missing = trajectory_error(plan, report, natoms, end) if outcome is None else None
+            info, end = self.node.inputs.system.info, self._record(EndRecord, END_RECORD)
+            apart = any(stage.ions_ps is not None for stage in plan.stages)
+            ions = info.atoms_of(info.ion_types()) if apart else 0
+            missing = trajectory_error(plan, report, info.natoms, end, ions) if outcome is None else None
             if missing is not None:
                 outcome = Outcome("disk_full", missing)
         self.out("results", orm.Dict(self._results(report, plan, outcome, deviates)))

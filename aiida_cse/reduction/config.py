@@ -530,7 +530,8 @@ def _layers(sampling: Sampling, ion: str, box: tuple[float, float, float]) -> La
 def _sampling_fields(sampling: Sampling, box: tuple[float, float, float]) -> dict[str, Any]:
     """Return the fields of a configuration that follow from the sampling, and from the box for bins by width."""
     fixed = sampling.bin_width is not None
-    streams = {ALL_ATOMS: Stream()}
+    every, per = sampling.all_atoms_frames
+    streams = {ALL_ATOMS: Stream(every_frames=every, per=per)}
     if sampling.streams is not None:
         streams = {}
         for name, (every_frames, per) in sampling.stream_frames.items():

@@ -20,7 +20,7 @@ from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.selection import Selection
 from aiida_cse.reduction.state import State
 
-__all__ = ["refuse_other_history"]
+__all__ = ["refuse_other_history", "refuse_other_run"]
 
 #: largest difference (Å) between the slab's centres in two reductions of one frame
 _CENTRE = 1e-4
@@ -55,6 +55,39 @@ def refuse_other_history(repeated: State, previous: State, path: Path) -> None:
                 "coordinates, so the earlier segments must be reduced up to that step only (until_step), or the "
                 "file is of another run"
             )
+
+
+def refuse_other_run(ions: State, atoms: State, path: Path, ions_path: Path) -> None:
+    """Refuse a trajectory of all atoms that differs from that of the ions at the steps of both.
+
+    Parameters
+    ----------
+    ions, atoms
+        States of the frames of the ions and of all atoms.
+    path, ions_path
+        A file of all atoms and one of the ions, for the message.
+
+    Raises
+    ------
+    TrajectoryError
+        The slab, the box or the ions are not at the same places; names the first step.
+    """
+    own, others = ions.config.frame_steps, atoms.config.frame_steps
+    steps = np.arange(atoms.start, atoms.stop, dtype=np.int64) * others
+    steps = steps[(steps % own == 0) & (steps >= ions.first_step) & (steps <= ions.last_step)]
+    rows, other_rows = steps // own - ions.start, steps // others - atoms.start
+    moved = np.abs(ions.centres[rows] - atoms.centres[other_rows])
+    moved = np.maximum(moved, np.abs(ions.edges[rows] - atoms.edges[other_rows]).max(axis=1))
+    counts, expected = ions.region_counts[rows], atoms.region_counts[other_rows]
+    allowed = 1 + _REGION_SHARE * expected.sum(axis=2)
+    elsewhere = (np.abs(counts - expected).max(axis=2) > allowed).any(axis=1)
+    wrong = (moved > _CENTRE) | elsewhere
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        words = f"ions are in other regions than in {ions_path}"
+        if moved[row] > _CENTRE:
+            words = f"the slab is {moved[row]:.3g} Å from where {ions_path} has it"
+        raise TrajectoryError(f"{path}: at step {steps[row]} {words}; the two files are not of the same run")
 
 
 def _centres(repeated: State, previous: State) -> Iterator[tuple[int, str]]:

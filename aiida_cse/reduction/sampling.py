@@ -81,9 +81,10 @@ class Sampling(StrictModel):
     of this width are counted from the mid-plane of the slab, and ``bins`` is not used. In a box of constant size
     ``ion_bin_width`` (Å) gives the ions the whole number of bins of about this width, in place of ``bins``.
 
-    Ions are counted in every frame. By default the atoms of all types are as well, in the same bins; ``streams``
-    are histograms of the atom types at other times and in other bins: ``charge`` for the charge integral,
-    ``density`` for the densities, ``atoms`` for what has none of its own.
+    Ions are counted in every frame. By default the atoms of all types are as well, in the same bins, or
+    every ``all_atoms_ps`` if frames of all atoms are in files of their own, that far apart; ``streams`` are
+    histograms of the atom types at other times and in other bins: ``charge`` for the charge integral, ``density``
+    for the densities, ``atoms`` for what has none of its own.
 
     ``anion_point`` selects the point that stands for an anion: its centre of mass, or the one atom type
     ``anion_atom``. ``offsets`` gives, by name of the ion, its first layer; the default is that of the published
@@ -99,6 +100,7 @@ class Sampling(StrictModel):
 
     timestep_fs: Number = Field(gt=0, le=4)
     frame_ps: Duration
+    all_atoms_ps: Duration | None = None
     block_ps: Duration = 1000.0
     snapshot_ps: Duration = 1000.0
     bins: Bins = 520
@@ -122,6 +124,7 @@ class Sampling(StrictModel):
             )
         for name, stream in (self.streams or {}).items():
             _half_frames(f"streams.{name}.every_ps", stream.every_ps, self.frame_ps)
+            self._refuse_part_of_all_atoms(f"streams.{name}.every_ps", stream.every_ps)
             if self.bin_width is not None and stream.bins is not None:
                 raise ValueError(
                     f"streams.{name}.bins = {stream.bins}: with bin_width = {self.bin_width:g} the box may "
@@ -138,6 +141,24 @@ class Sampling(StrictModel):
                 "the box may change, and displacements are not defined; it must be []"
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_all_atoms(self) -> Self:
+        if self.all_atoms_ps is not None:
+            _half_frames("all_atoms_ps", self.all_atoms_ps, self.frame_ps)
+            self._refuse_part_of_all_atoms("block_ps", self.block_ps)
+        return self
+
+    def _refuse_part_of_all_atoms(self, name: str, duration_ps: float) -> None:
+        """Refuse a duration that is no whole number of frames of all atoms."""
+        if self.all_atoms_ps is None:
+            return
+        frames = duration_ps / self.all_atoms_ps
+        if not math.isfinite(frames) or round(frames) < 1 or abs(frames - round(frames)) > 1e-6:
+            raise ValueError(
+                f"{name} = {duration_ps:g}: must be a multiple of all_atoms_ps = {self.all_atoms_ps:g}, the time "
+                "between frames of all atoms"
+            )
 
     @model_validator(mode="after")
     def _check_displacements(self) -> Self:
@@ -176,6 +197,13 @@ class Sampling(StrictModel):
         return {
             name: _half_frames(f"streams.{name}.every_ps", one.every_ps, frame_ps) for name, one in given.items()
         }
+
+    @property
+    def all_atoms_frames(self) -> tuple[int, int]:
+        """Number of frames, and of frames of all atoms in them."""
+        if self.all_atoms_ps is None:
+            return 1, 1
+        return _half_frames("all_atoms_ps", self.all_atoms_ps, self.frame_steps * self.timestep_fs / 1000)
 
     @property
     def lags(self) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from aiida_cse.building.recipe import Recipe, available_recipes
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.engine.daemon import daemon_hint, slots_in_use, worker_slots
 from aiida_cse.engine.hints import verdi
+from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.schedule import job_plans
@@ -191,6 +192,7 @@ def _production(
         tuple(JobPlan.model_validate(segment) for segment in plan.segments(temperature, 1, start)),
         inputs.base,
         size.atoms,
+        followed=size.followed,
         looks=tuple(looks),
         earliest=earliest,
         counts_per_ps=size.counts_per_ps(sampling_of(inputs.plan.get_dict(), inputs.sampling.get_dict())),
@@ -199,17 +201,18 @@ def _production(
 
 @dataclass(frozen=True)
 class _Size:
-    """Number of ``atoms`` and of atom ``types`` of an interface, and the ``length`` of its box, Å."""
+    """Numbers of ``atoms``, of those of framework and ions, and of atom ``types``; ``length`` of the box, Å."""
 
     atoms: int
+    followed: int
     types: int
     length: float
 
     @classmethod
-    def of(cls, system: Any) -> _Size:
-        """Return the size of a system node."""
-        low, high = system.info.box[2]
-        return cls(system.info.natoms, len(system.info.types), high - low)
+    def of(cls, info: SystemInfo) -> _Size:
+        """Return the size of an interface."""
+        low, high = info.box[2]
+        return cls(info.natoms, info.atoms_of(info.ion_types()), len(info.types), high - low)
 
     def counts_per_ps(self, sampling: dict[str, Any]) -> float:
         """Return how many numbers a reduction with this sampling counts per ps of a trajectory."""
@@ -236,7 +239,7 @@ def _of_study(builder: Any) -> Forecast:
     interfaces, productions = [], []
     for label, temperature, _ in planned_runs(builder):
         run = done.get("runs", {}).get(label, {})
-        size = _Size(built.atoms, types, built.thickness + (built.layer(temperature) or 0.0))
+        size = _Size(built.atoms, built.followed, types, built.thickness + (built.layer(temperature) or 0.0))
         if "interface" not in run:
             interfaces.append(_schedule(f"interface {label}", builder.interface, built.atoms, temperature))
         if not is_complete(run, plan, temperature, settings):
@@ -334,13 +337,13 @@ def _too_thin(recipe: Recipe, temperature: float, fit: LayerFit) -> str:
 
 
 def _of_production(builder: Any) -> Forecast:
-    folder, size = builder.get("previous", {}).get("folder"), _Size.of(builder.system)
+    folder, size = builder.get("previous", {}).get("folder"), _Size.of(builder.system.info)
     part = _production("production", builder, builder.temperature.value, size, folder)
     return _of_system("production", builder.system, ((part,),))
 
 
 def _of_quench(builder: Any) -> Forecast:
-    hot, cold, size = builder.hot_temperature.value, builder.temperature.value, _Size.of(builder.system)
+    hot, cold, size = builder.hot_temperature.value, builder.temperature.value, _Size.of(builder.system.info)
     schedule = CoolingPlan.model_validate(builder.cooling.plan.get_dict()).schedule(hot, cold)
     cooling = tuple(JobPlan.model_validate(plan) for plan in job_plans(schedule, seed=1))
     phases = (
@@ -365,7 +368,7 @@ def _of_validation(builder: Any) -> Forecast:
     if asked.second_start is not None:
         runs.insert(1, (run_label(temperatures[0], 1, FILLED), temperatures[0]))
     info = landscape_system(landscape, asked.ions, builder.seed.value).info
-    size = _Size(info.natoms, len(info.types), info.box[2][1] - info.box[2][0])
+    size = _Size.of(info)
     parts = tuple(_production(f"production {label}", builder.production, kelvin, size) for label, kelvin in runs)
     return Forecast(f"validation of seed {builder.seed.value}, {size.atoms:,} atoms", (parts,), Disk(0.0, 0.0))
 

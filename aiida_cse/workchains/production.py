@@ -47,7 +47,7 @@ from aiida_cse.workchains.restart.lineage import (
 __all__ = ["ProductionWorkChain", "sampling_of", "validate_production"]
 
 #: fields of the sampling that follow from the plan
-_FROM_PLAN = ("timestep_fs", "frame_ps")
+_FROM_PLAN = ("timestep_fs", "frame_ps", "all_atoms_ps")
 #: fields of a stage in which a continued production may differ from the earlier one
 _OF_SEGMENT = ("duration_ps", "velocities")
 
@@ -423,7 +423,10 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
 def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:
     """Return the complete sampling: the given fields, with timestep and frame interval of the plan."""
     production = ProductionPlan.model_validate(plan)
-    return {key: getattr(production, key) for key in _FROM_PLAN} | sampling
+    fields = {key: getattr(production, key) for key in _FROM_PLAN}
+    if not production.ions_apart:
+        del fields["all_atoms_ps"]
+    return fields | sampling
 
 
 # -- validation of the inputs ------------------------------------------------------------------------------
@@ -578,9 +581,8 @@ def _segment_error(value: dict[str, Any], plan: ProductionPlan, job: orm.CalcJob
     settings = RunSettings.model_validate(found["settings"]).model_dump()
     stage = found["stages"][-1]
     pairs = [(f"settings.{key}", settings[key], wanted) for key, wanted in expected["settings"].items()]
-    pairs += [
-        (key, stage.get(key), wanted) for key, wanted in expected["stages"][0].items() if key not in _OF_SEGMENT
-    ]
+    wanted_stage = {"ions_ps": None, **expected["stages"][0]}
+    pairs += [(key, stage.get(key), wanted) for key, wanted in wanted_stage.items() if key not in _OF_SEGMENT]
     for key, used, wanted in pairs:
         if used != wanted:
             return f"its run used {key} = {used}; a continuation must use the same, not {wanted}"

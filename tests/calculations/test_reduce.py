@@ -70,6 +70,29 @@ def test_the_configuration_and_the_segments_in_order(
     assert info.retrieve_temporary_list == ["state.npz"]
 
 
+def test_two_trajectories_are_linked_with_their_checksums(prepare: Prepare, inputs: dict[str, Any]) -> None:
+    sampling = SAMPLING | {"all_atoms_ps": 0.1, "block_ps": 0.2}
+    sums = {"segment_0002/ions": "a" * 64, "segment_0002": "b" * 64}
+    info, files = prepare("cse.reduce", **(inputs | {"sampling": sampling}), checksums=sums)
+    words = info.codes_info[0].cmdline_params
+    names = [f"segment_{number:04d}" for number in (1, 2, 10)]
+    assert words[1:4] == [f"{name}/ions.dcd" for name in names]
+    assert [words[k + 1] for k, word in enumerate(words) if word == "--all-atoms"] == [
+        f"{name}/trajectory.dcd" for name in names
+    ]
+    assert words[words.index("--ions") + 1] == "La,Zr,Li,N,F"
+    config = ReductionConfig.model_validate_json(files["reduction.json"])
+    assert (config.streams["atoms"].every_frames, config.frame_ps) == (5, pytest.approx(0.02))
+    assert files["checksums.txt"].split() == [
+        "b" * 64,
+        "segment_0002/trajectory.dcd",
+        "a" * 64,
+        "segment_0002/ions.dcd",
+    ]
+    with pytest.raises(ValueError, match=r"checksums: 'segment_0002/ions' is none of the folders"):
+        prepare("cse.reduce", **inputs, checksums=sums)
+
+
 def test_a_state_is_extended(prepare: Prepare, inputs: dict[str, Any]) -> None:
     previous = reduction_node()
     info, _ = prepare("cse.reduce", **inputs, previous=previous)

@@ -26,6 +26,9 @@ from aiida_cse.lammps.log.reader import LogReport, read_log
 from aiida_cse.lammps.protocol.accelerator import accelerator_words
 from aiida_cse.lammps.protocol.stage import JobPlan
 
+#: atom types of the small system that a stage with ``ions_ps`` writes apart
+ION_TYPES = (1, 3)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -46,7 +49,7 @@ class Job:
         """Write what the CalcJob writes."""
         folder.mkdir(parents=True)
         system.write(folder)
-        (folder / "input.in").write_text(render_script(plan))
+        (folder / "input.in").write_text(render_script(plan, ION_TYPES))
         for name, text in job_scripts().items():
             (folder / name).write_text(text)
         if parent is not None:

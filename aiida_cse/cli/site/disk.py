@@ -18,7 +18,7 @@ from aiida.common import NotExistent
 from aiida.common.links import LinkType
 
 from aiida_cse.engine.hints import verdi
-from aiida_cse.lammps.job.script import TRAJECTORY
+from aiida_cse.lammps.job.script import IONS, TRAJECTORY
 from aiida_cse.lammps.log.outcome import last_words
 from aiida_cse.report.process_tree import Branch, ProcessTree
 from aiida_cse.workchains.common.exit_status import ended_normally
@@ -32,17 +32,22 @@ Place: TypeAlias = orm.RemoteData | orm.RemoteStashData
 NEEDS = ("nothing", "reduction", "extend", "stash")
 
 _LAMMPS, _PRODUCTION = "aiida.calculations:cse.lammps", "aiida.workflows:cse.production"
-#: kB; a folder with less besides its trajectory is empty otherwise
+#: kB; a folder with less besides its trajectories is empty otherwise
 _EMPTY_KB = 9
 #: folders in one command of the shell, and nodes in one query
 _CHUNK = 200
 #: line that precedes the answer for a folder
 _MARK = "CSE-FOLDER"
-#: prints, for each path, the kB of everything and of its trajectory; `gone` for a path that is not there
+_TRAJECTORIES = (TRAJECTORY, IONS)
+#: prints, for each path, the kB of everything and of its trajectories; `gone` for a path that is not there
 _MEASURE = f"""\
 for d in "$@"; do
     if [ -e "$d" ]; then
-        echo "{_MARK} $(du -sk "$d" | cut -f 1) $(du -sk "$d/{TRAJECTORY}" 2>/dev/null | cut -f 1) 0"
+        written=0
+        for f in {" ".join(_TRAJECTORIES)}; do
+            [ -e "$d/$f" ] && written=$((written + $(du -sk "$d/$f" | cut -f 1)))
+        done
+        echo "{_MARK} $(du -sk "$d" | cut -f 1) $written"
     else
         echo "{_MARK} gone"
     fi
@@ -61,9 +66,9 @@ class Files:
     needs
         What needs all but the trajectory: one of :data:`NEEDS`.
     trajectory_needs
-        What needs the trajectory.
+        What needs the trajectories.
     kilobytes, trajectory_kilobytes
-        Size of everything and of the trajectory; None before :func:`measure`, and for a place that is gone.
+        Size of everything and of the trajectories; None before :func:`measure`, and for a place that is gone.
     """
 
     place: Place
@@ -283,13 +288,14 @@ def free(files: Iterable[Files], needs: Iterable[str]) -> int:
                 whole = [one for one in chunk if {one.needs, one.trajectory_needs} <= given]
                 commands = []
                 for one in chunk:
-                    path, trajectory = shlex.quote(one.path), shlex.quote(f"{one.path}/{TRAJECTORY}")
+                    path = shlex.quote(one.path)
+                    trajectories = " ".join(shlex.quote(f"{one.path}/{name}") for name in _TRAJECTORIES)
                     if one in whole:
                         commands.append(f"rm -rf -- {path}")
                     elif one.trajectory_needs in given:
-                        commands.append(f"rm -f -- {trajectory}")
+                        commands.append(f"rm -f -- {trajectories}")
                     else:
-                        others = f"! -name {shlex.quote(TRAJECTORY)}"
+                        others = " ".join(f"! -name {shlex.quote(name)}" for name in _TRAJECTORIES)
                         commands.append(f"find {path} -mindepth 1 -maxdepth 1 {others} -exec rm -rf -- {{}} +")
                 # a login shell may print warnings of its own, so only the exit status tells
                 script = "failed=0; " + "".join(f"{one} || failed=1; " for one in commands) + "exit $failed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -106,6 +106,48 @@ class SystemInfo(StrictModel):
             for number, atom_type in enumerate(self.types, 1)
             if atom_type.label in labels or atom_type.species == species
         ]
+
+    def ion_species(self) -> tuple[str, str]:
+        """Return the cation, which both phases share, and the anion, the electrolyte's species of negative charge.
+
+        Raises
+        ------
+        ValueError
+            There is not exactly one such cation and one such anion.
+        """
+        mobile = {entry.species for entry in self.types if entry.phase == "both"}
+        charges: dict[str, float] = {}
+        for entry in self.types:
+            if entry.phase == "electrolyte":
+                charge = self.composition.get(entry.label, 0) * entry.charge
+                charges[entry.species] = charges.get(entry.species, 0.0) + charge
+        negative = {species for species, charge in charges.items() if charge < -1e-6}
+        for found, kind in (
+            (mobile, "cation shared by both phases"),
+            (negative, "species with negative molecules"),
+        ):
+            if len(found) != 1:
+                raise ValueError(
+                    f"the system must have exactly one {kind}, it has {', '.join(sorted(found)) or 'none'}"
+                )
+        return mobile.pop(), negative.pop()
+
+    def ion_types(self) -> list[int]:
+        """Return the LAMMPS types of the framework, the cations and the anions, ascending.
+
+        Raises
+        ------
+        ValueError
+            There is no slab, or not exactly one such cation and one such anion.
+        """
+        if self.slab is None:
+            raise ValueError(f"a system of phase '{self.phase}' without a slab has no framework")
+        cation, anion = (self.type_numbers(species=species) for species in self.ion_species())
+        return sorted({*self.type_numbers(labels=self.slab.framework), *cation, *anion})
+
+    def atoms_of(self, types: Sequence[int]) -> int:
+        """Return the number of atoms of these LAMMPS types."""
+        return sum(self.composition.get(self.types[number - 1].label, 0) for number in types)
 
 
 @dataclass(frozen=True)

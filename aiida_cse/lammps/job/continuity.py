@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from aiida_cse.lammps.job.records import EndRecord, StartRecord
-from aiida_cse.lammps.job.script import TRAJECTORY
+from aiida_cse.lammps.job.script import IONS, TRAJECTORY
 from aiida_cse.lammps.log.reader import LogReport
 from aiida_cse.lammps.protocol.stage import JobPlan
 
@@ -21,6 +21,8 @@ __all__ = ["Deviation", "deviation", "inexact_reason", "trajectory_bytes", "traj
 ROUNDING = 1e-6
 #: quantities that identify a state; pressures are left out, as small differences of large numbers
 _STATE = ("temp", "pe", "ke", "vol")
+#: size of the header of a DCD file
+_HEADER_BYTES = 276
 
 
 @dataclass(frozen=True)
@@ -105,18 +107,27 @@ def _restarted_noise(report: LogReport, plan: JobPlan) -> str | None:
     return None
 
 
-def trajectory_error(plan: JobPlan, report: LogReport, natoms: int, end: EndRecord | None) -> str | None:
-    """Return what is missing from the trajectory of a completed job; None if nothing is known to be missing.
+def trajectory_error(
+    plan: JobPlan, report: LogReport, natoms: int, end: EndRecord | None, ions: int = 0
+) -> str | None:
+    """Return what is missing from the trajectories of a completed job; None if nothing is known to be missing.
 
-    Only the size of the file reveals a write that the file system accepted and lost.
+    Only the size of a file reveals a write that the file system accepted and lost. ``ions`` is the number of atoms
+    in the trajectory of the ions, if there is one.
     """
     stage = next((stage for stage in plan.stages if stage.trajectory_ps), None)
     record = next((record for record in report.stages if stage and record.name == stage.name), None)
-    if stage is None or stage.trajectory_ps is None or record is None or end is None:
+    if stage is None or record is None or end is None:
         return None
-    expected = trajectory_bytes(natoms, record.first_step, record.step, stage.interval(stage.trajectory_ps))
-    found = end.files[TRAJECTORY].bytes if TRAJECTORY in end.files else 0
-    return None if found == expected else f"{TRAJECTORY} has {found} bytes, its frames need {expected}"
+    for name, atoms, picoseconds in ((TRAJECTORY, natoms, stage.trajectory_ps), (IONS, ions, stage.ions_ps)):
+        if picoseconds is None:
+            continue
+        expected = trajectory_bytes(atoms, record.first_step, record.step, stage.interval(picoseconds))
+        found = end.files[name].bytes if name in end.files else 0
+        # LAMMPS writes the header with the first frame
+        if found != expected and (found, expected) != (0, _HEADER_BYTES):
+            return f"{name} has {found} bytes, its frames need {expected}"
+    return None
 
 
 def trajectory_bytes(natoms: int, first: int, last: int, interval: int) -> int:
@@ -126,4 +137,4 @@ def trajectory_bytes(natoms: int, first: int, last: int, interval: int) -> int:
     each record.
     """
     frames = last // interval - (first - 1) // interval
-    return 276 + frames * (56 + 3 * (4 * natoms + 8))
+    return _HEADER_BYTES + frames * (56 + 3 * (4 * natoms + 8))

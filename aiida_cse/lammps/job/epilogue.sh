@@ -24,7 +24,7 @@ rm -f probe reserve
 {
     printf '{\n "status": %s,\n "disk_full": %s,\n "host": "%s",\n "lammps_version": "%s",\n "ranks": %s,\n "files": ' \
         "$1" "$full" "$(uname -n)" "$(version_of .)" "$(ranks_of .)"
-    files_of . trajectory.dcd final.data restart.*[0-9]
+    files_of . trajectory.dcd ions.dcd final.data restart.*[0-9]
     printf '\n}\n'
 } >end.part && mv end.part end.json
 : >lock/released

@@ -60,11 +60,15 @@ is_as_recorded() { # folder file
 
 # true if all frames before a checkpoint exist; their number follows from the size and the header of the file
 has_frames() { # folder step
-    dcd=$1/trajectory.dcd
-    [ "$frames" = frames ] && [ -s "$dcd" ] || return 0
-    size=$(wc -c <"$dcd")
+    [ "$frames" = frames ] || return 0
+    reaches "$1/trajectory.dcd" "$2" && reaches "$1/ions.dcd" "$2"
+}
+
+reaches() { # trajectory step
+    [ -s "$1" ] || return 0
+    size=$(wc -c <"$1")
     # step of the first frame, steps between frames, number of atoms
-    set -- "$2" $(od -An -t d4 -j 12 -N 8 "$dcd") $(od -An -t d4 -j 268 -N 4 "$dcd")
+    set -- "$2" $(od -An -t d4 -j 12 -N 8 "$1") $(od -An -t d4 -j 268 -N 4 "$1")
     [ $# -eq 4 ] || return 1
     whole=$(((size - 276) / (80 + 12 * $4)))
     [ $(($2 + whole * $3)) -ge "$1" ]
@@ -193,7 +197,7 @@ if [ "$chosen" != none ]; then
     digest=$(sha256 "$chosen")
     # a killed job could not record this itself
     [ "$frames" = frames ] && row=$(row_after "${chosen%/*}" "${chosen##*/}" "${chosen##*.}")
-    [ -s "${chosen%/*}/end.json" ] || left=$(files_of "${chosen%/*}" trajectory.dcd)
+    [ -s "${chosen%/*}/end.json" ] || left=$(files_of "${chosen%/*}" trajectory.dcd ions.dcd)
 fi
 cat >start.json <<RECORD
 {

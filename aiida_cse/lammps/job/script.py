@@ -7,11 +7,13 @@ the log reader which stage started, which step it reached and which restart file
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, FILENAMES, WALL_MOLECULE
 from aiida_cse.lammps.job.recovery import NEIGHBOURS, recovery_commands, relaxation
 from aiida_cse.lammps.protocol.stage import JobPlan, RunSettings, Span, Stage
 
-__all__ = ["FINAL_DATA", "LOG", "START_FILE", "TRAJECTORY", "kspace_commands", "render_script"]
+__all__ = ["FINAL_DATA", "IONS", "LOG", "START_FILE", "TRAJECTORY", "kspace_commands", "render_script"]
 
 #: written by the prologue of the job: the time limit, and the data or restart file to start from
 START_FILE = "start.in"
@@ -23,6 +25,8 @@ LOG = "log.lammps"
 FINAL_DATA = "final.data"
 #: unwrapped coordinates of all atoms, sorted by ID
 TRAJECTORY = "trajectory.dcd"
+#: the same of the framework and the ions alone, where a stage has ``ions_ps``
+IONS = "ions.dcd"
 
 THERMO_COLUMNS = "step temp press pe ke etotal econserve vol density lx ly lz pxx pyy pzz"
 THERMO_FORMAT = "thermo_modify line yaml flush yes lost error"
@@ -51,9 +55,10 @@ PUSHOFF_LIMIT = 0.1
 CHECKPOINT = ("write_restart restart.$(step:%.0f)", 'print "CSE restart=restart.$(step:%.0f)"')
 
 
-def render_script(plan: JobPlan) -> str:
+def render_script(plan: JobPlan, ion_types: Sequence[int] = ()) -> str:
     """Return the LAMMPS input script of ``plan``.
 
+    ``ion_types`` are the atom types of the framework and the ions, for a stage that writes them apart.
     The working directory contains the files of a system (:data:`~aiida_cse.lammps.files.system.FILENAMES`) and
     :data:`START_FILE`, which sets the variable ``timeout`` (``off`` or hh:mm:ss).
     """
@@ -85,7 +90,7 @@ def render_script(plan: JobPlan) -> str:
         "",
     ]
     for span in plan.spans:
-        lines += _guarded_stage(span, min(span.end, plan.target_step), plan)
+        lines += _guarded_stage(span, min(span.end, plan.target_step), plan, ion_types)
     lines += [
         "label finish",
         f"write_data {FINAL_DATA} nocoeff",
@@ -108,7 +113,7 @@ def kspace_commands(settings: RunSettings) -> list[str]:
     return ["suffix off", *commands, "suffix on"] if single else commands
 
 
-def _guarded_stage(span: Span, end: int, plan: JobPlan) -> list[str]:
+def _guarded_stage(span: Span, end: int, plan: JobPlan, ion_types: Sequence[int]) -> list[str]:
     """Return the commands of a stage up to step ``end``, which a job from a later checkpoint skips."""
     stage, recovery = span.stage, plan.care
     until = None
@@ -124,7 +129,7 @@ def _guarded_stage(span: Span, end: int, plan: JobPlan) -> list[str]:
         *relax,
         f'print "CSE begin={stage.name} kind={stage.kind} start={span.start} target={end} step=$(step:%.0f)'
         f' timestep_fs={stage.timestep_fs:g}"',
-        *(_minimize(span) if stage.kind == "minimize" else _dynamics(span, end, until, plan)),
+        *(_minimize(span) if stage.kind == "minimize" else _dynamics(span, end, until, plan, ion_types)),
         f'print "CSE end={stage.name} step=$(step:%.0f)"',
         f'if "$(step) < {end}" then "jump SELF finish"',
         f"label after_{stage.name}",
@@ -165,22 +170,17 @@ def _minimize(span: Span) -> list[str]:
     ]
 
 
-def _dynamics(span: Span, end: int, until: int | None, plan: JobPlan) -> list[str]:
+def _dynamics(span: Span, end: int, until: int | None, plan: JobPlan, ion_types: Sequence[int]) -> list[str]:
     """Return the commands of a dynamics stage; recovery settings apply up to step ``until``."""
     stage, settings = span.stage, plan.settings
     group = _moving_group(stage)
     watch, unwatch = _watched_hold(stage)
     opening, closing = _pushoff(stage, plan) if stage.kind == "pushoff" else _integrator(stage, plan.seed)
-    velocities, dump, undump = [], [], []
+    velocities: list[str] = []
+    dump, undump = _dumps(stage, ion_types)
     if stage.velocities is not None:
         draw = f"velocity {group} create {stage.velocities:g} {plan.seed} mom yes rot no dist gaussian loop geom"
         velocities = [f'if "$(step) == {span.start}" then "{draw}"']
-    if stage.trajectory_ps is not None:
-        dump = [
-            f"dump trajectory all dcd {stage.interval(stage.trajectory_ps)} {TRAJECTORY}",
-            "dump_modify trajectory unwrap yes sort id",
-        ]
-        undump = ["undump trajectory"]
     runs = [_run(span, end, end, settings)]
     if plan.care is not None and until is not None:
         hold = f"{_fix(stage)}_hold" if stage.mobile == "electrolyte" else None
@@ -206,6 +206,26 @@ def _dynamics(span: Span, end: int, until: int | None, plan: JobPlan) -> list[st
         *closing,
         *unwatch,
     ]
+
+
+def _dumps(stage: Stage, ion_types: Sequence[int]) -> tuple[list[str], list[str]]:
+    """Return the commands that begin and end the trajectories of a stage."""
+    if stage.trajectory_ps is None:
+        return [], []
+    opening = [
+        f"dump trajectory all dcd {stage.interval(stage.trajectory_ps)} {TRAJECTORY}",
+        "dump_modify trajectory unwrap yes sort id",
+    ]
+    if stage.ions_ps is None:
+        return opening, ["undump trajectory"]
+    if not ion_types:
+        raise ValueError(f"stage '{stage.name}': ions_ps needs the atom types of the framework and the ions")
+    opening += [
+        f"group ions type {' '.join(map(str, ion_types))}",
+        f"dump ions ions dcd {stage.interval(stage.ions_ps)} {IONS}",
+        "dump_modify ions unwrap yes sort id",
+    ]
+    return opening, ["undump ions", "undump trajectory"]
 
 
 def _run(span: Span, upto: int, end: int, settings: RunSettings) -> str:

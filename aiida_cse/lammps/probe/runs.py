@@ -68,7 +68,7 @@ def shortened(stage: Stage) -> Stage:
     else:
         changes["duration_ps"] = STEPS * step
     if stage.trajectory_ps is not None:
-        changes["trajectory_ps"] = EVERY * step
+        changes |= {"trajectory_ps": EVERY * step, "ions_ps": None}
     return Stage.model_validate(stage.model_dump(exclude_none=True) | changes)
 
 

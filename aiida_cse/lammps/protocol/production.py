@@ -34,6 +34,9 @@ MOST_SEGMENTS = 9999
 class ProductionPlan(StrictModel):
     """NVT production of ``length_ps`` in segments of ``segment_ps``, with a frame every ``frame_ps``.
 
+    Frames hold all atoms. With ``all_atoms_ps`` they hold the framework and the ions alone, and all atoms are
+    written to a file of their own at this interval, which must divide a segment as well.
+
     Each segment is a job that continues from the checkpoint of the previous one. Segments end at checkpoints and
     share the steps of frames, so that they form the same run as an uninterrupted one. The production starts with
     the velocities of the system (``velocities: keep``) or draws them from the seed (``draw``), as an independent
@@ -44,6 +47,7 @@ class ProductionPlan(StrictModel):
     length_ps: Duration
     segment_ps: Duration
     frame_ps: Interval
+    all_atoms_ps: Interval | None = None
     timestep_fs: Timestep = 2.0
     thermostat: Thermostat = "nose-hoover"
     thermostat_fs: Period = 100.0
@@ -70,11 +74,7 @@ class ProductionPlan(StrictModel):
     @model_validator(mode="after")
     def _consistent(self) -> ProductionPlan:
         cadence = self.settings.restart_interval
-        for name, value in (
-            ("segment_ps", self.segment_ps),
-            ("length_ps", self.length_ps),
-            ("frame_ps", self.frame_ps),
-        ):
+        for name, value in {"segment_ps": self.segment_ps, "length_ps": self.length_ps, **self._strides}.items():
             if abs(value * 1000 / self.timestep_fs - self._steps(value)) > 1e-6:
                 msg = f"{name} = {value:g} ps is no whole number of steps of {self.timestep_fs:g} fs"
                 raise ValueError(msg)
@@ -95,17 +95,34 @@ class ProductionPlan(StrictModel):
         if self.length_ps > MOST_SEGMENTS * self.segment_ps:
             msg = f"segment_ps = {self.segment_ps:g} cuts length_ps into more than {MOST_SEGMENTS} segments"
             raise ValueError(msg)
-        segment, frame = self._steps(self.segment_ps), self._steps(self.frame_ps)
+        segment = self._steps(self.segment_ps)
         if segment % cadence:
             msg = (
                 f"segment_ps = {self.segment_ps:g} ({segment} steps) must be a multiple of the checkpoint cadence,"
                 f" settings.restart_interval = {cadence} steps"
             )
             raise ValueError(msg)
-        if segment % frame:
-            msg = f"segment_ps = {self.segment_ps:g} must be a multiple of frame_ps = {self.frame_ps:g}"
+        return self._divided_by_frames()
+
+    def _divided_by_frames(self) -> ProductionPlan:
+        for name, value in self._strides.items():
+            if self.segment_steps % self._steps(value):
+                msg = f"segment_ps = {self.segment_ps:g} must be a multiple of {name} = {value:g}"
+                raise ValueError(msg)
+        halves = 2 * (self.all_atoms_ps or self.frame_ps) / self.frame_ps
+        if halves < 2 or abs(halves - round(halves)) > 1e-6:
+            msg = (
+                f"all_atoms_ps = {self.all_atoms_ps:g} must be at least frame_ps = {self.frame_ps:g}, the time "
+                "between frames of the ions, and a multiple of half of it"
+            )
             raise ValueError(msg)
         return self
+
+    @property
+    def _strides(self) -> dict[str, float]:
+        """Time between frames of each trajectory, ps."""
+        given = {"frame_ps": self.frame_ps, "all_atoms_ps": self.all_atoms_ps}
+        return {name: value for name, value in given.items() if value is not None}
 
     def at(self, temperature: float) -> ProductionPlan:
         """Return the plan at a temperature (K), with its length there."""
@@ -113,6 +130,11 @@ class ProductionPlan(StrictModel):
             return self
         length = {round(given): length for given, length in self.lengths}.get(round(temperature), self.length_ps)
         return ProductionPlan.model_validate(self.model_dump() | {"length_ps": length, "lengths": ()})
+
+    @property
+    def ions_apart(self) -> bool:
+        """Whether frames of the ions and frames of all atoms are in two files."""
+        return self.all_atoms_ps is not None and self.all_atoms_ps != self.frame_ps
 
     def _steps(self, picoseconds: float) -> int:
         return round(picoseconds * 1000 / self.timestep_fs)
@@ -176,7 +198,8 @@ class ProductionPlan(StrictModel):
             thermostat=self.thermostat,
             thermostat_fs=self.thermostat_fs,
             thermo_ps=self.thermo_ps,
-            trajectory_ps=self.frame_ps,
+            trajectory_ps=self.all_atoms_ps if self.ions_apart else self.frame_ps,
+            ions_ps=self.frame_ps if self.ions_apart else None,
             velocities=temperature if self.velocities == "draw" else None,
         )
 

@@ -78,8 +78,9 @@ class Stage(StrictModel):
     ``barostat`` names the axes that follow the pressure: ``z``, ``xy-z`` (x and y coupled, z free), ``x-y-z`` (all
     independent) or ``iso``. With ``mobile: electrolyte`` the ceramic is held in place. ``velocities`` draws
     velocities at that temperature (K) at the start of the stage. ``trajectory_ps`` is the interval of the
-    unwrapped trajectory. ``scale_z`` changes the length of the box along z at a constant rate, by this factor over
-    the stage, and moves the electrolyte with it.
+    unwrapped trajectory of all atoms. ``ions_ps`` is that of a second one, of the framework and the ions alone,
+    which can be written more often. ``scale_z`` changes the length of the box along z at a constant rate, by this
+    factor over the stage, and moves the electrolyte with it.
     """
 
     name: StageName
@@ -97,6 +98,7 @@ class Stage(StrictModel):
     barostat_fs: Period = 1000.0
     thermo_ps: Interval = 1.0
     trajectory_ps: Interval | None = None
+    ions_ps: Interval | None = None
     max_iterations: Whole = Field(default=500, gt=0, le=100_000_000)
 
     @model_validator(mode="after")
@@ -134,6 +136,10 @@ class Stage(StrictModel):
                 self.kind != "minimize" or self.trajectory_ps is None,
                 f"stage '{self.name}': a minimize stage has no trajectory",
             ),
+            (
+                self.ions_ps is None or self.trajectory_ps is not None,
+                f"stage '{self.name}': ions_ps is the interval of a second trajectory; give trajectory_ps as well",
+            ),
         ):
             if not rule:
                 raise ValueError(message)
@@ -144,7 +150,8 @@ class Stage(StrictModel):
         if self.duration_ps is None:
             return self
         step = self.timestep_fs / 1000
-        trajectory = self.trajectory_ps or self.steps * step
+        intervals = {"trajectory_ps": self.trajectory_ps, "ions_ps": self.ions_ps}
+        written = [(name, interval) for name, interval in intervals.items() if interval is not None]
         for rule, message in (
             (
                 self.duration_ps >= step / 2,
@@ -159,13 +166,19 @@ class Stage(StrictModel):
                 f"duration_ps = {self.duration_ps:g} is {self.steps:.3g} steps of timestep_fs = "
                 f"{self.timestep_fs:g}; LAMMPS makes at most {MOST_STEPS}, {MOST_STEPS * step:.0f} ps",
             ),
-            (
-                abs(trajectory / step - round(trajectory / step)) < 1e-6 and trajectory >= step / 2,
-                f"trajectory_ps = {trajectory:g} is no whole number of steps of {self.timestep_fs:g} fs",
+            *(
+                (
+                    abs(interval / step - round(interval / step)) < 1e-6 and interval >= step / 2,
+                    f"{name} = {interval:g} is no whole number of steps of {self.timestep_fs:g} fs",
+                )
+                for name, interval in written
             ),
-            (
-                trajectory <= self.steps * step * (1 + 1e-9),
-                f"trajectory_ps = {trajectory:g} is longer than duration_ps = {self.duration_ps:g}: no frame",
+            *(
+                (
+                    interval <= self.steps * step * (1 + 1e-9),
+                    f"{name} = {interval:g} is longer than duration_ps = {self.duration_ps:g}: no frame",
+                )
+                for name, interval in written
             ),
             *(
                 (

@@ -44,6 +44,8 @@ class Part:
         Number of atoms.
     bonded
         Whether molecules are among them.
+    followed
+        Number of atoms of the framework and the ions, which a production may write apart.
     looks
         Steps at which the run is judged, if it is a production.
     earliest
@@ -57,6 +59,7 @@ class Part:
     base: Mapping[str, Any]
     atoms: int
     bonded: bool = True
+    followed: int = 0
     looks: tuple[int, ...] = ()
     earliest: int | None = None
     counts_per_ps: float = 0.0
@@ -194,9 +197,9 @@ def folder_bytes(part: Part) -> float:
     total = 0.0
     for job in part.jobs:
         for stage, steps in _stages(job):
-            if stage.trajectory_ps:
-                frames = steps // stage.interval(stage.trajectory_ps) + 1
-                total += frames * (12 * part.atoms + 80)
+            for interval, atoms in ((stage.trajectory_ps, part.atoms), (stage.ions_ps, part.followed)):
+                if interval:
+                    total += (steps // stage.interval(interval) + 1) * (12 * atoms + 80)
         restarts = min(_KEPT if len(job.stages) <= _KEPT else _KEPT_OF_MANY, _checkpoints(job))
         total += part.atoms * (restarts * _RESTART[part.bonded] + 2 * _DATA[part.bonded])
         total += 2 * _log_bytes(job)

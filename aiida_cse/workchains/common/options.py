@@ -13,7 +13,7 @@ from aiida.common.exceptions import ConfigurationError
 
 from aiida_cse.calculations.lammps import LammpsStageCalculation
 from aiida_cse.lammps.job.records import END_RECORD, START_RECORD, wall_time_error
-from aiida_cse.lammps.job.script import FINAL_DATA, LOG, TRAJECTORY
+from aiida_cse.lammps.job.script import FINAL_DATA, IONS, LOG, TRAJECTORY
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.schema import nearest
 
@@ -40,7 +40,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LARGEST = {"max_wallclock_seconds": 315_360_000, "max_memory_kb": 10**12}
 _LARGEST_RESOURCE = 10_000_000
 #: files from which a job can be continued and reduced
-STASHED = (TRAJECTORY, "restart.*", FINAL_DATA, LOG, START_RECORD, END_RECORD)
+STASHED = (TRAJECTORY, IONS, "restart.*", FINAL_DATA, LOG, START_RECORD, END_RECORD)
 _STASH_KEYS = ("target_base", "stash_mode", "source_list", "fail_on_missing")
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from aiida import orm
 
-from aiida_cse.lammps.job.script import TRAJECTORY
+from aiida_cse.lammps.job.script import IONS, TRAJECTORY
 from aiida_cse.lammps.protocol.stage import JobPlan
 
 __all__ = [
@@ -152,12 +152,16 @@ def unreduced(jobs: list[orm.CalcJobNode], reduced: list[str], reduced_to: int) 
 def checksums_of(results: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Return the known SHA-256 of the trajectories of jobs from their results, by label.
 
-    The checksum of a job that was killed is in the results of the following job.
+    That of a trajectory of the ions is under LABEL/ions. The checksum of a job that was killed is in the
+    results of the following job.
     """
     found_later = [later.get("files_before", {}) for later in [*list(results.values())[1:], {}]]
     files = [one.get("files") or later for one, later in zip(results.values(), found_later, strict=True)]
     return {
-        label: one[TRAJECTORY]["sha256"] for label, one in zip(results, files, strict=True) if TRAJECTORY in one
+        key: one[name]["sha256"]
+        for label, one in zip(results, files, strict=True)
+        for name, key in ((TRAJECTORY, label), (IONS, f"{label}/ions"))
+        if name in one
     }
 
 

@@ -15,9 +15,9 @@ import pytest
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.job.continuity import deviation, trajectory_bytes
 from aiida_cse.lammps.job.records import END_RECORD
-from aiida_cse.lammps.job.script import FINAL_DATA, TRAJECTORY
+from aiida_cse.lammps.job.script import FINAL_DATA, IONS, TRAJECTORY
 from tests.lammps.job.test_resume import NVT, assert_identical, frames
-from tests.lammps.jobs import Job, plan
+from tests.lammps.jobs import ION_TYPES, Job, plan
 from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.integration
@@ -93,16 +93,26 @@ def test_a_segment_repeats_lost_steps_of_the_previous_one(
 
 
 @pytest.mark.parametrize(
-    ("missing", "chosen"), [(0, "restart.200"), (1, "restart.200"), (2, "restart.150"), (7, "restart.100")]
+    ("cut", "chosen"),
+    [((0, 0), "restart.200"), ((2, 0), "restart.150"), ((0, 6), "restart.150"), ((7, 11), "restart.100")],
 )
-def test_a_checkpoint_with_missing_frames_is_ignored(
-    missing: int, chosen: str, earlier: Job, system: System
+def test_a_checkpoint_needs_the_frames_of_both_trajectories(
+    cut: tuple[int, int], chosen: str, system: System, lmp: Path, tmp_path: Path
 ) -> None:
-    trajectory = earlier.folder / TRAJECTORY
-    natoms = len(system.data.positions)
-    frame = trajectory_bytes(natoms, 0, 0, 10) - trajectory_bytes(natoms, 1, 1, 10)
-    os.truncate(trajectory, trajectory.stat().st_size - missing * frame)
-    assert later(earlier, system).choose_checkpoint().restart == f"parent/{chosen}"
+    """A job is killed while it writes the two, and one of them lacks frames."""
+    stage = WRITTEN | {"ions_ps": 0.002}
+    whole = Job.prepare(tmp_path / "whole", lmp, system, plan(stage, stop=300)).run()
+    job = Job.prepare(tmp_path / "job", lmp, system, plan(stage, stop=200)).run()
+    atoms = (len(system.data.positions), int(np.isin(system.data.types, ION_TYPES).sum()))
+    for name, missing, natoms in zip((TRAJECTORY, IONS), cut, atoms, strict=True):
+        frame = trajectory_bytes(natoms, 0, 0, 10) - trajectory_bytes(natoms, 1, 1, 10)
+        os.truncate(job.folder / name, (job.folder / name).stat().st_size - missing * frame)
+    resumed = Job.prepare(tmp_path / "later", lmp, system, plan(stage, stop=300), job).run()
+    assert resumed.started_from.restart == f"parent/{chosen}"
+    start = int(chosen.split(".")[1])
+    for name, stride in ((TRAJECTORY, 10), (IONS, 2)):
+        kept = frames(job.folder, name)[: start // stride]
+        assert np.array_equal(frames(whole.folder, name), np.vstack([kept, frames(resumed.folder, name)]))
 
 
 def test_a_trajectory_with_an_incomplete_header_has_no_frames(earlier: Job, system: System) -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import System
-from aiida_cse.lammps.job.script import FINAL_DATA, START_FILE, TRAJECTORY
+from aiida_cse.lammps.job.script import FINAL_DATA, IONS, START_FILE, TRAJECTORY
 from aiida_cse.lammps.log.reader import classify_error
 from aiida_cse.lammps.protocol.stage import JobPlan
-from tests.lammps.jobs import Job, plan
+from tests.lammps.jobs import ION_TYPES, Job, plan
 from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.integration
@@ -66,7 +66,7 @@ def assert_identical(first: DataFile, second: DataFile) -> None:
 def test_a_run_in_segments_is_the_uninterrupted_one(
     stage: dict[str, Any], system: System, lmp: Path, tmp_path: Path
 ) -> None:
-    stage = stage | {"trajectory_ps": 0.1}
+    stage = stage | {"trajectory_ps": 0.1, "ions_ps": 0.02}
     whole = Job.prepare(tmp_path / "whole", lmp, system, plan(stage, stop=1500, restart_interval=100)).run()
     assert whole.report.reached(1500)
     part: Job | None = None
@@ -78,9 +78,11 @@ def test_a_run_in_segments_is_the_uninterrupted_one(
         folders.append(part.folder)
     assert part is not None
     assert_identical(whole.final, part.final)
-    assert np.array_equal(
-        frames(whole.folder), np.vstack([frames(folders[0]), *(frames(f)[1:] for f in folders[1:])])
-    )
+    for name in (TRAJECTORY, IONS):
+        parts = [frames(folder, name) for folder in folders]
+        assert np.array_equal(frames(whole.folder, name), np.vstack([parts[0], *(part[1:] for part in parts[1:])]))
+    ions = np.isin(system.data.types, ION_TYPES)
+    assert np.array_equal(frames(whole.folder)[:, ions], frames(whole.folder, IONS)[::5])
 
 
 def test_a_scaled_box_ends_with_the_requested_length(system: System, lmp: Path, tmp_path: Path) -> None:
@@ -90,8 +92,8 @@ def test_a_scaled_box_ends_with_the_requested_length(system: System, lmp: Path, 
     np.testing.assert_allclose(after / before, [1, 1, 0.99], rtol=1e-9)
 
 
-def frames(folder: Path) -> np.ndarray:
-    with MDAnalysis.coordinates.DCD.DCDReader(str(folder / TRAJECTORY), convert_units=False) as reader:
+def frames(folder: Path, name: str = TRAJECTORY) -> np.ndarray:
+    with MDAnalysis.coordinates.DCD.DCDReader(str(folder / name), convert_units=False) as reader:
         return np.array([frame.positions.copy() for frame in reader])
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from aiida_cse.lammps.job.script import render_script
 from aiida_cse.lammps.protocol.production import MOST_SEGMENTS, PRODUCTION, ProductionPlan
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.physics.exchange.stopping import Decision, StopRule
@@ -31,6 +32,13 @@ PLAN: dict[str, Any] = {
         ({"segment_ps": 15}, "segment_ps = 15 (7500 steps) must be a multiple of the checkpoint cadence"),
         ({"settings": {"restart_interval": 3000}}, "settings.restart_interval = 3000 steps"),
         ({"frame_ps": 3}, "segment_ps = 20 must be a multiple of frame_ps = 3"),
+        ({"all_atoms_ps": 6}, "segment_ps = 20 must be a multiple of all_atoms_ps = 6"),
+        ({"all_atoms_ps": 1}, "all_atoms_ps = 1 must be at least frame_ps = 2"),
+        (
+            {"frame_ps": 4, "all_atoms_ps": 5},
+            "all_atoms_ps = 5 must be at least frame_ps = 4, the time between",
+        ),
+        ({"all_atoms_ps": 4.001}, "all_atoms_ps = 4.001 ps is no whole number of steps of 2 fs"),
         ({"frame_ps": 0.003}, "frame_ps = 0.003 ps is no whole number of steps of 2 fs"),
         ({"length_ps": 20 * MOST_SEGMENTS + 20}, "segment_ps = 20 cuts length_ps into more than 9999 segments"),
         ({"timestep_fs": 5}, "timestep_fs = 5"),
@@ -54,6 +62,19 @@ def test_segments_form_one_run() -> None:
     assert (stage.name, stage.kind, stage.temperature, stage.trajectory_ps) == (PRODUCTION, "nvt", 700, 2)
     assert {(plan.seed, plan.first_step) for plan in plans} == {(11, 0)}
     assert stage.velocities is None, "the production keeps the velocities of the interface"
+
+
+def test_ions_are_written_more_often_than_all_atoms() -> None:
+    plan = ProductionPlan.model_validate(PLAN | {"all_atoms_ps": 10})
+    (stage,) = JobPlan.model_validate(plan.segments(700, 11)[0]).stages
+    assert (stage.trajectory_ps, stage.ions_ps) == (10, 2)
+    script = render_script(JobPlan.model_validate(plan.segments(700, 11)[0]), (1, 3, 6))
+    assert "dump trajectory all dcd 5000 trajectory.dcd\n" in script
+    assert (
+        "group ions type 1 3 6\ndump ions ions dcd 1000 ions.dcd\ndump_modify ions unwrap yes sort id\n" in script
+    )
+    same = ProductionPlan.model_validate(PLAN | {"all_atoms_ps": 2})
+    assert same.segments(700, 11) == ProductionPlan.model_validate(PLAN).segments(700, 11)
 
 
 def test_a_longer_production_begins_with_the_same_segments() -> None:

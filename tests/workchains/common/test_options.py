@@ -13,7 +13,7 @@ from aiida.orm import InstalledCode
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.study import StudyWorkChain
 
-WHOLE = ["trajectory.dcd", "restart.*", "final.data", "log.lammps", "start.json", "end.json"]
+WHOLE = ["trajectory.dcd", "ions.dcd", "restart.*", "final.data", "log.lammps", "start.json", "end.json"]
 
 
 def study(codes: Codes, recipe: dict[str, Any], stash: Any) -> Any:
