@@ -160,8 +160,15 @@ def explain(error: ValidationError, place: str | Path = "") -> str:
 
 def refusals(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
     """Return the findings of a pydantic error: the keys that lead to each, and the refusal."""
-    findings = error.errors()
-    return [(one["loc"], _sentence(one)) for one in findings if not _follows_from_others(one, findings)]
+    findings, found = error.errors(), []
+    for one in findings:
+        place = one["loc"]
+        below = (other for other in findings if len(other["loc"]) > len(place))
+        # a list is also reported as too short where its entries are wrong
+        if one["type"] == "too_short" and any(other["loc"][: len(place)] == place for other in below):
+            continue
+        found.append((place, _sentence(one)))
+    return found
 
 
 def unknown_keys(error: ValidationError) -> list[tuple[str | int, ...]]:
@@ -176,14 +183,6 @@ def placed(place: str | Path, message: str) -> str:
         return message
     is_path = isinstance(place, str) and _STARTS_WITH_FIELD.match(message)
     return f"{place}{'.' if is_path else ': '}{message}"
-
-
-def _follows_from_others(finding: Any, findings: Any) -> bool:
-    """Return whether a list is reported as too short only because its entries are wrong."""
-    place = finding["loc"]
-    return finding["type"] == "too_short" and any(
-        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in findings
-    )
 
 
 def _sentence(finding: Any) -> str:

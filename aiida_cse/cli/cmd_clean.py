@@ -66,12 +66,11 @@ def clean(
         files = find_files(process)
         measure(files)
     there = [one for one in files if one.kilobytes is not None]
-    click.echo(f"{process.process_label} <{process.pk}>: {_place_words(there)}")
-    if not there:
-        return
     flags = {"nothing": True, "reduction": trajectories, "extend": checkpoints, "stash": stashes}
     needs = [need for need, given in flags.items() if given]
-    _print_needs(there, needs)
+    _print_files(f"{process.process_label} <{process.pk}>", there, needs)
+    if not there:
+        return
     kilobytes = sum(one.size(need) for one in there for need in needs)
     size = size_words(1024 * kilobytes)
     if kilobytes == 0:
@@ -92,17 +91,15 @@ def clean(
     click.echo(f"freed {size_words(1024 * freed)}; what is left: {aiida_cse('clean', process.pk, '--dry-run')}")
 
 
-def _place_words(files: list[Files]) -> str:
-    """Return the number of folders, their computers and their size."""
+def _print_files(process: str, files: list[Files], freed: list[str]) -> None:
+    """Print number, places and size of the folders; and for each need what it keeps, and whether that is freed."""
     if not files:
-        return "its jobs have no files left"
+        click.echo(f"{process}: its jobs have no files left")
+        return
     computers = ", ".join(sorted({one.computer for one in files}))
     number = f"{len(files)} folders" if len(files) != 1 else "1 folder"
-    return f"{number} on {computers}, {size_words(1024 * sum(one.kilobytes or 0 for one in files))}"
-
-
-def _print_needs(files: list[Files], freed: list[str]) -> None:
-    """Print for each need what it keeps, and whether that is freed."""
+    size = size_words(1024 * sum(one.kilobytes or 0 for one in files))
+    click.echo(f"{process}: {number} on {computers}, {size}")
     for need, (words, option) in _ROWS.items():
         kilobytes = sum(one.size(need) for one in files)
         if kilobytes == 0:

@@ -13,7 +13,7 @@ from aiida_cse.cli import profile as profiles
 from aiida_cse.cli.inputs import find_recipe, input_errors, load_typed
 
 if TYPE_CHECKING:
-    from aiida_cse.forcefields.models import ForceFieldSet, Option
+    from aiida_cse.forcefields.models import ForceFieldSet
     from aiida_cse.forcefields.pairs import PairRow
 
 __all__ = ["forcefield"]
@@ -169,14 +169,12 @@ def _contents(chosen: ForceFieldSet) -> Iterator[tuple[str, Sequence[str], Rows]
         [("–".join(term.pair), term.a, term.rho, term.c, term.note) for term in chosen.buckingham],
     )
     for group, variant in chosen.variants.items():
-        rows = [
-            (
-                name + (" (default)" if name == variant.default else ""),
-                _terms(option),
-                "; ".join(filter(None, [option.note, *option.citations])),
-            )
-            for name, option in variant.options.items()
-        ]
+        rows = []
+        for name, option in variant.options.items():
+            terms = [f"{lj.type}: epsilon {lj.epsilon:g}, sigma {lj.sigma:g}" for lj in option.lj]
+            terms += [f"{'–'.join(b.pair)}: A {b.a:.10g}, rho {b.rho:g}, C {b.c:.10g}" for b in option.buckingham]
+            note = "; ".join(filter(None, [option.note, *option.citations]))
+            rows.append((name + (" (default)" if name == variant.default else ""), "; ".join(terms), note))
         yield f"Variant {group}", ("Option", "Terms", "Note"), rows
     yield "Bonds", ("Atoms", "k", "r0"), [("–".join(t.atoms), t.k, t.r0) for t in chosen.bonds]
     yield "Angles", ("Atoms", "k", "theta0"), [("–".join(t.atoms), t.k, t.theta0) for t in chosen.angles]
@@ -188,12 +186,6 @@ def _contents(chosen: ForceFieldSet) -> Iterator[tuple[str, Sequence[str], Rows]
     if chosen.one_four:
         weights = (chosen.one_four.lj, chosen.one_four.coul)
         yield "Weights three bonds apart", ("Lennard-Jones", "Coulomb"), [weights]
-
-
-def _terms(option: Option) -> str:
-    terms = [f"{lj.type}: epsilon {lj.epsilon:g}, sigma {lj.sigma:g}" for lj in option.lj]
-    terms += [f"{'–'.join(b.pair)}: A {b.a:.10g}, rho {b.rho:g}, C {b.c:.10g}" for b in option.buckingham]
-    return "; ".join(terms)
 
 
 def _echo_table(headings: Sequence[str], rows: Rows) -> None:

@@ -64,7 +64,7 @@ def start(builder: Any, how: StartOptions) -> None:
         if how.label is not None:
             builder.metadata.label = how.label
         refuse_invalid(builder)
-        found = _with_codes(_forecast(builder), builder, how)
+        found = _forecast(builder, how)
     _settle(found, how)
     groups = () if how.group is None else (Group.collection.get_or_create(how.group)[0],)
     profile = get_manager().get_profile()
@@ -91,21 +91,16 @@ def start(builder: Any, how: StartOptions) -> None:
     leave(node)
 
 
-def _forecast(builder: Any) -> Forecast | None:
-    """Return the forecast of a builder; None, and the reason on stderr, if there is none.
+def _forecast(builder: Any, how: StartOptions) -> Forecast | None:
+    """Return the forecast of a builder with what speaks against its codes; None, and why on stderr, without one.
 
-    Valid inputs are started even where their costs cannot be foreseen.
+    Valid inputs are started even where their costs cannot be foreseen. LAMMPS on this machine is examined first if
+    necessary.
     """
     try:
-        return forecast(builder)
+        found = forecast(builder)
     except Exception as error:
         click.echo(f"no forecast: {type(error).__name__}: {' '.join(str(error).split())}", err=True)
-        return None
-
-
-def _with_codes(found: Forecast | None, builder: Any, how: StartOptions) -> Forecast | None:
-    """Add to a forecast what speaks against its codes; LAMMPS on this machine is examined first if necessary."""
-    if found is None:
         refuse_incapable(builder)
         return None
     failed = [] if found.refusals or how.dry_run else _examine_unknown(builder)

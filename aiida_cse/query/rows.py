@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from aiida_cse.query.reading import LAMMPS, Called, Given, Process, Reader, Result
+from aiida_cse.query.reading import LAMMPS, Called, Given, Process, Reader
 from aiida_cse.query.states import Engine, State, changed_at, has_ended, state_of
 from aiida_cse.workchains.common.protocol import ProtocolMixin
 from aiida_cse.workchains.common.starts import AS_BUILT, FILLED, run_label
@@ -356,15 +356,14 @@ class _Results:
         self._kinetics = {process: contents.get(pk, {}) for process, pk in kinetics.items()}
 
     def _read(self, name: str, keys: Iterable[str]) -> None:
+        """Add the results of one name, of ended processes and of the last looks of the others."""
         listed = list(keys)
-        for one in self._reader.results(name, listed):
-            self._add(one.process, one.parts[:-1], one)
-        for one in self._reader.results(name, listed, self._looks) if self._looks else ():
-            root, place = self._looks[one.process]
-            self._add(root, place, one)
-
-    def _add(self, process: int, place: tuple[str, ...], result: Result) -> None:
-        self._found.setdefault(process, {}).setdefault(place, {}).update(result.values)
+        found = [(one.process, one.parts[:-1], one.values) for one in self._reader.results(name, listed)]
+        if self._looks:
+            looks = self._reader.results(name, listed, self._looks)
+            found += [(*self._looks[one.process], one.values) for one in looks]
+        for process, place, values in found:
+            self._found.setdefault(process, {}).setdefault(place, {}).update(values)
 
     def of(self, process: int) -> dict[tuple[str, ...], dict[str, Any]]:
         """Return the results by place: the parts of the label of the link before the name of the result."""

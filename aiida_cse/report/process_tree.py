@@ -84,6 +84,12 @@ class Branch:
         for child in self.children:
             yield from child.descendants()
 
+    def parts(self, above: str = "") -> Iterator[tuple[str, Branch]]:
+        """Yield each process below this one with the part of the work: the first labelled call above it."""
+        for child in self.children:
+            yield above or child.label, child
+            yield from child.parts(above or child.label)
+
 
 class ProcessTree:
     """The tree below one process. :meth:`refresh` reads only what can have changed."""

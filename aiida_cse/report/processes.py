@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timezone
 from functools import partial
@@ -20,7 +20,7 @@ from aiida_cse.data.reduction import production_of
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from aiida_cse.report.findings import Findings, Kind, Origin, RunFindings, ThermoTable, TimeShare, by_temperature
-from aiida_cse.report.process_tree import Branch, ProcessTree
+from aiida_cse.report.process_tree import ProcessTree
 from aiida_cse.report.provenance import ancestors_of, contents_of, provenance_of, settings_of
 from aiida_cse.report.results import ObservableResult, Results, collect_results, describe_result
 from aiida_cse.report.words import of_form, printable
@@ -246,7 +246,9 @@ def _phases(outputs: Mapping[str, Any]) -> dict[str, System]:
 def _thermo(node: ProcessNode) -> list[ThermoTable]:
     """Return the thermo tables of all LAMMPS jobs below a process, in the order of their creation."""
     found = []
-    for part, job in _jobs(ProcessTree(node).root, ""):
+    for part, job in ProcessTree(node).root.parts():
+        if job.process_type != _LAMMPS:
+            continue
         calculation: Any = load_node(job.pk)
         if not isinstance(calculation, CalcJobNode) or "thermo" not in calculation.outputs:
             continue
@@ -265,7 +267,7 @@ def _time(node: ProcessNode) -> TimeShare | None:
 
     Those from the cache took no time here: their results hold that of the job that ran.
     """
-    jobs = [job for _, job in _jobs(ProcessTree(node).root, "") if job.ended]
+    jobs = [job for job in ProcessTree(node).root.descendants() if job.process_type == _LAMMPS and job.ended]
     query = QueryBuilder().append(
         CalcJobNode, filters={"id": {"in": [job.pk for job in jobs]}}, tag="job", project="id"
     )
@@ -281,15 +283,6 @@ def _time(node: ProcessNode) -> TimeShare | None:
         seconds=sum(job.duration.total_seconds() for job in ran),
         program_seconds=sum(seconds[job.pk] or 0.0 for job in ran),
     )
-
-
-def _jobs(branch: Branch, part: str) -> Iterator[tuple[str, Branch]]:
-    """Yield the LAMMPS jobs below a process, each with the part of the work: the first labelled call above it."""
-    for child in branch.children:
-        if child.process_type == _LAMMPS:
-            yield part or child.label, child
-        else:
-            yield from _jobs(child, part or child.label)
 
 
 # -- runs ----------------------------------------------------------------------------------------------------

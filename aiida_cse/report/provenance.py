@@ -44,7 +44,7 @@ _DATA_LINKS = {"type": {"in": [LinkType.CREATE.value, LinkType.INPUT_CALC.value]
 
 def provenance_of(node: ProcessNode) -> Provenance:
     """Return the provenance of a process, read from its node and those of its descendants."""
-    parts = list(_parts(ProcessTree(node).root, ""))
+    parts = list(ProcessTree(node).root.parts())
     versions: Any = node.base.attributes.get("version", {})
     changes: list[Change] = []
     for part, branch in parts:
@@ -119,13 +119,6 @@ def contents_of(files: Any) -> Iterator[str]:
         yield files["k"]
     for below in files.get("o", {}).values():
         yield from contents_of(below)
-
-
-def _parts(branch: Branch, part: str) -> Iterator[tuple[str, Branch]]:
-    """Yield each process below another with the part of the work: the first labelled call above it."""
-    for child in branch.children:
-        yield part or child.label, child
-        yield from _parts(child, part or child.label)
 
 
 def _job(part: str, branch: Branch) -> Job:

@@ -192,9 +192,7 @@ def other_system(findings: Findings) -> str:
     if findings.validation:
         return "the system is the model landscape of a validation, not an interface"
     if findings.recipe:
-        differing = sorted(
-            _differences(_system_of(findings.recipe), _system_of(_recipe().model_dump(mode="json")))
-        )
+        differing = sorted(_differences(findings.recipe, load_recipe(study.recipe)))
         name = findings.recipe.get("name", "without a name")
         return f"another recipe, {name}: differs in {', '.join(differing)}" if differing else ""
     atoms = {run.results.system.natoms for run in findings.runs.values()} - {study.atoms}
@@ -203,22 +201,16 @@ def other_system(findings: Findings) -> str:
     return ""
 
 
-@cache
-def _recipe() -> Recipe:
-    return load_recipe(published().recipe)
+def _differences(recipe: Mapping[str, Any], published_recipe: Recipe) -> set[str]:
+    """Return the fields, down to the second level, in which the system of a recipe differs from the published one.
 
-
-def _system_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a recipe that makes the system, with defaults filled in where it is valid."""
-    with suppress(ValueError):  # a recipe of an earlier version is compared as it is
-        recipe = Recipe.model_validate(dict(recipe)).model_dump(mode="json")
-    return {name: value for name, value in recipe.items() if name not in _NOT_THE_SYSTEM}
-
-
-def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
-    """Return the names of the fields, down to the second level, that differ."""
+    Defaults are filled in where the recipe is valid; one of an earlier version is compared as it is.
+    """
+    one, other = recipe, published_recipe.model_dump(mode="json")
+    with suppress(ValueError):
+        one = Recipe.model_validate(dict(recipe)).model_dump(mode="json")
     found = set()
-    for name in one.keys() | other.keys():
+    for name in (one.keys() | other.keys()) - set(_NOT_THE_SYSTEM):
         mine, theirs = one.get(name), other.get(name)
         if mine == theirs:
             continue

@@ -61,19 +61,16 @@ def findings_of_folders(folders: Sequence[Path]) -> Findings:
                 label = str(folder)
             runs[label] = _run_of_folder(label, load_results(folder / FILENAME))
     version = next((run.results.program_version for run in runs.values()), "")
+    # those of the analysis, if all folders have the same
+    settings = [run.results.settings for run in runs.values()]
+    common = settings and all(one == settings[0] for one in settings)
     return Findings(
         origin=Origin("folders", ", ".join(map(str, folders)), version=version),
         runs=by_temperature(runs),
         kinetics=None if joined is None else joined.kinetics,
         shifts=None if joined is None else joined.shifts,
-        load_settings=lambda: _settings_of_folders([run.results for run in runs.values()]),
+        load_settings=lambda: {"production.analysis.settings": settings[0]} if common else {},
     )
-
-
-def _settings_of_folders(results: Sequence[Results]) -> dict[str, Any]:
-    """Return the settings of the analysis and of the reduction, if all folders have the same."""
-    found = [{"production.analysis.settings": one.settings} for one in results]
-    return found[0] if found and all(one == found[0] for one in found) else {}
 
 
 def findings_of_results(results: Results) -> Findings:

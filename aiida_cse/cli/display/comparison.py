@@ -71,22 +71,22 @@ def print_comparison_of(comparison: Comparison, console: Console) -> None:
 
 
 def _print_settings(found: Sequence[SettingDifference], comparison: Comparison, console: Console) -> None:
+    """Print settings that differ, with the source of each value that is published."""
     headings = [str(number) for number in range(1, len(comparison.sources) + 1)]
-    print_differences(headings, [(one.place, _setting_cells(one)) for one in found], console)
-
-
-def _setting_cells(one: SettingDifference) -> list[str]:
-    cells = []
-    for value, source in zip(one.values, one.published, strict=True):
-        below = value if isinstance(value, Mapping) and value else {"": value}
-        found = (
-            {}
-            if value is ABSENT
-            else {(*one.place, *filter(None, key.split("."))): at for key, at in below.items()}
-        )
-        words = value_words(found, one.place)
-        cells.append(printable(words) + (f" ({source})" if source else ""))
-    return cells
+    rows = []
+    for one in found:
+        cells = []
+        for value, source in zip(one.values, one.published, strict=True):
+            below = value if isinstance(value, Mapping) and value else {"": value}
+            values = (
+                {}
+                if value is ABSENT
+                else {(*one.place, *filter(None, key.split("."))): at for key, at in below.items()}
+            )
+            words = value_words(values, one.place)
+            cells.append(printable(words) + (f" ({source})" if source else ""))
+        rows.append((one.place, cells))
+    print_differences(headings, rows, console)
 
 
 # -- results -------------------------------------------------------------------------------------------------
@@ -175,8 +175,8 @@ def _results_table(
             runs = dict.fromkeys(cell.run for cell in found if cell is not None and cell.run)
             unit = f" ({row.unit})" if row.unit and row.unit != "events" else ""
             title = f"{row.name}{unit}" + (f", {'/'.join(runs)}" if len(slots) > 1 else "")
-            values = [Text(_cell_words(cell)) for cell in found]
-            differences = [_difference_words(cell, note) for cell in found]
+            pairs = [_cell_words(cell, note) for cell in found]
+            values, differences = [Text(value) for value, _ in pairs], [difference for _, difference in pairs]
             if two:
                 values.append(Text(differences[1]))
             else:
@@ -188,30 +188,26 @@ def _results_table(
     return table
 
 
-def _cell_words(cell: Cell | None) -> str:
-    """Return a number with its interval, error or bound, – if there is none."""
+def _cell_words(cell: Cell | None, note: Callable[[str], str]) -> tuple[str, str]:
+    """Return a number with its interval, error or bound, – if there is none; and its difference from the first."""
     if cell is None:
-        return ABSENT_WORDS
+        return ABSENT_WORDS, ""
     row = Row("", quantity=replace(cell.quantity, note="", reason=""))
     value, interval = row.value_words, row.interval_words
-    if interval.startswith("±"):
-        return signed(f"{value} {interval}")
-    return signed(f"{value} ({interval})" if interval else value)
-
-
-def _difference_words(cell: Cell | None, note: Callable[[str], str]) -> str:
-    found = None if cell is None else cell.difference
+    if interval:
+        value = f"{value} {interval}" if interval.startswith("±") else f"{value} ({interval})"
+    value, found = signed(value), cell.difference
     if found is None:
-        return ""
+        return value, ""
     if found.sigma is not None:
-        return signed(f"{found.sigma:+.1f} σ" if abs(found.sigma) < 1e3 else f"{found.sigma:+.1e} σ")
+        return value, signed(f"{found.sigma:+.1f} σ" if abs(found.sigma) < 1e3 else f"{found.sigma:+.1e} σ")
     if found.value is None:
         words = "not known"
     elif found.scale == "log":
         words = f"× {number_words(found.value)}"
     else:
         words = signed(("+" if found.value > 0 else "") + number_words(found.value))
-    return f"{words} {note(found.reason)}".strip()
+    return value, f"{words} {note(found.reason)}".strip()
 
 
 # -- as data -------------------------------------------------------------------------------------------------
@@ -240,6 +236,20 @@ _COLUMNS = (
 def comparison_json(comparison: Comparison) -> str:
     """Return a comparison as JSON: sources, dependence, recipe and protocol differences, results."""
     found, others = comparison.settings
+    cells = [
+        [
+            None
+            if cell is None
+            else {
+                "run": cell.run,
+                "level": cell.level,
+                **{key: at for key, at in asdict(cell.quantity).items() if key not in ("name", "key", "unit")},
+                "difference": None if cell.difference is None else asdict(cell.difference),
+            }
+            for cell in row.cells
+        ]
+        for row in comparison.rows
+    ]
     content = {
         "sources": [
             {"name": name, **{key: getattr(one.origin, key) for key in ("kind", "label", "pk", "uuid", "version")}}
@@ -269,9 +279,9 @@ def comparison_json(comparison: Comparison) -> str:
                 "name": row.name,
                 "key": row.key,
                 "unit": row.unit,
-                "sources": [None if cell is None else _cell_record(cell) for cell in row.cells],
+                "sources": sources,
             }
-            for row in comparison.rows
+            for row, sources in zip(comparison.rows, cells, strict=True)
         ],
     }
     return json.dumps(content, ensure_ascii=False, indent=1)
@@ -285,12 +295,6 @@ def _setting_record(one: SettingDifference) -> dict[str, Any]:
         "unit": one.unit,
         "sources": [value | mark for value, mark in zip(values, marks, strict=True)],
     }
-
-
-def _cell_record(cell: Cell) -> dict[str, Any]:
-    found = {key: value for key, value in asdict(cell.quantity).items() if key not in ("name", "key", "unit")}
-    difference = None if cell.difference is None else asdict(cell.difference)
-    return {"run": cell.run, "level": cell.level, **found, "difference": difference}
 
 
 def comparison_csv(comparison: Comparison) -> str:

@@ -62,7 +62,13 @@ def fitted_table(
             widened = min(longest, widths[names] + max(left, 0))
             widths[names], left = widened, left - (widened - widths[names])
     widths[names] = max(1, min(longest, widths[names] + left))
-    cells[names] = [_shortened(text, widths[names]) for text in cells[names]]
+    # labels of one family often differ at their ends: cut in the middle
+    tail = (widths[names] - 1) // 2
+    head = widths[names] - 1 - tail
+    cells[names] = [
+        text if len(text) <= widths[names] else f"{text[:head]}…{text[len(text) - tail :]}"
+        for text in cells[names]
+    ]
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     ordered = [one for one in columns if one in shown]
     for one in ordered:
@@ -70,11 +76,3 @@ def fitted_table(
     for texts in zip(*(cells[one] for one in ordered), strict=True):
         table.add_row(*(Text(text, styles.get(text, "")) for text in texts))
     return table
-
-
-def _shortened(text: str, width: int) -> str:
-    """Return a text cut in its middle: labels of one family often differ at their ends."""
-    if len(text) <= width:
-        return text
-    tail = (width - 1) // 2
-    return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"

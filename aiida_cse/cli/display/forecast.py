@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from rich.console import Console
 from rich.table import Table
 
-from aiida_cse.building.forecast import InterfaceForecast, LayerFit
+from aiida_cse.building.forecast import InterfaceForecast
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.report.words import duration, printable, size_words
 from aiida_cse.workchains.common.costs import Part
@@ -76,17 +76,14 @@ def _interface_rows(built: InterfaceForecast, found: Forecast) -> list[tuple[str
     span = f"from {lowest} to {highest}" if several else f"at {highest}"
     rows.append(("box", f"{section}, some {length} {span}; slab {built.thickness:.1f} Å"))
     fit = min(fits, key=lambda one: one.thickness)
-    rows.append(("electrolyte", _layer_words(fit) + (f" at {lowest} K" if several else "")))
-    return rows
-
-
-def _layer_words(fit: LayerFit) -> str:
     left = fit.thickness - fit.needed
     bulk = f"{left:.0f} Å are left" if left > 0 else "nothing is left"
-    return (
+    layer = (
         f"some {fit.thickness:.0f} Å thick ({fit.least:.0f} to {fit.most:.0f}); the layers of {fit.ion} need "
         f"{fit.needed:g} Å, {bulk} for the bulk"
     )
+    rows.append(("electrolyte", layer + (f" at {lowest} K" if several else "")))
+    return rows
 
 
 # -- jobs and costs ----------------------------------------------------------------------------------------
@@ -129,11 +126,14 @@ def _cost_rows(found: Forecast) -> list[tuple[str, str]]:
             wall_time = f"some {duration(least)} to {duration(most)}, ends by {when} at the latest"
         else:
             wall_time = f"some {duration(most)}, ends about {when}"
+    bound = "≤ " if any(part.earliest is not None for part in found.parts) else ""
+    # to two digits
+    nodes = round(found.nodes, -max(0, len(str(found.nodes)) - 2))
     return [
         ("wall time", wall_time),
         *[("", line) for line in _measured(found)],
-        ("disk", f"work folder {_most(found)}{size_words(disk.folders)}{_free(disk.folders_free)}; {repository}"),
-        ("nodes", f"some {_rounded(found.nodes):,}; {found.slots} processes at once"),
+        ("disk", f"work folder {bound}{size_words(disk.folders)}{_free(disk.folders_free)}; {repository}"),
+        ("nodes", f"some {nodes:,}; {found.slots} processes at once"),
     ]
 
 
@@ -159,16 +159,6 @@ def _measured(found: Forecast) -> Iterator[str]:
         f"from {count} of {printable(part.code.full_label)} with {first.atoms:,} atoms on {cores} "
         f"{'core' if cores == 1 else 'cores'} (such as <{first.pk}>){extrapolated}"
     )
-
-
-def _most(found: Forecast) -> str:
-    return "≤ " if any(part.earliest is not None for part in found.parts) else ""
-
-
-def _rounded(number: int) -> int:
-    """Return a number to two digits."""
-    digits = max(0, len(str(number)) - 2)
-    return round(number, -digits)
 
 
 def _free(count: int | None) -> str:

@@ -66,21 +66,20 @@ def _section(section: Section, several: bool) -> RenderableType:
     if section.headings:
         return _cells(section)
     parts: list[RenderableType] = []
-    for is_number, group in groupby(section.rows, key=lambda row: row.quantity is not None):
-        rows = list(group)
-        parts += [_quantities(rows, several)] if is_number else map(_statement, rows)
+    for is_number, rows in groupby(section.rows, key=lambda row: row.quantity is not None):
+        if is_number:
+            parts.append(_quantities(list(rows), several))
+            continue
+        for row in rows:
+            grid = Table.grid(padding=(0, 1, 0, 0))
+            # criteria are indented below their verdict
+            grid.add_column(width=3 if row.name in ("criterion", "layer") else 1, justify="right", no_wrap=True)
+            grid.add_column(overflow="fold")
+            words = row.text if row.mark else f"{row.name}: {row.text}"
+            head = "bold" if row.name in ("verdict", "starts") else ""
+            grid.add_row(Text(row.mark, style=_STYLES.get(row.mark, "")), _text(words, style=head))
+            parts.append(grid)
     return Group(*parts)
-
-
-def _statement(row: Row) -> RenderableType:
-    """Return a statement behind its mark; criteria are indented below their verdict."""
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(width=3 if row.name in ("criterion", "layer") else 1, justify="right", no_wrap=True)
-    grid.add_column(overflow="fold")
-    words = row.text if row.mark else f"{row.name}: {row.text}"
-    head = "bold" if row.name in ("verdict", "starts") else ""
-    grid.add_row(Text(row.mark, style=_STYLES.get(row.mark, "")), _text(words, style=head))
-    return grid
 
 
 def _quantities(rows: Sequence[Row], several: bool) -> Table:
@@ -131,12 +130,11 @@ def _cell(value: Any, form: str) -> str:
         return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
     if not math.isfinite(value):
         return "–"
-    return format(value, form) if form else number_words(value, _last_digit(value))
-
-
-def _last_digit(value: float) -> float | None:
-    """Return the spread with which a number is written with four digits."""
-    return 10.0 ** (math.floor(math.log10(abs(value))) - 2) if value else None
+    if form:
+        return format(value, form)
+    # the spread with which a number is written with four digits
+    spread = 10.0 ** (math.floor(math.log10(abs(value))) - 2) if value else None
+    return number_words(value, spread)
 
 
 # -- as data -------------------------------------------------------------------------------------------------
@@ -144,25 +142,25 @@ def _last_digit(value: float) -> float | None:
 
 def view_json(view: View) -> str:
     """Return a view as JSON: title, facts, and the sections with their rows."""
+    sections = []
+    for section in view.sections:
+        records = []
+        for row in section.rows:
+            record: dict[str, Any] = {"name": row.name, "run": row.run, "mark": row.mark, "text": row.text}
+            if row.quantity is not None:
+                record |= {key: value for key, value in asdict(row.quantity).items() if key not in ("name", "key")}
+                record["source"] = row.source
+            if row.cells is not None:
+                record["cells"] = dict(row.cells)
+            records.append(record)
+        sections.append({"title": section.title, "note": section.note, "rows": records})
     content = {
         "title": view.title,
         "facts": dict(view.facts),
         "runs": view.runs,
-        "sections": [
-            {"title": one.title, "note": one.note, "rows": [_record(row) for row in one.rows]}
-            for one in view.sections
-        ],
+        "sections": sections,
     }
     return json.dumps(content, ensure_ascii=False, indent=1)
-
-
-def _record(row: Row) -> dict[str, Any]:
-    """Return what a row holds; a number with all that is known of it."""
-    record: dict[str, Any] = {"name": row.name, "run": row.run, "mark": row.mark, "text": row.text}
-    if row.quantity is not None:
-        record |= {key: value for key, value in asdict(row.quantity).items() if key not in ("name", "key")}
-        record["source"] = row.source
-    return record if row.cells is None else record | {"cells": dict(row.cells)}
 
 
 def view_csv(view: View) -> str:

@@ -117,13 +117,21 @@ def _of_production(label: str, branch: Branch, watch: JobWatch) -> RunState:
     plan = ProductionPlan.model_validate(node.inputs.plan.get_dict()).at(node.inputs.temperature.value)
     previous: Any = node.inputs.previous if "previous" in node.inputs else {}
     first = (step_of(previous.folder) or 0) if "folder" in previous else 0
+    looks = [child for child in branch.children if child.call.startswith("look_") and child.exit_status == 0]
+    look: dict[str, Any] | None
+    if looks:
+        outputs = load_node(looks[-1].pk).outputs
+        look = look_record(outputs.equilibration, outputs.transitions)
+    else:
+        earlier = previous.looks.get_list() if "looks" in previous else []
+        look = earlier[-1] if earlier else None
     found = RunState(
         label,
         _stage(node, branch, plan),
         done_ns=plan.nanoseconds(first),
         asked_ns=plan.length_ps / 1000,
         at_most=plan.stop.rule == "equilibrated",
-        look=_last_look(previous, branch),
+        look=look,
         running=not (branch.ended or branch.stopped or node.paused),
     )
     for segment in reversed([child for child in branch.children if child.call.startswith("segment_")]):
@@ -161,15 +169,6 @@ def _progress(segment: Branch, watch: JobWatch) -> tuple[int | None, float | Non
         if results.get("step") is not None:
             return results["step"], results.get("ns_per_day")
     return None, None
-
-
-def _last_look(previous: Any, branch: Branch) -> dict[str, Any] | None:
-    for child in reversed(branch.children):
-        if child.call.startswith("look_") and child.exit_status == 0:
-            outputs = load_node(child.pk).outputs
-            return look_record(outputs.equilibration, outputs.transitions)
-    looks = previous.looks.get_list() if "looks" in previous else []
-    return looks[-1] if looks else None
 
 
 # -- the table ----------------------------------------------------------------------------------------------

@@ -94,8 +94,8 @@ _STUDY_COLUMNS = (
     Column("study", _name, 0, "left"),
     Column("T (K)", _kelvins, 1),
     Column("ns", lambda row: _lengths(row, "≤" if row.may_stop_early else ""), 4),
-    Column("EC", lambda row: _number_of(record_of_study(row)["ec_min"], ".2f"), 3),
-    Column("EC ≥", lambda row: _number_of(record_of_study(row)["ec_lower_bound_min"], ".2f"), 5),
+    Column("EC", lambda row: _number(record_of_study(row)["ec_min"], ".2f"), 3),
+    Column("EC ≥", lambda row: _number(record_of_study(row)["ec_lower_bound_min"], ".2f"), 5),
     Column("equil.", _verdict, 2),
     Column("N excess", _range("n_excess_{}", ".1f"), 7),
     Column("barrier (K)", _range("barrier_{}_K", ",.0f"), 8),
@@ -109,24 +109,25 @@ _STUDY_COLUMNS = (
 
 def _quantity(key: str, form: str) -> Callable[[tuple[StudyRow, RunRow]], str]:
     """Return a function that gives a number of the ion that decides, with its error or bound, in words."""
+    stem = key.removesuffix("_K")
+    unit = key.removeprefix(stem)
 
     def words(pair: tuple[StudyRow, RunRow]) -> str:
         run = pair[1]
-        value, error = run.of_ion(key), run.of_ion(_beside(key, "error"))
+        value, error = run.of_ion(key), run.of_ion(f"{stem}_error{unit}")
         if value is None:
-            bound = run.of_ion(_beside(key, "lower_bound"))
+            bound = run.of_ion(f"{stem}_lower_bound{unit}")
             return f"≥{format(bound, form)}" if bound else ""
         return signed(format(value, form)) + (f" ± {format(error, form)}" if error else "")
 
     return words
 
 
-def _beside(key: str, word: str) -> str:
-    return f"{key.removesuffix('_K')}_{word}_K" if key.endswith("_K") else f"{key}_{word}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else number_words(value)
+def _number(value: float | None, form: str = "") -> str:
+    """Return a number in words, with three digits without a form; empty if there is none."""
+    if value is None:
+        return ""
+    return format(value, form) if form else number_words(value)
 
 
 def _rate(pair: tuple[StudyRow, RunRow]) -> str:
@@ -139,10 +140,10 @@ _RUN_COLUMNS = (
     Column("PK", lambda pair: str(pair[0].pk), 0),
     Column("study", lambda pair: _name(pair[0]), 0, "left"),
     Column("run", lambda pair: pair[1].run, 0, "left"),
-    Column("T (K)", lambda pair: _number_of(pair[1].temperature_K, "g"), 10),
+    Column("T (K)", lambda pair: _number(pair[1].temperature_K, "g"), 10),
     Column("ns", lambda pair: _lengths(pair[1], "≤" if pair[0].may_stop_early else ""), 3),
-    Column("EC", lambda pair: _number_of(pair[1].ec, ".2f"), 1),
-    Column("EC ≥", lambda pair: _number_of(pair[1].ec_lower_bound, ".2f"), 5),
+    Column("EC", lambda pair: _number(pair[1].ec, ".2f"), 1),
+    Column("EC ≥", lambda pair: _number(pair[1].ec_lower_bound, ".2f"), 5),
     Column("equil.", lambda pair: {True: "yes", False: "no", None: ""}[pair[1].equilibrated], 2),
     Column("N excess", _quantity("n_{}_excess", ".1f"), 4),
     Column("barrier (K)", _quantity("barrier_{}_K", ",.0f"), 6),
@@ -151,10 +152,6 @@ _RUN_COLUMNS = (
     Column("recipe", lambda pair: pair[0].recipe, 9, "left"),
     Column("state", lambda pair: pair[0].state, 0, "left"),
 )
-
-
-def _number_of(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
 
 
 # -- as data -------------------------------------------------------------------------------------------------

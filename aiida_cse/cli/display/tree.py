@@ -119,21 +119,19 @@ class JobWatch:
 def render_tree(root: Branch, watch: JobWatch) -> Tree:
     """Return the drawn tree below ``root``, expanded where a process runs or has failed."""
     tree = Tree(_line(root, watch))
-    _add_children(tree, root, watch)
+    expanded = [(tree, root)]
+    for twig, branch in expanded:
+        children = [child for child in branch.children if not child.is_function or child.exit_status]
+        ended = [child for child in children if child.ended and not child.exit_status]
+        hidden = {child.pk for child in ended[:-_ENDED_SHOWN]}
+        if hidden:
+            twig.add(Text(f"✓ {len(hidden)} more", style="green dim"))
+        for child in children:
+            if child.pk not in hidden:
+                below = twig.add(_line(child, watch))
+                if not child.ended or child.exit_status or child.state != "finished":
+                    expanded.append((below, child))
     return tree
-
-
-def _add_children(tree: Tree, branch: Branch, watch: JobWatch) -> None:
-    children = [child for child in branch.children if not child.is_function or child.exit_status]
-    ended = [child for child in children if child.ended and not child.exit_status]
-    hidden = {child.pk for child in ended[:-_ENDED_SHOWN]}
-    if hidden:
-        tree.add(Text(f"✓ {len(hidden)} more", style="green dim"))
-    for child in children:
-        if child.pk not in hidden:
-            twig = tree.add(_line(child, watch))
-            if not child.ended or child.exit_status or child.state != "finished":
-                _add_children(twig, child, watch)
 
 
 def _line(branch: Branch, watch: JobWatch) -> Text | Group:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -164,9 +164,12 @@ class Comparison:
             mine, theirs = self.sources[first].ancestors, self.sources[second].ancestors
             shared = {mine[identity].partition(" ")[0]: identity for identity in mine if identity in theirs}
             if shared:
-                names = [
-                    f"{phase} {_pks(mine[shared[phase]], theirs[shared[phase]])}" for phase in _ordered(shared)
-                ]
+                names = []
+                for phase in [*(one for one in _PHASES if one in shared), *sorted(set(shared) - set(_PHASES))]:
+                    # both PKs if they are nodes with the same content
+                    systems = (mine[shared[phase]], theirs[shared[phase]])
+                    pks = dict.fromkeys(words.rpartition(" ")[2] for words in systems)
+                    names.append(f"{phase} {' = '.join(pks)}")
                 told.append(f"{first + 1} and {second + 1} come from the same {', '.join(names)}")
         return told
 
@@ -235,7 +238,11 @@ def _slots(sources: Sequence[Findings], kelvin: float) -> list[tuple[RunFindings
         runs = [run for run in source.runs.values() if 0 <= kelvin - run.temperature < SAME_TEMPERATURE]
         waiting = []
         for run in runs:
-            same = (slot for slot in slots if slot[number] is None and run.label in {_label(one) for one in slot})
+            same = (
+                slot
+                for slot in slots
+                if slot[number] is None and run.label in {one.label for one in slot if one is not None}
+            )
             if (slot := next(same, None)) is None:
                 waiting.append(run)
             else:
@@ -247,10 +254,6 @@ def _slots(sources: Sequence[Findings], kelvin: float) -> list[tuple[RunFindings
                 slots.append(free)
             free[number] = run
     return [tuple(slot) for slot in slots]
-
-
-def _label(run: RunFindings | None) -> str | None:
-    return None if run is None else run.label
 
 
 def _rows_of_runs(kelvin: float, slot: Sequence[RunFindings | None]) -> Iterator[ResultRow]:
@@ -290,16 +293,6 @@ def _same(one: RunFindings | None, other: RunFindings | None) -> str:
     ]
     identical = len(numbers) >= _ENOUGH and all(mine == theirs for mine, theirs in numbers)
     return "identical numbers, as of one trajectory or of a run that repeats another" if identical else ""
-
-
-def _pks(one: str, other: str) -> str:
-    """Return the PK of a system in both sources, or both PKs if they are nodes with the same content."""
-    pks = dict.fromkeys(words.rpartition(" ")[2] for words in (one, other))
-    return " = ".join(pks)
-
-
-def _ordered(phases: Iterable[str]) -> list[str]:
-    return sorted(phases, key=lambda phase: (_PHASES.index(phase) if phase in _PHASES else len(_PHASES), phase))
 
 
 # -- differences ---------------------------------------------------------------------------------------------

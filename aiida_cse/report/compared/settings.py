@@ -89,31 +89,26 @@ def setting_differences(all_findings: Sequence[Findings]) -> tuple[list[SettingD
     An input that only some of the findings have, as the schedules of the phases if an analysed folder is among
     them, is named instead of each of its values.
     """
-    filled = [
-        {name: _with_defaults(name, value) for name, value in findings.settings.items()}
-        for findings in all_findings
-    ]
-    common = [name for name in filled[0] if all(name in one for one in filled)]
-    others = sorted({name for one in filled for name in one} - set(common))
-    known = [{name: one[name] for name in common} for one in filled]
-    return _differences([_by_place(one) for one in known], _published()), others
+    settings = [findings.settings for findings in all_findings]
+    common = [name for name in settings[0] if all(name in one for one in settings)]
+    others = sorted({name for one in settings for name in one} - set(common))
+    flat = [_by_place({name: one[name] for name in common}) for one in settings]
+    return _differences(flat, _published()), others
 
 
 def _by_place(settings: Mapping[str, Any]) -> dict[Place, Any]:
-    """Return the values of settings by place: the name of an input is a path."""
+    """Return the values of settings by place, with defaults filled in: the name of an input is a path."""
     found: dict[Place, Any] = {}
     for name, value in settings.items():
+        model = next((model for end, model in _MODELS.items() if name == end or name.endswith(f".{end}")), None)
+        filled = value
+        if model is not None and isinstance(value, Mapping):
+            filled = _filled(model, value)
+            if model is Schedule:
+                filled = with_stage_defaults({"schedule": filled})["schedule"]
         *above, key = name.split(".")
-        found |= leaves({key: value}, tuple(above))
+        found |= leaves({key: filled}, tuple(above))
     return found
-
-
-def _with_defaults(name: str, value: Any) -> Any:
-    model = next((model for end, model in _MODELS.items() if name == end or name.endswith(f".{end}")), None)
-    if model is None or not isinstance(value, Mapping):
-        return value
-    filled = _filled(model, value)
-    return with_stage_defaults({"schedule": filled})["schedule"] if model is Schedule else filled
 
 
 def _filled(model: type[StrictModel], content: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -78,18 +78,12 @@ def draw_free_energies(sources: Sequence[Findings], width: float) -> Figure:
             panel.set_xlabel("z (Å)")
         if len(kelvin) > 1:
             label_panels(axes[: len(kelvin)])
-        handles = [
-            proxy(_entry(number, source, bool(curves), width), **_style(number))
-            for number, (source, curves) in enumerate(zip(sources, found, strict=True))
-        ]
+        room, handles = max(20, int(width / _LETTER)), []
+        for number, (source, curves) in enumerate(zip(sources, found, strict=True)):
+            words = f"{number + 1}  {source_name(source)}{'' if curves else ': no free energy'}"
+            handles.append(proxy(textwrap.fill(words, room, subsequent_indent="    "), **_style(number)))
         legend_below(drawn, handles, columns=2 if width >= _WIDE and len(handles) > 2 else 1)
     return drawn
-
-
-def _entry(number: int, source: Findings, drawn: bool, width: float) -> str:
-    """Return the words of the legend for a source, in lines that a figure of this width (mm) has room for."""
-    words = f"{number + 1}  {source_name(source)}{'' if drawn else ': no free energy'}"
-    return textwrap.fill(words, max(20, int(width / _LETTER)), subsequent_indent="    ")
 
 
 def _style(number: int) -> dict[str, Any]:

@@ -74,26 +74,25 @@ def _entry(citation: str) -> tuple[str, str]:
     found = _ARTICLE.fullmatch(" ".join(citation.split()))
     if found is None:
         words = re.findall(r"[a-z0-9]+", citation.lower())
-        return "-".join(words[:3]) or "source", _fields("misc", {"note": citation})
-    authors = [name.strip() for name in re.split(r", | et al\.", found["authors"]) if name.strip()]
-    if "et al." in found["authors"]:
-        authors.append("others")
-    family = re.sub(r"[^a-z]", "", authors[0].split()[-1].lower()) or "source"
-    fields = {
-        "author": " and ".join(authors),
-        "journal": found["journal"],
-        "year": found["year"],
-        "volume": found["volume"],
-        "pages": found["page"],
-        "note": found["note"],
-    }
-    return family + found["year"], _fields("article", {name: text for name, text in fields.items() if text})
-
-
-def _fields(kind: str, fields: dict[str, str]) -> str:
+        kind, key, fields = "misc", "-".join(words[:3]) or "source", {"note": citation}
+    else:
+        authors = [name.strip() for name in re.split(r", | et al\.", found["authors"]) if name.strip()]
+        if "et al." in found["authors"]:
+            authors.append("others")
+        family = re.sub(r"[^a-z]", "", authors[0].split()[-1].lower()) or "source"
+        kind, key = "article", family + found["year"]
+        fields = {
+            "author": " and ".join(authors),
+            "journal": found["journal"],
+            "year": found["year"],
+            "volume": found["volume"],
+            "pages": found["page"],
+            "note": found["note"],
+        }
     texts = {
-        name: _SPECIAL.sub(lambda found: _WIDE.get(found[0], "\\" + found[0]), text)
+        name: _SPECIAL.sub(lambda special: _WIDE.get(special[0], "\\" + special[0]), text)
         for name, text in fields.items()
+        if text or kind == "misc"
     }
     lines = [f"  {name} = {{{text}}}" for name, text in texts.items()]
-    return f"@{kind}{{KEY,\n" + ",\n".join(lines) + "\n}"
+    return key, f"@{kind}{{KEY,\n" + ",\n".join(lines) + "\n}"
