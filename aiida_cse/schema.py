@@ -159,12 +159,14 @@ def explain(error: ValidationError, place: str | Path = "") -> str:
 
 
 def refusals(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
-    """Return the findings of a pydantic error: the keys that lead to each, and the refusal."""
+    """Return the findings of a pydantic error: the keys that lead to each, and the refusal.
+
+    A list that is reported as too short only because its entries are wrong is left out.
+    """
     findings, found = error.errors(), []
     for one in findings:
         place = one["loc"]
         below = (other for other in findings if len(other["loc"]) > len(place))
-        # a list is also reported as too short where its entries are wrong
         if one["type"] == "too_short" and any(other["loc"][: len(place)] == place for other in below):
             continue
         found.append((place, _sentence(one)))

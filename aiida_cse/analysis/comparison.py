@@ -165,6 +165,7 @@ def findings(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _populations(hot: Results, cold: Results, keys: list[str]) -> Results:
+    """Return the numbers of ions per region in both runs and their differences, with errors."""
     results: Results = {}
     for name in (f"n_{key}_{region}" for key in keys for region in _COUNTED):
         if name not in hot or name not in cold:

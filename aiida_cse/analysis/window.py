@@ -163,8 +163,7 @@ class Window:
 
     def net_fluxes(self, events: NDArray[np.int64], labels: tuple[int, ...]) -> NDArray[np.int64]:
         """Return entries to minus exits from the regions with these labels, per block of the window."""
-        blocks = events[:, 0] // self.config.block_frames - self.begin // self.config.block_frames
         change = np.isin(events[:, 3], labels).astype(np.int64) - np.isin(events[:, 2], labels)
         flux = np.zeros(len(self.block_lengths), dtype=np.int64)
-        np.add.at(flux, blocks, change)
+        np.add.at(flux, self.block_of(events[:, 0]), change)
         return flux

@@ -78,7 +78,13 @@ def check_content(content: Mapping[str, Any], text: str) -> tuple[Recipe | None,
     recipe, refused = _validated(content)
     if recipe is not None:
         refused = list(_building_errors(recipe))
-    problems = {Problem(_line_of(place, lines), words): None for place, words in refused}
+    problems: dict[Problem, None] = {}
+    for place, words in refused:
+        keys = tuple(int(key) if isinstance(key, str) and key.isdecimal() else key for key in place)
+        # the line of the place, or of the innermost one around it that the file has
+        around = (keys[:depth] for depth in range(len(keys), 0, -1))
+        line = next((lines[one] for one in around if one in lines), None)
+        problems[Problem(line, words)] = None
     return recipe, sorted(problems, key=lambda one: one.line or 0)
 
 
@@ -165,13 +171,6 @@ def recipe_lines(text: str) -> dict[Place, int]:
             lines[below] = mark.start_mark.line + 1
             waiting.append((below, value))
     return lines
-
-
-def _line_of(place: Place, lines: Mapping[Place, int]) -> int | None:
-    """Return the line of a place, or of the innermost place around it that the file has."""
-    words = tuple(int(key) if isinstance(key, str) and key.isdecimal() else key for key in place)
-    around = [words[:depth] for depth in range(len(words), 0, -1)]
-    return next((lines[one] for one in around if one in lines), None)
 
 
 # -- copies --------------------------------------------------------------------------------------------------

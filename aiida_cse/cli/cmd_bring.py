@@ -36,6 +36,10 @@ def slab(recipe: str, out: Path) -> None:
     """Build the ceramic as a periodic crystal.
 
     The cut plane is at z = 0; the mobile ions are distributed at random over their sites.
+
+    \b
+    Example:
+      aiida-cse build slab --recipe llzo-peo-litfsi-demo --out slab
     """
     with input_errors():
         from aiida_cse.building.ceramic.slab import build_slab
@@ -53,6 +57,10 @@ def electrolyte(recipe: str, lx: float, ly: float, out: Path) -> None:
     """Build polymer chains and salt at low density.
 
     The box has the cross-section of a ceramic; the electrolyte is above a wall.
+
+    \b
+    Example:
+      aiida-cse build electrolyte --recipe recipe.yaml --lx 26 --ly 26 --out peo
     """
     with input_errors():
         from aiida_cse.building.electrolyte.build import build_electrolyte

@@ -57,7 +57,10 @@ def activate(*, create: bool = False) -> None:
 
 
 def has_default() -> bool:
-    """Return whether :func:`load` finds a profile when none is named."""
+    """Return whether :func:`load` finds a profile when none is named.
+
+    AiiDA is asked only where a configuration folder exists, since it would create a missing one.
+    """
     if "AIIDA_PATH" not in os.environ and find_folder() is None:
         return False
     if any(os.environ.get("AIIDA_PATH", "").split(os.pathsep)) and not any(map(Path.is_dir, _named_folders())):

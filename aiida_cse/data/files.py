@@ -26,7 +26,13 @@ def read_bytes(node: Node, name: str, most_bytes: int) -> bytes:
 
 
 def read_text(node: Node, name: str, most_bytes: int) -> str:
-    """Return the text of a UTF-8 file of a node; as :func:`read_bytes`."""
+    """Return the text of a UTF-8 file of a node; parameters as in :func:`read_bytes`.
+
+    Raises
+    ------
+    ValueError
+        As :func:`read_bytes`, or the file is no UTF-8 text; names the first byte that is not.
+    """
     content = read_bytes(node, name, most_bytes)
     try:
         return content.decode()

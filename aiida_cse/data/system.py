@@ -161,7 +161,10 @@ class CseSystemData(Data):
         return make_universe(self.get_system())
 
     def get_structure(self) -> StructureData:
-        """Return a StructureData, which is slow and large above some thousand atoms."""
+        """Return a StructureData, which is slow and large above some thousand atoms.
+
+        Each atom type is a kind with its label, element and mass; the cell begins at the lower corner of the box.
+        """
         system = self.get_system()
         structure = StructureData(cell=np.diag(system.data.lengths).tolist())
         for number, position in zip(system.data.types, system.data.positions - system.data.box[:, 0], strict=True):

@@ -546,7 +546,10 @@ def disagreement(one: WindowedState, name: str, found: Results) -> tuple[str, in
 
 
 def agree(value: Any, again: Any) -> bool:
-    """Return whether a value is that of the second computation but for rounding."""
+    """Return whether a value is that of the second computation but for rounding.
+
+    None agrees with None, words with equal words, and arrays with arrays of the same shape.
+    """
     if value is None or again is None:
         return value is None and again is None
     if isinstance(again, str) or (isinstance(again, list) and again and isinstance(again[0], str)):

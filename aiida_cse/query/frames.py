@@ -88,6 +88,7 @@ def _ends(values: Iterable[float | None]) -> tuple[float | None, float | None]:
 def _frame(
     row: type, records: Iterable[dict[str, Any]], without: Sequence[str], further: Sequence[str]
 ) -> pd.DataFrame:
+    """Return records as a table: the attributes of ``row``, the ``further`` columns, then all other keys."""
     import pandas as pd
 
     columns = [one.name for one in fields(row) if one.name not in without]

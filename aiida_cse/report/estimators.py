@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,10 @@ def _no_snapshots(run: RunFindings | None) -> Estimate:
 def _ratio(
     count: float, exposure: float | None, interval: Sequence[float], stride: float | None, level: float
 ) -> Estimate:
-    """Return a count over an exposure; the standard error is that of its logarithm."""
+    """Return a count over an exposure; the standard error is that of its logarithm.
+
+    A count of zero has an upper bound only.
+    """
     if not exposure:
         return Estimate(why="no time in which an event would have counted", stride_ps=stride)
     low, high = (end / exposure for end in interval)
@@ -213,27 +217,25 @@ def conditioned(_: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> 
     return Estimate(counted[of["key"]], counted=True)
 
 
-def conditioned_rate(_: Findings, run: RunFindings | None, __: Mapping[str, Any]) -> Estimate:
-    """Return the entries under the condition over its time, ns⁻¹."""
-    counted = _in_snapshots(run)
-    time = conditioned(_, run, {"key": "exposure_conditioned_ns"})
-    if time.value is None:
-        return time
-    return _entries_over(run, counted, "s_in_li_ceramic_conditioned", time.value)
+def entry_rate(
+    findings: Findings, run: RunFindings | None, _: Mapping[str, Any], *, under_condition: bool = False
+) -> Estimate:
+    """Return the entries per ion in a first layer, s⁻¹, or those under the condition over its time, ns⁻¹.
 
-
-def entry_rate(_: Findings, run: RunFindings | None, __: Mapping[str, Any]) -> Estimate:
-    """Return the entries per ion in a first layer, s⁻¹."""
-    counted = _in_snapshots(run)
-    if "s_in_li_ceramic" not in counted:
+    The interval is that of the count; events in bursts widen it.
+    """
+    counted, level = _in_snapshots(run), _level(run)
+    key, suffix = "s_in_li_ceramic", "_conditioned" if under_condition else ""
+    if under_condition:
+        time = conditioned(findings, run, {"key": "exposure_conditioned_ns"})
+        if time.value is None:
+            return time
+        exposure = time.value
+    elif key in counted:
+        exposure = counted["exposure_li_ceramic_ion_ns"] * 1e-9
+    else:
         return _no_snapshots(run)
-    return _entries_over(run, counted, "s_in_li_ceramic", counted["exposure_li_ceramic_ion_ns"] * 1e-9)
-
-
-def _entries_over(run: RunFindings | None, counted: Mapping[str, Any], key: str, exposure: float) -> Estimate:
-    """Return entries over an exposure with the interval of their count; events in bursts widen it."""
-    level, entries = _level(run), counted[key]
-    suffix = "_conditioned" if key.endswith("_conditioned") else ""
+    entries = counted[key + suffix]
     dispersion = counted.get(f"dispersion_li_ceramic{suffix}") or 1.0
     interval = poisson_interval(entries, level, dispersion=dispersion)
     return _ratio(entries, exposure, interval, counted["stride_ps"], level)
@@ -315,7 +317,7 @@ MEASURES: dict[str, Measure] = {
     "exchange_rate": exchange_rate,
     "coefficient": coefficient,
     "conditioned": conditioned,
-    "conditioned_rate": conditioned_rate,
+    "conditioned_rate": partial(entry_rate, under_condition=True),
     "entry_rate": entry_rate,
     "peak": peak,
     "mobility": mobility,

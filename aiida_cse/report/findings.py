@@ -246,11 +246,6 @@ class TimeShare:
         """Number of jobs that ran."""
         return self.jobs - self.cached
 
-    @property
-    def overhead_per_job(self) -> float:
-        """Time of a job outside its program, s: AiiDA, the scheduler and the transport of files."""
-        return (self.seconds - self.program_seconds) / max(self.ran, 1)
-
 
 @dataclass(frozen=True)
 class RunFindings:

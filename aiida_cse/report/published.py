@@ -36,9 +36,8 @@ __all__ = [
     "comparison_table",
     "here_cell",
     "other_system",
-    "printed_cell",
     "published",
-    "quantity_cell",
+    "published_cells",
 ]
 
 #: widest difference of two temperatures that count as one, K
@@ -400,24 +399,21 @@ LEGEND = (
 )
 
 
-def quantity_cell(one: ComparedNumber, compared: Sequence[ComparedNumber]) -> str:
-    """Return quantity, temperature and unit; with the label of the run if there are several at the temperature."""
+def published_cells(one: ComparedNumber, compared: Sequence[ComparedNumber]) -> tuple[str, str]:
+    """Return quantity, temperature and unit; and the published number as printed.
+
+    The label of the run is added if there are several at the temperature. Counts are printed also as the rate that
+    is compared.
+    """
     number = one.published
     runs = {other.run for other in compared if other.published is number}
     where = [f"{number.temperature_K:g} K"] if number.temperature_K is not None else []
     where += [one.run] if len(runs) > 1 else []
     unit = f" ({number.unit})" if number.unit else ""
-    return ", ".join([number.quantity, *where]) + unit
-
-
-def printed_cell(one: ComparedNumber) -> str:
-    """Return the published number as printed, counts also as the rate that is compared."""
-    number = one.published
-    return (
-        f"{number.printed} = {_words(number.value)}"
-        if number.value and " in " in number.printed
-        else number.printed
-    )
+    printed = number.printed
+    if number.value and " in " in printed:
+        printed = f"{printed} = {_words(number.value)}"
+    return ", ".join([number.quantity, *where]) + unit, printed
 
 
 def here_cell(one: ComparedNumber) -> str:

@@ -20,9 +20,8 @@ from aiida_cse.report.published import (
     comparison_table,
     here_cell,
     other_system,
-    printed_cell,
     published,
-    quantity_cell,
+    published_cells,
 )
 from aiida_cse.report.whole_files import write_whole
 from aiida_cse.version import __version__
@@ -59,8 +58,7 @@ def comparison_page(findings: Findings, compared: Sequence[ComparedNumber]) -> s
     for name, group in groupby(compared, key=lambda one: one.published.figure):
         rows = [
             {
-                "quantity": quantity_cell(one, compared),
-                "printed": printed_cell(one),
+                **dict(zip(("quantity", "printed"), published_cells(one, compared), strict=True)),
                 "here": here_cell(one),
                 "judgement": compared_cell(one),
                 "source": one.published.source,

@@ -230,6 +230,7 @@ def _charge(_: Results, found: ObservableResult) -> Iterator[Row]:
 
 
 def _displacements(results: Results, found: ObservableResult) -> Iterator[Row]:
+    """Yield variance and mean of the displacements by ion, layer of the start, lag and axis."""
     for ion in results.system.ions:
         key = ion.lower()
         variances, errors, means, samples = (
@@ -447,7 +448,10 @@ _STAGE_UNITS = {
 
 
 def _records(name: str, title: str, records: Sequence[Mapping[str, Any]] | None) -> TidyTable:
-    """Return a table of records, which need not all have the same keys; lists and mappings are left out."""
+    """Return a table of records, which need not all have the same keys; lists and mappings are left out.
+
+    The unit of a column follows from the ending of its key.
+    """
     records = records or ()
     keys = dict.fromkeys(
         key for record in records for key, value in record.items() if not isinstance(value, list | dict)

@@ -619,7 +619,9 @@ def _time(findings: Findings) -> Section:
         return Section("Time", ())
     rows = []
     if share.ran:
-        percent, overhead = 100 * share.program_seconds / share.seconds, share.overhead_per_job
+        percent = 100 * share.program_seconds / share.seconds
+        # AiiDA, the scheduler and the transport of files
+        overhead = (share.seconds - share.program_seconds) / share.ran
         jobs = f"{share.ran} LAMMPS job{'s' if share.ran > 1 else ''}"
         words = (
             f"{duration(share.seconds)}, {percent:.0f} % in LAMMPS, the rest in orchestration, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from aiida import orm
@@ -198,13 +198,9 @@ class CalibrateWorkChain(VersionedWorkChain):
 
     def tabulate(self) -> None:
         """Store the table."""
-        found = dict(self._results())
+        jobs = enumerate(self.ctx.jobs)
+        found = {f"run_{number:02d}": job.outputs.results for number, job in jobs if job.is_finished_ok}
         self.out("speeds", tabulate_speeds(self.inputs.choices, self.inputs.timestep_fs, **found))
-
-    def _results(self) -> Iterator[tuple[str, orm.Dict]]:
-        for number, job in enumerate(self.ctx.jobs):
-            if job.is_finished_ok:
-                yield f"run_{number:02d}", job.outputs.results
 
     def _submit(self, choice: Choice, steps: int, name: str) -> Any:
         """Submit a run of this length with a choice."""

@@ -23,7 +23,6 @@ from aiida_cse.reduction.layers import SURFACE_OFFSETS
 __all__ = [
     "LEAST_GAP",
     "cations_in_slab",
-    "default_excess",
     "excess_error",
     "population_deviation",
     "refused_excess",
@@ -37,7 +36,7 @@ Mask = NDArray[np.bool_]
 
 #: standard deviations of N between two starts at the beginning of production, from the cost of the two-start
 #: criterion in simulated plain systems, and those by default at the assembly, of which the relaxation takes some
-LEAST_GAP, _DEFAULT_GAP = 8.0, 10.0
+LEAST_GAP, DEFAULT_GAP = 8.0, 10.0
 #: largest share of the cations that the slab can lose and keep its crystal; lithium garnets have 3 to 7 Li per
 #: formula unit (Cussen, J. Mater. Chem. 20, 5167 (2010))
 _MOST_OF_SLAB = 0.5
@@ -164,15 +163,6 @@ def population_deviation(pairs: int) -> float:
     return math.sqrt(pairs) / 2
 
 
-def default_excess(pairs: int) -> dict[str, int]:
-    """Return the initial excess of the starts ``filled`` and ``emptied`` for a salt of ``pairs``.
-
-    Each is 10 standard deviations from the slab as built; a small salt limits ``filled``.
-    """
-    number = math.ceil(_DEFAULT_GAP * population_deviation(pairs))
-    return {"filled": min(number, pairs), "emptied": -number}
-
-
 def cations_in_slab(interface: System) -> int:
     """Return the number of cations in the region of the ceramic, around the present mid-plane of the slab.
 
@@ -227,8 +217,8 @@ def _sites_of_mobile(interface: System, geometry: SlabGeometry, ceramic: Ceramic
     species = np.array([site.species for site in ceramic.structure.sites])[lattice.sites]
     framework = np.isin(data.types, interface.info.type_numbers(labels=geometry.framework))
     framework &= data.molecules == CERAMIC_MOLECULE
-    tree = _tree(interface, places[np.isin(species, geometry.framework)])
-    off = float(np.median(tree.query(_folded(interface, data.positions[framework]))[0]))
+    sites_of_framework = places[np.isin(species, geometry.framework)]
+    off = float(np.median(_distances(interface, sites_of_framework, data.positions[framework])))
     if np.isin(species, geometry.framework).sum() != framework.sum() or off > _OTHER_CRYSTAL:
         raise ValueError(
             f"recipe.ceramic: its crystal is not that of the slab, whose framework is {off:.1f} Å from its sites"
@@ -266,20 +256,20 @@ def _far_from(interface: System, atoms: Mask, places: Floats, distance: float) -
     """Return the places (M, 3) that are at least ``distance`` Å from each of these atoms (N,)."""
     if not atoms.any() or not len(places):
         return places
-    tree = _tree(interface, interface.data.positions[atoms])
-    nearest = tree.query(_folded(interface, places), distance_upper_bound=distance)[0]
-    return places[np.isinf(nearest)]
+    return places[np.isinf(_distances(interface, interface.data.positions[atoms], places, distance))]
 
 
-def _tree(interface: System, positions: Floats) -> cKDTree:
-    return cKDTree(_folded(interface, positions), boxsize=interface.data.lengths)
+def _distances(interface: System, points: Floats, places: Floats, most: float = np.inf) -> Floats:
+    """Return the distance (M,) of each place (M, 3) to the nearest point (N, 3) through the periodic box, Å.
 
-
-def _folded(interface: System, positions: Floats) -> Floats:
-    folded = np.mod(positions - interface.data.box[:, 0], interface.data.lengths)
+    Infinite where it exceeds ``most``, Å.
+    """
+    low, lengths = interface.data.box[:, 0], interface.data.lengths
+    folded = [np.mod(positions - low, lengths) for positions in (points, places)]
     # the remainder of a tiny negative number is rounded to the length itself
-    inside: Floats = np.where(folded >= interface.data.lengths, 0.0, folded)
-    return inside
+    near, there = (np.where(positions >= lengths, 0.0, positions) for positions in folded)
+    found: Floats = np.asarray(cKDTree(near, boxsize=lengths).query(there, distance_upper_bound=most)[0])
+    return found
 
 
 def _spread(

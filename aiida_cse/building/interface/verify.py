@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.building.interface.assembly import assemble
-from aiida_cse.lammps.files.data import TOPOLOGY, DataFile, read_contents
+from aiida_cse.lammps.files.data import TOPOLOGY, DataFile, DataFileContents, read_contents
 from aiida_cse.lammps.files.system import System
 from aiida_cse.schema import located
 
@@ -49,21 +49,8 @@ def read_interface(text: str, ceramic: System, electrolyte: System, gap: float, 
     with located(f"{program}'s data file"):
         contents = read_contents(text)
     data, expected = contents.data, assemble(ceramic, electrolyte, gap)
-    labels = {number: entry.label for number, entry in enumerate(expected.info.types, 1)}
     try:
-        for what, here, there in (
-            ("atom types", contents.labels, labels),
-            ("types of bonded terms", data.topology_types, expected.data.topology_types),
-        ):
-            if here != there:
-                raise ValueError(f"other {what} than the two phases: {here}, not {there}")
-        found, wanted = (np.column_stack([each.molecules, each.types]) for each in (data, expected.data))
-        _refuse_other_rows("atoms", found, wanted, columns="the molecule and type ")
-        for kind in TOPOLOGY:
-            found, wanted = (_terms_by_atoms(each, kind) for each in (data, expected.data))
-            _refuse_other_rows(kind, found, wanted, columns="the type and atoms ")
-        for what, (values, right) in _values(data, expected.data).items():
-            _refuse_other_rows(what, values, right, tolerance=_SAME)
+        _refuse_other_content(contents, expected)
     except ValueError as error:
         raise ValueError(f"{program}'s data file has {error}") from error
     if expected.data.velocities is None:
@@ -72,17 +59,32 @@ def read_interface(text: str, ceramic: System, electrolyte: System, gap: float, 
     return expected.evolved(data)
 
 
-def _values(data: DataFile, expected: DataFile) -> dict[str, tuple[Floats, Floats]]:
+def _refuse_other_content(contents: DataFileContents, system: System) -> None:
+    """Refuse a data file with other types, atoms, terms or values than a system; names the first difference."""
+    data, expected = contents.data, system.data
+    labels = {number: entry.label for number, entry in enumerate(system.info.types, 1)}
+    for what, here, there in (
+        ("atom types", contents.labels, labels),
+        ("types of bonded terms", data.topology_types, expected.topology_types),
+    ):
+        if here != there:
+            raise ValueError(f"other {what} than the two phases: {here}, not {there}")
+    found, wanted = (np.column_stack([each.molecules, each.types]) for each in (data, expected))
+    _refuse_other_rows("atoms", found, wanted, columns="the molecule and type ")
+    for kind in TOPOLOGY:
+        found, wanted = (_terms_by_atoms(each, kind) for each in (data, expected))
+        _refuse_other_rows(kind, found, wanted, columns="the type and atoms ")
     # LAMMPS writes zeros for atoms without velocities
     rest = np.zeros((expected.natoms, 3))
-    found, wanted = (rest if each.velocities is None else each.velocities for each in (data, expected))
-    return {
-        "box edges (x, y, z; Å)": (data.box, expected.box),
-        "masses (g/mol)": (data.masses, expected.masses),
-        "charges (e)": (data.charges, expected.charges),
-        "unwrapped positions (Å)": (data.unwrapped, expected.unwrapped),
-        "velocities (Å/fs)": (found, wanted),
-    }
+    moving, known = (rest if each.velocities is None else each.velocities for each in (data, expected))
+    for what, values, right in (
+        ("box edges (x, y, z; Å)", data.box, expected.box),
+        ("masses (g/mol)", data.masses, expected.masses),
+        ("charges (e)", data.charges, expected.charges),
+        ("unwrapped positions (Å)", data.unwrapped, expected.unwrapped),
+        ("velocities (Å/fs)", moving, known),
+    ):
+        _refuse_other_rows(what, values, right, tolerance=_SAME)
 
 
 def _terms_by_atoms(data: DataFile, kind: str) -> Integers:

@@ -114,7 +114,10 @@ def _jobs(found: Forecast) -> Table:
 
 def _cost_rows(found: Forecast) -> list[tuple[str, str]]:
     disk = found.disk
-    repository = f"repository {size_words(disk.repository)}{_free(disk.repository_free)}"
+    folders, repository = (
+        size_words(size) + ("" if free is None else f" ({size_words(free)} free)")
+        for size, free in ((disk.folders, disk.folders_free), (disk.repository, disk.repository_free))
+    )
     spans = found.seconds
     if spans is None:
         wall_time = f"unknown: no speed of this code was measured{_calibrate(found)}"
@@ -132,7 +135,7 @@ def _cost_rows(found: Forecast) -> list[tuple[str, str]]:
     return [
         ("wall time", wall_time),
         *[("", line) for line in _measured(found)],
-        ("disk", f"work folder {bound}{size_words(disk.folders)}{_free(disk.folders_free)}; {repository}"),
+        ("disk", f"work folder {bound}{folders}; repository {repository}"),
         ("nodes", f"some {nodes:,}; {found.slots} processes at once"),
     ]
 
@@ -159,7 +162,3 @@ def _measured(found: Forecast) -> Iterator[str]:
         f"from {count} of {printable(part.code.full_label)} with {first.atoms:,} atoms on {cores} "
         f"{'core' if cores == 1 else 'cores'} (such as <{first.pk}>){extrapolated}"
     )
-
-
-def _free(count: int | None) -> str:
-    return "" if count is None else f" ({size_words(count)} free)"

@@ -17,9 +17,8 @@ from aiida_cse.report.published import (
     compared_cell,
     here_cell,
     other_system,
-    printed_cell,
     published,
-    quantity_cell,
+    published_cells,
 )
 
 __all__ = ["letters", "print_comparison"]
@@ -50,7 +49,7 @@ def print_comparison(findings: Findings, compared: Sequence[ComparedNumber], con
                 if reason not in notes:
                     notes[reason] = next(numbering)
             marks = " ".join(notes[reason] for reason in reasons)
-            cells = (quantity_cell(one, compared), printed_cell(one), here_cell(one))
+            cells = (*published_cells(one, compared), here_cell(one))
             table.add_row(*cells, f"{compared_cell(one)} {marks}".strip())
     console.print(table)
     for reason, letter in notes.items():

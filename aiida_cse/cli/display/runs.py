@@ -54,12 +54,12 @@ class RunState:
     look: dict[str, Any] | None = None
     running: bool = False
 
-    @property
-    def time_left(self) -> timedelta | None:
-        """Time until the requested length at the present speed; None if this is unknown."""
+    def end(self, now: datetime) -> str:
+        """Return when the requested length is reached at the present speed, in words; empty if this is unknown."""
         if not self.running or not self.ns_per_day or self.done_ns is None or self.asked_ns is None:
-            return None
-        return timedelta(days=max(0.0, self.asked_ns - self.done_ns) / self.ns_per_day)
+            return ""
+        left = timedelta(days=max(0.0, self.asked_ns - self.done_ns) / self.ns_per_day)
+        return f"{'≤' if self.at_most else ''}{now + left:%Y-%m-%d %H:%M}"
 
 
 def run_states(root: Branch, watch: JobWatch) -> list[RunState]:
@@ -185,7 +185,7 @@ def run_table(states: list[RunState], now: datetime, width: int) -> Table:
         Column("EC (≥)", _of_look("{ec:.2f} ({ec_lower_bound:.2f})"), 2),
         Column("equil.", _verdict, 5),
         Column("look at ns", _of_look("{end_ns:.4g}"), 8),
-        Column("end", lambda state: _end(state, now), 3),
+        Column("end", lambda state: state.end(now), 3),
     )
     return fitted_table(columns, states, width, name=0, styles={})
 
@@ -205,8 +205,3 @@ def _verdict(state: RunState) -> str:
     if state.look is None:
         return ""
     return "yes" if state.look["equilibrated"] else "no"
-
-
-def _end(state: RunState, now: datetime) -> str:
-    left = state.time_left
-    return "" if left is None else f"{'≤' if state.at_most else ''}{now + left:%Y-%m-%d %H:%M}"

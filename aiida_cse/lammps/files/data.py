@@ -583,6 +583,7 @@ def _shown(line: str) -> str:
 
 
 def _wrong_width(title: str, line: str, words: int, widths: tuple[int, ...]) -> str:
+    """Return what is wrong with a row of a section that has other numbers of words than allowed."""
     expected = " or ".join(map(str, widths))
     if title == "Atoms":
         return f"{words} columns, expected {expected} in every row (atom_style full, with or without image flags)"

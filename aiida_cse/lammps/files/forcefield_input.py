@@ -305,7 +305,10 @@ def _wrong(words: Sequence[str]) -> str | None:
 
 
 def _named(word: str, count: int, by_label: Mapping[str, int]) -> Sequence[int]:
-    """Return the types that an argument of a coefficient command names: 3, 2*5, * or a label."""
+    """Return the types that an argument of a coefficient command names: 3, 2*5, * or a label.
+
+    An open end of a range is the first or the last of the ``count`` types.
+    """
     if word in by_label:
         return (by_label[word],)
     if _TYPE.fullmatch(word):
@@ -317,7 +320,10 @@ def _named(word: str, count: int, by_label: Mapping[str, int]) -> Sequence[int]:
 
 
 def _mix(rule: str, first: tuple[float, float], second: tuple[float, float]) -> tuple[float, float]:
-    """Return ε and σ of unlike atoms by a rule of ``pair_modify mix``."""
+    """Return ε and σ of unlike atoms by a rule of ``pair_modify mix``.
+
+    The rules are arithmetic (Lorentz-Berthelot), sixthpower (Waldman-Hagler) and geometric.
+    """
     (energy, size), (other_energy, other_size) = first, second
     depth = sqrt(energy * other_energy)
     if rule == "arithmetic":

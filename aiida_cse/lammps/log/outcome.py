@@ -73,7 +73,10 @@ def judge(report: LogReport, target: int | None, said: Iterable[str] = ()) -> Ou
 
 
 def diagnose(said: Iterable[str]) -> Outcome | None:
-    """Return the cause of failure that lines of a job's output report; None if they report no known one."""
+    """Return the cause of failure that lines of a job's output report; None if they report no known one.
+
+    An error of LAMMPS of a known kind decides; else the first of :data:`MESSAGES` that any line contains.
+    """
     found: dict[str, str] = {}
     for raw in said:
         line = raw.replace("\0", "").strip()

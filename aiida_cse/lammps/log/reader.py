@@ -192,14 +192,14 @@ class _Reader:
         self._events = {
             "CSE ": self._cse,
             "LAMMPS (": self._machine,
-            "ERROR": self._error,
-            "WARNING": self._warning,
+            "ERROR": self._complaint,
+            "WARNING": self._complaint,
             "keywords:": lambda line: self._open(tuple(_QUOTED.findall(line)), plain=False),
             "Loop time of": self._timing,
             "Total wall time:": self._timing,
             "using ": self._machine,
             "set ": self._machine,
-            "Last ": self._quote,
+            "Last ": self._complaint,
         }
 
     def feed(self, raw: str) -> None:
@@ -234,7 +234,7 @@ class _Reader:
         match = _YAML_ROW.match(line)
         if match is None and _BROKEN_ROW.match(line):
             # another process failed while the first one wrote the row
-            self._error(line[line.index("ERROR") :])
+            self._complaint(line[line.index("ERROR") :])
         if self._table is None or (match is None and not self._plain):
             return
         words = match.group(1).replace(",", " ").split() if match else line.split()
@@ -300,18 +300,18 @@ class _Reader:
         elif _ACCELERATOR.match(line) or (threads and int(threads.group(1)) > 1):
             self.report.accelerated = self.report.accelerated or line.strip()
 
-    def _error(self, line: str) -> None:
-        self.report.error = self.report.error or line.strip()
-
-    def _quote(self, line: str) -> None:
-        if self.report.error is not None and self.report.culprit is None:
-            self.report.culprit = line.strip()
-
-    def _warning(self, line: str) -> None:
-        if _TIMEOUT in line:
-            self.report.timed_out = True
-        if line not in self.report.warnings:
-            self.report.warnings.append(line)
+    def _complaint(self, line: str) -> None:
+        """Read an error, of which the first counts, the command that LAMMPS quotes below it, or a warning."""
+        report = self.report
+        if line.startswith("ERROR"):
+            report.error = report.error or line.strip()
+        elif line.startswith("Last "):
+            if report.error is not None and report.culprit is None:
+                report.culprit = line.strip()
+        else:
+            report.timed_out |= _TIMEOUT in line
+            if line not in report.warnings:
+                report.warnings.append(line)
 
     def _timing(self, line: str) -> None:
         if line.startswith("Total wall time:"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -78,17 +78,16 @@ def features_of(*texts: str) -> set[Feature]:
 
     Of hybrid styles all sub-styles are returned. ``none`` selects no style.
     """
-    return set(_selected(line.split("#", 1)[0].strip() for text in texts for line in text.splitlines()))
-
-
-def _selected(lines: Iterator[str]) -> Iterator[Feature]:
-    for line in lines:
+    found: set[Feature] = set()
+    for whole in "\n".join(texts).splitlines():
+        line = whole.split("#", 1)[0].strip()
         if named := _NAMED.match(line):
-            yield Feature(named["command"], named["style"])
-        elif found := _STYLE.match(line):
-            command, words = found["command"], found["words"].split()
+            found.add(Feature(named["command"], named["style"]))
+        elif style := _STYLE.match(line):
+            command, words = style["command"], style["words"].split()
             chosen = words if words[0].startswith("hybrid") else words[:1]
-            yield from (Feature(command, word) for word in chosen if word != "none" and _WORD.fullmatch(word))
+            found |= {Feature(command, word) for word in chosen if word != "none" and _WORD.fullmatch(word)}
+    return found
 
 
 def read_help(text: str) -> Program | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -60,7 +60,10 @@ class ProbePlans(StrictModel):
 
 
 def shortened(stage: Stage) -> Stage:
-    """Return a stage of the same commands with a few steps."""
+    """Return a stage of the same commands with :data:`STEPS` steps.
+
+    Thermo rows and, if the stage has them, frames are written every :data:`EVERY` steps.
+    """
     step = stage.timestep_fs / 1000
     changes: dict[str, Any] = {"thermo_ps": EVERY * step}
     if stage.kind == "minimize":
@@ -148,14 +151,12 @@ def examined(
         "packages": [] if program is None else list(program.packages),
         "ranks": next(ranks, None),
         "runs": found,
-        "missing": list(_listed(missing)),
+        "missing": [
+            {"command": feature.command, "style": feature.style, **entry}
+            for feature, entry in sorted(missing.items())
+        ],
         "error": None if program is not None else _last_line(said) or _last_line(help_text),
     }
-
-
-def _listed(missing: Mapping[Feature, dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for feature, entry in sorted(missing.items()):
-        yield {"command": feature.command, "style": feature.style, **entry}
 
 
 def _last_line(text: str) -> str | None:

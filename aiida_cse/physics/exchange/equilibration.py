@@ -44,6 +44,8 @@ class NetFlux:
 def equilibration_coefficient(entries: float, exits: float, lam: float = 10.0) -> float:
     """Return the equilibration coefficient of eq 5, at least 0 and below 1.
 
+    2 min(entries, exits) / (entries + exits + λ), where λ makes few events count less.
+
     Raises
     ------
     ValueError

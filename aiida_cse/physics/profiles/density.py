@@ -220,6 +220,7 @@ def _zero(
 
 
 def _bins_of(points: Floats, centres: Floats, bins: int) -> NDArray[np.int64]:
+    """Return the indices (n,) of the bins in which points (n,) lie, Å."""
     if len(centres) != bins:
         raise ValueError(f"z has {len(centres)} values, counts has {bins}")
     width = (centres[-1] - centres[0]) / (bins - 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from aiida_cse.analysis.kinetics import KineticsSettings
@@ -93,7 +92,14 @@ def setting_differences(all_findings: Sequence[Findings]) -> tuple[list[SettingD
     common = [name for name in settings[0] if all(name in one for one in settings)]
     others = sorted({name for one in settings for name in one} - set(common))
     flat = [_by_place({name: one[name] for name in common}) for one in settings]
-    return _differences(flat, _published()), others
+    # by place among the inputs of a study, the values of the published protocol with their sources
+    published = {
+        (*place, *one.place): (one.value, one.source)
+        for part, place in _PARTS.items()
+        for one in protocol_values("paper", part)
+        if one.source != HERE
+    }
+    return _differences(flat, published), others
 
 
 def _by_place(settings: Mapping[str, Any]) -> dict[Place, Any]:
@@ -142,14 +148,3 @@ def _value(values: Mapping[Place, Any], place: Place) -> Any:
         return values[place]
     depth = len(place)
     return {".".join(key[depth:]): value for key, value in values.items() if key[:depth] == place} or ABSENT
-
-
-@cache
-def _published() -> dict[Place, tuple[Any, str]]:
-    """Return by place among the inputs of a study the value of the protocol ``paper`` with its source."""
-    return {
-        (*place, *one.place): (one.value, one.source)
-        for part, place in _PARTS.items()
-        for one in protocol_values("paper", part)
-        if one.source != HERE
-    }

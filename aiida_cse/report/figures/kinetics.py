@@ -225,7 +225,10 @@ def _bound_alone(rate: Mapping[str, Any]) -> float | None:
 
 
 def _curves(findings: Findings) -> RateCurves | None:
-    """Return the curves of the laws from the hottest to the coldest temperature of runs and rates."""
+    """Return the curves of the laws from the hottest to the coldest temperature of runs and rates.
+
+    None without a joint fit, or where all are of one temperature.
+    """
     if findings.kinetics is None:
         return None
     found = findings.kinetics.values

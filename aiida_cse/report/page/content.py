@@ -77,7 +77,9 @@ class Table:
                     pair = ("yes" if cell else "no", "")
                 elif isinstance(cell, float):
                     pair = (f"{cell:.4g}", "")
-                pairs.append((_unbroken(pair[0]), _unbroken(pair[1])))
+                # the sign of a bound or error stays with its number
+                first, second = (re.sub(r"([≤≥±]) (?=[\d−-])", "\\1\u00a0", text) for text in pair)
+                pairs.append((first, second))
             rows.append(pairs)
         return rows
 
@@ -160,11 +162,6 @@ class Section:
     def filled(self) -> bool:
         """True if the section has content."""
         return bool(self.text or self.facts or self.statements or self.tables or self.pictures or self.code)
-
-
-def _unbroken(text: str) -> str:
-    """Return a text in which the sign of a bound or error stays with its number."""
-    return re.sub(r"([≤≥±]) (?=[\d−-])", "\\1\u00a0", text)
 
 
 def data_uri(content: bytes, media_type: str) -> str:

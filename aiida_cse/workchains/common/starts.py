@@ -5,6 +5,7 @@ A start is the initial state of the slab: as built, with ions of the salt added,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,10 +65,15 @@ def planned_runs(inputs: Any) -> list[tuple[str, float, int]]:
 
 
 def start_excess_of(given: Mapping[str, Any], pairs: int) -> dict[str, int]:
-    """Return the initial excess of the starts ``filled`` and ``emptied``, where none is given that of the salt."""
-    from aiida_cse.building.interface.excess import default_excess
+    """Return the initial excess of the starts ``filled`` and ``emptied`` for a salt of ``pairs``.
 
-    return default_excess(pairs) | {start: number for start, number in given.items() if number is not None}
+    Where none is given, each is 10 standard deviations from the slab as built; a small salt limits ``filled``.
+    """
+    from aiida_cse.building.interface.excess import DEFAULT_GAP, population_deviation
+
+    number = math.ceil(DEFAULT_GAP * population_deviation(pairs))
+    known = {start: number for start, number in given.items() if number is not None}
+    return {FILLED: min(number, pairs), EMPTIED: -number} | known
 
 
 def start_ports(spec: Any) -> None:

@@ -12,7 +12,6 @@ from aiida_cse.building.ceramic.cut import cut_slab
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.building.interface.excess import (
     cations_in_slab,
-    default_excess,
     population_deviation,
     transfer_cations,
     vacant_sites,
@@ -21,6 +20,7 @@ from aiida_cse.building.recipe import CeramicRecipe, Recipe
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, FILENAMES, System
 from aiida_cse.physics.periodic import find_contacts
+from aiida_cse.workchains.common.starts import start_excess_of
 
 #: relaxation of an interface with an excess, in which nothing is held
 MINIMIZE = f"""\
@@ -166,8 +166,8 @@ def test_an_ion_that_keeps_its_origin_does_not_change_phase(interface: System) -
 
 
 def test_starts_are_ten_deviations_from_the_slab_as_built() -> None:
-    assert default_excess(90) == {"filled": 48, "emptied": -48}
-    assert default_excess(7) == {"filled": 7, "emptied": -14}, "no more than the salt has"
+    assert start_excess_of({}, 90) == {"filled": 48, "emptied": -48}
+    assert start_excess_of({}, 7) == {"filled": 7, "emptied": -14}, "no more than the salt has"
     p = np.linspace(0, 1, 101)
     assert population_deviation(90) == pytest.approx(np.sqrt(90 * p * (1 - p)).max())
 
