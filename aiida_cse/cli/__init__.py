@@ -81,6 +81,13 @@ class LazyGroup(click.Group):
                 raise
             from aiida_cse.engine.hints import aiida_cse
 
+            if "aiida.storage" in sys.modules:
+                from aiida_cse.engine.database import trouble_of
+
+                if (trouble := trouble_of(error)) is not None:
+                    remedy = "try again when that has ended" if trouble.passes else "then try again"
+                    told = f"{trouble.words}; {remedy}"
+                    raise click.ClickException(_fold(told) if sys.stderr.isatty() else told) from error
             again = aiida_cse("--debug", *sys.argv[1:])
             what = f"unexpected {type(error).__name__}: {error}"
             if isinstance(error, OSError) and error.strerror:  # a full disk, a file that may not be read, …

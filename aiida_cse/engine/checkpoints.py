@@ -33,12 +33,15 @@ def awaited_children(process: Process) -> set[int]:
     return {awaitable.pk for awaitable in getattr(process, "_awaitables", [])}
 
 
-def load_tree(node: ProcessNode, runner: Runner) -> Iterator[Process]:
+def load_tree(node: ProcessNode, runner: Runner, *, is_awaited: bool = True) -> Iterator[Process]:
     """Load ``node`` and its unfinished descendants from their checkpoints.
 
     A checkpoint is written when a process enters a state. If Python ends within a step, the checkpoint of the
     parent does not contain the children that this step had submitted. The step is repeated and submits new ones;
     the first ones are killed here, so that nothing runs twice.
+
+    AiiDA deletes the checkpoint of a process last. A finished one that still has its checkpoint may lack outputs,
+    which a locked database did not take; its last step is repeated, if somebody waits for it.
 
     Raises
     ------
@@ -46,15 +49,18 @@ def load_tree(node: ProcessNode, runner: Runner) -> Iterator[Process]:
         An unfinished process has no readable checkpoint.
     """
     awaited: set[int] | None = None
-    if node.is_terminated:
+    cut_off = is_awaited and node.is_finished and not node.is_sealed and node.checkpoint is not None
+    if node.is_terminated and not cut_off:
         _seal(node)
     else:
         process = load_process(node, runner)
+        if cut_off:
+            node.set_process_state(ProcessState(process.state))
         awaited = awaited_children(process)
         yield process
     for child in node.called:
         if child.is_terminated or awaited is None or child.pk in awaited:
-            yield from load_tree(child, runner)
+            yield from load_tree(child, runner, is_awaited=awaited is not None and child.pk in awaited)
         else:
             _kill(child)
 

@@ -1,38 +1,201 @@
-"""SQL on the nodes and links of the loaded profile, the same for SQLite and PostgreSQL.
+"""The database of the loaded profile: SQL on its nodes and links, patience with other programs, and what fails.
 
 A ``QueryBuilder`` converts every value that it returns on its own. For thousands of processes this takes ten times
-as long as the statement. The rows here are those of the database, with JSON as Python values; SQLite gives 1 and 0
-for true and false.
+as long as the statement. The rows of :class:`Database` are those of the tables, with JSON as Python values; SQLite
+gives 1 and 0 for true and false.
 """
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Iterable
-from contextlib import nullcontext
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+from aiida.common import AiidaException
 from aiida.manage import get_manager
-from sqlalchemy import String, TypeDecorator, event, type_coerce
+from sqlalchemy import String, TypeDecorator, event, text, type_coerce
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, PendingRollbackError
 
-__all__ = ["Database", "wait_for_locks"]
+__all__ = [
+    "Database",
+    "Trouble",
+    "lock_holder",
+    "patience",
+    "roll_back",
+    "trouble_of",
+    "wait_for_locks",
+    "write_error",
+]
 
 #: time for which SQLite waits for another program, ms; the 5 s of Python end a run on a busy machine
 _LOCK_MS = 60_000
+#: errors of a disk that is full, read-only or gone: nothing can be stored until somebody acts
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
+#: words of SQLite on the same
+_SQLITE_DISK = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
+#: what SQLite says while another program holds the lock that it needs
+_SQLITE_LOCKED = ("database is locked", "database table is locked")
+#: what SQLAlchemy says of a transaction that failed half-way, until it is rolled back
+_UNUSABLE = "no further SQL can be emitted within this transaction"
+
+
+# -- patience ------------------------------------------------------------------------------------------------
+
+
+class _Patience:
+    """The time for which connections of this Python wait for a lock, ms."""
+
+    now = _LOCK_MS
 
 
 def wait_for_locks() -> None:
     """Let the database of the loaded profile wait a minute for other programs before it fails as locked."""
-    storage: Any = get_manager().get_profile_storage()
-    session = storage.get_session()
+    session = _session()
     engine = session.get_bind()
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_lock_time)
+        _Patience.now = _LOCK_MS
+        if not event.contains(engine, "checkout", _set_lock_time):
+            event.listen(engine, "checkout", _set_lock_time)
         _set_lock_time(session.connection().connection)
 
 
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Let transactions that begin within this context wait for a lock at most so long; for SQLite only."""
+    before, _Patience.now = _Patience.now, int(seconds * 1000)
+    try:
+        yield
+    finally:
+        _Patience.now = before
+
+
 def _set_lock_time(connection: Any, *_: Any) -> None:
-    connection.execute(f"PRAGMA busy_timeout = {_LOCK_MS}")
+    connection.execute(f"PRAGMA busy_timeout = {_Patience.now}")
+
+
+def _session() -> Any:
+    storage: Any = get_manager().get_profile_storage()
+    return storage.get_session()
+
+
+def roll_back() -> None:
+    """Roll back the transaction of this Python; SQLAlchemy refuses to go on after an error until this is done."""
+    with suppress(OperationalError, InterfaceError, InternalError):
+        _session().rollback()
+
+
+# -- what fails ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An error of the database or of the disk of a profile, which says nothing about the process that met it.
+
+    Attributes
+    ----------
+    words
+        What is wrong, in a line.
+    passes
+        True if it can end by itself, as the lock of another program does.
+    """
+
+    words: str
+    passes: bool
+
+
+def trouble_of(error: BaseException | None) -> Trouble | None:
+    """Return the trouble that caused an exception; None if the exception has another cause."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and (error.errno in _DISK or _is_denied(error)):
+            there = f": {error.filename}" if error.filename else ""
+            return Trouble(f"the disk cannot be written ({error.strerror}{there})", passes=False)
+        if isinstance(error, (OperationalError, InterfaceError, InternalError, sqlite3.OperationalError)):
+            return _database_trouble(str(getattr(error, "orig", None) or error))
+        if isinstance(error, PendingRollbackError) or _UNUSABLE in str(error):
+            return Trouble("the database failed in an earlier step", passes=True)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _is_denied(error: OSError) -> bool:
+    """Return whether a file of the repository may not be written."""
+    from aiida.manage.configuration import get_config
+
+    if error.errno not in (errno.EACCES, errno.EPERM) or not isinstance(error.filename, str):
+        return False
+    return Path(error.filename).is_relative_to(get_config().dirpath)
+
+
+def _database_trouble(said: str) -> Trouble | None:
+    """Return the trouble that a driver tells; None for a statement that is wrong itself."""
+    line = said.strip().partition("\n")[0]
+    if any(part in said for part in _SQLITE_LOCKED):
+        return Trouble(f"the database is locked by {lock_holder() or 'another program'}", passes=True)
+    if any(part in said for part in _SQLITE_DISK):
+        return Trouble(f"the database cannot be written ({line})", passes=False)
+    if line.startswith("no such "):
+        return None
+    return Trouble(f"the database does not answer ({line})", passes=True)
+
+
+def lock_holder() -> str | None:
+    """Return the program that locks the SQLite database, with the number of its process; None if it is not known.
+
+    The kernel lists the locks of the files of this machine.
+    """
+    try:
+        path = _sqlite_path()
+        inode = None if path is None else path.stat().st_ino
+        locks = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
+    except (OSError, AiidaException):  # the profile may have been closed since
+        return None
+    for line in locks:
+        # number: POSIX ADVISORY WRITE pid major:minor:inode start end; a waiting one has -> after its number
+        fields = line.split()
+        if len(fields) < 8 or fields[1] != "POSIX" or fields[5].rpartition(":")[2] != str(inode):
+            continue
+        with suppress(psutil.Error, ValueError):
+            other = psutil.Process(int(fields[4]))
+            if fields[3] == "WRITE" and other.pid != psutil.Process().pid:
+                words = " ".join(other.cmdline()) or other.name()
+                return f"process {other.pid} ({words if len(words) <= 50 else words[:49] + '…'})"
+    return None
+
+
+def _sqlite_path() -> Path | None:
+    bind = _session().get_bind()
+    return Path(bind.url.database) if bind.dialect.name == "sqlite" and bind.url.database else None
+
+
+def write_error(seconds: float) -> Trouble | None:
+    """Return why nothing can be written into the database within a time, None if it can.
+
+    A lock is taken and released; nothing is written. SQLite's exclusive lock also waits for readers, as the end of
+    each transaction must: a program that never ends its reading stops all others.
+    """
+    path = _sqlite_path()
+    try:
+        if path is None:
+            with _session().get_bind().connect() as connection:
+                connection.execute(text("SELECT 1"))
+            return None
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", timeout=seconds, uri=True)) as database:
+            database.execute("BEGIN EXCLUSIVE")
+            database.rollback()
+    except (sqlite3.Error, OperationalError, InterfaceError, InternalError) as error:
+        return trouble_of(error) or Trouble(f"the database cannot be used ({error})", passes=False)
+    return None
+
+
+# -- rows ----------------------------------------------------------------------------------------------------
 
 
 class _Value(TypeDecorator[Any]):

@@ -2,27 +2,37 @@
 
 AiiDA's own ``run`` answers Ctrl-C by killing the process for good. This engine leaves the processes as they are:
 each of them has a checkpoint in the profile, from which :func:`resume_embedded` continues.
+
+The engine itself continues from the checkpoints after trouble with the database, as a lock or a restart of its
+server. A step that meets it is left before AiiDA records an exception of the process, all other steps are left as
+well, and once the database can be written, the processes are loaded again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 import warnings
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from types import MethodType
 from typing import Any
 
-from aiida.engine import Process, ProcessBuilder, ProcessState, Runner
+from aiida.engine import AiiDAPersister, Process, ProcessBuilder, ProcessState, Runner, WorkChain
 from aiida.manage import get_manager
 from aiida.orm import Group, ProcessNode, load_node
+from plumpy.exceptions import PersistenceError
 
 from aiida_cse.engine.checkpoints import awaited_children, load_tree, root_of
 from aiida_cse.engine.daemon import daemon_runs
+from aiida_cse.engine.database import Trouble, patience, roll_back, trouble_of, wait_for_locks, write_error
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.engine.locks import EMBEDDED, ENGINE_EXTRA, ProcessBusyError, is_stop_requested, process_lock
 from aiida_cse.engine.outline import refuse_other_outlines
 from aiida_cse.engine.pauses import pause_reason
 from aiida_cse.engine.stop_marks import unmark_stopped
-from aiida_cse.engine.terminal import stop_requests
+from aiida_cse.engine.terminal import log_without_tracebacks, stop_requests
 
 __all__ = [
     "InterruptedRunError",
@@ -43,15 +53,29 @@ OnTick = Callable[[ProcessNode], None]
 TICK = 0.5
 #: interval at which a WorkChain polls the children that it waits for, s
 _CHILD_POLL = 0.1
+#: time for which one statement waits for a lock while processes are stepped, and while they are left; s. Ctrl-C
+#: waits as long, and a longer lock loses nothing.
+_STATEMENT, _LEAVING = 10.0, 0.5
+#: time for which a run waits for its database before it ends, s
+_PATIENCE = 900.0
+#: interval between two attempts to write into the database, and the time that one may take; s
+_ATTEMPT, _ATTEMPT_TIME = 2.0, 0.5
+#: time without new trouble after which :data:`_PATIENCE` begins anew, s
+_QUIET = 60.0
+#: time for which a WorkChain may wait for children that have all ended, s; their polls wake it within 0.1 s
+_FORGOTTEN = 30.0
+
+_LOGGER = logging.getLogger("aiida.cse.engine")
 
 
 class UnfinishedError(RuntimeError):
     """The run of the process ``root`` stopped before its end; ``aiida-cse resume`` with ``pk`` continues it."""
 
-    def __init__(self, root: ProcessNode, reason: str) -> None:
-        super().__init__(f"{reason}; resume with: {aiida_cse('resume', root.pk)}")
-        assert root.pk is not None
-        self.pk = root.pk
+    def __init__(self, root: ProcessNode | int, reason: str) -> None:
+        pk = root if isinstance(root, int) else root.pk
+        assert pk is not None
+        super().__init__(f"{reason}; resume with: {aiida_cse('resume', pk)}")
+        self.pk = pk
 
 
 class InterruptedRunError(UnfinishedError):
@@ -67,20 +91,56 @@ class PausedRunError(UnfinishedError):
 
 
 class StepError(UnfinishedError):
-    """AiiDA itself failed while stepping a process, for example on a full disk or a locked database."""
+    """AiiDA itself failed while stepping a process, for example on a full disk or a database that stays locked."""
+
+
+class _TroubleError(Exception):
+    """The processes were left because of trouble with the database."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.words)
+        self.trouble = trouble
+
+
+class _ForgottenError(_TroubleError):
+    """A WorkChain waits for children that have ended: the callback that would wake it has died."""
+
+
+class _LeaveStep(BaseException):
+    """Ends a step without a word in its process; no ``except Exception`` of AiiDA stops it."""
+
+
+class _Persister(AiiDAPersister):
+    """Stores checkpoints. AiiDA goes on without a checkpoint that could not be stored; here the step is left."""
+
+    def save_checkpoint(self, process: Any, tag: str | None = None) -> Any:
+        """Store the checkpoint of a process."""
+        try:
+            return super().save_checkpoint(process, tag)
+        except PersistenceError as error:
+            if trouble_of(error) is None:
+                raise
+            assert isinstance(process.runner, _EmbeddedRunner)
+            raise process.runner.leave(error) from error
 
 
 class _EmbeddedRunner(Runner):
-    """A runner that keeps track of the processes it steps."""
+    """A runner that keeps track of the processes it steps.
 
-    def __init__(self) -> None:
-        super().__init__(
-            poll_interval=_CHILD_POLL,
-            loop=asyncio.new_event_loop(),
-            communicator=None,
-            persister=get_manager().get_persister(),
-        )
+    Attributes
+    ----------
+    steppers
+        The processes, by the tasks that step them.
+    trouble
+        What made a step or a callback fail; the processes are to be left. None if nothing did.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(poll_interval=_CHILD_POLL, loop=loop, communicator=None, persister=_Persister())
         self.steppers: dict[asyncio.Task[None], Process] = {}
+        self.trouble: Trouble | None = None
+        self._ended_at: dict[Any, float] = {}
+        loop.set_exception_handler(self._on_failed_callback)
 
     @property
     def is_daemon_runner(self) -> bool:
@@ -95,30 +155,98 @@ class _EmbeddedRunner(Runner):
 
     def step(self, process: Process) -> None:
         """Step ``process`` to its end, concurrently with the others."""
+        enter_excepted = process.on_except
+
+        def on_except(_: Process, exc_info: Any) -> None:
+            # a locked database is no fault of the process, and EXCEPTED would be for good
+            if self.trouble is not None or trouble_of(exc_info[1]) is not None:
+                raise self.leave(exc_info[1])
+            enter_excepted(exc_info)
+
+        process.on_except = MethodType(on_except, process)  # type: ignore[method-assign]
         self.steppers[self.loop.create_task(process.step_until_terminated())] = process
 
-    def close(self) -> None:
-        """Close the loop, without a warning of Python on the next poll of each scheduler, which never happens."""
+    def leave(self, error: BaseException) -> _LeaveStep:
+        """Note the trouble that caused an exception, and return what ends the step that met it."""
+        self.trouble = self.trouble or trouble_of(error)
+        return _LeaveStep(str(error))
+
+    def explain(self, error: BaseException) -> str | None:
+        """Note the trouble that caused an exception in AiiDA's log, and return it in words.
+
+        AiiDA repeats a failed task of a job in the same session, which cannot be used any more, and may submit the
+        job twice if only its number could not be stored. The processes are therefore left and loaded again.
+        """
+        found = trouble_of(error)
+        self.trouble = self.trouble or found
+        return None if found is None else found.words
+
+    def _poll_process(self, node: ProcessNode, callback: Callable[[], Any]) -> None:
+        """Look whether a child has ended; AiiDA's own poll ends with the first exception and never looks again."""
+        if self.trouble is not None:
+            return
+        try:
+            super()._poll_process(node, callback)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            self.trouble = trouble_of(error)
+            if self.trouble is None:
+                raise
+
+    def _on_failed_callback(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Note the trouble of a callback that no task awaits; its own caller would wait for it for ever."""
+        error = context.get("exception")
+        found = trouble_of(error)
+        if found is None and not isinstance(error, _LeaveStep):
+            loop.default_exception_handler(context)
+        self.trouble = self.trouble or found
+
+    def drop(self) -> None:
+        """Cancel the next poll of each scheduler, which never happens, without a warning of Python."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             for jobs in self.job_manager._job_lists.values():
                 if jobs._update_handle is not None:
                     jobs._update_handle.cancel()
-        super().close()
 
     def sweep(self, root: ProcessNode) -> None:
         """Forget the processes that have terminated.
 
         Raises
         ------
+        _TroubleError
+            A process met trouble, or waits for children that ended a while ago.
         StepError
-            A task ended with an exception before its process did.
+            A task ended with another exception before its process did.
         """
+        errors = []
         for task in [task for task in self.steppers if task.done()]:
             del self.steppers[task]
             if (error := task.exception()) is not None:
-                reason = f"AiiDA could not step a process ({type(error).__name__}: {error})"
-                raise StepError(root, reason) from error
+                errors.append(error)
+                self.trouble = self.trouble or trouble_of(error)
+        if self.trouble is not None:
+            raise _TroubleError(self.trouble)
+        for error in errors:
+            reason = f"AiiDA could not step a process ({type(error).__name__}: {error})"
+            raise StepError(root, reason) from error
+        self._find_forgotten()
+
+    def _find_forgotten(self) -> None:
+        """Raise :class:`_ForgottenError` if a WorkChain has waited too long for children that have all ended."""
+        alive = {process.pid for process in self.steppers.values()}
+        waiting = {
+            process.pid: awaited_children(process)
+            for process in self.steppers.values()
+            if isinstance(process, WorkChain) and process.state is ProcessState.WAITING and not process.paused
+        }
+        now = time.monotonic()
+        self._ended_at = {
+            pid: self._ended_at.get(pid, now) for pid, awaited in waiting.items() if not awaited & alive
+        }
+        for pid, since in self._ended_at.items():
+            if now - since > _FORGOTTEN:
+                children = ", ".join(map(str, sorted(waiting[pid]))) or "no child"
+                raise _ForgottenError(Trouble(f"process {pid} waits for {children}, which ended", passes=True))
 
     def paused(self) -> list[Process]:
         """Return the paused processes if no other process can advance, else an empty list."""
@@ -166,7 +294,7 @@ def run_embedded(
             group.add_nodes(root.node)
         with process_lock(root.node):
             runner.step(root)
-            return await _step_all(runner, root.node, on_tick, stop)
+            return await _drive(runner, root.node, on_tick, stop)
 
     return _run(session, on_second_interrupt)
 
@@ -223,7 +351,7 @@ def resume_embedded(
             for instance in instances:
                 instance.play()
                 runner.step(instance)
-            return await _step_all(runner, root, on_tick, stop)
+            return await _drive(runner, root, on_tick, stop)
 
     return _run(session, on_second_interrupt)
 
@@ -238,13 +366,80 @@ def _run(
     on_second_interrupt: Callable[[], None] | None,
 ) -> ProcessNode:
     """Run ``session`` in an event loop of its own and close the loop afterwards."""
-    runner, stop = _EmbeddedRunner(), asyncio.Event()
+    wait_for_locks()
+    runner, stop = _EmbeddedRunner(asyncio.new_event_loop()), asyncio.Event()
     try:
         with stop_requests(runner.loop, stop, on_second_interrupt):
             node: ProcessNode = runner.run_until_complete(session(runner, stop))  # type: ignore[arg-type]
             return node
     finally:
         runner.close()
+
+
+async def _drive(
+    runner: _EmbeddedRunner, root: ProcessNode, on_tick: OnTick | None, stop: asyncio.Event
+) -> ProcessNode:
+    """Step all processes to their ends; after trouble with the database they are loaded from their checkpoints."""
+    began = troubled = time.monotonic()
+    forgotten = ""
+    pk, uuid = root.pk, root.uuid  # under a lock they cannot be read
+    assert pk is not None
+    while True:
+        try:
+            if runner.trouble is not None:
+                runner = _EmbeddedRunner(runner.loop)
+                root = load_node(pk)  # type: ignore[assignment]
+                for instance in load_tree(root, runner):
+                    runner.step(instance)
+            with patience(_STATEMENT), log_without_tracebacks(runner.explain):
+                return await _step_all(runner, root, on_tick, stop)
+        except Exception as error:  # noqa: PERF203 # a turn of this loop takes seconds at least
+            found = error.trouble if isinstance(error, _TroubleError) else trouble_of(error)
+            if found is None or isinstance(error, UnfinishedError):
+                raise
+            if isinstance(error, _ForgottenError) and str(error) == forgotten:
+                raise StepError(pk, str(error)) from error
+            forgotten = str(error) if isinstance(error, _ForgottenError) else forgotten
+            runner.trouble = found
+            if time.monotonic() - troubled > _QUIET:
+                began = time.monotonic()
+            await _outlast(found, began, pk, uuid, stop)
+            troubled = time.monotonic()
+        finally:
+            runner.drop()
+
+
+async def _outlast(trouble: Trouble, began: float, pk: int, uuid: str, stop: asyncio.Event) -> None:
+    """Wait until the database can be written again.
+
+    Raises
+    ------
+    StepError
+        It cannot be written :data:`_PATIENCE` after ``began``, or nothing is to be hoped for.
+    InterruptedRunError, StoppedRunError
+        A user did not wait.
+    """
+    said = ""
+    while True:
+        roll_back()
+        found = write_error(_ATTEMPT_TIME)
+        if found is None and trouble.passes:
+            return
+        trouble = found or trouble
+        if not trouble.passes:
+            raise StepError(pk, trouble.words)
+        waited = time.monotonic() - began
+        if waited > _PATIENCE:
+            raise StepError(pk, f"{trouble.words} for {max(1, round(waited / 60))} min")
+        if trouble.words != said:
+            said = trouble.words
+            _LOGGER.warning("%s; the run continues by itself when this has ended", said)
+        if stop.is_set():
+            raise InterruptedRunError(pk, "interrupted")
+        if is_stop_requested(uuid):
+            raise StoppedRunError(pk, "stopped by aiida-cse stop")
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stop.wait(), _ATTEMPT)
 
 
 async def _step_all(
@@ -256,7 +451,7 @@ async def _step_all(
         while runner.steppers:
             if stop.is_set():
                 raise InterruptedRunError(root, "interrupted")
-            if is_stop_requested(root):
+            if is_stop_requested(root.uuid):
                 raise StoppedRunError(root, "stopped by aiida-cse stop")
             if paused := [process.node for process in runner.paused()]:
                 reasons = (
@@ -271,8 +466,9 @@ async def _step_all(
         tick(root)
     finally:
         # tasks that start while others end are cancelled as well; processes keep their state and checkpoint
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with patience(_LEAVING):
+            while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
     return root

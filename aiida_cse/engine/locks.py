@@ -38,8 +38,8 @@ class ProcessBusyError(RuntimeError):
     """Another Python, or the daemon, runs this process."""
 
 
-def _path(node: ProcessNode) -> Path:
-    return Path(get_config().dirpath) / "embedded" / f"{node.uuid}.lock"
+def _path(uuid: str) -> Path:
+    return Path(get_config().dirpath) / "embedded" / f"{uuid}.lock"
 
 
 def _open_locked(path: Path) -> TextIO | None:
@@ -68,7 +68,7 @@ def process_lock(node: ProcessNode) -> Iterator[None]:
     ProcessBusyError
         Another Python holds it; the message names its process ID and host.
     """
-    path = _path(node)
+    path = _path(node.uuid)
     stream = _open_locked(path)
     if stream is None:
         # `is_held` of another Python shares the lock for an instant
@@ -81,7 +81,7 @@ def process_lock(node: ProcessNode) -> Iterator[None]:
             holder = "it has just ended"
         msg = f"process {node.pk} is being run by another Python ({holder}); wait for it or stop it first"
         raise ProcessBusyError(msg)
-    request = _request_path(node)
+    request = _request_path(node.uuid)
     with stream:
         request.unlink(missing_ok=True)
         stream.truncate(0)
@@ -96,7 +96,7 @@ def process_lock(node: ProcessNode) -> Iterator[None]:
 
 def is_held(node: ProcessNode) -> bool:
     """Return whether a Python is running the process ``node`` now."""
-    path = _path(node)
+    path = _path(node.uuid)
     if not path.is_file():
         return False
     with path.open(encoding="utf-8") as stream:
@@ -107,13 +107,13 @@ def is_held(node: ProcessNode) -> bool:
     return False
 
 
-def is_stop_requested(node: ProcessNode) -> bool:
-    """Return whether another Python has asked the holder of the lock of ``node`` to leave the run."""
-    return _request_path(node).exists()
+def is_stop_requested(uuid: str) -> bool:
+    """Return whether another Python has asked the holder of the lock of the process ``uuid`` to leave the run."""
+    return _request_path(uuid).exists()
 
 
-def _request_path(node: ProcessNode) -> Path:
-    return _path(node).with_suffix(".stop")
+def _request_path(uuid: str) -> Path:
+    return _path(uuid).with_suffix(".stop")
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class RunningPython:
 
     def request_stop(self) -> None:
         """Ask it to leave the run; it looks twice a second."""
-        _request_path(self.node).touch()
+        _request_path(self.node.uuid).touch()
 
     def has_left(self, seconds: float) -> bool:
         """Return whether it releases the lock within a time."""
@@ -149,14 +149,14 @@ class RunningPython:
             opened = {Path(file.path) for file in process.open_files()}
         except psutil.Error:
             return None
-        return process if _path(self.node).resolve() in opened else None
+        return process if _path(self.node.uuid).resolve() in opened else None
 
 
 def running_python(node: ProcessNode) -> RunningPython | None:
     """Return the Python that runs a process now, None if there is none."""
     while is_held(node):
         with suppress(FileNotFoundError):
-            found = re.fullmatch(r"process ID (\d+) on (.+)", _path(node).read_text(encoding="utf-8"))
+            found = re.fullmatch(r"process ID (\d+) on (.+)", _path(node.uuid).read_text(encoding="utf-8"))
             if found is not None:
                 return RunningPython(node, int(found[1]), found[2])
         time.sleep(_LOOK)  # it has just started, or just ended

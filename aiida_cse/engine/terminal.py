@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from types import FrameType
+from typing import Any
 
 from aiida.cmdline.utils.log import CliHandler
 from aiida.manage.configuration import get_config_option
+from aiida.orm.utils.log import DBLogHandler
 
-__all__ = ["log_to", "stop_requests"]
+__all__ = ["log_to", "log_without_tracebacks", "stop_requests"]
 
+_TRACEBACK = "Traceback (most recent call last)"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -71,3 +75,53 @@ def log_to(handler: logging.Handler) -> Iterator[None]:
         logger.removeHandler(handler)
         for other in replaced:
             logger.addHandler(other)
+
+
+class _WithoutTraceback(logging.Filter):
+    """Replaces the exception of a record by a few words, if ``explain`` has some for it."""
+
+    def __init__(self, explain: Callable[[BaseException], str | None], *, stores: bool) -> None:
+        super().__init__()
+        self._explain, self._stores = explain, stores
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten a record; one that was shortened is not stored in the database, which failed."""
+        message = record.getMessage()
+        # some modules of AiiDA put the traceback of the exception at hand into their message
+        error = (record.exc_info or sys.exc_info())[1] if record.exc_info or _TRACEBACK in message else None
+        if error is not None and (words := self._explain(error)) is not None:
+            record.msg, record.args = f"{message.partition(_TRACEBACK)[0].strip().removesuffix(':')}: {words}", ()
+            record.exc_info = record.exc_text = None
+            record.explained = True
+        return not (self._stores and hasattr(record, "explained"))
+
+
+@contextmanager
+def log_without_tracebacks(explain: Callable[[BaseException], str | None]) -> Iterator[None]:
+    """Let AiiDA's log tell some exceptions in a few words, and fail to reach the database without a traceback.
+
+    Parameters
+    ----------
+    explain
+        Returns the words for an exception, None if its traceback is of use.
+    """
+
+    def quiet(emit: Any) -> Any:
+        def emit_quietly(record: logging.LogRecord) -> None:
+            with redirect_stderr(io.StringIO()):  # AiiDA prints the exception before it raises it
+                emit(record)
+
+        return emit_quietly
+
+    with ExitStack() as stack:
+        # a log file on a full disk fails with a traceback as well
+        stack.callback(setattr, logging, "raiseExceptions", logging.raiseExceptions)
+        logging.raiseExceptions = False
+        for handler in logging.getLogger("aiida").handlers:
+            stores = isinstance(handler, DBLogHandler)
+            handler.addFilter(shortened := _WithoutTraceback(explain, stores=stores))
+            stack.callback(handler.removeFilter, shortened)
+            if stores:
+                handler.emit = quiet(handler.emit)  # type: ignore[method-assign]
+                stack.callback(delattr, handler, "emit")
+        yield

@@ -1,6 +1,7 @@
 """``python -m tests.engine.engine_script run NAME MARKS SECONDS``, ``resume PK`` or ``stop PK``: one embedded run.
 
-``run-and-die-at-submission`` kills this Python when its first job has started, before its number is stored.
+``run-and-die-at-submission`` kills this Python when its first job has started, before its number is stored;
+``run-on-a-full-disk`` lets this Python write no file from then on.
 Prints the PK of the process as soon as it has one, and at the end the final states of the processes as JSON.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 from aiida.orm import CalcJobNode, Int, ProcessNode, Str, load_node
 
 from aiida_cse.cli.site.environment import ensure_code, ensure_computer, ensure_profile
-from aiida_cse.engine import stopping
+from aiida_cse.engine import embedded, stopping
 from aiida_cse.engine.embedded import UnfinishedError, resume_embedded, run_embedded
 from aiida_cse.engine.stop_marks import stopped_at
 from tests.engine import engine_processes
@@ -24,6 +26,9 @@ from tests.engine import engine_processes
 
 def main(command: str, *arguments: str) -> None:
     ensure_profile()
+    for name in ("_STATEMENT", "_LEAVING", "_PATIENCE", "_ATTEMPT", "_ATTEMPT_TIME", "_FORGOTTEN"):
+        if name in os.environ:
+            setattr(embedded, name, float(os.environ[name]))
     try:
         if command == "resume":
             node = resume_embedded(int(arguments[0]))
@@ -33,7 +38,8 @@ def main(command: str, *arguments: str) -> None:
         else:
             if command == "run-and-die-at-submission":
                 CalcJobNode.set_job_id = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore
-            node = run_embedded(builder(*arguments), Announce())
+            announce = Announce(Path(arguments[1]) if command == "run-on-a-full-disk" else None)
+            node = run_embedded(builder(*arguments), announce)
     except UnfinishedError as error:
         print(error)
         sys.exit(130)
@@ -62,11 +68,16 @@ def fate(node: ProcessNode) -> dict[str, Any]:
 
 
 class Announce:
-    """Prints the PK once."""
+    """Prints the PK once; fills the disk when a job has written its first mark."""
 
     done = False
 
+    def __init__(self, marks: Path | None) -> None:
+        self.marks = marks
+
     def __call__(self, node: ProcessNode) -> None:
+        if self.marks is not None and "start" in self.marks.read_text():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
         if not self.done:
             print(f"PK {node.pk}", flush=True)
         self.done = True

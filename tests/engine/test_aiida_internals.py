@@ -31,6 +31,8 @@ CALLED = {
     "aiida.engine:Runner.instantiate_process": ("process", "inputs"),
     "aiida.engine:Runner.run_until_complete": ("future",),
     "aiida.engine:Runner.close": (),
+    "aiida.engine:Runner._poll_process": ("node", "callback"),
+    "aiida.engine:Process.on_except": ("exc_info",),
     "aiida.engine:Runner.submit": ("process", "inputs", "kwargs"),
     "aiida.engine:Process.step_until_terminated": (),
     "aiida.engine:Process.play": (),

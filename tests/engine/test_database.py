@@ -14,6 +14,6 @@ def test_sqlite_waits_a_minute_for_other_programs() -> None:
     if session.get_bind().dialect.name != "sqlite":
         pytest.skip("the profile of the tests is not in SQLite")
     wait_for_locks()
-    new = session.get_bind().pool._create_connection().driver_connection
-    for connection in (session.connection().connection, new):
-        assert connection.execute("PRAGMA busy_timeout").fetchone() == (60_000,)
+    with session.get_bind().connect() as new:
+        for connection in (session.connection().connection, new.connection):
+            assert connection.execute("PRAGMA busy_timeout").fetchone() == (60_000,)

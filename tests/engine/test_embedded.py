@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiida.engine import ProcessState, Runner
 from aiida.manage.configuration import get_config
 from aiida.orm import Int, Str
+from sqlalchemy.exc import OperationalError
 
+from aiida_cse.engine import embedded
 from aiida_cse.engine.embedded import PausedRunError, StepError, resume_embedded, run_embedded
 from aiida_cse.engine.locks import ProcessBusyError, is_held, process_lock
-from tests.engine.engine_processes import MarkCalculation
+from tests.engine.engine_processes import InnerWorkChain, MarkCalculation
 
 REPOSITORY = Path(__file__).parents[2]
 JOBS = {"InnerWorkChain": ("a1", "a2"), "OuterWorkChain": ("a1", "a2", "b1", "b2")}
@@ -34,11 +40,11 @@ class Commands:
         self._environment = os.environ | {"AIIDA_PATH": str(folder)}
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, **settings: object) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.engine.engine_script", *map(str, arguments)],
             cwd=REPOSITORY,
-            env=self._environment,
+            env=self._environment | {name: str(value) for name, value in settings.items()},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -47,9 +53,11 @@ class Commands:
         self._started.append(process)
         return process
 
-    def run(self, name: str = "InnerWorkChain", seconds: int = 1) -> tuple[subprocess.Popen[str], int]:
+    def run(
+        self, name: str = "InnerWorkChain", seconds: int = 1, command: str = "run", **settings: object
+    ) -> tuple[subprocess.Popen[str], int]:
         """Start a run; return its Python and the PK of the process."""
-        process = self.start("run", name, self.marks, seconds)
+        process = self.start(command, name, self.marks, seconds, **settings)
         assert process.stdout is not None
         line = next((line for line in process.stdout if line.startswith("PK ")), "PK -1")
         return process, int(line.split()[1])
@@ -60,6 +68,15 @@ class Commands:
         assert process.returncode == 0, output
         fates: list[dict[str, Any]] = json.loads(output.splitlines()[-1])
         return fates
+
+    @contextmanager
+    def locked(self, *, reading: bool = False) -> Iterator[None]:
+        """Lock the database as another program does: none can write, or only reading goes on."""
+        (path,) = Path(self._environment["AIIDA_PATH"]).glob(".aiida/repository/*/database.sqlite")
+        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE" if reading else "BEGIN EXCLUSIVE")
+            yield
+            database.execute("ROLLBACK")
 
     def await_mark(self, mark: str, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
@@ -314,3 +331,94 @@ def test_an_error_of_aiida_ends_the_run_and_keeps_the_checkpoint(
             run_embedded(mark_builder(installed_code, tmp_path))
 
     assert resume_embedded(caught.value.pk).is_finished_ok
+
+
+# -- trouble with the database -------------------------------------------------------------------------------
+
+#: a lock of two seconds is a long one
+HASTY: dict[str, float] = {"_STATEMENT": 0.2, "_LEAVING": 0.1, "_ATTEMPT": 0.2, "_ATTEMPT_TIME": 0.1}
+
+
+@pytest.mark.parametrize("reading", [pytest.param(True, marks=pytest.mark.long), False])
+def test_a_run_outlasts_locks_of_its_database(commands: Commands, reading: bool) -> None:
+    python, _ = commands.run("OuterWorkChain", **HASTY)
+    for moment in ("start a1", "end b1", "start function"):
+        commands.await_mark(moment)
+        with commands.locked(reading=reading):
+            time.sleep(2)
+    output = python.communicate(timeout=60)[0]
+
+    assert python.returncode == 0, output
+    assert "the database is locked by process" in output
+    assert "Traceback" not in output
+    assert len(output.splitlines()) < 15
+    fates = json.loads(output.splitlines()[-1])
+    awaited = [fate for fate in fates if fate["label"] != "slow_sum"]
+    assert {(fate["state"], fate["exit_status"]) for fate in awaited} == {("finished", 0)}
+    assert all(fate["sealed"] for fate in fates)
+    assert_each_job_ran_once(commands, JOBS["OuterWorkChain"])
+
+
+def test_a_run_whose_database_stays_locked_ends_with_the_command_that_resumes_it(commands: Commands) -> None:
+    python, pk = commands.run(**HASTY, _PATIENCE=1)
+    commands.await_mark("start a1")
+    with commands.locked():
+        output = python.communicate(timeout=60)[0]
+
+    assert python.returncode == 130
+    last = output.splitlines()[-1]
+    assert f"the database is locked by process {os.getpid()} (" in last
+    assert re.search(rf" for 1 min; resume with: \S*aiida-cse resume {pk}$", last), last
+    assert "Traceback" not in output
+    assert commands.resume(pk)[0]["exit_status"] == 0
+    assert_each_job_ran_once(commands)
+
+
+def test_a_full_disk_ends_the_run_with_the_command_that_resumes_it(commands: Commands) -> None:
+    python, pk = commands.run(command="run-on-a-full-disk")
+    output = python.communicate(timeout=60)[0]
+
+    assert python.returncode == 130
+    assert re.search(rf" cannot be written \(.*; resume with: \S*aiida-cse resume {pk}$", output.splitlines()[-1])
+    assert "Traceback" not in output
+    assert commands.resume(pk)[0]["exit_status"] == 0
+    assert_each_job_ran_once(commands)
+
+
+def test_a_parent_whose_callback_has_died_is_woken(
+    aiida_profile: object, installed_code: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_FORGOTTEN", 0.5)
+    watch, lost = Runner.call_on_process_finish, []
+
+    def lose_the_first(runner: Any, pk: int, callback: Any) -> None:
+        if lost:
+            watch(runner, pk, callback)
+        lost.append(pk)
+
+    monkeypatch.setattr(Runner, "call_on_process_finish", lose_the_first)
+    builder = InnerWorkChain.get_builder()
+    builder.code = installed_code("bash", Path("/bin/bash"), "core.arithmetic.add")
+    builder.marks, builder.name, builder.seconds = Str(str(tmp_path / "marks")), Str("x"), Int(0)
+    assert run_embedded(builder).is_finished_ok
+    assert lost[:2] == [lost[0]] * 2
+    assert (tmp_path / "marks").read_text().count("start x1") == 1
+
+
+def test_a_process_that_is_finished_without_its_outputs_repeats_its_last_step(
+    aiida_profile: object, installed_code: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, failures = MarkCalculation.update_outputs, []
+
+    def fail_at_the_end(process: Any) -> None:
+        if process.state is ProcessState.FINISHED and not failures:
+            failures.append(process.pid)
+            raise OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
+        add(process)
+
+    monkeypatch.setattr(MarkCalculation, "update_outputs", fail_at_the_end)
+    node = run_embedded(mark_builder(installed_code, tmp_path))
+    assert failures == [node.pk]
+    assert node.is_finished_ok
+    assert node.is_sealed
+    assert "retrieved" in node.outputs
