@@ -387,6 +387,7 @@ def extend(
     from aiida_cse.workchains.continue_from import get_builder_from
 
     process = load_typed(pk, WorkChainNode, "PK")
+    notes: list[str] = []
     with input_errors():
         builder = get_builder_from(
             process,
@@ -396,7 +397,10 @@ def extend(
             length_ns=length,
             codes=_codes(job),
             options=_options(job),
+            notes=notes,
         )
+    for note in notes:
+        click.echo(click.wrap_text(note, 79))
     start(builder, how)
 
 

@@ -9,8 +9,9 @@ from aiida.parsers import Parser
 
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
+from aiida_cse.lammps.log.outcome import last_words
 
-__all__ = ["BuildParser", "complaint", "program_output"]
+__all__ = ["BuildParser", "complaint", "interrupted", "program_output"]
 
 
 class BuildParser(Parser):
@@ -21,12 +22,11 @@ class BuildParser(Parser):
         try:
             system = System.read(retrieved_temporary_folder or ".")
         except ValueError as error:
-            if self.node.exit_status is not None:
-                return ExitCode(self.node.exit_status, self.node.exit_message)
             said = complaint(self)
-            codes = self.exit_codes
-            failed: ExitCode = codes.ERROR_SYSTEM_MISSING if said is None else codes.ERROR_BUILDER_FAILED
-            return failed.format(error=said or str(error))
+            if self.node.exit_status is not None or said is None:
+                return interrupted(self, self.exit_codes.ERROR_SYSTEM_MISSING, error)
+            failed: ExitCode = self.exit_codes.ERROR_BUILDER_FAILED
+            return failed.format(error=said)
         inputs = self.node.inputs
         for node in inputs.forcefield.values() if "forcefield" in inputs else ():
             built = system.info.forcefield_md5.get(node.name, "none")
@@ -35,6 +35,19 @@ class BuildParser(Parser):
                 return code.format(name=node.name, built=built, given=node.md5)
         self.out("system", CseSystemData(system))
         return None
+
+
+def interrupted(parser: Parser, code: ExitCode, error: Exception) -> ExitCode:
+    """Return the exit code of a job that left no whole result and does not say why, with its last lines.
+
+    That of the scheduler takes precedence over ``code``, whose message names the ``error`` of the result.
+    """
+    errors = program_output(parser, parser.node.get_option("scheduler_stderr") or "_scheduler-stderr.txt")
+    words = last_words([*program_output(parser).splitlines(), *errors.splitlines()])
+    if parser.node.exit_status is not None:
+        said = f" It said: {words}" if words else ""
+        return ExitCode(parser.node.exit_status, f"{parser.node.exit_message or ''}{said}", code.invalidates_cache)
+    return code.format(error=words or str(error))
 
 
 def program_output(parser: Parser, name: str | None = None) -> str:

@@ -9,7 +9,7 @@ from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
 from aiida_cse.data.reduction import FILENAME, CseReductionData
-from aiida_cse.parsers.build import complaint
+from aiida_cse.parsers.build import complaint, interrupted
 
 __all__ = ["ReduceParser"]
 
@@ -23,11 +23,9 @@ class ReduceParser(Parser):
         try:
             self.out("reduction", CseReductionData(path))
         except (OSError, ValueError) as error:
-            if self.node.exit_status is not None:
-                return ExitCode(self.node.exit_status, self.node.exit_message)
             said = complaint(self)
-            code: ExitCode = (
-                self.exit_codes.ERROR_STATE_MISSING if said is None else self.exit_codes.ERROR_REDUCTION_FAILED
-            )
-            return code.format(error=said or str(error))
+            if self.node.exit_status is not None or said is None:
+                return interrupted(self, self.exit_codes.ERROR_STATE_MISSING, error)
+            code: ExitCode = self.exit_codes.ERROR_REDUCTION_FAILED
+            return code.format(error=said)
         return None

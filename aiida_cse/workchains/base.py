@@ -23,11 +23,11 @@ from aiida_cse.engine.stop_marks import stopped_at
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.workchains.common.ports import whole_number
 from aiida_cse.workchains.restart.lineage import (
+    earlier_folders,
     found_checkpoint,
     lineage,
     path_of,
     results_of,
-    stash_of,
     thermo_of,
     wrote_checkpoint,
 )
@@ -136,8 +136,9 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
         spec.exit_code(
             432,
             "ERROR_FOLDER_GONE",
-            message="No checkpoint is left in {path} of job <{pk}>, and there is no stash. Restore its files and "
-            "launch again with AiiDA's caching, or start again from the system <{system}>.",
+            message="No checkpoint is left in {path} of job <{pk}> or in the folders of the jobs before it, and "
+            "there is no stash. Restore its files and launch again with AiiDA's caching, or start again from the "
+            "system <{system}>.",
         )
         spec.exit_code(
             433,
@@ -273,14 +274,26 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
 
     @process_handler(priority=460, exit_codes=codes(UNREADABLE))
     def handle_missing_folder(self, job: orm.CalcJobNode) -> ProcessHandlerReport | None:
-        """Continue from the stash of a missing folder, or restart if the run began in this chain."""
+        """Continue from the stash of a missing folder, or from an earlier job; restart if the run began here."""
         folder = self.ctx.inputs.get("parent_folder")
         if folder is None or found_checkpoint(job) is not None:
             return None
-        stash = stash_of(folder)
-        if stash is not None and self._changes_left():
-            self.ctx.inputs.parent_folder = stash
-            self._change(job, "stash", f"from the stash {path_of(stash)}", exact=True)
+        plan = self._plan()
+        earlier = next(earlier_folders(folder, plan.needed_step), None)
+        if earlier is not None and self._changes_left():
+            self.ctx.inputs.parent_folder = earlier
+            stashed = isinstance(earlier, orm.RemoteStashData)
+            words = f"from the {'stash' if stashed else 'folder'} {path_of(earlier)}"
+            if earlier.creator.pk != folder.creator.pk:
+                # of a job whose folder went while it ran, the last step is unknown
+                before, after = (results_of(place.creator).get("step") for place in (earlier, folder))
+                since = "" if before is None else f", which reached step {before}"
+                upto = "" if after is None else f" to step {after}"
+                words += (
+                    f" of job <{earlier.creator.pk}>{since}; the frames of job <{folder.creator.pk}>{upto} are "
+                    "dropped and run again, because no checkpoint is left in its folder"
+                )
+            self._change(job, "stash" if stashed else "folder", words, exact=True)
             return ProcessHandlerReport(True)
         gone = self.exit_codes.ERROR_FOLDER_GONE.format(
             path=path_of(folder),

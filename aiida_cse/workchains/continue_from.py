@@ -15,7 +15,7 @@ from aiida_cse.workchains.common.builders import whole
 from aiida_cse.workchains.common.exit_status import ended_normally
 from aiida_cse.workchains.common.starts import planned_runs, starts_of
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.restart.lineage import folder_to_continue, path_of
+from aiida_cse.workchains.restart.lineage import folder_to_continue, lineage, path_of, reductions_of, step_of
 from aiida_cse.workchains.study import (
     MOST_REPLICAS,
     RUN_OUTPUTS,
@@ -33,6 +33,7 @@ def get_builder_from(
     length_ns: float | None = None,
     codes: Mapping[str, Any] | None = None,
     options: dict[str, Any] | None = None,
+    notes: list[str] | None = None,
     **runs: Any,
 ) -> Any:
     """Return the builder that continues a study or a production; see the functions for either.
@@ -43,13 +44,15 @@ def get_builder_from(
         The process cannot be continued in this way; further temperatures, replicas and starts need a study.
     """
     if getattr(process, "process_type", None) != ProductionWorkChain.build_process_type():
-        return get_builder_from_study(process, length_ns=length_ns, codes=codes, options=options, **runs)
+        return get_builder_from_study(
+            process, length_ns=length_ns, codes=codes, options=options, notes=notes, **runs
+        )
     if any(value is not None for value in runs.values()):
         raise ValueError(
             f"production {process.pk}: is a single run; give a length (temperatures, replicas and starts need a"
             " study)"
         )
-    return get_builder_from_production(process, length_ns=length_ns, codes=codes, options=options)
+    return get_builder_from_production(process, length_ns=length_ns, codes=codes, options=options, notes=notes)
 
 
 def get_builder_from_production(
@@ -58,6 +61,7 @@ def get_builder_from_production(
     length_ns: float | None,
     codes: Mapping[str, Any] | None = None,
     options: dict[str, Any] | None = None,
+    notes: list[str] | None = None,
 ) -> Any:
     """Return the builder of a production that continues another one from its last checkpoint.
 
@@ -71,6 +75,8 @@ def get_builder_from_production(
         Codes in place of those of the production, by role: ``lammps`` and ``cse``.
     options
         Scheduler options of the LAMMPS jobs, over those of the production.
+    notes
+        To which a sentence is added if the run continues from before its end.
 
     Raises
     ------
@@ -91,6 +97,11 @@ def get_builder_from_production(
     use_codes(builder, codes or {}, options)
     # without a complete segment of its own it starts as it did before
     previous = previous or (dict(production.inputs.previous) if "previous" in production.inputs else {})
+    earlier = _to_last_checkpoint(previous, builder.base.lammps.code, builder.plan, production.inputs.temperature)
+    if earlier is not None:
+        builder.previous = previous = earlier
+        if notes is not None:
+            notes.append(f"production {production.pk} {_shortened(previous['folder'])}")
     error = folder_error(previous["folder"], builder.base.lammps.code) if previous else None
     if error is not None:
         place = f"production {production.pk}: previous.folder = {path_of(previous['folder'])}: {error}"
@@ -109,6 +120,7 @@ def get_builder_from_study(
     length_ns: float | None = None,
     codes: Mapping[str, Any] | None = None,
     options: dict[str, Any] | None = None,
+    notes: list[str] | None = None,
 ) -> Any:
     """Return the builder of a study that continues another one without repeating its runs.
 
@@ -130,6 +142,8 @@ def get_builder_from_study(
         Codes in place of those of the study, by role: ``lammps``, ``cse``, and those of other programs it used.
     options
         Scheduler options of the LAMMPS jobs, over those of the study.
+    notes
+        To which a sentence is added for each run that continues from before its end.
 
     Raises
     ------
@@ -162,7 +176,10 @@ def get_builder_from_study(
     builder.done = {**phases, "runs": runs}
     use_codes(builder, codes or {}, options)
     if length_ns is not None or unchanged:
-        _refuse_lost_checkpoints(builder, runs)
+        shortened = _use_last_checkpoints(builder, runs)
+        if notes is not None:
+            notes.extend(shortened)
+        builder.done = {**phases, "runs": runs}
     joined = all("interface" in runs.get(label, {}) for label, _, _ in planned_runs(builder))
     refuse_unusable_codes(builder, (*phases, "interface") if joined else tuple(phases))
     builder.metadata.label = f"continues {study.uuid}"
@@ -179,23 +196,73 @@ def _refuse_other(process: Any, kind: type[WorkChain]) -> None:
         raise ValueError(f"{name} {process.pk}: is still running; it can be continued when it has ended")
 
 
-def _refuse_lost_checkpoints(builder: Any, runs: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse a longer study if a run that it would continue has no checkpoint here."""
+def _use_last_checkpoints(builder: Any, runs: dict[str, dict[str, Any]]) -> list[str]:
+    """Let the runs that become longer continue from their last checkpoints here; return what they leave out.
+
+    Raises
+    ------
+    ValueError
+        A run has no checkpoint here.
+    """
     plan, settings = builder.production.plan.get_dict(), builder.production.analysis.settings.get_dict()
+    code = builder.production.base.lammps.code
     lost: dict[str, list[str]] = {}
     ends: list[tuple[orm.Data | None, float]] = []
+    shortened: list[str] = []
     for label, temperature, _ in planned_runs(builder):
         run = runs.get(label, {})
-        previous = previous_of(run)
-        if not previous or is_complete(run, plan, temperature, settings):
+        if not previous_of(run) or is_complete(run, plan, temperature, settings):
             continue
-        error = folder_error(previous["folder"], builder.production.base.lammps.code)
+        earlier = _to_last_checkpoint(run, code, builder.production.plan, orm.Float(temperature))
+        if earlier is not None:
+            runs[label] = run = earlier
+            shortened.append(f"run {label} {_shortened(run['folder'])}")
+        error = folder_error(run["folder"], code)
         if error is not None:
-            lost.setdefault(error, []).append(f"runs.{label}.folder = {path_of(previous['folder'])}")
+            lost.setdefault(error, []).append(f"runs.{label}.folder = {path_of(run['folder'])}")
             ends.append((run.get("system"), temperature))
     if lost:
         reasons = "; ".join(f"{', '.join(places)}: {error}" for error, places in lost.items())
         raise ValueError(f"{reasons}{_instead(ends)}")
+    return shortened
+
+
+def _to_last_checkpoint(
+    run: Mapping[str, Any], code: orm.AbstractCode, plan: orm.Dict, temperature: orm.Float
+) -> dict[str, Any] | None:
+    """Return a run up to its newest segment whose checkpoint is here; None if its end has one, or no segment.
+
+    Its looks and its reduction are those of the kept segments. Without such a reduction it has none, and the kept
+    trajectory is reduced again.
+    """
+    if "folder" not in run or folder_error(run["folder"], code) is None:
+        return None
+    production = ProductionPlan.model_validate(plan.get_dict()).at(temperature.value)
+    jobs = lineage(run["folder"])
+    for number in range(len(jobs) - 1, 0, -1):
+        outputs: Any = jobs[number - 1].outputs
+        step = step_of(outputs.remote_folder) if "remote_folder" in outputs else None
+        if not step or folder_error(outputs.remote_folder, code) is not None:
+            continue
+        kept: dict[str, Any] = {key: value for key, value in run.items() if key not in ("reduction", "looks")}
+        kept["folder"] = outputs.remote_folder
+        covered, last = [job.uuid for job in jobs[:number]], production.last_frame(step)
+        for reduction, its_jobs in reductions_of(run["reduction"]) if "reduction" in run else ():
+            if its_jobs == covered and reduction.base.attributes.get("last_step") == last:
+                kept["reduction"] = reduction
+        if "looks" in run:
+            end = production.nanoseconds(step) * (1 + 1e-9)
+            kept["looks"] = orm.List([look for look in run["looks"].get_list() if look["end_ns"] <= end])
+        return kept
+    return None
+
+
+def _shortened(folder: orm.RemoteData) -> str:
+    """Return that a run continues from an earlier folder, because there is no checkpoint at its end."""
+    return (
+        f"continues from step {step_of(folder)}, because the folders of what it ran after that are gone; the "
+        "frames after that step are dropped and run again"
+    )
 
 
 def _instead(ends: Sequence[tuple[orm.Data | None, float]]) -> str:

@@ -27,9 +27,9 @@ from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import explain, placed
 from aiida_cse.workchains.analysis import AnalysisWorkChain
-from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
+from aiida_cse.workchains.base import MORE_MEMORY, SCHEDULER_MEMORY, SET_BY_CALLER, LammpsBaseWorkChain
 from aiida_cse.workchains.common.builders import Codes, base_inputs, real, single_metadata, velocity_seed
-from aiida_cse.workchains.common.exit_status import failure, with_continuation
+from aiida_cse.workchains.common.exit_status import failure, was_interrupted, with_continuation
 from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.common.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
@@ -39,6 +39,7 @@ from aiida_cse.workchains.restart.lineage import (
     checksums_of,
     lineage,
     numbered,
+    reductions_of,
     results_of,
     step_of,
     unreduced,
@@ -277,11 +278,16 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
     def reduce(self) -> dict[str, Any]:
         """Reduce the new part of the trajectory on its computer."""
         plan = self.inputs.plan.get_dict()
-        new = self._new_jobs()
+        extended, new = self._basis()
         # a job without a stash is read from its folder
         folder = "remote_stash" if self.ctx.stashed else "remote_folder"
         inputs = self.exposed_inputs(ReduceCalculation, namespace="reduce")
+        options = dict(inputs["metadata"]["options"])
+        if "max_memory_kb" in options:
+            more = MORE_MEMORY ** self.ctx.get("interruptions", []).count(SCHEDULER_MEMORY)
+            options["max_memory_kb"] = int(more * options["max_memory_kb"])
         inputs |= {
+            "metadata": {**inputs["metadata"], "options": options},
             "system": self.inputs.system,
             "sampling": orm.Dict(sampling_of(plan, self.inputs.sampling.get_dict())),
             "temperature": self.inputs.temperature,
@@ -291,14 +297,18 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             },
             "checksums": orm.Dict(checksums_of({label: results_of(job) for label, job in new.items()})),
         }
-        if len(new) < len(self.ctx.jobs):
-            inputs["previous"] = self.ctx.reduction
+        if extended is not None:
+            inputs["previous"] = extended
+        dropped = self.ctx.reduction
+        if dropped is not None and (extended is None or extended.pk != dropped.pk):
+            instead = "reading all of it" if extended is None else f"extending <{extended.pk}> instead"
+            self.report(f"the reduction <{dropped.pk}> holds steps that were dropped from the run; {instead}")
         job = self.submit(ReduceCalculation, **inputs)
         self.report(f"reducing the trajectory of {len(new)} of {len(self.ctx.jobs)} jobs: <{job.pk}>")
         return ToContext(reduce_job=job)
 
     def inspect_reduction(self) -> ExitCode | None:
-        """Accept the reduction; on failure retry with stashed files, if any, or stop with the error."""
+        """Accept the reduction; repeat it if it was killed, or with stashed files, or stop with the error."""
         run, last = self.ctx.reduce_job, self._plan().last_frame(self.ctx.step)
         if run.is_finished_ok:
             attributes = run.outputs.reduction.base.attributes
@@ -306,11 +316,14 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             if (first, reached) == (0, last):
                 self.ctx.reduction = run.outputs.reduction
                 self.ctx.reduced = [job.uuid for job in self.ctx.jobs]
+                self.ctx.interruptions = []
                 return None
             error = self.exit_codes.ERROR_TRAJECTORY_INCOMPLETE.format(first=first, step=reached, last=last)
         else:
-            error = self.exit_codes.ERROR_REDUCTION.format(**failure(run))
-        if not self.ctx.stashed and any("remote_stash" in job.outputs for job in self._new_jobs().values()):
+            if self._is_repeated(run, "reduction"):
+                return None
+            error = self.exit_codes.ERROR_REDUCTION.format(**self._failure(run))
+        if not self.ctx.stashed and any("remote_stash" in job.outputs for job in self._basis()[1].values()):
             self.ctx.stashed = True
             self.report(f"{error.message}; reducing the stashed files")
             return None
@@ -335,11 +348,18 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         return ToContext(analyses=append_(run))
 
     def inspect_analysis(self) -> ExitCode | None:
-        """Decide from the verdicts so far whether to continue; a failed analysis counts as a negative verdict."""
+        """Decide from the verdicts so far whether to continue.
+
+        An analysis that broke off is repeated; one that failed counts as a negative verdict.
+        """
         run = self.ctx.analyses[-1]
+        if self._is_repeated(run, "analysis"):
+            self.ctx.analyses = self.ctx.analyses[:-1]
+            return None
         if not run.is_finished_ok and self._next_look() == self.ctx.looks[-1]:
             self._attach_run()
-            return self.exit_codes.ERROR_NO_ANALYSIS.format(**failure(run))
+            return self.exit_codes.ERROR_NO_ANALYSIS.format(**self._failure(run))
+        self.ctx.interruptions = []
         place = f"look {len(self.ctx.verdicts) + 1} at {self._plan().nanoseconds(self.ctx.step):g} ns"
         if run.is_finished_ok:
             found = run.outputs.equilibration
@@ -413,11 +433,34 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         step: int = self.ctx.looks[min(seen, len(self.ctx.looks) - 1)]
         return step
 
-    def _new_jobs(self) -> dict[str, orm.CalcJobNode]:
-        """Return the jobs whose trajectories the reduction lacks, by label."""
-        found = self.ctx.reduction
-        reduced_to = 0 if found is None else found.base.attributes.get("last_step")
-        return unreduced(self.ctx.jobs, self.ctx.reduced, reduced_to)
+    def _basis(self) -> tuple[CseReductionData | None, dict[str, orm.CalcJobNode]]:
+        """Return the newest reduction of steps of the run alone, if any, and by label the jobs that it lacks.
+
+        If the run went back to before the end of a reduction, the one from which that was extended is next.
+        """
+        known = [] if self.ctx.reduction is None else reductions_of(self.ctx.reduction)
+        for number, (found, covered) in enumerate(known):
+            # an imported reduction does not know its jobs
+            reduced = covered if number else self.ctx.reduced
+            new = unreduced(self.ctx.jobs, reduced, found.base.attributes.get("last_step"))
+            if len(new) < len(self.ctx.jobs):
+                return found, new
+        return None, numbered(self.ctx.jobs)
+
+    def _is_repeated(self, run: orm.ProcessNode, name: str) -> bool:
+        """Return whether a reduction or analysis is repeated because it was interrupted, and report why."""
+        most, times = self.inputs.base.max_failures.value, len(self.ctx.get("interruptions", []))
+        if not was_interrupted(run) or times >= most:
+            return False
+        self.ctx.interruptions = [*self.ctx.get("interruptions", []), run.exit_status]
+        cause = "{pk}> was interrupted ({status}: {reason})".format(**failure(run))
+        self.report(f"the {name} <{cause}; repeating it (repetition {times + 1} of {most})")
+        return True
+
+    def _failure(self, run: orm.ProcessNode) -> dict[str, Any]:
+        """Return the failure of a reduction or analysis for the message of an exit code, with its repetitions."""
+        found, times = failure(run), len(self.ctx.get("interruptions", []))
+        return found | {"reason": f"{found['reason']} (repetition {times})"} if times else found
 
 
 def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def test_a_reduction_that_was_killed(parse: Parse, length: int | None) -> None:
     exit_code, outputs = parse("cse.reduce", retrieved={"job.out": "Killed\n"}, temporary=temporary)
     assert exit_code is not None
     assert exit_code.status == 335
+    assert exit_code.message == "The reduction ended without a complete state: Killed"
     assert exit_code.invalidates_cache
     assert outputs == {}
 
@@ -39,4 +40,4 @@ def test_a_reduction_that_was_killed(parse: Parse, length: int | None) -> None:
 def test_an_exit_code_of_the_scheduler_takes_precedence(parse: Parse) -> None:
     exit_code, _ = parse("cse.reduce", retrieved={"job.out": SAID}, scheduler=(140, "The node failed."))
     assert exit_code is not None
-    assert (exit_code.status, exit_code.message) == (140, "The node failed.")
+    assert (exit_code.status, exit_code.message) == (140, f"The node failed. It said: {SAID.strip()}")

@@ -1,5 +1,6 @@
 """The restart chain: its response to every way in which a job can end."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -540,6 +541,29 @@ def test_a_missing_folder_is_replaced_by_its_stash(chain: Chain) -> None:
     (change,) = changes(chain)
     assert (change["change"], change["exact"]) == ("stash", True)
     assert change["words"] == "from the stash /archive/1"
+
+
+def test_a_missing_folder_is_replaced_by_that_of_the_job_before(
+    make: Make, inputs: dict[str, Any], localhost: orm.Computer, tmp_path: Path
+) -> None:
+    """What the job of the missing folder ran is dropped; a folder that is missing as well is left out."""
+    places = [str(tmp_path), "/scratch/missing", "/scratch/gone"]
+    jobs: list[orm.CalcJobNode] = []
+    for step, place in zip((200, 300, 400), places, strict=True):
+        parent = {"parent_folder": jobs[-1].outputs.remote_folder} if jobs else {}
+        made = {"results": orm.Dict({"first_step": step - 100, "step": step})}
+        jobs.append(job_node("cse.lammps", localhost, parent, outputs=made, exit_status=0, folder=place))
+    inputs["lammps"]["parent_folder"] = jobs[-1].outputs.remote_folder
+    inputs["lammps"]["plan"] = orm.Dict(PLAN | {"resume_step": 400})
+    chain = Chain(make(LammpsBaseWorkChain, **inputs), localhost)
+    assert continues(chain.job_ends(320, 0, "no restart file: the folder of an earlier job is gone"))
+    assert chain.continues_from == str(tmp_path)
+    (change,) = chain.process.ctx.changes
+    assert (change["change"], change["exact"]) == ("folder", True)
+    assert change["words"] == (
+        f"from the folder {tmp_path} of job <{jobs[0].pk}>, which reached step 200; the frames of job "
+        f"<{jobs[-1].pk}> to step 400 are dropped and run again, because no checkpoint is left in its folder"
+    )
 
 
 def test_without_a_stash_a_complete_chain_restarts(chain: Chain) -> None:

@@ -1,4 +1,4 @@
-"""The restart chain with LAMMPS: recovery of a failed run, and continuation from stashes."""
+"""The restart chain with LAMMPS: recovery of a failed run, and continuation from stashes and earlier segments."""
 
 import shutil
 from collections.abc import Callable
@@ -115,12 +115,19 @@ def test_a_purged_segment_continues_from_its_stash(run: Run, tmp_path: Path) -> 
     assert [made.pk for made in lineage(second.outputs.remote_folder)] == [folder.creator.pk, job.pk]
 
 
-def test_a_purged_segment_without_stash_names_the_remedy(run: Run) -> None:
-    system = crystal_and_molecules()
-    first = run(system, HEAT, plan={"stop_step": 100})
-    folder = first.outputs.remote_folder
-    shutil.rmtree(folder.get_remote_path())
-    second = run(system, HEAT, plan={"resume_step": 100}, job={"parent_folder": folder})
-    assert second.exit_status == 432
-    assert folder.get_remote_path() in second.exit_message
-    assert f"of job <{folder.creator.pk}>" in second.exit_message
+def test_a_purged_segment_is_run_again_from_the_one_before(run: Run) -> None:
+    """The segment after it continues from there, and ends like the uninterrupted run."""
+    system, keep = crystal_and_molecules(), {"settings": orm.Dict({"keep_system": True})}
+    stage = HEAT | {"trajectory_ps": 0.02}
+    whole = run(system, stage, job=keep)
+    first = run(system, stage, plan={"stop_step": 50}).outputs.remote_folder
+    second = run(system, stage, plan={"resume_step": 50, "stop_step": 100}, job={"parent_folder": first})
+    gone = second.outputs.remote_folder
+    shutil.rmtree(gone.get_remote_path())
+    third = run(system, stage, plan={"resume_step": 100}, job=keep | {"parent_folder": gone})
+    assert third.is_finished_ok, third.exit_message
+    (change,) = third.outputs.changes.get_list()
+    assert (change["change"], change["exact"], change["from_step"]) == ("folder", True, 50)
+    last = third.outputs.remote_folder
+    assert [job.pk for job in lineage(last)] == [first.creator.pk, last.creator.pk], "no frame is counted twice"
+    assert np.array_equal(final_positions(third), final_positions(whole))

@@ -218,6 +218,35 @@ def test_a_production_continues_from_its_last_checkpoint(production: orm.WorkCha
     assert builder.metadata.label == f"continues {production.uuid}"
 
 
+def test_a_production_continues_before_folders_that_are_gone(
+    ended: orm.WorkChainNode, production: orm.WorkChainNode, localhost: orm.Computer, scratch: Path
+) -> None:
+    """The reduction and the looks are those of the kept segments; the user is told what is left out."""
+    relaxed, first = ended.outputs.runs.T0700_r1.interface, ended.outputs.runs.T0700_r1.system.creator
+    given = {"system": relaxed, "parent_folder": first.outputs.remote_folder}
+    made = {"system": CseSystemData(interface()), "results": results("production", step=6000, source="parent/r")}
+    last = job_node("cse.lammps", localhost, given, outputs=made, exit_status=0, folder="/scratch/gone")
+    kept = {"reduction": reduction_node(state(301))}
+    reduce_first = {"folders__segment_0001": first.outputs.remote_folder}
+    job_node("cse.reduce", localhost, reduce_first, outputs=kept, exit_status=0)
+    both = {"reduction": reduction_node(state(61))}
+    reduce_last = {"previous": kept["reduction"], "folders__segment_0002": last.outputs.remote_folder}
+    job_node("cse.reduce", localhost, reduce_last, outputs=both, exit_status=0)
+    looks = [
+        {"look": number, "end_ns": 0.006 * number, "equilibrated": False, "criteria": {}} for number in (1, 2)
+    ]
+    run = {"folder": last.outputs.remote_folder, "system": made["system"], "looks": orm.List(looks), **both}
+    code = production.inputs.base.lammps.code
+    plan = orm.Dict(PLAN | {"length_ps": 20})
+    earlier = continue_from._to_last_checkpoint(run, code, plan, orm.Float(700))
+    assert earlier is not None
+    assert earlier["folder"].get_remote_path() == str(scratch)
+    assert earlier["reduction"].uuid == kept["reduction"].uuid
+    assert [look["look"] for look in earlier["looks"].get_list()] == [1]
+    scratch.joinpath("restart.3000").unlink()
+    assert continue_from._to_last_checkpoint(run, code, plan, orm.Float(700)) is None
+
+
 def test_a_length_is_compared_with_that_of_the_temperature(
     ended: orm.WorkChainNode, make: Make, codes: Codes, recipe: dict[str, Any]
 ) -> None:

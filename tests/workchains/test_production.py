@@ -232,6 +232,25 @@ def test_a_failed_reduction_ends_the_production(production: Any, localhost: orm.
     assert "failed with [334] frames are missing (the trajectory is in the output folders" in answer.message
 
 
+def test_a_killed_reduction_is_repeated(production: Any, localhost: orm.Computer) -> None:
+    after(production, chain_of(localhost, "none"))
+    for status in (335, 110, 140):
+        production.ctx.reduce_job = job_node("cse.reduce", localhost, exit_status=status, exit_message="Killed")
+        assert production.inspect_reduction() is None
+        assert production.has_to_reduce()
+    said = [log.message for log in orm.Log.collection.get_logs_for(production.node)]
+    job = production.ctx.reduce_job
+    assert any(
+        f"the reduction <{job.pk}> was interrupted (140: Killed); repeating it (repetition 3 of 3)" in one
+        for one in said
+    )
+    answer = production.inspect_reduction()
+    assert answer.status == 344
+    assert f"The reduction <{job.pk}> failed with [140] Killed (repetition 3)" in answer.message
+    assert answer.message.endswith(f"Complete it with: aiida-cse extend {production.node.pk}")
+    assert {"folders", "stages"} <= set(production.outputs), "nothing is lost"
+
+
 def test_a_failed_last_analysis_ends_the_production(production: Any, localhost: orm.Computer) -> None:
     after(production, chain_of(localhost, "none"))
     production.ctx.analyses = [run_node("cse.analysis", exit_status=342, exit_message="nothing is left")]
@@ -276,7 +295,10 @@ def reduced(production: Any, computer: orm.Computer) -> dict[str, Any]:
     production.reduce()
     inputs = submitted(orm.CalcJobNode).base.links.get_incoming(link_type=LinkType.INPUT_CALC).nested()
     state_now = reduction_node(state(production.ctx.step // 10 + 1))
-    production.ctx.reduce_job = job_node("cse.reduce", computer, outputs={"reduction": state_now}, exit_status=0)
+    given = {f"folders__{label}": folder for label, folder in inputs["folders"].items()}
+    given |= {name: inputs[name] for name in ("previous",) if name in inputs}
+    made = {"reduction": state_now}
+    production.ctx.reduce_job = job_node("cse.reduce", computer, given, outputs=made, exit_status=0)
     assert production.inspect_reduction() is None
     assert not production.has_to_reduce()
     return inputs
@@ -381,6 +403,41 @@ def test_a_run_that_went_back_before_a_look_is_reduced_again(launch: Launch, loc
     inputs = reduced(production, localhost)
     assert sorted(inputs["folders"]) == ["segment_0001", "segment_0002"]
     assert "previous" not in inputs
+
+
+def test_a_dropped_segment_leaves_the_reduction(launch: Launch, localhost: orm.Computer) -> None:
+    """The folder of the second segment is gone, so the third continues from the first."""
+    production = launch(stop=EQUILIBRATED)
+    first = segment(production, 1, localhost)
+    reduced(production, localhost)
+    before = production.ctx.reduction
+    look(production, equilibrated=False)
+    segment(production, 2, localhost)
+    reduced(production, localhost)
+    look(production, equilibrated=False)
+    dropped = production.ctx.reduction
+    segment(production, 3, localhost, after=first, source="parent/restart.1000", first_step=1000)
+    inputs = reduced(production, localhost)
+    assert sorted(inputs["folders"]) == ["segment_0002"]
+    assert inputs["folders"]["segment_0002"].get_remote_path() == "/scratch/3"
+    assert inputs["previous"].uuid == before.uuid
+    said = [log.message for log in orm.Log.collection.get_logs_for(production.node)]
+    words = f"<{dropped.pk}> holds steps that were dropped from the run; extending <{before.pk}> instead"
+    assert any(words in message for message in said)
+
+
+def test_an_analysis_that_broke_off_is_repeated(launch: Launch, localhost: orm.Computer) -> None:
+    production = launch(stop=EQUILIBRATED)
+    segment(production, 1, localhost)
+    reduced(production, localhost)
+    broken = run_node("cse.analysis", exit_status=None)
+    broken.set_process_state("excepted")
+    production.ctx.analyses = [broken]
+    assert production.inspect_analysis() is None
+    assert production.goes_on()
+    assert not production.has_segments()
+    look(production, equilibrated=True)
+    assert production.ctx.verdicts == [True]
 
 
 def test_looks_remain_when_a_segment_fails(launch: Launch, localhost: orm.Computer) -> None:

@@ -9,11 +9,21 @@ from aiida.engine import ExitCode
 
 from aiida_cse.engine.hints import aiida_cse
 
-__all__ = ["NORMAL_FROM", "continuation", "ended_normally", "failed_job", "failure", "with_continuation"]
+__all__ = [
+    "NORMAL_FROM",
+    "continuation",
+    "ended_normally",
+    "failed_job",
+    "failure",
+    "was_interrupted",
+    "with_continuation",
+]
 
 #: process types that `aiida-cse extend` completes
 _EXTENDABLE = ("aiida.workflows:cse.study", "aiida.workflows:cse.production")
 
+#: exit codes of jobs that their machine ended: no files, out of memory, out of time, node failure, nothing written
+_OF_THE_MACHINE = (100, 110, 120, 140, 335)
 #: exit codes from here up mark complete results that miss a criterion (not equilibrated)
 NORMAL_FROM = 500
 
@@ -30,6 +40,14 @@ def failure(process: orm.ProcessNode) -> dict[str, Any]:
         "status": process.exit_status,
         "reason": process.exit_message or str(process.base.attributes.get(process.PROCESS_STATE_KEY)),
     }
+
+
+def was_interrupted(process: orm.ProcessNode) -> bool:
+    """Return whether a process broke off, or its machine ended it, so that a repetition may succeed.
+
+    One that was killed on purpose (``verdi process kill``) was not interrupted.
+    """
+    return process.is_excepted or (process.is_failed and process.exit_status in _OF_THE_MACHINE)
 
 
 def failed_job(process: orm.ProcessNode) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,11 +15,13 @@ from aiida_cse.lammps.protocol.stage import JobPlan
 __all__ = [
     "Folder",
     "checksums_of",
+    "earlier_folders",
     "folder_to_continue",
     "found_checkpoint",
     "lineage",
     "numbered",
     "path_of",
+    "reductions_of",
     "results_of",
     "stash_of",
     "step_of",
@@ -88,6 +92,40 @@ def stash_of(folder: Folder) -> orm.RemoteStashData | None:
     return None
 
 
+def earlier_folders(folder: Folder, needed_step: int = 0) -> Iterator[Folder]:
+    """Yield where a run can go on whose folder is gone, newest first: stashes and folders of its jobs before.
+
+    Folders that AiiDA has freed, or that are no longer on this machine, are left out, and so is what ended before
+    ``needed_step``, the earliest step from which the run can continue.
+    """
+    seen: Any = folder
+    job = folder.creator
+    while isinstance(job, orm.CalcJobNode):
+        results = results_of(job)
+        first, step = results.get("first_step") or 0, results.get("step")
+        if step is not None and step < needed_step:
+            return
+        # a run continues from a stash only because the folder was gone; that of a job without progress has nothing
+        names = [] if isinstance(seen, orm.RemoteStashData) else ["remote_folder"]
+        names += ["remote_stash"] if step is not None and step > first else []
+        for place in (job.outputs[name] for name in names if name in job.outputs):
+            if place.uuid != folder.uuid and not _is_gone(place):
+                yield place
+        parent = job.base.links.get_incoming(link_label_filter="parent_folder").first()
+        if parent is None:
+            return
+        seen = parent.node
+        job = seen.creator
+
+
+def _is_gone(folder: Folder) -> bool:
+    """Return whether a folder was freed by AiiDA or, on this machine, does not exist."""
+    if folder.base.extras.get(orm.RemoteData.KEY_EXTRA_CLEANED, False):
+        return True
+    local = folder.computer is not None and folder.computer.transport_type == "core.local"
+    return local and isinstance(folder, orm.RemoteData) and not Path(path_of(folder)).is_dir()
+
+
 def folder_to_continue(production: orm.ProcessNode) -> orm.RemoteData | None:
     """Return the folder of the last complete segment of a production; None if there is none."""
     links = production.base.links.get_outgoing(link_label_filter="segment_%").all()
@@ -147,6 +185,25 @@ def unreduced(jobs: list[orm.CalcJobNode], reduced: list[str], reduced_to: int) 
         return labels
     starts = [results_of(job).get("first_step") for job in new.values()]
     return labels if any(start is not None and start < reduced_to for start in starts) else new
+
+
+def reductions_of(reduction: orm.Data) -> list[tuple[Any, list[str]]]:
+    """Return a reduction and those that it extends, newest first, each with the UUIDs of the jobs that it covers.
+
+    The jobs are known from the provenance; a reduction that has none, as after an import, covers no known job.
+    """
+    found: list[tuple[Any, list[str]]] = []
+    newest: Any = reduction
+    while newest is not None:
+        links = [] if newest.creator is None else newest.creator.base.links.get_incoming().all()
+        folders = sorted((link.link_label, link.node) for link in links if link.link_label.startswith("folders__"))
+        found.append((newest, [node.creator.uuid if node.creator else "" for _, node in folders]))
+        newest = next((link.node for link in links if link.link_label == "previous"), None)
+    covered: list[str] = []
+    for place, (one, jobs) in reversed(list(enumerate(found))):
+        covered = covered + jobs
+        found[place] = (one, covered)
+    return found
 
 
 def checksums_of(results: dict[str, dict[str, Any]]) -> dict[str, str]:
