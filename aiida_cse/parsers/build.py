@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from aiida.engine import ExitCode
@@ -47,7 +48,8 @@ def interrupted(parser: Parser, code: ExitCode, error: Exception) -> ExitCode:
     if parser.node.exit_status is not None:
         said = f" It said: {words}" if words else ""
         return ExitCode(parser.node.exit_status, f"{parser.node.exit_message or ''}{said}", code.invalidates_cache)
-    return code.format(error=words or str(error))
+    reason = f"{Path(error.filename).name}: {error.strerror}" if isinstance(error, OSError) else str(error)
+    return code.format(error=f"{reason}; it said: {words}" if words else reason)
 
 
 def program_output(parser: Parser, name: str | None = None) -> str:
