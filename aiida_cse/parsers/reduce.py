@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ class ReduceParser(Parser):
         """Attach the reduction and return the exit code."""
         path = Path(retrieved_temporary_folder or ".") / FILENAME
         try:
+            if not path.is_file():
+                raise FileNotFoundError(errno.ENOENT, "is missing", str(path))
             self.out("reduction", CseReductionData(path))
         except (OSError, ValueError) as error:
             said = complaint(self)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.faults.jobs import jobs_below
+from benchmarks.faults.jobs import CADENCE, FRAME_STEPS, jobs_below
 from benchmarks.faults.strikes import Hit, Strike
 
 if TYPE_CHECKING:
@@ -21,23 +21,25 @@ if TYPE_CHECKING:
     from aiida_cse.cli.site.environment import Environment
     from aiida_cse.reduction.state import State
 
-__all__ = ["CADENCE", "OVERRIDES", "SEED", "TEMPERATURE", "TOTAL_STEPS", "Bench", "Striker", "Verdict"]
+__all__ = ["OVERRIDES", "SEED", "TEMPERATURE", "TOTAL_STEPS", "Bench", "Striker", "Verdict"]
 
 #: K, and the seed of the velocities
 TEMPERATURE, SEED = 500.0, 1
-CADENCE, TOTAL_STEPS = 20, 400
-_FRAME_STEPS = 5
-#: what the bench changes in the protocol ``demo`` of a production: two segments of ten checkpoints each
+TOTAL_STEPS = 420
+#: what the bench changes in the protocol ``demo`` of a production: two segments, checkpoints and frames without a
+#: common divisor, and every step in the log, so that a run can be hit at a step that is a multiple of neither
 OVERRIDES: dict[str, Any] = {
     "plan": {
-        "length_ps": 0.8,
-        "segment_ps": 0.4,
-        "frame_ps": 0.01,
-        "thermo_ps": 0.01,
+        "length_ps": 0.84,
+        "segment_ps": 0.42,
+        "frame_ps": 0.014,
+        "thermo_ps": 0.002,
         "settings": {"restart_interval": CADENCE},
     },
-    "sampling": {"block_ps": 0.1, "snapshot_ps": 0.05, "bins": 100, "lags_ps": [0.1]},
+    "sampling": {"block_ps": 0.14, "snapshot_ps": 0.07, "bins": 100, "lags_ps": [0.14]},
 }
+#: a look at the end of every segment
+LOOKS: dict[str, Any] = {"rule": "fixed", "first_look_ns": 0.0001, "growth": 1}
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,23 @@ class Bench:
     system: orm.Node
     reference: State | None = None
     seconds: float = 1.0
+    ranks: int = 1
+    references: dict[int, State] = field(default_factory=dict)
     _runs: int = field(default=0)
 
     @property
     def work(self) -> Path:
         """The folder of the current run."""
         return self.folder / "work" / f"{self._runs:04d}"
+
+    @property
+    def database(self) -> Path:
+        """The database of the loaded profile."""
+        from aiida.manage import get_manager
+
+        profile = get_manager().get_profile()
+        assert profile is not None
+        return Path(profile.storage_config["filepath"]) / "database.sqlite"
 
     @contextmanager
     def fresh_work(self) -> Iterator[Path]:
@@ -92,11 +105,29 @@ class Bench:
         finally:
             _clear(self.work)
 
-    def builder(self, options: dict[str, Any] | None = None, segments: int = 2) -> Any:
-        """Return the production of the bench with this number of segments."""
+    def with_ranks(self, ranks: int) -> Bench:
+        """Return the bench with this number of MPI ranks, whose sums round otherwise, with its undisturbed run."""
+        bench = Bench(self.folder / f"ranks{ranks}", self.environment, self.system, ranks=ranks)
+        if ranks not in self.references:
+            from aiida_cse.engine.embedded import run_embedded
+
+            with bench.fresh_work():
+                node = run_embedded(bench.builder())
+                verdict = bench.judge(node, [], commands=0)
+                if not verdict.holds:
+                    msg = f"the production on {ranks} ranks that nothing happened to is not well: {verdict}"
+                    raise RuntimeError(msg)
+                self.references[ranks] = node.outputs.reduction.get_state()
+        bench.reference = self.references[ranks]
+        return bench
+
+    def builder(self, options: dict[str, Any] | None = None, segments: int = 2, *, looks: bool = False) -> Any:
+        """Return the production of the bench with this number of segments, on request with a look after each."""
         from aiida_cse.workchains.production import ProductionWorkChain
 
         plan = OVERRIDES["plan"] | {"segment_ps": OVERRIDES["plan"]["length_ps"] / segments}
+        if looks:
+            plan |= {"stop": LOOKS}
         return ProductionWorkChain.get_builder_from_protocol(
             codes={"lammps": self.environment.lammps, "cse": self.environment.cse},
             recipe={"seeds": {"velocities": SEED}},
@@ -104,7 +135,7 @@ class Bench:
             temperature=TEMPERATURE,
             protocol="demo",
             overrides=OVERRIDES | {"plan": plan},
-            options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}} | (options or {}),
+            options={"resources": {"num_machines": 1, "num_mpiprocs_per_machine": self.ranks}} | (options or {}),
         )
 
     def judge(self, node: orm.ProcessNode, hits: Sequence[Hit], commands: int) -> Verdict:
@@ -142,7 +173,7 @@ def _clear(work: Path) -> None:
 
 def _frames(state: State | None) -> tuple[int, int]:
     """Return how many frames a reduction lacks, and how many it counted more than once."""
-    expected = TOTAL_STEPS // _FRAME_STEPS + 1
+    expected = TOTAL_STEPS // FRAME_STEPS + 1
     if state is None:
         return expected, 0
     counted = int(state.histograms.sum()) / len(state.config.atom_types)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import signal
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +19,13 @@ from benchmarks.faults.jobs import Job
 __all__ = [
     "cut_frames",
     "cut_log",
+    "delete_folder",
     "delete_restart",
     "empty_restart",
     "limit_file_size",
     "make_writable",
     "nan_in_restart",
+    "shift_times",
     "shorten_restart",
     "write_protect",
 ]
@@ -62,6 +66,22 @@ def nan_in_restart(job: Job, rng: random.Random) -> str:
     content[place : place + 8] = struct.pack("<d", float("nan"))
     newest.write_bytes(content)
     return f"NaN at byte {place} of {newest.name}"
+
+
+def delete_folder(job: Job, _: random.Random) -> str:
+    """Delete the folder of a job with all that it holds, as the cleaning of a cluster does."""
+    shutil.rmtree(job.folder)
+    return f"folder {job.folder.name[:6]} deleted"
+
+
+def shift_times(job: Job, rng: random.Random) -> str:
+    """Set the times of all files of a job, each to years ago or years ahead."""
+    now = time.time()
+    for path in job.folder.iterdir():
+        if not path.is_symlink():
+            moment = now + rng.choice([-1, 1]) * rng.randrange(10**5, 10**8)
+            os.utime(path, (moment, moment))
+    return "times of all files set to past and future"
 
 
 def _place_of_a_number(content: bytes, rng: random.Random) -> int:
@@ -132,7 +152,9 @@ def write_protect(job: Job, _: random.Random) -> str:
 
 
 def make_writable(folder: Path) -> None:
-    """Undo :func:`write_protect`."""
+    """Undo :func:`write_protect`, also where the folder is gone."""
+    if not folder.is_dir():
+        return
     if os.geteuid() == 0:
         subprocess.run(["chattr", f"-{_IMMUTABLE}", str(folder)], check=True)
     else:

@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from benchmarks.faults.bench import CADENCE, OVERRIDES, TEMPERATURE, TOTAL_STEPS, Bench, Striker, Verdict
-from benchmarks.faults.damage import make_writable
-from benchmarks.faults.jobs import jobs_below, wait_until
+from benchmarks.faults.bench import OVERRIDES, TEMPERATURE, TOTAL_STEPS, Bench, Striker, Verdict
+from benchmarks.faults.damage import make_writable, write_protect
+from benchmarks.faults.jobs import CADENCE, Job, jobs_below, wait_until
 from benchmarks.faults.strikes import Blow, Hit, Moment, Strike
 
 __all__ = [
     "FAKETIME",
+    "INNER",
+    "NOT_LAST",
     "PATIENCE",
     "by_itself",
     "clock_jumps",
+    "database_locked",
+    "disk_of_the_profile_full",
     "draw_steps",
     "launch_command",
     "launched_again",
     "out_of_walltime",
     "python_killed",
+    "stashed",
+    "work_write_protected",
 ]
 
 #: seconds that a run may take
-PATIENCE = 300.0
+PATIENCE = 600.0
+#: seconds for which the database is locked, and the disk of the profile is full, if the engine does not end before
+_LOCKED, _FULL = 60.0, 30.0
+#: steps of all segments but the last one of four, and of those in between
+NOT_LAST, INNER = (0, TOTAL_STEPS * 3 // 4), (TOTAL_STEPS // 4, TOTAL_STEPS * 3 // 4)
 #: how often the clock is set in a run
 JUMPS = 2
 FAKETIME = "/usr/lib/*/faketime/libfaketime.so.1"
@@ -41,15 +53,34 @@ _AIIDA_CSE = str(Path(sys.executable).parent / "aiida-cse")
 Run = Callable[[Bench, random.Random], Verdict]
 
 
-def by_itself(*blows: tuple[str, Moment], times: int = 1, segments: int = 2) -> Run:
+def by_itself(
+    *blows: tuple[str, Moment],
+    times: int = 1,
+    segments: int = 2,
+    looks: bool = False,
+    ranks: int = 1,
+    part: tuple[int, int] = (0, TOTAL_STEPS),
+) -> Run:
     """Return a run that is hit by all blows, repeatedly, and must continue without any command."""
 
-    def run(bench: Bench, rng: random.Random) -> Verdict:
-        with bench.fresh_work() as work, Striker(_strike(work, rng, blows * times)) as striker:
-            node = _run(bench.builder(segments=segments))
+    def run(usual: Bench, rng: random.Random) -> Verdict:
+        bench = usual if ranks == 1 else usual.with_ranks(ranks)
+        with bench.fresh_work(), Striker(_strike(bench, rng, blows * times, part)) as striker:
+            node = _run(bench.builder(segments=segments, looks=looks))
             return bench.judge(node, striker.hits(), commands=0)
 
     return run
+
+
+def stashed(bench: Bench, rng: random.Random) -> Verdict:
+    """Delete the folders of ended jobs whose files are stashed; the run continues from there, and is reduced."""
+    from aiida_cse.workchains.common.options import STASHED
+
+    blows: list[tuple[str, Moment]] = [("delete_folder", "followed")] * 3
+    with bench.fresh_work() as work, Striker(_strike(bench, rng, blows, NOT_LAST)) as striker:
+        stash = {"target_base": str(work / "stash"), "stash_mode": "copy", "source_list": list(STASHED)}
+        node = _run(bench.builder({"stash": stash}, segments=4))
+        return bench.judge(node, striker.hits(), commands=0)
 
 
 def launched_again(blow: str) -> Run:
@@ -58,7 +89,7 @@ def launched_again(blow: str) -> Run:
     def run(bench: Bench, rng: random.Random) -> Verdict:
         from aiida.manage.caching import enable_caching
 
-        with bench.fresh_work() as work, Striker(_strike(work, rng, [(blow, "running")])) as striker:
+        with bench.fresh_work() as work, Striker(_strike(bench, rng, [(blow, "anywhere")])) as striker:
             commands = 0
             try:
                 node = _run(bench.builder())
@@ -89,7 +120,7 @@ def out_of_walltime(bench: Bench, rng: random.Random) -> Verdict:
 
 def clock_jumps(bench: Bench, rng: random.Random) -> Verdict:
     """Shift the clock of a running job with a wall time by hours, forwards or backwards."""
-    with bench.fresh_work() as work, Striker(_strike(work, rng, [("clock_jump", "running")] * JUMPS)) as striker:
+    with bench.fresh_work() as work, Striker(_strike(bench, rng, [("clock_jump", "anywhere")] * JUMPS)) as striker:
         (library,) = list(Path("/usr/lib").glob(FAKETIME.removeprefix("/usr/lib/")))
         (work / "clock").write_text("+0\n")
         environment = {
@@ -105,38 +136,110 @@ def clock_jumps(bench: Bench, rng: random.Random) -> Verdict:
 
 def python_killed(bench: Bench, rng: random.Random) -> Verdict:
     """Kill ``aiida-cse launch`` at a step or shortly after it, and continue with ``aiida-cse resume``."""
+
+    def kill(python: subprocess.Popen[str]) -> str:
+        python.send_signal(signal.SIGKILL)
+        return "SIGKILL to the embedded Python"
+
+    return _harmed(bench, rng, kill, says=False)
+
+
+def database_locked(bench: Bench, rng: random.Random) -> Verdict:
+    """Lock the database of the profile until the engine ends, or for long, as another program may."""
+
+    def lock(python: subprocess.Popen[str]) -> str:
+        with closing(sqlite3.connect(bench.database, timeout=_LOCKED, isolation_level=None)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            wait_until(lambda: _over(python), time.monotonic() + _LOCKED)
+            connection.execute("ROLLBACK")
+        return f"database locked for up to {_LOCKED:.0f} s"
+
+    return _harmed(bench, rng, lock)
+
+
+def disk_of_the_profile_full(bench: Bench, rng: random.Random) -> Verdict:
+    """Fill the disk with database and repository until the engine ends, or for long."""
+
+    def fill(python: subprocess.Popen[str]) -> str:
+        filler = bench.database.parent / "filler"
+        try:
+            with suppress(OSError), filler.open("wb", buffering=0) as file:
+                while file.write(bytes(4096)):
+                    pass
+            wait_until(lambda: _over(python), time.monotonic() + _FULL)
+        finally:
+            filler.unlink()
+        return f"no space in the profile for up to {_FULL:.0f} s"
+
+    return _harmed(bench, rng, fill)
+
+
+def work_write_protected(bench: Bench, rng: random.Random) -> Verdict:
+    """Let nobody make folders for jobs until the engine ends, or for long."""
+
+    def protect(python: subprocess.Popen[str]) -> str:
+        write_protect(Job(bench.work), rng)
+        try:
+            wait_until(lambda: _over(python), time.monotonic() + PATIENCE / 2)
+        finally:
+            make_writable(bench.work)
+        return "folder of all jobs read-only"
+
+    return _harmed(bench, rng, protect, segments=4)
+
+
+def _harmed(
+    bench: Bench,
+    rng: random.Random,
+    harm: Callable[[subprocess.Popen[str]], str],
+    *,
+    says: bool = True,
+    segments: int = 2,
+) -> Verdict:
+    """Harm ``aiida-cse launch`` at a step or shortly after it, and continue with ``aiida-cse resume`` if it ended.
+
+    A command that the engine, which ``says`` why it ended, did not name counts twice.
+    """
     from aiida import orm
 
     from aiida_cse.workchains.production import ProductionWorkChain
 
     (step,), delay = draw_steps(rng), rng.uniform(0, 2)
     with bench.fresh_work() as work:
-        python = _start(launch_command(bench, work, "faults"))
+        said = work.parent / f"{work.name}.out"
+        python = _start(launch_command(bench, work, "faults", segments), said)
         try:
             deadline = time.monotonic() + PATIENCE
             wait_until(lambda: any(job.step >= step for job in jobs_below(work)) or _over(python), deadline)
             time.sleep(delay)
-            alive = python.poll() is None
-            python.send_signal(signal.SIGKILL)
+            words = f"{harm(python)} {delay:.1f} s later" if python.poll() is None else ""
+            wait_until(lambda: _over(python), deadline)
         finally:
+            stuck = python.poll() is None
             python.kill()
-            python.communicate()
+            python.wait()
         query = orm.QueryBuilder().append(ProductionWorkChain, tag="run").order_by({"run": {"id": "desc"}})
         (node,) = query.limit(1).first()
-        resumed = _start([_AIIDA_CSE, "resume", str(node.pk)])
-        try:
-            resumed.communicate(timeout=PATIENCE)
-        finally:
-            resumed.kill()
-            resumed.communicate()
-        hits = [Hit(step, f"SIGKILL to the embedded Python {delay:.1f} s later")] if alive else []
-        return bench.judge(orm.load_node(node.pk), hits, commands=1)
+        commands = 0
+        if not node.is_terminated and not stuck:
+            commands = 1 if not says or "aiida-cse resume" in " ".join(said.read_text().split()) else 2
+            resumed = _start([_AIIDA_CSE, "resume", str(node.pk)], said)
+            try:
+                resumed.wait(timeout=PATIENCE)
+            finally:
+                resumed.kill()
+                resumed.wait()
+        verdict = bench.judge(orm.load_node(node.pk), [Hit(step, words)] if words else [], commands)
+        if verdict.holds:
+            said.unlink()
+        return verdict
 
 
-def launch_command(bench: Bench, work: Path, profile: str) -> list[str]:
+def launch_command(bench: Bench, work: Path, profile: str, segments: int = 2) -> list[str]:
     """Return the command that launches the bench's production in a profile."""
     overrides = work / "overrides.yaml"
-    overrides.write_text(yaml.safe_dump(OVERRIDES))
+    plan = OVERRIDES["plan"] | {"segment_ps": OVERRIDES["plan"]["length_ps"] / segments}
+    overrides.write_text(yaml.safe_dump(OVERRIDES | {"plan": plan}))
     words = (
         "launch",
         "production",
@@ -150,8 +253,9 @@ def launch_command(bench: Bench, work: Path, profile: str) -> list[str]:
     return [_AIIDA_CSE, *map(str, words), "--seed", "1", "--protocol", "demo", "--overrides", str(overrides)]
 
 
-def _start(command: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+def _start(command: list[str], said: Path) -> subprocess.Popen[str]:
+    with said.open("w") as output:
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True)
 
 
 def _over(process: subprocess.Popen[str]) -> bool:
@@ -164,14 +268,21 @@ def _run(builder: Any) -> Any:
     return run_embedded(builder)
 
 
-def draw_steps(rng: random.Random, count: int = 1) -> tuple[int, ...]:
-    """Draw steps after the first checkpoint, one in each of several parts of the run, none near its end."""
-    first, last = CADENCE + 1, TOTAL_STEPS - CADENCE // 2
+def draw_steps(rng: random.Random, count: int = 1, part: tuple[int, int] = (0, TOTAL_STEPS)) -> tuple[int, ...]:
+    """Draw steps after the first checkpoint, evenly spread over a part of the run, none near its end."""
+    first, last = max(part[0], CADENCE) + 1, part[1] - CADENCE // 2
     length = (last - first) // count
-    return tuple(first + part * length + rng.randrange(length) for part in range(count))
+    return tuple(first + number * length + rng.randrange(length) for number in range(count))
 
 
-def _strike(work: Path, rng: random.Random, blows: Sequence[tuple[str, Moment]]) -> Strike:
-    steps = draw_steps(rng, len(blows))
+def _strike(
+    bench: Bench,
+    rng: random.Random,
+    blows: Sequence[tuple[str, Moment]],
+    part: tuple[int, int] = (0, TOTAL_STEPS),
+) -> Strike:
+    steps = draw_steps(rng, len(blows), part)
     drawn = (Blow(step, name, moment) for step, (name, moment) in zip(steps, blows, strict=True))
-    return Strike(str(work), tuple(drawn), seed=rng.randrange(2**31), deadline=PATIENCE)
+    return Strike(
+        str(bench.work), tuple(drawn), rng.randrange(2**31), deadline=PATIENCE, database=str(bench.database)
+    )

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["Job", "job_at", "jobs_below", "wait_until"]
+__all__ = ["CADENCE", "FRAME_STEPS", "Job", "job_at", "jobs_below", "reductions_below", "wait_until"]
 
+#: steps between checkpoints and between frames of the bench's production; without a common divisor
+CADENCE, FRAME_STEPS = 15, 7
 #: seconds between two looks
 _LOOK = 0.005
 _ROW = re.compile(rb"^\s*- \[\s*(\d+),", re.M)
@@ -37,6 +39,11 @@ class Job:
         return int(rows[-1]) if rows else -1
 
     @property
+    def is_between(self) -> bool:
+        """Whether its last step is that of no frame and of no checkpoint, and so of no end of a segment."""
+        return self.step % CADENCE != 0 and self.step % FRAME_STEPS != 0
+
+    @property
     def ended(self) -> bool:
         """Whether its script has ended."""
         return (self.folder / "end.json").is_file()
@@ -51,7 +58,10 @@ class Job:
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def processes(self) -> dict[str, psutil.Process]:
-        """Return its living processes: ``script``, ``launcher``, ``wrapper`` (the Python) and ``lmp`` itself."""
+        """Return its living processes: ``script``, ``launcher``, ``wrapper`` (the Python) and ``lmp`` itself.
+
+        Further ranks are ``wrapper 2`` and ``lmp 2``, and so on.
+        """
         found: dict[str, psutil.Process] = {}
         with suppress(psutil.Error, KeyError, ValueError):
             owner = self.owner
@@ -61,8 +71,16 @@ class Job:
             found["script"] = script
             for process in script.children(recursive=True):
                 with suppress(psutil.Error):
-                    found.setdefault(_role(process), process)
+                    role = _role(process)
+                    number = 1 + sum(name.split(" ")[0] == role for name in found)
+                    found[role if number == 1 else f"{role} {number}"] = process
         return found
+
+    @property
+    def parent(self) -> Path | None:
+        """The folder from which it continues, also if it is gone; None for a job that begins a run."""
+        link = self.folder / "parent"
+        return link.readlink() if link.is_symlink() else None
 
     def freeze(self) -> list[psutil.Process]:
         """Stop all its processes and return them."""
@@ -90,6 +108,15 @@ def jobs_below(work: Path) -> Iterator[Job]:
     """Yield the jobs in folders below ``work``, in the layout of AiiDA."""
     for lock in work.glob("*/*/*/lock"):
         yield Job(lock.parent)
+
+
+def reductions_below(work: Path) -> Iterator[psutil.Process]:
+    """Yield the living processes that reduce a trajectory in folders below ``work``, oldest first."""
+    for config in work.glob("*/*/*/reduction.json"):
+        for process in psutil.process_iter(["cwd", "cmdline", "create_time"]):
+            words = process.info["cmdline"] or []
+            if process.info["cwd"] == str(config.parent) and "reduce" in words:
+                yield process
 
 
 def job_at(work: Path, step: int, deadline: float, passed: Collection[Path] = ()) -> Job | None:

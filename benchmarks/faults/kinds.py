@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ class Kind:
         Pattern of a file that must exist to run it.
     daemon
         Whether a daemon runs it.
+    own_disk
+        Whether the profile must be on a file system of its own, which it fills.
     """
 
     name: str
@@ -41,10 +44,13 @@ class Kind:
     command: str = ""
     needs: str = ""
     daemon: bool = False
+    own_disk: bool = False
 
     @property
     def possible(self) -> bool:
         """Whether this machine provides what it needs."""
+        if self.own_disk and not (Path(os.environ["AIIDA_PATH"]) / ".aiida").is_mount():
+            return False
         return not self.needs or any(Path("/").glob(self.needs.removeprefix("/")))
 
 
@@ -52,7 +58,7 @@ LAUNCH_AGAIN, RESUME, RESTART = "launch again", "aiida-cse resume", "verdi daemo
 
 
 def _killed(name: str) -> Callable[[Bench, random.Random], Verdict]:
-    return by_itself((name, "killed"), times=5)
+    return by_itself((name, "killed"), times=4)
 
 
 def _on_daemon(moment: str, *, broker: bool = False) -> Callable[[Bench, random.Random], Verdict]:
@@ -65,37 +71,61 @@ def _on_daemon(moment: str, *, broker: bool = False) -> Callable[[Bench, random.
 
 
 def _ended(name: str) -> Callable[[Bench, random.Random], Verdict]:
-    return by_itself((name, "ended"), times=3, segments=4)
+    return by_itself((name, "ended"), times=3, segments=4, part=engines.NOT_LAST)
 
 
 KINDS = (
-    Kind("wrapper", "kill -9 of LAMMPS' wrapper", 20, by_itself(("kill_wrapper", "running"), times=5)),
-    Kind("wrapper-write", "… inside a restart write", 5, by_itself(("kill_wrapper", "writing"), times=5)),
-    Kind("lammps", "kill -9 of LAMMPS itself", 20, by_itself(("kill_lmp", "running"), times=5)),
-    Kind("lammps-write", "… inside a restart write", 5, by_itself(("kill_lmp", "writing"), times=5)),
+    Kind("wrapper", "kill -9 of LAMMPS' wrapper", 8, by_itself(("kill_wrapper", "running"), times=8)),
+    Kind("wrapper-write", "… inside a restart write", 4, by_itself(("kill_wrapper", "writing"), times=6)),
+    Kind("lammps", "kill -9 of LAMMPS itself", 8, by_itself(("kill_lmp", "running"), times=8)),
+    Kind("lammps-write", "… inside a restart write", 4, by_itself(("kill_lmp", "writing"), times=6)),
     Kind("job", "kill -9 of all of a job", 5, by_itself(("kill_job", "running"), times=5)),
     Kind("terminate", "SIGTERM to all of a job", 5, by_itself(("terminate", "running"), times=5)),
-    Kind("walltime", "stop by the wall time", 10, engines.out_of_walltime),
-    Kind("last-frame", "killed; last frame cut", 5, _killed("cut_last_frame")),
-    Kind("frames", "killed; up to 6 frames lost", 5, _killed("cut_frames")),
-    Kind("restart-cut", "killed; newest restart cut", 5, _killed("shorten_restart")),
-    Kind("restart-empty", "killed; newest restart empty", 5, _killed("empty_restart")),
-    Kind("restart-gone", "killed; newest restart deleted", 5, _killed("delete_restart")),
-    Kind("restart-nan", "killed; NaN in newest restart", 5, _killed("nan_in_restart")),
-    Kind("log", "killed; log cut inside a line", 5, _killed("cut_log")),
-    Kind("ended-cut", "ended; newest restart cut", 5, _ended("shorten_restart")),
-    Kind("ended-empty", "ended; newest restart empty", 5, _ended("empty_restart")),
-    Kind("ended-gone", "ended; newest restart deleted", 5, _ended("delete_restart")),
-    Kind("ended-nan", "ended; NaN in newest restart", 5, _ended("nan_in_restart")),
-    Kind("ended-log", "ended; log cut inside a line", 5, _ended("cut_log")),
-    Kind("clock", "clock set by hours", 5, engines.clock_jumps, needs=engines.FAKETIME),
-    Kind("disk-full", "disk full (RLIMIT_FSIZE)", 5, engines.launched_again("limit_file_size"), LAUNCH_AGAIN),
-    Kind("read-only", "folder read-only", 5, engines.launched_again("write_protect"), LAUNCH_AGAIN),
-    Kind("python", "kill -9 of the embedded Python", 5, engines.python_killed, RESUME),
-    Kind("worker-run", "kill -9 of the worker: job runs", 5, _on_daemon("run"), RESTART, daemon=True),
-    Kind("worker-submit", "… job is submitted", 5, _on_daemon("submit"), RESTART, daemon=True),
-    Kind("worker-parse", "… job is parsed", 5, _on_daemon("parse"), RESTART, daemon=True),
-    Kind("broker", "kill -9 of broker and worker", 5, _on_daemon("run", broker=True), RESTART, daemon=True),
+    Kind(
+        "ranks",
+        "two ranks: kill -9 of one, mpirun, all",
+        6,
+        by_itself(
+            ("kill_rank", "running"), ("kill_launcher", "running"), ("kill_job", "running"), times=2, ranks=2
+        ),
+    ),
+    Kind("walltime", "stop by the wall time", 4, engines.out_of_walltime),
+    Kind("last-frame", "killed; last frame cut", 4, _killed("cut_last_frame")),
+    Kind("frames", "killed; up to 6 frames lost", 4, _killed("cut_frames")),
+    Kind("restart-cut", "killed; newest restart cut", 4, _killed("shorten_restart")),
+    Kind("restart-empty", "killed; newest restart empty", 4, _killed("empty_restart")),
+    Kind("restart-gone", "killed; newest restart deleted", 4, _killed("delete_restart")),
+    Kind("restart-nan", "killed; NaN in newest restart", 4, _killed("nan_in_restart")),
+    Kind("log", "killed; log cut inside a line", 4, _killed("cut_log")),
+    Kind("times", "killed; times of files set by years", 4, _killed("shift_times")),
+    Kind(
+        "folder-killed", "killed; folder deleted", 3, by_itself(("delete_folder", "killed"), times=3, segments=4)
+    ),
+    Kind(
+        "folder-ended",
+        "ended; folder deleted, after a look",
+        2,
+        by_itself(("delete_folder", "followed"), times=2, segments=4, looks=True, part=engines.INNER),
+    ),
+    Kind("stash", "ended; folder deleted, with a stash", 3, engines.stashed),
+    Kind("ended-cut", "ended; newest restart cut", 3, _ended("shorten_restart")),
+    Kind("ended-empty", "ended; newest restart empty", 3, _ended("empty_restart")),
+    Kind("ended-gone", "ended; newest restart deleted", 3, _ended("delete_restart")),
+    Kind("ended-nan", "ended; NaN in newest restart", 3, _ended("nan_in_restart")),
+    Kind("ended-log", "ended; log cut inside a line", 3, _ended("cut_log")),
+    Kind("reduction", "kill -9 of the reduction", 3, by_itself(("kill_reduction", "reducing"), times=3)),
+    Kind("clock", "clock set by hours", 2, engines.clock_jumps, needs=engines.FAKETIME),
+    Kind("disk-full", "disk full (RLIMIT_FSIZE)", 2, engines.launched_again("limit_file_size"), LAUNCH_AGAIN),
+    Kind("read-only", "folder read-only", 2, engines.launched_again("write_protect"), LAUNCH_AGAIN),
+    Kind("work-read-only", "folder of all jobs read-only", 1, engines.work_write_protected, RESUME),
+    Kind("profile-full", "disk of the profile full", 2, engines.disk_of_the_profile_full, RESUME, own_disk=True),
+    Kind("lock-short", "database locked for 12 s", 2, by_itself(("lock_shortly", "anywhere"), times=2)),
+    Kind("lock-long", "database locked for a minute", 1, engines.database_locked, RESUME),
+    Kind("python", "kill -9 of the embedded Python", 3, engines.python_killed, RESUME),
+    Kind("worker-run", "kill -9 of the worker: job runs", 2, _on_daemon("run"), RESTART, daemon=True),
+    Kind("worker-submit", "… job is submitted", 2, _on_daemon("submit"), RESTART, daemon=True),
+    Kind("worker-parse", "… job is parsed", 2, _on_daemon("parse"), RESTART, daemon=True),
+    Kind("broker", "kill -9 of broker and worker", 2, _on_daemon("run", broker=True), RESTART, daemon=True),
 )
 
 #: one run with a bit of everything, for the tests
@@ -129,11 +159,23 @@ QUICK_KINDS = (
         "ended",
         "ended; restart, log damaged",
         2,
-        by_itself(("nan_in_restart", "ended"), ("delete_restart", "ended"), ("cut_log", "ended"), segments=4),
+        by_itself(("nan_in_restart", "ended"), ("delete_restart", "ended"), ("cut_log", "ended"), segments=4,
+                  part=engines.NOT_LAST),
     ),
-    Kind("walltime", "stop by the wall time", 1, engines.out_of_walltime),
-    Kind("clock", "clock set by hours", 1, engines.clock_jumps, needs=engines.FAKETIME),
-    Kind("disk-full", "disk full (RLIMIT_FSIZE)", 1, engines.launched_again("limit_file_size"), LAUNCH_AGAIN),
+    Kind(
+        "folders",
+        "folder deleted; reduction killed",
+        3,
+        by_itself(
+            ("delete_folder", "followed"),
+            ("kill_lmp", "running"),
+            ("kill_reduction", "reducing"),
+            segments=4,
+            part=engines.INNER,
+        ),
+    ),
+    Kind("lock-short", "database locked for 12 s", 1, by_itself(("lock_shortly", "anywhere"))),
+    Kind("profile-full", "disk of the profile full", 1, engines.disk_of_the_profile_full, RESUME, own_disk=True),
     Kind("read-only", "folder read-only", 1, engines.launched_again("write_protect"), LAUNCH_AGAIN),
     Kind("python", "kill -9 of the embedded Python", 1, engines.python_killed, RESUME),
     Kind("broker", "kill -9 of broker and worker", 1, _on_daemon("run", broker=True), RESTART, daemon=True),

@@ -12,6 +12,7 @@ import os
 import random
 import select
 import signal
+import sqlite3
 import struct
 import sys
 import time
@@ -24,15 +25,17 @@ from typing import Literal
 import psutil
 
 from benchmarks.faults import damage
-from benchmarks.faults.jobs import Job, job_at, wait_until
+from benchmarks.faults.jobs import Job, job_at, reductions_below, wait_until
 
 __all__ = ["BLOWS", "Blow", "Hit", "Moment", "Strike"]
 
-Moment = Literal["running", "writing", "killed", "ended"]
+Moment = Literal["running", "writing", "killed", "ended", "followed", "reducing", "anywhere"]
 
-#: seconds over which the blow falls after the step was seen
-_SPREAD = 0.04
+#: seconds over which the blow falls after the step, or the reduction, was seen
+_SPREAD, _SPREAD_OF_REDUCTIONS = 0.04, 2.0
 _IN_CREATE = 0x100
+#: seconds between two tries, and for which a lock is asked for
+_BREAK, _PATIENCE = 0.005, 30.0
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,10 @@ class Blow:
     name
         One of :data:`BLOWS`.
     moment
-        ``running``: at once; ``writing``: while the next restart file is written; ``killed``: after all processes
-        of the job have been killed; ``ended``: after the end of the job.
+        ``running``: while LAMMPS is between two frames and two checkpoints; ``writing``: while the next restart
+        file is written; ``killed``: as running, and then all processes of the job are killed; ``ended``: after the
+        end of the job; ``followed``: when the next job is about to start from it; ``reducing``: in a reduction;
+        ``anywhere``: at the step, whatever the job does.
     """
 
     step: int
@@ -66,6 +71,7 @@ class Strike:
     blows: tuple[Blow, ...]
     seed: int = 0
     deadline: float = 300
+    database: str = ""
 
     @classmethod
     def load(cls, text: str) -> Strike:
@@ -101,9 +107,13 @@ BLOWS: dict[str, Callable[[Job, random.Random], str]] = {
     "kill_wrapper": _signal("wrapper", signal.SIGKILL),
     "kill_lmp": _signal("lmp", signal.SIGKILL),
     "kill_job": lambda job, _: job.kill() or "SIGKILL to all of the job",
+    "kill_rank": _signal("lmp 2", signal.SIGKILL),
+    "kill_launcher": _signal("launcher", signal.SIGKILL),
     "terminate": lambda job, _: damage.end(job, signal.SIGTERM),
     "shorten_restart": damage.shorten_restart,
     "empty_restart": damage.empty_restart,
+    "delete_folder": damage.delete_folder,
+    "shift_times": damage.shift_times,
     "delete_restart": damage.delete_restart,
     "nan_in_restart": damage.nan_in_restart,
     "cut_last_frame": lambda job, rng: damage.cut_frames(job, rng, 1),
@@ -121,8 +131,15 @@ def strike(wanted: Strike) -> Iterator[Hit]:
     deadline = time.monotonic() + wanted.deadline
     passed: set[Path] = set()
     for blow in wanted.blows:
+        if blow.moment == "reducing":
+            hit = _strike_reduction(Path(wanted.work), rng, deadline)
+            if hit is not None:
+                yield hit
+            continue
         while (job := job_at(Path(wanted.work), blow.step, deadline, passed)) is not None:
-            hit = _strike_job(blow, job, rng, deadline)
+            hit = (
+                _lock(blow, job, wanted.database) if blow.name in LOCKS else _strike_job(blow, job, rng, deadline)
+            )
             passed.add(job.folder)
             if hit is not None:
                 yield hit
@@ -132,23 +149,71 @@ def strike(wanted: Strike) -> Iterator[Hit]:
 def _strike_job(blow: Blow, job: Job, rng: random.Random, deadline: float) -> Hit | None:
     if blow.moment == "ended":
         return _hit(blow, job, rng) if wait_until(lambda: job.ended, deadline) else None
+    if blow.moment == "followed":
+        return _hit(blow, job, rng) if wait_until(lambda: job.ended and _is_followed(job), deadline) else None
     if blow.moment == "writing":
         return _strike_in_a_write(blow, job, rng, deadline)
     time.sleep(rng.uniform(0, _SPREAD))
+    if blow.moment == "anywhere":
+        return None if job.ended else _hit(blow, job, rng)
     if blow.moment == "killed":
         # what is to be damaged must be there; killed without it again and again, a run is rightly given up
         wait_until(lambda: job.ended or bool(job.restarts()), deadline)
+    while time.monotonic() < deadline and not job.ended:
+        # stopped, because the next job starts as soon as it is dead
+        stopped = job.freeze()
+        try:
+            if job.is_between:
+                hit = _hit(blow, job, rng)
+                if blow.moment == "killed":
+                    job.kill()
+                return hit
+        finally:
+            for process in stopped:
+                _continue(process.pid)
+        time.sleep(_BREAK)
+    return None
+
+
+def _is_followed(job: Job) -> bool:
+    """Return whether the folder of a job that continues from this one exists."""
+    links = job.folder.parents[2].glob("*/*/*/parent")
+    return any(link.is_symlink() and link.readlink() == job.folder for link in links)
+
+
+def _strike_reduction(work: Path, rng: random.Random, deadline: float) -> Hit | None:
+    """Kill the Python that reduces a trajectory, at a moment between its start and its end."""
+    while time.monotonic() < deadline:
+        for process in reductions_below(work):
+            time.sleep(rng.uniform(0, _SPREAD_OF_REDUCTIONS))
+            try:
+                folder = process.cwd()
+                process.kill()
+                process.wait(timeout=10)
+            except psutil.Error:
+                continue
+            return Hit(-1, f"SIGKILL to the reduction in {Path(folder).name[:6]}")
+        time.sleep(_BREAK)
+    return None
+
+
+#: seconds for which a blow locks the database of the profile
+LOCKS = {"lock_shortly": 12.0, "lock_long": 90.0}
+
+
+def _lock(blow: Blow, job: Job, database: str) -> Hit | None:
+    """Hold the database of the profile as another program that writes to it for long."""
     if job.ended:
         return None
-    return _hit_and_kill(blow, job, rng) if blow.moment == "killed" else _hit(blow, job, rng)
-
-
-def _hit_and_kill(blow: Blow, job: Job, rng: random.Random) -> Hit | None:
-    """Damage the files of a stopped job and kill it, because the next job starts as soon as it is dead."""
-    job.freeze()
-    hit = _hit(blow, job, rng)
-    job.kill()
-    return hit
+    step = job.step
+    connection = sqlite3.connect(database, timeout=_PATIENCE, isolation_level=None)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+        time.sleep(LOCKS[blow.name])
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()
+    return Hit(step, f"database locked for {LOCKS[blow.name]:.0f} s")
 
 
 def _hit(blow: Blow, job: Job, rng: random.Random, note: str = "") -> Hit | None:

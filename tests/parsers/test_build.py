@@ -85,4 +85,5 @@ def test_a_file_cut_short_is_no_system(parse: Parse, files: dict[str, str | byte
 def test_an_exit_code_of_the_scheduler_takes_precedence(parse: Parse) -> None:
     exit_code, _ = parse("cse.build", retrieved={"job.out": SAID}, scheduler=(110, "Out of memory."))
     assert exit_code is not None
-    assert (exit_code.status, exit_code.message) == (110, "Out of memory.")
+    said = "Error: llzo.yaml: ceramic.repeat.0 = 0 | Error: another"
+    assert (exit_code.status, exit_code.message) == (110, f"Out of memory. It said: {said}")
