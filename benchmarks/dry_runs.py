@@ -149,7 +149,7 @@ def _systems(recipe_name: str) -> dict[str, System]:
     return {"ceramic": crystal, "electrolyte": electrolyte, "interface": interface}
 
 
-def dry_script(plan: JobPlan) -> str:
+def dry_script(plan: JobPlan, ion_types: Sequence[int] = ()) -> str:
     """Return the script of a job with no step in it.
 
     Raises
@@ -157,7 +157,7 @@ def dry_script(plan: JobPlan) -> str:
     ValueError
         The script has no run that could be emptied.
     """
-    text, runs = _RUN.subn("run 0 post no", render_script(plan))
+    text, runs = _RUN.subn("run 0 post no", render_script(plan, ion_types))
     text, minimisations = _MINIMIZE.subn("minimize 0 0 0 0", text)
     if runs + minimisations == 0:
         msg = "the script has neither a run nor a minimisation: it would try nothing"
@@ -170,7 +170,8 @@ def _run(script: Script) -> Row:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         script.system.write(folder)
-        (folder / "input.in").write_text(dry_script(plan), encoding="utf-8")
+        types = script.system.info.ion_types() if plan.writes_ions else ()
+        (folder / "input.in").write_text(dry_script(plan, types), encoding="utf-8")
         start = max(plan.first_step, plan.resume_step)
         commands = ["variable timeout string off", "read_data system.data", f"reset_timestep {start}"]
         (folder / START_FILE).write_text("\n".join(commands) + "\n", encoding="utf-8")

@@ -105,8 +105,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
         system.refuse_unsafe()
         options = self.inputs.metadata.options
         with folder.open(options.input_filename, "w", encoding="utf-8") as handle:
-            apart = any(stage.ions_ps is not None for stage in plan.stages)
-            handle.write(render_script(plan, system.info.ion_types() if apart else ()))
+            handle.write(render_script(plan, system.info.ion_types() if plan.writes_ions else ()))
         code = CodeInfo()
         code.code_uuid = self.inputs.code.uuid
         code.stdout_name = options.output_filename
@@ -196,7 +195,7 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
     if "plan" not in value:
         return None
     options, plan = value.get("metadata", {}).get("options", {}), JobPlan.model_validate(value["plan"].get_dict())
-    if "system" in value and any(stage.ions_ps is not None for stage in plan.stages):
+    if "system" in value and plan.writes_ions:
         try:
             value["system"].info.ion_types()
         except ValueError as error:

@@ -160,8 +160,7 @@ class LammpsStageParser(Parser):
         else:
             outcome = judge(report, plan.target_step, said)
             info, end = self.node.inputs.system.info, self._record(EndRecord, END_RECORD)
-            apart = any(stage.ions_ps is not None for stage in plan.stages)
-            ions = info.atoms_of(info.ion_types()) if apart else 0
+            ions = info.atoms_of(info.ion_types()) if plan.writes_ions else 0
             missing = trajectory_error(plan, report, info.natoms, end, ions) if outcome is None else None
             if missing is not None:
                 outcome = Outcome("disk_full", missing)

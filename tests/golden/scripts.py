@@ -16,6 +16,8 @@ from aiida_cse.lammps.protocol.stage import JobPlan
 PROTOCOLS = ("paper", "moderate", "fast", "demo")
 SEED = 7
 COLD = 350.0
+#: atom types that productions write apart
+ION_TYPES = (1, 2, 3)
 #: what the run settings may be beside those of the protocols
 SETTINGS: dict[str, dict[str, Any]] = {
     "omp": {"accelerator": "omp"},
@@ -77,4 +79,4 @@ def segments(part: str, plan: dict[str, Any], temperature: float) -> Iterator[tu
     """Yield the scripts of the first two segments of a production and of its last one."""
     found = ProductionPlan.model_validate(plan).at(temperature).segments(temperature, SEED)
     for number in sorted({1, min(2, len(found)), len(found)}):
-        yield f"{part} / segment {number}", render_script(JobPlan.model_validate(found[number - 1]))
+        yield f"{part} / segment {number}", render_script(JobPlan.model_validate(found[number - 1]), ION_TYPES)

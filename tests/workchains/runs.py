@@ -11,7 +11,13 @@ from aiida_cse.data.system import CseSystemData
 from tests.nodes import interface, job_node, returns, run_node
 from tests.systems import crystal_and_molecules
 
-PLAN = {"length_ps": 6, "segment_ps": 2, "frame_ps": 0.02, "settings": {"restart_interval": 500}}
+PLAN = {
+    "length_ps": 6,
+    "segment_ps": 2,
+    "frame_ps": 0.02,
+    "all_atoms_ps": None,
+    "settings": {"restart_interval": 500},
+}
 
 
 def newest(kind: type[orm.ProcessNode]) -> Any:

@@ -349,6 +349,11 @@ class JobPlan(StrictModel):
         return len(self.stages) == 1 and self.stages[0].trajectory_ps is not None
 
     @property
+    def writes_ions(self) -> bool:
+        """Whether a stage writes framework and ions apart."""
+        return any(stage.ions_ps is not None for stage in self.stages)
+
+    @property
     def target_step(self) -> int:
         """Step that proves the job complete."""
         return self.stop_step if self.stop_step is not None else self.spans[-1].end
