@@ -70,7 +70,12 @@ class ReduceCalculation(CalcJob):
         )
         job_options(spec, "cse.reduce", "reduce.out")
         spec.inputs.validator = _validate_inputs
-        spec.output("reduction", valid_type=CseReductionData, required=False, help="State of all segments.")
+        spec.output(
+            "reduction",
+            valid_type=CseReductionData,
+            required=False,
+            help="State of all segments; with `previous` its file has the part that follows that state.",
+        )
         spec.exit_code(
             334,
             "ERROR_REDUCTION_FAILED",
@@ -119,7 +124,7 @@ class ReduceCalculation(CalcJob):
         info.provenance_exclude_list = [CONFIG, CHECKSUMS]
         if "previous" in self.inputs:
             previous = self.inputs.previous
-            code.cmdline_params += ["--previous", PREVIOUS]
+            code.cmdline_params += ["--previous", PREVIOUS, "--increment"]
             info.local_copy_list = [(previous.uuid, previous.filename, PREVIOUS)]
         if "checksums" in self.inputs:
             sums = self.inputs.checksums.get_dict()

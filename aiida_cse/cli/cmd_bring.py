@@ -226,6 +226,7 @@ def _summary_beside(file: Path, include: str, notes: list[str]) -> tuple[SystemI
     help="With --all-atoms: atom types in the SEGMENTs, separated by commas. [default: framework and ions]",
 )
 @click.option("--previous", type=FILE, help="State (npz) that the segments continue.")
+@click.option("--increment", is_flag=True, help="Write the state of the frames after --previous alone.")
 @click.option("--until-step", type=click.IntRange(min=0), help="Omit the frames at or after this step.")
 @click.option(
     "--checksums",
@@ -258,6 +259,7 @@ def reduce(
     all_atoms: tuple[Path, ...],
     ions: str | None,
     previous: Path | None,
+    increment: bool,
     until_step: int | None,
     checksums: Path | None,
     threads: int,
@@ -286,6 +288,8 @@ def reduce(
         from aiida_cse.reduction.reduce import run_reduction
         from aiida_cse.reduction.segments import load_checksums
 
+        if increment and previous is None:
+            raise ValueError("--increment: leaves out the frames of --previous; give it as well")
         _refuse_one_of_two(all_atoms, ions, unwrap=unwrap, frame_ps=frame_ps)
         found, described = _existing(segments, skip_missing=skip_missing), None
         # a job that was killed early has frames of the ions alone
@@ -312,6 +316,7 @@ def reduce(
             "threads": threads,
             "checksums": {path: one for path, one in sums.items() if Path(path) not in gone},
             "entrance": Entrance(described, unwrap, frame_ps),
+            "increment": increment,
         }
         progress = stack.enter_context(frames_progress())
         if all_atoms:

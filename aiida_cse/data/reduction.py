@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import reduce
 from typing import Any
 
-from aiida.orm import CalcJobNode, SinglefileData
+from aiida.common import MultipleObjectsError, NotExistent
+from aiida.orm import CalcJobNode, SinglefileData, load_node
 
 from aiida_cse.analysis.production import ReducedProduction, agreed_temperature
 from aiida_cse.analysis.registry import Documented
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.data.files import read_bytes
 from aiida_cse.data.html import html_table, html_title
+from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.state import State
 
 __all__ = ["REDUCTION", "CseReductionData", "checked_temperature", "production_of", "temperature_of"]
@@ -22,6 +25,8 @@ FILENAME = "state.npz"
 
 #: largest file of a state; those of published length have some tens of megabytes
 _MOST_BYTES = 1_000_000_000
+#: files of which a state may consist
+_MOST_PARTS = 1000
 _PRODUCTION = "aiida.workflows:cse.production"
 
 REDUCTION = Documented(
@@ -37,6 +42,13 @@ REDUCTION = Documented(
         "time_ps": ("ps", "Number of frames times the time between them"),
         "lags_ps": ("ps", "Lags of the displacements that were kept"),
         "temperature_K": ("K", "Temperature of the run; null if the state does not say it"),
+        "previous": (
+            "",
+            (
+                "UUID of the reduction that this one continues, whose state precedes that of the file; absent if "
+                "the file has the whole state"
+            ),
+        ),
         "sources": (
             "",
             (
@@ -51,28 +63,44 @@ REDUCTION = Documented(
 class CseReductionData(SinglefileData):
     """State of a reduced trajectory, from which every analysis is made.
 
-    Attributes to query: ``frames``, ``first_step``, ``last_step``, ``time_ps``, ``lags_ps``, ``temperature_K`` and
-    ``sources``. Nodes of earlier versions lack the last two.
+    The file has the whole state or, for a reduction that continues a ``previous`` one, the part that follows it.
+
+    Attributes to query: ``frames``, ``first_step``, ``last_step``, ``time_ps``, ``lags_ps``, ``temperature_K``,
+    ``previous`` and ``sources``, those of the whole state. Nodes of earlier versions lack the last three.
     """
 
     #: the state, once read
     _state: State | None = None
 
-    def __init__(self, file: Any = None, filename: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, file: Any = None, filename: Any = None, previous: CseReductionData | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(file=file, filename=filename or FILENAME, **kwargs)
-        if file is not None:
-            state = self.get_state()
-            self.base.attributes.set_many(
-                {
-                    "frames": state.frames,
-                    "first_step": state.first_step,
-                    "last_step": state.last_step,
-                    "time_ps": state.frames * state.config.frame_ps,
-                    "lags_ps": [lag * state.config.frame_ps for lag in state.config.lags],
-                    "temperature_K": state.temperature,
-                    "sources": [asdict(source) for source in state.sources],
-                }
+        if file is None:
+            return
+        state = self._own_state()
+        attributes: dict[str, Any] = {
+            "frames": state.frames,
+            "first_step": state.first_step,
+            "last_step": state.last_step,
+            "time_ps": state.frames * state.config.frame_ps,
+            "lags_ps": [lag * state.config.frame_ps for lag in state.config.lags],
+            "temperature_K": state.temperature,
+            "sources": [asdict(source) for source in state.sources],
+        }
+        earlier = {} if previous is None else previous.base.attributes.all
+        if previous is None or state.first_step == earlier.get("first_step"):
+            self._state = state
+        elif state.first_step - state.config.frame_steps != earlier.get("last_step"):
+            raise ValueError(
+                f"{FILENAME}: starts at step {state.first_step}, but {previous._name}, which it continues, ends "
+                f"at step {earlier.get('last_step')}"
             )
+        else:
+            attributes |= {"previous": previous.uuid, "first_step": earlier["first_step"]}
+            attributes |= {key: earlier[key] + attributes[key] for key in ("frames", "time_ps")}
+            attributes["sources"] = [*earlier.get("sources", []), *attributes["sources"]]
+        self.base.attributes.set_many(attributes)
 
     def set_file(self, file: Any, filename: Any = None) -> None:
         """Replace the file of the state."""
@@ -84,22 +112,61 @@ class CseReductionData(SinglefileData):
         return html_title(f"cse.reduction <{self.pk}>", self.label) + html_table(rows)
 
     def get_state(self) -> State:
-        """Return the state.
+        """Return the whole state.
 
-        The file is read once per object. The steps of an analysis share the state; do not change it.
+        The files are read once per object. The steps of an analysis share the state; do not change it.
 
         Raises
         ------
         ValueError
-            The file is no state, or too large; a node may come from anybody's archive.
+            A file is no state, or too large, or an earlier part is not in the profile; a node may come from
+            anybody's archive.
         """
         if self._state is None:
+            states = [part._own_state() for part in self.parts()]
             try:
-                self._state = State.load(io.BytesIO(read_bytes(self, self.filename, _MOST_BYTES)))
+                self._state = reduce(State.merge, states)
             except ValueError as error:
-                name = f"cse.reduction{f' {self.pk}' if self.pk else ''}"
-                raise ValueError(f"{name}: {FILENAME}: {error}") from error
+                raise ValueError(f"{self._name}: its parts do not follow each other: {error}") from error
         return self._state
+
+    def get_config(self) -> ReductionConfig:
+        """Return the configuration, for which the file of this node alone is read; raises as :meth:`get_state`."""
+        return (self._own_state() if self._state is None else self._state).config
+
+    def parts(self) -> list[CseReductionData]:
+        """Return the reductions whose files make up the state, from the first to this one.
+
+        Raises
+        ------
+        ValueError
+            One of them is not in the profile, or they do not end.
+        """
+        found: list[CseReductionData] = [self]
+        while (uuid := found[-1].base.attributes.get("previous", None)) is not None:
+            try:
+                node = load_node(uuid=uuid)
+            except (NotExistent, MultipleObjectsError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{found[-1]._name}: the reduction {uuid} that it continues is not in this profile; import it "
+                    "as well, or reduce the whole trajectory again"
+                ) from error
+            known = {one.uuid for one in found}
+            if not isinstance(node, CseReductionData) or node.uuid in known or len(known) == _MOST_PARTS:
+                raise ValueError(f"{self._name}: previous = {uuid}: leads to no first reduction")
+            found.append(node)
+        return found[::-1]
+
+    @property
+    def _name(self) -> str:
+        return f"cse.reduction{f' {self.pk}' if self.pk else ''}"
+
+    def _own_state(self) -> State:
+        """Return the state of the file; raises as :meth:`get_state`."""
+        try:
+            return State.load(io.BytesIO(read_bytes(self, self.filename, _MOST_BYTES)))
+        except ValueError as error:
+            raise ValueError(f"{self._name}: {FILENAME}: {error}") from error
 
 
 def temperature_of(reduction: CseReductionData) -> float | None:

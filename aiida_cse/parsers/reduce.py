@@ -24,7 +24,8 @@ class ReduceParser(Parser):
         try:
             if not path.is_file():
                 raise FileNotFoundError(errno.ENOENT, "is missing", str(path))
-            self.out("reduction", CseReductionData(path))
+            previous = self.node.inputs.previous if "previous" in self.node.inputs else None
+            self.out("reduction", CseReductionData(path, previous=previous))
         except (OSError, ValueError) as error:
             said = complaint(self)
             if self.node.exit_status is not None or said is None:

@@ -109,6 +109,7 @@ def run_reduction_of_two(
     threads: int = 1,
     checksums: Mapping[str, str] | None = None,
     entrance: Entrance | None = None,
+    increment: bool = False,
 ) -> ReductionSummary:
     """Reduce two trajectories of one run and write the state to ``out``, which appears when it is complete.
 
@@ -125,6 +126,7 @@ def run_reduction_of_two(
         threads=threads,
         checksums=checksums,
         entrance=entrance,
+        increment=increment,
         notes=notes,
     )
     state.save(out)
@@ -141,6 +143,7 @@ def reduce_two(
     threads: int = 1,
     checksums: Mapping[str, str] | None = None,
     entrance: Entrance | None = None,
+    increment: bool = False,
     notes: list[str] | None = None,
 ) -> tuple[State, int]:
     """Reduce two trajectories of one run; return the state and the number of frames that were read.
@@ -153,6 +156,8 @@ def reduce_two(
         Configuration for a trajectory of all atoms with the frames of the ions.
     previous, progress, until_step, threads, checksums, entrance
         As for :func:`~aiida_cse.reduction.reduce.reduce_segments`; frames are those of both trajectories.
+    increment
+        Return the state of the frames after ``previous``, not merged with it.
     notes
         Takes what is to be said about the files.
 
@@ -189,9 +194,9 @@ def reduce_two(
         return None if progress is None else lambda frames, _: progress(done + frames, total)
 
     earlier = None if previous is None else replace(previous, config=few, streams={})
-    ions = reduce_plan(plan, few, earlier, shown(0), threads=threads, checksums=sums)
+    ions = reduce_plan(plan, few, earlier, shown(0), threads=threads, checksums=sums, increment=increment)
     said += [] if plan.checks is None else plan.checks.notes()
-    states, sources = [] if previous is None else [previous], list(ions.sources)
+    states, sources = [] if previous is None or increment else [previous], list(ions.sources)
     if part.segments:
         atoms = reduce_plan(part, every, None, shown(plan.frames), threads=threads, checksums=sums)
         refuse_other_run(ions, atoms, part.segments[0].path, plan.segments[0].path)

@@ -59,11 +59,13 @@ def run_reduction(
     checksums: Mapping[str, str] | None = None,
     hash_sources: bool = False,
     entrance: Entrance | None = None,
+    increment: bool = False,
 ) -> ReductionSummary:
     """Reduce segments and write the state to ``out``.
 
-    ``previous`` is the file of the state that the segments continue. All other parameters are those of
-    :func:`reduce_segments`. The file ``out`` appears only when it is complete.
+    ``previous`` is the file of the state that the segments continue; with ``increment`` only the state of the
+    frames after it is written. All other parameters are those of :func:`reduce_segments`. The file ``out`` appears
+    only when it is complete.
 
     Raises
     ------
@@ -73,7 +75,14 @@ def run_reduction(
     earlier = None if previous is None else State.load(previous)
     plan = plan_segments(segments, config, until_step, checksums, entrance)
     state = reduce_plan(
-        plan, config, earlier, progress, threads=threads, checksums=checksums, hash_sources=hash_sources
+        plan,
+        config,
+        earlier,
+        progress,
+        threads=threads,
+        checksums=checksums,
+        hash_sources=hash_sources,
+        increment=increment,
     )
     state.save(out)
     notes = plan.notes if plan.checks is None else (*plan.notes, *plan.checks.notes())
@@ -142,17 +151,19 @@ def reduce_plan(
     checksums: Mapping[str, str] | None = None,
     hash_sources: bool = False,
     complete: bool = True,
+    increment: bool = False,
 ) -> State:
     """Reduce the frames of a plan; parameters and errors as for :func:`reduce_segments`.
 
-    ``complete`` is false if more frames of the same run follow in another call with the checks of this plan.
+    ``complete`` is false if more frames of the same run follow in another call with the checks of this plan. With
+    ``increment`` the state of the frames after ``previous`` is returned, not merged with it.
     """
     if threads < 1:
         raise ValueError(f"threads = {threads}: must be at least 1")
     if previous is not None:
         previous = replace(previous, config=previous.joined_config(config))
-    state = _reduce_plan(plan, config, previous, progress, threads, complete=complete)
-    earlier = () if previous is None else previous.sources
+    state = _reduce_plan(plan, config, previous, progress, threads, complete=complete, increment=increment)
+    earlier = () if previous is None or increment else previous.sources
     return replace(
         state, sources=TrajectorySource.joined(*earlier, *sources_of(plan, checksums, hash_all=hash_sources))
     )
@@ -181,16 +192,17 @@ def _reduce_plan(
     threads: int,
     *,
     complete: bool,
+    increment: bool,
 ) -> State:
     if not plan.segments:
-        if previous is None:
+        if previous is None or increment:
             raise TrajectoryError(
                 f"there is no complete frame to reduce: {'; '.join(plan.notes) or 'no segments'}"
             )
         return previous
     if plan.checks is None:
         plan = replace(plan, checks=TrajectoryChecks(config, Entrance()))
-    state = _reduce_checked(plan, config, previous, progress, threads)
+    state = _reduce_checked(plan, config, previous, progress, threads, increment=increment)
     assert plan.checks is not None
     plan.checks.files |= {segment.start - segment.first: segment.path for segment in plan.segments}
     # the moves of a few frames say little while others follow
@@ -200,9 +212,15 @@ def _reduce_plan(
 
 
 def _reduce_checked(
-    plan: SegmentPlan, config: ReductionConfig, previous: State | None, progress: Progress | None, threads: int
+    plan: SegmentPlan,
+    config: ReductionConfig,
+    previous: State | None,
+    progress: Progress | None,
+    threads: int,
+    *,
+    increment: bool,
 ) -> State:
-    """Reduce the frames of a plan that has some, after ``previous``."""
+    """Reduce the frames of a plan that has some, after ``previous``, and merge them with it or not."""
     assert plan.checks is not None
     if plan.checks.unwraps:
         threads = 1
@@ -225,12 +243,14 @@ def _reduce_checked(
     if repeated.segments:
         again = _reduce_parts(repeated, selection, config, report, parts)
         refuse_other_history(again, previous, repeated.segments[0].path)
+    if not fresh.segments and increment:
+        raise TrajectoryError(f"{path}: has no frame after step {previous.last_step}, where the state ends")
     if not fresh.segments:
         return previous
     later = _reduce_parts(fresh, selection, config, report, parts)
     if plan.checks.reduced_to != previous.stop:
         _refuse_other_images(previous, later, fresh)
-    return previous.merge(later)
+    return later if increment else previous.merge(later)
 
 
 def _cores() -> int:

@@ -300,7 +300,7 @@ def _runs(outputs: Mapping[str, Outputs]) -> dict[str, RunFindings]:
             if name in results:
                 continue
             missing[name] = "the process has no such output"
-            if "reduction" in one and need is not None and not need.met(one["reduction"].get_state().config):
+            if "reduction" in one and need is not None and not need.met(one["reduction"].get_config()):
                 missing[name] = f"the reduction has no {need.words}"
         found[label] = RunFindings(
             label=label,

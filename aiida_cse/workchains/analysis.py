@@ -161,7 +161,7 @@ class AnalysisWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         Nothing is attached if the reduction does not hold what the observable needs.
         """
         observable = observables()[name]
-        if not observable.available(self.inputs.reduction.get_state().config):
+        if not observable.available(self.inputs.reduction.get_config()):
             return None
         function: Any = CalculationFactory(observable.calculation)
         inputs = dict(self.inputs)

@@ -96,7 +96,7 @@ def test_two_trajectories_are_linked_with_their_checksums(prepare: Prepare, inpu
 def test_a_state_is_extended(prepare: Prepare, inputs: dict[str, Any]) -> None:
     previous = reduction_node()
     info, _ = prepare("cse.reduce", **inputs, previous=previous)
-    assert info.codes_info[0].cmdline_params[-2:] == ["--previous", "previous.npz"]
+    assert info.codes_info[0].cmdline_params[-3:] == ["--previous", "previous.npz", "--increment"]
     assert info.local_copy_list == [(previous.uuid, "state.npz", "previous.npz")]
 
 

@@ -2,6 +2,9 @@
 
 import io
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -10,8 +13,10 @@ from aiida.orm import CalcJobNode, Computer, Dict, Float, QueryBuilder, WorkChai
 from aiida.plugins import DataFactory
 
 from aiida_cse.data.reduction import FILENAME, CseReductionData, checked_temperature, temperature_of
-from aiida_cse.reduction.state import TrajectorySource
-from tests.nodes import job_node, reduction_node, state, state_bytes
+from aiida_cse.reduction.reduce import reduce_segments
+from aiida_cse.reduction.state import State, TrajectorySource
+from tests.nodes import imported, job_node, reduction_node, state, state_bytes
+from tests.reduction import synthetic
 
 pytestmark = [
     pytest.mark.usefixtures("aiida_profile"),
@@ -66,6 +71,61 @@ def test_what_is_no_whole_state_is_refused(length: int) -> None:
 def test_what_is_no_archive_is_refused() -> None:
     with pytest.raises(ValueError, match="is no state of a reduction"):
         CseReductionData(io.BytesIO(b"frames: 60"))
+
+
+# -- a reduction that continues another ---------------------------------------------------------------------
+
+
+def parts(*cuts: int) -> tuple[list[State], State]:
+    """Return the states between these frames of a trajectory, and that of the whole."""
+    settings, positions = synthetic.config(), synthetic.make(5, cuts[-1]).positions
+    with TemporaryDirectory() as folder:
+        found = []
+        for first, stop in (*pairwise(cuts), (cuts[0], cuts[-1])):
+            path = Path(folder) / f"{first}-{stop}.dcd"
+            synthetic.write_dcd(path, positions[first:stop], first_step=first * synthetic.FRAME_STEPS)
+            found.append(reduce_segments([path], settings))
+    return found[:-1], found[-1]
+
+
+def chained(states: list[State]) -> list[CseReductionData]:
+    """Return stored reductions, each with the state that follows that of the one before."""
+    nodes: list[CseReductionData] = []
+    for one in states:
+        previous = nodes[-1] if nodes else None
+        nodes.append(CseReductionData(io.BytesIO(state_bytes(one)), previous=previous).store())
+    return nodes
+
+
+def test_a_reduction_of_new_frames_has_the_state_of_all() -> None:
+    states, whole = parts(0, 20, 33, 34, 60)
+    last = load_node(chained(states)[-1].pk)
+    assert last.get_state().equals(whole)
+    assert last.get_config() == whole.config
+    attributes = last.base.attributes.all
+    assert [attributes[key] for key in ("frames", "first_step", "last_step")] == [60, 0, 590]
+    assert attributes["time_ps"] == pytest.approx(1.2)
+    assert [source["name"] for source in attributes["sources"]] == [
+        f"{first}-{stop}.dcd" for first, stop in ((0, 20), (20, 33), (33, 34), (34, 60))
+    ]
+    assert [part.pk for part in last.parts()] == sorted(part.pk for part in last.parts())
+    # a whole state that was made from a previous one, as by earlier versions, continues nothing
+    assert "previous" not in CseReductionData(io.BytesIO(state_bytes(whole)), previous=last).base.attributes.all
+
+
+def test_a_reduction_that_does_not_follow_is_refused() -> None:
+    states, _ = parts(0, 20, 33, 60)
+    first = chained(states[:1])[0]
+    with pytest.raises(
+        ValueError, match=r"starts at step 330, but cse.reduction \d+, which it continues, ends at step 190"
+    ):
+        CseReductionData(io.BytesIO(state_bytes(states[2])), previous=first)
+    lost = CseReductionData(io.BytesIO(state_bytes(states[1])), previous=first)
+    for value in ("0" * 8 + "-0000-4000-8000-" + "0" * 12, lost.uuid, 5, "x"):
+        lost.base.attributes.set("previous", value)
+        with pytest.raises(ValueError, match=r"is not in this profile; import it|leads to no first reduction"):
+            imported(lost).get_state()
+        lost = CseReductionData(io.BytesIO(state_bytes(states[1])), previous=first)
 
 
 # -- its temperature ----------------------------------------------------------------------------------------

@@ -91,7 +91,14 @@ def test_folders_a_stash_and_a_previous_state(
         "_scheduler-stderr.txt",
     }
     said = second.outputs.retrieved.base.repository.get_object_content("reduce.out")
-    assert "60 frames read; the state holds 90 frames from step 0 to 890" in said
+    assert "60 frames read; the state holds 35 frames from step 550 to 890" in said
+    attributes = second.outputs.reduction.base.attributes.all
+    assert [attributes[key] for key in ("previous", "frames", "first_step", "last_step")] == [
+        first.outputs.reduction.uuid,
+        90,
+        0,
+        890,
+    ]
 
 
 def test_a_segment_that_was_changed_is_named(

@@ -98,6 +98,8 @@ def test_a_state_of_two_files_is_extended_as_if_it_were_one(
     later = write_two(tmp_path / "b", positions, max(cut - 7, 0))
     state, _ = reduce_two(later, settings(), earlier)
     assert state.equals(whole)
+    increment, _ = reduce_two(later, settings(), earlier, increment=True)
+    assert earlier.merge(increment).equals(whole)
     state.save(tmp_path / "state.npz")
     assert State.load(tmp_path / "state.npz").equals(whole)
 

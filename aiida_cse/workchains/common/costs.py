@@ -211,7 +211,8 @@ def stored_bytes(part: Part) -> float:
     logs = math.fsum(_log_bytes(job) + _lines(job) * _THERMO_LINE + _RECORDS for job in part.jobs)
     systems = (1 + len(part.looks)) * part.atoms * _SYSTEM
     timestep = part.jobs[-1].stages[-1].timestep_fs / 1000 if part.jobs else 0.0
-    counts = math.fsum(step * timestep * part.counts_per_ps * _COUNT for step in part.looks)
+    # each look stores the reduction of what is new
+    counts = max(part.looks, default=0) * timestep * part.counts_per_ps * _COUNT
     return logs + systems + len(part.looks) * _RESULTS + counts
 
 
