@@ -13,12 +13,12 @@ from scipy import constants, stats
 from typing_extensions import Self
 
 from aiida_cse.analysis.registry import Documented, finite_or_none
+from aiida_cse.analysis.resistance import RESISTANCE_KEYS, resistances_from_rates
 from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.comparison import REFUTED, Estimate, RateEstimate
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures
 from aiida_cse.physics.kinetics.laws import LARGEST_ENERGY, LAWS
 from aiida_cse.physics.kinetics.observations import Observation, used_dispersions
-from aiida_cse.physics.kinetics.resistance import interfacial_resistance
 from aiida_cse.physics.statistics.poisson import poisson_upper
 from aiida_cse.schema import Flag, Number, StrictModel, Whole
 
@@ -165,21 +165,7 @@ KINETICS = Documented(
         "gamma_energy_K": ("K", "ΔE / k_B with the observed γ (equation 9)"),
         "gamma_entropy_kB": ("k_B", "ΔS with it (equation 10)"),
         "gamma_rate_<T>K_per_s": ("s⁻¹", "Rate with both (equation 11)"),
-        "layer_density_per_nm2": (
-            "nm⁻²",
-            "Lowest and highest mean number of ions in the first layers per area of both faces, of the runs that "
-            "were used; null without such a run",
-        ),
-        "resistance_<T>K_ohm_cm2": (
-            "Ω cm²",
-            "Interfacial resistance k_B T A / (e² k) of a face at a temperature: k / A is the rate per ion times "
-            "the number of ions per area, that of the run at the nearest temperature; for ions of one charge",
-        ),
-        "resistance_<T>K_interval_ohm_cm2": (
-            "Ω cm²",
-            "Its interval, from that of the rate and all of `layer_density_per_nm2`",
-        ),
-        "resistance_<T>K_lower_bound_ohm_cm2": ("Ω cm²", "Its lower bound, from the upper bound of the rate"),
+        **RESISTANCE_KEYS,
         "including": ("", "The same with the runs off equilibrium"),
     },
 )
@@ -350,8 +336,8 @@ def kinetics(
         "admitted_off_equilibrium": [one.label for one in observations if one.admitted_off_equilibrium],
         "observations": _records(observations, asked.level),
         **results,
-        **_resistances(results, runs, asked.temperatures),
-        "including": with_others and with_others | _resistances(with_others, runs, asked.temperatures),
+        **resistances_from_rates(results, runs, asked.temperatures),
+        "including": with_others and with_others | resistances_from_rates(with_others, runs, asked.temperatures),
     }
 
 
@@ -576,48 +562,6 @@ def _rate(rate: RateEstimate) -> dict[str, Any]:
         f"{name}_upper_bound_per_s": finite_or_none(rate.upper_bound),
         f"{name}_extrapolated": rate.extrapolated,
     }
-
-
-def _resistances(
-    found: Mapping[str, Any], runs: Mapping[str, Results], temperatures: Sequence[float]
-) -> dict[str, Any]:
-    """Return the interfacial resistances that follow from the rates and the ions in the first layers.
-
-    How many ions wait there changes with temperature. Between the runs nothing is known of it, so that the
-    interval takes all of their numbers.
-    """
-    layers = {}
-    for label in found["used"]:
-        one = runs[label]["transitions"]
-        # nodes of earlier versions have no area
-        area_time = one.get("exposure_conditioned_ns", 0.0) * one.get("area_nm2", 0.0)
-        if area_time > 0:
-            layers[label] = one["temperature_K"], one["exposure_conditioned_ion_ns"] / area_time
-    densities = [density for _, density in layers.values()]
-    ends = [min(densities), max(densities)] if densities else None
-    results: dict[str, Any] = {"layer_density_per_nm2": ends}
-    for temperature in temperatures:
-        place = f"{round(temperature):04d}K"
-        name = f"resistance_{place}{{}}_ohm_cm2"
-        results |= dict.fromkeys(map(name.format, ("", "_interval", "_lower_bound")))
-        if ends is None or ends[0] == 0:
-            continue
-
-        def of(rate: float | None, density: float, kelvin: float = temperature) -> float | None:
-            return (
-                0.0 if rate is None else finite_or_none(float(interfacial_resistance(rate * density, 1.0, kelvin)))
-            )
-
-        _, nearest = min(layers.values(), key=lambda one: abs(one[0] - temperature))
-        rate, interval = found[f"rate_{place}_per_s"], found[f"rate_{place}_interval_per_s"]
-        if rate is not None:
-            results[name.format("")] = of(rate, nearest)
-        if interval is not None:
-            # a rate without an upper end leaves any small resistance
-            results[name.format("_interval")] = [of(interval[1], ends[1]), of(interval[0], ends[0])]
-        if found[f"rate_{place}_upper_bound_per_s"] is not None:
-            results[name.format("_lower_bound")] = of(found[f"rate_{place}_upper_bound_per_s"], ends[1])
-    return results
 
 
 def _two_temperatures(found: TwoTemperatures | None, temperatures: Sequence[float]) -> dict[str, Any]:

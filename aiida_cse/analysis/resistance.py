@@ -1,8 +1,8 @@
-"""Interfacial resistance of each face of the slab from the crossings of the ions."""
+"""Interfacial resistance of each face of the slab from the crossings of the ions, and from rates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,29 @@ from aiida_cse.analysis.registry import Need, Quantity, finite_or_none, ion_name
 from aiida_cse.analysis.transitions import face_area
 from aiida_cse.physics.exchange.regions import REGION_NAMES
 from aiida_cse.physics.exchange.transitions import Rule
-from aiida_cse.physics.kinetics.resistance import counted_resistance
+from aiida_cse.physics.kinetics.resistance import counted_resistance, interfacial_resistance
 from aiida_cse.physics.statistics.dispersion import dispersion
 
-__all__ = ["interfacial_resistances"]
+__all__ = ["RESISTANCE_KEYS", "interfacial_resistances", "resistances_from_rates"]
+
+#: documentation of :func:`resistances_from_rates`
+RESISTANCE_KEYS = {
+    "layer_density_per_nm2": (
+        "nm⁻²",
+        "Lowest and highest mean number of ions in the first layers per area of both faces, of the runs that "
+        "were used; null without such a run",
+    ),
+    "resistance_<T>K_ohm_cm2": (
+        "Ω cm²",
+        "Interfacial resistance k_B T A / (e² k) of a face at a temperature: k / A is the rate per ion times "
+        "the number of ions per area, that of the run at the nearest temperature; for ions of one charge",
+    ),
+    "resistance_<T>K_interval_ohm_cm2": (
+        "Ω cm²",
+        "Its interval, from that of the rate and all of `layer_density_per_nm2`",
+    ),
+    "resistance_<T>K_lower_bound_ohm_cm2": ("Ω cm²", "Its lower bound, from the upper bound of the rate"),
+}
 
 #: names of the faces in keys, and whether they are that side or both
 _FACES = {"": ("left", "right"), "_left": ("left",), "_right": ("right",)}
@@ -163,4 +182,49 @@ def _face(
         results[name.format("_interval")] = [found.low, finite_or_none(found.high)]
         if whole and len(crossings):
             results[f"exchange_current_{key}_A_per_cm2"] = found.exchange_current
+    return results
+
+
+# -- from the rates at other temperatures --------------------------------------------------------------------
+
+
+def resistances_from_rates(
+    found: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]], temperatures: Sequence[float]
+) -> dict[str, Any]:
+    """Return the interfacial resistances that follow from the rates and the ions in the first layers.
+
+    How many ions wait there changes with temperature. Between the runs nothing is known of it, so that the
+    interval takes all of their numbers.
+    """
+    layers = {}
+    for label in found["used"]:
+        one = runs[label]["transitions"]
+        # nodes of earlier versions have no area
+        area_time = one.get("exposure_conditioned_ns", 0.0) * one.get("area_nm2", 0.0)
+        if area_time > 0:
+            layers[label] = one["temperature_K"], one["exposure_conditioned_ion_ns"] / area_time
+    densities = [density for _, density in layers.values()]
+    ends = [min(densities), max(densities)] if densities else None
+    results: dict[str, Any] = {"layer_density_per_nm2": ends}
+    for temperature in temperatures:
+        place = f"{round(temperature):04d}K"
+        name = f"resistance_{place}{{}}_ohm_cm2"
+        results |= dict.fromkeys(map(name.format, ("", "_interval", "_lower_bound")))
+        if ends is None or ends[0] == 0:
+            continue
+
+        def of(rate: float | None, density: float, kelvin: float = temperature) -> float | None:
+            return (
+                0.0 if rate is None else finite_or_none(float(interfacial_resistance(rate * density, 1.0, kelvin)))
+            )
+
+        _, nearest = min(layers.values(), key=lambda one: abs(one[0] - temperature))
+        rate, interval = found[f"rate_{place}_per_s"], found[f"rate_{place}_interval_per_s"]
+        if rate is not None:
+            results[name.format("")] = of(rate, nearest)
+        if interval is not None:
+            # a rate without an upper end leaves any small resistance
+            results[name.format("_interval")] = [of(interval[1], ends[1]), of(interval[0], ends[0])]
+        if found[f"rate_{place}_upper_bound_per_s"] is not None:
+            results[name.format("_lower_bound")] = of(found[f"rate_{place}_upper_bound_per_s"], ends[1])
     return results

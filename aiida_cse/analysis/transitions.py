@@ -251,12 +251,13 @@ def exposure_of(
     counted = np.ones(len(looks), dtype=bool) if last_ns is None else window.late(looks, last_ns)
     if minimum_excess is not None:
         counted &= ion.counts["excess"][ion.rows(looks)] >= minimum_excess
+    donors, donor_labels = ion.donors
     return count_exposed(
         moves[np.isin(moves[:, 3], ion.exchange_labels), 0],
-        ion.donors[ion.rows(looks)],
+        donors[ion.rows(looks)],
         stride * window.frame_ns,
         condition=counted,
-        histories=IonHistories(first, moves, ion.exchange_labels, ion.donor_labels),
+        histories=IonHistories(first, moves, ion.exchange_labels, donor_labels),
     )
 
 

@@ -101,7 +101,7 @@ class CseSystemData(Data):
         return read_text(self, FILENAMES["forcefield"], MOST_CHARACTERS)
 
     def get_system(self) -> System:
-        """Return the system in the form of the plain library.
+        """Return the system in the form of the plain library; the files are read at each call.
 
         Raises
         ------

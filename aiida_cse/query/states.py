@@ -46,13 +46,12 @@ class Engine:
     """Finds out whether a process advances now."""
 
     @cached_property
-    def _has_broker(self) -> bool:
+    def _daemon_works(self) -> bool | None:
+        """Whether the daemon of the profile works; None in a profile without a broker."""
         profile = get_manager().get_profile()
-        return profile is not None and profile.process_control_backend is not None
-
-    @cached_property
-    def _daemon_works(self) -> bool:
-        return self._has_broker and daemon_hint() is None
+        if profile is None or profile.process_control_backend is None:
+            return None
+        return daemon_hint() is None
 
     def advances(self, process: Process, below: Iterable[Called]) -> bool:
         """Return whether something advances an unfinished process.
@@ -62,7 +61,7 @@ class Engine:
         """
         if process.engine == EMBEDDED:
             return is_held(load_node(process.pk))  # type: ignore[arg-type]
-        if self._has_broker:
+        if self._daemon_works is not None:
             return self._daemon_works
         newest = max((one.changed for one in below), default=process.changed)
         return process.state in _STARTED and datetime.now(timezone.utc) - newest < _SILENCE

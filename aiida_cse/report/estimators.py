@@ -300,7 +300,10 @@ def published_theory(_: Findings, run: RunFindings | None, __: Mapping[str, Any]
 
 
 def published_transmission(findings: Findings, run: RunFindings | None, of: Mapping[str, Any]) -> Estimate:
-    """Return κ, the entries per ion over the rate of :func:`published_theory`."""
+    """Return κ, the entries per ion over the rate of :func:`published_theory`.
+
+    The errors of both are independent. Where one of them is unknown, κ has none.
+    """
     theory, counted = published_theory(findings, run, of), entry_rate(findings, run, of)
     if theory.value is None or counted.value is None:
         return theory if theory.value is None else counted

@@ -104,7 +104,7 @@ def _(patch: Patch) -> None:
         kept = found[~lost]
         return kept[np.argsort(kept[:, 0], kind="stable")]
 
-    original = patch("aiida_cse.analysis.window", "Window.events", without_returns)
+    original = patch("aiida_cse.analysis.production", "Window.events", without_returns)
 
 
 # -- exposure ----------------------------------------------------------------------------------------------------
@@ -285,4 +285,4 @@ def _(patch: Patch) -> None:
     def doubled(self: Any) -> float:
         return float(self.config.frame_ps) / 500
 
-    patch("aiida_cse.analysis.window", "Window.frame_ns", property(doubled))
+    patch("aiida_cse.analysis.production", "Window.frame_ns", property(doubled))

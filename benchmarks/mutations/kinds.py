@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aiida_cse.analysis.window import Window
+from aiida_cse.analysis.production import Ion, Window
 from aiida_cse.reduction.state import State
 from benchmarks.mutations.faults import Patch, fault
 from benchmarks.mutations.trajectories import Physics
@@ -56,7 +56,7 @@ def _(patch: Patch) -> None:
         kept = original(self, events, rule)
         return kept[kept[:, 0] > (self.begin + self.stop) // 2]
 
-    original = patch("aiida_cse.analysis.window", "Window.events", halved)
+    original = patch("aiida_cse.analysis.production", "Window.events", halved)
 
 
 @fault("counts", "N(Li, slab) × 1.06", where="results")
@@ -84,7 +84,9 @@ def _(patch: Patch) -> None:
 
 @fault("exposure", "ions in the bulk count as those in the layers", where="code")
 def _(patch: Patch) -> None:
-    patch("aiida_cse.analysis.production", "Ion.donors", property(lambda self: self.counts["bulk"]))
+    original = Ion.donors.fget
+    counted = property(lambda self: (self.counts["bulk"], original(self)[1]))
+    patch("aiida_cse.analysis.production", "Ion.donors", counted)
 
 
 @fault("exposure", "exposure in frames instead of nanoseconds", where="code")
@@ -484,7 +486,7 @@ def _(patch: Patch) -> None:
     def early(state: State, start_ns: float, *more: Any, **others: Any) -> Any:
         return original.__func__(Window, state, start_ns - 0.2, *more, **others)
 
-    original = patch("aiida_cse.analysis.window", "Window.of", staticmethod(early))
+    original = patch("aiida_cse.analysis.production", "Window.of", staticmethod(early))
 
 
 @fault("temperature", "a frame lasts 0.1 ps", where="state")
