@@ -310,7 +310,10 @@ def _sampled_otherwise(number: PublishedNumber, here: Estimate) -> list[str]:
 
 
 def _sigma(number: PublishedNumber, here: Estimate) -> float | None:
-    """Return the difference in standard errors, with the rounding of the print as a uniform error."""
+    """Return the difference in standard errors, with the rounding of the print as a uniform error.
+
+    On a logarithmic scale the errors are those of logarithms, and the rounding is relative to the printed value.
+    """
     if here.value is None or here.error is None or number.error is None or number.value is None:
         return None
     if number.scale == "linear":

@@ -248,7 +248,10 @@ def system_like(recipe: Recipe) -> tuple[System, str]:
 
 
 def _newest_interface(most: int) -> CseSystemData | None:
-    """Return the system that LAMMPS left last at an interface with at most so many atoms."""
+    """Return the system that LAMMPS left last at an interface with at most so many atoms.
+
+    None in a profile without one.
+    """
     query = orm.QueryBuilder().append(
         CseSystemData,
         filters={"attributes.phase": {"in": ["interface", "production"]}, "attributes.natoms": {"<=": most}},

@@ -276,7 +276,10 @@ def _stem(name: str) -> str:
 
 
 def _labels(kinds: list[str], residues: list[str]) -> tuple[str, ...]:
-    """Return labels of types: their kind if it is unique, else with the residue, else with a number."""
+    """Return labels of types: their kind if it is unique, else with the residue, else with a number.
+
+    A label begins with a letter; characters other than letters and digits become underscores.
+    """
     found: list[str] = []
     for kind, residue in zip(kinds, residues, strict=True):
         label = kind if kinds.count(kind) == 1 or not residue else f"{residue}_{kind}"

@@ -88,7 +88,10 @@ def _refuse_other_content(contents: DataFileContents, system: System) -> None:
 
 
 def _terms_by_atoms(data: DataFile, kind: str) -> Integers:
-    """Return the terms sorted, each from its end with the lower atom; those of an improper in ascending order."""
+    """Return the terms sorted, each from its end with the lower atom; those of an improper in ascending order.
+
+    The rows, type and atoms, of two files are then equal if their terms are.
+    """
     terms = data.topology[kind]
     atoms = terms[:, 1:]
     if kind == "impropers":

@@ -611,6 +611,10 @@ def average_sides(sides: Sequence[Barrier], temperature: float, level: float = 0
 
 
 def _average(heights: Sequence[Height], temperature: float, level: float, blocks: int | None) -> Height:
+    """Return the height of all sides together, K.
+
+    Where the interval of one side is unknown, so are the interval and the standard error.
+    """
     samples = _boltzmann(np.array([height.samples for height in heights]), temperature)
     interval = _interval(samples, level, blocks, bool(np.isfinite([height.interval for height in heights]).all()))
     return Height(

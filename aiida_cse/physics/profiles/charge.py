@@ -134,7 +134,10 @@ def _origin(start: Start, z: Floats) -> float:
 
 
 def _integrate(z: Floats, density: Floats, origin: float) -> Floats:
-    """Return the integral (..., bins) of ``density`` (..., bins) from ``origin`` to the centres of the bins."""
+    """Return the integral (..., bins) of ``density`` (..., bins) from ``origin`` to the centres of the bins.
+
+    ``origin`` is a number of bins from the lower edge. A bin is filled evenly: half of it lies below its centre.
+    """
     width = (z[-1] - z[0]) / (len(z) - 1)
     with np.errstate(over="ignore", invalid="ignore"):
         charge = density * width

@@ -103,7 +103,10 @@ def _residuals(name: str, counts: ArrayLike | None, exposure: ArrayLike | None) 
 
 
 def _between_ions(counts: Floats, shares: Floats, events: float) -> tuple[float, float]:
-    """Return V_ions / k and its p-value, both 1 where there are no two ions with a share."""
+    """Return V_ions / k and its p-value, both 1 where there are no two ions with a share.
+
+    The p-value is that of a gamma distribution with the mean and the variance that multinomial counts have.
+    """
     second, third = float((shares**2).sum()), float((shares**3).sum())
     mean = events * (1 - second)
     if not len(shares) or mean < 1e-9 * events:
