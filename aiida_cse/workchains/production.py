@@ -453,7 +453,8 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         if not was_interrupted(run) or times >= most:
             return False
         self.ctx.interruptions = [*self.ctx.get("interruptions", []), run.exit_status]
-        cause = "{pk}> was interrupted ({status}: {reason})".format(**failure(run))
+        status = "excepted" if run.exit_status is None else run.exit_status
+        cause = f"{run.pk}> was interrupted ({status}: {failure(run)['reason']})"
         self.report(f"the {name} <{cause}; repeating it (repetition {times + 1} of {most})")
         return True
 

@@ -121,7 +121,8 @@ def _conclude(rows: Mapping[Kind, Sequence[Verdict]], *, seconds: float) -> int:
     print(
         f"{_hits(verdicts)} faults in {len(verdicts)} runs, {seconds:.0f} s: {len(verdicts) - len(failed)} as if "
         f"nothing had happened, {len(failed)} not; frames lost {lost}, counted twice {twice}; wrongly called "
-        f"finished {wrong}{'; too few faults of ' + ', '.join(missed) if missed else ''}"
+        f"finished {wrong}, not ended {sum(not one.ended for one in verdicts)}"
+        f"{'; too few faults of ' + ', '.join(missed) if missed else ''}"
     )
     return 1 if failed or missed or not verdicts else 0
 

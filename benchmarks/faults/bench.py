@@ -121,11 +121,18 @@ class Bench:
         bench.reference = self.references[ranks]
         return bench
 
-    def builder(self, options: dict[str, Any] | None = None, segments: int = 2, *, looks: bool = False) -> Any:
-        """Return the production of the bench with this number of segments, on request with a look after each."""
+    def builder(
+        self, options: dict[str, Any] | None = None, segments: int = 2, *, looks: bool = False, half: bool = False
+    ) -> Any:
+        """Return the production of the bench with this number of segments, on request with a look after each.
+
+        ``half`` of it ends in the middle.
+        """
         from aiida_cse.workchains.production import ProductionWorkChain
 
         plan = OVERRIDES["plan"] | {"segment_ps": OVERRIDES["plan"]["length_ps"] / segments}
+        if half:
+            plan |= {"length_ps": plan["length_ps"] / 2}
         if looks:
             plan |= {"stop": LOOKS}
         return ProductionWorkChain.get_builder_from_protocol(
@@ -182,10 +189,11 @@ def _frames(state: State | None) -> tuple[int, int]:
 
 def _wrongly_finished(job: orm.CalcJobNode) -> str | None:
     """Return why a job that is called finished is incomplete, judged by its files alone."""
-    if not job.is_finished_ok:
+    folder = Path(job.get_remote_workdir())
+    if not job.is_finished_ok or not folder.is_dir():  # deleted by a blow, after the job was judged
         return None
     target = job.inputs.plan.get_dict()["stop_step"]
-    final = Path(job.get_remote_workdir()) / "final.data"
+    final = folder / "final.data"
     with suppress(OSError):
         if f"timestep = {target}," in final.read_text().splitlines()[0]:
             return None

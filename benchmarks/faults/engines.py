@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
+from benchmarks.faults import damage
 from benchmarks.faults.bench import OVERRIDES, TEMPERATURE, TOTAL_STEPS, Bench, Striker, Verdict
-from benchmarks.faults.damage import make_writable, write_protect
 from benchmarks.faults.jobs import CADENCE, Job, jobs_below, wait_until
 from benchmarks.faults.strikes import Blow, Hit, Moment, Strike
 
@@ -30,6 +30,7 @@ __all__ = [
     "database_locked",
     "disk_of_the_profile_full",
     "draw_steps",
+    "extended",
     "launch_command",
     "launched_again",
     "out_of_walltime",
@@ -83,6 +84,32 @@ def stashed(bench: Bench, rng: random.Random) -> Verdict:
         return bench.judge(node, striker.hits(), commands=0)
 
 
+def extended(bench: Bench, rng: random.Random) -> Verdict:
+    """Delete the folder of the last segment of half a run, and let ``aiida-cse extend`` run the whole."""
+    from aiida import orm
+
+    from aiida_cse.workchains.production import ProductionWorkChain
+
+    with bench.fresh_work() as work:
+        first = _run(bench.builder(segments=4, looks=True, half=True))
+        _, folder = max(first.outputs.folders.items())
+        hit = Hit(TOTAL_STEPS // 2, damage.delete_folder(Job(Path(folder.get_remote_path())), rng))
+        said = work.parent / f"{work.name}.out"
+        length = OVERRIDES["plan"]["length_ps"] / 1000
+        extending = _start([_AIIDA_CSE, "extend", str(first.pk), "--length", str(length)], said)
+        try:
+            extending.wait(timeout=PATIENCE)
+        finally:
+            extending.kill()
+            extending.wait()
+        query = orm.QueryBuilder().append(ProductionWorkChain, tag="run").order_by({"run": {"id": "desc"}})
+        (node,) = query.limit(1).first()
+        told = f"continues from step {TOTAL_STEPS // 4}," in " ".join(said.read_text().split())
+        verdict = bench.judge(node, [hit], commands=1 if told else 2)
+        bench.judge(first, [], 0)
+        return verdict
+
+
 def launched_again(blow: str) -> Run:
     """Return a run that is hit, fails, and is launched again with AiiDA's caching after the cause is removed."""
 
@@ -95,7 +122,7 @@ def launched_again(blow: str) -> Run:
                 node = _run(bench.builder())
             finally:
                 for job in jobs_below(work):
-                    make_writable(job.folder)
+                    damage.make_writable(job.folder)
             first = node
             if not node.is_finished_ok:
                 commands = 1
@@ -178,11 +205,11 @@ def work_write_protected(bench: Bench, rng: random.Random) -> Verdict:
     """Let nobody make folders for jobs until the engine ends, or for long."""
 
     def protect(python: subprocess.Popen[str]) -> str:
-        write_protect(Job(bench.work), rng)
+        damage.write_protect(Job(bench.work), rng)
         try:
             wait_until(lambda: _over(python), time.monotonic() + PATIENCE / 2)
         finally:
-            make_writable(bench.work)
+            damage.make_writable(bench.work)
         return "folder of all jobs read-only"
 
     return _harmed(bench, rng, protect, segments=4)

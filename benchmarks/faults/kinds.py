@@ -54,11 +54,12 @@ class Kind:
         return not self.needs or any(Path("/").glob(self.needs.removeprefix("/")))
 
 
-LAUNCH_AGAIN, RESUME, RESTART = "launch again", "aiida-cse resume", "verdi daemon restart"
-
-
-def _killed(name: str) -> Callable[[Bench, random.Random], Verdict]:
-    return by_itself((name, "killed"), times=4)
+LAUNCH_AGAIN, RESUME, EXTEND, RESTART = (
+    "launch again",
+    "aiida-cse resume",
+    "aiida-cse extend",
+    "verdi daemon restart",
+)
 
 
 def _on_daemon(moment: str, *, broker: bool = False) -> Callable[[Bench, random.Random], Verdict]:
@@ -70,36 +71,49 @@ def _on_daemon(moment: str, *, broker: bool = False) -> Callable[[Bench, random.
     return run
 
 
-def _ended(name: str) -> Callable[[Bench, random.Random], Verdict]:
-    return by_itself((name, "ended"), times=3, segments=4, part=engines.NOT_LAST)
-
-
 KINDS = (
-    Kind("wrapper", "kill -9 of LAMMPS' wrapper", 8, by_itself(("kill_wrapper", "running"), times=8)),
-    Kind("wrapper-write", "… inside a restart write", 4, by_itself(("kill_wrapper", "writing"), times=6)),
+    # a LAMMPS without its wrapper often reaches the end of its segment before the script ends it
+    Kind("wrapper", "kill -9 of LAMMPS' wrapper", 5, by_itself(("kill_wrapper", "running"), times=8, segments=4)),
     Kind("lammps", "kill -9 of LAMMPS itself", 8, by_itself(("kill_lmp", "running"), times=8)),
-    Kind("lammps-write", "… inside a restart write", 4, by_itself(("kill_lmp", "writing"), times=6)),
-    Kind("job", "kill -9 of all of a job", 5, by_itself(("kill_job", "running"), times=5)),
-    Kind("terminate", "SIGTERM to all of a job", 5, by_itself(("terminate", "running"), times=5)),
+    Kind(
+        "writes",
+        "… inside a restart write",
+        6,
+        by_itself(("kill_wrapper", "writing"), ("kill_lmp", "writing"), times=4),
+    ),
+    Kind(
+        "job",
+        "kill -9, SIGTERM to all of a job",
+        8,
+        by_itself(("kill_job", "running"), ("terminate", "running"), times=4),
+    ),
     Kind(
         "ranks",
         "two ranks: kill -9 of one, mpirun, all",
         6,
-        by_itself(
-            ("kill_rank", "running"), ("kill_launcher", "running"), ("kill_job", "running"), times=2, ranks=2
-        ),
+        by_itself(("kill_rank", "running"), ("kill_launcher", "running"), ("kill_job", "running"),
+                  times=2, ranks=2),
     ),
-    Kind("walltime", "stop by the wall time", 4, engines.out_of_walltime),
-    Kind("last-frame", "killed; last frame cut", 4, _killed("cut_last_frame")),
-    Kind("frames", "killed; up to 6 frames lost", 4, _killed("cut_frames")),
-    Kind("restart-cut", "killed; newest restart cut", 4, _killed("shorten_restart")),
-    Kind("restart-empty", "killed; newest restart empty", 4, _killed("empty_restart")),
-    Kind("restart-gone", "killed; newest restart deleted", 4, _killed("delete_restart")),
-    Kind("restart-nan", "killed; NaN in newest restart", 4, _killed("nan_in_restart")),
-    Kind("log", "killed; log cut inside a line", 4, _killed("cut_log")),
-    Kind("times", "killed; times of files set by years", 4, _killed("shift_times")),
+    Kind("walltime", "stop by the wall time", 3, engines.out_of_walltime),
     Kind(
-        "folder-killed", "killed; folder deleted", 3, by_itself(("delete_folder", "killed"), times=3, segments=4)
+        "restarts",
+        "killed; restart cut, empty, gone, NaN",
+        8,
+        by_itself(("shorten_restart", "killed"), ("empty_restart", "killed"), ("delete_restart", "killed"),
+                  ("nan_in_restart", "killed"), times=2),
+    ),
+    Kind(
+        "files",
+        "killed; frames, log cut; times set",
+        8,
+        by_itself(("cut_last_frame", "killed"), ("cut_frames", "killed"), ("cut_log", "killed"),
+                  ("shift_times", "killed"), times=2),
+    ),
+    Kind(
+        "folder-killed",
+        "killed; folder deleted",
+        3,
+        by_itself(("delete_folder", "killed"), times=3, segments=4),
     ),
     Kind(
         "folder-ended",
@@ -107,26 +121,36 @@ KINDS = (
         2,
         by_itself(("delete_folder", "followed"), times=2, segments=4, looks=True, part=engines.INNER),
     ),
+    Kind("extend", "last folder deleted, then extended", 1, engines.extended, EXTEND),
     Kind("stash", "ended; folder deleted, with a stash", 3, engines.stashed),
-    Kind("ended-cut", "ended; newest restart cut", 3, _ended("shorten_restart")),
-    Kind("ended-empty", "ended; newest restart empty", 3, _ended("empty_restart")),
-    Kind("ended-gone", "ended; newest restart deleted", 3, _ended("delete_restart")),
-    Kind("ended-nan", "ended; NaN in newest restart", 3, _ended("nan_in_restart")),
-    Kind("ended-log", "ended; log cut inside a line", 3, _ended("cut_log")),
+    Kind(
+        "ended",
+        "ended; restart cut, empty, NaN",
+        3,
+        by_itself(("shorten_restart", "ended"), ("empty_restart", "ended"), ("nan_in_restart", "ended"),
+                  segments=4, part=engines.NOT_LAST),
+    ),
+    Kind(
+        "ended-files",
+        "ended; restart gone, log cut",
+        3,
+        by_itself(("delete_restart", "ended"), ("cut_log", "ended"), ("delete_restart", "ended"),
+                  segments=4, part=engines.NOT_LAST),
+    ),
     Kind("reduction", "kill -9 of the reduction", 3, by_itself(("kill_reduction", "reducing"), times=3)),
     Kind("clock", "clock set by hours", 2, engines.clock_jumps, needs=engines.FAKETIME),
     Kind("disk-full", "disk full (RLIMIT_FSIZE)", 2, engines.launched_again("limit_file_size"), LAUNCH_AGAIN),
     Kind("read-only", "folder read-only", 2, engines.launched_again("write_protect"), LAUNCH_AGAIN),
     Kind("work-read-only", "folder of all jobs read-only", 1, engines.work_write_protected, RESUME),
     Kind("profile-full", "disk of the profile full", 2, engines.disk_of_the_profile_full, RESUME, own_disk=True),
-    Kind("lock-short", "database locked for 12 s", 2, by_itself(("lock_shortly", "anywhere"), times=2)),
+    Kind("lock-short", "database locked for 12 s", 3, by_itself(("lock_shortly", "anywhere"), times=3)),
     Kind("lock-long", "database locked for a minute", 1, engines.database_locked, RESUME),
     Kind("python", "kill -9 of the embedded Python", 3, engines.python_killed, RESUME),
     Kind("worker-run", "kill -9 of the worker: job runs", 2, _on_daemon("run"), RESTART, daemon=True),
     Kind("worker-submit", "… job is submitted", 2, _on_daemon("submit"), RESTART, daemon=True),
     Kind("worker-parse", "… job is parsed", 2, _on_daemon("parse"), RESTART, daemon=True),
     Kind("broker", "kill -9 of broker and worker", 2, _on_daemon("run", broker=True), RESTART, daemon=True),
-)
+)  # fmt: skip
 
 #: one run with a bit of everything, for the tests
 SHORT_KINDS = (

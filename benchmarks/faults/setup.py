@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aiida.common.log import configure_logging
+from aiida.manage.configuration import get_config
 
 from aiida_cse.cli.site.environment import ensure_environment
 from aiida_cse.engine.embedded import run_embedded
@@ -14,6 +15,8 @@ from tests.golden.archives import demo_interface
 __all__ = ["make_bench"]
 
 PROFILE = "faults"
+#: s
+_FIRST_RETRY = 2
 
 
 def make_bench(folder: Path) -> Bench:
@@ -25,6 +28,10 @@ def make_bench(folder: Path) -> Bench:
         The undisturbed run failed.
     """
     environment = ensure_environment(PROFILE)
+    # a folder that cannot be written to is tried five times, each time after twice as long
+    config = get_config()
+    config.set_option("transport.task_retry_initial_interval", _FIRST_RETRY)
+    config.store()
     configure_logging(with_orm=True)
     bench = Bench(folder, environment, demo_interface().store())
     with bench.fresh_work():
