@@ -85,8 +85,7 @@ class LazyGroup(click.Group):
                 from aiida_cse.engine.database import trouble_of
 
                 if (trouble := trouble_of(error)) is not None:
-                    remedy = "try again when that has ended" if trouble.passes else "then try again"
-                    told = f"{trouble.words}; {remedy}"
+                    told = f"{trouble.words}; {trouble.remedy}"
                     raise click.ClickException(_fold(told) if sys.stderr.isatty() else told) from error
             again = aiida_cse("--debug", *sys.argv[1:])
             what = f"unexpected {type(error).__name__}: {error}"
@@ -152,6 +151,7 @@ def _fold(message: str) -> str:
         "report": ("cmd_figures", "Write the results of a process as one HTML page."),
         "stop": ("cmd_run", "Stop a run and its LAMMPS jobs, so that it can be resumed."),
         "resume": ("cmd_run", "Resume a run that was stopped or interrupted."),
+        "nudge": ("cmd_run", "Wake a run that stands still although nothing is wrong."),
         "clean": ("cmd_clean", "Free the disk space of an ended process."),
     },
 )

@@ -170,11 +170,12 @@ def status(pk: int | str | None, profile: str | None) -> None:
 def _hint(node: ProcessNode, tree: Branch) -> str | None:
     """Return how to continue a process that failed or that nothing advances; None if there is nothing to say."""
     from aiida_cse.engine.checkpoints import root_of
-    from aiida_cse.engine.daemon import daemon_hint
+    from aiida_cse.engine.daemon import daemon_hint, slots_hint
     from aiida_cse.engine.embedded import is_embedded
     from aiida_cse.engine.locks import is_held
     from aiida_cse.engine.pauses import PAUSED_BY_TRANSPORT
     from aiida_cse.engine.stop_marks import stopped_at
+    from aiida_cse.engine.waking import forgotten_parents
     from aiida_cse.workchains.common.exit_status import continuation, ended_normally
 
     root = root_of(node)
@@ -183,13 +184,15 @@ def _hint(node: ProcessNode, tree: Branch) -> str | None:
         # the message of an exit code names the command already
         told = command is None or command in (node.exit_message or "")
         return None if told else f"complete it with: {command}"
+    still = next(iter(forgotten_parents(root)), None)
+    stands_still = f"it stands still: {still}; wake it with: {aiida_cse('nudge', root.pk)}" if still else None
     if is_embedded(root) and is_held(root):
-        return "it is running"
+        return stands_still or "it is running"
     if (moment := stopped_at(root)) is not None:
         when = f"{moment.astimezone():%Y-%m-%d %H:%M}"
         return f"it was stopped on {when}; continue it with: {aiida_cse('resume', root.pk)}"
     if not is_embedded(root):
         paused = [one.pk for one in tree.descendants() if (one.status or "").startswith(PAUSED_BY_TRANSPORT)]
         played = f"paused; once the cause is gone continue with: {verdi('process', 'play', *paused)}"
-        return daemon_hint() or (played if paused else None)
+        return daemon_hint() or slots_hint() or (played if paused else stands_still)
     return f"nothing runs it now; resume with: {aiida_cse('resume', root.pk)}"

@@ -1,4 +1,4 @@
-"""Commands that run processes: ``launch``, ``extend``, ``stop`` and ``resume``."""
+"""Commands that run processes: ``launch``, ``extend``, ``stop``, ``resume`` and ``nudge``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiida_cse.data.system import CseSystemData
     from aiida_cse.workchains.common.builders import Codes
 
-__all__ = ["extend", "launch", "resume", "stop"]
+__all__ = ["extend", "launch", "nudge", "resume", "stop"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -412,7 +412,7 @@ def resume(pk: int | str, profile: str | None) -> None:
 
     A run can be resumed after `aiida-cse stop`, Ctrl-C, a closed terminal, a killed Python and a reboot. LAMMPS
     jobs that are still running are found again; nothing that has finished is run twice. A run of the daemon is
-    continued there.
+    continued there, and woken if it stands still.
 
     \b
     Example:
@@ -425,13 +425,39 @@ def resume(pk: int | str, profile: str | None) -> None:
     from aiida_cse.engine.checkpoints import root_of
     from aiida_cse.engine.embedded import resume_embedded
     from aiida_cse.engine.stopping import is_on_daemon, play_tree
+    from aiida_cse.engine.waking import nudge as wake
 
     root = root_of(load_typed(pk, ProcessNode, "PK"))
-    if not root.is_terminated and is_on_daemon(root) and (number := play_tree(root)):
-        click.echo(f"{root.process_label} <{root.pk}>: the daemon continues its {number} paused processes")
+    if not root.is_terminated and is_on_daemon(root):
+        if number := play_tree(root):
+            click.echo(f"{root.process_label} <{root.pk}>: the daemon continues its {number} paused processes")
+        for line in wake(root):
+            click.echo(line)
         click.echo(f"follow it with: {aiida_cse('status', root.pk)}")
         return
     leave(run_shown(resume_embedded, root.pk))
+
+
+@click.command()
+@inputs.PK
+@inputs.PROFILE
+def nudge(pk: int | str, profile: str | None) -> None:
+    """Wake a run that stands still although nothing is wrong with it.
+
+    It tells parents that the children they wait for have ended, and sends processes that no worker of the daemon
+    has to one. It may be called at any time: nothing runs twice. PK may be any process of the run.
+
+    \b
+    Example:
+      aiida-cse nudge 1234
+    """
+    profiles.load(profile)
+    from aiida.orm import ProcessNode
+
+    from aiida_cse.engine.waking import nudge as wake
+
+    for line in wake(load_typed(pk, ProcessNode, "PK")):
+        click.echo(line)
 
 
 @click.command()

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-__all__ = ["daemon_hint", "daemon_runs", "has_no_worker", "slots_in_use", "worker_slots"]
+__all__ = [
+    "daemon_hint",
+    "daemon_runs",
+    "has_no_worker",
+    "slots_hint",
+    "slots_in_use",
+    "tasks_of_broker",
+    "worker_slots",
+]
 
 #: the broker writes its status every 5 s; an older status does not describe the present, s
 FRESH = 60.0
@@ -80,8 +92,50 @@ def worker_slots() -> tuple[int, int] | None:
 
 
 def slots_in_use() -> int:
-    """Return how many processes of the profile hold a slot of a worker: those that have not ended or paused."""
+    """Return how many processes hold a slot of a worker or wait for one; a paused process holds one as well."""
     from aiida.orm import ProcessNode, QueryBuilder
 
-    filters = {"attributes.process_state": {"in": _ACTIVE}, "attributes.paused": {"!==": True}}
-    return QueryBuilder().append(ProcessNode, filters=filters).count()
+    tasks = tasks_of_broker()
+    if tasks is not None:
+        return len(tasks)
+    return QueryBuilder().append(ProcessNode, filters={"attributes.process_state": {"in": _ACTIVE}}).count()
+
+
+def tasks_of_broker() -> set[int] | None:
+    """Return the processes with a task in the queue of the broker or on a worker; None if it cannot be known.
+
+    AiiDA's own reader of the queue of ZeroMQ takes tasks from the workers, since it expects a daemon that is
+    stopped. The queue of RabbitMQ cannot be read without taking its messages.
+    """
+    from aiida.brokers import ZeromqBroker
+    from aiida.manage import get_manager
+
+    broker = get_manager().get_broker()
+    if not isinstance(broker, ZeromqBroker):
+        return None
+    found = set()
+    folder: Path = broker._storage_path / "tasks"
+    for path in folder.glob("*/*.json"):
+        # a task may have been taken just now, or may be none of a process
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            found.add(int(json.loads(path.read_text(encoding="utf-8"))["body"]["args"]["pid"]))
+    return found
+
+
+def slots_hint() -> str | None:
+    """Return that more processes want a slot than there are, and the command that adds workers; None if not so.
+
+    A process that waits for others keeps its slot. If all slots are held by such processes, nothing ever advances.
+    """
+    from aiida_cse.engine.hints import verdi
+
+    slots = worker_slots()
+    if slots is None or (wanted := slots_in_use()) <= slots[1] or not slots[0]:
+        return None
+    workers, total = slots
+    more = math.ceil((wanted - total) * workers / total)
+    return (
+        f"{wanted} processes want a slot, and the daemon has {total}; a process that waits keeps its slot, and "
+        f"its children find none; add {'a worker' if more == 1 else f'{more} workers'} with: "
+        f"{verdi('daemon', 'incr', more)}"
+    )

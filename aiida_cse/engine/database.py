@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
@@ -21,6 +22,8 @@ from aiida.common import AiidaException
 from aiida.manage import get_manager
 from sqlalchemy import String, TypeDecorator, event, text, type_coerce
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, PendingRollbackError
+
+from aiida_cse.engine.hints import verdi
 
 __all__ = [
     "Database",
@@ -37,6 +40,10 @@ __all__ = [
 _LOCK_MS = 60_000
 #: errors of a disk that is full, read-only or gone: nothing can be stored until somebody acts
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
+#: what helps then
+_FREE = "free some space, or make it writable, and try again"
+#: longest name of a program in a message
+_NAME = 50
 #: words of SQLite on the same
 _SQLITE_DISK = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
 #: what SQLite says while another program holds the lock that it needs
@@ -103,10 +110,13 @@ class Trouble:
         What is wrong, in a line.
     passes
         True if it can end by itself, as the lock of another program does.
+    remedy
+        What a user can do.
     """
 
     words: str
     passes: bool
+    remedy: str = "try again when this has ended"
 
 
 def trouble_of(error: BaseException | None) -> Trouble | None:
@@ -116,7 +126,7 @@ def trouble_of(error: BaseException | None) -> Trouble | None:
         seen.add(id(error))
         if isinstance(error, OSError) and (error.errno in _DISK or _is_denied(error)):
             there = f": {error.filename}" if error.filename else ""
-            return Trouble(f"the disk cannot be written ({error.strerror}{there})", passes=False)
+            return Trouble(f"the disk cannot be written ({error.strerror}{there})", passes=False, remedy=_FREE)
         if isinstance(error, (OperationalError, InterfaceError, InternalError, sqlite3.OperationalError)):
             return _database_trouble(str(getattr(error, "orig", None) or error))
         if isinstance(error, PendingRollbackError) or _UNUSABLE in str(error):
@@ -138,16 +148,34 @@ def _database_trouble(said: str) -> Trouble | None:
     """Return the trouble that a driver tells; None for a statement that is wrong itself."""
     line = said.strip().partition("\n")[0]
     if any(part in said for part in _SQLITE_LOCKED):
-        return Trouble(f"the database is locked by {lock_holder() or 'another program'}", passes=True)
+        return _lock()
     if any(part in said for part in _SQLITE_DISK):
-        return Trouble(f"the database cannot be written ({line})", passes=False)
+        return Trouble(f"the database cannot be written ({line})", passes=False, remedy=_FREE)
     if line.startswith("no such "):
         return None
     return Trouble(f"the database does not answer ({line})", passes=True)
 
 
-def lock_holder() -> str | None:
-    """Return the program that locks the SQLite database, with the number of its process; None if it is not known.
+def _lock() -> Trouble:
+    """Return the trouble with a lock, with the program that holds it and what to do should it hang."""
+    holder = lock_holder()
+    if holder is None:
+        return Trouble("the database is locked by another program", passes=True)
+    words = holder.name()
+    with suppress(psutil.Error):
+        words = " ".join(holder.cmdline()) or words
+    is_worker = " daemon " in words and "worker" in words
+    end = verdi("daemon", "restart") if is_worker else f"kill {holder.pid}"
+    short = words if len(words) <= _NAME else f"{words[: _NAME - 1]}…"
+    return Trouble(
+        f"the database is locked by process {holder.pid} ({short})",
+        passes=True,
+        remedy=f"try again when this has ended; if it hangs, end it with: {end}",
+    )
+
+
+def lock_holder() -> psutil.Process | None:
+    """Return the program that locks the SQLite database; None if there is none, or if it is not known.
 
     The kernel lists the locks of the files of this machine.
     """
@@ -164,9 +192,8 @@ def lock_holder() -> str | None:
             continue
         with suppress(psutil.Error, ValueError):
             other = psutil.Process(int(fields[4]))
-            if fields[3] == "WRITE" and other.pid != psutil.Process().pid:
-                words = " ".join(other.cmdline()) or other.name()
-                return f"process {other.pid} ({words if len(words) <= 50 else words[:49] + '…'})"
+            if fields[3] == "WRITE" and other.pid != os.getpid():
+                return other
     return None
 
 

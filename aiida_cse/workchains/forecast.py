@@ -80,6 +80,8 @@ class Forecast:
         The room for the layers of the ions at each temperature (K) of an interface that is built.
     durations
         Wall time of each part by its name, None if no speed was measured.
+    above
+        Number of processes that wait for those of the parts.
     refusals, warnings, notes
         Reasons why it cannot give what it is started for, what may be wrong, and what is worth knowing.
     """
@@ -91,6 +93,7 @@ class Forecast:
     subject: tuple[str, ...] = ()
     layers: Mapping[float, LayerFit] = field(default_factory=dict)
     durations: Mapping[str, Duration | None] = field(default_factory=dict)
+    above: int = 1
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -114,7 +117,7 @@ class Forecast:
     @property
     def slots(self) -> int:
         """Number of processes that run at the same time, each of which takes a slot of a worker."""
-        return 1 + 3 * max((len(phase) for phase in self.phases), default=1)
+        return self.above + 3 * max((len(phase) for phase in self.phases), default=1)
 
     @property
     def seconds(self) -> tuple[float, float] | None:
@@ -339,7 +342,7 @@ def _too_thin(recipe: Recipe, temperature: float, fit: LayerFit) -> str:
 def _of_production(builder: Any) -> Forecast:
     folder, size = builder.get("previous", {}).get("folder"), _Size.of(builder.system.info)
     part = _production("production", builder, builder.temperature.value, size, folder)
-    return _of_system("production", builder.system, ((part,),))
+    return replace(_of_system("production", builder.system, ((part,),)), above=0)
 
 
 def _of_quench(builder: Any) -> Forecast:

@@ -14,8 +14,10 @@ from aiida.manage import get_manager
 from aiida.manage.configuration import get_config
 
 from aiida_cse.cli.running import examine
-from aiida_cse.engine.daemon import daemon_hint, slots_in_use, worker_slots
+from aiida_cse.engine.daemon import daemon_hint, slots_hint, slots_in_use, worker_slots
+from aiida_cse.engine.database import write_error
 from aiida_cse.engine.hints import aiida_cse, verdi
+from aiida_cse.engine.waking import forgotten_parents
 from aiida_cse.report.words import size_words
 from aiida_cse.version import __version__
 from aiida_cse.workchains.common.availability import code_error, local_work_folder
@@ -33,6 +35,8 @@ __all__ = ["Check", "Section", "code_checks", "has_faults", "profile_code_checks
 
 #: GB; less free space stops a job or a database within hours
 LEAST_GB = 1.0
+#: s; time that the database has to let a program write; other programs write for less
+_WRITE_S = 5.0
 #: s; longer than a program on a loaded machine takes to say its version
 _PATIENCE = 60
 _GOOD, _WRONG, _OPEN = "✓", "✗", "–"
@@ -73,8 +77,17 @@ def site_checks() -> Iterator[Section]:
     profile = get_manager().get_profile()
     assert profile is not None
     nodes = orm.QueryBuilder().append(orm.Node).count()
-    storage = Check(_GOOD, f"{profile.storage_backend.removeprefix('core.')}, {nodes:,} nodes")
-    yield Section(f"profile {profile.name} in {get_config().dirpath}", (storage, *_daemon_checks(profile)))
+    trouble = write_error(_WRITE_S)
+    storage = f"{profile.storage_backend.removeprefix('core.')}, {nodes:,} nodes"
+    if trouble is None:
+        stored = Check(_GOOD, f"{storage}; it can be written")
+    else:
+        stored = Check(_WRONG, f"{storage}; {trouble.words}", trouble.remedy)
+    still = [
+        Check(_WRONG, f"a run stands still: {parent}", f"wake it with: {aiida_cse('nudge', parent.root.pk)}")
+        for parent in forgotten_parents()
+    ]
+    yield Section(f"profile {profile.name} in {get_config().dirpath}", (stored, *_daemon_checks(profile), *still))
     folders = {f"repository of {profile.name}": Path(get_config().dirpath)}
     for computer in orm.QueryBuilder().append(orm.Computer).all(flat=True):
         if computer.is_configured and (folder := local_work_folder(computer)) is not None:
@@ -95,14 +108,13 @@ def _daemon_checks(profile: Any) -> Iterator[Check]:
     if slots is None:
         yield Check(_WRONG, "the daemon does not answer", f"restart it with: {verdi('daemon', 'restart')}")
         return
+    if (lacking := slots_hint()) is not None:
+        wrong, _, remedy = lacking.rpartition("; ")
+        yield Check(_WRONG, wrong, remedy)
+        return
     workers, total = slots
-    active = slots_in_use()
-    words = f"daemon: {workers} {'worker' if workers == 1 else 'workers'}, {active} of {total} slots in use"
-    if active < total:
-        yield Check(_GOOD, words)
-    else:
-        more = "a process that waits keeps its slot, and its children find none; add a worker with: "
-        yield Check(_WRONG, words, more + verdi("daemon", "incr"))
+    count = f"{workers} {'worker' if workers == 1 else 'workers'}"
+    yield Check(_GOOD, f"daemon: {count}, {slots_in_use()} of {total} slots in use")
 
 
 def _disk_check(name: str, path: Path) -> Check:
