@@ -1,4 +1,4 @@
-# Targets: install demo test test-long lint docs bench clean. Each sets up what it needs in .venv.
+# Targets: install demo test test-long services test-services lint docs bench clean. Each sets up what it needs in .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint docs bench clean
+.PHONY: help install demo test test-long services test-services lint docs bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,8 @@ help:
 	@echo "make demo     a small study with real LAMMPS, from recipe to result (add ARGS=--new to run it again)"
 	@echo "make test     the test suite (PYTEST_ARGS are passed on to pytest)"
 	@echo "make test-long  the tests that are long by nature; make test runs a sample of each kind"
+	@echo "make services   install Slurm, PostgreSQL, RabbitMQ and sshd as packages of Debian (as root)"
+	@echo "make test-services  a study on them, disturbed in every part; they run on loopback while the tests do"
 	@echo "make lint     ruff, mypy and the import floors"
 	@echo "make docs     the documentation as HTML in docs/_build/html"
 	@echo "make bench    the benchmarks (BENCH_ARGS are passed on to each: --quick)"
@@ -56,6 +58,14 @@ test test-long: $(STAMPS)/dev
 	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/.aiida" && \
 	  AIIDA_PATH="$$folder" OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "$(MARKED)" -n 3 --dist loadfile --no-loadscope-reorder \
 	  --junitxml=$(STAMPS)/tests.xml $(PYTEST_ARGS)
+
+services:
+	@sh tests/services/install.sh
+
+test-services: $(STAMPS)/dev
+	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/.aiida" && \
+	  AIIDA_PATH="$$folder" OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/services -v -s -rs \
+	  --junitxml=$(STAMPS)/services.xml $(PYTEST_ARGS)
 
 lint: $(STAMPS)/dev
 	$(BIN)/ruff check .

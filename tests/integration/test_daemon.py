@@ -154,11 +154,13 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profile]:
     profile.daemon("stop")
 
 
-def wait_for(condition: Callable[[], bool], what: Callable[[], str] = str, timeout: float = DEADLINE) -> None:
+def wait_for(
+    condition: Callable[[], bool], what: Callable[[], str] = str, timeout: float = DEADLINE, pause: float = 0.5
+) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, what()
-        time.sleep(0.5)
+        time.sleep(pause)
 
 
 def test_the_daemon_runs_a_study(profile: Profile, tmp_path: Path) -> None:

@@ -1,0 +1,188 @@
+"""A study on Slurm, ssh, PostgreSQL and RabbitMQ, disturbed in every part, and the same study in one Python."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+import yaml
+
+from tests.integration.short import SETTLED, SHORT
+from tests.integration.test_daemon import BIN, REPOSITORY, Profile, wait_for
+from tests.services.profile import ServicesProfile, fingerprint
+
+#: s that the study may take on a machine that does other work as well
+PATIENCE = 1200
+CHECKPOINT = re.compile(r"^CSE restart=restart\.[1-9]\d*", re.MULTILINE)
+
+
+class Frozen(NamedTuple):
+    """A LAMMPS job that is suspended after its first checkpoint: its number in Slurm, folder and processes."""
+
+    number: str
+    folder: Path
+    processes: list[psutil.Process]
+
+
+@pytest.fixture(scope="module")
+def overrides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("study") / "overrides.yaml"
+    path.write_text(yaml.safe_dump(SHORT | SETTLED | {"temperatures": [500]}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def embedded(cluster: ServicesProfile, overrides: Path) -> Iterator[Callable[[], dict[str, str]]]:
+    """Start the study in one Python, without services; the function waits for it and returns its fingerprint."""
+    profile = Profile(cluster.services.folder / "embedded")
+    (profile.folder / ".aiida").mkdir(parents=True)
+    profile.call("aiida-cse", "setup")
+    command = [str(BIN / "aiida-cse"), "launch", "study", "--recipe", "llzo-peo-litfsi-demo", "--protocol", "demo"]
+    log = (profile.folder / "launch.log").open("wb")
+    python = subprocess.Popen(
+        [*command, "--overrides", str(overrides), "--yes"],
+        cwd=REPOSITORY, env=profile._environment, stdout=log, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+    def finish() -> dict[str, str]:
+        assert python.wait(PATIENCE) == 0, Path(log.name).read_text()
+        return dict(fingerprint(profile, profile.processes(0, "StudyWorkChain")[0].pk))
+
+    yield finish
+    python.kill()
+    python.wait()
+    log.close()
+
+
+def freeze_next(cluster: ServicesProfile, study: int, passed: list[Path]) -> Frozen:
+    """Suspend the next LAMMPS once it has written a checkpoint."""
+    processes: list[psutil.Process] = []
+    folder = Path()
+
+    def found() -> bool:
+        nonlocal folder
+        for log in cluster.work.glob("*/*/*/log.lammps"):
+            if log.parent in passed or not CHECKPOINT.search(log.read_text(errors="replace")):
+                continue
+            for process in psutil.process_iter():
+                with suppress(psutil.Error):
+                    if "CSE_JOB" in process.environ() and Path(process.cwd()) == log.parent and is_lammps(process):
+                        process.suspend()
+                        processes.append(process)
+            if processes:
+                folder = log.parent
+                return True
+        assert not cluster.ended(study), cluster.explain(study)
+        return False
+
+    wait_for(found, lambda: cluster.explain(study), PATIENCE, pause=0.05)
+    return Frozen(processes[0].environ()["SLURM_JOB_ID"], folder, processes)
+
+
+def is_lammps(process: psutil.Process) -> bool:
+    """Return whether a process of a job is LAMMPS or the Python around it, not its script or launcher."""
+    return any(Path(word).name.startswith("lmp") for word in process.cmdline()[:2])
+
+
+def cancel(cluster: ServicesProfile, frozen: Frozen, study: int) -> None:
+    """Cancel the job, as its owner or an administrator does."""
+    cluster.services.call("scancel", frozen.number)
+
+
+def end_the_wall_time(cluster: ServicesProfile, frozen: Frozen, study: int) -> None:
+    """Let Slurm kill the job at the end of its wall time, which comes at once."""
+    cluster.services.call("scontrol", "update", f"JobId={frozen.number}", "EndTime=now")
+    await_state(cluster, frozen, "TIMEOUT")
+
+
+def requeue(cluster: ServicesProfile, frozen: Frozen, study: int) -> None:
+    """Let Slurm start the job again in its folder, as sites do after a failure of a node."""
+    cluster.services.call("scontrol", "update", f"JobId={frozen.number}", "Requeue=1")
+    cluster.services.call("scontrol", "requeue", frozen.number)
+
+
+def fail_the_node(cluster: ServicesProfile, frozen: Frozen, study: int) -> None:
+    """Drain the node and kill LAMMPS on it; the next job waits until the node is back, which ``status`` says."""
+    call = cluster.services.call
+    node = call("sinfo", "-h", "-o", "%n").strip()
+    call("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=test")
+    try:
+        for process in frozen.processes:
+            process.kill()
+        wait_for(lambda: bool(call("squeue", "-h", "-t", "PENDING").strip()), lambda: cluster.explain(study))
+        said = ""
+
+        def queued() -> bool:
+            nonlocal said
+            said = cluster.status(study)
+            return "queued" in said
+
+        wait_for(queued, lambda: said)
+    finally:
+        call("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
+
+def kill_the_workers(cluster: ServicesProfile, frozen: Frozen, study: int) -> None:
+    """Kill all workers of the daemon, which circus starts again; the job does not notice."""
+    assert cluster.kill_workers() == 2
+
+
+def await_state(cluster: ServicesProfile, frozen: Frozen, state: str) -> None:
+    def reached() -> bool:
+        return f"JobState={state}" in cluster.services.call("scontrol", "show", "job", frozen.number)
+
+    wait_for(reached, cluster.services.tails)
+
+
+#: one for each LAMMPS job that a study needs, in their order: ceramic, electrolyte, interface, two segments
+DISTURBANCES = (cancel, kill_the_workers, fail_the_node, end_the_wall_time, requeue)
+
+
+def test_a_study_disturbed_in_every_part_has_the_bytes_of_an_embedded_one(
+    cluster: ServicesProfile, embedded: Callable[[], dict[str, str]], overrides: Path
+) -> None:
+    study = cluster.launch(
+        overrides, "--lammps", "lmp@cluster", "--machines", 1, "--mpiprocs", 1, "--walltime", 3600,
+        "--queue", "normal", "--account", "abc",
+    )  # fmt: skip
+    passed: list[Path] = []
+    for disturb in DISTURBANCES:
+        frozen = freeze_next(cluster, study, passed)
+        passed.append(frozen.folder)
+        print(f"{time.strftime('%H:%M:%S')} {disturb.__name__}: job {frozen.number} in {frozen.folder}")
+        try:
+            disturb(cluster, frozen, study)
+        finally:
+            for process in frozen.processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGCONT)
+        if disturb is not kill_the_workers:  # the job that continues is not one to disturb
+            passed.append(await_next(cluster, study, passed))
+    wait_for(lambda: cluster.ended(study), lambda: cluster.explain(study), PATIENCE)
+
+    root, *processes = cluster.processes(study)
+    assert (root.state, root.exit_status) == ("finished", 0), cluster.explain(study)
+    jobs = [process for process in processes if process.label == "LammpsStageCalculation"]
+    assert len(jobs) == len(passed), cluster.explain(study)
+    assert sum(job.exit_status != 0 for job in jobs) == len(DISTURBANCES) - 1
+    assert fingerprint(cluster, study) == embedded()
+
+
+def await_next(cluster: ServicesProfile, study: int, passed: list[Path]) -> Path:
+    """Return the folder of the next LAMMPS job once it runs."""
+    found: list[Path] = []
+
+    def started() -> bool:
+        found[:] = [log.parent for log in cluster.work.glob("*/*/*/log.lammps") if log.parent not in passed]
+        return bool(found)
+
+    wait_for(started, lambda: cluster.explain(study), PATIENCE)
+    return found[0]
