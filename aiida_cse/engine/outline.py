@@ -39,6 +39,15 @@ class VersionedWorkChain(WorkChain):
     _refusal: str | None = None
     #: the checkpoint of a process that does not continue, as it was loaded
     _found: Mapping[str, Any]
+    #: labels of the outputs that are linked to the node
+    _attached: frozenset[str] = frozenset()
+
+    def update_outputs(self) -> None:
+        """Attach new outputs; without any, leave out AiiDA's query of all links, which comes at every step."""
+        labels = frozenset(self._flat_outputs())
+        if not labels <= self._attached:
+            super().update_outputs()
+            self._attached = labels
 
     def on_create(self) -> None:
         """Record the version on the new node."""

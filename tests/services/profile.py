@@ -59,6 +59,16 @@ computer.configure(safe_interval=0.5)
 computer.set_minimum_job_poll_interval(1)
 print()
 """
+#: a LAMMPS that waits at its start, while there is a gate, until its number has been let through
+_GATED = """#!/bin/sh
+case " $* " in *" -in "*)
+    while [ -e {gate} ] && [ ! -e {gate}/$$.open ]; do
+        echo "$SLURM_JOB_ID $PWD" >{gate}/$$.part && mv {gate}/$$.part {gate}/$$.waits
+        sleep 0.1
+    done ;;
+esac
+exec {lmp} "$@"
+"""
 #: the source files with the checksums of their headers, in which a continued trajectory differs
 _HEADERS = re.compile(r"/sources?(_|$)")
 
@@ -79,6 +89,11 @@ class ServicesProfile(Profile):
         """The folder of the jobs."""
         return self.folder / "work"
 
+    @property
+    def gate(self) -> Path:
+        """The folder that holds LAMMPS back while it is there."""
+        return self.services.folder / "gate"
+
     def make(self) -> None:
         """Make the profile, with pauses for a test instead of a cluster."""
         ports = self.services.ports
@@ -98,9 +113,12 @@ class ServicesProfile(Profile):
 
     def follow_the_how_to(self) -> str:
         """Run the commands of the how-to as printed, but for the folders of the cluster; return their output."""
+        gated = self.services.folder / "bin" / "lmp"
+        gated.write_text(_GATED.format(gate=self.gate, lmp=BIN / "lmp"))
+        gated.chmod(0o755)
         places = {
             "/scratch/{username}/aiida": str(self.work),
-            "/apps/lammps/bin/lmp": str(BIN / "lmp"),
+            "/apps/lammps/bin/lmp": str(gated),
             "/home/me/cse/bin/aiida-cse": str(BIN / "aiida-cse"),
         }
         script = "\n".join(block for block in blocks(DOCS / "howto" / "cluster.md", "bash"))
