@@ -310,6 +310,10 @@ def _bonded_rows(molecules: Sequence[TypedMolecule]) -> list[tuple[BondedRow, Bo
 def _template(
     molecule: TypedMolecule, numbers: dict[str, int], bonded: Sequence[tuple[BondedRow, BondedTerm]]
 ) -> MoleculeTemplate:
+    """Return the template of a molecule from the LAMMPS types by label and the numbered terms.
+
+    A row of its topology is the number of the term and its atoms, from 0.
+    """
     term_numbers = {id(term): row.number for row, term in bonded}
     topology = {}
     for kind, atoms_in_term in TOPOLOGY.items():

@@ -168,10 +168,12 @@ def _filters(wanted: dict[str, Any]) -> list[Callable[[StudyRow], bool]]:
 
 
 def _sorted(rows: Sequence[StudyRow], sort: str, reverse: bool) -> list[StudyRow]:
-    """Return the rows in order; those without a value are the last in both orders."""
+    """Return the rows in order; those without a value are the last in both orders.
+
+    Times and PKs descend, so that the newest stand first; with ``reverse`` all orders are turned round.
+    """
     from aiida_cse.query.frames import record_of_study
 
-    # the newest stand first
     descending = reverse != (sort in ("created", "changed", "pk"))
     keys = {row.pk: record_of_study(row)[_SORT[sort]] for row in rows}
     known = [row for row in rows if keys[row.pk] not in (None, (), "")]

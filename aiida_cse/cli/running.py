@@ -123,7 +123,10 @@ def refuse_incapable(builder: Any) -> None:
 
 
 def _examine_unknown(builder: Any) -> list[str]:
-    """Examine the LAMMPS codes of this machine that have not been; return why an examination failed."""
+    """Examine the LAMMPS codes of this machine that have not been; return why an examination failed.
+
+    Those of other computers are examined by ``aiida-cse doctor`` alone.
+    """
     codes = {job.code.pk: job.code for job in jobs_of(builder) if job.role == "lammps"}
     errors = []
     for code in codes.values():

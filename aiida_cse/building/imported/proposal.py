@@ -190,7 +190,10 @@ def _framework(data: DataFile, frames: Floats, boxes: Floats) -> list[int]:
 
 
 def _cation(data: DataFile, framework: list[int]) -> tuple[str, list[int]]:
-    """Return name and types of the positive alkali ions without bonds."""
+    """Return name and types of the positive alkali ions without bonds.
+
+    They are of one element and none of them belongs to the framework.
+    """
     found: dict[str, list[int]] = {}
     for number in _unbonded(data):
         element = _element(data.masses[number - 1])

@@ -159,7 +159,10 @@ def _stage(node: WorkChainNode, branch: Branch, plan: ProductionPlan) -> str:
 
 
 def _progress(segment: Branch, watch: JobWatch) -> tuple[int | None, float | None]:
-    """Return the last step of a segment and its speed in ns/day; None where its jobs do not contain them."""
+    """Return the last step of a segment and its speed in ns/day; None where its jobs do not contain them.
+
+    They are those of the newest job that has a step: one that has just started has none.
+    """
     for job in reversed(segment.children):
         seen = watch.look(job)
         if seen is not None:

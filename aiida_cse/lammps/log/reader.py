@@ -314,6 +314,10 @@ class _Reader:
                 report.warnings.append(line)
 
     def _timing(self, line: str) -> None:
+        """Read the time and the steps of a run, whose table ends here, or the end of the log.
+
+        The times of several runs of a stage add up.
+        """
         if line.startswith("Total wall time:"):
             self.report.ended = True
             return
