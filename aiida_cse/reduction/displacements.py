@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.reduction.config import GRID, ReductionConfig
-from aiida_cse.reduction.kernels.displacements import PairSums, Ring, add_pairs, follow_samples
+from aiida_cse.reduction.kernels.displacements import (
+    Following,
+    PairSums,
+    Ring,
+    add_pairs,
+    follow_samples,
+    no_pairs,
+    settle,
+)
 from aiida_cse.reduction.kernels.layout import Layout
 from aiida_cse.reduction.readers.base import Frames
 
@@ -178,82 +186,93 @@ class DisplacementPass:
         The settings, and the same as arrays.
     displacements, first_block
         Sums to add to, and the number of their first block.
-    frames
-        Upper bound on the number of frames.
+    start, frames
+        Number of the first frame, and upper bound on the number of frames.
+
+    Attributes
+    ----------
+    following
+        The same as compiled loops take it.
     """
 
     def __init__(
-        self, config: ReductionConfig, layout: Layout, displacements: Displacements, first_block: int, frames: int
+        self,
+        config: ReductionConfig,
+        layout: Layout,
+        displacements: Displacements,
+        first_block: int,
+        start: int,
+        frames: int,
     ) -> None:
-        self._config = config
-        self._layout = layout
-        self._to = displacements
-        self._first_block = first_block
+        self._layout, self._to = layout, displacements
         self._stride = config.displacement_frames or 1
+        self._first = -(-start // self._stride) * self._stride
         # if a lag is longer than the run, all samples are kept
-        self._longest = min(max(config.lag_samples), frames // self._stride + 1)
-        self._lags = np.array(config.lag_samples, dtype=np.int64)
-        self._reach = config.displacement_range
+        self._longest = min(max(config.lag_samples, default=0), frames // self._stride + 1)
         rows, ions = self._longest + 1, len(layout.ion_starts) - 1
-        self._ring = Ring(
-            positions=np.zeros((rows, 3, ions), np.int32),
-            layers=np.zeros((rows, ions), np.int16),
-            blocks=np.zeros(rows, np.int64),
-            head=np.zeros((rows - 1, 3, ions), np.int32),
+        self.following = Following(
+            lags=np.array(config.lag_samples, dtype=np.int64),
+            grid=float(GRID),
+            reach=config.displacement_range,
+            block=config.block_frames,
+            first_block=first_block,
+            done=np.zeros(1, np.int64),
+            far=np.full(2, -1, np.int64),
+            ring=Ring(
+                positions=np.zeros((rows, 3, ions), np.int32),
+                layers=np.zeros((rows, ions), np.int16),
+                blocks=np.zeros(rows, np.int64),
+                head=np.zeros((rows - 1, 3, ions), np.int32),
+            ),
+            pending=no_pairs(len(config.lag_samples), ions),
+            to=PairSums(displacements.counts, displacements.sums, displacements.squares),
         )
-        self._done = 0
-        self._last = -1
 
     def follow(
         self,
         frames: Frames,
         first: int,
         stride: int,
-        numbers: NDArray[np.int64],
+        number: int,
         layers: NDArray[np.int16],
     ) -> None:
         """Add the displacements that end in every ``stride``-th of ``frames`` from row ``first`` on.
 
-        These must be the next displacement frames; ``numbers`` (S,) are their numbers, ``layers`` (S, ions) the
-        layers of the ions in them.
+        These must be the next displacement frames; ``number`` is that of the first one, ``layers`` (S, ions) are
+        the layers of the ions in them.
 
         Raises
         ------
         FarIonError
             An ion is so far from the slab that sums could overflow, or has no finite position.
         """
-        row, ion, axis = follow_samples(
-            frames.table,
-            frames.columns,
-            first,
-            stride,
-            layers,
-            numbers // self._config.block_frames - self._first_block,
-            self._layout,
-            self._lags,
-            float(GRID),
-            self._reach,
-            self._done,
-            self._ring,
-            PairSums(self._to.counts, self._to.sums, self._to.squares),
+        row = follow_samples(
+            frames.table, frames.columns, first, stride, number, self._stride, layers, self._layout, self.following
         )
         if row >= 0:
-            values, layout = frames.along(axis)[first + row * stride].astype(np.float64), self._layout
-            own = slice(layout.ion_starts[ion], layout.ion_starts[ion + 1])
-            place = values[layout.ion_atoms[own]] @ layout.ion_weights[own]
-            offset = layout.offset if axis == 2 else 0.0
-            distance = float(place - values[layout.framework] @ layout.framework_weights - offset)
-            raise FarIonError(int(numbers[row]), distance, axis)
-        self._done += len(numbers)
-        self._last = int(numbers[-1])
+            raise self.far_ion(frames, first + row * stride, number + row * self._stride)
+
+    def far_ion(self, frames: Frames, row: int, number: int) -> FarIonError:
+        """Return the error for the ion that was too far in a row of ``frames``, of frame ``number``."""
+        (ion, axis), layout = self.following.far.tolist(), self._layout
+        values = frames.along(axis)[row].astype(np.float64)
+        own = slice(layout.ion_starts[ion], layout.ion_starts[ion + 1])
+        place = values[layout.ion_atoms[own]] @ layout.ion_weights[own]
+        offset = layout.offset if axis == 2 else 0.0
+        distance = float(place - values[layout.framework] @ layout.framework_weights - offset)
+        return FarIonError(number, distance, axis)
 
     def finish(self) -> None:
-        """Store the first and the last samples, which a merge needs."""
-        count = min(self._done, self._longest)
-        rows = np.arange(self._done - count, self._done) % (self._longest + 1)
-        numbers = self._last - self._stride * np.arange(count - 1, -1, -1, dtype=np.int64)
-        self._to.head = self._ring.head[:count]
-        self._to.tail = Samples(numbers, self._ring.positions[rows], self._ring.layers[rows])
+        """Complete the sums, and store the first and the last samples, which a merge needs."""
+        done, ring = int(self.following.done[0]), self.following.ring
+        for lag in range(len(self.following.lags)):
+            settle(lag, self.following.pending, self.following.to)
+        count = min(done, self._longest)
+        rows = np.arange(done - count, done)
+        numbers = self._first + self._stride * rows.astype(np.int64)
+        slots = rows % (self._longest + 1)
+        self._to.head = ring.head[:count]
+        self._to.tail = Samples(numbers, ring.positions[slots], ring.layers[slots])
 
 
 class FarIonError(ValueError):

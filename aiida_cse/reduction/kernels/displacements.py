@@ -7,10 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.kernels.compiled import compiled, weighted_sum
+from aiida_cse.reduction.kernels.compiled import compiled, weighted_sum, weighted_sums
 from aiida_cse.reduction.kernels.layout import Layout
 
-__all__ = ["PairSums", "Ring", "add_pairs", "follow_samples"]
+__all__ = ["Following", "PairSums", "Ring", "add_pairs", "follow_samples", "no_pairs", "settle"]
+
+#: number of ions that are checked together for one that is not at home
+_IONS_AT_ONCE = 32
+#: steps over a lag after which every ion gets a new home
+_STEPS_AT_ONCE = 64
 
 
 class PairSums(NamedTuple):
@@ -34,29 +39,140 @@ class Ring(NamedTuple):
     head: NDArray[np.int32]
 
 
+class Pending(NamedTuple):
+    """Displacements over each of K lags that are summed by ion until they move to the sums of the layers.
+
+    Sums by ion need no table, so that the processor adds several ions at once. Each ion has a home, its layer when
+    the sums were empty. A displacement that begins in another layer moves from the home to that layer at once.
+
+    Attributes
+    ----------
+    sums, squares
+        (K, 3, ions) sums of the displacements and of their squares.
+    homes, away
+        (K, ions) home of each ion; (ions + 1,) buffer for the ions that are not at home.
+    steps, blocks
+        (K,) displacements of each ion that are summed, and the block in which they began.
+    """
+
+    sums: NDArray[np.int64]
+    squares: NDArray[np.int64]
+    homes: NDArray[np.int16]
+    away: NDArray[np.int32]
+    steps: NDArray[np.int64]
+    blocks: NDArray[np.int64]
+
+
+class Following(NamedTuple):
+    """Displacements while frames are read.
+
+    Attributes
+    ----------
+    lags
+        (K,) lags in displacement frames.
+    grid, reach
+        Positions are in 1/grid Å, and at most ``reach`` (Å) from the slab.
+    block, first_block
+        Number of frames per block, and number of the first block of the sums.
+    done, far
+        (1,) number of displacement frames so far; (2,) ion and axis of a position beyond ``reach``.
+    ring, pending, to
+        The last displacement frames, and the sums: those that still have to be settled, and all others.
+    """
+
+    lags: NDArray[np.int64]
+    grid: float
+    reach: float
+    block: int
+    first_block: int
+    done: NDArray[np.int64]
+    far: NDArray[np.int64]
+    ring: Ring
+    pending: Pending
+    to: PairSums
+
+
+@compiled
+def no_pairs(lags: int, ions: int) -> Any:
+    """Return empty sums by ion."""
+    return Pending(
+        np.zeros((lags, 3, ions), np.int64),
+        np.zeros((lags, 3, ions), np.int64),
+        np.zeros((lags, ions), np.int16),
+        np.zeros(ions + 1, np.int32),
+        np.zeros(lags, np.int64),
+        np.zeros(lags, np.int64),
+    )
+
+
+@compiled
+def settle(lag: int, pending: Pending, to: PairSums) -> None:
+    """Move the sums of all ions over a lag to their homes."""
+    homes, steps = pending.homes[lag], pending.steps[lag]
+    block = pending.blocks[lag]
+    counts, sums, squares = to.counts[block, :, lag], to.sums[block, :, lag], to.squares[block, :, lag]
+    if steps > 0:
+        for ion in range(homes.shape[0]):
+            counts[homes[ion]] += steps
+            for axis in range(3):
+                sums[homes[ion], axis] += pending.sums[lag, axis, ion]
+                squares[homes[ion], axis] += pending.squares[lag, axis, ion]
+        pending.sums[lag] = 0
+        pending.squares[lag] = 0
+        pending.steps[lag] = 0
+
+
+@compiled
+def _find_away(homes: NDArray[np.int16], layers: NDArray[np.int16], away: NDArray[np.int32]) -> Any:
+    """Write to ``away`` the ions that are not at home; return how many. Most groups of ions have none."""
+    found = np.uint32(0)
+    for first in range(0, layers.shape[0], _IONS_AT_ONCE):
+        stop, differ = min(first + _IONS_AT_ONCE, layers.shape[0]), np.int16(0)
+        for ion in range(first, stop):
+            differ |= homes[ion] ^ layers[ion]
+        if differ != 0:
+            for ion in range(np.uint64(first), np.uint64(stop)):
+                away[found] = ion
+                found += np.uint32(homes[ion] != layers[ion])
+    return found
+
+
 @compiled
 def _add_step(
     target: NDArray[np.int32],
     origin: NDArray[np.int32],
     layers: NDArray[np.int16],
+    block: int,
     lag: int,
-    counts: NDArray[np.int64],
-    sums: NDArray[np.int64],
-    squares: NDArray[np.int64],
+    pending: Pending,
+    to: PairSums,
 ) -> None:
-    """Add the displacements between two frames, positions (3, ions), to the sums of the origin's block."""
-    for ion in range(layers.shape[0]):
-        layer = np.uint32(layers[ion])
-        x = np.int64(target[0, ion]) - np.int64(origin[0, ion])
-        y = np.int64(target[1, ion]) - np.int64(origin[1, ion])
-        z = np.int64(target[2, ion]) - np.int64(origin[2, ion])
-        counts[layer, lag] += 1
-        sums[layer, lag, 0] += x
-        sums[layer, lag, 1] += y
-        sums[layer, lag, 2] += z
-        squares[layer, lag, 0] += x * x
-        squares[layer, lag, 1] += y * y
-        squares[layer, lag, 2] += z * z
+    """Add the displacements between two frames, positions (3, ions), that begin in ``layers`` of a block."""
+    homes = pending.homes[lag]
+    if block != pending.blocks[lag] or pending.steps[lag] == _STEPS_AT_ONCE:
+        settle(lag, pending, to)
+    if pending.steps[lag] == 0:
+        pending.blocks[lag] = block
+        homes[:] = layers
+    pending.steps[lag] += 1
+    for axis in range(3):
+        ends, starts = target[axis], origin[axis]
+        sums, squares = pending.sums[lag, axis], pending.squares[lag, axis]
+        for ion in range(layers.shape[0]):
+            move = np.int64(ends[ion]) - np.int64(starts[ion])
+            sums[ion] += move
+            squares[ion] += move * move
+    for k in range(_find_away(homes, layers, pending.away)):
+        ion = np.uint32(pending.away[k])
+        home, layer = np.uint32(homes[ion]), np.uint32(layers[ion])
+        to.counts[block, home, lag] -= 1
+        to.counts[block, layer, lag] += 1
+        for axis in range(3):
+            move = np.int64(target[axis, ion]) - np.int64(origin[axis, ion])
+            to.sums[block, home, lag, axis] -= move
+            to.sums[block, layer, lag, axis] += move
+            to.squares[block, home, lag, axis] -= move * move
+            to.squares[block, layer, lag, axis] += move * move
 
 
 @compiled
@@ -73,20 +189,14 @@ def add_pairs(
     ``positions`` (W, 3, ions) of equally spaced frames; ``layers`` (O, ions) and ``blocks`` (O,) of the first O
     of them, which may be origins; ``lags`` (L,) in rows.
     """
+    pending = no_pairs(lags.shape[0], layers.shape[1])
     for target in range(first_target, positions.shape[0]):
         for lag in range(lags.shape[0]):
             origin = target - lags[lag]
             if 0 <= origin < layers.shape[0]:
-                block = blocks[origin]
-                _add_step(
-                    positions[target],
-                    positions[origin],
-                    layers[origin],
-                    lag,
-                    to.counts[block],
-                    to.sums[block],
-                    to.squares[block],
-                )
+                _add_step(positions[target], positions[origin], layers[origin], blocks[origin], lag, pending, to)
+    for lag in range(lags.shape[0]):
+        settle(lag, pending, to)
 
 
 @compiled
@@ -99,11 +209,22 @@ def _place_atoms(
     positions: NDArray[np.int32],
 ) -> Any:
     """Write the positions of ions that are atoms; return the first that is beyond ``reach``, or −1."""
-    for ion in range(atoms.shape[0]):
-        distance = values[np.uint32(atoms[ion])] - centre
-        if not abs(distance) <= reach:
-            return ion
-        positions[ion] = np.int32(np.rint(distance * grid))
+    count, near = atoms.shape[0], 0
+    if atoms[count - 1] - atoms[0] == count - 1:
+        own = values[atoms[0] : atoms[0] + count]
+        for ion in range(count):
+            distance = own[ion] - centre
+            near += abs(distance) <= reach
+            positions[ion] = np.int32(np.rint(distance * grid))
+    else:
+        for ion in range(count):
+            distance = values[np.uint32(atoms[ion])] - centre
+            near += abs(distance) <= reach
+            positions[ion] = np.int32(np.rint(distance * grid))
+    if near < count:
+        for ion in range(count):
+            if not abs(values[atoms[ion]] - centre) <= reach:
+                return ion
     return -1
 
 
@@ -118,9 +239,10 @@ def _place_molecules(
     positions: NDArray[np.int32],
 ) -> Any:
     """Write the positions of ions that are centres of several atoms; return the first beyond ``reach``, or −1."""
+    places = np.empty(positions.shape[0])
+    weighted_sums(values, starts, layout.ion_atoms, layout.ion_weights, places)
     for ion in range(positions.shape[0]):
-        place = weighted_sum(values, layout.ion_atoms, layout.ion_weights, starts[ion], starts[ion + 1])
-        distance = place - centre
+        distance = places[ion] - centre
         if not abs(distance) <= reach:
             return ion
         positions[ion] = np.int32(np.rint(distance * grid))
@@ -163,46 +285,45 @@ def follow_samples(
     columns: tuple[int, int, int],
     first: int,
     stride: int,
+    number: int,
+    step: int,
     layers: NDArray[np.int16],
-    blocks: NDArray[np.int64],
     layout: Layout,
-    lags: NDArray[np.int64],
-    grid: float,
-    reach: float,
-    done: int,
-    ring: Ring,
-    to: PairSums,
+    following: Following,
 ) -> Any:
-    """Add the displacements that end in the next displacement frames, the first of which is number ``done``.
+    """Add the displacements that end in the next displacement frames.
 
     The frames are every ``stride``-th row of ``table`` from ``first`` on; x, y and z begin at ``columns`` of it.
-    ``layers`` is (S, ions), ``blocks`` (S,). Returns number, ion and axis of the first ion that is beyond
-    ``reach`` (Å) or has no finite position, three times −1 if there is none.
+    Their numbers are ``step`` apart from ``number`` on; ``layers`` (S, ions) are those of their ions. Returns
+    the first of the frames with an ion that is beyond reach or has no finite position, −1 if there is none.
     """
-    size, natoms = ring.positions.shape[0], layout.natoms
+    ring, lags, natoms = following.ring, following.lags, layout.natoms
+    size = ring.positions.shape[0]
     for row in range(layers.shape[0]):
-        slot = (done + row) % size
+        done = following.done[0]
+        slot = done % size
         for axis in range(3):
             values = table[first + row * stride, columns[axis] : columns[axis] + natoms]
             offset = layout.offset if axis == 2 else 0.0
-            far = _place_ions(values, offset, layout, grid, reach, ring.positions[slot, axis])
+            far = _place_ions(values, offset, layout, following.grid, following.reach, ring.positions[slot, axis])
             if far >= 0:
-                return row, far, axis
+                following.far[0], following.far[1] = far, axis
+                return row
         ring.layers[slot] = layers[row]
-        ring.blocks[slot] = blocks[row]
-        if done + row < ring.head.shape[0]:
-            ring.head[done + row] = ring.positions[slot]
+        ring.blocks[slot] = (number + row * step) // following.block - following.first_block
+        if done < ring.head.shape[0]:
+            ring.head[done] = ring.positions[slot]
         for lag in range(lags.shape[0]):
-            if done + row >= lags[lag]:
-                origin = (done + row - lags[lag]) % size
-                block = ring.blocks[origin]
+            if done >= lags[lag]:
+                origin = (done - lags[lag]) % size
                 _add_step(
                     ring.positions[slot],
                     ring.positions[origin],
                     ring.layers[origin],
+                    ring.blocks[origin],
                     lag,
-                    to.counts[block],
-                    to.sums[block],
-                    to.squares[block],
+                    following.pending,
+                    following.to,
                 )
-    return -1, -1, -1
+        following.done[0] += 1
+    return -1

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.kernels.compiled import EDGE, compiled, fraction, weighted_sum
+from aiida_cse.reduction.kernels.compiled import EDGE, compiled, fraction, weighted_sum, weighted_sums
 from aiida_cse.reduction.kernels.histogram import bin_of, count_atoms
 from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, StreamSums, Sums
 
-__all__ = ["count_stream", "sweep"]
+__all__ = ["count_streams", "sweep"]
 
 #: number of ions that are checked together for one that left its range of bins
 _IONS_AT_ONCE = 64
@@ -74,7 +74,7 @@ def _change_class(
         memory.counts[species, region] += 1
         if before >= 0:
             memory.counts[species, before] -= 1
-    memory.classes[ion] = new
+    memory.classes[ion], memory.layers[ion] = new, layout.layers[species, new]
     for width in range(layout.cores.shape[2]):
         found = _follow_track(width + 1, layout.cores[species, new, width], ion, frame, memory, events, found)
     return found
@@ -177,10 +177,11 @@ def _follow_molecules(
     Returns the number of events, −1 if a coordinate is not finite.
     """
     table, bounds, inverse = layout.class_of_bin[species], layout.bounds[species], 1.0 / length
-    row = species * layout.bins
-    for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
-        first, stop = layout.ion_starts[ion], layout.ion_starts[ion + 1]
-        share = fraction(weighted_sum(z, layout.ion_atoms, layout.ion_weights, first, stop) - centre, inverse)
+    row, first, stop = species * layout.bins, layout.species_starts[species], layout.species_starts[species + 1]
+    places = memory.places[first:stop]
+    weighted_sums(z, layout.ion_starts[first : stop + 1], layout.ion_atoms, layout.ion_weights, places)
+    for ion in range(first, stop):
+        share = fraction(places[ion - first] - centre, inverse)
         if not share >= 0.0:
             return -1
         place = bin_of(share, length, layout.bins, layout.width)
@@ -264,14 +265,6 @@ def _take_snapshot(
 
 
 @compiled
-def _take_layers(layers: NDArray[np.int16], layout: Layout, memory: Memory) -> None:
-    """Write the layer of each ion."""
-    for species in range(layout.single.shape[0]):
-        for ion in range(layout.species_starts[species], layout.species_starts[species + 1]):
-            layers[ion] = layout.layers[species, memory.classes[ion]]
-
-
-@compiled
 def _close_block(frame: int, cadence: Cadence, memory: Memory, sums: Sums) -> None:
     """Move the histograms since the block began to the block of this frame."""
     block = frame // cadence.block - sums.first_block
@@ -334,42 +327,48 @@ def sweep(
             bins = sums.snapshots[frame // cadence.snapshot - sums.first_snapshot]
             found = _take_snapshot(frame, bins, layout, memory, events, found)
         if cadence.sample and frame % cadence.sample == 0:
-            _take_layers(layers[frame // cadence.sample + (-chunk.first // cadence.sample)], layout, memory)
+            layers[frame // cadence.sample + (-chunk.first // cadence.sample)] = memory.layers
     _close_block(chunk.first + chunk.table.shape[0] - 1, cadence, memory, sums)
     return chunk.table.shape[0], found, True
 
 
 @compiled
-def _stream_frame(number: int, to: StreamSums) -> Any:
+def _stream_frame(number: int, every: int, per: int) -> Any:
     """Return the frame nearest to the time of a histogram of a stream, the later of two."""
-    return (2 * number * to.every + to.per) // (2 * to.per)
+    return (2 * number * every + per) // (2 * per)
 
 
 @compiled
-def count_stream(chunk: Chunk, layout: Layout, to: StreamSums) -> Any:
-    """Count the atoms of all types in those frames of a chunk that belong to a stream.
+def count_streams(chunk: Chunk, layout: Layout, to: StreamSums) -> Any:
+    """Count the atoms of all types in those frames of a chunk that belong to one of the streams.
 
-    Returns the row of the first frame with a coordinate that is not finite, −1 if there is none.
+    Returns the row of a frame with a coordinate that is not finite, −1 if there is none.
     """
-    histogram = np.zeros(to.histograms.shape[1], np.uint32)
-    number = max(chunk.first * to.per // to.every - 1, 0)
-    while _stream_frame(number, to) < chunk.first:
-        number += 1
-    while True:
-        row = _stream_frame(number, to) - chunk.first
+    for stream in range(to.every.shape[0]):
+        every, per, columns = to.every[stream], to.per[stream], slice(to.starts[stream], to.starts[stream + 1])
+        number = max(chunk.first * per // every - 1, 0)
+        while _stream_frame(number, every, per) < chunk.first:
+            number += 1
+        row = _stream_frame(number, every, per) - chunk.first
         if row >= chunk.table.shape[0]:
-            return -1
-        number += 1
-        following_row = _stream_frame(number, to) - chunk.first
-        z = chunk.table[row, chunk.column : chunk.column + layout.natoms]
-        centre = layout.offset + weighted_sum(
-            z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
-        )
-        centre -= EDGE
-        if not count_atoms(z, centre, chunk.boxes[row, 2], to.bins, to.width, to.rows, to.indices, histogram):
-            return row
-        block, following = (chunk.first + row) // to.block, (chunk.first + following_row) // to.block
-        if following != block or following_row >= chunk.table.shape[0]:
-            for k in range(histogram.shape[0]):
-                to.histograms[block - to.first_block, k] += histogram[k]
-                histogram[k] = 0
+            continue
+        histogram = np.zeros(to.starts[stream + 1] - to.starts[stream], np.uint32)
+        while row < chunk.table.shape[0]:
+            number += 1
+            following = _stream_frame(number, every, per) - chunk.first
+            z = chunk.table[row, chunk.column : chunk.column + layout.natoms]
+            centre = layout.offset + weighted_sum(
+                z, layout.framework, layout.framework_weights, 0, layout.framework.shape[0]
+            )
+            centre -= EDGE
+            length, bins, width = chunk.boxes[row, 2], to.bins[stream], to.widths[stream]
+            if not count_atoms(z, centre, length, bins, width, to.rows[stream], to.indices, histogram):
+                return row
+            block = (chunk.first + row) // to.block
+            if (chunk.first + following) // to.block != block or following >= chunk.table.shape[0]:
+                histograms = to.histograms[block - to.first_block, columns]
+                for k in range(histogram.shape[0]):
+                    histograms[k] += histogram[k]
+                    histogram[k] = 0
+            row = following
+    return -1

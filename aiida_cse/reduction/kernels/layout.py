@@ -90,6 +90,8 @@ class Memory(NamedTuple):
     ----------
     classes
         (I,) class of each ion, −1 before the first frame.
+    layers
+        (I,) its layer.
     lowest, highest
         (I,) for ions that are atoms, the range of bins in the flat histogram within which nothing changes: that of
         the ion's class or, if its last core is that of its region, of the whole region and layer.
@@ -99,8 +101,8 @@ class Memory(NamedTuple):
         (T, I) first and last label of each ion, −1 for none yet.
     z
         (M,) buffer: z of the atoms that are counted, unless these are all atoms.
-    indices, point_bins
-        (M,) and (I,) buffers: bins of the atoms in a flat histogram, bins of the ions that are molecules.
+    indices, places, point_bins
+        (M,), (I,) and (I,) buffers: bins of the atoms in a flat histogram; z and bins of ions that are molecules.
     gathered, changed
         (I,) and (I + 1,) buffers: bins of the ions that are atoms, and the numbers of those that may have left
         their class.
@@ -109,6 +111,7 @@ class Memory(NamedTuple):
     """
 
     classes: NDArray[np.int16]
+    layers: NDArray[np.int16]
     lowest: NDArray[np.int32]
     highest: NDArray[np.int32]
     counts: NDArray[np.int32]
@@ -117,6 +120,7 @@ class Memory(NamedTuple):
     last_labels: NDArray[np.int8]
     z: NDArray[np.float32]
     indices: NDArray[np.int32]
+    places: NDArray[np.float64]
     point_bins: NDArray[np.int32]
     gathered: NDArray[np.int32]
     changed: NDArray[np.int32]
@@ -131,6 +135,7 @@ class Memory(NamedTuple):
         points = np.zeros(species * layout.bins, np.uint32)
         return cls(
             classes=np.full(ions, -1, np.int16),
+            layers=np.zeros(ions, np.int16),
             lowest=np.full(ions, 1, np.int32),
             highest=np.zeros(ions, np.int32),
             counts=np.zeros((species, len(REGION_NAMES)), np.int32),
@@ -139,6 +144,7 @@ class Memory(NamedTuple):
             last_labels=np.full((tracks, ions), -1, np.int8),
             z=np.zeros(len(layout.counted), np.float32),
             indices=np.zeros(len(layout.rows), np.int32),
+            places=np.zeros(ions),
             point_bins=np.zeros(ions, np.int32),
             gathered=np.zeros(ions, np.int32),
             changed=np.zeros(ions + 1, np.int32),
@@ -169,30 +175,31 @@ class Chunk(NamedTuple):
 
 
 class StreamSums(NamedTuple):
-    """Histograms of the atom types at a cadence and in bins of their own.
+    """Histograms of the atom types in K streams, each at a cadence and in bins of its own.
 
     Attributes
     ----------
-    every, per, block
-        ``per`` histograms in every ``every`` frames, and number of frames per block.
-    first_block
-        Number of the first block.
-    bins, width
-        As in :class:`Layout`.
+    every, per
+        (K,) ``per`` histograms in every ``every`` frames.
+    block, first_block
+        Number of frames per block, and number of the first block.
+    bins, widths
+        (K,) as in :class:`Layout`.
     rows, indices
-        (N,) offset of the row of each atom's type in a flat histogram, and a buffer for the bins.
-    histograms
-        (B, types × bins).
+        (K, N) offset of the row of each atom's type in a flat histogram, and (N,) a buffer for the bins.
+    starts, histograms
+        (K + 1,) first column of each stream in the histograms (B, Σ types × bins).
     """
 
-    every: int
-    per: int
+    every: NDArray[np.int64]
+    per: NDArray[np.int64]
     block: int
     first_block: int
-    bins: int
-    width: float
+    bins: NDArray[np.int64]
+    widths: NDArray[np.float64]
     rows: NDArray[np.int32]
     indices: NDArray[np.int32]
+    starts: NDArray[np.int64]
     histograms: NDArray[np.int64]
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.reduction.kernels.compiled import compiled
 
-__all__ = ["DISORDERED", "TORN_MOLECULE", "TORN_SLAB", "Shape", "inspect"]
+__all__ = ["DISORDERED", "TORN_MOLECULE", "TORN_SLAB", "Shape", "find_torn", "inspect"]
 
 #: what :func:`inspect` finds
 TORN_SLAB, DISORDERED, TORN_MOLECULE = 1, 2, 3
@@ -92,3 +92,30 @@ def inspect(table: NDArray[np.float32], column: int, boxes: NDArray[np.float64],
             if high - low > most:
                 return row, TORN_MOLECULE
     return -1, 0
+
+
+@compiled
+def find_torn(
+    table: NDArray[np.float32],
+    columns: tuple[int, int, int],
+    boxes: NDArray[np.float64],
+    rows: tuple[int, int, int],
+    links: NDArray[np.int64],
+    axes: NDArray[np.int64],
+) -> Any:
+    """Return row, link and axis of the first link that is longer than half a box edge, three times −1 for none.
+
+    ``columns`` are those at which x, y and z begin, ``rows`` start, stop and step of the frames to look at, and
+    ``links`` (M, 2) pairs of atoms that must be close along ``axes``.
+    """
+    for axis in axes:
+        for row in range(rows[0], rows[1], rows[2]):
+            values, half = table[row, columns[axis] :], boxes[row, axis] / 2
+            near = 0
+            for link in range(links.shape[0]):
+                near += abs(values[links[link, 0]] - values[links[link, 1]]) <= half
+            if near < links.shape[0]:
+                for link in range(links.shape[0]):
+                    if abs(values[links[link, 0]] - values[links[link, 1]]) > half:
+                        return row, link, axis
+    return -1, -1, -1

@@ -54,23 +54,23 @@ class Source(NamedTuple):
     ----------
     descriptor, start, frame_bytes
         The open file, the offset of its first frame, and the size of a frame.
-    skipped
-        Bytes behind the cell that are not read; 0 if frames are read completely.
+    skipped, sample
+        Bytes behind the cell, x and y, that are only read in frames whose numbers in the production are multiples
+        of ``sample``; in none if that is 0. If ``skipped`` is 0, all frames are read completely.
     table
-        (F, columns) uint8, buffer for F frames.
-    natoms, blocks, column
-        Number of atoms, number of blocks of coordinates in a row of ``table``, and the column of 4 bytes at which
-        z begins.
+        (F, frame_bytes) uint8, buffer for F frames as they lie in the file.
+    natoms, columns
+        Number of atoms, and the columns of 4 bytes at which x, y and z begin.
     """
 
     descriptor: int
     start: int
     frame_bytes: int
     skipped: int
+    sample: int
     table: NDArray[np.uint8]
     natoms: int
-    blocks: int
-    column: int
+    columns: tuple[int, int, int]
 
 
 class TrajectoryReader(ABC):
@@ -178,8 +178,11 @@ class TrajectoryReader(ABC):
     def read_xyz(self, first: int, count: int, stride: int = 1) -> Frames:
         """Read all coordinates of ``count`` frames that are ``stride`` apart; raises as :meth:`read`."""
 
-    def source(self, size: int) -> Source | None:
-        """Return the file's layout for reads of about ``size`` bytes, None unless compiled loops can read it."""
+    def source(self, size: int, sample: int = 0) -> Source | None:
+        """Return the file's layout for compiled loops, None if they cannot read it.
+
+        They read about ``size`` bytes at a time: z, and x and y in every ``sample``-th frame; in none if it is 0.
+        """
         return None
 
 

@@ -20,7 +20,7 @@ from typing_extensions import Self
 
 from aiida_cse.physics.periodic import join_by_gap, whole_molecules
 from aiida_cse.reduction.config import LENGTH_TOLERANCE, ReductionConfig
-from aiida_cse.reduction.kernels.shape import DISORDERED, TORN_SLAB, Shape
+from aiida_cse.reduction.kernels.shape import DISORDERED, TORN_SLAB, Shape, find_torn
 from aiida_cse.reduction.readers.base import Frames, Source, TrajectoryError, TrajectoryReader
 from aiida_cse.reduction.readers.open import open_trajectory
 from aiida_cse.reduction.readers.unwrapping import AmbiguousMoveError, Unwrapper, unwrapping_advice
@@ -567,16 +567,14 @@ class CheckedTrajectory:
 
         ``numbers`` (rows,) are those of the frames in the file.
         """
-        checks = self._checks
-        first, second = checks.links.T
-        for axis in checks.linked_axes if len(first) else ():
-            places = frames.along(axis)[rows.start : rows.stop : rows.step]
-            edges = frames.boxes[rows.start : rows.stop : rows.step, axis, None]
-            torn = np.abs(places[:, first] - places[:, second]) > edges / 2
-            if torn.any():
-                row, link = np.argwhere(torn)[0].tolist()
-                own = np.flatnonzero(checks.members & (checks.molecules == checks.molecules[first[link]]))
-                self._refuse_molecule(int(numbers[row]), int(own[0]), float(np.ptp(places[row, own])), axis)
+        checks, links = self._checks, self._checks.links
+        axes = np.array(checks.linked_axes, np.int64)
+        ends = (rows.start, rows.stop, rows.step)
+        row, link, axis = find_torn(frames.table, frames.columns, frames.boxes, ends, links, axes)
+        if row >= 0:
+            own = np.flatnonzero(checks.members & (checks.molecules == checks.molecules[links[link, 0]]))
+            frame = int(numbers[(row - rows.start) // rows.step])
+            self._refuse_molecule(frame, int(own[0]), float(np.ptp(frames.along(axis)[row, own])), axis)
 
     # -- frames ----------------------------------------------------------------------------------------
 
@@ -628,11 +626,14 @@ class CheckedTrajectory:
                     frames.table[:, column : column + self.natoms] += edges.astype(np.float32)
         return frames
 
-    def source(self, size: int) -> Source | None:
-        """Return the file's layout for compiled loops, None if frames are repaired or the format has none."""
+    def source(self, size: int, sample: int = 0) -> Source | None:
+        """Return the file's layout for compiled loops, None if frames are repaired or the format has none.
+
+        Parameters are those of :meth:`TrajectoryReader.source`.
+        """
         if self._unwrapper is not None or (self.shifts is not None and self.shifts.any()):
             return None
-        return self._file.source(size)
+        return self._file.source(size, sample)
 
 
 def _longest(atoms: Any) -> Any:

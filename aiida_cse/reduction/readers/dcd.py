@@ -100,18 +100,19 @@ class DcdFile(TrajectoryReader):
                 self._fill(row.data, self._header_bytes + frame * self.frame_bytes, frame)
         return self._frames(rows, table, (0, 1, 2))
 
-    def source(self, size: int) -> Source:
-        """Return the layout of the file for reads of about ``size`` bytes."""
-        blocks = 3 if self.z_bytes == self.frame_bytes else 1
+    def source(self, size: int, sample: int = 0) -> Source:
+        """Return the layout of the file for reads of about ``size`` bytes; x and y are read in samples alone."""
+        saved = self.frame_bytes - self.z_bytes
+        average = self.z_bytes + (saved // sample if sample else 0)
         return Source(
             descriptor=self._descriptor,
             start=self._header_bytes,
             frame_bytes=self.frame_bytes,
-            skipped=self.frame_bytes - self.z_bytes,
-            table=self._table(max(size // self.z_bytes, 1), self.z_bytes),
+            skipped=saved,
+            sample=sample,
+            table=self._table(max(size // average, 1), self.frame_bytes),
             natoms=self.natoms,
-            blocks=blocks,
-            column=_first_column(blocks - 1, self.natoms),
+            columns=(_first_column(0, self.natoms), _first_column(1, self.natoms), _first_column(2, self.natoms)),
         )
 
     def _read_z(self, rows: range) -> NDArray[np.uint8]:
@@ -152,7 +153,8 @@ class DcdFile(TrajectoryReader):
     def _frames(self, rows: range, table: NDArray[np.uint8], axes: tuple[int, ...]) -> Frames:
         """Check the records of the rows, each of which is a cell and the blocks of ``axes``."""
         boxes = np.empty((len(rows), 3))
-        row, problem = check_records(table.view("<i4"), table[:, 4:52].view("<f8"), self.natoms, len(axes), boxes)
+        words, cells = table.view("<i4"), table[:, 4:52].view("<f8")
+        row, problem = check_records(words, cells, self.natoms, 0, len(axes), boxes)
         if row >= 0:
             frame = rows[row]
             step = self.first_step + frame * self.frame_steps
@@ -243,12 +245,18 @@ def _is_right(angle: float) -> Any:
 
 @compiled
 def check_records(
-    words: NDArray[np.int32], cells: NDArray[np.float64], natoms: int, axes: int, boxes: NDArray[np.float64]
+    words: NDArray[np.int32],
+    cells: NDArray[np.float64],
+    natoms: int,
+    first: int,
+    stop: int,
+    boxes: NDArray[np.float64],
 ) -> Any:
-    """Check frames of a cell and ``axes`` blocks of ``natoms`` coordinates, and write their ``boxes`` (F, 3).
+    """Check the cells of frames and their blocks ``first`` to ``stop − 1`` of ``natoms`` coordinates.
 
-    ``words`` (F, columns) are the frames, ``cells`` (F, 6) A, γ, B, β, α, C. Returns the first row in which
-    something is wrong and the index of the problem in :data:`_PROBLEMS`; −1 and 0 if all is well.
+    ``words`` (F, columns) are the frames, ``cells`` (F, 6) A, γ, B, β, α, C; the ``boxes`` (F, 3) are written.
+    Returns the first row in which something is wrong and the index of the problem in :data:`_PROBLEMS`; −1 and 0
+    if all is well.
     """
     width = natoms + 2
     for row in range(words.shape[0]):
@@ -261,7 +269,7 @@ def check_records(
         for edge in boxes[row]:
             if not 0 < edge < np.inf:
                 return row, 3
-        for block in range(axes):
+        for block in range(first, stop):
             start = _CELL_WORDS + block * width
             if words[row, start] != 4 * natoms or words[row, start + width - 1] != 4 * natoms:
                 return row, 4

@@ -164,6 +164,8 @@ class MoveWatch:
         rows: range,
         numbers: NDArray[np.int64],
         boxes: NDArray[np.float64],
+        *,
+        tracers_alone: bool = False,
     ) -> None:
         """Add the moves to each of the ``rows`` of a table of frames, with all three axes.
 
@@ -175,13 +177,16 @@ class MoveWatch:
             The frames to look at.
         numbers
             (rows,) numbers of these frames in the production.
+        tracers_alone
+            The table has the tracers in place of all atoms.
         """
         if not len(rows):
             return
+        atoms = np.arange(len(self.tracers.atoms), dtype=np.int32) if tracers_alone else self.tracers.atoms
         if self._fresh:
-            places = [table[rows[0], column + self.tracers.atoms] for column in columns]
+            places = [table[rows[0], column + atoms] for column in columns]
             self._heads[int(numbers[0])] = np.array(places), boxes[rows[0]].copy()
-        self._add(table, np.array(columns, np.int64), np.array(rows, np.int64), numbers, boxes, self.tracers.atoms)
+        self._add(table, np.array(columns, np.int64), np.array(rows, np.int64), numbers, boxes, atoms)
         self._tails = {int(numbers[-1]): self._last}
 
     def _add(
