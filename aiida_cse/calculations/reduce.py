@@ -30,8 +30,8 @@ CHECKSUMS = "checksums.txt"
 class ReduceCalculation(CalcJob):
     """Reduce trajectory segments, in order, to one mergeable state; only the state and the output are retrieved.
 
-    The output shows the progress of a running job (``verdi calcjob outputcat``). The job uses as many threads as
-    ``resources`` reserves cores for a process (``num_cores_per_mpiproc``).
+    The output shows the progress of a running job (``verdi calcjob outputcat``). The job is one process with as
+    many threads as ``resources`` reserves cores on a machine: processes times ``num_cores_per_mpiproc``.
     """
 
     @classmethod
@@ -112,7 +112,7 @@ class ReduceCalculation(CalcJob):
             FILENAME,
             "--skip-missing",
             "--threads",
-            str(self.metadata.options.resources.get("num_cores_per_mpiproc") or 1),
+            str(_threads(self.metadata.options)),
         ]
         if sampling.all_atoms_ps is not None:
             labels = [system.info.types[number - 1].label for number in system.info.ion_types()]
@@ -136,6 +136,17 @@ class ReduceCalculation(CalcJob):
         info.retrieve_list = [self.metadata.options.output_filename]
         info.retrieve_temporary_list = [FILENAME]
         return info
+
+
+def _threads(options: Any) -> int:
+    """Return the number of cores that a job reserves on a machine; with MPI, those of one process."""
+    resources = options.resources
+    cores = int(resources.get("num_cores_per_mpiproc") or 1)
+    if options.get("withmpi"):
+        return cores
+    machines = int(resources.get("num_machines") or 1)
+    processes = resources.get("num_mpiprocs_per_machine") or (resources.get("tot_num_mpiprocs") or 1) // machines
+    return max(int(processes), 1) * cores
 
 
 def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:

