@@ -31,8 +31,8 @@ __all__ = ["main"]
 SEED = 20250718
 #: runs per fault that is asked for: a strike misses where a run is over, or no restart file is caught half written
 MOST_RUNS = 3
-#: flags of Linux: a name space of mounts of its own, and mounts that others do not see
-_NEW_NAMESPACE, _PRIVATE = 0x20000, 0x44000
+#: flags of Linux: a name space of mounts of its own, mounts that others do not see, and one that ends while in use
+_NEW_NAMESPACE, _PRIVATE, _DETACH = 0x20000, 0x44000, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -141,7 +141,10 @@ def _folder(kept: Path | None) -> Iterator[Path]:
         if kept is None and os.geteuid() == 0:
             _mount_disk(folder / ".aiida")
         os.environ |= {"AIIDA_PATH": str(folder), "OMP_NUM_THREADS": "1"}
-        yield folder
+        try:
+            yield folder
+        finally:
+            ctypes.CDLL(None).umount2(os.fsencode(folder / ".aiida"), _DETACH)  # of no effect without a mount
 
 
 def _mount_disk(folder: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.faults.jobs import CADENCE, FRAME_STEPS, jobs_below
+from benchmarks.faults.jobs import ALL_ATOMS_STEPS, CADENCE, FRAME_STEPS, jobs_below
 from benchmarks.faults.strikes import Hit, Strike
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ __all__ = ["OVERRIDES", "SEED", "TEMPERATURE", "TOTAL_STEPS", "Bench", "Striker"
 TEMPERATURE, SEED = 500.0, 1
 TOTAL_STEPS = 420
 #: what the bench changes in the protocol ``demo`` of a production: two segments, checkpoints and frames without a
-#: common divisor, and every step in the log, so that a run can be hit at a step that is a multiple of neither
+#: common divisor, frames of all atoms in a file of their own, and every step in the log, so that a run can be hit
+#: at a step that is a multiple of neither
 OVERRIDES: dict[str, Any] = {
     "plan": {
         "length_ps": 0.84,
         "segment_ps": 0.42,
         "frame_ps": 0.014,
+        "all_atoms_ps": 0.07,
         "thermo_ps": 0.002,
         "settings": {"restart_interval": CADENCE},
     },
@@ -180,11 +182,13 @@ def _clear(work: Path) -> None:
 
 def _frames(state: State | None) -> tuple[int, int]:
     """Return how many frames a reduction lacks, and how many it counted more than once."""
-    expected = TOTAL_STEPS // FRAME_STEPS + 1
+    frames, of_all_atoms = TOTAL_STEPS // FRAME_STEPS + 1, TOTAL_STEPS // ALL_ATOMS_STEPS + 1
     if state is None:
-        return expected, 0
-    counted = int(state.histograms.sum()) / len(state.config.atom_types)
-    return expected - state.frames, round(counted) - state.frames
+        return frames + of_all_atoms, 0
+    counted = round(int(state.histograms.sum()) / len(state.config.atom_types))
+    points = round(int(state.point_histograms.sum()) / int(state.region_counts[0].sum()))
+    lost = frames - state.frames + max(0, of_all_atoms - counted)
+    return lost, points - state.frames + max(0, counted - of_all_atoms)
 
 
 def _wrongly_finished(job: orm.CalcJobNode) -> str | None:

@@ -103,8 +103,9 @@ def _place_of_a_number(content: bytes, rng: random.Random) -> int:
 
 
 def cut_frames(job: Job, rng: random.Random, most: int) -> str:
-    """Truncate a trajectory inside one of its last ``most`` frames."""
-    path = job.folder / "trajectory.dcd"
+    """Truncate the ions' trajectory inside one of its last ``most`` frames, or that of all atoms in the last."""
+    path = job.folder / rng.choice(["ions.dcd", "trajectory.dcd"])
+    most = most if path.name == "ions.dcd" else 1
     size = path.stat().st_size
     frame = _frame_bytes(path)
     whole = (size - _DCD_HEADER) // frame

@@ -12,10 +12,20 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["CADENCE", "FRAME_STEPS", "Job", "job_at", "jobs_below", "reductions_below", "wait_until"]
+__all__ = [
+    "ALL_ATOMS_STEPS",
+    "CADENCE",
+    "FRAME_STEPS",
+    "Job",
+    "job_at",
+    "jobs_below",
+    "reductions_below",
+    "wait_until",
+]
 
-#: steps between checkpoints and between frames of the bench's production; without a common divisor
-CADENCE, FRAME_STEPS = 15, 7
+#: steps between checkpoints and between frames of the bench's production, without a common divisor, and between
+#: those of all atoms
+CADENCE, FRAME_STEPS, ALL_ATOMS_STEPS = 15, 7, 35
 #: seconds between two looks
 _LOOK = 0.005
 _ROW = re.compile(rb"^\s*- \[\s*(\d+),", re.M)

@@ -200,7 +200,6 @@ QUICK_KINDS = (
     ),
     Kind("lock-short", "database locked for 12 s", 1, by_itself(("lock_shortly", "anywhere"))),
     Kind("profile-full", "disk of the profile full", 1, engines.disk_of_the_profile_full, RESUME, own_disk=True),
-    Kind("read-only", "folder read-only", 1, engines.launched_again("write_protect"), LAUNCH_AGAIN),
     Kind("python", "kill -9 of the embedded Python", 1, engines.python_killed, RESUME),
     Kind("broker", "kill -9 of broker and worker", 1, _on_daemon("run", broker=True), RESTART, daemon=True),
 )  # fmt: skip
