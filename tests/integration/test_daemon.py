@@ -28,6 +28,7 @@ pytestmark = pytest.mark.integration
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DEADLINE = 300
+NUDGE = ("aiida-cse", "nudge")
 
 SUBMIT = """
 import sys
@@ -58,6 +59,16 @@ SLOW_BROKER = """
 import sys, time
 if any("zeromq" in word or word == "broker" for word in sys.orig_argv):
     time.sleep(15)
+"""
+
+#: imported by every Python that has its folder on PYTHONPATH: a worker is not told that a child has ended
+DEAF_WORKER = """
+import sys
+if "worker" in sys.orig_argv:
+    from aiida.brokers.zeromq.communicator import ZeromqCommunicator
+    from aiida.engine.runners import Runner
+    Runner._poll_process = lambda *_: None
+    ZeromqCommunicator.broadcast_send = lambda *_, **__: True
 """
 
 
@@ -221,6 +232,42 @@ def test_nothing_is_lost_when_daemon_broker_and_worker_are_killed(profile: Profi
     assert (chain.state, chain.exit_status) == ("finished", 0)
     assert [job.label for job in jobs] == ["LammpsStageCalculation"]
     assert "daemon" not in profile.status(pk)
+
+
+def test_a_parent_that_missed_the_end_of_its_child_is_woken(profile: Profile, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DEAF_WORKER)
+    profile.daemon("stop")
+    profile.daemon("start", "1", PYTHONPATH=str(tmp_path))
+    pk = int(profile.python(SUBMIT))
+    wait_for(lambda: [one.state for one in profile.processes(pk)][1:] == ["finished"], lambda: profile.tree(pk))
+    assert profile.processes(pk)[0].state == "waiting"
+
+    assert re.fullmatch(rf"<{pk}> waits for <\d+>, which ended .*; it was told\n", profile.call(*NUDGE, pk))
+    wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
+    assert profile.processes(pk)[0].exit_status == 0
+    profile.daemon("restart")
+
+
+@pytest.mark.long
+def test_processes_whose_tasks_the_broker_has_lost_are_sent_to_a_worker(profile: Profile) -> None:
+    before = profile.logs()
+    pk = int(profile.python(SUBMIT))
+    wait_for(lambda: profile.logs() > before, lambda: "LAMMPS did not start")
+    profile.daemon("stop")
+    for task in (profile.folder / ".aiida" / "broker").glob("*/storage/tasks/*/*.json"):
+        task.unlink()
+    profile.daemon("start", "1")
+    said: list[str] = []
+
+    def ended() -> bool:
+        said.append(profile.call(*NUDGE, pk))
+        return profile.ended(pk)
+
+    wait_for(ended, lambda: "".join(said))
+    assert "was on no worker; it was sent to one" in "".join(said)
+    chain, *jobs = profile.processes(pk)
+    assert (chain.state, chain.exit_status) == ("finished", 0)
+    assert [job.label for job in jobs] == ["LammpsStageCalculation"]
 
 
 @pytest.fixture(scope="module")
