@@ -12,6 +12,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_cse.building.reduction import describe_system
+from aiida_cse.calculations.discard import discarded_by
 from aiida_cse.calculations.ports import checked_by, job_options, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData, checked_temperature
 from aiida_cse.data.system import CseSystemData
@@ -175,6 +176,12 @@ def _folders_error(
         for file in (TRAJECTORY, *([IONS] if apart else [])):
             if not any(fnmatch(file, pattern) for pattern in patterns):
                 return f"folders.{name}: has no {file}, only {', '.join(patterns)} was stashed"
+        if isinstance(folder, orm.RemoteData) and folder.is_stored and (gone := discarded_by(folder)) is not None:
+            return (
+                f"folders.{name}: its trajectory was deleted by <{gone.pk}> when the reduction "
+                f"<{gone.inputs.reduction.pk}> had been stored, as plan.keep_trajectory = until-reduced says; "
+                "analyse that reduction"
+            )
         there, here = folder.computer, None if code is None else code.computer
         if there is not None and here is not None and there.uuid != here.uuid:
             return (

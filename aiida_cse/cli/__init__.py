@@ -135,6 +135,7 @@ def _fold(message: str) -> str:
         "import-run": ("cmd_analyse", "Store the results of an analysis as nodes."),
         "kinetics": ("cmd_analyse", "Fit the rates of several analysed runs (needs no profile)."),
         "reduce": ("cmd_bring", "Reduce trajectory segments to a state (needs no profile)."),
+        "discard": ("cmd_bring", "Delete trajectories that a state holds (needs no profile)."),
         "recipe": ("cmd_library", "Show the shipped recipes; start and check one of your own."),
         "protocol": ("cmd_library", "Show the protocols: values with sources, and differences."),
         "forcefield": ("cmd_forcefield", "Show and import force-field sets; print pair tables."),

@@ -1,6 +1,6 @@
-"""Commands that bring in systems and trajectories: ``build``, ``system import`` and ``reduce``.
+"""Commands that bring in systems and trajectories: ``build``, ``system import``, ``reduce`` and ``discard``.
 
-``build`` and ``reduce`` neither import AiiDA nor need a profile: the jobs of studies call them as well.
+``build``, ``reduce`` and ``discard`` neither import AiiDA nor need a profile: the jobs of studies call them too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aiida_cse.engine.hints import aiida_cse
 if TYPE_CHECKING:
     from aiida_cse.lammps.files.system import System, SystemInfo
 
-__all__ = ["build", "reduce", "system"]
+__all__ = ["build", "discard", "reduce", "system"]
 
 # -- build ---------------------------------------------------------------------------------------------------
 
@@ -367,3 +367,44 @@ def _existing(segments: tuple[Path, ...], *, skip_missing: bool, least: int = 1)
                 raise ValueError(f"{segment}: there is no such file")
             click.echo(f"note: {segment}: there is no such file; it is omitted")
     return found
+
+
+@click.command()
+@click.argument(
+    "segments", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="SEGMENT..."
+)
+@click.option("--state", required=True, type=FILE, help="State (npz) of their frames.")
+@click.option("--yes", is_flag=True, help="Delete; without it, only show what can be deleted.")
+def discard(segments: tuple[Path, ...], state: Path, yes: bool) -> None:
+    """Delete the SEGMENTs whose frames a state holds.
+
+    The state names the files from which it was made. A SEGMENT of another name, size or first step stays.
+
+    \b
+    Example:
+      aiida-cse discard run.1.dcd run.2.dcd --state state.npz --yes
+    """
+    with input_errors():
+        from aiida_cse.reduction.readers.open import open_trajectory
+        from aiida_cse.reduction.state import State
+        from aiida_cse.report.words import size_words
+
+        known = {(source.name, source.bytes, source.first_step) for source in State.load(state).sources}
+        chosen: list[tuple[Path, int]] = []
+        for segment in segments:
+            if not segment.is_file():
+                click.echo(f"{segment}: is not there")
+                continue
+            size = segment.stat().st_size
+            with open_trajectory(segment) as file:
+                held = (segment.name, size, file.first_step) in known
+            if held:
+                chosen.append((segment, size))
+            else:
+                click.echo(f"{segment}: is none of the files of the state; it stays")
+        if yes:
+            for segment, _ in chosen:
+                segment.unlink()
+        number = f"{len(chosen)} file{'s' if len(chosen) != 1 else ''}"
+        size_text = size_words(sum(size for _, size in chosen))
+    click.echo(f"{'removed' if yes else 'would remove'} {number}, {size_text}")

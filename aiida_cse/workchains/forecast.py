@@ -197,6 +197,7 @@ def _production(
         size.atoms,
         followed=size.followed,
         looks=tuple(looks),
+        until_reduced=plan.keep_trajectory != "always",
         earliest=earliest,
         counts_per_ps=size.counts_per_ps(sampling_of(inputs.plan.get_dict(), inputs.sampling.get_dict())),
     )

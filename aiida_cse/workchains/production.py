@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from aiida_cse.analysis.resolution import unanswerable, unresolved
 from aiida_cse.analysis.settings import AnalysisSettings, with_complete_criteria
 from aiida_cse.building.reduction import describe_system
+from aiida_cse.calculations.discard import DiscardCalculation, discarded_by
 from aiida_cse.calculations.functions.records import collect_looks, collect_stages
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
@@ -275,7 +276,7 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         last: int = self._plan().last_frame(self.ctx.step)
         return found is None or found.base.attributes.get("last_step") != last
 
-    def reduce(self) -> dict[str, Any]:
+    def reduce(self) -> dict[str, Any] | ExitCode:
         """Reduce the new part of the trajectory on its computer."""
         plan = self.inputs.plan.get_dict()
         extended, new = self._basis()
@@ -303,7 +304,12 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         if dropped is not None and (extended is None or extended.pk != dropped.pk):
             instead = "reading all of it" if extended is None else f"extending <{extended.pk}> instead"
             self.report(f"the reduction <{dropped.pk}> holds steps that were dropped from the run; {instead}")
-        job = self.submit(ReduceCalculation, **inputs)
+        try:
+            job = self.submit(ReduceCalculation, **inputs)
+        except ValueError as error:
+            self._attach_run()
+            refused = self.exit_codes.ERROR_REDUCTION.format(pk="-", status="refused", reason=error)
+            return with_continuation(refused, self.node)
         self.report(f"reducing the trajectory of {len(new)} of {len(self.ctx.jobs)} jobs: <{job.pk}>")
         return ToContext(reduce_job=job)
 
@@ -345,7 +351,7 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             return self.exit_codes.ERROR_NO_ANALYSIS.format(
                 pk=self.ctx.reduction.pk, status="refused", reason=error
             )
-        return ToContext(analyses=append_(run))
+        return ToContext(analyses=append_(run), **self._discard())
 
     def inspect_analysis(self) -> ExitCode | None:
         """Decide from the verdicts so far whether to continue.
@@ -360,6 +366,11 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             self._attach_run()
             return self.exit_codes.ERROR_NO_ANALYSIS.format(**self._failure(run))
         self.ctx.interruptions = []
+        for job in self.ctx.get("discards", [])[-1:]:
+            if not job.is_finished_ok:
+                self.report(
+                    "trajectories stay, because the job <{pk}> failed: [{status}] {reason}".format(**failure(job))
+                )
         place = f"look {len(self.ctx.verdicts) + 1} at {self._plan().nanoseconds(self.ctx.step):g} ns"
         if run.is_finished_ok:
             found = run.outputs.equilibration
@@ -438,14 +449,45 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
 
         If the run went back to before the end of a reduction, the one from which that was extended is next.
         """
+        extended, new = None, numbered(self.ctx.jobs)
         known = [] if self.ctx.reduction is None else reductions_of(self.ctx.reduction)
         for number, (found, covered) in enumerate(known):
             # an imported reduction does not know its jobs
             reduced = covered if number else self.ctx.reduced
-            new = unreduced(self.ctx.jobs, reduced, found.base.attributes.get("last_step"))
-            if len(new) < len(self.ctx.jobs):
-                return found, new
-        return None, numbered(self.ctx.jobs)
+            lacking = unreduced(self.ctx.jobs, reduced, found.base.attributes.get("last_step"))
+            if len(lacking) < len(self.ctx.jobs):
+                extended, new = found, lacking
+                break
+        if known and any(map(_is_discarded, new.values())):
+            # their trajectories are gone: steps that were repeated must agree with the reduction
+            return self.ctx.reduction, {label: job for label, job in new.items() if not _is_discarded(job)}
+        return extended, new
+
+    def _discard(self) -> dict[str, Any]:
+        """Submit the deletion of the trajectories that were reduced last, if the plan says so, for the context."""
+        job = self.ctx.get("reduce_job")
+        if self._plan().keep_trajectory == "always" or job is None or not job.is_finished_ok:
+            return {}
+        folders = {
+            label: folder
+            for label, folder in job.inputs.folders.items()
+            if isinstance(folder, orm.RemoteData) and discarded_by(folder) is None
+        }
+        if not folders:
+            return {}
+        inputs = self.exposed_inputs(ReduceCalculation, namespace="reduce")
+        options = inputs["metadata"]["options"] | {"parser_name": "cse.discard", "output_filename": "discard.out"}
+        discard = self.submit(
+            DiscardCalculation,
+            code=inputs["code"],
+            metadata={"options": options},
+            folders=folders,
+            reduction=job.outputs.reduction,
+        )
+        self.report(
+            f"<{job.outputs.reduction.pk}> is stored; deleting its {len(folders)} trajectories: <{discard.pk}>"
+        )
+        return {"discards": append_(discard)}
 
     def _is_repeated(self, run: orm.ProcessNode, name: str) -> bool:
         """Return whether a reduction or analysis is repeated because it was interrupted, and report why."""
@@ -462,6 +504,10 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         """Return the failure of a reduction or analysis for the message of an exit code, with its repetitions."""
         found, times = failure(run), len(self.ctx.get("interruptions", []))
         return found | {"reason": f"{found['reason']} (repetition {times})"} if times else found
+
+
+def _is_discarded(job: orm.CalcJobNode) -> bool:
+    return "remote_folder" in job.outputs and discarded_by(job.outputs.remote_folder) is not None
 
 
 def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:

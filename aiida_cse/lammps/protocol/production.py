@@ -37,6 +37,8 @@ class ProductionPlan(StrictModel):
     Frames hold all atoms. With ``all_atoms_ps`` they hold the framework and the ions alone, and all atoms are
     written to a file of their own at this interval, which must divide a segment as well.
 
+    With ``keep_trajectory: until-reduced`` trajectories are deleted at each look, when their reduction is stored.
+
     Each segment is a job that continues from the checkpoint of the previous one. Segments end at checkpoints and
     share the steps of frames, so that they form the same run as an uninterrupted one. The production starts with
     the velocities of the system (``velocities: keep``) or draws them from the seed (``draw``), as an independent
@@ -48,6 +50,7 @@ class ProductionPlan(StrictModel):
     segment_ps: Duration
     frame_ps: Interval
     all_atoms_ps: Interval | None = None
+    keep_trajectory: Literal["always", "until-reduced"] = "always"
     timestep_fs: Timestep = 2.0
     thermostat: Thermostat = "nose-hoover"
     thermostat_fs: Period = 100.0

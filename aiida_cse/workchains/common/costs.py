@@ -48,6 +48,8 @@ class Part:
         Number of atoms of the framework and the ions, which a production may write apart.
     looks
         Steps at which the run is judged, if it is a production.
+    until_reduced
+        Whether the trajectories are deleted at each look.
     earliest
         Step at which it may end at the earliest, if a rule decides; None if it runs to its end.
     counts_per_ps
@@ -61,6 +63,7 @@ class Part:
     bonded: bool = True
     followed: int = 0
     looks: tuple[int, ...] = ()
+    until_reduced: bool = False
     earliest: int | None = None
     counts_per_ps: float = 0.0
 
@@ -195,15 +198,19 @@ def _differences(part: Part, best: Speed, cores: int) -> tuple[str, ...]:
 def folder_bytes(part: Part) -> float:
     """Return the size of what the jobs of a part leave in their folders at most, bytes."""
     total = 0.0
+    #: trajectories by the look at which they are reduced
+    written: dict[int, float] = {}
     for job in part.jobs:
+        look = next((step for step in part.looks if step >= job.target_step), 0) if part.until_reduced else 0
         for stage, steps in _stages(job):
             for interval, atoms in ((stage.trajectory_ps, part.atoms), (stage.ions_ps, part.followed)):
                 if interval:
-                    total += (steps // stage.interval(interval) + 1) * (12 * atoms + 80)
+                    frames = steps // stage.interval(interval) + 1
+                    written[look] = written.get(look, 0.0) + frames * (12 * atoms + 80)
         restarts = min(_KEPT if len(job.stages) <= _KEPT else _KEPT_OF_MANY, _checkpoints(job))
         total += part.atoms * (restarts * _RESTART[part.bonded] + 2 * _DATA[part.bonded])
         total += 2 * _log_bytes(job)
-    return total
+    return total + max(written.values(), default=0.0)
 
 
 def stored_bytes(part: Part) -> float:
