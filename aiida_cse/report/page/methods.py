@@ -92,6 +92,7 @@ def protocol_facts(findings: Findings) -> Facts:
         _with("timestep {} fs", plan.get("timestep_fs")),
         _with("thermostat {}", plan.get("thermostat")) + _with(" ({} fs)", plan.get("thermostat_fs")),
         _with("a frame every {} ps", plan.get("frame_ps")),
+        _with("of all atoms every {} ps", plan.get("all_atoms_ps")),
     )
     yield "production", production
     stop = _part(plan, "stop")
