@@ -405,6 +405,29 @@ def test_a_run_that_went_back_before_a_look_is_reduced_again(launch: Launch, loc
     assert "previous" not in inputs
 
 
+def test_trajectories_are_deleted_at_each_look(launch: Launch, localhost: orm.Computer) -> None:
+    """Their reduction is stored; steps that a later job repeats are compared with it."""
+    production = launch(stop=EQUILIBRATED, keep_trajectory="until-reduced")
+    segment(production, 1, localhost)
+    reduced(production, localhost)
+    more = production._discard()
+    job = submitted(orm.CalcJobNode)
+    assert list(more) == ["discards"]
+    assert job.process_type == "aiida.calculations:cse.discard"
+    assert job.get_option("parser_name") == "cse.discard"
+    assert paths(dict(job.inputs.folders)) == ["/scratch/1"]
+    assert job.inputs.reduction.uuid == production.ctx.reduction.uuid
+    given = {"folders__segment_0001": job.inputs.folders.segment_0001, "reduction": job.inputs.reduction}
+    job_node("cse.discard", localhost, given, exit_status=0)
+    assert production._discard() == {}, "they are gone"
+    look(production, equilibrated=False)
+    segment(production, 2, localhost, first_step=500)
+    before = production.ctx.reduction
+    inputs = reduced(production, localhost)
+    assert sorted(inputs["folders"]) == ["segment_0002"]
+    assert inputs["previous"].uuid == before.uuid
+
+
 def test_a_dropped_segment_leaves_the_reduction(launch: Launch, localhost: orm.Computer) -> None:
     """The folder of the second segment is gone, so the third continues from the first."""
     production = launch(stop=EQUILIBRATED)
