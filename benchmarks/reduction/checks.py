@@ -12,7 +12,7 @@ from aiida_cse.reduction.state import State
 from benchmarks.reduction.peers import LoopResult, circular_centre_offset, maicos_profiles, mdanalysis_loop
 from benchmarks.reduction.trajectories import FRAME_STEPS, Generated
 
-__all__ = ["GROUPS", "check_loop", "check_maicos", "check_schedule", "full", "z_only"]
+__all__ = ["GROUPS", "check_loop", "check_maicos", "check_schedule", "full", "moderate", "z_only"]
 
 #: the five groups whose profiles MAICoS is asked for
 GROUPS = {
@@ -35,6 +35,11 @@ def z_only(trajectory: Generated) -> ReductionConfig:
 def full(trajectory: Generated) -> ReductionConfig:
     """Return settings with displacements from every frame over 1 ns; an anion is its centre of mass."""
     return trajectory.composition.config(molecular=True, lags_ps=(1000.0,), displacement_ps=2.0)
+
+
+def moderate(trajectory: Generated) -> ReductionConfig:
+    """Return settings with displacements from every tenth frame over 1 ns, those of the protocol ``moderate``."""
+    return trajectory.composition.config(molecular=True, lags_ps=(1000.0,))
 
 
 def check_schedule(*trajectories: Generated) -> Iterator[str]:
