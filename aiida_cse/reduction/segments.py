@@ -165,7 +165,11 @@ def _stop_step(headers: Sequence[_Header], index: int, until_step: int | None, c
     stop = header.first_step + header.frames * config.frame_steps
     if index + 1 < len(headers):
         later = headers[index + 1]
-        if later.first_step <= header.first_step:
+        # A job that was killed soon after its first frame is followed by one with the same first frame. That one
+        # reaches at least as far, or is followed as well; else the files are given twice or in another order.
+        shorter = index + 2 == len(headers) and later.frames < header.frames
+        misplaced = shorter or later.path == header.path
+        if later.first_step < header.first_step + misplaced:
             raise TrajectoryError(
                 f"{later.path}: starts at step {later.first_step}, but {header.path} before it at step "
                 f"{header.first_step}; segments must be in the order of time"

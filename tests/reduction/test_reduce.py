@@ -328,6 +328,21 @@ def test_a_segment_without_a_frame_is_noted_and_cuts_nothing(whole: State, path:
     assert reduce_segments([empty], config(), whole).equals(whole)
 
 
+def test_of_two_segments_with_the_same_first_frame_the_later_counts(
+    trajectory: synthetic.Synthetic, whole: State, tmp_path: Path
+) -> None:
+    """A job that was killed before its next checkpoint is followed by one that begins where it began."""
+    rest = len(trajectory.positions)
+    files = [
+        write_segments(tmp_path / name, trajectory.positions, [start], [end])[0]
+        for name, start, end in (("a", 0, 20), ("b", 20, 23), ("c", 20, 21), ("d", 20, rest))
+        if (tmp_path / name).mkdir() is None
+    ]
+    assert reduce_segments(files, config()).equals(whole)
+    with pytest.raises(TrajectoryError, match=r"d/0020.dcd before it at step 200; segments must be in"):
+        reduce_segments([files[0], files[3], files[1]], config())
+
+
 # -- refused -------------------------------------------------------------------------------------------------
 
 
