@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -16,8 +17,8 @@ def cluster() -> Iterator[ServicesProfile]:
     programs = queues()
     try:
         services = programs.__enter__()
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    except (UnavailableError, OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"the services do not run here: {error}")
     try:
         profile = ServicesProfile(services)
         profile.make()

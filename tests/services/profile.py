@@ -128,7 +128,7 @@ class ServicesProfile(Profile):
         done = subprocess.run(
             ["bash", "-euxc", script],
             cwd=REPOSITORY, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=300, check=False,
+            timeout=900, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout
         return done.stdout
