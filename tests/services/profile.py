@@ -59,9 +59,10 @@ computer.configure(safe_interval=0.5)
 computer.set_minimum_job_poll_interval(1)
 print()
 """
-#: a LAMMPS that waits at its start, while there is a gate, until its number has been let through
+#: a LAMMPS that waits at its start, while there is a gate, until its number has been let through; only in jobs with
+#: checkpoints, and not where their prologue asks it for one
 _GATED = """#!/bin/sh
-case " $* " in *" -in "*)
+case "${{CSE_JOB:+job}} $* " in job*" -in "*)
     while [ -e {gate} ] && [ ! -e {gate}/$$.open ]; do
         echo "$SLURM_JOB_ID $PWD" >{gate}/$$.part && mv {gate}/$$.part {gate}/$$.waits
         sleep 0.1
