@@ -59,7 +59,7 @@ computer.configure(safe_interval=0.5)
 computer.set_minimum_job_poll_interval(1)
 print()
 """
-#: a LAMMPS that waits at its start, while there is a gate, until its number has been let through; only in jobs with
+#: a LAMMPS that waits at its start, while there is a gate, until its number has been let through: in jobs with
 #: checkpoints, and not where their prologue asks it for one
 _GATED = """#!/bin/sh
 case "${{CSE_JOB:+job}} $* " in job*" -in "*)
