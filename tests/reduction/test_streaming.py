@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from aiida_cse.reduction import reduce as reduction
 from aiida_cse.reduction import streaming
 from aiida_cse.reduction.readers import dcd
 from aiida_cse.reduction.readers.base import TrajectoryError
+from aiida_cse.reduction.readers.checked import CheckedTrajectory
 from aiida_cse.reduction.reduce import reduce_segments
 from tests.reduction.synthetic import config, make, write_dcd
 
@@ -41,6 +43,21 @@ def after(frames: int, happens: Callable[[], object]) -> Callable[[int, int], No
 
 def cut(path: Path, size: int) -> Callable[[], None]:
     return lambda: os.truncate(path, size)
+
+
+@pytest.mark.parametrize("small_frame", [0, 10**6])
+@pytest.mark.parametrize("stride", [1, 3, None])
+@pytest.mark.parametrize("streams", [None, {"charge": {"every_ps": 0.05, "bins": 40}}])
+def test_the_compiled_pass_equals_that_of_the_reader(
+    path: Path, monkeypatch: pytest.MonkeyPatch, small_frame: int, stride: int | None, streams: Any
+) -> None:
+    monkeypatch.setattr(dcd, "_SMALL_FRAME", small_frame)
+    monkeypatch.setattr(streaming, "_DIRECT_BYTES", 10_000)
+    lags = {"displacement_ps": None, "lags_ps": ()} if stride is None else {"displacement_ps": 0.02 * stride}
+    settings = config(streams=streams, **({"lags_ps": (0.12, 0.6)} | lags))
+    found = reduce_segments([path], settings)
+    monkeypatch.setattr(CheckedTrajectory, "source", lambda *_: None)
+    assert reduce_segments([path], settings).equals(found)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.01, 0.0])
