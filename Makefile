@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .make
 # Modules of benchmarks/ that are run, not those that they share.
-BENCHMARKS := statistics.coverage statistics.stopping statistics.stop_peers reduction build dry_runs md throughput
+BENCHMARKS := statistics.coverage statistics.stopping statistics.stop_peers crossing reduction build dry_runs md throughput
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 

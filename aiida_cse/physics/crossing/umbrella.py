@@ -1,0 +1,232 @@
+"""Free energy along z from umbrella windows in several independent ladders.
+
+A window holds one ion near a place z₀ by a spring, U = k_B K (z − z₀)² / 2. The windows of a ladder cover well
+and top. MBAR (Shirts and Chodera, J. Chem. Phys. 129, 124105, 2008) joins them; with the free energies f of
+the windows, a sample z has the weight 1 / Σ_k N_k exp(f_k − U_k(z) / k_B T), and F = −T ln p of the weighted
+histogram.
+
+F of a crossing needs no zero: here it is −T ln of the density per Å over the number in the well, F(z) = −T
+ln(p(z) Å / ∫_well p dz). Its value on the top is the TST barrier
+(:mod:`~aiida_cse.physics.kinetics.transition_state`).
+
+Errors come from the ladders. Samples of one window see a slow coordinate that they do not cross as if it were
+fixed; their blocks then give an error that is too small (intervals of 95 % hold in 25 to 58 %). Ladders that
+begin from independent structures differ by it. The interval of F is Student's t over them, which takes at
+least three.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
+
+from aiida_cse.physics.statistics import arguments
+from aiida_cse.physics.statistics.timeseries import statistical_inefficiency
+
+__all__ = ["FEWEST_LADDERS", "UmbrellaProfile", "UmbrellaWindow", "umbrella_profile"]
+
+Floats = NDArray[np.float64]
+
+#: ladders below which there is no interval
+FEWEST_LADDERS: Final = 3
+#: correlation times at the beginning of a window that are left out
+_RELAXATION: Final = 3.0
+#: largest part of a window that is left out
+_MOST_LEFT_OUT: Final = 0.5
+#: overlap of neighbours (element of the overlap matrix of MBAR) below which another window is needed between them;
+#: that of Klimovich, Shirts and Mobley, J. Comput. Aided Mol. Des. 29, 397 (2015)
+_THIN: Final = 0.03
+
+
+@dataclass(frozen=True)
+class UmbrellaWindow:
+    """Samples of one window.
+
+    Attributes
+    ----------
+    centre
+        z₀, Å.
+    spring
+        K, k_B K is the spring constant; K Å⁻².
+    series
+        (N,) z at equal intervals of time, Å.
+    ladder
+        Number of its ladder, from 0.
+    """
+
+    centre: float
+    spring: float
+    series: Floats
+    ladder: int
+
+    def relaxed(self) -> tuple[Floats, float]:
+        """Return the independent samples after the relaxation, and the correlation time in samples."""
+        time = (statistical_inefficiency(self.series) - 1) / 2
+        begin = min(math.ceil(_RELAXATION * time), int(_MOST_LEFT_OUT * len(self.series)))
+        rest = self.series[begin:]
+        inefficiency = statistical_inefficiency(rest)
+        kept: Floats = rest[:: max(1, round(inefficiency))]
+        return kept, (inefficiency - 1) / 2
+
+
+@dataclass(frozen=True)
+class UmbrellaProfile:
+    """F along z.
+
+    Attributes
+    ----------
+    edges
+        (B + 1,) edges of the bins, Å.
+    temperature
+        K.
+    ladders
+        (L, B) F of each ladder, K; NaN in a bin that it never visits.
+    level
+        Level of the intervals.
+    correlation
+        Slowest correlation time of a window, in samples; slower processes are not seen.
+    samples
+        Independent samples of all windows.
+    thin
+        Triples of a ladder and the centres (Å) of two neighbouring windows that overlap too little.
+    """
+
+    edges: Floats
+    temperature: float
+    ladders: Floats
+    level: float
+    correlation: float
+    samples: int
+    thin: tuple[tuple[int, float, float], ...]
+
+    @property
+    def centres(self) -> Floats:
+        """(B,) centres of the bins, Å."""
+        middle: Floats = (self.edges[:-1] + self.edges[1:]) / 2
+        return middle
+
+    @property
+    def free_energy(self) -> Floats:
+        """(B,) mean of the ladders, K; NaN where one of them has no sample."""
+        mean: Floats = self.ladders.mean(axis=0)
+        return mean
+
+    @property
+    def standard_error(self) -> Floats:
+        """(B,) its standard error from the ladders, K; NaN below :data:`FEWEST_LADDERS`."""
+        number = len(self.ladders)
+        if number < FEWEST_LADDERS:
+            return np.full(self.ladders.shape[1], np.nan)
+        error: Floats = self.ladders.std(axis=0, ddof=1) / math.sqrt(number)
+        return error
+
+    def interval(self) -> tuple[Floats, Floats]:
+        """Return the ends (B,) of the interval of F in each bin, K."""
+        reach = stats.t.ppf((1 + self.level) / 2, max(len(self.ladders) - 1, 1)) * self.standard_error
+        return self.free_energy - reach, self.free_energy + reach
+
+    def at(self, z: float) -> tuple[float, float]:
+        """Return F and its standard error (K) at a place (Å), each linear between the centres of the bins.
+
+        Raises
+        ------
+        ValueError
+            The place is beyond the centres.
+        """
+        place = arguments.number("z", z, least=float(self.centres[0]), most=float(self.centres[-1]))
+        right = int(np.clip(np.searchsorted(self.centres, place), 1, len(self.centres) - 1))
+        share = (place - self.centres[right - 1]) / (self.centres[right] - self.centres[right - 1])
+        there = (1 - share) * self.ladders[:, right - 1] + share * self.ladders[:, right]
+        number = len(there)
+        error = float(there.std(ddof=1)) / math.sqrt(number) if number >= FEWEST_LADDERS else math.nan
+        return float(there.mean()), error
+
+
+def umbrella_profile(
+    windows: Sequence[UmbrellaWindow],
+    edges: ArrayLike,
+    temperature: float,
+    well: tuple[float, float],
+    level: float = 0.95,
+) -> UmbrellaProfile:
+    """Return F along z, relative to the number of ions in the well.
+
+    Parameters
+    ----------
+    windows
+        Of all ladders.
+    edges
+        (B + 1,) ascending edges of the bins, Å.
+    temperature
+        K.
+    well
+        Range of the well, Å: the whole first layer. It takes whole bins, those whose centres are in it.
+    level
+        Level of the intervals.
+
+    Raises
+    ------
+    ValueError
+        A ladder is missing or has no sample in the well, a window has fewer than two samples, a spring is not
+        above zero, the edges do not ascend, or no bin lies in the well.
+    """
+    kelvin = arguments.number("temperature", temperature, above=0)
+    bounds = arguments.array("edges", edges, ndim=1, length=2)
+    if not (np.diff(bounds) > 0).all():
+        raise ValueError("edges must ascend")
+    confidence = arguments.probability("level", level)
+    middle = (bounds[:-1] + bounds[1:]) / 2
+    inside = (middle >= well[0]) & (middle <= well[1])
+    if not inside.any():
+        raise ValueError(f"well = {well[0]:g} to {well[1]:g} Å: there is no bin in it")
+    for number, window in enumerate(windows):
+        arguments.number(f"windows[{number}].spring", window.spring, above=0)
+        arguments.array(f"windows[{number}].series", window.series, ndim=1, length=2)
+    numbers = sorted({window.ladder for window in windows})
+    if numbers != list(range(len(numbers))) or not numbers:
+        raise ValueError(f"ladders = {numbers}: must be numbered from 0 without gaps")
+    found, thin, correlation, samples = [], [], 0.0, 0
+    for ladder in numbers:
+        own = sorted((window for window in windows if window.ladder == ladder), key=lambda one: one.centre)
+        relaxed = [window.relaxed() for window in own]
+        correlation = max(correlation, *(time for _, time in relaxed))
+        series = [kept for kept, _ in relaxed]
+        samples += sum(map(len, series))
+        density, overlaps = _joined(own, series, bounds, kelvin)
+        occupied = float((density * np.diff(bounds))[inside].sum())
+        if occupied <= 0:
+            raise ValueError(f"ladder {ladder}: it has no sample in the well, {well[0]:g} to {well[1]:g} Å")
+        with np.errstate(divide="ignore"):
+            found.append(np.where(density > 0, -kelvin * np.log(density / occupied), np.nan))
+        thin += [
+            (ladder, one.centre, other.centre)
+            for one, other, overlap in zip(own, own[1:], overlaps, strict=False)
+            if overlap < _THIN
+        ]
+    return UmbrellaProfile(bounds, kelvin, np.array(found), confidence, correlation, samples, tuple(thin))
+
+
+def _joined(
+    windows: Sequence[UmbrellaWindow], series: Sequence[Floats], edges: Floats, temperature: float
+) -> tuple[Floats, Floats]:
+    """Return the density per Å (B,) of one ladder without its springs, and the overlap of neighbours (W − 1,)."""
+    # pymbar takes half a second to import, and few need it
+    from pymbar import MBAR
+
+    places, counts = np.concatenate(series), np.array([len(one) for one in series])
+    energies = np.array([one.spring * (places - one.centre) ** 2 / (2 * temperature) for one in windows])
+    solved = MBAR(energies, counts, initialize="BAR", relative_tolerance=1e-8)
+    free = np.asarray(solved.f_k, dtype=np.float64)
+    # the denominator of a sample is the density with which all windows together draw it
+    logarithms = -special.logsumexp(free[:, None] - energies, axis=0, b=counts[:, None])
+    weights = special.softmax(logarithms)
+    sums, _ = np.histogram(places, edges, weights=weights)
+    overlap = np.asarray(solved.compute_overlap()["matrix"], dtype=np.float64)
+    density: Floats = sums / np.diff(edges)
+    return density, np.diagonal(overlap, 1)

@@ -1,0 +1,1 @@
+"""Rates of rare crossings on landscapes with known answers."""

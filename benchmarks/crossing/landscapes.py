@@ -1,0 +1,258 @@
+"""One ion on a landscape: umbrella windows, short trajectories from the top, and the exact rate.
+
+The ion moves by Langevin's equation with friction γ in a free energy F(z), which may depend on a second, slow
+coordinate y. The exact rate is that of the Klein–Kramers equation, solved without a trajectory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import constants, sparse
+from scipy.sparse import linalg
+
+__all__ = ["MASS_KG", "SPEED_SQUARED", "Landscape", "Shots"]
+
+Floats = NDArray[np.float64]
+
+MASS_KG = 6.941 * constants.atomic_mass
+#: k_B / m of lithium, Å² ps⁻² K⁻¹
+SPEED_SQUARED = constants.k / MASS_KG * 1e20 * 1e-24
+#: ps
+STEP = 0.002
+
+
+@dataclass(frozen=True)
+class Shots:
+    """Short trajectories from the top.
+
+    Attributes
+    ----------
+    velocities
+        (N,) speeds towards the other side, Å/ps.
+    reactive
+        (N,) whether they are reactive.
+    evaluations
+        Force evaluations of all of them.
+    """
+
+    velocities: Floats
+    reactive: NDArray[np.bool_]
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """Two wells and the top between them.
+
+    F(z) = H exp(−(z / w)²) + t z + r cos(2π z / p + 1) + walls beyond ± 6 Å, in K. With a hidden coordinate y of
+    normal distribution and relaxation time τ, H is H + s y.
+
+    Attributes
+    ----------
+    height, width
+        H, K, and w, Å.
+    tilt
+        t, K Å⁻¹: the two sides differ.
+    roughness, period
+        r, K, and p, Å.
+    friction
+        γ, ps⁻¹.
+    temperature
+        K.
+    hidden, hidden_time
+        s, K, and τ, ps.
+    """
+
+    height: float = 7000.0
+    width: float = 2.5
+    tilt: float = 0.0
+    roughness: float = 0.0
+    period: float = 1.2
+    friction: float = 50.0
+    temperature: float = 700.0
+    hidden: float = 0.0
+    hidden_time: float = 100.0
+
+    @property
+    def _numbers(self) -> tuple[float, ...]:
+        return self.height, self.width, self.tilt, self.roughness, self.period
+
+    def free_energy(self, z: Floats) -> Floats:
+        """Return F, K; with a hidden coordinate the marginal one, −T ln of the average over it."""
+        wall = np.maximum(np.abs(z) - 6.0, 0.0)
+        shape = np.exp(-((z / self.width) ** 2))
+        found: Floats = (
+            self.height * shape
+            + self.tilt * z
+            + self.roughness * np.cos(2 * np.pi * z / self.period + 1)
+            + 400.0 * wall**2
+            - (self.hidden * shape) ** 2 / (2 * self.temperature)
+        )
+        return found
+
+    @property
+    def surface(self) -> float:
+        """The dividing surface, Å: the top of F."""
+        z = np.linspace(-2.0, 2.0, 4001)
+        return float(z[np.argmax(self.free_energy(z))])
+
+    def relative(self, edges: Floats, well: tuple[float, float]) -> Floats:
+        """Return F (B,) of bins relative to the number of ions in the bins of the well, K."""
+        fine = np.linspace(edges[0], edges[-1], 200 * (len(edges) - 1) + 1)
+        fine = (fine[:-1] + fine[1:]) / 2
+        share = np.exp(-self.free_energy(fine) / self.temperature).reshape(len(edges) - 1, 200).mean(axis=1)
+        middle = (edges[:-1] + edges[1:]) / 2
+        inside = (middle >= well[0]) & (middle <= well[1])
+        number = float((share * np.diff(edges))[inside].sum())
+        found: Floats = -self.temperature * np.log(share / number)
+        return found
+
+    def exact_rate(self, well: tuple[float, float], spacing: float = 0.02, order: int = 40) -> float:
+        """Return the rate (s⁻¹) out of the left well per ion in a range of it, by the Klein–Kramers equation.
+
+        The density is expanded in Hermite functions of the velocity (Brinkman's hierarchy; Risken, The
+        Fokker-Planck Equation, 1989, chapter 10) on a staggered grid. The slowest relaxation λ of two wells with
+        the shares p and 1 − p is k_left + k_right, with detailed balance between them, so that the flow from left
+        to right at equilibrium is λ p (1 − p). A hidden coordinate is taken as fixed while an ion crosses: the
+        rate is the average over its distribution in the well.
+        """
+        if self.hidden:
+            nodes, shares = np.polynomial.hermite_e.hermegauss(9)
+            frozen = [replace(self, height=self.height + self.hidden * node, hidden=0.0) for node in nodes]
+            rates = [world.exact_rate(well, spacing, order) for world in frozen]
+            return float(np.average(rates, weights=shares))
+        z = np.arange(-8.0, 8.0 + spacing / 2, spacing)
+        energy = self.free_energy(z) / self.temperature
+        between = self.free_energy(z[:-1] + spacing / 2) / self.temperature
+        speed = np.sqrt(SPEED_SQUARED * self.temperature) / spacing
+        # D = ∂z + F' / 2 T from places to the points between them, and from these to the places
+        ends = [-np.exp((energy[:-1] - between) / 2), np.exp((energy[1:] - between) / 2)]
+        to_points = speed * sparse.diags(ends, [0, 1], shape=(len(z) - 1, len(z)), format="csr")
+        ends = [np.exp((between - energy[:-1]) / 2), -np.exp((between - energy[1:]) / 2)]
+        to_places = speed * sparse.diags(ends, [0, -1], shape=(len(z), len(z) - 1), format="csr")
+        blocks: list[list[sparse.spmatrix | None]] = [[None] * order for _ in range(order)]
+        for number in range(order):
+            blocks[number][number] = -number * self.friction * sparse.identity(len(z) - number % 2)
+            if number + 1 < order:
+                raising = np.sqrt(number + 1) * (to_points if number % 2 == 0 else to_places)
+                blocks[number + 1][number], blocks[number][number + 1] = -raising, raising.T
+        generator = sparse.bmat(blocks, format="csc")
+        values = linalg.eigs(generator, k=3, sigma=1e-9, which="LM", return_eigenvectors=False)
+        slowest = float(-sorted(values.real, reverse=True)[1])
+        weight = np.exp(-energy)
+        left = z < self.surface
+        share = float(weight[left].sum() / weight.sum())
+        inside = (z >= well[0]) & (z <= well[1])
+        return slowest * share * (1 - share) / float(weight[inside].sum() / weight.sum()) * 1e12
+
+    # -- simulations -------------------------------------------------------------------------------------------
+
+    def window(self, rng: np.random.Generator, centre: float, spring: float, samples: int, every: int) -> Floats:
+        """Return z (samples,) in a window that begins at its centre, one in ``every`` steps."""
+        found = np.zeros(samples)
+        hidden = rng.normal() if self.hidden else 0.0
+        _window(rng, found, every, centre, spring, hidden, self._langevin, self._numbers)
+        return found
+
+    def shots(
+        self, rng: np.random.Generator, number: int, commit: float = 2.0, hidden: float | None = None
+    ) -> Shots:
+        """Return trajectories that begin on the dividing surface towards the right.
+
+        Parameters
+        ----------
+        rng
+            Source of all random numbers.
+        number
+            How many.
+        commit
+            Distance from the surface at which a side is reached, Å.
+        hidden
+            The hidden coordinate at the start; None to draw it.
+        """
+        sigma = np.sqrt(SPEED_SQUARED * self.temperature)
+        velocities = np.abs(rng.normal(0.0, sigma, number))
+        reactive = np.zeros(number, dtype=np.bool_)
+        slow = self._hidden_on_top(rng, number) if hidden is None else np.full(number, hidden)
+        evaluations = _shoot(rng, velocities, slow, reactive, self.surface, commit, self._langevin, self._numbers)
+        return Shots(velocities, reactive, int(evaluations))
+
+    def _hidden_on_top(self, rng: np.random.Generator, number: int) -> Floats:
+        """Return y (number,) as it is distributed on the top: lower barriers are more frequent."""
+        shape = np.exp(-((self.surface / self.width) ** 2))
+        found: Floats = rng.normal(-self.hidden * shape / self.temperature, 1.0, number) * (self.hidden != 0)
+        return found
+
+    @property
+    def _langevin(self) -> tuple[float, float, float, float]:
+        return self.temperature, self.friction, self.hidden, self.hidden_time
+
+
+@numba.njit(cache=True)
+def _force(z: float, y: float, hidden: float, numbers: tuple[float, float, float, float, float]) -> float:
+    """Return −dF/dz, K Å⁻¹."""
+    height, width, tilt, roughness, period = numbers
+    force = (height + hidden * y) * np.exp(-((z / width) ** 2)) * 2 * z / width**2 - tilt
+    force += roughness * np.sin(2 * np.pi * z / period + 1) * 2 * np.pi / period
+    if abs(z) > 6.0:
+        force -= 800.0 * (abs(z) - 6.0) * np.sign(z)
+    return force
+
+
+@numba.njit(cache=True)
+def _window(rng, found, every, centre, spring, y, langevin, numbers):  # type: ignore[no-untyped-def]
+    """Sample a window by BAOAB (Leimkuhler and Matthews, 2013)."""
+    temperature, friction, hidden, hidden_time = langevin
+    damping, keep = np.exp(-friction * STEP), np.exp(-STEP / hidden_time)
+    noise = np.sqrt(SPEED_SQUARED * temperature * (1 - damping**2))
+    z, v = centre, rng.normal() * np.sqrt(SPEED_SQUARED * temperature)
+    force = SPEED_SQUARED * (_force(z, y, hidden, numbers) - spring * (z - centre))
+    for sample in range(len(found)):
+        for _ in range(every):
+            v += force * STEP / 2
+            z += v * STEP / 2
+            v = damping * v + noise * rng.normal()
+            z += v * STEP / 2
+            if hidden != 0.0:
+                pull = -hidden / temperature * np.exp(-((z / numbers[1]) ** 2))
+                y = pull + (y - pull) * keep + np.sqrt(1 - keep**2) * rng.normal()
+            force = SPEED_SQUARED * (_force(z, y, hidden, numbers) - spring * (z - centre))
+            v += force * STEP / 2
+        found[sample] = z
+
+
+@numba.njit(cache=True)
+def _shoot(rng, velocities, slow, reactive, surface, commit, langevin, numbers):  # type: ignore[no-untyped-def]
+    """Follow each start backward until it meets the surface or the well, then forward until it commits."""
+    temperature, friction, hidden, hidden_time = langevin
+    damping, keep = np.exp(-friction * STEP), np.exp(-STEP / hidden_time)
+    noise = np.sqrt(SPEED_SQUARED * temperature * (1 - damping**2))
+    evaluations = 0
+    for start in range(len(velocities)):
+        for direction in (-1, 1):
+            z, v, y = surface, direction * velocities[start], slow[start]
+            force = SPEED_SQUARED * _force(z, y, hidden, numbers)
+            while True:
+                v += force * STEP / 2
+                z += v * STEP / 2
+                v = damping * v + noise * rng.normal()
+                z += v * STEP / 2
+                if hidden != 0.0:
+                    pull = -hidden / temperature * np.exp(-((z / numbers[1]) ** 2))
+                    y = pull + (y - pull) * keep + np.sqrt(1 - keep**2) * rng.normal()
+                force = SPEED_SQUARED * _force(z, y, hidden, numbers)
+                v += force * STEP / 2
+                evaluations += 1
+                if direction == -1 and z >= surface:
+                    break
+                if abs(z - surface) >= commit:
+                    break
+            if direction == -1 and z >= surface:
+                break
+            if direction == 1:
+                reactive[start] = z > surface
+    return evaluations

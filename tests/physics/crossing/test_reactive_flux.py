@@ -1,0 +1,110 @@
+"""Transmission from short trajectories, and rates on landscapes whose rates are known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from aiida_cse.physics.crossing.reactive_flux import (
+    Transmission,
+    crossing_rate,
+    transmission,
+    transmission_in_time,
+)
+from aiida_cse.physics.crossing.umbrella import UmbrellaProfile
+from aiida_cse.physics.kinetics.transition_state import thermal_flux
+from benchmarks.crossing.__main__ import CASES, WELL, experiment
+from benchmarks.crossing.landscapes import MASS_KG, Landscape
+
+
+def test_kappa_weights_the_starts_with_their_velocities() -> None:
+    velocities, structures = np.tile([1.0, 2.0, 3.0], 8), np.repeat(np.arange(8), 3)
+    found = transmission(velocities, np.tile([0, 1, 1], 8), structures)
+    assert found.value == pytest.approx(5 / 6)
+    assert (found.starts, found.reactive, found.structures) == (24, 16, 8)
+    # all structures agree
+    assert found.log_error == pytest.approx(0, abs=1e-12)
+
+
+def test_structures_that_differ_widen_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    structures, velocities = np.repeat(np.arange(8), 200), np.abs(rng.normal(size=1600))
+    same = rng.random(1600) < 0.3
+    apart = rng.random(1600) < np.repeat([0.05, 0.1, 0.2, 0.3, 0.3, 0.4, 0.5, 0.55], 200)
+    narrow, wide = (transmission(velocities, one, structures) for one in (same, apart))
+    assert wide.log_error / narrow.log_error > 3
+    assert wide.low < 0.3 < wide.high
+
+
+def test_few_reactive_starts_give_exact_bounds() -> None:
+    velocities, structures = np.ones(400), np.repeat(np.arange(8), 50)
+    reactive = np.zeros(400)
+    none = transmission(velocities, reactive, structures)
+    assert (none.value, none.low) == (0, 0)
+    assert none.high == pytest.approx(3.69 / 400, rel=0.01)
+    reactive[[3, 77]] = 1
+    two = transmission(velocities, reactive, structures)
+    assert math.isnan(two.log_error)
+    assert (two.low, two.value, two.high) == pytest.approx((0.242 / 400, 2 / 400, 7.22 / 400), rel=0.01)
+
+
+def test_free_flight_has_no_recrossing() -> None:
+    velocities = np.random.default_rng(1).normal(size=500)
+    beyond = np.repeat((velocities > 0)[:, None], 4, axis=1)
+    assert transmission_in_time(velocities, beyond) == pytest.approx(np.ones(4), abs=0.1)
+
+
+@pytest.mark.parametrize("friction", [3.0, 250.0])
+def test_kappa_is_that_of_kramers_equation(friction: float) -> None:
+    world = Landscape(friction=friction)
+    rng = np.random.default_rng(2)
+    shots = [world.shots(rng, 200) for _ in range(8)]
+    found = transmission(
+        np.concatenate([one.velocities for one in shots]),
+        np.concatenate([one.reactive for one in shots]),
+        np.repeat(np.arange(8), 200),
+    )
+    z = np.linspace(*WELL, 4001)
+    boltzmann = np.exp(-world.free_energy(z) / world.temperature)
+    theory = float(thermal_flux(world.temperature, MASS_KG)) / np.trapezoid(boltzmann, z)
+    theory *= math.exp(-float(world.free_energy(np.array([world.surface]))[0]) / world.temperature)
+    assert found.low < world.exact_rate(WELL) / theory < found.high
+
+
+@pytest.mark.parametrize("case", [CASES[5]], ids=lambda case: case.name)
+def test_the_rate_from_windows_and_short_trajectories_is_the_exact_one(case: object) -> None:
+    assert isinstance(case, type(CASES[0]))
+    exact = case.landscape.exact_rate(WELL)
+    found = [experiment(case, seed, exact) for seed in (0, 1)]
+    assert sum(one.holds for one in found) >= 1
+    assert all(abs(one.error) < 0.5 for one in found)
+
+
+def test_errors_of_ladders_and_structures_add_up() -> None:
+    ladders = np.array([[0.0, 5000.0], [0.0, 5100.0], [0.0, 4900.0], [0.0, 5000.0]])
+    profile = UmbrellaProfile(np.array([-1.0, 0.0, 1.0]), 500.0, ladders, 0.95, 1.0, 100, ())
+    kappa = Transmission(0.5, 0.2, 8, 0.3, 0.8, 100, 50)
+    found = crossing_rate(profile, 0.5, kappa, MASS_KG)
+    error = float(np.std(ladders[:, 1], ddof=1)) / 2 / 500
+    assert found.log_error == pytest.approx(math.hypot(error, 0.2))
+    assert found.value == pytest.approx(0.5 * found.transition_state)
+    assert found.transition_state == pytest.approx(float(thermal_flux(500.0, MASS_KG)) * math.exp(-10))
+    assert found.low * found.high == pytest.approx(found.value**2)
+    unknown = crossing_rate(profile, 0.5, Transmission(0.5, math.nan, 2, 0.1, 1, 4, 2), MASS_KG)
+    assert (unknown.low, unknown.high) == (0, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("velocities", "reactive", "structures", "message"),
+    [
+        ([1.0, -1.0], [0, 1], [0, 0], "velocities"),
+        ([1.0, 1.0], [0, 2], [0, 0], "reactive"),
+        ([1.0, 1.0], [0, 1], [0], "have 2, 2, 1 values"),
+        ([], [], [], "velocities"),
+    ],
+)
+def test_wrong_starts_are_refused(
+    velocities: list[float], reactive: list[int], structures: list[int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        transmission(velocities, reactive, structures)

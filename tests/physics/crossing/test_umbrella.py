@@ -1,0 +1,119 @@
+"""Free energy from umbrella windows: harmonic answers, ladders, overlap, and refusals."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from aiida_cse.physics.crossing.umbrella import UmbrellaProfile, UmbrellaWindow, umbrella_profile
+
+KELVIN = 500.0
+#: F = A z² / 2 with A in K/Å²
+CURVATURE = 800.0
+EDGES = np.linspace(-1.5, 1.5, 16)
+WELL = (-1.5, 0.0)
+
+
+def windows(
+    rng: np.random.Generator, ladders: int, samples: int = 400, spring: float = 2000.0
+) -> list[UmbrellaWindow]:
+    """Return exact independent samples: a normal distribution around the shifted centre."""
+    found = []
+    for ladder in range(ladders):
+        for centre in np.arange(-1.5, 1.6, 0.5):
+            mean, width = spring * centre / (spring + CURVATURE), math.sqrt(KELVIN / (spring + CURVATURE))
+            found.append(UmbrellaWindow(float(centre), spring, rng.normal(mean, width, samples), ladder))
+    return found
+
+
+def expected() -> NDArray[np.float64]:
+    share = np.diff(stats.norm.cdf(EDGES, scale=math.sqrt(KELVIN / CURVATURE)))
+    middle = (EDGES[:-1] + EDGES[1:]) / 2
+    inside = (middle >= WELL[0]) & (middle <= WELL[1])
+    return np.asarray(-KELVIN * np.log(share / np.diff(EDGES) / share[inside].sum()))
+
+
+def test_a_parabola_is_found_with_its_interval() -> None:
+    held = []
+    for seed in range(8):
+        profile = umbrella_profile(windows(np.random.default_rng(seed), 4, 150), EDGES, KELVIN, WELL)
+        low, high = profile.interval()
+        held.append((low <= expected()) & (expected() <= high))
+        # of 28 × 150 independent samples
+        assert profile.free_energy == pytest.approx(expected(), abs=250)
+    assert 0.90 < np.mean(held) < 0.99
+
+
+def test_the_number_in_the_well_is_the_zero() -> None:
+    profile = umbrella_profile(windows(np.random.default_rng(1), 4), EDGES, KELVIN, WELL)
+    inside = (profile.centres >= WELL[0]) & (profile.centres <= WELL[1])
+    for ladder in profile.ladders:
+        assert float((np.exp(-ladder / KELVIN) * np.diff(EDGES))[inside].sum()) == pytest.approx(1)
+    value, error = profile.at(0.05)
+    between = np.sort(profile.free_energy[np.argsort(np.abs(profile.centres - 0.05))[:2]])
+    assert between[0] <= value <= between[1]
+    assert error > 0
+
+
+def test_two_ladders_have_no_interval() -> None:
+    profile = umbrella_profile(windows(np.random.default_rng(2), 2), EDGES, KELVIN, WELL)
+    assert np.isnan(profile.standard_error).all()
+    assert math.isnan(profile.at(0.0)[1])
+
+
+def test_correlated_samples_count_by_their_inefficiency_and_the_relaxation_is_left_out() -> None:
+    rng = np.random.default_rng(3)
+    noise, series = rng.normal(size=20_000), np.zeros(20_000)
+    series[0] = 5.0
+    for step in range(1, len(series)):
+        series[step] = 0.9 * series[step - 1] + noise[step] * math.sqrt(1 - 0.9**2)
+    kept, time = UmbrellaWindow(0.0, 1.0, series, 0).relaxed()
+    # an exponential correlation of exp(-0.105 n): 1 + 2 τ = 19 samples
+    assert time == pytest.approx(9, rel=0.2)
+    assert len(series) / len(kept) == pytest.approx(19, rel=0.2)
+    assert abs(kept[0]) < 4
+
+
+def test_neighbours_that_do_not_overlap_are_named() -> None:
+    rng = np.random.default_rng(4)
+    few = [window for window in windows(rng, 3, spring=20_000.0) if window.centre in (-1.5, -0.5, 0.5, 1.5)]
+    thin = umbrella_profile(few, EDGES, KELVIN, (-1.6, -1.2)).thin
+    assert {(one, other) for _, one, other in thin} == {(-1.5, -0.5), (-0.5, 0.5), (0.5, 1.5)}
+
+
+def profile_with(**changes: object) -> UmbrellaProfile:
+    given = windows(np.random.default_rng(5), 3, samples=50)
+    return umbrella_profile(given, **{"edges": EDGES, "temperature": KELVIN, "well": WELL, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"edges": EDGES[::-1]}, "edges must ascend"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"well": (5.0, 6.0)}, "well = 5 to 6 Å: there is no bin in it"),
+        ({"level": 1.5}, "level"),
+    ],
+)
+def test_wrong_arguments_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        profile_with(**changes)
+
+
+def test_wrong_windows_are_refused() -> None:
+    given = windows(np.random.default_rng(6), 3, samples=50)
+    for wrong, message in (
+        (replace(given[0], spring=0.0), r"windows\[0\].spring"),
+        (replace(given[0], series=np.array([1.0])), r"windows\[0\].series"),
+        (replace(given[0], ladder=7), "ladders = .* must be numbered from 0 without gaps"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            umbrella_profile([wrong, *given[1:]], EDGES, KELVIN, WELL)
+    right = [window for window in given if window.centre > 0]
+    with pytest.raises(ValueError, match="it has no sample in the well"):
+        umbrella_profile(right, EDGES, KELVIN, (-1.5, -1.3))
+    with pytest.raises(ValueError, match="z = 9"):
+        profile_with().at(9.0)
