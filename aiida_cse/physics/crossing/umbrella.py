@@ -42,6 +42,9 @@ _MOST_LEFT_OUT: Final = 0.5
 #: overlap of neighbours (element of the overlap matrix of MBAR) below which another window is needed between them;
 #: that of Klimovich, Shirts and Mobley, J. Comput. Aided Mol. Des. 29, 397 (2015)
 _THIN: Final = 0.03
+#: bins around a place whose parabola corrects F there, and their places
+_AROUND: Final = 4
+_PLACES: Final = np.array([-1.5, -0.5, 0.5, 1.5])
 
 
 @dataclass(frozen=True)
@@ -132,20 +135,32 @@ class UmbrellaProfile:
         return self.free_energy - reach, self.free_energy + reach
 
     def at(self, z: float) -> tuple[float, float]:
-        """Return F and its standard error (K) at a place (Å), each linear between the centres of the bins.
+        """Return F and its standard error (K) at a place, Å.
+
+        F of each ladder is linear between the centres of the bins. A sharp top is lower in between and in the mean
+        of a bin: slope and curvature of the mean of the ladders over four bins correct both.
 
         Raises
         ------
         ValueError
             The place is beyond the centres.
         """
-        place = arguments.number("z", z, least=float(self.centres[0]), most=float(self.centres[-1]))
-        right = int(np.clip(np.searchsorted(self.centres, place), 1, len(self.centres) - 1))
-        share = (place - self.centres[right - 1]) / (self.centres[right] - self.centres[right - 1])
+        centres = self.centres
+        place = arguments.number("z", z, least=float(centres[0]), most=float(centres[-1]))
+        right = int(np.clip(np.searchsorted(centres, place), 1, len(centres) - 1))
+        width = float(centres[right] - centres[right - 1])
+        share = (place - centres[right - 1]) / width
         there = (1 - share) * self.ladders[:, right - 1] + share * self.ladders[:, right]
-        number = len(there)
+        value, number = float(there.mean()), len(there)
+        around = self.free_energy[max(right - 2, 0) : right + 2]
+        if len(around) == _AROUND and np.isfinite(around).all():
+            # in units of T and of a bin; p of a bin is p (1 + p'' / 24 p) of its centre
+            slope, curvature = np.polynomial.polynomial.polyfit(_PLACES, around / self.temperature, 2)[1:]
+            slope, curvature = slope + 2 * curvature * (share - 0.5), 2 * curvature
+            within = math.log(max(1 + (slope**2 - curvature) / 24, 0.5))
+            value += self.temperature * (within - curvature * share * (1 - share) / 2)
         error = float(there.std(ddof=1)) / math.sqrt(number) if number >= FEWEST_LADDERS else math.nan
-        return float(there.mean()), error
+        return value, error
 
 
 def umbrella_profile(
