@@ -91,10 +91,15 @@ def _session() -> Any:
     return storage.get_session()
 
 
-def roll_back() -> None:
-    """Roll back the transaction of this Python; SQLAlchemy refuses to go on after an error until this is done."""
+def roll_back(*, only_unusable: bool = False) -> None:
+    """Roll back the transaction of this Python; SQLAlchemy refuses to go on after some errors until this is done.
+
+    With ``only_unusable`` nothing is done after the other errors: a rollback lets go of nodes that others hold.
+    """
     with suppress(OperationalError, InterfaceError, InternalError):
-        _session().rollback()
+        session = _session()
+        if not (only_unusable and session.is_active):
+            session.rollback()
 
 
 # -- what fails ----------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from aiida.engine import WorkChain
 from aiida.orm import ProcessNode, load_node
 from plumpy.persistence import LoadSaveContext
 
+from aiida_cse.engine.daemon import guard_worker
+
 __all__ = ["OutlineError", "VersionedWorkChain", "refuse_other_outlines"]
 
 #: extra of a process node; without it the process was made by aiida-cse 0.1, whose outlines all have version 1
@@ -57,6 +59,7 @@ class VersionedWorkChain(WorkChain):
 
     def load_instance_state(self, saved_state: MutableMapping[str, Any], load_context: LoadSaveContext) -> None:
         """Load a checkpoint; if its outline is another one, pause the process and leave out its place."""
+        guard_worker(load_context.runner)
         self._refusal = _refusal(load_node(saved_state[self.SaveKeys.CALC_ID.value]), type(self))
         if self._refusal is None:
             super().load_instance_state(saved_state, load_context)  # type: ignore[no-untyped-call]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 from typing import Any
 
 import pytest
-from aiida.engine import ProcessState
+from aiida.engine import ProcessState, Runner
 from aiida.manage import get_manager
 from aiida.orm import WorkChainNode
 from click.testing import CliRunner
+from sqlalchemy.exc import OperationalError
 
 from aiida_cse.cli import main
-from aiida_cse.engine.daemon import daemon_runs, has_no_worker
+from aiida_cse.engine import daemon
+from aiida_cse.engine.daemon import daemon_runs, guard_worker, has_no_worker
 
 NOW = 1_000_000.0
 HEALTHY: dict[str, Any] = {"connected": True, "timestamp": NOW - 4, "task_subscribers": 2}
@@ -56,3 +60,30 @@ def test_status_does_not_mention_a_daemon_without_broker(aiida_profile: object) 
     result = CliRunner().invoke(main, ["status", str(node.pk)])
     assert result.exit_code == 0
     assert "daemon" not in result.output
+
+
+def test_a_worker_repeats_a_poll_that_met_a_locked_database(
+    monkeypatch: pytest.MonkeyPatch, aiida_profile: object
+) -> None:
+    monkeypatch.setattr(daemon, "_POLL_AGAIN", 0.0)
+    runner: Any = Runner(poll_interval=1, loop=asyncio.new_event_loop(), communicator=None)
+    runner._broker_submit = True
+    guard_worker(runner)
+    guarded = runner._poll_process
+    guard_worker(runner)
+    assert runner._poll_process is guarded
+
+    class Child:
+        pk, looks = 1, 0
+
+        @property
+        def is_terminated(self) -> bool:
+            Child.looks += 1
+            if Child.looks == 1:
+                raise OperationalError("SELECT", {}, sqlite3.OperationalError("database is locked"))
+            return True
+
+    guarded(Child(), runner.loop.stop)
+    runner.loop.run_forever()
+    assert Child.looks == 2
+    runner.close()
