@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_cse.reduction.config import ReductionConfig
-from aiida_cse.reduction.direct import FAR, NOT_FINITE, USUAL, Counted, Watched, sweep_file
 from aiida_cse.reduction.displacements import DisplacementPass, FarIonError
+from aiida_cse.reduction.kernels.direct import FAR, NOT_FINITE, USUAL, Counted, Watched, sweep_file
 from aiida_cse.reduction.kernels.exchange import count_streams, sweep
 from aiida_cse.reduction.kernels.layout import Chunk, Memory, StreamSums, Sums
 from aiida_cse.reduction.kernels.shape import inspect

@@ -22,7 +22,6 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.production import ProductionPlan, without_overridden_lengths
 from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE
-from aiida_cse.lammps.protocol.stage import RunSettings
 from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
@@ -45,13 +44,12 @@ from aiida_cse.workchains.restart.lineage import (
     step_of,
     unreduced,
 )
+from aiida_cse.workchains.restart.previous import previous_error
 
 __all__ = ["ProductionWorkChain", "sampling_of", "validate_production"]
 
 #: fields of the sampling that follow from the plan
 _FROM_PLAN = ("timestep_fs", "frame_ps", "all_atoms_ps")
-#: fields of a stage in which a continued production may differ from the earlier one
-_OF_SEGMENT = ("duration_ps", "velocities")
 
 _plan_error = checked_by(ProductionPlan, "plan")
 
@@ -542,7 +540,7 @@ def validate_production(value: dict[str, Any], _: Any) -> str | None:
         or _computer_error(value["base"]["lammps"].get("code"), value["reduce"].get("code"))
         or (reduction_error(value["system"], sampling.model_dump()) if "system" in value else None)
         or _analysis_error(value, plan, sampling)
-        or _previous_error(value, plan, sampling)
+        or previous_error(value, plan, sampling)
     )
 
 
@@ -622,58 +620,4 @@ def _last_part_error(settings: AnalysisSettings, block_ps: float) -> str | None:
     for name, value in parts:
         if isinstance(value, float) and value * 1000 < block_ps - 1e-9:
             return f"analysis.settings.{name} = {value:g}: must be at least one block, {block_ps / 1000:g} ns"
-    return None
-
-
-def _previous_error(value: dict[str, Any], plan: ProductionPlan, sampling: Sampling) -> str | None:
-    """Return the error of a production that cannot be continued with these inputs, or None."""
-    previous = value.get("previous") or {}
-    if not previous or "system" not in value:
-        return None
-    if "folder" not in previous:
-        return "previous.folder is missing: give the last folder of the production to continue"
-    computer, code = previous["folder"].computer, value["base"]["lammps"].get("code")
-    if code is not None and code.computer is not None and code.computer.uuid != computer.uuid:
-        return (
-            f"previous.folder: lies on {computer.label}, the code {code.full_label} on {code.computer.label}; a "
-            "run can be continued only on the computer of its checkpoint"
-        )
-    step = step_of(previous["folder"])
-    if not step:
-        pk = previous["folder"].pk
-        return f"previous.folder: node {pk} must be the folder of a segment that reached its last step"
-    error = _segment_error(value, plan, previous["folder"].creator)
-    if error is not None:
-        return f"previous.folder: {error}"
-    if "reduction" not in previous:
-        return None
-    reached, last = previous["reduction"].base.attributes.get("last_step"), plan.last_frame(step)
-    if reached != last:
-        return f"previous.reduction: ends at step {reached}, the earlier run at step {step}; it must end at {last}"
-    try:
-        kelvin = value["temperature"].value if "temperature" in value else None
-        described = describe_system(value["system"].get_system())
-        config = ReductionConfig.build(described, sampling, temperature=kelvin)
-        previous["reduction"].get_state().joined_config(config)
-    except ValueError as error:
-        return f"previous.reduction: {error}"
-    return None
-
-
-def _segment_error(value: dict[str, Any], plan: ProductionPlan, job: orm.CalcJobNode) -> str | None:
-    """Return in what a job differs from the segments of the production that is to continue it, or None."""
-    if job.inputs.system.get_system().info != value["system"].get_system().info:
-        return f"its run started from the system {job.inputs.system.pk}, not from {value['system'].pk}"
-    if "temperature" not in value:
-        return None
-    expected, found = plan.segments(value["temperature"].value, seed=1)[0], job.inputs.plan.get_dict()
-    # the model fills in settings that are newer than the run
-    settings = RunSettings.model_validate(found["settings"]).model_dump()
-    stage = found["stages"][-1]
-    pairs = [(f"settings.{key}", settings[key], wanted) for key, wanted in expected["settings"].items()]
-    wanted_stage = {"ions_ps": None, **expected["stages"][0]}
-    pairs += [(key, stage.get(key), wanted) for key, wanted in wanted_stage.items() if key not in _OF_SEGMENT]
-    for key, used, wanted in pairs:
-        if used != wanted:
-            return f"its run used {key} = {used}; a continuation must use the same, not {wanted}"
     return None
