@@ -378,7 +378,8 @@ def _existing(segments: tuple[Path, ...], *, skip_missing: bool, least: int = 1)
 def discard(segments: tuple[Path, ...], state: Path, yes: bool) -> None:
     """Delete the SEGMENTs whose frames a state holds.
 
-    The state names the files from which it was made. A SEGMENT of another name, size or first step stays.
+    The state names the files from which it was made. A SEGMENT of another name, size or first step stays, and one
+    with frames after those of the state.
 
     \b
     Example:
@@ -389,19 +390,25 @@ def discard(segments: tuple[Path, ...], state: Path, yes: bool) -> None:
         from aiida_cse.reduction.state import State
         from aiida_cse.report.words import size_words
 
-        known = {(source.name, source.bytes, source.first_step) for source in State.load(state).sources}
+        held = State.load(state)
+        known = {(source.name, source.bytes, source.first_step): source for source in held.sources}
         chosen: list[tuple[Path, int]] = []
-        for segment in segments:
+        for segment in dict.fromkeys(segments):
             if not segment.is_file():
                 click.echo(f"{segment}: is not there")
                 continue
             size = segment.stat().st_size
             with open_trajectory(segment) as file:
-                held = (segment.name, size, file.first_step) in known
-            if held:
-                chosen.append((segment, size))
-            else:
+                source = known.get((segment.name, size, file.first_step))
+                every = file.frame_steps or held.config.frame_steps
+                last = file.first_step + (file.frames - 1) * every
+                more = source is not None and source.frames < file.frames
+            if source is None:
                 click.echo(f"{segment}: is none of the files of the state; it stays")
+            elif more and last - held.last_step >= held.config.frame_steps:
+                click.echo(f"{segment}: has frames to step {last}, the state to step {held.last_step}; it stays")
+            else:
+                chosen.append((segment, size))
         if yes:
             for segment, _ in chosen:
                 segment.unlink()

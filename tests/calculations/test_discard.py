@@ -41,6 +41,22 @@ def test_the_files_of_a_state_are_deleted_and_others_stay(tmp_path: Path) -> Non
     assert done.output.splitlines()[-1].startswith("removed 1 file, ")
 
 
+def test_a_file_with_frames_after_those_of_the_state_stays(tmp_path: Path) -> None:
+    positions, steps = synthetic.make(7, 60).positions, synthetic.FRAME_STEPS
+    paths = [
+        synthetic.write_dcd(tmp_path / f"{first}.dcd", positions[first:stop], first_step=first * steps)
+        for first, stop in ((0, 40), (30, 60))
+    ]
+    reduce_segments(paths, synthetic.config(), until_step=50 * steps).save(tmp_path / "state.npz")
+    words = ["discard", *map(str, [*paths, *paths]), "--state", str(tmp_path / "state.npz"), "--yes"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    # frames of the first one were replaced by the second one
+    assert [path.is_file() for path in paths] == [False, True]
+    assert f"{paths[1]}: has frames to step 590, the state to step 490; it stays" in done.output
+    assert done.output.splitlines()[-1].startswith("removed 1 file, ")
+
+
 def test_a_job_deletes_both_trajectories_of_each_folder(
     prepare: Prepare, cse: orm.InstalledCode, localhost: orm.Computer
 ) -> None:

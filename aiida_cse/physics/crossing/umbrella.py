@@ -177,7 +177,7 @@ def umbrella_profile(
     windows
         Of all ladders.
     edges
-        (B + 1,) ascending edges of the bins, Å.
+        (B + 1,) ascending edges of at least two bins, Å.
     temperature
         K.
     well
@@ -189,10 +189,10 @@ def umbrella_profile(
     ------
     ValueError
         A ladder is missing or has no sample in the well, a window has fewer than two samples, a spring is not
-        above zero, the edges do not ascend, or no bin lies in the well.
+        above zero, a centre is not finite, the edges do not ascend, or no bin lies in the well.
     """
     kelvin = arguments.number("temperature", temperature, above=0)
-    bounds = arguments.array("edges", edges, ndim=1, length=2)
+    bounds = arguments.array("edges", edges, ndim=1, length=3)
     if not (np.diff(bounds) > 0).all():
         raise ValueError("edges must ascend")
     confidence = arguments.probability("level", level)
@@ -201,7 +201,9 @@ def umbrella_profile(
     if not inside.any():
         raise ValueError(f"well = {well[0]:g} to {well[1]:g} Å: there is no bin in it")
     for number, window in enumerate(windows):
+        arguments.number(f"windows[{number}].centre", window.centre)
         arguments.number(f"windows[{number}].spring", window.spring, above=0)
+        arguments.count(f"windows[{number}].ladder", window.ladder)
         arguments.array(f"windows[{number}].series", window.series, ndim=1, length=2)
     numbers = sorted({window.ladder for window in windows})
     if numbers != list(range(len(numbers))) or not numbers:
@@ -242,6 +244,8 @@ def _joined(
     logarithms = -special.logsumexp(free[:, None] - energies, axis=0, b=counts[:, None])
     weights = special.softmax(logarithms)
     sums, _ = np.histogram(places, edges, weights=weights)
-    overlap = np.asarray(solved.compute_overlap()["matrix"], dtype=np.float64)
     density: Floats = sums / np.diff(edges)
+    if len(windows) == 1:
+        return density, np.zeros(0)
+    overlap = np.asarray(solved.compute_overlap()["matrix"], dtype=np.float64)
     return density, np.diagonal(overlap, 1)

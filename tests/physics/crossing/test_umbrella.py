@@ -94,6 +94,15 @@ def test_neighbours_that_do_not_overlap_are_named() -> None:
     assert {(one, other) for _, one, other in thin} == {(-1.5, -0.5), (-0.5, 0.5), (0.5, 1.5)}
 
 
+def test_a_ladder_may_be_one_window() -> None:
+    width = math.sqrt(KELVIN / (2000.0 + CURVATURE))
+    series = np.random.default_rng(7).normal(0, width, (3, 4000))
+    given = [UmbrellaWindow(0.0, 2000.0, one, ladder) for ladder, one in enumerate(series)]
+    profile = umbrella_profile(given, np.linspace(-0.5, 0.5, 6), KELVIN, (-0.5, 0.0))
+    assert profile.free_energy[4] - profile.free_energy[2] == pytest.approx(0.5 * CURVATURE * 0.4**2, abs=60)
+    assert profile.thin == ()
+
+
 def profile_with(**changes: object) -> UmbrellaProfile:
     given = windows(np.random.default_rng(5), 3, samples=50)
     return umbrella_profile(given, **{"edges": EDGES, "temperature": KELVIN, "well": WELL, **changes})  # type: ignore[arg-type]
@@ -103,6 +112,7 @@ def profile_with(**changes: object) -> UmbrellaProfile:
     ("changes", "message"),
     [
         ({"edges": EDGES[::-1]}, "edges must ascend"),
+        ({"edges": [-1.5, 0.0]}, "edges has 2 values: must have at least 3"),
         ({"temperature": 0.0}, "temperature"),
         ({"well": (5.0, 6.0)}, "well = 5 to 6 Å: there is no bin in it"),
         ({"level": 1.5}, "level"),
@@ -117,6 +127,7 @@ def test_wrong_windows_are_refused() -> None:
     given = windows(np.random.default_rng(6), 3, samples=50)
     for wrong, message in (
         (replace(given[0], spring=0.0), r"windows\[0\].spring"),
+        (replace(given[0], centre=math.nan), r"windows\[0\].centre"),
         (replace(given[0], series=np.array([1.0])), r"windows\[0\].series"),
         (replace(given[0], ladder=7), "ladders = .* must be numbered from 0 without gaps"),
     ):
