@@ -46,6 +46,7 @@ TIMESTEP_FS, FRAME_PS, LENGTH_PS = 4.0, 2.0, 20_000.0
 SAMPLING: dict[str, Any] = {
     "timestep_fs": TIMESTEP_FS,
     "frame_ps": FRAME_PS,
+    "all_atoms_ps": None,
     "block_ps": 400.0,
     "snapshot_ps": 100.0,
     "bins": 400,
