@@ -203,6 +203,10 @@ def lock_holder() -> psutil.Process | None:
 
 
 def _sqlite_path() -> Path | None:
+    profile = get_manager().get_profile()
+    # the profile tells it also while its database cannot be opened
+    if profile is not None and profile.storage_backend == "core.sqlite_dos":
+        return Path(profile.storage_config["filepath"]) / "database.sqlite"
     bind = _session().get_bind()
     return Path(bind.url.database) if bind.dialect.name == "sqlite" and bind.url.database else None
 

@@ -54,6 +54,21 @@ def test_a_command_tells_of_a_lock_in_a_line(command: str) -> None:
     ]
 
 
+def test_a_lock_is_told_of_before_the_database_could_be_opened(
+    monkeypatch: pytest.MonkeyPatch, aiida_profile: object
+) -> None:
+    def fail() -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(database, "_session", fail)
+    profile = get_manager().get_profile()
+    if profile is None or profile.storage_backend != "core.sqlite_dos":
+        pytest.skip("the profile of the tests is not in SQLite")
+    found = trouble_of(sqlite3.OperationalError("database is locked"))
+    assert found is not None
+    assert found.words.startswith("the database is locked")
+
+
 @pytest.mark.usefixtures("locked")
 def test_a_database_that_cannot_be_written_is_found_without_writing() -> None:
     found = write_error(0.1)
