@@ -386,6 +386,7 @@ def discard(segments: tuple[Path, ...], state: Path, yes: bool) -> None:
       aiida-cse discard run.1.dcd run.2.dcd --state state.npz --yes
     """
     with input_errors():
+        from aiida_cse.reduction.readers.base import TrajectoryError
         from aiida_cse.reduction.readers.open import open_trajectory
         from aiida_cse.reduction.state import State
         from aiida_cse.report.words import size_words
@@ -398,11 +399,15 @@ def discard(segments: tuple[Path, ...], state: Path, yes: bool) -> None:
                 click.echo(f"{segment}: is not there")
                 continue
             size = segment.stat().st_size
-            with open_trajectory(segment) as file:
-                source = known.get((segment.name, size, file.first_step))
-                every = file.frame_steps or held.config.frame_steps
-                last = file.first_step + (file.frames - 1) * every
-                more = source is not None and source.frames < file.frames
+            try:
+                with open_trajectory(segment) as file:
+                    source = known.get((segment.name, size, file.first_step))
+                    every = file.frame_steps or held.config.frame_steps
+                    last = file.first_step + (file.frames - 1) * every
+                    more = source is not None and source.frames < file.frames
+            except TrajectoryError as error:
+                click.echo(f"{error}; it stays")
+                continue
             if source is None:
                 click.echo(f"{segment}: is none of the files of the state; it stays")
             elif more and last - held.last_step >= held.config.frame_steps:

@@ -28,7 +28,11 @@ def test_the_files_of_a_state_are_deleted_and_others_stay(tmp_path: Path) -> Non
     reduce_segments(paths[:2], synthetic.config()).save(tmp_path / "state.npz")
     with paths[1].open("ab") as file:
         file.write(b"x")
-    words = ["discard", *map(str, paths[:2]), str(tmp_path / "ions.dcd"), "--state", str(tmp_path / "state.npz")]
+    cut = tmp_path / "cut" / "trajectory.dcd"
+    cut.parent.mkdir()
+    cut.write_bytes(b"")
+    files = [cut, *paths[:2], tmp_path / "ions.dcd"]
+    words = ["discard", *map(str, files), "--state", str(tmp_path / "state.npz")]
     shown = CliRunner().invoke(main, words)
     assert shown.exit_code == 0, shown.output
     assert shown.output.splitlines()[-1].startswith("would remove 1 file, ")
@@ -36,6 +40,8 @@ def test_the_files_of_a_state_are_deleted_and_others_stay(tmp_path: Path) -> Non
     done = CliRunner().invoke(main, [*words, "--yes"])
     assert done.exit_code == 0, done.output
     assert [path.is_file() for path in paths] == [False, True, True]
+    assert cut.is_file()
+    assert f"{cut}: " in done.output
     assert f"{paths[1]}: is none of the files of the state; it stays" in done.output
     assert f"{tmp_path / 'ions.dcd'}: is not there" in done.output
     assert done.output.splitlines()[-1].startswith("removed 1 file, ")
