@@ -14,7 +14,7 @@ from aiida_cse.calculations.ports import job_options, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData
 from aiida_cse.lammps.job.script import IONS, TRAJECTORY
 
-__all__ = ["DiscardCalculation", "discarded_by"]
+__all__ = ["DiscardCalculation", "discarded_by", "is_discarded"]
 
 _TYPE = "aiida.calculations:cse.discard"
 
@@ -64,3 +64,8 @@ def discarded_by(folder: orm.RemoteData) -> Any:
     """Return the job that deleted the trajectories in a folder, None if there is none."""
     links = folder.base.links.get_outgoing(orm.CalcJobNode, LinkType.INPUT_CALC).all_nodes()
     return next((job for job in links if job.process_type == _TYPE and job.is_finished_ok), None)
+
+
+def is_discarded(job: orm.CalcJobNode) -> bool:
+    """Return whether the trajectories that a job left in its folder were deleted."""
+    return "remote_folder" in job.outputs and discarded_by(job.outputs.remote_folder) is not None

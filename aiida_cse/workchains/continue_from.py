@@ -8,6 +8,7 @@ from typing import Any
 from aiida import orm
 from aiida.engine import WorkChain
 
+from aiida_cse.calculations.discard import is_discarded
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.workchains.common.availability import folder_error, refuse_unusable_codes, use_codes
@@ -15,7 +16,14 @@ from aiida_cse.workchains.common.builders import whole
 from aiida_cse.workchains.common.exit_status import ended_normally
 from aiida_cse.workchains.common.starts import planned_runs, starts_of
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.restart.lineage import folder_to_continue, lineage, path_of, reductions_of, step_of
+from aiida_cse.workchains.restart.lineage import (
+    covers_beginning,
+    folder_to_continue,
+    lineage,
+    path_of,
+    reductions_of,
+    step_of,
+)
 from aiida_cse.workchains.study import (
     MOST_REPLICAS,
     RUN_OUTPUTS,
@@ -233,7 +241,8 @@ def _to_last_checkpoint(
     """Return a run up to its newest segment whose checkpoint is here; None if its end has one, or no segment.
 
     Its looks and its reduction are those of the kept segments. Without such a reduction it has none, and the kept
-    trajectory is reduced again.
+    trajectory is reduced again. A segment is passed over if a trajectory up to its end was deleted and no
+    reduction of kept segments alone holds it.
     """
     if "folder" not in run or folder_error(run["folder"], code) is None:
         return None
@@ -246,10 +255,14 @@ def _to_last_checkpoint(
             continue
         kept: dict[str, Any] = {key: value for key, value in run.items() if key not in ("reduction", "looks")}
         kept["folder"] = outputs.remote_folder
-        covered, last = [job.uuid for job in jobs[:number]], production.last_frame(step)
+        last, covered = production.last_frame(step), 0
         for reduction, its_jobs in reductions_of(run["reduction"]) if "reduction" in run else ():
-            if its_jobs == covered and reduction.base.attributes.get("last_step") == last:
-                kept["reduction"] = reduction
+            reached = reduction.base.attributes.get("last_step")
+            if reached <= last and len(its_jobs) <= number and covers_beginning(reduction, outputs.remote_folder):
+                kept["reduction"], covered = reduction, len(its_jobs)
+                break
+        if any(is_discarded(job) for job in jobs[covered:number]):
+            continue
         if "looks" in run:
             end = production.nanoseconds(step) * (1 + 1e-9)
             kept["looks"] = orm.List([look for look in run["looks"].get_list() if look["end_ns"] <= end])

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from aiida_cse.analysis.resolution import unanswerable, unresolved
 from aiida_cse.analysis.settings import AnalysisSettings, with_complete_criteria
 from aiida_cse.building.reduction import describe_system
-from aiida_cse.calculations.discard import DiscardCalculation, discarded_by
+from aiida_cse.calculations.discard import DiscardCalculation, discarded_by, is_discarded
 from aiida_cse.calculations.functions.records import collect_looks, collect_stages
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.calculations.reduce import ReduceCalculation, reduction_error
@@ -213,7 +213,7 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         self.ctx.segments, self.ctx.analyses = [], []
         self.ctx.folder = folder
         self.ctx.reduction = previous.get("reduction")
-        self.ctx.reduced = [] if self.ctx.reduction is None else [job.uuid for job in lineage(folder)]
+        self.ctx.reduced = self._reduced_before(start)
         self.ctx.decision = Decision.CONTINUE.value
         most = "" if plan.stop.rule == "fixed" else "at most "
         begin = "" if folder is None else f", continued from {plan.nanoseconds(start):g} ns"
@@ -346,9 +346,10 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             run = self.submit(AnalysisWorkChain, **inputs)
         except ValueError as error:
             self._attach_run()
-            return self.exit_codes.ERROR_NO_ANALYSIS.format(
+            refused = self.exit_codes.ERROR_NO_ANALYSIS.format(
                 pk=self.ctx.reduction.pk, status="refused", reason=error
             )
+            return with_continuation(refused, self.node)
         return ToContext(analyses=append_(run), **self._discard())
 
     def inspect_analysis(self) -> ExitCode | None:
@@ -362,7 +363,7 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             return None
         if not run.is_finished_ok and self._next_look() == self.ctx.looks[-1]:
             self._attach_run()
-            return self.exit_codes.ERROR_NO_ANALYSIS.format(**self._failure(run))
+            return with_continuation(self.exit_codes.ERROR_NO_ANALYSIS.format(**self._failure(run)), self.node)
         self.ctx.interruptions = []
         for job in self.ctx.get("discards", [])[-1:]:
             if not job.is_finished_ok:
@@ -442,6 +443,17 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         step: int = self.ctx.looks[min(seen, len(self.ctx.looks) - 1)]
         return step
 
+    def _reduced_before(self, start: int) -> list[str]:
+        """Return the UUIDs of the jobs that the reduction of the earlier production covers.
+
+        All of its jobs, if the reduction ends where it does, at ``start``; else those of the provenance.
+        """
+        if self.ctx.reduction is None:
+            return []
+        if self.ctx.reduction.base.attributes.get("last_step") == self._plan().last_frame(start):
+            return [job.uuid for job in lineage(self.ctx.folder)]
+        return reductions_of(self.ctx.reduction)[0][1]
+
     def _basis(self) -> tuple[CseReductionData | None, dict[str, orm.CalcJobNode]]:
         """Return the newest reduction of steps of the run alone, if any, and by label the jobs that it lacks.
 
@@ -456,9 +468,9 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             if len(lacking) < len(self.ctx.jobs):
                 extended, new = found, lacking
                 break
-        if known and any(map(_is_discarded, new.values())):
+        if known and any(map(is_discarded, new.values())):
             # their trajectories are gone: steps that were repeated must agree with the reduction
-            return self.ctx.reduction, {label: job for label, job in new.items() if not _is_discarded(job)}
+            return self.ctx.reduction, {label: job for label, job in new.items() if not is_discarded(job)}
         return extended, new
 
     def _discard(self) -> dict[str, Any]:
@@ -502,10 +514,6 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         """Return the failure of a reduction or analysis for the message of an exit code, with its repetitions."""
         found, times = failure(run), len(self.ctx.get("interruptions", []))
         return found | {"reason": f"{found['reason']} (repetition {times})"} if times else found
-
-
-def _is_discarded(job: orm.CalcJobNode) -> bool:
-    return "remote_folder" in job.outputs and discarded_by(job.outputs.remote_folder) is not None
 
 
 def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ from aiida_cse.workchains.common.starts import (
 from aiida_cse.workchains.electrolyte import EMC, ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.restart.lineage import step_of
+from aiida_cse.workchains.restart.lineage import covers_beginning, step_of
 
 __all__ = ["MOST_REPLICAS", "RUN_OUTPUTS", "StudyWorkChain", "is_complete", "previous_of"]
 
@@ -604,11 +604,16 @@ def is_complete(
 def previous_of(run: Mapping[str, Any]) -> dict[str, orm.Data]:
     """Return the input ``previous`` of a production that continues a run; empty if it cannot be continued.
 
-    A reduction that ends before the last segment is omitted, so that the whole trajectory is reduced again.
+    A reduction that ends before the last segment is extended by the segments after it. If its jobs are not known,
+    it is omitted, and the whole trajectory is reduced again.
     """
     if "folder" not in run:
         return {}
     previous = {name: run[name] for name in ("folder", "looks") if name in run}
-    if "reduction" in run and "system" in run and step_of(run["folder"]):
+    if (
+        "reduction" in run
+        and step_of(run["folder"])
+        and ("system" in run or covers_beginning(run["reduction"], run["folder"]))
+    ):
         previous["reduction"] = run["reduction"]
     return previous

@@ -12,6 +12,7 @@ from aiida.plugins import WorkflowFactory
 
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.workchains import study
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.production import sampling_of
 from aiida_cse.workchains.restart.lineage import checksums_of, numbered
@@ -256,7 +257,7 @@ def test_a_failed_last_analysis_ends_the_production(production: Any, localhost: 
     production.ctx.analyses = [run_node("cse.analysis", exit_status=342, exit_message="nothing is left")]
     answer = production.inspect_analysis()
     assert answer.status == 345
-    assert answer.message.endswith("failed with [342] nothing is left")
+    assert "failed with [342] nothing is left. Complete it with: aiida-cse extend " in answer.message
     assert {"folders", "stages", "system"} <= set(production.outputs), "earlier results remain available"
 
 
@@ -426,6 +427,27 @@ def test_trajectories_are_deleted_at_each_look(launch: Launch, localhost: orm.Co
     inputs = reduced(production, localhost)
     assert sorted(inputs["folders"]) == ["segment_0002"]
     assert inputs["previous"].uuid == before.uuid
+
+
+def test_a_run_that_failed_after_a_look_extends_its_reduction(launch: Launch, localhost: orm.Computer) -> None:
+    """The trajectories before the look are gone; the segment after it was complete when the run failed."""
+    production = launch(stop=EQUILIBRATED, keep_trajectory="until-reduced")
+    segment(production, 1, localhost)
+    reduced(production, localhost)
+    assert production._discard()
+    job = submitted(orm.CalcJobNode)
+    given = {"folders__segment_0001": job.inputs.folders.segment_0001, "reduction": job.inputs.reduction}
+    job_node("cse.discard", localhost, given, exit_status=0)
+    look(production, equilibrated=False)
+    segment(production, 2, localhost)
+    run = {"folder": production.ctx.folder, "reduction": production.ctx.reduction, "looks": orm.List([])}
+    previous = study.previous_of(run)
+    assert previous["reduction"].uuid == production.ctx.reduction.uuid
+    again = launch(previous, stop=EQUILIBRATED, keep_trajectory="until-reduced")
+    segment(again, 3, localhost, after=production.ctx.segments[-1], source="parent/restart.2000")
+    inputs = reduced(again, localhost)
+    assert paths(inputs["folders"]) == ["/scratch/2", "/scratch/3"]
+    assert inputs["previous"].uuid == previous["reduction"].uuid
 
 
 def test_a_dropped_segment_leaves_the_reduction(launch: Launch, localhost: orm.Computer) -> None:

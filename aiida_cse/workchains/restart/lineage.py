@@ -15,6 +15,7 @@ from aiida_cse.lammps.protocol.stage import JobPlan
 __all__ = [
     "Folder",
     "checksums_of",
+    "covers_beginning",
     "earlier_folders",
     "folder_to_continue",
     "found_checkpoint",
@@ -204,6 +205,12 @@ def reductions_of(reduction: orm.Data) -> list[tuple[Any, list[str]]]:
         covered = covered + jobs
         found[place] = (one, covered)
     return found
+
+
+def covers_beginning(reduction: orm.Data, folder: Folder) -> bool:
+    """Return whether a reduction is known to hold the first jobs of the run that ends in ``folder`` alone."""
+    jobs = reductions_of(reduction)[0][1]
+    return bool(jobs) and [job.uuid for job in lineage(folder)[: len(jobs)]] == jobs
 
 
 def checksums_of(results: dict[str, dict[str, Any]]) -> dict[str, str]:
