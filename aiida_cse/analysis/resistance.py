@@ -165,6 +165,7 @@ def _face(
         return results
     entries, exits = int(inward.sum()), int(outward.sum())
     if not equilibrated:
+        # the count of one direction stands for both, and carries the information of half of them
         entries = exits = max(entries, exits)
     found = counted_resistance(
         entries,
@@ -173,7 +174,7 @@ def _face(
         area * len(sides),
         production.temperature,
         production.settings.level,
-        dispersion=index,
+        dispersion=index if equilibrated else 2 * index,
         inside=float(ion.counts["ceramic"].mean()) / max(len(ion.numbers), 1),
     )
     results[name.format("_lower_bound")] = found.lower_bound

@@ -7,6 +7,7 @@ from aiida_cse.analysis.resistance import interfacial_resistances
 from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.analysis.transitions import transitions
 from aiida_cse.physics.kinetics.resistance import interfacial_resistance
+from aiida_cse.physics.statistics.poisson import poisson_upper
 from aiida_cse.reduction.reduce import reduce_segments
 from aiida_cse.reduction.state import State
 from tests.reduction.synthetic import config, make, write_dcd
@@ -49,7 +50,12 @@ def test_off_equilibrium_there_is_a_lower_bound_only(state: State) -> None:
     for face in ("", "_left", "_right"):
         assert found[f"resistance_li{face}_ohm_cm2"] is None
         assert found[f"resistance_li{face}_interval_ohm_cm2"] is None
-        assert found[f"resistance_li{face}_lower_bound_ohm_cm2"] > 0
+        bound = found[f"resistance_li{face}_lower_bound_ohm_cm2"]
+        # nothing is known of the other direction: no more than the larger count alone says
+        fewest = -(-found[f"crossings_li{face}"] // 2)
+        area = found["face_area_nm2"] * (2 if face == "" else 1)
+        most = poisson_upper(fewest, 0.95) / (found["observed_ns"] * 1e-9)
+        assert 0 < bound <= float(interfacial_resistance(most, area, 700.0)) * (1 + 1e-9)
     assert found["exchange_current_li_A_per_cm2"] is None
 
 

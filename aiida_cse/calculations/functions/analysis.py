@@ -29,8 +29,8 @@ __all__ = [
 
 CANNOT_ANALYSE = 336
 #: AiiDA keys its cache with the source of this file: raise when results change their meaning. 2: dispersion of
-#: counts, barriers of rough landscapes and of runs off equilibrium
-CACHE_VERSION = 2
+#: counts, barriers of rough landscapes and of runs off equilibrium; 3: bounds of R of runs off equilibrium
+CACHE_VERSION = 3
 
 _INPUTS = """
 :param reduction: the reduced production.
