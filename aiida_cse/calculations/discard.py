@@ -37,7 +37,7 @@ class DiscardCalculation(CalcJob):
         # a job from the cache would delete nothing
         spec.input("metadata.disable_cache", valid_type=bool, default=True)
         spec.exit_code(
-            336,
+            386,
             "ERROR_NOT_DISCARDED",
             message="The trajectories could not be deleted: {error}",
             invalidates_cache=True,

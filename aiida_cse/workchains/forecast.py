@@ -433,7 +433,8 @@ def _shared_cores(phases: tuple[tuple[Part, ...], ...], *, waiting: bool) -> lis
     Jobs of several ranks or threads, which wait for each other, or jobs of one core each are considered.
     """
     crowded = []
-    for phase in phases:
+    # a study that is completed may have nothing left to run
+    for phase in [running for parts in phases if (running := tuple(part for part in parts if part.jobs))]:
         cores, used = _cores_here(phase[0]), sum(part.cores for part in phase)
         if cores is not None and used > cores and (max(part.cores for part in phase) > 1) == waiting:
             crowded.append((used, cores, phase))

@@ -120,6 +120,7 @@ def test_a_production_from_a_box_of_ones_own(box: Path, module_codes: Any, tmp_p
                 "length_ps": 0.2,
                 "segment_ps": 0.1,
                 "frame_ps": 0.02,
+                "all_atoms_ps": 0.1,
                 "timestep_fs": 1.0,
                 "settings": {"restart_interval": 100},
             },

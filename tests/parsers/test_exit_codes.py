@@ -19,7 +19,7 @@ INHERITED = (CalcJob, WorkChain, BaseRestartWorkChain, LammpsRawCalculation)
 FUNCTIONS = {CANNOT_CUT, CANNOT_ASSEMBLE, CANNOT_ANALYSE, CANNOT_EXTRAPOLATE, CANNOT_COMPARE, CANNOT_SHIFT}
 #: where it depends on time, machine or luck whether it is met again
 LUCK = {303, 304, 310, 311, 312, 320, 330, 331, 334, 335, 400, 403}
-LUCK |= {347, 380, 381, 382, 383, 384, 385}
+LUCK |= {347, 380, 381, 382, 383, 384, 385, 386}
 LUCK |= {410, 411, 412, 413, 420, 421, 422, 423, 424, 425}
 
 
