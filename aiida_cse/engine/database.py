@@ -186,14 +186,17 @@ def lock_holder() -> psutil.Process | None:
     """
     try:
         path = _sqlite_path()
-        inode = None if path is None else path.stat().st_ino
+        if path is None:
+            return None
+        status = path.stat()
+        there = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
         locks = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
     except (OSError, AiidaException):  # the profile may have been closed since
         return None
     for line in locks:
         # number: POSIX ADVISORY WRITE pid major:minor:inode start end; a waiting one has -> after its number
         fields = line.split()
-        if len(fields) < 8 or fields[1] != "POSIX" or fields[5].rpartition(":")[2] != str(inode):
+        if len(fields) < 8 or fields[1] != "POSIX" or fields[5] != there:
             continue
         with suppress(psutil.Error, ValueError):
             other = psutil.Process(int(fields[4]))

@@ -136,7 +136,9 @@ def transmission(
     if (without <= 0).any():
         low, high = (end * value / count for end in poisson_interval(count, confidence, dispersion=float(count)))
         return Transmission(value, math.nan, number, low, min(high, 1.0), len(speeds), count)
-    log_error = float(jackknife_error(np.log(without)))
+    # never less than that of independent starts of which three more failed, the bound without a failure at 95 %
+    least = math.sqrt((len(speeds) - count + 3) / (count * len(speeds)))
+    log_error = max(float(jackknife_error(np.log(without))), least)
     reach = float(stats.t.ppf((1 + confidence) / 2, number - 1)) * log_error
     low, high = value * math.exp(-reach), min(value * math.exp(reach), 1.0)
     return Transmission(value, log_error, number, low, high, len(speeds), count)

@@ -188,8 +188,9 @@ def umbrella_profile(
     Raises
     ------
     ValueError
-        A ladder is missing or has no sample in the well, a window has fewer than two samples, a spring is not
-        above zero, a centre is not finite, the edges do not ascend, or no bin lies in the well.
+        A ladder is missing, shares a series with another or has no sample in the well, a window has fewer than
+        two samples, a spring is not above zero, a centre is not finite, the edges do not ascend, or no bin
+        lies in the well.
     """
     kelvin = arguments.number("temperature", temperature, above=0)
     bounds = arguments.array("edges", edges, ndim=1, length=3)
@@ -208,6 +209,13 @@ def umbrella_profile(
     numbers = sorted({window.ladder for window in windows})
     if numbers != list(range(len(numbers))) or not numbers:
         raise ValueError(f"ladders = {numbers}: must be numbered from 0 without gaps")
+    first: dict[bytes, int] = {}
+    for window in windows:
+        earlier = first.setdefault(np.asarray(window.series, dtype=np.float64).tobytes(), window.ladder)
+        if earlier != window.ladder:
+            raise ValueError(
+                f"ladders {earlier} and {window.ladder} share a series: they must be independent runs"
+            )
     found, thin, correlation, samples = [], [], 0.0, 0
     for ladder in numbers:
         own = sorted((window for window in windows if window.ladder == ladder), key=lambda one: one.centre)
@@ -238,7 +246,11 @@ def _joined(
 
     places, counts = np.concatenate(series), np.array([len(one) for one in series])
     energies = np.array([one.spring * (places - one.centre) ** 2 / (2 * temperature) for one in windows])
-    solved = MBAR(energies, counts, initialize="BAR", relative_tolerance=1e-8)
+    try:
+        solved = MBAR(energies, counts, initialize="BAR", relative_tolerance=1e-8)
+    except Exception as error:  # pymbar has several, not all of them its own
+        what = f"ladder {windows[0].ladder}: MBAR finds no free energies ({type(error).__name__}: {error})"
+        raise ValueError(f"{what}; check springs, centres and temperature") from error
     free = np.asarray(solved.f_k, dtype=np.float64)
     # the denominator of a sample is the density with which all windows together draw it
     logarithms = -special.logsumexp(free[:, None] - energies, axis=0, b=counts[:, None])

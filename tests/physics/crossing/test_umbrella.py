@@ -133,6 +133,11 @@ def test_wrong_windows_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             umbrella_profile([wrong, *given[1:]], EDGES, KELVIN, WELL)
+    copies = [replace(window, ladder=3) for window in given if window.ladder == 0]
+    with pytest.raises(ValueError, match="ladders 0 and 3 share a series"):
+        umbrella_profile([*given, *copies], EDGES, KELVIN, WELL)
+    with pytest.raises(ValueError, match="ladder 0: MBAR finds no free energies"):
+        umbrella_profile([replace(one, spring=1e300) for one in given], EDGES, KELVIN, WELL)
     right = [window for window in given if window.centre > 0]
     with pytest.raises(ValueError, match="it has no sample in the well"):
         umbrella_profile(right, EDGES, KELVIN, (-1.5, -1.3))
