@@ -43,7 +43,7 @@ _FACES = {"": ("left", "right"), "_left": ("left",), "_right": ("right",)}
 
 def _rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     for ion in ions_in(found, "resistance_<ion>_ohm_cm2"):
-        for face, words in (("", "mean of both faces"), ("_left", "left"), ("_right", "right")):
+        for face, words in (("", "both faces"), ("_left", "left"), ("_right", "right")):
             key = f"{ion}{face}"
             reason = "nothing crossed" if not found.get(f"crossings_{key}") else ""
             if not found.get("equilibrated", True):
