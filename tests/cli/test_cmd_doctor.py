@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,19 @@ def test_an_unknown_code_is_refused_by_name(aiida_profile: object) -> None:
     result = doctor("nothing@nowhere")
     assert result.exit_code == 2
     assert "Error: CODE = 'nothing@nowhere': " in result.output
+
+
+def test_calculations_that_are_not_installed_are_a_fault(
+    aiida_profile: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "aiida_cse.cli.site.checks.entry_points",
+        lambda group: [entry for entry in entry_points(group=group) if entry.name != "cse.barrier"],
+    )
+    (found,) = [check for section in site_checks() for check in section.checks if "registered" in check.words]
+    assert found.is_wrong
+    assert found.words.startswith("cse.barrier is not registered: ")
+    assert "make install" in str(found.remedy)
 
 
 def test_a_full_disk_is_a_fault(aiida_profile: object, monkeypatch: pytest.MonkeyPatch) -> None:

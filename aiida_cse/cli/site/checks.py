@@ -6,6 +6,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from aiida import orm
 from aiida.manage import get_manager
 from aiida.manage.configuration import get_config
 
+from aiida_cse.analysis.registry import observables
 from aiida_cse.cli.running import examine
 from aiida_cse.engine.daemon import daemon_hint, slots_hint, slots_in_use, worker_slots
 from aiida_cse.engine.database import write_error
@@ -87,12 +89,25 @@ def site_checks() -> Iterator[Section]:
         Check(_WRONG, f"a run stands still: {parent}", f"wake it with: {aiida_cse('nudge', parent.root.pk)}")
         for parent in forgotten_parents()
     ]
-    yield Section(f"profile {profile.name} in {get_config().dirpath}", (stored, *_daemon_checks(profile), *still))
+    first = (stored, *_unregistered(), *_daemon_checks(profile), *still)
+    yield Section(f"profile {profile.name} in {get_config().dirpath}", first)
     folders = {f"repository of {profile.name}": Path(get_config().dirpath)}
     for computer in orm.QueryBuilder().append(orm.Computer).all(flat=True):
         if computer.is_configured and (folder := local_work_folder(computer)) is not None:
             folders[f"work folder of {computer.label}"] = folder
     yield Section("free disk", [_disk_check(name, path) for name, path in folders.items()])
+
+
+def _unregistered() -> Iterator[Check]:
+    """Yield a fault if the code has calculations that the installation does not know.
+
+    An update of the source tree alone does not register them; a study then fails at its first analysis.
+    """
+    known = {entry.name for entry in entry_points(group="aiida.calculations")}
+    missing = sorted({one.calculation for one in observables().values()} - known)
+    if missing:
+        words = f"{', '.join(missing)} is not registered: aiida-cse was updated without being installed again"
+        yield Check(_WRONG, words, "install it again with: make install (or pip install --editable .)")
 
 
 def _daemon_checks(profile: Any) -> Iterator[Check]:
