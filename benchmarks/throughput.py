@@ -56,7 +56,7 @@ PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Wave:
-    """What one wave took: seconds of wall time and of the workers' CPU time."""
+    """Cost of one wave: seconds of wall time and of the workers' CPU time."""
 
     wall: float
     cpu: float
@@ -64,7 +64,7 @@ class Wave:
 
 @dataclass(frozen=True)
 class Result:
-    """What a back end did with all waves.
+    """Outcome of all waves with one back end.
 
     ``wrong`` names each production that did not end well, or ran a job or counted a frame too few or too often.
     ``memory`` is that of the largest worker; ``database`` and ``repository`` are sizes per production, in bytes.

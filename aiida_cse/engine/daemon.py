@@ -126,7 +126,7 @@ def tasks_of_broker() -> set[int] | None:
 
 
 def guard_worker(runner: Any) -> None:
-    """Let a worker wait for a locked database, and repeat the polls of children that fail all the same.
+    """Let a worker wait for a locked database, and repeat those polls of children that still fail.
 
     The runner of a worker is aiida-core's own. A poll that fails is never repeated there, and the parent then
     waits for ever. The runner is changed when it loads the first process of this package; steps are left as they

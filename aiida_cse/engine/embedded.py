@@ -60,7 +60,7 @@ _STATEMENT, _LEAVING = 10.0, 0.5
 _PATIENCE = 900.0
 #: interval between two attempts to write into the database, and the time that one may take; s
 _ATTEMPT, _ATTEMPT_TIME = 2.0, 0.5
-#: time without new trouble after which :data:`_PATIENCE` begins anew, s
+#: time without new trouble after which :data:`_PATIENCE` is counted from zero again, s
 _QUIET = 60.0
 #: time for which a WorkChain may wait for children that have all ended, s; their polls wake it within 0.1 s
 _FORGOTTEN = 30.0

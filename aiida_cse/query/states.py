@@ -47,7 +47,7 @@ class Engine:
 
     @cached_property
     def _daemon_works(self) -> bool | None:
-        """Whether the daemon of the profile works; None in a profile without a broker."""
+        """True if the daemon of the profile works; None in a profile without a broker."""
         profile = get_manager().get_profile()
         if profile is None or profile.process_control_backend is None:
             return None

@@ -50,7 +50,7 @@ class Job:
 
     @property
     def is_between(self) -> bool:
-        """Whether its last step is that of no frame and of no checkpoint, and so of no end of a segment."""
+        """True if its last step has neither a frame nor a checkpoint, and so ends no segment."""
         return self.step % CADENCE != 0 and self.step % FRAME_STEPS != 0
 
     @property

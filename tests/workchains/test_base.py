@@ -546,7 +546,7 @@ def test_a_missing_folder_is_replaced_by_its_stash(chain: Chain) -> None:
 def test_a_missing_folder_is_replaced_by_that_of_the_job_before(
     make: Make, inputs: dict[str, Any], localhost: orm.Computer, tmp_path: Path
 ) -> None:
-    """What the job of the missing folder ran is dropped; a folder that is missing as well is left out."""
+    """The steps of the job without a folder are dropped; another missing folder is passed over."""
     places = [str(tmp_path), "/scratch/missing", "/scratch/gone"]
     jobs: list[orm.CalcJobNode] = []
     for step, place in zip((200, 300, 400), places, strict=True):

@@ -136,7 +136,7 @@ class ProductionPlan(StrictModel):
 
     @property
     def ions_apart(self) -> bool:
-        """Whether frames of the ions and frames of all atoms are in two files."""
+        """True if frames of the ions and frames of all atoms are in two files."""
         return self.all_atoms_ps is not None and self.all_atoms_ps != self.frame_ps
 
     def _steps(self, picoseconds: float) -> int:

@@ -350,7 +350,7 @@ class JobPlan(StrictModel):
 
     @property
     def writes_ions(self) -> bool:
-        """Whether a stage writes framework and ions apart."""
+        """True if a stage writes framework and ions into a file of their own."""
         return any(stage.ions_ps is not None for stage in self.stages)
 
     @property

@@ -54,7 +54,7 @@ class Watched(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What is counted: the arrays of all observables, and the limits within which frames must be.
+    """Arrays of all counts, and the limits within which frames must be.
 
     ``limits`` (2, 3) are the smallest and the largest box, Å; ``events`` (E, 5) a buffer for transitions.
     """
