@@ -9,7 +9,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SA
 
 @pytest.mark.parametrize(
     ("said", "status"),
-    [("removed 2 files, 3 MB\n", None), ("Error: state.npz: is no state\n", 336), ("Killed\n", 336)],
+    [("removed 2 files, 3 MB\n", None), ("Error: state.npz: is no state\n", 386), ("Killed\n", 386)],
 )
 def test_only_the_last_line_proves_the_deletion(parse: Parse, said: str, status: int | None) -> None:
     exit_code, outputs = parse("cse.discard", retrieved={"job.out": said})
