@@ -38,6 +38,7 @@ OVERRIDES: dict[str, Any] = {
         "segment_ps": 0.04,
         "frame_ps": 0.01,
         "thermo_ps": 0.02,
+        "all_atoms_ps": None,
         "settings": {"restart_interval": 10},
     },
     "sampling": {"block_ps": 0.02, "snapshot_ps": 0.02, "bins": 50, "lags_ps": [0.02]},
@@ -154,6 +155,7 @@ def measure(name: str, services: Services, size: int, workers: int) -> Result:
             memory = max(memory, await_all(wave, daemon))
             waves.append(Wave(time.monotonic() - began, cpu_of(daemon) - cpu))
             submitted += wave
+            print(f"{name}: {len(submitted)} productions, {waves[-1].wall:.0f} s", file=sys.stderr, flush=True)
     count = len(submitted)
     after = sizes(services)
     nodes = orm.QueryBuilder().append(orm.Node).count() / count
