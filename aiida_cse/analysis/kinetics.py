@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy import constants, stats
+from scipy import constants
 from typing_extensions import Self
 
+from aiida_cse.analysis.measured_rates import (
+    CROSSING,
+    checked_crossing,
+    crossing_objection,
+    crossing_record,
+    crossing_sentences,
+    measured_rate,
+)
 from aiida_cse.analysis.registry import Documented, finite_or_none
 from aiida_cse.analysis.resistance import RESISTANCE_KEYS, resistances_from_rates
+from aiida_cse.analysis.shifts import UsedShifts, widest
 from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.comparison import REFUTED, Estimate, RateEstimate
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures
 from aiida_cse.physics.kinetics.laws import LARGEST_ENERGY, LAWS
-from aiida_cse.physics.kinetics.observations import Observation, used_dispersions
+from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation, used_dispersions
 from aiida_cse.physics.statistics.poisson import poisson_upper
 from aiida_cse.schema import Flag, Number, StrictModel, Whole
 
@@ -27,10 +36,8 @@ __all__ = [
     "OBSERVATION_RECORD",
     "PARTS",
     "KineticsSettings",
-    "UsedShifts",
     "conclusions",
     "kinetics",
-    "widest",
 ]
 
 #: the results of a production that kinetics needs
@@ -115,6 +122,7 @@ KINETICS = Documented(
             "Labels of the runs off equilibrium that take part, because their entries count under a condition",
         ),
         "observations": ("", "One record per run, see below"),
+        "crossings": ("", "One record per rate that was measured without counting, see below"),
         "events": ("events", "Entries of the runs that were used"),
         "used": ("", "Labels of the runs that were used"),
         "excluded": ("", "Labels of the others, each with the reason"),
@@ -281,7 +289,8 @@ def kinetics(
     Parameters
     ----------
     runs
-        Per label the results of :data:`PARTS`, of the same ion and counted in the same way.
+        Per label the results of :data:`PARTS`, of the same ion and counted in the same way, or :data:`CROSSING`
+        alone, a rate that was measured without counting.
     settings
         Wanted temperatures, shifts and levels.
     shifts
@@ -300,28 +309,39 @@ def kinetics(
         There is no run, no ion that crosses, or the runs are of different ions or rules.
     """
     asked = settings or KineticsSettings()
-    ion, rule = _common(runs)
-    fallback = _fallback(runs, ion, asked)
+    counted = {label: run for label, run in runs.items() if CROSSING not in run}
+    crossings = {label: checked_crossing(label, run[CROSSING]) for label, run in runs.items() if CROSSING in run}
+    ion, rule = _common(counted, crossings)
+    fallback = _fallback(counted, ion, asked)
     if fallback is not None:
         asked = asked.model_copy(update={"barrier": "maximum"})
-    hottest = _hottest(runs, ion, asked)
+    hottest = _hottest(counted, ion, asked)
     slope = asked.slope or _mean(hottest, f"slope_{ion}_K_per_A")
     if slope is None and asked.shifts:
         raise ValueError("slope = null: the runs at the highest temperature have no slope; give one")
     if asked.shifts is not None:
         used = UsedShifts([(temperature, value, 0.0) for temperature, value in asked.shifts], "settings")
     else:
-        measured = [] if shifts is None or slope is None else shifts["shifts"]
-        used = UsedShifts([(float(t), float(value), float(error)) for t, value, error in measured], "profiles")
+        found_shifts = [] if shifts is None or slope is None else shifts["shifts"]
+        used = UsedShifts([(float(t), float(value), float(error)) for t, value, error in found_shifts], "profiles")
     frequency = _mean(hottest, f"{_PREFACTORS[asked.barrier]}_{ion}_per_s")
     fits = [
-        _fit(runs, asked.model_copy(update={"shifts": moved}), ion, slope or 0.0, frequency, hottest)
+        _fit(counted, crossings, asked.model_copy(update={"shifts": moved}), ion, slope or 0.0, frequency, hottest)
         for moved in used.variants(asked.level)
     ]
-    observations, found = fits[0]
-    including = [fit.including for _, fit in fits if fit.including is not None]
-    results = widest([_results(fit) for _, fit in fits])
+    observations, measured, found = fits[0]
+    including = [fit.including for *_, fit in fits if fit.including is not None]
+    results = widest([_results(fit) for *_, fit in fits])
     with_others = widest([_results(fit) for fit in including]) if found.including is not None else None
+    results["excluded"] = found.excluded | {
+        label: reason for label, one in crossings.items() if (reason := crossing_objection(one)) is not None
+    }
+    alone = {}
+    if observations and measured:
+        there = sorted({one.temperature for one in measured})
+        counts_alone = asked.model_copy(update={"shifts": used.variants(asked.level)[0], "temperatures": there})
+        *_, fit = _fit(counted, {}, counts_alone, ion, slope or 0.0, None, hottest)
+        alone = {rate.temperature: rate for rate in fit.rates}
     return {
         "ion": ion,
         "rule": rule,
@@ -335,6 +355,7 @@ def kinetics(
         "admit": asked.admit,
         "admitted_off_equilibrium": [one.label for one in observations if one.admitted_off_equilibrium],
         "observations": _records(observations, asked.level),
+        "crossings": [crossing_record(one, crossings[one.label], alone) for one in measured],
         **results,
         **resistances_from_rates(results, runs, asked.temperatures),
         "including": with_others and with_others | resistances_from_rates(with_others, runs, asked.temperatures),
@@ -343,39 +364,53 @@ def kinetics(
 
 def _fit(
     runs: Mapping[str, Results],
+    crossings: Results,
     asked: KineticsSettings,
     ion: str,
     slope: float,
     frequency: float | None,
     hottest: Sequence[Results],
-) -> tuple[list[Observation], Kinetics]:
-    """Return the observations with their barriers lowered by slope × Δz, and their joint fit."""
+) -> tuple[list[Observation], list[MeasuredRate], Kinetics]:
+    """Return the observations and the measured rates, barriers lowered by slope × Δz, and their joint fit."""
     observations = [
         replace(
             _observation(label, run, ion, asked), lowering=slope * asked.shift(run["transitions"]["temperature_K"])
         )
         for label, run in runs.items()
     ]
-    return observations, joint_kinetics(
+    measured = [
+        measured_rate(label, one, slope * asked.shift(one["temperature_K"]))
+        for label, one in crossings.items()
+        if crossing_objection(one) is None
+    ]
+    return (
         observations,
-        asked.temperatures,
-        lowerings=[slope * asked.shift(temperature) for temperature in asked.temperatures],
-        laws=asked.laws,
-        priors=dict(asked.priors),
-        frequency=frequency,
-        frequency_log_error=(
-            _mean(hottest, f"frequency_{ion}_log_error") or 0.0 if asked.barrier == "maximum" else 0.0
+        measured,
+        joint_kinetics(
+            observations,
+            asked.temperatures,
+            measured=measured,
+            lowerings=[slope * asked.shift(temperature) for temperature in asked.temperatures],
+            laws=asked.laws,
+            priors=dict(asked.priors),
+            frequency=frequency,
+            frequency_log_error=(
+                _mean(hottest, f"frequency_{ion}_log_error") or 0.0 if asked.barrier == "maximum" else 0.0
+            ),
+            include_off_equilibrium=asked.include_off_equilibrium,
+            level=asked.level,
+            samples=asked.samples,
+            seed=asked.seed,
         ),
-        include_off_equilibrium=asked.include_off_equilibrium,
-        level=asked.level,
-        samples=asked.samples,
-        seed=asked.seed,
     )
 
 
-def _common(runs: Mapping[str, Results]) -> tuple[str, str]:
-    """Return the ion that crosses and the counting rule, which must be those of all runs."""
-    if not runs:
+def _common(runs: Mapping[str, Results], crossings: Results) -> tuple[str, str]:
+    """Return the ion that crosses, which must be that of all, and the rule of counting, that of all runs.
+
+    The rule is ``committed`` where nothing was counted: a crossing that was measured counts once it is committed.
+    """
+    if not runs and not crossings:
         raise ValueError("runs = {}: there are no runs; give at least one")
     for label, run in runs.items():
         missing = [part for part in PARTS if part not in run]
@@ -392,6 +427,11 @@ def _common(runs: Mapping[str, Results]) -> tuple[str, str]:
     if len(set(kinds.values())) > 1:
         counted = "; ".join(f"{label}: {ion} by {rule}" for label, (ion, rule) in kinds.items())
         raise ValueError(f"runs = {counted}: they must be of the same ion and counted under the same rule")
+    kinds |= {label: (one["ion"], "committed") for label, one in crossings.items()}
+    ions = {label: ion for label, (ion, _) in kinds.items()}
+    if len(set(ions.values())) > 1:
+        listed = "; ".join(f"{label}: {ion}" for label, ion in ions.items())
+        raise ValueError(f"runs = {listed}: they must be of the same ion")
     ion, rule = next(iter(kinds.values()))
     for label, run in runs.items():
         if f"barrier_{ion}_K" not in run["barrier"]:
@@ -417,6 +457,8 @@ def _hottest(runs: Mapping[str, Results], ion: str, asked: KineticsSettings) -> 
     """Return the runs at the highest temperature of those that take part, or of all if none does."""
     usable = [run for label, run in runs.items() if _observation(label, run, ion, asked).objection() is None]
     candidates = usable or list(runs.values())
+    if not candidates:
+        return []
     highest = max(run["transitions"]["temperature_K"] for run in candidates)
     return [run for run in candidates if run["transitions"]["temperature_K"] == highest]
 
@@ -469,6 +511,8 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
         low, high = found["gamma_interval"]
         upper = "without an upper end" if high is None else f"to {high:.2g}"
         sentences.append(f"γ = Γ({hot:g} K) / Γ({cold:g} K) = {found['gamma']:.2g} ({low:.2g} {upper})")
+    # nodes of earlier versions have no measured rates
+    sentences += [sentence for record in found.get("crossings", ()) for sentence in crossing_sentences(record)]
     sentences += [
         f"{label} is off equilibrium and is used because its entries count under a condition (admit: conditioned)"
         # nodes of earlier versions do not name them
@@ -588,60 +632,3 @@ def _estimate(key: str, found: Estimate) -> dict[str, Any]:
         key.format(""): finite_or_none(found.median),
         key.format("_interval"): [finite_or_none(found.low), finite_or_none(found.high)] if there else None,
     }
-
-
-# -- uncertain shifts ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class UsedShifts:
-    """Shifts Δz of the first layers that enter the fit.
-
-    Attributes
-    ----------
-    shifts
-        Triples of temperature (K), Δz and its standard error (Å).
-    source
-        Settings, or profiles of the runs.
-    """
-
-    shifts: Sequence[tuple[float, float, float]]
-    source: Literal["settings", "profiles"]
-
-    def variants(self, level: float) -> list[list[tuple[float, float]]]:
-        """Return Δz, and if it has errors also all of Δz smaller and larger by the quantile of its error.
-
-        The errors share the run at the highest temperature. Moving all of Δz to one side is therefore the cautious
-        choice; beyond the coldest run the error then grows with Δz.
-        """
-        reach = float(stats.norm.ppf((1 + level) / 2))
-        uncertain = any(error > 0 for _, _, error in self.shifts)
-        return [
-            [(temperature, value + factor * reach * error) for temperature, value, error in self.shifts]
-            for factor in ((0.0, -1.0, 1.0) if uncertain else (0.0,))
-        ]
-
-
-def widest(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the first of several results with the widest of their intervals and bounds.
-
-    An end that is None is infinite; a lower bound of 0 means that there is none. An interval that the first result
-    lacks is not taken from the others.
-    """
-    results = dict(found[0])
-    for key, value in results.items():
-        others = [one[key] for one in found]
-        if "_interval" in key and value is not None:
-            lows, highs = zip(*(ends for ends in others if ends is not None), strict=True)
-            results[key] = [_outermost(lows, min), _outermost(highs, max)]
-        elif "_lower_bound" in key:
-            results[key] = _outermost(others, min)
-        elif "_upper_bound" in key:
-            results[key] = _outermost(others, max)
-        elif key == "by_law":
-            results[key] = {law: widest([one[law] for one in others]) for law in value}
-    return results
-
-
-def _outermost(ends: Sequence[float | None], choose: Any) -> float | None:
-    return None if None in ends else choose(ends)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aiida_cse.analysis.equilibration import equilibration
+from aiida_cse.analysis.measured_rates import CROSSING
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
 from aiida_cse.analysis.registry import Need, Quantity, finite_or_none, ion_name, ions_in, observable
 from aiida_cse.analysis.transitions import face_area
@@ -197,13 +198,7 @@ def resistances_from_rates(
     How many ions wait there changes with temperature. Between the runs nothing is known of it, so that the
     interval takes all of their numbers.
     """
-    layers = {}
-    for label in found["used"]:
-        one = runs[label]["transitions"]
-        # nodes of earlier versions have no area
-        area_time = one.get("exposure_conditioned_ns", 0.0) * one.get("area_nm2", 0.0)
-        if area_time > 0:
-            layers[label] = one["temperature_K"], one["exposure_conditioned_ion_ns"] / area_time
+    layers = _layer_densities(found["used"], runs)
     densities = [density for _, density in layers.values()]
     ends = [min(densities), max(densities)] if densities else None
     results: dict[str, Any] = {"layer_density_per_nm2": ends}
@@ -229,3 +224,22 @@ def resistances_from_rates(
         if found[f"rate_{place}_upper_bound_per_s"] is not None:
             results[name.format("_lower_bound")] = of(found[f"rate_{place}_upper_bound_per_s"], ends[1])
     return results
+
+
+def _layer_densities(
+    labels: Sequence[str], runs: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[float, float]]:
+    """Return temperature (K) and ions in the first layers per area (nm⁻²) of each run that knows them."""
+    layers = {}
+    for label in labels:
+        if CROSSING in runs[label]:
+            measured = runs[label][CROSSING]
+            if measured.get("layer_density_per_nm2"):
+                layers[label] = measured["temperature_K"], measured["layer_density_per_nm2"]
+            continue
+        one = runs[label]["transitions"]
+        # nodes of earlier versions have no area
+        area_time = one.get("exposure_conditioned_ns", 0.0) * one.get("area_nm2", 0.0)
+        if area_time > 0:
+            layers[label] = one["temperature_K"], one["exposure_conditioned_ion_ns"] / area_time
+    return layers

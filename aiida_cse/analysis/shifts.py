@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
+from scipy import stats
 from typing_extensions import Self
 
 from aiida_cse.analysis.production import ReducedProduction
@@ -23,12 +24,14 @@ __all__ = [
     "SHIFTS",
     "LayerShift",
     "ShiftSettings",
+    "UsedShifts",
     "charge_shift",
     "df_entries",
     "dz_entries",
     "free_energy_shift",
     "shift_sentences",
     "shifts",
+    "widest",
 ]
 
 Floats = NDArray[np.float64]
@@ -299,3 +302,60 @@ def _mean(values: Sequence[Value], independent: int) -> Value:
     within = float(np.sqrt(np.mean(errors**2) / number))
     between = float(means.std(ddof=1) / np.sqrt(number)) if number > 1 else 0.0
     return float(means.mean()), max(within, between) if math.isfinite(within) else math.nan
+
+
+# -- uncertain shifts ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class UsedShifts:
+    """Shifts Δz of the first layers that enter the fit.
+
+    Attributes
+    ----------
+    shifts
+        Triples of temperature (K), Δz and its standard error (Å).
+    source
+        Settings, or profiles of the runs.
+    """
+
+    shifts: Sequence[tuple[float, float, float]]
+    source: Literal["settings", "profiles"]
+
+    def variants(self, level: float) -> list[list[tuple[float, float]]]:
+        """Return Δz, and if it has errors also all of Δz smaller and larger by the quantile of its error.
+
+        The errors share the run at the highest temperature. Moving all of Δz to one side is therefore the cautious
+        choice; beyond the coldest run the error then grows with Δz.
+        """
+        reach = float(stats.norm.ppf((1 + level) / 2))
+        uncertain = any(error > 0 for _, _, error in self.shifts)
+        return [
+            [(temperature, value + factor * reach * error) for temperature, value, error in self.shifts]
+            for factor in ((0.0, -1.0, 1.0) if uncertain else (0.0,))
+        ]
+
+
+def widest(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the first of several results with the widest of their intervals and bounds.
+
+    An end that is None is infinite; a lower bound of 0 means that there is none. An interval that the first result
+    lacks is not taken from the others.
+    """
+    results = dict(found[0])
+    for key, value in results.items():
+        others = [one[key] for one in found]
+        if "_interval" in key and value is not None:
+            lows, highs = zip(*(ends for ends in others if ends is not None), strict=True)
+            results[key] = [_outermost(lows, min), _outermost(highs, max)]
+        elif "_lower_bound" in key:
+            results[key] = _outermost(others, min)
+        elif "_upper_bound" in key:
+            results[key] = _outermost(others, max)
+        elif key == "by_law":
+            results[key] = {law: widest([one[law] for one in others]) for law in value}
+    return results
+
+
+def _outermost(ends: Sequence[float | None], choose: Any) -> float | None:
+    return None if None in ends else choose(ends)

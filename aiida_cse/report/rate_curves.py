@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.analysis.kinetics import KineticsSettings, UsedShifts
+from aiida_cse.analysis.kinetics import KineticsSettings
+from aiida_cse.analysis.shifts import UsedShifts
 from aiida_cse.physics.kinetics.comparison import REFUTED
 from aiida_cse.physics.kinetics.laws import LAWS
 from aiida_cse.physics.kinetics.observations import Observation, count_data

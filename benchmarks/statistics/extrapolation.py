@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from scipy import stats
 
 from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
-from aiida_cse.physics.kinetics.observations import Observation
+from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation
 from benchmarks.statistics.barriers import barrier_of
 from benchmarks.statistics.chains import simulate, two_state
 from benchmarks.statistics.landscapes import Landscape, Walk
@@ -41,6 +42,15 @@ HARD = {
     "600 K, law of 500 K": ((700.0, 500.0), 600.0, 500.0),
     "400 K, law of 500 K": ((700.0, 600.0), 400.0, 500.0),
 }
+#: temperatures of rates that are measured from four ladders each, the true standard errors of their ln Γ, and the
+#: temperatures of the runs that count
+MEASURED = {
+    "counts at 700 to 900 K, measured at 400 K": ((400.0,), (0.3,), (900.0, 800.0, 700.0)),
+    "counts at 700 to 900 K, measured at 450 and 550 K": ((450.0, 550.0), (0.3, 0.3), (900.0, 800.0, 700.0)),
+    "unequal errors": ((450.0, 550.0), (0.6, 0.15), (900.0, 800.0, 700.0)),
+    "nothing counted, measured at 350 to 500 K": ((350.0, 400.0, 450.0, 500.0), (0.3,) * 4, ()),
+}
+LADDERS = 4
 BOTH_BOUNDS = "both bounds together, each at 97.5 %"
 
 
@@ -56,6 +66,9 @@ def extrapolation_cases() -> list[Case]:
     for what, (temperatures, entries) in FEW_ENTRIES.items():
         name = f"rate at 400 K, bounds: {what}"
         cases.append(Case(name, partial(_bounds, name, temperatures, entries)))
+    for what, given in MEASURED.items():
+        name = f"rate at 400 K: {what}"
+        cases.append(Case(name, partial(_measured, name, *given)))
     name = "rate at 400 K: from the trajectories"
     cases.append(Case(name, partial(_from_trajectories, name)))
     return cases
@@ -76,6 +89,38 @@ def _posterior(
     rates = [found.rates[0].rate for found in _chains(temperatures, entries, experiments, seed)]
     held = [rate.low <= _law(TARGET) <= rate.high for rate in rates]
     return coverage_row(name, held, nominal=LEVEL, low=0.90, high=0.98)
+
+
+def _measured(
+    name: str,
+    temperatures: Sequence[float],
+    errors: Sequence[float],
+    counted: Sequence[float],
+    experiments: int,
+    seed: np.random.SeedSequence,
+) -> Row:
+    """Return the coverage of joint fits of counts and of rates whose error is that between a few ladders."""
+    held = []
+    for one in seed.spawn(_number(experiments)):
+        rng = np.random.default_rng(one)
+        exposure = 30 / _law(700.0)
+        observations = [
+            Observation(kelvin, int(rng.poisson(_law(kelvin) * exposure)), exposure, label=f"{kelvin:g} K")
+            for kelvin in counted
+        ]
+        measured = []
+        for kelvin, error in zip(temperatures, errors, strict=True):
+            ladders = rng.normal(np.log(_law(kelvin)), error * LADDERS**0.5, LADDERS)
+            reach = stats.t.ppf((1 + LEVEL) / 2, LADDERS - 1) / stats.norm.ppf((1 + LEVEL) / 2)
+            log_error = float(np.clip(ladders.std(ddof=1) * LADDERS**-0.5 * reach, *MeasuredRate.LOG_ERRORS))
+            rate = float(np.exp(ladders.mean()))
+            measured.append(MeasuredRate(kelvin, rate, log_error, label=f"{kelvin:g} K, measured"))
+        found = joint_kinetics(
+            observations, (TARGET,), measured=measured, laws=("arrhenius",), level=LEVEL, samples=DRAWS
+        )
+        rate_at_target = found.rates[0].rate
+        held.append(rate_at_target.low <= _law(TARGET) <= rate_at_target.high)
+    return coverage_row(name, held, nominal=LEVEL, low=0.90, high=1.0)
 
 
 def _bounds(

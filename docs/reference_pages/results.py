@@ -12,6 +12,7 @@ import numpy as np
 
 from aiida_cse.analysis.comparison import COMPARISON, compare
 from aiida_cse.analysis.kinetics import KINETICS, OBSERVATION_RECORD, PARTS, kinetics
+from aiida_cse.analysis.measured_rates import CROSSING, CROSSING_RECORD
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
 from aiida_cse.analysis.registry import Documented, Keys, Observable, analyse, observables
 from aiida_cse.analysis.shifts import SHIFTS, shifts
@@ -98,10 +99,13 @@ def _written() -> Iterator[tuple[Documented, set[str]]]:
     for name, observable in observables().items():
         yield observable, set(results[name])
     hot, cold = (ReducedProduction(_state(), temperature) for temperature in (700.0, 400.0))
-    extrapolated = kinetics({"run": {part: results[part] for part in PARTS}})
+    measured = {"ion": "Li", "temperature_K": 400.0, "side": "left", "level": 0.95, "rate_in_per_s": 1e5}
+    crossing = {CROSSING: measured | {"rate_in_interval_per_s": [3e4, 3e5]}}
+    extrapolated = kinetics({"run": {part: results[part] for part in PARTS}, "crossing": crossing})
     yield SENSITIVITY_RECORD, {key for record in results["transitions"]["sensitivity"] for key in record}
     yield KINETICS, set(extrapolated)
     yield OBSERVATION_RECORD, set(extrapolated["observations"][0])
+    yield CROSSING_RECORD, set(extrapolated["crossings"][0])
     yield SHIFTS, set(shifts({"hot": hot, "cold": cold}))
     yield COMPARISON, set(compare(hot, cold))
     judged = both_starts(dict.fromkeys(("filled", "emptied"), results))

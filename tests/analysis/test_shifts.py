@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiida_cse.analysis.kinetics import KineticsSettings, UsedShifts, kinetics, widest
-from aiida_cse.analysis.shifts import shift_sentences, shifts
+from aiida_cse.analysis.kinetics import KineticsSettings, kinetics
+from aiida_cse.analysis.shifts import UsedShifts, shift_sentences, shifts, widest
 from tests.analysis.test_comparison import production
 from tests.analysis.test_kinetics import RUNS, results
 

@@ -25,7 +25,8 @@ def kinetics(settings: orm.Dict, shifts: orm.Dict | None = None, **runs: Any) ->
 
     :param settings: temperatures of the wanted rates, and their extrapolation, see KineticsSettings.
     :param shifts: Δz from the profiles of the runs (``cse.shifts``), used if the settings give none.
-    :param runs: per run, under a label of your own, its ``transitions``, ``equilibration`` and ``barrier``.
+    :param runs: per run, under a label of your own, its ``transitions``, ``equilibration`` and ``barrier``, or
+        ``crossing`` alone, a rate that was measured without counting.
     """
     contents = {
         label: {name: node.get_dict() for name, node in results.items()} if isinstance(results, Mapping) else {}

@@ -25,11 +25,20 @@ from aiida_cse.physics.kinetics.comparison import (
 )
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures, two_temperatures
 from aiida_cse.physics.kinetics.laws import LAWS, Range
-from aiida_cse.physics.kinetics.observations import Observation, count_data, hot_barrier
+from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation, count_data, hot_barrier
 from aiida_cse.physics.kinetics.posterior import most_likely_counts
 from aiida_cse.physics.statistics import arguments
 
-__all__ = ["Estimate", "Kinetics", "LawFit", "Observation", "RateEstimate", "TwoTemperatures", "joint_kinetics"]
+__all__ = [
+    "Estimate",
+    "Kinetics",
+    "LawFit",
+    "MeasuredRate",
+    "Observation",
+    "RateEstimate",
+    "TwoTemperatures",
+    "joint_kinetics",
+]
 
 #: limits of the number of draws: with fewer the ends of an interval are noise
 _FEWEST_SAMPLES, _MOST_SAMPLES = 1000, 10_000_000
@@ -82,6 +91,7 @@ def joint_kinetics(
     observations: Sequence[Observation],
     temperatures: Sequence[float] = (400.0,),
     *,
+    measured: Sequence[MeasuredRate] = (),
     lowerings: Sequence[float] | None = None,
     laws: Sequence[str] = tuple(LAWS),
     priors: Mapping[str, Range | None] | None = None,
@@ -99,12 +109,14 @@ def joint_kinetics(
     every law has the same lowering δ(T). A run without an entry contributes its exposure if a condition defines
     when an entry would have counted. Runs off equilibrium are left out; ``include_off_equilibrium`` adds a second
     result that includes them. Entries in bursts count as fewer: counts and exposures are divided by the larger of
-    the dispersion of the run and that of all runs.
+    the dispersion of the run and that of all runs. Measured rates weigh as many entries as their error allows.
 
     Parameters
     ----------
     observations
         One per run.
+    measured
+        Rates that were measured without counting, at any temperature.
     temperatures, lowerings
         Temperatures of the rates, and δ there (0 by default), K.
     laws
@@ -126,12 +138,14 @@ def joint_kinetics(
     Raises
     ------
     ValueError
-        An argument is out of range, there is no observation, or two have the same label.
+        An argument is out of range, there is neither an observation nor a measured rate, or two have one label.
     """
     for number, run in enumerate(observations):
         if not isinstance(run, Observation):
             raise ValueError(f"observations[{number}] is a {type(run).__name__}: must be an Observation")
-    runs = _by_label(observations)
+    labelled = _by_label([*observations, *measured])
+    runs = {label: run for label, run in labelled.items() if isinstance(run, Observation)}
+    rates = {label: one for label, one in labelled.items() if isinstance(one, MeasuredRate)}
     request = _request(
         temperatures, lowerings, laws, priors, frequency, frequency_log_error, level, minimum_energy, samples, seed
     )
@@ -140,16 +154,21 @@ def joint_kinetics(
     including = None
     if include_off_equilibrium and excluded:
         idle = {label: reason for label, reason in excluded.items() if runs[label].exposure == 0}
-        including = _fit({label: run for label, run in runs.items() if label not in idle}, idle, request)
+        including = _fit({label: run for label, run in runs.items() if label not in idle}, rates, idle, request)
     usable = {label: run for label, run in runs.items() if label not in excluded}
-    return replace(_fit(usable, excluded, request), including=including)
+    return replace(_fit(usable, rates, excluded, request), including=including)
 
 
-def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: Request) -> Kinetics:
+def _fit(
+    runs: Mapping[str, Observation],
+    measured: Mapping[str, MeasuredRate],
+    excluded: dict[str, str],
+    request: Request,
+) -> Kinetics:
     rng = np.random.default_rng(request.seed)
-    counts = count_data(list(runs.values())) if runs else None
+    counts = count_data(list(runs.values()), list(measured.values())) if runs or measured else None
     compared = compare_laws(counts, request, rng)
-    found = Kinetics(UNKNOWN, UNKNOWN, UNKNOWN, compared, 0, np.nan, tuple(runs), excluded, None)
+    found = Kinetics(UNKNOWN, UNKNOWN, UNKNOWN, compared, 0, np.nan, (*runs, *measured), excluded, None)
     if counts is None:
         return found
     energy = entropy = kappa = UNKNOWN
@@ -180,8 +199,10 @@ def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: Req
         kappa=kappa,
         events=sum(run.events for run in runs.values()),
         p_value=p_value,
-        two_temperatures=two_temperatures(
-            list(runs.values()), request.temperatures, request.lowerings, request.level
+        two_temperatures=(
+            two_temperatures(list(runs.values()), request.temperatures, request.lowerings, request.level)
+            if runs
+            else None
         ),
     )
 
@@ -189,7 +210,7 @@ def _fit(runs: Mapping[str, Observation], excluded: dict[str, str], request: Req
 # -- input ---------------------------------------------------------------------------------------------------
 
 
-def _by_label(observations: Sequence[Observation]) -> dict[str, Observation]:
+def _by_label(observations: Sequence[Observation | MeasuredRate]) -> dict[str, Observation | MeasuredRate]:
     """Return the observations by label, "run 1" and so on for those without one."""
     if not observations:
         raise ValueError("observations is empty: must be at least one")

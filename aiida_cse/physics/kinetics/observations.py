@@ -1,9 +1,16 @@
-"""Observations of single runs: entries with their exposure, and the condition for a fit of equilibrium rates."""
+"""Observations of single runs: entries with their exposure, and the condition for a fit of equilibrium rates.
+
+A rate that was measured without counting, from umbrella windows and short trajectories
+(:mod:`aiida_cse.physics.crossing`), enters the same likelihood: with a standard error σ of its logarithm it tells
+as much as 1 / σ² independent entries. Jeffreys' posterior of a Poisson rate from k entries has the mean
+ψ(k + ½) ≈ ln k of ln(rate × exposure) and the variance ψ′(k + ½) ≈ 1 / k, which are those of the measured rate.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,7 +18,7 @@ from aiida_cse.physics.kinetics.posterior import CountData
 from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.dispersion import pooled_dispersion
 
-__all__ = ["HotBarrier", "Observation", "count_data", "hot_barrier", "used_dispersions"]
+__all__ = ["HotBarrier", "MeasuredRate", "Observation", "count_data", "hot_barrier", "used_dispersions"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,52 @@ class Observation:
         return self.admitted and self.conditioned and not self.equilibrated
 
 
+@dataclass(frozen=True)
+class MeasuredRate:
+    """A rate per ion that was measured without counting entries.
+
+    Attributes
+    ----------
+    temperature
+        K.
+    rate
+        Γ per ion in a first layer, s⁻¹.
+    log_error
+        Standard error of ln Γ, from 0.001 to 4.5. That of an interval of Student's t is half of its width in ln Γ
+        over the normal quantile, so that few degrees of freedom are not forgotten.
+    lowering
+        δ as in :class:`Observation`, K.
+    label
+        Name in the results.
+
+    Raises
+    ------
+    ValueError
+        A value is out of its range.
+    """
+
+    #: smallest and largest ``log_error``; that of the largest tells as much as a twentieth of an entry
+    LOG_ERRORS: ClassVar[tuple[float, float]] = (1e-3, 4.5)
+
+    temperature: float
+    rate: float
+    log_error: float
+    lowering: float = 0.0
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        arguments.number("temperature", self.temperature, above=0)
+        arguments.number("rate", self.rate, above=0)
+        least, most = self.LOG_ERRORS
+        arguments.number("log_error", self.log_error, least=least, most=most)
+        arguments.number("lowering", self.lowering)
+
+    @property
+    def events(self) -> float:
+        """Number of independent entries that tell as much."""
+        return self.log_error**-2
+
+
 def used_dispersions(runs: Sequence[Observation]) -> list[float]:
     """Return φ of each run for a joint fit: the larger of its own and that of all runs together.
 
@@ -100,14 +153,23 @@ def used_dispersions(runs: Sequence[Observation]) -> list[float]:
     return [max(run.dispersion, pooled) for run in runs]
 
 
-def count_data(runs: Sequence[Observation]) -> CountData:
-    """Return the counts of the runs in units of independent events: counts and exposures are divided by φ."""
-    dispersions = np.array(used_dispersions(runs))
+def count_data(runs: Sequence[Observation], measured: Sequence[MeasuredRate] = ()) -> CountData:
+    """Return the counts of the runs in units of independent events, and then the measured rates as such.
+
+    Counts and exposures of a run are divided by its φ.
+    """
+    dispersions = np.array(used_dispersions(runs)) if runs else np.empty(0)
+    everything: list[Observation | MeasuredRate] = [*runs, *measured]
+    events = [*(np.array([run.events for run in runs]) / dispersions), *(one.events for one in measured)]
+    exposures = [
+        *(np.array([run.exposure for run in runs]) / dispersions),
+        *(one.events / one.rate for one in measured),
+    ]
     return CountData(
-        temperature=np.array([run.temperature for run in runs], dtype=np.float64),
-        events=np.array([run.events for run in runs]) / dispersions,
-        exposure=np.array([run.exposure for run in runs]) / dispersions,
-        lowering=np.array([run.lowering for run in runs], dtype=np.float64),
+        temperature=np.array([one.temperature for one in everything], dtype=np.float64),
+        events=np.array(events, dtype=np.float64),
+        exposure=np.array(exposures, dtype=np.float64),
+        lowering=np.array([one.lowering for one in everything], dtype=np.float64),
     )
 
 

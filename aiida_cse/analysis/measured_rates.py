@@ -1,0 +1,129 @@
+"""Rates that were measured without counting, as observations of the joint kinetics.
+
+A crossing (``cse.crossing``) measures the rate where nothing crosses by itself. Its result is checked here, and
+laid beside what the counts alone give at its temperature.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from aiida_cse.analysis.registry import Documented, finite_or_none
+from aiida_cse.physics.kinetics.comparison import UNKNOWN, RateEstimate
+from aiida_cse.physics.kinetics.observations import MeasuredRate
+
+__all__ = [
+    "CROSSING",
+    "CROSSING_RECORD",
+    "checked_crossing",
+    "crossing_objection",
+    "crossing_record",
+    "crossing_sentences",
+    "measured_rate",
+]
+
+#: the one part of a run whose rate was measured without counting
+CROSSING = "crossing"
+
+CROSSING_RECORD = Documented(
+    "a record of a measured rate",
+    "One entry of the list `crossings` of `kinetics`.",
+    {
+        "run": ("", "Label of the measurement"),
+        "temperature_K": ("K", "Its temperature"),
+        "side": ("", "Face of the slab"),
+        "rate_per_s": ("s⁻¹", "Rate per ion in the first layer, into the ceramic"),
+        "rate_interval_per_s": ("s⁻¹", "Its interval"),
+        "log_error": ("", "Standard error of ln Γ with which it enters the fit"),
+        "equivalent_events": ("events", "Independent entries that would tell as much"),
+        "lowering_K": ("K", "Slope × Δz"),
+        "counted_rate_per_s": ("s⁻¹", "Rate at this temperature from the counts alone; null if they give none"),
+        "counted_rate_interval_per_s": ("s⁻¹", "Its interval, the union over the laws"),
+        "counted_rate_extrapolated": ("", "Whether the temperature lies outside those of the counts"),
+        "agrees": ("", "Whether both intervals overlap; null where the counts give none"),
+    },
+)
+
+
+def checked_crossing(label: str, found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a result of ``cse.crossing`` with its ion in lower case.
+
+    Raises
+    ------
+    ValueError
+        It lacks a key of those that a rate needs, or a value is out of its range.
+    """
+    for key in ("ion", "temperature_K", "side", "level", "rate_in_per_s", "rate_in_interval_per_s"):
+        if key not in found:
+            raise ValueError(f"runs.{label}.{CROSSING}: it has no {key}; give the result of cse.crossing")
+    for key, least, most in (("temperature_K", 0, 5000), ("level", 0, 1)):
+        value = found[key]
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least < value < most:
+            raise ValueError(f"runs.{label}.{CROSSING}.{key} = {value!r}: must be between {least} and {most}")
+    interval = found["rate_in_interval_per_s"]
+    known = {**found, "ion": str(found["ion"]).lower()}
+    if interval is None:
+        return known
+    values = [*interval, found["rate_in_per_s"]] if isinstance(interval, (list, tuple)) else []
+    good = len(values) == 3 and all(isinstance(one, (int, float)) and 0 < one < math.inf for one in values)
+    if not good or not interval[0] < interval[1]:
+        raise ValueError(
+            f"runs.{label}.{CROSSING}.rate_in_interval_per_s = {interval!r}: must be null or two rates above "
+            "zero, the second the higher one"
+        )
+    return known
+
+
+def crossing_objection(found: Mapping[str, Any]) -> str | None:
+    """Return why a measured rate does not enter the fit, None if it does."""
+    if found.get("off_equilibrium"):
+        return str(found["off_equilibrium"])
+    return "its rate has no interval" if found["rate_in_interval_per_s"] is None else None
+
+
+def measured_rate(label: str, found: Mapping[str, Any], lowering: float) -> MeasuredRate:
+    """Return the observation of a measured rate; its error is that of its interval."""
+    low, high = found["rate_in_interval_per_s"]
+    normal = float(stats.norm.ppf((1 + found["level"]) / 2))
+    log_error = float(np.clip(math.log(high / low) / (2 * normal), *MeasuredRate.LOG_ERRORS))
+    return MeasuredRate(float(found["temperature_K"]), float(found["rate_in_per_s"]), log_error, lowering, label)
+
+
+def crossing_record(
+    one: MeasuredRate, found: Mapping[str, Any], alone: Mapping[float, RateEstimate]
+) -> dict[str, Any]:
+    """Return :data:`CROSSING_RECORD` of a measured rate, with those of the counts alone by temperature (K)."""
+    low, high = found["rate_in_interval_per_s"]
+    estimate = alone.get(one.temperature, RateEstimate(one.temperature, UNKNOWN, 0.0, math.inf, extrapolated=True))
+    known = math.isfinite(estimate.rate.median)
+    return {
+        "run": one.label,
+        "temperature_K": one.temperature,
+        "side": str(found["side"]),
+        "rate_per_s": one.rate,
+        "rate_interval_per_s": [low, high],
+        "log_error": one.log_error,
+        "equivalent_events": one.events,
+        "lowering_K": one.lowering,
+        "counted_rate_per_s": estimate.rate.median if known else None,
+        "counted_rate_interval_per_s": [estimate.rate.low, finite_or_none(estimate.rate.high)] if known else None,
+        "counted_rate_extrapolated": estimate.extrapolated if known else None,
+        "agrees": estimate.rate.low <= high and low <= estimate.rate.high if known else None,
+    }
+
+
+def crossing_sentences(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was measured, and whether the counts say the same, in lines of at most 80 columns."""
+    low, high = record["rate_interval_per_s"]
+    rate = f"Γ({record['temperature_K']:g} K) = {record['rate_per_s']:.2g} s⁻¹ per ion ({low:.2g} to {high:.2g})"
+    yield f"{rate}, measured, {record['side']}: {record['run']}"
+    if record["agrees"] is not None:
+        low, high = record["counted_rate_interval_per_s"]
+        interval = f"{record['counted_rate_per_s']:.2g} ({low:.2g} to {math.inf if high is None else high:.2g})"
+        source = "extrapolated from the counts" if record["counted_rate_extrapolated"] else "of the counts"
+        yield f"  {'agrees with' if record['agrees'] else 'differs from'} that {source}, {interval}"

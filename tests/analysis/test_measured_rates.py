@@ -1,0 +1,111 @@
+"""Rates that were measured without counting, in the joint kinetics."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aiida_cse.analysis.kinetics import KineticsSettings, conclusions, kinetics
+from aiida_cse.physics.kinetics.arrhenius_fit import joint_kinetics
+from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation
+from tests.analysis.test_kinetics import results
+
+ENERGY, PREFACTOR = 7000.0, 5e12
+EXPOSURE = 2e-6
+SETTINGS = KineticsSettings(laws=["arrhenius"], barrier="maximum", temperatures=[400])
+
+
+def rate(temperature: float) -> float:
+    """Return Γ of Arrhenius' law, s⁻¹."""
+    return PREFACTOR * float(np.exp(-ENERGY / temperature))
+
+
+def crossing(temperature: float, log_error: float = 0.3, factor: float = 1.0, **changes: Any) -> dict[str, Any]:
+    """Return the result of a crossing, as far as kinetics reads it."""
+    value = factor * rate(temperature)
+    ends = [value * float(np.exp(sign * 1.959964 * log_error)) for sign in (-1, 1)]
+    known = {
+        "ion": "Li", "temperature_K": temperature, "side": "left", "level": 0.95,
+        "rate_in_per_s": value, "rate_in_interval_per_s": ends, "layer_density_per_nm2": 0.5,
+    }  # fmt: skip
+    return {"crossing": known | changes}
+
+
+HOT = {
+    f"T{kelvin:04d}_r1": results(kelvin, round(rate(kelvin) * EXPOSURE), EXPOSURE * 1e9)
+    for kelvin in (700, 800, 900)
+}
+
+
+def test_a_measured_rate_tells_as_much_as_its_error_allows() -> None:
+    counted = joint_kinetics([Observation(700, 25, 1e-6), Observation(500, 25, 1e-3)], laws=["arrhenius"])
+    measured = MeasuredRate(500, 25 / 1e-3, 0.2)
+    found = joint_kinetics([Observation(700, 25, 1e-6)], laws=["arrhenius"], measured=[measured])
+    for one, other in ((found.energy, counted.energy), (found.rates[0].rate, counted.rates[0].rate)):
+        assert [one.median, one.low, one.high] == pytest.approx([other.median, other.low, other.high], rel=1e-9)
+    assert (found.events, found.used) == (25, ("run 1", "run 2"))
+
+
+def test_a_measured_rate_at_400_k_replaces_an_extrapolation() -> None:
+    alone = kinetics(HOT, SETTINGS)
+    found = kinetics({**HOT, "left": crossing(400, 0.1)}, SETTINGS)
+    assert alone["rate_0400K_extrapolated"]
+    assert not found["rate_0400K_extrapolated"]
+    (low, high), (least, most) = alone["rate_0400K_interval_per_s"], found["rate_0400K_interval_per_s"]
+    assert least < rate(400) < most
+    assert np.log(most / least) < np.log(high / low)
+    record = found["crossings"][0]
+    assert record["counted_rate_per_s"] == alone["rate_0400K_per_s"]
+    assert record["equivalent_events"] == pytest.approx(1 / 0.1**2, rel=1e-5)
+    assert record["agrees"] is True
+    assert found["used"][-1] == "left"
+    assert found["resistance_0400K_ohm_cm2"] is not None
+
+
+def test_rates_alone_give_a_fit_and_bounds() -> None:
+    cold = {f"T{kelvin}": crossing(kelvin) for kelvin in (400, 500, 600)}
+    found = kinetics(cold, SETTINGS)
+    low, high = found["energy_interval_K"]
+    assert low < ENERGY < high
+    assert (found["rule"], found["events"], found["gamma"]) == ("committed", 0, None)
+    assert found["crossings"][0]["agrees"] is None
+    assert found["p_value"] > 0.05
+
+
+def test_a_rate_that_contradicts_the_counts_is_told() -> None:
+    found = kinetics({**HOT, "left": crossing(400, factor=1e4)}, SETTINGS)
+    assert found["crossings"][0]["agrees"] is False
+    said = conclusions(found)
+    assert any("measured, left: left" in line for line in said)
+    assert any("differs from that extrapolated from the counts" in line for line in said)
+    assert found["p_value"] < 1e-3
+
+
+def test_a_rate_without_an_interval_or_off_equilibrium_is_named_and_left_out() -> None:
+    off = "N(Li excess) of the windows is 12 σ from that of equilibrium"
+    found = kinetics(
+        {
+            **HOT,
+            "open": crossing(400, rate_in_interval_per_s=None),
+            "early": crossing(400, off_equilibrium=off),
+        },
+        SETTINGS,
+    )
+    assert found["excluded"] == {"open": "its rate has no interval", "early": off}
+    assert found["crossings"] == []
+    assert found["rate_0400K_per_s"] == kinetics(HOT, SETTINGS)["rate_0400K_per_s"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ion": "Na"}, "runs = .*T0700_r1: li; .*left: na: they must be of the same ion"),
+        ({"temperature_K": None}, "runs.left.crossing.temperature_K = None: must be between 0 and 5000"),
+        ({"rate_in_interval_per_s": [1.0, 0.5]}, "must be null or two rates above zero"),
+        ({"rate_in_interval_per_s": "wide"}, "must be null or two rates above zero"),
+        ({"rate_in_per_s": float("nan")}, "must be null or two rates above zero"),
+    ],
+)
+def test_results_that_are_no_rate_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kinetics({**HOT, "left": crossing(400, **changes)}, SETTINGS)
