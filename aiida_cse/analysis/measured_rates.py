@@ -39,7 +39,8 @@ CROSSING_RECORD = Documented(
         "side": ("", "Face of the slab"),
         "rate_per_s": ("s⁻¹", "Rate per ion in the first layer, into the ceramic"),
         "rate_interval_per_s": ("s⁻¹", "Its interval"),
-        "log_error": ("", "Standard error of ln Γ with which it enters the fit"),
+        "log_error": ("", "Standard error of ln Γ, from its interval"),
+        "log_error_used": ("", "The larger of this and the geometric mean over all measured rates"),
         "equivalent_events": ("events", "Independent entries that would tell as much"),
         "lowering_K": ("K", "Slope × Δz"),
         "counted_rate_per_s": ("s⁻¹", "Rate at this temperature from the counts alone; null if they give none"),
@@ -95,9 +96,12 @@ def measured_rate(label: str, found: Mapping[str, Any], lowering: float) -> Meas
 
 
 def crossing_record(
-    one: MeasuredRate, found: Mapping[str, Any], alone: Mapping[float, RateEstimate]
+    one: MeasuredRate, used: float, found: Mapping[str, Any], alone: Mapping[float, RateEstimate]
 ) -> dict[str, Any]:
-    """Return :data:`CROSSING_RECORD` of a measured rate, with those of the counts alone by temperature (K)."""
+    """Return :data:`CROSSING_RECORD` of a measured rate.
+
+    ``used`` is the error that entered the fit, ``alone`` has the rates of the counts by temperature (K).
+    """
     low, high = found["rate_in_interval_per_s"]
     estimate = alone.get(one.temperature, RateEstimate(one.temperature, UNKNOWN, 0.0, math.inf, extrapolated=True))
     known = math.isfinite(estimate.rate.median)
@@ -108,7 +112,8 @@ def crossing_record(
         "rate_per_s": one.rate,
         "rate_interval_per_s": [low, high],
         "log_error": one.log_error,
-        "equivalent_events": one.events,
+        "log_error_used": used,
+        "equivalent_events": used**-2,
         "lowering_K": one.lowering,
         "counted_rate_per_s": estimate.rate.median if known else None,
         "counted_rate_interval_per_s": [estimate.rate.low, finite_or_none(estimate.rate.high)] if known else None,
