@@ -13,7 +13,7 @@ from aiida_cse.analysis.kinetics import KineticsSettings
 from aiida_cse.analysis.shifts import UsedShifts
 from aiida_cse.physics.kinetics.comparison import REFUTED
 from aiida_cse.physics.kinetics.laws import LAWS
-from aiida_cse.physics.kinetics.observations import Observation, count_data
+from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation, count_data
 from aiida_cse.physics.kinetics.posterior import CountData, Draws, draw
 
 __all__ = ["RateCurves", "rate_curves"]
@@ -123,7 +123,7 @@ def _fit(
 
 
 def _counts(found: Mapping[str, Any], settings: KineticsSettings, slope: float) -> CountData | None:
-    """Return the counts of the runs that were used, with their lowering by a shift; None without any."""
+    """Return counts and measured rates that were used, with their lowering by a shift; None without any."""
     used = set(found["used"])
     observations = [
         Observation(
@@ -136,6 +136,18 @@ def _counts(found: Mapping[str, Any], settings: KineticsSettings, slope: float) 
         for record in found["observations"]
         if record["run"] in used
     ]
-    if not observations or not any(run.events for run in observations):
+    # nodes of earlier versions have no measured rates
+    measured = [
+        MeasuredRate(
+            record["temperature_K"],
+            record["rate_per_s"],
+            record["log_error"],
+            lowering=slope * settings.shift(record["temperature_K"]),
+            label=record["run"],
+        )
+        for record in found.get("crossings", ())
+    ]
+    if not measured and not any(run.events for run in observations):
         return None
-    return count_data([replace(run, lowering=slope * settings.shift(run.temperature)) for run in observations])
+    moved = [replace(run, lowering=slope * settings.shift(run.temperature)) for run in observations]
+    return count_data(moved, measured)

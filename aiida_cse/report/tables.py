@@ -485,8 +485,11 @@ def _kinetics_tables(found: ObservableResult) -> list[TidyTable]:
     values, law_columns = found.values, (*_LAW_COLUMNS, *_RATE_COLUMNS)
     rates = (tuple(rate[key] for key, _, _ in _RATE_COLUMNS) for rate in rates_of(values))
     laws = (tuple(rate[key] for key, _, _ in law_columns) for rate in rates_by_law(values))
+    # nodes of earlier versions have no measured rates
+    measured = values.get("crossings") or ()
     return [
         _table("rates", "Rates over temperature", _RATE_COLUMNS, rates),
         _table("laws", "Rates under each law", law_columns, laws),
         _records("observations", "The counted entries of each run that the fit used", values["observations"]),
+        _records("crossings", "Rates that were measured without counting", measured),
     ]

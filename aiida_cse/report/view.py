@@ -351,6 +351,9 @@ def _kinetics(findings: Findings) -> Iterator[Section]:
         if f"resistance_{name[5:]}_ohm_cm2" in found
     ]
     yield Section("Interfacial resistance of a face", tuple(_joint_row("kinetics", one) for one in resistances))
+    # nodes of earlier versions have no measured rates
+    rows = [row for record in found.get("crossings") or () for row in _measured_rate(record)]
+    yield Section("Rates measured without counting", tuple(rows))
     yield Section("Runs in the fit", tuple(_observations(found)))
 
 
@@ -417,6 +420,18 @@ def _rate_rows(found: Mapping[str, Any], name: str) -> Iterator[Row]:
         yield _joint_row(f"kinetics.by_law.{law}", quantity)
     averaged = Quantity.of(found, "  average over the laws", f"averaged_{name}{{}}_per_s", "s⁻¹")
     yield _joint_row("kinetics", averaged)
+
+
+def _measured_rate(record: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield a measured rate, and below it what the counts alone give there."""
+    note = f"{record['side']}; as {number_words(record['equivalent_events'])} entries"
+    name = f"Γ({record['temperature_K']:g} K), {record['run']}"
+    yield _joint_row("kinetics", Quantity.of(record, name, "rate{}_per_s", "s⁻¹", note=note))
+    counted = Quantity.of(record, "  of the counts alone", "counted_rate{}_per_s", "s⁻¹", reason="they give none")
+    if record["agrees"] is not None:
+        extrapolated = ", extrapolated" if record["counted_rate_extrapolated"] else ""
+        counted = replace(counted, note=("agrees" if record["agrees"] else "differs") + extrapolated)
+    yield _joint_row("kinetics", counted)
 
 
 def _observations(found: Mapping[str, Any]) -> Iterator[Row]:

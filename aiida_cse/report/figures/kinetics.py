@@ -79,6 +79,8 @@ def _caption(findings: Findings) -> str:
     ]
     if any(run.scalars["transitions"].get("condition_minimum_excess") is not None for run in runs.values()):
         sentences.append("Entries count only while the excess is at least the condition, where it ever is.")
+    if _measured(findings):
+        sentences.append("Squares are rates that were measured without counting, with their intervals.")
     if findings.kinetics is not None:
         sentences.append(_fit_words(findings))
     unseen = [one.label for one in counted if np.isnan(one.rate) and np.isnan(one.upper)]
@@ -160,12 +162,13 @@ def rates(findings: Findings, width: float) -> Figure:
         entries = [
             *drawn_known,
             *_draw_counted(one, counted, reference),
+            *_draw_measured(one, _measured(findings), reference),
             *_draw_fit(one, findings, fitted, curves, reference),
         ]
         handles = handles or entries
         one.set_yscale("log")
     axes[0].set_ylabel("Γ per ion (s$^{-1}$)")
-    _limit(axes[0], counted, fitted, curves)
+    _limit(axes[0], counted, _measured(findings), fitted, curves)
     if known:
         low, high = axes[1].get_ylim()
         axes[1].set_ylim(low, high)
@@ -177,7 +180,8 @@ def rates(findings: Findings, width: float) -> Figure:
         axes[1].yaxis.set_minor_formatter(NullFormatter())
         axes[1].set_ylabel("Γ / known")
         label_panels(axes)
-    kelvin = [one.temperature for one in counted] + [one["temperature_K"] for one in fitted] + list(known)
+    kelvin = [one.temperature for one in counted] + list(known)
+    kelvin += [one["temperature_K"] for one in (*fitted, *_measured(findings))]
     _temperature_axes(axes, kelvin, narrow=not wide)
     legend_below(drawn, handles, 3 if wide else 1)
     return drawn
@@ -219,6 +223,11 @@ def _counted(run: RunFindings, findings: Findings) -> _Counted:
     )
 
 
+def _measured(findings: Findings) -> list[Mapping[str, Any]]:
+    """Return the records of rates that were measured without counting; nodes of earlier versions have none."""
+    return [] if findings.kinetics is None else list(findings.kinetics.values.get("crossings", ()))
+
+
 def _bound_alone(rate: Mapping[str, Any]) -> float | None:
     """Return the upper bound where the fit gives no rate, s⁻¹."""
     return None if rate["rate_per_s"] is not None else rate["upper_bound_per_s"]
@@ -233,7 +242,7 @@ def _curves(findings: Findings) -> RateCurves | None:
         return None
     found = findings.kinetics.values
     kelvin = [run["temperature_K"] for run in found["observations"] if run["run"] in found["used"]]
-    kelvin += [rate["temperature_K"] for rate in rates_of(found)]
+    kelvin += [one["temperature_K"] for one in (*rates_of(found), *_measured(findings))]
     if len(set(kelvin)) < 2:
         return None
     inverse = np.linspace(1 / max(kelvin), 1 / min(kelvin), _POINTS)
@@ -278,6 +287,21 @@ def _draw_counted(axes: Axes, counted: Sequence[_Counted], reference: Mapping[fl
                 "upper bound, no entry", marker=r"$\downarrow$", linestyle="none", color=ROLES["found"]
             )
     return list(handles.values())
+
+
+def _draw_measured(
+    axes: Axes, measured: Sequence[Mapping[str, Any]], reference: Mapping[float, float] | None
+) -> list[Any]:
+    """Draw rates that were measured without counting, with their intervals."""
+    if not measured:
+        return []
+    kelvin = [one["temperature_K"] for one in measured]
+    scale = _scale(kelvin, reference)
+    rates_there = np.array([one["rate_per_s"] for one in measured])
+    errors = np.abs(np.array([one["rate_interval_per_s"] for one in measured]).T - rates_there) / scale
+    style: dict[str, Any] = {"color": ROLES["known"], "marker": "s", "linestyle": "none", "markersize": 4.5}
+    axes.errorbar(1000 / np.array(kelvin), rates_there / scale, yerr=errors, zorder=4.5, label="measured", **style)
+    return [proxy("measured without counting", **style)]
 
 
 def _draw_bound(axes: Axes, x: float, bound: float, colour: str) -> None:
@@ -388,10 +412,15 @@ def _draw_rate(axes: Axes, rate: Mapping[str, Any], scale: float) -> None:
 
 
 def _limit(
-    axes: Axes, counted: Sequence[_Counted], fitted: Sequence[Mapping[str, Any]], curves: RateCurves | None
+    axes: Axes,
+    counted: Sequence[_Counted],
+    measured: Sequence[Mapping[str, Any]],
+    fitted: Sequence[Mapping[str, Any]],
+    curves: RateCurves | None,
 ) -> None:
     """Limit the axis of the rates to what is known, without bounds far above all rates."""
     values = [value for one in counted for value in (one.rate, *one.interval, one.upper, 0.45 * one.upper)]
+    values += [value for one in measured for value in one["rate_interval_per_s"]]
     values += [rate[key] for rate in fitted for key in ("rate_per_s", "low_per_s", "high_per_s") if rate[key]]
     values += [] if curves is None else [*curves.low.tolist(), *curves.high.tolist()]
     rates = [one.rate for one in counted] + [rate["rate_per_s"] for rate in fitted if rate["rate_per_s"]]

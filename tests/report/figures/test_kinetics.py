@@ -7,12 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aiida_cse.analysis.kinetics import KINETICS, KineticsSettings, kinetics
 from aiida_cse.report.figures import figures
 from aiida_cse.report.figures.registry import NotDrawableError
 from aiida_cse.report.findings import Findings
 from aiida_cse.report.kinetics import rates_of
 from aiida_cse.report.rate_curves import rate_curves
-from aiida_cse.report.results import Entry, ObservableResult
+from aiida_cse.report.results import Entry, ObservableResult, describe_result
+from aiida_cse.report.tables import tables_of
+from aiida_cse.report.view import joint_sections
 from tests.report.figures.conftest import bars, is_filled, lines, point, reach
 
 
@@ -108,3 +111,29 @@ def test_the_published_estimate_stands_beside_the_fit(findings: Findings) -> Non
     assert findings.kinetics is not None
     (cross,) = lines(figures()["rates"].draw(findings, 180).axes[0], "published")
     np.testing.assert_array_equal(cross.get_data(), [[2.5], [findings.kinetics.value("gamma_rate_0400K_per_s")]])
+
+
+def test_measured_rates_are_squares_and_enter_curves_view_and_table(findings: Findings) -> None:
+    crossing = {
+        "ion": "Li", "temperature_K": 450.0, "side": "left", "level": 0.95,
+        "rate_in_per_s": 4e8, "rate_in_interval_per_s": [2e8, 8e8],
+    }  # fmt: skip
+    runs = {label: run.scalars for label, run in findings.runs.items()}
+    asked = KineticsSettings(temperatures=[400.0, 600.0, 700.0])
+    found = describe_result(KINETICS, kinetics({**runs, "left 450 K": {"crossing": crossing}}, asked))
+    measured = replace(findings, kinetics=found)
+    drawn = figures()["rates"].draw(measured, 85)
+    (bar,) = bars(drawn.axes[0], "measured")
+    assert point(bar) == (1000 / 450, 4e8)
+    assert reach(bar) == pytest.approx([2e8, 8e8])
+    assert "Squares are rates that were measured" in figures()["rates"].caption(measured)
+    curves = rate_curves(found.values, [450.0])
+    assert curves is not None
+    assert 2e8 < curves.medians["arrhenius"][0] < 8e8
+    section = next(one for one in joint_sections(measured) if one.title == "Rates measured without counting")
+    rate, counted = (row.quantity for row in section.rows)
+    assert rate is not None
+    assert counted is not None
+    assert (rate.name, rate.value, counted.note) == ("Γ(450 K), left 450 K", 4e8, "agrees, extrapolated")
+    (rows,) = [table.rows for table in tables_of(measured) if table.name == "crossings"]
+    assert len(rows) == 1
