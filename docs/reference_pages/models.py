@@ -68,7 +68,7 @@ def stages() -> str:
         [
             section("Stage language", opening, level=1),
             _model(Schedule),
-            _model(Stage),
+            *_models(Stage),
             _model(RunSettings),
             _larsen(),
             _model(JobPlan),

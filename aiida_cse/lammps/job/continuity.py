@@ -102,7 +102,8 @@ def _restarted_noise(report: LogReport, plan: JobPlan) -> str | None:
         return None
     if first.kind == "pushoff":
         return f"the job continued inside the push-off {first.name}, whose random numbers restart"
-    if first.name in {stage.name for stage in plan.stages if stage.thermostat == "langevin"}:
+    # each start of shots has noise of its own
+    if first.name in {one.name for one in plan.stages if one.thermostat == "langevin" and one.kind == "nvt"}:
         return f"the job continued inside {first.name}, whose Langevin noise restarts"
     return None
 

@@ -10,17 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aiida_cse.lammps.files.system import CERAMIC_MOLECULE, FILENAMES, WALL_MOLECULE
+from aiida_cse.lammps.job.checkpoints import (
+    CHECK_CLOCK,
+    KEPT_CHECKPOINTS,
+    LOG,
+    REPORT_CHECKPOINT,
+    WRITE_CHECKPOINT,
+)
+from aiida_cse.lammps.job.crossing import BIAS_COLUMNS, INSIDE_COLUMN, SHOTS, bias_commands, shots_commands
 from aiida_cse.lammps.job.recovery import NEIGHBOURS, recovery_commands, relaxation
 from aiida_cse.lammps.protocol.stage import JobPlan, RunSettings, Span, Stage
 
-__all__ = ["FINAL_DATA", "IONS", "LOG", "START_FILE", "TRAJECTORY", "kspace_commands", "render_script"]
+__all__ = ["FINAL_DATA", "IONS", "LOG", "SHOTS", "START_FILE", "TRAJECTORY", "kspace_commands", "render_script"]
 
 #: written by the prologue of the job: the time limit, and the data or restart file to start from
 START_FILE = "start.in"
-#: written by the job itself at every checkpoint: whether its time has expired
-CLOCK = "clock.in"
-#: log of the job
-LOG = "log.lammps"
 #: system at the end of the job
 FINAL_DATA = "final.data"
 #: unwrapped coordinates of all atoms, sorted by ID
@@ -32,9 +36,6 @@ THERMO_COLUMNS = "step temp press pe ke etotal econserve vol density lx ly lz px
 THERMO_FORMAT = "thermo_modify line yaml flush yes lost error"
 #: thermo column of a stage that holds the ceramic: largest displacement of a held atom, Å
 HELD_SHIFT = "held_shift"
-
-#: checkpoints of a stage that are kept; an older one is used if the newest is incomplete
-KEPT_CHECKPOINTS = 3
 
 #: soft potential of the push-off: range, Å, and final prefactor, kcal/mol
 SOFT_RANGE, SOFT_PREFACTOR = 2.5, 60.0
@@ -49,10 +50,6 @@ BIN_SHARE = 0.25
 SMALLEST_BIN = 3.0
 #: largest displacement of an atom per step during the push-off, Å
 PUSHOFF_LIMIT = 0.1
-
-
-#: write a restart file and report in the log that it is complete
-CHECKPOINT = ("write_restart restart.$(step:%.0f)", 'print "CSE restart=restart.$(step:%.0f)"')
 
 
 def render_script(plan: JobPlan, ion_types: Sequence[int] = ()) -> str:
@@ -117,19 +114,25 @@ def _guarded_stage(span: Span, end: int, plan: JobPlan, ion_types: Sequence[int]
     """Return the commands of a stage up to step ``end``, which a job from a later checkpoint skips."""
     stage, recovery = span.stage, plan.care
     until = None
-    if recovery is not None and stage.kind != "minimize" and span.start < recovery.until_step:
+    if recovery is not None and stage.duration_ps is not None and span.start < recovery.until_step:
         until = min(end, recovery.until_step)
     relax = []
     if recovery is not None and until is not None and recovery.relax_steps and stage.kind != "pushoff":
-        commands = relaxation(recovery, stage, _moving_group(stage), plan.seed)
-        relax = _skipped_from(until, f"relaxed_{stage.name}", commands)
+        relaxing = relaxation(recovery, stage, _moving_group(stage), plan.seed)
+        relax = _skipped_from(until, f"relaxed_{stage.name}", relaxing)
+    if stage.kind == "minimize":
+        commands = _minimize(span)
+    elif stage.kind == "shots":
+        commands = shots_commands(span, end, _fix(stage), _moving_group(stage), plan)
+    else:
+        commands = _dynamics(span, end, until, plan, ion_types)
     return [
         f"# ---- {stage.name}: steps {span.start} to {end}",
         f'if "$(step) >= {end}" then "jump SELF after_{stage.name}"',
         *relax,
         f'print "CSE begin={stage.name} kind={stage.kind} start={span.start} target={end} step=$(step:%.0f)'
         f' timestep_fs={stage.timestep_fs:g}"',
-        *(_minimize(span) if stage.kind == "minimize" else _dynamics(span, end, until, plan, ion_types)),
+        *commands,
         f'print "CSE end={stage.name} step=$(step:%.0f)"',
         f'if "$(step) < {end}" then "jump SELF finish"',
         f"label after_{stage.name}",
@@ -166,7 +169,7 @@ def _minimize(span: Span) -> list[str]:
         f"unfix {_fix(span.stage)}",
         "group frozen delete",
         f'if "$(is_timeout())" then "reset_timestep {span.start}" else "reset_timestep {span.end}"',
-        *CHECKPOINT,
+        *(WRITE_CHECKPOINT, REPORT_CHECKPOINT),
     ]
 
 
@@ -174,7 +177,7 @@ def _dynamics(span: Span, end: int, until: int | None, plan: JobPlan, ion_types:
     """Return the commands of a dynamics stage; recovery settings apply up to step ``until``."""
     stage, settings = span.stage, plan.settings
     group = _moving_group(stage)
-    watch, unwatch = _watched_hold(stage)
+    watch, unwatch = _watched(stage)
     opening, closing = _pushoff(stage, plan) if stage.kind == "pushoff" else _integrator(stage, plan.seed)
     velocities: list[str] = []
     dump, undump = _dumps(stage, ion_types)
@@ -202,7 +205,7 @@ def _dynamics(span: Span, end: int, until: int | None, plan: JobPlan, ion_types:
         *runs,
         *undump,
         # before the fixes are deleted: the checkpoint includes the state of thermostat and barostat
-        *CHECKPOINT,
+        *(WRITE_CHECKPOINT, REPORT_CHECKPOINT),
         *closing,
         *unwatch,
     ]
@@ -239,15 +242,12 @@ def _run(span: Span, upto: int, end: int, settings: RunSettings) -> str:
     set_up = "" if settings.exact else "pre no "
     oldest = KEPT_CHECKPOINTS * settings.restart_interval
     commands = (
-        f"""if "$(step) < {end}" then "print 'CSE restart=restart.$(step:%.0f)'" """,
-        f"shell rm -f restart.$(step-{oldest}:%.0f) ",
-        # The timer checks the clock only within runs longer than its interval. All processes must stop together:
-        # the clock of the first process decides, which alone writes the file.
-        f"print 'variable expired equal $(v_limited && timeremain <= 0)' file {CLOCK} screen no ",
-        f"include {CLOCK} ",
-        "if ${expired} then 'timer timeout 0' ",
+        f"""if "$(step) < {end}" then "print 'CSE restart=restart.$(step:%.0f)'\"""",
+        f"shell rm -f restart.$(step-{oldest}:%.0f)",
+        *CHECK_CLOCK,
+        "if ${expired} then 'timer timeout 0'",
     )
-    quoted = (f'"""{command}"""' for command in commands)
+    quoted = (f'"""{command} """' for command in commands)
     run = f"run {upto} upto start {span.start} stop {span.end} {set_up}post no every {settings.restart_interval}"
     return " ".join([run, *quoted])
 
@@ -337,24 +337,32 @@ def _hold(fix: str) -> tuple[list[str], list[str]]:
     return opening, [f"unfix {fix}_hold"]
 
 
-def _watched_hold(stage: Stage) -> tuple[list[str], list[str]]:
-    """Return the commands that print the displacement of held atoms: zero unless another fix moves them."""
-    if stage.mobile == "all":
+def _watched(stage: Stage) -> tuple[list[str], list[str]]:
+    """Return the commands that bias one ion and print further thermo columns.
+
+    Held atoms have a displacement of zero unless another fix moves them.
+    """
+    opening: list[str] = []
+    closing: list[str] = []
+    columns = []
+    if stage.mobile != "all":
+        atoms = f"{_fix(stage)}_shift"
+        opening = [
+            f"compute {atoms} ceramic displace/atom",
+            f"compute {HELD_SHIFT} ceramic reduce max c_{atoms}[4]",
+        ]
+        closing = [f"uncompute {HELD_SHIFT}", f"uncompute {atoms}"]
+        columns = [f"c_{HELD_SHIFT}"]
+    if stage.bias is not None:
+        bias, end = bias_commands(stage.bias, _fix(stage))
+        opening, closing = [*opening, *bias], [*end, *closing]
+        columns += [*BIAS_COLUMNS, *([INSIDE_COLUMN] if stage.bias.inside is not None else [])]
+    if not columns:
         return [], []
-    atoms = f"{_fix(stage)}_shift"
-    opening = [
-        f"compute {atoms} ceramic displace/atom",
-        f"compute {HELD_SHIFT} ceramic reduce max c_{atoms}[4]",
-        f"thermo_style custom {THERMO_COLUMNS} c_{HELD_SHIFT}",
-        THERMO_FORMAT,
-    ]
-    closing = [
-        f"thermo_style custom {THERMO_COLUMNS}",
-        THERMO_FORMAT,
-        f"uncompute {HELD_SHIFT}",
-        f"uncompute {atoms}",
-    ]
-    return opening, closing
+    return (
+        [*opening, f"thermo_style custom {THERMO_COLUMNS} {' '.join(columns)}", THERMO_FORMAT],
+        [f"thermo_style custom {THERMO_COLUMNS}", THERMO_FORMAT, *closing],
+    )
 
 
 def _ramp(value: float | tuple[float, float] | None) -> str:

@@ -68,6 +68,8 @@ def shortened(stage: Stage) -> Stage:
     changes: dict[str, Any] = {"thermo_ps": EVERY * step}
     if stage.kind == "minimize":
         changes["max_iterations"] = STEPS
+    elif stage.shots is not None:
+        changes["shots"] = stage.shots.model_dump() | {"number": 1, "most_ps": STEPS * step}
     else:
         changes["duration_ps"] = STEPS * step
     if stage.trajectory_ps is not None:
@@ -82,7 +84,8 @@ def shortened_plan(plan: JobPlan, stages: Iterable[Stage], **changes: Any) -> Jo
     """
     chosen: dict[tuple[object, ...], Stage] = {}
     for stage in stages:
-        given = tuple(value is not None for value in (stage.velocities, stage.scale_z, stage.trajectory_ps))
+        options = (stage.velocities, stage.scale_z, stage.trajectory_ps, stage.bias)
+        given = tuple(value is not None for value in options)
         chosen.setdefault((stage.kind, stage.barostat, stage.mobile, stage.thermostat, *given), stage)
     short = tuple(
         shortened(stage).model_copy(update={"name": f"stage_{number}"})

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from aiida_cse.lammps.protocol.accelerator import Accelerator, accelerator_error
+from aiida_cse.lammps.protocol.bias import Bias, Shots
 from aiida_cse.schema import Flag, Number, StrictModel, Whole, worded
 
 __all__ = [
@@ -71,7 +72,8 @@ class Stage(StrictModel):
     """One stage of a protocol.
 
     ``kind`` is ``minimize`` (conjugate gradients), ``pushoff`` (a growing soft potential separates overlapping
-    molecules), ``nvt`` or ``npt``. ``temperature`` and ``pressure`` are values or [start, end] ramps in K and atm.
+    molecules), ``nvt``, ``npt`` or ``shots`` (short trajectories from one structure, see ``shots``; the structure
+    does not change). ``temperature`` and ``pressure`` are values or [start, end] ramps in K and atm.
     The ``thermostat`` is that of Nosé and Hoover or, in an ``nvt`` stage, ``langevin``: friction and noise act on
     every atom, for systems whose atoms exchange no energy. With it, a run continued from a checkpoint draws
     different noise and is not the same run. ``thermostat_fs`` is the response time, or mass over friction.
@@ -80,11 +82,12 @@ class Stage(StrictModel):
     velocities at that temperature (K) at the start of the stage. ``trajectory_ps`` is the interval of the
     unwrapped trajectory of all atoms. ``ions_ps`` is that of a second one, of the framework and the ions alone,
     which can be written more often. ``scale_z`` changes the length of the box along z at a constant rate, by this
-    factor over the stage, and moves the electrolyte with it.
+    factor over the stage, and moves the electrolyte with it. ``bias`` holds one ion by a spring in an ``nvt``
+    stage.
     """
 
     name: StageName
-    kind: Literal["minimize", "pushoff", "nvt", "npt"]
+    kind: Literal["minimize", "pushoff", "nvt", "npt", "shots"]
     duration_ps: Duration | None = None
     timestep_fs: Timestep = 2.0
     temperature: TemperatureRamp | None = None
@@ -100,13 +103,24 @@ class Stage(StrictModel):
     trajectory_ps: Interval | None = None
     ions_ps: Interval | None = None
     max_iterations: Whole = Field(default=500, gt=0, le=100_000_000)
+    bias: Bias | None = None
+    shots: Shots | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Stage:
         for rule, message in (
             (
-                (self.kind == "minimize") == (self.duration_ps is None),
-                f"stage '{self.name}': every stage but minimize needs duration_ps, minimize has max_iterations",
+                (self.kind in ("minimize", "shots")) == (self.duration_ps is None),
+                f"stage '{self.name}': every stage but minimize and shots needs duration_ps; minimize has "
+                "max_iterations, shots has shots.number",
+            ),
+            (
+                (self.kind == "shots") == (self.shots is not None),
+                f"stage '{self.name}': shots belongs to a stage of kind shots, which needs it",
+            ),
+            (
+                self.bias is None or (self.kind == "nvt" and self.scale_z is None),
+                f"stage '{self.name}': bias belongs to an nvt stage without scale_z",
             ),
             (
                 self.kind == "minimize" or self.temperature is not None,
@@ -121,7 +135,7 @@ class Stage(StrictModel):
                 f"stage '{self.name}': barostat (z, xy-z, x-y-z, iso) belongs to an npt stage, which needs it",
             ),
             (
-                self.kind == "nvt" or self.thermostat == "nose-hoover",
+                self.kind in ("nvt", "shots") or self.thermostat == "nose-hoover",
                 f"stage '{self.name}': thermostat langevin belongs to an nvt stage, this is {self.kind}",
             ),
             (
@@ -133,8 +147,16 @@ class Stage(StrictModel):
                 f"stage '{self.name}': scale_z belongs to an nvt stage; elsewhere the box is fixed or follows p",
             ),
             (
-                self.kind != "minimize" or self.trajectory_ps is None,
-                f"stage '{self.name}': a minimize stage has no trajectory",
+                self.duration_ps is not None or self.trajectory_ps is None,
+                f"stage '{self.name}': a {self.kind} stage has no trajectory",
+            ),
+            (
+                self.kind != "shots" or not isinstance(self.temperature, tuple),
+                f"stage '{self.name}': a shots stage has one temperature, not a ramp",
+            ),
+            (
+                self.kind != "shots" or (self.mobile == "all" and self.velocities is None),
+                f"stage '{self.name}': all atoms move in a shots stage, which draws velocities of temperature",
             ),
             (
                 self.ions_ps is None or self.trajectory_ps is not None,
@@ -147,9 +169,14 @@ class Stage(StrictModel):
 
     @model_validator(mode="after")
     def _fits_the_timestep(self) -> Stage:
+        step = self.timestep_fs / 1000
+        if self.shots is not None and min(self.shots.most_ps, self.shots.trace_fs / 1000) < step / 2:
+            raise ValueError(
+                f"stage '{self.name}': shots.most_ps = {self.shots.most_ps:g} and shots.trace_fs = "
+                f"{self.shots.trace_fs:g} must be at least one step of timestep_fs = {self.timestep_fs:g}"
+            )
         if self.duration_ps is None:
             return self
-        step = self.timestep_fs / 1000
         intervals = {"trajectory_ps": self.trajectory_ps, "ions_ps": self.ions_ps}
         written = [(name, interval) for name, interval in intervals.items() if interval is not None]
         for rule, message in (
@@ -196,11 +223,13 @@ class Stage(StrictModel):
     @property
     def is_dynamics(self) -> bool:
         """Whether the stage samples an ensemble, so that its temperature can be judged; a push-off does not."""
-        return self.kind not in ("minimize", "pushoff")
+        return self.kind in ("nvt", "npt")
 
     @property
     def steps(self) -> int:
-        """Length of the stage in steps; a minimisation counts as one step."""
+        """Length of the stage in steps; a minimisation counts as one step, and each start of shots."""
+        if self.shots is not None:
+            return self.shots.number
         if self.duration_ps is None:
             return 1
         return max(1, round(self.duration_ps * 1000 / self.timestep_fs))

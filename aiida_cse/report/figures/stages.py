@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 #: mm; from this width on the legend has four columns, and names of stages have space
 _WIDE = 120.0
 #: width of a slot by the kind of its stage; a production is the longest by far
-_SLOTS = {"minimize": 0.5, "pushoff": 0.5}
+_SLOTS = {"minimize": 0.5, "pushoff": 0.5, "shots": 0.5}
 _PRODUCTION = 4.0
 #: mm and points; narrowest slot whose name is written, and the size of names
 _NAMED, _SMALL = 1.9, 5.5

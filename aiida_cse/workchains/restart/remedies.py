@@ -64,7 +64,7 @@ def next_remedy(plan: JobPlan, ladder: Sequence[str], tried: Sequence[str], brea
     checkpoint may stem from an earlier one.
     """
     span = next((span for span in plan.spans if breakdown.reached < span.end), plan.spans[-1])
-    if span.stage.kind == "minimize":
+    if span.stage.duration_ps is None:
         return None
     at_once = breakdown.from_checkpoint and breakdown.reached == breakdown.started
     if at_once and "checkpoint" in ladder:

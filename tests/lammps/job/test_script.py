@@ -37,10 +37,20 @@ COMMANDS = {
     *("neigh_modify", "group", "compute", "thermo_style", "thermo_modify", "timer", "if", "print", "restart"),
     *("thermo", "fix", "fix_modify", "unfix", "min_style", "minimize", "write_restart", "label", "timestep"),
     *("run", "dump", "dump_modify", "undump", "pair_style", "pair_coeff", "write_data", "run_style", "velocity"),
-    *("reset_timestep", "uncompute"),
+    *("reset_timestep", "uncompute", "write_dump", "read_dump", "log", "shell", "jump"),
 }
 #: and every one that it may use if something is so
-CONDITIONAL = {"jump", "velocity", "reset_timestep", "print", "quit"}
+CONDITIONAL = {"jump", "velocity", "reset_timestep", "print", "quit", "fix", "unfix"}
+
+
+ION: dict[str, Any] = {"atom": 65, "reference": [1, 2], "zero": 0.5}
+WINDOW = NVT | {"bias": ION | {"centre": -7, "spring": 5, "inside": {"types": [3], "low": -6, "high": 5}}}
+SHOTS: dict[str, Any] = {
+    "name": "shots",
+    "kind": "shots",
+    "temperature": 300,
+    "shots": ION | {"low": -8.5, "high": -5.5, "number": 3, "most_ps": 2, "followed": 2},
+}
 
 
 def lines(job: JobPlan) -> list[str]:
@@ -112,6 +122,38 @@ def test_the_electrolyte_moves_with_a_scaled_box() -> None:
     found = lines(plan(NVT | {"scale_z": 0.995}))
     opened = found.index("fix stage_heat_box electrolyte deform 1 z scale 0.995 remap x")
     assert opened < found.index("unfix stage_heat_box") < found.index("unfix stage_heat")
+
+
+def test_a_bias_pulls_to_its_place_before_the_ceramic_is_held() -> None:
+    found = block(plan(WINDOW | {"mobile": "electrolyte"}), "heat")
+    target = "$(-(-7+0.5+v_bias_image):%.17g)"
+    spring = f"fix stage_heat_bias tagged spring couple reference 5 NULL NULL {target} 0.0"
+    assert found.index(spring) < next(
+        at for at, line in enumerate(found) if line.startswith("fix stage_heat_hold")
+    )
+    columns = next(line for line in found if line.startswith("thermo_style"))
+    assert columns.endswith(" c_held_shift v_bias_z v_bias_force v_inside")
+    defined = [line.split()[1] for line in found if line.split()[0] in ("fix", "compute") and "bias" in line]
+    for name in defined:
+        assert {f"unfix {name}", f"uncompute {name}"} & set(found), "a later stage must not inherit it"
+
+
+def test_each_start_of_shots_is_a_step_with_a_checkpoint() -> None:
+    found = block(plan(NVT, SHOTS), "shots")
+    loop = found[found.index("label shot_shots") : found.index("jump SELF shot_shots")]
+    assert loop[-3:] == [
+        'if "$(step) >= 503" then "jump SELF shot_all_shots"',
+        "variable shot equal $(v_shot+1:%.0f)",
+        "log none",
+    ]
+    assert [line for line in loop if line.startswith("run ")] == ["run 1000 post no"] * 2
+    assert sum(line.startswith("read_dump") for line in loop) == 3
+    assert loop.index("reset_timestep $(500+v_shot:%.0f)") < loop.index("write_restart restart.$(step:%.0f)")
+    noisy = block(plan(SHOTS | {"thermostat": "langevin"}), "shots")
+    assert [line.split()[7] for line in noisy if " langevin " in line] == [
+        "$(v_shot_seed+0:%.0f)",
+        "$(v_shot_seed+1:%.0f)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -263,3 +305,10 @@ def test_a_script_of_any_stages_contains_only_known_commands(
 def conditional(line: str) -> list[str]:
     """Return the commands of an ``if`` line."""
     return re.findall('"([^"]*)"', line)[1:] if line.startswith("if ") else []
+
+
+def test_stages_of_a_crossing_contain_only_known_commands() -> None:
+    for line in lines(plan(WINDOW, SHOTS)):
+        if line and not line.startswith("#"):
+            assert line.split()[0] in COMMANDS
+            assert {command.split()[0] for command in conditional(line)} <= CONDITIONAL
