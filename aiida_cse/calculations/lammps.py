@@ -21,7 +21,7 @@ from aiida_cse.lammps.job.records import (
     prologue_lines,
     wall_time_error,
 )
-from aiida_cse.lammps.job.script import FINAL_DATA, LOG, render_script
+from aiida_cse.lammps.job.script import FINAL_DATA, LOG, SHOTS, render_script
 from aiida_cse.lammps.protocol.accelerator import accelerator_words
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.schema import nearest
@@ -80,6 +80,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
         spec.inputs.validator = _validate_inputs
 
         spec.output("thermo", valid_type=orm.ArrayData, required=False, help=THERMO_HELP)
+        spec.output("shots", valid_type=orm.ArrayData, required=False, help=SHOTS_HELP)
         spec.output(
             "system",
             valid_type=CseSystemData,
@@ -134,6 +135,8 @@ class LammpsStageCalculation(LammpsRawCalculation):
         info.local_copy_list = [(system.uuid, FILENAMES[key], FILENAMES[key]) for key in ("data", "forcefield")]
         info.provenance_exclude_list = list(job_scripts())
         info.retrieve_list = [LOG, START_RECORD, END_RECORD, *settings.get("additional_retrieve_list", [])]
+        if plan.has_shots:
+            info.retrieve_list.append(SHOTS)
         info.retrieve_temporary_list = [
             options.output_filename,
             *([FINAL_DATA] if settings.get("keep_system", False) else []),
@@ -195,6 +198,9 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
     if "plan" not in value:
         return None
     options, plan = value.get("metadata", {}).get("options", {}), JobPlan.model_validate(value["plan"].get_dict())
+    error = _other_atoms(value["system"], plan) if "system" in value else None
+    if error is not None:
+        return error
     if "system" in value and plan.writes_ions:
         try:
             value["system"].info.ion_types()
@@ -203,10 +209,40 @@ def _validate_inputs(value: dict[str, Any], ports: Any) -> str | None:
     return wall_time_error(options.get("max_wallclock_seconds"), plan)
 
 
+def _other_atoms(system: CseSystemData, plan: JobPlan) -> str | None:
+    """Return which atom or type of a bias or of shots the system does not have; None if it has all."""
+    info = system.info
+    for number, stage in enumerate(plan.stages):
+        for key, place in (("bias", stage.bias), ("shots", stage.shots)):
+            if place is None:
+                continue
+            where = f"plan.stages[{number}].{key}"
+            if place.atom > info.natoms:
+                return f"{where}.atom = {place.atom}: the system has atoms 1 to {info.natoms}"
+            inside = stage.bias.inside if key == "bias" and stage.bias is not None else None
+            types = {*place.reference, *(() if inside is None else inside.types)}
+            unknown = sorted(one for one in types if one > len(info.types))
+            if unknown:
+                return f"{where}: the system has atom types 1 to {len(info.types)}, not {unknown[0]}"
+            if not info.atoms_of(place.reference):
+                return f"{where}.reference = {list(place.reference)}: the system has no atom of these types"
+    return None
+
+
 THERMO_HELP = (
     "One array per thermo column over all rows: step, temp (K), press, pxx, pyy, pzz (atm), pe, ke, etotal, "
     "econserve (kcal/mol), vol (Å^3), density (g/cm^3), lx, ly, lz (Å), and c_held_shift (Å), the largest "
-    "displacement of a held atom (NaN if none is held); `stage` is the index into results.stages."
+    "displacement of a held atom (NaN if none is held); `stage` is the index into results.stages. A stage with a "
+    "bias adds v_bias_z (Å), the place of its ion, v_bias_force (kcal/mol/Å), the force of its spring, and "
+    "v_inside, the number of ions that its `inside` counts (NaN in other stages)."
+)
+
+SHOTS_HELP = (
+    "The short trajectories of stages of kind shots, one row for each start: `stage` (index into results.stages), "
+    "`start` (from 1), `z_start` (Å), `velocity` (Å/fs, as drawn, relative to the framework), `backward` (1: the "
+    "ion came from the end on its own side, -1: it met its start first, 0: neither), `forward` (side at the end: "
+    "-1 low, 1 high, 0 neither or not followed), `backward_steps`, `forward_steps`, `followed` (1: forward in any "
+    "case), `trace` (Å, z of those forward trajectories, NaN after their end) at the times `time` (fs)."
 )
 
 #: status, label, message, and whether the failure depends on time, machine or chance, so that it is not cached

@@ -26,9 +26,10 @@ from aiida_cse.lammps.job.records import (
     StartRecord,
     read_record,
 )
-from aiida_cse.lammps.job.script import FINAL_DATA, LOG
+from aiida_cse.lammps.job.script import FINAL_DATA, LOG, SHOTS
 from aiida_cse.lammps.log.outcome import Outcome, diagnose, did_not_start, judge, last_words
 from aiida_cse.lammps.log.reader import LogReport, read_log, summarize_stage
+from aiida_cse.lammps.log.shots import Shot, missing_shots, read_shots, shot_arrays
 from aiida_cse.lammps.protocol.production import PRODUCTION
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.physics.periodic import find_contacts
@@ -154,6 +155,7 @@ class LammpsStageParser(Parser):
         exact = plan.one_trajectory and inexact_reason(start, report, plan) is None
         # the first state of a job that continues exactly must be the checkpointed one
         deviates = deviation(start, report) if exact else None
+        shots = self._shots(plan)
         outcome: Outcome | None
         if deviates is not None and deviates.damaged:
             outcome = Outcome("restart_unreadable", deviates.words)
@@ -161,12 +163,15 @@ class LammpsStageParser(Parser):
             outcome = judge(report, plan.target_step, said)
             info, end = self.node.inputs.system.info, self._record(EndRecord, END_RECORD)
             ions = info.atoms_of(info.ion_types()) if plan.writes_ions else 0
-            missing = trajectory_error(plan, report, info.natoms, end, ions) if outcome is None else None
-            if missing is not None:
+            missing = trajectory_error(plan, report, info.natoms, end, ions) or missing_shots(plan, report, shots)
+            if outcome is None and missing is not None:
                 outcome = Outcome("disk_full", missing)
         self.out("results", orm.Dict(self._results(report, plan, outcome, deviates)))
         if any(table.rows for table in report.tables):
             self.out("thermo", thermo_arrays(report))
+        if shots:
+            numbers = {record.name: number for number, record in enumerate(report.stages)}
+            self.out("shots", orm.ArrayData(shot_arrays(plan, shots, numbers)))
         if outcome is not None:
             if outcome.kind in BREAKDOWNS and (start is None or start.restart in ("", "none")):
                 outcome = replace(outcome, error=outcome.error + self._early_breakdown(plan, report))
@@ -244,6 +249,16 @@ class LammpsStageParser(Parser):
 
     def _plan(self) -> JobPlan:
         return JobPlan.model_validate(self.node.inputs.plan.get_dict())
+
+    def _shots(self, plan: JobPlan) -> list[Shot]:
+        """Return the short trajectories that the job made; none if it left no file of them."""
+        if not plan.has_shots or SHOTS not in self.retrieved.base.repository.list_object_names():
+            return []
+        with (
+            self.retrieved.base.repository.open(SHOTS, "rb") as handle,
+            io.TextIOWrapper(handle, encoding="utf-8", errors="replace") as lines,
+        ):
+            return read_shots(lines, plan)
 
     def _record(self, model: type[Any], name: str) -> Any:
         try:

@@ -100,13 +100,15 @@ def shots_commands(span: Span, end: int, fix: str, group: str, plan: JobPlan) ->
     shots = stage.shots
     if shots is None:
         raise ValueError(f"stage '{name}': shots is missing")
+    most = stage.interval(shots.most_ps)
     opening, closing = _coordinate(shots, f"{(shots.low + shots.high) / 2:.17g}")
     # random, because a generator of LAMMPS turns equal distances of seeds into equal distances of velocities
     seeds = np.random.default_rng((plan.seed, span.start)).integers(1, _LARGEST_SEED, shots.number)
     structure = f"write_dump all custom {_STRUCTURE} id {_FIELDS} modify format float %.17g sort id"
     restore = f"read_dump {_STRUCTURE} 0 {_FIELDS} box no replace yes format native"
     draw = f"velocity {group} create {stage.temperature:g} ${{shot_seed}} mom yes rot no dist gaussian loop geom"
-    stopped = [*CHECK_CLOCK, f'if "${{expired}}" then "jump SELF stopped_{name}"']
+    # a job that starts without time left has runs of no step
+    stopped = [*CHECK_CLOCK, f'if "${{expired}} || $(is_timeout():%.0f)" then "jump SELF stopped_{name}"']
     trace = (
         f"fix {fix}_trace all print {stage.interval(shots.trace_fs / 1000)} "
         f"'step=$(step:%.0f) z=$(v_bias_z:%.6f)' append {SHOTS} screen no title ''"
@@ -141,7 +143,7 @@ def shots_commands(span: Span, end: int, fix: str, group: str, plan: JobPlan) ->
         "variable shot_from equal $(v_bias_z:%.17g)",
         "variable shot_speed equal $(v_bias_v:%.17g)",
         f"velocity {group} set v_shot_vx v_shot_vy v_shot_vz sum no units box",
-        *_trajectory(stage, fix, group, "v_shot_settled", 0),
+        *_trajectory(stage, most, fix, group, "v_shot_settled", 0),
         "variable shot_backward equal $((v_shot_there!=0)*(v_shot_met==0)-v_shot_met:%.0f)",
         "variable shot_before equal $(step:%.0f)",
         *stopped,
@@ -152,7 +154,7 @@ def shots_commands(span: Span, end: int, fix: str, group: str, plan: JobPlan) ->
         # forward
         *(restore, draw),
         f'if "${{shot_followed}}" then "{announce}" "{trace}"',
-        *_trajectory(stage, fix, group, "v_shot_committed", 1),
+        *_trajectory(stage, most, fix, group, "v_shot_committed", 1),
         f'if "${{shot_followed}}" then "unfix {fix}_trace"',
         "variable shot_forward equal $(v_shot_there:%.0f)",
         "variable shot_after equal $(step:%.0f)",
@@ -179,9 +181,8 @@ def shots_commands(span: Span, end: int, fix: str, group: str, plan: JobPlan) ->
     ]
 
 
-def _trajectory(stage: Stage, fix: str, group: str, end: str, offset: int) -> list[str]:
-    """Return the commands of one trajectory, up to a condition or the longest time."""
-    shots = stage.shots
+def _trajectory(stage: Stage, most: int, fix: str, group: str, end: str, offset: int) -> list[str]:
+    """Return the commands of one trajectory of at most ``most`` steps, up to a condition."""
     opening = [f"fix {fix} {group} nve"]
     closing = [f"unfix {fix}"]
     if stage.thermostat == "langevin":
@@ -191,7 +192,7 @@ def _trajectory(stage: Stage, fix: str, group: str, end: str, offset: int) -> li
     return [
         *opening,
         f"fix {fix}_end all halt 1 {end} > 0 error continue message no",
-        f"run {stage.interval(shots.most_ps)} post no",
+        f"run {most} post no",
         f"unfix {fix}_end",
         *closing,
     ]

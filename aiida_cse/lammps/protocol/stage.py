@@ -344,6 +344,9 @@ class JobPlan(StrictModel):
         if len(written) > 1:
             msg = f"stages: one job writes one trajectory, but {' and '.join(written)} have trajectory_ps"
             raise ValueError(msg)
+        shots = [(stage.timestep_fs, stage.shots.trace_fs) for stage in self.stages if stage.shots is not None]
+        if len(set(shots)) > 1:
+            raise ValueError("stages: all stages of kind shots of one job share timestep_fs and shots.trace_fs")
         last = self.spans[-1]
         if self.stop_step is not None and not last.start < self.stop_step <= last.end:
             msg = f"stop_step: {self.stop_step} lies outside the last stage ({last.start}, {last.end}]"
@@ -381,6 +384,11 @@ class JobPlan(StrictModel):
     def writes_ions(self) -> bool:
         """True if a stage writes framework and ions into a file of their own."""
         return any(stage.ions_ps is not None for stage in self.stages)
+
+    @property
+    def has_shots(self) -> bool:
+        """True if a stage makes short trajectories, whose results are a file of their own."""
+        return any(stage.shots is not None for stage in self.stages)
 
     @property
     def target_step(self) -> int:
