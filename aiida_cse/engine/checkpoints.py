@@ -12,7 +12,7 @@ from aiida.orm import CalcJobNode, ProcessNode
 from plumpy.exceptions import PersistenceError
 from plumpy.persistence import LoadSaveContext
 
-__all__ = ["CheckpointError", "awaited_children", "load_process", "load_tree", "root_of"]
+__all__ = ["CheckpointError", "awaited_children", "kill_orphan", "load_tree", "load_unfinished", "root_of"]
 
 #: above the largest process ID of Linux (2^22): AiiDA finds no such process and retrieves the results
 _ENDED = str(2**22 + 1)
@@ -40,29 +40,41 @@ def load_tree(node: ProcessNode, runner: Runner, *, is_awaited: bool = True) -> 
     parent does not contain the children that this step had submitted. The step is repeated and submits new ones;
     the first ones are killed here, so that nothing runs twice.
 
-    AiiDA deletes the checkpoint of a process last. A finished one that still has its checkpoint may lack outputs,
-    which a locked database did not take; its last step is repeated, if somebody waits for it.
-
     Raises
     ------
     CheckpointError
         An unfinished process has no readable checkpoint.
     """
     awaited: set[int] | None = None
-    cut_off = is_awaited and node.is_finished and not node.is_sealed and node.checkpoint is not None
-    if node.is_terminated and not cut_off:
-        _seal(node)
-    else:
-        process = load_process(node, runner)
-        if cut_off:
-            node.set_process_state(ProcessState(process.state))
+    process = load_unfinished(node, runner, is_awaited=is_awaited)
+    if process is not None:
         awaited = awaited_children(process)
         yield process
     for child in node.called:
         if child.is_terminated or awaited is None or child.pk in awaited:
             yield from load_tree(child, runner, is_awaited=awaited is not None and child.pk in awaited)
         else:
-            _kill(child)
+            kill_orphan(child)
+
+
+def load_unfinished(node: ProcessNode, runner: Runner, *, is_awaited: bool = True) -> Process | None:
+    """Load a process from its checkpoint, or seal its node and return None if it has ended.
+
+    AiiDA deletes the checkpoint of a process last. A finished one that still has its checkpoint may lack outputs,
+    which a locked database did not take; its last step is repeated, if somebody waits for it.
+
+    Raises
+    ------
+    CheckpointError
+        The process is unfinished and has no readable checkpoint.
+    """
+    cut_off = is_awaited and node.is_finished and not node.is_sealed and node.checkpoint is not None
+    if node.is_terminated and not cut_off:
+        _seal(node)
+        return None
+    if cut_off:
+        node.set_process_state(ProcessState.RUNNING)
+    return load_process(node, runner)
 
 
 def load_process(node: ProcessNode, runner: Runner) -> Process:
@@ -94,10 +106,11 @@ def _seal(node: ProcessNode) -> None:
         node.seal()
 
 
-def _kill(node: ProcessNode) -> None:
+def kill_orphan(node: ProcessNode) -> None:
+    """End a process that nothing runs, with its job and its descendants."""
     for child in node.called:
         if not child.is_terminated:
-            _kill(child)
+            kill_orphan(child)
     if isinstance(node, CalcJobNode) and node.get_job_id() is not None:
         with node.get_authinfo().get_transport() as transport:
             kill_calculation(node, transport)

@@ -15,7 +15,6 @@ import psutil  # type: ignore[import-untyped]
 __all__ = [
     "daemon_hint",
     "daemon_runs",
-    "guard_worker",
     "has_no_worker",
     "slots_hint",
     "slots_in_use",
@@ -25,8 +24,6 @@ __all__ = [
 
 #: the broker writes its status every 5 s; an older status does not describe the present, s
 FRESH = 60.0
-#: interval between two polls of a child while the database does not answer, s
-_POLL_AGAIN = 10.0
 #: states of processes that hold a slot of a worker
 _ACTIVE = ["created", "running", "waiting"]
 
@@ -123,34 +120,6 @@ def tasks_of_broker() -> set[int] | None:
         with suppress(OSError, ValueError, TypeError, KeyError):
             found.add(int(json.loads(path.read_text(encoding="utf-8"))["body"]["args"]["pid"]))
     return found
-
-
-def guard_worker(runner: Any) -> None:
-    """Let a worker wait for a locked database, and repeat those polls of children that still fail.
-
-    The runner of a worker is aiida-core's own. A poll that fails is never repeated there, and the parent then
-    waits for ever. The runner is changed when it loads the first process of this package; steps are left as they
-    are, so that a lock of more than a minute within a step still ends its process.
-    """
-    from aiida.engine import Runner
-
-    from aiida_cse.engine.database import roll_back, trouble_of, wait_for_locks
-
-    if type(runner) is not Runner or not runner.is_daemon_runner or "_poll_process" in vars(runner):
-        return
-    wait_for_locks()
-    poll = runner._poll_process
-
-    def poll_again(node: Any, callback: Any) -> None:
-        try:
-            poll(node, callback)  # type: ignore[no-untyped-call]
-        except Exception as error:
-            if trouble_of(error) is None:
-                raise
-            roll_back(only_unusable=True)
-            runner.loop.call_later(_POLL_AGAIN, poll_again, node, callback)
-
-    runner._poll_process = poll_again  # type: ignore[method-assign]
 
 
 def slots_hint() -> str | None:

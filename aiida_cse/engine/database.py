@@ -22,6 +22,7 @@ from aiida.common import AiidaException
 from aiida.manage import get_manager
 from sqlalchemy import String, TypeDecorator, event, text, type_coerce
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, PendingRollbackError
+from sqlalchemy.orm.exc import DetachedInstanceError
 
 from aiida_cse.engine.hints import verdi
 
@@ -48,8 +49,9 @@ _NAME = 50
 _SQLITE_DISK = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
 #: what SQLite says while another program holds the lock that it needs
 _SQLITE_LOCKED = ("database is locked", "database table is locked")
-#: what SQLAlchemy says of a transaction that failed half-way, until it is rolled back
-_UNUSABLE = "no further SQL can be emitted within this transaction"
+#: what SQLAlchemy says of a transaction that failed half-way, until it is rolled back, and afterwards of the nodes
+#: that it let go
+_UNUSABLE = ("no further SQL can be emitted within this transaction", "is not persistent within this Session")
 
 
 # -- patience ------------------------------------------------------------------------------------------------
@@ -94,11 +96,12 @@ def _session() -> Any:
 def roll_back(*, only_unusable: bool = False) -> None:
     """Roll back the transaction of this Python; SQLAlchemy refuses to go on after some errors until this is done.
 
-    With ``only_unusable`` nothing is done after the other errors: a rollback lets go of nodes that others hold.
+    With ``only_unusable`` nothing is done after the other errors of SQLite: a rollback lets go of nodes that
+    others hold. PostgreSQL refuses everything after any error.
     """
     with suppress(OperationalError, InterfaceError, InternalError):
         session = _session()
-        if not (only_unusable and session.is_active):
+        if not (only_unusable and session.is_active and session.get_bind().dialect.name == "sqlite"):
             session.rollback()
 
 
@@ -134,7 +137,9 @@ def trouble_of(error: BaseException | None) -> Trouble | None:
             return Trouble(f"the disk cannot be written ({error.strerror}{there})", passes=False, remedy=_FREE)
         if isinstance(error, (OperationalError, InterfaceError, InternalError, sqlite3.OperationalError)):
             return _database_trouble(str(getattr(error, "orig", None) or error))
-        if isinstance(error, PendingRollbackError) or _UNUSABLE in str(error):
+        if isinstance(error, (PendingRollbackError, DetachedInstanceError)) or any(
+            words in str(error) for words in _UNUSABLE
+        ):
             return Trouble("the database failed in an earlier step", passes=True)
         error = error.__cause__ or error.__context__
     return None

@@ -13,7 +13,7 @@ from aiida.engine import WorkChain
 from aiida.orm import ProcessNode, load_node
 from plumpy.persistence import LoadSaveContext
 
-from aiida_cse.engine.daemon import guard_worker
+from aiida_cse.engine.workers import guard_worker
 
 __all__ = ["OutlineError", "VersionedWorkChain", "refuse_other_outlines"]
 

@@ -42,6 +42,7 @@ SET_BY_CALLER = ("clean_workdir", "lammps.system", "lammps.plan", "lammps.parent
 NO_LOG, UNREADABLE, OUT_OF_WALLTIME = 303, 320, 400
 LOST_ATOMS, BOND_ATOMS_MISSING, NOT_A_NUMBER, KSPACE_OUT_OF_RANGE = 410, 411, 412, 413
 INTERRUPTED, FOLDER_IN_USE, OUT_OF_MEMORY, SEGMENTATION_FAULT, MPI_ABORT = 420, 421, 422, 423, 425
+FOLDER_GONE = 432
 #: exit codes of aiida-core: set by the scheduler, by a monitor, or by a stash that failed
 SCHEDULER_MEMORY, SCHEDULER_WALLTIME, NODE_FAILURE, STOPPED_BY_MONITOR, NOT_STASHED = 110, 120, 140, 150, 160
 
@@ -134,7 +135,7 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
             "{reason}",
         )
         spec.exit_code(
-            432,
+            FOLDER_GONE,
             "ERROR_FOLDER_GONE",
             message="No checkpoint is left in {path} of job <{pk}> or in the folders of the jobs before it, and "
             "there is no stash. Restore its files and launch again with AiiDA's caching, or start again from the "

@@ -13,14 +13,13 @@ from aiida_cse.calculations.build import BuildCalculation
 from aiida_cse.calculations.functions.assembly import cut_slab
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.common.builders import Codes, base_inputs, build_inputs, real, recipe_node, velocity_seed
-from aiida_cse.workchains.common.exit_status import failed_job
-from aiida_cse.workchains.common.phase import PhaseWorkChain
+from aiida_cse.workchains.common.phase import BuiltPhaseWorkChain
 from aiida_cse.workchains.common.protocol import ProtocolMixin
 
 __all__ = ["CeramicWorkChain"]
 
 
-class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
+class CeramicWorkChain(ProtocolMixin, BuiltPhaseWorkChain):
     """Build the cells of the slab, equilibrate them as a bulk crystal, and cut the slab at the recipe's plane."""
 
     protocol_name = "ceramic"
@@ -89,11 +88,9 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
         self.report(f"building the slab of {self.inputs.build.recipe['name']}: <{job.pk}>")
         return ToContext(built=job)
 
-    def inspect_build(self) -> ExitCode | None:
-        """Accept the slab; stop with the error of the builder otherwise."""
-        if not self.ctx.built.is_finished_ok:
-            return self.exit_codes.ERROR_BUILD.format(reason=failed_job(self.ctx.built))
-        slab = self.ctx.built.outputs.system
+    def accept(self, built: orm.CalcJobNode) -> None:
+        """Accept the slab."""
+        slab = built.outputs.system
         self.ctx.system = slab
         self.out("slab", slab)
         self.report(
@@ -108,7 +105,6 @@ class CeramicWorkChain(ProtocolMixin, PhaseWorkChain):
                 f"warn: x and y are different crystal axes, and stage {coupled[-1]} couples them: their stress "
                 "difference remains; with barostat x-y-z, here and in the interface, each relaxes"
             )
-        return None
 
     def cut(self) -> ExitCode | None:
         """Cut the equilibrated slab out of the crystal."""

@@ -116,7 +116,7 @@ def get_builder_from_production(
         end = production.outputs.system if "system" in production.outputs else None
         raise ValueError(place + _instead([(end, production.inputs.temperature.value)]))
     refuse_unusable_codes(builder)
-    builder.metadata.label = f"continues {production.uuid}"
+    _name_continuation(builder, production)
     return builder
 
 
@@ -190,8 +190,19 @@ def get_builder_from_study(
         builder.done = {**phases, "runs": runs}
     joined = all("interface" in runs.get(label, {}) for label, _, _ in planned_runs(builder))
     refuse_unusable_codes(builder, (*phases, "interface") if joined else tuple(phases))
-    builder.metadata.label = f"continues {study.uuid}"
+    _name_continuation(builder, study)
     return builder
+
+
+def _name_continuation(builder: Any, process: orm.ProcessNode) -> None:
+    """Give a continuation the label of its process with a number, as ``test+1``; labels find one process each."""
+    said = f"continues {process.uuid}"
+    builder.metadata.description = said
+    label, _, number = process.label.rpartition("+")
+    if not label or not number.isdecimal():
+        label, number = process.label, "0"
+    named = label and not label.startswith("continues ")
+    builder.metadata.label = f"{label}+{int(number) + 1}" if named else said
 
 
 def _refuse_other(process: Any, kind: type[WorkChain]) -> None:

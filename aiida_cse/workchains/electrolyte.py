@@ -20,8 +20,7 @@ from aiida_cse.workchains.common.builders import (
     single_metadata,
     velocity_seed,
 )
-from aiida_cse.workchains.common.exit_status import failed_job
-from aiida_cse.workchains.common.phase import PhaseWorkChain, validate_phase
+from aiida_cse.workchains.common.phase import BuiltPhaseWorkChain, validate_phase
 from aiida_cse.workchains.common.ports import BUILT_IN, one_of
 from aiida_cse.workchains.common.protocol import ProtocolMixin
 
@@ -31,7 +30,7 @@ __all__ = ["ElectrolyteWorkChain"]
 EMC = "emc"
 
 
-class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
+class ElectrolyteWorkChain(ProtocolMixin, BuiltPhaseWorkChain):
     """Build chains and salt above a wall and equilibrate them."""
 
     protocol_name = "electrolyte"
@@ -122,14 +121,11 @@ class ElectrolyteWorkChain(ProtocolMixin, PhaseWorkChain):
         )
         return ToContext(built=job)
 
-    def inspect_build(self) -> ExitCode | None:
-        """Accept the electrolyte; stop with the error of the builder otherwise."""
-        if not self.ctx.built.is_finished_ok:
-            return self.exit_codes.ERROR_BUILD.format(reason=failed_job(self.ctx.built))
-        self.ctx.system = self.ctx.built.outputs.system
+    def accept(self, built: orm.CalcJobNode) -> None:
+        """Accept the electrolyte."""
+        self.ctx.system = built.outputs.system
         info = self.ctx.system.info
         self.report(f"electrolyte of {info.natoms} atoms with its wall, charge {info.charge:g} e")
-        return None
 
     def attach_electrolyte(self) -> None:
         """Attach the equilibrated electrolyte."""

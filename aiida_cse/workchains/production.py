@@ -27,9 +27,15 @@ from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.schema import explain, placed
 from aiida_cse.workchains.analysis import AnalysisWorkChain
-from aiida_cse.workchains.base import MORE_MEMORY, SCHEDULER_MEMORY, SET_BY_CALLER, LammpsBaseWorkChain
+from aiida_cse.workchains.base import (
+    FOLDER_GONE,
+    MORE_MEMORY,
+    SCHEDULER_MEMORY,
+    SET_BY_CALLER,
+    LammpsBaseWorkChain,
+)
 from aiida_cse.workchains.common.builders import Codes, base_inputs, real, single_metadata, velocity_seed
-from aiida_cse.workchains.common.exit_status import failure, was_interrupted, with_continuation
+from aiida_cse.workchains.common.exit_status import failure, is_repeated, repeated_failure, with_continuation
 from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.common.phase import CHANGES_HELP, attach_changes, lammps_inputs, lammps_jobs
@@ -251,6 +257,13 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             self.ctx.folder = run.outputs.remote_folder
             self.ctx.step = self.ctx.plans[len(self.ctx.segments) - 1]["stop_step"]
             return None
+        if run.exit_status == FOLDER_GONE and len(self.ctx.segments) == 2 and not self.inputs.get("previous"):
+            # one segment is lost, and its frames are run again as they were
+            self.report(f"the folder of the first segment is gone: beginning again from <{self.inputs.system.pk}>")
+            begun = self._plan().segments(self.inputs.temperature.value, self.inputs.seed.value, 0)
+            self.ctx.plans = [*self.ctx.plans[:2], *begun]
+            self.ctx.folder, self.ctx.step = None, 0
+            return None
         # all folders, including those of jobs whose steps were repeated
         previous = self.inputs.get("previous", {}).get("folder")
         folders = [] if previous is None else [job.outputs.remote_folder for job in lineage(previous)]
@@ -324,9 +337,9 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
                 return None
             error = self.exit_codes.ERROR_TRAJECTORY_INCOMPLETE.format(first=first, step=reached, last=last)
         else:
-            if self._is_repeated(run, "reduction"):
+            if is_repeated(self, run, "reduction"):
                 return None
-            error = self.exit_codes.ERROR_REDUCTION.format(**self._failure(run))
+            error = self.exit_codes.ERROR_REDUCTION.format(**repeated_failure(self, run))
         if not self.ctx.stashed and any("remote_stash" in job.outputs for job in self._basis()[1].values()):
             self.ctx.stashed = True
             self.report(f"{error.message}; reducing the stashed files")
@@ -358,12 +371,14 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         An analysis that broke off is repeated; one that failed counts as a negative verdict.
         """
         run = self.ctx.analyses[-1]
-        if self._is_repeated(run, "analysis"):
+        if is_repeated(self, run, "analysis"):
             self.ctx.analyses = self.ctx.analyses[:-1]
             return None
         if not run.is_finished_ok and self._next_look() == self.ctx.looks[-1]:
             self._attach_run()
-            return with_continuation(self.exit_codes.ERROR_NO_ANALYSIS.format(**self._failure(run)), self.node)
+            return with_continuation(
+                self.exit_codes.ERROR_NO_ANALYSIS.format(**repeated_failure(self, run)), self.node
+            )
         self.ctx.interruptions = []
         for job in self.ctx.get("discards", [])[-1:]:
             if not job.is_finished_ok:
@@ -498,22 +513,6 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             f"<{job.outputs.reduction.pk}> is stored; deleting its {len(folders)} trajectories: <{discard.pk}>"
         )
         return {"discards": append_(discard)}
-
-    def _is_repeated(self, run: orm.ProcessNode, name: str) -> bool:
-        """Return whether a reduction or analysis is repeated because it was interrupted, and report why."""
-        most, times = self.inputs.base.max_failures.value, len(self.ctx.get("interruptions", []))
-        if not was_interrupted(run) or times >= most:
-            return False
-        self.ctx.interruptions = [*self.ctx.get("interruptions", []), run.exit_status]
-        status = "excepted" if run.exit_status is None else run.exit_status
-        cause = f"{run.pk}> was interrupted ({status}: {failure(run)['reason']})"
-        self.report(f"the {name} <{cause}; repeating it (repetition {times + 1} of {most})")
-        return True
-
-    def _failure(self, run: orm.ProcessNode) -> dict[str, Any]:
-        """Return the failure of a reduction or analysis for the message of an exit code, with its repetitions."""
-        found, times = failure(run), len(self.ctx.get("interruptions", []))
-        return found | {"reason": f"{found['reason']} (repetition {times})"} if times else found
 
 
 def sampling_of(plan: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:

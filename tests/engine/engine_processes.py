@@ -10,9 +10,11 @@ from typing import Any
 
 from aiida.common import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJob, CalcJobProcessSpec, ToContext, WorkChain, append_, calcfunction
+from aiida.engine import CalcJob, CalcJobProcessSpec, ToContext, append_, calcfunction
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.orm import Int, Str
+
+from aiida_cse.engine.outline import VersionedWorkChain
 
 
 class MarkCalculation(CalcJob):
@@ -53,7 +55,7 @@ def slow_sum(left: Int, right: Int, marks: Str) -> Int:
     return Int(left + right)
 
 
-class InnerWorkChain(WorkChain):
+class InnerWorkChain(VersionedWorkChain):
     """One job, and then another."""
 
     @classmethod
@@ -81,7 +83,7 @@ class InnerWorkChain(WorkChain):
         self.out("total", slow_sum(Int(1), Int(2), self.inputs.marks))
 
 
-class OuterWorkChain(WorkChain):
+class OuterWorkChain(VersionedWorkChain):
     """Two inner chains side by side."""
 
     @classmethod
@@ -99,7 +101,7 @@ class OuterWorkChain(WorkChain):
         assert all(chain.is_finished_ok for chain in self.ctx.chains)
 
 
-class DyingWorkChain(WorkChain):
+class DyingWorkChain(VersionedWorkChain):
     """The first time it has submitted its job, its Python dies before the step ends."""
 
     @classmethod

@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from sqlalchemy.exc import OperationalError
 
 from aiida_cse.cli import main
-from aiida_cse.engine import daemon
-from aiida_cse.engine.daemon import daemon_runs, guard_worker, has_no_worker
+from aiida_cse.engine import workers
+from aiida_cse.engine.daemon import daemon_runs, has_no_worker
+from aiida_cse.engine.workers import guard_worker
 
 NOW = 1_000_000.0
 HEALTHY: dict[str, Any] = {"connected": True, "timestamp": NOW - 4, "task_subscribers": 2}
@@ -65,7 +66,7 @@ def test_status_does_not_mention_a_daemon_without_broker(aiida_profile: object) 
 def test_a_worker_repeats_a_poll_that_met_a_locked_database(
     monkeypatch: pytest.MonkeyPatch, aiida_profile: object
 ) -> None:
-    monkeypatch.setattr(daemon, "_POLL_AGAIN", 0.0)
+    monkeypatch.setattr(workers, "_POLL_AGAIN", 0.0)
     runner: Any = Runner(poll_interval=1, loop=asyncio.new_event_loop(), communicator=None)
     runner._broker_submit = True
     guard_worker(runner)
@@ -83,6 +84,7 @@ def test_a_worker_repeats_a_poll_that_met_a_locked_database(
                 raise OperationalError("SELECT", {}, sqlite3.OperationalError("database is locked"))
             return True
 
+    monkeypatch.setattr(workers, "load_node", lambda _: Child())
     guarded(Child(), runner.loop.stop)
     runner.loop.run_forever()
     assert Child.looks == 2

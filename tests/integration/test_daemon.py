@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +70,28 @@ if "worker" in sys.orig_argv:
     from aiida.engine.runners import Runner
     Runner._poll_process = lambda *_: None
     ZeromqCommunicator.broadcast_send = lambda *_, **__: True
+"""
+
+#: imported by every Python that has its folder on PYTHONPATH: a worker waits for a lock a third of a second
+HASTY_WORKER = """
+import sys
+if "worker" in sys.orig_argv:
+    from aiida_cse.engine import database
+    database._LOCK_MS = 300
+"""
+
+SUBMIT_MARKS = """
+import sys
+from pathlib import Path
+from aiida import engine, load_profile, orm
+load_profile()
+from aiida_cse.cli.site.environment import ensure_code
+from tests.engine.engine_processes import InnerWorkChain
+builder = InnerWorkChain.get_builder()
+computer = orm.load_computer("localhost")
+builder.code = ensure_code(computer, "bash", Path("/bin/bash"), "core.arithmetic.add", with_mpi=False).entity
+builder.marks, builder.name, builder.seconds = orm.Str(sys.argv[1]), orm.Str("a"), orm.Int(2)
+print(engine.submit(builder).pk)
 """
 
 
@@ -134,6 +157,15 @@ class Profile:
         """Start a Python that ends by itself."""
         command = [str(BIN / "python"), "-c", script, *map(str, words)]
         return subprocess.Popen(command, cwd=REPOSITORY, env=self._environment, stdout=subprocess.DEVNULL)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Lock the database as another program does."""
+        (path,) = (self.folder / ".aiida").glob("repository/*/database.sqlite")
+        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
+            database.execute("BEGIN EXCLUSIVE")
+            yield
+            database.execute("ROLLBACK")
 
     def newest_log(self) -> str:
         """Return the newest log of LAMMPS."""
@@ -245,6 +277,30 @@ def test_a_parent_that_missed_the_end_of_its_child_is_woken(profile: Profile, tm
     assert re.fullmatch(rf"<{pk}> waits for <\d+>, which ended .*; it was told\n", profile.call(*NUDGE, pk))
     wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
     assert profile.processes(pk)[0].exit_status == 0
+
+
+def test_a_worker_outlasts_locks_that_are_longer_than_it_waits(profile: Profile, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HASTY_WORKER)
+    marks = tmp_path / "marks"
+    marks.touch()
+    profile.daemon("stop")
+    profile.daemon("start", "1", PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPOSITORY)]))
+    pk = int(profile.python(SUBMIT_MARKS, marks))
+    for mark in ("start a1", "end a1", "start function"):
+        wait_for(lambda mark=mark: mark in marks.read_text(), lambda: profile.tree(pk), pause=0.05)  # type: ignore
+        with profile.locked():
+            time.sleep(2)
+    wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
+
+    chain, *called = profile.processes(pk)
+    reports = "".join(profile.call("verdi", "process", "report", process.pk) for process in (chain, *called))
+    assert (chain.state, chain.exit_status) == ("finished", 0), reports
+    assert re.search(
+        r"the database is locked by process \d+ .*: continued from the last checkpoint \d+ s", reports
+    )
+    jobs = [process for process in called if process.label == "MarkCalculation"]
+    assert [(job.state, job.exit_status) for job in jobs] == [("finished", 0)] * 2
+    assert [marks.read_text().count(f"start a{number}") for number in (1, 2)] == [1, 1]
     profile.daemon("restart")
 
 

@@ -69,8 +69,11 @@ def ended(study: Any, localhost: orm.Computer, scratch: Path) -> orm.WorkChainNo
 
 
 def test_more_temperatures_and_replicas_add_only_new_runs(ended: orm.WorkChainNode, make: Make) -> None:
-    builder = get_builder_from_study(ended, temperatures=[600, 700], replicas=2)
-    assert builder.metadata.label == f"continues {ended.uuid}"
+    for label, continued in (("", f"continues {ended.uuid}"), ("mine", "mine+1"), ("mine+9", "mine+10")):
+        ended.label = label
+        builder = get_builder_from_study(ended, temperatures=[600, 700], replicas=2)
+        assert builder.metadata.label == continued
+        assert builder.metadata.description == f"continues {ended.uuid}"
     study: Any = make(builder)
     assert study.run_ceramic() == study.run_electrolyte() == {}
     assert study.inspect_ceramic() is study.inspect_electrolyte() is None

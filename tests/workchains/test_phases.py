@@ -132,6 +132,23 @@ def test_a_failed_builder_ends_the_phase(phase: Phase, localhost: orm.Computer, 
     assert answer.message.endswith("The component could not be built: 'ceramic.repeat' is too small")
 
 
+def test_an_interrupted_builder_is_repeated_within_the_budget(phase: Phase, localhost: orm.Computer) -> None:
+    process = phase("cse.ceramic", overrides={"base": {"max_failures": 1}})
+    process.ctx.built = built(localhost, 140, "The node failed.")
+    assert process.inspect_build() is None
+    process.plan_jobs()
+    assert process.has_jobs()
+    process.run_job()
+    assert newest(orm.CalcJobNode).process_type == "aiida.calculations:cse.build"
+    process.ctx.built = built(localhost, 331, "The builder ended without a complete system: it said: Killed")
+    assert process.inspect_job().message.endswith("without a complete system: it said: Killed (repetition 1)")
+    process.ctx.built = built(localhost)
+    assert process.inspect_job() is None
+    assert process.has_jobs()
+    process.run_job()
+    assert newest(orm.WorkChainNode).inputs.lammps.system.uuid == process.ctx.system.uuid
+
+
 def test_a_failed_stage_ends_the_phase(ceramic: Any) -> None:
     ceramic.plan_jobs()
     run = run_node("cse.base", exit_status=410, exit_message="Atoms were lost")
@@ -308,7 +325,7 @@ def test_a_killed_joining_job_is_not_repeated(
     killed = job_node("cse.read_data", localhost)
     killed.set_process_state(ProcessState.KILLED)
     process.ctx.joining = [killed]
-    assert process.inspect_assembly().message.endswith(f"job <{killed.pk}> failed with [None] killed")
+    assert process.inspect_assembly().message.endswith(f"job <{killed.pk}> failed with [killed] killed")
 
 
 def test_a_refused_result_of_joining_is_not_repeated(

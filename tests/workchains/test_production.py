@@ -192,6 +192,21 @@ def test_a_cleaned_folder_is_reduced_from_its_stash(production: Any, localhost: 
     assert "options.stash" in answer.message
 
 
+def test_a_production_whose_first_folder_is_gone_begins_again(production: Any, localhost: orm.Computer) -> None:
+    first = finished(localhost, 1, "production", step=1000)
+    gone = run_node("cse.base", exit_status=432, exit_message="No checkpoint is left in /scratch/1")
+    production.ctx.segments, production.ctx.step = [first, gone], 1000
+    production.ctx.folder = first.outputs.remote_folder
+    assert production.inspect_segment() is None
+    assert production.has_segments()
+    production.run_segment()
+    run = newest(orm.WorkChainNode)
+    assert run.inputs.lammps.plan.get_dict() == production.ctx.plans[0]
+    assert "parent_folder" not in run.inputs.lammps
+    production.ctx.segments = [first, gone, gone]
+    assert production.inspect_segment().status == 343
+
+
 def test_a_failed_segment_ends_the_production_with_its_folders(production: Any, localhost: orm.Computer) -> None:
     folder = orm.RemoteData(computer=localhost, remote_path="/scratch/2")
     failed = run_node(

@@ -14,12 +14,20 @@ from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.schedule import ANY_TEMPERATURE, Schedule, job_plans, schedule_error
 from aiida_cse.schema import placed
 from aiida_cse.workchains.base import SET_BY_CALLER, LammpsBaseWorkChain
-from aiida_cse.workchains.common.exit_status import failure
+from aiida_cse.workchains.common.exit_status import failed_job, failure, is_repeated
 from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import walltime_error
 from aiida_cse.workchains.common.ports import validate_seed, validate_temperature
 
-__all__ = ["CHANGES_HELP", "PhaseWorkChain", "attach_changes", "lammps_inputs", "lammps_jobs", "validate_phase"]
+__all__ = [
+    "CHANGES_HELP",
+    "BuiltPhaseWorkChain",
+    "PhaseWorkChain",
+    "attach_changes",
+    "lammps_inputs",
+    "lammps_jobs",
+    "validate_phase",
+]
 
 CHANGES_HELP = "Recovery steps of failed runs with cause and simulation steps; only if there were any."
 #: key of a stage record, its label in reports, digits and unit
@@ -102,7 +110,7 @@ class PhaseWorkChain(LabelledOutputs, VersionedWorkChain):
         """Return whether jobs of the schedule are left."""
         return bool(self.ctx.job < len(self.ctx.plans))
 
-    def run_job(self) -> dict[str, Any]:
+    def run_job(self) -> dict[str, Any] | ExitCode:
         """Run the next job from the checkpoint of the previous one."""
         plan = self.ctx.plans[self.ctx.job]
         parent = self.ctx.jobs[-1].outputs.remote_folder if self.ctx.jobs else None
@@ -138,6 +146,52 @@ class PhaseWorkChain(LabelledOutputs, VersionedWorkChain):
         )
         self.out("stages", records)
         attach_changes(self, self.ctx.jobs, "job")
+
+
+class BuiltPhaseWorkChain(PhaseWorkChain):
+    """A phase whose system a job builds.
+
+    An interrupted job is repeated in the loop of the jobs of the schedule, so that the outline is that of earlier
+    versions: until there is a system, the next job is the builder.
+    """
+
+    def build(self) -> dict[str, Any] | ExitCode:
+        """Submit the job that builds the system, as ``ctx.built``."""
+        raise NotImplementedError
+
+    def accept(self, built: orm.CalcJobNode) -> None:
+        """Set ``ctx.system`` from the finished job."""
+        raise NotImplementedError
+
+    def inspect_build(self) -> ExitCode | None:
+        """Accept the system; repeat a job that was interrupted, and stop with the error of another one."""
+        built = self.ctx.built
+        if built.is_finished_ok:
+            self.accept(built)
+        elif not is_repeated(self, built, "builder"):
+            return self.exit_codes.ERROR_BUILD.format(reason=failed_job(built, self))
+        return None
+
+    def plan_jobs(self) -> None:
+        """Lay out the jobs of the schedule, if there is a system."""
+        if "system" in self.ctx:
+            super().plan_jobs()
+
+    def has_jobs(self) -> bool:
+        """Return whether the builder is to be repeated, or jobs of the schedule are left."""
+        return "system" not in self.ctx or super().has_jobs()
+
+    def run_job(self) -> dict[str, Any] | ExitCode:
+        """Repeat the builder, or run the next job from the checkpoint of the previous one."""
+        return super().run_job() if "system" in self.ctx else self.build()
+
+    def inspect_job(self) -> ExitCode | None:
+        """Continue if the builder or the job succeeded; stop with its error otherwise."""
+        if "system" in self.ctx:
+            return super().inspect_job()
+        error = self.inspect_build()
+        self.plan_jobs()
+        return error
 
 
 def attach_changes(process: WorkChain, runs: list[orm.WorkChainNode], name: str) -> None:

@@ -1,0 +1,342 @@
+"""Patience of daemon workers: a process that meets trouble with its database is left and loaded again.
+
+The workers are aiida-core's own. There an exception within a step ends its process for good, also one that says
+nothing about the process, as that of a locked database. This module changes a worker that loads a WorkChain of
+this package: a step or a transport task that meets such trouble is left before AiiDA records an exception. Once
+the database can be written, the process continues from its checkpoint, as in the embedded engine. Only the process
+that met the trouble is left; the others of the worker may not have noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+from aiida.engine import CalcJob, Process, Runner, utils
+from aiida.engine.processes.launcher import ProcessLauncher
+from aiida.orm import CalcJobNode, ProcessNode, load_node
+from plumpy.exceptions import PersistenceError
+from plumpy.process_states import Interruption
+
+from aiida_cse.engine.checkpoints import kill_orphan, load_unfinished
+from aiida_cse.engine.database import Trouble, roll_back, trouble_of, wait_for_locks, write_error
+
+__all__ = ["guard_worker"]
+
+#: interval between two polls of a child while the database does not answer, s
+_POLL_AGAIN = 10.0
+#: first pause before a look whether the database can be written, and the longest, to which it doubles; s
+_FIRST, _LONGEST = 1.0, 300.0
+#: time that one attempt to write may take, s
+_ATTEMPT_TIME = 0.5
+#: times in a row that a process is left although the database can be written: then AiiDA records its exception
+_TIMES = 12
+#: time without trouble after which they are counted from zero again, s
+_QUIET = 600.0
+#: time that a worker has to end a process whose caller repeats its step, s
+_KILL_TIME = 120.0
+#: interval between two requests to end it, s
+_KILL_AGAIN = 10.0
+
+_LOGGER = logging.getLogger("aiida.cse.engine")
+
+
+class _LeftError(BaseException):
+    """Ends a step without a word in its process; no ``except Exception`` of AiiDA stops it."""
+
+
+class _LeftTaskError(Interruption):
+    """Ends a transport task, which AiiDA would repeat in a session that cannot be used any more."""
+
+
+def guard_worker(runner: Runner) -> None:
+    """Let the processes that a worker loads from now on outlast trouble with their database."""
+    if type(runner) is not Runner or not runner.is_daemon_runner or "cse_guard" in vars(runner):
+        return
+    wait_for_locks()
+    runner.cse_guard = _Guard(runner)  # type: ignore[attr-defined]
+    _change_aiida()
+
+
+def _guard_of(process: Any) -> _Guard | None:
+    """Return the guard of the worker that steps a process; None if nothing guards the process."""
+    guard: _Guard | None = None if process is None else vars(process.runner).get("cse_guard")
+    if guard is None or process.pid not in guard.steps or process.pid in guard.hopeless:
+        return None
+    return guard
+
+
+class _Guard:
+    """The processes of a worker that outlast trouble.
+
+    Attributes
+    ----------
+    steps
+        The tasks that step the processes, by their PKs.
+    jobs
+        Numbers of jobs that a scheduler has taken and that could not be stored, by the PK of the process.
+    hopeless
+        Processes that met trouble so often that AiiDA shall record it.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.steps: dict[int, asyncio.Task[None]] = {}
+        self.jobs: dict[int, str] = {}
+        self._met: dict[int, BaseException] = {}
+        self.hopeless: set[int] = set()
+        self._turn = asyncio.Lock()
+        poll, persister = runner._poll_process, runner.persister
+
+        def poll_again(node: Any, callback: Callable[[], Any], pk: int | None = None) -> None:
+            """Look whether a child has ended; AiiDA's own poll ends with the first exception."""
+            try:
+                pk = pk or node.pk
+                poll(node or load_node(pk), callback)  # type: ignore[no-untyped-call]
+            except Exception as error:
+                if pk is None or trouble_of(error) is None:
+                    raise
+                roll_back(only_unusable=True)
+                # the session may have let go of the node
+                runner.loop.call_later(_POLL_AGAIN, poll_again, None, callback, pk)
+
+        runner._poll_process = poll_again  # type: ignore[method-assign]
+        if persister is None:
+            return
+        save = persister.save_checkpoint
+
+        def save_or_leave(process: Any, tag: str | None = None) -> Any:
+            """Store a checkpoint; AiiDA goes on without one that could not be stored."""
+            try:
+                return save(process, tag)
+            except PersistenceError as error:
+                if trouble_of(error) is None or not (_guard_of(process) or _guard_of(Process.current())):
+                    raise
+                raise _LeftError from error
+
+        persister.save_checkpoint = save_or_leave  # type: ignore[method-assign]
+
+    def guard(self, first: Process) -> None:
+        """Let a process that was just loaded outlast trouble.
+
+        Not WorkChains of other packages: repeating a step is safe only if each child that it submits is awaited.
+        """
+        if not isinstance(first, CalcJob) and not hasattr(first, "OUTLINE_VERSION"):
+            return
+        enter_excepted, pid, left = first.on_except, first.node.pk, False
+        assert pid is not None
+
+        def on_except(_: Process, exc_info: Any) -> None:
+            nonlocal left
+            error = exc_info[1]
+            if not left and (pid in self.hopeless or trouble_of(error) is None):
+                enter_excepted(exc_info)
+                return
+            task = self.steps.get(pid)
+            if not left and task is not None and task is not asyncio.current_task():
+                # a callback failed, and the step would wait for it for ever
+                self._met[pid] = error
+                task.cancel()
+            left = True
+            raise _LeftError from error
+
+        # AiiDA checks that it is a method
+        first.on_except = MethodType(on_except, first)  # type: ignore[method-assign]
+        first.step_until_terminated = functools.partial(self._step, pid, first)  # type: ignore[method-assign]
+
+    async def _step(self, pid: int, first: Process) -> None:
+        """Step a process to its end; after trouble it is loaded again from its checkpoint."""
+        process: Process | None = first
+        times = 0
+        while process is not None:
+            began = time.monotonic()
+            try:
+                await self._step_once(pid, process)
+                break
+            except (_LeftError, Exception) as error:
+                if (found := trouble_of(error)) is None:
+                    raise
+            process.close()
+            times = times + 1 if found.passes and time.monotonic() - began < _QUIET else 1
+            if times > _TIMES:
+                self.hopeless.add(pid)
+            process = await self._load(pid, found, times)
+        if process is not first:
+            # the launcher of the worker reads the result from the process that it has loaded
+            first._future = first.future() if process is None else process.future()
+            if not first.future().done():
+                first.future().set_result(None)
+        self.hopeless.discard(pid)
+
+    async def _step_once(self, pid: int, process: Process) -> None:
+        """Step a process until it has ended or is left; raises what made it leave."""
+        task = self.runner.loop.create_task(type(process).step_until_terminated(process))
+        self.steps[pid] = task
+        try:
+            await asyncio.wait([task])
+        finally:
+            del self.steps[pid]
+            task.cancel()
+        if (met := self._met.pop(pid, None)) is not None:
+            raise _LeftError from met
+        await task
+
+    async def _load(self, pid: int, found: Trouble, times: int) -> Process | None:
+        """Load a process from its checkpoint when the trouble has ended; None if the process has ended itself."""
+        began = time.monotonic()
+        while True:
+            await self.outlast(pid, found, times)
+            try:
+                node = load_node(pid)
+                assert isinstance(node, ProcessNode)
+                await self._end_orphans(node)
+                if isinstance(node, CalcJobNode) and pid in self.jobs and node.get_job_id() is None:
+                    node.set_job_id(self.jobs[pid])
+                if not node.is_sealed:
+                    waited = time.monotonic() - began
+                    node.logger.report(f"{found.words}: continued from the last checkpoint {waited:.0f} s later")
+                # last, since what fails after it would leave a process that answers
+                return load_unfinished(node, self.runner)
+            except Exception as error:  # a turn of this loop takes seconds at least
+                if (again := trouble_of(error)) is None:
+                    raise
+                found, times = again, times + 1
+
+    async def outlast(self, pid: int, found: Trouble, times: int) -> None:
+        """Wait until the database can be written again.
+
+        Meanwhile the process answers that it is on this worker, so that nobody sends it to another one.
+        """
+        _LOGGER.warning("process %d: %s; it continues by itself when this has ended", pid, found.words)
+        communicator = self.runner.communicator
+        assert communicator is not None
+        place = communicator.add_rpc_subscriber(lambda *_: False, identifier=str(pid))
+        try:
+            roll_back(only_unusable=True)
+            await asyncio.sleep(min(_FIRST * 2 ** (times - 1), _LONGEST))
+            async with self._turn:  # one process looks for all
+                while write_error(_ATTEMPT_TIME) is not None:
+                    await asyncio.sleep(_FIRST)
+            roll_back(only_unusable=True)
+        finally:
+            communicator.remove_rpc_subscriber(place)
+
+    async def _end_orphans(self, node: ProcessNode) -> None:
+        """End the children of a process that its checkpoint does not know: the repeated step submits new ones."""
+        unfinished = [child for child in node.called if not child.is_terminated]
+        controller, persister = self.runner.controller, self.runner.persister
+        if not unfinished or controller is None or persister is None:
+            return
+        assert node.pk is not None
+        awaited = {awaitable.pk for awaitable in persister.load_checkpoint(node.pk).get("_awaitables") or ()}
+        for child in unfinished:
+            deadline = time.monotonic() + _KILL_TIME
+            while child.pk not in awaited and not child.is_terminated:
+                asked = controller.kill_process(child.pk, "its caller was interrupted and repeats the step")
+                # a worker that has it answers; a job ends with the next look of its worker
+                again = time.monotonic() + _KILL_AGAIN
+                while time.monotonic() < again and not child.is_terminated:
+                    if asked.done() and asked.exception() is not None:
+                        break
+                    await asyncio.sleep(_FIRST / 5)
+                else:
+                    if time.monotonic() < deadline:
+                        continue
+                if not child.is_terminated:
+                    kill_orphan(child)
+
+
+# -- changes of aiida-core -----------------------------------------------------------------------------------
+
+
+@functools.cache
+def _change_aiida() -> None:
+    """Let guarded workers leave what AiiDA would record of trouble, or repeat in a session that has failed."""
+
+    def change(owner: Any, name: str, changed: Callable[..., Any]) -> None:
+        original = getattr(owner, name)
+
+        @functools.wraps(original)
+        def call(*arguments: Any, **settings: Any) -> Any:
+            return changed(original, *arguments, **settings)
+
+        is_static = isinstance(vars(owner)[name], staticmethod)
+        setattr(owner, name, staticmethod(call) if is_static else call)
+
+    change(Process, "load_instance_state", _load_and_guard)
+    change(CalcJobNode, "set_job_id", _store_or_keep)
+    change(utils, "exponential_backoff_retry", _repeat_or_leave)
+    change(ProcessLauncher, "_continue", _take_patiently)
+    change(ProcessLauncher, "handle_continue_exception", _record_or_leave)
+
+
+def _load_and_guard(load: Any, process: Process, saved_state: Any, load_context: Any) -> None:
+    """Load a process from its checkpoint and guard it, if its worker is guarded."""
+    load(process, saved_state, load_context)
+    guard = vars(process.runner).get("cse_guard")
+    if guard is not None:
+        guard.guard(process)
+
+
+def _store_or_keep(store: Any, node: CalcJobNode, job_id: int | str) -> None:
+    """Store the number of a job; keep one that cannot be stored, so that the job is not submitted twice."""
+    try:
+        store(node, job_id)
+    except Exception:
+        guard = _guard_of(Process.current())
+        if guard is not None and node.pk is not None:
+            guard.jobs[node.pk] = str(job_id)
+        raise
+
+
+async def _repeat_or_leave(
+    repeat: Any, function: Any, *arguments: Any, ignore_exceptions: Any = None, **settings: Any
+) -> Any:
+    """Repeat a transport task that fails, but leave its process on trouble with the database.
+
+    A full disk may be that of the job: AiiDA pauses the process after some repetitions.
+    """
+    task = utils.ensure_coroutine(function)
+    is_guarded = _guard_of(Process.current()) is not None
+
+    @functools.wraps(function)
+    async def attempt() -> Any:
+        try:
+            return await task()
+        except Exception as error:
+            if isinstance(error, OSError) or trouble_of(error) is None:
+                raise
+            if is_guarded:
+                raise _LeftTaskError(str(error)) from error
+            roll_back(only_unusable=True)
+            raise
+
+    given = ignore_exceptions if isinstance(ignore_exceptions, tuple) else (ignore_exceptions or (),)
+    ignored = (*given, _LeftTaskError)
+    return await repeat(attempt, *arguments, ignore_exceptions=ignored, **settings)
+
+
+async def _take_patiently(
+    take: Any, launcher: Any, communicator: Any, pid: int, *arguments: Any, **settings: Any
+) -> Any:
+    """Run a process that the broker has sent, also if the database does not answer when it is to be loaded."""
+    guard, times = vars(launcher._load_context.runner).get("cse_guard"), 0
+    while True:
+        try:
+            return await take(launcher, communicator, pid, *arguments, **settings)
+        except Exception as error:
+            if guard is None or (found := trouble_of(error)) is None:
+                raise
+            times += 1
+        await guard.outlast(pid, found, times)
+
+
+def _record_or_leave(record: Any, node: ProcessNode, exception: BaseException, message: str) -> None:
+    """Record an exception of a process that could not be loaded, unless the trouble passes."""
+    if trouble_of(exception) is None:
+        record(node, exception, message)
