@@ -167,6 +167,18 @@ def status(pk: int | str | None, profile: str | None) -> None:
         click.echo(hint)
 
 
+def _slots_of(root: ProcessNode) -> str | None:
+    """Return how many slots of the workers a study holds at most; None if it is none, or without a daemon."""
+    from aiida_cse.engine.daemon import worker_slots
+    from aiida_cse.workchains.common.starts import planned_runs
+
+    if "temperatures" not in root.inputs or (slots := worker_slots()) is None:
+        return None
+    # the study, and for each run the production, its restart chain and its job
+    most, (workers, total) = 1 + 3 * len(planned_runs(root.inputs)), slots
+    return f"it holds at most {most} of the {total} slots of {workers} worker{'s' * (workers != 1)}"
+
+
 def _hint(node: ProcessNode, tree: Branch) -> str | None:
     """Return how to continue a process that failed or that nothing advances; None if there is nothing to say."""
     from aiida_cse.engine.checkpoints import root_of
@@ -194,5 +206,5 @@ def _hint(node: ProcessNode, tree: Branch) -> str | None:
     if not is_embedded(root):
         paused = [one.pk for one in tree.descendants() if (one.status or "").startswith(PAUSED_BY_TRANSPORT)]
         played = f"paused; once the cause is gone continue with: {verdi('process', 'play', *paused)}"
-        return daemon_hint() or slots_hint() or (played if paused else stands_still)
+        return daemon_hint() or slots_hint() or (played if paused else stands_still) or _slots_of(root)
     return f"nothing runs it now; resume with: {aiida_cse('resume', root.pk)}"
