@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from aiida_cse.lammps.files.system import System
-from aiida_cse.lammps.job.script import LOG
+from aiida_cse.lammps.job.script import LOG, SHOTS
 from aiida_cse.lammps.protocol.stage import JobPlan
 from tests.lammps.jobs import Job, plan
 from tests.systems import crystal_and_molecules
@@ -42,6 +42,18 @@ RELAX: dict[str, Any] = HEAT | {
     "temperature": 300,
     "pressure": 1,
     "barostat": "xy-z",
+}
+#: a Li atom near the end of the box, and the crystal
+ION: dict[str, Any] = {"atom": 65, "reference": [1, 2]}
+SPRING = ION | {"centre": -17.0, "spring": 30, "inside": {"types": [3], "low": -7, "high": 7}}
+WINDOW = HEAT | {"name": "window", "temperature": 300, "velocities": 300, "thermo_ps": 0.01, "bias": SPRING}
+SHOOT: dict[str, Any] = {
+    "name": "shoot",
+    "kind": "shots",
+    "temperature": 300,
+    "timestep_fs": 1,
+    "shots": ION
+    | {"low": -18.0, "high": -16.0, "number": 6, "most_ps": 0.2, "followed": 4, "trace_fs": 50},
 }
 LONG: dict[str, Any] = HEAT | {"name": "production", "duration_ps": 1000, "thermo_ps": 0.2}
 
@@ -75,13 +87,20 @@ def main() -> None:
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name, make in CASES.items():
-            shutil.copyfile(make(folder / name) / LOG, LOGS / f"{name}.log")
+            made = make(folder / name)
+            shutil.copyfile(made / LOG, LOGS / f"{name}.log")
+            if (made / SHOTS).exists():
+                shutil.copyfile(made / SHOTS, LOGS / f"{name}.txt")
             print(f"{name}: {(LOGS / f'{name}.log').stat().st_size} bytes")
 
 
 def finished(folder: Path) -> Path:
     job = Job.prepare(folder, LMP, crystal_and_molecules(), plan(MINIMIZE, HEAT, RELAX, restart_interval=100))
     return job.run().folder
+
+
+def shots(folder: Path) -> Path:
+    return Job.prepare(folder, LMP, crystal_and_molecules(), plan(WINDOW, SHOOT)).run().folder
 
 
 def timed_out(folder: Path) -> Path:
@@ -178,6 +197,7 @@ SILENT = SHORT | {"duration_ps": 40, "thermo_ps": 40, "timestep_fs": 4}
 
 CASES = {
     "finished": finished,
+    "shots": shots,
     "timed_out": timed_out,
     "killed": killed,
     "killed_mid_line": killed_mid_line,

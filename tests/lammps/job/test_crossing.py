@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,19 +13,13 @@ from aiida_cse.lammps.log.shots import Shot, missing_shots, read_shots
 from aiida_cse.lammps.protocol.stage import JobPlan
 from tests.lammps.job.test_resume import assert_identical
 from tests.lammps.jobs import Job, plan
+from tests.lammps.make_logs import SHOOT, SPRING, WINDOW
 from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.integration
 
-#: a Li atom near the end of the box, and the crystal
-ION: dict[str, Any] = {"atom": 65, "reference": [1, 2]}
-COMMON: dict[str, Any] = {"timestep_fs": 1, "temperature": 300}
-DYNAMICS = COMMON | {"kind": "nvt", "duration_ps": 0.2, "thermo_ps": 0.01}
-SPRING = ION | {"centre": -17.0, "spring": 30, "inside": {"types": [3], "low": -7, "high": 7}}
-WINDOW = DYNAMICS | {"name": "window", "velocities": 300, "bias": SPRING}
-STARTS = {"low": -18.0, "high": -16.0, "number": 30, "most_ps": 0.2, "followed": 4, "trace_fs": 10}
-SHOOT = COMMON | {"name": "shoot", "kind": "shots", "shots": ION | STARTS}
-NEXT = DYNAMICS | {"name": "next", "bias": SPRING | {"centre": -16.5}}
+SHOTS_30 = SHOOT | {"shots": SHOOT["shots"] | {"number": 30, "trace_fs": 10}}
+NEXT = WINDOW | {"name": "next", "velocities": None, "bias": SPRING | {"centre": -16.5}}
 
 
 def shots_of(job: Job, asked: JobPlan) -> list[Shot]:
@@ -42,7 +35,7 @@ def rows(job: Job, stage: str) -> dict[float, tuple[float, ...]]:
 
 
 def test_interrupted_windows_and_shots_are_the_uninterrupted_ones(environment_bin: Path, tmp_path: Path) -> None:
-    system, lmp, asked = crystal_and_molecules(), environment_bin / "lmp", plan(WINDOW, SHOOT, NEXT)
+    system, lmp, asked = crystal_and_molecules(), environment_bin / "lmp", plan(WINDOW, SHOTS_30, NEXT)
     whole = Job.prepare(tmp_path / "whole", lmp, system, asked).run()
     assert whole.report.reached(430), whole.report.error
     shots = shots_of(whole, asked)
