@@ -216,7 +216,7 @@ def _other_atoms(system: CseSystemData, plan: JobPlan) -> str | None:
         for key, place in (("bias", stage.bias), ("shots", stage.shots)):
             if place is None:
                 continue
-            where = f"plan.stages[{number}].{key}"
+            where = f"plan.stages.{number}.{key}"
             if place.atom > info.natoms:
                 return f"{where}.atom = {place.atom}: the system has atoms 1 to {info.natoms}"
             inside = stage.bias.inside if key == "bias" and stage.bias is not None else None

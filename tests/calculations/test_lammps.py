@@ -15,6 +15,7 @@ from aiida_cse.lammps.job.records import job_scripts
 from aiida_cse.lammps.job.script import render_script
 from aiida_cse.lammps.protocol.stage import JobPlan
 from tests.calculations.conftest import Prepare
+from tests.lammps.make_logs import SHOOT, SPRING, WINDOW
 from tests.nodes import forged_system, imported, system_node
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
@@ -103,6 +104,8 @@ def test_what_is_retrieved(prepare: Prepare, inputs: dict[str, Any]) -> None:
         "additional_retrieve_list": ["restart.500", ["dump.*", ".", None]],
         "additional_cmdline_params": ["-sf", "gpu"],
     }
+    shots, _ = prepare("cse.lammps", **inputs | {"plan": orm.Dict({"stages": [WINDOW, SHOOT]})})
+    assert shots.retrieve_list == ["log.lammps", "start.json", "end.json", "shots.txt"]
     info, _ = prepare("cse.lammps", **inputs, settings=orm.Dict(settings))
     assert info.retrieve_list == ["log.lammps", "start.json", "end.json", "restart.500", ["dump.*", ".", None]]
     assert info.retrieve_temporary_list == ["lammps.out", "final.data"]
@@ -179,6 +182,14 @@ def test_defaults_of_the_options(inputs: dict[str, Any]) -> None:
         (
             {"plan": {"stages": [PLAN["stages"][0] | {"name": "a\nshell rm"}]}},
             r"plan.stages.0.name = 'a\nshell rm'",
+        ),
+        (
+            {"plan": {"stages": [SHOOT | {"shots": SHOOT["shots"] | {"atom": 5000}}]}},
+            "plan.stages.0.shots.atom = 5000: the system has atoms 1 to 113",
+        ),
+        (
+            {"plan": {"stages": [WINDOW | {"bias": SPRING | {"reference": [9]}}]}},
+            "plan.stages.0.bias: the system has atom types 1 to 5, not 9",
         ),
         ({"plan": PLAN | {"settings": {"cutof": 9}}}, "unknown key 'cutof'; did you mean 'cutoff'?"),
         (

@@ -52,8 +52,7 @@ SHOOT: dict[str, Any] = {
     "kind": "shots",
     "temperature": 300,
     "timestep_fs": 1,
-    "shots": ION
-    | {"low": -18.0, "high": -16.0, "number": 6, "most_ps": 0.2, "followed": 4, "trace_fs": 50},
+    "shots": ION | {"low": -18.0, "high": -16.0, "number": 6, "most_ps": 0.2, "followed": 4, "trace_fs": 50},
 }
 LONG: dict[str, Any] = HEAT | {"name": "production", "duration_ps": 1000, "thermo_ps": 0.2}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aiida_cse.data.system import CseSystemData
 from tests.lammps.jobs import plan
-from tests.lammps.make_logs import HEAT, LONG, MINIMIZE, RELAX, SHORT
+from tests.lammps.make_logs import HEAT, LOGS, LONG, MINIMIZE, RELAX, SHOOT, SHORT, WINDOW
 from tests.nodes import log, system_node
 from tests.parsers.conftest import Parse
 from tests.systems import crystal_and_molecules
@@ -98,6 +98,24 @@ def test_the_reason_for_an_inexact_run_is_stored(parse: Parse, change: dict[str,
     assert exit_code is None
     assert outputs["results"]["exact"] is False
     assert words in outputs["results"]["exact_reason"]
+
+
+def test_windows_and_short_trajectories_of_a_crossing(parse: Parse) -> None:
+    files: dict[str, str | bytes] = {"log.lammps": log("shots"), "shots.txt": (LOGS / "shots.txt").read_bytes()}
+    exit_code, outputs = parse("cse.lammps", inputs(WINDOW, SHOOT), retrieved=files)
+    assert exit_code is None
+    shots, thermo = outputs["shots"], outputs["thermo"]
+    names = [stage["name"] for stage in outputs["results"]["stages"]]
+    assert {names[number] for number in shots.get_array("stage")} == {"shoot"}
+    assert shots.get_array("start").tolist() == [1, 2, 3, 4, 5, 6]
+    window = thermo.get_array("stage") == names.index("window")
+    assert np.isfinite(thermo.get_array("v_bias_z")[window]).all()
+    files["shots.txt"] = files["shots.txt"][:700]
+    exit_code, outputs = parse("cse.lammps", inputs(WINDOW, SHOOT), retrieved=files)
+    assert exit_code is not None
+    assert exit_code.status == 424
+    assert "of stage 'shoot' is missing" in exit_code.message
+    assert len(outputs["shots"].get_array("start")) < 6
 
 
 def test_thermo_is_one_series_per_column(parse: Parse) -> None:

@@ -86,7 +86,9 @@ def render_script(plan: JobPlan, ion_types: Sequence[int] = ()) -> str:
         "variable limited equal $(timeremain > 0)",
         "",
     ]
-    for span in plan.spans:
+    for number, span in enumerate(plan.spans):
+        if number > 1 and (span.stage.bias is not None or span.stage.shots is not None):
+            lines.append(f"shell rm -f {' '.join(_left_by(plan.spans[number - 2], settings))}")
         lines += _guarded_stage(span, min(span.end, plan.target_step), plan, ion_types)
     lines += [
         "label finish",
@@ -138,6 +140,13 @@ def _guarded_stage(span: Span, end: int, plan: JobPlan, ion_types: Sequence[int]
         f"label after_{stage.name}",
         "",
     ]
+
+
+def _left_by(span: Span, settings: RunSettings) -> list[str]:
+    """Return the checkpoints that a completed stage leaves; a ladder of windows deletes them two stages later."""
+    every = 1 if span.stage.shots is not None else settings.restart_interval
+    inside = range(span.start + every, span.end, every)
+    return [f"restart.{step}" for step in (*inside[-KEPT_CHECKPOINTS:], span.end)]
 
 
 def _skipped_from(step: int, label: str, commands: list[str]) -> list[str]:
