@@ -61,17 +61,33 @@ is_as_recorded() { # folder file
 # true if all frames before a checkpoint exist; their number follows from the size and the header of the file
 has_frames() { # folder step
     [ "$frames" = frames ] || return 0
-    reaches "$1/trajectory.dcd" "$2" && reaches "$1/ions.dcd" "$2"
+    reaches "$1" trajectory.dcd "$2" && reaches "$1" ions.dcd "$2"
 }
 
-reaches() { # trajectory step
-    [ -s "$1" ] || return 0
-    size=$(wc -c <"$1")
+reaches() { # folder trajectory step
+    [ -s "$1/$2" ] || {
+        needs_none "$1" "$2" "$3"
+        return
+    }
+    size=$(wc -c <"$1/$2")
     # step of the first frame, steps between frames, number of atoms
-    set -- "$2" $(od -An -t d4 -j 12 -N 8 "$1") $(od -An -t d4 -j 268 -N 4 "$1")
+    set -- "$3" $(od -An -t d4 -j 12 -N 8 "$1/$2") $(od -An -t d4 -j 268 -N 4 "$1/$2")
     [ $# -eq 4 ] || return 1
     whole=$(((size - 276) / (80 + 12 * $4)))
     [ $(($2 + whole * $3)) -ge "$1" ]
+}
+
+# true if a trajectory that is empty or missing had no frame to write before a checkpoint
+needs_none() { # folder trajectory step
+    # those of a job that ended may have been discarded
+    [ ! -e "$1/$2" ] && [ -s "$1/end.json" ] && return 0
+    # stage that writes it, and steps between frames
+    set -- "$1" "$3" $(awk -v file="$2" '
+        /^print "CSE begin=/ { sub(/.*begin=/, ""); stage = $1 }
+        $1 == "dump" && $4 == "dcd" && $6 == file { print stage, $5; exit }' "$1/input.in" 2>/dev/null)
+    [ $# -eq 4 ] || return 0
+    first=$(sed -n "s/^CSE begin=$3 .* step=\([0-9]*\) .*/\1/p" "$1/log.lammps" 2>/dev/null | head -n 1)
+    [ -z "$first" ] || [ $(((first + $4 - 1) / $4 * $4)) -gt "$2" ]
 }
 
 # true if LAMMPS can read header and body; if it cannot run alone here, true if the job's log reports the file complete

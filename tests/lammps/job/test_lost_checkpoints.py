@@ -7,6 +7,7 @@ import os
 import signal
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.job.continuity import deviation, trajectory_bytes
 from aiida_cse.lammps.job.records import END_RECORD
-from aiida_cse.lammps.job.script import FINAL_DATA, IONS, TRAJECTORY
+from aiida_cse.lammps.job.script import FINAL_DATA, IONS, LOG, TRAJECTORY
 from tests.lammps.job.test_resume import NVT, assert_identical, frames
 from tests.lammps.jobs import ION_TYPES, Job, plan
 from tests.systems import crystal_and_molecules
@@ -115,9 +116,30 @@ def test_a_checkpoint_needs_the_frames_of_both_trajectories(
         assert np.array_equal(frames(whole.folder, name), np.vstack([kept, frames(resumed.folder, name)]))
 
 
-def test_a_trajectory_with_an_incomplete_header_has_no_frames(earlier: Job, system: System) -> None:
-    os.truncate(earlier.folder / TRAJECTORY, 100)
+@pytest.mark.parametrize(
+    "lose", [Path.unlink, lambda path: os.truncate(path, 0), lambda path: os.truncate(path, 100)]
+)
+def test_a_lost_trajectory_of_a_killed_job_has_no_frames(
+    earlier: Job, system: System, lose: Callable[[Path], None]
+) -> None:
+    (earlier.folder / END_RECORD).unlink()
+    lose(earlier.folder / TRAJECTORY)
     assert later(earlier, system).choose_checkpoint().restart == "none"
+
+
+def test_a_checkpoint_before_the_first_frame_needs_no_trajectory(earlier: Job, system: System) -> None:
+    (earlier.folder / END_RECORD).unlink()
+    os.truncate(earlier.folder / TRAJECTORY, 0)
+    log = earlier.folder / LOG
+    log.write_text(log.read_text().replace("start=0 target=200 step=0 ", "start=0 target=200 step=191 "))
+    script = earlier.folder / "input.in"
+    script.write_text(script.read_text().replace(" dcd 10 ", " dcd 150 "))
+    assert later(earlier, system).choose_checkpoint().restart == "parent/restart.200"
+
+
+def test_a_discarded_trajectory_of_an_ended_job_is_not_missed(earlier: Job, system: System) -> None:
+    (earlier.folder / TRAJECTORY).unlink()
+    assert later(earlier, system).choose_checkpoint().restart == "parent/restart.200"
 
 
 def test_a_stage_without_a_trajectory_of_its_own_needs_no_frames(earlier: Job, system: System) -> None:
