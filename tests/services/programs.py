@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -54,6 +54,9 @@ class Services:
     environment: dict[str, str]
     ports: dict[str, int]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _programs: dict[str, tuple[ExitStack, Callable[[], AbstractContextManager[None]]]] = field(
+        default_factory=dict
+    )
 
     def log(self, name: str) -> Path:
         """Return the file with everything that a program prints."""
@@ -111,10 +114,42 @@ class Services:
         UnavailableError
             It ended, or was not ready in time.
         """
-        with self.log(name).open("wb") as log:
+        words = [*_account(user), find(str(command[0])), *map(str, command[1:])]
+        with ExitStack() as stack:
+            self._programs[name] = (
+                stack,
+                lambda: self._running(name, words, ready, self.environment | dict(environment or {}), stop),
+            )
+            self.restart(name)
+            yield
+
+    def restart(self, name: str, *, after: float = 0.0) -> None:
+        """End a program if it still runs, and start it again after so many seconds, with its files.
+
+        Raises
+        ------
+        UnavailableError
+            As for :meth:`running`.
+        """
+        stack, again = self._programs[name]
+        stack.close()
+        time.sleep(after)
+        stack.enter_context(again())
+
+    @contextmanager
+    def _running(
+        self,
+        name: str,
+        words: Sequence[str],
+        ready: Callable[[], object],
+        environment: Mapping[str, str],
+        stop: signal.Signals,
+    ) -> Iterator[None]:
+        """Run a program until it is ended; its log goes on where it was."""
+        with self.log(name).open("ab") as log:
             process = subprocess.Popen(
-                [*_account(user), find(str(command[0])), *map(str, command[1:])],
-                env=self.environment | dict(environment or {}),
+                words,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
