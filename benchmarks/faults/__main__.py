@@ -46,16 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bench = make_bench(folder)
         print(f"system and undisturbed run after {time.monotonic() - began:.0f} s", flush=True)
         print(HEADER)
-        rows = {kind: _row(kind, bench, options, began) for kind in kinds if not kind.daemon}
-        if any(kind.daemon for kind in kinds):
-            from benchmarks.faults.daemon import daemon_bench
-
-            with daemon_bench(bench) as second:
-                rows |= {kind: _row(kind, second, options, began) for kind in kinds if kind.daemon}
+        rows: dict[Kind, list[Verdict]] = {}
+        for place in dict.fromkeys(kind.place for kind in kinds):
+            with _bench_at(place, bench) as here:
+                rows |= {kind: _row(kind, here, options, began) for kind in kinds if kind.place == place}
     return _conclude(rows, seconds=time.monotonic() - began)
 
 
-WIDTH = 39
+WIDTH = 40
 #: what of the verdicts is summed up
 COLUMNS = ("jobs", "ended", "identical", "lost", "twice", "wrong")
 HEADER = (
@@ -86,10 +84,33 @@ def _names() -> list[str]:
     return list(dict.fromkeys(kind.name for kind in (*KINDS, *QUICK_KINDS, *SHORT_KINDS)))
 
 
-def _row(kind: Kind, bench: Bench, options: argparse.Namespace, began: float) -> list[Verdict]:
+@contextmanager
+def _bench_at(place: str, bench: Bench) -> Iterator[Bench | None]:
+    """Yield the bench on the profile of a place; None if its servers do not run here."""
+    if place == "embedded":
+        yield bench
+        return
+    from benchmarks.faults.daemon import daemon_bench, services_bench
+    from tests.services.programs import UnavailableError
+
+    try:
+        second = (daemon_bench if place == "daemon" else services_bench)(bench)
+        here = second.__enter__()
+    except UnavailableError as error:
+        print(error)
+        yield None
+        return
+    try:
+        yield here
+    finally:
+        second.__exit__(None, None, None)
+
+
+def _row(kind: Kind, bench: Bench | None, options: argparse.Namespace, began: float) -> list[Verdict]:
     """Run and print one kind."""
-    if not kind.possible:
+    if bench is None or not kind.possible:
         lack = kind.needs or "file system of the profile's own, which needs root and no --folder"
+        lack = "server of its own" if bench is None else lack
         print(f"{kind.words:<{WIDTH}} not run: there is no {lack} on this machine", flush=True)
         return []
     verdicts: list[Verdict] = []

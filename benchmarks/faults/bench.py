@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from aiida_cse.cli.site.environment import Environment
     from aiida_cse.reduction.state import State
+    from tests.services.programs import Services
 
 __all__ = ["OVERRIDES", "SEED", "TEMPERATURE", "TOTAL_STEPS", "Bench", "Striker", "Verdict"]
 
@@ -61,15 +62,20 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether the result equals that of the undisturbed run, after at most one command."""
-        return self.ended and self.identical and self.commands <= 1 and not (self.lost or self.twice or self.wrong)
+        """Whether the result equals that of the undisturbed run, after at most one command per fault."""
+        return (
+            self.ended
+            and self.identical
+            and self.commands <= self.hits
+            and not (self.lost or self.twice or self.wrong)
+        )
 
 
 @dataclass
 class Bench:
     """A profile with the small system, in a folder; the working folders of the current run are below ``work``.
 
-    ``seconds`` is the time that LAMMPS took for the undisturbed run.
+    ``seconds`` is the time that LAMMPS took for the undisturbed run; ``services`` has the servers of the profile.
     """
 
     folder: Path
@@ -78,6 +84,7 @@ class Bench:
     reference: State | None = None
     seconds: float = 1.0
     ranks: int = 1
+    services: Services | None = None
     references: dict[int, State] = field(default_factory=dict)
     _runs: int = field(default=0)
 
@@ -88,7 +95,7 @@ class Bench:
 
     @property
     def database(self) -> Path:
-        """The database of the loaded profile."""
+        """The database of the loaded profile, if SQLite's."""
         from aiida.manage import get_manager
 
         profile = get_manager().get_profile()
@@ -166,7 +173,7 @@ class Bench:
             len(wrong),
             len(jobs),
             "; ".join(f"step {hit.step}: {hit.words}" for hit in hits) or "not hit",
-            "; ".join(wrong) or ("" if node.is_finished_ok else f"[{node.exit_status}] {node.exit_message}"),
+            "; ".join(wrong) or ("" if node.is_finished_ok else _failure(node)),
         )
         for made in node.called_descendants:
             made.base.caching.clear_hash()
@@ -178,6 +185,10 @@ def _clear(work: Path) -> None:
     for job in jobs_below(work):
         job.kill()
     shutil.rmtree(work, ignore_errors=True)
+
+
+def _failure(node: orm.ProcessNode) -> str:
+    return f"[{node.exit_status}] {node.exit_message or node.exception or node.process_state}"
 
 
 def _frames(state: State | None) -> tuple[int, int]:
@@ -193,7 +204,7 @@ def _frames(state: State | None) -> tuple[int, int]:
 
 def _wrongly_finished(job: orm.CalcJobNode) -> str | None:
     """Return why a job that is called finished is incomplete, judged by its files alone."""
-    folder = Path(job.get_remote_workdir())
+    folder = Path(job.get_remote_workdir() or "none")
     if not job.is_finished_ok or not folder.is_dir():  # deleted by a blow, after the job was judged
         return None
     target = job.inputs.plan.get_dict()["stop_step"]

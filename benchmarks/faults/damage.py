@@ -1,4 +1,4 @@
-"""Damage to the files of a job, as caused by a full disk or a machine that goes down."""
+"""Damage to the files of a job, as caused by a full disk or a machine that goes down, and a locked database."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import random
 import resource
 import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +22,13 @@ from benchmarks.faults.jobs import Job
 __all__ = [
     "cut_frames",
     "cut_log",
+    "delete",
     "delete_folder",
     "delete_restart",
+    "empty",
     "empty_restart",
     "limit_file_size",
+    "locked",
     "make_writable",
     "nan_in_restart",
     "shift_times",
@@ -32,6 +38,8 @@ __all__ = [
 
 #: bytes of a DCD file before its first frame, and of a frame besides the coordinates
 _DCD_HEADER, _DCD_FRAME = 276, 80
+#: seconds for which a lock is asked for
+_PATIENCE = 60.0
 #: extended attribute by which not even root makes files in a folder
 _IMMUTABLE = "i"
 
@@ -102,17 +110,38 @@ def _place_of_a_number(content: bytes, rng: random.Random) -> int:
     return half + shift + 8 * int(rng.choice(places.tolist()))
 
 
-def cut_frames(job: Job, rng: random.Random, most: int) -> str:
-    """Truncate the ions' trajectory inside one of its last ``most`` frames, or that of all atoms in the last."""
-    path = job.folder / rng.choice(["ions.dcd", "trajectory.dcd"])
-    most = most if path.name == "ions.dcd" else 1
-    size = path.stat().st_size
-    frame = _frame_bytes(path)
-    whole = (size - _DCD_HEADER) // frame
-    kept = max(0, whole - rng.randrange(1, most + 1))
-    target = _DCD_HEADER + kept * frame + rng.randrange(1, frame)
-    os.truncate(path, target)
-    return f"{path.name} cut inside of frame {kept + 1} of {whole}"
+def cut_frames(name: str, most: int) -> Callable[[Job, random.Random], str]:
+    """Return a blow that truncates a trajectory inside one of its last ``most`` frames."""
+
+    def cut(job: Job, rng: random.Random) -> str:
+        path = job.folder / name
+        frame = _frame_bytes(path)
+        whole = (path.stat().st_size - _DCD_HEADER) // frame
+        kept = max(0, whole - rng.randrange(1, most + 1))
+        os.truncate(path, _DCD_HEADER + kept * frame + rng.randrange(1, frame))
+        return f"{name} cut inside of frame {kept + 1} of {whole}"
+
+    return cut
+
+
+def empty(name: str) -> Callable[[Job, random.Random], str]:
+    """Return a blow that truncates a file to zero bytes."""
+
+    def truncate(job: Job, _: random.Random) -> str:
+        os.truncate(job.folder / name, 0)
+        return f"{name} emptied"
+
+    return truncate
+
+
+def delete(name: str) -> Callable[[Job, random.Random], str]:
+    """Return a blow that deletes a file."""
+
+    def unlink(job: Job, _: random.Random) -> str:
+        (job.folder / name).unlink()
+        return f"{name} deleted"
+
+    return unlink
 
 
 def _frame_bytes(path: Path) -> int:
@@ -160,6 +189,17 @@ def make_writable(folder: Path) -> None:
         subprocess.run(["chattr", f"-{_IMMUTABLE}", str(folder)], check=True)
     else:
         folder.chmod(0o700)
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold a database of SQLite as another program that writes to it for long."""
+    with closing(sqlite3.connect(database, timeout=_PATIENCE, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
 
 
 def end(job: Job, number: int) -> str:

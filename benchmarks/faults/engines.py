@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ __all__ = [
     "extended",
     "launch_command",
     "launched_again",
+    "newest_production",
     "out_of_walltime",
     "python_killed",
     "stashed",
@@ -88,8 +88,6 @@ def extended(bench: Bench, rng: random.Random) -> Verdict:
     """Delete the folder of the last segment of half a run, and let ``aiida-cse extend`` run the whole."""
     from aiida import orm
 
-    from aiida_cse.workchains.production import ProductionWorkChain
-
     with bench.fresh_work() as work:
         first = _run(bench.builder(segments=4, looks=True, half=True))
         _, folder = max(first.outputs.folders.items())
@@ -102,34 +100,35 @@ def extended(bench: Bench, rng: random.Random) -> Verdict:
         finally:
             extending.kill()
             extending.wait()
-        query = orm.QueryBuilder().append(ProductionWorkChain, tag="run").order_by({"run": {"id": "desc"}})
-        (node,) = query.limit(1).first()
+        node = orm.load_node(newest_production()[0])
         told = f"continues from step {TOTAL_STEPS // 4}," in " ".join(said.read_text().split())
         verdict = bench.judge(node, [hit], commands=1 if told else 2)
         bench.judge(first, [], 0)
         return verdict
 
 
-def launched_again(blow: str) -> Run:
-    """Return a run that is hit, fails, and is launched again with AiiDA's caching after the cause is removed."""
+def launched_again(*blows: str) -> Run:
+    """Return a run that each blow makes fail; it is launched again with caching after the cause is gone."""
 
     def run(bench: Bench, rng: random.Random) -> Verdict:
         from aiida.manage.caching import enable_caching
 
-        with bench.fresh_work() as work, Striker(_strike(bench, rng, [(blow, "anywhere")])) as striker:
-            commands = 0
-            try:
-                node = _run(bench.builder())
-            finally:
-                for job in jobs_below(work):
-                    damage.make_writable(job.folder)
-            first = node
-            if not node.is_finished_ok:
-                commands = 1
-                with enable_caching(identifier="aiida.calculations:cse.*"):
-                    node = _run(bench.builder())
-            verdict = bench.judge(node, striker.hits(), commands)
-            bench.judge(first, [], 0)
+        node, failed, hits = None, [], []
+        with bench.fresh_work() as work, enable_caching(identifier="aiida.calculations:cse.*"):
+            for blow in (*blows, None):
+                with Striker(_strike(bench, rng, [(blow, "anywhere")] if blow else [])) as striker:
+                    try:
+                        node = _run(bench.builder())
+                    finally:
+                        for job in jobs_below(work):
+                            damage.make_writable(job.folder)
+                    hits += striker.hits()
+                if node.is_finished_ok:
+                    break
+                failed.append(node)
+            verdict = bench.judge(node, hits, commands=len(failed))
+            for one in failed:
+                bench.judge(one, [], 0)
             return verdict
 
     return run
@@ -162,23 +161,22 @@ def clock_jumps(bench: Bench, rng: random.Random) -> Verdict:
 
 
 def python_killed(bench: Bench, rng: random.Random) -> Verdict:
-    """Kill ``aiida-cse launch`` at a step or shortly after it, and continue with ``aiida-cse resume``."""
+    """Kill ``aiida-cse launch``, and then ``aiida-cse resume``, shortly after a step."""
 
     def kill(python: subprocess.Popen[str]) -> str:
         python.send_signal(signal.SIGKILL)
+        python.wait()
         return "SIGKILL to the embedded Python"
 
-    return _harmed(bench, rng, kill, says=False)
+    return _harmed(bench, rng, kill, times=3, says=False)
 
 
 def database_locked(bench: Bench, rng: random.Random) -> Verdict:
     """Lock the database of the profile until the engine ends, or for long, as another program may."""
 
     def lock(python: subprocess.Popen[str]) -> str:
-        with closing(sqlite3.connect(bench.database, timeout=_LOCKED, isolation_level=None)) as connection:
-            connection.execute("BEGIN EXCLUSIVE")
+        with damage.locked(bench.database):
             wait_until(lambda: _over(python), time.monotonic() + _LOCKED)
-            connection.execute("ROLLBACK")
         return f"database locked for up to {_LOCKED:.0f} s"
 
     return _harmed(bench, rng, lock)
@@ -198,7 +196,7 @@ def disk_of_the_profile_full(bench: Bench, rng: random.Random) -> Verdict:
             filler.unlink()
         return f"no space in the profile for up to {_FULL:.0f} s"
 
-    return _harmed(bench, rng, fill)
+    return _harmed(bench, rng, fill, times=2)
 
 
 def work_write_protected(bench: Bench, rng: random.Random) -> Verdict:
@@ -212,7 +210,7 @@ def work_write_protected(bench: Bench, rng: random.Random) -> Verdict:
             damage.make_writable(bench.work)
         return "folder of all jobs read-only"
 
-    return _harmed(bench, rng, protect, segments=4)
+    return _harmed(bench, rng, protect)
 
 
 def _harmed(
@@ -220,50 +218,59 @@ def _harmed(
     rng: random.Random,
     harm: Callable[[subprocess.Popen[str]], str],
     *,
+    times: int = 1,
     says: bool = True,
-    segments: int = 2,
 ) -> Verdict:
-    """Harm ``aiida-cse launch`` at a step or shortly after it, and continue with ``aiida-cse resume`` if it ended.
+    """Harm ``aiida-cse launch`` shortly after steps, and continue with ``aiida-cse resume`` whenever it ended.
 
-    A command that the engine, which ``says`` why it ended, did not name counts twice.
+    A command that the engine, which ``says`` why it ended, did not name counts as too many.
     """
     from aiida import orm
 
-    from aiida_cse.workchains.production import ProductionWorkChain
-
-    (step,), delay = draw_steps(rng), rng.uniform(0, 2)
+    steps, hits, commands = list(draw_steps(rng, times)), [], 0
     with bench.fresh_work() as work:
         said = work.parent / f"{work.name}.out"
-        python = _start(launch_command(bench, work, "faults", segments), said)
+        python = _start(launch_command(bench, work, segments=4), said)
+        deadline = time.monotonic() + PATIENCE
+
+        def stops() -> bool:
+            return _over(python) or (bool(steps) and any(job.step >= steps[0] for job in jobs_below(work)))
+
         try:
-            deadline = time.monotonic() + PATIENCE
-            wait_until(lambda: any(job.step >= step for job in jobs_below(work)) or _over(python), deadline)
-            time.sleep(delay)
-            words = f"{harm(python)} {delay:.1f} s later" if python.poll() is None else ""
-            wait_until(lambda: _over(python), deadline)
+            while wait_until(stops, deadline):
+                if _over(python):
+                    pk, ended = newest_production()
+                    if ended or commands > times:
+                        break
+                    commands += 1 if not says or "aiida-cse resume" in " ".join(said.read_text().split()) else 9
+                    python = _start([_AIIDA_CSE, "resume", str(pk)], said)
+                else:
+                    delay = rng.uniform(0, 2)
+                    time.sleep(delay)
+                    if not _over(python):
+                        hits.append(Hit(steps.pop(0), f"{harm(python)} {delay:.1f} s later"))
         finally:
-            stuck = python.poll() is None
             python.kill()
             python.wait()
-        query = orm.QueryBuilder().append(ProductionWorkChain, tag="run").order_by({"run": {"id": "desc"}})
-        (node,) = query.limit(1).first()
-        commands = 0
-        if not node.is_terminated and not stuck:
-            commands = 1 if not says or "aiida-cse resume" in " ".join(said.read_text().split()) else 2
-            resumed = _start([_AIIDA_CSE, "resume", str(node.pk)], said)
-            try:
-                resumed.wait(timeout=PATIENCE)
-            finally:
-                resumed.kill()
-                resumed.wait()
-        verdict = bench.judge(orm.load_node(node.pk), [Hit(step, words)] if words else [], commands)
+        verdict = bench.judge(orm.load_node(newest_production()[0]), hits, commands)
         if verdict.holds:
             said.unlink()
         return verdict
 
 
-def launch_command(bench: Bench, work: Path, profile: str, segments: int = 2) -> list[str]:
-    """Return the command that launches the bench's production in a profile."""
+def newest_production() -> tuple[int, bool]:
+    """Return the PK of the production that was made last, and whether it has ended."""
+    from aiida import orm
+
+    from aiida_cse.workchains.production import ProductionWorkChain
+
+    query = orm.QueryBuilder().append(ProductionWorkChain, tag="run", project=["id", "attributes.process_state"])
+    pk, state = query.order_by({"run": {"id": "desc"}}).limit(1).first()
+    return pk, state in ("finished", "excepted", "killed")
+
+
+def launch_command(bench: Bench, work: Path, segments: int = 2) -> list[str]:
+    """Return the command that launches the bench's production in its profile."""
     overrides = work / "overrides.yaml"
     plan = OVERRIDES["plan"] | {"segment_ps": OVERRIDES["plan"]["length_ps"] / segments}
     overrides.write_text(yaml.safe_dump(OVERRIDES | {"plan": plan}))
@@ -271,7 +278,7 @@ def launch_command(bench: Bench, work: Path, profile: str, segments: int = 2) ->
         "launch",
         "production",
         "--profile",
-        profile,
+        bench.environment.profile.name,
         "--system",
         bench.system.pk,
         "--temperature",
@@ -310,6 +317,4 @@ def _strike(
 ) -> Strike:
     steps = draw_steps(rng, len(blows), part)
     drawn = (Blow(step, name, moment) for step, (name, moment) in zip(steps, blows, strict=True))
-    return Strike(
-        str(bench.work), tuple(drawn), rng.randrange(2**31), deadline=PATIENCE, database=str(bench.database)
-    )
+    return Strike(str(bench.work), tuple(drawn), rng.randrange(2**31), PATIENCE, str(bench.database))

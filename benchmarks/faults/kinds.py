@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.faults import engines
 from benchmarks.faults.bench import Bench, Verdict
@@ -31,8 +32,8 @@ class Kind:
         The command for a run that does not continue by itself.
     needs
         Pattern of a file that must exist to run it.
-    daemon
-        Whether a daemon runs it.
+    place
+        What runs it: the embedded engine, a daemon on SQLite, or a profile on PostgreSQL and RabbitMQ.
     own_disk
         Whether the profile must be on a file system of its own, which it fills.
     """
@@ -43,7 +44,7 @@ class Kind:
     run: Callable[[Bench, random.Random], Verdict]
     command: str = ""
     needs: str = ""
-    daemon: bool = False
+    place: Literal["embedded", "daemon", "services"] = "embedded"
     own_disk: bool = False
 
     @property
@@ -62,30 +63,33 @@ LAUNCH_AGAIN, RESUME, EXTEND, RESTART = (
 )
 
 
-def _on_daemon(moment: str, *, broker: bool = False) -> Callable[[Bench, random.Random], Verdict]:
-    def run(bench: Bench, rng: random.Random) -> Verdict:
-        from benchmarks.faults.daemon import workers_killed  # AiiDA looks for its profiles when it is imported
+def _on_daemon(name: str, *arguments: str) -> Callable[[Bench, random.Random], Verdict]:
+    """Return a run of the module ``daemon``, which is imported with it: AiiDA then looks for its profiles."""
 
-        return workers_killed(moment, broker=broker)(bench, rng)
+    def run(bench: Bench, rng: random.Random) -> Verdict:
+        from benchmarks.faults import daemon
+
+        made = getattr(daemon, name)
+        verdict: Verdict = (made(*arguments) if arguments else made)(bench, rng)
+        return verdict
 
     return run
 
 
 KINDS = (
     # a LAMMPS without its wrapper often reaches the end of its segment before the script ends it
-    Kind("wrapper", "kill -9 of LAMMPS' wrapper", 5, by_itself(("kill_wrapper", "running"), times=8, segments=4)),
-    Kind("lammps", "kill -9 of LAMMPS itself", 8, by_itself(("kill_lmp", "running"), times=8)),
     Kind(
-        "writes",
-        "… inside a restart write",
-        6,
-        by_itself(("kill_wrapper", "writing"), ("kill_lmp", "writing"), times=4),
+        "kills",
+        "kill -9 of wrapper, LAMMPS, all; SIGTERM",
+        10,
+        by_itself(("kill_lmp", "running"), ("kill_job", "running"), ("terminate", "running"),
+                  ("kill_wrapper", "running"), times=3, segments=4),
     ),
     Kind(
-        "job",
-        "kill -9, SIGTERM to all of a job",
-        8,
-        by_itself(("kill_job", "running"), ("terminate", "running"), times=4),
+        "writes",
+        "kill -9 inside a restart write",
+        5,
+        by_itself(("kill_wrapper", "writing"), ("kill_lmp", "writing"), times=4),
     ),
     Kind(
         "ranks",
@@ -94,20 +98,33 @@ KINDS = (
         by_itself(("kill_rank", "running"), ("kill_launcher", "running"), ("kill_job", "running"),
                   times=2, ranks=2),
     ),
-    Kind("walltime", "stop by the wall time", 3, engines.out_of_walltime),
+    Kind("walltime", "stop by the wall time", 2, engines.out_of_walltime),
     Kind(
         "restarts",
         "killed; restart cut, empty, gone, NaN",
-        8,
+        7,
         by_itself(("shorten_restart", "killed"), ("empty_restart", "killed"), ("delete_restart", "killed"),
                   ("nan_in_restart", "killed"), times=2),
     ),
     Kind(
+        "ions",
+        "killed; ions.dcd cut, empty, gone",
+        4,
+        by_itself(("cut_ions", "killed"), ("empty_ions", "killed"), ("cut_ions", "killed"),
+                  ("delete_ions", "killed")),
+    ),
+    Kind(
+        "all-atoms",
+        "killed; trajectory.dcd cut, empty, gone",
+        4,
+        by_itself(("cut_all_atoms", "killed"), ("empty_all_atoms", "killed"), ("cut_all_atoms", "killed"),
+                  ("delete_all_atoms", "killed")),
+    ),
+    Kind(
         "files",
-        "killed; frames, log cut; times set",
-        8,
-        by_itself(("cut_last_frame", "killed"), ("cut_frames", "killed"), ("cut_log", "killed"),
-                  ("shift_times", "killed"), times=2),
+        "killed; log cut; times set",
+        4,
+        by_itself(("cut_log", "killed"), ("shift_times", "killed"), times=2),
     ),
     Kind(
         "folder-killed",
@@ -137,19 +154,63 @@ KINDS = (
         by_itself(("delete_restart", "ended"), ("cut_log", "ended"), ("delete_restart", "ended"),
                   segments=4, part=engines.NOT_LAST),
     ),
-    Kind("reduction", "kill -9 of the reduction", 3, by_itself(("kill_reduction", "reducing"), times=3)),
+    Kind("reduction", "kill -9 of the reduction", 2, by_itself(("kill_reduction", "reducing"), times=3)),
     Kind("clock", "clock set by hours", 2, engines.clock_jumps, needs=engines.FAKETIME),
-    Kind("disk-full", "disk full (RLIMIT_FSIZE)", 2, engines.launched_again("limit_file_size"), LAUNCH_AGAIN),
-    Kind("read-only", "folder read-only", 2, engines.launched_again("write_protect"), LAUNCH_AGAIN),
+    Kind(
+        "disk",
+        "disk full; folder of a job read-only",
+        2,
+        engines.launched_again("limit_file_size", "write_protect"),
+        LAUNCH_AGAIN,
+    ),
     Kind("work-read-only", "folder of all jobs read-only", 1, engines.work_write_protected, RESUME),
     Kind("profile-full", "disk of the profile full", 2, engines.disk_of_the_profile_full, RESUME, own_disk=True),
-    Kind("lock-short", "database locked for 12 s", 3, by_itself(("lock_shortly", "anywhere"), times=3)),
+    Kind("lock-short", "database locked for 12 s", 3, by_itself(("lock", "anywhere"), times=3, segments=4)),
     Kind("lock-long", "database locked for a minute", 1, engines.database_locked, RESUME),
     Kind("python", "kill -9 of the embedded Python", 3, engines.python_killed, RESUME),
-    Kind("worker-run", "kill -9 of the worker: job runs", 2, _on_daemon("run"), RESTART, daemon=True),
-    Kind("worker-submit", "… job is submitted", 2, _on_daemon("submit"), RESTART, daemon=True),
-    Kind("worker-parse", "… job is parsed", 2, _on_daemon("parse"), RESTART, daemon=True),
-    Kind("broker", "kill -9 of broker and worker", 2, _on_daemon("run", broker=True), RESTART, daemon=True),
+    Kind(
+        "worker",
+        "kill -9 of the worker, in all phases",
+        5,
+        _on_daemon("disturbed", "worker", "submitted", "run", "parsed", "submitted", "run", "parsed"),
+        RESTART,
+        place="daemon",
+    ),
+    Kind(
+        "broker",
+        "kill -9 of broker and worker",
+        2,
+        _on_daemon("disturbed", "broker", "run", "run"),
+        RESTART,
+        place="daemon",
+    ),
+    Kind(
+        "worker-lock",
+        "worker's database locked for 30 s",
+        2,
+        _on_daemon("disturbed", "lock", "run", "run"),
+        RESTART,
+        place="daemon",
+    ),
+    Kind(
+        "postgresql", "PostgreSQL restarted", 2, _on_daemon("started_again_below"), RESUME, place="services"
+    ),
+    Kind(
+        "worker-postgresql",
+        "PostgreSQL of a worker restarted",
+        2,
+        _on_daemon("disturbed", "postgresql", "run", "run"),
+        RESTART,
+        place="services",
+    ),
+    Kind(
+        "rabbitmq",
+        "RabbitMQ restarted",
+        2,
+        _on_daemon("disturbed", "rabbitmq", "run", "run"),
+        RESTART,
+        place="services",
+    ),
 )  # fmt: skip
 
 #: one run with a bit of everything, for the tests
@@ -158,7 +219,7 @@ SHORT_KINDS = (
         "short",
         "kills and damages",
         3,
-        by_itself(("kill_lmp", "writing"), ("shorten_restart", "killed"), ("cut_frames", "killed"),
+        by_itself(("kill_lmp", "writing"), ("shorten_restart", "killed"), ("cut_ions", "killed"),
                   ("delete_restart", "killed")),
     ),
 )  # fmt: skip
@@ -167,39 +228,22 @@ SHORT_KINDS = (
 QUICK_KINDS = (
     Kind(
         "kills",
-        "kills, inside a write too",
-        3,
-        by_itself(("kill_wrapper", "running"), ("kill_lmp", "writing"), ("kill_job", "running"),
-                  ("kill_lmp", "running"), ("terminate", "running")),
-    ),
-    Kind(
-        "damages",
-        "killed; restart, frames damaged",
-        3,
-        by_itself(("shorten_restart", "killed"), ("cut_frames", "killed"), ("delete_restart", "killed"),
-                  ("nan_in_restart", "killed"), ("cut_log", "killed")),
-    ),
-    Kind(
-        "ended",
-        "ended; restart, log damaged",
-        2,
-        by_itself(("nan_in_restart", "ended"), ("delete_restart", "ended"), ("cut_log", "ended"), segments=4,
-                  part=engines.NOT_LAST),
+        "kills; restart, frames damaged",
+        5,
+        by_itself(("kill_lmp", "writing"), ("kill_job", "running"), ("shorten_restart", "killed"),
+                  ("cut_ions", "killed"), ("nan_in_restart", "killed"), ("terminate", "running"),
+                  ("cut_all_atoms", "killed")),
     ),
     Kind(
         "folders",
         "folder deleted; reduction killed",
         3,
-        by_itself(
-            ("delete_folder", "followed"),
-            ("kill_lmp", "running"),
-            ("kill_reduction", "reducing"),
-            segments=4,
-            part=engines.INNER,
-        ),
+        by_itself(("nan_in_restart", "ended"), ("delete_folder", "followed"), ("lock", "anywhere"),
+                  ("kill_reduction", "reducing"), segments=4),
     ),
-    Kind("lock-short", "database locked for 12 s", 1, by_itself(("lock_shortly", "anywhere"))),
-    Kind("profile-full", "disk of the profile full", 1, engines.disk_of_the_profile_full, RESUME, own_disk=True),
     Kind("python", "kill -9 of the embedded Python", 1, engines.python_killed, RESUME),
-    Kind("broker", "kill -9 of broker and worker", 1, _on_daemon("run", broker=True), RESTART, daemon=True),
+    Kind(
+        "broker", "kill -9 of broker and worker", 1, _on_daemon("disturbed", "broker", "run"), RESTART,
+        place="daemon",
+    ),
 )  # fmt: skip

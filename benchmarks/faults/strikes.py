@@ -12,7 +12,6 @@ import os
 import random
 import select
 import signal
-import sqlite3
 import struct
 import sys
 import time
@@ -27,15 +26,15 @@ import psutil
 from benchmarks.faults import damage
 from benchmarks.faults.jobs import Job, job_at, reductions_below, wait_until
 
-__all__ = ["BLOWS", "Blow", "Hit", "Moment", "Strike"]
+__all__ = ["BLOWS", "LOCKED", "Blow", "Hit", "Moment", "Strike"]
 
 Moment = Literal["running", "writing", "killed", "ended", "followed", "reducing", "anywhere"]
 
 #: seconds over which the blow falls after the step, or the reduction, was seen
 _SPREAD, _SPREAD_OF_REDUCTIONS = 0.04, 2.0
 _IN_CREATE = 0x100
-#: seconds between two tries, and for which a lock is asked for
-_BREAK, _PATIENCE = 0.005, 30.0
+#: seconds between two tries, and for which a blow locks the database of the profile
+_BREAK, LOCKED = 0.005, 12.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Blow:
     step
         The step in a log at which it falls.
     name
-        One of :data:`BLOWS`.
+        One of :data:`BLOWS`, or ``lock``.
     moment
         ``running``: while LAMMPS is between two frames and two checkpoints; ``writing``: while the next restart
         file is written; ``killed``: as running, and then all processes of the job are killed; ``ended``: after the
@@ -116,8 +115,12 @@ BLOWS: dict[str, Callable[[Job, random.Random], str]] = {
     "shift_times": damage.shift_times,
     "delete_restart": damage.delete_restart,
     "nan_in_restart": damage.nan_in_restart,
-    "cut_last_frame": lambda job, rng: damage.cut_frames(job, rng, 1),
-    "cut_frames": lambda job, rng: damage.cut_frames(job, rng, 6),
+    "cut_ions": damage.cut_frames("ions.dcd", most=6),
+    "cut_all_atoms": damage.cut_frames("trajectory.dcd", most=2),
+    "empty_ions": damage.empty("ions.dcd"),
+    "empty_all_atoms": damage.empty("trajectory.dcd"),
+    "delete_ions": damage.delete("ions.dcd"),
+    "delete_all_atoms": damage.delete("trajectory.dcd"),
     "cut_log": damage.cut_log,
     "limit_file_size": damage.limit_file_size,
     "write_protect": damage.write_protect,
@@ -137,9 +140,10 @@ def strike(wanted: Strike) -> Iterator[Hit]:
                 yield hit
             continue
         while (job := job_at(Path(wanted.work), blow.step, deadline, passed)) is not None:
-            hit = (
-                _lock(blow, job, wanted.database) if blow.name in LOCKS else _strike_job(blow, job, rng, deadline)
-            )
+            if blow.name == "lock":
+                hit = _lock(job, Path(wanted.database))
+            else:
+                hit = _strike_job(blow, job, rng, deadline)
             passed.add(job.folder)
             if hit is not None:
                 yield hit
@@ -197,23 +201,14 @@ def _strike_reduction(work: Path, rng: random.Random, deadline: float) -> Hit | 
     return None
 
 
-#: seconds for which a blow locks the database of the profile
-LOCKS = {"lock_shortly": 12.0, "lock_long": 90.0}
-
-
-def _lock(blow: Blow, job: Job, database: str) -> Hit | None:
-    """Hold the database of the profile as another program that writes to it for long."""
+def _lock(job: Job, database: Path) -> Hit | None:
+    """Hold the database of the profile for a while."""
     if job.ended:
         return None
     step = job.step
-    connection = sqlite3.connect(database, timeout=_PATIENCE, isolation_level=None)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-        time.sleep(LOCKS[blow.name])
-        connection.execute("ROLLBACK")
-    finally:
-        connection.close()
-    return Hit(step, f"database locked for {LOCKS[blow.name]:.0f} s")
+    with damage.locked(database):
+        time.sleep(LOCKED)
+    return Hit(step, f"database locked for {LOCKED:.0f} s")
 
 
 def _hit(blow: Blow, job: Job, rng: random.Random, note: str = "") -> Hit | None:
