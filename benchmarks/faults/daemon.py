@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import signal
 import sqlite3
 import subprocess
@@ -154,10 +153,8 @@ def started_again_below(bench: Bench, rng: random.Random) -> Verdict:
 
 
 def _submit(bench: Bench, work: Path) -> int:
-    said = subprocess.run(launch_command(bench, work), capture_output=True, text=True, check=True).stdout
-    match = re.search(r"<(\d+)>", said)
-    assert match is not None, said
-    return int(match[1])
+    subprocess.run(launch_command(bench, work), capture_output=True, text=True, check=True)
+    return newest_production()[0]
 
 
 def _await(moment: Moment, production: int, deadline: float) -> tuple[Seen | None, int]:

@@ -262,6 +262,7 @@ def newest_production() -> tuple[int, bool]:
     """Return the PK of the production that was made last, and whether it has ended."""
     from aiida import orm
 
+    from aiida_cse.engine.database import roll_back
     from aiida_cse.workchains.production import ProductionWorkChain
 
     query = orm.QueryBuilder().append(ProductionWorkChain, tag="run", project=["id", "attributes.process_state"])
