@@ -265,6 +265,7 @@ def newest_production() -> tuple[int, bool]:
     from aiida_cse.engine.database import roll_back
     from aiida_cse.workchains.production import ProductionWorkChain
 
+    roll_back()  # the session may still see the past
     query = orm.QueryBuilder().append(ProductionWorkChain, tag="run", project=["id", "attributes.process_state"])
     pk, state = query.order_by({"run": {"id": "desc"}}).limit(1).first()
     return pk, state in ("finished", "excepted", "killed")
