@@ -21,7 +21,6 @@ from aiida.manage import get_manager
 from aiida.manage.configuration import get_config
 
 from aiida_cse.cli.site.environment import ensure_environment
-from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.daemon import daemon_hint, daemon_runs
 from aiida_cse.engine.embedded import run_embedded
 from aiida_cse.engine.waking import forgotten_parents
@@ -31,6 +30,7 @@ from benchmarks.faults.engines import PATIENCE, draw_steps, launch_command, newe
 from benchmarks.faults.jobs import jobs_below
 from benchmarks.faults.strikes import Hit
 from benchmarks.throughput import make_profile
+from tests.golden.archives import demo_interface
 from tests.services.programs import databases
 
 __all__ = ["HARMS", "daemon_bench", "disturbed", "services_bench", "started_again_below"]
@@ -79,14 +79,13 @@ def services_bench(bench: Bench) -> Iterator[Bench]:
 @contextmanager
 def _bench_of(profile: str, bench: Bench) -> Iterator[Bench]:
     """Yield a bench on another profile, whose daemon starts with the first run that needs it."""
-    system = bench.system.get_system()
     environment = ensure_environment(profile, daemon=True)
     config = get_config()
     config.set_option("daemon.timeout", 60)  # by default 2 s, too little on a busy machine
     config.set_option("warnings.rabbitmq_version", False)
     config.store()
     try:
-        yield Bench(bench.folder / profile, environment, CseSystemData(system).store(), bench.reference)
+        yield Bench(bench.folder / profile, environment, demo_interface().store(), bench.reference)
     finally:
         _verdi("daemon", "stop")
         get_manager().reset_profile()  # before its services end
