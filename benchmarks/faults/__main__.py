@@ -161,7 +161,7 @@ def _hits(verdicts: Sequence[Verdict]) -> int:
 @contextmanager
 def _folder(kept: Path | None) -> Iterator[Path]:
     """Return the folder of the profile, before AiiDA is imported."""
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
         folder = kept.absolute() if kept else Path(temporary)
         (folder / ".aiida").mkdir(parents=True, exist_ok=True)
