@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import constants, sparse
-from scipy.sparse import linalg
+from scipy import constants
+
+from aiida_cse.physics.crossing.kramers import escape_rate
 
 __all__ = ["MASS_KG", "SPEED_SQUARED", "Landscape", "Shots"]
 
@@ -112,44 +113,27 @@ class Landscape:
         return found
 
     def exact_rate(self, well: tuple[float, float], spacing: float = 0.02, order: int = 40) -> float:
-        """Return the rate (s⁻¹) out of the left well per ion in a range of it, by the Klein–Kramers equation.
+        """Return the rate (s⁻¹) out of the left well per ion in a range of it.
 
-        The density is expanded in Hermite functions of the velocity (Brinkman's hierarchy; Risken, The
-        Fokker-Planck Equation, 1989, chapter 10) on a staggered grid. The slowest relaxation λ of two wells with
-        the shares p and 1 − p is k_left + k_right, with detailed balance between them, so that the flow from left
-        to right at equilibrium is λ p (1 − p). A hidden coordinate is taken as fixed while an ion crosses: the
-        rate is the average over its distribution in the well.
+        A hidden coordinate is taken as fixed while an ion crosses: the rate is the average over its distribution
+        in the well.
         """
         if self.hidden:
             nodes, shares = np.polynomial.hermite_e.hermegauss(9)
             frozen = [replace(self, height=self.height + self.hidden * node, hidden=0.0) for node in nodes]
             rates = [world.exact_rate(well, spacing, order) for world in frozen]
             return float(np.average(rates, weights=shares))
-        z = np.arange(-8.0, 8.0 + spacing / 2, spacing)
-        energy = self.free_energy(z) / self.temperature
-        between = self.free_energy(z[:-1] + spacing / 2) / self.temperature
-        speed = np.sqrt(SPEED_SQUARED * self.temperature) / spacing
-        # D = ∂z + F' / 2 T from places to the points between them, and from these to the places
-        ends = [-np.exp((energy[:-1] - between) / 2), np.exp((energy[1:] - between) / 2)]
-        to_points = speed * sparse.diags(ends, [0, 1], shape=(len(z) - 1, len(z)), format="csr")
-        ends = [np.exp((between - energy[:-1]) / 2), -np.exp((between - energy[1:]) / 2)]
-        to_places = speed * sparse.diags(ends, [0, -1], shape=(len(z), len(z) - 1), format="csr")
-        blocks: list[list[sparse.spmatrix | None]] = [[None] * order for _ in range(order)]
-        for number in range(order):
-            blocks[number][number] = -number * self.friction * sparse.identity(len(z) - number % 2)
-            if number + 1 < order:
-                raising = np.sqrt(number + 1) * (to_points if number % 2 == 0 else to_places)
-                blocks[number + 1][number], blocks[number][number + 1] = -raising, raising.T
-        generator = sparse.bmat(blocks, format="csc")
-        values = linalg.eigs(generator, k=3, sigma=1e-9, which="LM", return_eigenvectors=False)
-        slowest = float(-sorted(values.real, reverse=True)[1])
-        weight = np.exp(-energy)
-        left = z < self.surface
-        share = float(weight[left].sum() / weight.sum())
-        inside = (z >= well[0]) & (z <= well[1])
-        return slowest * share * (1 - share) / float(weight[inside].sum() / weight.sum()) * 1e12
-
-    # -- simulations -------------------------------------------------------------------------------------------
+        return escape_rate(
+            self.free_energy,
+            (-8.0, 8.0),
+            self.surface,
+            well,
+            temperature=self.temperature,
+            friction=self.friction,
+            speed_squared=SPEED_SQUARED * self.temperature,
+            spacing=spacing,
+            order=order,
+        )
 
     def window(self, rng: np.random.Generator, centre: float, spring: float, samples: int, every: int) -> Floats:
         """Return z (samples,) in a window that begins at its centre, one in ``every`` steps."""
