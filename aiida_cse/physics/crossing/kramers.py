@@ -74,10 +74,10 @@ def escape_rate(
         raise ValueError(f"well = {well[0]:g} to {well[1]:g} Å: there is no place in it")
     energy, between = free_energy(z) / kelvin, free_energy(z[:-1] + width / 2) / kelvin
     # ∂z + F' / 2 T from places to the points between them, and from these to the places
-    up = [-np.exp((energy[:-1] - between) / 2), np.exp((energy[1:] - between) / 2)]
-    to_points = speed * sparse.diags(up, [0, 1], shape=(len(z) - 1, len(z)), format="csr")
-    down = [np.exp((between - energy[:-1]) / 2), -np.exp((between - energy[1:]) / 2)]
-    to_places = speed * sparse.diags(down, [0, -1], shape=(len(z), len(z) - 1), format="csr")
+    left, right = (speed * np.exp((side - between) / 2) for side in (energy[:-1], energy[1:]))
+    to_points = sparse.diags_array((-left, right), offsets=(0, 1), shape=(len(z) - 1, len(z))).tocsr()
+    to_places = sparse.diags_array((1 / left, -1 / right), offsets=(0, -1), shape=(len(z), len(z) - 1)).tocsr()
+    to_places *= speed**2
     blocks: list[list[sparse.spmatrix | None]] = [[None] * order for _ in range(order)]
     for number in range(order):
         blocks[number][number] = -number * gamma * sparse.identity(len(z) - number % 2)
