@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 from aiida import orm
+from aiida.brokers import ZeromqBroker
 from aiida.engine import submit
 from aiida.manage import get_manager
 from aiida.manage.configuration import create_profile, get_config
@@ -215,6 +216,15 @@ def running_daemon(services: Services, profile: str, workers: int) -> Iterator[p
     with services.running("daemon", command, ready, environment=environment):
         if workers > 1:
             client.increase_workers(workers - 1, timeout=60)
+        broker = get_manager().get_broker()
+        deadline = time.monotonic() + PATIENCE
+        while isinstance(broker, ZeromqBroker):  # one that starts before the broker may wait forever
+            registered = broker.probe_service_status().get("task_subscribers")
+            if registered == workers:
+                break
+            if time.monotonic() > deadline:
+                sys.exit(f"throughput: {registered} of {workers} workers registered; give a new AIIDA_PATH")
+            time.sleep(1)
         yield psutil.Process(services.processes["daemon"].pid)
 
 

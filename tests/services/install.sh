@@ -12,6 +12,7 @@ if ! command -v apt-get >/dev/null 2>&1; then
     exit 1
 fi
 if [ "$(id -u)" -ne 0 ]; then
+    sudo -n true 2>/dev/null && exec sudo -n sh "$0"
     echo "services: apt-get needs root: sudo make services" >&2
     exit 1
 fi
@@ -24,12 +25,11 @@ if [ ! -e "$policy" ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-wait="-o Acquire::http::Timeout=20 -o Acquire::Retries=1"
-if { apt-get update $wait && apt-get install -y --no-install-recommends $wait $packages; } \
-    </dev/null >"$log" 2>&1; then
+wait="-o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=1 -o DPkg::Lock::Timeout=60"
+if { timeout 90 apt-get update $wait &&
+    timeout 240 apt-get install -y --no-install-recommends $wait $packages; } </dev/null >"$log" 2>&1; then
     echo "services: installed $packages"
 else
-    echo "services: apt-get could not install $packages:" >&2
-    tail -n 5 "$log" >&2
+    echo "services: apt-get could not install $packages: $(grep '^[EW]:' "$log" | tail -n 1)" >&2
     exit 1
 fi

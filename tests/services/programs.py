@@ -34,7 +34,7 @@ PACKAGES = {
 #: where Debian has programs that are not on PATH, or (RabbitMQ) a wrapper there that leaves its child behind
 _FOLDERS = ("/usr/lib/rabbitmq/bin", "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin")))
 #: s that a program may take to start, on a machine that does other work as well
-_PATIENCE = 300.0
+_PATIENCE = 120.0
 #: processors of the node: more than a small machine has, so that two studies are not in each other's way
 _PROCESSORS = 4
 
@@ -156,8 +156,14 @@ class Services:
                 start_new_session=True,  # Ctrl-C is for pytest, which then ends the programs in their order
             )
         self.processes[name] = process
-        # its input ends with this process, even after SIGKILL
-        watch = ["sh", "-c", 'read nothing; kill -s "$1" "$0"', str(process.pid), stop.name.removeprefix("SIG")]
+        # its input ends with this process, even after SIGKILL; the group has the circus of a daemon as well
+        watch = [
+            "sh",
+            "-c",
+            'read nothing; kill -s "$1" -- "-$0"',
+            str(process.pid),
+            stop.name.removeprefix("SIG"),
+        ]
         watcher = subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True)
         try:
             self._await(name, process, ready)
