@@ -6,9 +6,11 @@ place is another step, or none. The version is therefore kept with each process 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, ClassVar
 
+from aiida.common.log import LOG_LEVEL_REPORT
 from aiida.engine import WorkChain
 from aiida.orm import ProcessNode, load_node
 from plumpy.persistence import LoadSaveContext
@@ -50,6 +52,13 @@ class VersionedWorkChain(WorkChain):
         if not labels <= self._attached:
             super().update_outputs()
             self._attached = labels
+
+    def report(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Report as AiiDA does, which for the name of the caller reads the source of all frames of the stack."""
+        caller = sys._getframe(1).f_code.co_name
+        self.logger.log(
+            LOG_LEVEL_REPORT, f"[{self.node.pk}|{type(self).__name__}|{caller}]: {msg}", *args, **kwargs
+        )
 
     def on_create(self) -> None:
         """Record the version on the new node."""

@@ -17,7 +17,8 @@ from typing import Any
 
 import plumpy
 import pytest
-from aiida.orm import CalcJobNode, Data, ProcessNode, WorkChainNode
+from aiida.common.links import LinkType
+from aiida.orm import CalcFunctionNode, CalcJobNode, Data, Int, Node, ProcessNode, WorkChainNode
 
 import aiida_cse
 
@@ -308,3 +309,21 @@ def test_a_touch_elsewhere_is_found(line: str) -> None:
 @pytest.mark.parametrize("line", ["from aiida.common.exceptions import NotExistent", "row._fields", "self.node"])
 def test_public_names_are_no_touch(line: str) -> None:
     assert not list(touches(ast.parse(line), own_names()))
+
+
+@pytest.mark.parametrize("kind", [(), LinkType.CREATE, (LinkType.INPUT_CALC, LinkType.CREATE)])
+def test_the_links_that_the_tests_read_are_those_of_aiida(aiida_profile: object, kind: Any) -> None:
+    """All of them but those of one class, label or of another storage, which AiiDA's own query still reads."""
+    node = CalcFunctionNode()
+    for label in "ba":
+        node.base.links.add_incoming(Int(1).store(), LinkType.INPUT_CALC, label)
+    node.store()
+    for label in "dc":
+        result = Int(2)
+        result.base.links.add_incoming(node, LinkType.CREATE, label)
+        result.store()
+    for direction in ("incoming", "outgoing"):
+        given = node.base.links.get_stored_link_triples(link_type=kind, link_direction=direction)
+        queried = node.base.links.get_stored_link_triples(Node, kind, link_direction=direction)
+        assert given == queried
+        assert len(given) == (0 if kind is LinkType.CREATE and direction == "incoming" else 2)

@@ -198,7 +198,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profile]:
 
 
 def wait_for(
-    condition: Callable[[], bool], what: Callable[[], str] = str, timeout: float = DEADLINE, pause: float = 0.5
+    condition: Callable[[], bool], what: Callable[[], str] = str, timeout: float = DEADLINE, pause: float = 1.0
 ) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
@@ -249,14 +249,14 @@ def _pause_and_play(profile: Profile, study: int) -> None:
 def test_nothing_is_lost_when_daemon_broker_and_worker_are_killed(profile: Profile, tmp_path: Path) -> None:
     before = profile.logs()
     pk = int(profile.python(SUBMIT))
-    wait_for(lambda: profile.logs() > before, lambda: "LAMMPS did not start")
+    wait_for(lambda: profile.logs() > before, lambda: "LAMMPS did not start", pause=0.2)
     profile.kill_all()
     assert "daemon start" in profile.status(pk)
 
     (tmp_path / "sitecustomize.py").write_text(SLOW_BROKER)
     paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     profile.daemon("start", "1", PYTHONPATH=paths)
-    wait_for(lambda: "daemon restart" in profile.status(pk), lambda: profile.daemon("status"), 120)
+    wait_for(lambda: "daemon restart" in profile.status(pk), lambda: profile.daemon("status"), 120, pause=5)
 
     profile.daemon("restart")
     wait_for(lambda: profile.ended(pk), lambda: profile.daemon("status"))
@@ -264,44 +264,6 @@ def test_nothing_is_lost_when_daemon_broker_and_worker_are_killed(profile: Profi
     assert (chain.state, chain.exit_status) == ("finished", 0)
     assert [job.label for job in jobs] == ["LammpsStageCalculation"]
     assert "daemon" not in profile.status(pk)
-
-
-def test_a_parent_that_missed_the_end_of_its_child_is_woken(profile: Profile, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(DEAF_WORKER)
-    profile.daemon("stop")
-    profile.daemon("start", "1", PYTHONPATH=str(tmp_path))
-    pk = int(profile.python(SUBMIT))
-    wait_for(lambda: [one.state for one in profile.processes(pk)][1:] == ["finished"], lambda: profile.tree(pk))
-    assert profile.processes(pk)[0].state == "waiting"
-
-    assert re.fullmatch(rf"<{pk}> waits for <\d+>, which ended .*; it was told\n", profile.call(*NUDGE, pk))
-    wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
-    assert profile.processes(pk)[0].exit_status == 0
-
-
-def test_a_worker_outlasts_locks_that_are_longer_than_it_waits(profile: Profile, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(HASTY_WORKER)
-    marks = tmp_path / "marks"
-    marks.touch()
-    profile.daemon("stop")
-    profile.daemon("start", "1", PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPOSITORY)]))
-    pk = int(profile.python(SUBMIT_MARKS, marks))
-    for mark in ("start a1", "end a1", "start function"):
-        wait_for(lambda mark=mark: mark in marks.read_text(), lambda: profile.tree(pk), pause=0.05)  # type: ignore
-        with profile.locked():
-            time.sleep(2)
-    wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
-
-    chain, *called = profile.processes(pk)
-    reports = "".join(profile.call("verdi", "process", "report", process.pk) for process in (chain, *called))
-    assert (chain.state, chain.exit_status) == ("finished", 0), reports
-    assert re.search(
-        r"the database is locked by process \d+ .*: continued from the last checkpoint \d+ s", reports
-    )
-    jobs = [process for process in called if process.label == "MarkCalculation"]
-    assert [(job.state, job.exit_status) for job in jobs] == [("finished", 0)] * 2
-    assert [marks.read_text().count(f"start a{number}") for number in (1, 2)] == [1, 1]
-    profile.daemon("restart")
 
 
 @pytest.mark.long
@@ -351,7 +313,7 @@ def freeze_lammps(folder: Path) -> list[psutil.Process]:
                         frozen.append(process)
         return bool(frozen)
 
-    wait_for(found, lambda: "LAMMPS wrote no checkpoint")
+    wait_for(found, lambda: "LAMMPS wrote no checkpoint", pause=0.2)
     return frozen
 
 
@@ -384,3 +346,41 @@ def test_a_stopped_run_continues_as_if_nothing_had_happened(
     assert [job.exit_status for job in jobs if job.label == "LammpsStageCalculation"] == [420, 0]
     assert last_rows(profile.newest_log()) == undisturbed
     assert "nothing to stop" in profile.call("aiida-cse", "stop", pk)
+
+
+# the last ones: their workers stay as they are
+def test_a_parent_that_missed_the_end_of_its_child_is_woken(profile: Profile, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DEAF_WORKER)
+    profile.daemon("stop")
+    profile.daemon("start", "1", PYTHONPATH=str(tmp_path))
+    pk = int(profile.python(SUBMIT))
+    wait_for(lambda: [one.state for one in profile.processes(pk)][1:] == ["finished"], lambda: profile.tree(pk))
+    assert profile.processes(pk)[0].state == "waiting"
+
+    assert re.fullmatch(rf"<{pk}> waits for <\d+>, which ended .*; it was told\n", profile.call(*NUDGE, pk))
+    wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
+    assert profile.processes(pk)[0].exit_status == 0
+
+
+def test_a_worker_outlasts_locks_that_are_longer_than_it_waits(profile: Profile, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HASTY_WORKER)
+    marks = tmp_path / "marks"
+    marks.touch()
+    profile.daemon("stop")
+    profile.daemon("start", "1", PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPOSITORY)]))
+    pk = int(profile.python(SUBMIT_MARKS, marks))
+    for mark in ("start a1", "end a1", "start function"):
+        wait_for(lambda mark=mark: mark in marks.read_text(), lambda: profile.tree(pk), pause=0.05)  # type: ignore
+        with profile.locked():
+            time.sleep(2)
+    wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
+
+    chain, *called = profile.processes(pk)
+    reports = "".join(profile.call("verdi", "process", "report", process.pk) for process in (chain, *called))
+    assert (chain.state, chain.exit_status) == ("finished", 0), reports
+    assert re.search(
+        r"the database is locked by process \d+ .*: continued from the last checkpoint \d+ s", reports
+    )
+    jobs = [process for process in called if process.label == "MarkCalculation"]
+    assert [(job.state, job.exit_status) for job in jobs] == [("finished", 0)] * 2
+    assert [marks.read_text().count(f"start a{number}") for number in (1, 2)] == [1, 1]

@@ -174,16 +174,6 @@ def of_study(study: WorkChainNode, codes: dict[str, InstalledCode], **plan: Any)
     return short_production(codes, system, recipe=study.inputs.recipe, **plan)
 
 
-def test_a_production_goes_on_alone(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> None:
-    """Launched from a relaxed interface, and then made longer, it is the study's own, bit for bit."""
-    _, shorter = run_get_node(of_study(study, module_codes, length_ps=0.8, segment_ps=0.8))
-    assert shorter.is_finished_ok, shorter.exit_message
-    _, node = run_get_node(get_builder_from_production(shorter, length_ns=0.0012))
-    assert node.is_finished_ok, node.exit_message
-    assert len(jobs(node, "cse.lammps")) == 1, "what is new"
-    assert node.outputs.reduction.get_state().equals(study.outputs.runs.T0500_r1.reduction.get_state())
-
-
 def test_a_budget_that_is_spent_has_every_result(
     study: WorkChainNode, module_codes: dict[str, InstalledCode]
 ) -> None:
@@ -207,8 +197,10 @@ def test_a_budget_that_is_spent_has_every_result(
     assert all(job.base.caching.is_created_from_cache for job in made)
 
 
-def test_a_study_is_continued(study: WorkChainNode, module_codes: dict[str, InstalledCode]) -> None:
-    """Longer runs: each goes on from its checkpoint, and is the run of that length; nothing else is run."""
+def test_a_study_and_a_lone_production_are_continued(
+    study: WorkChainNode, module_codes: dict[str, InstalledCode]
+) -> None:
+    """Each run goes on from its checkpoint, and nothing else is run; in other parts it has the same bits."""
     builder = get_builder_from_study(study, length_ns=0.0016)
     _, longer = run_get_node(builder)
     assert longer.is_finished_ok, longer.exit_message
@@ -219,6 +211,10 @@ def test_a_study_is_continued(study: WorkChainNode, module_codes: dict[str, Inst
     assert set(longer.outputs.runs) == {"T0500_r1", "T0600_r1"}
     assert len(longer.outputs.kinetics["observations"]) == 2
     assert len(jobs(longer, "cse.lammps")) == 1 + 1, "what is new"
-    _, whole = run_get_node(of_study(study, module_codes, length_ps=1.6, segment_ps=0.8))
-    assert longer.outputs.runs.T0500_r1.reduction.get_state().equals(whole.outputs.reduction.get_state())
+    _, shorter = run_get_node(of_study(study, module_codes, length_ps=0.8, segment_ps=0.8))
+    assert shorter.is_finished_ok, shorter.exit_message
+    _, alone = run_get_node(get_builder_from_production(shorter, length_ns=0.0016))
+    assert alone.is_finished_ok, alone.exit_message
+    assert len(jobs(alone, "cse.lammps")) == 1, "what is new"
+    assert longer.outputs.runs.T0500_r1.reduction.get_state().equals(alone.outputs.reduction.get_state())
     assert longer.outputs.runs.T0500_r1.looks[0] == study.outputs.runs.T0500_r1.looks[0]

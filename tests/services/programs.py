@@ -34,7 +34,7 @@ PACKAGES = {
 #: where Debian has programs that are not on PATH, or (RabbitMQ) a wrapper there that leaves its child behind
 _FOLDERS = ("/usr/lib/rabbitmq/bin", "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin")))
 #: s that a program may take to start, on a machine that does other work as well
-_PATIENCE = 120.0
+_PATIENCE = 90.0
 #: processors of the node: more than a small machine has, so that two studies are not in each other's way
 _PROCESSORS = 4
 
