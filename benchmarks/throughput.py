@@ -50,7 +50,7 @@ WAVES = 4
 SLOTS = 2000
 #: largest ratio of the CPU time per job in the last wave to that in the second; the first wave also imports
 GROWTH = 1.25
-#: CPU time of the daemon per job, s; nearly all of it is AiiDA's for the 23 processes of a production
+#: CPU time of the daemon per job, s; nearly all of it is AiiDA's for the 18 processes of a production
 CPU_PER_JOB = 4.0
 #: s that a production may take on a machine that does other work as well
 PATIENCE = 120.0

@@ -13,9 +13,10 @@ import pytest
 from tests.integration.test_daemon import REPOSITORY, wait_for
 
 START = """
-import subprocess, time
+import signal, subprocess, time
 from contextlib import ExitStack
 from tests.services.programs import UnavailableError, queues
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a shell ignores it
 with ExitStack() as stack:
     try:
         services = stack.enter_context(queues())
