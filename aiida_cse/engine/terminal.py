@@ -20,6 +20,8 @@ from aiida.orm.utils.log import DBLogHandler
 
 __all__ = ["log_to", "log_without_tracebacks", "stop_requests"]
 
+#: end of a warning that AiiDA gives at the end of each job with a monitor
+_MONITOR_SKIPPED = "skipping task_monitor_job"
 _TRACEBACK = "Traceback (most recent call last)"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -85,8 +87,13 @@ class _WithoutTraceback(logging.Filter):
         self._explain, self._stores = explain, stores
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten a record; one that was shortened is not stored in the database, which failed."""
+        """Shorten a record; one that was shortened is not stored in the database, which failed.
+
+        A warning that every run gives is left out.
+        """
         message = record.getMessage()
+        if message.endswith(_MONITOR_SKIPPED):
+            return False
         # some modules of AiiDA put the traceback of the exception at hand into their message
         error = (record.exc_info or sys.exc_info())[1] if record.exc_info or _TRACEBACK in message else None
         if error is not None and (words := self._explain(error)) is not None:

@@ -6,6 +6,7 @@ Runs on it and in a Python of their own are stopped and resumed.
 from __future__ import annotations
 
 import os
+import random
 import re
 import sqlite3
 import subprocess
@@ -86,11 +87,13 @@ from pathlib import Path
 from aiida import engine, load_profile, orm
 load_profile()
 from aiida_cse.cli.site.environment import ensure_code
-from tests.engine.engine_processes import InnerWorkChain
-builder = InnerWorkChain.get_builder()
+from tests.engine import engine_processes
+builder = getattr(engine_processes, sys.argv[2]).get_builder()
 computer = orm.load_computer("localhost")
 builder.code = ensure_code(computer, "bash", Path("/bin/bash"), "core.arithmetic.add", with_mpi=False).entity
-builder.marks, builder.name, builder.seconds = orm.Str(sys.argv[1]), orm.Str("a"), orm.Int(2)
+builder.marks, builder.seconds = orm.Str(sys.argv[1]), orm.Int(2)
+if sys.argv[2] == "InnerWorkChain":
+    builder.name = orm.Str("a")
 print(engine.submit(builder).pk)
 """
 
@@ -242,7 +245,9 @@ def _pause_and_play(profile: Profile, study: int) -> None:
     time.sleep(3)
     assert len(segments()) == begun, "no other segment begins"
     assert profile.processes(production, "ReduceCalculation") == []
-    assert "paused" in profile.status(study)
+    status = profile.status(study)
+    assert "paused" in status
+    assert re.search(r"it holds at most 4 of the \d+ slots of 1 worker$", status, re.MULTILINE)
     profile.call("verdi", "process", "play", production)
 
 
@@ -368,7 +373,7 @@ def test_a_worker_outlasts_locks_that_are_longer_than_it_waits(profile: Profile,
     marks.touch()
     profile.daemon("stop")
     profile.daemon("start", "1", PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPOSITORY)]))
-    pk = int(profile.python(SUBMIT_MARKS, marks))
+    pk = int(profile.python(SUBMIT_MARKS, marks, "InnerWorkChain"))
     for mark in ("start a1", "end a1", "start function"):
         wait_for(lambda mark=mark: mark in marks.read_text(), lambda: profile.tree(pk), pause=0.05)  # type: ignore
         with profile.locked():
@@ -384,3 +389,28 @@ def test_a_worker_outlasts_locks_that_are_longer_than_it_waits(profile: Profile,
     jobs = [process for process in called if process.label == "MarkCalculation"]
     assert [(job.state, job.exit_status) for job in jobs] == [("finished", 0)] * 2
     assert [marks.read_text().count(f"start a{number}") for number in (1, 2)] == [1, 1]
+
+
+@pytest.mark.long
+def test_two_workers_outlast_locks_at_random_moments(profile: Profile, tmp_path: Path) -> None:
+    """A step that had submitted a child repeats it: the first child is killed and may have started its job."""
+    (tmp_path / "sitecustomize.py").write_text(HASTY_WORKER)
+    marks, moments = tmp_path / "marks", random.Random(7)
+    marks.touch()
+    profile.daemon("stop")
+    profile.daemon("start", "2", PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPOSITORY)]))
+    pk = int(profile.python(SUBMIT_MARKS, marks, "OuterWorkChain"))
+    wait_for(lambda: "start" in marks.read_text(), lambda: profile.tree(pk), pause=0.05)
+    for _ in range(8):
+        with profile.locked():
+            time.sleep(moments.uniform(1, 4))
+        time.sleep(moments.uniform(0.1, 3))
+    wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
+
+    chain, *called = profile.processes(pk)
+    assert (chain.state, chain.exit_status) == ("finished", 0)
+    assert {process.state for process in called} <= {"finished", "killed"}
+    ended = [process for process in called if process.state == "finished"]
+    assert [process.exit_status for process in ended] == [0] * len(ended)
+    for name in ("a1", "a2", "b1", "b2"):
+        assert f"end {name}" in marks.read_text()
