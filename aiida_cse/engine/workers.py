@@ -31,11 +31,11 @@ __all__ = ["guard_worker"]
 #: interval between two polls of a child while the database does not answer, s
 _POLL_AGAIN = 10.0
 #: first pause before a look whether the database can be written, and the longest, to which it doubles; s
-_FIRST, _LONGEST = 1.0, 300.0
+_FIRST, _LONGEST = 1.0, 60.0
 #: time that one attempt to write may take, s
 _ATTEMPT_TIME = 0.5
 #: times in a row that a process is left although the database can be written: then AiiDA records its exception
-_TIMES = 12
+_TIMES = 30
 #: time without trouble after which they are counted from zero again, s
 _QUIET = 600.0
 #: time that a worker has to end a process whose caller repeats its step, s
@@ -218,7 +218,7 @@ class _Guard:
         place = communicator.add_rpc_subscriber(lambda *_: False, identifier=str(pid))
         try:
             roll_back(only_unusable=True)
-            await asyncio.sleep(min(_FIRST * 2 ** (times - 1), _LONGEST))
+            await asyncio.sleep(min(_FIRST * 2 ** min(times - 1, 10), _LONGEST))
             async with self._turn:  # one process looks for all
                 while write_error(_ATTEMPT_TIME) is not None:
                     await asyncio.sleep(_FIRST)
