@@ -18,6 +18,7 @@ from types import MethodType
 from typing import Any
 
 from aiida.engine import CalcJob, Process, Runner, utils
+from aiida.engine.processes.calcjobs.manager import JobsList
 from aiida.engine.processes.launcher import ProcessLauncher
 from aiida.orm import CalcJobNode, ProcessNode, load_node
 from plumpy.exceptions import PersistenceError
@@ -28,7 +29,7 @@ from aiida_cse.engine.database import Trouble, roll_back, trouble_of, wait_for_l
 
 __all__ = ["guard_worker"]
 
-#: interval between two polls of a child while the database does not answer, s
+#: interval between two polls of a child, or of a scheduler, while the database does not answer, s
 _POLL_AGAIN = 10.0
 #: first pause before a look whether the database can be written, and the longest, to which it doubles; s
 _FIRST, _LONGEST = 1.0, 60.0
@@ -91,21 +92,25 @@ class _Guard:
         self._met: dict[int, BaseException] = {}
         self.hopeless: set[int] = set()
         self._turn = asyncio.Lock()
-        poll, persister = runner._poll_process, runner.persister
+        persister = runner.persister
 
-        def poll_again(node: Any, callback: Callable[[], Any], pk: int | None = None) -> None:
+        def poll(node: Any, callback: Callable[[], Any], pk: int | None = None) -> None:
             """Look whether a child has ended; AiiDA's own poll ends with the first exception."""
+            pk, pause = pk or node.pk, float(runner._poll_interval)
             try:
-                pk = pk or node.pk
-                poll(node or load_node(pk), callback)  # type: ignore[no-untyped-call]
+                # after trouble the session may have let go of the node
+                node = node or load_node(pk)
+                if node.is_terminated:
+                    runner.loop.call_soon(callback)
+                    return
             except Exception as error:
-                if pk is None or trouble_of(error) is None:
+                if trouble_of(error) is None:
                     raise
                 roll_back(only_unusable=True)
-                # the session may have let go of the node
-                runner.loop.call_later(_POLL_AGAIN, poll_again, None, callback, pk)
+                node, pause = None, _POLL_AGAIN
+            runner.loop.call_later(pause, poll, node, callback, pk)
 
-        runner._poll_process = poll_again  # type: ignore[method-assign]
+        runner._poll_process = poll  # type: ignore[method-assign]
         if persister is None:
             return
         save = persister.save_checkpoint
@@ -271,6 +276,7 @@ def _change_aiida() -> None:
     change(Process, "load_instance_state", _load_and_guard)
     change(CalcJobNode, "set_job_id", _store_or_keep)
     change(utils, "exponential_backoff_retry", _repeat_or_leave)
+    change(JobsList, "_get_next_update_delay", _pause_in_any_case)
     change(ProcessLauncher, "_continue", _take_patiently)
     change(ProcessLauncher, "handle_continue_exception", _record_or_leave)
 
@@ -319,6 +325,17 @@ async def _repeat_or_leave(
     given = ignore_exceptions if isinstance(ignore_exceptions, tuple) else (ignore_exceptions or (),)
     ignored = (*given, _LeftTaskError)
     return await repeat(attempt, *arguments, ignore_exceptions=ignored, **settings)
+
+
+def _pause_in_any_case(pause: Any, jobs: JobsList) -> float:
+    """Return the time to the next question to a scheduler; without an answer nobody would ask again."""
+    try:
+        return float(pause(jobs))
+    except Exception as error:
+        if trouble_of(error) is None:
+            raise
+        roll_back(only_unusable=True)
+        return _POLL_AGAIN
 
 
 async def _take_patiently(
