@@ -27,6 +27,7 @@ from aiida.manage.configuration import create_profile, get_config
 
 from aiida_cse.cli.site.environment import Environment, ensure_environment
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.database import wait_for_locks
 from aiida_cse.workchains.production import ProductionWorkChain
 from tests.golden.archives import demo_interface
 from tests.services.programs import Services, UnavailableError, bare, databases
@@ -144,6 +145,7 @@ def measure(name: str, services: Services, size: int, workers: int) -> Result:
     for option, value in options.items():
         get_config().set_option(option, value)
     get_config().store()
+    wait_for_locks()
     system = CseSystemData(demo_interface().get_system()).store()
     before = sizes(services)
     submitted: list[orm.ProcessNode] = []
