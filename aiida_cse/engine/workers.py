@@ -279,6 +279,7 @@ def _change_aiida() -> None:
     change(JobsList, "_get_next_update_delay", _pause_in_any_case)
     change(ProcessLauncher, "_continue", _take_patiently)
     change(ProcessLauncher, "handle_continue_exception", _record_or_leave)
+    change(JobsList, "_get_next_update_delay", _pause_or_wait)
 
 
 def _load_and_guard(load: Any, process: Process, saved_state: Any, load_context: Any) -> None:
@@ -357,3 +358,17 @@ def _record_or_leave(record: Any, node: ProcessNode, exception: BaseException, m
     """Record an exception of a process that could not be loaded, unless the trouble passes."""
     if trouble_of(exception) is None:
         record(node, exception, message)
+
+
+def _pause_or_wait(pause: Any, jobs: JobsList) -> float:
+    """Return the pause before the next look at the jobs of a scheduler, which is read from the database.
+
+    If this fails, AiiDA takes the look before for one that is still to come, and never looks again.
+    """
+    try:
+        return float(pause(jobs))
+    except Exception as error:
+        if trouble_of(error) is None:
+            raise
+        roll_back(only_unusable=True)
+        return _POLL_AGAIN
