@@ -139,7 +139,7 @@ def _fold(message: str) -> str:
         "recipe": ("cmd_library", "Show the shipped recipes; start and check one of your own."),
         "protocol": ("cmd_library", "Show the protocols: values with sources, and differences."),
         "forcefield": ("cmd_forcefield", "Show and import force-field sets; print pair tables."),
-        "launch": ("cmd_run", "Launch a study, a production, a quench, an analysis or a validation."),
+        "launch": ("cmd_run", "Launch a study, a production, a quench, a crossing, an analysis or a validation."),
         "extend": ("cmd_run", "Extend a study: more temperatures, more replicas, longer runs."),
         "system": ("cmd_bring", "Import systems built by other programs."),
         "studies": ("cmd_find", "List studies and runs with verdict and state; filter and sort them."),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["print_newest", "studies"]
 
 _STATES = ("running", "waiting", "paused", "stopped", "never started", "finished", "failed", "killed")
-_KINDS = ("study", "quench", "validation", "production", "reanalysis", "imported")
+_KINDS = ("study", "quench", "validation", "production", "crossing", "reanalysis", "imported")
 #: values of ``--sort`` and the column of each; numbers of several runs are sorted by their smallest
 _SORT = {
     "created": "created",

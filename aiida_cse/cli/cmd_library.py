@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["protocol", "recipe"]
 
-_PARTS = ("study", "ceramic", "electrolyte", "interface", "production", "analysis", "quench", "validate")
+_PARTS = (
+    "study",
+    "ceramic",
+    "electrolyte",
+    "interface",
+    "production",
+    "analysis",
+    "quench",
+    "validate",
+    "crossing",
+)
 _PART = click.option("--part", type=click.Choice(_PARTS), help="This part alone.")
 
 

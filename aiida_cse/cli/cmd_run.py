@@ -75,7 +75,7 @@ def _other_programs(command: Command) -> Command:
 
 @click.group()
 def launch() -> None:
-    """Launch a study, a production, a quench, an analysis or a validation.
+    """Launch a study, a production, a quench, a crossing, an analysis or a validation.
 
     If the profile has a broker, the daemon runs the process. Otherwise it runs here, with a live display.
     """
@@ -245,6 +245,107 @@ def quench(
             temperature=temperature,
             protocol=protocol,
             overrides=changes,
+            options=_options(job),
+        )
+    start(builder, how)
+
+
+@launch.command()
+@click.option(
+    "--system",
+    "systems",
+    type=inputs.Identifier(),
+    multiple=True,
+    help="A relaxed interface: PK, UUID or label; repeatable, the ladders begin with them in turn.",
+)
+@click.option(
+    "--from",
+    "source",
+    type=inputs.Identifier(),
+    metavar="PK",
+    help="Take the last systems of this study or production instead, those at --temperature first.",
+)
+@_TEMPERATURE
+@click.option("--side", type=click.Choice(("left", "right")), required=True, help="Side of the slab.")
+@click.option("--ion", metavar="NAME", help="The ion, as Li: the one that both phases share [default: that one].")
+@click.option(
+    "--well",
+    type=(float, float),
+    metavar="A B",
+    help="Range of the well, as distances from the mid-plane in Å [default: the first layer].",
+)
+@click.option(
+    "--surface",
+    type=inputs.AboveZero(),
+    metavar="Å",
+    help="Dividing surface, as distance from the mid-plane [default: the top of F].",
+)
+@click.option("--seed", type=_SEED, help="Seed of ions and velocities [default: that of the first system].")
+@_PROTOCOL
+@_OVERRIDES
+@_job_options
+@inputs.start_options
+@inputs.PROFILE
+def crossing(
+    systems: tuple[int | str, ...],
+    source: int | str | None,
+    temperature: float,
+    side: str,
+    ion: str | None,
+    well: tuple[float, float] | None,
+    surface: float | None,
+    seed: int | None,
+    protocol: str | None,
+    overrides: Path | None,
+    how: inputs.StartOptions,
+    profile: str | None,
+    **job: Any,
+) -> None:
+    """Launch the measurement of a rate at which nothing crosses by itself.
+
+    Umbrella windows give the free energy of an ion from its first layer into the slab, and short trajectories from
+    the top the share of the flux that crosses. Options precede the values of --overrides.
+
+    \b
+    Example:
+      aiida-cse launch crossing --system 1234 --temperature 400 \\
+          --side left --ion Li --protocol fast --dry-run
+    """
+    changes = _read_overrides(overrides)
+    if bool(systems) == (source is not None):
+        raise click.UsageError("give either --system, once or more often, or --from")
+    profiles.load(profile)
+    from aiida.orm import WorkChainNode
+
+    from aiida_cse.cli.running import start
+    from aiida_cse.data.system import CseSystemData
+    from aiida_cse.workchains.common.protocol import merge
+    from aiida_cse.workchains.crossing import CrossingWorkChain, systems_of
+
+    given: dict[str, Any] = {} if well is None else {"well": list(well)}
+    if surface is not None:
+        given["surface"] = surface
+    with input_errors():
+        if source is None:
+            nodes = [load_typed(one, CseSystemData, "--system") for one in dict.fromkeys(systems)]
+            found = {f"system_{number}": node for number, node in enumerate(nodes, 1)}
+        else:
+            found = systems_of(load_typed(source, WorkChainNode, "--from"), temperature)
+        first = next(iter(found.values()))
+        cation = first.info.ion_species()[0]
+        if ion not in (None, cation):
+            raise ValueError(f"--ion = {ion}: crosses into no slab; give {cation}, which both phases share")
+        seeds = first.info.seeds if seed is None else {"velocities": seed}
+        if "velocities" not in seeds:
+            raise ValueError(f"system {first.pk} has no seed for velocities; give one with --seed")
+        builder = CrossingWorkChain.get_builder_from_protocol(
+            codes=_codes(job),
+            systems=found,
+            temperature=temperature,
+            side=side,
+            recipe={"seeds": seeds},
+            protocol=protocol,
+            overrides=merge(changes, {"plan": given} if given else {}),
             options=_options(job),
         )
     start(builder, how)

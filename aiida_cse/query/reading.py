@@ -23,7 +23,17 @@ __all__ = ["LAMMPS", "Called", "Given", "Process", "Reader", "Result"]
 LAMMPS = "aiida.calculations:cse.lammps"
 _OURS = "aiida.%:cse.%"
 #: WorkChains that are listed if no process of this plugin called them
-_LISTED = ("study", "quench", "validate", "production", "analysis", "ceramic", "electrolyte", "interface")
+_LISTED = (
+    "study",
+    "quench",
+    "validate",
+    "production",
+    "analysis",
+    "crossing",
+    "ceramic",
+    "electrolyte",
+    "interface",
+)
 _TYPES = tuple(f"aiida.workflows:cse.{name}" for name in _LISTED)
 _WORKCHAIN = "process.workflow.workchain.%"
 _CALLS = ("call_calc", "call_work")

@@ -24,6 +24,7 @@ _BY_TYPE = {
     "cse.quench": "quench",
     "cse.validate": "validation",
     "cse.production": "production",
+    "cse.crossing": "crossing",
 }
 KINDS = (*_BY_TYPE.values(), "reanalysis", "imported")
 
@@ -272,6 +273,8 @@ def _planned(
             name: _Run(kelvin, _asked_ns(plans.get(f"{name}__plan", {}), kelvin))
             for name, kelvin in (("hot", hot), ("cold", temperature))
         }
+    if kind == "crossing":
+        return {"": _Run(temperature)}
     if kind in ("production", "reanalysis", "imported"):
         before = inputs.get("previous__reduction")
         step = None if before is None else _number(before.last_step)

@@ -36,7 +36,7 @@ __all__ = [
     "by_temperature",
 ]
 
-Kind = Literal["study", "production", "analysis", "quench", "validation", "kinetics", "folders"]
+Kind = Literal["study", "production", "analysis", "quench", "validation", "kinetics", "crossing", "folders"]
 #: results by observable and key, without arrays
 Scalars = Mapping[str, Mapping[str, Any]]
 
@@ -324,6 +324,8 @@ class Findings:
         By temperature label, as ``T0700``, the judgement of runs with different starts.
     comparison
         Hot against cold of a quench.
+    crossing, crossing_profile, transmission
+        Rate, F(z) and κ(t) of a crossing.
     validation
         Of a validation: the nodes ``expected``, ``checks`` and ``landscape`` as mappings, and its ``settings``.
     stages
@@ -350,6 +352,9 @@ class Findings:
     shifts: ObservableResult | None = None
     starts: Mapping[str, ObservableResult] = field(default_factory=dict)
     comparison: ObservableResult | None = None
+    crossing: ObservableResult | None = None
+    crossing_profile: ObservableResult | None = None
+    transmission: ObservableResult | None = None
     validation: Mapping[str, Any] = field(default_factory=dict)
     stages: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Findings of a process of AiiDA: of a study, production, analysis, quench, validation or joint kinetics."""
+"""Findings of a process of AiiDA: of a study, production, analysis, quench, crossing, validation or kinetics."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from aiida.orm import ArrayData, CalcJobNode, Dict, Node, ProcessNode, QueryBuilder, load_node
 
 from aiida_cse.analysis.comparison import COMPARISON
+from aiida_cse.analysis.crossing import CROSSING, CROSSING_PROFILE, TRANSMISSION
 from aiida_cse.analysis.kinetics import KINETICS
 from aiida_cse.analysis.registry import Documented, observables
 from aiida_cse.analysis.shifts import SHIFTS
@@ -37,6 +38,7 @@ _KINDS: dict[str, Kind] = {
     "aiida.workflows:cse.quench": "quench",
     "aiida.workflows:cse.validate": "validation",
     "aiida.calculations:cse.kinetics": "kinetics",
+    "aiida.workflows:cse.crossing": "crossing",
 }
 _PHASES = ("ceramic", "electrolyte", "interface", "relaxed", "system")
 
@@ -132,6 +134,24 @@ def _quench(node: Any) -> Findings:
     )
 
 
+def _crossing(node: Any) -> Findings:
+    outputs = node.outputs
+    results = {
+        one.name: describe_result(one, values_of(outputs[one.name]))
+        for one in (CROSSING, CROSSING_PROFILE, TRANSMISSION)
+        if one.name in outputs
+    }
+    return Findings(
+        origin=_origin("crossing", node),
+        runs={},
+        crossing=results.get(CROSSING.name),
+        crossing_profile=results.get(CROSSING_PROFILE.name),
+        transmission=results.get(TRANSMISSION.name),
+        load_thermo=partial(_thermo, node),
+        load_time=partial(_time, node),
+    )
+
+
 def _validation(node: Any) -> Findings:
     outputs, inputs = node.outputs, node.inputs
     second = outputs.second_start if "second_start" in outputs else {}
@@ -197,6 +217,7 @@ _READERS: dict[Kind, Callable[[Any], Findings]] = {
     "quench": _quench,
     "validation": _validation,
     "kinetics": _kinetics,
+    "crossing": _crossing,
 }
 
 

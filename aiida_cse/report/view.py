@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
+from aiida_cse.analysis.crossing import crossing_rows
 from aiida_cse.analysis.registry import Quantity, observables
 from aiida_cse.physics.kinetics.laws import LAWS
 from aiida_cse.report.findings import Findings, RunFindings
@@ -215,12 +216,13 @@ def view_of(findings: Findings) -> View:
 
 
 def joint_sections(findings: Findings) -> list[Section]:
-    """Return the results of several runs: kinetics, different starts, shifts Δz, cold against hot."""
+    """Return the results of several runs: kinetics, different starts, shifts Δz, cold against hot, a crossing."""
     return [
         *_readable("Kinetics", "kinetics", _kinetics, findings),
         *_readable("Different starts", "starts", _starts, findings),
         *_readable("Shift Δz", "shifts", _shifts, findings),
         *_readable("Cold against hot", "comparison", _comparison, findings),
+        *_readable("Crossing", "crossing", _crossing, findings),
     ]
 
 
@@ -299,7 +301,7 @@ def _verdicts(findings: Findings) -> Section:
         if equilibrated and (slowest := verdict.get("slowest_time_ns")) is not None:
             words = f"processes slower than {slowest:.3g} ns: not seen; other starts would show them"
             rows.append(Row("criterion", label, NOTHING, words))
-    if not rows and findings.kinetics is None:
+    if not rows and findings.kinetics is None and findings.origin.kind != "crossing":
         rows.append(Row("verdict", "", NOTHING, "no run has results"))
     return Section("Verdict", tuple(rows))
 
@@ -516,6 +518,26 @@ def _comparison(findings: Findings) -> Section:
     rows += [Row("reason", mark=NOTHING, text=reason) for reason in reasons]
     note = f"{found['temperature_cold_K']:g} K minus {found['temperature_hot_K']:g} K"
     return Section("Cold against hot", tuple(rows), note=note)
+
+
+def _crossing(findings: Findings) -> Section:
+    """Return the rate of a crossing; of one that has not come so far, F on the surface."""
+    if findings.origin.kind != "crossing":
+        return Section("Crossing", ())
+    profile = {} if findings.crossing_profile is None else findings.crossing_profile.values
+    found = profile if findings.crossing is None else findings.crossing.values
+    if not found:
+        return Section("Crossing", (Row("crossing", mark=NOTHING, text="no round of windows is complete"),))
+    quantities = crossing_rows(found)
+    if findings.crossing is None:
+        quantities = iter([Quantity.of(found, "TST barrier", "tst_barrier{}_K", "K", reason="F has no top")])
+    rows = [_joint_row("crossing", quantity) for quantity in quantities]
+    rows += [Row("reason", mark=NOTHING, text=str(reason)) for reason in found.get("reasons") or ()]
+    level = found.get("level")
+    intervals = "" if level is None else f"; intervals: {100 * level:g} %"
+    place = "no surface" if found.get("surface_z_A") is None else f"surface at {found['surface_z_A']:.2f} Å"
+    note = f"{found.get('ion')}, {found.get('side')}, {found.get('temperature_K'):g} K, {place}{intervals}"
+    return Section("Crossing", tuple(rows), note=note)
 
 
 def _checks(findings: Findings) -> Section:

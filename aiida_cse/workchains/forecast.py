@@ -15,12 +15,14 @@ from aiida.manage import get_manager
 
 from aiida_cse.building.forecast import InterfaceForecast, LayerFit, forecast_interface, layers_fit
 from aiida_cse.building.interface.excess import LEAST_GAP, population_deviation, refused_excess
+from aiida_cse.building.passage import passage_of
 from aiida_cse.building.recipe import Recipe, available_recipes
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.engine.daemon import daemon_hint, slots_in_use, worker_slots
 from aiida_cse.engine.hints import verdi
 from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
+from aiida_cse.lammps.protocol.crossing import CrossingPlan
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.schedule import job_plans
 from aiida_cse.lammps.protocol.stage import JobPlan
@@ -33,6 +35,7 @@ from aiida_cse.workchains.common.availability import local_work_folder
 from aiida_cse.workchains.common.costs import Duration, Part, duration_of, folder_bytes, stored_bytes
 from aiida_cse.workchains.common.speeds import measured_speeds
 from aiida_cse.workchains.common.starts import AS_BUILT, FILLED, planned_runs, run_label, starts_of
+from aiida_cse.workchains.crossing import crossing_jobs
 from aiida_cse.workchains.production import sampling_of
 from aiida_cse.workchains.restart.lineage import step_of
 from aiida_cse.workchains.study import is_complete
@@ -45,6 +48,8 @@ _LONG, _LARGE = 86_400.0, 10e9
 _RELAXED_PS = 100.0
 #: nodes of a LAMMPS job, of a look, and of everything else of a process, measured with the demo and the validation
 _NODES_OF_JOB, _NODES_OF_LOOK, _OTHER_NODES = 9, 30, 60
+#: ps; mean length of a short trajectory from the top of a barrier, backward and forward together
+_SHOT_PS = 0.5
 #: fraction of the wall time that a job uses
 _USED = 0.95
 _LOCAL = "core.local"
@@ -358,6 +363,28 @@ def _of_quench(builder: Any) -> Forecast:
     return _of_system("quench", builder.system, phases)
 
 
+def _of_crossing(builder: Any) -> Forecast:
+    """Return the forecast of a crossing: each ladder a part, which ends early if F is known well enough."""
+    plan = CrossingPlan.model_validate(builder.plan.get_dict())
+    systems = list(builder.systems.values())
+    kelvin, info = builder.temperature.value, systems[0].info
+    rounds, shots = crossing_jobs(plan, passage_of(info, plan, builder.side.value), kelvin)
+    # most trajectories end at their first recrossing; a stage of so many steps stands for them
+    shot_ps = plan.structures * (plan.structure_ps + plan.starts * min(_SHOT_PS, plan.most_ps))
+    last = JobPlan.model_validate(shots[0])
+    stages = (last.stages[0].model_copy(update={"name": "trajectories", "duration_ps": shot_ps, "bias": None}),)
+    jobs = (*map(JobPlan.model_validate, rounds), last.model_copy(update={"stages": stages}))
+    parts = tuple(
+        Part(f"ladder_{number:02d}", jobs, builder.base, info.natoms) for number in range(1, plan.ladders + 1)
+    )
+    found = _of_system("crossing", systems[0], (parts,))
+    hours = plan.ladders * parts[0].picoseconds / 1000
+    said = (
+        f"{len(rounds)} rounds at most, {hours:.3g} ns in all; it ends once F is known to {plan.error_kT:g} k_BT"
+    )
+    return replace(found, notes=(said,))
+
+
 def _of_system(name: str, system: Any, phases: tuple[tuple[Part, ...], ...]) -> Forecast:
     title = f"{name} of system {system.pk}, {system.info.natoms:,} atoms"
     used = tuple(phase for phase in phases if phase[0].jobs)
@@ -382,6 +409,7 @@ _FORECASTS: dict[str, Callable[[Any], Forecast]] = {
     "ProductionWorkChain": _of_production,
     "QuenchWorkChain": _of_quench,
     "ValidationWorkChain": _of_validation,
+    "CrossingWorkChain": _of_crossing,
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from aiida_cse.workchains.analysis import AnalysisWorkChain
 from aiida_cse.workchains.ceramic import CeramicWorkChain
 from aiida_cse.workchains.common.protocol import ProtocolMixin
+from aiida_cse.workchains.crossing import CrossingWorkChain
 from aiida_cse.workchains.electrolyte import ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
@@ -25,6 +26,7 @@ WORKCHAINS: tuple[type[ProtocolMixin], ...] = (
     ProductionWorkChain,
     AnalysisWorkChain,
     QuenchWorkChain,
+    CrossingWorkChain,
 )
 #: fields of a stage that have a column of their own
 _COLUMNS = ("kind", "duration_ps", "temperature", "pressure", "barostat", "mobile")

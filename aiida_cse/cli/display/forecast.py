@@ -135,9 +135,22 @@ def _cost_rows(found: Forecast) -> list[tuple[str, str]]:
     return [
         ("wall time", wall_time),
         *[("", line) for line in _measured(found)],
+        *_core_hours(found),
         ("disk", f"work folder {bound}{folders}; repository {repository}"),
         ("nodes", f"some {nodes:,}; {found.slots} processes at once"),
     ]
+
+
+def _core_hours(found: Forecast) -> Iterator[tuple[str, str]]:
+    """Yield the time of all cores, which an allocation is charged."""
+    spent = [(part, one) for part in found.parts if (one := found.durations.get(part.name)) is not None]
+    if found.seconds is None or not spent:
+        return
+    least, most = (
+        sum(part.cores * seconds for (part, _), seconds in zip(spent, times, strict=True)) / 3600
+        for times in ([one.least for _, one in spent], [one.most for _, one in spent])
+    )
+    yield "core hours", f"{least:,.2g} to {most:,.2g}" if least < 0.99 * most else f"some {most:,.2g}"
 
 
 def _calibrate(found: Forecast) -> str:

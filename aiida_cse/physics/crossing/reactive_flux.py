@@ -95,7 +95,11 @@ class CrossingRate:
 
 
 def transmission(
-    velocities: ArrayLike, reactive: ArrayLike, structures: ArrayLike, level: float = 0.95
+    velocities: ArrayLike,
+    reactive: ArrayLike,
+    structures: ArrayLike,
+    level: float = 0.95,
+    weights: ArrayLike | None = None,
 ) -> Transmission:
     """Return κ from the starts with velocities towards the other side.
 
@@ -110,6 +114,9 @@ def transmission(
         (N,) number of the structure that each start was made from.
     level
         Level of the interval.
+    weights
+        (N,) density on the surface z* over that on the start's own surface, where starts lie a little beside z*:
+        the flux of both is the same, and κ refers to z*. 1 without.
 
     Raises
     ------
@@ -119,13 +126,15 @@ def transmission(
     speeds = arguments.array("velocities", velocities, ndim=1, length=1, above=0)
     crosses = arguments.array("reactive", reactive, ndim=1, length=1, least=0, most=1, whole=True)
     origins = arguments.array("structures", structures, ndim=1, length=1, whole=True)
-    if not len(speeds) == len(crosses) == len(origins):
+    worth = np.ones(len(speeds)) if weights is None else arguments.array("weights", weights, ndim=1, above=0)
+    if len({len(speeds), len(crosses), len(origins), len(worth)}) > 1:
         raise ValueError(
-            f"velocities, reactive, structures have {len(speeds)}, {len(crosses)}, {len(origins)} values"
+            f"velocities, reactive, structures, weights have {len(speeds)}, {len(crosses)}, {len(origins)}, "
+            f"{len(worth)} values"
         )
     confidence = arguments.probability("level", level)
     _, groups = np.unique(origins, return_inverse=True)
-    passed, crossed = np.bincount(groups, speeds), np.bincount(groups, speeds * crosses)
+    passed, crossed = np.bincount(groups, speeds), np.bincount(groups, speeds * crosses / worth)
     value, number, count = float(crossed.sum() / passed.sum()), len(passed), int(crosses.sum())
     if count < _FEWEST_REACTIVE or number < _FEWEST_STRUCTURES:
         # weights of the reactive starts scatter little beside their number

@@ -13,6 +13,7 @@ from aiida.engine import WorkChain
 from aiida.orm import Data, FolderData, RemoteData
 
 from aiida_cse.analysis.comparison import COMPARISON
+from aiida_cse.analysis.crossing import CROSSING, CROSSING_PROFILE, TRANSMISSION
 from aiida_cse.analysis.kinetics import KINETICS
 from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.shifts import SHIFTS
@@ -31,6 +32,9 @@ _CONTENT = {
     "changes": "Recovery steps after failed jobs.",
     "stages": "One record per stage.",
     **{one.name: one.description.partition(";")[0].rstrip(".") + "." for one in (COMPARISON, SHIFTS, STARTS)},
+    CROSSING.name: "Rate of a crossing, from F on the dividing surface and its transmission.",
+    CROSSING_PROFILE.name: "F along z from umbrella windows.",
+    TRANSMISSION.name: "Transmission in time of trajectories that begin on the top of F.",
     KINETICS.name: "Rates at other temperatures from the entries of all runs.",
 }
 

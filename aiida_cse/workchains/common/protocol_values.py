@@ -36,7 +36,17 @@ __all__ = [
 Place = tuple[str, ...]
 
 #: the parts that have protocols; a study passes the name of its own to the first six
-PARTS = ("study", "ceramic", "electrolyte", "interface", "production", "analysis", "quench", "validate")
+PARTS = (
+    "study",
+    "ceramic",
+    "electrolyte",
+    "interface",
+    "production",
+    "analysis",
+    "quench",
+    "validate",
+    "crossing",
+)
 #: source of a value that is not published
 HERE = "here"
 #: the protocol whose values have sources

@@ -1,0 +1,166 @@
+"""Free energy and rate of a crossing, from the jobs of its ladders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.engine import ExitCode, calcfunction
+from pydantic import ValidationError
+
+from aiida_cse.analysis.crossing import LadderRuns, Round
+from aiida_cse.analysis.crossing import crossing as rate_of
+from aiida_cse.analysis.crossing import crossing_profile as profile_from
+from aiida_cse.building.passage import ions_in_layer, passage_of
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.protocol.crossing import CrossingPlan
+from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.schema import explain, located
+
+__all__ = ["CANNOT_CROSS", "crossing", "crossing_profile"]
+
+CANNOT_CROSS = 351
+
+
+@calcfunction
+def crossing_profile(
+    plan: orm.Dict, temperature: orm.Float, side: orm.Str, **ladders: Any
+) -> orm.ArrayData | ExitCode:
+    """Join the windows of all ladders to the free energy along z.
+
+    :param plan: places and times of the windows, see CrossingPlan.
+    :param temperature: in K.
+    :param side: left or right.
+    :param ladders: per ladder, ``ladder_01`` etc., its ``system`` and per round, ``round_01`` etc., the ``plan``
+        of its run and the thermo table of each of its jobs, ``thermo_01`` etc.
+    """
+    try:
+        asked, runs = CrossingPlan.model_validate(plan.get_dict()), _ladders(ladders)
+        passage = passage_of(runs[0].info, asked, side.value)
+        return _array_node(profile_from(runs, asked, passage, temperature.value))
+    except (ValueError, KeyError) as error:
+        return ExitCode(CANNOT_CROSS, f"there is no free energy: {_words(error)}")
+
+
+@calcfunction
+def crossing(
+    plan: orm.Dict,
+    profile: orm.ArrayData,
+    side: orm.Str,
+    failed: orm.List,
+    off_equilibrium: orm.Str,
+    **ladders: Any,
+) -> dict[str, Any] | ExitCode:
+    """Calculate the rate of the crossing from the free energy and the short trajectories from its top.
+
+    :param plan: places, times and numbers, see CrossingPlan.
+    :param profile: the free energy along z.
+    :param side: left or right.
+    :param failed: names of the ladders that failed.
+    :param off_equilibrium: why the systems are off equilibrium; empty if nothing is known against them.
+    :param ladders: as for the free energy; the last round of each has the short trajectories, ``shots_01`` etc.,
+        and the results of their jobs, ``results_01`` etc.
+    """
+    try:
+        asked, runs = CrossingPlan.model_validate(plan.get_dict()), _ladders(ladders)
+        passage = passage_of(runs[0].info, asked, side.value)
+        counts = {
+            nodes["system"].uuid: ions_in_layer(nodes["system"].get_system(), passage)
+            for nodes in ladders.values()
+        }
+        found = {name: profile.get_array(name) for name in profile.get_arraynames()} | {
+            key: value for key, value in profile.base.attributes.all.items() if not key.startswith("array|")
+        }
+        ions = float(np.mean(list(counts.values())))
+        rate, in_time = rate_of(runs, found, asked, passage, ions, failed.get_list(), off_equilibrium.value)
+    except (ValueError, KeyError) as error:
+        return ExitCode(CANNOT_CROSS, f"there is no rate: {_words(error)}")
+    return {"crossing": orm.Dict(rate), "transmission": orm.ArrayData(in_time)}
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return explain(error)
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _array_node(found: Mapping[str, Any]) -> orm.ArrayData:
+    """Return a node with the arrays of a result, and its other values as attributes."""
+    arrays = {key: value for key, value in found.items() if isinstance(value, np.ndarray)}
+    node = orm.ArrayData(arrays)
+    node.base.attributes.set_many({key: value for key, value in found.items() if key not in arrays})
+    return node
+
+
+def _ladders(ladders: Mapping[str, Any]) -> list[LadderRuns]:
+    """Return the ladders with the rows of all their jobs; a later job repeats the steps from its start on.
+
+    Raises
+    ------
+    ValueError
+        There is no ladder, or a node does not hold what it should; the message names the ladder.
+    """
+    found = []
+    for name, nodes in sorted(ladders.items()):
+        system: CseSystemData = nodes["system"]
+        rounds = []
+        for key in sorted(key for key in nodes if key.startswith("round_")):
+            own = nodes[key]
+            with located(name):
+                plan = JobPlan.model_validate(own["plan"].get_dict())
+            tables = [_columns(own[one]) for one in sorted(own) if one.startswith("thermo_")]
+            shots = [_shots(own, one, plan) for one in sorted(own) if one.startswith("shots_")]
+            rounds.append(
+                Round(plan, _joined(tables, "step"), _joined(shots, "stage", "start") if shots else None)
+            )
+        found.append(LadderRuns(name, system.info, rounds))
+    if not found:
+        raise ValueError("there are no ladders")
+    return found
+
+
+def _columns(node: orm.ArrayData) -> dict[str, np.ndarray]:
+    return {name: node.get_array(name) for name in node.get_arraynames()}
+
+
+def _shots(nodes: Mapping[str, Any], name: str, plan: JobPlan) -> dict[str, np.ndarray]:
+    """Return the short trajectories of a job, with the number of their stage in the plan of the run.
+
+    A job that continues begins at a later stage; its own numbers are those of its results.
+    """
+    columns = _columns(nodes[name])
+    columns.pop("time", None)
+    own = [stage["name"] for stage in nodes[name.replace("shots", "results")]["stages"]]
+    numbers = {stage.name: number for number, stage in enumerate(plan.stages)}
+    stages = columns["stage"]
+    if len(stages) and not 0 <= int(stages.min()) <= int(stages.max()) < len(own):
+        raise ValueError(f"{name}: has stages that its job has not")
+    return columns | {
+        "stage": np.array([numbers.get(own[stage], -1) for stage in stages.tolist()], dtype=np.int64)
+    }
+
+
+def _joined(tables: list[dict[str, np.ndarray]], *keys: str) -> dict[str, np.ndarray]:
+    """Return the rows of all tables in the order of their keys; of those with the same keys the last one."""
+    tables = [table for table in tables if all(key in table for key in keys)]
+    if not tables:
+        return {}
+    names = set.intersection(*(set(table) for table in tables))
+    joined = {name: _stacked([table[name] for table in tables]) for name in names}
+    places = np.stack([joined[key] for key in keys], axis=1)
+    # np.unique keeps the first of equal rows
+    _, last = np.unique(places[::-1], axis=0, return_index=True)
+    rows = len(places) - 1 - last
+    return {name: column[rows] for name, column in joined.items()}
+
+
+def _stacked(parts: list[np.ndarray]) -> np.ndarray:
+    """Return arrays one after the other, padded with NaN to the longest second axis."""
+    if parts[0].ndim < 2:
+        return np.concatenate(parts)
+    longest = max(part.shape[1] for part in parts)
+    return np.concatenate(
+        [np.pad(part, ((0, 0), (0, longest - part.shape[1])), constant_values=np.nan) for part in parts]
+    )

@@ -1,0 +1,197 @@
+"""The crossing: ladders there and back, F and rate from their jobs, and ladders that fail."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from aiida import orm
+from aiida.common.links import LinkType
+from aiida.plugins import WorkflowFactory
+
+from aiida_cse.analysis.crossing import CROSSING, CROSSING_PROFILE, TRANSMISSION
+from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.protocol.crossing import KELVIN_TO_KCAL
+from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.report.processes import values_of
+from aiida_cse.workchains.common.builders import Codes
+from tests.nodes import finish, interface, job_node, returns
+from tests.reduction.synthetic import HALF
+from tests.workchains.conftest import Make
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+
+KELVIN, TOP, HEIGHT = 500.0, -23.5, 3000.0
+PLAN = {
+    "well": [24.5, 27.5],
+    "span": [22.5, 27.5],
+    "relax_ps": 0.2,
+    "window_ps": 10,
+    "sample_ps": 0.02,
+    "structures": 1,
+    "starts": 40,
+    "error_kT": 1.0,
+}
+
+
+def free_energy(z: np.ndarray) -> np.ndarray:
+    """Return a top at −23.5 Å and a wall at the end of the well, K."""
+    return HEIGHT * np.exp(-(((z - TOP) / 1.2) ** 2)) + 500 * np.maximum(-27.3 - z, 0) ** 2
+
+
+def draws(rng: np.random.Generator, centre: float, spring: float, number: int) -> np.ndarray:
+    """Return independent z of a window, spring in kcal/mol/Å²."""
+    z = np.linspace(-30, -20, 4001)
+    energy = free_energy(z) + spring / KELVIN_TO_KCAL * (z - centre) ** 2 / 2
+    weights = np.exp(-energy / KELVIN)
+    return rng.choice(z, number, p=weights / weights.sum())
+
+
+@pytest.fixture
+def crossing(make: Make, codes: Codes) -> Any:
+    system = interface()
+    ions = np.flatnonzero(system.data.types == 3)
+    positions = np.zeros((system.data.natoms, 3))
+    positions[ions[:5], 2] = (-HALF - 6, -HALF - 5, -HALF - 7, HALF + 5, -HALF - 20)
+    system.data.set_unwrapped(positions)
+    chain: Any = WorkflowFactory("cse.crossing")
+    overrides = {"plan": PLAN}
+    node = CseSystemData(system)
+    return make(
+        chain.get_builder_from_protocol(
+            codes, node, KELVIN, "left", {"seeds": {"velocities": 3}}, protocol="demo", overrides=overrides
+        )
+    )
+
+
+def done(process: Any, computer: orm.Computer, submitted: dict[str, Any], *, fails: tuple[str, ...] = ()) -> None:
+    """Put a finished run in the place of each submitted one, with z drawn from the known F."""
+    for name, awaited in submitted.items():
+        run = orm.WorkChainNode(process_type="aiida.workflows:cse.base")
+        plan_node = awaited.inputs.lammps.plan
+        run.base.links.add_incoming(plan_node, LinkType.INPUT_WORK, "lammps__plan")
+        run.store()
+        plan, rng = JobPlan.model_validate(plan_node.get_dict()), np.random.default_rng([awaited.pk])
+        outputs = {"thermo": thermo(plan, rng)}
+        if any(stage.shots for stage in plan.stages):
+            outputs["shots"] = shots(plan, rng)
+        stages = [{"name": stage.name} for stage in plan.stages]
+        outputs["results"] = orm.Dict({"step": plan.target_step, "stages": stages, "restart_file": "none"})
+        job = job_node("cse.lammps", computer, outputs=outputs, exit_status=0, caller=run)
+        returns(run, {"remote_folder": job.outputs.remote_folder, "results": outputs["results"]})
+        finish(run, 410 if name in fails else 0, "lost atoms" if name in fails else None)
+        process.ctx[name] = run
+
+
+def thermo(plan: JobPlan, rng: np.random.Generator) -> orm.ArrayData:
+    steps, z = [], []
+    for span in plan.spans:
+        bias, every = span.stage.bias, span.stage.interval(span.stage.thermo_ps)
+        own = np.arange(span.start, span.end + 1, every)
+        steps.append(own)
+        z.append(np.full(len(own), np.nan) if bias is None else draws(rng, bias.centre, bias.spring, len(own)))
+    return orm.ArrayData({"step": np.concatenate(steps), "v_bias_z": np.concatenate(z)})
+
+
+def shots(plan: JobPlan, rng: np.random.Generator) -> orm.ArrayData:
+    """Return starts of both signs, of which every second one is reactive."""
+    number = next(index for index, stage in enumerate(plan.stages) if stage.shots)
+    starts = np.arange(1, 41)
+    velocity = rng.normal(0, 0.01, 40)
+    reactive = starts % 4 < 2
+    side = np.where(reactive, np.sign(velocity), 0).astype(np.int64)
+    followed = (starts - 1) % 5 == 0
+    return orm.ArrayData(
+        {
+            "stage": np.full(40, number),
+            "start": starts,
+            "z_start": TOP + rng.normal(0, 0.05, 40),
+            "velocity": velocity,
+            "backward": np.where(reactive, 1, -1),
+            "backward_steps": np.full(40, 20),
+            "forward": np.where(followed & ~reactive, -np.sign(velocity), side).astype(np.int64),
+            "forward_steps": np.full(40, 50),
+            "followed": followed.astype(np.int64),
+            "trace": np.where(followed[:, None], TOP + velocity[:, None] * np.arange(4) * 20, np.nan),
+            "time": np.arange(4) * 20.0,
+        }
+    )
+
+
+def test_a_crossing_goes_there_and_back_and_then_up(crossing: Any, aiida_localhost: orm.Computer) -> None:
+    crossing.tag_ions()
+    atoms = [one["ladder"]["coordinate"]["atom"] for one in crossing.ctx.ladders.values()]
+    assert len(set(atoms)) == 4, "three in the layer, then the nearest one in the electrolyte"
+    orders = []
+    for number in (1, 2):
+        assert crossing.has_rounds()
+        nodes = crossing.run_round()
+        plans = [node.inputs.lammps.plan.get_dict() for node in nodes.values()]
+        orders.append([stage["bias"]["centre"] for stage in plans[0]["stages"] if "window" in stage["name"]])
+        assert len({plan["seed"] for plan in plans}) == 4
+        done(crossing, aiida_localhost, nodes, fails=("ladder_02",) if number == 2 else ())
+        assert crossing.inspect_round() is None
+        assert crossing.estimate_profile() is None
+    assert orders[0] == orders[1][::-1] == sorted(orders[0])
+    assert "ladder_02" in crossing.ctx.failed
+    assert not crossing.has_rounds()
+    assert crossing.fix_surface() is None
+
+    nodes = crossing.run_short_trajectories()
+    assert set(nodes) == {"ladder_01", "ladder_03", "ladder_04"}
+    plan = nodes["ladder_01"].inputs.lammps.plan.get_dict()
+    assert plan["first_step"] == crossing.ctx.runs["ladder_01"][-1].outputs.results["step"]
+    surface = crossing.outputs["crossing_profile"].base.attributes.get("surface_z_A")
+    assert surface == pytest.approx(TOP, abs=0.2)
+    (shooting,) = (stage["shots"] for stage in plan["stages"] if stage["kind"] == "shots")
+    assert (shooting["low"], shooting["high"]) == (surface - 2, surface + 2)
+    done(crossing, aiida_localhost, nodes)
+    assert crossing.inspect_short_trajectories() is None
+    assert crossing.calculate_rate() is None
+    assert crossing.finish() is None
+
+    found = crossing.outputs["crossing"].get_dict()
+    z = np.linspace(-27.5, -24.5, 3001)
+    well = np.exp(-free_energy(z) / KELVIN).mean() * 3
+    assert found["tst_barrier_K"] == pytest.approx(HEIGHT + KELVIN * np.log(well), abs=250)
+    assert 0.3 < found["kappa_in"] < 0.7
+    assert 0.3 < found["kappa_out"] < 0.7
+    assert found["rate_in_interval_per_s"][0] < found["rate_in_per_s"] < found["rate_in_interval_per_s"][1]
+    assert (found["failed_ladders"], found["ladders"], found["layer_ions"]) == (["ladder_02"], 3, 3)
+    for documented in (CROSSING, CROSSING_PROFILE, TRANSMISSION):
+        assert documented.mismatches(values_of(crossing.outputs[documented.name])) == []
+
+
+def test_two_ladders_are_too_few(crossing: Any, aiida_localhost: orm.Computer) -> None:
+    crossing.tag_ions()
+    nodes = crossing.run_round()
+    done(crossing, aiida_localhost, nodes, fails=("ladder_01", "ladder_04"))
+    failure = crossing.inspect_round()
+    assert failure.status == 375
+    assert "Only 2 of 4 ladders are complete" in failure.message
+    assert "ladder_01: run <" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        ({"span": [25, 27]}, "plan.span = [25.0, 27.0]: must reach from within the slab to the end of the well"),
+        ({"surface": 40.0}, "plan.surface = 40: must lie between the first and the last window"),
+        ({"spacing_A": 2.0}, "spacing_A = 2: windows of spread_A = 0.4 overlap up to spacings of 1.6 Å"),
+        ({"ladders": 3}, "ladders = 3: must be greater than or equal to 4"),
+    ],
+    ids=["span", "surface", "spacing", "ladders"],
+)
+def test_a_plan_that_does_not_fit_is_refused(make: Make, codes: Codes, plan: dict[str, Any], words: str) -> None:
+    chain: Any = WorkflowFactory("cse.crossing")
+    with pytest.raises(ValueError, match=re.escape(words)):
+        make(
+            chain.get_builder_from_protocol(
+                codes,
+                CseSystemData(interface()),
+                KELVIN,
+                "left",
+                {"seeds": {"velocities": 3}},
+                overrides={"plan": PLAN | plan},
+            )
+        )
