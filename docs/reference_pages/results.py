@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from aiida_cse.analysis.comparison import COMPARISON, compare
+from aiida_cse.analysis.crossing import CROSSING as CROSSING_NODE
+from aiida_cse.analysis.crossing import CROSSING_PROFILE, TRANSMISSION
 from aiida_cse.analysis.kinetics import KINETICS, OBSERVATION_RECORD, PARTS, kinetics
 from aiida_cse.analysis.measured_rates import CROSSING, CROSSING_RECORD
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
@@ -108,6 +110,9 @@ def _written() -> Iterator[tuple[Documented, set[str]]]:
     yield CROSSING_RECORD, set(extrapolated["crossings"][0])
     yield SHIFTS, set(shifts({"hot": hot, "cold": cold}))
     yield COMPARISON, set(compare(hot, cold))
+    # their keys are compared with those of a whole crossing in the tests of its WorkChain
+    for node in (CROSSING_NODE, CROSSING_PROFILE, TRANSMISSION):
+        yield node, set(node.keys)
     judged = both_starts(dict.fromkeys(("filled", "emptied"), results))
     yield STARTS, set(judged)
     yield STARTS_LAYER, set(judged["layers"][0])

@@ -143,6 +143,7 @@ class CrossingPlan(StrictModel):
     followed: Whole = Field(default=5, ge=1, le=10_000)
     trace_fs: Period = 20.0
     timestep_fs: Timestep = 2.0
+    shot_timestep_fs: Timestep = 1.0
     thermostat: Thermostat = "nose-hoover"
     thermostat_fs: Period = 100.0
     settings: RunSettings = RunSettings()
@@ -157,6 +158,12 @@ class CrossingPlan(StrictModel):
             raise ValueError(
                 f"spacing_A = {self.spacing_A:g}: windows of spread_A = {self.spread_A:g} overlap up to spacings "
                 f"of {4 * self.spread_A:g} Å"
+            )
+        checkpoint = self.settings.restart_interval * self.timestep_fs / 1000
+        if self.relax_ps + self.window_ps < checkpoint:
+            raise ValueError(
+                f"window_ps = {self.window_ps:g}: with relax_ps it must last {checkpoint:g} ps, the "
+                f"{self.settings.restart_interval} steps of settings.restart_interval"
             )
         if self.window_ps < 20 * self.sample_ps:
             raise ValueError(
@@ -216,7 +223,7 @@ class CrossingPlan(StrictModel):
                     "name": f"shots_{number:03d}",
                     "kind": "shots",
                     "temperature": temperature,
-                    "timestep_fs": self.timestep_fs,
+                    "timestep_fs": self.shot_timestep_fs,
                     "thermostat": self.thermostat,
                     "thermostat_fs": self.thermostat_fs,
                     "shots": {
@@ -246,11 +253,13 @@ class CrossingPlan(StrictModel):
         ]
 
     def _windows(self, ladder: Ladder, times: Mapping[float, float], temperature: float) -> list[dict[str, Any]]:
+        # windows that end at checkpoints leave no old restart files behind
+        checkpoint = self.settings.restart_interval * self.timestep_fs / 1000
         return [
             self._stage(
                 f"window_{number:03d}",
                 temperature,
-                self.relax_ps + self.sample_ps * max(round(time / self.sample_ps), 1),
+                checkpoint * max(round((self.relax_ps + time) / checkpoint), 1),
                 bias=self._bias(ladder, centre, temperature, self.spread_A),
             )
             for number, (centre, time) in enumerate(times.items(), 1)
