@@ -276,7 +276,8 @@ def crossing_profile(
     times = np.full(len(centres), plan.window_ps)
     if math.isfinite(surface):
         shares = next_times(windows, found, well, surface, plan.round_times(len(centres)), _EVEN * plan.window_ps)
-        times = np.array([shares.get(float(centre), plan.window_ps) for centre in np.round(centres, 6)])
+        places = np.array(list(shares))
+        times = np.array(list(shares.values()))[np.abs(centres[:, None] - places).argmin(axis=1)]
     return {
         "z_A": found.centres,
         "free_energy_K": found.free_energy,
