@@ -675,7 +675,10 @@ def _warnings(
         said.append(f"{undecided:.0%} of the trajectories committed to no side within most_ps = {plan.most_ps:g}")
     for one, words in ((kappa, "into"), (reverse, "out of")):
         if not math.isfinite(one.log_error):
-            said.append(f"κ {words} the slab has bounds only: {one.reactive} of {one.starts} starts are reactive")
+            said.append(
+                f"κ {words} the slab has bounds only: {one.reactive} of {one.starts} starts in {one.structures} "
+                "structures are reactive; it takes 5 in 4"
+            )
     shortest = float(np.min(found["window_ps"])) / max(len(found["ladders_K"]), 1)
     if found["correlation_ps"] * 5 > shortest:
         said.append(

@@ -28,7 +28,7 @@ PLAN = {
     "relax_ps": 0.2,
     "window_ps": 10,
     "sample_ps": 0.02,
-    "structures": 1,
+    "structures": 2,
     "starts": 40,
     "error_kT": 1.0,
 }
@@ -94,23 +94,23 @@ def thermo(plan: JobPlan, rng: np.random.Generator) -> orm.ArrayData:
 
 
 def shots(plan: JobPlan, rng: np.random.Generator) -> orm.ArrayData:
-    """Return starts of both signs, of which every second one is reactive."""
-    number = next(index for index, stage in enumerate(plan.stages) if stage.shots)
-    starts = np.arange(1, 41)
-    velocity = rng.normal(0, 0.01, 40)
+    """Return starts of both signs in two stages, of which every second one is reactive."""
+    numbers = [index for index, stage in enumerate(plan.stages) if stage.shots]
+    starts = np.tile(np.arange(1, 41), 2)
+    velocity = rng.normal(0, 0.01, 80)
     reactive = starts % 4 < 2
     side = np.where(reactive, np.sign(velocity), 0).astype(np.int64)
     followed = (starts - 1) % 5 == 0
     return orm.ArrayData(
         {
-            "stage": np.full(40, number),
+            "stage": np.repeat(numbers, 40),
             "start": starts,
-            "z_start": TOP + rng.normal(0, 0.05, 40),
+            "z_start": TOP + rng.normal(0, 0.05, 80),
             "velocity": velocity,
             "backward": np.where(reactive, 1, -1),
-            "backward_steps": np.full(40, 20),
+            "backward_steps": np.full(80, 20),
             "forward": np.where(followed & ~reactive, -np.sign(velocity), side).astype(np.int64),
-            "forward_steps": np.full(40, 50),
+            "forward_steps": np.full(80, 50),
             "followed": followed.astype(np.int64),
             "trace": np.where(followed[:, None], TOP + velocity[:, None] * np.arange(4) * 20, np.nan),
             "time": np.arange(4) * 20.0,
@@ -143,7 +143,7 @@ def test_a_crossing_goes_there_and_back_and_then_up(crossing: Any, aiida_localho
     assert plan["first_step"] == crossing.ctx.runs["ladder_01"][-1].outputs.results["step"]
     surface = crossing.outputs["crossing_profile"].base.attributes.get("surface_z_A")
     assert surface == pytest.approx(TOP, abs=0.2)
-    (shooting,) = (stage["shots"] for stage in plan["stages"] if stage["kind"] == "shots")
+    shooting, _ = (stage["shots"] for stage in plan["stages"] if stage["kind"] == "shots")
     assert (shooting["low"], shooting["high"]) == (surface - 2, surface + 2)
     done(crossing, aiida_localhost, nodes)
     assert crossing.inspect_short_trajectories() is None

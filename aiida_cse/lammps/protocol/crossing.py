@@ -134,7 +134,7 @@ class CrossingPlan(StrictModel):
     sample_ps: Interval = 0.1
     rounds: Whole = Field(default=4, ge=1, le=99)
     error_kT: Number = Field(default=0.3, gt=0, le=10)  # noqa: N815 - likewise
-    structures: Whole = Field(default=8, ge=1, le=MOST_STAGES)
+    structures: Whole = Field(default=8, ge=2, le=MOST_STAGES)
     structure_ps: Duration = 20.0
     structure_spread_A: Spread = 0.12  # noqa: N815 - likewise
     starts: Whole = Field(default=100, ge=1, le=10_000)

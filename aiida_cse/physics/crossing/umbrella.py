@@ -17,6 +17,7 @@ least three.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -241,7 +242,8 @@ def _joined(
     windows: Sequence[UmbrellaWindow], series: Sequence[Floats], edges: Floats, temperature: float
 ) -> tuple[Floats, Floats]:
     """Return the density per Å (B,) of one ladder without its springs, and the overlap of neighbours (W − 1,)."""
-    # pymbar takes half a second to import, and few need it
+    # pymbar takes half a second to import, few need it, and it then names optional packages in its log
+    logging.getLogger("pymbar").setLevel(logging.ERROR)
     from pymbar import MBAR
 
     places, counts = np.concatenate(series), np.array([len(one) for one in series])
