@@ -322,8 +322,7 @@ def _edges(passage: Passage) -> Floats:
     low, high = passage.z(passage.span)
     origin = passage.z(passage.well)[0]
     first, last = math.floor((low - origin) / _BIN), math.ceil((high - origin) / _BIN)
-    edges: Floats = origin + _BIN * np.arange(first, last + 1)
-    return edges
+    return np.asarray(origin + _BIN * np.arange(first, last + 1), dtype=np.float64)
 
 
 def _series(ladder: LadderRuns, number: int, plan: CrossingPlan) -> Iterator[Series]:

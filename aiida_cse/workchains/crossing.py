@@ -157,7 +157,7 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         builder.systems = dict(systems) if isinstance(systems, Mapping) else {"system": systems}
         builder.temperature = real("temperature", temperature)
         builder.side = side
-        first = next(iter(builder.systems.values()))
+        first = systems if isinstance(systems, CseSystemData) else next(iter(systems.values()))
         builder.seed = velocity_seed({"seeds": first.info.seeds} if recipe is None else recipe)
         return builder
 
@@ -220,6 +220,7 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
 
     def estimate_profile(self) -> ExitCode | None:
         """Calculate F(z) from all windows so far, and decide whether another round is needed."""
+        found: Any
         found, node = crossing_profile.run_get_node(
             plan=self.inputs.plan,
             temperature=self.inputs.temperature,
@@ -280,6 +281,7 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
     def calculate_rate(self) -> ExitCode | None:
         """Calculate κ and the rate."""
         failed = orm.List(sorted(self.ctx.failed))
+        found: Any
         found, node = crossing.run_get_node(
             plan=self.inputs.plan,
             profile=self.ctx.profile,
@@ -393,13 +395,9 @@ def _off_equilibrium(systems: Mapping[str, CseSystemData]) -> str:
     for node in systems.values():
         # a restart chain, called by its production
         run = node.creator.caller if isinstance(node.creator, orm.CalcJobNode) else None
-        production = None if run is None else run.caller
-        verdict: Any = None if production is None else production.outputs
-        if (
-            verdict is not None
-            and "equilibration" in verdict
-            and verdict["equilibration"]["equilibrated"] is False
-        ):
+        production: Any = None if run is None else run.caller
+        verdict: Any = {} if production is None else production.outputs
+        if "equilibration" in verdict and verdict["equilibration"]["equilibrated"] is False:
             found.append(f"<{production.pk}>")
     if not found:
         return ""
@@ -436,7 +434,7 @@ def systems_of(process: orm.WorkChainNode, temperature: float) -> dict[str, CseS
         It has none; names what would be right.
     """
     outputs = process.outputs
-    runs = dict(outputs.runs) if "runs" in outputs else {process.process_label: outputs}
+    runs = dict(outputs.runs) if "runs" in outputs else {"production": outputs}
     found: dict[float, dict[str, CseSystemData]] = {}
     for label, run in runs.items():
         if "system" in run and "equilibration" in run:
