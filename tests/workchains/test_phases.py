@@ -149,7 +149,8 @@ def test_an_interrupted_builder_is_repeated_within_the_budget(phase: Phase, loca
     assert newest(orm.WorkChainNode).inputs.lammps.system.uuid == process.ctx.system.uuid
 
 
-def test_a_failed_stage_ends_the_phase(ceramic: Any) -> None:
+def test_a_failed_stage_ends_the_phase(ceramic: Any, localhost: orm.Computer) -> None:
+    ceramic.ctx.system = built(localhost).outputs.system
     ceramic.plan_jobs()
     run = run_node("cse.base", exit_status=410, exit_message="Atoms were lost")
     ceramic.ctx.jobs = [run]
